@@ -1,0 +1,102 @@
+/** Import directions of the house (docs/ARCHITECTURE.md): protocol <- node <- testnet <- cli. */
+const room = (name) => `^node/${name}/`;
+const tests = "\\.(test|suite|e2e\\.test)\\.ts$";
+module.exports = {
+  forbidden: [
+    { name: "no-circles", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "protocol-is-the-ground",
+      severity: "error",
+      from: { path: "^protocol/" },
+      to: { path: "^(node|cli|testnet)/" },
+    },
+    {
+      name: "node-below-testnet",
+      severity: "error",
+      from: { path: "^node/", pathNot: tests },
+      to: { path: "^(cli|testnet)/" },
+    },
+    {
+      name: "testnet-below-cli",
+      severity: "error",
+      from: { path: "^testnet/", pathNot: tests },
+      to: { path: "^cli/" },
+    },
+    {
+      name: "protocol-is-pure",
+      severity: "error",
+      from: { path: "^protocol/", pathNot: tests },
+      to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "only-system-has-hands",
+      comment: "libp2p, onnxruntime-node, storage and node:* are touched in node/system only",
+      severity: "error",
+      from: { path: "^node/", pathNot: [room("system"), tests, "^node/pretrain\\.ts$"] },
+      to: {
+        path: "^(libp2p|@libp2p/|@chainsafe/|onnxruntime-node|classic-level|proper-lockfile|pino)|node_modules/(libp2p|@libp2p|@chainsafe|onnxruntime-node|classic-level|proper-lockfile|pino)/",
+      },
+    },
+    {
+      name: "only-system-imports-node-builtins",
+      severity: "error",
+      from: { path: "^node/", pathNot: [room("system"), tests, "^node/pretrain\\.ts$"] },
+      to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "interface-at-the-bottom",
+      severity: "error",
+      from: { path: room("interface"), pathNot: tests },
+      to: { path: "^node/", pathNot: [room("interface"), "^node/(tensor|errors)\\.ts$"] },
+    },
+    {
+      name: "onnx-below-autodiff",
+      severity: "error",
+      from: { path: room("onnx"), pathNot: tests },
+      to: { path: "^node/(autodiff|adapter|model|training|data|exchange|aggregation|round|system)/" },
+    },
+    {
+      name: "autodiff-below-training",
+      severity: "error",
+      from: { path: room("autodiff"), pathNot: tests },
+      to: { path: "^node/(adapter|model|training|data|exchange|aggregation|round|system)/" },
+    },
+    {
+      name: "adapter-uses-onnx-only",
+      severity: "error",
+      from: { path: room("adapter"), pathNot: tests },
+      to: { path: "^node/(training|data|exchange|aggregation|round|system)/" },
+    },
+    {
+      name: "data-knows-no-training",
+      severity: "error",
+      from: { path: room("data"), pathNot: tests },
+      to: { path: "^node/(onnx|autodiff|adapter|training|exchange|aggregation|round|system)/" },
+    },
+    {
+      name: "aggregation-knows-no-network",
+      severity: "error",
+      from: { path: room("aggregation"), pathNot: tests },
+      to: { path: "^node/(onnx|autodiff|model|training|data|exchange|round|system)/" },
+    },
+    {
+      name: "exchange-knows-no-training",
+      severity: "error",
+      from: { path: room("exchange"), pathNot: tests },
+      to: { path: "^node/(onnx|autodiff|adapter|model|training|data|aggregation|round|system)/" },
+    },
+    {
+      name: "system-serves-no-composition",
+      severity: "error",
+      from: { path: room("system"), pathNot: tests },
+      to: { path: "^(cli|testnet)/|^node/round/" },
+    },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "(_pb\\.ts$|^dist/)" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default", "types"] },
+  },
+};

@@ -1,0 +1,50 @@
+/**
+ * Operating errors of a peer: a closed code, one line for the person (what, where, what to do), and the facts.
+ * Code never matches on the text; `cli/main` prints it and exits with 2.
+ */
+export const NODE_ERROR_CODES = [
+  "ADAPTER_SETTINGS",
+  "ADAPTER_SHAPE",
+  "CHECKPOINT_CORRUPT",
+  "CONFIG_INVALID",
+  "DATA_DIRECTORY",
+  "DATA_FORMAT",
+  "DATA_LOCKED",
+  "DATA_TOO_SMALL",
+  "DIAL_FAILED",
+  "DISK_FULL",
+  "GRADIENT_RULE_MISSING",
+  "KEY_FILE",
+  "MANIFEST_INVALID",
+  "MANIFEST_MISMATCH",
+  "MODEL_CONFIG",
+  "MODEL_MISSING",
+  "MODEL_MISMATCH",
+  "ONNX_INVALID",
+  "PORT_IN_USE",
+  "RUNTIME_MODEL",
+  "SAFETENSORS_INVALID",
+  "STORE_FAILED",
+  "STREAM_FAILED",
+  "TOKENIZER_MISSING",
+  "TRAINING_DIVERGED",
+] as const;
+
+export type NodeErrorCode = (typeof NODE_ERROR_CODES)[number];
+
+export class NodeError extends Error {
+  readonly code: NodeErrorCode;
+  readonly facts: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: NodeErrorCode,
+    text: string,
+    facts: Readonly<Record<string, unknown>> = {},
+    options?: ErrorOptions,
+  ) {
+    super(text, options);
+    this.name = "NodeError";
+    this.code = code;
+    this.facts = facts;
+  }
+}

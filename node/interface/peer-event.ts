@@ -1,0 +1,86 @@
+/** What a running peer tells its surroundings: one event a line, as JSON, on the channel that started it. */
+import type { Evaluation } from "./trainer.ts";
+
+export interface Score {
+  readonly loss: number;
+  readonly accuracy: number;
+  readonly exactMatch: number;
+}
+
+export interface UpdateCounts {
+  readonly accepted: number;
+  readonly ignored: number;
+  readonly rejected: number;
+}
+
+/** Seconds of wall time by what they were spent on. */
+export interface PhaseSeconds {
+  readonly train: number;
+  readonly network: number;
+  readonly aggregate: number;
+  readonly total: number;
+}
+
+export interface RoundSummary {
+  readonly round: number;
+  readonly trainLoss: number;
+  readonly stepsSkipped: number;
+  /** Validation loss of the adapter as it leaves the round. */
+  readonly validationLoss: number;
+  readonly lambda: number;
+  /** Neighbours whose update entered the aggregate. */
+  readonly neighbours: number;
+  /** Rounds by which the oldest of them was behind. */
+  readonly stalenessMax: number;
+  readonly bytes: { readonly sent: number; readonly received: number };
+  readonly seconds: PhaseSeconds;
+  readonly updates: UpdateCounts;
+  readonly deadlineMs: number;
+}
+
+export type PeerEvent =
+  | {
+      readonly type: "started";
+      readonly peer: string;
+      readonly addresses: readonly string[];
+      readonly dataDirectory: string;
+      readonly round: number;
+      readonly resumed: boolean;
+      readonly examples: { readonly train: number; readonly validation: number; readonly test: number };
+    }
+  | {
+      readonly type: "step";
+      readonly round: number;
+      readonly step: number;
+      readonly steps: number;
+      readonly loss: number;
+      readonly phase: "swarm" | "alone";
+    }
+  | { readonly type: "neighbours"; readonly connected: number }
+  | {
+      readonly type: "update";
+      readonly round: number;
+      readonly from: string;
+      readonly verdict: "accept" | "ignore" | "reject";
+      readonly code?: string;
+    }
+  | { readonly type: "round"; readonly summary: RoundSummary }
+  | { readonly type: "paused"; readonly reason: string }
+  | { readonly type: "finished"; readonly report: PeerReport };
+
+/** What one peer has to show at the end. Bytes, seconds and updates are totals of all rounds. */
+export interface PeerReport {
+  readonly id: string;
+  readonly base: Score;
+  /** The same number of local steps on the same data without anybody else; absent when not asked for. */
+  readonly alone?: Score;
+  readonly swarm: Score;
+  readonly bytes: { readonly sent: number; readonly received: number };
+  readonly seconds: PhaseSeconds;
+  readonly updates: UpdateCounts;
+  readonly rounds: readonly RoundSummary[];
+}
+
+export function scoreOf({ loss, accuracy, exactMatch }: Evaluation): Score {
+  return { loss, accuracy, exactMatch };
+}

@@ -1,0 +1,27 @@
+/** What weft needs of an inference runtime: load an ONNX model, run it. Implemented by `node/system/onnxruntime`. */
+import type { Tensor } from "../tensor.ts";
+
+/** A file of weights that an ONNX model refers to as external data, given as bytes. */
+export interface ExternalData {
+  /** The location string that the model uses. */
+  readonly path: string;
+  readonly data: Uint8Array;
+}
+
+export interface SessionOptions {
+  readonly externalData?: readonly ExternalData[];
+  /** Threads that one operator may use; the runtime's own choice when absent. */
+  readonly threads?: number;
+}
+
+export interface Runtime {
+  /** Load a serialised ONNX model.  Throws: NodeError RUNTIME_MODEL when the runtime refuses it. */
+  load(model: Uint8Array, options: SessionOptions): Promise<Session>;
+}
+
+export interface Session {
+  /** Run once; every declared input is fed, every declared output comes back. Blocks its thread while it computes. */
+  run(feeds: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
+  /** Free the session's memory; idempotent. */
+  close(): Promise<void>;
+}

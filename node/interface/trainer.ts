@@ -1,0 +1,95 @@
+/**
+ * The training engine as the rest of a peer sees it: one frozen base model, one adapter as a flat vector, one private
+ * data set. It lives on a thread of its own, because a running step blocks its thread.
+ */
+import type { AdapterSettings, AdapterTensor } from "../../protocol/adapter-spec.ts";
+
+/** One training example as token ids; the loss is taken on tokens[promptLength..] only. */
+export interface Example {
+  readonly tokens: readonly number[];
+  readonly promptLength: number;
+}
+
+/** One peer's data. `validation` guides choices during training (lambda search), `test` is only ever reported. */
+export interface ExampleSets {
+  readonly train: readonly Example[];
+  readonly validation: readonly Example[];
+  readonly test: readonly Example[];
+}
+
+export interface TrainingSettings {
+  readonly optimizer: "adamw";
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  /** Largest global gradient norm; larger gradients are scaled down to it. */
+  readonly gradientClip: number;
+  /** Examples per local step. */
+  readonly batchSize: number;
+  /** Longest example in tokens; a longer one is cut. */
+  readonly maxTokens: number;
+}
+
+/** Everything a trainer is made from; plain data, so that it can be handed to another thread. */
+export interface TrainerOptions {
+  /** A Hugging Face model directory. */
+  readonly modelDirectory: string;
+  readonly adapter: AdapterSettings;
+  readonly training: TrainingSettings;
+  /** Seed of everything the peers share (the adapter's start). */
+  readonly networkSeed: number;
+  /** Seed of what is this peer's own (batch order). */
+  readonly peerSeed: number;
+  readonly data: ExampleSets;
+  /** Threads of the runtime. */
+  readonly threads: number;
+}
+
+export interface TrainResult {
+  /** Loss of each local step, in nats per response token. */
+  readonly losses: readonly number[];
+  /** Steps whose loss or gradient was not finite; they changed nothing. */
+  readonly stepsSkipped: number;
+  readonly seconds: number;
+}
+
+export interface Evaluation {
+  /** Mean negative log likelihood in nats per response token. */
+  readonly loss: number;
+  /** Share of response tokens predicted exactly (teacher forced). */
+  readonly accuracy: number;
+  /** Share of examples whose whole response is predicted exactly. */
+  readonly exactMatch: number;
+  readonly tokens: number;
+}
+
+/** The optimiser's and the batch order's position, enough to go on after a restart with the same bits. */
+export interface TrainerState {
+  readonly adapter: Float32Array;
+  readonly firstMoment: Float32Array;
+  readonly secondMoment: Float32Array;
+  /** Local steps taken since the start. */
+  readonly step: number;
+}
+
+export interface Trainer {
+  /** The adapter's tensors in flat order; known once the trainer is ready. */
+  readonly tensors: readonly AdapterTensor[];
+  /** Take `steps` local steps.  Throws: NodeError TRAINING_DIVERGED when too many steps in a row are not finite. */
+  train(options: { readonly steps: number; readonly onStep?: (loss: number) => void }): Promise<TrainResult>;
+  /** Evaluate an adapter (this trainer's own when absent; all-zero effect with `"base"`) on one of the sets. */
+  evaluate(options: {
+    readonly set: keyof ExampleSets;
+    readonly adapter?: Float32Array | "base";
+    readonly examplesMax?: number;
+  }): Promise<Evaluation>;
+  /** The current adapter, a copy. */
+  adapter(): Promise<Float32Array>;
+  /** Replace the adapter, keeping the optimiser's moments. LoReFT rotations are retracted to orthonormal rows. */
+  setAdapter(adapter: Float32Array): Promise<void>;
+  state(): Promise<TrainerState>;
+  restore(state: TrainerState): Promise<void>;
+  /** Back to the network's common start: adapter, moments and batch order. */
+  reset(): Promise<void>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
