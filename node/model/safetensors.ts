@@ -1,0 +1,307 @@
+/**
+ * The safetensors file: eight bytes of header length (little endian), a JSON header, then the raw values.
+ * Read strictly, because files come from anywhere: every range is inside the file, fits its shape, and the tensors
+ * cover the data without gap or overlap.  Source: https://huggingface.co/docs/safetensors, section "Format".
+ */
+import { NodeError } from "../errors.ts";
+
+export type SafetensorsDtype = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I8" | "U8" | "BOOL";
+
+export interface SafetensorsEntry {
+  readonly name: string;
+  readonly dtype: SafetensorsDtype;
+  readonly shape: readonly number[];
+  /** First byte of the values, counted from `dataOffset`. */
+  readonly begin: number;
+  /** One past the last byte, counted from `dataOffset`. */
+  readonly end: number;
+}
+
+export interface SafetensorsHeader {
+  /** In the order of their bytes. */
+  readonly entries: readonly SafetensorsEntry[];
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Where in the file the values begin. */
+  readonly dataOffset: number;
+}
+
+export interface SafetensorsTensor {
+  readonly dtype: SafetensorsDtype;
+  readonly shape: readonly number[];
+  /** A view of the file's bytes, little endian; not necessarily aligned. */
+  readonly bytes: Uint8Array;
+}
+
+export interface SafetensorsFile {
+  readonly tensors: ReadonlyMap<string, SafetensorsTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The bound that the format itself sets on its header. */
+export const SAFETENSORS_HEADER_BYTES_MAX = 100_000_000;
+
+/** The header's object, a tensor's object, its shape: a valid header nests no deeper. */
+const HEADER_DEPTH_MAX = 3;
+
+const BYTES: Readonly<Record<SafetensorsDtype, number>> = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+};
+
+/**
+ * The checked header of a file.  bytes: the whole file, or its beginning when `fileBytes` gives the whole length.
+ * name: the file's name, for the error line.
+ * Throws: SAFETENSORS_INVALID.
+ */
+export function parseSafetensorsHeader(
+  bytes: Uint8Array,
+  options: { readonly name: string; readonly fileBytes?: number },
+): SafetensorsHeader {
+  const { name, fileBytes = bytes.length } = options;
+  const fail = failure(name);
+  const length = headerLength(bytes, fileBytes, fail);
+  const text = decodeHeader(bytes.subarray(8, 8 + length), fail);
+  checkStructure(text, fail);
+  const header = parseObject(text, fail);
+  const metadata = readMetadata(header.get("__metadata__"), fail);
+  header.delete("__metadata__");
+  const entries = [...header]
+    .map(([tensor, value]) => readEntry(tensor, value, fail))
+    .toSorted((a, b) => a.begin - b.begin || a.end - b.end);
+  checkRanges(entries, { dataOffset: 8 + length, fileBytes, fail });
+  return { entries, metadata, dataOffset: 8 + length };
+}
+
+/** All tensors of a file as views of its bytes.  Throws: SAFETENSORS_INVALID. */
+export function readSafetensors(bytes: Uint8Array, options: { readonly name: string }): SafetensorsFile {
+  const { entries, metadata, dataOffset } = parseSafetensorsHeader(bytes, options);
+  const tensors = new Map(
+    entries.map(({ name, dtype, shape, begin, end }) => [
+      name,
+      { dtype, shape, bytes: bytes.subarray(dataOffset + begin, dataOffset + end) },
+    ]),
+  );
+  return { tensors, metadata };
+}
+
+/** The values as float32, always a copy; F64 is rounded.  Throws: SAFETENSORS_INVALID for integers and booleans. */
+export function toFloat32(tensor: Pick<SafetensorsTensor, "dtype" | "bytes">): Float32Array {
+  const { dtype, bytes } = tensor;
+  const copy = bytes.slice().buffer;
+  switch (dtype) {
+    case "F32":
+      return new Float32Array(copy);
+    case "F64":
+      return Float32Array.from(new Float64Array(copy));
+    case "BF16":
+      // bfloat16 is the upper half of a float32.
+      return new Float32Array(Uint32Array.from(new Uint16Array(copy), (bits) => bits << 16).buffer);
+    case "F16":
+      return Float32Array.from(new Uint16Array(copy), halfToNumber);
+    case "I64":
+    case "I32":
+    case "I8":
+    case "U8":
+    case "BOOL":
+      throw new NodeError("SAFETENSORS_INVALID", `a tensor of ${dtype} values where floating point is needed`, {
+        dtype,
+      });
+  }
+}
+
+/**
+ * A file of float32 tensors in the given order; the values begin at a multiple of 8 bytes.
+ * Throws: RangeError when values do not fill their shape or a name occurs twice.
+ */
+export function writeSafetensors(
+  tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly data: Float32Array }[],
+  metadata?: Readonly<Record<string, string>>,
+): Uint8Array {
+  const fields = new Map<string, unknown>();
+  if (metadata !== undefined) fields.set("__metadata__", metadata);
+  let offset = 0;
+  for (const { name, shape, data } of tensors) {
+    const length = shape.reduce((product, n) => product * n, 1);
+    if (length !== data.length) {
+      throw new RangeError(`tensor ${name}: ${data.length} values do not fill shape [${shape.join(", ")}]`);
+    }
+    if (fields.has(name) || name === "__metadata__") throw new RangeError(`tensor ${name} occurs twice`);
+    fields.set(name, { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] });
+    offset += data.byteLength;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(fields)));
+  const headerBytes = Math.ceil(json.length / 8) * 8;
+  const file = new Uint8Array(8 + headerBytes + offset);
+  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  file.fill(0x20, 8, 8 + headerBytes);
+  file.set(json, 8);
+  offset = 8 + headerBytes;
+  for (const { data } of tensors) {
+    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    offset += data.byteLength;
+  }
+  return file;
+}
+
+type Fail = (what: string, facts?: Readonly<Record<string, unknown>>) => NodeError;
+
+function failure(file: string): Fail {
+  return (what, facts = {}) =>
+    new NodeError("SAFETENSORS_INVALID", `${file}: ${what}; download or export the file again`, { file, ...facts });
+}
+
+function headerLength(bytes: Uint8Array, fileBytes: number, fail: Fail): number {
+  if (fileBytes < 8 || bytes.length < 8) {
+    throw fail(`truncated: a safetensors file has at least 8 bytes, this one has ${Math.min(fileBytes, bytes.length)}`);
+  }
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  if (length > BigInt(SAFETENSORS_HEADER_BYTES_MAX)) {
+    throw fail(
+      `not a safetensors file: its header would have ${length} bytes, ${SAFETENSORS_HEADER_BYTES_MAX} at most`,
+    );
+  }
+  const needed = 8 + Number(length);
+  const present = Math.min(fileBytes, bytes.length);
+  if (needed > present) throw fail(`truncated: the header ends at byte ${needed}, the file has ${present}`);
+  return Number(length);
+}
+
+function decodeHeader(bytes: Uint8Array, fail: Fail): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw withCause(fail("the header is not UTF-8"), cause);
+  }
+}
+
+function parseObject(text: string, fail: Fail): Map<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw withCause(fail("the header is not JSON"), cause);
+  }
+  if (!isRecord(value)) throw fail("the header is not a JSON object");
+  return new Map(Object.entries(value));
+}
+
+/** What JSON.parse lets pass: nesting of any depth, and names that occur twice in one object. */
+function checkStructure(text: string, fail: Fail): void {
+  const names: (Set<string> | undefined)[] = [];
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i]!;
+    if (c === "{" || c === "[") {
+      if (names.length === HEADER_DEPTH_MAX) throw fail(`the header nests deeper than ${HEADER_DEPTH_MAX} levels`);
+      names.push(c === "{" ? new Set() : undefined);
+    } else if (c === "}" || c === "]") {
+      names.pop();
+    } else if (c === '"') {
+      const end = stringEnd(text, i);
+      if (isName(text, end)) addName(names.at(-1), text.slice(i, end), fail);
+      i = end - 1;
+    }
+  }
+}
+
+/** One past the closing quote of the string that begins at `start`. */
+function stringEnd(text: string, start: number): number {
+  for (let i = start + 1; i < text.length; i++) {
+    if (text[i] === "\\") i++;
+    else if (text[i] === '"') return i + 1;
+  }
+  return text.length;
+}
+
+function isName(text: string, end: number): boolean {
+  let i = end;
+  while (i < text.length && " \t\r\n".includes(text[i]!)) i++;
+  return text[i] === ":";
+}
+
+function addName(names: Set<string> | undefined, literal: string, fail: Fail): void {
+  let name: unknown;
+  try {
+    name = JSON.parse(literal);
+  } catch (cause) {
+    throw withCause(fail("the header is not JSON"), cause);
+  }
+  if (typeof name !== "string" || names === undefined) throw fail("the header is not JSON");
+  if (names.has(name)) throw fail(`the header names ${shown(name)} twice`);
+  names.add(name);
+}
+
+function readMetadata(value: unknown, fail: Fail): Readonly<Record<string, string>> {
+  if (value === undefined) return {};
+  if (!isRecord(value)) throw fail("__metadata__ is not an object");
+  const entries = Object.entries(value).map(([key, text]) => {
+    if (typeof text !== "string") throw fail(`__metadata__ ${shown(key)} is not a string`);
+    return [key, text] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function readEntry(name: string, value: unknown, fail: Fail): SafetensorsEntry {
+  const tensor = `tensor ${shown(name)}`;
+  if (!isRecord(value)) throw fail(`${tensor} is not an object`);
+  const { dtype, shape, data_offsets: offsets, ...rest } = value;
+  const unknown = Object.keys(rest)[0];
+  if (unknown !== undefined) throw fail(`${tensor} has the unknown field ${shown(unknown)}`);
+  if (typeof dtype !== "string" || !Object.hasOwn(BYTES, dtype)) {
+    throw fail(`${tensor} has the dtype ${shown(String(dtype))}; known are ${Object.keys(BYTES).join(", ")}`);
+  }
+  if (!isCounts(shape)) throw fail(`${tensor} has a shape that is not a list of whole numbers`);
+  if (!isCounts(offsets) || offsets.length !== 2) throw fail(`${tensor} has no data_offsets [begin, end]`);
+  const [begin, end] = offsets as [number, number];
+  const bytes = shape.reduce((product, n) => product * n, BYTES[dtype as SafetensorsDtype]);
+  if (end < begin || !Number.isSafeInteger(bytes) || end - begin !== bytes) {
+    throw fail(
+      `${tensor} of ${dtype} [${shape.slice(0, 8).join(", ")}] needs ${bytes} bytes, its range ${end - begin}`,
+    );
+  }
+  return { name, dtype: dtype as SafetensorsDtype, shape, begin, end };
+}
+
+/** entries: in the order of their bytes. */
+function checkRanges(
+  entries: readonly SafetensorsEntry[],
+  options: { readonly dataOffset: number; readonly fileBytes: number; readonly fail: Fail },
+): void {
+  const { dataOffset, fileBytes, fail } = options;
+  let covered = 0;
+  for (const { name, begin, end } of entries) {
+    if (begin < covered) throw fail(`tensor ${shown(name)} overlaps another one at byte ${begin}`);
+    if (begin > covered) throw fail(`${begin - covered} bytes before tensor ${shown(name)} belong to no tensor`);
+    covered = end;
+  }
+  const needed = dataOffset + covered;
+  if (needed > fileBytes) throw fail(`truncated: header says ${needed} bytes, file has ${fileBytes}`);
+  if (needed < fileBytes) throw fail(`header says ${needed} bytes, file has ${fileBytes}`);
+}
+
+/** IEEE-754 binary16: 1 sign bit, 5 exponent bits of bias 15, 10 fraction bits. */
+function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >>> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isCounts = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+
+/** A name from the file, fit for one line of a terminal. */
+const shown = (name: string): string => JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
+
+const withCause = (error: NodeError, cause: unknown): NodeError => Object.assign(error, { cause });
