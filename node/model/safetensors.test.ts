@@ -59,6 +59,15 @@ describe("what is written is read back", () => {
     expect([...toFloat32(read.tensors.get("a")!)]).toEqual([1.5, -2]);
   });
 
+  test("from a Buffer, whose slice is a view and not a copy", () => {
+    const bytes = Buffer.from(writeSafetensors([{ name: "a", shape: [2], data: Float32Array.of(1.5, -2) }]));
+    const tensor = readSafetensors(bytes, { name }).tensors.get("a")!;
+    const copy = toFloat32({ dtype: "F32", bytes: Buffer.from(tensor.bytes) });
+    expect([...copy]).toEqual([1.5, -2]);
+    bytes.fill(0);
+    expect([...copy]).toEqual([1.5, -2]);
+  });
+
   test("the header alone is enough when the file's length is given", () => {
     const bytes = writeSafetensors([{ name: "a", shape: [3], data: Float32Array.of(1, 2, 3) }]);
     const header = parseSafetensorsHeader(bytes.subarray(0, bytes.length - 12), { name, fileBytes: bytes.length });

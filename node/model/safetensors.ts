@@ -85,7 +85,7 @@ export function readSafetensors(bytes: Uint8Array, options: { readonly name: str
   const tensors = new Map(
     entries.map(({ name, dtype, shape, begin, end }) => [
       name,
-      { dtype, shape, bytes: bytes.subarray(dataOffset + begin, dataOffset + end) },
+      { dtype, shape, bytes: new Uint8Array(bytes.buffer, bytes.byteOffset + dataOffset + begin, end - begin) },
     ]),
   );
   return { tensors, metadata };
@@ -94,7 +94,7 @@ export function readSafetensors(bytes: Uint8Array, options: { readonly name: str
 /** The values as float32, always a copy; F64 is rounded.  Throws: SAFETENSORS_INVALID for integers and booleans. */
 export function toFloat32(tensor: Pick<SafetensorsTensor, "dtype" | "bytes">): Float32Array {
   const { dtype, bytes } = tensor;
-  const copy = bytes.slice().buffer;
+  const copy = new Uint8Array(bytes).buffer;
   switch (dtype) {
     case "F32":
       return new Float32Array(copy);
