@@ -1,0 +1,100 @@
+/**
+ * Reverse-mode differentiation of an ONNX graph: the gradient is more graph.
+ *
+ * Only nodes between the wanted values and the loss are visited, so frozen weights never get a gradient and nothing
+ * is computed below the lowest adapter.
+ */
+import { NodeError } from "../errors.ts";
+import type { OnnxNode, OnnxValue } from "../onnx/graph.ts";
+import { describeNode, nodesInOrder } from "../onnx/graph.ts";
+import { add, constantOnes, reduceSum, reshape, zeros } from "../onnx/operators.ts";
+import { RULES } from "./rules/index.ts";
+
+/**
+ * dL/dx for every wanted x, in the shape of x; zeros where the loss does not depend on it.
+ * loss: any shape; its elements are summed (seed of ones).
+ * Throws: GRADIENT_RULE_MISSING naming operator, place and the way from it to the loss.
+ */
+export function gradient(loss: OnnxValue, wanted: readonly OnnxValue[]): readonly OnnxValue[] {
+  const order = nodesInOrder([loss]);
+  const depends = dependents(order, wanted);
+  const gradients = new Map<OnnxValue, OnnxValue>();
+  if (depends.has(loss)) gradients.set(loss, constantOnes(loss.shape));
+
+  for (const node of order.toReversed()) {
+    const dy = node.outputs.map((output) => gradients.get(output));
+    if (dy.every((g) => g === undefined)) continue;
+    if (!node.inputs.some((input) => input && depends.has(input))) continue;
+    const partials = ruleFor(node, loss)(node, dy);
+    for (const [i, input] of node.inputs.entries()) {
+      if (!input || !depends.has(input)) continue;
+      const partial = partials[i];
+      if (!partial) throw missing(node, loss, `it has no gradient for its input ${i}`);
+      const term = unbroadcast(partial(), input.shape);
+      const sum = gradients.get(input);
+      gradients.set(input, sum ? add(sum, term) : term);
+    }
+  }
+  return wanted.map((value) => gradients.get(value) ?? zeros(value.shape));
+}
+
+/** All values that depend on one of the roots, the roots included. */
+function dependents(order: readonly OnnxNode[], roots: readonly OnnxValue[]): ReadonlySet<OnnxValue> {
+  const found = new Set(roots);
+  for (const node of order) {
+    if (node.inputs.some((input) => input && found.has(input))) {
+      for (const output of node.outputs) {
+        if (output.dtype === "float32" || output.dtype === "float64" || output.dtype === "float16") found.add(output);
+      }
+    }
+  }
+  return found;
+}
+
+function ruleFor(node: OnnxNode, loss: OnnxValue) {
+  const name = node.domain === "" ? node.op : `${node.domain}.${node.op}`;
+  const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined;
+  if (!rule) throw missing(node, loss, "there is no gradient rule for this operator");
+  return rule;
+}
+
+function missing(node: OnnxNode, loss: OnnxValue, why: string): NodeError {
+  const path = pathTo(node, loss).map((n) => n.label || n.op);
+  return new NodeError(
+    "GRADIENT_RULE_MISSING",
+    `${describeNode(node)} cannot be differentiated: ${why} (on the way ${path.join(" -> ")} -> loss)`,
+    {
+      op: node.op,
+      label: node.label,
+      path,
+    },
+  );
+}
+
+/** Some chain of nodes from `node` to the loss, at most its last 8 links. */
+function pathTo(node: OnnxNode, loss: OnnxValue): readonly OnnxNode[] {
+  const reaches = new Map<OnnxNode, OnnxNode | undefined>([[node, undefined]]);
+  for (const next of nodesInOrder([loss])) {
+    for (const input of next.inputs) {
+      if (input?.source.kind === "node" && reaches.has(input.source.node) && !reaches.has(next))
+        reaches.set(next, input.source.node);
+    }
+  }
+  const path: OnnxNode[] = [];
+  let at = loss.source.kind === "node" ? loss.source.node : undefined;
+  while (at) {
+    path.unshift(at);
+    at = reaches.get(at);
+  }
+  return path[0] === node ? path.slice(0, 8) : [node];
+}
+
+/** Sum a gradient over the axes along which its input was broadcast. */
+export function unbroadcast(gradient: OnnxValue, shape: readonly number[]): OnnxValue {
+  const extra = gradient.shape.length - shape.length;
+  if (extra < 0) throw new RangeError(`a gradient of shape [${gradient.shape}] for a value of shape [${shape}]`);
+  const axes = gradient.shape.flatMap((n, axis) =>
+    axis < extra || (shape[axis - extra] === 1 && n !== 1) ? [axis] : [],
+  );
+  return reshape(axes.length > 0 ? reduceSum(gradient, axes, true) : gradient, shape);
+}

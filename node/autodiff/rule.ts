@@ -1,0 +1,26 @@
+/** What a gradient rule is: pure mathematics of one operator. Pruning, unbroadcasting and summing are the engine's. */
+import type { OnnxNode, OnnxValue } from "../onnx/graph.ts";
+
+/**
+ * For one application y = f(x_0, x_1, …) and dL/dy, the gradients dL/dx_i, each computed only when it is asked for.
+ * A gradient may keep the broadcast shape of the result: the engine sums it back to the input's shape.
+ * An entry that is undefined says that the input is not differentiable (an index, a shape).
+ *
+ * dy: one gradient per output; an output that the loss does not depend on has undefined.
+ */
+export type GradientRule = (node: OnnxNode, dy: readonly (OnnxValue | undefined)[]) => readonly (Lazy | undefined)[];
+
+export type Lazy = () => OnnxValue;
+
+/** Rule of an operator with one output: dy is there whenever the rule is called. */
+export function single(
+  rule: (node: OnnxNode, dy: OnnxValue, y: OnnxValue) => readonly (Lazy | undefined)[],
+): GradientRule {
+  return (node, dy) => {
+    const [gradient, ...others] = dy;
+    if (!gradient || others.some((other) => other !== undefined)) {
+      throw new RangeError(`${node.op} is differentiated through its first output only`);
+    }
+    return rule(node, gradient, node.outputs[0]!);
+  };
+}

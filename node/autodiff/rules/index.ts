@@ -1,0 +1,15 @@
+/** All gradient rules, by operator name (`domain.Operator` outside the standard set). */
+import type { GradientRule } from "../rule.ts";
+import { ELEMENTWISE } from "./elementwise.ts";
+import { LINEAR } from "./linear.ts";
+import { MOVEMENT } from "./movement.ts";
+import { NORMALIZATION } from "./normalization.ts";
+import { REDUCTION } from "./reduction.ts";
+
+export const RULES: Readonly<Record<string, GradientRule>> = {
+  ...ELEMENTWISE,
+  ...LINEAR,
+  ...MOVEMENT,
+  ...NORMALIZATION,
+  ...REDUCTION,
+};

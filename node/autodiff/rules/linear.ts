@@ -1,0 +1,45 @@
+/** Gradient rules of matrix products. */
+import type { OnnxValue } from "../../onnx/graph.ts";
+import { gemm, matMul, mul, reshape, scalar, transpose } from "../../onnx/operators.ts";
+import { floatAttribute, intAttribute } from "../../onnx/shape-inference.ts";
+import type { GradientRule } from "../rule.ts";
+import { single } from "../rule.ts";
+
+/** Swap the last two axes. */
+function swapped(x: OnnxValue): OnnxValue {
+  const rank = x.shape.length;
+  return transpose(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
+}
+
+export const LINEAR: Readonly<Record<string, GradientRule>> = {
+  /** Y = A B: dA = dY B^T, dB = A^T dY, batch axes broadcast. */
+  MatMul: single(({ inputs: [a, b] }, dy) => {
+    if (a!.shape.length < 2 || b!.shape.length < 2) throw new RangeError("MatMul of a vector has no gradient rule");
+    return [
+      () => matMul(dy, swapped(b!)),
+      () => {
+        // Many rows times one matrix: fold the batch into the rows, so that no batch of products is summed afterwards.
+        if (b!.shape.length === 2 && a!.shape.length > 2) {
+          const k = a!.shape.at(-1)!;
+          const n = dy.shape.at(-1)!;
+          return gemm(reshape(a!, [rows(a!), k]), reshape(dy, [rows(dy), n]), { transA: true });
+        }
+        return matMul(swapped(a!), dy);
+      },
+    ];
+  }),
+  /** Y = alpha A' B' + beta C with A' = A or A^T: dA' = alpha dY B'^T, dB' = alpha A'^T dY, dC = beta dY. */
+  Gemm: single(({ inputs: [a, b], attributes }, dy) => {
+    const transA = intAttribute(attributes, "transA", 0) === 1;
+    const transB = intAttribute(attributes, "transB", 0) === 1;
+    const alpha = floatAttribute(attributes, "alpha", 1);
+    const beta = floatAttribute(attributes, "beta", 1);
+    return [
+      () => (transA ? gemm(b!, dy, { transA: transB, transB: true, alpha }) : gemm(dy, b!, { transB: !transB, alpha })),
+      () => (transB ? gemm(dy, a!, { transA: true, transB: transA, alpha }) : gemm(a!, dy, { transA: !transA, alpha })),
+      () => (beta === 1 ? dy : mul(dy, scalar(beta))),
+    ];
+  }),
+};
+
+const rows = (x: OnnxValue): number => x.shape.slice(0, -1).reduce((product, n) => product * n, 1);

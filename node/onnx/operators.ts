@@ -1,0 +1,97 @@
+/** The operators that weft builds graphs from, one thin function each, so that model code reads like its equations. */
+import { float32, int64 } from "../tensor.ts";
+import type { OnnxValue } from "./graph.ts";
+import { apply, applyAll, constantValue } from "./graph.ts";
+
+export const scalar = (x: number): OnnxValue => constantValue(float32([], [x]));
+export const ints = (values: readonly number[]): OnnxValue => constantValue(int64([values.length], values));
+
+export const add = (a: OnnxValue, b: OnnxValue): OnnxValue => apply("Add", [a, b]);
+export const sub = (a: OnnxValue, b: OnnxValue): OnnxValue => apply("Sub", [a, b]);
+export const mul = (a: OnnxValue, b: OnnxValue): OnnxValue => apply("Mul", [a, b]);
+export const div = (a: OnnxValue, b: OnnxValue): OnnxValue => apply("Div", [a, b]);
+export const neg = (x: OnnxValue): OnnxValue => apply("Neg", [x]);
+export const sqrt = (x: OnnxValue): OnnxValue => apply("Sqrt", [x]);
+export const exp = (x: OnnxValue): OnnxValue => apply("Exp", [x]);
+export const log = (x: OnnxValue): OnnxValue => apply("Log", [x]);
+export const reciprocal = (x: OnnxValue): OnnxValue => apply("Reciprocal", [x]);
+export const sigmoid = (x: OnnxValue): OnnxValue => apply("Sigmoid", [x]);
+export const matMul = (a: OnnxValue, b: OnnxValue): OnnxValue => apply("MatMul", [a, b]);
+export const softmax = (x: OnnxValue): OnnxValue => apply("Softmax", [x], { attributes: { axis: { int: -1 } } });
+
+export interface GemmOptions {
+  readonly transA?: boolean;
+  readonly transB?: boolean;
+  readonly alpha?: number;
+  readonly beta?: number;
+  readonly c?: OnnxValue | undefined;
+}
+
+/** alpha op(a) op(b) + beta c, with op a transposition where asked. */
+export function gemm(a: OnnxValue, b: OnnxValue, options: GemmOptions = {}): OnnxValue {
+  return apply("Gemm", options.c ? [a, b, options.c] : [a, b], {
+    attributes: {
+      transA: { int: options.transA ? 1 : 0 },
+      transB: { int: options.transB ? 1 : 0 },
+      alpha: { float: options.alpha ?? 1 },
+      beta: { float: options.beta ?? 1 },
+    },
+  });
+}
+
+export function transpose(x: OnnxValue, order: readonly number[]): OnnxValue {
+  return apply("Transpose", [x], { attributes: { perm: { ints: order } } });
+}
+
+/** x itself when it has that shape already. */
+export function reshape(x: OnnxValue, shape: readonly number[]): OnnxValue {
+  if (x.shape.length === shape.length && shape.every((n, i) => n === x.shape[i])) return x;
+  return apply("Reshape", [x, ints(shape)]);
+}
+
+export function expand(x: OnnxValue, shape: readonly number[]): OnnxValue {
+  if (x.shape.length === shape.length && shape.every((n, i) => n === x.shape[i])) return x;
+  return apply("Expand", [x, ints(shape)]);
+}
+
+export function concat(parts: readonly OnnxValue[], axis: number): OnnxValue {
+  return parts.length === 1 ? parts[0]! : apply("Concat", parts, { attributes: { axis: { int: axis } } });
+}
+
+export function split(x: OnnxValue, sizes: readonly number[], axis: number): readonly OnnxValue[] {
+  if (sizes.length === 1) return [x];
+  return applyAll("Split", [x, ints(sizes)], { attributes: { axis: { int: axis } }, outputs: sizes.length });
+}
+
+export function reduceSum(x: OnnxValue, axes: readonly number[], keep: boolean): OnnxValue {
+  return apply("ReduceSum", [x, ints(axes)], { attributes: { keepdims: { int: keep ? 1 : 0 } } });
+}
+
+export function reduceMean(x: OnnxValue, axes: readonly number[], keep: boolean): OnnxValue {
+  return apply("ReduceMean", [x, ints(axes)], { attributes: { keepdims: { int: keep ? 1 : 0 } } });
+}
+
+/** log sum exp over the last axis, stable for large values. */
+export function logSumExp(x: OnnxValue): OnnxValue {
+  return apply("ReduceLogSumExp", [x, ints([x.shape.length - 1])], { attributes: { keepdims: { int: 0 } } });
+}
+
+/** Rows (slices along `axis`) of x by index. */
+export function gather(x: OnnxValue, indices: OnnxValue, axis = 0): OnnxValue {
+  return apply("Gather", [x, indices], { attributes: { axis: { int: axis } } });
+}
+
+/** x with `updates` added at the rows that `indices` i64[n, 1] names; a row named twice receives both. */
+export function scatterAdd(x: OnnxValue, indices: OnnxValue, updates: OnnxValue): OnnxValue {
+  return apply("ScatterND", [x, indices, updates], { attributes: { reduction: { string: "add" } } });
+}
+
+/** f32 zeros. */
+export function zeros(shape: readonly number[]): OnnxValue {
+  return expand(scalar(0), shape);
+}
+
+/** f32 ones. */
+export function constantOnes(shape: readonly number[]): OnnxValue {
+  return expand(scalar(1), shape);
+}
