@@ -1,0 +1,97 @@
+/** Text to token ids and back, as a Hugging Face `tokenizer.json` says. The only user of the tokenizer library. */
+import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { NodeError } from "../errors.ts";
+
+export interface Tokenizer {
+  /** Token ids of a text.  special: with what the template puts around a text, such as the begin token; default false. */
+  encode(text: string, options?: { readonly special?: boolean }): number[];
+  /** Text of token ids.  special: with special tokens written out; default false. */
+  decode(ids: readonly number[], options?: { readonly special?: boolean }): string;
+  /** What stands in front of every text; absent when the tokenizer puts nothing there. */
+  readonly beginId?: number;
+  /** What ends a text; absent when the tokenizer names no such token. */
+  readonly endId?: number;
+  /** Number of ids: the highest one and 1. */
+  readonly vocabularySize: number;
+}
+
+export interface TokenizerSource {
+  /** Parsed content of `tokenizer.json`; undefined when there is no such file. */
+  readonly tokenizerJson: unknown;
+  /** Parsed content of `tokenizer_config.json`, where there is one. */
+  readonly tokenizerConfig?: unknown;
+  /** Where the files are, for messages. */
+  readonly directory?: string;
+}
+
+/** Throws: NodeError TOKENIZER_MISSING (no tokenizer.json), MODEL_CONFIG (one that cannot be used). */
+export function createTokenizer({ tokenizerJson, tokenizerConfig, directory }: TokenizerSource): Tokenizer {
+  const place = directory === undefined ? "tokenizer.json" : `${directory}/tokenizer.json`;
+  if (tokenizerJson === undefined || tokenizerJson === null) {
+    throw new NodeError("TOKENIZER_MISSING", `${place} is missing; copy it from the model it belongs to`, {
+      directory,
+    });
+  }
+  const config = isObject(tokenizerConfig) ? tokenizerConfig : {};
+  const library = load(tokenizerJson, config, place);
+  const idOf = (token: unknown): number | undefined => {
+    const content = isObject(token) ? token.content : token;
+    return typeof content === "string" ? library.token_to_id(content) : undefined;
+  };
+  const template = templateBegin(library);
+  const beginId = template ?? (config.add_bos_token === true ? idOf(config.bos_token) : undefined);
+  const endId = idOf(config.eos_token) ?? knownEnd(library);
+  const missingBegin = template === undefined && beginId !== undefined ? [beginId] : [];
+  return {
+    encode: (text, { special = false } = {}) => {
+      const { ids } = library.encode(text, { add_special_tokens: special });
+      return special ? [...missingBegin, ...ids] : ids;
+    },
+    decode: (ids, { special = false } = {}) =>
+      ids.length === 0 ? "" : library.decode([...ids], { skip_special_tokens: !special }),
+    ...(beginId === undefined ? {} : { beginId }),
+    ...(endId === undefined ? {} : { endId }),
+    vocabularySize: Math.max(...library.get_vocab().values()) + 1,
+  };
+}
+
+/** End tokens by the names that model families give them, for directories without `tokenizer_config.json`. */
+const END_TOKENS = ["</s>", "<|end|>", "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>"];
+
+function knownEnd(library: HuggingFaceTokenizer): number | undefined {
+  return END_TOKENS.map((token) => library.token_to_id(token)).find((id) => id !== undefined);
+}
+
+function load(tokenizerJson: unknown, config: Readonly<Record<string, unknown>>, place: string): HuggingFaceTokenizer {
+  const refuse = (why: string, cause?: unknown): NodeError =>
+    new NodeError(
+      "MODEL_CONFIG",
+      `${place} cannot be used (${why}); take it from the model again`,
+      { place },
+      { cause },
+    );
+  if (!isObject(tokenizerJson)) throw refuse("it is not a JSON object");
+  if (!isObject(tokenizerJson.model)) throw refuse('it has no "model"');
+  // The library reads these five and the added tokens without asking whether they are there.
+  const complete = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [] };
+  let library: HuggingFaceTokenizer;
+  try {
+    library = new HuggingFaceTokenizer({ ...complete, ...tokenizerJson }, config);
+    library.encode("a b");
+  } catch (error) {
+    throw refuse(error instanceof Error ? error.message : String(error), error);
+  }
+  if (library.get_vocab().size === 0) throw refuse("its vocabulary is empty");
+  return library;
+}
+
+/** The one token that the template puts before a text. */
+function templateBegin(library: HuggingFaceTokenizer): number | undefined {
+  const bare = library.encode("a", { add_special_tokens: false }).ids;
+  const full = library.encode("a", { add_special_tokens: true }).ids;
+  return full.length > bare.length && full[0] !== bare[0] ? full[0] : undefined;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
