@@ -5,6 +5,13 @@ module.exports = {
   forbidden: [
     { name: "no-circles", severity: "error", from: {}, to: { circular: true } },
     {
+      name: "no-tools-in-the-product",
+      comment: "the published package is installed without devDependencies",
+      severity: "error",
+      from: { path: "^(protocol|node|cli|testnet)/", pathNot: tests },
+      to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"] },
+    },
+    {
       name: "protocol-is-the-ground",
       severity: "error",
       from: { path: "^protocol/" },
@@ -95,6 +102,8 @@ module.exports = {
   options: {
     doNotFollow: { path: "node_modules" },
     exclude: { path: "(_pb\\.ts$|^dist/)" },
+    // TypeScript 7 has no JavaScript API; swc parses in its place.
+    parser: "swc",
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "default", "types"] },

@@ -1,0 +1,3 @@
+import { packageVersion } from "./package-folder.ts";
+
+console.log(packageVersion());

@@ -1,0 +1,84 @@
+#!/usr/bin/env node
+/**
+ * The `weft` command. It finds a Node.js that can run weft and starts `cli/main` there: the TypeScript source in a
+ * checkout, the compiled file in the published package. Plain JavaScript that old versions can still read.
+ */
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
+const source = join(packageFolder, "cli", "main.ts");
+const isCheckout = existsSync(source);
+
+/** Source runs where types are stripped without a flag (22.18); compiled code runs from 20 on. */
+const needed = isCheckout ? [22, 18] : [20, 0];
+
+if (isAtLeast(process.versions.node, needed)) {
+  // libp2p uses Promise.withResolvers, which Node.js 20 lacks.
+  Promise.withResolvers ??= withResolvers;
+  await import(pathToFileURL(isCheckout ? source : join(packageFolder, "dist", "cli", "main.js")).href);
+} else {
+  const binary = bundledNode();
+  if (binary) runWith(binary);
+  else refuse();
+}
+
+/** @param {string} version @param {number[]} minimum */
+function isAtLeast(version, minimum) {
+  const [major, minor] = version.split(".").map(Number);
+  return major > minimum[0] || (major === minimum[0] && minor >= minimum[1]);
+}
+
+function withResolvers() {
+  let resolve;
+  let reject;
+  const promise = new Promise((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}
+
+/** The binary that the npm package `node` installs, looked for from here upward. */
+function bundledNode() {
+  const name = process.platform === "win32" ? "node.exe" : "node";
+  for (let folder = packageFolder; ; folder = dirname(folder)) {
+    const candidate = join(folder, "node_modules", "node", "bin", name);
+    if (existsSync(candidate)) return candidate;
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+/** Run this same command with another Node.js and end as it ends. @param {string} binary */
+function runWith(binary) {
+  const child = spawn(binary, process.argv.slice(1), { stdio: "inherit" });
+  // A terminal sends Ctrl-C to both processes; what is sent to this one alone is passed on.
+  const inTerminal = Boolean(process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY);
+  process.on("SIGINT", () => inTerminal || child.kill("SIGINT"));
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  process.on("SIGHUP", () => child.kill("SIGHUP"));
+  child.on("error", (error) => {
+    process.stderr.write(`weft: cannot start ${binary}: ${error.message}\n`);
+    process.exitCode = 2;
+  });
+  child.on("exit", (code, signal) => {
+    if (signal === null) {
+      process.exitCode = code;
+      return;
+    }
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  });
+}
+
+function refuse() {
+  const advice = isCheckout
+    ? "run `npm install` here, which brings one"
+    : "install a newer one from https://nodejs.org";
+  process.stderr.write(
+    `weft: Node.js ${needed.join(".")} or newer is needed, this is ${process.versions.node}; ${advice}\n`,
+  );
+  process.exitCode = 2;
+}
