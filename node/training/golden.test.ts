@@ -1,0 +1,239 @@
+/**
+ * golden: logits, losses and adapter gradients against PyTorch, transformers and peft, for every model directory in
+ * ../shared/assets/golden (format: ../shared/bench/make_golden.py), and greedy decoding against a float64 forward.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import { adapterSlots } from "../../protocol/adapter-spec.ts";
+import { adapterMethod } from "../adapter/method.ts";
+import { interventionFeeds } from "../adapter/positions.ts";
+import { loadBaseModel } from "../model/huggingface.ts";
+import { readSafetensors, toFloat32 } from "../model/safetensors.ts";
+import { encodeModel } from "../onnx/codec.ts";
+import type { OnnxGraph } from "../onnx/graph.ts";
+import { readModelFiles } from "../system/model-files.ts";
+import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import type { Tensor } from "../tensor.ts";
+import { float32, int64 } from "../tensor.ts";
+import { logitsGraph, trainingStepGraph } from "./training-step.ts";
+
+const ASSETS = join(import.meta.dirname, "../../../shared/assets");
+const GOLDEN = join(ASSETS, "golden");
+const SUPPORTED = new Set(["llama", "qwen2"]);
+const runtime = createOnnxRuntime();
+
+interface GoldenMeta {
+  readonly base_loss: number;
+  readonly lora_loss: number;
+  readonly loreft_loss: number;
+  readonly lora: { readonly r: number; readonly alpha: number; readonly targets: readonly string[] };
+  readonly loreft: {
+    readonly r: number;
+    readonly first: number;
+    readonly last: number;
+    readonly prompt_tokens: number;
+    readonly layers: readonly number[];
+  };
+}
+
+class Golden {
+  readonly directory: string;
+  readonly meta: GoldenMeta;
+  readonly #tensors;
+
+  constructor(directory: string) {
+    this.directory = directory;
+    this.meta = JSON.parse(readFileSync(join(directory, "golden.json"), "utf8"));
+    const path = join(directory, "golden.safetensors");
+    this.#tensors = readSafetensors(readFileSync(path), { name: path }).tensors;
+  }
+
+  floats(name: string): Float32Array {
+    return toFloat32(this.#entry(name));
+  }
+
+  integers(name: string): readonly number[] {
+    const { bytes } = this.#entry(name);
+    return Array.from(new BigInt64Array(bytes.slice().buffer), Number);
+  }
+
+  shape(name: string): readonly number[] {
+    return this.#entry(name).shape;
+  }
+
+  #entry(name: string) {
+    const entry = this.#tensors.get(name);
+    if (!entry) throw new Error(`${this.directory} has no golden tensor ${name}`);
+    return entry;
+  }
+}
+
+async function run(graph: OnnxGraph, feeds: Record<string, Tensor>, model: ReturnType<typeof loadBaseModel>) {
+  const session = await runtime.load(encodeModel(graph), { threads: 1, externalData: model.externalData });
+  try {
+    return await session.run(feeds);
+  } finally {
+    await session.close();
+  }
+}
+
+/** Largest difference, relative to the largest expected value. */
+function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  expect(actual.length).toBe(expected.length);
+  let [difference, scale] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    difference = Math.max(difference, Math.abs(actual[i]! - expected[i]!));
+    scale = Math.max(scale, Math.abs(expected[i]!));
+  }
+  return difference / scale;
+}
+
+/** Labels -100 are not labelled; the token at t predicts the label at t + 1. */
+function labelFeeds(golden: Golden): Record<string, Tensor> {
+  const [batch, tokens] = golden.shape("labels") as [number, number];
+  const labels = golden.integers("labels");
+  const rows: number[] = [];
+  for (let b = 0; b < batch; b++) {
+    for (let t = 0; t + 1 < tokens; t++) if (labels[b * tokens + t + 1] !== -100) rows.push(b * tokens + t);
+  }
+  return {
+    label_rows: int64([rows.length], rows),
+    label_ids: int64(
+      [rows.length],
+      rows.map((row) => labels[row + 1]!),
+    ),
+    label_weights: float32(
+      [rows.length],
+      rows.map(() => 1 / rows.length),
+    ),
+  };
+}
+
+async function checkAdapter(
+  golden: Golden,
+  settings: AdapterSettings,
+  expected: { loss: number; tensor: (name: string) => string; gradient: (name: string) => string },
+) {
+  const model = loadBaseModel(readModelFiles(golden.directory));
+  const slots = adapterSlots(adapterMethod(settings).tensors(settings, model.shape));
+  const adapter = new Float32Array(slots.reduce((sum, slot) => sum + slot.length, 0));
+  for (const slot of slots) adapter.set(golden.floats(expected.tensor(slot.name)), slot.offset);
+  const [examples, tokens] = golden.shape("input_ids") as [number, number];
+  const labels = labelFeeds(golden);
+  const counts = settings.kind === "loreft" ? settings.positions : { first: 0, last: 0 };
+  const prompts = Array.from({ length: examples }, () => golden.meta.loreft.prompt_tokens);
+  const result = await run(
+    trainingStepGraph({ model, adapter: settings, slots }, { examples, tokens, labels: labels.label_rows!.shape[0]! }),
+    {
+      input_ids: int64([examples, tokens], golden.integers("input_ids")),
+      ...labels,
+      adapter: float32([adapter.length], adapter),
+      ...interventionFeeds(counts, prompts, tokens),
+    },
+    model,
+  );
+  expect(Math.abs(Number(result.loss!.data[0]) - expected.loss)).toBeLessThan(1e-5 * Math.max(1, expected.loss));
+  const gradient = result.gradient!.data as Float32Array;
+  for (const { name, offset, length } of slots) {
+    const error = relativeError(gradient.subarray(offset, offset + length), golden.floats(expected.gradient(name)));
+    expect(error, `gradient of ${name}`).toBeLessThan(1e-3);
+  }
+  return slots.length;
+}
+
+describe.skipIf(!existsSync(GOLDEN))("golden", () => {
+  for (const family of existsSync(GOLDEN) ? readdirSync(GOLDEN).toSorted() : []) {
+    const test = SUPPORTED.has(family) ? it : it.skip;
+    const why = SUPPORTED.has(family) ? "" : " (this family is not supported yet)";
+
+    test(`${family}: logits${why}`, async () => {
+      const golden = new Golden(join(GOLDEN, family));
+      const model = loadBaseModel(readModelFiles(golden.directory));
+      const [examples, tokens] = golden.shape("input_ids") as [number, number];
+      const settings: AdapterSettings = { kind: "lora", rank: 1, alpha: 1, targets: ["q_proj"], layers: "all" };
+      const slots = adapterSlots(adapterMethod(settings).tensors(settings, model.shape));
+      const size = slots.reduce((sum, slot) => sum + slot.length, 0);
+      const { logits } = await run(
+        logitsGraph({ model, adapter: settings, slots }, { examples, tokens }),
+        {
+          input_ids: int64([examples, tokens], golden.integers("input_ids")),
+          adapter: float32([size], new Float32Array(size)),
+        },
+        model,
+      );
+      const vocabulary = model.shape.vocabulary;
+      const real = golden.integers("attention_mask").flatMap((one, row) => (one === 1 ? [row] : []));
+      const pick = (all: Float32Array) =>
+        real.flatMap((row) => [...all.subarray(row * vocabulary, (row + 1) * vocabulary)]);
+      expect(relativeError(pick(logits!.data as Float32Array), pick(golden.floats("base_logits")))).toBeLessThan(1e-4);
+    });
+
+    test(`${family}: LoRA loss and every gradient${why}`, async () => {
+      const golden = new Golden(join(GOLDEN, family));
+      const { r: rank, alpha, targets } = golden.meta.lora;
+      const tensors = await checkAdapter(
+        golden,
+        { kind: "lora", rank, alpha, targets, layers: "all" },
+        { loss: golden.meta.lora_loss, tensor: (name) => `lora.${name}`, gradient: (name) => `lora_grad.${name}` },
+      );
+      expect(tensors).toBe(2 * 2 * targets.length);
+    });
+
+    test(`${family}: LoReFT loss and every gradient${why}`, async () => {
+      const golden = new Golden(join(GOLDEN, family));
+      const { r: rank, first, last, layers } = golden.meta.loreft;
+      const short = (name: string) => name.replace(/^layers\./, "");
+      const tensors = await checkAdapter(
+        golden,
+        { kind: "loreft", rank, layers, positions: { first, last, tied: true } },
+        {
+          loss: golden.meta.loreft_loss,
+          tensor: (name) => `loreft.${short(name)}`,
+          gradient: (name) => `loreft_grad.${short(name)}`,
+        },
+      );
+      expect(tensors).toBe(3 * layers.length);
+    });
+  }
+
+  const STORIES = join(ASSETS, "models/tinystories-656k");
+  it.skipIf(!existsSync(STORIES))("tinystories-656k: next-token logits and greedy ids", async () => {
+    const golden = JSON.parse(readFileSync(join(STORIES, "golden_greedy_numpy.json"), "utf8")) as {
+      prompt_ids: number[];
+      greedy_ids: number[];
+      top10_next_logits: [number, number][];
+    };
+    const model = loadBaseModel(readModelFiles(STORIES));
+    const settings: AdapterSettings = {
+      kind: "loreft",
+      rank: 1,
+      layers: [0],
+      positions: { first: 1, last: 1, tied: true },
+    };
+    const slots = adapterSlots(adapterMethod(settings).tensors(settings, model.shape));
+    const tokens = golden.greedy_ids.length;
+    const adapter = new Float32Array(slots.reduce((sum, slot) => sum + slot.length, 0));
+    const graph = logitsGraph({ model, adapter: settings, slots }, { examples: 1, tokens });
+    const session = await runtime.load(encodeModel(graph), { threads: 1, externalData: model.externalData });
+    const ids = [...golden.prompt_ids];
+    while (ids.length < tokens) {
+      const padded = [...ids, ...new Array<number>(tokens - ids.length).fill(0)];
+      const { logits } = await session.run({
+        input_ids: int64([1, tokens], padded),
+        adapter: float32([adapter.length], adapter),
+        ...interventionFeeds(settings.positions, [0], tokens),
+      });
+      const size = model.shape.vocabulary;
+      const next = (logits!.data as Float32Array).subarray((ids.length - 1) * size, ids.length * size);
+      if (ids.length === golden.prompt_ids.length) {
+        for (const [id, logit] of golden.top10_next_logits)
+          expect(Math.abs(next[id]! - logit)).toBeLessThan(1e-4 * Math.abs(logit));
+      }
+      ids.push(next.indexOf(Math.max(...next)));
+    }
+    await session.close();
+    expect(ids).toEqual(golden.greedy_ids);
+  });
+});

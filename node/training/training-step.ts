@@ -1,0 +1,109 @@
+/**
+ * The ONNX graphs of one training step: frozen model + adapter + loss, and what is wanted of them.
+ *
+ * Loss: sum_m w_m (log sum_v exp(z_mv) - z_m,label(m)) over the labelled rows only. The label's logit is the product of
+ * the row with the label's embedding, so that the gradient needs no one-hot matrix: dx = w (softmax(z) E - E[label]).
+ */
+import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.ts";
+import { adapterMethod } from "../adapter/method.ts";
+import { interventionInputs } from "../adapter/positions.ts";
+import { gradient } from "../autodiff/gradient.ts";
+import type { AdapterHooks, BaseModel, WeightSource } from "../model/base-model.ts";
+import type { OnnxGraph, OnnxValue } from "../onnx/graph.ts";
+import { apply, inputValue } from "../onnx/graph.ts";
+import { gather, gemm, logSumExp, mul, reduceSum, reshape, split, sub } from "../onnx/operators.ts";
+
+/** Sizes that a graph is built for. */
+export interface BatchShape {
+  /** B */
+  readonly examples: number;
+  /** T */
+  readonly tokens: number;
+  /** M: labelled rows, padding included. */
+  readonly labels: number;
+}
+
+export interface AdaptedModel {
+  readonly model: BaseModel;
+  readonly adapter: AdapterSettings;
+  readonly slots: readonly AdapterSlot[];
+}
+
+/**
+ * Inputs: input_ids i64[B,T], label_rows i64[M], label_ids i64[M], label_weights f32[M] (they sum to 1), adapter f32[P],
+ * and the positions of `interventionInputs`.  Outputs: loss f32[], gradient f32[P].
+ */
+export function trainingStepGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
+  const { inputs, adapter, losses, labelWeights } = forward(adapted, shape);
+  const loss = reduceSum(mul(losses, labelWeights), [0], false);
+  const [flat] = gradient(loss, [adapter]);
+  return { inputs, outputs: { loss, gradient: flat! } };
+}
+
+/** The same inputs without weights.  Outputs: losses f32[M] in nats, predicted i64[M]. */
+export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
+  const { inputs, losses, logits, labelWeights } = forward(adapted, shape);
+  const predicted = apply("ArgMax", [logits], { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } });
+  return { inputs: inputs.filter((input) => input !== labelWeights), outputs: { losses, predicted } };
+}
+
+/** Inputs without labels.  Outputs: logits f32[B*T, V]. */
+export function logitsGraph(adapted: AdaptedModel, shape: Omit<BatchShape, "labels">): OnnxGraph {
+  const { model } = adapted;
+  const inputIds = inputValue("input_ids", "int64", [shape.examples, shape.tokens]);
+  const { inputs, hooks } = injected(adapted, shape.examples);
+  const hidden = model.hidden({ inputIds, weight: model.weight, hooks });
+  const logits = gemm(model.normalize(hidden, model.weight), model.outputMatrix(model.weight), { transB: true });
+  return { inputs: [inputIds, ...inputs], outputs: { logits } };
+}
+
+/** Cross entropy of labelled rows.  hidden f32[N,D]; labelRows, labelIds i64[M] -> losses f32[M], logits f32[M,V]. */
+export function crossEntropy(
+  model: Pick<BaseModel, "normalize" | "outputMatrix">,
+  weight: WeightSource,
+  batch: { readonly hidden: OnnxValue; readonly labelRows: OnnxValue; readonly labelIds: OnnxValue },
+): { readonly losses: OnnxValue; readonly logits: OnnxValue } {
+  const matrix = model.outputMatrix(weight);
+  const x = model.normalize(gather(batch.hidden, batch.labelRows), weight);
+  const logits = gemm(x, matrix, { transB: true });
+  const labelLogits = reduceSum(mul(x, gather(matrix, batch.labelIds)), [1], false);
+  return { losses: sub(logSumExp(logits), labelLogits), logits };
+}
+
+/** Values of the flat vector as tensors by name; the gradient comes back the same way. */
+export function unflatten(flat: OnnxValue, slots: readonly AdapterSlot[]): (name: string) => OnnxValue {
+  const parts = split(
+    flat,
+    slots.map((slot) => slot.length),
+    0,
+  );
+  const byName = new Map(slots.map((slot, i) => [slot.name, reshape(parts[i]!, slot.shape)]));
+  return (name) => {
+    const value = byName.get(name);
+    if (!value) throw new RangeError(`the adapter has no tensor ${name}`);
+    return value;
+  };
+}
+
+function injected(
+  { model, adapter, slots }: AdaptedModel,
+  examples: number,
+): { inputs: readonly OnnxValue[]; hooks: AdapterHooks; adapter: OnnxValue } {
+  const flat = inputValue("adapter", "float32", [slots.reduce((sum, slot) => sum + slot.length, 0)]);
+  const positions = adapter.kind === "loreft" ? interventionInputs(adapter.positions, examples) : {};
+  const hooks = adapterMethod(adapter).hooks(adapter, model.shape, { tensor: unflatten(flat, slots), positions });
+  const rows = [positions.prefix, positions.suffix].flatMap((end) => (end ? [end.rows, end.weights] : []));
+  return { inputs: [flat, ...rows], hooks, adapter: flat };
+}
+
+function forward(adapted: AdaptedModel, shape: BatchShape) {
+  const { model } = adapted;
+  const inputIds = inputValue("input_ids", "int64", [shape.examples, shape.tokens]);
+  const labelRows = inputValue("label_rows", "int64", [shape.labels]);
+  const labelIds = inputValue("label_ids", "int64", [shape.labels]);
+  const labelWeights = inputValue("label_weights", "float32", [shape.labels]);
+  const { inputs, hooks, adapter } = injected(adapted, shape.examples);
+  const hidden = model.hidden({ inputIds, weight: model.weight, hooks });
+  const { losses, logits } = crossEntropy(model, model.weight, { hidden, labelRows, labelIds });
+  return { inputs: [inputIds, labelRows, labelIds, labelWeights, ...inputs], adapter, losses, logits, labelWeights };
+}
