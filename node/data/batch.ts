@@ -1,0 +1,166 @@
+/**
+ * Batches of one fixed shape: a training graph is built once, so every batch of a data set has the same B, T and M.
+ * Which examples stand in the batch of a step is a function of (seed, step) alone: a restart goes on with the same bits.
+ */
+import { createPrng } from "../../protocol/prng.ts";
+import { NodeError } from "../errors.ts";
+import type { Example } from "../interface/trainer.ts";
+import { float32, int64, type Tensor } from "../tensor.ts";
+
+export interface BatchShape {
+  /** B, examples in a batch. */
+  readonly batchSize: number;
+  /** T, tokens to which every example is padded on the right. */
+  readonly tokens: number;
+  /** M, rows of labels. */
+  readonly labels: number;
+}
+
+export interface Batch {
+  /** i64[B, T], padded on the right with `padId`. */
+  readonly inputIds: Tensor;
+  /** i64[B], tokens of each prompt; 1 in a padding example. */
+  readonly promptLengths: Tensor;
+  /** i64[M], flat rows b·T + t of the logits that predict a label: t from promptLength - 1 to length - 2. */
+  readonly labelRows: Tensor;
+  /** i64[M], the token that stands at t + 1. */
+  readonly labelIds: Tensor;
+  /** f32[M], 1 for a label, 0 for a padding row; whoever takes a mean divides by their sum. */
+  readonly labelWeights: Tensor;
+  /** Real examples in this batch; the rest is padding without labels. */
+  readonly exampleCount: number;
+  /** Labels of weight 1; they stand first, example by example. */
+  readonly labelCount: number;
+}
+
+/** T is a multiple of this, so that kernels work on whole blocks. */
+export const TOKENS_MULTIPLE = 8;
+
+/**
+ * The one shape that holds every batch of these examples: T the longest example, rounded up to a multiple of 8;
+ * M the batch size times the longest response.
+ * Throws: NodeError DATA_TOO_SMALL (no examples), CONFIG_INVALID (batch size).
+ */
+export function planShape(examples: readonly Example[], { batchSize }: { readonly batchSize: number }): BatchShape {
+  if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
+    throw new NodeError("CONFIG_INVALID", `batchSize is ${batchSize}; it must be 1 or more`, { batchSize });
+  }
+  if (examples.length === 0) throw new NodeError("DATA_TOO_SMALL", "there are no examples; give at least one batch");
+  let tokens = 0;
+  let response = 0;
+  for (const example of examples) {
+    assertExample(example);
+    tokens = Math.max(tokens, example.tokens.length);
+    response = Math.max(response, example.tokens.length - example.promptLength);
+  }
+  return {
+    batchSize,
+    tokens: Math.ceil(tokens / TOKENS_MULTIPLE) * TOKENS_MULTIPLE,
+    labels: batchSize * response,
+  };
+}
+
+export interface BatchOptions {
+  readonly shape: BatchShape;
+  /** Seed of the order; a peer's own. */
+  readonly seed: number;
+  /** Token id that fills what is behind an example; it is never a label. */
+  readonly padId?: number;
+}
+
+export interface Batches {
+  readonly shape: BatchShape;
+  /** Steps that see every example once, the last one completed with examples of the next pass. */
+  readonly stepsPerEpoch: number;
+  /** The batch of local step `step`, 0 or more: a pure function of the seed and the step. */
+  batchAt(step: number): Batch;
+}
+
+/**
+ * Endless training batches. Examples are drawn without replacement, epoch by epoch, each epoch shuffled by a stream of
+ * its own; a batch may span the end of one epoch and the start of the next. Every batch is full.
+ * Throws: NodeError DATA_TOO_SMALL without examples.
+ */
+export function createBatches(examples: readonly Example[], { shape, seed, padId = 0 }: BatchOptions): Batches {
+  if (examples.length === 0) throw new NodeError("DATA_TOO_SMALL", "there are no examples; give at least one batch");
+  const root = createPrng(seed).fork("batch-order");
+  const indices = examples.map((_, index) => index);
+  let cached = { epoch: -1, order: indices };
+  const orderOf = (epoch: number): readonly number[] => {
+    if (cached.epoch !== epoch) cached = { epoch, order: root.fork(`epoch-${epoch}`).shuffle(indices) };
+    return cached.order;
+  };
+  return {
+    shape,
+    stepsPerEpoch: Math.ceil(examples.length / shape.batchSize),
+    batchAt: (step) => {
+      if (!Number.isSafeInteger(step) || step < 0)
+        throw new RangeError(`step ${step} is not a whole number of 0 or more`);
+      const chosen = Array.from({ length: shape.batchSize }, (_, i) => {
+        const position = step * shape.batchSize + i;
+        return examples[orderOf(Math.floor(position / examples.length))[position % examples.length]!]!;
+      });
+      return fillBatch(chosen, { shape, padId });
+    },
+  };
+}
+
+/** All examples once, in order; the last batch is padded with examples that have no labels. */
+export function evaluationBatches(
+  examples: readonly Example[],
+  { shape, padId = 0 }: { readonly shape: BatchShape; readonly padId?: number },
+): Batch[] {
+  const batches: Batch[] = [];
+  for (let at = 0; at < examples.length; at += shape.batchSize) {
+    batches.push(fillBatch(examples.slice(at, at + shape.batchSize), { shape, padId }));
+  }
+  return batches;
+}
+
+/**
+ * One batch of up to B examples, in their order.  Throws: RangeError when an example does not fit the shape.
+ * Equation: row m predicts labelIds[m] = tokens_b[t + 1] from position labelRows[m] = b·T + t.
+ */
+export function fillBatch(
+  examples: readonly Example[],
+  { shape, padId }: { readonly shape: BatchShape; readonly padId: number },
+): Batch {
+  const { batchSize, tokens: width, labels } = shape;
+  if (examples.length > batchSize) throw new RangeError(`${examples.length} examples in a batch of ${batchSize}`);
+  const inputIds = new Array<number>(batchSize * width).fill(padId);
+  const promptLengths = new Array<number>(batchSize).fill(1);
+  const labelRows = new Array<number>(labels).fill(0);
+  const labelIds = new Array<number>(labels).fill(0);
+  const labelWeights = new Float32Array(labels);
+  let m = 0;
+  for (const [b, example] of examples.entries()) {
+    assertExample(example);
+    const { tokens, promptLength } = example;
+    if (tokens.length > width || m + tokens.length - promptLength > labels) {
+      throw new RangeError(
+        `an example of ${tokens.length} tokens does not fit [${batchSize}, ${width}], ${labels} labels`,
+      );
+    }
+    for (const [t, id] of tokens.entries()) inputIds[b * width + t] = id;
+    promptLengths[b] = promptLength;
+    for (let t = promptLength - 1; t <= tokens.length - 2; t++, m++) {
+      labelRows[m] = b * width + t;
+      labelIds[m] = tokens[t + 1]!;
+      labelWeights[m] = 1;
+    }
+  }
+  return {
+    inputIds: int64([batchSize, width], inputIds),
+    promptLengths: int64([batchSize], promptLengths),
+    labelRows: int64([labels], labelRows),
+    labelIds: int64([labels], labelIds),
+    labelWeights: float32([labels], labelWeights),
+    exampleCount: examples.length,
+    labelCount: m,
+  };
+}
+
+function assertExample({ tokens, promptLength }: Example): void {
+  if (promptLength >= 1 && promptLength < tokens.length) return;
+  throw new RangeError(`an example of ${tokens.length} tokens cannot have a prompt of ${promptLength}`);
+}

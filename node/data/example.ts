@@ -1,0 +1,117 @@
+/** From a record's text to examples in token ids: begin, prompt, response, end; and what to do when that is too long. */
+import { NodeError } from "../errors.ts";
+import type { Example } from "../interface/trainer.ts";
+import type { Tokenizer } from "../model/tokenizer.ts";
+import type { DataRecord } from "./record.ts";
+
+export interface EncodedRecords {
+  readonly examples: readonly Example[];
+  /** What did not fit into `maxTokens`; all zero when nothing was lost. */
+  readonly cut: CutCounts;
+}
+
+export interface CutCounts {
+  /** Records of which tokens were dropped. */
+  readonly records: number;
+  readonly promptTokens: number;
+  readonly responseTokens: number;
+}
+
+/** Tokens of context that a continued window starts with, as its prompt. */
+export const CONTINUATION_PROMPT_TOKENS = 8;
+
+/** Shortest example: one token of prompt and one of response. */
+const TOKENS_MIN = 2;
+
+/**
+ * Examples of every record, in the records' order. A record that fits is one example. One that does not, by its
+ * `overflow`: `cut` drops the prompt's left side first, but never the begin token and never its last token, then the
+ * response's right side; `continue` goes on in windows whose prompt is the last 8 tokens of the one before, after a
+ * first prompt of half a window at most.
+ * Records whose response has no tokens give no example.
+ * Throws: NodeError CONFIG_INVALID when maxTokens is less than 2.
+ */
+export function encodeRecords(
+  records: readonly DataRecord[],
+  { tokenizer, maxTokens }: { readonly tokenizer: Tokenizer; readonly maxTokens: number },
+): EncodedRecords {
+  if (!Number.isSafeInteger(maxTokens) || maxTokens < TOKENS_MIN) {
+    throw new NodeError("CONFIG_INVALID", `maxTokens is ${maxTokens}; it must be ${TOKENS_MIN} or more`, { maxTokens });
+  }
+  const examples: Example[] = [];
+  const cut = { records: 0, promptTokens: 0, responseTokens: 0 };
+  for (const record of records) {
+    const parts = encodeParts(record, tokenizer);
+    if (parts.response.length === 0) continue;
+    const fitted = record.overflow === "continue" ? windows(parts, maxTokens) : cutToLength(parts, maxTokens);
+    examples.push(...fitted.examples);
+    cut.promptTokens += fitted.promptCut;
+    cut.responseTokens += fitted.responseCut;
+    if (fitted.promptCut + fitted.responseCut > 0) cut.records++;
+  }
+  return { examples, cut };
+}
+
+interface Parts {
+  /** Tokens that stand before every example: the begin token, or none. */
+  readonly begin: readonly number[];
+  readonly prompt: readonly number[];
+  /** With the end token, where the tokenizer has one. */
+  readonly response: readonly number[];
+}
+
+/**
+ * Prompt and response are encoded as one text where the tokenizer cuts between them, so that the response reads as it
+ * would in running text; where it joins across the seam, each is encoded by itself.
+ */
+function encodeParts({ prompt, response }: DataRecord, tokenizer: Tokenizer): Parts {
+  const begin = tokenizer.beginId === undefined ? [] : [tokenizer.beginId];
+  const end = tokenizer.endId === undefined ? [] : [tokenizer.endId];
+  if (response === "") return { begin, prompt: [], response: [] };
+  const promptIds = tokenizer.encode(prompt);
+  const whole = tokenizer.encode(prompt + response);
+  const seam = whole.length > promptIds.length && promptIds.every((id, i) => whole[i] === id);
+  const responseIds = seam ? whole.slice(promptIds.length) : tokenizer.encode(response);
+  // Without a begin token an empty prompt would leave the first response token without anything to follow from.
+  if (begin.length + promptIds.length === 0) {
+    return { begin, prompt: responseIds.slice(0, 1), response: [...responseIds.slice(1), ...end] };
+  }
+  return { begin, prompt: promptIds, response: [...responseIds, ...end] };
+}
+
+interface Fitted {
+  readonly examples: readonly Example[];
+  readonly promptCut: number;
+  readonly responseCut: number;
+}
+
+function cutToLength({ begin, prompt, response }: Parts, maxTokens: number): Fitted {
+  const excess = Math.max(0, begin.length + prompt.length + response.length - maxTokens);
+  // A begin token alone is enough of a prompt only where the prompt is empty; else its last token stays, if it fits.
+  const promptMin = Math.min(prompt.length, begin.length === 0 || maxTokens > TOKENS_MIN ? 1 : 0);
+  const promptCut = Math.min(excess, prompt.length - promptMin);
+  const responseCut = excess - promptCut;
+  const kept = [...begin, ...prompt.slice(promptCut)];
+  return {
+    examples: [{ tokens: [...kept, ...response.slice(0, response.length - responseCut)], promptLength: kept.length }],
+    promptCut,
+    responseCut,
+  };
+}
+
+/** Every response token stands as a label in exactly one window; a prompt is shortened to half a window. */
+function windows({ begin, prompt, response }: Parts, maxTokens: number): Fitted {
+  const promptMax = Math.max(1, Math.floor(maxTokens / 2));
+  const promptCut = Math.max(0, begin.length + prompt.length - promptMax);
+  const continued = Math.min(CONTINUATION_PROMPT_TOKENS, promptMax);
+  const examples: Example[] = [];
+  let context: readonly number[] = [...begin, ...prompt.slice(promptCut)];
+  for (let at = 0; at < response.length; ) {
+    const taken = response.slice(at, at + maxTokens - context.length);
+    const tokens = [...context, ...taken];
+    examples.push({ tokens, promptLength: context.length });
+    at += taken.length;
+    context = tokens.slice(-continued);
+  }
+  return { examples, promptCut, responseCut: 0 };
+}
