@@ -1,0 +1,160 @@
+/**
+ * All-But-Me: what the others of a peer agree on, and how much of it the peer takes up.
+ * Source: FedReFT, arXiv:2508.20295; the gauge, the order of sums and the refusals are this project's own.
+ */
+import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.ts";
+import type { AggregationSettings } from "../../protocol/network-manifest.ts";
+import { NodeError } from "../errors.ts";
+import { alignGauge, type RotationGroup, retractRotations, rotationGroups } from "./gauge.ts";
+import { geometricMedian } from "./geometric-median.ts";
+import { weightedMean } from "./mean.ts";
+import { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
+
+/**
+ * How much of the peer's own rotation is added to an averaged one before retraction. It decides only where the
+ * neighbours' rotations cancel out and have no nearest orthonormal rows; elsewhere it is below what float32 can hold.
+ */
+const TIE_BREAK = 1e-9;
+
+/** Largest finite float32: (2 - 2^-23) 2^127. */
+const FLOAT32_MAX = (2 - 2 ** -23) * 2 ** 127;
+
+export interface AggregateOptions {
+  readonly kind: AdapterSettings["kind"];
+  readonly slots: readonly AdapterSlot[];
+  /** The peer itself: its id, so that its own update is refused, and its adapter f32[P], whose gauge is used. */
+  readonly own: { readonly peer: string; readonly theta: Float32Array };
+  readonly neighbours: readonly NeighbourUpdate[];
+  readonly settings: Pick<AggregationSettings, "rule" | "scope" | "stalenessExponent" | "ageMax">;
+  /** The round that is being aggregated. */
+  readonly round: number;
+}
+
+/** Why a neighbour's adapter did not enter: wrong length, NaN or Infinity, or a rotation without orthonormal rows. */
+export type RefusalReason = "length" | "not-finite" | "rotation";
+
+export interface Aggregate {
+  /** f32[P] in the peer's own gauge, rotations orthonormal. A copy of its own adapter when `peers` is empty. */
+  readonly z: Float32Array;
+  /** The neighbours in it, in rising order. */
+  readonly peers: readonly string[];
+  readonly refused: readonly { readonly peer: string; readonly reason: RefusalReason }[];
+  /** Rounds by which the oldest of them is behind; 0 without any. */
+  readonly stalenessMax: number;
+  /** The rule was the geometric median of exactly two, which is not unique: z is their mean. For the log. */
+  readonly degenerate: boolean;
+}
+
+/**
+ * z_k = Agg over j ≠ k of θ_j, with weights (age_j + 1)^-a; tensor by tensor or over the whole vector, in f64, in
+ * peer-id order. Every neighbour's rotation is first made orthonormal and turned into the peer's own gauge, so that
+ * no sender gains weight by the length of its R; the peer's own adapter gives the gauge and enters nothing else.
+ * Throws: RangeError when the peer's own update is among the neighbours or one peer twice; ADAPTER_SHAPE.
+ */
+export function aggregateNeighbours(options: AggregateOptions): Aggregate {
+  const { kind, slots, own, settings, round } = options;
+  checkAdapter("own adapter", own.theta, slots);
+  const groups = rotationGroups(kind, slots);
+  const refused: { peer: string; reason: RefusalReason }[] = [];
+  const used: NeighbourUpdate[] = [];
+  const points: Float64Array[] = [];
+  for (const update of selectNeighbours({ ...options, self: own.peer, ageMax: settings.ageMax })) {
+    const point = admit(update.theta, own.theta, groups);
+    if (typeof point === "string") {
+      refused.push({ peer: update.peer, reason: point });
+    } else {
+      used.push(update);
+      points.push(point);
+    }
+  }
+  if (used.length === 0) {
+    return { z: own.theta.slice(), peers: [], refused, stalenessMax: 0, degenerate: false };
+  }
+  const ages = used.map((update) => ageOf(update, round));
+  const weights = ages.map((age) => stalenessWeight(age, settings.stalenessExponent));
+  const average = aggregatePoints(points, weights, slots, settings);
+  for (const { R } of groups) {
+    for (let i = R.offset; i < R.offset + R.length; i++) average[i]! += TIE_BREAK * own.theta[i]!;
+  }
+  return {
+    z: Float32Array.from(retractRotations(average, groups)),
+    peers: used.map((update) => update.peer),
+    refused,
+    stalenessMax: Math.max(...ages),
+    degenerate: settings.rule === "geometric-median" && used.length === 2,
+  };
+}
+
+/**
+ * θ ← (1 - λ) θ + λ z, rotations made orthonormal again; λ = 0 gives θ bit for bit.
+ * Shapes: own f32[P], z f32[P] in the gauge of own → f32[P], a copy.
+ * Throws: RangeError when λ is not within 0 and 1; ADAPTER_SHAPE.
+ */
+export function mix({
+  kind,
+  slots,
+  own,
+  z,
+  lambda,
+}: {
+  readonly kind: AdapterSettings["kind"];
+  readonly slots: readonly AdapterSlot[];
+  readonly own: Float32Array;
+  readonly z: Float32Array;
+  readonly lambda: number;
+}): Float32Array {
+  if (!(lambda >= 0 && lambda <= 1)) throw new RangeError(`lambda ${lambda} is not within 0 and 1`);
+  checkAdapter("own adapter", own, slots);
+  checkAdapter("aggregate", z, slots);
+  if (lambda === 0) return own.slice();
+  const mixed = Float64Array.from(own, (x, i) => (1 - lambda) * x + lambda * z[i]!);
+  return Float32Array.from(retractRotations(mixed, rotationGroups(kind, slots)));
+}
+
+/** A neighbour's adapter as a point in the own gauge, or why it cannot be one. */
+function admit(theta: Float32Array, own: Float32Array, groups: readonly RotationGroup[]): Float64Array | RefusalReason {
+  if (theta.length !== own.length) return "length";
+  if (!theta.every(Number.isFinite)) return "not-finite";
+  const theirs = retractOrRefuse(theta, groups);
+  if (theirs === "rotation") return theirs;
+  const point = alignGauge({ mine: own, theirs, groups });
+  // Turning may carry the largest float32 numbers beyond what the aggregate can hold.
+  return point.every((x) => Math.abs(x) <= FLOAT32_MAX) ? point : "not-finite";
+}
+
+function retractOrRefuse(theta: Float32Array, groups: readonly RotationGroup[]): Float64Array | "rotation" {
+  try {
+    return retractRotations(theta, groups);
+  } catch (error) {
+    if (error instanceof NodeError && error.code === "ADAPTER_SHAPE") return "rotation";
+    throw error;
+  }
+}
+
+function aggregatePoints(
+  points: readonly Float64Array[],
+  weights: readonly number[],
+  slots: readonly AdapterSlot[],
+  { rule, scope }: Pick<AggregationSettings, "rule" | "scope">,
+): Float64Array {
+  const aggregate = (xs: readonly Float64Array[]): Float64Array =>
+    rule === "mean" ? weightedMean(xs, weights) : geometricMedian(xs, weights).z;
+  if (scope === "global") return aggregate(points);
+  const z = new Float64Array(points[0]!.length);
+  for (const { offset, length } of slots) {
+    z.set(aggregate(points.map((point) => point.subarray(offset, offset + length))), offset);
+  }
+  return z;
+}
+
+function checkAdapter(what: string, theta: Float32Array, slots: readonly AdapterSlot[]): void {
+  const expected = slots.reduce((sum, slot) => sum + slot.length, 0);
+  if (theta.length !== expected) {
+    throw new NodeError("ADAPTER_SHAPE", `${what} has ${theta.length} values, its tensors have ${expected}`, {
+      length: theta.length,
+      expected,
+    });
+  }
+  const index = theta.findIndex((x) => !Number.isFinite(x));
+  if (index >= 0) throw new NodeError("ADAPTER_SHAPE", `${what} holds ${theta[index]} at ${index}`, { index });
+}
