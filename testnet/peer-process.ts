@@ -1,0 +1,86 @@
+/** One peer as an operating system process: started, listened to, stopped. */
+import { spawn } from "node:child_process";
+import type { PeerEvent } from "../node/interface/peer-event.ts";
+import { lineSplitter, parseEventLine } from "./event-line.ts";
+
+/** How a process ended, and the last it said on standard error. */
+export interface PeerExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly lastLines: readonly string[];
+}
+
+export interface PeerProcess {
+  /** Process id; undefined when it could not be started. */
+  readonly pid: number | undefined;
+  readonly ended: Promise<PeerExit>;
+  /** Ask it to stop (SIGINT); what does not end within `graceMs` is killed. Resolves when it has ended. */
+  stop(graceMs: number): Promise<PeerExit>;
+  /** End it at once (SIGKILL), as a power cut would. */
+  kill(): void;
+}
+
+export interface PeerProcessOptions {
+  /** The JavaScript file that is the `weft` command. */
+  readonly command: string;
+  /** Such as ["run", "--events", …]. */
+  readonly arguments: readonly string[];
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly onEvent: (event: PeerEvent) => void;
+}
+
+/** Lines of standard error that are kept of each peer. */
+const LAST_LINES = 20;
+/** A line of standard error is cut to this. */
+const LINE_CHARACTERS_MAX = 2_000;
+
+/**
+ * Start a peer's process with this same Node.js. It leads a process group of its own, so that Ctrl-C in a terminal
+ * reaches it only by way of `stop`; it ends by itself when nobody reads its events any more.
+ */
+export function startPeerProcess(options: PeerProcessOptions): PeerProcess {
+  const { command, onEvent } = options;
+  const child = spawn(process.execPath, [command, ...options.arguments], {
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: process.platform !== "win32",
+    env: { ...process.env, ...options.environment },
+  });
+  const lastLines: string[] = [];
+  const keep = (line: string): void => {
+    if (line.trim() === "") return;
+    lastLines.push(line.slice(0, LINE_CHARACTERS_MAX));
+    if (lastLines.length > LAST_LINES) lastLines.shift();
+  };
+  child.stdout.setEncoding("utf8").on(
+    "data",
+    lineSplitter((line) => {
+      const event = parseEventLine(line);
+      if (event) onEvent(event);
+      else keep(line);
+    }),
+  );
+  child.stderr.setEncoding("utf8").on("data", lineSplitter(keep));
+
+  const ended = new Promise<PeerExit>((resolve) => {
+    child.on("error", (error) => {
+      keep(error.message);
+      if (child.pid === undefined) resolve({ code: null, signal: null, lastLines });
+    });
+    // "close" comes after the last byte of both outputs, "exit" may come before.
+    child.on("close", (code, signal) => resolve({ code, signal, lastLines }));
+  });
+  return {
+    pid: child.pid,
+    ended,
+    kill: () => void child.kill("SIGKILL"),
+    stop: async (graceMs) => {
+      child.kill("SIGINT");
+      const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
+      try {
+        return await ended;
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+}

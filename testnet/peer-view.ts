@@ -1,0 +1,74 @@
+/** What is known of one peer from the events it has sent so far. A pure fold: view + event -> view. */
+import type { PeerEvent, PeerReport, RoundSummary, UpdateCounts } from "../node/interface/peer-event.ts";
+
+export type PeerState = "starting" | "training" | "training alone" | "paused" | "finished" | "stopped";
+
+export interface PeerView {
+  readonly state: PeerState;
+  /** Peer id; unknown until it has started. */
+  readonly peer?: string;
+  readonly addresses: readonly string[];
+  readonly dataDirectory?: string;
+  /** Whether it went on from a checkpoint. */
+  readonly resumed: boolean;
+  readonly examples?: { readonly train: number; readonly validation: number; readonly test: number };
+  readonly round: number;
+  /** Local step within the round, and how many the round has. */
+  readonly step: number;
+  readonly steps: number;
+  /** Training loss of the newest local step, nats per response token. */
+  readonly loss?: number;
+  readonly neighbours: number;
+  readonly updates: UpdateCounts;
+  readonly rounds: readonly RoundSummary[];
+  readonly pausedBecause?: string;
+  readonly report?: PeerReport;
+}
+
+/** A peer of which nothing is known yet. */
+export const UNSEEN_PEER: PeerView = {
+  state: "starting",
+  addresses: [],
+  resumed: false,
+  round: 0,
+  step: 0,
+  steps: 0,
+  neighbours: 0,
+  updates: { accepted: 0, ignored: 0, rejected: 0 },
+  rounds: [],
+};
+
+const COUNTED_AS = { accept: "accepted", ignore: "ignored", reject: "rejected" } as const;
+
+/** The view after one more event. */
+export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
+  switch (event.type) {
+    case "started": {
+      const { peer, addresses, dataDirectory, round, resumed, examples } = event;
+      return { ...view, state: "training", peer, addresses, dataDirectory, round, resumed, examples };
+    }
+    case "step": {
+      const { round, step, steps, loss, phase } = event;
+      return { ...view, state: phase === "alone" ? "training alone" : "training", round, step, steps, loss };
+    }
+    case "neighbours":
+      return { ...view, neighbours: event.connected };
+    case "update": {
+      const kind = COUNTED_AS[event.verdict];
+      return { ...view, updates: { ...view.updates, [kind]: view.updates[kind] + 1 } };
+    }
+    case "round": {
+      // A round that is told again after a restart replaces what was told before.
+      const rounds = [...view.rounds.filter(({ round }) => round < event.summary.round), event.summary];
+      return { ...view, state: "training", round: event.summary.round, rounds };
+    }
+    case "paused":
+      return { ...view, state: "paused", pausedBecause: event.reason };
+    case "finished":
+      return { ...view, state: "finished", report: event.report, rounds: event.report.rounds };
+    default: {
+      const unknown: never = event;
+      throw new Error(`unknown event ${JSON.stringify(unknown)}`);
+    }
+  }
+}

@@ -1,0 +1,194 @@
+/** Many peers on one machine: one process each, real libp2p over loopback, nobody in charge once they run. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { NodeError } from "../node/errors.ts";
+import type { PeerEvent } from "../node/interface/peer-event.ts";
+import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
+import { type PeerExit, type PeerProcess, startPeerProcess } from "./peer-process.ts";
+import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./peer-view.ts";
+import type { TestnetPeer, TestnetResult } from "./result.ts";
+
+export interface TestnetOptions {
+  readonly manifest: NetworkManifest;
+  /** Number of peers, 1 or more. */
+  readonly peers: number;
+  /** The JavaScript file that is the `weft` command. */
+  readonly command: string;
+  /** Receives `network.json` and one data directory per peer, `peer-1` and so on. */
+  readonly folder: string;
+  /** Hugging Face model directory; the embedded model when absent. */
+  readonly modelDirectory?: string;
+  /** File of examples and how it is split among the peers; the embedded tasks when absent. */
+  readonly data?: { readonly file: string; readonly split?: string };
+  /** Threads that each peer's runtime may use. */
+  readonly threads: number;
+  readonly logLevel: string;
+  /** Stops all peers cleanly; what they reached is in the result. */
+  readonly signal: AbortSignal;
+  readonly observer?: TestnetObserver;
+}
+
+/** Told of everything that happens, in order; must not throw. */
+export interface TestnetObserver {
+  onEvent(peer: TestnetPeer, event: PeerEvent): void;
+  /** A peer's process ended before the peer had finished. */
+  onExit(peer: TestnetPeer): void;
+}
+
+/** Peers that a new one dials first: more than one, so that no single peer has to be there. */
+const BOOTSTRAP_PEERS = 3;
+
+/** A checkpoint and the goodbye to the neighbours take well under a second; then patience ends. */
+const STOP_GRACE_MS = 15_000;
+
+/**
+ * Start the peers, the first one alone and then in growing groups, each dialling some that run already; wait until
+ * every one has finished or died; stop them. Nothing is restarted.
+ * Throws: NodeError PEER_FAILED when the first peer does not even start.
+ */
+export async function runTestnet(options: TestnetOptions): Promise<TestnetResult> {
+  const { manifest, folder, signal } = options;
+  const startedAt = new Date();
+  const begin = performance.now();
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "network.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+
+  const members: Member[] = [];
+  const killAll = (): void => {
+    for (const member of members) member.process.kill();
+  };
+  process.once("exit", killAll);
+  try {
+    for (const group of startGroups(options.peers)) {
+      if (signal.aborted) break;
+      const bootstrap = reachable(members);
+      const started = group.map((index) => startMember(index, bootstrap, options));
+      members.push(...started);
+      await Promise.race([Promise.all(started.map((member) => member.started)), aborted(signal)]);
+      refuseStillborn(members, signal);
+    }
+    await Promise.race([Promise.all(members.map((member) => member.done)), aborted(signal)]);
+  } finally {
+    await Promise.all(members.map((member) => member.stop()));
+    process.off("exit", killAll);
+  }
+  return {
+    network: networkId(manifest),
+    manifest,
+    data: describeData(options),
+    peers: members.map((member) => member.peer()),
+    startedAt: startedAt.toISOString(),
+    seconds: (performance.now() - begin) / 1000,
+    interrupted: signal.aborted,
+  };
+}
+
+/** Indices by starting group: 0; 1 and 2; all others. Every group can dial those before it. */
+export function startGroups(peers: number): number[][] {
+  const indices = Array.from({ length: peers }, (_, index) => index);
+  return [indices.slice(0, 1), indices.slice(1, BOOTSTRAP_PEERS), indices.slice(BOOTSTRAP_PEERS)].filter(
+    (group) => group.length > 0,
+  );
+}
+
+interface Member {
+  readonly process: PeerProcess;
+  /** Resolves when the peer listens or its process has ended. */
+  readonly started: Promise<void>;
+  /** Resolves when the peer has finished or its process has ended. */
+  readonly done: Promise<void>;
+  peer(): TestnetPeer;
+  stop(): Promise<void>;
+}
+
+function startMember(index: number, bootstrap: readonly string[], options: TestnetOptions): Member {
+  const { observer } = options;
+  const name = `peer ${index + 1}`;
+  let view: PeerView = UNSEEN_PEER;
+  let exit: PeerExit | undefined;
+  let stopping = false;
+  const started = Promise.withResolvers<void>();
+  const done = Promise.withResolvers<void>();
+  const peer = (): TestnetPeer => ({ name, view, ...(exit && { exit }) });
+  const process = startPeerProcess({
+    command: options.command,
+    arguments: peerArguments(index, bootstrap, options),
+    onEvent: (event) => {
+      view = foldPeerEvent(view, event);
+      if (event.type === "started") started.resolve();
+      if (event.type === "finished") done.resolve();
+      observer?.onEvent(peer(), event);
+    },
+  });
+  void process.ended.then((how) => {
+    if (!stopping && !view.report) {
+      exit = how;
+      view = { ...view, state: "stopped" };
+      observer?.onExit(peer());
+    }
+    started.resolve();
+    done.resolve();
+  });
+  return {
+    process,
+    started: started.promise,
+    done: done.promise,
+    peer,
+    stop: async () => {
+      stopping = true;
+      await process.stop(STOP_GRACE_MS);
+    },
+  };
+}
+
+function peerArguments(index: number, bootstrap: readonly string[], options: TestnetOptions): string[] {
+  const { folder, modelDirectory, data } = options;
+  return [
+    "run",
+    "--events",
+    "--serve",
+    "--compare-alone",
+    ...["--network", join(folder, "network.json")],
+    ...["--data-dir", join(folder, `peer-${index + 1}`)],
+    ...["--part", `${index + 1}/${options.peers}`],
+    ...["--listen", "/ip4/127.0.0.1/tcp/0"],
+    ...["--threads", String(options.threads)],
+    ...["--log-level", options.logLevel],
+    ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
+    ...(data === undefined ? [] : ["--data", data.file]),
+    ...(data?.split === undefined ? [] : ["--split", data.split]),
+    ...bootstrap.flatMap((address) => ["--bootstrap", address]),
+  ];
+}
+
+/** One address of each of the first peers that run. */
+function reachable(members: readonly Member[]): string[] {
+  return members
+    .map((member) => member.peer())
+    .filter((peer) => peer.exit === undefined)
+    .flatMap(({ view }) => view.addresses.slice(0, 1))
+    .slice(0, BOOTSTRAP_PEERS);
+}
+
+/** What keeps the first peer from starting (a wrong file, say) keeps them all: say it once, and stop. */
+function refuseStillborn(members: readonly Member[], signal: AbortSignal): void {
+  const first = members[0]?.peer();
+  if (signal.aborted || first?.exit === undefined || first.view.peer !== undefined) return;
+  const { code, signal: by, lastLines } = first.exit;
+  const said = lastLines.findLast((line) => line.startsWith("weft: "))?.slice("weft: ".length);
+  const text = said ?? [`ended with ${by ?? `code ${code}`}`, ...lastLines].join("\n  ");
+  throw new NodeError("PEER_FAILED", `${first.name} did not start: ${text}`, { code, signal: by });
+}
+
+function describeData({ data }: TestnetOptions): string {
+  if (data === undefined) return "embedded tasks";
+  return data.split === undefined ? data.file : `${data.file}, split by ${data.split}`;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

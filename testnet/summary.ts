@@ -1,0 +1,94 @@
+/** The end of a testnet run in plain text: a table, and in words who was worse off in the swarm. */
+import type { Score } from "../node/interface/peer-event.ts";
+import { isWorseThanAlone, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
+import { formatBytes, formatLoss, formatSeconds, formatShare, shortPeerId, textTable } from "./text-table.ts";
+
+/** Lines of the final table and the sentences below it. */
+export function summaryLines(result: TestnetResult): string[] {
+  const { peers, manifest } = result;
+  const columns = [
+    { heading: "peer", numeric: false },
+    { heading: "id", numeric: false },
+    { heading: "base", numeric: true },
+    { heading: "alone", numeric: true },
+    { heading: "swarm", numeric: true },
+    { heading: "base acc", numeric: true },
+    { heading: "alone acc", numeric: true },
+    { heading: "swarm acc", numeric: true },
+    { heading: "sent", numeric: true },
+    { heading: "received", numeric: true },
+    { heading: "train", numeric: true },
+    { heading: "network", numeric: true },
+    { heading: "aggregate", numeric: true },
+    { heading: "updates ok/ign/rej", numeric: true },
+  ];
+  return [
+    `network ${result.network}`,
+    `${peers.length} peers, ${manifest.rounds.count} rounds of ${manifest.rounds.localSteps} local steps, ${formatSeconds(result.seconds)} in all`,
+    "held-out loss (nats per response token) and accuracy (response tokens) of the base model, of training alone with",
+    "the same number of local steps on the same data, and of training in the swarm:",
+    "",
+    ...textTable(columns, peers.map(row)),
+    "",
+    ...verdictSentences(result),
+  ];
+}
+
+/** In words: who did better or worse in the swarm than alone, who did not finish, and whether the run was cut short. */
+export function verdictSentences(result: TestnetResult): string[] {
+  const { peers } = result;
+  const compared = peers.filter(({ view }) => view.report?.alone !== undefined);
+  const worse = compared.filter(isWorseThanAlone);
+  const sentences: string[] = [];
+  if (compared.length > 0) {
+    sentences.push(
+      worse.length === 0
+        ? `In the swarm, no peer ended with a higher held-out loss than alone (${compared.length} of ${peers.length} peers compared).`
+        : `WORSE in the swarm than alone by held-out loss: ${worse.map(lossPair).join(", ")}. Not worse: ${compared.length - worse.length} of ${compared.length}.`,
+    );
+    const lessAccurate = compared.filter(({ view }) => view.report!.swarm.accuracy < view.report!.alone!.accuracy);
+    if (lessAccurate.length > 0)
+      sentences.push(`Less accurate in the swarm: ${lessAccurate.map(accuracyPair).join(", ")}.`);
+  }
+  for (const peer of peers) if (peer.exit) sentences.push(exitSentence(peer));
+  if (result.interrupted) sentences.push("The run was interrupted before its end.");
+  return sentences;
+}
+
+/** How a peer's process ended before the peer had finished, with its last line of standard error. */
+export function exitSentence({ name, view, exit }: TestnetPeer): string {
+  if (!exit) return `${name} is running`;
+  const how = exit.signal ? `was ended by ${exit.signal}` : `ended with code ${exit.code ?? "unknown"}`;
+  const last = exit.lastLines.at(-1);
+  return `${name} ${how} in round ${view.round}, before it had finished${last ? `: ${last}` : ""}`;
+}
+
+function lossPair({ name, view }: TestnetPeer): string {
+  return `${name} (${formatLoss(view.report?.swarm.loss)} against ${formatLoss(view.report?.alone?.loss)})`;
+}
+
+function accuracyPair({ name, view: { report } }: TestnetPeer): string {
+  return `${name} (${formatShare(report!.swarm.accuracy)} against ${formatShare(report!.alone!.accuracy)})`;
+}
+
+function row({ name, view }: TestnetPeer): string[] {
+  const { report } = view;
+  const { bytes, seconds, updates } = totalsOf(view);
+  const accuracy = (score: Score | undefined): string => (score ? formatShare(score.accuracy) : "–");
+  return [
+    name,
+    view.peer ? shortPeerId(view.peer) : "–",
+    formatLoss(report?.base.loss),
+    formatLoss(report?.alone?.loss),
+    formatLoss(report?.swarm.loss),
+    accuracy(report?.base),
+    accuracy(report?.alone),
+    accuracy(report?.swarm),
+    formatBytes(bytes.sent),
+    formatBytes(bytes.received),
+    formatSeconds(seconds.train),
+    formatSeconds(seconds.network),
+    formatSeconds(seconds.aggregate),
+    `${updates.accepted}/${updates.ignored}/${updates.rejected}`,
+  ];
+}
