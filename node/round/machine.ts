@@ -1,0 +1,308 @@
+/**
+ * The round machine: decides when, never how. Pure: `step(state, event)` gives the next state and what is to be done;
+ * the driver does it and answers with events.
+ *
+ * training → publishing → collecting → aggregating → the next round's training … → serving → finished
+ *
+ * Rounds are numbered from 0 and every peer walks through them at its own pace. Collecting ends as soon as every peer
+ * that is waited for has sent an update of this round or a later one, and at the deadline at the latest. Whoever is
+ * not connected, or was silent during the last two rounds, is not waited for until it is heard again. With nobody to
+ * wait for, collecting lasts the shortest deadline, so that somebody who is just arriving is still heard.
+ *
+ * Catching up: when the others (the lower median of their newest rounds, so that one liar moves nobody) are ahead by
+ * more than `ageMax` rounds, what this peer sends is too old to be used. It then aggregates as of their round and goes
+ * on with the round after it; the rounds in between are left out, the ones it did itself count.
+ *
+ * Serving: after the last round a peer stays until every peer it waits for has published its last round, at most the
+ * longest deadline, so that slower ones can still fetch its update; meanwhile it evaluates.
+ */
+import { LIMITS } from "../../protocol/limits.ts";
+import { deadlineOf, observeLag, type Pace } from "./pace.ts";
+
+export type RoundPhase = "idle" | "training" | "publishing" | "collecting" | "aggregating" | "serving" | "finished";
+
+export interface RoundSettings {
+  readonly count: number;
+  readonly localSteps: number;
+  readonly deadlineMs: { readonly min: number; readonly max: number };
+  readonly ageMax: number;
+}
+
+/** What is known of another peer's progress. */
+export interface PeerProgress {
+  /** Round of its newest accepted update, -1 before the first. */
+  readonly latest: number;
+  /** Value of `turn` when it was last heard: an update or a new connection. */
+  readonly heardIn: number;
+  /** false after its connection closed, until it is heard again. */
+  readonly present: boolean;
+}
+
+/** Plain data, except that the peers are a Map. */
+export interface RoundState {
+  readonly settings: RoundSettings;
+  readonly phase: RoundPhase;
+  readonly round: number;
+  /** Rounds that this peer has worked through since it was started; unlike `round` it never jumps. */
+  readonly turn: number;
+  readonly peers: ReadonlyMap<string, PeerProgress>;
+  readonly pace: Pace;
+  /** When this peer published its latest rounds, newest last. */
+  readonly published: readonly { readonly round: number; readonly at: number }[];
+  /** Since when the phase waits for others; its deadline counts from here. */
+  readonly waitingSince: number;
+  readonly deadlineAt: number | undefined;
+  /** In phase aggregating: the round against which ages count, which is the one this peer leaves. */
+  readonly asOf: number;
+  /** In phase serving: which of its two parts are over. */
+  readonly over: { readonly evaluation: boolean; readonly service: boolean };
+}
+
+/** Where a peer goes on after a restart. `trained`: its local steps are done; `serving`: all its rounds are. */
+export interface RoundPosition {
+  readonly round: number;
+  readonly phase: "training" | "trained" | "serving";
+}
+
+/** `now` in milliseconds since the Unix epoch. */
+export type RoundEvent =
+  | { readonly type: "started"; readonly now: number; readonly position: RoundPosition }
+  | { readonly type: "trained"; readonly now: number }
+  | { readonly type: "published"; readonly now: number }
+  | { readonly type: "updateAccepted"; readonly now: number; readonly peer: string; readonly round: number }
+  | { readonly type: "peerJoined"; readonly now: number; readonly peer: string }
+  | { readonly type: "peerLeft"; readonly now: number; readonly peer: string }
+  /** `at`: which deadline it is; one that was replaced or cancelled meanwhile is nothing. */
+  | { readonly type: "deadline"; readonly now: number; readonly at: number }
+  | { readonly type: "aggregated"; readonly now: number }
+  | { readonly type: "evaluated"; readonly now: number };
+
+export type RoundEffect =
+  | { readonly type: "train"; readonly round: number; readonly steps: number }
+  | { readonly type: "publish"; readonly round: number }
+  /** Replaces the deadline before it. */
+  | { readonly type: "setDeadline"; readonly at: number }
+  | { readonly type: "cancelDeadline" }
+  /** `asOf`: the round against which the ages of updates count; later than `round` when catching up. */
+  | { readonly type: "aggregate"; readonly round: number; readonly asOf: number }
+  | { readonly type: "checkpoint" }
+  | { readonly type: "evaluate" }
+  | { readonly type: "finish" };
+
+export interface RoundStep {
+  readonly state: RoundState;
+  /** To be done one after another, in this order. */
+  readonly effects: readonly RoundEffect[];
+}
+
+/** A peer silent for so many rounds is not waited for. */
+export const SILENT_ROUNDS_MAX = 2;
+
+/** Peers remembered: as many authors as the protocol knows. */
+export const PEERS_MAX = LIMITS.headsCountMax;
+
+/** Own rounds whose publishing time is remembered, so that late answers to them are still measured. */
+const PUBLISHED_MAX = 8;
+
+/** The state before `started`.  pace: what was observed before a restart. */
+export function initialRoundState(settings: RoundSettings, pace: Pace = []): RoundState {
+  return {
+    settings,
+    phase: "idle",
+    round: 0,
+    turn: 0,
+    peers: new Map(),
+    pace,
+    published: [],
+    waitingSince: 0,
+    deadlineAt: undefined,
+    asOf: 0,
+    over: { evaluation: false, service: false },
+  };
+}
+
+/** One event. An event that does not belong to the phase changes nothing and asks for nothing. */
+export function step(state: RoundState, event: RoundEvent): RoundStep {
+  switch (event.type) {
+    case "started":
+      return state.phase === "idle" ? start(state, event.position, event.now) : nothing(state);
+    case "trained":
+      return state.phase === "training" ? publish(state) : nothing(state);
+    case "published":
+      return state.phase === "publishing" ? collect(state, event.now) : nothing(state);
+    case "updateAccepted":
+      return settle(heard(state, event), event.now);
+    case "peerJoined":
+      return settle(joined(state, event.peer), event.now);
+    case "peerLeft":
+      return settle(left(state, event.peer), event.now);
+    case "deadline":
+      return event.at === state.deadlineAt ? proceed({ ...state, deadlineAt: undefined }, []) : nothing(state);
+    case "aggregated":
+      return state.phase === "aggregating" ? leaveRound(state, event.now) : nothing(state);
+    case "evaluated":
+      return state.phase === "serving"
+        ? finishWhenOver(state, { ...state.over, evaluation: true }, [])
+        : nothing(state);
+  }
+}
+
+/** The peers that the phase waits for: connected or heard lately. */
+export function waitedFor(state: RoundState): readonly string[] {
+  const { peers, turn } = state;
+  return [...peers].filter(([, p]) => p.present && turn - p.heardIn <= SILENT_ROUNDS_MAX).map(([peer]) => peer);
+}
+
+/** Where to go on if the process ended now. */
+export function positionOf({ phase, round }: RoundState): RoundPosition {
+  switch (phase) {
+    case "idle":
+    case "training":
+      return { round, phase: "training" };
+    case "publishing":
+    case "collecting":
+    case "aggregating":
+      return { round, phase: "trained" };
+    case "serving":
+    case "finished":
+      return { round, phase: "serving" };
+  }
+}
+
+const nothing = (state: RoundState): RoundStep => ({ state, effects: [] });
+
+function start(state: RoundState, { round, phase }: RoundPosition, now: number): RoundStep {
+  const started: RoundState = { ...state, round };
+  switch (phase) {
+    case "training":
+      return train(started, []);
+    case "trained":
+      return publish(started);
+    case "serving":
+      return serve(started, now, []);
+  }
+}
+
+function train(state: RoundState, effects: readonly RoundEffect[]): RoundStep {
+  const { round, settings } = state;
+  return {
+    state: { ...state, phase: "training" },
+    effects: [...effects, { type: "train", round, steps: settings.localSteps }],
+  };
+}
+
+function publish(state: RoundState): RoundStep {
+  return {
+    state: { ...state, phase: "publishing" },
+    effects: [{ type: "checkpoint" }, { type: "publish", round: state.round }],
+  };
+}
+
+function collect(state: RoundState, now: number): RoundStep {
+  const { round, peers, settings } = state;
+  let pace = state.pace;
+  for (const { latest } of peers.values()) if (latest >= round) pace = observeLag(pace, 0, settings.deadlineMs);
+  const published = [...state.published, { round, at: now }].slice(-PUBLISHED_MAX);
+  return settle({ ...state, phase: "collecting", pace, published, waitingSince: now, deadlineAt: undefined }, now);
+}
+
+/** After the last round. */
+function serve(state: RoundState, now: number, effects: readonly RoundEffect[]): RoundStep {
+  const serving: RoundState = { ...state, phase: "serving", waitingSince: now, deadlineAt: undefined };
+  const settled = settle(serving, now);
+  return { state: settled.state, effects: [...effects, { type: "evaluate" }, ...settled.effects] };
+}
+
+/** Go on when there is nobody left to wait for, else see that the deadline is the right one. */
+function settle(state: RoundState, now: number): RoundStep {
+  const target = waitingTarget(state);
+  if (target === undefined) return nothing(state);
+  const waited = waitedFor(state);
+  if (waited.length > 0 && waited.every((peer) => state.peers.get(peer)!.latest >= target)) return proceed(state, []);
+  const at = state.waitingSince + patience(state, waited.length);
+  if (at <= now) return proceed(state, []);
+  if (at === state.deadlineAt) return nothing(state);
+  return { state: { ...state, deadlineAt: at }, effects: [{ type: "setDeadline", at }] };
+}
+
+/** The round whose update the phase waits to see from the others; undefined when it waits for nobody. */
+function waitingTarget({ phase, round, settings, over }: RoundState): number | undefined {
+  if (phase === "collecting") return round;
+  return phase === "serving" && !over.service ? settings.count - 1 : undefined;
+}
+
+function patience({ phase, pace, settings: { deadlineMs } }: RoundState, waitedCount: number): number {
+  if (waitedCount === 0) return deadlineMs.min;
+  return phase === "serving" ? deadlineMs.max : deadlineOf(pace, deadlineMs);
+}
+
+/** Waiting is over. */
+function proceed(state: RoundState, effects: readonly RoundEffect[]): RoundStep {
+  const cancelled: readonly RoundEffect[] =
+    state.deadlineAt === undefined ? effects : [...effects, { type: "cancelDeadline" }];
+  const waited = { ...state, deadlineAt: undefined };
+  if (state.phase === "serving") return finishWhenOver(waited, { ...state.over, service: true }, cancelled);
+  const asOf = currentRound(state);
+  return {
+    state: { ...waited, phase: "aggregating", asOf },
+    effects: [...cancelled, { type: "aggregate", round: state.round, asOf }],
+  };
+}
+
+function finishWhenOver(state: RoundState, over: RoundState["over"], effects: readonly RoundEffect[]): RoundStep {
+  if (!over.evaluation || !over.service) return { state: { ...state, over }, effects };
+  return { state: { ...state, over, phase: "finished" }, effects: [...effects, { type: "finish" }] };
+}
+
+function leaveRound(state: RoundState, now: number): RoundStep {
+  const { count } = state.settings;
+  const next = { ...state, round: state.asOf + 1, turn: state.turn + 1 };
+  return next.round < count ? train(next, [{ type: "checkpoint" }]) : serve(next, now, [{ type: "checkpoint" }]);
+}
+
+/** The round as of which to aggregate: one's own, or the others' when they are too far ahead. */
+function currentRound({ round, peers, settings }: RoundState): number {
+  const rounds = [...peers.values()].filter(({ present, latest }) => present && latest >= 0).map((p) => p.latest);
+  const others = rounds.sort((a, b) => a - b)[(rounds.length - 1) >> 1] ?? round;
+  return others - round > settings.ageMax ? Math.min(others, settings.count - 1) : round;
+}
+
+function heard(state: RoundState, event: { peer: string; round: number; now: number }): RoundState {
+  const { peers, turn, settings } = state;
+  const before = peers.get(event.peer);
+  const latest = Math.max(before?.latest ?? -1, event.round);
+  const published = state.published.find(({ round }) => round === event.round);
+  const isNew = event.round > (before?.latest ?? -1);
+  const pace =
+    published !== undefined && isNew
+      ? observeLag(state.pace, event.now - published.at, settings.deadlineMs)
+      : state.pace;
+  return { ...state, pace, peers: withPeer(peers, event.peer, { latest, heardIn: turn, present: true }) };
+}
+
+function joined(state: RoundState, peer: string): RoundState {
+  const latest = state.peers.get(peer)?.latest ?? -1;
+  return { ...state, peers: withPeer(state.peers, peer, { latest, heardIn: state.turn, present: true }) };
+}
+
+function left(state: RoundState, peer: string): RoundState {
+  const before = state.peers.get(peer);
+  if (before === undefined) return state;
+  return { ...state, peers: withPeer(state.peers, peer, { ...before, present: false }) };
+}
+
+/** Beyond the bound the peer that was heard longest ago is forgotten. */
+function withPeer(
+  peers: ReadonlyMap<string, PeerProgress>,
+  peer: string,
+  progress: PeerProgress,
+): ReadonlyMap<string, PeerProgress> {
+  const next = new Map(peers);
+  next.set(peer, progress);
+  if (next.size > PEERS_MAX) {
+    const others = [...next].filter(([name]) => name !== peer);
+    const [oldest] = others.reduce((a, b) => (b[1].heardIn < a[1].heardIn ? b : a));
+    next.delete(oldest);
+  }
+  return next;
+}
