@@ -2,9 +2,7 @@
 import type { AdapterSettings, AdapterSlot, AdapterTensor } from "../../protocol/adapter-spec.ts";
 import type { Prng } from "../../protocol/prng.ts";
 import type { AdapterHooks, ModelShape } from "../model/base-model.ts";
-import type { OnnxValue } from "../onnx/graph.ts";
-import { LORA } from "./lora.ts";
-import { LOREFT } from "./loreft.ts";
+import type { OnnxValue } from "../onnx/value.ts";
 import type { InterventionInputs } from "./positions.ts";
 
 /** The values that a method's edit is built from. */
@@ -23,14 +21,4 @@ export interface AdapterMethod<Settings extends AdapterSettings = AdapterSetting
   hooks(settings: Settings, model: ModelShape, context: InjectionContext): AdapterHooks;
   /** Bring the vector back to the values the method allows, in place. */
   retract(slots: readonly AdapterSlot[], theta: Float32Array): void;
-}
-
-const METHODS: { readonly [Kind in AdapterSettings["kind"]]: AdapterMethod<Extract<AdapterSettings, { kind: Kind }>> } =
-  {
-    loreft: LOREFT,
-    lora: LORA,
-  };
-
-export function adapterMethod<Settings extends AdapterSettings>(settings: Settings): AdapterMethod<Settings> {
-  return METHODS[settings.kind] as unknown as AdapterMethod<Settings>;
 }

@@ -3,8 +3,9 @@
  * min(floor(n / 2), f) first and min(floor(n / 2), l) last ones, so that they never overlap.
  * Source: Wu et al. 2024, arXiv:2404.03592; position strings `f7+l7`.
  */
-import type { OnnxValue } from "../onnx/graph.ts";
+
 import { inputValue } from "../onnx/graph.ts";
+import type { OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32, int64 } from "../tensor.ts";
 

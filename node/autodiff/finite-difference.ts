@@ -6,9 +6,9 @@
  */
 import type { Runtime } from "../interface/runtime.ts";
 import { encodeModel } from "../onnx/codec.ts";
-import type { OnnxValue } from "../onnx/graph.ts";
 import { constantValue, inputValue } from "../onnx/graph.ts";
 import { mul, reduceSum } from "../onnx/operators.ts";
+import type { OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32, sizeOf } from "../tensor.ts";
 import { gradient } from "./gradient.ts";

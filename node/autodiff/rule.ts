@@ -1,5 +1,5 @@
 /** What a gradient rule is: pure mathematics of one operator. Pruning, unbroadcasting and summing are the engine's. */
-import type { OnnxNode, OnnxValue } from "../onnx/graph.ts";
+import type { OnnxNode, OnnxValue } from "../onnx/value.ts";
 
 /**
  * For one application y = f(x_0, x_1, …) and dL/dy, the gradients dL/dx_i, each computed only when it is asked for.

@@ -1,6 +1,6 @@
 /** The frozen base model as the engine sees it: its shape, its weights, and how its graph is built around hooks. */
 import type { ExternalData } from "../interface/runtime.ts";
-import type { OnnxValue } from "../onnx/graph.ts";
+import type { OnnxValue } from "../onnx/value.ts";
 
 /** A linear layer that an adapter may be attached to. */
 export interface LinearSite {

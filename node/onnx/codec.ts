@@ -6,7 +6,6 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { NodeError } from "../errors.ts";
 import type { Dtype, TensorData } from "../tensor.ts";
 import { sizeOf } from "../tensor.ts";
-import type { Attribute, Attributes, OnnxGraph, OnnxValue } from "./graph.ts";
 import { applyAll, constantValue, externalValue, inputValue, nodesInOrder } from "./graph.ts";
 import type { AttributeProto, TensorProto, ValueInfoProto } from "./onnx_pb.ts";
 import {
@@ -23,6 +22,7 @@ import {
   TypeProtoSchema,
   ValueInfoProtoSchema,
 } from "./onnx_pb.ts";
+import type { Attribute, Attributes, OnnxGraph, OnnxValue } from "./value.ts";
 
 /** Operator set of the graphs that weft builds; onnxruntime 1.30 implements it wholly. */
 export const OPSET = 21;

@@ -1,7 +1,7 @@
 /** The operators that weft builds graphs from, one thin function each, so that model code reads like its equations. */
 import { float32, int64 } from "../tensor.ts";
-import type { OnnxValue } from "./graph.ts";
 import { apply, applyAll, constantValue } from "./graph.ts";
+import type { OnnxValue } from "./value.ts";
 
 export const scalar = (x: number): OnnxValue => constantValue(float32([], [x]));
 export const ints = (values: readonly number[]): OnnxValue => constantValue(int64([values.length], values));

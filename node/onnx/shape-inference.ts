@@ -5,7 +5,7 @@
 import { NodeError } from "../errors.ts";
 import type { Dtype, TensorData } from "../tensor.ts";
 import { sizeOf } from "../tensor.ts";
-import type { Attributes, OnnxValue } from "./graph.ts";
+import type { Attributes, OnnxValue } from "./value.ts";
 
 export interface ValueType {
   readonly dtype: Dtype;

@@ -5,13 +5,13 @@
  * the row with the label's embedding, so that the gradient needs no one-hot matrix: dx = w (softmax(z) E - E[label]).
  */
 import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.ts";
-import { adapterMethod } from "../adapter/method.ts";
+import { adapterMethod } from "../adapter/methods.ts";
 import { interventionInputs } from "../adapter/positions.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import type { AdapterHooks, BaseModel, WeightSource } from "../model/base-model.ts";
-import type { OnnxGraph, OnnxValue } from "../onnx/graph.ts";
 import { apply, inputValue } from "../onnx/graph.ts";
 import { gather, gemm, logSumExp, mul, reduceSum, reshape, split, sub } from "../onnx/operators.ts";
+import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 
 /** Sizes that a graph is built for. */
 export interface BatchShape {

@@ -1,9 +1,9 @@
 /** Gradient rules of operators that work element by element (with broadcasting). */
 
-import type { OnnxValue } from "../../onnx/graph.ts";
 import { apply } from "../../onnx/graph.ts";
 import { add, div, exp, mul, neg, scalar, sigmoid, sub, zeros } from "../../onnx/operators.ts";
 import { intAttribute } from "../../onnx/shape-inference.ts";
+import type { OnnxValue } from "../../onnx/value.ts";
 import type { GradientRule } from "../rule.ts";
 import { single } from "../rule.ts";
 

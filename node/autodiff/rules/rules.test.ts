@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { createPrng } from "../../../protocol/prng.ts";
-import type { Attributes, OnnxValue } from "../../onnx/graph.ts";
 import { apply, constantValue } from "../../onnx/graph.ts";
 import * as op from "../../onnx/operators.ts";
+import type { Attributes, OnnxValue } from "../../onnx/value.ts";
 import { createOnnxRuntime } from "../../system/onnxruntime.ts";
 import type { Tensor } from "../../tensor.ts";
 import { float32, int64, sizeOf } from "../../tensor.ts";

@@ -5,7 +5,6 @@
  */
 import { z } from "zod";
 import { NodeError } from "../../errors.ts";
-import type { OnnxValue } from "../../onnx/graph.ts";
 import { constantValue } from "../../onnx/graph.ts";
 import {
   add,
@@ -25,6 +24,7 @@ import {
   sqrt,
   transpose,
 } from "../../onnx/operators.ts";
+import type { OnnxValue } from "../../onnx/value.ts";
 import { float32 } from "../../tensor.ts";
 import type { LinearSite, ModelFamily, WeightShape } from "../base-model.ts";
 

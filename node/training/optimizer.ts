@@ -1,0 +1,60 @@
+/** AdamW on one flat vector (Loshchilov and Hutter 2019, arXiv:1711.05101), and clipping of the gradient's norm. */
+
+export interface AdamWSettings {
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  /** Decay of the mean of gradients; 0.9 in the paper. */
+  readonly beta1?: number;
+  /** Decay of the mean of squares; 0.999 in the paper. */
+  readonly beta2?: number;
+  readonly epsilon?: number;
+}
+
+/** What the optimiser remembers between steps. */
+export interface Moments {
+  readonly first: Float32Array;
+  readonly second: Float32Array;
+  /** Steps taken. */
+  step: number;
+}
+
+export function zeroMoments(length: number): Moments {
+  return { first: new Float32Array(length), second: new Float32Array(length), step: 0 };
+}
+
+/**
+ * One step, in place: m <- b1 m + (1-b1) g; v <- b2 v + (1-b2) g^2;
+ * theta <- theta - lr (m / (1-b1^t) / (sqrt(v / (1-b2^t)) + eps) + decay theta).
+ */
+export function adamWStep(
+  theta: Float32Array,
+  gradient: Float32Array,
+  moments: Moments,
+  { learningRate, weightDecay, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamWSettings,
+): void {
+  moments.step += 1;
+  const { first, second, step } = moments;
+  const firstCorrection = 1 - beta1 ** step;
+  const secondCorrection = 1 - beta2 ** step;
+  for (let i = 0; i < theta.length; i++) {
+    const g = gradient[i]!;
+    const m = beta1 * first[i]! + (1 - beta1) * g;
+    const v = beta2 * second[i]! + (1 - beta2) * g * g;
+    first[i] = m;
+    second[i] = v;
+    const update = m / firstCorrection / (Math.sqrt(v / secondCorrection) + epsilon);
+    theta[i] = theta[i]! - learningRate * (update + weightDecay * theta[i]!);
+  }
+}
+
+/** Scale the gradient down, in place, to the given Euclidean norm; returns the norm it had (NaN when not finite). */
+export function clipGradient(gradient: Float32Array, normMax: number): number {
+  let sum = 0;
+  for (const g of gradient) sum += g * g;
+  const norm = Math.sqrt(sum);
+  if (norm > normMax) {
+    const scale = normMax / norm;
+    for (let i = 0; i < gradient.length; i++) gradient[i] = gradient[i]! * scale;
+  }
+  return Number.isFinite(norm) ? norm : Number.NaN;
+}
