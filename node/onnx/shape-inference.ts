@@ -331,7 +331,12 @@ const RULES: Readonly<Record<string, Rule>> = Object.fromEntries(
         shape: broadcastShapes(input(a, 0).shape, broadcastShapes(input(a, 1).shape, input(a, 2).shape)),
       },
     ],
-    LayerNormalization: likeFirst,
+    LayerNormalization: (a) => {
+      const { dtype, shape } = input(a, 0);
+      const first = axisIndex(intAttribute(a.attributes, "axis", -1), shape.length);
+      const statistics = { dtype, shape: shape.map((n, axis) => (axis < first ? n : 1)) };
+      return [{ dtype, shape }, statistics, statistics].slice(0, Math.max(1, a.outputCount));
+    },
     SimplifiedLayerNormalization: likeFirst,
   } satisfies Record<string, Rule>).map(([op, rule]) => [op, guard(rule)]),
 );
