@@ -63,6 +63,7 @@ describe("rows that are too long are cut", () => {
     ["one token too many: the prompt's first", "abc", "de", 6, ["bc", "de."], [1, 1, 0]],
     ["a long prompt keeps its right side", "abcdefgh", "xy", 5, ["h", "xy."], [1, 7, 0]],
     ["then the response loses its right side", "abcd", "vwxyz", 5, ["d", "vwx"], [1, 3, 3]],
+    ["where both are long, each gets half of the room", "abcdefghij", "klmnopqrst", 10, ["ghij", "klmno"], [1, 6, 6]],
     ["the end token goes first", "a", "xy", 4, ["a", "xy"], [1, 0, 1]],
     ["never to zero", "abcd", "xyz", 3, ["d", "x"], [1, 3, 3]],
     ["begin alone when there is room for two", "abcd", "xyz", 2, ["", "x"], [1, 4, 3]],

@@ -25,9 +25,9 @@ const TOKENS_MIN = 2;
 
 /**
  * Examples of every record, in the records' order. A record that fits is one example. One that does not, by its
- * `overflow`: `cut` drops the prompt's left side first, but never the begin token and never its last token, then the
- * response's right side; `continue` goes on in windows whose prompt is the last 8 tokens of the one before, after a
- * first prompt of half a window at most.
+ * `overflow`: `cut` drops the prompt's left side, but leaves it half of the room and never drops the begin token or
+ * the prompt's last, then drops the response's right side; `continue` goes on in windows whose prompt is the last 8
+ * tokens of the one before, after a first prompt of half a window at most.
  * Records whose response has no tokens give no example.
  * Throws: NodeError CONFIG_INVALID when maxTokens is less than 2.
  */
@@ -86,16 +86,16 @@ interface Fitted {
 }
 
 function cutToLength({ begin, prompt, response }: Parts, maxTokens: number): Fitted {
-  const excess = Math.max(0, begin.length + prompt.length + response.length - maxTokens);
+  const room = Math.max(maxTokens - response.length, Math.floor(maxTokens / 2)) - begin.length;
   // A begin token alone is enough of a prompt only where the prompt is empty; else its last token stays, if it fits.
-  const promptMin = Math.min(prompt.length, begin.length === 0 || maxTokens > TOKENS_MIN ? 1 : 0);
-  const promptCut = Math.min(excess, prompt.length - promptMin);
-  const responseCut = excess - promptCut;
+  const promptMin = begin.length === 0 || maxTokens > TOKENS_MIN ? 1 : 0;
+  const promptCut = Math.max(0, prompt.length - Math.max(room, promptMin));
   const kept = [...begin, ...prompt.slice(promptCut)];
+  const answer = response.slice(0, maxTokens - kept.length);
   return {
-    examples: [{ tokens: [...kept, ...response.slice(0, response.length - responseCut)], promptLength: kept.length }],
+    examples: [{ tokens: [...kept, ...answer], promptLength: kept.length }],
     promptCut,
-    responseCut,
+    responseCut: response.length - answer.length,
   };
 }
 
