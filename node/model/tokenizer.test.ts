@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { NodeError } from "../errors.ts";
 import { trainTokenizer } from "../pretrain/tokenizer-trainer.ts";
-import { createTokenizer } from "./tokenizer.ts";
+import { createTokenizer, tokenizerOfFiles } from "./tokenizer.ts";
 
 const directory = "../shared/assets/models/tinystories-656k";
 const present = existsSync(`${directory}/tokenizer.json`);
@@ -76,5 +76,20 @@ describe("tokenizer", () => {
     expect(attempt).toThrow(NodeError);
     expect(attempt).toThrow(expect.objectContaining({ code, message: expect.stringMatching(text) }));
     expect(attempt).toThrow(/^[^\n]+$/);
+  });
+
+  test("the files of a directory give the same tokenizer; bytes that are no JSON are one clear line", () => {
+    const bytes = new TextEncoder().encode(JSON.stringify(tokenizerJson));
+    const tokenizer = tokenizerOfFiles({ directory: "m", tokenizer: bytes, tokenizerConfig });
+    expect(tokenizer.encode("a cat")).toEqual(createTokenizer({ tokenizerJson, tokenizerConfig }).encode("a cat"));
+    for (const broken of [bytes.slice(0, 100), Uint8Array.of(0xff)]) {
+      expect(() => tokenizerOfFiles({ directory: "m", tokenizer: broken })).toThrow(
+        expect.objectContaining({
+          code: "MODEL_CONFIG",
+          message: expect.stringMatching(/^m\/tokenizer.json is not valid/),
+        }),
+      );
+    }
+    expect(() => tokenizerOfFiles({ directory: "m" })).toThrow(expect.objectContaining({ code: "TOKENIZER_MISSING" }));
   });
 });

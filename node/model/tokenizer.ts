@@ -55,6 +55,25 @@ export function createTokenizer({ tokenizerJson, tokenizerConfig, directory }: T
   };
 }
 
+/** The same from the files of a model directory, `tokenizer.json` as bytes.  Throws: as `createTokenizer`. */
+export function tokenizerOfFiles(files: {
+  readonly directory: string;
+  readonly tokenizer?: Uint8Array;
+  readonly tokenizerConfig?: unknown;
+}): Tokenizer {
+  const { directory, tokenizer, tokenizerConfig } = files;
+  return createTokenizer({ tokenizerJson: tokenizer && parse(tokenizer, directory), tokenizerConfig, directory });
+}
+
+function parse(bytes: Uint8Array, directory: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    const text = `${directory}/tokenizer.json is not valid JSON; take it from the model again`;
+    throw new NodeError("MODEL_CONFIG", text, { directory }, { cause });
+  }
+}
+
 /** End tokens by the names that model families give them, for directories without `tokenizer_config.json`. */
 const END_TOKENS = ["</s>", "<|end|>", "<|endoftext|>", "<|end_of_text|>", "<|im_end|>", "<|eot_id|>"];
 

@@ -1,0 +1,128 @@
+/** Divides records among peers: whole groups, shuffled, or skewed by Dirichlet proportions. All from one seed. */
+
+import { closestName } from "../../protocol/closest-name.ts";
+import { createPrng, type Prng } from "../../protocol/prng.ts";
+import { NodeError } from "../errors.ts";
+import { dirichlet } from "./dirichlet.ts";
+import type { DataRecord } from "./record.ts";
+import type { SplitRule } from "./split-rule.ts";
+
+export interface PartitionOptions {
+  readonly rule: SplitRule;
+  /** Number of peers, n. */
+  readonly peers: number;
+  readonly seed: number;
+}
+
+/** Draws of Dirichlet proportions until every peer has a record; a skew that needs more is too strong for the data. */
+const DIRICHLET_DRAWS_MAX = 100;
+
+/**
+ * The records of each peer; every record goes to exactly one, and every peer gets at least one.
+ * Throws: NodeError DATA_TOO_SMALL (not enough records or groups for so many peers), CONFIG_INVALID (no such field),
+ * DATA_FORMAT (a record without the field).
+ */
+export function partition(records: readonly DataRecord[], { rule, peers, seed }: PartitionOptions): DataRecord[][] {
+  if (!Number.isSafeInteger(peers) || peers < 1) {
+    throw new NodeError("CONFIG_INVALID", `${peers} is not a number of peers; give 1 or more`, { peers });
+  }
+  if (records.length < peers) {
+    const text = `${records.length} records are too few for ${peers} peers; give more data or fewer peers`;
+    throw new NodeError("DATA_TOO_SMALL", text, { records: records.length, peers });
+  }
+  const prng = createPrng(seed).fork("partition");
+  switch (rule.kind) {
+    case "iid":
+      return deal(prng.shuffle(records), peers);
+    case "field":
+      return assignGroups([...groupBy(records, rule.field)], { peers, field: rule.field, prng });
+    case "dirichlet": {
+      const field = rule.field ?? onlyField(records);
+      const groups = field === undefined ? [records] : [...groupBy(records, field).values()];
+      return skew(groups, { peers, alpha: rule.alpha, prng });
+    }
+  }
+}
+
+function deal(records: readonly DataRecord[], peers: number): DataRecord[][] {
+  return Array.from({ length: peers }, (_, peer) => records.filter((_, index) => index % peers === peer));
+}
+
+/** Records by their value of a field, in order of first appearance. */
+function groupBy(records: readonly DataRecord[], field: string): Map<string, DataRecord[]> {
+  const groups = new Map<string, DataRecord[]>();
+  let without = 0;
+  for (const record of records) {
+    const value = Object.hasOwn(record.fields, field) ? record.fields[field] : undefined;
+    if (value === undefined) without++;
+    else if (groups.has(value)) groups.get(value)!.push(record);
+    else groups.set(value, [record]);
+  }
+  if (without === records.length) throw unknownField(records, field);
+  if (without > 0) {
+    const text = `${without} of ${records.length} records have no field "${field}"; add it to them or split by another`;
+    throw new NodeError("DATA_FORMAT", text, { field, without });
+  }
+  return groups;
+}
+
+function unknownField(records: readonly DataRecord[], field: string): NodeError {
+  const names = [...fieldNames(records)];
+  const near = closestName(field, names);
+  const known = names.length === 0 ? "they have none, split iid" : `they have ${names.join(", ")}`;
+  const hint = near === undefined ? known : `did you mean "${near}"?`;
+  return new NodeError("CONFIG_INVALID", `no record has a field "${field}"; ${hint}`, { field, names });
+}
+
+function fieldNames(records: readonly DataRecord[]): Set<string> {
+  return new Set(records.flatMap(({ fields }) => Object.keys(fields)));
+}
+
+/** The field to skew by when none is named: the only one there is; none when there is none (then sizes are skewed). */
+function onlyField(records: readonly DataRecord[]): string | undefined {
+  const names = [...fieldNames(records)];
+  if (names.length <= 1) return names[0];
+  const text = `records have the fields ${names.join(", ")}; say which one, as in dirichlet:0.3:${names[0]}`;
+  throw new NodeError("CONFIG_INVALID", text, { names });
+}
+
+/** Largest group first, each to the peer that has least so far; equal sizes and equal loads in a seeded order. */
+function assignGroups(
+  groups: readonly (readonly [value: string, records: readonly DataRecord[]])[],
+  { peers, field, prng }: { readonly peers: number; readonly field: string; readonly prng: Prng },
+): DataRecord[][] {
+  if (groups.length < peers) {
+    const text = `field "${field}" has ${groups.length} values, too few for ${peers} peers; use fewer peers or split iid`;
+    throw new NodeError("DATA_TOO_SMALL", text, { field, values: groups.length, peers });
+  }
+  const order = prng.shuffle(groups).sort(([, a], [, b]) => b.length - a.length);
+  const assigned: DataRecord[][] = Array.from({ length: peers }, () => []);
+  for (const [, records] of order) {
+    const least = assigned.reduce((best, own) => (own.length < best.length ? own : best));
+    least.push(...records);
+  }
+  return prng.shuffle(assigned);
+}
+
+function skew(
+  groups: readonly (readonly DataRecord[])[],
+  { peers, alpha, prng }: { readonly peers: number; readonly alpha: number; readonly prng: Prng },
+): DataRecord[][] {
+  for (let draw = 0; draw < DIRICHLET_DRAWS_MAX; draw++) {
+    const assigned: DataRecord[][] = Array.from({ length: peers }, () => []);
+    for (const group of groups) {
+      const shares = dirichlet(prng, { alpha, count: peers });
+      const shuffled = prng.shuffle(group);
+      let [cumulative, from] = [0, 0];
+      for (const [peer, share] of shares.entries()) {
+        cumulative += share;
+        const to = peer === peers - 1 ? shuffled.length : Math.round(cumulative * shuffled.length);
+        assigned[peer]!.push(...shuffled.slice(from, to));
+        from = to;
+      }
+    }
+    if (assigned.every((own) => own.length > 0)) return assigned;
+  }
+  const text = `dirichlet(${alpha}) leaves one of ${peers} peers without records; use a larger alpha or fewer peers`;
+  throw new NodeError("DATA_TOO_SMALL", text, { alpha, peers });
+}
