@@ -57,6 +57,7 @@ describe("default tasks", () => {
   test("kinds can be named; an unknown one is refused with the list of known ones", () => {
     const [only] = defaultTasks({ seed: 1, peers: 1, kinds: ["who"] });
     expect(kindShares(only!.train)).toEqual([["who", 40]]);
+    expect(() => defaultTasks({ seed: 1, peers: 1, kinds: [] })).toThrow(/no kind of task is named/);
     expect(() => defaultTasks({ seed: 1, peers: 1, kinds: ["whom"] })).toThrow(/"whom"; choose from second, .*sort/);
   });
 

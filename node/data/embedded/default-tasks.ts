@@ -50,11 +50,13 @@ const DRAWS_MAX = 10_000;
  * One set of records per peer. Peer p's first kind is kinds[p], its second kinds[p + 1] (around the list), in the same
  * shares in train, validation and test. Within a peer no prompt occurs twice, and a prompt that any peer is tested on is
  * never trained on by any peer: the prompt itself decides which set it may belong to.
- * Throws: NodeError CONFIG_INVALID (unknown kind), DATA_TOO_SMALL (a kind has too few different prompts).
+ * Throws: NodeError CONFIG_INVALID (unknown kind, or none), DATA_TOO_SMALL (a kind has too few different prompts).
  */
 export function defaultTasks(options: DefaultTasksOptions): TaskSets[] {
   const { seed, peers, sizes = DEFAULT_SIZES } = options;
   const kinds = options.kinds?.map(tunedKind) ?? TUNED_KINDS.slice(0, Math.max(4, peers));
+  if (kinds.length === 0)
+    throw new NodeError("CONFIG_INVALID", "no kind of task is named; name one or leave kinds out");
   const root = createPrng(seed).fork("default-tasks");
   return Array.from({ length: peers }, (_, peer) => {
     const prng = root.fork(`peer-${peer}`);
@@ -63,7 +65,7 @@ export function defaultTasks(options: DefaultTasksOptions): TaskSets[] {
   });
 }
 
-/** `count` records of every kind of a group, all different: what a model's skill is measured on, kind by kind. */
+/** `count` random records of every kind of a group: what a model's skill is measured on, kind by kind. */
 export function taskSamples(options: {
   readonly seed: number;
   readonly group: TaskKind["group"];
