@@ -1,0 +1,38 @@
+/**
+ * Errors of the protocol: a closed code, one line for the person (what, where, what to do), and the facts.
+ * Code never matches on the text.
+ */
+export const PROTOCOL_ERROR_CODES = [
+  "CONTENT_ID_INVALID",
+  "ENCODING_UNKNOWN",
+  "FIELD_INVALID",
+  "KEY_INVALID",
+  "MALFORMED",
+  "MANIFEST_INVALID",
+  "NETWORK_ID_INVALID",
+  "NOT_CANONICAL",
+  "PAYLOAD_LENGTH",
+  "PEER_ID_INVALID",
+  "TOO_LARGE",
+  "VALUE_NOT_FINITE",
+  "WRONG_KIND",
+] as const;
+
+export type ProtocolErrorCode = (typeof PROTOCOL_ERROR_CODES)[number];
+
+export class ProtocolError extends Error {
+  readonly code: ProtocolErrorCode;
+  readonly facts: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: ProtocolErrorCode,
+    text: string,
+    facts: Readonly<Record<string, unknown>> = {},
+    options?: ErrorOptions,
+  ) {
+    super(text, options);
+    this.name = "ProtocolError";
+    this.code = code;
+    this.facts = facts;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Every bound on what strangers can send, and on what a manifest may ask of its peers. A peer that receives more refuses
+ * it before it looks inside. Each is filled once by a test.
+ */
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const parameterCountMax = 16 * MIB;
+const announcementBytesMax = 256;
+const headsCountMax = 1024;
+const manifestBytesMax = 2 * MIB;
+
+export const LIMITS = {
+  /** Values of one adapter, P. */
+  parameterCountMax,
+  /** One update's envelope. */
+  updateBytesMax: 4 * parameterCountMax + 512,
+  /** One announcement's envelope. */
+  announcementBytesMax,
+  /** Announcements in one Heads message. */
+  headsCountMax,
+  /** One Heads message: the most announcements, each at its longest with 3 bytes of tag and length. */
+  headsBytesMax: headsCountMax * (announcementBytesMax + 3),
+  /** The text of a manifest, or its canonical bytes. */
+  manifestBytesMax,
+  /** One HandshakeHello or HandshakeReply: a manifest and small fields. */
+  handshakeBytesMax: manifestBytesMax + 128,
+  /** One BlobRequest or BlobReply. */
+  blobHeaderBytesMax: 64,
+  /** Local steps that an update may claim. */
+  localStepsMax: 1_000_000,
+  /** Training examples that an update may claim. */
+  sampleCountMax: 1_000_000_000,
+  /** Rounds that an update may be ahead of the receiver's own. */
+  roundsAheadMax: 64,
+  /** Rounds of a network. */
+  roundCountMax: 1_000_000,
+  /** Tensors of one adapter. */
+  tensorCountMax: 4096,
+  /** Dimensions of one tensor. */
+  tensorRankMax: 4,
+  /** Rank of an adapter. */
+  adapterRankMax: 1024,
+  /** Layers that an adapter may list. */
+  layerCountMax: 1024,
+  /** Linear layers that an adapter may name. */
+  targetCountMax: 64,
+  /** Addresses in a manifest. */
+  bootstrapCountMax: 64,
+  /** Any name in a manifest: a tensor, a target, an address. */
+  nameLengthMax: 256,
+  /** Characters of a network's own name. */
+  networkNameLengthMax: 64,
+} as const;
+
+export type LimitName = keyof typeof LIMITS;
+
+/** Unit of each limit and why it is what it is; a test holds the table in README.md to this one. */
+export const LIMIT_NOTES: Readonly<Record<LimitName, { readonly unit: string; readonly reason: string }>> = {
+  parameterCountMax: {
+    unit: "values",
+    reason: "LoReFT at rank 32 on an 8-billion-parameter Llama has 11 million (arXiv:2404.03592); next power of two",
+  },
+  updateBytesMax: { unit: "bytes", reason: "parameterCountMax values of 4 bytes, and 512 for all other fields" },
+  announcementBytesMax: { unit: "bytes", reason: "the longest possible announcement has 189; rounded up" },
+  headsCountMax: {
+    unit: "announcements",
+    reason: "one for each author; peers know the newest of at most 1024 authors",
+  },
+  headsBytesMax: { unit: "bytes", reason: "headsCountMax announcements of announcementBytesMax with their framing" },
+  manifestBytesMax: {
+    unit: "bytes",
+    reason: "a manifest with every list and name at its longest has less than 1.5 MiB",
+  },
+  handshakeBytesMax: { unit: "bytes", reason: "one manifest and 128 for the other fields" },
+  blobHeaderBytesMax: { unit: "bytes", reason: "a content id is 34 on the wire; rounded up" },
+  localStepsMax: { unit: "steps", reason: "far above any round; keeps what an author claims representable" },
+  sampleCountMax: { unit: "examples", reason: "far above any private data set; keeps weighted sums exact in float64" },
+  roundsAheadMax: {
+    unit: "rounds",
+    reason: "peers drift apart, but a claimed far future must not look fresh for ever",
+  },
+  roundCountMax: { unit: "rounds", reason: "a round takes seconds, a million of them weeks" },
+  tensorCountMax: { unit: "tensors", reason: "126 layers with 7 linear layers and 2 factors each are 1764" },
+  tensorRankMax: { unit: "dimensions", reason: "adapters are made of vectors and matrices; 4 leaves room" },
+  adapterRankMax: { unit: "rank", reason: "published ranks end at 512; above that an adapter is no longer low-rank" },
+  layerCountMax: { unit: "layers", reason: "the deepest published transformers have 126 layers" },
+  targetCountMax: { unit: "names", reason: "a transformer block has fewer than 10 kinds of linear layer" },
+  bootstrapCountMax: { unit: "addresses", reason: "a new peer needs one that answers" },
+  nameLengthMax: { unit: "characters", reason: "module paths and multiaddrs are shorter than 200" },
+  networkNameLengthMax: { unit: "characters", reason: "fits one column of a table" },
+};

@@ -1,0 +1,58 @@
+/**
+ * Who a peer is: its Ed25519 public key. As text it is the libp2p peer id, the base58btc form of the identity multihash
+ * of the key's protobuf envelope (libp2p specs, peer-ids: keys of at most 42 bytes are inlined).
+ */
+import { base58btc } from "multiformats/bases/base58";
+import { ProtocolError } from "./errors.ts";
+
+declare const brand: unique symbol;
+/** Text form, 52 characters starting with `12D3KooW`. */
+export type PeerId = string & { readonly [brand]: "PeerId" };
+
+export const PUBLIC_KEY_BYTES = 32;
+
+/** Identity multihash (0x00) of 36 bytes (0x24): protobuf { type: Ed25519 (08 01), data: 32 bytes (12 20) }. */
+const PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20);
+
+/** Characters that the text of 38 bytes needs; longer text is refused before it is decoded. */
+const TEXT_LENGTH = 52;
+
+/** The peer id of an Ed25519 public key of 32 bytes.  Throws: PEER_ID_INVALID. */
+export function peerIdFromPublicKey(publicKey: Uint8Array): PeerId {
+  if (publicKey.length !== PUBLIC_KEY_BYTES) {
+    throw new ProtocolError(
+      "PEER_ID_INVALID",
+      `an Ed25519 public key is ${PUBLIC_KEY_BYTES} bytes, not ${publicKey.length}`,
+    );
+  }
+  const bytes = new Uint8Array(PREFIX.length + PUBLIC_KEY_BYTES);
+  bytes.set(PREFIX);
+  bytes.set(publicKey, PREFIX.length);
+  return base58btc.baseEncode(bytes) as PeerId;
+}
+
+/** The Ed25519 public key, 32 bytes, that a peer id stands for.  Throws: PEER_ID_INVALID. */
+export function publicKeyOfPeerId(text: string): Uint8Array {
+  const bytes = text.length === TEXT_LENGTH ? decodeBase58(text) : undefined;
+  if (bytes?.length !== PREFIX.length + PUBLIC_KEY_BYTES || PREFIX.some((byte, i) => bytes[i] !== byte)) {
+    throw new ProtocolError("PEER_ID_INVALID", "a peer id is an Ed25519 libp2p peer id such as 12D3KooW…", {
+      length: text.length,
+    });
+  }
+  return bytes.slice(PREFIX.length);
+}
+
+/** A peer id from its text form.  Throws: PEER_ID_INVALID. */
+export function parsePeerId(text: string): PeerId {
+  publicKeyOfPeerId(text);
+  return text as PeerId;
+}
+
+function decodeBase58(text: string): Uint8Array | undefined {
+  try {
+    return base58btc.baseDecode(text);
+  } catch {
+    // The library's own text for a character outside the alphabet adds nothing to PEER_ID_INVALID.
+    return undefined;
+  }
+}
