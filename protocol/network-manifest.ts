@@ -2,7 +2,13 @@
  * The genesis manifest: everything that the peers of one network must agree on before the first byte is exchanged.
  * Its canonical bytes (RFC 8785) hash to the network id.
  */
+import { sha256 } from "@noble/hashes/sha2.js";
+import canonicalize from "canonicalize";
 import type { AdapterSettings, AdapterTensor } from "./adapter-spec.ts";
+import { ProtocolError } from "./errors.ts";
+import { LIMITS } from "./limits.ts";
+import { describeManifestIssue, manifestSchema } from "./manifest-schema.ts";
+import { type NetworkId, networkIdFromBytes } from "./network-id.ts";
 
 /** SHA-256 digests, lower-case hexadecimal, of the base model that every peer keeps frozen. */
 export interface ModelDigest {
@@ -73,4 +79,126 @@ export interface NetworkManifest {
   readonly reference: ReferenceSettings;
   /** Multiaddrs that a new peer may dial first. */
   readonly bootstrap: readonly string[];
+}
+
+/** What `weft network create` fills in where it is not told otherwise. */
+export const MANIFEST_DEFAULTS: Pick<NetworkManifest, "training" | "rounds" | "aggregation" | "reference"> = {
+  training: {
+    optimizer: "adamw",
+    learningRate: 2e-3,
+    weightDecay: 0,
+    gradientClip: 1,
+    batchSize: 8,
+    maxTokens: 128,
+  },
+  rounds: { count: 20, localSteps: 10, deadlineMs: { min: 200, max: 30_000 } },
+  // The geometric median survives one attacker in eight, the mean does not; a tensor at a time, because rows of a
+  // rotation have norm 1 and would dominate a common point; searching lambda protects peers with tasks of their own.
+  aggregation: {
+    rule: "geometric-median",
+    scope: "tensor",
+    lambda: { mode: "search" },
+    stalenessExponent: 0.5,
+    ageMax: 8,
+  },
+  // Window of p = 4 and weights l1, l2 of the proximal step: middle of the range in arXiv:2506.23210.
+  reference: { kind: "window", size: 4, weights: "uniform", l1: 1e-3, l2: 1e-2 },
+};
+
+/**
+ * A manifest from the text of a file or an already parsed value; unknown fields are refused.
+ * Throws: MANIFEST_INVALID (one line naming the field), TOO_LARGE.
+ */
+export function parseManifest(source: unknown): NetworkManifest {
+  const value = typeof source === "string" ? parseJson(source) : source;
+  const result = manifestSchema.safeParse(value);
+  if (!result.success) {
+    const { field, text } = describeManifestIssue(result.error, value);
+    throw new ProtocolError("MANIFEST_INVALID", `network manifest: ${text}`, { field });
+  }
+  return result.data satisfies NetworkManifest;
+}
+
+/** A manifest from its canonical bytes on the wire.  Throws: MANIFEST_INVALID, TOO_LARGE, NOT_CANONICAL. */
+export function manifestFromBytes(bytes: Uint8Array): NetworkManifest {
+  refuseAbove(bytes.length);
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    throw new ProtocolError("MANIFEST_INVALID", "network manifest: not UTF-8", {}, { cause });
+  }
+  const manifest = parseManifest(text);
+  if (canonicalText(manifest) !== text) {
+    throw new ProtocolError("NOT_CANONICAL", "network manifest: the bytes are not in canonical form (RFC 8785)");
+  }
+  return manifest;
+}
+
+/** The manifest in canonical form (RFC 8785), UTF-8. */
+export function canonicalManifestBytes(manifest: NetworkManifest): Uint8Array {
+  return new TextEncoder().encode(canonicalText(manifest));
+}
+
+/** SHA-256 of the manifest's canonical bytes. */
+export function networkId(manifest: NetworkManifest): NetworkId {
+  return networkIdFromBytes(sha256(canonicalManifestBytes(manifest)));
+}
+
+/** A field in which two manifests differ, such as `training.learningRate`, and both values as JSON text. */
+export interface ManifestDifference {
+  readonly path: string;
+  readonly a: string;
+  readonly b: string;
+}
+
+/** The first differing field, in canonical (sorted) order of fields; undefined when the manifests are equal. */
+export function manifestDifference(a: NetworkManifest, b: NetworkManifest): ManifestDifference | undefined {
+  return firstDifference(a, b, "");
+}
+
+function firstDifference(a: unknown, b: unknown, path: string): ManifestDifference | undefined {
+  if (isRecord(a) && isRecord(b) && Array.isArray(a) === Array.isArray(b)) {
+    const keys = Array.isArray(a)
+      ? Array.from({ length: Math.max(a.length, (b as unknown as unknown[]).length) }, (_, i) => String(i))
+      : [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
+    for (const key of keys) {
+      const at = Array.isArray(a) ? `${path}[${key}]` : path === "" ? key : `${path}.${key}`;
+      const difference = firstDifference(a[key], b[key], at);
+      if (difference !== undefined) return difference;
+    }
+    return undefined;
+  }
+  const texts = { a: canonicalize(a) ?? "absent", b: canonicalize(b) ?? "absent" };
+  return texts.a === texts.b ? undefined : { path, ...texts };
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null;
+
+function canonicalText(manifest: NetworkManifest): string {
+  const text = canonicalize(manifest);
+  if (text === undefined) throw new ProtocolError("MANIFEST_INVALID", "network manifest: nothing to write");
+  return text;
+}
+
+function parseJson(text: string): unknown {
+  // A character has at least one byte, so a text above the bound is above it in bytes too.
+  refuseAbove(text.length);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const reason = (cause as Error).message.replace(/[^\x20-\x7e]+/g, " ");
+    throw new ProtocolError("MANIFEST_INVALID", `network manifest: not JSON: ${reason}`, {}, { cause });
+  }
+}
+
+function refuseAbove(bytes: number): void {
+  const bytesMax = LIMITS.manifestBytesMax;
+  if (bytes > bytesMax) {
+    throw new ProtocolError("TOO_LARGE", `network manifest: ${bytes} bytes, at most ${bytesMax} are allowed`, {
+      bytes,
+      bytesMax,
+    });
+  }
 }

@@ -1,0 +1,211 @@
+/** What each field of a network manifest may be, and how to say in one line what is wrong with one that is not. */
+import { z } from "zod";
+import { closestName } from "./closest-name.ts";
+import { LIMITS } from "./limits.ts";
+
+const integer = (min: number, max: number) => {
+  const text = `must be an integer from ${min} to ${max}`;
+  return z.number(text).int(text).min(min, text).max(max, text);
+};
+const number = (min: number, max: number) => {
+  const text = `must be a number from ${min} to ${max}`;
+  return z.number(text).min(min, text).max(max, text);
+};
+const positive = (max: number) => {
+  const text = `must be a number above 0 and at most ${max}`;
+  return z.number(text).gt(0, text).max(max, text);
+};
+const text = (pattern: RegExp, words: string) => z.string(`must be ${words}`).regex(pattern, `must be ${words}`);
+const choice = <const T extends string>(...values: readonly T[]) =>
+  z.enum(values, `must be ${values.map((value) => `"${value}"`).join(" or ")}`);
+const list = <T extends z.ZodType>(element: T, { min, max, what }: { min: number; max: number; what: string }) => {
+  const words = `must be a list of ${min} to ${max} ${what}`;
+  return z.array(element, words).min(min, words).max(max, words);
+};
+const object = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape, "must be an object");
+const oneOf = (kinds: string) => ({
+  error: (issue: { code?: string }) => (issue.code === "invalid_union" ? `must be ${kinds}` : "must be an object"),
+});
+const distinct = (values: readonly string[]): boolean => new Set(values).size === values.length;
+
+const name = text(new RegExp(`^[!-~]{1,${LIMITS.nameLengthMax}}$`), "a name of printable ASCII without spaces");
+const digest = text(/^[0-9a-f]{64}$/, "a SHA-256 digest of 64 lower-case hexadecimal digits");
+const rank = integer(1, LIMITS.adapterRankMax);
+
+const layers = z.custom<"all" | readonly number[]>(
+  (value) => value === "all" || isRisingList(value),
+  `must be "all" or a rising list of 1 to ${LIMITS.layerCountMax} layer numbers`,
+);
+
+function isRisingList(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length < 1 || value.length > LIMITS.layerCountMax) return false;
+  return value.every(
+    (n, i) => Number.isInteger(n) && n >= (i === 0 ? 0 : value[i - 1] + 1) && n <= LIMITS.layerCountMax,
+  );
+}
+
+const adapter = z.discriminatedUnion(
+  "kind",
+  [
+    object({
+      kind: z.literal("loreft"),
+      rank,
+      layers,
+      positions: object({
+        first: integer(0, 4096),
+        last: integer(0, 4096),
+        tied: z.boolean("must be true or false"),
+      }).refine(({ first, last }) => first + last > 0, "must name at least one position, first or last"),
+    }),
+    object({
+      kind: z.literal("lora"),
+      rank,
+      alpha: positive(65_536),
+      targets: list(name, { min: 1, max: LIMITS.targetCountMax, what: "names of linear layers" }).refine(
+        distinct,
+        "must not name a linear layer twice",
+      ),
+      layers,
+    }),
+  ],
+  oneOf('"loreft" or "lora"'),
+);
+
+const tensors = list(
+  object({
+    name,
+    shape: list(integer(1, LIMITS.parameterCountMax), { min: 1, max: LIMITS.tensorRankMax, what: "dimensions" }),
+  }),
+  { min: 1, max: LIMITS.tensorCountMax, what: "tensors" },
+)
+  .refine((all) => distinct(all.map((tensor) => tensor.name)), "must not name a tensor twice")
+  .refine(
+    (all) => all.reduce((sum, { shape }) => sum + shape.reduce((n, d) => n * d, 1), 0) <= LIMITS.parameterCountMax,
+    `must have at most ${LIMITS.parameterCountMax} values in all`,
+  );
+
+const lambda = z.discriminatedUnion(
+  "mode",
+  [
+    object({ mode: z.literal("fixed"), value: number(0, 1) }),
+    object({ mode: z.literal("search") }),
+    object({ mode: z.literal("tanh"), max: number(0, 1), kappa: positive(1000) }),
+  ],
+  oneOf('"fixed", "search" or "tanh"'),
+);
+
+const proximal = { l1: number(0, 1_000_000), l2: number(0, 1_000_000) };
+const reference = z.discriminatedUnion(
+  "kind",
+  [
+    object({ kind: z.literal("none") }),
+    object({ kind: z.literal("window"), size: integer(1, 64), weights: choice("uniform", "linear"), ...proximal }),
+    object({ kind: z.literal("ema"), decay: number(0, 0.999999), ...proximal }),
+  ],
+  oneOf('"none", "window" or "ema"'),
+);
+
+const DAY_MS = 86_400_000;
+
+export const manifestSchema = object({
+  schema: choice("weft-network/1"),
+  name: text(
+    new RegExp(`^[ -~]{1,${LIMITS.networkNameLengthMax}}$`),
+    `1 to ${LIMITS.networkNameLengthMax} characters of printable ASCII`,
+  ),
+  seed: integer(0, Number.MAX_SAFE_INTEGER),
+  model: object({
+    family: text(/^[a-z0-9][a-z0-9._-]{0,31}$/, "the lower-case name of a model family, such as llama"),
+    digest: object({ weights: digest, config: digest, tokenizer: digest }),
+  }),
+  adapter,
+  tensors,
+  training: object({
+    optimizer: choice("adamw"),
+    learningRate: positive(10),
+    weightDecay: number(0, 1),
+    gradientClip: positive(1_000_000),
+    batchSize: integer(1, 4096),
+    maxTokens: integer(2, 131_072),
+  }),
+  rounds: object({
+    count: integer(1, LIMITS.roundCountMax),
+    localSteps: integer(1, LIMITS.localStepsMax),
+    deadlineMs: object({ min: integer(0, DAY_MS), max: integer(1, DAY_MS) }).refine(
+      ({ min, max }) => min <= max,
+      "must have a min of at most its max",
+    ),
+  }),
+  aggregation: object({
+    rule: choice("mean", "geometric-median"),
+    scope: choice("tensor", "global"),
+    lambda,
+    stalenessExponent: number(0, 10),
+    ageMax: integer(0, LIMITS.roundCountMax),
+  }),
+  reference,
+  bootstrap: list(
+    text(new RegExp(`^/[!-~]{1,${LIMITS.nameLengthMax - 1}}$`), "a multiaddr, such as /ip4/127.0.0.1/tcp/4001"),
+    {
+      min: 0,
+      max: LIMITS.bootstrapCountMax,
+      what: "multiaddrs",
+    },
+  ),
+});
+
+/** The most telling issue of a refused manifest: an unknown field before all others, because it explains a missing one. */
+export function describeManifestIssue(error: z.ZodError, value: unknown): { field: string; text: string } {
+  const unknown = error.issues.find((issue) => issue.code === "unrecognized_keys");
+  if (unknown !== undefined) {
+    const key = unknown.keys[0]!;
+    const suggestion = closestName(
+      key,
+      fieldsOf(schemaAt(manifestSchema, unknown.path)).filter((known) => known !== key),
+    );
+    const field = fieldPath([...unknown.path, key]);
+    const hint = suggestion === undefined ? "" : `; did you mean ${suggestion}?`;
+    return { field, text: `${field} is not a field of a manifest${hint}` };
+  }
+  const issue = error.issues[0]!;
+  const field = fieldPath(issue.path);
+  const found = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], value);
+  if (found === undefined) return { field, text: `${field} is missing`.trimStart() };
+  const detail = issue.code === "custom" ? "" : `, found ${shown(found)}`;
+  return { field, text: `${field} ${issue.message}${detail}`.trimStart() };
+}
+
+/** `training.batchSize`, `tensors[3].name`; anything but printable ASCII in a key becomes `?`. */
+function fieldPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((key, i) => (typeof key === "number" ? `[${key}]` : `${i === 0 ? "" : "."}${printable(String(key))}`))
+    .join("");
+}
+
+const printable = (text: string): string => text.slice(0, SHOWN_MAX).replace(/[^ -~]/g, "?");
+/** Characters of a refused value that are worth showing in one line. */
+const SHOWN_MAX = 40;
+
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === "object" && value !== null) return "an object";
+  return printable(typeof value === "string" ? JSON.stringify(value.slice(0, SHOWN_MAX)) : String(value));
+}
+
+function schemaAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonly z.core.$ZodType[] {
+  let at = alternatives(schema);
+  for (const key of path) {
+    at = at.flatMap((one) => {
+      if (one instanceof z.ZodArray) return alternatives(one.element);
+      const field = one instanceof z.ZodObject ? (one.shape as z.ZodRawShape)[String(key)] : undefined;
+      return field === undefined ? [] : alternatives(field);
+    });
+  }
+  return at;
+}
+
+const alternatives = (schema: z.core.$ZodType): readonly z.core.$ZodType[] =>
+  schema instanceof z.ZodDiscriminatedUnion ? schema.options : [schema];
+
+const fieldsOf = (schemas: readonly z.core.$ZodType[]): readonly string[] =>
+  schemas.flatMap((schema) => (schema instanceof z.ZodObject ? Object.keys(schema.shape) : []));
