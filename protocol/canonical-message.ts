@@ -1,0 +1,58 @@
+/** Protobuf messages in their one canonical form: what decodes and does not re-encode to the same bytes is refused. */
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { ProtocolError } from "./errors.ts";
+
+/**
+ * Encode a message.  Fields in rising order, shortest varints, default values left out: this is the canonical form.
+ * Throws: FIELD_INVALID when a field does not fit its type.
+ */
+export function encodeCanonical<Desc extends DescMessage>(schema: Desc, fields: MessageInitShape<Desc>): Uint8Array {
+  try {
+    return toBinary(schema, create(schema, fields));
+  } catch (cause) {
+    throw new ProtocolError("FIELD_INVALID", `${schema.name}: a field does not fit its type`, {}, { cause });
+  }
+}
+
+/**
+ * Decode a message that a stranger sent; byte fields are views into `bytes`.
+ * Throws: TOO_LARGE before anything is read, MALFORMED, NOT_CANONICAL (unknown fields among it).
+ */
+export function decodeCanonical<Desc extends DescMessage>(
+  schema: Desc,
+  bytes: Uint8Array,
+  bytesMax: number,
+): MessageShape<Desc> {
+  if (bytes.length > bytesMax) {
+    throw new ProtocolError("TOO_LARGE", `${schema.name}: ${bytes.length} bytes, at most ${bytesMax} are allowed`, {
+      bytes: bytes.length,
+      bytesMax,
+    });
+  }
+  let message: MessageShape<Desc>;
+  let again: Uint8Array;
+  try {
+    message = fromBinary(schema, bytes, { readUnknownFields: false });
+    again = toBinary(schema, message);
+  } catch (cause) {
+    throw new ProtocolError("MALFORMED", `${schema.name}: the bytes do not decode`, { bytes: bytes.length }, { cause });
+  }
+  if (!equalBytes(again, bytes)) {
+    throw new ProtocolError("NOT_CANONICAL", `${schema.name}: the bytes are not in canonical form`);
+  }
+  return message;
+}
+
+/** Whether two byte strings are the same. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

@@ -1,0 +1,161 @@
+/**
+ * The update: one author's adapter delta of one round, hash-chained to the author's previous update. Its content id is
+ * the SHA-256 of its envelope's bytes.
+ */
+import { decodeCanonical, encodeCanonical } from "./canonical-message.ts";
+import { type ContentId, contentIdFromBytes, contentIdOf, contentIdToBytes, DIGEST_BYTES } from "./content-id.ts";
+import { openEnvelope, type Signer, sealEnvelope } from "./envelope.ts";
+import { ProtocolError } from "./errors.ts";
+import { LIMITS } from "./limits.ts";
+import { type NetworkId, networkIdFromBytes, networkIdToBytes } from "./network-id.ts";
+import type { PeerId } from "./peer-id.ts";
+import { UpdateBodySchema } from "./wire_pb.ts";
+
+/** How the values of a payload are written. */
+export const ENCODING_FLOAT32 = 1;
+const FLOAT32_BYTES = 4;
+
+const UINT32_MAX = 0xffff_ffff;
+
+export interface UpdateFields {
+  readonly networkId: NetworkId;
+  readonly round: number;
+  /** 0 for an author's first update, then one more each time. */
+  readonly sequence: number;
+  /** Content id of the author's previous update; undefined exactly when `sequence` is 0. */
+  readonly previous: ContentId | undefined;
+  /** Local steps taken in this round. */
+  readonly localSteps: number;
+  /** Training examples that the author holds. */
+  readonly sampleCount: number;
+  readonly encoding: number;
+  /** The values in the given encoding. */
+  readonly payload: Uint8Array;
+}
+
+export interface Update extends UpdateFields {
+  readonly author: PeerId;
+  readonly contentId: ContentId;
+  /** Length of the envelope. */
+  readonly bytesLength: number;
+}
+
+/** Bytes of the body of an update, in canonical form.  Throws: FIELD_INVALID. */
+export function encodeUpdateBody(fields: UpdateFields): Uint8Array {
+  const { round, sequence, localSteps, sampleCount, encoding, payload } = fields;
+  const problem = updateProblem(fields);
+  if (problem !== undefined) throw new ProtocolError("FIELD_INVALID", `update: ${problem}`);
+  return encodeCanonical(UpdateBodySchema, {
+    networkId: networkIdToBytes(fields.networkId),
+    round,
+    sequence,
+    previous: fields.previous === undefined ? new Uint8Array() : contentIdToBytes(fields.previous),
+    localSteps,
+    sampleCount,
+    encoding,
+    payload,
+  });
+}
+
+/** Fields of an update from the bytes of its body.  Throws: TOO_LARGE, MALFORMED, NOT_CANONICAL, FIELD_INVALID. */
+export function decodeUpdateBody(bytes: Uint8Array): UpdateFields {
+  const body = decodeCanonical(UpdateBodySchema, bytes, LIMITS.updateBytesMax);
+  if (body.networkId.length !== DIGEST_BYTES || ![0, DIGEST_BYTES].includes(body.previous.length)) {
+    throw new ProtocolError("MALFORMED", `update: ids are ${DIGEST_BYTES} bytes`, {
+      networkId: body.networkId.length,
+      previous: body.previous.length,
+    });
+  }
+  const fields: UpdateFields = {
+    networkId: networkIdFromBytes(body.networkId),
+    round: body.round,
+    sequence: body.sequence,
+    previous: body.previous.length === 0 ? undefined : contentIdFromBytes(body.previous),
+    localSteps: body.localSteps,
+    sampleCount: body.sampleCount,
+    encoding: body.encoding,
+    payload: body.payload,
+  };
+  const problem = updateProblem(fields);
+  if (problem !== undefined) throw new ProtocolError("FIELD_INVALID", `update: ${problem}`);
+  return fields;
+}
+
+/** Sign an update.  Throws: FIELD_INVALID, TOO_LARGE. */
+export function signUpdate(fields: UpdateFields, signer: Signer): { bytes: Uint8Array; contentId: ContentId } {
+  const bytes = sealEnvelope("update", encodeUpdateBody(fields), signer);
+  return { bytes, contentId: contentIdOf(bytes) };
+}
+
+/**
+ * Read an update's envelope without judging it: for bytes that this peer accepted or wrote itself. Bytes from anybody
+ * else go through `judgeUpdate`.  Throws: TOO_LARGE, MALFORMED, NOT_CANONICAL, WRONG_KIND, FIELD_INVALID.
+ */
+export function readUpdate(bytes: Uint8Array): Update {
+  const { author, body } = openEnvelope("update", bytes);
+  return { ...decodeUpdateBody(body), author, contentId: contentIdOf(bytes), bytesLength: bytes.length };
+}
+
+/** The payload of float32 values, little endian.  Shapes: f32[P] → 4 P bytes.  Throws: VALUE_NOT_FINITE, TOO_LARGE. */
+export function encodeValues(values: Float32Array): Uint8Array {
+  if (values.length > LIMITS.parameterCountMax) {
+    throw new ProtocolError(
+      "TOO_LARGE",
+      `update: ${values.length} values, at most ${LIMITS.parameterCountMax} are allowed`,
+    );
+  }
+  const payload = new Uint8Array(FLOAT32_BYTES * values.length);
+  const view = new DataView(payload.buffer);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (!Number.isFinite(value)) {
+      throw new ProtocolError("VALUE_NOT_FINITE", `update: value ${i} is ${value}`, { index: i });
+    }
+    view.setFloat32(FLOAT32_BYTES * i, value, true);
+  }
+  return payload;
+}
+
+/**
+ * The values of a payload.  Shapes: 4 P bytes → f32[P].
+ * Throws: ENCODING_UNKNOWN, PAYLOAD_LENGTH when they are not P values, VALUE_NOT_FINITE.
+ */
+export function decodeValues(
+  { encoding, payload }: Pick<UpdateFields, "encoding" | "payload">,
+  parameterCount: number,
+): Float32Array {
+  if (encoding !== ENCODING_FLOAT32) {
+    throw new ProtocolError("ENCODING_UNKNOWN", `update: encoding ${encoding} is not known`, { encoding });
+  }
+  if (payload.length !== FLOAT32_BYTES * parameterCount) {
+    const text = `update: a payload of ${payload.length} bytes is not ${parameterCount} values of ${FLOAT32_BYTES}`;
+    throw new ProtocolError("PAYLOAD_LENGTH", text, { bytes: payload.length, parameterCount });
+  }
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  const values = new Float32Array(parameterCount);
+  for (let i = 0; i < parameterCount; i++) {
+    const value = view.getFloat32(FLOAT32_BYTES * i, true);
+    if (!Number.isFinite(value)) {
+      throw new ProtocolError("VALUE_NOT_FINITE", `update: value ${i} is not finite`, { index: i });
+    }
+    values[i] = value;
+  }
+  return values;
+}
+
+function updateProblem(fields: UpdateFields): string | undefined {
+  for (const [name, max] of [
+    ["round", UINT32_MAX],
+    ["sequence", UINT32_MAX],
+    ["localSteps", LIMITS.localStepsMax],
+    ["sampleCount", LIMITS.sampleCountMax],
+    ["encoding", UINT32_MAX],
+  ] as const) {
+    const value = fields[name];
+    if (!Number.isInteger(value) || value < 0 || value > max) return `${name} is not an integer from 0 to ${max}`;
+  }
+  if ((fields.sequence === 0) !== (fields.previous === undefined)) {
+    return "sequence 0 has no previous update, every other sequence has one";
+  }
+  return undefined;
+}
