@@ -1,0 +1,52 @@
+/** What a peer knows when it judges a message: its network, its round, and the chains it has seen. */
+import { parameterCount } from "./adapter-spec.ts";
+import type { Announcement } from "./announcement.ts";
+import type { ContentId } from "./content-id.ts";
+import { LIMITS } from "./limits.ts";
+import type { NetworkId } from "./network-id.ts";
+import { type NetworkManifest, networkId } from "./network-manifest.ts";
+import type { PeerId } from "./peer-id.ts";
+
+/** The newest link of an author's chain that a peer accepted. */
+export interface ChainHead {
+  readonly sequence: number;
+  readonly contentId: ContentId;
+  readonly round: number;
+}
+
+/** What changes from message to message. */
+export interface JudgeState {
+  /** This peer's own id. */
+  readonly self: PeerId;
+  readonly isMember: (peer: PeerId) => boolean;
+  readonly headOf: (author: PeerId) => ChainHead | undefined;
+  /** The round that this peer is in. */
+  readonly round: number;
+}
+
+export interface JudgeContext extends JudgeState {
+  readonly networkId: NetworkId;
+  readonly roundCount: number;
+  /** Rounds that a message may be ahead of `round`; a late joiner that catches up passes `roundCount`. */
+  readonly roundsAheadMax: number;
+  /** Rounds that a message may be behind `round`. */
+  readonly roundsBehindMax: number;
+  /** P. */
+  readonly parameterCount: number;
+}
+
+export interface UpdateContext extends JudgeContext {
+  /** The announcement because of which the bytes were asked for; absent when they come from this peer's own store. */
+  readonly announcement?: Announcement;
+}
+
+/** The part of a context that a network's manifest fixes; compute it once. */
+export function judgeRules(manifest: NetworkManifest): Omit<JudgeContext, keyof JudgeState> {
+  return {
+    networkId: networkId(manifest),
+    roundCount: manifest.rounds.count,
+    roundsAheadMax: LIMITS.roundsAheadMax,
+    roundsBehindMax: manifest.aggregation.ageMax,
+    parameterCount: parameterCount(manifest.tensors),
+  };
+}

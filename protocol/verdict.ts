@@ -1,0 +1,217 @@
+/**
+ * What is said of a message before anything else happens to it. Rules and their order are section 8 of README.md; each
+ * is quoted above its check. Judging is pure: membership, round and known chains are arguments.
+ */
+import { type Announcement, decodeAnnouncementBody } from "./announcement.ts";
+import { type ContentId, contentIdOf } from "./content-id.ts";
+import { MESSAGE_KINDS, type MessageKind, openEnvelope, verifyEnvelope } from "./envelope.ts";
+import { ProtocolError } from "./errors.ts";
+import type { JudgeContext, UpdateContext } from "./judge-context.ts";
+import type { PeerId } from "./peer-id.ts";
+import { decodeUpdateBody, decodeValues, type Update } from "./update.ts";
+
+/** Every verdict: what it does, the clause it comes from, and whose fault it is (for scoring). */
+export const VERDICTS = {
+  ACCEPTED: { kind: "accept", clause: "8.1", fault: "none" },
+  TOO_LARGE: { kind: "reject", clause: "8.2", fault: "sender" },
+  CONTENT_MISMATCH: { kind: "reject", clause: "8.3", fault: "sender" },
+  MALFORMED: { kind: "reject", clause: "8.4", fault: "sender" },
+  NOT_CANONICAL: { kind: "reject", clause: "8.5", fault: "sender" },
+  WRONG_KIND: { kind: "reject", clause: "8.6", fault: "sender" },
+  FIELD_INVALID: { kind: "reject", clause: "8.7", fault: "sender" },
+  SIGNATURE_INVALID: { kind: "reject", clause: "8.8", fault: "sender" },
+  NETWORK_MISMATCH: { kind: "reject", clause: "8.9", fault: "sender" },
+  OWN: { kind: "ignore", clause: "8.10", fault: "none" },
+  NOT_A_MEMBER: { kind: "ignore", clause: "8.11", fault: "none" },
+  ROUND_OUT_OF_RANGE: { kind: "reject", clause: "8.12", fault: "sender" },
+  ROUND_AHEAD: { kind: "ignore", clause: "8.13", fault: "none" },
+  ROUND_OLD: { kind: "ignore", clause: "8.14", fault: "none" },
+  DUPLICATE: { kind: "ignore", clause: "8.15", fault: "none" },
+  OLD: { kind: "ignore", clause: "8.16", fault: "none" },
+  EQUIVOCATION: { kind: "reject", clause: "8.17", fault: "author" },
+  ROUND_BACKWARDS: { kind: "reject", clause: "8.18", fault: "author" },
+  CHAIN_BROKEN: { kind: "reject", clause: "8.19", fault: "author" },
+  ENCODING_UNKNOWN: { kind: "reject", clause: "8.20", fault: "author" },
+  PAYLOAD_LENGTH: { kind: "reject", clause: "8.21", fault: "author" },
+  VALUE_NOT_FINITE: { kind: "reject", clause: "8.22", fault: "author" },
+  ANNOUNCEMENT_MISMATCH: { kind: "reject", clause: "8.23", fault: "author" },
+  INTERNAL: { kind: "ignore", clause: "8.24", fault: "none" },
+} as const satisfies Record<string, { kind: VerdictKind; clause: string; fault: Fault }>;
+
+export type VerdictKind = "accept" | "ignore" | "reject";
+export type VerdictCode = keyof typeof VERDICTS;
+
+/**
+ * Who is to blame: the author who signed it, or the sender from whom the bytes came, who should have looked before
+ * passing them on. A sender need not know what this peer knows of an author's chain, so an author's fault is not his.
+ */
+export type Fault = "none" | "author" | "sender";
+
+export interface Verdict {
+  /** accept: use and pass on; ignore: drop without blame; reject: drop, and hold it against who is at fault. */
+  readonly kind: VerdictKind;
+  readonly code: VerdictCode;
+  /** Clause of protocol/README.md. */
+  readonly clause: string;
+  readonly fault: Fault;
+}
+
+/** A verdict, with the message when it was accepted. */
+export type Judgement<T> =
+  | (Verdict & { readonly kind: "accept"; readonly message: T })
+  | (Verdict & {
+      readonly kind: "ignore" | "reject";
+      /** With INTERNAL: what was thrown. */
+      readonly cause?: unknown;
+    });
+
+/** An accepted update and its values. */
+export interface JudgedUpdate extends Update {
+  /** f32[P]. */
+  readonly values: Float32Array;
+}
+
+/** The verdict of a code. */
+export function verdictOf<C extends VerdictCode>(code: C): Verdict & { readonly kind: (typeof VERDICTS)[C]["kind"] } {
+  return { code, ...VERDICTS[code] };
+}
+
+/**
+ * Judge the bytes of an announcement, from gossip or out of a Heads message. `headOf` gives the last announcement that
+ * was accepted from an author.  Throws: nothing.
+ */
+export function judgeAnnouncement(bytes: Uint8Array, context: JudgeContext): Judgement<Announcement> {
+  return guarded(() => {
+    const opened = open("announcement", bytes, decodeAnnouncementBody, context);
+    if (typeof opened === "string") return refusal(opened);
+    const announcement: Announcement = { ...opened.fields, author: opened.author };
+    const refused = judgeRound(announcement.round, context) ?? judgeChain(announcement, context);
+    return refused === undefined ? { ...verdictOf("ACCEPTED"), message: announcement } : refusal(refused);
+  });
+}
+
+/**
+ * Judge the bytes of an update that was fetched. `headOf` gives the last update that was accepted from an author;
+ * `announcement` is the one because of which the bytes were asked for.  Throws: nothing.
+ */
+export function judgeUpdate(bytes: Uint8Array, context: UpdateContext): Judgement<JudgedUpdate> {
+  return guarded(() => {
+    const { announcement } = context;
+    if (bytes.length > MESSAGE_KINDS.update.bytesMax) return refusal("TOO_LARGE");
+    const contentId = contentIdOf(bytes);
+    // [REJECT] 8.3 The SHA-256 of the bytes is not the content id that was asked for.
+    if (announcement !== undefined && contentId !== announcement.contentId) return refusal("CONTENT_MISMATCH");
+    const opened = open("update", bytes, decodeUpdateBody, context);
+    if (typeof opened === "string") return refusal(opened);
+    const update: Update = { ...opened.fields, author: opened.author, contentId, bytesLength: bytes.length };
+    const refused = judgeRound(update.round, context) ?? judgeChain(update, context);
+    if (refused !== undefined) return refusal(refused);
+    // [REJECT] 8.20, 8.21, 8.22 The encoding is not known; the payload is not exactly P values; a value is NaN or infinite.
+    const values = attempt(() => decodeValues(update, context.parameterCount));
+    if (typeof values === "string") return refusal(values);
+    // [REJECT] 8.23 Author, round, sequence or length are not what the announcement said.
+    if (announcement !== undefined && !agrees(update, announcement)) return refusal("ANNOUNCEMENT_MISMATCH");
+    return { ...verdictOf("ACCEPTED"), message: { ...update, values } };
+  });
+}
+
+interface Opened<Fields> {
+  readonly author: PeerId;
+  readonly fields: Fields;
+}
+
+/** Clauses 8.2 to 8.11: everything that can be said without knowing rounds and chains. */
+function open<Fields extends { readonly networkId: string }>(
+  kind: MessageKind,
+  bytes: Uint8Array,
+  decodeBody: (body: Uint8Array) => Fields,
+  context: JudgeContext,
+): Opened<Fields> | VerdictCode {
+  // [REJECT] 8.2 The envelope is longer than its kind allows.  8.4 Envelope or body do not decode, or a key, signature
+  // or id has the wrong length.  8.5 They are not in canonical form.  8.6 The envelope is of another kind.  8.7 A field
+  // of the body is out of its bounds.
+  const decoded = attempt(() => {
+    const envelope = openEnvelope(kind, bytes);
+    return { envelope, fields: decodeBody(envelope.body) };
+  });
+  if (typeof decoded === "string") return decoded;
+  const { envelope, fields } = decoded;
+  // [REJECT] 8.8 The signature is not the author's over this kind's domain and this body.
+  if (!verifyEnvelope(envelope)) return "SIGNATURE_INVALID";
+  // [REJECT] 8.9 The network id is not this network's.
+  if (fields.networkId !== context.networkId) return "NETWORK_MISMATCH";
+  // [IGNORE] 8.10 The author is this peer itself.
+  if (envelope.author === context.self) return "OWN";
+  // [IGNORE] 8.11 The author is not a member, as far as this peer knows.
+  if (!context.isMember(envelope.author)) return "NOT_A_MEMBER";
+  return { author: envelope.author, fields };
+}
+
+function judgeRound(round: number, context: JudgeContext): VerdictCode | undefined {
+  // [REJECT] 8.12 The round is not one of the network's.
+  if (round >= context.roundCount) return "ROUND_OUT_OF_RANGE";
+  // [IGNORE] 8.13 The round is further ahead of the receiver's than the window allows.
+  if (round > context.round + context.roundsAheadMax) return "ROUND_AHEAD";
+  // [IGNORE] 8.14 The round is further behind the receiver's than the network's ageMax.
+  if (round < context.round - context.roundsBehindMax) return "ROUND_OLD";
+  return undefined;
+}
+
+function judgeChain(
+  message: {
+    readonly author: PeerId;
+    readonly round: number;
+    readonly sequence: number;
+    readonly contentId: ContentId;
+    readonly previous?: ContentId | undefined;
+  },
+  context: JudgeContext,
+): VerdictCode | undefined {
+  const head = context.headOf(message.author);
+  if (head === undefined) return undefined;
+  // [IGNORE] 8.16 The sequence is lower than that of the author's known head.
+  if (message.sequence < head.sequence) return "OLD";
+  if (message.sequence === head.sequence) {
+    // [IGNORE] 8.15 It is the author's known head.  [REJECT] 8.17 Same sequence as the known head, another content id.
+    return message.contentId === head.contentId ? "DUPLICATE" : "EQUIVOCATION";
+  }
+  // [REJECT] 8.18 The round is lower than that of the author's known head.
+  if (message.round < head.round) return "ROUND_BACKWARDS";
+  // [REJECT] 8.19 An update follows the known head directly and does not name it as its previous one. A gap is no fault.
+  const follows = message.sequence === head.sequence + 1 && "previous" in message;
+  return follows && message.previous !== head.contentId ? "CHAIN_BROKEN" : undefined;
+}
+
+function agrees(update: Update, announcement: Announcement): boolean {
+  return (
+    update.author === announcement.author &&
+    update.round === announcement.round &&
+    update.sequence === announcement.sequence &&
+    update.bytesLength === announcement.bytesLength
+  );
+}
+
+function refusal(code: VerdictCode): Judgement<never> {
+  const verdict = verdictOf(code);
+  if (verdict.kind === "accept") throw new Error(`${code} is no refusal`);
+  return { ...verdict, kind: verdict.kind };
+}
+
+/** What a decoder makes of remote bytes, or the verdict that its ProtocolError amounts to. */
+function attempt<T extends object>(decode: () => T): T | VerdictCode {
+  try {
+    return decode();
+  } catch (error) {
+    if (error instanceof ProtocolError && Object.hasOwn(VERDICTS, error.code)) return error.code as VerdictCode;
+    throw error;
+  }
+}
+
+function guarded<T>(judge: () => Judgement<T>): Judgement<T> {
+  try {
+    return judge();
+  } catch (cause) {
+    // [IGNORE] 8.24 The receiver failed while it judged; that is not the sender's fault.
+    return { ...verdictOf("INTERNAL"), cause };
+  }
+}
