@@ -1,0 +1,201 @@
+/** Every limit is filled once, and passed by one. */
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { type AnnouncementFields, signAnnouncement } from "./announcement.ts";
+import { decodeBlobHeader, decodeBlobRequest, encodeBlobHeader, encodeBlobRequest } from "./blob.ts";
+import { decodeHello, decodeReply, encodeHello } from "./handshake.ts";
+import { decodeHeads, encodeHeads } from "./heads.ts";
+import { LIMIT_NOTES, LIMITS, type LimitName } from "./limits.ts";
+import { canonicalManifestBytes, manifestFromBytes, type NetworkManifest, parseManifest } from "./network-manifest.ts";
+import { encodeValues, signUpdate, type UpdateFields } from "./update.ts";
+import {
+  ALICE,
+  EXAMPLE_CONTEXT,
+  EXAMPLE_MANIFEST,
+  EXAMPLE_UPDATE,
+  SOME_CONTENT_ID,
+} from "./vectors/example-network.ts";
+import { judgeAnnouncement, judgeUpdate } from "./verdict.ts";
+
+const filled = new Set<LimitName>();
+const fills = (names: readonly LimitName[], body: () => void): void => {
+  for (const name of names) filled.add(name);
+  test(names.join(", "), body);
+};
+const code = (expected: string) => expect.objectContaining({ code: expected });
+const UINT32_MAX = 0xffff_ffff;
+const name = (i: number) => String(i).padEnd(LIMITS.nameLengthMax, ".");
+const list = <T>(length: number, make: (i: number) => T): T[] => Array.from({ length }, (_, i) => make(i));
+
+describe("updates", () => {
+  const longest: UpdateFields = {
+    ...EXAMPLE_UPDATE,
+    sequence: UINT32_MAX,
+    localSteps: LIMITS.localStepsMax,
+    sampleCount: LIMITS.sampleCountMax,
+  };
+
+  fills(["parameterCountMax", "updateBytesMax"], () => {
+    const payload = encodeValues(new Float32Array(LIMITS.parameterCountMax).fill(1));
+    const { bytes } = signUpdate({ ...longest, payload }, ALICE);
+    expect(bytes.length).toBeLessThanOrEqual(LIMITS.updateBytesMax);
+    const context = { ...EXAMPLE_CONTEXT, parameterCount: LIMITS.parameterCountMax };
+    expect(judgeUpdate(bytes, context).code).toBe("ACCEPTED");
+    expect(judgeUpdate(new Uint8Array(LIMITS.updateBytesMax + 1), context).code).toBe("TOO_LARGE");
+    expect(() => encodeValues(new Float32Array(LIMITS.parameterCountMax + 1))).toThrow(code("TOO_LARGE"));
+  });
+
+  fills(["localStepsMax", "sampleCountMax"], () => {
+    expect(judgeUpdate(signUpdate(longest, ALICE).bytes, EXAMPLE_CONTEXT).code).toBe("ACCEPTED");
+    for (const key of ["localSteps", "sampleCount"] as const) {
+      const over = { ...longest, [key]: longest[key] + 1 };
+      expect(() => signUpdate(over, ALICE), key).toThrow(code("FIELD_INVALID"));
+    }
+  });
+
+  fills(["roundsAheadMax"], () => {
+    const { roundsAheadMax } = LIMITS;
+    const { bytes } = signUpdate({ ...EXAMPLE_UPDATE, round: roundsAheadMax + 3 }, ALICE);
+    expect(judgeUpdate(bytes, { ...EXAMPLE_CONTEXT, round: 3 }).code).toBe("ACCEPTED");
+    expect(judgeUpdate(bytes, { ...EXAMPLE_CONTEXT, round: 2 }).code).toBe("ROUND_AHEAD");
+  });
+});
+
+describe("announcements and heads", () => {
+  const longest: AnnouncementFields = {
+    networkId: EXAMPLE_UPDATE.networkId,
+    round: UINT32_MAX,
+    sequence: UINT32_MAX,
+    contentId: SOME_CONTENT_ID,
+    bytesLength: LIMITS.updateBytesMax,
+  };
+
+  fills(["announcementBytesMax"], () => {
+    const bytes = signAnnouncement(longest, ALICE);
+    const context = { ...EXAMPLE_CONTEXT, round: UINT32_MAX, roundCount: UINT32_MAX + 1 };
+    expect(judgeAnnouncement(bytes, context).code).toBe("ACCEPTED");
+    // What the reason in the table counts.
+    expect(bytes.length).toBe(189);
+    expect(judgeAnnouncement(new Uint8Array(LIMITS.announcementBytesMax), context).code).toBe("MALFORMED");
+    expect(judgeAnnouncement(new Uint8Array(LIMITS.announcementBytesMax + 1), context).code).toBe("TOO_LARGE");
+  });
+
+  fills(["headsCountMax", "headsBytesMax"], () => {
+    const full = list(LIMITS.headsCountMax, () => new Uint8Array(LIMITS.announcementBytesMax).fill(7));
+    const bytes = encodeHeads(full);
+    expect(bytes.length).toBe(LIMITS.headsBytesMax);
+    expect(decodeHeads(bytes)).toEqual(full);
+    expect(() => decodeHeads(Buffer.concat([bytes, Uint8Array.of(0x0a, 0)]))).toThrow(code("TOO_LARGE"));
+    expect(() => encodeHeads([...full, new Uint8Array(1)])).toThrow(code("TOO_LARGE"));
+    expect(() => encodeHeads([new Uint8Array(LIMITS.announcementBytesMax + 1)])).toThrow(code("TOO_LARGE"));
+    const many = new Uint8Array(2 * (LIMITS.headsCountMax + 1)).map((_, i) => (i % 2 === 0 ? 0x0a : 0));
+    expect(() => decodeHeads(many)).toThrow(code("TOO_LARGE"));
+    const long = Uint8Array.of(0x0a, 0x81, 0x02, ...new Uint8Array(LIMITS.announcementBytesMax + 1));
+    expect(() => decodeHeads(long)).toThrow(code("TOO_LARGE"));
+  });
+});
+
+describe("blobs", () => {
+  fills(["blobHeaderBytesMax"], () => {
+    const longest = { status: "found", length: LIMITS.updateBytesMax } as const;
+    expect(decodeBlobHeader(encodeBlobHeader(longest))).toEqual(longest);
+    expect(encodeBlobRequest(SOME_CONTENT_ID).length).toBeLessThan(LIMITS.blobHeaderBytesMax);
+    const [at, over] = [new Uint8Array(LIMITS.blobHeaderBytesMax), new Uint8Array(LIMITS.blobHeaderBytesMax + 1)];
+    for (const decode of [decodeBlobHeader, decodeBlobRequest]) {
+      expect(() => decode(at)).toThrow(code("MALFORMED"));
+      expect(() => decode(over)).toThrow(code("TOO_LARGE"));
+    }
+    const tooLong = { status: "found", length: LIMITS.updateBytesMax + 1 } as const;
+    expect(() => encodeBlobHeader(tooLong)).toThrow(code("FIELD_INVALID"));
+  });
+});
+
+describe("manifests", () => {
+  const fullest: NetworkManifest = {
+    ...EXAMPLE_MANIFEST,
+    name: "n".repeat(LIMITS.networkNameLengthMax),
+    adapter: {
+      kind: "lora",
+      rank: LIMITS.adapterRankMax,
+      alpha: 65_536,
+      targets: list(LIMITS.targetCountMax, name),
+      layers: list(LIMITS.layerCountMax, (i) => i + 1),
+    },
+    tensors: list(LIMITS.tensorCountMax, (i) => ({ name: name(i), shape: list(LIMITS.tensorRankMax, () => 8) })),
+    rounds: { ...EXAMPLE_MANIFEST.rounds, count: LIMITS.roundCountMax, localSteps: LIMITS.localStepsMax },
+    bootstrap: list(LIMITS.bootstrapCountMax, (i) => `/${name(i).slice(1)}`),
+  };
+  const refused = (changes: object, field: string) => {
+    const manifest = { ...fullest, ...changes };
+    expect(() => parseManifest(manifest), field).toThrow(
+      expect.objectContaining({ code: "MANIFEST_INVALID", facts: { field } }),
+    );
+  };
+
+  fills(
+    [
+      "manifestBytesMax",
+      "handshakeBytesMax",
+      "tensorCountMax",
+      "tensorRankMax",
+      "adapterRankMax",
+      "layerCountMax",
+      "targetCountMax",
+      "bootstrapCountMax",
+      "nameLengthMax",
+      "networkNameLengthMax",
+      "roundCountMax",
+    ],
+    () => {
+      const bytes = canonicalManifestBytes(fullest);
+      expect(bytes.length).toBeLessThan(LIMITS.manifestBytesMax);
+      expect(manifestFromBytes(bytes)).toEqual(fullest);
+      expect(decodeHello(encodeHello(fullest))).toMatchObject({ manifest: fullest });
+
+      const { adapter, tensors, rounds, bootstrap } = fullest;
+      refused({ name: `${fullest.name}n` }, "name");
+      refused({ adapter: { ...adapter, rank: LIMITS.adapterRankMax + 1 } }, "adapter.rank");
+      refused({ adapter: { ...adapter, targets: list(LIMITS.targetCountMax + 1, name) } }, "adapter.targets");
+      refused({ adapter: { ...adapter, targets: [`${name(0)}.`] } }, "adapter.targets[0]");
+      refused({ adapter: { ...adapter, layers: list(LIMITS.layerCountMax + 1, (i) => i) } }, "adapter.layers");
+      refused({ adapter: { ...adapter, layers: [LIMITS.layerCountMax + 1] } }, "adapter.layers");
+      refused(
+        {
+          tensors: [...tensors, { name: "one more", shape: [1] }].map((t) => ({ ...t, name: t.name.replace(" ", "") })),
+        },
+        "tensors",
+      );
+      refused({ tensors: [{ name: `${name(0)}.`, shape: [1] }] }, "tensors[0].name");
+      refused({ tensors: [{ name: "a", shape: [1, 1, 1, 1, 1] }] }, "tensors[0].shape");
+      refused({ rounds: { ...rounds, count: LIMITS.roundCountMax + 1 } }, "rounds.count");
+      refused({ bootstrap: [...bootstrap, "/ip4/127.0.0.1"] }, "bootstrap");
+      refused({ bootstrap: [`/${name(0)}`] }, "bootstrap[0]");
+    },
+  );
+
+  test("values in all, filled and passed by one", () => {
+    const shape = (...dimensions: number[]) => ({ tensors: [{ name: "a", shape: dimensions }] });
+    expect(() => parseManifest({ ...fullest, ...shape(4096, 4096) })).not.toThrow();
+    refused({ tensors: [...shape(4096, 4096).tensors, { name: "b", shape: [1] }] }, "tensors");
+    refused(shape(LIMITS.parameterCountMax + 1), "tensors[0].shape[0]");
+  });
+
+  test("text and messages above the bound are refused unread", () => {
+    expect(() => parseManifest(" ".repeat(LIMITS.manifestBytesMax + 1))).toThrow(code("TOO_LARGE"));
+    expect(() => parseManifest(" ".repeat(LIMITS.manifestBytesMax))).toThrow(code("MANIFEST_INVALID"));
+    expect(() => manifestFromBytes(new Uint8Array(LIMITS.manifestBytesMax + 1))).toThrow(code("TOO_LARGE"));
+    for (const decode of [decodeHello, decodeReply]) {
+      expect(() => decode(new Uint8Array(LIMITS.handshakeBytesMax + 1))).toThrow(code("TOO_LARGE"));
+      expect(() => decode(new Uint8Array(LIMITS.handshakeBytesMax))).toThrow(code("MALFORMED"));
+    }
+  });
+});
+
+test("every limit was filled above and has its row in README.md", () => {
+  expect([...filled].sort()).toEqual(Object.keys(LIMITS).sort());
+  const readme = readFileSync(new URL("./README.md", import.meta.url), "utf8");
+  for (const key of Object.keys(LIMITS) as LimitName[]) {
+    const { unit, reason } = LIMIT_NOTES[key];
+    expect(readme, key).toContain(`| \`${key}\` | ${LIMITS[key]} | ${unit} | ${reason} |\n`);
+  }
+});

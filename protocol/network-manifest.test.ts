@@ -1,0 +1,244 @@
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  canonicalManifestBytes,
+  MANIFEST_DEFAULTS,
+  manifestDifference,
+  manifestFromBytes,
+  type NetworkManifest,
+  networkId,
+  parseManifest,
+} from "./network-manifest.ts";
+import { EXAMPLE_MANIFEST } from "./vectors/example-network.ts";
+
+type Draft = Record<string, unknown> & { [K in keyof NetworkManifest]: Record<string, unknown> };
+
+function changed(change: (draft: Draft) => void): string {
+  const draft = structuredClone(EXAMPLE_MANIFEST) as unknown as Draft;
+  change(draft);
+  return JSON.stringify(draft);
+}
+
+function lineOf(source: unknown): string {
+  try {
+    parseManifest(source);
+  } catch (error) {
+    expect(error).toMatchObject({ name: "ProtocolError", code: "MANIFEST_INVALID" });
+    return (error as Error).message;
+  }
+  return "valid";
+}
+
+describe("one clear line names the field", () => {
+  test.each<[string, (draft: Draft) => void]>([
+    [
+      "training.batchsize is not a field of a manifest; did you mean batchSize?",
+      ({ training }) => {
+        training.batchsize = training.batchSize;
+        delete training.batchSize;
+      },
+    ],
+    ["colour is not a field of a manifest", (m) => Object.assign(m, { colour: 1 })],
+    [
+      "tensors[1].shapes is not a field of a manifest; did you mean shape?",
+      ({ tensors }) => Object.assign(tensors[1] as object, { shapes: 1 }),
+    ],
+    [
+      "aggregation.lambda.valu is not a field of a manifest; did you mean value?",
+      ({ aggregation }) => Object.assign(aggregation, { lambda: { mode: "fixed", valu: 1 } }),
+    ],
+    [
+      "aggregation.lambda.value is not a field of a manifest",
+      ({ aggregation }) => Object.assign(aggregation, { lambda: { mode: "search", value: 1 } }),
+    ],
+    ["training is missing", (m) => Object.assign(m, { training: undefined })],
+    ["training.batchSize is missing", ({ training }) => delete training.batchSize],
+    ["adapter.kind is missing", ({ adapter }) => delete adapter.kind],
+    [
+      'training.batchSize must be an integer from 1 to 4096, found "8"',
+      ({ training }) => Object.assign(training, { batchSize: "8" }),
+    ],
+    [
+      "training.batchSize must be an integer from 1 to 4096, found 1.5",
+      ({ training }) => Object.assign(training, { batchSize: 1.5 }),
+    ],
+    [
+      "training.learningRate must be a number above 0 and at most 10, found 0",
+      ({ training }) => Object.assign(training, { learningRate: 0 }),
+    ],
+    [
+      'adapter.kind must be "loreft" or "lora", found "lore"',
+      ({ adapter }) => Object.assign(adapter, { kind: "lore" }),
+    ],
+    ["adapter must be an object, found null", (m) => Object.assign(m, { adapter: null })],
+    [
+      'adapter.layers must be "all" or a rising list of 1 to 1024 layer numbers',
+      ({ adapter }) => Object.assign(adapter, { layers: "al" }),
+    ],
+    ["bootstrap must be a list of 0 to 64 multiaddrs, found an object", (m) => Object.assign(m, { bootstrap: {} })],
+    [
+      'reference.weights must be "uniform" or "linear", found "quadratic"',
+      ({ reference }) => Object.assign(reference, { weights: "quadratic" }),
+    ],
+    ['name must be 1 to 64 characters of printable ASCII, found "tab\\t"', (m) => Object.assign(m, { name: "tab\t" })],
+    [
+      'model.digest.weights must be a SHA-256 digest of 64 lower-case hexadecimal digits, found "AB"',
+      ({ model }) => Object.assign(model.digest as object, { weights: "AB" }),
+    ],
+  ])("%s", (expected, change) => {
+    expect(lineOf(changed(change))).toBe(`network manifest: ${expected}`);
+  });
+
+  test.each([
+    ["", "not JSON"],
+    ["{", "not JSON"],
+    ["[]", "must be an object, found a list of 0"],
+    ["null", "must be an object, found null"],
+    [undefined, "is missing"],
+    ['{"__proto__": {"x": 1}}', "__proto__ is not a field of a manifest"],
+  ])("%j: %s", (source, expected) => {
+    expect(lineOf(source)).toContain(`network manifest: ${expected}`);
+  });
+
+  test("whatever the text is, the error is one printable line with a code", () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: "binary" }),
+          fc.json(),
+          fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue()),
+        ),
+        (source) => {
+          expect(lineOf(source)).toMatch(/^[ -~]{1,300}$/);
+        },
+      ),
+    );
+  });
+});
+
+describe("the bounds of every number", () => {
+  const seed = (value: unknown) => (m: Draft) => Object.assign(m, { seed: value });
+  const at = (path: string, value: unknown) => (m: Draft) => {
+    const keys = path.split(".");
+    const last = keys.pop() ?? "";
+    const parent = keys.reduce<Record<string, unknown>>((o, key) => o[key] as Record<string, unknown>, m);
+    expect(Object.keys(parent)).toContain(last);
+    parent[last] = value;
+  };
+  test.each<[string, readonly number[], readonly number[]]>([
+    ["adapter.rank", [1, 1024], [0, 1025]],
+    ["adapter.positions.first", [0, 4096], [-1, 4097]],
+    ["training.learningRate", [1e-9, 10], [0, -1, 10.5]],
+    ["training.weightDecay", [0, 1], [-0.1, 1.1]],
+    ["training.gradientClip", [1e-9, 1e6], [0, 1e6 + 1]],
+    ["training.batchSize", [1, 4096], [0, 4097]],
+    ["training.maxTokens", [2, 131_072], [1, 131_073]],
+    ["rounds.count", [1, 1_000_000], [0, 1_000_001]],
+    ["rounds.localSteps", [1, 1_000_000], [0, 1_000_001]],
+    ["rounds.deadlineMs.min", [0, 30_000], [-1, 30_001]],
+    ["rounds.deadlineMs.max", [200, 86_400_000], [199, 86_400_001]],
+    ["aggregation.stalenessExponent", [0, 10], [-0.1, 10.1]],
+    ["aggregation.ageMax", [0, 1_000_000], [-1, 1_000_001]],
+    ["reference.size", [1, 64], [0, 65]],
+    ["reference.l1", [0, 1e6], [-1e-9, 1e6 + 1]],
+    ["reference.l2", [0, 1e6], [-1e-9, 1e6 + 1]],
+  ])("%s", (path, inside, outside) => {
+    for (const value of inside) expect(lineOf(changed(at(path, value))), String(value)).toBe("valid");
+    for (const value of [...outside, null, "1", true])
+      expect(lineOf(changed(at(path, value))), String(value)).toContain(path.split(".")[0]);
+  });
+
+  test("seed", () => {
+    for (const value of [0, Number.MAX_SAFE_INTEGER]) expect(lineOf(changed(seed(value)))).toBe("valid");
+    for (const value of [-1, 0.5, 2 ** 53]) expect(lineOf(changed(seed(value)))).toContain("seed must be");
+  });
+});
+
+describe("canonical bytes", () => {
+  test("do not depend on the order or spacing of the file, and hash to the network id", () => {
+    const backwards = Object.fromEntries(Object.entries(EXAMPLE_MANIFEST).reverse());
+    const manifest = parseManifest(JSON.stringify(backwards, null, 4));
+    const bytes = canonicalManifestBytes(EXAMPLE_MANIFEST);
+    expect(canonicalManifestBytes(manifest)).toEqual(bytes);
+    expect(networkId(manifest)).toBe(createHash("sha256").update(bytes).digest("hex"));
+    expect(manifestFromBytes(bytes)).toEqual(EXAMPLE_MANIFEST);
+  });
+
+  test("are sorted at every depth (RFC 8785)", () => {
+    const text = new TextDecoder().decode(canonicalManifestBytes(EXAMPLE_MANIFEST));
+    const sorted = (value: unknown): unknown => {
+      if (Array.isArray(value)) return value.map(sorted);
+      if (typeof value !== "object" || value === null) return value;
+      return Object.fromEntries(
+        Object.entries(value)
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([k, v]) => [k, sorted(v)]),
+      );
+    };
+    expect(text).toBe(JSON.stringify(sorted(EXAMPLE_MANIFEST)));
+  });
+
+  test("any other spelling of the same manifest is refused on the wire", () => {
+    const utf8 = (text: string) => new TextEncoder().encode(text);
+    const canonical = new TextDecoder().decode(canonicalManifestBytes(EXAMPLE_MANIFEST));
+    for (const text of [
+      `${canonical} `,
+      `\ufeff${canonical}`,
+      canonical.replace("0.002", "2e-3"),
+      JSON.stringify(EXAMPLE_MANIFEST),
+    ]) {
+      expect(() => manifestFromBytes(utf8(text))).toThrow(expect.objectContaining({ name: "ProtocolError" }));
+    }
+    expect(() => manifestFromBytes(utf8(canonical.replace("0.002", "2e-3")))).toThrow(
+      expect.objectContaining({ code: "NOT_CANONICAL" }),
+    );
+    expect(() => manifestFromBytes(Uint8Array.of(0xc0))).toThrow(expect.objectContaining({ code: "MANIFEST_INVALID" }));
+  });
+});
+
+describe("the first differing field", () => {
+  test.each<[string, (draft: Draft) => void, string, string, string]>([
+    [
+      "a number",
+      ({ training }) => Object.assign(training, { learningRate: 0.5 }),
+      "training.learningRate",
+      "0.002",
+      "0.5",
+    ],
+    ["a kind", ({ reference }) => Object.assign(reference, { kind: "none" }), "reference.kind", '"window"', '"none"'],
+    [
+      "one more tensor",
+      ({ tensors }) => (tensors as unknown as unknown[]).push({ name: "x", shape: [1] }),
+      "tensors[3]",
+      "absent",
+      '{"name":"x","shape":[1]}',
+    ],
+    [
+      "inside a tensor",
+      ({ tensors }) => Object.assign((tensors[1] as { shape: number[] }).shape, { 1: 9 }),
+      "tensors[1].shape[1]",
+      "2",
+      "9",
+    ],
+    ["all against some", ({ adapter }) => Object.assign(adapter, { layers: "all" }), "adapter.layers", "[0]", '"all"'],
+    ["the first of two", (m) => Object.assign(m, { seed: 8, name: "other" }), "name", '"example"', '"other"'],
+  ])("%s", (_, change, path, a, b) => {
+    const draft = structuredClone(EXAMPLE_MANIFEST) as unknown as Draft;
+    change(draft);
+    expect(manifestDifference(EXAMPLE_MANIFEST, draft as unknown as NetworkManifest)).toEqual({ path, a, b });
+    expect(manifestDifference(draft as unknown as NetworkManifest, EXAMPLE_MANIFEST)).toEqual({ path, a: b, b: a });
+  });
+
+  test("of equal manifests there is none", () => {
+    expect(manifestDifference(EXAMPLE_MANIFEST, structuredClone(EXAMPLE_MANIFEST))).toBeUndefined();
+  });
+});
+
+test("the defaults make a valid manifest", () => {
+  expect(parseManifest({ ...EXAMPLE_MANIFEST, ...MANIFEST_DEFAULTS })).toMatchObject(MANIFEST_DEFAULTS);
+  expect(MANIFEST_DEFAULTS).toMatchObject({
+    aggregation: { rule: "geometric-median", scope: "tensor", lambda: { mode: "search" }, stalenessExponent: 0.5 },
+    reference: { kind: "window", size: 4, weights: "uniform", l1: 1e-3, l2: 1e-2 },
+  });
+});

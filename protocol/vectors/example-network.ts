@@ -1,0 +1,63 @@
+/** A small network with three peers, from fixed seeds: the setting of the golden vectors and of the tests. */
+import { contentIdOf } from "../content-id.ts";
+import { createSigner, type Signer } from "../envelope.ts";
+import { type JudgeContext, judgeRules } from "../judge-context.ts";
+import { MANIFEST_DEFAULTS, type NetworkManifest, networkId } from "../network-manifest.ts";
+import { ENCODING_FLOAT32, encodeValues, type UpdateFields } from "../update.ts";
+
+export const EXAMPLE_MANIFEST: NetworkManifest = {
+  schema: "weft-network/1",
+  name: "example",
+  seed: 7,
+  model: {
+    family: "llama",
+    digest: { weights: "11".repeat(32), config: "22".repeat(32), tokenizer: "33".repeat(32) },
+  },
+  adapter: { kind: "loreft", rank: 1, layers: [0], positions: { first: 1, last: 1, tied: true } },
+  tensors: [
+    { name: "layers.0.prefix.R", shape: [1, 2] },
+    { name: "layers.0.prefix.W", shape: [1, 2] },
+    { name: "layers.0.prefix.b", shape: [1] },
+  ],
+  ...MANIFEST_DEFAULTS,
+  rounds: { ...MANIFEST_DEFAULTS.rounds, count: 100 },
+  bootstrap: ["/ip4/127.0.0.1/tcp/4001"],
+};
+
+/** P of the example network. */
+export const EXAMPLE_PARAMETER_COUNT = 5;
+
+/** The secret key whose 32 bytes are all `byte`. */
+export const exampleSecretKey = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
+
+/** The receiver, two members, and somebody who is none. */
+export const SELF: Signer = createSigner(exampleSecretKey(1));
+export const ALICE: Signer = createSigner(exampleSecretKey(2));
+export const BOB: Signer = createSigner(exampleSecretKey(3));
+export const STRANGER: Signer = createSigner(exampleSecretKey(4));
+
+/** Content id of nothing in particular. */
+export const SOME_CONTENT_ID = contentIdOf(new TextEncoder().encode("some update"));
+
+export const EXAMPLE_VALUES = Float32Array.of(0.5, -1.25, 0, 3e-8, 1e30);
+
+/** Alice's update number 5, of round 3. */
+export const EXAMPLE_UPDATE: UpdateFields = {
+  networkId: networkId(EXAMPLE_MANIFEST),
+  round: 3,
+  sequence: 5,
+  previous: SOME_CONTENT_ID,
+  localSteps: 10,
+  sampleCount: 300,
+  encoding: ENCODING_FLOAT32,
+  payload: encodeValues(EXAMPLE_VALUES),
+};
+
+/** What the receiver knows unless a vector says otherwise: it is in round 3 and has seen nobody's chain. */
+export const EXAMPLE_CONTEXT: JudgeContext = {
+  ...judgeRules(EXAMPLE_MANIFEST),
+  self: SELF.peer,
+  isMember: (peer) => [SELF.peer, ALICE.peer, BOB.peer].includes(peer),
+  headOf: () => undefined,
+  round: 3,
+};

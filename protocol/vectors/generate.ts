@@ -1,0 +1,27 @@
+/**
+ * Writes one file of golden vectors to standard output, from fixed seeds:
+ * `node protocol/vectors/generate.ts updates > protocol/vectors/updates.json`.
+ * Vectors that were published never change; a new version of the wire adds new ones.
+ */
+import { decodedVectors, handshakeVectors, manifestVectors, peerVectors } from "./decoded-vectors.ts";
+import { announcementVectors, updateVectors } from "./judged-vectors.ts";
+
+/** The files of this folder, by name without `.json`. */
+export const VECTOR_FILES: Readonly<Record<string, () => readonly unknown[]>> = {
+  announcements: announcementVectors,
+  decoded: decodedVectors,
+  handshakes: handshakeVectors,
+  manifests: manifestVectors,
+  peers: peerVectors,
+  updates: updateVectors,
+};
+
+/** The text of one file.  Throws: RangeError when there is no such file. */
+export function vectorFile(name: string): string {
+  const vectors = VECTOR_FILES[name];
+  if (vectors === undefined)
+    throw new RangeError(`no vectors of that name; there are ${Object.keys(VECTOR_FILES).join(", ")}`);
+  return `${JSON.stringify(vectors(), null, 1)}\n`;
+}
+
+if (import.meta.main) process.stdout.write(vectorFile(process.argv[2] ?? ""));
