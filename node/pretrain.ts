@@ -5,13 +5,16 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { parameterCount } from "../protocol/adapter-spec.ts";
 import { createPrng } from "../protocol/prng.ts";
 import { llama } from "./model/families/llama.ts";
 import { writeSafetensors } from "./model/safetensors.ts";
 import { createTokenizer } from "./model/tokenizer.ts";
 import { pretrainingStream, tokenizerTexts } from "./pretrain/corpus.ts";
+import { measureKinds, modelCard } from "./pretrain/model-card.ts";
 import { pretrain } from "./pretrain/pretrain.ts";
 import { trainTokenizer } from "./pretrain/tokenizer-trainer.ts";
+import { readModelFiles } from "./system/model-files.ts";
 import { createOnnxRuntime } from "./system/onnxruntime.ts";
 
 const SEED = 1;
@@ -51,13 +54,17 @@ const config = {
   torch_dtype: "float32",
 };
 const family = llama(config);
-const weights = await pretrain(createOnnxRuntime(), {
+const settings = { ...SETTINGS, steps: Number(values.steps) };
+const losses: number[] = [];
+const runtime = createOnnxRuntime();
+const weights = await pretrain(runtime, {
   family,
   tokenizer,
   documents: pretrainingStream({ seed: SEED, count: Number.MAX_SAFE_INTEGER }),
   prng: createPrng(SEED).fork("pretrain"),
-  settings: { ...SETTINGS, steps: Number(values.steps) },
+  settings,
   onStep: ({ step, loss }) => {
+    losses.push(loss);
     if (step % 100 === 0) process.stderr.write(`step ${step} of ${values.steps}, loss ${loss.toFixed(4)}\n`);
   },
 });
@@ -73,4 +80,15 @@ writeFileSync(
     family.weights.map(({ name, shape }, i) => ({ name, shape, data: weights[i]! })),
     { format: "pt" },
   ),
+);
+const last = losses.slice(-100);
+writeFileSync(
+  join(values.out, "README.md"),
+  modelCard({
+    figures: await measureKinds(runtime, readModelFiles(values.out)),
+    settings,
+    seed: SEED,
+    parameters: parameterCount(family.weights),
+    finalLoss: last.reduce((sum, x) => sum + x, 0) / last.length,
+  }),
 );

@@ -9,6 +9,7 @@ import { constantValue, externalValue } from "../onnx/graph.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 import { float32 } from "../tensor.ts";
 import type { BaseModel, ModelFamily, WeightShape, WeightSource } from "./base-model.ts";
+import { GPT2_MODEL_TYPES, gpt2 } from "./families/gpt2.ts";
 import { LLAMA_MODEL_TYPES, llama } from "./families/llama.ts";
 import type { SafetensorsEntry } from "./safetensors.ts";
 import { parseSafetensorsHeader, toFloat32 } from "./safetensors.ts";
@@ -54,11 +55,17 @@ function modelType(files: ModelFiles): string {
   );
 }
 
+const FAMILIES: ReadonlyMap<string, (config: unknown) => ModelFamily> = new Map([
+  ...LLAMA_MODEL_TYPES.map((type) => [type, llama] as const),
+  ...GPT2_MODEL_TYPES.map((type) => [type, gpt2] as const),
+]);
+
 function familyOf(type: string, files: ModelFiles): ModelFamily {
-  if (LLAMA_MODEL_TYPES.includes(type)) return llama(files.config);
+  const family = FAMILIES.get(type);
+  if (family) return family(files.config);
   throw new NodeError(
     "MODEL_CONFIG",
-    `${files.directory}/config.json: model_type "${type}" is not supported; weft runs ${LLAMA_MODEL_TYPES.join(", ")}`,
+    `${files.directory}/config.json: model_type "${type}" is not supported; weft runs ${[...FAMILIES.keys()].join(", ")}`,
   );
 }
 

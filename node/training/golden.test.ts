@@ -21,7 +21,7 @@ import { logitsGraph, trainingStepGraph } from "./training-step.ts";
 
 const ASSETS = join(import.meta.dirname, "../../../shared/assets");
 const GOLDEN = join(ASSETS, "golden");
-const SUPPORTED = new Set(["llama", "qwen2"]);
+const SUPPORTED = new Set(["llama", "qwen2", "gpt2"]);
 const runtime = createOnnxRuntime();
 
 interface GoldenMeta {
@@ -152,7 +152,13 @@ describe.skipIf(!existsSync(GOLDEN))("golden", () => {
       const golden = new Golden(join(GOLDEN, family));
       const model = loadBaseModel(readModelFiles(golden.directory));
       const [examples, tokens] = golden.shape("input_ids") as [number, number];
-      const settings: AdapterSettings = { kind: "lora", rank: 1, alpha: 1, targets: ["q_proj"], layers: "all" };
+      const settings: AdapterSettings = {
+        kind: "lora",
+        rank: 1,
+        alpha: 1,
+        targets: [model.shape.linears[0]!.path.split(".").at(-1)!],
+        layers: "all",
+      };
       const slots = adapterSlots(adapterMethod(settings).tensors(settings, model.shape));
       const size = slots.reduce((sum, slot) => sum + slot.length, 0);
       const { logits } = await run(

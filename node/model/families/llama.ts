@@ -5,28 +5,20 @@
  */
 import { z } from "zod";
 import { NodeError } from "../../errors.ts";
-import { constantValue } from "../../onnx/graph.ts";
 import {
   add,
-  concat,
   gather,
   gemm,
-  matMul,
   mul,
-  neg,
-  reciprocal,
-  reduceMean,
   reshape,
-  scalar,
   sigmoid,
-  softmax,
-  split,
-  sqrt,
-  transpose,
 } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
-import { float32 } from "../../tensor.ts";
 import type { LinearSite, ModelFamily, WeightShape } from "../base-model.ts";
+import { readConfig } from "../config.ts";
+import { attention, causalMask } from "../layers/attention.ts";
+import { rmsNorm } from "../layers/norm.ts";
+import { rotaryTables } from "../layers/rotary.ts";
 
 const count = z.number().int().positive();
 
@@ -54,24 +46,9 @@ const CONFIG = z.object({
 
 export type LlamaConfig = z.infer<typeof CONFIG>;
 
-/** A score that softmax turns into exactly 0 in f32. */
-const MASKED_SCORE = -1e9;
-
 /** Throws: MODEL_CONFIG naming the field of config.json that is missing or not supported. */
 export function llama(config: unknown): ModelFamily {
-  const parsed = CONFIG.safeParse(config);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    const value = issue.path.reduce<unknown>(
-      (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
-      config,
-    );
-    throw new NodeError(
-      "MODEL_CONFIG",
-      `config.json: ${issue.path.join(".")} = ${JSON.stringify(value)} is not supported (${issue.message}); weft runs this family only without it`,
-    );
-  }
-  return family(parsed.data);
+  return family(readConfig(CONFIG, config));
 }
 
 function family(config: LlamaConfig): ModelFamily {
@@ -174,72 +151,6 @@ function linearSites(
     ["mlp.down_proj", inner, hidden],
   ];
   return sizes.map(([part, inputs, outputs]) => ({ path: `model.layers.${layer}.${part}`, layer, inputs, outputs }));
-}
-
-/** x / sqrt(mean(x^2) + epsilon) * weight, over the last axis (Zhang and Sennrich 2019, arXiv:1910.07467). */
-function rmsNorm(x: OnnxValue, weight: OnnxValue, epsilon: number): OnnxValue {
-  const inverse = reciprocal(sqrt(add(reduceMean(mul(x, x), [-1], true), scalar(epsilon))));
-  return mul(mul(x, inverse), weight);
-}
-
-interface Rotary {
-  readonly cos: OnnxValue;
-  readonly sin: OnnxValue;
-}
-
-/** cos and sin of t * theta^(-2i/headSize), f32[T, headSize]: both halves carry the same angles. */
-function rotaryTables(tokens: number, headSize: number, theta: number): Rotary {
-  const half = headSize / 2;
-  const table = (f: (angle: number) => number): OnnxValue => {
-    const values = new Float32Array(tokens * headSize);
-    for (let t = 0; t < tokens; t++) {
-      for (let i = 0; i < headSize; i++) values[t * headSize + i] = f(t * theta ** (-(i % half) / half));
-    }
-    return constantValue(float32([tokens, headSize], values));
-  };
-  return { cos: table(Math.cos), sin: table(Math.sin) };
-}
-
-/** Rotate the pairs (x_i, x_{i + headSize/2}) by their position's angle (Su et al. 2021, arXiv:2104.09864). */
-function rotate(x: OnnxValue, { cos, sin }: Rotary): OnnxValue {
-  const half = x.shape.at(-1)! / 2;
-  const [a, b] = split(x, [half, half], x.shape.length - 1);
-  return add(mul(x, cos), mul(concat([neg(b!), a!], x.shape.length - 1), sin));
-}
-
-/** 0 where a query may look (its own and earlier tokens), else a score that softmax turns into 0; f32[T, T]. */
-function causalMask(tokens: number): OnnxValue {
-  const values = new Float32Array(tokens * tokens);
-  for (let t = 0; t < tokens; t++) values.fill(MASKED_SCORE, t * tokens + t + 1, (t + 1) * tokens);
-  return constantValue(float32([tokens, tokens], values));
-}
-
-interface AttentionShape {
-  readonly batch: number;
-  readonly tokens: number;
-  readonly heads: number;
-  readonly groups: number;
-  readonly headSize: number;
-  readonly rope: Rotary;
-  readonly mask: OnnxValue;
-}
-
-/**
- * softmax(Q K^T / sqrt(headSize) + mask) V; q f32[N, heads*headSize], k and v f32[N, groups*headSize] -> like q.
- * Padding stands to the right and every query looks left only, so no other mask is needed.
- */
-function attention({ q, k, v }: Readonly<Record<"q" | "k" | "v", OnnxValue>>, shape: AttentionShape): OnnxValue {
-  const { batch, tokens, heads, groups, headSize, rope, mask } = shape;
-  const share = heads / groups;
-  const perGroup = (x: OnnxValue): OnnxValue => transpose(reshape(x, [batch, tokens, groups, headSize]), [0, 2, 1, 3]);
-  // The queries of one group stand below one another, so that a group's keys are used in one product.
-  const queries = rotate(transpose(reshape(q, [batch, tokens, groups, share, headSize]), [0, 2, 3, 1, 4]), rope);
-  const stacked = reshape(mul(queries, scalar(headSize ** -0.5)), [batch, groups, share * tokens, headSize]);
-  const keys = transpose(rotate(perGroup(k), rope), [0, 1, 3, 2]);
-  const scores = reshape(matMul(stacked, keys), [batch, groups, share, tokens, tokens]);
-  const weights = reshape(softmax(add(scores, mask)), [batch, groups, share * tokens, tokens]);
-  const mixed = reshape(matMul(weights, perGroup(v)), [batch, groups, share, tokens, headSize]);
-  return reshape(transpose(mixed, [0, 3, 1, 2, 4]), [batch * tokens, heads * headSize]);
 }
 
 /** Names that this family goes by in config.json. */

@@ -1,0 +1,68 @@
+/** Makes the genesis manifest of a network from a model directory and settings. */
+import type { AdapterSettings } from "../protocol/adapter-spec.ts";
+import type { NetworkManifest } from "../protocol/network-manifest.ts";
+import { MANIFEST_DEFAULTS, parseManifest } from "../protocol/network-manifest.ts";
+import { adapterMethod } from "./adapter/methods.ts";
+import { NodeError } from "./errors.ts";
+import type { ModelFiles } from "./model/huggingface.ts";
+import { loadBaseModel, modelDigest } from "./model/huggingface.ts";
+import { readModelFiles } from "./system/model-files.ts";
+
+/** Settings that are not given take `MANIFEST_DEFAULTS`. */
+export interface CreateNetworkOptions {
+  readonly name: string;
+  readonly modelDirectory: string;
+  readonly adapter: AdapterSettings;
+  readonly seed: number;
+  readonly training?: Partial<NetworkManifest["training"]>;
+  readonly rounds?: Partial<NetworkManifest["rounds"]>;
+  readonly aggregation?: Partial<NetworkManifest["aggregation"]>;
+  readonly reference?: NetworkManifest["reference"];
+  readonly bootstrap?: readonly string[];
+}
+
+/**
+ * Throws: NodeError for a model or adapter that cannot be used, ProtocolError MANIFEST_INVALID for settings out of
+ * bounds.
+ */
+export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
+  const files = readModelFiles(options.modelDirectory);
+  const model = loadBaseModel(files);
+  const training = { ...MANIFEST_DEFAULTS.training, ...options.training };
+  const tokensMax = Math.min(training.maxTokens, model.shape.contextTokens);
+  return parseManifest({
+    schema: "weft-network/1",
+    name: options.name,
+    seed: options.seed,
+    model: { family: model.family, digest: modelDigest(files) },
+    adapter: options.adapter,
+    tensors: adapterMethod(options.adapter).tensors(options.adapter, model.shape),
+    training: { ...training, maxTokens: tokensMax },
+    rounds: { ...MANIFEST_DEFAULTS.rounds, ...options.rounds },
+    aggregation: { ...MANIFEST_DEFAULTS.aggregation, ...options.aggregation },
+    reference: options.reference ?? MANIFEST_DEFAULTS.reference,
+    bootstrap: options.bootstrap ?? [],
+  });
+}
+
+/**
+ * Whether a local model is the one that a network was made for.
+ * Throws: NodeError MODEL_MISMATCH naming the first part that differs and both digests.
+ */
+export function verifyModel(manifest: NetworkManifest, files: ModelFiles): void {
+  const digest = modelDigest(files);
+  const parts = {
+    config: "config.json",
+    tokenizer: "tokenizer.json",
+    weights: "the weights (model*.safetensors)",
+  } as const;
+  for (const part of ["config", "tokenizer", "weights"] as const) {
+    if (digest[part] === manifest.model.digest[part]) continue;
+    throw new NodeError(
+      "MODEL_MISMATCH",
+      `${files.directory} is not the model of network ${manifest.name}: ${parts[part]} has digest ${digest[part].slice(0, 16)}…, ` +
+        `the manifest's model.digest.${part} is ${manifest.model.digest[part].slice(0, 16)}…; give the directory of the right model`,
+      { part, local: digest[part], network: manifest.model.digest[part] },
+    );
+  }
+}

@@ -1,0 +1,47 @@
+/** Scaled dot-product attention with grouped heads (Vaswani et al. 2017, arXiv:1706.03762; Ainslie et al. 2023, arXiv:2305.13245). */
+import { constantValue } from "../../onnx/graph.ts";
+import { add, matMul, mul, reshape, scalar, softmax, transpose } from "../../onnx/operators.ts";
+import type { OnnxValue } from "../../onnx/value.ts";
+import { float32 } from "../../tensor.ts";
+import type { Rotary } from "./rotary.ts";
+import { rotate } from "./rotary.ts";
+
+/** A score that softmax turns into exactly 0 in f32. */
+const MASKED_SCORE = -1e9;
+
+/** 0 where a query may look (its own and earlier tokens), else a score that softmax turns into 0; f32[T, T]. */
+export function causalMask(tokens: number): OnnxValue {
+  const values = new Float32Array(tokens * tokens);
+  for (let t = 0; t < tokens; t++) values.fill(MASKED_SCORE, t * tokens + t + 1, (t + 1) * tokens);
+  return constantValue(float32([tokens, tokens], values));
+}
+
+export interface AttentionShape {
+  readonly batch: number;
+  readonly tokens: number;
+  readonly heads: number;
+  readonly groups: number;
+  readonly headSize: number;
+  /** Absent for models with learned positions. */
+  readonly rope?: Rotary;
+  readonly mask: OnnxValue;
+}
+
+/**
+ * softmax(Q K^T / sqrt(headSize) + mask) V; q f32[N, heads*headSize], k and v f32[N, groups*headSize] -> like q.
+ * Padding stands to the right and every query looks left only, so no other mask is needed.
+ */
+export function attention({ q, k, v }: Readonly<Record<"q" | "k" | "v", OnnxValue>>, shape: AttentionShape): OnnxValue {
+  const { batch, tokens, heads, groups, headSize, rope, mask } = shape;
+  const share = heads / groups;
+  const turned = (x: OnnxValue): OnnxValue => (rope ? rotate(x, rope) : x);
+  const perGroup = (x: OnnxValue): OnnxValue => transpose(reshape(x, [batch, tokens, groups, headSize]), [0, 2, 1, 3]);
+  // The queries of one group stand below one another, so that a group's keys are used in one product.
+  const queries = turned(transpose(reshape(q, [batch, tokens, groups, share, headSize]), [0, 2, 3, 1, 4]));
+  const stacked = reshape(mul(queries, scalar(headSize ** -0.5)), [batch, groups, share * tokens, headSize]);
+  const keys = transpose(turned(perGroup(k)), [0, 1, 3, 2]);
+  const scores = reshape(matMul(stacked, keys), [batch, groups, share, tokens, tokens]);
+  const weights = reshape(softmax(add(scores, mask)), [batch, groups, share * tokens, tokens]);
+  const mixed = reshape(matMul(weights, perGroup(v)), [batch, groups, share, tokens, headSize]);
+  return reshape(transpose(mixed, [0, 3, 1, 2, 4]), [batch * tokens, heads * headSize]);
+}
