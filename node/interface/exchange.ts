@@ -12,12 +12,15 @@ export interface ReceivedUpdate {
 
 /** What was said of an update that arrived. */
 export interface UpdateNotice {
-  readonly peer: string;
-  readonly round: number;
+  /** The author; where nobody's signature vouches for one, the neighbour that sent the message. */
+  readonly from: string;
+  /** undefined when the message did not decode. */
+  readonly round: number | undefined;
   readonly verdict: "accept" | "ignore" | "reject";
-  readonly code?: string;
+  readonly code: string;
 }
 
+/** Listeners stay for the exchange's life. */
 export interface UpdateExchange {
   /**
    * Sign an adapter as this peer's update of a round, keep it durably and announce it. A round that was published
@@ -30,18 +33,21 @@ export interface UpdateExchange {
     readonly localSteps: number;
     readonly sampleCount: number;
   }): Promise<void>;
+  /** Ask all neighbours for what they know and tell them the same, in case an announcement was lost. */
+  announceAgain(): Promise<void>;
   /** The newest accepted update of every other peer; never this peer's own, never two of one peer. */
-  latest(): Promise<readonly ReceivedUpdate[]>;
-  /** The round this peer is in, by which arriving updates are judged. */
-  setRound(round: number): void;
+  latest(): readonly ReceivedUpdate[];
+  /** The round this peer is in, by which arriving updates are judged; catching up, those of any later round count. */
+  setRound(round: number, options?: { readonly catchingUp: boolean }): void;
   /** Peers that are connected and admitted. */
-  peers(): readonly string[];
+  admitted(): readonly string[];
   /** Updates by verdict since this exchange was made. */
   counts(): UpdateCounts;
   /** Bytes on the wire since this exchange was made. */
   bytes(): { readonly sent: number; readonly received: number };
-  /** Called for every update that arrives, after it was stored; the returned function ends it. */
-  onUpdate(listener: (notice: UpdateNotice) => void): () => void;
-  /** Called when an admitted peer comes (true) or its last connection goes (false); the returned function ends it. */
-  onPeer(listener: (peer: string, isConnected: boolean) => void): () => void;
+  /** Called for every update that arrives; an accepted one is in `latest` by then. */
+  onUpdate(listener: (notice: UpdateNotice) => void): void;
+  onAdmitted(listener: (peer: string) => void): void;
+  /** The last connection of an admitted peer closed. */
+  onLeft(listener: (peer: string) => void): void;
 }

@@ -153,14 +153,14 @@ describe("one event at a time", () => {
       [{ type: "checkpoint" }, { type: "evaluate" }, { type: "setDeadline", at: 70_000 }],
     ],
     [
-      "it serves until the others have published their last round",
+      "it serves until the others have published their last round, and long enough to be heard itself",
       [at(4), join("a"), trained, published, deadline(32_000), aggregated, update("a", 4)],
       "serving",
-      [{ type: "cancelDeadline" }],
+      [{ type: "setDeadline", at: 32_201 }],
     ],
     [
       "and finishes when it has evaluated too",
-      [at(4), join("a"), trained, published, deadline(32_000), aggregated, update("a", 4), evaluated],
+      [at(4), join("a"), trained, published, deadline(32_000), aggregated, update("a", 4, 40_000), evaluated],
       "finished",
       [{ type: "finish" }],
     ],
@@ -195,7 +195,7 @@ describe("one event at a time", () => {
       "or serves, when the others are through",
       [started, update("a", 4), trained, published, { ...aggregated, now: 3000 }],
       "serving",
-      [{ type: "checkpoint" }, { type: "evaluate" }],
+      [{ type: "checkpoint" }, { type: "evaluate" }, { type: "setDeadline", at: 3200 }],
     ],
     [
       "behind by ageMax, it stays in its own round",

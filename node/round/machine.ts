@@ -13,8 +13,8 @@
  * more than `ageMax` rounds, what this peer sends is too old to be used. It then aggregates as of their round and goes
  * on with the round after it; the rounds in between are left out, the ones it did itself count.
  *
- * Serving: after the last round a peer stays until every peer it waits for has published its last round, at most the
- * longest deadline, so that slower ones can still fetch its update; meanwhile it evaluates.
+ * Serving: after the last round a peer stays until every peer it waits for has published its last round, at least the
+ * shortest and at most the longest deadline, so that others can still fetch its update; meanwhile it evaluates.
  */
 import { LIMITS } from "../../protocol/limits.ts";
 import { deadlineOf, observeLag, type Pace } from "./pace.ts";
@@ -217,9 +217,7 @@ function serve(state: RoundState, now: number, effects: readonly RoundEffect[]):
 function settle(state: RoundState, now: number): RoundStep {
   const target = waitingTarget(state);
   if (target === undefined) return nothing(state);
-  const waited = waitedFor(state);
-  if (waited.length > 0 && waited.every((peer) => state.peers.get(peer)!.latest >= target)) return proceed(state, []);
-  const at = state.waitingSince + patience(state, waited.length);
+  const at = state.waitingSince + patience(state, target);
   if (at <= now) return proceed(state, []);
   if (at === state.deadlineAt) return nothing(state);
   return { state: { ...state, deadlineAt: at }, effects: [{ type: "setDeadline", at }] };
@@ -231,9 +229,15 @@ function waitingTarget({ phase, round, settings, over }: RoundState): number | u
   return phase === "serving" && !over.service ? settings.count - 1 : undefined;
 }
 
-function patience({ phase, pace, settings: { deadlineMs } }: RoundState, waitedCount: number): number {
-  if (waitedCount === 0) return deadlineMs.min;
-  return phase === "serving" ? deadlineMs.max : deadlineOf(pace, deadlineMs);
+/** How long the phase waits at most, counted from its beginning. */
+function patience(state: RoundState, target: number): number {
+  const { phase, pace, peers } = state;
+  const { min, max } = state.settings.deadlineMs;
+  const waited = waitedFor(state);
+  if (waited.length === 0) return min;
+  const isComplete = waited.every((peer) => peers.get(peer)!.latest >= target);
+  if (phase === "serving") return isComplete ? min : max;
+  return isComplete ? 0 : deadlineOf(pace, { min, max });
 }
 
 /** Waiting is over. */

@@ -1,0 +1,90 @@
+/** One round's aggregation: from this peer's adapter and its neighbours' to the adapter that leaves the round. */
+import { adapterSlots } from "../../protocol/adapter-spec.ts";
+import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import {
+  aggregateNeighbours,
+  anchorToReference,
+  chooseLambda,
+  mix,
+  type NeighbourUpdate,
+  type ReferenceState,
+  rememberModel,
+} from "../aggregation/index.ts";
+import type { Logger } from "../interface/logger.ts";
+import type { Trainer } from "../interface/trainer.ts";
+
+/**
+ * Examples that the search for lambda looks at: enough to tell quarters apart on a held-out set of a private data
+ * set's size, and the first ones always, so that candidates are compared on the same examples.
+ */
+export const LAMBDA_EXAMPLES_MAX = 64;
+
+export interface AggregatedRound {
+  readonly reference: ReferenceState;
+  readonly lambda: number;
+  /** Neighbours in the aggregate. */
+  readonly neighbours: number;
+  readonly stalenessMax: number;
+  /** Of the adapter as it leaves the round, in nats per response token. */
+  readonly validationLoss: number;
+}
+
+/**
+ * Aggregate, choose lambda on the validation set, anchor to the reference model, and give the trainer the result.
+ * asOf: the round against which ages count.
+ * Throws: what the trainer throws; the signal's reason when aborted before the trainer was given anything.
+ */
+export async function aggregateRound(
+  { trainer, logger }: { readonly trainer: Trainer; readonly logger: Logger },
+  options: {
+    readonly manifest: NetworkManifest;
+    readonly peer: string;
+    readonly neighbours: readonly NeighbourUpdate[];
+    readonly reference: ReferenceState;
+    readonly round: number;
+    readonly asOf: number;
+    readonly signal: AbortSignal;
+  },
+): Promise<AggregatedRound> {
+  const { manifest, peer, neighbours, reference, round, asOf, signal } = options;
+  const layout = { kind: manifest.adapter.kind, slots: adapterSlots(manifest.tensors) };
+  const own = await trainer.adapter();
+  const settings = manifest.aggregation;
+  const aggregate = aggregateNeighbours({
+    ...layout,
+    own: { peer, theta: own },
+    neighbours,
+    settings,
+    round: asOf,
+  });
+  for (const { peer: from, reason } of aggregate.refused) {
+    logger.warn("update left out of the aggregate", { round, peer: from, reason });
+  }
+  if (aggregate.degenerate) logger.debug("geometric median of two is their mean", { round });
+  const chosen = aggregate.peers.length === 0 ? { lambda: 0, theta: own } : await choose(aggregate.z);
+  signal.throwIfAborted();
+  const anchor = { settings: manifest.reference, layout };
+  await trainer.setAdapter(anchorToReference(reference, chosen.theta, anchor));
+  const adapter = await trainer.adapter();
+  const { loss } = await trainer.evaluate({ set: "validation" });
+  return {
+    reference: rememberModel(reference, adapter, anchor),
+    lambda: chosen.lambda,
+    neighbours: aggregate.peers.length,
+    stalenessMax: aggregate.stalenessMax,
+    validationLoss: loss,
+  };
+
+  function choose(z: Float32Array): Promise<{ readonly lambda: number; readonly theta: Float32Array }> {
+    return chooseLambda(settings.lambda, {
+      mixed: (lambda) => mix({ ...layout, own, z, lambda }),
+      evaluate: (theta) => heldOutLoss(trainer, theta),
+      signal,
+    });
+  }
+}
+
+async function heldOutLoss(trainer: Trainer, adapter: Float32Array): Promise<number> {
+  const { loss } = await trainer.evaluate({ set: "validation", adapter, examplesMax: LAMBDA_EXAMPLES_MAX });
+  return loss;
+}

@@ -1,0 +1,377 @@
+/**
+ * The round driver: does what the round machine decides, one thing after another, and tells it what came of it.
+ * Training, publishing, aggregating and saving take turns here; what arrives from others meanwhile only moves the
+ * machine's state.
+ */
+import { parameterCount } from "../../protocol/adapter-spec.ts";
+import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
+import { emptyReference } from "../aggregation/index.ts";
+import type { Checkpoints } from "../interface/checkpoint.ts";
+import type { Clock } from "../interface/clock.ts";
+import type { UpdateExchange } from "../interface/exchange.ts";
+import type { Logger } from "../interface/logger.ts";
+import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
+import type { Trainer } from "../interface/trainer.ts";
+import { type AggregatedRound, aggregateRound } from "./aggregate-round.ts";
+import { closingEvaluation } from "./closing-evaluation.ts";
+import { whenDiskHasSpace } from "./disk-space.ts";
+import {
+  initialRoundState,
+  positionOf,
+  type RoundEffect,
+  type RoundEvent,
+  type RoundSettings,
+  type RoundState,
+  step,
+} from "./machine.ts";
+import { deadlineOf } from "./pace.ts";
+import {
+  decodeMemory,
+  type EvaluationProgress,
+  encodeMemory,
+  NO_PROGRESS,
+  type PeerMemory,
+  SUMMARIES_MAX,
+} from "./peer-memory.ts";
+import { createRoundMeter, peerReport, type RoundMeter, roundSummary } from "./round-meter.ts";
+
+export interface RoundDependencies {
+  /** Ready, and at the network's common start unless there is a checkpoint. */
+  readonly trainer: Trainer;
+  readonly exchange: UpdateExchange;
+  readonly checkpoints: Checkpoints;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Receives `step`, `update`, `round`, `paused` and `finished`; must not throw. */
+  readonly emit: (event: PeerEvent) => void;
+}
+
+export interface RoundOptions {
+  readonly manifest: NetworkManifest;
+  /** This peer's own id. */
+  readonly peer: string;
+  /** Training examples that this peer holds. */
+  readonly sampleCount: number;
+  /** Afterwards train alone for as many steps, to compare. */
+  readonly compareAlone: boolean;
+}
+
+export interface RoundDriver {
+  /** Where `run` goes on; round 0 without a checkpoint. */
+  readonly position: { readonly round: number; readonly resumed: boolean };
+  /**
+   * All rounds, then the closing evaluation. Resolves with the report, or with undefined when stopped before. Once.
+   * Throws: TRAINING_DIVERGED, and whatever else its parts cannot go on after.
+   */
+  run(): Promise<PeerReport | undefined>;
+  /** Finish the steps that are running, save, and end `run`; idempotent. */
+  stop(): Promise<void>;
+  /** Of the machine, for a status line. */
+  status(): { readonly phase: RoundState["phase"]; readonly round: number };
+}
+
+/** Local steps between two checkpoints: what a kill can lose at most. */
+export const CHUNK_STEPS = 8;
+
+/**
+ * A driver that goes on from the newest checkpoint; the trainer and the reference model are restored from it.
+ * Throws: CHECKPOINT_CORRUPT, MANIFEST_MISMATCH, DATA_DIRECTORY.
+ */
+export async function createRoundDriver(dependencies: RoundDependencies, options: RoundOptions): Promise<RoundDriver> {
+  const { manifest } = options;
+  const checkpoint = await dependencies.checkpoints.load();
+  const network = networkId(manifest);
+  if (checkpoint === undefined) {
+    const memory: Memory = {
+      reference: emptyReference(manifest.reference),
+      position: { round: 0, phase: "training" },
+      pace: [],
+      progress: NO_PROGRESS,
+      stepsTaken: 0,
+      summaries: [],
+      evaluation: { stage: "none" },
+    };
+    return new Driver(dependencies, { ...options, network, memory, resumed: false });
+  }
+  const { trainer, ...memory } = decodeMemory(checkpoint, {
+    network,
+    reference: manifest.reference,
+    parameterCount: parameterCount(manifest.tensors),
+  });
+  await dependencies.trainer.restore(trainer);
+  return new Driver(dependencies, { ...options, network, memory, resumed: true });
+}
+
+type Memory = Omit<PeerMemory, "trainer">;
+
+/** What ends the run early when `stop` was called; never seen outside. */
+class Stopped extends Error {}
+
+class Driver implements RoundDriver {
+  readonly position: RoundDriver["position"];
+  readonly #dependencies: RoundDependencies;
+  readonly #options: RoundOptions & { readonly network: string };
+  readonly #meter: RoundMeter;
+  readonly #stopping = new AbortController();
+  readonly #effects: Work[] = [];
+  #memory: Memory;
+  #state: RoundState;
+  #wake: (() => void) | undefined;
+  #cancelDeadline: (() => void) | undefined;
+  #hasEnded = false;
+  #running: Promise<PeerReport | undefined> | undefined;
+
+  constructor(
+    dependencies: RoundDependencies,
+    options: RoundOptions & { readonly network: string; readonly memory: Memory; readonly resumed: boolean },
+  ) {
+    const { memory, resumed } = options;
+    this.#dependencies = dependencies;
+    this.#options = options;
+    this.#memory = memory;
+    this.#state = initialRoundState(roundSettings(options.manifest), memory.pace);
+    this.#meter = createRoundMeter(dependencies, memory.progress);
+    this.position = { round: memory.position.round, resumed };
+  }
+
+  status(): { readonly phase: RoundState["phase"]; readonly round: number } {
+    const { phase, round } = this.#state;
+    return { phase, round };
+  }
+
+  run(): Promise<PeerReport | undefined> {
+    this.#running ??= this.#run();
+    return this.#running;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Stopped("the peer is stopping"));
+    this.#wake?.();
+    // Whoever called `run` hears of its failure.
+    await this.#running?.catch(() => undefined);
+  }
+
+  async #run(): Promise<PeerReport | undefined> {
+    this.#listen();
+    try {
+      this.#tell({ type: "started", position: this.#memory.position });
+      for (let effect = await this.#next(); effect !== undefined; effect = await this.#next()) {
+        if (effect.type === "finish") return this.#finish();
+        await this.#do(effect);
+      }
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error;
+    } finally {
+      this.#hasEnded = true;
+      this.#cancelDeadline?.();
+    }
+    // Not after `finish`: everything is saved then.
+    await this.#saveOnce();
+    return undefined;
+  }
+
+  /** The next thing to do; undefined when stopping. */
+  async #next(): Promise<Work | undefined> {
+    while (this.#effects.length === 0 && !this.#stopping.signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return this.#stopping.signal.aborted ? undefined : this.#effects.shift();
+  }
+
+  /** Everything that comes from others goes into the machine's state at once. */
+  #listen(): void {
+    const { exchange, emit } = this.#dependencies;
+    exchange.onUpdate(({ from, round, verdict, code }) => {
+      if (this.#hasEnded) return;
+      emit({ type: "update", round: round ?? this.#state.round, from, verdict, code });
+      if (verdict === "accept" && round !== undefined) this.#tell({ type: "updateAccepted", peer: from, round });
+    });
+    exchange.onAdmitted((peer) => this.#tell({ type: "peerJoined", peer }));
+    exchange.onLeft((peer) => this.#tell({ type: "peerLeft", peer }));
+    // What was received before a restart says how far the others were, not that they are there.
+    for (const { peer, round } of exchange.latest()) {
+      this.#tell({ type: "updateAccepted", peer, round });
+      this.#tell({ type: "peerLeft", peer });
+    }
+    for (const peer of exchange.admitted()) this.#tell({ type: "peerJoined", peer });
+  }
+
+  #tell(event: Untimed<RoundEvent>): void {
+    if (this.#hasEnded) return;
+    const { clock } = this.#dependencies;
+    const before = this.#state;
+    const next = step(before, { ...event, now: clock.now() } as RoundEvent);
+    this.#state = next.state;
+    if (next.state.turn !== before.turn || event.type === "started") this.#tellRound();
+    for (const effect of next.effects) {
+      if (effect.type === "setDeadline") this.#setDeadline(effect.at);
+      else if (effect.type === "cancelDeadline") this.#cancelDeadline?.();
+      else this.#effects.push(effect);
+    }
+    this.#wake?.();
+  }
+
+  /** Who has just started, or heard nothing fresh, may be far behind: then updates of any later round are welcome. */
+  #tellRound(): void {
+    const { round, turn } = this.#state;
+    const catchingUp = turn === 0 || this.#memory.summaries.at(-1)?.neighbours === 0;
+    this.#dependencies.exchange.setRound(round, { catchingUp });
+  }
+
+  #setDeadline(at: number): void {
+    const { clock, exchange, logger } = this.#dependencies;
+    this.#cancelDeadline?.();
+    const waitMs = at - clock.now();
+    // Half of it is long enough to believe that an announcement was lost rather than late.
+    const cancelAsking = clock.after(waitMs / 2, () => {
+      exchange.announceAgain().catch((error: unknown) => logger.debug("asking again failed", { error }));
+    });
+    const cancelDeadline = clock.after(waitMs, () => this.#tell({ type: "deadline", at }));
+    this.#cancelDeadline = () => {
+      cancelAsking();
+      cancelDeadline();
+    };
+  }
+
+  async #do(effect: Exclude<Work, { type: "finish" }>): Promise<void> {
+    switch (effect.type) {
+      case "train":
+        return this.#train(effect.round, effect.steps);
+      case "publish":
+        return this.#publish(effect.round);
+      case "aggregate":
+        return this.#aggregate(effect.round, effect.asOf);
+      case "checkpoint":
+        return this.#save();
+      case "evaluate":
+        return this.#evaluate();
+    }
+  }
+
+  async #train(round: number, steps: number): Promise<void> {
+    const { trainer, emit } = this.#dependencies;
+    for (let done = this.#meter.progress().stepsDone; done < steps; ) {
+      this.#stopping.signal.throwIfAborted();
+      const chunk = Math.min(CHUNK_STEPS, steps - done);
+      let index = done;
+      const onStep = (loss: number): void => emit({ type: "step", round, step: ++index, steps, loss, phase: "swarm" });
+      const result = await this.#meter.during("train", () => trainer.train({ steps: chunk, onStep }));
+      this.#meter.trained(chunk, result);
+      this.#memory = { ...this.#memory, stepsTaken: this.#memory.stepsTaken + chunk };
+      done += chunk;
+      // The last chunk is saved together with the decision to publish.
+      if (done < steps) await this.#save();
+    }
+    this.#tell({ type: "trained" });
+  }
+
+  async #publish(round: number): Promise<void> {
+    const { trainer, exchange } = this.#dependencies;
+    const { sampleCount, manifest } = this.#options;
+    const theta = await trainer.adapter();
+    this.#meter.begin("network");
+    const update = { round, theta, localSteps: manifest.rounds.localSteps, sampleCount };
+    await this.#patiently(() => exchange.publish(update));
+    this.#tell({ type: "published" });
+  }
+
+  async #aggregate(round: number, asOf: number): Promise<void> {
+    const { exchange, logger } = this.#dependencies;
+    const { manifest, peer } = this.#options;
+    this.#meter.end("network");
+    if (asOf > round) logger.info("fell behind, going on where the others are", { round, others: asOf });
+    const neighbours = exchange.latest();
+    const { signal } = this.#stopping;
+    const options = { manifest, peer, neighbours, reference: this.#memory.reference, round, asOf, signal };
+    const aggregated = await this.#meter.during("aggregate", () => aggregateRound(this.#dependencies, options));
+    this.#closeRound(round, aggregated);
+    this.#tell({ type: "aggregated" });
+  }
+
+  #closeRound(round: number, aggregated: AggregatedRound): void {
+    const { emit } = this.#dependencies;
+    const deadlineMs = deadlineOf(this.#state.pace, this.#state.settings.deadlineMs);
+    const summary = roundSummary(this.#meter.takeRound(), { round, aggregated, deadlineMs });
+    const summaries = [...this.#memory.summaries, summary].slice(-SUMMARIES_MAX);
+    this.#memory = { ...this.#memory, reference: aggregated.reference, summaries };
+    emit({ type: "round", summary });
+  }
+
+  async #evaluate(): Promise<void> {
+    const { trainer, logger, emit } = this.#dependencies;
+    const { compareAlone, manifest } = this.#options;
+    const steps = manifest.rounds.localSteps;
+    const save = async (evaluation: EvaluationProgress): Promise<void> => {
+      this.#memory = { ...this.#memory, evaluation };
+      await this.#save();
+    };
+    const onStep = (index: number, loss: number): void =>
+      emit({ type: "step", round: Math.floor(index / steps), step: (index % steps) + 1, steps, loss, phase: "alone" });
+    const evaluation = await closingEvaluation(
+      { trainer, logger, save, onStep },
+      {
+        progress: this.#memory.evaluation,
+        compareAlone,
+        steps: this.#memory.stepsTaken,
+        chunkSteps: CHUNK_STEPS,
+        signal: this.#stopping.signal,
+      },
+    );
+    this.#memory = { ...this.#memory, evaluation };
+    this.#tell({ type: "evaluated" });
+  }
+
+  #finish(): PeerReport {
+    const { evaluation, summaries } = this.#memory;
+    if (evaluation.stage !== "done") throw new Error(`finished while the evaluation is at stage ${evaluation.stage}`);
+    const report = peerReport(this.#options.peer, { evaluation, summaries });
+    this.#dependencies.emit({ type: "finished", report });
+    return report;
+  }
+
+  /** Durable when it resolves; waits for space on a full disk. */
+  async #save(): Promise<void> {
+    const checkpoint = await this.#checkpoint();
+    await this.#patiently(() => this.#dependencies.checkpoints.save(checkpoint));
+  }
+
+  /** While stopping there is no time to wait for space: the checkpoint before it is still there. */
+  async #saveOnce(): Promise<void> {
+    try {
+      await this.#dependencies.checkpoints.save(await this.#checkpoint());
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#dependencies.logger.warn("could not save while stopping, the last checkpoint stays", { reason });
+    }
+  }
+
+  async #checkpoint(): Promise<ReturnType<typeof encodeMemory>> {
+    const { pace } = this.#state;
+    const position = this.#state.phase === "idle" ? this.#memory.position : positionOf(this.#state);
+    const trainer = await this.#dependencies.trainer.state();
+    const progress = this.#meter.progress();
+    return encodeMemory({ ...this.#memory, trainer, position, pace, progress }, this.#options.network);
+  }
+
+  #patiently<T>(work: () => Promise<T>): Promise<T> {
+    const { clock, logger, emit } = this.#dependencies;
+    const onPause = (reason: string): void => emit({ type: "paused", reason });
+    return whenDiskHasSpace(work, { clock, logger, signal: this.#stopping.signal, onPause });
+  }
+}
+
+/** What takes time and its turn; deadlines are set at once. */
+type Work = Exclude<RoundEffect, { readonly type: "setDeadline" | "cancelDeadline" }>;
+
+type Untimed<E> = E extends RoundEvent ? Omit<E, "now"> : never;
+
+function roundSettings({ rounds, aggregation }: NetworkManifest): RoundSettings {
+  return {
+    count: rounds.count,
+    localSteps: rounds.localSteps,
+    deadlineMs: rounds.deadlineMs,
+    ageMax: aggregation.ageMax,
+  };
+}

@@ -1,0 +1,191 @@
+/** All that a peer must remember to go on after a kill with the same bits, and how it is written to a checkpoint. */
+import { z } from "zod";
+import type { ReferenceSettings } from "../../protocol/network-manifest.ts";
+import { decodeReference, encodeReference, type ReferenceState } from "../aggregation/index.ts";
+import { NodeError } from "../errors.ts";
+import type { Checkpoint } from "../interface/checkpoint.ts";
+import type { PhaseSeconds, RoundSummary, Score, UpdateCounts } from "../interface/peer-event.ts";
+import type { TrainerState } from "../interface/trainer.ts";
+import type { RoundPosition } from "./machine.ts";
+import { PACE_LAGS_MAX, type Pace } from "./pace.ts";
+
+/** What has happened so far in the round that is being worked on. */
+export interface RoundProgress {
+  readonly stepsDone: number;
+  readonly stepsSkipped: number;
+  /** Sum and number of the losses that were finite. */
+  readonly lossSum: number;
+  readonly lossCount: number;
+  readonly seconds: PhaseSeconds;
+  readonly bytes: { readonly sent: number; readonly received: number };
+  readonly updates: UpdateCounts;
+}
+
+/** How far the closing evaluation is. */
+export type EvaluationProgress =
+  | { readonly stage: "none" }
+  /** Base and swarm are known; the trainer is on its run alone, and `swarm` is the trainer's state to come back to. */
+  | {
+      readonly stage: "alone";
+      readonly base: Score;
+      readonly swarmScore: Score;
+      readonly swarm: TrainerState;
+      readonly stepsDone: number;
+    }
+  | { readonly stage: "done"; readonly base: Score; readonly swarmScore: Score; readonly alone?: Score };
+
+export interface PeerMemory {
+  readonly trainer: TrainerState;
+  readonly reference: ReferenceState;
+  readonly position: RoundPosition;
+  readonly pace: Pace;
+  readonly progress: RoundProgress;
+  /** Local steps of all rounds together, the length of the run alone. */
+  readonly stepsTaken: number;
+  /** Of the rounds this peer did, oldest first; at most SUMMARIES_MAX. */
+  readonly summaries: readonly RoundSummary[];
+  readonly evaluation: EvaluationProgress;
+}
+
+/** Rounds remembered for the report: 4 MB of JSON in a checkpoint, and far more rounds than fine-tuning takes. */
+export const SUMMARIES_MAX = 10_000;
+
+export const NO_PROGRESS: RoundProgress = {
+  stepsDone: 0,
+  stepsSkipped: 0,
+  lossSum: 0,
+  lossCount: 0,
+  seconds: { train: 0, network: 0, aggregate: 0, total: 0 },
+  bytes: { sent: 0, received: 0 },
+  updates: { accepted: 0, ignored: 0, rejected: 0 },
+};
+
+/** network: the id of the network that the memory belongs to. */
+export function encodeMemory(memory: PeerMemory, network: string): Checkpoint {
+  const { trainer, reference, evaluation, ...rest } = memory;
+  const vectors = new Map<string, Float32Array>();
+  putTrainer(vectors, "", trainer);
+  for (const [i, snapshot] of encodeReference(reference).entries()) vectors.set(`reference.${i}`, snapshot);
+  if (evaluation.stage === "alone") putTrainer(vectors, "swarm.", evaluation.swarm);
+  const steps = { step: trainer.step, swarmStep: evaluation.stage === "alone" ? evaluation.swarm.step : 0 };
+  const stage = evaluation.stage === "alone" ? { ...evaluation, swarm: undefined } : evaluation;
+  return { vectors, state: { schema: SCHEMA, network, ...rest, ...steps, evaluation: stage } };
+}
+
+/**
+ * The opposite of `encodeMemory`.
+ * Throws: MANIFEST_MISMATCH when it belongs to another network; CHECKPOINT_CORRUPT when it is not such a memory.
+ */
+export function decodeMemory(
+  { vectors, state }: Checkpoint,
+  options: { readonly network: string; readonly reference: ReferenceSettings; readonly parameterCount: number },
+): PeerMemory {
+  const { network, parameterCount } = options;
+  const parsed = stateSchema.safeParse(state);
+  if (!parsed.success) {
+    const where = parsed.error.issues[0]?.path.join(".") ?? "";
+    throw corrupt(`the field ${where} cannot be read; it was written by another version or is damaged`);
+  }
+  const { schema: _schema, network: found, step, swarmStep, evaluation, ...rest } = parsed.data;
+  if (found !== network) {
+    const text = `the checkpoint belongs to network ${found}, not to ${network}; choose another --data-dir for this network`;
+    throw new NodeError("MANIFEST_MISMATCH", text, { found, network });
+  }
+  const snapshots = [...vectors].filter(([name]) => name.startsWith("reference.")).map(([name]) => name);
+  const ordered = Array.from({ length: snapshots.length }, (_, i) =>
+    vectorOf(vectors, `reference.${i}`, parameterCount),
+  );
+  return {
+    ...rest,
+    trainer: takeTrainer(vectors, "", { step, parameterCount }),
+    reference: decodeReference(ordered, { settings: options.reference, parameterCount }),
+    evaluation:
+      evaluation.stage === "alone"
+        ? { ...evaluation, swarm: takeTrainer(vectors, "swarm.", { step: swarmStep, parameterCount }) }
+        : evaluation,
+  };
+}
+
+const SCHEMA = "weft-peer-memory/1";
+
+function putTrainer(vectors: Map<string, Float32Array>, prefix: string, state: TrainerState): void {
+  vectors.set(`${prefix}adapter`, state.adapter);
+  vectors.set(`${prefix}first_moment`, state.firstMoment);
+  vectors.set(`${prefix}second_moment`, state.secondMoment);
+}
+
+function takeTrainer(
+  vectors: ReadonlyMap<string, Float32Array>,
+  prefix: string,
+  { step, parameterCount }: { readonly step: number; readonly parameterCount: number },
+): TrainerState {
+  return {
+    adapter: vectorOf(vectors, `${prefix}adapter`, parameterCount),
+    firstMoment: vectorOf(vectors, `${prefix}first_moment`, parameterCount),
+    secondMoment: vectorOf(vectors, `${prefix}second_moment`, parameterCount),
+    step,
+  };
+}
+
+function vectorOf(vectors: ReadonlyMap<string, Float32Array>, name: string, parameterCount: number): Float32Array {
+  const vector = vectors.get(name);
+  if (vector === undefined) throw corrupt(`${name} is missing`);
+  if (vector.length !== parameterCount) {
+    throw corrupt(`${name} has ${vector.length} values, the network's adapter has ${parameterCount}`);
+  }
+  return vector;
+}
+
+const corrupt = (what: string): NodeError =>
+  new NodeError("CHECKPOINT_CORRUPT", `checkpoint: ${what}; move the checkpoints away to start from the first round`);
+
+const count = z.number().int().min(0);
+/** JSON writes NaN as null. */
+const real = z.union([z.number(), z.null().transform(() => Number.NaN)]);
+const seconds = z.strictObject({ train: real, network: real, aggregate: real, total: real });
+const bytes = z.strictObject({ sent: count, received: count });
+const updates = z.strictObject({ accepted: count, ignored: count, rejected: count });
+const score = z.strictObject({ loss: real, accuracy: real, exactMatch: real });
+
+const stateSchema = z.strictObject({
+  schema: z.literal(SCHEMA),
+  network: z.string(),
+  position: z.strictObject({ round: count, phase: z.enum(["training", "trained", "serving"]) }),
+  pace: z.array(z.number().min(0)).max(PACE_LAGS_MAX),
+  progress: z.strictObject({
+    stepsDone: count,
+    stepsSkipped: count,
+    lossSum: real,
+    lossCount: count,
+    seconds,
+    bytes,
+    updates,
+  }),
+  stepsTaken: count,
+  step: count,
+  swarmStep: count,
+  summaries: z
+    .array(
+      z.strictObject({
+        round: count,
+        trainLoss: real,
+        stepsSkipped: count,
+        validationLoss: real,
+        lambda: real,
+        neighbours: count,
+        stalenessMax: count,
+        bytes,
+        seconds,
+        updates,
+        deadlineMs: real,
+      }),
+    )
+    .max(SUMMARIES_MAX),
+  evaluation: z.discriminatedUnion("stage", [
+    z.strictObject({ stage: z.literal("none") }),
+    z.strictObject({ stage: z.literal("alone"), base: score, swarmScore: score, stepsDone: count }),
+    z
+      .strictObject({ stage: z.literal("done"), base: score, swarmScore: score, alone: score.optional() })
+      .transform(({ alone, ...rest }) => (alone === undefined ? rest : { ...rest, alone })),
+  ]),
+});
