@@ -1,6 +1,7 @@
 /** What a person sees while a testnet runs: a table drawn in place on a terminal, plain lines anywhere else. */
 import type { PeerEvent } from "../node/interface/peer-event.ts";
 import type { NetworkManifest } from "../protocol/network-manifest.ts";
+import type { PeerView } from "./peer-view.ts";
 import type { TestnetPeer } from "./result.ts";
 import type { TestnetObserver } from "./run-testnet.ts";
 import { exitSentence } from "./summary.ts";
@@ -55,7 +56,7 @@ export function lineView(options: LiveViewOptions): LiveView {
   const { write, manifest } = options;
   return {
     onEvent: (peer, event) => {
-      const text = progressLine(peer, event, manifest);
+      const text = progressLine(peer.view, event, manifest);
       if (text !== undefined) write(`${peer.name}: ${text}\n`);
     },
     onExit: (peer) => write(`${[exitSentence(peer), ...(peer.exit?.lastLines ?? [])].join("\n  | ")}\n`),
@@ -94,7 +95,8 @@ export function liveTable(peers: readonly TestnetPeer[], manifest: NetworkManife
   return [...textTable(columns, rows), ...troubles];
 }
 
-function progressLine({ view }: TestnetPeer, event: PeerEvent, manifest: NetworkManifest): string | undefined {
+/** What an event means for a person following along, undefined for the many that are only numbers. view: after the event. */
+export function progressLine(view: PeerView, event: PeerEvent, manifest: NetworkManifest): string | undefined {
   switch (event.type) {
     case "started": {
       const { train, validation, test } = event.examples;

@@ -39,9 +39,9 @@ export function formatShare(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-/** A loss in nats with three decimals; a dash when there is none. */
+/** A loss in nats with three decimals; a dash when there is none (JSON has no NaN, so null may stand for one). */
 export function formatLoss(loss: number | undefined): string {
-  return loss === undefined ? "–" : loss.toFixed(3);
+  return loss !== undefined && Number.isFinite(loss) ? loss.toFixed(3) : "–";
 }
 
 /** Seconds with one decimal: `12.3 s`. */
