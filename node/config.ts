@@ -1,0 +1,38 @@
+/**
+ * What stands where in a peer's data directory: one folder per peer, safe to copy while the peer is stopped. Which
+ * values a run goes by is decided above, flag before environment before config.json; see `cli/config-file.ts`.
+ */
+
+export interface DataDirectory {
+  readonly folder: string;
+  /** Identity: 32 bytes, mode 0600. Losing it means becoming another peer. */
+  readonly key: string;
+  /** Names the process that uses the directory. */
+  readonly lock: string;
+  /** Own chain and inbox, a folder of LevelDB. */
+  readonly store: string;
+  /** Folder of numbered safetensors files. */
+  readonly checkpoints: string;
+  /** Manifest of the network that this peer belongs to. */
+  readonly network: string;
+  /** Flags for later runs. */
+  readonly config: string;
+  /** Where the peer is, for `weft status`. */
+  readonly status: string;
+}
+
+/** The paths within a folder; nothing is created. Forward slashes, which every system understands. */
+export function dataDirectoryLayout(folder: string): DataDirectory {
+  const root = folder.length > 1 ? folder.replace(/[/\\]+$/, "") : folder;
+  const at = (name: string): string => (root === "/" ? `/${name}` : `${root}/${name}`);
+  return {
+    folder: root,
+    key: at("key"),
+    lock: at("lock"),
+    store: at("store"),
+    checkpoints: at("checkpoints"),
+    network: at("network.json"),
+    config: at("config.json"),
+    status: at("status.json"),
+  };
+}
