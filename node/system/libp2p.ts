@@ -149,6 +149,7 @@ class Libp2pTransport implements Transport {
       await this.#node.stop();
       throw await listenError(this.#options.listen, error);
     }
+    for (const topic of this.#topics.keys()) this.#node.services.gossip.subscribe(topic);
   }
 
   stop(): Promise<void> {
@@ -209,7 +210,8 @@ class Libp2pTransport implements Transport {
     const gossip = this.#node.services.gossip;
     this.#topics.set(topic, handlers);
     gossip.topicValidators.set(topic, (from, message) => this.#validate(handlers, message.data, from));
-    gossip.subscribe(topic);
+    // Before the start gossipsub takes no subscriptions; start() hands them in.
+    if (this.#node.status === "started") gossip.subscribe(topic);
   }
 
   async publish(topic: string, bytes: Uint8Array): Promise<void> {

@@ -1,0 +1,130 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { type ContentId, contentIdOf } from "../../protocol/content-id.ts";
+import { LIMITS } from "../../protocol/limits.ts";
+import { BLOB_PROTOCOL } from "../../protocol/topic.ts";
+import type { Transport } from "../interface/transport.ts";
+import { createMemoryHub } from "../system/memory-transport.ts";
+import { silentLogger, until } from "../system/transport.suite.ts";
+import { createVirtualClock } from "../system/virtual-clock.ts";
+import { fetchBlob, serveBlobs } from "./blob-transfer.ts";
+import { signerOf } from "./exchange.suite.ts";
+
+const BYTES = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 31) & 0xff);
+const ID = contentIdOf(BYTES);
+const clock = createVirtualClock();
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  await Promise.all(stops.splice(0).map((stop) => stop()));
+});
+
+async function pair(
+  serve: (server: Transport) => Promise<void>,
+): Promise<readonly [client: Transport, server: Transport]> {
+  const hub = createMemoryHub();
+  const [client, server] = [1, 2].map((seed) =>
+    hub.create(
+      { logger: silentLogger },
+      { peer: signerOf(seed).peer, streamsPerProtocolMax: 16, gossipBytesMax: 1024 },
+    ),
+  ) as [Transport, Transport];
+  await serve(server);
+  await client.start();
+  await server.start();
+  await client.dial(server.addresses()[0]!, new AbortController().signal);
+  stops.push(
+    () => client.stop(),
+    () => server.stop(),
+  );
+  return [client, server];
+}
+
+const serving =
+  (find: (id: ContentId) => Uint8Array | undefined, isAdmitted = true) =>
+  (transport: Transport) =>
+    serveBlobs({ transport, clock, find, isAdmitted: () => isAdmitted }, { requestsPerPeerMax: 2, timeoutMs: 1000 });
+
+const request = (server: Transport, contentId = ID, length = BYTES.byteLength) => ({
+  peer: server.peer,
+  contentId,
+  length,
+  timeoutMs: 1000,
+  signal: new AbortController().signal,
+});
+
+describe("blob transfer", () => {
+  it("brings exactly the bytes of the content id", async () => {
+    const [client, server] = await pair(serving((id) => (id === ID ? BYTES : undefined)));
+    const bytes = await fetchBlob({ transport: client, clock }, request(server));
+    expect(Buffer.compare(bytes, BYTES)).toBe(0);
+    expect(clock.waiting()).toBe(0);
+  });
+
+  it("says what is missing, what it was not told, and what nobody may have", async () => {
+    const [client, server] = await pair(serving((id) => (id === ID ? BYTES : undefined)));
+    const other = contentIdOf(new Uint8Array(1));
+    const fetch = (id: ContentId, length: number) =>
+      fetchBlob({ transport: client, clock }, request(server, id, length));
+    await expect(fetch(other, 1)).rejects.toMatchObject({ code: "BLOB_MISSING" });
+    await expect(fetch(ID, BYTES.byteLength - 1)).rejects.toMatchObject({ code: "BLOB_LENGTH" });
+    await expect(fetch(ID, LIMITS.updateBytesMax + 1)).rejects.toMatchObject({ code: "BLOB_LENGTH" });
+  });
+
+  it("says BLOB_HASH when a server hands out other bytes", async () => {
+    const [client, server] = await pair(serving(() => BYTES));
+    const other = contentIdOf(BYTES.subarray(1));
+    await expect(fetchBlob({ transport: client, clock }, request(server, other))).rejects.toMatchObject({
+      code: "BLOB_HASH",
+    });
+  });
+
+  it("serves nobody before the handshake", async () => {
+    const [client, server] = await pair(serving(() => BYTES, false));
+    await expect(fetchBlob({ transport: client, clock }, request(server))).rejects.toThrow();
+    expect(client.bytes().received).toBe(0);
+  });
+
+  it("answers a bounded number of requests of one peer at a time", async () => {
+    const [client, server] = await pair(serving((id) => (id === ID ? BYTES : undefined)));
+    const results = await Promise.allSettled(
+      Array.from({ length: 5 }, () => fetchBlob({ transport: client, clock }, request(server))),
+    );
+    const codes = results.map((result) => (result.status === "fulfilled" ? "ok" : result.reason.code)).sort();
+    expect(codes).toEqual(["BLOB_BUSY", "BLOB_BUSY", "BLOB_BUSY", "ok", "ok"]);
+    await expect(fetchBlob({ transport: client, clock }, request(server))).resolves.toHaveLength(BYTES.byteLength);
+  });
+
+  it("gives up on a server that says nothing, and when it is told to stop", async () => {
+    const asked: string[] = [];
+    const silent = (transport: Transport) =>
+      transport.handle(BLOB_PROTOCOL, async ({ source }, from) => {
+        asked.push(from);
+        for await (const _ of source);
+        await new Promise((_, reject) => stops.push(async () => reject(new Error("over"))));
+      });
+    const [client, server] = await pair(silent);
+    const slow = fetchBlob({ transport: client, clock }, request(server));
+    const settled = expect(slow).rejects.toMatchObject({ code: "TIMEOUT" });
+    await until(() => asked.length === 1);
+    clock.advance(1000);
+    await settled;
+    const controller = new AbortController();
+    const stopped = fetchBlob({ transport: client, clock }, { ...request(server), signal: controller.signal });
+    const ended = expect(stopped).rejects.toThrow("stop now");
+    await until(() => asked.length === 2);
+    controller.abort(new Error("stop now"));
+    await ended;
+    expect(clock.waiting()).toBe(0);
+  });
+
+  it("a server gives up on a client that does not ask", async () => {
+    const [client, server] = await pair(serving(() => BYTES));
+    const stream = await client.open(server.peer, BLOB_PROTOCOL, new AbortController().signal);
+    await until(() => clock.waiting() > 0);
+    clock.advance(1000);
+    await expect(
+      (async () => {
+        for await (const _ of stream.source);
+      })(),
+    ).rejects.toMatchObject({ code: "TIMEOUT" });
+  });
+});

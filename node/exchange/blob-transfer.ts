@@ -1,0 +1,145 @@
+/**
+ * Bytes by content id over `/weft/blob/1`: ask, get a header, get the bytes. The one who asked knows their length and
+ * hash beforehand, from a signed announcement, and takes nothing else.
+ */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { pipe } from "it-pipe";
+import {
+  type BlobHeader,
+  decodeBlobHeader,
+  decodeBlobRequest,
+  encodeBlobHeader,
+  encodeBlobRequest,
+} from "../../protocol/blob.ts";
+import type { ContentId } from "../../protocol/content-id.ts";
+import { encodeFrame, FRAME_HEADER_BYTES } from "../../protocol/frame.ts";
+import { LIMITS } from "../../protocol/limits.ts";
+import { BLOB_PROTOCOL } from "../../protocol/topic.ts";
+import { NodeError } from "../errors.ts";
+import type { Clock } from "../interface/clock.ts";
+import type { ByteStream, PeerIdText, Transport } from "../interface/transport.ts";
+import { type ByteSource, bounded, createFrameReader, cut, oneFrame } from "./byte-pipeline.ts";
+import { answerWithin, withStream } from "./deadline.ts";
+
+export interface BlobServerDependencies {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  /** The bytes of a content id that this peer hands out. */
+  readonly find: (contentId: ContentId) => Uint8Array | undefined;
+  readonly isAdmitted: (peer: PeerIdText) => boolean;
+}
+
+export interface BlobServerOptions {
+  /** Requests of one peer that are answered at the same time; further ones are told to come back. */
+  readonly requestsPerPeerMax: number;
+  readonly timeoutMs: number;
+}
+
+/** Answer requests of admitted peers. */
+export async function serveBlobs(
+  { transport, clock, find, isAdmitted }: BlobServerDependencies,
+  { requestsPerPeerMax, timeoutMs }: BlobServerOptions,
+): Promise<void> {
+  const serving = new Map<PeerIdText, number>();
+  const answer = async (stream: ByteStream, busy: boolean): Promise<void> => {
+    const request = await pipe(stream.source, oneFrame(LIMITS.blobHeaderBytesMax));
+    const bytes = busy ? undefined : find(decodeBlobRequest(request));
+    const header: BlobHeader = busy
+      ? { status: "busy" }
+      : bytes === undefined
+        ? { status: "not-found" }
+        : { status: "found", length: bytes.byteLength };
+    await pipe([encodeFrame(encodeBlobHeader(header)), ...(bytes === undefined ? [] : [bytes])], cut, stream.sink);
+  };
+  await transport.handle(BLOB_PROTOCOL, async (stream, from) => {
+    if (!isAdmitted(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for bytes before its handshake`);
+    const count = (serving.get(from) ?? 0) + 1;
+    serving.set(from, count);
+    try {
+      const call = { stream, timeoutMs, protocol: BLOB_PROTOCOL };
+      await answerWithin(clock, call, (answered) => answer(answered, count > requestsPerPeerMax));
+    } finally {
+      const left = (serving.get(from) ?? 1) - 1;
+      if (left === 0) serving.delete(from);
+      else serving.set(from, left);
+    }
+  });
+}
+
+export interface BlobRequest {
+  readonly peer: PeerIdText;
+  readonly contentId: ContentId;
+  /** Bytes that were announced, at most LIMITS.updateBytesMax. */
+  readonly length: number;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Fetch the bytes of a content id from one peer.
+ * Throws: NodeError BLOB_MISSING, BLOB_BUSY, BLOB_LENGTH (short, long, or another length than announced), BLOB_HASH,
+ * FRAME_INVALID, STREAM_FAILED, TIMEOUT; ProtocolError for a header that does not decode.
+ */
+export async function fetchBlob(
+  dependencies: { readonly transport: Transport; readonly clock: Clock },
+  { peer, contentId, length, timeoutMs, signal }: BlobRequest,
+): Promise<Uint8Array> {
+  if (length > LIMITS.updateBytesMax) {
+    throw new NodeError("BLOB_LENGTH", `${length} bytes are more than an update may have`, { length });
+  }
+  return await withStream(dependencies, { peer, protocol: BLOB_PROTOCOL, timeoutMs, signal }, async (stream) => {
+    await pipe([encodeFrame(encodeBlobRequest(contentId))], cut, stream.sink);
+    const bytesMax = FRAME_HEADER_BYTES + LIMITS.blobHeaderBytesMax + length;
+    return await pipe(stream.source, bounded(bytesMax), verified({ contentId, length }));
+  });
+}
+
+/** A sink that takes a reply: its header, exactly `length` bytes, and only if they hash to `contentId`. */
+function verified(expected: {
+  readonly contentId: ContentId;
+  readonly length: number;
+}): (source: ByteSource) => Promise<Uint8Array> {
+  return async (source) => {
+    const header = createFrameReader(LIMITS.blobHeaderBytesMax);
+    const hash = sha256.create();
+    let bytes: Uint8Array | undefined;
+    let filled = 0;
+    for await (const piece of source) {
+      const rest = header.push(piece);
+      if (bytes === undefined && header.isComplete()) bytes = allocate(decodeBlobHeader(header.message()), expected);
+      if (bytes === undefined) continue;
+      if (filled + rest.byteLength > bytes.byteLength) throw lengthError("more", expected);
+      bytes.set(rest, filled);
+      hash.update(rest);
+      filled += rest.byteLength;
+    }
+    if (bytes === undefined || filled < bytes.byteLength) throw lengthError("fewer", expected);
+    if (bytesToHex(hash.digest()) !== expected.contentId) {
+      throw new NodeError("BLOB_HASH", "the bytes are not those of the content id", { contentId: expected.contentId });
+    }
+    return bytes;
+  };
+}
+
+function allocate(
+  header: BlobHeader,
+  expected: { readonly contentId: ContentId; readonly length: number },
+): Uint8Array {
+  switch (header.status) {
+    case "not-found":
+      throw new NodeError("BLOB_MISSING", "the peer does not have these bytes", { contentId: expected.contentId });
+    case "busy":
+      throw new NodeError("BLOB_BUSY", "the peer answers too many requests at the moment");
+    case "found":
+      if (header.length !== expected.length) throw lengthError("not", expected);
+      return new Uint8Array(expected.length);
+  }
+}
+
+function lengthError(how: "more" | "fewer" | "not", { contentId, length }: { contentId: ContentId; length: number }) {
+  return new NodeError("BLOB_LENGTH", `${how === "not" ? how : `${how} than`} the announced ${length} bytes came`, {
+    contentId,
+    length,
+  });
+}

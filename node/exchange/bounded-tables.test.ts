@@ -1,0 +1,114 @@
+import { describe, expect, it } from "vitest";
+import { readAnnouncement } from "../../protocol/announcement.ts";
+import { createVirtualClock } from "../system/virtual-clock.ts";
+import { signerOf } from "./exchange.suite.ts";
+import { createFetchQueue } from "./fetch-queue.ts";
+import { forge } from "./impostor.suite.ts";
+import { createKnownHeads } from "./known-heads.ts";
+import { createPeerScoring } from "./peer-scoring.ts";
+
+describe("known heads", () => {
+  const offer = (heads: ReturnType<typeof createKnownHeads>, seed: number, round: number): boolean => {
+    const { announcement } = forge(seed, { round, sequence: round });
+    return heads.accept(readAnnouncement(announcement), announcement);
+  };
+
+  it("keep the newest of each author, highest rounds first", () => {
+    const heads = createKnownHeads({ authorsMax: 8 });
+    expect([
+      offer(heads, 1, 1),
+      offer(heads, 2, 5),
+      offer(heads, 1, 2),
+      offer(heads, 1, 2),
+      offer(heads, 1, 1),
+    ]).toEqual([true, true, true, false, false]);
+    expect(heads.all().map((bytes) => readAnnouncement(bytes).round)).toEqual([5, 2]);
+    expect(heads.headOf(signerOf(1).peer)?.sequence).toBe(2);
+    const { announcement } = forge(1, { round: 2, sequence: 2 });
+    expect(heads.has(signerOf(1).peer, announcement)).toBe(true);
+    announcement[announcement.byteLength - 1]! ^= 1;
+    expect(heads.has(signerOf(1).peer, announcement)).toBe(false);
+  });
+
+  it("have room for so many authors; a fresher one takes the stalest place", () => {
+    const heads = createKnownHeads({ authorsMax: 2 });
+    expect([offer(heads, 1, 1), offer(heads, 2, 2), offer(heads, 3, 1), offer(heads, 3, 2)]).toEqual([
+      true,
+      true,
+      false,
+      true,
+    ]);
+    expect(heads.headOf(signerOf(1).peer)).toBeUndefined();
+    expect(heads.all()).toHaveLength(2);
+  });
+});
+
+describe("peer scoring", () => {
+  const options = { rejectsMax: 2, windowMs: 100, refusalMs: 1000, peersMax: 3 };
+
+  it("refuses a peer at one reject more than allowed, until the time is over", () => {
+    const clock = createVirtualClock();
+    const scoring = createPeerScoring({ clock }, options);
+    expect([scoring.blame("a"), scoring.blame("a"), scoring.refuses("a"), scoring.blame("a")]).toEqual([
+      false,
+      false,
+      false,
+      true,
+    ]);
+    expect([scoring.refuses("a"), scoring.refuses("b")]).toEqual([true, false]);
+    clock.advance(999);
+    expect(scoring.refuses("a")).toBe(true);
+    clock.advance(1);
+    expect([scoring.refuses("a"), scoring.blame("a")]).toEqual([false, false]);
+  });
+
+  it("forgets rejects when their window is over", () => {
+    const clock = createVirtualClock();
+    const scoring = createPeerScoring({ clock }, options);
+    for (let i = 0; i < 10; i++) {
+      expect(scoring.blame("a")).toBe(false);
+      clock.advance(50);
+    }
+    expect(scoring.refuses("a")).toBe(false);
+  });
+
+  it("remembers so many peers, and forgets the one heard of least recently", () => {
+    const scoring = createPeerScoring({ clock: createVirtualClock() }, options);
+    for (const peer of ["a", "a", "a", "b", "c"]) scoring.blame(peer);
+    expect(scoring.refuses("a")).toBe(true);
+    scoring.blame("d");
+    expect(scoring.refuses("a")).toBe(false);
+  });
+});
+
+describe("the fetch queue", () => {
+  const author = (seed: number) => signerOf(seed).peer;
+
+  it("fetches one thing of an author at a time, the newest of what waits, within its bounds", async () => {
+    const begun: string[] = [];
+    const open = new Map<string, () => void>();
+    const fetch = (item: string): Promise<void> => {
+      begun.push(item);
+      return new Promise((resolve) => open.set(item, resolve));
+    };
+    const queue = createFetchQueue<string>({ fetch }, { concurrentMax: 2, authorsMax: 2 });
+    const finish = async (item: string): Promise<void> => {
+      open.get(item)?.();
+      await new Promise((resolve) => setTimeout(resolve));
+    };
+    for (const item of ["a1", "a2", "a3"]) expect(queue.offer(author(1), item)).toBe(true);
+    expect(queue.offer(author(2), "b1")).toBe(true);
+    expect(queue.offer(author(3), "c1")).toBe(true);
+    expect(queue.offer(author(4), "d1")).toBe(false);
+    expect(begun).toEqual(["a1", "b1"]);
+    await finish("b1");
+    expect(begun).toEqual(["a1", "b1", "c1"]);
+    expect([queue.has(author(2)), queue.has(author(3)), queue.has(author(1))]).toEqual([false, true, true]);
+    await finish("a1");
+    expect(begun).toEqual(["a1", "b1", "c1", "a3"]);
+    await finish("a3");
+    await finish("c1");
+    expect(begun).toHaveLength(4);
+    expect([1, 2, 3, 4].some((seed) => queue.has(author(seed)))).toBe(false);
+  });
+});

@@ -1,0 +1,340 @@
+import fc from "fast-check";
+import { afterEach, describe, expect, it } from "vitest";
+import { encodeBlobRequest } from "../../protocol/blob.ts";
+import { contentIdOf } from "../../protocol/content-id.ts";
+import { createSigner } from "../../protocol/envelope.ts";
+import { encodeFrame } from "../../protocol/frame.ts";
+import { encodeHello } from "../../protocol/handshake.ts";
+import { encodeHeads } from "../../protocol/heads.ts";
+import { LIMITS } from "../../protocol/limits.ts";
+import { BLOB_PROTOCOL, HANDSHAKE_PROTOCOL, HEADS_PROTOCOL } from "../../protocol/topic.ts";
+import { createMemoryStore } from "../system/memory-store.ts";
+import { createMemoryHub } from "../system/memory-transport.ts";
+import { until } from "../system/transport.suite.ts";
+import { createVirtualClock, type VirtualClock } from "../system/virtual-clock.ts";
+import {
+  connect,
+  createTestPeer,
+  MANIFEST,
+  P,
+  publish,
+  roundsOf,
+  type TestNet,
+  type TestPeer,
+  type TestPeerOptions,
+  thetaOf,
+} from "./exchange.suite.ts";
+import { blobReply, createImpostor, forge, type Impostor } from "./impostor.suite.ts";
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  await Promise.all(stops.splice(0).map((stop) => stop()));
+});
+
+function createNet(): TestNet & { readonly clock: VirtualClock } {
+  const hub = createMemoryHub();
+  const bounds = { streamsPerProtocolMax: 16, gossipBytesMax: 1024 };
+  return {
+    clock: createVirtualClock(),
+    transport: async (secretKey, logger) => hub.create({ logger }, { peer: createSigner(secretKey).peer, ...bounds }),
+  };
+}
+
+async function up(net: TestNet, options: TestPeerOptions): Promise<TestPeer> {
+  const peer = await createTestPeer(net, options);
+  stops.push(() => peer.exchange.stop());
+  return peer;
+}
+
+async function impostor(
+  net: TestNet,
+  options: { readonly seed: number; readonly answers?: boolean },
+): Promise<Impostor> {
+  const created = await createImpostor(net, options);
+  stops.push(() => created.stop());
+  return created;
+}
+
+/** One victim and one neighbour past its handshake that lies. */
+async function lied(): Promise<{ net: ReturnType<typeof createNet>; victim: TestPeer; liar: Impostor }> {
+  const net = createNet();
+  const victim = await up(net, { seed: 1 });
+  const liar = await impostor(net, { seed: 9 });
+  await liar.enter(victim);
+  return { net, victim, liar };
+}
+
+describe("before the handshake", () => {
+  it("a peer gets no heads and no bytes, and its gossip is ignored", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1 });
+    await publish(victim, 1, 0);
+    const stranger = await impostor(net, { seed: 9, answers: false });
+    await stranger.dial(victim);
+    const id = contentIdOf(new Uint8Array());
+    expect(await stranger.send(victim, BLOB_PROTOCOL, [encodeFrame(encodeBlobRequest(id))])).toBeInstanceOf(Error);
+    expect(await stranger.send(victim, HEADS_PROTOCOL, [encodeFrame(encodeHeads([]))])).toBeInstanceOf(Error);
+    await stranger.gossip(forge(9).announcement);
+    // A friend that is let in afterwards shows that the stranger's message has had its turn.
+    await connect(await up(net, { seed: 2 }), victim);
+    expect(victim.updates).toEqual([]);
+    expect(stranger.requests()).toBe(0);
+  });
+
+  it("a peer that never answers is hung up on when the time is over", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1 });
+    const silent = await impostor(net, { seed: 9, answers: false });
+    await silent.dial(victim);
+    await until(() => net.clock.waiting() > 0);
+    net.clock.advance(10_000);
+    await until(() => victim.transport.connected().length === 0);
+    expect(victim.said).toEqual(["peer refused: it did not complete the handshake"]);
+    expect(victim.exchange.admitted()).toEqual([]);
+  });
+
+  it("the neighbours are full at their limit, and the next one is told so", async () => {
+    const net = createNet();
+    const full = await up(net, { seed: 1, exchange: { neighboursMax: 1 } });
+    await connect(await up(net, { seed: 2 }), full);
+    const third = await up(net, { seed: 3 });
+    await third.transport.dial(full.transport.addresses()[0]!, AbortSignal.timeout(10_000));
+    await until(() => third.said.length > 0 && third.transport.connected().length === 0);
+    expect(third.said).toEqual(["peer refused: the peer has no room for another neighbour"]);
+    expect(full.exchange.admitted()).toHaveLength(1);
+  });
+
+  it("a peer that is not a member is refused", async () => {
+    const net = createNet();
+    const closed = await up(net, { seed: 1, exchange: { isMember: () => false } });
+    const outsider = await up(net, { seed: 2 });
+    await outsider.transport.dial(closed.transport.addresses()[0]!, AbortSignal.timeout(10_000));
+    await until(() => outsider.said.length > 0 && closed.transport.connected().length === 0);
+    expect(closed.said).toEqual(["peer refused: it is not a member of the network"]);
+  });
+});
+
+describe("bytes that are not what was announced", () => {
+  const rows: readonly [what: string, reply: (envelope: Uint8Array) => readonly Uint8Array[]][] = [
+    ["another length in the header", (bytes) => blobReply({ status: "found", length: bytes.byteLength + 1 }, bytes)],
+    ["fewer bytes", (bytes) => blobReply({ status: "found", length: bytes.byteLength }, bytes.subarray(1))],
+    ["more bytes", (bytes) => blobReply({ status: "found", length: bytes.byteLength }, bytes, Uint8Array.of(0))],
+    [
+      "other bytes",
+      (bytes) =>
+        blobReply(
+          { status: "found", length: bytes.byteLength },
+          bytes.map((x) => x ^ 1),
+        ),
+    ],
+    ["no header", () => []],
+    ["a header that does not decode", () => [encodeFrame(new Uint8Array(8).fill(255)), new Uint8Array(100)]],
+    ["a header without an end", () => [Uint8Array.of(255, 255, 255, 255), new Uint8Array(1000)]],
+  ];
+  for (const [what, reply] of rows) {
+    it(`are refused, and the next provider is asked: ${what}`, async () => {
+      const { net, victim, liar } = await lied();
+      const honest = await impostor(net, { seed: 8 });
+      const { envelope, announcement } = forge(9);
+      liar.serve(() => reply(envelope));
+      honest.serve(() => blobReply({ status: "found", length: envelope.byteLength }, envelope));
+      await honest.enter(victim);
+      await liar.sendHeads(victim, [announcement]);
+      await until(() => victim.exchange.latest().length === 1);
+      expect([liar.requests(), honest.requests()]).toEqual([1, 1]);
+      expect(victim.exchange.latest()[0]?.theta).toEqual(thetaOf(9, 0));
+    });
+  }
+
+  it("make whoever sends them too often refused for a while, and no longer", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1, exchange: { rejectsMax: 2, refusalMs: 5000 } });
+    const liar = await impostor(net, { seed: 9 });
+    await liar.enter(victim);
+    liar.serve(() => []);
+    for (const sequence of [0, 1, 2]) {
+      await liar.sendHeads(victim, [forge(9, { sequence }).announcement]);
+      await until(() => liar.requests() === sequence + 1);
+    }
+    await until(() => victim.transport.connected().length === 0);
+    expect(victim.exchange.refuses(liar.signer.peer)).toBe(true);
+    await liar.dial(victim);
+    await until(() => victim.transport.connected().length === 0);
+    expect(victim.exchange.admitted()).toEqual([]);
+    net.clock.advance(5000);
+    await liar.enter(victim);
+  });
+});
+
+describe("what an author must not say", () => {
+  it("two updates with one sequence are an equivocation, whoever tells", async () => {
+    const { victim, liar } = await lied();
+    const first = forge(9, { sampleCount: 1 });
+    const second = forge(9, { sampleCount: 2 });
+    liar.serve(() => blobReply({ status: "found", length: first.envelope.byteLength }, first.envelope));
+    await liar.sendHeads(victim, [first.announcement]);
+    await until(() => victim.exchange.latest().length === 1);
+    await liar.gossip(second.announcement);
+    await until(() => victim.updates.length === 2);
+    expect(victim.updates[1]).toEqual({ from: liar.signer.peer, round: 0, verdict: "reject", code: "EQUIVOCATION" });
+    expect(victim.exchange.latest()[0]?.sampleCount).toBe(1);
+  });
+
+  it("an update that its own announcement contradicts is rejected", async () => {
+    const { victim, liar } = await lied();
+    const update = forge(9, { payload: new Uint8Array(4 * (P - 1)) });
+    liar.serve(() => blobReply({ status: "found", length: update.envelope.byteLength }, update.envelope));
+    await liar.sendHeads(victim, [update.announcement]);
+    await until(() => victim.updates.length === 1);
+    expect(victim.updates[0]).toMatchObject({ from: liar.signer.peer, verdict: "reject", code: "PAYLOAD_LENGTH" });
+    expect(victim.exchange.latest()).toEqual([]);
+  });
+
+  it("an update longer than P values can be is rejected without a request", async () => {
+    const { victim, liar } = await lied();
+    const huge = forge(9, {}, { bytesLength: LIMITS.updateBytesMax });
+    await liar.sendHeads(victim, [huge.announcement]);
+    expect(victim.exchange.counts()).toEqual({ accepted: 0, ignored: 0, rejected: 1, codes: { PAYLOAD_LENGTH: 1 } });
+    expect(liar.requests()).toBe(0);
+  });
+
+  it("rounds outside the window are ignored, unless the peer is catching up", async () => {
+    const { victim, liar } = await lied();
+    const ahead = forge(9, { round: LIMITS.roundsAheadMax + 1 });
+    liar.serve(() => blobReply({ status: "found", length: ahead.envelope.byteLength }, ahead.envelope));
+    await liar.sendHeads(victim, [ahead.announcement]);
+    expect(victim.exchange.counts().codes).toEqual({ ROUND_AHEAD: 1 });
+    victim.exchange.setRound(0, { catchingUp: true });
+    await liar.sendHeads(victim, [ahead.announcement]);
+    await until(() => victim.exchange.latest().length === 1);
+  });
+
+  it("heads stop being read once their sender is refused", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1, exchange: { rejectsMax: 2 } });
+    const liar = await impostor(net, { seed: 9 });
+    await liar.enter(victim);
+    const forged = forge(9).announcement.slice();
+    forged[forged.byteLength - 1]! ^= 1;
+    await liar
+      .sendHeads(
+        victim,
+        Array.from({ length: 100 }, () => forged),
+      )
+      .catch(() => {});
+    await until(() => victim.exchange.refuses(liar.signer.peer));
+    expect(victim.exchange.counts().codes).toEqual({ SIGNATURE_INVALID: 3 });
+  });
+});
+
+describe("a stranger's bytes", () => {
+  const protocols = [HANDSHAKE_PROTOCOL, HEADS_PROTOCOL, BLOB_PROTOCOL];
+  it("never stop a peer, on any protocol", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1, exchange: { rejectsMax: Number.MAX_SAFE_INTEGER } });
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): void => void unhandled.push(error);
+    process.on("unhandledRejection", note);
+    const admitted = await impostor(net, { seed: 9 });
+    await admitted.enter(victim);
+    const valid = [
+      encodeFrame(encodeHello(MANIFEST)),
+      encodeFrame(encodeHeads([forge(9).announcement])),
+      encodeFrame(encodeBlobRequest(contentIdOf(new Uint8Array()))),
+    ];
+    const bent = fc.tuple(fc.constantFrom(...valid), fc.nat(), fc.nat({ max: 255 })).map(([bytes, at, value]) => {
+      const copy = bytes.slice();
+      copy[at % copy.byteLength] = value;
+      return copy;
+    });
+    const framed = fc.uint8Array({ maxLength: 300 }).map(encodeFrame);
+    const piece = fc.oneof(fc.uint8Array({ maxLength: 300 }), framed, bent);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(...protocols),
+        fc.array(piece, { maxLength: 3 }),
+        piece,
+        async (protocol, pieces, gossip) => {
+          if (!victim.exchange.admitted().includes(admitted.signer.peer)) await admitted.enter(victim);
+          const answer = await admitted.send(victim, protocol, pieces);
+          expect(answer instanceof Error || answer instanceof Uint8Array).toBe(true);
+          await admitted.gossip(gossip);
+        },
+      ),
+      { numRuns: 150 },
+    );
+    process.off("unhandledRejection", note);
+    expect(unhandled).toEqual([]);
+    // It still does its work.
+    const friend = await up(net, { seed: 2 });
+    await connect(friend, victim);
+    await publish(friend, 2, 0);
+    await until(() => roundsOf(victim)[friend.id] === 0);
+    expect(victim.exchange.latest().map(({ peer }) => peer)).toContain(friend.id);
+  });
+});
+
+describe("a restart", () => {
+  it("announces again what was stored but not announced before the crash, and signs nothing new for that round", async () => {
+    const net = createNet();
+    const store = createMemoryStore();
+    const before = await createTestPeer(net, { seed: 1, store });
+    // The crash: the store has the update, nobody heard of it.
+    before.transport.publish = () => Promise.reject(new Error("killed"));
+    await expect(publish(before, 1, 0)).rejects.toThrow("killed");
+    await before.exchange.stop();
+
+    const after = await up(net, { seed: 1, store });
+    const friend = await up(net, { seed: 2 });
+    await connect(after, friend);
+    await until(() => roundsOf(friend)[after.id] === 0);
+    expect(after.exchange.publishedRound()).toBe(0);
+    await after.exchange.publish({ round: 0, theta: new Float32Array(P), localSteps: 1, sampleCount: 1 });
+    await publish(after, 1, 1);
+    await until(() => roundsOf(friend)[after.id] === 1);
+    expect(friend.updates.map(({ code }) => code)).toEqual(["ACCEPTED", "ACCEPTED"]);
+  });
+
+  it("keeps what neighbours sent, and hands it on", async () => {
+    const net = createNet();
+    const store = createMemoryStore();
+    const author = await createTestPeer(net, { seed: 1 });
+    const keeper = await createTestPeer(net, { seed: 2, store });
+    await connect(author, keeper);
+    await publish(author, 1, 0);
+    await until(() => keeper.exchange.latest().length === 1);
+    await author.exchange.stop();
+    await keeper.exchange.stop();
+
+    const again = await up(net, { seed: 2, store });
+    expect(roundsOf(again)).toEqual({ [author.id]: 0 });
+    const late = await up(net, { seed: 3 });
+    await connect(late, again);
+    await until(() => roundsOf(late)[author.id] === 0);
+    expect(late.exchange.latest()[0]?.theta).toEqual(thetaOf(1, 0));
+  });
+
+  it("with an empty store goes on after the link that neighbours remember", async () => {
+    const net = createNet();
+    const friend = await up(net, { seed: 2 });
+    const before = await createTestPeer(net, { seed: 1 });
+    await connect(before, friend);
+    for (const round of [0, 1]) {
+      await publish(before, 1, round);
+      await until(() => roundsOf(friend)[before.id] === round);
+    }
+    await before.exchange.stop();
+    await until(() => friend.transport.connected().length === 0);
+
+    const after = await up(net, { seed: 1 });
+    await connect(after, friend);
+    await until(() => after.said.length > 0);
+    expect(after.said).toEqual([
+      "neighbours know a later update of this peer than its own store does; going on after it",
+    ]);
+    await publish(after, 1, 1);
+    await publish(after, 1, 2);
+    await until(() => roundsOf(friend)[after.id] === 2);
+    expect(friend.exchange.counts().rejected).toBe(0);
+  });
+});

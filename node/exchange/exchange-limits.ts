@@ -1,0 +1,38 @@
+/** What one peer spends on its neighbours. */
+import { LIMITS } from "../../protocol/limits.ts";
+
+/** Bounds of one peer's own resources; what is on the wire is bounded by protocol/limits. */
+export interface ExchangeLimits {
+  /** Neighbours past their handshake. */
+  readonly neighboursMax: number;
+  /** Authors in the inbox, and among the known heads. */
+  readonly authorsMax: number;
+  /** Updates that are fetched at the same time. */
+  readonly fetchesMax: number;
+  /** Neighbours that are asked for one update. */
+  readonly providersMax: number;
+  /** Requests of one neighbour that are served at the same time. */
+  readonly requestsPerPeerMax: number;
+  readonly handshakeTimeoutMs: number;
+  readonly headsTimeoutMs: number;
+  /** One update over a slow line: 64 MiB at 1 MiB/s. */
+  readonly blobTimeoutMs: number;
+  /** Rejects within `rejectsWindowMs` after which a peer is refused for `refusalMs`. */
+  readonly rejectsMax: number;
+  readonly rejectsWindowMs: number;
+  readonly refusalMs: number;
+}
+
+export const EXCHANGE_DEFAULTS: ExchangeLimits = {
+  neighboursMax: 64,
+  authorsMax: LIMITS.headsCountMax,
+  fetchesMax: 4,
+  providersMax: 4,
+  requestsPerPeerMax: 4,
+  handshakeTimeoutMs: 10_000,
+  headsTimeoutMs: 10_000,
+  blobTimeoutMs: 64_000,
+  rejectsMax: 8,
+  rejectsWindowMs: 60_000,
+  refusalMs: 600_000,
+};

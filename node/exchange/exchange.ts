@@ -1,0 +1,264 @@
+/**
+ * The exchange of updates with neighbours, put together: handshake, gossip of announcements, exchange of heads, fetching
+ * and serving of bytes, the own chain and the inbox. It knows nothing of training; the round driver tells it the round.
+ */
+import type { ContentId } from "../../protocol/content-id.ts";
+import type { Signer } from "../../protocol/envelope.ts";
+import { judgeRules } from "../../protocol/judge-context.ts";
+import { LIMITS } from "../../protocol/limits.ts";
+import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { announcementTopic } from "../../protocol/topic.ts";
+import type { Clock } from "../interface/clock.ts";
+import type { Logger } from "../interface/logger.ts";
+import type { Store } from "../interface/store.ts";
+import type { PeerIdText, Transport } from "../interface/transport.ts";
+import { createBackground } from "./background.ts";
+import { serveBlobs } from "./blob-transfer.ts";
+import { EXCHANGE_DEFAULTS, type ExchangeLimits } from "./exchange-limits.ts";
+import { createHandshake } from "./handshake.ts";
+import { createHeadExchange } from "./head-exchange.ts";
+import { createInbox } from "./inbox.ts";
+import { createIntake, type UpdateEvent } from "./intake.ts";
+import { createKnownHeads } from "./known-heads.ts";
+import { createOwnChain, type OwnUpdate } from "./own-chain.ts";
+import { createPeerScoring } from "./peer-scoring.ts";
+
+export interface ExchangeDependencies {
+  /** Stopped; the exchange starts and stops it. */
+  readonly transport: Transport;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Of the same identity as the transport. */
+  readonly signer: Signer;
+}
+
+export interface ExchangeOptions extends Partial<ExchangeLimits> {
+  readonly manifest: NetworkManifest;
+  /** Whether a peer belongs to the network; everybody when absent. */
+  readonly isMember?: (peer: PeerId) => boolean;
+}
+
+/** The newest update of one neighbour. */
+export interface ReceivedUpdate {
+  readonly peer: PeerIdText;
+  readonly round: number;
+  /** f32[P]. */
+  readonly theta: Float32Array;
+  readonly sampleCount: number;
+}
+
+export interface ExchangeCounts {
+  /** Updates that reached the inbox. */
+  readonly accepted: number;
+  readonly ignored: number;
+  readonly rejected: number;
+  /** How often each verdict code was given. */
+  readonly codes: Readonly<Record<string, number>>;
+}
+
+export interface Exchange {
+  /** Load the own chain and the inbox, then start the transport; idempotent.  Throws: NodeError STORE_FAILED, PORT_IN_USE, … */
+  start(): Promise<void>;
+  /** End everything under way and stop the transport; idempotent. */
+  stop(): Promise<void>;
+  /** Sign, store and announce the update of a round; a round that was published before is announced again as it was. */
+  publish(own: OwnUpdate): Promise<void>;
+  /** Exchange heads with every neighbour once more; failures of single neighbours are only logged. */
+  announceAgain(): Promise<void>;
+  /** The round this peer is in. While it is catching up, updates of any later round are welcome. */
+  setRound(round: number, options?: { readonly catchingUp: boolean }): void;
+  /** Newest accepted updates, one for each author, in the order of peer ids; never this peer's own. */
+  latest(): readonly ReceivedUpdate[];
+  /** The last round that this peer published; undefined before the first. */
+  publishedRound(): number | undefined;
+  /** Neighbours past their handshake, in the order of their ids. */
+  admitted(): readonly PeerIdText[];
+  /** Whether a peer is refused for a while; for the transport's gate. */
+  refuses(peer: PeerIdText): boolean;
+  bytes(): { readonly sent: number; readonly received: number };
+  counts(): ExchangeCounts;
+  onUpdate(listener: (event: UpdateEvent) => void): void;
+  onAdmitted(listener: (peer: PeerIdText) => void): void;
+  onLeft(listener: (peer: PeerIdText) => void): void;
+}
+
+export function createExchange(dependencies: ExchangeDependencies, options: ExchangeOptions): Exchange {
+  const { transport, store, clock, logger, signer } = dependencies;
+  const { manifest, isMember = () => true } = options;
+  const limits: ExchangeLimits = { ...EXCHANGE_DEFAULTS, ...options };
+  if (signer.peer !== transport.peer) throw new TypeError(`${signer.peer} cannot sign for ${transport.peer}`);
+
+  const rules = judgeRules(manifest);
+  const topic = announcementTopic(rules.networkId);
+  let round = 0;
+  let catchingUp = true;
+  const background = createBackground({ logger });
+  const scoring = createPeerScoring(
+    { clock },
+    {
+      rejectsMax: limits.rejectsMax,
+      windowMs: limits.rejectsWindowMs,
+      refusalMs: limits.refusalMs,
+      peersMax: limits.authorsMax,
+    },
+  );
+  const ownChain = createOwnChain({ store, signer }, rules);
+  const inbox = createInbox({ store, logger }, { ...rules, authorsMax: limits.authorsMax });
+  const heads = createKnownHeads({ authorsMax: limits.authorsMax });
+  const counts = { accept: 0, ignore: 0, reject: 0 };
+  const codes: Record<string, number> = {};
+  const updates = listeners<UpdateEvent>(logger);
+  const admissions = listeners<PeerIdText>(logger);
+  const departures = listeners<PeerIdText>(logger);
+
+  const blame = (peer: PeerIdText): void => {
+    if (peer === transport.peer || scoring.refuses(peer) || !scoring.blame(peer)) return;
+    logger.warn("peer refused for a while: too much of what it sent had to be rejected", { peer });
+    void background.run("hanging up", () => transport.hangUp(peer));
+  };
+  const handshake = createHandshake(
+    { transport, clock, logger, background },
+    {
+      manifest,
+      isMember,
+      refuses: (peer) => scoring.refuses(peer),
+      neighboursMax: limits.neighboursMax,
+      timeoutMs: limits.handshakeTimeoutMs,
+      onAdmitted: (peer) => {
+        admissions.tell(peer);
+        void exchangeHeads(peer);
+      },
+      onLeft: (peer) => departures.tell(peer),
+    },
+  );
+  const intake = createIntake(
+    {
+      transport,
+      clock,
+      logger,
+      background,
+      inbox,
+      heads,
+      ownChain,
+      admitted: () => handshake.admitted(),
+      isAdmitted: (peer) => handshake.isAdmitted(peer),
+      refuses: (peer) => scoring.refuses(peer),
+      blame,
+      onUpdate: (event) => {
+        counts[event.verdict]++;
+        codes[event.code] = (codes[event.code] ?? 0) + 1;
+        updates.tell(event);
+      },
+    },
+    {
+      rules: () => ({
+        ...rules,
+        ...(catchingUp ? { roundsAheadMax: rules.roundCount } : {}),
+        self: signer.peer,
+        isMember,
+        round,
+      }),
+      fetchesMax: limits.fetchesMax,
+      providersMax: limits.providersMax,
+      authorsMax: limits.authorsMax,
+      fetchTimeoutMs: limits.blobTimeoutMs,
+    },
+  );
+  const headExchange = createHeadExchange(
+    {
+      transport,
+      clock,
+      isAdmitted: (peer) => handshake.isAdmitted(peer),
+      heads: () => {
+        const own = ownChain.head();
+        return [...(own === undefined ? [] : [own.announcement]), ...heads.all()].slice(0, LIMITS.headsCountMax);
+      },
+      onHeads: (announcements, from) => intake.takeHeads(announcements, from),
+      onFault: blame,
+    },
+    { timeoutMs: limits.headsTimeoutMs },
+  );
+  const exchangeHeads = (peer: PeerIdText): Promise<void> =>
+    background.run("exchange of heads", (signal) => headExchange.exchange(peer, signal));
+
+  const start = async (): Promise<void> => {
+    await ownChain.load();
+    await inbox.load();
+    for (const { announcement, update } of inbox.all()) heads.accept(update, announcement);
+    await handshake.start();
+    await headExchange.start();
+    const find = (contentId: ContentId): Uint8Array | undefined => {
+      const own = ownChain.head();
+      return own?.update.contentId === contentId ? own.envelope : inbox.find(contentId);
+    };
+    await serveBlobs(
+      { transport, clock, find, isAdmitted: (peer) => handshake.isAdmitted(peer) },
+      { requestsPerPeerMax: limits.requestsPerPeerMax, timeoutMs: limits.blobTimeoutMs },
+    );
+    transport.subscribe(topic, {
+      validate: (bytes, from) => intake.judgeGossip(bytes, from),
+      deliver: (bytes, from) => intake.takeGossip(bytes, from),
+    });
+    await transport.start();
+  };
+  const stop = async (): Promise<void> => {
+    await background.stop();
+    handshake.stop();
+    await transport.stop();
+  };
+  let started: Promise<void> | undefined;
+  let stopped: Promise<void> | undefined;
+
+  return {
+    start: () => (started ??= start()),
+    stop: () => (stopped ??= stop()),
+    async publish(own) {
+      const stored = await ownChain.append(own);
+      if (stored !== undefined) await transport.publish(topic, stored.announcement);
+      else logger.info("this round was published before", { round: own.round });
+    },
+    async announceAgain() {
+      await Promise.all(handshake.admitted().map(exchangeHeads));
+    },
+    setRound(next, { catchingUp: behind } = { catchingUp: false }) {
+      round = next;
+      catchingUp = behind;
+    },
+    latest: () =>
+      inbox.all().map(({ update, theta }) => ({
+        peer: update.author,
+        round: update.round,
+        theta,
+        sampleCount: update.sampleCount,
+      })),
+    publishedRound: () => ownChain.head()?.update.round,
+    admitted: () => handshake.admitted(),
+    refuses: (peer) => scoring.refuses(peer),
+    bytes: () => transport.bytes(),
+    counts: () => ({ accepted: counts.accept, ignored: counts.ignore, rejected: counts.reject, codes: { ...codes } }),
+    onUpdate: updates.add,
+    onAdmitted: admissions.add,
+    onLeft: departures.add,
+  };
+}
+
+/** Listeners of one event; what one of them throws is logged and does not reach the network. */
+function listeners<Event>(logger: Logger) {
+  const all: ((event: Event) => void)[] = [];
+  return {
+    add: (listener: (event: Event) => void): void => {
+      all.push(listener);
+    },
+    tell: (event: Event): void => {
+      for (const listener of all) {
+        try {
+          listener(event);
+        } catch (error) {
+          logger.error("a listener failed", { error });
+        }
+      }
+    },
+  };
+}

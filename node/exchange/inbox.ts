@@ -1,0 +1,104 @@
+/**
+ * The inbox: the newest accepted update of every author, kept as signed bytes so that this peer can hand them on, and
+ * written to the store so that a restart forgets nothing.
+ *
+ * It is bounded. When it is full, a new author takes the place of the author whose update is of the lowest round (of
+ * several, the one whose id sorts first); when the newcomer's own round is not above that, it is turned away instead.
+ */
+import type { ContentId } from "../../protocol/content-id.ts";
+import type { ChainHead } from "../../protocol/judge-context.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import type { Logger } from "../interface/logger.ts";
+import type { Store, StoreChange } from "../interface/store.ts";
+import { decodeStored, encodeStored, type StoredUpdate } from "./stored-update.ts";
+
+export interface InboxOptions {
+  readonly networkId: string;
+  readonly parameterCount: number;
+  readonly authorsMax: number;
+}
+
+export interface Inbox {
+  /** Read the store; what is not verified is dropped there too.  Throws: NodeError STORE_FAILED, DISK_FULL. */
+  load(): Promise<void>;
+  /**
+   * Keep an accepted update that is newer than its author's last one; false when the inbox is full of newer rounds.
+   * It counts from the moment of the call; the promise waits for the store.  Throws: NodeError STORE_FAILED, DISK_FULL.
+   */
+  put(stored: StoredUpdate): Promise<boolean>;
+  headOf(author: PeerId): ChainHead | undefined;
+  /** The signed bytes of an update by content id. */
+  find(contentId: ContentId): Uint8Array | undefined;
+  /** In the order of the authors' ids. */
+  all(): readonly StoredUpdate[];
+}
+
+const PREFIX = "inbox/";
+
+export function createInbox(
+  { store, logger }: { readonly store: Store; readonly logger: Logger },
+  options: InboxOptions,
+): Inbox {
+  const entries = new Map<PeerId, StoredUpdate>();
+  const contents = new Map<ContentId, StoredUpdate>();
+  const keyOf = (author: PeerId): string => `${PREFIX}${author}`;
+  const remember = (stored: StoredUpdate): void => {
+    forget(stored.update.author);
+    entries.set(stored.update.author, stored);
+    contents.set(stored.update.contentId, stored);
+  };
+  const forget = (author: PeerId): void => {
+    const old = entries.get(author);
+    if (old !== undefined) contents.delete(old.update.contentId);
+    entries.delete(author);
+  };
+  return {
+    async load() {
+      const drop: StoreChange[] = [];
+      for await (const [key, value] of store.entries(PREFIX)) {
+        const stored = decodeStored(value, options);
+        if (typeof stored === "string" || keyOf(stored.update.author) !== key) {
+          logger.warn("an update in the store was dropped", {
+            key,
+            reason: typeof stored === "string" ? stored : "key",
+          });
+          drop.push({ delete: key });
+        } else if (entries.size < options.authorsMax) {
+          remember(stored);
+        } else {
+          drop.push({ delete: key });
+        }
+      }
+      if (drop.length > 0) await store.batch(drop);
+    },
+    async put(stored) {
+      const { author } = stored.update;
+      const changes: StoreChange[] = [{ put: keyOf(author), value: encodeStored(stored) }];
+      if (!entries.has(author) && entries.size >= options.authorsMax) {
+        const stalest = stalestOf(entries.values());
+        if (stalest === undefined || stalest.update.round >= stored.update.round) return false;
+        forget(stalest.update.author);
+        changes.push({ delete: keyOf(stalest.update.author) });
+      }
+      remember(stored);
+      await store.batch(changes);
+      return true;
+    },
+    headOf: (author) => entries.get(author)?.update,
+    find: (contentId) => contents.get(contentId)?.envelope,
+    all: () => [...entries.values()].sort((a, b) => (a.update.author < b.update.author ? -1 : 1)),
+  };
+}
+
+function stalestOf(entries: Iterable<StoredUpdate>): StoredUpdate | undefined {
+  let stalest: StoredUpdate | undefined;
+  for (const entry of entries) {
+    const { round, author } = entry.update;
+    const isStaler =
+      stalest === undefined ||
+      round < stalest.update.round ||
+      (round === stalest.update.round && author < stalest.update.author);
+    if (isStaler) stalest = entry;
+  }
+  return stalest;
+}

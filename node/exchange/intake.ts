@@ -1,0 +1,233 @@
+/**
+ * The way of an update into this peer: announcement judged → fetch queued → bytes fetched → update judged → inbox.
+ * What the network calls here only decodes, checks and enqueues.
+ */
+import { type Announcement, readAnnouncement } from "../../protocol/announcement.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import type { JudgeContext, JudgeState } from "../../protocol/judge-context.ts";
+import { LIMITS } from "../../protocol/limits.ts";
+import { judgeAnnouncement, judgeUpdate, type Verdict, type VerdictKind, verdictOf } from "../../protocol/verdict.ts";
+import { NodeError } from "../errors.ts";
+import type { Clock } from "../interface/clock.ts";
+import type { Logger } from "../interface/logger.ts";
+import type { GossipVerdict, PeerIdText, Transport } from "../interface/transport.ts";
+import type { Background } from "./background.ts";
+import { fetchBlob } from "./blob-transfer.ts";
+import { createFetchQueue } from "./fetch-queue.ts";
+import type { Inbox } from "./inbox.ts";
+import type { KnownHeads } from "./known-heads.ts";
+import type { OwnChain } from "./own-chain.ts";
+
+/** What became of one update, or of one message that claimed to be about one. */
+export interface UpdateEvent {
+  /** The author; where nobody's signature vouches for one, the neighbour that sent the message. */
+  readonly from: PeerIdText;
+  /** Absent when the message did not decode. */
+  readonly round: number | undefined;
+  readonly verdict: VerdictKind;
+  /** A code of protocol/verdict.ts, or INBOX_FULL. */
+  readonly code: string;
+}
+
+export interface IntakeDependencies {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly background: Background;
+  readonly inbox: Inbox;
+  readonly heads: KnownHeads;
+  readonly ownChain: OwnChain;
+  /** Neighbours past their handshake. */
+  readonly admitted: () => readonly PeerIdText[];
+  readonly isAdmitted: (peer: PeerIdText) => boolean;
+  readonly refuses: (peer: PeerIdText) => boolean;
+  readonly blame: (peer: PeerIdText) => void;
+  readonly onUpdate: (event: UpdateEvent) => void;
+}
+
+export interface IntakeOptions {
+  /** What the manifest and this peer's round allow at the moment. */
+  readonly rules: () => Omit<JudgeContext, keyof JudgeState> & Pick<JudgeState, "self" | "isMember" | "round">;
+  readonly fetchesMax: number;
+  /** Neighbours that are asked for one update before it is given up until it is announced again. */
+  readonly providersMax: number;
+  readonly authorsMax: number;
+  readonly fetchTimeoutMs: number;
+}
+
+export interface Intake {
+  judgeGossip(bytes: Uint8Array, from: PeerIdText): GossipVerdict;
+  /** Gossip that judgeGossip accepted. */
+  takeGossip(bytes: Uint8Array, from: PeerIdText): void;
+  takeHeads(announcements: readonly Uint8Array[], from: PeerIdText): void;
+}
+
+/** An announced update that is to be fetched, and who spoke of it. */
+interface Wanted {
+  readonly announcement: Announcement;
+  readonly bytes: Uint8Array;
+  readonly from: PeerIdText;
+}
+
+/** Bytes of an update's envelope besides its values. */
+const ENVELOPE_BYTES_MAX = LIMITS.updateBytesMax - 4 * LIMITS.parameterCountMax;
+
+export function createIntake(dependencies: IntakeDependencies, options: IntakeOptions): Intake {
+  const { transport, clock, logger, background, inbox, heads, ownChain } = dependencies;
+
+  const contextWith = (headOf: JudgeState["headOf"]): JudgeContext => ({ ...options.rules(), headOf });
+
+  const refuse = (
+    verdict: Verdict,
+    about: { bytes?: Uint8Array; announcement?: Announcement; from: PeerIdText },
+  ): void => {
+    // Whatever the verdict is, a signature that was looked at and is not the author's vouches for nobody.
+    const announcement = about.announcement ?? (verdict.fault === "sender" ? undefined : peek(about.bytes));
+    const culprit = verdict.fault === "author" ? announcement?.author : about.from;
+    if (verdict.kind === "reject" && culprit !== undefined) dependencies.blame(culprit);
+    logger.debug("update refused", { code: verdict.code, from: about.from, author: announcement?.author });
+    const { kind, code } = verdict;
+    dependencies.onUpdate({
+      from: announcement?.author ?? about.from,
+      round: announcement?.round,
+      verdict: kind,
+      code,
+    });
+  };
+
+  /** The announcement when it is news to be taken, otherwise what is to be said of the message. */
+  const judge = (bytes: Uint8Array, from: PeerIdText): Announcement | GossipVerdict => {
+    const seen = peek(bytes);
+    if (seen !== undefined && isOwnHead(seen, ownChain)) return "ignore";
+    if (seen !== undefined && heads.has(seen.author, bytes)) {
+      // Judged before, byte for byte; only its update may still be missing.
+      wantAgain(seen, bytes, from);
+      return "ignore";
+    }
+    const judgement = judgeAnnouncement(bytes, contextWith(heads.headOf));
+    if (judgement.kind !== "accept") {
+      if (judgement.code === "OWN") hearOfSelf(readAnnouncement(bytes));
+      else refuse(judgement, { bytes, from });
+      return judgement.kind;
+    }
+    // Longer than P values can be: nobody needs to fetch it in order to know.
+    const bytesMax = 4 * options.rules().parameterCount + ENVELOPE_BYTES_MAX;
+    if (judgement.message.bytesLength <= bytesMax) return judgement.message;
+    refuse(verdictOf("PAYLOAD_LENGTH"), { announcement: judgement.message, from });
+    return "reject";
+  };
+
+  /** Neighbours remember a link of this peer's own chain. */
+  const hearOfSelf = (announcement: Announcement): void => {
+    const own = ownChain.head()?.update;
+    const { sequence, contentId } = announcement;
+    if (ownChain.adopt(announcement)) {
+      logger.warn("neighbours know a later update of this peer than its own store does; going on after it", {
+        sequence,
+      });
+    } else if (own !== undefined && own.sequence === sequence && own.contentId !== contentId) {
+      logger.error("another process signs updates with this peer's identity", { sequence });
+    }
+  };
+
+  const accept = (announcement: Announcement, bytes: Uint8Array, from: PeerIdText): void => {
+    if (heads.accept(announcement, bytes)) want({ announcement, bytes: bytes.slice(), from });
+  };
+  const want = (wanted: Wanted): void => {
+    if (!queue.offer(wanted.announcement.author, wanted)) logger.warn("too many updates wait to be fetched");
+  };
+  /** An announcement that was accepted before: its update may still be missing. */
+  const wantAgain = (announcement: Announcement, bytes: Uint8Array, from: PeerIdText): void => {
+    const { author, contentId } = announcement;
+    if (inbox.headOf(author)?.contentId === contentId || queue.has(author)) return;
+    want({ announcement, bytes: bytes.slice(), from });
+  };
+
+  const providersOf = ({ announcement, from }: Wanted): readonly PeerIdText[] => {
+    const admitted = new Set(dependencies.admitted());
+    const preferred = [announcement.author, from].filter((peer) => admitted.has(peer));
+    return [...new Set([...preferred, ...admitted])].slice(0, options.providersMax);
+  };
+
+  const fetch = async (wanted: Wanted, signal: AbortSignal): Promise<void> => {
+    const { contentId, bytesLength: length } = wanted.announcement;
+    for (const peer of providersOf(wanted)) {
+      if (signal.aborted) return;
+      try {
+        const request = { peer, contentId, length, timeoutMs: options.fetchTimeoutMs, signal };
+        const envelope = await fetchBlob({ transport, clock }, request);
+        await settle(wanted, envelope);
+        return;
+      } catch (error) {
+        if (isFault(error)) dependencies.blame(peer);
+        logger.debug("fetch failed", { peer, contentId, error });
+      }
+    }
+    logger.debug("nobody had the update; it is fetched when it is announced again", { contentId });
+  };
+
+  const settle = async ({ announcement, bytes }: Wanted, envelope: Uint8Array): Promise<void> => {
+    const { author, round } = announcement;
+    const context = { ...contextWith(inbox.headOf), announcement };
+    const judgement = judgeUpdate(envelope, context);
+    if (judgement.kind !== "accept") {
+      // The author signed the hash of exactly these bytes: the neighbour that passed them on is not to blame.
+      const fault = judgement.kind === "reject" ? "author" : "none";
+      refuse({ ...judgement, fault }, { announcement, from: author });
+      return;
+    }
+    const { values: theta, ...update } = judgement.message;
+    let kept = true;
+    try {
+      kept = await inbox.put({ announcement: bytes, envelope, update, theta });
+    } catch (error) {
+      // It is used all the same; after a restart the neighbours announce it again.
+      logger.warn("an update could not be stored", { author, round, error });
+    }
+    const [verdict, code] = kept ? (["accept", "ACCEPTED"] as const) : (["ignore", "INBOX_FULL"] as const);
+    dependencies.onUpdate({ from: author, round, verdict, code });
+  };
+
+  const queue = createFetchQueue<Wanted>(
+    { fetch: (wanted) => background.run("fetch", (signal) => fetch(wanted, signal)) },
+    { concurrentMax: options.fetchesMax, authorsMax: options.authorsMax },
+  );
+
+  return {
+    judgeGossip(bytes, from) {
+      if (!dependencies.isAdmitted(from)) return "ignore";
+      const judged = judge(bytes, from);
+      return typeof judged === "string" ? judged : "accept";
+    },
+    takeGossip: (bytes, from) => accept(readAnnouncement(bytes), bytes, from),
+    takeHeads(announcements, from) {
+      for (const bytes of announcements) {
+        if (dependencies.refuses(from)) return;
+        const judged = judge(bytes, from);
+        if (typeof judged !== "string") accept(judged, bytes, from);
+      }
+    },
+  };
+}
+
+/** What an announcement says, before anything in it is verified. */
+function peek(bytes: Uint8Array | undefined): Announcement | undefined {
+  if (bytes === undefined) return undefined;
+  try {
+    return readAnnouncement(bytes);
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
+}
+
+function isOwnHead({ author, contentId }: Announcement, ownChain: OwnChain): boolean {
+  const own = ownChain.head()?.update;
+  return own !== undefined && own.author === author && own.contentId === contentId;
+}
+
+/** Whether a failed fetch is the other side's doing: it sent what it must not, rather than nothing. */
+function isFault(error: unknown): boolean {
+  if (error instanceof ProtocolError) return true;
+  return error instanceof NodeError && ["BLOB_HASH", "BLOB_LENGTH", "FRAME_INVALID"].includes(error.code);
+}

@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import { contentIdOf } from "../../protocol/content-id.ts";
+import { networkId } from "../../protocol/network-manifest.ts";
+import type { Store } from "../interface/store.ts";
+import { createMemoryStore } from "../system/memory-store.ts";
+import { MANIFEST, P, signerOf, thetaOf } from "./exchange.suite.ts";
+import { createOwnChain, type OwnChain } from "./own-chain.ts";
+
+async function open(store: Store, seed = 1): Promise<OwnChain> {
+  const chain = createOwnChain(
+    { store, signer: signerOf(seed) },
+    { networkId: networkId(MANIFEST), parameterCount: P },
+  );
+  await chain.load();
+  return chain;
+}
+const own = (round: number, theta = thetaOf(1, round)) => ({ round, theta, localSteps: 1, sampleCount: 1 });
+
+describe("the own chain", () => {
+  it("counts from 0 and names the update before", async () => {
+    const chain = await open(createMemoryStore());
+    const links = [await chain.append(own(0)), await chain.append(own(1)), await chain.append(own(4))];
+    expect(links.map((link) => [link?.update.sequence, link?.update.round])).toEqual([
+      [0, 0],
+      [1, 1],
+      [2, 4],
+    ]);
+    expect(links.map((link) => link?.update.previous)).toEqual([
+      undefined,
+      links[0]?.update.contentId,
+      links[1]?.update.contentId,
+    ]);
+  });
+
+  it("never signs two updates with one sequence, wherever it is killed", async () => {
+    // The store's write is the only instant that matters: killed before it is done, or after it.
+    for (const persisted of [false, true]) {
+      const store = createMemoryStore();
+      const announced = [await (await open(store)).append(own(0))];
+      const dying: Store = {
+        ...store,
+        batch: async (changes) => {
+          if (persisted) await store.batch(changes);
+          throw new Error("killed");
+        },
+      };
+      await expect((await open(dying)).append(own(1, thetaOf(7, 7)))).rejects.toThrow("killed");
+      const chain = await open(store);
+      expect(chain.head()?.update.sequence).toBe(persisted ? 1 : 0);
+      announced.push(await chain.append(own(1)), await chain.append(own(2)));
+      const sequences = announced.map((link) => link?.update.sequence);
+      expect(sequences, `persisted ${persisted}`).toEqual([0, 1, 2]);
+      expect(announced[1]?.theta).toEqual(persisted ? thetaOf(7, 7) : thetaOf(1, 1));
+    }
+  });
+
+  it("is in the store before it is returned, and appends follow one another", async () => {
+    const store = createMemoryStore();
+    const chain = await open(store);
+    const links = await Promise.all([0, 1, 2].map((round) => chain.append(own(round))));
+    expect(links.map((link) => link?.update.sequence)).toEqual([0, 1, 2]);
+    const again = await open(store);
+    expect(again.head()?.update.contentId).toBe(links[2]?.update.contentId);
+    expect(again.head()?.theta).toEqual(thetaOf(1, 2));
+  });
+
+  it("gives a round that was published again as it was", async () => {
+    const chain = await open(createMemoryStore());
+    const first = await chain.append(own(3));
+    expect(await chain.append(own(3, thetaOf(5, 5)))).toBe(first);
+    expect(await chain.append(own(2))).toBe(first);
+  });
+
+  it("refuses to go on from a store that is not its own or was changed", async () => {
+    const store = createMemoryStore();
+    await (await open(store)).append(own(0));
+    await expect(open(store, 2)).rejects.toMatchObject({ code: "STORE_FAILED" });
+    const value = (await store.get("own/head"))!;
+    value[value.byteLength - 1]! ^= 1;
+    await store.batch([{ put: "own/head", value }]);
+    await expect(open(store)).rejects.toMatchObject({ code: "STORE_FAILED" });
+  });
+
+  it("goes on after a link that it learns of, once", async () => {
+    const chain = await open(createMemoryStore());
+    const link = { sequence: 5, contentId: contentIdOf(Uint8Array.of(1)), round: 8 };
+    expect(chain.adopt(link)).toBe(true);
+    expect(chain.adopt(link)).toBe(false);
+    expect(await chain.append(own(8))).toBeUndefined();
+    const next = await chain.append(own(9));
+    expect(next?.update).toMatchObject({ sequence: 6, previous: link.contentId, round: 9 });
+    expect(chain.adopt(link)).toBe(false);
+  });
+
+  it("refuses values of another length or that are not finite", async () => {
+    const chain = await open(createMemoryStore());
+    await expect(chain.append(own(0, new Float32Array(P + 1)))).rejects.toThrow(RangeError);
+    await expect(chain.append(own(0, new Float32Array(P).fill(Number.NaN)))).rejects.toMatchObject({
+      code: "VALUE_NOT_FINITE",
+    });
+    expect((await chain.append(own(0)))?.update.sequence).toBe(0);
+  });
+});

@@ -1,0 +1,102 @@
+/**
+ * The peer's own chain of signed updates. Each is in the store before anybody hears of it, so that a crash at any
+ * instant leaves either an update that was never announced and never will be, or one that is announced again as it is:
+ * never two updates with one sequence.
+ */
+import { signAnnouncement } from "../../protocol/announcement.ts";
+import type { Signer } from "../../protocol/envelope.ts";
+import type { ChainHead } from "../../protocol/judge-context.ts";
+import type { NetworkId } from "../../protocol/network-id.ts";
+import { ENCODING_FLOAT32, encodeValues, readUpdate, signUpdate } from "../../protocol/update.ts";
+import { NodeError } from "../errors.ts";
+import type { Store } from "../interface/store.ts";
+import { decodeStored, encodeStored, type StoredUpdate } from "./stored-update.ts";
+
+export interface OwnUpdate {
+  readonly round: number;
+  /** The adapter, f32[P]. */
+  readonly theta: Float32Array;
+  readonly localSteps: number;
+  readonly sampleCount: number;
+}
+
+export interface OwnChain {
+  /** Throws: NodeError STORE_FAILED when what is stored is not this peer's verified last update. */
+  load(): Promise<void>;
+  /**
+   * Sign and store the update of a round, and return it once it is safe to announce. A round that was published before
+   * gives the stored update again, whatever the values are now; undefined when it was published by an earlier life of
+   * this identity whose store is lost.
+   * Throws: NodeError STORE_FAILED, DISK_FULL; ProtocolError VALUE_NOT_FINITE, FIELD_INVALID.
+   */
+  append(own: OwnUpdate): Promise<StoredUpdate | undefined>;
+  head(): StoredUpdate | undefined;
+  /** Go on after a link of this chain that neighbours remember and this peer does not; true when it was news. */
+  adopt(link: ChainHead): boolean;
+}
+
+const KEY = "own/head";
+
+export function createOwnChain(
+  { store, signer }: { readonly store: Store; readonly signer: Signer },
+  { networkId, parameterCount }: { readonly networkId: NetworkId; readonly parameterCount: number },
+): OwnChain {
+  let head: StoredUpdate | undefined;
+  let adopted: ChainHead | undefined;
+  // Appends follow one another: each needs the link before it.
+  let tail: Promise<unknown> = Promise.resolve();
+
+  const last = (): ChainHead | undefined => adopted ?? head?.update;
+
+  const append = async ({ round, theta, localSteps, sampleCount }: OwnUpdate): Promise<StoredUpdate | undefined> => {
+    if (theta.length !== parameterCount) {
+      throw new RangeError(`an update of this network has ${parameterCount} values, not ${theta.length}`);
+    }
+    const previous = last();
+    if (previous !== undefined && round <= previous.round) return adopted === undefined ? head : undefined;
+    const fields = {
+      networkId,
+      round,
+      sequence: previous === undefined ? 0 : previous.sequence + 1,
+      previous: previous?.contentId,
+      localSteps,
+      sampleCount,
+      encoding: ENCODING_FLOAT32,
+      payload: encodeValues(theta),
+    };
+    const { bytes: envelope } = signUpdate(fields, signer);
+    const update = readUpdate(envelope);
+    const stored = { announcement: signAnnouncement(update, signer), envelope, update, theta: theta.slice() };
+    await store.batch([{ put: KEY, value: encodeStored(stored) }]);
+    head = stored;
+    adopted = undefined;
+    return stored;
+  };
+
+  return {
+    async load() {
+      const bytes = await store.get(KEY);
+      if (bytes === undefined) return;
+      const stored = decodeStored(bytes, { networkId, parameterCount });
+      const problem = typeof stored === "string" ? stored : stored.update.author === signer.peer ? undefined : "author";
+      if (typeof stored === "string" || problem !== undefined) {
+        // Going on without it would sign a second update with an old sequence.
+        const text = `the last own update in the store cannot be used: ${problem}; restore the data directory, or start with a new identity`;
+        throw new NodeError("STORE_FAILED", text, { key: KEY });
+      }
+      head = stored;
+    },
+    append(own) {
+      const result = tail.then(() => append(own));
+      tail = result.catch(() => {});
+      return result;
+    },
+    head: () => head,
+    adopt(link) {
+      const known = last();
+      if (known !== undefined && link.sequence <= known.sequence) return false;
+      adopted = { sequence: link.sequence, contentId: link.contentId, round: link.round };
+      return true;
+    },
+  };
+}
