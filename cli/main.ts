@@ -1,3 +1,41 @@
-import { packageVersion } from "./package-folder.ts";
+/** The process: its signals, its outputs and its exit code. The only place that ends it. */
+import { runCommandLine } from "./program.ts";
+import type { Terminal } from "./terminal.ts";
 
-console.log(packageVersion());
+/** 128 + SIGINT, as shells have it. */
+const EXIT_INTERRUPTED = 130;
+const EXIT_UNEXPECTED = 1;
+
+const interrupt = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    if (interrupt.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    interrupt.abort();
+  });
+}
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    // Whoever read our output has gone; there is nobody left to work for.
+    if (error.code !== "EPIPE") throw error;
+    interrupt.abort();
+  });
+}
+
+const terminal: Terminal = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  errIsTerminal: process.stderr.isTTY === true,
+  columns: () => process.stderr.columns ?? 120,
+  environment: process.env,
+  signal: interrupt.signal,
+};
+
+let exitCode: number;
+try {
+  exitCode = await runCommandLine(process.argv.slice(2), terminal);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  exitCode = EXIT_UNEXPECTED;
+}
+// What is still in a pipe is written before the process ends.
+process.stdout.write("", () => process.exit(exitCode));

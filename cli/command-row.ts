@@ -1,0 +1,37 @@
+/** One command and one flag, as the command table lists them. */
+import type { Terminal } from "./terminal.ts";
+
+export interface OptionRow {
+  /** As in `--peers <count>`; long only. */
+  readonly flags: string;
+  readonly text: string;
+  /** The value of the text after the flag; the text itself when absent. */
+  readonly parse?: (text: string) => unknown;
+  /** May be given several times; the value is a list. */
+  readonly repeatable?: true;
+  /** What happens when it is absent, for people. */
+  readonly otherwise?: string;
+}
+
+export interface CommandRow {
+  /** Such as ["network", "create"]. */
+  readonly name: readonly string[];
+  readonly text: string;
+  /** The one argument that is not a flag. */
+  readonly argument?: { readonly name: string; readonly text: string };
+  readonly options: readonly OptionRow[];
+  /** Flags of these may stand in config.json of the data directory, by their long names. */
+  readonly configurable?: true;
+  readonly example: string;
+  readonly load: () => Promise<CommandModule>;
+}
+
+export interface CommandModule {
+  /** options: by camel-cased flag, as the table's parsers return them.  Returns the exit code. */
+  run(options: Readonly<Record<string, unknown>>, terminal: Terminal, argument: string | undefined): Promise<number>;
+}
+
+/** The long name of a flag: `local-steps` for `--local-steps <count>`. */
+export function longName({ flags }: OptionRow): string {
+  return flags.slice(2).split(" ")[0]!;
+}

@@ -1,0 +1,156 @@
+/** Every command and flag of `weft`: the parser, `--help` and docs/CLI.md are all made from this table. */
+import { LOG_LEVELS } from "../node/system/log.ts";
+import type { CommandRow, OptionRow } from "./command-row.ts";
+import { NETWORK_OPTIONS } from "./network-options.ts";
+import { choice, integer, part } from "./option-value.ts";
+
+const DATA_DIR: OptionRow = {
+  flags: "--data-dir <folder>",
+  text: "where the peer keeps its files",
+  otherwise: "WEFT_DATA_DIR, else the system's folder for data of programs",
+};
+const JSON_OUTPUT: OptionRow = { flags: "--json", text: "print one JSON document on standard output" };
+const LOG_LEVEL: OptionRow = {
+  flags: "--log-level <level>",
+  text: `log on standard error from this level on: ${LOG_LEVELS.join(", ")}`,
+  parse: choice(LOG_LEVELS),
+  otherwise: "warn",
+};
+const MODEL: OptionRow = {
+  flags: "--model <folder>",
+  text: "base model: a Hugging Face directory with config.json, model.safetensors and tokenizer.json",
+  otherwise: "the embedded model",
+};
+const DATA: OptionRow = {
+  flags: "--data <file>",
+  text: 'examples: JSON lines with {"prompt","response"} or {"instruction","input","output"}, or plain text',
+  otherwise: "the embedded tasks",
+};
+const SPLIT: OptionRow = {
+  flags: "--split <rule>",
+  text: "how the data is divided among peers: iid, speaker, field:NAME or dirichlet:ALPHA[:FIELD]",
+  otherwise: "iid",
+};
+const THREADS: OptionRow = {
+  flags: "--threads <count>",
+  text: "processor threads for training",
+  parse: integer(1, 1024),
+};
+
+/** Flags of a peer; `weft init` can keep them, `weft run` follows them. */
+const PEER_OPTIONS: readonly OptionRow[] = [
+  {
+    flags: "--network <file>",
+    text: "the network's manifest, made by `weft network create`",
+    otherwise: "network.json in the data directory",
+  },
+  MODEL,
+  DATA,
+  SPLIT,
+  {
+    flags: "--part <i/n>",
+    text: "which part of the split data is this peer's, such as 2/6",
+    parse: part,
+    otherwise: "1/1, all of it",
+  },
+  {
+    flags: "--listen <multiaddr>",
+    text: "address to listen on, such as /ip4/0.0.0.0/tcp/9000; may be repeated",
+    repeatable: true,
+    otherwise: "a free port of this machine only",
+  },
+  {
+    flags: "--port <number>",
+    text: "listen on this TCP port of all interfaces; short for --listen /ip4/0.0.0.0/tcp/PORT",
+    parse: integer(1, 65_535),
+  },
+  {
+    flags: "--bootstrap <multiaddr>",
+    text: "a peer to dial first, ending in /p2p/ID; may be repeated",
+    repeatable: true,
+    otherwise: "those that the manifest names",
+  },
+  { ...THREADS, otherwise: "all processors" },
+];
+
+export const COMMANDS: readonly CommandRow[] = [
+  {
+    name: ["testnet"],
+    text: "Train with several peers on this machine, one process each, and report what the swarm was good for.",
+    options: [
+      { flags: "--peers <count>", text: "number of peers", parse: integer(1, 256), otherwise: "4" },
+      MODEL,
+      DATA,
+      SPLIT,
+      ...NETWORK_OPTIONS,
+      { ...THREADS, otherwise: "processors divided by peers" },
+      {
+        ...DATA_DIR,
+        text: "where the peers keep their files, one folder each; kept afterwards",
+        otherwise: "a temporary folder, removed afterwards",
+      },
+      { flags: "--keep", text: "keep the peers' files in the temporary folder" },
+      { flags: "--report <file>", text: "where to write the HTML report", otherwise: "weft-report.html" },
+      JSON_OUTPUT,
+      LOG_LEVEL,
+    ],
+    example: "weft testnet --model models/tinystories-656k --data input.txt --split speaker --peers 6 --rounds 5",
+    load: () => import("./commands/testnet.ts"),
+  },
+  {
+    name: ["init"],
+    text: "Make a peer: its identity key, and the flags that `weft run` shall follow.",
+    options: [DATA_DIR, ...PEER_OPTIONS, JSON_OUTPUT],
+    example: "weft init --data-dir alice --data alice.jsonl",
+    load: () => import("./commands/init.ts"),
+  },
+  {
+    name: ["network", "create"],
+    text: "Write the manifest of a new network: everything that its peers agree on. Its hash is the network's id.",
+    options: [
+      { flags: "--name <name>", text: "name of the network, for people", otherwise: "weft" },
+      { flags: "--out <file>", text: "where to write the manifest", otherwise: "network.json" },
+      MODEL,
+      ...NETWORK_OPTIONS,
+      {
+        flags: "--bootstrap <multiaddr>",
+        text: "a peer that new ones may dial first; may be repeated",
+        repeatable: true,
+      },
+      JSON_OUTPUT,
+    ],
+    example: "weft network create --name poems --rounds 20 --out network.json",
+    load: () => import("./commands/network-create.ts"),
+  },
+  {
+    name: ["network", "show"],
+    text: "Check a manifest and show its network id and what it says.",
+    argument: { name: "file", text: "a manifest" },
+    options: [JSON_OUTPUT],
+    example: "weft network show network.json",
+    load: () => import("./commands/network-show.ts"),
+  },
+  {
+    name: ["run"],
+    text: "Run one peer: train, exchange updates, aggregate, round by round, until the last round or Ctrl-C.",
+    options: [
+      DATA_DIR,
+      ...PEER_OPTIONS,
+      { flags: "--compare-alone", text: "also train alone for as many steps on the same data, and report both" },
+      { flags: "--serve", text: "after the last round stay, and serve updates to others until Ctrl-C" },
+      { flags: "--events", text: "print every event as a line of JSON on standard output" },
+      JSON_OUTPUT,
+      LOG_LEVEL,
+    ],
+    configurable: true,
+    example: "weft run --data-dir alice --network network.json --data alice.jsonl --port 9000",
+    load: () => import("./commands/run.ts"),
+  },
+  {
+    name: ["status"],
+    text: "Show where a running or stopped peer is.",
+    options: [DATA_DIR, JSON_OUTPUT],
+    example: "weft status --data-dir alice",
+    load: () => import("./commands/status.ts"),
+  },
+];

@@ -1,0 +1,167 @@
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { networkId } from "../../protocol/network-manifest.ts";
+import { EXAMPLE_MANIFEST, exampleEvents } from "../../testnet/fixtures/example-run.ts";
+import { runCommandLine } from "../program.ts";
+import { createStatusWriter } from "../status-file.ts";
+import type { Terminal } from "../terminal.ts";
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "weft-cli-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function weft(...words: readonly string[]) {
+  let out = "";
+  let err = "";
+  const terminal: Terminal = {
+    out: (chunk) => void (out += chunk),
+    err: (chunk) => void (err += chunk),
+    errIsTerminal: false,
+    columns: () => 80,
+    environment: { WEFT_DATA_DIR: join(folder, "peer") },
+    signal: new AbortController().signal,
+  };
+  const code = await runCommandLine(words, terminal);
+  return { code, out, err };
+}
+
+async function manifestFile(change: object = {}): Promise<string> {
+  const path = join(folder, "network.json");
+  await writeFile(path, JSON.stringify({ ...EXAMPLE_MANIFEST, ...change }));
+  return path;
+}
+
+describe("weft init", () => {
+  it("makes a peer once, and says where its files are", async () => {
+    const first = await weft("init");
+    expect(first.out).toMatch(/^12D3KooW\w{44}\n$/);
+    expect(first.err).toContain(`a new peer; its files: ${join(folder, "peer")}`);
+    const again = await weft("init", "--json");
+    expect(JSON.parse(again.out)).toEqual({
+      peer: first.out.trim(),
+      created: false,
+      dataDirectory: join(folder, "peer"),
+    });
+    expect((await stat(join(folder, "peer", "identity.key"))).mode & 0o777).toBe(0o600);
+  });
+
+  it("keeps the flags of later runs, and the network", async () => {
+    const network = await manifestFile();
+    const { code } = await weft(
+      "init",
+      "--network",
+      network,
+      "--data",
+      "some.jsonl",
+      "--part",
+      "2/6",
+      "--port",
+      "9000",
+    );
+    expect(code).toBe(0);
+    const kept = JSON.parse(await readFile(join(folder, "peer", "config.json"), "utf8"));
+    expect(kept).toEqual({ data: join(process.cwd(), "some.jsonl"), part: "2/6", port: 9000 });
+    expect(JSON.parse(await readFile(join(folder, "peer", "network.json"), "utf8"))).toEqual(EXAMPLE_MANIFEST);
+  });
+
+  it("refuses a second network, naming the field that differs", async () => {
+    await weft("init", "--network", await manifestFile());
+    const { code, err } = await weft("init", "--network", await manifestFile({ seed: 8 }));
+    expect(code).toBe(2);
+    expect(err).toContain("belongs to another network: seed is 7 there and 8 in");
+  });
+
+  it("refuses a key that others may read", async () => {
+    await weft("init");
+    await chmod(join(folder, "peer", "identity.key"), 0o644);
+    const { code, err } = await weft("init");
+    expect(code).toBe(2);
+    expect(err).toMatch(/^weft: .*identity\.key may be read by others \(mode 644\); run: chmod 600 .*\n$/);
+  });
+});
+
+describe("weft network show", () => {
+  it("shows id and settings, as text and as JSON", async () => {
+    const file = await manifestFile();
+    const { out } = await weft("network", "show", file);
+    expect(out).toContain(`network      ${networkId(EXAMPLE_MANIFEST)}\n`);
+    expect(out).toContain("loreft:r2:f1+l1:tied, 34 parameters in 3 tensors");
+    const json = await weft("network", "show", file, "--json");
+    expect(JSON.parse(json.out)).toEqual({ network: networkId(EXAMPLE_MANIFEST), manifest: EXAMPLE_MANIFEST });
+  });
+
+  it.each<[string, () => Promise<string>, string]>([
+    ["a missing file", async () => join(folder, "none.json"), "no network manifest"],
+    ["an unknown field", () => manifestFile({ rouns: 3 }), "rouns"],
+    ["a folder", async () => folder, "cannot read"],
+  ])("refuses %s with one line", async (_, make, text) => {
+    const { code, err } = await weft("network", "show", await make());
+    expect(code).toBe(2);
+    expect(err).toMatch(/^weft: .*\n$/);
+    expect(err).toContain(text);
+  });
+});
+
+describe("weft status", () => {
+  const status = () =>
+    createStatusWriter({
+      dataDirectory: join(folder, "peer"),
+      network: networkId(EXAMPLE_MANIFEST),
+      rounds: EXAMPLE_MANIFEST.rounds.count,
+      onError: (error) => {
+        throw error;
+      },
+    });
+
+  it("shows a stopped peer's rounds, updates and losses", async () => {
+    await mkdir(join(folder, "peer"));
+    const writer = status();
+    for (const event of exampleEvents(1)) writer.note(event);
+    await writer.end();
+    const { code, out } = await weft("status");
+    expect(code).toBe(0);
+    for (const line of [
+      "process     stopped",
+      "doing       finished",
+      "round       6 of 6 done",
+      "neighbours  3",
+      "updates     1 accepted, 1 ignored, 0 rejected",
+      "swarm       held-out loss 1.457, accuracy 62.1 %",
+    ]) {
+      expect(out.split("\n")).toContain(line);
+    }
+    expect(JSON.parse((await weft("status", "--json")).out)).toMatchObject({ running: false, rounds: 6 });
+  });
+
+  it("tells a running peer from one that was killed", async () => {
+    await mkdir(join(folder, "peer"));
+    const writer = status();
+    const [started, ...events] = exampleEvents(0);
+    writer.note(started!);
+    await expect.poll(() => weft("status").then(({ out }) => out)).toContain(`process     ${process.pid}, running`);
+    for (const event of events.slice(0, 4)) writer.note(event);
+    await writer.end();
+    const file = join(folder, "peer", "status.json");
+    // No process has this number: it is above the kernel's maximum.
+    const killed = { ...JSON.parse(await readFile(file, "utf8")), ended: false, process: 2 ** 22 + 1 };
+    await writeFile(file, JSON.stringify(killed));
+    expect((await weft("status")).out).toContain("not running (it was killed, or the machine stopped)");
+  });
+
+  it.each([
+    [undefined, "no peer has run in"],
+    ["{", "is damaged"],
+    ['{"schema":"weft-status/9"}', "another version"],
+  ])("answers a status file of %j with one line", async (text, answer) => {
+    await mkdir(join(folder, "peer"));
+    if (text !== undefined) await writeFile(join(folder, "peer", "status.json"), text);
+    const { code, err } = await weft("status");
+    expect(code).toBe(2);
+    expect(err).toContain(`weft: `);
+    expect(err).toContain(answer);
+  });
+});

@@ -1,0 +1,51 @@
+/** `weft init`: the identity of a peer, and the flags that its runs follow. */
+import { join, resolve } from "node:path";
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { readOrCreateKey } from "../../node/system/key-file.ts";
+import { networkId } from "../../protocol/network-manifest.ts";
+import { peerIdFromPublicKey } from "../../protocol/peer-id.ts";
+import { writeConfig } from "../config-file.ts";
+import { dataDirectory } from "../data-directory.ts";
+import { jsonText } from "../json.ts";
+import { joinNetwork } from "../network-file.ts";
+import { EXIT_OK, type Terminal } from "../terminal.ts";
+import type { RunOptions } from "./run.ts";
+
+export const KEY_FILE = "identity.key";
+
+export type InitOptions = Pick<
+  RunOptions,
+  "dataDir" | "network" | "model" | "data" | "split" | "part" | "listen" | "port" | "bootstrap" | "threads" | "json"
+>;
+
+export async function run(options: InitOptions, terminal: Terminal): Promise<number> {
+  const folder = dataDirectory(options.dataDir, terminal.environment);
+  const { seed, created } = await readOrCreateKey(join(folder, KEY_FILE));
+  const peer = peerIdFromPublicKey(ed25519.getPublicKey(seed));
+  const network = options.network === undefined ? undefined : networkId(await joinNetwork(options.network, folder));
+  const config = configOf(options);
+  if (Object.keys(config).length > 0) {
+    const path = await writeConfig(folder, config);
+    terminal.err(`flags for weft run kept in ${path}\n`);
+  }
+  terminal.err(`${created ? "a new peer" : "this peer was there already"}; its files: ${folder}\n`);
+  if (options.json) terminal.out(jsonText({ peer, created, dataDirectory: folder, ...(network && { network }) }));
+  else terminal.out(`${peer}\n`);
+  return EXIT_OK;
+}
+
+/** Flags by their long names; paths made absolute, because a later run may start elsewhere. */
+function configOf(options: InitOptions): Record<string, unknown> {
+  const { model, data, split, part, listen, port, bootstrap, threads } = options;
+  const values = {
+    model: model && resolve(model),
+    data: data && resolve(data),
+    split,
+    part: part && `${part.index + 1}/${part.count}`,
+    listen,
+    port,
+    bootstrap,
+    threads,
+  };
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,145 @@
+/** `weft run`: one peer, from start to the last round or Ctrl-C. */
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { type LoadedExamples, loadExamples } from "../../node/data-source.ts";
+import type { PeerEvent, PeerReport } from "../../node/interface/peer-event.ts";
+import { runPeer } from "../../node/peer.ts";
+import { embeddedModelDirectory } from "../../node/system/embedded-model.ts";
+import type { LogLevel } from "../../node/system/log.ts";
+import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
+import { formatEventLine } from "../../testnet/event-line.ts";
+import { progressLine } from "../../testnet/live-view.ts";
+import { formatLoss, formatShare, textTable } from "../../testnet/text-table.ts";
+import { dataDirectory } from "../data-directory.ts";
+import { jsonText } from "../json.ts";
+import { joinNetwork } from "../network-file.ts";
+import type { Part } from "../option-value.ts";
+import { createStatusWriter } from "../status-file.ts";
+import { EXIT_OK, type Terminal } from "../terminal.ts";
+
+export type RunOptions = {
+  readonly dataDir?: string;
+  readonly network?: string;
+  readonly model?: string;
+  readonly data?: string;
+  readonly split?: string;
+  readonly part?: Part;
+  readonly listen?: readonly string[];
+  readonly port?: number;
+  readonly bootstrap?: readonly string[];
+  readonly threads?: number;
+  readonly compareAlone?: boolean;
+  readonly serve?: boolean;
+  readonly events?: boolean;
+  readonly json?: boolean;
+  readonly logLevel?: LogLevel;
+};
+
+export async function run(options: RunOptions, terminal: Terminal): Promise<number> {
+  const folder = dataDirectory(options.dataDir, terminal.environment);
+  terminal.err(`files of this peer: ${folder}\n`);
+  const manifest = await joinNetwork(options.network, folder);
+  const modelDirectory = embeddedOr(options.model);
+  const { sets: examples, cut } = await peerExamples(options, manifest, modelDirectory);
+  if (cut.records > 0) {
+    const tokens = cut.promptTokens + cut.responseTokens;
+    terminal.err(
+      `${cut.records} records are longer than ${manifest.training.maxTokens} tokens; ${tokens} tokens were cut\n`,
+    );
+  }
+  const status = createStatusWriter({
+    dataDirectory: folder,
+    network: networkId(manifest),
+    rounds: manifest.rounds.count,
+    onError: (error) => terminal.err(`status.json: ${error instanceof Error ? error.message : String(error)}\n`),
+  });
+  const onEvent = (event: PeerEvent): void => {
+    status.note(event);
+    if (options.events) terminal.out(formatEventLine(event));
+    else tell(event);
+  };
+  const tell = (event: PeerEvent): void => {
+    if (event.type === "started") terminal.err(`dial this peer at ${event.addresses.join(" or ")}\n`);
+    const line = progressLine(status.view(), event, manifest);
+    if (line !== undefined) terminal.err(`${line}\n`);
+  };
+  const peer = await runPeer({
+    dataDirectory: folder,
+    manifest,
+    modelDirectory,
+    examples,
+    listen: listenAddresses(options),
+    bootstrap: [...(options.bootstrap ?? []), ...manifest.bootstrap],
+    compareAlone: options.compareAlone ?? false,
+    threads: options.threads ?? availableParallelism(),
+    logLevel: options.logLevel ?? "warn",
+    onEvent,
+  });
+  const interrupted = whenAborted(terminal.signal);
+  try {
+    const report = await Promise.race([peer.done, interrupted]);
+    if (report === undefined) return EXIT_OK;
+    if (options.json) terminal.out(jsonText(report));
+    else if (!options.events) terminal.out(`${reportLines(report).join("\n")}\n`);
+    if (options.serve) {
+      if (!options.events) terminal.err("finished; serving updates to others until Ctrl-C\n");
+      await interrupted;
+    }
+    return EXIT_OK;
+  } finally {
+    await peer.stop();
+    await status.end();
+  }
+}
+
+/** Every peer divides the data alike, by the network's seed, and takes its own part. */
+function peerExamples(
+  { data, split, part }: RunOptions,
+  manifest: NetworkManifest,
+  modelDirectory: string,
+): Promise<LoadedExamples> {
+  return loadExamples({
+    ...(data !== undefined && { file: resolve(data) }),
+    ...(split !== undefined && { split }),
+    ...(part !== undefined && { part }),
+    seed: manifest.seed,
+    modelDirectory,
+    maxTokens: manifest.training.maxTokens,
+    batchSize: manifest.training.batchSize,
+  });
+}
+
+/** The model directory of a flag, else the model that the package brings. */
+export function embeddedOr(model: string | undefined): string {
+  return model === undefined ? embeddedModelDirectory() : resolve(model);
+}
+
+function listenAddresses({ listen = [], port }: RunOptions): string[] {
+  const addresses = [...listen, ...(port === undefined ? [] : [`/ip4/0.0.0.0/tcp/${port}`])];
+  return addresses.length > 0 ? addresses : ["/ip4/127.0.0.1/tcp/0"];
+}
+
+function reportLines({ base, alone, swarm }: PeerReport): string[] {
+  const columns = [
+    { heading: "held-out data", numeric: false },
+    { heading: "loss", numeric: true },
+    { heading: "accuracy", numeric: true },
+    { heading: "whole answers", numeric: true },
+  ];
+  const scores = { "base model": base, ...(alone && { "trained alone": alone }), "trained in the swarm": swarm };
+  const rows = Object.entries(scores).map(([name, { loss, accuracy, exactMatch }]) => [
+    name,
+    formatLoss(loss),
+    formatShare(accuracy),
+    formatShare(exactMatch),
+  ]);
+  const isWorse = alone !== undefined && swarm.loss > alone.loss;
+  return [...textTable(columns, rows), ...(isWorse ? ["The swarm was WORSE for this peer than training alone."] : [])];
+}
+
+function whenAborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((done) => {
+    if (signal.aborted) done(undefined);
+    else signal.addEventListener("abort", () => done(undefined), { once: true });
+  });
+}

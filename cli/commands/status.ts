@@ -1,0 +1,47 @@
+/** `weft status`: where a peer is. */
+import { formatLoss, formatShare } from "../../testnet/text-table.ts";
+import { dataDirectory } from "../data-directory.ts";
+import { jsonText } from "../json.ts";
+import { isRunning, type PeerStatus, readStatus } from "../status-file.ts";
+import { EXIT_OK, type Terminal } from "../terminal.ts";
+
+export async function run(
+  options: { readonly dataDir?: string; readonly json?: boolean },
+  terminal: Terminal,
+): Promise<number> {
+  const folder = dataDirectory(options.dataDir, terminal.environment);
+  terminal.err(`files of this peer: ${folder}\n`);
+  const status = await readStatus(folder);
+  const running = isRunning(status);
+  if (options.json) terminal.out(jsonText({ ...status, running }));
+  else terminal.out(`${lines(status, running).join("\n")}\n`);
+  return EXIT_OK;
+}
+
+function lines(status: PeerStatus, running: boolean): string[] {
+  const { view, network, rounds, process: id, ended, updatedAt } = status;
+  const last = view.rounds.at(-1);
+  const { accepted, ignored, rejected } = view.updates;
+  const stopped = ended ? "stopped" : "not running (it was killed, or the machine stopped)";
+  const rows: [string, string | undefined][] = [
+    ["peer", view.peer],
+    ["network", network],
+    ["process", running ? `${id}, running` : stopped],
+    ["as of", updatedAt],
+    ["doing", view.pausedBecause && view.state === "paused" ? `paused: ${view.pausedBecause}` : view.state],
+    ["round", `${view.rounds.length} of ${rounds} done`],
+    ["step", view.steps > 0 ? `${view.step} of ${view.steps}` : undefined],
+    ["neighbours", String(view.neighbours)],
+    ["updates", `${accepted} accepted, ${ignored} ignored, ${rejected} rejected`],
+    ["loss", `${formatLoss(view.loss)} in the newest step`],
+    ["validation", last && `${formatLoss(last.validationLoss)} after round ${last.round}`],
+    ["base", view.report && `held-out loss ${formatLoss(view.report.base.loss)}`],
+    [
+      "swarm",
+      view.report &&
+        `held-out loss ${formatLoss(view.report.swarm.loss)}, accuracy ${formatShare(view.report.swarm.accuracy)}`,
+    ],
+    ["addresses", view.addresses.join(" ") || undefined],
+  ];
+  return rows.flatMap(([title, text]) => (text === undefined ? [] : [`${title.padEnd(11)} ${text}`]));
+}

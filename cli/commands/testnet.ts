@@ -1,0 +1,105 @@
+/** `weft testnet`: several peers on this machine, and a report of what the swarm was good for. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { createNetwork } from "../../node/create-network.ts";
+import { NodeError } from "../../node/errors.ts";
+import { fileError } from "../../node/system/atomic-file.ts";
+import type { LogLevel } from "../../node/system/log.ts";
+import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import { TESTNET_DEFAULTS } from "../../testnet/defaults.ts";
+import { type LiveView, lineView, terminalView } from "../../testnet/live-view.ts";
+import { renderReport } from "../../testnet/report.ts";
+import { type TestnetResult, testnetDocument } from "../../testnet/result.ts";
+import { runTestnet } from "../../testnet/run-testnet.ts";
+import { summaryLines, verdictSentences } from "../../testnet/summary.ts";
+import { parseAdapter } from "../adapter-argument.ts";
+import { jsonText } from "../json.ts";
+import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../network-options.ts";
+import { packageFolder } from "../package-folder.ts";
+import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../terminal.ts";
+import { embeddedOr } from "./run.ts";
+
+export type TestnetCommandOptions = NetworkOptions & {
+  readonly peers?: number;
+  readonly model?: string;
+  readonly data?: string;
+  readonly split?: string;
+  readonly threads?: number;
+  readonly dataDir?: string;
+  readonly keep?: boolean;
+  readonly report?: string;
+  readonly json?: boolean;
+  readonly logLevel?: LogLevel;
+};
+
+export async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<number> {
+  const peers = options.peers ?? TESTNET_DEFAULTS.peers;
+  const reportFile = resolve(options.report ?? "weft-report.html");
+  await refuseUnwritable(reportFile);
+  const manifest = createTestnetManifest(options);
+  const isTemporary = options.dataDir === undefined;
+  const folder = isTemporary ? await mkdtemp(join(tmpdir(), "weft-testnet-")) : resolve(options.dataDir ?? "");
+  terminal.err(`files of the peers: ${folder}\n`);
+  const view = liveView(terminal, manifest, peers);
+  let result: TestnetResult;
+  try {
+    result = await runTestnet({
+      manifest,
+      peers,
+      command: join(packageFolder(), "cli", "weft.js"),
+      folder,
+      ...(options.model !== undefined && { modelDirectory: resolve(options.model) }),
+      ...(options.data !== undefined && { data: { file: resolve(options.data), split: options.split ?? "iid" } }),
+      threads: options.threads ?? Math.max(1, Math.floor(availableParallelism() / peers)),
+      logLevel: options.logLevel ?? "warn",
+      signal: terminal.signal,
+      observer: view,
+    });
+  } finally {
+    view.end();
+    if (isTemporary && !options.keep) await rm(folder, { recursive: true, force: true });
+  }
+  await writeFile(reportFile, renderReport(result));
+  terminal.err(`report: ${pathToFileURL(reportFile).href}\n`);
+  terminal.err(`files of the peers: ${isTemporary && !options.keep ? "removed (--keep keeps them)" : folder}\n`);
+  if (options.json) {
+    terminal.out(jsonText(testnetDocument(result)));
+    terminal.err(`${verdictSentences(result).join("\n")}\n`);
+  } else {
+    terminal.out(`${summaryLines(result).join("\n")}\n`);
+  }
+  const unfinished = result.peers.length < peers || result.peers.some(({ view: { report } }) => report === undefined);
+  return unfinished ? EXIT_REFUSED : EXIT_OK;
+}
+
+/** Better before the run than after it.  Throws: NodeError DATA_DIRECTORY. */
+async function refuseUnwritable(reportFile: string): Promise<void> {
+  try {
+    await writeFile(reportFile, "", { flag: "a" });
+  } catch (cause) {
+    const why = fileError(cause, reportFile);
+    if (!(why instanceof NodeError)) throw cause;
+    const text = `cannot write the report ${reportFile}; choose another with --report FILE`;
+    throw new NodeError("DATA_DIRECTORY", text, why.facts, { cause });
+  }
+}
+
+function createTestnetManifest(options: TestnetCommandOptions): NetworkManifest {
+  const { adapter, training, rounds } = TESTNET_DEFAULTS;
+  const defaults = {
+    ...NETWORK_DEFAULTS,
+    adapter: parseAdapter(adapter),
+    training: { ...NETWORK_DEFAULTS.training, ...training },
+    rounds: { ...NETWORK_DEFAULTS.rounds, ...rounds },
+  };
+  const modelDirectory = embeddedOr(options.model);
+  return createNetwork({ name: "testnet", modelDirectory, ...networkSettings(options, defaults), bootstrap: [] });
+}
+
+function liveView(terminal: Terminal, manifest: NetworkManifest, peers: number): LiveView {
+  const options = { write: terminal.err, manifest, peers };
+  if (!terminal.errIsTerminal) return lineView(options);
+  return terminalView({ ...options, now: () => performance.now(), columns: terminal.columns });
+}

@@ -1,0 +1,84 @@
+/** Flags that decide what a network agrees on, and the manifest settings that they stand for. */
+import type { AdapterSettings } from "../protocol/adapter-spec.ts";
+import { type LambdaRule, MANIFEST_DEFAULTS, type NetworkManifest } from "../protocol/network-manifest.ts";
+import { parseAdapter } from "./adapter-argument.ts";
+import type { OptionRow } from "./command-row.ts";
+import { parseLambda } from "./lambda-argument.ts";
+import { choice, integer, positive } from "./option-value.ts";
+
+/** Values of the flags below; absent ones take the defaults. */
+export type NetworkOptions = {
+  readonly adapter?: AdapterSettings;
+  readonly rounds?: number;
+  readonly localSteps?: number;
+  readonly lambda?: LambdaRule;
+  readonly aggregation?: "mean" | "geometric-median";
+  readonly learningRate?: number;
+  readonly batchSize?: number;
+  readonly maxTokens?: number;
+  readonly seed?: number;
+};
+
+export const NETWORK_OPTIONS: readonly OptionRow[] = [
+  {
+    flags: "--adapter <word>",
+    text: "what is trained: loreft:r4:f7+l7[:tied][:layers=0,2] or lora:r8:q_proj,v_proj[:alpha16][:layers=0,2]",
+    parse: parseAdapter,
+  },
+  { flags: "--rounds <count>", text: "rounds of training and exchange", parse: integer(1, 1_000_000) },
+  { flags: "--local-steps <count>", text: "optimiser steps per round", parse: integer(1, 1_000_000) },
+  {
+    flags: "--lambda <rule>",
+    text: "how far to go towards the aggregate: search, fixed:0.5 or tanh:MAX:KAPPA",
+    parse: parseLambda,
+  },
+  {
+    flags: "--aggregation <rule>",
+    text: "how the neighbours' adapters are put together: geometric-median or mean",
+    parse: choice(["geometric-median", "mean"]),
+  },
+  { flags: "--learning-rate <rate>", text: "step size of AdamW", parse: positive },
+  { flags: "--batch-size <count>", text: "examples per step", parse: integer(1, 65_536) },
+  { flags: "--max-tokens <count>", text: "longest example in tokens", parse: integer(2, 1_048_576) },
+  { flags: "--seed <number>", text: "seed of everything the peers derive alike", parse: integer(0) },
+];
+
+/** What `createNetwork` is told besides the model and the name. */
+export interface NetworkSettings extends Pick<NetworkManifest, "training" | "rounds" | "aggregation" | "seed"> {
+  readonly adapter: AdapterSettings;
+}
+
+/** The flags over their defaults. */
+export function networkSettings(options: NetworkOptions, defaults: NetworkSettings): NetworkSettings {
+  const { training, rounds, aggregation } = defaults;
+  return {
+    adapter: options.adapter ?? defaults.adapter,
+    seed: options.seed ?? defaults.seed,
+    training: {
+      ...training,
+      learningRate: options.learningRate ?? training.learningRate,
+      batchSize: options.batchSize ?? training.batchSize,
+      maxTokens: options.maxTokens ?? training.maxTokens,
+    },
+    rounds: {
+      ...rounds,
+      count: options.rounds ?? rounds.count,
+      localSteps: options.localSteps ?? rounds.localSteps,
+    },
+    aggregation: {
+      ...aggregation,
+      rule: options.aggregation ?? aggregation.rule,
+      lambda: options.lambda ?? aggregation.lambda,
+    },
+  };
+}
+
+/** What a new network agrees on where nothing else is said. */
+export const NETWORK_DEFAULTS: NetworkSettings = {
+  training: MANIFEST_DEFAULTS.training,
+  rounds: MANIFEST_DEFAULTS.rounds,
+  aggregation: MANIFEST_DEFAULTS.aggregation,
+  // The published LoReFT recipe edits the first and last 7 prompt positions with a low rank (arXiv:2404.03592).
+  adapter: parseAdapter("loreft:r4:f7+l7"),
+  seed: 0,
+};

@@ -1,0 +1,51 @@
+/** What the text after a flag may be. Each parser returns the value or says what it expected. */
+import { InvalidArgumentError } from "commander";
+
+/** An integer of `min` to `max`. */
+export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < min || value > max) {
+      throw new InvalidArgumentError(
+        max === Number.MAX_SAFE_INTEGER
+          ? `expected an integer of ${min} or more`
+          : `expected an integer of ${min} to ${max}`,
+      );
+    }
+    return value;
+  };
+}
+
+/** A finite number above 0. */
+export function positive(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !(value > 0 && Number.isFinite(value))) {
+    throw new InvalidArgumentError("expected a number above 0");
+  }
+  return value;
+}
+
+/** One of a few words. */
+export function choice<const T extends string>(words: readonly T[]): (text: string) => T {
+  return (text) => {
+    const word = words.find((candidate) => candidate === text);
+    if (word === undefined) throw new InvalidArgumentError(`expected ${words.join(", ")}`);
+    return word;
+  };
+}
+
+export interface Part {
+  /** Counted from 0. */
+  readonly index: number;
+  readonly count: number;
+}
+
+/** Which part of the split data: `2/6` is the second of six. */
+export function part(text: string): Part {
+  const match = /^(\d{1,6})\/(\d{1,6})$/.exec(text);
+  const [index, count] = [Number(match?.[1]), Number(match?.[2])];
+  if (!match || index < 1 || index > count) {
+    throw new InvalidArgumentError("expected the part and the number of parts, such as 2/6");
+  }
+  return { index: index - 1, count };
+}

@@ -1,0 +1,99 @@
+/** The command line as a whole: parses by the command table, runs the command, says in one line what is wrong. */
+import { Command, CommanderError, Option } from "commander";
+import { NodeError } from "../node/errors.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import type { CommandRow, OptionRow } from "./command-row.ts";
+import { COMMANDS } from "./command-table.ts";
+import { applyConfigFile } from "./config-file.ts";
+import { packageVersion } from "./package-folder.ts";
+import { EXIT_OK, EXIT_REFUSED, type Terminal } from "./terminal.ts";
+
+/**
+ * Run one command line, without the program's name.  Returns the exit code: 0 done, 2 an expected failure that one
+ * line on standard error has explained.  Throws: whatever nobody expected.
+ */
+export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<number> {
+  let exitCode = EXIT_OK;
+  const program = buildProgram(terminal, async (row, command) => {
+    const module = await row.load();
+    if (row.configurable) await applyConfigFile(command, row, terminal);
+    exitCode = await module.run(command.opts(), terminal, command.args[0]);
+  });
+  try {
+    await program.parseAsync([...words], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    const line = expectedFailure(error);
+    if (line === undefined) throw error;
+    if (line !== "") terminal.err(`weft: ${line}\n`);
+    return error instanceof CommanderError && error.exitCode === 0 ? EXIT_OK : EXIT_REFUSED;
+  }
+}
+
+/** The commands of the table as a commander program.  run: called for the chosen one. */
+export function buildProgram(
+  terminal: Pick<Terminal, "out" | "err">,
+  run: (row: CommandRow, command: Command) => Promise<void>,
+): Command {
+  const program = new Command("weft")
+    .description("Peer-to-peer fine-tuning of transformer models, with no server anywhere.")
+    .version(packageVersion(), "--version", "print the version");
+  const groups = new Map<string, Command>();
+  for (const row of COMMANDS) {
+    const [first = "", second] = row.name;
+    const parent = second === undefined ? program : (groups.get(first) ?? group(program, groups, first));
+    const command = parent.command(second ?? first).description(row.text);
+    if (row.argument) command.argument(`<${row.argument.name}>`, row.argument.text);
+    for (const option of row.options) command.addOption(optionOf(option));
+    command.addHelpText("after", `\nExample:\n  ${row.example}`);
+    command.action(() => run(row, command));
+  }
+  quiet(program, terminal);
+  return program;
+}
+
+/** Help without short flags; errors thrown, not printed; nothing ends the process. */
+function quiet(command: Command, terminal: Pick<Terminal, "out" | "err">): void {
+  command
+    .helpOption("--help", "show what there is")
+    .exitOverride()
+    .configureOutput({ writeOut: terminal.out, writeErr: () => undefined, outputError: () => undefined });
+  if (command.commands.length > 0) command.helpCommand(false);
+  for (const child of command.commands) quiet(child, terminal);
+}
+
+function group(program: Command, groups: Map<string, Command>, name: string): Command {
+  const command = program.command(name).description(`Commands about a ${name}.`);
+  groups.set(name, command);
+  return command;
+}
+
+function optionOf({ flags, text, parse, repeatable, otherwise }: OptionRow): Option {
+  const option = new Option(flags, otherwise === undefined ? text : `${text} (otherwise: ${otherwise})`);
+  if (repeatable) {
+    option.argParser((value: string, before: unknown[] | undefined) => [
+      ...(before ?? []),
+      parse ? parse(value) : value,
+    ]);
+  } else if (parse) {
+    option.argParser((value: string) => parse(value));
+  }
+  return option;
+}
+
+/** One line for a failure that was to be expected, "" when all is said, undefined for a bug. */
+export function expectedFailure(error: unknown): string | undefined {
+  if (error instanceof NodeError || error instanceof ProtocolError) return error.message;
+  if (!(error instanceof CommanderError)) return undefined;
+  if (error.exitCode === 0) return "";
+  if (error.code === "commander.help") return "which command? See weft --help";
+  const [message = "", suggestion = ""] = error.message.replace(/^error: /, "").split("\n");
+  const what = message
+    .replace(
+      /^option '(.*)' argument '(.*)' is invalid\. /s,
+      (_, flags, value) => `${flags} does not take "${value}": `,
+    )
+    .replace(/\.$/, "");
+  const meant = /Did you mean (.*)\?/i.exec(suggestion)?.[1];
+  return meant === undefined ? `${what}; see weft --help` : `${what}; did you mean ${meant}?`;
+}

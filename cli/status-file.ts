@@ -1,0 +1,114 @@
+/** status.json in a data directory: where the peer is, written by `weft run`, read by `weft status`. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { NodeError } from "../node/errors.ts";
+import type { PeerEvent } from "../node/interface/peer-event.ts";
+import { writeFileAtomic } from "../node/system/atomic-file.ts";
+import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "../testnet/peer-view.ts";
+
+export const STATUS_FILE = "status.json";
+
+export interface PeerStatus {
+  readonly schema: "weft-status/1";
+  /** Network id. */
+  readonly network: string;
+  /** Number of rounds of the network. */
+  readonly rounds: number;
+  /** The process that wrote this. */
+  readonly process: number;
+  /** Whether that process has ended in an orderly way. */
+  readonly ended: boolean;
+  /** ISO 8601. */
+  readonly updatedAt: string;
+  readonly view: PeerView;
+}
+
+export interface StatusWriter {
+  /** Note an event; the file follows soon. */
+  note(event: PeerEvent): void;
+  view(): PeerView;
+  /** Write the last state. Idempotent. */
+  end(): Promise<void>;
+}
+
+/** Steps and gossip come many a second; the file is for people. */
+const WRITE_INTERVAL_MS = 1_000;
+
+/** onError: told when the file cannot be written; the peer itself goes on. */
+export function createStatusWriter(options: {
+  readonly dataDirectory: string;
+  readonly network: string;
+  readonly rounds: number;
+  readonly onError: (error: unknown) => void;
+}): StatusWriter {
+  const { dataDirectory, network, rounds, onError } = options;
+  const path = join(dataDirectory, STATUS_FILE);
+  let view = UNSEEN_PEER;
+  let timer: NodeJS.Timeout | undefined;
+  let writing = Promise.resolve();
+  const write = (ended: boolean): Promise<void> => {
+    clearTimeout(timer);
+    timer = undefined;
+    // One after the other, so that an older state never replaces a newer one.
+    writing = writing
+      .then(() => {
+        const updatedAt = new Date().toISOString();
+        const status: PeerStatus = {
+          schema: "weft-status/1",
+          network,
+          rounds,
+          process: process.pid,
+          ended,
+          updatedAt,
+          view,
+        };
+        return writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(status)}\n`));
+      })
+      .catch(onError);
+    return writing;
+  };
+  return {
+    note: (event) => {
+      view = foldPeerEvent(view, event);
+      if (event.type === "started" || event.type === "round" || event.type === "finished") void write(false);
+      else timer ??= setTimeout(() => void write(false), WRITE_INTERVAL_MS);
+    },
+    view: () => view,
+    end: () => write(true),
+  };
+}
+
+/** The status in a data directory.  Throws: NodeError DATA_DIRECTORY when there is none or it is not readable. */
+export async function readStatus(dataDirectory: string): Promise<PeerStatus> {
+  const path = join(dataDirectory, STATUS_FILE);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const text =
+      code === "ENOENT"
+        ? `no peer has run in ${dataDirectory} yet; start one with weft run, or name another --data-dir`
+        : `cannot read ${path} (${code}); name another --data-dir`;
+    throw new NodeError("DATA_DIRECTORY", text, { path }, { cause });
+  }
+  try {
+    const status = JSON.parse(text) as PeerStatus;
+    if (status.schema === "weft-status/1") return status;
+  } catch (cause) {
+    throw new NodeError("DATA_DIRECTORY", `${path} is damaged; weft run writes it anew`, { path }, { cause });
+  }
+  throw new NodeError("DATA_DIRECTORY", `${path} was written by another version of weft; run that one`, { path });
+}
+
+/** Whether the process that wrote a status still runs. */
+export function isRunning({ ended, process: id }: PeerStatus): boolean {
+  if (ended) return false;
+  try {
+    process.kill(id, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it is there and belongs to another user.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

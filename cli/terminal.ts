@@ -1,0 +1,19 @@
+/** What a command has of the world around it; tests bring their own. */
+export interface Terminal {
+  /** Data, on standard output. */
+  out(text: string): void;
+  /** Talk, on standard error. */
+  err(text: string): void;
+  /** Whether standard error is a terminal on which lines can be drawn over. */
+  readonly errIsTerminal: boolean;
+  /** Width of the terminal in characters. */
+  columns(): number;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Aborted by the first Ctrl-C (or SIGTERM), or when nobody reads standard output any more. */
+  readonly signal: AbortSignal;
+}
+
+/** A command is done; the number is the exit code. */
+export const EXIT_OK = 0;
+/** An expected failure: one line has said what to do. */
+export const EXIT_REFUSED = 2;
