@@ -1,0 +1,78 @@
+/** The driver on the real exchange: signatures, verdicts, gossip, heads and blobs, over a transport in memory. */
+import { expect, test } from "vitest";
+import { createSigner } from "../../protocol/envelope.ts";
+import { createExchange } from "../exchange/exchange.ts";
+import type { Store } from "../interface/store.ts";
+import { createMemoryStore } from "../system/memory-store.ts";
+import { createMemoryHub, type MemoryHub } from "../system/memory-transport.ts";
+import { createVirtualClock, type VirtualClock } from "../system/virtual-clock.ts";
+import { createRoundDriver } from "./driver.ts";
+import {
+  createMemoryCheckpoints,
+  createQuadraticTrainer,
+  type MemoryCheckpoints,
+  SILENT,
+  testManifest,
+  throughTime,
+} from "./twins.suite.ts";
+
+const manifest = testManifest({ count: 5 });
+
+/** store, checkpoints: what an earlier life of this peer left. */
+async function start(
+  { clock, hub }: { clock: VirtualClock; hub: MemoryHub },
+  { number, store, checkpoints }: { number: number; store: Store; checkpoints: MemoryCheckpoints },
+) {
+  const signer = createSigner(new Uint8Array(32).fill(number));
+  const limits = { streamsPerProtocolMax: 8, gossipBytesMax: 1 << 16 };
+  const transport = hub.create({ logger: SILENT }, { peer: signer.peer, ...limits });
+  const exchange = createExchange({ transport, store, clock, logger: SILENT, signer }, { manifest });
+  await exchange.start();
+  const trainer = createQuadraticTrainer({ clock }, { target: number, seed: number });
+  const options = { manifest, peer: signer.peer, sampleCount: 10, compareAlone: false };
+  const dependencies = { trainer, exchange, checkpoints, clock, logger: SILENT, emit: () => undefined };
+  const driver = await createRoundDriver(dependencies, options);
+  return { transport, exchange, driver, signer };
+}
+
+const fresh = (number: number) => ({ number, store: createMemoryStore(), checkpoints: createMemoryCheckpoints() });
+
+test("three peers do all rounds; one of them is killed, comes back with its key, store and checkpoint, and finishes", async () => {
+  const world = { clock: createVirtualClock(1_000_000), hub: createMemoryHub() };
+  const { clock } = world;
+  const kept = fresh(3);
+  const [a, b, c] = [await start(world, fresh(1)), await start(world, fresh(2)), await start(world, kept)];
+  const dial = (from: typeof a, to: typeof a) =>
+    from.transport.dial(to.transport.addresses()[0]!, new AbortController().signal);
+  await dial(b, a);
+  await dial(c, a);
+  await dial(c, b);
+
+  const running = Promise.all([a.driver.run(), b.driver.run()]);
+  const first = c.driver.run();
+  const reached = async (): Promise<void> => {
+    while (c.driver.status().round < 2) await new Promise((resolve) => setImmediate(resolve));
+  };
+  await throughTime(clock, reached());
+  // As after SIGKILL: nothing of it runs any more, and what is durable is what the last checkpoint says.
+  const left = kept.checkpoints.saved.at(-1);
+  await c.exchange.stop();
+  const stopped = c.driver.stop();
+  const again = await start(world, { ...kept, checkpoints: createMemoryCheckpoints(left) });
+  expect(again.driver.position).toEqual({ round: 2, resumed: true });
+  await dial(again, a);
+  await dial(again, b);
+  const [[reportA, reportB], reportC] = await throughTime(clock, Promise.all([running, again.driver.run()]));
+  await throughTime(clock, Promise.all([first, stopped]));
+
+  for (const report of [reportA!, reportB!]) {
+    expect(report.rounds.map(({ round }) => round)).toEqual([0, 1, 2, 3, 4]);
+    expect(report.updates.rejected).toBe(0);
+    expect(report.rounds.every(({ neighbours }) => neighbours === 2)).toBe(true);
+  }
+  expect(reportC!.rounds.at(-1)!.round).toBe(4);
+  expect(reportC!.rounds.at(-1)!.neighbours).toBe(2);
+  expect(again.exchange.publishedRound()).toBe(4);
+  const ending = Promise.all([a, b, again].map(({ exchange }) => exchange.stop()));
+  await throughTime(clock, ending);
+});
