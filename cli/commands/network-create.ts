@@ -3,10 +3,10 @@ import { resolve } from "node:path";
 import { createNetwork } from "../../node/create-network.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import { jsonText } from "../json.ts";
+import { modelDirectory } from "../model-directory.ts";
 import { NETWORK_FILE, writeNetwork } from "../network-file.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../network-options.ts";
 import { EXIT_OK, type Terminal } from "../terminal.ts";
-import { embeddedOr } from "./run.ts";
 
 export type NetworkCreateOptions = NetworkOptions & {
   readonly name?: string;
@@ -20,7 +20,7 @@ export async function run(options: NetworkCreateOptions, terminal: Terminal): Pr
   const file = resolve(options.out ?? NETWORK_FILE);
   const manifest = createNetwork({
     name: options.name ?? "weft",
-    modelDirectory: embeddedOr(options.model),
+    modelDirectory: modelDirectory(options.model),
     ...networkSettings(options, NETWORK_DEFAULTS),
     bootstrap: options.bootstrap ?? [],
   });

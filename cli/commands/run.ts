@@ -4,7 +4,6 @@ import { resolve } from "node:path";
 import { type LoadedExamples, loadExamples } from "../../node/data-source.ts";
 import type { PeerEvent, PeerReport } from "../../node/interface/peer-event.ts";
 import { runPeer } from "../../node/peer.ts";
-import { embeddedModelDirectory } from "../../node/system/embedded-model.ts";
 import type { LogLevel } from "../../node/system/log.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { formatEventLine } from "../../testnet/event-line.ts";
@@ -12,6 +11,7 @@ import { progressLine } from "../../testnet/live-view.ts";
 import { formatLoss, formatShare, textTable } from "../../testnet/text-table.ts";
 import { dataDirectory } from "../data-directory.ts";
 import { jsonText } from "../json.ts";
+import { modelDirectory } from "../model-directory.ts";
 import { joinNetwork } from "../network-file.ts";
 import type { Part } from "../option-value.ts";
 import { createStatusWriter } from "../status-file.ts";
@@ -39,8 +39,8 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
   const manifest = await joinNetwork(options.network, folder);
-  const modelDirectory = embeddedOr(options.model);
-  const { sets: examples, cut } = await peerExamples(options, manifest, modelDirectory);
+  const model = modelDirectory(options.model);
+  const { sets: examples, cut } = await peerExamples(options, manifest, model);
   if (cut.records > 0) {
     const tokens = cut.promptTokens + cut.responseTokens;
     terminal.err(
@@ -66,7 +66,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
   const peer = await runPeer({
     dataDirectory: folder,
     manifest,
-    modelDirectory,
+    modelDirectory: model,
     examples,
     listen: listenAddresses(options),
     bootstrap: [...(options.bootstrap ?? []), ...manifest.bootstrap],
@@ -96,22 +96,17 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
 function peerExamples(
   { data, split, part }: RunOptions,
   manifest: NetworkManifest,
-  modelDirectory: string,
+  model: string,
 ): Promise<LoadedExamples> {
   return loadExamples({
     ...(data !== undefined && { file: resolve(data) }),
     ...(split !== undefined && { split }),
     ...(part !== undefined && { part }),
     seed: manifest.seed,
-    modelDirectory,
+    modelDirectory: model,
     maxTokens: manifest.training.maxTokens,
     batchSize: manifest.training.batchSize,
   });
-}
-
-/** The model directory of a flag, else the model that the package brings. */
-export function embeddedOr(model: string | undefined): string {
-  return model === undefined ? embeddedModelDirectory() : resolve(model);
 }
 
 function listenAddresses({ listen = [], port }: RunOptions): string[] {

@@ -16,10 +16,10 @@ import { runTestnet } from "../../testnet/run-testnet.ts";
 import { summaryLines, verdictSentences } from "../../testnet/summary.ts";
 import { parseAdapter } from "../adapter-argument.ts";
 import { jsonText } from "../json.ts";
+import { modelDirectory } from "../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../network-options.ts";
 import { packageFolder } from "../package-folder.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../terminal.ts";
-import { embeddedOr } from "./run.ts";
 
 export type TestnetCommandOptions = NetworkOptions & {
   readonly peers?: number;
@@ -94,8 +94,12 @@ function createTestnetManifest(options: TestnetCommandOptions): NetworkManifest 
     training: { ...NETWORK_DEFAULTS.training, ...training },
     rounds: { ...NETWORK_DEFAULTS.rounds, ...rounds },
   };
-  const modelDirectory = embeddedOr(options.model);
-  return createNetwork({ name: "testnet", modelDirectory, ...networkSettings(options, defaults), bootstrap: [] });
+  return createNetwork({
+    name: "testnet",
+    modelDirectory: modelDirectory(options.model),
+    ...networkSettings(options, defaults),
+    bootstrap: [],
+  });
 }
 
 function liveView(terminal: Terminal, manifest: NetworkManifest, peers: number): LiveView {
