@@ -281,7 +281,7 @@ describe("a restart", () => {
     const before = await createTestPeer(net, { seed: 1, store });
     // The crash: the store has the update, nobody heard of it.
     before.transport.publish = () => Promise.reject(new Error("killed"));
-    await expect(publish(before, 1, 0)).rejects.toThrow("killed");
+    await publish(before, 1, 0);
     await before.exchange.stop();
 
     const after = await up(net, { seed: 1, store });

@@ -3,13 +3,13 @@ import { afterEach, describe, expect, it } from "vitest";
 import { createSigner, type Signer } from "../../protocol/envelope.ts";
 import { MANIFEST_DEFAULTS, type NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { Clock } from "../interface/clock.ts";
+import type { UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
 import type { PeerIdText, Transport } from "../interface/transport.ts";
 import { createMemoryStore } from "../system/memory-store.ts";
 import { until } from "../system/transport.suite.ts";
 import { createExchange, type Exchange, type ExchangeOptions } from "./exchange.ts";
-import type { UpdateEvent } from "./intake.ts";
 
 /** P of the test network. */
 export const P = 10;
@@ -38,7 +38,7 @@ export interface TestPeer {
   readonly store: Store;
   readonly signer: Signer;
   readonly id: PeerIdText;
-  readonly updates: UpdateEvent[];
+  readonly updates: UpdateNotice[];
   /** Texts at info and above, with their reason where they have one. */
   readonly said: string[];
 }

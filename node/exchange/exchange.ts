@@ -10,7 +10,9 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { announcementTopic } from "../../protocol/topic.ts";
 import type { Clock } from "../interface/clock.ts";
+import type { UpdateExchange, UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
+import type { UpdateCounts } from "../interface/peer-event.ts";
 import type { Store } from "../interface/store.ts";
 import type { PeerIdText, Transport } from "../interface/transport.ts";
 import { createBackground } from "./background.ts";
@@ -19,9 +21,9 @@ import { EXCHANGE_DEFAULTS, type ExchangeLimits } from "./exchange-limits.ts";
 import { createHandshake } from "./handshake.ts";
 import { createHeadExchange } from "./head-exchange.ts";
 import { createInbox } from "./inbox.ts";
-import { createIntake, type UpdateEvent } from "./intake.ts";
+import { createIntake } from "./intake.ts";
 import { createKnownHeads } from "./known-heads.ts";
-import { createOwnChain, type OwnUpdate } from "./own-chain.ts";
+import { createOwnChain } from "./own-chain.ts";
 import { createPeerScoring } from "./peer-scoring.ts";
 
 export interface ExchangeDependencies {
@@ -40,48 +42,20 @@ export interface ExchangeOptions extends Partial<ExchangeLimits> {
   readonly isMember?: (peer: PeerId) => boolean;
 }
 
-/** The newest update of one neighbour. */
-export interface ReceivedUpdate {
-  readonly peer: PeerIdText;
-  readonly round: number;
-  /** f32[P]. */
-  readonly theta: Float32Array;
-  readonly sampleCount: number;
-}
-
-export interface ExchangeCounts {
-  /** Updates that reached the inbox. */
-  readonly accepted: number;
-  readonly ignored: number;
-  readonly rejected: number;
-  /** How often each verdict code was given. */
-  readonly codes: Readonly<Record<string, number>>;
-}
-
-export interface Exchange {
+/** The exchange as the round driver sees it, and what the composition root needs besides. */
+export interface Exchange extends UpdateExchange {
   /** Load the own chain and the inbox, then start the transport; idempotent.  Throws: NodeError STORE_FAILED, PORT_IN_USE, … */
   start(): Promise<void>;
   /** End everything under way and stop the transport; idempotent. */
   stop(): Promise<void>;
-  /** Sign, store and announce the update of a round; a round that was published before is announced again as it was. */
-  publish(own: OwnUpdate): Promise<void>;
-  /** Exchange heads with every neighbour once more; failures of single neighbours are only logged. */
-  announceAgain(): Promise<void>;
-  /** The round this peer is in. While it is catching up, updates of any later round are welcome. */
-  setRound(round: number, options?: { readonly catchingUp: boolean }): void;
-  /** Newest accepted updates, one for each author, in the order of peer ids; never this peer's own. */
-  latest(): readonly ReceivedUpdate[];
-  /** The last round that this peer published; undefined before the first. */
-  publishedRound(): number | undefined;
-  /** Neighbours past their handshake, in the order of their ids. */
-  admitted(): readonly PeerIdText[];
   /** Whether a peer is refused for a while; for the transport's gate. */
   refuses(peer: PeerIdText): boolean;
-  bytes(): { readonly sent: number; readonly received: number };
-  counts(): ExchangeCounts;
-  onUpdate(listener: (event: UpdateEvent) => void): void;
-  onAdmitted(listener: (peer: PeerIdText) => void): void;
-  onLeft(listener: (peer: PeerIdText) => void): void;
+  /** The last round that this peer published; undefined before the first. */
+  publishedRound(): number | undefined;
+  counts(): UpdateCounts & {
+    /** How often each verdict code was given. */
+    readonly codes: Readonly<Record<string, number>>;
+  };
 }
 
 export function createExchange(dependencies: ExchangeDependencies, options: ExchangeOptions): Exchange {
@@ -109,7 +83,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
   const heads = createKnownHeads({ authorsMax: limits.authorsMax });
   const counts = { accept: 0, ignore: 0, reject: 0 };
   const codes: Record<string, number> = {};
-  const updates = listeners<UpdateEvent>(logger);
+  const updates = listeners<UpdateNotice>(logger);
   const admissions = listeners<PeerIdText>(logger);
   const departures = listeners<PeerIdText>(logger);
 
@@ -216,8 +190,16 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     stop: () => (stopped ??= stop()),
     async publish(own) {
       const stored = await ownChain.append(own);
-      if (stored !== undefined) await transport.publish(topic, stored.announcement);
-      else logger.info("this round was published before", { round: own.round });
+      if (stored === undefined) {
+        logger.info("this round was published before", { round: own.round });
+        return;
+      }
+      try {
+        await transport.publish(topic, stored.announcement);
+      } catch (error) {
+        // It is in the store: every exchange of heads tells of it from now on.
+        logger.warn("an announcement was not gossiped", { round: own.round, error });
+      }
     },
     async announceAgain() {
       await Promise.all(handshake.admitted().map(exchangeHeads));

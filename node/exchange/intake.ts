@@ -6,9 +6,10 @@ import { type Announcement, readAnnouncement } from "../../protocol/announcement
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { JudgeContext, JudgeState } from "../../protocol/judge-context.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { judgeAnnouncement, judgeUpdate, type Verdict, type VerdictKind, verdictOf } from "../../protocol/verdict.ts";
+import { judgeAnnouncement, judgeUpdate, type Verdict, verdictOf } from "../../protocol/verdict.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
+import type { UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { GossipVerdict, PeerIdText, Transport } from "../interface/transport.ts";
 import type { Background } from "./background.ts";
@@ -17,17 +18,6 @@ import { createFetchQueue } from "./fetch-queue.ts";
 import type { Inbox } from "./inbox.ts";
 import type { KnownHeads } from "./known-heads.ts";
 import type { OwnChain } from "./own-chain.ts";
-
-/** What became of one update, or of one message that claimed to be about one. */
-export interface UpdateEvent {
-  /** The author; where nobody's signature vouches for one, the neighbour that sent the message. */
-  readonly from: PeerIdText;
-  /** Absent when the message did not decode. */
-  readonly round: number | undefined;
-  readonly verdict: VerdictKind;
-  /** A code of protocol/verdict.ts, or INBOX_FULL. */
-  readonly code: string;
-}
 
 export interface IntakeDependencies {
   readonly transport: Transport;
@@ -42,7 +32,8 @@ export interface IntakeDependencies {
   readonly isAdmitted: (peer: PeerIdText) => boolean;
   readonly refuses: (peer: PeerIdText) => boolean;
   readonly blame: (peer: PeerIdText) => void;
-  readonly onUpdate: (event: UpdateEvent) => void;
+  /** Its code is one of protocol/verdict.ts, or INBOX_FULL. */
+  readonly onUpdate: (notice: UpdateNotice) => void;
 }
 
 export interface IntakeOptions {
