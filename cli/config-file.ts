@@ -1,15 +1,13 @@
 /** config.json in a data directory: flags of `weft run` by their long names, for those that the command line leaves out. */
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
+import { dataDirectoryLayout } from "../node/config.ts";
 import { NodeError } from "../node/errors.ts";
 import { writeFileAtomic } from "../node/system/atomic-file.ts";
 import { closestName } from "../protocol/closest-name.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
 import { dataDirectory } from "./data-directory.ts";
 import type { Terminal } from "./terminal.ts";
-
-export const CONFIG_FILE = "config.json";
 
 /** Larger than any file of flags. */
 const CONFIG_CHARACTERS_MAX = 1_000_000;
@@ -28,7 +26,7 @@ export function configurableOptions(row: CommandRow): OptionRow[] {
  */
 export async function applyConfigFile(command: Command, row: CommandRow, terminal: Terminal): Promise<void> {
   const folder = dataDirectory(command.getOptionValue("dataDir") as string | undefined, terminal.environment);
-  const path = join(folder, CONFIG_FILE);
+  const path = dataDirectoryLayout(folder).config;
   const options = configurableOptions(row);
   for (const [key, value] of Object.entries(await readConfig(path))) {
     const option = options.find((candidate) => longName(candidate) === key);
@@ -44,7 +42,7 @@ export async function applyConfigFile(command: Command, row: CommandRow, termina
 
 /** Keep flags for later runs; those of value undefined are left out. Returns the file's path. */
 export async function writeConfig(folder: string, values: Readonly<Record<string, unknown>>): Promise<string> {
-  const path = join(folder, CONFIG_FILE);
+  const path = dataDirectoryLayout(folder).config;
   await writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(values, null, 2)}\n`));
   return path;
 }

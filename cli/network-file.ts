@@ -1,12 +1,11 @@
 /** A network's manifest as a file, and the copy that a peer keeps in its data directory. */
 import { readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
+import { dataDirectoryLayout } from "../node/config.ts";
 import { NodeError } from "../node/errors.ts";
 import { ensureFolder, writeFileAtomic } from "../node/system/atomic-file.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { manifestDifference, type NetworkManifest, parseManifest } from "../protocol/network-manifest.ts";
-
-export const NETWORK_FILE = "network.json";
 
 /** The manifest in a file.  Throws: NodeError MANIFEST_INVALID, naming the file and what is wrong with it. */
 export async function readNetwork(file: string): Promise<NetworkManifest> {
@@ -26,7 +25,7 @@ export async function writeNetwork(file: string, manifest: NetworkManifest): Pro
  * Throws: NodeError MANIFEST_INVALID (there is none, or it is wrong), MANIFEST_MISMATCH (the directory belongs to another).
  */
 export async function joinNetwork(file: string | undefined, dataDirectory: string): Promise<NetworkManifest> {
-  const copy = join(dataDirectory, NETWORK_FILE);
+  const copy = dataDirectoryLayout(dataDirectory).network;
   const kept = await readNetworkIfThere(copy);
   if (file === undefined) {
     if (kept) return kept;

@@ -1,12 +1,10 @@
 /** status.json in a data directory: where the peer is, written by `weft run`, read by `weft status`. */
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dataDirectoryLayout } from "../node/config.ts";
 import { NodeError } from "../node/errors.ts";
 import type { PeerEvent } from "../node/interface/peer-event.ts";
 import { writeFileAtomic } from "../node/system/atomic-file.ts";
 import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "../testnet/peer-view.ts";
-
-export const STATUS_FILE = "status.json";
 
 export interface PeerStatus {
   readonly schema: "weft-status/1";
@@ -42,7 +40,7 @@ export function createStatusWriter(options: {
   readonly onError: (error: unknown) => void;
 }): StatusWriter {
   const { dataDirectory, network, rounds, onError } = options;
-  const path = join(dataDirectory, STATUS_FILE);
+  const path = dataDirectoryLayout(dataDirectory).status;
   let view = UNSEEN_PEER;
   let timer: NodeJS.Timeout | undefined;
   let writing = Promise.resolve();
@@ -80,7 +78,7 @@ export function createStatusWriter(options: {
 
 /** The status in a data directory.  Throws: NodeError DATA_DIRECTORY when there is none or it is not readable. */
 export async function readStatus(dataDirectory: string): Promise<PeerStatus> {
-  const path = join(dataDirectory, STATUS_FILE);
+  const path = dataDirectoryLayout(dataDirectory).status;
   let text: string;
   try {
     text = await readFile(path, "utf8");

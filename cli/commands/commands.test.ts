@@ -46,7 +46,7 @@ describe("weft init", () => {
       created: false,
       dataDirectory: join(folder, "peer"),
     });
-    expect((await stat(join(folder, "peer", "identity.key"))).mode & 0o777).toBe(0o600);
+    expect((await stat(join(folder, "peer", "key"))).mode & 0o777).toBe(0o600);
   });
 
   it("keeps the flags of later runs, and the network", async () => {
@@ -77,10 +77,10 @@ describe("weft init", () => {
 
   it("refuses a key that others may read", async () => {
     await weft("init");
-    await chmod(join(folder, "peer", "identity.key"), 0o644);
+    await chmod(join(folder, "peer", "key"), 0o644);
     const { code, err } = await weft("init");
     expect(code).toBe(2);
-    expect(err).toMatch(/^weft: .*identity\.key may be read by others \(mode 644\); run: chmod 600 .*\n$/);
+    expect(err).toMatch(/^weft: .*key may be read by others \(mode 644\); run: chmod 600 .*\n$/);
   });
 });
 

@@ -1,6 +1,7 @@
 /** `weft init`: the identity of a peer, and the flags that its runs follow. */
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { ed25519 } from "@noble/curves/ed25519.js";
+import { dataDirectoryLayout } from "../../node/config.ts";
 import { readOrCreateKey } from "../../node/system/key-file.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import { peerIdFromPublicKey } from "../../protocol/peer-id.ts";
@@ -11,8 +12,6 @@ import { joinNetwork } from "../network-file.ts";
 import { EXIT_OK, type Terminal } from "../terminal.ts";
 import type { RunOptions } from "./run.ts";
 
-export const KEY_FILE = "identity.key";
-
 export type InitOptions = Pick<
   RunOptions,
   "dataDir" | "network" | "model" | "data" | "split" | "part" | "listen" | "port" | "bootstrap" | "threads" | "json"
@@ -20,7 +19,7 @@ export type InitOptions = Pick<
 
 export async function run(options: InitOptions, terminal: Terminal): Promise<number> {
   const folder = dataDirectory(options.dataDir, terminal.environment);
-  const { seed, created } = await readOrCreateKey(join(folder, KEY_FILE));
+  const { seed, created } = await readOrCreateKey(dataDirectoryLayout(folder).key);
   const peer = peerIdFromPublicKey(ed25519.getPublicKey(seed));
   const network = options.network === undefined ? undefined : networkId(await joinNetwork(options.network, folder));
   const config = configOf(options);

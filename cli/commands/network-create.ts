@@ -4,7 +4,7 @@ import { createNetwork } from "../../node/create-network.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
-import { NETWORK_FILE, writeNetwork } from "../network-file.ts";
+import { writeNetwork } from "../network-file.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../network-options.ts";
 import { EXIT_OK, type Terminal } from "../terminal.ts";
 
@@ -17,7 +17,7 @@ export type NetworkCreateOptions = NetworkOptions & {
 };
 
 export async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<number> {
-  const file = resolve(options.out ?? NETWORK_FILE);
+  const file = resolve(options.out ?? "network.json");
   const manifest = createNetwork({
     name: options.name ?? "weft",
     modelDirectory: modelDirectory(options.model),
