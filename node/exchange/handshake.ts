@@ -58,6 +58,8 @@ interface Acquaintance {
   greeted: boolean;
   answered: boolean;
   admitted: boolean;
+  /** Whether onAdmitted was told. */
+  told: boolean;
   refused: boolean;
   /** Cancels the hang-up on a refused peer that does not finish its own half. */
   cancel: () => void;
@@ -78,7 +80,7 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
   const meet = (peer: PeerIdText): Acquaintance => {
     const known = acquaintances.get(peer);
     if (known !== undefined) return known;
-    const fresh = { greeted: false, answered: false, admitted: false, refused: false, cancel: () => {} };
+    const fresh = { greeted: false, answered: false, admitted: false, told: false, refused: false, cancel: () => {} };
     if (transport.connected().includes(peer)) acquaintances.set(peer, fresh);
     return fresh;
   };
@@ -87,16 +89,18 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
     if (acquaintance.admitted || acquaintance.refused || !isPresent(peer, acquaintance)) return;
     acquaintance.admitted = true;
     logger.debug("peer admitted", { peer });
+  };
+  const tell = (peer: PeerIdText, acquaintance: Acquaintance): void => {
+    if (acquaintance.told || !acquaintance.admitted || !isPresent(peer, acquaintance)) return;
+    acquaintance.told = true;
     options.onAdmitted(peer);
   };
   const refuse = (peer: PeerIdText, acquaintance: Acquaintance, reason: string): void => {
     if (acquaintance.refused || !isPresent(peer, acquaintance)) return;
     acquaintance.refused = true;
     acquaintance.cancel = clock.after(timeoutMs, () => hangUp(peer));
-    if (acquaintance.admitted) {
-      acquaintance.admitted = false;
-      options.onLeft(peer);
-    }
+    acquaintance.admitted = false;
+    if (acquaintance.told) options.onLeft(peer);
     logger.warn("peer refused", { peer, reason });
   };
   /** Both sides hang up once they have asked and answered: by then both know the reason. */
@@ -116,6 +120,7 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
       if (reason === undefined) admit(peer, acquaintance);
       else refuse(peer, acquaintance, reason);
       acquaintance.greeted = true;
+      tell(peer, acquaintance);
       partIfDone(peer, acquaintance);
     } catch (error) {
       if (acquaintance.refused || !isPresent(peer, acquaintance)) return;
@@ -137,6 +142,8 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
     else refuse(peer, acquaintance, code === "NETWORK" ? explainDifference(difference) : REFUSALS[code]);
     await pipe([encodeFrame(reply)], cut, stream.sink);
     acquaintance.answered = true;
+    // After it has left: what this side asks for now finds the other side admitting it.
+    tell(peer, acquaintance);
     partIfDone(peer, acquaintance);
   };
 
@@ -160,7 +167,7 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
         const acquaintance = acquaintances.get(peer);
         acquaintances.delete(peer);
         acquaintance?.cancel();
-        if (acquaintance?.admitted === true) options.onLeft(peer);
+        if (acquaintance?.admitted === true && acquaintance.told) options.onLeft(peer);
       });
       await transport.handle(HANDSHAKE_PROTOCOL, async (stream, from) => {
         const call = { stream, timeoutMs, protocol: HANDSHAKE_PROTOCOL };
