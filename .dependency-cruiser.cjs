@@ -41,7 +41,7 @@ module.exports = {
       severity: "error",
       from: { path: "^node/", pathNot: [room("system"), tests, "^node/pretrain\\.ts$"] },
       to: {
-        path: "^(libp2p|@libp2p/|@chainsafe/|onnxruntime-node|classic-level|proper-lockfile|pino)|node_modules/(libp2p|@libp2p|@chainsafe|onnxruntime-node|classic-level|proper-lockfile|pino)/",
+        path: "^(libp2p|@libp2p/|@chainsafe/|onnxruntime-node|classic-level|pino)|node_modules/(libp2p|@libp2p|@chainsafe|onnxruntime-node|classic-level|pino)/",
       },
     },
     {
