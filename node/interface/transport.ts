@@ -46,6 +46,10 @@ export interface Transport {
   publish(topic: string, bytes: Uint8Array): Promise<void>;
   onConnect(listener: (peer: PeerIdText) => void): void;
   onDisconnect(listener: (peer: PeerIdText) => void): void;
+  /** Called when a connected peer has said where it can be dialled; at once when connections carry that. */
+  onIdentified(listener: (peer: PeerIdText) => void): void;
+  /** Multiaddrs, ending in `/p2p/<peer>`, at which a peer that is or was connected says it can be dialled. */
+  addressesOf(peer: PeerIdText): Promise<readonly string[]>;
   /** Bytes on the wire since start, all connections and all protocols together. */
   bytes(): { readonly sent: number; readonly received: number };
 }

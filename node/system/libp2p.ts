@@ -233,6 +233,23 @@ class Libp2pTransport implements Transport {
     );
   }
 
+  onIdentified(listener: (peer: PeerIdText) => void): void {
+    this.#node.addEventListener("peer:identify", (event) =>
+      this.#contain("identify", () => listener(event.detail.peerId.toString())),
+    );
+  }
+
+  async addressesOf(peer: PeerIdText): Promise<readonly string[]> {
+    try {
+      const { addresses } = await this.#node.peerStore.get(peerIdFromString(peer));
+      return addresses.map((address) => `${address.multiaddr}/p2p/${peer}`);
+    } catch (error) {
+      // The peer store throws for a peer that it does not know.
+      if (error instanceof Error && error.name === "NotFoundError") return [];
+      throw error;
+    }
+  }
+
   bytes(): { readonly sent: number; readonly received: number } {
     return this.#wireBytes();
   }

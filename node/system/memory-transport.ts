@@ -178,6 +178,14 @@ class MemoryTransport implements Transport {
     this.#onDisconnect.push(listener);
   }
 
+  onIdentified(listener: (peer: PeerIdText) => void): void {
+    this.#onConnect.push(listener);
+  }
+
+  async addressesOf(peer: PeerIdText): Promise<readonly string[]> {
+    return this.#links.get(peer)?.addresses() ?? [];
+  }
+
   bytes(): { readonly sent: number; readonly received: number } {
     return { sent: this.#sent, received: this.#received };
   }

@@ -5,14 +5,7 @@
  */
 import { z } from "zod";
 import { NodeError } from "../../errors.ts";
-import {
-  add,
-  gather,
-  gemm,
-  mul,
-  reshape,
-  sigmoid,
-} from "../../onnx/operators.ts";
+import { add, gather, gemm, mul, reshape, sigmoid } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import type { LinearSite, ModelFamily, WeightShape } from "../base-model.ts";
 import { readConfig } from "../config.ts";

@@ -1,0 +1,167 @@
+/**
+ * One peer, put together: identity, store, network, training thread and rounds. Everything it needs comes in through
+ * the options, everything it has to say goes out as events, and all its files are in its data directory.
+ */
+
+import { createSigner } from "../protocol/envelope.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import type { NetworkManifest } from "../protocol/network-manifest.ts";
+import { createPrng } from "../protocol/prng.ts";
+import { dataDirectoryLayout } from "./config.ts";
+import { verifyModel } from "./create-network.ts";
+import { createDialer } from "./exchange/dialer.ts";
+import { createExchange, type Exchange } from "./exchange/exchange.ts";
+import type { PeerEvent, PeerReport } from "./interface/peer-event.ts";
+import type { ExampleSets } from "./interface/trainer.ts";
+import { createRoundDriver } from "./round/driver.ts";
+import { createCheckpointFiles } from "./system/checkpoint-file.ts";
+import { readOrCreateKey } from "./system/key-file.ts";
+import { createLibp2pTransport } from "./system/libp2p.ts";
+import { takeLock } from "./system/lock-file.ts";
+import { createLogger, type LogLevel } from "./system/log.ts";
+import { readModelFiles } from "./system/model-files.ts";
+import { openStore } from "./system/store.ts";
+import { createSystemClock } from "./system/system-clock.ts";
+import { startTrainerThread } from "./system/trainer-thread.ts";
+
+export interface PeerOptions {
+  readonly dataDirectory: string;
+  readonly manifest: NetworkManifest;
+  readonly modelDirectory: string;
+  readonly examples: ExampleSets;
+  /** Multiaddrs to listen on; empty for a peer that only dials. */
+  readonly listen: readonly string[];
+  /** Multiaddrs to dial first. */
+  readonly bootstrap: readonly string[];
+  /** Train alone for as many local steps afterwards, to compare. */
+  readonly compareAlone: boolean;
+  /** Threads of the training engine. */
+  readonly threads: number;
+  readonly logLevel: LogLevel;
+  /** Must not throw. */
+  readonly onEvent: (event: PeerEvent) => void;
+}
+
+export interface RunningPeer {
+  /** The report after the last round, undefined when stopped before; rejects when the peer cannot go on. */
+  readonly done: Promise<PeerReport | undefined>;
+  /** Finish the running steps, save, say goodbye; idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Connections beside those of admitted neighbours: strangers in their handshake. */
+const CONNECTIONS_MAX = 128;
+/** Head exchanges, handshakes and transfers that one neighbour may have open at a time. */
+const STREAMS_PER_PROTOCOL_MAX = 16;
+
+/** Ends what was started, last first; a failure does not keep the rest from ending. */
+class Shutdown {
+  readonly #steps: (() => Promise<void>)[] = [];
+
+  add(step: () => Promise<void>): void {
+    this.#steps.unshift(step);
+  }
+
+  async run(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const step of this.#steps.splice(0)) {
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+}
+
+/**
+ * Start a peer; resolves when it listens and its model is loaded.
+ * Throws: MODEL_MISMATCH, DATA_LOCKED, KEY_FILE, PORT_IN_USE, CHECKPOINT_CORRUPT and others, one line each; nothing
+ * is left running then.
+ */
+export async function runPeer(options: PeerOptions): Promise<RunningPeer> {
+  const shutdown = new Shutdown();
+  try {
+    return await start(options, shutdown);
+  } catch (error) {
+    await shutdown.run();
+    throw error;
+  }
+}
+
+async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningPeer> {
+  const { manifest, onEvent } = options;
+  verifyModel(manifest, readModelFiles(options.modelDirectory));
+  const layout = dataDirectoryLayout(options.dataDirectory);
+  const { seed } = await readOrCreateKey(layout.key);
+  const lock = await takeLock(layout.lock);
+  shutdown.add(() => lock.release());
+
+  const clock = createSystemClock();
+  const signer = createSigner(seed);
+  const logger = createLogger({ level: options.logLevel, fields: { peer: signer.peer } });
+  const store = await openStore(layout.store);
+  shutdown.add(() => store.close());
+  const trainer = await startTrainerThread({
+    modelDirectory: options.modelDirectory,
+    adapter: manifest.adapter,
+    training: manifest.training,
+    networkSeed: manifest.seed,
+    peerSeed: ownSeed(signer.peer),
+    data: options.examples,
+    threads: options.threads,
+  });
+  shutdown.add(() => trainer.close());
+
+  let exchange: Exchange | undefined;
+  const transport = await createLibp2pTransport(
+    { logger, admits: (peer) => exchange?.refuses(peer) !== true },
+    {
+      seed,
+      listen: options.listen,
+      connectionsMax: CONNECTIONS_MAX,
+      streamsPerProtocolMax: STREAMS_PER_PROTOCOL_MAX,
+      gossipBytesMax: LIMITS.announcementBytesMax,
+    },
+  );
+  exchange = createExchange({ transport, store, clock, logger, signer }, { manifest });
+  const tellNeighbours = (): void => onEvent({ type: "neighbours", connected: exchange?.admitted().length ?? 0 });
+  exchange.onAdmitted(tellNeighbours);
+  exchange.onLeft(tellNeighbours);
+  await exchange.start();
+  shutdown.add(async () => exchange?.stop());
+
+  const checkpoints = await createCheckpointFiles({ logger }, { folder: layout.checkpoints });
+  const driver = await createRoundDriver(
+    { trainer, exchange, checkpoints, clock, logger, emit: onEvent },
+    { manifest, peer: signer.peer, sampleCount: options.examples.train.length, compareAlone: options.compareAlone },
+  );
+  shutdown.add(() => driver.stop());
+  const dialer = createDialer({ transport, store, clock, logger }, { bootstrap: options.bootstrap });
+  shutdown.add(() => dialer.stop());
+  const { train, validation, test } = options.examples;
+  onEvent({
+    type: "started",
+    peer: signer.peer,
+    addresses: transport.addresses(),
+    dataDirectory: layout.folder,
+    ...driver.position,
+    examples: { train: train.length, validation: validation.length, test: test.length },
+  });
+  await dialer.start();
+
+  let stopped: Promise<void> | undefined;
+  return {
+    done: driver.run(),
+    stop: () => {
+      stopped ??= shutdown.run();
+      return stopped;
+    },
+  };
+}
+
+/** A seed for what is this peer's own, such as its batch order; its id stands for it, the key is not touched. */
+function ownSeed(peer: string): number {
+  return createPrng(0).fork(peer).uint32();
+}

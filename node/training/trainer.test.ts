@@ -1,0 +1,152 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import { adapterSlots } from "../../protocol/adapter-spec.ts";
+
+import { loadExamples } from "../data-source.ts";
+import type { ExampleSets, Trainer, TrainerOptions } from "../interface/trainer.ts";
+
+import { embeddedModelDirectory } from "../system/embedded-model.ts";
+import { readModelFiles } from "../system/model-files.ts";
+import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { startTrainerThread } from "../system/trainer-thread.ts";
+import { createTrainer } from "./trainer.ts";
+
+const files = readModelFiles(embeddedModelDirectory());
+const runtime = createOnnxRuntime();
+const LOREFT: AdapterSettings = {
+  kind: "loreft",
+  rank: 2,
+  layers: "all",
+  positions: { first: 2, last: 2, tied: false },
+};
+const LORA: AdapterSettings = { kind: "lora", rank: 2, alpha: 4, targets: ["q_proj", "v_proj"], layers: [1, 3] };
+
+const { sets: data }: { sets: ExampleSets } = await loadExamples({
+  modelDirectory: files.directory,
+  part: { index: 0, count: 4 },
+  maxTokens: 64,
+  batchSize: 4,
+  seed: 4,
+});
+
+const options = (adapter: AdapterSettings, learningRate = 5e-3): TrainerOptions => ({
+  modelDirectory: files.directory,
+  adapter,
+  training: { optimizer: "adamw", learningRate, weightDecay: 0, gradientClip: 1, batchSize: 4, maxTokens: 64 },
+  networkSeed: 11,
+  peerSeed: 12,
+  data,
+  threads: 1,
+});
+
+const opened: Trainer[] = [];
+const open = async (o: TrainerOptions): Promise<Trainer> => {
+  const trainer = await createTrainer({ runtime, files }, o);
+  opened.push(trainer);
+  return trainer;
+};
+afterAll(() => Promise.all(opened.map((trainer) => trainer.close())));
+
+describe.each([["loreft", LOREFT] as const, ["lora", LORA] as const])("a trainer with %s", (_, adapter) => {
+  let trainer: Trainer;
+  beforeAll(async () => {
+    trainer = await open(options(adapter));
+  });
+
+  it("starts as a no-op on the base model and learns its data", async () => {
+    const base = await trainer.evaluate({ set: "train", adapter: "base" });
+    expect(await trainer.evaluate({ set: "train" })).toEqual(base);
+    await trainer.train({ steps: 40 });
+    const after = await trainer.evaluate({ set: "train" });
+    expect(after.loss).toBeLessThan(0.9 * base.loss);
+    expect(await trainer.evaluate({ set: "train", adapter: "base" })).toEqual(base);
+  });
+
+  it("goes on from a saved state with the same bits as without the interruption", async () => {
+    await trainer.reset();
+    await trainer.train({ steps: 3 });
+    const state = await trainer.state();
+    expect(state.step).toBe(3);
+    await trainer.train({ steps: 3 });
+    const straight = await trainer.adapter();
+    const other = await open(options(adapter));
+    await other.restore(state);
+    await other.train({ steps: 3 });
+    expect(await other.adapter()).toEqual(straight);
+  });
+
+  it("resets to the common start of the network", async () => {
+    const fresh = await open(options(adapter));
+    await trainer.reset();
+    expect(await trainer.state()).toEqual(await fresh.state());
+  });
+});
+
+describe("a trainer", () => {
+  it("keeps LoReFT rotations orthonormal through steps and when an adapter is set", async () => {
+    const trainer = await open(options(LOREFT));
+    await trainer.train({ steps: 5 });
+    const bent = (await trainer.adapter()).map((x, i) => x + 0.01 * Math.sin(i));
+    const trained = await trainer.adapter();
+    await trainer.setAdapter(bent);
+    for (const theta of [trained, await trainer.adapter()]) {
+      for (const { name, shape, offset } of adapterSlots(trainer.tensors)) {
+        if (!name.endsWith(".R")) continue;
+        const [rank, hidden] = shape as [number, number];
+        for (let i = 0; i < rank; i++) {
+          for (let j = 0; j <= i; j++) {
+            let dot = 0;
+            for (let k = 0; k < hidden; k++) dot += theta[offset + i * hidden + k]! * theta[offset + j * hidden + k]!;
+            expect(Math.abs(dot - (i === j ? 1 : 0)), `${name} rows ${i}, ${j}`).toBeLessThan(1e-5);
+          }
+        }
+      }
+    }
+  });
+
+  it("skips and counts steps that are not finite, changing nothing, and gives up at the limit", async () => {
+    const trainer = await open(options(LORA));
+    const broken = (await trainer.adapter()).fill(Number.NaN);
+    await trainer.setAdapter(broken);
+    const result = await trainer.train({ steps: 9 });
+    expect(result).toMatchObject({ stepsSkipped: 9, losses: [] });
+    expect((await trainer.state()).firstMoment.every((m) => m === 0)).toBe(true);
+    await expect(trainer.train({ steps: 1 })).rejects.toMatchObject({ code: "TRAINING_DIVERGED" });
+  });
+
+  it("refuses an adapter of another size, tokens outside the vocabulary, layers the model lacks", async () => {
+    const trainer = await open(options(LORA));
+    await expect(trainer.setAdapter(new Float32Array(3))).rejects.toMatchObject({ code: "ADAPTER_SHAPE" });
+    const bad = [{ tokens: [1, 1_000_000], promptLength: 1 }];
+    const { train, test } = data;
+    await expect(open({ ...options(LORA), data: { train, validation: bad, test } })).rejects.toMatchObject({
+      code: "MODEL_CONFIG",
+    });
+    await expect(open(options({ ...LORA, layers: [4] }))).rejects.toMatchObject({ code: "ADAPTER_SETTINGS" });
+    await expect(open(options({ ...LORA, targets: ["nope"] }))).rejects.toThrow(/it has q_proj, k_proj/);
+  });
+});
+
+describe("the training thread", () => {
+  it("answers as the trainer itself does, bit for bit, and reports every step", async () => {
+    const here = await open(options(LOREFT));
+    const there = await startTrainerThread(options(LOREFT));
+    try {
+      expect(there.tensors).toEqual(here.tensors);
+      const steps: number[] = [];
+      const result = await there.train({ steps: 4, onStep: (loss) => steps.push(loss) });
+      expect(steps).toEqual((await here.train({ steps: 4 })).losses);
+      expect(result.losses).toEqual(steps);
+      expect(await there.state()).toEqual(await here.state());
+      await expect(there.setAdapter(new Float32Array(1))).rejects.toMatchObject({ code: "ADAPTER_SHAPE" });
+    } finally {
+      await there.close();
+      await there.close();
+    }
+  });
+
+  it("passes on why it cannot start", async () => {
+    const start = startTrainerThread({ ...options(LORA), modelDirectory: "/nowhere" });
+    await expect(start).rejects.toMatchObject({ code: "MODEL_MISSING", message: expect.stringContaining("/nowhere") });
+  });
+});
