@@ -9,8 +9,8 @@ export function docsPage(): string {
 Written by \`npm run docs\` from \`cli/command-table.ts\`; do not edit.
 
 Data goes to standard output, talk to standard error. Exit code 0: done. 2: an expected failure, explained in one line
-that begins with \`weft:\`. 1: a bug, with its stack. 130: stopped at once by a second Ctrl-C; the first one stops
-cleanly. Flags of \`weft run\` may also stand in \`config.json\` in the data directory, by their long names; a flag on the
+that begins with \`weft:\`. 1: a bug, with its stack. 130: interrupted. The first Ctrl-C stops
+cleanly, the second at once. Flags of \`weft run\` may also stand in \`config.json\` in the data directory, by their long names; a flag on the
 command line goes before it.
 
 ${COMMANDS.map(commandSection).join("\n")}`;

@@ -1,9 +1,7 @@
 /** The process: its signals, its outputs and its exit code. The only place that ends it. */
 import { runCommandLine } from "./program.ts";
-import type { Terminal } from "./terminal.ts";
+import { EXIT_INTERRUPTED, type Terminal } from "./terminal.ts";
 
-/** 128 + SIGINT, as shells have it. */
-const EXIT_INTERRUPTED = 130;
 const EXIT_UNEXPECTED = 1;
 
 const interrupt = new AbortController();
@@ -19,6 +17,12 @@ for (const stream of [process.stdout, process.stderr]) {
     if (error.code !== "EPIPE") throw error;
     interrupt.abort();
   });
+}
+
+if (process.channel) {
+  // Started by another Node.js (cli/weft.js): end with it, but do not wait for it.
+  process.channel.unref();
+  process.on("disconnect", () => interrupt.abort());
 }
 
 const terminal: Terminal = {

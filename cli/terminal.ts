@@ -17,3 +17,5 @@ export interface Terminal {
 export const EXIT_OK = 0;
 /** An expected failure: one line has said what to do. */
 export const EXIT_REFUSED = 2;
+/** Stopped by the user before the end: 128 + SIGINT, as shells have it. */
+export const EXIT_INTERRUPTED = 130;

@@ -53,7 +53,8 @@ function bundledNode() {
 
 /** Run this same command with another Node.js and end as it ends. @param {string} binary */
 function runWith(binary) {
-  const child = spawn(binary, process.argv.slice(1), { stdio: "inherit" });
+  // The channel closes when this process dies, however it dies; cli/main stops then.
+  const child = spawn(binary, process.argv.slice(1), { stdio: ["inherit", "inherit", "inherit", "ipc"] });
   // A terminal sends Ctrl-C to both processes; what is sent to this one alone is passed on.
   const inTerminal = Boolean(process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY);
   process.on("SIGINT", () => inTerminal || child.kill("SIGINT"));

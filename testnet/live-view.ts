@@ -72,7 +72,7 @@ export function liveTable(peers: readonly TestnetPeer[], manifest: NetworkManife
     { heading: "doing", numeric: false },
     { heading: "round", numeric: true },
     { heading: "step", numeric: true },
-    { heading: "train loss", numeric: true },
+    { heading: "loss", numeric: true },
     { heading: "validation", numeric: true },
     { heading: "updates", numeric: true },
     { heading: "neighbours", numeric: true },

@@ -124,8 +124,10 @@ function startMember(index: number, bootstrap: readonly string[], options: Testn
   void process.ended.then((how) => {
     if (!stopping && !view.report) {
       exit = how;
+      // A first peer that does not even start ends the run; its words are in the error then.
+      const isStillborn = index === 0 && view.peer === undefined;
       view = { ...view, state: "stopped" };
-      observer?.onExit(peer());
+      if (!isStillborn) observer?.onExit(peer());
     }
     started.resolve();
     done.resolve();

@@ -6,29 +6,15 @@ import { formatBytes, formatLoss, formatSeconds, formatShare, shortPeerId, textT
 /** Lines of the final table and the sentences below it. */
 export function summaryLines(result: TestnetResult): string[] {
   const { peers, manifest } = result;
-  const columns = [
-    { heading: "peer", numeric: false },
-    { heading: "id", numeric: false },
-    { heading: "base", numeric: true },
-    { heading: "alone", numeric: true },
-    { heading: "swarm", numeric: true },
-    { heading: "base acc", numeric: true },
-    { heading: "alone acc", numeric: true },
-    { heading: "swarm acc", numeric: true },
-    { heading: "sent", numeric: true },
-    { heading: "received", numeric: true },
-    { heading: "train", numeric: true },
-    { heading: "network", numeric: true },
-    { heading: "aggregate", numeric: true },
-    { heading: "updates ok/ign/rej", numeric: true },
-  ];
   return [
     `network ${result.network}`,
     `${peers.length} peers, ${manifest.rounds.count} rounds of ${manifest.rounds.localSteps} local steps, ${formatSeconds(result.seconds)} in all`,
     "held-out loss (nats per response token) and accuracy (response tokens) of the base model, of training alone with",
     "the same number of local steps on the same data, and of training in the swarm:",
     "",
-    ...textTable(columns, peers.map(row)),
+    ...textTable(SCORE_COLUMNS, peers.map(scoreRow)),
+    "",
+    ...textTable(COST_COLUMNS, peers.map(costRow)),
     "",
     ...verdictSentences(result),
   ];
@@ -71,9 +57,14 @@ function accuracyPair({ name, view: { report } }: TestnetPeer): string {
   return `${name} (${formatShare(report!.swarm.accuracy)} against ${formatShare(report!.alone!.accuracy)})`;
 }
 
-function row({ name, view }: TestnetPeer): string[] {
+const SCORE_COLUMNS = [
+  { heading: "peer", numeric: false },
+  { heading: "id", numeric: false },
+  ...["base", "alone", "swarm", "base acc", "alone acc", "swarm acc"].map((heading) => ({ heading, numeric: true })),
+];
+
+function scoreRow({ name, view }: TestnetPeer): string[] {
   const { report } = view;
-  const { bytes, seconds, updates } = totalsOf(view);
   const accuracy = (score: Score | undefined): string => (score ? formatShare(score.accuracy) : "–");
   return [
     name,
@@ -84,11 +75,29 @@ function row({ name, view }: TestnetPeer): string[] {
     accuracy(report?.base),
     accuracy(report?.alone),
     accuracy(report?.swarm),
+  ];
+}
+
+const COST_COLUMNS = [
+  { heading: "peer", numeric: false },
+  ...["sent", "received", "train", "network", "aggregate", "accepted", "ignored", "rejected"].map((heading) => ({
+    heading,
+    numeric: true,
+  })),
+];
+
+/** Bytes, seconds by what they were spent on, and verdicts on the updates of others. */
+function costRow({ name, view }: TestnetPeer): string[] {
+  const { bytes, seconds, updates } = totalsOf(view);
+  return [
+    name,
     formatBytes(bytes.sent),
     formatBytes(bytes.received),
     formatSeconds(seconds.train),
     formatSeconds(seconds.network),
     formatSeconds(seconds.aggregate),
-    `${updates.accepted}/${updates.ignored}/${updates.rejected}`,
+    String(updates.accepted),
+    String(updates.ignored),
+    String(updates.rejected),
   ];
 }

@@ -19,7 +19,7 @@ import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../network-options.ts";
 import { packageFolder } from "../package-folder.ts";
-import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../terminal.ts";
+import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../terminal.ts";
 
 export type TestnetCommandOptions = NetworkOptions & {
   readonly peers?: number;
@@ -70,6 +70,7 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
   } else {
     terminal.out(`${summaryLines(result).join("\n")}\n`);
   }
+  if (result.interrupted) return EXIT_INTERRUPTED;
   const unfinished = result.peers.length < peers || result.peers.some(({ view: { report } }) => report === undefined);
   return unfinished ? EXIT_REFUSED : EXIT_OK;
 }
