@@ -137,6 +137,10 @@ export const COMMANDS: readonly CommandRow[] = [
       DATA_DIR,
       ...PEER_OPTIONS,
       { flags: "--compare-alone", text: "also train alone for as many steps on the same data, and report both" },
+      {
+        flags: "--hold",
+        text: "listen and connect, but begin the first round only when a line comes on standard input",
+      },
       { flags: "--serve", text: "after the last round stay, and serve updates to others until Ctrl-C" },
       { flags: "--events", text: "print every event as a line of JSON on standard output" },
       JSON_OUTPUT,

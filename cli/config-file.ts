@@ -13,7 +13,7 @@ import type { Terminal } from "./terminal.ts";
 const CONFIG_CHARACTERS_MAX = 1_000_000;
 
 /** Flags about where the file is and how one run talks; they cannot stand in it. */
-const NOT_KEPT = new Set(["data-dir", "json", "events"]);
+const NOT_KEPT = new Set(["data-dir", "json", "events", "hold"]);
 
 /** The flags of a command that config.json may hold. */
 export function configurableOptions(row: CommandRow): OptionRow[] {

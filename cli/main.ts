@@ -30,6 +30,10 @@ const terminal: Terminal = {
   err: (text) => void process.stderr.write(text),
   errIsTerminal: process.stderr.isTTY === true,
   columns: () => process.stderr.columns ?? 120,
+  nextLine: () =>
+    new Promise((resolve) => {
+      process.stdin.once("data", () => resolve()).once("end", () => resolve());
+    }),
   environment: process.env,
   signal: interrupt.signal,
 };

@@ -14,6 +14,7 @@ function recordingTerminal(environment: Record<string, string> = {}) {
     err: (chunk) => void (text.err += chunk),
     errIsTerminal: false,
     columns: () => 80,
+    nextLine: () => Promise.resolve(),
     environment,
     signal: new AbortController().signal,
   };

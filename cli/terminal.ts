@@ -8,6 +8,8 @@ export interface Terminal {
   readonly errIsTerminal: boolean;
   /** Width of the terminal in characters. */
   columns(): number;
+  /** Resolves when a line, or the end, has come on standard input. */
+  nextLine(): Promise<void>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Aborted by the first Ctrl-C (or SIGTERM), or when nobody reads standard output any more. */
   readonly signal: AbortSignal;

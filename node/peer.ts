@@ -33,6 +33,8 @@ export interface PeerOptions {
   readonly listen: readonly string[];
   /** Multiaddrs to dial first. */
   readonly bootstrap: readonly string[];
+  /** The first round waits for this; listening and connecting do not. */
+  readonly startWhen?: Promise<void>;
   /** Train alone for as many local steps afterwards, to compare. */
   readonly compareAlone: boolean;
   /** Threads of the training engine. */
@@ -153,7 +155,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
 
   let stopped: Promise<void> | undefined;
   return {
-    done: driver.run(),
+    done: (options.startWhen ?? Promise.resolve()).then(() => (stopped ? undefined : driver.run())),
     stop: () => {
       stopped ??= shutdown.run();
       return stopped;

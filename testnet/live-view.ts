@@ -1,7 +1,6 @@
 /** What a person sees while a testnet runs: a table drawn in place on a terminal, plain lines anywhere else. */
 import type { PeerEvent } from "../node/interface/peer-event.ts";
 import type { NetworkManifest } from "../protocol/network-manifest.ts";
-import type { PeerView } from "./peer-view.ts";
 import type { TestnetPeer } from "./result.ts";
 import type { TestnetObserver } from "./run-testnet.ts";
 import { exitSentence } from "./summary.ts";
@@ -56,7 +55,7 @@ export function lineView(options: LiveViewOptions): LiveView {
   const { write, manifest } = options;
   return {
     onEvent: (peer, event) => {
-      const text = progressLine(peer.view, event, manifest);
+      const text = progressLine(event, manifest);
       if (text !== undefined) write(`${peer.name}: ${text}\n`);
     },
     onExit: (peer) => write(`${[exitSentence(peer), ...(peer.exit?.lastLines ?? [])].join("\n  | ")}\n`),
@@ -81,7 +80,7 @@ export function liveTable(peers: readonly TestnetPeer[], manifest: NetworkManife
     name,
     view.peer ? shortPeerId(view.peer) : "",
     view.state,
-    `${Math.min(view.rounds.length, manifest.rounds.count)}/${manifest.rounds.count}`,
+    `${view.roundsDone}/${manifest.rounds.count}`,
     view.steps > 0 ? `${view.step}/${view.steps}` : "",
     formatLoss(view.loss),
     formatLoss(view.rounds.at(-1)?.validationLoss),
@@ -95,22 +94,24 @@ export function liveTable(peers: readonly TestnetPeer[], manifest: NetworkManife
   return [...textTable(columns, rows), ...troubles];
 }
 
-/** What an event means for a person following along, undefined for the many that are only numbers. view: after the event. */
-export function progressLine(view: PeerView, event: PeerEvent, manifest: NetworkManifest): string | undefined {
+/** What an event means for a person following along, undefined for the many that are only numbers. */
+export function progressLine(event: PeerEvent, manifest: NetworkManifest): string | undefined {
   switch (event.type) {
     case "started": {
       const { train, validation, test } = event.examples;
-      const from = event.resumed ? `goes on from round ${event.round}` : "starts";
+      const from = event.resumed ? `goes on in round ${event.round + 1}` : "starts";
       return `${from} as ${event.peer}, ${train} examples to train on, ${validation} to validate, ${test} to test`;
     }
     case "round": {
       const { summary } = event;
-      const done = `${view.rounds.length}/${manifest.rounds.count}`;
+      const done = `${summary.round + 1}/${manifest.rounds.count}`;
       const losses = `train loss ${formatLoss(summary.trainLoss)}, validation ${formatLoss(summary.validationLoss)}`;
       return `round ${done} in ${formatSeconds(summary.seconds.total)}, ${losses}, ${summary.neighbours} neighbours mixed in at lambda ${summary.lambda.toFixed(2)}`;
     }
     case "step":
-      return event.phase === "alone" && event.step === 1 ? "trains alone, for comparison" : undefined;
+      return event.phase === "alone" && event.round === 0 && event.step === 1
+        ? "trains alone, for comparison"
+        : undefined;
     case "paused":
       return `paused: ${event.reason}`;
     case "finished": {

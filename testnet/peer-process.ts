@@ -14,6 +14,8 @@ export interface PeerProcess {
   /** Process id; undefined when it could not be started. */
   readonly pid: number | undefined;
   readonly ended: Promise<PeerExit>;
+  /** Let a peer that was started with --hold begin its first round. */
+  begin(): void;
   /** Ask it to stop (SIGINT); what does not end within `graceMs` is killed. Resolves when it has ended. */
   stop(graceMs: number): Promise<PeerExit>;
   /** End it at once (SIGKILL), as a power cut would. */
@@ -41,7 +43,7 @@ const LINE_CHARACTERS_MAX = 2_000;
 export function startPeerProcess(options: PeerProcessOptions): PeerProcess {
   const { command, onEvent } = options;
   const child = spawn(process.execPath, [command, ...options.arguments], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
     detached: process.platform !== "win32",
     env: { ...process.env, ...options.environment },
   });
@@ -61,6 +63,9 @@ export function startPeerProcess(options: PeerProcessOptions): PeerProcess {
   );
   child.stderr.setEncoding("utf8").on("data", lineSplitter(keep));
 
+  // A process that has died takes no more lines; its end is told by "close".
+  child.stdin.on("error", () => undefined);
+
   const ended = new Promise<PeerExit>((resolve) => {
     child.on("error", (error) => {
       keep(error.message);
@@ -72,6 +77,7 @@ export function startPeerProcess(options: PeerProcessOptions): PeerProcess {
   return {
     pid: child.pid,
     ended,
+    begin: () => void child.stdin.end("\n"),
     kill: () => void child.kill("SIGKILL"),
     stop: async (graceMs) => {
       child.kill("SIGINT");

@@ -12,7 +12,10 @@ export interface PeerView {
   /** Whether it went on from a checkpoint. */
   readonly resumed: boolean;
   readonly examples?: { readonly train: number; readonly validation: number; readonly test: number };
+  /** The round it is in, counted from 0 as on the wire; people are shown one more. */
   readonly round: number;
+  /** Rounds behind it, those before a restart included. */
+  readonly roundsDone: number;
   /** Local step within the round, and how many the round has. */
   readonly step: number;
   readonly steps: number;
@@ -31,6 +34,7 @@ export const UNSEEN_PEER: PeerView = {
   addresses: [],
   resumed: false,
   round: 0,
+  roundsDone: 0,
   step: 0,
   steps: 0,
   neighbours: 0,
@@ -45,7 +49,17 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
   switch (event.type) {
     case "started": {
       const { peer, addresses, dataDirectory, round, resumed, examples } = event;
-      return { ...view, state: "training", peer, addresses, dataDirectory, round, resumed, examples };
+      return {
+        ...view,
+        state: "training",
+        peer,
+        addresses,
+        dataDirectory,
+        round,
+        roundsDone: round,
+        resumed,
+        examples,
+      };
     }
     case "step": {
       const { round, step, steps, loss, phase } = event;
@@ -60,7 +74,7 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
     case "round": {
       // A round that is told again after a restart replaces what was told before.
       const rounds = [...view.rounds.filter(({ round }) => round < event.summary.round), event.summary];
-      return { ...view, state: "training", round: event.summary.round, rounds };
+      return { ...view, state: "training", round: event.summary.round, roundsDone: event.summary.round + 1, rounds };
     }
     case "paused":
       return { ...view, state: "paused", pausedBecause: event.reason };

@@ -14,7 +14,7 @@ export interface Chart {
   readonly id: string;
   readonly title: string;
   readonly unit: "nats" | "bytes";
-  /** Round numbers, the same for all curves. */
+  /** Round numbers, counted from 1, the same for all curves. */
   readonly rounds: readonly number[];
   readonly curves: readonly Curve[];
 }

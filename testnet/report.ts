@@ -44,7 +44,9 @@ ${chartData([losses, sent, received])}
 }
 
 function charts({ peers }: TestnetResult): [Chart, Chart, Chart] {
-  const rounds = [...new Set(peers.flatMap(({ view }) => view.rounds.map(({ round }) => round)))].sort((a, b) => a - b);
+  const rounds = [...new Set(peers.flatMap(({ view }) => view.rounds.map(({ round }) => round + 1)))].sort(
+    (a, b) => a - b,
+  );
   type Round = TestnetResult["peers"][number]["view"]["rounds"][number];
   const chart = (id: string, title: string, unit: Chart["unit"], value: (round: Round) => number): Chart => ({
     id,
@@ -52,7 +54,7 @@ function charts({ peers }: TestnetResult): [Chart, Chart, Chart] {
     unit,
     rounds,
     curves: peers.map(({ name, view }) => {
-      const byRound = new Map(view.rounds.map((summary) => [summary.round, value(summary)]));
+      const byRound = new Map(view.rounds.map((summary) => [summary.round + 1, value(summary)]));
       return { name, values: rounds.map((round) => byRound.get(round) ?? null) };
     }),
   });

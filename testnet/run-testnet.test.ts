@@ -35,7 +35,7 @@ describe("testnet of processes", () => {
 
   it("starts every peer with others to dial, and collects what each reports", async () => {
     const result = await run({ peers: 5 });
-    expect(result.peers.map(({ view }) => [view.peer, view.state, view.neighbours])).toEqual([
+    expect(result.peers.map(({ view }) => [view.peer, view.state, view.updates.accepted])).toEqual([
       ["fake-peer-1", "finished", 0],
       ["fake-peer-2", "finished", 1],
       ["fake-peer-3", "finished", 1],

@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
 import { NodeError } from "../node/errors.ts";
 import type { PeerEvent } from "../node/interface/peer-event.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
@@ -42,9 +43,13 @@ const BOOTSTRAP_PEERS = 3;
 /** A checkpoint and the goodbye to the neighbours take well under a second; then patience ends. */
 const STOP_GRACE_MS = 15_000;
 
+/** Loopback connects in milliseconds; a peer that finds nobody for so long shall not keep the others waiting. */
+const CONNECT_MS = 10_000;
+
 /**
- * Start the peers, the first one alone and then in growing groups, each dialling some that run already; wait until
- * every one has finished or died; stop them. Nothing is restarted.
+ * Start the peers, the first one alone and then in growing groups, each dialling some that run already. Once all are
+ * connected they begin their first round together: who starts earlier is no better off. Wait until every one has
+ * finished or died; stop them. Nothing is restarted.
  * Throws: NodeError PEER_FAILED when the first peer does not even start.
  */
 export async function runTestnet(options: TestnetOptions): Promise<TestnetResult> {
@@ -68,6 +73,12 @@ export async function runTestnet(options: TestnetOptions): Promise<TestnetResult
       await Promise.race([Promise.all(started.map((member) => member.started)), aborted(signal)]);
       refuseStillborn(members, signal);
     }
+    await Promise.race([
+      Promise.all(members.map((member) => member.connected)),
+      delay(CONNECT_MS, undefined, { ref: false }),
+      aborted(signal),
+    ]);
+    for (const member of members) member.process.begin();
     await Promise.race([Promise.all(members.map((member) => member.done)), aborted(signal)]);
   } finally {
     await Promise.all(members.map((member) => member.stop()));
@@ -96,6 +107,8 @@ interface Member {
   readonly process: PeerProcess;
   /** Resolves when the peer listens or its process has ended. */
   readonly started: Promise<void>;
+  /** Resolves when the peer has a neighbour (a single one needs none) or its process has ended. */
+  readonly connected: Promise<void>;
   /** Resolves when the peer has finished or its process has ended. */
   readonly done: Promise<void>;
   peer(): TestnetPeer;
@@ -109,6 +122,7 @@ function startMember(index: number, bootstrap: readonly string[], options: Testn
   let exit: PeerExit | undefined;
   let stopping = false;
   const started = Promise.withResolvers<void>();
+  const connected = Promise.withResolvers<void>();
   const done = Promise.withResolvers<void>();
   const peer = (): TestnetPeer => ({ name, view, ...(exit && { exit }) });
   const process = startPeerProcess({
@@ -117,6 +131,7 @@ function startMember(index: number, bootstrap: readonly string[], options: Testn
     onEvent: (event) => {
       view = foldPeerEvent(view, event);
       if (event.type === "started") started.resolve();
+      if (view.neighbours > 0 || options.peers === 1) connected.resolve();
       if (event.type === "finished") done.resolve();
       observer?.onEvent(peer(), event);
     },
@@ -129,12 +144,12 @@ function startMember(index: number, bootstrap: readonly string[], options: Testn
       view = { ...view, state: "stopped" };
       if (!isStillborn) observer?.onExit(peer());
     }
-    started.resolve();
-    done.resolve();
+    for (const state of [started, connected, done]) state.resolve();
   });
   return {
     process,
     started: started.promise,
+    connected: connected.promise,
     done: done.promise,
     peer,
     stop: async () => {
@@ -149,6 +164,7 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
   return [
     "run",
     "--events",
+    "--hold",
     "--serve",
     "--compare-alone",
     ...["--network", join(folder, "network.json")],

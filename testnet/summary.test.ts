@@ -9,7 +9,7 @@ describe("summary", () => {
   it("names the peers that are worse off in the swarm, and those that died", () => {
     expect(verdictSentences(exampleRun())).toEqual([
       "WORSE in the swarm than alone by held-out loss: peer 2 (1.457 against 1.410). Not worse: 2 of 3.",
-      "peer 4 was ended by SIGKILL in round 2, before it had finished: the last words <of> peer 4 & nobody else",
+      "peer 4 was ended by SIGKILL in round 4, before it had finished: the last words <of> peer 4 & nobody else",
     ]);
   });
 

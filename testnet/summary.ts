@@ -46,7 +46,7 @@ export function exitSentence({ name, view, exit }: TestnetPeer): string {
   if (!exit) return `${name} is running`;
   const how = exit.signal ? `was ended by ${exit.signal}` : `ended with code ${exit.code ?? "unknown"}`;
   const last = exit.lastLines.at(-1);
-  return `${name} ${how} in round ${view.round}, before it had finished${last ? `: ${last}` : ""}`;
+  return `${name} ${how} in round ${view.roundsDone + 1}, before it had finished${last ? `: ${last}` : ""}`;
 }
 
 function lossPair({ name, view }: TestnetPeer): string {

@@ -22,6 +22,7 @@ async function weft(...words: readonly string[]) {
     err: (chunk) => void (err += chunk),
     errIsTerminal: false,
     columns: () => 80,
+    nextLine: () => Promise.resolve(),
     environment: { WEFT_DATA_DIR: join(folder, "peer") },
     signal: new AbortController().signal,
   };

@@ -29,6 +29,7 @@ export type RunOptions = {
   readonly bootstrap?: readonly string[];
   readonly threads?: number;
   readonly compareAlone?: boolean;
+  readonly hold?: boolean;
   readonly serve?: boolean;
   readonly events?: boolean;
   readonly json?: boolean;
@@ -60,7 +61,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
   };
   const tell = (event: PeerEvent): void => {
     if (event.type === "started") terminal.err(`dial this peer at ${event.addresses.join(" or ")}\n`);
-    const line = progressLine(status.view(), event, manifest);
+    const line = progressLine(event, manifest);
     if (line !== undefined) terminal.err(`${line}\n`);
   };
   const peer = await runPeer({
@@ -70,6 +71,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
     examples,
     listen: listenAddresses(options),
     bootstrap: [...(options.bootstrap ?? []), ...manifest.bootstrap],
+    ...(options.hold && { startWhen: terminal.nextLine() }),
     compareAlone: options.compareAlone ?? false,
     threads: options.threads ?? availableParallelism(),
     logLevel: options.logLevel ?? "warn",
