@@ -58,11 +58,11 @@ export const LOREFT: AdapterMethod<LoreftSettings> = {
   },
 
   hooks: (settings, model, { tensor, positions }) => {
-    const byLayer = Map.groupBy(sites(settings, model.layers), (site) => site.layer);
+    const all = sites(settings, model.layers);
     return {
       block: (layer, h) => {
         let edited = h;
-        for (const { name, ends } of byLayer.get(layer) ?? []) {
+        for (const { name, ends } of all.filter((site) => site.layer === layer)) {
           const [R, W, b] = ["R", "W", "b"].map((part) => tensor(`${name}.${part}`)) as [typeof h, typeof h, typeof h];
           for (const end of ends) {
             const at = positions[end];
