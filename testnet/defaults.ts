@@ -1,7 +1,10 @@
-/** The run that `weft testnet` makes when it is told nothing: small enough for a laptop's coffee break. */
+/**
+ * The run that `weft testnet` makes when it is told nothing. Prompts of the embedded tasks have 8 to 14 tokens, which 4
+ * first and 6 last positions cover; 400 local steps are where the held-out loss of every peer has flattened.
+ */
 export const TESTNET_DEFAULTS = {
   peers: 4,
-  adapter: "loreft:r4:f7+l7",
-  rounds: { count: 10, localSteps: 10 },
-  training: { learningRate: 4e-3 },
+  adapter: "loreft:r4:f4+l6",
+  rounds: { count: 20, localSteps: 20 },
+  training: { learningRate: 5e-3 },
 } as const;

@@ -11,17 +11,17 @@ const kindShares = (records: readonly { kind: string }[]): [string, number][] =>
 describe("default tasks", () => {
   const sets = defaultTasks({ seed: 1, peers: 4 });
 
-  test("every peer gets 40 training, 40 validation and 120 test records", () => {
+  test("every peer gets 64 training, 40 validation and 120 test records", () => {
     expect(sets.map(({ train, validation, test }) => [train.length, validation.length, test.length])).toEqual(
-      Array(4).fill([40, 40, 120]),
+      Array(4).fill([64, 40, 120]),
     );
   });
 
   test("half of a peer's records are of one kind, a quarter of a second, and no two peers have the same two", () => {
     const mains = sets.map(({ train }) => kindShares(train).slice(0, 2));
     for (const [first, second] of mains) {
-      expect(first![1]).toBe(20);
-      expect(second![1]).toBe(10);
+      expect(first![1]).toBe(32);
+      expect(second![1]).toBe(16);
     }
     expect(new Set(mains.map((pair) => pair.map(([kind]) => kind).join())).size).toBe(4);
   });
@@ -29,7 +29,7 @@ describe("default tasks", () => {
   test("every set of a peer has the same shares of kinds", () => {
     for (const { train, test } of sets) {
       const trained = Object.fromEntries(kindShares(train));
-      for (const [kind, count] of kindShares(test)) expect(count / 120, kind).toBeCloseTo(trained[kind]! / 40, 1);
+      for (const [kind, count] of kindShares(test)) expect(count / 120, kind).toBeCloseTo(trained[kind]! / 64, 1);
     }
   });
 
@@ -56,9 +56,9 @@ describe("default tasks", () => {
 
   test("kinds can be named; an unknown one is refused with the list of known ones", () => {
     const [only] = defaultTasks({ seed: 1, peers: 1, kinds: ["who"] });
-    expect(kindShares(only!.train)).toEqual([["who", 40]]);
+    expect(kindShares(only!.train)).toEqual([["who", 64]]);
     expect(() => defaultTasks({ seed: 1, peers: 1, kinds: [] })).toThrow(/no kind of task is named/);
-    expect(() => defaultTasks({ seed: 1, peers: 1, kinds: ["whom"] })).toThrow(/"whom"; choose from second, .*sort/);
+    expect(() => defaultTasks({ seed: 1, peers: 1, kinds: ["whom"] })).toThrow(/"whom"; choose from second, .*who/);
   });
 
   test("asking for more records than a kind has different prompts is an error, not a repetition", () => {

@@ -37,7 +37,7 @@ export const TASK_KINDS: readonly TaskKind[] = [...BASE_KINDS, ...TUNED_KINDS];
  * Records per peer: few to train on, so that a peer alone is short of data; enough to test on that one example is less
  * than a point of accuracy.
  */
-export const DEFAULT_SIZES: Readonly<Record<TaskSetName, number>> = { train: 40, validation: 40, test: 120 };
+export const DEFAULT_SIZES: Readonly<Record<TaskSetName, number>> = { train: 64, validation: 40, test: 120 };
 
 /** Half of a peer's records are of its first kind, a quarter of its second; the rest is spread over all others. */
 const MAIN_SHARE = 0.5;
