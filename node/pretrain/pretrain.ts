@@ -12,6 +12,7 @@ import type { Tokenizer } from "../model/tokenizer.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import { inputValue } from "../onnx/graph.ts";
 import { mul, reduceSum } from "../onnx/operators.ts";
+import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32, int64 } from "../tensor.ts";
@@ -39,6 +40,8 @@ const PROMPT_WEIGHT = 0.1;
 /** The weight matrices start normal with this deviation, as in Llama; norms start at 1. */
 const START_DEVIATION = 0.02;
 const GRADIENT_NORM_MAX = 1;
+/** Fixed, because sums over threads round differently for another number of them. */
+const THREADS = 2;
 
 /** Inputs: input_ids i64[B,T], labels i64[B*T], weights f32[B*T], parameters f32[P].  Outputs: loss, gradient f32[P]. */
 export function pretrainGraph(
@@ -58,7 +61,8 @@ export function pretrainGraph(
   const { losses } = crossEntropy(family, weight, { hidden, labelRows, labelIds });
   const loss = reduceSum(mul(losses, weights), [0], false);
   const [flat] = gradient(loss, [parameters]);
-  return { inputs: [inputIds, labelIds, weights, labelRows, parameters], outputs: { loss, gradient: flat! } };
+  const inputs = [inputIds, labelIds, weights, labelRows, parameters];
+  return rewrite({ inputs, outputs: { loss, gradient: flat! } }, forSpeed).graph;
 }
 
 /** The random start of all weights. */
@@ -93,7 +97,7 @@ export async function pretrain(runtime: Runtime, options: PretrainOptions): Prom
   const slots = adapterSlots(family.weights);
   const theta = startWeights(slots, options.prng);
   const moments = zeroMoments(theta.length);
-  const session = await runtime.load(encodeModel(pretrainGraph(family, slots, settings)), {});
+  const session = await runtime.load(encodeModel(pretrainGraph(family, slots, settings)), { threads: THREADS });
   const packer = createPacker(options);
   try {
     for (let step = 0; step < settings.steps; step++) {

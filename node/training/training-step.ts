@@ -11,6 +11,7 @@ import { gradient } from "../autodiff/gradient.ts";
 import type { AdapterHooks, BaseModel, WeightSource } from "../model/base-model.ts";
 import { apply, inputValue } from "../onnx/graph.ts";
 import { gather, gemm, logSumExp, mul, reduceSum, reshape, split, sub } from "../onnx/operators.ts";
+import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 
 /** Sizes that a graph is built for. */
@@ -37,14 +38,15 @@ export function trainingStepGraph(adapted: AdaptedModel, shape: BatchShape): Onn
   const { inputs, adapter, losses, labelWeights } = forward(adapted, shape);
   const loss = reduceSum(mul(losses, labelWeights), [0], false);
   const [flat] = gradient(loss, [adapter]);
-  return { inputs, outputs: { loss, gradient: flat! } };
+  return rewrite({ inputs, outputs: { loss, gradient: flat! } }, forSpeed).graph;
 }
 
 /** The same inputs without weights.  Outputs: losses f32[M] in nats, predicted i64[M]. */
 export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
   const { inputs, losses, logits, labelWeights } = forward(adapted, shape);
   const predicted = apply("ArgMax", [logits], { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } });
-  return { inputs: inputs.filter((input) => input !== labelWeights), outputs: { losses, predicted } };
+  const unweighted = inputs.filter((input) => input !== labelWeights);
+  return rewrite({ inputs: unweighted, outputs: { losses, predicted } }, forSpeed).graph;
 }
 
 /** Inputs without labels.  Outputs: logits f32[B*T, V]. */

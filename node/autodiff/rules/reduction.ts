@@ -32,9 +32,18 @@ export const REDUCTION: Readonly<Record<string, GradientRule>> = {
     undefined,
   ]),
   ReduceSumSquare: single((node, dy) => [() => mul(kept(node, dy), mul(node.inputs[0]!, scalar(2))), undefined]),
-  /** y = log sum exp x: dx = dy exp(x - y). */
+  /** y = log sum exp x: dx = dy softmax x. */
   ReduceLogSumExp: single((node, dy, y) => [
-    () => mul(kept(node, dy), exp(sub(node.inputs[0]!, kept(node, y)))),
+    () => {
+      const x = node.inputs[0]!;
+      const axes = reductionAxes(node.inputs, node.attributes)!;
+      const [axis] = axes;
+      const share =
+        axes.length === 1
+          ? apply("Softmax", [x], { attributes: { axis: { int: axis! === x.shape.length - 1 ? -1 : axis! } } })
+          : exp(sub(x, kept(node, y)));
+      return mul(kept(node, dy), share);
+    },
     undefined,
   ]),
   /** A tie shares the gradient evenly. */
