@@ -5,8 +5,9 @@
  * is computed below the lowest adapter.
  */
 import { NodeError } from "../errors.ts";
-import { describeNode, nodesInOrder } from "../onnx/graph.ts";
+import { nodesInOrder } from "../onnx/graph.ts";
 import { add, constantOnes, reduceSum, reshape, zeros } from "../onnx/operators.ts";
+import { describeNode } from "../onnx/shapes/rule.ts";
 import type { OnnxNode, OnnxValue } from "../onnx/value.ts";
 import { RULES } from "./rules/index.ts";
 

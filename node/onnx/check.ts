@@ -1,7 +1,8 @@
 /** What must hold of every graph, before and after each pass. */
 import { NodeError } from "../errors.ts";
-import { describeNode, nodesInOrder } from "./graph.ts";
+import { nodesInOrder } from "./graph.ts";
 import { inferShapes } from "./shape-inference.ts";
+import { describeNode } from "./shapes/rule.ts";
 import type { OnnxGraph } from "./value.ts";
 
 /**

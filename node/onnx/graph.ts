@@ -82,9 +82,3 @@ export function nodesInOrder(values: readonly OnnxValue[]): readonly OnnxNode[] 
 export function constantData(value: OnnxValue | undefined): TensorData | undefined {
   return value?.source.kind === "constant" ? value.source.data : undefined;
 }
-
-/** One line for an error message: operator, label, and the shapes it reads. */
-export function describeNode(node: Pick<OnnxNode, "op" | "label" | "inputs">): string {
-  const shapes = node.inputs.map((input) => (input ? `${input.dtype}[${input.shape}]` : "-")).join(", ");
-  return `${node.op}${node.label ? ` at ${node.label}` : ""} (${shapes})`;
-}

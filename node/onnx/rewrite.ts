@@ -1,8 +1,10 @@
 /** Graph passes: a new graph in which some nodes are replaced by others of the same meaning. */
+
+import { intAttribute } from "./attributes.ts";
 import { checkGraph } from "./check.ts";
 import { apply, applyAll, nodesInOrder } from "./graph.ts";
 import { log, reshape, softmax, sub } from "./operators.ts";
-import { intAttribute, reductionAxes } from "./shape-inference.ts";
+import { reductionAxes } from "./shapes/reduction.ts";
 import type { OnnxGraph, OnnxNode, OnnxValue } from "./value.ts";
 
 /** What takes a node's place, given its inputs in the new graph; undefined leaves the node as it is. */

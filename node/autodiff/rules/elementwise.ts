@@ -1,8 +1,8 @@
 /** Gradient rules of operators that work element by element (with broadcasting). */
 
+import { intAttribute } from "../../onnx/attributes.ts";
 import { apply } from "../../onnx/graph.ts";
 import { add, div, exp, mul, neg, scalar, sigmoid, sub, zeros } from "../../onnx/operators.ts";
-import { intAttribute } from "../../onnx/shape-inference.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import type { GradientRule } from "../rule.ts";
 import { single } from "../rule.ts";

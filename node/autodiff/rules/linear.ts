@@ -1,7 +1,7 @@
 /** Gradient rules of matrix products. */
 
+import { floatAttribute, intAttribute } from "../../onnx/attributes.ts";
 import { gemm, matMul, mul, reshape, scalar, transpose } from "../../onnx/operators.ts";
-import { floatAttribute, intAttribute } from "../../onnx/shape-inference.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import type { GradientRule } from "../rule.ts";
 import { single } from "../rule.ts";

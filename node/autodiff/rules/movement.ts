@@ -1,8 +1,9 @@
 /** Gradient rules of operators that move values without changing them. */
 
+import { axisIndex, intAttribute, intsAttribute } from "../../onnx/attributes.ts";
 import { apply, constantValue } from "../../onnx/graph.ts";
 import { concat, ints, reshape, scatterAdd, split, transpose, zeros } from "../../onnx/operators.ts";
-import { axisIndex, intAttribute, intsAttribute, sliceRanges } from "../../onnx/shape-inference.ts";
+import { sliceRanges } from "../../onnx/shapes/movement.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { int64 } from "../../tensor.ts";
 import type { GradientRule } from "../rule.ts";

@@ -1,7 +1,7 @@
 /** Gradient rules of the fused normalisations (the models that weft builds itself spell them out). */
 
+import { axisIndex, floatAttribute, intAttribute } from "../../onnx/attributes.ts";
 import { add, mul, reciprocal, reduceMean, scalar, sqrt, sub } from "../../onnx/operators.ts";
-import { axisIndex, floatAttribute, intAttribute } from "../../onnx/shape-inference.ts";
 import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
 import type { GradientRule } from "../rule.ts";
 import { single } from "../rule.ts";

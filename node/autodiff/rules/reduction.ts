@@ -1,8 +1,9 @@
 /** Gradient rules of sums, means, and the normalised exponentials. */
 
+import { axisIndex, intAttribute } from "../../onnx/attributes.ts";
 import { apply } from "../../onnx/graph.ts";
 import { exp, expand, mul, reduceSum, reshape, scalar, sub } from "../../onnx/operators.ts";
-import { axisIndex, intAttribute, reductionAxes } from "../../onnx/shape-inference.ts";
+import { reductionAxes } from "../../onnx/shapes/reduction.ts";
 import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
 import type { GradientRule } from "../rule.ts";
 import { single } from "../rule.ts";

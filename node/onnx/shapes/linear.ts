@@ -1,0 +1,33 @@
+/** Shape rules of matrix products. */
+import { intAttribute } from "../attributes.ts";
+import { broadcastShapes, input, type Rule } from "./rule.ts";
+
+function matMulShape(a: readonly number[], b: readonly number[]): readonly number[] {
+  if (a.length < 1 || b.length < 1) throw new RangeError("a matrix product of scalars");
+  const left = a.length === 1 ? [1, ...a] : a;
+  const right = b.length === 1 ? [...b, 1] : b;
+  if (left.at(-1) !== right.at(-2)) throw new RangeError(`inner sizes ${left.at(-1)} and ${right.at(-2)} differ`);
+  const batch = broadcastShapes(left.slice(0, -2), right.slice(0, -2));
+  return [...batch, ...(a.length === 1 ? [] : [left.at(-2)!]), ...(b.length === 1 ? [] : [right.at(-1)!])];
+}
+
+export const LINEAR: Readonly<Record<string, Rule>> = {
+  MatMul: (a) => {
+    const [x, y] = [input(a, 0), input(a, 1)];
+    if (x.dtype !== y.dtype) throw new RangeError(`${x.dtype} and ${y.dtype} do not mix`);
+    return [{ dtype: x.dtype, shape: matMulShape(x.shape, y.shape) }];
+  },
+  Gemm: (a) => {
+    const [x, y] = [input(a, 0), input(a, 1)];
+    if (x.shape.length !== 2 || y.shape.length !== 2) throw new RangeError("Gemm takes matrices");
+    const [m, k] = intAttribute(a.attributes, "transA", 0) ? [x.shape[1]!, x.shape[0]!] : [x.shape[0]!, x.shape[1]!];
+    const [l, n] = intAttribute(a.attributes, "transB", 0) ? [y.shape[1]!, y.shape[0]!] : [y.shape[0]!, y.shape[1]!];
+    if (k !== l) throw new RangeError(`inner sizes ${k} and ${l} differ`);
+    const c = a.inputs[2];
+    const sum = c && broadcastShapes(c.shape, [m, n]);
+    if (c && (sum?.length !== 2 || sum.some((size, i) => size !== [m, n][i]))) {
+      throw new RangeError(`C of shape [${c.shape}] does not broadcast to [${m}, ${n}]`);
+    }
+    return [{ dtype: x.dtype, shape: [m, n] }];
+  },
+};
