@@ -1,10 +1,11 @@
 /** Many peers on one machine: one process each, real libp2p over loopback, nobody in charge once they run. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { NodeError } from "../node/errors.ts";
 import type { PeerEvent } from "../node/interface/peer-event.ts";
+import { ensureFolder } from "../node/system/atomic-file.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
 import { type PeerExit, type PeerProcess, startPeerProcess } from "./peer-process.ts";
 import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./peer-view.ts";
@@ -56,7 +57,7 @@ export async function runTestnet(options: TestnetOptions): Promise<TestnetResult
   const { manifest, folder, signal } = options;
   const startedAt = new Date();
   const begin = performance.now();
-  await mkdir(folder, { recursive: true });
+  await ensureFolder(folder);
   await writeFile(join(folder, "network.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 
   const members: Member[] = [];

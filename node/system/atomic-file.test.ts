@@ -54,6 +54,13 @@ test.each([
   expect(error.cause).toBe(cause);
 });
 
+test.skipIf(process.platform !== "linux")(
+  "a file system that has no new folders is refused, not asked for ever",
+  async () => {
+    await expect(ensureFolder("/proc/weft/peer")).rejects.toMatchObject({ code: "DATA_DIRECTORY" });
+  },
+);
+
 test("what is not the system's error stays what it is", () => {
   const error = new RangeError("x");
   expect(fileError(error, "/x")).toBe(error);

@@ -2,7 +2,7 @@
  * Files that are there whole or not at all, whenever the process or the machine stops: written to a temporary name in
  * the same folder, synced, renamed; then the folder is synced, so that the new name survives too.
  */
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { NodeError } from "../errors.ts";
 
@@ -36,9 +36,34 @@ export async function writeFileAtomic(
 /** Create a folder and those above it; what exists stays as it is.  Throws: DISK_FULL, DATA_DIRECTORY. */
 export async function ensureFolder(path: string, options: { readonly mode?: number } = {}): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: options.mode ?? 0o755 });
+    await makeFolder(path, options.mode ?? 0o755);
   } catch (cause) {
     throw fileError(cause, path);
+  }
+}
+
+/**
+ * Folder by folder, because the recursive form of mkdir never ends where a file system says ENOENT of a name in a
+ * folder that exists, as /proc does.
+ */
+async function makeFolder(path: string, mode: number): Promise<void> {
+  if (await isFolder(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeFolder(parent, mode);
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    // Somebody else may have made it meanwhile.
+    if (systemCode(error) !== "EEXIST" || !(await isFolder(path))) throw error;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return false;
+    throw error;
   }
 }
 
