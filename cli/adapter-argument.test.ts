@@ -13,6 +13,36 @@ describe("adapter argument", () => {
     ],
     ["lora:r8:q_proj,v_proj", { kind: "lora", rank: 8, alpha: 16, targets: ["q_proj", "v_proj"], layers: "all" }],
     ["lora:r8:c_attn:alpha4:layers=all", { kind: "lora", rank: 8, alpha: 4, targets: ["c_attn"], layers: "all" }],
+    ["loreft:r4:all:frozen", { kind: "loreft", rank: 4, layers: "all", positions: "all", rotation: "frozen" }],
+    ["noreft:r4:f2", { kind: "noreft", rank: 4, layers: "all", positions: { first: 2, last: 0, tied: false } }],
+    [
+      "direft:r4:f2+l2:frozen:tied",
+      {
+        kind: "direft",
+        rank: 4,
+        layers: "all",
+        positions: { first: 2, last: 2, tied: true },
+        rotation: "frozen",
+      },
+    ],
+    [
+      "lora:r4:q_proj:rslora:dropout0.1",
+      { kind: "lora", rank: 4, alpha: 8, targets: ["q_proj"], layers: "all", scale: "rslora", dropout: 0.1 },
+    ],
+    ["ffa-lora:r2:up_proj", { kind: "ffa-lora", rank: 2, alpha: 4, targets: ["up_proj"], layers: "all" }],
+    ["tri-lora:r2:c_fc", { kind: "tri-lora", rank: 2, alpha: 4, targets: ["c_fc"], layers: "all", basis: "shared" }],
+    [
+      "tri-lora:r8:q_proj,v_proj:personal",
+      { kind: "tri-lora", rank: 8, alpha: 16, targets: ["q_proj", "v_proj"], layers: "all", basis: "personal" },
+    ],
+    [
+      "loreft:r4:f2+l2+ffa-lora:r2:q_proj:alpha1e+2",
+      {
+        kind: "combination",
+        lora: { kind: "ffa-lora", rank: 2, alpha: 100, targets: ["q_proj"], layers: "all" },
+        reft: { kind: "loreft", rank: 4, layers: "all", positions: { first: 2, last: 2, tied: false } },
+      },
+    ],
   ])("reads %s", (word, settings) => expect(parseAdapter(word)).toEqual(settings));
 
   it.each([
@@ -24,7 +54,15 @@ describe("adapter argument", () => {
     ["loreft:r4", "names no prompt positions"],
     ["loreft:r4:7+7", "names no prompt positions"],
     ["loreft:r4:f0+l0", "no prompt position is left"],
-    ["loreft:r4:f7+l7:tide", '"tide" is unknown; known parts are tied'],
+    ["loreft:r4:f7+l7:tide", '"tide" is unknown; known parts are tied, frozen'],
+    ["loreft:r4:all:tied", '"tied" is unknown; known parts are frozen'],
+    ["noreft:r4:f1:frozen", '"frozen" is unknown; known parts are tied, layers=all'],
+    ["lora:r8:q_proj:personal", '"personal" is unknown'],
+    ["lora:r8:q_proj:dropout0.96", "dropout is above 0.95"],
+    ["lora:r8:q_proj+tri-lora:r8:v_proj", "one LoRA kind and one ReFT kind"],
+    ["loreft:r8:f1+noreft:r8:f1", "one LoRA kind and one ReFT kind"],
+    ["lora:r8:q_proj+loreft:r8:f1+direft:r8:l1", "one LoRA kind and one ReFT kind"],
+    ["lora:r8:q_proj+lroeft:r4:f1", "did you mean loreft?"],
     ["loreft:r4:f7+l7:layers=3,1", "do not rise"],
     ["lora:r8", "names no linear layers"],
     ["lora:r8:q_proj,", "names no linear layers"],
@@ -41,25 +79,40 @@ describe("adapter argument", () => {
     fc.constant("all" as const),
     fc.uniqueArray(fc.nat(99), { minLength: 1, maxLength: 5 }).map((numbers) => numbers.sort((a, b) => a - b)),
   );
-  const loreft = fc.record({
-    kind: fc.constant("loreft" as const),
-    rank,
-    layers,
-    positions: fc
+  const positions = fc.oneof(
+    fc.constant("all" as const),
+    fc
       .record({ first: fc.nat(99), last: fc.nat(99), tied: fc.boolean() })
       .filter(({ first, last }) => first + last > 0),
-  });
-  const lora = fc.record({
-    kind: fc.constant("lora" as const),
+  );
+  const reft = fc.oneof(
+    fc.record(
+      { kind: fc.constantFrom("loreft", "direft"), rank, layers, positions, rotation: fc.constant("frozen") },
+      { requiredKeys: ["kind", "rank", "layers", "positions"] },
+    ),
+    fc.record({ kind: fc.constantFrom("noreft", "nodireft"), rank, layers, positions }),
+  );
+  const product = {
     rank,
     alpha: fc.double({ min: 1e-3, max: 1e6, noNaN: true }),
     targets: fc.uniqueArray(fc.stringMatching(/^[a-z][a-z_.]{0,9}$/), { minLength: 1, maxLength: 4 }),
     layers,
-  });
+    scale: fc.constant("rslora"),
+    dropout: fc.double({ min: 1e-9, max: 0.95, noNaN: true }),
+  };
+  const requiredKeys = ["kind", "rank", "alpha", "targets", "layers"] as const;
+  const lowRank = fc.oneof(
+    fc.record({ kind: fc.constantFrom("lora", "ffa-lora"), ...product }, { requiredKeys: [...requiredKeys] }),
+    fc.record(
+      { kind: fc.constant("tri-lora"), ...product, basis: fc.constantFrom("shared", "personal") },
+      { requiredKeys: [...requiredKeys, "basis"] },
+    ),
+  );
+  const both = fc.record({ kind: fc.constant("combination"), lora: lowRank, reft });
   it("writes what it reads", () => {
     fc.assert(
-      fc.property(fc.oneof(loreft, lora), (settings: AdapterSettings) => {
-        expect(parseAdapter(formatAdapter(settings))).toEqual(settings);
+      fc.property(fc.oneof(reft, lowRank, both), (settings) => {
+        expect(parseAdapter(formatAdapter(settings as AdapterSettings))).toEqual(settings);
       }),
     );
   });

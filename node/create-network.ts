@@ -36,7 +36,7 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
     seed: options.seed,
     model: { family: model.family, digest: modelDigest(files) },
     adapter: options.adapter,
-    tensors: adapterMethod(options.adapter).tensors(options.adapter, model.shape),
+    tensors: adapterMethod(options.adapter).sent(options.adapter, model.shape),
     training: { ...training, maxTokens: tokensMax },
     rounds: { ...MANIFEST_DEFAULTS.rounds, ...options.rounds },
     aggregation: { ...MANIFEST_DEFAULTS.aggregation, ...options.aggregation },

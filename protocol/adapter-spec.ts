@@ -6,30 +6,92 @@
 /** Layers an adapter is attached to, counted from 0 at the embedding: all of them, or the listed ones in rising order. */
 export type AdapterLayers = "all" | readonly number[];
 
-/** LoReFT on the residual stream, at the first `first` and last `last` prompt positions (arXiv:2404.03592). */
-export interface LoreftSettings {
-  readonly kind: "loreft";
+/** Every position of the sequence, what is generated included; or chosen prompt positions. */
+export type ReftPositions =
+  | "all"
+  | {
+      readonly first: number;
+      readonly last: number;
+      /** true: one intervention serves both prefix and suffix; false: one each. */
+      readonly tied: boolean;
+    };
+
+/** What the ReFT kinds share: edits of the residual stream (arXiv:2404.03592). */
+interface InterventionFields {
   readonly rank: number;
   readonly layers: AdapterLayers;
-  readonly positions: {
-    readonly first: number;
-    readonly last: number;
-    /** true: one intervention serves both prefix and suffix; false: one each. */
-    readonly tied: boolean;
-  };
+  readonly positions: ReftPositions;
 }
 
-/** LoRA on linear layers named by the last part of their module path, such as `q_proj` (arXiv:2106.09685). */
-export interface LoraSettings {
-  readonly kind: "lora";
+/** LoReFT and DiReFT: R with orthonormal rows. */
+interface RotationFields extends InterventionFields {
+  /** Absent means trained; frozen: R is derived from the network's seed by every peer and is no part of the vector. */
+  readonly rotation?: "trained" | "frozen";
+}
+
+/** h + R^T (W h + b - R h) */
+export interface LoreftSettings extends RotationFields {
+  readonly kind: "loreft";
+}
+
+/** h + R^T (W h + b) */
+export interface DireftSettings extends RotationFields {
+  readonly kind: "direft";
+}
+
+/** h + W2^T (W1 h + b - W2 h) */
+export interface NoreftSettings extends InterventionFields {
+  readonly kind: "noreft";
+}
+
+/** h + W2^T (W1 h + b) */
+export interface NodireftSettings extends InterventionFields {
+  readonly kind: "nodireft";
+}
+
+export type ReftSettings = LoreftSettings | DireftSettings | NoreftSettings | NodireftSettings;
+
+/** What the LoRA kinds share: products of low rank beside linear layers (arXiv:2106.09685). */
+interface LowRankFields {
   readonly rank: number;
-  /** The product B A x is scaled by alpha / rank. */
+  /** See `scale`. */
   readonly alpha: number;
+  /** The product is scaled by alpha / rank (absent, or "rank") or by alpha / sqrt(rank) ("rslora"). */
+  readonly scale?: "rank" | "rslora";
+  /** Probability with which a value of the input is dropped while training; absent means 0. */
+  readonly dropout?: number;
+  /** Linear layers by the last part of their module path, such as `q_proj`. */
   readonly targets: readonly string[];
   readonly layers: AdapterLayers;
 }
 
-export type AdapterSettings = LoreftSettings | LoraSettings;
+/** B A x, both trained and sent. */
+export interface LoraSettings extends LowRankFields {
+  readonly kind: "lora";
+}
+
+/** B A x with A frozen, derived from the network's seed. */
+export interface FfaLoraSettings extends LowRankFields {
+  readonly kind: "ffa-lora";
+}
+
+/** B C A x, only C sent (arXiv:2503.23869). */
+export interface TriLoraSettings extends LowRankFields {
+  readonly kind: "tri-lora";
+  /** shared: A and B frozen, derived from the network's seed; personal: every peer trains its own. */
+  readonly basis: "shared" | "personal";
+}
+
+export type LowRankSettings = LoraSettings | FfaLoraSettings | TriLoraSettings;
+
+/** Both at once; the tensors of `lora` come first. */
+export interface CombinationSettings {
+  readonly kind: "combination";
+  readonly lora: LowRankSettings;
+  readonly reft: ReftSettings;
+}
+
+export type AdapterSettings = LowRankSettings | ReftSettings | CombinationSettings;
 
 /** One tensor of an adapter, in the order in which it stands in the flat vector. */
 export interface AdapterTensor {

@@ -44,31 +44,58 @@ function isRisingList(value: unknown): boolean {
   );
 }
 
+const positions = z.union(
+  [
+    z.literal("all"),
+    object({
+      first: integer(0, 4096),
+      last: integer(0, 4096),
+      tied: z.boolean("must be true or false"),
+    }).refine(({ first, last }) => first + last > 0, "must name at least one position, first or last"),
+  ],
+  'must be "all" or an object',
+);
+
+const intervention = { rank, layers, positions };
+const rotated = { ...intervention, rotation: choice("trained", "frozen").exactOptional() };
+const lowRank = {
+  rank,
+  alpha: positive(65_536),
+  scale: choice("rank", "rslora").exactOptional(),
+  dropout: number(0, 0.95).exactOptional(),
+  targets: list(name, { min: 1, max: LIMITS.targetCountMax, what: "names of linear layers" }).refine(
+    distinct,
+    "must not name a linear layer twice",
+  ),
+  layers,
+};
+
+const reftKinds = [
+  object({ kind: z.literal("loreft"), ...rotated }),
+  object({ kind: z.literal("direft"), ...rotated }),
+  object({ kind: z.literal("noreft"), ...intervention }),
+  object({ kind: z.literal("nodireft"), ...intervention }),
+] as const;
+const lowRankKinds = [
+  object({ kind: z.literal("lora"), ...lowRank }),
+  object({ kind: z.literal("ffa-lora"), ...lowRank }),
+  object({ kind: z.literal("tri-lora"), ...lowRank, basis: choice("shared", "personal") }),
+] as const;
+const REFT_KINDS = '"loreft", "direft", "noreft" or "nodireft"';
+const LOW_RANK_KINDS = '"lora", "ffa-lora" or "tri-lora"';
+
 const adapter = z.discriminatedUnion(
   "kind",
   [
+    ...reftKinds,
+    ...lowRankKinds,
     object({
-      kind: z.literal("loreft"),
-      rank,
-      layers,
-      positions: object({
-        first: integer(0, 4096),
-        last: integer(0, 4096),
-        tied: z.boolean("must be true or false"),
-      }).refine(({ first, last }) => first + last > 0, "must name at least one position, first or last"),
-    }),
-    object({
-      kind: z.literal("lora"),
-      rank,
-      alpha: positive(65_536),
-      targets: list(name, { min: 1, max: LIMITS.targetCountMax, what: "names of linear layers" }).refine(
-        distinct,
-        "must not name a linear layer twice",
-      ),
-      layers,
+      kind: z.literal("combination"),
+      lora: z.discriminatedUnion("kind", lowRankKinds, oneOf(LOW_RANK_KINDS)),
+      reft: z.discriminatedUnion("kind", reftKinds, oneOf(REFT_KINDS)),
     }),
   ],
-  oneOf('"loreft" or "lora"'),
+  oneOf('"lora", "ffa-lora", "tri-lora", "loreft", "direft", "noreft", "nodireft" or "combination"'),
 );
 
 const tensors = list(
@@ -156,7 +183,8 @@ export const manifestSchema = object({
 
 /** The most telling issue of a refused manifest: an unknown field before all others, because it explains a missing one. */
 export function describeManifestIssue(error: z.ZodError, value: unknown): { field: string; text: string } {
-  const unknown = error.issues.find((issue) => issue.code === "unrecognized_keys");
+  const issues = error.issues.flatMap((issue) => tellingIssues(issue, value));
+  const unknown = issues.find((issue) => issue.code === "unrecognized_keys");
   if (unknown !== undefined) {
     const key = unknown.keys[0]!;
     const suggestion = closestName(
@@ -167,13 +195,24 @@ export function describeManifestIssue(error: z.ZodError, value: unknown): { fiel
     const hint = suggestion === undefined ? "" : `; did you mean ${suggestion}?`;
     return { field, text: `${field} is not a field of a manifest${hint}` };
   }
-  const issue = error.issues[0]!;
+  const issue = issues[0]!;
   const field = fieldPath(issue.path);
-  const found = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], value);
+  const found = valueAt(value, issue.path);
   if (found === undefined) return { field, text: `${field} is missing`.trimStart() };
   const detail = issue.code === "custom" ? "" : `, found ${shown(found)}`;
   return { field, text: `${field} ${issue.message}${detail}`.trimStart() };
 }
+
+/** Of a word or an object that turned out an object: what is wrong inside of it, rather than that it is no word. */
+function tellingIssues(issue: z.core.$ZodIssue, value: unknown): readonly z.core.$ZodIssue[] {
+  const inside = issue.code === "invalid_union" ? issue.errors.at(-1) : undefined;
+  const found = valueAt(value, issue.path);
+  if (inside === undefined || typeof found !== "object" || found === null || Array.isArray(found)) return [issue];
+  return inside.map((one) => ({ ...one, path: [...issue.path, ...one.path] }));
+}
+
+const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], value);
 
 /** `training.batchSize`, `tensors[3].name`; anything but printable ASCII in a key becomes `?`. */
 function fieldPath(path: readonly PropertyKey[]): string {
@@ -205,7 +244,7 @@ function schemaAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readon
 }
 
 const alternatives = (schema: z.core.$ZodType): readonly z.core.$ZodType[] =>
-  schema instanceof z.ZodDiscriminatedUnion ? schema.options : [schema];
+  schema instanceof z.ZodUnion ? schema.options : [schema];
 
 const fieldsOf = (schemas: readonly z.core.$ZodType[]): readonly string[] =>
   schemas.flatMap((schema) => (schema instanceof z.ZodObject ? Object.keys(schema.shape) : []));

@@ -68,7 +68,7 @@ describe("one clear line names the field", () => {
       ({ training }) => Object.assign(training, { learningRate: 0 }),
     ],
     [
-      'adapter.kind must be "loreft" or "lora", found "lore"',
+      'adapter.kind must be "lora", "ffa-lora", "tri-lora", "loreft", "direft", "noreft", "nodireft" or "combination", found "lore"',
       ({ adapter }) => Object.assign(adapter, { kind: "lore" }),
     ],
     ["adapter must be an object, found null", (m) => Object.assign(m, { adapter: null })],

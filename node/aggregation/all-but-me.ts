@@ -2,10 +2,10 @@
  * All-But-Me: what the others of a peer agree on, and how much of it the peer takes up.
  * Source: FedReFT, arXiv:2508.20295; the gauge, the order of sums and the refusals are this project's own.
  */
-import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.ts";
+import type { AdapterSlot } from "../../protocol/adapter-spec.ts";
 import type { AggregationSettings } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
-import { alignGauge, type RotationGroup, retractRotations, rotationGroups } from "./gauge.ts";
+import { alignGauge, type GaugeKind, type RotationGroup, retractRotations, rotationGroups } from "./gauge.ts";
 import { geometricMedian } from "./geometric-median.ts";
 import { weightedMean } from "./mean.ts";
 import { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
@@ -20,7 +20,7 @@ const TIE_BREAK = 1e-9;
 const FLOAT32_MAX = (2 - 2 ** -23) * 2 ** 127;
 
 export interface AggregateOptions {
-  readonly kind: AdapterSettings["kind"];
+  readonly kind: GaugeKind;
   readonly slots: readonly AdapterSlot[];
   /** The peer itself: its id, so that its own update is refused, and its adapter f32[P], whose gauge is used. */
   readonly own: { readonly peer: string; readonly theta: Float32Array };
@@ -97,7 +97,7 @@ export function mix({
   z,
   lambda,
 }: {
-  readonly kind: AdapterSettings["kind"];
+  readonly kind: GaugeKind;
   readonly slots: readonly AdapterSlot[];
   readonly own: Float32Array;
   readonly z: Float32Array;

@@ -1,13 +1,16 @@
 /**
  * The gauge of LoReFT: (R, W, b) and (Q R, Q W, Q b) with Q orthogonal r x r are one and the same edit
  * h + Rᵀ(W h + b - R h), so two peers must agree on Q before their adapters are averaged, or the average is of
- * numbers that mean different things. LoRA's larger gauge (any invertible r x r between B and A) is not fixed here:
- * its factors are averaged as they stand, which is not the average of the products B A.
+ * numbers that mean different things. DiReFT's edit h + Rᵀ(W h + b) has the same gauge. LoRA's larger gauge (any
+ * invertible r x r between B and A) and that of NoReFT and NoDiReFT are not fixed here: their factors are averaged as
+ * they stand, which is not the average of the products. Where a factor is frozen (a frozen R, FFA-LoRA, Tri-LoRA on a
+ * shared basis) there is no gauge, and the average is exact.
  *
  * After averaging, the rows of R are no longer orthonormal and R is retracted to the nearest R' that are. The edit is
  * Rᵀ(D h + b) with D = W - R, zero at the no-op start; retraction keeps D and b, so W moves with R:
  * W' = W + (R' - R). The edit then changes by (R' - R)ᵀ(D h + b), in proportion to itself, and a no-op stays one.
- * Keeping W instead would add (RᵀR - R'ᵀR') h to every hidden state, however small the edit.
+ * Keeping W instead would add (RᵀR - R'ᵀR') h to every hidden state, however small the edit. In DiReFT D is W itself,
+ * which stays.
  */
 import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.ts";
 import { nearestOrthogonal, polarRows } from "../adapter/orthonormal.ts";
@@ -22,6 +25,15 @@ export interface RotationGroup {
   readonly R: AdapterSlot;
   readonly W: AdapterSlot | undefined;
   readonly b: AdapterSlot | undefined;
+  /** Whether the edit is made of W - R (LoReFT), so that W moves with R when R is retracted. */
+  readonly relative: boolean;
+}
+
+/** The kind that decides the gauge: a combination has that of its ReFT side. */
+export type GaugeKind = Exclude<AdapterSettings["kind"], "combination">;
+
+export function gaugeKind(settings: AdapterSettings): GaugeKind {
+  return settings.kind === "combination" ? settings.reft.kind : settings.kind;
 }
 
 /**
@@ -29,13 +41,19 @@ export interface RotationGroup {
  * Shapes: R [r, d] with r at most d, W [r, d], b [r].
  * Throws: ADAPTER_SHAPE.
  */
-export function rotationGroups(kind: AdapterSettings["kind"], slots: readonly AdapterSlot[]): readonly RotationGroup[] {
+export function rotationGroups(kind: GaugeKind, slots: readonly AdapterSlot[]): readonly RotationGroup[] {
   switch (kind) {
     case "lora":
+    case "ffa-lora":
+    case "tri-lora":
+    case "noreft":
+    case "nodireft":
       return [];
-    case "loreft": {
+    case "loreft":
+    case "direft": {
       const byName = new Map(slots.map((slot) => [slot.name, slot]));
-      return slots.filter((slot) => slot.name.endsWith(".R")).map((R) => groupOf(R, byName));
+      const relative = kind === "loreft";
+      return slots.filter((slot) => slot.name.endsWith(".R")).map((R) => groupOf(R, byName, relative));
     }
   }
 }
@@ -63,24 +81,24 @@ export function alignGauge({
 }
 
 /**
- * Bring every rotation back to orthonormal rows, keeping D = W - R and b (see the head of this page).
+ * Bring every rotation back to orthonormal rows, keeping D and b (see the head of this page).
  * Shapes: theta [P] → [P], a copy.
  * Throws: ADAPTER_SHAPE when the rows of a rotation are linearly dependent or not finite.
  */
 export function retractRotations(theta: ArrayLike<number>, groups: readonly RotationGroup[]): Float64Array {
   const retracted = Float64Array.from(theta);
-  for (const { R, W, rank, columns } of groups) {
+  for (const { R, W, rank, columns, relative } of groups) {
     const rows = retracted.subarray(R.offset, R.offset + R.length);
     const orthonormal = polarRows(rows, rank, columns);
     for (let i = 0; i < R.length; i++) {
-      if (W !== undefined) retracted[W.offset + i]! += orthonormal[i]! - rows[i]!;
+      if (relative && W !== undefined) retracted[W.offset + i]! += orthonormal[i]! - rows[i]!;
       rows[i] = orthonormal[i]!;
     }
   }
   return retracted;
 }
 
-function groupOf(R: AdapterSlot, byName: ReadonlyMap<string, AdapterSlot>): RotationGroup {
+function groupOf(R: AdapterSlot, byName: ReadonlyMap<string, AdapterSlot>, relative: boolean): RotationGroup {
   const site = R.name.slice(0, -".R".length);
   const [rank = 0, columns = 0] = R.shape;
   const W = byName.get(`${site}.W`);
@@ -95,7 +113,7 @@ function groupOf(R: AdapterSlot, byName: ReadonlyMap<string, AdapterSlot>): Rota
       { site },
     );
   }
-  return { site, rank, columns, R, W, b };
+  return { site, rank, columns, R, W, b, relative };
 }
 
 /** R_mine R_theirsᵀ, [r, r]. */

@@ -1,6 +1,13 @@
 /** Aggregation: pure functions from what a peer holds and what its neighbours sent to its next adapter. */
 export { type Aggregate, type AggregateOptions, aggregateNeighbours, mix, type RefusalReason } from "./all-but-me.ts";
-export { alignGauge, type RotationGroup, retractRotations, rotationGroups } from "./gauge.ts";
+export {
+  alignGauge,
+  type GaugeKind,
+  gaugeKind,
+  type RotationGroup,
+  retractRotations,
+  rotationGroups,
+} from "./gauge.ts";
 export { type GeometricMedian, geometricMedian } from "./geometric-median.ts";
 export { chooseLambda, LAMBDA_CANDIDATES, type LambdaChoice, tanhLambda } from "./lambda.ts";
 export { weightedMean } from "./mean.ts";

@@ -3,10 +3,10 @@
  * Each peer keeps its own; nothing of it is ever sent.
  * Source: FedRef, arXiv:2506.23210; the average over time, linear weights and the gauge are this project's own.
  */
-import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.ts";
+import type { AdapterSlot } from "../../protocol/adapter-spec.ts";
 import type { ReferenceSettings } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
-import { alignGauge, retractRotations, rotationGroups } from "./gauge.ts";
+import { alignGauge, type GaugeKind, retractRotations, rotationGroups } from "./gauge.ts";
 import { weightedMean } from "./mean.ts";
 
 /** What a peer remembers between rounds; plain data. Adapters are f32[P] as they left their rounds. */
@@ -18,7 +18,7 @@ export type ReferenceState =
 
 /** What the flat vector is made of; see `rotationGroups`. */
 export interface AdapterLayout {
-  readonly kind: AdapterSettings["kind"];
+  readonly kind: GaugeKind;
   readonly slots: readonly AdapterSlot[];
 }
 

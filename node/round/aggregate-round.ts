@@ -5,6 +5,7 @@ import {
   aggregateNeighbours,
   anchorToReference,
   chooseLambda,
+  gaugeKind,
   mix,
   type NeighbourUpdate,
   type ReferenceState,
@@ -47,7 +48,7 @@ export async function aggregateRound(
   },
 ): Promise<AggregatedRound> {
   const { manifest, peer, neighbours, reference, round, asOf, signal } = options;
-  const layout = { kind: manifest.adapter.kind, slots: adapterSlots(manifest.tensors) };
+  const layout = { kind: gaugeKind(manifest.adapter), slots: adapterSlots(manifest.tensors) };
   const own = await trainer.adapter();
   const settings = manifest.aggregation;
   const aggregate = aggregateNeighbours({

@@ -122,7 +122,7 @@ async function checkAdapter(
   for (const slot of slots) adapter.set(golden.floats(expected.tensor(slot.name)), slot.offset);
   const [examples, tokens] = golden.shape("input_ids") as [number, number];
   const labels = labelFeeds(golden);
-  const counts = settings.kind === "loreft" ? settings.positions : { first: 0, last: 0 };
+  const counts = adapterMethod(settings).positions(settings);
   const prompts = Array.from({ length: examples }, () => golden.meta.loreft.prompt_tokens);
   const result = await run(
     trainingStepGraph({ model, adapter: settings, slots }, { examples, tokens, labels: labels.label_rows!.shape[0]! }),
@@ -229,7 +229,7 @@ describe.skipIf(!existsSync(GOLDEN))("golden", () => {
       const { logits } = await session.run({
         input_ids: int64([1, tokens], padded),
         adapter: float32([adapter.length], adapter),
-        ...interventionFeeds(settings.positions, [0], tokens),
+        ...interventionFeeds(adapterMethod(settings).positions(settings), [0], tokens),
       });
       const size = model.shape.vocabulary;
       const next = (logits!.data as Float32Array).subarray((ids.length - 1) * size, ids.length * size);

@@ -1,9 +1,11 @@
 /** Local training of one adapter on one peer's data: batches in, a new flat vector out. */
 import { adapterSlots, parameterCount } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
+import { dropoutFeeds } from "../adapter/dropout.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import type { PositionCounts } from "../adapter/positions.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
+import { sentPart } from "../adapter/sent-part.ts";
 import type { Batch } from "../data/batch.ts";
 import { createBatches, evaluationBatches, planShape } from "../data/batch.ts";
 import { NodeError } from "../errors.ts";
@@ -40,8 +42,11 @@ export async function createTrainer(
   const method = adapterMethod(settings);
   const tensors = method.tensors(settings, model.shape);
   const slots = adapterSlots(tensors);
-  const adapted: AdaptedModel = { model, adapter: settings, slots };
-  const counts = settings.kind === "loreft" ? settings.positions : { first: 0, last: 0 };
+  const sentTensors = method.sent(settings, model.shape);
+  const sent = sentPart(slots, sentTensors);
+  const frozen = method.frozen(settings, model.shape, options.networkSeed);
+  const adapted: AdaptedModel = { model, adapter: settings, slots, frozen };
+  const counts = method.positions(settings);
   checkTokens(data, model.shape);
 
   const trainShape = planShape(data.train, { batchSize: training.batchSize });
@@ -51,7 +56,11 @@ export async function createTrainer(
   const session = await runtime.load(encodeModel(graph), sessionOptions);
   const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, counts });
 
-  const start = (): Float32Array => method.start(settings, slots, createPrng(options.networkSeed).fork("adapter"));
+  const start = (): Float32Array => method.start(settings, model.shape, options.networkSeed);
+  const dropped = method.dropout(settings, model.shape);
+  const dropout = createPrng(options.peerSeed).fork("dropout");
+  const masks = (step: number): Readonly<Record<string, Tensor>> =>
+    dropoutFeeds(dropped, trainShape.batchSize * trainShape.tokens, dropout.fork(`step-${step}`));
   let theta = start();
   let moments = zeroMoments(theta.length);
   let notFinite = 0;
@@ -59,7 +68,8 @@ export async function createTrainer(
   /** One local step; the loss, or NaN for a step that changed nothing. */
   const step = async (): Promise<number> => {
     const batch = batches.batchAt(moments.step);
-    const result = await session.run({ ...trainFeeds(batch, counts), adapter: float32([theta.length], theta) });
+    const adapter = float32([theta.length], theta);
+    const result = await session.run({ ...trainFeeds(batch, counts), ...masks(moments.step), adapter });
     const loss = Number(result.loss!.data[0]);
     const gradient = result.gradient!.data as Float32Array;
     if (!Number.isFinite(loss) || Number.isNaN(clipGradient(gradient, training.gradientClip))) {
@@ -78,7 +88,7 @@ export async function createTrainer(
   };
 
   return {
-    tensors,
+    tensors: sentTensors,
     train: async ({ steps, onStep }): Promise<TrainResult> => {
       const began = performance.now();
       const losses: number[] = [];
@@ -105,12 +115,12 @@ export async function createTrainer(
     evaluate: ({ set, adapter, examplesMax }) =>
       evaluator.evaluate({
         set,
-        adapter: adapter === "base" ? start() : checked(adapter ?? theta),
+        adapter: adapter === "base" ? start() : adapter ? sent.withSent(theta, adapter) : theta,
         examplesMax: examplesMax ?? Number.POSITIVE_INFINITY,
       }),
-    adapter: async () => theta.slice(),
+    adapter: async () => sent.sentOf(theta),
     setAdapter: async (vector) => {
-      theta = checked(vector).slice();
+      theta = sent.withSent(theta, vector);
       method.retract(slots, theta);
     },
     state: async () => ({

@@ -5,14 +5,14 @@
  * the row with the label's embedding, so that the gradient needs no one-hot matrix: dx = w (softmax(z) E - E[label]).
  */
 import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.ts";
-import { adapterMethod } from "../adapter/methods.ts";
-import { interventionInputs } from "../adapter/positions.ts";
+import { inject } from "../adapter/inject.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import type { AdapterHooks, BaseModel, WeightSource } from "../model/base-model.ts";
 import { apply, inputValue } from "../onnx/graph.ts";
 import { gather, gemm, logSumExp, mul, reduceSum, reshape, split, sub } from "../onnx/operators.ts";
 import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
+import type { Tensor } from "../tensor.ts";
 
 /** Sizes that a graph is built for. */
 export interface BatchShape {
@@ -27,23 +27,26 @@ export interface BatchShape {
 export interface AdaptedModel {
   readonly model: BaseModel;
   readonly adapter: AdapterSettings;
+  /** Of the trained tensors. */
   readonly slots: readonly AdapterSlot[];
+  /** The tensors of the adapter that nobody trains; absent for methods without any. */
+  readonly frozen?: ReadonlyMap<string, Tensor>;
 }
 
 /**
  * Inputs: input_ids i64[B,T], label_rows i64[M], label_ids i64[M], label_weights f32[M] (they sum to 1), adapter f32[P],
- * and the positions of `interventionInputs`.  Outputs: loss f32[], gradient f32[P].
+ * the positions of `interventionInputs` and the masks of `dropoutInputs`.  Outputs: loss f32[], gradient f32[P].
  */
 export function trainingStepGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
-  const { inputs, adapter, losses, labelWeights } = forward(adapted, shape);
+  const { inputs, adapter, losses, labelWeights } = forward(adapted, shape, { training: true });
   const loss = reduceSum(mul(losses, labelWeights), [0], false);
   const [flat] = gradient(loss, [adapter]);
   return rewrite({ inputs, outputs: { loss, gradient: flat! } }, forSpeed).graph;
 }
 
-/** The same inputs without weights.  Outputs: losses f32[M] in nats, predicted i64[M]. */
+/** The same inputs without weights and masks.  Outputs: losses f32[M] in nats, predicted i64[M]. */
 export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
-  const { inputs, losses, logits, labelWeights } = forward(adapted, shape);
+  const { inputs, losses, logits, labelWeights } = forward(adapted, shape, { training: false });
   const predicted = apply("ArgMax", [logits], { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } });
   const unweighted = inputs.filter((input) => input !== labelWeights);
   return rewrite({ inputs: unweighted, outputs: { losses, predicted } }, forSpeed).graph;
@@ -53,7 +56,7 @@ export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxG
 export function logitsGraph(adapted: AdaptedModel, shape: Omit<BatchShape, "labels">): OnnxGraph {
   const { model } = adapted;
   const inputIds = inputValue("input_ids", "int64", [shape.examples, shape.tokens]);
-  const { inputs, hooks } = injected(adapted, shape.examples);
+  const { inputs, hooks } = injected(adapted, { ...shape, training: false });
   const hidden = model.hidden({ inputIds, weight: model.weight, hooks });
   const logits = gemm(model.normalize(hidden, model.weight), model.outputMatrix(model.weight), { transB: true });
   return { inputs: [inputIds, ...inputs], outputs: { logits } };
@@ -88,23 +91,24 @@ export function unflatten(flat: OnnxValue, slots: readonly AdapterSlot[]): (name
 }
 
 function injected(
-  { model, adapter, slots }: AdaptedModel,
-  examples: number,
+  { model, adapter, slots, frozen = new Map() }: AdaptedModel,
+  batch: { readonly examples: number; readonly tokens: number; readonly training: boolean },
 ): { inputs: readonly OnnxValue[]; hooks: AdapterHooks; adapter: OnnxValue } {
   const flat = inputValue("adapter", "float32", [slots.reduce((sum, slot) => sum + slot.length, 0)]);
-  const positions = adapter.kind === "loreft" ? interventionInputs(adapter.positions, examples) : {};
-  const hooks = adapterMethod(adapter).hooks(adapter, model.shape, { tensor: unflatten(flat, slots), positions });
-  const rows = [positions.prefix, positions.suffix].flatMap((end) => (end ? [end.rows, end.weights] : []));
-  return { inputs: [flat, ...rows], hooks, adapter: flat };
+  const own = new Set(slots.map((slot) => slot.name));
+  const tensor = unflatten(flat, slots);
+  const trained = (name: string): OnnxValue | undefined => (own.has(name) ? tensor(name) : undefined);
+  const { inputs, hooks } = inject({ settings: adapter, model: model.shape, trained, frozen, ...batch });
+  return { inputs: [flat, ...inputs], hooks, adapter: flat };
 }
 
-function forward(adapted: AdaptedModel, shape: BatchShape) {
+function forward(adapted: AdaptedModel, shape: BatchShape, { training }: { readonly training: boolean }) {
   const { model } = adapted;
   const inputIds = inputValue("input_ids", "int64", [shape.examples, shape.tokens]);
   const labelRows = inputValue("label_rows", "int64", [shape.labels]);
   const labelIds = inputValue("label_ids", "int64", [shape.labels]);
   const labelWeights = inputValue("label_weights", "float32", [shape.labels]);
-  const { inputs, hooks, adapter } = injected(adapted, shape.examples);
+  const { inputs, hooks, adapter } = injected(adapted, { ...shape, training });
   const hidden = model.hidden({ inputIds, weight: model.weight, hooks });
   const { losses, logits } = crossEntropy(model, model.weight, { hidden, labelRows, labelIds });
   return { inputs: [inputIds, labelRows, labelIds, labelWeights, ...inputs], adapter, losses, logits, labelWeights };

@@ -1,0 +1,74 @@
+/**
+ * Dropout of a linear layer's input: x ∘ m / k, every m independent, 1 with probability k and otherwise 0. The masks are
+ * fed from a named random stream, so that a step has the same bits when it is repeated, and evaluation has none.
+ * Source: Srivastava et al. 2014, "Dropout"; on the input of LoRA as in Hu et al. 2021, arXiv:2106.09685.
+ */
+import type { Prng } from "../../protocol/prng.ts";
+import { apply, inputValue } from "../onnx/graph.ts";
+import { mul } from "../onnx/operators.ts";
+import type { OnnxValue } from "../onnx/value.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** A linear layer whose input is dropped out. */
+export interface DropoutSite {
+  /** Module path of the layer. */
+  readonly path: string;
+  /** Length of its input vectors. */
+  readonly columns: number;
+  /** Probability of a 0, as it was asked for. */
+  readonly rate: number;
+}
+
+/** A mask value is decided by 16 random bits, half of one draw. */
+const STEPS = 65_536;
+
+/** ONNX's number of float32 in Cast. */
+const FLOAT = 1;
+
+const threshold = (rate: number): number => Math.round(rate * STEPS);
+
+/** k, the probability that a value is kept, as it is after rounding the rate to 16 bits. */
+export const keptShare = (rate: number): number => 1 - threshold(rate) / STEPS;
+
+/** The graph inputs that carry the masks, and x ∘ m; rows: B*T. */
+export function dropoutInputs(
+  sites: readonly DropoutSite[],
+  rows: number,
+): { readonly inputs: readonly OnnxValue[]; readonly drop: (path: string, x: OnnxValue) => OnnxValue } {
+  const masks = new Map(
+    sites.map(({ path, columns }) => [path, inputValue(inputName(path), "uint8", [rows, columns])] as const),
+  );
+  return {
+    inputs: [...masks.values()],
+    drop: (path, x) => {
+      const mask = masks.get(path);
+      if (!mask) return x;
+      return mul(x, apply("Cast", [mask], { attributes: { to: { int: FLOAT } }, label: inputName(path) }));
+    },
+  };
+}
+
+/** What to feed them: a function of the stream's name alone.  rows: B*T. */
+export function dropoutFeeds(
+  sites: readonly DropoutSite[],
+  rows: number,
+  prng: Prng,
+): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(
+    sites.map(({ path, columns, rate }) => {
+      const data = new Uint8Array(rows * columns);
+      fillMask(data, threshold(rate), prng.fork(path));
+      return [inputName(path), { dtype: "uint8", shape: [rows, columns], data }];
+    }),
+  );
+}
+
+const inputName = (path: string): string => `dropout.${path}`;
+
+function fillMask(mask: Uint8Array, dropBelow: number, prng: Prng): void {
+  for (let i = 0; i < mask.length; i += 2) {
+    const bits = prng.uint32();
+    mask[i] = bits >>> 16 >= dropBelow ? 1 : 0;
+    if (i + 1 < mask.length) mask[i + 1] = (bits & 0xffff) >= dropBelow ? 1 : 0;
+  }
+}
