@@ -1,7 +1,7 @@
 /** Flags that decide what a network agrees on, and the manifest settings that they stand for. */
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
 import { type LambdaRule, MANIFEST_DEFAULTS, type NetworkManifest } from "../protocol/network-manifest.ts";
-import { parseAdapter } from "./adapter-argument.ts";
+import { ADAPTER_FORMS, parseAdapter } from "./adapter-argument.ts";
 import type { OptionRow } from "./command-row.ts";
 import { parseLambda } from "./lambda-argument.ts";
 import { choice, integer, positive } from "./option-value.ts";
@@ -22,7 +22,7 @@ export type NetworkOptions = {
 export const NETWORK_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--adapter <word>",
-    text: "what is trained: loreft:r4:f7+l7[:tied][:layers=0,2] or lora:r8:q_proj,v_proj[:alpha16][:layers=0,2]",
+    text: `what is trained: ${ADAPTER_FORMS}`,
     parse: parseAdapter,
   },
   { flags: "--rounds <count>", text: "rounds of training and exchange", parse: integer(1, 1_000_000) },
