@@ -4,10 +4,20 @@ import { EXIT_INTERRUPTED, type Terminal } from "./terminal.ts";
 
 const EXIT_UNEXPECTED = 1;
 
+/**
+ * End as the signal itself would have: an ordinary exit would wait for, and then abort, the training thread's running
+ * step. Exit listeners run first, because the testnet ends its peers there.
+ */
+function stopNow(signal: NodeJS.Signals): void {
+  process.emit("exit", EXIT_INTERRUPTED);
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}
+
 const interrupt = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
-    if (interrupt.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    if (interrupt.signal.aborted) stopNow(signal);
     interrupt.abort();
   });
 }
