@@ -1,11 +1,14 @@
 /** What weft needs of an inference runtime: load an ONNX model, run it. Implemented by `node/system/onnxruntime`. */
 import type { Tensor } from "../tensor.ts";
 
-/** A file of weights that an ONNX model refers to as external data, given as bytes. */
+/** A file of weights that an ONNX model refers to as external data. */
 export interface ExternalData {
   /** The location string that the model uses. */
   readonly path: string;
+  /** The whole content; read when it is asked for, where the file is on disk. */
   readonly data: Uint8Array;
+  /** Folder on disk in which `path` lies: what runs the model maps the file there instead of holding a copy. */
+  readonly folder?: string;
 }
 
 export interface SessionOptions {

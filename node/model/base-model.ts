@@ -14,6 +14,7 @@ export interface LinearSite {
 export interface ModelShape {
   readonly layers: number;
   readonly hidden: number;
+  /** Number of token ids. */
   readonly vocabulary: number;
   /** Longest sequence that the model has positions for. */
   readonly contextTokens: number;
@@ -39,26 +40,44 @@ export type WeightSource = (weight: WeightShape) => OnnxValue;
 export interface ForwardOptions {
   /** i64[B, T] */
   readonly inputIds: OnnxValue;
+  /** i64[B, T], 1 for the tokens of a text, 0 for the padding to their right; needed by classifiers. */
+  readonly attentionMask?: OnnxValue;
   readonly weight: WeightSource;
   readonly hooks: AdapterHooks;
 }
 
+/** What a model says of a whole text instead of its next token; read from the row of its first token. */
+export interface Classifier {
+  /** Names of the classes, by number. */
+  readonly labels: readonly string[];
+  /** The weights of the head alone; a checkpoint of the bare encoder lacks them. */
+  readonly head: readonly WeightShape[];
+}
+
 export interface ModelFamily {
   readonly shape: ModelShape;
+  /** Absent for language models. */
+  readonly classifier?: Classifier;
   /** All weights that the forward pass reads, in a fixed order. */
   readonly weights: readonly WeightShape[];
   /** Residual stream after the last block, f32[B*T, hidden]. */
   hidden(options: ForwardOptions): OnnxValue;
-  /** The final normalisation of chosen rows, f32[M, hidden] -> f32[M, hidden]. */
+  /** What comes last before the output matrix, f32[M, hidden] -> f32[M, hidden]: a norm, or a classifier's own layer. */
   normalize(rows: OnnxValue, weight: WeightSource): OnnxValue;
-  /** The output matrix f32[vocabulary, hidden]: logits are normalised rows times its transpose. */
+  /** f32[vocabulary or classes, hidden]: logits are normalised rows times its transpose, plus the bias. */
   outputMatrix(weight: WeightSource): OnnxValue;
+  /** f32[vocabulary or classes]; absent where there is none. */
+  outputBias?(weight: WeightSource): OnnxValue;
 }
 
 export interface BaseModel extends ModelFamily {
   /** `model_type` of config.json. */
   readonly family: string;
   readonly weight: WeightSource;
+  /** Whether the files hold a weight; only those of a classifier's head may be missing. */
+  has(weight: WeightShape): boolean;
+  /** A weight's values, a copy.  Throws: MODEL_MISSING. */
+  values(weight: WeightShape): Float32Array;
   /** Files of weights that the graphs refer to. */
   readonly externalData: readonly ExternalData[];
 }

@@ -1,20 +1,103 @@
-/** Reading config.json: every field that decides what is computed is checked, and what weft does not do is refused by name. */
-import type { z } from "zod";
+/**
+ * Reading config.json: every field that decides what is computed is checked, and what weft does not do is refused by
+ * name. Fields that only describe (who trained it, how it was initialised, dropout rates, which are 0 here) are passed
+ * over.
+ */
+import { z } from "zod";
 import { NodeError } from "../errors.ts";
 
-/** Throws: MODEL_CONFIG naming the field and its value. */
-export function readConfig<Schema extends z.ZodType>(schema: Schema, config: unknown): z.infer<Schema> {
+/** What a size may be: large enough for any model, small enough that nothing is built from a mistyped one. */
+export const COUNT = z.number().int().positive().max(1_000_000_000);
+/** The deepest published transformers have about 120 layers. */
+export const LAYERS = z.number().int().positive().max(1000);
+
+/** Fields that every family has; `architectures` is each family's own list. */
+export const COMMON_FIELDS = {
+  torch_dtype: z.enum(["float64", "float32", "float16", "bfloat16", "auto"]).nullish(),
+  dtype: z.enum(["float64", "float32", "float16", "bfloat16", "auto"]).nullish(),
+};
+
+/**
+ * A config by its family's schema; fields outside of the schema must not change what is computed.
+ * Throws: MODEL_CONFIG naming the field and its value.
+ */
+export function readConfig<Schema extends z.ZodObject>(schema: Schema, config: unknown): z.infer<Schema> {
   const parsed = schema.safeParse(config);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  const value = issue.path.reduce<unknown>(
-    (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
-    config,
-  );
-  const field = issue.path.join(".");
-  throw new NodeError(
-    "MODEL_CONFIG",
-    `config.json: ${field} = ${JSON.stringify(value)} is not supported (${issue.message})`,
-    { field },
-  );
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    const value = issue.path.reduce<unknown>(
+      (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
+      config,
+    );
+    const field = issue.path.join(".");
+    if (value !== undefined) throw unsupported(field, value, issue.message);
+    throw new NodeError("MODEL_CONFIG", `config.json has no ${field}, which this model needs (${issue.message})`, {
+      field,
+    });
+  }
+  for (const [field, value] of Object.entries(config as Readonly<Record<string, unknown>>)) {
+    if (Object.hasOwn(schema.shape, field)) continue;
+    const meaning = meaningOf(field, value);
+    if (meaning !== undefined) throw unsupported(field, value, meaning);
+  }
+  return parsed.data;
+}
+
+/** The refusal of one field. */
+export function unsupported(field: string, value: unknown, why: string): NodeError {
+  const shown = JSON.stringify(value) ?? String(value);
+  const short = shown.length > 80 ? `${shown.slice(0, 80)}…` : shown;
+  return new NodeError("MODEL_CONFIG", `config.json: ${field} = ${short} is not supported (${why})`, { field });
+}
+
+interface Meaning {
+  readonly names: RegExp;
+  readonly what: string;
+  /** Values besides null, false, "", [] and {} with which the field changes nothing. */
+  readonly neutral?: readonly unknown[];
+}
+
+/**
+ * Names that say that a field changes what is computed. They are patterns, because the next architecture's name for
+ * its logit scale is not known yet: a field that sounds like one and does not say "off" is refused.
+ */
+const MEANINGS: readonly Meaning[] = [
+  { names: /quant|compression/, what: "quantised weights; take the F32, F16 or BF16 model" },
+  { names: /expert|moe_|_moe|router/, what: "a mixture of experts", neutral: [0] },
+  { names: /softcap/, what: "capped attention scores or logits", neutral: [0] },
+  { names: /multiplier|scal(e|es|ing)(_|$)|^scale/, what: "scaled activations", neutral: [1] },
+  { names: /rotary|rope|alibi|pos(ition)?_emb|relative_/, what: "positions of another kind", neutral: [1] },
+  { names: /window|chunk|sparse/, what: "attention to a part of the tokens", neutral: [0] },
+  { names: /(^|_)norm|norm(s|ed|_type|alize.*)?$|^clip_/, what: "normalisations of another kind" },
+  { names: /(^|_)act(_fn|ivation)?($|_)|activation/, what: "another activation" },
+  { names: /bias$|^no_bias/, what: "biases that this family does not have" },
+  { names: /^is_causal$/, what: "attention to later tokens", neutral: [true] },
+  { names: /attention|attn|residual|causal|^is_(encoder_)?decoder$/, what: "another form of attention or residual" },
+  { names: /logit|embedding_size|embd?_proj/, what: "another embedding or output" },
+  { names: /^(text|vision|audio|speech|encoder|decoder)_config$/, what: "a model of several parts" },
+  { names: /^pruned_heads$/, what: "removed attention heads" },
+  { names: /^auto_map$/, what: "a model with code of its own" },
+  { names: /kv_shared|shared_layers|skip_layers|layer_types|layers_block_type/, what: "layers of different kinds" },
+];
+
+/** Names that a pattern above would catch although they change nothing here. */
+const DESCRIPTIVE: readonly RegExp[] = [
+  /^_/,
+  /dropout|pdrop|drop_?path|jitter/,
+  /^initializer|^init_|initializer_range$/,
+  /eps(ilon)?$/,
+  /^(output|summary|pooler)_/,
+  /attn_implementation|flash_att/,
+  /^(chunk_size_feed_forward|reorder_and_upcast_attn|router_aux_loss_coef|max_window_layers|transformers\.js_config)$/,
+];
+
+/** What a field outside of the schema would change; undefined when it changes nothing. */
+function meaningOf(field: string, value: unknown): string | undefined {
+  if (isOff(value) || DESCRIPTIVE.some((names) => names.test(field))) return undefined;
+  return MEANINGS.find(({ names, neutral }) => names.test(field) && !neutral?.includes(value))?.what;
+}
+
+function isOff(value: unknown): boolean {
+  if (value === null || value === undefined || value === false || value === "") return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
 }

@@ -4,15 +4,14 @@ import { bytesToHex } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import type { ModelDigest } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
-import type { ExternalData } from "../interface/runtime.ts";
-import { constantValue, externalValue } from "../onnx/graph.ts";
+import { externalValue } from "../onnx/graph.ts";
 import type { OnnxValue } from "../onnx/value.ts";
-import { float32 } from "../tensor.ts";
-import type { BaseModel, ModelFamily, WeightShape, WeightSource } from "./base-model.ts";
-import { GPT2_MODEL_TYPES, gpt2 } from "./families/gpt2.ts";
-import { LLAMA_MODEL_TYPES, llama } from "./families/llama.ts";
-import type { SafetensorsEntry } from "./safetensors.ts";
-import { parseSafetensorsHeader, toFloat32 } from "./safetensors.ts";
+import type { BaseModel, ModelFamily, WeightShape } from "./base-model.ts";
+import { FAMILIES } from "./families/by-model-type.ts";
+import type { StoredTensor, WeightFile } from "./weight-file.ts";
+import { locateTensors, memoryFile, tensorValues } from "./weight-file.ts";
+import type { WeightCache } from "./widened-weights.ts";
+import { widenedWeights } from "./widened-weights.ts";
 
 /** The files of a model directory, read by `node/system/model-files`. */
 export interface ModelFiles {
@@ -23,115 +22,130 @@ export interface ModelFiles {
   readonly tokenizer?: Uint8Array;
   readonly tokenizerConfig?: unknown;
   /** The `*.safetensors` files, by name. */
-  readonly shards: readonly ExternalData[];
+  readonly shards: readonly WeightFile[];
+  /** Where weights of 16 bits are kept as f32; in memory when absent. */
+  readonly cache?: WeightCache;
+  /** SHA-256 of large files, quicker than the portable one; hexadecimal. */
+  readonly sha256?: () => { update(bytes: Uint8Array): void; hex(): string };
 }
 
-interface Located extends SafetensorsEntry {
-  readonly shard: ExternalData;
-  /** Of the first value, from the beginning of the file. */
-  readonly offset: number;
-}
-
-/** Throws: MODEL_CONFIG, MODEL_MISSING, SAFETENSORS_INVALID. */
+/**
+ * f32 weights stay in their files; where one of the needed weights has 16 bits, all of them come from a cached file of
+ * f32 values, made when the first one is asked for.
+ * Throws: MODEL_CONFIG, MODEL_MISSING, SAFETENSORS_INVALID; asking for weights: DISK_FULL, DATA_DIRECTORY.
+ */
 export function loadBaseModel(files: ModelFiles): BaseModel {
-  const type = modelType(files);
-  const family = familyOf(type, files);
-  const located = locate(files);
-  for (const weight of family.weights) find(located, weight, files);
+  const { type, family, prefix } = familyOf(files);
+  const source = tensorsOf(files, prefix);
+  const head = new Set(family.classifier?.head.map((weight) => weight.name));
+  const has = (weight: WeightShape): boolean => source.find(weight) !== undefined;
+  const needed = family.weights.filter((weight) => !head.has(weight.name) || has(weight)).map(source.get);
+  const inPlace = needed.every((tensor) => tensor.dtype === "F32");
+  const widened = once(() => widen(needed, files));
+  const values = new Map<string, OnnxValue>();
   return {
     ...family,
     family: type,
-    weight: frozenWeights(located, files),
-    externalData: files.shards,
+    has,
+    values: (weight) => tensorValues(source.get(weight)),
+    weight: (weight) => {
+      const known = values.get(weight.name);
+      if (known) return known;
+      const stored = source.get(weight);
+      const { file, offset, begin, end } = inPlace ? stored : widened().get(stored.name)!;
+      const range = { location: file.path, offset, length: end - begin };
+      const value = externalValue(weight.name, "float32", weight.shape, range);
+      values.set(weight.name, value);
+      return value;
+    },
+    get externalData() {
+      return inPlace ? files.shards : [...new Set([...widened().values()].map((tensor) => tensor.file))];
+    },
   };
 }
 
-function modelType(files: ModelFiles): string {
+function familyOf(files: ModelFiles): { type: string; family: ModelFamily; prefix: string } {
   const type = (files.config as { model_type?: unknown } | null)?.model_type;
-  if (typeof type === "string") return type;
-  throw new NodeError(
-    "MODEL_CONFIG",
-    `${files.directory}/config.json names no model_type; is it a Hugging Face model directory?`,
-  );
-}
-
-const FAMILIES: ReadonlyMap<string, (config: unknown) => ModelFamily> = new Map([
-  ...LLAMA_MODEL_TYPES.map((type) => [type, llama] as const),
-  ...GPT2_MODEL_TYPES.map((type) => [type, gpt2] as const),
-]);
-
-function familyOf(type: string, files: ModelFiles): ModelFamily {
-  const family = FAMILIES.get(type);
-  if (family) return family(files.config);
+  if (typeof type !== "string") {
+    const text = `${files.directory}/config.json names no model_type; is it a Hugging Face model directory?`;
+    throw new NodeError("MODEL_CONFIG", text);
+  }
+  const known = FAMILIES.get(type);
+  if (known) return { type, family: known.build(files.config), prefix: known.prefix };
   throw new NodeError(
     "MODEL_CONFIG",
     `${files.directory}/config.json: model_type "${type}" is not supported; weft runs ${[...FAMILIES.keys()].join(", ")}`,
   );
 }
 
-function locate(files: ModelFiles): ReadonlyMap<string, Located> {
-  const located = new Map<string, Located>();
-  for (const shard of files.shards) {
-    const header = parseSafetensorsHeader(shard.data, { name: `${files.directory}/${shard.path}` });
-    for (const entry of header.entries) {
-      located.set(entry.name, { ...entry, shard, offset: header.dataOffset + entry.begin });
-    }
-  }
-  return located;
+interface StoredTensors {
+  find(weight: WeightShape): StoredTensor | undefined;
+  /** Throws: MODEL_MISSING. */
+  get(weight: WeightShape): StoredTensor;
 }
 
-/** Tied embeddings are stored under either of their two names. */
-const ALIASES: Readonly<Record<string, string>> = {
+/** The stored tensors by the names that the family gives them.  Throws: MODEL_CONFIG for another shape. */
+function tensorsOf(files: ModelFiles, prefix: string): StoredTensors {
+  const located = locateTensors(files.shards);
+  const tied = (files.config as { tie_word_embeddings?: unknown }).tie_word_embeddings === true;
+  const find = (weight: WeightShape): StoredTensor | undefined => {
+    const name = storedNames(weight.name, { prefix, tied }).find((candidate) => located.has(candidate));
+    const tensor = name === undefined ? undefined : located.get(name)!;
+    if (!tensor || tensor.shape.join() === weight.shape.join()) return tensor;
+    const text = `tensor ${weight.name} has shape [${tensor.shape}], config.json asks for [${weight.shape}]`;
+    throw new NodeError("MODEL_CONFIG", `${files.directory}: ${text}`);
+  };
+  return {
+    find,
+    get: (weight) => {
+      const tensor = find(weight);
+      if (tensor) return tensor;
+      const text = `the weights hold no tensor ${weight.name}; is a shard missing?`;
+      throw new NodeError("MODEL_MISSING", `${files.directory}: ${text}`);
+    },
+  };
+}
+
+/**
+ * Names under which checkpoints store a weight: its own; the other one of tied embeddings; without the prefix, where
+ * the bare model was saved; with the LayerNorm names of the first BERT checkpoints.
+ */
+function storedNames(name: string, { prefix, tied }: { prefix: string; tied: boolean }): readonly string[] {
+  const names = [name, ...(tied && TIED[name] !== undefined ? [TIED[name]] : [])];
+  const old = name.replace(/LayerNorm\.weight$/, "LayerNorm.gamma").replace(/LayerNorm\.bias$/, "LayerNorm.beta");
+  if (old !== name) names.push(old);
+  return [...names, ...names.filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length))];
+}
+
+const TIED: Readonly<Record<string, string>> = {
   "model.embed_tokens.weight": "lm_head.weight",
-  "lm_head.weight": "model.embed_tokens.weight",
 };
 
-function find(located: ReadonlyMap<string, Located>, weight: WeightShape, files: ModelFiles): Located {
-  const tied = (files.config as { tie_word_embeddings?: unknown }).tie_word_embeddings === true;
-  const alias = tied ? ALIASES[weight.name] : undefined;
-  const entry = located.get(weight.name) ?? (alias === undefined ? undefined : located.get(alias));
-  if (!entry) {
-    throw new NodeError(
-      "MODEL_MISSING",
-      `${files.directory}: the weights hold no tensor ${weight.name}; is a shard missing?`,
-    );
+/** The same tensors in one file of f32 values. */
+function widen(tensors: readonly StoredTensor[], files: ModelFiles): ReadonlyMap<string, StoredTensor> {
+  const weights = widenedWeights([...new Map(tensors.map((tensor) => [tensor.name, tensor])).values()]);
+  if (files.cache) return locateTensors([files.cache.open(weights)]);
+  const bytes = new Uint8Array(weights.fileBytes);
+  let at = 0;
+  for (const piece of weights.pieces()) {
+    bytes.set(piece, at);
+    at += piece.length;
   }
-  if (entry.shape.length !== weight.shape.length || entry.shape.some((n, i) => n !== weight.shape[i])) {
-    throw new NodeError(
-      "MODEL_CONFIG",
-      `${files.directory}: tensor ${weight.name} has shape [${entry.shape}], config.json asks for [${weight.shape}]`,
-    );
-  }
-  return entry;
+  return locateTensors([memoryFile("widened.safetensors", bytes)]);
 }
 
-/** f32 weights stay in their file; f16 and bf16 are widened once. */
-function frozenWeights(located: ReadonlyMap<string, Located>, files: ModelFiles): WeightSource {
-  const values = new Map<string, OnnxValue>();
-  return (weight) => {
-    const known = values.get(weight.name);
-    if (known) return known;
-    const { name, dtype, shape, shard, offset, begin, end } = find(located, weight, files);
-    const length = end - begin;
-    const value =
-      dtype === "F32"
-        ? externalValue(name, "float32", shape, { location: shard.path, offset, length })
-        : constantValue(
-            float32(shape, toFloat32({ dtype, bytes: shard.data.subarray(offset, offset + length) })),
-            name,
-          );
-    values.set(weight.name, value);
-    return value;
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
   };
 }
 
 /** All weights as f32 values by name, for a model whose weights are to be trained or copied. */
 export function readWeights(files: ModelFiles, weights: readonly WeightShape[]): readonly Float32Array[] {
-  const located = locate(files);
-  return weights.map((weight) => {
-    const { dtype, shard, offset, begin, end } = find(located, weight, files);
-    return toFloat32({ dtype, bytes: shard.data.subarray(offset, offset + end - begin) });
-  });
+  const source = tensorsOf(files, familyOf(files).prefix);
+  return weights.map((weight) => tensorValues(source.get(weight)));
 }
 
 /** tokenizer.json.  Throws: TOKENIZER_MISSING. */
@@ -143,19 +157,29 @@ export function tokenizerBytes(files: ModelFiles): Uint8Array {
   );
 }
 
+/** Bytes hashed at a time. */
+const DIGEST_BYTES = 1 << 24;
+
 /** Digests that the genesis manifest fixes; the same model in other shards has the same digests. */
 export function modelDigest(files: ModelFiles): ModelDigest {
-  const weights = sha256.create();
-  const located = locate(files);
+  const weights = files.sha256?.() ?? portableSha256();
+  const located = locateTensors(files.shards);
   for (const name of [...located.keys()].toSorted()) {
-    const { dtype, shape, shard, offset, begin, end } = located.get(name)!;
+    const { dtype, shape, file, offset, begin, end } = located.get(name)!;
     weights.update(new TextEncoder().encode(`${JSON.stringify([name, dtype, shape])}\n`));
-    weights.update(shard.data.subarray(offset, offset + end - begin));
+    for (let at = 0; at < end - begin; at += DIGEST_BYTES) {
+      weights.update(file.read(offset + at, Math.min(DIGEST_BYTES, end - begin - at)));
+    }
   }
   const config = canonicalize(files.config) ?? "";
   return {
-    weights: bytesToHex(weights.digest()),
+    weights: weights.hex(),
     config: bytesToHex(sha256(new TextEncoder().encode(config))),
     tokenizer: bytesToHex(sha256(tokenizerBytes(files))),
   };
+}
+
+function portableSha256(): { update(bytes: Uint8Array): void; hex(): string } {
+  const hash = sha256.create();
+  return { update: (bytes) => void hash.update(bytes), hex: () => bytesToHex(hash.digest()) };
 }

@@ -4,6 +4,7 @@
  * cover the data without gap or overlap.  Source: https://huggingface.co/docs/safetensors, section "Format".
  */
 import { NodeError } from "../errors.ts";
+import { sizeOf } from "../tensor.ts";
 
 export type SafetensorsDtype = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I8" | "U8" | "BOOL";
 
@@ -101,10 +102,9 @@ export function toFloat32(tensor: Pick<SafetensorsTensor, "dtype" | "bytes">): F
     case "F64":
       return Float32Array.from(new Float64Array(copy));
     case "BF16":
-      // bfloat16 is the upper half of a float32.
-      return new Float32Array(Uint32Array.from(new Uint16Array(copy), (bits) => bits << 16).buffer);
+      return widenBfloat16(new Uint16Array(copy));
     case "F16":
-      return Float32Array.from(new Uint16Array(copy), halfToNumber);
+      return widenHalf(new Uint16Array(copy));
     case "I64":
     case "I32":
     case "I8":
@@ -124,30 +124,43 @@ export function writeSafetensors(
   tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly data: Float32Array }[],
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array {
-  const fields = new Map<string, unknown>();
-  if (metadata !== undefined) fields.set("__metadata__", metadata);
-  let offset = 0;
   for (const { name, shape, data } of tensors) {
-    const length = shape.reduce((product, n) => product * n, 1);
-    if (length !== data.length) {
-      throw new RangeError(`tensor ${name}: ${data.length} values do not fill shape [${shape.join(", ")}]`);
-    }
-    if (fields.has(name) || name === "__metadata__") throw new RangeError(`tensor ${name} occurs twice`);
-    fields.set(name, { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] });
-    offset += data.byteLength;
+    if (data.length === sizeOf(shape)) continue;
+    throw new RangeError(`tensor ${name}: ${data.length} values do not fill shape [${shape.join(", ")}]`);
   }
-  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(fields)));
-  const headerBytes = Math.ceil(json.length / 8) * 8;
-  const file = new Uint8Array(8 + headerBytes + offset);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  file.fill(0x20, 8, 8 + headerBytes);
-  file.set(json, 8);
-  offset = 8 + headerBytes;
+  const header = safetensorsHeader(tensors, metadata);
+  const file = new Uint8Array(header.length + 4 * tensors.reduce((sum, { data }) => sum + data.length, 0));
+  file.set(header);
+  let offset = header.length;
   for (const { data } of tensors) {
     file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
     offset += data.byteLength;
   }
   return file;
+}
+
+/**
+ * What stands before the values of such a file: eight bytes of length and the header, a multiple of 8 bytes in all.
+ * Throws: RangeError when a name occurs twice.
+ */
+export function safetensorsHeader(
+  tensors: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  metadata?: Readonly<Record<string, string>>,
+): Uint8Array {
+  const fields = new Map<string, unknown>();
+  if (metadata !== undefined) fields.set("__metadata__", metadata);
+  let offset = 0;
+  for (const { name, shape } of tensors) {
+    if (fields.has(name) || name === "__metadata__") throw new RangeError(`tensor ${name} occurs twice`);
+    const end = offset + 4 * sizeOf(shape);
+    fields.set(name, { dtype: "F32", shape, data_offsets: [offset, end] });
+    offset = end;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(fields)));
+  const bytes = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(bytes.length - 8), true);
+  bytes.set(json, 8);
+  return bytes;
 }
 
 type Fail = (what: string, facts?: Readonly<Record<string, unknown>>) => NodeError;
@@ -283,6 +296,28 @@ function checkRanges(
   const needed = dataOffset + covered;
   if (needed > fileBytes) throw fail(`truncated: header says ${needed} bytes, file has ${fileBytes}`);
   if (needed < fileBytes) throw fail(`header says ${needed} bytes, file has ${fileBytes}`);
+}
+
+/** bfloat16 is the upper half of a float32. */
+function widenBfloat16(bits: Uint16Array): Float32Array {
+  const words = new Uint32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) words[i] = bits[i]! << 16;
+  return new Float32Array(words.buffer);
+}
+
+function widenHalf(bits: Uint16Array): Float32Array {
+  const values = new Float32Array(bits.length);
+  const known = new Float32Array(1 << 16);
+  const isKnown = new Uint8Array(1 << 16);
+  for (let i = 0; i < bits.length; i++) {
+    const b = bits[i]!;
+    if (isKnown[b] === 0) {
+      known[b] = halfToNumber(b);
+      isKnown[b] = 1;
+    }
+    values[i] = known[b]!;
+  }
+  return values;
 }
 
 /** IEEE-754 binary16: 1 sign bit, 5 exponent bits of bias 15, 10 fraction bits. */

@@ -1,11 +1,19 @@
 /** Reads a Hugging Face model directory from disk. */
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { NodeError } from "../errors.ts";
 import type { ModelFiles } from "../model/huggingface.ts";
+import { cacheFolder, createWeightCache } from "./weight-cache.ts";
+import { openWeightFiles } from "./weight-files.ts";
 
-/** Throws: MODEL_MISSING, MODEL_CONFIG: one line each, naming the file. */
-export function readModelFiles(directory: string): ModelFiles {
+export interface ReadModelOptions {
+  /** Where weights of 16 bits are kept as f32; else the folder of WEFT_CACHE, else the system's place for caches. */
+  readonly cacheFolder?: string;
+}
+
+/** The weights stay on disk until they are asked for.  Throws: MODEL_MISSING, MODEL_CONFIG: one line, naming the file. */
+export function readModelFiles(directory: string, options: ReadModelOptions = {}): ModelFiles {
   const names = list(directory);
   const read = (name: string): Uint8Array | undefined =>
     names.includes(name) ? readFileSync(join(directory, name)) : undefined;
@@ -23,28 +31,42 @@ export function readModelFiles(directory: string): ModelFiles {
     config: json(join(directory, "config.json"), config),
     ...(tokenizer ? { tokenizer } : {}),
     ...(tokenizerConfig ? { tokenizerConfig: json(join(directory, "tokenizer_config.json"), tokenizerConfig) } : {}),
-    shards: shardNames(directory, names).map((path) => ({ path, data: readFileSync(join(directory, path)) })),
+    shards: openWeightFiles(shardNames(directory, names).map((name) => join(directory, name))),
+    cache: createWeightCache({ folder: cacheFolder(options.cacheFolder) }),
+    sha256: () => {
+      const hash = createHash("sha256");
+      return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
+    },
   };
 }
 
-/** The weight files; where an index lists shards, all of them must be there. */
+const SINGLE = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
+
+/** One file with all weights where there is one, else the shards that the index lists, all of which must be there. */
 function shardNames(directory: string, names: readonly string[]): readonly string[] {
-  const index = "model.safetensors.index.json";
-  if (names.includes(index)) {
-    const { weight_map: map } = json(join(directory, index), readFileSync(join(directory, index))) as {
-      weight_map?: Readonly<Record<string, string>>;
-    };
-    const shards = [...new Set(Object.values(map ?? {}))].toSorted();
-    const missing = shards.find((name) => !names.includes(name));
-    if (missing !== undefined)
-      throw new NodeError("MODEL_MISSING", `${directory} has no ${missing}, which ${index} lists`);
-    if (shards.length > 0) return shards;
-  }
+  if (names.includes(SINGLE)) return [SINGLE];
+  if (names.includes(INDEX)) return indexedShards(directory, names);
   const shards = names.filter((name) => /^model.*\.safetensors$/.test(name));
   if (shards.length === 0) {
     throw new NodeError("MODEL_MISSING", `${directory} has no model*.safetensors file with weights`);
   }
   return shards;
+}
+
+function indexedShards(directory: string, names: readonly string[]): readonly string[] {
+  const path = join(directory, INDEX);
+  const index = json(path, readFileSync(path)) as { weight_map?: unknown } | null;
+  const map = index?.weight_map;
+  const shards = typeof map === "object" && map !== null ? [...new Set<unknown>(Object.values(map))] : [];
+  if (shards.length === 0 || !shards.every((name) => typeof name === "string")) {
+    throw new NodeError("MODEL_CONFIG", `${path} has no weight_map that names the file of every tensor`);
+  }
+  const missing = shards.find((name) => !names.includes(name));
+  if (missing !== undefined) {
+    throw new NodeError("MODEL_MISSING", `${directory} has no ${missing}, which ${INDEX} lists`);
+  }
+  return shards.toSorted();
 }
 
 function list(directory: string): readonly string[] {

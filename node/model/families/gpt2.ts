@@ -5,30 +5,31 @@
  */
 import { z } from "zod";
 import { NodeError } from "../../errors.ts";
-import { apply } from "../../onnx/graph.ts";
-import { add, gather, gemm, ints, reshape, split } from "../../onnx/operators.ts";
+import { add, gather, gemm, reshape, split } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import type { LinearSite, ModelFamily, WeightShape, WeightSource } from "../base-model.ts";
-import { readConfig } from "../config.ts";
+import { COMMON_FIELDS, COUNT, LAYERS, readConfig } from "../config.ts";
+import { ACTIVATION_NAMES, activation } from "../layers/activation.ts";
 import { attention, causalMask } from "../layers/attention.ts";
 import { layerNorm } from "../layers/norm.ts";
-
-const count = z.number().int().positive();
+import { learnedPositions } from "../layers/positions.ts";
 
 const CONFIG = z.object({
+  ...COMMON_FIELDS,
   model_type: z.literal("gpt2"),
-  vocab_size: count,
-  n_embd: count,
-  n_layer: count,
-  n_head: count,
-  n_positions: count,
-  n_inner: count.nullish(),
-  activation_function: z.enum(["gelu_new", "gelu_pytorch_tanh"]),
+  architectures: z.array(z.enum(["GPT2LMHeadModel", "GPT2Model"])).optional(),
+  vocab_size: COUNT,
+  n_embd: COUNT,
+  n_layer: LAYERS,
+  n_head: COUNT,
+  n_positions: COUNT,
+  n_inner: COUNT.nullish(),
+  activation_function: z.enum(ACTIVATION_NAMES).default("gelu_new"),
   layer_norm_epsilon: z.number().positive().default(1e-5),
   scale_attn_weights: z.literal(true).optional(),
   scale_attn_by_inverse_layer_idx: z.literal(false).optional(),
   add_cross_attention: z.literal(false).optional(),
-  tie_word_embeddings: z.literal(true).optional(),
+  tie_word_embeddings: z.boolean().default(true),
 });
 
 /** Throws: MODEL_CONFIG naming the field of config.json that is missing or not supported. */
@@ -39,6 +40,9 @@ export function gpt2(config: unknown): ModelFamily {
   }
   const inner = rest.n_inner ?? 4 * hidden;
   const embedding: WeightShape = { name: "transformer.wte.weight", shape: [rest.vocab_size, hidden] };
+  const output: WeightShape = rest.tie_word_embeddings
+    ? embedding
+    : { name: "lm_head.weight", shape: [rest.vocab_size, hidden] };
   const positions: WeightShape = { name: "transformer.wpe.weight", shape: [rest.n_positions, hidden] };
   const linears = Array.from({ length: layers }, (_, layer) => linearSites(layer, hidden, inner)).flat();
   const linearWeights = ({ path, inputs, outputs }: LinearSite): readonly WeightShape[] => [
@@ -64,6 +68,7 @@ export function gpt2(config: unknown): ModelFamily {
         ...perLayer(layer).flatMap(linearWeights),
       ]).flat(),
       ...normWeights("transformer.ln_f"),
+      ...(rest.tie_word_embeddings ? [] : [output]),
     ],
     hidden: ({ inputIds, weight, hooks }) => {
       const [batch, tokens] = inputIds.shape as [number, number];
@@ -73,7 +78,7 @@ export function gpt2(config: unknown): ModelFamily {
         const y = gemm(x, w!, { c: bias });
         return hooks.linear?.(site, x, y) ?? y;
       };
-      const places = gather(weight(positions), ints(Array.from({ length: tokens }, (_, t) => t)));
+      const places = learnedPositions(weight(positions), tokens);
       let h = reshape(add(gather(weight(embedding), inputIds), places), [batch * tokens, hidden]);
       for (let layer = 0; layer < layers; layer++) {
         const [qkv, o, up, down] = perLayer(layer);
@@ -82,13 +87,13 @@ export function gpt2(config: unknown): ModelFamily {
         const shape = { batch, tokens, heads, groups: heads, headSize: hidden / heads, mask };
         h = add(h, linear(o, attention({ q, k, v }, shape)));
         const y = linear(up, norm(h, `transformer.h.${layer}.ln_2`, weight));
-        h = add(h, linear(down, apply("Gelu", [y], { attributes: { approximate: { string: "tanh" } } })));
+        h = add(h, linear(down, activation(rest.activation_function, y)));
         h = hooks.block?.(layer, h) ?? h;
       }
       return h;
     },
     normalize: (rows, weight) => norm(rows, "transformer.ln_f", weight),
-    outputMatrix: (weight) => weight(embedding),
+    outputMatrix: (weight) => weight(output),
   };
 }
 
@@ -102,6 +107,3 @@ function linearSites(layer: number, hidden: number, inner: number): readonly Lin
   ];
   return sizes.map(([part, inputs, outputs]) => ({ path: `transformer.h.${layer}.${part}`, layer, inputs, outputs }));
 }
-
-/** Names that this family goes by in config.json. */
-export const GPT2_MODEL_TYPES: readonly string[] = ["gpt2"];

@@ -1,6 +1,6 @@
 /** Scaled dot-product attention with grouped heads (Vaswani et al. 2017, arXiv:1706.03762; Ainslie et al. 2023, arXiv:2305.13245). */
-import { constantValue } from "../../onnx/graph.ts";
-import { add, matMul, mul, reshape, scalar, softmax, transpose } from "../../onnx/operators.ts";
+import { apply, constantValue } from "../../onnx/graph.ts";
+import { add, matMul, mul, reshape, scalar, softmax, sub, transpose } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { float32 } from "../../tensor.ts";
 import type { Rotary } from "./rotary.ts";
@@ -9,11 +9,22 @@ import { rotate } from "./rotary.ts";
 /** A score that softmax turns into exactly 0 in f32. */
 const MASKED_SCORE = -1e9;
 
-/** 0 where a query may look (its own and earlier tokens), else a score that softmax turns into 0; f32[T, T]. */
-export function causalMask(tokens: number): OnnxValue {
-  const values = new Float32Array(tokens * tokens);
-  for (let t = 0; t < tokens; t++) values.fill(MASKED_SCORE, t * tokens + t + 1, (t + 1) * tokens);
+/**
+ * 0 where a query may look, else a score that softmax turns into 0; f32[T, T].
+ * It may look at its own and earlier tokens, of these at the last `window` ones where a window is given
+ * (Beltagy et al. 2020, arXiv:2004.05150).
+ */
+export function causalMask(tokens: number, window = tokens): OnnxValue {
+  const values = new Float32Array(tokens * tokens).fill(MASKED_SCORE);
+  for (let t = 0; t < tokens; t++) values.fill(0, t * tokens + Math.max(0, t + 1 - window), t * tokens + t + 1);
   return constantValue(float32([tokens, tokens], values));
+}
+
+/** The same for models that look both ways: every query sees the tokens of its text; i64[B, T] of 1 and 0 -> f32[B,1,1,1,T]. */
+export function paddingMask(attentionMask: OnnxValue): OnnxValue {
+  const [batch, tokens] = attentionMask.shape as [number, number];
+  const present = apply("Cast", [attentionMask], { attributes: { to: { int: 1 } } });
+  return reshape(mul(sub(present, scalar(1)), scalar(-MASKED_SCORE)), [batch, 1, 1, 1, tokens]);
 }
 
 export interface AttentionShape {
@@ -24,12 +35,13 @@ export interface AttentionShape {
   readonly headSize: number;
   /** Absent for models with learned positions. */
   readonly rope?: Rotary;
+  /** Of `causalMask` or `paddingMask`; broadcasts to f32[B, groups, heads per group, T, T]. */
   readonly mask: OnnxValue;
 }
 
 /**
  * softmax(Q K^T / sqrt(headSize) + mask) V; q f32[N, heads*headSize], k and v f32[N, groups*headSize] -> like q.
- * Padding stands to the right and every query looks left only, so no other mask is needed.
+ * Padding stands to the right: where every query looks left only, the causal mask is enough.
  */
 export function attention({ q, k, v }: Readonly<Record<"q" | "k" | "v", OnnxValue>>, shape: AttentionShape): OnnxValue {
   const { batch, tokens, heads, groups, headSize, rope, mask } = shape;

@@ -3,23 +3,47 @@ import { constantValue } from "../../onnx/graph.ts";
 import { add, concat, mul, neg, split } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { float32 } from "../../tensor.ts";
+import type { RopeScaling, RopeSettings } from "./rope-settings.ts";
 
 export interface Rotary {
   readonly cos: OnnxValue;
   readonly sin: OnnxValue;
 }
 
-/** cos and sin of t * theta^(-2i/headSize), f32[T, headSize]: both halves carry the same angles. */
-export function rotaryTables(tokens: number, headSize: number, theta: number): Rotary {
+/** cos and sin of t * frequency(i), f32[T, headSize]: both halves carry the same angles. */
+export function rotaryTables(tokens: number, headSize: number, rope: RopeSettings): Rotary {
   const half = headSize / 2;
+  const frequencies = Float64Array.from({ length: half }, (_, i) => scaled(rope.theta ** (-i / half), rope.scaling));
   const table = (f: (angle: number) => number): OnnxValue => {
     const values = new Float32Array(tokens * headSize);
     for (let t = 0; t < tokens; t++) {
-      for (let i = 0; i < headSize; i++) values[t * headSize + i] = f(t * theta ** (-(i % half) / half));
+      for (let i = 0; i < headSize; i++) values[t * headSize + i] = f(t * frequencies[i % half]!);
     }
     return constantValue(float32([tokens, headSize], values));
   };
   return { cos: table(Math.cos), sin: table(Math.sin) };
+}
+
+/**
+ * A frequency of a context that was extended by `factor`.
+ * linear: w / factor, every position moved closer (Chen et al. 2023, arXiv:2306.15595).
+ * llama3: frequencies with more than highFrequencyFactor turns in the original context stay, those with fewer than
+ * lowFrequencyFactor are divided by factor, those between are mixed of both in proportion to their turns n:
+ * s w + (1 - s) w / factor, s = (n - low) / (high - low) (Llama 3.1; transformers modeling_rope_utils.py).
+ */
+function scaled(frequency: number, scaling: RopeScaling): number {
+  switch (scaling.kind) {
+    case "default":
+      return frequency;
+    case "linear":
+      return frequency / scaling.factor;
+    case "llama3": {
+      const { factor, lowFrequencyFactor: low, highFrequencyFactor: high } = scaling;
+      const turns = (scaling.originalContextTokens * frequency) / (2 * Math.PI);
+      const share = Math.min(1, Math.max(0, (turns - low) / (high - low)));
+      return share * frequency + (1 - share) * (frequency / factor);
+    }
+  }
 }
 
 /** Rotate the pairs (x_i, x_{i + headSize/2}) by their position's angle. */

@@ -1,0 +1,62 @@
+/**
+ * Qwen 2, the Llama layout with biases on q, k and v, and Qwen 3, which has none but normalises every query and key
+ * head and whose heads have a size of their own.
+ * Source: Yang et al. 2024, arXiv:2407.10671; Yang et al. 2025, arXiv:2505.09388; Hugging Face transformers.
+ */
+import { z } from "zod";
+import type { ModelFamily } from "../base-model.ts";
+import { readConfig } from "../config.ts";
+import { ropeSettings } from "../layers/rope-settings.ts";
+import { decoder } from "./decoder.ts";
+import { DECODER_FIELDS, decoderSizes } from "./decoder-fields.ts";
+
+/** The window's size is in every config; it counts only where `use_sliding_window` is true, which is refused. */
+const QWEN_FIELDS = {
+  ...DECODER_FIELDS,
+  layer_types: z.array(z.literal("full_attention")).nullish(),
+  use_sliding_window: z.literal(false).optional(),
+  sliding_window: z.number().nullish(),
+  max_window_layers: z.number().nullish(),
+  mlp_bias: z.literal(false).optional(),
+};
+
+const QWEN2 = z.object({
+  ...QWEN_FIELDS,
+  model_type: z.literal("qwen2"),
+  architectures: z.array(z.enum(["Qwen2ForCausalLM", "Qwen2Model"])).optional(),
+  attention_bias: z.literal(true).optional(),
+});
+
+/** The size of a head where config.json does not say it. */
+const QWEN3_HEAD_SIZE = 128;
+
+const QWEN3 = z.object({
+  ...QWEN_FIELDS,
+  model_type: z.literal("qwen3"),
+  architectures: z.array(z.enum(["Qwen3ForCausalLM", "Qwen3Model"])).optional(),
+  attention_bias: z.boolean().default(false),
+});
+
+/** Throws: MODEL_CONFIG naming the field of config.json that is missing or not supported. */
+export function qwen2(config: unknown): ModelFamily {
+  const fields = readConfig(QWEN2, config);
+  return decoder({
+    ...decoderSizes(fields),
+    headSize: fields.head_dim ?? fields.hidden_size / fields.num_attention_heads,
+    rope: ropeSettings(fields),
+    biases: { qkv: true, o: false, mlp: false },
+    headNorms: false,
+  });
+}
+
+/** Throws: as `qwen2`. */
+export function qwen3(config: unknown): ModelFamily {
+  const fields = readConfig(QWEN3, config);
+  return decoder({
+    ...decoderSizes(fields),
+    headSize: fields.head_dim ?? QWEN3_HEAD_SIZE,
+    rope: ropeSettings(fields),
+    biases: { qkv: fields.attention_bias, o: fields.attention_bias, mlp: false },
+    headNorms: true,
+  });
+}

@@ -1,0 +1,30 @@
+/** The activations of feed-forward layers, by the names that configs use. */
+import { apply } from "../../onnx/graph.ts";
+import { mul, sigmoid } from "../../onnx/operators.ts";
+import type { OnnxValue } from "../../onnx/value.ts";
+
+/** x sigmoid(x) (Elfwing et al. 2017, arXiv:1702.03118). */
+const silu = (x: OnnxValue): OnnxValue => mul(x, sigmoid(x));
+/** x Phi(x) (Hendrycks and Gimpel 2016, arXiv:1606.08415). */
+const gelu = (x: OnnxValue): OnnxValue => apply("Gelu", [x]);
+/** Its approximation by a hyperbolic tangent. */
+const geluTanh = (x: OnnxValue): OnnxValue => apply("Gelu", [x], { attributes: { approximate: { string: "tanh" } } });
+
+const BY_NAME = {
+  silu,
+  swish: silu,
+  gelu,
+  gelu_python: gelu,
+  gelu_new: geluTanh,
+  gelu_fast: geluTanh,
+  gelu_pytorch_tanh: geluTanh,
+  relu: (x: OnnxValue): OnnxValue => apply("Relu", [x]),
+} as const;
+
+export type ActivationName = keyof typeof BY_NAME;
+
+export const ACTIVATION_NAMES = Object.keys(BY_NAME) as [ActivationName, ...ActivationName[]];
+
+export function activation(name: ActivationName, x: OnnxValue): OnnxValue {
+  return BY_NAME[name](x);
+}

@@ -1,0 +1,72 @@
+/**
+ * Weights of 16 bits as a file of f32 values, which a graph can refer to where it lies. It is made once and found
+ * again by its key, which names its sources, what they looked like, and which of their tensors it holds.
+ */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { NodeError } from "../errors.ts";
+import { safetensorsHeader, toFloat32 } from "./safetensors.ts";
+import type { StoredTensor, WeightFile } from "./weight-file.ts";
+import { headerBytes } from "./weight-file.ts";
+
+export interface WidenedWeights {
+  /** 64 hexadecimal digits; other sources, other tensors or another layout have another key. */
+  readonly key: string;
+  /** The beginning of the file; it holds the key. */
+  readonly header: Uint8Array;
+  readonly fileBytes: number;
+  /** The whole file in order, in pieces of bounded size, the header first. */
+  pieces(): Iterable<Uint8Array>;
+}
+
+/** Where such files are kept; implemented by `node/system/weight-cache`. */
+export interface WeightCache {
+  /** The file, made now if it is not there.  Throws: DISK_FULL, DATA_DIRECTORY. */
+  open(weights: WidenedWeights): WeightFile;
+}
+
+/** Raised when the file's layout changes, so that older files are not taken for it. */
+const LAYOUT = 1;
+
+/** Values converted at a time: 16 MiB of f32, small against any model that is worth converting. */
+const PIECE_VALUES = 1 << 22;
+
+const VALUE_BYTES: Readonly<Record<string, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2 };
+
+/** Throws: MODEL_CONFIG for tensors that hold no floating point numbers. */
+export function widenedWeights(tensors: readonly StoredTensor[]): WidenedWeights {
+  for (const { name, dtype, file } of tensors) {
+    if (VALUE_BYTES[dtype] !== undefined) continue;
+    const text = `${file.name}: tensor ${name} holds ${dtype} values; weft reads F32, F16 and BF16, not quantised weights`;
+    throw new NodeError("MODEL_CONFIG", text);
+  }
+  const sources = [...new Set(tensors.map((tensor) => tensor.file))].map((file) => [
+    file.stamp,
+    file.fileBytes,
+    bytesToHex(sha256(headerBytes(file))),
+  ]);
+  const names = tensors.map(({ name, dtype, shape }) => [name, dtype, shape]);
+  const key = bytesToHex(sha256(new TextEncoder().encode(JSON.stringify([LAYOUT, sources, names]))));
+  const header = safetensorsHeader(tensors, { "weft.key": key });
+  return {
+    key,
+    header,
+    fileBytes: header.length + 4 * tensors.reduce((sum, tensor) => sum + valueCount(tensor), 0),
+    *pieces() {
+      yield header;
+      for (const tensor of tensors) yield* valuesOf(tensor);
+    },
+  };
+}
+
+function* valuesOf(tensor: StoredTensor): Iterable<Uint8Array> {
+  const { dtype, file, offset } = tensor;
+  const size = VALUE_BYTES[dtype]!;
+  const count = valueCount(tensor);
+  for (let at = 0; at < count; at += PIECE_VALUES) {
+    const bytes = file.read(offset + at * size, Math.min(PIECE_VALUES, count - at) * size);
+    yield new Uint8Array(toFloat32({ dtype, bytes }).buffer);
+  }
+}
+
+const valueCount = ({ begin, end, dtype }: StoredTensor): number => (end - begin) / VALUE_BYTES[dtype]!;
