@@ -1,0 +1,24 @@
+/** What weft offers to programs: networks, peers, and the training engine by itself. */
+export type { AdapterSettings, AdapterTensor, LoraSettings, LoreftSettings } from "../protocol/adapter-spec.ts";
+export { adapterSlots, parameterCount } from "../protocol/adapter-spec.ts";
+export type { NetworkManifest } from "../protocol/network-manifest.ts";
+export { MANIFEST_DEFAULTS, networkId, parseManifest } from "../protocol/network-manifest.ts";
+export type { CreateNetworkOptions } from "./create-network.ts";
+export { createNetwork } from "./create-network.ts";
+export type { DataOptions, LoadExamplesOptions, LoadedExamples } from "./data-source.ts";
+export { loadExamples } from "./data-source.ts";
+export type { NodeErrorCode } from "./errors.ts";
+export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
+export type { PeerEvent, PeerReport, RoundSummary, Score } from "./interface/peer-event.ts";
+export type {
+  Evaluation,
+  Example,
+  ExampleSets,
+  Trainer,
+  TrainerOptions,
+  TrainResult,
+} from "./interface/trainer.ts";
+export type { PeerOptions, RunningPeer } from "./peer.ts";
+export { runPeer } from "./peer.ts";
+export { embeddedModelDirectory } from "./system/embedded-model.ts";
+export { startTrainerThread } from "./system/trainer-thread.ts";
