@@ -4,7 +4,10 @@
  */
 import type { AdapterSettings, AdapterTensor } from "../../protocol/adapter-spec.ts";
 
-/** One training example as token ids; the loss is taken on tokens[promptLength..] only. */
+/**
+ * One training example as token ids; the loss is taken on tokens[promptLength..] only. For a classifier the text is the
+ * prompt, and the one value behind it is the number of its class.
+ */
 export interface Example {
   readonly tokens: readonly number[];
   readonly promptLength: number;
@@ -40,6 +43,8 @@ export interface TrainerOptions {
   /** Seed of what is this peer's own (batch order). */
   readonly peerSeed: number;
   readonly data: ExampleSets;
+  /** Whether a classifier's head is trained with the adapter; it is never sent. Default: trained. */
+  readonly head?: "trained" | "frozen";
   /** Threads of the runtime. */
   readonly threads: number;
 }

@@ -11,11 +11,13 @@ import { createBatches, evaluationBatches, planShape } from "../data/batch.ts";
 import { NodeError } from "../errors.ts";
 import type { Runtime, Session } from "../interface/runtime.ts";
 import type { Evaluation, Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
+import type { BaseModel } from "../model/base-model.ts";
 import type { ModelFiles } from "../model/huggingface.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32 } from "../tensor.ts";
+import { classifierFeeds, headStart, textOf, trainedHead } from "./classification.ts";
 import { summarize } from "./evaluate.ts";
 import { adamWStep, clipGradient, zeroMoments } from "./optimizer.ts";
 import type { AdaptedModel } from "./training-step.ts";
@@ -41,22 +43,30 @@ export async function createTrainer(
   const { adapter: settings, training, data } = options;
   const method = adapterMethod(settings);
   const tensors = method.tensors(settings, model.shape);
-  const slots = adapterSlots(tensors);
+  const adapterOnly = adapterSlots(tensors);
+  const head = trainedHead(model, options.head);
+  const slots = adapterSlots([...tensors, ...head]);
   const sentTensors = method.sent(settings, model.shape);
   const sent = sentPart(slots, sentTensors);
   const frozen = method.frozen(settings, model.shape, options.networkSeed);
   const adapted: AdaptedModel = { model, adapter: settings, slots, frozen };
-  const counts = method.positions(settings);
-  checkTokens(data, model.shape);
+  const feeding = { counts: method.positions(settings), classifies: model.classifier !== undefined };
+  checkTokens(data, model);
 
   const trainShape = planShape(data.train, { batchSize: training.batchSize });
   const batches = createBatches(data.train, { shape: trainShape, seed: options.peerSeed });
   const graph = trainingStepGraph(adapted, { ...trainShape, examples: trainShape.batchSize });
   const sessionOptions = { externalData: model.externalData, threads: options.threads };
   const session = await runtime.load(encodeModel(graph), sessionOptions);
-  const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, counts });
+  const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, feeding });
 
-  const start = (): Float32Array => method.start(settings, model.shape, options.networkSeed);
+  const start = (): Float32Array => {
+    const own = method.start(settings, model.shape, options.networkSeed);
+    const theta = new Float32Array(parameterCount(slots));
+    theta.set(own);
+    theta.set(headStart(model, head, options.networkSeed), own.length);
+    return theta;
+  };
   const dropped = method.dropout(settings, model.shape);
   const dropout = createPrng(options.peerSeed).fork("dropout");
   const masks = (step: number): Readonly<Record<string, Tensor>> =>
@@ -69,7 +79,7 @@ export async function createTrainer(
   const step = async (): Promise<number> => {
     const batch = batches.batchAt(moments.step);
     const adapter = float32([theta.length], theta);
-    const result = await session.run({ ...trainFeeds(batch, counts), ...masks(moments.step), adapter });
+    const result = await session.run({ ...trainFeeds(batch, feeding), ...masks(moments.step), adapter });
     const loss = Number(result.loss!.data[0]);
     const gradient = result.gradient!.data as Float32Array;
     if (!Number.isFinite(loss) || Number.isNaN(clipGradient(gradient, training.gradientClip))) {
@@ -77,7 +87,7 @@ export async function createTrainer(
       return Number.NaN;
     }
     adamWStep(theta, gradient, moments, training);
-    method.retract(slots, theta);
+    method.retract(adapterOnly, theta);
     return loss;
   };
 
@@ -121,7 +131,7 @@ export async function createTrainer(
     adapter: async () => sent.sentOf(theta),
     setAdapter: async (vector) => {
       theta = sent.withSent(theta, vector);
-      method.retract(slots, theta);
+      method.retract(adapterOnly, theta);
     },
     state: async () => ({
       adapter: theta.slice(),
@@ -140,7 +150,7 @@ export async function createTrainer(
     },
     reset: async () => {
       theta = start();
-      moments = zeroMoments(parameterCount(tensors));
+      moments = zeroMoments(theta.length);
       notFinite = 0;
     },
     close: async () => {
@@ -149,34 +159,36 @@ export async function createTrainer(
   };
 }
 
-function checkTokens(data: ExampleSets, shape: { readonly vocabulary: number; readonly contextTokens: number }): void {
+function checkTokens(data: ExampleSets, { shape, classifier }: BaseModel): void {
   for (const example of Object.values(data).flat() as readonly Example[]) {
-    const wrong = example.tokens.find((id) => id < 0 || id >= shape.vocabulary);
+    const tokens = classifier ? textOf(example, classifier) : example.tokens;
+    const wrong = tokens.find((id) => id < 0 || id >= shape.vocabulary);
     if (wrong !== undefined) {
       const text = `token id ${wrong} is outside the model's vocabulary of ${shape.vocabulary}; do tokenizer.json and the weights belong together?`;
       throw new NodeError("MODEL_CONFIG", text);
     }
-    if (example.tokens.length > shape.contextTokens) {
-      const text = `an example of ${example.tokens.length} tokens is longer than the model's context of ${shape.contextTokens}; lower maxTokens`;
+    if (tokens.length > shape.contextTokens) {
+      const text = `an example of ${tokens.length} tokens is longer than the model's context of ${shape.contextTokens}; lower maxTokens`;
       throw new NodeError("CONFIG_INVALID", text);
     }
   }
 }
 
-function modelFeeds(batch: Batch, counts: PositionCounts): Record<string, Tensor> {
+type Feeding = { readonly counts: PositionCounts; readonly classifies: boolean };
+
+function modelFeeds(batch: Batch, { counts, classifies }: Feeding): Record<string, Tensor> {
   const prompts = Array.from(batch.promptLengths.data as BigInt64Array, Number);
+  const { inputIds: input_ids, labelRows: label_rows, labelIds: label_ids } = batch;
   return {
-    input_ids: batch.inputIds,
-    label_rows: batch.labelRows,
-    label_ids: batch.labelIds,
+    ...(classifies ? classifierFeeds(batch) : { input_ids, label_rows, label_ids }),
     ...interventionFeeds(counts, prompts, batch.inputIds.shape[1]!),
   };
 }
 
 /** The weights of a batch sum to 1: the loss is the mean over its labels. */
-function trainFeeds(batch: Batch, counts: PositionCounts): Record<string, Tensor> {
+function trainFeeds(batch: Batch, feeding: Feeding): Record<string, Tensor> {
   const weights = (batch.labelWeights.data as Float32Array).map((weight) => weight / batch.labelCount);
-  return { ...modelFeeds(batch, counts), label_weights: float32(batch.labelWeights.shape, weights) };
+  return { ...modelFeeds(batch, feeding), label_weights: float32(batch.labelWeights.shape, weights) };
 }
 
 interface EvaluatorDependencies {
@@ -184,11 +196,11 @@ interface EvaluatorDependencies {
   readonly adapted: AdaptedModel;
   readonly sessionOptions: Parameters<Runtime["load"]>[1];
   readonly data: ExampleSets;
-  readonly counts: PositionCounts;
+  readonly feeding: Feeding;
 }
 
 /** Evaluation on one of the sets; its session is made when it is first needed, for the longest of all examples. */
-function createEvaluator({ runtime, adapted, sessionOptions, data, counts }: EvaluatorDependencies) {
+function createEvaluator({ runtime, adapted, sessionOptions, data, feeding }: EvaluatorDependencies) {
   const shape = planShape([...data.train, ...data.validation, ...data.test], { batchSize: EVALUATION_BATCH });
   let session: Promise<Session> | undefined;
   const ready = (): Promise<Session> => {
@@ -209,7 +221,7 @@ function createEvaluator({ runtime, adapted, sessionOptions, data, counts }: Eva
       const parts = [];
       for (const batch of evaluationBatches(examples, { shape })) {
         const adapter = float32([options.adapter.length], options.adapter);
-        const result = await loaded.run({ ...modelFeeds(batch, counts), adapter });
+        const result = await loaded.run({ ...modelFeeds(batch, feeding), adapter });
         parts.push({
           batch,
           losses: result.losses!.data as Float32Array,

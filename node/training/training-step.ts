@@ -7,9 +7,9 @@
 import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.ts";
 import { inject } from "../adapter/inject.ts";
 import { gradient } from "../autodiff/gradient.ts";
-import type { AdapterHooks, BaseModel, WeightSource } from "../model/base-model.ts";
+import type { BaseModel, WeightSource } from "../model/base-model.ts";
 import { apply, inputValue } from "../onnx/graph.ts";
-import { gather, gemm, logSumExp, mul, reduceSum, reshape, split, sub } from "../onnx/operators.ts";
+import { add, gather, gemm, ints, logSumExp, mul, reduceSum, reshape, split, sub } from "../onnx/operators.ts";
 import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
@@ -27,15 +27,16 @@ export interface BatchShape {
 export interface AdaptedModel {
   readonly model: BaseModel;
   readonly adapter: AdapterSettings;
-  /** Of the trained tensors. */
+  /** Of the trained tensors; one that has the name of a weight of the model takes that weight's place. */
   readonly slots: readonly AdapterSlot[];
   /** The tensors of the adapter that nobody trains; absent for methods without any. */
   readonly frozen?: ReadonlyMap<string, Tensor>;
 }
 
 /**
- * Inputs: input_ids i64[B,T], label_rows i64[M], label_ids i64[M], label_weights f32[M] (they sum to 1), adapter f32[P],
- * the positions of `interventionInputs` and the masks of `dropoutInputs`.  Outputs: loss f32[], gradient f32[P].
+ * Inputs: input_ids i64[B,T], for classifiers attention_mask i64[B,T], label_rows i64[M], label_ids i64[M],
+ * label_weights f32[M] (they sum to 1), adapter f32[P], the positions of `interventionInputs` and the masks of
+ * `dropoutInputs`.  Outputs: loss f32[], gradient f32[P].
  */
 export function trainingStepGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
   const { inputs, adapter, losses, labelWeights } = forward(adapted, shape, { training: true });
@@ -52,26 +53,34 @@ export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxG
   return rewrite({ inputs: unweighted, outputs: { losses, predicted } }, forSpeed).graph;
 }
 
-/** Inputs without labels.  Outputs: logits f32[B*T, V]. */
+/** Inputs without labels.  Outputs: logits f32[B*T, V], of classifiers f32[B, classes]. */
 export function logitsGraph(adapted: AdaptedModel, shape: Omit<BatchShape, "labels">): OnnxGraph {
   const { model } = adapted;
-  const inputIds = inputValue("input_ids", "int64", [shape.examples, shape.tokens]);
-  const { inputs, hooks } = injected(adapted, { ...shape, training: false });
-  const hidden = model.hidden({ inputIds, weight: model.weight, hooks });
-  const logits = gemm(model.normalize(hidden, model.weight), model.outputMatrix(model.weight), { transB: true });
-  return { inputs: [inputIds, ...inputs], outputs: { logits } };
+  const { inputs, hidden, weight } = hiddenRows(adapted, { ...shape, training: false });
+  const first = Array.from({ length: shape.examples }, (_, b) => b * shape.tokens);
+  const rows = model.classifier ? gather(hidden, ints(first)) : hidden;
+  return { inputs, outputs: { logits: logitsOf(model, weight, rows).logits } };
+}
+
+type Output = Pick<BaseModel, "normalize" | "outputMatrix" | "outputBias">;
+
+/** z = x E^T + b of rows h f32[M,D], x their normalisation -> logits z f32[M,V]. */
+function logitsOf(model: Output, weight: WeightSource, h: OnnxValue) {
+  const x = model.normalize(h, weight);
+  const matrix = model.outputMatrix(weight);
+  const bias = model.outputBias?.(weight);
+  return { x, matrix, bias, logits: gemm(x, matrix, { transB: true, c: bias }) };
 }
 
 /** Cross entropy of labelled rows.  hidden f32[N,D]; labelRows, labelIds i64[M] -> losses f32[M], logits f32[M,V]. */
 export function crossEntropy(
-  model: Pick<BaseModel, "normalize" | "outputMatrix">,
+  model: Output,
   weight: WeightSource,
   batch: { readonly hidden: OnnxValue; readonly labelRows: OnnxValue; readonly labelIds: OnnxValue },
 ): { readonly losses: OnnxValue; readonly logits: OnnxValue } {
-  const matrix = model.outputMatrix(weight);
-  const x = model.normalize(gather(batch.hidden, batch.labelRows), weight);
-  const logits = gemm(x, matrix, { transB: true });
-  const labelLogits = reduceSum(mul(x, gather(matrix, batch.labelIds)), [1], false);
+  const { x, matrix, bias, logits } = logitsOf(model, weight, gather(batch.hidden, batch.labelRows));
+  const product = reduceSum(mul(x, gather(matrix, batch.labelIds)), [1], false);
+  const labelLogits = bias ? add(product, gather(bias, batch.labelIds)) : product;
   return { losses: sub(logSumExp(logits), labelLogits), logits };
 }
 
@@ -90,26 +99,31 @@ export function unflatten(flat: OnnxValue, slots: readonly AdapterSlot[]): (name
   };
 }
 
-function injected(
-  { model, adapter, slots, frozen = new Map() }: AdaptedModel,
-  batch: { readonly examples: number; readonly tokens: number; readonly training: boolean },
-): { inputs: readonly OnnxValue[]; hooks: AdapterHooks; adapter: OnnxValue } {
+interface RowsShape extends Omit<BatchShape, "labels"> {
+  /** Whether dropout is in effect. */
+  readonly training: boolean;
+}
+
+/** The residual stream behind the last block, f32[B*T, D], with the adapter in it, and what has to be fed for it. */
+function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: AdaptedModel, shape: RowsShape) {
+  const inputIds = inputValue("input_ids", "int64", [shape.examples, shape.tokens]);
+  const attentionMask = inputValue("attention_mask", "int64", [shape.examples, shape.tokens]);
   const flat = inputValue("adapter", "float32", [slots.reduce((sum, slot) => sum + slot.length, 0)]);
   const own = new Set(slots.map((slot) => slot.name));
   const tensor = unflatten(flat, slots);
   const trained = (name: string): OnnxValue | undefined => (own.has(name) ? tensor(name) : undefined);
-  const { inputs, hooks } = inject({ settings: adapter, model: model.shape, trained, frozen, ...batch });
-  return { inputs: [flat, ...inputs], hooks, adapter: flat };
+  const weight: WeightSource = (wanted) => trained(wanted.name) ?? model.weight(wanted);
+  const { inputs, hooks } = inject({ settings, model: model.shape, trained, frozen, ...shape });
+  const masks = model.classifier ? [attentionMask] : [];
+  const hidden = model.hidden({ inputIds, attentionMask, weight, hooks });
+  return { inputs: [inputIds, ...masks, flat, ...inputs], hidden, weight, adapter: flat };
 }
 
 function forward(adapted: AdaptedModel, shape: BatchShape, { training }: { readonly training: boolean }) {
-  const { model } = adapted;
-  const inputIds = inputValue("input_ids", "int64", [shape.examples, shape.tokens]);
   const labelRows = inputValue("label_rows", "int64", [shape.labels]);
   const labelIds = inputValue("label_ids", "int64", [shape.labels]);
   const labelWeights = inputValue("label_weights", "float32", [shape.labels]);
-  const { inputs, hooks, adapter } = injected(adapted, { ...shape, training });
-  const hidden = model.hidden({ inputIds, weight: model.weight, hooks });
-  const { losses, logits } = crossEntropy(model, model.weight, { hidden, labelRows, labelIds });
-  return { inputs: [inputIds, labelRows, labelIds, labelWeights, ...inputs], adapter, losses, logits, labelWeights };
+  const { inputs, hidden, weight, adapter } = hiddenRows(adapted, { ...shape, training });
+  const { losses, logits } = crossEntropy(adapted.model, weight, { hidden, labelRows, labelIds });
+  return { inputs: [...inputs, labelRows, labelIds, labelWeights], adapter, losses, logits, labelWeights };
 }
