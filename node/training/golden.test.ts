@@ -9,6 +9,7 @@ import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
+import type { BaseModel } from "../model/base-model.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { readSafetensors, toFloat32 } from "../model/safetensors.ts";
 import { encodeModel } from "../onnx/codec.ts";
@@ -21,7 +22,6 @@ import { logitsGraph, trainingStepGraph } from "./training-step.ts";
 
 const ASSETS = join(import.meta.dirname, "../../../shared/assets");
 const GOLDEN = join(ASSETS, "golden");
-const SUPPORTED = new Set(["llama", "qwen2", "gpt2"]);
 const runtime = createOnnxRuntime();
 
 interface GoldenMeta {
@@ -33,7 +33,8 @@ interface GoldenMeta {
     readonly r: number;
     readonly first: number;
     readonly last: number;
-    readonly prompt_tokens: number;
+    /** null where the whole text is the prompt, as it is for classifiers. */
+    readonly prompt_tokens: number | null;
     readonly layers: readonly number[];
   };
 }
@@ -70,7 +71,7 @@ class Golden {
   }
 }
 
-async function run(graph: OnnxGraph, feeds: Record<string, Tensor>, model: ReturnType<typeof loadBaseModel>) {
+async function run(graph: OnnxGraph, feeds: Record<string, Tensor>, model: BaseModel) {
   const session = await runtime.load(encodeModel(graph), { threads: 1, externalData: model.externalData });
   try {
     return await session.run(feeds);
@@ -90,25 +91,49 @@ function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): 
   return difference / scale;
 }
 
-/** Labels -100 are not labelled; the token at t predicts the label at t + 1. */
-function labelFeeds(golden: Golden): Record<string, Tensor> {
-  const [batch, tokens] = golden.shape("labels") as [number, number];
+interface Label {
+  readonly row: number;
+  readonly id: number;
+}
+
+/** Of a language model the token at t predicts the label at t + 1, of a classifier the first token the text's class. */
+function labelsOf(golden: Golden): readonly Label[] {
+  const [batch, tokens] = golden.shape("input_ids") as [number, number];
   const labels = golden.integers("labels");
-  const rows: number[] = [];
-  for (let b = 0; b < batch; b++) {
-    for (let t = 0; t + 1 < tokens; t++) if (labels[b * tokens + t + 1] !== -100) rows.push(b * tokens + t);
-  }
+  if (golden.shape("labels").length === 1) return labels.map((id, b) => ({ row: b * tokens, id }));
+  return Array.from({ length: batch * tokens }, (_, row) => ({ row, id: labels[row + 1] ?? -100 })).filter(
+    ({ row, id }) => row % tokens < tokens - 1 && id !== -100,
+  );
+}
+
+function labelFeeds(golden: Golden): Record<string, Tensor> {
+  const labels = labelsOf(golden);
+  const count = labels.length;
+  const [rows, ids] = [labels.map(({ row }) => row), labels.map(({ id }) => id)];
   return {
-    label_rows: int64([rows.length], rows),
-    label_ids: int64(
-      [rows.length],
-      rows.map((row) => labels[row + 1]!),
-    ),
-    label_weights: float32(
-      [rows.length],
-      rows.map(() => 1 / rows.length),
-    ),
+    label_rows: int64([count], rows),
+    label_ids: int64([count], ids),
+    label_weights: float32([count], new Float32Array(count).fill(1 / count)),
   };
+}
+
+/** What every graph of the model is fed; causal models need no mask. */
+function textFeeds(golden: Golden, { classifier }: BaseModel): Record<string, Tensor> {
+  const shape = golden.shape("input_ids");
+  const ids = int64(shape, golden.integers("input_ids"));
+  if (!classifier) return { input_ids: ids };
+  return { input_ids: ids, attention_mask: int64(shape, golden.integers("attention_mask")) };
+}
+
+function promptLengths(golden: Golden): readonly number[] {
+  const [examples, tokens] = golden.shape("input_ids") as [number, number];
+  const mask = golden.integers("attention_mask");
+  return Array.from(
+    { length: examples },
+    (_, b) =>
+      golden.meta.loreft.prompt_tokens ??
+      mask.slice(b * tokens, (b + 1) * tokens).reduce((total, one) => total + one, 0),
+  );
 }
 
 async function checkAdapter(
@@ -123,14 +148,13 @@ async function checkAdapter(
   const [examples, tokens] = golden.shape("input_ids") as [number, number];
   const labels = labelFeeds(golden);
   const counts = adapterMethod(settings).positions(settings);
-  const prompts = Array.from({ length: examples }, () => golden.meta.loreft.prompt_tokens);
   const result = await run(
     trainingStepGraph({ model, adapter: settings, slots }, { examples, tokens, labels: labels.label_rows!.shape[0]! }),
     {
-      input_ids: int64([examples, tokens], golden.integers("input_ids")),
+      ...textFeeds(golden, model),
       ...labels,
       adapter: float32([adapter.length], adapter),
-      ...interventionFeeds(counts, prompts, tokens),
+      ...interventionFeeds(counts, promptLengths(golden), tokens),
     },
     model,
   );
@@ -145,10 +169,7 @@ async function checkAdapter(
 
 describe.skipIf(!existsSync(GOLDEN))("golden", () => {
   for (const family of existsSync(GOLDEN) ? readdirSync(GOLDEN).toSorted() : []) {
-    const test = SUPPORTED.has(family) ? it : it.skip;
-    const why = SUPPORTED.has(family) ? "" : " (this family is not supported yet)";
-
-    test(`${family}: logits${why}`, async () => {
+    it(`${family}: logits and loss of the base model`, async () => {
       const golden = new Golden(join(GOLDEN, family));
       const model = loadBaseModel(readModelFiles(golden.directory));
       const [examples, tokens] = golden.shape("input_ids") as [number, number];
@@ -164,19 +185,28 @@ describe.skipIf(!existsSync(GOLDEN))("golden", () => {
       const { logits } = await run(
         logitsGraph({ model, adapter: settings, slots }, { examples, tokens }),
         {
-          input_ids: int64([examples, tokens], golden.integers("input_ids")),
+          ...textFeeds(golden, model),
           adapter: float32([size], new Float32Array(size)),
         },
         model,
       );
-      const vocabulary = model.shape.vocabulary;
-      const real = golden.integers("attention_mask").flatMap((one, row) => (one === 1 ? [row] : []));
-      const pick = (all: Float32Array) =>
-        real.flatMap((row) => [...all.subarray(row * vocabulary, (row + 1) * vocabulary)]);
+      const width = golden.shape("base_logits").at(-1)!;
+      const mask = golden.integers("attention_mask");
+      const real = model.classifier
+        ? Array.from({ length: examples }, (_, b) => b)
+        : mask.flatMap((one, row) => (one === 1 ? [row] : []));
+      const pick = (all: Float32Array) => real.flatMap((row) => [...all.subarray(row * width, (row + 1) * width)]);
       expect(relativeError(pick(logits!.data as Float32Array), pick(golden.floats("base_logits")))).toBeLessThan(1e-4);
+      const losses = labelsOf(golden).map(({ row, id }) => {
+        const at = model.classifier ? row / tokens : row;
+        const z = Array.from((logits!.data as Float32Array).subarray(at * width, (at + 1) * width));
+        return Math.log(z.reduce((total, x) => total + Math.exp(x), 0)) - z[id]!;
+      });
+      const loss = losses.reduce((total, x) => total + x, 0) / losses.length;
+      expect(Math.abs(loss - golden.meta.base_loss)).toBeLessThan(1e-5 * Math.max(1, loss));
     });
 
-    test(`${family}: LoRA loss and every gradient${why}`, async () => {
+    it(`${family}: LoRA loss and every gradient`, async () => {
       const golden = new Golden(join(GOLDEN, family));
       const { r: rank, alpha, targets } = golden.meta.lora;
       const tensors = await checkAdapter(
@@ -187,7 +217,7 @@ describe.skipIf(!existsSync(GOLDEN))("golden", () => {
       expect(tensors).toBe(2 * 2 * targets.length);
     });
 
-    test(`${family}: LoReFT loss and every gradient${why}`, async () => {
+    it(`${family}: LoReFT loss and every gradient`, async () => {
       const golden = new Golden(join(GOLDEN, family));
       const { r: rank, first, last, layers } = golden.meta.loreft;
       const short = (name: string) => name.replace(/^layers\./, "");
