@@ -117,6 +117,62 @@ describe("one clear line names the field", () => {
   });
 });
 
+describe("adapters", () => {
+  const lowRank = { rank: 2, alpha: 4, targets: ["q_proj"], layers: "all" };
+  const reft = { rank: 2, layers: [0, 3], positions: { first: 1, last: 1, tied: true } };
+  const withAdapter = (adapter: object): string => changed((m) => Object.assign(m, { adapter }));
+
+  test.each<[string, object]>([
+    ["lora", { kind: "lora", ...lowRank }],
+    ["lora with everything", { kind: "lora", ...lowRank, scale: "rslora", dropout: 0.1 }],
+    ["ffa-lora", { kind: "ffa-lora", ...lowRank }],
+    ["tri-lora", { kind: "tri-lora", ...lowRank, basis: "personal" }],
+    ["loreft", { kind: "loreft", ...reft, rotation: "frozen" }],
+    ["direft", { kind: "direft", ...reft, positions: "all" }],
+    ["noreft", { kind: "noreft", ...reft }],
+    ["nodireft", { kind: "nodireft", ...reft }],
+    ["combination", { kind: "combination", lora: { kind: "lora", ...lowRank }, reft: { kind: "noreft", ...reft } }],
+  ])("%s is read as it is written", (_, adapter) => {
+    expect(parseManifest(withAdapter(adapter)).adapter).toEqual(adapter);
+  });
+
+  test("a field that is left out is not filled in, so that networks keep their ids", () => {
+    const plain = parseManifest(withAdapter({ kind: "loreft", ...reft }));
+    expect(plain.adapter).not.toHaveProperty("rotation");
+    const written = parseManifest(withAdapter({ kind: "loreft", ...reft, rotation: "trained" }));
+    expect(networkId(written)).not.toBe(networkId(plain));
+  });
+
+  test.each<[string, object]>([
+    ['adapter.positions must be "all" or an object, found "al"', { kind: "loreft", ...reft, positions: "al" }],
+    ['adapter.positions must be "all" or an object, found a list of 0', { kind: "loreft", ...reft, positions: [] }],
+    [
+      "adapter.positions.frist is not a field of a manifest; did you mean first?",
+      { kind: "noreft", ...reft, positions: { frist: 1, last: 1, tied: true } },
+    ],
+    [
+      "adapter.positions.last must be an integer from 0 to 4096, found -1",
+      { kind: "direft", ...reft, positions: { first: 1, last: -1, tied: true } },
+    ],
+    ["adapter.rotation is not a field of a manifest", { kind: "noreft", ...reft, rotation: "frozen" }],
+    ['adapter.basis must be "shared" or "personal", found "own"', { kind: "tri-lora", ...lowRank, basis: "own" }],
+    ["adapter.basis is missing", { kind: "tri-lora", ...lowRank }],
+    ["adapter.dropout must be a number from 0 to 0.95, found 1", { kind: "lora", ...lowRank, dropout: 1 }],
+    ["adapter.dropout must be a number from 0 to 0.95, found null", { kind: "lora", ...lowRank, dropout: null }],
+    [
+      'adapter.lora.kind must be "lora", "ffa-lora" or "tri-lora", found "loreft"',
+      { kind: "combination", lora: { kind: "loreft", ...reft }, reft: { kind: "loreft", ...reft } },
+    ],
+    [
+      "adapter.reft.rnk is not a field of a manifest; did you mean rank?",
+      { kind: "combination", lora: { kind: "lora", ...lowRank }, reft: { kind: "loreft", ...reft, rnk: 1 } },
+    ],
+    ["adapter.reft is missing", { kind: "combination", lora: { kind: "lora", ...lowRank } }],
+  ])("%s", (expected, adapter) => {
+    expect(lineOf(withAdapter(adapter))).toBe(`network manifest: ${expected}`);
+  });
+});
+
 describe("the bounds of every number", () => {
   const seed = (value: unknown) => (m: Draft) => Object.assign(m, { seed: value });
   const at = (path: string, value: unknown) => (m: Draft) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { NodeError } from "../errors.ts";
-import { alignGauge, retractRotations, rotationGroups } from "./gauge.ts";
+import { alignGauge, gaugeKind, retractRotations, rotationGroups } from "./gauge.ts";
 import {
   difference,
   functionDistance,
@@ -38,7 +38,9 @@ describe("rotationGroups", () => {
       { name: "a.b", shape: [RANK] },
     ]);
     expect(rotationGroups("loreft", frozen)).toEqual([]);
-    expect(rotationGroups("lora", SLOTS)).toEqual([]);
+    for (const kind of ["lora", "ffa-lora", "tri-lora", "noreft", "nodireft"] as const) {
+      expect(rotationGroups(kind, SLOTS), kind).toEqual([]);
+    }
   });
 
   for (const [name, tensors] of [
@@ -61,6 +63,18 @@ describe("rotationGroups", () => {
   ] as const) {
     it(`refuses ${name}`, () => expect(() => rotationGroups("loreft", adapterSlots(tensors))).toThrow(NodeError));
   }
+});
+
+describe("gaugeKind", () => {
+  it("is the kind itself, of a combination that of its ReFT side", () => {
+    const reft = { kind: "direft", rank: 1, layers: "all", positions: "all" } as const;
+    const lora = { kind: "lora", rank: 1, alpha: 1, targets: ["q_proj"], layers: "all" } as const;
+    expect([reft, lora, { kind: "combination", lora, reft } as const].map(gaugeKind)).toEqual([
+      "direft",
+      "lora",
+      "direft",
+    ]);
+  });
 });
 
 describe("alignGauge", () => {
@@ -106,6 +120,14 @@ describe("retractRotations", () => {
       expect(tensor(once, `${site}.b`)).toEqual(tensor(theta, `${site}.b`));
     }
     expect(difference(retractRotations(once, groups), once)).toBeLessThan(1e-14);
+  });
+
+  it("keeps W itself where the edit is not made of W - R, so that a no-op of DiReFT stays one", () => {
+    const theta = Float64Array.from(randomAdapter(3), (x, i) => x + 0.05 * Math.sin(i));
+    const once = retractRotations(theta, rotationGroups("direft", SLOTS));
+    expect(rotationError(theta)).toBeGreaterThan(0.01);
+    expect(rotationError(once)).toBeLessThan(1e-14);
+    for (const site of SITES) expect(tensor(once, `${site}.W`)).toEqual(tensor(theta, `${site}.W`));
   });
 
   it("leaves a no-op a no-op, however far the rotations were apart", () => {
