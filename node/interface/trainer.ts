@@ -38,9 +38,9 @@ export interface TrainerOptions {
   readonly modelDirectory: string;
   readonly adapter: AdapterSettings;
   readonly training: TrainingSettings;
-  /** Seed of everything the peers share (the adapter's start). */
+  /** Seed of everything the peers share (the adapter's start, its frozen tensors). */
   readonly networkSeed: number;
-  /** Seed of what is this peer's own (batch order). */
+  /** Seed of what is this peer's own (batch order, dropout). */
   readonly peerSeed: number;
   readonly data: ExampleSets;
   /** Whether a classifier's head is trained with the adapter; it is never sent. Default: trained. */
@@ -67,7 +67,10 @@ export interface Evaluation {
   readonly tokens: number;
 }
 
-/** The optimiser's and the batch order's position, enough to go on after a restart with the same bits. */
+/**
+ * The optimiser's and the batch order's position, enough to go on after a restart with the same bits. Its vectors hold
+ * all trained values, those included that the peer keeps to itself; everywhere else an adapter is what travels.
+ */
 export interface TrainerState {
   readonly adapter: Float32Array;
   readonly firstMoment: Float32Array;
@@ -77,7 +80,7 @@ export interface TrainerState {
 }
 
 export interface Trainer {
-  /** The adapter's tensors in flat order; known once the trainer is ready. */
+  /** The adapter's tensors that travel, in flat order; known once the trainer is ready. */
   readonly tensors: readonly AdapterTensor[];
   /** Take `steps` local steps.  Throws: NodeError TRAINING_DIVERGED when too many steps in a row are not finite. */
   train(options: { readonly steps: number; readonly onStep?: (loss: number) => void }): Promise<TrainResult>;
@@ -87,9 +90,12 @@ export interface Trainer {
     readonly adapter?: Float32Array | "base";
     readonly examplesMax?: number;
   }): Promise<Evaluation>;
-  /** The current adapter, a copy. */
+  /** The current adapter as it travels, a copy. */
   adapter(): Promise<Float32Array>;
-  /** Replace the adapter, keeping the optimiser's moments. LoReFT rotations are retracted to orthonormal rows. */
+  /**
+   * Replace the adapter, keeping the optimiser's moments and the tensors that do not travel. Rotations are retracted to
+   * orthonormal rows.
+   */
   setAdapter(adapter: Float32Array): Promise<void>;
   state(): Promise<TrainerState>;
   restore(state: TrainerState): Promise<void>;

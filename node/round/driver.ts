@@ -3,7 +3,7 @@
  * Training, publishing, aggregating and saving take turns here; what arrives from others meanwhile only moves the
  * machine's state.
  */
-import { parameterCount } from "../../protocol/adapter-spec.ts";
+import { keepsTensors, parameterCount } from "../../protocol/adapter-spec.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { emptyReference } from "../aggregation/index.ts";
 import type { Checkpoints } from "../interface/checkpoint.ts";
@@ -97,6 +97,7 @@ export async function createRoundDriver(dependencies: RoundDependencies, options
     network,
     reference: manifest.reference,
     parameterCount: parameterCount(manifest.tensors),
+    keepsTensors: keepsTensors(manifest.adapter),
   });
   await dependencies.trainer.restore(trainer);
   return new Driver(dependencies, { ...options, network, memory, resumed: true });

@@ -78,9 +78,16 @@ export function encodeMemory(memory: PeerMemory, network: string): Checkpoint {
  */
 export function decodeMemory(
   { vectors, state }: Checkpoint,
-  options: { readonly network: string; readonly reference: ReferenceSettings; readonly parameterCount: number },
+  options: {
+    readonly network: string;
+    readonly reference: ReferenceSettings;
+    /** Values that travel. */
+    readonly parameterCount: number;
+    /** Whether the trainer's vectors hold more than travels; how much more, it knows itself when it is restored. */
+    readonly keepsTensors: boolean;
+  },
 ): PeerMemory {
-  const { network, parameterCount } = options;
+  const { network, parameterCount, keepsTensors } = options;
   const parsed = stateSchema.safeParse(state);
   if (!parsed.success) {
     const where = parsed.error.issues[0]?.path.join(".") ?? "";
@@ -97,11 +104,11 @@ export function decodeMemory(
   );
   return {
     ...rest,
-    trainer: takeTrainer(vectors, "", { step, parameterCount }),
+    trainer: takeTrainer(vectors, "", { step, parameterCount, keepsTensors }),
     reference: decodeReference(ordered, { settings: options.reference, parameterCount }),
     evaluation:
       evaluation.stage === "alone"
-        ? { ...evaluation, swarm: takeTrainer(vectors, "swarm.", { step: swarmStep, parameterCount }) }
+        ? { ...evaluation, swarm: takeTrainer(vectors, "swarm.", { step: swarmStep, parameterCount, keepsTensors }) }
         : evaluation,
   };
 }
@@ -117,12 +124,15 @@ function putTrainer(vectors: Map<string, Float32Array>, prefix: string, state: T
 function takeTrainer(
   vectors: ReadonlyMap<string, Float32Array>,
   prefix: string,
-  { step, parameterCount }: { readonly step: number; readonly parameterCount: number },
+  options: { readonly step: number; readonly parameterCount: number; readonly keepsTensors: boolean },
 ): TrainerState {
+  const { step, parameterCount, keepsTensors } = options;
+  const found = keepsTensors ? (vectors.get(`${prefix}adapter`)?.length ?? 0) : 0;
+  const length = Math.max(parameterCount, found);
   return {
-    adapter: vectorOf(vectors, `${prefix}adapter`, parameterCount),
-    firstMoment: vectorOf(vectors, `${prefix}first_moment`, parameterCount),
-    secondMoment: vectorOf(vectors, `${prefix}second_moment`, parameterCount),
+    adapter: vectorOf(vectors, `${prefix}adapter`, length),
+    firstMoment: vectorOf(vectors, `${prefix}first_moment`, length),
+    secondMoment: vectorOf(vectors, `${prefix}second_moment`, length),
     step,
   };
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
-import { adapterSlots } from "../../protocol/adapter-spec.ts";
+import { adapterSlots, parameterCount } from "../../protocol/adapter-spec.ts";
 
 import { loadExamples } from "../data-source.ts";
 import type { ExampleSets, Trainer, TrainerOptions } from "../interface/trainer.ts";
@@ -47,42 +47,73 @@ const open = async (o: TrainerOptions): Promise<Trainer> => {
 };
 afterAll(() => Promise.all(opened.map((trainer) => trainer.close())));
 
-describe.each([["loreft", LOREFT] as const, ["lora", LORA] as const])("a trainer with %s", (_, adapter) => {
-  let trainer: Trainer;
-  beforeAll(async () => {
-    trainer = await open(options(adapter));
-  });
+/** Tensors that are sent, kept and frozen, dropout and all positions at once. */
+const COMBINATION: AdapterSettings = {
+  kind: "combination",
+  lora: { kind: "tri-lora", rank: 2, alpha: 4, targets: ["q_proj"], layers: [1], basis: "personal", dropout: 0.1 },
+  reft: { kind: "direft", rank: 2, layers: [0, 2], positions: "all", rotation: "frozen" },
+};
 
-  it("starts as a no-op on the base model and learns its data", async () => {
-    const base = await trainer.evaluate({ set: "train", adapter: "base" });
-    expect(await trainer.evaluate({ set: "train" })).toEqual(base);
-    await trainer.train({ steps: 40 });
-    const after = await trainer.evaluate({ set: "train" });
-    expect(after.loss).toBeLessThan(0.9 * base.loss);
-    expect(await trainer.evaluate({ set: "train", adapter: "base" })).toEqual(base);
-  });
+describe.each([["loreft", LOREFT] as const, ["lora", LORA] as const, ["a combination", COMBINATION] as const])(
+  "a trainer with %s",
+  (_, adapter) => {
+    let trainer: Trainer;
+    beforeAll(async () => {
+      trainer = await open(options(adapter));
+    });
 
-  it("goes on from a saved state with the same bits as without the interruption", async () => {
-    await trainer.reset();
-    await trainer.train({ steps: 3 });
-    const state = await trainer.state();
-    expect(state.step).toBe(3);
-    await trainer.train({ steps: 3 });
-    const straight = await trainer.adapter();
-    const other = await open(options(adapter));
-    await other.restore(state);
-    await other.train({ steps: 3 });
-    expect(await other.adapter()).toEqual(straight);
-  });
+    it("starts as a no-op on the base model and learns its data", async () => {
+      const base = await trainer.evaluate({ set: "train", adapter: "base" });
+      expect(await trainer.evaluate({ set: "train" })).toEqual(base);
+      await trainer.train({ steps: 40 });
+      const after = await trainer.evaluate({ set: "train" });
+      expect(after.loss).toBeLessThan(0.9 * base.loss);
+      expect(await trainer.evaluate({ set: "train", adapter: "base" })).toEqual(base);
+    });
 
-  it("resets to the common start of the network", async () => {
-    const fresh = await open(options(adapter));
-    await trainer.reset();
-    expect(await trainer.state()).toEqual(await fresh.state());
-  });
-});
+    it("goes on from a saved state with the same bits as without the interruption", async () => {
+      await trainer.reset();
+      await trainer.train({ steps: 3 });
+      const state = await trainer.state();
+      expect(state.step).toBe(3);
+      await trainer.train({ steps: 3 });
+      const straight = await trainer.adapter();
+      const other = await open(options(adapter));
+      await other.restore(state);
+      await other.train({ steps: 3 });
+      expect(await other.adapter()).toEqual(straight);
+    });
+
+    it("resets to the common start of the network", async () => {
+      const fresh = await open(options(adapter));
+      await trainer.reset();
+      expect(await trainer.state()).toEqual(await fresh.state());
+    });
+  },
+);
 
 describe("a trainer", () => {
+  it("sends and receives what travels, and keeps the rest to itself", async () => {
+    const trainer = await open(options(COMBINATION));
+    const names = trainer.tensors.map(({ name }) => name);
+    expect(names.filter((name) => /\.[ABR]$/.test(name))).toEqual([]);
+    expect(names).toContain("model.layers.1.self_attn.q_proj.C");
+    await trainer.train({ steps: 2 });
+    const [sent, own] = [await trainer.adapter(), (await trainer.state()).adapter];
+    expect(sent.length).toBe(parameterCount(trainer.tensors));
+    expect(own.length).toBeGreaterThan(sent.length);
+    const other = await open(options(COMBINATION));
+    const before = (await other.state()).adapter;
+    await other.setAdapter(sent);
+    expect(await other.adapter()).toEqual(sent);
+    const after = (await other.state()).adapter;
+    const changed = after.filter((x, i) => x !== before[i]).length;
+    expect(changed).toBeGreaterThan(0);
+    expect(changed).toBeLessThanOrEqual(sent.length);
+    expect(after).not.toEqual(own);
+    await expect(other.setAdapter(own)).rejects.toMatchObject({ code: "ADAPTER_SHAPE" });
+  });
+
   it("keeps LoReFT rotations orthonormal through steps and when an adapter is set", async () => {
     const trainer = await open(options(LOREFT));
     await trainer.train({ steps: 5 });

@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { decodeMemory, encodeMemory, NO_PROGRESS, type PeerMemory } from "./peer-memory.ts";
+
+/** Values that travel. */
+const P = 4;
+
+const memory = ({ adapter, moments }: { adapter: number; moments: number }): PeerMemory => ({
+  trainer: {
+    adapter: Float32Array.from({ length: adapter }, (_, i) => i),
+    firstMoment: new Float32Array(moments),
+    secondMoment: new Float32Array(moments),
+    step: 3,
+  },
+  reference: { kind: "window", snapshots: [new Float32Array(P)] },
+  position: { round: 1, phase: "training" },
+  pace: [],
+  progress: NO_PROGRESS,
+  stepsTaken: 3,
+  summaries: [],
+  evaluation: { stage: "none" },
+});
+
+const reread = (remembered: PeerMemory, keepsTensors: boolean): PeerMemory =>
+  decodeMemory(encodeMemory(remembered, "n"), {
+    network: "n",
+    reference: { kind: "window", size: 2, weights: "uniform", l1: 0, l2: 0 },
+    parameterCount: P,
+    keepsTensors,
+  });
+
+describe("a peer's memory in a checkpoint", () => {
+  it.each([
+    { name: "of an adapter that travels whole", adapter: P, keepsTensors: false },
+    { name: "of an adapter that keeps tensors", adapter: P + 5, keepsTensors: true },
+  ])("comes back as it was: $name", ({ adapter, keepsTensors }) => {
+    expect(reread(memory({ adapter, moments: adapter }), keepsTensors)).toEqual(memory({ adapter, moments: adapter }));
+  });
+
+  it.each([
+    { name: "values that nothing trains", adapter: P + 5, moments: P + 5, keepsTensors: false },
+    { name: "less than travels", adapter: P - 1, moments: P - 1, keepsTensors: true },
+    { name: "moments of another length", adapter: P + 5, moments: P, keepsTensors: true },
+  ])("is refused with $name", ({ adapter, moments, keepsTensors }) => {
+    expect(() => reread(memory({ adapter, moments }), keepsTensors)).toThrow(
+      expect.objectContaining({ code: "CHECKPOINT_CORRUPT" }),
+    );
+  });
+});
