@@ -71,7 +71,6 @@ const MEANINGS: readonly Meaning[] = [
   { names: /(^|_)norm|norm(s|ed|_type|alize.*)?$|^clip_/, what: "normalisations of another kind" },
   { names: /(^|_)act(_fn|ivation)?($|_)|activation/, what: "another activation" },
   { names: /bias$|^no_bias/, what: "biases that this family does not have" },
-  { names: /^is_causal$/, what: "attention to later tokens", neutral: [true] },
   { names: /attention|attn|residual|causal|^is_(encoder_)?decoder$/, what: "another form of attention or residual" },
   { names: /logit|embedding_size|embd?_proj/, what: "another embedding or output" },
   { names: /^(text|vision|audio|speech|encoder|decoder)_config$/, what: "a model of several parts" },
@@ -94,7 +93,8 @@ const DESCRIPTIVE: readonly RegExp[] = [
 /** What a field outside of the schema would change; undefined when it changes nothing. */
 function meaningOf(field: string, value: unknown): string | undefined {
   if (isOff(value) || DESCRIPTIVE.some((names) => names.test(field))) return undefined;
-  return MEANINGS.find(({ names, neutral }) => names.test(field) && !neutral?.includes(value))?.what;
+  const meaning = MEANINGS.find(({ names }) => names.test(field));
+  return meaning?.neutral?.includes(value) ? undefined : meaning?.what;
 }
 
 function isOff(value: unknown): boolean {

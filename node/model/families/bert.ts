@@ -30,6 +30,7 @@ const FIELDS = {
   layer_norm_eps: z.number().positive().default(1e-12),
   position_embedding_type: z.literal("absolute").nullish(),
   is_decoder: z.literal(false).optional(),
+  is_causal: z.literal(false).optional(),
   add_cross_attention: z.literal(false).optional(),
   problem_type: z.literal("single_label_classification").nullish(),
   id2label: z.record(z.string().regex(/^\d+$/), z.string()).optional(),

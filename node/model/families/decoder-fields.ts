@@ -19,6 +19,7 @@ export const DECODER_FIELDS = {
   rms_norm_eps: z.number().positive(),
   hidden_act: z.enum(ACTIVATION_NAMES),
   tie_word_embeddings: z.boolean().default(false),
+  is_causal: z.literal(true).optional(),
 };
 
 const SHAPE = z.object(DECODER_FIELDS);

@@ -30,6 +30,7 @@ const CONFIG = z.object({
   scale_attn_by_inverse_layer_idx: z.literal(false).optional(),
   add_cross_attention: z.literal(false).optional(),
   tie_word_embeddings: z.boolean().default(true),
+  is_causal: z.literal(true).optional(),
 });
 
 /** Throws: MODEL_CONFIG naming the field of config.json that is missing or not supported. */
