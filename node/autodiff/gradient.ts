@@ -9,6 +9,7 @@ import { nodesInOrder } from "../onnx/graph.ts";
 import { add, constantOnes, reduceSum, reshape, zeros } from "../onnx/operators.ts";
 import { describeNode } from "../onnx/shapes/rule.ts";
 import type { OnnxNode, OnnxValue } from "../onnx/value.ts";
+import type { GradientRule } from "./rule.ts";
 import { RULES } from "./rules/index.ts";
 
 /**
@@ -20,23 +21,22 @@ export function gradient(loss: OnnxValue, wanted: readonly OnnxValue[]): readonl
   const order = nodesInOrder([loss]);
   const depends = dependents(order, wanted);
   const gradients = new Map<OnnxValue, OnnxValue>();
-  if (depends.has(loss)) gradients.set(loss, constantOnes(loss.shape));
+  if (depends.has(loss)) gradients.set(loss, constantOnes(loss.shape, loss.dtype));
 
   for (const node of order.toReversed()) {
     const dy = node.outputs.map((output) => gradients.get(output));
     if (dy.every((g) => g === undefined)) continue;
     if (!node.inputs.some((input) => input && depends.has(input))) continue;
-    const partials = ruleFor(node, loss)(node, dy);
-    for (const [i, input] of node.inputs.entries()) {
-      if (!input || !depends.has(input)) continue;
-      const partial = partials[i];
-      if (!partial) throw missing(node, loss, `it has no gradient for its input ${i}`);
-      const term = unbroadcast(partial(), input.shape);
+    const rule = ruleFor(node, loss);
+    const inputs = new Set([...node.inputs.keys()].filter((i) => node.inputs[i] && depends.has(node.inputs[i])));
+    for (const [i, partial] of partials(rule, { node, dy, wanted: inputs, loss })) {
+      const input = node.inputs[i]!;
+      const term = unbroadcast(partial, input.shape);
       const sum = gradients.get(input);
       gradients.set(input, sum ? add(sum, term) : term);
     }
   }
-  return wanted.map((value) => gradients.get(value) ?? zeros(value.shape));
+  return wanted.map((value) => gradients.get(value) ?? zeros(value.shape, value.dtype));
 }
 
 /** All values that depend on one of the roots, the roots included. */
@@ -50,6 +50,29 @@ function dependents(order: readonly OnnxNode[], roots: readonly OnnxValue[]): Re
     }
   }
   return found;
+}
+
+/** Gradients of the wanted inputs by their place.  Throws: GRADIENT_RULE_MISSING where the rule does not reach. */
+function partials(
+  rule: GradientRule,
+  at: {
+    readonly node: OnnxNode;
+    readonly dy: readonly (OnnxValue | undefined)[];
+    readonly wanted: ReadonlySet<number>;
+    readonly loss: OnnxValue;
+  },
+): readonly (readonly [number, OnnxValue])[] {
+  try {
+    const all = rule(at.node, at.dy);
+    return [...at.wanted].map((i) => {
+      const partial = all[i];
+      if (!partial) throw new RangeError(`it has no gradient for its input ${i}`);
+      return [i, partial()] as const;
+    });
+  } catch (error) {
+    if (error instanceof RangeError) throw missing(at.node, at.loss, error.message);
+    throw error;
+  }
 }
 
 function ruleFor(node: OnnxNode, loss: OnnxValue) {

@@ -5,6 +5,7 @@ import { LINEAR } from "./linear.ts";
 import { MOVEMENT } from "./movement.ts";
 import { NORMALIZATION } from "./normalization.ts";
 import { REDUCTION } from "./reduction.ts";
+import { WINDOW } from "./window.ts";
 
 export const RULES: Readonly<Record<string, GradientRule>> = {
   ...ELEMENTWISE,
@@ -12,4 +13,5 @@ export const RULES: Readonly<Record<string, GradientRule>> = {
   ...MOVEMENT,
   ...NORMALIZATION,
   ...REDUCTION,
+  ...WINDOW,
 };

@@ -1,7 +1,7 @@
 /** Gradient rules of matrix products. */
 
 import { floatAttribute, intAttribute } from "../../onnx/attributes.ts";
-import { gemm, matMul, mul, reshape, scalar, transpose } from "../../onnx/operators.ts";
+import { gemm, matMul, mul, reduceSum, reshape, scalar, transpose } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import type { GradientRule } from "../rule.ts";
 import { single } from "../rule.ts";
@@ -15,7 +15,7 @@ function swapped(x: OnnxValue): OnnxValue {
 export const LINEAR: Readonly<Record<string, GradientRule>> = {
   /** Y = A B: dA = dY B^T, dB = A^T dY, batch axes broadcast. */
   MatMul: single(({ inputs: [a, b] }, dy) => {
-    if (a!.shape.length < 2 || b!.shape.length < 2) throw new RangeError("MatMul of a vector has no gradient rule");
+    if (a!.shape.length < 2 || b!.shape.length < 2) return vectorProduct(a!, b!, dy);
     return [
       () => matMul(dy, swapped(b!)),
       () => {
@@ -38,9 +38,23 @@ export const LINEAR: Readonly<Record<string, GradientRule>> = {
     return [
       () => (transA ? gemm(b!, dy, { transA: transB, transB: true, alpha }) : gemm(dy, b!, { transB: !transB, alpha })),
       () => (transB ? gemm(dy, a!, { transA: true, transB: transA, alpha }) : gemm(a!, dy, { transA: !transA, alpha })),
-      () => (beta === 1 ? dy : mul(dy, scalar(beta))),
+      () => (beta === 1 ? dy : mul(dy, scalar(beta, dy.dtype))),
     ];
   }),
 };
 
 const rows = (x: OnnxValue): number => x.shape.slice(0, -1).reduce((product, n) => product * n, 1);
+
+/** A vector is a matrix of one row (on the left) or of one column (on the right). */
+function vectorProduct(a: OnnxValue, b: OnnxValue, dy: OnnxValue): readonly (() => OnnxValue)[] {
+  const left = a.shape.length === 1 ? reshape(a, [1, ...a.shape]) : a;
+  const right = b.shape.length === 1 ? reshape(b, [...b.shape, 1]) : b;
+  const batch = left.shape.length > right.shape.length ? left.shape.slice(0, -2) : right.shape.slice(0, -2);
+  const g = reshape(dy, [...batch, left.shape.at(-2)!, right.shape.at(-1)!]);
+  const back = (x: OnnxValue, to: OnnxValue): OnnxValue => {
+    if (to.shape.length > 1) return x;
+    const front = x.shape.slice(0, -2).map((_, axis) => axis);
+    return reshape(front.length > 0 ? reduceSum(x, front, false) : x, to.shape);
+  };
+  return [() => back(matMul(g, swapped(right)), a), () => back(matMul(swapped(left), g), b)];
+}

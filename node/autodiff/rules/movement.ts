@@ -1,9 +1,9 @@
 /** Gradient rules of operators that move values without changing them. */
 
-import { axisIndex, intAttribute, intsAttribute } from "../../onnx/attributes.ts";
+import { axisIndex, intAttribute, intsAttribute, stringAttribute } from "../../onnx/attributes.ts";
 import { apply, constantValue } from "../../onnx/graph.ts";
 import { concat, ints, reshape, scatterAdd, split, transpose, zeros } from "../../onnx/operators.ts";
-import { sliceRanges } from "../../onnx/shapes/movement.ts";
+import { padWidths, sliceRanges } from "../../onnx/shapes/movement.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { int64 } from "../../tensor.ts";
 import type { GradientRule } from "../rule.ts";
@@ -48,7 +48,7 @@ export const MOVEMENT: Readonly<Record<string, GradientRule>> = {
     return [
       () =>
         concat(
-          node.outputs.map((output, i) => dy[i] ?? zeros(output.shape)),
+          node.outputs.map((output, i) => dy[i] ?? zeros(output.shape, output.dtype)),
           axis,
         ),
       undefined,
@@ -58,7 +58,7 @@ export const MOVEMENT: Readonly<Record<string, GradientRule>> = {
   Slice: single(({ inputs }, dy) => [
     () => {
       const ranges = sliceRanges(inputs);
-      if (!ranges) throw new RangeError("Slice with ranges that are not constant has no gradient rule");
+      if (!ranges) throw new RangeError("its ranges are not constant");
       return ranges.reduce((g, { begin, step, count }, axis) => {
         const size = inputs[0]!.shape[axis]!;
         if (count === size && step === 1) return g;
@@ -88,7 +88,7 @@ export const MOVEMENT: Readonly<Record<string, GradientRule>> = {
       ];
       const isFront = order.every((from, i) => from === i);
       const updates = reshape(isFront ? dy : transpose(dy, order), [places.shape[0]!, ...rest]);
-      const sum = scatterAdd(zeros([x!.shape[axis]!, ...rest]), places, updates);
+      const sum = scatterAdd(zeros([x!.shape[axis]!, ...rest], dy.dtype), places, updates);
       return axis === 0
         ? sum
         : transpose(
@@ -98,19 +98,60 @@ export const MOVEMENT: Readonly<Record<string, GradientRule>> = {
     },
     undefined,
   ]),
-  GatherND: single(({ inputs: [x, indices] }, dy) => [() => scatterAdd(zeros(x!.shape), indices!, dy), undefined]),
+  GatherND: single(({ inputs: [x, indices], attributes }, dy) => {
+    if (intAttribute(attributes, "batch_dims", 0) !== 0) throw new RangeError("there is none with batch_dims");
+    return [() => scatterAdd(zeros(x!.shape, dy.dtype), indices!, dy), undefined];
+  }),
+  GatherElements: single(({ inputs: [x, indices], attributes }, dy) => {
+    const options = { attributes: { ...attributes, reduction: { string: "add" } } };
+    return [() => apply("ScatterElements", [zeros(x!.shape, dy.dtype), indices, dy], options), undefined];
+  }),
+  /** y = x with updates put, or added, at places along one axis. */
+  ScatterElements: single(({ inputs: [, indices, updates], attributes }, dy) => {
+    const reduction = stringAttribute(attributes, "reduction", "none");
+    const { axis } = attributes;
+    const along = { attributes: axis ? { axis } : {} };
+    const updated = () => apply("GatherElements", [dy, indices], along);
+    if (reduction === "add") return [() => dy, undefined, updated];
+    if (reduction !== "none") throw new RangeError(`there is none with reduction ${reduction}`);
+    const cleared = () => apply("ScatterElements", [dy, indices, zeros(updates!.shape, dy.dtype)], along);
+    return [cleared, undefined, updated];
+  }),
+  /** What was put around x is cut off again; the constant that fills it gets no gradient. */
+  Pad: single(({ inputs, attributes }, dy) => {
+    if (stringAttribute(attributes, "mode", "constant") !== "constant")
+      throw new RangeError("there is none by copying");
+    const widths = padWidths(inputs);
+    if (!widths?.every(({ before, after }) => before >= 0 && after >= 0))
+      throw new RangeError("the pads are not known");
+    const starts = widths.map(({ before }) => before);
+    const ends = inputs[0]!.shape.map((n, axis) => n + starts[axis]!);
+    return [() => apply("Slice", [dy, ints(starts), ints(ends)])];
+  }),
+  Trilu: single(({ inputs: [, k], attributes }, dy) => [
+    () => apply("Trilu", k ? [dy, k] : [dy], { attributes }),
+    undefined,
+  ]),
   /** y = x with updates added: x and updates both receive the gradient where they went. */
   ScatterND: single(({ inputs: [, indices, updates], attributes }, dy) => {
-    const reduction = attributes.reduction && "string" in attributes.reduction ? attributes.reduction.string : "none";
+    const reduction = stringAttribute(attributes, "reduction", "none");
     const updated = () => apply("GatherND", [dy, indices]);
     if (reduction === "add") return [() => dy, undefined, updated];
-    if (reduction !== "none") throw new RangeError(`ScatterND with reduction ${reduction} has no gradient rule`);
-    return [() => apply("ScatterND", [dy, indices, zeros(updates!.shape)]), undefined, updated];
+    if (reduction !== "none") throw new RangeError(`there is none with reduction ${reduction}`);
+    return [() => apply("ScatterND", [dy, indices, zeros(updates!.shape, dy.dtype)]), undefined, updated];
   }),
 };
 
 function padded(g: OnnxValue, at: { axis: number; before: number; after: number }): OnnxValue {
-  const zerosOf = (n: number) => (n === 0 ? [] : [zeros(g.shape.map((size, i) => (i === at.axis ? n : size)))]);
+  const zerosOf = (n: number) =>
+    n === 0
+      ? []
+      : [
+          zeros(
+            g.shape.map((size, i) => (i === at.axis ? n : size)),
+            g.dtype,
+          ),
+        ];
   return concat([...zerosOf(at.before), g, ...zerosOf(at.after)], at.axis);
 }
 
@@ -119,7 +160,7 @@ function scattered(g: OnnxValue, to: { axis: number; size: number; indices: read
   const front = [to.axis, ...[...Array(rank).keys()].filter((i) => i !== to.axis)];
   const moved = transpose(g, front);
   const places = reshape(ints(to.indices), [to.indices.length, 1]);
-  const sum = scatterAdd(zeros([to.size, ...moved.shape.slice(1)]), places, moved);
+  const sum = scatterAdd(zeros([to.size, ...moved.shape.slice(1)], g.dtype), places, moved);
   return transpose(
     sum,
     front.map((_, i) => front.indexOf(i)),

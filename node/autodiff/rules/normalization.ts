@@ -14,7 +14,7 @@ function normalizedAxes(node: OnnxNode): readonly number[] {
 
 /** 1 / sqrt(mean(x^2) + epsilon) over the normalised axes. */
 function inverseRms(x: OnnxValue, axes: readonly number[], epsilon: number): OnnxValue {
-  return reciprocal(sqrt(add(reduceMean(mul(x, x), axes, true), scalar(epsilon))));
+  return reciprocal(sqrt(add(reduceMean(mul(x, x), axes, true), scalar(epsilon, x.dtype))));
 }
 
 export const NORMALIZATION: Readonly<Record<string, GradientRule>> = {

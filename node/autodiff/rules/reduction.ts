@@ -2,7 +2,7 @@
 
 import { axisIndex, intAttribute } from "../../onnx/attributes.ts";
 import { apply } from "../../onnx/graph.ts";
-import { exp, expand, mul, reduceSum, reshape, scalar, sub } from "../../onnx/operators.ts";
+import { cast, div, exp, expand, mul, reduceSum, reshape, scalar, sub, zeros } from "../../onnx/operators.ts";
 import { reductionAxes } from "../../onnx/shapes/reduction.ts";
 import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
 import type { GradientRule } from "../rule.ts";
@@ -22,17 +22,31 @@ const lastAxis = (node: OnnxNode): number => {
   return axisIndex(intAttribute(node.attributes, "axis", -1), rank);
 };
 
+/** A tie shares the gradient evenly. */
+const extremum: GradientRule = single((node, dy, y) => [
+  () => {
+    const x = node.inputs[0]!;
+    const hit = cast(apply("Equal", [x, kept(node, y)]), x.dtype);
+    const axes = reductionAxes(node.inputs, node.attributes)!;
+    return mul(hit, div(kept(node, dy), reduceSum(hit, axes, true)));
+  },
+  undefined,
+]);
+
 export const REDUCTION: Readonly<Record<string, GradientRule>> = {
   ReduceSum: single((node, dy) => [() => expand(kept(node, dy), node.inputs[0]!.shape), undefined]),
   ReduceMean: single((node, dy, y) => [
     () => {
       const x = node.inputs[0]!;
       const count = x.shape.reduce((p, n) => p * n, 1) / y.shape.reduce((p, n) => p * n, 1);
-      return expand(mul(kept(node, dy), scalar(1 / count)), x.shape);
+      return expand(mul(kept(node, dy), scalar(1 / count, x.dtype)), x.shape);
     },
     undefined,
   ]),
-  ReduceSumSquare: single((node, dy) => [() => mul(kept(node, dy), mul(node.inputs[0]!, scalar(2))), undefined]),
+  ReduceSumSquare: single((node, dy) => [
+    () => mul(kept(node, dy), mul(node.inputs[0]!, scalar(2, dy.dtype))),
+    undefined,
+  ]),
   /** y = log sum exp x: dx = dy softmax x. */
   ReduceLogSumExp: single((node, dy, y) => [
     () => {
@@ -47,16 +61,8 @@ export const REDUCTION: Readonly<Record<string, GradientRule>> = {
     },
     undefined,
   ]),
-  /** A tie shares the gradient evenly. */
-  ReduceMax: single((node, dy, y) => [
-    () => {
-      const x = node.inputs[0]!;
-      const hit = apply("Cast", [apply("Equal", [x, kept(node, y)])], { attributes: { to: { int: 1 } } });
-      const axes = reductionAxes(node.inputs, node.attributes)!;
-      return mul(hit, apply("Div", [kept(node, dy), reduceSum(hit, axes, true)]));
-    },
-    undefined,
-  ]),
+  ReduceMax: extremum,
+  ReduceMin: extremum,
   /** y = softmax x: dx = y (dy - sum(dy y)). */
   Softmax: single((node, dy, y) => [
     () => {
@@ -66,4 +72,20 @@ export const REDUCTION: Readonly<Record<string, GradientRule>> = {
   ]),
   /** y = log softmax x: dx = dy - softmax(x) sum(dy). */
   LogSoftmax: single((node, dy, y) => [() => sub(dy, mul(exp(y), reduceSum(dy, [lastAxis(node)], true)))]),
+  /** Every value counts in its own sum and in those after it: the sums of the gradient run the other way. */
+  CumSum: single(({ inputs: [, axis], attributes }, dy) => {
+    const reverse = 1 - intAttribute(attributes, "reverse", 0);
+    const exclusive = intAttribute(attributes, "exclusive", 0);
+    const options = { attributes: { reverse: { int: reverse }, exclusive: { int: exclusive } } };
+    return [() => apply("CumSum", [dy, axis], options), undefined];
+  }),
+  /** The largest (smallest) values are read from their places. */
+  TopK: single((node, dy) => [
+    () => {
+      const x = node.inputs[0]!;
+      const options = { attributes: { axis: { int: lastAxis(node) }, reduction: { string: "add" } } };
+      return apply("ScatterElements", [zeros(x.shape, x.dtype), node.outputs[1], dy], options);
+    },
+    undefined,
+  ]),
 };
