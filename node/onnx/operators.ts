@@ -1,9 +1,17 @@
 /** The operators that weft builds graphs from, one thin function each, so that model code reads like its equations. */
+import type { Dtype } from "../tensor.ts";
 import { float32, int64 } from "../tensor.ts";
+import { CODE_BY_DTYPE } from "./dtype.ts";
 import { apply, applyAll, constantValue } from "./graph.ts";
 import type { OnnxValue } from "./value.ts";
 
-export const scalar = (x: number): OnnxValue => constantValue(float32([], [x]));
+/** One number of the given real data type. */
+export function scalar(x: number, dtype: Dtype = "float32"): OnnxValue {
+  if (dtype === "float64") return constantValue({ dtype, shape: [], data: Float64Array.of(x) });
+  const value = constantValue(float32([], [x]));
+  return dtype === "float32" ? value : cast(value, dtype);
+}
+
 export const ints = (values: readonly number[]): OnnxValue => constantValue(int64([values.length], values));
 
 export const add = (a: OnnxValue, b: OnnxValue): OnnxValue => apply("Add", [a, b]);
@@ -16,6 +24,9 @@ export const exp = (x: OnnxValue): OnnxValue => apply("Exp", [x]);
 export const log = (x: OnnxValue): OnnxValue => apply("Log", [x]);
 export const reciprocal = (x: OnnxValue): OnnxValue => apply("Reciprocal", [x]);
 export const sigmoid = (x: OnnxValue): OnnxValue => apply("Sigmoid", [x]);
+export const cast = (x: OnnxValue, dtype: Dtype): OnnxValue =>
+  x.dtype === dtype ? x : apply("Cast", [x], { attributes: { to: { int: CODE_BY_DTYPE[dtype] } } });
+export const where = (condition: OnnxValue, a: OnnxValue, b: OnnxValue): OnnxValue => apply("Where", [condition, a, b]);
 export const matMul = (a: OnnxValue, b: OnnxValue): OnnxValue => apply("MatMul", [a, b]);
 export const softmax = (x: OnnxValue): OnnxValue => apply("Softmax", [x], { attributes: { axis: { int: -1 } } });
 
@@ -86,12 +97,12 @@ export function scatterAdd(x: OnnxValue, indices: OnnxValue, updates: OnnxValue)
   return apply("ScatterND", [x, indices, updates], { attributes: { reduction: { string: "add" } } });
 }
 
-/** f32 zeros. */
-export function zeros(shape: readonly number[]): OnnxValue {
-  return expand(scalar(0), shape);
+/** Zeros of a real data type. */
+export function zeros(shape: readonly number[], dtype: Dtype = "float32"): OnnxValue {
+  return expand(scalar(0, dtype), shape);
 }
 
-/** f32 ones. */
-export function constantOnes(shape: readonly number[]): OnnxValue {
-  return expand(scalar(1), shape);
+/** Ones of a real data type. */
+export function constantOnes(shape: readonly number[], dtype: Dtype = "float32"): OnnxValue {
+  return expand(scalar(1, dtype), shape);
 }

@@ -1,6 +1,6 @@
 /** Shape rules of operators that make values from sizes and numbers. */
 import { constantNumber, intAttribute } from "../attributes.ts";
-import { DTYPE_BY_CODE } from "./elementwise.ts";
+import { DTYPE_BY_CODE } from "../dtype.ts";
 import { input, type Rule } from "./rule.ts";
 
 export const CREATION: Readonly<Record<string, Rule>> = {

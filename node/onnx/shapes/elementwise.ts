@@ -1,20 +1,9 @@
 /** Shape rules of operators that work element by element, with numpy broadcasting. */
 import type { Dtype } from "../../tensor.ts";
 import { intAttribute } from "../attributes.ts";
+import { DTYPE_BY_CODE } from "../dtype.ts";
 import type { OnnxValue } from "../value.ts";
 import { broadcastShapes, each, input, likeFirst, type Rule } from "./rule.ts";
-
-/** Data types by ONNX's number (TensorProto.DataType). */
-export const DTYPE_BY_CODE: Readonly<Record<number, Dtype>> = {
-  1: "float32",
-  2: "uint8",
-  3: "int8",
-  6: "int32",
-  7: "int64",
-  9: "bool",
-  10: "float16",
-  11: "float64",
-};
 
 const present = (values: readonly (OnnxValue | undefined)[]): readonly OnnxValue[] =>
   values.filter((value) => value !== undefined);

@@ -124,13 +124,16 @@ export const MOVEMENT: Readonly<Record<string, Rule>> = {
     return [{ dtype, shape: [sizeOf(shape.slice(0, at)), sizeOf(shape.slice(at))] }];
   },
   Concat: (a) => {
-    const first = input(a, 0);
+    // A scalar among vectors counts as one element: optimised exports hold such, though the specification does not.
+    const ranked = a.inputs.find((value) => value && value.shape.length > 0);
+    const first = ranked ?? { dtype: input(a, 0).dtype, shape: [1] };
     const axis = axisIndex(intAttribute(a.attributes, "axis", 0), first.shape.length);
     let size = 0;
-    for (const [i, value] of a.inputs.entries()) {
-      const { dtype, shape } = input(a, i);
+    for (const i of a.inputs.keys()) {
+      const { dtype, shape: own } = input(a, i);
+      const shape = own.length === 0 && first.shape.length === 1 ? [1] : own;
       const fits = shape.length === first.shape.length && shape.every((n, k) => k === axis || n === first.shape[k]);
-      if (!value || !fits || dtype !== first.dtype) throw new RangeError("the parts do not fit together");
+      if (!fits || dtype !== first.dtype) throw new RangeError("the parts do not fit together");
       size += shape[axis]!;
     }
     return [{ dtype: first.dtype, shape: first.shape.map((n, i) => (i === axis ? size : n)) }];

@@ -1,0 +1,38 @@
+/** Data types by ONNX's numbers (TensorProto.DataType), and the arrays that hold their values. */
+import type { Dtype, TensorData } from "../tensor.ts";
+
+export const CODE_BY_DTYPE: Readonly<Record<Dtype, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+};
+
+export const DTYPE_BY_CODE: Readonly<Record<number, Dtype>> = Object.fromEntries(
+  Object.entries(CODE_BY_DTYPE).map(([dtype, code]) => [code, dtype as Dtype]),
+);
+
+export const ARRAY_BY_DTYPE = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
+
+/** Zeros. */
+export function allocate(dtype: Dtype, count: number): TensorData {
+  return new ARRAY_BY_DTYPE[dtype](count);
+}
+
+/** Whether values of this type have gradients. */
+export function isFloat(dtype: Dtype): boolean {
+  return dtype === "float32" || dtype === "float64" || dtype === "float16";
+}
