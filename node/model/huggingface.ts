@@ -10,7 +10,7 @@ import type { BaseModel, ModelFamily, WeightShape } from "./base-model.ts";
 import { FAMILIES } from "./families/by-model-type.ts";
 import type { StoredTensor, WeightFile } from "./weight-file.ts";
 import { locateTensors, memoryFile, tensorValues } from "./weight-file.ts";
-import type { WeightCache } from "./widened-weights.ts";
+import type { WeightCache, WidenedWeights } from "./widened-weights.ts";
 import { widenedWeights } from "./widened-weights.ts";
 
 /** The files of a model directory, read by `node/system/model-files`. */
@@ -41,7 +41,8 @@ export function loadBaseModel(files: ModelFiles): BaseModel {
   const has = (weight: WeightShape): boolean => source.find(weight) !== undefined;
   const needed = family.weights.filter((weight) => !head.has(weight.name) || has(weight)).map(source.get);
   const inPlace = needed.every((tensor) => tensor.dtype === "F32");
-  const widened = once(() => widen(needed, files));
+  const plan = widenedWeights([...new Map(needed.map((tensor) => [tensor.name, tensor])).values()]);
+  const widened = once(() => widen(plan, files));
   const values = new Map<string, OnnxValue>();
   return {
     ...family,
@@ -121,9 +122,8 @@ const TIED: Readonly<Record<string, string>> = {
   "model.embed_tokens.weight": "lm_head.weight",
 };
 
-/** The same tensors in one file of f32 values. */
-function widen(tensors: readonly StoredTensor[], files: ModelFiles): ReadonlyMap<string, StoredTensor> {
-  const weights = widenedWeights([...new Map(tensors.map((tensor) => [tensor.name, tensor])).values()]);
+/** The tensors of the one file of f32 values. */
+function widen(weights: WidenedWeights, files: ModelFiles): ReadonlyMap<string, StoredTensor> {
   if (files.cache) return locateTensors([files.cache.open(weights)]);
   const bytes = new Uint8Array(weights.fileBytes);
   let at = 0;

@@ -1,4 +1,6 @@
 /** Files of weights, read in pieces because they may be larger than memory, and the tensors that stand in them. */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import { NodeError } from "../errors.ts";
 import type { ExternalData } from "../interface/runtime.ts";
 import type { SafetensorsEntry, SafetensorsHeader } from "./safetensors.ts";
@@ -24,7 +26,16 @@ export interface StoredTensor extends SafetensorsEntry {
 /** A file that is in memory already. */
 export function memoryFile(path: string, data: Uint8Array): WeightFile {
   const read = (offset: number, length: number): Uint8Array => data.subarray(offset, offset + length);
-  return { path, name: path, data, fileBytes: data.length, stamp: "memory", read };
+  return {
+    path,
+    name: path,
+    data,
+    fileBytes: data.length,
+    get stamp() {
+      return bytesToHex(sha256(data));
+    },
+    read,
+  };
 }
 
 /** The bytes before the values: eight of length, then the header.  Throws: SAFETENSORS_INVALID. */

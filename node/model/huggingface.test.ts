@@ -1,0 +1,80 @@
+import { describe, expect, it } from "vitest";
+import { loadBaseModel } from "./huggingface.ts";
+import type { Config, NamedTensor } from "./random-model.suite.ts";
+import { CONFIGS, filesOf, randomTensors } from "./random-model.suite.ts";
+
+const renamed = (tensors: readonly NamedTensor[], rename: (name: string) => string): readonly NamedTensor[] =>
+  tensors.map((tensor) => ({ ...tensor, name: rename(tensor.name) }));
+
+const load = (config: Config, tensors: readonly NamedTensor[]) => loadBaseModel(filesOf(config, tensors));
+
+describe("weights are found under the names that checkpoints give them", () => {
+  const rows: readonly (readonly [string, Config, (name: string) => string])[] = [
+    ["GPT-2 without its prefix", CONFIGS.gpt2, (name) => name.replace("transformer.", "")],
+    ["a bare Llama", { ...CONFIGS.llama, tie_word_embeddings: true }, (name) => name.replace("model.", "")],
+    [
+      "tied embeddings under the output's name",
+      { ...CONFIGS.llama, tie_word_embeddings: true },
+      (name) => (name === "model.embed_tokens.weight" ? "lm_head.weight" : name),
+    ],
+    [
+      "the norms of the first BERT",
+      CONFIGS.bert,
+      (name) => name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"),
+    ],
+  ];
+  it.each(rows)("%s", (_, config, rename) => {
+    const tensors = randomTensors(config);
+    const model = load(config, renamed(tensors, rename));
+    for (const { name, shape, data } of tensors) {
+      expect(model.values({ name, shape }), name).toEqual(data);
+      expect(model.weight({ name, shape }), name).toMatchObject({ shape, source: { kind: "external", name } });
+    }
+  });
+
+  it("but an untied output is not taken from the embedding", () => {
+    const tensors = randomTensors(CONFIGS.llama).filter(({ name }) => name !== "lm_head.weight");
+    expect(() => load(CONFIGS.llama, tensors)).toThrow(/no tensor lm_head.weight/);
+  });
+});
+
+describe("a classifier's head", () => {
+  const isHead = ({ name }: { readonly name: string }) => /^classifier|pooler/.test(name);
+
+  it("may be missing from the files; nothing else may", () => {
+    const tensors = randomTensors(CONFIGS.roberta);
+    const model = load(
+      CONFIGS.roberta,
+      tensors.filter((tensor) => !isHead(tensor)),
+    );
+    for (const weight of model.weights) expect(model.has(weight), weight.name).toBe(!isHead(weight));
+    expect(model.classifier!.head.every(isHead)).toBe(true);
+    const [head] = model.classifier!.head;
+    expect(() => model.weight(head!)).toThrow(expect.objectContaining({ code: "MODEL_MISSING" }));
+    const broken = tensors.filter(({ name }) => !name.endsWith("word_embeddings.weight"));
+    expect(() => load(CONFIGS.roberta, broken)).toThrow(expect.objectContaining({ code: "MODEL_MISSING" }));
+  });
+
+  it("of another number of classes is refused", () => {
+    const other = { ...CONFIGS.roberta, id2label: { 0: "no", 1: "yes" } };
+    expect(() => load(other, randomTensors(CONFIGS.roberta))).toThrow(
+      /classifier\.out_proj\.weight has shape \[3,32\], config\.json asks for \[2,32\]/,
+    );
+  });
+});
+
+describe("config.json", () => {
+  it.each([
+    [
+      { model_type: "t5" },
+      /model_type "t5" is not supported; weft runs llama, mistral, qwen2, qwen3, gpt2, bert, roberta/,
+    ],
+    [{}, /names no model_type/],
+    [null, /names no model_type/],
+    [[], /names no model_type/],
+  ])("%j is refused", (config, text) => {
+    expect(() => loadBaseModel({ directory: "m", config, shards: [] })).toThrow(
+      expect.objectContaining({ code: "MODEL_CONFIG", message: expect.stringMatching(text) }),
+    );
+  });
+});
