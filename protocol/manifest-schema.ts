@@ -132,6 +132,25 @@ const reference = z.discriminatedUnion(
   oneOf('"none", "window" or "ema"'),
 );
 
+const training = object({
+  optimizer: choice("adamw", "sgd"),
+  learningRate: positive(10),
+  weightDecay: number(0, 1),
+  gradientClip: positive(1_000_000),
+  batchSize: integer(1, 4096),
+  maxTokens: integer(2, 131_072),
+  momentum: number(0, 0.9999).exactOptional(),
+  schedule: object({
+    kind: choice("constant", "linear", "cosine"),
+    warmupSteps: integer(0, LIMITS.localStepsMax),
+  }).exactOptional(),
+  accumulate: integer(1, 4096).exactOptional(),
+  proximal: number(0, 1_000_000).exactOptional(),
+}).refine(({ optimizer, momentum }) => momentum === undefined || optimizer === "sgd", {
+  path: ["momentum"],
+  error: "is of sgd only: adamw has means of its own",
+});
+
 const DAY_MS = 86_400_000;
 
 export const manifestSchema = object({
@@ -147,14 +166,7 @@ export const manifestSchema = object({
   }),
   adapter,
   tensors,
-  training: object({
-    optimizer: choice("adamw"),
-    learningRate: positive(10),
-    weightDecay: number(0, 1),
-    gradientClip: positive(1_000_000),
-    batchSize: integer(1, 4096),
-    maxTokens: integer(2, 131_072),
-  }),
+  training,
   rounds: object({
     count: integer(1, LIMITS.roundCountMax),
     localSteps: integer(1, LIMITS.localStepsMax),
@@ -179,6 +191,9 @@ export const manifestSchema = object({
       what: "multiaddrs",
     },
   ),
+}).refine(({ training, reference }) => training.proximal === undefined || reference.kind !== "none", {
+  path: ["training", "proximal"],
+  error: 'needs a reference model, and reference.kind is "none"',
 });
 
 /** The most telling issue of a refused manifest: an unknown field before all others, because it explains a missing one. */

@@ -78,6 +78,18 @@ describe("one clear line names the field", () => {
     ],
     ["bootstrap must be a list of 0 to 64 multiaddrs, found an object", (m) => Object.assign(m, { bootstrap: {} })],
     [
+      "training.momentum is of sgd only: adamw has means of its own",
+      ({ training }) => Object.assign(training, { momentum: 0.9 }),
+    ],
+    [
+      'training.proximal needs a reference model, and reference.kind is "none"',
+      (m) => Object.assign(m, { training: { ...m.training, proximal: 0.01 }, reference: { kind: "none" } }),
+    ],
+    [
+      'training.schedule.kind must be "constant" or "linear" or "cosine", found "step"',
+      ({ training }) => Object.assign(training, { schedule: { kind: "step", warmupSteps: 0 } }),
+    ],
+    [
       'reference.weights must be "uniform" or "linear", found "quadratic"',
       ({ reference }) => Object.assign(reference, { weights: "quadratic" }),
     ],
@@ -114,6 +126,34 @@ describe("one clear line names the field", () => {
         },
       ),
     );
+  });
+});
+
+describe("training", () => {
+  const withTraining = (training: object): NetworkManifest =>
+    parseManifest(changed((m) => Object.assign(m.training, training)));
+
+  test.each<[string, object]>([
+    ["nothing more than before", {}],
+    ["sgd", { optimizer: "sgd" }],
+    ["sgd with momentum", { optimizer: "sgd", momentum: 0.9 }],
+    ["a schedule", { schedule: { kind: "cosine", warmupSteps: 10 } }],
+    ["accumulation and a proximal term", { accumulate: 4, proximal: 0.01 }],
+  ])("%s is read as it is written, and nothing is filled in", (_, training) => {
+    expect(withTraining(training).training).toEqual({ ...EXAMPLE_MANIFEST.training, ...training });
+  });
+
+  test("each setting makes another network", () => {
+    const settings = [
+      {},
+      { optimizer: "sgd" },
+      { optimizer: "sgd", momentum: 0.9 },
+      { schedule: { kind: "linear", warmupSteps: 0 } },
+      { accumulate: 2 },
+      { proximal: 0.01 },
+    ];
+    expect(new Set(settings.map((one) => networkId(withTraining(one)))).size).toBe(settings.length);
+    expect(networkId(withTraining({}))).toBe(networkId(EXAMPLE_MANIFEST));
   });
 });
 

@@ -20,13 +20,32 @@ export interface ModelDigest {
   readonly tokenizer: string;
 }
 
+/** How the learning rate changes over the local steps of all rounds; see node/training/schedule.ts. */
+export interface LearningRateSchedule {
+  readonly kind: "constant" | "linear" | "cosine";
+  /** Local steps in which the rate rises from 0 to its full value. */
+  readonly warmupSteps: number;
+}
+
 export interface TrainingSpec {
-  readonly optimizer: "adamw";
+  readonly optimizer: "adamw" | "sgd";
+  /** The full learning rate. */
   readonly learningRate: number;
   readonly weightDecay: number;
+  /** Largest global gradient norm; larger gradients are scaled down to it. */
   readonly gradientClip: number;
+  /** Examples per batch. */
   readonly batchSize: number;
+  /** Longest example in tokens; a longer one is cut. */
   readonly maxTokens: number;
+  /** Of sgd only; plain gradient descent when absent. */
+  readonly momentum?: number;
+  /** Constant without a warm-up when absent. */
+  readonly schedule?: LearningRateSchedule;
+  /** Batches whose gradients make up one local step; 1 when absent. */
+  readonly accumulate?: number;
+  /** l2 of the term l2/2 |theta - m|^2 in the training loss, m the reference model; no such term when absent. */
+  readonly proximal?: number;
 }
 
 export interface RoundSchedule {

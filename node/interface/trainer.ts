@@ -3,6 +3,7 @@
  * data set. It lives on a thread of its own, because a running step blocks its thread.
  */
 import type { AdapterSettings, AdapterTensor } from "../../protocol/adapter-spec.ts";
+import type { TrainingSpec } from "../../protocol/network-manifest.ts";
 
 /**
  * One training example as token ids; the loss is taken on tokens[promptLength..] only. For a classifier the text is the
@@ -20,17 +21,7 @@ export interface ExampleSets {
   readonly test: readonly Example[];
 }
 
-export interface TrainingSettings {
-  readonly optimizer: "adamw";
-  readonly learningRate: number;
-  readonly weightDecay: number;
-  /** Largest global gradient norm; larger gradients are scaled down to it. */
-  readonly gradientClip: number;
-  /** Examples per local step. */
-  readonly batchSize: number;
-  /** Longest example in tokens; a longer one is cut. */
-  readonly maxTokens: number;
-}
+export type TrainingSettings = TrainingSpec;
 
 /** Everything a trainer is made from; plain data, so that it can be handed to another thread. */
 export interface TrainerOptions {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { adamWStep, clipGradient, zeroMoments } from "./optimizer.ts";
+import { adamWStep, clipGradient, optimizerStep, sgdStep, zeroMoments } from "./optimizer.ts";
 
 describe("AdamW", () => {
   it("takes the published steps: three steps written out by hand in float64", () => {
@@ -36,6 +36,39 @@ describe("AdamW", () => {
     }
     expect(theta[0]).toBeCloseTo(1, 2);
     expect(theta[1]).toBeCloseTo(2, 2);
+  });
+});
+
+describe("gradient descent", () => {
+  it.each([0, 0.9])("with momentum %s: three steps written out by hand in float64", (momentum) => {
+    const settings = { learningRate: 0.1, weightDecay: 0.01, momentum };
+    const theta = Float32Array.of(1, -2);
+    const moments = zeroMoments(2);
+    const expected = [1, -2];
+    const m = [0, 0];
+    for (let t = 1; t <= 3; t++) {
+      const gradient = [0.5 * t, -1 / t];
+      sgdStep(theta, Float32Array.from(gradient), moments, settings);
+      for (let i = 0; i < 2; i++) {
+        m[i] = momentum * m[i]! + gradient[i]! + 0.01 * expected[i]!;
+        expected[i] = expected[i]! - 0.1 * m[i]!;
+        expect(theta[i]).toBeCloseTo(expected[i]!, 6);
+      }
+    }
+    expect(moments.step).toBe(3);
+    expect([...moments.second]).toEqual([0, 0]);
+  });
+
+  it("is what the settings ask for, and AdamW where they ask for that", () => {
+    const gradient = Float32Array.of(3);
+    const step = (optimizer: "adamw" | "sgd"): number => {
+      const theta = Float32Array.of(1);
+      optimizerStep(theta, gradient, zeroMoments(1), { optimizer, learningRate: 0.5, weightDecay: 0 });
+      return theta[0]!;
+    };
+    expect(step("sgd")).toBe(-0.5);
+    // The first step of AdamW is the learning rate in the direction of the gradient's sign.
+    expect(step("adamw")).toBeCloseTo(0.5, 6);
   });
 });
 

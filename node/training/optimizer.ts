@@ -1,4 +1,4 @@
-/** AdamW on one flat vector (Loshchilov and Hutter 2019, arXiv:1711.05101), and clipping of the gradient's norm. */
+/** Optimisers on one flat vector, AdamW and gradient descent with momentum, and clipping of the gradient's norm. */
 
 export interface AdamWSettings {
   readonly learningRate: number;
@@ -8,6 +8,13 @@ export interface AdamWSettings {
   /** Decay of the mean of squares; 0.999 in the paper. */
   readonly beta2?: number;
   readonly epsilon?: number;
+}
+
+export interface SgdSettings {
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  /** 0, plain gradient descent, when absent. */
+  readonly momentum?: number;
 }
 
 /** What the optimiser remembers between steps. */
@@ -22,9 +29,21 @@ export function zeroMoments(length: number): Moments {
   return { first: new Float32Array(length), second: new Float32Array(length), step: 0 };
 }
 
+/** One step, in place, of the optimiser that the settings name. */
+export function optimizerStep(
+  theta: Float32Array,
+  gradient: Float32Array,
+  moments: Moments,
+  settings: SgdSettings & { readonly optimizer: "adamw" | "sgd" },
+): void {
+  const step = { adamw: adamWStep, sgd: sgdStep }[settings.optimizer];
+  step(theta, gradient, moments, settings);
+}
+
 /**
  * One step, in place: m <- b1 m + (1-b1) g; v <- b2 v + (1-b2) g^2;
  * theta <- theta - lr (m / (1-b1^t) / (sqrt(v / (1-b2^t)) + eps) + decay theta).
+ * Source: Loshchilov and Hutter 2019, arXiv:1711.05101.
  */
 export function adamWStep(
   theta: Float32Array,
@@ -47,10 +66,30 @@ export function adamWStep(
   }
 }
 
+/**
+ * One step, in place: g' = g + decay theta; m <- momentum m + g'; theta <- theta - lr m. The first moment is m, the
+ * second stays as it is.
+ * Source: Sutskever et al. 2013, in the form in which the learning rate stands outside of m, as PyTorch's SGD has it.
+ */
+export function sgdStep(
+  theta: Float32Array,
+  gradient: Float32Array,
+  moments: Moments,
+  { learningRate, weightDecay, momentum = 0 }: SgdSettings,
+): void {
+  moments.step += 1;
+  const { first } = moments;
+  for (let i = 0; i < theta.length; i++) {
+    const m = momentum * first[i]! + gradient[i]! + weightDecay * theta[i]!;
+    first[i] = m;
+    theta[i] = theta[i]! - learningRate * m;
+  }
+}
+
 /** Scale the gradient down, in place, to the given Euclidean norm; returns the norm it had (NaN when not finite). */
 export function clipGradient(gradient: Float32Array, normMax: number): number {
   let sum = 0;
-  for (const g of gradient) sum += g * g;
+  for (let i = 0; i < gradient.length; i++) sum += gradient[i]! * gradient[i]!;
   const norm = Math.sqrt(sum);
   if (norm > normMax) {
     const scale = normMax / norm;
