@@ -6,6 +6,7 @@ import { partition } from "./data/partition.ts";
 import type { DataRecord } from "./data/record.ts";
 import { parseSplit } from "./data/split-rule.ts";
 import type { ExampleSets } from "./interface/trainer.ts";
+import { loadBaseModel } from "./model/huggingface.ts";
 import { tokenizerOfFiles } from "./model/tokenizer.ts";
 import { readDataFile } from "./system/data-files.ts";
 import { readModelFiles } from "./system/model-files.ts";
@@ -45,6 +46,9 @@ export async function loadRecords(options: DataOptions): Promise<readonly DataRe
 /** Throws: as `loadRecords`, and TOKENIZER_MISSING, MODEL_MISSING, MODEL_CONFIG. */
 export async function loadExamples(options: LoadExamplesOptions): Promise<LoadedExamples> {
   const { modelDirectory, maxTokens, batchSize, seed } = options;
-  const tokenizer = tokenizerOfFiles(readModelFiles(modelDirectory));
-  return prepareExamples(await loadRecords(options), { tokenizer, maxTokens, batchSize, seed });
+  const files = readModelFiles(modelDirectory);
+  const tokenizer = tokenizerOfFiles(files);
+  const { classifier } = loadBaseModel(files);
+  const labels = classifier ? { labels: classifier.labels } : {};
+  return prepareExamples(await loadRecords(options), { tokenizer, maxTokens, batchSize, seed, ...labels });
 }

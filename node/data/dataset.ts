@@ -3,9 +3,10 @@ import { NodeError } from "../errors.ts";
 import type { Example, ExampleSets } from "../interface/trainer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import type { TaskSets } from "./embedded/default-tasks.ts";
-import { type CutCounts, encodeRecords } from "./example.ts";
+import { type CutCounts, type EncodedRecords, encodeRecords } from "./example.ts";
 import { requireBatches, splitHeldOut } from "./held-out.ts";
 import { readJsonl } from "./jsonl.ts";
+import { encodeLabelled } from "./labelled-example.ts";
 import { readParagraphs } from "./plain-text.ts";
 import type { DataRecord } from "./record.ts";
 import { looksLikePlay, readSpeeches } from "./speakers.ts";
@@ -50,6 +51,8 @@ export interface ExampleSetOptions {
   readonly batchSize: number;
   /** Decides which examples are held out; the peer's own. */
   readonly seed: number;
+  /** Names of the classes, by number, for data of a classifier. */
+  readonly labels?: readonly string[];
 }
 
 export interface PreparedExamples {
@@ -65,7 +68,7 @@ export function prepareExamples(records: readonly DataRecord[], options: Example
   const { batchSize, seed } = options;
   const assigned = records.filter(({ fields }) => Object.hasOwn(fields, "set")).length;
   if (assigned === 0) {
-    const { examples, cut } = encodeRecords(records, options);
+    const { examples, cut } = encode(records, options);
     return { sets: splitHeldOut(examples, { seed, batchSize }), cut };
   }
   if (assigned < records.length) {
@@ -73,6 +76,10 @@ export function prepareExamples(records: readonly DataRecord[], options: Example
     throw new NodeError("DATA_FORMAT", text, { assigned, records: records.length });
   }
   return assignedSets(records, options);
+}
+
+function encode(records: readonly DataRecord[], { labels, ...options }: ExampleSetOptions): EncodedRecords {
+  return labels ? encodeLabelled(records, { ...options, labels }) : encodeRecords(records, options);
 }
 
 const SET_NAMES = ["train", "validation", "test"] as const;
@@ -86,7 +93,7 @@ function assignedSets(records: readonly DataRecord[], options: ExampleSetOptions
   const sets: Record<(typeof SET_NAMES)[number], readonly Example[]> = { train: [], validation: [], test: [] };
   const cut = { records: 0, promptTokens: 0, responseTokens: 0 };
   for (const name of SET_NAMES) {
-    const encoded = encodeRecords(
+    const encoded = encode(
       records.filter(({ fields }) => fields.set === name),
       options,
     );

@@ -1,0 +1,58 @@
+/** From a record to an example of a classifier: the text as the tokenizer frames it, and the number of its class. */
+import { NodeError } from "../errors.ts";
+import type { Example } from "../interface/trainer.ts";
+import type { Tokenizer } from "../model/tokenizer.ts";
+import type { EncodedRecords } from "./example.ts";
+import type { DataRecord } from "./record.ts";
+
+export interface LabelledOptions {
+  readonly tokenizer: Tokenizer;
+  /** Longest text in tokens, with what the tokenizer puts around it; a longer one loses its end. */
+  readonly maxTokens: number;
+  /** Names of the classes, by number. */
+  readonly labels: readonly string[];
+}
+
+/** Characters of a response, and names of classes, that an error line shows. */
+const SHOWN_MAX = 40;
+const LABELS_SHOWN_MAX = 8;
+
+/**
+ * One example per record: the prompt is the text, the response the name of its class.
+ * Throws: NodeError DATA_FORMAT for a response that names no class, CONFIG_INVALID when maxTokens holds no text.
+ */
+export function encodeLabelled(records: readonly DataRecord[], options: LabelledOptions): EncodedRecords {
+  const { tokenizer, maxTokens, labels } = options;
+  const numbers = new Map(labels.map((label, number) => [label, number]));
+  const cut = { records: 0, promptTokens: 0, responseTokens: 0 };
+  const examples = records.map(({ prompt, response }, index): Example => {
+    const label = numbers.get(response.trim());
+    if (label === undefined) throw unknownClass({ response, index, labels });
+    const { text, dropped } = frame(prompt, { tokenizer, maxTokens });
+    cut.promptTokens += dropped;
+    if (dropped > 0) cut.records += 1;
+    return { tokens: [...text, label], promptLength: text.length };
+  });
+  return { examples, cut };
+}
+
+/** The text between what the tokenizer puts before and behind every text, at most `maxTokens` in all. */
+function frame(text: string, { tokenizer, maxTokens }: Omit<LabelledOptions, "labels">) {
+  const bare = tokenizer.encode(text);
+  const full = tokenizer.encode(text, { special: true });
+  const before = full.slice(0, full.length > bare.length && tokenizer.beginId !== undefined ? 1 : 0);
+  const behind = full.slice(before.length + bare.length);
+  const room = maxTokens - before.length - behind.length;
+  if (!Number.isSafeInteger(maxTokens) || room < 1) {
+    throw new NodeError("CONFIG_INVALID", `maxTokens is ${maxTokens}; a text needs ${maxTokens - room + 1} or more`);
+  }
+  return { text: [...before, ...bare.slice(0, room), ...behind], dropped: Math.max(0, bare.length - room) };
+}
+
+function unknownClass(at: { response: string; index: number; labels: readonly string[] }): NodeError {
+  const { response, index, labels } = at;
+  const shown = JSON.stringify(response.length > SHOWN_MAX ? `${response.slice(0, SHOWN_MAX)}…` : response);
+  const names = labels.slice(0, LABELS_SHOWN_MAX).join(", ") + (labels.length > LABELS_SHOWN_MAX ? ", …" : "");
+  const text = `record ${index + 1}: the response ${shown} is none of the model's classes (${names}); name them in id2label of config.json`;
+  return new NodeError("DATA_FORMAT", text, { record: index + 1, classes: labels.length });
+}
