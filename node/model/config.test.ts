@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { NodeError } from "../errors.ts";
 import { FAMILIES } from "./families/by-model-type.ts";
@@ -118,6 +119,35 @@ describe("a field that changes what is computed is refused by its name", () => {
   it.each(EVERY)("%s: a field that is needed and missing", (type) => {
     const attempt = () => build({ ...CONFIGS[type], vocab_size: undefined });
     expect(attempt).toThrow(/config.json has no vocab_size/);
+  });
+});
+
+describe("whatever a config says", () => {
+  it.each(EVERY)("%s: it is a family or one clear line", (type) => {
+    const names = [
+      ...Object.keys(CONFIGS[type]).filter((name) => name !== "model_type"),
+      "rope_scaling",
+      "rope_parameters",
+    ];
+    const value = fc.oneof(
+      fc.jsonValue({ maxDepth: 2 }),
+      fc.integer({ min: 0, max: 300 }),
+      fc.record({ rope_type: fc.constantFrom("default", "linear", "llama3"), factor: fc.jsonValue({ maxDepth: 0 }) }),
+    );
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom(...names), value, { maxKeys: 3 }), (fields) => {
+        try {
+          const { shape, weights } = build({ ...CONFIGS[type], ...fields });
+          const sizes = [shape.hidden, shape.vocabulary, ...weights.flatMap((weight) => weight.shape)];
+          expect(sizes.every((size) => Number.isSafeInteger(size) && size > 0)).toBe(true);
+        } catch (error) {
+          if (!(error instanceof NodeError)) throw error;
+          expect(error.code).toBe("MODEL_CONFIG");
+          expect(error.message).toMatch(/^[^\n]{1,400}$/);
+        }
+      }),
+      { numRuns: 100 },
+    );
   });
 });
 
