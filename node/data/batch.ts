@@ -5,7 +5,7 @@
 import { createPrng } from "../../protocol/prng.ts";
 import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
-import { float32, int64, type Tensor } from "../tensor.ts";
+import { float32, type Tensor } from "../tensor.ts";
 
 export interface BatchShape {
   /** B, examples in a batch. */
@@ -66,6 +66,8 @@ export interface BatchOptions {
   readonly seed: number;
   /** Token id that fills what is behind an example; it is never a label. */
   readonly padId?: number;
+  /** Name of the order's random stream; where one seed makes several orders, each has its own. */
+  readonly stream?: string;
 }
 
 export interface Batches {
@@ -81,9 +83,12 @@ export interface Batches {
  * its own; a batch may span the end of one epoch and the start of the next. Every batch is full.
  * Throws: NodeError DATA_TOO_SMALL without examples.
  */
-export function createBatches(examples: readonly Example[], { shape, seed, padId = 0 }: BatchOptions): Batches {
+export function createBatches(
+  examples: readonly Example[],
+  { shape, seed, padId = 0, stream = "batch-order" }: BatchOptions,
+): Batches {
   if (examples.length === 0) throw new NodeError("DATA_TOO_SMALL", "there are no examples; give at least one batch");
-  const root = createPrng(seed).fork("batch-order");
+  const root = createPrng(seed).fork(stream);
   const indices = examples.map((_, index) => index);
   let cached = { epoch: -1, order: indices };
   const orderOf = (epoch: number): readonly number[] => {
@@ -127,10 +132,10 @@ export function fillBatch(
 ): Batch {
   const { batchSize, tokens: width, labels } = shape;
   if (examples.length > batchSize) throw new RangeError(`${examples.length} examples in a batch of ${batchSize}`);
-  const inputIds = new Array<number>(batchSize * width).fill(padId);
-  const promptLengths = new Array<number>(batchSize).fill(1);
-  const labelRows = new Array<number>(labels).fill(0);
-  const labelIds = new Array<number>(labels).fill(0);
+  const inputIds = new BigInt64Array(batchSize * width).fill(BigInt(padId));
+  const promptLengths = new BigInt64Array(batchSize).fill(1n);
+  const labelRows = new BigInt64Array(labels);
+  const labelIds = new BigInt64Array(labels);
   const labelWeights = new Float32Array(labels);
   let m = 0;
   for (const [b, example] of examples.entries()) {
@@ -141,24 +146,26 @@ export function fillBatch(
         `an example of ${tokens.length} tokens does not fit [${batchSize}, ${width}], ${labels} labels`,
       );
     }
-    for (const [t, id] of tokens.entries()) inputIds[b * width + t] = id;
-    promptLengths[b] = promptLength;
+    for (let t = 0; t < tokens.length; t++) inputIds[b * width + t] = BigInt(tokens[t]!);
+    promptLengths[b] = BigInt(promptLength);
     for (let t = promptLength - 1; t <= tokens.length - 2; t++, m++) {
-      labelRows[m] = b * width + t;
-      labelIds[m] = tokens[t + 1]!;
+      labelRows[m] = BigInt(b * width + t);
+      labelIds[m] = BigInt(tokens[t + 1]!);
       labelWeights[m] = 1;
     }
   }
   return {
-    inputIds: int64([batchSize, width], inputIds),
-    promptLengths: int64([batchSize], promptLengths),
-    labelRows: int64([labels], labelRows),
-    labelIds: int64([labels], labelIds),
+    inputIds: whole([batchSize, width], inputIds),
+    promptLengths: whole([batchSize], promptLengths),
+    labelRows: whole([labels], labelRows),
+    labelIds: whole([labels], labelIds),
     labelWeights: float32([labels], labelWeights),
     exampleCount: examples.length,
     labelCount: m,
   };
 }
+
+const whole = (shape: readonly number[], data: BigInt64Array): Tensor => ({ dtype: "int64", shape, data });
 
 function assertExample({ tokens, promptLength }: Example): void {
   if (promptLength >= 1 && promptLength < tokens.length) return;
