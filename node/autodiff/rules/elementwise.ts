@@ -5,6 +5,7 @@ import { isFloat } from "../../onnx/dtype.ts";
 import { apply } from "../../onnx/graph.ts";
 import { add, cast, div, exp, mul, neg, scalar, sigmoid, sqrt, sub, where, zeros } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
+import { recomputed } from "../recomputed.ts";
 import type { GradientRule } from "../rule.ts";
 import { single } from "../rule.ts";
 
@@ -49,7 +50,7 @@ function constantExponent(p: OnnxValue): number | undefined {
 export const ELEMENTWISE: Readonly<Record<string, GradientRule>> = {
   Add: single((_, dy) => [() => dy, () => dy]),
   Sub: single((_, dy) => [() => dy, () => neg(dy)]),
-  Mul: single(({ inputs: [a, b] }, dy) => [() => mul(dy, b!), () => mul(dy, a!)]),
+  Mul: single(({ inputs: [a, b] }, dy) => [() => mul(dy, recomputed(b!)), () => mul(dy, recomputed(a!))]),
   Div: single(({ inputs: [, b] }, dy, y) => [() => div(dy, b!), () => neg(div(mul(dy, y), b!))]),
   Sum: single(({ inputs }, dy) => inputs.map(() => () => dy)),
   Neg: single((_, dy) => [() => neg(dy)]),

@@ -1,6 +1,7 @@
 /** All gradient rules, by operator name (`domain.Operator` outside the standard set). */
 import type { GradientRule } from "../rule.ts";
 import { ELEMENTWISE } from "./elementwise.ts";
+import { FUSED } from "./fused.ts";
 import { LINEAR } from "./linear.ts";
 import { MOVEMENT } from "./movement.ts";
 import { NORMALIZATION } from "./normalization.ts";
@@ -9,6 +10,7 @@ import { WINDOW } from "./window.ts";
 
 export const RULES: Readonly<Record<string, GradientRule>> = {
   ...ELEMENTWISE,
+  ...FUSED,
   ...LINEAR,
   ...MOVEMENT,
   ...NORMALIZATION,

@@ -2,7 +2,7 @@
 
 import { axisIndex, intAttribute } from "../../onnx/attributes.ts";
 import { apply } from "../../onnx/graph.ts";
-import { cast, div, exp, expand, mul, reduceSum, reshape, scalar, sub, zeros } from "../../onnx/operators.ts";
+import { add, cast, div, exp, expand, mul, reduceSum, reshape, scalar, sub, zeros } from "../../onnx/operators.ts";
 import { reductionAxes } from "../../onnx/shapes/reduction.ts";
 import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
 import type { GradientRule } from "../rule.ts";
@@ -47,7 +47,10 @@ export const REDUCTION: Readonly<Record<string, GradientRule>> = {
     () => mul(kept(node, dy), mul(node.inputs[0]!, scalar(2, dy.dtype))),
     undefined,
   ]),
-  /** y = log sum exp x: dx = dy softmax x. */
+  /**
+   * y = log sum exp x: dx = dy softmax x. The gradient waits for y (0 y is added to dy), so that x, the largest tensor of
+   * a language model, is not kept for y until the backward pass is over.
+   */
   ReduceLogSumExp: single((node, dy, y) => [
     () => {
       const x = node.inputs[0]!;
@@ -57,7 +60,8 @@ export const REDUCTION: Readonly<Record<string, GradientRule>> = {
         axes.length === 1
           ? apply("Softmax", [x], { attributes: { axis: { int: axis! === x.shape.length - 1 ? -1 : axis! } } })
           : exp(sub(x, kept(node, y)));
-      return mul(kept(node, dy), share);
+      const waiting = add(dy, mul(y, scalar(0, y.dtype)));
+      return mul(kept(node, waiting), share);
     },
     undefined,
   ]),
