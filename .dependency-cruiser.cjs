@@ -75,6 +75,19 @@ module.exports = {
       to: { path: "^node/(training|data|exchange|aggregation|round|system)/" },
     },
     {
+      name: "interchange-reads-bytes-only",
+      comment: "formats of adapters and merged models; files are node/system's, training is node/training's",
+      severity: "error",
+      from: { path: room("interchange"), pathNot: tests },
+      to: { path: "^node/(autodiff|training|generation|data|exchange|aggregation|round|system)/" },
+    },
+    {
+      name: "generation-knows-no-training",
+      severity: "error",
+      from: { path: room("generation"), pathNot: tests },
+      to: { path: "^node/(autodiff|training|data|exchange|aggregation|round|system)/" },
+    },
+    {
       name: "data-knows-no-training",
       severity: "error",
       from: { path: room("data"), pathNot: tests },

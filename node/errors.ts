@@ -3,6 +3,8 @@
  * Code never matches on the text; `cli/main` prints it and exits with 2.
  */
 export const NODE_ERROR_CODES = [
+  "ADAPTER_FILE",
+  "ADAPTER_FORMAT",
   "ADAPTER_SETTINGS",
   "ADAPTER_SHAPE",
   "BLOB_BUSY",
@@ -36,6 +38,7 @@ export const NODE_ERROR_CODES = [
   "STREAM_FAILED",
   "TIMEOUT",
   "TOKENIZER_MISSING",
+  "TORCH_FILE_INVALID",
   "TRAINING_DIVERGED",
 ] as const;
 
