@@ -9,10 +9,12 @@ import { inject } from "../adapter/inject.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import type { BaseModel, WeightSource } from "../model/base-model.ts";
 import { apply, inputValue } from "../onnx/graph.ts";
-import { add, gather, gemm, ints, logSumExp, mul, reduceSum, reshape, split, sub } from "../onnx/operators.ts";
+import { add, gather, gemm, ints, logSumExp, mul, reduceSum, reshape, sub } from "../onnx/operators.ts";
 import { forSpeed, rewrite } from "../onnx/rewrite.ts";
+import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
+import { proximalTerm } from "./proximal.ts";
 
 /** Sizes that a graph is built for. */
 export interface BatchShape {
@@ -36,13 +38,19 @@ export interface AdaptedModel {
 /**
  * Inputs: input_ids i64[B,T], for classifiers attention_mask i64[B,T], label_rows i64[M], label_ids i64[M],
  * label_weights f32[M] (they sum to 1), adapter f32[P], the positions of `interventionInputs` and the masks of
- * `dropoutInputs`.  Outputs: loss f32[], gradient f32[P].
+ * `dropoutInputs`; with a proximal term those of `proximalTerm`.  Outputs: loss f32[] on the labels, gradient f32[P] of
+ * that loss and the proximal term together.
  */
-export function trainingStepGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
+export function trainingStepGraph(
+  adapted: AdaptedModel,
+  shape: BatchShape,
+  { proximal = false }: { readonly proximal?: boolean } = {},
+): OnnxGraph {
   const { inputs, adapter, losses, labelWeights } = forward(adapted, shape, { training: true });
   const loss = reduceSum(mul(losses, labelWeights), [0], false);
-  const [flat] = gradient(loss, [adapter]);
-  return rewrite({ inputs, outputs: { loss, gradient: flat! } }, forSpeed).graph;
+  const held = proximal ? proximalTerm(adapter) : undefined;
+  const [flat] = gradient(held ? add(loss, held.term) : loss, [adapter]);
+  return rewrite({ inputs: [...inputs, ...(held?.inputs ?? [])], outputs: { loss, gradient: flat! } }, forSpeed).graph;
 }
 
 /** The same inputs without weights and masks.  Outputs: losses f32[M] in nats, predicted i64[M]. */
@@ -86,10 +94,9 @@ export function crossEntropy(
 
 /** Values of the flat vector as tensors by name; the gradient comes back the same way. */
 export function unflatten(flat: OnnxValue, slots: readonly AdapterSlot[]): (name: string) => OnnxValue {
-  const parts = split(
+  const parts = splitTree(
     flat,
     slots.map((slot) => slot.length),
-    0,
   );
   const byName = new Map(slots.map((slot, i) => [slot.name, reshape(parts[i]!, slot.shape)]));
   return (name) => {
