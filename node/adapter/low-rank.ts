@@ -62,6 +62,7 @@ export function lowRankHooks(
   // What is kept is scaled up, so that its expectation is that of the whole input.
   const alpha = drop ? lowRankScale(settings) / keptShare(settings.dropout ?? 0) : lowRankScale(settings);
   return {
+    adapts: ({ path }) => adapted.has(path),
     linear: ({ path }, x, y) => {
       if (!adapted.has(path)) return y;
       const inner = gemm(drop ? drop(path, x) : x, tensor(`${path}.A`), { transB: true });

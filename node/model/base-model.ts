@@ -25,6 +25,8 @@ export interface ModelShape {
 export interface AdapterHooks {
   /** x f32[N, inputs] and y = x W^T + bias f32[N, outputs] -> the changed y. */
   readonly linear?: (site: LinearSite, x: OnnxValue, y: OnnxValue) => OnnxValue;
+  /** Whether `linear` changes anything at a site; where it does not, the product takes in what is added to it. */
+  readonly adapts?: (site: LinearSite) => boolean;
   /** Residual stream after a block, f32[N, hidden] -> the changed stream. */
   readonly block?: (layer: number, h: OnnxValue) => OnnxValue;
 }

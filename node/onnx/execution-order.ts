@@ -11,22 +11,16 @@
 import { nodesInOrder } from "./graph.ts";
 import type { OnnxNode, OnnxValue } from "./value.ts";
 
-/** Every node after the nodes it reads; the node of the first output last, so that it is executed first. */
+/** Every node after all nodes of a smaller depth, and so after those it reads. */
 export function executionOrder(outputs: readonly OnnxValue[]): readonly OnnxNode[] {
   const depths = new Map<OnnxNode, number>();
   const nodes = nodesInOrder(outputs);
-  const read = new Set<OnnxNode>();
   for (const node of nodes) {
     let depth = 0;
     for (const input of node.inputs) {
-      if (input?.source.kind !== "node") continue;
-      read.add(input.source.node);
-      depth = Math.max(depth, depths.get(input.source.node)! + 1);
+      if (input?.source.kind === "node") depth = Math.max(depth, depths.get(input.source.node)! + 1);
     }
     depths.set(node, depth);
   }
-  const last = outputs.flatMap(({ source }) => (source.kind === "node" && !read.has(source.node) ? [source.node] : []));
-  const leaves = [...new Set(last)].toReversed();
-  const inner = nodes.filter((node) => !leaves.includes(node));
-  return [...inner.toSorted((a, b) => depths.get(a)! - depths.get(b)!), ...leaves];
+  return nodes.toSorted((a, b) => depths.get(a)! - depths.get(b)!);
 }

@@ -9,7 +9,7 @@ import { inject } from "../adapter/inject.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import type { BaseModel, WeightSource } from "../model/base-model.ts";
 import { apply, inputValue } from "../onnx/graph.ts";
-import { add, gather, gemm, ints, logSumExp, mul, reduceSum, reshape, sub } from "../onnx/operators.ts";
+import { add, concat, gather, gemm, ints, logSumExp, mul, reduceSum, reshape, split, sub } from "../onnx/operators.ts";
 import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
@@ -56,7 +56,11 @@ export function trainingStepGraph(
 /** The same inputs without weights and masks.  Outputs: losses f32[M] in nats, predicted i64[M]. */
 export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
   const { inputs, losses, logits, labelWeights } = forward(adapted, shape, { training: false });
-  const predicted = apply("ArgMax", [logits], { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } });
+  const largest = { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } };
+  const predicted = concat(
+    logits.map((part) => apply("ArgMax", [part], largest)),
+    0,
+  );
   const unweighted = inputs.filter((input) => input !== labelWeights);
   return rewrite({ inputs: unweighted, outputs: { losses, predicted } }, forSpeed).graph;
 }
@@ -80,16 +84,41 @@ function logitsOf(model: Output, weight: WeightSource, h: OnnxValue) {
   return { x, matrix, bias, logits: gemm(x, matrix, { transB: true, c: bias }) };
 }
 
-/** Cross entropy of labelled rows.  hidden f32[N,D]; labelRows, labelIds i64[M] -> losses f32[M], logits f32[M,V]. */
+/**
+ * Logits that are computed at a time, in values: 32 MB of logits and as much of their softmax, where a vocabulary of
+ * 49,152 and 512 labels would take 100 MB each.
+ */
+const LOGITS_AT_ONCE = 8_000_000;
+
+/** Rows of each part of M rows with V logits each. */
+function partSizes(rows: number, vocabulary: number): readonly number[] {
+  const parts = Math.ceil((rows * vocabulary) / LOGITS_AT_ONCE);
+  const size = Math.ceil(rows / Math.max(1, parts));
+  return Array.from({ length: Math.ceil(rows / size) }, (_, i) => Math.min(size, rows - i * size));
+}
+
+/**
+ * Cross entropy of labelled rows, part by part.
+ * hidden f32[N,D]; labelRows, labelIds i64[M] -> losses f32[M], logits f32[M',V] of every part.
+ */
 export function crossEntropy(
   model: Output,
   weight: WeightSource,
   batch: { readonly hidden: OnnxValue; readonly labelRows: OnnxValue; readonly labelIds: OnnxValue },
-): { readonly losses: OnnxValue; readonly logits: OnnxValue } {
-  const { x, matrix, bias, logits } = logitsOf(model, weight, gather(batch.hidden, batch.labelRows));
-  const product = reduceSum(mul(x, gather(matrix, batch.labelIds)), [1], false);
-  const labelLogits = bias ? add(product, gather(bias, batch.labelIds)) : product;
-  return { losses: sub(logSumExp(logits), labelLogits), logits };
+): { readonly losses: OnnxValue; readonly logits: readonly OnnxValue[] } {
+  const sizes = partSizes(batch.labelIds.shape[0]!, model.outputMatrix(weight).shape[0]!);
+  const ids = split(batch.labelIds, sizes, 0);
+  const parts = split(gather(batch.hidden, batch.labelRows), sizes, 0).map((rows, i) => {
+    const { x, matrix, bias, logits } = logitsOf(model, weight, rows);
+    const product = reduceSum(mul(x, gather(matrix, ids[i]!)), [1], false);
+    const labelLogits = bias ? add(product, gather(bias, ids[i]!)) : product;
+    return { losses: sub(logSumExp(logits), labelLogits), logits };
+  });
+  const losses = concat(
+    parts.map((part) => part.losses),
+    0,
+  );
+  return { losses, logits: parts.map((part) => part.logits) };
 }
 
 /** Values of the flat vector as tensors by name; the gradient comes back the same way. */

@@ -79,9 +79,10 @@ export function decoder(layout: DecoderLayout): ModelFamily {
       const mask = causalMask(tokens, layout.window);
       const linear = (site: LinearSite, x: OnnxValue, residual?: OnnxValue): OnnxValue => {
         const [w, bias] = linearWeights(layout, site).map(weight);
-        const y = gemm(x, w!, { transB: true, c: bias ?? (hooks.linear ? undefined : residual) });
-        const changed = hooks.linear ? hooks.linear(site, x, y) : y;
-        return residual && (bias || hooks.linear) ? add(residual, changed) : changed;
+        const hook = hooks.adapts?.(site) === false ? undefined : hooks.linear;
+        const y = gemm(x, w!, { transB: true, c: bias ?? (hook ? undefined : residual) });
+        const changed = hook ? hook(site, x, y) : y;
+        return residual && (bias || hook) ? add(residual, changed) : changed;
       };
       let h = reshape(gather(weight(embedding), inputIds), [batch * tokens, hidden]);
       for (const [layer, { norms, headNorms, sites }] of perLayer.entries()) {

@@ -1,10 +1,13 @@
 /** The activations of feed-forward layers, by the names that configs use. */
 import { apply } from "../../onnx/graph.ts";
-import { mul, sigmoid } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 
-/** x sigmoid(x) (Elfwing et al. 2017, arXiv:1702.03118). */
-const silu = (x: OnnxValue): OnnxValue => mul(x, sigmoid(x));
+/**
+ * x sigmoid(x) (Elfwing et al. 2017, arXiv:1702.03118), as one fused operator: the sigmoid is then not kept for the
+ * backward pass, which computes it again.
+ */
+const silu = (x: OnnxValue): OnnxValue =>
+  apply("QuickGelu", [x], { domain: "com.microsoft", attributes: { alpha: { float: 1 } } });
 /** x Phi(x) (Hendrycks and Gimpel 2016, arXiv:1606.08415). */
 const gelu = (x: OnnxValue): OnnxValue => apply("Gelu", [x]);
 /** Its approximation by a hyperbolic tangent. */
