@@ -1,6 +1,7 @@
 /** The frozen base model as the engine sees it: its shape, its weights, and how its graph is built around hooks. */
 import type { ExternalData } from "../interface/runtime.ts";
 import type { OnnxValue } from "../onnx/value.ts";
+import type { CacheShape, KeyValueCache } from "./layers/key-value-cache.ts";
 
 /** A linear layer that an adapter may be attached to. */
 export interface LinearSite {
@@ -9,6 +10,8 @@ export interface LinearSite {
   readonly layer: number;
   readonly inputs: number;
   readonly outputs: number;
+  /** How the weight is stored where that is not [outputs, inputs]. */
+  readonly stored?: "inputs x outputs";
 }
 
 export interface ModelShape {
@@ -46,6 +49,8 @@ export interface ForwardOptions {
   readonly attentionMask?: OnnxValue;
   readonly weight: WeightSource;
   readonly hooks: AdapterHooks;
+  /** To generate one token at a time; only for families with `cache`. */
+  readonly cache?: KeyValueCache;
 }
 
 /** What a model says of a whole text instead of its next token; read from the row of its first token. */
@@ -62,6 +67,8 @@ export interface ModelFamily {
   readonly classifier?: Classifier;
   /** All weights that the forward pass reads, in a fixed order. */
   readonly weights: readonly WeightShape[];
+  /** What a layer remembers of a token; absent for models that do not generate. */
+  readonly cache?: CacheShape;
   /** Residual stream after the last block, f32[B*T, hidden]. */
   hidden(options: ForwardOptions): OnnxValue;
   /** What comes last before the output matrix, f32[M, hidden] -> f32[M, hidden]: a norm, or a classifier's own layer. */

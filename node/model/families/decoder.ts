@@ -9,7 +9,8 @@ import type { OnnxValue } from "../../onnx/value.ts";
 import type { LinearSite, ModelFamily, WeightShape } from "../base-model.ts";
 import type { ActivationName } from "../layers/activation.ts";
 import { activation } from "../layers/activation.ts";
-import { attention, causalMask } from "../layers/attention.ts";
+import { attention, causalMask, memoryMask } from "../layers/attention.ts";
+import { attended, rotaryAt } from "../layers/key-value-cache.ts";
 import { rmsNorm } from "../layers/norm.ts";
 import type { RopeSettings } from "../layers/rope-settings.ts";
 import { rotaryTables } from "../layers/rotary.ts";
@@ -73,10 +74,14 @@ export function decoder(layout: DecoderLayout): ModelFamily {
       finalNorm,
       ...(layout.tied ? [] : [output]),
     ],
-    hidden: ({ inputIds, weight, hooks }) => {
+    cache: { groups, headSize },
+    hidden: ({ inputIds, weight, hooks, cache }) => {
       const [batch, tokens] = inputIds.shape as [number, number];
-      const rope = rotaryTables(tokens, headSize, layout.rope);
-      const mask = causalMask(tokens, layout.window);
+      const past = cache?.past;
+      const table = rotaryTables(past ? past.capacity + 1 : tokens, headSize, layout.rope);
+      const rope = past ? rotaryAt(table, past) : table;
+      const mask = past ? memoryMask(past, layout.window) : causalMask(tokens, layout.window);
+      const shape = { batch, tokens, heads, groups, headSize, rope, mask };
       const linear = (site: LinearSite, x: OnnxValue, residual?: OnnxValue): OnnxValue => {
         const [w, bias] = linearWeights(layout, site).map(weight);
         const hook = hooks.adapts?.(site) === false ? undefined : hooks.linear;
@@ -96,7 +101,7 @@ export function decoder(layout: DecoderLayout): ModelFamily {
           k: keyNorm ? headNorm(keys, keyNorm) : keys,
           v: linear(v, x),
         };
-        h = linear(o, attention(parts, { batch, tokens, heads, groups, headSize, rope, mask }), h);
+        h = linear(o, attention(parts, { ...shape, attended: attended(cache, layer) }), h);
         const y = norm(h, mlpNorm!);
         h = linear(down, mul(activation(layout.activation, linear(gate, y)), linear(up, y)), h);
         h = hooks.block?.(layer, h) ?? h;

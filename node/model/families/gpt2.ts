@@ -10,7 +10,8 @@ import type { OnnxValue } from "../../onnx/value.ts";
 import type { LinearSite, ModelFamily, WeightShape, WeightSource } from "../base-model.ts";
 import { COMMON_FIELDS, COUNT, LAYERS, readConfig } from "../config.ts";
 import { ACTIVATION_NAMES, activation } from "../layers/activation.ts";
-import { attention, causalMask } from "../layers/attention.ts";
+import { attention, causalMask, memoryMask } from "../layers/attention.ts";
+import { attended } from "../layers/key-value-cache.ts";
 import { layerNorm } from "../layers/norm.ts";
 import { learnedPositions } from "../layers/positions.ts";
 
@@ -71,22 +72,24 @@ export function gpt2(config: unknown): ModelFamily {
       ...normWeights("transformer.ln_f"),
       ...(rest.tie_word_embeddings ? [] : [output]),
     ],
-    hidden: ({ inputIds, weight, hooks }) => {
+    cache: { groups: heads, headSize: hidden / heads },
+    hidden: ({ inputIds, weight, hooks, cache }) => {
       const [batch, tokens] = inputIds.shape as [number, number];
-      const mask = causalMask(tokens);
+      const past = cache?.past;
+      const mask = past ? memoryMask(past) : causalMask(tokens);
       const linear = (site: LinearSite, x: OnnxValue): OnnxValue => {
         const [w, bias] = linearWeights(site).map(weight);
         const y = gemm(x, w!, { c: bias });
         return hooks.linear?.(site, x, y) ?? y;
       };
-      const places = learnedPositions(weight(positions), tokens);
+      const places = past ? gather(weight(positions), past.position) : learnedPositions(weight(positions), tokens);
       let h = reshape(add(gather(weight(embedding), inputIds), places), [batch * tokens, hidden]);
       for (let layer = 0; layer < layers; layer++) {
         const [qkv, o, up, down] = perLayer(layer);
         const x = norm(h, `transformer.h.${layer}.ln_1`, weight);
         const [q, k, v] = split(linear(qkv, x), [hidden, hidden, hidden], 1) as [OnnxValue, OnnxValue, OnnxValue];
         const shape = { batch, tokens, heads, groups: heads, headSize: hidden / heads, mask };
-        h = add(h, linear(o, attention({ q, k, v }, shape)));
+        h = add(h, linear(o, attention({ q, k, v }, { ...shape, attended: attended(cache, layer) })));
         const y = linear(up, norm(h, `transformer.h.${layer}.ln_2`, weight));
         h = add(h, linear(down, activation(rest.activation_function, y)));
         h = hooks.block?.(layer, h) ?? h;
@@ -106,5 +109,12 @@ function linearSites(layer: number, hidden: number, inner: number): readonly Lin
     ["mlp.c_fc", hidden, inner],
     ["mlp.c_proj", inner, hidden],
   ];
-  return sizes.map(([part, inputs, outputs]) => ({ path: `transformer.h.${layer}.${part}`, layer, inputs, outputs }));
+  const stored = "inputs x outputs";
+  return sizes.map(([part, inputs, outputs]) => ({
+    path: `transformer.h.${layer}.${part}`,
+    layer,
+    inputs,
+    outputs,
+    stored,
+  }));
 }

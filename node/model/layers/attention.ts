@@ -1,8 +1,21 @@
 /** Scaled dot-product attention with grouped heads (Vaswani et al. 2017, arXiv:1706.03762; Ainslie et al. 2023, arXiv:2305.13245). */
 import { apply, constantValue } from "../../onnx/graph.ts";
-import { add, matMul, mul, reshape, scalar, softmax, sub, transpose } from "../../onnx/operators.ts";
+import {
+  add,
+  concat,
+  ints,
+  matMul,
+  mul,
+  reshape,
+  scalar,
+  softmax,
+  sub,
+  transpose,
+  where,
+} from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { float32 } from "../../tensor.ts";
+import type { KeysAndValues, RememberedTokens } from "./key-value-cache.ts";
 import type { Rotary } from "./rotary.ts";
 import { rotate } from "./rotary.ts";
 
@@ -27,6 +40,18 @@ export function paddingMask(attentionMask: OnnxValue): OnnxValue {
   return reshape(mul(sub(present, scalar(1)), scalar(-MASKED_SCORE)), [batch, 1, 1, 1, tokens]);
 }
 
+/** Which slots the one token at hand sees, and itself: f32[1, capacity + 1], as `causalMask` has its rows. */
+export function memoryMask({ position, capacity }: RememberedTokens, window?: number): OnnxValue {
+  const slots = ints(Array.from({ length: capacity }, (_, slot) => slot));
+  let seen = apply("Less", [slots, position]);
+  if (window !== undefined) {
+    const first = sub(position, ints([window]));
+    seen = apply("And", [seen, apply("Greater", [slots, first])]);
+  }
+  const mask = where(seen, scalar(0), scalar(MASKED_SCORE));
+  return concat([mask, constantValue(float32([1], [0]))], 0);
+}
+
 export interface AttentionShape {
   readonly batch: number;
   readonly tokens: number;
@@ -35,8 +60,10 @@ export interface AttentionShape {
   readonly headSize: number;
   /** Absent for models with learned positions. */
   readonly rope?: Rotary;
-  /** Of `causalMask` or `paddingMask`; broadcasts to f32[B, groups, heads per group, T, T]. */
+  /** Of `causalMask`, `paddingMask` or `memoryMask`; broadcasts to f32[B, groups, heads per group, T, S]. */
   readonly mask: OnnxValue;
+  /** S keys and values to attend to, given those of the tokens at hand; these alone when absent. */
+  readonly attended?: (now: KeysAndValues) => KeysAndValues;
 }
 
 /**
@@ -44,16 +71,17 @@ export interface AttentionShape {
  * Padding stands to the right: where every query looks left only, the causal mask is enough.
  */
 export function attention({ q, k, v }: Readonly<Record<"q" | "k" | "v", OnnxValue>>, shape: AttentionShape): OnnxValue {
-  const { batch, tokens, heads, groups, headSize, rope, mask } = shape;
+  const { batch, tokens, heads, groups, headSize, rope, mask, attended = (now) => now } = shape;
   const share = heads / groups;
   const turned = (x: OnnxValue): OnnxValue => (rope ? rotate(x, rope) : x);
   const perGroup = (x: OnnxValue): OnnxValue => transpose(reshape(x, [batch, tokens, groups, headSize]), [0, 2, 1, 3]);
   // The queries of one group stand below one another, so that a group's keys are used in one product.
   const queries = turned(transpose(reshape(q, [batch, tokens, groups, share, headSize]), [0, 2, 3, 1, 4]));
   const stacked = reshape(mul(queries, scalar(headSize ** -0.5)), [batch, groups, share * tokens, headSize]);
-  const keys = transpose(turned(perGroup(k)), [0, 1, 3, 2]);
-  const scores = reshape(matMul(stacked, keys), [batch, groups, share, tokens, tokens]);
-  const weights = reshape(softmax(add(scores, mask)), [batch, groups, share * tokens, tokens]);
-  const mixed = reshape(matMul(weights, perGroup(v)), [batch, groups, share, tokens, headSize]);
+  const { keys, values } = attended({ keys: turned(perGroup(k)), values: perGroup(v) });
+  const seen = keys.shape[2]!;
+  const scores = reshape(matMul(stacked, transpose(keys, [0, 1, 3, 2])), [batch, groups, share, tokens, seen]);
+  const weights = reshape(softmax(add(scores, mask)), [batch, groups, share * tokens, seen]);
+  const mixed = reshape(matMul(weights, values), [batch, groups, share, tokens, headSize]);
   return reshape(transpose(mixed, [0, 3, 1, 2, 4]), [batch * tokens, heads * headSize]);
 }

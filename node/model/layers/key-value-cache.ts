@@ -1,0 +1,53 @@
+/**
+ * Generating one token at a time: keys and values of earlier tokens are remembered instead of computed again
+ * (Shazeer 2019, arXiv:1911.02150, section 2.4). A first graph reads the prompt and gives its keys and values; a second
+ * one reads a single token, with a memory of fixed size of which the slots before the token's position are filled.
+ */
+import { concat, gather } from "../../onnx/operators.ts";
+import type { OnnxValue } from "../../onnx/value.ts";
+import type { Rotary } from "./rotary.ts";
+
+/** Of one layer: keys, already rotated to their positions, and values; f32[B, groups, tokens, headSize]. */
+export interface KeysAndValues {
+  readonly keys: OnnxValue;
+  readonly values: OnnxValue;
+}
+
+/** What one layer's memory is: tokens that are attended to beside those at hand. */
+export interface RememberedTokens {
+  /** i64[1]: how many slots are filled, and where the one token of this call stands. */
+  readonly position: OnnxValue;
+  /** Number of slots. */
+  readonly capacity: number;
+  /** f32[B, groups, capacity, headSize]; slots at and behind the position are not read. */
+  readonly layer: (layer: number) => KeysAndValues;
+}
+
+/** The sizes of such a memory. */
+export interface CacheShape {
+  /** Key/value heads. */
+  readonly groups: number;
+  readonly headSize: number;
+}
+
+export interface KeyValueCache {
+  /** Absent where the tokens at hand are the text's first. */
+  readonly past?: RememberedTokens;
+  /** Called once for each layer, with what this call's tokens are to be remembered by. */
+  readonly remember: (layer: number, now: KeysAndValues) => void;
+}
+
+/** For `attention`: what a layer's queries see, given the keys and values of the tokens at hand. */
+export function attended(cache: KeyValueCache | undefined, layer: number): (now: KeysAndValues) => KeysAndValues {
+  return (now) => {
+    cache?.remember(layer, now);
+    const past = cache?.past?.layer(layer);
+    if (!past) return now;
+    return { keys: concat([past.keys, now.keys], 2), values: concat([past.values, now.values], 2) };
+  };
+}
+
+/** The row of the tables for the one token at hand.  tables: of at least as many tokens as there are slots, and one. */
+export function rotaryAt({ cos, sin }: Rotary, { position }: RememberedTokens): Rotary {
+  return { cos: gather(cos, position), sin: gather(sin, position) };
+}
