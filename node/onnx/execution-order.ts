@@ -1,20 +1,47 @@
 /**
  * The order in which nodes stand in a model file, chosen so that onnxruntime executes them with little memory.
  *
- * onnxruntime does not follow the file: it walks depth first from the nodes that nothing reads, takes the one that
- * stands last in the file first, and at each node computes its inputs from the one that stands last to the one that
- * stands first. So a node stands after everything of a smaller depth (its longest way from an input): the deepest
- * input is then computed first. In a backward pass that is the gradient that comes from above; what a rule recomputes
- * from the forward pass is computed when it is needed and not, for all layers, beforehand.
- * Measured on SmolLM2-135M, LoRA, 4 x 128: see docs/PERFORMANCE.md.
+ * onnxruntime does not follow the file: it walks depth first from the nodes that nothing reads, and at each node
+ * computes the inputs from the one that stands last in the file to the one that stands first. So the order here says
+ * which input is computed first:
+ * - usually the deeper one (depth: the longest way from an input of the graph). In a backward pass that is the gradient
+ *   from above; what a rule recomputes from the forward pass is computed when it is needed and not, for all layers,
+ *   beforehand.
+ * - of the parts that an output is assembled from (the gradients of all adapter tensors, put together by Concat) the
+ *   shallower one: the gradients of the last layer's tensors are ready first, and what they need is then let go.
+ * Measured on SmolLM2-135M: see docs/PERFORMANCE.md.
  */
 import { nodesInOrder } from "./graph.ts";
 import type { OnnxNode, OnnxValue } from "./value.ts";
 
-/** Every node after all nodes of a smaller depth, and so after those it reads. */
+/** Every node after those it reads. */
 export function executionOrder(outputs: readonly OnnxValue[]): readonly OnnxNode[] {
-  const depths = new Map<OnnxNode, number>();
   const nodes = nodesInOrder(outputs);
+  const depths = depthsOf(nodes);
+  const byDepth = (a: OnnxNode, b: OnnxNode): number => depths.get(a)! - depths.get(b)!;
+  const consumers = consumersOf(nodes);
+  const assembly = assemblyOf(outputs, consumers);
+  const parts = [...assembly]
+    .flatMap((node) => node.inputs)
+    .flatMap((input) => (input?.source.kind === "node" ? [input.source.node] : []))
+    .filter((node) => !assembly.has(node));
+  const deepestFirst = [...new Set(parts)].toSorted((a, b) => byDepth(b, a));
+  // A node belongs to a part when it serves that part and nothing else.
+  const partOf = new Map<OnnxNode, OnnxNode>();
+  for (const node of nodes.toReversed()) {
+    if (assembly.has(node)) continue;
+    const readers = consumers.get(node) ?? [];
+    const owners = new Set(readers.map((reader) => (assembly.has(reader) ? node : partOf.get(reader))));
+    const [owner] = owners;
+    if (readers.length > 0 && owners.size === 1 && owner) partOf.set(node, owner);
+  }
+  const common = nodes.filter((node) => !assembly.has(node) && !partOf.has(node));
+  const owned = deepestFirst.map((part) => nodes.filter((node) => partOf.get(node) === part).toSorted(byDepth));
+  return [...common.toSorted(byDepth), ...owned.flat(), ...[...assembly].toSorted(byDepth)];
+}
+
+function depthsOf(nodes: readonly OnnxNode[]): ReadonlyMap<OnnxNode, number> {
+  const depths = new Map<OnnxNode, number>();
   for (const node of nodes) {
     let depth = 0;
     for (const input of node.inputs) {
@@ -22,5 +49,36 @@ export function executionOrder(outputs: readonly OnnxValue[]): readonly OnnxNode
     }
     depths.set(node, depth);
   }
-  return nodes.toSorted((a, b) => depths.get(a)! - depths.get(b)!);
+  return depths;
+}
+
+function consumersOf(nodes: readonly OnnxNode[]): ReadonlyMap<OnnxNode, readonly OnnxNode[]> {
+  const consumers = new Map<OnnxNode, OnnxNode[]>();
+  for (const node of nodes) {
+    for (const input of node.inputs) {
+      if (input?.source.kind !== "node") continue;
+      const readers = consumers.get(input.source.node);
+      if (readers) readers.push(node);
+      else consumers.set(input.source.node, [node]);
+    }
+  }
+  return consumers;
+}
+
+/** The Concat nodes at the end of an output, with what only shapes their results. */
+function assemblyOf(
+  outputs: readonly OnnxValue[],
+  consumers: ReadonlyMap<OnnxNode, readonly OnnxNode[]>,
+): ReadonlySet<OnnxNode> {
+  const assembly = new Set<OnnxNode>();
+  const visit = (value: OnnxValue | undefined): void => {
+    if (value?.source.kind !== "node" || assembly.has(value.source.node)) return;
+    const { node } = value.source;
+    const isLast = (consumers.get(node) ?? []).every((reader) => assembly.has(reader));
+    if (node.op !== "Concat" || !isLast) return;
+    assembly.add(node);
+    for (const input of node.inputs) visit(input);
+  };
+  for (const output of outputs) visit(output);
+  return assembly;
 }

@@ -80,6 +80,11 @@ const REAL: Readonly<Record<string, (a: number, b: number) => number>> = {
   Max: Math.max,
   Min: Math.min,
 };
+/** Integers of at most 32 bits, where they differ from reals. */
+const SMALL: Readonly<Record<string, (a: number, b: number) => number>> = {
+  Div: (a, b) => Math.trunc(a / nonZero(b)),
+  Mod: (a, b) => ((a % nonZero(b)) + b) % b,
+};
 const WHOLE: Readonly<Record<string, (a: bigint, b: bigint) => bigint>> = {
   Add: (a, b) => a + b,
   Sub: (a, b) => a - b,
@@ -101,15 +106,13 @@ const arithmetic: Kernel = ({ op, inputs, attributes, types: [type] }) => {
   if (operands.length === 0 || operands.some((tensor) => tensor.dtype !== type!.dtype)) return undefined;
   if (op === "Mod" && intAttribute(attributes, "fmod", 0) === 1) return undefined;
   const whole = type!.dtype === "int64" ? WHOLE[op] : undefined;
-  const real = type!.dtype === "int64" ? undefined : REAL[op];
+  const real = (isInteger(type!.dtype) ? SMALL[op] : undefined) ?? (type!.dtype === "int64" ? undefined : REAL[op]);
   if (!whole && !real) return undefined;
   const [first, ...more] = operands.map((tensor) => broadcast(tensor, type!.shape) as Scalars);
-  const divides = op === "Div" && isInteger(type!.dtype);
   for (const operand of more) {
     for (let i = 0; i < first!.length; i++) {
       const [a, b] = [first![i]!, operand[i]!];
       if (whole) first![i] = whole(a as bigint, b as bigint);
-      else if (divides) first![i] = Math.trunc((a as number) / nonZero(b as number));
       else first![i] = real!(a as number, b as number);
     }
   }
