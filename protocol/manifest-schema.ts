@@ -111,6 +111,14 @@ const tensors = list(
     `must have at most ${LIMITS.parameterCountMax} values in all`,
   );
 
+const modelOf = object({
+  family: text(/^[a-z0-9][a-z0-9._-]{0,31}$/, "the lower-case name of a model family, such as llama"),
+  digest: object({ weights: digest, config: digest, tokenizer: digest }),
+});
+
+/** What an adapter says of itself, in a manifest as in a file of its own. */
+export const adapterFields = { seed: integer(0, Number.MAX_SAFE_INTEGER), model: modelOf, adapter };
+
 const lambda = z.discriminatedUnion(
   "mode",
   [

@@ -1,0 +1,93 @@
+/**
+ * weft's own form of an adapter: adapter.json says what it is and what it belongs to, adapter.safetensors holds the
+ * trained tensors. Read strictly: unknown fields, other tensors, a checksum that does not match are refused.
+ */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { z } from "zod";
+import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import { LIMITS } from "../../protocol/limits.ts";
+import { adapterFields } from "../../protocol/manifest-schema.ts";
+import { NodeError } from "../errors.ts";
+import { readSafetensors, toFloat32, writeSafetensors } from "../model/safetensors.ts";
+import type { SavedAdapter } from "./saved-adapter.ts";
+import { concatenated, slotsOf } from "./saved-adapter.ts";
+
+/** Files of a directory by name. */
+export type FileSet = ReadonlyMap<string, Uint8Array>;
+
+export const ADAPTER_JSON = "adapter.json";
+export const ADAPTER_TENSORS = "adapter.safetensors";
+const SCHEMA = "weft-adapter/1";
+
+/** The tensors that a network may agree on, but of any size: a file at hand can be larger than what peers send. */
+const tensors = z
+  .array(z.strictObject({ name: z.string().min(1).max(256), shape: z.array(z.number().int().min(1)).min(1).max(4) }))
+  .min(1)
+  .max(LIMITS.tensorCountMax);
+
+const description = z.strictObject({
+  schema: z.literal(SCHEMA),
+  ...adapterFields,
+  tensors,
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+/** The two files; adapter.json, which holds the other's checksum, last. */
+export function writeAdapterDirectory(adapter: SavedAdapter): FileSet {
+  const { settings, seed, model, tensors, values } = adapter;
+  const stored = slotsOf(adapter).map(({ name, shape, offset, length }) => ({
+    name,
+    shape,
+    data: values.subarray(offset, offset + length),
+  }));
+  const bytes = writeSafetensors(stored, { format: "pt" });
+  const about = { schema: SCHEMA, adapter: settings, model, seed, tensors, sha256: bytesToHex(sha256(bytes)) };
+  return new Map([
+    [ADAPTER_TENSORS, bytes],
+    [ADAPTER_JSON, jsonBytes(about)],
+  ]);
+}
+
+/** directory: for error lines.  Throws: ADAPTER_FILE, SAFETENSORS_INVALID. */
+export function readAdapterDirectory(files: FileSet, directory: string): SavedAdapter {
+  const fail = (what: string): NodeError => new NodeError("ADAPTER_FILE", `${directory}: ${what}`, { directory });
+  const bytes = files.get(ADAPTER_TENSORS);
+  const json = files.get(ADAPTER_JSON);
+  if (!bytes || !json) {
+    throw fail(`there is no ${json ? ADAPTER_TENSORS : ADAPTER_JSON}; weft train and weft adapter import write it`);
+  }
+  const parsed = description.safeParse(parseJson(json, `${directory}/${ADAPTER_JSON}`));
+  if (!parsed.success) {
+    const { path, message, ...rest } = parsed.error.issues[0]!;
+    const field = [...path, ...("keys" in rest ? rest.keys : [])].join(".");
+    throw fail(`${ADAPTER_JSON}: ${field || "the document"}: ${message}; export the adapter again`);
+  }
+  const { adapter, model, seed, tensors, sha256: checksum } = parsed.data;
+  if (bytesToHex(sha256(bytes)) !== checksum)
+    throw fail(`${ADAPTER_TENSORS} does not match its checksum; copy it again`);
+  const stored = readSafetensors(bytes, { name: `${directory}/${ADAPTER_TENSORS}` }).tensors;
+  const values = tensors.map(({ name, shape }) => {
+    const tensor = stored.get(name);
+    if (tensor?.shape.join() !== shape.join()) throw fail(`${ADAPTER_TENSORS} has no tensor ${name} [${shape}]`);
+    const data = toFloat32(tensor);
+    if (!data.every(Number.isFinite)) throw fail(`tensor ${name} holds values that are not finite`);
+    return data;
+  });
+  if (stored.size !== tensors.length) throw fail(`${ADAPTER_TENSORS} holds tensors that ${ADAPTER_JSON} does not name`);
+  return { settings: adapter satisfies AdapterSettings, seed, model, tensors, values: concatenated(values) };
+}
+
+/** JSON as these directories hold it. */
+export function jsonBytes(value: unknown): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** name: the file's, for the error line.  Throws: ADAPTER_FILE. */
+export function parseJson(bytes: Uint8Array, name: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new NodeError("ADAPTER_FILE", `${name} is not JSON; copy or export it again`, { name }, { cause });
+  }
+}
