@@ -21,23 +21,41 @@ export function executionOrder(outputs: readonly OnnxValue[]): readonly OnnxNode
   const byDepth = (a: OnnxNode, b: OnnxNode): number => depths.get(a)! - depths.get(b)!;
   const consumers = consumersOf(nodes);
   const assembly = assemblyOf(outputs, consumers);
-  const parts = [...assembly]
-    .flatMap((node) => node.inputs)
-    .flatMap((input) => (input?.source.kind === "node" ? [input.source.node] : []))
-    .filter((node) => !assembly.has(node));
-  const deepestFirst = [...new Set(parts)].toSorted((a, b) => byDepth(b, a));
-  // A node belongs to a part when it serves that part and nothing else.
+  const partOf = partsOf(nodes, { assembly, consumers });
+  const owned = new Map<OnnxNode, OnnxNode[]>();
+  for (const [node, part] of partOf) owned.set(part, [...(owned.get(part) ?? []), node]);
+  const order = nodes.filter((node) => !assembly.has(node) && !partOf.has(node)).toSorted(byDepth);
+  const placed = new Set<OnnxNode>();
+  /** What an output is assembled from, the deepest part first and so executed last, then the node itself. */
+  const place = (node: OnnxNode): void => {
+    if (placed.has(node)) return;
+    placed.add(node);
+    if (!assembly.has(node)) {
+      order.push(...(owned.get(node) ?? []).toSorted(byDepth));
+      return;
+    }
+    const inputs = node.inputs.flatMap((input) => (input?.source.kind === "node" ? [input.source.node] : []));
+    for (const input of inputs.toSorted((a, b) => byDepth(b, a))) place(input);
+    order.push(node);
+  };
+  for (const node of [...assembly].toSorted((a, b) => byDepth(b, a))) place(node);
+  return order;
+}
+
+/** For every node that serves one part of an assembled output and nothing else, the last node of that part. */
+function partsOf(
+  nodes: readonly OnnxNode[],
+  graph: { readonly assembly: ReadonlySet<OnnxNode>; readonly consumers: ReadonlyMap<OnnxNode, readonly OnnxNode[]> },
+): ReadonlyMap<OnnxNode, OnnxNode> {
   const partOf = new Map<OnnxNode, OnnxNode>();
   for (const node of nodes.toReversed()) {
-    if (assembly.has(node)) continue;
-    const readers = consumers.get(node) ?? [];
-    const owners = new Set(readers.map((reader) => (assembly.has(reader) ? node : partOf.get(reader))));
+    if (graph.assembly.has(node)) continue;
+    const readers = graph.consumers.get(node) ?? [];
+    const owners = new Set(readers.map((reader) => (graph.assembly.has(reader) ? node : partOf.get(reader))));
     const [owner] = owners;
-    if (readers.length > 0 && owners.size === 1 && owner) partOf.set(node, owner);
+    if (owners.size === 1 && owner) partOf.set(node, owner);
   }
-  const common = nodes.filter((node) => !assembly.has(node) && !partOf.has(node));
-  const owned = deepestFirst.map((part) => nodes.filter((node) => partOf.get(node) === part).toSorted(byDepth));
-  return [...common.toSorted(byDepth), ...owned.flat(), ...[...assembly].toSorted(byDepth)];
+  return partOf;
 }
 
 function depthsOf(nodes: readonly OnnxNode[]): ReadonlyMap<OnnxNode, number> {

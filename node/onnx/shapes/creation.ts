@@ -19,6 +19,7 @@ export const CREATION: Readonly<Record<string, Rule>> = {
   },
   OneHot: (a) => {
     const indices = input(a, 0);
+    if (indices.shape.length === 0) throw new RangeError("there is no list of indices");
     const depth = constantNumber(input(a, 1));
     if (depth === undefined) throw new RangeError("the depth is not known while building");
     const axis = intAttribute(a.attributes, "axis", -1);

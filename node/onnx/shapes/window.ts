@@ -53,10 +53,10 @@ export function windowAxes(
     }
     const [before, after] = [pads[i]!, pads[rank + i]!];
     const room = size + before + after - reach;
-    if (room < 0) throw new RangeError(`a window of ${reach} over ${size + before + after} places`);
     let output = (ceil ? Math.ceil(room / stride) : Math.floor(room / stride)) + 1;
     // A window that would begin behind the input and its leading pad is left out.
     if (ceil && (output - 1) * stride >= size + before) output -= 1;
+    if (!(output >= 1)) throw new RangeError(`a window of ${reach} over ${size + before + after} places`);
     return { size, kernel: kernel[i]!, stride, dilation, before, after, output };
   });
 }
