@@ -8,12 +8,13 @@ import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.t
 import { inject } from "../adapter/inject.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import type { BaseModel, WeightSource } from "../model/base-model.ts";
-import { apply, inputValue } from "../onnx/graph.ts";
+import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
 import { add, concat, gather, gemm, ints, logSumExp, mul, reduceSum, reshape, split, sub } from "../onnx/operators.ts";
 import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
+import { withCheckpoints } from "./checkpointing.ts";
 import { proximalTerm } from "./proximal.ts";
 
 /** Sizes that a graph is built for. */
@@ -35,6 +36,13 @@ export interface AdaptedModel {
   readonly frozen?: ReadonlyMap<string, Tensor>;
 }
 
+export interface TrainingStepOptions {
+  /** Whether the loss holds the adapter near a reference; adds the inputs of `proximalTerm`. */
+  readonly proximal?: boolean;
+  /** Keep the residual stream between blocks only, and compute the rest again in the backward pass. */
+  readonly lowMemory?: boolean;
+}
+
 /**
  * Inputs: input_ids i64[B,T], for classifiers attention_mask i64[B,T], label_rows i64[M], label_ids i64[M],
  * label_weights f32[M] (they sum to 1), adapter f32[P], the positions of `interventionInputs` and the masks of
@@ -44,13 +52,26 @@ export interface AdaptedModel {
 export function trainingStepGraph(
   adapted: AdaptedModel,
   shape: BatchShape,
-  { proximal = false }: { readonly proximal?: boolean } = {},
+  { proximal = false, lowMemory = false }: TrainingStepOptions = {},
 ): OnnxGraph {
-  const { inputs, adapter, losses, labelWeights } = forward(adapted, shape, { training: true });
+  const { inputs, adapter, losses, labelWeights, blockEnds } = forward(adapted, shape, { training: true, lowMemory });
   const loss = reduceSum(mul(losses, labelWeights), [0], false);
   const held = proximal ? proximalTerm(adapter) : undefined;
-  const [flat] = gradient(held ? add(loss, held.term) : loss, [adapter]);
-  return rewrite({ inputs: [...inputs, ...(held?.inputs ?? [])], outputs: { loss, gradient: flat! } }, forSpeed).graph;
+  const total = held ? add(loss, held.term) : loss;
+  const kept = lowMemory ? dependentOn(adapter, blockEnds) : [];
+  const [flat, ...atBlocks] = gradient(total, [adapter, ...kept]);
+  const checkpoints = kept.map((value, i) => ({ value, gradient: atBlocks[i]! }));
+  const outputs = { loss, gradient: withCheckpoints(total, flat!, checkpoints) };
+  return rewrite({ inputs: [...inputs, ...(held?.inputs ?? [])], outputs }, forSpeed).graph;
+}
+
+/** Of the given values those that are computed from `root`. */
+function dependentOn(root: OnnxValue, values: readonly OnnxValue[]): readonly OnnxValue[] {
+  const found = new Set([root]);
+  for (const node of nodesInOrder(values)) {
+    if (node.inputs.some((input) => input && found.has(input))) for (const output of node.outputs) found.add(output);
+  }
+  return values.filter((value) => found.has(value));
 }
 
 /** The same inputs without weights and masks.  Outputs: losses f32[M] in nats, predicted i64[M]. */
@@ -86,13 +107,13 @@ function logitsOf(model: Output, weight: WeightSource, h: OnnxValue) {
 
 /**
  * Logits that are computed at a time, in values: 32 MB of logits and as much of their softmax, where a vocabulary of
- * 49,152 and 512 labels would take 100 MB each.
+ * 49,152 and 512 labels would take 100 MB each. A quarter of it where memory is short.
  */
-const LOGITS_AT_ONCE = 8_000_000;
+const LOGITS_AT_ONCE = { usual: 8_000_000, low: 2_000_000 } as const;
 
 /** Rows of each part of M rows with V logits each. */
-function partSizes(rows: number, vocabulary: number): readonly number[] {
-  const parts = Math.ceil((rows * vocabulary) / LOGITS_AT_ONCE);
+function partSizes(rows: number, vocabulary: number, logitsAtOnce: number): readonly number[] {
+  const parts = Math.ceil((rows * vocabulary) / logitsAtOnce);
   const size = Math.ceil(rows / Math.max(1, parts));
   return Array.from({ length: Math.ceil(rows / size) }, (_, i) => Math.min(size, rows - i * size));
 }
@@ -105,8 +126,9 @@ export function crossEntropy(
   model: Output,
   weight: WeightSource,
   batch: { readonly hidden: OnnxValue; readonly labelRows: OnnxValue; readonly labelIds: OnnxValue },
+  logitsAtOnce: number = LOGITS_AT_ONCE.usual,
 ): { readonly losses: OnnxValue; readonly logits: readonly OnnxValue[] } {
-  const sizes = partSizes(batch.labelIds.shape[0]!, model.outputMatrix(weight).shape[0]!);
+  const sizes = partSizes(batch.labelIds.shape[0]!, model.outputMatrix(weight).shape[0]!, logitsAtOnce);
   const ids = split(batch.labelIds, sizes, 0);
   const parts = split(gather(batch.hidden, batch.labelRows), sizes, 0).map((rows, i) => {
     const { x, matrix, bias, logits } = logitsOf(model, weight, rows);
@@ -151,15 +173,28 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
   const weight: WeightSource = (wanted) => trained(wanted.name) ?? model.weight(wanted);
   const { inputs, hooks } = inject({ settings, model: model.shape, trained, frozen, ...shape });
   const masks = model.classifier ? [attentionMask] : [];
-  const hidden = model.hidden({ inputIds, attentionMask, weight, hooks });
-  return { inputs: [inputIds, ...masks, flat, ...inputs], hidden, weight, adapter: flat };
+  const blockEnds: OnnxValue[] = [];
+  const block = (layer: number, h: OnnxValue): OnnxValue => {
+    const edited = hooks.block?.(layer, h) ?? h;
+    blockEnds.push(edited);
+    return edited;
+  };
+  const hidden = model.hidden({ inputIds, attentionMask, weight, hooks: { ...hooks, block } });
+  return { inputs: [inputIds, ...masks, flat, ...inputs], hidden, weight, adapter: flat, blockEnds };
 }
 
-function forward(adapted: AdaptedModel, shape: BatchShape, { training }: { readonly training: boolean }) {
+interface ForwardOptions {
+  readonly training: boolean;
+  readonly lowMemory?: boolean;
+}
+
+function forward(adapted: AdaptedModel, shape: BatchShape, { training, lowMemory = false }: ForwardOptions) {
   const labelRows = inputValue("label_rows", "int64", [shape.labels]);
   const labelIds = inputValue("label_ids", "int64", [shape.labels]);
   const labelWeights = inputValue("label_weights", "float32", [shape.labels]);
-  const { inputs, hidden, weight, adapter } = hiddenRows(adapted, { ...shape, training });
-  const { losses, logits } = crossEntropy(adapted.model, weight, { hidden, labelRows, labelIds });
-  return { inputs: [...inputs, labelRows, labelIds, labelWeights], adapter, losses, logits, labelWeights };
+  const { inputs, hidden, weight, adapter, blockEnds } = hiddenRows(adapted, { ...shape, training });
+  const logitsAtOnce = lowMemory ? LOGITS_AT_ONCE.low : LOGITS_AT_ONCE.usual;
+  const batch = { hidden, labelRows, labelIds };
+  const { losses, logits } = crossEntropy(adapted.model, weight, batch, logitsAtOnce);
+  return { inputs: [...inputs, labelRows, labelIds, labelWeights], adapter, losses, logits, labelWeights, blockEnds };
 }
