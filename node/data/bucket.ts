@@ -13,6 +13,9 @@ export const BUCKETS_MAX = 4;
 /** Share of all padded tokens that a further bucket must save; of evenly spread lengths the fourth saves 0.042. */
 export const SAVING_MIN = 0.03;
 
+/** Batches up to this width stay undivided: there a step's cost is mostly that of being a step. */
+export const WIDTH_UNDIVIDED = 64;
+
 /** Different widths that are told apart; beyond them widths are rounded up to larger multiples. Bounds the planning. */
 const WIDTHS_MAX = 256;
 
@@ -49,7 +52,8 @@ export function planBuckets(
   }
   const widths = [...counts.keys()].sort((a, b) => a - b);
   const numbers = widths.map((width) => counts.get(width)!);
-  const limits = bucketLimits(widths, numbers, { countMin: 2 * batchSize, bucketsMax });
+  const most = widest <= WIDTH_UNDIVIDED ? 1 : bucketsMax;
+  const limits = bucketLimits(widths, numbers, { countMin: 2 * batchSize, bucketsMax: most });
   return limits.map((limit, b) => {
     const above = limits[b - 1] ?? 0;
     const members = examples.flatMap(({ tokens }, i) => (tokens.length > above && tokens.length <= limit ? [i] : []));

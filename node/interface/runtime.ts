@@ -1,6 +1,10 @@
 /** What weft needs of an inference runtime: load an ONNX model, run it. Implemented by `node/system/onnxruntime`. */
 import type { Tensor } from "../tensor.ts";
 
+/** What a runtime may compute on; `auto` is the fastest that is safe to take unasked. */
+export const DEVICES = ["auto", "cpu", "webgpu", "cuda", "coreml", "dml"] as const;
+export type Device = (typeof DEVICES)[number];
+
 /** A file of weights that an ONNX model refers to as external data. */
 export interface ExternalData {
   /** The location string that the model uses. */
@@ -18,13 +22,22 @@ export interface SessionOptions {
 }
 
 export interface Runtime {
-  /** Load a serialised ONNX model.  Throws: NodeError RUNTIME_MODEL when the runtime refuses it. */
+  /**
+   * Load a serialised ONNX model.
+   * Throws: NodeError RUNTIME_MODEL when the runtime refuses it, DEVICE_UNAVAILABLE when its device cannot be used.
+   */
   load(model: Uint8Array, options: SessionOptions): Promise<Session>;
 }
 
 export interface Session {
-  /** Run once; every declared input is fed, every declared output comes back. Blocks its thread while it computes. */
-  run(feeds: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
+  /**
+   * Run once; every declared input is fed, every declared output comes back, those of `outputs` in the given arrays.
+   * Blocks its thread while it computes.
+   */
+  run(
+    feeds: Readonly<Record<string, Tensor>>,
+    outputs?: Readonly<Record<string, Tensor>>,
+  ): Promise<Readonly<Record<string, Tensor>>>;
   /** Free the session's memory; idempotent. */
   close(): Promise<void>;
 }

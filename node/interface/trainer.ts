@@ -4,6 +4,7 @@
  */
 import type { AdapterSettings, AdapterTensor } from "../../protocol/adapter-spec.ts";
 import type { TrainingSpec } from "../../protocol/network-manifest.ts";
+import type { Device } from "./runtime.ts";
 
 /**
  * One training example as token ids; the loss is taken on tokens[promptLength..] only. For a classifier the text is the
@@ -21,6 +22,7 @@ export interface ExampleSets {
   readonly test: readonly Example[];
 }
 
+/** How a peer trains is agreed by all of a network. */
 export type TrainingSettings = TrainingSpec;
 
 /** Everything a trainer is made from; plain data, so that it can be handed to another thread. */
@@ -38,6 +40,12 @@ export interface TrainerOptions {
   readonly head?: "trained" | "frozen";
   /** Threads of the runtime. */
   readonly threads: number;
+  /** What to compute on; default: cpu. */
+  readonly device?: Device;
+  /** n, the local steps in all: where a linear or cosine learning rate ends. Those need it. */
+  readonly totalSteps?: number;
+  /** Batches have at most so many different lengths; 1: all have the longest example's. Default: BUCKETS_MAX. */
+  readonly buckets?: number;
 }
 
 export interface TrainResult {
@@ -88,6 +96,11 @@ export interface Trainer {
    * orthonormal rows.
    */
   setAdapter(adapter: Float32Array): Promise<void>;
+  /**
+   * m of the proximal term l2/2 |theta - m|^2, of the tensors that travel, in the gauge of the adapter that training
+   * goes on from; without it, at first and after `reset`, there is no such term. It is not part of the state.
+   */
+  setReference(reference: Float32Array | undefined): Promise<void>;
   state(): Promise<TrainerState>;
   restore(state: TrainerState): Promise<void>;
   /** Back to the network's common start: adapter, moments and batch order. */

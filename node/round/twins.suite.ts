@@ -104,6 +104,7 @@ export function createQuadraticTrainer(
     setAdapter: async (adapter) => {
       state = { ...state, adapter: adapter.slice() };
     },
+    setReference: async () => undefined,
     state: async () => structuredClone(state),
     restore: async (saved) => {
       state = structuredClone(saved);

@@ -1,42 +1,80 @@
 /** The inference runtime: onnxruntime-node behind `node/interface/runtime`. */
 import * as ort from "onnxruntime-node";
 import { NodeError } from "../errors.ts";
-import type { ExternalData, Runtime, Session } from "../interface/runtime.ts";
+import type { Device, ExternalData, Runtime, Session, SessionOptions } from "../interface/runtime.ts";
+import { encodeModel } from "../onnx/codec.ts";
+import { inputValue } from "../onnx/graph.ts";
+import { neg } from "../onnx/operators.ts";
 import type { Dtype, Tensor } from "../tensor.ts";
+import { chooseDevice, type Provider, unavailable, whyUnavailable } from "./device.ts";
 
-/** onnxruntime on the CPU. `run` blocks the calling thread: use it in a worker thread beside a network. */
-export function createOnnxRuntime(): Runtime {
+export interface OnnxRuntimeOptions {
+  /** Default: cpu, on which equal seeds give equal bits. */
+  readonly device?: Device;
+  /** Told how long each run of a session took inside the runtime, in milliseconds. */
+  readonly onRun?: (milliseconds: number) => void;
+}
+
+/** onnxruntime on one device. `run` blocks the calling thread: use it in a worker thread beside a network. */
+export function createOnnxRuntime({ device = "cpu", onRun }: OnnxRuntimeOptions = {}): Runtime {
+  let chosen: Promise<Provider> | undefined;
   return {
     load: async (model, options) => {
-      const given = options.externalData ?? [];
-      const folder = mappedFolder(given);
+      chosen ??= chooseDevice(device, probe);
+      const provider = await chosen;
       try {
-        const session = await ort.InferenceSession.create(model, {
-          executionProviders: ["cpu"],
-          graphOptimizationLevel: "all",
-          // measured: patterns cost 690 MB at SmolLM2-135M's size and gain nothing
-          enableMemPattern: false,
-          // 3: errors and worse; the runtime's hints about unused initializers are not for a peer's log
-          logSeverityLevel: 3,
-          ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
-          interOpNumThreads: 1,
-          ...(folder === undefined ? { externalData: given.map(({ path, data }) => ({ path, data })) } : {}),
-          // packed copies of the weights cost as much memory as the weights for 1 to 9 % of speed
-          extra: {
-            session: {
-              disable_prepacking: "1",
-              intra_op: { allow_spinning: "0" },
-              ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
-            },
-          },
-        });
-        return wrap(session);
+        return wrap(await create(model, options, provider), onRun);
       } catch (cause) {
-        const reason = cause instanceof Error ? cause.message : String(cause);
-        throw new NodeError("RUNTIME_MODEL", `onnxruntime refused the model: ${reason}`, {}, { cause });
+        // A device that runs nothing at all is not the model's fault.
+        const broken = provider === "cpu" ? undefined : await probe(provider);
+        if (broken !== undefined) throw unavailable(provider, broken, cause);
+        throw new NodeError("RUNTIME_MODEL", `onnxruntime refused the model: ${reasonOf(cause)}`, {}, { cause });
       }
     },
   };
+}
+
+/** Why a device cannot run the smallest of models, in words; undefined when it can. */
+export async function probe(provider: Provider): Promise<string | undefined> {
+  const missing = whyUnavailable(provider, { backends: ort.listSupportedBackends().map(({ name }) => name) });
+  if (missing !== undefined) return missing;
+  const x = inputValue("x", "float32", [2]);
+  try {
+    const session = wrap(await create(encodeModel({ inputs: [x], outputs: { y: neg(x) } }), {}, provider));
+    try {
+      const { y } = await session.run({ x: { dtype: "float32", shape: [2], data: Float32Array.of(1, -2) } });
+      const [a, b] = y!.data as Float32Array;
+      return a === -1 && b === 2 ? undefined : `it computes wrongly: -[1, -2] is [${a}, ${b}]`;
+    } finally {
+      await session.close();
+    }
+  } catch (error) {
+    return whyUnavailable(provider, { error: reasonOf(error) });
+  }
+}
+
+function create(model: Uint8Array, options: SessionOptions, provider: Provider): Promise<ort.InferenceSession> {
+  const given = options.externalData ?? [];
+  const folder = mappedFolder(given);
+  return ort.InferenceSession.create(model, {
+    executionProviders: [provider],
+    graphOptimizationLevel: "all",
+    // measured: patterns cost 690 MB at SmolLM2-135M's size and gain nothing; DirectML cannot have them
+    enableMemPattern: false,
+    // 3: errors and worse; the runtime's hints about unused initializers are not for a peer's log
+    logSeverityLevel: 3,
+    ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+    interOpNumThreads: 1,
+    ...(folder === undefined ? { externalData: given.map(({ path, data }) => ({ path, data })) } : {}),
+    // packed copies of the weights cost as much memory as the weights for 1 to 9 % of speed
+    extra: {
+      session: {
+        disable_prepacking: "1",
+        intra_op: { allow_spinning: "0" },
+        ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),
+      },
+    },
+  });
 }
 
 /**
@@ -48,13 +86,19 @@ function mappedFolder(files: readonly ExternalData[]): string | undefined {
   return first?.folder !== undefined && files.every(({ folder }) => folder === first.folder) ? first.folder : undefined;
 }
 
-function wrap(session: ort.InferenceSession): Session {
+function wrap(session: ort.InferenceSession, onRun?: (milliseconds: number) => void): Session {
   let closed = false;
   return {
-    run: async (feeds) => {
-      const inputs = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toOrt(tensor)]));
-      const outputs = await session.run(inputs);
-      return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, fromOrt(tensor)]));
+    run: async (feeds, outputs) => {
+      const inputs = toOrt(feeds);
+      // All outputs or none have to be named.
+      const given = outputs && { ...Object.fromEntries(session.outputNames.map((n) => [n, null])), ...toOrt(outputs) };
+      const began = performance.now();
+      const results = await (given ? session.run(inputs, given) : session.run(inputs));
+      onRun?.(performance.now() - began);
+      return Object.fromEntries(
+        Object.entries(results).map(([name, tensor]) => [name, outputs?.[name] ?? fromOrt(tensor)]),
+      );
     },
     close: async () => {
       if (closed) return;
@@ -64,11 +108,18 @@ function wrap(session: ort.InferenceSession): Session {
   };
 }
 
-function toOrt({ dtype, data, shape }: Tensor): ort.Tensor {
-  // The constructor is overloaded by dtype; the pair was checked where the tensor was made.
-  return new ort.Tensor(dtype as "float32", data as Float32Array, [...shape]);
+function toOrt(tensors: Readonly<Record<string, Tensor>>): Record<string, ort.Tensor> {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, { dtype, data, shape }]) => [
+      name,
+      // The constructor is overloaded by dtype; the pair was checked where the tensor was made.
+      new ort.Tensor(dtype as "float32", data as Float32Array, shape),
+    ]),
+  );
 }
 
 function fromOrt(tensor: ort.Tensor): Tensor {
   return { dtype: tensor.type as Dtype, shape: tensor.dims, data: tensor.data as Float32Array };
 }
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

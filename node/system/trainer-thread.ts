@@ -83,6 +83,7 @@ export async function startTrainerThread(options: TrainerOptions): Promise<Train
     evaluate: (argument) => call({ method: "evaluate", argument }),
     adapter: () => call({ method: "adapter", argument: undefined }),
     setAdapter: (argument) => call({ method: "setAdapter", argument }),
+    setReference: (argument) => call({ method: "setReference", argument }),
     state: () => call({ method: "state", argument: undefined }),
     restore: (argument) => call({ method: "restore", argument }),
     reset: () => call({ method: "reset", argument: undefined }),

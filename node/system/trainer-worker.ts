@@ -14,7 +14,8 @@ const send = (message: FromWorker): void => port.postMessage(message);
 const options = workerData as TrainerOptions;
 try {
   const files = readModelFiles(options.modelDirectory);
-  const trainer = await createTrainer({ runtime: createOnnxRuntime(), files }, options);
+  const runtime = createOnnxRuntime(options.device === undefined ? {} : { device: options.device });
+  const trainer = await createTrainer({ runtime, files }, options);
   answer(trainer);
   send({ kind: "ready", tensors: trainer.tensors });
 } catch (error) {
@@ -43,6 +44,8 @@ function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
       return trainer.evaluate(message.argument);
     case "setAdapter":
       return trainer.setAdapter(message.argument);
+    case "setReference":
+      return trainer.setReference(message.argument);
     case "restore":
       return trainer.restore(message.argument);
     case "adapter":

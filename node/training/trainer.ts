@@ -1,33 +1,24 @@
 /** Local training of one adapter on one peer's data: batches in, a new flat vector out. */
 import { adapterSlots, parameterCount } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
-import { dropoutFeeds } from "../adapter/dropout.ts";
 import { adapterMethod } from "../adapter/methods.ts";
-import type { PositionCounts } from "../adapter/positions.ts";
-import { interventionFeeds } from "../adapter/positions.ts";
 import { sentPart } from "../adapter/sent-part.ts";
-import type { Batch } from "../data/batch.ts";
-import { createBatches, evaluationBatches, planShape } from "../data/batch.ts";
+import { BUCKETS_MAX, planBuckets } from "../data/bucket.ts";
 import { NodeError } from "../errors.ts";
-import type { Runtime, Session } from "../interface/runtime.ts";
-import type { Evaluation, Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
+import type { Runtime } from "../interface/runtime.ts";
+import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import type { ModelFiles } from "../model/huggingface.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
-import { encodeModel } from "../onnx/codec.ts";
-import type { Tensor } from "../tensor.ts";
-import { float32 } from "../tensor.ts";
-import { classifierFeeds, headStart, textOf, trainedHead } from "./classification.ts";
-import { summarize } from "./evaluate.ts";
-import { adamWStep, clipGradient, zeroMoments } from "./optimizer.ts";
+import { headStart, textOf, trainedHead } from "./classification.ts";
+import { createEvaluator } from "./evaluator.ts";
+import { clipGradient, optimizerStep, zeroMoments } from "./optimizer.ts";
+import { learningRateAt } from "./schedule.ts";
+import { createStepGradient } from "./step-gradient.ts";
 import type { AdaptedModel } from "./training-step.ts";
-import { evaluationGraph, trainingStepGraph } from "./training-step.ts";
 
 /** Local steps in a row without a finite loss and gradient after which training is given up. */
 export const NOT_FINITE_STEPS_MAX = 10;
-
-/** Examples evaluated at once: enough to fill two cores, few enough that the logits stay small. */
-const EVALUATION_BATCH = 16;
 
 export interface TrainerDependencies {
   readonly runtime: Runtime;
@@ -53,12 +44,26 @@ export async function createTrainer(
   const feeding = { counts: method.positions(settings), classifies: model.classifier !== undefined };
   checkTokens(data, model);
 
-  const trainShape = planShape(data.train, { batchSize: training.batchSize });
-  const batches = createBatches(data.train, { shape: trainShape, seed: options.peerSeed });
-  const graph = trainingStepGraph(adapted, { ...trainShape, examples: trainShape.batchSize });
+  const { batchSize, accumulate = 1, proximal = 0 } = training;
+  const totalSteps = scheduledSteps(options);
+  const bucketsMax = options.buckets ?? BUCKETS_MAX;
   const sessionOptions = { externalData: model.externalData, threads: options.threads };
-  const session = await runtime.load(encodeModel(graph), sessionOptions);
-  const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, feeding });
+  const gradients = await createStepGradient({
+    runtime,
+    adapted,
+    sessionOptions,
+    examples: data.train,
+    buckets: planBuckets(data.train, { batchSize, bucketsMax }),
+    feeding,
+    seed: options.peerSeed,
+    accumulate,
+    proximal,
+    dropout: {
+      sites: method.dropout(settings, model.shape),
+      prng: createPrng(options.peerSeed).fork("dropout"),
+    },
+  });
+  const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, feeding, bucketsMax });
 
   const start = (): Float32Array => {
     const own = method.start(settings, model.shape, options.networkSeed);
@@ -67,26 +72,23 @@ export async function createTrainer(
     theta.set(headStart(model, head, options.networkSeed), own.length);
     return theta;
   };
-  const dropped = method.dropout(settings, model.shape);
-  const dropout = createPrng(options.peerSeed).fork("dropout");
-  const masks = (step: number): Readonly<Record<string, Tensor>> =>
-    dropoutFeeds(dropped, trainShape.batchSize * trainShape.tokens, dropout.fork(`step-${step}`));
   let theta = start();
   let moments = zeroMoments(theta.length);
+  let reference: Float32Array | undefined;
   let notFinite = 0;
+  const gradient = new Float32Array(theta.length);
 
   /** One local step; the loss, or NaN for a step that changed nothing. */
   const step = async (): Promise<number> => {
-    const batch = batches.batchAt(moments.step);
-    const adapter = float32([theta.length], theta);
-    const result = await session.run({ ...trainFeeds(batch, feeding), ...masks(moments.step), adapter });
-    const loss = Number(result.loss!.data[0]);
-    const gradient = result.gradient!.data as Float32Array;
+    // What a peer keeps to itself has no reference: it is held to where it is.
+    const held = proximal > 0 && reference ? sent.withSent(theta, reference) : undefined;
+    const loss = await gradients.at(moments.step, theta, held, gradient);
     if (!Number.isFinite(loss) || Number.isNaN(clipGradient(gradient, training.gradientClip))) {
       moments.step += 1;
       return Number.NaN;
     }
-    adamWStep(theta, gradient, moments, training);
+    const learningRate = learningRateAt(moments.step, training, totalSteps);
+    optimizerStep(theta, gradient, moments, { ...training, learningRate });
     method.retract(adapterOnly, theta);
     return loss;
   };
@@ -133,6 +135,11 @@ export async function createTrainer(
       theta = sent.withSent(theta, vector);
       method.retract(adapterOnly, theta);
     },
+    setReference: async (vector) => {
+      // The length is checked where the vector is put in.
+      if (vector) sent.withSent(theta, vector);
+      reference = vector?.slice();
+    },
     state: async () => ({
       adapter: theta.slice(),
       firstMoment: moments.first.slice(),
@@ -151,12 +158,22 @@ export async function createTrainer(
     reset: async () => {
       theta = start();
       moments = zeroMoments(theta.length);
+      reference = undefined;
       notFinite = 0;
     },
     close: async () => {
-      await Promise.all([session.close(), evaluator.close()]);
+      await Promise.all([gradients.close(), evaluator.close()]);
     },
   };
+}
+
+/** Throws: CONFIG_INVALID where a falling learning rate has no end to fall to. */
+function scheduledSteps({ training, totalSteps }: TrainerOptions): number {
+  const kind = training.schedule?.kind ?? "constant";
+  if (kind !== "constant" && totalSteps === undefined) {
+    throw new NodeError("CONFIG_INVALID", `a ${kind} learning rate needs the number of local steps in all`);
+  }
+  return totalSteps ?? Number.POSITIVE_INFINITY;
 }
 
 function checkTokens(data: ExampleSets, { shape, classifier }: BaseModel): void {
@@ -172,66 +189,4 @@ function checkTokens(data: ExampleSets, { shape, classifier }: BaseModel): void 
       throw new NodeError("CONFIG_INVALID", text);
     }
   }
-}
-
-type Feeding = { readonly counts: PositionCounts; readonly classifies: boolean };
-
-function modelFeeds(batch: Batch, { counts, classifies }: Feeding): Record<string, Tensor> {
-  const prompts = Array.from(batch.promptLengths.data as BigInt64Array, Number);
-  const { inputIds: input_ids, labelRows: label_rows, labelIds: label_ids } = batch;
-  return {
-    ...(classifies ? classifierFeeds(batch) : { input_ids, label_rows, label_ids }),
-    ...interventionFeeds(counts, prompts, batch.inputIds.shape[1]!),
-  };
-}
-
-/** The weights of a batch sum to 1: the loss is the mean over its labels. */
-function trainFeeds(batch: Batch, feeding: Feeding): Record<string, Tensor> {
-  const weights = (batch.labelWeights.data as Float32Array).map((weight) => weight / batch.labelCount);
-  return { ...modelFeeds(batch, feeding), label_weights: float32(batch.labelWeights.shape, weights) };
-}
-
-interface EvaluatorDependencies {
-  readonly runtime: Runtime;
-  readonly adapted: AdaptedModel;
-  readonly sessionOptions: Parameters<Runtime["load"]>[1];
-  readonly data: ExampleSets;
-  readonly feeding: Feeding;
-}
-
-/** Evaluation on one of the sets; its session is made when it is first needed, for the longest of all examples. */
-function createEvaluator({ runtime, adapted, sessionOptions, data, feeding }: EvaluatorDependencies) {
-  const shape = planShape([...data.train, ...data.validation, ...data.test], { batchSize: EVALUATION_BATCH });
-  let session: Promise<Session> | undefined;
-  const ready = (): Promise<Session> => {
-    session ??= runtime.load(
-      encodeModel(evaluationGraph(adapted, { ...shape, examples: shape.batchSize })),
-      sessionOptions,
-    );
-    return session;
-  };
-  return {
-    evaluate: async (options: {
-      readonly set: keyof ExampleSets;
-      readonly adapter: Float32Array;
-      readonly examplesMax: number;
-    }): Promise<Evaluation> => {
-      const examples = data[options.set].slice(0, options.examplesMax);
-      const loaded = await ready();
-      const parts = [];
-      for (const batch of evaluationBatches(examples, { shape })) {
-        const adapter = float32([options.adapter.length], options.adapter);
-        const result = await loaded.run({ ...modelFeeds(batch, feeding), adapter });
-        parts.push({
-          batch,
-          losses: result.losses!.data as Float32Array,
-          predicted: Array.from(result.predicted!.data as BigInt64Array, Number),
-        });
-      }
-      return summarize(parts);
-    },
-    close: async (): Promise<void> => {
-      await (await session)?.close();
-    },
-  };
 }

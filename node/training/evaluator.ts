@@ -1,0 +1,67 @@
+/** Evaluation of an adapter on one of a peer's sets. */
+import { evaluationBatches } from "../data/batch.ts";
+import { planBuckets } from "../data/bucket.ts";
+import type { Runtime, SessionOptions } from "../interface/runtime.ts";
+import type { Evaluation, Example, ExampleSets } from "../interface/trainer.ts";
+import { encodeModel } from "../onnx/codec.ts";
+import { float32 } from "../tensor.ts";
+import { createBucketSessions } from "./bucket-sessions.ts";
+import { type EvaluatedBatch, summarize } from "./evaluate.ts";
+import { type Feeding, modelFeeds } from "./feeds.ts";
+import { type AdaptedModel, evaluationGraph } from "./training-step.ts";
+
+/** Examples evaluated at once: enough to fill two cores, few enough that the logits stay small. */
+const EVALUATION_BATCH = 16;
+
+export interface EvaluatorOptions {
+  readonly runtime: Runtime;
+  readonly adapted: AdaptedModel;
+  readonly sessionOptions: SessionOptions;
+  readonly data: ExampleSets;
+  readonly feeding: Feeding;
+  /** At most so many different lengths of batches. */
+  readonly bucketsMax: number;
+}
+
+export interface Evaluator {
+  /** The first `examplesMax` examples of a set under an adapter f32[P]. */
+  evaluate(options: {
+    readonly set: keyof ExampleSets;
+    readonly adapter: Float32Array;
+    readonly examplesMax: number;
+  }): Promise<Evaluation>;
+  close(): Promise<void>;
+}
+
+/** Its sessions are made when they are first needed, for the lengths of all examples. */
+export function createEvaluator(options: EvaluatorOptions): Evaluator {
+  const { runtime, adapted, sessionOptions, data, feeding, bucketsMax } = options;
+  const all = [...data.train, ...data.validation, ...data.test];
+  const shapes = planBuckets(all, { batchSize: EVALUATION_BATCH, bucketsMax }).map(({ shape }) => shape);
+  const bucketOf = ({ tokens }: Example): number => shapes.findIndex((shape) => tokens.length <= shape.tokens);
+  const sessions = createBucketSessions((bucket) => {
+    const shape = shapes[bucket]!;
+    return runtime.load(encodeModel(evaluationGraph(adapted, { ...shape, examples: shape.batchSize })), sessionOptions);
+  });
+  return {
+    evaluate: async ({ set, adapter, examplesMax }) => {
+      const examples = data[set].slice(0, examplesMax);
+      const theta = float32([adapter.length], adapter);
+      const parts: EvaluatedBatch[] = [];
+      for (const [bucket, shape] of shapes.entries()) {
+        const members = examples.filter((example) => bucketOf(example) === bucket);
+        for (const batch of evaluationBatches(members, { shape })) {
+          const session = await sessions.at(bucket);
+          const result = await session.run({ ...modelFeeds(batch, feeding), adapter: theta });
+          parts.push({
+            batch,
+            losses: result.losses!.data as Float32Array,
+            predicted: Array.from(result.predicted!.data as BigInt64Array, Number),
+          });
+        }
+      }
+      return summarize(parts);
+    },
+    close: sessions.close,
+  };
+}

@@ -1,0 +1,30 @@
+/** What a batch amounts to as inputs of a training or evaluation graph. */
+import type { PositionCounts } from "../adapter/positions.ts";
+import { interventionFeeds } from "../adapter/positions.ts";
+import type { Batch } from "../data/batch.ts";
+import type { Tensor } from "../tensor.ts";
+import { float32 } from "../tensor.ts";
+import { classifierFeeds } from "./classification.ts";
+
+export interface Feeding {
+  /** Prompt positions that the adapter edits. */
+  readonly counts: PositionCounts;
+  /** Whether the model is a classifier of texts. */
+  readonly classifies: boolean;
+}
+
+/** Inputs of the model and its adapter, without the adapter itself. */
+export function modelFeeds(batch: Batch, { counts, classifies }: Feeding): Record<string, Tensor> {
+  const prompts = Array.from(batch.promptLengths.data as BigInt64Array, Number);
+  const { inputIds: input_ids, labelRows: label_rows, labelIds: label_ids } = batch;
+  return {
+    ...(classifies ? classifierFeeds(batch) : { input_ids, label_rows, label_ids }),
+    ...interventionFeeds(counts, prompts, batch.inputIds.shape[1]!),
+  };
+}
+
+/** label_weights: 1 / labels for each label, so that a loss is the mean over so many labels. */
+export function weightFeeds({ labelWeights }: Batch, labels: number): Record<"label_weights", Tensor> {
+  const weights = (labelWeights.data as Float32Array).map((weight) => weight / labels);
+  return { label_weights: float32(labelWeights.shape, weights) };
+}

@@ -1,0 +1,94 @@
+/**
+ * Loss and gradient of one local step: of one batch, or of several whose sum is taken, so that a step may be as large
+ * as memory does not allow at once.
+ */
+import type { Prng } from "../../protocol/prng.ts";
+import { type DropoutSite, dropoutFeeds } from "../adapter/dropout.ts";
+import { type Bucket, createBucketedBatches } from "../data/bucket.ts";
+import type { Runtime, SessionOptions } from "../interface/runtime.ts";
+import type { Example } from "../interface/trainer.ts";
+import { encodeModel } from "../onnx/codec.ts";
+import { float32 } from "../tensor.ts";
+import { createBucketSessions } from "./bucket-sessions.ts";
+import { type Feeding, modelFeeds, weightFeeds } from "./feeds.ts";
+import { proximalFeeds } from "./proximal.ts";
+import { type AdaptedModel, type TrainingStepOptions, trainingStepGraph } from "./training-step.ts";
+
+export interface StepGradientOptions {
+  readonly runtime: Runtime;
+  readonly adapted: AdaptedModel;
+  readonly sessionOptions: SessionOptions;
+  readonly examples: readonly Example[];
+  readonly buckets: readonly Bucket[];
+  readonly feeding: Feeding;
+  /** Seed of the batch order. */
+  readonly seed: number;
+  /** k, batches per step. */
+  readonly accumulate: number;
+  /** l2 of the proximal term; 0 for none. */
+  readonly proximal: number;
+  /** How the graphs are built, besides. */
+  readonly graph?: Omit<TrainingStepOptions, "proximal">;
+  readonly dropout: { readonly sites: readonly DropoutSite[]; readonly prng: Prng };
+}
+
+export interface StepGradient {
+  /**
+   * Loss of step t, in nats per label, and its gradient with respect to theta f32[P]: over all labels of the batches
+   * k t to k t + k - 1, sum_j sum_m loss_jm / (labels of all j), the mean as if they were one batch.
+   * reference: m of the proximal term, f32[P]; no term without it.  out: the gradient, f32[P].
+   */
+  at(step: number, theta: Float32Array, reference: Float32Array | undefined, out: Float32Array): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** The session of the longest bucket is loaded at once: what is too large, or refused, is known before the first step. */
+export async function createStepGradient(options: StepGradientOptions): Promise<StepGradient> {
+  const { runtime, adapted, sessionOptions, examples, buckets, feeding, seed, accumulate, proximal, dropout } = options;
+  const batches = createBucketedBatches(examples, { buckets, seed });
+  const sessions = createBucketSessions((bucket) => {
+    const { shape } = buckets[bucket]!;
+    const how = { ...options.graph, proximal: proximal > 0 };
+    const graph = trainingStepGraph(adapted, { ...shape, examples: shape.batchSize }, how);
+    return runtime.load(encodeModel(graph), sessionOptions);
+  });
+  await sessions.at(buckets.length - 1);
+  const lossOut = new Float32Array(1);
+
+  /** One batch's share; its outputs are written where they are wanted, nothing is allocated for them. */
+  const run = async (
+    draw: number,
+    { batch, bucket }: ReturnType<typeof batches.batchAt>,
+    feeds: Parameters<Awaited<ReturnType<typeof sessions.at>>["run"]>[0],
+    gradient: Float32Array,
+  ): Promise<number> => {
+    const { batchSize, tokens } = buckets[bucket]!.shape;
+    const masks = dropoutFeeds(dropout.sites, batchSize * tokens, dropout.prng.fork(`step-${draw}`));
+    const session = await sessions.at(bucket);
+    const outputs = { loss: float32([], lossOut), gradient: float32([gradient.length], gradient) };
+    await session.run({ ...modelFeeds(batch, feeding), ...masks, ...feeds }, outputs);
+    return lossOut[0]!;
+  };
+
+  return {
+    at: async (step, theta, reference, out) => {
+      const draws = Array.from({ length: accumulate }, (_, j) => step * accumulate + j);
+      const drawn = draws.map((draw) => batches.batchAt(draw));
+      const labels = drawn.reduce((sum, { batch }) => sum + batch.labelCount, 0);
+      const adapter = float32([theta.length], theta);
+      const sum = accumulate > 1 ? new Float64Array(theta.length) : undefined;
+      let loss = 0;
+      for (const [j, one] of drawn.entries()) {
+        // The proximal term belongs to the step, so it is in the first of its batches only.
+        const weight = j === 0 && reference ? proximal : 0;
+        const held = proximal > 0 ? proximalFeeds(reference ?? theta, weight) : {};
+        const feeds = { ...weightFeeds(one.batch, labels), ...held, adapter };
+        loss += await run(draws[j]!, one, feeds, out);
+        if (sum) for (let i = 0; i < sum.length; i++) sum[i]! += out[i]!;
+      }
+      if (sum) out.set(sum);
+      return loss;
+    },
+    close: sessions.close,
+  };
+}
