@@ -19,7 +19,7 @@ import {
   where,
 } from "../operators.ts";
 import type { OnnxValue } from "../value.ts";
-import { type ImportedNode, type Lowering, required } from "./lowering.ts";
+import { type ImportedNode, type Lowering, required, sizesOf } from "./lowering.ts";
 
 /** What a masked score becomes: its exponential is 0 beside any other, and a wholly masked row stays finite. */
 const MASKED = -1e30;
@@ -27,8 +27,8 @@ const MASKED = -1e30;
 /** [B, T, heads x d] -> [B, heads, T, d]; four axes are there already. */
 function byHead(x: OnnxValue, heads: number): OnnxValue {
   if (x.shape.length === 4) return x;
-  const [batch, tokens, width] = x.shape as [number, number, number];
-  if (x.shape.length !== 3 || !(heads >= 1) || width % heads !== 0) {
+  const [batch, tokens, width] = sizesOf(x, 3);
+  if (!(heads >= 1) || width % heads !== 0) {
     throw new RangeError(`${heads} heads in the shape [${x.shape}]`);
   }
   return transpose(reshape(x, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
@@ -36,7 +36,7 @@ function byHead(x: OnnxValue, heads: number): OnnxValue {
 
 /** Every key head serves several query heads: [B, k, S, d] -> [B, h, S, d]. */
 function repeated(x: OnnxValue, heads: number): OnnxValue {
-  const [batch, own, tokens, width] = x.shape as [number, number, number, number];
+  const [batch, own, tokens, width] = sizesOf(x, 4);
   if (own === heads) return x;
   const times = heads / own;
   const spread = expand(reshape(x, [batch, own, 1, tokens, width]), [batch, own, times, tokens, width]);
@@ -61,7 +61,7 @@ const attention: Lowering = (node) => {
     const before = node.inputs[i + 3];
     return before ? concat([before, own], 2) : own;
   }) as [OnnxValue, OnnxValue];
-  const [batch, heads, tokens, width] = q.shape as [number, number, number, number];
+  const [batch, heads, tokens, width] = sizesOf(q, 4);
   const scale = floatAttribute(attributes, "scale", 1 / Math.sqrt(width));
   const keys = transpose(repeated(k, heads), [0, 1, 3, 2]);
   let scores = mul(matMul(q, keys), scalar(scale, q.dtype));
@@ -82,7 +82,7 @@ const attention: Lowering = (node) => {
 const rotary: Lowering = (node) => {
   const given = required(node, 0);
   const x = byHead(given, intAttribute(node.attributes, "num_heads", 0));
-  const [batch, heads, tokens, width] = x.shape as [number, number, number, number];
+  const [batch, heads, tokens, width] = sizesOf(x, 4);
   const turned = intAttribute(node.attributes, "rotary_embedding_dim", 0) || width;
   const half = turned / 2;
   const [rotated, rest] = turned < width ? split(x, [turned, width - turned], 3) : [x, undefined];

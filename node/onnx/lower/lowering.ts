@@ -31,3 +31,10 @@ export function required(node: ImportedNode, index: number): OnnxValue {
   if (!value) throw new RangeError(`input ${index} is missing`);
   return value;
 }
+
+/** Sizes of a value that must have so many axes; a fourth that is not there counts as 1. */
+export function sizesOf(x: OnnxValue, rank: 3 | 4): readonly [number, number, number, number] {
+  if (x.shape.length !== rank) throw new RangeError(`${x.shape.length} axes, not ${rank}`);
+  const [a, b, c, d = 1] = x.shape;
+  return [a!, b!, c!, d];
+}

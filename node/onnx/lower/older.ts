@@ -7,7 +7,7 @@ import { cast, concat, div, expand, gather, ints, reshape, scalar, transpose } f
 import { inferShapes } from "../shape-inference.ts";
 import { padWidths } from "../shapes/movement.ts";
 import type { Attributes, OnnxValue } from "../value.ts";
-import { type ImportedNode, type Lowering, required } from "./lowering.ts";
+import { type ImportedNode, type Lowering, required, sizesOf } from "./lowering.ts";
 
 /** Most places of an axis that a mirrored padding lists one by one. */
 const MIRRORED_MAX = 1 << 20;
@@ -143,7 +143,7 @@ function copied(x: OnnxValue, at: { before: number; after: number; axis: number;
 /** Blocks of the channels become places, and back; x [N, C, H, W]. */
 const depthToSpace: Lowering = (node) => {
   const x = required(node, 0);
-  const [n, c, h, w] = x.shape as [number, number, number, number];
+  const [n, c, h, w] = sizesOf(x, 4);
   const block = intAttribute(node.attributes, "blocksize", 1);
   const columns = node.attributes.mode && "string" in node.attributes.mode && node.attributes.mode.string === "CRD";
   const depth = c / (block * block);
@@ -155,7 +155,7 @@ const depthToSpace: Lowering = (node) => {
 
 const spaceToDepth: Lowering = (node) => {
   const x = required(node, 0);
-  const [n, c, h, w] = x.shape as [number, number, number, number];
+  const [n, c, h, w] = sizesOf(x, 4);
   const block = intAttribute(node.attributes, "blocksize", 1);
   const spread = reshape(x, [n, c, h / block, block, w / block, block]);
   return [reshape(transpose(spread, [0, 3, 5, 1, 2, 4]), [n, c * block * block, h / block, w / block])];
