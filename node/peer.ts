@@ -12,6 +12,7 @@ import { verifyModel } from "./create-network.ts";
 import { createDialer } from "./exchange/dialer.ts";
 import { createExchange, type Exchange } from "./exchange/exchange.ts";
 import type { PeerEvent, PeerReport } from "./interface/peer-event.ts";
+import type { Device } from "./interface/runtime.ts";
 import type { ExampleSets } from "./interface/trainer.ts";
 import { createRoundDriver } from "./round/driver.ts";
 import { createCheckpointFiles } from "./system/checkpoint-file.ts";
@@ -39,6 +40,10 @@ export interface PeerOptions {
   readonly compareAlone: boolean;
   /** Threads of the training engine. */
   readonly threads: number;
+  /** What the training engine computes on; default: cpu. */
+  readonly device?: Device;
+  /** At most so many different lengths of batches; see `TrainerOptions`. */
+  readonly buckets?: number;
   readonly logLevel: LogLevel;
   /** Must not throw. */
   readonly onEvent: (event: PeerEvent) => void;
@@ -113,6 +118,9 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     peerSeed: ownSeed(signer.peer),
     data: options.examples,
     threads: options.threads,
+    ...(options.device !== undefined && { device: options.device }),
+    totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
+    ...(options.buckets !== undefined && { buckets: options.buckets }),
   });
   shutdown.add(() => trainer.close());
 

@@ -19,5 +19,6 @@ export {
   emptyReference,
   encodeReference,
   type ReferenceState,
+  referenceModel,
   rememberModel,
 } from "./reference-model.ts";

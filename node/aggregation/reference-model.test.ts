@@ -18,6 +18,7 @@ import {
   emptyReference,
   encodeReference,
   type ReferenceState,
+  referenceModel,
   rememberModel,
 } from "./reference-model.ts";
 
@@ -63,6 +64,11 @@ describe("anchorToReference", () => {
     it(`pulls towards ${name}`, () => {
       const anchored = anchorToReference(remembered(settings, PLAIN, HISTORY), A, { settings, layout: PLAIN });
       expect(difference(anchored, proximal(m))).toBeLessThan(1e-6);
+    });
+
+    it(`gives local training ${name} to be held to`, () => {
+      const found = referenceModel(remembered(settings, PLAIN, HISTORY), { settings, layout: PLAIN });
+      expect(difference(found!, m)).toBeLessThan(1e-6);
     });
 
     it(`is the minimum of the proximal objective with ${name}`, () => {
@@ -121,6 +127,18 @@ describe("anchorToReference", () => {
       const past = [5, 6, 7].map((seed) => rotated(a, seed));
       const anchored = anchorToReference(remembered(settings, LOREFT, past), a, { settings, layout: LOREFT });
       expect(difference(anchored, a), settings.kind).toBeLessThan(1e-5);
+    }
+  });
+
+  it("gives local training nothing to be held to without a past, and the newest where all are one in many gauges", () => {
+    for (const settings of [NONE, UNIFORM, EMA]) {
+      expect(referenceModel(emptyReference(settings), { settings, layout: PLAIN })).toBeUndefined();
+    }
+    const a = randomAdapter(1);
+    for (const settings of [UNIFORM, LINEAR, EMA]) {
+      const past = [5, 6, 7].map((seed) => rotated(a, seed));
+      const m = referenceModel(remembered(settings, LOREFT, past), { settings, layout: LOREFT });
+      expect(difference(m!, past[2]!), settings.kind).toBeLessThan(1e-5);
     }
   });
 

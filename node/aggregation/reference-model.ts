@@ -85,6 +85,24 @@ export function anchorToReference(
   return Float32Array.from(retractRotations(anchored, groups));
 }
 
+/**
+ * The reference model m of the proximal term in local training, in the gauge of the newest snapshot, from which training
+ * goes on; undefined without a past.
+ * Shapes: → f32[P].
+ */
+export function referenceModel(
+  state: ReferenceState,
+  { settings, layout }: { readonly settings: ReferenceSettings; readonly layout: AdapterLayout },
+): Float32Array | undefined {
+  assertSameKind(state, settings);
+  if (settings.kind === "none") return undefined;
+  const newest = state.kind === "window" ? state.snapshots[0] : state.kind === "ema" ? state.past?.latest : undefined;
+  if (newest === undefined) return undefined;
+  const groups = rotationGroups(layout.kind, layout.slots);
+  const past = alignedPast(state, settings, (theirs) => alignGauge({ mine: newest, theirs, groups }));
+  return past && Float32Array.from(past.mean);
+}
+
 /** The state as arrays to store: window, newest first; average over time, latest then mean; nothing for none. */
 export function encodeReference(state: ReferenceState): readonly Float32Array[] {
   switch (state.kind) {

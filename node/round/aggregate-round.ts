@@ -2,6 +2,7 @@
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import {
+  type AdapterLayout,
   aggregateNeighbours,
   anchorToReference,
   chooseLambda,
@@ -9,6 +10,7 @@ import {
   mix,
   type NeighbourUpdate,
   type ReferenceState,
+  referenceModel,
   rememberModel,
 } from "../aggregation/index.ts";
 import type { Logger } from "../interface/logger.ts";
@@ -48,7 +50,7 @@ export async function aggregateRound(
   },
 ): Promise<AggregatedRound> {
   const { manifest, peer, neighbours, reference, round, asOf, signal } = options;
-  const layout = { kind: gaugeKind(manifest.adapter), slots: adapterSlots(manifest.tensors) };
+  const layout = layoutOf(manifest);
   const own = await trainer.adapter();
   const settings = manifest.aggregation;
   const aggregate = aggregateNeighbours({
@@ -84,6 +86,24 @@ export async function aggregateRound(
     });
   }
 }
+
+/**
+ * Tell the trainer the reference model that holds its next steps back, where the network has a proximal term. It follows
+ * from the peer's memory alone, so that a round that is resumed is held as before.
+ */
+export async function holdToReference(
+  trainer: Pick<Trainer, "setReference">,
+  reference: ReferenceState,
+  manifest: NetworkManifest,
+): Promise<void> {
+  if (manifest.training.proximal === undefined) return;
+  await trainer.setReference(referenceModel(reference, { settings: manifest.reference, layout: layoutOf(manifest) }));
+}
+
+const layoutOf = (manifest: NetworkManifest): AdapterLayout => ({
+  kind: gaugeKind(manifest.adapter),
+  slots: adapterSlots(manifest.tensors),
+});
 
 async function heldOutLoss(trainer: Trainer, adapter: Float32Array): Promise<number> {
   const { loss } = await trainer.evaluate({ set: "validation", adapter, examplesMax: LAMBDA_EXAMPLES_MAX });

@@ -31,6 +31,8 @@ interface Setting {
   readonly compareAlone?: boolean;
   readonly stepMs?: number;
   readonly faults?: TrainerFaults;
+  /** Told every reference model that the trainer is given. */
+  readonly onReference?: (reference: Float32Array | undefined) => void;
   readonly checkpoints?: MemoryCheckpoints;
   readonly onEvent?: (event: PeerEvent) => void;
 }
@@ -38,9 +40,10 @@ interface Setting {
 async function peer(clock: VirtualClock, hub: Hub, name: string, setting: Setting = {}): Promise<Peer> {
   const { manifest = testManifest(), compareAlone = true, stepMs = 10, faults = {}, onEvent } = setting;
   const checkpoints = setting.checkpoints ?? createMemoryCheckpoints();
+  const { onReference = () => undefined } = setting;
   const trainer = createQuadraticTrainer(
     { clock },
-    { target: TARGETS[name]!, seed: name.charCodeAt(0), stepMs, faults },
+    { target: TARGETS[name]!, seed: name.charCodeAt(0), stepMs, faults, onReference },
   );
   const exchange = hub.join(name);
   const events: PeerEvent[] = [];
@@ -96,6 +99,50 @@ describe("peers together", () => {
       }),
     );
     expect(high! - low!).toBeLessThan(0.7 * (alone[1]! - alone[0]!));
+  });
+
+  test("a proximal term holds each round to the mean of the adapters that left the last two, after a restart too", async () => {
+    const { clock, hub } = world();
+    const base = testManifest();
+    const manifest = { ...base, training: { ...base.training, proximal: 0.1 } };
+    const given: (Float32Array | undefined)[] = [];
+    const checkpoints = createMemoryCheckpoints();
+    const a = await peer(clock, hub, "a", {
+      manifest,
+      checkpoints,
+      compareAlone: false,
+      onReference: (reference) => given.push(reference),
+    });
+    await run(clock, a);
+    const left = new Map<number, Float32Array>();
+    for (const { state, vectors } of checkpoints.saved) {
+      const { position } = state as { position: { round: number; phase: string } };
+      if (position.phase === "training") left.set(position.round, vectors.get("adapter")!.slice());
+    }
+    expect(given[0]).toBeUndefined();
+    expect(given[1]).toEqual(left.get(1));
+    for (const round of [2, 3]) {
+      for (const [i, x] of given[round]!.entries()) {
+        expect(x).toBeCloseTo((left.get(round)![i]! + left.get(round - 1)![i]!) / 2, 6);
+      }
+    }
+    // Go on from the checkpoint with which round 2 began.
+    const begin = checkpoints.saved.findIndex(
+      ({ state }) => (state as { position: { round: number } }).position.round === 2,
+    );
+    const again: (Float32Array | undefined)[] = [];
+    const resumed = await peer(createVirtualClock(1_000_000), createHub({ clock }), "a", {
+      manifest,
+      checkpoints: createMemoryCheckpoints(checkpoints.saved[begin]),
+      compareAlone: false,
+      onReference: (reference) => again.push(reference),
+    });
+    const running = resumed.driver.run();
+    await resumed.driver.stop();
+    await running;
+    expect(again).toEqual([given[2]]);
+    const free = await peer(clock, createHub({ clock }), "b", { onReference: () => expect.unreachable() });
+    await run(clock, free);
   });
 
   test("steps are told one by one, in the swarm and alone", async () => {

@@ -12,7 +12,7 @@ import type { UpdateExchange } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
 import type { Trainer } from "../interface/trainer.ts";
-import { type AggregatedRound, aggregateRound } from "./aggregate-round.ts";
+import { type AggregatedRound, aggregateRound, holdToReference } from "./aggregate-round.ts";
 import { closingEvaluation } from "./closing-evaluation.ts";
 import { whenDiskHasSpace } from "./disk-space.ts";
 import {
@@ -253,6 +253,7 @@ class Driver implements RoundDriver {
 
   async #train(round: number, steps: number): Promise<void> {
     const { trainer, emit } = this.#dependencies;
+    await holdToReference(trainer, this.#memory.reference, this.#options.manifest);
     for (let done = this.#meter.progress().stepsDone; done < steps; ) {
       this.#stopping.signal.throwIfAborted();
       const chunk = Math.min(CHUNK_STEPS, steps - done);

@@ -64,8 +64,15 @@ export interface TrainerFaults {
  */
 export function createQuadraticTrainer(
   { clock }: { readonly clock: Clock },
-  { target, seed, stepMs = 10, faults = {} }: { target: number; seed: number; stepMs?: number; faults?: TrainerFaults },
+  options: {
+    target: number;
+    seed: number;
+    stepMs?: number;
+    faults?: TrainerFaults;
+    onReference?: (reference: Float32Array | undefined) => void;
+  },
 ): Trainer {
+  const { target, seed, stepMs = 10, faults = {}, onReference = () => undefined } = options;
   const start = (): TrainerState => ({
     adapter: new Float32Array(P),
     firstMoment: new Float32Array(P),
@@ -104,7 +111,7 @@ export function createQuadraticTrainer(
     setAdapter: async (adapter) => {
       state = { ...state, adapter: adapter.slice() };
     },
-    setReference: async () => undefined,
+    setReference: async (reference) => onReference(reference),
     state: async () => structuredClone(state),
     restore: async (saved) => {
       state = structuredClone(saved);
