@@ -24,6 +24,7 @@ import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import type { OnnxGraph, OnnxNode, OnnxValue } from "../onnx/value.ts";
 import { int64, sizeOf } from "../tensor.ts";
 import type { AdapterHooks, LinearSite } from "./base-model.ts";
+import { fits, unmatched } from "./name-pattern.ts";
 
 /**
  * The loss over one output of the model.
@@ -180,30 +181,6 @@ function chosenWeights(output: OnnxValue, patterns: readonly string[]): readonly
       throw unmatched([pattern], "weight", weights.map(nameOf));
   }
   return weights.filter((weight) => patterns.some((pattern) => fits(pattern, nameOf(weight))));
-}
-
-/** Names shown when none fits; more would bury the message. */
-const NAMES_SHOWN = 12;
-
-function unmatched(patterns: readonly string[], what: string, names: readonly string[]): NodeError {
-  const some = names.slice(0, NAMES_SHOWN).join(", ");
-  const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : "";
-  return new NodeError("MODEL_CONFIG", `no ${what} is called ${patterns.join(" or ")}; there are ${some}${more}`);
-}
-
-/** Whether a name is the pattern's text, `*` standing for any text. Linear in the name for each star. */
-function fits(pattern: string, name: string): boolean {
-  const [first, ...rest] = pattern.split("*");
-  const last = rest.pop();
-  if (last === undefined) return name === pattern;
-  if (!name.startsWith(first!) || !name.endsWith(last) || name.length < first!.length + last.length) return false;
-  let at = first!.length;
-  for (const part of rest) {
-    const found = name.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return at <= name.length - last.length;
 }
 
 /** How exporters number layers: `layer.3`, `blocks_3_`, `h/3`. */
