@@ -1,0 +1,162 @@
+/**
+ * adapter_config.json as peft 0.21 writes and reads it, for LoRA. What changes the function and is not plain LoRA is
+ * refused by name.
+ * Source: https://huggingface.co/docs/peft/package_reference/lora, LoraConfig; peft/tuners/lora/config.py at 0.21.
+ */
+import { z } from "zod";
+import { NodeError } from "../errors.ts";
+
+export interface PeftConfig {
+  readonly r: number;
+  readonly lora_alpha: number;
+  readonly lora_dropout: number;
+  readonly use_rslora: boolean;
+  /** By module: a path, or what a path ends with. */
+  readonly rank_pattern: Readonly<Record<string, number>>;
+  readonly alpha_pattern: Readonly<Record<string, number>>;
+  /** Absent where it was no list of names. */
+  readonly targets?: readonly string[];
+  readonly modules_to_save: readonly string[];
+}
+
+const pattern = z.record(z.string(), z.number().positive()).nullish();
+
+const LORA = z.object({
+  peft_type: z.literal("LORA"),
+  r: z.number().int().min(1).max(65_536),
+  lora_alpha: z.number().positive(),
+  lora_dropout: z.number().min(0).max(1).default(0),
+  use_rslora: z.boolean().default(false),
+  rank_pattern: pattern,
+  alpha_pattern: pattern,
+  target_modules: z.union([z.string(), z.array(z.string()).max(100_000)]).nullish(),
+  modules_to_save: z.array(z.string()).max(64).nullish(),
+  bias: z.string().default("none"),
+  init_lora_weights: z.unknown(),
+});
+
+/** Fields with which an adapter is not the function B A x, and what they stand for. */
+const REFUSED: Readonly<Record<string, string>> = {
+  use_dora: "DoRA, which rescales every column by a magnitude of its own",
+  lora_bias: "biases beside lora_B",
+  trainable_token_indices: "trained embeddings",
+  target_parameters: "LoRA on bare parameters, as of expert layers",
+  layer_replication: "layers that are used several times",
+  use_qalora: "QALoRA, which pools the input",
+  use_bdlora: "block-diagonal LoRA",
+  alora_invocation_tokens: "activated LoRA, which begins at a token",
+  arrow_config: "routing among several adapters",
+  kasa_config: "KaSA, which cuts the base weights",
+  monteclora_config: "MonteCLoRA, which samples its weights",
+  megatron_config: "Megatron's parallel layers",
+};
+
+/** Fields that say how an adapter came to be, where it may go, or nothing while there is no other field. */
+const NEUTRAL = new Set([
+  ...["peft_type", "auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "task_type"],
+  ...["peft_version", "exclude_modules", "layers_to_transform", "layers_pattern", "fan_in_fan_out", "runtime_config"],
+  ...["loftq_config", "eva_config", "corda_config", "lora_ga_config", "velora_config", "megatron_core"],
+  ...["qalora_group_size", "ensure_weight_tying", ...Object.keys(LORA.shape)],
+]);
+
+/** Starts that change the base weights as well: the adapter belongs to those and not to the model as published. */
+const REBASED = /^(pissa|olora|corda|loftq|lora_ga)/;
+
+/** value: the parsed JSON; file: for error lines.  Throws: ADAPTER_FORMAT naming the field. */
+export function readPeftConfig(value: unknown, file: string): PeftConfig {
+  const fail = (what: string): NodeError => new NodeError("ADAPTER_FORMAT", `${file}: ${what}`, { file });
+  const parsed = LORA.safeParse(value);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0]!;
+    const type = (value as { peft_type?: unknown } | null)?.peft_type;
+    if (path[0] === "peft_type" && typeof type === "string") throw fail(`peft_type is ${shown(type)}; weft reads LORA`);
+    throw fail(`${path.join(".") || "the document"}: ${message}`);
+  }
+  const fields = parsed.data;
+  for (const [field, setting] of Object.entries(value as object)) {
+    if (isOff(setting) || NEUTRAL.has(field)) continue;
+    const meaning = Object.hasOwn(REFUSED, field) ? REFUSED[field] : "a field that this version does not know";
+    throw fail(`${field} = ${shown(setting)}: ${meaning}; weft reads plain LoRA. Merge it with peft instead`);
+  }
+  if (fields.bias !== "none") throw fail(`bias = ${shown(fields.bias)}: trained biases; weft reads plain LoRA`);
+  const { init_lora_weights: start, target_modules: targets } = fields;
+  if (typeof start === "string" && REBASED.test(start)) {
+    const way = "save it with path_initial_model_for_weight_conversion, which makes a plain LoRA of it";
+    throw fail(`init_lora_weights = ${shown(start)}: its start changed the base weights; ${way}`);
+  }
+  return {
+    ...fields,
+    rank_pattern: literalPattern(fields.rank_pattern, "rank_pattern", fail),
+    alpha_pattern: literalPattern(fields.alpha_pattern, "alpha_pattern", fail),
+    ...(Array.isArray(targets) ? { targets } : {}),
+    modules_to_save: fields.modules_to_save ?? [],
+  };
+}
+
+/** The value that a pattern gives a module: peft matches `(.*\.)?(key)$`, and the first key that fits counts. */
+export function patternValue(patterns: Readonly<Record<string, number>>, path: string, otherwise: number): number {
+  for (const [key, value] of Object.entries(patterns)) {
+    const whole = key.startsWith("^");
+    const name = whole ? key.slice(1) : key;
+    if (path === name || (!whole && path.endsWith(`.${name}`))) return value;
+  }
+  return otherwise;
+}
+
+/** Keys are regular expressions; those that are names are taken, others refused: a file must not bring code to run. */
+function literalPattern(
+  patterns: Readonly<Record<string, number>> | null | undefined,
+  field: string,
+  fail: (what: string) => NodeError,
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    Object.entries(patterns ?? {}).map(([key, value]) => {
+      const name = key.replaceAll("\\.", ".").replace(/\$$/, "");
+      if (/^\^?[\w.]+$/.test(name)) return [name, value];
+      throw fail(`${field}: the key ${shown(key)} is a regular expression; write the modules out by name`);
+    }),
+  );
+}
+
+/** What `writePeftConfig` is told; the rest is as LoraConfig has it by default. */
+export interface PeftSettings {
+  readonly r: number;
+  readonly lora_alpha: number;
+  readonly lora_dropout: number;
+  readonly use_rslora: boolean;
+  readonly fan_in_fan_out: boolean;
+  readonly target_modules: readonly string[];
+  readonly layers_to_transform: readonly number[] | null;
+  readonly modules_to_save: readonly string[] | null;
+  readonly task_type: "CAUSAL_LM" | "SEQ_CLS" | null;
+  readonly base_model_name_or_path: string | null;
+}
+
+/** The document, with its fields in the order in which peft sorts them. */
+export function writePeftConfig(settings: PeftSettings): Readonly<Record<string, unknown>> {
+  const fields: Record<string, unknown> = {
+    peft_type: "LORA",
+    auto_mapping: null,
+    revision: null,
+    inference_mode: true,
+    bias: "none",
+    init_lora_weights: true,
+    layers_pattern: null,
+    rank_pattern: {},
+    alpha_pattern: {},
+    use_dora: false,
+    exclude_modules: null,
+    ...settings,
+  };
+  return Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function isOff(value: unknown): boolean {
+  if (value === null || value === undefined || value === false || value === "") return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
+}
+
+function shown(value: unknown): string {
+  const text = (JSON.stringify(value) ?? String(value)).replace(/[^ -~]/g, "?");
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}

@@ -1,0 +1,74 @@
+/**
+ * LoRA adapters as directories of Hugging Face's PEFT: adapter_config.json and adapter_model.safetensors, whose keys are
+ * base_model.model.MODULE.lora_A.weight [r, in] and .lora_B.weight [out, r].
+ * Source: https://huggingface.co/docs/peft/developer_guides/checkpoint; peft 0.21.
+ */
+import type { AdapterLayers } from "../../protocol/adapter-spec.ts";
+import type { BaseModel } from "../model/base-model.ts";
+import { writeSafetensors } from "../model/safetensors.ts";
+import type { FileSet } from "./adapter-directory.ts";
+import { jsonBytes } from "./adapter-directory.ts";
+import { lowRankProducts, lowRankSettings } from "./low-rank-product.ts";
+import { writePeftConfig } from "./peft-config.ts";
+import type { SavedAdapter } from "./saved-adapter.ts";
+import { trainedHeadOf } from "./saved-adapter.ts";
+
+export const PEFT_CONFIG = "adapter_config.json";
+export const PEFT_TENSORS = "adapter_model.safetensors";
+/** What the names of PEFT's wrapped modules begin with. */
+export const PEFT_PREFIX = "base_model.model.";
+
+/**
+ * The directory's files.  baseModel: path or name under which peft shall look for the model.
+ * Throws: ADAPTER_FORMAT for what PEFT cannot express, saying what to do instead.
+ */
+export function toPeft(
+  adapter: SavedAdapter,
+  model: BaseModel,
+  { baseModel }: { readonly baseModel?: string | undefined },
+): FileSet {
+  const settings = lowRankSettings(adapter, { what: "PEFT holds LoRA" });
+  const products = lowRankProducts(adapter, model, settings);
+  const head = trainedHeadOf(adapter, model);
+  const tensors = [
+    ...products.flatMap(({ site: { path, inputs, outputs }, A, B, rank }) => [
+      { name: `${PEFT_PREFIX}${path}.lora_A.weight`, shape: [rank, inputs], data: A },
+      { name: `${PEFT_PREFIX}${path}.lora_B.weight`, shape: [outputs, rank], data: B },
+    ]),
+    ...head.map(({ name, shape, offset, length }) => ({
+      name: PEFT_PREFIX + name,
+      shape,
+      data: adapter.values.subarray(offset, offset + length),
+    })),
+  ];
+  const config = writePeftConfig({
+    r: settings.rank,
+    lora_alpha: settings.alpha,
+    lora_dropout: settings.dropout ?? 0,
+    use_rslora: settings.scale === "rslora",
+    fan_in_fan_out: products.some(({ site }) => site.stored === "inputs x outputs"),
+    target_modules: settings.targets,
+    layers_to_transform: layersToTransform(settings.layers, model),
+    modules_to_save: head.length > 0 ? headModules(model) : null,
+    task_type: model.classifier ? (head.length > 0 ? "SEQ_CLS" : null) : "CAUSAL_LM",
+    base_model_name_or_path: baseModel ?? null,
+  });
+  return new Map([
+    [PEFT_TENSORS, writeSafetensors(tensors, { format: "pt" })],
+    [PEFT_CONFIG, jsonBytes(config)],
+  ]);
+}
+
+/** All layers are written out where a target may also name a module outside of them, such as a pooler's `dense`. */
+function layersToTransform(layers: AdapterLayers, model: BaseModel): readonly number[] | null {
+  if (layers !== "all") return layers;
+  return model.classifier ? Array.from({ length: model.shape.layers }, (_, layer) => layer) : null;
+}
+
+/** peft saves whole modules: `classifier`, and of BERT `pooler` too. */
+export function headModules(model: BaseModel): readonly string[] {
+  const paths = (model.classifier?.head ?? []).map(({ name }) =>
+    /(^|\.)pooler\./.test(name) ? "pooler" : "classifier",
+  );
+  return [...new Set(paths)].toSorted();
+}

@@ -1,0 +1,220 @@
+/** Adapters of Hugging Face's PEFT, read as a `lora` adapter that computes the same. */
+import type { LoraSettings } from "../../protocol/adapter-spec.ts";
+import type { ModelDigest } from "../../protocol/network-manifest.ts";
+import { lowRankScale, lowRankSites } from "../adapter/low-rank.ts";
+import { NodeError } from "../errors.ts";
+import type { BaseModel, LinearSite } from "../model/base-model.ts";
+import { readSafetensors, toFloat32 } from "../model/safetensors.ts";
+import type { FileSet } from "./adapter-directory.ts";
+import { parseJson } from "./adapter-directory.ts";
+import type { PeftConfig } from "./peft-config.ts";
+import { patternValue, readPeftConfig } from "./peft-config.ts";
+import { headModules, PEFT_CONFIG, PEFT_PREFIX, PEFT_TENSORS } from "./peft-export.ts";
+import type { SavedAdapter } from "./saved-adapter.ts";
+import { adapterOfVector, concatenated } from "./saved-adapter.ts";
+import type { StateTensor } from "./torch-file.ts";
+import { readTorchFile } from "./torch-file.ts";
+
+/** What peft wrote before 0.6. */
+export const PEFT_PICKLE = "adapter_model.bin";
+
+export interface Imported {
+  readonly adapter: SavedAdapter;
+  /** What is different from the original, for people; empty where nothing is. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * A PEFT directory as a `lora` adapter that computes the same function: where ranks differ the smaller factors are
+ * filled up with zeros, where scales differ B takes the difference in, and layers without factors get zeros.
+ * directory: for error lines.
+ * Throws: ADAPTER_FILE, ADAPTER_FORMAT, SAFETENSORS_INVALID, TORCH_FILE_INVALID.
+ */
+export function fromPeft(
+  files: FileSet,
+  model: BaseModel,
+  { directory, digest }: { readonly directory: string; readonly digest: ModelDigest },
+): Imported {
+  const fail = (what: string): NodeError => new NodeError("ADAPTER_FORMAT", `${directory}: ${what}`, { directory });
+  const json = files.get(PEFT_CONFIG);
+  if (!json) throw new NodeError("ADAPTER_FILE", `${directory} has no ${PEFT_CONFIG}; is it a PEFT directory?`);
+  const file = `${directory}/${PEFT_CONFIG}`;
+  const config = readPeftConfig(parseJson(json, file), file);
+  const { factors, head } = sortTensors(readTensors(files, directory), { config, model, fail });
+  const settings = settingsOf([...factors.keys()], [...factors.values()], { config, model, fail });
+  const scale = lowRankScale(settings);
+  const sites = lowRankSites(settings, model.shape);
+  const values = sites.flatMap((site) => {
+    const found = factors.get(site);
+    if (!found) {
+      return [new Float32Array(settings.rank * site.inputs), new Float32Array(settings.rank * site.outputs)];
+    }
+    const change = found.scale / scale;
+    const B = change === 1 ? found.B : found.B.map((value) => value * change);
+    return [padRows(found.A, settings.rank * site.inputs), padColumns(B, found.rank, settings.rank)];
+  });
+  const adapter = adapterOfVector(model, { settings, seed: 0, digest, values: concatenated([...values, ...head]) });
+  const all = [...factors.values()];
+  const notes = [
+    ...(all.some(({ rank }) => rank !== settings.rank)
+      ? [`ranks differ; all are ${settings.rank} now, the rest zeros`]
+      : []),
+    ...(all.some((found) => found.scale !== scale) ? [`scales differ; B holds the difference from ${scale}`] : []),
+    ...(sites.length > factors.size ? [`${sites.length - factors.size} linear layers had no LoRA and got zeros`] : []),
+  ];
+  return { adapter, notes };
+}
+
+interface Factors {
+  readonly A: Float32Array;
+  readonly B: Float32Array;
+  readonly rank: number;
+  readonly scale: number;
+}
+
+interface Context {
+  readonly config: PeftConfig;
+  readonly model: BaseModel;
+  readonly fail: (what: string) => NodeError;
+}
+
+function readTensors(files: FileSet, directory: string): readonly StateTensor[] {
+  const bytes = files.get(PEFT_TENSORS);
+  if (!bytes) {
+    const pickle = files.get(PEFT_PICKLE);
+    if (pickle) return readTorchFile(pickle, `${directory}/${PEFT_PICKLE}`);
+    throw new NodeError("ADAPTER_FILE", `${directory} has no ${PEFT_TENSORS}; is it a PEFT directory?`);
+  }
+  const { tensors } = readSafetensors(bytes, { name: `${directory}/${PEFT_TENSORS}` });
+  return [...tensors].map(([name, tensor]) => ({ name, shape: tensor.shape, data: toFloat32(tensor) }));
+}
+
+/** Keys that stand for what plain LoRA is not. */
+const REFUSED_KEYS: readonly (readonly [RegExp, string])[] = [
+  [/lora_magnitude_vector/, "DoRA's magnitudes"],
+  [/lora_embedding_/, "LoRA on an embedding"],
+  [/lora_[AB]\.bias$/, "a bias of a LoRA factor"],
+  [/embed|wte|wpe|lm_head/, "a trained embedding or output matrix"],
+  [/\.bias$/, "a trained bias"],
+];
+
+/** The factors of every linear layer, and the classifier's head in flat order, if there is one. */
+function sortTensors(tensors: readonly StateTensor[], context: Context) {
+  const { config, model, fail } = context;
+  const byPath = new Map(model.shape.linears.map((site) => [site.path, site]));
+  const halves = new Map<LinearSite, { A?: StateTensor; B?: StateTensor }>();
+  const headNames = (model.classifier?.head ?? []).map(({ name }) => PEFT_PREFIX + name);
+  const headFound = new Map<string, StateTensor>();
+  for (const tensor of tensors) {
+    if (!tensor.data.every(Number.isFinite)) throw fail(`${tensor.name} holds values that are not finite`);
+    const [, path, half] = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/.exec(tensor.name) ?? [];
+    if (headNames.includes(tensor.name)) {
+      headFound.set(tensor.name, tensor);
+      continue;
+    }
+    if (path === undefined || half === undefined) {
+      const why = REFUSED_KEYS.find(([key]) => key.test(tensor.name))?.[1] ?? "no factor of a linear layer";
+      throw fail(`tensor ${tensor.name} is ${why}; weft reads plain LoRA. Merge it with peft instead`);
+    }
+    const site = byPath.get(path);
+    if (!site)
+      throw fail(`${path} is no linear layer of this ${model.family} model; is --model the one it was made for?`);
+    halves.set(site, { ...halves.get(site), [half]: tensor });
+  }
+  if (halves.size === 0) throw fail("it holds no LoRA factors");
+  checkSavedModules(config, headFound.size > 0 ? headModules(model) : [], fail);
+  const factors = new Map([...halves].map(([site, pair]) => [site, factorsOf(site, pair, context)] as const));
+  if (headFound.size > 0 && headFound.size < headNames.length) {
+    const missing = headNames.find((name) => !headFound.has(name));
+    throw fail(`of the classifier's head ${missing} is missing`);
+  }
+  const head =
+    headFound.size === 0
+      ? []
+      : (model.classifier?.head ?? []).map(({ name, shape }) => {
+          const tensor = headFound.get(PEFT_PREFIX + name)!;
+          if (tensor.shape.join() !== shape.join()) throw fail(`${name} has shape [${tensor.shape}], not [${shape}]`);
+          return tensor.data;
+        });
+  return { factors, head };
+}
+
+/** peft adds `classifier` and `score` by itself for classifiers, whether the model has them or not. */
+function checkSavedModules(config: PeftConfig, present: readonly string[], fail: Context["fail"]): void {
+  const harmless = new Set([...present, "classifier", "score"]);
+  const other = config.modules_to_save.find((module) => !harmless.has(module));
+  if (other === undefined) return;
+  throw fail(
+    `modules_to_save names ${other}: a whole module trained beside the LoRA; weft trains a classifier's head only`,
+  );
+}
+
+function factorsOf(
+  site: LinearSite,
+  { A, B }: { readonly A?: StateTensor; readonly B?: StateTensor },
+  { config, fail }: Context,
+): Factors {
+  if (!A || !B) throw fail(`${site.path} has only one of lora_A and lora_B`);
+  const rank = patternValue(config.rank_pattern, site.path, config.r);
+  if (A.shape.join() !== `${rank},${site.inputs}` || B.shape.join() !== `${site.outputs},${rank}`) {
+    const found = `lora_A [${A.shape}] and lora_B [${B.shape}]`;
+    throw fail(
+      `${site.path} has ${found} where rank ${rank} asks for [${rank},${site.inputs}] and [${site.outputs},${rank}]`,
+    );
+  }
+  const alpha = patternValue(config.alpha_pattern, site.path, config.lora_alpha);
+  return { A: A.data, B: B.data, rank, scale: config.use_rslora ? alpha / Math.sqrt(rank) : alpha / rank };
+}
+
+/** The settings whose linear layers include all that have factors: the config's own names where they fit. */
+function settingsOf(
+  sites: readonly LinearSite[],
+  factors: readonly Factors[],
+  { config, model }: Context,
+): LoraSettings {
+  const numbers = [...new Set(sites.map(({ layer }) => layer))].sort((a, b) => a - b);
+  const rank = Math.max(...factors.map((found) => found.rank));
+  const uniform = factors.every((found) => found.rank === rank && found.scale === factors[0]!.scale);
+  const alpha = uniform ? factors[0]!.scale * (config.use_rslora ? Math.sqrt(rank) : rank) : config.lora_alpha;
+  const settings = (targets: readonly string[]): LoraSettings => ({
+    kind: "lora",
+    rank,
+    alpha: uniform && nearly(alpha, config.lora_alpha) ? config.lora_alpha : alpha,
+    ...(config.use_rslora ? { scale: "rslora" } : {}),
+    ...(config.lora_dropout > 0 ? { dropout: Math.min(0.95, config.lora_dropout) } : {}),
+    targets,
+    layers: numbers.length === model.shape.layers ? "all" : numbers,
+  });
+  const wanted = new Set(sites);
+  const fits = (targets: readonly string[]): boolean => {
+    const chosen = model.shape.linears.filter(
+      (site) =>
+        numbers.includes(site.layer) && targets.some((name) => site.path === name || site.path.endsWith(`.${name}`)),
+    );
+    return chosen.length === wanted.size && chosen.every((site) => wanted.has(site));
+  };
+  const short = [...new Set(sites.map(({ path }) => path.split(".").at(-1)!))];
+  const inLayer = [...new Set(sites.map(({ path }) => path.replace(/^.*?\.\d+\./, "")))];
+  const own = config.targets?.filter((name) => sites.some(({ path }) => path === name || path.endsWith(`.${name}`)));
+  const candidates = [...(own && own.length > 0 && own.length <= 64 ? [own] : []), short];
+  return settings(candidates.find(fits) ?? inLayer);
+}
+
+const nearly = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-12 * Math.abs(b);
+
+/** [r, n] -> [rank, n], zeros below. */
+function padRows(A: Float32Array, length: number): Float32Array {
+  if (A.length === length) return A;
+  const out = new Float32Array(length);
+  out.set(A);
+  return out;
+}
+
+/** [n, from] -> [n, to], zeros to the right. */
+function padColumns(B: Float32Array, from: number, to: number): Float32Array {
+  if (from === to) return B;
+  const rows = B.length / from;
+  const out = new Float32Array(rows * to);
+  for (let row = 0; row < rows; row++) out.set(B.subarray(row * from, (row + 1) * from), row * to);
+  return out;
+}
