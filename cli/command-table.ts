@@ -1,4 +1,5 @@
 /** Every command and flag of `weft`: the parser, `--help` and docs/CLI.md are all made from this table. */
+import { DEVICES } from "../node/interface/runtime.ts";
 import { LOG_LEVELS } from "../node/system/log.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
 import { NETWORK_OPTIONS } from "./network-options.ts";
@@ -36,6 +37,19 @@ const THREADS: OptionRow = {
   text: "processor threads for training",
   parse: integer(1, 1024),
 };
+/** What to compute on, and in how many different lengths: of everything that trains. */
+const DEVICE: OptionRow = {
+  flags: "--device <name>",
+  text: `what to compute on: ${DEVICES.join(", ")}; see weft doctor`,
+  parse: choice(DEVICES),
+  otherwise: "cpu",
+};
+const BUCKETS: OptionRow = {
+  flags: "--length-buckets <count>",
+  text: "batch examples of like length together, in at most so many lengths; 1 to mix them all",
+  parse: integer(1, 64),
+  otherwise: "4",
+};
 
 /** Flags of a peer; `weft init` can keep them, `weft run` follows them. */
 const PEER_OPTIONS: readonly OptionRow[] = [
@@ -71,6 +85,8 @@ const PEER_OPTIONS: readonly OptionRow[] = [
     otherwise: "those that the manifest names",
   },
   { ...THREADS, otherwise: "all processors" },
+  DEVICE,
+  BUCKETS,
 ];
 
 export const COMMANDS: readonly CommandRow[] = [
@@ -84,6 +100,8 @@ export const COMMANDS: readonly CommandRow[] = [
       SPLIT,
       ...NETWORK_OPTIONS,
       { ...THREADS, otherwise: "processors divided by peers" },
+      DEVICE,
+      BUCKETS,
       {
         ...DATA_DIR,
         text: "where the peers keep their files, one folder each; kept afterwards",

@@ -1,10 +1,17 @@
 /** Flags that decide what a network agrees on, and the manifest settings that they stand for. */
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
-import { type LambdaRule, MANIFEST_DEFAULTS, type NetworkManifest } from "../protocol/network-manifest.ts";
+import {
+  type LambdaRule,
+  type LearningRateSchedule,
+  MANIFEST_DEFAULTS,
+  type NetworkManifest,
+  type TrainingSpec,
+} from "../protocol/network-manifest.ts";
 import { ADAPTER_FORMS, parseAdapter } from "./adapter-argument.ts";
 import type { OptionRow } from "./command-row.ts";
 import { parseLambda } from "./lambda-argument.ts";
 import { choice, integer, positive } from "./option-value.ts";
+import { parseOptimizer, parseSchedule } from "./training-argument.ts";
 
 /** Values of the flags below; absent ones take the defaults. */
 export type NetworkOptions = {
@@ -14,6 +21,10 @@ export type NetworkOptions = {
   readonly lambda?: LambdaRule;
   readonly aggregation?: "mean" | "geometric-median";
   readonly learningRate?: number;
+  readonly optimizer?: Pick<TrainingSpec, "optimizer" | "momentum">;
+  readonly schedule?: LearningRateSchedule;
+  readonly accumulate?: number;
+  readonly proximal?: number;
   readonly batchSize?: number;
   readonly maxTokens?: number;
   readonly seed?: number;
@@ -37,8 +48,20 @@ export const NETWORK_OPTIONS: readonly OptionRow[] = [
     text: "how the neighbours' adapters are put together: geometric-median or mean",
     parse: choice(["geometric-median", "mean"]),
   },
-  { flags: "--learning-rate <rate>", text: "step size of AdamW", parse: positive },
-  { flags: "--batch-size <count>", text: "examples per step", parse: integer(1, 65_536) },
+  { flags: "--learning-rate <rate>", text: "step size of the optimiser", parse: positive },
+  { flags: "--optimizer <word>", text: "adamw, sgd, or sgd with momentum such as sgd:0.9", parse: parseOptimizer },
+  {
+    flags: "--schedule <word>",
+    text: "learning rate over all rounds: constant, linear or cosine, with warm-up steps such as cosine:10",
+    parse: parseSchedule,
+  },
+  { flags: "--batch-size <count>", text: "examples per batch", parse: integer(1, 65_536) },
+  { flags: "--accumulate <count>", text: "batches per optimiser step", parse: integer(1, 4096) },
+  {
+    flags: "--proximal <weight>",
+    text: "hold local steps to the reference model, with this weight in the loss",
+    parse: positive,
+  },
   { flags: "--max-tokens <count>", text: "longest example in tokens", parse: integer(2, 1_048_576) },
   { flags: "--seed <number>", text: "seed of everything the peers derive alike", parse: integer(0) },
 ];
@@ -56,7 +79,11 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
     seed: options.seed ?? defaults.seed,
     training: {
       ...training,
+      ...options.optimizer,
       learningRate: options.learningRate ?? training.learningRate,
+      ...(options.schedule !== undefined && { schedule: options.schedule }),
+      ...(options.accumulate !== undefined && { accumulate: options.accumulate }),
+      ...(options.proximal !== undefined && { proximal: options.proximal }),
       batchSize: options.batchSize ?? training.batchSize,
       maxTokens: options.maxTokens ?? training.maxTokens,
     },

@@ -25,6 +25,9 @@ export interface TestnetOptions {
   readonly data?: { readonly file: string; readonly split?: string };
   /** Threads that each peer's runtime may use. */
   readonly threads: number;
+  /** What each peer computes on, and in how many lengths it batches; the peers' own choice when absent. */
+  readonly device?: string;
+  readonly buckets?: number;
   readonly logLevel: string;
   /** Stops all peers cleanly; what they reached is in the result. */
   readonly signal: AbortSignal;
@@ -174,6 +177,8 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     ...["--listen", "/ip4/127.0.0.1/tcp/0"],
     ...["--threads", String(options.threads)],
     ...["--log-level", options.logLevel],
+    ...(options.device === undefined ? [] : ["--device", options.device]),
+    ...(options.buckets === undefined ? [] : ["--length-buckets", String(options.buckets)]),
     ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
     ...(data === undefined ? [] : ["--data", data.file]),
     ...(data?.split === undefined ? [] : ["--split", data.split]),

@@ -14,7 +14,19 @@ import type { RunOptions } from "./run.ts";
 
 export type InitOptions = Pick<
   RunOptions,
-  "dataDir" | "network" | "model" | "data" | "split" | "part" | "listen" | "port" | "bootstrap" | "threads" | "json"
+  | "dataDir"
+  | "network"
+  | "model"
+  | "data"
+  | "split"
+  | "part"
+  | "listen"
+  | "port"
+  | "bootstrap"
+  | "threads"
+  | "device"
+  | "lengthBuckets"
+  | "json"
 >;
 
 export async function run(options: InitOptions, terminal: Terminal): Promise<number> {
@@ -35,7 +47,7 @@ export async function run(options: InitOptions, terminal: Terminal): Promise<num
 
 /** Flags by their long names; paths made absolute, because a later run may start elsewhere. */
 function configOf(options: InitOptions): Record<string, unknown> {
-  const { model, data, split, part, listen, port, bootstrap, threads } = options;
+  const { model, data, split, part, listen, port, bootstrap, threads, device, lengthBuckets } = options;
   const values = {
     model: model && resolve(model),
     data: data && resolve(data),
@@ -45,6 +57,8 @@ function configOf(options: InitOptions): Record<string, unknown> {
     port,
     bootstrap,
     threads,
+    device,
+    "length-buckets": lengthBuckets,
   };
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { type LoadedExamples, loadExamples } from "../../node/data-source.ts";
 import type { PeerEvent, PeerReport } from "../../node/interface/peer-event.ts";
+import type { Device } from "../../node/interface/runtime.ts";
 import { runPeer } from "../../node/peer.ts";
 import type { LogLevel } from "../../node/system/log.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
@@ -28,6 +29,8 @@ export type RunOptions = {
   readonly port?: number;
   readonly bootstrap?: readonly string[];
   readonly threads?: number;
+  readonly device?: Device;
+  readonly lengthBuckets?: number;
   readonly compareAlone?: boolean;
   readonly hold?: boolean;
   readonly serve?: boolean;
@@ -74,6 +77,8 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
     ...(options.hold && { startWhen: terminal.nextLine() }),
     compareAlone: options.compareAlone ?? false,
     threads: options.threads ?? availableParallelism(),
+    ...(options.device !== undefined && { device: options.device }),
+    ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
     logLevel: options.logLevel ?? "warn",
     onEvent,
   });

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createNetwork } from "../../node/create-network.ts";
 import { NodeError } from "../../node/errors.ts";
+import type { Device } from "../../node/interface/runtime.ts";
 import { fileError } from "../../node/system/atomic-file.ts";
 import type { LogLevel } from "../../node/system/log.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
@@ -27,6 +28,8 @@ export type TestnetCommandOptions = NetworkOptions & {
   readonly data?: string;
   readonly split?: string;
   readonly threads?: number;
+  readonly device?: Device;
+  readonly lengthBuckets?: number;
   readonly dataDir?: string;
   readonly keep?: boolean;
   readonly report?: string;
@@ -53,6 +56,8 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
       ...(options.model !== undefined && { modelDirectory: resolve(options.model) }),
       ...(options.data !== undefined && { data: { file: resolve(options.data), split: options.split ?? "iid" } }),
       threads: options.threads ?? Math.max(1, Math.floor(availableParallelism() / peers)),
+      ...(options.device !== undefined && { device: options.device }),
+      ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
       logLevel: options.logLevel ?? "warn",
       signal: terminal.signal,
       observer: view,
