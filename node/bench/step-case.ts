@@ -1,14 +1,27 @@
 /**
- * One case of `npm run bench:step` in a process of its own, so that its peak memory is its own: prints one JSON line
- * with tokens per second (median of the measured steps) and peak memory.
+ * One case of `npm run bench:step` in a process of its own, so that its peak memory is its own: prints one line of JSON
+ * with the median step, tokens per second, peak memory, and the share of the step outside the runtime.
  */
 import { parseArgs } from "node:util";
 import { createPrng } from "../../protocol/prng.ts";
+import type { Runtime } from "../interface/runtime.ts";
 import type { Example } from "../interface/trainer.ts";
 import { readModelFiles } from "../system/model-files.ts";
 import { createOnnxRuntime } from "../system/onnxruntime.ts";
 import { createTrainer } from "../training/trainer.ts";
 import { STEP_CASES, type StepCase, type StepCaseName } from "./step-cases.ts";
+
+/** What one case printed. */
+export interface StepMeasurement {
+  readonly case: string;
+  readonly stepMs: number;
+  readonly tokensPerSecond: number;
+  readonly peakMb: number;
+  /** Of a step: feeding, optimiser, copying. */
+  readonly overheadShare: number;
+  /** Until the first step can be taken: model, graph, session. */
+  readonly loadMs: number;
+}
 
 const { values } = parseArgs({
   options: {
@@ -18,16 +31,37 @@ const { values } = parseArgs({
     threads: { type: "string", default: "2" },
   },
 });
-const { adapter, batchSize, tokens, promptTokens }: StepCase = STEP_CASES[values.case as StepCaseName];
+const name = values.case as StepCaseName;
+const { adapter, batchSize, tokens, promptTokens, lowMemory }: StepCase = STEP_CASES[name];
 const modelDirectory = values.model!;
 const stream = createPrng(5);
 const examples: Example[] = Array.from({ length: batchSize }, () => ({
   tokens: Array.from({ length: tokens }, () => stream.below(49152)),
   promptLength: promptTokens,
 }));
+
+/** Time spent inside the runtime since it was last read. */
+let insideMs = 0;
+const plain = createOnnxRuntime();
+const timed: Runtime = {
+  ...plain,
+  load: async (model, options) => {
+    const session = await plain.load(model, options);
+    return {
+      ...session,
+      run: async (...call) => {
+        const start = performance.now();
+        const result = await session.run(...call);
+        insideMs += performance.now() - start;
+        return result;
+      },
+    };
+  },
+};
+
 const began = performance.now();
 const trainer = await createTrainer(
-  { runtime: createOnnxRuntime(), files: readModelFiles(modelDirectory) },
+  { runtime: timed, files: readModelFiles(modelDirectory) },
   {
     modelDirectory,
     adapter,
@@ -36,19 +70,27 @@ const trainer = await createTrainer(
     peerSeed: 1,
     data: { train: examples, validation: examples, test: examples },
     threads: Number(values.threads),
+    lowMemory,
   },
 );
 const loadMs = performance.now() - began;
-/** Two steps until caches, allocator and pages are warm. */
+// Two steps until caches, allocator and pages are warm.
 await trainer.train({ steps: 2 });
-const times: number[] = [];
+const steps: { readonly stepMs: number; readonly overheadShare: number }[] = [];
 for (let i = 0; i < Number(values.steps); i++) {
+  insideMs = 0;
   const start = performance.now();
   await trainer.train({ steps: 1 });
-  times.push(performance.now() - start);
+  const stepMs = performance.now() - start;
+  steps.push({ stepMs, overheadShare: 1 - insideMs / stepMs });
 }
-const stepMs = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!;
-process.stdout.write(
-  `${JSON.stringify({ case: values.case, stepMs, tokensPerSecond: (1000 * batchSize * tokens) / stepMs, peakMb: process.resourceUsage().maxRSS / 1000, loadMs })}\n`,
-);
+const median = steps.toSorted((a, b) => a.stepMs - b.stepMs)[Math.floor(steps.length / 2)]!;
+const measurement: StepMeasurement = {
+  case: name,
+  ...median,
+  tokensPerSecond: (1000 * batchSize * tokens) / median.stepMs,
+  peakMb: process.resourceUsage().maxRSS / 1000,
+  loadMs,
+};
+process.stdout.write(`${JSON.stringify(measurement)}\n`);
 await trainer.close();

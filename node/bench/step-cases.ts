@@ -1,12 +1,16 @@
-/** What `npm run bench:step` measures: adapter, labels and shape of a batch. */
+/** What `npm run bench:step` measures: adapter, labels, shape of a batch, and the mode of the engine. */
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 
 export interface StepCase {
   readonly adapter: AdapterSettings;
+  /** Examples in a batch, all of the same length. */
   readonly batchSize: number;
   readonly tokens: number;
   /** Tokens of every example that are prompt; the loss is on the rest. */
   readonly promptTokens: number;
+  readonly lowMemory: boolean;
+  /** The case of the PyTorch script that does the same work. */
+  readonly torch: string;
 }
 
 const LORA: AdapterSettings = { kind: "lora", rank: 8, alpha: 16, targets: ["q_proj", "v_proj"], layers: "all" };
@@ -17,12 +21,16 @@ const loreft = (layers: "all" | readonly number[]): AdapterSettings => ({
   layers,
   positions: { first: 7, last: 7, tied: false },
 });
+const BATCH = { batchSize: 4, tokens: 128, lowMemory: false };
 
 export const STEP_CASES = {
-  lora_all: { adapter: LORA, batchSize: 4, tokens: 128, promptTokens: 1 },
-  lora_response: { adapter: LORA, batchSize: 4, tokens: 128, promptTokens: 96 },
-  loreft_all: { adapter: loreft("all"), batchSize: 4, tokens: 128, promptTokens: 32 },
-  loreft_upper: { adapter: loreft(UPPER), batchSize: 4, tokens: 128, promptTokens: 32 },
+  lora_all: { ...BATCH, adapter: LORA, promptTokens: 1, torch: "lora_all" },
+  lora_response: { ...BATCH, adapter: LORA, promptTokens: 96, torch: "lora_response" },
+  loreft_all: { ...BATCH, adapter: loreft("all"), promptTokens: 32, torch: "loreft_all" },
+  loreft_upper: { ...BATCH, adapter: loreft(UPPER), promptTokens: 32, torch: "loreft_upper" },
+  low_memory: { ...BATCH, adapter: LORA, promptTokens: 1, lowMemory: true, torch: "lora_all" },
 } as const satisfies Readonly<Record<string, StepCase>>;
 
 export type StepCaseName = keyof typeof STEP_CASES;
+
+export const STEP_CASE_NAMES = Object.keys(STEP_CASES) as readonly StepCaseName[];

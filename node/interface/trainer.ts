@@ -42,6 +42,8 @@ export interface TrainerOptions {
   readonly threads: number;
   /** What to compute on; default: cpu. */
   readonly device?: Device;
+  /** Compute activations again in the backward pass instead of keeping them: about a third slower, a third of the memory. */
+  readonly lowMemory?: boolean;
   /** n, the local steps in all: where a linear or cosine learning rate ends. Those need it. */
   readonly totalSteps?: number;
   /** Batches have at most so many different lengths; 1: all have the longest example's. Default: BUCKETS_MAX. */

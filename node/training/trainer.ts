@@ -58,6 +58,7 @@ export async function createTrainer(
     seed: options.peerSeed,
     accumulate,
     proximal,
+    graph: { lowMemory: options.lowMemory ?? false },
     dropout: {
       sites: method.dropout(settings, model.shape),
       prng: createPrng(options.peerSeed).fork("dropout"),
