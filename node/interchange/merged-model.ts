@@ -1,0 +1,90 @@
+/**
+ * A LoRA kind merged into the weights that it changes: W <- W + s B A, and the whole model as one file of float32
+ * weights. Tensor by tensor, so that no more than one of them is in memory.
+ * Source: Hu et al. 2021, arXiv:2106.09685, section 4.1.
+ */
+import type { BaseModel, WeightShape } from "../model/base-model.ts";
+import { safetensorsHeader } from "../model/safetensors.ts";
+import { sizeOf } from "../tensor.ts";
+import type { LowRankProduct } from "./low-rank-product.ts";
+import { lowRankProducts, lowRankSettings } from "./low-rank-product.ts";
+import type { SavedAdapter } from "./saved-adapter.ts";
+import { trainedHeadOf } from "./saved-adapter.ts";
+
+export interface MergedModel {
+  /** config.json. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** model.safetensors. */
+  readonly fileBytes: number;
+  /** The file in order, in pieces of one tensor each, the header first. */
+  pieces(): Iterable<Uint8Array>;
+  /** Linear layers that are different from the base model's. */
+  readonly changed: number;
+}
+
+/**
+ * config: the base model's, parsed.
+ * Throws: ADAPTER_FORMAT for adapters that no weight can hold.
+ */
+export function mergedModel(adapter: SavedAdapter, model: BaseModel, config: unknown): MergedModel {
+  const settings = lowRankSettings(adapter, { what: "a merged model holds weights" });
+  const products = new Map(
+    lowRankProducts(adapter, model, settings).map((product) => [`${product.site.path}.weight`, product]),
+  );
+  const head = new Map(trainedHeadOf(adapter, model).map((slot) => [slot.name, slot]));
+  const weights = model.weights.filter((weight) => head.has(weight.name) || model.has(weight));
+  const header = safetensorsHeader(weights, { format: "pt" });
+  const valuesOf = (weight: WeightShape): Float32Array => {
+    const slot = head.get(weight.name);
+    if (slot) return adapter.values.slice(slot.offset, slot.offset + slot.length);
+    const values = model.values(weight);
+    const product = products.get(weight.name);
+    if (product) addProduct(values, product);
+    return values;
+  };
+  return {
+    config: mergedConfig(config as Readonly<Record<string, unknown>>, model, head.size > 0),
+    fileBytes: header.length + 4 * weights.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    changed: products.size,
+    *pieces() {
+      yield header;
+      for (const weight of weights) {
+        const { buffer, byteOffset, byteLength } = valuesOf(weight);
+        yield new Uint8Array(buffer, byteOffset, byteLength);
+      }
+    },
+  };
+}
+
+/** W <- W + s B A in place, sums in float64; W [outputs, inputs], or transposed where the layer stores it so. */
+function addProduct(W: Float32Array, { site, A, B, rank, scale }: LowRankProduct): void {
+  const { inputs, outputs } = site;
+  const [outStride, inStride] = site.stored === "inputs x outputs" ? [1, outputs] : [inputs, 1];
+  const row = new Float64Array(inputs);
+  for (let o = 0; o < outputs; o++) {
+    row.fill(0);
+    for (let j = 0; j < rank; j++) {
+      const b = scale * B[o * rank + j]!;
+      for (let i = 0; i < inputs; i++) row[i] = row[i]! + b * A[j * inputs + i]!;
+    }
+    for (let i = 0; i < inputs; i++) {
+      const at = o * outStride + i * inStride;
+      W[at] = W[at]! + row[i]!;
+    }
+  }
+}
+
+/** The weights are float32 now, and an encoder whose head was trained is a classifier. */
+function mergedConfig(
+  config: Readonly<Record<string, unknown>>,
+  { family }: BaseModel,
+  hasTrainedHead: boolean,
+): Readonly<Record<string, unknown>> {
+  const dtypes = ["dtype", "torch_dtype"].filter((key) => key in config);
+  const name = `${family[0]!.toUpperCase()}${family.slice(1)}ForSequenceClassification`;
+  return {
+    ...config,
+    ...Object.fromEntries(dtypes.map((key) => [key, "float32"])),
+    ...(hasTrainedHead ? { architectures: [name] } : {}),
+  };
+}
