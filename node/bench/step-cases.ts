@@ -9,6 +9,8 @@ export interface StepCase {
   /** Tokens of every example that are prompt; the loss is on the rest. */
   readonly promptTokens: number;
   readonly lowMemory: boolean;
+  /** Whether the activations below the lowest adapter are kept from step to step, as over several epochs. */
+  readonly keepActivations: boolean;
   /** The case of the PyTorch script that does the same work. */
   readonly torch: string;
 }
@@ -21,13 +23,27 @@ const loreft = (layers: "all" | readonly number[]): AdapterSettings => ({
   layers,
   positions: { first: 7, last: 7, tied: false },
 });
-const BATCH = { batchSize: 4, tokens: 128, lowMemory: false };
+const BATCH = { batchSize: 4, tokens: 128, lowMemory: false, keepActivations: false };
 
 export const STEP_CASES = {
   lora_all: { ...BATCH, adapter: LORA, promptTokens: 1, torch: "lora_all" },
   lora_response: { ...BATCH, adapter: LORA, promptTokens: 96, torch: "lora_response" },
   loreft_all: { ...BATCH, adapter: loreft("all"), promptTokens: 32, torch: "loreft_all" },
   loreft_upper: { ...BATCH, adapter: loreft(UPPER), promptTokens: 32, torch: "loreft_upper" },
+  upper_epochs: {
+    ...BATCH,
+    adapter: loreft(UPPER),
+    promptTokens: 32,
+    keepActivations: true,
+    torch: "loreft_upper",
+  },
+  upper_epochs_response: {
+    ...BATCH,
+    adapter: loreft(UPPER),
+    promptTokens: 96,
+    keepActivations: true,
+    torch: "loreft_upper_response",
+  },
   low_memory: { ...BATCH, adapter: LORA, promptTokens: 1, lowMemory: true, torch: "lora_all" },
 } as const satisfies Readonly<Record<string, StepCase>>;
 

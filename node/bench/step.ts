@@ -69,6 +69,8 @@ const document = {
     lora_response: ratio("lora_response", "tokensPerSecond"),
     loreft_all: ratio("loreft_all", "tokensPerSecond"),
     loreft_upper: ratio("loreft_upper", "tokensPerSecond"),
+    upper_epochs: ratio("upper_epochs", "tokensPerSecond"),
+    upper_epochs_response: ratio("upper_epochs_response", "tokensPerSecond"),
     memory: ratio("lora_all", "peakMb"),
     low_memory_speed: ratio("low_memory", "tokensPerSecond"),
     low_memory: ratio("low_memory", "peakMb"),

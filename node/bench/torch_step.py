@@ -1,7 +1,7 @@
 """The PyTorch side of `npm run bench:step -- --against torch`: the same work as node/bench/step-cases.ts.
 
 usage: python3 torch_step.py CASE [--steps N]
-CASE: lora_all | lora_response | loreft_all | loreft_upper
+CASE: lora_all | lora_response | loreft_all | loreft_upper | loreft_upper_response
 Prints one line of JSON: stepMs (median), tokensPerSecond, peakMb.
 Needs torch, transformers, peft: pip install torch==2.13.0 transformers peft
 """
@@ -15,7 +15,7 @@ steps = int(sys.argv[sys.argv.index("--steps") + 1]) if "--steps" in sys.argv el
 torch.set_num_threads(2)
 torch.manual_seed(0)
 batch, tokens = 4, 128
-prompt = {"lora_all": 1, "lora_response": 96, "loreft_all": 32, "loreft_upper": 32}[case]
+prompt = {"lora_all": 1, "lora_response": 96, "loreft_all": 32, "loreft_upper": 32, "loreft_upper_response": 96}[case]
 config = LlamaConfig(vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3, tie_word_embeddings=True, max_position_embeddings=2048)
 model = LlamaForCausalLM(config)
 if case.startswith("lora"):
@@ -26,7 +26,7 @@ if case.startswith("lora"):
 else:
     # h + R^T (W h + b - R h) at the first and last 7 prompt positions of the block outputs, one intervention each.
     model.requires_grad_(False)
-    layers = range(15, 30) if case == "loreft_upper" else range(30)
+    layers = range(15, 30) if case.startswith("loreft_upper") else range(30)
     trained = []
     for layer in layers:
         ends = []

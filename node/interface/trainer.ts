@@ -44,6 +44,11 @@ export interface TrainerOptions {
   readonly device?: Device;
   /** Compute activations again in the backward pass instead of keeping them: about a third slower, a third of the memory. */
   readonly lowMemory?: boolean;
+  /**
+   * Bytes of activations that are kept from one epoch to the next, where no part of the adapter is below them; 512 MiB
+   * when absent, 0 for none.
+   */
+  readonly activationBytesMax?: number;
   /** n, the local steps in all: where a linear or cosine learning rate ends. Those need it. */
   readonly totalSteps?: number;
   /** Batches have at most so many different lengths; 1: all have the longest example's. Default: BUCKETS_MAX. */

@@ -8,11 +8,14 @@ import { type Bucket, createBucketedBatches } from "../data/bucket.ts";
 import type { Runtime, SessionOptions } from "../interface/runtime.ts";
 import type { Example } from "../interface/trainer.ts";
 import { encodeModel } from "../onnx/codec.ts";
+import type { OnnxGraph } from "../onnx/value.ts";
+import type { Tensor } from "../tensor.ts";
 import { float32 } from "../tensor.ts";
 import { createBucketSessions } from "./bucket-sessions.ts";
 import { type Feeding, modelFeeds, weightFeeds } from "./feeds.ts";
+import { createActivationStore, createFrozenBlocks, type FrozenBlocks } from "./frozen-blocks.ts";
 import { proximalFeeds } from "./proximal.ts";
-import { type AdaptedModel, type TrainingStepOptions, trainingStepGraph } from "./training-step.ts";
+import { type AdaptedModel, cutTrainingStep, type TrainingStepOptions, trainingStepGraph } from "./training-step.ts";
 
 export interface StepGradientOptions {
   readonly runtime: Runtime;
@@ -27,6 +30,8 @@ export interface StepGradientOptions {
   readonly accumulate: number;
   /** l2 of the proximal term; 0 for none. */
   readonly proximal: number;
+  /** Kept activations of the frozen lower blocks, in bytes; 0 computes them in every step. */
+  readonly activationBytesMax: number;
   /** How the graphs are built, besides. */
   readonly graph?: Omit<TrainingStepOptions, "proximal">;
   readonly dropout: { readonly sites: readonly DropoutSite[]; readonly prng: Prng };
@@ -46,10 +51,18 @@ export interface StepGradient {
 export async function createStepGradient(options: StepGradientOptions): Promise<StepGradient> {
   const { runtime, adapted, sessionOptions, examples, buckets, feeding, seed, accumulate, proximal, dropout } = options;
   const batches = createBucketedBatches(examples, { buckets, seed });
+  const store = createActivationStore({ bytesMax: options.activationBytesMax });
+  const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
   const sessions = createBucketSessions((bucket) => {
     const { shape } = buckets[bucket]!;
     const how = { ...options.graph, proximal: proximal > 0 };
-    const graph = trainingStepGraph(adapted, { ...shape, examples: shape.batchSize }, how);
+    const whole = { ...shape, examples: shape.batchSize };
+    const cut = options.activationBytesMax > 0 ? cutTrainingStep(adapted, whole, how) : undefined;
+    if (cut) {
+      const blocks = createFrozenBlocks({ runtime, store }, { below: cut.below, sessionOptions });
+      lower.set(bucket, { blocks, above: cut.above });
+    }
+    const graph = cut?.above ?? trainingStepGraph(adapted, whole, how);
     return runtime.load(encodeModel(graph), sessionOptions);
   });
   await sessions.at(buckets.length - 1);
@@ -66,7 +79,11 @@ export async function createStepGradient(options: StepGradientOptions): Promise<
     const masks = dropoutFeeds(dropout.sites, batchSize * tokens, dropout.prng.fork(`step-${draw}`));
     const session = await sessions.at(bucket);
     const outputs = { loss: float32([], lossOut), gradient: float32([gradient.length], gradient) };
-    await session.run({ ...modelFeeds(batch, feeding), ...masks, ...feeds }, outputs);
+    const model = modelFeeds(batch, feeding);
+    const cut = lower.get(bucket);
+    const stream = cut ? await cut.blocks.feeds(batch, model) : {};
+    const given = { ...model, ...stream, ...masks, ...feeds };
+    await session.run(cut ? declaredOnly(cut.above, given) : given, outputs);
     return lossOut[0]!;
   };
 
@@ -89,6 +106,14 @@ export async function createStepGradient(options: StepGradientOptions): Promise<
       if (sum) out.set(sum);
       return loss;
     },
-    close: sessions.close,
+    close: async () => {
+      await Promise.all([sessions.close(), ...[...lower.values()].map(({ blocks }) => blocks.close())]);
+    },
   };
+}
+
+/** Of the given inputs those that a graph declares. */
+function declaredOnly(graph: OnnxGraph, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  const names = graph.inputs.flatMap(({ source }) => (source.kind === "input" ? [source.name] : []));
+  return Object.fromEntries(names.flatMap((name) => (feeds[name] ? [[name, feeds[name]]] : [])));
 }

@@ -12,6 +12,7 @@ import type { ModelFiles } from "../model/huggingface.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { headStart, textOf, trainedHead } from "./classification.ts";
 import { createEvaluator } from "./evaluator.ts";
+import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
 import { clipGradient, optimizerStep, zeroMoments } from "./optimizer.ts";
 import { learningRateAt } from "./schedule.ts";
 import { createStepGradient } from "./step-gradient.ts";
@@ -58,6 +59,7 @@ export async function createTrainer(
     seed: options.peerSeed,
     accumulate,
     proximal,
+    activationBytesMax: options.activationBytesMax ?? ACTIVATION_BYTES_MAX,
     graph: { lowMemory: options.lowMemory ?? false },
     dropout: {
       sites: method.dropout(settings, model.shape),

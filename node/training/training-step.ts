@@ -52,17 +52,52 @@ export interface TrainingStepOptions {
 export function trainingStepGraph(
   adapted: AdaptedModel,
   shape: BatchShape,
-  { proximal = false, lowMemory = false }: TrainingStepOptions = {},
+  options: TrainingStepOptions = {},
 ): OnnxGraph {
+  return rewrite(trainingStep(adapted, shape, options).graph, forSpeed).graph;
+}
+
+/**
+ * The same step in two graphs, cut behind the last block that no part of the adapter changes: what is below gives the
+ * same values for the same example every time, and need not be computed again. undefined where there is no such block.
+ * below: input_ids (and attention_mask) -> stream f32[B*T, D].  above: the inputs of the whole step with stream in place
+ * of what only the lower blocks read.
+ */
+export function cutTrainingStep(
+  adapted: AdaptedModel,
+  shape: BatchShape,
+  options: TrainingStepOptions = {},
+): { readonly below: OnnxGraph; readonly above: OnnxGraph } | undefined {
+  const { graph, frozenEnd } = trainingStep(adapted, shape, options);
+  if (!frozenEnd) return undefined;
+  const stream = inputValue("stream", frozenEnd.dtype, frozenEnd.shape);
+  const open = { ...graph, inputs: [...graph.inputs, stream] };
+  const above = rewrite(open, (node) => (node.outputs[0] === frozenEnd ? [stream] : undefined)).graph;
+  return {
+    below: onlyReadInputs({ inputs: graph.inputs, outputs: { stream: frozenEnd } }),
+    above: rewrite(onlyReadInputs(above), forSpeed).graph,
+  };
+}
+
+function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions) {
+  const { proximal = false, lowMemory = false } = options;
   const { inputs, adapter, losses, labelWeights, blockEnds } = forward(adapted, shape, { training: true, lowMemory });
   const loss = reduceSum(mul(losses, labelWeights), [0], false);
   const held = proximal ? proximalTerm(adapter) : undefined;
   const total = held ? add(loss, held.term) : loss;
-  const kept = lowMemory ? dependentOn(adapter, blockEnds) : [];
+  const changed = dependentOn(adapter, blockEnds);
+  const kept = lowMemory ? changed : [];
   const [flat, ...atBlocks] = gradient(total, [adapter, ...kept]);
   const checkpoints = kept.map((value, i) => ({ value, gradient: atBlocks[i]! }));
   const outputs = { loss, gradient: withCheckpoints(total, flat!, checkpoints) };
-  return rewrite({ inputs: [...inputs, ...(held?.inputs ?? [])], outputs }, forSpeed).graph;
+  const frozenEnd = blockEnds.findLast((end) => !changed.includes(end));
+  return { graph: { inputs: [...inputs, ...(held?.inputs ?? [])], outputs }, frozenEnd };
+}
+
+/** Without the inputs that nothing reads. */
+function onlyReadInputs(graph: OnnxGraph): OnnxGraph {
+  const read = new Set(nodesInOrder(Object.values(graph.outputs)).flatMap((node) => node.inputs));
+  return { ...graph, inputs: graph.inputs.filter((input) => read.has(input)) };
 }
 
 /** Of the given values those that are computed from `root`. */
