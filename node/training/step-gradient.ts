@@ -30,8 +30,8 @@ export interface StepGradientOptions {
   readonly accumulate: number;
   /** l2 of the proximal term; 0 for none. */
   readonly proximal: number;
-  /** Kept activations of the frozen lower blocks, in bytes; 0 computes them in every step. */
-  readonly activationBytesMax: number;
+  /** Kept activations of the frozen lower blocks, in bytes; they are computed in every step where it is 0 or absent. */
+  readonly activationBytesMax?: number;
   /** How the graphs are built, besides. */
   readonly graph?: Omit<TrainingStepOptions, "proximal">;
   readonly dropout: { readonly sites: readonly DropoutSite[]; readonly prng: Prng };
@@ -51,13 +51,14 @@ export interface StepGradient {
 export async function createStepGradient(options: StepGradientOptions): Promise<StepGradient> {
   const { runtime, adapted, sessionOptions, examples, buckets, feeding, seed, accumulate, proximal, dropout } = options;
   const batches = createBucketedBatches(examples, { buckets, seed });
-  const store = createActivationStore({ bytesMax: options.activationBytesMax });
+  const { activationBytesMax = 0 } = options;
+  const store = createActivationStore({ bytesMax: activationBytesMax });
   const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
   const sessions = createBucketSessions((bucket) => {
     const { shape } = buckets[bucket]!;
     const how = { ...options.graph, proximal: proximal > 0 };
     const whole = { ...shape, examples: shape.batchSize };
-    const cut = options.activationBytesMax > 0 ? cutTrainingStep(adapted, whole, how) : undefined;
+    const cut = activationBytesMax > 0 ? cutTrainingStep(adapted, whole, how) : undefined;
     if (cut) {
       const blocks = createFrozenBlocks({ runtime, store }, { below: cut.below, sessionOptions });
       lower.set(bucket, { blocks, above: cut.above });
