@@ -1,5 +1,5 @@
 /** Every command and flag of `weft`: the parser, `--help` and docs/CLI.md are all made from this table. */
-import { DEVICES } from "../node/interface/runtime.ts";
+import { DEVICES, PROVIDERS } from "../node/interface/runtime.ts";
 import { LOG_LEVELS } from "../node/system/log.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
 import { NETWORK_OPTIONS } from "./network-options.ts";
@@ -174,5 +174,28 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [DATA_DIR, JSON_OUTPUT],
     example: "weft status --data-dir alice",
     load: () => import("./commands/status.ts"),
+  },
+  {
+    name: ["doctor"],
+    text: "Say whether this machine, the peer's files and the model are fit, and try a training step on every device.",
+    options: [
+      DATA_DIR,
+      {
+        flags: "--network <file>",
+        text: "the manifest that the model is checked against",
+        otherwise: "network.json in the data directory, where there is one",
+      },
+      MODEL,
+      {
+        flags: "--device <name>",
+        text: `try this device only: ${PROVIDERS.join(", ")}; may be repeated`,
+        parse: choice(PROVIDERS),
+        repeatable: true,
+        otherwise: "all of them",
+      },
+      JSON_OUTPUT,
+    ],
+    example: "weft doctor --network network.json --model models/smollm2-135m",
+    load: () => import("./commands/doctor.ts"),
   },
 ];

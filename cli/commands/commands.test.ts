@@ -166,3 +166,19 @@ describe("weft status", () => {
     expect(err).toContain(answer);
   });
 });
+
+describe("weft doctor", () => {
+  it("tells in a table how the processor does, and as JSON, and refuses a device that there is not", async () => {
+    await weft("init");
+    const text = await weft("doctor", "--device", "cpu");
+    expect(text.code).toBe(0);
+    expect(text.out).toMatch(
+      /^machine {6}ok {7}Node\.js .*\ndata folder {2}ok .*\nkey {10}ok .*\ndisk {9}\w+ .*\nmodel /,
+    );
+    expect(text.out).toMatch(/\ncpu {5}ok( +\d+\.\d m?s){3}\n\n--device auto is cpu here\. All is well\.\n$/);
+    const json = JSON.parse((await weft("doctor", "--device", "cpu", "--json")).out);
+    expect(json).toMatchObject({ healthy: true, auto: "cpu", devices: [{ device: "cpu", state: "ok" }] });
+    const wrong = await weft("doctor", "--device", "gpu");
+    expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining("expected cpu, webgpu, cuda, coreml, dml") });
+  });
+});

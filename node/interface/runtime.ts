@@ -1,8 +1,12 @@
 /** What weft needs of an inference runtime: load an ONNX model, run it. Implemented by `node/system/onnxruntime`. */
 import type { Tensor } from "../tensor.ts";
 
-/** What a runtime may compute on; `auto` is the fastest that is safe to take unasked. */
-export const DEVICES = ["auto", "cpu", "webgpu", "cuda", "coreml", "dml"] as const;
+/** What computes; the runtime calls them execution providers. */
+export const PROVIDERS = ["cpu", "webgpu", "cuda", "coreml", "dml"] as const;
+export type Provider = (typeof PROVIDERS)[number];
+
+/** What may be asked for; `auto` is the fastest that is safe to take unasked. */
+export const DEVICES = ["auto", ...PROVIDERS] as const;
 export type Device = (typeof DEVICES)[number];
 
 /** A file of weights that an ONNX model refers to as external data. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { chooseDevice, type Provider, whyUnavailable } from "./device.ts";
+import type { Provider } from "../interface/runtime.ts";
+import { chooseDevice, whyUnavailable } from "./device.ts";
 
 /** A machine on which only the named providers run. */
 const machine =

@@ -3,10 +3,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { NodeError } from "../errors.ts";
-import type { Device } from "../interface/runtime.ts";
-
-/** A device by its own name; the runtime calls them execution providers. */
-export type Provider = Exclude<Device, "auto">;
+import type { Device, Provider } from "../interface/runtime.ts";
 
 /**
  * The provider to use. `auto` is CUDA where it runs, else the processor: the other providers have to be asked for,

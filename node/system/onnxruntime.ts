@@ -1,12 +1,12 @@
 /** The inference runtime: onnxruntime-node behind `node/interface/runtime`. */
 import * as ort from "onnxruntime-node";
 import { NodeError } from "../errors.ts";
-import type { Device, ExternalData, Runtime, Session, SessionOptions } from "../interface/runtime.ts";
+import type { Device, ExternalData, Provider, Runtime, Session, SessionOptions } from "../interface/runtime.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import { inputValue } from "../onnx/graph.ts";
 import { neg } from "../onnx/operators.ts";
 import type { Dtype, Tensor } from "../tensor.ts";
-import { chooseDevice, type Provider, unavailable, whyUnavailable } from "./device.ts";
+import { chooseDevice, unavailable, whyUnavailable } from "./device.ts";
 
 export interface OnnxRuntimeOptions {
   /** Default: cpu, on which equal seeds give equal bits. */
@@ -34,9 +34,14 @@ export function createOnnxRuntime({ device = "cpu", onRun }: OnnxRuntimeOptions 
   };
 }
 
+/** Why a device cannot be used, as far as is known without trying it; undefined when nothing is. */
+export function whyMissing(provider: Provider): string | undefined {
+  return whyUnavailable(provider, { backends: ort.listSupportedBackends().map(({ name }) => name) });
+}
+
 /** Why a device cannot run the smallest of models, in words; undefined when it can. */
 export async function probe(provider: Provider): Promise<string | undefined> {
-  const missing = whyUnavailable(provider, { backends: ort.listSupportedBackends().map(({ name }) => name) });
+  const missing = whyMissing(provider);
   if (missing !== undefined) return missing;
   const x = inputValue("x", "float32", [2]);
   try {

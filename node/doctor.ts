@@ -1,0 +1,122 @@
+/** Whether this machine, a peer's files and its model are fit for training: what is looked at, and what came of it. */
+import type { NetworkManifest } from "../protocol/network-manifest.ts";
+import { dataDirectoryLayout } from "./config.ts";
+import { verifyModel } from "./create-network.ts";
+import { NodeError } from "./errors.ts";
+import { PROVIDERS, type Provider } from "./interface/runtime.ts";
+import { TRIAL_TIMEOUT_MS, type TrialResult, tryDevice } from "./system/device-trial.ts";
+import { embeddedModelDirectory } from "./system/embedded-model.ts";
+import { type Finding, folderFinding, keyFinding, machineFinding, spaceFinding } from "./system/health.ts";
+import { readModelFiles } from "./system/model-files.ts";
+import { whyMissing } from "./system/onnxruntime.ts";
+import { DIFFERENCE_MAX, TRIAL_KINDS, type TrialKind, trialDifference } from "./training/trial-step.ts";
+
+export type { Finding } from "./system/health.ts";
+
+export interface DeviceFinding {
+  readonly device: Provider;
+  /** `unavailable`: it cannot be used here; `failed`: it is there, but a step fails or differs from the processor's. */
+  readonly state: "ok" | "unavailable" | "failed";
+  /** Why it is not ok, in words. */
+  readonly reason?: string;
+  readonly steps?: Readonly<Record<TrialKind, DeviceStep>>;
+}
+
+export interface DeviceStep {
+  readonly seconds: number;
+  readonly startSeconds: number;
+  /** Largest difference from the processor's loss and gradient, of the largest value. */
+  readonly difference: number;
+}
+
+export interface DoctorReport {
+  readonly findings: readonly Finding[];
+  readonly devices: readonly DeviceFinding[];
+  /** What `--device auto` takes here. */
+  readonly auto: Provider;
+  /** No finding is a problem and no device that is there fails. */
+  readonly healthy: boolean;
+}
+
+export interface DoctorOptions {
+  readonly dataDirectory: string;
+  readonly modelDirectory: string;
+  /** Checked against the model; nothing is checked without one. */
+  readonly manifest?: NetworkManifest;
+  /** The devices to try; all that there are when absent. */
+  readonly devices?: readonly Provider[];
+  readonly timeoutMs?: number;
+  readonly signal: AbortSignal;
+  /** Told what is looked at next. */
+  readonly onProgress?: (text: string) => void;
+}
+
+/** Never throws for what it finds; rejects with the signal's reason when aborted. */
+export async function examine(options: DoctorOptions): Promise<DoctorReport> {
+  const { dataDirectory, devices = PROVIDERS } = options;
+  const layout = dataDirectoryLayout(dataDirectory);
+  const findings = [
+    machineFinding(),
+    await folderFinding(layout.folder),
+    await keyFinding(layout.key),
+    await spaceFinding(layout.folder),
+    modelFinding(options),
+  ];
+  const found = await tryDevices(devices, options);
+  const isOk = (wanted: Provider): boolean => found.some(({ device, state }) => device === wanted && state === "ok");
+  const healthy = findings.every(({ state }) => state !== "problem") && found.every(({ state }) => state !== "failed");
+  return { findings, devices: found, auto: isOk("cuda") ? "cuda" : "cpu", healthy };
+}
+
+async function tryDevices(devices: readonly Provider[], options: DoctorOptions): Promise<readonly DeviceFinding[]> {
+  const { timeoutMs = TRIAL_TIMEOUT_MS, signal, onProgress } = options;
+  const modelDirectory = embeddedModelDirectory();
+  onProgress?.("one training step on cpu");
+  const expected = await tryDevice("cpu", { modelDirectory, timeoutMs, signal });
+  const found: DeviceFinding[] = [];
+  for (const device of devices) {
+    const missing = whyMissing(device);
+    if (missing !== undefined) {
+      found.push({ device, state: "unavailable", reason: missing });
+    } else if (device === "cpu") {
+      found.push(judge(device, expected, expected));
+    } else {
+      onProgress?.(`one training step on ${device}`);
+      found.push(judge(device, await tryDevice(device, { modelDirectory, timeoutMs, signal }), expected));
+    }
+  }
+  return found;
+}
+
+/** What the result of a trial says of a device. */
+export function judge(device: Provider, result: TrialResult, expected: TrialResult): DeviceFinding {
+  if (!result.ok) {
+    const state = result.code === "DEVICE_UNAVAILABLE" ? "unavailable" : "failed";
+    return { device, state, reason: result.reason };
+  }
+  if (!expected.ok) return { device, state: "failed", reason: "there is no result of the processor to compare with" };
+  const stepOf = (kind: TrialKind): DeviceStep => {
+    const { seconds, startSeconds } = result.steps[kind];
+    return { seconds, startSeconds, difference: trialDifference(result.steps[kind], expected.steps[kind]) };
+  };
+  const steps = { loreft: stepOf("loreft"), lora: stepOf("lora") };
+  const wrong = TRIAL_KINDS.find((kind) => !(steps[kind].difference <= DIFFERENCE_MAX));
+  if (wrong === undefined) return { device, state: "ok", steps };
+  const reason = `its ${wrong} step differs from the processor's by ${steps[wrong].difference.toPrecision(2)}, more than ${DIFFERENCE_MAX}`;
+  return { device, state: "failed", reason, steps };
+}
+
+function modelFinding({ manifest, modelDirectory }: DoctorOptions): Finding {
+  const name = "model";
+  try {
+    const files = readModelFiles(modelDirectory);
+    if (manifest === undefined) {
+      return { name, state: "ok", text: `${modelDirectory}; give --network to check it against a network` };
+    }
+    verifyModel(manifest, files);
+    return { name, state: "ok", text: `${modelDirectory} is that of network ${manifest.name}` };
+  } catch (error) {
+    if (!(error instanceof NodeError)) throw error;
+    return { name, state: "problem", text: error.message };
+  }
+}

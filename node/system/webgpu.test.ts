@@ -1,0 +1,62 @@
+/**
+ * Training on WebGPU, in software where there is no graphics processor: SwiftShader, which Debian's chromium brings
+ * (apt-get install chromium libvulkan1). What cannot run here is skipped with the reason.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { trialDifference } from "../training/trial-step.ts";
+import { tryDevice } from "./device-trial.ts";
+import { embeddedModelDirectory } from "./embedded-model.ts";
+import { whyMissing } from "./onnxruntime.ts";
+
+const ICD = "vk_swiftshader_icd.json";
+const MODELS = {
+  "the golden llama": join(import.meta.dirname, "../../../shared/assets/golden/llama"),
+  "the embedded model": embeddedModelDirectory(),
+};
+
+/** The file that names SwiftShader to the Vulkan loader. */
+function swiftShader(): string | undefined {
+  const usual = ["/usr/lib/chromium", "/usr/lib/chromium-browser", "/opt/google/chrome"].map((at) => join(at, ICD));
+  try {
+    const files = execFileSync("dpkg", ["-L", "chromium"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    usual.unshift(...files.split("\n").filter((file) => file.endsWith(ICD)));
+  } catch (error) {
+    // No Debian, or no such package: the usual places remain.
+    if (!(error instanceof Error)) throw error;
+  }
+  return usual.find((file) => existsSync(file));
+}
+
+describe("WebGPU", () => {
+  it.for(Object.entries(MODELS))(
+    "takes a LoReFT and a LoRA step of %s as the processor does, to 1e-3",
+    { timeout: 300_000 },
+    async ([, modelDirectory], context) => {
+      const icd = swiftShader();
+      const skip = (why: string): void => {
+        process.stdout.write(`WebGPU is not tested: ${why}\n`);
+        context.skip(why);
+      };
+      const missing =
+        whyMissing("webgpu") ?? (existsSync(modelDirectory) ? undefined : `there is no ${modelDirectory}`);
+      if (missing !== undefined) return skip(missing);
+      const environment = { XDG_RUNTIME_DIR: tmpdir(), ...(icd && { VK_ICD_FILENAMES: icd }) };
+      const options = { modelDirectory, timeoutMs: 240_000, signal: new AbortController().signal, environment };
+      const expected = await tryDevice("cpu", options);
+      const found = await tryDevice("webgpu", options);
+      if (!found.ok && found.code === "DEVICE_UNAVAILABLE") return skip(found.reason);
+      expect(expected, "cpu").toMatchObject({ ok: true });
+      expect(found, "webgpu").toMatchObject({ ok: true });
+      if (!expected.ok || !found.ok) return;
+      for (const kind of ["loreft", "lora"] as const) {
+        expect(trialDifference(found.steps[kind], expected.steps[kind]), kind).toBeLessThan(1e-3);
+        // Twice the same bits would be a coincidence: it did run elsewhere.
+        expect(found.steps[kind].gradient, kind).not.toEqual(expected.steps[kind].gradient);
+      }
+    },
+  );
+});
