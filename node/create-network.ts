@@ -46,8 +46,8 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
 }
 
 /**
- * Whether a local model is the one that a network was made for.
- * Throws: NodeError MODEL_MISMATCH naming the first part that differs and both digests.
+ * Whether a local model is the one that a network was made for, and the manifest's tensors are those of its adapter.
+ * Throws: NodeError MODEL_MISMATCH naming the first part that differs and both digests; MANIFEST_INVALID.
  */
 export function verifyModel(manifest: NetworkManifest, files: ModelFiles): void {
   const digest = modelDigest(files);
@@ -63,6 +63,22 @@ export function verifyModel(manifest: NetworkManifest, files: ModelFiles): void 
       `${files.directory} is not the model of network ${manifest.name}: ${parts[part]} has digest ${digest[part].slice(0, 16)}…, ` +
         `the manifest's model.digest.${part} is ${manifest.model.digest[part].slice(0, 16)}…; give the directory of the right model`,
       { part, local: digest[part], network: manifest.model.digest[part] },
+    );
+  }
+  verifyTensors(manifest, files);
+}
+
+function verifyTensors(manifest: NetworkManifest, files: ModelFiles): void {
+  const expected = adapterMethod(manifest.adapter).sent(manifest.adapter, loadBaseModel(files).shape);
+  const text = ({ name, shape }: { readonly name: string; readonly shape: readonly number[] }) => `${name} [${shape}]`;
+  const length = Math.max(expected.length, manifest.tensors.length);
+  for (let i = 0; i < length; i++) {
+    const [wanted, listed] = [expected[i], manifest.tensors[i]].map((tensor) => (tensor ? text(tensor) : "nothing"));
+    if (wanted === listed) continue;
+    throw new NodeError(
+      "MANIFEST_INVALID",
+      `network ${manifest.name}: its adapter has ${wanted} where the manifest's tensors[${i}] is ${listed}; ask whoever made it for a manifest written by weft network create`,
+      { index: i },
     );
   }
 }

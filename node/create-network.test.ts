@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import type { AdapterSettings } from "../protocol/adapter-spec.ts";
+import { parameterCount } from "../protocol/adapter-spec.ts";
+import { networkId } from "../protocol/network-manifest.ts";
+import { createNetwork, verifyModel } from "./create-network.ts";
+import { embeddedModelDirectory } from "./system/embedded-model.ts";
+import { readModelFiles } from "./system/model-files.ts";
+
+const modelDirectory = embeddedModelDirectory();
+const files = readModelFiles(modelDirectory);
+const adapter: AdapterSettings = {
+  kind: "loreft",
+  rank: 4,
+  layers: "all",
+  positions: { first: 4, last: 6, tied: false },
+};
+const create = (changes: object = {}) => createNetwork({ name: "test", modelDirectory, adapter, seed: 1, ...changes });
+
+describe("a new network", () => {
+  it("has the tensors of its adapter, the digests of its model, and one id however often it is made", () => {
+    const manifest = create();
+    // 4 layers, 2 interventions each, R and W of 4 x 128 and b of 4.
+    expect(parameterCount(manifest.tensors)).toBe(4 * 2 * (2 * 4 * 128 + 4));
+    expect(manifest.model.family).toBe("llama");
+    expect(networkId(create())).toBe(networkId(manifest));
+    expect(networkId(create({ seed: 2 }))).not.toBe(networkId(manifest));
+  });
+
+  it("never asks for longer examples than the model has positions for", () => {
+    expect(create({ training: { maxTokens: 100_000 } }).training.maxTokens).toBe(256);
+  });
+
+  it("is refused for an adapter that does not fit the model, and for settings out of bounds", () => {
+    expect(() => create({ adapter: { ...adapter, layers: [9] } })).toThrow(/layers 0 to 3/);
+    expect(() => create({ training: { learningRate: -1 } })).toThrow(/training.learningRate must be/);
+  });
+});
+
+describe("a local model against a manifest", () => {
+  const manifest = create();
+
+  it("is the right one", () => {
+    expect(() => verifyModel(manifest, files)).not.toThrow();
+  });
+
+  it.each(["config", "tokenizer", "weights"] as const)("is refused when its %s differs, with both digests", (part) => {
+    const other = {
+      ...manifest,
+      model: { ...manifest.model, digest: { ...manifest.model.digest, [part]: "0".repeat(64) } },
+    };
+    const digest = manifest.model.digest[part].slice(0, 16);
+    expect(() => verifyModel(other, files)).toThrow(
+      expect.objectContaining({ code: "MODEL_MISMATCH", message: expect.stringContaining(digest) }),
+    );
+  });
+
+  it.each([
+    ["misses one", manifest.tensors.slice(1)],
+    ["has one too many", [...manifest.tensors, { name: "more", shape: [1] }]],
+    ["has another shape", manifest.tensors.map((t, i) => (i === 0 ? { ...t, shape: [8, 64] } : t))],
+  ])("is refused when the list of tensors %s", (_, tensors) => {
+    expect(() => verifyModel({ ...manifest, tensors }, files)).toThrow(
+      expect.objectContaining({ code: "MANIFEST_INVALID" }),
+    );
+  });
+});
