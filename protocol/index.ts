@@ -1,5 +1,6 @@
 /** What two peers must agree on, byte for byte. README.md is the specification. */
 export * from "./adapter-spec.ts";
+export * from "./addresses.ts";
 export * from "./announcement.ts";
 export * from "./blob.ts";
 export * from "./closest-name.ts";

@@ -1,12 +1,14 @@
 /** Every limit is filled once, and passed by one. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { decodeAddresses, encodeAddresses } from "./addresses.ts";
 import { type AnnouncementFields, signAnnouncement } from "./announcement.ts";
 import { decodeBlobHeader, decodeBlobRequest, encodeBlobHeader, encodeBlobRequest } from "./blob.ts";
 import { decodeHello, decodeReply, encodeHello } from "./handshake.ts";
 import { decodeHeads, encodeHeads } from "./heads.ts";
 import { LIMIT_NOTES, LIMITS, type LimitName } from "./limits.ts";
 import { canonicalManifestBytes, manifestFromBytes, type NetworkManifest, parseManifest } from "./network-manifest.ts";
+import { peerIdFromPublicKey } from "./peer-id.ts";
 import { encodeValues, signUpdate, type UpdateFields } from "./update.ts";
 import {
   ALICE,
@@ -92,6 +94,29 @@ describe("announcements and heads", () => {
     expect(() => decodeHeads(many)).toThrow(code("TOO_LARGE"));
     const long = Uint8Array.of(0x0a, 0x81, 0x02, ...new Uint8Array(LIMITS.announcementBytesMax + 1));
     expect(() => decodeHeads(long)).toThrow(code("TOO_LARGE"));
+  });
+});
+
+describe("addresses", () => {
+  const base = `/p2p/${ALICE.peer}`;
+  const address = (i: number, length: number = LIMITS.addressBytesMax) =>
+    `/dns4/${String(i).padEnd(length - base.length - 6, ".")}${base}`;
+
+  fills(["addressesCountMax", "addressBytesMax", "addressesBytesMax", "addressesPerPeerMax"], () => {
+    const peers = list(LIMITS.addressesCountMax, (i) => peerIdFromPublicKey(new Uint8Array(32).fill(i)));
+    const full = peers.map((peer, i) => address(i).replace(ALICE.peer, peer));
+    const bytes = encodeAddresses(full);
+    expect(bytes.length).toBe(LIMITS.addressesBytesMax);
+    expect(decodeAddresses(bytes)).toEqual(full);
+    expect(() => encodeAddresses([...full, address(1)])).toThrow(code("TOO_LARGE"));
+    expect(() => encodeAddresses([address(1, LIMITS.addressBytesMax + 1)])).toThrow(code("FIELD_INVALID"));
+    expect(() => decodeAddresses(Buffer.concat([bytes, Uint8Array.of(0x0a, 0)]))).toThrow(code("TOO_LARGE"));
+    const many = new Uint8Array(2 * (LIMITS.addressesCountMax + 1)).map((_, i) => (i % 2 === 0 ? 0x0a : 0));
+    expect(() => decodeAddresses(many)).toThrow(code("TOO_LARGE"));
+    const ofOne = list(LIMITS.addressesPerPeerMax + 1, (i) => address(i, 90));
+    expect(decodeAddresses(encodeAddresses(ofOne))).toEqual(ofOne.slice(0, LIMITS.addressesPerPeerMax));
+    const long = new TextEncoder().encode(address(1, LIMITS.addressBytesMax + 1));
+    expect(decodeAddresses(Uint8Array.of(0x0a, 0x81, 0x02, ...long))).toEqual([]);
   });
 });
 

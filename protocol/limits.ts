@@ -8,6 +8,8 @@ const MIB = 1024 * KIB;
 const parameterCountMax = 16 * MIB;
 const announcementBytesMax = 256;
 const headsCountMax = 1024;
+const addressesCountMax = 128;
+const addressBytesMax = 256;
 const manifestBytesMax = 2 * MIB;
 
 export const LIMITS = {
@@ -21,6 +23,14 @@ export const LIMITS = {
   headsCountMax,
   /** One Heads message: the most announcements, each at its longest with 3 bytes of tag and length. */
   headsBytesMax: headsCountMax * (announcementBytesMax + 3),
+  /** Addresses in one Addresses message. */
+  addressesCountMax,
+  /** Addresses of one peer in one Addresses message. */
+  addressesPerPeerMax: 4,
+  /** One address. */
+  addressBytesMax,
+  /** One Addresses message: the most addresses, each at its longest with 3 bytes of tag and length. */
+  addressesBytesMax: addressesCountMax * (addressBytesMax + 3),
   /** The text of a manifest, or its canonical bytes. */
   manifestBytesMax,
   /** One HandshakeHello or HandshakeReply: a manifest and small fields. */
@@ -68,6 +78,10 @@ export const LIMIT_NOTES: Readonly<Record<LimitName, { readonly unit: string; re
     reason: "one for each author; peers know the newest of at most 1024 authors",
   },
   headsBytesMax: { unit: "bytes", reason: "headsCountMax announcements of announcementBytesMax with their framing" },
+  addressesCountMax: { unit: "addresses", reason: "two for each of 64 neighbours" },
+  addressesPerPeerMax: { unit: "addresses", reason: "IPv4 and IPv6, inside and outside of a local network" },
+  addressBytesMax: { unit: "bytes", reason: "the longest host name has 253 characters; those in use are far shorter" },
+  addressesBytesMax: { unit: "bytes", reason: "addressesCountMax addresses of addressBytesMax with their framing" },
   manifestBytesMax: {
     unit: "bytes",
     reason: "a manifest with every list and name at its longest has less than 1.5 MiB",

@@ -10,6 +10,8 @@ export const HANDSHAKE_PROTOCOL = "/weft/handshake/1";
 export const HEADS_PROTOCOL = "/weft/heads/1";
 /** Bytes by content id. */
 export const BLOB_PROTOCOL = "/weft/blob/1";
+/** Where neighbours can be dialled. */
+export const ADDRESSES_PROTOCOL = "/weft/addresses/1";
 
 /** The gossip topic of a network's announcements. */
 export function announcementTopic(network: NetworkId): string {

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file protocol/wire.proto.
  */
 export const file_protocol_wire: GenFile = /*@__PURE__*/
-  fileDesc("ChNwcm90b2NvbC93aXJlLnByb3RvEgl3ZWZ0LndpcmUioQEKClVwZGF0ZUJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRIQCghwcmV2aW91cxgEIAEoDBITCgtsb2NhbF9zdGVwcxgFIAEoDRIUCgxzYW1wbGVfY291bnQYBiABKA0SEAoIZW5jb2RpbmcYByABKA0SDwoHcGF5bG9hZBgIIAEoDCJxChBBbm5vdW5jZW1lbnRCb2R5EhIKCm5ldHdvcmtfaWQYASABKAwSDQoFcm91bmQYAiABKA0SEAoIc2VxdWVuY2UYAyABKA0SEgoKY29udGVudF9pZBgEIAEoDBIUCgxieXRlc19sZW5ndGgYBSABKA0iSQoIRW52ZWxvcGUSDAoEa2luZBgBIAEoDRIOCgZhdXRob3IYAiABKAwSDAoEYm9keRgDIAEoDBIRCglzaWduYXR1cmUYBCABKAwiUAoOSGFuZHNoYWtlSGVsbG8SEgoKbmV0d29ya19pZBgBIAEoDBIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhAKCG1hbmlmZXN0GAMgASgMIl4KDkhhbmRzaGFrZVJlcGx5EgwKBGNvZGUYASABKA0SGAoQcHJvdG9jb2xfdmVyc2lvbhgCIAEoDRISCgpuZXR3b3JrX2lkGAMgASgMEhAKCG1hbmlmZXN0GAQgASgMIh4KBUhlYWRzEhUKDWFubm91bmNlbWVudHMYASADKAwiIQoLQmxvYlJlcXVlc3QSEgoKY29udGVudF9pZBgBIAEoDCIrCglCbG9iUmVwbHkSDgoGc3RhdHVzGAEgASgNEg4KBmxlbmd0aBgCIAEoDWIGcHJvdG8z");
+  fileDesc("ChNwcm90b2NvbC93aXJlLnByb3RvEgl3ZWZ0LndpcmUioQEKClVwZGF0ZUJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRIQCghwcmV2aW91cxgEIAEoDBITCgtsb2NhbF9zdGVwcxgFIAEoDRIUCgxzYW1wbGVfY291bnQYBiABKA0SEAoIZW5jb2RpbmcYByABKA0SDwoHcGF5bG9hZBgIIAEoDCJxChBBbm5vdW5jZW1lbnRCb2R5EhIKCm5ldHdvcmtfaWQYASABKAwSDQoFcm91bmQYAiABKA0SEAoIc2VxdWVuY2UYAyABKA0SEgoKY29udGVudF9pZBgEIAEoDBIUCgxieXRlc19sZW5ndGgYBSABKA0iSQoIRW52ZWxvcGUSDAoEa2luZBgBIAEoDRIOCgZhdXRob3IYAiABKAwSDAoEYm9keRgDIAEoDBIRCglzaWduYXR1cmUYBCABKAwiUAoOSGFuZHNoYWtlSGVsbG8SEgoKbmV0d29ya19pZBgBIAEoDBIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhAKCG1hbmlmZXN0GAMgASgMIl4KDkhhbmRzaGFrZVJlcGx5EgwKBGNvZGUYASABKA0SGAoQcHJvdG9jb2xfdmVyc2lvbhgCIAEoDRISCgpuZXR3b3JrX2lkGAMgASgMEhAKCG1hbmlmZXN0GAQgASgMIh4KBUhlYWRzEhUKDWFubm91bmNlbWVudHMYASADKAwiHAoJQWRkcmVzc2VzEg8KB2FkZHJlc3MYASADKAkiIQoLQmxvYlJlcXVlc3QSEgoKY29udGVudF9pZBgBIAEoDCIrCglCbG9iUmVwbHkSDgoGc3RhdHVzGAEgASgNEg4KBmxlbmd0aBgCIAEoDWIGcHJvdG8z");
 
 /**
  * What an author says of one round's delta; travels as the body of an Envelope of kind 1.
@@ -257,6 +257,27 @@ export const HeadsSchema: GenMessage<Heads> = /*@__PURE__*/
   messageDesc(file_protocol_wire, 5);
 
 /**
+ * Where the sender and its neighbours can be dialled.
+ *
+ * @generated from message weft.wire.Addresses
+ */
+export type Addresses = Message<"weft.wire.Addresses"> & {
+  /**
+   * multiaddrs that end in /p2p/ and a peer id
+   *
+   * @generated from field: repeated string address = 1;
+   */
+  address: string[];
+};
+
+/**
+ * Describes the message weft.wire.Addresses.
+ * Use `create(AddressesSchema)` to create a new message.
+ */
+export const AddressesSchema: GenMessage<Addresses> = /*@__PURE__*/
+  messageDesc(file_protocol_wire, 6);
+
+/**
  * @generated from message weft.wire.BlobRequest
  */
 export type BlobRequest = Message<"weft.wire.BlobRequest"> & {
@@ -273,7 +294,7 @@ export type BlobRequest = Message<"weft.wire.BlobRequest"> & {
  * Use `create(BlobRequestSchema)` to create a new message.
  */
 export const BlobRequestSchema: GenMessage<BlobRequest> = /*@__PURE__*/
-  messageDesc(file_protocol_wire, 6);
+  messageDesc(file_protocol_wire, 7);
 
 /**
  * Goes before the bytes themselves.
@@ -301,5 +322,5 @@ export type BlobReply = Message<"weft.wire.BlobReply"> & {
  * Use `create(BlobReplySchema)` to create a new message.
  */
 export const BlobReplySchema: GenMessage<BlobReply> = /*@__PURE__*/
-  messageDesc(file_protocol_wire, 7);
+  messageDesc(file_protocol_wire, 8);
 

@@ -3,11 +3,13 @@
  * `node protocol/vectors/generate.ts updates > protocol/vectors/updates.json`.
  * Vectors that were published never change; a new version of the wire adds new ones.
  */
+import { addressesVectors } from "./addresses-vectors.ts";
 import { decodedVectors, handshakeVectors, manifestVectors, peerVectors } from "./decoded-vectors.ts";
 import { announcementVectors, updateVectors } from "./judged-vectors.ts";
 
 /** The files of this folder, by name without `.json`. */
 export const VECTOR_FILES: Readonly<Record<string, () => readonly unknown[]>> = {
+  addresses: addressesVectors,
   announcements: announcementVectors,
   decoded: decodedVectors,
   handshakes: handshakeVectors,

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import { describe, expect, test } from "vitest";
+import { decodeAddresses } from "../addresses.ts";
 import { readAnnouncement } from "../announcement.ts";
 import { decodeBlobHeader, decodeBlobRequest } from "../blob.ts";
 import { createSigner } from "../envelope.ts";
@@ -14,6 +15,7 @@ import { canonicalManifestBytes, networkId, parseManifest } from "../network-man
 import { parsePeerId } from "../peer-id.ts";
 import { announcementTopic } from "../topic.ts";
 import { judgeAnnouncement, judgeUpdate, VERDICTS } from "../verdict.ts";
+import type { AddressesVector } from "./addresses-vectors.ts";
 import type { DecodedVector, HandshakeVector, ManifestVector, PeerVector } from "./decoded-vectors.ts";
 import { EXAMPLE_CONTEXT, EXAMPLE_MANIFEST, STRANGER } from "./example-network.ts";
 import { VECTOR_FILES, vectorFile } from "./generate.ts";
@@ -92,6 +94,14 @@ test.each(vectors<DecodedVector>("decoded"))("$message: $name", ({ message, byte
     result = { code: (error as ProtocolError).code };
   }
   expect(result).toEqual(expected);
+});
+
+test.each(vectors<AddressesVector>("addresses"))("addresses: $name", ({ bytes, expected }) => {
+  if ("code" in expected) {
+    expect(() => decodeAddresses(hexToBytes(bytes))).toThrow(expect.objectContaining({ code: expected.code }));
+    return;
+  }
+  expect(decodeAddresses(hexToBytes(bytes))).toEqual(expected.value);
 });
 
 function decoded(message: DecodedVector["message"], bytes: Uint8Array): unknown {
