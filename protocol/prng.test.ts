@@ -31,6 +31,20 @@ describe("golden numbers, from an independent implementation in Python", () => {
   });
 });
 
+test("fill draws what as many single draws would, and the stream goes on behind them", () => {
+  fc.assert(
+    fc.property(fc.nat(), fc.array(fc.nat(20), { maxLength: 5 }), (seed, lengths) => {
+      const [one, many] = [createPrng(seed), createPrng(seed)];
+      for (const length of lengths) {
+        const out = new Uint32Array(length);
+        many.fill(out);
+        expect([...out]).toEqual(take(length, one.uint32));
+        expect(many.uint32()).toBe(one.uint32());
+      }
+    }),
+  );
+});
+
 test("a fork does not depend on what was drawn before", () => {
   const fresh = createPrng(5).fork("x").uint32();
   const used = createPrng(5);

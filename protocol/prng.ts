@@ -12,6 +12,8 @@ export interface Prng {
   fork(name: string): Prng;
   /** Uniform integer in [0, 2^32). */
   uint32(): number;
+  /** The next `out.length` of them. */
+  fill(out: Uint32Array): void;
   /** Uniform integer in [0, bound), without modulo bias.  bound: 1 to 2^32. */
   below(bound: number): number;
   /** Uniform number in [0, 1) with 53 random bits. */
@@ -50,6 +52,22 @@ function stream(path: string): Prng {
     s[3] = rotateLeft(s[3]!, 11);
     return result;
   };
+  /** As `uint32`, with the state in local variables: several times as fast for millions of numbers. */
+  const fill = (out: Uint32Array): void => {
+    let [a, b, c, d] = [s[0]! | 0, s[1]! | 0, s[2]! | 0, s[3]! | 0];
+    for (let i = 0; i < out.length; i++) {
+      const x = Math.imul(b, 5);
+      out[i] = Math.imul((x << 7) | (x >>> 25), 9);
+      const t = b << 9;
+      c ^= a;
+      d ^= b;
+      b ^= c;
+      a ^= d;
+      c ^= t;
+      d = (d << 11) | (d >>> 21);
+    }
+    s.set([a, b, c, d]);
+  };
   const below = (bound: number): number => {
     const limit = 2 ** 32 - (2 ** 32 % bound);
     for (;;) {
@@ -61,6 +79,7 @@ function stream(path: string): Prng {
   return {
     fork: (name) => stream(`${path}/${name}`),
     uint32,
+    fill,
     below,
     uniform,
     normal: () => {
