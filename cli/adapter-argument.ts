@@ -64,6 +64,12 @@ export function formatAdapter(settings: AdapterSettings): string {
   return `${kind}:r${rank}:${where}${frozen}${layers}`;
 }
 
+/** The positions of a ReFT adapter by themselves, such as `f7+l7` or `all`.  Throws: NodeError ADAPTER_SETTINGS. */
+export function parsePromptPositions(word: string): "all" | { readonly first: number; readonly last: number } {
+  const positions = parsePositions(word, word, false);
+  return positions === "all" ? "all" : { first: positions.first, last: positions.last };
+}
+
 function parseOne(word: string): LowRankSettings | ReftSettings {
   const [kind = "", ...parts] = word.split(":");
   if (!isOneOf(KINDS, kind)) {

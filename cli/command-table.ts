@@ -2,6 +2,7 @@
 import { DEVICES, PROVIDERS } from "../node/interface/runtime.ts";
 import { LOG_LEVELS } from "../node/system/log.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
+import { modelCommands } from "./model-commands.ts";
 import { NETWORK_OPTIONS } from "./network-options.ts";
 import { choice, integer, part } from "./option-value.ts";
 
@@ -198,4 +199,13 @@ export const COMMANDS: readonly CommandRow[] = [
     example: "weft doctor --network network.json --model models/smollm2-135m",
     load: () => import("./commands/doctor.ts"),
   },
+  ...modelCommands({
+    model: MODEL,
+    data: DATA,
+    threads: THREADS,
+    device: DEVICE,
+    buckets: BUCKETS,
+    dataDir: DATA_DIR,
+    json: JSON_OUTPUT,
+  }),
 ];

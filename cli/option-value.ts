@@ -25,6 +25,13 @@ export function positive(text: string): number {
   return value;
 }
 
+/** A number above 0 and at most 1. */
+export function share(text: string): number {
+  const value = positive(text);
+  if (value > 1) throw new InvalidArgumentError("expected a number above 0 and at most 1");
+  return value;
+}
+
 /** One of a few words. */
 export function choice<const T extends string>(words: readonly T[]): (text: string) => T {
   return (text) => {
