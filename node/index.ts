@@ -9,6 +9,16 @@ export type { DataOptions, LoadExamplesOptions, LoadedExamples } from "./data-so
 export { loadExamples } from "./data-source.ts";
 export type { NodeErrorCode } from "./errors.ts";
 export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
+export type { Generated, GenerateOptions } from "./generation/generate.ts";
+export { generate } from "./generation/generate.ts";
+export { GREEDY, type SamplingSettings } from "./generation/sampler.ts";
+export { type FileSet, readAdapterDirectory, writeAdapterDirectory } from "./interchange/adapter-directory.ts";
+export { type MergedModel, mergedModel } from "./interchange/merged-model.ts";
+export { toPeft } from "./interchange/peft-export.ts";
+export { fromPeft, type Imported } from "./interchange/peft-import.ts";
+export { toPyreft } from "./interchange/pyreft-export.ts";
+export { fromPyreft } from "./interchange/pyreft-import.ts";
+export type { SavedAdapter } from "./interchange/saved-adapter.ts";
 export type { PeerEvent, PeerReport, RoundSummary, Score } from "./interface/peer-event.ts";
 export type {
   Evaluation,
@@ -18,7 +28,11 @@ export type {
   TrainerOptions,
   TrainResult,
 } from "./interface/trainer.ts";
+export type { LocalTrainingOptions, LocalTrainingResult } from "./local-training.ts";
+export { evaluateLocally, trainLocally } from "./local-training.ts";
 export type { PeerOptions, RunningPeer } from "./peer.ts";
 export { runPeer } from "./peer.ts";
+export { loadAdapter, type OpenedModel, openModel, usedAdapter } from "./stored-adapter.ts";
 export { embeddedModelDirectory } from "./system/embedded-model.ts";
+export { createOnnxRuntime } from "./system/onnxruntime.ts";
 export { startTrainerThread } from "./system/trainer-thread.ts";
