@@ -47,9 +47,9 @@ const DEVICE: OptionRow = {
 };
 const BUCKETS: OptionRow = {
   flags: "--length-buckets <count>",
-  text: "batch examples of like length together, in at most so many lengths; 1 to mix them all",
+  text: "batch examples of like length together, in at most so many lengths: less padding, less mixing",
   parse: integer(1, 64),
-  otherwise: "4",
+  otherwise: "1, all are mixed",
 };
 
 /** Flags of a peer; `weft init` can keep them, `weft run` follows them. */

@@ -1,6 +1,9 @@
 /**
  * Length buckets: a batch is as wide as its longest example, so examples of like length are batched together. The
  * widths are chosen from the data; which examples stand in the batch of a draw is a function of (seed, draw) alone.
+ *
+ * Where the loss is a mean over a batch's labels, those of short examples weigh more in a batch of their own than they do
+ * among long ones; a step of several accumulated batches, whose mean is over all of them, mixes lengths again.
  */
 import { createPrng } from "../../protocol/prng.ts";
 import { NodeError } from "../errors.ts";

@@ -51,7 +51,10 @@ export interface TrainerOptions {
   readonly activationBytesMax?: number;
   /** n, the local steps in all: where a linear or cosine learning rate ends. Those need it. */
   readonly totalSteps?: number;
-  /** Batches have at most so many different lengths; 1: all have the longest example's. Default: BUCKETS_MAX. */
+  /**
+   * Batches for training have at most so many different lengths, each of examples of like length: less padding, but
+   * batches that are less mixed, and memory for each length. Default: 1, all as long as the longest example.
+   */
   readonly buckets?: number;
 }
 

@@ -47,7 +47,7 @@ export async function createTrainer(
 
   const { batchSize, accumulate = 1, proximal = 0 } = training;
   const totalSteps = scheduledSteps(options);
-  const bucketsMax = options.buckets ?? BUCKETS_MAX;
+  const bucketsMax = options.buckets ?? 1;
   const sessionOptions = { externalData: model.externalData, threads: options.threads };
   const gradients = await createStepGradient({
     runtime,
@@ -66,7 +66,9 @@ export async function createTrainer(
       prng: createPrng(options.peerSeed).fork("dropout"),
     },
   });
-  const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, feeding, bucketsMax });
+  // Evaluation gives the same in any batches; each length of them is a session with memory of its own.
+  const lengthsMax = options.lowMemory ? 1 : BUCKETS_MAX;
+  const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, feeding, bucketsMax: lengthsMax });
 
   const start = (): Float32Array => {
     const own = method.start(settings, model.shape, options.networkSeed);
