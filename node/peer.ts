@@ -139,8 +139,12 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
   const tellNeighbours = (): void => onEvent({ type: "neighbours", connected: exchange?.admitted().length ?? 0 });
   exchange.onAdmitted(tellNeighbours);
   exchange.onLeft(tellNeighbours);
+  const dialer = createDialer({ transport, store, clock, logger }, { bootstrap: options.bootstrap });
+  exchange.onAdmitted((peer) => dialer.meet(peer));
+  exchange.onAddresses((addresses) => dialer.hear(addresses));
   await exchange.start();
   shutdown.add(async () => exchange?.stop());
+  shutdown.add(() => dialer.stop());
 
   const checkpoints = await createCheckpointFiles({ logger }, { folder: layout.checkpoints });
   const driver = await createRoundDriver(
@@ -148,8 +152,6 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     { manifest, peer: signer.peer, sampleCount: options.examples.train.length, compareAlone: options.compareAlone },
   );
   shutdown.add(() => driver.stop());
-  const dialer = createDialer({ transport, store, clock, logger }, { bootstrap: options.bootstrap });
-  shutdown.add(() => dialer.stop());
   const { train, validation, test } = options.examples;
   onEvent({
     type: "started",

@@ -73,6 +73,7 @@ describe("the dialer", () => {
     const before = dialer(0, [], store);
     await before.start();
     await transports[1]!.dial(transports[0]!.addresses()[0]!, AbortSignal.timeout(1000));
+    before.meet("bob");
     await vi.waitFor(async () => expect(await kept(store)).toHaveLength(1));
     await before.stop();
     await transports[1]!.hangUp("alice");
@@ -87,9 +88,100 @@ describe("the dialer", () => {
     const store = createMemoryStore();
     const alice = dialer(0, transports[1]!.addresses(), store, { addressesMax: 2 });
     await alice.start();
-    for (const other of [2, 3])
+    for (const other of [2, 3]) {
       await transports[other]!.dial(transports[0]!.addresses()[0]!, AbortSignal.timeout(1000));
+      alice.meet(transports[other]!.peer);
+    }
     await vi.waitFor(async () => expect((await kept(store)).map(peerOfAddress)).toEqual(["dave"]));
+    await alice.stop();
+  });
+
+  it("notes nothing of a peer that connects and is not admitted", async () => {
+    const { transports, dialer } = await network(["alice", "bob", "carol"]);
+    const store = createMemoryStore();
+    const alice = dialer(0, [], store);
+    await alice.start();
+    for (const other of [1, 2])
+      await transports[other]!.dial(transports[0]!.addresses()[0]!, AbortSignal.timeout(1000));
+    alice.meet("carol");
+    await vi.waitFor(async () => expect((await kept(store)).map(peerOfAddress)).toEqual(["carol"]));
+    await alice.stop();
+  });
+});
+
+describe("the dialer, told of addresses", () => {
+  it("dials them, and keeps the one that led to a neighbour", async () => {
+    const { transports, dialer } = await network(["alice", "bob"]);
+    const store = createMemoryStore();
+    const alice = dialer(0, [], store);
+    await alice.start();
+    alice.hear(["/memory/77/p2p/nobody", ...transports[1]!.addresses()]);
+    await until(() => transports[0]!.connected().includes("bob"));
+    expect(await kept(store)).toEqual([]);
+    alice.meet("bob");
+    await vi.waitFor(async () => expect(await kept(store)).toEqual(transports[1]!.addresses()));
+    await alice.stop();
+  });
+
+  it("dials neither itself nor who is connected", async () => {
+    const { clock, transports, dialer } = await network(["alice", "bob"]);
+    const dialled: string[] = [];
+    const alice = dialer(0, transports[1]!.addresses());
+    await alice.start();
+    const dial = transports[0]!.dial.bind(transports[0]);
+    transports[0]!.dial = (address, signal) => {
+      dialled.push(address);
+      return dial(address, signal);
+    };
+    alice.hear([...transports[0]!.addresses(), "/memory/66/p2p/bob", "/memory/66/p2p/alice", "/memory/66", "nonsense"]);
+    alice.hear(["/memory/77/p2p/nobody"]);
+    await until(() => clock.waiting() > 0);
+    expect(dialled).toEqual(["/memory/77/p2p/nobody"]);
+    await alice.stop();
+  });
+
+  it("gives an address up after so many tries", async () => {
+    const { clock, dialer } = await network(["alice"]);
+    const alice = dialer(0, [], createMemoryStore(), { heardTriesMax: 3, pauseMinMs: 100, pauseMaxMs: 200 });
+    await alice.start();
+    alice.hear(["/memory/77/p2p/nobody"]);
+    for (const pause of [100, 200]) {
+      await until(() => clock.waiting() > 0);
+      expect(clock.nextAt()).toBe(clock.now() + pause);
+      clock.advance(pause);
+    }
+    await alice.stop();
+    expect(clock.waiting()).toBe(0);
+  });
+
+  it("gives an address up at which only a peer answers that is not admitted", async () => {
+    const { clock, transports, dialer } = await network(["alice", "stranger"]);
+    const alice = dialer(0, [], createMemoryStore(), { heardTriesMax: 2, pauseMinMs: 100, pauseMaxMs: 100 });
+    await alice.start();
+    alice.hear(transports[1]!.addresses());
+    for (const pause of [100, 0]) {
+      await until(() => transports[0]!.connected().includes("stranger"));
+      await transports[1]!.hangUp("alice");
+      await until(() => clock.waiting() === (pause === 0 ? 0 : 1));
+      clock.advance(pause);
+    }
+    expect(transports[0]!.connected()).toEqual([]);
+    await alice.stop();
+  });
+
+  it("dials no more of them than it wants neighbours, and one address of a peer at a time", async () => {
+    const { transports, dialer } = await network(["alice", "bob", "carol", "dave"]);
+    const dialled: string[] = [];
+    transports[0]!.dial = (address, signal) => {
+      dialled.push(address);
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    };
+    const alice = dialer(0, [], createMemoryStore(), { connectedEnough: 2 });
+    await alice.start();
+    const [bob, carol, dave] = transports.slice(1).map((transport) => transport.addresses()[0]!);
+    alice.hear([bob!, "/memory/9/p2p/bob", carol!, dave!]);
+    await until(() => dialled.length > 1);
+    expect(dialled).toEqual([bob, carol]);
     await alice.stop();
   });
 });

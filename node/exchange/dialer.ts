@@ -1,17 +1,23 @@
 /**
- * Keeps a peer connected: dials the bootstrap addresses and the addresses at which neighbours were reached before,
- * again and again with growing pauses, because any of them may come back at any moment. The address book is kept in
- * the store, so that a restarted peer finds its way back without the bootstrap peers.
+ * Keeps a peer connected: dials the bootstrap addresses and those of peers that were neighbours before, again and again
+ * with growing pauses, because any of them may come back at any moment; and tries, a few times, the addresses that
+ * neighbours tell of. Of the latter only those that led to a neighbour are kept in the store with the others, so that a
+ * restarted peer finds its way back without the bootstrap peers and strangers write nothing to the disk.
  */
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
 import type { PeerIdText, Transport } from "../interface/transport.ts";
+import { createAddressBook } from "./address-book.ts";
 import { createBackground } from "./background.ts";
 
 export interface DialerLimits {
   /** Addresses in the book, the oldest forgotten first; four for every peer of a network of 64. */
   readonly addressesMax: number;
+  /** Among them those that neighbours told of and nobody was met at yet. */
+  readonly heardMax: number;
+  /** Such an address is given up after so many failures; with the pauses below, a minute and a half. */
+  readonly heardTriesMax: number;
   /** No more is dialled while so many are connected, whoever dialled them. */
   readonly connectedEnough: number;
   readonly dialTimeoutMs: number;
@@ -22,6 +28,8 @@ export interface DialerLimits {
 
 export const DIALER_DEFAULTS: DialerLimits = {
   addressesMax: 256,
+  heardMax: 128,
+  heardTriesMax: 8,
   connectedEnough: 16,
   dialTimeoutMs: 10_000,
   pauseMinMs: 500,
@@ -31,6 +39,10 @@ export const DIALER_DEFAULTS: DialerLimits = {
 export interface Dialer {
   /** Load the address book and dial everything in it once; resolves when each was tried. */
   start(): Promise<void>;
+  /** A peer was admitted: where it can be dialled is kept, and dialled again when it goes. */
+  meet(peer: PeerIdText): void;
+  /** Try addresses that somebody told of; each ends in `/p2p/` and a peer. They are given up when nobody is met there. */
+  hear(addresses: readonly string[]): void;
   /** Idempotent. */
   stop(): Promise<void>;
 }
@@ -56,36 +68,22 @@ export function createDialer(
 ): Dialer {
   const limits = { ...DIALER_DEFAULTS, ...options };
   const background = createBackground({ logger });
-  /** Address -> the pause after its next failure, in ms. In the order of learning, newest last. */
-  const pauses = new Map<string, number>(options.bootstrap.map((address) => [address, limits.pauseMinMs]));
+  const book = createAddressBook(limits);
+  for (const address of options.bootstrap) book.note(address, "given");
   const timers = new Map<string, () => void>();
-  /** Peers reached at addresses that do not name them. */
+  /** Peers reached at addresses, which may not name them. */
   const reached = new Map<string, PeerIdText>();
-  const isBootstrap = new Set(options.bootstrap);
+  /** Admitted since they connected. */
+  const neighbours = new Set<PeerIdText>();
+  /** What was heard of is dialled at one address of a peer at a time. */
+  const trying = new Map<PeerIdText, string>();
 
-  const isConnected = (address: string): boolean => {
-    const peer = peerOfAddress(address) ?? reached.get(address);
-    return peer !== undefined && (peer === transport.peer || transport.connected().includes(peer));
-  };
-  /** Dial one address, unless its peer is there; a peer that is there is dialled again when it goes. */
-  const dialOnce = (address: string): Promise<void> =>
-    background.run("dialling", async (signal) => {
-      if (!pauses.has(address) || isConnected(address)) return;
-      if (transport.connected().length >= limits.connectedEnough) return later(address, limits.pauseMaxMs);
-      const { ended, cancel } = within(clock, limits.dialTimeoutMs, signal);
-      try {
-        reached.set(address, await transport.dial(address, ended));
-        pauses.set(address, limits.pauseMinMs);
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.debug("cannot reach a known address", { address, error });
-        const pause = pauses.get(address) ?? limits.pauseMinMs;
-        pauses.set(address, Math.min(2 * pause, limits.pauseMaxMs));
-        later(address, pause);
-      } finally {
-        cancel();
-      }
-    });
+  const peerAt = (address: string): PeerIdText | undefined => peerOfAddress(address) ?? reached.get(address);
+  const addressesOf = (peer: PeerIdText): readonly string[] =>
+    book.addresses().filter((address) => peerAt(address) === peer);
+  const isConnected = (peer: PeerIdText | undefined): boolean =>
+    peer !== undefined && (peer === transport.peer || transport.connected().includes(peer));
+
   const later = (address: string, pauseMs: number): void => {
     timers.get(address)?.();
     if (background.signal.aborted) return;
@@ -94,24 +92,62 @@ export function createDialer(
       clock.after(pauseMs, () => void dialOnce(address)),
     );
   };
+  const forget = (address: string): void => {
+    book.forget(address);
+    timers.get(address)?.();
+    timers.delete(address);
+    reached.delete(address);
+  };
+  /** Nobody answered, or somebody who was not admitted. */
+  const failed = (address: string): void => {
+    const entry = book.get(address);
+    if (entry === undefined) return;
+    entry.failures++;
+    if (entry.origin === "heard" && entry.failures >= limits.heardTriesMax) {
+      forget(address);
+      return;
+    }
+    later(address, entry.pauseMs);
+    entry.pauseMs = Math.min(2 * entry.pauseMs, limits.pauseMaxMs);
+  };
+  /** Dial one address, unless its peer is there; a peer that is there is dialled again when it goes. */
+  const dialOnce = (address: string): Promise<void> =>
+    background.run("dialling", async (signal) => {
+      const entry = book.get(address);
+      const peer = peerAt(address);
+      if (entry === undefined || isConnected(peer)) return;
+      if (transport.connected().length >= limits.connectedEnough) return later(address, limits.pauseMaxMs);
+      const isHearsay = entry.origin === "heard" && peer !== undefined;
+      if (isHearsay) {
+        const isTurn = !trying.has(peer) && transport.connected().length + trying.size < limits.connectedEnough;
+        if (!isTurn) return later(address, limits.pauseMinMs);
+        trying.set(peer, address);
+      }
+      const { ended, cancel } = within(clock, limits.dialTimeoutMs, signal);
+      try {
+        const answered = await transport.dial(address, ended);
+        if (book.get(address) !== undefined) reached.set(address, answered);
+      } catch (error) {
+        if (signal.aborted) return;
+        logger.debug("cannot reach a known address", { address, error });
+        failed(address);
+      } finally {
+        cancel();
+        if (isHearsay) trying.delete(peer);
+      }
+    });
 
-  /** Note where a neighbour can be dialled. */
+  /** Note where a neighbour can be dialled: what it says itself, and what led to it. */
   const remember = (peer: PeerIdText): Promise<void> =>
     background.run("noting an address", async () => {
-      const addresses = await transport.addressesOf(peer);
-      const fresh = addresses.filter((address) => !pauses.has(address));
+      const heard = addressesOf(peer).filter((address) => book.get(address)?.origin === "heard");
+      const proven = heard.filter((address) => reached.has(address) || trying.get(peer) === address);
+      for (const address of heard) if (!proven.includes(address)) forget(address);
+      const addresses = [...proven, ...(await transport.addressesOf(peer))];
+      const fresh = [...new Set(addresses)].filter((address) => (book.get(address)?.origin ?? "heard") === "heard");
       if (fresh.length === 0) return;
-      for (const address of fresh) {
-        pauses.set(address, limits.pauseMinMs);
-      }
-      const forgotten = [...pauses.keys()]
-        .filter((address) => !isBootstrap.has(address))
-        .slice(0, Math.max(0, pauses.size - limits.addressesMax));
-      for (const address of forgotten) {
-        pauses.delete(address);
-        timers.get(address)?.();
-        timers.delete(address);
-      }
+      const forgotten = fresh.flatMap((address) => book.note(address, "met"));
+      for (const address of forgotten) forget(address);
       await store.batch([
         ...fresh.map((address) => ({ put: PREFIX + address, value: new Uint8Array(0) })),
         ...forgotten.map((address) => ({ delete: PREFIX + address })),
@@ -122,15 +158,36 @@ export function createDialer(
     start: async () => {
       for await (const [key] of store.entries(PREFIX)) {
         const address = key.slice(PREFIX.length);
-        if (!pauses.has(address) && pauses.size < limits.addressesMax) pauses.set(address, limits.pauseMinMs);
+        if (book.addresses().length < limits.addressesMax) book.note(address, "met");
       }
-      transport.onIdentified((peer) => void remember(peer));
+      // A connection may come before the peer says where it can be dialled.
+      transport.onIdentified((peer) => {
+        if (neighbours.has(peer)) void remember(peer);
+      });
       transport.onDisconnect((peer) => {
-        for (const address of pauses.keys()) {
-          if ((peerOfAddress(address) ?? reached.get(address)) === peer) later(address, limits.pauseMinMs);
+        const wasNeighbour = neighbours.delete(peer);
+        for (const address of addressesOf(peer)) {
+          if (wasNeighbour) later(address, limits.pauseMinMs);
+          else failed(address);
         }
       });
-      await Promise.all([...pauses.keys()].map(dialOnce));
+      await Promise.all(book.addresses().map(dialOnce));
+    },
+    meet(peer) {
+      neighbours.add(peer);
+      for (const address of addressesOf(peer)) {
+        const entry = book.get(address);
+        if (entry !== undefined) entry.pauseMs = limits.pauseMinMs;
+      }
+      void remember(peer);
+    },
+    hear(addresses) {
+      for (const address of addresses) {
+        const peer = peerOfAddress(address);
+        if (peer === undefined || isConnected(peer) || book.get(address) !== undefined) continue;
+        for (const forgotten of book.note(address, "heard")) forget(forgotten);
+        void dialOnce(address);
+      }
     },
     stop: async () => {
       for (const cancel of timers.values()) cancel();

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
+import { encodeAddresses } from "../../protocol/addresses.ts";
 import { encodeBlobRequest } from "../../protocol/blob.ts";
 import { contentIdOf } from "../../protocol/content-id.ts";
 import { createSigner } from "../../protocol/envelope.ts";
@@ -7,7 +8,7 @@ import { encodeFrame } from "../../protocol/frame.ts";
 import { encodeHello } from "../../protocol/handshake.ts";
 import { encodeHeads } from "../../protocol/heads.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { BLOB_PROTOCOL, HANDSHAKE_PROTOCOL, HEADS_PROTOCOL } from "../../protocol/topic.ts";
+import { ADDRESSES_PROTOCOL, BLOB_PROTOCOL, HANDSHAKE_PROTOCOL, HEADS_PROTOCOL } from "../../protocol/topic.ts";
 import { createMemoryStore } from "../system/memory-store.ts";
 import { createMemoryHub } from "../system/memory-transport.ts";
 import { until } from "../system/transport.suite.ts";
@@ -228,10 +229,13 @@ describe("what an author must not say", () => {
 });
 
 describe("a stranger's bytes", () => {
-  const protocols = [HANDSHAKE_PROTOCOL, HEADS_PROTOCOL, BLOB_PROTOCOL];
+  const protocols = [HANDSHAKE_PROTOCOL, HEADS_PROTOCOL, BLOB_PROTOCOL, ADDRESSES_PROTOCOL];
   it("never stop a peer, on any protocol", async () => {
     const net = createNet();
-    const victim = await up(net, { seed: 1, exchange: { rejectsMax: Number.MAX_SAFE_INTEGER } });
+    const victim = await up(net, {
+      seed: 1,
+      exchange: { rejectsMax: Number.MAX_SAFE_INTEGER, addressesPerWindowMax: 1000 },
+    });
     const unhandled: unknown[] = [];
     const note = (error: unknown): void => void unhandled.push(error);
     process.on("unhandledRejection", note);
@@ -241,6 +245,7 @@ describe("a stranger's bytes", () => {
       encodeFrame(encodeHello(MANIFEST)),
       encodeFrame(encodeHeads([forge(9).announcement])),
       encodeFrame(encodeBlobRequest(contentIdOf(new Uint8Array()))),
+      encodeFrame(encodeAddresses([`/memory/9/p2p/${admitted.signer.peer}`])),
     ];
     const bent = fc.tuple(fc.constantFrom(...valid), fc.nat(), fc.nat({ max: 255 })).map(([bytes, at, value]) => {
       const copy = bytes.slice();

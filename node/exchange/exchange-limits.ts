@@ -17,6 +17,12 @@ export interface ExchangeLimits {
   readonly headsTimeoutMs: number;
   /** One update over a slow line: 64 MiB at 1 MiB/s. */
   readonly blobTimeoutMs: number;
+  readonly addressesTimeoutMs: number;
+  /** Shortest time between two messages with addresses to one neighbour. */
+  readonly addressesIntervalMs: number;
+  /** Messages with addresses that are read of one neighbour within `addressesWindowMs`. */
+  readonly addressesPerWindowMax: number;
+  readonly addressesWindowMs: number;
   /** Rejects within `rejectsWindowMs` after which a peer is refused for `refusalMs`. */
   readonly rejectsMax: number;
   readonly rejectsWindowMs: number;
@@ -32,6 +38,10 @@ export const EXCHANGE_DEFAULTS: ExchangeLimits = {
   handshakeTimeoutMs: 10_000,
   headsTimeoutMs: 10_000,
   blobTimeoutMs: 64_000,
+  addressesTimeoutMs: 10_000,
+  addressesIntervalMs: 4_000,
+  addressesPerWindowMax: 4,
+  addressesWindowMs: 10_000,
   rejectsMax: 8,
   rejectsWindowMs: 60_000,
   refusalMs: 600_000,

@@ -1,6 +1,6 @@
 /**
- * The exchange of updates with neighbours, put together: handshake, gossip of announcements, exchange of heads, fetching
- * and serving of bytes, the own chain and the inbox. It knows nothing of training; the round driver tells it the round.
+ * The exchange of updates with neighbours, put together: handshake, gossip of announcements, exchange of heads and of
+ * addresses, fetching and serving of bytes, the own chain and the inbox. It knows nothing of training; the round driver tells it the round.
  */
 import type { ContentId } from "../../protocol/content-id.ts";
 import type { Signer } from "../../protocol/envelope.ts";
@@ -15,6 +15,7 @@ import type { Logger } from "../interface/logger.ts";
 import type { UpdateCounts } from "../interface/peer-event.ts";
 import type { Store } from "../interface/store.ts";
 import type { PeerIdText, Transport } from "../interface/transport.ts";
+import { createAddressExchange } from "./address-exchange.ts";
 import { createBackground } from "./background.ts";
 import { serveBlobs } from "./blob-transfer.ts";
 import { EXCHANGE_DEFAULTS, type ExchangeLimits } from "./exchange-limits.ts";
@@ -50,6 +51,8 @@ export interface Exchange extends UpdateExchange {
   stop(): Promise<void>;
   /** Whether a peer is refused for a while; for the transport's gate. */
   refuses(peer: PeerIdText): boolean;
+  /** Called with what a neighbour says of where other peers can be dialled; hearsay, for the dialer to try. */
+  onAddresses(listener: (addresses: readonly string[]) => void): void;
   /** The last round that this peer published; undefined before the first. */
   publishedRound(): number | undefined;
   counts(): UpdateCounts & {
@@ -85,6 +88,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
   const codes: Record<string, number> = {};
   const updates = listeners<UpdateNotice>(logger);
   const admissions = listeners<PeerIdText>(logger);
+  const addresses = listeners<readonly string[]>(logger);
   const departures = listeners<PeerIdText>(logger);
 
   const blame = (peer: PeerIdText): void => {
@@ -103,6 +107,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
       onAdmitted: (peer) => {
         admissions.tell(peer);
         void exchangeHeads(peer);
+        addressExchange.welcome(peer);
       },
       onLeft: (peer) => departures.tell(peer),
     },
@@ -154,6 +159,23 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     },
     { timeoutMs: limits.headsTimeoutMs },
   );
+  const addressExchange = createAddressExchange(
+    {
+      transport,
+      clock,
+      background,
+      admitted: () => handshake.admitted(),
+      isAdmitted: (peer) => handshake.isAdmitted(peer),
+      onAddresses: (heard) => addresses.tell(heard),
+      onFault: blame,
+    },
+    {
+      timeoutMs: limits.addressesTimeoutMs,
+      intervalMs: limits.addressesIntervalMs,
+      perWindowMax: limits.addressesPerWindowMax,
+      windowMs: limits.addressesWindowMs,
+    },
+  );
   const exchangeHeads = (peer: PeerIdText): Promise<void> =>
     background.run("exchange of heads", (signal) => headExchange.exchange(peer, signal));
 
@@ -163,6 +185,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     for (const { announcement, update } of inbox.all()) heads.accept(update, announcement);
     await handshake.start();
     await headExchange.start();
+    await addressExchange.start();
     const find = (contentId: ContentId): Uint8Array | undefined => {
       const own = ownChain.head();
       return own?.update.contentId === contentId ? own.envelope : inbox.find(contentId);
@@ -179,6 +202,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
   };
   const stop = async (): Promise<void> => {
     await background.stop();
+    addressExchange.stop();
     handshake.stop();
     await transport.stop();
   };
@@ -221,6 +245,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     bytes: () => transport.bytes(),
     counts: () => ({ accepted: counts.accept, ignored: counts.ignore, rejected: counts.reject, codes: { ...codes } }),
     onUpdate: updates.add,
+    onAddresses: addresses.add,
     onAdmitted: admissions.add,
     onLeft: departures.add,
   };

@@ -57,7 +57,6 @@ export function addressesVectors(): readonly AddressesVector[] {
     passedOver("letters outside of ASCII", `/dns4/böb.example/tcp/1/p2p/${BOB.peer}`),
     passedOver("one byte too long", `/dns4/${"b".repeat(LIMITS.addressBytesMax + 1 - 63)}/p2p/${BOB.peer}`),
     refused("more than 128 entries", raw(Array.from({ length: 129 }, () => "")), "TOO_LARGE"),
-    refused("longer than 33152 bytes", new Uint8Array(LIMITS.addressesBytesMax + 1), "TOO_LARGE"),
     refused("unknown field", concatBytes(raw([alice]), Uint8Array.of(0x78, 0)), "NOT_CANONICAL"),
     refused("truncated", raw([alice]).subarray(0, 20), "MALFORMED"),
     refused("a number for a text", Uint8Array.of(0x08, 1), "MALFORMED"),
