@@ -52,6 +52,11 @@ const BUCKETS: OptionRow = {
   otherwise: "1, all are mixed",
 };
 
+const LOW_MEMORY: OptionRow = {
+  flags: "--low-memory",
+  text: "compute activations again instead of keeping them: about a third slower, in a fraction of the memory",
+};
+
 /** Flags of a peer; `weft init` can keep them, `weft run` follows them. */
 const PEER_OPTIONS: readonly OptionRow[] = [
   {
@@ -88,6 +93,7 @@ const PEER_OPTIONS: readonly OptionRow[] = [
   { ...THREADS, otherwise: "all processors" },
   DEVICE,
   BUCKETS,
+  LOW_MEMORY,
 ];
 
 export const COMMANDS: readonly CommandRow[] = [
@@ -103,6 +109,7 @@ export const COMMANDS: readonly CommandRow[] = [
       { ...THREADS, otherwise: "processors divided by peers" },
       DEVICE,
       BUCKETS,
+      LOW_MEMORY,
       {
         ...DATA_DIR,
         text: "where the peers keep their files, one folder each; kept afterwards",

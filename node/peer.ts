@@ -42,6 +42,8 @@ export interface PeerOptions {
   readonly threads: number;
   /** What the training engine computes on; default: cpu. */
   readonly device?: Device;
+  /** Compute activations again instead of keeping them. */
+  readonly lowMemory?: boolean;
   /** At most so many different lengths of batches; see `TrainerOptions`. */
   readonly buckets?: number;
   readonly logLevel: LogLevel;
@@ -119,6 +121,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     data: options.examples,
     threads: options.threads,
     ...(options.device !== undefined && { device: options.device }),
+    lowMemory: options.lowMemory ?? false,
     totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
     ...(options.buckets !== undefined && { buckets: options.buckets }),
   });

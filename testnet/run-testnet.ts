@@ -27,6 +27,8 @@ export interface TestnetOptions {
   readonly threads: number;
   /** What each peer computes on, and in how many lengths it batches; the peers' own choice when absent. */
   readonly device?: string;
+  /** Whether peers compute activations again instead of keeping them. */
+  readonly lowMemory?: boolean;
   readonly buckets?: number;
   readonly logLevel: string;
   /** Stops all peers cleanly; what they reached is in the result. */
@@ -179,6 +181,7 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     ...["--log-level", options.logLevel],
     ...(options.device === undefined ? [] : ["--device", options.device]),
     ...(options.buckets === undefined ? [] : ["--length-buckets", String(options.buckets)]),
+    ...(options.lowMemory ? ["--low-memory"] : []),
     ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
     ...(data === undefined ? [] : ["--data", data.file]),
     ...(data?.split === undefined ? [] : ["--split", data.split]),

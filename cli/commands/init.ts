@@ -26,6 +26,7 @@ export type InitOptions = Pick<
   | "threads"
   | "device"
   | "lengthBuckets"
+  | "lowMemory"
   | "json"
 >;
 
@@ -47,7 +48,7 @@ export async function run(options: InitOptions, terminal: Terminal): Promise<num
 
 /** Flags by their long names; paths made absolute, because a later run may start elsewhere. */
 function configOf(options: InitOptions): Record<string, unknown> {
-  const { model, data, split, part, listen, port, bootstrap, threads, device, lengthBuckets } = options;
+  const { model, data, split, part, listen, port, bootstrap, threads, device, lengthBuckets, lowMemory } = options;
   const values = {
     model: model && resolve(model),
     data: data && resolve(data),
@@ -59,6 +60,7 @@ function configOf(options: InitOptions): Record<string, unknown> {
     threads,
     device,
     "length-buckets": lengthBuckets,
+    "low-memory": lowMemory,
   };
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }

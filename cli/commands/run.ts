@@ -31,6 +31,7 @@ export type RunOptions = {
   readonly threads?: number;
   readonly device?: Device;
   readonly lengthBuckets?: number;
+  readonly lowMemory?: boolean;
   readonly compareAlone?: boolean;
   readonly hold?: boolean;
   readonly serve?: boolean;
@@ -79,6 +80,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
     threads: options.threads ?? availableParallelism(),
     ...(options.device !== undefined && { device: options.device }),
     ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
+    lowMemory: options.lowMemory ?? false,
     logLevel: options.logLevel ?? "warn",
     onEvent,
   });

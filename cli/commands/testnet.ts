@@ -30,6 +30,7 @@ export type TestnetCommandOptions = NetworkOptions & {
   readonly threads?: number;
   readonly device?: Device;
   readonly lengthBuckets?: number;
+  readonly lowMemory?: boolean;
   readonly dataDir?: string;
   readonly keep?: boolean;
   readonly report?: string;
@@ -58,6 +59,7 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
       threads: options.threads ?? Math.max(1, Math.floor(availableParallelism() / peers)),
       ...(options.device !== undefined && { device: options.device }),
       ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
+      lowMemory: options.lowMemory ?? false,
       logLevel: options.logLevel ?? "warn",
       signal: terminal.signal,
       observer: view,
