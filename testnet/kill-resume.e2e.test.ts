@@ -1,4 +1,4 @@
-/** Real peers as real processes: one is killed in the middle of a run and started again. */
+/** Real peers as real processes: one is killed in the middle of a run, and started again or gone for good. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,20 +17,23 @@ let folder: string;
 const processes: PeerProcess[] = [];
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "weft-kill-"));
-  const manifest = createNetwork({
-    name: "kill and resume",
-    modelDirectory: embeddedModelDirectory(),
-    adapter: { kind: "loreft", rank: 2, layers: [0], positions: { first: 2, last: 2, tied: true } },
-    seed: 1,
-    rounds: { count: ROUNDS, localSteps: 4 },
-    aggregation: { lambda: { mode: "fixed", value: 0.5 } },
-  });
-  await writeFile(join(folder, "network.json"), JSON.stringify(manifest));
 });
 afterEach(async () => {
   await Promise.all(processes.splice(0).map((process) => process.stop(5_000)));
   await rm(folder, { recursive: true, force: true });
 });
+
+async function writeNetwork({ rounds }: { readonly rounds: number }): Promise<void> {
+  const manifest = createNetwork({
+    name: "kill and resume",
+    modelDirectory: embeddedModelDirectory(),
+    adapter: { kind: "loreft", rank: 2, layers: [0], positions: { first: 2, last: 2, tied: true } },
+    seed: 1,
+    rounds: { count: rounds, localSteps: 4 },
+    aggregation: { lambda: { mode: "fixed", value: 0.5 } },
+  });
+  await writeFile(join(folder, "network.json"), JSON.stringify(manifest));
+}
 
 function start(peer: number, options: { readonly bootstrap?: readonly string[]; readonly hold: boolean }) {
   const { bootstrap = [], hold } = options;
@@ -54,6 +57,7 @@ function start(peer: number, options: { readonly bootstrap?: readonly string[]; 
 it("goes on without a peer that is killed, which resumes from its checkpoint and catches up", {
   timeout: 120_000,
 }, async () => {
+  await writeNetwork({ rounds: ROUNDS });
   const first = start(1, { hold: true });
   await expect.poll(() => first.of("started").length, waiting).toBe(1);
   const bootstrap = first.of("started")[0]!.addresses;
@@ -93,3 +97,31 @@ it("goes on without a peer that is killed, which resumes from its checkpoint and
   expect(again.of("round").some(({ summary }) => summary.neighbours === 2)).toBe(true);
   expect(Number.isFinite(report.swarm.loss)).toBe(true);
 });
+
+it("goes on as one network when the only peer that the others were given is killed for good", async () => {
+  // More than they get to: nobody may come to an end before alice has gone.
+  await writeNetwork({ rounds: 1000 });
+  const alice = start(1, { hold: true });
+  await expect.poll(() => alice.of("started").length, waiting).toBe(1);
+  const bootstrap = alice.of("started")[0]!.addresses;
+  const bob = start(2, { bootstrap, hold: true });
+  const carol = start(3, { bootstrap, hold: true });
+  const neighboursOf = (peer: ReturnType<typeof start>) => peer.of("neighbours").at(-1)?.connected;
+  // Each has learned from alice where the other is.
+  for (const peer of [bob, carol]) await expect.poll(() => neighboursOf(peer), waiting).toBe(2);
+  for (const peer of [alice, bob, carol]) peer.process.begin();
+
+  await expect.poll(() => alice.rounds().length, waiting).toBeGreaterThanOrEqual(1);
+  alice.process.kill();
+  expect(await alice.process.ended).toMatchObject({ signal: "SIGKILL" });
+  for (const peer of [bob, carol]) await expect.poll(() => neighboursOf(peer), waiting).toBe(1);
+
+  const lastRound = Math.max(...[alice, bob, carol].flatMap((peer) => peer.rounds()));
+  const acceptedRounds = (peer: ReturnType<typeof start>, author: ReturnType<typeof start>) =>
+    peer
+      .of("update")
+      .filter(({ from, verdict }) => verdict === "accept" && from === author.of("started")[0]!.peer)
+      .map(({ round }) => round);
+  await expect.poll(() => Math.max(...acceptedRounds(bob, carol)), waiting).toBeGreaterThan(lastRound);
+  await expect.poll(() => Math.max(...acceptedRounds(carol, bob)), waiting).toBeGreaterThan(lastRound);
+}, 60_000);
