@@ -140,6 +140,46 @@ const reference = z.discriminatedUnion(
   oneOf('"none", "window" or "ema"'),
 );
 
+/** The numbers of the aggregation rules: which rules have one, and which of these can do without. */
+const RULE_FIELDS: Readonly<Record<string, { readonly of: readonly string[]; readonly absent: boolean }>> = {
+  trim: { of: ["trimmed-mean"], absent: false },
+  faulty: { of: ["krum", "multi-krum"], absent: false },
+  keep: { of: ["multi-krum"], absent: true },
+  radius: { of: ["centred-clipping", "clipped-gossip"], absent: false },
+};
+
+const aggregation = object({
+  rule: choice(
+    "mean",
+    "geometric-median",
+    "median",
+    "trimmed-mean",
+    "krum",
+    "multi-krum",
+    "centred-clipping",
+    "clipped-gossip",
+  ),
+  scope: choice("tensor", "global"),
+  lambda,
+  stalenessExponent: number(0, 10),
+  ageMax: integer(0, LIMITS.roundCountMax),
+  trim: number(0.001, 0.499).exactOptional(),
+  faulty: integer(1, LIMITS.headsCountMax).exactOptional(),
+  keep: integer(1, LIMITS.headsCountMax).exactOptional(),
+  radius: positive(1_000_000).exactOptional(),
+  normClip: z.literal(true, "must be true, or left out").exactOptional(),
+}).superRefine((settings, context) => {
+  for (const [field, { of, absent }] of Object.entries(RULE_FIELDS)) {
+    const isThere = Object.hasOwn(settings, field);
+    if (isThere && !of.includes(settings.rule)) {
+      context.addIssue({ code: "custom", path: [field], message: `is of ${of.join(" and ")} only` });
+    }
+    if (!isThere && !absent && of.includes(settings.rule)) {
+      context.addIssue({ code: "custom", path: [field], message: `is needed by ${settings.rule}` });
+    }
+  }
+});
+
 const training = object({
   optimizer: choice("adamw", "sgd"),
   learningRate: positive(10),
@@ -183,13 +223,7 @@ export const manifestSchema = object({
       "must have a min of at most its max",
     ),
   }),
-  aggregation: object({
-    rule: choice("mean", "geometric-median"),
-    scope: choice("tensor", "global"),
-    lambda,
-    stalenessExponent: number(0, 10),
-    ageMax: integer(0, LIMITS.roundCountMax),
-  }),
+  aggregation,
   reference,
   bootstrap: list(
     text(new RegExp(`^/[!-~]{1,${LIMITS.nameLengthMax - 1}}$`), "a multiaddr, such as /ip4/127.0.0.1/tcp/4001"),

@@ -85,6 +85,28 @@ describe("one clear line names the field", () => {
       'training.proximal needs a reference model, and reference.kind is "none"',
       (m) => Object.assign(m, { training: { ...m.training, proximal: 0.01 }, reference: { kind: "none" } }),
     ],
+    ["aggregation.trim is missing", ({ aggregation }) => Object.assign(aggregation, { rule: "trimmed-mean" })],
+    ["aggregation.faulty is missing", ({ aggregation }) => Object.assign(aggregation, { rule: "multi-krum", keep: 3 })],
+    [
+      "aggregation.radius is missing",
+      ({ aggregation }) => Object.assign(aggregation, { rule: "clipped-gossip", normClip: true }),
+    ],
+    [
+      "aggregation.keep is of multi-krum only",
+      ({ aggregation }) => Object.assign(aggregation, { rule: "krum", faulty: 1, keep: 3 }),
+    ],
+    [
+      "aggregation.radius is of centred-clipping and clipped-gossip only",
+      ({ aggregation }) => Object.assign(aggregation, { rule: "median", radius: 1 }),
+    ],
+    [
+      "aggregation.normClip must be true, or left out, found false",
+      ({ aggregation }) => Object.assign(aggregation, { rule: "median", normClip: false }),
+    ],
+    [
+      "aggregation.radios is not a field of a manifest; did you mean radius?",
+      ({ aggregation }) => Object.assign(aggregation, { rule: "clipped-gossip", radios: 1 }),
+    ],
     [
       'training.schedule.kind must be "constant" or "linear" or "cosine", found "step"',
       ({ training }) => Object.assign(training, { schedule: { kind: "step", warmupSteps: 0 } }),
@@ -248,6 +270,30 @@ describe("the bounds of every number", () => {
   test("seed", () => {
     for (const value of [0, Number.MAX_SAFE_INTEGER]) expect(lineOf(changed(seed(value)))).toBe("valid");
     for (const value of [-1, 0.5, 2 ** 53]) expect(lineOf(changed(seed(value)))).toContain("seed must be");
+  });
+});
+
+describe("the numbers of the aggregation rules", () => {
+  const ruled = (settings: object) => changed(({ aggregation }) => Object.assign(aggregation, settings));
+
+  test.each<[object, string, readonly number[], readonly number[]]>([
+    [{ rule: "trimmed-mean" }, "trim", [0.001, 0.499], [0, 0.5, -0.1]],
+    [{ rule: "krum" }, "faulty", [1, 1024], [0, 1025, 1.5]],
+    [{ rule: "multi-krum" }, "faulty", [1, 1024], [0, 1025, 1.5]],
+    [{ rule: "multi-krum", faulty: 1 }, "keep", [1, 1024], [0, 1025, 1.5]],
+    [{ rule: "centred-clipping" }, "radius", [1e-9, 1e6], [0, -1, 1e6 + 1]],
+    [{ rule: "clipped-gossip" }, "radius", [1e-9, 1e6], [0, -1, 1e6 + 1]],
+  ])("%o: %s", (rule, field, inside, outside) => {
+    for (const value of inside) expect(lineOf(ruled({ ...rule, [field]: value })), String(value)).toBe("valid");
+    for (const value of [...outside, null, "1", true])
+      expect(lineOf(ruled({ ...rule, [field]: value })), String(value)).toContain(`aggregation.${field} must be`);
+  });
+
+  test("are part of the network id, and absent ones change nothing in it", () => {
+    const id = (settings: object) => networkId(parseManifest(ruled(settings)));
+    expect(id({})).toBe(networkId(EXAMPLE_MANIFEST));
+    const ids = [{}, { normClip: true }, { rule: "krum", faulty: 1 }, { rule: "krum", faulty: 2 }].map(id);
+    expect(new Set(ids).size).toBe(ids.length);
   });
 });
 

@@ -61,7 +61,25 @@ export type LambdaRule =
   | { readonly mode: "tanh"; readonly max: number; readonly kappa: number };
 
 export interface AggregationSettings {
-  readonly rule: "mean" | "geometric-median";
+  readonly rule:
+    | "mean"
+    | "geometric-median"
+    | "median"
+    | "trimmed-mean"
+    | "krum"
+    | "multi-krum"
+    | "centred-clipping"
+    | "clipped-gossip";
+  /** Of trimmed-mean: share of the neighbours whose values are cut off at either end, coordinate by coordinate. */
+  readonly trim?: number;
+  /** Of krum and multi-krum: most neighbours that may lie, f of n >= 2 f + 3. */
+  readonly faulty?: number;
+  /** Of multi-krum: neighbours that are averaged; n - f - 2, which is also the most, when absent. */
+  readonly keep?: number;
+  /** Of centred-clipping and clipped-gossip: longest way, in the norm of what is aggregated, that one may pull. */
+  readonly radius?: number;
+  /** Draw neighbours that are further from the peer than the median one in to that distance first; not when absent. */
+  readonly normClip?: true;
   /** Aggregate tensor by tensor, or the whole flat vector as one point. */
   readonly scope: "tensor" | "global";
   readonly lambda: LambdaRule;
