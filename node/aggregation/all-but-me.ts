@@ -6,9 +6,8 @@ import type { AdapterSlot } from "../../protocol/adapter-spec.ts";
 import type { AggregationSettings } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
 import { alignGauge, type GaugeKind, type RotationGroup, retractRotations, rotationGroups } from "./gauge.ts";
-import { geometricMedian } from "./geometric-median.ts";
-import { weightedMean } from "./mean.ts";
 import { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
+import { aggregateByRule, type Fallback, fallbackOf, type RuleSettings } from "./rule.ts";
 
 /**
  * How much of the peer's own rotation is added to an averaged one before retraction. It decides only where the
@@ -25,7 +24,7 @@ export interface AggregateOptions {
   /** The peer itself: its id, so that its own update is refused, and its adapter f32[P], whose gauge is used. */
   readonly own: { readonly peer: string; readonly theta: Float32Array };
   readonly neighbours: readonly NeighbourUpdate[];
-  readonly settings: Pick<AggregationSettings, "rule" | "scope" | "stalenessExponent" | "ageMax">;
+  readonly settings: RuleSettings & Pick<AggregationSettings, "scope" | "stalenessExponent" | "ageMax">;
   /** The round that is being aggregated. */
   readonly round: number;
 }
@@ -43,12 +42,15 @@ export interface Aggregate {
   readonly stalenessMax: number;
   /** The rule was the geometric median of exactly two, which is not unique: z is their mean. For the log. */
   readonly degenerate: boolean;
+  /** What stood in for the rule, which needs more neighbours than there were; undefined without. For the log. */
+  readonly fallback: Fallback | undefined;
 }
 
 /**
  * z_k = Agg over j ≠ k of θ_j, with weights (age_j + 1)^-a; tensor by tensor or over the whole vector, in f64, in
  * peer-id order. Every neighbour's rotation is first made orthonormal and turned into the peer's own gauge, so that
- * no sender gains weight by the length of its R; the peer's own adapter gives the gauge and enters nothing else.
+ * no sender gains weight by the length of its R. The peer's own adapter gives the gauge, is the centre that the norm clip
+ * and clipped gossip measure from, and enters nothing else.
  * Throws: RangeError when the peer's own update is among the neighbours or one peer twice; ADAPTER_SHAPE.
  */
 export function aggregateNeighbours(options: AggregateOptions): Aggregate {
@@ -68,11 +70,11 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
     }
   }
   if (used.length === 0) {
-    return { z: own.theta.slice(), peers: [], refused, stalenessMax: 0, degenerate: false };
+    return { z: own.theta.slice(), peers: [], refused, stalenessMax: 0, degenerate: false, fallback: undefined };
   }
   const ages = used.map((update) => ageOf(update, round));
   const weights = ages.map((age) => stalenessWeight(age, settings.stalenessExponent));
-  const average = aggregatePoints(points, weights, slots, settings);
+  const average = aggregatePoints(settings, { points, weights, own: Float64Array.from(own.theta), slots });
   for (const { R } of groups) {
     for (let i = R.offset; i < R.offset + R.length; i++) average[i]! += TIE_BREAK * own.theta[i]!;
   }
@@ -82,6 +84,7 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
     refused,
     stalenessMax: Math.max(...ages),
     degenerate: settings.rule === "geometric-median" && used.length === 2,
+    fallback: fallbackOf(settings, used.length),
   };
 }
 
@@ -132,17 +135,24 @@ function retractOrRefuse(theta: Float32Array, groups: readonly RotationGroup[]):
 }
 
 function aggregatePoints(
-  points: readonly Float64Array[],
-  weights: readonly number[],
-  slots: readonly AdapterSlot[],
-  { rule, scope }: Pick<AggregationSettings, "rule" | "scope">,
+  settings: AggregateOptions["settings"],
+  {
+    points,
+    weights,
+    own,
+    slots,
+  }: {
+    readonly points: readonly Float64Array[];
+    readonly weights: readonly number[];
+    readonly own: Float64Array;
+    readonly slots: readonly AdapterSlot[];
+  },
 ): Float64Array {
-  const aggregate = (xs: readonly Float64Array[]): Float64Array =>
-    rule === "mean" ? weightedMean(xs, weights) : geometricMedian(xs, weights).z;
-  if (scope === "global") return aggregate(points);
-  const z = new Float64Array(points[0]!.length);
+  if (settings.scope === "global") return aggregateByRule(settings, { points, weights, own });
+  const z = new Float64Array(own.length);
   for (const { offset, length } of slots) {
-    z.set(aggregate(points.map((point) => point.subarray(offset, offset + length))), offset);
+    const part = (point: Float64Array): Float64Array => point.subarray(offset, offset + length);
+    z.set(aggregateByRule(settings, { points: points.map(part), weights, own: part(own) }), offset);
   }
   return z;
 }

@@ -1,5 +1,7 @@
 /** Aggregation: pure functions from what a peer holds and what its neighbours sent to its next adapter. */
 export { type Aggregate, type AggregateOptions, aggregateNeighbours, mix, type RefusalReason } from "./all-but-me.ts";
+export { CENTRED_CLIPPING_STEPS, centredClipping, clippedGossip, clippedMean, clipToMedianNorm } from "./clipping.ts";
+export { coordinateMedian } from "./coordinate-median.ts";
 export {
   alignGauge,
   type GaugeKind,
@@ -9,6 +11,7 @@ export {
   rotationGroups,
 } from "./gauge.ts";
 export { type GeometricMedian, geometricMedian } from "./geometric-median.ts";
+export { krum, krumPointsMin, krumScores, multiKrum } from "./krum.ts";
 export { chooseLambda, LAMBDA_CANDIDATES, type LambdaChoice, tanhLambda } from "./lambda.ts";
 export { weightedMean } from "./mean.ts";
 export { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
@@ -22,3 +25,5 @@ export {
   referenceModel,
   rememberModel,
 } from "./reference-model.ts";
+export { aggregateByRule, type Fallback, fallbackOf, neighboursMin, type RuleSettings } from "./rule.ts";
+export { trimmedMean } from "./trimmed-mean.ts";

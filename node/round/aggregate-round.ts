@@ -64,6 +64,11 @@ export async function aggregateRound(
     logger.warn("update left out of the aggregate", { round, peer: from, reason });
   }
   if (aggregate.degenerate) logger.debug("geometric median of two is their mean", { round });
+  if (aggregate.fallback !== undefined) {
+    const { rule: instead, neighboursMin } = aggregate.fallback;
+    const neighbours = aggregate.peers.length;
+    logger.warn("too few neighbours for the rule", { round, rule: settings.rule, neighboursMin, neighbours, instead });
+  }
   const chosen = aggregate.peers.length === 0 ? { lambda: 0, theta: own } : await choose(aggregate.z);
   signal.throwIfAborted();
   const anchor = { settings: manifest.reference, layout };

@@ -16,7 +16,7 @@ import {
   throughTime,
 } from "./twins.suite.ts";
 
-const TARGETS: Readonly<Record<string, number>> = { a: 1, b: 2, c: 3, d: 2 };
+const TARGETS: Readonly<Record<string, number>> = { a: 1, b: 2, c: 3, d: 2, liar: 1e6 };
 
 interface Peer {
   readonly driver: RoundDriver;
@@ -35,12 +35,14 @@ interface Setting {
   readonly onReference?: (reference: Float32Array | undefined) => void;
   readonly checkpoints?: MemoryCheckpoints;
   readonly onEvent?: (event: PeerEvent) => void;
+  /** Told every warning. */
+  readonly onWarn?: (text: string, fields?: object) => void;
 }
 
 async function peer(clock: VirtualClock, hub: Hub, name: string, setting: Setting = {}): Promise<Peer> {
   const { manifest = testManifest(), compareAlone = true, stepMs = 10, faults = {}, onEvent } = setting;
   const checkpoints = setting.checkpoints ?? createMemoryCheckpoints();
-  const { onReference = () => undefined } = setting;
+  const { onReference = () => undefined, onWarn: warn = () => undefined } = setting;
   const trainer = createQuadraticTrainer(
     { clock },
     { target: TARGETS[name]!, seed: name.charCodeAt(0), stepMs, faults, onReference },
@@ -52,7 +54,7 @@ async function peer(clock: VirtualClock, hub: Hub, name: string, setting: Settin
     onEvent?.(event);
   };
   const driver = await createRoundDriver(
-    { trainer, exchange, checkpoints, clock, logger: SILENT, emit },
+    { trainer, exchange, checkpoints, clock, logger: { ...SILENT, warn }, emit },
     { manifest, peer: name, sampleCount: 10, compareAlone },
   );
   return { driver, events, checkpoints, exchange, trainer };
@@ -187,6 +189,56 @@ describe("peers together", () => {
     );
     for (const { rounds } of reports)
       for (const { lambda } of rounds) expect([0, 0.25, 0.5, 0.75, 1]).toContain(lambda);
+  });
+});
+
+describe("a robust rule of the manifest", () => {
+  const trimmed = testManifest(
+    { count: 2 },
+    { aggregation: { ...testManifest().aggregation, rule: "trimmed-mean", trim: 0.25 } },
+  );
+
+  test("holds a liar off, which the mean does not, and is silent where there are enough neighbours", async () => {
+    const ends = async (manifest: NetworkManifest): Promise<{ lowest: number; highest: number; warned: unknown[] }> => {
+      const { clock, hub } = world();
+      const warned: unknown[] = [];
+      const onWarn = (text: string, fields?: object): void => void warned.push({ text, ...fields });
+      const peers = await Promise.all(
+        ["a", "b", "c", "d", "liar"].map((name) => peer(clock, hub, name, { manifest, onWarn })),
+      );
+      await run(clock, ...peers);
+      const first = await Promise.all(peers.slice(0, 4).map(async ({ trainer }) => (await trainer.adapter())[0]!));
+      return { lowest: Math.min(...first), highest: Math.max(...first), warned };
+    };
+    const robust = await ends(trimmed);
+    expect(robust.highest).toBeLessThan(3);
+    expect(robust.lowest).toBeGreaterThan(0);
+    expect(robust.warned).toEqual([]);
+    expect((await ends(testManifest({ count: 2 }))).highest).toBeGreaterThan(100);
+  });
+
+  test("says what stood in for it where there are too few", async () => {
+    const { clock, hub } = world();
+    const warned: unknown[] = [];
+    const onWarn = (text: string, fields?: object): void => void warned.push({ text, ...fields });
+    const peers = [
+      await peer(clock, hub, "a", { manifest: trimmed, onWarn }),
+      await peer(clock, hub, "b", { manifest: trimmed }),
+      await peer(clock, hub, "c", { manifest: trimmed }),
+      await peer(clock, hub, "d", { manifest: trimmed }),
+    ];
+    const reports = await run(clock, ...peers);
+    expect(reports[0]!.rounds.map(({ neighbours }) => neighbours)).toEqual([3, 3]);
+    expect(warned).toEqual(
+      [0, 1].map((round) => ({
+        text: "too few neighbours for the rule",
+        round,
+        rule: "trimmed-mean",
+        neighboursMin: 4,
+        neighbours: 3,
+        instead: "geometric-median",
+      })),
+    );
   });
 });
 
