@@ -8,9 +8,10 @@ import {
   type TrainingSpec,
 } from "../protocol/network-manifest.ts";
 import { ADAPTER_FORMS, parseAdapter } from "./adapter-argument.ts";
+import { AGGREGATION_FORMS, type AggregationRule, parseAggregation } from "./aggregation-argument.ts";
 import type { OptionRow } from "./command-row.ts";
 import { parseLambda } from "./lambda-argument.ts";
-import { choice, integer, positive } from "./option-value.ts";
+import { integer, positive } from "./option-value.ts";
 import { parseOptimizer, parseSchedule } from "./training-argument.ts";
 
 /** Values of the flags below; absent ones take the defaults. */
@@ -19,7 +20,7 @@ export type NetworkOptions = {
   readonly rounds?: number;
   readonly localSteps?: number;
   readonly lambda?: LambdaRule;
-  readonly aggregation?: "mean" | "geometric-median";
+  readonly aggregation?: AggregationRule;
   readonly learningRate?: number;
   readonly optimizer?: Pick<TrainingSpec, "optimizer" | "momentum">;
   readonly schedule?: LearningRateSchedule;
@@ -45,8 +46,8 @@ export const NETWORK_OPTIONS: readonly OptionRow[] = [
   },
   {
     flags: "--aggregation <rule>",
-    text: "how the neighbours' adapters are put together: geometric-median or mean",
-    parse: choice(["geometric-median", "mean"]),
+    text: `how the neighbours' adapters are put together: ${AGGREGATION_FORMS}`,
+    parse: parseAggregation,
   },
   { flags: "--learning-rate <rate>", text: "step size of the optimiser", parse: positive },
   { flags: "--optimizer <word>", text: "adamw, sgd, or sgd with momentum such as sgd:0.9", parse: parseOptimizer },
@@ -74,6 +75,9 @@ export interface NetworkSettings extends Pick<NetworkManifest, "training" | "rou
 /** The flags over their defaults. */
 export function networkSettings(options: NetworkOptions, defaults: NetworkSettings): NetworkSettings {
   const { training, rounds, aggregation } = defaults;
+  // What another rule leaves standing; the numbers of the default rule are not among it.
+  const { scope, stalenessExponent, ageMax } = aggregation;
+  const shared = { scope, stalenessExponent, ageMax };
   return {
     adapter: options.adapter ?? defaults.adapter,
     seed: options.seed ?? defaults.seed,
@@ -93,8 +97,7 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
       localSteps: options.localSteps ?? rounds.localSteps,
     },
     aggregation: {
-      ...aggregation,
-      rule: options.aggregation ?? aggregation.rule,
+      ...(options.aggregation === undefined ? aggregation : { ...shared, ...options.aggregation }),
       lambda: options.lambda ?? aggregation.lambda,
     },
   };
