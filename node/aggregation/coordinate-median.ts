@@ -1,6 +1,6 @@
 /** The weighted median of every coordinate by itself. */
 import { checkPoints } from "./mean.ts";
-import { selectInPlace } from "./order-statistic.ts";
+import { selectByWeightInPlace, selectInPlace } from "./order-statistic.ts";
 
 /** Part of the total weight by which two sums may differ and still count as equal halves: rounding, and nothing else. */
 const HALF_TOLERANCE = 1e-12;
@@ -15,18 +15,25 @@ const HALF_TOLERANCE = 1e-12;
  */
 export function coordinateMedian(points: readonly Float64Array[], weights: readonly number[]): Float64Array {
   checkPoints(points, weights);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
   const isEven = weights.every((weight) => weight === weights[0]);
   const column = new Float64Array(points.length);
+  const columnWeights = new Float64Array(points.length);
   const z = new Float64Array(points[0]!.length);
   for (let i = 0; i < z.length; i++) {
     for (let j = 0; j < column.length; j++) column[j] = points[j]![i]!;
-    z[i] = isEven ? medianOf(column) : weightedMedianOf(column, { points, weights, i });
+    if (isEven) {
+      z[i] = medianOf(column);
+    } else {
+      columnWeights.set(weights);
+      z[i] = weightedMedianOf(column, columnWeights, total);
+    }
   }
   return z;
 }
 
 /** The median of values that are rearranged. */
-export function medianOf(values: Float64Array): number {
+function medianOf(values: Float64Array): number {
   const half = values.length >> 1;
   const upper = selectInPlace(values, half);
   if (values.length % 2 === 1) return upper;
@@ -35,28 +42,14 @@ export function medianOf(values: Float64Array): number {
   return lower / 2 + upper / 2;
 }
 
-/** Halving the sorted values; weights are added in the order of the points, so that equal inputs give equal sums. */
-function weightedMedianOf(
-  column: Float64Array,
-  { points, weights, i }: { readonly points: readonly Float64Array[]; readonly weights: readonly number[]; i: number },
-): number {
-  const upTo = (bound: number): number => {
-    let sum = 0;
-    for (let j = 0; j < points.length; j++) if (points[j]![i]! <= bound) sum += weights[j]!;
-    return sum;
-  };
-  const total = upTo(Number.POSITIVE_INFINITY);
-  const enough = total / 2 - HALF_TOLERANCE * total;
-  column.sort();
-  let low = 0;
-  let high = column.length - 1;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (upTo(column[middle]!) >= enough) high = middle;
-    else low = middle + 1;
+/** The weighted median of values that are rearranged, and their weights with them. */
+function weightedMedianOf(values: Float64Array, weights: Float64Array, total: number): number {
+  const value = selectByWeightInPlace(values, weights, total / 2 - HALF_TOLERANCE * total);
+  let upTo = 0;
+  let next = Number.POSITIVE_INFINITY;
+  for (let j = 0; j < values.length; j++) {
+    if (values[j]! <= value) upTo += weights[j]!;
+    else if (values[j]! < next) next = values[j]!;
   }
-  const value = column[low]!;
-  if (upTo(value) > total / 2 + HALF_TOLERANCE * total) return value;
-  const next = column.find((x) => x > value) ?? value;
-  return value / 2 + next / 2;
+  return upTo > total / 2 + HALF_TOLERANCE * total || next === Number.POSITIVE_INFINITY ? value : value / 2 + next / 2;
 }

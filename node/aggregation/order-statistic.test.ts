@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { createPrng } from "../../protocol/prng.ts";
-import { selectInPlace } from "./order-statistic.ts";
+import { selectByWeightInPlace, selectInPlace } from "./order-statistic.ts";
 
 const values = fc.array(fc.oneof(fc.double({ noNaN: true }), fc.integer({ min: 0, max: 3 })), {
   minLength: 1,
@@ -61,5 +61,49 @@ describe("selectInPlace", () => {
       expect(sort).toHaveBeenCalledTimes(sorts);
     }
     sort.mockRestore();
+  });
+});
+
+describe("selectByWeightInPlace", () => {
+  it("finds where the weights, added in rising order of values, reach the target", () => {
+    const weight = fc.integer({ min: 1, max: 4 });
+    const weighed = fc.array(fc.tuple(fc.oneof(fc.double({ noNaN: true }), fc.integer({ min: 0, max: 3 })), weight), {
+      minLength: 1,
+      maxLength: 30,
+    });
+    fc.assert(
+      fc.property(weighed, fc.integer({ min: 0, max: 130 }), (pairs, target) => {
+        const upTo = (bound: number): number => pairs.reduce((sum, [x, w]) => (x <= bound ? sum + w : sum), 0);
+        const all = pairs.map(([x]) => x);
+        const reaching = all.filter((x) => upTo(x) >= target);
+        const expected = reaching.length > 0 ? Math.min(...reaching) : Math.max(...all);
+        const values = Float64Array.from(all);
+        const weights = Float64Array.from(pairs, ([, w]) => w);
+        expect(selectByWeightInPlace(values, weights, target) === expected).toBe(true);
+        const paired = Array.from(values, (x, i) => `${x} ${weights[i]}`).sort();
+        expect(paired).toEqual(pairs.map(([x, w]) => `${x} ${w}`).sort());
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("sorts values that were chosen to slow it down, and no others", () => {
+    const sort = vi.spyOn(Array.prototype, "sort");
+    const sorts = (column: Float64Array): number => {
+      const weights = column.map((_, i) => 1 + (i % 2));
+      sort.mockClear();
+      const value = selectByWeightInPlace(column, weights, 3000);
+      const calls = sort.mock.calls.length;
+      expect(value).toBe(column.reduce((a, b) => Math.max(a, b)));
+      return calls;
+    };
+    const found = [killer(2000), Float64Array.from({ length: 2000 }, (_, i) => 2000 - i)].map(sorts);
+    sort.mockRestore();
+    expect(found).toEqual([1, 0]);
+  });
+
+  it("refuses nothing to choose from", () => {
+    expect(() => selectByWeightInPlace(new Float64Array(), new Float64Array(), 1)).toThrow(RangeError);
+    expect(() => selectByWeightInPlace(new Float64Array(2), new Float64Array(1), 1)).toThrow(RangeError);
   });
 });
