@@ -353,6 +353,17 @@ describe("peers come and go", () => {
     );
   });
 
+  test("who comes when the others are through does all its rounds, and mixes in what they have", async () => {
+    const { clock, hub } = world();
+    await run(clock, await peer(clock, hub, "a"), await peer(clock, hub, "b"));
+    const late = await peer(clock, hub, "c", { compareAlone: false });
+    const [report] = await run(clock, late);
+    expect(report!.rounds.map(({ round }) => round)).toEqual([0, 1, 2, 3]);
+    expect(report!.rounds.map(({ neighbours }) => neighbours)).toEqual([2, 2, 2, 2]);
+    expect(report!.rounds.map(({ stalenessMax }) => stalenessMax)).toEqual([0, 0, 0, 0]);
+    expect(ofType(late.events, "step").length).toBe(12);
+  });
+
   test("a lost announcement is asked for", async () => {
     const { clock, hub } = world();
     const peers = [await peer(clock, hub, "a"), await peer(clock, hub, "b")];

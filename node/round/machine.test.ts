@@ -181,9 +181,9 @@ describe("one event at a time", () => {
     ],
     [
       "behind by more than ageMax, it aggregates as of the others' round",
-      [started, update("a", 4), trained, published],
+      [started, update("a", 3), trained, published],
       "aggregating",
-      [{ type: "aggregate", round: 0, asOf: 4 }],
+      [{ type: "aggregate", round: 0, asOf: 3 }],
     ],
     [
       "and goes on with the round after it",
@@ -192,10 +192,34 @@ describe("one event at a time", () => {
       [{ type: "checkpoint" }, { type: "train", round: 4, steps: 4 }],
     ],
     [
-      "or serves, when the others are through",
-      [started, update("a", 4), trained, published, { ...aggregated, now: 3000 }],
-      "serving",
-      [{ type: "checkpoint" }, { type: "evaluate" }, { type: "setDeadline", at: 3200 }],
+      "when the others are through, it aggregates what they have and does all its own rounds",
+      [started, update("a", 4), update("b", 4), trained, published],
+      "aggregating",
+      [{ type: "aggregate", round: 0, asOf: 0 }],
+    ],
+    [
+      "one after another",
+      [started, update("a", 4), update("b", 4), trained, published, aggregated],
+      "training",
+      [{ type: "checkpoint" }, { type: "train", round: 1, steps: 4 }],
+    ],
+    [
+      "of those it goes by whoever still trains",
+      [started, update("a", 4), update("b", 3), update("c", 4), trained, published],
+      "aggregating",
+      [{ type: "aggregate", round: 0, asOf: 3 }],
+    ],
+    [
+      "and stays when those are not ahead",
+      [started, update("a", 4), update("b", 1), update("c", 4), trained, published],
+      "aggregating",
+      [{ type: "aggregate", round: 0, asOf: 0 }],
+    ],
+    [
+      "whoever left is not gone after",
+      [started, update("a", 3), leave("a"), join("b"), update("b", 0), trained, published],
+      "aggregating",
+      [{ type: "aggregate", round: 0, asOf: 0 }],
     ],
     [
       "behind by ageMax, it stays in its own round",
@@ -204,10 +228,16 @@ describe("one event at a time", () => {
       [{ type: "checkpoint" }, { type: "train", round: 1, steps: 4 }],
     ],
     [
-      "one that claims to be far ahead moves nobody",
-      [started, update("a", 0), update("b", 0), update("liar", 4), trained, published, aggregated],
+      "a minority that claims to be far ahead moves nobody",
+      [started, update("a", 0), update("b", 0), update("liar", 3), trained, published, aggregated],
       "training",
       [{ type: "checkpoint" }, { type: "train", round: 1, steps: 4 }],
+    ],
+    [
+      "a majority does, but never past the last round",
+      [started, update("a", 0), ...["x", "y"].map((liar) => update(liar, 3)), trained, published, aggregated],
+      "training",
+      [{ type: "checkpoint" }, { type: "train", round: 4, steps: 4 }],
     ],
   ];
   test.each(rows)("%s", (_title, events, phase, effects) => {
@@ -388,6 +418,48 @@ describe("any order of events", () => {
           state = next.state;
         }
         expect(rounds).toEqual([...new Set(rounds)].sort((a, b) => a - b));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("a jump follows somebody present who still trains, far enough ahead, and leaves the last round to do", () => {
+    fc.assert(
+      fc.property(fc.array(told, { maxLength: 80 }), (events) => {
+        let state = initialRoundState(settings);
+        const last = settings.count - 1;
+        let now = 0;
+        for (const event of [started, ...events]) {
+          const next = step(state, { ...event, now: (now += 10) } as RoundEvent);
+          for (const effect of next.effects) {
+            if (effect.type !== "aggregate" || effect.asOf === effect.round) continue;
+            expect(effect.asOf).toBeLessThan(last);
+            expect(effect.asOf - effect.round).toBeGreaterThan(settings.ageMax);
+            const peers = [...next.state.peers.values()];
+            expect(peers.some(({ present, latest }) => present && latest === effect.asOf)).toBe(true);
+          }
+          state = next.state;
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("among peers that are through, every round is trained, whoever comes and goes", () => {
+    const last = settings.count - 1;
+    const through = told.map((event): Told => (event.type === "updateAccepted" ? { ...event, round: last } : event));
+    fc.assert(
+      fc.property(fc.array(through, { maxLength: 40 }), (events) => {
+        let state = initialRoundState(settings);
+        const rounds: number[] = [];
+        const tell = (event: RoundEvent): void => {
+          const next = step(state, event);
+          for (const effect of next.effects) if (effect.type === "train") rounds.push(effect.round);
+          state = next.state;
+        };
+        for (const [i, event] of [started, ...events].entries()) tell({ ...event, now: 10 * i } as RoundEvent);
+        for (let i = 0; i < 50 && state.phase !== "finished"; i++) tell(answer(state, 1e6 + i));
+        expect(rounds).toEqual([0, 1, 2, 3, 4]);
       }),
       { numRuns: 200 },
     );

@@ -9,9 +9,12 @@
  * not connected, or was silent during the last two rounds, is not waited for until it is heard again. With nobody to
  * wait for, collecting lasts the shortest deadline, so that somebody who is just arriving is still heard.
  *
- * Catching up: when the others (the lower median of their newest rounds, so that one liar moves nobody) are ahead by
- * more than `ageMax` rounds, what this peer sends is too old to be used. It then aggregates as of their round and goes
- * on with the round after it; the rounds in between are left out, the ones it did itself count.
+ * Catching up: when the others that still train (the lower median of their newest rounds) are ahead by more than
+ * `ageMax` rounds, what this peer sends is too old to be used by them. It then aggregates as of their round and goes on
+ * with the round after it; the rounds in between are left out, the ones it did itself count. Whoever has published its
+ * last round is through and waits for nothing: it is not jumped to, what it has counts as fresh in every round, and this
+ * peer does all its own. The median is no shield: membership is open and identities are free, so whoever brings enough
+ * of them moves it, and with them a peer past rounds that it would have trained; the last round is always trained.
  *
  * Serving: after the last round a peer stays until every peer it waits for has published its last round, at least the
  * shortest and at most the longest deadline, so that others can still fetch its update; meanwhile it evaluates.
@@ -264,11 +267,16 @@ function leaveRound(state: RoundState, now: number): RoundStep {
   return next.round < count ? train(next, [{ type: "checkpoint" }]) : serve(next, now, [{ type: "checkpoint" }]);
 }
 
-/** The round as of which to aggregate: one's own, or the others' when they are too far ahead. */
+/**
+ * The round as of which to aggregate: one's own, or that of the others that still train when they are too far ahead.
+ * Theirs is before the last one, so that a jump leaves at least one round to do.
+ */
 function currentRound({ round, peers, settings }: RoundState): number {
-  const rounds = [...peers.values()].filter(({ present, latest }) => present && latest >= 0).map((p) => p.latest);
-  const others = rounds.sort((a, b) => a - b)[(rounds.length - 1) >> 1] ?? round;
-  return others - round > settings.ageMax ? Math.min(others, settings.count - 1) : round;
+  const last = settings.count - 1;
+  const training = [...peers.values()].filter(({ present, latest }) => present && latest >= 0 && latest < last);
+  const rounds = training.map(({ latest }) => latest).sort((a, b) => a - b);
+  const others = rounds[(rounds.length - 1) >> 1] ?? round;
+  return others - round > settings.ageMax ? others : round;
 }
 
 function heard(state: RoundState, event: { peer: string; round: number; now: number }): RoundState {
