@@ -1,4 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
 import { parameterCount } from "../protocol/adapter-spec.ts";
 import { networkId } from "../protocol/network-manifest.ts";
@@ -33,6 +36,22 @@ describe("a new network", () => {
   it("is refused for an adapter that does not fit the model, and for settings out of bounds", () => {
     expect(() => create({ adapter: { ...adapter, layers: [9] } })).toThrow(/layers 0 to 3/);
     expect(() => create({ training: { learningRate: -1 } })).toThrow(/training.learningRate must be/);
+  });
+});
+
+describe("a model whose tokenizer is broken", () => {
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "weft-network-"));
+    await cp(modelDirectory, directory, { recursive: true });
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  it.each(['{"a":', "{}", "[]"])("founds no network: %s", async (text) => {
+    await writeFile(join(directory, "tokenizer.json"), text);
+    expect(() => create({ modelDirectory: directory })).toThrow(
+      expect.objectContaining({ name: "NodeError", message: expect.stringMatching(/^[^\n]*tokenizer\.json[^\n]*$/) }),
+    );
   });
 });
 

@@ -6,6 +6,7 @@ import { adapterMethod } from "./adapter/methods.ts";
 import { NodeError } from "./errors.ts";
 import type { ModelFiles } from "./model/huggingface.ts";
 import { loadBaseModel, modelDigest } from "./model/huggingface.ts";
+import { tokenizerOfFiles } from "./model/tokenizer.ts";
 import { readModelFiles } from "./system/model-files.ts";
 
 /** Settings that are not given take `MANIFEST_DEFAULTS`. */
@@ -22,12 +23,13 @@ export interface CreateNetworkOptions {
 }
 
 /**
- * Throws: NodeError for a model or adapter that cannot be used, ProtocolError MANIFEST_INVALID for settings out of
+ * Throws: NodeError for a model, tokenizer or adapter that cannot be used, ProtocolError MANIFEST_INVALID for settings out of
  * bounds.
  */
 export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
   const files = readModelFiles(options.modelDirectory);
   const model = loadBaseModel(files);
+  tokenizerOfFiles(files);
   const training = { ...MANIFEST_DEFAULTS.training, ...options.training };
   const tokensMax = Math.min(training.maxTokens, model.shape.contextTokens);
   return parseManifest({

@@ -5,6 +5,7 @@ import type { CutCounts } from "./data/example.ts";
 import { partition } from "./data/partition.ts";
 import type { DataRecord } from "./data/record.ts";
 import { parseSplit } from "./data/split-rule.ts";
+import { NodeError } from "./errors.ts";
 import type { ExampleSets } from "./interface/trainer.ts";
 import { loadBaseModel } from "./model/huggingface.ts";
 import { tokenizerOfFiles } from "./model/tokenizer.ts";
@@ -40,15 +41,28 @@ export async function loadRecords(options: DataOptions): Promise<readonly DataRe
   if (file === undefined) return taskRecords(defaultTasks({ seed, peers: part.count })[part.index]!);
   const records = await readDataFile(file);
   if (part.count === 1) return records;
-  return partition(records, { rule: parseSplit(split), peers: part.count, seed })[part.index]!;
+  const rule = parseSplit(split);
+  return naming(file, () => partition(records, { rule, peers: part.count, seed })[part.index]!);
 }
 
-/** Throws: as `loadRecords`, and TOKENIZER_MISSING, MODEL_MISSING, MODEL_CONFIG. */
+/** Throws: as `loadRecords`, which name the file here too, and TOKENIZER_MISSING, MODEL_MISSING, MODEL_CONFIG. */
 export async function loadExamples(options: LoadExamplesOptions): Promise<LoadedExamples> {
   const { modelDirectory, maxTokens, batchSize, seed } = options;
   const files = readModelFiles(modelDirectory);
   const tokenizer = tokenizerOfFiles(files);
   const { classifier } = loadBaseModel(files);
   const labels = classifier ? { labels: classifier.labels } : {};
-  return prepareExamples(await loadRecords(options), { tokenizer, maxTokens, batchSize, seed, ...labels });
+  const records = await loadRecords(options);
+  return naming(options.file, () => prepareExamples(records, { tokenizer, maxTokens, batchSize, seed, ...labels }));
+}
+
+/** What is wrong with the data of a file, in a line that begins with the file. */
+function naming<T>(file: string | undefined, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    const isAboutData = cause instanceof NodeError && (cause.code === "DATA_TOO_SMALL" || cause.code === "DATA_FORMAT");
+    if (file === undefined || !isAboutData || cause.message.startsWith(file)) throw cause;
+    throw new NodeError(cause.code, `${file}: ${cause.message}`, { file, ...cause.facts }, { cause });
+  }
 }

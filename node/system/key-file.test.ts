@@ -39,11 +39,20 @@ test.each([0o640, 0o604, 0o644, 0o620, 0o601])("a file of mode %o is refused wit
 test("a folder that others may read is refused, its name quoted for the shell", async () => {
   const folder = join(root, "it's mine");
   await mkdir(folder, { mode: 0o755 });
+  await writeFile(join(folder, "notes.txt"), "mine");
   await chmod(folder, 0o755);
   await expect(readOrCreateKey(join(folder, "key"))).rejects.toMatchObject({
     code: "KEY_FILE",
     message: expect.stringContaining(`run: chmod 700 '${root}/it'\\''s mine'`),
   });
+});
+
+test("an empty folder that others may read becomes its owner's alone", async () => {
+  const folder = join(root, "alice");
+  await mkdir(folder);
+  await chmod(folder, 0o755);
+  expect((await readOrCreateKey(join(folder, "key"))).created).toBe(true);
+  expect((await stat(folder)).mode & 0o777).toBe(0o700);
 });
 
 test.each([

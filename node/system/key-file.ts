@@ -1,6 +1,6 @@
 /** The peer's identity on disk: the 32 bytes of an Ed25519 seed, readable by its owner alone. */
 import { randomBytes } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { chmod, readdir, readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { NodeError } from "../errors.ts";
 import { ensureFolder, fileError, systemCode, writeFileAtomic } from "./atomic-file.ts";
@@ -9,12 +9,14 @@ import { ensureFolder, fileError, systemCode, writeFileAtomic } from "./atomic-f
 export const SEED_BYTES = 32;
 
 /**
- * The seed in the file, made on first use together with its folder (0700, file 0600).
+ * The seed in the file, made on first use together with its folder (0700, file 0600); an empty folder that others may
+ * read is closed to them.
  * Throws: KEY_FILE when others may read the file or its folder, or when it is not a key; DISK_FULL, DATA_DIRECTORY.
  */
 export async function readOrCreateKey(path: string): Promise<{ readonly seed: Uint8Array; readonly created: boolean }> {
   const folder = dirname(path);
   await ensureFolder(folder, { mode: 0o700 });
+  if (await isEmpty(folder)) await closeFolder(folder);
   await refuseLooseMode(folder, "700");
   const existing = await readKey(path);
   if (existing !== undefined) return { seed: existing, created: false };
@@ -41,6 +43,24 @@ export async function readKey(path: string): Promise<Uint8Array | undefined> {
     throw new NodeError("KEY_FILE", text, { path, bytes: bytes.length });
   }
   return new Uint8Array(bytes);
+}
+
+async function isEmpty(folder: string): Promise<boolean> {
+  try {
+    return (await readdir(folder)).length === 0;
+  } catch (cause) {
+    throw fileError(cause, folder);
+  }
+}
+
+/** An empty folder holds nothing that anybody could have read. Whose it is not, the check of its mode will say. */
+async function closeFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  try {
+    if (((await stat(folder)).mode & 0o077) !== 0) await chmod(folder, 0o700);
+  } catch (cause) {
+    if (systemCode(cause) !== "EPERM") throw fileError(cause, folder);
+  }
 }
 
 /** Windows has no such modes; there the folder's access list is the user's own business. */
