@@ -9,6 +9,8 @@ const folder = packageFolder();
 const readme = readFileSync(join(folder, "README.md"), "utf8");
 const codeLines = [...readme.matchAll(/```sh\n(.*?)```/gs)].flatMap(([, block = ""]) => block.trimEnd().split("\n"));
 
+const SOMEBODY = "12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL";
+
 describe("README", () => {
   it("begins with the two commands for a fresh clone", () => {
     expect(codeLines.slice(0, 2)).toEqual(["npm install && npm start", "npm install && npm test"]);
@@ -19,7 +21,9 @@ describe("README", () => {
     const program = buildProgram({ out: () => undefined, err: () => undefined }, async () => {
       ran = true;
     });
-    await program.parseAsync(line.split(" ").slice(2), { from: "user" });
+    // ID stands for what `weft init` printed.
+    const words = line.replaceAll("/p2p/ID", `/p2p/${SOMEBODY}`).split(" ");
+    await program.parseAsync(words.slice(2), { from: "user" });
     expect(ran).toBe(true);
   });
 

@@ -52,9 +52,10 @@ const peak = await peakGflops(THREADS);
 const rows = names.map((name) => {
   const own = medians(ours.get(name)!);
   const other = torch.has(STEP_CASES[name].torch) ? medians(torch.get(STEP_CASES[name].torch)!) : undefined;
-  const gflop = matrixGflop(graphOf(STEP_CASES[name]));
-  const gflops = gflop / (own.stepMs / 1000);
-  return { name, own, torch: other, gflop, gflops, ofPeak: gflops / peak };
+  // Where lower blocks are kept, not all of the step's products are computed: no rate is given.
+  const gflop = STEP_CASES[name].keepActivations ? null : matrixGflop(graphOf(STEP_CASES[name]));
+  const gflops = gflop === null ? null : gflop / (own.stepMs / 1000);
+  return { name, own, torch: other, gflop, gflops, ofPeak: gflops === null ? null : gflops / peak };
 });
 const find = (name: StepCaseName) => rows.find((row) => row.name === name);
 const ratio = (name: StepCaseName, figure: "tokensPerSecond" | "peakMb"): number | null => {
@@ -91,7 +92,7 @@ function table(): string {
       ? `${other.tokensPerSecond.toFixed(0)} | ${other.peakMb.toFixed(0)} | ${(own.tokensPerSecond / other.tokensPerSecond).toFixed(2)} | ${(own.peakMb / other.peakMb).toFixed(2)}`
       : "- | - | - | -";
     lines.push(
-      `| ${name} | ${own.tokensPerSecond.toFixed(0)} | ${own.peakMb.toFixed(0)} | ${(100 * own.overheadShare).toFixed(1)} % | ${gflops.toFixed(0)} | ${(100 * ofPeak).toFixed(0)} % | ${against} |`,
+      `| ${name} | ${own.tokensPerSecond.toFixed(0)} | ${own.peakMb.toFixed(0)} | ${(100 * own.overheadShare).toFixed(1)} % | ${gflops?.toFixed(0) ?? "-"} | ${ofPeak === null ? "-" : `${(100 * ofPeak).toFixed(0)} %`} | ${against} |`,
     );
   }
   return `${lines.join("\n")}\n`;
