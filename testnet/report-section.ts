@@ -1,7 +1,7 @@
 /** The parts of the report that need no script: summary, bars, times, verdicts, manifest. */
 import type { Score } from "../node/interface/peer-event.ts";
 import { type Html, html } from "./html.ts";
-import { idOf, isWorseThanAlone, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
+import { idOf, isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
 import { verdictSentences } from "./summary.ts";
 import { formatBytes, formatLoss, formatSeconds, formatShare } from "./text-table.ts";
 
@@ -25,7 +25,7 @@ export function scoreSection({ peers }: TestnetResult): Html {
   const scored = peers.filter(({ view }) => view.report !== undefined);
   const lossMax = Math.max(0, ...scored.flatMap((peer) => scoresOf(peer).map(([, score]) => score.loss)));
   return html`<h2>Held-out loss and accuracy</h2>
-<p>On examples that no peer was trained on: of the frozen base model, after training alone with exactly as many local
+<p>On examples that this peer was not trained on: of the frozen base model, after training alone with exactly as many local
 steps on the same data, and after training in the swarm. Loss in nats per response token (lower is better), accuracy
 as the share of response tokens predicted exactly (higher is better).</p>
 <div class="scroll"><table><caption>Held-out scores per peer</caption>
@@ -84,9 +84,10 @@ function scoresOf({ view: { report } }: TestnetPeer): [string, Score][] {
 
 function scoreRow(peer: TestnetPeer): Html {
   const { report, examples } = peer.view;
-  const difference = report?.alone && report.swarm.loss - report.alone.loss;
+  // Of the losses as they are printed, so that the three columns agree.
+  const difference = Number(formatLoss(report?.swarm.loss)) - Number(formatLoss(report?.alone?.loss));
   const accuracy = (score: Score | undefined): string => (score ? formatShare(score.accuracy) : "–");
-  return html`<tr><th scope="row">${peer.name}</th><td>${formatLoss(report?.base.loss)}</td><td>${formatLoss(report?.alone?.loss)}</td><td>${formatLoss(report?.swarm.loss)}</td><td class="${isWorseThanAlone(peer) ? "alarm" : ""}">${difference === undefined ? "–" : signed(difference)}${isWorseThanAlone(peer) && " worse"}</td><td>${accuracy(report?.base)}</td><td>${accuracy(report?.alone)}</td><td>${accuracy(report?.swarm)}</td><td>${examples ? examples.train : "–"}</td></tr>`;
+  return html`<tr><th scope="row">${peer.name}</th><td>${formatLoss(report?.base.loss)}</td><td>${formatLoss(report?.alone?.loss)}</td><td>${formatLoss(report?.swarm.loss)}</td><td class="${isWorseOff(peer) ? "alarm" : ""}">${Number.isNaN(difference) ? "–" : signed(difference)}${isWorseOff(peer) && " worse"}</td><td>${accuracy(report?.base)}</td><td>${accuracy(report?.alone)}</td><td>${accuracy(report?.swarm)}</td><td>${examples ? examples.train : "–"}</td></tr>`;
 }
 
 function barGroup(peer: TestnetPeer, lossMax: number): Html {

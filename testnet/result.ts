@@ -1,6 +1,7 @@
 /** What a testnet run has to show: everything per peer, and the one document that `--json` prints. */
 import type { PhaseSeconds, Score, UpdateCounts } from "../node/interface/peer-event.ts";
 import type { NetworkManifest } from "../protocol/network-manifest.ts";
+import { isWorseThanAlone } from "./comparison.ts";
 import type { PeerExit } from "./peer-process.ts";
 import type { PeerView } from "./peer-view.ts";
 
@@ -47,7 +48,7 @@ export interface TestnetDocument {
   readonly network: string;
   readonly rounds: number;
   readonly peers: readonly PeerDocument[];
-  /** Ids of the peers whose held-out loss in the swarm is higher than alone. */
+  /** Ids of the peers whose held-out loss in the swarm is higher than alone, to three decimals. */
   readonly worseThanAlone: readonly string[];
   readonly seconds: number;
   readonly interrupted: boolean;
@@ -61,16 +62,16 @@ export function testnetDocument(result: TestnetResult): TestnetDocument {
     network,
     rounds: manifest.rounds.count,
     peers: result.peers.map(peerDocument),
-    worseThanAlone: result.peers.filter(isWorseThanAlone).map(idOf),
+    worseThanAlone: result.peers.filter(isWorseOff).map(idOf),
     seconds,
     interrupted,
     manifest,
   };
 }
 
-/** Whether a peer's held-out loss after training in the swarm is higher than after training alone. */
-export function isWorseThanAlone({ view: { report } }: TestnetPeer): boolean {
-  return report?.alone !== undefined && report.swarm.loss > report.alone.loss;
+/** Whether a peer has finished, and with a held-out loss visibly higher than after training alone. */
+export function isWorseOff({ view: { report } }: TestnetPeer): boolean {
+  return report !== undefined && isWorseThanAlone(report);
 }
 
 /** The peer id, or the peer's name while it has none. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { formatEventLine, parseEventLine } from "./event-line.ts";
 import { exampleEvents, exampleRun } from "./fixtures/example-run.ts";
-import { lineView, liveTable, terminalView } from "./live-view.ts";
+import { lineView, liveTable, progressLine, terminalView } from "./live-view.ts";
 import { foldPeerEvent, UNSEEN_PEER } from "./peer-view.ts";
 import { summaryLines, verdictSentences } from "./summary.ts";
 import { formatBytes, textTable } from "./text-table.ts";
@@ -16,7 +17,21 @@ describe("summary", () => {
   it("says so when nobody is worse off", () => {
     const run = exampleRun();
     expect(verdictSentences({ ...run, peers: run.peers.slice(0, 1) })).toEqual([
-      "In the swarm, no peer ended with a higher held-out loss than alone (1 of 1 peers compared).",
+      "In the swarm, no peer ended with a held-out loss visibly higher than alone (1 of 1 peers compared).",
+    ]);
+  });
+
+  it("says of a peer without neighbours that it had none, instead of comparing it with itself", () => {
+    const run = exampleRun();
+    const { name, view } = run.peers[0]!;
+    const report = view.report!;
+    const rounds = report.rounds.map((summary) => ({ ...summary, neighbours: 0 }));
+    const lonely = { name, view: { ...view, report: { ...report, rounds, swarm: report.alone! } } };
+    const nobody = "Without neighbours: peer 1. No update of another peer ever entered the aggregate there.";
+    expect(verdictSentences({ ...run, peers: [lonely] })).toEqual([nobody]);
+    expect(verdictSentences({ ...run, peers: [lonely, run.peers[1]!] })).toEqual([
+      "WORSE in the swarm than alone by held-out loss: peer 2 (1.457 against 1.410). Not worse: 1 of 2.",
+      nobody,
     ]);
   });
 
@@ -83,6 +98,13 @@ describe("live view", () => {
     view.end();
     view.end();
     expect(written).toHaveLength(3);
+  });
+
+  it("tells a jump to where the others are, and shows the rounds that are behind", () => {
+    const jumped = { type: "jumped", from: 0, to: 3 } as const;
+    expect(progressLine(jumped, manifest)).toBe("fell behind after round 1, goes on in round 4 where the others are");
+    expect(foldPeerEvent(UNSEEN_PEER, jumped)).toMatchObject({ round: 3, roundsDone: 3 });
+    expect(parseEventLine(formatEventLine(jumped).trimEnd())).toEqual(jumped);
   });
 
   it("tells start, rounds and end as lines elsewhere", () => {

@@ -1,6 +1,7 @@
 /** The end of a testnet run in plain text: a table, and in words who was worse off in the swarm. */
 import type { Score } from "../node/interface/peer-event.ts";
-import { isWorseThanAlone, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
+import { hadNoNeighbours, isLessAccurateThanAlone } from "./comparison.ts";
+import { isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
 import { formatBytes, formatLoss, formatSeconds, formatShare, shortPeerId, textTable } from "./text-table.ts";
 
 /** Lines of the final table and the sentences below it. */
@@ -20,21 +21,29 @@ export function summaryLines(result: TestnetResult): string[] {
   ];
 }
 
-/** In words: who did better or worse in the swarm than alone, who did not finish, and whether the run was cut short. */
+/** In words: who did worse in the swarm than alone, who had no neighbours, who did not finish, and what was cut short. */
 export function verdictSentences(result: TestnetResult): string[] {
   const { peers } = result;
   const compared = peers.filter(({ view }) => view.report?.alone !== undefined);
-  const worse = compared.filter(isWorseThanAlone);
+  const worse = compared.filter(isWorseOff);
+  const lonely = peers.filter(({ view: { report } }) => report !== undefined && hadNoNeighbours(report));
   const sentences: string[] = [];
-  if (compared.length > 0) {
+  // Where nobody had a neighbour, that nobody did worse says nothing of a swarm.
+  if (worse.length > 0 || compared.some((peer) => !lonely.includes(peer))) {
     sentences.push(
       worse.length === 0
-        ? `In the swarm, no peer ended with a higher held-out loss than alone (${compared.length} of ${peers.length} peers compared).`
+        ? `In the swarm, no peer ended with a held-out loss visibly higher than alone (${compared.length} of ${peers.length} peers compared).`
         : `WORSE in the swarm than alone by held-out loss: ${worse.map(lossPair).join(", ")}. Not worse: ${compared.length - worse.length} of ${compared.length}.`,
     );
-    const lessAccurate = compared.filter(({ view }) => view.report!.swarm.accuracy < view.report!.alone!.accuracy);
-    if (lessAccurate.length > 0)
-      sentences.push(`Less accurate in the swarm: ${lessAccurate.map(accuracyPair).join(", ")}.`);
+  }
+  const lessAccurate = compared.filter(
+    ({ view: { report } }) => report !== undefined && isLessAccurateThanAlone(report),
+  );
+  if (lessAccurate.length > 0)
+    sentences.push(`Less accurate in the swarm: ${lessAccurate.map(accuracyPair).join(", ")}.`);
+  if (lonely.length > 0) {
+    const names = lonely.map(({ name }) => name).join(", ");
+    sentences.push(`Without neighbours: ${names}. No update of another peer ever entered the aggregate there.`);
   }
   for (const peer of peers) if (peer.exit) sentences.push(exitSentence(peer));
   if (result.interrupted) sentences.push("The run was interrupted before its end.");

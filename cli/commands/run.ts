@@ -2,21 +2,23 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { type LoadedExamples, loadExamples } from "../../node/data-source.ts";
+import { NodeError } from "../../node/errors.ts";
 import type { PeerEvent, PeerReport } from "../../node/interface/peer-event.ts";
 import type { Device } from "../../node/interface/runtime.ts";
 import { runPeer } from "../../node/peer.ts";
 import type { LogLevel } from "../../node/system/log.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
+import { comparisonSentences } from "../../testnet/comparison.ts";
 import { formatEventLine } from "../../testnet/event-line.ts";
 import { progressLine } from "../../testnet/live-view.ts";
 import { formatLoss, formatShare, textTable } from "../../testnet/text-table.ts";
 import { dataDirectory } from "../data-directory.ts";
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
-import { joinNetwork } from "../network-file.ts";
+import { keepNetwork, networkOf } from "../network-file.ts";
 import type { Part } from "../option-value.ts";
 import { createStatusWriter } from "../status-file.ts";
-import { EXIT_OK, type Terminal } from "../terminal.ts";
+import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../terminal.ts";
 
 export type RunOptions = {
   readonly dataDir?: string;
@@ -41,9 +43,12 @@ export type RunOptions = {
 };
 
 export async function run(options: RunOptions, terminal: Terminal): Promise<number> {
+  if (options.events && options.json) {
+    throw new NodeError("CONFIG_INVALID", "--events and --json both fill standard output; give one of them");
+  }
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
-  const manifest = await joinNetwork(options.network, folder);
+  const manifest = await networkOf(options.network, folder);
   const model = modelDirectory(options.model);
   const { sets: examples, cut } = await peerExamples(options, manifest, model);
   if (cut.records > 0) {
@@ -86,8 +91,10 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
   });
   const interrupted = whenAborted(terminal.signal);
   try {
+    // Only now: a run that is refused leaves a fresh directory free for any network.
+    await keepNetwork(manifest, folder);
     const report = await Promise.race([peer.done, interrupted]);
-    if (report === undefined) return EXIT_OK;
+    if (report === undefined) return EXIT_INTERRUPTED;
     if (options.json) terminal.out(jsonText(report));
     else if (!options.events) terminal.out(`${reportLines(report).join("\n")}\n`);
     if (options.serve) {
@@ -123,7 +130,8 @@ function listenAddresses({ listen = [], port }: RunOptions): string[] {
   return addresses.length > 0 ? addresses : ["/ip4/127.0.0.1/tcp/0"];
 }
 
-function reportLines({ base, alone, swarm }: PeerReport): string[] {
+function reportLines(report: PeerReport): string[] {
+  const { base, alone, swarm } = report;
   const columns = [
     { heading: "held-out data", numeric: false },
     { heading: "loss", numeric: true },
@@ -137,8 +145,7 @@ function reportLines({ base, alone, swarm }: PeerReport): string[] {
     formatShare(accuracy),
     formatShare(exactMatch),
   ]);
-  const isWorse = alone !== undefined && swarm.loss > alone.loss;
-  return [...textTable(columns, rows), ...(isWorse ? ["The swarm was WORSE for this peer than training alone."] : [])];
+  return [...textTable(columns, rows), ...comparisonSentences(report)];
 }
 
 function whenAborted(signal: AbortSignal): Promise<undefined> {
