@@ -109,7 +109,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
 
   const clock = createSystemClock();
   const signer = createSigner(seed);
-  const logger = createLogger({ level: options.logLevel, fields: { peer: signer.peer } });
+  const logger = createLogger({ level: options.logLevel, fields: { self: signer.peer } });
   const store = await openStore(layout.store);
   shutdown.add(() => store.close());
   const trainer = await startTrainerThread({
