@@ -10,6 +10,7 @@ const TYPES: Readonly<Record<PeerEvent["type"], true>> = {
   neighbours: true,
   update: true,
   round: true,
+  jumped: true,
   paused: true,
   finished: true,
 };

@@ -112,6 +112,8 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       return event.phase === "alone" && event.round === 0 && event.step === 1
         ? "trains alone, for comparison"
         : undefined;
+    case "jumped":
+      return `fell behind after round ${event.from + 1}, goes on in round ${event.to + 1} where the others are`;
     case "paused":
       return `paused: ${event.reason}`;
     case "finished": {

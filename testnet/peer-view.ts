@@ -76,6 +76,8 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       const rounds = [...view.rounds.filter(({ round }) => round < event.summary.round), event.summary];
       return { ...view, state: "training", round: event.summary.round, roundsDone: event.summary.round + 1, rounds };
     }
+    case "jumped":
+      return { ...view, round: event.to, roundsDone: event.to };
     case "paused":
       return { ...view, state: "paused", pausedBecause: event.reason };
     case "finished":

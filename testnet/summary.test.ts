@@ -3,14 +3,14 @@ import { formatEventLine, parseEventLine } from "./event-line.ts";
 import { exampleEvents, exampleRun } from "./fixtures/example-run.ts";
 import { lineView, liveTable, progressLine, terminalView } from "./live-view.ts";
 import { foldPeerEvent, UNSEEN_PEER } from "./peer-view.ts";
-import { summaryLines, verdictSentences } from "./summary.ts";
+import { exitSentence, summaryLines, unfinishedSentence, verdictSentences } from "./summary.ts";
 import { formatBytes, textTable } from "./text-table.ts";
 
 describe("summary", () => {
   it("names the peers that are worse off in the swarm, and those that died", () => {
     expect(verdictSentences(exampleRun())).toEqual([
       "WORSE in the swarm than alone by held-out loss: peer 2 (1.457 against 1.410). Not worse: 2 of 3.",
-      "peer 4 was ended by SIGKILL in round 4, before it had finished: the last words <of> peer 4 & nobody else",
+      "peer 4 was ended by SIGKILL in round 4, before it had finished",
     ]);
   });
 
@@ -33,6 +33,27 @@ describe("summary", () => {
       "WORSE in the swarm than alone by held-out loss: peer 2 (1.457 against 1.410). Not worse: 1 of 2.",
       nobody,
     ]);
+  });
+
+  it.each([
+    [["files of this peer: /tmp/peer-2"], ""],
+    [["weft: no such model", "files of this peer: /tmp/peer-2"], ": no such model"],
+    [["TypeError: no function", "    at run (file.ts:1:2)", "", "Node.js v24.1.0"], ": TypeError: no function"],
+    [["Error [ERR_WORKER]: out of memory", "    at run (file.ts:1:2)"], ": Error [ERR_WORKER]: out of memory"],
+    [["FATAL ERROR: Reached heap limit", "----- Native stack trace -----"], ": FATAL ERROR: Reached heap limit"],
+    [["no Error: to see here", "Errors: none"], ""],
+    [[], ""],
+  ])("quotes of the last lines %j only what tells why", (lastLines, why) => {
+    const exit = { code: 1, signal: null, lastLines };
+    expect(exitSentence({ name: "peer 2", view: UNSEEN_PEER, exit })).toBe(
+      `peer 2 ended with code 1 in round 1, before it had finished${why}`,
+    );
+  });
+
+  it("tells which peers did not finish", () => {
+    const run = exampleRun();
+    expect(unfinishedSentence(run)).toBe("1 of 4 peers did not finish: peer 4");
+    expect(unfinishedSentence({ ...run, peers: run.peers.slice(0, 3) })).toBeUndefined();
   });
 
   it("has a row per peer with its three losses and accuracies", () => {

@@ -65,6 +65,8 @@ export type PeerEvent =
       readonly code?: string;
     }
   | { readonly type: "round"; readonly summary: RoundSummary }
+  /** It fell behind and goes on where the others are: from the round it has just left to the one it does next. */
+  | { readonly type: "jumped"; readonly from: number; readonly to: number }
   | { readonly type: "paused"; readonly reason: string }
   | { readonly type: "finished"; readonly report: PeerReport };
 

@@ -336,9 +336,10 @@ describe("peers come and go", () => {
     };
     const early = [await peer(clock, hub, "a", { manifest, onEvent }), await peer(clock, hub, "b", { manifest })];
     let late: Promise<Peer> | undefined;
+    const warnings: unknown[] = [];
     const running = Promise.all(early.map(({ driver }) => driver.run()));
     const joining = reached.promise.then(async () => {
-      late = peer(clock, hub, "c", { manifest });
+      late = peer(clock, hub, "c", { manifest, onWarn: (text, fields) => warnings.push([text, fields]) });
       return (await late).driver.run();
     });
     const [reports, report] = await throughTime(clock, Promise.all([running, joining]));
@@ -347,6 +348,9 @@ describe("peers come and go", () => {
     expect(rounds[1]).toBeGreaterThanOrEqual(6);
     expect(rounds.at(-1)).toBe(9);
     expect(reports[0]!.rounds.at(-1)!.neighbours).toBe(2);
+    const jump = { from: 0, to: rounds[1]! };
+    expect(ofType((await late!).events, "jumped")).toEqual([{ type: "jumped", ...jump }]);
+    expect(warnings).toContainEqual(["fell behind, going on where the others are", jump]);
     // Alone it trained exactly as long.
     expect(ofType((await late!).events, "step").filter(({ phase }) => phase === "alone").length).toBe(
       3 * rounds.length,

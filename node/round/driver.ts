@@ -42,7 +42,7 @@ export interface RoundDependencies {
   readonly checkpoints: Checkpoints;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Receives `step`, `update`, `round`, `paused` and `finished`; must not throw. */
+  /** Receives `step`, `update`, `round`, `jumped`, `paused` and `finished`; must not throw. */
   readonly emit: (event: PeerEvent) => void;
 }
 
@@ -280,15 +280,18 @@ class Driver implements RoundDriver {
   }
 
   async #aggregate(round: number, asOf: number): Promise<void> {
-    const { exchange, logger } = this.#dependencies;
+    const { exchange, logger, emit } = this.#dependencies;
     const { manifest, peer } = this.#options;
     this.#meter.end("network");
-    if (asOf > round) logger.info("fell behind, going on where the others are", { round, others: asOf });
     const neighbours = exchange.latest();
     const { signal } = this.#stopping;
     const options = { manifest, peer, neighbours, reference: this.#memory.reference, round, asOf, signal };
     const aggregated = await this.#meter.during("aggregate", () => aggregateRound(this.#dependencies, options));
     this.#closeRound(round, aggregated);
+    if (asOf > round) {
+      logger.warn("fell behind, going on where the others are", { from: round, to: asOf + 1 });
+      emit({ type: "jumped", from: round, to: asOf + 1 });
+    }
     this.#tell({ type: "aggregated" });
   }
 
