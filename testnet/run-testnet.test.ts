@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -81,6 +81,23 @@ describe("testnet of processes", () => {
       code: "PEER_FAILED",
       message: "peer 1 did not start: no such model",
     });
+  });
+
+  it("refuses a folder that holds checkpoints of an earlier run, and touches nothing", async () => {
+    const checkpoints = join(folder, "peer-12", "checkpoints");
+    await mkdir(checkpoints, { recursive: true });
+    await writeFile(join(checkpoints, "checkpoint-7.safetensors"), "");
+    await expect(run({ peers: 1 })).rejects.toMatchObject({
+      code: "DATA_DIRECTORY",
+      message: `${checkpoints} holds checkpoints of an earlier run; give another --data-dir, or remove ${folder}`,
+    });
+    expect(await readdir(folder)).toEqual(["peer-12"]);
+  });
+
+  it("takes a folder in which no peer got as far as a checkpoint", async () => {
+    await mkdir(join(folder, "peer-1", "checkpoints"), { recursive: true });
+    const { peers } = await run({ peers: 1 });
+    expect(peers.map(({ view }) => view.state)).toEqual(["finished"]);
   });
 
   it("stops all peers when interrupted, and says so in the result", async () => {

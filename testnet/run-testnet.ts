@@ -1,11 +1,11 @@
 /** Many peers on one machine: one process each, real libp2p over loopback, nobody in charge once they run. */
-import { writeFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { NodeError } from "../node/errors.ts";
 import type { PeerEvent } from "../node/interface/peer-event.ts";
-import { ensureFolder } from "../node/system/atomic-file.ts";
+import { ensureFolder, fileError, systemCode, writeFileAtomic } from "../node/system/atomic-file.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
 import { type PeerExit, type PeerProcess, startPeerProcess } from "./peer-process.ts";
 import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./peer-view.ts";
@@ -56,14 +56,16 @@ const CONNECT_MS = 10_000;
  * Start the peers, the first one alone and then in growing groups, each dialling some that run already. Once all are
  * connected they begin their first round together: who starts earlier is no better off. Wait until every one has
  * finished or died; stop them. Nothing is restarted.
- * Throws: NodeError PEER_FAILED when the first peer does not even start.
+ * Throws: NodeError PEER_FAILED when the first peer does not even start; DATA_DIRECTORY, DISK_FULL.
  */
 export async function runTestnet(options: TestnetOptions): Promise<TestnetResult> {
   const { manifest, folder, signal } = options;
   const startedAt = new Date();
   const begin = performance.now();
+  await refuseUsedFolder(folder);
   await ensureFolder(folder);
-  await writeFile(join(folder, "network.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  const manifestText = `${JSON.stringify(manifest, null, 2)}\n`;
+  await writeFileAtomic(join(folder, "network.json"), new TextEncoder().encode(manifestText));
 
   const members: Member[] = [];
   const killAll = (): void => {
@@ -99,6 +101,29 @@ export async function runTestnet(options: TestnetOptions): Promise<TestnetResult
     seconds: (performance.now() - begin) / 1000,
     interrupted: signal.aborted,
   };
+}
+
+/**
+ * Peers go on from their checkpoints: those of an earlier run would give its results under the name of this one.
+ * Throws: NodeError DATA_DIRECTORY when the folder holds any.
+ */
+export async function refuseUsedFolder(folder: string): Promise<void> {
+  const peers = (await namesIn(folder)).filter((name) => /^peer-\d+$/.test(name));
+  for (const peer of peers.sort()) {
+    const checkpoints = join(folder, peer, "checkpoints");
+    if ((await namesIn(checkpoints)).length === 0) continue;
+    const text = `${checkpoints} holds checkpoints of an earlier run; give another --data-dir, or remove ${folder}`;
+    throw new NodeError("DATA_DIRECTORY", text, { folder, peer });
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return [];
+    throw fileError(error, folder);
+  }
 }
 
 /** Indices by starting group: 0; 1 and 2; all others. Every group can dial those before it. */

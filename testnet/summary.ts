@@ -50,13 +50,26 @@ export function verdictSentences(result: TestnetResult): string[] {
   return sentences;
 }
 
-/** How a peer's process ended before the peer had finished, with its last line of standard error. */
+/** Which peers did not finish, for the line that explains the exit code; undefined when all did. */
+export function unfinishedSentence({ peers }: TestnetResult): string | undefined {
+  const unfinished = peers.filter(({ view }) => view.report === undefined);
+  if (unfinished.length === 0) return undefined;
+  return `${unfinished.length} of ${peers.length} peers did not finish: ${unfinished.map(({ name }) => name).join(", ")}`;
+}
+
+/** How a peer's process ended before the peer had finished, and why if it said so. */
 export function exitSentence({ name, view, exit }: TestnetPeer): string {
   if (!exit) return `${name} is running`;
   const how = exit.signal ? `was ended by ${exit.signal}` : `ended with code ${exit.code ?? "unknown"}`;
-  const last = exit.lastLines.at(-1);
-  return `${name} ${how} in round ${view.roundsDone + 1}, before it had finished${last ? `: ${last}` : ""}`;
+  const reason = exit.lastLines.findLast((line) => line.startsWith(WEFT) || ERROR_LINE.test(line));
+  const why = reason?.startsWith(WEFT) ? reason.slice(WEFT.length) : reason;
+  return `${name} ${how} in round ${view.roundsDone + 1}, before it had finished${why ? `: ${why}` : ""}`;
 }
+
+/** What begins the one line of an expected failure. */
+const WEFT = "weft: ";
+/** What begins the first line of an error's stack, as Node.js prints it; all other lines are talk. */
+const ERROR_LINE = /^(?:Uncaught |FATAL )?[\w$.]*(?:Error|Exception|ERROR)(?: \[\w+\])?(?:: |$)/;
 
 function lossPair({ name, view }: TestnetPeer): string {
   return `${name} (${formatLoss(view.report?.swarm.loss)} against ${formatLoss(view.report?.alone?.loss)})`;

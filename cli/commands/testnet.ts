@@ -1,24 +1,22 @@
 /** `weft testnet`: several peers on this machine, and a report of what the swarm was good for. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createNetwork } from "../../node/create-network.ts";
-import { NodeError } from "../../node/errors.ts";
 import type { Device } from "../../node/interface/runtime.ts";
-import { fileError } from "../../node/system/atomic-file.ts";
 import type { LogLevel } from "../../node/system/log.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../../testnet/defaults.ts";
 import { type LiveView, lineView, terminalView } from "../../testnet/live-view.ts";
 import { renderReport } from "../../testnet/report.ts";
+import { refuseUnwritable, writeReport } from "../../testnet/report-file.ts";
 import { type TestnetResult, testnetDocument } from "../../testnet/result.ts";
-import { runTestnet } from "../../testnet/run-testnet.ts";
-import { summaryLines, verdictSentences } from "../../testnet/summary.ts";
-import { parseAdapter } from "../adapter-argument.ts";
+import { refuseUsedFolder, runTestnet } from "../../testnet/run-testnet.ts";
+import { summaryLines, unfinishedSentence, verdictSentences } from "../../testnet/summary.ts";
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
-import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../network-options.ts";
+import { type NetworkOptions, networkSettings, TESTNET_SETTINGS } from "../network-options.ts";
 import { packageFolder } from "../package-folder.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../terminal.ts";
 
@@ -41,6 +39,7 @@ export type TestnetCommandOptions = NetworkOptions & {
 export async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<number> {
   const peers = options.peers ?? TESTNET_DEFAULTS.peers;
   const reportFile = resolve(options.report ?? "weft-report.html");
+  if (options.dataDir !== undefined) await refuseUsedFolder(resolve(options.dataDir));
   await refuseUnwritable(reportFile);
   const manifest = createTestnetManifest(options);
   const isTemporary = options.dataDir === undefined;
@@ -68,7 +67,7 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
     view.end();
     if (isTemporary && !options.keep) await rm(folder, { recursive: true, force: true });
   }
-  await writeFile(reportFile, renderReport(result));
+  await writeReport(reportFile, renderReport(result));
   terminal.err(`report: ${pathToFileURL(reportFile).href}\n`);
   terminal.err(`files of the peers: ${isTemporary && !options.keep ? "removed (--keep keeps them)" : folder}\n`);
   if (options.json) {
@@ -78,34 +77,17 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
     terminal.out(`${summaryLines(result).join("\n")}\n`);
   }
   if (result.interrupted) return EXIT_INTERRUPTED;
-  const unfinished = result.peers.length < peers || result.peers.some(({ view: { report } }) => report === undefined);
-  return unfinished ? EXIT_REFUSED : EXIT_OK;
-}
-
-/** Better before the run than after it.  Throws: NodeError DATA_DIRECTORY. */
-async function refuseUnwritable(reportFile: string): Promise<void> {
-  try {
-    await writeFile(reportFile, "", { flag: "a" });
-  } catch (cause) {
-    const why = fileError(cause, reportFile);
-    if (!(why instanceof NodeError)) throw cause;
-    const text = `cannot write the report ${reportFile}; choose another with --report FILE`;
-    throw new NodeError("DATA_DIRECTORY", text, why.facts, { cause });
-  }
+  const unfinished = unfinishedSentence(result);
+  if (unfinished === undefined) return EXIT_OK;
+  terminal.err(`weft: ${unfinished}; the last lines of each are in ${reportFile}\n`);
+  return EXIT_REFUSED;
 }
 
 function createTestnetManifest(options: TestnetCommandOptions): NetworkManifest {
-  const { adapter, training, rounds } = TESTNET_DEFAULTS;
-  const defaults = {
-    ...NETWORK_DEFAULTS,
-    adapter: parseAdapter(adapter),
-    training: { ...NETWORK_DEFAULTS.training, ...training },
-    rounds: { ...NETWORK_DEFAULTS.rounds, ...rounds },
-  };
   return createNetwork({
     name: "testnet",
     modelDirectory: modelDirectory(options.model),
-    ...networkSettings(options, defaults),
+    ...networkSettings(options, TESTNET_SETTINGS),
     bootstrap: [],
   });
 }
