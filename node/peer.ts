@@ -86,7 +86,7 @@ class Shutdown {
 
 /**
  * Start a peer; resolves when it listens and its model is loaded.
- * Throws: MODEL_MISMATCH, DATA_LOCKED, KEY_FILE, PORT_IN_USE, CHECKPOINT_CORRUPT and others, one line each; nothing
+ * Throws: MODEL_MISMATCH, DATA_LOCKED, KEY_FILE, PORT_IN_USE, CHECKPOINT_CORRUPT, DATA_MISMATCH and others, one line each; nothing
  * is left running then.
  */
 export async function runPeer(options: PeerOptions): Promise<RunningPeer> {
@@ -152,7 +152,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
   const checkpoints = await createCheckpointFiles({ logger }, { folder: layout.checkpoints });
   const driver = await createRoundDriver(
     { trainer, exchange, checkpoints, clock, logger, emit: onEvent },
-    { manifest, peer: signer.peer, sampleCount: options.examples.train.length, compareAlone: options.compareAlone },
+    { manifest, peer: signer.peer, examples: options.examples, compareAlone: options.compareAlone },
   );
   shutdown.add(() => driver.stop());
   const { train, validation, test } = options.examples;

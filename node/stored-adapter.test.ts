@@ -9,6 +9,7 @@ import { dataDirectoryLayout } from "./config.ts";
 import { createNetwork } from "./create-network.ts";
 import { writeAdapterDirectory } from "./interchange/adapter-directory.ts";
 import type { TrainerState } from "./interface/trainer.ts";
+import { exampleDigests } from "./round/example-digests.ts";
 import { encodeMemory, NO_PROGRESS, type PeerMemory } from "./round/peer-memory.ts";
 import { adapterOfPeer, loadAdapter, openModel } from "./stored-adapter.ts";
 import { prepareOutputFolder, writeFolder } from "./system/adapter-files.ts";
@@ -56,7 +57,9 @@ async function saveCheckpoint(evaluation: PeerMemory["evaluation"], network = ne
   };
   const logger = createLogger({ level: "error", fields: {} });
   const files = createCheckpointFiles({ logger }, { folder: dataDirectoryLayout(folder).checkpoints });
-  await files.save(encodeMemory(memory, network));
+  await files.save(
+    encodeMemory(memory, { network, examples: exampleDigests({ train: [], validation: [], test: [] }) }),
+  );
 }
 
 const fails = (code: string, text: string) => expect.objectContaining({ code, message: expect.stringContaining(text) });

@@ -10,6 +10,7 @@ import { createRoundDriver } from "./driver.ts";
 import {
   createMemoryCheckpoints,
   createQuadraticTrainer,
+  EXAMPLES,
   type MemoryCheckpoints,
   SILENT,
   testManifest,
@@ -29,7 +30,7 @@ async function start(
   const exchange = createExchange({ transport, store, clock, logger: SILENT, signer }, { manifest });
   await exchange.start();
   const trainer = createQuadraticTrainer({ clock }, { target: number, seed: number });
-  const options = { manifest, peer: signer.peer, sampleCount: 10, compareAlone: false };
+  const options = { manifest, peer: signer.peer, examples: EXAMPLES, compareAlone: false };
   const dependencies = { trainer, exchange, checkpoints, clock, logger: SILENT, emit: () => undefined };
   const driver = await createRoundDriver(dependencies, options);
   return { transport, exchange, driver, signer };

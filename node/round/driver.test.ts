@@ -2,12 +2,14 @@ import { describe, expect, test } from "vitest";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
+import type { ExampleSets } from "../interface/trainer.ts";
 import { createVirtualClock, type VirtualClock } from "../system/virtual-clock.ts";
 import { createRoundDriver, type RoundDriver } from "./driver.ts";
 import {
   createHub,
   createMemoryCheckpoints,
   createQuadraticTrainer,
+  EXAMPLES,
   type Hub,
   type MemoryCheckpoints,
   SILENT,
@@ -29,6 +31,7 @@ interface Peer {
 interface Setting {
   readonly manifest?: NetworkManifest;
   readonly compareAlone?: boolean;
+  readonly examples?: ExampleSets;
   readonly stepMs?: number;
   readonly faults?: TrainerFaults;
   /** Told every reference model that the trainer is given. */
@@ -41,6 +44,7 @@ interface Setting {
 
 async function peer(clock: VirtualClock, hub: Hub, name: string, setting: Setting = {}): Promise<Peer> {
   const { manifest = testManifest(), compareAlone = true, stepMs = 10, faults = {}, onEvent } = setting;
+  const { examples = EXAMPLES } = setting;
   const checkpoints = setting.checkpoints ?? createMemoryCheckpoints();
   const { onReference = () => undefined, onWarn: warn = () => undefined } = setting;
   const trainer = createQuadraticTrainer(
@@ -55,7 +59,7 @@ async function peer(clock: VirtualClock, hub: Hub, name: string, setting: Settin
   };
   const driver = await createRoundDriver(
     { trainer, exchange, checkpoints, clock, logger: { ...SILENT, warn }, emit },
-    { manifest, peer: name, sampleCount: 10, compareAlone },
+    { manifest, peer: name, examples, compareAlone },
   );
   return { driver, events, checkpoints, exchange, trainer };
 }
@@ -509,6 +513,32 @@ describe("nothing is lost", () => {
     const [repeated] = await run(clock, again);
     expect(repeated).toEqual(report);
     expect(ofType(again.events, "step")).toEqual([]);
+  });
+
+  test("a checkpoint of other examples is refused; one from before they were kept is accepted and keeps them from then on", async () => {
+    const { report, saved } = await whole();
+    const last = saved.at(-1)!;
+    const other = { ...EXAMPLES, train: EXAMPLES.train.slice(1) };
+    const open = async (checkpoint: Checkpoint, examples: ExampleSets): Promise<Peer & { clock: VirtualClock }> => {
+      const { clock, hub } = world();
+      const checkpoints = createMemoryCheckpoints(checkpoint);
+      return { clock, ...(await peer(clock, hub, "a", { manifest, examples, checkpoints })) };
+    };
+    await expect(open(last, other)).rejects.toMatchObject({
+      code: "DATA_MISMATCH",
+      message: expect.stringContaining("different: train examples"),
+    });
+    const { examples, ...without } = last.state as Record<string, unknown>;
+    expect(examples).toBeDefined();
+    const old = await open({ ...last, state: without }, other);
+    expect(await run(old.clock, old)).toEqual([report]);
+    // A finished one saves nothing more; one that still trains does.
+    const middle = saved.find(({ state }) => (state as { position: { round: number } }).position.round === 1)!;
+    const { examples: _kept, ...begun } = middle.state as Record<string, unknown>;
+    const resumed = await open({ ...middle, state: begun }, other);
+    await run(resumed.clock, resumed);
+    await expect(open(resumed.checkpoints.saved.at(-1)!, EXAMPLES)).rejects.toMatchObject({ code: "DATA_MISMATCH" });
+    await open(resumed.checkpoints.saved.at(-1)!, other);
   });
 
   test("a checkpoint of another network, and a damaged one, are refused", async () => {

@@ -11,10 +11,11 @@ import type { Clock } from "../interface/clock.ts";
 import type { UpdateExchange } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
-import type { Trainer } from "../interface/trainer.ts";
+import type { ExampleSets, Trainer } from "../interface/trainer.ts";
 import { type AggregatedRound, aggregateRound, holdToReference } from "./aggregate-round.ts";
 import { closingEvaluation } from "./closing-evaluation.ts";
 import { whenDiskHasSpace } from "./disk-space.ts";
+import { exampleDigests } from "./example-digests.ts";
 import {
   initialRoundState,
   positionOf,
@@ -29,6 +30,7 @@ import {
   decodeMemory,
   type EvaluationProgress,
   encodeMemory,
+  type MemoryOwner,
   NO_PROGRESS,
   type PeerMemory,
   SUMMARIES_MAX,
@@ -50,8 +52,8 @@ export interface RoundOptions {
   readonly manifest: NetworkManifest;
   /** This peer's own id. */
   readonly peer: string;
-  /** Training examples that this peer holds. */
-  readonly sampleCount: number;
+  /** What this peer trains on; a checkpoint goes on with the same only. */
+  readonly examples: ExampleSets;
   /** Afterwards train alone for as many steps, to compare. */
   readonly compareAlone: boolean;
 }
@@ -75,12 +77,12 @@ export const CHUNK_STEPS = 8;
 
 /**
  * A driver that goes on from the newest checkpoint; the trainer and the reference model are restored from it.
- * Throws: CHECKPOINT_CORRUPT, MANIFEST_MISMATCH, DATA_DIRECTORY.
+ * Throws: CHECKPOINT_CORRUPT, MANIFEST_MISMATCH, DATA_MISMATCH, DATA_DIRECTORY.
  */
 export async function createRoundDriver(dependencies: RoundDependencies, options: RoundOptions): Promise<RoundDriver> {
   const { manifest } = options;
   const checkpoint = await dependencies.checkpoints.load();
-  const network = networkId(manifest);
+  const owner: MemoryOwner = { network: networkId(manifest), examples: exampleDigests(options.examples) };
   if (checkpoint === undefined) {
     const memory: Memory = {
       reference: emptyReference(manifest.reference),
@@ -91,16 +93,16 @@ export async function createRoundDriver(dependencies: RoundDependencies, options
       summaries: [],
       evaluation: { stage: "none" },
     };
-    return new Driver(dependencies, { ...options, network, memory, resumed: false });
+    return new Driver(dependencies, { ...options, owner, memory, resumed: false });
   }
   const { trainer, ...memory } = decodeMemory(checkpoint, {
-    network,
+    ...owner,
     reference: manifest.reference,
     parameterCount: parameterCount(manifest.tensors),
     keepsTensors: keepsTensors(manifest.adapter),
   });
   await dependencies.trainer.restore(trainer);
-  return new Driver(dependencies, { ...options, network, memory, resumed: true });
+  return new Driver(dependencies, { ...options, owner, memory, resumed: true });
 }
 
 type Memory = Omit<PeerMemory, "trainer">;
@@ -111,7 +113,7 @@ class Stopped extends Error {}
 class Driver implements RoundDriver {
   readonly position: RoundDriver["position"];
   readonly #dependencies: RoundDependencies;
-  readonly #options: RoundOptions & { readonly network: string };
+  readonly #options: RoundOptions & { readonly owner: MemoryOwner };
   readonly #meter: RoundMeter;
   readonly #stopping = new AbortController();
   readonly #effects: Work[] = [];
@@ -124,7 +126,7 @@ class Driver implements RoundDriver {
 
   constructor(
     dependencies: RoundDependencies,
-    options: RoundOptions & { readonly network: string; readonly memory: Memory; readonly resumed: boolean },
+    options: RoundOptions & { readonly owner: MemoryOwner; readonly memory: Memory; readonly resumed: boolean },
   ) {
     const { memory, resumed } = options;
     this.#dependencies = dependencies;
@@ -271,10 +273,10 @@ class Driver implements RoundDriver {
 
   async #publish(round: number): Promise<void> {
     const { trainer, exchange } = this.#dependencies;
-    const { sampleCount, manifest } = this.#options;
+    const { examples, manifest } = this.#options;
     const theta = await trainer.adapter();
     this.#meter.begin("network");
-    const update = { round, theta, localSteps: manifest.rounds.localSteps, sampleCount };
+    const update = { round, theta, localSteps: manifest.rounds.localSteps, sampleCount: examples.train.length };
     await this.#patiently(() => exchange.publish(update));
     this.#tell({ type: "published" });
   }
@@ -357,7 +359,7 @@ class Driver implements RoundDriver {
     const position = this.#state.phase === "idle" ? this.#memory.position : positionOf(this.#state);
     const trainer = await this.#dependencies.trainer.state();
     const progress = this.#meter.progress();
-    return encodeMemory({ ...this.#memory, trainer, position, pace, progress }, this.#options.network);
+    return encodeMemory({ ...this.#memory, trainer, position, pace, progress }, this.#options.owner);
   }
 
   #patiently<T>(work: () => Promise<T>): Promise<T> {

@@ -6,6 +6,7 @@ import { NodeError } from "../errors.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
 import type { PhaseSeconds, RoundSummary, Score, UpdateCounts } from "../interface/peer-event.ts";
 import type { TrainerState } from "../interface/trainer.ts";
+import { checkSameExamples, type ExampleDigests } from "./example-digests.ts";
 import type { RoundPosition } from "./machine.ts";
 import { PACE_LAGS_MAX, type Pace } from "./pace.ts";
 
@@ -60,8 +61,14 @@ export const NO_PROGRESS: RoundProgress = {
   updates: { accepted: 0, ignored: 0, rejected: 0 },
 };
 
-/** network: the id of the network that the memory belongs to. */
-export function encodeMemory(memory: PeerMemory, network: string): Checkpoint {
+/** What a memory belongs to, and without which it is worth nothing. */
+export interface MemoryOwner {
+  /** The id of the network. */
+  readonly network: string;
+  readonly examples: ExampleDigests;
+}
+
+export function encodeMemory(memory: PeerMemory, { network, examples }: MemoryOwner): Checkpoint {
   const { trainer, reference, evaluation, ...rest } = memory;
   const vectors = new Map<string, Float32Array>();
   putTrainer(vectors, "", trainer);
@@ -69,17 +76,17 @@ export function encodeMemory(memory: PeerMemory, network: string): Checkpoint {
   if (evaluation.stage === "alone") putTrainer(vectors, "swarm.", evaluation.swarm);
   const steps = { step: trainer.step, swarmStep: evaluation.stage === "alone" ? evaluation.swarm.step : 0 };
   const stage = evaluation.stage === "alone" ? { ...evaluation, swarm: undefined } : evaluation;
-  return { vectors, state: { schema: SCHEMA, network, ...rest, ...steps, evaluation: stage } };
+  return { vectors, state: { schema: SCHEMA, network, examples, ...rest, ...steps, evaluation: stage } };
 }
 
 /**
  * The opposite of `encodeMemory`.
- * Throws: MANIFEST_MISMATCH when it belongs to another network; CHECKPOINT_CORRUPT when it is not such a memory.
+ * Throws: MANIFEST_MISMATCH when it belongs to another network; DATA_MISMATCH when it was trained with other examples;
+ * CHECKPOINT_CORRUPT when it is not such a memory.
  */
 export function decodeMemory(
   { vectors, state }: Checkpoint,
-  options: {
-    readonly network: string;
+  options: MemoryOwner & {
     readonly reference: ReferenceSettings;
     /** Values that travel. */
     readonly parameterCount: number;
@@ -93,11 +100,12 @@ export function decodeMemory(
     const where = parsed.error.issues[0]?.path.join(".") ?? "";
     throw corrupt(`the field ${where} cannot be read; it was written by another version or is damaged`);
   }
-  const { schema: _schema, network: found, step, swarmStep, evaluation, ...rest } = parsed.data;
+  const { schema: _schema, network: found, examples, step, swarmStep, evaluation, ...rest } = parsed.data;
   if (found !== network) {
     const text = `the checkpoint belongs to network ${found}, not to ${network}; choose another --data-dir for this network`;
     throw new NodeError("MANIFEST_MISMATCH", text, { found, network });
   }
+  checkSameExamples(examples, options.examples);
   const snapshots = [...vectors].filter(([name]) => name.startsWith("reference.")).map(([name]) => name);
   const ordered = Array.from({ length: snapshots.length }, (_, i) =>
     vectorOf(vectors, `reference.${i}`, parameterCount),
@@ -155,11 +163,14 @@ const real = z.union([z.number(), z.null().transform(() => Number.NaN)]);
 const seconds = z.strictObject({ train: real, network: real, aggregate: real, total: real });
 const bytes = z.strictObject({ sent: count, received: count });
 const updates = z.strictObject({ accepted: count, ignored: count, rejected: count });
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const score = z.strictObject({ loss: real, accuracy: real, exactMatch: real });
 
 const stateSchema = z.strictObject({
   schema: z.literal(SCHEMA),
   network: z.string(),
+  /** Checkpoints of earlier versions are without. */
+  examples: z.strictObject({ train: digest, validation: digest, test: digest }).optional(),
   position: z.strictObject({ round: count, phase: z.enum(["training", "trained", "serving"]) }),
   pace: z.array(z.number().min(0)).max(PACE_LAGS_MAX),
   progress: z.strictObject({

@@ -7,12 +7,19 @@ import type { Checkpoint, Checkpoints } from "../interface/checkpoint.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { ReceivedUpdate, UpdateExchange, UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { Evaluation, Trainer, TrainerState } from "../interface/trainer.ts";
+import type { Evaluation, ExampleSets, Trainer, TrainerState } from "../interface/trainer.ts";
 import type { VirtualClock } from "../system/virtual-clock.ts";
 
 const P = 6;
 
 export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Ten to train on; the quadratic trainer does not look at them. */
+export const EXAMPLES: ExampleSets = {
+  train: Array.from({ length: 10 }, (_, i) => ({ tokens: [i, i + 1], promptLength: 1 })),
+  validation: [{ tokens: [1, 2], promptLength: 1 }],
+  test: [{ tokens: [2, 3], promptLength: 1 }],
+};
 
 export function testManifest(
   rounds: Partial<NetworkManifest["rounds"]> = {},

@@ -6,7 +6,10 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** fields: added to every line, under names that no call uses (`self` for this peer, `peer` is always another one).  write: receives each line with its line end; standard error when absent. */
+/**
+ * fields: added to every line; this peer's own id is `self`, because `peer` is always another one.
+ * write: receives each line with its line end; standard error when absent.
+ */
 export function createLogger(options: {
   readonly level: LogLevel;
   readonly fields?: Readonly<Record<string, unknown>>;
