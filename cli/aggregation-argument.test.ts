@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseManifest } from "../protocol/network-manifest.ts";
 import { EXAMPLE_MANIFEST } from "../protocol/vectors/example-network.ts";
-import { parseAggregation } from "./aggregation-argument.ts";
+import { formatAggregation, parseAggregation } from "./aggregation-argument.ts";
 import { NETWORK_DEFAULTS, networkSettings } from "./network-options.ts";
 
 const WORDS = [
@@ -21,6 +21,7 @@ describe("aggregation argument", () => {
   it.each(WORDS)("reads %s into settings that a manifest takes", (word, expected) => {
     const aggregation = parseAggregation(word);
     expect(aggregation).toEqual(expected);
+    expect(parseAggregation(formatAggregation(aggregation))).toEqual(aggregation);
     const settings = networkSettings({ aggregation }, NETWORK_DEFAULTS).aggregation;
     expect(settings).toEqual({ ...NETWORK_DEFAULTS.aggregation, ...expected });
     expect(parseManifest({ ...EXAMPLE_MANIFEST, aggregation: settings }).aggregation).toEqual(settings);

@@ -52,6 +52,14 @@ export function parseAggregation(word: string): AggregationRule {
   return { rule, ...Object.fromEntries(numbers), ...(normClip && { normClip }) };
 }
 
+/** The word for a rule; `parseAggregation` of it gives it back. */
+export function formatAggregation(settings: AggregationRule): string {
+  const { needed, optional } = NUMBERS[settings.rule];
+  const fields = optional === undefined ? needed : [...needed, optional];
+  const numbers = fields.map((field) => settings[field]).filter((value) => value !== undefined);
+  return [settings.rule, ...numbers, ...(settings.normClip ? ["norm-clip"] : [])].join(":");
+}
+
 function numberOf(word: string, text: string, field: Field): number {
   const { what, fits } = FIELDS[field];
   const value = Number(text);

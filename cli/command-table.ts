@@ -1,10 +1,11 @@
 /** Every command and flag of `weft`: the parser, `--help` and docs/CLI.md are all made from this table. */
 import { DEVICES, PROVIDERS } from "../node/interface/runtime.ts";
 import { LOG_LEVELS } from "../node/system/log.ts";
+import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
 import { modelCommands } from "./model-commands.ts";
-import { NETWORK_OPTIONS } from "./network-options.ts";
-import { choice, integer, part } from "./option-value.ts";
+import { NETWORK_DEFAULTS, networkOptions, TESTNET_SETTINGS } from "./network-options.ts";
+import { choice, integer, listenAddress, part, peerAddress } from "./option-value.ts";
 
 const DATA_DIR: OptionRow = {
   flags: "--data-dir <folder>",
@@ -76,6 +77,7 @@ const PEER_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--listen <multiaddr>",
     text: "address to listen on, such as /ip4/0.0.0.0/tcp/9000; may be repeated",
+    parse: listenAddress,
     repeatable: true,
     otherwise: "a free port of this machine only",
   },
@@ -87,6 +89,7 @@ const PEER_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--bootstrap <multiaddr>",
     text: "a peer to dial first, ending in /p2p/ID; may be repeated",
+    parse: peerAddress,
     repeatable: true,
     otherwise: "those that the manifest names",
   },
@@ -101,11 +104,16 @@ export const COMMANDS: readonly CommandRow[] = [
     name: ["testnet"],
     text: "Train with several peers on this machine, one process each, and report what the swarm was good for.",
     options: [
-      { flags: "--peers <count>", text: "number of peers", parse: integer(1, 256), otherwise: "4" },
+      {
+        flags: "--peers <count>",
+        text: "number of peers",
+        parse: integer(1, 256),
+        otherwise: String(TESTNET_DEFAULTS.peers),
+      },
       MODEL,
       DATA,
       SPLIT,
-      ...NETWORK_OPTIONS,
+      ...networkOptions(TESTNET_SETTINGS),
       { ...THREADS, otherwise: "processors divided by peers" },
       DEVICE,
       BUCKETS,
@@ -136,12 +144,15 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [
       { flags: "--name <name>", text: "name of the network, for people", otherwise: "weft" },
       { flags: "--out <file>", text: "where to write the manifest", otherwise: "network.json" },
+      { flags: "--force", text: "overwrite --out, even where it holds another manifest" },
       MODEL,
-      ...NETWORK_OPTIONS,
+      ...networkOptions(NETWORK_DEFAULTS),
       {
         flags: "--bootstrap <multiaddr>",
-        text: "a peer that new ones may dial first; may be repeated",
+        text: "a peer that new ones may dial first, ending in /p2p/ID; may be repeated",
+        parse: peerAddress,
         repeatable: true,
+        otherwise: "none",
       },
       JSON_OUTPUT,
     ],
@@ -168,7 +179,7 @@ export const COMMANDS: readonly CommandRow[] = [
         text: "listen and connect, but begin the first round only when a line comes on standard input",
       },
       { flags: "--serve", text: "after the last round stay, and serve updates to others until Ctrl-C" },
-      { flags: "--events", text: "print every event as a line of JSON on standard output" },
+      { flags: "--events", text: "print every event as a line of JSON on standard output; not with --json" },
       JSON_OUTPUT,
       LOG_LEVEL,
     ],

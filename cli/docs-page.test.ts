@@ -1,14 +1,32 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { longName } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";
 import { docsPage } from "./docs-page.ts";
+import { NETWORK_DEFAULTS, networkOptions, networkSettings, TESTNET_SETTINGS } from "./network-options.ts";
 import { packageFolder } from "./package-folder.ts";
 import { buildProgram } from "./program.ts";
 
 describe("docs/CLI.md", () => {
   it("is what the command table says (npm run docs writes it)", () => {
     expect(readFileSync(join(packageFolder(), "docs", "CLI.md"), "utf8")).toBe(docsPage());
+  });
+
+  it.each([
+    ["testnet", TESTNET_SETTINGS],
+    ["network create", NETWORK_DEFAULTS],
+  ])("says for weft %s what holds without a flag, in words that the flag takes", (name, defaults) => {
+    const { options } = COMMANDS.find((row) => row.name.join(" ") === name)!;
+    const given = networkOptions(defaults).map((wanted) => {
+      const { otherwise, parse } = options.find(({ flags }) => flags === wanted.flags)!;
+      expect(otherwise).toBe(wanted.otherwise);
+      const key = longName(wanted).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+      return [key, key === "proximal" ? undefined : parse!(otherwise!.split(", or ")[0]!)];
+    });
+    const { schedule, accumulate, ...training } = networkSettings(Object.fromEntries(given), defaults).training;
+    expect({ schedule, accumulate }).toEqual({ schedule: { kind: "constant", warmupSteps: 0 }, accumulate: 1 });
+    expect({ ...networkSettings(Object.fromEntries(given), defaults), training }).toEqual(defaults);
   });
 
   it("names flags in their long form only", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseLambda } from "./lambda-argument.ts";
+import { formatLambda, parseLambda } from "./lambda-argument.ts";
 
 describe("lambda argument", () => {
   it.each([
@@ -8,7 +8,10 @@ describe("lambda argument", () => {
     ["0", { mode: "fixed", value: 0 }],
     ["fixed:1", { mode: "fixed", value: 1 }],
     ["tanh:0.8:4", { mode: "tanh", max: 0.8, kappa: 4 }],
-  ])("reads %s", (word, rule) => expect(parseLambda(word)).toEqual(rule));
+  ])("reads %s", (word, rule) => {
+    expect(parseLambda(word)).toEqual(rule);
+    expect(parseLambda(formatLambda(parseLambda(word)))).toEqual(rule);
+  });
 
   it.each([
     "",

@@ -18,6 +18,18 @@ export function parseLambda(word: string): LambdaRule {
   throw refusal(word, near && near !== mode ? `did you mean ${near}?` : "not a rule");
 }
 
+/** The word for a rule; `parseLambda` of it gives it back. */
+export function formatLambda(rule: LambdaRule): string {
+  switch (rule.mode) {
+    case "search":
+      return rule.mode;
+    case "fixed":
+      return `${rule.mode}:${rule.value}`;
+    case "tanh":
+      return `${rule.mode}:${rule.max}:${rule.kappa}`;
+  }
+}
+
 function share(word: string, text: string | undefined): number {
   const value = Number(text);
   if (!text || !(value >= 0 && value <= 1)) throw refusal(word, `"${text ?? ""}" is not a number from 0 to 1`);

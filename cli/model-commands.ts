@@ -2,7 +2,7 @@
 import { ADAPTER_FORMATS } from "../node/stored-adapter.ts";
 import { parsePromptPositions } from "./adapter-argument.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
-import { NETWORK_OPTIONS } from "./network-options.ts";
+import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
 import { choice, integer, positive, share } from "./option-value.ts";
 
 /** Flags that other commands have too. */
@@ -17,7 +17,7 @@ export interface SharedOptions {
 }
 
 const named = (...names: readonly string[]): readonly OptionRow[] =>
-  NETWORK_OPTIONS.filter((option) => names.includes(longName(option)));
+  networkOptions(NETWORK_DEFAULTS).filter((option) => names.includes(longName(option)));
 const ADAPTER: OptionRow = { flags: "--adapter <folder>", text: "an adapter: of weft, or a PEFT directory" };
 const POSITIONS: OptionRow = {
   flags: "--positions <word>",
@@ -28,7 +28,7 @@ const SEED: OptionRow = {
   flags: "--seed <number>",
   text: "seed of the adapter's start, the held-out examples and the batch order",
   parse: integer(0),
-  otherwise: "0",
+  otherwise: String(NETWORK_DEFAULTS.seed),
 };
 const NEW_FOLDER = "a new or empty folder";
 
@@ -79,7 +79,11 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
           otherwise: "test",
         },
         ...named("batch-size", "max-tokens"),
-        { ...SEED, text: "seed by which examples are held out", otherwise: "the adapter's, else 0" },
+        {
+          ...SEED,
+          text: "seed by which examples are held out",
+          otherwise: `the adapter's, else ${NETWORK_DEFAULTS.seed}`,
+        },
         allThreads,
         device,
         json,

@@ -7,12 +7,18 @@ import {
   type NetworkManifest,
   type TrainingSpec,
 } from "../protocol/network-manifest.ts";
-import { ADAPTER_FORMS, parseAdapter } from "./adapter-argument.ts";
-import { AGGREGATION_FORMS, type AggregationRule, parseAggregation } from "./aggregation-argument.ts";
-import type { OptionRow } from "./command-row.ts";
-import { parseLambda } from "./lambda-argument.ts";
+import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
+import { ADAPTER_FORMS, formatAdapter, parseAdapter } from "./adapter-argument.ts";
+import {
+  AGGREGATION_FORMS,
+  type AggregationRule,
+  formatAggregation,
+  parseAggregation,
+} from "./aggregation-argument.ts";
+import { longName, type OptionRow } from "./command-row.ts";
+import { formatLambda, parseLambda } from "./lambda-argument.ts";
 import { integer, positive } from "./option-value.ts";
-import { parseOptimizer, parseSchedule } from "./training-argument.ts";
+import { formatOptimizer, formatSchedule, parseOptimizer, parseSchedule } from "./training-argument.ts";
 
 /** Values of the flags below; absent ones take the defaults. */
 export type NetworkOptions = {
@@ -31,7 +37,61 @@ export type NetworkOptions = {
   readonly seed?: number;
 };
 
-export const NETWORK_OPTIONS: readonly OptionRow[] = [
+/** What `createNetwork` is told besides the model and the name. */
+export interface NetworkSettings extends Pick<NetworkManifest, "training" | "rounds" | "aggregation" | "seed"> {
+  readonly adapter: AdapterSettings;
+}
+
+/** What a new network agrees on where nothing else is said. */
+export const NETWORK_DEFAULTS: NetworkSettings = {
+  training: MANIFEST_DEFAULTS.training,
+  rounds: MANIFEST_DEFAULTS.rounds,
+  aggregation: MANIFEST_DEFAULTS.aggregation,
+  // The published LoReFT recipe edits the first and last 7 prompt positions with a low rank (arXiv:2404.03592).
+  adapter: parseAdapter("loreft:r4:f7+l7"),
+  seed: 0,
+};
+
+/** What `weft testnet` agrees on where nothing else is said. */
+export const TESTNET_SETTINGS: NetworkSettings = {
+  ...NETWORK_DEFAULTS,
+  adapter: parseAdapter(TESTNET_DEFAULTS.adapter),
+  training: { ...NETWORK_DEFAULTS.training, ...TESTNET_DEFAULTS.training },
+  rounds: { ...NETWORK_DEFAULTS.rounds, ...TESTNET_DEFAULTS.rounds },
+};
+
+/** The flags, each saying what holds when it is absent. */
+export function networkOptions(defaults: NetworkSettings): readonly OptionRow[] {
+  const otherwise = absentFlags(defaults);
+  return NETWORK_FLAGS.map((row) => ({ ...row, otherwise: otherwise[longName(row)]! }));
+}
+
+/** What holds without each flag, in the words that the flag takes where there are such. */
+function absentFlags({
+  adapter,
+  training,
+  rounds,
+  aggregation,
+  seed,
+}: NetworkSettings): Readonly<Record<string, string>> {
+  return {
+    adapter: formatAdapter(adapter),
+    rounds: String(rounds.count),
+    "local-steps": String(rounds.localSteps),
+    lambda: formatLambda(aggregation.lambda),
+    aggregation: formatAggregation(aggregation),
+    "learning-rate": String(training.learningRate),
+    optimizer: formatOptimizer(training),
+    schedule: formatSchedule(training.schedule ?? { kind: "constant", warmupSteps: 0 }),
+    "batch-size": String(training.batchSize),
+    accumulate: String(training.accumulate ?? 1),
+    proximal: training.proximal === undefined ? "they are free" : String(training.proximal),
+    "max-tokens": `${training.maxTokens}, or the model's context where that is shorter`,
+    seed: String(seed),
+  };
+}
+
+const NETWORK_FLAGS: readonly OptionRow[] = [
   {
     flags: "--adapter <word>",
     text: `what is trained: ${ADAPTER_FORMS}`,
@@ -67,11 +127,6 @@ export const NETWORK_OPTIONS: readonly OptionRow[] = [
   { flags: "--seed <number>", text: "seed of everything the peers derive alike", parse: integer(0) },
 ];
 
-/** What `createNetwork` is told besides the model and the name. */
-export interface NetworkSettings extends Pick<NetworkManifest, "training" | "rounds" | "aggregation" | "seed"> {
-  readonly adapter: AdapterSettings;
-}
-
 /** The flags over their defaults. */
 export function networkSettings(options: NetworkOptions, defaults: NetworkSettings): NetworkSettings {
   const { training, rounds, aggregation } = defaults;
@@ -102,13 +157,3 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
     },
   };
 }
-
-/** What a new network agrees on where nothing else is said. */
-export const NETWORK_DEFAULTS: NetworkSettings = {
-  training: MANIFEST_DEFAULTS.training,
-  rounds: MANIFEST_DEFAULTS.rounds,
-  aggregation: MANIFEST_DEFAULTS.aggregation,
-  // The published LoReFT recipe edits the first and last 7 prompt positions with a low rank (arXiv:2404.03592).
-  adapter: parseAdapter("loreft:r4:f7+l7"),
-  seed: 0,
-};

@@ -1,5 +1,7 @@
 /** What the text after a flag may be. Each parser returns the value or says what it expected. */
+import { multiaddr } from "@multiformats/multiaddr";
 import { InvalidArgumentError } from "commander";
+import { peerIdOfAddress } from "../protocol/addresses.ts";
 
 /** An integer of `min` to `max`. */
 export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -39,6 +41,31 @@ export function choice<const T extends string>(words: readonly T[]): (text: stri
     if (word === undefined) throw new InvalidArgumentError(`expected ${words.join(", ")}`);
     return word;
   };
+}
+
+/** A multiaddr to listen on: where, and the TCP port. */
+export function listenAddress(text: string): string {
+  if (!isMultiaddr(text) || !/^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/tcp\/\d+(\/|$)/.test(text)) {
+    throw new InvalidArgumentError("expected a multiaddr such as /ip4/0.0.0.0/tcp/9000");
+  }
+  return text;
+}
+
+/** A multiaddr to dial, and whom: it ends in /p2p/ and a peer id. */
+export function peerAddress(text: string): string {
+  if (!isMultiaddr(text) || peerIdOfAddress(text) === undefined) {
+    throw new InvalidArgumentError("expected a multiaddr that ends in /p2p/ and a peer id, as weft run prints it");
+  }
+  return text;
+}
+
+function isMultiaddr(text: string): boolean {
+  try {
+    return multiaddr(text).getComponents().length > 0;
+  } catch {
+    // The library throws errors of many kinds, all of them about the text.
+    return false;
+  }
 }
 
 export interface Part {

@@ -2,8 +2,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { peerIdFromPublicKey } from "../protocol/peer-id.ts";
 import { COMMANDS } from "./command-table.ts";
 import { applyConfigFile } from "./config-file.ts";
+import { listenAddress } from "./option-value.ts";
 import { buildProgram, runCommandLine } from "./program.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -20,6 +22,10 @@ function recordingTerminal(environment: Record<string, string> = {}) {
   };
   return { terminal, text };
 }
+
+const [ALICE, BOB] = [1, 2].map(
+  (byte) => `/ip4/127.0.0.1/tcp/${9000 + byte}/p2p/${peerIdFromPublicKey(new Uint8Array(32).fill(byte))}`,
+) as [string, string];
 
 describe("command line", () => {
   it.each([
@@ -46,6 +52,33 @@ describe("command line", () => {
     expect(text).toEqual({ out: "", err: line });
   });
 
+  it.each([
+    ["--bootstrap", "hello"],
+    ["--bootstrap", "/ip4/127.0.0.1/tcp/9000"],
+    ["--bootstrap", "/ip4/127.0.0.1/tcp/9000/p2p/hello"],
+    ["--bootstrap", ALICE.replace("127.", "999.")],
+    ["--bootstrap", `${ALICE}/tcp/1`],
+    ["--listen", "9000"],
+    ["--listen", "/ip4/127.0.0.1"],
+    ["--listen", "/ip4/127.0.0.1/tcp/65536"],
+    ["--listen", "/"],
+  ])("refuses %s %s before anything is done", async (flag, address) => {
+    const commands = [["run"], ["init"], ...(flag === "--bootstrap" ? [["network", "create"]] : [])];
+    for (const command of commands) {
+      const { terminal, text } = recordingTerminal();
+      expect(await runCommandLine([...command, flag, address], terminal)).toBe(2);
+      expect(text.err).toBe(
+        flag === "--listen"
+          ? `weft: --listen <multiaddr> does not take "${address}": expected a multiaddr such as /ip4/0.0.0.0/tcp/9000; see weft --help\n`
+          : `weft: --bootstrap <multiaddr> does not take "${address}": expected a multiaddr that ends in /p2p/ and a peer id, as weft run prints it; see weft --help\n`,
+      );
+    }
+  });
+
+  it.each(["/ip4/0.0.0.0/tcp/9000", "/ip6/::/tcp/0", "/dns4/localhost/tcp/9000"])("listens on %s", (address) => {
+    expect(listenAddress(address)).toBe(address);
+  });
+
   it("prints version and help on standard output", async () => {
     const { terminal, text } = recordingTerminal();
     expect(await runCommandLine(["--version"], terminal)).toBe(0);
@@ -61,10 +94,10 @@ describe("command line", () => {
     const program = buildProgram(terminal, async (_, command) => {
       seen = command.opts();
     });
-    const words = ["run", "--bootstrap", "/a", "--bootstrap", "/b", "--part", "2/6", "--serve", "--port", "9000"];
+    const words = ["run", "--bootstrap", ALICE, "--bootstrap", BOB, "--part", "2/6", "--serve", "--port", "9000"];
     await program.parseAsync(words, { from: "user" });
     expect(seen).toEqual({
-      bootstrap: ["/a", "/b"],
+      bootstrap: [ALICE, BOB],
       part: { index: 1, count: 6 },
       serve: true,
       port: 9000,
@@ -93,10 +126,10 @@ describe("config.json", () => {
   };
 
   it("stands in for flags that are not given", async () => {
-    const config = JSON.stringify({ port: 9000, bootstrap: ["/a"], "compare-alone": true, part: "1/2" });
+    const config = JSON.stringify({ port: 9000, bootstrap: [ALICE], "compare-alone": true, part: "1/2" });
     expect(await parsed(config, ["--port", "9001"])).toEqual({
       port: 9001,
-      bootstrap: ["/a"],
+      bootstrap: [ALICE],
       compareAlone: true,
       part: { index: 0, count: 2 },
     });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseOptimizer, parseSchedule } from "./training-argument.ts";
+import { formatOptimizer, formatSchedule, parseOptimizer, parseSchedule } from "./training-argument.ts";
 
 const refused = expect.objectContaining({ code: "CONFIG_INVALID" });
 
@@ -9,7 +9,10 @@ describe("optimizer argument", () => {
     ["sgd", { optimizer: "sgd" }],
     ["sgd:0.9", { optimizer: "sgd", momentum: 0.9 }],
     ["sgd:0", { optimizer: "sgd", momentum: 0 }],
-  ])("reads %s", (word, expected) => expect(parseOptimizer(word)).toEqual(expected));
+  ])("reads %s", (word, expected) => {
+    expect(parseOptimizer(word)).toEqual(expected);
+    expect(formatOptimizer(parseOptimizer(word))).toBe(word);
+  });
 
   it.each(["", "adam", "adamw:0.9", "sgd:", "sgd:1", "sgd:-0.1", "sgd:x", "sgd:0.9:1"])("refuses %j", (word) =>
     expect(() => parseOptimizer(word)).toThrow(refused),
@@ -23,7 +26,10 @@ describe("schedule argument", () => {
     ["constant", { kind: "constant", warmupSteps: 0 }],
     ["linear", { kind: "linear", warmupSteps: 0 }],
     ["cosine:10", { kind: "cosine", warmupSteps: 10 }],
-  ])("reads %s", (word, expected) => expect(parseSchedule(word)).toEqual(expected));
+  ])("reads %s", (word, expected) => {
+    expect(parseSchedule(word)).toEqual(expected);
+    expect(formatSchedule(parseSchedule(word))).toBe(word);
+  });
 
   it.each(["", "cosinus:", "linear:", "linear:1.5", "linear:-1", "linear:x", "cosine:1:2", "step"])(
     "refuses %j",

@@ -29,6 +29,16 @@ export function parseSchedule(word: string): LearningRateSchedule {
   return { kind, warmupSteps: Number(warmup) };
 }
 
+/** The word for an optimiser; `parseOptimizer` of it gives it back. */
+export function formatOptimizer({ optimizer, momentum }: Pick<TrainingSpec, "optimizer" | "momentum">): string {
+  return momentum === undefined ? optimizer : `${optimizer}:${momentum}`;
+}
+
+/** The word for a schedule; `parseSchedule` of it gives it back. */
+export function formatSchedule({ kind, warmupSteps }: LearningRateSchedule): string {
+  return warmupSteps === 0 ? kind : `${kind}:${warmupSteps}`;
+}
+
 function unknown(name: string, names: readonly string[]): string {
   const near = closestName(name, names);
   return near && near !== name ? `did you mean ${near}?` : "not one of them";

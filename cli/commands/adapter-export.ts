@@ -16,7 +16,7 @@ import { formatAdapter } from "../adapter-argument.ts";
 import { dataDirectory } from "../data-directory.ts";
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
-import { joinNetwork } from "../network-file.ts";
+import { networkOf } from "../network-file.ts";
 import { EXIT_OK, type Terminal } from "../terminal.ts";
 
 export type AdapterExportOptions = {
@@ -61,7 +61,7 @@ async function source(options: AdapterExportOptions, opened: OpenedModel, termin
     return adapter;
   }
   const peer = dataDirectory(options.dataDir, terminal.environment);
-  return adapterOfPeer(peer, await joinNetwork(options.network, peer), opened);
+  return adapterOfPeer(peer, await networkOf(options.network, peer), opened);
 }
 
 function written(

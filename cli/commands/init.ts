@@ -8,7 +8,7 @@ import { peerIdFromPublicKey } from "../../protocol/peer-id.ts";
 import { writeConfig } from "../config-file.ts";
 import { dataDirectory } from "../data-directory.ts";
 import { jsonText } from "../json.ts";
-import { joinNetwork } from "../network-file.ts";
+import { keepNetwork, networkOf } from "../network-file.ts";
 import { EXIT_OK, type Terminal } from "../terminal.ts";
 import type { RunOptions } from "./run.ts";
 
@@ -32,9 +32,11 @@ export type InitOptions = Pick<
 
 export async function run(options: InitOptions, terminal: Terminal): Promise<number> {
   const folder = dataDirectory(options.dataDir, terminal.environment);
+  const manifest = options.network === undefined ? undefined : await networkOf(options.network, folder);
   const { seed, created } = await readOrCreateKey(dataDirectoryLayout(folder).key);
   const peer = peerIdFromPublicKey(ed25519.getPublicKey(seed));
-  const network = options.network === undefined ? undefined : networkId(await joinNetwork(options.network, folder));
+  if (manifest) await keepNetwork(manifest, folder);
+  const network = manifest && networkId(manifest);
   const config = configOf(options);
   if (Object.keys(config).length > 0) {
     const path = await writeConfig(folder, config);

@@ -1,10 +1,12 @@
 /** `weft network create`: the manifest of a new network. */
+import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createNetwork } from "../../node/create-network.ts";
-import { networkId } from "../../protocol/network-manifest.ts";
+import { NodeError } from "../../node/errors.ts";
+import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
-import { writeNetwork } from "../network-file.ts";
+import { networkText, writeNetwork } from "../network-file.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../network-options.ts";
 import { EXIT_OK, type Terminal } from "../terminal.ts";
 
@@ -13,6 +15,7 @@ export type NetworkCreateOptions = NetworkOptions & {
   readonly out?: string;
   readonly model?: string;
   readonly bootstrap?: readonly string[];
+  readonly force?: boolean;
   readonly json?: boolean;
 };
 
@@ -24,9 +27,24 @@ export async function run(options: NetworkCreateOptions, terminal: Terminal): Pr
     ...networkSettings(options, NETWORK_DEFAULTS),
     bootstrap: options.bootstrap ?? [],
   });
-  await writeNetwork(file, manifest);
+  const there = options.force ? "nothing" : await contentOf(file, manifest);
+  if (there === "something else") {
+    const text = `${file} exists and is not this manifest; name another file with --out, or overwrite it with --force`;
+    throw new NodeError("CONFIG_INVALID", text, { file });
+  }
+  if (there === "nothing") await writeNetwork(file, manifest);
   const network = networkId(manifest);
-  terminal.err(`manifest written to ${file}; give this file to everybody who shall join\n`);
+  const done = there === "nothing" ? `manifest written to ${file}` : `${file} holds this manifest already`;
+  terminal.err(`${done}; give this file to everybody who shall join\n`);
   terminal.out(options.json ? jsonText({ network, file, manifest }) : `${network}\n`);
   return EXIT_OK;
+}
+
+async function contentOf(file: string, manifest: NetworkManifest): Promise<"nothing" | "the same" | "something else"> {
+  try {
+    return (await readFile(file, "utf8")) === networkText(manifest) ? "the same" : "something else";
+  } catch (error) {
+    // A folder, or one that may not be entered, is something that nobody can write a file over.
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? "nothing" : "something else";
+  }
 }
