@@ -86,8 +86,8 @@ class Shutdown {
 
 /**
  * Start a peer; resolves when it listens and its model is loaded.
- * Throws: MODEL_MISMATCH, DATA_LOCKED, KEY_FILE, PORT_IN_USE, CHECKPOINT_CORRUPT, DATA_MISMATCH and others, one line each; nothing
- * is left running then.
+ * Throws: MODEL_MISMATCH, DATA_LOCKED, KEY_FILE, PORT_IN_USE, CHECKPOINT_CORRUPT, DATA_MISMATCH and others, one line
+ * each; nothing is left running then.
  */
 export async function runPeer(options: PeerOptions): Promise<RunningPeer> {
   const shutdown = new Shutdown();
