@@ -62,7 +62,9 @@ describe("comparison with training alone", () => {
     expect(comparisonSentences(reportOf([1, 0.5], [1.1, 0.5]))).toEqual([
       "The swarm was WORSE for this peer than training alone.",
     ]);
-    expect(comparisonSentences(reportOf([1, 0.5], [1, 0.5], 0))).toEqual([
+    const lonely = reportOf([1, 0.5], [1.1, 0.4], 0);
+    expect([isWorseThanAlone(lonely), isLessAccurateThanAlone(lonely)]).toEqual([false, false]);
+    expect(comparisonSentences(lonely)).toEqual([
       "This peer had no neighbours: no update of another peer ever entered its aggregate.",
     ]);
   });

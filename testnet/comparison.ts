@@ -2,22 +2,23 @@
 import type { PeerReport } from "../node/interface/peer-event.ts";
 import { formatLoss, formatShare } from "./text-table.ts";
 
-type Scores = Pick<PeerReport, "alone" | "swarm">;
+type Scores = Pick<PeerReport, "alone" | "swarm" | "rounds">;
 
 /**
  * Whether the held-out loss after training in the swarm is higher than after training alone, by a difference that the
- * printed numbers show: three decimals. A loss that is no number is higher than any that is one.
+ * printed numbers show: three decimals. A loss that is no number is higher than any that is one. A peer that had no
+ * neighbours was in no swarm, and is never worse for it.
  */
-export function isWorseThanAlone({ alone, swarm }: Scores): boolean {
+export function isWorseThanAlone({ alone, swarm, rounds }: Scores): boolean {
   // JSON has no NaN, so that null may stand for one; it must not be compared as the zero that it turns into.
-  if (alone === undefined || !Number.isFinite(alone.loss)) return false;
+  if (hadNoNeighbours({ rounds }) || alone === undefined || !Number.isFinite(alone.loss)) return false;
   if (!Number.isFinite(swarm.loss)) return true;
   return swarm.loss > alone.loss && formatLoss(swarm.loss) !== formatLoss(alone.loss);
 }
 
-/** Whether the held-out accuracy in the swarm is lower than alone, by a difference that is printed: 0.1 %. */
-export function isLessAccurateThanAlone({ alone, swarm }: Scores): boolean {
-  if (alone === undefined) return false;
+/** Whether, likewise, the held-out accuracy in the swarm is lower than alone: 0.1 %. */
+export function isLessAccurateThanAlone({ alone, swarm, rounds }: Scores): boolean {
+  if (hadNoNeighbours({ rounds }) || alone === undefined) return false;
   return swarm.accuracy < alone.accuracy && formatShare(swarm.accuracy) !== formatShare(alone.accuracy);
 }
 
@@ -28,10 +29,8 @@ export function hadNoNeighbours({ rounds }: Pick<PeerReport, "rounds">): boolean
 
 /** In words, for one peer's own terminal: empty when it had neighbours and nothing is worse. */
 export function comparisonSentences(report: PeerReport): string[] {
-  return [
-    ...(isWorseThanAlone(report) ? ["The swarm was WORSE for this peer than training alone."] : []),
-    ...(hadNoNeighbours(report)
-      ? ["This peer had no neighbours: no update of another peer ever entered its aggregate."]
-      : []),
-  ];
+  if (hadNoNeighbours(report)) {
+    return ["This peer had no neighbours: no update of another peer ever entered its aggregate."];
+  }
+  return isWorseThanAlone(report) ? ["The swarm was WORSE for this peer than training alone."] : [];
 }

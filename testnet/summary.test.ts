@@ -27,10 +27,11 @@ describe("summary", () => {
     const report = view.report!;
     const rounds = report.rounds.map((summary) => ({ ...summary, neighbours: 0 }));
     const lonely = { name, view: { ...view, report: { ...report, rounds, swarm: report.alone! } } };
-    const nobody = "Without neighbours: peer 1. No update of another peer ever entered the aggregate there.";
+    const nobody =
+      "Without neighbours, so not compared: peer 1. No update of another peer ever entered the aggregate there.";
     expect(verdictSentences({ ...run, peers: [lonely] })).toEqual([nobody]);
     expect(verdictSentences({ ...run, peers: [lonely, run.peers[1]!] })).toEqual([
-      "WORSE in the swarm than alone by held-out loss: peer 2 (1.457 against 1.410). Not worse: 1 of 2.",
+      "WORSE in the swarm than alone by held-out loss: peer 2 (1.457 against 1.410). Not worse: 0 of 1.",
       nobody,
     ]);
   });

@@ -24,26 +24,26 @@ export function summaryLines(result: TestnetResult): string[] {
 /** In words: who did worse in the swarm than alone, who had no neighbours, who did not finish, and what was cut short. */
 export function verdictSentences(result: TestnetResult): string[] {
   const { peers } = result;
-  const compared = peers.filter(({ view }) => view.report?.alone !== undefined);
+  const finished = peers.filter(({ view }) => view.report !== undefined);
+  const lonely = finished.filter(({ view: { report } }) => report !== undefined && hadNoNeighbours(report));
+  const compared = finished.filter((peer) => peer.view.report?.alone !== undefined && !lonely.includes(peer));
   const worse = compared.filter(isWorseOff);
-  const lonely = peers.filter(({ view: { report } }) => report !== undefined && hadNoNeighbours(report));
   const sentences: string[] = [];
-  // Where nobody had a neighbour, that nobody did worse says nothing of a swarm.
-  if (worse.length > 0 || compared.some((peer) => !lonely.includes(peer))) {
+  if (compared.length > 0) {
     sentences.push(
       worse.length === 0
         ? `In the swarm, no peer ended with a held-out loss visibly higher than alone (${compared.length} of ${peers.length} peers compared).`
         : `WORSE in the swarm than alone by held-out loss: ${worse.map(lossPair).join(", ")}. Not worse: ${compared.length - worse.length} of ${compared.length}.`,
     );
+    const lessAccurate = compared.filter(isLessAccurate);
+    if (lessAccurate.length > 0)
+      sentences.push(`Less accurate in the swarm: ${lessAccurate.map(accuracyPair).join(", ")}.`);
   }
-  const lessAccurate = compared.filter(
-    ({ view: { report } }) => report !== undefined && isLessAccurateThanAlone(report),
-  );
-  if (lessAccurate.length > 0)
-    sentences.push(`Less accurate in the swarm: ${lessAccurate.map(accuracyPair).join(", ")}.`);
   if (lonely.length > 0) {
     const names = lonely.map(({ name }) => name).join(", ");
-    sentences.push(`Without neighbours: ${names}. No update of another peer ever entered the aggregate there.`);
+    sentences.push(
+      `Without neighbours, so not compared: ${names}. No update of another peer ever entered the aggregate there.`,
+    );
   }
   for (const peer of peers) if (peer.exit) sentences.push(exitSentence(peer));
   if (result.interrupted) sentences.push("The run was interrupted before its end.");
@@ -70,6 +70,10 @@ export function exitSentence({ name, view, exit }: TestnetPeer): string {
 const WEFT = "weft: ";
 /** What begins the first line of an error's stack, as Node.js prints it; all other lines are talk. */
 const ERROR_LINE = /^(?:Uncaught |FATAL )?[\w$.]*(?:Error|Exception|ERROR)(?: \[\w+\])?(?:: |$)/;
+
+function isLessAccurate({ view: { report } }: TestnetPeer): boolean {
+  return report !== undefined && isLessAccurateThanAlone(report);
+}
 
 function lossPair({ name, view }: TestnetPeer): string {
   return `${name} (${formatLoss(view.report?.swarm.loss)} against ${formatLoss(view.report?.alone?.loss)})`;
