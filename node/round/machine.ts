@@ -12,8 +12,8 @@
  * Catching up: when the others that still train (the lower median of their newest rounds) are ahead by more than
  * `ageMax` rounds, what this peer sends is too old to be used by them. It then aggregates as of their round and goes on
  * with the round after it; the rounds in between are left out, the ones it did itself count. Whoever has published its
- * last round is through and waits for nothing: it is not jumped to, what it has counts as fresh in every round, and this
- * peer does all its own. The median is no shield: membership is open and identities are free, so whoever brings enough
+ * last round is through: it is not jumped to, what it has counts as fresh in every round, and this peer does all its
+ * own. The median is no shield: membership is open and identities are free, so whoever brings enough
  * of them moves it, and with them a peer past rounds that it would have trained; the last round is always trained.
  *
  * Serving: after the last round a peer stays until every peer it waits for has published its last round, at least the
