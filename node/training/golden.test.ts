@@ -167,6 +167,8 @@ async function checkAdapter(
   return slots.length;
 }
 
+if (!existsSync(GOLDEN)) console.warn(`golden: skipped, because there is no ${GOLDEN} beside this checkout`);
+
 describe.skipIf(!existsSync(GOLDEN))("golden", () => {
   for (const family of existsSync(GOLDEN) ? readdirSync(GOLDEN).toSorted() : []) {
     it(`${family}: logits and loss of the base model`, async () => {
