@@ -38,6 +38,7 @@ export function createTokenizer({ tokenizerJson, tokenizerConfig, directory }: T
     const content = isObject(token) ? token.content : token;
     return typeof content === "string" ? library.token_to_id(content) : undefined;
   };
+  const knownIds = library.get_vocab().values();
   const template = templateBegin(library);
   const beginId = template ?? (config.add_bos_token === true ? idOf(config.bos_token) : undefined);
   const endId = idOf(config.eos_token) ?? knownEnd(library);
@@ -51,7 +52,7 @@ export function createTokenizer({ tokenizerJson, tokenizerConfig, directory }: T
       ids.length === 0 ? "" : library.decode([...ids], { skip_special_tokens: !special }),
     ...(beginId === undefined ? {} : { beginId }),
     ...(endId === undefined ? {} : { endId }),
-    vocabularySize: Math.max(...library.get_vocab().values()) + 1,
+    vocabularySize: Math.max(...knownIds) + 1,
   };
 }
 
