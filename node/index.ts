@@ -30,6 +30,15 @@ export type {
 } from "./interface/trainer.ts";
 export type { LocalTrainingOptions, LocalTrainingResult } from "./local-training.ts";
 export { evaluateLocally, trainLocally } from "./local-training.ts";
+export {
+  attachAdapter,
+  externalFiles,
+  linearSites,
+  type TrainableGraph,
+  type TrainableOptions,
+  trainableGraph,
+} from "./model/onnx-file.ts";
+export { decodeModel, encodeModel } from "./onnx/codec.ts";
 export type { PeerOptions, RunningPeer } from "./peer.ts";
 export { runPeer } from "./peer.ts";
 export { loadAdapter, type OpenedModel, openModel, usedAdapter } from "./stored-adapter.ts";

@@ -119,6 +119,8 @@ function resultLines({ before, after, stepsSkipped }: LocalTrainingResult): stri
   return [
     ...scoreLines({ "before training": before, ...(after && { "after training": after }) }),
     ...(stepsSkipped > 0 ? [`${stepsSkipped} steps were not finite and changed nothing.`] : []),
-    ...(after && after.loss > before.loss ? ["The adapter is WORSE on held-out data than before."] : []),
+    ...(after && Number(formatLoss(after.loss)) > Number(formatLoss(before.loss))
+      ? ["The adapter is WORSE on held-out data than before."]
+      : []),
   ];
 }

@@ -11,7 +11,7 @@ import { gemm } from "../onnx/operators.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 import { type DropoutSite, keptShare } from "./dropout.ts";
 import { chosenLayers } from "./layers.ts";
-import type { InjectionContext } from "./method.ts";
+import type { AdapterPart, InjectionContext } from "./method.ts";
 
 /** The linear layers of the chosen layers whose path ends with one of the targets.  Throws: ADAPTER_SETTINGS. */
 export function lowRankSites(settings: LowRankSettings, model: ModelShape): readonly LinearSite[] {
@@ -35,13 +35,28 @@ export function lowRankScale({ alpha, rank, scale }: LowRankSettings): number {
   return scale === "rslora" ? alpha / Math.sqrt(rank) : alpha / rank;
 }
 
-/** Kaiming: uniform in +-1/sqrt(in), from the stream of the tensor's name. */
-export function startUniform(name: string, rank: number, inputs: number): (prng: Prng) => Float64Array {
-  return (prng) => {
-    const stream = prng.fork(name);
-    const bound = 1 / Math.sqrt(inputs);
-    return Float64Array.from({ length: rank * inputs }, () => (2 * stream.uniform() - 1) * bound);
-  };
+/**
+ * A and B of every site: A [r, in] Kaiming, uniform in +-1/sqrt(in) from the stream of its name; B [out, r] = 0, which
+ * edits nothing. a: whether A is sent or frozen; B is sent.
+ */
+export function lowRankParts(
+  settings: LowRankSettings,
+  model: ModelShape,
+  { a }: { readonly a: "sent" | "frozen" },
+): readonly AdapterPart[] {
+  const { rank } = settings;
+  return lowRankSites(settings, model).flatMap(({ path, inputs, outputs }): AdapterPart[] => {
+    const [A, B] = [`${path}.A`, `${path}.B`];
+    return [
+      { name: A, shape: [rank, inputs], role: a, start: (prng) => uniformRows(prng.fork(A), rank, inputs) },
+      { name: B, shape: [outputs, rank], role: "sent", start: () => new Float32Array(outputs * rank) },
+    ];
+  });
+}
+
+function uniformRows(prng: Prng, rank: number, inputs: number): Float64Array {
+  const bound = 1 / Math.sqrt(inputs);
+  return Float64Array.from({ length: rank * inputs }, () => (2 * prng.uniform() - 1) * bound);
 }
 
 /** Where the settings ask for dropout. */

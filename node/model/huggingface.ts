@@ -142,12 +142,6 @@ function once<T>(make: () => T): () => T {
   };
 }
 
-/** All weights as f32 values by name, for a model whose weights are to be trained or copied. */
-export function readWeights(files: ModelFiles, weights: readonly WeightShape[]): readonly Float32Array[] {
-  const source = tensorsOf(files, familyOf(files).prefix);
-  return weights.map((weight) => tensorValues(source.get(weight)));
-}
-
 /** tokenizer.json.  Throws: TOKENIZER_MISSING. */
 export function tokenizerBytes(files: ModelFiles): Uint8Array {
   if (files.tokenizer) return files.tokenizer;

@@ -9,7 +9,6 @@
  *   beforehand.
  * - of the parts that an output is assembled from (the gradients of all adapter tensors, put together by Concat) the
  *   shallower one: the gradients of the last layer's tensors are ready first, and what they need is then let go.
- * Measured on SmolLM2-135M: see docs/PERFORMANCE.md.
  */
 import { nodesInOrder } from "./graph.ts";
 import type { OnnxNode, OnnxValue } from "./value.ts";

@@ -24,9 +24,6 @@ export const EXAMPLE_MANIFEST: NetworkManifest = {
   bootstrap: ["/ip4/127.0.0.1/tcp/4001"],
 };
 
-/** P of the example network. */
-export const EXAMPLE_PARAMETER_COUNT = 5;
-
 /** The secret key whose 32 bytes are all `byte`. */
 export const exampleSecretKey = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
