@@ -5,7 +5,7 @@
  */
 import type { Prng } from "../../protocol/prng.ts";
 import { apply, inputValue } from "../onnx/graph.ts";
-import { mul } from "../onnx/operators.ts";
+import { chosenRows, mul } from "../onnx/operators.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 
@@ -18,6 +18,12 @@ export interface DropoutSite {
   /** Probability of a 0, as it was asked for. */
   readonly rate: number;
 }
+
+/**
+ * The input of a linear layer with some values replaced by 0, not yet scaled up.
+ * x: f32[B*T, in], or, where `at` i64[M] is given, the rows of it that are named there.
+ */
+export type Drop = (path: string, x: OnnxValue, at?: OnnxValue) => OnnxValue;
 
 /** A mask value is decided by 16 random bits, half of one draw. */
 const STEPS = 65_536;
@@ -34,16 +40,19 @@ export const keptShare = (rate: number): number => 1 - threshold(rate) / STEPS;
 export function dropoutInputs(
   sites: readonly DropoutSite[],
   rows: number,
-): { readonly inputs: readonly OnnxValue[]; readonly drop: (path: string, x: OnnxValue) => OnnxValue } {
+): { readonly inputs: readonly OnnxValue[]; readonly drop: Drop } {
   const masks = new Map(
     sites.map(({ path, columns }) => [path, inputValue(inputName(path), "uint8", [rows, columns])] as const),
   );
   return {
     inputs: [...masks.values()],
-    drop: (path, x) => {
+    drop: (path, x, at) => {
       const mask = masks.get(path);
       if (!mask) return x;
-      return mul(x, apply("Cast", [mask], { attributes: { to: { int: FLOAT } }, label: inputName(path) }));
+      return mul(
+        x,
+        apply("Cast", [chosenRows(mask, at)], { attributes: { to: { int: FLOAT } }, label: inputName(path) }),
+      );
     },
   };
 }

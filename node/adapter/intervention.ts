@@ -7,11 +7,11 @@ import type { ReftSettings } from "../../protocol/adapter-spec.ts";
 import { NodeError } from "../errors.ts";
 import type { AdapterHooks, ModelShape } from "../model/base-model.ts";
 import { apply } from "../onnx/graph.ts";
-import { add, mul, scatterAdd } from "../onnx/operators.ts";
+import { add, cast, matMul, mul, reshape, scatterAdd } from "../onnx/operators.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 import { chosenLayers } from "./layers.ts";
 import type { InjectionContext } from "./method.ts";
-import type { PositionCounts } from "./positions.ts";
+import type { InterventionRows, PositionCounts } from "./positions.ts";
 
 /** One intervention of a layer: which positions it serves, and what its tensors are called. */
 export interface Intervention {
@@ -57,7 +57,7 @@ export function interventionHooks(
 ): AdapterHooks {
   const all = interventions(settings, model);
   return {
-    block: (layer, h) => {
+    block: (layer, h, rows) => {
       let edited = h;
       for (const { name, ends } of all.filter((site) => site.layer === layer)) {
         const part: PartOf = (short) => tensor(`${name}.${short}`);
@@ -68,6 +68,10 @@ export function interventionHooks(
         for (const end of ends) {
           const at = positions[end];
           if (!at) throw new RangeError(`${name} acts at the ${end}, whose positions are not among the inputs`);
+          if (rows) {
+            edited = add(edited, mul(delta(h, part), weightsAt(at, rows)));
+            continue;
+          }
           const x = apply("GatherND", [h, at.rows], { label: name });
           edited = scatterAdd(edited, at.rows, mul(delta(x, part), at.weights));
         }
@@ -75,4 +79,11 @@ export function interventionHooks(
       return edited;
     },
   };
+}
+
+/** Of rows i64[M] the weights with which an end edits them: sum_k w_k [rows_m = edited row k]; f32[M, 1]. */
+function weightsAt(at: InterventionRows, rows: OnnxValue): OnnxValue {
+  const [edited, wanted] = [at.rows.shape[0]!, rows.shape[0]!];
+  const same = apply("Equal", [reshape(rows, [wanted, 1]), reshape(at.rows, [1, edited])]);
+  return matMul(cast(same, "float32"), at.weights);
 }

@@ -78,9 +78,9 @@ export function lowRankHooks(
   const alpha = drop ? lowRankScale(settings) / keptShare(settings.dropout ?? 0) : lowRankScale(settings);
   return {
     adapts: ({ path }) => adapted.has(path),
-    linear: ({ path }, x, y) => {
+    linear: ({ path }, x, y, rows) => {
       if (!adapted.has(path)) return y;
-      const inner = gemm(drop ? drop(path, x) : x, tensor(`${path}.A`), { transB: true });
+      const inner = gemm(drop ? drop(path, x, rows) : x, tensor(`${path}.A`), { transB: true });
       return gemm(middle(path, inner), tensor(`${path}.B`), { transB: true, alpha, c: y });
     },
   };

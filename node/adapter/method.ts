@@ -9,7 +9,7 @@ import type { AdapterHooks, ModelShape } from "../model/base-model.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32 } from "../tensor.ts";
-import type { DropoutSite } from "./dropout.ts";
+import type { Drop, DropoutSite } from "./dropout.ts";
 import type { InterventionInputs, PositionCounts } from "./positions.ts";
 
 /**
@@ -31,8 +31,8 @@ export interface InjectionContext {
   readonly tensor: (name: string) => OnnxValue;
   /** Rows of the residual stream at which ReFT methods act. */
   readonly positions: InterventionInputs;
-  /** While training with dropout: the input of a linear layer with some values replaced by 0, not yet scaled up. */
-  readonly drop?: (path: string, x: OnnxValue) => OnnxValue;
+  /** While training with dropout. */
+  readonly drop?: Drop;
 }
 
 export interface AdapterDefinition<Settings> {

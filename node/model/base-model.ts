@@ -24,14 +24,17 @@ export interface ModelShape {
   readonly linears: readonly LinearSite[];
 }
 
-/** Where an adapter changes the forward pass. N = batch x tokens. */
+/**
+ * Where an adapter changes the forward pass. N = batch x tokens rows; where `rows` i64[N] is given, the values have not
+ * all rows of the stream but those that it names, in its order.
+ */
 export interface AdapterHooks {
   /** x f32[N, inputs] and y = x W^T + bias f32[N, outputs] -> the changed y. */
-  readonly linear?: (site: LinearSite, x: OnnxValue, y: OnnxValue) => OnnxValue;
+  readonly linear?: (site: LinearSite, x: OnnxValue, y: OnnxValue, rows?: OnnxValue) => OnnxValue;
   /** Whether `linear` changes anything at a site; where it does not, the product takes in what is added to it. */
   readonly adapts?: (site: LinearSite) => boolean;
   /** Residual stream after a block, f32[N, hidden] -> the changed stream. */
-  readonly block?: (layer: number, h: OnnxValue) => OnnxValue;
+  readonly block?: (layer: number, h: OnnxValue, rows?: OnnxValue) => OnnxValue;
 }
 
 export interface WeightShape {
@@ -49,6 +52,11 @@ export interface ForwardOptions {
   readonly attentionMask?: OnnxValue;
   readonly weight: WeightSource;
   readonly hooks: AdapterHooks;
+  /**
+   * i64[M], the rows b T + t of the result that are wanted, each as often as it is named; all when absent. Behind the
+   * attention of the last block nothing else is computed.
+   */
+  readonly rows?: OnnxValue | undefined;
   /** To generate one token at a time; only for families with `cache`. */
   readonly cache?: KeyValueCache;
 }
@@ -69,7 +77,7 @@ export interface ModelFamily {
   readonly weights: readonly WeightShape[];
   /** What a layer remembers of a token; absent for models that do not generate. */
   readonly cache?: CacheShape;
-  /** Residual stream after the last block, f32[B*T, hidden]. */
+  /** Residual stream after the last block, f32[B*T, hidden], or f32[M, hidden] of the rows asked for. */
   hidden(options: ForwardOptions): OnnxValue;
   /** What comes last before the output matrix, f32[M, hidden] -> f32[M, hidden]: a norm, or a classifier's own layer. */
   normalize(rows: OnnxValue, weight: WeightSource): OnnxValue;

@@ -92,6 +92,9 @@ export function gather(x: OnnxValue, indices: OnnxValue, axis = 0): OnnxValue {
   return apply("Gather", [x, indices], { attributes: { axis: { int: axis } } });
 }
 
+/** Rows of x by index; x itself where none are chosen. */
+export const chosenRows = (x: OnnxValue, rows: OnnxValue | undefined): OnnxValue => (rows ? gather(x, rows) : x);
+
 /** x with `updates` added at the rows that `indices` i64[n, 1] names; a row named twice receives both. */
 export function scatterAdd(x: OnnxValue, indices: OnnxValue, updates: OnnxValue): OnnxValue {
   return apply("ScatterND", [x, indices, updates], { attributes: { reduction: { string: "add" } } });

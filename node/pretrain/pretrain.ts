@@ -11,7 +11,7 @@ import type { ModelFamily } from "../model/base-model.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import { inputValue } from "../onnx/graph.ts";
-import { mul, reduceSum } from "../onnx/operators.ts";
+import { gather, mul, reduceSum } from "../onnx/operators.ts";
 import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
@@ -58,7 +58,7 @@ export function pretrainGraph(
   const tensor = unflatten(parameters, slots);
   const weight = ({ name }: { readonly name: string }) => tensor(name);
   const hidden = family.hidden({ inputIds, weight, hooks: {} });
-  const { losses } = crossEntropy(family, weight, { hidden, labelRows, labelIds });
+  const { losses } = crossEntropy(family, weight, { rows: gather(hidden, labelRows), labelIds });
   const loss = reduceSum(mul(losses, weights), [0], false);
   const [flat] = gradient(loss, [parameters]);
   const inputs = [inputIds, labelIds, weights, labelRows, parameters];

@@ -155,17 +155,17 @@ function partSizes(rows: number, vocabulary: number, logitsAtOnce: number): read
 
 /**
  * Cross entropy of labelled rows, part by part.
- * hidden f32[N,D]; labelRows, labelIds i64[M] -> losses f32[M], logits f32[M',V] of every part.
+ * rows f32[M,D] of the residual stream, labelIds i64[M] -> losses f32[M], logits f32[M',V] of every part.
  */
 export function crossEntropy(
   model: Output,
   weight: WeightSource,
-  batch: { readonly hidden: OnnxValue; readonly labelRows: OnnxValue; readonly labelIds: OnnxValue },
+  batch: { readonly rows: OnnxValue; readonly labelIds: OnnxValue },
   logitsAtOnce: number = LOGITS_AT_ONCE.usual,
 ): { readonly losses: OnnxValue; readonly logits: readonly OnnxValue[] } {
   const sizes = partSizes(batch.labelIds.shape[0]!, model.outputMatrix(weight).shape[0]!, logitsAtOnce);
   const ids = split(batch.labelIds, sizes, 0);
-  const parts = split(gather(batch.hidden, batch.labelRows), sizes, 0).map((rows, i) => {
+  const parts = split(batch.rows, sizes, 0).map((rows, i) => {
     const { x, matrix, bias, logits } = logitsOf(model, weight, rows);
     const product = reduceSum(mul(x, gather(matrix, ids[i]!)), [1], false);
     const labelLogits = bias ? add(product, gather(bias, ids[i]!)) : product;
@@ -195,9 +195,11 @@ export function unflatten(flat: OnnxValue, slots: readonly AdapterSlot[]): (name
 interface RowsShape extends Omit<BatchShape, "labels"> {
   /** Whether dropout is in effect. */
   readonly training: boolean;
+  /** i64[M], the rows that are wanted; all when absent. */
+  readonly rows?: OnnxValue | undefined;
 }
 
-/** The residual stream behind the last block, f32[B*T, D], with the adapter in it, and what has to be fed for it. */
+/** The residual stream behind the last block, f32[B*T, D] or f32[M, D], with the adapter in it, and what has to be fed for it. */
 function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: AdaptedModel, shape: RowsShape) {
   const inputIds = inputValue("input_ids", "int64", [shape.examples, shape.tokens]);
   const attentionMask = inputValue("attention_mask", "int64", [shape.examples, shape.tokens]);
@@ -209,14 +211,17 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
   const { inputs, hooks } = inject({ settings, model: model.shape, trained, frozen, ...shape });
   const masks = model.classifier ? [attentionMask] : [];
   const blockEnds: OnnxValue[] = [];
-  const block = (layer: number, h: OnnxValue): OnnxValue => {
-    const edited = hooks.block?.(layer, h) ?? h;
+  const block = (layer: number, h: OnnxValue, rows?: OnnxValue): OnnxValue => {
+    const edited = hooks.block?.(layer, h, rows) ?? h;
     blockEnds.push(edited);
     return edited;
   };
-  const hidden = model.hidden({ inputIds, attentionMask, weight, hooks: { ...hooks, block } });
+  const hidden = model.hidden({ inputIds, attentionMask, weight, hooks: { ...hooks, block }, rows: shape.rows });
   return { inputs: [inputIds, ...masks, flat, ...inputs], hidden, weight, adapter: flat, blockEnds };
 }
+
+/** Where more of the rows have a label, the last block computes all of them: sorting them out would cost more. */
+const LABELLED_SHARE_MAX = 0.9;
 
 interface ForwardOptions {
   readonly training: boolean;
@@ -227,9 +232,11 @@ function forward(adapted: AdaptedModel, shape: BatchShape, { training, lowMemory
   const labelRows = inputValue("label_rows", "int64", [shape.labels]);
   const labelIds = inputValue("label_ids", "int64", [shape.labels]);
   const labelWeights = inputValue("label_weights", "float32", [shape.labels]);
-  const { inputs, hidden, weight, adapter, blockEnds } = hiddenRows(adapted, { ...shape, training });
+  const few = shape.labels <= LABELLED_SHARE_MAX * shape.examples * shape.tokens;
+  const rows = few ? labelRows : undefined;
+  const { inputs, hidden, weight, adapter, blockEnds } = hiddenRows(adapted, { ...shape, training, rows });
   const logitsAtOnce = lowMemory ? LOGITS_AT_ONCE.low : LOGITS_AT_ONCE.usual;
-  const batch = { hidden, labelRows, labelIds };
+  const batch = { rows: rows ? hidden : gather(hidden, labelRows), labelIds };
   const { losses, logits } = crossEntropy(adapted.model, weight, batch, logitsAtOnce);
   return { inputs: [...inputs, labelRows, labelIds, labelWeights], adapter, losses, logits, labelWeights, blockEnds };
 }

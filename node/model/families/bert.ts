@@ -8,7 +8,7 @@
 import { z } from "zod";
 import { NodeError } from "../../errors.ts";
 import { apply } from "../../onnx/graph.ts";
-import { add, gather, gemm, ints, reshape } from "../../onnx/operators.ts";
+import { add, chosenRows, gather, gemm, ints, reshape } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import type { LinearSite, ModelFamily, WeightShape, WeightSource } from "../base-model.ts";
 import { COMMON_FIELDS, COUNT, LAYERS, readConfig, unsupported } from "../config.ts";
@@ -120,13 +120,13 @@ function encoder(fields: Fields, { prefix, firstPosition, head }: Encoder): Mode
       ]),
       ...[...dense, ...output],
     ],
-    hidden: ({ inputIds, attentionMask, weight, hooks }) => {
+    hidden: ({ inputIds, attentionMask, weight, hooks, rows }) => {
       if (!attentionMask) throw new RangeError("a classifier's graph needs an attention mask");
       const [batch, tokens] = inputIds.shape as [number, number];
       const shape = { batch, tokens, heads, groups: heads, headSize: hidden / heads, mask: paddingMask(attentionMask) };
-      const adapted = (site: LinearSite, x: OnnxValue): OnnxValue => {
+      const adapted = (site: LinearSite, x: OnnxValue, at?: OnnxValue): OnnxValue => {
         const y = linear(x, linearWeights(site), weight);
-        return hooks.linear?.(site, x, y) ?? y;
+        return hooks.linear?.(site, x, y, at) ?? y;
       };
       const fixed = add(learnedPositions(weight(places), tokens, firstPosition), gather(weight(types), ints([0])));
       const embedded = reshape(add(gather(weight(words), inputIds), fixed), [batch * tokens, hidden]);
@@ -134,11 +134,13 @@ function encoder(fields: Fields, { prefix, firstPosition, head }: Encoder): Mode
       for (const [layer, perLayer] of sites.entries()) {
         const [q, k, v, o, up, down] = perLayer as SixSites;
         const path = `${prefix}.encoder.layer.${layer}`;
-        const mixed = attention({ q: adapted(q, h), k: adapted(k, h), v: adapted(v, h) }, shape);
-        const n = norm(add(h, adapted(o, mixed)), `${path}.attention.output`, weight);
-        const y = activation(fields.hidden_act, adapted(up, n));
-        h = norm(add(n, adapted(down, y)), `${path}.output`, weight);
-        h = hooks.block?.(layer, h) ?? h;
+        // What follows the attention treats every row by itself.
+        const at = layer === layers - 1 ? rows : undefined;
+        const mixed = chosenRows(attention({ q: adapted(q, h), k: adapted(k, h), v: adapted(v, h) }, shape), at);
+        const n = norm(add(chosenRows(h, at), adapted(o, mixed, at)), `${path}.attention.output`, weight);
+        const y = activation(fields.hidden_act, adapted(up, n, at));
+        h = norm(add(n, adapted(down, y, at)), `${path}.output`, weight);
+        h = hooks.block?.(layer, h, at) ?? h;
       }
       return h;
     },

@@ -4,7 +4,7 @@
  * Source: Touvron et al. 2023, arXiv:2302.13971; weights and names as in Hugging Face transformers.
  */
 import { NodeError } from "../../errors.ts";
-import { add, gather, gemm, mul, reshape } from "../../onnx/operators.ts";
+import { add, chosenRows, gather, gemm, mul, reshape } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import type { LinearSite, ModelFamily, WeightShape } from "../base-model.ts";
 import type { ActivationName } from "../layers/activation.ts";
@@ -75,18 +75,18 @@ export function decoder(layout: DecoderLayout): ModelFamily {
       ...(layout.tied ? [] : [output]),
     ],
     cache: { groups, headSize },
-    hidden: ({ inputIds, weight, hooks, cache }) => {
+    hidden: ({ inputIds, weight, hooks, cache, rows }) => {
       const [batch, tokens] = inputIds.shape as [number, number];
       const past = cache?.past;
       const table = rotaryTables(past ? past.capacity + 1 : tokens, headSize, layout.rope);
       const rope = past ? rotaryAt(table, past) : table;
       const mask = past ? memoryMask(past, layout.window) : causalMask(tokens, layout.window);
       const shape = { batch, tokens, heads, groups, headSize, rope, mask };
-      const linear = (site: LinearSite, x: OnnxValue, residual?: OnnxValue): OnnxValue => {
+      const linear = (site: LinearSite, x: OnnxValue, { residual, at }: LinearOptions = {}): OnnxValue => {
         const [w, bias] = linearWeights(layout, site).map(weight);
         const hook = hooks.adapts?.(site) === false ? undefined : hooks.linear;
         const y = gemm(x, w!, { transB: true, c: bias ?? (hook ? undefined : residual) });
-        const changed = hook ? hook(site, x, y) : y;
+        const changed = hook ? hook(site, x, y, at) : y;
         return residual && (bias || hook) ? add(residual, changed) : changed;
       };
       let h = reshape(gather(weight(embedding), inputIds), [batch * tokens, hidden]);
@@ -101,16 +101,27 @@ export function decoder(layout: DecoderLayout): ModelFamily {
           k: keyNorm ? headNorm(keys, keyNorm) : keys,
           v: linear(v, x),
         };
-        h = linear(o, attention(parts, { ...shape, attended: attended(cache, layer) }), h);
+        // What follows treats every row by itself.
+        const at = layer === layers - 1 ? rows : undefined;
+        const mixed = chosenRows(attention(parts, { ...shape, attended: attended(cache, layer) }), at);
+        h = linear(o, mixed, { residual: chosenRows(h, at), at });
         const y = norm(h, mlpNorm!);
-        h = linear(down, mul(activation(layout.activation, linear(gate, y)), linear(up, y)), h);
-        h = hooks.block?.(layer, h) ?? h;
+        const gated = mul(activation(layout.activation, linear(gate, y, { at })), linear(up, y, { at }));
+        h = linear(down, gated, { residual: h, at });
+        h = hooks.block?.(layer, h, at) ?? h;
       }
       return h;
     },
     normalize: (rows, weight) => norm(rows, weight(finalNorm)),
     outputMatrix: (weight) => weight(output),
   };
+}
+
+interface LinearOptions {
+  /** What the product is added to. */
+  readonly residual?: OnnxValue;
+  /** Of which rows of the stream the input is. */
+  readonly at?: OnnxValue | undefined;
 }
 
 type SevenSites = readonly [LinearSite, LinearSite, LinearSite, LinearSite, LinearSite, LinearSite, LinearSite];

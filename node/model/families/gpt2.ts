@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { NodeError } from "../../errors.ts";
-import { add, gather, gemm, reshape, split } from "../../onnx/operators.ts";
+import { add, chosenRows, gather, gemm, reshape, split } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import type { LinearSite, ModelFamily, WeightShape, WeightSource } from "../base-model.ts";
 import { COMMON_FIELDS, COUNT, LAYERS, readConfig } from "../config.ts";
@@ -73,14 +73,14 @@ export function gpt2(config: unknown): ModelFamily {
       ...(rest.tie_word_embeddings ? [] : [output]),
     ],
     cache: { groups: heads, headSize: hidden / heads },
-    hidden: ({ inputIds, weight, hooks, cache }) => {
+    hidden: ({ inputIds, weight, hooks, cache, rows }) => {
       const [batch, tokens] = inputIds.shape as [number, number];
       const past = cache?.past;
       const mask = past ? memoryMask(past) : causalMask(tokens);
-      const linear = (site: LinearSite, x: OnnxValue): OnnxValue => {
+      const linear = (site: LinearSite, x: OnnxValue, at?: OnnxValue): OnnxValue => {
         const [w, bias] = linearWeights(site).map(weight);
         const y = gemm(x, w!, { c: bias });
-        return hooks.linear?.(site, x, y) ?? y;
+        return hooks.linear?.(site, x, y, at) ?? y;
       };
       const places = past ? gather(weight(positions), past.position) : learnedPositions(weight(positions), tokens);
       let h = reshape(add(gather(weight(embedding), inputIds), places), [batch * tokens, hidden]);
@@ -89,10 +89,13 @@ export function gpt2(config: unknown): ModelFamily {
         const x = norm(h, `transformer.h.${layer}.ln_1`, weight);
         const [q, k, v] = split(linear(qkv, x), [hidden, hidden, hidden], 1) as [OnnxValue, OnnxValue, OnnxValue];
         const shape = { batch, tokens, heads, groups: heads, headSize: hidden / heads, mask };
-        h = add(h, linear(o, attention({ q, k, v }, { ...shape, attended: attended(cache, layer) })));
-        const y = linear(up, norm(h, `transformer.h.${layer}.ln_2`, weight));
-        h = add(h, linear(down, activation(rest.activation_function, y)));
-        h = hooks.block?.(layer, h) ?? h;
+        // What follows treats every row by itself.
+        const at = layer === layers - 1 ? rows : undefined;
+        const mixed = chosenRows(attention({ q, k, v }, { ...shape, attended: attended(cache, layer) }), at);
+        h = add(chosenRows(h, at), linear(o, mixed, at));
+        const y = linear(up, norm(h, `transformer.h.${layer}.ln_2`, weight), at);
+        h = add(h, linear(down, activation(rest.activation_function, y), at));
+        h = hooks.block?.(layer, h, at) ?? h;
       }
       return h;
     },
