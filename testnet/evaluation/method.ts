@@ -1,0 +1,69 @@
+/** What a row of the evaluation is: an adapter, how peers exchange it, and what they make of what they get. */
+
+import { createNetwork } from "../../node/create-network.ts";
+import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import type {
+  AggregationSettings,
+  NetworkManifest,
+  ReferenceSettings,
+  TrainingSpec,
+} from "../../protocol/network-manifest.ts";
+import { MANIFEST_DEFAULTS } from "../../protocol/network-manifest.ts";
+
+/**
+ * none: every peer trains alone. others: All-But-Me with the method's aggregation. all: every peer takes the mean over
+ * all, itself included, as a server would. pooled: one trainer with everybody's data, the ceiling.
+ */
+export type ExchangeKind = "none" | "others" | "all" | "pooled";
+
+export interface Method {
+  /** Of the row, and of the files of its cells. */
+  readonly name: string;
+  readonly exchange: ExchangeKind;
+  readonly adapter: AdapterSettings;
+  /** Over the defaults of a manifest; of `others` only. */
+  readonly aggregation?: Partial<AggregationSettings>;
+  /** None when absent. */
+  readonly reference?: ReferenceSettings;
+  /** Over the defaults of a manifest and the table's. */
+  readonly training?: Partial<TrainingSpec>;
+}
+
+export interface SwarmSettings {
+  readonly rounds: number;
+  readonly localSteps: number;
+  readonly training: Partial<TrainingSpec>;
+}
+
+/**
+ * The manifest under which `peers` peers would run the method.
+ * `all` is the mean over the others taken up by (n - 1) / n: (1/n) own + ((n-1)/n) mean of the others = mean of all.
+ * Throws: MANIFEST_INVALID, and whatever the model or the adapter settings are refused with.
+ */
+export function manifestOf(
+  method: Method,
+  options: {
+    readonly modelDirectory: string;
+    readonly peers: number;
+    readonly seed: number;
+    readonly settings: SwarmSettings;
+  },
+): NetworkManifest {
+  const { modelDirectory, peers, seed, settings } = options;
+  const pooled = method.exchange === "pooled";
+  const lambda = { mode: "fixed", value: (peers - 1) / peers } as const;
+  return createNetwork({
+    name: method.name,
+    modelDirectory,
+    seed,
+    adapter: method.adapter,
+    training: { ...settings.training, ...method.training },
+    // As many steps in all as the peers take together.
+    rounds: { count: settings.rounds, localSteps: settings.localSteps * (pooled ? peers : 1) },
+    aggregation: {
+      ...MANIFEST_DEFAULTS.aggregation,
+      ...(method.exchange === "all" ? { rule: "mean", lambda } : method.aggregation),
+    },
+    reference: method.reference ?? { kind: "none" },
+  });
+}

@@ -1,0 +1,212 @@
+/**
+ * n peers in one process on one base model. Training, signed updates, their encoding and the aggregation are the
+ * product's own; only the transport between the peers is left out: everybody hears everybody, every round.
+ */
+
+import { emptyReference, type ReferenceState } from "../../node/aggregation/index.ts";
+import type { Logger } from "../../node/interface/logger.ts";
+import type { ExampleSets, Trainer } from "../../node/interface/trainer.ts";
+import { aggregateRound, holdToReference } from "../../node/round/aggregate-round.ts";
+import { createTrainer } from "../../node/training/trainer.ts";
+import { createSigner, type Signer } from "../../protocol/envelope.ts";
+import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import { createPrng } from "../../protocol/prng.ts";
+import type { SharedBase } from "./base.ts";
+import { createInboxes, createOutbox, type Inbox, type Outbox } from "./inbox.ts";
+import { createJury, type PeerScores } from "./jury.ts";
+import { type Method, manifestOf, type SwarmSettings } from "./method.ts";
+import type { PeerData } from "./peer-data.ts";
+
+export interface SimulateOptions {
+  readonly base: SharedBase;
+  /** One for each peer. */
+  readonly data: readonly PeerData[];
+  readonly method: Method;
+  readonly settings: SwarmSettings;
+  /** Of the network, and of each peer's order of batches. */
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+  readonly onRound?: (round: number, validationLoss: number) => void;
+}
+
+export interface PeerResult {
+  /** On the peer's own test set, and on those of peers with other tasks, at the end. */
+  readonly own: PeerScores;
+  readonly others: PeerScores;
+  /** On the validation sets: before the first round, then as the adapter left each. */
+  readonly ownCurve: readonly PeerScores[];
+  readonly othersCurve: readonly PeerScores[];
+  /** All trained values as they are at the end, f32[P]. */
+  readonly adapter: Float32Array;
+  /** Of each round. */
+  readonly lambdas: readonly number[];
+}
+
+export interface SimulationResult {
+  readonly peers: readonly PeerResult[];
+  /** Values that a peer trains, and those that it sends. */
+  readonly trainedParameters: number;
+  readonly sentParameters: number;
+  /** One update's envelope; 0 where nothing is sent. */
+  readonly updateBytes: number;
+  /** Of all peers together. */
+  readonly seconds: { readonly train: number; readonly aggregate: number; readonly evaluate: number };
+}
+
+interface SimulatedPeer {
+  readonly signer: Signer;
+  readonly trainer: Trainer;
+  readonly outbox: Outbox;
+  readonly inbox: Inbox;
+  reference: ReferenceState;
+  readonly lambdas: number[];
+}
+
+/** Throws: what the trainer, the manifest or the data are refused with; the signal's reason between two rounds. */
+export async function simulate(options: SimulateOptions): Promise<SimulationResult> {
+  const { base, data, method, settings, seed, signal = new AbortController().signal, onRound } = options;
+  const manifest = manifestOf(method, { modelDirectory: base.directory, peers: data.length, seed, settings });
+  const jury = await createJury(base, { adapter: method.adapter, networkSeed: seed, data });
+  const pooled = method.exchange === "pooled";
+  const sets = pooled ? [poolOf(data)] : data.map((peer) => peer.sets);
+  const inboxes = createInboxes(manifest);
+  const peers: SimulatedPeer[] = [];
+  for (const [index, one] of sets.entries()) {
+    peers.push(await startPeer(base, { manifest, sets: one, seed, index, inboxes }));
+  }
+  const seconds = { train: 0, aggregate: 0, evaluate: 0 };
+  const timed = async <T>(what: keyof typeof seconds, work: () => Promise<T>): Promise<T> => {
+    const began = performance.now();
+    const result = await work();
+    seconds[what] += (performance.now() - began) / 1000;
+    return result;
+  };
+  const adapterOf = async (peer: number): Promise<Float32Array> =>
+    (await peers[pooled ? 0 : peer]!.trainer.state()).adapter;
+  const look = (): Promise<void> =>
+    timed("evaluate", async () => {
+      for (const peer of data.keys()) await jury.look(peer, await adapterOf(peer));
+    });
+  let updateBytes = 0;
+  try {
+    await look();
+    for (let round = 0; round < manifest.rounds.count; round++) {
+      signal.throwIfAborted();
+      for (const peer of peers) {
+        await timed("train", async () => {
+          await holdToReference(peer.trainer, peer.reference, manifest);
+          await peer.trainer.train({ steps: manifest.rounds.localSteps });
+        });
+      }
+      const losses = await timed("aggregate", async () => {
+        if (!pooled && method.exchange !== "none") updateBytes = await exchange(peers, round);
+        const results: number[] = [];
+        for (const peer of peers) results.push(await aggregate(peer, { manifest, round, signal }));
+        return results;
+      });
+      await look();
+      onRound?.(round, losses.reduce((sum, loss) => sum + loss, 0) / losses.length);
+    }
+    const results: PeerResult[] = [];
+    for (const peer of data.keys()) {
+      const adapter = await adapterOf(peer);
+      const closing = await timed("evaluate", () => jury.close(peer, adapter));
+      results.push({ ...closing, adapter, lambdas: peers[pooled ? 0 : peer]!.lambdas });
+    }
+    const trainedParameters = results[0]!.adapter.length;
+    const sentParameters = (await peers[0]!.trainer.adapter()).length;
+    return { peers: results, trainedParameters, sentParameters, updateBytes, seconds };
+  } finally {
+    for (const { trainer } of peers) await trainer.close();
+  }
+}
+
+async function startPeer(
+  base: SharedBase,
+  {
+    manifest,
+    sets,
+    seed,
+    index,
+    inboxes,
+  }: {
+    readonly manifest: NetworkManifest;
+    readonly sets: ExampleSets;
+    readonly seed: number;
+    readonly index: number;
+    readonly inboxes: ReturnType<typeof createInboxes>;
+  },
+): Promise<SimulatedPeer> {
+  const prng = createPrng(seed).fork(`evaluation-peer-${index}`);
+  const secretKey = Uint8Array.from({ length: 32 }, () => prng.below(256));
+  const trainer = await createTrainer(
+    { runtime: base.runtime, files: base.files },
+    {
+      modelDirectory: base.directory,
+      adapter: manifest.adapter,
+      training: manifest.training,
+      networkSeed: manifest.seed,
+      peerSeed: prng.uint32(),
+      data: sets,
+      threads: base.threads,
+      totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
+    },
+  );
+  const signer = createSigner(secretKey);
+  return {
+    signer,
+    trainer,
+    outbox: createOutbox(manifest, { signer, sampleCount: sets.train.length }),
+    inbox: inboxes.inboxOf(signer.peer),
+    reference: emptyReference(manifest.reference),
+    lambdas: [],
+  };
+}
+
+/** Everybody signs an update and everybody else judges it.  Returns the bytes of one update. */
+async function exchange(peers: readonly SimulatedPeer[], round: number): Promise<number> {
+  let bytes = 0;
+  for (const from of peers) {
+    const update = from.outbox.sign({ round, theta: await from.trainer.adapter() });
+    bytes = update.length;
+    for (const to of peers) if (to !== from) to.inbox.receive(update, round);
+  }
+  return bytes;
+}
+
+async function aggregate(
+  peer: SimulatedPeer,
+  {
+    manifest,
+    round,
+    signal,
+  }: { readonly manifest: NetworkManifest; readonly round: number; readonly signal: AbortSignal },
+): Promise<number> {
+  const result = await aggregateRound(
+    { trainer: peer.trainer, logger: SILENT },
+    {
+      manifest,
+      peer: peer.signer.peer,
+      neighbours: peer.inbox.latest(),
+      reference: peer.reference,
+      round,
+      asOf: round,
+      signal,
+    },
+  );
+  peer.reference = result.reference;
+  peer.lambdas.push(result.lambda);
+  return result.validationLoss;
+}
+
+function poolOf(data: readonly PeerData[]): ExampleSets {
+  return {
+    train: data.flatMap(({ sets }) => sets.train),
+    validation: data.flatMap(({ sets }) => sets.validation),
+    test: data.flatMap(({ sets }) => sets.test),
+  };
+}
+
+const nothing = (): void => undefined;
+/** What a rule says of a round belongs to a peer's log; the table counts what matters. */
+const SILENT: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
