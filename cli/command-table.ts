@@ -5,7 +5,8 @@ import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
 import { modelCommands } from "./model-commands.ts";
 import { NETWORK_DEFAULTS, networkOptions, TESTNET_SETTINGS } from "./network-options.ts";
-import { choice, integer, listenAddress, part, peerAddress } from "./option-value.ts";
+import { choice, integer, part, peerAddress } from "./option-value.ts";
+import { REACH_OPTIONS } from "./reach-options.ts";
 
 const DATA_DIR: OptionRow = {
   flags: "--data-dir <folder>",
@@ -74,18 +75,7 @@ const PEER_OPTIONS: readonly OptionRow[] = [
     parse: part,
     otherwise: "1/1, all of it",
   },
-  {
-    flags: "--listen <multiaddr>",
-    text: "address to listen on, such as /ip4/0.0.0.0/tcp/9000; may be repeated",
-    parse: listenAddress,
-    repeatable: true,
-    otherwise: "a free port of this machine only",
-  },
-  {
-    flags: "--port <number>",
-    text: "listen on this TCP port of all interfaces; short for --listen /ip4/0.0.0.0/tcp/PORT",
-    parse: integer(1, 65_535),
-  },
+  ...REACH_OPTIONS,
   {
     flags: "--bootstrap <multiaddr>",
     text: "a peer to dial first, ending in /p2p/ID; may be repeated",

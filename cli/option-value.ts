@@ -1,6 +1,8 @@
 /** What the text after a flag may be. Each parser returns the value or says what it expected. */
+
 import { multiaddr } from "@multiformats/multiaddr";
 import { InvalidArgumentError } from "commander";
+import { addressFilter } from "../node/system/address-range.ts";
 import { peerIdOfAddress } from "../protocol/addresses.ts";
 
 /** An integer of `min` to `max`. */
@@ -43,10 +45,29 @@ export function choice<const T extends string>(words: readonly T[]): (text: stri
   };
 }
 
-/** A multiaddr to listen on: where, and the TCP port. */
+/** A multiaddr to listen on: where, which port, and over it TCP, WebSocket or QUIC. */
 export function listenAddress(text: string): string {
-  if (!isMultiaddr(text) || !/^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/tcp\/\d+(\/|$)/.test(text)) {
+  if (!isMultiaddr(text) || !/^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/(tcp\/\d+(\/ws)?|udp\/\d+\/quic-v1)$/.test(text)) {
     throw new InvalidArgumentError("expected a multiaddr such as /ip4/0.0.0.0/tcp/9000");
+  }
+  return text;
+}
+
+/** A multiaddr that others shall dial: as one to listen on, or of a proxy that ends TLS (`/dns4/HOST/tcp/443/wss`). */
+export function announcedAddress(text: string): string {
+  const pattern = /^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/(tcp\/\d+(\/ws|\/wss|\/tls\/ws)?|udp\/\d+\/quic-v1)$/;
+  if (!isMultiaddr(text) || !pattern.test(text)) {
+    throw new InvalidArgumentError("expected a multiaddr such as /dns4/peer.example.org/tcp/9000");
+  }
+  return text;
+}
+
+/** An address range, such as 10.0.0.0/8. */
+export function addressRange(text: string): string {
+  try {
+    addressFilter([text]);
+  } catch {
+    throw new InvalidArgumentError("expected an address range such as 10.0.0.0/8 or fd00::/8");
   }
   return text;
 }

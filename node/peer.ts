@@ -21,6 +21,7 @@ import { createLibp2pTransport } from "./system/libp2p.ts";
 import { takeLock } from "./system/lock-file.ts";
 import { createLogger, type LogLevel } from "./system/log.ts";
 import { readModelFiles } from "./system/model-files.ts";
+import type { ReachOptions } from "./system/reach.ts";
 import { openStore } from "./system/store.ts";
 import { createSystemClock } from "./system/system-clock.ts";
 import { startTrainerThread } from "./system/trainer-thread.ts";
@@ -32,6 +33,8 @@ export interface PeerOptions {
   readonly examples: ExampleSets;
   /** Multiaddrs to listen on; empty for a peer that only dials. */
   readonly listen: readonly string[];
+  /** How it is reached beside them, and how it finds others; by what it is told alone when absent. */
+  readonly reach?: ReachOptions;
   /** Multiaddrs to dial first. */
   readonly bootstrap: readonly string[];
   /** The first round waits for this; listening and connecting do not. */
@@ -136,6 +139,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
       connectionsMax: CONNECTIONS_MAX,
       streamsPerProtocolMax: STREAMS_PER_PROTOCOL_MAX,
       gossipBytesMax: LIMITS.announcementBytesMax,
+      ...(options.reach !== undefined && { reach: options.reach }),
     },
   );
   exchange = createExchange({ transport, store, clock, logger, signer }, { manifest });
@@ -145,6 +149,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
   const dialer = createDialer({ transport, store, clock, logger }, { bootstrap: options.bootstrap });
   exchange.onAdmitted((peer) => dialer.meet(peer));
   exchange.onAddresses((addresses) => dialer.hear(addresses));
+  transport.onDiscovered((addresses) => dialer.hear(addresses));
   await exchange.start();
   shutdown.add(async () => exchange?.stop());
   shutdown.add(() => dialer.stop());

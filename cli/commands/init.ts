@@ -9,6 +9,7 @@ import { writeConfig } from "../config-file.ts";
 import { dataDirectory } from "../data-directory.ts";
 import { jsonText } from "../json.ts";
 import { keepNetwork, networkOf } from "../network-file.ts";
+import type { ReachFlags } from "../reach-options.ts";
 import { EXIT_OK, type Terminal } from "../terminal.ts";
 import type { RunOptions } from "./run.ts";
 
@@ -20,8 +21,7 @@ export type InitOptions = Pick<
   | "data"
   | "split"
   | "part"
-  | "listen"
-  | "port"
+  | keyof ReachFlags
   | "bootstrap"
   | "threads"
   | "device"
@@ -50,7 +50,8 @@ export async function run(options: InitOptions, terminal: Terminal): Promise<num
 
 /** Flags by their long names; paths made absolute, because a later run may start elsewhere. */
 function configOf(options: InitOptions): Record<string, unknown> {
-  const { model, data, split, part, listen, port, bootstrap, threads, device, lengthBuckets, lowMemory } = options;
+  const { model, data, split, part, bootstrap, threads, device, lengthBuckets, lowMemory } = options;
+  const { listen, port, announce, outboundOnly, relay, mdns, table, netRestrict } = options;
   const values = {
     model: model && resolve(model),
     data: data && resolve(data),
@@ -58,6 +59,12 @@ function configOf(options: InitOptions): Record<string, unknown> {
     part: part && `${part.index + 1}/${part.count}`,
     listen,
     port,
+    announce,
+    "outbound-only": outboundOnly,
+    relay,
+    mdns,
+    table,
+    "net-restrict": netRestrict,
     bootstrap,
     threads,
     device,

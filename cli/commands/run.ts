@@ -17,18 +17,17 @@ import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
 import { keepNetwork, networkOf } from "../network-file.ts";
 import type { Part } from "../option-value.ts";
+import { type ReachFlags, reachOf } from "../reach-options.ts";
 import { createStatusWriter } from "../status-file.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../terminal.ts";
 
-export type RunOptions = {
+export type RunOptions = ReachFlags & {
   readonly dataDir?: string;
   readonly network?: string;
   readonly model?: string;
   readonly data?: string;
   readonly split?: string;
   readonly part?: Part;
-  readonly listen?: readonly string[];
-  readonly port?: number;
   readonly bootstrap?: readonly string[];
   readonly threads?: number;
   readonly device?: Device;
@@ -78,7 +77,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
     manifest,
     modelDirectory: model,
     examples,
-    listen: listenAddresses(options),
+    ...reachOf(options, networkId(manifest)),
     bootstrap: [...(options.bootstrap ?? []), ...manifest.bootstrap],
     ...(options.hold && { startWhen: terminal.nextLine() }),
     compareAlone: options.compareAlone ?? false,
@@ -123,11 +122,6 @@ function peerExamples(
     maxTokens: manifest.training.maxTokens,
     batchSize: manifest.training.batchSize,
   });
-}
-
-function listenAddresses({ listen = [], port }: RunOptions): string[] {
-  const addresses = [...listen, ...(port === undefined ? [] : [`/ip4/0.0.0.0/tcp/${port}`])];
-  return addresses.length > 0 ? addresses : ["/ip4/127.0.0.1/tcp/0"];
 }
 
 function reportLines(report: PeerReport): string[] {

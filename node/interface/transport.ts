@@ -48,6 +48,8 @@ export interface Transport {
   onDisconnect(listener: (peer: PeerIdText) => void): void;
   /** Called when a connected peer has said where it can be dialled; at once when connections carry that. */
   onIdentified(listener: (peer: PeerIdText) => void): void;
+  /** Called with multiaddrs, ending in `/p2p/<peer>`, of a peer that was found without anybody telling of it. */
+  onDiscovered(listener: (addresses: readonly string[]) => void): void;
   /** Multiaddrs, ending in `/p2p/<peer>`, at which a peer that is or was connected says it can be dialled. */
   addressesOf(peer: PeerIdText): Promise<readonly string[]>;
   /** Bytes on the wire since start, all connections and all protocols together. */

@@ -1,6 +1,6 @@
 /**
- * The transport of production: libp2p over TCP, encrypted by Noise, multiplexed by yamux, with gossipsub.
- * It dials only what it is told to dial: no bootstrap list, no discovery, no relay.
+ * The transport of production: libp2p, encrypted by Noise, multiplexed by yamux, with gossipsub. It dials only what it is
+ * told to dial; it looks for others, and relays, only where its options say so (`reach.ts`).
  */
 import { createServer } from "node:net";
 import { type GossipSub, type GossipsubMessage, gossipsub, TopicValidatorResult } from "@chainsafe/libp2p-gossipsub";
@@ -10,15 +10,16 @@ import { identify } from "@libp2p/identify";
 import type { Connection, Libp2p, PeerId, Stream } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { ping } from "@libp2p/ping";
-import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
-import { multiaddr } from "@multiformats/multiaddr";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { createLibp2p } from "libp2p";
 import { NodeError } from "../errors.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { GossipVerdict, PeerIdText, StreamHandler, Transport } from "../interface/transport.ts";
+import { addressFilter } from "./address-range.ts";
 import { byteStreamOf } from "./libp2p-stream.ts";
+import { listenOf, type ReachOptions, reachServices, transportsOf } from "./reach.ts";
 import { createWireBytes, wireMetrics } from "./wire-bytes.ts";
 
 export interface Libp2pDependencies {
@@ -37,6 +38,8 @@ export interface Libp2pOptions {
   readonly streamsPerProtocolMax: number;
   /** Largest gossip message; a larger one is refused here and rejected from others. */
   readonly gossipBytesMax: number;
+  /** How it is reached and how it finds others; over what it listens on alone when absent. */
+  readonly reach?: ReachOptions;
 }
 
 /**
@@ -48,11 +51,13 @@ export async function createLibp2pTransport(
   options: Libp2pOptions,
 ): Promise<Transport> {
   const bytes = createWireBytes();
+  const { reach = { network: "" } } = options;
+  const isWithin = addressFilter(reach.ranges);
   const node: Libp2p<{ gossip: GossipSub }> = await createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed("Ed25519", options.seed),
-    addresses: { listen: [...options.listen] },
-    transports: [tcp()],
+    addresses: { listen: listenOf(options.listen, reach), announce: [...(reach.announce ?? [])] },
+    transports: await transportsOf(),
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ streamOptions: YAMUX_STREAMS })],
     metrics: () => wireMetrics(bytes),
@@ -65,10 +70,20 @@ export async function createLibp2pTransport(
     connectionMonitor: { pingInterval: 10_000, pingTimeout: { minTimeout: 15_000 } },
     connectionGater: {
       denyDialPeer: (peer) => !admits(peer.toString()),
+      denyDialMultiaddr: (address) => !isWithin(address),
+      denyInboundConnection: ({ remoteAddr }) => !isWithin(remoteAddr),
+      denyInboundRelayReservation: (source) => !admits(source.toString()),
+      denyOutboundRelayedConnection: (source, destination) =>
+        !admits(source.toString()) || !admits(destination.toString()),
       denyInboundEncryptedConnection: (peer) => !admits(peer.toString()),
       denyOutboundEncryptedConnection: (peer) => !admits(peer.toString()),
     },
-    services: { identify: identify(), ping: ping(), gossip: gossipsub(gossipOptions(options.gossipBytesMax)) },
+    services: {
+      identify: identify(),
+      ping: ping(),
+      gossip: gossipsub(gossipOptions(options.gossipBytesMax)),
+      ...reachServices(reach),
+    },
   });
   return new Libp2pTransport({ node, logger, wireBytes: () => bytes.total() }, options);
 }
@@ -192,7 +207,8 @@ class Libp2pTransport implements Transport {
 
   async open(peer: PeerIdText, protocol: string, signal: AbortSignal) {
     try {
-      const connection = this.#node.getConnections(peerIdFromString(peer)).find(({ status }) => status === "open");
+      const open = this.#node.getConnections(peerIdFromString(peer)).filter(({ status }) => status === "open");
+      const connection = open.find(({ remoteAddr }) => !isRelayed(remoteAddr)) ?? open[0];
       if (connection === undefined) throw new Error("not connected");
       const stream = await connection.newStream(protocol, {
         signal,
@@ -239,10 +255,20 @@ class Libp2pTransport implements Transport {
     );
   }
 
+  onDiscovered(listener: (addresses: readonly string[]) => void): void {
+    this.#node.addEventListener("peer:discovery", ({ detail: { id, multiaddrs } }) =>
+      this.#contain("discovery", () =>
+        listener(
+          multiaddrs.slice(0, DISCOVERED_ADDRESSES_MAX).map((address) => withPeer(address.toString(), id.toString())),
+        ),
+      ),
+    );
+  }
+
   async addressesOf(peer: PeerIdText): Promise<readonly string[]> {
     try {
       const { addresses } = await this.#node.peerStore.get(peerIdFromString(peer));
-      return addresses.map((address) => `${address.multiaddr}/p2p/${peer}`);
+      return addresses.map((address) => withPeer(address.multiaddr.toString(), peer));
     } catch (error) {
       // The peer store throws for a peer that it does not know.
       if (error instanceof Error && error.name === "NotFoundError") return [];
@@ -303,6 +329,15 @@ class Libp2pTransport implements Transport {
     }
   }
 }
+
+/** Addresses of one peer that are taken from what found it. */
+const DISCOVERED_ADDRESSES_MAX = 4;
+
+const isRelayed = (address: Multiaddr): boolean => address.getComponents().some(({ name }) => name === "p2p-circuit");
+
+/** An address that ends in the peer that it leads to. */
+const withPeer = (address: string, peer: PeerIdText): string =>
+  address.endsWith(`/p2p/${peer}`) ? address : `${address}/p2p/${peer}`;
 
 const VERDICTS: Readonly<Record<GossipVerdict, TopicValidatorResult>> = {
   accept: TopicValidatorResult.Accept,

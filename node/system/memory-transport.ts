@@ -182,6 +182,9 @@ class MemoryTransport implements Transport {
     this.#onConnect.push(listener);
   }
 
+  /** Peers of a hub find nobody by themselves. */
+  onDiscovered(): void {}
+
   async addressesOf(peer: PeerIdText): Promise<readonly string[]> {
     return this.#links.get(peer)?.addresses() ?? [];
   }

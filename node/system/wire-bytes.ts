@@ -1,5 +1,5 @@
 /**
- * Bytes that really crossed the wire: the counters of the TCP sockets below encryption and multiplexing, collected
+ * Bytes that really crossed the wire: below encryption and multiplexing where there is a TCP socket to ask, collected
  * through libp2p's metrics hook. Every other metric that libp2p would register is answered with a silent one.
  */
 import type { Metrics } from "@libp2p/interface";
@@ -14,27 +14,36 @@ export interface CountedSocket {
 export interface WireBytes {
   /** Count a socket from now until it closes. */
   add(socket: CountedSocket): void;
+  sent(count: number): void;
+  received(count: number): void;
   /** Bytes since the start, open and closed sockets together. */
   total(): { readonly sent: number; readonly received: number };
 }
 
 export function createWireBytes(): WireBytes {
   const open = new Set<CountedSocket>();
-  let sentByClosed = 0;
-  let receivedByClosed = 0;
+  /** Of closed sockets, and of what is counted message by message. */
+  let sentElsewhere = 0;
+  let receivedElsewhere = 0;
   return {
+    sent(count) {
+      sentElsewhere += count;
+    },
+    received(count) {
+      receivedElsewhere += count;
+    },
     add(socket) {
       if (open.has(socket)) return;
       open.add(socket);
       socket.once("close", () => {
         open.delete(socket);
-        sentByClosed += socket.bytesWritten;
-        receivedByClosed += socket.bytesRead;
+        sentElsewhere += socket.bytesWritten;
+        receivedElsewhere += socket.bytesRead;
       });
     },
     total() {
-      let sent = sentByClosed;
-      let received = receivedByClosed;
+      let sent = sentElsewhere;
+      let received = receivedElsewhere;
       for (const socket of open) {
         sent += socket.bytesWritten;
         received += socket.bytesRead;
@@ -45,22 +54,25 @@ export function createWireBytes(): WireBytes {
 }
 
 /**
- * libp2p metrics that only feed `bytes`.
- * The TCP transport keeps its socket on the connection; libp2p has no public name for it, so its absence is a
- * programmer's error (another transport was configured) and stops the connection loudly.
+ * libp2p metrics that only feed `bytes`. A connection over TCP keeps its socket, which counts by itself; one over WebSocket
+ * and the streams of one over QUIC are counted by what they hand in and out, without framing. A connection through a relay
+ * runs inside of the one to the relay and is counted there. libp2p has no public name for any of these, so their absence is
+ * a programmer's error (another transport was configured) and stops the connection loudly.
  */
 export function wireMetrics(bytes: WireBytes): Metrics {
   // One object serves as every kind of metric: whatever is reported to it, it forgets.
   const silent = { update() {}, increment() {}, decrement() {}, reset() {}, observe() {}, timer: () => () => {} };
   return {
     trackMultiaddrConnection(connection) {
+      const parts = connection.remoteAddr.getComponents().map(({ name }) => name);
+      if (parts.includes("p2p-circuit") || parts.includes("quic-v1")) return;
       const socket = (connection as { socket?: CountedSocket }).socket;
-      if (typeof socket?.bytesRead !== "number" || typeof socket.bytesWritten !== "number") {
-        throw new TypeError("this connection has no TCP socket whose bytes could be counted");
-      }
-      bytes.add(socket);
+      if (typeof socket?.bytesRead === "number" && typeof socket.bytesWritten === "number") bytes.add(socket);
+      else countMessages(connection, bytes);
     },
-    trackProtocolStream() {},
+    trackProtocolStream(stream) {
+      if (stream.constructor.name === "QuicStream") countMessages(stream, bytes);
+    },
     registerMetric: () => silent,
     registerMetricGroup: () => silent,
     registerCounter: () => silent,
@@ -71,5 +83,27 @@ export function wireMetrics(bytes: WireBytes): Metrics {
     registerSummaryGroup: () => silent,
     traceFunction: (_name: string, fn: never) => fn,
     createTrace: () => undefined,
+  };
+}
+
+/** How libp2p's message streams hand bytes in and out. */
+interface MessageStream {
+  onData(data: { readonly byteLength: number }): void;
+  sendData(data: { readonly byteLength: number }): unknown;
+}
+
+function countMessages(stream: object, bytes: WireBytes): void {
+  const counted = stream as MessageStream;
+  const { onData, sendData } = counted;
+  if (typeof onData !== "function" || typeof sendData !== "function") {
+    throw new TypeError("this connection has neither a TCP socket nor messages whose bytes could be counted");
+  }
+  counted.onData = (data) => {
+    bytes.received(data.byteLength);
+    onData.call(stream, data);
+  };
+  counted.sendData = (data) => {
+    bytes.sent(data.byteLength);
+    return sendData.call(stream, data);
   };
 }
