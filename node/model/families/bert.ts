@@ -13,7 +13,7 @@ import type { OnnxValue } from "../../onnx/value.ts";
 import type { LinearSite, ModelFamily, WeightShape, WeightSource } from "../base-model.ts";
 import { COMMON_FIELDS, COUNT, LAYERS, readConfig, unsupported } from "../config.ts";
 import { ACTIVATION_NAMES, activation } from "../layers/activation.ts";
-import { attention, paddingMask } from "../layers/attention.ts";
+import { attention, oneBlock, paddingMask } from "../layers/attention.ts";
 import { layerNorm } from "../layers/norm.ts";
 import { learnedPositions } from "../layers/positions.ts";
 
@@ -123,7 +123,8 @@ function encoder(fields: Fields, { prefix, firstPosition, head }: Encoder): Mode
     hidden: ({ inputIds, attentionMask, weight, hooks, rows }) => {
       if (!attentionMask) throw new RangeError("a classifier's graph needs an attention mask");
       const [batch, tokens] = inputIds.shape as [number, number];
-      const shape = { batch, tokens, heads, groups: heads, headSize: hidden / heads, mask: paddingMask(attentionMask) };
+      const blocks = oneBlock(paddingMask(attentionMask), tokens);
+      const shape = { batch, tokens, heads, groups: heads, headSize: hidden / heads, blocks };
       const adapted = (site: LinearSite, x: OnnxValue, at?: OnnxValue): OnnxValue => {
         const y = linear(x, linearWeights(site), weight);
         return hooks.linear?.(site, x, y, at) ?? y;

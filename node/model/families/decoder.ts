@@ -9,7 +9,7 @@ import type { OnnxValue } from "../../onnx/value.ts";
 import type { LinearSite, ModelFamily, WeightShape } from "../base-model.ts";
 import type { ActivationName } from "../layers/activation.ts";
 import { activation } from "../layers/activation.ts";
-import { attention, causalMask, memoryMask } from "../layers/attention.ts";
+import { attention, causalBlocks, causalMask, memoryMask, oneBlock } from "../layers/attention.ts";
 import { attended, rotaryAt } from "../layers/key-value-cache.ts";
 import { rmsNorm } from "../layers/norm.ts";
 import type { RopeSettings } from "../layers/rope-settings.ts";
@@ -80,8 +80,10 @@ export function decoder(layout: DecoderLayout): ModelFamily {
       const past = cache?.past;
       const table = rotaryTables(past ? past.capacity + 1 : tokens, headSize, layout.rope);
       const rope = past ? rotaryAt(table, past) : table;
-      const mask = past ? memoryMask(past, layout.window) : causalMask(tokens, layout.window);
-      const shape = { batch, tokens, heads, groups, headSize, rope, mask };
+      const blocks = past
+        ? oneBlock(memoryMask(past, layout.window), tokens)
+        : causalBlocks(causalMask(tokens, layout.window), tokens, layout.window);
+      const shape = { batch, tokens, heads, groups, headSize, rope, blocks };
       const linear = (site: LinearSite, x: OnnxValue, { residual, at }: LinearOptions = {}): OnnxValue => {
         const [w, bias] = linearWeights(layout, site).map(weight);
         const hook = hooks.adapts?.(site) === false ? undefined : hooks.linear;

@@ -10,7 +10,7 @@ import type { OnnxValue } from "../../onnx/value.ts";
 import type { LinearSite, ModelFamily, WeightShape, WeightSource } from "../base-model.ts";
 import { COMMON_FIELDS, COUNT, LAYERS, readConfig } from "../config.ts";
 import { ACTIVATION_NAMES, activation } from "../layers/activation.ts";
-import { attention, causalMask, memoryMask } from "../layers/attention.ts";
+import { attention, causalBlocks, causalMask, memoryMask, oneBlock } from "../layers/attention.ts";
 import { attended } from "../layers/key-value-cache.ts";
 import { layerNorm } from "../layers/norm.ts";
 import { learnedPositions } from "../layers/positions.ts";
@@ -76,7 +76,7 @@ export function gpt2(config: unknown): ModelFamily {
     hidden: ({ inputIds, weight, hooks, cache, rows }) => {
       const [batch, tokens] = inputIds.shape as [number, number];
       const past = cache?.past;
-      const mask = past ? memoryMask(past) : causalMask(tokens);
+      const blocks = past ? oneBlock(memoryMask(past), tokens) : causalBlocks(causalMask(tokens), tokens);
       const linear = (site: LinearSite, x: OnnxValue, at?: OnnxValue): OnnxValue => {
         const [w, bias] = linearWeights(site).map(weight);
         const y = gemm(x, w!, { c: bias });
@@ -88,7 +88,7 @@ export function gpt2(config: unknown): ModelFamily {
         const [qkv, o, up, down] = perLayer(layer);
         const x = norm(h, `transformer.h.${layer}.ln_1`, weight);
         const [q, k, v] = split(linear(qkv, x), [hidden, hidden, hidden], 1) as [OnnxValue, OnnxValue, OnnxValue];
-        const shape = { batch, tokens, heads, groups: heads, headSize: hidden / heads, mask };
+        const shape = { batch, tokens, heads, groups: heads, headSize: hidden / heads, blocks };
         // What follows treats every row by itself.
         const at = layer === layers - 1 ? rows : undefined;
         const mixed = chosenRows(attention({ q, k, v }, { ...shape, attended: attended(cache, layer) }), at);

@@ -9,6 +9,7 @@ import {
   reshape,
   scalar,
   softmax,
+  split,
   sub,
   transpose,
   where,
@@ -52,6 +53,47 @@ export function memoryMask({ position, capacity }: RememberedTokens, window?: nu
   return concat([mask, constantValue(float32([1], [0]))], 0);
 }
 
+/** Queries [from, to) that are computed together, the keys that they can see, and what of those each of them sees. */
+export interface QueryBlock {
+  readonly queries: Range;
+  readonly keys: Range;
+  /** Of `causalMask`, `paddingMask` or `memoryMask`; broadcasts to f32[B, groups, heads per group, queries, keys]. */
+  readonly mask: OnnxValue;
+}
+
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** All queries in one block. */
+export function oneBlock(mask: OnnxValue, tokens: number): readonly QueryBlock[] {
+  return [{ queries: { from: 0, to: tokens }, keys: { from: 0, to: mask.shape.at(-1)! }, mask }];
+}
+
+/** Queries of a block: large enough for the matrix products, small enough to leave out most of what no query sees. */
+const QUERY_BLOCK = 128;
+
+/** Texts below this length stay in one block: there the further operators cost what the smaller products save. */
+const BLOCKED_FROM = 256;
+
+/**
+ * Blocks for queries that look left only: a block leaves out the keys behind its last query, and those that have left
+ * the window of its first one. The triangle that is masked costs half of the attention of a long text otherwise.
+ * mask: of `causalMask`, or of fewer keys; its last two axes are queries and keys.
+ */
+export function causalBlocks(mask: OnnxValue, tokens: number, window = tokens): readonly QueryBlock[] {
+  if (tokens < BLOCKED_FROM) return oneBlock(mask, tokens);
+  const axes = [mask.shape.length - 2, mask.shape.length - 1];
+  return Array.from({ length: Math.ceil(tokens / QUERY_BLOCK) }, (_, i) => {
+    const queries = { from: i * QUERY_BLOCK, to: Math.min(tokens, (i + 1) * QUERY_BLOCK) };
+    const first = Math.max(0, queries.from - window + 1);
+    const keys = { from: first - (first % QUERY_BLOCK), to: queries.to };
+    const [starts, ends] = [ints([queries.from, keys.from]), ints([queries.to, keys.to])];
+    return { queries, keys, mask: apply("Slice", [mask, starts, ends, ints(axes)]) };
+  });
+}
+
 export interface AttentionShape {
   readonly batch: number;
   readonly tokens: number;
@@ -60,8 +102,8 @@ export interface AttentionShape {
   readonly headSize: number;
   /** Absent for models with learned positions. */
   readonly rope?: Rotary;
-  /** Of `causalMask`, `paddingMask` or `memoryMask`; broadcasts to f32[B, groups, heads per group, T, S]. */
-  readonly mask: OnnxValue;
+  /** Of `oneBlock` or `causalBlocks`. */
+  readonly blocks: readonly QueryBlock[];
   /** S keys and values to attend to, given those of the tokens at hand; these alone when absent. */
   readonly attended?: (now: KeysAndValues) => KeysAndValues;
 }
@@ -71,17 +113,27 @@ export interface AttentionShape {
  * Padding stands to the right: where every query looks left only, the causal mask is enough.
  */
 export function attention({ q, k, v }: Readonly<Record<"q" | "k" | "v", OnnxValue>>, shape: AttentionShape): OnnxValue {
-  const { batch, tokens, heads, groups, headSize, rope, mask, attended = (now) => now } = shape;
+  const { batch, tokens, heads, groups, headSize, rope, blocks, attended = (now) => now } = shape;
   const share = heads / groups;
   const turned = (x: OnnxValue): OnnxValue => (rope ? rotate(x, rope) : x);
   const perGroup = (x: OnnxValue): OnnxValue => transpose(reshape(x, [batch, tokens, groups, headSize]), [0, 2, 1, 3]);
   // The queries of one group stand below one another, so that a group's keys are used in one product.
   const queries = turned(transpose(reshape(q, [batch, tokens, groups, share, headSize]), [0, 2, 3, 1, 4]));
-  const stacked = reshape(mul(queries, scalar(headSize ** -0.5)), [batch, groups, share * tokens, headSize]);
+  const scaled = mul(queries, scalar(headSize ** -0.5));
   const { keys, values } = attended({ keys: turned(perGroup(k)), values: perGroup(v) });
-  const seen = keys.shape[2]!;
-  const scores = reshape(matMul(stacked, transpose(keys, [0, 1, 3, 2])), [batch, groups, share, tokens, seen]);
-  const weights = reshape(softmax(add(scores, mask)), [batch, groups, share * tokens, seen]);
-  const mixed = reshape(matMul(weights, values), [batch, groups, share, tokens, headSize]);
-  return reshape(transpose(mixed, [0, 3, 1, 2, 4]), [batch * tokens, heads * headSize]);
+  const columns = transpose(keys, [0, 1, 3, 2]);
+  // Keys are cut where blocks of queries begin, and each block puts together those that it sees.
+  const sizes = blocks.length > 1 ? blocks.map(({ queries: { from, to } }) => to - from) : [keys.shape[2]!];
+  const [columnParts, valueParts] = [split(columns, sizes, 3), split(values, sizes, 2)];
+  const queryParts = blocks.length > 1 ? split(scaled, sizes, 3) : [scaled];
+  const mixed = blocks.map(({ keys: seen, mask }, i) => {
+    const first = Math.floor(seen.from / sizes[0]!);
+    const [n, of] = [queryParts[i]!.shape[3]!, seen.to - seen.from];
+    const stacked = reshape(queryParts[i]!, [batch, groups, share * n, headSize]);
+    const products = matMul(stacked, concat(columnParts.slice(first, i + 1), 3));
+    const scores = reshape(products, [batch, groups, share, n, of]);
+    const weights = reshape(softmax(add(scores, mask)), [batch, groups, share * n, of]);
+    return reshape(matMul(weights, concat(valueParts.slice(first, i + 1), 2)), [batch, groups, share, n, headSize]);
+  });
+  return reshape(transpose(concat(mixed, 3), [0, 3, 1, 2, 4]), [batch * tokens, heads * headSize]);
 }
