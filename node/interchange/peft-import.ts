@@ -40,7 +40,7 @@ export function fromPeft(
   if (!json) throw new NodeError("ADAPTER_FILE", `${directory} has no ${PEFT_CONFIG}; is it a PEFT directory?`);
   const file = `${directory}/${PEFT_CONFIG}`;
   const config = readPeftConfig(parseJson(json, file), file);
-  const { factors, head } = sortTensors(readTensors(files, directory), { config, model, fail });
+  const { factors, head, fromBase } = sortTensors(readTensors(files, directory), { config, model, fail });
   const settings = settingsOf([...factors.keys()], [...factors.values()], { config, model, fail });
   const scale = lowRankScale(settings);
   const sites = lowRankSites(settings, model.shape);
@@ -61,6 +61,7 @@ export function fromPeft(
       : []),
     ...(all.some((found) => found.scale !== scale) ? [`scales differ; B holds the difference from ${scale}`] : []),
     ...(sites.length > factors.size ? [`${sites.length - factors.size} linear layers had no LoRA and got zeros`] : []),
+    ...(fromBase.length > 0 ? [`${fromBase.join(" and ")} were not saved; they are the base model's`] : []),
   ];
   return { adapter, notes };
 }
@@ -124,19 +125,28 @@ function sortTensors(tensors: readonly StateTensor[], context: Context) {
   if (halves.size === 0) throw fail("it holds no LoRA factors");
   checkSavedModules(config, headFound.size > 0 ? headModules(model) : [], fail);
   const factors = new Map([...halves].map(([site, pair]) => [site, factorsOf(site, pair, context)] as const));
-  if (headFound.size > 0 && headFound.size < headNames.length) {
-    const missing = headNames.find((name) => !headFound.has(name));
-    throw fail(`of the classifier's head ${missing} is missing`);
-  }
-  const head =
-    headFound.size === 0
-      ? []
-      : (model.classifier?.head ?? []).map(({ name, shape }) => {
-          const tensor = headFound.get(PEFT_PREFIX + name)!;
-          if (tensor.shape.join() !== shape.join()) throw fail(`${name} has shape [${tensor.shape}], not [${shape}]`);
-          return tensor.data;
-        });
-  return { factors, head };
+  return { factors, ...headOf(headFound, context) };
+}
+
+/**
+ * The classifier's head in flat order, none where no part of it is saved. peft saves `classifier` by itself and of BERT
+ * leaves the pooler out, which then is the base model's.
+ */
+function headOf(
+  found: ReadonlyMap<string, StateTensor>,
+  { model, fail }: Context,
+): { readonly head: readonly Float32Array[]; readonly fromBase: readonly string[] } {
+  const weights = found.size === 0 ? [] : (model.classifier?.head ?? []);
+  const fromBase = weights.filter(({ name }) => !found.has(PEFT_PREFIX + name));
+  const missing = fromBase.find((weight) => !model.has(weight));
+  if (missing) throw fail(`of the classifier's head ${missing.name} is missing, and the base model has none`);
+  const head = weights.map((weight) => {
+    const tensor = found.get(PEFT_PREFIX + weight.name);
+    if (!tensor) return model.values(weight);
+    if (tensor.shape.join() === weight.shape.join()) return tensor.data;
+    throw fail(`${weight.name} has shape [${tensor.shape}], not [${weight.shape}]`);
+  });
+  return { head, fromBase: fromBase.map(({ name }) => name) };
 }
 
 /** peft adds `classifier` and `score` by itself for classifiers, whether the model has them or not. */

@@ -1,0 +1,104 @@
+/**
+ * Adapters that peft itself made (golden/peft_adapters.py): read, they give its logits, and written again they say the
+ * same to peft. The base model's and the adapter's weights are drawn from streams that both sides know.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { createPrng } from "../../protocol/prng.ts";
+import { textGraph } from "../generation/inference-graph.ts";
+import { loadBaseModel } from "../model/huggingface.ts";
+import type { Config } from "../model/random-model.suite.ts";
+import { filesOf, randomTensors } from "../model/random-model.suite.ts";
+import { readSafetensors, writeSafetensors } from "../model/safetensors.ts";
+import { encodeModel } from "../onnx/codec.ts";
+import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { int64, sizeOf } from "../tensor.ts";
+import type { FileSet } from "./adapter-directory.ts";
+import { jsonBytes, parseJson } from "./adapter-directory.ts";
+import { NO_DIGEST, used } from "./golden.suite.ts";
+import type { PeftConfig } from "./peft-config.ts";
+import { patternValue, readPeftConfig } from "./peft-config.ts";
+import { PEFT_CONFIG, PEFT_TENSORS, toPeft } from "./peft-export.ts";
+import { fromPeft } from "./peft-import.ts";
+
+interface PeftGolden {
+  readonly model: Config;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tensors: Readonly<Record<string, readonly number[]>>;
+  readonly ids: readonly number[];
+  readonly mask: readonly number[];
+  readonly logits: readonly number[];
+}
+
+const GOLDEN = join(import.meta.dirname, "golden");
+const CASES = readdirSync(GOLDEN).filter((name) => name.endsWith(".json"));
+const where = { directory: "adapter", digest: NO_DIGEST };
+
+function open(name: string) {
+  const golden = JSON.parse(readFileSync(join(GOLDEN, name), "utf8")) as PeftGolden;
+  const model = loadBaseModel(filesOf(golden.model, randomTensors(golden.model)));
+  const tensors = Object.entries(golden.tensors).map(([key, shape]) => {
+    const stream = createPrng(3).fork(key);
+    return { name: key, shape, data: Float32Array.from({ length: sizeOf(shape) }, () => 0.2 * stream.normal()) };
+  });
+  const files: FileSet = new Map([
+    [PEFT_CONFIG, jsonBytes(golden.config)],
+    [PEFT_TENSORS, writeSafetensors(tensors, { format: "pt" })],
+  ]);
+  return { golden, model, files };
+}
+
+describe("adapters made by peft", () => {
+  it("are there", () => expect(CASES.length).toBeGreaterThan(15));
+
+  it.each(CASES)("%s: read, it has the logits that it has in peft", async (name) => {
+    const { golden, model, files } = open(name);
+    const { adapter } = fromPeft(files, model, where);
+    const shape = [1, golden.ids.length];
+    const graph = textGraph({ model, adapter: used(adapter, model) }, { examples: 1, tokens: golden.ids.length });
+    const session = await createOnnxRuntime().load(encodeModel(graph), {
+      externalData: model.externalData,
+      threads: 1,
+    });
+    const { logits } = await session.run({
+      input_ids: int64(shape, golden.ids),
+      ...(model.classifier ? { attention_mask: int64(shape, golden.mask) } : {}),
+    });
+    await session.close();
+    // What stands behind a padding token is nobody's business.
+    const real = model.classifier ? golden.logits.length : golden.mask.lastIndexOf(1) * model.shape.vocabulary;
+    const expected = golden.logits.slice(0, real);
+    const scale = Math.max(...expected.map(Math.abs));
+    const worst = Math.max(...expected.map((value, i) => Math.abs(value - (logits!.data[i] as number))));
+    expect(worst / scale).toBeLessThan(1e-5);
+  });
+
+  it.each(CASES)("%s: written again, it says the same", (name) => {
+    const { golden, model, files } = open(name);
+    const { adapter, notes } = fromPeft(files, model, where);
+    const again = toPeft(adapter, model, {});
+    const [given, written] = [opened(files, name), opened(again, name)];
+    for (const key of given.tensors.keys()) expect(written.tensors.has(key), key).toBe(true);
+    if (notes.length > 0) return;
+    // Nothing was adapted to weft's one rank and scale: the same modules, values and scales.
+    expect(written.modules.toSorted()).toEqual(given.modules.toSorted());
+    for (const [key, tensor] of given.tensors) expect(written.tensors.get(key)!.bytes, key).toEqual(tensor.bytes);
+    for (const key of given.modules) {
+      const path = key.slice("base_model.model.".length, -".lora_A.weight".length);
+      expect(scaleOf(written.config, path)).toBeCloseTo(scaleOf(given.config, path), 12);
+    }
+    expect(golden.config.peft_version).toBe("0.21.0");
+  });
+});
+
+function opened(files: FileSet, name: string) {
+  const { tensors } = readSafetensors(files.get(PEFT_TENSORS)!, { name });
+  const config = readPeftConfig(parseJson(files.get(PEFT_CONFIG)!, name), name);
+  return { tensors, config, modules: [...tensors.keys()].filter((key) => key.endsWith(".lora_A.weight")) };
+}
+
+function scaleOf({ rank_pattern, alpha_pattern, ...config }: PeftConfig, path: string): number {
+  const rank = patternValue(rank_pattern, path, config.r);
+  return patternValue(alpha_pattern, path, config.lora_alpha) / (config.use_rslora ? Math.sqrt(rank) : rank);
+}
