@@ -10,6 +10,7 @@ import { createNetwork } from "./create-network.ts";
 import { writeAdapterDirectory } from "./interchange/adapter-directory.ts";
 import type { TrainerState } from "./interface/trainer.ts";
 import { exampleDigests } from "./round/example-digests.ts";
+import { NO_FORGETTING, NO_SCORES } from "./round/forgetting.ts";
 import { encodeMemory, NO_PROGRESS, type PeerMemory } from "./round/peer-memory.ts";
 import { adapterOfPeer, loadAdapter, openModel } from "./stored-adapter.ts";
 import { prepareOutputFolder, writeFolder } from "./system/adapter-files.ts";
@@ -53,6 +54,8 @@ async function saveCheckpoint(evaluation: PeerMemory["evaluation"], network = ne
     progress: NO_PROGRESS,
     stepsTaken: 1,
     summaries: [],
+    best: NO_SCORES,
+    forgetting: NO_FORGETTING,
     evaluation,
   };
   const logger = createLogger({ level: "error", fields: {} });

@@ -1,5 +1,11 @@
 /** What is known of one peer from the events it has sent so far. A pure fold: view + event -> view. */
-import type { PeerEvent, PeerReport, RoundSummary, UpdateCounts } from "../node/interface/peer-event.ts";
+import type {
+  ForgettingReport,
+  PeerEvent,
+  PeerReport,
+  RoundSummary,
+  UpdateCounts,
+} from "../node/interface/peer-event.ts";
 
 export type PeerState = "starting" | "training" | "training alone" | "paused" | "finished" | "stopped";
 
@@ -24,6 +30,8 @@ export interface PeerView {
   readonly neighbours: number;
   readonly updates: UpdateCounts;
   readonly rounds: readonly RoundSummary[];
+  /** After the newest of these rounds. */
+  readonly forgetting?: ForgettingReport;
   readonly pausedBecause?: string;
   readonly report?: PeerReport;
 }
@@ -73,15 +81,29 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
     }
     case "round": {
       // A round that is told again after a restart replaces what was told before.
+      const { forgetting } = event;
       const rounds = [...view.rounds.filter(({ round }) => round < event.summary.round), event.summary];
-      return { ...view, state: "training", round: event.summary.round, roundsDone: event.summary.round + 1, rounds };
+      return {
+        ...view,
+        state: "training",
+        round: event.summary.round,
+        roundsDone: event.summary.round + 1,
+        rounds,
+        forgetting,
+      };
     }
     case "jumped":
       return { ...view, round: event.to, roundsDone: event.to };
     case "paused":
       return { ...view, state: "paused", pausedBecause: event.reason };
     case "finished":
-      return { ...view, state: "finished", report: event.report, rounds: event.report.rounds };
+      return {
+        ...view,
+        state: "finished",
+        report: event.report,
+        rounds: event.report.rounds,
+        forgetting: event.report.forgetting,
+      };
     default: {
       const unknown: never = event;
       throw new Error(`unknown event ${JSON.stringify(unknown)}`);

@@ -1,5 +1,6 @@
 /** The parts of the report that need no script: summary, bars, times, verdicts, manifest. */
 import type { Score } from "../node/interface/peer-event.ts";
+import { forgettingRows, formatPoints } from "./forgetting-table.ts";
 import { type Html, html } from "./html.ts";
 import { idOf, isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
 import { verdictSentences } from "./summary.ts";
@@ -33,6 +34,17 @@ as the share of response tokens predicted exactly (higher is better).</p>
 <tbody>${peers.map(scoreRow)}</tbody></table></div>
 <ul class="legend"><li><span class="key fill base"></span>base</li><li><span class="key fill alone"></span>alone</li><li><span class="key fill swarm"></span>swarm</li></ul>
 <div class="bars">${scored.map((peer) => barGroup(peer, lossMax))}</div>`;
+}
+
+/** psi of each peer and task. */
+export function forgettingSection({ peers }: TestnetResult): Html {
+  const rows = forgettingRows(peers.map(({ name, view }) => ({ name, forgetting: view.forgetting })));
+  return html`<h2>Forgetting</h2>
+<p>How far each peer's scores on its validation set are behind the best that they were after any round: psi = best accuracy
+so far − accuracy now, and likewise loss now − lowest loss so far. 0 is nothing forgotten.</p>
+<div class="scroll"><table><caption>Forgetting after the last round</caption>
+<thead><tr><th scope="col">peer</th><th scope="col">task</th><th scope="col">accuracy</th><th scope="col">loss</th></tr></thead>
+<tbody>${rows.map(({ peer, task, loss, accuracy }) => html`<tr><th scope="row">${peer}</th><td>${task}</td><td>${formatPoints(accuracy)}</td><td>${formatLoss(loss)}</td></tr>`)}</tbody></table></div>`;
 }
 
 /** Where each peer's time went. */

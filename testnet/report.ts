@@ -4,7 +4,14 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { Html, html } from "./html.ts";
 import { CHART_SCRIPT, type Chart, chartData, chartSection } from "./report-chart.ts";
-import { scoreSection, settingsSection, summarySection, timeSection, trafficTable } from "./report-section.ts";
+import {
+  forgettingSection,
+  scoreSection,
+  settingsSection,
+  summarySection,
+  timeSection,
+  trafficTable,
+} from "./report-section.ts";
 import { REPORT_STYLE } from "./report-style.ts";
 import type { TestnetResult } from "./result.ts";
 
@@ -28,6 +35,7 @@ ${summarySection(result)}
 ${scoreSection(result)}
 <h2>Round by round</h2>
 ${chartSection(losses)}
+${forgettingSection(result)}
 <h2>Traffic</h2>
 ${trafficTable(result)}
 ${chartSection(sent)}

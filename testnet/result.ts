@@ -1,5 +1,5 @@
 /** What a testnet run has to show: everything per peer, and the one document that `--json` prints. */
-import type { PhaseSeconds, Score, UpdateCounts } from "../node/interface/peer-event.ts";
+import type { ForgettingReport, PhaseSeconds, Score, UpdateCounts } from "../node/interface/peer-event.ts";
 import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import { isWorseThanAlone } from "./comparison.ts";
 import type { PeerExit } from "./peer-process.ts";
@@ -40,6 +40,8 @@ export interface PeerDocument {
   readonly seconds: PhaseSeconds;
   readonly updates: UpdateCounts;
   readonly examples?: PeerView["examples"];
+  /** After the last round that it did. */
+  readonly forgetting?: ForgettingReport;
   readonly perRound: PeerView["rounds"];
   readonly failure?: PeerExit;
 }
@@ -98,7 +100,7 @@ export function totalsOf({ report, rounds, updates }: PeerView): Pick<PeerDocume
 
 function peerDocument(peer: TestnetPeer): PeerDocument {
   const { name, view, exit } = peer;
-  const { report, examples } = view;
+  const { report, examples, forgetting } = view;
   return {
     id: idOf(peer),
     name,
@@ -106,6 +108,7 @@ function peerDocument(peer: TestnetPeer): PeerDocument {
     ...(report && { base: report.base, ...(report.alone && { alone: report.alone }), swarm: report.swarm }),
     ...totalsOf(view),
     ...(examples && { examples }),
+    ...(forgetting && { forgetting }),
     perRound: view.rounds,
     ...(exit && { failure: exit }),
   };

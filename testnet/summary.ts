@@ -1,6 +1,7 @@
 /** The end of a testnet run in plain text: a table, and in words who was worse off in the swarm. */
 import type { Score } from "../node/interface/peer-event.ts";
 import { hadNoNeighbours, isLessAccurateThanAlone } from "./comparison.ts";
+import { forgettingLines } from "./forgetting-table.ts";
 import { isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
 import { formatBytes, formatLoss, formatSeconds, formatShare, shortPeerId, textTable } from "./text-table.ts";
 
@@ -17,9 +18,13 @@ export function summaryLines(result: TestnetResult): string[] {
     "",
     ...textTable(COST_COLUMNS, peers.map(costRow)),
     "",
+    ...sectionOf(forgettingLines(peers.map(({ name, view }) => ({ name, forgetting: view.forgetting })))),
     ...verdictSentences(result),
   ];
 }
+
+/** With an empty line behind it, where there is anything. */
+const sectionOf = (lines: readonly string[]): string[] => (lines.length === 0 ? [] : [...lines, ""]);
 
 /** In words: who did worse in the swarm than alone, who had no neighbours, who did not finish, and what was cut short. */
 export function verdictSentences(result: TestnetResult): string[] {

@@ -10,6 +10,7 @@ import type { LogLevel } from "../../node/system/log.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { comparisonSentences } from "../../testnet/comparison.ts";
 import { formatEventLine } from "../../testnet/event-line.ts";
+import { forgettingSentence } from "../../testnet/forgetting-table.ts";
 import { progressLine } from "../../testnet/live-view.ts";
 import { formatLoss, formatShare, textTable } from "../../testnet/text-table.ts";
 import { dataDirectory } from "../data-directory.ts";
@@ -139,7 +140,11 @@ function reportLines(report: PeerReport): string[] {
     formatShare(accuracy),
     formatShare(exactMatch),
   ]);
-  return [...textTable(columns, rows), ...comparisonSentences(report)];
+  return [
+    ...textTable(columns, rows),
+    `forgetting   ${forgettingSentence(report.forgetting)}`,
+    ...comparisonSentences(report),
+  ];
 }
 
 function whenAborted(signal: AbortSignal): Promise<undefined> {

@@ -1,4 +1,5 @@
 /** `weft status`: where a peer is. */
+import { forgettingSentence } from "../../testnet/forgetting-table.ts";
 import { formatLoss, formatShare } from "../../testnet/text-table.ts";
 import { dataDirectory } from "../data-directory.ts";
 import { jsonText } from "../json.ts";
@@ -35,6 +36,7 @@ function lines(status: PeerStatus, running: boolean): string[] {
     ["updates", `${accepted} accepted, ${ignored} ignored, ${rejected} rejected`],
     ["loss", `${formatLoss(view.loss)} in the newest step`],
     ["validation", last && `${formatLoss(last.validationLoss)} after round ${last.round + 1}`],
+    ["forgetting", view.forgetting && forgettingSentence(view.forgetting)],
     ["base", view.report && `held-out loss ${formatLoss(view.report.base.loss)}`],
     [
       "swarm",

@@ -2,7 +2,7 @@
 import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
-import type { DataRecord } from "./record.ts";
+import { type DataRecord, taskOf } from "./record.ts";
 
 export interface EncodedRecords {
   readonly examples: readonly Example[];
@@ -44,7 +44,8 @@ export function encodeRecords(
     const parts = encodeParts(record, tokenizer);
     if (parts.response.length === 0) continue;
     const fitted = record.overflow === "continue" ? windows(parts, maxTokens) : cutToLength(parts, maxTokens);
-    examples.push(...fitted.examples);
+    const task = taskOf(record);
+    examples.push(...fitted.examples.map((example) => ({ ...example, ...task })));
     cut.promptTokens += fitted.promptCut;
     cut.responseTokens += fitted.responseCut;
     if (fitted.promptCut + fitted.responseCut > 0) cut.records++;

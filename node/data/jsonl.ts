@@ -11,8 +11,8 @@
  * and the output is the response, on a line of its own. Prompt and response of the other form are joined as they stand;
  * where neither brings white space to the seam, a line break is put there.
  *
- * Two fields have a meaning: `"set"` names the set a row belongs to (train, validation or test; see held-out.ts) and
- * `"overflow": "continue"` marks running text (see record.ts).
+ * Some fields have a meaning: `"set"` names the set a row belongs to (train, validation or test; see held-out.ts),
+ * `"overflow": "continue"` marks running text, and `"task"` or `"kind"` names the task (see record.ts).
  */
 import { NodeError } from "../errors.ts";
 import type { DataRecord } from "./record.ts";

@@ -3,7 +3,7 @@ import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import type { EncodedRecords } from "./example.ts";
-import type { DataRecord } from "./record.ts";
+import { type DataRecord, taskOf } from "./record.ts";
 
 export interface LabelledOptions {
   readonly tokenizer: Tokenizer;
@@ -25,13 +25,14 @@ export function encodeLabelled(records: readonly DataRecord[], options: Labelled
   const { tokenizer, maxTokens, labels } = options;
   const numbers = new Map(labels.map((label, number) => [label, number]));
   const cut = { records: 0, promptTokens: 0, responseTokens: 0 };
-  const examples = records.map(({ prompt, response }, index): Example => {
+  const examples = records.map((record, index): Example => {
+    const { prompt, response } = record;
     const label = numbers.get(response.trim());
     if (label === undefined) throw unknownClass({ response, index, labels });
     const { text, dropped } = frame(prompt, { tokenizer, maxTokens });
     cut.promptTokens += dropped;
     if (dropped > 0) cut.records += 1;
-    return { tokens: [...text, label], promptLength: text.length };
+    return { tokens: [...text, label], promptLength: text.length, ...taskOf(record) };
   });
   return { examples, cut };
 }

@@ -10,3 +10,12 @@ export interface DataRecord {
    */
   readonly overflow: "cut" | "continue";
 }
+
+/** Fields that name a record's task, the first that is there. */
+const TASK_FIELDS = ["task", "kind"] as const;
+
+/** The task that a record belongs to, by its field `task` or else `kind`; empty without either, for its examples. */
+export function taskOf({ fields }: DataRecord): { readonly task?: string } {
+  const name = TASK_FIELDS.find((field) => Object.hasOwn(fields, field));
+  return name === undefined ? {} : { task: fields[name]! };
+}

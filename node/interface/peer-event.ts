@@ -21,12 +21,31 @@ export interface PhaseSeconds {
   readonly total: number;
 }
 
+/** psi: how far scores are behind the best that they were after any round; 0 for none, never below. */
+export interface Forgetting {
+  /** In nats per response token. */
+  readonly loss: number;
+  /** As a share of response tokens. */
+  readonly accuracy: number;
+}
+
+export interface TaskForgetting extends Forgetting {
+  readonly task: string;
+}
+
+/** On the whole validation set, and on each task in it; no tasks where the examples name none. */
+export interface ForgettingReport extends Forgetting {
+  readonly tasks: readonly TaskForgetting[];
+}
+
 export interface RoundSummary {
   readonly round: number;
   readonly trainLoss: number;
   readonly stepsSkipped: number;
   /** Validation loss of the adapter as it leaves the round. */
   readonly validationLoss: number;
+  /** On the whole validation set, after this round. */
+  readonly forgetting: Forgetting;
   readonly lambda: number;
   /** Neighbours whose update entered the aggregate. */
   readonly neighbours: number;
@@ -64,7 +83,7 @@ export type PeerEvent =
       readonly verdict: "accept" | "ignore" | "reject";
       readonly code?: string;
     }
-  | { readonly type: "round"; readonly summary: RoundSummary }
+  | { readonly type: "round"; readonly summary: RoundSummary; readonly forgetting: ForgettingReport }
   /** It fell behind and goes on where the others are: from the round it has just left to the one it does next. */
   | { readonly type: "jumped"; readonly from: number; readonly to: number }
   | { readonly type: "paused"; readonly reason: string }
@@ -80,6 +99,8 @@ export interface PeerReport {
   readonly bytes: { readonly sent: number; readonly received: number };
   readonly seconds: PhaseSeconds;
   readonly updates: UpdateCounts;
+  /** After the last round. */
+  readonly forgetting: ForgettingReport;
   readonly rounds: readonly RoundSummary[];
 }
 

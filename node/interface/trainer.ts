@@ -13,6 +13,8 @@ import type { Device } from "./runtime.ts";
 export interface Example {
   readonly tokens: readonly number[];
   readonly promptLength: number;
+  /** Name of the task that it belongs to, for reports; nothing is trained by it. */
+  readonly task?: string;
 }
 
 /** One peer's data. `validation` guides choices during training (lambda search), `test` is only ever reported. */
@@ -74,6 +76,18 @@ export interface Evaluation {
   /** Share of examples whose whole response is predicted exactly. */
   readonly exactMatch: number;
   readonly tokens: number;
+  /** Of each task that examples name, by name; absent where none of them does. */
+  readonly tasks?: readonly TaskScore[];
+}
+
+/** Tasks that are told apart, the first by name: as many as a table is read with, and a bound on what a report holds. */
+export const TASKS_MAX = 32;
+
+/** Loss and accuracy, as above, on the examples of one task. */
+export interface TaskScore {
+  readonly task: string;
+  readonly loss: number;
+  readonly accuracy: number;
 }
 
 /**

@@ -14,7 +14,7 @@ import {
   rememberModel,
 } from "../aggregation/index.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { Trainer } from "../interface/trainer.ts";
+import type { Evaluation, Trainer } from "../interface/trainer.ts";
 
 /**
  * Examples that the search for lambda looks at: enough to tell quarters apart on a held-out set of a private data
@@ -28,8 +28,8 @@ export interface AggregatedRound {
   /** Neighbours in the aggregate. */
   readonly neighbours: number;
   readonly stalenessMax: number;
-  /** Of the adapter as it leaves the round, in nats per response token. */
-  readonly validationLoss: number;
+  /** Of the adapter as it leaves the round, on the validation set. */
+  readonly validation: Evaluation;
 }
 
 /**
@@ -74,13 +74,13 @@ export async function aggregateRound(
   const anchor = { settings: manifest.reference, layout };
   await trainer.setAdapter(anchorToReference(reference, chosen.theta, anchor));
   const adapter = await trainer.adapter();
-  const { loss } = await trainer.evaluate({ set: "validation" });
+  const validation = await trainer.evaluate({ set: "validation" });
   return {
     reference: rememberModel(reference, adapter, anchor),
     lambda: chosen.lambda,
     neighbours: aggregate.peers.length,
     stalenessMax: aggregate.stalenessMax,
-    validationLoss: loss,
+    validation,
   };
 
   function choose(z: Float32Array): Promise<{ readonly lambda: number; readonly theta: Float32Array }> {

@@ -16,6 +16,7 @@ import { type AggregatedRound, aggregateRound, holdToReference } from "./aggrega
 import { closingEvaluation } from "./closing-evaluation.ts";
 import { whenDiskHasSpace } from "./disk-space.ts";
 import { exampleDigests } from "./example-digests.ts";
+import { forgettingOf, NO_FORGETTING, NO_SCORES } from "./forgetting.ts";
 import {
   initialRoundState,
   positionOf,
@@ -91,6 +92,8 @@ export async function createRoundDriver(dependencies: RoundDependencies, options
       progress: NO_PROGRESS,
       stepsTaken: 0,
       summaries: [],
+      best: NO_SCORES,
+      forgetting: NO_FORGETTING,
       evaluation: { stage: "none" },
     };
     return new Driver(dependencies, { ...options, owner, memory, resumed: false });
@@ -300,10 +303,11 @@ class Driver implements RoundDriver {
   #closeRound(round: number, aggregated: AggregatedRound): void {
     const { emit } = this.#dependencies;
     const deadlineMs = deadlineOf(this.#state.pace, this.#state.settings.deadlineMs);
-    const summary = roundSummary(this.#meter.takeRound(), { round, aggregated, deadlineMs });
+    const { best, forgetting } = forgettingOf(this.#memory.best, aggregated.validation);
+    const summary = roundSummary(this.#meter.takeRound(), { round, aggregated, forgetting, deadlineMs });
     const summaries = [...this.#memory.summaries, summary].slice(-SUMMARIES_MAX);
-    this.#memory = { ...this.#memory, reference: aggregated.reference, summaries };
-    emit({ type: "round", summary });
+    this.#memory = { ...this.#memory, reference: aggregated.reference, summaries, best, forgetting };
+    emit({ type: "round", summary, forgetting });
   }
 
   async #evaluate(): Promise<void> {
@@ -331,9 +335,9 @@ class Driver implements RoundDriver {
   }
 
   #finish(): PeerReport {
-    const { evaluation, summaries } = this.#memory;
+    const { evaluation, summaries, forgetting } = this.#memory;
     if (evaluation.stage !== "done") throw new Error(`finished while the evaluation is at stage ${evaluation.stage}`);
-    const report = peerReport(this.#options.peer, { evaluation, summaries });
+    const report = peerReport(this.#options.peer, { evaluation, summaries, forgetting });
     this.#dependencies.emit({ type: "finished", report });
     return report;
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { NO_FORGETTING, NO_SCORES } from "./forgetting.ts";
 import { decodeMemory, encodeMemory, NO_PROGRESS, type PeerMemory } from "./peer-memory.ts";
 
 /** Values that travel. */
@@ -17,6 +18,8 @@ const memory = ({ adapter, moments }: { adapter: number; moments: number }): Pee
   progress: NO_PROGRESS,
   stepsTaken: 3,
   summaries: [],
+  best: NO_SCORES,
+  forgetting: NO_FORGETTING,
   evaluation: { stage: "none" },
 });
 

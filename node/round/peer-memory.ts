@@ -4,9 +4,10 @@ import type { ReferenceSettings } from "../../protocol/network-manifest.ts";
 import { decodeReference, encodeReference, type ReferenceState } from "../aggregation/index.ts";
 import { NodeError } from "../errors.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
-import type { PhaseSeconds, RoundSummary, Score, UpdateCounts } from "../interface/peer-event.ts";
-import type { TrainerState } from "../interface/trainer.ts";
+import type { ForgettingReport, PhaseSeconds, RoundSummary, Score, UpdateCounts } from "../interface/peer-event.ts";
+import { TASKS_MAX, type TrainerState } from "../interface/trainer.ts";
 import { checkSameExamples, type ExampleDigests } from "./example-digests.ts";
+import type { BestScores } from "./forgetting.ts";
 import type { RoundPosition } from "./machine.ts";
 import { PACE_LAGS_MAX, type Pace } from "./pace.ts";
 
@@ -45,6 +46,9 @@ export interface PeerMemory {
   readonly stepsTaken: number;
   /** Of the rounds this peer did, oldest first; at most SUMMARIES_MAX. */
   readonly summaries: readonly RoundSummary[];
+  /** After any round so far, and what was lost since. */
+  readonly best: BestScores;
+  readonly forgetting: ForgettingReport;
   readonly evaluation: EvaluationProgress;
 }
 
@@ -159,12 +163,15 @@ const corrupt = (what: string): NodeError =>
 
 const count = z.number().int().min(0);
 /** JSON writes NaN as null. */
-const real = z.union([z.number(), z.null().transform(() => Number.NaN)]);
+const real = z.union([z.number(), z.nan(), z.null().transform(() => Number.NaN)]);
 const seconds = z.strictObject({ train: real, network: real, aggregate: real, total: real });
 const bytes = z.strictObject({ sent: count, received: count });
 const updates = z.strictObject({ accepted: count, ignored: count, rejected: count });
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const score = z.strictObject({ loss: real, accuracy: real, exactMatch: real });
+const pair = { loss: real, accuracy: real };
+const NO_PAIR = { loss: Number.NaN, accuracy: Number.NaN };
+const tasks = z.array(z.strictObject({ task: z.string(), ...pair })).max(TASKS_MAX);
 
 const stateSchema = z.strictObject({
   schema: z.literal(SCHEMA),
@@ -192,6 +199,7 @@ const stateSchema = z.strictObject({
         trainLoss: real,
         stepsSkipped: count,
         validationLoss: real,
+        forgetting: z.strictObject(pair).default(NO_PAIR),
         lambda: real,
         neighbours: count,
         stalenessMax: count,
@@ -202,6 +210,8 @@ const stateSchema = z.strictObject({
       }),
     )
     .max(SUMMARIES_MAX),
+  best: z.strictObject({ all: z.strictObject(pair), tasks }).default({ all: NO_PAIR, tasks: [] }),
+  forgetting: z.strictObject({ ...pair, tasks }).default({ ...NO_PAIR, tasks: [] }),
   evaluation: z.discriminatedUnion("stage", [
     z.strictObject({ stage: z.literal("none") }),
     z.strictObject({ stage: z.literal("alone"), base: score, swarmScore: score, stepsDone: count }),

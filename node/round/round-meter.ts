@@ -1,7 +1,14 @@
 /** What a round costs and brings: steps, losses, seconds, bytes and updates, counted across restarts. */
 import type { Clock } from "../interface/clock.ts";
 import type { UpdateExchange } from "../interface/exchange.ts";
-import type { PeerReport, PhaseSeconds, RoundSummary, UpdateCounts } from "../interface/peer-event.ts";
+import type {
+  Forgetting,
+  ForgettingReport,
+  PeerReport,
+  PhaseSeconds,
+  RoundSummary,
+  UpdateCounts,
+} from "../interface/peer-event.ts";
 import type { TrainResult } from "../interface/trainer.ts";
 import type { AggregatedRound } from "./aggregate-round.ts";
 import type { EvaluationResult } from "./closing-evaluation.ts";
@@ -91,9 +98,15 @@ export function roundSummary(
   { seconds, bytes, updates, stepsSkipped, lossSum, lossCount }: RoundProgress,
   {
     round,
-    aggregated: { lambda, neighbours, stalenessMax, validationLoss },
+    aggregated: { lambda, neighbours, stalenessMax, validation },
+    forgetting: { loss, accuracy },
     deadlineMs,
-  }: { readonly round: number; readonly aggregated: AggregatedRound; readonly deadlineMs: number },
+  }: {
+    readonly round: number;
+    readonly aggregated: AggregatedRound;
+    readonly forgetting: Forgetting;
+    readonly deadlineMs: number;
+  },
 ): RoundSummary {
   // NaN when no step of the round had a finite loss.
   const trainLoss = lossSum / lossCount;
@@ -101,7 +114,8 @@ export function roundSummary(
     round,
     trainLoss,
     stepsSkipped,
-    validationLoss,
+    validationLoss: validation.loss,
+    forgetting: { loss, accuracy },
     lambda,
     neighbours,
     stalenessMax,
@@ -115,7 +129,15 @@ export function roundSummary(
 /** Totals are those of the given rounds. */
 export function peerReport(
   id: string,
-  { evaluation, summaries }: { readonly evaluation: EvaluationResult; readonly summaries: readonly RoundSummary[] },
+  {
+    evaluation,
+    summaries,
+    forgetting,
+  }: {
+    readonly evaluation: EvaluationResult;
+    readonly summaries: readonly RoundSummary[];
+    readonly forgetting: ForgettingReport;
+  },
 ): PeerReport {
   const sum = (value: (summary: RoundSummary) => number): number => summaries.reduce((total, s) => total + value(s), 0);
   const { base, alone, swarmScore } = evaluation;
@@ -136,6 +158,7 @@ export function peerReport(
       ignored: sum((s) => s.updates.ignored),
       rejected: sum((s) => s.updates.rejected),
     },
+    forgetting,
     rounds: summaries,
   };
 }

@@ -1,6 +1,6 @@
-/** What evaluation batches amount to: loss, token accuracy, exact match. */
+/** What evaluation batches amount to: loss, token accuracy, exact match, and the first two for each task. */
 import type { Batch } from "../data/batch.ts";
-import type { Evaluation } from "../interface/trainer.ts";
+import { type Evaluation, TASKS_MAX, type TaskScore } from "../interface/trainer.ts";
 
 export interface EvaluatedBatch {
   readonly batch: Batch;
@@ -8,6 +8,14 @@ export interface EvaluatedBatch {
   readonly losses: ArrayLike<number>;
   /** Most likely token of every row, [M]. */
   readonly predicted: ArrayLike<number>;
+  /** Task of each of the batch's examples; absent where none has one. */
+  readonly tasks?: readonly (string | undefined)[];
+}
+
+interface Sums {
+  loss: number;
+  tokens: number;
+  hits: number;
 }
 
 /**
@@ -15,19 +23,46 @@ export interface EvaluatedBatch {
  * Labels of one example stand together and the rows of different examples lie in different multiples of T.
  */
 export function summarize(parts: readonly EvaluatedBatch[]): Evaluation {
-  let [loss, tokens, hits, examples, exact] = [0, 0, 0, 0, 0];
-  for (const { batch, losses, predicted } of parts) {
+  const all: Sums = { loss: 0, tokens: 0, hits: 0 };
+  const byTask = new Map<string, Sums>();
+  let [examples, exact] = [0, 0];
+  for (const { batch, losses, predicted, tasks = [] } of parts) {
     const width = batch.inputIds.shape[1]!;
     const missed = new Set<number>();
     for (let m = 0; m < batch.labelCount; m++) {
-      loss += losses[m]!;
-      tokens += 1;
-      if (predicted[m] === Number(batch.labelIds.data[m])) hits += 1;
-      else missed.add(Math.floor(Number(batch.labelRows.data[m]) / width));
+      const example = Math.floor(Number(batch.labelRows.data[m]) / width);
+      const isHit = predicted[m] === Number(batch.labelIds.data[m]);
+      const task = tasks[example];
+      count(all, losses[m]!, isHit);
+      if (task !== undefined) count(sumsOf(byTask, task), losses[m]!, isHit);
+      if (!isHit) missed.add(example);
     }
     examples += batch.exampleCount;
     exact += batch.exampleCount - missed.size;
   }
+  const { tokens } = all;
   if (tokens === 0) return { loss: Number.NaN, accuracy: Number.NaN, exactMatch: Number.NaN, tokens };
-  return { loss: loss / tokens, accuracy: hits / tokens, exactMatch: exact / examples, tokens };
+  const tasks = taskScores(byTask);
+  return { ...meansOf(all), exactMatch: exact / examples, tokens, ...(tasks.length > 0 && { tasks }) };
+}
+
+function count(sums: Sums, loss: number, isHit: boolean): void {
+  sums.loss += loss;
+  sums.tokens += 1;
+  if (isHit) sums.hits += 1;
+}
+
+function sumsOf(byTask: Map<string, Sums>, task: string): Sums {
+  const known = byTask.get(task);
+  if (known) return known;
+  const sums = { loss: 0, tokens: 0, hits: 0 };
+  byTask.set(task, sums);
+  return sums;
+}
+
+const meansOf = ({ loss, tokens, hits }: Sums) => ({ loss: loss / tokens, accuracy: hits / tokens });
+
+function taskScores(byTask: ReadonlyMap<string, Sums>): TaskScore[] {
+  const sorted = [...byTask].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, TASKS_MAX);
+  return sorted.map(([task, sums]) => ({ task, ...meansOf(sums) }));
 }

@@ -50,13 +50,15 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
       const parts: EvaluatedBatch[] = [];
       for (const [bucket, shape] of shapes.entries()) {
         const members = examples.filter((example) => bucketOf(example) === bucket);
-        for (const batch of evaluationBatches(members, { shape })) {
+        for (const [i, batch] of evaluationBatches(members, { shape }).entries()) {
+          const first = i * shape.batchSize;
           const session = await sessions.at(bucket);
           const result = await session.run({ ...modelFeeds(batch, feeding), adapter: theta });
           parts.push({
             batch,
             losses: result.losses!.data as Float32Array,
             predicted: Array.from(result.predicted!.data as BigInt64Array, Number),
+            tasks: members.slice(first, first + shape.batchSize).map(({ task }) => task),
           });
         }
       }
