@@ -196,7 +196,7 @@ async function aggregate(
   );
   peer.reference = result.reference;
   peer.lambdas.push(result.lambda);
-  return result.validationLoss;
+  return result.validation.loss;
 }
 
 function poolOf(data: readonly PeerData[]): ExampleSets {
