@@ -3,6 +3,7 @@
  * Code never matches on the text.
  */
 export const PROTOCOL_ERROR_CODES = [
+  "BASE_UNKNOWN",
   "CONTENT_ID_INVALID",
   "ENCODING_UNKNOWN",
   "FIELD_INVALID",
@@ -11,6 +12,7 @@ export const PROTOCOL_ERROR_CODES = [
   "MANIFEST_INVALID",
   "NETWORK_ID_INVALID",
   "NOT_CANONICAL",
+  "PAYLOAD_INVALID",
   "PAYLOAD_LENGTH",
   "PEER_ID_INVALID",
   "TOO_LARGE",

@@ -5,6 +5,7 @@ export * from "./announcement.ts";
 export * from "./blob.ts";
 export * from "./closest-name.ts";
 export * from "./content-id.ts";
+export * from "./encoding/update-payload.ts";
 export * from "./envelope.ts";
 export * from "./errors.ts";
 export * from "./frame.ts";

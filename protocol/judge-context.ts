@@ -2,6 +2,7 @@
 import { parameterCount } from "./adapter-spec.ts";
 import type { Announcement } from "./announcement.ts";
 import type { ContentId } from "./content-id.ts";
+import type { PayloadRules } from "./encoding/update-payload.ts";
 import { LIMITS } from "./limits.ts";
 import type { NetworkId } from "./network-id.ts";
 import { type NetworkManifest, networkId } from "./network-manifest.ts";
@@ -24,7 +25,7 @@ export interface JudgeState {
   readonly round: number;
 }
 
-export interface JudgeContext extends JudgeState {
+export interface JudgeContext extends JudgeState, PayloadRules {
   readonly networkId: NetworkId;
   readonly roundCount: number;
   /** Rounds that a message may be ahead of `round`; a late joiner that catches up passes `roundCount`. */
@@ -38,6 +39,11 @@ export interface JudgeContext extends JudgeState {
 export interface UpdateContext extends JudgeContext {
   /** The announcement because of which the bytes were asked for; absent when they come from this peer's own store. */
   readonly announcement?: Announcement;
+  /** What the update that this one names as its previous one decoded to, where this peer knows; f32[P]. */
+  readonly valuesOf?: (update: {
+    readonly author: PeerId;
+    readonly previous: ContentId | undefined;
+  }) => Float32Array | undefined;
 }
 
 /** The part of a context that a network's manifest fixes; compute it once. */
@@ -48,5 +54,7 @@ export function judgeRules(manifest: NetworkManifest): Omit<JudgeContext, keyof 
     roundsAheadMax: LIMITS.roundsAheadMax,
     roundsBehindMax: manifest.aggregation.ageMax,
     parameterCount: parameterCount(manifest.tensors),
+    tensors: manifest.tensors,
+    encoding: manifest.encoding,
   };
 }

@@ -9,12 +9,13 @@ import { decodeHeads, encodeHeads } from "./heads.ts";
 import { LIMIT_NOTES, LIMITS, type LimitName } from "./limits.ts";
 import { canonicalManifestBytes, manifestFromBytes, type NetworkManifest, parseManifest } from "./network-manifest.ts";
 import { peerIdFromPublicKey } from "./peer-id.ts";
-import { encodeValues, signUpdate, type UpdateFields } from "./update.ts";
+import { signUpdate, type UpdateFields } from "./update.ts";
 import {
   ALICE,
   EXAMPLE_CONTEXT,
   EXAMPLE_MANIFEST,
   EXAMPLE_UPDATE,
+  float32Payload,
   SOME_CONTENT_ID,
 } from "./vectors/example-network.ts";
 import { judgeAnnouncement, judgeUpdate } from "./verdict.ts";
@@ -38,13 +39,14 @@ describe("updates", () => {
   };
 
   fills(["parameterCountMax", "updateBytesMax"], () => {
-    const payload = encodeValues(new Float32Array(LIMITS.parameterCountMax).fill(1));
+    const payload = float32Payload(new Float32Array(LIMITS.parameterCountMax).fill(1));
     const { bytes } = signUpdate({ ...longest, payload }, ALICE);
     expect(bytes.length).toBeLessThanOrEqual(LIMITS.updateBytesMax);
-    const context = { ...EXAMPLE_CONTEXT, parameterCount: LIMITS.parameterCountMax };
+    const tensors = [{ name: "all", shape: [LIMITS.parameterCountMax] }];
+    const context = { ...EXAMPLE_CONTEXT, tensors };
     expect(judgeUpdate(bytes, context).code).toBe("ACCEPTED");
     expect(judgeUpdate(new Uint8Array(LIMITS.updateBytesMax + 1), context).code).toBe("TOO_LARGE");
-    expect(() => encodeValues(new Float32Array(LIMITS.parameterCountMax + 1))).toThrow(code("TOO_LARGE"));
+    expect(() => float32Payload(new Float32Array(LIMITS.parameterCountMax + 1))).toThrow(code("TOO_LARGE"));
   });
 
   fills(["localStepsMax", "sampleCountMax"], () => {
@@ -170,6 +172,7 @@ describe("manifests", () => {
       "nameLengthMax",
       "networkNameLengthMax",
       "roundCountMax",
+      "keyframeEveryMax",
     ],
     () => {
       const bytes = canonicalManifestBytes(fullest);
@@ -178,6 +181,12 @@ describe("manifests", () => {
       expect(decodeHello(encodeHello(fullest))).toMatchObject({ manifest: fullest });
 
       const { adapter, tensors, rounds, bootstrap } = fullest;
+      const topK = { share: 0.1, keyframeEvery: LIMITS.keyframeEveryMax };
+      expect(() => parseManifest({ ...fullest, encoding: { values: "int8", topK } })).not.toThrow();
+      refused(
+        { encoding: { values: "int8", topK: { ...topK, keyframeEvery: LIMITS.keyframeEveryMax + 1 } } },
+        "encoding.topK.keyframeEvery",
+      );
       refused({ name: `${fullest.name}n` }, "name");
       refused({ adapter: { ...adapter, rank: LIMITS.adapterRankMax + 1 } }, "adapter.rank");
       refused({ adapter: { ...adapter, targets: list(LIMITS.targetCountMax + 1, name) } }, "adapter.targets");

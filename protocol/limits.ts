@@ -43,6 +43,8 @@ export const LIMITS = {
   sampleCountMax: 1_000_000_000,
   /** Rounds that an update may be ahead of the receiver's own. */
   roundsAheadMax: 64,
+  /** Updates from one that holds every value to the next; one less is how many a newcomer fetches besides the newest. */
+  keyframeEveryMax: 64,
   /** Rounds of a network. */
   roundCountMax: 1_000_000,
   /** Tensors of one adapter. */
@@ -93,6 +95,10 @@ export const LIMIT_NOTES: Readonly<Record<LimitName, { readonly unit: string; re
   roundsAheadMax: {
     unit: "rounds",
     reason: "peers drift apart, but a claimed far future must not look fresh for ever",
+  },
+  keyframeEveryMax: {
+    unit: "updates",
+    reason: "at a share of 1 percent the updates between keyframes are two thirds of a keyframe together",
   },
   roundCountMax: { unit: "rounds", reason: "a round takes seconds, a million of them weeks" },
   tensorCountMax: { unit: "tensors", reason: "126 layers with 7 linear layers and 2 factors each are 1764" },

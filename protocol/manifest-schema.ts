@@ -199,6 +199,11 @@ const training = object({
   error: "is of sgd only: adamw has means of its own",
 });
 
+const encoding = object({
+  values: choice("float32", "float16", "int8"),
+  topK: object({ share: number(0.0001, 0.5), keyframeEvery: integer(2, LIMITS.keyframeEveryMax) }).exactOptional(),
+});
+
 const DAY_MS = 86_400_000;
 
 export const manifestSchema = object({
@@ -225,6 +230,7 @@ export const manifestSchema = object({
   }),
   aggregation,
   reference,
+  encoding: encoding.exactOptional(),
   bootstrap: list(
     text(new RegExp(`^/[!-~]{1,${LIMITS.nameLengthMax - 1}}$`), "a multiaddr, such as /ip4/127.0.0.1/tcp/4001"),
     {

@@ -100,6 +100,21 @@ export type ReferenceSettings =
     }
   | { readonly kind: "ema"; readonly decay: number; readonly l1: number; readonly l2: number };
 
+/** How a value is written: four bytes, two, or one with a scale for each row (the last axis of a tensor). */
+export type ValueEncoding = "float32" | "float16" | "int8";
+
+/** How the adapters of updates are written; see encoding/update-payload.ts. */
+export interface UpdateEncoding {
+  readonly values: ValueEncoding;
+  /** Only the largest changes since the author's previous update; every value in every update when absent. */
+  readonly topK?: {
+    /** Of the values, how many an update holds. */
+    readonly share: number;
+    /** At every sequence that this divides an update holds every value. */
+    readonly keyframeEvery: number;
+  };
+}
+
 export interface NetworkManifest {
   readonly schema: "weft-network/1";
   /** For people; 1 to 64 characters of printable ASCII. */
@@ -114,6 +129,8 @@ export interface NetworkManifest {
   readonly rounds: RoundSchedule;
   readonly aggregation: AggregationSettings;
   readonly reference: ReferenceSettings;
+  /** float32, every value, when absent. */
+  readonly encoding?: UpdateEncoding;
   /** Multiaddrs that a new peer may dial first. */
   readonly bootstrap: readonly string[];
 }

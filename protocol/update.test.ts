@@ -3,17 +3,8 @@ import { describe, expect, test } from "vitest";
 import { readAnnouncement, signAnnouncement } from "./announcement.ts";
 import { type ContentId, contentIdOf } from "./content-id.ts";
 import type { NetworkId } from "./network-id.ts";
-import {
-  decodeUpdateBody,
-  decodeValues,
-  ENCODING_FLOAT32,
-  encodeUpdateBody,
-  encodeValues,
-  readUpdate,
-  signUpdate,
-  type UpdateFields,
-} from "./update.ts";
-import { ALICE, BOB, EXAMPLE_UPDATE, EXAMPLE_VALUES } from "./vectors/example-network.ts";
+import { decodeUpdateBody, encodeUpdateBody, readUpdate, signUpdate, type UpdateFields } from "./update.ts";
+import { ALICE, BOB, EXAMPLE_UPDATE } from "./vectors/example-network.ts";
 
 const hexId = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString("hex"));
 const uint32 = fc.nat({ max: 0xffff_ffff });
@@ -108,34 +99,5 @@ describe("a signed update", () => {
   ])("is not announced with %j", (changes) => {
     const update = { ...readUpdate(signUpdate(EXAMPLE_UPDATE, ALICE).bytes), ...changes };
     expect(() => signAnnouncement(update, ALICE)).toThrow(expect.objectContaining({ code: "FIELD_INVALID" }));
-  });
-});
-
-describe("values", () => {
-  test("keep every bit, whatever the alignment of the payload in its buffer", () => {
-    const float = fc.float({ noNaN: true, noDefaultInfinity: true });
-    fc.assert(
-      fc.property(fc.array(float), fc.nat({ max: 7 }), (numbers, offset) => {
-        const values = Float32Array.from(numbers);
-        const encoded = encodeValues(values);
-        const shifted = new Uint8Array(offset + encoded.length);
-        shifted.set(encoded, offset);
-        const payload = shifted.subarray(offset);
-        const again = decodeValues({ encoding: ENCODING_FLOAT32, payload }, values.length);
-        expect([...new Int32Array(again.buffer)]).toEqual([...new Int32Array(values.buffer)]);
-      }),
-    );
-  });
-
-  test("are little endian", () => {
-    expect(encodeValues(Float32Array.of(1, -2))).toEqual(Uint8Array.of(0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0));
-  });
-
-  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])("%d is not sent", (value) => {
-    const values = EXAMPLE_VALUES.slice();
-    values[3] = value;
-    expect(() => encodeValues(values)).toThrow(
-      expect.objectContaining({ code: "VALUE_NOT_FINITE", facts: { index: 3 } }),
-    );
   });
 });

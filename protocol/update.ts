@@ -1,5 +1,5 @@
 /**
- * The update: one author's adapter delta of one round, hash-chained to the author's previous update. Its content id is
+ * The update: one author's adapter of one round, hash-chained to the author's previous update. Its content id is
  * the SHA-256 of its envelope's bytes.
  */
 import { decodeCanonical, encodeCanonical } from "./canonical-message.ts";
@@ -10,10 +10,6 @@ import { LIMITS } from "./limits.ts";
 import { type NetworkId, networkIdFromBytes, networkIdToBytes } from "./network-id.ts";
 import type { PeerId } from "./peer-id.ts";
 import { UpdateBodySchema } from "./wire_pb.ts";
-
-/** How the values of a payload are written. */
-export const ENCODING_FLOAT32 = 1;
-const FLOAT32_BYTES = 4;
 
 const UINT32_MAX = 0xffff_ffff;
 
@@ -28,8 +24,9 @@ export interface UpdateFields {
   readonly localSteps: number;
   /** Training examples that the author holds. */
   readonly sampleCount: number;
+  /** See `ENCODINGS` of encoding/update-payload.ts. */
   readonly encoding: number;
-  /** The values in the given encoding. */
+  /** The values in that encoding. */
   readonly payload: Uint8Array;
 }
 
@@ -94,53 +91,6 @@ export function signUpdate(fields: UpdateFields, signer: Signer): { bytes: Uint8
 export function readUpdate(bytes: Uint8Array): Update {
   const { author, body } = openEnvelope("update", bytes);
   return { ...decodeUpdateBody(body), author, contentId: contentIdOf(bytes), bytesLength: bytes.length };
-}
-
-/** The payload of float32 values, little endian.  Shapes: f32[P] → 4 P bytes.  Throws: VALUE_NOT_FINITE, TOO_LARGE. */
-export function encodeValues(values: Float32Array): Uint8Array {
-  if (values.length > LIMITS.parameterCountMax) {
-    throw new ProtocolError(
-      "TOO_LARGE",
-      `update: ${values.length} values, at most ${LIMITS.parameterCountMax} are allowed`,
-    );
-  }
-  const payload = new Uint8Array(FLOAT32_BYTES * values.length);
-  const view = new DataView(payload.buffer);
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]!;
-    if (!Number.isFinite(value)) {
-      throw new ProtocolError("VALUE_NOT_FINITE", `update: value ${i} is ${value}`, { index: i });
-    }
-    view.setFloat32(FLOAT32_BYTES * i, value, true);
-  }
-  return payload;
-}
-
-/**
- * The values of a payload.  Shapes: 4 P bytes → f32[P].
- * Throws: ENCODING_UNKNOWN, PAYLOAD_LENGTH when they are not P values, VALUE_NOT_FINITE.
- */
-export function decodeValues(
-  { encoding, payload }: Pick<UpdateFields, "encoding" | "payload">,
-  parameterCount: number,
-): Float32Array {
-  if (encoding !== ENCODING_FLOAT32) {
-    throw new ProtocolError("ENCODING_UNKNOWN", `update: encoding ${encoding} is not known`, { encoding });
-  }
-  if (payload.length !== FLOAT32_BYTES * parameterCount) {
-    const text = `update: a payload of ${payload.length} bytes is not ${parameterCount} values of ${FLOAT32_BYTES}`;
-    throw new ProtocolError("PAYLOAD_LENGTH", text, { bytes: payload.length, parameterCount });
-  }
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  const values = new Float32Array(parameterCount);
-  for (let i = 0; i < parameterCount; i++) {
-    const value = view.getFloat32(FLOAT32_BYTES * i, true);
-    if (!Number.isFinite(value)) {
-      throw new ProtocolError("VALUE_NOT_FINITE", `update: value ${i} is not finite`, { index: i });
-    }
-    values[i] = value;
-  }
-  return values;
 }
 
 function updateProblem(fields: UpdateFields): string | undefined {

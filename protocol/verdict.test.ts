@@ -9,6 +9,7 @@ import type { JudgeContext } from "./judge-context.ts";
 import { readUpdate, signUpdate } from "./update.ts";
 import { ALICE, EXAMPLE_CONTEXT, EXAMPLE_UPDATE, EXAMPLE_VALUES } from "./vectors/example-network.ts";
 import { announcementVectors, updateVectors } from "./vectors/judged-vectors.ts";
+import { payloadVectors } from "./vectors/payload-vectors.ts";
 import { judgeAnnouncement, judgeUpdate, VERDICTS, type VerdictCode, verdictOf } from "./verdict.ts";
 import { AnnouncementBodySchema, EnvelopeSchema, UpdateBodySchema } from "./wire_pb.ts";
 
@@ -140,7 +141,8 @@ describe("the specification and the code say the same", () => {
   });
 
   test("every verdict that bytes can get has a golden vector", () => {
-    const codes = [...announcementVectors(), ...updateVectors()].map(({ expected }) => expected);
+    const payloads = payloadVectors().flatMap(({ expected }) => ("code" in expected ? [expected.code] : []));
+    const codes = [...announcementVectors(), ...updateVectors()].map(({ expected }) => expected).concat(payloads);
     const all = (Object.keys(VERDICTS) as VerdictCode[]).filter((code) => code !== "INTERNAL");
     expect([...new Set(codes)].sort()).toEqual(all.sort());
   });

@@ -4,11 +4,12 @@
  */
 import { type Announcement, decodeAnnouncementBody } from "./announcement.ts";
 import { type ContentId, contentIdOf } from "./content-id.ts";
+import { decodeUpdate } from "./encoding/update-payload.ts";
 import { MESSAGE_KINDS, type MessageKind, openEnvelope, verifyEnvelope } from "./envelope.ts";
 import { ProtocolError } from "./errors.ts";
 import type { JudgeContext, UpdateContext } from "./judge-context.ts";
 import type { PeerId } from "./peer-id.ts";
-import { decodeUpdateBody, decodeValues, type Update } from "./update.ts";
+import { decodeUpdateBody, type Update } from "./update.ts";
 
 /** Every verdict: what it does, the clause it comes from, and whose fault it is (for scoring). */
 export const VERDICTS = {
@@ -35,6 +36,8 @@ export const VERDICTS = {
   PAYLOAD_LENGTH: { kind: "reject", clause: "8.21", fault: "author" },
   VALUE_NOT_FINITE: { kind: "reject", clause: "8.22", fault: "author" },
   ANNOUNCEMENT_MISMATCH: { kind: "reject", clause: "8.23", fault: "author" },
+  PAYLOAD_INVALID: { kind: "reject", clause: "8.25", fault: "author" },
+  BASE_UNKNOWN: { kind: "ignore", clause: "8.26", fault: "none" },
   INTERNAL: { kind: "ignore", clause: "8.24", fault: "none" },
 } as const satisfies Record<string, { kind: VerdictKind; clause: string; fault: Fault }>;
 
@@ -106,8 +109,11 @@ export function judgeUpdate(bytes: Uint8Array, context: UpdateContext): Judgemen
     const update: Update = { ...opened.fields, author: opened.author, contentId, bytesLength: bytes.length };
     const refused = judgeRound(update.round, context) ?? judgeChain(update, context);
     if (refused !== undefined) return refusal(refused);
-    // [REJECT] 8.20, 8.21, 8.22 The encoding is not known; the payload is not exactly P values; a value is NaN or infinite.
-    const values = attempt(() => decodeValues(update, context.parameterCount));
+    // [REJECT] 8.20, 8.21, 8.22, 8.25 The encoding is not one that the manifest takes; the payload is not as long as it
+    // says; a value is NaN or infinite; the payload is not in canonical form.
+    // [IGNORE] 8.26 It is of changes to an update that the receiver does not know.
+    const previous = context.valuesOf?.(update);
+    const values = attempt(() => decodeUpdate(update, { ...context, previous }));
     if (typeof values === "string") return refusal(values);
     // [REJECT] 8.23 Author, round, sequence or length are not what the announcement said.
     if (announcement !== undefined && !agrees(update, announcement)) return refusal("ANNOUNCEMENT_MISMATCH");

@@ -16,7 +16,7 @@ export const file_protocol_wire: GenFile = /*@__PURE__*/
   fileDesc("ChNwcm90b2NvbC93aXJlLnByb3RvEgl3ZWZ0LndpcmUioQEKClVwZGF0ZUJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRIQCghwcmV2aW91cxgEIAEoDBITCgtsb2NhbF9zdGVwcxgFIAEoDRIUCgxzYW1wbGVfY291bnQYBiABKA0SEAoIZW5jb2RpbmcYByABKA0SDwoHcGF5bG9hZBgIIAEoDCJxChBBbm5vdW5jZW1lbnRCb2R5EhIKCm5ldHdvcmtfaWQYASABKAwSDQoFcm91bmQYAiABKA0SEAoIc2VxdWVuY2UYAyABKA0SEgoKY29udGVudF9pZBgEIAEoDBIUCgxieXRlc19sZW5ndGgYBSABKA0iSQoIRW52ZWxvcGUSDAoEa2luZBgBIAEoDRIOCgZhdXRob3IYAiABKAwSDAoEYm9keRgDIAEoDBIRCglzaWduYXR1cmUYBCABKAwiUAoOSGFuZHNoYWtlSGVsbG8SEgoKbmV0d29ya19pZBgBIAEoDBIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhAKCG1hbmlmZXN0GAMgASgMIl4KDkhhbmRzaGFrZVJlcGx5EgwKBGNvZGUYASABKA0SGAoQcHJvdG9jb2xfdmVyc2lvbhgCIAEoDRISCgpuZXR3b3JrX2lkGAMgASgMEhAKCG1hbmlmZXN0GAQgASgMIh4KBUhlYWRzEhUKDWFubm91bmNlbWVudHMYASADKAwiHAoJQWRkcmVzc2VzEg8KB2FkZHJlc3MYASADKAkiIQoLQmxvYlJlcXVlc3QSEgoKY29udGVudF9pZBgBIAEoDCIrCglCbG9iUmVwbHkSDgoGc3RhdHVzGAEgASgNEg4KBmxlbmd0aBgCIAEoDWIGcHJvdG8z");
 
 /**
- * What an author says of one round's delta; travels as the body of an Envelope of kind 1.
+ * An author's adapter after one round; travels as the body of an Envelope of kind 1.
  *
  * @generated from message weft.wire.UpdateBody
  */
@@ -58,7 +58,7 @@ export type UpdateBody = Message<"weft.wire.UpdateBody"> & {
   sampleCount: number;
 
   /**
-   * 1: float32, little endian
+   * 1 to 6, README.md 6.4
    *
    * @generated from field: uint32 encoding = 7;
    */

@@ -9,7 +9,8 @@ import { encodeHeads } from "../../protocol/heads.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import { parsePeerId } from "../../protocol/peer-id.ts";
 import { announcementTopic, BLOB_PROTOCOL, HANDSHAKE_PROTOCOL, HEADS_PROTOCOL } from "../../protocol/topic.ts";
-import { ENCODING_FLOAT32, encodeValues, signUpdate, type UpdateFields } from "../../protocol/update.ts";
+import { signUpdate, type UpdateFields } from "../../protocol/update.ts";
+import { ENCODING_FLOAT32, float32Payload } from "../../protocol/vectors/example-network.ts";
 import type { Transport } from "../interface/transport.ts";
 import { silentLogger, until } from "../system/transport.suite.ts";
 import { MANIFEST, secretKeyOf, signerOf, type TestNet, type TestPeer, thetaOf } from "./exchange.suite.ts";
@@ -112,7 +113,7 @@ export function forge(
     localSteps: 1,
     sampleCount: 1,
     encoding: ENCODING_FLOAT32,
-    payload: encodeValues(thetaOf(seed, fields.round ?? 0)),
+    payload: float32Payload(thetaOf(seed, fields.round ?? 0)),
     ...fields,
   };
   const { bytes: envelope, contentId } = signUpdate(update, signer);

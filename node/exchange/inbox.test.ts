@@ -1,20 +1,21 @@
 import { describe, expect, it } from "vitest";
+import { decodeUpdate } from "../../protocol/encoding/update-payload.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
-import { decodeValues, readUpdate } from "../../protocol/update.ts";
+import { readUpdate } from "../../protocol/update.ts";
 import type { Store } from "../interface/store.ts";
 import { createMemoryStore } from "../system/memory-store.ts";
 import { silentLogger } from "../system/transport.suite.ts";
-import { MANIFEST, P, signerOf, thetaOf } from "./exchange.suite.ts";
+import { MANIFEST, signerOf, thetaOf } from "./exchange.suite.ts";
 import { forge } from "./impostor.suite.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
 import type { StoredUpdate } from "./stored-update.ts";
 
-const OPTIONS = { networkId: networkId(MANIFEST), parameterCount: P, authorsMax: 3 };
+const OPTIONS = { networkId: networkId(MANIFEST), tensors: MANIFEST.tensors, authorsMax: 3 };
 
 function stored(seed: number, round: number, sequence = round): StoredUpdate {
   const { envelope, announcement } = forge(seed, { round, sequence });
   const update = readUpdate(envelope);
-  return { envelope, announcement, update, theta: decodeValues(update, P) };
+  return { envelope, announcement, update, theta: decodeUpdate(update, OPTIONS) };
 }
 
 async function open(store: Store, warnings: unknown[] = []): Promise<Inbox> {

@@ -6,15 +6,15 @@
  * several, the one whose id sorts first); when the newcomer's own round is not above that, it is turned away instead.
  */
 import type { ContentId } from "../../protocol/content-id.ts";
+import type { PayloadRules } from "../../protocol/encoding/update-payload.ts";
 import type { ChainHead } from "../../protocol/judge-context.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
 import { decodeStored, encodeStored, type StoredUpdate } from "./stored-update.ts";
 
-export interface InboxOptions {
+export interface InboxOptions extends PayloadRules {
   readonly networkId: string;
-  readonly parameterCount: number;
   readonly authorsMax: number;
 }
 

@@ -9,7 +9,7 @@ import { createOwnChain, type OwnChain } from "./own-chain.ts";
 async function open(store: Store, seed = 1): Promise<OwnChain> {
   const chain = createOwnChain(
     { store, signer: signerOf(seed) },
-    { networkId: networkId(MANIFEST), parameterCount: P },
+    { networkId: networkId(MANIFEST), tensors: MANIFEST.tensors },
   );
   await chain.load();
   return chain;

@@ -4,10 +4,12 @@
  * never two updates with one sequence.
  */
 import { signAnnouncement } from "../../protocol/announcement.ts";
+import { encodeUpdate, type PayloadRules } from "../../protocol/encoding/update-payload.ts";
 import type { Signer } from "../../protocol/envelope.ts";
 import type { ChainHead } from "../../protocol/judge-context.ts";
 import type { NetworkId } from "../../protocol/network-id.ts";
-import { ENCODING_FLOAT32, encodeValues, readUpdate, signUpdate } from "../../protocol/update.ts";
+import { createPrng } from "../../protocol/prng.ts";
+import { readUpdate, signUpdate } from "../../protocol/update.ts";
 import { NodeError } from "../errors.ts";
 import type { Store } from "../interface/store.ts";
 import { decodeStored, encodeStored, type StoredUpdate } from "./stored-update.ts";
@@ -39,7 +41,7 @@ const KEY = "own/head";
 
 export function createOwnChain(
   { store, signer }: { readonly store: Store; readonly signer: Signer },
-  { networkId, parameterCount }: { readonly networkId: NetworkId; readonly parameterCount: number },
+  rules: PayloadRules & { readonly networkId: NetworkId },
 ): OwnChain {
   let head: StoredUpdate | undefined;
   let adopted: ChainHead | undefined;
@@ -49,24 +51,25 @@ export function createOwnChain(
   const last = (): ChainHead | undefined => adopted ?? head?.update;
 
   const append = async ({ round, theta, localSteps, sampleCount }: OwnUpdate): Promise<StoredUpdate | undefined> => {
-    if (theta.length !== parameterCount) {
-      throw new RangeError(`an update of this network has ${parameterCount} values, not ${theta.length}`);
-    }
     const previous = last();
     if (previous !== undefined && round <= previous.round) return adopted === undefined ? head : undefined;
+    const sequence = previous === undefined ? 0 : previous.sequence + 1;
+    // The same numbers for the same update, so that one that a kill kept from the store comes out the same again.
+    const prng = createPrng(0).fork(signer.peer).fork("encoding").fork(String(sequence));
+    const { encoding, payload, decoded } = encodeUpdate(theta, { ...rules, sequence, prng });
     const fields = {
-      networkId,
+      networkId: rules.networkId,
       round,
-      sequence: previous === undefined ? 0 : previous.sequence + 1,
+      sequence,
       previous: previous?.contentId,
       localSteps,
       sampleCount,
-      encoding: ENCODING_FLOAT32,
-      payload: encodeValues(theta),
+      encoding,
+      payload,
     };
     const { bytes: envelope } = signUpdate(fields, signer);
     const update = readUpdate(envelope);
-    const stored = { announcement: signAnnouncement(update, signer), envelope, update, theta: theta.slice() };
+    const stored = { announcement: signAnnouncement(update, signer), envelope, update, theta: decoded };
     await store.batch([{ put: KEY, value: encodeStored(stored) }]);
     head = stored;
     adopted = undefined;
@@ -77,7 +80,7 @@ export function createOwnChain(
     async load() {
       const bytes = await store.get(KEY);
       if (bytes === undefined) return;
-      const stored = decodeStored(bytes, { networkId, parameterCount });
+      const stored = decodeStored(bytes, rules);
       const problem = typeof stored === "string" ? stored : stored.update.author === signer.peer ? undefined : "author";
       if (typeof stored === "string" || problem !== undefined) {
         // Going on without it would sign a second update with an old sequence.

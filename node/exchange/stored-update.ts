@@ -1,10 +1,11 @@
 /** An update as this peer keeps it: the signed bytes, so that it can hand them on, and what they say. */
 import { type Announcement, readAnnouncement } from "../../protocol/announcement.ts";
 import { contentIdOf } from "../../protocol/content-id.ts";
+import { decodeUpdate, type PayloadRules } from "../../protocol/encoding/update-payload.ts";
 import { openEnvelope, verifyEnvelope } from "../../protocol/envelope.ts";
 import { decodeFrame, encodeFrame } from "../../protocol/frame.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { decodeValues, readUpdate, type Update } from "../../protocol/update.ts";
+import { readUpdate, type Update } from "../../protocol/update.ts";
 
 export interface StoredUpdate {
   /** The author's signed announcement, as bytes. */
@@ -31,7 +32,7 @@ export function encodeStored({ announcement, envelope }: Pick<StoredUpdate, "ann
  */
 export function decodeStored(
   bytes: Uint8Array,
-  expected: { readonly networkId: string; readonly parameterCount: number },
+  expected: PayloadRules & { readonly networkId: string },
 ): StoredUpdate | string {
   try {
     const framed = decodeFrame(bytes, LIMITS.announcementBytesMax);
@@ -44,7 +45,7 @@ export function decodeStored(
     const update = readUpdate(envelope);
     if (!agrees(update, announced)) return "the update is not the one that was announced";
     if (update.networkId !== expected.networkId) return "it belongs to another network";
-    return { announcement, envelope, update, theta: decodeValues(update, expected.parameterCount) };
+    return { announcement, envelope, update, theta: decodeUpdate(update, expected) };
   } catch (error) {
     return `it does not decode (${error instanceof Error ? error.message : String(error)})`;
   }

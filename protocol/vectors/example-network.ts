@@ -1,9 +1,11 @@
 /** A small network with three peers, from fixed seeds: the setting of the golden vectors and of the tests. */
 import { contentIdOf } from "../content-id.ts";
+import { encodeUpdate } from "../encoding/update-payload.ts";
 import { createSigner, type Signer } from "../envelope.ts";
 import { type JudgeContext, judgeRules } from "../judge-context.ts";
 import { MANIFEST_DEFAULTS, type NetworkManifest, networkId } from "../network-manifest.ts";
-import { ENCODING_FLOAT32, encodeValues, type UpdateFields } from "../update.ts";
+import { createPrng } from "../prng.ts";
+import type { UpdateFields } from "../update.ts";
 
 export const EXAMPLE_MANIFEST: NetworkManifest = {
   schema: "weft-network/1",
@@ -38,6 +40,14 @@ export const SOME_CONTENT_ID = contentIdOf(new TextEncoder().encode("some update
 
 export const EXAMPLE_VALUES = Float32Array.of(0.5, -1.25, 0, 3e-8, 1e30);
 
+export const ENCODING_FLOAT32 = 1;
+
+/** The payload of values as float32. */
+export function float32Payload(values: Float32Array): Uint8Array {
+  const tensors = [{ name: "all", shape: [values.length] }];
+  return encodeUpdate(values, { tensors, sequence: 0, prng: createPrng(0) }).payload;
+}
+
 /** Alice's update number 5, of round 3. */
 export const EXAMPLE_UPDATE: UpdateFields = {
   networkId: networkId(EXAMPLE_MANIFEST),
@@ -47,7 +57,7 @@ export const EXAMPLE_UPDATE: UpdateFields = {
   localSteps: 10,
   sampleCount: 300,
   encoding: ENCODING_FLOAT32,
-  payload: encodeValues(EXAMPLE_VALUES),
+  payload: float32Payload(EXAMPLE_VALUES),
 };
 
 /** What the receiver knows unless a vector says otherwise: it is in round 3 and has seen nobody's chain. */

@@ -6,6 +6,7 @@
 import { addressesVectors } from "./addresses-vectors.ts";
 import { decodedVectors, handshakeVectors, manifestVectors, peerVectors } from "./decoded-vectors.ts";
 import { announcementVectors, updateVectors } from "./judged-vectors.ts";
+import { payloadVectors } from "./payload-vectors.ts";
 
 /** The files of this folder, by name without `.json`. */
 export const VECTOR_FILES: Readonly<Record<string, () => readonly unknown[]>> = {
@@ -14,6 +15,7 @@ export const VECTOR_FILES: Readonly<Record<string, () => readonly unknown[]>> = 
   decoded: decodedVectors,
   handshakes: handshakeVectors,
   manifests: manifestVectors,
+  payloads: payloadVectors,
   peers: peerVectors,
   updates: updateVectors,
 };

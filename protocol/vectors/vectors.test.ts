@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { decodeAddresses } from "../addresses.ts";
 import { readAnnouncement } from "../announcement.ts";
 import { decodeBlobHeader, decodeBlobRequest } from "../blob.ts";
+import { decodeUpdate } from "../encoding/update-payload.ts";
 import { createSigner } from "../envelope.ts";
 import { ProtocolError } from "../errors.ts";
 import { decodeFrame } from "../frame.ts";
@@ -20,6 +21,7 @@ import type { DecodedVector, HandshakeVector, ManifestVector, PeerVector } from 
 import { EXAMPLE_CONTEXT, EXAMPLE_MANIFEST, STRANGER } from "./example-network.ts";
 import { VECTOR_FILES, vectorFile } from "./generate.ts";
 import type { JudgedVector } from "./judged-vectors.ts";
+import type { PayloadVector } from "./payload-vectors.ts";
 
 const read = (name: string): string => readFileSync(new URL(`./${name}.json`, import.meta.url), "utf8");
 const vectors = <T>(name: string): T[] => JSON.parse(read(name));
@@ -102,6 +104,21 @@ test.each(vectors<AddressesVector>("addresses"))("addresses: $name", ({ bytes, e
     return;
   }
   expect(decodeAddresses(hexToBytes(bytes))).toEqual(expected.value);
+});
+
+test.each(vectors<PayloadVector>("payloads"))("payload: $name", (vector) => {
+  const { tensors, manifestEncoding, sequence, previous, encoding, payload, expected } = vector;
+  const decode = () =>
+    decodeUpdate(
+      { encoding, sequence, payload: hexToBytes(payload) },
+      { tensors, encoding: manifestEncoding, previous: previous && Float32Array.from(previous) },
+    );
+  if ("code" in expected) {
+    expect(decode).toThrow(expect.objectContaining({ code: expected.code }));
+    expect(VERDICTS).toHaveProperty(expected.code);
+    return;
+  }
+  expect([...decode()]).toEqual(expected.values);
 });
 
 function decoded(message: DecodedVector["message"], bytes: Uint8Array): unknown {
