@@ -50,6 +50,12 @@ export function isSparse(encoding: number): boolean {
   return ENCODINGS[encoding as keyof typeof ENCODINGS]?.isSparse ?? false;
 }
 
+/** What an update's field `encoding` is for a manifest's values. */
+export function encodingNumber(values: ValueEncoding, { sparse } = { sparse: false }): number {
+  const found = Object.entries(ENCODINGS).find(([, one]) => one.values === values && one.isSparse === sparse);
+  return Number(found?.[0]);
+}
+
 /** k: the most values of a sparse payload. */
 export function sparseCountMax(share: number, places: number): number {
   return Math.min(places, Math.ceil(share * places));
@@ -94,7 +100,7 @@ export function encodeUpdate(
   }
   const payload = encodeValuesAs(kind, values, { rows, prng });
   const decoded = kind === "float32" ? values.slice() : decodeValuesAs(kind, payload, rows);
-  return { encoding: numberOf(kind, false), payload, decoded };
+  return { encoding: encodingNumber(kind), payload, decoded };
 }
 
 /**
@@ -114,12 +120,16 @@ export function decodeUpdate(
   },
 ): Float32Array {
   const { encoding, payload, sequence } = update;
-  if (encoding === numberOf(kind, false)) {
+  if (encoding === encodingNumber(kind)) {
     const rows = rowsOf(tensors);
     checkLength(payload, valuesBytes(kind, rows));
     return decodeValuesAs(kind, payload, rows);
   }
-  if (encoding !== numberOf(kind, true) || topK === undefined || sequence % topK.keyframeEvery === 0) {
+  if (
+    encoding !== encodingNumber(kind, { sparse: true }) ||
+    topK === undefined ||
+    sequence % topK.keyframeEvery === 0
+  ) {
     const text = `update: encoding ${encoding} is not one that this network takes at sequence ${sequence}`;
     throw new ProtocolError("ENCODING_UNKNOWN", text, { encoding });
   }
@@ -162,7 +172,7 @@ function encodeChanges(
   const read = kind === "float32" ? sent : decodeValuesAs(kind, written, rows);
   for (const [n, index] of indices.entries()) decoded[index]! += read[n]!;
   if (!decoded.every(Number.isFinite)) return undefined;
-  return { encoding: numberOf(kind, true), payload, decoded };
+  return { encoding: encodingNumber(kind, { sparse: true }), payload, decoded };
 }
 
 function decodeChanges(
@@ -215,9 +225,4 @@ function checkLength({ length }: Uint8Array, expected: number): void {
   if (length === expected) return;
   const text = `update: a payload of ${length} bytes where ${expected} are expected`;
   throw new ProtocolError("PAYLOAD_LENGTH", text, { bytes: length, expected });
-}
-
-function numberOf(values: ValueEncoding, sparse: boolean): number {
-  const found = Object.entries(ENCODINGS).find(([, one]) => one.values === values && one.isSparse === sparse);
-  return Number(found?.[0]);
 }
