@@ -11,6 +11,7 @@ import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { readModelFiles } from "../system/model-files.ts";
+import { LOW_MEMORY_YOUNG_MB } from "../system/trainer-thread.ts";
 import { trainingStepGraph } from "../training/training-step.ts";
 import { matrixGflop, peakGflops } from "./matrix-products.ts";
 import { randomModelDirectory, SMOLLM2_135M } from "./random-model.ts";
@@ -39,8 +40,14 @@ const ours = new Map<string, StepMeasurement[]>();
 const torch = new Map<string, TorchMeasurement[]>();
 for (let round = 0; round < Number(values.rounds); round++) {
   for (const name of names) {
+    // As the training thread has it.
+    const room = STEP_CASES[name].lowMemory ? [`--max-semi-space-size=${LOW_MEMORY_YOUNG_MB / 3}`] : [];
     const flags = ["--case", name, "--model", model, "--steps", values.steps, "--threads", `${THREADS}`];
-    keep(ours, name, measure<StepMeasurement>(process.execPath, [join(import.meta.dirname, "step-case.ts"), ...flags]));
+    keep(
+      ours,
+      name,
+      measure<StepMeasurement>(process.execPath, [...room, join(import.meta.dirname, "step-case.ts"), ...flags]),
+    );
     const twin = STEP_CASES[name].torch;
     if (torchMissing !== undefined || (torch.get(twin)?.length ?? 0) > round) continue;
     const script = join(import.meta.dirname, "torch_step.py");

@@ -37,11 +37,20 @@ interface Pending {
   readonly onStep?: ((loss: number) => void) | undefined;
 }
 
+/**
+ * Room for short-lived objects of JavaScript where memory is short: building a graph leaves as much garbage as is let
+ * lie. Measured at SmolLM2-135M's size: 57 MB less at the peak than with the usual room of 48 MB.
+ */
+export const LOW_MEMORY_YOUNG_MB = 3;
+
 /** Start the thread, load the model, build the graphs.  Throws: what `createTrainer` throws. */
 export async function startTrainerThread(options: TrainerOptions): Promise<Trainer> {
   // The compiled package runs the compiled worker.
   const file = import.meta.url.endsWith(".ts") ? "./trainer-worker.ts" : "./trainer-worker.js";
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: options });
+  const worker = new Worker(new URL(file, import.meta.url), {
+    workerData: options,
+    ...(options.lowMemory ? { resourceLimits: { maxYoungGenerationSizeMb: LOW_MEMORY_YOUNG_MB } } : {}),
+  });
   const pending = new Map<number, Pending>();
   let failure: Error | undefined;
   let closing: Promise<void> | undefined;
