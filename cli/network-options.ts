@@ -5,6 +5,7 @@ import {
   type LearningRateSchedule,
   MANIFEST_DEFAULTS,
   type NetworkManifest,
+  type ReferenceSettings,
   type TrainingSpec,
 } from "../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
@@ -18,6 +19,7 @@ import {
 import { longName, type OptionRow } from "./command-row.ts";
 import { formatLambda, parseLambda } from "./lambda-argument.ts";
 import { integer, positive } from "./option-value.ts";
+import { formatReference, parseReference, REFERENCE_FORMS } from "./reference-argument.ts";
 import { formatOptimizer, formatSchedule, parseOptimizer, parseSchedule } from "./training-argument.ts";
 
 /** Values of the flags below; absent ones take the defaults. */
@@ -32,13 +34,15 @@ export type NetworkOptions = {
   readonly schedule?: LearningRateSchedule;
   readonly accumulate?: number;
   readonly proximal?: number;
+  readonly reference?: ReferenceSettings;
   readonly batchSize?: number;
   readonly maxTokens?: number;
   readonly seed?: number;
 };
 
 /** What `createNetwork` is told besides the model and the name. */
-export interface NetworkSettings extends Pick<NetworkManifest, "training" | "rounds" | "aggregation" | "seed"> {
+export interface NetworkSettings
+  extends Pick<NetworkManifest, "training" | "rounds" | "aggregation" | "reference" | "seed"> {
   readonly adapter: AdapterSettings;
 }
 
@@ -47,6 +51,7 @@ export const NETWORK_DEFAULTS: NetworkSettings = {
   training: MANIFEST_DEFAULTS.training,
   rounds: MANIFEST_DEFAULTS.rounds,
   aggregation: MANIFEST_DEFAULTS.aggregation,
+  reference: MANIFEST_DEFAULTS.reference,
   // The published LoReFT recipe edits the first and last 7 prompt positions with a low rank (arXiv:2404.03592).
   adapter: parseAdapter("loreft:r4:f7+l7"),
   seed: 0,
@@ -72,6 +77,7 @@ function absentFlags({
   training,
   rounds,
   aggregation,
+  reference,
   seed,
 }: NetworkSettings): Readonly<Record<string, string>> {
   return {
@@ -85,6 +91,7 @@ function absentFlags({
     schedule: formatSchedule(training.schedule ?? { kind: "constant", warmupSteps: 0 }),
     "batch-size": String(training.batchSize),
     accumulate: String(training.accumulate ?? 1),
+    reference: formatReference(reference),
     proximal: training.proximal === undefined ? "they are free" : String(training.proximal),
     "max-tokens": `${training.maxTokens}, or the model's context where that is shorter`,
     seed: String(seed),
@@ -119,6 +126,11 @@ const NETWORK_FLAGS: readonly OptionRow[] = [
   { flags: "--batch-size <count>", text: "examples per batch", parse: integer(1, 65_536) },
   { flags: "--accumulate <count>", text: "batches per optimiser step", parse: integer(1, 4096) },
   {
+    flags: "--reference <word>",
+    text: `the average of a peer's own past rounds that holds its adapter back: ${REFERENCE_FORMS}`,
+    parse: parseReference,
+  },
+  {
     flags: "--proximal <weight>",
     text: "hold local steps to the reference model, with this weight in the loss",
     parse: positive,
@@ -136,6 +148,7 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
   return {
     adapter: options.adapter ?? defaults.adapter,
     seed: options.seed ?? defaults.seed,
+    reference: options.reference ?? defaults.reference,
     training: {
       ...training,
       ...options.optimizer,

@@ -25,6 +25,7 @@ import type { ReachOptions } from "./system/reach.ts";
 import { openStore } from "./system/store.ts";
 import { createSystemClock } from "./system/system-clock.ts";
 import { startTrainerThread } from "./system/trainer-thread.ts";
+import { fisherOptions } from "./training/fisher.ts";
 
 export interface PeerOptions {
   readonly dataDirectory: string;
@@ -125,6 +126,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     threads: options.threads,
     ...(options.device !== undefined && { device: options.device }),
     lowMemory: options.lowMemory ?? false,
+    ...fisherOptions(manifest.reference),
     totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
     ...(options.buckets !== undefined && { buckets: options.buckets }),
   });

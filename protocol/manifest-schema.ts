@@ -129,7 +129,11 @@ const lambda = z.discriminatedUnion(
   oneOf('"fixed", "search" or "tanh"'),
 );
 
-const proximal = { l1: number(0, 1_000_000), l2: number(0, 1_000_000) };
+const proximal = {
+  l1: number(0, 1_000_000),
+  l2: number(0, 1_000_000),
+  fisherDecay: number(0, 0.999999).exactOptional(),
+};
 const reference = z.discriminatedUnion(
   "kind",
   [

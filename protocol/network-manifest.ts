@@ -89,16 +89,23 @@ export interface AggregationSettings {
   readonly ageMax: number;
 }
 
+/** How strongly a peer's past holds its adapter back. */
+interface ReferencePull {
+  /** Weight of the adapter that left the last round. */
+  readonly l1: number;
+  /** Weight of the reference model. */
+  readonly l2: number;
+  /**
+   * Decay, per local step, of the diagonal Fisher information that weighs the pull value by value, here and in the
+   * proximal term of the training loss; every value is pulled alike when absent.
+   */
+  readonly fisherDecay?: number;
+}
+
 export type ReferenceSettings =
   | { readonly kind: "none" }
-  | {
-      readonly kind: "window";
-      readonly size: number;
-      readonly weights: "uniform" | "linear";
-      readonly l1: number;
-      readonly l2: number;
-    }
-  | { readonly kind: "ema"; readonly decay: number; readonly l1: number; readonly l2: number };
+  | (ReferencePull & { readonly kind: "window"; readonly size: number; readonly weights: "uniform" | "linear" })
+  | (ReferencePull & { readonly kind: "ema"; readonly decay: number });
 
 /** How a value is written: four bytes, two, or one with a scale for each row (the last axis of a tensor). */
 export type ValueEncoding = "float32" | "float16" | "int8";

@@ -45,6 +45,32 @@ const HISTORY = [
 ].map((values) => Float32Array.from(values));
 const A = Float32Array.of(10, -1);
 
+describe("Fisher weights", () => {
+  it("pull each value by itself: the minimum, found by halving, of what the equation says", () => {
+    const fisher = Float32Array.of(0, 2);
+    const state = remembered(UNIFORM, PLAIN, HISTORY);
+    const [free, pulled] = anchorToReference(state, A, { settings: UNIFORM, layout: PLAIN, fisher });
+    expect(free).toBe(A[0]);
+    const m = (0.5 - 4 + 2) / 3;
+    const slope = (x: number): number => x - A[1]! + 2 * (0.5 * (x - 0.5) + 2 * (x - m));
+    let [low, high] = [-100, 100];
+    for (let i = 0; i < 100; i++) {
+      const middle = (low + high) / 2;
+      if (slope(middle) > 0) high = middle;
+      else low = middle;
+    }
+    expect(Math.abs(pulled! - low)).toBeLessThan(1e-6);
+  });
+
+  it("that are all 1 change nothing, and must be as many as values", () => {
+    const state = remembered(EMA, PLAIN, HISTORY);
+    const plain = anchorToReference(state, A, { settings: EMA, layout: PLAIN });
+    const settings = { settings: EMA, layout: PLAIN };
+    expect(anchorToReference(state, A, { ...settings, fisher: Float32Array.of(1, 1) })).toEqual(plain);
+    expect(() => anchorToReference(state, A, { ...settings, fisher: Float32Array.of(1) })).toThrow(RangeError);
+  });
+});
+
 describe("anchorToReference", () => {
   /** x+ for x- = [4, 0.5], l1 = 1/2, l2 = 2 and the reference model m, written out. */
   const proximal = (m: readonly number[]): number[] => [

@@ -61,15 +61,26 @@ export function rememberModel(
 /**
  * Anchor an aggregate to the past, in closed form:
  * x+ = argmin ½|x - a|² + l1/2 |x - x⁻|² + l2/2 |x - m|² = (a + l1 x⁻ + l2 m) / (1 + l1 + l2),
+ * and with Fisher weights f, value by value, Σ f_i in place of the last two norms:
+ * x+_i = (a_i + f_i (l1 x⁻_i + l2 m_i)) / (1 + f_i (l1 + l2)),
  * where x⁻ is the adapter that left the last round and m = Σ ω_i x^(t+1-i) the reference model. Both are turned into
  * the gauge of a before, and rotations are made orthonormal after. Without a past, or with kind none, x+ = a.
- * Shapes: aggregate f32[P] → f32[P], a copy.
- * Throws: ADAPTER_SHAPE.
+ * Shapes: aggregate f32[P], fisher f32[P], 1 on average → f32[P], a copy. Weights belong to the gauge that they were
+ * gathered in, which is the peer's own and that of a.
+ * Throws: ADAPTER_SHAPE; RangeError when there are not P weights.
  */
 export function anchorToReference(
   state: ReferenceState,
   aggregate: Float32Array,
-  { settings, layout }: { readonly settings: ReferenceSettings; readonly layout: AdapterLayout },
+  {
+    settings,
+    layout,
+    fisher,
+  }: {
+    readonly settings: ReferenceSettings;
+    readonly layout: AdapterLayout;
+    readonly fisher?: Float32Array | undefined;
+  },
 ): Float32Array {
   assertSameKind(state, settings);
   if (settings.kind === "none") return aggregate.slice();
@@ -77,11 +88,14 @@ export function anchorToReference(
   const align = (theirs: Float32Array): Float64Array => alignGauge({ mine: aggregate, theirs, groups });
   const past = alignedPast(state, settings, align);
   if (past === undefined) return aggregate.slice();
+  if (fisher && fisher.length !== aggregate.length) {
+    throw new RangeError(`${fisher.length} Fisher weights for an adapter of ${aggregate.length} values`);
+  }
   const { l1, l2 } = settings;
-  const anchored = Float64Array.from(
-    aggregate,
-    (a, i) => (a + l1 * past.previous[i]! + l2 * past.mean[i]!) / (1 + l1 + l2),
-  );
+  const anchored = Float64Array.from(aggregate, (a, i) => {
+    const f = fisher?.[i] ?? 1;
+    return (a + f * (l1 * past.previous[i]! + l2 * past.mean[i]!)) / (1 + f * (l1 + l2));
+  });
   return Float32Array.from(retractRotations(anchored, groups));
 }
 

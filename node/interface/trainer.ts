@@ -51,6 +51,8 @@ export interface TrainerOptions {
    * when absent, 0 for none.
    */
   readonly activationBytesMax?: number;
+  /** Keep a running mean of squared gradients with this decay, which weighs the proximal term; none when absent. */
+  readonly fisherDecay?: number;
   /** n, the local steps in all: where a linear or cosine learning rate ends. Those need it. */
   readonly totalSteps?: number;
   /**
@@ -98,6 +100,8 @@ export interface TrainerState {
   readonly adapter: Float32Array;
   readonly firstMoment: Float32Array;
   readonly secondMoment: Float32Array;
+  /** F, the running mean of squared gradients; with `fisherDecay` only. */
+  readonly fisher?: Float32Array;
   /** Local steps taken since the start. */
   readonly step: number;
 }
@@ -125,6 +129,8 @@ export interface Trainer {
    * goes on from; without it, at first and after `reset`, there is no such term. It is not part of the state.
    */
   setReference(reference: Float32Array | undefined): Promise<void>;
+  /** Weights f of the tensors that travel, 1 on average (see fisher.ts); undefined without `fisherDecay`. */
+  fisher(): Promise<Float32Array | undefined>;
   state(): Promise<TrainerState>;
   restore(state: TrainerState): Promise<void>;
   /** Back to the network's common start: adapter, moments and batch order. */

@@ -71,7 +71,7 @@ export async function aggregateRound(
   }
   const chosen = aggregate.peers.length === 0 ? { lambda: 0, theta: own } : await choose(aggregate.z);
   signal.throwIfAborted();
-  const anchor = { settings: manifest.reference, layout };
+  const anchor = { settings: manifest.reference, layout, fisher: await trainer.fisher() };
   await trainer.setAdapter(anchorToReference(reference, chosen.theta, anchor));
   const adapter = await trainer.adapter();
   const validation = await trainer.evaluate({ set: "validation" });

@@ -42,6 +42,12 @@ describe("a peer's memory in a checkpoint", () => {
     expect(reread(memory({ adapter, moments: adapter }), keepsTensors)).toEqual(memory({ adapter, moments: adapter }));
   });
 
+  it("keeps the squared gradients of a trainer that gathers them", () => {
+    const bare = memory({ adapter: P, moments: P });
+    const gathered = { ...bare, trainer: { ...bare.trainer, fisher: Float32Array.of(1, 2, 3, 4) } };
+    expect(reread(gathered, false)).toEqual(gathered);
+  });
+
   it.each([
     { name: "values that nothing trains", adapter: P + 5, moments: P + 5, keepsTensors: false },
     { name: "less than travels", adapter: P - 1, moments: P - 1, keepsTensors: true },

@@ -131,6 +131,7 @@ function putTrainer(vectors: Map<string, Float32Array>, prefix: string, state: T
   vectors.set(`${prefix}adapter`, state.adapter);
   vectors.set(`${prefix}first_moment`, state.firstMoment);
   vectors.set(`${prefix}second_moment`, state.secondMoment);
+  if (state.fisher) vectors.set(`${prefix}fisher`, state.fisher);
 }
 
 function takeTrainer(
@@ -146,6 +147,7 @@ function takeTrainer(
     firstMoment: vectorOf(vectors, `${prefix}first_moment`, length),
     secondMoment: vectorOf(vectors, `${prefix}second_moment`, length),
     step,
+    ...(vectors.has(`${prefix}fisher`) && { fisher: vectorOf(vectors, `${prefix}fisher`, length) }),
   };
 }
 

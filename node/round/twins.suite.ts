@@ -119,6 +119,7 @@ export function createQuadraticTrainer(
       state = { ...state, adapter: adapter.slice() };
     },
     setReference: async (reference) => onReference(reference),
+    fisher: async () => undefined,
     state: async () => structuredClone(state),
     restore: async (saved) => {
       state = structuredClone(saved);

@@ -93,6 +93,7 @@ export async function startTrainerThread(options: TrainerOptions): Promise<Train
     adapter: () => call({ method: "adapter", argument: undefined }),
     setAdapter: (argument) => call({ method: "setAdapter", argument }),
     setReference: (argument) => call({ method: "setReference", argument }),
+    fisher: () => call({ method: "fisher", argument: undefined }),
     state: () => call({ method: "state", argument: undefined }),
     restore: (argument) => call({ method: "restore", argument }),
     reset: () => call({ method: "reset", argument: undefined }),

@@ -49,6 +49,7 @@ function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
     case "restore":
       return trainer.restore(message.argument);
     case "adapter":
+    case "fisher":
     case "state":
     case "reset":
     case "close":

@@ -40,10 +40,11 @@ async function open(
     batchSize: number;
     accumulate: number;
     proximal?: number;
+    fisher?: boolean;
     bucketsMax?: number;
   },
 ) {
-  const { examples, batchSize, accumulate, proximal = 0, bucketsMax = 1 } = options;
+  const { examples, batchSize, accumulate, proximal = 0, fisher = false, bucketsMax = 1 } = options;
   const method = adapterMethod(adapter);
   const slots = adapterSlots(method.tensors(adapter, model.shape));
   const gradient = await createStepGradient({
@@ -56,6 +57,7 @@ async function open(
     seed: 3,
     accumulate,
     proximal,
+    fisher,
     dropout: { sites: [], prng: createPrng(3) },
   });
   opened.push(gradient);
@@ -118,6 +120,13 @@ describe.each(Object.entries(KINDS))("the gradient of a step with %s", (_, adapt
     const expected = a.map((g, i) => g + l2 * (theta[i]! - m[i]!));
     expect(distance(b, expected)).toBeLessThan(1e-6 * norm(expected));
     expect(distance(a, expected)).toBeGreaterThan(0.1 * norm(a));
+    // Weighted value by value: l2 f (theta - m).
+    const weighted = await open(adapter, { examples, batchSize: 2, accumulate: 3, proximal: l2, fisher: true });
+    const f = theta.map((_, i) => 1 + Math.sin(i));
+    expect(await weighted.at(0, theta, m, b, f)).toBe(loss);
+    const pulled = a.map((g, i) => g + l2 * f[i]! * (theta[i]! - m[i]!));
+    expect(distance(b, pulled)).toBeLessThan(1e-6 * norm(pulled));
+    expect(distance(expected, pulled)).toBeGreaterThan(0.01 * norm(a));
     // Without a reference, or at it, there is no such term.
     for (const reference of [undefined, theta]) {
       await held.at(0, theta, reference, b);

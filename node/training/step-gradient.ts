@@ -30,10 +30,12 @@ export interface StepGradientOptions {
   readonly accumulate: number;
   /** l2 of the proximal term; 0 for none. */
   readonly proximal: number;
+  /** Whether the proximal term is weighted value by value; default: it is not. */
+  readonly fisher?: boolean;
   /** Kept activations of the frozen lower blocks, in bytes; they are computed in every step where it is 0 or absent. */
   readonly activationBytesMax?: number;
   /** How the graphs are built, besides. */
-  readonly graph?: Omit<TrainingStepOptions, "proximal">;
+  readonly graph?: Omit<TrainingStepOptions, "proximal" | "fisher">;
   readonly dropout: { readonly sites: readonly DropoutSite[]; readonly prng: Prng };
 }
 
@@ -41,9 +43,16 @@ export interface StepGradient {
   /**
    * Loss of step t, in nats per label, and its gradient with respect to theta f32[P]: over all labels of the batches
    * k t to k t + k - 1, sum_j sum_m loss_jm / (labels of all j), the mean as if they were one batch.
-   * reference: m of the proximal term, f32[P]; no term without it.  out: the gradient, f32[P].
+   * reference: m of the proximal term, f32[P]; no term without it.  out: the gradient, f32[P].  weights: f of that
+   * term, f32[P], where it is weighted; all 1 when absent.
    */
-  at(step: number, theta: Float32Array, reference: Float32Array | undefined, out: Float32Array): Promise<number>;
+  at(
+    step: number,
+    theta: Float32Array,
+    reference: Float32Array | undefined,
+    out: Float32Array,
+    weights?: Float32Array,
+  ): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -56,7 +65,7 @@ export async function createStepGradient(options: StepGradientOptions): Promise<
   const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
   const sessions = createBucketSessions((bucket) => {
     const { shape } = buckets[bucket]!;
-    const how = { ...options.graph, proximal: proximal > 0 };
+    const how = { ...options.graph, proximal: proximal > 0, fisher: options.fisher ?? false };
     const whole = { ...shape, examples: shape.batchSize };
     const cut = activationBytesMax > 0 ? cutTrainingStep(adapted, whole, how) : undefined;
     if (cut) {
@@ -89,7 +98,7 @@ export async function createStepGradient(options: StepGradientOptions): Promise<
   };
 
   return {
-    at: async (step, theta, reference, out) => {
+    at: async (step, theta, reference, out, weights) => {
       const draws = Array.from({ length: accumulate }, (_, j) => step * accumulate + j);
       const drawn = draws.map((draw) => batches.batchAt(draw));
       const labels = drawn.reduce((sum, { batch }) => sum + batch.labelCount, 0);
@@ -99,7 +108,8 @@ export async function createStepGradient(options: StepGradientOptions): Promise<
       for (const [j, one] of drawn.entries()) {
         // The proximal term belongs to the step, so it is in the first of its batches only.
         const weight = j === 0 && reference ? proximal : 0;
-        const held = proximal > 0 ? proximalFeeds(reference ?? theta, weight) : {};
+        const fisher = options.fisher ? (weights ?? new Float32Array(theta.length).fill(1)) : undefined;
+        const held = proximal > 0 ? proximalFeeds(reference ?? theta, weight, fisher) : {};
         const feeds = { ...weightFeeds(one.batch, labels), ...held, adapter };
         loss += await run(draws[j]!, one, feeds, out);
         if (sum) for (let i = 0; i < sum.length; i++) sum[i]! += out[i]!;

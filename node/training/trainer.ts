@@ -12,6 +12,7 @@ import type { ModelFiles } from "../model/huggingface.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { headStart, textOf, trainedHead } from "./classification.ts";
 import { createEvaluator } from "./evaluator.ts";
+import { accumulateFisher, fisherWeights } from "./fisher.ts";
 import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
 import { clipGradient, optimizerStep, zeroMoments } from "./optimizer.ts";
 import { learningRateAt } from "./schedule.ts";
@@ -59,6 +60,7 @@ export async function createTrainer(
     seed: options.peerSeed,
     accumulate,
     proximal,
+    fisher: options.fisherDecay !== undefined,
     activationBytesMax: options.activationBytesMax ?? ACTIVATION_BYTES_MAX,
     graph: { lowMemory: options.lowMemory ?? false },
     dropout: {
@@ -80,6 +82,7 @@ export async function createTrainer(
   let theta = start();
   let moments = zeroMoments(theta.length);
   let reference: Float32Array | undefined;
+  let fisher = options.fisherDecay === undefined ? undefined : new Float32Array(theta.length);
   let notFinite = 0;
   const gradient = new Float32Array(theta.length);
 
@@ -87,16 +90,30 @@ export async function createTrainer(
   const step = async (): Promise<number> => {
     // What a peer keeps to itself has no reference: it is held to where it is.
     const held = proximal > 0 && reference ? sent.withSent(theta, reference) : undefined;
-    const loss = await gradients.at(moments.step, theta, held, gradient);
+    const weights = held && fisher ? heldWeights(fisher) : undefined;
+    const loss = await gradients.at(moments.step, theta, held, gradient, weights);
+    // Of the loss on the examples alone: the proximal term's own gradient is no sign of what matters.
+    const scores = fisher ? scoresOf(gradient, held, weights) : gradient;
     if (!Number.isFinite(loss) || Number.isNaN(clipGradient(gradient, training.gradientClip))) {
       moments.step += 1;
       return Number.NaN;
+    }
+    if (fisher && options.fisherDecay !== undefined) {
+      accumulateFisher(fisher, scores, options.fisherDecay);
     }
     const learningRate = learningRateAt(moments.step, training, totalSteps);
     optimizerStep(theta, gradient, moments, { ...training, learningRate });
     method.retract(adapterOnly, theta);
     return loss;
   };
+
+  /** f of the values that travel, 1 for those that are kept. */
+  const heldWeights = (of: Float32Array): Float32Array =>
+    sent.withSent(new Float32Array(of.length).fill(1), fisherWeights(sent.sentOf(of)));
+
+  /** The gradient without l2 f (theta - m), a copy. */
+  const scoresOf = (of: Float32Array, held?: Float32Array, weights?: Float32Array): Float32Array =>
+    held ? of.map((g, i) => g - proximal * (weights?.[i] ?? 1) * (theta[i]! - held[i]!)) : of.slice();
 
   const checked = (vector: Float32Array): Float32Array => {
     if (vector.length === theta.length) return vector;
@@ -150,7 +167,9 @@ export async function createTrainer(
       firstMoment: moments.first.slice(),
       secondMoment: moments.second.slice(),
       step: moments.step,
+      ...(fisher && { fisher: fisher.slice() }),
     }),
+    fisher: async () => fisher && fisherWeights(sent.sentOf(fisher)),
     restore: async (state) => {
       theta = checked(state.adapter).slice();
       moments = {
@@ -158,11 +177,14 @@ export async function createTrainer(
         second: checked(state.secondMoment).slice(),
         step: state.step,
       };
+      // A checkpoint from before weights were kept begins them anew.
+      if (fisher) fisher = state.fisher ? checked(state.fisher).slice() : new Float32Array(theta.length);
       notFinite = 0;
     },
     reset: async () => {
       theta = start();
       moments = zeroMoments(theta.length);
+      fisher?.fill(0);
       reference = undefined;
       notFinite = 0;
     },

@@ -52,7 +52,7 @@ async function open(training: Partial<TrainingSettings>, more: Partial<TrainerOp
   return trainer;
 }
 
-const SHARED = { totalSteps: 8, buckets: 2 };
+const SHARED = { totalSteps: 8, buckets: 2, fisherDecay: 0.9 };
 const EVERYTHING: Partial<TrainingSettings> = {
   optimizer: "sgd",
   momentum: 0.9,
@@ -119,6 +119,40 @@ describe("a trainer", () => {
       expect(Math.abs(a.loss - b.loss)).toBeLessThan(1e-6 * b.loss);
       expect({ ...a, loss: 0 }).toEqual({ ...b, loss: 0 });
     }
+  });
+
+  it("gathers squared gradients of the examples alone, and holds each value by its share of them", async () => {
+    const settings = { optimizer: "sgd", learningRate: 0.1, gradientClip: 1e6 } as const;
+    const held = await open({ ...settings, proximal: 5 }, { fisherDecay: 0.5 });
+    const start = await held.adapter();
+    const reference = start.map((x) => x + 0.01);
+    await held.setReference(reference);
+    expect(new Set(await held.fisher())).toEqual(new Set([1]));
+    await held.train({ steps: 1 });
+    // The gradient of the same step without the pull.
+    const free = await open({ ...settings, learningRate: 1 });
+    await free.train({ steps: 1 });
+    const gradient = (await free.adapter()).map((x, i) => start[i]! - x);
+    const squares = Array.from(gradient, (g) => g * g);
+    const mean = squares.reduce((a, b) => a + b, 0) / squares.length;
+    const weights = (await held.fisher())!;
+    for (const [i, w] of weights.entries()) {
+      expect(Math.abs(w - Math.min(100, squares[i]! / mean))).toBeLessThan(2e-2 * (1 + w));
+    }
+    // Both go one more step from the same place; they differ by the weighted pull.
+    const state = await held.state();
+    await held.train({ steps: 1 });
+    const { fisher: _, ...bare } = state;
+    const plain = await open(settings);
+    await plain.restore(bare);
+    await plain.train({ steps: 1 });
+    const [moved, unheld] = [await held.adapter(), await plain.adapter()];
+    const pull = (i: number): number => 0.1 * 5 * weights[i]! * (state.adapter[i]! - reference[i]!);
+    const errors = Array.from(moved, (x, i) => Math.abs(x - (unheld[i]! - pull(i))));
+    expect(Math.max(...errors)).toBeLessThan(1e-5);
+    expect(Math.max(...Array.from(moved, (_, i) => Math.abs(pull(i))))).toBeGreaterThan(1e-3);
+    await held.reset();
+    expect(new Set(await held.fisher())).toEqual(new Set([1]));
   });
 
   it("is held to a reference, and free again after a reset", async () => {

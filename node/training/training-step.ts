@@ -39,6 +39,8 @@ export interface AdaptedModel {
 export interface TrainingStepOptions {
   /** Whether the loss holds the adapter near a reference; adds the inputs of `proximalTerm`. */
   readonly proximal?: boolean;
+  /** Whether that is weighted value by value. */
+  readonly fisher?: boolean;
   /** Keep the residual stream between blocks only, and compute the rest again in the backward pass. */
   readonly lowMemory?: boolean;
 }
@@ -80,10 +82,10 @@ export function cutTrainingStep(
 }
 
 function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions) {
-  const { proximal = false, lowMemory = false } = options;
+  const { proximal = false, fisher = false, lowMemory = false } = options;
   const { inputs, adapter, losses, labelWeights, blockEnds } = forward(adapted, shape, { training: true, lowMemory });
   const loss = reduceSum(mul(losses, labelWeights), [0], false);
-  const held = proximal ? proximalTerm(adapter) : undefined;
+  const held = proximal ? proximalTerm(adapter, fisher ? "weighted" : "alike") : undefined;
   const total = held ? add(loss, held.term) : loss;
   const changed = dependentOn(adapter, blockEnds);
   const kept = lowMemory ? changed : [];

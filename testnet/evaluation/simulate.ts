@@ -7,6 +7,7 @@ import { emptyReference, type ReferenceState } from "../../node/aggregation/inde
 import type { Logger } from "../../node/interface/logger.ts";
 import type { ExampleSets, Trainer } from "../../node/interface/trainer.ts";
 import { aggregateRound, holdToReference } from "../../node/round/aggregate-round.ts";
+import { fisherOptions } from "../../node/training/fisher.ts";
 import { createTrainer } from "../../node/training/trainer.ts";
 import { createSigner, type Signer } from "../../protocol/envelope.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
@@ -149,6 +150,7 @@ async function startPeer(
       peerSeed: prng.uint32(),
       data: sets,
       threads: base.threads,
+      ...fisherOptions(manifest.reference),
       totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
     },
   );
