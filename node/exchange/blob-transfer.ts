@@ -70,8 +70,8 @@ export async function serveBlobs(
 export interface BlobRequest {
   readonly peer: PeerIdText;
   readonly contentId: ContentId;
-  /** Bytes that were announced, at most LIMITS.updateBytesMax. */
-  readonly length: number;
+  /** Bytes that were announced; where nothing was, the most that are taken. At most LIMITS.updateBytesMax. */
+  readonly length: number | { readonly max: number };
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -85,21 +85,21 @@ export async function fetchBlob(
   dependencies: { readonly transport: Transport; readonly clock: Clock },
   { peer, contentId, length, timeoutMs, signal }: BlobRequest,
 ): Promise<Uint8Array> {
-  if (length > LIMITS.updateBytesMax) {
-    throw new NodeError("BLOB_LENGTH", `${length} bytes are more than an update may have`, { length });
+  const lengthMax = typeof length === "number" ? length : length.max;
+  if (lengthMax > LIMITS.updateBytesMax) {
+    throw new NodeError("BLOB_LENGTH", `${lengthMax} bytes are more than an update may have`, { length: lengthMax });
   }
   return await withStream(dependencies, { peer, protocol: BLOB_PROTOCOL, timeoutMs, signal }, async (stream) => {
     await pipe([encodeFrame(encodeBlobRequest(contentId))], cut, stream.sink);
-    const bytesMax = FRAME_HEADER_BYTES + LIMITS.blobHeaderBytesMax + length;
+    const bytesMax = FRAME_HEADER_BYTES + LIMITS.blobHeaderBytesMax + lengthMax;
     return await pipe(stream.source, bounded(bytesMax), verified({ contentId, length }));
   });
 }
 
-/** A sink that takes a reply: its header, exactly `length` bytes, and only if they hash to `contentId`. */
-function verified(expected: {
-  readonly contentId: ContentId;
-  readonly length: number;
-}): (source: ByteSource) => Promise<Uint8Array> {
+type Expected = Pick<BlobRequest, "contentId" | "length">;
+
+/** A sink that takes a reply: its header, as many bytes as expected, and only if they hash to `contentId`. */
+function verified(expected: Expected): (source: ByteSource) => Promise<Uint8Array> {
   return async (source) => {
     const header = createFrameReader(LIMITS.blobHeaderBytesMax);
     const hash = sha256.create();
@@ -122,24 +122,23 @@ function verified(expected: {
   };
 }
 
-function allocate(
-  header: BlobHeader,
-  expected: { readonly contentId: ContentId; readonly length: number },
-): Uint8Array {
+function allocate(header: BlobHeader, expected: Expected): Uint8Array {
   switch (header.status) {
     case "not-found":
       throw new NodeError("BLOB_MISSING", "the peer does not have these bytes", { contentId: expected.contentId });
     case "busy":
       throw new NodeError("BLOB_BUSY", "the peer answers too many requests at the moment");
-    case "found":
-      if (header.length !== expected.length) throw lengthError("not", expected);
-      return new Uint8Array(expected.length);
+    case "found": {
+      const { length } = expected;
+      const isExpected = typeof length === "number" ? header.length === length : header.length <= length.max;
+      if (!isExpected) throw lengthError("not", expected);
+      return new Uint8Array(header.length);
+    }
   }
 }
 
-function lengthError(how: "more" | "fewer" | "not", { contentId, length }: { contentId: ContentId; length: number }) {
-  return new NodeError("BLOB_LENGTH", `${how === "not" ? how : `${how} than`} the announced ${length} bytes came`, {
-    contentId,
-    length,
-  });
+function lengthError(how: "more" | "fewer" | "not", { contentId, length }: Expected): NodeError {
+  const what = typeof length === "number" ? `the announced ${length} bytes` : `at most ${length.max} bytes`;
+  const text = `${how === "not" ? how : `${how} than`} ${what} came`;
+  return new NodeError("BLOB_LENGTH", text, { contentId, length });
 }

@@ -126,7 +126,8 @@ export function exchangeSuite(name: string, createNet: () => TestNet): void {
       await publish(a, 1, 0);
       await publish(b, 2, 0);
       await a.exchange.announceAgain();
-      await until(() => a.exchange.latest().length === 1 && b.exchange.latest().length === 1);
+      // Listeners are told once the store has it.
+      await until(() => a.updates.length === 1 && b.updates.length === 1);
       expect(b.exchange.latest()).toEqual([{ peer: a.id, round: 0, theta: thetaOf(1, 0), sampleCount: 41 }]);
       expect(a.exchange.latest()).toEqual([{ peer: b.id, round: 0, theta: thetaOf(2, 0), sampleCount: 42 }]);
       expect(a.updates).toEqual([{ from: b.id, round: 0, verdict: "accept", code: "ACCEPTED" }]);

@@ -186,10 +186,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     await handshake.start();
     await headExchange.start();
     await addressExchange.start();
-    const find = (contentId: ContentId): Uint8Array | undefined => {
-      const own = ownChain.head();
-      return own?.update.contentId === contentId ? own.envelope : inbox.find(contentId);
-    };
+    const find = (contentId: ContentId): Uint8Array | undefined => ownChain.find(contentId) ?? inbox.find(contentId);
     await serveBlobs(
       { transport, clock, find, isAdmitted: (peer) => handshake.isAdmitted(peer) },
       { requestsPerPeerMax: limits.requestsPerPeerMax, timeoutMs: limits.blobTimeoutMs },

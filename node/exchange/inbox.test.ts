@@ -15,7 +15,7 @@ const OPTIONS = { networkId: networkId(MANIFEST), tensors: MANIFEST.tensors, aut
 function stored(seed: number, round: number, sequence = round): StoredUpdate {
   const { envelope, announcement } = forge(seed, { round, sequence });
   const update = readUpdate(envelope);
-  return { envelope, announcement, update, theta: decodeUpdate(update, OPTIONS) };
+  return { envelope, announcement, update, links: [], theta: decodeUpdate(update, OPTIONS) };
 }
 
 async function open(store: Store, warnings: unknown[] = []): Promise<Inbox> {

@@ -11,7 +11,7 @@ import type { ChainHead } from "../../protocol/judge-context.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
-import { decodeStored, encodeStored, type StoredUpdate } from "./stored-update.ts";
+import { decodeStored, encodeStored, linksAfter, type StoredUpdate } from "./stored-update.ts";
 
 export interface InboxOptions extends PayloadRules {
   readonly networkId: string;
@@ -27,7 +27,9 @@ export interface Inbox {
    */
   put(stored: StoredUpdate): Promise<boolean>;
   headOf(author: PeerId): ChainHead | undefined;
-  /** The signed bytes of an update by content id. */
+  /** The newest update of an author. */
+  of(author: PeerId): StoredUpdate | undefined;
+  /** The signed bytes of an update, or of one that it rests on, by content id. */
   find(contentId: ContentId): Uint8Array | undefined;
   /** In the order of the authors' ids. */
   all(): readonly StoredUpdate[];
@@ -40,16 +42,16 @@ export function createInbox(
   options: InboxOptions,
 ): Inbox {
   const entries = new Map<PeerId, StoredUpdate>();
-  const contents = new Map<ContentId, StoredUpdate>();
+  const contents = new Map<ContentId, Uint8Array>();
   const keyOf = (author: PeerId): string => `${PREFIX}${author}`;
   const remember = (stored: StoredUpdate): void => {
     forget(stored.update.author);
     entries.set(stored.update.author, stored);
-    contents.set(stored.update.contentId, stored);
+    for (const { contentId, envelope } of linksAfter(stored)) contents.set(contentId, envelope);
   };
   const forget = (author: PeerId): void => {
     const old = entries.get(author);
-    if (old !== undefined) contents.delete(old.update.contentId);
+    for (const { contentId } of old === undefined ? [] : linksAfter(old)) contents.delete(contentId);
     entries.delete(author);
   };
   return {
@@ -85,7 +87,8 @@ export function createInbox(
       return true;
     },
     headOf: (author) => entries.get(author)?.update,
-    find: (contentId) => contents.get(contentId)?.envelope,
+    of: (author) => entries.get(author),
+    find: (contentId) => contents.get(contentId),
     all: () => [...entries.values()].sort((a, b) => (a.update.author < b.update.author ? -1 : 1)),
   };
 }

@@ -3,21 +3,33 @@
  * What the network calls here only decodes, checks and enqueues.
  */
 import { type Announcement, readAnnouncement } from "../../protocol/announcement.ts";
+import type { ContentId } from "../../protocol/content-id.ts";
+import { payloadBytesMax } from "../../protocol/encoding/update-payload.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { JudgeContext, JudgeState } from "../../protocol/judge-context.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { judgeAnnouncement, judgeUpdate, type Verdict, verdictOf } from "../../protocol/verdict.ts";
+import { readUpdate } from "../../protocol/update.ts";
+import {
+  type JudgedUpdate,
+  type Judgement,
+  judgeAnnouncement,
+  judgeUpdate,
+  type Verdict,
+  verdictOf,
+} from "../../protocol/verdict.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { GossipVerdict, PeerIdText, Transport } from "../interface/transport.ts";
 import type { Background } from "./background.ts";
-import { fetchBlob } from "./blob-transfer.ts";
+import { type BlobRequest, fetchBlob } from "./blob-transfer.ts";
+import { collectLinks } from "./collect-links.ts";
 import { createFetchQueue } from "./fetch-queue.ts";
 import type { Inbox } from "./inbox.ts";
 import type { KnownHeads } from "./known-heads.ts";
 import type { OwnChain } from "./own-chain.ts";
+import type { UpdateLink } from "./update-links.ts";
 
 export interface IntakeDependencies {
   readonly transport: Transport;
@@ -66,6 +78,7 @@ const ENVELOPE_BYTES_MAX = LIMITS.updateBytesMax - 4 * LIMITS.parameterCountMax;
 export function createIntake(dependencies: IntakeDependencies, options: IntakeOptions): Intake {
   const { transport, clock, logger, background, inbox, heads, ownChain } = dependencies;
 
+  const bytesMax = payloadBytesMax(options.rules()) + ENVELOPE_BYTES_MAX;
   const contextWith = (headOf: JudgeState["headOf"]): JudgeContext => ({ ...options.rules(), headOf });
 
   const refuse = (
@@ -101,8 +114,7 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
       else refuse(judgement, { bytes, from });
       return judgement.kind;
     }
-    // Longer than P values can be: nobody needs to fetch it in order to know.
-    const bytesMax = 4 * options.rules().parameterCount + ENVELOPE_BYTES_MAX;
+    // Longer than the values can be: nobody needs to fetch it in order to know.
     if (judgement.message.bytesLength <= bytesMax) return judgement.message;
     refuse(verdictOf("PAYLOAD_LENGTH"), { announcement: judgement.message, from });
     return "reject";
@@ -142,25 +154,61 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
 
   const fetch = async (wanted: Wanted, signal: AbortSignal): Promise<void> => {
     const { contentId, bytesLength: length } = wanted.announcement;
+    const envelope = await fetchBytes(wanted, { contentId, length }, signal);
+    if (envelope !== undefined) await settle(wanted, envelope, signal);
+    else logger.debug("nobody had the update; it is fetched when it is announced again", { contentId });
+  };
+
+  /** The bytes of a content id, from the first neighbour that has them. */
+  const fetchBytes = async (
+    wanted: Wanted,
+    { contentId, length }: Pick<BlobRequest, "contentId" | "length">,
+    signal: AbortSignal,
+  ): Promise<Uint8Array | undefined> => {
     for (const peer of providersOf(wanted)) {
-      if (signal.aborted) return;
+      if (signal.aborted) return undefined;
       try {
         const request = { peer, contentId, length, timeoutMs: options.fetchTimeoutMs, signal };
-        const envelope = await fetchBlob({ transport, clock }, request);
-        await settle(wanted, envelope);
-        return;
+        return await fetchBlob({ transport, clock }, request);
       } catch (error) {
         if (isFault(error)) dependencies.blame(peer);
         logger.debug("fetch failed", { peer, contentId, error });
       }
     }
-    logger.debug("nobody had the update; it is fetched when it is announced again", { contentId });
+    return undefined;
   };
 
-  const settle = async ({ announcement, bytes }: Wanted, envelope: Uint8Array): Promise<void> => {
+  /** The verdict on an update, and what it rests on, which is fetched where it is missing. */
+  const judgeFetched = async (
+    wanted: Wanted,
+    envelope: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<{ readonly judgement: Judgement<JudgedUpdate>; readonly links: readonly UpdateLink[] }> => {
+    const judgeOn = (values: Float32Array | undefined) =>
+      judgeUpdate(envelope, {
+        ...contextWith(inbox.headOf),
+        announcement: wanted.announcement,
+        valuesOf: () => values,
+      });
+    const judgement = judgeOn(undefined);
+    if (judgement.code !== "BASE_UNKNOWN") return { judgement, links: [] };
+    const update = readUpdate(envelope);
+    const fetch = (contentId: ContentId) => fetchBytes(wanted, { contentId, length: { max: bytesMax } }, signal);
+    try {
+      const found = await collectLinks(update, { rules: options.rules(), known: inbox.of(update.author), fetch });
+      // Judged again: other updates may have come meanwhile.
+      return found === undefined ? { judgement, links: [] } : { judgement: judgeOn(found.values), links: found.links };
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      logger.debug("an update rests on others that are not its author's chain", { author: update.author, error });
+      return { judgement: verdictOf("CHAIN_BROKEN"), links: [] };
+    }
+  };
+
+  const settle = async (wanted: Wanted, envelope: Uint8Array, signal: AbortSignal): Promise<void> => {
+    const { announcement, bytes } = wanted;
     const { author, round } = announcement;
-    const context = { ...contextWith(inbox.headOf), announcement };
-    const judgement = judgeUpdate(envelope, context);
+    const { judgement, links } = await judgeFetched(wanted, envelope, signal);
     if (judgement.kind !== "accept") {
       // The author signed the hash of exactly these bytes: the neighbour that passed them on is not to blame.
       const fault = judgement.kind === "reject" ? "author" : "none";
@@ -170,7 +218,7 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
     const { values: theta, ...update } = judgement.message;
     let kept = true;
     try {
-      kept = await inbox.put({ announcement: bytes, envelope, update, theta });
+      kept = await inbox.put({ announcement: bytes, envelope, update, links, theta });
     } catch (error) {
       // It is used all the same; after a restart the neighbours announce it again.
       logger.warn("an update could not be stored", { author, round, error });

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { contentIdOf } from "../../protocol/content-id.ts";
+import { type ContentId, contentIdOf } from "../../protocol/content-id.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import type { Store } from "../interface/store.ts";
 import { createMemoryStore } from "../system/memory-store.ts";
 import { MANIFEST, P, signerOf, thetaOf } from "./exchange.suite.ts";
 import { createOwnChain, type OwnChain } from "./own-chain.ts";
+import { decodeStored } from "./stored-update.ts";
 
 async function open(store: Store, seed = 1): Promise<OwnChain> {
   const chain = createOwnChain(
@@ -30,6 +31,47 @@ describe("the own chain", () => {
       links[0]?.update.contentId,
       links[1]?.update.contentId,
     ]);
+  });
+
+  it("signs the same changes again when it was killed before they were stored", async () => {
+    const rules = {
+      networkId: networkId(MANIFEST),
+      tensors: [{ name: "a", shape: [20, 20] }],
+      encoding: { values: "int8", topK: { share: 0.1, keyframeEvery: 4 } },
+    } as const;
+    const long = (round: number) =>
+      own(
+        round,
+        new Float32Array(400).map((_, i) => Math.sin((i + 1) * (round + 1))),
+      );
+    const start = async (store: Store) => {
+      const chain = createOwnChain({ store, signer: signerOf(1) }, rules);
+      await chain.load();
+      return chain;
+    };
+    const store = createMemoryStore();
+    await (await start(store)).append(long(0));
+    const lost: (ContentId | undefined)[] = [];
+    for (let life = 0; life < 2; life++) {
+      // The second life is not killed.
+      const dying: Store = {
+        ...store,
+        batch: (changes) => (life === 0 ? Promise.reject(new Error("killed")) : store.batch(changes)),
+      };
+      const chain = await start({
+        ...dying,
+        batch: async (changes) => {
+          const value = changes.flatMap((change) => ("put" in change ? [change.value] : []))[0]!;
+          const stored = decodeStored(value, rules);
+          lost.push(typeof stored === "string" ? undefined : stored.update.contentId);
+          await dying.batch(changes);
+        },
+      });
+      await chain.append(long(1)).catch(() => {});
+    }
+    expect(lost[0]).toBeDefined();
+    expect(lost[1]).toBe(lost[0]);
+    expect((await start(store)).head()).toMatchObject({ update: { sequence: 1, encoding: 6, contentId: lost[0] } });
   });
 
   it("never signs two updates with one sequence, wherever it is killed", async () => {

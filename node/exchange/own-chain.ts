@@ -1,10 +1,12 @@
 /**
  * The peer's own chain of signed updates. Each is in the store before anybody hears of it, so that a crash at any
  * instant leaves either an update that was never announced and never will be, or one that is announced again as it is:
- * never two updates with one sequence.
+ * never two updates with one sequence. What the others have decoded is read back with it, so that the difference to it,
+ * from which the next changes are taken, survives a kill as well.
  */
 import { signAnnouncement } from "../../protocol/announcement.ts";
-import { encodeUpdate, type PayloadRules } from "../../protocol/encoding/update-payload.ts";
+import type { ContentId } from "../../protocol/content-id.ts";
+import { encodeUpdate, isSparse, type PayloadRules } from "../../protocol/encoding/update-payload.ts";
 import type { Signer } from "../../protocol/envelope.ts";
 import type { ChainHead } from "../../protocol/judge-context.ts";
 import type { NetworkId } from "../../protocol/network-id.ts";
@@ -12,7 +14,7 @@ import { createPrng } from "../../protocol/prng.ts";
 import { readUpdate, signUpdate } from "../../protocol/update.ts";
 import { NodeError } from "../errors.ts";
 import type { Store } from "../interface/store.ts";
-import { decodeStored, encodeStored, type StoredUpdate } from "./stored-update.ts";
+import { decodeStored, encodeStored, linksAfter, type StoredUpdate } from "./stored-update.ts";
 
 export interface OwnUpdate {
   readonly round: number;
@@ -33,6 +35,8 @@ export interface OwnChain {
    */
   append(own: OwnUpdate): Promise<StoredUpdate | undefined>;
   head(): StoredUpdate | undefined;
+  /** The signed bytes of the last update, and of those that it rests on, by content id. */
+  find(contentId: ContentId): Uint8Array | undefined;
   /** Go on after a link of this chain that neighbours remember and this peer does not; true when it was news. */
   adopt(link: ChainHead): boolean;
 }
@@ -56,7 +60,9 @@ export function createOwnChain(
     const sequence = previous === undefined ? 0 : previous.sequence + 1;
     // The same numbers for the same update, so that one that a kill kept from the store comes out the same again.
     const prng = createPrng(0).fork(signer.peer).fork("encoding").fork(String(sequence));
-    const { encoding, payload, decoded } = encodeUpdate(theta, { ...rules, sequence, prng });
+    // After a link that only neighbours remember nobody knows what the changes would be to.
+    const base = adopted === undefined ? head : undefined;
+    const { encoding, payload, decoded } = encodeUpdate(theta, { ...rules, sequence, previous: base?.theta, prng });
     const fields = {
       networkId: rules.networkId,
       round,
@@ -69,7 +75,8 @@ export function createOwnChain(
     };
     const { bytes: envelope } = signUpdate(fields, signer);
     const update = readUpdate(envelope);
-    const stored = { announcement: signAnnouncement(update, signer), envelope, update, theta: decoded };
+    const links = base !== undefined && isSparse(encoding) ? linksAfter(base) : [];
+    const stored = { announcement: signAnnouncement(update, signer), envelope, update, links, theta: decoded };
     await store.batch([{ put: KEY, value: encodeStored(stored) }]);
     head = stored;
     adopted = undefined;
@@ -95,6 +102,7 @@ export function createOwnChain(
       return result;
     },
     head: () => head,
+    find: (contentId) => head && linksAfter(head).find((link) => link.contentId === contentId)?.envelope,
     adopt(link) {
       const known = last();
       if (known !== undefined && link.sequence <= known.sequence) return false;

@@ -1,11 +1,12 @@
 /** An update as this peer keeps it: the signed bytes, so that it can hand them on, and what they say. */
 import { type Announcement, readAnnouncement } from "../../protocol/announcement.ts";
 import { contentIdOf } from "../../protocol/content-id.ts";
-import { decodeUpdate, type PayloadRules } from "../../protocol/encoding/update-payload.ts";
+import { decodeUpdate } from "../../protocol/encoding/update-payload.ts";
 import { openEnvelope, verifyEnvelope } from "../../protocol/envelope.ts";
 import { decodeFrame, encodeFrame } from "../../protocol/frame.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { readUpdate, type Update } from "../../protocol/update.ts";
+import { decodeLinks, type LinkRules, linkOf, linksMax, type UpdateLink } from "./update-links.ts";
 
 export interface StoredUpdate {
   /** The author's signed announcement, as bytes. */
@@ -13,42 +14,70 @@ export interface StoredUpdate {
   /** The author's signed update, as bytes; their hash is `update.contentId`. */
   readonly envelope: Uint8Array;
   readonly update: Update;
-  /** f32[P]. */
+  /** What the update rests on, the oldest first; empty when it holds every value. */
+  readonly links: readonly UpdateLink[];
+  /** What it decodes to, f32[P]. */
   readonly theta: Float32Array;
 }
 
-/** Bytes for the store: the announcement in a frame, then the envelope. */
-export function encodeStored({ announcement, envelope }: Pick<StoredUpdate, "announcement" | "envelope">): Uint8Array {
-  const frame = encodeFrame(announcement);
-  const bytes = new Uint8Array(frame.byteLength + envelope.byteLength);
-  bytes.set(frame);
-  bytes.set(envelope, frame.byteLength);
+/** Bytes for the store: the announcement in a frame, then the envelope, then a frame for each link. */
+export function encodeStored({
+  announcement,
+  envelope,
+  links,
+}: Pick<StoredUpdate, "announcement" | "envelope" | "links">): Uint8Array {
+  const parts = [encodeFrame(announcement), envelope, ...links.map((link) => encodeFrame(link.envelope))];
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.byteLength;
+  }
   return bytes;
 }
 
 /**
- * Read back what was stored and verify it: both signatures, the hash, the network, and P values.
+ * Read back what was stored and verify it: the signatures, the hashes, the network, and P values.
  * Returns the reason in words when something is wrong.
  */
-export function decodeStored(
-  bytes: Uint8Array,
-  expected: PayloadRules & { readonly networkId: string },
-): StoredUpdate | string {
+export function decodeStored(bytes: Uint8Array, rules: LinkRules): StoredUpdate | string {
   try {
     const framed = decodeFrame(bytes, LIMITS.announcementBytesMax);
     if (framed === undefined) return "it is cut off";
-    const { message: announcement, rest: envelope } = framed;
+    const { message: announcement, rest } = framed;
     const announced = readAnnouncement(announcement);
     if (!verifyEnvelope(openEnvelope("announcement", announcement))) return "the announcement's signature is wrong";
+    const envelope = rest.subarray(0, announced.bytesLength);
     if (contentIdOf(envelope) !== announced.contentId) return "the bytes are not those that were announced";
     if (!verifyEnvelope(openEnvelope("update", envelope))) return "the update's signature is wrong";
     const update = readUpdate(envelope);
     if (!agrees(update, announced)) return "the update is not the one that was announced";
-    if (update.networkId !== expected.networkId) return "it belongs to another network";
-    return { announcement, envelope, update, theta: decodeUpdate(update, expected) };
+    if (update.networkId !== rules.networkId) return "it belongs to another network";
+    const links = readFrames(rest.subarray(announced.bytesLength), linksMax(rules));
+    if (links === undefined) return "what it rests on is cut off";
+    const theta = decodeUpdate(update, { ...rules, previous: decodeLinks(links, update, rules) });
+    return { announcement, envelope, update, links, theta };
   } catch (error) {
     return `it does not decode (${error instanceof Error ? error.message : String(error)})`;
   }
+}
+
+/** What the author's next update rests on when it is sparse. */
+export function linksAfter({ links, update, envelope }: StoredUpdate): readonly UpdateLink[] {
+  return [...links, { contentId: update.contentId, envelope }];
+}
+
+/** undefined when the bytes end within a frame, or there are more frames than may be. */
+function readFrames(bytes: Uint8Array, countMax: number): readonly UpdateLink[] | undefined {
+  const links: UpdateLink[] = [];
+  let rest = bytes;
+  while (rest.byteLength > 0) {
+    const frame = decodeFrame(rest, LIMITS.updateBytesMax);
+    if (frame === undefined || links.length === countMax) return undefined;
+    links.push(linkOf(frame.message));
+    rest = frame.rest;
+  }
+  return links;
 }
 
 function agrees(update: Update, announced: Announcement): boolean {

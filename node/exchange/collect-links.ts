@@ -1,0 +1,44 @@
+/** Gets what a sparse update rests on: from the inbox as far as it is there, the rest from neighbours. */
+import type { ContentId } from "../../protocol/content-id.ts";
+import type { Update } from "../../protocol/update.ts";
+import { linksAfter, type StoredUpdate } from "./stored-update.ts";
+import { decodeLinks, type LinkRules, linksMax, readLink, restsOnPrevious, type UpdateLink } from "./update-links.ts";
+
+export interface CollectedLinks {
+  /** The oldest first. */
+  readonly links: readonly UpdateLink[];
+  /** What the last of them decodes to, f32[P]. */
+  readonly values: Float32Array | undefined;
+}
+
+export interface LinkSources {
+  readonly rules: LinkRules;
+  /** The author's newest update that this peer has. */
+  readonly known: StoredUpdate | undefined;
+  /** The bytes of a content id, hashes checked; undefined when nobody has them. */
+  readonly fetch: (contentId: ContentId) => Promise<Uint8Array | undefined>;
+}
+
+/**
+ * All that an update rests on; undefined when nobody has some of it, or it is more than may be between two keyframes.
+ * Throws: ProtocolError when the author's chain is not what the update says.
+ */
+export async function collectLinks(update: Update, sources: LinkSources): Promise<CollectedLinks | undefined> {
+  const { rules, known, fetch } = sources;
+  if (known !== undefined && known.update.contentId === update.previous) {
+    return { links: linksAfter(known), values: known.theta };
+  }
+  const links: UpdateLink[] = [];
+  let next = update;
+  while (restsOnPrevious(next)) {
+    if (links.length === linksMax(rules)) return undefined;
+    const envelope = find(known, next.previous) ?? (await fetch(next.previous));
+    if (envelope === undefined) return undefined;
+    next = readLink(envelope, next, rules);
+    links.unshift({ contentId: next.contentId, envelope });
+  }
+  return { links, values: decodeLinks(links, update, rules) };
+}
+
+const find = (known: StoredUpdate | undefined, contentId: ContentId): Uint8Array | undefined =>
+  known && linksAfter(known).find((link) => link.contentId === contentId)?.envelope;
