@@ -100,6 +100,13 @@ module.exports = {
       to: { path: "^node/(onnx|autodiff|model|training|data|exchange|round|system)/" },
     },
     {
+      name: "privacy-knows-no-network",
+      comment: "accounts, noise and records; what is trained and sent comes in as arguments",
+      severity: "error",
+      from: { path: room("privacy"), pathNot: tests },
+      to: { path: "^node/(onnx|autodiff|adapter|model|training|data|exchange|round|system)/" },
+    },
+    {
       name: "exchange-knows-no-training",
       severity: "error",
       from: { path: room("exchange"), pathNot: tests },

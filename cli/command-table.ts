@@ -6,7 +6,11 @@ import type { CommandRow, OptionRow } from "./command-row.ts";
 import { modelCommands } from "./model-commands.ts";
 import { NETWORK_DEFAULTS, networkOptions, TESTNET_SETTINGS } from "./network-options.ts";
 import { choice, integer, part, peerAddress } from "./option-value.ts";
+import { PRIVACY_OPTIONS } from "./privacy-options.ts";
 import { REACH_OPTIONS } from "./reach-options.ts";
+
+/** What `weft egress export` can write, the usual one first. */
+const EGRESS_FORMATS = ["csv", "json"] as const;
 
 const DATA_DIR: OptionRow = {
   flags: "--data-dir <folder>",
@@ -87,6 +91,7 @@ const PEER_OPTIONS: readonly OptionRow[] = [
   DEVICE,
   BUCKETS,
   LOW_MEMORY,
+  ...PRIVACY_OPTIONS,
 ];
 
 export const COMMANDS: readonly CommandRow[] = [
@@ -108,6 +113,7 @@ export const COMMANDS: readonly CommandRow[] = [
       DEVICE,
       BUCKETS,
       LOW_MEMORY,
+      ...PRIVACY_OPTIONS,
       {
         ...DATA_DIR,
         text: "where the peers keep their files, one folder each; kept afterwards",
@@ -183,6 +189,29 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [DATA_DIR, JSON_OUTPUT],
     example: "weft status --data-dir alice",
     load: () => import("./commands/status.ts"),
+  },
+  {
+    name: ["egress", "verify"],
+    text: "Check the record of everything that left a peer, line by line, and show what it adds up to.",
+    options: [DATA_DIR, JSON_OUTPUT],
+    example: "weft egress verify --data-dir alice",
+    load: () => import("./commands/egress-verify.ts"),
+  },
+  {
+    name: ["egress", "export"],
+    text: "Write the record of everything that left a peer for other programs; it is checked on the way.",
+    options: [
+      DATA_DIR,
+      {
+        flags: "--format <name>",
+        text: `how: ${EGRESS_FORMATS.join(" or ")}`,
+        parse: choice(EGRESS_FORMATS),
+        otherwise: EGRESS_FORMATS[0],
+      },
+      { flags: "--out <file>", text: "where to write it", otherwise: "standard output" },
+    ],
+    example: "weft egress export --data-dir alice --format csv --out egress.csv",
+    load: () => import("./commands/egress-export.ts"),
   },
   {
     name: ["doctor"],

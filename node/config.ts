@@ -17,6 +17,8 @@ export interface DataDirectory {
   readonly network: string;
   /** Flags for later runs. */
   readonly config: string;
+  /** Record of everything that left this peer. */
+  readonly egress: string;
   /** Where the peer is, for `weft status`. */
   readonly status: string;
 }
@@ -33,6 +35,7 @@ export function dataDirectoryLayout(folder: string): DataDirectory {
     checkpoints: at("checkpoints"),
     network: at("network.json"),
     config: at("config.json"),
+    egress: at("egress.jsonl"),
     status: at("status.json"),
   };
 }

@@ -9,19 +9,29 @@ import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import { createPrng } from "../protocol/prng.ts";
 import { dataDirectoryLayout } from "./config.ts";
 import { verifyModel } from "./create-network.ts";
+import { NodeError } from "./errors.ts";
 import { createDialer } from "./exchange/dialer.ts";
 import { createExchange, type Exchange } from "./exchange/exchange.ts";
+import { hasPublished } from "./exchange/own-chain.ts";
 import type { PeerEvent, PeerReport } from "./interface/peer-event.ts";
+import type { PrivacySettings } from "./interface/privacy.ts";
+import type { PrivacyGuard } from "./interface/privacy-guard.ts";
 import type { Device } from "./interface/runtime.ts";
-import type { ExampleSets } from "./interface/trainer.ts";
+import type { Store } from "./interface/store.ts";
+import type { ExampleSets, Trainer } from "./interface/trainer.ts";
+import { hasBudget } from "./privacy/budget.ts";
+import { createPrivacyGuard } from "./privacy/privacy-guard.ts";
+import { createRecordedTransport } from "./privacy/recorded-transport.ts";
 import { createRoundDriver } from "./round/driver.ts";
 import { createCheckpointFiles } from "./system/checkpoint-file.ts";
+import { openEgressFile } from "./system/egress-file.ts";
 import { readOrCreateKey } from "./system/key-file.ts";
 import { createLibp2pTransport } from "./system/libp2p.ts";
 import { takeLock } from "./system/lock-file.ts";
 import { createLogger, type LogLevel } from "./system/log.ts";
 import { readModelFiles } from "./system/model-files.ts";
 import type { ReachOptions } from "./system/reach.ts";
+import { createSecureRandom } from "./system/secure-random.ts";
 import { openStore } from "./system/store.ts";
 import { createSystemClock } from "./system/system-clock.ts";
 import { startTrainerThread } from "./system/trainer-thread.ts";
@@ -50,6 +60,8 @@ export interface PeerOptions {
   readonly lowMemory?: boolean;
   /** At most so many different lengths of batches; see `TrainerOptions`. */
   readonly buckets?: number;
+  /** Budget and noise of what this peer sends; without it nothing is hidden but the data themselves. */
+  readonly privacy?: PrivacySettings;
   readonly logLevel: LogLevel;
   /** Must not throw. */
   readonly onEvent: (event: PeerEvent) => void;
@@ -129,11 +141,15 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     ...fisherOptions(manifest.reference),
     totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
     ...(options.buckets !== undefined && { buckets: options.buckets }),
+    ...(options.privacy?.mode === "example" && { privacy: options.privacy }),
   });
   shutdown.add(() => trainer.close());
+  const ledger = await openEgressFile({ clock, logger }, { path: layout.egress });
+  shutdown.add(() => ledger.close());
 
   let exchange: Exchange | undefined;
-  const transport = await createLibp2pTransport(
+  let privacy: PrivacyGuard | undefined;
+  const network = await createLibp2pTransport(
     { logger, admits: (peer) => exchange?.refuses(peer) !== true },
     {
       seed,
@@ -144,6 +160,8 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
       ...(options.reach !== undefined && { reach: options.reach }),
     },
   );
+  const epsilon = (): number | undefined => privacy?.status().spent;
+  const transport = createRecordedTransport({ transport: network, ledger, logger, epsilon });
   exchange = createExchange({ transport, store, clock, logger, signer }, { manifest });
   const tellNeighbours = (): void => onEvent({ type: "neighbours", connected: exchange?.admitted().length ?? 0 });
   exchange.onAdmitted(tellNeighbours);
@@ -152,13 +170,19 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
   exchange.onAdmitted((peer) => dialer.meet(peer));
   exchange.onAddresses((addresses) => dialer.hear(addresses));
   transport.onDiscovered((addresses) => dialer.hear(addresses));
+  const checkpoints = await createCheckpointFiles({ logger }, { folder: layout.checkpoints });
+  privacy = await openPrivacy(options, {
+    store,
+    trainer,
+    peer: signer.peer,
+    fresh: (await checkpoints.load()) === undefined && !(await hasPublished(store)),
+  });
   await exchange.start();
   shutdown.add(async () => exchange?.stop());
   shutdown.add(() => dialer.stop());
 
-  const checkpoints = await createCheckpointFiles({ logger }, { folder: layout.checkpoints });
   const driver = await createRoundDriver(
-    { trainer, exchange, checkpoints, clock, logger, emit: onEvent },
+    { trainer, exchange, checkpoints, clock, logger, ...(privacy && { privacy }), emit: onEvent },
     { manifest, peer: signer.peer, examples: options.examples, compareAlone: options.compareAlone },
   );
   shutdown.add(() => driver.stop());
@@ -171,6 +195,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     ...driver.position,
     examples: { train: train.length, validation: validation.length, test: test.length },
   });
+  if (privacy) onEvent({ type: "privacy", status: privacy.status() });
   await dialer.start();
 
   let stopped: Promise<void> | undefined;
@@ -181,6 +206,29 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
       return stopped;
     },
   };
+}
+
+/** Throws: PRIVACY_BUDGET where the peer's settings and what its store holds do not go together. */
+async function openPrivacy(
+  { privacy: settings, manifest, examples }: PeerOptions,
+  {
+    store,
+    trainer,
+    peer,
+    fresh,
+  }: { readonly store: Store; readonly trainer: Trainer; readonly peer: string; readonly fresh: boolean },
+): Promise<PrivacyGuard | undefined> {
+  if (settings === undefined) {
+    if (!(await hasBudget(store))) return undefined;
+    const text =
+      "this peer's updates are covered by a privacy budget; name its --dp again, or start with a new --data-dir";
+    throw new NodeError("PRIVACY_BUDGET", text);
+  }
+  // Nothing is restored yet: the trainer stands where all peers of the network start.
+  const commonStart = await trainer.adapter();
+  const random = createSecureRandom();
+  const what = { settings, manifest, peer, examples: examples.train.length, commonStart, fresh };
+  return await createPrivacyGuard({ store, random }, what);
 }
 
 /** A seed for what is this peer's own, such as its batch order; its id stands for it, the key is not touched. */

@@ -12,6 +12,7 @@ const TYPES: Readonly<Record<PeerEvent["type"], true>> = {
   round: true,
   jumped: true,
   paused: true,
+  privacy: true,
   finished: true,
 };
 

@@ -116,6 +116,11 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       return `fell behind after round ${event.from + 1}, goes on in round ${event.to + 1} where the others are`;
     case "paused":
       return `paused: ${event.reason}`;
+    case "privacy": {
+      const { spent, epsilon, delta, sending } = event.status;
+      const rest = sending ? "" : "; nothing more is sent";
+      return `privacy: epsilon ${spent.toFixed(3)} of ${epsilon} spent at delta ${delta}${rest}`;
+    }
     case "finished": {
       const { base, alone, swarm } = event.report;
       return `finished, held-out loss ${formatLoss(base.loss)} base, ${formatLoss(alone?.loss)} alone, ${formatLoss(swarm.loss)} swarm`;

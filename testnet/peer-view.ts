@@ -6,6 +6,7 @@ import type {
   RoundSummary,
   UpdateCounts,
 } from "../node/interface/peer-event.ts";
+import type { PrivacyStatus } from "../node/interface/privacy.ts";
 
 export type PeerState = "starting" | "training" | "training alone" | "paused" | "finished" | "stopped";
 
@@ -33,6 +34,8 @@ export interface PeerView {
   /** After the newest of these rounds. */
   readonly forgetting?: ForgettingReport;
   readonly pausedBecause?: string;
+  /** Of a peer with a privacy budget. */
+  readonly privacy?: PrivacyStatus;
   readonly report?: PeerReport;
 }
 
@@ -96,6 +99,8 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       return { ...view, round: event.to, roundsDone: event.to };
     case "paused":
       return { ...view, state: "paused", pausedBecause: event.reason };
+    case "privacy":
+      return { ...view, privacy: event.status };
     case "finished":
       return {
         ...view,

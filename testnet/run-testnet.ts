@@ -5,6 +5,7 @@ import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { NodeError } from "../node/errors.ts";
 import type { PeerEvent } from "../node/interface/peer-event.ts";
+import type { PrivacySettings } from "../node/interface/privacy.ts";
 import { ensureFolder, fileError, systemCode, writeFileAtomic } from "../node/system/atomic-file.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
 import { type PeerExit, type PeerProcess, startPeerProcess } from "./peer-process.ts";
@@ -30,6 +31,8 @@ export interface TestnetOptions {
   /** Whether peers compute activations again instead of keeping them. */
   readonly lowMemory?: boolean;
   readonly buckets?: number;
+  /** Of every peer; each has a budget of its own. */
+  readonly privacy?: PrivacySettings;
   readonly logLevel: string;
   /** Stops all peers cleanly; what they reached is in the result. */
   readonly signal: AbortSignal;
@@ -207,11 +210,19 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     ...(options.device === undefined ? [] : ["--device", options.device]),
     ...(options.buckets === undefined ? [] : ["--length-buckets", String(options.buckets)]),
     ...(options.lowMemory ? ["--low-memory"] : []),
+    ...privacyArguments(options),
     ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
     ...(data === undefined ? [] : ["--data", data.file]),
     ...(data?.split === undefined ? [] : ["--split", data.split]),
     ...bootstrap.flatMap((address) => ["--bootstrap", address]),
   ];
+}
+
+function privacyArguments({ privacy }: TestnetOptions): string[] {
+  if (privacy === undefined) return [];
+  const { mode, clip, noise, epsilon, delta } = privacy;
+  const flags = { dp: mode, "dp-clip": clip, "dp-noise": noise, epsilon, delta };
+  return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }
 
 /** One address of each of the first peers that run. */

@@ -18,34 +18,37 @@ import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
 import { keepNetwork, networkOf } from "../network-file.ts";
 import type { Part } from "../option-value.ts";
+import { type PrivacyOptions, privacySettings } from "../privacy-options.ts";
 import { type ReachFlags, reachOf } from "../reach-options.ts";
 import { createStatusWriter } from "../status-file.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../terminal.ts";
 
-export type RunOptions = ReachFlags & {
-  readonly dataDir?: string;
-  readonly network?: string;
-  readonly model?: string;
-  readonly data?: string;
-  readonly split?: string;
-  readonly part?: Part;
-  readonly bootstrap?: readonly string[];
-  readonly threads?: number;
-  readonly device?: Device;
-  readonly lengthBuckets?: number;
-  readonly lowMemory?: boolean;
-  readonly compareAlone?: boolean;
-  readonly hold?: boolean;
-  readonly serve?: boolean;
-  readonly events?: boolean;
-  readonly json?: boolean;
-  readonly logLevel?: LogLevel;
-};
+export type RunOptions = PrivacyOptions &
+  ReachFlags & {
+    readonly dataDir?: string;
+    readonly network?: string;
+    readonly model?: string;
+    readonly data?: string;
+    readonly split?: string;
+    readonly part?: Part;
+    readonly bootstrap?: readonly string[];
+    readonly threads?: number;
+    readonly device?: Device;
+    readonly lengthBuckets?: number;
+    readonly lowMemory?: boolean;
+    readonly compareAlone?: boolean;
+    readonly hold?: boolean;
+    readonly serve?: boolean;
+    readonly events?: boolean;
+    readonly json?: boolean;
+    readonly logLevel?: LogLevel;
+  };
 
 export async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   if (options.events && options.json) {
     throw new NodeError("CONFIG_INVALID", "--events and --json both fill standard output; give one of them");
   }
+  const privacy = privacySettings(options);
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
   const manifest = await networkOf(options.network, folder);
@@ -86,6 +89,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
     ...(options.device !== undefined && { device: options.device }),
     ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
     lowMemory: options.lowMemory ?? false,
+    ...(privacy && { privacy }),
     logLevel: options.logLevel ?? "warn",
     onEvent,
   });

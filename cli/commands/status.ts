@@ -1,4 +1,9 @@
 /** `weft status`: where a peer is. */
+
+import { dataDirectoryLayout } from "../../node/config.ts";
+import { NodeError } from "../../node/errors.ts";
+import { checkedRecords, type EgressSummary, summarizeEgress } from "../../node/privacy/egress-summary.ts";
+import { egressLines } from "../../node/system/egress-file.ts";
 import { forgettingSentence } from "../../testnet/forgetting-table.ts";
 import { formatLoss, formatShare } from "../../testnet/text-table.ts";
 import { dataDirectory } from "../data-directory.ts";
@@ -14,12 +19,13 @@ export async function run(
   terminal.err(`files of this peer: ${folder}\n`);
   const status = await readStatus(folder);
   const running = isRunning(status);
-  if (options.json) terminal.out(jsonText({ ...status, running }));
-  else terminal.out(`${lines(status, running).join("\n")}\n`);
+  const egress = await egressOf(folder);
+  if (options.json) terminal.out(jsonText({ ...status, running, egress }));
+  else terminal.out(`${lines(status, running, egress).join("\n")}\n`);
   return EXIT_OK;
 }
 
-function lines(status: PeerStatus, running: boolean): string[] {
+function lines(status: PeerStatus, running: boolean, egress: EgressSummary | undefined): string[] {
   const { view, network, rounds, process: id, ended, updatedAt } = status;
   const last = view.rounds.at(-1);
   const { accepted, ignored, rejected } = view.updates;
@@ -34,6 +40,8 @@ function lines(status: PeerStatus, running: boolean): string[] {
     ["step", view.steps > 0 ? `${view.step} of ${view.steps}` : undefined],
     ["neighbours", String(view.neighbours)],
     ["updates", `${accepted} accepted, ${ignored} ignored, ${rejected} rejected`],
+    ["egress", egress ? egressLine(egress) : "the record is damaged; see weft egress verify"],
+    ["privacy", privacyLine(status)],
     ["loss", `${formatLoss(view.loss)} in the newest step`],
     ["validation", last && `${formatLoss(last.validationLoss)} after round ${last.round + 1}`],
     ["forgetting", view.forgetting && forgettingSentence(view.forgetting)],
@@ -46,4 +54,24 @@ function lines(status: PeerStatus, running: boolean): string[] {
     ["addresses", view.addresses.join(" ") || undefined],
   ];
   return rows.flatMap(([title, text]) => (text === undefined ? [] : [`${title.padEnd(11)} ${text}`]));
+}
+
+/** What left the peer; undefined where its record is damaged. */
+async function egressOf(folder: string): Promise<EgressSummary | undefined> {
+  try {
+    return await summarizeEgress(checkedRecords(egressLines(dataDirectoryLayout(folder).egress)));
+  } catch (error) {
+    if (error instanceof NodeError && error.code === "EGRESS_LEDGER") return undefined;
+    throw error;
+  }
+}
+
+const egressLine = ({ messages, bytes, recipients }: EgressSummary): string =>
+  `${messages} messages, ${bytes} bytes to ${recipients} peers`;
+
+function privacyLine({ view: { privacy } }: PeerStatus): string | undefined {
+  if (privacy === undefined) return undefined;
+  const { mode, spent, epsilon, delta, sending } = privacy;
+  const rest = sending ? "sending" : "spent: receives only";
+  return `epsilon ${spent.toFixed(3)} of ${epsilon} at delta ${delta}, by ${mode}; ${rest}`;
 }

@@ -18,26 +18,29 @@ import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
 import { type NetworkOptions, networkSettings, TESTNET_SETTINGS } from "../network-options.ts";
 import { packageFolder } from "../package-folder.ts";
+import { type PrivacyOptions, privacySettings } from "../privacy-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../terminal.ts";
 
-export type TestnetCommandOptions = NetworkOptions & {
-  readonly peers?: number;
-  readonly model?: string;
-  readonly data?: string;
-  readonly split?: string;
-  readonly threads?: number;
-  readonly device?: Device;
-  readonly lengthBuckets?: number;
-  readonly lowMemory?: boolean;
-  readonly dataDir?: string;
-  readonly keep?: boolean;
-  readonly report?: string;
-  readonly json?: boolean;
-  readonly logLevel?: LogLevel;
-};
+export type TestnetCommandOptions = NetworkOptions &
+  PrivacyOptions & {
+    readonly peers?: number;
+    readonly model?: string;
+    readonly data?: string;
+    readonly split?: string;
+    readonly threads?: number;
+    readonly device?: Device;
+    readonly lengthBuckets?: number;
+    readonly lowMemory?: boolean;
+    readonly dataDir?: string;
+    readonly keep?: boolean;
+    readonly report?: string;
+    readonly json?: boolean;
+    readonly logLevel?: LogLevel;
+  };
 
 export async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<number> {
   const peers = options.peers ?? TESTNET_DEFAULTS.peers;
+  const privacy = privacySettings(options);
   const reportFile = resolve(options.report ?? "weft-report.html");
   if (options.dataDir !== undefined) await refuseUsedFolder(resolve(options.dataDir));
   await refuseUnwritable(reportFile);
@@ -59,6 +62,7 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
       ...(options.device !== undefined && { device: options.device }),
       ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
       lowMemory: options.lowMemory ?? false,
+      ...(privacy && { privacy }),
       logLevel: options.logLevel ?? "warn",
       signal: terminal.signal,
       observer: view,

@@ -237,6 +237,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
         sampleCount: update.sampleCount,
       })),
     publishedRound: () => ownChain.head()?.update.round,
+    hasPublished: (asked) => (ownChain.head()?.update.round ?? -1) >= asked,
     admitted: () => handshake.admitted(),
     refuses: (peer) => scoring.refuses(peer),
     bytes: () => transport.bytes(),

@@ -43,6 +43,9 @@ export interface OwnChain {
 
 const KEY = "own/head";
 
+/** Whether a store holds an own update. */
+export const hasPublished = async (store: Store): Promise<boolean> => (await store.get(KEY)) !== undefined;
+
 export function createOwnChain(
   { store, signer }: { readonly store: Store; readonly signer: Signer },
   rules: PayloadRules & { readonly networkId: NetworkId },

@@ -35,6 +35,8 @@ export interface UpdateExchange {
   }): Promise<void>;
   /** Ask all neighbours for what they know and tell them the same, in case an announcement was lost. */
   announceAgain(): Promise<void>;
+  /** Whether this peer's update of a round, or of a later one, is out already. */
+  hasPublished(round: number): boolean;
   /** The newest accepted update of every other peer; never this peer's own, never two of one peer. */
   latest(): readonly ReceivedUpdate[];
   /** The round this peer is in, by which arriving updates are judged; catching up, those of any later round count. */

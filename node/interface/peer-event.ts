@@ -1,4 +1,5 @@
 /** What a running peer tells its surroundings: one event a line, as JSON, on the channel that started it. */
+import type { PrivacyStatus } from "./privacy.ts";
 import type { Evaluation } from "./trainer.ts";
 
 export interface Score {
@@ -87,6 +88,8 @@ export type PeerEvent =
   /** It fell behind and goes on where the others are: from the round it has just left to the one it does next. */
   | { readonly type: "jumped"; readonly from: number; readonly to: number }
   | { readonly type: "paused"; readonly reason: string }
+  /** What this peer has spent of its privacy budget. */
+  | { readonly type: "privacy"; readonly status: PrivacyStatus }
   | { readonly type: "finished"; readonly report: PeerReport };
 
 /** What one peer has to show at the end. Bytes, seconds and updates are totals of all rounds. */

@@ -4,6 +4,7 @@
  */
 import type { AdapterSettings, AdapterTensor } from "../../protocol/adapter-spec.ts";
 import type { TrainingSpec } from "../../protocol/network-manifest.ts";
+import type { PrivacySettings } from "./privacy.ts";
 import type { Device } from "./runtime.ts";
 
 /**
@@ -60,6 +61,11 @@ export interface TrainerOptions {
    * batches that are less mixed, and memory for each length. Default: 1, all as long as the longest example.
    */
   readonly buckets?: number;
+  /**
+   * Example-level privacy of every local step: each example takes part by chance, its gradient is clipped to a norm of
+   * `clip`, and the sum gets noise of `noise` times `clip`. Such steps do not repeat bit for bit.
+   */
+  readonly privacy?: Pick<PrivacySettings, "clip" | "noise">;
 }
 
 export interface TrainResult {

@@ -2,7 +2,12 @@ import { describe, expect, test } from "vitest";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
+import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { ExampleSets } from "../interface/trainer.ts";
+import { epsilonOf } from "../privacy/accountant.ts";
+import { createPrivacyGuard } from "../privacy/privacy-guard.ts";
+import { createMemoryStore } from "../system/memory-store.ts";
+import { createSecureRandom } from "../system/secure-random.ts";
 import { createVirtualClock, type VirtualClock } from "../system/virtual-clock.ts";
 import { createRoundDriver, type RoundDriver } from "./driver.ts";
 import {
@@ -38,6 +43,7 @@ interface Setting {
   readonly onReference?: (reference: Float32Array | undefined) => void;
   readonly checkpoints?: MemoryCheckpoints;
   readonly onEvent?: (event: PeerEvent) => void;
+  readonly privacy?: PrivacyGuard;
   /** Told every warning. */
   readonly onWarn?: (text: string, fields?: object) => void;
 }
@@ -58,7 +64,15 @@ async function peer(clock: VirtualClock, hub: Hub, name: string, setting: Settin
     onEvent?.(event);
   };
   const driver = await createRoundDriver(
-    { trainer, exchange, checkpoints, clock, logger: { ...SILENT, warn }, emit },
+    {
+      trainer,
+      exchange,
+      checkpoints,
+      clock,
+      logger: { ...SILENT, warn },
+      ...(setting.privacy && { privacy: setting.privacy }),
+      emit,
+    },
     { manifest, peer: name, examples, compareAlone },
   );
   return { driver, events, checkpoints, exchange, trainer };
@@ -558,4 +572,60 @@ describe("nothing is lost", () => {
     ];
     for (const row of rows) await expect(open(row)).rejects.toMatchObject({ code: "CHECKPOINT_CORRUPT" });
   });
+});
+
+describe("a peer with a privacy budget", () => {
+  const settings = { clip: 0.01, noise: 1, delta: 1e-5 } as const;
+  const guardOf = (mode: "update" | "example", epsilon: number): Promise<PrivacyGuard> =>
+    createPrivacyGuard(
+      { store: createMemoryStore(), random: createSecureRandom() },
+      {
+        settings: { ...settings, mode, epsilon },
+        manifest: testManifest(),
+        peer: "a",
+        examples: 100,
+        commonStart: new Float32Array(6),
+        fresh: true,
+      },
+    );
+
+  test("sends noise on a clipped change, keeps its own adapter, and does not say how many examples it has", async () => {
+    const { clock, hub } = world();
+    const a = await peer(clock, hub, "a", { privacy: await guardOf("update", 1e9) });
+    const b = await peer(clock, hub, "b");
+    await run(clock, a, b);
+    expect(a.exchange.published.map(({ round, sampleCount }) => [round, sampleCount])).toEqual([
+      [0, 1],
+      [1, 1],
+      [2, 1],
+      [3, 1],
+    ]);
+    // The first is the common start, a change of at most 0.01 and noise of as much on each of six values.
+    expect(Math.hypot(...a.exchange.published[0]!.theta)).toBeLessThan(0.01 + 6 * 0.01 * Math.sqrt(6));
+    expect((await a.trainer.adapter())[0]!).toBeGreaterThan(0.3);
+    expect(ofType(a.events, "privacy").map(({ status }) => status.sending)).toEqual([true, true, true, true]);
+  });
+
+  test.each(["update", "example"] as const)(
+    "stops sending when it is spent, and goes on with the others (%s)",
+    async (mode) => {
+      const { clock, hub } = world();
+      const mechanism = { update: { noise: 0.5, rate: 1, count: 2 }, example: { noise: 1, rate: 0.01, count: 7 } };
+      const budget = epsilonOf([mechanism[mode]], settings.delta);
+      const said: string[] = [];
+      const a = await peer(clock, hub, "a", {
+        privacy: await guardOf(mode, budget),
+        onWarn: (text) => said.push(text),
+      });
+      const b = await peer(clock, hub, "b");
+      const [report] = await run(clock, a, b);
+      const sent = a.exchange.published.length;
+      expect(sent).toBe(2);
+      expect(report!.rounds.map(({ neighbours }) => neighbours)).toEqual([1, 1, 1, 1]);
+      const last = ofType(a.events, "privacy").at(-1)!.status;
+      expect(last).toMatchObject({ sending: false, epsilon: budget });
+      expect(last.spent).toBeLessThanOrEqual(budget);
+      expect(said).toContain("the privacy budget is spent, nothing is sent any more");
+    },
+  );
 });

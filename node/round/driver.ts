@@ -11,6 +11,7 @@ import type { Clock } from "../interface/clock.ts";
 import type { UpdateExchange } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
+import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { ExampleSets, Trainer } from "../interface/trainer.ts";
 import { type AggregatedRound, aggregateRound, holdToReference } from "./aggregate-round.ts";
 import { closingEvaluation } from "./closing-evaluation.ts";
@@ -45,7 +46,9 @@ export interface RoundDependencies {
   readonly checkpoints: Checkpoints;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Receives `step`, `update`, `round`, `jumped`, `paused` and `finished`; must not throw. */
+  /** What lets updates out, where the peer has a privacy budget. */
+  readonly privacy?: PrivacyGuard;
+  /** Receives `step`, `update`, `round`, `jumped`, `paused`, `privacy` and `finished`; must not throw. */
   readonly emit: (event: PeerEvent) => void;
 }
 
@@ -257,13 +260,18 @@ class Driver implements RoundDriver {
   }
 
   async #train(round: number, steps: number): Promise<void> {
-    const { trainer, emit } = this.#dependencies;
+    const { trainer, privacy, emit } = this.#dependencies;
     await holdToReference(trainer, this.#memory.reference, this.#options.manifest);
+    if (privacy && this.#meter.progress().stepsDone === 0) {
+      const start = { round, theta: await trainer.adapter() };
+      await this.#patiently(() => privacy.roundStarts(start));
+    }
     for (let done = this.#meter.progress().stepsDone; done < steps; ) {
       this.#stopping.signal.throwIfAborted();
       const chunk = Math.min(CHUNK_STEPS, steps - done);
       let index = done;
       const onStep = (loss: number): void => emit({ type: "step", round, step: ++index, steps, loss, phase: "swarm" });
+      if (privacy) await this.#patiently(() => privacy.beforeSteps(chunk));
       const result = await this.#meter.during("train", () => trainer.train({ steps: chunk, onStep }));
       this.#meter.trained(chunk, result);
       this.#memory = { ...this.#memory, stepsTaken: this.#memory.stepsTaken + chunk };
@@ -275,29 +283,48 @@ class Driver implements RoundDriver {
   }
 
   async #publish(round: number): Promise<void> {
-    const { trainer, exchange } = this.#dependencies;
+    const { trainer, exchange, privacy, logger, emit } = this.#dependencies;
     const { examples, manifest } = this.#options;
-    const theta = await trainer.adapter();
+    const trained = await trainer.adapter();
     this.#meter.begin("network");
-    const update = { round, theta, localSteps: manifest.rounds.localSteps, sampleCount: examples.train.length };
-    await this.#patiently(() => exchange.publish(update));
+    const { localSteps } = manifest.rounds;
+    if (privacy === undefined) {
+      const update = { round, theta: trained, localSteps, sampleCount: examples.train.length };
+      await this.#patiently(() => exchange.publish(update));
+    } else if (!exchange.hasPublished(round)) {
+      const theta = await this.#patiently(() => privacy.release({ round, theta: trained }));
+      emit({ type: "privacy", status: privacy.status() });
+      // How many examples there are is of the data too.
+      if (theta) await this.#patiently(() => exchange.publish({ round, theta, localSteps, sampleCount: 1 }));
+      else logger.warn("the privacy budget is spent, nothing is sent any more", { round, ...privacy.status() });
+    }
     this.#tell({ type: "published" });
   }
 
   async #aggregate(round: number, asOf: number): Promise<void> {
-    const { exchange, logger, emit } = this.#dependencies;
-    const { manifest, peer } = this.#options;
+    const { exchange, privacy, logger, emit } = this.#dependencies;
+    const { peer } = this.#options;
     this.#meter.end("network");
     const neighbours = exchange.latest();
     const { signal } = this.#stopping;
+    const manifest = this.#ownManifest();
     const options = { manifest, peer, neighbours, reference: this.#memory.reference, round, asOf, signal };
     const aggregated = await this.#meter.during("aggregate", () => aggregateRound(this.#dependencies, options));
+    if (privacy) await this.#patiently(() => privacy.aggregated({ neighbours, asOf }));
     this.#closeRound(round, aggregated);
     if (asOf > round) {
       logger.warn("fell behind, going on where the others are", { from: round, to: asOf + 1 });
       emit({ type: "jumped", from: round, to: asOf + 1 });
     }
     this.#tell({ type: "aggregated" });
+  }
+
+  /** The network's manifest, with this peer's own lambda where its privacy asks for one. */
+  #ownManifest(): NetworkManifest {
+    const { manifest } = this.#options;
+    const { privacy } = this.#dependencies;
+    if (privacy === undefined) return manifest;
+    return { ...manifest, aggregation: { ...manifest.aggregation, lambda: privacy.lambda } };
   }
 
   #closeRound(round: number, aggregated: AggregatedRound): void {

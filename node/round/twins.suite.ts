@@ -249,6 +249,7 @@ export function createHub(
           if (member.own !== undefined) deliver(member.own, other);
         }
       },
+      hasPublished: (asked) => (chains.get(peer)?.round ?? -1) >= asked,
       latest: () => [...member.inbox.values()],
       setRound: (next) => {
         round = next;

@@ -5,6 +5,7 @@ import type { Trainer, TrainerOptions } from "../interface/trainer.ts";
 import { createTrainer } from "../training/trainer.ts";
 import { readModelFiles } from "./model-files.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
+import { createSecureRandom } from "./secure-random.ts";
 import type { FromWorker, SerializedError, ToWorker } from "./trainer-thread.ts";
 
 const port = parentPort;
@@ -15,7 +16,7 @@ const options = workerData as TrainerOptions;
 try {
   const files = readModelFiles(options.modelDirectory);
   const runtime = createOnnxRuntime(options.device === undefined ? {} : { device: options.device });
-  const trainer = await createTrainer({ runtime, files }, options);
+  const trainer = await createTrainer({ runtime, files, random: createSecureRandom() }, options);
   answer(trainer);
   send({ kind: "ready", tensors: trainer.tensors });
 } catch (error) {

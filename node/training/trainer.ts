@@ -5,6 +5,7 @@ import { adapterMethod } from "../adapter/methods.ts";
 import { sentPart } from "../adapter/sent-part.ts";
 import { BUCKETS_MAX, planBuckets } from "../data/bucket.ts";
 import { NodeError } from "../errors.ts";
+import type { RandomSource } from "../interface/random-source.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
 import type { BaseModel } from "../model/base-model.ts";
@@ -15,6 +16,7 @@ import { createEvaluator } from "./evaluator.ts";
 import { accumulateFisher, fisherWeights } from "./fisher.ts";
 import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
 import { clipGradient, optimizerStep, zeroMoments } from "./optimizer.ts";
+import { createPrivateStepGradient } from "./private-step-gradient.ts";
 import { learningRateAt } from "./schedule.ts";
 import { createStepGradient } from "./step-gradient.ts";
 import type { AdaptedModel } from "./training-step.ts";
@@ -25,11 +27,13 @@ export const NOT_FINITE_STEPS_MAX = 10;
 export interface TrainerDependencies {
   readonly runtime: Runtime;
   readonly files: ModelFiles;
+  /** Where the noise of private steps comes from; those need it. */
+  readonly random?: RandomSource;
 }
 
 /** Throws: whatever the model, the adapter settings or the data are refused with. */
 export async function createTrainer(
-  { runtime, files }: TrainerDependencies,
+  { runtime, files, random }: TrainerDependencies,
   options: TrainerOptions,
 ): Promise<Trainer> {
   const model = loadBaseModel(files);
@@ -50,7 +54,7 @@ export async function createTrainer(
   const totalSteps = scheduledSteps(options);
   const bucketsMax = options.buckets ?? 1;
   const sessionOptions = { externalData: model.externalData, threads: options.threads };
-  const gradients = await createStepGradient({
+  const stepOptions = {
     runtime,
     adapted,
     sessionOptions,
@@ -67,7 +71,15 @@ export async function createTrainer(
       sites: method.dropout(settings, model.shape),
       prng: createPrng(options.peerSeed).fork("dropout"),
     },
-  });
+  };
+  const gradients = options.privacy
+    ? await createPrivateStepGradient({
+        ...stepOptions,
+        batchSize,
+        privacy: options.privacy,
+        random: assertGiven(random),
+      })
+    : await createStepGradient(stepOptions);
   // Evaluation gives the same in any batches; each length of them is a session with memory of its own.
   const lengthsMax = options.lowMemory ? 1 : BUCKETS_MAX;
   const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, feeding, bucketsMax: lengthsMax });
@@ -192,6 +204,11 @@ export async function createTrainer(
       await Promise.all([gradients.close(), evaluator.close()]);
     },
   };
+}
+
+function assertGiven(random: RandomSource | undefined): RandomSource {
+  if (random === undefined) throw new TypeError("private steps need a source of noise");
+  return random;
 }
 
 /** Throws: CONFIG_INVALID where a falling learning rate has no end to fall to. */

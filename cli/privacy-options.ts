@@ -1,0 +1,73 @@
+/** Flags of a peer's own privacy: agreed with nobody, kept in its own configuration. */
+import { InvalidArgumentError } from "commander";
+import { NodeError } from "../node/errors.ts";
+import { PRIVACY_MODES, type PrivacyMode, type PrivacySettings } from "../node/interface/privacy.ts";
+import type { OptionRow } from "./command-row.ts";
+import { choice, positive } from "./option-value.ts";
+
+export type PrivacyOptions = {
+  readonly dp?: PrivacyMode | "none";
+  readonly dpClip?: number;
+  readonly dpNoise?: number;
+  readonly epsilon?: number;
+  readonly delta?: number;
+};
+
+/** A norm of 1 and noise as large as it are where published runs begin; epsilon 8 is a weak but common promise. */
+export const PRIVACY_DEFAULTS = { clip: 1, noise: 1, epsilon: 8, delta: 1e-5 } as const;
+
+export const PRIVACY_OPTIONS: readonly OptionRow[] = [
+  {
+    flags: "--dp <mode>",
+    text: `noise on what is sent, with a budget: update (all data of the peer) or example (every single one); see PRIVACY.md`,
+    parse: choice([...PRIVACY_MODES, "none"]),
+    otherwise: "none",
+  },
+  {
+    flags: "--dp-clip <norm>",
+    text: "largest norm of a round's change (update) or of an example's gradient (example)",
+    parse: positive,
+    otherwise: String(PRIVACY_DEFAULTS.clip),
+  },
+  {
+    flags: "--dp-noise <multiple>",
+    text: "standard deviation of the noise as a multiple of the norm",
+    parse: positive,
+    otherwise: String(PRIVACY_DEFAULTS.noise),
+  },
+  {
+    flags: "--epsilon <value>",
+    text: "the privacy budget: nothing is sent any more once it is spent",
+    parse: positive,
+    otherwise: String(PRIVACY_DEFAULTS.epsilon),
+  },
+  {
+    flags: "--delta <value>",
+    text: "probability with which the budget may be exceeded; far below 1 / examples",
+    parse: probability,
+    otherwise: String(PRIVACY_DEFAULTS.delta),
+  },
+];
+
+/** The settings that the flags stand for; undefined without --dp.  Throws: CONFIG_INVALID for its flags without it. */
+export function privacySettings({ dp, dpClip, dpNoise, epsilon, delta }: PrivacyOptions): PrivacySettings | undefined {
+  if (dp !== undefined && dp !== "none") {
+    const { clip, noise, ...budget } = PRIVACY_DEFAULTS;
+    return {
+      mode: dp,
+      clip: dpClip ?? clip,
+      noise: dpNoise ?? noise,
+      epsilon: epsilon ?? budget.epsilon,
+      delta: delta ?? budget.delta,
+    };
+  }
+  const given = Object.entries({ "dp-clip": dpClip, "dp-noise": dpNoise, epsilon, delta }).find(([, value]) => value);
+  if (given === undefined) return undefined;
+  throw new NodeError("CONFIG_INVALID", `--${given[0]} does nothing without --dp; add --dp update or --dp example`);
+}
+
+function probability(text: string): number {
+  const value = positive(text);
+  if (value >= 1) throw new InvalidArgumentError("expected a number above 0 and below 1");
+  return value;
+}

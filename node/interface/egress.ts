@@ -1,0 +1,41 @@
+/** The record of everything that leaves a peer. */
+
+/**
+ * `announcement`: of an own update, by gossip; `relay`: another's, passed on; `update`: bytes of an update, own or
+ * another's, to who asked; `request` for such bytes; `answer`: that they are not there; `other`: a protocol of no kind.
+ */
+export const EGRESS_KINDS = [
+  "announcement",
+  "relay",
+  "update",
+  "request",
+  "answer",
+  "heads",
+  "addresses",
+  "handshake",
+  "other",
+] as const;
+export type EgressKind = (typeof EGRESS_KINDS)[number];
+
+export interface EgressMessage {
+  readonly kind: EgressKind;
+  /** The stream protocol or gossip topic. */
+  readonly protocol: string;
+  /** Peer ids: whom a stream leads to; of gossip everybody who was connected, who may all receive it. */
+  readonly to: readonly string[];
+  /** On the stream, without what encryption and multiplexing add. */
+  readonly bytes: number;
+  /** SHA-256, hexadecimal: of an update's bytes its content id, else of the message with its frame. */
+  readonly content: string;
+  /** Spent of the privacy budget so far; null without one. */
+  readonly epsilon: number | null;
+}
+
+export interface EgressLedger {
+  /** Resolves when the message is on record and survives this process; rejects when it is not, and must not be sent. */
+  append(message: EgressMessage): Promise<void>;
+  /** Resolves when everything appended survives the machine, too. */
+  sync(): Promise<void>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,124 @@
+/**
+ * The privacy budget of a peer: what was done to its data, in the store before anybody hears of it. It belongs to the
+ * data directory and is never reset.
+ */
+import { NodeError } from "../errors.ts";
+import type { PrivacySettings, PrivacyStatus } from "../interface/privacy.ts";
+import type { Store } from "../interface/store.ts";
+import { epsilonOf, type Spending } from "./accountant.ts";
+import type { SampledGaussian } from "./subsampled-gaussian.ts";
+
+export interface Budget {
+  /** Note `count` uses of a mechanism whose results are kept for now; durable when it resolves. */
+  perform(mechanism: SampledGaussian, count: number): Promise<void>;
+  /**
+   * Whether what was performed may be sent; then it counts as spent and is noted as such, durable when it resolves.
+   * Otherwise nothing changes.
+   */
+  release(): Promise<boolean>;
+  status(): PrivacyStatus;
+}
+
+interface Account {
+  readonly schema: "weft-privacy/1";
+  readonly mode: PrivacySettings["mode"];
+  /** Everything that was done to the data, sent or not. */
+  readonly performed: readonly Spending[];
+  /** As much of it as the newest update sent is made from. */
+  readonly released: readonly Spending[];
+}
+
+const KEY = "privacy/budget";
+/** Different mechanisms of one budget: each change of the settings begins another. */
+const MECHANISMS_MAX = 1000;
+
+/** Whether a store holds a budget: a peer that once promised privacy does not go on without. */
+export const hasBudget = async (store: Store): Promise<boolean> => (await store.get(KEY)) !== undefined;
+
+export interface BudgetOptions {
+  readonly settings: PrivacySettings;
+  /** Nothing was trained or sent from this store before, so that there is nothing that no budget covers. */
+  readonly fresh: boolean;
+  /** What every release costs besides what was performed. */
+  readonly perRelease?: SampledGaussian;
+}
+
+/**
+ * Throws: NodeError PRIVACY_BUDGET when the store's budget is of another mode or unreadable, or missing where it should
+ * be; STORE_FAILED.
+ */
+export async function openBudget(
+  { store }: { readonly store: Store },
+  { settings, fresh, perRelease }: BudgetOptions,
+): Promise<Budget> {
+  let account = await load(store, { settings, fresh });
+  const epsilonWith = (spendings: readonly Spending[]): number => epsilonOf(spendings, settings.delta);
+  const afterRelease = (): readonly Spending[] =>
+    perRelease ? plus(account.performed, perRelease, 1) : account.performed;
+  let spent = epsilonWith(account.released);
+  let sending = epsilonWith(afterRelease()) <= settings.epsilon;
+  const save = async (next: Account): Promise<void> => {
+    if (next.performed.length > MECHANISMS_MAX) {
+      const text = `the privacy settings were changed more than ${MECHANISMS_MAX} times; keep them`;
+      throw new NodeError("PRIVACY_BUDGET", text);
+    }
+    await store.batch([{ put: KEY, value: new TextEncoder().encode(JSON.stringify(next)) }]);
+    account = next;
+  };
+  await save(account);
+  return {
+    perform: (mechanism, count) => save({ ...account, performed: plus(account.performed, mechanism, count) }),
+    release: async () => {
+      const performed = afterRelease();
+      const epsilon = epsilonWith(performed);
+      sending = epsilon <= settings.epsilon;
+      if (!sending) return false;
+      await save({ ...account, performed, released: performed });
+      spent = epsilon;
+      if (perRelease) sending = epsilonWith(afterRelease()) <= settings.epsilon;
+      return true;
+    },
+    status: () => {
+      const { mode, epsilon, delta } = settings;
+      return { mode, spent, epsilon, delta, sending };
+    },
+  };
+}
+
+function plus(spendings: readonly Spending[], { noise, rate }: SampledGaussian, count: number): readonly Spending[] {
+  const known = spendings.findIndex((one) => one.noise === noise && one.rate === rate);
+  if (known < 0) return [...spendings, { noise, rate, count }];
+  return spendings.map((one, i) => (i === known ? { ...one, count: one.count + count } : one));
+}
+
+async function load(store: Store, { settings, fresh }: BudgetOptions): Promise<Account> {
+  const bytes = await store.get(KEY);
+  if (bytes === undefined) {
+    if (fresh) return { schema: "weft-privacy/1", mode: settings.mode, performed: [], released: [] };
+    throw new NodeError(
+      "PRIVACY_BUDGET",
+      "this peer has trained or sent updates without a privacy budget, and no later noise takes that back; start with a new --data-dir",
+    );
+  }
+  const account = parse(bytes);
+  if (account === undefined) {
+    const text = "the privacy budget in the store cannot be read; restore the data directory";
+    throw new NodeError("PRIVACY_BUDGET", text, { key: KEY });
+  }
+  if (account.mode === settings.mode) return account;
+  const text = `this peer's privacy budget counts --dp ${account.mode}, which says nothing about --dp ${settings.mode}; go on with ${account.mode}, or start with a new --data-dir`;
+  throw new NodeError("PRIVACY_BUDGET", text, { mode: account.mode });
+}
+
+function parse(bytes: Uint8Array): Account | undefined {
+  try {
+    const value = JSON.parse(new TextDecoder().decode(bytes)) as Account;
+    const lists = [value.performed, value.released];
+    const isSpending = ({ noise, rate, count }: Spending): boolean =>
+      noise > 0 && rate > 0 && rate <= 1 && Number.isSafeInteger(count) && count >= 0;
+    if (value.schema === "weft-privacy/1" && lists.every((list) => list.every(isSpending))) return value;
+  } catch {
+    // Not a budget; the caller says so.
+  }
+  return undefined;
+}

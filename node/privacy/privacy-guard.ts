@@ -1,0 +1,128 @@
+/**
+ * Stands between a peer's rounds and its exchange, and lets out what the budget allows.
+ *
+ * `update`: what a round changed is clipped and noised on a start that is public. That start is this peer's public
+ * twin: the last adapter it sent, aggregated with what it has received as the peer aggregates its own, by a lambda that
+ * looks at no data. So the update hides everything that went into the round: examples, optimiser, held-out losses,
+ * values that do not travel. The peer's own adapter stays without noise.
+ *
+ * `example`: the trainer's steps are noised, everything that follows from them is free, and the steps are counted.
+ */
+import { adapterSlots } from "../../protocol/adapter-spec.ts";
+import type { LambdaRule, NetworkManifest } from "../../protocol/network-manifest.ts";
+import { aggregateNeighbours, gaugeKind, mix, retractRotations, rotationGroups } from "../aggregation/index.ts";
+import type { PrivacySettings } from "../interface/privacy.ts";
+import type { PrivacyGuard } from "../interface/privacy-guard.ts";
+import type { RandomSource } from "../interface/random-source.ts";
+import type { Store } from "../interface/store.ts";
+import { type Budget, openBudget } from "./budget.ts";
+import { privateUpdate, updateMechanism } from "./private-update.ts";
+import { decodeRoundStart, encodeRoundStart, type RoundStart } from "./round-start.ts";
+import type { SampledGaussian } from "./subsampled-gaussian.ts";
+
+export interface PrivacyGuardDependencies {
+  readonly store: Store;
+  readonly random: RandomSource;
+}
+
+export interface PrivacyGuardOptions {
+  readonly settings: PrivacySettings;
+  readonly manifest: NetworkManifest;
+  readonly peer: string;
+  /** Examples of the training set. */
+  readonly examples: number;
+  /** The network's common start of what travels, f32[P]. */
+  readonly commonStart: Float32Array;
+  /** Whether nothing was trained or sent from this store before. */
+  readonly fresh: boolean;
+}
+
+const KEY = "privacy/round-start";
+
+/** How far the public twin goes towards the others where the network's rule looks at losses. */
+export const PUBLIC_LAMBDA = 0.5;
+
+/** The network's rule where it is blind to data, else a fixed share. */
+export function blindLambda(rule: LambdaRule): Extract<LambdaRule, { readonly mode: "fixed" }> {
+  return rule.mode === "fixed" ? rule : { mode: "fixed", value: PUBLIC_LAMBDA };
+}
+
+/** q and z of a local step: every example is drawn with the probability of standing in a batch of k B out of N. */
+export function stepMechanism(
+  { noise }: PrivacySettings,
+  { training }: Pick<NetworkManifest, "training">,
+  examples: number,
+): SampledGaussian {
+  return { noise, rate: Math.min(1, (training.batchSize * (training.accumulate ?? 1)) / examples) };
+}
+
+/** Throws: NodeError PRIVACY_BUDGET, STORE_FAILED. */
+export async function createPrivacyGuard(
+  dependencies: PrivacyGuardDependencies,
+  options: PrivacyGuardOptions,
+): Promise<PrivacyGuard> {
+  const { settings, fresh } = options;
+  if (settings.mode === "example") return guardSteps(await openBudget(dependencies, { settings, fresh }), options);
+  const budget = await openBudget(dependencies, { settings, fresh, perRelease: updateMechanism(settings) });
+  return await guardUpdates(budget, dependencies, options);
+}
+
+function guardSteps(budget: Budget, { settings, manifest, examples }: PrivacyGuardOptions): PrivacyGuard {
+  const mechanism = stepMechanism(settings, manifest, examples);
+  return {
+    roundStarts: async () => undefined,
+    beforeSteps: (count) => budget.perform(mechanism, count),
+    release: async ({ theta }) => ((await budget.release()) ? theta : undefined),
+    aggregated: async () => undefined,
+    lambda: blindLambda(manifest.aggregation.lambda),
+    status: budget.status,
+  };
+}
+
+async function guardUpdates(
+  budget: Budget,
+  { store, random }: PrivacyGuardDependencies,
+  { settings, manifest, peer, commonStart }: PrivacyGuardOptions,
+): Promise<PrivacyGuard> {
+  const layout = { kind: gaugeKind(manifest.adapter), slots: adapterSlots(manifest.tensors) };
+  const groups = rotationGroups(layout.kind, layout.slots);
+  const bytes = await store.get(KEY);
+  let state: RoundStart = (bytes && decodeRoundStart(bytes, commonStart.length)) ?? {
+    round: -1,
+    twin: commonStart,
+    before: commonStart,
+  };
+  const save = async (next: RoundStart): Promise<void> => {
+    await store.batch([{ put: KEY, value: encodeRoundStart(next) }]);
+    state = next;
+  };
+  return {
+    lambda: manifest.aggregation.lambda,
+    status: budget.status,
+    beforeSteps: async () => undefined,
+    roundStarts: ({ round, theta }) => save({ ...state, round, before: theta }),
+    release: async ({ round, theta }) => {
+      // Of a round whose start was lost the change is taken from the twin; it is clipped all the same.
+      const before = state.round === round ? state.before : state.twin;
+      if (!(await budget.release())) return undefined;
+      const { clip, noise } = settings;
+      const noised = privateUpdate({ start: state.twin, before, after: theta, clip, noise, random });
+      const sent = Float32Array.from(retractRotations(noised, groups));
+      await save({ ...state, twin: sent });
+      return sent;
+    },
+    aggregated: async ({ neighbours, asOf }) => {
+      const own = state.twin;
+      const { z, peers } = aggregateNeighbours({
+        ...layout,
+        own: { peer, theta: own },
+        neighbours,
+        settings: manifest.aggregation,
+        round: asOf,
+      });
+      if (peers.length === 0) return;
+      const { value } = blindLambda(manifest.aggregation.lambda);
+      await save({ ...state, twin: mix({ ...layout, own, z, lambda: value }) });
+    },
+  };
+}
