@@ -7,6 +7,7 @@ import type { AggregationSettings } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
 import { alignGauge, type GaugeKind, type RotationGroup, retractRotations, rotationGroups } from "./gauge.ts";
 import { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
+import { isFinitePoint, type Point } from "./point.ts";
 import { aggregateByRule, type Fallback, fallbackOf, type RuleSettings } from "./rule.ts";
 
 /**
@@ -14,9 +15,6 @@ import { aggregateByRule, type Fallback, fallbackOf, type RuleSettings } from ".
  * neighbours' rotations cancel out and have no nearest orthonormal rows; elsewhere it is below what float32 can hold.
  */
 const TIE_BREAK = 1e-9;
-
-/** Largest finite float32: (2 - 2^-23) 2^127. */
-const FLOAT32_MAX = (2 - 2 ** -23) * 2 ** 127;
 
 export interface AggregateOptions {
   readonly kind: GaugeKind;
@@ -59,7 +57,7 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
   const groups = rotationGroups(kind, slots);
   const refused: { peer: string; reason: RefusalReason }[] = [];
   const used: NeighbourUpdate[] = [];
-  const points: Float64Array[] = [];
+  const points: Float32Array[] = [];
   for (const update of selectNeighbours({ ...options, self: own.peer, ageMax: settings.ageMax })) {
     const point = admit(update.theta, own.theta, groups);
     if (typeof point === "string") {
@@ -74,7 +72,7 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
   }
   const ages = used.map((update) => ageOf(update, round));
   const weights = ages.map((age) => stalenessWeight(age, settings.stalenessExponent));
-  const average = aggregatePoints(settings, { points, weights, own: Float64Array.from(own.theta), slots });
+  const average = aggregatePoints(settings, { points, weights, own: own.theta, slots });
   for (const { R } of groups) {
     for (let i = R.offset; i < R.offset + R.length; i++) average[i]! += TIE_BREAK * own.theta[i]!;
   }
@@ -114,15 +112,16 @@ export function mix({
   return Float32Array.from(retractRotations(mixed, rotationGroups(kind, slots)));
 }
 
-/** A neighbour's adapter as a point in the own gauge, or why it cannot be one. */
-function admit(theta: Float32Array, own: Float32Array, groups: readonly RotationGroup[]): Float64Array | RefusalReason {
+/** A neighbour's adapter as a point in the own gauge, or why it cannot be one. No copy where there is no gauge. */
+function admit(theta: Float32Array, own: Float32Array, groups: readonly RotationGroup[]): Float32Array | RefusalReason {
   if (theta.length !== own.length) return "length";
-  if (!theta.every(Number.isFinite)) return "not-finite";
+  if (!isFinitePoint(theta)) return "not-finite";
+  if (groups.length === 0) return theta;
   const theirs = retractOrRefuse(theta, groups);
   if (theirs === "rotation") return theirs;
-  const point = alignGauge({ mine: own, theirs, groups });
-  // Turning may carry the largest float32 numbers beyond what the aggregate can hold.
-  return point.every((x) => Math.abs(x) <= FLOAT32_MAX) ? point : "not-finite";
+  const point = Float32Array.from(alignGauge({ mine: own, theirs, groups }));
+  // Turning may carry the largest float32 numbers beyond what float32 can hold.
+  return isFinitePoint(point) ? point : "not-finite";
 }
 
 function retractOrRefuse(theta: Float32Array, groups: readonly RotationGroup[]): Float64Array | "rotation" {
@@ -142,17 +141,19 @@ function aggregatePoints(
     own,
     slots,
   }: {
-    readonly points: readonly Float64Array[];
+    readonly points: readonly Point[];
     readonly weights: readonly number[];
-    readonly own: Float64Array;
+    readonly own: Point;
     readonly slots: readonly AdapterSlot[];
   },
 ): Float64Array {
   if (settings.scope === "global") return aggregateByRule(settings, { points, weights, own });
   const z = new Float64Array(own.length);
+  const longest = slots.reduce((max, { length }) => Math.max(max, length), 0);
+  const scratch = new Float32Array(settings.normClip ? (points.length >> 1) * longest : 0);
   for (const { offset, length } of slots) {
-    const part = (point: Float64Array): Float64Array => point.subarray(offset, offset + length);
-    z.set(aggregateByRule(settings, { points: points.map(part), weights, own: part(own) }), offset);
+    const part = (point: Point): Point => point.subarray(offset, offset + length);
+    z.set(aggregateByRule(settings, { points: points.map(part), weights, own: part(own), scratch }), offset);
   }
   return z;
 }

@@ -1,6 +1,6 @@
 /** The weighted median of every coordinate by itself. */
-import { checkPoints } from "./mean.ts";
 import { selectByWeightInPlace, selectInPlace } from "./order-statistic.ts";
+import { checkPoints, forEachColumn, type Point } from "./point.ts";
 
 /** Part of the total weight by which two sums may differ and still count as equal halves: rounding, and nothing else. */
 const HALF_TOLERANCE = 1e-12;
@@ -13,22 +13,20 @@ const HALF_TOLERANCE = 1e-12;
  * Throws: RangeError when there is no point, or the points and weights do not fit each other.
  * Source: Yin et al. 2018, arXiv:1803.01498; the weights are this project's own.
  */
-export function coordinateMedian(points: readonly Float64Array[], weights: readonly number[]): Float64Array {
+export function coordinateMedian(points: readonly Point[], weights: readonly number[]): Float64Array {
   checkPoints(points, weights);
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const isEven = weights.every((weight) => weight === weights[0]);
-  const column = new Float64Array(points.length);
   const columnWeights = new Float64Array(points.length);
   const z = new Float64Array(points[0]!.length);
-  for (let i = 0; i < z.length; i++) {
-    for (let j = 0; j < column.length; j++) column[j] = points[j]![i]!;
+  forEachColumn(points, (column, i) => {
     if (isEven) {
       z[i] = medianOf(column);
     } else {
       columnWeights.set(weights);
       z[i] = weightedMedianOf(column, columnWeights, total);
     }
-  }
+  });
   return z;
 }
 

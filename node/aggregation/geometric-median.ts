@@ -1,5 +1,6 @@
 /** The weighted geometric median: half of the total weight may lie anywhere without carrying it away. */
-import { checkPoints, weightedMean } from "./mean.ts";
+import { addWeighted, weightedMean } from "./mean.ts";
+import { addSquaredDistances, checkPoints, distances, type Point } from "./point.ts";
 
 /** Smallest distance that divides a weight, so that an iterate on top of a point stays defined (arXiv:1912.13445). */
 export const SMOOTHING = 1e-6;
@@ -10,6 +11,9 @@ export const SMOOTHING = 1e-6;
 export const ITERATIONS_MAX = 100;
 /** Stop once a step moves z by less than this part of its length. */
 export const TOLERANCE = 1e-10;
+
+/** Coordinates that one step works on before the next ones, so that every point is read once per step. */
+const BLOCK = 1024;
 
 export interface GeometricMedian {
   readonly z: Float64Array;
@@ -25,30 +29,43 @@ export interface GeometricMedian {
  * Throws: RangeError when there is no point, or the points and weights do not fit each other.
  * Source: Pillutla, Kakade and Harchaoui 2022, arXiv:1912.13445, the smoothed Weiszfeld algorithm.
  */
-export function geometricMedian(points: readonly Float64Array[], weights: readonly number[]): GeometricMedian {
+export function geometricMedian(points: readonly Point[], weights: readonly number[]): GeometricMedian {
   checkPoints(points, weights);
-  let z = weightedMean(points, weights);
+  const z = weightedMean(points, weights);
   if (points.length < 3) return { z, degenerate: points.length === 2, iterations: 0 };
+  const next = new Float64Array(z.length);
+  let far = distances(points, z);
   for (let iterations = 1; iterations <= ITERATIONS_MAX; iterations++) {
-    const current = z;
-    const next = weightedMean(
-      points,
-      points.map((point, j) => weights[j]! / Math.max(SMOOTHING, distance(current, point))),
-    );
-    z = next;
-    if (distance(next, current) <= TOLERANCE * length(next)) return { z, degenerate: false, iterations };
+    const pulls = weights.map((weight, j) => weight / Math.max(SMOOTHING, far[j]!));
+    const step = weiszfeldStep(points, pulls, { z, next });
+    if (step.moved <= TOLERANCE * step.length) return { z, degenerate: false, iterations };
+    far = step.far;
   }
   return { z, degenerate: false, iterations: ITERATIONS_MAX };
 }
 
-function distance(x: Float64Array, y: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += (x[i]! - y[i]!) ** 2;
-  return Math.sqrt(sum);
-}
-
-function length(x: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i]! ** 2;
-  return Math.sqrt(sum);
+/** z ← (Σ w_j x_j) / Σ w_j, and what the next step needs to know of it; `next` is scratch. */
+function weiszfeldStep(
+  points: readonly Point[],
+  pulls: readonly number[],
+  { z, next }: { readonly z: Float64Array; readonly next: Float64Array },
+): { readonly moved: number; readonly length: number; readonly far: Float64Array } {
+  const total = pulls.reduce((sum, pull) => sum + pull, 0);
+  const squares = new Float64Array(points.length);
+  next.fill(0);
+  let moved = 0;
+  let length = 0;
+  for (let from = 0; from < z.length; from += BLOCK) {
+    const to = Math.min(z.length, from + BLOCK);
+    addWeighted(points, pulls, { from, to }, next);
+    for (let i = from; i < to; i++) {
+      const value = next[i]! / total;
+      next[i] = value;
+      moved += (value - z[i]!) ** 2;
+      length += value * value;
+    }
+    addSquaredDistances(points, next, { from, to }, squares);
+  }
+  z.set(next);
+  return { moved: Math.sqrt(moved), length: Math.sqrt(length), far: squares.map(Math.sqrt) };
 }

@@ -1,5 +1,6 @@
 /** Krum and multi-Krum: the points that have the most company. */
-import { checkPoints, weightedMean } from "./mean.ts";
+import { weightedMean } from "./mean.ts";
+import { checkPoints, type Point, squaredDistance } from "./point.ts";
 
 /** Fewest points of which `faulty` may lie: n ≥ 2 f + 3. */
 export function krumPointsMin(faulty: number): number {
@@ -12,7 +13,7 @@ export function krumPointsMin(faulty: number): number {
  * Throws: RangeError when there are fewer than 2 f + 3 points.
  * Source: Blanchard et al. 2017, arXiv:1703.02757.
  */
-export function krumScores(points: readonly Float64Array[], faulty: number): Float64Array {
+export function krumScores(points: readonly Point[], faulty: number): Float64Array {
   const n = points.length;
   if (!(n >= krumPointsMin(faulty))) {
     throw new RangeError(`Krum against ${faulty} needs ${krumPointsMin(faulty)} points, not ${n}`);
@@ -38,8 +39,8 @@ export function krumScores(points: readonly Float64Array[], faulty: number): Flo
  * Shapes: points [P] each → [P], a copy.
  * Throws: RangeError as `krumScores`.
  */
-export function krum(points: readonly Float64Array[], faulty: number): Float64Array {
-  return points[ranking(krumScores(points, faulty))[0]!]!.slice();
+export function krum(points: readonly Point[], faulty: number): Float64Array {
+  return Float64Array.from(points[ranking(krumScores(points, faulty))[0]!]!);
 }
 
 /**
@@ -50,7 +51,7 @@ export function krum(points: readonly Float64Array[], faulty: number): Float64Ar
  * can fill it; the weights are this project's own.
  */
 export function multiKrum(
-  points: readonly Float64Array[],
+  points: readonly Point[],
   weights: readonly number[],
   { faulty, keep = points.length }: { readonly faulty: number; readonly keep?: number | undefined },
 ): Float64Array {
@@ -68,10 +69,4 @@ export function multiKrum(
 /** Indices by rising score, of equal ones the first point first (sorting is stable). */
 function ranking(scores: Float64Array): number[] {
   return Array.from(scores, (_, j) => j).sort((a, b) => scores[a]! - scores[b]!);
-}
-
-function squaredDistance(x: Float64Array, y: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += (x[i]! - y[i]!) ** 2;
-  return sum;
 }

@@ -5,6 +5,7 @@ import { coordinateMedian } from "./coordinate-median.ts";
 import { geometricMedian } from "./geometric-median.ts";
 import { krum, krumPointsMin, multiKrum } from "./krum.ts";
 import { weightedMean } from "./mean.ts";
+import type { Point } from "./point.ts";
 import { trimmedCount, trimmedMean } from "./trimmed-mean.ts";
 
 /** The part of the settings that says which rule and how. */
@@ -62,9 +63,16 @@ export function aggregateByRule(
     points,
     weights,
     own,
-  }: { readonly points: readonly Float64Array[]; readonly weights: readonly number[]; readonly own: Float64Array },
+    scratch,
+  }: {
+    readonly points: readonly Point[];
+    readonly weights: readonly number[];
+    readonly own: Point;
+    /** ⌊points / 2⌋ P values that a norm clip writes to; new ones when absent. */
+    readonly scratch?: Point;
+  },
 ): Float64Array {
-  const clipped = settings.normClip ? clipToMedianNorm(points, own) : points;
+  const clipped = settings.normClip ? clipToMedianNorm(points, own, scratch) : points;
   const rule = fallbackOf(settings, points.length)?.rule ?? settings.rule;
   switch (rule) {
     case "mean":
