@@ -4,6 +4,7 @@ import { formatLambda, parseLambda } from "./lambda-argument.ts";
 describe("lambda argument", () => {
   it.each([
     ["search", { mode: "search" }],
+    ["adaptive", { mode: "adaptive" }],
     ["fixed:0.5", { mode: "fixed", value: 0.5 }],
     ["0", { mode: "fixed", value: 0 }],
     ["fixed:1", { mode: "fixed", value: 1 }],
@@ -17,6 +18,7 @@ describe("lambda argument", () => {
     "",
     "serach",
     "search:1",
+    "adaptive:0.5",
     "fixed",
     "fixed:",
     "fixed:1.1",

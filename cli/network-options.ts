@@ -108,7 +108,7 @@ const NETWORK_FLAGS: readonly OptionRow[] = [
   { flags: "--local-steps <count>", text: "optimiser steps per round", parse: integer(1, 1_000_000) },
   {
     flags: "--lambda <rule>",
-    text: "how far to go towards the aggregate: search, fixed:0.5 or tanh:MAX:KAPPA",
+    text: "how far to go towards the aggregate: adaptive, search, fixed:0.5 or tanh:MAX:KAPPA",
     parse: parseLambda,
   },
   {

@@ -12,6 +12,7 @@ import type { TrainerState } from "./interface/trainer.ts";
 import { exampleDigests } from "./round/example-digests.ts";
 import { NO_FORGETTING, NO_SCORES } from "./round/forgetting.ts";
 import { encodeMemory, NO_PROGRESS, type PeerMemory } from "./round/peer-memory.ts";
+import { NO_TRIAL } from "./round/trial.ts";
 import { adapterOfPeer, loadAdapter, openModel } from "./stored-adapter.ts";
 import { prepareOutputFolder, writeFolder } from "./system/adapter-files.ts";
 import { createCheckpointFiles } from "./system/checkpoint-file.ts";
@@ -54,6 +55,7 @@ async function saveCheckpoint(evaluation: PeerMemory["evaluation"], network = ne
     progress: NO_PROGRESS,
     stepsTaken: 1,
     summaries: [],
+    trial: NO_TRIAL,
     best: NO_SCORES,
     forgetting: NO_FORGETTING,
     evaluation,

@@ -124,9 +124,10 @@ const lambda = z.discriminatedUnion(
   [
     object({ mode: z.literal("fixed"), value: number(0, 1) }),
     object({ mode: z.literal("search") }),
+    object({ mode: z.literal("adaptive") }),
     object({ mode: z.literal("tanh"), max: number(0, 1), kappa: positive(1000) }),
   ],
-  oneOf('"fixed", "search" or "tanh"'),
+  oneOf('"fixed", "search", "adaptive" or "tanh"'),
 );
 
 const proximal = {

@@ -58,6 +58,7 @@ export interface RoundSchedule {
 export type LambdaRule =
   | { readonly mode: "fixed"; readonly value: number }
   | { readonly mode: "search" }
+  | { readonly mode: "adaptive" }
   | { readonly mode: "tanh"; readonly max: number; readonly kappa: number };
 
 export interface AggregationSettings {

@@ -1,4 +1,15 @@
 /** Aggregation: pure functions from what a peer holds and what its neighbours sent to its next adapter. */
+export {
+  ADAPTIVE_SHARE,
+  type AdaptiveStage,
+  type AdaptiveState,
+  type CandidateLosses,
+  type Decision,
+  decide,
+  FIRST_TRIAL,
+  isLookDue,
+  passRound,
+} from "./adaptive-lambda.ts";
 export { type Aggregate, type AggregateOptions, aggregateNeighbours, mix, type RefusalReason } from "./all-but-me.ts";
 export { CENTRED_CLIPPING_STEPS, centredClipping, clippedGossip, clippedMean, clipToMedianNorm } from "./clipping.ts";
 export { coordinateMedian } from "./coordinate-median.ts";

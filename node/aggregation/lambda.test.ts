@@ -1,11 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { LambdaRule } from "../../protocol/network-manifest.ts";
-import { chooseLambda, tanhLambda } from "./lambda.ts";
+import { chooseLambda, type RoundLambdaRule, tanhLambda } from "./lambda.ts";
 
-const SEARCH: LambdaRule = { mode: "search" };
+const SEARCH: RoundLambdaRule = { mode: "search" };
 /** The "adapter" of these tests is lambda itself, so that a loss is a function of lambda. */
 const mixed = (lambda: number): Float32Array => Float32Array.of(lambda);
-const choose = (rule: LambdaRule, loss: (lambda: number) => number) =>
+const choose = (rule: RoundLambdaRule, loss: (lambda: number) => number) =>
   chooseLambda(rule, { mixed, evaluate: async ([lambda]) => loss(lambda!) });
 
 describe("search", () => {

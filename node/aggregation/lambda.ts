@@ -1,6 +1,9 @@
 /** How far a peer moves from its own adapter (0) to the aggregate of the others (1). */
 import type { LambdaRule } from "../../protocol/network-manifest.ts";
 
+/** The rules that look at one round only; the adaptive one is in adaptive-lambda.ts. */
+export type RoundLambdaRule = Exclude<LambdaRule, { readonly mode: "adaptive" }>;
+
 /** Candidates of the search, rising: quarters, because a held-out batch does not tell finer steps apart. */
 export const LAMBDA_CANDIDATES = [0, 1 / 4, 1 / 2, 3 / 4, 1] as const;
 
@@ -22,7 +25,7 @@ export interface LambdaChoice {
  * Throws: what `evaluate` throws; the signal's reason when aborted between evaluations.
  */
 export async function chooseLambda(
-  rule: LambdaRule,
+  rule: RoundLambdaRule,
   {
     mixed,
     evaluate,
@@ -57,7 +60,7 @@ export function tanhLambda(
   return max * Math.min(1, Math.max(0, Math.tanh(kappa * gain)));
 }
 
-async function lambdaOf(rule: LambdaRule, lossAt: (lambda: number) => Promise<number>): Promise<number> {
+async function lambdaOf(rule: RoundLambdaRule, lossAt: (lambda: number) => Promise<number>): Promise<number> {
   switch (rule.mode) {
     case "fixed":
       return rule.value;

@@ -39,6 +39,16 @@ export interface ForgettingReport extends Forgetting {
   readonly tasks: readonly TaskForgetting[];
 }
 
+/** What it took to choose lambda. */
+export interface LambdaCost {
+  /** Adapters that were evaluated on the held-out batch. */
+  readonly evaluations: number;
+  /** Local steps of a rival that trained alone. */
+  readonly steps: number;
+  /** Of wall time; part of `aggregate`. */
+  readonly seconds: number;
+}
+
 export interface RoundSummary {
   readonly round: number;
   readonly trainLoss: number;
@@ -48,6 +58,7 @@ export interface RoundSummary {
   /** On the whole validation set, after this round. */
   readonly forgetting: Forgetting;
   readonly lambda: number;
+  readonly lambdaCost: LambdaCost;
   /** Neighbours whose update entered the aggregate. */
   readonly neighbours: number;
   /** Rounds by which the oldest of them was behind. */

@@ -13,8 +13,11 @@ import {
   referenceModel,
   rememberModel,
 } from "../aggregation/index.ts";
+import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
+import type { LambdaCost } from "../interface/peer-event.ts";
 import type { Evaluation, Trainer } from "../interface/trainer.ts";
+import { type TrialMemory, trialRound } from "./trial.ts";
 
 /**
  * Examples that the search for lambda looks at: enough to tell quarters apart on a held-out set of a private data
@@ -25,6 +28,8 @@ export const LAMBDA_EXAMPLES_MAX = 64;
 export interface AggregatedRound {
   readonly reference: ReferenceState;
   readonly lambda: number;
+  readonly lambdaCost: LambdaCost;
+  readonly trial: TrialMemory;
   /** Neighbours in the aggregate. */
   readonly neighbours: number;
   readonly stalenessMax: number;
@@ -38,18 +43,24 @@ export interface AggregatedRound {
  * Throws: what the trainer throws; the signal's reason when aborted before the trainer was given anything.
  */
 export async function aggregateRound(
-  { trainer, logger }: { readonly trainer: Trainer; readonly logger: Logger },
+  {
+    trainer,
+    logger,
+    clock,
+  }: { readonly trainer: Trainer; readonly logger: Logger; readonly clock: Pick<Clock, "now"> },
   options: {
     readonly manifest: NetworkManifest;
     readonly peer: string;
     readonly neighbours: readonly NeighbourUpdate[];
     readonly reference: ReferenceState;
+    /** Of the adaptive lambda; other rules leave it as it is. */
+    readonly trial: TrialMemory;
     readonly round: number;
     readonly asOf: number;
     readonly signal: AbortSignal;
   },
 ): Promise<AggregatedRound> {
-  const { manifest, peer, neighbours, reference, round, asOf, signal } = options;
+  const { manifest, peer, neighbours, reference, trial, round, asOf, signal } = options;
   const layout = layoutOf(manifest);
   const own = await trainer.adapter();
   const settings = manifest.aggregation;
@@ -69,7 +80,10 @@ export async function aggregateRound(
     const neighbours = aggregate.peers.length;
     logger.warn("too few neighbours for the rule", { round, rule: settings.rule, neighboursMin, neighbours, instead });
   }
-  const chosen = aggregate.peers.length === 0 ? { lambda: 0, theta: own } : await choose(aggregate.z);
+  const cost = { evaluations: 0, steps: 0 };
+  const began = clock.now();
+  const chosen = aggregate.peers.length === 0 ? { lambda: 0, theta: own, trial } : await choose(aggregate.z);
+  const seconds = Math.max(0, clock.now() - began) / 1000;
   signal.throwIfAborted();
   const anchor = { settings: manifest.reference, layout, fisher: await trainer.fisher() };
   await trainer.setAdapter(anchorToReference(reference, chosen.theta, anchor));
@@ -78,17 +92,32 @@ export async function aggregateRound(
   return {
     reference: rememberModel(reference, adapter, anchor),
     lambda: chosen.lambda,
+    lambdaCost: { ...cost, seconds },
+    trial: chosen.trial,
     neighbours: aggregate.peers.length,
     stalenessMax: aggregate.stalenessMax,
     validation,
   };
 
-  function choose(z: Float32Array): Promise<{ readonly lambda: number; readonly theta: Float32Array }> {
-    return chooseLambda(settings.lambda, {
-      mixed: (lambda) => mix({ ...layout, own, z, lambda }),
-      evaluate: (theta) => heldOutLoss(trainer, theta),
-      signal,
-    });
+  async function choose(
+    z: Float32Array,
+  ): Promise<{ readonly lambda: number; readonly theta: Float32Array; readonly trial: TrialMemory }> {
+    const mixed = (lambda: number): Float32Array => mix({ ...layout, own, z, lambda });
+    const evaluate = (theta: Float32Array): Promise<number> => {
+      cost.evaluations += 1;
+      return heldOutLoss(trainer, theta);
+    };
+    if (settings.lambda.mode !== "adaptive") {
+      return { ...(await chooseLambda(settings.lambda, { mixed, evaluate, signal })), trial };
+    }
+    const { localSteps, count } = manifest.rounds;
+    const last = asOf + 1 >= count;
+    const decided = await trialRound(trainer, { trial, own, mixed, evaluate, localSteps, last, signal });
+    if (decided.trial.state.stage !== trial.state.stage) {
+      logger.debug("lambda", { round, from: trial.state.stage, to: decided.trial.state.stage });
+    }
+    cost.steps += decided.steps;
+    return decided;
   }
 }
 

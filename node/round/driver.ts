@@ -38,6 +38,7 @@ import {
   SUMMARIES_MAX,
 } from "./peer-memory.ts";
 import { createRoundMeter, peerReport, type RoundMeter, roundSummary } from "./round-meter.ts";
+import { NO_TRIAL } from "./trial.ts";
 
 export interface RoundDependencies {
   /** Ready, and at the network's common start unless there is a checkpoint. */
@@ -95,6 +96,7 @@ export async function createRoundDriver(dependencies: RoundDependencies, options
       progress: NO_PROGRESS,
       stepsTaken: 0,
       summaries: [],
+      trial: NO_TRIAL,
       best: NO_SCORES,
       forgetting: NO_FORGETTING,
       evaluation: { stage: "none" },
@@ -308,7 +310,8 @@ class Driver implements RoundDriver {
     const neighbours = exchange.latest();
     const { signal } = this.#stopping;
     const manifest = this.#ownManifest();
-    const options = { manifest, peer, neighbours, reference: this.#memory.reference, round, asOf, signal };
+    const { reference, trial } = this.#memory;
+    const options = { manifest, peer, neighbours, reference, trial, round, asOf, signal };
     const aggregated = await this.#meter.during("aggregate", () => aggregateRound(this.#dependencies, options));
     if (privacy) await this.#patiently(() => privacy.aggregated({ neighbours, asOf }));
     this.#closeRound(round, aggregated);
@@ -333,7 +336,14 @@ class Driver implements RoundDriver {
     const { best, forgetting } = forgettingOf(this.#memory.best, aggregated.validation);
     const summary = roundSummary(this.#meter.takeRound(), { round, aggregated, forgetting, deadlineMs });
     const summaries = [...this.#memory.summaries, summary].slice(-SUMMARIES_MAX);
-    this.#memory = { ...this.#memory, reference: aggregated.reference, summaries, best, forgetting };
+    this.#memory = {
+      ...this.#memory,
+      reference: aggregated.reference,
+      trial: aggregated.trial,
+      summaries,
+      best,
+      forgetting,
+    };
     emit({ type: "round", summary, forgetting });
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { NO_FORGETTING, NO_SCORES } from "./forgetting.ts";
 import { decodeMemory, encodeMemory, NO_PROGRESS, type PeerMemory } from "./peer-memory.ts";
+import { NO_TRIAL } from "./trial.ts";
 
 /** Values that travel. */
 const P = 4;
@@ -18,6 +19,7 @@ const memory = ({ adapter, moments }: { adapter: number; moments: number }): Pee
   progress: NO_PROGRESS,
   stepsTaken: 3,
   summaries: [],
+  trial: NO_TRIAL,
   best: NO_SCORES,
   forgetting: NO_FORGETTING,
   evaluation: { stage: "none" },

@@ -10,6 +10,7 @@ import { checkSameExamples, type ExampleDigests } from "./example-digests.ts";
 import type { BestScores } from "./forgetting.ts";
 import type { RoundPosition } from "./machine.ts";
 import { PACE_LAGS_MAX, type Pace } from "./pace.ts";
+import { NO_TRIAL, type TrialMemory } from "./trial.ts";
 
 /** What has happened so far in the round that is being worked on. */
 export interface RoundProgress {
@@ -48,6 +49,8 @@ export interface PeerMemory {
   readonly summaries: readonly RoundSummary[];
   /** After any round so far, and what was lost since. */
   readonly best: BestScores;
+  /** Of the adaptive lambda. */
+  readonly trial: TrialMemory;
   readonly forgetting: ForgettingReport;
   readonly evaluation: EvaluationProgress;
 }
@@ -73,14 +76,22 @@ export interface MemoryOwner {
 }
 
 export function encodeMemory(memory: PeerMemory, { network, examples }: MemoryOwner): Checkpoint {
-  const { trainer, reference, evaluation, ...rest } = memory;
+  const { trainer, reference, evaluation, trial, ...rest } = memory;
   const vectors = new Map<string, Float32Array>();
   putTrainer(vectors, "", trainer);
+  if (trial.rival) putTrainer(vectors, "rival.", trial.rival);
   for (const [i, snapshot] of encodeReference(reference).entries()) vectors.set(`reference.${i}`, snapshot);
   if (evaluation.stage === "alone") putTrainer(vectors, "swarm.", evaluation.swarm);
-  const steps = { step: trainer.step, swarmStep: evaluation.stage === "alone" ? evaluation.swarm.step : 0 };
+  const steps = {
+    step: trainer.step,
+    rivalStep: trial.rival?.step,
+    swarmStep: evaluation.stage === "alone" ? evaluation.swarm.step : 0,
+  };
   const stage = evaluation.stage === "alone" ? { ...evaluation, swarm: undefined } : evaluation;
-  return { vectors, state: { schema: SCHEMA, network, examples, ...rest, ...steps, evaluation: stage } };
+  return {
+    vectors,
+    state: { schema: SCHEMA, network, examples, ...rest, ...steps, trial: trial.state, evaluation: stage },
+  };
 }
 
 /**
@@ -104,7 +115,17 @@ export function decodeMemory(
     const where = parsed.error.issues[0]?.path.join(".") ?? "";
     throw corrupt(`the field ${where} cannot be read; it was written by another version or is damaged`);
   }
-  const { schema: _schema, network: found, examples, step, swarmStep, evaluation, ...rest } = parsed.data;
+  const {
+    schema: _schema,
+    network: found,
+    examples,
+    step,
+    swarmStep,
+    rivalStep,
+    trial,
+    evaluation,
+    ...rest
+  } = parsed.data;
   if (found !== network) {
     const text = `the checkpoint belongs to network ${found}, not to ${network}; choose another --data-dir for this network`;
     throw new NodeError("MANIFEST_MISMATCH", text, { found, network });
@@ -118,6 +139,12 @@ export function decodeMemory(
     ...rest,
     trainer: takeTrainer(vectors, "", { step, parameterCount, keepsTensors }),
     reference: decodeReference(ordered, { settings: options.reference, parameterCount }),
+    trial: {
+      state: trial,
+      ...(rivalStep !== undefined && {
+        rival: takeTrainer(vectors, "rival.", { step: rivalStep, parameterCount, keepsTensors }),
+      }),
+    },
     evaluation:
       evaluation.stage === "alone"
         ? { ...evaluation, swarm: takeTrainer(vectors, "swarm.", { step: swarmStep, parameterCount, keepsTensors }) }
@@ -194,6 +221,17 @@ const stateSchema = z.strictObject({
   stepsTaken: count,
   step: count,
   swarmStep: count,
+  rivalStep: count.optional(),
+  trial: z
+    .strictObject({
+      stage: z.enum(["trial", "swarm", "alone"]),
+      rounds: count,
+      gain: real,
+      lead: real,
+      wait: count,
+      interval: count,
+    })
+    .default({ ...NO_TRIAL.state }),
   summaries: z
     .array(
       z.strictObject({
@@ -203,6 +241,9 @@ const stateSchema = z.strictObject({
         validationLoss: real,
         forgetting: z.strictObject(pair).default(NO_PAIR),
         lambda: real,
+        lambdaCost: z
+          .strictObject({ evaluations: count, steps: count, seconds: real })
+          .default({ evaluations: 0, steps: 0, seconds: 0 }),
         neighbours: count,
         stalenessMax: count,
         bytes,

@@ -98,7 +98,7 @@ export function roundSummary(
   { seconds, bytes, updates, stepsSkipped, lossSum, lossCount }: RoundProgress,
   {
     round,
-    aggregated: { lambda, neighbours, stalenessMax, validation },
+    aggregated: { lambda, lambdaCost, neighbours, stalenessMax, validation },
     forgetting: { loss, accuracy },
     deadlineMs,
   }: {
@@ -117,6 +117,7 @@ export function roundSummary(
     validationLoss: validation.loss,
     forgetting: { loss, accuracy },
     lambda,
+    lambdaCost,
     neighbours,
     stalenessMax,
     bytes,

@@ -7,6 +7,7 @@ import { emptyReference, type ReferenceState } from "../../node/aggregation/inde
 import type { Logger } from "../../node/interface/logger.ts";
 import type { ExampleSets, Trainer } from "../../node/interface/trainer.ts";
 import { aggregateRound, holdToReference } from "../../node/round/aggregate-round.ts";
+import { NO_TRIAL, type TrialMemory } from "../../node/round/trial.ts";
 import { fisherOptions } from "../../node/training/fisher.ts";
 import { createTrainer } from "../../node/training/trainer.ts";
 import { createSigner, type Signer } from "../../protocol/envelope.ts";
@@ -60,6 +61,7 @@ interface SimulatedPeer {
   readonly outbox: Outbox;
   readonly inbox: Inbox;
   reference: ReferenceState;
+  trial: TrialMemory;
   readonly lambdas: number[];
 }
 
@@ -161,6 +163,7 @@ async function startPeer(
     outbox: createOutbox(manifest, { signer, sampleCount: sets.train.length }),
     inbox: inboxes.inboxOf(signer.peer),
     reference: emptyReference(manifest.reference),
+    trial: NO_TRIAL,
     lambdas: [],
   };
 }
@@ -185,18 +188,20 @@ async function aggregate(
   }: { readonly manifest: NetworkManifest; readonly round: number; readonly signal: AbortSignal },
 ): Promise<number> {
   const result = await aggregateRound(
-    { trainer: peer.trainer, logger: SILENT },
+    { trainer: peer.trainer, logger: SILENT, clock: performance },
     {
       manifest,
       peer: peer.signer.peer,
       neighbours: peer.inbox.latest(),
       reference: peer.reference,
+      trial: peer.trial,
       round,
       asOf: round,
       signal,
     },
   );
   peer.reference = result.reference;
+  peer.trial = result.trial;
   peer.lambdas.push(result.lambda);
   return result.validation.loss;
 }
