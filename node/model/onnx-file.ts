@@ -40,7 +40,10 @@ export interface OnnxLoss {
 }
 
 export interface TrainableOptions {
-  /** Names of weights to train, where `*` stands for any text: `*.bias`. */
+  /**
+   * Names of weights to train, where `*` stands for any text: `*.bias`. Single numbers are chosen by their whole name
+   * only: most of them are an exporter's constants, such as a bound or the scale of the scores.
+   */
   readonly patterns: readonly string[];
   readonly loss: OnnxLoss;
   /** Inputs of the graph that train as well, such as an adapter's (see `attachAdapter`). */
@@ -176,11 +179,12 @@ const isWeight = (value: OnnxValue): boolean =>
 
 function chosenWeights(output: OnnxValue, patterns: readonly string[]): readonly OnnxValue[] {
   const weights = weightsOf([output]);
+  const chooses = (pattern: string, weight: OnnxValue): boolean =>
+    weight.shape.length === 0 ? pattern === nameOf(weight) : fits(pattern, nameOf(weight));
   for (const pattern of patterns) {
-    if (!weights.some((weight) => fits(pattern, nameOf(weight))))
-      throw unmatched([pattern], "weight", weights.map(nameOf));
+    if (!weights.some((weight) => chooses(pattern, weight))) throw unmatched([pattern], "weight", weights.map(nameOf));
   }
-  return weights.filter((weight) => patterns.some((pattern) => fits(pattern, nameOf(weight))));
+  return weights.filter((weight) => patterns.some((pattern) => chooses(pattern, weight)));
 }
 
 /** How exporters number layers: `layer.3`, `blocks_3_`, `h/3`. */

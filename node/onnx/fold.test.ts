@@ -246,6 +246,9 @@ describe("chains of shape arithmetic become static shapes", () => {
       /input x: .*"x:1" or "tokens" has no size/,
     );
     expect(() => decodeModel(modelBytes(model), { dimensions: { batch: 1, tokens: -3 } })).toThrow(/shape \[1,-3,6\]/);
+    expect(() => decodeModel(modelBytes(model), { dimensions: { batch: 1, tokens: 2, "x:2": 5 } })).toThrow(
+      /"x:2" is 6 in the file, not 5/,
+    );
     const places = decodeModel(modelBytes(model), { dimensions: { "x:0": 2, "x:1": 4 } });
     expect(places.inputs[0]!.shape).toEqual([2, 4, 6]);
   });

@@ -215,9 +215,12 @@ function decodeInput(info: ValueInfoProto, dimensions: Readonly<Record<string, n
   if (!type.value.shape) throw invalid(`input ${info.name} has no shape`);
   const shape = type.value.shape.dim.map(({ value }, axis) => {
     const size = value.case === "dimValue" ? Number(value.value) : -1;
-    if (size >= 0) return size;
     const names = [`${info.name}:${axis}`, ...(value.case === "dimParam" ? [value.value] : [])];
     const name = names.find((key) => Object.hasOwn(dimensions, key));
+    if (size >= 0) {
+      if (name === undefined || dimensions[name] === size) return size;
+      throw invalid(`input ${info.name}: dimension "${name}" is ${size} in the file, not ${dimensions[name]}`);
+    }
     if (name !== undefined) return dimensions[name]!;
     throw invalid(`input ${info.name}: dimension ${names.map((key) => `"${key}"`).join(" or ")} has no size; give one`);
   });
