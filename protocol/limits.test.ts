@@ -4,9 +4,25 @@ import { describe, expect, test } from "vitest";
 import { decodeAddresses, encodeAddresses } from "./addresses.ts";
 import { type AnnouncementFields, signAnnouncement } from "./announcement.ts";
 import { decodeBlobHeader, decodeBlobRequest, encodeBlobHeader, encodeBlobRequest } from "./blob.ts";
+import { encodeCanonical } from "./canonical-message.ts";
+import { type ContentId, contentIdToBytes } from "./content-id.ts";
 import { decodeHello, decodeReply, encodeHello } from "./handshake.ts";
 import { decodeHeads, encodeHeads } from "./heads.ts";
 import { LIMIT_NOTES, LIMITS, type LimitName } from "./limits.ts";
+import { createEntry, decodeEntry, type EntryId, encodeEntry, signEntry } from "./membership/entry.ts";
+import {
+  canonicalGenesisBytes,
+  createGenesis,
+  genesisFromBytes,
+  parseGenesis,
+  signGenesis,
+} from "./membership/genesis.ts";
+import { RosterInventorySchema } from "./membership/membership_pb.ts";
+import { opensslSigner, opensslVerify } from "./membership/openssl.suite.ts";
+import { decodeEntries, decodeInventory } from "./membership/roster-exchange.ts";
+import { RosterLog } from "./membership/roster-log.ts";
+import { isMember } from "./membership/roster-state.ts";
+import { POLICY_DEFAULTS } from "./membership/settings.ts";
 import { canonicalManifestBytes, manifestFromBytes, type NetworkManifest, parseManifest } from "./network-manifest.ts";
 import { peerIdFromPublicKey } from "./peer-id.ts";
 import { signUpdate, type UpdateFields } from "./update.ts";
@@ -16,8 +32,10 @@ import {
   EXAMPLE_MANIFEST,
   EXAMPLE_UPDATE,
   float32Payload,
+  SELF,
   SOME_CONTENT_ID,
 } from "./vectors/example-network.ts";
+import { EXAMPLE_GENESIS, NOW, ROSTER_ID, signedEntry, termsOf } from "./vectors/example-roster.ts";
 import { judgeAnnouncement, judgeUpdate } from "./verdict.ts";
 
 const filled = new Set<LimitName>();
@@ -222,6 +240,111 @@ describe("manifests", () => {
       expect(() => decode(new Uint8Array(LIMITS.handshakeBytesMax + 1))).toThrow(code("TOO_LARGE"));
       expect(() => decode(new Uint8Array(LIMITS.handshakeBytesMax))).toThrow(code("MALFORMED"));
     }
+  });
+});
+
+describe("membership", () => {
+  const admins = list(LIMITS.signatureCountMax, (i) => opensslSigner(i + 1));
+  const others = list(LIMITS.founderCountMax - admins.length, (i) =>
+    peerIdFromPublicKey(new Uint8Array(32).fill(7).with(0, i)),
+  );
+  const membership = {
+    kind: "roster",
+    founders: [
+      ...admins.map(({ peer }) => ({ peer, role: "admin" as const })),
+      ...others.map((peer) => ({ peer, role: "trainer" as const })),
+    ],
+    threshold: LIMITS.signatureCountMax,
+    policy: { ...POLICY_DEFAULTS, certificateSeconds: LIMITS.certificateSecondsMax },
+  } as const;
+  const manifest = { ...EXAMPLE_MANIFEST, membership };
+
+  fills(["founderCountMax", "signatureCountMax", "certificateSecondsMax", "genesisBytesMax"], () => {
+    const genesis = admins.reduce(signGenesis, createGenesis(manifest));
+    const bytes = canonicalGenesisBytes(genesis);
+    expect(genesisFromBytes(bytes, opensslVerify)).toEqual(genesis);
+    expect(bytes.length - canonicalManifestBytes(manifest).length).toBeLessThan(256 * LIMITS.signatureCountMax);
+    const over = (changes: object) => () => parseManifest({ ...manifest, membership: { ...membership, ...changes } });
+    expect(over({ founders: [...membership.founders, { peer: SELF.peer, role: "relay" }] })).toThrow(
+      code("MANIFEST_INVALID"),
+    );
+    expect(over({ threshold: LIMITS.signatureCountMax + 1 })).toThrow(code("MANIFEST_INVALID"));
+    const policy = { ...membership.policy, certificateSeconds: LIMITS.certificateSecondsMax + 1 };
+    expect(over({ policy })).toThrow(code("MANIFEST_INVALID"));
+    const more = { ...genesis, signatures: [...genesis.signatures, genesis.signatures[0]] };
+    expect(() => parseGenesis(more)).toThrow(code("GENESIS_INVALID"));
+    expect(() => parseGenesis(" ".repeat(LIMITS.genesisBytesMax + 1))).toThrow(code("TOO_LARGE"));
+    expect(() => genesisFromBytes(new Uint8Array(LIMITS.genesisBytesMax + 1))).toThrow(code("TOO_LARGE"));
+  });
+
+  fills(["rosterParentCountMax", "rosterEntryBytesMax", "inviteUsesMax"], () => {
+    const invite = { key: "ff".repeat(32), uses: LIMITS.inviteUsesMax };
+    const fields = {
+      networkId: ROSTER_ID,
+      parents: list(LIMITS.rosterParentCountMax, (i) => (0xf0 + i).toString(16).repeat(32) as EntryId),
+      author: admins[0]!.peer,
+      signers: admins.map(({ peer }) => peer),
+      sequence: UINT32_MAX,
+      issuedAt: UINT32_MAX,
+      statement: { kind: "admit", ...termsOf(others[0]!), invite },
+    } as const;
+    const bytes = encodeEntry(admins.reduce(signEntry, createEntry(fields)));
+    expect(bytes.length).toBeLessThan(LIMITS.rosterEntryBytesMax);
+    expect(decodeEntry(bytes)).toMatchObject(fields.statement.invite ? { statement: fields.statement } : {});
+    expect(() => decodeEntry(new Uint8Array(LIMITS.rosterEntryBytesMax + 1))).toThrow(code("TOO_LARGE"));
+    expect(() => createEntry({ ...fields, parents: [...fields.parents, "01".repeat(32) as EntryId] })).toThrow(
+      code("TOO_LARGE"),
+    );
+    expect(() => createEntry({ ...fields, signers: [...fields.signers, SELF.peer, others[1]!] })).toThrow(
+      code("TOO_LARGE"),
+    );
+    const uses = { ...fields.statement, invite: { ...invite, uses: LIMITS.inviteUsesMax + 1 } };
+    expect(() => createEntry({ ...fields, statement: uses })).toThrow(code("FIELD_INVALID"));
+  });
+
+  fills(["rosterEntryCountMax", "rosterMessageBytesMax"], () => {
+    const log = new RosterLog(EXAMPLE_GENESIS, { verify: opensslVerify, entryCountMax: 1 });
+    const entry = (i: number) => encodeEntry(signedEntry({ kind: "admit", ...termsOf(others[i]!) }));
+    expect(log.add(entry(0), NOW).outcome).toBe("added");
+    expect(log.add(entry(1), NOW)).toMatchObject({ outcome: "refused", code: "FULL" });
+    const names = list(LIMITS.rosterEntryCountMax, (i) =>
+      contentIdToBytes(i.toString(16).padStart(64, "0") as ContentId),
+    );
+    const inventory = (all: Uint8Array[]) => encodeCanonical(RosterInventorySchema, { names: Buffer.concat(all) });
+    expect(decodeInventory(inventory(names)).size).toBe(LIMITS.rosterEntryCountMax);
+    expect(() => decodeInventory(inventory([...names, new Uint8Array(32).fill(0xff)]))).toThrow(code("TOO_LARGE"));
+    for (const decode of [decodeInventory, decodeEntries]) {
+      expect(() => decode(new Uint8Array(LIMITS.rosterMessageBytesMax + 1))).toThrow(code("TOO_LARGE"));
+    }
+  });
+
+  fills(["rosterPendingCountMax"], () => {
+    const log = new RosterLog(EXAMPLE_GENESIS, { verify: opensslVerify });
+    const first = signedEntry({ kind: "admit", ...termsOf(others[0]!) });
+    const waiting = (i: number) =>
+      encodeEntry(
+        createEntry({
+          ...first,
+          parents: i === 0 ? [first.id] : [i.toString(16).padStart(64, "0") as EntryId],
+          sequence: i,
+        }),
+      );
+    for (let i = 0; i <= LIMITS.rosterPendingCountMax; i++) expect(log.add(waiting(i), NOW).outcome).toBe("pending");
+    // The oldest one went.
+    expect(log.missing()).toHaveLength(LIMITS.rosterPendingCountMax);
+    expect(log.missing()).not.toContain(first.id);
+  });
+
+  fills(["clockSkewSeconds"], () => {
+    const log = new RosterLog(EXAMPLE_GENESIS, { verify: opensslVerify });
+    const late = signedEntry(
+      { kind: "admit", ...termsOf(others[0]!) },
+      { issuedAt: NOW + LIMITS.clockSkewSeconds + 1 },
+    );
+    expect(log.add(encodeEntry(late), NOW)).toMatchObject({ code: "EARLY" });
+    expect(log.add(encodeEntry(late), NOW + 1)).toMatchObject({ outcome: "added" });
+    const ends = NOW + 30 * 86_400 + LIMITS.clockSkewSeconds;
+    expect([ends, ends + 1].map((at) => isMember(log.state(), others[0]!, at))).toEqual([true, false]);
   });
 });
 

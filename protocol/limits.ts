@@ -11,6 +11,9 @@ const headsCountMax = 1024;
 const addressesCountMax = 128;
 const addressBytesMax = 256;
 const manifestBytesMax = 2 * MIB;
+const signatureCountMax = 64;
+const rosterEntryBytesMax = 8 * KIB;
+const rosterEntryCountMax = 16 * KIB;
 
 export const LIMITS = {
   /** Values of one adapter, P. */
@@ -63,6 +66,28 @@ export const LIMITS = {
   nameLengthMax: 256,
   /** Characters of a network's own name. */
   networkNameLengthMax: 64,
+  /** Founders in a manifest. */
+  founderCountMax: 256,
+  /** Keys that sign one statement together. */
+  signatureCountMax,
+  /** A genesis file's text or canonical bytes: a manifest and its signatures. */
+  genesisBytesMax: manifestBytesMax + 256 * signatureCountMax,
+  /** Entries that one entry may name as those before it. */
+  rosterParentCountMax: 16,
+  /** One roster entry with its signatures. */
+  rosterEntryBytesMax,
+  /** Entries of one roster. */
+  rosterEntryCountMax,
+  /** Entries that wait for the ones before them. */
+  rosterPendingCountMax: 1024,
+  /** One RosterInventory or RosterEntries message. */
+  rosterMessageBytesMax: MIB,
+  /** How far two clocks may differ. */
+  clockSkewSeconds: 300,
+  /** Longest membership that a policy may allow one entry to grant. */
+  certificateSecondsMax: 10 * 366 * 86_400,
+  /** Peers that one invite may admit. */
+  inviteUsesMax: 1024,
 } as const;
 
 export type LimitName = keyof typeof LIMITS;
@@ -109,4 +134,24 @@ export const LIMIT_NOTES: Readonly<Record<LimitName, { readonly unit: string; re
   bootstrapCountMax: { unit: "addresses", reason: "a new peer needs one that answers" },
   nameLengthMax: { unit: "characters", reason: "module paths and multiaddrs are shorter than 200" },
   networkNameLengthMax: { unit: "characters", reason: "fits one column of a table" },
+  founderCountMax: { unit: "founders", reason: "they meet to sign; everybody else is admitted later" },
+  signatureCountMax: { unit: "keys", reason: "a quorum of people; boards and consortia are smaller" },
+  genesisBytesMax: { unit: "bytes", reason: "a manifest and signatureCountMax signatures of 256 as JSON" },
+  rosterParentCountMax: {
+    unit: "entries",
+    reason: "as many branches as a partition may leave; more are joined in steps",
+  },
+  rosterEntryBytesMax: {
+    unit: "bytes",
+    reason: "64 keys of 35 bytes, 64 signatures of 66 and 16 parents of 34 are 7,008; next power of two",
+  },
+  rosterEntryCountMax: { unit: "entries", reason: "1,000 members with 16 entries each" },
+  rosterPendingCountMax: { unit: "entries", reason: "they come out of order by a few; the rest is asked for again" },
+  rosterMessageBytesMax: {
+    unit: "bytes",
+    reason: "rosterEntryCountMax items of 40 bytes are 640 KiB; next power of two",
+  },
+  clockSkewSeconds: { unit: "seconds", reason: "an unattended clock drifts by minutes, not by hours" },
+  certificateSecondsMax: { unit: "seconds", reason: "ten years" },
+  inviteUsesMax: { unit: "peers", reason: "one for each of 1,000 members" },
 };

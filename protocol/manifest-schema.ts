@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { closestName } from "./closest-name.ts";
 import { LIMITS } from "./limits.ts";
+import { ROLES } from "./membership/roles.ts";
+import { parsePeerId } from "./peer-id.ts";
 
 const integer = (min: number, max: number) => {
   const text = `must be an integer from ${min} to ${max}`;
@@ -208,6 +210,45 @@ const encoding = object({
   values: choice("float32", "float16", "int8"),
   topK: object({ share: number(0.0001, 0.5), keyframeEvery: integer(2, LIMITS.keyframeEveryMax) }).exactOptional(),
 });
+const peer = z.string("must be a peer id").refine(isPeerId, "must be a peer id, such as 12D3KooW…");
+
+function isPeerId(text: string): boolean {
+  try {
+    parsePeerId(text);
+    return true;
+  } catch {
+    // What is wrong with it is what the refinement says.
+    return false;
+  }
+}
+
+const membership = z.discriminatedUnion(
+  "kind",
+  [
+    object({ kind: z.literal("open") }),
+    object({
+      kind: z.literal("roster"),
+      founders: list(object({ peer, role: choice(...ROLES) }), {
+        min: 1,
+        max: LIMITS.founderCountMax,
+        what: "founders",
+      }).refine((all) => distinct(all.map((founder) => founder.peer)), "must not name a peer twice"),
+      threshold: integer(1, LIMITS.signatureCountMax),
+      policy: object({
+        approval: choice("person", "invite"),
+        earlierUpdates: choice("keep", "drop"),
+        equivocation: choice("bar", "report"),
+        certificateSeconds: integer(60, LIMITS.certificateSecondsMax),
+      }),
+    }).refine(({ founders, threshold }) => founders.filter(({ role }) => role === "admin").length >= threshold, {
+      path: ["threshold"],
+      error: "must be at most the number of founders with the role admin",
+    }),
+  ],
+  oneOf('"open" or "roster"'),
+);
+
+const succeeds = object({ network: digest, first: digest, round: integer(1, LIMITS.roundCountMax) });
 
 const DAY_MS = 86_400_000;
 
@@ -244,6 +285,8 @@ export const manifestSchema = object({
       what: "multiaddrs",
     },
   ),
+  membership: membership.exactOptional(),
+  succeeds: succeeds.exactOptional(),
 }).refine(({ training, reference }) => training.proximal === undefined || reference.kind !== "none", {
   path: ["training", "proximal"],
   error: 'needs a reference model, and reference.kind is "none"',

@@ -8,6 +8,7 @@ import type { AdapterSettings, AdapterTensor } from "./adapter-spec.ts";
 import { ProtocolError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
 import { describeManifestIssue, manifestSchema } from "./manifest-schema.ts";
+import type { MembershipSettings } from "./membership/settings.ts";
 import { type NetworkId, networkIdFromBytes } from "./network-id.ts";
 
 /** SHA-256 digests, lower-case hexadecimal, of the base model that every peer keeps frozen. */
@@ -141,6 +142,17 @@ export interface NetworkManifest {
   readonly encoding?: UpdateEncoding;
   /** Multiaddrs that a new peer may dial first. */
   readonly bootstrap: readonly string[];
+  /** Who may take part; everybody when absent. */
+  readonly membership?: MembershipSettings;
+  /** Of a network that goes on where another one, whose roster it keeps, ended. */
+  readonly succeeds?: {
+    /** Network id of the manifest before this one. */
+    readonly network: string;
+    /** Network id of the first manifest, for which the roster is signed. */
+    readonly first: string;
+    /** First round that is trained under this manifest. */
+    readonly round: number;
+  };
 }
 
 /** What `weft network create` fills in where it is not told otherwise. */

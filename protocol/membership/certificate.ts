@@ -1,0 +1,75 @@
+/**
+ * A membership certificate: the entry that makes a peer a member, shown to somebody who may not have heard of it. It says
+ * who, what role, in which network, from when to when, and is signed by admins; what the roster says goes before it.
+ */
+import { ProtocolError } from "../errors.ts";
+import { LIMITS } from "../limits.ts";
+import type { PeerId } from "../peer-id.ts";
+import { decodeEntry, type Entry, encodeEntry, isGrant, missingSigners, type Terms, wrongSigner } from "./entry.ts";
+import type { RosterLog } from "./roster-log.ts";
+import { type RosterState, roleOf } from "./roster-state.ts";
+import { isWithin } from "./roster-view.ts";
+import { type VerifySignature, verifyStrictly } from "./signatures.ts";
+
+/** Clauses of README.md, 10.6, in the order in which they are looked at. */
+export type CertificateRefusal =
+  | "MALFORMED"
+  | "NOT_A_GRANT"
+  | "NETWORK_MISMATCH"
+  | "WRONG_PEER"
+  | "BARRED"
+  | "REMOVED"
+  | "NOT_YET"
+  | "EXPIRED"
+  | "BELOW_THRESHOLD"
+  | "SIGNATURE_INVALID";
+
+export type CertificateJudgement =
+  | { readonly isAccepted: true; readonly terms: Terms; readonly entry: Entry }
+  | { readonly isAccepted: false; readonly code: CertificateRefusal };
+
+/** The certificate of a member; undefined for a founder, whom the genesis names, and for who is no member. */
+export function certificateOf(log: RosterLog, peer: PeerId): Uint8Array | undefined {
+  const grant = log.state().members.get(peer)?.grant;
+  const entry = grant === undefined ? undefined : log.get(grant);
+  return entry && encodeEntry(entry);
+}
+
+export interface CertificateContext {
+  readonly state: RosterState;
+  /** Who shows the certificate, as the connection has authenticated it. */
+  readonly peer: PeerId;
+  /** Seconds since 1970. */
+  readonly nowSeconds: number;
+  readonly verify?: VerifySignature;
+}
+
+/** Whether a certificate makes its bearer a member, as far as this roster has heard.  Throws: nothing. */
+export function judgeCertificate(bytes: Uint8Array, context: CertificateContext): CertificateJudgement {
+  const { state, peer, nowSeconds, verify = verifyStrictly } = context;
+  let entry: Entry;
+  try {
+    entry = decodeEntry(bytes);
+  } catch (error) {
+    if (error instanceof ProtocolError) return refused("MALFORMED");
+    throw error;
+  }
+  const { statement } = entry;
+  if (!isGrant(statement)) return refused("NOT_A_GRANT");
+  if (entry.networkId !== state.networkId) return refused("NETWORK_MISMATCH");
+  if (statement.subject !== peer) return refused("WRONG_PEER");
+  if (state.barred.has(peer)) return refused("BARRED");
+  if (state.removed.has(peer)) return refused("REMOVED");
+  // The roster may know of a later promotion or an earlier end; a certificate cannot bring back what was before.
+  const terms: Terms = state.members.get(peer) ?? statement;
+  if (!isWithin(terms, nowSeconds)) return refused(nowSeconds > terms.notAfter ? "EXPIRED" : "NOT_YET");
+  if (entry.issuedAt > nowSeconds + LIMITS.clockSkewSeconds) return refused("NOT_YET");
+  const admins = entry.signers.filter((signer) => roleOf(state, signer, nowSeconds) === "admin");
+  const isWhole =
+    missingSigners(entry).length === 0 && statement.notAfter - statement.notBefore <= state.policy.certificateSeconds;
+  if (!isWhole || admins.length < state.policy.threshold) return refused("BELOW_THRESHOLD");
+  if (wrongSigner(entry, verify) !== undefined) return refused("SIGNATURE_INVALID");
+  return { isAccepted: true, terms, entry };
+}
+
+const refused = (code: CertificateRefusal): CertificateJudgement => ({ isAccepted: false, code });

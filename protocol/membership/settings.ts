@@ -1,0 +1,92 @@
+/** Membership as a manifest states it: open to everybody, or a roster that its founders begin. */
+import { LIMITS } from "../limits.ts";
+import type { PeerId } from "../peer-id.ts";
+import type { Role } from "./roles.ts";
+
+/** Rules of a roster; the first ones stand in the manifest, a policy entry replaces them. */
+export interface MembershipPolicy {
+  /** Admin signatures that an entry needs, 1 to LIMITS.signatureCountMax. */
+  readonly threshold: number;
+  /** Who decides on a valid invite: a person at each admin, or the admin's peer by itself (never for the role admin). */
+  readonly approval: "person" | "invite";
+  /** What happens to what a revoked member sent before. */
+  readonly earlierUpdates: "keep" | "drop";
+  /** Whether a proof of equivocation takes its author's membership away. */
+  readonly equivocation: "bar" | "report";
+  /** Longest membership that one entry may grant, seconds. */
+  readonly certificateSeconds: number;
+}
+
+export interface Founder {
+  readonly peer: string;
+  readonly role: Role;
+}
+
+export type MembershipSettings =
+  | { readonly kind: "open" }
+  | {
+      readonly kind: "roster";
+      readonly founders: readonly Founder[];
+      readonly threshold: number;
+      readonly policy: Omit<MembershipPolicy, "threshold">;
+    };
+
+export type RosterSettings = Extract<MembershipSettings, { kind: "roster" }>;
+
+/** What `weft network create --members` fills in where it is not told otherwise; a certificate is renewed each quarter. */
+export const POLICY_DEFAULTS: Omit<MembershipPolicy, "threshold"> = {
+  approval: "person",
+  earlierUpdates: "drop",
+  equivocation: "bar",
+  certificateSeconds: 90 * 86_400,
+};
+
+/** The roster that a manifest begins; undefined when its membership is open. */
+export function rosterSettings(manifest: { readonly membership?: MembershipSettings }): RosterSettings | undefined {
+  return manifest.membership?.kind === "roster" ? manifest.membership : undefined;
+}
+
+/** The policy that a roster begins with. */
+export function firstPolicy(settings: RosterSettings): MembershipPolicy {
+  return { threshold: settings.threshold, ...settings.policy };
+}
+
+/** The founders, with their peer ids as such. */
+export function foundersOf(settings: RosterSettings): readonly { readonly peer: PeerId; readonly role: Role }[] {
+  return settings.founders.map(({ peer, role }) => ({ peer: peer as PeerId, role }));
+}
+
+/** What a network's membership means, a sentence a line. */
+export function describeMembership(membership: MembershipSettings | undefined): readonly string[] {
+  if (membership?.kind !== "roster") {
+    return [
+      "Open: whoever has this manifest may take part. A peer proves its key and nothing else; keys are free, so one",
+      "party can appear as many peers.",
+    ];
+  }
+  const { founders, threshold } = membership;
+  const admins = founders.filter(({ role }) => role === "admin").length;
+  return [
+    `By roster: ${founders.length} founders, ${admins} of them admins; ${threshold} admin signatures change it.`,
+    ...founders.map(({ peer, role }) => `  ${peer} ${role}`),
+    ...describePolicy(firstPolicy(membership)),
+  ];
+}
+
+/** A policy, a sentence a line. */
+export function describePolicy(policy: MembershipPolicy): readonly string[] {
+  const days = policy.certificateSeconds / 86_400;
+  return [
+    `Signatures of ${policy.threshold} admins are needed for every change.`,
+    policy.approval === "person"
+      ? "A newcomer waits until people at the admins approve."
+      : "An invite is enough: admins' peers sign by themselves (but never for another admin).",
+    policy.earlierUpdates === "keep"
+      ? "What a revoked member sent before stays in use."
+      : "What a revoked member sent before is dropped.",
+    policy.equivocation === "bar"
+      ? "Who signs two different things under one number is barred."
+      : "Who signs two different things under one number is reported, and stays.",
+    `Membership is granted for at most ${Number(days.toFixed(2))} days at a time; clocks may differ by ${LIMITS.clockSkewSeconds / 60} minutes.`,
+  ];
+}
