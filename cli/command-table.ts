@@ -58,6 +58,11 @@ const BUCKETS: OptionRow = {
   otherwise: "1, all are mixed",
 };
 
+const PACK: OptionRow = {
+  flags: "--pack",
+  text: "let short examples share the rows of a batch: the same losses from less padding; in place of --length-buckets",
+};
+
 const LOW_MEMORY: OptionRow = {
   flags: "--low-memory",
   text: "compute activations again instead of keeping them: about a third slower, in a fraction of the memory",
@@ -90,6 +95,7 @@ const PEER_OPTIONS: readonly OptionRow[] = [
   { ...THREADS, otherwise: "all processors" },
   DEVICE,
   BUCKETS,
+  PACK,
   LOW_MEMORY,
   ...PRIVACY_OPTIONS,
 ];
@@ -112,6 +118,7 @@ export const COMMANDS: readonly CommandRow[] = [
       { ...THREADS, otherwise: "processors divided by peers" },
       DEVICE,
       BUCKETS,
+      PACK,
       LOW_MEMORY,
       ...PRIVACY_OPTIONS,
       {
@@ -242,6 +249,7 @@ export const COMMANDS: readonly CommandRow[] = [
     threads: THREADS,
     device: DEVICE,
     buckets: BUCKETS,
+    pack: PACK,
     dataDir: DATA_DIR,
     json: JSON_OUTPUT,
   }),

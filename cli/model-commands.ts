@@ -12,6 +12,7 @@ export interface SharedOptions {
   readonly threads: OptionRow;
   readonly device: OptionRow;
   readonly buckets: OptionRow;
+  readonly pack: OptionRow;
   readonly dataDir: OptionRow;
   readonly json: OptionRow;
 }
@@ -33,7 +34,7 @@ const SEED: OptionRow = {
 const NEW_FOLDER = "a new or empty folder";
 
 export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
-  const { model, data, threads, device, buckets, dataDir, json } = shared;
+  const { model, data, threads, device, buckets, pack, dataDir, json } = shared;
   const allThreads = { ...threads, otherwise: "all processors" };
   return [
     {
@@ -59,6 +60,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         allThreads,
         device,
         buckets,
+        pack,
         { flags: "--low-memory", text: "compute activations twice instead of keeping them" },
         json,
       ],

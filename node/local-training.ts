@@ -29,6 +29,7 @@ export interface LocalTrainingOptions {
   readonly device?: Device | undefined;
   readonly buckets?: number | undefined;
   readonly lowMemory?: boolean | undefined;
+  readonly pack?: boolean | undefined;
   /** Stops after the step at hand; what is trained until then is returned. */
   readonly signal: AbortSignal;
   readonly onStep?: (step: number, loss: number) => void;
@@ -65,6 +66,7 @@ export async function trainLocally(options: LocalTrainingOptions): Promise<Local
     ...(options.device === undefined ? {} : { device: options.device }),
     ...(options.buckets === undefined ? {} : { buckets: options.buckets }),
     ...(options.lowMemory === undefined ? {} : { lowMemory: options.lowMemory }),
+    ...(options.pack === undefined ? {} : { pack: options.pack }),
   });
   try {
     if (from) await trainer.restore(startingFrom(await trainer.state(), from));

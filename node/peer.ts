@@ -62,6 +62,8 @@ export interface PeerOptions {
   readonly buckets?: number;
   /** Budget and noise of what this peer sends; without it nothing is hidden but the data themselves. */
   readonly privacy?: PrivacySettings;
+  /** Let short examples share rows; see `TrainerOptions`. */
+  readonly pack?: boolean;
   readonly logLevel: LogLevel;
   /** Must not throw. */
   readonly onEvent: (event: PeerEvent) => void;
@@ -138,6 +140,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     threads: options.threads,
     ...(options.device !== undefined && { device: options.device }),
     lowMemory: options.lowMemory ?? false,
+    pack: options.pack ?? false,
     ...fisherOptions(manifest.reference),
     totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
     ...(options.buckets !== undefined && { buckets: options.buckets }),

@@ -30,6 +30,8 @@ export interface TestnetOptions {
   readonly device?: string;
   /** Whether peers compute activations again instead of keeping them. */
   readonly lowMemory?: boolean;
+  /** Whether peers let short examples share rows. */
+  readonly pack?: boolean;
   readonly buckets?: number;
   /** Of every peer; each has a budget of its own. */
   readonly privacy?: PrivacySettings;
@@ -210,6 +212,7 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     ...(options.device === undefined ? [] : ["--device", options.device]),
     ...(options.buckets === undefined ? [] : ["--length-buckets", String(options.buckets)]),
     ...(options.lowMemory ? ["--low-memory"] : []),
+    ...(options.pack ? ["--pack"] : []),
     ...privacyArguments(options),
     ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
     ...(data === undefined ? [] : ["--data", data.file]),

@@ -27,6 +27,7 @@ export type InitOptions = Pick<
   | "device"
   | "lengthBuckets"
   | "lowMemory"
+  | "pack"
   | "json"
 >;
 
@@ -50,7 +51,7 @@ export async function run(options: InitOptions, terminal: Terminal): Promise<num
 
 /** Flags by their long names; paths made absolute, because a later run may start elsewhere. */
 function configOf(options: InitOptions): Record<string, unknown> {
-  const { model, data, split, part, bootstrap, threads, device, lengthBuckets, lowMemory } = options;
+  const { model, data, split, part, bootstrap, threads, device, lengthBuckets, lowMemory, pack } = options;
   const { listen, port, announce, outboundOnly, relay, mdns, table, netRestrict } = options;
   const values = {
     model: model && resolve(model),
@@ -70,6 +71,7 @@ function configOf(options: InitOptions): Record<string, unknown> {
     device,
     "length-buckets": lengthBuckets,
     "low-memory": lowMemory,
+    pack,
   };
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }

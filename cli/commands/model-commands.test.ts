@@ -164,18 +164,7 @@ describe("an adapter's way", () => {
     const stop = (text: string): void => {
       if (text.includes("step 10 of")) controller.abort();
     };
-    const words = [
-      "train",
-      "--steps",
-      "100000",
-      "--threads",
-      "1",
-      "--length-buckets",
-      "1",
-      "--out",
-      at("stopped"),
-      "--json",
-    ];
+    const words = ["train", "--steps", "100000", "--threads", "1", "--pack", "--out", at("stopped"), "--json"];
     const { code, json } = await weft(words, controller.signal, stop);
     expect(code).toBe(130);
     expect(json().steps).toBeLessThan(100);

@@ -36,6 +36,7 @@ export type RunOptions = PrivacyOptions &
     readonly device?: Device;
     readonly lengthBuckets?: number;
     readonly lowMemory?: boolean;
+    readonly pack?: boolean;
     readonly compareAlone?: boolean;
     readonly hold?: boolean;
     readonly serve?: boolean;
@@ -89,6 +90,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
     ...(options.device !== undefined && { device: options.device }),
     ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
     lowMemory: options.lowMemory ?? false,
+    pack: options.pack ?? false,
     ...(privacy && { privacy }),
     logLevel: options.logLevel ?? "warn",
     onEvent,

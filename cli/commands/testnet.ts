@@ -31,6 +31,7 @@ export type TestnetCommandOptions = NetworkOptions &
     readonly device?: Device;
     readonly lengthBuckets?: number;
     readonly lowMemory?: boolean;
+    readonly pack?: boolean;
     readonly dataDir?: string;
     readonly keep?: boolean;
     readonly report?: string;
@@ -62,6 +63,7 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
       ...(options.device !== undefined && { device: options.device }),
       ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
       lowMemory: options.lowMemory ?? false,
+      pack: options.pack ?? false,
       ...(privacy && { privacy }),
       logLevel: options.logLevel ?? "warn",
       signal: terminal.signal,

@@ -30,6 +30,7 @@ export type TrainCommandOptions = Omit<
   readonly device?: Device;
   readonly lengthBuckets?: number;
   readonly lowMemory?: boolean;
+  readonly pack?: boolean;
   readonly json?: boolean;
 };
 
@@ -80,6 +81,7 @@ export async function run(options: TrainCommandOptions, terminal: Terminal): Pro
     device: options.device,
     buckets: options.lengthBuckets,
     lowMemory: options.lowMemory,
+    pack: options.pack,
     signal: terminal.signal,
     onStep: (step, loss) => {
       if (step % STEPS_PER_LINE === 0 || step === steps)

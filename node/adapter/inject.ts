@@ -17,6 +17,8 @@ export interface Injection {
   readonly frozen: ReadonlyMap<string, Tensor>;
   /** B */
   readonly examples: number;
+  /** Examples that share the B rows, where it is not one each. */
+  readonly packed?: number;
   /** T */
   readonly tokens: number;
   /** Whether dropout is in effect. */
@@ -25,9 +27,9 @@ export interface Injection {
 
 /** Inputs: of `interventionInputs`, then, in training, of `dropoutInputs`. */
 export function inject(injection: Injection): { readonly inputs: readonly OnnxValue[]; readonly hooks: AdapterHooks } {
-  const { settings, model, trained, frozen, examples, tokens, training } = injection;
+  const { settings, model, trained, frozen, examples, packed = examples, tokens, training } = injection;
   const method = adapterMethod(settings);
-  const positions = interventionInputs(method.positions(settings), examples);
+  const positions = interventionInputs(method.positions(settings), packed);
   const rows = [positions.prefix, positions.suffix].flatMap((end) => (end ? [end.rows, end.weights] : []));
   const constants = new Map([...frozen].map(([name, tensor]) => [name, constantValue(tensor, name)]));
   const tensor = (name: string): OnnxValue => {

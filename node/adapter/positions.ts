@@ -46,11 +46,14 @@ export function interventionInputs(counts: PositionCounts, batch: number): Inter
   return inputs;
 }
 
-/** What to feed them.  promptLengths: of each example in the batch; tokens: T, the padded length. */
+/**
+ * What to feed them.  promptLengths: of each example in the batch; starts: the row of the stream where each example
+ * begins, or T, the padded length, where they stand one below another.
+ */
 export function interventionFeeds(
   counts: PositionCounts,
   promptLengths: readonly number[],
-  tokens: number,
+  starts: number | readonly number[],
 ): Readonly<Record<string, Tensor>> {
   const feeds: Record<string, Tensor> = {};
   for (const [end, part] of ENDS) {
@@ -59,9 +62,10 @@ export function interventionFeeds(
     const rows = new Array<number>(promptLengths.length * count).fill(0);
     const weights = new Float32Array(rows.length);
     for (const [example, length] of promptLengths.entries()) {
+      const start = typeof starts === "number" ? example * starts : (starts[example] ?? 0);
       const used = Math.min(Math.floor(length / 2), count);
       for (let i = 0; i < used; i++) {
-        rows[example * count + i] = example * tokens + (end === "prefix" ? i : length - used + i);
+        rows[example * count + i] = start + (end === "prefix" ? i : length - used + i);
         weights[example * count + i] = 1;
       }
     }

@@ -16,6 +16,23 @@ export interface BatchShape {
   readonly labels: number;
 }
 
+/** Where an example's tokens stand in the rows of a batch, counted row by row. */
+export interface Span {
+  /** r T + t of its first token. */
+  readonly start: number;
+  readonly length: number;
+}
+
+/** What a packed batch has beside the others. */
+export interface Packing {
+  /** i64[R, T], the place of each token in its example; 0 for padding. */
+  readonly positions: Tensor;
+  /** i64[R, T], the number of the example, from 1 on; 0 for padding. */
+  readonly segments: Tensor;
+  /** Of every example, in the order of `promptLengths`. */
+  readonly spans: readonly Span[];
+}
+
 export interface Batch {
   /** i64[B, T], padded on the right with `padId`. */
   readonly inputIds: Tensor;
@@ -31,6 +48,8 @@ export interface Batch {
   readonly exampleCount: number;
   /** Labels of weight 1; they stand first, example by example. */
   readonly labelCount: number;
+  /** Where examples share rows; then B of `promptLengths` is not the number of rows. */
+  readonly packing?: Packing;
 }
 
 /** T is a multiple of this, so that kernels work on whole blocks. */
@@ -76,6 +95,8 @@ export interface Batches {
   readonly stepsPerEpoch: number;
   /** The batch of local step `step`, 0 or more: a pure function of the seed and the step. */
   batchAt(step: number): Batch;
+  /** The examples that stand in it. */
+  examplesAt(step: number): readonly Example[];
 }
 
 /**
@@ -95,18 +116,19 @@ export function createBatches(
     if (cached.epoch !== epoch) cached = { epoch, order: root.fork(`epoch-${epoch}`).shuffle(indices) };
     return cached.order;
   };
+  const examplesAt = (step: number): readonly Example[] => {
+    if (!Number.isSafeInteger(step) || step < 0)
+      throw new RangeError(`step ${step} is not a whole number of 0 or more`);
+    return Array.from({ length: shape.batchSize }, (_, i) => {
+      const position = step * shape.batchSize + i;
+      return examples[orderOf(Math.floor(position / examples.length))[position % examples.length]!]!;
+    });
+  };
   return {
     shape,
     stepsPerEpoch: Math.ceil(examples.length / shape.batchSize),
-    batchAt: (step) => {
-      if (!Number.isSafeInteger(step) || step < 0)
-        throw new RangeError(`step ${step} is not a whole number of 0 or more`);
-      const chosen = Array.from({ length: shape.batchSize }, (_, i) => {
-        const position = step * shape.batchSize + i;
-        return examples[orderOf(Math.floor(position / examples.length))[position % examples.length]!]!;
-      });
-      return fillBatch(chosen, { shape, padId });
-    },
+    batchAt: (step) => fillBatch(examplesAt(step), { shape, padId }),
+    examplesAt,
   };
 }
 

@@ -66,6 +66,11 @@ export interface TrainerOptions {
    * `clip`, and the sum gets noise of `noise` times `clip`. Such steps do not repeat bit for bit.
    */
   readonly privacy?: Pick<PrivacySettings, "clip" | "noise">;
+  /**
+   * Let short examples of a batch share rows, for language models: the same losses and gradients from less padding.
+   * It takes the place of `buckets`.
+   */
+  readonly pack?: boolean;
 }
 
 export interface TrainResult {

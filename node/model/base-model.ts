@@ -45,6 +45,14 @@ export interface WeightShape {
 /** A weight by its Hugging Face name.  Throws: MODEL_MISSING, MODEL_CONFIG when it is absent or has another shape. */
 export type WeightSource = (weight: WeightShape) => OnnxValue;
 
+/** Where examples share the rows of a batch: i64[B, T] both. */
+export interface PackedInputs {
+  /** The place of each token in its example. */
+  readonly positions: OnnxValue;
+  /** The number of its example; a token sees those of its own example only. */
+  readonly segments: OnnxValue;
+}
+
 export interface ForwardOptions {
   /** i64[B, T] */
   readonly inputIds: OnnxValue;
@@ -57,6 +65,8 @@ export interface ForwardOptions {
    * attention of the last block nothing else is computed.
    */
   readonly rows?: OnnxValue | undefined;
+  /** For families of language models. */
+  readonly packing?: PackedInputs | undefined;
   /** To generate one token at a time; only for families with `cache`. */
   readonly cache?: KeyValueCache;
 }

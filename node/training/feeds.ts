@@ -16,10 +16,12 @@ export interface Feeding {
 /** Inputs of the model and its adapter, without the adapter itself. */
 export function modelFeeds(batch: Batch, { counts, classifies }: Feeding): Record<string, Tensor> {
   const prompts = Array.from(batch.promptLengths.data as BigInt64Array, Number);
-  const { inputIds: input_ids, labelRows: label_rows, labelIds: label_ids } = batch;
+  const { inputIds: input_ids, labelRows: label_rows, labelIds: label_ids, packing } = batch;
+  const starts = packing ? packing.spans.map(({ start }) => start) : batch.inputIds.shape[1]!;
   return {
     ...(classifies ? classifierFeeds(batch) : { input_ids, label_rows, label_ids }),
-    ...interventionFeeds(counts, prompts, batch.inputIds.shape[1]!),
+    ...(packing ? { positions: packing.positions, segments: packing.segments } : {}),
+    ...interventionFeeds(counts, prompts, starts),
   };
 }
 

@@ -2,7 +2,7 @@
  * The blocks below the lowest adapter: frozen, and so the same for an example in every epoch. Their result is kept, and
  * from the second epoch on a step costs what its upper blocks cost.
  */
-import type { Batch } from "../data/batch.ts";
+import type { Batch, Span } from "../data/batch.ts";
 import type { Runtime, Session, SessionOptions } from "../interface/runtime.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
@@ -47,28 +47,35 @@ export function createFrozenBlocks(
   const wanted = below.inputs.flatMap(({ source }) => (source.kind === "input" ? [source.name] : []));
   return {
     feeds: async (batch, feeds) => {
-      const keys = rowKeys(batch);
-      const rowValues = (shape[0]! / keys.length) * shape[1]!;
-      const kept = keys.map((key) => store.get(key));
-      if (kept.every((row) => row !== undefined)) {
-        const stream = new Float32Array(shape[0]! * shape[1]!);
-        for (const [b, row] of kept.entries()) stream.set(row, b * rowValues);
+      const width = shape[1]!;
+      const spans = keptSpans(batch);
+      const kept = spans.map(({ key }) => store.get(key));
+      if (kept.every((values) => values !== undefined)) {
+        // What stands between examples is padding, which no token of theirs sees.
+        const stream = new Float32Array(shape[0]! * width);
+        for (const [i, values] of kept.entries()) stream.set(values, spans[i]!.start * width);
         return { stream: float32(shape, stream) };
       }
       loading ??= runtime.load(encodeModel(below), sessionOptions);
       const inputs = Object.fromEntries(wanted.map((name) => [name, feeds[name]!]));
       const { stream } = await (await loading).run(inputs);
       const values = stream!.data as Float32Array;
-      for (const [b, key] of keys.entries()) store.put(key, values.slice(b * rowValues, (b + 1) * rowValues));
+      for (const { key, start, length } of spans) {
+        store.put(key, values.slice(start * width, (start + length) * width));
+      }
       return { stream: stream! };
     },
     close: async () => (await loading)?.close(),
   };
 }
 
-/** The padded token ids of every row: what the frozen blocks' result depends on, and nothing else does. */
-function rowKeys({ inputIds }: Batch): readonly string[] {
-  const [examples, tokens] = inputIds.shape as [number, number];
+/**
+ * What is kept together, an example where examples share rows, else a row, and its token ids: what the frozen blocks'
+ * result depends on, and nothing else does.
+ */
+function keptSpans({ inputIds, packing }: Batch): readonly (Span & { readonly key: string })[] {
+  const [rows, tokens] = inputIds.shape as [number, number];
   const ids = inputIds.data as BigInt64Array;
-  return Array.from({ length: examples }, (_, b) => `${ids.subarray(b * tokens, (b + 1) * tokens)}`);
+  const spans = packing?.spans ?? Array.from({ length: rows }, (_, b) => ({ start: b * tokens, length: tokens }));
+  return spans.map((span) => ({ ...span, key: `${ids.subarray(span.start, span.start + span.length)}` }));
 }

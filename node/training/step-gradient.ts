@@ -4,7 +4,8 @@
  */
 import type { Prng } from "../../protocol/prng.ts";
 import { type DropoutSite, dropoutFeeds } from "../adapter/dropout.ts";
-import { type Bucket, createBucketedBatches } from "../data/bucket.ts";
+import { type Bucket, type BucketedBatch, createBucketedBatches } from "../data/bucket.ts";
+import { createPackedBatches } from "../data/pack.ts";
 import type { Runtime, SessionOptions } from "../interface/runtime.ts";
 import type { Example } from "../interface/trainer.ts";
 import { encodeModel } from "../onnx/codec.ts";
@@ -15,7 +16,13 @@ import { createBucketSessions } from "./bucket-sessions.ts";
 import { type Feeding, modelFeeds, weightFeeds } from "./feeds.ts";
 import { createActivationStore, createFrozenBlocks, type FrozenBlocks } from "./frozen-blocks.ts";
 import { proximalFeeds } from "./proximal.ts";
-import { type AdaptedModel, cutTrainingStep, type TrainingStepOptions, trainingStepGraph } from "./training-step.ts";
+import {
+  type AdaptedModel,
+  type BatchShape,
+  cutTrainingStep,
+  type TrainingStepOptions,
+  trainingStepGraph,
+} from "./training-step.ts";
 
 export interface StepGradientOptions {
   readonly runtime: Runtime;
@@ -23,6 +30,8 @@ export interface StepGradientOptions {
   readonly sessionOptions: SessionOptions;
   readonly examples: readonly Example[];
   readonly buckets: readonly Bucket[];
+  /** Examples per batch when they share rows; then the buckets have no say. */
+  readonly packed?: number;
   readonly feeding: Feeding;
   /** Seed of the batch order. */
   readonly seed: number;
@@ -58,15 +67,14 @@ export interface StepGradient {
 
 /** The session of the longest bucket is loaded at once: what is too large, or refused, is known before the first step. */
 export async function createStepGradient(options: StepGradientOptions): Promise<StepGradient> {
-  const { runtime, adapted, sessionOptions, examples, buckets, feeding, seed, accumulate, proximal, dropout } = options;
-  const batches = createBucketedBatches(examples, { buckets, seed });
+  const { runtime, adapted, sessionOptions, feeding, accumulate, proximal, dropout } = options;
+  const { shapes, batchesAt } = drawsOf(options);
   const { activationBytesMax = 0 } = options;
   const store = createActivationStore({ bytesMax: activationBytesMax });
   const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
   const sessions = createBucketSessions((bucket) => {
-    const { shape } = buckets[bucket]!;
+    const whole = shapes[bucket]!;
     const how = { ...options.graph, proximal: proximal > 0, fisher: options.fisher ?? false };
-    const whole = { ...shape, examples: shape.batchSize };
     const cut = activationBytesMax > 0 ? cutTrainingStep(adapted, whole, how) : undefined;
     if (cut) {
       const blocks = createFrozenBlocks({ runtime, store }, { below: cut.below, sessionOptions });
@@ -75,18 +83,17 @@ export async function createStepGradient(options: StepGradientOptions): Promise<
     const graph = cut?.above ?? trainingStepGraph(adapted, whole, how);
     return runtime.load(encodeModel(graph), sessionOptions);
   });
-  await sessions.at(buckets.length - 1);
+  await sessions.at(shapes.length - 1);
   const lossOut = new Float32Array(1);
 
   /** One batch's share; its outputs are written where they are wanted, nothing is allocated for them. */
   const run = async (
-    draw: number,
-    { batch, bucket }: ReturnType<typeof batches.batchAt>,
+    { batch, bucket, name }: Drawn,
     feeds: Parameters<Awaited<ReturnType<typeof sessions.at>>["run"]>[0],
     gradient: Float32Array,
   ): Promise<number> => {
-    const { batchSize, tokens } = buckets[bucket]!.shape;
-    const masks = dropoutFeeds(dropout.sites, batchSize * tokens, dropout.prng.fork(`step-${draw}`));
+    const shape = shapes[bucket]!;
+    const masks = dropoutFeeds(dropout.sites, shape.examples * shape.tokens, dropout.prng.fork(name));
     const session = await sessions.at(bucket);
     const outputs = { loss: float32([], lossOut), gradient: float32([gradient.length], gradient) };
     const model = modelFeeds(batch, feeding);
@@ -100,10 +107,10 @@ export async function createStepGradient(options: StepGradientOptions): Promise<
   return {
     at: async (step, theta, reference, out, weights) => {
       const draws = Array.from({ length: accumulate }, (_, j) => step * accumulate + j);
-      const drawn = draws.map((draw) => batches.batchAt(draw));
+      const drawn = draws.flatMap(batchesAt);
       const labels = drawn.reduce((sum, { batch }) => sum + batch.labelCount, 0);
       const adapter = float32([theta.length], theta);
-      const sum = accumulate > 1 ? new Float64Array(theta.length) : undefined;
+      const sum = drawn.length > 1 ? new Float64Array(theta.length) : undefined;
       let loss = 0;
       for (const [j, one] of drawn.entries()) {
         // The proximal term belongs to the step, so it is in the first of its batches only.
@@ -111,7 +118,7 @@ export async function createStepGradient(options: StepGradientOptions): Promise<
         const fisher = options.fisher ? (weights ?? new Float32Array(theta.length).fill(1)) : undefined;
         const held = proximal > 0 ? proximalFeeds(reference ?? theta, weight, fisher) : {};
         const feeds = { ...weightFeeds(one.batch, labels), ...held, adapter };
-        loss += await run(draws[j]!, one, feeds, out);
+        loss += await run(one, feeds, out);
         if (sum) for (let i = 0; i < sum.length; i++) sum[i]! += out[i]!;
       }
       if (sum) out.set(sum);
@@ -120,6 +127,29 @@ export async function createStepGradient(options: StepGradientOptions): Promise<
     close: async () => {
       await Promise.all([sessions.close(), ...[...lower.values()].map(({ blocks }) => blocks.close())]);
     },
+  };
+}
+
+/** A batch of a draw; name: of its stream of random masks. */
+interface Drawn extends BucketedBatch {
+  readonly name: string;
+}
+
+/** What the graphs are built for, and the batches of every draw: several where packing needs more rows than one has. */
+function drawsOf({ examples, buckets, packed, seed }: StepGradientOptions): {
+  readonly shapes: readonly BatchShape[];
+  readonly batchesAt: (draw: number) => readonly Drawn[];
+} {
+  if (packed === undefined) {
+    const batches = createBucketedBatches(examples, { buckets, seed });
+    const shapes = buckets.map(({ shape }) => ({ ...shape, examples: shape.batchSize }));
+    return { shapes, batchesAt: (draw) => [{ ...batches.batchAt(draw), name: `step-${draw}` }] };
+  }
+  const { shape, batchesAt } = createPackedBatches(examples, { batchSize: packed, seed });
+  return {
+    shapes: [{ examples: shape.rows, tokens: shape.tokens, labels: shape.labels, packed: shape.examples }],
+    batchesAt: (draw) =>
+      batchesAt(draw).map((batch, i) => ({ batch, bucket: 0, name: i === 0 ? `step-${draw}` : `step-${draw}-${i}` })),
   };
 }
 

@@ -53,6 +53,7 @@ export async function createTrainer(
   const { batchSize, accumulate = 1, proximal = 0 } = training;
   const totalSteps = scheduledSteps(options);
   const bucketsMax = options.buckets ?? 1;
+  if (options.pack) assertPackable(model, options);
   const sessionOptions = { externalData: model.externalData, threads: options.threads };
   const stepOptions = {
     runtime,
@@ -60,6 +61,7 @@ export async function createTrainer(
     sessionOptions,
     examples: data.train,
     buckets: planBuckets(data.train, { batchSize, bucketsMax }),
+    ...(options.pack ? { packed: batchSize } : {}),
     feeding,
     seed: options.peerSeed,
     accumulate,
@@ -233,4 +235,16 @@ function checkTokens(data: ExampleSets, { shape, classifier }: BaseModel): void 
       throw new NodeError("CONFIG_INVALID", text);
     }
   }
+}
+
+/** Throws: CONFIG_INVALID where examples cannot share rows. */
+function assertPackable({ classifier }: BaseModel, { buckets = 1, privacy }: TrainerOptions): void {
+  const why = classifier
+    ? "is for language models, and this model is a classifier"
+    : privacy
+      ? "does not go with example-level privacy, which takes one example at a time"
+      : buckets > 1
+        ? "takes the place of length buckets"
+        : undefined;
+  if (why !== undefined) throw new NodeError("CONFIG_INVALID", `packing ${why}; leave one of them out`);
 }

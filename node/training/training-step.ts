@@ -25,6 +25,8 @@ export interface BatchShape {
   readonly tokens: number;
   /** M: labelled rows, padding included. */
   readonly labels: number;
+  /** Examples that share the B rows; every row is one when absent. */
+  readonly packed?: number;
 }
 
 export interface AdaptedModel {
@@ -46,7 +48,8 @@ export interface TrainingStepOptions {
 }
 
 /**
- * Inputs: input_ids i64[B,T], for classifiers attention_mask i64[B,T], label_rows i64[M], label_ids i64[M],
+ * Inputs: input_ids i64[B,T], for classifiers attention_mask i64[B,T], with packing positions and
+ * segments i64[B,T], label_rows i64[M], label_ids i64[M],
  * label_weights f32[M] (they sum to 1), adapter f32[P], the positions of `interventionInputs` and the masks of
  * `dropoutInputs`; with a proximal term those of `proximalTerm`.  Outputs: loss f32[] on the labels, gradient f32[P] of
  * that loss and the proximal term together.
@@ -212,14 +215,29 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
   const weight: WeightSource = (wanted) => trained(wanted.name) ?? model.weight(wanted);
   const { inputs, hooks } = inject({ settings, model: model.shape, trained, frozen, ...shape });
   const masks = model.classifier ? [attentionMask] : [];
+  const grid = (name: string): OnnxValue => inputValue(name, "int64", [shape.examples, shape.tokens]);
+  const packing = shape.packed ? { positions: grid("positions"), segments: grid("segments") } : undefined;
   const blockEnds: OnnxValue[] = [];
   const block = (layer: number, h: OnnxValue, rows?: OnnxValue): OnnxValue => {
     const edited = hooks.block?.(layer, h, rows) ?? h;
     blockEnds.push(edited);
     return edited;
   };
-  const hidden = model.hidden({ inputIds, attentionMask, weight, hooks: { ...hooks, block }, rows: shape.rows });
-  return { inputs: [inputIds, ...masks, flat, ...inputs], hidden, weight, adapter: flat, blockEnds };
+  const hidden = model.hidden({
+    inputIds,
+    attentionMask,
+    weight,
+    hooks: { ...hooks, block },
+    packing,
+    rows: shape.rows,
+  });
+  return {
+    inputs: [inputIds, ...masks, ...Object.values(packing ?? {}), flat, ...inputs],
+    hidden,
+    weight,
+    adapter: flat,
+    blockEnds,
+  };
 }
 
 /** Where more of the rows have a label, the last block computes all of them: sorting them out would cost more. */

@@ -9,11 +9,11 @@ import type { OnnxValue } from "../../onnx/value.ts";
 import type { LinearSite, ModelFamily, WeightShape } from "../base-model.ts";
 import type { ActivationName } from "../layers/activation.ts";
 import { activation } from "../layers/activation.ts";
-import { attention, causalBlocks, causalMask, memoryMask, oneBlock } from "../layers/attention.ts";
+import { attention, causalBlocks, causalMask, memoryMask, oneBlock, packedMask } from "../layers/attention.ts";
 import { attended, rotaryAt } from "../layers/key-value-cache.ts";
 import { rmsNorm } from "../layers/norm.ts";
 import type { RopeSettings } from "../layers/rope-settings.ts";
-import { rotaryTables } from "../layers/rotary.ts";
+import { rotaryOf, rotaryTables } from "../layers/rotary.ts";
 
 /** Everything in which the families of this layout differ. */
 export interface DecoderLayout {
@@ -75,14 +75,15 @@ export function decoder(layout: DecoderLayout): ModelFamily {
       ...(layout.tied ? [] : [output]),
     ],
     cache: { groups, headSize },
-    hidden: ({ inputIds, weight, hooks, cache, rows }) => {
+    hidden: ({ inputIds, weight, hooks, cache, packing, rows }) => {
       const [batch, tokens] = inputIds.shape as [number, number];
       const past = cache?.past;
       const table = rotaryTables(past ? past.capacity + 1 : tokens, headSize, layout.rope);
-      const rope = past ? rotaryAt(table, past) : table;
+      const rope = past ? rotaryAt(table, past) : packing ? rotaryOf(table, packing.positions) : table;
+      const mask = packing ? packedMask(packing.segments, layout.window) : causalMask(tokens, layout.window);
       const blocks = past
         ? oneBlock(memoryMask(past, layout.window), tokens)
-        : causalBlocks(causalMask(tokens, layout.window), tokens, layout.window);
+        : causalBlocks(mask, tokens, layout.window);
       const shape = { batch, tokens, heads, groups, headSize, rope, blocks };
       const linear = (site: LinearSite, x: OnnxValue, { residual, at }: LinearOptions = {}): OnnxValue => {
         const [w, bias] = linearWeights(layout, site).map(weight);

@@ -10,7 +10,7 @@ import type { OnnxValue } from "../../onnx/value.ts";
 import type { LinearSite, ModelFamily, WeightShape, WeightSource } from "../base-model.ts";
 import { COMMON_FIELDS, COUNT, LAYERS, readConfig } from "../config.ts";
 import { ACTIVATION_NAMES, activation } from "../layers/activation.ts";
-import { attention, causalBlocks, causalMask, memoryMask, oneBlock } from "../layers/attention.ts";
+import { attention, causalBlocks, causalMask, memoryMask, oneBlock, packedMask } from "../layers/attention.ts";
 import { attended } from "../layers/key-value-cache.ts";
 import { layerNorm } from "../layers/norm.ts";
 import { learnedPositions } from "../layers/positions.ts";
@@ -73,16 +73,18 @@ export function gpt2(config: unknown): ModelFamily {
       ...(rest.tie_word_embeddings ? [] : [output]),
     ],
     cache: { groups: heads, headSize: hidden / heads },
-    hidden: ({ inputIds, weight, hooks, cache, rows }) => {
+    hidden: ({ inputIds, weight, hooks, cache, packing, rows }) => {
       const [batch, tokens] = inputIds.shape as [number, number];
       const past = cache?.past;
-      const blocks = past ? oneBlock(memoryMask(past), tokens) : causalBlocks(causalMask(tokens), tokens);
+      const mask = packing ? packedMask(packing.segments) : causalMask(tokens);
+      const blocks = past ? oneBlock(memoryMask(past), tokens) : causalBlocks(mask, tokens);
       const linear = (site: LinearSite, x: OnnxValue, at?: OnnxValue): OnnxValue => {
         const [w, bias] = linearWeights(site).map(weight);
         const y = gemm(x, w!, { c: bias });
         return hooks.linear?.(site, x, y, at) ?? y;
       };
-      const places = past ? gather(weight(positions), past.position) : learnedPositions(weight(positions), tokens);
+      const at = past?.position ?? packing?.positions;
+      const places = at ? gather(weight(positions), at) : learnedPositions(weight(positions), tokens);
       let h = reshape(add(gather(weight(embedding), inputIds), places), [batch * tokens, hidden]);
       for (let layer = 0; layer < layers; layer++) {
         const [qkv, o, up, down] = perLayer(layer);

@@ -34,6 +34,14 @@ export function causalMask(tokens: number, window = tokens): OnnxValue {
   return constantValue(float32([tokens, tokens], values));
 }
 
+/** The same where examples share rows, and a query sees its own example only; segments i64[B, T] -> f32[B,1,1,T,T]. */
+export function packedMask(segments: OnnxValue, window?: number): OnnxValue {
+  const [batch, tokens] = segments.shape as [number, number];
+  const same = apply("Equal", [reshape(segments, [batch, tokens, 1]), reshape(segments, [batch, 1, tokens])]);
+  const mask = where(same, causalMask(tokens, window), scalar(MASKED_SCORE));
+  return reshape(mask, [batch, 1, 1, tokens, tokens]);
+}
+
 /** The same for models that look both ways: every query sees the tokens of its text; i64[B, T] of 1 and 0 -> f32[B,1,1,1,T]. */
 export function paddingMask(attentionMask: OnnxValue): OnnxValue {
   const [batch, tokens] = attentionMask.shape as [number, number];
@@ -57,7 +65,7 @@ export function memoryMask({ position, capacity }: RememberedTokens, window?: nu
 export interface QueryBlock {
   readonly queries: Range;
   readonly keys: Range;
-  /** Of `causalMask`, `paddingMask` or `memoryMask`; broadcasts to f32[B, groups, heads per group, queries, keys]. */
+  /** Additive; broadcasts to f32[B, groups, heads per group, queries, keys]. */
   readonly mask: OnnxValue;
 }
 
@@ -80,7 +88,7 @@ const BLOCKED_FROM = 256;
 /**
  * Blocks for queries that look left only: a block leaves out the keys behind its last query, and those that have left
  * the window of its first one. The triangle that is masked costs half of the attention of a long text otherwise.
- * mask: of `causalMask`, or of fewer keys; its last two axes are queries and keys.
+ * mask: of `causalMask` or `packedMask`; its last two axes are queries and keys.
  */
 export function causalBlocks(mask: OnnxValue, tokens: number, window = tokens): readonly QueryBlock[] {
   if (tokens < BLOCKED_FROM) return oneBlock(mask, tokens);

@@ -1,6 +1,6 @@
 /** Rotary positions (Su et al. 2021, arXiv:2104.09864), in the layout of Hugging Face: halves, not interleaved pairs. */
 import { constantValue } from "../../onnx/graph.ts";
-import { add, concat, mul, neg, split } from "../../onnx/operators.ts";
+import { add, concat, gather, mul, neg, reshape, split } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { float32 } from "../../tensor.ts";
 import type { RopeScaling, RopeSettings } from "./rope-settings.ts";
@@ -46,8 +46,21 @@ function scaled(frequency: number, scaling: RopeScaling): number {
   }
 }
 
-/** Rotate the pairs (x_i, x_{i + headSize/2}) by their position's angle. */
-export function rotate(x: OnnxValue, { cos, sin }: Rotary): OnnxValue {
+/** The tables' rows for tokens at these places, i64[B, T] -> f32[B, T, headSize]. */
+export function rotaryOf({ cos, sin }: Rotary, positions: OnnxValue): Rotary {
+  return { cos: gather(cos, positions), sin: gather(sin, positions) };
+}
+
+/**
+ * Rotate the pairs (x_i, x_{i + headSize/2}) by their position's angle.
+ * x: f32[B, …, T, headSize]; tables f32[T, headSize], or of each row of the batch f32[B, T, headSize].
+ */
+export function rotate(x: OnnxValue, rotary: Rotary): OnnxValue {
+  const [cos, sin] = [rotary.cos, rotary.sin].map((table) => {
+    if (table.shape.length === 2) return table;
+    const [batch, tokens, size] = table.shape as [number, number, number];
+    return reshape(table, [batch, ...x.shape.slice(1, -2).map(() => 1), tokens, size]);
+  }) as [OnnxValue, OnnxValue];
   const half = x.shape.at(-1)! / 2;
   const [a, b] = split(x, [half, half], x.shape.length - 1);
   return add(mul(x, cos), mul(concat([neg(b!), a!], x.shape.length - 1), sin));
