@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["{protocol,node,cli,testnet,.ci}/**/*.test.ts"],
-    exclude: ["**/*.python.test.ts", "**/*.soak.test.ts", "**/node_modules/**"],
+    exclude: ["**/*.long.test.ts", "**/*.python.test.ts", "**/*.soak.test.ts", "**/node_modules/**"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 30_000,

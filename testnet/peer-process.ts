@@ -30,6 +30,8 @@ export interface PeerProcessOptions {
   readonly command: string;
   /** Such as ["run", "--events", …]. */
   readonly arguments: readonly string[];
+  /** Put before Node.js on the command line, such as ["ip", "netns", "exec", "site"]; nothing when absent. */
+  readonly launcher?: readonly string[];
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly onEvent: (event: PeerEvent) => void;
 }
@@ -45,7 +47,8 @@ const LINE_CHARACTERS_MAX = 2_000;
  */
 export function startPeerProcess(options: PeerProcessOptions): PeerProcess {
   const { command, onEvent } = options;
-  const child = spawn(process.execPath, [command, ...options.arguments], {
+  const [program, ...words] = [...(options.launcher ?? []), process.execPath, command, ...options.arguments];
+  const child = spawn(program!, words, {
     stdio: ["pipe", "pipe", "pipe"],
     detached: process.platform !== "win32",
     env: { ...HUGE_PAGES, ...process.env, ...options.environment },

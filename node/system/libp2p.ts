@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { type GossipSub, type GossipsubMessage, gossipsub, TopicValidatorResult } from "@chainsafe/libp2p-gossipsub";
 import { noise } from "@chainsafe/libp2p-noise";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
-import { identify } from "@libp2p/identify";
+import { identify, identifyPush } from "@libp2p/identify";
 import type { Connection, Libp2p, PeerId, Stream } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { ping } from "@libp2p/ping";
@@ -19,7 +19,7 @@ import type { Logger } from "../interface/logger.ts";
 import type { GossipVerdict, PeerIdText, StreamHandler, Transport } from "../interface/transport.ts";
 import { addressFilter } from "./address-range.ts";
 import { byteStreamOf } from "./libp2p-stream.ts";
-import { listenOf, type ReachOptions, reachServices, transportsOf } from "./reach.ts";
+import { listenedAddresses, listenOf, type ReachOptions, reachServices, transportsOf } from "./reach.ts";
 import { createWireBytes, wireMetrics } from "./wire-bytes.ts";
 
 export interface Libp2pDependencies {
@@ -53,7 +53,7 @@ export async function createLibp2pTransport(
   const bytes = createWireBytes();
   const { reach = { network: "" } } = options;
   const isWithin = addressFilter(reach.ranges);
-  const node: Libp2p<{ gossip: GossipSub }> = await createLibp2p({
+  const node: WeftNode = await createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed("Ed25519", options.seed),
     addresses: { listen: listenOf(options.listen, reach), announce: [...(reach.announce ?? [])] },
@@ -80,7 +80,9 @@ export async function createLibp2pTransport(
     },
     services: {
       identify: identify(),
+      identifyPush: identifyPush(),
       ping: ping(),
+      listened: listenedAddresses,
       gossip: gossipsub(gossipOptions(options.gossipBytesMax)),
       ...reachServices(reach),
     },
@@ -130,9 +132,11 @@ interface TopicHandlers {
   readonly deliver: (bytes: Uint8Array, from: PeerIdText) => void;
 }
 
+type WeftNode = Libp2p<{ gossip: GossipSub; listened: ReturnType<typeof listenedAddresses> }>;
+
 class Libp2pTransport implements Transport {
   readonly peer: PeerIdText;
-  readonly #node: Libp2p<{ gossip: GossipSub }>;
+  readonly #node: WeftNode;
   readonly #logger: Logger;
   readonly #wireBytes: () => { readonly sent: number; readonly received: number };
   readonly #options: Libp2pOptions;
@@ -142,7 +146,7 @@ class Libp2pTransport implements Transport {
 
   constructor(
     dependencies: {
-      readonly node: Libp2p<{ gossip: GossipSub }>;
+      readonly node: WeftNode;
       readonly logger: Logger;
       readonly wireBytes: () => { readonly sent: number; readonly received: number };
     },
@@ -164,6 +168,7 @@ class Libp2pTransport implements Transport {
       await this.#node.stop();
       throw await listenError(this.#options.listen, error);
     }
+    this.#node.services.listened.believe();
     for (const topic of this.#topics.keys()) this.#node.services.gossip.subscribe(topic);
   }
 

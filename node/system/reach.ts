@@ -9,6 +9,7 @@ import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { mdns } from "@libp2p/mdns";
 import { tcp } from "@libp2p/tcp";
 import { webSockets } from "@libp2p/websockets";
+import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Libp2pOptions as NodeOptions } from "libp2p";
 
 export interface ReachOptions {
@@ -78,6 +79,32 @@ export function reachServices({ network, relay, mdns: local, table }: ReachOptio
       }),
     }),
     ...(local === true && { mdns: mdns({ serviceTag: `_weft-${network.slice(0, 16)}._udp.local` }) }),
+  };
+}
+
+/** Longer than a peer runs. Unit: milliseconds. */
+const ALWAYS_MS = 10 * 365 * 86_400_000;
+
+/** The parts of libp2p that know and judge addresses. */
+interface AddressComponents {
+  readonly transportManager: { getAddrs(): Multiaddr[] };
+  readonly addressManager: {
+    confirmObservedAddr(address: Multiaddr, options: { readonly type: "transport"; readonly ttl: number }): void;
+  };
+}
+
+/**
+ * Believe in the addresses that this peer listens on: libp2p keeps public ones to itself until strangers have confirmed
+ * them, and a small network has none. Who asks others to dial them and learns that they cannot takes the belief back.
+ */
+export function listenedAddresses({ transportManager, addressManager }: AddressComponents) {
+  return {
+    /** Once the node listens, which is after its services have started. */
+    believe(): void {
+      for (const address of transportManager.getAddrs()) {
+        addressManager.confirmObservedAddr(address, { type: "transport", ttl: ALWAYS_MS });
+      }
+    },
   };
 }
 
