@@ -1,4 +1,5 @@
 /** Flags that decide what a network agrees on, and the manifest settings that they stand for. */
+import { defaultValues, KEYFRAME_EVERY } from "../node/default-encoding.ts";
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
 import {
   type LambdaRule,
@@ -7,6 +8,8 @@ import {
   type NetworkManifest,
   type ReferenceSettings,
   type TrainingSpec,
+  type UpdateEncoding,
+  type ValueEncoding,
 } from "../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import { ADAPTER_FORMS, formatAdapter, parseAdapter } from "./adapter-argument.ts";
@@ -18,7 +21,7 @@ import {
 } from "./aggregation-argument.ts";
 import { longName, type OptionRow } from "./command-row.ts";
 import { formatLambda, parseLambda } from "./lambda-argument.ts";
-import { integer, positive } from "./option-value.ts";
+import { choice, integer, positive, shareOf } from "./option-value.ts";
 import { formatReference, parseReference, REFERENCE_FORMS } from "./reference-argument.ts";
 import { formatOptimizer, formatSchedule, parseOptimizer, parseSchedule } from "./training-argument.ts";
 
@@ -37,6 +40,8 @@ export type NetworkOptions = {
   readonly reference?: ReferenceSettings;
   readonly batchSize?: number;
   readonly maxTokens?: number;
+  readonly encoding?: ValueEncoding;
+  readonly topK?: number;
   readonly seed?: number;
 };
 
@@ -44,6 +49,7 @@ export type NetworkOptions = {
 export interface NetworkSettings
   extends Pick<NetworkManifest, "training" | "rounds" | "aggregation" | "reference" | "seed"> {
   readonly adapter: AdapterSettings;
+  readonly encoding: UpdateEncoding;
 }
 
 /** What a new network agrees on where nothing else is said. */
@@ -54,6 +60,7 @@ export const NETWORK_DEFAULTS: NetworkSettings = {
   reference: MANIFEST_DEFAULTS.reference,
   // The published LoReFT recipe edits the first and last 7 prompt positions with a low rank (arXiv:2404.03592).
   adapter: parseAdapter("loreft:r4:f7+l7"),
+  encoding: { values: "float16" },
   seed: 0,
 };
 
@@ -78,6 +85,7 @@ function absentFlags({
   rounds,
   aggregation,
   reference,
+  encoding,
   seed,
 }: NetworkSettings): Readonly<Record<string, string>> {
   return {
@@ -94,6 +102,8 @@ function absentFlags({
     reference: formatReference(reference),
     proximal: training.proximal === undefined ? "they are free" : String(training.proximal),
     "max-tokens": `${training.maxTokens}, or the model's context where that is shorter`,
+    encoding: `${encoding.values}, or what suits another adapter: int8 for lora and ffa-lora, float32 for tri-lora`,
+    "top-k": encoding.topK === undefined ? "every value" : String(encoding.topK.share),
     seed: String(seed),
   };
 }
@@ -136,6 +146,16 @@ const NETWORK_FLAGS: readonly OptionRow[] = [
     parse: positive,
   },
   { flags: "--max-tokens <count>", text: "longest example in tokens", parse: integer(2, 1_048_576) },
+  {
+    flags: "--encoding <word>",
+    text: "how values are sent: float32, float16, or int8 with a scale for each row",
+    parse: choice(["float32", "float16", "int8"]),
+  },
+  {
+    flags: "--top-k <share>",
+    text: `send only this share of the values, those that changed most, and all of them every ${KEYFRAME_EVERY} rounds`,
+    parse: shareOf(0.0001, 0.5),
+  },
   { flags: "--seed <number>", text: "seed of everything the peers derive alike", parse: integer(0) },
 ];
 
@@ -145,8 +165,14 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
   // What another rule leaves standing; the numbers of the default rule are not among it.
   const { scope, stalenessExponent, ageMax } = aggregation;
   const shared = { scope, stalenessExponent, ageMax };
+  const adapter = options.adapter ?? defaults.adapter;
+  const topK = options.topK === undefined ? undefined : { share: options.topK, keyframeEvery: KEYFRAME_EVERY };
   return {
-    adapter: options.adapter ?? defaults.adapter,
+    adapter,
+    encoding: {
+      values: options.encoding ?? (options.adapter === undefined ? defaults.encoding.values : defaultValues(adapter)),
+      ...(topK !== undefined && { topK }),
+    },
     seed: options.seed ?? defaults.seed,
     reference: options.reference ?? defaults.reference,
     training: {

@@ -1,8 +1,9 @@
 /** Makes the genesis manifest of a network from a model directory and settings. */
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
-import type { NetworkManifest } from "../protocol/network-manifest.ts";
+import type { NetworkManifest, UpdateEncoding } from "../protocol/network-manifest.ts";
 import { MANIFEST_DEFAULTS, parseManifest } from "../protocol/network-manifest.ts";
 import { adapterMethod } from "./adapter/methods.ts";
+import { defaultValues, manifestEncoding } from "./default-encoding.ts";
 import { NodeError } from "./errors.ts";
 import type { ModelFiles } from "./model/huggingface.ts";
 import { loadBaseModel, modelDigest } from "./model/huggingface.ts";
@@ -19,6 +20,8 @@ export interface CreateNetworkOptions {
   readonly rounds?: Partial<NetworkManifest["rounds"]>;
   readonly aggregation?: Partial<NetworkManifest["aggregation"]>;
   readonly reference?: NetworkManifest["reference"];
+  /** `defaultValues` of the adapter, all of them in every update, when absent. */
+  readonly encoding?: UpdateEncoding;
   readonly bootstrap?: readonly string[];
 }
 
@@ -43,6 +46,7 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
     rounds: { ...MANIFEST_DEFAULTS.rounds, ...options.rounds },
     aggregation: { ...MANIFEST_DEFAULTS.aggregation, ...options.aggregation },
     reference: options.reference ?? MANIFEST_DEFAULTS.reference,
+    ...manifestEncoding(options.encoding ?? { values: defaultValues(options.adapter) }),
     bootstrap: options.bootstrap ?? [],
   });
 }

@@ -21,7 +21,8 @@ export async function run(
 }
 
 function lines(network: string, manifest: NetworkManifest): string[] {
-  const { name, seed, model, adapter, tensors, training, rounds, aggregation, reference, bootstrap } = manifest;
+  const { name, seed, model, adapter, tensors, training, rounds, aggregation, reference, encoding, bootstrap } =
+    manifest;
   const rows: [string, string][] = [
     ["network", network],
     ["name", name],
@@ -34,6 +35,7 @@ function lines(network: string, manifest: NetworkManifest): string[] {
     ["rounds", `${rounds.count} of ${rounds.localSteps} local steps, deadline ${plain(rounds.deadlineMs)} ms`],
     ["aggregation", plain(aggregation)],
     ["reference", plain(reference)],
+    ["encoding", plain(encoding ?? { values: "float32" })],
     ["bootstrap", bootstrap.length > 0 ? bootstrap.join(" ") : "none"],
   ];
   return rows.map(([title, text]) => `${title.padEnd(12)} ${text}`);

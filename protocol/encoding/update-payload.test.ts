@@ -107,6 +107,21 @@ describe.each(KINDS)("%s", (values) => {
   );
 });
 
+test.each([
+  ["float16", 64, 2.07e-4],
+  ["float16", 2048, 2.07e-4],
+  ["int8", 8, 0.0055],
+  ["int8", 64, 0.0077],
+  ["int8", 2048, 0.011],
+] as const)("%s rounds normal rows of %d by about %d of their norm", (values, length, expected) => {
+  const tensors = [{ name: "a", shape: [2 ** 16 / length, length] }];
+  const theta = noise(7, 2 ** 16, 0.02);
+  const { decoded } = encodeUpdate(theta, { tensors, encoding: { values }, sequence: 0, prng: prng() });
+  const error = Math.sqrt(length2(minus(theta, decoded)) / length2(theta));
+  expect(error / expected).toBeGreaterThan(0.9);
+  expect(error / expected).toBeLessThan(1.1);
+});
+
 test("an update is dense where changes would be longer, cannot be written, or have nothing to go by", () => {
   const encode = (values: Float32Array, previous: Float32Array | undefined, share = 0.1) =>
     encodeUpdate(values, { tensors: TENSORS, encoding: sparse("int8", share), sequence: 1, previous, prng: prng() });

@@ -61,14 +61,23 @@ export function sparseCountMax(share: number, places: number): number {
   return Math.min(places, Math.ceil(share * places));
 }
 
-/** The most bytes of a payload. */
-export function payloadBytesMax({ tensors, encoding }: PayloadRules): number {
+/** The bytes of a dense payload, and the most of a sparse one where there are such. */
+export function payloadSizes({ tensors, encoding }: PayloadRules): {
+  readonly dense: number;
+  readonly sparseMax?: number;
+} {
   const values = encoding?.values ?? "float32";
   const dense = valuesBytes(values, rowsOf(tensors));
-  if (encoding?.topK === undefined) return dense;
+  if (encoding?.topK === undefined) return { dense };
   const places = parameterCount(tensors);
   const count = sparseCountMax(encoding.topK.share, places);
-  return Math.max(dense, COUNT_BYTES + indexBytesMax(count, places) + valuesBytes(values, sparseRows(count)));
+  return { dense, sparseMax: COUNT_BYTES + indexBytesMax(count, places) + valuesBytes(values, sparseRows(count)) };
+}
+
+/** The most bytes of a payload. */
+export function payloadBytesMax(rules: PayloadRules): number {
+  const { dense, sparseMax = 0 } = payloadSizes(rules);
+  return Math.max(dense, sparseMax);
 }
 
 /**
