@@ -7,6 +7,7 @@ import type {
   NetworkManifest,
   ReferenceSettings,
   TrainingSpec,
+  UpdateEncoding,
 } from "../../protocol/network-manifest.ts";
 import { MANIFEST_DEFAULTS } from "../../protocol/network-manifest.ts";
 
@@ -25,6 +26,8 @@ export interface Method {
   readonly aggregation?: Partial<AggregationSettings>;
   /** None when absent. */
   readonly reference?: ReferenceSettings;
+  /** What the product chooses for the adapter when absent; with `all` float32, so that all peers end with the same bits. */
+  readonly encoding?: UpdateEncoding;
   /** Over the defaults of a manifest and the table's. */
   readonly training?: Partial<TrainingSpec>;
 }
@@ -65,5 +68,11 @@ export function manifestOf(
       ...(method.exchange === "all" ? { rule: "mean", lambda } : method.aggregation),
     },
     reference: method.reference ?? { kind: "none" },
+    ...encodingOf(method),
   });
+}
+
+function encodingOf({ encoding, exchange }: Method): { readonly encoding?: UpdateEncoding } {
+  if (encoding !== undefined) return { encoding };
+  return exchange === "all" ? { encoding: { values: "float32" } } : {};
 }
