@@ -38,6 +38,7 @@ export type NetworkOptions = {
   readonly accumulate?: number;
   readonly proximal?: number;
   readonly reference?: ReferenceSettings;
+  readonly head?: HeadWord;
   readonly batchSize?: number;
   readonly maxTokens?: number;
   readonly encoding?: ValueEncoding;
@@ -45,11 +46,22 @@ export type NetworkOptions = {
   readonly seed?: number;
 };
 
+/** What becomes of a classifier's head. */
+const HEAD_WORDS = ["local", "shared", "frozen"] as const;
+type HeadWord = (typeof HEAD_WORDS)[number];
+
+/** To be told to whoever makes a network with a shared head; nothing else is worth a word. */
+export function headWarning(head: NetworkManifest["head"]): string | undefined {
+  if (head !== "shared") return undefined;
+  return "the classifier's head is shared: where peers have different shares of the classes, an averaged head is good at none of them; compare own-task accuracy with a local head first";
+}
+
 /** What `createNetwork` is told besides the model and the name. */
 export interface NetworkSettings
   extends Pick<NetworkManifest, "training" | "rounds" | "aggregation" | "reference" | "seed"> {
   readonly adapter: AdapterSettings;
   readonly encoding: UpdateEncoding;
+  readonly head?: NetworkManifest["head"];
 }
 
 /** What a new network agrees on where nothing else is said. */
@@ -99,6 +111,7 @@ function absentFlags({
     schedule: formatSchedule(training.schedule ?? { kind: "constant", warmupSteps: 0 }),
     "batch-size": String(training.batchSize),
     accumulate: String(training.accumulate ?? 1),
+    head: "local",
     reference: formatReference(reference),
     proximal: training.proximal === undefined ? "they are free" : String(training.proximal),
     "max-tokens": `${training.maxTokens}, or the model's context where that is shorter`,
@@ -135,6 +148,11 @@ const NETWORK_FLAGS: readonly OptionRow[] = [
   },
   { flags: "--batch-size <count>", text: "examples per batch", parse: integer(1, 65_536) },
   { flags: "--accumulate <count>", text: "batches per optimiser step", parse: integer(1, 4096) },
+  {
+    flags: "--head <word>",
+    text: "head of a classifier: local (trained, never sent), shared (averaged with the others'; hurts where peers have different classes) or frozen",
+    parse: choice(HEAD_WORDS),
+  },
   {
     flags: "--reference <word>",
     text: `the average of a peer's own past rounds that holds its adapter back: ${REFERENCE_FORMS}`,
@@ -175,6 +193,7 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
     },
     seed: options.seed ?? defaults.seed,
     reference: options.reference ?? defaults.reference,
+    ...(options.head !== undefined && options.head !== "local" && { head: options.head }),
     training: {
       ...training,
       ...options.optimizer,

@@ -2,19 +2,22 @@
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
 import type { NetworkManifest, UpdateEncoding } from "../protocol/network-manifest.ts";
 import { MANIFEST_DEFAULTS, parseManifest } from "../protocol/network-manifest.ts";
-import { adapterMethod } from "./adapter/methods.ts";
 import { defaultValues, manifestEncoding } from "./default-encoding.ts";
 import { NodeError } from "./errors.ts";
+import type { BaseModel } from "./model/base-model.ts";
 import type { ModelFiles } from "./model/huggingface.ts";
 import { loadBaseModel, modelDigest } from "./model/huggingface.ts";
 import { tokenizerOfFiles } from "./model/tokenizer.ts";
 import { readModelFiles } from "./system/model-files.ts";
+import { sentTensors } from "./training/classification.ts";
 
 /** Settings that are not given take `MANIFEST_DEFAULTS`. */
 export interface CreateNetworkOptions {
   readonly name: string;
   readonly modelDirectory: string;
   readonly adapter: AdapterSettings;
+  /** Of classifiers; the head is trained and kept by each peer when absent. */
+  readonly head?: NetworkManifest["head"];
   readonly seed: number;
   readonly training?: Partial<NetworkManifest["training"]>;
   readonly rounds?: Partial<NetworkManifest["rounds"]>;
@@ -41,7 +44,8 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
     seed: options.seed,
     model: { family: model.family, digest: modelDigest(files) },
     adapter: options.adapter,
-    tensors: adapterMethod(options.adapter).sent(options.adapter, model.shape),
+    ...(options.head !== undefined && { head: options.head }),
+    tensors: sentTensors(model, options.adapter, headOf(options.head, model)),
     training: { ...training, maxTokens: tokensMax },
     rounds: { ...MANIFEST_DEFAULTS.rounds, ...options.rounds },
     aggregation: { ...MANIFEST_DEFAULTS.aggregation, ...options.aggregation },
@@ -74,8 +78,16 @@ export function verifyModel(manifest: NetworkManifest, files: ModelFiles): void 
   verifyTensors(manifest, files);
 }
 
+/** Throws: CONFIG_INVALID where something is said of a head that the model does not have. */
+function headOf(head: NetworkManifest["head"], model: BaseModel): NetworkManifest["head"] {
+  if (head === undefined || model.classifier) return head;
+  const text = `a ${head} head is of classifiers only, and this model (${model.family}) has none; leave head out`;
+  throw new NodeError("CONFIG_INVALID", text, { head, family: model.family });
+}
+
 function verifyTensors(manifest: NetworkManifest, files: ModelFiles): void {
-  const expected = adapterMethod(manifest.adapter).sent(manifest.adapter, loadBaseModel(files).shape);
+  const model = loadBaseModel(files);
+  const expected = sentTensors(model, manifest.adapter, headOf(manifest.head, model));
   const text = ({ name, shape }: { readonly name: string; readonly shape: readonly number[] }) => `${name} [${shape}]`;
   const length = Math.max(expected.length, manifest.tensors.length);
   for (let i = 0; i < length; i++) {

@@ -141,6 +141,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     ...(options.device !== undefined && { device: options.device }),
     lowMemory: options.lowMemory ?? false,
     pack: options.pack ?? false,
+    ...(manifest.head !== undefined && { head: manifest.head }),
     ...fisherOptions(manifest.reference),
     totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
     ...(options.buckets !== undefined && { buckets: options.buckets }),

@@ -93,12 +93,6 @@ export interface CombinationSettings {
 
 export type AdapterSettings = LowRankSettings | ReftSettings | CombinationSettings;
 
-/** Whether a peer trains tensors that it does not send, so that its own vector is longer than what travels. */
-export function keepsTensors(settings: AdapterSettings): boolean {
-  const { kind } = settings;
-  return kind === "combination" ? keepsTensors(settings.lora) : kind === "tri-lora" && settings.basis === "personal";
-}
-
 /** One tensor of an adapter, in the order in which it stands in the flat vector. */
 export interface AdapterTensor {
   /** Such as `layers.0.prefix.R` or `model.layers.0.self_attn.q_proj.A`. */

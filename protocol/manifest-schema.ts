@@ -264,6 +264,7 @@ export const manifestSchema = object({
     digest: object({ weights: digest, config: digest, tokenizer: digest }),
   }),
   adapter,
+  head: choice("shared", "frozen").exactOptional(),
   tensors,
   training,
   rounds: object({

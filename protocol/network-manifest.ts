@@ -132,6 +132,11 @@ export interface NetworkManifest {
   readonly seed: number;
   readonly model: { readonly family: string; readonly digest: ModelDigest };
   readonly adapter: AdapterSettings;
+  /**
+   * Of classifiers: whether the head travels with the adapter, or is not trained. Trained and kept by each peer when
+   * absent: an average of heads that were trained on different shares of the classes is good at none of them.
+   */
+  readonly head?: "shared" | "frozen";
   /** The order of the flat vector, so that an update can be checked without the model. */
   readonly tensors: readonly AdapterTensor[];
   readonly training: TrainingSpec;

@@ -7,7 +7,7 @@ import { type NetworkManifest, networkId } from "../../protocol/network-manifest
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
 import { networkText, writeNetwork } from "../network-file.ts";
-import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../network-options.ts";
+import { headWarning, NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../network-options.ts";
 import { EXIT_OK, type Terminal } from "../terminal.ts";
 
 export type NetworkCreateOptions = NetworkOptions & {
@@ -34,6 +34,8 @@ export async function run(options: NetworkCreateOptions, terminal: Terminal): Pr
   }
   if (there === "nothing") await writeNetwork(file, manifest);
   const network = networkId(manifest);
+  const warning = headWarning(manifest.head);
+  if (warning) terminal.err(`warning: ${warning}\n`);
   const done = there === "nothing" ? `manifest written to ${file}` : `${file} holds this manifest already`;
   terminal.err(`${done}; give this file to everybody who shall join\n`);
   terminal.out(options.json ? jsonText({ network, file, manifest }) : `${network}\n`);

@@ -16,7 +16,7 @@ import { refuseUsedFolder, runTestnet } from "../../testnet/run-testnet.ts";
 import { summaryLines, unfinishedSentence, verdictSentences } from "../../testnet/summary.ts";
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
-import { type NetworkOptions, networkSettings, TESTNET_SETTINGS } from "../network-options.ts";
+import { headWarning, type NetworkOptions, networkSettings, TESTNET_SETTINGS } from "../network-options.ts";
 import { packageFolder } from "../package-folder.ts";
 import { type PrivacyOptions, privacySettings } from "../privacy-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../terminal.ts";
@@ -46,6 +46,8 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
   if (options.dataDir !== undefined) await refuseUsedFolder(resolve(options.dataDir));
   await refuseUnwritable(reportFile);
   const manifest = createTestnetManifest(options);
+  const warning = headWarning(manifest.head);
+  if (warning) terminal.err(`warning: ${warning}\n`);
   const isTemporary = options.dataDir === undefined;
   const folder = isTemporary ? await mkdtemp(join(tmpdir(), "weft-testnet-")) : resolve(options.dataDir ?? "");
   terminal.err(`files of the peers: ${folder}\n`);

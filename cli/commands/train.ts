@@ -18,7 +18,7 @@ import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../terminal.ts";
 
 export type TrainCommandOptions = Omit<
   NetworkOptions,
-  "rounds" | "localSteps" | "lambda" | "aggregation" | "reference" | "proximal"
+  "rounds" | "localSteps" | "lambda" | "aggregation" | "reference" | "head" | "proximal"
 > & {
   readonly model?: string;
   readonly data?: string;

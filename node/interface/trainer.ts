@@ -39,8 +39,8 @@ export interface TrainerOptions {
   /** Seed of what is this peer's own (batch order, dropout). */
   readonly peerSeed: number;
   readonly data: ExampleSets;
-  /** Whether a classifier's head is trained with the adapter; it is never sent. Default: trained. */
-  readonly head?: "trained" | "frozen";
+  /** Whether a classifier's head is trained with the adapter, and sent too when shared. Default: trained, and kept. */
+  readonly head?: "trained" | "shared" | "frozen";
   /** Threads of the runtime. */
   readonly threads: number;
   /** What to compute on; default: cpu. */

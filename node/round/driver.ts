@@ -3,7 +3,7 @@
  * Training, publishing, aggregating and saving take turns here; what arrives from others meanwhile only moves the
  * machine's state.
  */
-import { keepsTensors, parameterCount } from "../../protocol/adapter-spec.ts";
+import { parameterCount } from "../../protocol/adapter-spec.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { emptyReference } from "../aggregation/index.ts";
 import type { Checkpoints } from "../interface/checkpoint.ts";
@@ -107,7 +107,7 @@ export async function createRoundDriver(dependencies: RoundDependencies, options
     ...owner,
     reference: manifest.reference,
     parameterCount: parameterCount(manifest.tensors),
-    keepsTensors: keepsTensors(manifest.adapter),
+    trainedCount: (await dependencies.trainer.state()).adapter.length,
   });
   await dependencies.trainer.restore(trainer);
   return new Driver(dependencies, { ...options, owner, memory, resumed: true });

@@ -105,11 +105,11 @@ export function decodeMemory(
     readonly reference: ReferenceSettings;
     /** Values that travel. */
     readonly parameterCount: number;
-    /** Whether the trainer's vectors hold more than travels; how much more, it knows itself when it is restored. */
-    readonly keepsTensors: boolean;
+    /** Values that the trainer trains: those that travel, and those that the peer keeps. */
+    readonly trainedCount: number;
   },
 ): PeerMemory {
-  const { network, parameterCount, keepsTensors } = options;
+  const { network, parameterCount, trainedCount } = options;
   const parsed = stateSchema.safeParse(state);
   if (!parsed.success) {
     const where = parsed.error.issues[0]?.path.join(".") ?? "";
@@ -137,17 +137,17 @@ export function decodeMemory(
   );
   return {
     ...rest,
-    trainer: takeTrainer(vectors, "", { step, parameterCount, keepsTensors }),
+    trainer: takeTrainer(vectors, "", { step, trainedCount }),
     reference: decodeReference(ordered, { settings: options.reference, parameterCount }),
     trial: {
       state: trial,
       ...(rivalStep !== undefined && {
-        rival: takeTrainer(vectors, "rival.", { step: rivalStep, parameterCount, keepsTensors }),
+        rival: takeTrainer(vectors, "rival.", { step: rivalStep, trainedCount }),
       }),
     },
     evaluation:
       evaluation.stage === "alone"
-        ? { ...evaluation, swarm: takeTrainer(vectors, "swarm.", { step: swarmStep, parameterCount, keepsTensors }) }
+        ? { ...evaluation, swarm: takeTrainer(vectors, "swarm.", { step: swarmStep, trainedCount }) }
         : evaluation,
   };
 }
@@ -164,11 +164,9 @@ function putTrainer(vectors: Map<string, Float32Array>, prefix: string, state: T
 function takeTrainer(
   vectors: ReadonlyMap<string, Float32Array>,
   prefix: string,
-  options: { readonly step: number; readonly parameterCount: number; readonly keepsTensors: boolean },
+  options: { readonly step: number; readonly trainedCount: number },
 ): TrainerState {
-  const { step, parameterCount, keepsTensors } = options;
-  const found = keepsTensors ? (vectors.get(`${prefix}adapter`)?.length ?? 0) : 0;
-  const length = Math.max(parameterCount, found);
+  const { step, trainedCount: length } = options;
   return {
     adapter: vectorOf(vectors, `${prefix}adapter`, length),
     firstMoment: vectorOf(vectors, `${prefix}first_moment`, length),

@@ -95,6 +95,22 @@ describe("a classifier's trainer", () => {
     expect(mixed.subarray(sent.length)).toEqual(state.adapter.subarray(sent.length));
   });
 
+  it("sends a shared head behind the adapter, and takes that of others in its place", async () => {
+    const trainer = await open(bare, { head: "shared" });
+    expect(trainer.tensors.slice(-4).map(({ name }) => name)).toEqual(
+      loadBaseModel(bare).classifier!.head.map(({ name }) => name),
+    );
+    await trainer.train({ steps: 2 });
+    const sent = await trainer.adapter();
+    expect(sent).toEqual((await trainer.state()).adapter);
+    const other = await open(bare, { head: "shared" });
+    await other.setAdapter(sent);
+    expect(await other.evaluate({ set: "test" })).toEqual(await trainer.evaluate({ set: "test" }));
+    expect((await other.evaluate({ set: "test" })).loss).not.toBe(
+      (await other.evaluate({ set: "test", adapter: "base" })).loss,
+    );
+  });
+
   it("goes on from a saved state with the same bits", async () => {
     const [one, other] = [await open(bare), await open(bare)];
     await one.train({ steps: 2 });

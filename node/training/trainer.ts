@@ -11,7 +11,7 @@ import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from 
 import type { BaseModel } from "../model/base-model.ts";
 import type { ModelFiles } from "../model/huggingface.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
-import { headStart, textOf, trainedHead } from "./classification.ts";
+import { headStart, sentTensors, textOf, trainedHead } from "./classification.ts";
 import { createEvaluator } from "./evaluator.ts";
 import { accumulateFisher, fisherWeights } from "./fisher.ts";
 import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
@@ -43,8 +43,8 @@ export async function createTrainer(
   const adapterOnly = adapterSlots(tensors);
   const head = trainedHead(model, options.head);
   const slots = adapterSlots([...tensors, ...head]);
-  const sentTensors = method.sent(settings, model.shape);
-  const sent = sentPart(slots, sentTensors);
+  const traveling = sentTensors(model, settings, options.head);
+  const sent = sentPart(slots, traveling);
   const frozen = method.frozen(settings, model.shape, options.networkSeed);
   const adapted: AdaptedModel = { model, adapter: settings, slots, frozen };
   const feeding = { counts: method.positions(settings), classifies: model.classifier !== undefined };
@@ -136,7 +136,7 @@ export async function createTrainer(
   };
 
   return {
-    tensors: sentTensors,
+    tensors: traveling,
     train: async ({ steps, onStep }): Promise<TrainResult> => {
       const began = performance.now();
       const losses: number[] = [];

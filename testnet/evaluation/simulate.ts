@@ -152,6 +152,7 @@ async function startPeer(
       peerSeed: prng.uint32(),
       data: sets,
       threads: base.threads,
+      ...(manifest.head !== undefined && { head: manifest.head }),
       ...fisherOptions(manifest.reference),
       totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
     },
