@@ -14,7 +14,10 @@ export interface SharedBase {
   readonly files: ModelFiles;
   readonly model: BaseModel;
   readonly tokenizer: Tokenizer;
+  /** Its sessions are shared, and stay until `release`. */
   readonly runtime: Runtime;
+  /** Its sessions are the caller's: for graphs that are run once. */
+  readonly ownRuntime: Runtime;
   readonly threads: number;
   /** Frees the sessions that were loaded so far; the base can be used again. */
   release(): Promise<void>;
@@ -23,13 +26,15 @@ export interface SharedBase {
 /** Throws: MODEL_MISSING, MODEL_CONFIG, TOKENIZER_MISSING, SAFETENSORS_INVALID. */
 export function openSharedBase(directory: string, { threads }: { readonly threads: number }): SharedBase {
   const files = readModelFiles(directory);
-  const sessions = shareSessions(createOnnxRuntime());
+  const ownRuntime = createOnnxRuntime();
+  const sessions = shareSessions(ownRuntime);
   return {
     directory,
     files,
     model: loadBaseModel(files),
     tokenizer: tokenizerOfFiles(files),
     runtime: sessions.runtime,
+    ownRuntime,
     threads,
     release: sessions.close,
   };

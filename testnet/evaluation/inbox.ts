@@ -1,9 +1,9 @@
 /** What one simulated peer sent and heard: signed and judged as on the wire, by the same functions. */
 import type { ReceivedUpdate } from "../../node/interface/exchange.ts";
-import type { contentIdOf } from "../../protocol/content-id.ts";
+import type { ContentId } from "../../protocol/content-id.ts";
 import { encodeUpdate, encodingNumber } from "../../protocol/encoding/update-payload.ts";
 import type { Signer } from "../../protocol/envelope.ts";
-import { type ChainHead, type JudgeState, judgeRules, type UpdateContext } from "../../protocol/judge-context.ts";
+import { type ChainHead, judgeRules, type UpdateContext } from "../../protocol/judge-context.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { createPrng } from "../../protocol/prng.ts";
@@ -11,7 +11,7 @@ import { signUpdate } from "../../protocol/update.ts";
 import { type JudgedUpdate, type Judgement, judgeUpdate, type VerdictCode } from "../../protocol/verdict.ts";
 
 export interface Outbox {
-  /** This peer's next update, chained to the one before; payload: the encoded values where they are not `theta`'s. */
+  /** This peer's next update, chained to the one before; payload: what is sent where it is no encoding of `theta`. */
   sign(update: { readonly round: number; readonly theta: Float32Array; readonly payload?: Uint8Array }): Uint8Array;
 }
 
@@ -21,7 +21,7 @@ export function createOutbox(
 ): Outbox {
   const { tensors, encoding } = manifest;
   const stream = createPrng(0).fork(signer.peer).fork("encoding");
-  let [sequence, previous] = [0, undefined as ReturnType<typeof contentIdOf> | undefined];
+  let [sequence, previous] = [0, undefined as ContentId | undefined];
   /** What the others have decoded of this peer. */
   let known: Float32Array | undefined;
   return {
@@ -56,17 +56,24 @@ export interface Inbox {
 }
 
 /**
- * Judges for all peers of a simulation. Bytes that several peers receive are judged once for all whose view of the author's
- * chain is the same: nothing else in their contexts differs but the peer itself, which never hears its own.
+ * Inboxes of all peers of a simulation. Bytes that several peers receive are judged once for all that know the same head of
+ * the author's chain: nothing else in their contexts differs but the peer itself, which never hears its own.
  */
 export function createInboxes(manifest: NetworkManifest): { inboxOf(self: PeerId): Inbox } {
   const rules = judgeRules(manifest);
-  const judged = new WeakMap<Uint8Array, { readonly view: string; readonly judgement: Judgement<JudgedUpdate> }>();
-  const judge = (bytes: Uint8Array, context: UpdateContext, view: string): Judgement<JudgedUpdate> => {
+  const judged = new WeakMap<Uint8Array, Judged>();
+  const judge = (bytes: Uint8Array, { self, round, heads, updates }: View): Judgement<JudgedUpdate> => {
     const known = judged.get(bytes);
-    if (known?.view === view) return known.judgement;
-    const judgement = judgeUpdate(bytes, context);
-    judged.set(bytes, { view, judgement });
+    if (known?.round === round && known.head === heads.get(known.author)?.contentId) return known.judgement;
+    let asked: PeerId | undefined;
+    const headOf = (author: PeerId): ChainHead | undefined => {
+      asked = author;
+      return heads.get(author);
+    };
+    const valuesOf: UpdateContext["valuesOf"] = ({ author, previous }) =>
+      heads.get(author)?.contentId === previous ? updates.get(author)?.theta : undefined;
+    const judgement = judgeUpdate(bytes, { ...rules, self, round, isMember: () => true, headOf, valuesOf });
+    if (asked !== undefined) judged.set(bytes, { author: asked, head: heads.get(asked)?.contentId, round, judgement });
     return judgement;
   };
   return {
@@ -75,11 +82,7 @@ export function createInboxes(manifest: NetworkManifest): { inboxOf(self: PeerId
       const updates = new Map<PeerId, ReceivedUpdate>();
       return {
         receive: (bytes, round) => {
-          const state: JudgeState = { self, round, isMember: () => true, headOf: (author) => heads.get(author) };
-          const valuesOf: UpdateContext["valuesOf"] = ({ author, previous }) =>
-            heads.get(author)?.contentId === previous ? updates.get(author)?.theta : undefined;
-          const view = `${round} ${[...heads.values()].map(({ contentId }) => contentId).join()}`;
-          const judgement = judge(bytes, { ...rules, ...state, valuesOf }, view);
+          const judgement = judge(bytes, { self, round, heads, updates });
           if (judgement.kind === "accept") {
             const { author, sequence, contentId, values, sampleCount } = judgement.message;
             heads.set(author, { sequence, contentId, round: judgement.message.round });
@@ -91,4 +94,19 @@ export function createInboxes(manifest: NetworkManifest): { inboxOf(self: PeerId
       };
     },
   };
+}
+
+/** What one peer knows when it judges. */
+interface View {
+  readonly self: PeerId;
+  readonly round: number;
+  readonly heads: ReadonlyMap<PeerId, ChainHead>;
+  readonly updates: ReadonlyMap<PeerId, ReceivedUpdate>;
+}
+
+interface Judged {
+  readonly author: PeerId;
+  readonly head: ContentId | undefined;
+  readonly round: number;
+  readonly judgement: Judgement<JudgedUpdate>;
 }

@@ -2,6 +2,7 @@
 
 import type { Evaluation, Example } from "../../node/interface/trainer.ts";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import { rightShare } from "./answers.ts";
 import type { SharedBase } from "./base.ts";
 import type { PeerData } from "./peer-data.ts";
 import { createScorer } from "./scorer.ts";
@@ -13,8 +14,8 @@ export const CURVE_EXAMPLES_MAX = 32;
 export const OTHERS_EXAMPLES_MAX = 128;
 
 export interface PeerScores extends Evaluation {
-  /** Share of questions whose right answer was the most likely of those allowed; only for tasks of choosing. */
-  readonly chosen?: number;
+  /** Share of questions answered rightly by the data's own way of scoring; absent where that is the exact match. */
+  readonly right?: number;
 }
 
 export interface Jury {
@@ -40,26 +41,19 @@ export async function createJury(
     data,
   }: { readonly adapter: AdapterSettings; readonly networkSeed: number; readonly data: readonly PeerData[] },
 ): Promise<Jury> {
-  const choices = data.flatMap((peer) => [...(peer.choices?.values() ?? [])].flat());
+  const questions = new Map(data.flatMap((peer) => [...(peer.questions ?? [])]));
+  const choices = [...questions.values()].flatMap((one) => (one.kind === "choose" ? one.answers : []));
   const fits = [...data.flatMap(({ sets }) => [...sets.validation, ...sets.test]), ...choices];
   const scorer = await createScorer(base, { adapter, networkSeed, fits });
   const curves = data.map(() => ({ own: [] as PeerScores[], others: [] as PeerScores[] }));
-  const chosenBy = async (examples: readonly Example[], theta: Float32Array): Promise<Pick<PeerScores, "chosen">> => {
-    const questions = examples.map((example) => answersOf(data, example)).filter((answers) => answers.length > 0);
-    if (questions.length === 0) return {};
-    const losses = await scorer.likelihoods(questions.flat(), theta);
-    let [at, right] = [0, 0];
-    for (const { length } of questions) {
-      const [correct, ...wrong] = losses.slice(at, at + length);
-      if (wrong.every((loss) => correct! < loss)) right += 1;
-      at += length;
-    }
-    return { chosen: right / questions.length };
+  const test = async (examples: readonly Example[], theta: Float32Array): Promise<PeerScores> => {
+    const asked = examples.flatMap((example) => {
+      const question = questions.get(example);
+      return question ? [{ example, question }] : [];
+    });
+    const right = await rightShare({ base, scorer }, asked, { settings: adapter, networkSeed, theta });
+    return { ...(await scorer.score(examples, theta)), ...(right === undefined ? {} : { right }) };
   };
-  const test = async (examples: readonly Example[], theta: Float32Array): Promise<PeerScores> => ({
-    ...(await scorer.score(examples, theta)),
-    ...(await chosenBy(examples, theta)),
-  });
   return {
     look: async (peer, theta) => {
       const own = data[peer]!.sets.validation.slice(0, CURVE_EXAMPLES_MAX);
@@ -75,9 +69,6 @@ export async function createJury(
     }),
   };
 }
-
-const answersOf = (data: readonly PeerData[], example: Example): readonly Example[] =>
-  data.find((peer) => peer.choices?.has(example))?.choices?.get(example) ?? [];
 
 /**
  * Held-out examples of the other peers, the same number of each as far as they have them. Peers that have the same single

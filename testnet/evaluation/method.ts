@@ -60,7 +60,7 @@ export function manifestOf(
     modelDirectory,
     seed,
     adapter: method.adapter,
-    training: { ...settings.training, ...method.training },
+    training: { ...method.training, ...settings.training },
     // As many steps in all as the peers take together.
     rounds: { count: settings.rounds, localSteps: settings.localSteps * (pooled ? peers : 1) },
     aggregation: {

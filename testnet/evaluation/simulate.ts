@@ -4,17 +4,20 @@
  */
 
 import { emptyReference, type ReferenceState } from "../../node/aggregation/index.ts";
+import { NodeError } from "../../node/errors.ts";
 import type { Logger } from "../../node/interface/logger.ts";
 import type { ExampleSets, Trainer } from "../../node/interface/trainer.ts";
 import { aggregateRound, holdToReference } from "../../node/round/aggregate-round.ts";
 import { NO_TRIAL, type TrialMemory } from "../../node/round/trial.ts";
 import { fisherOptions } from "../../node/training/fisher.ts";
 import { createTrainer } from "../../node/training/trainer.ts";
-import { createSigner, type Signer } from "../../protocol/envelope.ts";
+import { createSigner } from "../../protocol/envelope.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { createPrng } from "../../protocol/prng.ts";
+import { type Attack, flipLabels } from "./attack.ts";
 import type { SharedBase } from "./base.ts";
-import { createInboxes, createOutbox, type Inbox, type Outbox } from "./inbox.ts";
+import { type Exchange, type ExchangingPeer, honestExchange, lyingExchange } from "./exchange.ts";
+import { createInboxes, createOutbox } from "./inbox.ts";
 import { createJury, type PeerScores } from "./jury.ts";
 import { type Method, manifestOf, type SwarmSettings } from "./method.ts";
 import type { PeerData } from "./peer-data.ts";
@@ -27,6 +30,10 @@ export interface SimulateOptions {
   readonly settings: SwarmSettings;
   /** Of the network, and of each peer's order of batches. */
   readonly seed: number;
+  /** How the last of the peers lies; absent when nobody does. */
+  readonly attack?: Attack;
+  /** Rounds between two looks at the validation sets; 1 when absent. */
+  readonly lookEvery?: number;
   readonly signal?: AbortSignal;
   readonly onRound?: (round: number, validationLoss: number) => void;
 }
@@ -35,7 +42,7 @@ export interface PeerResult {
   /** On the peer's own test set, and on those of peers with other tasks, at the end. */
   readonly own: PeerScores;
   readonly others: PeerScores;
-  /** On the validation sets: before the first round, then as the adapter left each. */
+  /** On the validation sets: before the first round, then as the adapter left every round that was looked at. */
   readonly ownCurve: readonly PeerScores[];
   readonly othersCurve: readonly PeerScores[];
   /** All trained values as they are at the end, f32[P]. */
@@ -46,20 +53,19 @@ export interface PeerResult {
 
 export interface SimulationResult {
   readonly peers: readonly PeerResult[];
+  /** Rounds that were over at each look of the curves. */
+  readonly looks: readonly number[];
   /** Values that a peer trains, and those that it sends. */
   readonly trainedParameters: number;
   readonly sentParameters: number;
   /** One update's envelope; 0 where nothing is sent. */
   readonly updateBytes: number;
-  /** Of all peers together. */
+  /** Of the processor, of all peers together. */
   readonly seconds: { readonly train: number; readonly aggregate: number; readonly evaluate: number };
 }
 
-interface SimulatedPeer {
-  readonly signer: Signer;
+interface SimulatedPeer extends ExchangingPeer {
   readonly trainer: Trainer;
-  readonly outbox: Outbox;
-  readonly inbox: Inbox;
   reference: ReferenceState;
   trial: TrialMemory;
   readonly lambdas: number[];
@@ -67,11 +73,13 @@ interface SimulatedPeer {
 
 /** Throws: what the trainer, the manifest or the data are refused with; the signal's reason between two rounds. */
 export async function simulate(options: SimulateOptions): Promise<SimulationResult> {
-  const { base, data, method, settings, seed, signal = new AbortController().signal, onRound } = options;
+  const { base, data, method, settings, seed, attack, lookEvery = 1, onRound } = options;
+  const { signal = new AbortController().signal } = options;
   const manifest = manifestOf(method, { modelDirectory: base.directory, peers: data.length, seed, settings });
   const jury = await createJury(base, { adapter: method.adapter, networkSeed: seed, data });
   const pooled = method.exchange === "pooled";
   const sets = pooled ? [poolOf(data)] : data.map((peer) => peer.sets);
+  if (attack === "label-flip") sets.push(flipLabels(sets.pop()!));
   const inboxes = createInboxes(manifest);
   const peers: SimulatedPeer[] = [];
   for (const [index, one] of sets.entries()) {
@@ -79,9 +87,10 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   }
   const seconds = { train: 0, aggregate: 0, evaluate: 0 };
   const timed = async <T>(what: keyof typeof seconds, work: () => Promise<T>): Promise<T> => {
-    const began = performance.now();
+    const before = process.cpuUsage();
     const result = await work();
-    seconds[what] += (performance.now() - began) / 1000;
+    const { user, system } = process.cpuUsage(before);
+    seconds[what] += (user + system) / 1e6;
     return result;
   };
   const adapterOf = async (peer: number): Promise<Float32Array> =>
@@ -90,24 +99,31 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
     timed("evaluate", async () => {
       for (const peer of data.keys()) await jury.look(peer, await adapterOf(peer));
     });
+  const looks: number[] = [];
   let updateBytes = 0;
   try {
+    const exchange = await exchangeOf(peers, { method, manifest, attack });
     await look();
+    looks.push(0);
     for (let round = 0; round < manifest.rounds.count; round++) {
       signal.throwIfAborted();
       for (const peer of peers) {
         await timed("train", async () => {
           await holdToReference(peer.trainer, peer.reference, manifest);
-          await peer.trainer.train({ steps: manifest.rounds.localSteps });
+          await trainOrStay(peer.trainer, manifest.rounds.localSteps);
         });
       }
       const losses = await timed("aggregate", async () => {
-        if (!pooled && method.exchange !== "none") updateBytes = await exchange(peers, round);
+        if (exchange)
+          updateBytes = exchange.round(round, await Promise.all(peers.map(({ trainer }) => trainer.adapter())));
         const results: number[] = [];
         for (const peer of peers) results.push(await aggregate(peer, { manifest, round, signal }));
         return results;
       });
-      await look();
+      if ((round + 1) % lookEvery === 0 || round + 1 === manifest.rounds.count) {
+        await look();
+        looks.push(round + 1);
+      }
       onRound?.(round, losses.reduce((sum, loss) => sum + loss, 0) / losses.length);
     }
     const results: PeerResult[] = [];
@@ -118,7 +134,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
     }
     const trainedParameters = results[0]!.adapter.length;
     const sentParameters = (await peers[0]!.trainer.adapter()).length;
-    return { peers: results, trainedParameters, sentParameters, updateBytes, seconds };
+    return { peers: results, looks, trainedParameters, sentParameters, updateBytes, seconds };
   } finally {
     for (const { trainer } of peers) await trainer.close();
   }
@@ -169,15 +185,29 @@ async function startPeer(
   };
 }
 
-/** Everybody signs an update and everybody else judges it.  Returns the bytes of one update. */
-async function exchange(peers: readonly SimulatedPeer[], round: number): Promise<number> {
-  let bytes = 0;
-  for (const from of peers) {
-    const update = from.outbox.sign({ round, theta: await from.trainer.adapter() });
-    bytes = update.length;
-    for (const to of peers) if (to !== from) to.inbox.receive(update, round);
+/** A peer whose loss is not finite, as under some attacks, stays where it is. */
+async function trainOrStay(trainer: Trainer, steps: number): Promise<void> {
+  try {
+    await trainer.train({ steps });
+  } catch (error) {
+    if (!(error instanceof NodeError) || error.code !== "TRAINING_DIVERGED") throw error;
   }
-  return bytes;
+}
+
+/** undefined for methods in which nothing is exchanged. */
+async function exchangeOf(
+  peers: readonly SimulatedPeer[],
+  {
+    method,
+    manifest,
+    attack,
+  }: { readonly method: Method; readonly manifest: NetworkManifest; readonly attack: Attack | undefined },
+): Promise<Exchange | undefined> {
+  if (method.exchange === "pooled" || method.exchange === "none") return undefined;
+  if (attack === undefined) return honestExchange(peers);
+  // Nobody has trained yet.
+  const start = await peers.at(-1)!.trainer.adapter();
+  return lyingExchange(peers, { attack, manifest, start });
 }
 
 async function aggregate(

@@ -1,0 +1,202 @@
+/** What the papers claim, held against the rows of this evaluation. */
+import { METRICS, type Metric } from "./metric.ts";
+import type { SuiteResults } from "./run-table.ts";
+import { grouped, type Row, rowsOf } from "./summary-rows.ts";
+
+export type Finding = "holds" | "does not hold" | "not measured";
+
+export interface CheckedClaim {
+  readonly name: string;
+  readonly source: string;
+  readonly claim: string;
+  readonly finding: Finding;
+  /** One for each setting in which it was measured, with the numbers. */
+  readonly evidence: readonly { readonly holds: boolean; readonly text: string }[];
+}
+
+/** Rows of the methods that a claim is about; any that a table does not have leave it unmeasured. */
+export interface ClaimMethods {
+  readonly federatedLora: string;
+  readonly loreft: readonly string[];
+  readonly cOnly: readonly string[];
+  readonly alone: string;
+  readonly fixed: string;
+  readonly adaptive: string;
+}
+
+export const CLAIM_METHODS: ClaimMethods = {
+  federatedLora: "fedit",
+  loreft: ["loreft-abm-median", "loreft-abm-mean", "loreft-abm-search", "loreft-abm-adaptive"],
+  cOnly: ["c-only-uniform", "c-only-similarity"],
+  alone: "alone-loreft",
+  fixed: "loreft-abm-median",
+  adaptive: "loreft-abm-adaptive",
+};
+
+/** C-only accuracy is comparable within this many points, or hundredths of a nat, of the federation of LoRA. */
+const COMPARABLE = 2;
+
+/** Every claim; it holds when it holds in every setting in which it was measured. */
+export function checkClaims(all: readonly SuiteResults[]): readonly CheckedClaim[] {
+  const settings = all.filter(({ suite }) => suite.attacks === undefined).flatMap((results) => settingsOf(results));
+  return [
+    fewerParameters(settings),
+    cOnlyTraffic(settings),
+    lessForgetting(settings),
+    neverWorse(settings),
+    robust(all),
+  ];
+}
+
+interface Setting {
+  readonly label: string;
+  readonly metric: Metric;
+  readonly row: (method: string) => Row | undefined;
+  readonly rows: readonly Row[];
+  readonly withoutReference: ReadonlyMap<string, string>;
+}
+
+function settingsOf(results: SuiteResults): readonly Setting[] {
+  const { suite, cells } = results;
+  const groups = grouped(rowsOf(results), ({ split, peers }) => `${suite.name}, ${split}, ${peers} peers`);
+  const pairs = cells.flatMap(({ cell: { method } }) =>
+    method.withoutReference === undefined ? [] : ([[method.name, method.withoutReference]] as const),
+  );
+  return [...groups].map(([label, rows]) => ({
+    label,
+    metric: METRICS[suite.data],
+    row: (method) => rows.find((row) => row.method === method),
+    rows,
+    withoutReference: new Map(pairs),
+  }));
+}
+
+type Evidence = CheckedClaim["evidence"][number];
+
+function claimOf(fields: Omit<CheckedClaim, "finding">): CheckedClaim {
+  const { evidence } = fields;
+  const finding =
+    evidence.length === 0 ? "not measured" : evidence.every(({ holds }) => holds) ? "holds" : "does not hold";
+  return { ...fields, finding };
+}
+
+/** Difference in the direction in which more is better. */
+const gain = (metric: Metric, a: number, b: number): number => (metric.rises ? a - b : b - a);
+
+function fewerParameters(settings: readonly Setting[]): CheckedClaim {
+  const evidence = settings.flatMap(({ label, metric, row }): Evidence[] => {
+    const lora = row(CLAIM_METHODS.federatedLora);
+    const candidates = CLAIM_METHODS.loreft.flatMap((name) => row(name) ?? []);
+    if (!lora || candidates.length === 0) return [];
+    const best = candidates.reduce((a, b) => (gain(metric, b.own.mean, a.own.mean) > 0 ? b : a));
+    const ratio = lora.trainedParameters / best.trainedParameters;
+    const difference = gain(metric, best.own.mean, lora.own.mean);
+    const holds = difference >= -metric.tolerance && ratio >= 7;
+    const text = `${label}: ${best.title} ${show(metric, best)} with ${best.trainedParameters} parameters, ${lora.title} ${show(metric, lora)} with ${lora.trainedParameters}, ${ratio.toFixed(1)} times as many`;
+    return [{ holds, text }];
+  });
+  return claimOf({
+    name: "fedreft",
+    source: "FedReFT, arXiv:2508.20295",
+    claim: "the accuracy of federated LoRA, or better, with 7 to 15 times fewer parameters",
+    evidence,
+  });
+}
+
+function cOnlyTraffic(settings: readonly Setting[]): CheckedClaim {
+  const evidence = settings.flatMap(({ label, metric, row }): Evidence[] => {
+    const lora = row(CLAIM_METHODS.federatedLora);
+    const candidates = CLAIM_METHODS.cOnly.flatMap((name) => row(name) ?? []);
+    if (!lora || candidates.length === 0) return [];
+    const best = candidates.reduce((a, b) => (gain(metric, b.own.mean, a.own.mean) > 0 ? b : a));
+    const difference = gain(metric, best.own.mean, lora.own.mean);
+    const ratio = lora.updateBytes / best.updateBytes;
+    const holds = difference >= -COMPARABLE * metric.tolerance && ratio > 1;
+    const text = `${label}: ${best.title} ${show(metric, best)} with ${best.updateBytes} bytes an update, ${lora.title} ${show(metric, lora)} with ${lora.updateBytes}, ${ratio.toFixed(1)} times as many`;
+    return [{ holds, text }];
+  });
+  return claimOf({
+    name: "ce-lora",
+    source: "CE-LoRA, arXiv:2503.23869",
+    claim: "accuracy comparable to that of federated LoRA while only C travels",
+    evidence,
+  });
+}
+
+/** Forgetting of the others' tasks and of the own one together; less by more than both deviations. */
+function lessForgetting(settings: readonly Setting[]): CheckedClaim {
+  const evidence = settings.flatMap(({ label, metric, row, withoutReference }) =>
+    [...withoutReference].flatMap(([name, without]): Evidence[] => {
+      const [a, b] = [row(name), row(without)];
+      if (!a || !b) return [];
+      const [psi, before] = [a.psiOwn.mean + a.psiOthers.mean, b.psiOwn.mean + b.psiOthers.mean];
+      const spread = Math.hypot(a.psiOwn.deviation, a.psiOthers.deviation, b.psiOwn.deviation, b.psiOthers.deviation);
+      const text = `${label}: ${a.title} psi ${amount(metric, psi)}, without ${amount(metric, before)}, spread over the seeds ${amount(metric, spread)}`;
+      return [{ holds: before - psi > spread, text }];
+    }),
+  );
+  return claimOf({
+    name: "fedref",
+    source: "FedRef, arXiv:2506.23210",
+    claim: "less is forgotten with the reference model than without",
+    evidence,
+  });
+}
+
+function neverWorse(settings: readonly Setting[]): CheckedClaim {
+  const evidence = settings.flatMap(({ label, metric, row }): Evidence[] => {
+    const [adaptive, alone, fixed] = [row(CLAIM_METHODS.adaptive), row(CLAIM_METHODS.alone), row(CLAIM_METHODS.fixed)];
+    if (!adaptive || !alone || !fixed) return [];
+    const better = gain(metric, alone.own.mean, fixed.own.mean) > 0 ? alone : fixed;
+    const holds =
+      gain(metric, adaptive.own.mean, better.own.mean) >= -metric.tolerance ||
+      adaptive.ownLoss.mean <= Math.min(alone.ownLoss.mean, fixed.ownLoss.mean) + 0.01;
+    const text = `${label}: ${show(metric, adaptive)} (${nats(adaptive)}), alone ${show(metric, alone)} (${nats(alone)}), fixed:0.5 ${show(metric, fixed)} (${nats(fixed)})`;
+    return [{ holds, text }];
+  });
+  return claimOf({
+    name: "adaptive",
+    source: "weft's own",
+    claim:
+      "the adaptive lambda is never worse than the better of alone and fixed:0.5 by more than 1 point of accuracy or 0.01 nats",
+    evidence,
+  });
+}
+
+/** Under every attack the geometric median stays within 5 tolerances of itself without a liar. */
+function robust(all: readonly SuiteResults[]): CheckedClaim {
+  const evidence = all
+    .filter(({ suite }) => suite.attacks !== undefined)
+    .flatMap((results) => {
+      const metric = METRICS[results.suite.data];
+      const rows = rowsOf(results).filter(({ method }) => method === ROBUST_METHOD);
+      const honest = rows.find(({ attack }) => attack === "none");
+      if (!honest) return [];
+      return rows
+        .filter((row) => row !== honest)
+        .map((row): Evidence => {
+          const holds = gain(metric, row.own.mean, honest.own.mean) >= -5 * metric.tolerance;
+          return { holds, text: `${row.attack}: ${show(metric, row)}, without a liar ${show(metric, honest)}` };
+        });
+    });
+  return claimOf({
+    name: "robust",
+    source: "weft's own",
+    claim: "one liar of eight costs the geometric median at most 5 points of accuracy or 0.05 nats",
+    evidence,
+  });
+}
+
+const ROBUST_METHOD = "robust-geometric-median";
+
+function show(metric: Metric, { own }: Row): string {
+  return `${amount(metric, own.mean)} ± ${amount(metric, own.deviation)}`;
+}
+
+const nats = ({ ownLoss }: Row): string => `${ownLoss.mean.toFixed(3)} nats`;
+
+/** A number of the metric, or a difference of two. */
+export function amount(metric: Metric, value: number): string {
+  if (!Number.isFinite(value)) return "–";
+  return metric.unit === "share" ? `${(100 * value).toFixed(1)} %` : `${value.toFixed(3)} nats`;
+}

@@ -1,0 +1,149 @@
+/** The page of an evaluation: what was run, tables, plots, and which claims hold. */
+import { formatBytes } from "../text-table.ts";
+import { amount, type CheckedClaim } from "./claims.ts";
+import { METRICS, type Metric } from "./metric.ts";
+import type { Plot } from "./plot.ts";
+import type { SuiteResults } from "./run-table.ts";
+import { splitName } from "./split.ts";
+import { grouped, type Row, rowsOf, type Statistic } from "./summary-rows.ts";
+import type { Suite } from "./table.ts";
+
+export interface PageParts {
+  readonly results: readonly SuiteResults[];
+  readonly plots: readonly Plot[];
+  readonly claims: readonly CheckedClaim[];
+  /** Why, for claims that do not hold. */
+  readonly reasons: Readonly<Record<string, string>>;
+  /** Suites that were left out, each with the reason. */
+  readonly skipped: readonly string[];
+  /** The command that made it. */
+  readonly command: string;
+}
+
+/** Markdown in GitHub's flavour; plots are referred to as files beside it. */
+export function pageOf({ results, plots, claims, reasons, skipped, command }: PageParts): string {
+  const measured = results.filter(({ cells }) => cells.length > 0);
+  return `${[
+    "# Evaluation",
+    `Written by \`${command}\`; do not edit. Peers are simulated in one process; training, updates, verdicts and aggregation are those of the product, and everybody hears everybody in every round. Numbers are means over the peers, then mean ± standard deviation over the seeds. Learning rates are chosen for each method by the swarm's validation loss on a seed that is in none of the results; test data are looked at once, at the end. Numbers for programs: [results.csv](results.csv).`,
+    "## Which claims hold here",
+    ...claims.map((claim) => claimText(claim, reasons)),
+    ...measured.map((one) =>
+      suiteText(
+        one,
+        plots.filter(({ name }) => name.startsWith(`${one.suite.name}-`)),
+      ),
+    ),
+    ...(skipped.length > 0 ? ["## Not run", skipped.map((line) => `* ${line}`).join("\n")] : []),
+    `## How to read the columns\n\n${COLUMNS}`,
+  ].join("\n\n")}\n`;
+}
+
+const COLUMNS = [
+  "* **own**: on the peer's own test set; **others**: on the test sets of peers with other tasks; **worst**: own, of the peer that has it worst.",
+  "* **psi**: forgetting, the best value at any look at the validation set less the last one; own and others.",
+  "* **last quarter**: what the validation metric still gained in the last quarter of the rounds; near zero where the curve has flattened.",
+  "* **trained**, **sent**: values of the adapter that a peer trains, and that travel. **bytes**: what one peer sends in one round, its update to each of the others. **seconds**: of the processor, for one peer's training and aggregation in one run.",
+].join("\n");
+
+function claimText(
+  { name, source, claim, finding, evidence }: CheckedClaim,
+  reasons: Readonly<Record<string, string>>,
+): string {
+  const held = evidence.filter(({ holds }) => holds).length;
+  const count = evidence.length === 0 ? "" : ` (${held} of ${evidence.length} settings)`;
+  const reason =
+    finding === "does not hold" && reasons[name] !== undefined ? `\n\nLikeliest reason: ${reasons[name]}` : "";
+  const lines = evidence.map(({ holds, text }) => `* ${holds ? "yes" : "no"}: ${text}`).join("\n");
+  return `### ${capital(claim)}: ${finding}${count}\n\nSource: ${source}.${reason}${lines ? `\n\n${lines}` : ""}`;
+}
+
+function suiteText(results: SuiteResults, plots: readonly Plot[]): string {
+  const { suite } = results;
+  const rows = rowsOf(results);
+  const images = plots.map(({ name, caption }) => `![${caption}](${name}.svg)`);
+  const body = suite.attacks === undefined ? settingsText(suite, rows) : [robustTable(suite, rows)];
+  return [`## ${suite.title}`, suiteFacts(results), ...body, ...images].join("\n\n");
+}
+
+function suiteFacts({ suite, learningRates }: SuiteResults): string {
+  const { data, base, sizes, seeds, rounds, localSteps, tuning } = suite;
+  const splits = suite.splits.map(splitName).join(", ");
+  const rates = [...learningRates].map(([place, rate]) => `${place} ${rate}`).join("; ");
+  return [
+    `Data: ${data} on the base model ${base}; ${sizes.train} examples to train, ${sizes.validation} to validate, ${sizes.test} to test for each peer; ${splits}; seeds ${seeds.join(", ")}; ${rounds} rounds of ${localSteps} local steps. Metric: ${METRICS[data].name}.`,
+    `Learning rates, ${tuning ? `chosen with ${tuning.peers} peers on seed ${tuning.seed}` : "the first of each grid"}: ${rates}.`,
+  ].join("\n");
+}
+
+function settingsText(suite: Suite, rows: readonly Row[]): string[] {
+  const metric = METRICS[suite.data];
+  const groups = grouped(rows, ({ split, peers }) => `${split}, ${peers} peers`);
+  return [...groups].map(([label, group]) => `### ${capital(label)}\n\n${methodTable(metric, group)}`);
+}
+
+function methodTable(metric: Metric, rows: readonly Row[]): string {
+  const header = [
+    "method",
+    "own",
+    "others",
+    "worst",
+    "nats",
+    "psi own",
+    "psi others",
+    "last quarter",
+    "lambda",
+    "trained",
+    "sent",
+    "bytes",
+    "seconds",
+  ];
+  const of = (statistic: Statistic): string => plusMinus(metric, statistic);
+  const lines = rows.map((row) => [
+    row.title,
+    of(row.own),
+    of(row.others),
+    of(row.worst),
+    `${row.ownLoss.mean.toFixed(3)} ± ${row.ownLoss.deviation.toFixed(3)}`,
+    of(row.psiOwn),
+    of(row.psiOthers),
+    amount(metric, row.lastQuarter.mean),
+    row.updateBytes === 0 ? "–" : row.lambda.mean.toFixed(2),
+    String(row.trainedParameters),
+    row.updateBytes === 0 ? "–" : String(row.sentParameters),
+    row.updateBytes === 0 ? "–" : formatBytes(row.bytesPerRound),
+    row.seconds.mean.toFixed(1),
+  ]);
+  return markdownTable(header, lines);
+}
+
+/** Methods by attacks: own-task metric of the honest peers. */
+function robustTable(suite: Suite, rows: readonly Row[]): string {
+  const metric = METRICS[suite.data];
+  const attacks = suite.attacks!;
+  const titles = new Map(rows.map(({ method, title }) => [method, title]));
+  const lines = [...titles].map(([method, title]) => [
+    title,
+    ...attacks.map((attack) => {
+      const row = rows.find((one) => one.method === method && one.attack === attack);
+      return row ? plusMinus(metric, row.own) : "–";
+    }),
+  ]);
+  return `One of the peers lies; own-task metric of the honest ones.\n\n${markdownTable(["method", ...attacks], lines)}`;
+}
+
+function plusMinus(metric: Metric, { mean, deviation }: Statistic): string {
+  if (!Number.isFinite(mean)) return "–";
+  return metric.unit === "share"
+    ? `${(100 * mean).toFixed(1)} ± ${(100 * deviation).toFixed(1)} %`
+    : `${mean.toFixed(3)} ± ${deviation.toFixed(3)}`;
+}
+
+function markdownTable(header: readonly string[], lines: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  const rule = header.map((_, i) => (i === 0 ? "---" : "---:"));
+  return [line(header), line(rule), ...lines.map(line)].join("\n");
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,0 +1,159 @@
+/** Runs a declared table, cell by cell, and goes on where it stopped. */
+import type { Attack } from "./attack.ts";
+import type { SharedBase } from "./base.ts";
+import { type Cell, type CellResult, cellKey, cellPath, cellResult, validationLoss } from "./cell.ts";
+import type { PeerData } from "./peer-data.ts";
+import type { ResultFiles } from "./result-files.ts";
+import { simulate } from "./simulate.ts";
+import { type Split, splitName } from "./split.ts";
+import type { DeclaredMethod, Suite, Table } from "./table.ts";
+
+/** A base model, and what the suite's data are to it. */
+export interface SuiteMaterial {
+  readonly base: SharedBase;
+  readonly modelDigest: string;
+  data(options: { readonly split: Split; readonly peers: number; readonly seed: number }): Promise<readonly PeerData[]>;
+}
+
+export interface RunOptions {
+  readonly table: Table;
+  readonly files: ResultFiles;
+  /** undefined, with a reason that was told, for a suite whose material is not there. */
+  readonly materialOf: (suite: Suite) => Promise<SuiteMaterial | undefined>;
+  /** Which cells to run, by a part of their path; all of them when absent. */
+  readonly only?: string;
+  readonly signal: AbortSignal;
+  readonly tell: (line: string) => void;
+}
+
+export interface SuiteResults {
+  readonly suite: Suite;
+  /** In the table's order; those of the search for learning rates are not among them. */
+  readonly cells: readonly { readonly cell: Cell; readonly result: CellResult }[];
+  /** By method and division; those of the grid that were taken. */
+  readonly learningRates: ReadonlyMap<string, number>;
+}
+
+/** All suites whose material is there; stops between two rounds when aborted, with what is saved by then. */
+export async function runTable(options: RunOptions): Promise<readonly SuiteResults[]> {
+  const results: SuiteResults[] = [];
+  for (const suite of options.table.suites) {
+    const material = await options.materialOf(suite);
+    if (!material) continue;
+    try {
+      results.push(await runSuite(suite, material, options));
+    } finally {
+      await material.base.release();
+    }
+  }
+  return results;
+}
+
+async function runSuite(suite: Suite, material: SuiteMaterial, options: RunOptions): Promise<SuiteResults> {
+  const { table, only, signal } = options;
+  const learningRates = new Map<string, number>();
+  const cells: { cell: Cell; result: CellResult }[] = [];
+  const run = (cell: Cell): Promise<CellResult> => runCell(cell, material, options);
+  for (const cell of cellsOf(suite, table)) {
+    if (signal.aborted) break;
+    if (only !== undefined && !cellPath(cell, "").includes(only)) continue;
+    const learningRate = await tunedRate(cell, { table, learningRates, run, signal });
+    if (learningRate === undefined) break;
+    const chosen = { ...cell, learningRate };
+    const result = await unlessAborted(run(chosen), signal);
+    if (!result) break;
+    cells.push({ cell: chosen, result });
+    // Frozen tensors are part of a graph: those of another seed are never asked for again.
+    await material.base.release();
+  }
+  return { suite, cells, learningRates };
+}
+
+/** Cells without their learning rate, seed by seed, so that an early stop leaves whole columns. */
+function cellsOf(suite: Suite, { methods }: Table): Cell[] {
+  const named = suite.methods.map((name) => methods.find((one) => one.name === name)!);
+  const attacks: readonly (Attack | "none")[] = suite.attacks ?? ["none"];
+  return suite.peers.flatMap((peers) =>
+    suite.seeds.flatMap((seed) =>
+      suite.splits.flatMap((split) =>
+        attacks.flatMap((attack) =>
+          named.map((method) => ({ suite, method, split, peers, seed, attack, learningRate: 0, tuning: false })),
+        ),
+      ),
+    ),
+  );
+}
+
+/**
+ * The rate of the grid with the least validation loss of the swarm on the tuning seed; a loss that is no number is the
+ * worst. undefined when aborted.
+ */
+async function tunedRate(
+  cell: Cell,
+  {
+    table,
+    learningRates,
+    run,
+    signal,
+  }: {
+    readonly table: Table;
+    readonly learningRates: Map<string, number>;
+    readonly run: (cell: Cell) => Promise<CellResult>;
+    readonly signal: AbortSignal;
+  },
+): Promise<number | undefined> {
+  const { suite } = cell;
+  const name = cell.method.rateOf ?? cell.method.name;
+  const method: DeclaredMethod = table.methods.find((one) => one.name === name)!;
+  const split = suite.tuning === undefined || suite.tuning.split === "each" ? cell.split : suite.tuning.split;
+  const place = `${name} ${splitName(split)}`;
+  const known = learningRates.get(place);
+  if (known !== undefined) return known;
+  const grid = method.learningRates!;
+  let best = { rate: grid[0]!, loss: Number.POSITIVE_INFINITY };
+  for (const rate of suite.tuning && grid.length > 1 ? grid : []) {
+    const { seed, peers } = suite.tuning!;
+    const tried: Cell = { suite, method, split, peers, seed, attack: "none", learningRate: rate, tuning: true };
+    const result = await unlessAborted(run(tried), signal);
+    if (!result) return undefined;
+    const loss = validationLoss(result);
+    if (loss < best.loss) best = { rate, loss };
+  }
+  learningRates.set(place, best.rate);
+  return best.rate;
+}
+
+async function runCell(cell: Cell, material: SuiteMaterial, { files, signal, tell }: RunOptions): Promise<CellResult> {
+  const { suite, method, split, peers, seed, attack, learningRate } = cell;
+  const key = cellKey(cell, material.modelDigest);
+  const path = cellPath(cell, key);
+  const known = await files.load(path, key);
+  if (known) return known;
+  signal.throwIfAborted();
+  const data = await material.data({ split, peers, seed });
+  const result = await simulate({
+    base: material.base,
+    data,
+    method,
+    settings: { rounds: suite.rounds, localSteps: suite.localSteps, training: { ...suite.training, learningRate } },
+    seed,
+    ...(attack === "none" ? {} : { attack }),
+    lookEvery: suite.lookEvery,
+    signal,
+  });
+  const row = cellResult(cell, { key, result, tasks: data.map(({ task }) => task) });
+  await files.save(path, row);
+  const { train, aggregate, evaluate } = result.seconds;
+  tell(`${path}: ${(train + aggregate + evaluate).toFixed(1)} s, validation loss ${validationLoss(row).toFixed(4)}`);
+  return row;
+}
+
+/** undefined when the work ended because of the signal. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * The declared table: which methods are compared, on which data, in which divisions, with which seeds. A JSON file that is
+ * checked before anything runs; adapters, training, aggregation and reference models are written as in a manifest.
+ */
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { NodeError } from "../../node/errors.ts";
+import { ATTACKS } from "./attack.ts";
+import type { Method } from "./method.ts";
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,47}$/, "must be lower-case letters, digits, dots and dashes");
+const count = (max: number) => z.number().int().min(1).max(max);
+/** What a manifest's schema checks again, field by field, when the cell's manifest is made. */
+const manifestPart = z.record(z.string(), z.unknown());
+const distinct = (names: readonly unknown[]): boolean => new Set(names).size === names.length;
+
+const method = z
+  .strictObject({
+    name,
+    title: z.string().min(1).max(80),
+    exchange: z.enum(["none", "others", "all", "pooled"]),
+    adapter: manifestPart,
+    aggregation: manifestPart.optional(),
+    reference: manifestPart.optional(),
+    training: manifestPart.optional(),
+    /** Tried on the tuning seed; the one with the least validation loss of the swarm is used for all seeds. */
+    learningRates: z.array(z.number().gt(0).max(10)).min(1).max(8).optional(),
+    /** The method whose learning rate is used, where it is not tuned by itself. */
+    rateOf: name.optional(),
+    /** The method without reference model that it is compared with for what is forgotten. */
+    withoutReference: name.optional(),
+  })
+  .refine(
+    ({ learningRates, rateOf }) => (learningRates === undefined) !== (rateOf === undefined),
+    "must have either learningRates or rateOf",
+  );
+
+const split = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("distinct") }),
+  z.strictObject({ kind: z.literal("mixed") }),
+  z.strictObject({ kind: z.literal("dirichlet"), alpha: z.number().gt(0).max(1000) }),
+  z.strictObject({ kind: z.literal("iid") }),
+]);
+
+export const DATA_KINDS = ["tasks", "speakers", "intents", "commonsense", "gsm8k"] as const;
+
+const suite = z.strictObject({
+  name,
+  title: z.string().min(1).max(120),
+  data: z.enum(DATA_KINDS),
+  /** embedded; tinystories-656k among the assets; or named: the directory that --base gives. */
+  base: z.enum(["embedded", "tinystories-656k", "named"]),
+  /** Examples per peer and set. */
+  sizes: z.strictObject({ train: count(100_000), validation: count(10_000), test: count(10_000) }),
+  splits: z.array(split).min(1).max(16),
+  peers: z.array(count(256)).min(1).max(8),
+  seeds: z.array(z.number().int().min(0).max(1_000_000)).min(1).max(32),
+  methods: z.array(name).min(1).max(64).refine(distinct, "must not name a method twice"),
+  /** One of the peers lies in these ways, each a column; none when absent. */
+  attacks: z
+    .array(z.enum(["none", ...ATTACKS]))
+    .min(1)
+    .optional(),
+  rounds: count(10_000),
+  localSteps: count(10_000),
+  /** Rounds between two looks at the curves. */
+  lookEvery: count(10_000),
+  training: manifestPart,
+  /**
+   * Where learning rates are chosen, with a seed that is in none of the results: on each division by itself, or on one for
+   * all. Absent: the first rate of each grid is taken.
+   */
+  tuning: z
+    .strictObject({ seed: z.number().int().min(0), peers: count(256), split: z.union([z.literal("each"), split]) })
+    .optional(),
+});
+
+const table = z
+  .strictObject({
+    schema: z.literal("weft-evaluation/1"),
+    methods: z.array(method).min(1).max(128),
+    suites: z.array(suite).min(1).max(32),
+    /** For claims that do not hold: the likeliest reason, by the claim's name. */
+    reasons: z.record(z.string(), z.string()).optional(),
+  })
+  .superRefine(({ methods, suites }, context) => {
+    const known = new Set(methods.map((one) => one.name));
+    const issue = (path: (string | number)[], message: string): void =>
+      void context.addIssue({ code: "custom", path, message });
+    if (known.size < methods.length) issue(["methods"], "must not have two methods of one name");
+    if (!distinct(suites.map((one) => one.name))) issue(["suites"], "must not have two suites of one name");
+    for (const [i, { rateOf, withoutReference }] of methods.entries()) {
+      const tuned = methods.find((one) => one.name === rateOf);
+      if (rateOf !== undefined && !tuned?.learningRates) {
+        issue(["methods", i, "rateOf"], `names "${rateOf}", which is no method with learningRates`);
+      }
+      if (withoutReference !== undefined && !known.has(withoutReference)) {
+        issue(["methods", i, "withoutReference"], `names "${withoutReference}", which is no method`);
+      }
+    }
+    for (const [i, one] of suites.entries()) {
+      const missing = one.methods.find((each) => !known.has(each));
+      if (missing !== undefined) issue(["suites", i, "methods"], `names "${missing}", which is no method`);
+      if (one.tuning && one.seeds.includes(one.tuning.seed))
+        issue(["suites", i, "tuning", "seed"], "must not be one of the seeds");
+    }
+  });
+
+export interface DeclaredMethod extends Method {
+  readonly title: string;
+  readonly learningRates?: readonly number[];
+  readonly rateOf?: string;
+  readonly withoutReference?: string;
+}
+
+export type Suite = z.infer<typeof suite>;
+
+export interface Table {
+  readonly methods: readonly DeclaredMethod[];
+  readonly suites: readonly Suite[];
+  readonly reasons: Readonly<Record<string, string>>;
+}
+
+/**
+ * A table from the text of a file. Where its methods are the name of another file, `read` gives that file's text.
+ * Throws: NodeError CONFIG_INVALID, one line naming the file and the field.
+ */
+export function parseTable(text: string, file: string, read: (name: string) => string): Table {
+  const declared = jsonOf(text, file);
+  const elsewhere = (declared as { readonly methods?: unknown } | null)?.methods;
+  const methodsFile = typeof elsewhere === "string" ? elsewhere : undefined;
+  const whole =
+    methodsFile === undefined ? declared : { ...(declared as object), methods: jsonOf(read(methodsFile), methodsFile) };
+  const result = table.safeParse(whole);
+  if (!result.success) {
+    const [first] = result.error.issues;
+    const path = first!.path.join(".") || "the table";
+    throw new NodeError("CONFIG_INVALID", `${file}: ${path} ${lowerFirst(first!.message)}`, { file, field: path });
+  }
+  const { methods, suites, reasons } = result.data;
+  // Fields that a manifest defines are held to its schema when a cell's manifest is made.
+  return {
+    methods: methods as unknown as DeclaredMethod[],
+    suites: suites as unknown as Suite[],
+    reasons: reasons ?? {},
+  };
+}
+
+/** Methods that stand in a file of their own are looked for beside the table.  Throws: NodeError CONFIG_INVALID. */
+export function readTable(file: string): Table {
+  return parseTable(readText(file), file, (name) => readText(join(dirname(file), name)));
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    const text = `cannot read the table ${file}; give another with --table FILE`;
+    throw new NodeError("CONFIG_INVALID", text, { file }, { cause });
+  }
+}
+
+function jsonOf(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new NodeError("CONFIG_INVALID", `${file}: not JSON: ${(cause as Error).message}`, { file }, { cause });
+  }
+}
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
