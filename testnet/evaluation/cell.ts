@@ -75,11 +75,11 @@ export function cellPath(
 export function cellKey(cell: Cell, modelDigest: string): string {
   const { suite, method, split, peers, seed, attack, learningRate } = cell;
   const { data, sizes, rounds, localSteps, lookEvery, training } = suite;
-  const { exchange, adapter, aggregation, reference, training: own } = method;
+  const { exchange, adapter, aggregation, reference, encoding, training: own } = method;
   const text = canonicalize({
     modelDigest,
     suite: { data, sizes, rounds, localSteps, lookEvery, training },
-    method: { exchange, adapter, aggregation, reference, training: own },
+    method: { exchange, adapter, aggregation, reference, encoding, training: own },
     ...{ split, peers, seed, attack, learningRate },
   });
   return bytesToHex(sha256(new TextEncoder().encode(text))).slice(0, 32);

@@ -83,7 +83,7 @@ describe("a simulated swarm", () => {
   });
 
   test("gives the same bits again, with sessions that are loaded already", async () => {
-    const [first, again] = [await run({}), await run({})];
+    const [first, again] = [await run({}, 2), await run({}, 2)];
     expect(again.peers.map(({ adapter }) => adapter)).toEqual(first.peers.map(({ adapter }) => adapter));
     expect(first.peers[0]!.ownCurve).toHaveLength(SETTINGS.rounds + 1);
   });

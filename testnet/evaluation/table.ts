@@ -23,6 +23,7 @@ const method = z
     adapter: manifestPart,
     aggregation: manifestPart.optional(),
     reference: manifestPart.optional(),
+    encoding: manifestPart.optional(),
     training: manifestPart.optional(),
     /** Tried on the tuning seed; the one with the least validation loss of the swarm is used for all seeds. */
     learningRates: z.array(z.number().gt(0).max(10)).min(1).max(8).optional(),
