@@ -47,6 +47,7 @@ describe("an exchange with a liar", () => {
       name: "tried",
       exchange: "others",
       adapter: { kind: "lora", rank: 1, alpha: 1, targets: ["q_proj"], layers: [0] },
+      encoding: { values: "float32" },
     },
     {
       modelDirectory: embeddedModelDirectory(),

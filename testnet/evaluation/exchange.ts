@@ -1,5 +1,7 @@
 /** One round's exchange between simulated peers: everybody sends to everybody, and one of them may lie. */
+
 import type { Signer } from "../../protocol/envelope.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { type Attack, encodeAnything, lieOf } from "./attack.ts";
 import { createOutbox, type Inbox, type Outbox } from "./inbox.ts";
@@ -69,7 +71,10 @@ export function lyingExchange(
 
 /** Encoded as the network does where it can be; else as plain numbers, which the receivers are to refuse. */
 function lie(chain: Outbox, round: number, theta: Float32Array): Uint8Array {
-  return theta.every(Number.isFinite)
-    ? chain.sign({ round, theta })
-    : chain.sign({ round, theta, payload: encodeAnything(theta) });
+  try {
+    return chain.sign({ round, theta });
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    return chain.sign({ round, theta, payload: encodeAnything(theta) });
+  }
 }
