@@ -9,6 +9,7 @@ const TYPES: Readonly<Record<PeerEvent["type"], true>> = {
   step: true,
   neighbours: true,
   update: true,
+  published: true,
   round: true,
   jumped: true,
   paused: true,

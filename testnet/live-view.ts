@@ -126,6 +126,7 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       return `finished, held-out loss ${formatLoss(base.loss)} base, ${formatLoss(alone?.loss)} alone, ${formatLoss(swarm.loss)} swarm`;
     }
     case "neighbours":
+    case "published":
     case "update":
       return undefined;
     default: {

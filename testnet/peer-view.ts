@@ -95,6 +95,9 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
         forgetting,
       };
     }
+    case "published":
+      // The round's summary tells of it.
+      return view;
     case "jumped":
       return { ...view, round: event.to, roundsDone: event.to };
     case "paused":

@@ -67,11 +67,15 @@ ${peers.map(({ name, view }) => {
 /** Bytes on the wire and what became of the updates that came in. */
 export function trafficTable({ peers }: TestnetResult): Html {
   return html`<div class="scroll"><table><caption>Traffic and verdicts on updates, all rounds together</caption>
-<thead><tr><th scope="col">peer</th><th scope="col">sent</th><th scope="col">received</th><th scope="col">updates accepted</th><th scope="col">ignored</th><th scope="col">rejected</th><th scope="col">local steps skipped</th></tr></thead>
+<thead><tr><th scope="col">peer</th><th scope="col">sent</th><th scope="col">received</th><th scope="col">one update</th><th scope="col">updates accepted</th><th scope="col">ignored</th><th scope="col">rejected</th><th scope="col">local steps skipped</th></tr></thead>
 <tbody>${peers.map(({ name, view }) => {
     const { bytes, updates } = totalsOf(view);
     const skipped = view.rounds.reduce((sum, { stepsSkipped }) => sum + stepsSkipped, 0);
-    return html`<tr><th scope="row">${name}</th><td>${formatBytes(bytes.sent)}</td><td>${formatBytes(bytes.received)}</td><td>${updates.accepted}</td><td>${updates.ignored}</td><td>${updates.rejected}</td><td>${skipped}</td></tr>`;
+    const sent = view.rounds.map(({ updateBytes }) => updateBytes).filter((size) => size > 0);
+    // With the largest changes only, updates differ in size.
+    const mean =
+      sent.length === 0 ? "–" : formatBytes(Math.round(sent.reduce((sum, size) => sum + size, 0) / sent.length));
+    return html`<tr><th scope="row">${name}</th><td>${formatBytes(bytes.sent)}</td><td>${formatBytes(bytes.received)}</td><td>${mean}</td><td>${updates.accepted}</td><td>${updates.ignored}</td><td>${updates.rejected}</td><td>${skipped}</td></tr>`;
   })}</tbody></table></div>`;
 }
 

@@ -213,7 +213,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
       const stored = await ownChain.append(own);
       if (stored === undefined) {
         logger.info("this round was published before", { round: own.round });
-        return;
+        return undefined;
       }
       try {
         await transport.publish(topic, stored.announcement);
@@ -221,6 +221,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
         // It is in the store: every exchange of heads tells of it from now on.
         logger.warn("an announcement was not gossiped", { round: own.round, error });
       }
+      return { bytes: stored.envelope.byteLength, encoding: stored.update.encoding };
     },
     async announceAgain() {
       await Promise.all(handshake.admitted().map(exchangeHeads));

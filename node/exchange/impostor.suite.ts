@@ -6,7 +6,7 @@ import type { Signer } from "../../protocol/envelope.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { answerHello, encodeHello } from "../../protocol/handshake.ts";
 import { encodeHeads } from "../../protocol/heads.ts";
-import { networkId } from "../../protocol/network-manifest.ts";
+import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { parsePeerId } from "../../protocol/peer-id.ts";
 import { announcementTopic, BLOB_PROTOCOL, HANDSHAKE_PROTOCOL, HEADS_PROTOCOL } from "../../protocol/topic.ts";
 import { signUpdate, type UpdateFields } from "../../protocol/update.ts";
@@ -35,7 +35,11 @@ export interface Impostor {
 
 export async function createImpostor(
   net: TestNet,
-  { seed, answers = true }: { readonly seed: number; readonly answers?: boolean },
+  {
+    seed,
+    answers = true,
+    manifest = MANIFEST,
+  }: { readonly seed: number; readonly answers?: boolean; readonly manifest?: NetworkManifest },
 ): Promise<Impostor> {
   const transport = await net.transport(secretKeyOf(seed), silentLogger);
   const signer = signerOf(seed);
@@ -45,7 +49,7 @@ export async function createImpostor(
   await transport.handle(HANDSHAKE_PROTOCOL, async (stream, from) => {
     const request = await collect(stream.source);
     if (!answers) await stopping.promise;
-    const context = { manifest: MANIFEST, isMember: () => true, busy: false };
+    const context = { manifest, isMember: () => true, busy: false };
     await stream.sink([encodeFrame(answerHello(request.subarray(4), parsePeerId(from), context).reply)]);
   });
   await transport.handle(HEADS_PROTOCOL, async (stream) => {
@@ -57,7 +61,7 @@ export async function createImpostor(
     await collect(stream.source);
     await stream.sink(reply?.() ?? [encodeFrame(encodeBlobHeader({ status: "not-found" }))]);
   });
-  transport.subscribe(announcementTopic(networkId(MANIFEST)), { validate: () => "accept", deliver: () => {} });
+  transport.subscribe(announcementTopic(networkId(manifest)), { validate: () => "accept", deliver: () => {} });
   await transport.start();
 
   const send: Impostor["send"] = async (victim, protocol, bytes) => {
@@ -79,14 +83,14 @@ export async function createImpostor(
     send,
     async enter(victim) {
       await dial(victim);
-      await send(victim, HANDSHAKE_PROTOCOL, [encodeFrame(encodeHello(MANIFEST))]);
+      await send(victim, HANDSHAKE_PROTOCOL, [encodeFrame(encodeHello(manifest))]);
       await until(() => victim.exchange.admitted().includes(signer.peer));
     },
     async sendHeads(victim, announcements) {
       const answer = await send(victim, HEADS_PROTOCOL, [encodeFrame(encodeHeads(announcements))]);
       if (answer instanceof Error) throw answer;
     },
-    gossip: (bytes) => transport.publish(announcementTopic(networkId(MANIFEST)), bytes),
+    gossip: (bytes) => transport.publish(announcementTopic(networkId(manifest)), bytes),
     serve: (next) => {
       reply = next;
     },

@@ -19,6 +19,7 @@ import {
   type TestPeer,
   type TestPeerOptions,
 } from "./exchange.suite.ts";
+import { blobReply, createImpostor, forge, type Impostor } from "./impostor.suite.ts";
 import { createOwnChain } from "./own-chain.ts";
 import { decodeStored, encodeStored, type StoredUpdate } from "./stored-update.ts";
 
@@ -119,6 +120,61 @@ describe("updates of the largest changes", () => {
     await publish(again, 3);
     await has(other, 3);
     expect(other.exchange.latest()[0]?.theta).toEqual(knownAfter(3));
+  });
+});
+
+describe("an author whose update rests on others", () => {
+  const RECEIVER = 1;
+  const AUTHOR = 9;
+  /** A victim, and an author past its handshake who hands out what it is asked for and says what it likes. */
+  async function met(): Promise<{ victim: TestPeer; author: Impostor; serve: (...envelopes: Uint8Array[]) => void }> {
+    const net = createNet();
+    const victim = await up(net, { seed: RECEIVER });
+    const author = await createImpostor(net, { seed: AUTHOR, manifest: SPARSE });
+    stops.push(() => author.stop());
+    await author.enter(victim);
+    const serve = (...envelopes: Uint8Array[]): void => {
+      author.serve(() => {
+        const envelope = envelopes.shift();
+        if (envelope === undefined) return blobReply({ status: "not-found" });
+        return blobReply({ status: "found", length: envelope.byteLength }, envelope);
+      });
+    };
+    return { victim, author, serve };
+  }
+
+  it("that nobody has is heard when it is announced again and they are there", async () => {
+    const { victim, author, serve } = await met();
+    const [first, second] = await chainTo(1, AUTHOR);
+    serve(second!.envelope);
+    await author.sendHeads(victim, [second!.announcement]);
+    await until(() => victim.updates.length === 1);
+    expect(victim.updates[0]).toMatchObject({ verdict: "ignore", code: "BASE_UNKNOWN" });
+    serve(second!.envelope, first!.envelope);
+    await author.sendHeads(victim, [second!.announcement]);
+    await until(() => victim.updates.length === 2);
+    expect(victim.updates[1]).toMatchObject({ verdict: "accept" });
+    expect(victim.exchange.latest()[0]?.theta).toEqual(second!.theta);
+  });
+
+  it("of somebody else is to blame, and its update is refused", async () => {
+    const { victim, author, serve } = await met();
+    const [[stranger], [, second]] = await Promise.all([chainTo(0, 2), chainTo(1, AUTHOR)]);
+    const lie = forge(AUTHOR, { ...second!.update, previous: stranger!.update.contentId });
+    serve(lie.envelope, stranger!.envelope);
+    await author.sendHeads(victim, [lie.announcement]);
+    await until(() => victim.updates.length === 1);
+    expect(victim.updates[0]).toMatchObject({ verdict: "reject", code: "CHAIN_BROKEN", from: signerOf(AUTHOR).peer });
+    expect(victim.exchange.latest()).toEqual([]);
+  });
+
+  it("larger than any update of the network may be is not taken", async () => {
+    const { victim, author, serve } = await met();
+    const [, second] = await chainTo(1, AUTHOR);
+    serve(second!.envelope, new Uint8Array(4 * LENGTH + 513));
+    await author.sendHeads(victim, [second!.announcement]);
+    await until(() => victim.updates.length === 1);
+    expect(victim.updates[0]).toMatchObject({ verdict: "ignore", code: "BASE_UNKNOWN" });
   });
 });
 

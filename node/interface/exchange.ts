@@ -20,11 +20,20 @@ export interface UpdateNotice {
   readonly code: string;
 }
 
+/** This peer's own update as it was signed. */
+export interface PublishedUpdate {
+  /** Of the envelope: what every neighbour that fetches it is sent. */
+  readonly bytes: number;
+  /** A number of protocol's ENCODINGS. */
+  readonly encoding: number;
+}
+
 /** Listeners stay for the exchange's life. */
 export interface UpdateExchange {
   /**
    * Sign an adapter as this peer's update of a round, keep it durably and announce it. A round that was published
-   * before, also before a restart, is announced again as it was.
+   * before, also before a restart, is announced again as it was.  Resolves with what was announced; undefined when an
+   * earlier life of this identity published the round and its store is lost.
    * Throws: NodeError DISK_FULL; nothing was published then.
    */
   publish(update: {
@@ -32,7 +41,7 @@ export interface UpdateExchange {
     readonly theta: Float32Array;
     readonly localSteps: number;
     readonly sampleCount: number;
-  }): Promise<void>;
+  }): Promise<PublishedUpdate | undefined>;
   /** Ask all neighbours for what they know and tell them the same, in case an announcement was lost. */
   announceAgain(): Promise<void>;
   /** Whether this peer's update of a round, or of a later one, is out already. */

@@ -64,6 +64,8 @@ export interface RoundSummary {
   /** Rounds by which the oldest of them was behind. */
   readonly stalenessMax: number;
   readonly bytes: { readonly sent: number; readonly received: number };
+  /** Of this peer's own update, as signed; 0 when none was sent. */
+  readonly updateBytes: number;
   readonly seconds: PhaseSeconds;
   readonly updates: UpdateCounts;
   readonly deadlineMs: number;
@@ -95,6 +97,8 @@ export type PeerEvent =
       readonly verdict: "accept" | "ignore" | "reject";
       readonly code?: string;
     }
+  /** This peer's own update of a round is out: bytes as signed, a number of protocol's ENCODINGS. */
+  | { readonly type: "published"; readonly round: number; readonly bytes: number; readonly encoding: number }
   | { readonly type: "round"; readonly summary: RoundSummary; readonly forgetting: ForgettingReport }
   /** It fell behind and goes on where the others are: from the round it has just left to the one it does next. */
   | { readonly type: "jumped"; readonly from: number; readonly to: number }

@@ -106,6 +106,9 @@ describe("peers together", () => {
       expect(report.bytes.received).toBe(8 * 24);
       expect(peers[i]!.exchange.published.map(({ round }) => round)).toEqual([0, 1, 2, 3]);
       expect(ofType(peers[i]!.events, "round").map(({ summary }) => summary)).toEqual(report.rounds);
+      const sizes = [0, 1, 2, 3].map((round) => ({ type: "published", round, bytes: 24, encoding: 1 }));
+      expect(ofType(peers[i]!.events, "published")).toEqual(sizes);
+      expect(report.rounds.map(({ updateBytes }) => updateBytes)).toEqual([24, 24, 24, 24]);
       expect(ofType(peers[i]!.events, "finished")).toEqual([{ type: "finished", report }]);
       expect(ofType(peers[i]!.events, "update").length).toBe(8);
     }

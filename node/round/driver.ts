@@ -8,7 +8,7 @@ import { type NetworkManifest, networkId } from "../../protocol/network-manifest
 import { emptyReference } from "../aggregation/index.ts";
 import type { Checkpoints } from "../interface/checkpoint.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { UpdateExchange } from "../interface/exchange.ts";
+import type { PublishedUpdate, UpdateExchange } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
@@ -49,7 +49,7 @@ export interface RoundDependencies {
   readonly logger: Logger;
   /** What lets updates out, where the peer has a privacy budget. */
   readonly privacy?: PrivacyGuard;
-  /** Receives `step`, `update`, `round`, `jumped`, `paused`, `privacy` and `finished`; must not throw. */
+  /** Receives `step`, `update`, `published`, `round`, `jumped`, `paused`, `privacy` and `finished`; must not throw. */
   readonly emit: (event: PeerEvent) => void;
 }
 
@@ -292,15 +292,22 @@ class Driver implements RoundDriver {
     const { localSteps } = manifest.rounds;
     if (privacy === undefined) {
       const update = { round, theta: trained, localSteps, sampleCount: examples.train.length };
-      await this.#patiently(() => exchange.publish(update));
+      this.#published(round, await this.#patiently(() => exchange.publish(update)));
     } else if (!exchange.hasPublished(round)) {
       const theta = await this.#patiently(() => privacy.release({ round, theta: trained }));
       emit({ type: "privacy", status: privacy.status() });
       // How many examples there are is of the data too.
-      if (theta) await this.#patiently(() => exchange.publish({ round, theta, localSteps, sampleCount: 1 }));
+      const update = theta && { round, theta, localSteps, sampleCount: 1 };
+      if (update) this.#published(round, await this.#patiently(() => exchange.publish(update)));
       else logger.warn("the privacy budget is spent, nothing is sent any more", { round, ...privacy.status() });
     }
     this.#tell({ type: "published" });
+  }
+
+  #published(round: number, update: PublishedUpdate | undefined): void {
+    if (update === undefined) return;
+    this.#meter.published(update.bytes);
+    this.#dependencies.emit({ type: "published", round, ...update });
   }
 
   async #aggregate(round: number, asOf: number): Promise<void> {

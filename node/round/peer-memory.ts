@@ -21,6 +21,8 @@ export interface RoundProgress {
   readonly lossCount: number;
   readonly seconds: PhaseSeconds;
   readonly bytes: { readonly sent: number; readonly received: number };
+  /** Of this peer's own update; 0 before it is published. */
+  readonly updateBytes: number;
   readonly updates: UpdateCounts;
 }
 
@@ -65,6 +67,7 @@ export const NO_PROGRESS: RoundProgress = {
   lossCount: 0,
   seconds: { train: 0, network: 0, aggregate: 0, total: 0 },
   bytes: { sent: 0, received: 0 },
+  updateBytes: 0,
   updates: { accepted: 0, ignored: 0, rejected: 0 },
 };
 
@@ -214,6 +217,7 @@ const stateSchema = z.strictObject({
     lossCount: count,
     seconds,
     bytes,
+    updateBytes: count.default(0),
     updates,
   }),
   stepsTaken: count,
@@ -245,6 +249,7 @@ const stateSchema = z.strictObject({
         neighbours: count,
         stalenessMax: count,
         bytes,
+        updateBytes: count.default(0),
         seconds,
         updates,
         deadlineMs: real,

@@ -23,6 +23,8 @@ export interface RoundMeter {
   begin(phase: Phase): void;
   /** Nothing when the phase was not begun. */
   end(phase: Phase): void;
+  /** Bytes of this peer's own update of the round. */
+  published(bytes: number): void;
   trained(steps: number, result: TrainResult): void;
   /** All that was counted in this round so far, phases that are still going on included. */
   progress(): RoundProgress;
@@ -71,6 +73,9 @@ export function createRoundMeter(
         end(phase);
       }
     },
+    published: (updateBytes) => {
+      known = { ...known, updateBytes };
+    },
     trained: (steps, { losses, stepsSkipped }) => {
       const finite = losses.filter(Number.isFinite);
       known = {
@@ -95,7 +100,7 @@ export function createRoundMeter(
 }
 
 export function roundSummary(
-  { seconds, bytes, updates, stepsSkipped, lossSum, lossCount }: RoundProgress,
+  { seconds, bytes, updateBytes, updates, stepsSkipped, lossSum, lossCount }: RoundProgress,
   {
     round,
     aggregated: { lambda, lambdaCost, neighbours, stalenessMax, validation },
@@ -121,6 +126,7 @@ export function roundSummary(
     neighbours,
     stalenessMax,
     bytes,
+    updateBytes,
     seconds,
     updates,
     deadlineMs,

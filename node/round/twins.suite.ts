@@ -236,11 +236,13 @@ export function createHub(
           member.published.push(member.own);
           chains.set(peer, member.own);
         }
-        if (lost.has(peer)) return;
+        const published = { bytes: 4 * theta.length, encoding: 1 };
+        if (lost.has(peer)) return published;
         for (const other of othersOf(peer)) {
           bytes.sent += 4 * theta.length;
           deliver(member.own, other);
         }
+        return published;
       },
       async announceAgain() {
         for (const other of othersOf(peer)) {
