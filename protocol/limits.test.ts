@@ -1,10 +1,12 @@
 /** Every limit is filled once, and passed by one. */
+
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { decodeAddresses, encodeAddresses } from "./addresses.ts";
 import { type AnnouncementFields, signAnnouncement } from "./announcement.ts";
 import { decodeBlobHeader, decodeBlobRequest, encodeBlobHeader, encodeBlobRequest } from "./blob.ts";
 import { encodeCanonical } from "./canonical-message.ts";
+import { decodeCheckupReply, decodeCheckupRequest, encodeCheckupRequest } from "./checkup.ts";
 import { type ContentId, contentIdToBytes } from "./content-id.ts";
 import { decodeHello, decodeReply, encodeHello } from "./handshake.ts";
 import { decodeHeads, encodeHeads } from "./heads.ts";
@@ -137,6 +139,17 @@ describe("addresses", () => {
     expect(decodeAddresses(encodeAddresses(ofOne))).toEqual(ofOne.slice(0, LIMITS.addressesPerPeerMax));
     const long = new TextEncoder().encode(address(1, LIMITS.addressBytesMax + 1));
     expect(decodeAddresses(Uint8Array.of(0x0a, 0x81, 0x02, ...long))).toEqual([]);
+  });
+
+  fills(["checkupBytesMax"], () => {
+    const full = list(LIMITS.addressesPerPeerMax, (i) => address(i));
+    const bytes = encodeCheckupRequest(full, ALICE.peer);
+    expect(bytes.length).toBeLessThanOrEqual(LIMITS.checkupBytesMax);
+    expect(decodeCheckupRequest(bytes, ALICE.peer)).toEqual(full);
+    expect(() => encodeCheckupRequest([...full, address(9)], ALICE.peer)).toThrow(code("TOO_LARGE"));
+    const long = new Uint8Array(LIMITS.checkupBytesMax + 1);
+    expect(() => decodeCheckupRequest(long, ALICE.peer)).toThrow(code("TOO_LARGE"));
+    expect(() => decodeCheckupReply(long, 0)).toThrow(code("TOO_LARGE"));
   });
 });
 

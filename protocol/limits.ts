@@ -34,6 +34,8 @@ export const LIMITS = {
   addressBytesMax,
   /** One Addresses message: the most addresses, each at its longest with 3 bytes of tag and length. */
   addressesBytesMax: addressesCountMax * (addressBytesMax + 3),
+  /** One message of a checkup. */
+  checkupBytesMax: 2048,
   /** The text of a manifest, or its canonical bytes. */
   manifestBytesMax,
   /** One HandshakeHello or HandshakeReply: a manifest and small fields. */
@@ -109,6 +111,7 @@ export const LIMIT_NOTES: Readonly<Record<LimitName, { readonly unit: string; re
   addressesPerPeerMax: { unit: "addresses", reason: "IPv4 and IPv6, inside and outside of a local network" },
   addressBytesMax: { unit: "bytes", reason: "the longest host name has 253 characters; those in use are far shorter" },
   addressesBytesMax: { unit: "bytes", reason: "addressesCountMax addresses of addressBytesMax with their framing" },
+  checkupBytesMax: { unit: "bytes", reason: "addressesPerPeerMax addresses of addressBytesMax are 1036; rounded up" },
   manifestBytesMax: {
     unit: "bytes",
     reason: "a manifest with every list and name at its longest has less than 1.5 MiB",

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file protocol/wire.proto.
  */
 export const file_protocol_wire: GenFile = /*@__PURE__*/
-  fileDesc("ChNwcm90b2NvbC93aXJlLnByb3RvEgl3ZWZ0LndpcmUioQEKClVwZGF0ZUJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRIQCghwcmV2aW91cxgEIAEoDBITCgtsb2NhbF9zdGVwcxgFIAEoDRIUCgxzYW1wbGVfY291bnQYBiABKA0SEAoIZW5jb2RpbmcYByABKA0SDwoHcGF5bG9hZBgIIAEoDCJxChBBbm5vdW5jZW1lbnRCb2R5EhIKCm5ldHdvcmtfaWQYASABKAwSDQoFcm91bmQYAiABKA0SEAoIc2VxdWVuY2UYAyABKA0SEgoKY29udGVudF9pZBgEIAEoDBIUCgxieXRlc19sZW5ndGgYBSABKA0iSQoIRW52ZWxvcGUSDAoEa2luZBgBIAEoDRIOCgZhdXRob3IYAiABKAwSDAoEYm9keRgDIAEoDBIRCglzaWduYXR1cmUYBCABKAwiUAoOSGFuZHNoYWtlSGVsbG8SEgoKbmV0d29ya19pZBgBIAEoDBIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhAKCG1hbmlmZXN0GAMgASgMIl4KDkhhbmRzaGFrZVJlcGx5EgwKBGNvZGUYASABKA0SGAoQcHJvdG9jb2xfdmVyc2lvbhgCIAEoDRISCgpuZXR3b3JrX2lkGAMgASgMEhAKCG1hbmlmZXN0GAQgASgMIh4KBUhlYWRzEhUKDWFubm91bmNlbWVudHMYASADKAwiHAoJQWRkcmVzc2VzEg8KB2FkZHJlc3MYASADKAkiIQoLQmxvYlJlcXVlc3QSEgoKY29udGVudF9pZBgBIAEoDCIrCglCbG9iUmVwbHkSDgoGc3RhdHVzGAEgASgNEg4KBmxlbmd0aBgCIAEoDWIGcHJvdG8z");
+  fileDesc("ChNwcm90b2NvbC93aXJlLnByb3RvEgl3ZWZ0LndpcmUioQEKClVwZGF0ZUJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRIQCghwcmV2aW91cxgEIAEoDBITCgtsb2NhbF9zdGVwcxgFIAEoDRIUCgxzYW1wbGVfY291bnQYBiABKA0SEAoIZW5jb2RpbmcYByABKA0SDwoHcGF5bG9hZBgIIAEoDCJxChBBbm5vdW5jZW1lbnRCb2R5EhIKCm5ldHdvcmtfaWQYASABKAwSDQoFcm91bmQYAiABKA0SEAoIc2VxdWVuY2UYAyABKA0SEgoKY29udGVudF9pZBgEIAEoDBIUCgxieXRlc19sZW5ndGgYBSABKA0iSQoIRW52ZWxvcGUSDAoEa2luZBgBIAEoDRIOCgZhdXRob3IYAiABKAwSDAoEYm9keRgDIAEoDBIRCglzaWduYXR1cmUYBCABKAwiUAoOSGFuZHNoYWtlSGVsbG8SEgoKbmV0d29ya19pZBgBIAEoDBIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhAKCG1hbmlmZXN0GAMgASgMIl4KDkhhbmRzaGFrZVJlcGx5EgwKBGNvZGUYASABKA0SGAoQcHJvdG9jb2xfdmVyc2lvbhgCIAEoDRISCgpuZXR3b3JrX2lkGAMgASgMEhAKCG1hbmlmZXN0GAQgASgMIh4KBUhlYWRzEhUKDWFubm91bmNlbWVudHMYASADKAwiHAoJQWRkcmVzc2VzEg8KB2FkZHJlc3MYASADKAkiIQoLQmxvYlJlcXVlc3QSEgoKY29udGVudF9pZBgBIAEoDCIrCglCbG9iUmVwbHkSDgoGc3RhdHVzGAEgASgNEg4KBmxlbmd0aBgCIAEoDSIhCg5DaGVja3VwUmVxdWVzdBIPCgdhZGRyZXNzGAEgAygJIjAKDENoZWNrdXBSZXBseRIPCgd0aW1lX21zGAEgASgEEg8KB3JlYWNoZWQYAiADKAhiBnByb3RvMw");
 
 /**
  * An author's adapter after one round; travels as the body of an Envelope of kind 1.
@@ -323,4 +323,51 @@ export type BlobReply = Message<"weft.wire.BlobReply"> & {
  */
 export const BlobReplySchema: GenMessage<BlobReply> = /*@__PURE__*/
   messageDesc(file_protocol_wire, 8);
+
+/**
+ * Asks a neighbour what its clock says, and to dial the sender anew at these addresses.
+ *
+ * @generated from message weft.wire.CheckupRequest
+ */
+export type CheckupRequest = Message<"weft.wire.CheckupRequest"> & {
+  /**
+   * multiaddrs that end in /p2p/ and the sender's peer id
+   *
+   * @generated from field: repeated string address = 1;
+   */
+  address: string[];
+};
+
+/**
+ * Describes the message weft.wire.CheckupRequest.
+ * Use `create(CheckupRequestSchema)` to create a new message.
+ */
+export const CheckupRequestSchema: GenMessage<CheckupRequest> = /*@__PURE__*/
+  messageDesc(file_protocol_wire, 9);
+
+/**
+ * @generated from message weft.wire.CheckupReply
+ */
+export type CheckupReply = Message<"weft.wire.CheckupReply"> & {
+  /**
+   * milliseconds since the Unix epoch, by the answering peer's clock
+   *
+   * @generated from field: uint64 time_ms = 1;
+   */
+  timeMs: bigint;
+
+  /**
+   * one for each address, in their order
+   *
+   * @generated from field: repeated bool reached = 2;
+   */
+  reached: boolean[];
+};
+
+/**
+ * Describes the message weft.wire.CheckupReply.
+ * Use `create(CheckupReplySchema)` to create a new message.
+ */
+export const CheckupReplySchema: GenMessage<CheckupReply> = /*@__PURE__*/
+  messageDesc(file_protocol_wire, 10);
 

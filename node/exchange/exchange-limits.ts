@@ -23,6 +23,10 @@ export interface ExchangeLimits {
   /** Messages with addresses that are read of one neighbour within `addressesWindowMs`. */
   readonly addressesPerWindowMax: number;
   readonly addressesWindowMs: number;
+  /** Of a whole checkup, the dials in it included. */
+  readonly checkupTimeoutMs: number;
+  /** Shortest time between two checkups of one neighbour that are answered. */
+  readonly checkupIntervalMs: number;
   /** Rejects within `rejectsWindowMs` after which a peer is refused for `refusalMs`. */
   readonly rejectsMax: number;
   readonly rejectsWindowMs: number;
@@ -42,6 +46,8 @@ export const EXCHANGE_DEFAULTS: ExchangeLimits = {
   addressesIntervalMs: 4_000,
   addressesPerWindowMax: 4,
   addressesWindowMs: 10_000,
+  checkupTimeoutMs: 20_000,
+  checkupIntervalMs: 10_000,
   rejectsMax: 8,
   rejectsWindowMs: 60_000,
   refusalMs: 600_000,

@@ -18,6 +18,7 @@ import type { PeerIdText, Transport } from "../interface/transport.ts";
 import { createAddressExchange } from "./address-exchange.ts";
 import { createBackground } from "./background.ts";
 import { serveBlobs } from "./blob-transfer.ts";
+import { serveCheckups } from "./checkup.ts";
 import { EXCHANGE_DEFAULTS, type ExchangeLimits } from "./exchange-limits.ts";
 import { createHandshake } from "./handshake.ts";
 import { createHeadExchange } from "./head-exchange.ts";
@@ -186,6 +187,10 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     await handshake.start();
     await headExchange.start();
     await addressExchange.start();
+    await serveCheckups(
+      { transport, clock, isAdmitted: (peer) => handshake.isAdmitted(peer), onFault: blame },
+      { timeoutMs: limits.checkupTimeoutMs, intervalMs: limits.checkupIntervalMs },
+    );
     const find = (contentId: ContentId): Uint8Array | undefined => ownChain.find(contentId) ?? inbox.find(contentId);
     await serveBlobs(
       { transport, clock, find, isAdmitted: (peer) => handshake.isAdmitted(peer) },

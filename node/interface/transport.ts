@@ -28,6 +28,8 @@ export interface Transport {
   addresses(): readonly string[];
   /** Throws: NodeError DIAL_FAILED. */
   dial(address: string, signal: AbortSignal): Promise<PeerIdText>;
+  /** Whether a connected peer can be dialled anew at an address; the connection is closed again. */
+  reaches(address: string, signal: AbortSignal): Promise<boolean>;
   connected(): readonly PeerIdText[];
   /** Close all connections to a peer. */
   hangUp(peer: PeerIdText): Promise<void>;

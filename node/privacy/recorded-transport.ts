@@ -69,6 +69,7 @@ export function createRecordedTransport(dependencies: RecordedTransportDependenc
     stop: () => transport.stop(),
     addresses: () => transport.addresses(),
     dial: (address, signal) => transport.dial(address, signal),
+    reaches: (address, signal) => transport.reaches(address, signal),
     connected: () => transport.connected(),
     hangUp: (peer) => transport.hangUp(peer),
     handle: (protocol, handler) => {

@@ -195,6 +195,21 @@ class Libp2pTransport implements Transport {
     }
   }
 
+  async reaches(address: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      // Told whom to dial, libp2p would try all addresses that it knows of the peer.
+      const [, where = address, peer] = /^(.*)\/p2p\/([^/]+)$/.exec(address) ?? [];
+      const target = multiaddr(where.endsWith("/p2p-circuit") ? address : where);
+      const connection = await this.#node.dial(target, { signal, force: true });
+      const isPeer = connection.remotePeer.toString() === peer;
+      await connection.close({ signal });
+      return isPeer;
+    } catch (error) {
+      this.#logger.debug("cannot reach an address that was asked for", { address, error });
+      return false;
+    }
+  }
+
   connected(): readonly PeerIdText[] {
     return this.#node.getPeers().map(String);
   }

@@ -112,10 +112,8 @@ class MemoryTransport implements Transport {
   }
 
   async dial(address: string, signal: AbortSignal): Promise<PeerIdText> {
-    const other = [...this.#hub.started.values()].find((transport) => transport.#address === address);
-    const reachable =
-      other !== undefined && other !== this && this.#isStarted() && !this.#hub.isCut(this.peer, other.peer);
-    if (!reachable || signal.aborted) {
+    const other = this.#reachableAt(address);
+    if (other === undefined || signal.aborted) {
       throw new NodeError("DIAL_FAILED", `cannot reach ${address}; check that a peer listens there`, { address });
     }
     if (!this.#links.has(other.peer)) {
@@ -125,6 +123,10 @@ class MemoryTransport implements Transport {
       other.#tell(other.#onConnect, this.peer);
     }
     return other.peer;
+  }
+
+  async reaches(address: string, signal: AbortSignal): Promise<boolean> {
+    return this.#reachableAt(address) !== undefined && !signal.aborted;
   }
 
   connected(): readonly PeerIdText[] {
@@ -204,6 +206,12 @@ class MemoryTransport implements Transport {
     other.#streams.delete(this.peer);
     this.#tell(this.#onDisconnect, peer);
     other.#tell(other.#onDisconnect, this.peer);
+  }
+
+  #reachableAt(address: string): MemoryTransport | undefined {
+    const other = [...this.#hub.started.values()].find((transport) => transport.#address === address);
+    const isOther = other !== undefined && other !== this && this.#isStarted();
+    return isOther && !this.#hub.isCut(this.peer, other.peer) ? other : undefined;
   }
 
   #isStarted(): boolean {
