@@ -42,7 +42,7 @@ export async function trialStep(runtime: Runtime, model: BaseModel, kind: TrialK
     seed: SEED,
     accumulate: 1,
     proximal: 0,
-    dropout: { sites: [], prng: createPrng(SEED) },
+    dropout: { sites: method.dropout(adapter, model.shape), prng: createPrng(SEED).fork("dropout") },
   });
   try {
     // Off the start, where half of LoRA's gradient is 0.
@@ -79,7 +79,8 @@ function settingsOf(kind: TrialKind, model: BaseModel): AdapterSettings {
     return { kind, rank: 2, layers: "all", positions: { first: 2, last: 2, tied: false } };
   }
   const names = new Set(model.shape.linears.map(({ path }) => path.split(".").at(-1)!));
-  return { kind, rank: 2, alpha: 4, targets: [...names].slice(0, 2), layers: "all" };
+  // With dropout, whose masks are the one input of bytes that a device has to read.
+  return { kind, rank: 2, alpha: 4, targets: [...names].slice(0, 2), layers: "all", dropout: 0.25 };
 }
 
 function trialExample({ shape }: BaseModel, index: number): Example {
