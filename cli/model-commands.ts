@@ -175,6 +175,58 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
       load: () => import("./commands/adapter-inspect.ts"),
     },
     {
+      name: ["model", "train"],
+      text: "Train weights of any ONNX file, or LoRA that is merged into them, on rows of tensors.",
+      argument: { name: "file", text: "an ONNX model; open dimensions take the sizes of the rows" },
+      options: [
+        {
+          flags: "--data <file>",
+          text: 'rows of JSON: for every input of the model, and for "labels", a number or nested lists',
+        },
+        {
+          flags: "--weights <pattern>",
+          text: "weights to train by name, * for any text, such as *.bias; may be given several times",
+          repeatable: true,
+        },
+        {
+          flags: "--lora <pattern>",
+          text: "linear layers to train LoRA beside, by the name of their weight; may be given several times",
+          repeatable: true,
+        },
+        { flags: "--rank <count>", text: "rank of the LoRA", parse: integer(1, 65_536), otherwise: "8" },
+        {
+          flags: "--alpha <number>",
+          text: "scale of the LoRA, times the rank",
+          parse: positive,
+          otherwise: "twice the rank",
+        },
+        {
+          flags: "--loss <kind>",
+          text: "cross-entropy (labels below 0 do not count), mean-squared-error, or output: the model computes it",
+          parse: choice(["cross-entropy", "mean-squared-error", "output"]),
+          otherwise: "cross-entropy",
+        },
+        { flags: "--output <name>", text: "output of the model that the loss is taken on", otherwise: "logits" },
+        { flags: "--steps <count>", text: "optimiser steps", parse: integer(1, 100_000_000) },
+        {
+          flags: "--epochs <count>",
+          text: "passes over the rows, where --steps is absent",
+          parse: positive,
+          otherwise: "3",
+        },
+        ...named("learning-rate", "optimizer"),
+        ...named("schedule").map((row) => ({ ...row, text: row.text.replace("over all rounds", "over all steps") })),
+        ...named("batch-size"),
+        { ...SEED, text: "seed of the LoRA's start and the batch order" },
+        { flags: "--out <file>", text: "where to write the model", otherwise: "the model's name with .trained.onnx" },
+        allThreads,
+        device,
+        json,
+      ],
+      example: "weft model train model.onnx --data rows.jsonl --weights '*.bias' --lora '*attention*'",
+      load: () => import("./commands/model-train.ts"),
+    },
+    {
       name: ["model", "merge"],
       text: "Put a LoRA adapter into the weights: a Hugging Face directory in float32, with an ONNX file if asked for.",
       options: [

@@ -1,6 +1,6 @@
 /** train, eval, adapter, model and generate as a user has them, on the embedded model. */
 import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
@@ -49,6 +49,34 @@ const train = (out: string, ...more: string[]) => [
   "--json",
   ...more,
 ];
+
+describe("an ONNX file", () => {
+  it("is trained on rows of tensors, and written beside the original", async () => {
+    const model = join(import.meta.dirname, "../../node/model/golden/gpt-dynamo-20.onnx");
+    const row = (first: number) => JSON.stringify({ input_ids: [first, 3, 7, 2], labels: [3, 7, 2, -100] });
+    await writeFile(at("rows.jsonl"), [2, 4, 6].map(row).join("\n"));
+    const words = ["model", "train", model, "--data", at("rows.jsonl"), "--threads", "1", "--json"];
+    const chosen = ["--weights", "*norm*", "--weights", "words.weight", "--lora", "*", "--rank", "2"];
+    const more = ["--learning-rate", "0.03", "--steps", "20", "--out", at("trained.onnx")];
+    const { code, err, json } = await weft([...words, ...chosen, ...more]);
+    expect([code, err]).toEqual([0, expect.stringContaining("step 20 of 20")]);
+    const { weights, firstLoss, lastLoss, steps } = json();
+    expect([steps, weights]).toEqual([20, expect.arrayContaining(["words.weight", "norm.bias"])]);
+    expect(lastLoss).toBeLessThan(0.5 * firstLoss);
+    const session = await ort.InferenceSession.create(at("trained.onnx"));
+    const ids = new ort.Tensor("int64", BigInt64Array.from([2n, 3n, 7n]), [1, 3]);
+    const { logits } = await session.run({ input_ids: ids });
+    await session.release();
+    // It has learnt what follows 2, 3 and 7, in sizes that it was not trained with.
+    const data = logits!.data as Float32Array;
+    const likeliest = [0, 1, 2].map((t) => data.subarray(13 * t, 13 * (t + 1))).map((z) => z.indexOf(Math.max(...z)));
+    expect(likeliest).toEqual([3, 7, 2]);
+    expect(await weft([...words, ...chosen, "--out", model])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("--out is the model itself"),
+    });
+  });
+});
 
 describe("an adapter's way", () => {
   beforeAll(async () => {

@@ -57,7 +57,7 @@ export function mergedModel(adapter: SavedAdapter, model: BaseModel, config: unk
 }
 
 /** W <- W + s B A in place, sums in float64; W [outputs, inputs], or transposed where the layer stores it so. */
-function addProduct(W: Float32Array, { site, A, B, rank, scale }: LowRankProduct): void {
+export function addProduct(W: Float32Array, { site, A, B, rank, scale }: LowRankProduct): void {
   const { inputs, outputs } = site;
   const [outStride, inStride] = site.stored === "inputs x outputs" ? [1, outputs] : [inputs, 1];
   const row = new Float64Array(inputs);

@@ -244,7 +244,7 @@ describe("adapters on a graph", () => {
   it("attach to the linear layers of a pattern, and their gradient comes back", async () => {
     const model = smallModel();
     expect(linearSites(model, ["layer.*"])).toEqual([
-      { path: "layer.0.weight", layer: 0, inputs: 3, outputs: 5 },
+      { path: "layer.0.weight", layer: 0, inputs: 3, outputs: 5, stored: "inputs x outputs" },
       { path: "layer.1.weight", layer: 1, inputs: 5, outputs: 4 },
     ]);
     const down = inputValue("down", "float32", [5, 1]);

@@ -203,7 +203,10 @@ function siteOf(node: OnnxNode, patterns: readonly string[]): LinearSite | undef
   const turned = node.op === "Gemm" && intAttribute(node.attributes, "transB", 0) === 1;
   const [inputs, outputs] = turned ? [matrix.shape[1]!, matrix.shape[0]!] : [matrix.shape[0]!, matrix.shape[1]!];
   const numbered = [name, node.label].map((text) => LAYER_NUMBER.exec(text)?.[1]).find((text) => text !== undefined);
-  return { path: name, layer: Number(numbered ?? 0), inputs, outputs };
+  // As it lies in the file, before a Transpose of its own.
+  const isOutputsFirst = turned !== (weight !== matrix);
+  const stored = isOutputsFirst ? {} : { stored: "inputs x outputs" as const };
+  return { path: name, layer: Number(numbered ?? 0), inputs, outputs, ...stored };
 }
 
 function transposedWeight(matrix: OnnxValue): OnnxValue | undefined {

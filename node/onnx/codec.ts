@@ -123,6 +123,28 @@ export function decodeModel(bytes: Uint8Array, options: DecodeOptions = {}): Onn
   }
 }
 
+/**
+ * The model with other values for some of its weights, by name; everything else, open dimensions and external weights
+ * included, stays as it is.  values: f32, of the weight's size.
+ * Throws: ONNX_INVALID for a name that is no float32 weight, or values of another size.
+ */
+export function replaceWeights(bytes: Uint8Array, values: ReadonlyMap<string, Float32Array>): Uint8Array {
+  checkWire(bytes);
+  const model = parsed(() => fromBinary(ModelProtoSchema, bytes));
+  const stored = new Map((model.graph?.initializer ?? []).map((tensor) => [tensor.name, tensor]));
+  for (const [name, data] of values) {
+    const tensor = stored.get(name);
+    const count = tensor?.dims.reduce((product, n) => product * Number(n), 1);
+    if (!tensor || tensor.dataType !== CODE_BY_DTYPE.float32 || count !== data.length) {
+      throw new NodeError("ONNX_INVALID", `the model has no float32 weight ${name} of ${data.length} values`);
+    }
+    const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+    const { dims, dataType } = tensor;
+    Object.assign(tensor, create(TensorProtoSchema, { name, dims, dataType, rawData }));
+  }
+  return toBinary(ModelProtoSchema, model);
+}
+
 /** Read a serialised TensorProto, the form in which ONNX test data comes.  Throws: ONNX_INVALID. */
 export function decodeTensor(bytes: Uint8Array): Tensor {
   return decodeTensorProto(parsed(() => fromBinary(TensorProtoSchema, bytes, { readUnknownFields: false })));

@@ -33,7 +33,7 @@ export async function writeDataFile(path: string, records: readonly DataRecord[]
 }
 
 /** The lines of a file, one after another; a file of any size passes through a bounded buffer. */
-async function* linesOf(path: string): AsyncGenerator<string> {
+export async function* linesOf(path: string): AsyncGenerator<string> {
   let pending: string[] = [];
   let length = 0;
   let number = 1;
@@ -57,7 +57,8 @@ async function* linesOf(path: string): AsyncGenerator<string> {
   if (length > 0) yield pending.join("");
 }
 
-async function fileSize(path: string): Promise<number> {
+/** Bytes of a file of data.  Throws: DATA_FORMAT where there is none. */
+export async function fileSize(path: string): Promise<number> {
   let about: Awaited<ReturnType<typeof stat>>;
   try {
     about = await stat(path);
