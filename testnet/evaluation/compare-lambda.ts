@@ -1,0 +1,91 @@
+/**
+ * `npm run bench:lambda [-- --peers 4,8] [--seeds 1,2,3] [--rounds 16] [--splits distinct,mixed,dirichlet-0.1]
+ * [--rules alone,fixed:0.5,search,adaptive]`: the lambda rules on the embedded tasks, one line of JSON for each run:
+ * mean own-task test scores over the peers. The rules choose on validation data; test data is scored once, at the end.
+ */
+import { parseArgs } from "node:util";
+import { embeddedModelDirectory } from "../../node/system/embedded-model.ts";
+import type { LambdaRule } from "../../protocol/network-manifest.ts";
+import { openSharedBase } from "./base.ts";
+import { embeddedData } from "./embedded-data.ts";
+import type { Method } from "./method.ts";
+import { simulate } from "./simulate.ts";
+import { type Split, splitName } from "./split.ts";
+
+const { values } = parseArgs({
+  options: {
+    peers: { type: "string", default: "4,8" },
+    seeds: { type: "string", default: "1,2,3" },
+    splits: { type: "string", default: "distinct,mixed,dirichlet-0.1" },
+    rules: { type: "string", default: "alone,fixed:0.5,search,adaptive" },
+    rounds: { type: "string", default: "16" },
+    steps: { type: "string", default: "10" },
+    threads: { type: "string", default: "1" },
+  },
+});
+
+const BATCH = 8;
+const TOKENS_MAX = 64;
+/** As in the product's testnet. */
+const SIZES = { train: 64, validation: 40, test: 120 };
+const LEARNING_RATE = 5e-3;
+const ADAPTER = { kind: "loreft", rank: 4, layers: "all", positions: { first: 4, last: 6, tied: false } } as const;
+
+function splitOf(word: string): Split {
+  if (word === "distinct" || word === "mixed" || word === "iid") return { kind: word };
+  const alpha = Number(/^dirichlet-([\d.]+)$/.exec(word)?.[1]);
+  if (alpha > 0) return { kind: "dirichlet", alpha };
+  throw new Error(`there is no split "${word}"; write distinct, mixed, iid or dirichlet-ALPHA`);
+}
+
+function ruleOf(word: string): LambdaRule {
+  const [mode, value] = word.split(":");
+  if (mode === "search" || mode === "adaptive") return { mode };
+  if (mode === "fixed") return { mode, value: Number(value) };
+  throw new Error(`there is no rule "${word}"; write alone, search, adaptive or fixed:VALUE`);
+}
+
+function methodOf(word: string): Method {
+  if (word === "alone") return { name: word, exchange: "none", adapter: ADAPTER };
+  return { name: word, exchange: "others", adapter: ADAPTER, aggregation: { lambda: ruleOf(word) } };
+}
+
+const numbers = (list: string): number[] => list.split(",").map(Number);
+const mean = (list: readonly number[]): number => list.reduce((sum, x) => sum + x, 0) / list.length;
+
+const base = openSharedBase(embeddedModelDirectory(), { threads: Number(values.threads) });
+for (const split of values.splits.split(",").map(splitOf)) {
+  for (const peers of numbers(values.peers)) {
+    for (const seed of numbers(values.seeds)) {
+      const { tokenizer } = base;
+      const shape = { sizes: SIZES, tokenizer, maxTokens: TOKENS_MAX, batchSize: BATCH };
+      const data = embeddedData({ split, peers, seed, ...shape });
+      for (const rule of values.rules.split(",")) {
+        const result = await simulate({
+          base,
+          data,
+          method: methodOf(rule),
+          settings: {
+            rounds: Number(values.rounds),
+            localSteps: Number(values.steps),
+            training: { learningRate: LEARNING_RATE, batchSize: BATCH, maxTokens: TOKENS_MAX },
+          },
+          seed,
+        });
+        const own = result.peers.map((peer) => peer.own);
+        const line = {
+          split: splitName(split),
+          peers,
+          seed,
+          rule,
+          loss: mean(own.map(({ loss }) => loss)),
+          accuracy: mean(own.map(({ accuracy }) => accuracy)),
+          worstLoss: Math.max(...own.map(({ loss }) => loss)),
+          seconds: result.seconds,
+        };
+        process.stdout.write(`${JSON.stringify(line)}\n`);
+      }
+    }
+  }
+}
+await base.release();
