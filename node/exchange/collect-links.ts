@@ -25,9 +25,6 @@ export interface LinkSources {
  */
 export async function collectLinks(update: Update, sources: LinkSources): Promise<CollectedLinks | undefined> {
   const { rules, known, fetch } = sources;
-  if (known !== undefined && known.update.contentId === update.previous) {
-    return { links: linksAfter(known), values: known.theta };
-  }
   const links: UpdateLink[] = [];
   let next = update;
   while (restsOnPrevious(next)) {

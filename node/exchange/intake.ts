@@ -4,9 +4,9 @@
  */
 import { type Announcement, readAnnouncement } from "../../protocol/announcement.ts";
 import type { ContentId } from "../../protocol/content-id.ts";
-import { payloadBytesMax } from "../../protocol/encoding/update-payload.ts";
+import { isSparse, payloadBytesMax } from "../../protocol/encoding/update-payload.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { JudgeContext, JudgeState } from "../../protocol/judge-context.ts";
+import type { JudgeContext, JudgeState, UpdateContext } from "../../protocol/judge-context.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { readUpdate } from "../../protocol/update.ts";
 import {
@@ -29,6 +29,7 @@ import { createFetchQueue } from "./fetch-queue.ts";
 import type { Inbox } from "./inbox.ts";
 import type { KnownHeads } from "./known-heads.ts";
 import type { OwnChain } from "./own-chain.ts";
+import { linksAfter } from "./stored-update.ts";
 import type { UpdateLink } from "./update-links.ts";
 
 export interface IntakeDependencies {
@@ -184,20 +185,23 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
     envelope: Uint8Array,
     signal: AbortSignal,
   ): Promise<{ readonly judgement: Judgement<JudgedUpdate>; readonly links: readonly UpdateLink[] }> => {
-    const judgeOn = (values: Float32Array | undefined) =>
-      judgeUpdate(envelope, {
-        ...contextWith(inbox.headOf),
-        announcement: wanted.announcement,
-        valuesOf: () => values,
-      });
-    const judgement = judgeOn(undefined);
-    if (judgement.code !== "BASE_UNKNOWN") return { judgement, links: [] };
+    const { announcement } = wanted;
+    const judgeOn = (valuesOf: NonNullable<UpdateContext["valuesOf"]>) =>
+      judgeUpdate(envelope, { ...contextWith(inbox.headOf), announcement, valuesOf });
+    const known = inbox.of(announcement.author);
+    const judgement = judgeOn(({ previous }) => (known?.update.contentId === previous ? known?.theta : undefined));
+    if (judgement.code !== "BASE_UNKNOWN") {
+      const rests = judgement.kind === "accept" && isSparse(judgement.message.encoding);
+      return { judgement, links: rests && known !== undefined ? linksAfter(known) : [] };
+    }
     const update = readUpdate(envelope);
     const fetch = (contentId: ContentId) => fetchBytes(wanted, { contentId, length: { max: bytesMax } }, signal);
     try {
-      const found = await collectLinks(update, { rules: options.rules(), known: inbox.of(update.author), fetch });
+      const found = await collectLinks(update, { rules: options.rules(), known, fetch });
       // Judged again: other updates may have come meanwhile.
-      return found === undefined ? { judgement, links: [] } : { judgement: judgeOn(found.values), links: found.links };
+      return found === undefined
+        ? { judgement, links: [] }
+        : { judgement: judgeOn(() => found.values), links: found.links };
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       logger.debug("an update rests on others that are not its author's chain", { author: update.author, error });

@@ -189,6 +189,20 @@ async function chainTo(last: number, seed = 1): Promise<readonly StoredUpdate[]>
 }
 
 describe("what an update rests on", () => {
+  it("is nothing after a link that only neighbours remember", async () => {
+    const chain = createOwnChain({ store: createMemoryStore(), signer: signerOf(1) }, RULES);
+    const append = (round: number) => chain.append({ round, theta: thetaAt(round), localSteps: 1, sampleCount: 1 });
+    await append(0);
+    const [, , remembered] = await chainTo(2);
+    chain.adopt(remembered!.update);
+    const next = await append(3);
+    expect(next).toMatchObject({ update: { sequence: 3, encoding: 1 }, links: [], theta: thetaAt(3) });
+    expect(await append(4)).toMatchObject({
+      update: { sequence: 4, encoding: 4 },
+      links: [{ envelope: next!.envelope }],
+    });
+  });
+
   it("is kept with it and read back whole; what is cut off or changed is not", async () => {
     const newest = (await chainTo(3)).at(-1)!;
     expect(newest.links.length).toBe(3);
