@@ -20,8 +20,8 @@ export interface CommandRow {
   /** The one argument that is not a flag. */
   readonly argument?: { readonly name: string; readonly text: string };
   readonly options: readonly OptionRow[];
-  /** Flags of these may stand in config.json of the data directory, by their long names. */
-  readonly configurable?: true;
+  /** Flags of these may stand in config.json of the data directory, by their long names; "partly": among those of others. */
+  readonly configurable?: true | "partly";
   readonly example: string;
   readonly load: () => Promise<CommandModule>;
 }

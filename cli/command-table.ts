@@ -68,6 +68,14 @@ const LOW_MEMORY: OptionRow = {
   text: "compute activations again instead of keeping them: about a third slower, in a fraction of the memory",
 };
 
+const BOOTSTRAP: OptionRow = {
+  flags: "--bootstrap <multiaddr>",
+  text: "a peer to dial first, ending in /p2p/ID; may be repeated",
+  parse: peerAddress,
+  repeatable: true,
+  otherwise: "those that the manifest names",
+};
+
 /** Flags of a peer; `weft init` can keep them, `weft run` follows them. */
 const PEER_OPTIONS: readonly OptionRow[] = [
   {
@@ -85,13 +93,7 @@ const PEER_OPTIONS: readonly OptionRow[] = [
     otherwise: "1/1, all of it",
   },
   ...REACH_OPTIONS,
-  {
-    flags: "--bootstrap <multiaddr>",
-    text: "a peer to dial first, ending in /p2p/ID; may be repeated",
-    parse: peerAddress,
-    repeatable: true,
-    otherwise: "those that the manifest names",
-  },
+  BOOTSTRAP,
   { ...THREADS, otherwise: "all processors" },
   DEVICE,
   BUCKETS,
@@ -222,15 +224,17 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     name: ["doctor"],
-    text: "Say whether this machine, the peer's files and the model are fit, and try a training step on every device.",
+    text: "Say whether this machine, the peer's files, its model and its network are fit, and try a training step on every device.",
     options: [
       DATA_DIR,
       {
         flags: "--network <file>",
-        text: "the manifest that the model is checked against",
+        text: "the manifest that the model is checked against, and whose peers are asked for reachability and clock",
         otherwise: "network.json in the data directory, where there is one",
       },
       MODEL,
+      BOOTSTRAP,
+      ...REACH_OPTIONS,
       {
         flags: "--device <name>",
         text: `try this device only: ${PROVIDERS.join(", ")}; may be repeated`,
@@ -240,6 +244,7 @@ export const COMMANDS: readonly CommandRow[] = [
       },
       JSON_OUTPUT,
     ],
+    configurable: "partly",
     example: "weft doctor --network network.json --model models/smollm2-135m",
     load: () => import("./commands/doctor.ts"),
   },

@@ -30,6 +30,7 @@ export async function applyConfigFile(command: Command, row: CommandRow, termina
   const options = configurableOptions(row);
   for (const [key, value] of Object.entries(await readConfig(path))) {
     const option = options.find((candidate) => longName(candidate) === key);
+    if (!option && row.configurable === "partly") continue;
     if (!option) {
       const near = closestName(key, options.map(longName));
       throw refusal(path, `unknown key "${key}"`, near ? `did you mean "${near}"?` : "see weft run --help");

@@ -4,6 +4,7 @@ import { dataDirectoryLayout } from "./config.ts";
 import { verifyModel } from "./create-network.ts";
 import { NodeError } from "./errors.ts";
 import { PROVIDERS, type Provider } from "./interface/runtime.ts";
+import { checkNetwork, type NetworkCheckOptions } from "./network-check.ts";
 import { TRIAL_TIMEOUT_MS, type TrialResult, tryDevice } from "./system/device-trial.ts";
 import { embeddedModelDirectory } from "./system/embedded-model.ts";
 import { type Finding, folderFinding, keyFinding, machineFinding, spaceFinding } from "./system/health.ts";
@@ -43,6 +44,8 @@ export interface DoctorOptions {
   readonly modelDirectory: string;
   /** Checked against the model; nothing is checked without one. */
   readonly manifest?: NetworkManifest;
+  /** How the peer takes part in the network of the manifest; looked at together with it. */
+  readonly network?: Pick<NetworkCheckOptions, "listen" | "reach" | "bootstrap">;
   /** The devices to try; all that there are when absent. */
   readonly devices?: readonly Provider[];
   readonly timeoutMs?: number;
@@ -61,11 +64,19 @@ export async function examine(options: DoctorOptions): Promise<DoctorReport> {
     await keyFinding(layout.key),
     await spaceFinding(layout.folder),
     modelFinding(options),
+    ...(await networkFindings(options)),
   ];
   const found = await tryDevices(devices, options);
   const isOk = (wanted: Provider): boolean => found.some(({ device, state }) => device === wanted && state === "ok");
   const healthy = findings.every(({ state }) => state !== "problem") && found.every(({ state }) => state !== "failed");
   return { findings, devices: found, auto: isOk("cuda") ? "cuda" : "cpu", healthy };
+}
+
+async function networkFindings(options: DoctorOptions): Promise<readonly Finding[]> {
+  const { dataDirectory, manifest, network, signal, onProgress } = options;
+  if (manifest === undefined || network === undefined) return [];
+  onProgress?.("ports, neighbours, reachability and clock");
+  return await checkNetwork({ dataDirectory, manifest, signal, ...network });
 }
 
 async function tryDevices(devices: readonly Provider[], options: DoctorOptions): Promise<readonly DeviceFinding[]> {

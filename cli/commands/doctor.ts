@@ -4,14 +4,17 @@ import { resolve } from "node:path";
 import { dataDirectoryLayout } from "../../node/config.ts";
 import { type DeviceFinding, type DoctorReport, examine, type Finding } from "../../node/doctor.ts";
 import type { Provider } from "../../node/interface/runtime.ts";
+import { networkId } from "../../protocol/network-manifest.ts";
 import { formatSeconds, textTable } from "../../testnet/text-table.ts";
 import { dataDirectory } from "../data-directory.ts";
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
 import { readNetwork } from "../network-file.ts";
+import { type ReachFlags, reachOf } from "../reach-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../terminal.ts";
 
-export type DoctorCommandOptions = {
+export type DoctorCommandOptions = ReachFlags & {
+  readonly bootstrap?: readonly string[];
   readonly dataDir?: string;
   readonly network?: string;
   readonly model?: string;
@@ -39,10 +42,17 @@ async function examination(
   terminal: Terminal,
 ): Promise<Parameters<typeof examine>[0]> {
   const network = networkFile(options.network, folder);
+  const manifest = network === undefined ? undefined : await readNetwork(network);
   return {
     dataDirectory: folder,
     modelDirectory: modelDirectory(options.model),
-    ...(network !== undefined && { manifest: await readNetwork(network) }),
+    ...(manifest !== undefined && {
+      manifest,
+      network: {
+        ...reachOf(options, networkId(manifest)),
+        bootstrap: [...(options.bootstrap ?? []), ...manifest.bootstrap],
+      },
+    }),
     ...(options.device !== undefined && { devices: options.device }),
     signal: terminal.signal,
     onProgress: (text) => terminal.err(`${text}\n`),
