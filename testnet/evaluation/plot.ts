@@ -40,7 +40,10 @@ async function drawn(spec: TopLevelSpec): Promise<string> {
 }
 
 /** What all plots look like: white paper, so that they can be read on a dark page too. */
-const LOOK = { background: "white", config: { axis: { labelLimit: 260 }, header: { labelFontSize: 12 } } } as const;
+const LOOK = {
+  background: "white",
+  config: { axis: { labelLimit: 0 }, legend: { labelLimit: 0 }, header: { labelFontSize: 12 } },
+} as const;
 
 function scoresSpec({ suite }: SuiteResults, rows: readonly Row[]): TopLevelSpec {
   const metric = METRICS[suite.data];
@@ -55,15 +58,16 @@ function scoresSpec({ suite }: SuiteResults, rows: readonly Row[]): TopLevelSpec
     })),
   );
   const titles = [...new Set(rows.map(({ title }) => title))];
-  const x = { type: "quantitative", scale: { zero: false }, title: metric.name } as const;
+  const axis = { title: metric.name, format: metric.unit === "share" ? "%" : ".2f" } as const;
+  const x = { type: "quantitative", scale: { zero: false }, axis } as const;
   const y = { field: "method", type: "nominal", sort: titles, title: null } as const;
   return {
     ...LOOK,
     data: { values: values.filter(({ mean }) => Number.isFinite(mean)) },
     facet: { field: "setting", type: "nominal", title: null, sort: null },
-    columns: 3,
+    columns: 2,
     spec: {
-      width: 220,
+      width: 260,
       layer: [
         { mark: { type: "rule" }, encoding: { x: { field: "low", ...x }, x2: { field: "high" }, y } },
         {
@@ -80,7 +84,8 @@ function scoresSpec({ suite }: SuiteResults, rows: readonly Row[]): TopLevelSpec
   };
 }
 
-function curvesSpec({ suite, cells }: SuiteResults): TopLevelSpec {
+function curvesSpec({ cells }: SuiteResults): TopLevelSpec {
+  const titles = [...new Set(cells.map(({ cell }) => cell.method.title))];
   const groups = grouped(cells, ({ cell }) => [splitName(cell.split), cell.peers, cell.method.name].join(" "));
   const values = [...groups.values()].flatMap((group) => {
     const { cell, result } = group[0]!;
@@ -102,16 +107,11 @@ function curvesSpec({ suite, cells }: SuiteResults): TopLevelSpec {
       height: 260,
       mark: { type: "line", strokeWidth: 1.5 },
       encoding: {
-        x: { field: "round", type: "quantitative", title: "round" },
-        y: { field: "loss", type: "quantitative", scale: { type: "log" }, title: "nats per token" },
-        color: {
-          field: "method",
-          type: "nominal",
-          title: null,
-          sort: suite.methods,
-          scale: { scheme: "tableau20" },
-        },
-        strokeDash: { field: "method", type: "nominal", title: null },
+        x: { field: "round", type: "quantitative", axis: { title: "round", format: "d", tickMinStep: 1 } },
+        y: { field: "loss", type: "quantitative", scale: { type: "log", nice: false }, title: "nats per token" },
+        // One legend for both, because they sort alike.
+        color: { field: "method", type: "nominal", title: null, sort: titles, scale: { scheme: "tableau20" } },
+        strokeDash: { field: "method", type: "nominal", title: null, sort: titles },
       },
     },
   };
