@@ -6,6 +6,7 @@ import {
   aggregateNeighbours,
   anchorToReference,
   chooseLambda,
+  emptyReference,
   gaugeKind,
   mix,
   type NeighbourUpdate,
@@ -82,15 +83,18 @@ export async function aggregateRound(
   }
   const cost = { evaluations: 0, steps: 0 };
   const began = clock.now();
-  const chosen = aggregate.peers.length === 0 ? { lambda: 0, theta: own, trial } : await choose(aggregate.z);
+  const chosen =
+    aggregate.peers.length === 0 ? { lambda: 0, theta: own, trial, rivalWon: false } : await choose(aggregate.z);
   const seconds = Math.max(0, clock.now() - began) / 1000;
   signal.throwIfAborted();
   const anchor = { settings: manifest.reference, layout, fisher: await trainer.fisher() };
-  await trainer.setAdapter(anchorToReference(reference, chosen.theta, anchor));
+  // A rival has a past of its own, which nobody remembered: it begins a new one.
+  const past = chosen.rivalWon ? emptyReference(manifest.reference) : reference;
+  await trainer.setAdapter(anchorToReference(past, chosen.theta, anchor));
   const adapter = await trainer.adapter();
   const validation = await trainer.evaluate({ set: "validation" });
   return {
-    reference: rememberModel(reference, adapter, anchor),
+    reference: rememberModel(past, adapter, anchor),
     lambda: chosen.lambda,
     lambdaCost: { ...cost, seconds },
     trial: chosen.trial,
@@ -101,14 +105,19 @@ export async function aggregateRound(
 
   async function choose(
     z: Float32Array,
-  ): Promise<{ readonly lambda: number; readonly theta: Float32Array; readonly trial: TrialMemory }> {
+  ): Promise<{
+    readonly lambda: number;
+    readonly theta: Float32Array;
+    readonly trial: TrialMemory;
+    readonly rivalWon: boolean;
+  }> {
     const mixed = (lambda: number): Float32Array => mix({ ...layout, own, z, lambda });
     const evaluate = (theta: Float32Array): Promise<number> => {
       cost.evaluations += 1;
       return heldOutLoss(trainer, theta);
     };
     if (settings.lambda.mode !== "adaptive") {
-      return { ...(await chooseLambda(settings.lambda, { mixed, evaluate, signal })), trial };
+      return { ...(await chooseLambda(settings.lambda, { mixed, evaluate, signal })), trial, rivalWon: false };
     }
     const { localSteps, count } = manifest.rounds;
     const last = asOf + 1 >= count;

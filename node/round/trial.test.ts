@@ -58,6 +58,7 @@ describe("a trial", () => {
   it("that fails leaves the peer, bit for bit, where it would be if it had never mixed", async () => {
     const { trainer, rounds } = await run(trainerTo(1), { others: -40, rounds: 5 });
     expect(rounds.map(({ lambda }) => lambda)).toEqual([0.5, 0.5, 0, 0, 0]);
+    expect(rounds.map(({ rivalWon }) => rivalWon)).toEqual([false, false, true, false, false]);
     expect(rounds.map(({ trial }) => trial.state.stage)).toEqual(["trial", "trial", "alone", "alone", "alone"]);
     const alone = trainerTo(1);
     await throughTime(clock, alone.train({ steps: 5 * STEPS }));

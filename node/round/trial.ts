@@ -17,6 +17,8 @@ export interface TrialRound {
   readonly lambda: number;
   readonly theta: Float32Array;
   readonly trial: TrialMemory;
+  /** Whether the rival won: the rounds that the peer remembers are not those of its adapter then. */
+  readonly rivalWon: boolean;
   /** Local steps of the rival. */
   readonly steps: number;
 }
@@ -46,7 +48,7 @@ export async function trialRound(
   const at = (lambda: number): Pick<TrialRound, "lambda" | "theta"> => ({ lambda, theta: mixed(lambda) });
   if (!isLookDue(trial.state, { last })) {
     const { take, state } = passRound(trial.state);
-    return { ...at(take === "own" ? 0 : ADAPTIVE_SHARE), trial: { state }, steps: 0 };
+    return { ...at(take === "own" ? 0 : ADAPTIVE_SHARE), trial: { state }, rivalWon: false, steps: 0 };
   }
   const before = await trainer.state();
   const isTrial = trial.state.stage === "trial";
@@ -61,9 +63,9 @@ export async function trialRound(
   const next = state.stage === "trial" ? { state, rival: rival?.state ?? before } : { state };
   if (take === "rival" && rival) {
     await trainer.restore(rival.state);
-    return { lambda: 0, theta: rival.adapter, trial: next, steps };
+    return { lambda: 0, theta: rival.adapter, trial: next, rivalWon: true, steps };
   }
-  return { ...at(take === "mixed" ? ADAPTIVE_SHARE : 0), trial: next, steps };
+  return { ...at(take === "mixed" ? ADAPTIVE_SHARE : 0), trial: next, rivalWon: false, steps };
 }
 
 /** The rival after its local steps; the trainer is as before. A rival that diverges is none any more. */
