@@ -103,9 +103,7 @@ export async function aggregateRound(
     validation,
   };
 
-  async function choose(
-    z: Float32Array,
-  ): Promise<{
+  async function choose(z: Float32Array): Promise<{
     readonly lambda: number;
     readonly theta: Float32Array;
     readonly trial: TrialMemory;
