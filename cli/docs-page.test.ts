@@ -22,7 +22,7 @@ describe("docs/CLI.md", () => {
       const { otherwise, parse } = options.find(({ flags }) => flags === wanted.flags)!;
       expect(otherwise).toBe(wanted.otherwise);
       const key = longName(wanted).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-      return [key, ["proximal", "topK"].includes(key) ? undefined : parse!(otherwise!.split(", or ")[0]!)];
+      return [key, ["proximal", "topK", "sample"].includes(key) ? undefined : parse!(otherwise!.split(", or ")[0]!)];
     });
     const { schedule, accumulate, ...training } = networkSettings(Object.fromEntries(given), defaults).training;
     expect({ schedule, accumulate }).toEqual({ schedule: { kind: "constant", warmupSteps: 0 }, accumulate: 1 });

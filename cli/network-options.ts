@@ -24,6 +24,7 @@ import { formatLambda, parseLambda } from "./lambda-argument.ts";
 import { choice, integer, positive, shareOf } from "./option-value.ts";
 import { formatReference, parseReference, REFERENCE_FORMS } from "./reference-argument.ts";
 import { formatOptimizer, formatSchedule, parseOptimizer, parseSchedule } from "./training-argument.ts";
+import { formatWeights, parseWeights, WEIGHTS_FORMS, type WeightsWord } from "./weights-argument.ts";
 
 /** Values of the flags below; absent ones take the defaults. */
 export type NetworkOptions = {
@@ -32,6 +33,8 @@ export type NetworkOptions = {
   readonly localSteps?: number;
   readonly lambda?: LambdaRule;
   readonly aggregation?: AggregationRule;
+  readonly neighbourWeights?: WeightsWord;
+  readonly sample?: number;
   readonly learningRate?: number;
   readonly optimizer?: Pick<TrainingSpec, "optimizer" | "momentum">;
   readonly schedule?: LearningRateSchedule;
@@ -106,6 +109,8 @@ function absentFlags({
     "local-steps": String(rounds.localSteps),
     lambda: formatLambda(aggregation.lambda),
     aggregation: formatAggregation(aggregation),
+    "neighbour-weights": formatWeights(aggregation.weights),
+    sample: aggregation.sample === undefined ? "all of them" : String(aggregation.sample),
     "learning-rate": String(training.learningRate),
     optimizer: formatOptimizer(training),
     schedule: formatSchedule(training.schedule ?? { kind: "constant", warmupSteps: 0 }),
@@ -138,6 +143,16 @@ const NETWORK_FLAGS: readonly OptionRow[] = [
     flags: "--aggregation <rule>",
     text: `how the neighbours' adapters are put together: ${AGGREGATION_FORMS}`,
     parse: parseAggregation,
+  },
+  {
+    flags: "--neighbour-weights <word>",
+    text: `how neighbours weigh against each other: ${WEIGHTS_FORMS}`,
+    parse: parseWeights,
+  },
+  {
+    flags: "--sample <count>",
+    text: "neighbours that a peer hears in a round, drawn anew each time",
+    parse: integer(1, 1024),
   },
   { flags: "--learning-rate <rate>", text: "step size of the optimiser", parse: positive },
   { flags: "--optimizer <word>", text: "adamw, sgd, or sgd with momentum such as sgd:0.9", parse: parseOptimizer },
@@ -212,6 +227,8 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
     aggregation: {
       ...(options.aggregation === undefined ? aggregation : { ...shared, ...options.aggregation }),
       lambda: options.lambda ?? aggregation.lambda,
+      ...(typeof options.neighbourWeights === "object" && { weights: options.neighbourWeights }),
+      ...(options.sample !== undefined && { sample: options.sample }),
     },
   };
 }

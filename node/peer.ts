@@ -186,7 +186,16 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
   shutdown.add(() => dialer.stop());
 
   const driver = await createRoundDriver(
-    { trainer, exchange, checkpoints, clock, logger, ...(privacy && { privacy }), emit: onEvent },
+    {
+      trainer,
+      aggregate: trainer.aggregate,
+      exchange,
+      checkpoints,
+      clock,
+      logger,
+      ...(privacy && { privacy }),
+      emit: onEvent,
+    },
     { manifest, peer: signer.peer, examples: options.examples, compareAlone: options.compareAlone },
   );
   shutdown.add(() => driver.stop());

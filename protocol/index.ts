@@ -22,6 +22,7 @@ export * from "./membership/roster-log.ts";
 export * from "./membership/roster-state.ts";
 export * from "./membership/settings.ts";
 export * from "./membership/signatures.ts";
+export * from "./neighbour-sample.ts";
 export * from "./network-id.ts";
 export * from "./network-manifest.ts";
 export * from "./peer-id.ts";

@@ -155,6 +155,12 @@ const RULE_FIELDS: Readonly<Record<string, { readonly of: readonly string[]; rea
   radius: { of: ["centred-clipping", "clipped-gossip"], absent: false },
 };
 
+const weights = z.discriminatedUnion(
+  "kind",
+  [object({ kind: z.literal("samples") }), object({ kind: z.literal("metropolis") })],
+  oneOf('"samples" or "metropolis"'),
+);
+
 const aggregation = object({
   rule: choice(
     "mean",
@@ -175,6 +181,8 @@ const aggregation = object({
   keep: integer(1, LIMITS.headsCountMax).exactOptional(),
   radius: positive(1_000_000).exactOptional(),
   normClip: z.literal(true, "must be true, or left out").exactOptional(),
+  weights: weights.exactOptional(),
+  sample: integer(1, LIMITS.headsCountMax).exactOptional(),
 }).superRefine((settings, context) => {
   for (const [field, { of, absent }] of Object.entries(RULE_FIELDS)) {
     const isThere = Object.hasOwn(settings, field);

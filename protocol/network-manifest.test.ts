@@ -104,6 +104,10 @@ describe("one clear line names the field", () => {
       ({ aggregation }) => Object.assign(aggregation, { rule: "median", normClip: false }),
     ],
     [
+      'aggregation.weights.kind must be "samples" or "metropolis", found "uniform"',
+      ({ aggregation }) => Object.assign(aggregation, { weights: { kind: "uniform" } }),
+    ],
+    [
       "aggregation.radios is not a field of a manifest; did you mean radius?",
       ({ aggregation }) => Object.assign(aggregation, { rule: "clipped-gossip", radios: 1 }),
     ],
@@ -283,6 +287,7 @@ describe("the numbers of the aggregation rules", () => {
     [{ rule: "multi-krum", faulty: 1 }, "keep", [1, 1024], [0, 1025, 1.5]],
     [{ rule: "centred-clipping" }, "radius", [1e-9, 1e6], [0, -1, 1e6 + 1]],
     [{ rule: "clipped-gossip" }, "radius", [1e-9, 1e6], [0, -1, 1e6 + 1]],
+    [{ rule: "mean" }, "sample", [1, 1024], [0, 1025, 1.5]],
   ])("%o: %s", (rule, field, inside, outside) => {
     for (const value of inside) expect(lineOf(ruled({ ...rule, [field]: value })), String(value)).toBe("valid");
     for (const value of [...outside, null, "1", true])
@@ -292,7 +297,14 @@ describe("the numbers of the aggregation rules", () => {
   test("are part of the network id, and absent ones change nothing in it", () => {
     const id = (settings: object) => networkId(parseManifest(ruled(settings)));
     expect(id({})).toBe(networkId(EXAMPLE_MANIFEST));
-    const ids = [{}, { normClip: true }, { rule: "krum", faulty: 1 }, { rule: "krum", faulty: 2 }].map(id);
+    const ids = [
+      {},
+      { normClip: true },
+      { rule: "krum", faulty: 1 },
+      { rule: "krum", faulty: 2 },
+      { sample: 8 },
+      { weights: { kind: "samples" } },
+    ].map(id);
     expect(new Set(ids).size).toBe(ids.length);
   });
 });

@@ -62,6 +62,12 @@ export type LambdaRule =
   | { readonly mode: "adaptive" }
   | { readonly mode: "tanh"; readonly max: number; readonly kappa: number };
 
+/**
+ * samples: by the training examples that each claims to hold. metropolis: 1 / (1 + the larger number of neighbours of the
+ * two), the rest of the mix being the peer's own.
+ */
+export type NeighbourWeighting = { readonly kind: "samples" } | { readonly kind: "metropolis" };
+
 export interface AggregationSettings {
   readonly rule:
     | "mean"
@@ -82,6 +88,10 @@ export interface AggregationSettings {
   readonly radius?: number;
   /** Draw neighbours that are further from the peer than the median one in to that distance first; not when absent. */
   readonly normClip?: true;
+  /** How neighbours weigh against each other, staleness apart; all alike when absent. */
+  readonly weights?: NeighbourWeighting;
+  /** Neighbours that a peer hears in a round, drawn anew for each; all of them when absent. */
+  readonly sample?: number;
   /** Aggregate tensor by tensor, or the whole flat vector as one point. */
   readonly scope: "tensor" | "global";
   readonly lambda: LambdaRule;

@@ -18,8 +18,13 @@ const fields: fc.Arbitrary<UpdateFields> = fc
     sampleCount: fc.nat({ max: 1_000_000_000 }),
     encoding: uint32,
     payload: fc.uint8Array({ maxLength: 64 }),
+    neighbours: fc.nat({ max: 1024 }),
   })
-  .map((one) => ({ ...one, previous: one.sequence === 0 ? undefined : one.previous }));
+  .map(({ neighbours, ...one }) => ({
+    ...one,
+    previous: one.sequence === 0 ? undefined : one.previous,
+    ...(neighbours > 0 && { neighbours }),
+  }));
 
 /** Protobuf by hand: a varint, and the fields in order, leaving out zero and empty. */
 function varint(n: number): number[] {
@@ -38,7 +43,7 @@ describe("the body of an update", () => {
   test("has the bytes that protobuf by hand gives, and reads back", () => {
     fc.assert(
       fc.property(fields, (update) => {
-        const { networkId, round, sequence, previous, localSteps, sampleCount, encoding, payload } = update;
+        const { networkId, round, sequence, previous, localSteps, sampleCount, encoding, payload, neighbours } = update;
         const bytes = encodeUpdateBody(update);
         const parts = [
           bytesOf(networkId),
@@ -49,6 +54,7 @@ describe("the body of an update", () => {
           sampleCount,
           encoding,
           payload,
+          neighbours ?? 0,
         ];
         expect(bytes).toEqual(protobuf(parts));
         expect(decodeUpdateBody(bytes)).toEqual(update);
@@ -62,6 +68,7 @@ describe("the body of an update", () => {
     ["a round of 33 bits", { round: 2 ** 32 }],
     ["a sequence that is no number", { sequence: Number.NaN }],
     ["too many local steps", { localSteps: 1_000_001 }],
+    ["too many neighbours", { neighbours: 1025 }],
     ["too many samples", { sampleCount: 1_000_000_001 }],
     ["a first update with a previous one", { sequence: 0 }],
     ["a later update without one", { previous: undefined }],

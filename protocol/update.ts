@@ -24,6 +24,8 @@ export interface UpdateFields {
   readonly localSteps: number;
   /** Training examples that the author holds. */
   readonly sampleCount: number;
+  /** Neighbours that the author counts, where the network weighs by them; absent for none. */
+  readonly neighbours?: number | undefined;
   /** See `ENCODINGS` of encoding/update-payload.ts. */
   readonly encoding: number;
   /** The values in that encoding. */
@@ -39,7 +41,7 @@ export interface Update extends UpdateFields {
 
 /** Bytes of the body of an update, in canonical form.  Throws: FIELD_INVALID. */
 export function encodeUpdateBody(fields: UpdateFields): Uint8Array {
-  const { round, sequence, localSteps, sampleCount, encoding, payload } = fields;
+  const { round, sequence, localSteps, sampleCount, encoding, payload, neighbours = 0 } = fields;
   const problem = updateProblem(fields);
   if (problem !== undefined) throw new ProtocolError("FIELD_INVALID", `update: ${problem}`);
   return encodeCanonical(UpdateBodySchema, {
@@ -51,6 +53,7 @@ export function encodeUpdateBody(fields: UpdateFields): Uint8Array {
     sampleCount,
     encoding,
     payload,
+    neighbours,
   });
 }
 
@@ -72,6 +75,7 @@ export function decodeUpdateBody(bytes: Uint8Array): UpdateFields {
     sampleCount: body.sampleCount,
     encoding: body.encoding,
     payload: body.payload,
+    ...(body.neighbours > 0 && { neighbours: body.neighbours }),
   };
   const problem = updateProblem(fields);
   if (problem !== undefined) throw new ProtocolError("FIELD_INVALID", `update: ${problem}`);
@@ -100,8 +104,9 @@ function updateProblem(fields: UpdateFields): string | undefined {
     ["localSteps", LIMITS.localStepsMax],
     ["sampleCount", LIMITS.sampleCountMax],
     ["encoding", UINT32_MAX],
+    ["neighbours", LIMITS.headsCountMax],
   ] as const) {
-    const value = fields[name];
+    const value = fields[name] ?? 0;
     if (!Number.isInteger(value) || value < 0 || value > max) return `${name} is not an integer from 0 to ${max}`;
   }
   if ((fields.sequence === 0) !== (fields.previous === undefined)) {

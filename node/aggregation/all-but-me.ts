@@ -6,7 +6,8 @@ import type { AdapterSlot } from "../../protocol/adapter-spec.ts";
 import type { AggregationSettings } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
 import { alignGauge, type GaugeKind, type RotationGroup, retractRotations, rotationGroups } from "./gauge.ts";
-import { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
+import { ageOf, type NeighbourUpdate, selectNeighbours } from "./neighbour.ts";
+import { neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
 import { isFinitePoint, type Point } from "./point.ts";
 import { aggregateByRule, type Fallback, fallbackOf, type RuleSettings } from "./rule.ts";
 
@@ -20,9 +21,14 @@ export interface AggregateOptions {
   readonly kind: GaugeKind;
   readonly slots: readonly AdapterSlot[];
   /** The peer itself: its id, so that its own update is refused, and its adapter f32[P], whose gauge is used. */
-  readonly own: { readonly peer: string; readonly theta: Float32Array };
+  readonly own: {
+    readonly peer: string;
+    readonly theta: Float32Array;
+    /** Neighbours that it announced with it, where the network weighs by them. */
+    readonly neighbours?: number | undefined;
+  };
   readonly neighbours: readonly NeighbourUpdate[];
-  readonly settings: RuleSettings & Pick<AggregationSettings, "scope" | "stalenessExponent" | "ageMax">;
+  readonly settings: RuleSettings & WeightSettings & Pick<AggregationSettings, "scope" | "ageMax">;
   /** The round that is being aggregated. */
   readonly round: number;
 }
@@ -44,11 +50,15 @@ export interface Aggregate {
   readonly fallback: Fallback | undefined;
 }
 
+/** `aggregateNeighbours`, wherever it is computed. */
+export type Aggregator = (options: AggregateOptions) => Promise<Aggregate>;
+
 /**
- * z_k = Agg over j ≠ k of θ_j, with weights (age_j + 1)^-a; tensor by tensor or over the whole vector, in f64, in
+ * z_k = Agg over j ≠ k of θ_j, with the weights of `neighbourWeights`; tensor by tensor or over the whole vector, in f64, in
  * peer-id order. Every neighbour's rotation is first made orthonormal and turned into the peer's own gauge, so that
  * no sender gains weight by the length of its R. The peer's own adapter gives the gauge, is the centre that the norm clip
- * and clipped gossip measure from, and enters nothing else.
+ * and clipped gossip measure from, and enters nothing else, unless the weights
+ * leave it a share of the mix: then z_k = (1 - m) θ_k + m Agg with m the neighbours' share.
  * Throws: RangeError when the peer's own update is among the neighbours or one peer twice; ADAPTER_SHAPE.
  */
 export function aggregateNeighbours(options: AggregateOptions): Aggregate {
@@ -70,17 +80,17 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
   if (used.length === 0) {
     return { z: own.theta.slice(), peers: [], refused, stalenessMax: 0, degenerate: false, fallback: undefined };
   }
-  const ages = used.map((update) => ageOf(update, round));
-  const weights = ages.map((age) => stalenessWeight(age, settings.stalenessExponent));
+  const { weights, mass } = neighbourWeights(settings, { own, neighbours: used, round });
   const average = aggregatePoints(settings, { points, weights, own: own.theta, slots });
   for (const { R } of groups) {
     for (let i = R.offset; i < R.offset + R.length; i++) average[i]! += TIE_BREAK * own.theta[i]!;
   }
+  const others = Float32Array.from(retractRotations(average, groups));
   return {
-    z: Float32Array.from(retractRotations(average, groups)),
+    z: mass < 1 ? mix({ kind, slots, own: own.theta, z: others, lambda: mass }) : others,
     peers: used.map((update) => update.peer),
     refused,
-    stalenessMax: Math.max(...ages),
+    stalenessMax: used.reduce((oldest, update) => Math.max(oldest, ageOf(update, round)), 0),
     degenerate: settings.rule === "geometric-median" && used.length === 2,
     fallback: fallbackOf(settings, used.length),
   };

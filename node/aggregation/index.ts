@@ -10,7 +10,15 @@ export {
   isLookDue,
   passRound,
 } from "./adaptive-lambda.ts";
-export { type Aggregate, type AggregateOptions, aggregateNeighbours, mix, type RefusalReason } from "./all-but-me.ts";
+export {
+  type Aggregate,
+  type AggregateOptions,
+  type Aggregator,
+  aggregateNeighbours,
+  mix,
+  type RefusalReason,
+} from "./all-but-me.ts";
+
 export { CENTRED_CLIPPING_STEPS, centredClipping, clippedGossip, clippedMean, clipToMedianNorm } from "./clipping.ts";
 export { coordinateMedian } from "./coordinate-median.ts";
 export {
@@ -26,6 +34,7 @@ export { krum, krumPointsMin, krumScores, multiKrum } from "./krum.ts";
 export { chooseLambda, LAMBDA_CANDIDATES, type LambdaChoice, tanhLambda } from "./lambda.ts";
 export { weightedMean } from "./mean.ts";
 export { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
+export { metropolisWeight, type NeighbourWeights, neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
 export {
   type AdapterLayout,
   anchorToReference,

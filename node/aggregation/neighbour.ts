@@ -8,10 +8,12 @@ export interface NeighbourUpdate {
   /** The author's adapter, f32[P]. */
   readonly theta: Float32Array;
   /**
-   * Training examples behind it, as its author claims. It does not weigh: nobody can check it, and a lie would buy
-   * influence over every neighbour.
+   * Training examples behind it, as its author claims. Nobody can check it, and a lie buys influence: it weighs only
+   * where the manifest's `weights` say so.
    */
   readonly sampleCount: number;
+  /** Neighbours that its author counts, as it claims; absent where it says nothing. */
+  readonly neighbours?: number | undefined;
 }
 
 /** Rounds that an update is behind; 0 for one from a peer that is ahead. */

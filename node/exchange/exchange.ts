@@ -6,6 +6,7 @@ import type { ContentId } from "../../protocol/content-id.ts";
 import type { Signer } from "../../protocol/envelope.ts";
 import { judgeRules } from "../../protocol/judge-context.ts";
 import { LIMITS } from "../../protocol/limits.ts";
+import { type NeighbourSample, neighbourSample } from "../../protocol/neighbour-sample.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { announcementTopic } from "../../protocol/topic.ts";
@@ -72,6 +73,11 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
   const topic = announcementTopic(rules.networkId);
   let round = 0;
   let catchingUp = true;
+  const sampleOf = (of: number): NeighbourSample | undefined =>
+    manifest.aggregation.sample === undefined
+      ? undefined
+      : neighbourSample({ seed: manifest.seed, round: of, self: signer.peer, count: manifest.aggregation.sample });
+  let sample = sampleOf(round);
   const background = createBackground({ logger });
   const scoring = createPeerScoring(
     { clock },
@@ -144,6 +150,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
       providersMax: limits.providersMax,
       authorsMax: limits.authorsMax,
       fetchTimeoutMs: limits.blobTimeoutMs,
+      sample: () => sample,
     },
   );
   const headExchange = createHeadExchange(
@@ -232,8 +239,12 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
       await Promise.all(handshake.admitted().map(exchangeHeads));
     },
     setRound(next, { catchingUp: behind } = { catchingUp: false }) {
+      const isAnother = next !== round;
       round = next;
       catchingUp = behind;
+      if (!isAnother) return;
+      sample = sampleOf(round);
+      intake.roundChanged();
     },
     latest: () =>
       inbox.all().map(({ update, theta }) => ({
@@ -241,6 +252,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
         round: update.round,
         theta,
         sampleCount: update.sampleCount,
+        ...(update.neighbours !== undefined && { neighbours: update.neighbours }),
       })),
     publishedRound: () => ownChain.head()?.update.round,
     hasPublished: (asked) => (ownChain.head()?.update.round ?? -1) >= asked,

@@ -44,7 +44,8 @@ export function createInbox(
   const entries = new Map<PeerId, StoredUpdate>();
   const contents = new Map<ContentId, Uint8Array>();
   const keyOf = (author: PeerId): string => `${PREFIX}${author}`;
-  const remember = (stored: StoredUpdate): void => {
+  const remember = (received: StoredUpdate): void => {
+    const stored = { ...received, theta: shared(received.theta) };
     forget(stored.update.author);
     entries.set(stored.update.author, stored);
     for (const { contentId, envelope } of linksAfter(stored)) contents.set(contentId, envelope);
@@ -91,6 +92,13 @@ export function createInbox(
     find: (contentId) => contents.get(contentId),
     all: () => [...entries.values()].sort((a, b) => (a.update.author < b.update.author ? -1 : 1)),
   };
+}
+
+/** The values in memory that another thread may read as well, so that nothing is copied for an aggregate there. */
+function shared(theta: Float32Array): Float32Array {
+  const copy = new Float32Array(new SharedArrayBuffer(theta.byteLength));
+  copy.set(theta);
+  return copy;
 }
 
 function stalestOf(entries: Iterable<StoredUpdate>): StoredUpdate | undefined {

@@ -8,6 +8,7 @@ import { isSparse, payloadBytesMax } from "../../protocol/encoding/update-payloa
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { JudgeContext, JudgeState, UpdateContext } from "../../protocol/judge-context.ts";
 import { LIMITS } from "../../protocol/limits.ts";
+import type { NeighbourSample } from "../../protocol/neighbour-sample.ts";
 import { readUpdate } from "../../protocol/update.ts";
 import {
   type JudgedUpdate,
@@ -19,7 +20,7 @@ import {
 } from "../../protocol/verdict.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { UpdateNotice } from "../interface/exchange.ts";
+import { NOT_SAMPLED, type UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { GossipVerdict, PeerIdText, Transport } from "../interface/transport.ts";
 import type { Background } from "./background.ts";
@@ -45,7 +46,7 @@ export interface IntakeDependencies {
   readonly isAdmitted: (peer: PeerIdText) => boolean;
   readonly refuses: (peer: PeerIdText) => boolean;
   readonly blame: (peer: PeerIdText) => void;
-  /** Its code is one of protocol/verdict.ts, or INBOX_FULL. */
+  /** Its code is one of protocol/verdict.ts, INBOX_FULL or NOT_SAMPLED. */
   readonly onUpdate: (notice: UpdateNotice) => void;
 }
 
@@ -57,6 +58,8 @@ export interface IntakeOptions {
   readonly providersMax: number;
   readonly authorsMax: number;
   readonly fetchTimeoutMs: number;
+  /** Of the round this peer is in, where it hears only some of its neighbours; undefined where it hears all. */
+  readonly sample: () => NeighbourSample | undefined;
 }
 
 export interface Intake {
@@ -64,6 +67,8 @@ export interface Intake {
   /** Gossip that judgeGossip accepted. */
   takeGossip(bytes: Uint8Array, from: PeerIdText): void;
   takeHeads(announcements: readonly Uint8Array[], from: PeerIdText): void;
+  /** Another round: what those of its sample have announced for it already is fetched. */
+  roundChanged(): void;
 }
 
 /** An announced update that is to be fetched, and who spoke of it. */
@@ -135,7 +140,22 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
   };
 
   const accept = (announcement: Announcement, bytes: Uint8Array, from: PeerIdText): void => {
-    if (heads.accept(announcement, bytes)) want({ announcement, bytes: bytes.slice(), from });
+    if (!heads.accept(announcement, bytes)) return;
+    if (isSampled(announcement.author)) want({ announcement, bytes: bytes.slice(), from });
+    // Its author is there and in this round, which is all that is to be known of it.
+    else
+      dependencies.onUpdate({
+        from: announcement.author,
+        round: announcement.round,
+        verdict: "ignore",
+        code: NOT_SAMPLED,
+      });
+  };
+  const isSampled = (author: PeerIdText): boolean => {
+    const sample = options.sample();
+    if (sample === undefined) return true;
+    const { round, roundsBehindMax } = options.rules();
+    return sample.has(author, heads.authorsSince(round - roundsBehindMax));
   };
   const want = (wanted: Wanted): void => {
     if (!queue.offer(wanted.announcement.author, wanted)) logger.warn("too many updates wait to be fetched");
@@ -143,7 +163,7 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
   /** An announcement that was accepted before: its update may still be missing. */
   const wantAgain = (announcement: Announcement, bytes: Uint8Array, from: PeerIdText): void => {
     const { author, contentId } = announcement;
-    if (inbox.headOf(author)?.contentId === contentId || queue.has(author)) return;
+    if (inbox.headOf(author)?.contentId === contentId || queue.has(author) || !isSampled(author)) return;
     want({ announcement, bytes: bytes.slice(), from });
   };
 
@@ -248,6 +268,15 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
         if (dependencies.refuses(from)) return;
         const judged = judge(bytes, from);
         if (typeof judged !== "string") accept(judged, bytes, from);
+      }
+    },
+    roundChanged() {
+      if (options.sample() === undefined) return;
+      const { round } = options.rules();
+      for (const bytes of heads.all()) {
+        const announcement = readAnnouncement(bytes);
+        // An older one is fetched when heads are asked for again, since its author may still send a fresh one.
+        if (announcement.round >= round) wantAgain(announcement, bytes, announcement.author);
       }
     },
   };

@@ -15,6 +15,8 @@ export interface KnownHeads {
   has(author: PeerId, bytes: Uint8Array): boolean;
   /** Announcement envelopes, highest rounds first. */
   all(): readonly Uint8Array[];
+  /** Authors whose head is of this round or a later one. */
+  authorsSince(round: number): readonly PeerId[];
 }
 
 export function createKnownHeads({ authorsMax }: { readonly authorsMax: number }): KnownHeads {
@@ -38,6 +40,10 @@ export function createKnownHeads({ authorsMax }: { readonly authorsMax: number }
       const known = heads.get(author);
       return known !== undefined && equalBytes(known.bytes, bytes);
     },
+    authorsSince: (round) =>
+      [...heads.values()]
+        .filter(({ announcement }) => announcement.round >= round)
+        .map((head) => head.announcement.author),
     all: () =>
       [...heads.values()].sort((a, b) => b.announcement.round - a.announcement.round).map(({ bytes }) => bytes),
   };

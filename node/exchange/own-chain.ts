@@ -22,6 +22,7 @@ export interface OwnUpdate {
   readonly theta: Float32Array;
   readonly localSteps: number;
   readonly sampleCount: number;
+  readonly neighbours?: number | undefined;
 }
 
 export interface OwnChain {
@@ -57,7 +58,8 @@ export function createOwnChain(
 
   const last = (): ChainHead | undefined => adopted ?? head?.update;
 
-  const append = async ({ round, theta, localSteps, sampleCount }: OwnUpdate): Promise<StoredUpdate | undefined> => {
+  const append = async (own: OwnUpdate): Promise<StoredUpdate | undefined> => {
+    const { round, theta, localSteps, sampleCount, neighbours } = own;
     const previous = last();
     if (previous !== undefined && round <= previous.round) return adopted === undefined ? head : undefined;
     const sequence = previous === undefined ? 0 : previous.sequence + 1;
@@ -75,6 +77,7 @@ export function createOwnChain(
       sampleCount,
       encoding,
       payload,
+      ...(neighbours !== undefined && { neighbours }),
     };
     const { bytes: envelope } = signUpdate(fields, signer);
     const update = readUpdate(envelope);

@@ -8,7 +8,12 @@ export interface ReceivedUpdate {
   /** f32[P]. */
   readonly theta: Float32Array;
   readonly sampleCount: number;
+  /** Neighbours that its author counts; absent where it says nothing. */
+  readonly neighbours?: number | undefined;
 }
+
+/** Code of an announcement that was accepted, whose update is left where it is: its author is not in the round's sample. */
+export const NOT_SAMPLED = "NOT_SAMPLED";
 
 /** What was said of an update that arrived. */
 export interface UpdateNotice {
@@ -41,6 +46,8 @@ export interface UpdateExchange {
     readonly theta: Float32Array;
     readonly localSteps: number;
     readonly sampleCount: number;
+    /** Neighbours that this peer counts, where the network weighs by them. */
+    readonly neighbours?: number | undefined;
   }): Promise<PublishedUpdate | undefined>;
   /** Ask all neighbours for what they know and tell them the same, in case an announcement was lost. */
   announceAgain(): Promise<void>;

@@ -1,8 +1,10 @@
 /** One round's aggregation: from this peer's adapter and its neighbours' to the adapter that leaves the round. */
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
+import { neighbourSample } from "../../protocol/neighbour-sample.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import {
   type AdapterLayout,
+  type Aggregator,
   aggregateNeighbours,
   anchorToReference,
   chooseLambda,
@@ -44,15 +46,19 @@ export interface AggregatedRound {
  * Throws: what the trainer throws; the signal's reason when aborted before the trainer was given anything.
  */
 export async function aggregateRound(
-  {
-    trainer,
-    logger,
-    clock,
-  }: { readonly trainer: Trainer; readonly logger: Logger; readonly clock: Pick<Clock, "now"> },
+  dependencies: {
+    readonly trainer: Trainer;
+    readonly logger: Logger;
+    readonly clock: Pick<Clock, "now">;
+    /** On another thread than this one, which is the network's; here when absent. */
+    readonly aggregate?: Aggregator | undefined;
+  },
   options: {
     readonly manifest: NetworkManifest;
     readonly peer: string;
     readonly neighbours: readonly NeighbourUpdate[];
+    /** Neighbours that this peer counted in its update of the round; absent where it said nothing. */
+    readonly announced?: number | undefined;
     readonly reference: ReferenceState;
     /** Of the adaptive lambda; other rules leave it as it is. */
     readonly trial: TrialMemory;
@@ -61,13 +67,15 @@ export async function aggregateRound(
     readonly signal: AbortSignal;
   },
 ): Promise<AggregatedRound> {
-  const { manifest, peer, neighbours, reference, trial, round, asOf, signal } = options;
+  const { trainer, logger, clock, aggregate: aggregateThere = aggregateHere } = dependencies;
+  const { manifest, peer, announced, reference, trial, round, asOf, signal } = options;
+  const neighbours = heardNeighbours(options);
   const layout = layoutOf(manifest);
   const own = await trainer.adapter();
   const settings = manifest.aggregation;
-  const aggregate = aggregateNeighbours({
+  const aggregate = await aggregateThere({
     ...layout,
-    own: { peer, theta: own },
+    own: { peer, theta: own, ...(announced !== undefined && { neighbours: announced }) },
     neighbours,
     settings,
     round: asOf,
@@ -126,6 +134,27 @@ export async function aggregateRound(
     cost.steps += decided.steps;
     return decided;
   }
+}
+
+const aggregateHere: Aggregator = async (options) => aggregateNeighbours(options);
+
+/** Of what came in, what this peer hears in a round: all of it, or the round's sample. */
+export function heardNeighbours<Heard extends NeighbourUpdate>({
+  manifest,
+  peer,
+  neighbours,
+  round,
+}: {
+  readonly manifest: NetworkManifest;
+  readonly peer: string;
+  readonly neighbours: readonly Heard[];
+  readonly round: number;
+}): readonly Heard[] {
+  const count = manifest.aggregation.sample;
+  if (count === undefined) return neighbours;
+  const sample = neighbourSample({ seed: manifest.seed, round, self: peer, count });
+  const authors = neighbours.map((update) => update.peer);
+  return neighbours.filter((update) => sample.has(update.peer, authors));
 }
 
 /**

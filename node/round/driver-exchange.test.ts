@@ -17,12 +17,13 @@ import {
   throughTime,
 } from "./twins.suite.ts";
 
-const manifest = testManifest({ count: 5 });
+const MANIFEST = testManifest({ count: 5 });
 
 /** store, checkpoints: what an earlier life of this peer left. */
 async function start(
   { clock, hub }: { clock: VirtualClock; hub: MemoryHub },
   { number, store, checkpoints }: { number: number; store: Store; checkpoints: MemoryCheckpoints },
+  manifest = MANIFEST,
 ) {
   const signer = createSigner(new Uint8Array(32).fill(number));
   const limits = { streamsPerProtocolMax: 8, gossipBytesMax: 1 << 16 };
@@ -76,4 +77,31 @@ test("three peers do all rounds; one of them is killed, comes back with its key,
   expect(again.exchange.publishedRound()).toBe(4);
   const ending = Promise.all([a, b, again].map(({ exchange }) => exchange.stop()));
   await throughTime(clock, ending);
+});
+
+test("seven peers that hear two others each round fetch no more than that, and wait for nobody in vain", async () => {
+  const aggregation = { ...MANIFEST.aggregation, rule: "mean", sample: 2, weights: { kind: "metropolis" } } as const;
+  const manifest = { ...MANIFEST, aggregation };
+  const world = { clock: createVirtualClock(1_000_000), hub: createMemoryHub() };
+  const peers = [];
+  for (let number = 1; number <= 7; number++) peers.push(await start(world, fresh(number), manifest));
+  for (const [i, from] of peers.entries()) {
+    for (const to of peers.slice(0, i)) {
+      await from.transport.dial(to.transport.addresses()[0]!, new AbortController().signal);
+    }
+  }
+  const reports = await throughTime(world.clock, Promise.all(peers.map(({ driver }) => driver.run())));
+  for (const [i, report] of reports.entries()) {
+    // Rounds after the first, which begins before everybody is known, find their sample complete.
+    expect(report!.rounds.map(({ round }) => round)).toEqual([0, 1, 2, 3, 4]);
+    expect(report!.rounds.every(({ neighbours }) => neighbours <= 2)).toBe(true);
+    expect(report!.rounds.some(({ neighbours }) => neighbours === 2)).toBe(true);
+    const { ACCEPTED = 0, NOT_SAMPLED = 0 } = peers[i]!.exchange.counts().codes;
+    // Of 30 updates in all: two a round, and those whose author left the sample as others became known.
+    expect(ACCEPTED).toBeLessThan(20);
+    expect(NOT_SAMPLED).toBeGreaterThan(10);
+    // Each says how many it counts.
+    for (const { neighbours } of peers[i]!.exchange.latest()) expect(neighbours).toBeGreaterThan(0);
+  }
+  await throughTime(world.clock, Promise.all(peers.map(({ exchange }) => exchange.stop())));
 });

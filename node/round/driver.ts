@@ -4,16 +4,17 @@
  * machine's state.
  */
 import { parameterCount } from "../../protocol/adapter-spec.ts";
+import { LIMITS } from "../../protocol/limits.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
-import { emptyReference } from "../aggregation/index.ts";
+import { type Aggregator, emptyReference } from "../aggregation/index.ts";
 import type { Checkpoints } from "../interface/checkpoint.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { PublishedUpdate, UpdateExchange } from "../interface/exchange.ts";
+import { NOT_SAMPLED, type PublishedUpdate, type UpdateExchange } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { ExampleSets, Trainer } from "../interface/trainer.ts";
-import { type AggregatedRound, aggregateRound, holdToReference } from "./aggregate-round.ts";
+import { type AggregatedRound, aggregateRound, heardNeighbours, holdToReference } from "./aggregate-round.ts";
 import { closingEvaluation } from "./closing-evaluation.ts";
 import { whenDiskHasSpace } from "./disk-space.ts";
 import { exampleDigests } from "./example-digests.ts";
@@ -47,6 +48,8 @@ export interface RoundDependencies {
   readonly checkpoints: Checkpoints;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** On another thread than this one, which is the network's; here when absent. */
+  readonly aggregate?: Aggregator;
   /** What lets updates out, where the peer has a privacy budget. */
   readonly privacy?: PrivacyGuard;
   /** Receives `step`, `update`, `published`, `round`, `jumped`, `paused`, `privacy` and `finished`; must not throw. */
@@ -130,6 +133,8 @@ class Driver implements RoundDriver {
   #wake: (() => void) | undefined;
   #cancelDeadline: (() => void) | undefined;
   #hasEnded = false;
+  /** Neighbours that this peer counted in its update of the round. */
+  #announced: number | undefined;
   #running: Promise<PeerReport | undefined> | undefined;
 
   constructor(
@@ -197,7 +202,8 @@ class Driver implements RoundDriver {
     exchange.onUpdate(({ from, round, verdict, code }) => {
       if (this.#hasEnded) return;
       emit({ type: "update", round: round ?? this.#state.round, from, verdict, code });
-      if (verdict === "accept" && round !== undefined) this.#tell({ type: "updateAccepted", peer: from, round });
+      const isNews = verdict === "accept" || code === NOT_SAMPLED;
+      if (isNews && round !== undefined) this.#tell({ type: "updateAccepted", peer: from, round });
     });
     exchange.onAdmitted((peer) => this.#tell({ type: "peerJoined", peer }));
     exchange.onLeft((peer) => this.#tell({ type: "peerLeft", peer }));
@@ -290,14 +296,16 @@ class Driver implements RoundDriver {
     const trained = await trainer.adapter();
     this.#meter.begin("network");
     const { localSteps } = manifest.rounds;
+    this.#announced = this.#countedNeighbours();
+    const claim = this.#announced === undefined ? {} : { neighbours: this.#announced };
     if (privacy === undefined) {
-      const update = { round, theta: trained, localSteps, sampleCount: examples.train.length };
+      const update = { round, theta: trained, localSteps, sampleCount: examples.train.length, ...claim };
       this.#published(round, await this.#patiently(() => exchange.publish(update)));
     } else if (!exchange.hasPublished(round)) {
       const theta = await this.#patiently(() => privacy.release({ round, theta: trained }));
       emit({ type: "privacy", status: privacy.status() });
       // How many examples there are is of the data too.
-      const update = theta && { round, theta, localSteps, sampleCount: 1 };
+      const update = theta && { round, theta, localSteps, sampleCount: 1, ...claim };
       if (update) this.#published(round, await this.#patiently(() => exchange.publish(update)));
       else logger.warn("the privacy budget is spent, nothing is sent any more", { round, ...privacy.status() });
     }
@@ -314,11 +322,12 @@ class Driver implements RoundDriver {
     const { exchange, privacy, logger, emit } = this.#dependencies;
     const { peer } = this.#options;
     this.#meter.end("network");
-    const neighbours = exchange.latest();
     const { signal } = this.#stopping;
     const manifest = this.#ownManifest();
     const { reference, trial } = this.#memory;
-    const options = { manifest, peer, neighbours, reference, trial, round, asOf, signal };
+    const neighbours = heardNeighbours({ manifest, peer, neighbours: exchange.latest(), round });
+    const announced = this.#announced;
+    const options = { manifest, peer, neighbours, announced, reference, trial, round, asOf, signal };
     const aggregated = await this.#meter.during("aggregate", () => aggregateRound(this.#dependencies, options));
     if (privacy) await this.#patiently(() => privacy.aggregated({ neighbours, asOf }));
     this.#closeRound(round, aggregated);
@@ -327,6 +336,13 @@ class Driver implements RoundDriver {
       emit({ type: "jumped", from: round, to: asOf + 1 });
     }
     this.#tell({ type: "aggregated" });
+  }
+
+  /** Where neighbours weigh by how many each has: those of the last aggregate, at first those that are connected. */
+  #countedNeighbours(): number | undefined {
+    if (this.#options.manifest.aggregation.weights?.kind !== "metropolis") return undefined;
+    const last = this.#memory.summaries.at(-1)?.neighbours ?? this.#dependencies.exchange.admitted().length;
+    return Math.min(last, LIMITS.headsCountMax);
   }
 
   /** The network's manifest, with this peer's own lambda where its privacy asks for one. */

@@ -4,17 +4,25 @@
  */
 import { Worker } from "node:worker_threads";
 import type { AdapterTensor } from "../../protocol/adapter-spec.ts";
+import type { AggregateOptions, Aggregator } from "../aggregation/index.ts";
 import type { NodeErrorCode } from "../errors.ts";
 import { NodeError } from "../errors.ts";
 import type { Trainer, TrainerOptions } from "../interface/trainer.ts";
 
+/** Also aggregates: it waits while its peer does, and the network's thread must not. */
+export interface TrainerThread extends Trainer {
+  readonly aggregate: Aggregator;
+}
+
 /** The calls that travel; `train` reports its steps by `step` messages on the way. */
-export type TrainerCall = {
-  [Method in Exclude<keyof Trainer, "tensors">]: {
-    readonly method: Method;
-    readonly argument: Method extends "train" ? { readonly steps: number } : Parameters<Trainer[Method]>[0];
-  };
-}[Exclude<keyof Trainer, "tensors">];
+export type TrainerCall =
+  | {
+      [Method in Exclude<keyof Trainer, "tensors">]: {
+        readonly method: Method;
+        readonly argument: Method extends "train" ? { readonly steps: number } : Parameters<Trainer[Method]>[0];
+      };
+    }[Exclude<keyof Trainer, "tensors">]
+  | { readonly method: "aggregate"; readonly argument: AggregateOptions };
 
 export type ToWorker = { readonly id: number } & TrainerCall;
 
@@ -44,7 +52,7 @@ interface Pending {
 export const LOW_MEMORY_YOUNG_MB = 3;
 
 /** Start the thread, load the model, build the graphs.  Throws: what `createTrainer` throws. */
-export async function startTrainerThread(options: TrainerOptions): Promise<Trainer> {
+export async function startTrainerThread(options: TrainerOptions): Promise<TrainerThread> {
   // The compiled package runs the compiled worker.
   const file = import.meta.url.endsWith(".ts") ? "./trainer-worker.ts" : "./trainer-worker.js";
   const worker = new Worker(new URL(file, import.meta.url), {
@@ -96,6 +104,7 @@ export async function startTrainerThread(options: TrainerOptions): Promise<Train
     fisher: () => call({ method: "fisher", argument: undefined }),
     state: () => call({ method: "state", argument: undefined }),
     restore: (argument) => call({ method: "restore", argument }),
+    aggregate: (argument) => call({ method: "aggregate", argument }),
     reset: () => call({ method: "reset", argument: undefined }),
     close: () => {
       closing ??= (async () => {

@@ -1,5 +1,6 @@
 /** The training thread: makes one trainer from its worker data and answers calls until it is closed. */
 import { parentPort, workerData } from "node:worker_threads";
+import { aggregateNeighbours } from "../aggregation/index.ts";
 import { NodeError } from "../errors.ts";
 import type { Trainer, TrainerOptions } from "../interface/trainer.ts";
 import { createTrainer } from "../training/trainer.ts";
@@ -37,7 +38,7 @@ function answer(trainer: Trainer): void {
   });
 }
 
-function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
+async function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
   switch (message.method) {
     case "train":
       return trainer.train({ ...message.argument, onStep: (loss) => send({ kind: "step", id: message.id, loss }) });
@@ -47,6 +48,8 @@ function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
       return trainer.setAdapter(message.argument);
     case "setReference":
       return trainer.setReference(message.argument);
+    case "aggregate":
+      return aggregateNeighbours(message.argument);
     case "restore":
       return trainer.restore(message.argument);
     case "adapter":

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { adapterSlots, parameterCount } from "../../protocol/adapter-spec.ts";
+import { aggregateNeighbours } from "../aggregation/index.ts";
 
 import { loadExamples } from "../data-source.ts";
 import type { ExampleSets, Trainer, TrainerOptions } from "../interface/trainer.ts";
@@ -172,6 +173,28 @@ describe("the training thread", () => {
       await expect(there.setAdapter(new Float32Array(1))).rejects.toMatchObject({ code: "ADAPTER_SHAPE" });
     } finally {
       await there.close();
+      await there.close();
+    }
+  });
+
+  it("aggregates as this thread does, with values that both share or copies of them", async () => {
+    const there = await startTrainerThread(options(LOREFT));
+    try {
+      const slots = adapterSlots(there.tensors);
+      const own = await there.adapter();
+      const neighbours = [1, 2, 3].map((k) => {
+        const theta = new Float32Array(
+          k === 2 ? new ArrayBuffer(4 * own.length) : new SharedArrayBuffer(4 * own.length),
+        );
+        theta.set(own.map((x, i) => x + 0.01 * k * Math.sin(i)));
+        return { peer: `p${k}`, round: 0, theta, sampleCount: 1 };
+      });
+      const settings = { rule: "median", scope: "tensor", stalenessExponent: 0.5, ageMax: 8 } as const;
+      const what = { kind: "loreft", slots, own: { peer: "me", theta: own }, neighbours, settings, round: 1 } as const;
+      expect(await there.aggregate(what)).toEqual(aggregateNeighbours(what));
+      const again = { ...what, neighbours: [...neighbours, neighbours[0]!] };
+      await expect(there.aggregate(again)).rejects.toThrow("two updates of p1");
+    } finally {
       await there.close();
     }
   });

@@ -1,0 +1,156 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { adapterSlots } from "../../protocol/adapter-spec.ts";
+import { createPrng } from "../../protocol/prng.ts";
+import { aggregateNeighbours } from "./all-but-me.ts";
+import type { NeighbourUpdate } from "./neighbour.ts";
+import { metropolisWeight, neighbourWeights } from "./neighbour-weight.ts";
+
+const update = (peer: string, rest: Partial<NeighbourUpdate> = {}): NeighbourUpdate => ({
+  peer,
+  round: 5,
+  theta: Float32Array.of(1),
+  sampleCount: 10,
+  ...rest,
+});
+
+/** Symmetric, without self-loops: who is connected to whom. */
+const topologies = fc.tuple(fc.integer({ min: 2, max: 9 }), fc.integer({ min: 1, max: 1_000_000 })).map(([n, seed]) => {
+  const prng = createPrng(seed);
+  const linked = Array.from({ length: n }, () => new Set<number>());
+  for (let i = 0; i < n; i++) {
+    for (let j = i + 1; j < n; j++) {
+      if (prng.uniform() > 0.5) continue;
+      linked[i]!.add(j);
+      linked[j]!.add(i);
+    }
+  }
+  return linked;
+});
+
+describe("metropolis", () => {
+  const settings = { weights: { kind: "metropolis" }, stalenessExponent: 0.5 } as const;
+
+  it("makes a doubly stochastic matrix on any topology", () => {
+    fc.assert(
+      fc.property(topologies, (linked) => {
+        const W = linked.map((mine, i) => {
+          const others = [...mine].sort((a, b) => a - b);
+          const row = linked.map(() => 0);
+          if (others.length > 0) {
+            const { weights, mass } = neighbourWeights(settings, {
+              own: { neighbours: mine.size },
+              neighbours: others.map((j) => update(`p${j}`, { neighbours: linked[j]!.size })),
+              round: 5,
+            });
+            for (const [k, j] of others.entries()) row[j] = weights[k]!;
+            row[i] = 1 - mass;
+          } else row[i] = 1;
+          return row;
+        });
+        for (const [i, row] of W.entries()) {
+          expect(row.every((w) => w >= 0)).toBe(true);
+          expect(row[i]).toBeGreaterThan(0);
+          expect(row.reduce((s, w) => s + w, 0)).toBeCloseTo(1, 12);
+          expect(W.reduce((s, other) => s + other[i]!, 0)).toBeCloseTo(1, 12);
+          for (const [j, w] of row.entries()) expect(w).toBe(W[j]![i]);
+        }
+      }),
+    );
+  });
+
+  it("keeps the mean over all peers, step by step, until all agree", () => {
+    fc.assert(
+      fc.property(topologies, fc.integer({ min: 1, max: 1000 }), (linked, seed) => {
+        const prng = createPrng(seed);
+        const slots = adapterSlots([{ name: "x.C", shape: [3] }]);
+        let thetas: Float32Array[] = linked.map(() => Float32Array.from({ length: 3 }, () => prng.normal()));
+        const meanOf = (): number[] => [0, 1, 2].map((k) => thetas.reduce((s, t) => s + t[k]!, 0) / thetas.length);
+        const before = meanOf();
+        for (let round = 0; round < 3; round++) {
+          thetas = thetas.map((theta, i) => {
+            const neighbours = [...linked[i]!].map((j) =>
+              update(`p${j}`, { round, theta: thetas[j]!, neighbours: linked[j]!.size }),
+            );
+            return aggregateNeighbours({
+              kind: "tri-lora",
+              slots,
+              own: { peer: `p${i}`, theta, neighbours: linked[i]!.size },
+              neighbours,
+              settings: { ...settings, rule: "mean", scope: "tensor", ageMax: 8 },
+              round,
+            }).z;
+          });
+          for (const [k, x] of meanOf().entries()) expect(Math.abs(x - before[k]!)).toBeLessThan(1e-5);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it("gives a liar no more than an honest neighbour could have, and never more than the whole", () => {
+    const of = (neighbours: number | undefined): number =>
+      neighbourWeights(settings, {
+        own: { neighbours: 4 },
+        neighbours: [update("liar", { neighbours }), update("b", { neighbours: 4 })],
+        round: 5,
+      }).weights[0]!;
+    expect(of(0)).toBe(1 / 5);
+    expect(of(undefined)).toBe(1 / 5);
+    expect(of(1023)).toBe(1 / 1024);
+    const many = Array.from({ length: 20 }, (_, j) => update(`p${j}`, { neighbours: 0 }));
+    const { mass } = neighbourWeights(settings, { own: { neighbours: 1 }, neighbours: many, round: 5 });
+    expect(mass).toBeCloseTo(20 / 21, 12);
+  });
+
+  it("gives what an old update loses to the peer itself", () => {
+    const { weights, mass } = neighbourWeights(settings, {
+      own: { neighbours: 2 },
+      neighbours: [update("a", { neighbours: 2, round: 2 }), update("b", { neighbours: 2 })],
+      round: 5,
+    });
+    expect(weights).toEqual([1 / 6, 1 / 3]);
+    expect(mass).toBeCloseTo(1 / 2, 12);
+  });
+
+  it("does not depend on who asks", () => {
+    fc.assert(fc.property(fc.nat(2000), fc.nat(2000), (a, b) => metropolisWeight(a, b) === metropolisWeight(b, a)));
+  });
+});
+
+describe("samples", () => {
+  it("weighs by the examples claimed and by age, and leaves nothing to the peer itself", () => {
+    const weighed = neighbourWeights(
+      { weights: { kind: "samples" }, stalenessExponent: 1 },
+      {
+        own: {},
+        neighbours: [update("a", { sampleCount: 30 }), update("b", { round: 4 }), update("c", { sampleCount: 0 })],
+        round: 5,
+      },
+    );
+    expect(weighed).toEqual({ weights: [30, 5, 1], mass: 1 });
+  });
+
+  it("is the mean over all examples", () => {
+    const { z } = aggregateNeighbours({
+      kind: "lora",
+      slots: adapterSlots([{ name: "x", shape: [1] }]),
+      own: { peer: "me", theta: Float32Array.of(100) },
+      neighbours: [
+        update("a", { theta: Float32Array.of(2), sampleCount: 30 }),
+        update("b", { theta: Float32Array.of(6) }),
+      ],
+      settings: { rule: "mean", weights: { kind: "samples" }, scope: "tensor", stalenessExponent: 0.5, ageMax: 8 },
+      round: 5,
+    });
+    expect(z).toEqual(Float32Array.of(3));
+  });
+});
+
+it("without a word every fresh neighbour weighs the same", () => {
+  const neighbours = [update("a", { sampleCount: 30, neighbours: 9 }), update("b", { round: 2 })];
+  expect(neighbourWeights({ stalenessExponent: 0.5 }, { own: {}, neighbours, round: 5 })).toEqual({
+    weights: [1, 0.5],
+    mass: 1,
+  });
+});
