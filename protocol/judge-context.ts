@@ -3,6 +3,7 @@ import { parameterCount } from "./adapter-spec.ts";
 import type { Announcement } from "./announcement.ts";
 import type { ContentId } from "./content-id.ts";
 import type { PayloadRules } from "./encoding/update-payload.ts";
+import type { MessageKind } from "./envelope.ts";
 import { LIMITS } from "./limits.ts";
 import type { NetworkId } from "./network-id.ts";
 import { type NetworkManifest, networkId } from "./network-manifest.ts";
@@ -20,6 +21,8 @@ export interface JudgeState {
   /** This peer's own id. */
   readonly self: PeerId;
   readonly isMember: (peer: PeerId) => boolean;
+  /** Whether a member's role lets it author messages of a kind; every member may when absent. */
+  readonly maySend?: (peer: PeerId, kind: MessageKind) => boolean;
   readonly headOf: (author: PeerId) => ChainHead | undefined;
   /** The round that this peer is in. */
   readonly round: number;

@@ -11,7 +11,14 @@ import { type ContentId, contentIdToBytes } from "./content-id.ts";
 import { decodeHello, decodeReply, encodeHello } from "./handshake.ts";
 import { decodeHeads, encodeHeads } from "./heads.ts";
 import { LIMIT_NOTES, LIMITS, type LimitName } from "./limits.ts";
+import {
+  createAdmissionRequest,
+  judgeAdmissionRequest,
+  readAdmissionReply,
+  signAdmissionReply,
+} from "./membership/admission.ts";
 import { createEntry, decodeEntry, type EntryId, encodeEntry, signEntry } from "./membership/entry.ts";
+import { checkEquivocation, createEquivocationProof } from "./membership/equivocation.ts";
 import {
   canonicalGenesisBytes,
   createGenesis,
@@ -19,10 +26,12 @@ import {
   parseGenesis,
   signGenesis,
 } from "./membership/genesis.ts";
+import { createInvite, inviteText, parseInvite } from "./membership/invite.ts";
 import { RosterInventorySchema } from "./membership/membership_pb.ts";
 import { opensslSigner, opensslVerify } from "./membership/openssl.suite.ts";
 import { decodeEntries, decodeInventory } from "./membership/roster-exchange.ts";
 import { RosterLog } from "./membership/roster-log.ts";
+import type { RosterState } from "./membership/roster-state.ts";
 import { isMember } from "./membership/roster-state.ts";
 import { POLICY_DEFAULTS } from "./membership/settings.ts";
 import { canonicalManifestBytes, manifestFromBytes, type NetworkManifest, parseManifest } from "./network-manifest.ts";
@@ -329,6 +338,49 @@ describe("membership", () => {
     for (const decode of [decodeInventory, decodeEntries]) {
       expect(() => decode(new Uint8Array(LIMITS.rosterMessageBytesMax + 1))).toThrow(code("TOO_LARGE"));
     }
+  });
+
+  fills(["inviteAddressCountMax", "inviteTextLengthMax", "labelLengthMax", "admissionRequestBytesMax"], () => {
+    const base = `/p2p/${ALICE.peer}`;
+    const address = (i: number) => `/dns4/${String(i).padEnd(LIMITS.addressBytesMax - base.length - 6, ".")}${base}`;
+    const terms = { networkId: ROSTER_ID, role: "admin", uses: LIMITS.inviteUsesMax, notAfter: UINT32_MAX } as const;
+    const secret = new Uint8Array(16).fill(0xff);
+    const addresses = list(LIMITS.inviteAddressCountMax, address);
+    const invite = createInvite({ ...terms, secret, addresses }, SELF);
+    expect(inviteText(invite).length).toBeLessThan(LIMITS.inviteTextLengthMax);
+    expect(parseInvite(inviteText(invite), opensslVerify)).toEqual(invite);
+    const more = [...addresses, address(9)];
+    expect(() => createInvite({ ...terms, secret, addresses: more }, SELF)).toThrow(code("INVITE_INVALID"));
+    expect(() => parseInvite("q".repeat(LIMITS.inviteTextLengthMax + 1))).toThrow(code("INVITE_INVALID"));
+
+    const label = "l".repeat(LIMITS.labelLengthMax);
+    const request = createAdmissionRequest(invite, { label, issuedAt: UINT32_MAX }, ALICE);
+    expect(request.length).toBeLessThan(LIMITS.admissionRequestBytesMax);
+    const long = { label: `${label}l`, issuedAt: 0 };
+    expect(() => createAdmissionRequest(invite, long, ALICE)).toThrow(code("FIELD_INVALID"));
+    const { networkId } = EXAMPLE_UPDATE;
+    const context = { state: { networkId } as RosterState, usesOf: () => 0, nowSeconds: NOW };
+    const over = Buffer.concat([request, new Uint8Array(LIMITS.admissionRequestBytesMax)]);
+    expect(judgeAdmissionRequest(over, context)).toMatchObject({ code: "MALFORMED" });
+    expect(judgeAdmissionRequest(request, context)).toMatchObject({ code: "NETWORK_MISMATCH" });
+  });
+
+  fills(["admissionReplyBytesMax", "equivocationProofBytesMax"], () => {
+    const entry = (subject: (typeof others)[number]) => {
+      const fields = { networkId: ROSTER_ID, parents: [], author: SELF.peer, sequence: 1, issuedAt: NOW } as const;
+      const signers = [SELF.peer, ...admins.slice(1).map(({ peer }) => peer)];
+      const statement = { kind: "admit", ...termsOf(subject) } as const;
+      return encodeEntry([SELF, ...admins.slice(1)].reduce(signEntry, createEntry({ ...fields, signers, statement })));
+    };
+    const named = { networkId: ROSTER_ID, request: SOME_CONTENT_ID };
+    const reply = signAdmissionReply({ code: "admitted", entry: entry(others[0]!) }, named, SELF);
+    expect(readAdmissionReply(reply, opensslVerify)).toMatchObject({ code: "admitted" });
+    expect(reply.length - entry(others[0]!).length).toBeLessThan(256);
+    expect(() => readAdmissionReply(new Uint8Array(LIMITS.admissionReplyBytesMax + 1))).toThrow(code("TOO_LARGE"));
+    const both = [entry(others[0]!), entry(others[1]!)] as const;
+    const proof = createEquivocationProof("roster-entry", both, opensslVerify);
+    expect(proof.length).toBeLessThan(LIMITS.equivocationProofBytesMax);
+    expect(() => checkEquivocation(new Uint8Array(LIMITS.equivocationProofBytesMax + 1))).toThrow(code("TOO_LARGE"));
   });
 
   fills(["rosterPendingCountMax"], () => {

@@ -90,6 +90,18 @@ export const LIMITS = {
   certificateSecondsMax: 10 * 366 * 86_400,
   /** Peers that one invite may admit. */
   inviteUsesMax: 1024,
+  /** Addresses in one invite. */
+  inviteAddressCountMax: 4,
+  /** Characters of an invite's text. */
+  inviteTextLengthMax: 2048,
+  /** One AdmissionRequest. */
+  admissionRequestBytesMax: 768,
+  /** One AdmissionReply. */
+  admissionReplyBytesMax: rosterEntryBytesMax + 256,
+  /** Characters of the name that a newcomer gives itself. */
+  labelLengthMax: 64,
+  /** One EquivocationProof. */
+  equivocationProofBytesMax: 2 * rosterEntryBytesMax + 64,
 } as const;
 
 export type LimitName = keyof typeof LIMITS;
@@ -157,4 +169,13 @@ export const LIMIT_NOTES: Readonly<Record<LimitName, { readonly unit: string; re
   clockSkewSeconds: { unit: "seconds", reason: "an unattended clock drifts by minutes, not by hours" },
   certificateSecondsMax: { unit: "seconds", reason: "ten years" },
   inviteUsesMax: { unit: "peers", reason: "one for each of 1,000 members" },
+  inviteAddressCountMax: { unit: "addresses", reason: "a newcomer needs one that answers" },
+  inviteTextLengthMax: { unit: "characters", reason: "four addresses at their longest; a usual one has 300" },
+  admissionRequestBytesMax: {
+    unit: "bytes",
+    reason: "two keys, four signatures, a ticket and a label have less than 600",
+  },
+  admissionReplyBytesMax: { unit: "bytes", reason: "one roster entry and 256 for the other fields" },
+  labelLengthMax: { unit: "characters", reason: "fits one column of a table" },
+  equivocationProofBytesMax: { unit: "bytes", reason: "two roster entries and their framing" },
 };

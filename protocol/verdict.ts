@@ -38,6 +38,7 @@ export const VERDICTS = {
   ANNOUNCEMENT_MISMATCH: { kind: "reject", clause: "8.23", fault: "author" },
   PAYLOAD_INVALID: { kind: "reject", clause: "8.25", fault: "author" },
   BASE_UNKNOWN: { kind: "ignore", clause: "8.26", fault: "none" },
+  ROLE_FORBIDS: { kind: "ignore", clause: "8.27", fault: "none" },
   INTERNAL: { kind: "ignore", clause: "8.24", fault: "none" },
 } as const satisfies Record<string, { kind: VerdictKind; clause: string; fault: Fault }>;
 
@@ -150,6 +151,8 @@ function open<Fields extends { readonly networkId: string }>(
   if (envelope.author === context.self) return "OWN";
   // [IGNORE] 8.11 The author is not a member, as far as this peer knows.
   if (!context.isMember(envelope.author)) return "NOT_A_MEMBER";
+  // [IGNORE] 8.27 The author's role, as far as this peer knows, is not one that sends such a message.
+  if (context.maySend?.(envelope.author, kind) === false) return "ROLE_FORBIDS";
   return { author: envelope.author, fields };
 }
 

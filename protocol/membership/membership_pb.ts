@@ -409,8 +409,6 @@ export const AdmissionRequestSchema: GenMessage<AdmissionRequest> = /*@__PURE__*
   messageDesc(file_protocol_membership_membership, 6);
 
 /**
- * Kind 1: pending, 2: admitted (with the entry), 3: denied.
- *
  * @generated from message weft.membership.AdmissionReplyBody
  */
 export type AdmissionReplyBody = Message<"weft.membership.AdmissionReplyBody"> & {
@@ -434,7 +432,7 @@ export type AdmissionReplyBody = Message<"weft.membership.AdmissionReplyBody"> &
   code: number;
 
   /**
-   * code 3; see README.md 10.8
+   * code 3; see README.md 10.7
    *
    * @generated from field: uint32 reason = 4;
    */

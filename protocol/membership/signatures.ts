@@ -8,14 +8,16 @@ import { SIGNATURE_BYTES, type Signer } from "../envelope.ts";
 import { LIMITS } from "../limits.ts";
 import { PUBLIC_KEY_BYTES } from "../peer-id.ts";
 
-/** Every domain of this folder; the signed bytes are `weft/<domain>/1`, a zero byte, and the statement. */
+/** Every domain of this folder, two of which are hashed only; the bytes are `weft/<domain>/1`, a zero byte, the statement. */
 export type Domain =
   | "genesis"
   | "roster-entry"
   | "invite-ticket"
   | "admission-request"
   | "admission-proof"
-  | "admission-reply";
+  | "admission-reply"
+  | "invite-key"
+  | "fingerprint";
 
 export interface KeySignature {
   readonly key: Uint8Array;

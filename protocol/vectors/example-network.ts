@@ -35,6 +35,9 @@ export const ALICE: Signer = createSigner(exampleSecretKey(2));
 export const BOB: Signer = createSigner(exampleSecretKey(3));
 export const STRANGER: Signer = createSigner(exampleSecretKey(4));
 
+/** A member that may receive only. */
+export const OBSERVER: Signer = createSigner(exampleSecretKey(10));
+
 /** Content id of nothing in particular. */
 export const SOME_CONTENT_ID = contentIdOf(new TextEncoder().encode("some update"));
 
@@ -64,7 +67,8 @@ export const EXAMPLE_UPDATE: UpdateFields = {
 export const EXAMPLE_CONTEXT: JudgeContext = {
   ...judgeRules(EXAMPLE_MANIFEST),
   self: SELF.peer,
-  isMember: (peer) => [SELF.peer, ALICE.peer, BOB.peer].includes(peer),
+  isMember: (peer) => [SELF.peer, ALICE.peer, BOB.peer, OBSERVER.peer].includes(peer),
+  maySend: (peer) => peer !== OBSERVER.peer,
   headOf: () => undefined,
   round: 3,
 };

@@ -6,6 +6,7 @@
 import { addressesVectors } from "./addresses-vectors.ts";
 import { decodedVectors, handshakeVectors, manifestVectors, peerVectors } from "./decoded-vectors.ts";
 import { announcementVectors, updateVectors } from "./judged-vectors.ts";
+import { membershipVectors } from "./membership-vectors.ts";
 import { payloadVectors } from "./payload-vectors.ts";
 
 /** The files of this folder, by name without `.json`. */
@@ -15,6 +16,7 @@ export const VECTOR_FILES: Readonly<Record<string, () => readonly unknown[]>> = 
   decoded: decodedVectors,
   handshakes: handshakeVectors,
   manifests: manifestVectors,
+  membership: membershipVectors,
   payloads: payloadVectors,
   peers: peerVectors,
   updates: updateVectors,

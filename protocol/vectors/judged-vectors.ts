@@ -9,7 +9,16 @@ import { LIMITS } from "../limits.ts";
 import { encodeUpdateBody, signUpdate, type UpdateFields } from "../update.ts";
 import type { VerdictCode } from "../verdict.ts";
 import { AnnouncementBodySchema, EnvelopeSchema, UpdateBodySchema } from "../wire_pb.ts";
-import { ALICE, BOB, EXAMPLE_MANIFEST, EXAMPLE_UPDATE, SELF, SOME_CONTENT_ID, STRANGER } from "./example-network.ts";
+import {
+  ALICE,
+  BOB,
+  EXAMPLE_MANIFEST,
+  EXAMPLE_UPDATE,
+  OBSERVER,
+  SELF,
+  SOME_CONTENT_ID,
+  STRANGER,
+} from "./example-network.ts";
 
 export interface JudgedVector {
   readonly name: string;
@@ -68,6 +77,7 @@ export function announcementVectors(): readonly JudgedVector[] {
     vector("other network", signed(OTHER_NETWORK), "NETWORK_MISMATCH"),
     vector("own", signed({}, SELF), "OWN"),
     vector("not a member", signed({}, STRANGER), "NOT_A_MEMBER"),
+    vector("a member whose role does not send", signed({}, OBSERVER), "ROLE_FORBIDS"),
     vector("round after the last", signed({ round: LAST_ROUND + 1 }), "ROUND_OUT_OF_RANGE"),
     vector("further ahead than the window", signed({ round: AHEAD }), "ROUND_AHEAD"),
     vector("too old", signed(), "ROUND_OLD", { round: 4 + EXAMPLE_MANIFEST.aggregation.ageMax }),
@@ -112,6 +122,7 @@ export function updateVectors(): readonly JudgedVector[] {
     vector("other network", signed(OTHER_NETWORK), "NETWORK_MISMATCH"),
     vector("own", signed({}, SELF), "OWN"),
     vector("not a member", signed({}, STRANGER), "NOT_A_MEMBER"),
+    vector("a member whose role does not send", signed({}, OBSERVER), "ROLE_FORBIDS"),
     vector("round after the last", signed({ round: LAST_ROUND + 1 }), "ROUND_OUT_OF_RANGE"),
     vector("further ahead than the window", signed({ round: AHEAD }), "ROUND_AHEAD"),
     vector("too old", signed(), "ROUND_OLD", { round: 4 + EXAMPLE_MANIFEST.aggregation.ageMax }),

@@ -21,6 +21,7 @@ import type { DecodedVector, HandshakeVector, ManifestVector, PeerVector } from 
 import { EXAMPLE_CONTEXT, EXAMPLE_MANIFEST, STRANGER } from "./example-network.ts";
 import { VECTOR_FILES, vectorFile } from "./generate.ts";
 import type { JudgedVector } from "./judged-vectors.ts";
+import { type MembershipVector, outcomeOf, vectorBytes } from "./membership-vectors.ts";
 import type { PayloadVector } from "./payload-vectors.ts";
 
 const read = (name: string): string => readFileSync(new URL(`./${name}.json`, import.meta.url), "utf8");
@@ -119,6 +120,10 @@ test.each(vectors<PayloadVector>("payloads"))("payload: $name", (vector) => {
     return;
   }
   expect([...decode()]).toEqual(expected.values);
+});
+
+test.each(vectors<MembershipVector>("membership"))("$message: $name", (vector) => {
+  expect(outcomeOf(vector.message, vectorBytes(vector))).toBe(vector.expected);
 });
 
 function decoded(message: DecodedVector["message"], bytes: Uint8Array): unknown {
