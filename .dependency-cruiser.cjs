@@ -107,6 +107,12 @@ module.exports = {
       to: { path: "^node/(onnx|autodiff|adapter|model|training|data|exchange|round|system)/" },
     },
     {
+      name: "audit-knows-no-network",
+      severity: "error",
+      from: { path: room("audit"), pathNot: tests },
+      to: { path: "^node/(exchange|aggregation|round|system)/" },
+    },
+    {
       name: "exchange-knows-no-training",
       severity: "error",
       from: { path: room("exchange"), pathNot: tests },

@@ -2,6 +2,7 @@
 import { DEVICES, PROVIDERS } from "../node/interface/runtime.ts";
 import { LOG_LEVELS } from "../node/system/log.ts";
 import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
+import { auditCommand } from "./audit-command.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
 import { modelCommands } from "./model-commands.ts";
 import { NETWORK_DEFAULTS, networkOptions, TESTNET_SETTINGS } from "./network-options.ts";
@@ -222,6 +223,7 @@ export const COMMANDS: readonly CommandRow[] = [
     example: "weft egress export --data-dir alice --format csv --out egress.csv",
     load: () => import("./commands/egress-export.ts"),
   },
+  auditCommand({ model: MODEL, data: DATA, threads: THREADS, json: JSON_OUTPUT }),
   {
     name: ["doctor"],
     text: "Say whether this machine, the peer's files, its model and its network are fit, and try a training step on every device.",

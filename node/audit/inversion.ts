@@ -1,0 +1,180 @@
+/**
+ * What can be read out of one update: the attacks on every kind of adapter, on one's own examples. The onlooker is granted
+ * more than a neighbour has (the exact gradient of a single text, its length and the length of its prompt), so that what
+ * is safe here is safe there.
+ */
+import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import { adapterSlots } from "../../protocol/adapter-spec.ts";
+import type { TrainingSpec } from "../../protocol/network-manifest.ts";
+import { createPrng } from "../../protocol/prng.ts";
+import { adapterMethod } from "../adapter/methods.ts";
+import { NodeError } from "../errors.ts";
+import type { PrivacySettings } from "../interface/privacy.ts";
+import type { RandomSource } from "../interface/random-source.ts";
+import type { Runtime } from "../interface/runtime.ts";
+import type { Example, ExampleSets } from "../interface/trainer.ts";
+import type { ModelFiles } from "../model/huggingface.ts";
+import { loadBaseModel } from "../model/huggingface.ts";
+import { privateUpdate } from "../privacy/private-update.ts";
+import { createTrainer } from "../training/trainer.ts";
+import type { AdaptedModel } from "../training/training-step.ts";
+import { matchGradient } from "./gradient-matching.ts";
+import { createGradientMatcher } from "./matching-graph.ts";
+import { seenGradient } from "./seen-gradient.ts";
+import { spanAttack } from "./span-attack.ts";
+import { meanOverlap, type TokenOverlap, tokenOverlap } from "./token-overlap.ts";
+
+export interface InversionOptions {
+  readonly modelDirectory: string;
+  readonly data: ExampleSets;
+  /** Adapters by the name they are reported under. */
+  readonly adapters: Readonly<Record<string, AdapterSettings>>;
+  readonly training: TrainingSpec;
+  /** Texts of the test set that are attacked. */
+  readonly texts: number;
+  /** Local steps on the training set before, so that the adapter is no longer where everybody knows it starts. */
+  readonly steps: number;
+  /** Steps of descent of each attempt, and attempts; without any no text is searched for, only the span is read. */
+  readonly effort: { readonly steps: number; readonly attempts: number };
+  /** Noise on the gradient, as on one example's share of a private step. */
+  readonly privacy?: Pick<PrivacySettings, "clip" | "noise">;
+  readonly seed: number;
+  readonly threads: number;
+  readonly onText?: (adapter: string, text: number) => void;
+}
+
+export interface AttackedText {
+  readonly tokens: readonly number[];
+  readonly guess: readonly number[];
+  readonly overlap: TokenOverlap;
+}
+
+/** Of one adapter under one attack. */
+export interface AttackResult extends TokenOverlap {
+  readonly adapter: string;
+  readonly attack: "prior" | "span" | "matching";
+  /** Values of the update. */
+  readonly sent: number;
+  readonly texts: readonly AttackedText[];
+}
+
+/** Throws: as `createTrainer`; CONFIG_INVALID for a classifier or without texts. */
+export async function auditInversion(
+  { runtime, files, random }: { readonly runtime: Runtime; readonly files: ModelFiles; readonly random: RandomSource },
+  options: InversionOptions,
+): Promise<readonly AttackResult[]> {
+  const model = loadBaseModel(files);
+  if (model.classifier) throw new NodeError("CONFIG_INVALID", "the audit reads language models; this is a classifier");
+  const texts = options.data.test.slice(0, options.texts);
+  if (texts.length === 0) throw new NodeError("DATA_TOO_SMALL", "the audit needs at least one test example");
+  const results: AttackResult[] = [];
+  for (const [name, settings] of Object.entries(options.adapters)) {
+    const method = adapterMethod(settings);
+    const slots = adapterSlots(method.tensors(settings, model.shape));
+    const frozen = method.frozen(settings, model.shape, options.seed);
+    const adapted: AdaptedModel = { model, adapter: settings, slots, frozen };
+    const adapter = await trainedAdapter({ runtime, files }, settings, options);
+    const attacked: Record<AttackResult["attack"], AttackedText[]> = { prior: [], span: [], matching: [] };
+    let sent = 0;
+    for (const [index, text] of texts.entries()) {
+      options.onText?.(name, index);
+      const exact = await seenGradient(runtime, { adapted, example: text, adapter, threads: options.threads });
+      sent = exact.length;
+      const observed = noised(exact, options.privacy, random);
+      const guesses = await attack(runtime, { adapted, adapter, observed, text, options, index });
+      const withPrior = { prior: commonest(options.data.train, text.tokens.length), ...guesses };
+      for (const [kind, guess] of Object.entries(withPrior) as [AttackResult["attack"], readonly number[]][]) {
+        attacked[kind].push({ tokens: text.tokens, guess, overlap: tokenOverlap(text.tokens, guess) });
+      }
+    }
+    for (const [kind, all] of Object.entries(attacked) as [AttackResult["attack"], AttackedText[]][]) {
+      if (all.length === 0) continue;
+      results.push({
+        adapter: name,
+        attack: kind,
+        sent,
+        ...meanOverlap(all.map(({ overlap }) => overlap)),
+        texts: all,
+      });
+    }
+  }
+  return results;
+}
+
+async function attack(
+  runtime: Runtime,
+  {
+    adapted,
+    adapter,
+    observed,
+    text,
+    options,
+    index,
+  }: {
+    readonly adapted: AdaptedModel;
+    readonly adapter: Float32Array;
+    readonly observed: Float32Array;
+    readonly text: Example;
+    readonly options: InversionOptions;
+    readonly index: number;
+  },
+): Promise<{ readonly span: readonly number[]; readonly matching?: readonly number[] }> {
+  const { threads, effort, seed } = options;
+  const shape = { tokens: text.tokens.length, promptLength: text.promptLength };
+  const span = await spanAttack(runtime, { adapted, adapter, observed, shape, threads });
+  const read = span?.tokens ?? [];
+  if (effort.attempts === 0) return { span: read };
+  const matcher = await createGradientMatcher(runtime, { adapted, shape, adapter, observed, threads });
+  try {
+    const matching = await matchGradient(matcher, {
+      shape,
+      vocabulary: adapted.model.shape.vocabulary,
+      prng: createPrng(seed).fork(`attack-${index}`),
+      ...effort,
+      candidates: 6,
+      passes: 4,
+      hints: read,
+    });
+    return { span: read, matching: matching.tokens };
+  } finally {
+    await matcher.close();
+  }
+}
+
+/** The adapter after some local steps, all its trained values. */
+async function trainedAdapter(
+  dependencies: { readonly runtime: Runtime; readonly files: ModelFiles },
+  adapter: AdapterSettings,
+  { modelDirectory, data, training, seed, threads, steps }: InversionOptions,
+): Promise<Float32Array> {
+  const trainer = await createTrainer(dependencies, {
+    modelDirectory,
+    adapter,
+    training,
+    networkSeed: seed,
+    peerSeed: seed,
+    data,
+    threads,
+    totalSteps: steps,
+  });
+  try {
+    if (steps > 0) await trainer.train({ steps });
+    return (await trainer.state()).adapter;
+  } finally {
+    await trainer.close();
+  }
+}
+
+function noised(exact: Float32Array, privacy: InversionOptions["privacy"], random: RandomSource): Float32Array {
+  if (privacy === undefined) return exact;
+  const zero = new Float32Array(exact.length);
+  return Float32Array.from(privateUpdate({ start: zero, before: zero, after: exact, ...privacy, random }));
+}
+
+/** What an onlooker guesses who has seen no update: the commonest tokens of such data. */
+function commonest(examples: readonly Example[], count: number): readonly number[] {
+  const counts = new Map<number, number>();
+  for (const { tokens } of examples) for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1);
+  const ranked = [...counts.keys()].sort((a, b) => counts.get(b)! - counts.get(a)!);
+  return ranked.slice(0, count);
+}

@@ -1,0 +1,178 @@
+/**
+ * What an onlooker computes who knows the model, the adapter and a gradient, and guesses the text: the gradient that a
+ * guess would have given, how far it is from the one that was seen, and which way to change the guess.
+ */
+
+import { inject } from "../adapter/inject.ts";
+import { adapterMethod } from "../adapter/methods.ts";
+import { interventionFeeds } from "../adapter/positions.ts";
+import { sentPart } from "../adapter/sent-part.ts";
+import { gradient } from "../autodiff/gradient.ts";
+import type { Runtime } from "../interface/runtime.ts";
+import type { WeightSource } from "../model/base-model.ts";
+import { encodeModel } from "../onnx/codec.ts";
+import { inputValue } from "../onnx/graph.ts";
+import {
+  add,
+  concat,
+  div,
+  gather,
+  gemm,
+  ints,
+  logSumExp,
+  matMul,
+  mul,
+  reduceMean,
+  reduceSum,
+  reshape,
+  scalar,
+  split,
+  sqrt,
+  sub,
+} from "../onnx/operators.ts";
+import { forSpeed, rewrite } from "../onnx/rewrite.ts";
+import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
+import { float32, type Tensor } from "../tensor.ts";
+import { type AdaptedModel, unflatten } from "../training/training-step.ts";
+
+/** What the onlooker is granted about the text besides the gradient. */
+export interface TextShape {
+  /** T */
+  readonly tokens: number;
+  /** Tokens of the prompt; those behind it are the labels. */
+  readonly promptLength: number;
+}
+
+export interface Guess {
+  /** 0 where the guess gives the very gradient that was seen; above 2 where it is far from it. */
+  readonly distance: number;
+  /** d distance / d p, f32[T, V]. */
+  readonly direction: Float32Array;
+}
+
+export interface GradientMatcher {
+  /** p f32[T, V]: how much of each token of the vocabulary stands at each position. */
+  guess(p: Float32Array): Promise<Guess>;
+  close(): Promise<void>;
+}
+
+/** Keeps a division by a norm of 0 finite. */
+const TINY = 1e-12;
+
+/**
+ * distance = (1/n) sum over the n sent tensors with a gradient of (1 - cos(g_i, o_i)) + |g - o|^2 / |o|^2, where g is the
+ * gradient of the sent tensors for the text p and o the one that was seen. The text's embeddings are p E and its labels
+ * p itself: loss = mean over labelled t of logsumexp(z_t) - p_(t+1) . z_t.
+ * Inputs: p f32[T, V], adapter f32[P], observed f32[S], and the positions.  Outputs: distance f32[], direction f32[T, V],
+ * by differentiating the gradient once more.
+ * Source: Zhu et al. 2019, arXiv:1906.08935 (DLG); Geiping et al. 2020, arXiv:2003.14053 (cosine); Deng et al. 2021,
+ * arXiv:2103.06819 (TAG).
+ */
+export function matchingGraph(adapted: AdaptedModel, shape: TextShape, live: readonly boolean[]): OnnxGraph {
+  const { model, adapter: settings, slots, frozen = new Map() } = adapted;
+  const { tokens, promptLength } = shape;
+  const { vocabulary, hidden: width } = model.shape;
+  const embedding = model.weights.find(
+    (weight) => weight.shape.length === 2 && weight.shape[0] === vocabulary && weight.shape[1] === width,
+  );
+  if (!embedding) throw new RangeError("the model has no embedding of its vocabulary");
+  const p = inputValue("p", "float32", [tokens, vocabulary]);
+  const flat = inputValue("adapter", "float32", [slots.reduce((sum, slot) => sum + slot.length, 0)]);
+  const own = new Set(slots.map((slot) => slot.name));
+  const tensor = unflatten(flat, slots);
+  const trained = (name: string): OnnxValue | undefined => (own.has(name) ? tensor(name) : undefined);
+  const weight: WeightSource = (wanted) => trained(wanted.name) ?? model.weight(wanted);
+  const { inputs, hooks } = inject({
+    settings,
+    model: model.shape,
+    trained,
+    frozen,
+    examples: 1,
+    tokens,
+    training: false,
+  });
+  // The guess takes the table's place, a row for each position.
+  const guessed = matMul(p, model.weight(embedding));
+  const lookedUp: WeightSource = (wanted) => (wanted.name === embedding.name ? guessed : weight(wanted));
+  const inputIds = reshape(ints(Array.from({ length: tokens }, (_, t) => t)), [1, tokens]);
+  const stream = model.hidden({ inputIds, weight: lookedUp, hooks });
+  const labelled = ints(Array.from({ length: tokens - promptLength }, (_, i) => promptLength - 1 + i));
+  const next = ints(Array.from({ length: tokens - promptLength }, (_, i) => promptLength + i));
+  const rows = model.normalize(gather(stream, labelled), weight);
+  const logits = gemm(rows, model.outputMatrix(weight), { transB: true, c: model.outputBias?.(weight) });
+  const losses = sub(logSumExp(logits), reduceSum(mul(gather(p, next), logits), [1], false));
+  const [all] = gradient(reduceMean(losses, [0], false), [flat]);
+  const { sent, observed, pieces } = sentGradient(adapted, all!, live);
+  const cosines = pieces.map(([g, o]) => {
+    const product = reduceSum(mul(g, o), [0], false);
+    return div(product, add(sqrt(mul(squares(g), squares(o))), scalar(TINY)));
+  });
+  const turned = mul(cosines.reduce(add), scalar(-1 / cosines.length));
+  const apart = div(squares(sub(sent, observed)), add(squares(observed), scalar(TINY)));
+  const distance = add(add(turned, scalar(1)), apart);
+  const [direction] = gradient(distance, [p]);
+  const graph = { inputs: [p, flat, observed, ...inputs], outputs: { distance, direction: direction! } };
+  return rewrite(graph, forSpeed).graph;
+}
+
+const squares = (x: OnnxValue): OnnxValue => reduceSum(mul(x, x), [0], false);
+
+/** Of the gradient of all trained values what travels, and the tensors of it that have one, beside what was seen. */
+function sentGradient({ model, adapter, slots }: AdaptedModel, all: OnnxValue, live: readonly boolean[]) {
+  const tensors = adapterMethod(adapter).sent(adapter, model.shape);
+  const { slots: sentSlots, length } = sentPart(slots, tensors);
+  const observed = inputValue("observed", "float32", [length]);
+  const parts = split(
+    all,
+    slots.map((slot) => slot.length),
+    0,
+  );
+  const byName = new Map(slots.map((slot, i) => [slot.name, parts[i]!]));
+  const g = sentSlots.map(({ name }) => byName.get(name)!);
+  const o = split(
+    observed,
+    sentSlots.map((slot) => slot.length),
+    0,
+  );
+  const pieces = g.flatMap((one, i) => (live[i] ? [[one, o[i]!] as const] : []));
+  return { sent: concat(g, 0), observed, pieces };
+}
+
+/** Build the graph for one gradient and load it. observed f32[S], of the tensors that travel; adapter f32[P], as it was. */
+export async function createGradientMatcher(
+  runtime: Runtime,
+  {
+    adapted,
+    shape,
+    adapter,
+    observed,
+    threads,
+  }: {
+    readonly adapted: AdaptedModel;
+    readonly shape: TextShape;
+    readonly adapter: Float32Array;
+    readonly observed: Float32Array;
+    readonly threads: number;
+  },
+): Promise<GradientMatcher> {
+  const { model, adapter: settings, slots } = adapted;
+  const method = adapterMethod(settings);
+  const sent = sentPart(slots, method.sent(settings, model.shape));
+  const live = sent.slots.map(({ offset, length }) => observed.subarray(offset, offset + length).some((x) => x !== 0));
+  const graph = matchingGraph(adapted, shape, live);
+  const session = await runtime.load(encodeModel(graph), { externalData: model.externalData, threads });
+  const names = new Set(graph.inputs.flatMap(({ source }) => (source.kind === "input" ? [source.name] : [])));
+  const feeds: Record<string, Tensor> = {
+    adapter: float32([adapter.length], adapter),
+    observed: float32([observed.length], observed),
+    ...interventionFeeds(method.positions(settings), [shape.promptLength], shape.tokens),
+  };
+  const given = Object.fromEntries(Object.entries(feeds).filter(([name]) => names.has(name)));
+  return {
+    guess: async (p) => {
+      const result = await session.run({ ...given, p: float32([shape.tokens, model.shape.vocabulary], p) });
+      return { distance: Number(result.distance!.data[0]), direction: result.direction!.data as Float32Array };
+    },
+    close: () => session.close(),
+  };
+}
