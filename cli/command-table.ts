@@ -1,5 +1,6 @@
 /** Every command and flag of `weft`: the parser, `--help` and docs/CLI.md are all made from this table. */
 import { DEVICES, PROVIDERS } from "../node/interface/runtime.ts";
+import { PRECISIONS } from "../node/interface/trainer.ts";
 import { LOG_LEVELS } from "../node/system/log.ts";
 import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import { auditCommand } from "./audit-command.ts";
@@ -64,6 +65,13 @@ const PACK: OptionRow = {
   text: "let short examples share the rows of a batch: the same losses from less padding; in place of --length-buckets",
 };
 
+const PRECISION: OptionRow = {
+  flags: "--precision <name>",
+  text: `arithmetic of products with frozen matrices in training: ${PRECISIONS.join(", ")}; docs/PERFORMANCE.md has what int8 is worth`,
+  parse: choice(PRECISIONS),
+  otherwise: "fp32",
+};
+
 const LOW_MEMORY: OptionRow = {
   flags: "--low-memory",
   text: "compute activations again instead of keeping them: about a third slower, in a fraction of the memory",
@@ -99,6 +107,7 @@ const PEER_OPTIONS: readonly OptionRow[] = [
   DEVICE,
   BUCKETS,
   PACK,
+  PRECISION,
   LOW_MEMORY,
   ...PRIVACY_OPTIONS,
 ];
@@ -122,6 +131,7 @@ export const COMMANDS: readonly CommandRow[] = [
       DEVICE,
       BUCKETS,
       PACK,
+      PRECISION,
       LOW_MEMORY,
       ...PRIVACY_OPTIONS,
       {
@@ -257,6 +267,7 @@ export const COMMANDS: readonly CommandRow[] = [
     device: DEVICE,
     buckets: BUCKETS,
     pack: PACK,
+    precision: PRECISION,
     dataDir: DATA_DIR,
     json: JSON_OUTPUT,
   }),

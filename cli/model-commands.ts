@@ -13,6 +13,7 @@ export interface SharedOptions {
   readonly device: OptionRow;
   readonly buckets: OptionRow;
   readonly pack: OptionRow;
+  readonly precision: OptionRow;
   readonly dataDir: OptionRow;
   readonly json: OptionRow;
 }
@@ -34,7 +35,7 @@ const SEED: OptionRow = {
 const NEW_FOLDER = "a new or empty folder";
 
 export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
-  const { model, data, threads, device, buckets, pack, dataDir, json } = shared;
+  const { model, data, threads, device, buckets, pack, precision, dataDir, json } = shared;
   const allThreads = { ...threads, otherwise: "all processors" };
   return [
     {
@@ -61,6 +62,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         device,
         buckets,
         pack,
+        precision,
         { flags: "--low-memory", text: "compute activations twice instead of keeping them" },
         json,
       ],

@@ -7,7 +7,7 @@ import { BUCKETS_MAX } from "./data/bucket.ts";
 import type { SavedAdapter } from "./interchange/saved-adapter.ts";
 import { adapterOfVector } from "./interchange/saved-adapter.ts";
 import type { Device } from "./interface/runtime.ts";
-import type { Evaluation, ExampleSets } from "./interface/trainer.ts";
+import type { Evaluation, ExampleSets, Precision } from "./interface/trainer.ts";
 import type { OpenedModel } from "./stored-adapter.ts";
 import { createOnnxRuntime } from "./system/onnxruntime.ts";
 import { startTrainerThread } from "./system/trainer-thread.ts";
@@ -30,6 +30,7 @@ export interface LocalTrainingOptions {
   readonly buckets?: number | undefined;
   readonly lowMemory?: boolean | undefined;
   readonly pack?: boolean | undefined;
+  readonly precision?: Precision | undefined;
   /** Stops after the step at hand; what is trained until then is returned. */
   readonly signal: AbortSignal;
   readonly onStep?: (step: number, loss: number) => void;
@@ -67,6 +68,7 @@ export async function trainLocally(options: LocalTrainingOptions): Promise<Local
     ...(options.buckets === undefined ? {} : { buckets: options.buckets }),
     ...(options.lowMemory === undefined ? {} : { lowMemory: options.lowMemory }),
     ...(options.pack === undefined ? {} : { pack: options.pack }),
+    ...(options.precision === undefined ? {} : { precision: options.precision }),
   });
   try {
     if (from) await trainer.restore(startingFrom(await trainer.state(), from));

@@ -18,7 +18,7 @@ import type { PrivacySettings } from "./interface/privacy.ts";
 import type { PrivacyGuard } from "./interface/privacy-guard.ts";
 import type { Device } from "./interface/runtime.ts";
 import type { Store } from "./interface/store.ts";
-import type { ExampleSets, Trainer } from "./interface/trainer.ts";
+import type { ExampleSets, Precision, Trainer } from "./interface/trainer.ts";
 import { hasBudget } from "./privacy/budget.ts";
 import { createPrivacyGuard } from "./privacy/privacy-guard.ts";
 import { createRecordedTransport } from "./privacy/recorded-transport.ts";
@@ -64,6 +64,8 @@ export interface PeerOptions {
   readonly privacy?: PrivacySettings;
   /** Let short examples share rows; see `TrainerOptions`. */
   readonly pack?: boolean;
+  /** Arithmetic of products with frozen matrices; see `TrainerOptions`. */
+  readonly precision?: Precision;
   readonly logLevel: LogLevel;
   /** Must not throw. */
   readonly onEvent: (event: PeerEvent) => void;
@@ -142,6 +144,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     lowMemory: options.lowMemory ?? false,
     pack: options.pack ?? false,
     ...(manifest.head !== undefined && { head: manifest.head }),
+    ...(options.precision !== undefined && { precision: options.precision }),
     ...fisherOptions(manifest.reference),
     totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
     ...(options.buckets !== undefined && { buckets: options.buckets }),

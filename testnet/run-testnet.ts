@@ -32,6 +32,8 @@ export interface TestnetOptions {
   readonly lowMemory?: boolean;
   /** Whether peers let short examples share rows. */
   readonly pack?: boolean;
+  /** Arithmetic of the peers' training; fp32 when absent. */
+  readonly precision?: string;
   readonly buckets?: number;
   /** Of every peer; each has a budget of its own. */
   readonly privacy?: PrivacySettings;
@@ -213,6 +215,7 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     ...(options.buckets === undefined ? [] : ["--length-buckets", String(options.buckets)]),
     ...(options.lowMemory ? ["--low-memory"] : []),
     ...(options.pack ? ["--pack"] : []),
+    ...(options.precision === undefined ? [] : ["--precision", options.precision]),
     ...privacyArguments(options),
     ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
     ...(data === undefined ? [] : ["--data", data.file]),

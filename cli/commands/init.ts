@@ -28,6 +28,7 @@ export type InitOptions = Pick<
   | "lengthBuckets"
   | "lowMemory"
   | "pack"
+  | "precision"
   | "json"
 >;
 
@@ -51,7 +52,7 @@ export async function run(options: InitOptions, terminal: Terminal): Promise<num
 
 /** Flags by their long names; paths made absolute, because a later run may start elsewhere. */
 function configOf(options: InitOptions): Record<string, unknown> {
-  const { model, data, split, part, bootstrap, threads, device, lengthBuckets, lowMemory, pack } = options;
+  const { model, data, split, part, bootstrap, threads, device, lengthBuckets, lowMemory, pack, precision } = options;
   const { listen, port, announce, outboundOnly, relay, mdns, table, netRestrict } = options;
   const values = {
     model: model && resolve(model),
@@ -72,6 +73,7 @@ function configOf(options: InitOptions): Record<string, unknown> {
     "length-buckets": lengthBuckets,
     "low-memory": lowMemory,
     pack,
+    precision,
   };
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }

@@ -1,10 +1,12 @@
 /** `weft run`: one peer, from start to the last round or Ctrl-C. */
+
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { type LoadedExamples, loadExamples } from "../../node/data-source.ts";
 import { NodeError } from "../../node/errors.ts";
 import type { PeerEvent, PeerReport } from "../../node/interface/peer-event.ts";
 import type { Device } from "../../node/interface/runtime.ts";
+import type { Precision } from "../../node/interface/trainer.ts";
 import { runPeer } from "../../node/peer.ts";
 import type { LogLevel } from "../../node/system/log.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
@@ -37,6 +39,7 @@ export type RunOptions = PrivacyOptions &
     readonly lengthBuckets?: number;
     readonly lowMemory?: boolean;
     readonly pack?: boolean;
+    readonly precision?: Precision;
     readonly compareAlone?: boolean;
     readonly hold?: boolean;
     readonly serve?: boolean;
@@ -91,6 +94,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
     ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
     lowMemory: options.lowMemory ?? false,
     pack: options.pack ?? false,
+    ...(options.precision !== undefined && { precision: options.precision }),
     ...(privacy && { privacy }),
     logLevel: options.logLevel ?? "warn",
     onEvent,

@@ -1,10 +1,12 @@
 /** `weft testnet`: several peers on this machine, and a report of what the swarm was good for. */
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createNetwork } from "../../node/create-network.ts";
 import type { Device } from "../../node/interface/runtime.ts";
+import type { Precision } from "../../node/interface/trainer.ts";
 import type { LogLevel } from "../../node/system/log.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../../testnet/defaults.ts";
@@ -32,6 +34,7 @@ export type TestnetCommandOptions = NetworkOptions &
     readonly lengthBuckets?: number;
     readonly lowMemory?: boolean;
     readonly pack?: boolean;
+    readonly precision?: Precision;
     readonly dataDir?: string;
     readonly keep?: boolean;
     readonly report?: string;
@@ -66,6 +69,7 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
       ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
       lowMemory: options.lowMemory ?? false,
       pack: options.pack ?? false,
+      ...(options.precision !== undefined && { precision: options.precision }),
       ...(privacy && { privacy }),
       logLevel: options.logLevel ?? "warn",
       signal: terminal.signal,

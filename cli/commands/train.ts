@@ -5,7 +5,7 @@ import { loadExamples } from "../../node/data-source.ts";
 import { NodeError } from "../../node/errors.ts";
 import { writeAdapterDirectory } from "../../node/interchange/adapter-directory.ts";
 import type { Device } from "../../node/interface/runtime.ts";
-import type { Evaluation } from "../../node/interface/trainer.ts";
+import type { Evaluation, Precision } from "../../node/interface/trainer.ts";
 import { type LocalTrainingResult, stepsOfEpochs, trainLocally } from "../../node/local-training.ts";
 import { loadAdapter, openModel } from "../../node/stored-adapter.ts";
 import { prepareOutputFolder, writeFolder } from "../../node/system/adapter-files.ts";
@@ -31,6 +31,7 @@ export type TrainCommandOptions = Omit<
   readonly lengthBuckets?: number;
   readonly lowMemory?: boolean;
   readonly pack?: boolean;
+  readonly precision?: Precision;
   readonly json?: boolean;
 };
 
@@ -82,6 +83,7 @@ export async function run(options: TrainCommandOptions, terminal: Terminal): Pro
     buckets: options.lengthBuckets,
     lowMemory: options.lowMemory,
     pack: options.pack,
+    precision: options.precision,
     signal: terminal.signal,
     onStep: (step, loss) => {
       if (step % STEPS_PER_LINE === 0 || step === steps)

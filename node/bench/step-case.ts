@@ -32,7 +32,15 @@ const { values } = parseArgs({
   },
 });
 const name = values.case as StepCaseName;
-const { adapter, batchSize, tokens, promptTokens, lowMemory, keepActivations }: StepCase = STEP_CASES[name];
+const {
+  adapter,
+  batchSize,
+  tokens,
+  promptTokens,
+  lowMemory,
+  keepActivations,
+  precision = "fp32",
+}: StepCase = STEP_CASES[name];
 const modelDirectory = values.model!;
 const stream = createPrng(5);
 const examples: Example[] = Array.from({ length: batchSize }, () => ({
@@ -71,6 +79,7 @@ const trainer = await createTrainer(
     data: { train: examples, validation: examples, test: examples },
     threads: Number(values.threads),
     lowMemory,
+    precision,
     ...(keepActivations ? {} : { activationBytesMax: 0 }),
   },
 );

@@ -1,5 +1,6 @@
 /** What `npm run bench:step` measures: adapter, labels, shape of a batch, and the mode of the engine. */
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import type { Precision } from "../interface/trainer.ts";
 
 export interface StepCase {
   readonly adapter: AdapterSettings;
@@ -11,6 +12,7 @@ export interface StepCase {
   readonly lowMemory: boolean;
   /** Whether the activations below the lowest adapter are kept from step to step, as over several epochs. */
   readonly keepActivations: boolean;
+  readonly precision?: Precision;
   /** The case of the PyTorch script that does the same work. */
   readonly torch: string;
 }
@@ -45,6 +47,7 @@ export const STEP_CASES = {
     torch: "loreft_upper_response",
   },
   low_memory: { ...BATCH, adapter: LORA, promptTokens: 1, lowMemory: true, torch: "lora_all" },
+  int8: { ...BATCH, adapter: LORA, promptTokens: 1, precision: "int8", torch: "lora_all" },
 } as const satisfies Readonly<Record<string, StepCase>>;
 
 export type StepCaseName = keyof typeof STEP_CASES;

@@ -59,8 +59,9 @@ const peak = await peakGflops(THREADS);
 const rows = names.map((name) => {
   const own = medians(ours.get(name)!);
   const other = torch.has(STEP_CASES[name].torch) ? medians(torch.get(STEP_CASES[name].torch)!) : undefined;
-  // Where lower blocks are kept, not all of the step's products are computed: no rate is given.
-  const gflop = STEP_CASES[name].keepActivations ? null : matrixGflop(graphOf(STEP_CASES[name]));
+  // Where lower blocks are kept, not all of the step's products are computed, and integers are no floating point numbers.
+  const { keepActivations, precision = "fp32" }: StepCase = STEP_CASES[name];
+  const gflop = keepActivations || precision !== "fp32" ? null : matrixGflop(graphOf(STEP_CASES[name]));
   const gflops = gflop === null ? null : gflop / (own.stepMs / 1000);
   return { name, own, torch: other, gflop, gflops, ofPeak: gflops === null ? null : gflops / peak };
 });
@@ -82,6 +83,8 @@ const document = {
     memory: ratio("lora_all", "peakMb"),
     low_memory_speed: ratio("low_memory", "tokensPerSecond"),
     low_memory: ratio("low_memory", "peakMb"),
+    int8: ratio("int8", "tokensPerSecond"),
+    int8_memory: ratio("int8", "peakMb"),
   },
   cases: Object.fromEntries(rows.map(({ name, ...row }) => [name, row])),
 };

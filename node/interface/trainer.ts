@@ -71,7 +71,13 @@ export interface TrainerOptions {
    * It takes the place of `buckets`.
    */
   readonly pack?: boolean;
+  /** Arithmetic of the products with frozen matrices while training; evaluation is in f32. Default: fp32. */
+  readonly precision?: Precision;
 }
+
+/** f32 throughout, or integers of 8 bits where one factor is a frozen matrix of a block. */
+export const PRECISIONS = ["fp32", "int8"] as const;
+export type Precision = (typeof PRECISIONS)[number];
 
 export interface TrainResult {
   /** Loss of each local step, in nats per response token. */

@@ -42,7 +42,7 @@ export function loadBaseModel(files: ModelFiles): BaseModel {
   const needed = family.weights.filter((weight) => !head.has(weight.name) || has(weight)).map(source.get);
   const inPlace = needed.every((tensor) => tensor.dtype === "F32");
   const plan = widenedWeights([...new Map(needed.map((tensor) => [tensor.name, tensor])).values()]);
-  const widened = once(() => widen(plan, files));
+  const widened = once(() => storedCopy(plan, files));
   const values = new Map<string, OnnxValue>();
   return {
     ...family,
@@ -122,8 +122,11 @@ const TIED: Readonly<Record<string, string>> = {
   "model.embed_tokens.weight": "lm_head.weight",
 };
 
-/** The tensors of the one file of f32 values. */
-function widen(weights: WidenedWeights, files: ModelFiles): ReadonlyMap<string, StoredTensor> {
+/** The tensors of a file made of the model's weights: a cached one, or one in memory.  Throws: DISK_FULL, DATA_DIRECTORY. */
+export function storedCopy(
+  weights: WidenedWeights,
+  files: Pick<ModelFiles, "cache">,
+): ReadonlyMap<string, StoredTensor> {
   if (files.cache) return locateTensors([files.cache.open(weights)]);
   const bytes = new Uint8Array(weights.fileBytes);
   let at = 0;

@@ -128,7 +128,10 @@ export function writeSafetensors(
     if (data.length === sizeOf(shape)) continue;
     throw new RangeError(`tensor ${name}: ${data.length} values do not fill shape [${shape.join(", ")}]`);
   }
-  const header = safetensorsHeader(tensors, metadata);
+  const header = safetensorsHeader(
+    tensors.map(({ name, shape }) => ({ name, shape })),
+    metadata,
+  );
   const file = new Uint8Array(header.length + 4 * tensors.reduce((sum, { data }) => sum + data.length, 0));
   file.set(header);
   let offset = header.length;
@@ -144,16 +147,16 @@ export function writeSafetensors(
  * Throws: RangeError when a name occurs twice.
  */
 export function safetensorsHeader(
-  tensors: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly dtype?: SafetensorsDtype }[],
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array {
   const fields = new Map<string, unknown>();
   if (metadata !== undefined) fields.set("__metadata__", metadata);
   let offset = 0;
-  for (const { name, shape } of tensors) {
+  for (const { name, shape, dtype = "F32" } of tensors) {
     if (fields.has(name) || name === "__metadata__") throw new RangeError(`tensor ${name} occurs twice`);
-    const end = offset + 4 * sizeOf(shape);
-    fields.set(name, { dtype: "F32", shape, data_offsets: [offset, end] });
+    const end = offset + BYTES[dtype] * sizeOf(shape);
+    fields.set(name, { dtype, shape, data_offsets: [offset, end] });
     offset = end;
   }
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(fields)));

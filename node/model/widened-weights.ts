@@ -47,7 +47,10 @@ export function widenedWeights(tensors: readonly StoredTensor[]): WidenedWeights
   ]);
   const names = tensors.map(({ name, dtype, shape }) => [name, dtype, shape]);
   const key = bytesToHex(sha256(new TextEncoder().encode(JSON.stringify([LAYOUT, sources, names]))));
-  const header = safetensorsHeader(tensors, { "weft.key": key });
+  const header = safetensorsHeader(
+    tensors.map(({ name, shape }) => ({ name, shape })),
+    { "weft.key": key },
+  );
   return {
     key,
     header,

@@ -216,7 +216,9 @@ describe("weights of 16 bits", () => {
     const file = join(temporaryFolder(), "file");
     writeFileSync(file, "");
     const model = loadBaseModel(readModelFiles(narrowed(), { cacheFolder: join(file, "cache") }));
-    expect(() => model.externalData).toThrow(codeAndText("DATA_DIRECTORY", /f32 copy.*ENOTDIR; set WEFT_CACHE/));
+    expect(() => model.externalData).toThrow(
+      codeAndText("DATA_DIRECTORY", /converted weights.*ENOTDIR; set WEFT_CACHE/),
+    );
   });
 });
 

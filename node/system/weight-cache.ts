@@ -106,9 +106,9 @@ function cacheError(cause: unknown, { folder, bytes }: { folder: string; bytes: 
   const remedy = "set WEFT_CACHE to another folder";
   const facts = { folder, system: code };
   if (code === "ENOSPC" || code === "EDQUOT") {
-    const text = `no space left in ${folder} for the f32 copy of the weights (${size}); free some or ${remedy}`;
+    const text = `no space left in ${folder} for the converted weights (${size}); free some or ${remedy}`;
     return new NodeError("DISK_FULL", text, facts, { cause });
   }
-  const text = `cannot keep the f32 copy of the weights (${size}) in ${folder}: the system says ${code}; ${remedy}`;
+  const text = `cannot keep the converted weights (${size}) in ${folder}: the system says ${code}; ${remedy}`;
   return new NodeError("DATA_DIRECTORY", text, facts, { cause });
 }

@@ -11,6 +11,7 @@ import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from 
 import type { BaseModel } from "../model/base-model.ts";
 import type { ModelFiles } from "../model/huggingface.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
+import { integerWeights } from "../model/integer-weights.ts";
 import { headStart, sentTensors, textOf, trainedHead } from "./classification.ts";
 import { createEvaluator } from "./evaluator.ts";
 import { accumulateFisher, fisherWeights } from "./fisher.ts";
@@ -54,11 +55,18 @@ export async function createTrainer(
   const totalSteps = scheduledSteps(options);
   const bucketsMax = options.buckets ?? 1;
   if (options.pack) assertPackable(model, options);
+  if (options.precision === "int8" && (options.device ?? "cpu") !== "cpu") {
+    throw new NodeError(
+      "CONFIG_INVALID",
+      `int8 products are computed on the cpu, not on ${options.device}; leave one of them out`,
+    );
+  }
   const sessionOptions = { externalData: model.externalData, threads: options.threads };
+  const integers = options.precision === "int8" ? integerWeights(model, files) : undefined;
   const stepOptions = {
     runtime,
     adapted,
-    sessionOptions,
+    sessionOptions: integers ? { ...sessionOptions, externalData: integers.externalData } : sessionOptions,
     examples: data.train,
     buckets: planBuckets(data.train, { batchSize, bucketsMax }),
     ...(options.pack ? { packed: batchSize } : {}),
@@ -68,7 +76,7 @@ export async function createTrainer(
     proximal,
     fisher: options.fisherDecay !== undefined,
     activationBytesMax: options.activationBytesMax ?? ACTIVATION_BYTES_MAX,
-    graph: { lowMemory: options.lowMemory ?? false },
+    graph: { lowMemory: options.lowMemory ?? false, ...(integers && { integers }) },
     dropout: {
       sites: method.dropout(settings, model.shape),
       prng: createPrng(options.peerSeed).fork("dropout"),

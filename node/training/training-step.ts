@@ -8,6 +8,7 @@ import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.t
 import { inject } from "../adapter/inject.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import type { BaseModel, WeightSource } from "../model/base-model.ts";
+import type { IntegerWeights } from "../model/integer-weights.ts";
 import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
 import { add, concat, gather, gemm, ints, logSumExp, mul, reduceSum, reshape, split, sub } from "../onnx/operators.ts";
 import { forSpeed, rewrite } from "../onnx/rewrite.ts";
@@ -15,6 +16,7 @@ import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { withCheckpoints } from "./checkpointing.ts";
+import { inIntegers } from "./integer-products.ts";
 import { proximalTerm } from "./proximal.ts";
 
 /** Sizes that a graph is built for. */
@@ -45,6 +47,8 @@ export interface TrainingStepOptions {
   readonly fisher?: boolean;
   /** Keep the residual stream between blocks only, and compute the rest again in the backward pass. */
   readonly lowMemory?: boolean;
+  /** Multiply with the frozen matrices in integers; those of the output are left as they are. */
+  readonly integers?: IntegerWeights;
 }
 
 /**
@@ -59,7 +63,7 @@ export function trainingStepGraph(
   shape: BatchShape,
   options: TrainingStepOptions = {},
 ): OnnxGraph {
-  return rewrite(trainingStep(adapted, shape, options).graph, forSpeed).graph;
+  return finished(trainingStep(adapted, shape, options).graph, options);
 }
 
 /**
@@ -79,9 +83,15 @@ export function cutTrainingStep(
   const open = { ...graph, inputs: [...graph.inputs, stream] };
   const above = rewrite(open, (node) => (node.outputs[0] === frozenEnd ? [stream] : undefined)).graph;
   return {
-    below: onlyReadInputs({ inputs: graph.inputs, outputs: { stream: frozenEnd } }),
-    above: rewrite(onlyReadInputs(above), forSpeed).graph,
+    below: finished(onlyReadInputs({ inputs: graph.inputs, outputs: { stream: frozenEnd } }), options),
+    above: finished(onlyReadInputs(above), options),
   };
+}
+
+/** As it is handed to the runtime. */
+function finished(graph: OnnxGraph, { integers }: TrainingStepOptions): OnnxGraph {
+  const fast = rewrite(graph, forSpeed).graph;
+  return integers ? rewrite(fast, inIntegers(integers)).graph : fast;
 }
 
 function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions) {

@@ -30,4 +30,13 @@ export const LINEAR: Readonly<Record<string, Rule>> = {
     }
     return [{ dtype: x.dtype, shape: [m, n] }];
   },
+  /** x f32[M, K], integers i8[K, N], the scale of each column f32[N]; of com.microsoft. */
+  DynamicQuantizeMatMul: (a) => {
+    const [x, y, scale] = [input(a, 0), input(a, 1), input(a, 2)];
+    const shape = matMulShape(x.shape, y.shape);
+    if (x.dtype !== "float32" || y.dtype !== "int8" || scale.dtype !== "float32")
+      throw new RangeError("its data types");
+    if (scale.shape.join() !== `${y.shape[1]}`) throw new RangeError(`scales of shape [${scale.shape}] do not fit`);
+    return [{ dtype: "float32", shape }];
+  },
 };
