@@ -27,8 +27,8 @@ export function encodeValuesAs(
   values: Float32Array,
   { rows, prng }: { readonly rows: readonly RowRun[]; readonly prng: Prng },
 ): Uint8Array {
-  const index = values.findIndex((value) => !Number.isFinite(value));
-  if (index >= 0) {
+  for (let index = 0; index < values.length; index++) {
+    if (Number.isFinite(values[index])) continue;
     throw new ProtocolError("VALUE_NOT_FINITE", `update: value ${index} is ${values[index]}`, { index });
   }
   switch (kind) {
