@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseManifest } from "../protocol/network-manifest.ts";
 import { EXAMPLE_MANIFEST } from "../protocol/vectors/example-network.ts";
-import { formatAggregation, parseAggregation } from "./aggregation-argument.ts";
+import { type AggregationRule, formatAggregation, parseAggregation } from "./aggregation-argument.ts";
 import { NETWORK_DEFAULTS, networkSettings } from "./network-options.ts";
 
 const WORDS = [
@@ -9,6 +9,8 @@ const WORDS = [
   ["geometric-median", { rule: "geometric-median" }],
   ["median", { rule: "median" }],
   ["median:norm-clip", { rule: "median", normClip: true }],
+  ["mean:product", { rule: "mean", factors: "product" }],
+  ["median:norm-clip:aligned", { rule: "median", normClip: true, factors: "aligned" }],
   ["trimmed-mean:0.2", { rule: "trimmed-mean", trim: 0.2 }],
   ["krum:1", { rule: "krum", faulty: 1 }],
   ["multi-krum:1", { rule: "multi-krum", faulty: 1 }],
@@ -17,6 +19,16 @@ const WORDS = [
   ["clipped-gossip:0.5", { rule: "clipped-gossip", radius: 0.5 }],
 ] as const;
 
+const LOW_RANK = { rank: 2, alpha: 4, targets: ["q_proj"], layers: "all" };
+/** An adapter that goes with what is put together. */
+const adapterFor = ({ factors }: AggregationRule): object => {
+  if (factors === "product") {
+    const tensors = ["A", "B"].map((letter) => ({ name: `q_proj.${letter}`, shape: [2, 2] }));
+    return { adapter: { kind: "lora", ...LOW_RANK }, tensors };
+  }
+  return factors === "aligned" ? { adapter: { kind: "tri-lora", ...LOW_RANK, basis: "personal" } } : {};
+};
+
 describe("aggregation argument", () => {
   it.each(WORDS)("reads %s into settings that a manifest takes", (word, expected) => {
     const aggregation = parseAggregation(word);
@@ -24,7 +36,8 @@ describe("aggregation argument", () => {
     expect(parseAggregation(formatAggregation(aggregation))).toEqual(aggregation);
     const settings = networkSettings({ aggregation }, NETWORK_DEFAULTS).aggregation;
     expect(settings).toEqual({ ...NETWORK_DEFAULTS.aggregation, ...expected });
-    expect(parseManifest({ ...EXAMPLE_MANIFEST, aggregation: settings }).aggregation).toEqual(settings);
+    const manifest = { ...EXAMPLE_MANIFEST, ...adapterFor(aggregation), aggregation: settings };
+    expect(parseManifest(manifest).aggregation).toEqual(settings);
   });
 
   it("leaves nothing of the default rule beside another one", () => {

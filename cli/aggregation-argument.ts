@@ -4,12 +4,15 @@ import { closestName } from "../protocol/closest-name.ts";
 import type { AggregationSettings } from "../protocol/network-manifest.ts";
 
 /** The part of the manifest's aggregation that the word stands for. */
-export type AggregationRule = Pick<AggregationSettings, "rule" | "trim" | "faulty" | "keep" | "radius" | "normClip">;
+export type AggregationRule = Pick<
+  AggregationSettings,
+  "rule" | "trim" | "faulty" | "keep" | "radius" | "normClip" | "factors"
+>;
 
 /** For help texts: the words that `parseAggregation` reads. */
 export const AGGREGATION_FORMS =
   "geometric-median, mean, median, trimmed-mean:0.2, krum:1, multi-krum:1[:3], centred-clipping:1, clipped-gossip:1, " +
-  "each with :norm-clip or without";
+  "each with :norm-clip or without; mean:product for lora, any rule with :aligned for tri-lora on a personal basis";
 
 type Field = "trim" | "faulty" | "keep" | "radius";
 
@@ -41,15 +44,18 @@ export function parseAggregation(word: string): AggregationRule {
     const near = closestName(name, RULES);
     throw refusal(word, near && near !== name ? `did you mean ${near}?` : "not a rule");
   }
-  const normClip = parts.at(-1) === "norm-clip";
-  const texts = normClip ? parts.slice(0, -1) : parts;
+  const last = parts.at(-1);
+  const factors = last === "product" || last === "aligned" ? last : undefined;
+  const plain = factors === undefined ? parts : parts.slice(0, -1);
+  const normClip = plain.at(-1) === "norm-clip";
+  const texts = normClip ? plain.slice(0, -1) : plain;
   const { needed, optional } = NUMBERS[rule];
   const fields = optional === undefined ? needed : [...needed, optional];
   const missing = needed[texts.length];
   if (missing !== undefined) throw refusal(word, `${rule} needs ${FIELDS[missing].what}`);
   if (texts.length > fields.length) throw refusal(word, `"${texts[fields.length]}" is one part too many`);
   const numbers = texts.map((text, i) => [fields[i]!, numberOf(word, text, fields[i]!)] as const);
-  return { rule, ...Object.fromEntries(numbers), ...(normClip && { normClip }) };
+  return { rule, ...Object.fromEntries(numbers), ...(normClip && { normClip }), ...(factors && { factors }) };
 }
 
 /** The word for a rule; `parseAggregation` of it gives it back. */
@@ -57,7 +63,8 @@ export function formatAggregation(settings: AggregationRule): string {
   const { needed, optional } = NUMBERS[settings.rule];
   const fields = optional === undefined ? needed : [...needed, optional];
   const numbers = fields.map((field) => settings[field]).filter((value) => value !== undefined);
-  return [settings.rule, ...numbers, ...(settings.normClip ? ["norm-clip"] : [])].join(":");
+  const { normClip, factors } = settings;
+  return [settings.rule, ...numbers, ...(normClip ? ["norm-clip"] : []), ...(factors ? [factors] : [])].join(":");
 }
 
 function numberOf(word: string, text: string, field: Field): number {

@@ -86,7 +86,7 @@ const lowRankKinds = [
 const REFT_KINDS = '"loreft", "direft", "noreft" or "nodireft"';
 const LOW_RANK_KINDS = '"lora", "ffa-lora" or "tri-lora"';
 
-const adapter = z.discriminatedUnion(
+const adapterSchema = z.discriminatedUnion(
   "kind",
   [
     ...reftKinds,
@@ -119,7 +119,7 @@ const modelOf = object({
 });
 
 /** What an adapter says of itself, in a manifest as in a file of its own. */
-export const adapterFields = { seed: integer(0, Number.MAX_SAFE_INTEGER), model: modelOf, adapter };
+export const adapterFields = { seed: integer(0, Number.MAX_SAFE_INTEGER), model: modelOf, adapter: adapterSchema };
 
 const lambda = z.discriminatedUnion(
   "mode",
@@ -181,6 +181,7 @@ const aggregation = object({
   keep: integer(1, LIMITS.headsCountMax).exactOptional(),
   radius: positive(1_000_000).exactOptional(),
   normClip: z.literal(true, "must be true, or left out").exactOptional(),
+  factors: choice("product", "aligned").exactOptional(),
   weights: weights.exactOptional(),
   sample: integer(1, LIMITS.headsCountMax).exactOptional(),
 }).superRefine((settings, context) => {
@@ -271,7 +272,7 @@ export const manifestSchema = object({
     family: text(/^[a-z0-9][a-z0-9._-]{0,31}$/, "the lower-case name of a model family, such as llama"),
     digest: object({ weights: digest, config: digest, tokenizer: digest }),
   }),
-  adapter,
+  adapter: adapterSchema,
   head: choice("shared", "frozen").exactOptional(),
   tensors,
   training,
@@ -296,10 +297,38 @@ export const manifestSchema = object({
   ),
   membership: membership.exactOptional(),
   succeeds: succeeds.exactOptional(),
-}).refine(({ training, reference }) => training.proximal === undefined || reference.kind !== "none", {
-  path: ["training", "proximal"],
-  error: 'needs a reference model, and reference.kind is "none"',
+}).superRefine((manifest, context) => {
+  const { training, reference } = manifest;
+  const refuse = (path: readonly string[], message: string): void =>
+    context.addIssue({ code: "custom", path: [...path], message });
+  if (training.proximal !== undefined && reference.kind === "none") {
+    refuse(["training", "proximal"], 'needs a reference model, and reference.kind is "none"');
+  }
+  const problem = factorsProblem(manifest);
+  if (problem !== undefined) refuse(["aggregation", "factors"], problem);
 });
+
+/** What of an adapter, its tensors and its rule does not go with `aggregation.factors`. */
+function factorsProblem({
+  adapter,
+  tensors,
+  aggregation: { factors, rule, normClip },
+}: {
+  readonly adapter: z.infer<typeof adapterSchema>;
+  readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly aggregation: { readonly factors?: string; readonly rule: string; readonly normClip?: true };
+}): string | undefined {
+  if (factors === undefined) return undefined;
+  const lowRank = adapter.kind === "combination" ? adapter.lora : adapter;
+  if (factors === "aligned") {
+    const isPersonal = lowRank.kind === "tri-lora" && lowRank.basis === "personal";
+    return isPersonal ? undefined : '"aligned" is of tri-lora on a personal basis only';
+  }
+  if (lowRank.kind !== "lora") return '"product" is of lora only: other kinds do not send both factors';
+  if (rule !== "mean" || normClip) return '"product" is of the rule mean without normClip only';
+  const narrow = tensors.find(({ name, shape }) => /\.[AB]$/.test(name) && Math.min(...shape) < lowRank.rank);
+  return narrow && `"product" needs layers as wide as the rank, and ${narrow.name} is narrower`;
+}
 
 /** The most telling issue of a refused manifest: an unknown field before all others, because it explains a missing one. */
 export function describeManifestIssue(error: z.ZodError, value: unknown): { field: string; text: string } {

@@ -30,6 +30,14 @@ function lineOf(source: unknown): string {
   return "valid";
 }
 
+const LORA = {
+  adapter: { kind: "lora", rank: 2, alpha: 4, targets: ["q_proj"], layers: "all" },
+  tensors: [
+    { name: "q_proj.A", shape: [2, 4] },
+    { name: "q_proj.B", shape: [4, 2] },
+  ],
+} as const;
+
 describe("one clear line names the field", () => {
   test.each<[string, (draft: Draft) => void]>([
     [
@@ -106,6 +114,26 @@ describe("one clear line names the field", () => {
     [
       'aggregation.weights.kind must be "samples" or "metropolis", found "uniform"',
       ({ aggregation }) => Object.assign(aggregation, { weights: { kind: "uniform" } }),
+    ],
+    [
+      'aggregation.factors "product" is of lora only: other kinds do not send both factors',
+      (m) => Object.assign(m.aggregation, { rule: "mean", factors: "product" }),
+    ],
+    [
+      'aggregation.factors "aligned" is of tri-lora on a personal basis only',
+      (m) => Object.assign(m.aggregation, { factors: "aligned" }),
+    ],
+    [
+      'aggregation.factors "product" is of the rule mean without normClip only',
+      (m) => Object.assign(m, LORA, { aggregation: { ...m.aggregation, rule: "median", factors: "product" } }),
+    ],
+    [
+      'aggregation.factors "product" needs layers as wide as the rank, and q_proj.B is narrower',
+      (m) =>
+        Object.assign(m, LORA, {
+          tensors: [LORA.tensors[0], { name: "q_proj.B", shape: [1, 2] }],
+          aggregation: { ...m.aggregation, rule: "mean", factors: "product" },
+        }),
     ],
     [
       "aggregation.radios is not a field of a manifest; did you mean radius?",
@@ -292,6 +320,11 @@ describe("the numbers of the aggregation rules", () => {
     for (const value of inside) expect(lineOf(ruled({ ...rule, [field]: value })), String(value)).toBe("valid");
     for (const value of [...outside, null, "1", true])
       expect(lineOf(ruled({ ...rule, [field]: value })), String(value)).toContain(`aggregation.${field} must be`);
+  });
+
+  test("the products of a lora adapter", () => {
+    const aggregation = { ...EXAMPLE_MANIFEST.aggregation, rule: "mean", factors: "product" };
+    expect(lineOf(changed((m) => Object.assign(m, LORA, { aggregation })))).toBe("valid");
   });
 
   test("are part of the network id, and absent ones change nothing in it", () => {

@@ -88,6 +88,11 @@ export interface AggregationSettings {
   readonly radius?: number;
   /** Draw neighbours that are further from the peer than the median one in to that distance first; not when absent. */
   readonly normClip?: true;
+  /**
+   * product, of lora and the rule mean: average B A and not B and A. aligned, of tri-lora on a personal basis: compare C's by
+   * their singular values. Absent: tensors are taken as they stand.
+   */
+  readonly factors?: "product" | "aligned";
   /** How neighbours weigh against each other, staleness apart; all alike when absent. */
   readonly weights?: NeighbourWeighting;
   /** Neighbours that a peer hears in a round, drawn anew for each; all of them when absent. */

@@ -5,10 +5,13 @@
 import type { AdapterSlot } from "../../protocol/adapter-spec.ts";
 import type { AggregationSettings } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
+import { alignCores } from "./core-gauge.ts";
 import { alignGauge, type GaugeKind, type RotationGroup, retractRotations, rotationGroups } from "./gauge.ts";
+import { weightedMean } from "./mean.ts";
 import { ageOf, type NeighbourUpdate, selectNeighbours } from "./neighbour.ts";
 import { neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
 import { isFinitePoint, type Point } from "./point.ts";
+import { averageProducts, productGroups } from "./product-average.ts";
 import { aggregateByRule, type Fallback, fallbackOf, type RuleSettings } from "./rule.ts";
 
 /**
@@ -17,9 +20,14 @@ import { aggregateByRule, type Fallback, fallbackOf, type RuleSettings } from ".
  */
 const TIE_BREAK = 1e-9;
 
+/** Largest value of a factor whose products with others are still float32 numbers. */
+const FACTOR_MAX = 1e15;
+
 export interface AggregateOptions {
   readonly kind: GaugeKind;
   readonly slots: readonly AdapterSlot[];
+  /** What is averaged of tensors that are factors of a product; the tensors themselves when absent. */
+  readonly factors?: Factors | undefined;
   /** The peer itself: its id, so that its own update is refused, and its adapter f32[P], whose gauge is used. */
   readonly own: {
     readonly peer: string;
@@ -32,6 +40,8 @@ export interface AggregateOptions {
   /** The round that is being aggregated. */
   readonly round: number;
 }
+
+export type Factors = NonNullable<AggregationSettings["factors"]>;
 
 /** Why a neighbour's adapter did not enter: wrong length, NaN or Infinity, or a rotation without orthonormal rows. */
 export type RefusalReason = "length" | "not-finite" | "rotation";
@@ -62,14 +72,14 @@ export type Aggregator = (options: AggregateOptions) => Promise<Aggregate>;
  * Throws: RangeError when the peer's own update is among the neighbours or one peer twice; ADAPTER_SHAPE.
  */
 export function aggregateNeighbours(options: AggregateOptions): Aggregate {
-  const { kind, slots, own, settings, round } = options;
+  const { kind, slots, factors, own, settings, round } = options;
   checkAdapter("own adapter", own.theta, slots);
   const groups = rotationGroups(kind, slots);
   const refused: { peer: string; reason: RefusalReason }[] = [];
   const used: NeighbourUpdate[] = [];
   const points: Float32Array[] = [];
   for (const update of selectNeighbours({ ...options, self: own.peer, ageMax: settings.ageMax })) {
-    const point = admit(update.theta, own.theta, groups);
+    const point = admit(update.theta, own.theta, { groups, slots, factors });
     if (typeof point === "string") {
       refused.push({ peer: update.peer, reason: point });
     } else {
@@ -81,13 +91,13 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
     return { z: own.theta.slice(), peers: [], refused, stalenessMax: 0, degenerate: false, fallback: undefined };
   }
   const { weights, mass } = neighbourWeights(settings, { own, neighbours: used, round });
-  const average = aggregatePoints(settings, { points, weights, own: own.theta, slots });
+  const average = aggregatePoints(settings, { points, weights, own: own.theta, slots, factors });
   for (const { R } of groups) {
     for (let i = R.offset; i < R.offset + R.length; i++) average[i]! += TIE_BREAK * own.theta[i]!;
   }
   const others = Float32Array.from(retractRotations(average, groups));
   return {
-    z: mass < 1 ? mix({ kind, slots, own: own.theta, z: others, lambda: mass }) : others,
+    z: mass < 1 ? mix({ kind, slots, factors, own: own.theta, z: others, lambda: mass }) : others,
     peers: used.map((update) => update.peer),
     refused,
     stalenessMax: used.reduce((oldest, update) => Math.max(oldest, ageOf(update, round)), 0),
@@ -97,19 +107,22 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
 }
 
 /**
- * θ ← (1 - λ) θ + λ z, rotations made orthonormal again; λ = 0 gives θ bit for bit.
+ * θ ← (1 - λ) θ + λ z, rotations made orthonormal again; λ = 0 gives θ bit for bit. Of factors of products it is the
+ * products that are mixed, λ = 1 gives those of z.
  * Shapes: own f32[P], z f32[P] in the gauge of own → f32[P], a copy.
  * Throws: RangeError when λ is not within 0 and 1; ADAPTER_SHAPE.
  */
 export function mix({
   kind,
   slots,
+  factors,
   own,
   z,
   lambda,
 }: {
   readonly kind: GaugeKind;
   readonly slots: readonly AdapterSlot[];
+  readonly factors?: Factors | undefined;
   readonly own: Float32Array;
   readonly z: Float32Array;
   readonly lambda: number;
@@ -119,13 +132,31 @@ export function mix({
   checkAdapter("aggregate", z, slots);
   if (lambda === 0) return own.slice();
   const mixed = Float64Array.from(own, (x, i) => (1 - lambda) * x + lambda * z[i]!);
+  if (factors === "product" && lambda < 1) {
+    const both = { points: [own, z], weights: [1 - lambda, lambda], own };
+    for (const group of productGroups(slots)) averageProducts(group, both, mixed);
+  }
   return Float32Array.from(retractRotations(mixed, rotationGroups(kind, slots)));
 }
 
 /** A neighbour's adapter as a point in the own gauge, or why it cannot be one. No copy where there is no gauge. */
-function admit(theta: Float32Array, own: Float32Array, groups: readonly RotationGroup[]): Float32Array | RefusalReason {
+function admit(
+  theta: Float32Array,
+  own: Float32Array,
+  {
+    groups,
+    slots,
+    factors,
+  }: {
+    readonly groups: readonly RotationGroup[];
+    readonly slots: readonly AdapterSlot[];
+    readonly factors: Factors | undefined;
+  },
+): Float32Array | RefusalReason {
   if (theta.length !== own.length) return "length";
   if (!isFinitePoint(theta)) return "not-finite";
+  if (factors === "product" && !theta.every((x) => Math.abs(x) <= FACTOR_MAX)) return "not-finite";
+  if (factors === "aligned") return alignCores(own, theta, slots);
   if (groups.length === 0) return theta;
   const theirs = retractOrRefuse(theta, groups);
   if (theirs === "rotation") return theirs;
@@ -150,13 +181,16 @@ function aggregatePoints(
     weights,
     own,
     slots,
+    factors,
   }: {
     readonly points: readonly Point[];
     readonly weights: readonly number[];
     readonly own: Point;
     readonly slots: readonly AdapterSlot[];
+    readonly factors: Factors | undefined;
   },
 ): Float64Array {
+  if (factors === "product") return averageOfProducts({ points, weights, own, slots });
   if (settings.scope === "global") return aggregateByRule(settings, { points, weights, own });
   const z = new Float64Array(own.length);
   const longest = slots.reduce((max, { length }) => Math.max(max, length), 0);
@@ -165,6 +199,23 @@ function aggregatePoints(
     const part = (point: Point): Point => point.subarray(offset, offset + length);
     z.set(aggregateByRule(settings, { points: points.map(part), weights, own: part(own), scratch }), offset);
   }
+  return z;
+}
+
+/** The mean, tensor by tensor, and of the pairs of factors the mean of their products. */
+function averageOfProducts({
+  points,
+  weights,
+  own,
+  slots,
+}: {
+  readonly points: readonly Point[];
+  readonly weights: readonly number[];
+  readonly own: Point;
+  readonly slots: readonly AdapterSlot[];
+}): Float64Array {
+  const z = weightedMean(points, weights);
+  for (const group of productGroups(slots)) averageProducts(group, { points, weights, own }, z);
   return z;
 }
 

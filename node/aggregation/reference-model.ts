@@ -4,7 +4,7 @@
  * Source: FedRef, arXiv:2506.23210; the average over time, linear weights and the gauge are this project's own.
  */
 import type { AdapterSlot } from "../../protocol/adapter-spec.ts";
-import type { ReferenceSettings } from "../../protocol/network-manifest.ts";
+import type { AggregationSettings, ReferenceSettings } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
 import { alignGauge, type GaugeKind, retractRotations, rotationGroups } from "./gauge.ts";
 import { weightedMean } from "./mean.ts";
@@ -20,6 +20,8 @@ export type ReferenceState =
 export interface AdapterLayout {
   readonly kind: GaugeKind;
   readonly slots: readonly AdapterSlot[];
+  /** Of the aggregation; the past of a peer is in its own gauge, so that it is averaged as it stands. */
+  readonly factors?: AggregationSettings["factors"] | undefined;
 }
 
 /** A peer without a past. */

@@ -84,7 +84,11 @@ async function guardUpdates(
   { store, random }: PrivacyGuardDependencies,
   { settings, manifest, peer, commonStart }: PrivacyGuardOptions,
 ): Promise<PrivacyGuard> {
-  const layout = { kind: gaugeKind(manifest.adapter), slots: adapterSlots(manifest.tensors) };
+  const layout = {
+    kind: gaugeKind(manifest.adapter),
+    slots: adapterSlots(manifest.tensors),
+    factors: manifest.aggregation.factors,
+  };
   const groups = rotationGroups(layout.kind, layout.slots);
   const bytes = await store.get(KEY);
   let state: RoundStart = (bytes && decodeRoundStart(bytes, commonStart.length)) ?? {

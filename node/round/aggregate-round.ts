@@ -170,9 +170,10 @@ export async function holdToReference(
   await trainer.setReference(referenceModel(reference, { settings: manifest.reference, layout: layoutOf(manifest) }));
 }
 
-const layoutOf = (manifest: NetworkManifest): AdapterLayout => ({
+export const layoutOf = (manifest: NetworkManifest): AdapterLayout => ({
   kind: gaugeKind(manifest.adapter),
   slots: adapterSlots(manifest.tensors),
+  factors: manifest.aggregation.factors,
 });
 
 async function heldOutLoss(trainer: Trainer, adapter: Float32Array): Promise<number> {
