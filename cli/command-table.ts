@@ -6,7 +6,8 @@ import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import { auditCommand } from "./audit-command.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
 import { modelCommands } from "./model-commands.ts";
-import { NETWORK_DEFAULTS, networkOptions, TESTNET_SETTINGS } from "./network-options.ts";
+import { networkCommands } from "./network-commands.ts";
+import { networkOptions, TESTNET_SETTINGS } from "./network-options.ts";
 import { choice, integer, part, peerAddress } from "./option-value.ts";
 import { PRIVACY_OPTIONS } from "./privacy-options.ts";
 import { REACH_OPTIONS } from "./reach-options.ts";
@@ -154,35 +155,7 @@ export const COMMANDS: readonly CommandRow[] = [
     example: "weft init --data-dir alice --data alice.jsonl",
     load: () => import("./commands/init.ts"),
   },
-  {
-    name: ["network", "create"],
-    text: "Write the manifest of a new network: everything that its peers agree on. Its hash is the network's id.",
-    options: [
-      { flags: "--name <name>", text: "name of the network, for people", otherwise: "weft" },
-      { flags: "--out <file>", text: "where to write the manifest", otherwise: "network.json" },
-      { flags: "--force", text: "overwrite --out, even where it holds another manifest" },
-      MODEL,
-      ...networkOptions(NETWORK_DEFAULTS),
-      {
-        flags: "--bootstrap <multiaddr>",
-        text: "a peer that new ones may dial first, ending in /p2p/ID; may be repeated",
-        parse: peerAddress,
-        repeatable: true,
-        otherwise: "none",
-      },
-      JSON_OUTPUT,
-    ],
-    example: "weft network create --name poems --rounds 20 --out network.json",
-    load: () => import("./commands/network-create.ts"),
-  },
-  {
-    name: ["network", "show"],
-    text: "Check a manifest and show its network id and what it says.",
-    argument: { name: "file", text: "a manifest" },
-    options: [JSON_OUTPUT],
-    example: "weft network show network.json",
-    load: () => import("./commands/network-show.ts"),
-  },
+  ...networkCommands({ model: MODEL, dataDir: DATA_DIR, json: JSON_OUTPUT }),
   {
     name: ["run"],
     text: "Run one peer: train, exchange updates, aggregate, round by round, until the last round or Ctrl-C.",

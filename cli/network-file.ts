@@ -1,68 +1,94 @@
-/** A network's manifest as a file, and the copy that a peer keeps in its data directory. */
+/** A network as a file (a manifest, or a genesis where there is a roster), and the copy in a peer's data directory. */
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { dataDirectoryLayout } from "../node/config.ts";
 import { NodeError } from "../node/errors.ts";
 import { ensureFolder, writeFileAtomic } from "../node/system/atomic-file.ts";
+import { createNativeVerifier } from "../node/system/ed25519.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import { manifestDifference, type NetworkManifest, parseManifest } from "../protocol/network-manifest.ts";
+import { type Genesis, genesisStatus, parseGenesis } from "../protocol/membership/genesis.ts";
+import { rosterSettings } from "../protocol/membership/settings.ts";
+import { manifestDifference } from "../protocol/network-manifest.ts";
 
-/** The manifest in a file.  Throws: NodeError MANIFEST_INVALID, naming the file and what is wrong with it. */
-export async function readNetwork(file: string): Promise<NetworkManifest> {
-  const manifest = await readNetworkIfThere(file);
-  if (manifest !== undefined) return manifest;
+/**
+ * The network in a file, in either form; every signature in it is verified, too few of them are no error here.
+ * Throws: NodeError MANIFEST_INVALID, naming the file and what is wrong with it.
+ */
+export async function readNetwork(file: string): Promise<Genesis> {
+  const genesis = await readNetworkIfThere(file);
+  if (genesis !== undefined) return genesis;
   const todo = "make one with weft network create, or get it from somebody in the network";
   throw new NodeError("MANIFEST_INVALID", `no network manifest ${file}; ${todo}`, { file });
 }
 
-/** The bytes of a manifest's file, for people to read and pass on. */
-export function networkText(manifest: NetworkManifest): string {
-  return `${JSON.stringify(manifest, null, 2)}\n`;
+/** The bytes of a network's file, for people to read and pass on: of an open network the manifest alone. */
+export function networkText(genesis: Genesis): string {
+  const value = rosterSettings(genesis.manifest) === undefined ? genesis.manifest : genesis;
+  return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-/** Write a manifest's file.  Throws: NodeError DATA_DIRECTORY, DISK_FULL. */
-export async function writeNetwork(file: string, manifest: NetworkManifest): Promise<void> {
-  await writeFileAtomic(file, new TextEncoder().encode(networkText(manifest)));
+/** Write a network's file.  Throws: NodeError DATA_DIRECTORY, DISK_FULL. */
+export async function writeNetwork(file: string, genesis: Genesis): Promise<void> {
+  await writeFileAtomic(file, new TextEncoder().encode(networkText(genesis)));
 }
 
 /**
  * The network of a data directory: that of `file`, or the copy that the directory keeps. Nothing is written.
- * Throws: NodeError MANIFEST_INVALID (there is none, or it is wrong), MANIFEST_MISMATCH (the directory belongs to another).
+ * Throws: NodeError MANIFEST_INVALID (there is none, it is wrong, or founders have yet to sign it), MANIFEST_MISMATCH
+ * (the directory belongs to another).
  */
-export async function networkOf(file: string | undefined, dataDirectory: string): Promise<NetworkManifest> {
+export async function networkOf(file: string | undefined, dataDirectory: string): Promise<Genesis> {
   if (file !== undefined) {
-    const manifest = await readNetwork(resolve(file));
-    await isKept(manifest, dataDirectory, file);
-    return manifest;
+    const path = resolve(file);
+    const genesis = await readNetwork(path);
+    requireSigned(genesis, path);
+    await isKept(genesis, dataDirectory, file);
+    return genesis;
   }
-  const kept = await readNetworkIfThere(dataDirectoryLayout(dataDirectory).network);
-  if (kept) return kept;
+  const { network } = dataDirectoryLayout(dataDirectory);
+  const kept = await readNetworkIfThere(network);
+  if (kept) {
+    requireSigned(kept, network);
+    return kept;
+  }
   const text = `${dataDirectory} belongs to no network yet; give --network FILE, made by weft network create`;
   throw new NodeError("MANIFEST_INVALID", text, { dataDirectory });
 }
 
 /**
- * Keep a copy of the manifest in the data directory, which belongs to this network from then on.
+ * Keep a copy of the network in the data directory, which belongs to it from then on.
  * Throws: NodeError MANIFEST_MISMATCH (it belongs to another already), DATA_DIRECTORY, DISK_FULL.
  */
-export async function keepNetwork(manifest: NetworkManifest, dataDirectory: string): Promise<void> {
-  if (await isKept(manifest, dataDirectory, "the one to join")) return;
+export async function keepNetwork(genesis: Genesis, dataDirectory: string): Promise<void> {
+  if (await isKept(genesis, dataDirectory, "the one to join")) return;
   await ensureFolder(dataDirectory, { mode: 0o700 });
-  await writeNetwork(dataDirectoryLayout(dataDirectory).network, manifest);
+  await writeNetwork(dataDirectoryLayout(dataDirectory).network, genesis);
+}
+
+/** The network that a data directory keeps; undefined when it belongs to none.  Throws: NodeError MANIFEST_INVALID. */
+export function keptNetwork(dataDirectory: string): Promise<Genesis | undefined> {
+  return readNetworkIfThere(dataDirectoryLayout(dataDirectory).network);
 }
 
 /** Whether the directory has a copy of this very network; `source` is what to call it where there is another. */
-async function isKept(manifest: NetworkManifest, dataDirectory: string, source: string): Promise<boolean> {
-  const kept = await readNetworkIfThere(dataDirectoryLayout(dataDirectory).network);
+async function isKept({ manifest }: Genesis, dataDirectory: string, source: string): Promise<boolean> {
+  const kept = await keptNetwork(dataDirectory);
   if (kept === undefined) return false;
-  const difference = manifestDifference(kept, manifest);
+  const difference = manifestDifference(kept.manifest, manifest);
   if (difference === undefined) return true;
   const { path, a, b } = difference;
   const text = `${dataDirectory} belongs to another network: ${path} is ${a} there and ${b} in ${source}; choose another --data-dir`;
   throw new NodeError("MANIFEST_MISMATCH", text, { path });
 }
 
-async function readNetworkIfThere(file: string): Promise<NetworkManifest | undefined> {
+function requireSigned(genesis: Genesis, file: string): void {
+  const { isValid, threshold, missing } = genesisStatus(genesis);
+  if (isValid) return;
+  const text = `${file} is not signed by ${threshold} admins yet; it waits for ${missing.join(", ")}: weft network sign`;
+  throw new NodeError("MANIFEST_INVALID", text, { file, threshold, missing });
+}
+
+async function readNetworkIfThere(file: string): Promise<Genesis | undefined> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
@@ -73,7 +99,7 @@ async function readNetworkIfThere(file: string): Promise<NetworkManifest | undef
     throw new NodeError("MANIFEST_INVALID", `cannot read ${file} (${code}); ${todo}`, { file }, { cause });
   }
   try {
-    return parseManifest(text);
+    return parseGenesis(text, createNativeVerifier());
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause;
     throw new NodeError("MANIFEST_INVALID", `${file}: ${cause.message}`, { file, ...cause.facts }, { cause });

@@ -54,6 +54,27 @@ export function choice<const T extends string>(words: readonly T[]): (text: stri
   };
 }
 
+const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** A time such as 90s, 30m, 48h or 90d, of `min` to `max` seconds; the value is in seconds. */
+export function duration(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const [, count = "", unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+    const seconds = Number(count) * (UNIT_SECONDS[unit] ?? Number.NaN);
+    if (!(seconds >= min && seconds <= max)) {
+      const bounds = `of ${formatDuration(min)} to ${formatDuration(max)}`;
+      throw new InvalidArgumentError(`expected a time ${bounds}, such as 30m, 48h or 90d`);
+    }
+    return seconds;
+  };
+}
+
+/** Seconds as `duration` takes them, in the largest unit that divides them. */
+export function formatDuration(seconds: number): string {
+  const [unit, size] = Object.entries(UNIT_SECONDS).findLast(([, one]) => seconds % one === 0)!;
+  return `${seconds / size}${unit}`;
+}
+
 /** A multiaddr to listen on: where, which port, and over it TCP, WebSocket or QUIC. */
 export function listenAddress(text: string): string {
   if (!isMultiaddr(text) || !/^\/(ip4|ip6|dns|dns4|dns6)\/[^/]+\/(tcp\/\d+(\/ws)?|udp\/\d+\/quic-v1)$/.test(text)) {

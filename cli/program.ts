@@ -63,7 +63,8 @@ function quiet(command: Command, terminal: Pick<Terminal, "out" | "err">): void 
 }
 
 function group(program: Command, groups: Map<string, Command>, name: string): Command {
-  const command = program.command(name).description(`Commands about ${/^[aeiou]/.test(name) ? "an" : "a"} ${name}.`);
+  const what = name.endsWith("s") ? name : `${/^[aeiou]/.test(name) ? "an" : "a"} ${name}`;
+  const command = program.command(name).description(`Commands about ${what}.`);
   groups.set(name, command);
   return command;
 }

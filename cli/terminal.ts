@@ -10,6 +10,8 @@ export interface Terminal {
   columns(): number;
   /** Resolves when a line, or the end, has come on standard input. */
   nextLine(): Promise<void>;
+  /** Ask for a secret, which is not shown; absent where nobody sits at a terminal. */
+  askSecret?(question: string): Promise<string>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Aborted by the first Ctrl-C (or SIGTERM), or when nobody reads standard output any more. */
   readonly signal: AbortSignal;

@@ -1,5 +1,6 @@
 /** Makes the genesis manifest of a network from a model directory and settings. */
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
+import type { MembershipSettings } from "../protocol/membership/settings.ts";
 import type { NetworkManifest, UpdateEncoding } from "../protocol/network-manifest.ts";
 import { MANIFEST_DEFAULTS, parseManifest } from "../protocol/network-manifest.ts";
 import { defaultValues, manifestEncoding } from "./default-encoding.ts";
@@ -26,6 +27,8 @@ export interface CreateNetworkOptions {
   /** `defaultValues` of the adapter, all of them in every update, when absent. */
   readonly encoding?: UpdateEncoding;
   readonly bootstrap?: readonly string[];
+  /** Who may take part; everybody when absent. */
+  readonly membership?: MembershipSettings;
 }
 
 /**
@@ -52,6 +55,7 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
     reference: options.reference ?? MANIFEST_DEFAULTS.reference,
     ...manifestEncoding(options.encoding ?? { values: defaultValues(options.adapter) }),
     bootstrap: options.bootstrap ?? [],
+    ...(options.membership !== undefined && { membership: options.membership }),
   });
 }
 

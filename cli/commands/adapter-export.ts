@@ -61,7 +61,7 @@ async function source(options: AdapterExportOptions, opened: OpenedModel, termin
     return adapter;
   }
   const peer = dataDirectory(options.dataDir, terminal.environment);
-  return adapterOfPeer(peer, await networkOf(options.network, peer), opened);
+  return adapterOfPeer(peer, (await networkOf(options.network, peer)).manifest, opened);
 }
 
 function written(

@@ -42,7 +42,7 @@ async function examination(
   terminal: Terminal,
 ): Promise<Parameters<typeof examine>[0]> {
   const network = networkFile(options.network, folder);
-  const manifest = network === undefined ? undefined : await readNetwork(network);
+  const manifest = network === undefined ? undefined : (await readNetwork(network)).manifest;
   return {
     dataDirectory: folder,
     modelDirectory: modelDirectory(options.model),

@@ -34,11 +34,11 @@ export type InitOptions = Pick<
 
 export async function run(options: InitOptions, terminal: Terminal): Promise<number> {
   const folder = dataDirectory(options.dataDir, terminal.environment);
-  const manifest = options.network === undefined ? undefined : await networkOf(options.network, folder);
+  const genesis = options.network === undefined ? undefined : await networkOf(options.network, folder);
   const { seed, created } = await readOrCreateKey(dataDirectoryLayout(folder).key);
   const peer = peerIdFromPublicKey(ed25519.getPublicKey(seed));
-  if (manifest) await keepNetwork(manifest, folder);
-  const network = manifest && networkId(manifest);
+  if (genesis) await keepNetwork(genesis, folder);
+  const network = genesis && networkId(genesis.manifest);
   const config = configOf(options);
   if (Object.keys(config).length > 0) {
     const path = await writeConfig(folder, config);

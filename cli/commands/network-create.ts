@@ -1,52 +1,67 @@
 /** `weft network create`: the manifest of a new network. */
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { createNetwork } from "../../node/create-network.ts";
 import { NodeError } from "../../node/errors.ts";
-import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
+import { createGenesis, type Genesis, genesisStatus } from "../../protocol/membership/genesis.ts";
+import { networkId } from "../../protocol/network-manifest.ts";
 import { jsonText } from "../json.ts";
+import { type MembershipOptions, membershipOf, thresholdWarning } from "../membership-options.ts";
 import { modelDirectory } from "../model-directory.ts";
-import { networkText, writeNetwork } from "../network-file.ts";
+import { readNetwork, writeNetwork } from "../network-file.ts";
 import { headWarning, NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../network-options.ts";
 import { EXIT_OK, type Terminal } from "../terminal.ts";
 
-export type NetworkCreateOptions = NetworkOptions & {
-  readonly name?: string;
-  readonly out?: string;
-  readonly model?: string;
-  readonly bootstrap?: readonly string[];
-  readonly force?: boolean;
-  readonly json?: boolean;
-};
+export type NetworkCreateOptions = NetworkOptions &
+  MembershipOptions & {
+    readonly name?: string;
+    readonly out?: string;
+    readonly model?: string;
+    readonly bootstrap?: readonly string[];
+    readonly force?: boolean;
+    readonly json?: boolean;
+  };
 
 export async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<number> {
   const file = resolve(options.out ?? "network.json");
+  const membership = await membershipOf(options);
   const manifest = createNetwork({
     name: options.name ?? "weft",
     modelDirectory: modelDirectory(options.model),
     ...networkSettings(options, NETWORK_DEFAULTS),
     bootstrap: options.bootstrap ?? [],
+    ...(membership && { membership }),
   });
-  const there = options.force ? "nothing" : await contentOf(file, manifest);
+  const genesis = createGenesis(manifest);
+  const there = options.force ? "nothing" : await contentOf(file, genesis);
   if (there === "something else") {
     const text = `${file} exists and is not this manifest; name another file with --out, or overwrite it with --force`;
     throw new NodeError("CONFIG_INVALID", text, { file });
   }
-  if (there === "nothing") await writeNetwork(file, manifest);
+  if (there === "nothing") await writeNetwork(file, genesis);
   const network = networkId(manifest);
-  const warning = headWarning(manifest.head);
-  if (warning) terminal.err(`warning: ${warning}\n`);
+  for (const warning of [headWarning(manifest.head), thresholdWarning(membership)]) {
+    if (warning) terminal.err(`warning: ${warning}\n`);
+  }
   const done = there === "nothing" ? `manifest written to ${file}` : `${file} holds this manifest already`;
-  terminal.err(`${done}; give this file to everybody who shall join\n`);
+  terminal.err(`${done}; ${nextStep(genesis)}\n`);
   terminal.out(options.json ? jsonText({ network, file, manifest }) : `${network}\n`);
   return EXIT_OK;
 }
 
-async function contentOf(file: string, manifest: NetworkManifest): Promise<"nothing" | "the same" | "something else"> {
+function nextStep(genesis: Genesis): string {
+  const { threshold } = genesisStatus(genesis);
+  if (threshold === 0) return "give this file to everybody who shall join";
+  return `it is valid once ${threshold} of its admins have signed it: weft network sign`;
+}
+
+/** What is at the place of the file; the same manifest may have been signed meanwhile. */
+async function contentOf(file: string, { manifest }: Genesis): Promise<"nothing" | "the same" | "something else"> {
+  if (!existsSync(file)) return "nothing";
   try {
-    return (await readFile(file, "utf8")) === networkText(manifest) ? "the same" : "something else";
+    return networkId((await readNetwork(file)).manifest) === networkId(manifest) ? "the same" : "something else";
   } catch (error) {
-    // A folder, or one that may not be entered, is something that nobody can write a file over.
-    return (error as NodeJS.ErrnoException).code === "ENOENT" ? "nothing" : "something else";
+    if (error instanceof NodeError) return "something else";
+    throw error;
   }
 }

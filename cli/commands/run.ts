@@ -55,7 +55,8 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
   const privacy = privacySettings(options);
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
-  const manifest = await networkOf(options.network, folder);
+  const genesis = await networkOf(options.network, folder);
+  const { manifest } = genesis;
   const model = modelDirectory(options.model);
   const { sets: examples, cut } = await peerExamples(options, manifest, model);
   if (cut.records > 0) {
@@ -102,7 +103,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
   const interrupted = whenAborted(terminal.signal);
   try {
     // Only now: a run that is refused leaves a fresh directory free for any network.
-    await keepNetwork(manifest, folder);
+    await keepNetwork(genesis, folder);
     const report = await Promise.race([peer.done, interrupted]);
     if (report === undefined) return EXIT_INTERRUPTED;
     if (options.json) terminal.out(jsonText(report));

@@ -1,7 +1,8 @@
 /** Reads a Hugging Face model directory from disk. */
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ModelDigest } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
 import type { ModelFiles } from "../model/huggingface.ts";
 import { cacheFolder, createWeightCache } from "./weight-cache.ts";
@@ -40,6 +41,23 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
   };
 }
 
+/** Files that a model directory lacks, by the part of the model that they are; empty when all are there. */
+export function missingModelFiles(directory: string): Readonly<Partial<Record<keyof ModelDigest, readonly string[]>>> {
+  const names = existsSync(directory) ? list(directory) : [];
+  const weights = (): readonly string[] => {
+    if (names.includes(SINGLE)) return [];
+    if (names.includes(INDEX)) return listedShards(directory).filter((name) => !names.includes(name));
+    return names.some((name) => SHARD.test(name)) ? [] : [SINGLE];
+  };
+  const missing = {
+    config: ["config.json"].filter((name) => !names.includes(name)),
+    tokenizer: ["tokenizer.json"].filter((name) => !names.includes(name)),
+    weights: weights(),
+  };
+  return Object.fromEntries(Object.entries(missing).filter(([, files]) => files.length > 0));
+}
+
+const SHARD = /^model.*\.safetensors$/;
 const SINGLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
 
@@ -47,7 +65,7 @@ const INDEX = "model.safetensors.index.json";
 function shardNames(directory: string, names: readonly string[]): readonly string[] {
   if (names.includes(SINGLE)) return [SINGLE];
   if (names.includes(INDEX)) return indexedShards(directory, names);
-  const shards = names.filter((name) => /^model.*\.safetensors$/.test(name));
+  const shards = names.filter((name) => SHARD.test(name));
   if (shards.length === 0) {
     throw new NodeError("MODEL_MISSING", `${directory} has no model*.safetensors file with weights`);
   }
@@ -55,6 +73,15 @@ function shardNames(directory: string, names: readonly string[]): readonly strin
 }
 
 function indexedShards(directory: string, names: readonly string[]): readonly string[] {
+  const shards = listedShards(directory);
+  const missing = shards.find((name) => !names.includes(name));
+  if (missing !== undefined) {
+    throw new NodeError("MODEL_MISSING", `${directory} has no ${missing}, which ${INDEX} lists`);
+  }
+  return shards.toSorted();
+}
+
+function listedShards(directory: string): readonly string[] {
   const path = join(directory, INDEX);
   const index = json(path, readFileSync(path)) as { weight_map?: unknown } | null;
   const map = index?.weight_map;
@@ -62,11 +89,7 @@ function indexedShards(directory: string, names: readonly string[]): readonly st
   if (shards.length === 0 || !shards.every((name) => typeof name === "string")) {
     throw new NodeError("MODEL_CONFIG", `${path} has no weight_map that names the file of every tensor`);
   }
-  const missing = shards.find((name) => !names.includes(name));
-  if (missing !== undefined) {
-    throw new NodeError("MODEL_MISSING", `${directory} has no ${missing}, which ${INDEX} lists`);
-  }
-  return shards.toSorted();
+  return shards;
 }
 
 function list(directory: string): readonly string[] {

@@ -8,7 +8,7 @@ import type { Signer } from "../envelope.ts";
 import { ProtocolError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
 import { type NetworkId, networkIdToBytes, parseNetworkId } from "../network-id.ts";
-import { type NetworkManifest, networkId, parseManifest } from "../network-manifest.ts";
+import { manifestDifference, type NetworkManifest, networkId, parseManifest } from "../network-manifest.ts";
 import { type PeerId, publicKeyOfPeerId } from "../peer-id.ts";
 import { rosterSettings } from "./settings.ts";
 import { domainBytes, signStatement, type VerifySignature, verifyStrictly } from "./signatures.ts";
@@ -59,6 +59,18 @@ export function signGenesis(genesis: Genesis, signer: Signer): Genesis {
   const others = genesis.signatures.filter(({ peer }) => peer !== signer.peer);
   const signatures = [...others, { peer: signer.peer, signature: bytesToHex(signature) }];
   return { ...genesis, signatures: signatures.sort((a, b) => (a.peer < b.peer ? -1 : 1)) };
+}
+
+/** The genesis with the signatures of both.  Throws: GENESIS_INVALID when they are not of the same manifest. */
+export function mergeGenesis(a: Genesis, b: Genesis): Genesis {
+  const difference = manifestDifference(a.manifest, b.manifest);
+  if (difference !== undefined) {
+    const text = `the two are not of the same network: ${difference.path} is ${difference.a} in one and ${difference.b} in the other`;
+    throw refused(text, { path: difference.path });
+  }
+  const others = b.signatures.filter(({ peer }) => a.signatures.every((one) => one.peer !== peer));
+  const signatures = [...a.signatures, ...others].sort((one, two) => (one.peer < two.peer ? -1 : 1));
+  return { ...a, signatures };
 }
 
 /**
