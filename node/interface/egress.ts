@@ -13,6 +13,7 @@ export const EGRESS_KINDS = [
   "heads",
   "addresses",
   "handshake",
+  "checkup",
   "other",
 ] as const;
 export type EgressKind = (typeof EGRESS_KINDS)[number];

@@ -5,7 +5,13 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, concatBytes } from "@noble/hashes/utils.js";
 import { FRAME_HEADER_BYTES } from "../../protocol/frame.ts";
-import { ADDRESSES_PROTOCOL, BLOB_PROTOCOL, HANDSHAKE_PROTOCOL, HEADS_PROTOCOL } from "../../protocol/topic.ts";
+import {
+  ADDRESSES_PROTOCOL,
+  BLOB_PROTOCOL,
+  CHECKUP_PROTOCOL,
+  HANDSHAKE_PROTOCOL,
+  HEADS_PROTOCOL,
+} from "../../protocol/topic.ts";
 import type { EgressKind, EgressLedger } from "../interface/egress.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { ByteStream, PeerIdText, Transport } from "../interface/transport.ts";
@@ -22,6 +28,7 @@ export interface RecordedTransportDependencies {
 const KINDS: Readonly<Record<string, { readonly opened: EgressKind; readonly answered: EgressKind }>> = {
   [HANDSHAKE_PROTOCOL]: { opened: "handshake", answered: "handshake" },
   [HEADS_PROTOCOL]: { opened: "heads", answered: "heads" },
+  [CHECKUP_PROTOCOL]: { opened: "checkup", answered: "checkup" },
   [ADDRESSES_PROTOCOL]: { opened: "addresses", answered: "addresses" },
   [BLOB_PROTOCOL]: { opened: "request", answered: "update" },
 };
