@@ -19,8 +19,8 @@ export interface MatchingOptions {
   readonly candidates: number;
   /** Most passes over all positions. */
   readonly passes: number;
-  /** Tokens by position that an analysis suggests: a beginning of its own, and candidates everywhere. */
-  readonly hints?: readonly number[];
+  /** Tokens that are known to be in the text: the first ones where `inOrder`, else all different ones but the last. */
+  readonly known?: { readonly tokens: readonly number[]; readonly inOrder: boolean };
 }
 
 export interface Recovered {
@@ -35,22 +35,27 @@ const HINT_LOGIT = 3;
 
 /** The best text that was found, and how far its own gradient is from the one that was seen. */
 export async function matchGradient(matcher: GradientMatcher, options: MatchingOptions): Promise<Recovered> {
-  const { shape, hints = [] } = options;
-  let best = hints.length > 0 ? await exchange(matcher, filled(hints, shape.tokens), options) : undefined;
+  const { shape, vocabulary, known } = options;
+  const first = known?.inOrder ? known.tokens.slice(0, shape.tokens) : [];
+  const bag = known && !known.inOrder ? known.tokens : [];
+  let best: Recovered | undefined;
   for (let attempt = 0; attempt < options.attempts; attempt++) {
     const prng = options.prng.fork(`attempt-${attempt}`);
-    const start = attempt % 2 === 0 ? hints : [];
-    const mixture = await descend(matcher, { ...options, prng, start });
-    const found = await exchange(matcher, strongest(mixture, shape.tokens, options.vocabulary), options);
+    let start: readonly number[];
+    if (bag.length > 0) {
+      // Every token at least once, in any order; what is left over is drawn anew.
+      const more = Array.from({ length: shape.tokens }, () => bag[prng.uint32() % bag.length]!);
+      start = prng.shuffle([...bag, ...more].slice(0, shape.tokens));
+    } else {
+      const mixture = await descend(matcher, { ...options, prng, start: first });
+      start = [...first, ...strongest(mixture, shape.tokens, vocabulary).slice(first.length)];
+    }
+    const found = await exchange(matcher, start, { ...options, fixed: first.length, bag });
     if (best === undefined || found.distance < best.distance) best = found;
   }
   if (best === undefined) throw new RangeError("an attack needs at least one attempt");
   return best;
 }
-
-/** The hints in their order, the last one again where there are too few. */
-const filled = (hints: readonly number[], count: number): readonly number[] =>
-  Array.from({ length: count }, (_, t) => hints[Math.min(t, hints.length - 1)]!);
 
 /** p = softmax(w) row by row; Adam on w from small random values.  Returns the p of least distance. */
 async function descend(
@@ -74,22 +79,30 @@ async function descend(
 }
 
 /**
- * Exchange one token at a time for the better of the candidates that the slope at the text points to, and swap
- * neighbours, until nothing improves.  Source of the candidates: Ebrahimi et al. 2018, arXiv:1712.06751 (HotFlip).
+ * Exchange one token at a time for the better of the bag's, or of the candidates that the slope at the text points to,
+ * and swap two of them, until nothing improves.  Source of the candidates: Ebrahimi et al. 2018, arXiv:1712.06751 (HotFlip).
  */
 async function exchange(
   matcher: GradientMatcher,
   start: readonly number[],
-  { vocabulary, candidates, passes, hints = [] }: MatchingOptions,
+  {
+    vocabulary,
+    candidates,
+    passes,
+    fixed,
+    bag,
+  }: MatchingOptions & { readonly fixed: number; readonly bag: readonly number[] },
 ): Promise<Recovered> {
   const at = (tokens: readonly number[]) => matcher.guess(oneHot(tokens, vocabulary));
   let tokens = [...start];
   let { distance, direction } = await at(tokens);
   for (let pass = 0; pass < passes; pass++) {
     const before = distance;
-    for (let t = 0; t < tokens.length; t++) {
+    for (let t = fixed; t < tokens.length; t++) {
       const row = direction.subarray(t * vocabulary, (t + 1) * vocabulary);
-      const tried = new Set([...lowest(row, candidates), ...hints]);
+      // The last token predicts nothing, so that it is in no bag.
+      const isOpen = bag.length === 0 || t === tokens.length - 1;
+      const tried = new Set([...(isOpen ? lowest(row, candidates) : []), ...bag]);
       for (const token of tried) {
         const other = tokens.with(t, token);
         const result = await at(other);

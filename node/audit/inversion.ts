@@ -132,8 +132,8 @@ async function attack(
       prng: createPrng(seed).fork(`attack-${index}`),
       ...effort,
       candidates: 6,
-      passes: 4,
-      hints: read,
+      passes: 6,
+      ...(span && { known: span }),
     });
     return { span: read, matching: matching.tokens };
   } finally {
