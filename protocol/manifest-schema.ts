@@ -157,8 +157,12 @@ const RULE_FIELDS: Readonly<Record<string, { readonly of: readonly string[]; rea
 
 const weights = z.discriminatedUnion(
   "kind",
-  [object({ kind: z.literal("samples") }), object({ kind: z.literal("metropolis") })],
-  oneOf('"samples" or "metropolis"'),
+  [
+    object({ kind: z.literal("samples") }),
+    object({ kind: z.literal("metropolis") }),
+    object({ kind: z.literal("similarity"), temperature: positive(1000) }),
+  ],
+  oneOf('"samples", "metropolis" or "similarity"'),
 );
 
 const aggregation = object({
@@ -303,6 +307,10 @@ export const manifestSchema = object({
     context.addIssue({ code: "custom", path: [...path], message });
   if (training.proximal !== undefined && reference.kind === "none") {
     refuse(["training", "proximal"], 'needs a reference model, and reference.kind is "none"');
+  }
+  const lowRank = manifest.adapter.kind === "combination" ? manifest.adapter.lora : manifest.adapter;
+  if (manifest.aggregation.weights?.kind === "similarity" && lowRank.kind !== "tri-lora") {
+    refuse(["aggregation", "weights"], '"similarity" compares the C of tri-lora, which other kinds do not have');
   }
   const problem = factorsProblem(manifest);
   if (problem !== undefined) refuse(["aggregation", "factors"], problem);

@@ -112,8 +112,12 @@ describe("one clear line names the field", () => {
       ({ aggregation }) => Object.assign(aggregation, { rule: "median", normClip: false }),
     ],
     [
-      'aggregation.weights.kind must be "samples" or "metropolis", found "uniform"',
+      'aggregation.weights.kind must be "samples", "metropolis" or "similarity", found "uniform"',
       ({ aggregation }) => Object.assign(aggregation, { weights: { kind: "uniform" } }),
+    ],
+    [
+      'aggregation.weights "similarity" compares the C of tri-lora, which other kinds do not have',
+      (m) => Object.assign(m.aggregation, { weights: { kind: "similarity", temperature: 0.1 } }),
     ],
     [
       'aggregation.factors "product" is of lora only: other kinds do not send both factors',

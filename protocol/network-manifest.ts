@@ -64,9 +64,13 @@ export type LambdaRule =
 
 /**
  * samples: by the training examples that each claims to hold. metropolis: 1 / (1 + the larger number of neighbours of the
- * two), the rest of the mix being the peer's own.
+ * two), the rest of the mix being the peer's own. similarity, of tri-lora: by the softmax of s / temperature, s from 0 to 1
+ * how alike the C of the two are.
  */
-export type NeighbourWeighting = { readonly kind: "samples" } | { readonly kind: "metropolis" };
+export type NeighbourWeighting =
+  | { readonly kind: "samples" }
+  | { readonly kind: "metropolis" }
+  | { readonly kind: "similarity"; readonly temperature: number };
 
 export interface AggregationSettings {
   readonly rule:

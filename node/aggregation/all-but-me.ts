@@ -90,7 +90,7 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
   if (used.length === 0) {
     return { z: own.theta.slice(), peers: [], refused, stalenessMax: 0, degenerate: false, fallback: undefined };
   }
-  const { weights, mass } = neighbourWeights(settings, { own, neighbours: used, round });
+  const { weights, mass } = neighbourWeights(settings, { own, neighbours: used, slots, round });
   const average = aggregatePoints(settings, { points, weights, own: own.theta, slots, factors });
   for (const { R } of groups) {
     for (let i = R.offset; i < R.offset + R.length; i++) average[i]! += TIE_BREAK * own.theta[i]!;

@@ -46,4 +46,5 @@ export {
   rememberModel,
 } from "./reference-model.ts";
 export { aggregateByRule, type Fallback, fallbackOf, neighboursMin, type RuleSettings } from "./rule.ts";
+export { coreSimilarity, linearCka, softmaxWeights } from "./similarity.ts";
 export { trimmedMean } from "./trimmed-mean.ts";

@@ -6,6 +6,8 @@ import { aggregateNeighbours } from "./all-but-me.ts";
 import type { NeighbourUpdate } from "./neighbour.ts";
 import { metropolisWeight, neighbourWeights } from "./neighbour-weight.ts";
 
+/** A peer's own adapter, of which these weights need nothing. */
+const OWN = Float32Array.of(0);
 const update = (peer: string, rest: Partial<NeighbourUpdate> = {}): NeighbourUpdate => ({
   peer,
   round: 5,
@@ -39,7 +41,8 @@ describe("metropolis", () => {
           const row = linked.map(() => 0);
           if (others.length > 0) {
             const { weights, mass } = neighbourWeights(settings, {
-              own: { neighbours: mine.size },
+              slots: [],
+              own: { theta: OWN, neighbours: mine.size },
               neighbours: others.map((j) => update(`p${j}`, { neighbours: linked[j]!.size })),
               round: 5,
             });
@@ -91,7 +94,8 @@ describe("metropolis", () => {
   it("gives a liar no more than an honest neighbour could have, and never more than the whole", () => {
     const of = (neighbours: number | undefined): number =>
       neighbourWeights(settings, {
-        own: { neighbours: 4 },
+        slots: [],
+        own: { theta: OWN, neighbours: 4 },
         neighbours: [update("liar", { neighbours }), update("b", { neighbours: 4 })],
         round: 5,
       }).weights[0]!;
@@ -99,13 +103,19 @@ describe("metropolis", () => {
     expect(of(undefined)).toBe(1 / 5);
     expect(of(1023)).toBe(1 / 1024);
     const many = Array.from({ length: 20 }, (_, j) => update(`p${j}`, { neighbours: 0 }));
-    const { mass } = neighbourWeights(settings, { own: { neighbours: 1 }, neighbours: many, round: 5 });
+    const { mass } = neighbourWeights(settings, {
+      slots: [],
+      own: { theta: OWN, neighbours: 1 },
+      neighbours: many,
+      round: 5,
+    });
     expect(mass).toBeCloseTo(20 / 21, 12);
   });
 
   it("gives what an old update loses to the peer itself", () => {
     const { weights, mass } = neighbourWeights(settings, {
-      own: { neighbours: 2 },
+      slots: [],
+      own: { theta: OWN, neighbours: 2 },
       neighbours: [update("a", { neighbours: 2, round: 2 }), update("b", { neighbours: 2 })],
       round: 5,
     });
@@ -123,7 +133,8 @@ describe("samples", () => {
     const weighed = neighbourWeights(
       { weights: { kind: "samples" }, stalenessExponent: 1 },
       {
-        own: {},
+        slots: [],
+        own: { theta: OWN },
         neighbours: [update("a", { sampleCount: 30 }), update("b", { round: 4 }), update("c", { sampleCount: 0 })],
         round: 5,
       },
@@ -149,7 +160,9 @@ describe("samples", () => {
 
 it("without a word every fresh neighbour weighs the same", () => {
   const neighbours = [update("a", { sampleCount: 30, neighbours: 9 }), update("b", { round: 2 })];
-  expect(neighbourWeights({ stalenessExponent: 0.5 }, { own: {}, neighbours, round: 5 })).toEqual({
+  expect(
+    neighbourWeights({ stalenessExponent: 0.5 }, { slots: [], own: { theta: OWN }, neighbours, round: 5 }),
+  ).toEqual({
     weights: [1, 0.5],
     mass: 1,
   });

@@ -1,6 +1,8 @@
 /** How much each neighbour weighs, before the rule looks at what it sent. */
+import type { AdapterSlot } from "../../protocol/adapter-spec.ts";
 import type { AggregationSettings } from "../../protocol/network-manifest.ts";
 import { ageOf, type NeighbourUpdate, stalenessWeight } from "./neighbour.ts";
+import { coreSimilarity, softmaxWeights } from "./similarity.ts";
 
 export type WeightSettings = Pick<AggregationSettings, "weights" | "stalenessExponent">;
 
@@ -12,8 +14,9 @@ export interface NeighbourWeights {
 }
 
 /**
- * α_j = w_j (age_j + 1)^-a. w_j is 1 when nothing is said, the author's sample count, or the weight of Metropolis and
- * Hastings. The first two divide the whole mix among the neighbours; of the last, what is missing to 1 is the peer's own.
+ * α_j = w_j (age_j + 1)^-a. w_j is 1 when nothing is said, the author's sample count, the softmax of its similarity, or
+ * the weight of Metropolis and Hastings, of which what is missing to 1 is the peer's own; the others divide the whole mix
+ * among the neighbours.
  * own: neighbours that this peer announced for the round, in its own update; absent: those at hand.
  * Shapes: at least one neighbour.
  */
@@ -22,10 +25,12 @@ export function neighbourWeights(
   {
     own,
     neighbours,
+    slots,
     round,
   }: {
-    readonly own: { readonly neighbours?: number | undefined };
+    readonly own: { readonly theta: Float32Array; readonly neighbours?: number | undefined };
     readonly neighbours: readonly NeighbourUpdate[];
+    readonly slots: readonly AdapterSlot[];
     readonly round: number;
   },
 ): NeighbourWeights {
@@ -40,6 +45,11 @@ export function neighbourWeights(
       const degree = Math.max(own.neighbours ?? 0, neighbours.length);
       const weights = neighbours.map((update, j) => fresh[j]! * metropolisWeight(degree, update.neighbours ?? degree));
       return { weights, mass: weights.reduce((sum, weight) => sum + weight, 0) };
+    }
+    case "similarity": {
+      const similarities = neighbours.map(({ theta }) => coreSimilarity(own.theta, theta, slots));
+      const weights = softmaxWeights(similarities, settings.weights.temperature);
+      return { weights: weights.map((weight, j) => fresh[j]! * weight), mass: 1 };
     }
   }
 }

@@ -73,7 +73,7 @@ describe("the average of products", () => {
         for (const group of [FIRST!, SECOND!]) {
           const sum = thetas.map((theta) => productOf(theta, group)).reduce((s, M) => Matrix.add(s, M));
           const expected = truncated(Matrix.div(sum, count));
-          expect(distance(productOf(z, group), expected)).toBeLessThan(1e-4);
+          expect(distance(productOf(z, group), expected)).toBeLessThan(1e-3);
         }
         const heads = thetas.reduce((s, theta) => s + theta[SLOTS[2]!.offset]!, 0) / count;
         expect(z[SLOTS[2]!.offset]).toBeCloseTo(heads, 5);
@@ -104,9 +104,10 @@ describe("the average of products", () => {
           own,
           [1, 2, 3].map((k) => regauged(own, seed + k)),
         );
-        for (const [i, x] of z.entries()) expect(Math.abs(x - own[i]!)).toBeLessThan(1e-3 * (1 + Math.abs(own[i]!)));
+        for (const [i, x] of z.entries()) expect(Math.abs(x - own[i]!)).toBeLessThan(1e-5 * (1 + Math.abs(own[i]!)));
         const elsewhere = aggregate(adapter(seed + 7), [own, regauged(own, seed)]).z;
-        expect(distance(productOf(elsewhere), productOf(own))).toBeLessThan(1e-4);
+        // Rounding to float32 grows with the condition of the A that was found, 200 at most; products are of length 10.
+        expect(distance(productOf(elsewhere), productOf(own))).toBeLessThan(1e-3);
       }),
       { numRuns: 40 },
     );
@@ -126,7 +127,7 @@ describe("the average of products", () => {
         const mixed = (share: number): Float32Array =>
           mix({ kind: "lora", slots: SLOTS, factors: "product", own, z, lambda: share });
         const expected = Matrix.add(productOf(own).mul(1 - lambda), productOf(z).mul(lambda));
-        expect(distance(productOf(mixed(lambda)), truncated(expected))).toBeLessThan(1e-4);
+        expect(distance(productOf(mixed(lambda)), truncated(expected))).toBeLessThan(1e-3);
         expect(mixed(0)).toEqual(own);
         expect(mixed(1)).toEqual(z);
       }),

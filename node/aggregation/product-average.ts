@@ -19,8 +19,11 @@ export interface ProductGroup {
   readonly outputs: number;
 }
 
-/** A factor's rows count as dependent when its condition number is above this; they are then spread a little. */
-const CONDITION_MAX = 1e3;
+/**
+ * Condition number per rank from which a factor's rows count as dependent, and are spread a little: rounding its values to
+ * float32 costs the product as much more than rounding the product would.
+ */
+const CONDITION_MAX = 100;
 
 /** The pairs of factors in a flat vector; none for adapters without. */
 export function productGroups(slots: readonly AdapterSlot[]): readonly ProductGroup[] {
