@@ -5,6 +5,7 @@ import { LOG_LEVELS } from "../node/system/log.ts";
 import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import { auditCommand } from "./audit-command.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
+import { keysCommands } from "./keys-commands.ts";
 import { modelCommands } from "./model-commands.ts";
 import { networkCommands } from "./network-commands.ts";
 import { networkOptions, TESTNET_SETTINGS } from "./network-options.ts";
@@ -233,6 +234,7 @@ export const COMMANDS: readonly CommandRow[] = [
     example: "weft doctor --network network.json --model models/smollm2-135m",
     load: () => import("./commands/doctor.ts"),
   },
+  ...keysCommands({ dataDir: DATA_DIR, json: JSON_OUTPUT }),
   ...modelCommands({
     model: MODEL,
     data: DATA,

@@ -1,4 +1,5 @@
 /** The process: its signals, its outputs and its exit code. The only place that ends it. */
+import { askSecret } from "./ask-secret.ts";
 import { runCommandLine } from "./program.ts";
 import { EXIT_INTERRUPTED, type Terminal } from "./terminal.ts";
 
@@ -44,6 +45,7 @@ const terminal: Terminal = {
     new Promise((resolve) => {
       process.stdin.once("data", () => resolve()).once("end", () => resolve());
     }),
+  ...(process.stdin.isTTY && process.stderr.isTTY && { askSecret: (question: string) => askSecret(question, process) }),
   environment: process.env,
   signal: interrupt.signal,
 };

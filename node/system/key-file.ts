@@ -25,6 +25,22 @@ export async function readOrCreateKey(path: string): Promise<{ readonly seed: Ui
   return { seed, created: true };
 }
 
+/**
+ * Put a seed in the place of a key, which must be empty; its folder is made where it is not there.
+ * Throws: KEY_FILE when there is a key already, or others may read the folder; DISK_FULL, DATA_DIRECTORY.
+ */
+export async function writeKey(path: string, seed: Uint8Array): Promise<void> {
+  const folder = dirname(path);
+  await ensureFolder(folder, { mode: 0o700 });
+  if (await isEmpty(folder)) await closeFolder(folder);
+  await refuseLooseMode(folder, "700");
+  if ((await readKey(path)) !== undefined) {
+    const text = `${path} holds a key already; name another --data-dir, or move that file away first`;
+    throw new NodeError("KEY_FILE", text, { path });
+  }
+  await writeFileAtomic(path, seed, { mode: 0o600 });
+}
+
 /** The seed in the file, undefined when there is no file.  Throws: KEY_FILE, DATA_DIRECTORY. */
 export async function readKey(path: string): Promise<Uint8Array | undefined> {
   let bytes: Uint8Array;
@@ -63,8 +79,11 @@ async function closeFolder(folder: string): Promise<void> {
   }
 }
 
-/** Windows has no such modes; there the folder's access list is the user's own business. */
-async function refuseLooseMode(path: string, allowed: "600" | "700"): Promise<void> {
+/**
+ * Refuse what others may read. Windows has no such modes; there the folder's access list is the user's own business.
+ * Throws: KEY_FILE, DATA_DIRECTORY.
+ */
+export async function refuseLooseMode(path: string, allowed: "600" | "700"): Promise<void> {
   if (process.platform === "win32") return;
   let mode: number;
   try {

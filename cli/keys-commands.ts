@@ -1,0 +1,31 @@
+/** The rows of `weft keys`: what becomes of a peer's private key. */
+import type { CommandRow, OptionRow } from "./command-row.ts";
+import { PASSPHRASE_OPTION } from "./passphrase.ts";
+
+export function keysCommands({
+  dataDir,
+  json,
+}: Readonly<Record<"dataDir" | "json", OptionRow>>): readonly CommandRow[] {
+  return [
+    {
+      name: ["keys", "backup"],
+      text: "Write the peer's key, sealed by a passphrase, to a file that may be kept anywhere. Its other files are not in it.",
+      options: [
+        { ...dataDir, text: "whose key" },
+        { flags: "--out <file>", text: "where to write it; nothing is overwritten", otherwise: "PEER-ID.weft-key" },
+        PASSPHRASE_OPTION,
+        json,
+      ],
+      example: "weft keys backup --data-dir alice --out alice.weft-key",
+      load: () => import("./commands/keys-backup.ts"),
+    },
+    {
+      name: ["keys", "restore"],
+      text: "Put the key of a backup into a data directory that has none. Run a key in one place only.",
+      argument: { name: "backup", text: "a file that weft keys backup wrote" },
+      options: [{ ...dataDir, text: "where to put it" }, PASSPHRASE_OPTION, json],
+      example: "weft keys restore alice.weft-key --data-dir alice-again",
+      load: () => import("./commands/keys-restore.ts"),
+    },
+  ];
+}

@@ -1,0 +1,30 @@
+/** The passphrase of a backup: from a file that its owner alone may read, or asked for at the terminal. */
+import { resolve } from "node:path";
+import { NodeError } from "../node/errors.ts";
+import { checkPassphrase, readPassphraseFile } from "../node/system/key-backup.ts";
+import type { OptionRow } from "./command-row.ts";
+import type { Terminal } from "./terminal.ts";
+
+export const PASSPHRASE_OPTION: OptionRow = {
+  flags: "--passphrase-file <file>",
+  text: "a file with the passphrase, which nobody else may read (mode 600)",
+  otherwise: "asked for at the terminal",
+};
+
+/** `isNew`: it is asked for twice.  Throws: KEY_FILE, DATA_DIRECTORY; CONFIG_INVALID where nobody can be asked. */
+export async function passphraseOf(
+  { passphraseFile }: { readonly passphraseFile?: string },
+  { isNew }: { readonly isNew: boolean },
+  terminal: Terminal,
+): Promise<string> {
+  if (passphraseFile !== undefined) return readPassphraseFile(resolve(passphraseFile));
+  if (!terminal.askSecret) {
+    throw new NodeError("CONFIG_INVALID", "nobody is at a terminal to be asked; give --passphrase-file FILE");
+  }
+  const passphrase = await terminal.askSecret("passphrase: ");
+  checkPassphrase(passphrase);
+  if (isNew && (await terminal.askSecret("the same again: ")) !== passphrase) {
+    throw new NodeError("KEY_FILE", "the two passphrases are not the same; nothing was written");
+  }
+  return passphrase;
+}
