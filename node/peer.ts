@@ -18,7 +18,7 @@ import type { PrivacySettings } from "./interface/privacy.ts";
 import type { PrivacyGuard } from "./interface/privacy-guard.ts";
 import type { Device } from "./interface/runtime.ts";
 import type { Store } from "./interface/store.ts";
-import type { ExampleSets, Precision, Trainer } from "./interface/trainer.ts";
+import type { ExampleSets, Precision } from "./interface/trainer.ts";
 import { hasBudget } from "./privacy/budget.ts";
 import { createPrivacyGuard } from "./privacy/privacy-guard.ts";
 import { createRecordedTransport } from "./privacy/recorded-transport.ts";
@@ -34,7 +34,7 @@ import type { ReachOptions } from "./system/reach.ts";
 import { createSecureRandom } from "./system/secure-random.ts";
 import { openStore } from "./system/store.ts";
 import { createSystemClock } from "./system/system-clock.ts";
-import { startTrainerThread } from "./system/trainer-thread.ts";
+import { startTrainerThread, type TrainerThread } from "./system/trainer-thread.ts";
 import { fisherOptions } from "./training/fisher.ts";
 
 export interface PeerOptions {
@@ -232,7 +232,7 @@ async function openPrivacy(
     trainer,
     peer,
     fresh,
-  }: { readonly store: Store; readonly trainer: Trainer; readonly peer: string; readonly fresh: boolean },
+  }: { readonly store: Store; readonly trainer: TrainerThread; readonly peer: string; readonly fresh: boolean },
 ): Promise<PrivacyGuard | undefined> {
   if (settings === undefined) {
     if (!(await hasBudget(store))) return undefined;
@@ -244,7 +244,7 @@ async function openPrivacy(
   const commonStart = await trainer.adapter();
   const random = createSecureRandom();
   const what = { settings, manifest, peer, examples: examples.train.length, commonStart, fresh };
-  return await createPrivacyGuard({ store, random }, what);
+  return await createPrivacyGuard({ store, random, aggregate: trainer.aggregate }, what);
 }
 
 /** A seed for what is this peer's own, such as its batch order; its id stands for it, the key is not touched. */

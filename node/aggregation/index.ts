@@ -22,6 +22,14 @@ export {
 export { CENTRED_CLIPPING_STEPS, centredClipping, clippedGossip, clippedMean, clipToMedianNorm } from "./clipping.ts";
 export { coordinateMedian } from "./coordinate-median.ts";
 export {
+  CLUSTER_COUNT,
+  type DataSketch,
+  dataSimilarity,
+  dataSketch,
+  noisySketch,
+  sketchDistance,
+} from "./data-sketch.ts";
+export {
   alignGauge,
   type GaugeKind,
   gaugeKind,

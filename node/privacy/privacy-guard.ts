@@ -10,7 +10,14 @@
  */
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import type { LambdaRule, NetworkManifest } from "../../protocol/network-manifest.ts";
-import { aggregateNeighbours, gaugeKind, mix, retractRotations, rotationGroups } from "../aggregation/index.ts";
+import {
+  type Aggregator,
+  aggregateNeighbours,
+  gaugeKind,
+  mix,
+  retractRotations,
+  rotationGroups,
+} from "../aggregation/index.ts";
 import type { PrivacySettings } from "../interface/privacy.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { RandomSource } from "../interface/random-source.ts";
@@ -23,6 +30,8 @@ import type { SampledGaussian } from "./subsampled-gaussian.ts";
 export interface PrivacyGuardDependencies {
   readonly store: Store;
   readonly random: RandomSource;
+  /** On another thread than this one, which is the network's; here when absent. */
+  readonly aggregate?: Aggregator;
 }
 
 export interface PrivacyGuardOptions {
@@ -81,7 +90,7 @@ function guardSteps(budget: Budget, { settings, manifest, examples }: PrivacyGua
 
 async function guardUpdates(
   budget: Budget,
-  { store, random }: PrivacyGuardDependencies,
+  { store, random, aggregate = async (what) => aggregateNeighbours(what) }: PrivacyGuardDependencies,
   { settings, manifest, peer, commonStart }: PrivacyGuardOptions,
 ): Promise<PrivacyGuard> {
   const layout = {
@@ -117,7 +126,7 @@ async function guardUpdates(
     },
     aggregated: async ({ neighbours, asOf }) => {
       const own = state.twin;
-      const { z, peers } = aggregateNeighbours({
+      const { z, peers } = await aggregate({
         ...layout,
         own: { peer, theta: own },
         neighbours,
