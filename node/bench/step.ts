@@ -31,6 +31,8 @@ const { values } = parseArgs({
     case: { type: "string", multiple: true },
   },
 });
+const unknown = values.case?.find((name) => !Object.hasOwn(STEP_CASES, name));
+if (unknown !== undefined) throw new Error(`there is no case ${unknown}; give one of ${STEP_CASE_NAMES.join(", ")}`);
 const names = (values.case as StepCaseName[] | undefined) ?? STEP_CASE_NAMES;
 const torchMissing = values.against === "torch" ? whyNoTorch() : "not asked for; add --against torch";
 const model = randomModelDirectory(join(tmpdir(), "weft-bench"), "smollm2-135m", SMOLLM2_135M);
@@ -114,8 +116,12 @@ function measure<T>(command: string, words: readonly string[]): T {
   return JSON.parse(stdout.trim().split("\n").at(-1)!) as T;
 }
 
-function keep<T>(into: Map<string, T[]>, name: string, measurement: T): void {
+function keep<T extends TorchMeasurement>(into: Map<string, T[]>, name: string, measurement: T): void {
   into.set(name, [...(into.get(name) ?? []), measurement]);
+  // Said at once: a run takes minutes, and one that is stopped has not measured in vain.
+  const { tokensPerSecond, peakMb } = measurement;
+  const who = (into as Map<string, unknown>) === torch ? "torch" : "weft";
+  process.stderr.write(`${who} ${name}: ${tokensPerSecond.toFixed(1)} tokens/s, ${peakMb.toFixed(0)} MB\n`);
 }
 
 function medians<T extends object>(measurements: readonly T[]): T {
