@@ -22,7 +22,7 @@ export interface Method {
   readonly name: string;
   readonly exchange: ExchangeKind;
   readonly adapter: AdapterSettings;
-  /** Over the defaults of a manifest; of `others` only. */
+  /** Over the defaults of a manifest; `all` has its own rule and lambda. */
   readonly aggregation?: Partial<AggregationSettings>;
   /** None when absent. */
   readonly reference?: ReferenceSettings;
@@ -65,7 +65,8 @@ export function manifestOf(
     rounds: { count: settings.rounds, localSteps: settings.localSteps * (pooled ? peers : 1) },
     aggregation: {
       ...MANIFEST_DEFAULTS.aggregation,
-      ...(method.exchange === "all" ? { rule: "mean", lambda } : method.aggregation),
+      ...method.aggregation,
+      ...(method.exchange === "all" ? { rule: "mean", lambda } : {}),
     },
     reference: method.reference ?? { kind: "none" },
     ...encodingOf(method),
