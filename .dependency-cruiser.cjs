@@ -113,10 +113,17 @@ module.exports = {
       to: { path: "^node/(exchange|aggregation|round|system)/" },
     },
     {
+      name: "membership-knows-no-training",
+      comment: "who may take part; the exchange asks it through node/interface and never imports it",
+      severity: "error",
+      from: { path: room("membership"), pathNot: tests },
+      to: { path: "^node/(onnx|autodiff|adapter|model|training|data|aggregation|privacy|round|system)/" },
+    },
+    {
       name: "exchange-knows-no-training",
       severity: "error",
       from: { path: room("exchange"), pathNot: tests },
-      to: { path: "^node/(onnx|autodiff|adapter|model|training|data|aggregation|round|system)/" },
+      to: { path: "^node/(onnx|autodiff|adapter|model|training|data|aggregation|membership|round|system)/" },
     },
     {
       name: "system-serves-no-composition",

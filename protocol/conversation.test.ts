@@ -38,11 +38,11 @@ describe("the handshake", () => {
       .filter((code) => code !== "WELCOME")
       .map((code) =>
         explainReply(
-          { code, protocolVersion: 2, networkId: networkId(withRate(1)), manifest: withRate(1) },
+          { code, protocolVersion: 2, networkId: networkId(withRate(1)), manifest: withRate(1), heads: [] },
           EXAMPLE_MANIFEST,
         ),
       );
-    expect(new Set(lines).size).toBe(5);
+    expect(new Set(lines).size).toBe(8);
     for (const line of lines) expect(line).toMatch(/^[ -~]+$/);
   });
 

@@ -27,10 +27,11 @@ import {
   signGenesis,
 } from "./membership/genesis.ts";
 import { createInvite, inviteText, parseInvite } from "./membership/invite.ts";
-import { RosterInventorySchema } from "./membership/membership_pb.ts";
+import { RosterInventorySchema, RosterNotesSchema } from "./membership/membership_pb.ts";
 import { opensslSigner, opensslVerify } from "./membership/openssl.suite.ts";
 import { decodeEntries, decodeInventory } from "./membership/roster-exchange.ts";
 import { RosterLog } from "./membership/roster-log.ts";
+import { decodeNote, decodeNotes, encodeNote, encodeNotes } from "./membership/roster-note.ts";
 import type { RosterState } from "./membership/roster-state.ts";
 import { isMember } from "./membership/roster-state.ts";
 import { POLICY_DEFAULTS } from "./membership/settings.ts";
@@ -381,6 +382,18 @@ describe("membership", () => {
     const proof = createEquivocationProof("roster-entry", both, opensslVerify);
     expect(proof.length).toBeLessThan(LIMITS.equivocationProofBytesMax);
     expect(() => checkEquivocation(new Uint8Array(LIMITS.equivocationProofBytesMax + 1))).toThrow(code("TOO_LARGE"));
+  });
+
+  fills(["rosterNoteBytesMax", "rosterNoteCountMax"], () => {
+    const note = (bytes: number) => encodeNote({ kind: "proof", body: new Uint8Array(bytes) });
+    expect(note(LIMITS.equivocationProofBytesMax).length).toBeLessThan(LIMITS.rosterNoteBytesMax);
+    expect(() => decodeNote(note(LIMITS.rosterNoteBytesMax))).toThrow(code("TOO_LARGE"));
+    const notes = list(LIMITS.rosterNoteCountMax + 1, () => note(1));
+    expect(decodeNotes(encodeNotes(notes))).toHaveLength(LIMITS.rosterNoteCountMax);
+    expect(() => decodeNotes(encodeCanonical(RosterNotesSchema, { notes }))).toThrow(code("TOO_LARGE"));
+    // Bytes are the bound before their number is.
+    const long = list(LIMITS.rosterNoteCountMax, () => note(LIMITS.equivocationProofBytesMax));
+    expect(decodeNotes(encodeNotes(long)).length).toBeLessThan(LIMITS.rosterNoteCountMax);
   });
 
   fills(["rosterPendingCountMax"], () => {

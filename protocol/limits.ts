@@ -39,7 +39,7 @@ export const LIMITS = {
   /** The text of a manifest, or its canonical bytes. */
   manifestBytesMax,
   /** One HandshakeHello or HandshakeReply: a manifest and small fields. */
-  handshakeBytesMax: manifestBytesMax + 128,
+  handshakeBytesMax: manifestBytesMax + MIB + 64 * KIB,
   /** One BlobRequest or BlobReply. */
   blobHeaderBytesMax: 64,
   /** Local steps that an update may claim. */
@@ -102,6 +102,10 @@ export const LIMITS = {
   labelLengthMax: 64,
   /** One EquivocationProof. */
   equivocationProofBytesMax: 2 * rosterEntryBytesMax + 64,
+  /** One RosterNote: what is gossiped about a roster. */
+  rosterNoteBytesMax: 2 * rosterEntryBytesMax + 128,
+  /** Notes that one peer keeps and tells: requests, drafts and denials together. */
+  rosterNoteCountMax: 256,
 } as const;
 
 export type LimitName = keyof typeof LIMITS;
@@ -128,7 +132,10 @@ export const LIMIT_NOTES: Readonly<Record<LimitName, { readonly unit: string; re
     unit: "bytes",
     reason: "a manifest with every list and name at its longest has less than 1.5 MiB",
   },
-  handshakeBytesMax: { unit: "bytes", reason: "one manifest and 128 for the other fields" },
+  handshakeBytesMax: {
+    unit: "bytes",
+    reason: "one manifest, rosterMessageBytesMax of entries, and 64 KiB for framing and the other fields",
+  },
   blobHeaderBytesMax: { unit: "bytes", reason: "a content id is 34 on the wire; rounded up" },
   localStepsMax: { unit: "steps", reason: "far above any round; keeps what an author claims representable" },
   sampleCountMax: { unit: "examples", reason: "far above any private data set; keeps weighted sums exact in float64" },
@@ -178,4 +185,6 @@ export const LIMIT_NOTES: Readonly<Record<LimitName, { readonly unit: string; re
   admissionReplyBytesMax: { unit: "bytes", reason: "one roster entry and 256 for the other fields" },
   labelLengthMax: { unit: "characters", reason: "fits one column of a table" },
   equivocationProofBytesMax: { unit: "bytes", reason: "two roster entries and their framing" },
+  rosterNoteBytesMax: { unit: "bytes", reason: "one EquivocationProof, which is the longest, and its framing" },
+  rosterNoteCountMax: { unit: "notes", reason: "what people have not decided yet; 1,000 members renew within weeks" },
 };

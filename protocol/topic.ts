@@ -19,3 +19,15 @@ export const ADDRESSES_PROTOCOL = "/weft/addresses/1";
 export function announcementTopic(network: NetworkId): string {
   return `/weft/${network.slice(0, 16)}/announce/1`;
 }
+
+/** Roster entries that a neighbour lacks, and what waits for signatures. */
+export const ROSTER_PROTOCOL = "/weft/roster/1";
+/** Asking for admission by an invite; answered to strangers. */
+export const ADMISSION_PROTOCOL = "/weft/admission/1";
+/** The genesis, for who holds an invite; and that of a network's successor, for members. */
+export const GENESIS_PROTOCOL = "/weft/genesis/1";
+
+/** The gossip topic of a roster; it stays the same when the network goes on under another manifest. */
+export function rosterTopic(roster: NetworkId): string {
+  return `/weft/${roster.slice(0, 16)}/roster/1`;
+}

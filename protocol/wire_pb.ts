@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file protocol/wire.proto.
  */
 export const file_protocol_wire: GenFile = /*@__PURE__*/
-  fileDesc("ChNwcm90b2NvbC93aXJlLnByb3RvEgl3ZWZ0LndpcmUitQEKClVwZGF0ZUJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRIQCghwcmV2aW91cxgEIAEoDBITCgtsb2NhbF9zdGVwcxgFIAEoDRIUCgxzYW1wbGVfY291bnQYBiABKA0SEAoIZW5jb2RpbmcYByABKA0SDwoHcGF5bG9hZBgIIAEoDBISCgpuZWlnaGJvdXJzGAkgASgNInEKEEFubm91bmNlbWVudEJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRISCgpjb250ZW50X2lkGAQgASgMEhQKDGJ5dGVzX2xlbmd0aBgFIAEoDSJJCghFbnZlbG9wZRIMCgRraW5kGAEgASgNEg4KBmF1dGhvchgCIAEoDBIMCgRib2R5GAMgASgMEhEKCXNpZ25hdHVyZRgEIAEoDCJQCg5IYW5kc2hha2VIZWxsbxISCgpuZXR3b3JrX2lkGAEgASgMEhgKEHByb3RvY29sX3ZlcnNpb24YAiABKA0SEAoIbWFuaWZlc3QYAyABKAwiXgoOSGFuZHNoYWtlUmVwbHkSDAoEY29kZRgBIAEoDRIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhIKCm5ldHdvcmtfaWQYAyABKAwSEAoIbWFuaWZlc3QYBCABKAwiHgoFSGVhZHMSFQoNYW5ub3VuY2VtZW50cxgBIAMoDCIcCglBZGRyZXNzZXMSDwoHYWRkcmVzcxgBIAMoCSIhCgtCbG9iUmVxdWVzdBISCgpjb250ZW50X2lkGAEgASgMIisKCUJsb2JSZXBseRIOCgZzdGF0dXMYASABKA0SDgoGbGVuZ3RoGAIgASgNIiEKDkNoZWNrdXBSZXF1ZXN0Eg8KB2FkZHJlc3MYASADKAkiMAoMQ2hlY2t1cFJlcGx5Eg8KB3RpbWVfbXMYASABKAQSDwoHcmVhY2hlZBgCIAMoCGIGcHJvdG8z");
+  fileDesc("ChNwcm90b2NvbC93aXJlLnByb3RvEgl3ZWZ0LndpcmUitQEKClVwZGF0ZUJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRIQCghwcmV2aW91cxgEIAEoDBITCgtsb2NhbF9zdGVwcxgFIAEoDRIUCgxzYW1wbGVfY291bnQYBiABKA0SEAoIZW5jb2RpbmcYByABKA0SDwoHcGF5bG9hZBgIIAEoDBISCgpuZWlnaGJvdXJzGAkgASgNInEKEEFubm91bmNlbWVudEJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRISCgpjb250ZW50X2lkGAQgASgMEhQKDGJ5dGVzX2xlbmd0aBgFIAEoDSJJCghFbnZlbG9wZRIMCgRraW5kGAEgASgNEg4KBmF1dGhvchgCIAEoDBIMCgRib2R5GAMgASgMEhEKCXNpZ25hdHVyZRgEIAEoDCKFAQoOSGFuZHNoYWtlSGVsbG8SEgoKbmV0d29ya19pZBgBIAEoDBIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhAKCG1hbmlmZXN0GAMgASgMEg0KBWhlYWRzGAQgASgMEhMKC2NlcnRpZmljYXRlGAUgASgMEg8KB2VudHJpZXMYBiADKAwibQoOSGFuZHNoYWtlUmVwbHkSDAoEY29kZRgBIAEoDRIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhIKCm5ldHdvcmtfaWQYAyABKAwSEAoIbWFuaWZlc3QYBCABKAwSDQoFaGVhZHMYBSABKAwiHgoFSGVhZHMSFQoNYW5ub3VuY2VtZW50cxgBIAMoDCIcCglBZGRyZXNzZXMSDwoHYWRkcmVzcxgBIAMoCSIhCgtCbG9iUmVxdWVzdBISCgpjb250ZW50X2lkGAEgASgMIisKCUJsb2JSZXBseRIOCgZzdGF0dXMYASABKA0SDgoGbGVuZ3RoGAIgASgNIiEKDkNoZWNrdXBSZXF1ZXN0Eg8KB2FkZHJlc3MYASADKAkiMAoMQ2hlY2t1cFJlcGx5Eg8KB3RpbWVfbXMYASABKAQSDwoHcmVhY2hlZBgCIAMoCGIGcHJvdG8z");
 
 /**
  * An author's adapter after one round; travels as the body of an Envelope of kind 1.
@@ -193,6 +193,29 @@ export type HandshakeHello = Message<"weft.wire.HandshakeHello"> & {
    * @generated from field: bytes manifest = 3;
    */
   manifest: Uint8Array;
+
+  /**
+   * The rest in a network with a roster only (README.md, 10.11).
+   *
+   * names of the entries that no other one follows, 32 bytes each, rising; at most 16
+   *
+   * @generated from field: bytes heads = 4;
+   */
+  heads: Uint8Array;
+
+  /**
+   * the RosterEntry that made the sender a member; empty for a founder
+   *
+   * @generated from field: bytes certificate = 5;
+   */
+  certificate: Uint8Array;
+
+  /**
+   * in answer to code 10: RosterEntry that the certificate rests on, parents first
+   *
+   * @generated from field: repeated bytes entries = 6;
+   */
+  entries: Uint8Array[];
 };
 
 /**
@@ -209,7 +232,7 @@ export const HandshakeHelloSchema: GenMessage<HandshakeHello> = /*@__PURE__*/
  */
 export type HandshakeReply = Message<"weft.wire.HandshakeReply"> & {
   /**
-   * 1: welcome, 2: version, 3: network, 4: not a member, 5: busy, 6: malformed hello
+   * 1: welcome, 2: version, 3: network, 4: not a member, 5: busy, 6: malformed hello, 8: expired, 9: removed, 10: roster
    *
    * @generated from field: uint32 code = 1;
    */
@@ -233,6 +256,13 @@ export type HandshakeReply = Message<"weft.wire.HandshakeReply"> & {
    * @generated from field: bytes manifest = 4;
    */
   manifest: Uint8Array;
+
+  /**
+   * as in a hello; with codes 1 and 10 only
+   *
+   * @generated from field: bytes heads = 5;
+   */
+  heads: Uint8Array;
 };
 
 /**

@@ -28,6 +28,8 @@ export interface BlobServerDependencies {
   /** The bytes of a content id that this peer hands out. */
   readonly find: (contentId: ContentId) => Uint8Array | undefined;
   readonly isAdmitted: (peer: PeerIdText) => boolean;
+  /** Whether an admitted peer is served updates; everybody when absent. */
+  readonly mayFetch?: (peer: PeerIdText) => boolean;
 }
 
 export interface BlobServerOptions {
@@ -38,7 +40,7 @@ export interface BlobServerOptions {
 
 /** Answer requests of admitted peers. */
 export async function serveBlobs(
-  { transport, clock, find, isAdmitted }: BlobServerDependencies,
+  { transport, clock, find, isAdmitted, mayFetch = () => true }: BlobServerDependencies,
   { requestsPerPeerMax, timeoutMs }: BlobServerOptions,
 ): Promise<void> {
   const serving = new Map<PeerIdText, number>();
@@ -54,6 +56,7 @@ export async function serveBlobs(
   };
   await transport.handle(BLOB_PROTOCOL, async (stream, from) => {
     if (!isAdmitted(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for bytes before its handshake`);
+    if (!mayFetch(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for bytes, which its role does not get`);
     const count = (serving.get(from) ?? 0) + 1;
     serving.set(from, count);
     try {

@@ -6,13 +6,15 @@ import type { ContentId } from "../../protocol/content-id.ts";
 import type { Signer } from "../../protocol/envelope.ts";
 import { judgeRules } from "../../protocol/judge-context.ts";
 import { LIMITS } from "../../protocol/limits.ts";
+import { mayFetch, mayForward, maySend } from "../../protocol/membership/roles.ts";
 import { type NeighbourSample, neighbourSample } from "../../protocol/neighbour-sample.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
-import type { PeerId } from "../../protocol/peer-id.ts";
+import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
 import { announcementTopic } from "../../protocol/topic.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { UpdateExchange, UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
+import type { Membership } from "../interface/membership.ts";
 import type { UpdateCounts } from "../interface/peer-event.ts";
 import type { Store } from "../interface/store.ts";
 import type { PeerIdText, Transport } from "../interface/transport.ts";
@@ -43,6 +45,8 @@ export interface ExchangeOptions extends Partial<ExchangeLimits> {
   readonly manifest: NetworkManifest;
   /** Whether a peer belongs to the network; everybody when absent. */
   readonly isMember?: (peer: PeerId) => boolean;
+  /** Who belongs to the network and as what, instead of `isMember`. Every layer asks it for itself. */
+  readonly membership?: Membership;
 }
 
 /** The exchange as the round driver sees it, and what the composition root needs besides. */
@@ -65,7 +69,11 @@ export interface Exchange extends UpdateExchange {
 
 export function createExchange(dependencies: ExchangeDependencies, options: ExchangeOptions): Exchange {
   const { transport, store, clock, logger, signer } = dependencies;
-  const { manifest, isMember = () => true } = options;
+  const { manifest, membership } = options;
+  const { isMember = membership === undefined ? () => true : (peer) => membership.roleOf(peer) !== undefined } =
+    options;
+  /** The role of a neighbour; everybody is a trainer where there is no roster. */
+  const roleOf = (peer: PeerIdText) => (membership === undefined ? "trainer" : membership.roleOf(parsePeerId(peer)));
   const limits: ExchangeLimits = { ...EXCHANGE_DEFAULTS, ...options };
   if (signer.peer !== transport.peer) throw new TypeError(`${signer.peer} cannot sign for ${transport.peer}`);
 
@@ -108,6 +116,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     {
       manifest,
       isMember,
+      ...(membership && { membership }),
       refuses: (peer) => scoring.refuses(peer),
       neighboursMax: limits.neighboursMax,
       timeoutMs: limits.handshakeTimeoutMs,
@@ -132,6 +141,9 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
       isAdmitted: (peer) => handshake.isAdmitted(peer),
       refuses: (peer) => scoring.refuses(peer),
       blame,
+      mayForward: (peer) => mayForward(roleOf(peer)),
+      mayFetch: () => mayFetch(roleOf(signer.peer)),
+      onEquivocation: (first, second) => membership?.reportEquivocation(first, second),
       onUpdate: (event) => {
         counts[event.verdict]++;
         codes[event.code] = (codes[event.code] ?? 0) + 1;
@@ -144,6 +156,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
         ...(catchingUp ? { roundsAheadMax: rules.roundCount } : {}),
         self: signer.peer,
         isMember,
+        maySend: (peer, kind) => maySend(roleOf(peer), kind),
         round,
       }),
       fetchesMax: limits.fetchesMax,
@@ -160,7 +173,8 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
       isAdmitted: (peer) => handshake.isAdmitted(peer),
       heads: () => {
         const own = ownChain.head();
-        return [...(own === undefined ? [] : [own.announcement]), ...heads.all()].slice(0, LIMITS.headsCountMax);
+        const isTold = own !== undefined && maySend(roleOf(signer.peer), "announcement");
+        return [...(isTold ? [own.announcement] : []), ...heads.all()].slice(0, LIMITS.headsCountMax);
       },
       onHeads: (announcements, from) => intake.takeHeads(announcements, from),
       onFault: blame,
@@ -184,6 +198,17 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
       windowMs: limits.addressesWindowMs,
     },
   );
+  /** Whether the roster lets what an author sent be used and handed on. */
+  const isKept = (author: PeerId): boolean => membership?.keepsUpdatesOf(author) !== false;
+  /** Memberships have changed. */
+  const review = (): void => {
+    handshake.review();
+    for (const { update } of inbox.all()) {
+      if (isKept(update.author)) continue;
+      heads.forget(update.author);
+      void background.run("dropping an update", () => inbox.drop(update.author));
+    }
+  };
   const exchangeHeads = (peer: PeerIdText): Promise<void> =>
     background.run("exchange of heads", (signal) => headExchange.exchange(peer, signal));
 
@@ -198,15 +223,27 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
       { transport, clock, isAdmitted: (peer) => handshake.isAdmitted(peer), onFault: blame },
       { timeoutMs: limits.checkupTimeoutMs, intervalMs: limits.checkupIntervalMs },
     );
-    const find = (contentId: ContentId): Uint8Array | undefined => ownChain.find(contentId) ?? inbox.find(contentId);
+    const find = (contentId: ContentId): Uint8Array | undefined => {
+      const own = ownChain.find(contentId);
+      if (own !== undefined) return own;
+      const author = inbox.authorOf(contentId);
+      return author === undefined || !isKept(author) ? undefined : inbox.find(contentId);
+    };
     await serveBlobs(
-      { transport, clock, find, isAdmitted: (peer) => handshake.isAdmitted(peer) },
+      {
+        transport,
+        clock,
+        find,
+        isAdmitted: (peer) => handshake.isAdmitted(peer),
+        mayFetch: (peer) => mayFetch(roleOf(peer)),
+      },
       { requestsPerPeerMax: limits.requestsPerPeerMax, timeoutMs: limits.blobTimeoutMs },
     );
     transport.subscribe(topic, {
       validate: (bytes, from) => intake.judgeGossip(bytes, from),
       deliver: (bytes, from) => intake.takeGossip(bytes, from),
     });
+    membership?.onChange(review);
     await transport.start();
   };
   const stop = async (): Promise<void> => {
@@ -222,6 +259,10 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     start: () => (started ??= start()),
     stop: () => (stopped ??= stop()),
     async publish(own) {
+      if (!maySend(roleOf(signer.peer), "update")) {
+        logger.info("this peer's role sends no updates", { round: own.round });
+        return undefined;
+      }
       const stored = await ownChain.append(own);
       if (stored === undefined) {
         logger.info("this round was published before", { round: own.round });
@@ -247,13 +288,17 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
       intake.roundChanged();
     },
     latest: () =>
-      inbox.all().map(({ update, theta }) => ({
-        peer: update.author,
-        round: update.round,
-        theta,
-        sampleCount: update.sampleCount,
-        ...(update.neighbours !== undefined && { neighbours: update.neighbours }),
-      })),
+      inbox
+        .all()
+        .filter(({ update }) => isKept(update.author))
+        .map(({ update, theta }) => ({
+          peer: update.author,
+          round: update.round,
+          theta,
+          sampleCount: update.sampleCount,
+          ...(update.neighbours !== undefined && { neighbours: update.neighbours }),
+        })),
+    isAuthor: (peer) => maySend(roleOf(peer), "update"),
     publishedRound: () => ownChain.head()?.update.round,
     hasPublished: (asked) => (ownChain.head()?.update.round ?? -1) >= asked,
     admitted: () => handshake.admitted(),

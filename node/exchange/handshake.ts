@@ -1,6 +1,8 @@
 /**
  * Admission over `/weft/handshake/1`: on every new connection both sides show their network, and whoever is in another
- * one learns in which field it differs. Until then a peer gets no heads and no bytes, and its gossip is ignored.
+ * one learns in which field it differs. Until then a peer gets no heads and no bytes, and its gossip is ignored. Where there is
+ * a roster, both sides show what made them members; each admits only whom its own roster, or what was shown, makes a member,
+ * whatever the other side says of itself.
  */
 import { pipe } from "it-pipe";
 import { encodeFrame } from "../../protocol/frame.ts";
@@ -11,6 +13,7 @@ import {
   explainDifference,
   explainReply,
   type HandshakeCode,
+  type Reply,
 } from "../../protocol/handshake.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
@@ -19,6 +22,7 @@ import { HANDSHAKE_PROTOCOL } from "../../protocol/topic.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
+import type { Membership } from "../interface/membership.ts";
 import type { ByteStream, PeerIdText, Transport } from "../interface/transport.ts";
 import type { Background } from "./background.ts";
 import { cut, oneFrame } from "./byte-pipeline.ts";
@@ -34,6 +38,8 @@ export interface HandshakeDependencies {
 export interface HandshakeOptions {
   readonly manifest: NetworkManifest;
   readonly isMember: (peer: PeerId) => boolean;
+  /** Where there is a roster; `isMember` answers by it then. */
+  readonly membership?: Membership;
   /** Peers that have misbehaved; they are hung up on at once. */
   readonly refuses: (peer: PeerIdText) => boolean;
   /** Neighbours that this peer admits at a time. */
@@ -49,6 +55,8 @@ export interface Handshake {
   isAdmitted(peer: PeerIdText): boolean;
   /** Admitted peers in the order of their ids. */
   admitted(): readonly PeerIdText[];
+  /** Memberships have changed: cut off at once whoever is no member any more. */
+  review(): void;
   /** Forget everybody, without telling; idempotent. */
   stop(): void;
 }
@@ -57,6 +65,10 @@ export interface Handshake {
 interface Acquaintance {
   greeted: boolean;
   answered: boolean;
+  /** Whether it said welcome. */
+  welcomed: boolean;
+  /** Its hellos so far. */
+  hellos: number;
   admitted: boolean;
   /** Whether onAdmitted was told. */
   told: boolean;
@@ -65,12 +77,26 @@ interface Acquaintance {
   cancel: () => void;
 }
 
+/** Hellos of one connection before it is admitted: one, one more with entries, and one if the connection comes to stay. */
+const HELLOS_MAX = 4;
+/** Of a hello besides its manifest: a certificate, heads, and a manifest that differs in a list. */
+const HELLO_ROOM_BYTES = 64 * 1024;
+
 export function createHandshake(dependencies: HandshakeDependencies, options: HandshakeOptions): Handshake {
   const { transport, clock, logger, background } = dependencies;
-  const { manifest, timeoutMs } = options;
-  const hello = encodeFrame(encodeHello(manifest));
+  const { manifest, timeoutMs, membership } = options;
+  const openHello = encodeFrame(encodeHello(manifest));
+  const helloTo = (known?: Reply["heads"]): Uint8Array =>
+    membership === undefined ? openHello : encodeFrame(encodeHello(manifest, membership.shown(known)));
+  /** A hello of an open network; where there is a roster, one of a manifest that is not much longer than this one. */
+  const helloBytesMax = (hellos: number): number => {
+    if (membership === undefined) return LIMITS.handshakeBytesMax;
+    const shownMax = hellos === 0 ? 0 : LIMITS.rosterMessageBytesMax;
+    return Math.min(LIMITS.handshakeBytesMax, 2 * openHello.length + HELLO_ROOM_BYTES + shownMax);
+  };
   const acquaintances = new Map<PeerIdText, Acquaintance>();
-  const isAdmitted = (peer: PeerIdText): boolean => acquaintances.get(peer)?.admitted === true;
+  const isMember = (peer: PeerIdText): boolean => options.isMember(parsePeerId(peer));
+  const isAdmitted = (peer: PeerIdText): boolean => acquaintances.get(peer)?.admitted === true && isMember(peer);
   const admitted = (): readonly PeerIdText[] => [...acquaintances.keys()].filter(isAdmitted).sort();
 
   const hangUp = (peer: PeerIdText): void => {
@@ -80,13 +106,24 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
   const meet = (peer: PeerIdText): Acquaintance => {
     const known = acquaintances.get(peer);
     if (known !== undefined) return known;
-    const fresh = { greeted: false, answered: false, admitted: false, told: false, refused: false, cancel: () => {} };
+    const fresh = {
+      greeted: false,
+      answered: false,
+      welcomed: false,
+      hellos: 0,
+      admitted: false,
+      told: false,
+      refused: false,
+      cancel: () => {},
+    };
     if (transport.connected().includes(peer)) acquaintances.set(peer, fresh);
     return fresh;
   };
   const isPresent = (peer: PeerIdText, acquaintance: Acquaintance): boolean => acquaintances.get(peer) === acquaintance;
   const admit = (peer: PeerIdText, acquaintance: Acquaintance): void => {
     if (acquaintance.admitted || acquaintance.refused || !isPresent(peer, acquaintance)) return;
+    // A welcome by the other side does not make it a member.
+    if (!isMember(peer)) return;
     acquaintance.admitted = true;
     logger.debug("peer admitted", { peer });
   };
@@ -112,11 +149,18 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
     const acquaintance = meet(peer);
     try {
       const call = { peer, protocol: HANDSHAKE_PROTOCOL, timeoutMs, signal };
-      const bytes = await withStream({ transport, clock }, call, async (stream) => {
-        await pipe([hello], cut, stream.sink);
-        return await pipe(stream.source, oneFrame(LIMITS.handshakeBytesMax));
-      });
-      const reason = explainReply(decodeReply(bytes), manifest);
+      const say = async (hello: Uint8Array): Promise<Reply> => {
+        const bytes = await withStream({ transport, clock }, call, async (stream) => {
+          await pipe([hello], cut, stream.sink);
+          return await pipe(stream.source, oneFrame(LIMITS.handshakeBytesMax));
+        });
+        return decodeReply(bytes);
+      };
+      const first = await say(helloTo());
+      // It has not heard of what made this peer a member: once more, with the entries.
+      const reply = first.code === "ROSTER" && membership !== undefined ? await say(helloTo(first.heads)) : first;
+      const reason = explainReply(reply, manifest);
+      acquaintance.welcomed = reason === undefined;
       if (reason === undefined) admit(peer, acquaintance);
       else refuse(peer, acquaintance, reason);
       acquaintance.greeted = true;
@@ -133,15 +177,26 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
   const answer = async (stream: ByteStream, peer: PeerIdText): Promise<void> => {
     if (options.refuses(peer)) throw new NodeError("NOT_ADMITTED", `${peer} is refused for a while`);
     const acquaintance = meet(peer);
-    const bytes = await pipe(stream.source, oneFrame(LIMITS.handshakeBytesMax));
+    if (!acquaintance.admitted && acquaintance.hellos >= HELLOS_MAX) {
+      throw new NodeError("TOO_OFTEN", `${peer} greets too often`);
+    }
+    const bytes = await pipe(stream.source, oneFrame(helloBytesMax(acquaintance.hellos++)));
     const busy = !acquaintance.admitted && admitted().length >= options.neighboursMax;
-    const context = { manifest, isMember: options.isMember, busy };
+    const context = {
+      manifest,
+      isMember: options.isMember,
+      busy,
+      ...(membership && {
+        roster: { judge: membership.judgeShown, heads: membership.heads },
+      }),
+    };
     const { code, reply, difference } = answerHello(bytes, parsePeerId(peer), context);
     // Before the reply leaves: whoever reads a welcome may ask for heads at once.
     if (code === "WELCOME") admit(peer, acquaintance);
-    else refuse(peer, acquaintance, code === "NETWORK" ? explainDifference(difference) : REFUSALS[code]);
+    else if (code !== "ROSTER")
+      refuse(peer, acquaintance, code === "NETWORK" ? explainDifference(difference) : REFUSALS[code]);
     await pipe([encodeFrame(reply)], cut, stream.sink);
-    acquaintance.answered = true;
+    acquaintance.answered = code !== "ROSTER";
     // After it has left: what this side asks for now finds the other side admitting it.
     tell(peer, acquaintance);
     partIfDone(peer, acquaintance);
@@ -150,13 +205,25 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
   return {
     isAdmitted,
     admitted,
+    review() {
+      for (const [peer, acquaintance] of acquaintances) {
+        if (isMember(peer)) {
+          // It was welcome before this peer had heard of it.
+          if (acquaintance.welcomed) admit(peer, acquaintance);
+          tell(peer, acquaintance);
+        } else if (acquaintance.admitted) {
+          refuse(peer, acquaintance, "it is not a member of the network any more");
+          hangUp(peer);
+        }
+      }
+    },
     stop() {
       for (const { cancel } of acquaintances.values()) cancel();
       acquaintances.clear();
     },
     async start() {
       transport.onConnect((peer) => {
-        if (options.refuses(peer)) {
+        if (options.refuses(peer) || membership?.standingOf(parsePeerId(peer)) === "removed") {
           hangUp(peer);
           return;
         }
@@ -178,9 +245,11 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
 }
 
 /** Why this side refuses, in the words of the log; a difference of networks is explained field by field. */
-const REFUSALS: Readonly<Record<Exclude<HandshakeCode, "WELCOME" | "NETWORK">, string>> = {
+const REFUSALS: Readonly<Record<Exclude<HandshakeCode, "WELCOME" | "NETWORK" | "ROSTER">, string>> = {
   VERSION: "it speaks another version of the protocol",
   NOT_A_MEMBER: "it is not a member of the network",
   BUSY: "there is no room for another neighbour",
   MALFORMED: "its hello cannot be read",
+  EXPIRED: "its membership is over",
+  REMOVED: "it was removed from the network",
 };

@@ -26,11 +26,15 @@ export interface Inbox {
    * It counts from the moment of the call; the promise waits for the store.  Throws: NodeError STORE_FAILED, DISK_FULL.
    */
   put(stored: StoredUpdate): Promise<boolean>;
+  /** Forget an author's update.  Throws: NodeError STORE_FAILED, DISK_FULL. */
+  drop(author: PeerId): Promise<void>;
   headOf(author: PeerId): ChainHead | undefined;
   /** The newest update of an author. */
   of(author: PeerId): StoredUpdate | undefined;
   /** The signed bytes of an update, or of one that it rests on, by content id. */
   find(contentId: ContentId): Uint8Array | undefined;
+  /** Whose update it is, or rests on it. */
+  authorOf(contentId: ContentId): PeerId | undefined;
   /** In the order of the authors' ids. */
   all(): readonly StoredUpdate[];
 }
@@ -87,9 +91,17 @@ export function createInbox(
       await store.batch(changes);
       return true;
     },
+    async drop(author) {
+      if (!entries.has(author)) return;
+      forget(author);
+      await store.batch([{ delete: keyOf(author) }]);
+    },
     headOf: (author) => entries.get(author)?.update,
     of: (author) => entries.get(author),
     find: (contentId) => contents.get(contentId),
+    authorOf: (contentId) =>
+      [...entries.values()].find((stored) => linksAfter(stored).some((link) => link.contentId === contentId))?.update
+        .author,
     all: () => [...entries.values()].sort((a, b) => (a.update.author < b.update.author ? -1 : 1)),
   };
 }

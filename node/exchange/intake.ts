@@ -46,13 +46,20 @@ export interface IntakeDependencies {
   readonly isAdmitted: (peer: PeerIdText) => boolean;
   readonly refuses: (peer: PeerIdText) => boolean;
   readonly blame: (peer: PeerIdText) => void;
+  /** Whether what a neighbour passes on is looked at; of every admitted one when absent. */
+  readonly mayForward?: (peer: PeerIdText) => boolean;
+  /** Whether this peer fetches updates by its role; it does when absent. */
+  readonly mayFetch?: () => boolean;
+  /** Two announcements of one author with one sequence, as bytes. */
+  readonly onEquivocation?: (first: Uint8Array, second: Uint8Array) => void;
   /** Its code is one of protocol/verdict.ts, INBOX_FULL or NOT_SAMPLED. */
   readonly onUpdate: (notice: UpdateNotice) => void;
 }
 
 export interface IntakeOptions {
   /** What the manifest and this peer's round allow at the moment. */
-  readonly rules: () => Omit<JudgeContext, keyof JudgeState> & Pick<JudgeState, "self" | "isMember" | "round">;
+  readonly rules: () => Omit<JudgeContext, keyof JudgeState> &
+    Pick<JudgeState, "self" | "isMember" | "maySend" | "round">;
   readonly fetchesMax: number;
   /** Neighbours that are asked for one update before it is given up until it is announced again. */
   readonly providersMax: number;
@@ -116,6 +123,10 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
     }
     const judgement = judgeAnnouncement(bytes, contextWith(heads.headOf));
     if (judgement.kind !== "accept") {
+      if (judgement.code === "EQUIVOCATION" && seen !== undefined) {
+        const known = heads.bytesOf(seen.author);
+        if (known !== undefined) dependencies.onEquivocation?.(known, bytes);
+      }
       if (judgement.code === "OWN") hearOfSelf(readAnnouncement(bytes));
       else refuse(judgement, { bytes, from });
       return judgement.kind;
@@ -158,6 +169,7 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
     return sample.has(author, heads.authorsSince(round - roundsBehindMax));
   };
   const want = (wanted: Wanted): void => {
+    if (dependencies.mayFetch?.() === false) return;
     if (!queue.offer(wanted.announcement.author, wanted)) logger.warn("too many updates wait to be fetched");
   };
   /** An announcement that was accepted before: its update may still be missing. */
@@ -258,7 +270,7 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
 
   return {
     judgeGossip(bytes, from) {
-      if (!dependencies.isAdmitted(from)) return "ignore";
+      if (!dependencies.isAdmitted(from) || dependencies.mayForward?.(from) === false) return "ignore";
       const judged = judge(bytes, from);
       return typeof judged === "string" ? judged : "accept";
     },

@@ -13,6 +13,10 @@ export interface KnownHeads {
   headOf(author: PeerId): ChainHead | undefined;
   /** Whether these are, byte for byte, the newest announcement of their author. */
   has(author: PeerId, bytes: Uint8Array): boolean;
+  /** The newest announcement of an author, as bytes. */
+  bytesOf(author: PeerId): Uint8Array | undefined;
+  /** Drop an author. */
+  forget(author: PeerId): void;
   /** Announcement envelopes, highest rounds first. */
   all(): readonly Uint8Array[];
   /** Authors whose head is of this round or a later one. */
@@ -44,6 +48,8 @@ export function createKnownHeads({ authorsMax }: { readonly authorsMax: number }
       [...heads.values()]
         .filter(({ announcement }) => announcement.round >= round)
         .map((head) => head.announcement.author),
+    bytesOf: (author) => heads.get(author)?.bytes,
+    forget: (author) => void heads.delete(author),
     all: () =>
       [...heads.values()].sort((a, b) => b.announcement.round - a.announcement.round).map(({ bytes }) => bytes),
   };

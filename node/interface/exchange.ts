@@ -53,6 +53,8 @@ export interface UpdateExchange {
   announceAgain(): Promise<void>;
   /** Whether this peer's update of a round, or of a later one, is out already. */
   hasPublished(round: number): boolean;
+  /** Whether a peer's role lets it send updates, so that there is something to wait for. */
+  isAuthor(peer: string): boolean;
   /** The newest accepted update of every other peer; never this peer's own, never two of one peer. */
   latest(): readonly ReceivedUpdate[];
   /** The round this peer is in, by which arriving updates are judged; catching up, those of any later round count. */

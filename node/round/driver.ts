@@ -205,14 +205,17 @@ class Driver implements RoundDriver {
       const isNews = verdict === "accept" || code === NOT_SAMPLED;
       if (isNews && round !== undefined) this.#tell({ type: "updateAccepted", peer: from, round });
     });
-    exchange.onAdmitted((peer) => this.#tell({ type: "peerJoined", peer }));
+    const join = (peer: string): void => {
+      if (exchange.isAuthor(peer)) this.#tell({ type: "peerJoined", peer });
+    };
+    exchange.onAdmitted(join);
     exchange.onLeft((peer) => this.#tell({ type: "peerLeft", peer }));
     // What was received before a restart says how far the others were, not that they are there.
     for (const { peer, round } of exchange.latest()) {
       this.#tell({ type: "updateAccepted", peer, round });
       this.#tell({ type: "peerLeft", peer });
     }
-    for (const peer of exchange.admitted()) this.#tell({ type: "peerJoined", peer });
+    for (const peer of exchange.admitted()) join(peer);
   }
 
   #tell(event: Untimed<RoundEvent>): void {

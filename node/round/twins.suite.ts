@@ -252,6 +252,7 @@ export function createHub(
         }
       },
       hasPublished: (asked) => (chains.get(peer)?.round ?? -1) >= asked,
+      isAuthor: () => true,
       latest: () => [...member.inbox.values()],
       setRound: (next) => {
         round = next;

@@ -18,6 +18,8 @@ export interface MemoryHub {
 }
 
 export interface MemoryTransportOptions {
+  /** Asked before a connection to or from somebody is made; everybody when absent. */
+  readonly admits?: (peer: PeerIdText) => boolean;
   readonly peer: PeerIdText;
   /** Streams of one protocol that one connection may have open at a time, per direction. */
   readonly streamsPerProtocolMax: number;
@@ -113,7 +115,9 @@ class MemoryTransport implements Transport {
 
   async dial(address: string, signal: AbortSignal): Promise<PeerIdText> {
     const other = this.#reachableAt(address);
-    if (other === undefined || signal.aborted) {
+    const isAdmitted =
+      other !== undefined && (this.#links.has(other.peer) || (this.#admits(other.peer) && other.#admits(this.peer)));
+    if (!isAdmitted || signal.aborted) {
       throw new NodeError("DIAL_FAILED", `cannot reach ${address}; check that a peer listens there`, { address });
     }
     if (!this.#links.has(other.peer)) {
@@ -212,6 +216,10 @@ class MemoryTransport implements Transport {
     const other = [...this.#hub.started.values()].find((transport) => transport.#address === address);
     const isOther = other !== undefined && other !== this && this.#isStarted();
     return isOther && !this.#hub.isCut(this.peer, other.peer) ? other : undefined;
+  }
+
+  #admits(peer: PeerIdText): boolean {
+    return this.#options.admits?.(peer) !== false;
   }
 
   #isStarted(): boolean {

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file protocol/membership/membership.proto.
  */
 export const file_protocol_membership_membership: GenFile = /*@__PURE__*/
-  fileDesc("CiRwcm90b2NvbC9tZW1iZXJzaGlwL21lbWJlcnNoaXAucHJvdG8SD3dlZnQubWVtYmVyc2hpcCIvCgtSb3N0ZXJFbnRyeRIMCgRib2R5GAEgASgMEhIKCnNpZ25hdHVyZXMYAiADKAwi1QIKCUVudHJ5Qm9keRISCgpuZXR3b3JrX2lkGAEgASgMEg8KB3BhcmVudHMYAiADKAwSDgoGYXV0aG9yGAMgASgMEhAKCHNlcXVlbmNlGAQgASgNEhEKCWlzc3VlZF9hdBgFIAEoDRIMCgRraW5kGAYgASgNEg8KB3N1YmplY3QYByABKAwSDAoEcm9sZRgIIAEoDRISCgpub3RfYmVmb3JlGAkgASgNEhEKCW5vdF9hZnRlchgKIAEoDRIOCgZpbnZpdGUYCyABKAwSDAoEdXNlcxgMIAEoDRIQCghyZXBsYWNlcxgNIAEoDBIOCgZyZWFzb24YDiABKA0SJwoGcG9saWN5GA8gASgLMhcud2VmdC5tZW1iZXJzaGlwLlBvbGljeRIRCglzdWNjZXNzb3IYECABKAwSDQoFcm91bmQYESABKA0SDwoHc2lnbmVycxgSIAMoDCJ5CgZQb2xpY3kSEQoJdGhyZXNob2xkGAEgASgNEhAKCGFwcHJvdmFsGAIgASgNEhcKD2VhcmxpZXJfdXBkYXRlcxgDIAEoDRIUCgxlcXVpdm9jYXRpb24YBCABKA0SGwoTY2VydGlmaWNhdGVfc2Vjb25kcxgFIAEoDSKBAQoMSW52aXRlVGlja2V0EhIKCm5ldHdvcmtfaWQYASABKAwSCwoDa2V5GAIgASgMEgwKBHJvbGUYAyABKA0SDAoEdXNlcxgEIAEoDRIRCglub3RfYWZ0ZXIYBSABKA0SDgoGaXNzdWVyGAYgASgMEhEKCXNpZ25hdHVyZRgHIAEoDCKVAQoMSW52aXRlU3RyaW5nEg4KBnNlY3JldBgBIAEoDBISCgpuZXR3b3JrX2lkGAIgASgMEgwKBHJvbGUYAyABKA0SDAoEdXNlcxgEIAEoDRIRCglub3RfYWZ0ZXIYBSABKA0SDgoGaXNzdWVyGAYgASgMEhEKCXNpZ25hdHVyZRgHIAEoDBIPCgdhZGRyZXNzGAggAygJIlsKFEFkbWlzc2lvblJlcXVlc3RCb2R5Eg4KBnRpY2tldBgBIAEoDBIRCgljYW5kaWRhdGUYAiABKAwSEQoJaXNzdWVkX2F0GAMgASgNEg0KBWxhYmVsGAQgASgJIkIKEEFkbWlzc2lvblJlcXVlc3QSDAoEYm9keRgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwSDQoFcHJvb2YYAyABKAwiZgoSQWRtaXNzaW9uUmVwbHlCb2R5EhIKCm5ldHdvcmtfaWQYASABKAwSDwoHcmVxdWVzdBgCIAEoDBIMCgRjb2RlGAMgASgNEg4KBnJlYXNvbhgEIAEoDRINCgVlbnRyeRgFIAEoDCJACg5BZG1pc3Npb25SZXBseRIMCgRib2R5GAEgASgMEg0KBWFkbWluGAIgASgMEhEKCXNpZ25hdHVyZRgDIAEoDCJAChFFcXVpdm9jYXRpb25Qcm9vZhIMCgRraW5kGAEgASgNEg0KBWZpcnN0GAIgASgMEg4KBnNlY29uZBgDIAEoDCIgCg9Sb3N0ZXJJbnZlbnRvcnkSDQoFbmFtZXMYASABKAwiIAoNUm9zdGVyRW50cmllcxIPCgdlbnRyaWVzGAEgAygMYgZwcm90bzM");
+  fileDesc("CiRwcm90b2NvbC9tZW1iZXJzaGlwL21lbWJlcnNoaXAucHJvdG8SD3dlZnQubWVtYmVyc2hpcCIvCgtSb3N0ZXJFbnRyeRIMCgRib2R5GAEgASgMEhIKCnNpZ25hdHVyZXMYAiADKAwi1QIKCUVudHJ5Qm9keRISCgpuZXR3b3JrX2lkGAEgASgMEg8KB3BhcmVudHMYAiADKAwSDgoGYXV0aG9yGAMgASgMEhAKCHNlcXVlbmNlGAQgASgNEhEKCWlzc3VlZF9hdBgFIAEoDRIMCgRraW5kGAYgASgNEg8KB3N1YmplY3QYByABKAwSDAoEcm9sZRgIIAEoDRISCgpub3RfYmVmb3JlGAkgASgNEhEKCW5vdF9hZnRlchgKIAEoDRIOCgZpbnZpdGUYCyABKAwSDAoEdXNlcxgMIAEoDRIQCghyZXBsYWNlcxgNIAEoDBIOCgZyZWFzb24YDiABKA0SJwoGcG9saWN5GA8gASgLMhcud2VmdC5tZW1iZXJzaGlwLlBvbGljeRIRCglzdWNjZXNzb3IYECABKAwSDQoFcm91bmQYESABKA0SDwoHc2lnbmVycxgSIAMoDCJ5CgZQb2xpY3kSEQoJdGhyZXNob2xkGAEgASgNEhAKCGFwcHJvdmFsGAIgASgNEhcKD2VhcmxpZXJfdXBkYXRlcxgDIAEoDRIUCgxlcXVpdm9jYXRpb24YBCABKA0SGwoTY2VydGlmaWNhdGVfc2Vjb25kcxgFIAEoDSKBAQoMSW52aXRlVGlja2V0EhIKCm5ldHdvcmtfaWQYASABKAwSCwoDa2V5GAIgASgMEgwKBHJvbGUYAyABKA0SDAoEdXNlcxgEIAEoDRIRCglub3RfYWZ0ZXIYBSABKA0SDgoGaXNzdWVyGAYgASgMEhEKCXNpZ25hdHVyZRgHIAEoDCKVAQoMSW52aXRlU3RyaW5nEg4KBnNlY3JldBgBIAEoDBISCgpuZXR3b3JrX2lkGAIgASgMEgwKBHJvbGUYAyABKA0SDAoEdXNlcxgEIAEoDRIRCglub3RfYWZ0ZXIYBSABKA0SDgoGaXNzdWVyGAYgASgMEhEKCXNpZ25hdHVyZRgHIAEoDBIPCgdhZGRyZXNzGAggAygJIlsKFEFkbWlzc2lvblJlcXVlc3RCb2R5Eg4KBnRpY2tldBgBIAEoDBIRCgljYW5kaWRhdGUYAiABKAwSEQoJaXNzdWVkX2F0GAMgASgNEg0KBWxhYmVsGAQgASgJIkIKEEFkbWlzc2lvblJlcXVlc3QSDAoEYm9keRgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwSDQoFcHJvb2YYAyABKAwiZgoSQWRtaXNzaW9uUmVwbHlCb2R5EhIKCm5ldHdvcmtfaWQYASABKAwSDwoHcmVxdWVzdBgCIAEoDBIMCgRjb2RlGAMgASgNEg4KBnJlYXNvbhgEIAEoDRINCgVlbnRyeRgFIAEoDCJACg5BZG1pc3Npb25SZXBseRIMCgRib2R5GAEgASgMEg0KBWFkbWluGAIgASgMEhEKCXNpZ25hdHVyZRgDIAEoDCJAChFFcXVpdm9jYXRpb25Qcm9vZhIMCgRraW5kGAEgASgNEg0KBWZpcnN0GAIgASgMEg4KBnNlY29uZBgDIAEoDCIgCg9Sb3N0ZXJJbnZlbnRvcnkSDQoFbmFtZXMYASABKAwiIAoNUm9zdGVyRW50cmllcxIPCgdlbnRyaWVzGAEgAygMIigKClJvc3Rlck5vdGUSDAoEa2luZBgBIAEoDRIMCgRib2R5GAIgASgMIhwKC1Jvc3Rlck5vdGVzEg0KBW5vdGVzGAEgAygMYgZwcm90bzM");
 
 /**
  * One step of the roster. Its name is the SHA-256 of `body`, which says who signs.
@@ -554,4 +554,49 @@ export type RosterEntries = Message<"weft.membership.RosterEntries"> & {
  */
 export const RosterEntriesSchema: GenMessage<RosterEntries> = /*@__PURE__*/
   messageDesc(file_protocol_membership_membership, 11);
+
+/**
+ * What is gossiped about a roster, and what a peer tells a neighbour that asks for entries.
+ *
+ * @generated from message weft.membership.RosterNote
+ */
+export type RosterNote = Message<"weft.membership.RosterNote"> & {
+  /**
+   * 1: RosterEntry, 2: RosterEntry that waits for signatures, 3: AdmissionRequest, 4: AdmissionReply that denies, 5: EquivocationProof
+   *
+   * @generated from field: uint32 kind = 1;
+   */
+  kind: number;
+
+  /**
+   * @generated from field: bytes body = 2;
+   */
+  body: Uint8Array;
+};
+
+/**
+ * Describes the message weft.membership.RosterNote.
+ * Use `create(RosterNoteSchema)` to create a new message.
+ */
+export const RosterNoteSchema: GenMessage<RosterNote> = /*@__PURE__*/
+  messageDesc(file_protocol_membership_membership, 12);
+
+/**
+ * @generated from message weft.membership.RosterNotes
+ */
+export type RosterNotes = Message<"weft.membership.RosterNotes"> & {
+  /**
+   * RosterNote
+   *
+   * @generated from field: repeated bytes notes = 1;
+   */
+  notes: Uint8Array[];
+};
+
+/**
+ * Describes the message weft.membership.RosterNotes.
+ * Use `create(RosterNotesSchema)` to create a new message.
+ */
+export const RosterNotesSchema: GenMessage<RosterNotes> = /*@__PURE__*/
+  messageDesc(file_protocol_membership_membership, 13);
 

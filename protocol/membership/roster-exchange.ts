@@ -8,27 +8,34 @@ import { type EntryId, encodeEntry, entryIdToBytes } from "./entry.ts";
 import { RosterEntriesSchema, RosterInventorySchema } from "./membership_pb.ts";
 import type { RosterLog } from "./roster-log.ts";
 
-/** The names of all entries of a log. */
-export function encodeInventory(log: RosterLog): Uint8Array {
-  const ids = log.entries().map(({ id }) => id);
-  return encodeCanonical(RosterInventorySchema, { names: concatBytes(...ids.sort().map(entryIdToBytes)) });
-}
+/** Names of entries in rising order, 32 bytes each, one after the other. */
+export const entryNames = (ids: readonly EntryId[]): Uint8Array => concatBytes(...ids.toSorted().map(entryIdToBytes));
 
-/** The names that another peer holds.  Throws: TOO_LARGE, MALFORMED, NOT_CANONICAL. */
-export function decodeInventory(bytes: Uint8Array): ReadonlySet<EntryId> {
-  const { names } = decodeCanonical(RosterInventorySchema, bytes, LIMITS.rosterMessageBytesMax);
+/** Read such names.  Throws: MALFORMED, TOO_LARGE when there are more than `countMax`. */
+export function entryNamesFrom(names: Uint8Array, countMax: number): readonly EntryId[] {
   const count = names.length / DIGEST_BYTES;
   if (!Number.isInteger(count))
-    throw new ProtocolError("MALFORMED", `inventory: names have ${DIGEST_BYTES} bytes each`);
-  if (count > LIMITS.rosterEntryCountMax) throw new ProtocolError("TOO_LARGE", "inventory: too many names", { count });
+    throw new ProtocolError("MALFORMED", `names of entries have ${DIGEST_BYTES} bytes each`);
+  if (count > countMax) throw new ProtocolError("TOO_LARGE", "too many names of entries", { count, countMax });
   const ids = Array.from(
     { length: count },
     (_, i) => bytesToHex(names.subarray(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES)) as EntryId,
   );
   if (ids.some((id, i) => i > 0 && ids[i - 1]! >= id)) {
-    throw new ProtocolError("MALFORMED", "inventory: names are not in rising order");
+    throw new ProtocolError("MALFORMED", "names of entries are not in rising order");
   }
-  return new Set(ids);
+  return ids;
+}
+
+/** The names of all entries of a log. */
+export function encodeInventory(log: RosterLog): Uint8Array {
+  return encodeCanonical(RosterInventorySchema, { names: entryNames(log.entries().map(({ id }) => id)) });
+}
+
+/** The names that another peer holds.  Throws: TOO_LARGE, MALFORMED, NOT_CANONICAL. */
+export function decodeInventory(bytes: Uint8Array): ReadonlySet<EntryId> {
+  const { names } = decodeCanonical(RosterInventorySchema, bytes, LIMITS.rosterMessageBytesMax);
+  return new Set(entryNamesFrom(names, LIMITS.rosterEntryCountMax));
 }
 
 /** What a peer with this inventory lacks, parents before children, in messages of LIMITS.rosterMessageBytesMax. */

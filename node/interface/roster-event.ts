@@ -1,0 +1,22 @@
+/** What operators are told of the membership of a network. */
+export type RosterEvent =
+  | {
+      readonly type: "member";
+      /** `renewed`: another role or other times. `expired`: its time is over; `revoked`: an entry ended it. */
+      readonly change: "admitted" | "renewed" | "expired" | "revoked" | "barred";
+      readonly peer: string;
+      /** Of a member: what it is now; else what it was. */
+      readonly role: string;
+    }
+  | {
+      readonly type: "equivocation";
+      readonly peer: string;
+      readonly kind: "announcement" | "roster-entry";
+      readonly sequence: number;
+      /** Whether the policy takes its membership away. */
+      readonly isBarred: boolean;
+    }
+  /** The roster has agreed to go on under another manifest, from this round on. */
+  | { readonly type: "succession"; readonly network: string; readonly round: number }
+  /** The roster has changed: counts and the digest of its entries, by which two peers compare. */
+  | { readonly type: "roster"; readonly members: number; readonly entries: number; readonly digest: string };

@@ -1,0 +1,44 @@
+/** What one peer spends on the membership of others; what is on the wire is bounded by protocol/limits. */
+export interface MembershipLimits {
+  /** Shortest time between two visits of somebody who is no member. */
+  readonly visitIntervalMs: number;
+  /** The same for who waits for an answer to a valid request of admission. */
+  readonly candidateIntervalMs: number;
+  /** How long somebody who is no member may stay connected. */
+  readonly visitMs: number;
+  /** Visitors at a time. Members are let in whatever their number. */
+  readonly visitorsMax: number;
+  /** Visitors that are remembered, the oldest forgotten first. */
+  readonly visitsRememberedMax: number;
+  /** Notes of one neighbour that are looked at: so many at once, and so many a second on average. */
+  readonly notesBurst: number;
+  readonly notesPerSecond: number;
+  /** Requests for entries of one neighbour that are answered within `pullWindowMs`. */
+  readonly pullsPerWindowMax: number;
+  readonly pullWindowMs: number;
+  readonly pullTimeoutMs: number;
+  /** Pause between two looks at what a neighbour holds that this peer may have missed. */
+  readonly pullIntervalMs: number;
+  /** New entries that are passed on by gossip one by one; of more, neighbours are asked to fetch them. */
+  readonly gossipEntriesMax: number;
+  readonly admissionTimeoutMs: number;
+  /** How long a request of admission is kept waiting for an answer that may come at once. */
+  readonly admissionWaitMs: number;
+}
+
+export const MEMBERSHIP_DEFAULTS: MembershipLimits = {
+  visitIntervalMs: 60_000,
+  candidateIntervalMs: 5_000,
+  visitMs: 20_000,
+  visitorsMax: 16,
+  visitsRememberedMax: 1024,
+  notesBurst: 256,
+  notesPerSecond: 32,
+  pullsPerWindowMax: 8,
+  pullWindowMs: 10_000,
+  pullTimeoutMs: 30_000,
+  pullIntervalMs: 300_000,
+  gossipEntriesMax: 32,
+  admissionTimeoutMs: 20_000,
+  admissionWaitMs: 4_000,
+};

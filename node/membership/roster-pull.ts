@@ -1,0 +1,121 @@
+/**
+ * Entries over `/weft/roster/1`: a member says which entries it holds, and gets those that it lacks and what waits for
+ * signatures. Both sides of a new connection ask, so that late joiners and healed partitions converge.
+ */
+import { pipe } from "it-pipe";
+import { encodeFrame } from "../../protocol/frame.ts";
+import { LIMITS } from "../../protocol/limits.ts";
+import type { EntryId } from "../../protocol/membership/entry.ts";
+import {
+  decodeEntries,
+  decodeInventory,
+  encodeInventory,
+  encodeMissing,
+} from "../../protocol/membership/roster-exchange.ts";
+import type { RosterLog } from "../../protocol/membership/roster-log.ts";
+import { decodeNotes, encodeNotes } from "../../protocol/membership/roster-note.ts";
+import { ROSTER_PROTOCOL } from "../../protocol/topic.ts";
+import { NodeError } from "../errors.ts";
+import { type ByteSource, createFrameReader, cut, oneFrame } from "../exchange/byte-pipeline.ts";
+import { answerWithin, withStream } from "../exchange/deadline.ts";
+import type { Clock } from "../interface/clock.ts";
+import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { MembershipLimits } from "./membership-limits.ts";
+
+export interface RosterPullDependencies {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly log: RosterLog;
+  /** Whether this peer answers somebody: a member. */
+  readonly isMember: (peer: PeerIdText) => boolean;
+  /** Bytes of the notes that are told beside the entries. */
+  readonly notes: () => readonly Uint8Array[];
+  /** A neighbour holds entries that this peer does not. */
+  readonly onBehind: (peer: PeerIdText) => void;
+}
+
+export interface RosterPull {
+  start(): Promise<void>;
+  /**
+   * Ask one neighbour. `onNote` and `onEntry` get bytes that nobody has looked at; what they throw ends the pull.
+   * Throws: NodeError STREAM_FAILED, TIMEOUT, FRAME_INVALID; ProtocolError.
+   */
+  pull(
+    peer: PeerIdText,
+    take: { readonly onNote: (bytes: Uint8Array) => void; readonly onEntry: (bytes: Uint8Array) => void },
+    signal: AbortSignal,
+  ): Promise<void>;
+}
+
+/** Messages of entries in one answer: as many as a full roster of the longest entries takes. */
+const MESSAGES_MAX = 1 + (LIMITS.rosterEntryCountMax * LIMITS.rosterEntryBytesMax) / LIMITS.rosterMessageBytesMax;
+
+export function createRosterPull(
+  { transport, clock, log, isMember, notes, onBehind }: RosterPullDependencies,
+  {
+    pullTimeoutMs: timeoutMs,
+    pullsPerWindowMax,
+    pullWindowMs,
+  }: Pick<MembershipLimits, "pullTimeoutMs" | "pullsPerWindowMax" | "pullWindowMs">,
+): RosterPull {
+  const windows = new Map<PeerIdText, { readonly sinceMs: number; pulls: number }>();
+  const countPull = (peer: PeerIdText): void => {
+    const nowMs = clock.now();
+    // Only members get here, so there are at most as many windows as members.
+    const known = windows.get(peer);
+    const window = known !== undefined && nowMs - known.sinceMs < pullWindowMs ? known : { sinceMs: nowMs, pulls: 0 };
+    windows.set(peer, window);
+    if (++window.pulls > pullsPerWindowMax) throw new NodeError("TOO_OFTEN", `${peer} asks for entries too often`);
+  };
+  return {
+    async start() {
+      await transport.handle(ROSTER_PROTOCOL, async (stream, from) => {
+        if (!isMember(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for the roster and is no member`);
+        countPull(from);
+        await answerWithin(clock, { stream, timeoutMs, protocol: ROSTER_PROTOCOL }, async ({ source, sink }) => {
+          const held = decodeInventory(await pipe(source, oneFrame(LIMITS.rosterMessageBytesMax)));
+          const messages = [encodeNotes(notes()), ...encodeMissing(log, held)];
+          await pipe(messages.map(encodeFrame), cut, sink);
+          if (lacksAny(log, held)) onBehind(from);
+        });
+      });
+    },
+    async pull(peer, { onNote, onEntry }, signal) {
+      const call = { peer, protocol: ROSTER_PROTOCOL, timeoutMs, signal };
+      await withStream({ transport, clock }, call, async ({ source, sink }) => {
+        await pipe([encodeFrame(encodeInventory(log))], cut, sink);
+        let told: Uint8Array | undefined;
+        for await (const message of frames(source)) {
+          if (told === undefined) told = message;
+          else for (const entry of decodeEntries(message)) onEntry(entry);
+        }
+        // After the entries: what a note rests on is known then.
+        for (const note of told === undefined ? [] : decodeNotes(told)) onNote(note);
+      });
+    },
+  };
+}
+
+function lacksAny(log: RosterLog, held: ReadonlySet<EntryId>): boolean {
+  for (const id of held) if (log.get(id) === undefined) return true;
+  return false;
+}
+
+/** The messages of a stream, one after the other. */
+async function* frames(source: ByteSource): AsyncGenerator<Uint8Array> {
+  let reader = createFrameReader(LIMITS.rosterMessageBytesMax);
+  let count = 0;
+  let isWithin = false;
+  for await (const bytes of source) {
+    for (let rest = bytes; rest.byteLength > 0; ) {
+      isWithin = true;
+      rest = reader.push(rest);
+      if (!reader.isComplete()) break;
+      if (++count > MESSAGES_MAX) throw new NodeError("FRAME_INVALID", "more entries came than a roster may have");
+      yield reader.message();
+      reader = createFrameReader(LIMITS.rosterMessageBytesMax);
+      isWithin = false;
+    }
+  }
+  if (isWithin) throw new NodeError("FRAME_INVALID", "the stream ended before the message did");
+}
