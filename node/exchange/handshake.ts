@@ -170,7 +170,9 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
       if (acquaintance.refused || !isPresent(peer, acquaintance)) return;
       logger.debug("handshake failed", { peer, error });
       refuse(peer, acquaintance, "it did not complete the handshake");
-      hangUp(peer);
+      // Who holds an invite has nothing to greet with yet, and comes to ask what has become of its request; the timer of
+      // a refusal ends its visit.
+      if (membership === undefined) hangUp(peer);
     }
   };
 
