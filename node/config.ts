@@ -19,6 +19,10 @@ export interface DataDirectory {
   readonly config: string;
   /** Record of everything that left this peer. */
   readonly egress: string;
+  /** Folder through which other processes ask the running peer to act on the roster. */
+  readonly outbox: string;
+  /** Genesis of the roster, where the network has one. */
+  readonly genesis: string;
   /** Where the peer is, for `weft status`. */
   readonly status: string;
 }
@@ -36,6 +40,8 @@ export function dataDirectoryLayout(folder: string): DataDirectory {
     network: at("network.json"),
     config: at("config.json"),
     egress: at("egress.jsonl"),
+    outbox: at("outbox"),
+    genesis: at("genesis.json"),
     status: at("status.json"),
   };
 }

@@ -169,6 +169,8 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
     } catch (error) {
       if (acquaintance.refused || !isPresent(peer, acquaintance)) return;
       logger.debug("handshake failed", { peer, error });
+      // A visitor may have come to ask for admission and nothing else; the gate shows it out in time.
+      if (membership !== undefined && !isMember(peer)) return;
       refuse(peer, acquaintance, "it did not complete the handshake");
       // Who holds an invite has nothing to greet with yet, and comes to ask what has become of its request; the timer of
       // a refusal ends its visit.

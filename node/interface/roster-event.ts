@@ -16,7 +16,14 @@ export type RosterEvent =
       /** Whether the policy takes its membership away. */
       readonly isBarred: boolean;
     }
-  /** The roster has agreed to go on under another manifest, from this round on. */
-  | { readonly type: "succession"; readonly network: string; readonly round: number }
-  /** The roster has changed: counts and the digest of its entries, by which two peers compare. */
-  | { readonly type: "roster"; readonly members: number; readonly entries: number; readonly digest: string };
+  /** The roster has agreed to go on under another manifest, from this round on; `isHeld` once this peer has the manifest. */
+  | { readonly type: "succession"; readonly network: string; readonly round: number; readonly isHeld: boolean }
+  /** The roster has changed: this peer's own role, counts, and the digest of all entries, by which two peers compare. */
+  | {
+      readonly type: "roster";
+      /** undefined: it is no member. */
+      readonly role: string | undefined;
+      readonly members: number;
+      readonly entries: number;
+      readonly digest: string;
+    };

@@ -17,7 +17,6 @@ import { decodeNote, encodeNote, type RosterNote } from "../../protocol/membersh
 import { keepsEarlierUpdates, type RosterState, roleOf } from "../../protocol/membership/roster-state.ts";
 import { isWithin } from "../../protocol/membership/roster-view.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
-import type { NetworkId } from "../../protocol/network-id.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
 import { rosterTopic } from "../../protocol/topic.ts";
@@ -32,9 +31,10 @@ import { serveAdmission } from "./admission.ts";
 import { MEMBERSHIP_DEFAULTS, type MembershipLimits } from "./membership-limits.ts";
 import { createMotions, type Motions, type NoteJudgement } from "./motions.ts";
 import { createNoteRates } from "./note-rates.ts";
-import { rosterEvents } from "./roster-events.ts";
+import { rosterEvent, rosterEvents } from "./roster-events.ts";
 import { createRosterPull } from "./roster-pull.ts";
 import { openRosterStore, type RosterStore } from "./roster-store.ts";
+import { createSuccessions, type Successions } from "./successions.ts";
 import { createVisits } from "./visits.ts";
 
 export interface MembershipDependencies {
@@ -53,14 +53,15 @@ export interface MembershipOptions extends Partial<MembershipLimits> {
   readonly genesis: Genesis;
   /** The manifest that is trained under; that of the genesis when absent. */
   readonly manifest?: NetworkManifest;
-  /** Other manifests of this roster, to hand on to members; none when absent. */
-  readonly manifestOf?: (network: NetworkId) => NetworkManifest | undefined;
 }
 
 /** Membership as the composition root sees it. */
 export interface RosterMembership extends Membership {
   readonly roster: RosterStore;
   readonly motions: Motions;
+  readonly successions: Successions;
+  /** The roster as a whole, as onEvent tells it. */
+  rosterEvent(): RosterEvent;
   /** Handle protocols and gossip; before the transport starts, after the exchange was made. */
   start(): Promise<void>;
   /** End everything under way; idempotent. The transport is the exchange's to stop. */
@@ -286,12 +287,17 @@ export async function createMembership(
   const changed = (): void => {
     const state = log.state();
     const seconds = now();
-    const events = rosterEvents({ state: before, seconds: beforeSeconds }, { state, seconds });
+    const self = signer.peer;
+    const events = rosterEvents({ self, state: before, seconds: beforeSeconds }, { self, state, seconds });
+    const isSucceeded = state.succession !== undefined && state.succession.entry !== before.succession?.entry;
     before = state;
     beforeSeconds = seconds;
     for (const peer of [...presented.keys()])
       if (state.members.has(peer) || state.removed.has(peer)) presented.delete(peer);
     for (const event of events) tell(event);
+    if (isSucceeded) tellSuccession();
+    if (succession.isMissing())
+      void background.run("fetching a manifest", (signal) => succession.fetch(present(), signal));
     for (const listener of changes) listener();
     visits.review();
     arm();
@@ -327,7 +333,20 @@ export async function createMembership(
     });
   };
 
+  const succession = createSuccessions(
+    { transport, store, clock, roster, current: options.manifest ?? genesis.manifest },
+    limits,
+  );
+  const tellSuccession = (): void => {
+    const agreed = log.state().succession;
+    if (agreed === undefined) return;
+    const { network: next, round } = agreed;
+    tell({ type: "succession", network: next, round, isHeld: succession.manifestOf(next) !== undefined });
+  };
+  succession.onHeld(tellSuccession);
+
   const load = async (): Promise<void> => {
+    await succession.load();
     for await (const [key, body] of store.entries(PROOF_PREFIX)) {
       try {
         const { author } = checkEquivocation(body, verify);
@@ -425,7 +444,7 @@ export async function createMembership(
         genesis,
         timeoutMs: limits.admissionTimeoutMs,
         waitMs: limits.admissionWaitMs,
-        ...(options.manifestOf && { manifestOf: options.manifestOf }),
+        manifestOf: succession.manifestOf,
       },
     );
     arm();
@@ -445,6 +464,8 @@ export async function createMembership(
   return {
     roster,
     motions,
+    successions: succession,
+    rosterEvent: () => rosterEvent({ self: signer.peer, state: log.state(), seconds: now() }),
     start,
     async stop() {
       cancelTimer();
@@ -456,7 +477,11 @@ export async function createMembership(
     },
     admits: (peer) => visits.admits(peer),
     mayGossip: isMember,
-    welcome: (peer) => void pullSoon(peer),
+    welcome(peer) {
+      void pullSoon(peer);
+      if (succession.isMissing())
+        void background.run("fetching a manifest", (signal) => succession.fetch([peer], signal));
+    },
     pullAll: async () => {
       await Promise.all(present().map((peer) => pullSoon(peer)));
     },

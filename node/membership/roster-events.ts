@@ -1,9 +1,11 @@
 /** What has changed between two looks at a roster, in the words of operators. */
 import { type RosterState, roleOf } from "../../protocol/membership/roster-state.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
 
-/** A roster at a time (seconds since 1970). */
+/** A roster at a time (seconds since 1970), as one peer sees it. */
 export interface RosterMoment {
+  readonly self: PeerId;
   readonly state: RosterState;
   readonly seconds: number;
 }
@@ -26,16 +28,18 @@ export function rosterEvents(before: RosterMoment, after: RosterMoment): readonl
       events.push({ type: "member", change: "renewed", peer, role: is });
     }
   }
-  const { succession } = after.state;
-  if (succession !== undefined && succession.entry !== before.state.succession?.entry) {
-    events.push({ type: "succession", network: succession.network, round: succession.round });
-  }
   const isSame = before.state.digest === after.state.digest && events.length === 0;
   return isSame ? events : [...events, rosterEvent(after)];
 }
 
 /** The roster as a whole. */
-export function rosterEvent({ state, seconds }: RosterMoment): RosterEvent {
+export function rosterEvent({ self, state, seconds }: RosterMoment): RosterEvent {
   const members = [...state.members.keys()].filter((peer) => roleOf(state, peer, seconds) !== undefined).length;
-  return { type: "roster", members, entries: state.entryCount, digest: state.digest };
+  return {
+    type: "roster",
+    role: roleOf(state, self, seconds),
+    members,
+    entries: state.entryCount,
+    digest: state.digest,
+  };
 }

@@ -1,0 +1,226 @@
+/**
+ * What people do with a roster: look, propose, approve, deny. Actions and answers are plain data, because they may have to
+ * travel to the process that has the roster open.
+ */
+import type { Signer } from "../../protocol/envelope.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import type { EntryId, EntryKind, Statement } from "../../protocol/membership/entry.ts";
+import type { Role } from "../../protocol/membership/roles.ts";
+import {
+  adminsOf,
+  type LostEntry,
+  type Removal,
+  roleOf,
+  type Succession,
+} from "../../protocol/membership/roster-state.ts";
+import type { MembershipPolicy } from "../../protocol/membership/settings.ts";
+import type { NetworkId } from "../../protocol/network-id.ts";
+import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
+import { NodeError } from "../errors.ts";
+import type { Clock } from "../interface/clock.ts";
+import type { Standing } from "../interface/membership.ts";
+import type { RosterMembership } from "./membership.ts";
+import type { Motion } from "./motions.ts";
+
+export type RosterAction =
+  | { readonly kind: "members" }
+  | { readonly kind: "pending" }
+  | { readonly kind: "log" }
+  /** Propose and agree. Admins only. */
+  | { readonly kind: "propose"; readonly statement: Statement }
+  /** By its id, or the first 8 or more of its characters. Admins only. */
+  | { readonly kind: "approve"; readonly id: string }
+  | { readonly kind: "deny"; readonly id: string }
+  /** Propose to go on under another manifest, given as parsed JSON; see succeedingManifest. Admins only. */
+  | { readonly kind: "succeed"; readonly manifest: unknown }
+  /** Give this peer's membership to a new key, whose seed is in a file of this machine (mode 0600). */
+  | { readonly kind: "rotate"; readonly keyFile: string };
+
+/** Everybody a roster knows, and the roster as a whole. */
+export interface MembersAnswer {
+  readonly kind: "members";
+  readonly self: { readonly peer: PeerId; readonly role: Role | undefined; readonly standing: Standing };
+  /** The roster's network id: that of its first manifest. */
+  readonly network: NetworkId;
+  readonly members: readonly {
+    readonly peer: PeerId;
+    readonly role: Role;
+    /** Seconds since 1970. */
+    readonly notBefore: number;
+    readonly notAfter: number;
+    readonly isFounder: boolean;
+    readonly standing: Standing;
+    readonly isConnected: boolean;
+  }[];
+  readonly removed: readonly (Removal & { readonly peer: PeerId })[];
+  readonly barred: readonly PeerId[];
+  readonly policy: MembershipPolicy;
+  readonly admins: readonly PeerId[];
+  readonly succession: Succession | undefined;
+  readonly heads: readonly EntryId[];
+  readonly entryCount: number;
+  readonly digest: string;
+}
+
+export interface LogAnswer {
+  readonly kind: "log";
+  /** Parents before children. */
+  readonly entries: readonly {
+    readonly id: EntryId;
+    readonly parents: readonly EntryId[];
+    readonly kind: EntryKind;
+    readonly author: PeerId;
+    readonly signers: readonly PeerId[];
+    readonly issuedAt: number;
+    readonly statement: Statement;
+    /** Why it does not count; undefined when it does. */
+    readonly lost: LostEntry["reason"] | undefined;
+  }[];
+  readonly digest: string;
+}
+
+export type RosterAnswer =
+  | MembersAnswer
+  | LogAnswer
+  | { readonly kind: "pending"; readonly motions: readonly Motion[] }
+  /** What became of a motion; `isDecided` when its entry is in the roster. */
+  | { readonly kind: "motion"; readonly motion: Motion; readonly isDecided: boolean };
+
+export interface RosterDeskDependencies {
+  readonly membership: RosterMembership;
+  readonly clock: Pick<Clock, "now">;
+  readonly self: PeerId;
+  readonly connected: () => readonly string[];
+  /** The signer whose seed is in a file.  Throws: NodeError KEY_FILE. */
+  readonly signerOf: (keyFile: string) => Promise<Signer>;
+}
+
+/** Do one thing.  Throws: NodeError NOT_ALLOWED, KEY_FILE, STORE_FAILED, DISK_FULL; ProtocolError FIELD_INVALID. */
+export async function actOnRoster(dependencies: RosterDeskDependencies, action: RosterAction): Promise<RosterAnswer> {
+  const { motions, roster, successions } = dependencies.membership;
+  switch (action.kind) {
+    case "members":
+      return membersAnswer(dependencies);
+    case "log":
+      return logAnswer(dependencies);
+    case "pending":
+      return { kind: "pending", motions: motions.pending() };
+    case "propose":
+      checkSubject(dependencies, action.statement);
+      return decided(await motions.propose(action.statement));
+    case "approve":
+      return decided(await motions.approve(wholeId(action.id)));
+    case "deny":
+      return decided(await motions.deny(wholeId(action.id)));
+    case "succeed":
+      return decided(await motions.propose(await successions.prepare(action.manifest)));
+    case "rotate":
+      return decided(await rotate(dependencies, action.keyFile));
+  }
+
+  async function decided(motion: Motion): Promise<RosterAnswer> {
+    await motions.settle();
+    await roster.written();
+    return { kind: "motion", motion, isDecided: !motions.pending().some(({ id }) => id === motion.id) };
+  }
+  function wholeId(text: string): string {
+    const found = motions.pending().filter(({ id }) => id === text || (text.length >= 8 && id.startsWith(text)));
+    if (found.length === 1) return found[0]!.id;
+    const what = found.length === 0 ? "nothing that waits for a decision is" : "several motions are";
+    throw new NodeError("NOT_ALLOWED", `${what} named ${text}; weft members pending shows them`, { id: text });
+  }
+}
+
+function membersAnswer({ membership, clock, self, connected }: RosterDeskDependencies): MembersAnswer {
+  const state = membership.roster.log.state();
+  const here = new Set(connected());
+  const members = [...state.members.values()].map(({ subject, role, notBefore, notAfter, grant }) => ({
+    peer: subject,
+    role,
+    notBefore,
+    notAfter,
+    isFounder: grant === undefined,
+    standing: membership.standingOf(subject),
+    isConnected: here.has(subject),
+  }));
+  return {
+    kind: "members",
+    self: { peer: self, role: membership.roleOf(self), standing: membership.standingOf(self) },
+    network: state.networkId,
+    members,
+    removed: [...state.removed].map(([peer, removal]) => ({ peer, ...removal })),
+    barred: [...state.barred],
+    policy: state.policy,
+    admins: adminsOf(state, Math.floor(clock.now() / 1000)),
+    succession: state.succession,
+    heads: state.heads,
+    entryCount: state.entryCount,
+    digest: state.digest,
+  };
+}
+
+function logAnswer({ membership }: RosterDeskDependencies): LogAnswer {
+  const { log } = membership.roster;
+  const state = log.state();
+  const lost = new Map(state.lost.map(({ id, reason }) => [id, reason]));
+  const entries = log.entries().map(({ id, parents, author, signers, issuedAt, statement }) => ({
+    id,
+    parents,
+    kind: statement.kind,
+    author,
+    signers,
+    issuedAt,
+    statement,
+    lost: lost.get(id),
+  }));
+  return { kind: "log", entries, digest: state.digest };
+}
+
+/** What would be refused later anyhow is refused now, in words. */
+function checkSubject({ membership }: RosterDeskDependencies, statement: Statement): void {
+  const state = membership.roster.log.state();
+  if (statement.kind === "policy" || statement.kind === "succeed") return;
+  try {
+    parsePeerId(statement.subject);
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause;
+    throw new NodeError(
+      "NOT_ALLOWED",
+      `${statement.subject} is no peer id; weft members list shows them`,
+      {},
+      { cause },
+    );
+  }
+  const needsMember = ["revoke", "promote", "expire"].includes(statement.kind);
+  if (!needsMember || state.members.has(statement.subject)) return;
+  throw new NodeError("NOT_ALLOWED", `${statement.subject} is no member; weft members list shows who is`, {
+    peer: statement.subject,
+  });
+}
+
+/** Both keys and as many admins as are needed sign: those who are connected, first of all this one where it is one. */
+async function rotate(
+  { membership, clock, self, connected, signerOf }: RosterDeskDependencies,
+  keyFile: string,
+): Promise<Motion> {
+  const state = membership.roster.log.state();
+  const seconds = Math.floor(clock.now() / 1000);
+  const terms = state.members.get(self);
+  const role = roleOf(state, self, seconds);
+  if (terms === undefined || role === undefined) {
+    throw new NodeError("NOT_ALLOWED", "this peer is no member, so there is nothing to give to another key", { self });
+  }
+  const fresh = await signerOf(keyFile);
+  const here = new Set(connected());
+  const rank = (peer: PeerId): number => (peer === self ? 0 : here.has(peer) ? 1 : 2);
+  const admins = [...adminsOf(state, seconds)].sort((a, b) => rank(a) - rank(b)).slice(0, state.policy.threshold);
+  const statement: Statement = {
+    kind: "rotate",
+    subject: fresh.peer,
+    replaces: self,
+    role,
+    notBefore: seconds,
+    notAfter: Math.min(terms.notAfter, seconds + state.policy.certificateSeconds),
+  };
+  return await membership.motions.propose(statement, { cosigners: [fresh], signers: [self, fresh.peer, ...admins] });
+}
