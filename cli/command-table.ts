@@ -6,10 +6,11 @@ import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import { auditCommand } from "./audit-command.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
 import { keysCommands } from "./keys-commands.ts";
+import { membersCommands } from "./members-commands.ts";
 import { modelCommands } from "./model-commands.ts";
 import { networkCommands } from "./network-commands.ts";
 import { networkOptions, TESTNET_SETTINGS } from "./network-options.ts";
-import { choice, integer, part, peerAddress } from "./option-value.ts";
+import { choice, duration, integer, part, peerAddress } from "./option-value.ts";
 import { PRIVACY_OPTIONS } from "./privacy-options.ts";
 import { REACH_OPTIONS } from "./reach-options.ts";
 
@@ -114,6 +115,19 @@ const PEER_OPTIONS: readonly OptionRow[] = [
   ...PRIVACY_OPTIONS,
 ];
 
+/** Flags of one run. */
+const RUN_OPTIONS: readonly OptionRow[] = [
+  { flags: "--compare-alone", text: "also train alone for as many steps on the same data, and report both" },
+  {
+    flags: "--hold",
+    text: "listen and connect, but begin the first round only when a line comes on standard input",
+  },
+  { flags: "--serve", text: "after the last round stay, and serve updates to others until Ctrl-C" },
+  { flags: "--events", text: "print every event as a line of JSON on standard output; not with --json" },
+  JSON_OUTPUT,
+  LOG_LEVEL,
+];
+
 export const COMMANDS: readonly CommandRow[] = [
   {
     name: ["testnet"],
@@ -160,22 +174,31 @@ export const COMMANDS: readonly CommandRow[] = [
   {
     name: ["run"],
     text: "Run one peer: train, exchange updates, aggregate, round by round, until the last round or Ctrl-C.",
-    options: [
-      DATA_DIR,
-      ...PEER_OPTIONS,
-      { flags: "--compare-alone", text: "also train alone for as many steps on the same data, and report both" },
-      {
-        flags: "--hold",
-        text: "listen and connect, but begin the first round only when a line comes on standard input",
-      },
-      { flags: "--serve", text: "after the last round stay, and serve updates to others until Ctrl-C" },
-      { flags: "--events", text: "print every event as a line of JSON on standard output; not with --json" },
-      JSON_OUTPUT,
-      LOG_LEVEL,
-    ],
+    options: [DATA_DIR, ...PEER_OPTIONS, ...RUN_OPTIONS],
     configurable: true,
     example: "weft run --data-dir alice --network network.json --data alice.jsonl --port 9000",
     load: () => import("./commands/run.ts"),
+  },
+  {
+    name: ["join"],
+    text: "Join a network by an invite: check its manifest and the model, ask for admission, wait until admins approve, and run.",
+    argument: { name: "invite", text: "the text weft1… that weft network invite printed" },
+    options: [
+      DATA_DIR,
+      { flags: "--label <text>", text: "what this peer calls itself in its request", otherwise: "nothing" },
+      {
+        flags: "--wait <time>",
+        text: "how long to wait for the admins, such as 30m",
+        parse: duration(1, 30 * 86_400),
+        otherwise: "until Ctrl-C",
+      },
+      { flags: "--join-only", text: "do not run afterwards" },
+      ...PEER_OPTIONS.filter(({ flags }) => !flags.startsWith("--network")),
+      ...RUN_OPTIONS,
+    ],
+    configurable: "partly",
+    example: "weft join weft1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jq --label hospital-4 --data-dir dave",
+    load: () => import("./commands/join.ts"),
   },
   {
     name: ["status"],
@@ -234,6 +257,7 @@ export const COMMANDS: readonly CommandRow[] = [
     example: "weft doctor --network network.json --model models/smollm2-135m",
     load: () => import("./commands/doctor.ts"),
   },
+  ...membersCommands({ dataDir: DATA_DIR, json: JSON_OUTPUT }),
   ...keysCommands({ dataDir: DATA_DIR, json: JSON_OUTPUT }),
   ...modelCommands({
     model: MODEL,

@@ -8,6 +8,13 @@ export function keysCommands({
 }: Readonly<Record<"dataDir" | "json", OptionRow>>): readonly CommandRow[] {
   return [
     {
+      name: ["keys", "rotate"],
+      text: "Give this peer's membership to a new key: propose it, and, run again once admins have approved, begin to use it.",
+      options: [{ ...dataDir, text: "whose key; the peer runs for the first part and not for the second" }, json],
+      example: "weft keys rotate --data-dir alice",
+      load: () => import("./commands/keys-rotate.ts"),
+    },
+    {
       name: ["keys", "backup"],
       text: "Write the peer's key, sealed by a passphrase, to a file that may be kept anywhere. Its other files are not in it.",
       options: [

@@ -6,9 +6,15 @@ import type { OptionRow } from "./command-row.ts";
 import { readFounders } from "./members-file.ts";
 import { choice, duration, formatDuration, integer } from "./option-value.ts";
 
+/** An invite is good for two days unless it is told otherwise. */
+export const INVITE_SECONDS = 48 * 3600;
+
 /** Values of the flags below; absent ones take the defaults. */
-export interface MembershipOptions {
+export interface MembershipOptions extends PolicyOptions {
   readonly members?: string;
+}
+
+export interface PolicyOptions {
   readonly threshold?: number;
   readonly approval?: MembershipPolicy["approval"];
   readonly earlierUpdates?: MembershipPolicy["earlierUpdates"];
@@ -17,12 +23,7 @@ export interface MembershipOptions {
   readonly membershipLasts?: number;
 }
 
-export const MEMBERSHIP_OPTIONS: readonly OptionRow[] = [
-  {
-    flags: "--members <file>",
-    text: "founders of a network with a roster: a peer id and a role (trainer, observer, relay, admin) on each line",
-    otherwise: "open: whoever has the manifest may take part",
-  },
+export const POLICY_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--threshold <count>",
     text: "admin signatures that every change of the roster needs",
@@ -53,6 +54,15 @@ export const MEMBERSHIP_OPTIONS: readonly OptionRow[] = [
     parse: duration(60, LIMITS.certificateSecondsMax),
     otherwise: formatDuration(POLICY_DEFAULTS.certificateSeconds),
   },
+];
+
+export const MEMBERSHIP_OPTIONS: readonly OptionRow[] = [
+  {
+    flags: "--members <file>",
+    text: "founders of a network with a roster: a peer id and a role (trainer, observer, relay, admin) on each line",
+    otherwise: "open: whoever has the manifest may take part",
+  },
+  ...POLICY_OPTIONS,
 ];
 
 /**

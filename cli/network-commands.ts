@@ -1,8 +1,10 @@
 /** The rows of `weft network`: making, signing and reading the file that a network agrees on. */
+import { LIMITS } from "../protocol/limits.ts";
+import { ROLES } from "../protocol/membership/roles.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
-import { MEMBERSHIP_OPTIONS } from "./membership-options.ts";
+import { INVITE_SECONDS, MEMBERSHIP_OPTIONS } from "./membership-options.ts";
 import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
-import { peerAddress } from "./option-value.ts";
+import { choice, duration, formatDuration, integer, peerAddress } from "./option-value.ts";
 
 const FILE = { name: "file", text: "a network's file: a manifest, or a genesis where there is a roster" };
 
@@ -39,7 +41,7 @@ export function networkCommands({ model, dataDir, json }: NetworkCommandFlags): 
     },
     {
       name: ["network", "sign"],
-      text: "Add a founder's signature to a network's file; it is valid once as many admins have signed as its threshold says.",
+      text: "Add a founder's signature to a network's file, which is valid once as many admins have signed as its threshold says; or agree to go on under a successor's file.",
       argument: FILE,
       options: [
         { ...dataDir, text: "whose key signs" },
@@ -52,6 +54,59 @@ export function networkCommands({ model, dataDir, json }: NetworkCommandFlags): 
       ],
       example: "weft network sign network.json --data-dir alice",
       load: () => import("./commands/network-sign.ts"),
+    },
+    {
+      name: ["network", "invite"],
+      text: "Print one line of text that lets its holder ask for admission. Admins only.",
+      options: [
+        { ...dataDir, text: "the admin's; the peer may run or not" },
+        {
+          flags: "--role <word>",
+          text: `what it admits as: ${ROLES.join(", ")}`,
+          parse: choice(ROLES),
+          otherwise: "trainer",
+        },
+        {
+          flags: "--uses <count>",
+          text: "peers that it may admit in all",
+          parse: integer(1, LIMITS.inviteUsesMax),
+          otherwise: "1",
+        },
+        {
+          flags: "--expires <time>",
+          text: "until when somebody may ask by it, from now on, such as 48h",
+          parse: duration(60, LIMITS.certificateSecondsMax),
+          otherwise: formatDuration(INVITE_SECONDS),
+        },
+        {
+          flags: "--bootstrap <multiaddr>",
+          text: "a member whom its holder asks, ending in /p2p/ID; may be repeated",
+          parse: peerAddress,
+          repeatable: true,
+          otherwise: "this peer where it runs, and those that the manifest names",
+        },
+        json,
+      ],
+      example: "weft network invite --role trainer --expires 48h --data-dir alice",
+      load: () => import("./commands/network-invite.ts"),
+    },
+    {
+      name: ["network", "propose"],
+      text: "Write the manifest under which a network with a roster shall go on, and propose it; what no flag names stays as it is.",
+      options: [
+        { ...dataDir, text: "the admin's; the peer may run or not" },
+        {
+          flags: "--at-round <count>",
+          text: "first round that is trained under it",
+          parse: integer(1, LIMITS.roundCountMax),
+        },
+        { flags: "--out <file>", text: "where to write it, for the others to look at", otherwise: "successor.json" },
+        { ...model, otherwise: "the embedded model, which must be the network's where --adapter is not given either" },
+        ...networkOptions(NETWORK_DEFAULTS).map((row) => ({ ...row, otherwise: "as it is" })),
+        json,
+      ],
+      example: "weft network propose --at-round 40 --rounds 80 --learning-rate 0.0005 --data-dir alice",
+      load: () => import("./commands/network-propose.ts"),
     },
     {
       name: ["network", "show"],

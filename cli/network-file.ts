@@ -21,9 +21,12 @@ export async function readNetwork(file: string): Promise<Genesis> {
   throw new NodeError("MANIFEST_INVALID", `no network manifest ${file}; ${todo}`, { file });
 }
 
-/** The bytes of a network's file, for people to read and pass on: of an open network the manifest alone. */
+/**
+ * The bytes of a network's file, for people to read and pass on: of an open network the manifest alone, and of one that goes
+ * on after another, whose roster agrees to it instead of founders.
+ */
 export function networkText(genesis: Genesis): string {
-  const value = rosterSettings(genesis.manifest) === undefined ? genesis.manifest : genesis;
+  const value = isSignedByFounders(genesis) ? genesis : genesis.manifest;
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
@@ -81,9 +84,14 @@ async function isKept({ manifest }: Genesis, dataDirectory: string, source: stri
   throw new NodeError("MANIFEST_MISMATCH", text, { path });
 }
 
+/** Whether it is founders' signatures that make a network valid. */
+export function isSignedByFounders({ manifest }: Genesis): boolean {
+  return rosterSettings(manifest) !== undefined && manifest.succeeds === undefined;
+}
+
 function requireSigned(genesis: Genesis, file: string): void {
   const { isValid, threshold, missing } = genesisStatus(genesis);
-  if (isValid) return;
+  if (isValid || !isSignedByFounders(genesis)) return;
   const text = `${file} is not signed by ${threshold} admins yet; it waits for ${missing.join(", ")}: weft network sign`;
   throw new NodeError("MANIFEST_INVALID", text, { file, threshold, missing });
 }

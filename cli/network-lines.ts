@@ -36,6 +36,11 @@ export function manifestLines(manifest: NetworkManifest): readonly string[] {
 export function signatureLines(genesis: Genesis): readonly string[] {
   const settings = rosterSettings(genesis.manifest);
   if (settings === undefined) return [];
+  if (genesis.manifest.succeeds !== undefined) {
+    return [
+      `${"signatures".padEnd(12)} none of its own: the roster agrees to it (weft members pending, weft members list)`,
+    ];
+  }
   const { signed, missing, threshold, isValid } = genesisStatus(genesis);
   const admins = settings.founders.filter(({ role }) => role === "admin").length;
   const count = `${admins - missing.length} of ${admins} admins have signed, ${threshold} are needed`;

@@ -7,6 +7,8 @@ export interface DataDirectory {
   readonly folder: string;
   /** Identity: 32 bytes, mode 0600. Losing it means becoming another peer. */
   readonly key: string;
+  /** The key that is to take its place, while the roster has not agreed yet. */
+  readonly nextKey: string;
   /** Names the process that uses the directory. */
   readonly lock: string;
   /** Own chain and inbox, a folder of LevelDB. */
@@ -34,6 +36,7 @@ export function dataDirectoryLayout(folder: string): DataDirectory {
   return {
     folder: root,
     key: at("key"),
+    nextKey: at("key.next"),
     lock: at("lock"),
     store: at("store"),
     checkpoints: at("checkpoints"),

@@ -1,8 +1,10 @@
 /** Makes the genesis manifest of a network from a model directory and settings. */
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
+import { rosterIdOf } from "../protocol/membership/genesis.ts";
 import type { MembershipSettings } from "../protocol/membership/settings.ts";
+import { successionStatement } from "../protocol/membership/succession.ts";
 import type { NetworkManifest, UpdateEncoding } from "../protocol/network-manifest.ts";
-import { MANIFEST_DEFAULTS, parseManifest } from "../protocol/network-manifest.ts";
+import { MANIFEST_DEFAULTS, networkId, parseManifest } from "../protocol/network-manifest.ts";
 import { defaultValues, manifestEncoding } from "./default-encoding.ts";
 import { NodeError } from "./errors.ts";
 import type { BaseModel } from "./model/base-model.ts";
@@ -57,6 +59,24 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
     bootstrap: options.bootstrap ?? [],
     ...(options.membership !== undefined && { membership: options.membership }),
   });
+}
+
+/**
+ * The manifest under which a network with a roster goes on from `round` on: with these settings, its name, bootstrap and
+ * membership as they were.
+ * Throws: as createNetwork; ProtocolError MANIFEST_INVALID where it cannot follow.
+ */
+export function createSuccessor(
+  before: NetworkManifest,
+  options: Omit<CreateNetworkOptions, "name" | "bootstrap" | "membership">,
+  round: number,
+): NetworkManifest {
+  const { name, bootstrap, membership } = before;
+  const whole = createNetwork({ ...options, name, bootstrap, ...(membership && { membership }) });
+  const succeeds = { network: networkId(before), first: rosterIdOf(before), round };
+  const next = parseManifest({ ...whole, succeeds });
+  successionStatement(before, next);
+  return next;
 }
 
 /**

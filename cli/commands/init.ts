@@ -51,7 +51,7 @@ export async function run(options: InitOptions, terminal: Terminal): Promise<num
 }
 
 /** Flags by their long names; paths made absolute, because a later run may start elsewhere. */
-function configOf(options: InitOptions): Record<string, unknown> {
+export function configOf(options: InitOptions): Record<string, unknown> {
   const { model, data, split, part, bootstrap, threads, device, lengthBuckets, lowMemory, pack, precision } = options;
   const { listen, port, announce, outboundOnly, relay, mdns, table, netRestrict } = options;
   const values = {

@@ -8,6 +8,7 @@ import { dataDirectory } from "../data-directory.ts";
 import { jsonText } from "../json.ts";
 import { readNetwork, writeNetwork } from "../network-file.ts";
 import { signatureLines } from "../network-lines.ts";
+import { decide, operatorOf } from "../roster-action.ts";
 import { EXIT_OK, type Terminal } from "../terminal.ts";
 
 export interface NetworkSignOptions {
@@ -26,6 +27,14 @@ export async function run(
   if (rosterSettings(genesis.manifest) === undefined) {
     const text = `${file} is of an open network, which nobody signs; weft network create --members makes one with a roster`;
     throw new NodeError("CONFIG_INVALID", text, { file });
+  }
+  if (genesis.manifest.succeeds !== undefined) {
+    return await decide(
+      await operatorOf(options, terminal),
+      { kind: "succeed", manifest: genesis.manifest },
+      options,
+      terminal,
+    );
   }
   for (const other of options.add ?? []) genesis = mergeGenesis(genesis, await readNetwork(resolve(other)));
   const folder = dataDirectory(options.dataDir, terminal.environment);

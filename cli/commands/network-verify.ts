@@ -5,7 +5,7 @@ import { genesisStatus } from "../../protocol/membership/genesis.ts";
 import { manifestDifference } from "../../protocol/network-manifest.ts";
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
-import { readNetwork } from "../network-file.ts";
+import { isSignedByFounders, readNetwork } from "../network-file.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../terminal.ts";
 
 export interface NetworkVerifyOptions {
@@ -22,7 +22,8 @@ export async function run(
   const file = resolve(argument ?? "");
   const genesis = await readNetwork(file);
   terminal.err(`read from ${file}\n`);
-  const signatures = genesisStatus(genesis);
+  const status = genesisStatus(genesis);
+  const signatures = { ...status, isValid: status.isValid || !isSignedByFounders(genesis) };
   const other = options.sameAs === undefined ? undefined : (await readNetwork(resolve(options.sameAs))).manifest;
   const difference = other && manifestDifference(genesis.manifest, other);
   const model = checkModel(genesis.manifest, modelDirectory(options.model));

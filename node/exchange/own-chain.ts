@@ -13,7 +13,7 @@ import type { NetworkId } from "../../protocol/network-id.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { readUpdate, signUpdate } from "../../protocol/update.ts";
 import { NodeError } from "../errors.ts";
-import type { Store } from "../interface/store.ts";
+import type { Store, StoreChange } from "../interface/store.ts";
 import { decodeStored, encodeStored, linksAfter, type StoredUpdate } from "./stored-update.ts";
 
 export interface OwnUpdate {
@@ -46,6 +46,9 @@ const KEY = "own/head";
 
 /** Whether a store holds an own update. */
 export const hasPublished = async (store: Store): Promise<boolean> => (await store.get(KEY)) !== undefined;
+
+/** Changes of a store after which it holds no own update: of a key that another one replaces. */
+export const forgetOwnChain = (): readonly StoreChange[] => [{ delete: KEY }];
 
 export function createOwnChain(
   { store, signer }: { readonly store: Store; readonly signer: Signer },

@@ -4,7 +4,7 @@
  */
 import type { Signer } from "../../protocol/envelope.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import type { EntryId, EntryKind, Statement } from "../../protocol/membership/entry.ts";
+import { type EntryId, type EntryKind, type Statement, statementDigest } from "../../protocol/membership/entry.ts";
 import type { Role } from "../../protocol/membership/roles.ts";
 import {
   adminsOf,
@@ -121,7 +121,12 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
   async function decided(motion: Motion): Promise<RosterAnswer> {
     await motions.settle();
     await roster.written();
-    return { kind: "motion", motion, isDecided: !motions.pending().some(({ id }) => id === motion.id) };
+    const isPending = motions.pending().some(({ id }) => id === motion.id);
+    const isDecided = roster.log.entries().some(({ statement }) => statementDigest(statement) === motion.id);
+    if (isPending || isDecided || action.kind === "deny") return { kind: "motion", motion, isDecided };
+    throw new NodeError("NOT_ALLOWED", "the roster does not take this entry; the reason is in the log", {
+      id: motion.id,
+    });
   }
   function wholeId(text: string): string {
     const found = motions.pending().filter(({ id }) => id === text || (text.length >= 8 && id.startsWith(text)));
@@ -177,9 +182,16 @@ function logAnswer({ membership }: RosterDeskDependencies): LogAnswer {
 }
 
 /** What would be refused later anyhow is refused now, in words. */
-function checkSubject({ membership }: RosterDeskDependencies, statement: Statement): void {
+function checkSubject({ membership, clock }: RosterDeskDependencies, statement: Statement): void {
   const state = membership.roster.log.state();
-  if (statement.kind === "policy" || statement.kind === "succeed") return;
+  if (statement.kind === "policy") {
+    const admins = adminsOf(state, Math.floor(clock.now() / 1000)).length;
+    const { threshold } = statement.policy;
+    if (threshold <= admins) return;
+    const text = `a threshold of ${threshold} cannot be reached by ${admins} admins; promote others to admin first`;
+    throw new NodeError("NOT_ALLOWED", text, { threshold, admins });
+  }
+  if (statement.kind === "succeed") return;
   try {
     parsePeerId(statement.subject);
   } catch (cause) {

@@ -1,9 +1,9 @@
 /** The peer's identity on disk: the 32 bytes of an Ed25519 seed, readable by its owner alone. */
 import { randomBytes } from "node:crypto";
-import { chmod, readdir, readFile, stat } from "node:fs/promises";
+import { chmod, readdir, readFile, rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { NodeError } from "../errors.ts";
-import { ensureFolder, fileError, systemCode, writeFileAtomic } from "./atomic-file.ts";
+import { ensureFolder, fileError, syncFolder, systemCode, writeFileAtomic } from "./atomic-file.ts";
 
 /** RFC 8032, section 5.1.5: the private key is 32 octets of random data. */
 export const SEED_BYTES = 32;
@@ -39,6 +39,17 @@ export async function writeKey(path: string, seed: Uint8Array): Promise<void> {
     throw new NodeError("KEY_FILE", text, { path });
   }
   await writeFileAtomic(path, seed, { mode: 0o600 });
+}
+
+/** Let the key in one file take the place of another one, which is gone then.  Throws: KEY_FILE, DATA_DIRECTORY. */
+export async function replaceKey(path: string, by: string): Promise<void> {
+  if ((await readKey(by)) === undefined) throw new NodeError("KEY_FILE", `there is no key ${by}`, { path: by });
+  try {
+    await rename(by, path);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    throw fileError(cause, path);
+  }
 }
 
 /** The seed in the file, undefined when there is no file.  Throws: KEY_FILE, DATA_DIRECTORY. */

@@ -1,0 +1,114 @@
+/** `weft join`: from an invite to a member, and on to a running peer. */
+
+import { NodeError } from "../../node/errors.ts";
+import { type Joining, openJoining } from "../../node/join-network.ts";
+import { checkModel, modelProblems } from "../../node/model-check.ts";
+import { createNativeVerifier } from "../../node/system/ed25519.ts";
+import { createLogger } from "../../node/system/log.ts";
+import type { Grant } from "../../protocol/membership/entry.ts";
+import type { Genesis } from "../../protocol/membership/genesis.ts";
+import { parseInvite } from "../../protocol/membership/invite.ts";
+import { networkId } from "../../protocol/network-manifest.ts";
+import { writeConfig } from "../config-file.ts";
+import { dataDirectory } from "../data-directory.ts";
+import { jsonText } from "../json.ts";
+import { leavingLines } from "../leaving-lines.ts";
+import { modelDirectory } from "../model-directory.ts";
+import { keepNetwork, keptNetwork } from "../network-file.ts";
+import { reachOf } from "../reach-options.ts";
+import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../terminal.ts";
+import { configOf } from "./init.ts";
+import { type RunOptions, run as runPeer } from "./run.ts";
+
+export interface JoinCommandOptions extends RunOptions {
+  readonly label?: string;
+  /** Seconds. */
+  readonly wait?: number;
+  readonly joinOnly?: boolean;
+}
+
+export async function run(
+  options: JoinCommandOptions,
+  terminal: Terminal,
+  argument: string | undefined,
+): Promise<number> {
+  const invite = parseInvite(argument ?? "", createNativeVerifier());
+  const folder = dataDirectory(options.dataDir, terminal.environment);
+  await refuseOther(folder, invite.ticket.networkId);
+  terminal.err(`files of this peer: ${folder}\n`);
+  const timeout = options.wait === undefined ? undefined : AbortSignal.timeout(options.wait * 1000);
+  const joining = await openJoining({
+    dataDirectory: folder,
+    invite,
+    label: options.label ?? "",
+    bootstrap: options.bootstrap ?? [],
+    reach: reachOf({ ...options, outboundOnly: true }, invite.ticket.networkId).reach,
+    logger: createLogger({ level: options.logLevel ?? "warn" }),
+    signal: timeout === undefined ? terminal.signal : AbortSignal.any([terminal.signal, timeout]),
+  });
+  let grant: Grant;
+  let genesis: Genesis;
+  try {
+    genesis = await genesisOf(joining, options, terminal);
+    grant = await joining.admission(genesis, waitingTeller(joining, terminal));
+    await keepNetwork(genesis, folder);
+  } catch (error) {
+    if (timeout?.aborted) {
+      const text = `nobody decided within ${options.wait} seconds; run the same command again, and it asks the same question`;
+      throw new NodeError("TIMEOUT", text);
+    }
+    if (terminal.signal.aborted) return EXIT_INTERRUPTED;
+    throw error;
+  } finally {
+    await joining.close();
+  }
+  const bootstrap = [...new Set([...(options.bootstrap ?? []), ...invite.addresses])];
+  await writeConfig(folder, configOf({ ...options, bootstrap }));
+  const until = new Date(grant.notAfter * 1000).toISOString();
+  terminal.err(`admitted to ${genesis.manifest.name} as ${grant.role} until ${until}\n`);
+  for (const line of leavingLines(genesis.manifest, grant.role)) terminal.err(`${line}\n`);
+  if (!options.joinOnly) return runPeer({ ...options, bootstrap }, terminal);
+  const { peer } = joining;
+  const network = networkId(genesis.manifest);
+  terminal.out(
+    options.json ? jsonText({ peer, network, role: grant.role, until, dataDirectory: folder }) : `${peer}\n`,
+  );
+  return EXIT_OK;
+}
+
+/** The genesis, and the model held against it before anybody is asked for anything. */
+async function genesisOf(joining: Joining, options: JoinCommandOptions, terminal: Terminal): Promise<Genesis> {
+  const genesis = await joining.genesis();
+  const { manifest } = genesis;
+  terminal.err(`network ${manifest.name}, ${networkId(manifest)}\n`);
+  const check = checkModel(manifest, modelDirectory(options.model));
+  if (check.isRight) return genesis;
+  const problems = modelProblems(check);
+  for (const problem of problems.slice(1)) terminal.err(`${problem}\n`);
+  const text = `${problems[0]}; get these files and name their folder with --model`;
+  throw new NodeError("MODEL_MISMATCH", text, { directory: check.directory });
+}
+
+/** A peer belongs to one network. */
+async function refuseOther(folder: string, network: string): Promise<void> {
+  const kept = await keptNetwork(folder);
+  if (kept === undefined) return;
+  const { manifest } = kept;
+  if ((manifest.succeeds?.first ?? networkId(manifest)) === network) return;
+  const text = `${folder} belongs to another network, ${manifest.name}; choose another --data-dir`;
+  throw new NodeError("MANIFEST_MISMATCH", text, { network });
+}
+
+/** Says once what is waited for, and when nobody can be reached. */
+function waitingTeller({ peer, fingerprint }: Joining, terminal: Terminal): Parameters<Joining["admission"]>[1] {
+  let last = "";
+  terminal.err(`this peer is ${peer}\nfingerprint ${fingerprint}: an admin who calls should see the same digits\n`);
+  return (waiting) => {
+    const line =
+      waiting.kind === "pending"
+        ? "waiting until admins approve; Ctrl-C to come back later with the same invite"
+        : `no member can be reached at the moment (${waiting.reason}); trying again`;
+    if (line !== last) terminal.err(`${line}\n`);
+    last = line;
+  };
+}

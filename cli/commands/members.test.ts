@@ -1,0 +1,174 @@
+/** The roster as an operator handles it where no peer runs: with a threshold of one, so that one directory decides. */
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseInvite } from "../../protocol/membership/invite.ts";
+import { weft } from "../command.suite.ts";
+
+const ADDRESS = "/ip4/127.0.0.1/tcp/9000/p2p/12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL";
+let folder: string;
+let alice: string;
+let bob: string;
+const at = (name: string): string => join(folder, name);
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "weft-members-"));
+  alice = (await weft(["init", "--data-dir", at("alice")])).out.trim();
+  bob = (await weft(["init", "--data-dir", at("bob")])).out.trim();
+  await writeFile(at("founders.txt"), `${alice} admin\n${bob} trainer\n`);
+  const file = ["--members", at("founders.txt"), "--threshold", "1", "--out", at("network.json")];
+  await weft(["network", "create", "--adapter", "loreft:r1:f1", ...file]);
+  await weft(["network", "sign", at("network.json"), "--data-dir", at("alice")]);
+  for (const name of ["alice", "bob"]) await weft(["init", "--data-dir", at(name), "--network", at("network.json")]);
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const members = (...words: readonly string[]) => weft(["members", ...words, "--data-dir", at("alice")]);
+const json = async (...words: readonly string[]) => JSON.parse((await members(...words, "--json")).out);
+
+describe("weft members", () => {
+  it("lists founders and the policy, and says that nothing waits", async () => {
+    const { out } = await members("list");
+    expect(out).toMatch(new RegExp(`${alice} +admin +no end +member +this peer, founder`));
+    expect(out).toMatch(new RegExp(`${bob} +trainer +no end`));
+    expect(out).toContain("Signatures of 1 admins are needed for every change.");
+    expect(await json("list")).toMatchObject({ self: { peer: alice, role: "admin" }, entryCount: 0, removed: [] });
+    expect((await members("pending")).out).toBe("nothing waits\n");
+  });
+
+  it("revokes, and keeps it in a log that is rebuilt from the genesis alone", async () => {
+    const revoked = await members("revoke", bob, "--reason", "left");
+    expect(revoked).toMatchObject({ code: 0, err: expect.stringContaining("decided") });
+    expect(revoked.out).toContain(`revoke ${bob} (left)`);
+    expect((await members("list")).out).toContain(`${bob} removed: left`);
+    const log = await members("log", "--verify");
+    expect(log).toMatchObject({ code: 0, out: expect.stringMatching(/1 entries, digest [0-9a-f]{16}: rebuilt from/) });
+    expect(await json("log", "--verify")).toMatchObject({
+      isRight: true,
+      entries: [{ kind: "revoke", author: alice, signers: [alice], statement: { subject: bob, reason: "left" } }],
+    });
+    const again = await members("revoke", bob);
+    expect(again).toMatchObject({ code: 2, out: "", err: expect.stringContaining("is no member") });
+  });
+
+  it("promotes, within what the policy grants", async () => {
+    expect((await members("promote", bob, "--role", "admin", "--lasts", "30d")).code).toBe(0);
+    const { members: all } = await json("list");
+    const [found] = all.filter(({ peer }: { peer: string }) => peer === bob);
+    expect(found).toMatchObject({ role: "admin", isFounder: false });
+    expect(found.notAfter - found.notBefore).toBe(30 * 86_400);
+    const tooLong = await members("promote", bob, "--lasts", "400d");
+    expect(tooLong).toMatchObject({ code: 2, err: expect.stringContaining("give a shorter --lasts") });
+  });
+
+  it("changes the policy, which needs as many admins as it asks for", async () => {
+    expect((await members("policy", "--approval", "invite", "--membership-lasts", "12h")).code).toBe(0);
+    expect((await json("list")).policy).toMatchObject({ threshold: 1, approval: "invite", certificateSeconds: 43_200 });
+    const tooHigh = await members("policy", "--threshold", "2");
+    expect(tooHigh).toMatchObject({ code: 2, out: "", err: expect.stringContaining("cannot be reached by 1 admins") });
+    expect((await json("list")).policy.threshold).toBe(1);
+  });
+
+  it("lets nobody decide who is no admin, and nothing that is not there", async () => {
+    const notAdmin = await weft(["members", "revoke", alice, "--data-dir", at("bob")]);
+    expect(notAdmin).toMatchObject({ code: 2, out: "", err: expect.stringContaining("only an admin") });
+    const nothing = await members("approve", "0123456789ab");
+    expect(nothing).toMatchObject({ code: 2, err: expect.stringContaining("weft members pending") });
+    expect(await members("revoke", "alice")).toMatchObject({ code: 2, err: expect.stringContaining("a peer id is") });
+    await weft(["network", "create", "--adapter", "loreft:r1:f1", "--out", at("open.json")]);
+    await weft(["init", "--data-dir", at("carol"), "--network", at("open.json")]);
+    const open = await weft(["members", "list", "--data-dir", at("carol")]);
+    expect(open).toMatchObject({ code: 2, err: expect.stringContaining("open network, which has no roster") });
+    expect(await weft(["members", "list", "--data-dir", at("nobody")])).toMatchObject({ code: 2, out: "" });
+  });
+});
+
+describe("weft network invite", () => {
+  const invite = (...words: readonly string[]) => weft(["network", "invite", "--data-dir", at("alice"), ...words]);
+
+  it("prints one line that holds its terms and where to ask", async () => {
+    const made = await invite("--role", "observer", "--uses", "3", "--expires", "1h", "--bootstrap", ADDRESS);
+    expect(made).toMatchObject({ code: 0, out: expect.stringMatching(/^weft1[0-9a-z]+\n$/) });
+    const { ticket, addresses } = parseInvite(made.out.trim());
+    expect(ticket).toMatchObject({ role: "observer", uses: 3, issuer: alice });
+    expect(Math.abs(ticket.notAfter - Date.now() / 1000 - 3600)).toBeLessThan(60);
+    expect(addresses).toEqual([ADDRESS]);
+    // Two invites are two secrets.
+    expect((await invite("--bootstrap", ADDRESS)).out).not.toBe((await invite("--bootstrap", ADDRESS)).out);
+  });
+
+  it("is of admins only, and needs an address", async () => {
+    expect(await invite()).toMatchObject({ code: 2, err: expect.stringContaining("give --bootstrap") });
+    const bobs = await weft(["network", "invite", "--data-dir", at("bob"), "--bootstrap", ADDRESS]);
+    expect(bobs).toMatchObject({ code: 2, out: "", err: expect.stringContaining("only an admin invites") });
+  });
+});
+
+describe("weft join", () => {
+  const join_ = (text: string, ...words: readonly string[]) => weft(["join", text, "--data-dir", at("dave"), ...words]);
+
+  it("refuses an invite that is mistyped, over, or of another network, before it dials anybody", async () => {
+    const { out } = await weft(["network", "invite", "--data-dir", at("alice"), "--bootstrap", ADDRESS]);
+    const text = out.trim();
+    const mistyped = await join_(text.slice(0, -1) + (text.endsWith("q") ? "p" : "q"));
+    expect(mistyped).toMatchObject({ code: 2, err: expect.stringContaining("its checksum is wrong") });
+    expect(await join_("hello")).toMatchObject({ code: 2, out: "" });
+    await weft(["network", "create", "--adapter", "loreft:r1:f1", "--seed", "3", "--out", at("open.json")]);
+    await weft(["init", "--data-dir", at("dave"), "--network", at("open.json")]);
+    expect(await join_(text)).toMatchObject({ code: 2, err: expect.stringContaining("belongs to another network") });
+  });
+});
+
+describe("weft network propose", () => {
+  it("writes a successor that is linked by hash, and that admins agree to", async () => {
+    const file = at("successor.json");
+    const flags = ["--at-round", "30", "--rounds", "60", "--learning-rate", "0.001", "--out", file];
+    const proposed = await weft(["network", "propose", "--data-dir", at("alice"), ...flags]);
+    expect(proposed).toMatchObject({ code: 0, err: expect.stringContaining("decided") });
+    const before = JSON.parse((await weft(["network", "show", at("network.json"), "--json"])).out);
+    const next = JSON.parse((await weft(["network", "show", file, "--json"])).out);
+    expect(next.manifest).toEqual({
+      ...before.manifest,
+      rounds: { ...before.manifest.rounds, count: 60 },
+      training: { ...before.manifest.training, learningRate: 0.001 },
+      succeeds: { network: before.network, first: before.network, round: 30 },
+    });
+    expect((await json("list")).succession).toMatchObject({ network: next.network, round: 30 });
+    expect((await weft(["network", "show", file])).out).toContain("the roster agrees to it");
+    expect((await weft(["network", "verify", file])).code).toBe(0);
+  });
+
+  it("needs a round, and an admin", async () => {
+    const noRound = await weft(["network", "propose", "--data-dir", at("alice")]);
+    expect(noRound).toMatchObject({ code: 2, err: expect.stringContaining("--at-round") });
+    const flags = ["--at-round", "9", "--out", at("successor.json")];
+    const bobs = await weft(["network", "propose", "--data-dir", at("bob"), ...flags]);
+    expect(bobs).toMatchObject({ code: 2, out: "", err: expect.stringContaining("only an admin") });
+    // The file is there: an admin may take it up.
+    const signed = await weft(["network", "sign", at("successor.json"), "--data-dir", at("alice")]);
+    expect(signed).toMatchObject({ code: 0, out: expect.stringContaining("from round 9 on") });
+  });
+});
+
+describe("weft keys rotate", () => {
+  it("gives the membership to a new key, which takes the old one's place once the roster has agreed", async () => {
+    const rotate = () => weft(["keys", "rotate", "--data-dir", at("alice"), "--json"]);
+    const first = await rotate();
+    expect(JSON.parse(first.out)).toMatchObject({ isDecided: true, statement: { kind: "rotate", replaces: alice } });
+    const next = JSON.parse(first.out).statement.subject;
+    expect((await weft(["init", "--data-dir", at("alice")])).out.trim()).toBe(alice);
+    const oldKey = await readFile(at("alice/key"));
+    expect(JSON.parse((await rotate()).out)).toEqual({ peer: next, replaces: alice });
+    expect((await weft(["init", "--data-dir", at("alice")])).out.trim()).toBe(next);
+    expect(await readFile(at("alice/key"))).not.toEqual(oldKey);
+    await expect(stat(at("alice/key.next"))).rejects.toMatchObject({ code: "ENOENT" });
+    expect(await json("list")).toMatchObject({
+      self: { peer: next, role: "admin" },
+      removed: [{ peer: alice, reason: "rotated", successor: next }],
+    });
+    // The new key governs, and the next rotation begins anew.
+    expect((await members("revoke", bob)).code).toBe(0);
+    expect(JSON.parse((await rotate()).out)).toMatchObject({ statement: { kind: "rotate", replaces: next } });
+  });
+});

@@ -1,0 +1,100 @@
+/** Acting on the roster of a data directory, as the commands of `weft members` do. */
+import { existsSync } from "node:fs";
+import { dataDirectoryLayout } from "../node/config.ts";
+import { NodeError } from "../node/errors.ts";
+import type { Motion } from "../node/membership/motions.ts";
+import type { MembersAnswer, RosterAction, RosterAnswer } from "../node/membership/roster-desk.ts";
+import { type OperatorOptions, operate } from "../node/operator.ts";
+import type { Genesis } from "../protocol/membership/genesis.ts";
+import { rosterSettings } from "../protocol/membership/settings.ts";
+import { dataDirectory } from "./data-directory.ts";
+import { jsonText } from "./json.ts";
+import { networkOf, readNetwork } from "./network-file.ts";
+import { dateWords, statementWords } from "./statement-words.ts";
+import { EXIT_OK, type Terminal } from "./terminal.ts";
+
+export interface RosterFlags {
+  readonly dataDir?: string;
+  readonly json?: boolean;
+}
+
+/** Whose roster, and by which genesis.  Throws: NodeError CONFIG_INVALID for an open network, MANIFEST_INVALID. */
+export async function operatorOf({ dataDir }: RosterFlags, terminal: Terminal): Promise<OperatorOptions> {
+  const folder = dataDirectory(dataDir, terminal.environment);
+  terminal.err(`files of this peer: ${folder}\n`);
+  return { dataDirectory: folder, genesis: await rosterGenesis(folder), signal: terminal.signal };
+}
+
+/** The genesis that the roster of a data directory begins with. */
+async function rosterGenesis(folder: string): Promise<Genesis> {
+  const { genesis: first } = dataDirectoryLayout(folder);
+  const genesis = existsSync(first) ? await readNetwork(first) : await networkOf(undefined, folder);
+  if (rosterSettings(genesis.manifest) !== undefined) return genesis;
+  const text = `${folder} belongs to an open network, which has no roster: whoever has its manifest takes part`;
+  throw new NodeError("CONFIG_INVALID", text, { folder });
+}
+
+/** Who is in the roster, as far as this peer has heard. */
+export async function membersOf(operator: OperatorOptions): Promise<MembersAnswer> {
+  return await ask(operator, "members");
+}
+
+/** An answer of the kind that belongs to the question. */
+export async function ask<K extends "members" | "log" | "pending">(
+  operator: OperatorOptions,
+  kind: K,
+): Promise<Extract<RosterAnswer, { kind: K }>> {
+  const question: RosterAction = { kind };
+  const answer = await operate(question, operator);
+  if (answer.kind === kind) return answer as Extract<RosterAnswer, { kind: K }>;
+  throw new TypeError(`an answer about ${answer.kind} to a question about ${kind}`);
+}
+
+/** The motion that is meant: by its name, which the roster looks up, or by who would be admitted or is spoken of. */
+export async function pendingId(operator: OperatorOptions, text: string): Promise<string> {
+  const { motions } = await ask(operator, "pending");
+  const about = motions.filter(({ statement }) => "subject" in statement && statement.subject === text);
+  if (about.length > 1) {
+    const names = about.map(({ id }) => id.slice(0, 12)).join(", ");
+    throw new NodeError("NOT_ALLOWED", `several things about ${text} are pending: ${names}; name one of them`);
+  }
+  return about[0]?.id ?? text;
+}
+
+/** Decide something, and say what became of it. */
+export async function decide(
+  operator: OperatorOptions,
+  action: RosterAction,
+  { json }: RosterFlags,
+  terminal: Terminal,
+): Promise<number> {
+  const answer = await operate(action, operator);
+  if (answer.kind !== "motion") throw new TypeError(`an answer about ${answer.kind} to a motion`);
+  const { motion, isDecided } = answer;
+  const { id, statement } = motion;
+  terminal.err(`${outcome(action, motion, isDecided)}\n`);
+  terminal.out(json ? jsonText({ ...motion, isDecided }) : `${id.slice(0, 12)} ${statementWords(statement)}\n`);
+  return EXIT_OK;
+}
+
+function outcome(action: RosterAction, { id, approvedBy, deniedBy, threshold }: Motion, isDecided: boolean): string {
+  if (action.kind === "deny") return `declined, by ${Math.max(1, deniedBy.length)} admins so far`;
+  if (isDecided) return "decided; the others hear of it as soon as they are connected";
+  const count = `${approvedBy.length} of ${threshold} admins agree so far`;
+  return `${count}; the others: weft members approve ${id.slice(0, 12)}`;
+}
+
+/**
+ * When a membership that is granted now ends, seconds since 1970.
+ * Throws: NodeError CONFIG_INVALID when it would last longer than the policy allows.
+ */
+export function endOf(lasts: number | undefined, certificateSeconds: number, nowSeconds: number): number {
+  if (lasts !== undefined && lasts > certificateSeconds) {
+    const text = `the policy grants a membership until ${dateWords(nowSeconds + certificateSeconds)} at most; give a shorter --lasts`;
+    throw new NodeError("CONFIG_INVALID", text, { lasts, certificateSeconds });
+  }
+  return nowSeconds + (lasts ?? certificateSeconds);
+}
+
+/** Seconds since 1970. */
+export const nowSeconds = (): number => Math.floor(Date.now() / 1000);

@@ -1,0 +1,138 @@
+/**
+ * Joining a network with a roster: a peer's identity and store, a transport that only dials, and the invite. The private
+ * key is made here and stays here; what is kept afterwards is the certificate that the peer shows from then on.
+ */
+import { createSigner } from "../protocol/envelope.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import { createAdmissionRequest, fingerprintOf } from "../protocol/membership/admission.ts";
+import type { Grant } from "../protocol/membership/entry.ts";
+import type { Genesis } from "../protocol/membership/genesis.ts";
+import type { Invite } from "../protocol/membership/invite.ts";
+import type { PeerId } from "../protocol/peer-id.ts";
+import { dataDirectoryLayout } from "./config.ts";
+import { NodeError } from "./errors.ts";
+import type { Logger } from "./interface/logger.ts";
+import type { Store } from "./interface/store.ts";
+import { findGenesis, requireGrant, type Waiting, waitForAdmission } from "./membership/candidate.ts";
+import { CERTIFICATE_KEY } from "./membership/membership.ts";
+import { REQUEST_SECONDS_MAX } from "./membership/motions.ts";
+import { createNativeVerifier } from "./system/ed25519.ts";
+import { readOrCreateKey } from "./system/key-file.ts";
+import { createLibp2pTransport } from "./system/libp2p.ts";
+import { takeLock } from "./system/lock-file.ts";
+import type { ReachOptions } from "./system/reach.ts";
+import { openStore } from "./system/store.ts";
+import { createSystemClock } from "./system/system-clock.ts";
+
+export interface JoinOptions {
+  readonly dataDirectory: string;
+  readonly invite: Invite;
+  /** What the peer calls itself; at most LIMITS.labelLengthMax characters of printable ASCII. */
+  readonly label: string;
+  /** Members to ask beside those that the invite names. */
+  readonly bootstrap: readonly string[];
+  readonly reach: ReachOptions;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+export interface Joining {
+  readonly peer: PeerId;
+  /** Twenty digits to compare with an admin by phone. */
+  readonly fingerprint: string;
+  /** Throws: as findGenesis. */
+  genesis(): Promise<Genesis>;
+  /**
+   * Ask until the admins have decided, and keep the certificate.
+   * Throws: as waitForAdmission; STORE_FAILED, DISK_FULL.
+   */
+  admission(genesis: Genesis, onWaiting: (waiting: Waiting) => void): Promise<Grant>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/** The requests of this peer, by invite and time, so that a second `weft join` asks the same question. */
+const REQUEST_PREFIX = "roster/request/";
+const CONNECTIONS_MAX = 16;
+const STREAMS_PER_PROTOCOL_MAX = 4;
+
+/** Throws: NodeError DATA_LOCKED (a peer runs there), KEY_FILE, NOT_ALLOWED (the invite is over), DATA_DIRECTORY. */
+export async function openJoining(options: JoinOptions): Promise<Joining> {
+  const { invite, logger, signal } = options;
+  const clock = createSystemClock();
+  const nowSeconds = Math.floor(clock.now() / 1000);
+  if (nowSeconds > invite.ticket.notAfter + LIMITS.clockSkewSeconds) {
+    throw new NodeError("NOT_ALLOWED", "the invite has expired; ask for a new one", {
+      notAfter: invite.ticket.notAfter,
+    });
+  }
+  const layout = dataDirectoryLayout(options.dataDirectory);
+  const { seed } = await readOrCreateKey(layout.key);
+  const signer = createSigner(seed);
+  const lock = await takeLock(layout.lock);
+  const steps: (() => Promise<void>)[] = [() => lock.release()];
+  const close = async (): Promise<void> => {
+    for (const step of steps.splice(0)) await step();
+  };
+  try {
+    const store = await openStore(layout.store);
+    steps.unshift(() => store.close());
+    const transport = await createLibp2pTransport(
+      { logger },
+      {
+        seed,
+        listen: [],
+        connectionsMax: CONNECTIONS_MAX,
+        streamsPerProtocolMax: STREAMS_PER_PROTOCOL_MAX,
+        gossipBytesMax: LIMITS.announcementBytesMax,
+        reach: options.reach,
+      },
+    );
+    await transport.start();
+    steps.unshift(() => transport.stop());
+    const verify = createNativeVerifier();
+    const dependencies = { transport, clock, verify };
+    const request = await requestOf(store, { invite, nowSeconds }, () =>
+      createAdmissionRequest(invite, { label: options.label, issuedAt: nowSeconds }, signer),
+    );
+    const addresses = [...new Set([...options.bootstrap, ...invite.addresses])];
+    const about = { invite, request, addresses, signal };
+    return {
+      peer: signer.peer,
+      fingerprint: fingerprintOf(invite.ticket.networkId, signer.peer),
+      genesis: () => findGenesis(dependencies, about),
+      async admission(genesis, onWaiting) {
+        const kept = await store.get(CERTIFICATE_KEY);
+        const entry = kept ?? (await waitForAdmission(dependencies, { ...about, genesis, onWaiting }));
+        const grant = requireGrant(entry, { genesis, peer: signer.peer, verify });
+        await store.batch([{ put: CERTIFICATE_KEY, value: entry }]);
+        return grant;
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The request that was made before by this invite, while members remember it; else a new one. */
+async function requestOf(
+  store: Store,
+  { invite, nowSeconds }: { readonly invite: Invite; readonly nowSeconds: number },
+  create: () => Uint8Array,
+): Promise<Uint8Array> {
+  const ofInvite = `${REQUEST_PREFIX}${invite.ticket.key}/`;
+  const outdated: string[] = [];
+  for await (const [key, request] of store.entries(REQUEST_PREFIX)) {
+    const issuedAt = Number(key.slice(key.lastIndexOf("/") + 1));
+    if (key.startsWith(ofInvite) && Math.abs(nowSeconds - issuedAt) < REQUEST_SECONDS_MAX) return request;
+    outdated.push(key);
+  }
+  const request = create();
+  await store.batch([
+    ...outdated.map((key) => ({ delete: key })),
+    { put: `${ofInvite}${String(nowSeconds).padStart(10, "0")}`, value: request },
+  ]);
+  return request;
+}
