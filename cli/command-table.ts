@@ -70,7 +70,7 @@ const PACK: OptionRow = {
 
 const PRECISION: OptionRow = {
   flags: "--precision <name>",
-  text: `arithmetic of products with frozen matrices in training: ${PRECISIONS.join(", ")}; docs/PERFORMANCE.md has what int8 is worth`,
+  text: `arithmetic of products with frozen matrices in training: ${PRECISIONS.join(", ")}; int8 on the cpu only, fp16 on devices that weft doctor names; docs/PERFORMANCE.md has what they are worth`,
   parse: choice(PRECISIONS),
   otherwise: "fp32",
 };

@@ -10,7 +10,8 @@ import { readOrCreateKey } from "./system/key-file.ts";
 
 const result = (difference: number): TrialResult => {
   const step = { loss: 2, gradient: Float32Array.of(1, 4 + 4 * difference), seconds: 0.1, startSeconds: 1 };
-  return { ok: true, steps: { loreft: { ...step, gradient: Float32Array.of(1, 4) }, lora: step } };
+  const steps = { loreft: { ...step, gradient: Float32Array.of(1, 4) }, lora: step };
+  return { ok: true, steps, float16: { ok: false, reason: "no such numbers" } };
 };
 
 describe("what a trial says of a device", () => {
@@ -25,6 +26,18 @@ describe("what a trial says of a device", () => {
     const { state, reason } = judge("webgpu", result(difference), result(0));
     expect(state).toBe("failed");
     expect(reason).toMatch(/^its lora step differs from the processor's by (0\.0039|NaN), more than 0\.001$/);
+  });
+
+  it("and of products in 16 bits: why there are none, how much they differ, and whether that is too much", () => {
+    expect(judge("webgpu", result(0), result(0)).float16).toEqual({ ok: false, reason: "no such numbers" });
+    const [fine, wrong] = [2 ** -8, 2 ** -5].map((difference) => {
+      const trial = result(difference);
+      if (!trial.ok) return expect.unreachable();
+      return judge("webgpu", { ...result(0), float16: { ok: true, steps: trial.steps } } as TrialResult, result(0));
+    });
+    expect(fine).toMatchObject({ state: "ok", float16: { ok: true } });
+    const reason = expect.stringMatching(/^its lora step differs from the processor's by 0\.031, more than 0\.02$/);
+    expect(wrong).toMatchObject({ state: "ok", float16: { ok: false, reason } });
   });
 
   it("that cannot be used: that is no failure; one that crashes is", () => {

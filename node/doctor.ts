@@ -5,12 +5,24 @@ import { verifyModel } from "./create-network.ts";
 import { NodeError } from "./errors.ts";
 import { PROVIDERS, type Provider } from "./interface/runtime.ts";
 import { checkNetwork, type NetworkCheckOptions } from "./network-check.ts";
-import { TRIAL_TIMEOUT_MS, type TrialResult, tryDevice } from "./system/device-trial.ts";
+import {
+  type Float16Trial,
+  TRIAL_TIMEOUT_MS,
+  type TrialResult,
+  type TrialSteps,
+  tryDevice,
+} from "./system/device-trial.ts";
 import { embeddedModelDirectory } from "./system/embedded-model.ts";
 import { type Finding, folderFinding, keyFinding, machineFinding, spaceFinding } from "./system/health.ts";
 import { readModelFiles } from "./system/model-files.ts";
 import { whyMissing } from "./system/onnxruntime.ts";
-import { DIFFERENCE_MAX, TRIAL_KINDS, type TrialKind, trialDifference } from "./training/trial-step.ts";
+import {
+  DIFFERENCE_IN_HALVES_MAX,
+  DIFFERENCE_MAX,
+  TRIAL_KINDS,
+  type TrialKind,
+  trialDifference,
+} from "./training/trial-step.ts";
 
 export type { Finding } from "./system/health.ts";
 
@@ -21,7 +33,13 @@ export interface DeviceFinding {
   /** Why it is not ok, in words. */
   readonly reason?: string;
   readonly steps?: Readonly<Record<TrialKind, DeviceStep>>;
+  /** Whether `--precision fp16` can be used on it: the same steps so, or why not. */
+  readonly float16?: Float16Finding;
 }
+
+export type Float16Finding =
+  | { readonly ok: true; readonly steps: Readonly<Record<TrialKind, DeviceStep>> }
+  | { readonly ok: false; readonly reason: string };
 
 export interface DeviceStep {
   readonly seconds: number;
@@ -106,15 +124,32 @@ export function judge(device: Provider, result: TrialResult, expected: TrialResu
     return { device, state, reason: result.reason };
   }
   if (!expected.ok) return { device, state: "failed", reason: "there is no result of the processor to compare with" };
+  const steps = compare(result.steps, expected.steps);
+  const reason = whyWrong(steps, DIFFERENCE_MAX);
+  if (reason !== undefined) return { device, state: "failed", reason, steps };
+  return { device, state: "ok", steps, float16: judgeFloat16(result.float16, expected.steps) };
+}
+
+/** expected: the processor's steps in f32. */
+function judgeFloat16(trial: Float16Trial, expected: TrialSteps): Float16Finding {
+  if (!trial.ok) return trial;
+  const steps = compare(trial.steps, expected);
+  const reason = whyWrong(steps, DIFFERENCE_IN_HALVES_MAX);
+  return reason === undefined ? { ok: true, steps } : { ok: false, reason };
+}
+
+function compare(found: TrialSteps, expected: TrialSteps): Readonly<Record<TrialKind, DeviceStep>> {
   const stepOf = (kind: TrialKind): DeviceStep => {
-    const { seconds, startSeconds } = result.steps[kind];
-    return { seconds, startSeconds, difference: trialDifference(result.steps[kind], expected.steps[kind]) };
+    const { seconds, startSeconds } = found[kind];
+    return { seconds, startSeconds, difference: trialDifference(found[kind], expected[kind]) };
   };
-  const steps = { loreft: stepOf("loreft"), lora: stepOf("lora") };
-  const wrong = TRIAL_KINDS.find((kind) => !(steps[kind].difference <= DIFFERENCE_MAX));
-  if (wrong === undefined) return { device, state: "ok", steps };
-  const reason = `its ${wrong} step differs from the processor's by ${steps[wrong].difference.toPrecision(2)}, more than ${DIFFERENCE_MAX}`;
-  return { device, state: "failed", reason, steps };
+  return { loreft: stepOf("loreft"), lora: stepOf("lora") };
+}
+
+function whyWrong(steps: Readonly<Record<TrialKind, DeviceStep>>, differenceMax: number): string | undefined {
+  const wrong = TRIAL_KINDS.find((kind) => !(steps[kind].difference <= differenceMax));
+  if (wrong === undefined) return undefined;
+  return `its ${wrong} step differs from the processor's by ${steps[wrong].difference.toPrecision(2)}, more than ${differenceMax}`;
 }
 
 function modelFinding({ manifest, modelDirectory }: DoctorOptions): Finding {

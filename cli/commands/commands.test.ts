@@ -175,7 +175,9 @@ describe("weft doctor", () => {
     expect(text.out).toMatch(
       /^machine {6}ok {7}Node\.js .*\ndata folder {2}ok .*\nkey {10}ok .*\ndisk {9}\w+ .*\nmodel /,
     );
-    expect(text.out).toMatch(/\ncpu {5}ok( +\d+\.\d m?s){3}\n\n--device auto is cpu here\. All is well\.\n$/);
+    expect(text.out).toMatch(
+      /\ncpu {5}ok( +\d+\.\d m?s){3}\n\n--precision fp16 on cpu: no; the runtime has no products .*\n\n--device auto is cpu here\. All is well\.\n$/,
+    );
     const json = JSON.parse((await weft("doctor", "--device", "cpu", "--json")).out);
     expect(json).toMatchObject({ healthy: true, auto: "cpu", devices: [{ device: "cpu", state: "ok" }] });
     const wrong = await weft("doctor", "--device", "gpu");

@@ -68,11 +68,13 @@ function networkFile(flag: string | undefined, folder: string): string | undefin
 
 function lines({ findings, devices, auto, healthy }: DoctorReport): string[] {
   const reasons = devices.flatMap(({ device, reason }) => (reason === undefined ? [] : [`${device}: ${reason}`]));
+  const float16 = devices.flatMap(float16Lines);
   return [
     ...findings.map(findingLine),
     "",
     ...textTable(COLUMNS, devices.map(deviceRow)),
     ...(reasons.length > 0 ? ["", ...reasons] : []),
+    ...(float16.length > 0 ? ["", ...float16] : []),
     "",
     `--device auto is ${auto} here. ${healthy ? "All is well." : "Something is wrong, see above."}`,
   ];
@@ -108,6 +110,17 @@ function deviceRow({ device, state, steps }: DeviceFinding): string[] {
     formatMilliseconds(lora.seconds),
     device === "cpu" ? "" : Math.max(loreft.difference, lora.difference).toExponential(1),
   ];
+}
+
+function float16Lines({ device, float16 }: DeviceFinding): string[] {
+  if (!float16) return [];
+  if (!float16.ok) return [`--precision fp16 on ${device}: no; ${float16.reason}`];
+  const { loreft, lora } = float16.steps;
+  const [difference, times] = [
+    Math.max(loreft.difference, lora.difference).toExponential(1),
+    [loreft, lora].map(({ seconds }) => formatMilliseconds(seconds)),
+  ];
+  return [`--precision fp16 on ${device}: yes; steps of ${times.join(" and ")}, ${difference} from the cpu's in fp32`];
 }
 
 const formatMilliseconds = (seconds: number): string => `${(1000 * seconds).toFixed(1)} ms`;

@@ -7,7 +7,7 @@
 import { parseArgs } from "node:util";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { loadExamples } from "../data-source.ts";
-import { PRECISIONS, type Precision } from "../interface/trainer.ts";
+import type { Precision } from "../interface/trainer.ts";
 import { embeddedModelDirectory } from "../system/embedded-model.ts";
 import { readModelFiles } from "../system/model-files.ts";
 import { createOnnxRuntime } from "../system/onnxruntime.ts";
@@ -64,10 +64,12 @@ async function losses(precision: Precision, peerSeed: number) {
 
 const SETS = ["train", "validation", "test"] as const;
 const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
-const runs: Record<Precision, Awaited<ReturnType<typeof losses>>[]> = { fp32: [], int8: [] };
-for (const seed of seeds) for (const precision of PRECISIONS) runs[precision].push(await losses(precision, seed));
+const COMPARED = ["fp32", "int8"] as const;
+type Compared = (typeof COMPARED)[number];
+const runs: Record<Compared, Awaited<ReturnType<typeof losses>>[]> = { fp32: [], int8: [] };
+for (const seed of seeds) for (const precision of COMPARED) runs[precision].push(await losses(precision, seed));
 const rows = SETS.map((set) => {
-  const mean = (precision: Precision): number =>
+  const mean = (precision: Compared): number =>
     runs[precision].reduce((sum, run) => sum + run[set], 0) / runs[precision].length;
   const own = runs.fp32.map((run) => run[set]);
   const [fp32, int8] = [mean("fp32"), mean("int8")];

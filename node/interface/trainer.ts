@@ -75,8 +75,8 @@ export interface TrainerOptions {
   readonly precision?: Precision;
 }
 
-/** f32 throughout, or integers of 8 bits where one factor is a frozen matrix of a block. */
-export const PRECISIONS = ["fp32", "int8"] as const;
+/** f32 throughout, or integers of 8 bits or numbers of 16 bits where one factor is a frozen matrix of a block. */
+export const PRECISIONS = ["fp32", "int8", "fp16"] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
 export interface TrainResult {

@@ -5,8 +5,6 @@
  * The file is made once and found again by its key, as that of widened weights.
  * Source of scales by column: Dettmers et al. 2022, arXiv:2208.07339, section 2.
  */
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
 import type { ExternalData } from "../interface/runtime.ts";
 import { externalValue } from "../onnx/graph.ts";
 import type { OnnxValue } from "../onnx/value.ts";
@@ -14,8 +12,8 @@ import type { BaseModel, WeightShape } from "./base-model.ts";
 import type { ModelFiles } from "./huggingface.ts";
 import { storedCopy } from "./huggingface.ts";
 import { safetensorsHeader } from "./safetensors.ts";
-import { headerBytes } from "./weight-file.ts";
 import type { WidenedWeights } from "./widened-weights.ts";
+import { copyKey } from "./widened-weights.ts";
 
 /** A matrix [K, N] in integers and the scale of each of its columns, f32[N]. */
 export interface IntegerMatrix {
@@ -78,9 +76,8 @@ interface Parts {
 }
 
 function plan(model: BaseModel, { files, linears, others }: Parts): WidenedWeights {
-  const sources = files.shards.map((file) => [file.stamp, file.fileBytes, bytesToHex(sha256(headerBytes(file)))]);
   const names = [...linears, ...others].map(({ name, shape }) => [name, shape]);
-  const key = bytesToHex(sha256(new TextEncoder().encode(JSON.stringify(["integers", LAYOUT, sources, names]))));
+  const key = copyKey(["integers", LAYOUT], files.shards, names);
   const forms = linears.flatMap((weight) => BOTH.map((transposed) => ({ weight, ...formOf(weight, transposed) })));
   // Scales behind the copies and integers last, so that every f32 value is aligned.
   const entries = [

@@ -40,13 +40,8 @@ export function widenedWeights(tensors: readonly StoredTensor[]): WidenedWeights
     const text = `${file.name}: tensor ${name} holds ${dtype} values; weft reads F32, F16 and BF16, not quantised weights`;
     throw new NodeError("MODEL_CONFIG", text);
   }
-  const sources = [...new Set(tensors.map((tensor) => tensor.file))].map((file) => [
-    file.stamp,
-    file.fileBytes,
-    bytesToHex(sha256(headerBytes(file))),
-  ]);
   const names = tensors.map(({ name, dtype, shape }) => [name, dtype, shape]);
-  const key = bytesToHex(sha256(new TextEncoder().encode(JSON.stringify([LAYOUT, sources, names]))));
+  const key = copyKey([LAYOUT], [...new Set(tensors.map((tensor) => tensor.file))], names);
   const header = safetensorsHeader(
     tensors.map(({ name, shape }) => ({ name, shape })),
     { "weft.key": key },
@@ -60,6 +55,12 @@ export function widenedWeights(tensors: readonly StoredTensor[]): WidenedWeights
       for (const tensor of tensors) yield* valuesOf(tensor);
     },
   };
+}
+
+/** The key of a file made from others.  layout: what it is and its version; names: the tensors in it. */
+export function copyKey(layout: readonly unknown[], files: readonly WeightFile[], names: readonly unknown[]): string {
+  const sources = files.map((file) => [file.stamp, file.fileBytes, bytesToHex(sha256(headerBytes(file)))]);
+  return bytesToHex(sha256(new TextEncoder().encode(JSON.stringify([...layout, sources, names]))));
 }
 
 function* valuesOf(tensor: StoredTensor): Iterable<Uint8Array> {

@@ -1,9 +1,10 @@
 /** The process of `tryDevice`: arguments are the device and a model directory. */
 import { NodeError } from "../errors.ts";
-import type { Provider } from "../interface/runtime.ts";
-import { loadBaseModel } from "../model/huggingface.ts";
+import type { Provider, Runtime } from "../interface/runtime.ts";
+import { halfWeights } from "../model/half-weights.ts";
+import { loadBaseModel, type ModelFiles } from "../model/huggingface.ts";
 import { trialStep } from "../training/trial-step.ts";
-import type { TrialMessage } from "./device-trial.ts";
+import type { Float16Trial, TrialMessage } from "./device-trial.ts";
 import { readModelFiles } from "./model-files.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
 
@@ -12,14 +13,30 @@ const [device, modelDirectory] = process.argv.slice(2) as [Provider, string];
 async function trial(): Promise<TrialMessage> {
   try {
     const runtime = createOnnxRuntime({ device });
-    const model = loadBaseModel(readModelFiles(modelDirectory));
+    const files = readModelFiles(modelDirectory);
+    const model = loadBaseModel(files);
     const loreft = await trialStep(runtime, model, "loreft");
-    return { ok: true, steps: { loreft, lora: await trialStep(runtime, model, "lora") } };
+    const steps = { loreft, lora: await trialStep(runtime, model, "lora") };
+    return { ok: true, steps, float16: await inHalves(runtime, files) };
   } catch (error) {
     const code = error instanceof NodeError ? error.code : undefined;
     const reason = error instanceof NodeError ? error.facts.reason : undefined;
     const text = error instanceof Error ? error.message : String(error);
     return { ok: false, code, reason: typeof reason === "string" ? reason : text };
+  }
+}
+
+/** The same steps with products in 16 bits; what fails here leaves those in f32 as they were. */
+async function inHalves(runtime: Runtime, { cache: _, ...files }: ModelFiles): Promise<Float16Trial> {
+  const reason = await runtime.whyNoFloat16();
+  if (reason !== undefined) return { ok: false, reason };
+  try {
+    const model = loadBaseModel(files);
+    const halves = halfWeights(model, files);
+    const loreft = await trialStep(runtime, model, "loreft", halves);
+    return { ok: true, steps: { loreft, lora: await trialStep(runtime, model, "lora", halves) } };
+  } catch (error) {
+    return { ok: false, reason: error instanceof Error ? error.message : String(error) };
   }
 }
 

@@ -5,9 +5,16 @@ import { fork } from "node:child_process";
 import type { Provider } from "../interface/runtime.ts";
 import type { TrialKind, TrialStep } from "../training/trial-step.ts";
 
+export type TrialSteps = Readonly<Record<TrialKind, TrialStep>>;
+
+/** The steps with products in 16 bits, or why the device has none. */
+export type Float16Trial =
+  | { readonly ok: true; readonly steps: TrialSteps }
+  | { readonly ok: false; readonly reason: string };
+
 /** What the process says before it ends. */
 export type TrialMessage =
-  | { readonly ok: true; readonly steps: Readonly<Record<TrialKind, TrialStep>> }
+  | { readonly ok: true; readonly steps: TrialSteps; readonly float16: Float16Trial }
   | { readonly ok: false; readonly code: string | undefined; readonly reason: string };
 
 export type TrialResult = TrialMessage | { readonly ok: false; readonly code: "CRASHED"; readonly reason: string };

@@ -71,6 +71,20 @@ export function whyUnavailable(
   return firstLine(error);
 }
 
+/**
+ * One line without a full stop: why products of 16-bit numbers are not for a device.
+ * error: what the runtime said when it failed; the processor is refused without a trial.
+ */
+export function whyNotInHalves(provider: Provider, error = ""): string {
+  if (provider === "cpu") {
+    return "the runtime has no products of 16-bit numbers on the processor: it widens them again, so that digits are lost and no time is gained; int8 is what is faster there";
+  }
+  if (/requires f16|shader-f16|ShaderF16/i.test(error)) {
+    return "the graphics processor, or its driver, has no 16-bit numbers in shaders (WebGPU's feature shader-f16)";
+  }
+  return `the runtime refused a product of 16-bit numbers: ${firstLine(error)}`;
+}
+
 /** The sentence of a native error message that is meant for people, cut to a line. */
 function firstLine(error: string): string {
   const line = error.split("\n")[0]!.trim();

@@ -3,10 +3,10 @@ import * as ort from "onnxruntime-node";
 import { NodeError } from "../errors.ts";
 import type { Device, ExternalData, Provider, Runtime, Session, SessionOptions } from "../interface/runtime.ts";
 import { encodeModel } from "../onnx/codec.ts";
-import { inputValue } from "../onnx/graph.ts";
-import { neg } from "../onnx/operators.ts";
+import { constantValue, inputValue } from "../onnx/graph.ts";
+import { cast, gemm, neg } from "../onnx/operators.ts";
 import type { Dtype, Tensor } from "../tensor.ts";
-import { chooseDevice, unavailable, whyUnavailable } from "./device.ts";
+import { chooseDevice, unavailable, whyNotInHalves, whyUnavailable } from "./device.ts";
 
 export interface OnnxRuntimeOptions {
   /** Default: cpu, on which equal seeds give equal bits. */
@@ -18,10 +18,14 @@ export interface OnnxRuntimeOptions {
 /** onnxruntime on one device. `run` blocks the calling thread: use it in a worker thread beside a network. */
 export function createOnnxRuntime({ device = "cpu", onRun }: OnnxRuntimeOptions = {}): Runtime {
   let chosen: Promise<Provider> | undefined;
+  const choose = (): Promise<Provider> => {
+    chosen ??= chooseDevice(device, probe);
+    return chosen;
+  };
   return {
+    whyNoFloat16: async () => probeFloat16(await choose()),
     load: async (model, options) => {
-      chosen ??= chooseDevice(device, probe);
-      const provider = await chosen;
+      const provider = await choose();
       try {
         return wrap(await create(model, options, provider), onRun);
       } catch (cause) {
@@ -58,7 +62,37 @@ export async function probe(provider: Provider): Promise<string | undefined> {
   }
 }
 
-function create(model: Uint8Array, options: SessionOptions, provider: Provider): Promise<ort.InferenceSession> {
+/** 1 + 2^-10, the smallest binary16 above 1, and 2^-10 as numbers. */
+const [ABOVE_ONE, STEP] = [0x3c01, 2 ** -10];
+
+/** Why a device cannot multiply numbers of 16 bits, or had better not, in words; undefined where it is fit for them. */
+async function probeFloat16(provider: Provider): Promise<string | undefined> {
+  if (provider === "cpu") return whyNotInHalves(provider);
+  const x = inputValue("x", "float32", [1, 2]);
+  const w = constantValue({ dtype: "float16", shape: [2, 1], data: Uint16Array.of(ABOVE_ONE, ABOVE_ONE) }, "w");
+  const y = cast(gemm(cast(x, "float16"), w), "float32");
+  try {
+    // A refusal is an answer here, and not for a log.
+    const session = wrap(await create(encodeModel({ inputs: [x], outputs: { y } }), {}, provider, { severity: 4 }));
+    try {
+      const found = await session.run({ x: { dtype: "float32", shape: [1, 2], data: Float32Array.of(2, -1) } });
+      const [value] = found.y!.data as Float32Array;
+      return value === 1 + STEP ? undefined : `it computes wrongly in 16 bits: ${value} instead of ${1 + STEP}`;
+    } finally {
+      await session.close();
+    }
+  } catch (error) {
+    return whyNotInHalves(provider, reasonOf(error));
+  }
+}
+
+function create(
+  model: Uint8Array,
+  options: SessionOptions,
+  provider: Provider,
+  // 3: errors and worse; the runtime's hints about unused initializers are not for a peer's log
+  { severity = 3 }: { readonly severity?: 3 | 4 } = {},
+): Promise<ort.InferenceSession> {
   const given = options.externalData ?? [];
   const folder = mappedFolder(given);
   return ort.InferenceSession.create(model, {
@@ -66,8 +100,7 @@ function create(model: Uint8Array, options: SessionOptions, provider: Provider):
     graphOptimizationLevel: "all",
     // measured: patterns cost 690 MB at SmolLM2-135M's size and gain nothing; DirectML cannot have them
     enableMemPattern: false,
-    // 3: errors and worse; the runtime's hints about unused initializers are not for a peer's log
-    logSeverityLevel: 3,
+    logSeverityLevel: severity,
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
     interOpNumThreads: 1,
     ...(folder === undefined ? { externalData: given.map(({ path, data }) => ({ path, data })) } : {}),

@@ -107,6 +107,7 @@ describe("a private step", () => {
   test("takes each example with the probability of the batch over the data", async () => {
     let drawn = 0;
     const counting = {
+      ...runtime,
       load: async (...given: Parameters<typeof runtime.load>) => {
         const session = await runtime.load(...given);
         const run: typeof session.run = (...feeds) => {

@@ -7,8 +7,9 @@ import { BUCKETS_MAX, planBuckets } from "../data/bucket.ts";
 import { NodeError } from "../errors.ts";
 import type { RandomSource } from "../interface/random-source.ts";
 import type { Runtime } from "../interface/runtime.ts";
-import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
+import type { Example, ExampleSets, Precision, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
 import type { BaseModel } from "../model/base-model.ts";
+import { halfWeights } from "../model/half-weights.ts";
 import type { ModelFiles } from "../model/huggingface.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { integerWeights } from "../model/integer-weights.ts";
@@ -16,6 +17,8 @@ import { headStart, sentTensors, textOf, trainedHead } from "./classification.ts
 import { createEvaluator } from "./evaluator.ts";
 import { accumulateFisher, fisherWeights } from "./fisher.ts";
 import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
+import { inHalves } from "./half-products.ts";
+import { inIntegers } from "./integer-products.ts";
 import { clipGradient, optimizerStep, zeroMoments } from "./optimizer.ts";
 import { createPrivateStepGradient } from "./private-step-gradient.ts";
 import { learningRateAt } from "./schedule.ts";
@@ -62,11 +65,12 @@ export async function createTrainer(
     );
   }
   const sessionOptions = { externalData: model.externalData, threads: options.threads };
-  const integers = options.precision === "int8" ? integerWeights(model, files) : undefined;
+  if (options.precision === "fp16") await assertFloat16(runtime, options);
+  const others = otherArithmetic(options.precision, model, files);
   const stepOptions = {
     runtime,
     adapted,
-    sessionOptions: integers ? { ...sessionOptions, externalData: integers.externalData } : sessionOptions,
+    sessionOptions: others ? { ...sessionOptions, externalData: others.externalData } : sessionOptions,
     examples: data.train,
     buckets: planBuckets(data.train, { batchSize, bucketsMax }),
     ...(options.pack ? { packed: batchSize } : {}),
@@ -76,7 +80,7 @@ export async function createTrainer(
     proximal,
     fisher: options.fisherDecay !== undefined,
     activationBytesMax: options.activationBytesMax ?? ACTIVATION_BYTES_MAX,
-    graph: { lowMemory: options.lowMemory ?? false, ...(integers && { integers }) },
+    graph: { lowMemory: options.lowMemory ?? false, ...(others && { products: others.products }) },
     dropout: {
       sites: method.dropout(settings, model.shape),
       prng: createPrng(options.peerSeed).fork("dropout"),
@@ -214,6 +218,30 @@ export async function createTrainer(
       await Promise.all([gradients.close(), evaluator.close()]);
     },
   };
+}
+
+/** What takes the place of f32 products, and the file of weights that it reads; undefined where nothing does. */
+function otherArithmetic(precision: Precision = "fp32", model: BaseModel, files: ModelFiles) {
+  switch (precision) {
+    case "fp32":
+      return undefined;
+    case "int8": {
+      const weights = integerWeights(model, files);
+      return { products: inIntegers(weights), externalData: weights.externalData };
+    }
+    case "fp16": {
+      const weights = halfWeights(model, files);
+      return { products: inHalves(weights), externalData: weights.externalData };
+    }
+  }
+}
+
+/** Throws: CONFIG_INVALID where the device has no products of 16-bit numbers. */
+async function assertFloat16(runtime: Runtime, { device = "cpu" }: TrainerOptions): Promise<void> {
+  const reason = await runtime.whyNoFloat16();
+  if (reason === undefined) return;
+  const text = `--precision fp16 cannot be used on ${device}: ${reason}; leave it out, or see weft doctor for other devices`;
+  throw new NodeError("CONFIG_INVALID", text, { device, reason });
 }
 
 function assertGiven(random: RandomSource | undefined): RandomSource {

@@ -8,15 +8,13 @@ import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.t
 import { inject } from "../adapter/inject.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import type { BaseModel, WeightSource } from "../model/base-model.ts";
-import type { IntegerWeights } from "../model/integer-weights.ts";
 import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
 import { add, concat, gather, gemm, ints, logSumExp, mul, reduceSum, reshape, split, sub } from "../onnx/operators.ts";
-import { forSpeed, rewrite } from "../onnx/rewrite.ts";
+import { forSpeed, type Replacement, rewrite } from "../onnx/rewrite.ts";
 import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { withCheckpoints } from "./checkpointing.ts";
-import { inIntegers } from "./integer-products.ts";
 import { proximalTerm } from "./proximal.ts";
 
 /** Sizes that a graph is built for. */
@@ -47,8 +45,8 @@ export interface TrainingStepOptions {
   readonly fisher?: boolean;
   /** Keep the residual stream between blocks only, and compute the rest again in the backward pass. */
   readonly lowMemory?: boolean;
-  /** Multiply with the frozen matrices in integers; those of the output are left as they are. */
-  readonly integers?: IntegerWeights;
+  /** Other arithmetic for products with the blocks' frozen matrices (`inIntegers`, `inHalves`); f32 when absent. */
+  readonly products?: Replacement;
 }
 
 /**
@@ -89,9 +87,9 @@ export function cutTrainingStep(
 }
 
 /** As it is handed to the runtime. */
-function finished(graph: OnnxGraph, { integers }: TrainingStepOptions): OnnxGraph {
+function finished(graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGraph {
   const fast = rewrite(graph, forSpeed).graph;
-  return integers ? rewrite(fast, inIntegers(integers)).graph : fast;
+  return products ? rewrite(fast, products).graph : fast;
 }
 
 function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions) {

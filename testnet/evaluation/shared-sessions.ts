@@ -20,6 +20,7 @@ export function shareSessions(runtime: Runtime): SharedSessions {
   const sessions = new Map<string, Promise<Session>>();
   return {
     runtime: {
+      ...runtime,
       load: async (model, options) => {
         const key = `${bytesToHex(sha256(model))}:${options.threads ?? "any"}`;
         let loading = sessions.get(key);

@@ -1,0 +1,57 @@
+/** Products with the frozen matrices of the blocks in another arithmetic than f32, forward and backward. */
+import { floatAttribute, intAttribute } from "../onnx/attributes.ts";
+import { apply, applyAll } from "../onnx/graph.ts";
+import { add, div, ints, mul, scalar } from "../onnx/operators.ts";
+import type { Replacement } from "../onnx/rewrite.ts";
+import type { OnnxNode, OnnxValue } from "../onnx/value.ts";
+
+/** Copies of a model's weights for such products. */
+export interface ProductWeights<Matrix> {
+  /** A weight of a linear layer as the right side of a product, transposed or as it is; undefined for other values. */
+  matrix(weight: OnnxValue, transposed: boolean): Matrix | undefined;
+  /** The copy of any other weight of the model; undefined for other values. */
+  copy(weight: OnnxValue): OnnxValue | undefined;
+}
+
+/**
+ * Gemm with a frozen matrix on its right becomes `product`, of rows whose values are at most 1; other nodes read the
+ * copies of their weights.  product: x f32[M,K], the copy of W -> x W f32[M,N].
+ *
+ * y_m = a_m (x_m / a_m) W with a_m = max_k |x_mk|, row by row: beside a large row a small one keeps its precision, and
+ * none, of activations or of gradients, is too large or too small for the other arithmetic, which takes the place of
+ * a scale on the loss.
+ */
+export function inOtherArithmetic<Matrix>(
+  weights: ProductWeights<Matrix>,
+  product: (x: OnnxValue, matrix: Matrix, label: string) => OnnxValue,
+): Replacement {
+  return (node, inputs) => {
+    const frozen = isPlainGemm(node)
+      ? weights.matrix(node.inputs[1]!, intAttribute(node.attributes, "transB", 0) === 1)
+      : undefined;
+    if (frozen) {
+      const x = inputs[0]!;
+      const size = sizeOfRows(x);
+      const y = mul(product(div(x, size), frozen, node.label), size);
+      return [inputs[2] ? add(y, weights.copy(inputs[2]) ?? inputs[2]) : y];
+    }
+    const copies = inputs.map((input) => input && (weights.copy(input) ?? input));
+    if (copies.every((copy, i) => copy === inputs[i])) return undefined;
+    return applyAll(node.op, copies, { ...node, outputs: node.outputs.length });
+  };
+}
+
+/** op(x) W + c, where nothing is scaled and x is not transposed. */
+function isPlainGemm({ op, domain, attributes }: OnnxNode): boolean {
+  if (op !== "Gemm" || domain !== "" || intAttribute(attributes, "transA", 0) === 1) return false;
+  return floatAttribute(attributes, "alpha", 1) === 1 && floatAttribute(attributes, "beta", 1) === 1;
+}
+
+/** Keeps the division finite for a row of zeros, and is nothing beside the size of any other. */
+const SMALLEST = 1e-30;
+
+/** a f32[M,1] of x f32[M,K]. */
+function sizeOfRows(x: OnnxValue): OnnxValue {
+  const keep = { attributes: { keepdims: { int: 1 } } };
+  return add(apply("ReduceMax", [apply("Abs", [x]), ints([1])], keep), scalar(SMALLEST));
+}
