@@ -6,7 +6,7 @@ import { readTensorRows, stackRows, type TensorRow } from "./data/tensor-rows.ts
 import { decodeModel, encodeModel, replaceWeights } from "./onnx/codec.ts";
 import { nodesInOrder } from "./onnx/graph.ts";
 import type { OnnxTrainingOptions } from "./onnx-training.ts";
-import { trainOnnx } from "./onnx-training.ts";
+import { holdOut, trainOnnx } from "./onnx-training.ts";
 import { readOnnxModelFile } from "./system/onnx-model-file.ts";
 import { createOnnxRuntime } from "./system/onnxruntime.ts";
 
@@ -85,6 +85,41 @@ describe("an ONNX file that is trained", () => {
     expect(await lossOf(short.bytes, rows)).toBeCloseTo(long.losses[8]!, 4);
     expect(await lossOf(file.bytes, rows)).toBeCloseTo(long.losses[0]!, 4);
     expect(short.weights.length).toBeGreaterThan(6);
+  });
+
+  it("a step of several batches is that of one with all their rows, however many labels each has", async () => {
+    const { rows, file } = await open("gpt-dynamo-20");
+    const few = new Map([...rows[0]!, ["labels", { shape: [5], values: [-100, -100, -100, 5, -100] }]]);
+    const four = [few, rows[1]!, rows[0]!, rows[1]!].map(
+      (row) =>
+        new Map([...row].map(([name, { values }]) => [name, { shape: [4], values: values.slice(0, 4) }] as const)),
+    );
+    const step = (batchSize: number, accumulate: number) => {
+      const training = { ...options(four, {}).training, batchSize, accumulate };
+      return trainOnnx(runtime, file, options(four, { weights: ["*norm*", "words.weight"], training }));
+    };
+    const [whole, parts] = [await step(4, 1), await step(1, 4)];
+    expect(parts.losses[0]!).toBeCloseTo(whole.losses[0]!, 5);
+    const [expected, found] = [weightsOf(whole.bytes), weightsOf(parts.bytes)];
+    for (const name of whole.weights) {
+      for (const [i, x] of found.get(name)!.entries()) expect(Math.abs(x - expected.get(name)![i]!)).toBeLessThan(1e-5);
+    }
+  });
+
+  it("rows that are held out are evaluated before and after, and never trained on", async () => {
+    const { rows, file } = await open("gpt-dynamo-20");
+    const many = [rows[0]!, rows[1]!, rows[0]!, rows[1]!, rows[0]!, rows[1]!];
+    const drawn = holdOut(many, { share: 0.3, batchSize: 2, seed: 5 });
+    expect([drawn.rows.length, drawn.heldOut.length]).toEqual([4, 2]);
+    expect(holdOut(many, { share: 0.3, batchSize: 2, seed: 5 })).toEqual(drawn);
+    expect(() => holdOut(many, { share: 0.9, batchSize: 2, seed: 5 })).toThrow(/too few to hold out 6/);
+    const training = { ...options(rows, {}).training, batchSize: 2 };
+    const heldOut = [rows[0]!, rows[1]!];
+    const result = await trainOnnx(runtime, file, options(drawn.rows, { weights: ["*"], training, heldOut, steps: 5 }));
+    expect(result.heldOut!.before).toBeCloseTo(await lossOf(file.bytes, heldOut), 4);
+    expect(result.heldOut!.after).toBeCloseTo(await lossOf(result.bytes, heldOut), 4);
+    const without = await trainOnnx(runtime, file, options(drawn.rows, { weights: ["*"], training, steps: 5 }));
+    expect([without.losses, without.heldOut]).toEqual([result.losses, undefined]);
   });
 
   it("refuses what cannot be trained, in words", async () => {

@@ -8,10 +8,11 @@ import { createPrng } from "../protocol/prng.ts";
 import { stackRows, type TensorRow } from "./data/tensor-rows.ts";
 import { NodeError } from "./errors.ts";
 import { addProduct } from "./interchange/merged-model.ts";
-import type { Runtime, Session } from "./interface/runtime.ts";
+import type { ExternalData, Runtime, Session } from "./interface/runtime.ts";
 import type { LinearSite } from "./model/base-model.ts";
 import type { OnnxLoss, TrainableGraph, TrainableTensor } from "./model/onnx-file.ts";
-import { attachAdapter, externalFiles, linearSites, trainableGraph } from "./model/onnx-file.ts";
+import { attachAdapter, externalFiles, externalRanges, linearSites, trainableGraph } from "./model/onnx-file.ts";
+import type { WeightFile } from "./model/weight-file.ts";
 import { decodeModel, encodeModel, replaceWeights } from "./onnx/codec.ts";
 import { inputValue, nodesInOrder } from "./onnx/graph.ts";
 import { gemm } from "./onnx/operators.ts";
@@ -31,9 +32,11 @@ export interface OnnxTrainingOptions {
   readonly loss: OnnxLoss;
   readonly training: Pick<
     TrainingSpec,
-    "optimizer" | "momentum" | "learningRate" | "weightDecay" | "gradientClip" | "batchSize" | "schedule"
+    "optimizer" | "momentum" | "learningRate" | "weightDecay" | "gradientClip" | "batchSize" | "schedule" | "accumulate"
   >;
   readonly rows: readonly TensorRow[];
+  /** Rows that are not trained on but evaluated before and after, in whole batches; absent or empty for none. */
+  readonly heldOut?: readonly TensorRow[];
   readonly steps: number;
   readonly seed: number;
   readonly threads: number;
@@ -49,8 +52,27 @@ export interface OnnxTrainingResult {
   /** Trained values; of LoRA those of its factors. */
   readonly parameters: number;
   readonly losses: readonly number[];
+  /** Mean losses on the rows held out; absent where there are none. */
+  readonly heldOut?: { readonly before: number; readonly after: number };
   /** Files beside the model that it still refers to. */
   readonly locations: readonly string[];
+}
+
+/**
+ * A part of the rows in whole batches, drawn by the seed: at least one batch of them is held out, and at least one left.
+ * Throws: DATA_TOO_SMALL.
+ */
+export function holdOut(
+  rows: readonly TensorRow[],
+  { share, batchSize, seed }: { readonly share: number; readonly batchSize: number; readonly seed: number },
+): { readonly rows: readonly TensorRow[]; readonly heldOut: readonly TensorRow[] } {
+  const count = batchSize * Math.max(1, Math.round((share * rows.length) / batchSize));
+  if (rows.length - count < batchSize) {
+    const text = `${rows.length} rows are too few to hold out ${count} and train on batches of ${batchSize}; lower --held-out or --batch-size`;
+    throw new NodeError("DATA_TOO_SMALL", text);
+  }
+  const order = createPrng(seed).fork("held-out").shuffle(rows);
+  return { rows: order.slice(count), heldOut: order.slice(0, count) };
 }
 
 /**
@@ -62,7 +84,7 @@ export async function trainOnnx(
   file: OnnxModelFile,
   options: OnnxTrainingOptions,
 ): Promise<OnnxTrainingResult> {
-  const { rows, seed, training } = options;
+  const { rows, seed, training, heldOut = [] } = options;
   const { batchSize } = training;
   if (options.weights.length === 0 && !options.lora) {
     throw new NodeError("CONFIG_INVALID", "nothing is to be trained; name weights or linear layers");
@@ -76,6 +98,7 @@ export async function trainOnnx(
   });
   const { step, sites, locations } = build(graph, options);
   const files = file.open(locations);
+  checkRanges(graph, { model: file.path, files });
   const slots = layOut(step.tensors);
   const theta = new Float32Array(slots.reduce((sum, { length }) => sum + length, 0));
   const read = (value: OnnxValue): Float32Array => {
@@ -94,8 +117,13 @@ export async function trainOnnx(
   }
   const session = await runtime.load(encodeModel(step.graph), { threads: options.threads, externalData: files });
   let losses: readonly number[];
+  let evaluated: OnnxTrainingResult["heldOut"];
   try {
-    losses = await takeSteps(session, { step, slots, theta }, options);
+    const trained = { step, slots, theta };
+    const evaluate = () => lossOn(heldOut, { runtime, files, ...trained }, options);
+    const before = heldOut.length > 0 ? await evaluate() : undefined;
+    losses = await takeSteps(session, trained, options);
+    if (before !== undefined) evaluated = { before, after: await evaluate() };
   } finally {
     await session.close();
   }
@@ -115,7 +143,28 @@ export async function trainOnnx(
     values.set(site.path, W);
   }
   const bytes = replaceWeights(file.bytes, values);
-  return { bytes, weights: [...values.keys()], parameters: theta.length, losses, locations };
+  return {
+    bytes,
+    weights: [...values.keys()],
+    parameters: theta.length,
+    losses,
+    ...(evaluated && { heldOut: evaluated }),
+    locations,
+  };
+}
+
+/** Before anything is allocated for them.  Throws: ONNX_INVALID for weights that lie beyond the end of their file. */
+function checkRanges(
+  graph: OnnxGraph,
+  { model, files }: { readonly model: string; readonly files: readonly WeightFile[] },
+): void {
+  const sizes = new Map(files.map(({ path, fileBytes }) => [path, fileBytes]));
+  for (const { name, location, offset, length } of externalRanges(graph)) {
+    const size = sizes.get(location) ?? 0;
+    if (offset + length <= size) continue;
+    const text = `${model}: the weight ${name} would stand in bytes ${offset} to ${offset + length} of ${location}, which has ${size}; get both files again`;
+    throw new NodeError("ONNX_INVALID", text);
+  }
 }
 
 interface Slot {
@@ -127,31 +176,32 @@ interface Slot {
 /** The steps, theta in place; the losses of those that counted. */
 async function takeSteps(
   session: Session,
-  {
-    step,
-    slots,
-    theta,
-  }: { readonly step: TrainableGraph; readonly slots: readonly Slot[]; readonly theta: Float32Array },
-  { rows, seed, training, steps, signal, onStep }: OnnxTrainingOptions,
+  trained: Trained,
+  { rows, seed, training, steps, signal, loss: kind, onStep }: OnnxTrainingOptions,
 ): Promise<readonly number[]> {
-  const gradient = new Float32Array(theta.length);
+  const { slots, theta } = trained;
+  const { batchSize, accumulate = 1 } = training;
+  const [gradient, part] = [new Float32Array(theta.length), new Float32Array(theta.length)];
   const moments = zeroMoments(theta.length);
-  const view = ({ tensor, offset, length }: Slot, all: Float32Array): Tensor =>
-    float32(tensor.shape, all.subarray(offset, offset + length));
-  const weights = Object.fromEntries(slots.map((slot) => [slot.tensor.name, view(slot, theta)]));
-  const gradients = Object.fromEntries(slots.map((slot) => [slot.tensor.gradient, view(slot, gradient)]));
+  const feedsOf = feeding(trained);
+  const gradients = Object.fromEntries(slots.map((slot) => [slot.tensor.gradient, view(slot, part)]));
   const lossOut = new Float32Array(1);
   const outputs = { loss: float32([], lossOut), ...gradients };
-  const inputs = step.graph.inputs.flatMap(({ source, dtype }) =>
-    source.kind === "input" && !Object.hasOwn(weights, source.name) ? [{ name: source.name, dtype }] : [],
-  );
   const losses: number[] = [];
   let notFinite = 0;
   for (let t = 0; t < steps && !signal.aborted; t++) {
-    const chosen = batchAt(rows, { batchSize: training.batchSize, seed, step: t });
-    const feeds = Object.fromEntries(inputs.map(({ name, dtype }) => [name, stackRows(chosen, name, dtype)]));
-    await session.run({ ...feeds, ...weights }, outputs);
-    const loss = lossOut[0]!;
+    const batches = Array.from({ length: accumulate }, (_, j) =>
+      batchAt(rows, { batchSize, seed, step: t * accumulate + j }),
+    );
+    const weights = weightsOf(batches, kind);
+    let loss = 0;
+    gradient.fill(0);
+    for (const [j, batch] of batches.entries()) {
+      if (weights[j] === 0) continue;
+      await session.run(feedsOf(batch), outputs);
+      loss += weights[j]! * lossOut[0]!;
+      for (let i = 0; i < gradient.length; i++) gradient[i]! += weights[j]! * part[i]!;
+    }
     onStep?.(t + 1, loss);
     if (!Number.isFinite(loss) || Number.isNaN(clipGradient(gradient, training.gradientClip))) {
       notFinite += 1;
@@ -164,6 +214,67 @@ async function takeSteps(
     optimizerStep(theta, gradient, moments, { ...training, learningRate: learningRateAt(t, training, steps) });
   }
   return losses;
+}
+
+interface Trained {
+  readonly step: TrainableGraph;
+  readonly slots: readonly Slot[];
+  readonly theta: Float32Array;
+}
+
+const view = ({ tensor, offset, length }: Slot, all: Float32Array): Tensor =>
+  float32(tensor.shape, all.subarray(offset, offset + length));
+
+/** What is fed for a batch of rows: the model's inputs, the labels, and the weights as they are when it runs. */
+function feeding({ step, slots, theta }: Trained): (batch: readonly TensorRow[]) => Record<string, Tensor> {
+  const weights = Object.fromEntries(slots.map((slot) => [slot.tensor.name, view(slot, theta)]));
+  const inputs = step.graph.inputs.flatMap(({ source, dtype }) =>
+    source.kind === "input" && !Object.hasOwn(weights, source.name) ? [{ name: source.name, dtype }] : [],
+  );
+  return (batch) => ({
+    ...Object.fromEntries(inputs.map(({ name, dtype }) => [name, stackRows(batch, name, dtype)])),
+    ...weights,
+  });
+}
+
+/**
+ * Shares of batches in the mean over all of them as if they were one: of a mean over labels by their labels, else alike.
+ * A single batch counts whole, whatever its labels.
+ */
+function weightsOf(batches: readonly (readonly TensorRow[])[], { kind, labels = "labels" }: OnnxLoss): number[] {
+  if (kind !== "cross-entropy" || batches.length === 1) return batches.map(() => 1 / batches.length);
+  const counts = batches.map((batch) =>
+    batch.reduce((sum, row) => sum + (row.get(labels)?.values.filter((label) => label >= 0).length ?? 0), 0),
+  );
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  return counts.map((count) => (all === 0 ? 1 / counts.length : count / all));
+}
+
+/** The mean loss on rows, of which whole batches are taken. */
+async function lossOn(
+  rows: readonly TensorRow[],
+  { runtime, files, ...trained }: Trained & { readonly runtime: Runtime; readonly files: readonly ExternalData[] },
+  { threads, training: { batchSize }, loss: kind }: OnnxTrainingOptions,
+): Promise<number> {
+  const { inputs, outputs } = trained.step.graph;
+  const model = encodeModel({ inputs, outputs: { loss: outputs.loss! } });
+  const session = await runtime.load(model, { threads, externalData: files });
+  try {
+    const feedsOf = feeding(trained);
+    const batches = Array.from({ length: Math.floor(rows.length / batchSize) }, (_, i) =>
+      rows.slice(i * batchSize, (i + 1) * batchSize),
+    );
+    const weights = weightsOf(batches, kind);
+    let mean = 0;
+    for (const [i, batch] of batches.entries()) {
+      if (weights[i] === 0) continue;
+      const { loss } = await session.run(feedsOf(batch));
+      mean += weights[i]! * Number(loss!.data[0]);
+    }
+    return mean;
+  } finally {
+    await session.close();
+  }
 }
 
 interface Site {

@@ -71,6 +71,19 @@ describe("an ONNX file", () => {
     const data = logits!.data as Float32Array;
     const likeliest = [0, 1, 2].map((t) => data.subarray(13 * t, 13 * (t + 1))).map((z) => z.indexOf(Math.max(...z)));
     expect(likeliest).toEqual([3, 7, 2]);
+    const heldOut = await weft([
+      ...words,
+      ...chosen,
+      ...more,
+      "--held-out",
+      "0.3",
+      "--batch-size",
+      "1",
+      "--accumulate",
+      "2",
+    ]);
+    expect(heldOut).toMatchObject({ code: 0, err: expect.stringMatching(/loss on 1 rows held out: \d\S+ before, \d/) });
+    expect(heldOut.json().heldOut).toEqual({ before: expect.any(Number), after: expect.any(Number) });
     expect(await weft([...words, ...chosen, "--out", model])).toMatchObject({
       code: 2,
       err: expect.stringContaining("--out is the model itself"),

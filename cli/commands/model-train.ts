@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { NodeError } from "../../node/errors.ts";
 import type { Device } from "../../node/interface/runtime.ts";
 import type { OnnxLoss } from "../../node/model/onnx-file.ts";
-import { trainOnnx } from "../../node/onnx-training.ts";
+import { holdOut, trainOnnx } from "../../node/onnx-training.ts";
 import { readOnnxModelFile, readTensorFile, writeOnnxModelFile } from "../../node/system/onnx-model-file.ts";
 import { createOnnxRuntime } from "../../node/system/onnxruntime.ts";
 import { formatLoss } from "../../testnet/text-table.ts";
@@ -14,7 +14,7 @@ import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../terminal.ts";
 
 export type ModelTrainOptions = Pick<
   NetworkOptions,
-  "learningRate" | "optimizer" | "schedule" | "batchSize" | "seed"
+  "learningRate" | "optimizer" | "schedule" | "batchSize" | "accumulate" | "seed"
 > & {
   readonly data?: string;
   readonly weights?: readonly string[];
@@ -25,6 +25,7 @@ export type ModelTrainOptions = Pick<
   readonly output?: string;
   readonly steps?: number;
   readonly epochs?: number;
+  readonly heldOut?: number;
   readonly out?: string;
   readonly threads?: number;
   readonly device?: Device;
@@ -47,11 +48,15 @@ export async function run(
   const out = resolve(options.out ?? path.replace(/(\.onnx)?$/, ".trained.onnx"));
   if (out === path) throw new NodeError("CONFIG_INVALID", "--out is the model itself; give another file");
   const file = await readOnnxModelFile(path);
-  const rows = await readTensorFile(resolve(options.data));
+  const all = await readTensorFile(resolve(options.data));
   const { training, seed } = networkSettings(options, NETWORK_DEFAULTS);
-  const batchSize = options.batchSize ?? Math.min(training.batchSize, rows.length);
-  const steps =
-    options.steps ?? Math.max(1, Math.ceil(((options.epochs ?? DEFAULTS.epochs) * rows.length) / batchSize));
+  const { heldOut: share = 0 } = options;
+  // Where rows are held out, a batch of them and a batch to train on need room.
+  const batchSize =
+    options.batchSize ?? Math.max(1, Math.min(training.batchSize, Math.floor(all.length / (share > 0 ? 2 : 1))));
+  const { rows, heldOut } = share > 0 ? holdOut(all, { share, batchSize, seed }) : { rows: all, heldOut: undefined };
+  const perStep = batchSize * (training.accumulate ?? 1);
+  const steps = options.steps ?? Math.max(1, Math.ceil(((options.epochs ?? DEFAULTS.epochs) * rows.length) / perStep));
   const rank = options.rank ?? DEFAULTS.rank;
   const runtime = createOnnxRuntime(options.device === undefined ? {} : { device: options.device });
   const result = await trainOnnx(runtime, file, {
@@ -60,6 +65,7 @@ export async function run(
     loss: { kind: options.loss ?? "cross-entropy", output: options.output ?? DEFAULTS.output },
     training: { ...training, batchSize },
     rows,
+    ...(heldOut && { heldOut }),
     steps,
     seed,
     threads: options.threads ?? availableParallelism(),
@@ -70,8 +76,13 @@ export async function run(
     },
   });
   await writeOnnxModelFile(out, result.bytes, { original: path, locations: result.locations });
-  const { weights, parameters, losses } = result;
-  const summary = { out, weights, parameters, steps: losses.length, firstLoss: losses[0], lastLoss: losses.at(-1) };
+  const { weights, parameters, losses, heldOut: evaluated } = result;
+  const [firstLoss, lastLoss] = [losses[0], losses.at(-1)];
+  const summary = { out, weights, parameters, steps: losses.length, firstLoss, lastLoss, heldOut: evaluated };
+  if (evaluated) {
+    const change = `${formatLoss(evaluated.before)} before, ${formatLoss(evaluated.after)} after`;
+    terminal.err(`loss on ${heldOut?.length} rows held out: ${change}\n`);
+  }
   terminal.err(`${weights.length} weights of ${argument} trained (${parameters} values); written to ${out}\n`);
   terminal.out(options.json ? jsonText(summary) : `${weights.join("\n")}\n`);
   return terminal.signal.aborted ? EXIT_INTERRUPTED : EXIT_OK;

@@ -21,7 +21,7 @@ import {
   where,
 } from "../onnx/operators.ts";
 import { forSpeed, rewrite } from "../onnx/rewrite.ts";
-import type { OnnxGraph, OnnxNode, OnnxValue } from "../onnx/value.ts";
+import type { ExternalRange, OnnxGraph, OnnxNode, OnnxValue } from "../onnx/value.ts";
 import { int64, sizeOf } from "../tensor.ts";
 import type { AdapterHooks, LinearSite } from "./base-model.ts";
 import { fits, unmatched } from "./name-pattern.ts";
@@ -156,10 +156,15 @@ export function attachAdapter(
 
 /** Names of the files that hold the graph's external weights, to be given to the runtime by these names. */
 export function externalFiles(graph: OnnxGraph): readonly string[] {
-  const values = weightsOf(Object.values(graph.outputs));
-  return [
-    ...new Set(values.flatMap(({ source }) => (source.kind === "external" ? [source.range.location] : []))),
-  ].sort();
+  return [...new Set(externalRanges(graph).map(({ location }) => location))].sort();
+}
+
+/** Where the graph's external weights stand, and their names. */
+export function externalRanges(graph: OnnxGraph): readonly (ExternalRange & { readonly name: string })[] {
+  const inputs = new Set(nodesInOrder(Object.values(graph.outputs)).flatMap((node) => node.inputs));
+  return [...inputs, ...Object.values(graph.outputs)].flatMap((value) =>
+    value?.source.kind === "external" ? [{ name: value.source.name, ...value.source.range }] : [],
+  );
 }
 
 function nameOf({ source }: OnnxValue): string {

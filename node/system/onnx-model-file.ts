@@ -1,4 +1,5 @@
 /** An ONNX file on disk with the files of weights that it refers to, and the rows of tensors that it is trained on. */
+import { realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { TensorRow } from "../data/tensor-rows.ts";
@@ -42,7 +43,15 @@ export async function readOnnxModelFile(path: string): Promise<OnnxModelFile> {
       locations.map((location) => {
         const [file] = openWeightFiles([join(folder, location)]);
         const { name, fileBytes, stamp, read } = file!;
-        return { name, fileBytes, stamp, read, path: location, folder: resolve(folder), data: file!.data };
+        // Where a link leads out of the folder, as in a model cache, the runtime would not follow it.
+        const isThere = realpathSync(join(folder, location)) === join(realpathSync(folder), location);
+        return {
+          ...{ name, fileBytes, stamp, read, path: location },
+          ...(isThere && { folder: resolve(folder) }),
+          get data() {
+            return file!.data;
+          },
+        };
       }),
   };
 }
