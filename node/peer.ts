@@ -3,9 +3,11 @@
  * the options, everything it has to say goes out as events, and all its files are in its data directory.
  */
 
-import { createSigner } from "../protocol/envelope.ts";
+import { createSigner, type Signer } from "../protocol/envelope.ts";
 import { LIMITS } from "../protocol/limits.ts";
-import type { NetworkManifest } from "../protocol/network-manifest.ts";
+import type { Genesis } from "../protocol/membership/genesis.ts";
+import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
+import type { PeerId } from "../protocol/peer-id.ts";
 import { createPrng } from "../protocol/prng.ts";
 import { dataDirectoryLayout } from "./config.ts";
 import { verifyModel } from "./create-network.ts";
@@ -13,23 +15,30 @@ import { NodeError } from "./errors.ts";
 import { createDialer } from "./exchange/dialer.ts";
 import { createExchange, type Exchange } from "./exchange/exchange.ts";
 import { hasPublished } from "./exchange/own-chain.ts";
+import type { Logger } from "./interface/logger.ts";
+import type { Standing } from "./interface/membership.ts";
 import type { PeerEvent, PeerReport } from "./interface/peer-event.ts";
 import type { PrivacySettings } from "./interface/privacy.ts";
 import type { PrivacyGuard } from "./interface/privacy-guard.ts";
 import type { Device } from "./interface/runtime.ts";
 import type { Store } from "./interface/store.ts";
 import type { ExampleSets, Precision } from "./interface/trainer.ts";
+import { createMembership, type MembershipDependencies, type RosterMembership } from "./membership/membership.ts";
+import { actOnRoster, type RosterAction } from "./membership/roster-desk.ts";
+import { signerIn } from "./operator.ts";
 import { hasBudget } from "./privacy/budget.ts";
 import { createPrivacyGuard } from "./privacy/privacy-guard.ts";
 import { createRecordedTransport } from "./privacy/recorded-transport.ts";
 import { createRoundDriver } from "./round/driver.ts";
 import { createCheckpointFiles } from "./system/checkpoint-file.ts";
+import { createNativeVerifier } from "./system/ed25519.ts";
 import { openEgressFile } from "./system/egress-file.ts";
 import { readOrCreateKey } from "./system/key-file.ts";
 import { createLibp2pTransport } from "./system/libp2p.ts";
 import { takeLock } from "./system/lock-file.ts";
 import { createLogger, type LogLevel } from "./system/log.ts";
 import { readModelFiles } from "./system/model-files.ts";
+import { watchOutbox } from "./system/outbox.ts";
 import type { ReachOptions } from "./system/reach.ts";
 import { createSecureRandom } from "./system/secure-random.ts";
 import { openStore } from "./system/store.ts";
@@ -40,6 +49,10 @@ import { fisherOptions } from "./training/fisher.ts";
 export interface PeerOptions {
   readonly dataDirectory: string;
   readonly manifest: NetworkManifest;
+  /** Of a network with a roster: the signed genesis of its first manifest. */
+  readonly genesis?: Genesis;
+  /** Take part without training, fetching or evaluating: pass on, and keep the roster. A member with the role relay does. */
+  readonly passive?: boolean;
   readonly modelDirectory: string;
   readonly examples: ExampleSets;
   /** Multiaddrs to listen on; empty for a peer that only dials. */
@@ -74,6 +87,8 @@ export interface PeerOptions {
 export interface RunningPeer {
   /** The report after the last round, undefined when stopped before; rejects when the peer cannot go on. */
   readonly done: Promise<PeerReport | undefined>;
+  /** What the roster has agreed to go on under, and from which round on; undefined without that, or before it is here. */
+  successor(): { readonly manifest: NetworkManifest; readonly round: number } | undefined;
   /** Finish the running steps, save, say goodbye; idempotent. */
   stop(): Promise<void>;
 }
@@ -121,7 +136,8 @@ export async function runPeer(options: PeerOptions): Promise<RunningPeer> {
 
 async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningPeer> {
   const { manifest, onEvent } = options;
-  verifyModel(manifest, readModelFiles(options.modelDirectory));
+  // A relay needs no model; whether this peer is one, the roster says later.
+  if (!hasRoster(manifest)) verifyModel(manifest, readModelFiles(options.modelDirectory));
   const layout = dataDirectoryLayout(options.dataDirectory);
   const { seed } = await readOrCreateKey(layout.key);
   const lock = await takeLock(layout.lock);
@@ -132,6 +148,179 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
   const logger = createLogger({ level: options.logLevel, fields: { self: signer.peer } });
   const store = await openStore(layout.store);
   shutdown.add(() => store.close());
+  const ledger = await openEgressFile({ clock, logger }, { path: layout.egress });
+  shutdown.add(() => ledger.close());
+
+  let exchange: Exchange | undefined;
+  let privacy: PrivacyGuard | undefined;
+  let membership: RosterMembership | undefined;
+  const network = await createLibp2pTransport(
+    {
+      logger,
+      admits: (peer) => exchange?.refuses(peer) !== true && membership?.admits(peer) !== false,
+      mayGossip: (peer) => membership?.mayGossip(peer) !== false,
+    },
+    {
+      seed,
+      listen: options.listen,
+      connectionsMax: CONNECTIONS_MAX,
+      streamsPerProtocolMax: STREAMS_PER_PROTOCOL_MAX,
+      gossipBytesMax: hasRoster(manifest) ? LIMITS.rosterNoteBytesMax : LIMITS.announcementBytesMax,
+      ...(options.reach !== undefined && { reach: options.reach }),
+    },
+  );
+  const epsilon = (): number | undefined => privacy?.status().spent;
+  const transport = createRecordedTransport({ transport: network, ledger, logger, epsilon });
+  const dependencies = { transport, store, clock, logger, signer };
+  const joined = await openMembership(options, dependencies);
+  membership = joined;
+  if (joined !== undefined) shutdown.add(() => joined.stop());
+  const isPassive = options.passive === true || joined?.roleOf(signer.peer) === "relay";
+  if (hasRoster(manifest) && !isPassive) verifyModel(manifest, readModelFiles(options.modelDirectory));
+  exchange = createExchange(dependencies, { manifest, ...(joined && { membership: joined }) });
+  if (joined !== undefined) {
+    exchange.onAdmitted((peer) => joined.welcome(peer));
+    joined.onEvent(onEvent);
+    await joined.start();
+  }
+  const tellNeighbours = (): void => onEvent({ type: "neighbours", connected: exchange?.admitted().length ?? 0 });
+  exchange.onAdmitted(tellNeighbours);
+  exchange.onLeft(tellNeighbours);
+  const dialer = createDialer({ transport, store, clock, logger }, { bootstrap: options.bootstrap });
+  exchange.onAdmitted((peer) => dialer.meet(peer));
+  exchange.onAddresses((addresses) => dialer.hear(addresses));
+  transport.onDiscovered((addresses) => dialer.hear(addresses));
+  const training = isPassive ? undefined : await openTraining(options, { shutdown, signer, store, logger });
+  privacy = training?.privacy;
+  await exchange.start();
+  shutdown.add(async () => exchange?.stop());
+  shutdown.add(() => dialer.stop());
+
+  if (joined !== undefined) {
+    const desk = {
+      membership: joined,
+      clock,
+      self: signer.peer,
+      connected: () => transport.connected(),
+      signerOf: signerIn,
+    };
+    const outbox = await watchOutbox(layout.outbox, { clock, logger }, (request) =>
+      actOnRoster(desk, request as RosterAction),
+    );
+    shutdown.add(() => outbox.stop());
+    onEvent(joined.rosterEvent());
+  }
+  const driver =
+    training &&
+    (await createRoundDriver(
+      {
+        trainer: training.trainer,
+        aggregate: training.trainer.aggregate,
+        exchange,
+        checkpoints: training.checkpoints,
+        clock,
+        logger,
+        ...(privacy && { privacy }),
+        emit: onEvent,
+      },
+      { manifest, peer: signer.peer, examples: options.examples, compareAlone: options.compareAlone },
+    ));
+  if (driver !== undefined) shutdown.add(() => driver.stop());
+  const endWithSuccession = (): void => {
+    const next = joined?.roster.log.state().succession;
+    if (next !== undefined && next.network !== networkId(manifest)) driver?.endBefore(next.round);
+  };
+  endWithSuccession();
+  joined?.onChange(endWithSuccession);
+  const { train, validation, test } = options.examples;
+  onEvent({
+    type: "started",
+    peer: signer.peer,
+    addresses: transport.addresses(),
+    dataDirectory: layout.folder,
+    ...(driver?.position ?? { round: 0, resumed: false }),
+    examples: { train: train.length, validation: validation.length, test: test.length },
+  });
+  if (privacy) onEvent({ type: "privacy", status: privacy.status() });
+  await dialer.start();
+
+  let stopped: Promise<void> | undefined;
+  const whenStopped = Promise.withResolvers<undefined>();
+  const ended = joined === undefined ? new Promise<never>(() => {}) : whenEnded(joined, signer.peer);
+  // Nobody may be waiting for the end when it comes.
+  ended.catch(() => undefined);
+  const run = async (): Promise<PeerReport | undefined> => {
+    await options.startWhen;
+    if (stopped !== undefined) return undefined;
+    return await Promise.race([driver?.run() ?? whenStopped.promise, ended]);
+  };
+  return {
+    done: run(),
+    successor: () => joined?.successions.agreed(),
+    stop: () => {
+      stopped ??= shutdown.run().finally(() => whenStopped.resolve(undefined));
+      return stopped;
+    },
+  };
+}
+
+/** Whether membership of the network is by roster. */
+const hasRoster = (manifest: NetworkManifest): boolean => manifest.membership?.kind === "roster";
+
+/** Throws: NOT_ALLOWED, MEMBERSHIP_ENDED where this peer is no member; GENESIS_INVALID; STORE_FAILED. */
+async function openMembership(
+  { manifest, genesis, reach }: PeerOptions,
+  dependencies: Omit<MembershipDependencies, "verify">,
+): Promise<RosterMembership | undefined> {
+  if (!hasRoster(manifest)) return undefined;
+  if (genesis === undefined) {
+    const text = "the network has a roster, and a roster begins with a signed genesis; give the network's signed file";
+    throw new NodeError("NOT_ALLOWED", text);
+  }
+  const membership = await createMembership({ ...dependencies, verify: createNativeVerifier() }, { genesis, manifest });
+  const { peer } = dependencies.signer;
+  const role = membership.roleOf(peer);
+  const problem = role === undefined ? notAMember(membership.standingOf(peer), peer) : undefined;
+  if (problem !== undefined) throw problem;
+  if (reach?.relay === true && role !== "relay" && role !== "admin") {
+    throw new NodeError("NOT_ALLOWED", `--relay is for members with the role relay or admin; this peer is ${role}`);
+  }
+  return membership;
+}
+
+/** Rejects when this peer stops being a member. */
+function whenEnded(membership: RosterMembership, peer: PeerId): Promise<never> {
+  return new Promise((_, reject) => {
+    membership.onChange(() => {
+      const standing = membership.standingOf(peer);
+      if (standing !== "member") reject(notAMember(standing, peer));
+    });
+  });
+}
+
+function notAMember(standing: Standing, peer: PeerId): NodeError {
+  const facts = { peer, standing };
+  switch (standing) {
+    case "expired":
+      return new NodeError("MEMBERSHIP_ENDED", "this peer's membership is over; ask an admin to renew it", facts);
+    case "removed":
+      return new NodeError("MEMBERSHIP_ENDED", "this peer was removed from the network by its admins", facts);
+    case "early":
+      return new NodeError("NOT_ALLOWED", "this peer's membership has not begun; look at the machine's clock", facts);
+    case "stranger":
+    case "member": {
+      const text = `this peer (${peer}) is no member of the network; ask an admin for an invite and use weft join`;
+      return new NodeError("NOT_ALLOWED", text, facts);
+    }
+  }
+}
+
+/** What a peer trains with. */
+async function openTraining(
+  options: PeerOptions,
+  { shutdown, signer, store, logger }: { shutdown: Shutdown; signer: Signer; store: Store; logger: Logger },
+) {
+  const { manifest } = options;
   const trainer = await startTrainerThread({
     modelDirectory: options.modelDirectory,
     adapter: manifest.adapter,
@@ -151,77 +340,17 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     ...(options.privacy?.mode === "example" && { privacy: options.privacy }),
   });
   shutdown.add(() => trainer.close());
-  const ledger = await openEgressFile({ clock, logger }, { path: layout.egress });
-  shutdown.add(() => ledger.close());
-
-  let exchange: Exchange | undefined;
-  let privacy: PrivacyGuard | undefined;
-  const network = await createLibp2pTransport(
-    { logger, admits: (peer) => exchange?.refuses(peer) !== true },
-    {
-      seed,
-      listen: options.listen,
-      connectionsMax: CONNECTIONS_MAX,
-      streamsPerProtocolMax: STREAMS_PER_PROTOCOL_MAX,
-      gossipBytesMax: LIMITS.announcementBytesMax,
-      ...(options.reach !== undefined && { reach: options.reach }),
-    },
+  const checkpoints = await createCheckpointFiles(
+    { logger },
+    { folder: dataDirectoryLayout(options.dataDirectory).checkpoints },
   );
-  const epsilon = (): number | undefined => privacy?.status().spent;
-  const transport = createRecordedTransport({ transport: network, ledger, logger, epsilon });
-  exchange = createExchange({ transport, store, clock, logger, signer }, { manifest });
-  const tellNeighbours = (): void => onEvent({ type: "neighbours", connected: exchange?.admitted().length ?? 0 });
-  exchange.onAdmitted(tellNeighbours);
-  exchange.onLeft(tellNeighbours);
-  const dialer = createDialer({ transport, store, clock, logger }, { bootstrap: options.bootstrap });
-  exchange.onAdmitted((peer) => dialer.meet(peer));
-  exchange.onAddresses((addresses) => dialer.hear(addresses));
-  transport.onDiscovered((addresses) => dialer.hear(addresses));
-  const checkpoints = await createCheckpointFiles({ logger }, { folder: layout.checkpoints });
-  privacy = await openPrivacy(options, {
+  const privacy = await openPrivacy(options, {
     store,
     trainer,
     peer: signer.peer,
     fresh: (await checkpoints.load()) === undefined && !(await hasPublished(store)),
   });
-  await exchange.start();
-  shutdown.add(async () => exchange?.stop());
-  shutdown.add(() => dialer.stop());
-
-  const driver = await createRoundDriver(
-    {
-      trainer,
-      aggregate: trainer.aggregate,
-      exchange,
-      checkpoints,
-      clock,
-      logger,
-      ...(privacy && { privacy }),
-      emit: onEvent,
-    },
-    { manifest, peer: signer.peer, examples: options.examples, compareAlone: options.compareAlone },
-  );
-  shutdown.add(() => driver.stop());
-  const { train, validation, test } = options.examples;
-  onEvent({
-    type: "started",
-    peer: signer.peer,
-    addresses: transport.addresses(),
-    dataDirectory: layout.folder,
-    ...driver.position,
-    examples: { train: train.length, validation: validation.length, test: test.length },
-  });
-  if (privacy) onEvent({ type: "privacy", status: privacy.status() });
-  await dialer.start();
-
-  let stopped: Promise<void> | undefined;
-  return {
-    done: (options.startWhen ?? Promise.resolve()).then(() => (stopped ? undefined : driver.run())),
-    stop: () => {
-      stopped ??= shutdown.run();
-      return stopped;
-    },
-  };
+  return { trainer, checkpoints, privacy };
 }
 
 /** Throws: PRIVACY_BUDGET where the peer's settings and what its store holds do not go together. */

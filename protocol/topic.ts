@@ -31,3 +31,6 @@ export const GENESIS_PROTOCOL = "/weft/genesis/1";
 export function rosterTopic(roster: NetworkId): string {
   return `/weft/${roster.slice(0, 16)}/roster/1`;
 }
+
+/** Whether a topic is that of a roster. */
+export const isRosterTopic = (topic: string): boolean => /^\/weft\/[0-9a-f]{16}\/roster\/1$/.test(topic);

@@ -14,6 +14,10 @@ const TYPES: Readonly<Record<PeerEvent["type"], true>> = {
   jumped: true,
   paused: true,
   privacy: true,
+  member: true,
+  equivocation: true,
+  succession: true,
+  roster: true,
   finished: true,
 };
 

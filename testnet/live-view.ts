@@ -125,6 +125,17 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       const { base, alone, swarm } = event.report;
       return `finished, held-out loss ${formatLoss(base.loss)} base, ${formatLoss(alone?.loss)} alone, ${formatLoss(swarm.loss)} swarm`;
     }
+    case "member":
+      return `member ${event.change}: ${event.peer}, ${event.role}`;
+    case "equivocation": {
+      const what = event.isBarred ? "and is barred" : "the policy lets it stay";
+      return `${event.peer} signed two different things under number ${event.sequence}, ${what}`;
+    }
+    case "succession": {
+      const here = event.isHeld ? "" : "; its manifest is not here yet";
+      return `the members have agreed on a new manifest from round ${event.round + 1} on, network ${event.network}${here}`;
+    }
+    case "roster":
     case "neighbours":
     case "published":
     case "update":

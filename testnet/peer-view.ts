@@ -36,6 +36,13 @@ export interface PeerView {
   readonly pausedBecause?: string;
   /** Of a peer with a privacy budget. */
   readonly privacy?: PrivacyStatus;
+  /** Of a network with a roster: this peer's role ("none": no member), and the digest of all entries. */
+  readonly roster?: {
+    readonly role: string;
+    readonly members: number;
+    readonly entries: number;
+    readonly digest: string;
+  };
   readonly report?: PeerReport;
 }
 
@@ -95,6 +102,15 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
         forgetting,
       };
     }
+    case "roster": {
+      const { role, members, entries, digest } = event;
+      return { ...view, roster: { role: role ?? "none", members, entries, digest } };
+    }
+    case "member":
+    case "equivocation":
+    case "succession":
+      // News for people; what it amounts to is in the roster.
+      return view;
     case "published":
       // The round's summary tells of it.
       return view;

@@ -39,6 +39,12 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
     ["round", `${view.roundsDone} of ${rounds} done`],
     ["step", view.steps > 0 ? `${view.step} of ${view.steps}` : undefined],
     ["neighbours", String(view.neighbours)],
+    ["role", view.roster && (view.roster.role === "none" ? "no member" : view.roster.role)],
+    [
+      "roster",
+      view.roster &&
+        `${view.roster.members} members, ${view.roster.entries} entries, head ${view.roster.digest.slice(0, 16)}`,
+    ],
     ["updates", `${accepted} accepted, ${ignored} ignored, ${rejected} rejected`],
     ["egress", egress ? egressLine(egress) : "the record is damaged; see weft egress verify"],
     ["privacy", privacyLine(status)],

@@ -2,7 +2,9 @@
 
 /**
  * `announcement`: of an own update, by gossip; `relay`: another's, passed on; `update`: bytes of an update, own or
- * another's, to who asked; `request` for such bytes; `answer`: that they are not there; `other`: a protocol of no kind.
+ * another's, to who asked; `request` for such bytes; `answer`: that they are not there; `roster`: entries and
+ * motions, to members; `admission`: requests by an invite and what is said to them, the genesis included; `other`: a
+ * protocol of no kind.
  */
 export const EGRESS_KINDS = [
   "announcement",
@@ -14,6 +16,8 @@ export const EGRESS_KINDS = [
   "addresses",
   "handshake",
   "checkup",
+  "roster",
+  "admission",
   "other",
 ] as const;
 export type EgressKind = (typeof EGRESS_KINDS)[number];

@@ -1,5 +1,6 @@
 /** What a running peer tells its surroundings: one event a line, as JSON, on the channel that started it. */
 import type { PrivacyStatus } from "./privacy.ts";
+import type { RosterEvent } from "./roster-event.ts";
 import type { Evaluation } from "./trainer.ts";
 
 export interface Score {
@@ -72,6 +73,7 @@ export interface RoundSummary {
 }
 
 export type PeerEvent =
+  | RosterEvent
   | {
       readonly type: "started";
       readonly peer: string;

@@ -7,10 +7,14 @@ import { bytesToHex, concatBytes } from "@noble/hashes/utils.js";
 import { FRAME_HEADER_BYTES } from "../../protocol/frame.ts";
 import {
   ADDRESSES_PROTOCOL,
+  ADMISSION_PROTOCOL,
   BLOB_PROTOCOL,
   CHECKUP_PROTOCOL,
+  GENESIS_PROTOCOL,
   HANDSHAKE_PROTOCOL,
   HEADS_PROTOCOL,
+  isRosterTopic,
+  ROSTER_PROTOCOL,
 } from "../../protocol/topic.ts";
 import type { EgressKind, EgressLedger } from "../interface/egress.ts";
 import type { Logger } from "../interface/logger.ts";
@@ -30,6 +34,9 @@ const KINDS: Readonly<Record<string, { readonly opened: EgressKind; readonly ans
   [HEADS_PROTOCOL]: { opened: "heads", answered: "heads" },
   [CHECKUP_PROTOCOL]: { opened: "checkup", answered: "checkup" },
   [ADDRESSES_PROTOCOL]: { opened: "addresses", answered: "addresses" },
+  [ROSTER_PROTOCOL]: { opened: "roster", answered: "roster" },
+  [ADMISSION_PROTOCOL]: { opened: "admission", answered: "admission" },
+  [GENESIS_PROTOCOL]: { opened: "admission", answered: "admission" },
   [BLOB_PROTOCOL]: { opened: "request", answered: "update" },
 };
 const OTHER = { opened: "other", answered: "other" } as const;
@@ -95,15 +102,16 @@ export function createRecordedTransport(dependencies: RecordedTransportDependenc
           const verdict = validate(bytes, from);
           const to = transport.connected().filter((peer) => peer !== from);
           if (verdict === "accept" && to.length > 0) {
-            record({ kind: "relay", protocol: topic, to }, bytes).catch((error: unknown) =>
-              logger.warn("a relayed announcement is not on record", { error }),
+            record({ kind: isRosterTopic(topic) ? "roster" : "relay", protocol: topic, to }, bytes).catch(
+              (error: unknown) => logger.warn("a relayed announcement is not on record", { error }),
             );
           }
           return verdict;
         },
       }),
     publish: async (topic, bytes) => {
-      await record({ kind: "announcement", protocol: topic, to: transport.connected() }, bytes);
+      const kind = isRosterTopic(topic) ? "roster" : "announcement";
+      await record({ kind, protocol: topic, to: transport.connected() }, bytes);
       await transport.publish(topic, bytes);
     },
     onConnect: (listener) => transport.onConnect(listener),

@@ -76,6 +76,8 @@ export interface RoundDriver {
   run(): Promise<PeerReport | undefined>;
   /** Finish the steps that are running, save, and end `run`; idempotent. */
   stop(): Promise<void>;
+  /** The network goes on under another manifest from this round on: the round before it is this one's last. */
+  endBefore(round: number): void;
   /** Of the machine, for a status line. */
   status(): { readonly phase: RoundState["phase"]; readonly round: number };
 }
@@ -153,6 +155,10 @@ class Driver implements RoundDriver {
   status(): { readonly phase: RoundState["phase"]; readonly round: number } {
     const { phase, round } = this.#state;
     return { phase, round };
+  }
+
+  endBefore(round: number): void {
+    this.#tell({ type: "shortened", count: round });
   }
 
   run(): Promise<PeerReport | undefined> {
@@ -272,6 +278,11 @@ class Driver implements RoundDriver {
 
   async #train(round: number, steps: number): Promise<void> {
     const { trainer, privacy, emit } = this.#dependencies;
+    if (!this.#isAuthor()) {
+      // An observer takes what the others have made of the adapter, and makes nothing of its own.
+      this.#tell({ type: "trained" });
+      return;
+    }
     await holdToReference(trainer, this.#memory.reference, this.#options.manifest);
     if (privacy && this.#meter.progress().stepsDone === 0) {
       const start = { round, theta: await trainer.adapter() };
@@ -298,6 +309,10 @@ class Driver implements RoundDriver {
     const { examples, manifest } = this.#options;
     const trained = await trainer.adapter();
     this.#meter.begin("network");
+    if (!this.#isAuthor()) {
+      this.#tell({ type: "published" });
+      return;
+    }
     const { localSteps } = manifest.rounds;
     this.#announced = this.#countedNeighbours();
     const claim = this.#announced === undefined ? {} : { neighbours: this.#announced };
@@ -348,10 +363,17 @@ class Driver implements RoundDriver {
     return Math.min(last, LIMITS.headsCountMax);
   }
 
-  /** The network's manifest, with this peer's own lambda where its privacy asks for one. */
+  /** Whether this peer's role is one that trains and sends. */
+  #isAuthor(): boolean {
+    return this.#dependencies.exchange.isAuthor(this.#options.peer);
+  }
+
+  /** The network's manifest, with this peer's own lambda where its privacy or its role asks for one. */
   #ownManifest(): NetworkManifest {
     const { manifest } = this.#options;
     const { privacy } = this.#dependencies;
+    const whole = { mode: "fixed", value: 1 } as const;
+    if (!this.#isAuthor()) return { ...manifest, aggregation: { ...manifest.aggregation, lambda: whole } };
     if (privacy === undefined) return manifest;
     return { ...manifest, aggregation: { ...manifest.aggregation, lambda: privacy.lambda } };
   }

@@ -78,6 +78,8 @@ export type RoundEvent =
   /** `at`: which deadline it is; one that was replaced or cancelled meanwhile is nothing. */
   | { readonly type: "deadline"; readonly now: number; readonly at: number }
   | { readonly type: "aggregated"; readonly now: number }
+  /** The network ends after this number of rounds, which may be fewer than there were to be. */
+  | { readonly type: "shortened"; readonly now: number; readonly count: number }
   | { readonly type: "evaluated"; readonly now: number };
 
 export type RoundEffect =
@@ -143,6 +145,10 @@ export function step(state: RoundState, event: RoundEvent): RoundStep {
       return event.at === state.deadlineAt ? proceed({ ...state, deadlineAt: undefined }, []) : nothing(state);
     case "aggregated":
       return state.phase === "aggregating" ? leaveRound(state, event.now) : nothing(state);
+    case "shortened": {
+      const count = Math.min(state.settings.count, Math.max(1, event.count));
+      return nothing({ ...state, settings: { ...state.settings, count } });
+    }
     case "evaluated":
       return state.phase === "serving"
         ? finishWhenOver(state, { ...state.over, evaluation: true }, [])

@@ -26,6 +26,8 @@ export interface Libp2pDependencies {
   readonly logger: Logger;
   /** Asked for every connection once the other side's identity is proven; false closes it. Everybody when absent. */
   readonly admits?: (peer: PeerIdText) => boolean;
+  /** Whether a connected peer is sent gossip and listened to; everybody when absent. Asked about once a second. */
+  readonly mayGossip?: (peer: PeerIdText) => boolean;
 }
 
 export interface Libp2pOptions {
@@ -47,7 +49,7 @@ export interface Libp2pOptions {
  * Throws from start(): NodeError PORT_IN_USE, LISTEN_FAILED.
  */
 export async function createLibp2pTransport(
-  { logger, admits = () => true }: Libp2pDependencies,
+  { logger, admits = () => true, mayGossip = () => true }: Libp2pDependencies,
   options: Libp2pOptions,
 ): Promise<Transport> {
   const bytes = createWireBytes();
@@ -83,7 +85,7 @@ export async function createLibp2pTransport(
       identifyPush: identifyPush(),
       ping: ping(),
       listened: listenedAddresses,
-      gossip: gossipsub(gossipOptions(options.gossipBytesMax)),
+      gossip: gossipsub(gossipOptions(options.gossipBytesMax, mayGossip)),
       ...reachServices(reach),
     },
   });
@@ -97,7 +99,10 @@ const YAMUX_STREAMS = { maxStreamWindowSize: 2 ** 20, maxReadBufferLength: 2 ** 
  * Small networks: every publish goes to all subscribed peers, and the mesh is as wide as eight peers can fill.
  * The colocation penalty is off, because a testnet has all its peers behind one address.
  */
-function gossipOptions(gossipBytesMax: number): Parameters<typeof gossipsub>[0] {
+function gossipOptions(
+  gossipBytesMax: number,
+  mayGossip: (peer: PeerIdText) => boolean,
+): Parameters<typeof gossipsub>[0] {
   return {
     globalSignaturePolicy: "StrictSign",
     floodPublish: true,
@@ -111,7 +116,12 @@ function gossipOptions(gossipBytesMax: number): Parameters<typeof gossipsub>[0] 
     Dhi: 12,
     // The same bytes are the same message whoever sends them; what they say is signed inside.
     msgIdFn: (message) => sha256(message.data),
-    scoreParams: { IPColocationFactorWeight: 0 },
+    scoreParams: {
+      IPColocationFactorWeight: 0,
+      // Far below every threshold: nothing is published to it, and what it sends is not read.
+      appSpecificScore: (peer) => (mayGossip(peer) ? 0 : SHUNNED_SCORE),
+      appSpecificWeight: 1,
+    },
     maxOutboundBufferSize: 4 * 2 ** 20,
     // One RPC carries several messages and their control data (5,000 ids of 32 bytes at most).
     maxInboundDataLength: 256 * 1024 + 4 * gossipBytesMax,
@@ -126,6 +136,9 @@ function gossipOptions(gossipBytesMax: number): Parameters<typeof gossipsub>[0] 
     },
   };
 }
+
+/** gossipsub's thresholds are -10 to -80. */
+const SHUNNED_SCORE = -1_000_000;
 
 interface TopicHandlers {
   readonly validate: (bytes: Uint8Array, from: PeerIdText) => GossipVerdict;
