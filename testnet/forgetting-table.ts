@@ -1,6 +1,6 @@
 /** What peers have forgotten, as rows of tables: psi on the whole validation set and on each task in it. */
 import type { Forgetting, ForgettingReport } from "../node/interface/peer-event.ts";
-import { type Column, formatLoss, formatShare, textTable } from "./text-table.ts";
+import { formatLoss, formatShare } from "./text-table.ts";
 
 /** Said where the numbers stand. */
 export const FORGETTING_CAPTION =
@@ -25,29 +25,23 @@ export function forgettingRows(peers: readonly ForgetfulPeer[]): ForgettingRow[]
   });
 }
 
-/** Lines of a text table; none where nobody was evaluated yet. */
+/** A line for each peer; none where nobody was evaluated yet. The report's page has every task. */
 export function forgettingLines(peers: readonly ForgetfulPeer[]): string[] {
-  const rows = forgettingRows(peers);
-  if (rows.length === 0) return [];
-  const cells = rows.map(({ peer, task, loss, accuracy }) => [peer, task, formatPoints(accuracy), formatLoss(loss)]);
-  return [FORGETTING_CAPTION, "", ...textTable(COLUMNS, cells)];
+  const evaluated = peers.flatMap(({ name, forgetting }) => (forgetting === undefined ? [] : [{ name, forgetting }]));
+  if (evaluated.length === 0) return [];
+  return [FORGETTING_CAPTION, ...evaluated.map(({ name, forgetting }) => `${name}  ${forgettingSentence(forgetting)}`)];
 }
 
 /** In one line, such as `0.4 % of accuracy, 0.012 nats; most on reverse: 5.6 %`. */
 export function forgettingSentence({ loss, accuracy, tasks }: ForgettingReport): string {
   const [most] = tasks.toSorted((a, b) => b.accuracy - a.accuracy);
   const worst = most && most.accuracy > 0 ? `; most on ${most.task}: ${formatPoints(most.accuracy)}` : "";
-  return `${formatPoints(accuracy)} of accuracy, ${formatLoss(loss)} nats${worst}`;
+  return `${formatPoints(accuracy)} of accuracy, ${formatNats(loss)} nats${worst}`;
 }
+
+const formatNats = (loss: number): string => (Number.isFinite(loss) ? formatLoss(loss) : "–");
 
 /** A share, or a dash where there is none (JSON has no NaN, so null may stand for one). */
 export function formatPoints(share: number): string {
   return Number.isFinite(share) ? formatShare(share) : "–";
 }
-
-const COLUMNS: readonly Column[] = [
-  { heading: "peer", numeric: false },
-  { heading: "task", numeric: false },
-  { heading: "psi accuracy", numeric: true },
-  { heading: "psi loss", numeric: true },
-];
