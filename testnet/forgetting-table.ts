@@ -36,10 +36,8 @@ export function forgettingLines(peers: readonly ForgetfulPeer[]): string[] {
 export function forgettingSentence({ loss, accuracy, tasks }: ForgettingReport): string {
   const [most] = tasks.toSorted((a, b) => b.accuracy - a.accuracy);
   const worst = most && most.accuracy > 0 ? `; most on ${most.task}: ${formatPoints(most.accuracy)}` : "";
-  return `${formatPoints(accuracy)} of accuracy, ${formatNats(loss)} nats${worst}`;
+  return `${formatPoints(accuracy)} of accuracy, ${formatLoss(loss)} nats${worst}`;
 }
-
-const formatNats = (loss: number): string => (Number.isFinite(loss) ? formatLoss(loss) : "–");
 
 /** A share, or a dash where there is none (JSON has no NaN, so null may stand for one). */
 export function formatPoints(share: number): string {
