@@ -171,7 +171,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
   );
   const epsilon = (): number | undefined => privacy?.status().spent;
   const transport = createRecordedTransport({ transport: network, ledger, logger, epsilon });
-  const dependencies = { transport, store, clock, logger, signer };
+  const dependencies = { transport, store, clock, logger, signer, verify: createNativeVerifier() };
   const joined = await openMembership(options, dependencies);
   membership = joined;
   if (joined !== undefined) shutdown.add(() => joined.stop());
@@ -270,14 +270,14 @@ const hasRoster = (manifest: NetworkManifest): boolean => manifest.membership?.k
 /** Throws: NOT_ALLOWED, MEMBERSHIP_ENDED where this peer is no member; GENESIS_INVALID; STORE_FAILED. */
 async function openMembership(
   { manifest, genesis, reach }: PeerOptions,
-  dependencies: Omit<MembershipDependencies, "verify">,
+  dependencies: MembershipDependencies,
 ): Promise<RosterMembership | undefined> {
   if (!hasRoster(manifest)) return undefined;
   if (genesis === undefined) {
     const text = "the network has a roster, and a roster begins with a signed genesis; give the network's signed file";
     throw new NodeError("NOT_ALLOWED", text);
   }
-  const membership = await createMembership({ ...dependencies, verify: createNativeVerifier() }, { genesis, manifest });
+  const membership = await createMembership(dependencies, { genesis, manifest });
   const { peer } = dependencies.signer;
   const role = membership.roleOf(peer);
   const problem = role === undefined ? notAMember(membership.standingOf(peer), peer) : undefined;

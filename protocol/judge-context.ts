@@ -5,6 +5,7 @@ import type { ContentId } from "./content-id.ts";
 import type { PayloadRules } from "./encoding/update-payload.ts";
 import type { MessageKind } from "./envelope.ts";
 import { LIMITS } from "./limits.ts";
+import type { VerifySignature } from "./membership/signatures.ts";
 import type { NetworkId } from "./network-id.ts";
 import { type NetworkManifest, networkId } from "./network-manifest.ts";
 import type { PeerId } from "./peer-id.ts";
@@ -23,6 +24,8 @@ export interface JudgeState {
   readonly isMember: (peer: PeerId) => boolean;
   /** Whether a member's role lets it author messages of a kind; every member may when absent. */
   readonly maySend?: (peer: PeerId, kind: MessageKind) => boolean;
+  /** A faster check of signatures with the decisions of 5.3; the protocol's own when absent. */
+  readonly verify?: VerifySignature;
   readonly headOf: (author: PeerId) => ChainHead | undefined;
   /** The round that this peer is in. */
   readonly round: number;

@@ -144,7 +144,7 @@ function open<Fields extends { readonly networkId: string }>(
   if (typeof decoded === "string") return decoded;
   const { envelope, fields } = decoded;
   // [REJECT] 8.8 The signature is not the author's over this kind's domain and this body.
-  if (!verifyEnvelope(envelope)) return "SIGNATURE_INVALID";
+  if (!verifyEnvelope(envelope, context.verify)) return "SIGNATURE_INVALID";
   // [REJECT] 8.9 The network id is not this network's.
   if (fields.networkId !== context.networkId) return "NETWORK_MISMATCH";
   // [IGNORE] 8.10 The author is this peer itself.

@@ -7,6 +7,7 @@ import type { Signer } from "../../protocol/envelope.ts";
 import { judgeRules } from "../../protocol/judge-context.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { mayFetch, mayForward, maySend } from "../../protocol/membership/roles.ts";
+import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import { type NeighbourSample, neighbourSample } from "../../protocol/neighbour-sample.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
@@ -39,6 +40,8 @@ export interface ExchangeDependencies {
   readonly logger: Logger;
   /** Of the same identity as the transport. */
   readonly signer: Signer;
+  /** A faster check of signatures with the protocol's decisions; the protocol's own when absent. */
+  readonly verify?: VerifySignature;
 }
 
 export interface ExchangeOptions extends Partial<ExchangeLimits> {
@@ -156,6 +159,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
         ...(catchingUp ? { roundsAheadMax: rules.roundCount } : {}),
         self: signer.peer,
         isMember,
+        ...(dependencies.verify && { verify: dependencies.verify }),
         maySend: (peer, kind) => maySend(roleOf(peer), kind),
         round,
       }),

@@ -59,7 +59,7 @@ export interface IntakeDependencies {
 export interface IntakeOptions {
   /** What the manifest and this peer's round allow at the moment. */
   readonly rules: () => Omit<JudgeContext, keyof JudgeState> &
-    Pick<JudgeState, "self" | "isMember" | "maySend" | "round">;
+    Pick<JudgeState, "self" | "isMember" | "maySend" | "verify" | "round">;
   readonly fetchesMax: number;
   /** Neighbours that are asked for one update before it is given up until it is announced again. */
   readonly providersMax: number;

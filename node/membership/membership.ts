@@ -72,6 +72,8 @@ export interface RosterMembership extends Membership {
   mayGossip(peer: PeerIdText): boolean;
   /** A peer is past its handshake: ask it what it holds. */
   welcome(peer: PeerIdText): void;
+  /** Ask one peer what it holds, whoever it is; resolves when it has answered or failed. */
+  pull(peer: PeerIdText): Promise<void>;
   /** Ask every member that is connected what it holds; resolves when each has answered or failed. */
   pullAll(): Promise<void>;
   /** Take a note as if a neighbour had sent it, and pass it on.  Throws: nothing. */
@@ -482,6 +484,7 @@ export async function createMembership(
       if (succession.isMissing())
         void background.run("fetching a manifest", (signal) => succession.fetch([peer], signal));
     },
+    pull: pullSoon,
     pullAll: async () => {
       await Promise.all(present().map((peer) => pullSoon(peer)));
     },
