@@ -2,6 +2,7 @@
  * One case of `npm run bench:step` in a process of its own, so that its peak memory is its own: prints one line of JSON
  * with the median step, tokens per second, peak memory, and the share of the step outside the runtime.
  */
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createPrng } from "../../protocol/prng.ts";
 import type { Runtime } from "../interface/runtime.ts";
@@ -29,6 +30,8 @@ const { values } = parseArgs({
     model: { type: "string" },
     steps: { type: "string", default: "6" },
     threads: { type: "string", default: "2" },
+    /** A folder for the runtime's profiles. */
+    profile: { type: "string" },
   },
 });
 const name = values.case as StepCaseName;
@@ -50,7 +53,7 @@ const examples: Example[] = Array.from({ length: batchSize }, () => ({
 
 /** Time spent inside the runtime since it was last read. */
 let insideMs = 0;
-const plain = createOnnxRuntime();
+const plain = createOnnxRuntime(values.profile ? { profilePrefix: join(values.profile, "session") } : {});
 const timed: Runtime = {
   ...plain,
   load: async (model, options) => {

@@ -47,6 +47,13 @@ export const STEP_CASES = {
     torch: "loreft_upper_response",
   },
   low_memory: { ...BATCH, adapter: LORA, promptTokens: 1, lowMemory: true, torch: "lora_all" },
+  long_512: { ...BATCH, batchSize: 1, tokens: 512, adapter: LORA, promptTokens: 1, torch: "long_512" },
+  long_1024: { ...BATCH, batchSize: 1, tokens: 1024, adapter: LORA, promptTokens: 1, torch: "long_1024" },
+  long_1024_low_memory: {
+    ...{ ...BATCH, batchSize: 1, tokens: 1024, adapter: LORA, promptTokens: 1 },
+    lowMemory: true,
+    torch: "long_1024",
+  },
   int8: { ...BATCH, adapter: LORA, promptTokens: 1, precision: "int8", torch: "lora_all" },
 } as const satisfies Readonly<Record<string, StepCase>>;
 

@@ -1,9 +1,11 @@
 /**
  * `npm run bench:step [-- --against torch] [--json] [--rounds N] [--case NAME]`: speed and peak memory of training steps
  * at SmolLM2-135M's shape with random weights, through the product's own code, on two threads. Every case runs in
- * processes of its own, alternating with PyTorch's where that is asked for; figures are medians over the rounds.
+ * processes of its own, alternating with PyTorch's where that is asked for; figures are medians over the rounds. Then
+ * every case takes a few steps more in a process whose runtime says what each operator costs; --no-profile leaves them out.
  */
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -14,11 +16,14 @@ import { readModelFiles } from "../system/model-files.ts";
 import { LOW_MEMORY_YOUNG_MB } from "../system/trainer-thread.ts";
 import { trainingStepGraph } from "../training/training-step.ts";
 import { matrixGflop, peakGflops } from "./matrix-products.ts";
+import { dearest, matrixShare, type OperatorTimes, operatorTimes } from "./operator-profile.ts";
 import { randomModelDirectory, SMOLLM2_135M } from "./random-model.ts";
 import type { StepMeasurement } from "./step-case.ts";
 import { STEP_CASE_NAMES, STEP_CASES, type StepCase, type StepCaseName } from "./step-cases.ts";
 
 const THREADS = 2;
+/** Few, because they are slower: every operator writes down what it took. */
+const PROFILED_STEPS = 3;
 /** Huge pages for the allocator: without them about half of the processes run in a slow mode. */
 const ENVIRONMENT = { ...process.env, GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
@@ -29,7 +34,9 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "3" },
     steps: { type: "string", default: "6" },
     case: { type: "string", multiple: true },
+    profile: { type: "boolean", default: true },
   },
+  allowNegative: true,
 });
 const unknown = values.case?.find((name) => !Object.hasOwn(STEP_CASES, name));
 if (unknown !== undefined) throw new Error(`there is no case ${unknown}; give one of ${STEP_CASE_NAMES.join(", ")}`);
@@ -42,14 +49,7 @@ const ours = new Map<string, StepMeasurement[]>();
 const torch = new Map<string, TorchMeasurement[]>();
 for (let round = 0; round < Number(values.rounds); round++) {
   for (const name of names) {
-    // As the training thread has it.
-    const room = STEP_CASES[name].lowMemory ? [`--max-semi-space-size=${LOW_MEMORY_YOUNG_MB / 3}`] : [];
-    const flags = ["--case", name, "--model", model, "--steps", values.steps, "--threads", `${THREADS}`];
-    keep(
-      ours,
-      name,
-      measure<StepMeasurement>(process.execPath, [...room, join(import.meta.dirname, "step-case.ts"), ...flags]),
-    );
+    keep(ours, name, measureCase(name, values.steps));
     const twin = STEP_CASES[name].torch;
     if (torchMissing !== undefined || (torch.get(twin)?.length ?? 0) > round) continue;
     const script = join(import.meta.dirname, "torch_step.py");
@@ -57,6 +57,8 @@ for (let round = 0; round < Number(values.rounds); round++) {
   }
 }
 
+const profiles = new Map<string, OperatorTimes>();
+if (values.profile) for (const name of names) profiles.set(name, profileOf(name));
 const peak = await peakGflops(THREADS);
 const rows = names.map((name) => {
   const own = medians(ours.get(name)!);
@@ -65,7 +67,9 @@ const rows = names.map((name) => {
   const { keepActivations, precision = "fp32" }: StepCase = STEP_CASES[name];
   const gflop = keepActivations || precision !== "fp32" ? null : matrixGflop(graphOf(STEP_CASES[name]));
   const gflops = gflop === null ? null : gflop / (own.stepMs / 1000);
-  return { name, own, torch: other, gflop, gflops, ofPeak: gflops === null ? null : gflops / peak };
+  const times = profiles.get(name);
+  const operators = times && { matrixShare: matrixShare(times), milliseconds: times };
+  return { name, own, torch: other, gflop, gflops, ofPeak: gflops === null ? null : gflops / peak, operators };
 });
 const find = (name: StepCaseName) => rows.find((row) => row.name === name);
 const ratio = (name: StepCaseName, figure: "tokensPerSecond" | "peakMb"): number | null => {
@@ -85,6 +89,12 @@ const document = {
     memory: ratio("lora_all", "peakMb"),
     low_memory_speed: ratio("low_memory", "tokensPerSecond"),
     low_memory: ratio("low_memory", "peakMb"),
+    long_512: ratio("long_512", "tokensPerSecond"),
+    long_512_memory: ratio("long_512", "peakMb"),
+    long_1024: ratio("long_1024", "tokensPerSecond"),
+    long_1024_memory: ratio("long_1024", "peakMb"),
+    long_1024_low_memory_speed: ratio("long_1024_low_memory", "tokensPerSecond"),
+    long_1024_low_memory: ratio("long_1024_low_memory", "peakMb"),
     int8: ratio("int8", "tokensPerSecond"),
     int8_memory: ratio("int8", "peakMb"),
   },
@@ -107,7 +117,30 @@ function table(): string {
       `| ${name} | ${own.tokensPerSecond.toFixed(0)} | ${own.peakMb.toFixed(0)} | ${(100 * own.overheadShare).toFixed(1)} % | ${gflops?.toFixed(0) ?? "-"} | ${ofPeak === null ? "-" : `${(100 * ofPeak).toFixed(0)} %`} | ${against} |`,
     );
   }
+  if (profiles.size > 0) lines.push("", "time in the runtime by operator (of 1 % and more):");
+  for (const { name, operators } of rows) {
+    if (!operators) continue;
+    const share = `${(100 * operators.matrixShare).toFixed(0)} % matrix products`;
+    lines.push(`${name}: ${share}; ${dearest(operators.milliseconds)}`);
+  }
   return `${lines.join("\n")}\n`;
+}
+
+function measureCase(name: StepCaseName, steps: string, more: readonly string[] = []): StepMeasurement {
+  // As the training thread has it.
+  const room = STEP_CASES[name].lowMemory ? [`--max-semi-space-size=${LOW_MEMORY_YOUNG_MB / 3}`] : [];
+  const flags = ["--case", name, "--model", model, "--steps", steps, "--threads", `${THREADS}`, ...more];
+  return measure(process.execPath, [...room, join(import.meta.dirname, "step-case.ts"), ...flags]);
+}
+
+function profileOf(name: StepCaseName): OperatorTimes {
+  const folder = mkdtempSync(join(tmpdir(), "weft-profile-"));
+  try {
+    measureCase(name, `${PROFILED_STEPS}`, ["--profile", folder]);
+    return operatorTimes(folder, PROFILED_STEPS);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 function measure<T>(command: string, words: readonly string[]): T {

@@ -1,7 +1,7 @@
 """The PyTorch side of `npm run bench:step -- --against torch`: the same work as node/bench/step-cases.ts.
 
 usage: python3 torch_step.py CASE [--steps N]
-CASE: lora_all | lora_response | loreft_all | loreft_upper | loreft_upper_response
+CASE: lora_all | lora_response | loreft_all | loreft_upper | loreft_upper_response | long_512 | long_1024
 Prints one line of JSON: stepMs (median), tokensPerSecond, peakMb.
 Needs torch, transformers, peft: pip install torch==2.13.0 transformers peft
 """
@@ -14,11 +14,11 @@ case = sys.argv[1]
 steps = int(sys.argv[sys.argv.index("--steps") + 1]) if "--steps" in sys.argv else 6
 torch.set_num_threads(2)
 torch.manual_seed(0)
-batch, tokens = 4, 128
-prompt = {"lora_all": 1, "lora_response": 96, "loreft_all": 32, "loreft_upper": 32, "loreft_upper_response": 96}[case]
+batch, tokens = {"long_512": (1, 512), "long_1024": (1, 1024)}.get(case, (4, 128))
+prompt = {"lora_response": 96, "loreft_all": 32, "loreft_upper": 32, "loreft_upper_response": 96}.get(case, 1)
 config = LlamaConfig(vocab_size=49152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3, tie_word_embeddings=True, max_position_embeddings=2048)
 model = LlamaForCausalLM(config)
-if case.startswith("lora"):
+if case.startswith(("lora", "long")):
     from peft import LoraConfig, get_peft_model
 
     model = get_peft_model(model, LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"]))

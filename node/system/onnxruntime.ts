@@ -13,10 +13,12 @@ export interface OnnxRuntimeOptions {
   readonly device?: Device;
   /** Told how long each run of a session took inside the runtime, in milliseconds. */
   readonly onRun?: (milliseconds: number) => void;
+  /** A path without an ending: every session writes there, under names of its own, what its operators cost. */
+  readonly profilePrefix?: string;
 }
 
 /** onnxruntime on one device. `run` blocks the calling thread: use it in a worker thread beside a network. */
-export function createOnnxRuntime({ device = "cpu", onRun }: OnnxRuntimeOptions = {}): Runtime {
+export function createOnnxRuntime({ device = "cpu", onRun, profilePrefix }: OnnxRuntimeOptions = {}): Runtime {
   let chosen: Promise<Provider> | undefined;
   const choose = (): Promise<Provider> => {
     chosen ??= chooseDevice(device, probe);
@@ -27,7 +29,7 @@ export function createOnnxRuntime({ device = "cpu", onRun }: OnnxRuntimeOptions 
     load: async (model, options) => {
       const provider = await choose();
       try {
-        return wrap(await create(model, options, provider), onRun);
+        return wrap(await create(model, options, provider, { profilePrefix }), onRun);
       } catch (cause) {
         // A device that runs nothing at all is not the model's fault.
         const broken = provider === "cpu" ? undefined : await probe(provider);
@@ -91,7 +93,7 @@ function create(
   options: SessionOptions,
   provider: Provider,
   // 3: errors and worse; the runtime's hints about unused initializers are not for a peer's log
-  { severity = 3 }: { readonly severity?: 3 | 4 } = {},
+  { severity = 3, profilePrefix }: { readonly severity?: 3 | 4; readonly profilePrefix?: string | undefined } = {},
 ): Promise<ort.InferenceSession> {
   const given = options.externalData ?? [];
   const folder = mappedFolder(given);
@@ -101,6 +103,7 @@ function create(
     // measured: patterns cost 690 MB at SmolLM2-135M's size and gain nothing; DirectML cannot have them
     enableMemPattern: false,
     logSeverityLevel: severity,
+    ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
     interOpNumThreads: 1,
     ...(folder === undefined ? { externalData: given.map(({ path, data }) => ({ path, data })) } : {}),
