@@ -84,6 +84,20 @@ async function isKept({ manifest }: Genesis, dataDirectory: string, source: stri
   throw new NodeError("MANIFEST_MISMATCH", text, { path });
 }
 
+/**
+ * The genesis that the roster of a network begins with: the network's own, or of one that follows another the one that the
+ * data directory has kept. undefined: membership is open.
+ * Throws: NodeError MANIFEST_INVALID when it is not there.
+ */
+export async function rosterGenesis(genesis: Genesis, dataDirectory: string): Promise<Genesis | undefined> {
+  if (rosterSettings(genesis.manifest) === undefined) return undefined;
+  if (isSignedByFounders(genesis)) return genesis;
+  const first = await readNetworkIfThere(dataDirectoryLayout(dataDirectory).genesis);
+  if (first !== undefined) return first;
+  const text = `${dataDirectory} lacks the genesis of the network before; join by an invite, or run under that one first`;
+  throw new NodeError("MANIFEST_INVALID", text, { dataDirectory });
+}
+
 /** Whether it is founders' signatures that make a network valid. */
 export function isSignedByFounders({ manifest }: Genesis): boolean {
   return rosterSettings(manifest) !== undefined && manifest.succeeds === undefined;

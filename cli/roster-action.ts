@@ -1,15 +1,12 @@
 /** Acting on the roster of a data directory, as the commands of `weft members` do. */
-import { existsSync } from "node:fs";
-import { dataDirectoryLayout } from "../node/config.ts";
 import { NodeError } from "../node/errors.ts";
 import type { Motion } from "../node/membership/motions.ts";
 import type { MembersAnswer, RosterAction, RosterAnswer } from "../node/membership/roster-desk.ts";
 import { type OperatorOptions, operate } from "../node/operator.ts";
 import type { Genesis } from "../protocol/membership/genesis.ts";
-import { rosterSettings } from "../protocol/membership/settings.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { jsonText } from "./json.ts";
-import { networkOf, readNetwork } from "./network-file.ts";
+import { networkOf, rosterGenesis } from "./network-file.ts";
 import { dateWords, statementWords } from "./statement-words.ts";
 import { EXIT_OK, type Terminal } from "./terminal.ts";
 
@@ -22,14 +19,13 @@ export interface RosterFlags {
 export async function operatorOf({ dataDir }: RosterFlags, terminal: Terminal): Promise<OperatorOptions> {
   const folder = dataDirectory(dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
-  return { dataDirectory: folder, genesis: await rosterGenesis(folder), signal: terminal.signal };
+  return { dataDirectory: folder, genesis: await genesisIn(folder), signal: terminal.signal };
 }
 
 /** The genesis that the roster of a data directory begins with. */
-async function rosterGenesis(folder: string): Promise<Genesis> {
-  const { genesis: first } = dataDirectoryLayout(folder);
-  const genesis = existsSync(first) ? await readNetwork(first) : await networkOf(undefined, folder);
-  if (rosterSettings(genesis.manifest) !== undefined) return genesis;
+async function genesisIn(folder: string): Promise<Genesis> {
+  const genesis = await rosterGenesis(await networkOf(undefined, folder), folder);
+  if (genesis !== undefined) return genesis;
   const text = `${folder} belongs to an open network, which has no roster: whoever has its manifest takes part`;
   throw new NodeError("CONFIG_INVALID", text, { folder });
 }

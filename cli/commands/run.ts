@@ -18,7 +18,7 @@ import { formatLoss, formatShare, textTable } from "../../testnet/text-table.ts"
 import { dataDirectory } from "../data-directory.ts";
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
-import { keepNetwork, networkOf } from "../network-file.ts";
+import { keepNetwork, networkOf, rosterGenesis } from "../network-file.ts";
 import type { Part } from "../option-value.ts";
 import { type PrivacyOptions, privacySettings } from "../privacy-options.ts";
 import { type ReachFlags, reachOf } from "../reach-options.ts";
@@ -57,6 +57,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
   terminal.err(`files of this peer: ${folder}\n`);
   const genesis = await networkOf(options.network, folder);
   const { manifest } = genesis;
+  const roster = await rosterGenesis(genesis, folder);
   const model = modelDirectory(options.model);
   const { sets: examples, cut } = await peerExamples(options, manifest, model);
   if (cut.records > 0) {
@@ -84,6 +85,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
   const peer = await runPeer({
     dataDirectory: folder,
     manifest,
+    ...(roster && { genesis: roster }),
     modelDirectory: model,
     examples,
     ...reachOf(options, networkId(manifest)),
