@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { parseGenesis } from "../protocol/membership/genesis.ts";
-import { createInvite, inviteText } from "../protocol/membership/invite.ts";
+import { createInvite, inviteText, parseInvite } from "../protocol/membership/invite.ts";
 import { networkId } from "../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "./config.ts";
 import { secretKeyOf, signerOf } from "./exchange/exchange.suite.ts";
-import { joinNetwork } from "./join.ts";
+import { openJoining } from "./join.ts";
 import { BOUNDS, createMember, genesisWith, type Member } from "./membership/membership.suite.ts";
 import type { RosterMembership } from "./membership/membership.ts";
 import { operate } from "./operator.ts";
@@ -15,6 +15,7 @@ import { createLibp2pTransport } from "./system/libp2p.ts";
 import { createMemoryHub } from "./system/memory-transport.ts";
 import { createSystemClock } from "./system/system-clock.ts";
 
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
@@ -64,16 +65,22 @@ test("brings a newcomer from an invite to a data directory that it can start wit
   const genesis = genesisWith({ approval: "invite" }, 1);
   const a = await member(genesis);
   const dataDirectory = await directoryOf(5);
-  const invite = invited(genesis, a);
-  const joining = await joinNetwork({ dataDirectory, invite, signal: AbortSignal.timeout(20_000) });
-  expect(joining.genesis).toEqual(genesis);
-  expect(await joining.ask()).toMatchObject({ code: "admitted", admin: a.signer.peer });
+  const invite = parseInvite(invited(genesis, a));
+  const about = { invite, label: "", bootstrap: [], reach: { network: "" }, logger: SILENT };
+  const joining = await openJoining({ ...about, dataDirectory, signal: AbortSignal.timeout(20_000) });
+  expect(await joining.genesis()).toEqual(genesis);
+  expect(await joining.admission(genesis, () => undefined)).toMatchObject({ role: "trainer", subject: joining.peer });
   await joining.close();
   expect(parseGenesis(await readFile(dataDirectoryLayout(dataDirectory).genesis, "utf8"))).toEqual(genesis);
   expect(await operate({ kind: "members" }, { dataDirectory, genesis })).toMatchObject({
     self: { peer: signerOf(5).peer, role: "trainer", standing: "member" },
     entryCount: 1,
   });
-  const other = { dataDirectory: await directoryOf(6), invite, signal: AbortSignal.timeout(20_000) };
-  await expect(joinNetwork(other)).rejects.toThrow("does not take this invite");
+  const other = await openJoining({
+    ...about,
+    dataDirectory: await directoryOf(6),
+    signal: AbortSignal.timeout(20_000),
+  });
+  ends.push(() => other.close());
+  await expect(other.genesis()).rejects.toThrow("the invite has admitted as many peers as it may");
 });

@@ -1,7 +1,7 @@
 /** `weft join`: from an invite to a member, and on to a running peer. */
 
 import { NodeError } from "../../node/errors.ts";
-import { type Joining, openJoining } from "../../node/join-network.ts";
+import { type Joining, openJoining } from "../../node/join.ts";
 import { checkModel, modelProblems } from "../../node/model-check.ts";
 import { createNativeVerifier } from "../../node/system/ed25519.ts";
 import { createLogger } from "../../node/system/log.ts";

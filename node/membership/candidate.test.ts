@@ -90,7 +90,8 @@ describe("a newcomer with an invite", () => {
     await meanwhile(b.membership.motions.approve(motion!.id));
     expect(a.membership.standingOf(dave.peer)).toBe("stranger");
     await meanwhile(a.membership.motions.approve(motion!.id));
-    const entry = await meanwhile(admission);
+    const { entry, member } = await meanwhile(admission);
+    expect(member).toBe(a.signer.peer);
     expect(requireGrant(entry, { genesis: net.genesis, peer: dave.peer, verify })).toMatchObject({
       kind: "admit",
       role: "trainer",
@@ -105,7 +106,7 @@ describe("a newcomer with an invite", () => {
     const [a, b] = [await net.up({ seed: 1 }), await net.up({ seed: 2 })];
     await connect(a, b);
     const asking = await candidate(invite({ role: "observer" }), [a]);
-    const entry = await meanwhile(asking.admission());
+    const { entry } = await meanwhile(asking.admission());
     expect(requireGrant(entry, { genesis: net.genesis, peer: dave.peer, verify }).role).toBe("observer");
   });
 

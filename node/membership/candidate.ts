@@ -35,6 +35,13 @@ export interface CandidateOptions {
   readonly pauseMs?: number;
 }
 
+export interface Admission {
+  /** The bytes of the entry that admits this peer. */
+  readonly entry: Uint8Array;
+  /** Who sent it, and holds what it rests on. */
+  readonly member: PeerId;
+}
+
 /** What became of one visit that did not decide anything. */
 export type Waiting =
   | { readonly kind: "pending"; readonly member: PeerId }
@@ -90,14 +97,14 @@ export async function findGenesis(dependencies: CandidateDependencies, options: 
 }
 
 /**
- * Ask until there is an answer; the bytes of the entry that admits this peer.
+ * Ask until there is an answer.
  * onWaiting: told after every visit that decided nothing.
  * Throws: NodeError NOT_ALLOWED (denied, and why), NOT_ADMITTED (what came admits nobody); the signal's reason.
  */
 export async function waitForAdmission(
   dependencies: CandidateDependencies,
   options: CandidateOptions & { readonly genesis: Genesis; readonly onWaiting?: (waiting: Waiting) => void },
-): Promise<Uint8Array> {
+): Promise<Admission> {
   const { clock, verify, transport } = dependencies;
   const { signal, genesis, request, onWaiting, pauseMs = PAUSE_MS, timeoutMs = TIMEOUT_MS } = options;
   for (;;) {
@@ -111,7 +118,7 @@ export async function waitForAdmission(
         );
         if (reply.code === "admitted") {
           requireGrant(reply.entry, { genesis, peer: transport.peer as PeerId, verify });
-          return reply.entry;
+          return { entry: reply.entry, member: reply.admin };
         }
         if (reply.code === "pending") {
           isPending = true;
