@@ -254,8 +254,11 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     if (stopped !== undefined) return undefined;
     return await Promise.race([driver?.run() ?? whenStopped.promise, ended]);
   };
+  const done = run();
+  // A membership may end before the caller has got this far; it hears of it all the same.
+  done.catch(() => undefined);
   return {
-    done: run(),
+    done,
     successor: () => joined?.successions.agreed(),
     stop: () => {
       stopped ??= shutdown.run().finally(() => whenStopped.resolve(undefined));

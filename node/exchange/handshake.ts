@@ -216,8 +216,8 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
           if (acquaintance.welcomed) admit(peer, acquaintance);
           tell(peer, acquaintance);
         } else if (acquaintance.admitted) {
+          // The gate hangs up, having told it why; refusing does so itself after a while.
           refuse(peer, acquaintance, "it is not a member of the network any more");
-          hangUp(peer);
         }
       }
     },

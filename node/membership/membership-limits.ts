@@ -21,6 +21,8 @@ export interface MembershipLimits {
   readonly pullIntervalMs: number;
   /** New entries that are passed on by gossip one by one; of more, neighbours are asked to fetch them. */
   readonly gossipEntriesMax: number;
+  /** How long somebody who was removed may take to fetch the entry that says so. */
+  readonly farewellMs: number;
   readonly admissionTimeoutMs: number;
   /** How long a request of admission is kept waiting for an answer that may come at once. */
   readonly admissionWaitMs: number;
@@ -39,6 +41,7 @@ export const MEMBERSHIP_DEFAULTS: MembershipLimits = {
   pullTimeoutMs: 30_000,
   pullIntervalMs: 300_000,
   gossipEntriesMax: 32,
+  farewellMs: 2_000,
   admissionTimeoutMs: 20_000,
   admissionWaitMs: 4_000,
 };

@@ -160,12 +160,32 @@ export async function createMembership(
     publish,
     onEquivocation: (first, second) => onEquivocation("roster-entry", first, second),
   });
+  const hangUp = (peer: PeerIdText): void => void background.run("hanging up", () => transport.hangUp(peer));
+  /** Who was removed and is being told so, with what cancels the hang-up. */
+  const dismissed = new Map<PeerIdText, () => void>();
+  const dismiss = (peer: PeerIdText): void => {
+    if (dismissed.has(peer)) return;
+    dismissed.set(
+      peer,
+      clock.after(limits.farewellMs, () => hangUp(peer)),
+    );
+    // It sees from the question that this peer holds more, and asks in turn; what it answers is not read.
+    void background.run("telling somebody that it was removed", async (signal) => {
+      try {
+        await pulls.pull(peer, { onEntry: () => {}, onNote: () => {} }, signal);
+      } catch (error) {
+        hangUp(peer);
+        throw error;
+      }
+    });
+  };
   const visits = createVisits(
     {
       clock,
       standingOf: (peer) => standingOf(parsePeerId(peer)),
       isCandidate: (peer) => motions.isCandidate(parsePeerId(peer)),
-      hangUp: (peer) => void background.run("hanging up", () => transport.hangUp(peer)),
+      hangUp,
+      dismiss: (peer) => dismiss(peer),
     },
     limits,
   );
@@ -239,7 +259,10 @@ export async function createMembership(
       transport,
       clock,
       log,
-      isMember,
+      isMember: (peer) => isMember(peer) || dismissed.has(peer),
+      onServed: (peer) => {
+        if (dismissed.has(peer)) hangUp(peer);
+      },
       notes: () =>
         [...motions.notes(), ...[...proofs.values()].map((body) => ({ kind: "proof" as const, body }))].map(encodeNote),
       onBehind: (peer) => pullSoon(peer),
@@ -302,6 +325,8 @@ export async function createMembership(
       void background.run("fetching a manifest", (signal) => succession.fetch(present(), signal));
     for (const listener of changes) listener();
     visits.review();
+    // Who was removed itself has nothing to do here any more.
+    if (standingOf(signer.peer) === "removed") for (const peer of transport.connected()) hangUp(peer);
     arm();
     void motions.settle();
   };
@@ -426,7 +451,11 @@ export async function createMembership(
       visits.begin(peer);
       void motions.settle();
     });
-    transport.onDisconnect((peer) => visits.end(peer));
+    transport.onDisconnect((peer) => {
+      visits.end(peer);
+      dismissed.get(peer)?.();
+      dismissed.delete(peer);
+    });
     transport.subscribe(topic, { validate, deliver: () => {} });
     await pulls.start();
     await serveAdmission(
@@ -473,6 +502,7 @@ export async function createMembership(
       cancelTimer();
       cancelPull();
       visits.stop();
+      for (const cancel of dismissed.values()) cancel();
       motions.stop();
       await background.stop();
       await roster.written();

@@ -26,10 +26,12 @@ export interface RosterPullDependencies {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly log: RosterLog;
-  /** Whether this peer answers somebody: a member. */
+  /** Whether this peer answers somebody: a member, or one that is being told that it is none any more. */
   readonly isMember: (peer: PeerIdText) => boolean;
   /** Bytes of the notes that are told beside the entries. */
   readonly notes: () => readonly Uint8Array[];
+  /** Somebody has fetched all that it lacked. */
+  readonly onServed: (peer: PeerIdText) => void;
   /** A neighbour holds entries that this peer does not. */
   readonly onBehind: (peer: PeerIdText) => void;
 }
@@ -51,7 +53,7 @@ export interface RosterPull {
 const MESSAGES_MAX = 1 + (LIMITS.rosterEntryCountMax * LIMITS.rosterEntryBytesMax) / LIMITS.rosterMessageBytesMax;
 
 export function createRosterPull(
-  { transport, clock, log, isMember, notes, onBehind }: RosterPullDependencies,
+  { transport, clock, log, isMember, notes, onServed, onBehind }: RosterPullDependencies,
   {
     pullTimeoutMs: timeoutMs,
     pullsPerWindowMax,
@@ -78,6 +80,7 @@ export function createRosterPull(
           await pipe(messages.map(encodeFrame), cut, sink);
           if (lacksAny(log, held)) onBehind(from);
         });
+        onServed(from);
       });
     },
     async pull(peer, { onNote, onEntry }, signal) {

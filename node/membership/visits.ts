@@ -10,6 +10,8 @@ export interface VisitDependencies {
   /** Whether a visitor waits for an answer to a valid request. */
   readonly isCandidate: (peer: PeerIdText) => boolean;
   readonly hangUp: (peer: PeerIdText) => void;
+  /** Hang up on who was a member until now, once it has been told why. */
+  readonly dismiss: (peer: PeerIdText) => void;
 }
 
 export interface Visits {
@@ -25,7 +27,7 @@ export interface Visits {
 }
 
 export function createVisits(
-  { clock, standingOf, isCandidate, hangUp }: VisitDependencies,
+  { clock, standingOf, isCandidate, hangUp, dismiss }: VisitDependencies,
   limits: Pick<
     MembershipLimits,
     "visitIntervalMs" | "candidateIntervalMs" | "visitMs" | "visitorsMax" | "visitsRememberedMax"
@@ -74,7 +76,8 @@ export function createVisits(
     review() {
       for (const peer of present.keys()) {
         const standing = standingOf(peer);
-        if (standing === "removed" || (standing === "expired" && !lastMs.has(peer))) hangUp(peer);
+        if (standing === "removed") dismiss(peer);
+        if (standing === "expired" && !lastMs.has(peer)) hangUp(peer);
       }
     },
     stop() {
