@@ -10,7 +10,7 @@ import { LIMITS } from "./limits.ts";
 import { type PeerId, PUBLIC_KEY_BYTES, peerIdFromPublicKey } from "./peer-id.ts";
 import { EnvelopeSchema } from "./wire_pb.ts";
 
-export type MessageKind = "update" | "announcement";
+export type MessageKind = "update" | "announcement" | "sketch";
 
 export const SIGNATURE_BYTES = 64;
 export const SECRET_KEY_BYTES = 32;
@@ -19,6 +19,7 @@ export const SECRET_KEY_BYTES = 32;
 export const MESSAGE_KINDS: Readonly<Record<MessageKind, { readonly number: number; readonly bytesMax: number }>> = {
   update: { number: 1, bytesMax: LIMITS.updateBytesMax },
   announcement: { number: 2, bytesMax: LIMITS.announcementBytesMax },
+  sketch: { number: 3, bytesMax: LIMITS.sketchBytesMax },
 };
 
 /** What a peer signs its messages with; the key itself stays inside. */

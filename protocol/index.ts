@@ -32,6 +32,7 @@ export * from "./network-id.ts";
 export * from "./network-manifest.ts";
 export * from "./peer-id.ts";
 export * from "./prng.ts";
+export * from "./sketch.ts";
 export * from "./topic.ts";
 export * from "./update.ts";
 export * from "./verdict.ts";

@@ -37,18 +37,20 @@ import { isMember } from "./membership/roster-state.ts";
 import { POLICY_DEFAULTS } from "./membership/settings.ts";
 import { canonicalManifestBytes, manifestFromBytes, type NetworkManifest, parseManifest } from "./network-manifest.ts";
 import { peerIdFromPublicKey } from "./peer-id.ts";
+import { signSketch } from "./sketch.ts";
 import { signUpdate, type UpdateFields } from "./update.ts";
 import {
   ALICE,
   EXAMPLE_CONTEXT,
   EXAMPLE_MANIFEST,
+  EXAMPLE_SKETCH,
   EXAMPLE_UPDATE,
   float32Payload,
   SELF,
   SOME_CONTENT_ID,
 } from "./vectors/example-network.ts";
 import { EXAMPLE_GENESIS, NOW, ROSTER_ID, signedEntry, termsOf } from "./vectors/example-roster.ts";
-import { judgeAnnouncement, judgeUpdate } from "./verdict.ts";
+import { judgeAnnouncement, judgeSketch, judgeUpdate } from "./verdict.ts";
 
 const filled = new Set<LimitName>();
 const fills = (names: readonly LimitName[], body: () => void): void => {
@@ -149,6 +151,18 @@ describe("addresses", () => {
     expect(decodeAddresses(encodeAddresses(ofOne))).toEqual(ofOne.slice(0, LIMITS.addressesPerPeerMax));
     const long = new TextEncoder().encode(address(1, LIMITS.addressBytesMax + 1));
     expect(decodeAddresses(Uint8Array.of(0x0a, 0x81, 0x02, ...long))).toEqual([]);
+  });
+
+  fills(["sketchBytesMax", "sketchComponentCountMax"], () => {
+    const [one] = EXAMPLE_SKETCH.components;
+    const components = list(LIMITS.sketchComponentCountMax, () => one!);
+    const bytes = signSketch({ ...EXAMPLE_SKETCH, components }, ALICE);
+    expect(bytes.length).toBeLessThanOrEqual(LIMITS.sketchBytesMax);
+    const context = { ...EXAMPLE_CONTEXT, author: ALICE.peer };
+    expect(judgeSketch(bytes, context).code).toBe("ACCEPTED");
+    expect(judgeSketch(new Uint8Array(LIMITS.sketchBytesMax + 1), context).code).toBe("TOO_LARGE");
+    const more = { ...EXAMPLE_SKETCH, components: [...components, one!] };
+    expect(() => signSketch(more, ALICE)).toThrow(code("FIELD_INVALID"));
   });
 
   fills(["checkupBytesMax"], () => {

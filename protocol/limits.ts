@@ -14,6 +14,7 @@ const manifestBytesMax = 2 * MIB;
 const signatureCountMax = 64;
 const rosterEntryBytesMax = 8 * KIB;
 const rosterEntryCountMax = 16 * KIB;
+const sketchComponentCountMax = 64;
 
 export const LIMITS = {
   /** Values of one adapter, P. */
@@ -34,6 +35,10 @@ export const LIMITS = {
   addressBytesMax,
   /** One Addresses message: the most addresses, each at its longest with 3 bytes of tag and length. */
   addressesBytesMax: addressesCountMax * (addressBytesMax + 3),
+  /** Components of one sketch. */
+  sketchComponentCountMax,
+  /** One sketch's envelope: the most components, each of 64 values of 4 bytes and a share of at most 3. */
+  sketchBytesMax: sketchComponentCountMax * (64 * 4 + 3) + 192,
   /** One message of a checkup. */
   checkupBytesMax: 2048,
   /** The text of a manifest, or its canonical bytes. */
@@ -127,6 +132,14 @@ export const LIMIT_NOTES: Readonly<Record<LimitName, { readonly unit: string; re
   addressesPerPeerMax: { unit: "addresses", reason: "IPv4 and IPv6, inside and outside of a local network" },
   addressBytesMax: { unit: "bytes", reason: "the longest host name has 253 characters; those in use are far shorter" },
   addressesBytesMax: { unit: "bytes", reason: "addressesCountMax addresses of addressBytesMax with their framing" },
+  sketchComponentCountMax: {
+    unit: "components",
+    reason: "three for each of 21 classes; to compare two sketches takes at least the product of their components",
+  },
+  sketchBytesMax: {
+    unit: "bytes",
+    reason: "sketchComponentCountMax components of 259 bytes, and 192 for ids, signature and framing",
+  },
   checkupBytesMax: { unit: "bytes", reason: "addressesPerPeerMax addresses of addressBytesMax are 1036; rounded up" },
   manifestBytesMax: {
     unit: "bytes",

@@ -160,7 +160,11 @@ const weights = z.discriminatedUnion(
   [
     object({ kind: z.literal("samples") }),
     object({ kind: z.literal("metropolis") }),
-    object({ kind: z.literal("similarity"), temperature: positive(1000) }),
+    object({
+      kind: z.literal("similarity"),
+      temperature: positive(1000),
+      data: object({ share: positive(1), temperature: positive(1000) }).exactOptional(),
+    }),
   ],
   oneOf('"samples", "metropolis" or "similarity"'),
 );

@@ -65,12 +65,20 @@ export type LambdaRule =
 /**
  * samples: by the training examples that each claims to hold. metropolis: 1 / (1 + the larger number of neighbours of the
  * two), the rest of the mix being the peer's own. similarity, of tri-lora: by the softmax of s / temperature, s from 0 to 1
- * how alike the C of the two are.
+ * how alike the C of the two are, and with `data` their data sets too.
  */
 export type NeighbourWeighting =
   | { readonly kind: "samples" }
   | { readonly kind: "metropolis" }
-  | { readonly kind: "similarity"; readonly temperature: number };
+  | { readonly kind: "similarity"; readonly temperature: number; readonly data?: DataSimilaritySettings };
+
+/** With it every peer sends a sketch of its data set once, which tells how often each class occurs. */
+export interface DataSimilaritySettings {
+  /** Of how alike the data sets are in s; the rest is how alike the C are. */
+  readonly share: number;
+  /** t of exp(-D / t), D the distance of two sketches: 0 for equal ones, at most 8. */
+  readonly temperature: number;
+}
 
 export interface AggregationSettings {
   readonly rule:

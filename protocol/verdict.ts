@@ -9,6 +9,7 @@ import { MESSAGE_KINDS, type MessageKind, openEnvelope, verifyEnvelope } from ".
 import { ProtocolError } from "./errors.ts";
 import type { JudgeContext, UpdateContext } from "./judge-context.ts";
 import type { PeerId } from "./peer-id.ts";
+import { decodeSketchBody, type SignedSketch } from "./sketch.ts";
 import { decodeUpdateBody, type Update } from "./update.ts";
 
 /** Every verdict: what it does, the clause it comes from, and whose fault it is (for scoring). */
@@ -122,6 +123,23 @@ export function judgeUpdate(bytes: Uint8Array, context: UpdateContext): Judgemen
   });
 }
 
+/** What is asked of a sketch's bytes beside their own form. */
+export type SketchContext = Pick<JudgeContext, "networkId" | "self" | "isMember" | "maySend"> & {
+  /** Whose sketch was asked for. */
+  readonly author: PeerId;
+};
+
+/** Judge the bytes of a sketch that was fetched.  Throws: nothing. */
+export function judgeSketch(bytes: Uint8Array, context: SketchContext): Judgement<SignedSketch> {
+  return guarded(() => {
+    const opened = open("sketch", bytes, decodeSketchBody, context);
+    if (typeof opened === "string") return refusal(opened);
+    // [REJECT] 8.3 Its author is not the one whose sketch was asked for.
+    if (opened.author !== context.author) return refusal("CONTENT_MISMATCH");
+    return { ...verdictOf("ACCEPTED"), message: { ...opened.fields, author: opened.author } };
+  });
+}
+
 interface Opened<Fields> {
   readonly author: PeerId;
   readonly fields: Fields;
@@ -132,7 +150,7 @@ function open<Fields extends { readonly networkId: string }>(
   kind: MessageKind,
   bytes: Uint8Array,
   decodeBody: (body: Uint8Array) => Fields,
-  context: JudgeContext,
+  context: Pick<JudgeContext, "networkId" | "self" | "isMember" | "maySend">,
 ): Opened<Fields> | VerdictCode {
   // [REJECT] 8.2 The envelope is longer than its kind allows.  8.4 Envelope or body do not decode, or a key, signature
   // or id has the wrong length.  8.5 They are not in canonical form.  8.6 The envelope is of another kind.  8.7 A field

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file protocol/wire.proto.
  */
 export const file_protocol_wire: GenFile = /*@__PURE__*/
-  fileDesc("ChNwcm90b2NvbC93aXJlLnByb3RvEgl3ZWZ0LndpcmUitQEKClVwZGF0ZUJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRIQCghwcmV2aW91cxgEIAEoDBITCgtsb2NhbF9zdGVwcxgFIAEoDRIUCgxzYW1wbGVfY291bnQYBiABKA0SEAoIZW5jb2RpbmcYByABKA0SDwoHcGF5bG9hZBgIIAEoDBISCgpuZWlnaGJvdXJzGAkgASgNInEKEEFubm91bmNlbWVudEJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRISCgpjb250ZW50X2lkGAQgASgMEhQKDGJ5dGVzX2xlbmd0aBgFIAEoDSJJCghFbnZlbG9wZRIMCgRraW5kGAEgASgNEg4KBmF1dGhvchgCIAEoDBIMCgRib2R5GAMgASgMEhEKCXNpZ25hdHVyZRgEIAEoDCKFAQoOSGFuZHNoYWtlSGVsbG8SEgoKbmV0d29ya19pZBgBIAEoDBIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhAKCG1hbmlmZXN0GAMgASgMEg0KBWhlYWRzGAQgASgMEhMKC2NlcnRpZmljYXRlGAUgASgMEg8KB2VudHJpZXMYBiADKAwibQoOSGFuZHNoYWtlUmVwbHkSDAoEY29kZRgBIAEoDRIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhIKCm5ldHdvcmtfaWQYAyABKAwSEAoIbWFuaWZlc3QYBCABKAwSDQoFaGVhZHMYBSABKAwiHgoFSGVhZHMSFQoNYW5ub3VuY2VtZW50cxgBIAMoDCIcCglBZGRyZXNzZXMSDwoHYWRkcmVzcxgBIAMoCSIhCgtCbG9iUmVxdWVzdBISCgpjb250ZW50X2lkGAEgASgMIisKCUJsb2JSZXBseRIOCgZzdGF0dXMYASABKA0SDgoGbGVuZ3RoGAIgASgNIiEKDkNoZWNrdXBSZXF1ZXN0Eg8KB2FkZHJlc3MYASADKAkiMAoMQ2hlY2t1cFJlcGx5Eg8KB3RpbWVfbXMYASABKAQSDwoHcmVhY2hlZBgCIAMoCGIGcHJvdG8z");
+  fileDesc("ChNwcm90b2NvbC93aXJlLnByb3RvEgl3ZWZ0LndpcmUitQEKClVwZGF0ZUJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRIQCghwcmV2aW91cxgEIAEoDBITCgtsb2NhbF9zdGVwcxgFIAEoDRIUCgxzYW1wbGVfY291bnQYBiABKA0SEAoIZW5jb2RpbmcYByABKA0SDwoHcGF5bG9hZBgIIAEoDBISCgpuZWlnaGJvdXJzGAkgASgNInEKEEFubm91bmNlbWVudEJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRISCgpjb250ZW50X2lkGAQgASgMEhQKDGJ5dGVzX2xlbmd0aBgFIAEoDSJACgpTa2V0Y2hCb2R5EhIKCm5ldHdvcmtfaWQYASABKAwSDgoGc2hhcmVzGAIgAygNEg4KBnZhbHVlcxgDIAEoDCIfCg1Ta2V0Y2hSZXF1ZXN0Eg4KBmF1dGhvchgBIAEoDCJJCghFbnZlbG9wZRIMCgRraW5kGAEgASgNEg4KBmF1dGhvchgCIAEoDBIMCgRib2R5GAMgASgMEhEKCXNpZ25hdHVyZRgEIAEoDCKFAQoOSGFuZHNoYWtlSGVsbG8SEgoKbmV0d29ya19pZBgBIAEoDBIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhAKCG1hbmlmZXN0GAMgASgMEg0KBWhlYWRzGAQgASgMEhMKC2NlcnRpZmljYXRlGAUgASgMEg8KB2VudHJpZXMYBiADKAwibQoOSGFuZHNoYWtlUmVwbHkSDAoEY29kZRgBIAEoDRIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhIKCm5ldHdvcmtfaWQYAyABKAwSEAoIbWFuaWZlc3QYBCABKAwSDQoFaGVhZHMYBSABKAwiHgoFSGVhZHMSFQoNYW5ub3VuY2VtZW50cxgBIAMoDCIcCglBZGRyZXNzZXMSDwoHYWRkcmVzcxgBIAMoCSIhCgtCbG9iUmVxdWVzdBISCgpjb250ZW50X2lkGAEgASgMIisKCUJsb2JSZXBseRIOCgZzdGF0dXMYASABKA0SDgoGbGVuZ3RoGAIgASgNIiEKDkNoZWNrdXBSZXF1ZXN0Eg8KB2FkZHJlc3MYASADKAkiMAoMQ2hlY2t1cFJlcGx5Eg8KB3RpbWVfbXMYASABKAQSDwoHcmVhY2hlZBgCIAMoCGIGcHJvdG8z");
 
 /**
  * An author's adapter after one round; travels as the body of an Envelope of kind 1.
@@ -130,13 +130,69 @@ export const AnnouncementBodySchema: GenMessage<AnnouncementBody> = /*@__PURE__*
   messageDesc(file_protocol_wire, 1);
 
 /**
+ * What an author's data set is like, once for a network; travels as the body of an Envelope of kind 3.
+ *
+ * @generated from message weft.wire.SketchBody
+ */
+export type SketchBody = Message<"weft.wire.SketchBody"> & {
+  /**
+   * 32 bytes
+   *
+   * @generated from field: bytes network_id = 1;
+   */
+  networkId: Uint8Array;
+
+  /**
+   * of 65536, one for each component
+   *
+   * @generated from field: repeated uint32 shares = 2;
+   */
+  shares: number[];
+
+  /**
+   * of each component 32 means, then 32 deviations, float32, little endian
+   *
+   * @generated from field: bytes values = 3;
+   */
+  values: Uint8Array;
+};
+
+/**
+ * Describes the message weft.wire.SketchBody.
+ * Use `create(SketchBodySchema)` to create a new message.
+ */
+export const SketchBodySchema: GenMessage<SketchBody> = /*@__PURE__*/
+  messageDesc(file_protocol_wire, 2);
+
+/**
+ * Asks for the sketch of an author.
+ *
+ * @generated from message weft.wire.SketchRequest
+ */
+export type SketchRequest = Message<"weft.wire.SketchRequest"> & {
+  /**
+   * Ed25519 public key, 32 bytes
+   *
+   * @generated from field: bytes author = 1;
+   */
+  author: Uint8Array;
+};
+
+/**
+ * Describes the message weft.wire.SketchRequest.
+ * Use `create(SketchRequestSchema)` to create a new message.
+ */
+export const SketchRequestSchema: GenMessage<SketchRequest> = /*@__PURE__*/
+  messageDesc(file_protocol_wire, 3);
+
+/**
  * Bytes with the name and the signature of who wrote them.
  *
  * @generated from message weft.wire.Envelope
  */
 export type Envelope = Message<"weft.wire.Envelope"> & {
   /**
-   * 1: update, 2: announcement
+   * 1: update, 2: announcement, 3: sketch
    *
    * @generated from field: uint32 kind = 1;
    */
@@ -167,7 +223,7 @@ export type Envelope = Message<"weft.wire.Envelope"> & {
  * Use `create(EnvelopeSchema)` to create a new message.
  */
 export const EnvelopeSchema: GenMessage<Envelope> = /*@__PURE__*/
-  messageDesc(file_protocol_wire, 2);
+  messageDesc(file_protocol_wire, 4);
 
 /**
  * The first message of a connection, from the side that dialled.
@@ -223,7 +279,7 @@ export type HandshakeHello = Message<"weft.wire.HandshakeHello"> & {
  * Use `create(HandshakeHelloSchema)` to create a new message.
  */
 export const HandshakeHelloSchema: GenMessage<HandshakeHello> = /*@__PURE__*/
-  messageDesc(file_protocol_wire, 3);
+  messageDesc(file_protocol_wire, 5);
 
 /**
  * The answer. A refusal says which network the other side serves, so that the difference can be named.
@@ -270,7 +326,7 @@ export type HandshakeReply = Message<"weft.wire.HandshakeReply"> & {
  * Use `create(HandshakeReplySchema)` to create a new message.
  */
 export const HandshakeReplySchema: GenMessage<HandshakeReply> = /*@__PURE__*/
-  messageDesc(file_protocol_wire, 4);
+  messageDesc(file_protocol_wire, 6);
 
 /**
  * The newest announcement of every author that a peer knows, its own first.
@@ -291,7 +347,7 @@ export type Heads = Message<"weft.wire.Heads"> & {
  * Use `create(HeadsSchema)` to create a new message.
  */
 export const HeadsSchema: GenMessage<Heads> = /*@__PURE__*/
-  messageDesc(file_protocol_wire, 5);
+  messageDesc(file_protocol_wire, 7);
 
 /**
  * Where the sender and its neighbours can be dialled.
@@ -312,7 +368,7 @@ export type Addresses = Message<"weft.wire.Addresses"> & {
  * Use `create(AddressesSchema)` to create a new message.
  */
 export const AddressesSchema: GenMessage<Addresses> = /*@__PURE__*/
-  messageDesc(file_protocol_wire, 6);
+  messageDesc(file_protocol_wire, 8);
 
 /**
  * @generated from message weft.wire.BlobRequest
@@ -331,7 +387,7 @@ export type BlobRequest = Message<"weft.wire.BlobRequest"> & {
  * Use `create(BlobRequestSchema)` to create a new message.
  */
 export const BlobRequestSchema: GenMessage<BlobRequest> = /*@__PURE__*/
-  messageDesc(file_protocol_wire, 7);
+  messageDesc(file_protocol_wire, 9);
 
 /**
  * Goes before the bytes themselves.
@@ -359,7 +415,7 @@ export type BlobReply = Message<"weft.wire.BlobReply"> & {
  * Use `create(BlobReplySchema)` to create a new message.
  */
 export const BlobReplySchema: GenMessage<BlobReply> = /*@__PURE__*/
-  messageDesc(file_protocol_wire, 8);
+  messageDesc(file_protocol_wire, 10);
 
 /**
  * Asks a neighbour what its clock says, and to dial the sender anew at these addresses.
@@ -380,7 +436,7 @@ export type CheckupRequest = Message<"weft.wire.CheckupRequest"> & {
  * Use `create(CheckupRequestSchema)` to create a new message.
  */
 export const CheckupRequestSchema: GenMessage<CheckupRequest> = /*@__PURE__*/
-  messageDesc(file_protocol_wire, 9);
+  messageDesc(file_protocol_wire, 11);
 
 /**
  * @generated from message weft.wire.CheckupReply
@@ -406,5 +462,5 @@ export type CheckupReply = Message<"weft.wire.CheckupReply"> & {
  * Use `create(CheckupReplySchema)` to create a new message.
  */
 export const CheckupReplySchema: GenMessage<CheckupReply> = /*@__PURE__*/
-  messageDesc(file_protocol_wire, 10);
+  messageDesc(file_protocol_wire, 12);
 

@@ -30,6 +30,7 @@ export function maySend(role: Role | undefined, kind: MessageKind): boolean {
   switch (kind) {
     case "update":
     case "announcement":
+    case "sketch":
       return role !== undefined && RIGHTS[role].sends;
   }
 }

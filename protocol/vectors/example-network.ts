@@ -5,6 +5,7 @@ import { createSigner, type Signer } from "../envelope.ts";
 import { type JudgeContext, judgeRules } from "../judge-context.ts";
 import { MANIFEST_DEFAULTS, type NetworkManifest, networkId } from "../network-manifest.ts";
 import { createPrng } from "../prng.ts";
+import { SKETCH_FEATURES, type SketchFields } from "../sketch.ts";
 import type { UpdateFields } from "../update.ts";
 
 export const EXAMPLE_MANIFEST: NetworkManifest = {
@@ -61,6 +62,16 @@ export const EXAMPLE_UPDATE: UpdateFields = {
   sampleCount: 300,
   encoding: ENCODING_FLOAT32,
   payload: float32Payload(EXAMPLE_VALUES),
+};
+
+/** A sketch of three components. */
+export const EXAMPLE_SKETCH: SketchFields = {
+  networkId: networkId(EXAMPLE_MANIFEST),
+  components: [0.5, 0.3, 0.2].map((weight, c) => ({
+    weight,
+    mean: Float64Array.from({ length: SKETCH_FEATURES }, (_, i) => (i === c ? -1 : i / SKETCH_FEATURES / 4)),
+    deviation: Float64Array.from({ length: SKETCH_FEATURES }, (_, i) => (i + c) / 64),
+  })),
 };
 
 /** What the receiver knows unless a vector says otherwise: it is in round 3 and has seen nobody's chain. */

@@ -46,7 +46,7 @@ export function fuzzMembership({
 }
 
 /** One to three changes: a bit, a byte, some bytes out, in, doubled, from another vector, or the end cut off. */
-function changed(original: Uint8Array, donor: Uint8Array, prng: Prng): Uint8Array {
+export function changed(original: Uint8Array, donor: Uint8Array, prng: Prng): Uint8Array {
   let bytes = original;
   for (let n = 1 + prng.below(3); n > 0; n--) bytes = changedOnce(bytes, donor, prng);
   return bytes;

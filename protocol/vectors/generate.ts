@@ -8,6 +8,7 @@ import { decodedVectors, handshakeVectors, manifestVectors, peerVectors } from "
 import { announcementVectors, updateVectors } from "./judged-vectors.ts";
 import { membershipVectors } from "./membership-vectors.ts";
 import { payloadVectors } from "./payload-vectors.ts";
+import { sketchVectors } from "./sketch-vectors.ts";
 
 /** The files of this folder, by name without `.json`. */
 export const VECTOR_FILES: Readonly<Record<string, () => readonly unknown[]>> = {
@@ -19,6 +20,7 @@ export const VECTOR_FILES: Readonly<Record<string, () => readonly unknown[]>> = 
   membership: membershipVectors,
   payloads: payloadVectors,
   peers: peerVectors,
+  sketches: sketchVectors,
   updates: updateVectors,
 };
 

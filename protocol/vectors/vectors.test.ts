@@ -15,14 +15,15 @@ import { LIMITS } from "../limits.ts";
 import { canonicalManifestBytes, networkId, parseManifest } from "../network-manifest.ts";
 import { parsePeerId } from "../peer-id.ts";
 import { announcementTopic } from "../topic.ts";
-import { judgeAnnouncement, judgeUpdate, VERDICTS } from "../verdict.ts";
+import { judgeAnnouncement, judgeSketch, judgeUpdate, VERDICTS } from "../verdict.ts";
 import type { AddressesVector } from "./addresses-vectors.ts";
 import type { DecodedVector, HandshakeVector, ManifestVector, PeerVector } from "./decoded-vectors.ts";
-import { EXAMPLE_CONTEXT, EXAMPLE_MANIFEST, STRANGER } from "./example-network.ts";
+import { ALICE, EXAMPLE_CONTEXT, EXAMPLE_MANIFEST, STRANGER } from "./example-network.ts";
 import { VECTOR_FILES, vectorFile } from "./generate.ts";
 import type { JudgedVector } from "./judged-vectors.ts";
 import { type MembershipVector, outcomeOf, vectorBytes } from "./membership-vectors.ts";
 import type { PayloadVector } from "./payload-vectors.ts";
+import type { SketchVector } from "./sketch-vectors.ts";
 
 const read = (name: string): string => readFileSync(new URL(`./${name}.json`, import.meta.url), "utf8");
 const vectors = <T>(name: string): T[] => JSON.parse(read(name));
@@ -120,6 +121,11 @@ test.each(vectors<PayloadVector>("payloads"))("payload: $name", (vector) => {
     return;
   }
   expect([...decode()]).toEqual(expected.values);
+});
+
+test.each(vectors<SketchVector>("sketches"))("sketch: $name", ({ bytes, expected }) => {
+  const judgement = judgeSketch(hexToBytes(bytes), { ...EXAMPLE_CONTEXT, author: ALICE.peer });
+  expect(judgement).toMatchObject({ code: expected, ...VERDICTS[expected] });
 });
 
 test.each(vectors<MembershipVector>("membership"))("$message: $name", (vector) => {
