@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from "commander";
 import { NodeError } from "../node/errors.ts";
 import { PRIVACY_MODES, type PrivacyMode, type PrivacySettings } from "../node/interface/privacy.ts";
+import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import type { OptionRow } from "./command-row.ts";
 import { choice, positive } from "./option-value.ts";
 
@@ -11,6 +12,7 @@ export type PrivacyOptions = {
   readonly dpNoise?: number;
   readonly epsilon?: number;
   readonly delta?: number;
+  readonly sketchNoise?: number;
 };
 
 /** A norm of 1 and noise as large as it are where published runs begin; epsilon 8 is a weak but common promise. */
@@ -47,6 +49,12 @@ export const PRIVACY_OPTIONS: readonly OptionRow[] = [
     parse: probability,
     otherwise: String(PRIVACY_DEFAULTS.delta),
   },
+  {
+    flags: "--sketch-noise <multiple>",
+    text: "noise on the sketch of the data, where the network weighs by data sets, as a multiple of what one example changes at most",
+    parse: positive,
+    otherwise: "the sketch is sent as it is, with --dp none is sent",
+  },
 ];
 
 /** The settings that the flags stand for; undefined without --dp.  Throws: CONFIG_INVALID for its flags without it. */
@@ -64,6 +72,25 @@ export function privacySettings({ dp, dpClip, dpNoise, epsilon, delta }: Privacy
   const given = Object.entries({ "dp-clip": dpClip, "dp-noise": dpNoise, epsilon, delta }).find(([, value]) => value);
   if (given === undefined) return undefined;
   throw new NodeError("CONFIG_INVALID", `--${given[0]} does nothing without --dp; add --dp update or --dp example`);
+}
+
+/**
+ * Throws: CONFIG_INVALID for --sketch-noise where no sketch is sent, or none that such noise would protect.
+ */
+export function refuseIdleSketchNoise(
+  { dp, sketchNoise }: PrivacyOptions,
+  { aggregation: { weights } }: Pick<NetworkManifest, "aggregation">,
+): void {
+  if (sketchNoise === undefined) return;
+  if (weights?.kind !== "similarity" || weights.data === undefined) {
+    const text = "--sketch-noise does nothing in this network: it does not weigh by data sets; leave it out";
+    throw new NodeError("CONFIG_INVALID", text);
+  }
+  if (dp === "update") {
+    const text =
+      "--sketch-noise hides one example and --dp update all of them: such a peer sends no sketch; leave it out";
+    throw new NodeError("CONFIG_INVALID", text);
+  }
 }
 
 function probability(text: string): number {

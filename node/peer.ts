@@ -15,12 +15,14 @@ import { NodeError } from "./errors.ts";
 import { createDialer } from "./exchange/dialer.ts";
 import { createExchange, type Exchange } from "./exchange/exchange.ts";
 import { hasPublished } from "./exchange/own-chain.ts";
+import { hasSketch } from "./exchange/sketch-exchange.ts";
 import type { Logger } from "./interface/logger.ts";
 import type { Standing } from "./interface/membership.ts";
 import type { PeerEvent, PeerReport } from "./interface/peer-event.ts";
 import type { PrivacySettings } from "./interface/privacy.ts";
 import type { PrivacyGuard } from "./interface/privacy-guard.ts";
 import type { Device } from "./interface/runtime.ts";
+import type { DataSimilarity } from "./interface/sketches.ts";
 import type { Store } from "./interface/store.ts";
 import type { ExampleSets, Precision } from "./interface/trainer.ts";
 import { createMembership, type MembershipDependencies, type RosterMembership } from "./membership/membership.ts";
@@ -29,6 +31,8 @@ import { signerIn } from "./operator.ts";
 import { hasBudget } from "./privacy/budget.ts";
 import { createPrivacyGuard } from "./privacy/privacy-guard.ts";
 import { createRecordedTransport } from "./privacy/recorded-transport.ts";
+import { publishSketch } from "./publish-sketch.ts";
+import { createDataSimilarity } from "./round/data-similarity.ts";
 import { createRoundDriver } from "./round/driver.ts";
 import { createCheckpointFiles } from "./system/checkpoint-file.ts";
 import { createNativeVerifier } from "./system/ed25519.ts";
@@ -75,6 +79,8 @@ export interface PeerOptions {
   readonly buckets?: number;
   /** Budget and noise of what this peer sends; without it nothing is hidden but the data themselves. */
   readonly privacy?: PrivacySettings;
+  /** Noise of its sketch, where the network weighs by data sets, as a multiple of one example's most; none when absent. */
+  readonly sketchNoise?: number;
   /** Let short examples share rows; see `TrainerOptions`. */
   readonly pack?: boolean;
   /** Arithmetic of products with frozen matrices; see `TrainerOptions`. */
@@ -210,6 +216,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     shutdown.add(() => outbox.stop());
     onEvent(joined.rosterEvent());
   }
+  const similarity = training && (await openDataSimilarity(options, { exchange, training, peer: signer.peer, logger }));
   const driver =
     training &&
     (await createRoundDriver(
@@ -221,6 +228,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
         clock,
         logger,
         ...(privacy && { privacy }),
+        ...(similarity && { similarity }),
         emit: onEvent,
       },
       { manifest, peer: signer.peer, examples: options.examples, compareAlone: options.compareAlone },
@@ -351,9 +359,34 @@ async function openTraining(
     store,
     trainer,
     peer: signer.peer,
-    fresh: (await checkpoints.load()) === undefined && !(await hasPublished(store)),
+    fresh:
+      (await checkpoints.load()) === undefined &&
+      !(await hasPublished(store)) &&
+      !(await hasSketch(store, signer.peer)),
   });
   return { trainer, checkpoints, privacy };
+}
+
+/** This peer's sketch, published, and comparisons with the others'; undefined where the network does not weigh by data. */
+async function openDataSimilarity(
+  { manifest, examples, sketchNoise }: PeerOptions,
+  {
+    exchange: { sketches },
+    training: { trainer, privacy },
+    peer,
+    logger,
+  }: {
+    readonly exchange: Exchange;
+    readonly training: Awaited<ReturnType<typeof openTraining>>;
+    readonly peer: string;
+    readonly logger: Logger;
+  },
+): Promise<DataSimilarity | undefined> {
+  const { weights } = manifest.aggregation;
+  if (sketches === undefined || weights?.kind !== "similarity" || weights.data === undefined) return undefined;
+  const own = { manifest, examples: examples.train.length, peerSeed: ownSeed(peer), noise: sketchNoise };
+  await publishSketch({ sketches, trainer, privacy, random: createSecureRandom(), logger }, own);
+  return createDataSimilarity({ sketches, distances: trainer.distances }, weights.data);
 }
 
 /** Throws: PRIVACY_BUDGET where the peer's settings and what its store holds do not go together. */

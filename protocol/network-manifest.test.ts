@@ -116,6 +116,13 @@ describe("one clear line names the field", () => {
       ({ aggregation }) => Object.assign(aggregation, { weights: { kind: "uniform" } }),
     ],
     [
+      "aggregation.weights.data.share must be a number above 0 and at most 1, found 0",
+      (m) =>
+        Object.assign(m.aggregation, {
+          weights: { kind: "similarity", temperature: 0.1, data: { share: 0, temperature: 1 } },
+        }),
+    ],
+    [
       'aggregation.weights "similarity" compares the C of tri-lora, which other kinds do not have',
       (m) => Object.assign(m.aggregation, { weights: { kind: "similarity", temperature: 0.1 } }),
     ],

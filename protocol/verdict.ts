@@ -124,7 +124,7 @@ export function judgeUpdate(bytes: Uint8Array, context: UpdateContext): Judgemen
 }
 
 /** What is asked of a sketch's bytes beside their own form. */
-export type SketchContext = Pick<JudgeContext, "networkId" | "self" | "isMember" | "maySend"> & {
+export type SketchContext = Pick<JudgeContext, "networkId" | "self" | "isMember" | "maySend" | "verify"> & {
   /** Whose sketch was asked for. */
   readonly author: PeerId;
 };
@@ -150,7 +150,7 @@ function open<Fields extends { readonly networkId: string }>(
   kind: MessageKind,
   bytes: Uint8Array,
   decodeBody: (body: Uint8Array) => Fields,
-  context: Pick<JudgeContext, "networkId" | "self" | "isMember" | "maySend">,
+  context: Pick<JudgeContext, "networkId" | "self" | "isMember" | "maySend" | "verify">,
 ): Opened<Fields> | VerdictCode {
   // [REJECT] 8.2 The envelope is longer than its kind allows.  8.4 Envelope or body do not decode, or a key, signature
   // or id has the wrong length.  8.5 They are not in canonical form.  8.6 The envelope is of another kind.  8.7 A field

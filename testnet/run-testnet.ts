@@ -37,6 +37,8 @@ export interface TestnetOptions {
   readonly buckets?: number;
   /** Of every peer; each has a budget of its own. */
   readonly privacy?: PrivacySettings;
+  /** See `PeerOptions`. */
+  readonly sketchNoise?: number;
   readonly logLevel: string;
   /** Stops all peers cleanly; what they reached is in the result. */
   readonly signal: AbortSignal;
@@ -217,6 +219,7 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     ...(options.pack ? ["--pack"] : []),
     ...(options.precision === undefined ? [] : ["--precision", options.precision]),
     ...privacyArguments(options),
+    ...(options.sketchNoise === undefined ? [] : ["--sketch-noise", String(options.sketchNoise)]),
     ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
     ...(data === undefined ? [] : ["--data", data.file]),
     ...(data?.split === undefined ? [] : ["--split", data.split]),

@@ -11,6 +11,7 @@ import { modelDirectory } from "../model-directory.ts";
 import { readNetwork, writeNetwork } from "../network-file.ts";
 import { headWarning, NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../network-options.ts";
 import { EXIT_OK, type Terminal } from "../terminal.ts";
+import { sketchWarning } from "../weights-argument.ts";
 
 export type NetworkCreateOptions = NetworkOptions &
   MembershipOptions & {
@@ -40,7 +41,11 @@ export async function run(options: NetworkCreateOptions, terminal: Terminal): Pr
   }
   if (there === "nothing") await writeNetwork(file, genesis);
   const network = networkId(manifest);
-  for (const warning of [headWarning(manifest.head), thresholdWarning(membership)]) {
+  for (const warning of [
+    headWarning(manifest.head),
+    sketchWarning(manifest.aggregation.weights),
+    thresholdWarning(membership),
+  ]) {
     if (warning) terminal.err(`warning: ${warning}\n`);
   }
   const done = there === "nothing" ? `manifest written to ${file}` : `${file} holds this manifest already`;

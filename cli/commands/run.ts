@@ -20,7 +20,7 @@ import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
 import { keepNetwork, networkOf, rosterGenesis } from "../network-file.ts";
 import type { Part } from "../option-value.ts";
-import { type PrivacyOptions, privacySettings } from "../privacy-options.ts";
+import { type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "../privacy-options.ts";
 import { type ReachFlags, reachOf } from "../reach-options.ts";
 import { createStatusWriter } from "../status-file.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../terminal.ts";
@@ -57,6 +57,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
   terminal.err(`files of this peer: ${folder}\n`);
   const genesis = await networkOf(options.network, folder);
   const { manifest } = genesis;
+  refuseIdleSketchNoise(options, manifest);
   const roster = await rosterGenesis(genesis, folder);
   const model = modelDirectory(options.model);
   const { sets: examples, cut } = await peerExamples(options, manifest, model);
@@ -99,6 +100,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
     pack: options.pack ?? false,
     ...(options.precision !== undefined && { precision: options.precision }),
     ...(privacy && { privacy }),
+    ...(options.sketchNoise !== undefined && { sketchNoise: options.sketchNoise }),
     logLevel: options.logLevel ?? "warn",
     onEvent,
   });

@@ -20,8 +20,9 @@ import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
 import { headWarning, type NetworkOptions, networkSettings, TESTNET_SETTINGS } from "../network-options.ts";
 import { packageFolder } from "../package-folder.ts";
-import { type PrivacyOptions, privacySettings } from "../privacy-options.ts";
+import { type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "../privacy-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../terminal.ts";
+import { sketchWarning } from "../weights-argument.ts";
 
 export type TestnetCommandOptions = NetworkOptions &
   PrivacyOptions & {
@@ -49,8 +50,10 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
   if (options.dataDir !== undefined) await refuseUsedFolder(resolve(options.dataDir));
   await refuseUnwritable(reportFile);
   const manifest = createTestnetManifest(options);
-  const warning = headWarning(manifest.head);
-  if (warning) terminal.err(`warning: ${warning}\n`);
+  refuseIdleSketchNoise(options, manifest);
+  for (const warning of [headWarning(manifest.head), sketchWarning(manifest.aggregation.weights)]) {
+    if (warning) terminal.err(`warning: ${warning}\n`);
+  }
   const isTemporary = options.dataDir === undefined;
   const folder = isTemporary ? await mkdtemp(join(tmpdir(), "weft-testnet-")) : resolve(options.dataDir ?? "");
   terminal.err(`files of the peers: ${folder}\n`);
@@ -71,6 +74,7 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
       pack: options.pack ?? false,
       ...(options.precision !== undefined && { precision: options.precision }),
       ...(privacy && { privacy }),
+      ...(options.sketchNoise !== undefined && { sketchNoise: options.sketchNoise }),
       logLevel: options.logLevel ?? "warn",
       signal: terminal.signal,
       observer: view,

@@ -6,7 +6,13 @@
  * Source: CE-LoRA, arXiv:2503.23869; the noise, the clusters and the exact transport are this project's own.
  */
 import type { Prng } from "../../protocol/prng.ts";
-import { clusterCentres, fitMixture, type GaussianComponent, nearestCentre } from "./gaussian-mixture.ts";
+import {
+  COMPONENTS_MAX,
+  clusterCentres,
+  fitMixture,
+  type GaussianComponent,
+  nearestCentre,
+} from "./gaussian-mixture.ts";
 import { optimalTransport } from "./optimal-transport.ts";
 
 /** All components of all classes; their weights add up to 1. */
@@ -21,7 +27,16 @@ export const CLUSTER_COUNT = 4;
  */
 export function dataSketch(
   features: readonly Float64Array[],
-  { classes, prng }: { readonly classes?: readonly number[] | undefined; readonly prng: Prng },
+  {
+    classes,
+    prng,
+    componentsMax = COMPONENTS_MAX,
+  }: {
+    readonly classes?: readonly number[] | undefined;
+    readonly prng: Prng;
+    /** Of each class. */
+    readonly componentsMax?: number;
+  },
 ): DataSketch {
   if (features.length === 0) throw new RangeError("a sketch of no examples");
   const groupOf = classes ?? clustersOf(features, prng.fork("clusters"));
@@ -31,7 +46,7 @@ export function dataSketch(
   return groups.flatMap((group) => {
     const own = features.filter((_, i) => groupOf[i] === group);
     const share = own.length / features.length;
-    const mixture = fitMixture(own, { prng: prng.fork(`class-${group}`) });
+    const mixture = fitMixture(own, { prng: prng.fork(`class-${group}`), componentsMax });
     return mixture.map((component) => ({ ...component, weight: share * component.weight }));
   });
 }

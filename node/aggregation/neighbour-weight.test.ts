@@ -167,3 +167,33 @@ it("without a word every fresh neighbour weighs the same", () => {
     mass: 1,
   });
 });
+
+describe("similarity with data sets", () => {
+  const slots = adapterSlots([{ name: "x.C", shape: [2, 2] }]);
+  const own = { theta: Float32Array.of(1, 0, 0, 1) };
+  const alike = (dataSimilarity?: number) => update("p", { theta: own.theta, dataSimilarity });
+  const ratio = (neighbours: readonly NeighbourUpdate[], data?: { share: number; temperature: number }): number => {
+    const weights = { kind: "similarity", temperature: 0.5, ...(data && { data }) } as const;
+    const [a, b] = neighbourWeights({ weights, stalenessExponent: 0 }, { own, neighbours, slots, round: 5 }).weights;
+    return a! / b!;
+  };
+
+  it("is the softmax of share S_data + (1 - share) S_model, and of S_model where a sketch is missing", () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.double({ min: 0.01, max: 1, noNaN: true }),
+        (s, share) => {
+          const data = { share, temperature: 1 };
+          // Equal cores: S_model is 1 for both.
+          expect(ratio([alike(s), alike(1)], data)).toBeCloseTo(Math.exp((share * (s - 1)) / 0.5), 9);
+          expect(ratio([alike(s), alike(undefined)], data)).toBeCloseTo(Math.exp((share * (s - 1)) / 0.5), 9);
+        },
+      ),
+    );
+  });
+
+  it("looks at no data set where the network does not", () => {
+    expect(ratio([alike(0), alike(1)])).toBe(1);
+  });
+});

@@ -16,7 +16,7 @@ export interface NeighbourWeights {
 /**
  * α_j = w_j (age_j + 1)^-a. w_j is 1 when nothing is said, the author's sample count, the softmax of its similarity, or
  * the weight of Metropolis and Hastings, of which what is missing to 1 is the peer's own; the others divide the whole mix
- * among the neighbours.
+ * among the neighbours. Similarity is S_model, and with data β S_data + (1 - β) S_model where S_data is known.
  * own: neighbours that this peer announced for the round, in its own update; absent: those at hand.
  * Shapes: at least one neighbour.
  */
@@ -47,8 +47,13 @@ export function neighbourWeights(
       return { weights, mass: weights.reduce((sum, weight) => sum + weight, 0) };
     }
     case "similarity": {
-      const similarities = neighbours.map(({ theta }) => coreSimilarity(own.theta, theta, slots));
-      const weights = softmaxWeights(similarities, settings.weights.temperature);
+      const { temperature, data } = settings.weights;
+      const similarities = neighbours.map(({ theta, dataSimilarity }) => {
+        const ofModels = coreSimilarity(own.theta, theta, slots);
+        if (data === undefined || dataSimilarity === undefined) return ofModels;
+        return data.share * dataSimilarity + (1 - data.share) * ofModels;
+      });
+      const weights = softmaxWeights(similarities, temperature);
       return { weights: weights.map((weight, j) => fresh[j]! * weight), mass: 1 };
     }
   }

@@ -14,6 +14,8 @@ export interface NeighbourUpdate {
   readonly sampleCount: number;
   /** Neighbours that its author counts, as it claims; absent where it says nothing. */
   readonly neighbours?: number | undefined;
+  /** How alike its author's data set and this peer's are, 0 to 1, by their sketches; absent where one is missing. */
+  readonly dataSimilarity?: number | undefined;
 }
 
 /** Rounds that an update is behind; 0 for one from a peer that is ahead. */

@@ -17,6 +17,9 @@ export interface ExchangeLimits {
   readonly headsTimeoutMs: number;
   /** One update over a slow line: 64 MiB at 1 MiB/s. */
   readonly blobTimeoutMs: number;
+  /** Authors whose sketches are asked for at the same time. */
+  readonly sketchFetchesMax: number;
+  readonly sketchTimeoutMs: number;
   readonly addressesTimeoutMs: number;
   /** Shortest time between two messages with addresses to one neighbour. */
   readonly addressesIntervalMs: number;
@@ -42,6 +45,8 @@ export const EXCHANGE_DEFAULTS: ExchangeLimits = {
   handshakeTimeoutMs: 10_000,
   headsTimeoutMs: 10_000,
   blobTimeoutMs: 64_000,
+  sketchFetchesMax: 16,
+  sketchTimeoutMs: 10_000,
   addressesTimeoutMs: 10_000,
   addressesIntervalMs: 4_000,
   addressesPerWindowMax: 4,

@@ -17,6 +17,7 @@ import type { UpdateExchange, UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Membership } from "../interface/membership.ts";
 import type { UpdateCounts } from "../interface/peer-event.ts";
+import type { Sketches } from "../interface/sketches.ts";
 import type { Store } from "../interface/store.ts";
 import type { PeerIdText, Transport } from "../interface/transport.ts";
 import { createAddressExchange } from "./address-exchange.ts";
@@ -31,6 +32,7 @@ import { createIntake } from "./intake.ts";
 import { createKnownHeads } from "./known-heads.ts";
 import { createOwnChain } from "./own-chain.ts";
 import { createPeerScoring } from "./peer-scoring.ts";
+import { createSketchExchange } from "./sketch-exchange.ts";
 
 export interface ExchangeDependencies {
   /** Stopped; the exchange starts and stops it. */
@@ -62,6 +64,8 @@ export interface Exchange extends UpdateExchange {
   refuses(peer: PeerIdText): boolean;
   /** Called with what a neighbour says of where other peers can be dialled; hearsay, for the dialer to try. */
   onAddresses(listener: (addresses: readonly string[]) => void): void;
+  /** Of data sets; only where the network weighs by them. */
+  readonly sketches: Sketches | undefined;
   /** The last round that this peer published; undefined before the first. */
   publishedRound(): number | undefined;
   counts(): UpdateCounts & {
@@ -127,6 +131,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
         admissions.tell(peer);
         void exchangeHeads(peer);
         addressExchange.welcome(peer);
+        if (maySend(roleOf(peer), "sketch")) wantSketch(peer);
       },
       onLeft: (peer) => departures.tell(peer),
     },
@@ -150,6 +155,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
       onUpdate: (event) => {
         counts[event.verdict]++;
         codes[event.code] = (codes[event.code] ?? 0) + 1;
+        if (event.verdict === "accept") wantSketch(event.from);
         updates.tell(event);
       },
     },
@@ -204,6 +210,41 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
   );
   /** Whether the roster lets what an author sent be used and handed on. */
   const isKept = (author: PeerId): boolean => membership?.keepsUpdatesOf(author) !== false;
+  const { weights } = manifest.aggregation;
+  const sketches =
+    weights?.kind !== "similarity" || weights.data === undefined
+      ? undefined
+      : createSketchExchange(
+          {
+            transport,
+            store,
+            clock,
+            logger,
+            signer,
+            background,
+            admitted: () => handshake.admitted(),
+            isAdmitted: (peer) => handshake.isAdmitted(peer),
+            mayFetch: (peer) => mayFetch(roleOf(peer)),
+            isAuthor: () => maySend(roleOf(signer.peer), "sketch"),
+            isKept,
+            onFault: blame,
+          },
+          {
+            networkId: rules.networkId,
+            judge: () => ({
+              isMember,
+              maySend: (peer, kind) => maySend(roleOf(peer), kind),
+              ...(dependencies.verify && { verify: dependencies.verify }),
+            }),
+            authorsMax: limits.authorsMax,
+            fetchesMax: limits.sketchFetchesMax,
+            providersMax: limits.providersMax,
+            timeoutMs: limits.sketchTimeoutMs,
+          },
+        );
+  const wantSketch = (author: PeerIdText): void => {
+    if (mayFetch(roleOf(signer.peer))) sketches?.want(author);
+  };
   /** Memberships have changed. */
   const review = (): void => {
     handshake.review();
@@ -222,6 +263,8 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     for (const { announcement, update } of inbox.all()) heads.accept(update, announcement);
     await handshake.start();
     await headExchange.start();
+    await sketches?.load();
+    await sketches?.start();
     await addressExchange.start();
     await serveCheckups(
       { transport, clock, isAdmitted: (peer) => handshake.isAdmitted(peer), onFault: blame },
@@ -302,6 +345,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
           sampleCount: update.sampleCount,
           ...(update.neighbours !== undefined && { neighbours: update.neighbours }),
         })),
+    sketches,
     isAuthor: (peer) => maySend(roleOf(peer), "update"),
     publishedRound: () => ownChain.head()?.update.round,
     hasPublished: (asked) => (ownChain.head()?.update.round ?? -1) >= asked,

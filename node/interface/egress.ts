@@ -2,14 +2,15 @@
 
 /**
  * `announcement`: of an own update, by gossip; `relay`: another's, passed on; `update`: bytes of an update, own or
- * another's, to who asked; `request` for such bytes; `answer`: that they are not there; `roster`: entries and
- * motions, to members; `admission`: requests by an invite and what is said to them, the genesis included; `other`: a
- * protocol of no kind.
+ * another's, to who asked; `sketch`: a data set's, likewise; `request` for such bytes; `answer`: that they are not there;
+ * `roster`: entries and motions, to members; `admission`: requests by an invite and what is said to them, the genesis
+ * included; `other`: a protocol of no kind.
  */
 export const EGRESS_KINDS = [
   "announcement",
   "relay",
   "update",
+  "sketch",
   "request",
   "answer",
   "heads",
@@ -30,7 +31,7 @@ export interface EgressMessage {
   readonly to: readonly string[];
   /** On the stream, without what encryption and multiplexing add. */
   readonly bytes: number;
-  /** SHA-256, hexadecimal: of an update's bytes its content id, else of the message with its frame. */
+  /** SHA-256, hexadecimal: of an update's and a sketch's bytes their content id, else of the message with its frame. */
   readonly content: string;
   /** Spent of the privacy budget so far; null without one. */
   readonly epsilon: number | null;

@@ -16,6 +16,11 @@ export interface PrivacyGuard {
   release(own: { readonly round: number; readonly theta: Float32Array }): Promise<Float32Array | undefined>;
   /** The peer has aggregated what it had received. asOf: the round against which ages count. */
   aggregated(heard: { readonly neighbours: readonly ReceivedUpdate[]; readonly asOf: number }): Promise<void>;
+  /**
+   * Whether a noisy sketch of the data set may be sent; then its cost is on record. Never where all data of the peer are
+   * protected at once: the noise of a sketch hides one example.  Throws: NodeError PRIVACY_BUDGET, STORE_FAILED, DISK_FULL.
+   */
+  releaseSketch(mechanism: { readonly noise: number; readonly rate: number }): Promise<boolean>;
   /** How far this peer goes towards an aggregate: the network's rule, or one that looks at no data. */
   readonly lambda: LambdaRule;
   status(): PrivacyStatus;

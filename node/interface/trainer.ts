@@ -123,6 +123,20 @@ export interface TrainerState {
   readonly step: number;
 }
 
+/** What the frozen base model makes of training examples. */
+export interface PooledFeatures {
+  /**
+   * f32[N, width]: of each example the mean over its tokens of the last hidden state, behind the final norm; of a
+   * classifier's over the text, as the encoder gives it.
+   */
+  readonly values: Float32Array;
+  readonly width: number;
+  /** Of each example, where the model is a classifier. */
+  readonly classes?: readonly number[];
+  /** Classes of the model; 1 where it is no classifier. */
+  readonly classCount: number;
+}
+
 export interface Trainer {
   /** The adapter's tensors that travel, in flat order; known once the trainer is ready. */
   readonly tensors: readonly AdapterTensor[];
@@ -148,6 +162,8 @@ export interface Trainer {
   setReference(reference: Float32Array | undefined): Promise<void>;
   /** Weights f of the tensors that travel, 1 on average (see fisher.ts); undefined without `fisherDecay`. */
   fisher(): Promise<Float32Array | undefined>;
+  /** Of the training examples with these numbers, in their order, without any adapter. */
+  features(options: { readonly examples: readonly number[] }): Promise<PooledFeatures>;
   state(): Promise<TrainerState>;
   restore(state: TrainerState): Promise<void>;
   /** Back to the network's common start: adapter, moments and batch order. */

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { signAnnouncement } from "../../protocol/announcement.ts";
 import { contentIdOf } from "../../protocol/content-id.ts";
+import type { MessageKind } from "../../protocol/envelope.ts";
 import { judgeRules } from "../../protocol/judge-context.ts";
 import { maySend } from "../../protocol/membership/roles.ts";
 import { judgeAnnouncement } from "../../protocol/verdict.ts";
@@ -20,7 +21,7 @@ it("judges an announcement by the roster in half a millisecond of processor time
     ...rules,
     self: signerOf(1).peer,
     isMember: (peer: typeof author.peer) => membership.roleOf(peer) !== undefined,
-    maySend: (peer: typeof author.peer, kind: "update" | "announcement") => maySend(membership.roleOf(peer), kind),
+    maySend: (peer: typeof author.peer, kind: MessageKind) => maySend(membership.roleOf(peer), kind),
     verify: createNativeVerifier(),
     headOf: () => undefined,
     round: 0,

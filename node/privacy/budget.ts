@@ -16,6 +16,11 @@ export interface Budget {
    * Otherwise nothing changes.
    */
   release(): Promise<boolean>;
+  /**
+   * Perform one use of a mechanism whose result is sent by itself, and count it as spent, where the budget covers it beside
+   * all that was performed; durable when it resolves. Otherwise nothing changes.
+   */
+  spend(mechanism: SampledGaussian): Promise<boolean>;
   status(): PrivacyStatus;
 }
 
@@ -76,6 +81,15 @@ export async function openBudget(
       await save({ ...account, performed, released: performed });
       spent = epsilon;
       if (perRelease) sending = epsilonWith(afterRelease()) <= settings.epsilon;
+      return true;
+    },
+    spend: async (mechanism) => {
+      const performed = plus(account.performed, mechanism, 1);
+      if (epsilonWith(performed) > settings.epsilon) return false;
+      const released = plus(account.released, mechanism, 1);
+      await save({ ...account, performed, released });
+      spent = epsilonWith(released);
+      sending = epsilonWith(afterRelease()) <= settings.epsilon;
       return true;
     },
     status: () => {

@@ -82,6 +82,7 @@ function guardSteps(budget: Budget, { settings, manifest, examples }: PrivacyGua
     roundStarts: async () => undefined,
     beforeSteps: (count) => budget.perform(mechanism, count),
     release: async ({ theta }) => ((await budget.release()) ? theta : undefined),
+    releaseSketch: (sketch) => budget.spend(sketch),
     aggregated: async () => undefined,
     lambda: blindLambda(manifest.aggregation.lambda),
     status: budget.status,
@@ -113,6 +114,7 @@ async function guardUpdates(
     lambda: manifest.aggregation.lambda,
     status: budget.status,
     beforeSteps: async () => undefined,
+    releaseSketch: async () => false,
     roundStarts: ({ round, theta }) => save({ ...state, round, before: theta }),
     release: async ({ round, theta }) => {
       // Of a round whose start was lost the change is taken from the twin; it is clipped all the same.

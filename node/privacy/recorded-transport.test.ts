@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { contentIdOf } from "../../protocol/content-id.ts";
 import { createSigner } from "../../protocol/envelope.ts";
+import { SKETCH_PROTOCOL } from "../../protocol/topic.ts";
 import { createTestPeer, exchangeSuite, secretKeyOf, type TestNet, thetaOf } from "../exchange/exchange.suite.ts";
 import type { EgressLedger, EgressMessage } from "../interface/egress.ts";
 import { createMemoryHub } from "../system/memory-transport.ts";
@@ -67,6 +68,35 @@ describe("a recorded transport", () => {
     expect(recorded).toBe(alice.transport.bytes().sent);
     await alice.exchange.stop();
     await bob.exchange.stop();
+  });
+
+  test("has sketches on record as such, by their content id, and what is not there as an answer", async () => {
+    const net = recordedNet();
+    const [alice, bob] = await Promise.all([1, 2].map((seed) => net.transport(secretKeyOf(seed), silentLogger)));
+    const envelope = Uint8Array.of(1, 2, 3);
+    let message = Uint8Array.of(0, 0, 0, 3, ...envelope);
+    await alice!.handle(SKETCH_PROTOCOL, async (stream) => {
+      for await (const _ of stream.source);
+      await stream.sink([message]);
+    });
+    await Promise.all([alice!.start(), bob!.start()]);
+    const { signal } = new AbortController();
+    await bob!.dial(alice!.addresses()[0]!, signal);
+    for (const next of [message, new Uint8Array(4)]) {
+      message = next;
+      const stream = await bob!.open(alice!.peer, SKETCH_PROTOCOL, signal);
+      await stream.sink([Uint8Array.of(7)]);
+      for await (const _ of stream.source);
+    }
+    const ofAlice = net.records.get(alice!.peer)!.filter(({ protocol }) => protocol === SKETCH_PROTOCOL);
+    expect(ofAlice.map(({ kind, bytes }) => [kind, bytes])).toEqual([
+      ["sketch", 7],
+      ["answer", 4],
+    ]);
+    expect(ofAlice[0]!.content).toBe(contentIdOf(envelope));
+    const ofBob = net.records.get(bob!.peer)!.filter(({ protocol }) => protocol === SKETCH_PROTOCOL);
+    expect(ofBob.map(({ kind }) => kind)).toEqual(["request", "request"]);
+    await Promise.all([alice!.stop(), bob!.stop()]);
   });
 
   test("names served bytes by their content id, and an empty answer by what it is", async () => {

@@ -15,6 +15,7 @@ import {
   HEADS_PROTOCOL,
   isRosterTopic,
   ROSTER_PROTOCOL,
+  SKETCH_PROTOCOL,
 } from "../../protocol/topic.ts";
 import type { EgressKind, EgressLedger } from "../interface/egress.ts";
 import type { Logger } from "../interface/logger.ts";
@@ -38,6 +39,7 @@ const KINDS: Readonly<Record<string, { readonly opened: EgressKind; readonly ans
   [ADMISSION_PROTOCOL]: { opened: "admission", answered: "admission" },
   [GENESIS_PROTOCOL]: { opened: "admission", answered: "admission" },
   [BLOB_PROTOCOL]: { opened: "request", answered: "update" },
+  [SKETCH_PROTOCOL]: { opened: "request", answered: "sketch" },
 };
 const OTHER = { opened: "other", answered: "other" } as const;
 
@@ -56,7 +58,7 @@ export function createRecordedTransport(dependencies: RecordedTransportDependenc
     const spent = epsilon();
     const content = bytesToHex(sha256(hashed));
     await ledger.append({ kind, protocol, to, bytes: message.byteLength, content, epsilon: spent ?? null });
-    if (spent !== undefined && (kind === "announcement" || kind === "update")) await ledger.sync();
+    if (spent !== undefined && ["announcement", "update", "sketch"].includes(kind)) await ledger.sync();
   };
   const recorded = (stream: ByteStream, protocol: string, peer: PeerIdText, kind: EgressKind): ByteStream => ({
     source: stream.source,
@@ -66,7 +68,7 @@ export function createRecordedTransport(dependencies: RecordedTransportDependenc
       for await (const piece of source) pieces.push(piece);
       const message = concatBytes(...pieces);
       const to = { protocol, to: [peer] };
-      const body = kind === "update" ? behindFirstFrame(message) : message;
+      const body = bodyOf(kind, message);
       if (message.byteLength > 0)
         await record(
           { ...to, kind: body.byteLength > 0 ? kind : "answer" },
@@ -121,6 +123,12 @@ export function createRecordedTransport(dependencies: RecordedTransportDependenc
     addressesOf: (peer) => transport.addressesOf(peer),
     bytes: () => transport.bytes(),
   };
+}
+
+/** What of a message is named by its hash: bytes of an update or a sketch without what frames them, empty without any. */
+function bodyOf(kind: EgressKind, message: Uint8Array): Uint8Array {
+  if (kind === "sketch") return message.subarray(FRAME_HEADER_BYTES);
+  return kind === "update" ? behindFirstFrame(message) : message;
 }
 
 /** What stands behind the header of an answer to a request for bytes. */

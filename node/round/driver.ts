@@ -6,13 +6,14 @@
 import { parameterCount } from "../../protocol/adapter-spec.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
-import { type Aggregator, emptyReference } from "../aggregation/index.ts";
+import { type Aggregator, emptyReference, type NeighbourUpdate } from "../aggregation/index.ts";
 import type { Checkpoints } from "../interface/checkpoint.ts";
 import type { Clock } from "../interface/clock.ts";
-import { NOT_SAMPLED, type PublishedUpdate, type UpdateExchange } from "../interface/exchange.ts";
+import { NOT_SAMPLED, type PublishedUpdate, type ReceivedUpdate, type UpdateExchange } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
+import type { DataSimilarity } from "../interface/sketches.ts";
 import type { ExampleSets, Trainer } from "../interface/trainer.ts";
 import { type AggregatedRound, aggregateRound, heardNeighbours, holdToReference } from "./aggregate-round.ts";
 import { closingEvaluation } from "./closing-evaluation.ts";
@@ -52,6 +53,8 @@ export interface RoundDependencies {
   readonly aggregate?: Aggregator;
   /** What lets updates out, where the peer has a privacy budget. */
   readonly privacy?: PrivacyGuard;
+  /** Where the network weighs by data sets too. */
+  readonly similarity?: DataSimilarity;
   /** Receives `step`, `update`, `published`, `round`, `jumped`, `paused`, `privacy` and `finished`; must not throw. */
   readonly emit: (event: PeerEvent) => void;
 }
@@ -343,7 +346,8 @@ class Driver implements RoundDriver {
     const { signal } = this.#stopping;
     const manifest = this.#ownManifest();
     const { reference, trial } = this.#memory;
-    const neighbours = heardNeighbours({ manifest, peer, neighbours: exchange.latest(), round });
+    const heard = heardNeighbours({ manifest, peer, neighbours: exchange.latest(), round });
+    const neighbours = await this.#withDataSimilarity(heard);
     const announced = this.#announced;
     const options = { manifest, peer, neighbours, announced, reference, trial, round, asOf, signal };
     const aggregated = await this.#meter.during("aggregate", () => aggregateRound(this.#dependencies, options));
@@ -354,6 +358,13 @@ class Driver implements RoundDriver {
       emit({ type: "jumped", from: round, to: asOf + 1 });
     }
     this.#tell({ type: "aggregated" });
+  }
+
+  async #withDataSimilarity(heard: readonly ReceivedUpdate[]): Promise<readonly NeighbourUpdate[]> {
+    const { similarity } = this.#dependencies;
+    if (similarity === undefined || heard.length === 0) return heard;
+    const alike = await similarity.of(heard.map(({ peer }) => peer));
+    return heard.map((update) => ({ ...update, dataSimilarity: alike.get(update.peer) }));
   }
 
   /** Where neighbours weigh by how many each has: those of the last aggregate, at first those that are connected. */

@@ -119,6 +119,7 @@ export function createQuadraticTrainer(
       state = { ...state, adapter: adapter.slice() };
     },
     setReference: async (reference) => onReference(reference),
+    features: async ({ examples }) => ({ values: Float32Array.from(examples), width: 1, classCount: 1 }),
     fisher: async () => undefined,
     state: async () => structuredClone(state),
     restore: async (saved) => {

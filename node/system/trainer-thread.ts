@@ -4,7 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { AdapterTensor } from "../../protocol/adapter-spec.ts";
-import type { AggregateOptions, Aggregator } from "../aggregation/index.ts";
+import type { AggregateOptions, Aggregator, DataSketch, SketchOptions } from "../aggregation/index.ts";
 import type { NodeErrorCode } from "../errors.ts";
 import { NodeError } from "../errors.ts";
 import type { Trainer, TrainerOptions } from "../interface/trainer.ts";
@@ -12,6 +12,16 @@ import type { Trainer, TrainerOptions } from "../interface/trainer.ts";
 /** Also aggregates: it waits while its peer does, and the network's thread must not. */
 export interface TrainerThread extends Trainer {
   readonly aggregate: Aggregator;
+  /** The sketch of the training examples with these numbers; its noise is drawn in the thread. */
+  sketch(options: SketchCall): Promise<DataSketch>;
+  /** D of `sketchDistance` from one sketch to others. */
+  distances(options: SketchPairs): Promise<readonly number[]>;
+}
+
+export type SketchCall = Omit<SketchOptions, "normal"> & { readonly examples: readonly number[] };
+export interface SketchPairs {
+  readonly own: DataSketch;
+  readonly others: readonly DataSketch[];
 }
 
 /** The calls that travel; `train` reports its steps by `step` messages on the way. */
@@ -22,7 +32,9 @@ export type TrainerCall =
         readonly argument: Method extends "train" ? { readonly steps: number } : Parameters<Trainer[Method]>[0];
       };
     }[Exclude<keyof Trainer, "tensors">]
-  | { readonly method: "aggregate"; readonly argument: AggregateOptions };
+  | { readonly method: "aggregate"; readonly argument: AggregateOptions }
+  | { readonly method: "sketch"; readonly argument: SketchCall }
+  | { readonly method: "distances"; readonly argument: SketchPairs };
 
 export type ToWorker = { readonly id: number } & TrainerCall;
 
@@ -101,6 +113,9 @@ export async function startTrainerThread(options: TrainerOptions): Promise<Train
     adapter: () => call({ method: "adapter", argument: undefined }),
     setAdapter: (argument) => call({ method: "setAdapter", argument }),
     setReference: (argument) => call({ method: "setReference", argument }),
+    features: (argument) => call({ method: "features", argument }),
+    sketch: (argument) => call({ method: "sketch", argument }),
+    distances: (argument) => call({ method: "distances", argument }),
     fisher: () => call({ method: "fisher", argument: undefined }),
     state: () => call({ method: "state", argument: undefined }),
     restore: (argument) => call({ method: "restore", argument }),

@@ -1,8 +1,9 @@
 /** The training thread: makes one trainer from its worker data and answers calls until it is closed. */
 import { parentPort, workerData } from "node:worker_threads";
-import { aggregateNeighbours } from "../aggregation/index.ts";
+import { aggregateNeighbours, sketchDistance, sketchOfFeatures } from "../aggregation/index.ts";
 import { NodeError } from "../errors.ts";
 import type { Trainer, TrainerOptions } from "../interface/trainer.ts";
+import { gaussianSource } from "../privacy/gaussian-noise.ts";
 import { createTrainer } from "../training/trainer.ts";
 import { readModelFiles } from "./model-files.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
@@ -50,6 +51,17 @@ async function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
       return trainer.setReference(message.argument);
     case "aggregate":
       return aggregateNeighbours(message.argument);
+    case "features":
+      return trainer.features(message.argument);
+    case "sketch": {
+      const { examples, ...options } = message.argument;
+      const normal = gaussianSource(createSecureRandom());
+      return sketchOfFeatures(await trainer.features({ examples }), { ...options, normal });
+    }
+    case "distances": {
+      const { own, others } = message.argument;
+      return others.map((other) => sketchDistance(own, other));
+    }
     case "restore":
       return trainer.restore(message.argument);
     case "adapter":

@@ -20,6 +20,7 @@ import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
 import { inHalves } from "./half-products.ts";
 import { inIntegers } from "./integer-products.ts";
 import { clipGradient, optimizerStep, zeroMoments } from "./optimizer.ts";
+import { pooledFeatures } from "./pooled-features.ts";
 import { createPrivateStepGradient } from "./private-step-gradient.ts";
 import { learningRateAt } from "./schedule.ts";
 import { createStepGradient } from "./step-gradient.ts";
@@ -195,6 +196,14 @@ export async function createTrainer(
       step: moments.step,
       ...(fisher && { fisher: fisher.slice() }),
     }),
+    features: ({ examples }) => {
+      const chosen = examples.map((i) => {
+        const example = data.train[i];
+        if (example === undefined) throw new RangeError(`there is no training example ${i} of ${data.train.length}`);
+        return example;
+      });
+      return pooledFeatures({ runtime, model, sessionOptions, bucketsMax: lengthsMax }, chosen);
+    },
     fisher: async () => fisher && fisherWeights(sent.sentOf(fisher)),
     restore: async (state) => {
       theta = checked(state.adapter).slice();

@@ -39,6 +39,25 @@ const run = (method: Partial<Method>, peers = 3) =>
   });
 
 describe("a simulated swarm", () => {
+  test("that weighs by data sets ends elsewhere than one that does not, unless all are told alike", async () => {
+    const adapter = { kind: "tri-lora", rank: 2, alpha: 4, targets: ["q_proj"], layers: [3], basis: "shared" } as const;
+    const weighing = async (data?: { share: number; temperature: number }) => {
+      const weights = { kind: "similarity", temperature: 0.1, ...(data && { data }) } as const;
+      const { peers } = await run({
+        adapter,
+        aggregation: { rule: "mean", lambda: { mode: "fixed", value: 1 }, weights },
+      });
+      return peers.map((peer) => peer.adapter);
+    };
+    const distance = (a: readonly Float32Array[], b: readonly Float32Array[]) =>
+      Math.hypot(...a.flatMap((one, i) => Array.from(one, (x, k) => x - b[i]![k]!)));
+    const without = await weighing();
+    const alike = await weighing({ share: 1e-9, temperature: 1000 });
+    const told = await weighing({ share: 1, temperature: 0.3 });
+    expect(distance(alike, without)).toBeLessThan(1e-6);
+    expect(distance(told, without)).toBeGreaterThan(1e-4);
+  });
+
   test("alone, a peer is what the product's trainer makes of its data", async () => {
     const { peers, updateBytes } = await run({ exchange: "none" }, 2);
     const trainer = await createTrainer(

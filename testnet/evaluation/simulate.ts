@@ -3,17 +3,19 @@
  * product's own; only the transport between the peers is left out: everybody hears everybody, every round.
  */
 
-import { emptyReference, type ReferenceState } from "../../node/aggregation/index.ts";
+import { dataSimilarity, emptyReference, type ReferenceState, sketchOfFeatures } from "../../node/aggregation/index.ts";
 import { NodeError } from "../../node/errors.ts";
 import type { Logger } from "../../node/interface/logger.ts";
 import type { ExampleSets, Trainer } from "../../node/interface/trainer.ts";
+import { SKETCH_EXAMPLES } from "../../node/publish-sketch.ts";
 import { aggregateRound, holdToReference } from "../../node/round/aggregate-round.ts";
 import { NO_TRIAL, type TrialMemory } from "../../node/round/trial.ts";
 import { fisherOptions } from "../../node/training/fisher.ts";
 import { createTrainer } from "../../node/training/trainer.ts";
 import { createSigner } from "../../protocol/envelope.ts";
-import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { createPrng } from "../../protocol/prng.ts";
+import { readSketch, type SketchComponent, signSketch } from "../../protocol/sketch.ts";
 import { type Attack, flipLabels } from "./attack.ts";
 import type { SharedBase } from "./base.ts";
 import { type Exchange, type ExchangingPeer, honestExchange, lyingExchange } from "./exchange.ts";
@@ -69,6 +71,8 @@ interface SimulatedPeer extends ExchangingPeer {
   reference: ReferenceState;
   trial: TrialMemory;
   readonly lambdas: number[];
+  /** S_data of each other peer, where the method weighs by it. */
+  alike: ReadonlyMap<string, number>;
 }
 
 /** Throws: what the trainer, the manifest or the data are refused with; the signal's reason between two rounds. */
@@ -102,6 +106,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   const looks: number[] = [];
   let updateBytes = 0;
   try {
+    await timed("aggregate", () => compareData(peers, { manifest, sets, seed }));
     const exchange = await exchangeOf(peers, { method, manifest, attack });
     await look();
     looks.push(0);
@@ -182,6 +187,7 @@ async function startPeer(
     reference: emptyReference(manifest.reference),
     trial: NO_TRIAL,
     lambdas: [],
+    alike: new Map(),
   };
 }
 
@@ -191,6 +197,35 @@ async function trainOrStay(trainer: Trainer, steps: number): Promise<void> {
     await trainer.train({ steps });
   } catch (error) {
     if (!(error instanceof NodeError) || error.code !== "TRAINING_DIVERGED") throw error;
+  }
+}
+
+/** Sketches as peers would send them, and how alike each finds the others'. */
+async function compareData(
+  peers: readonly SimulatedPeer[],
+  {
+    manifest,
+    sets,
+    seed,
+  }: { readonly manifest: NetworkManifest; readonly sets: readonly ExampleSets[]; readonly seed: number },
+): Promise<void> {
+  const { weights } = manifest.aggregation;
+  const data = weights?.kind === "similarity" ? weights.data : undefined;
+  if (data === undefined) return;
+  const sketches = new Map<SimulatedPeer, readonly SketchComponent[]>();
+  for (const [index, peer] of peers.entries()) {
+    const examples = sets[index]!.train.slice(0, SKETCH_EXAMPLES).map((_, i) => i);
+    const pooled = await peer.trainer.features({ examples });
+    const components = sketchOfFeatures(pooled, { networkSeed: manifest.seed, peerSeed: seed + index });
+    const sent = signSketch({ networkId: networkId(manifest), components }, peer.signer);
+    sketches.set(peer, readSketch(sent).components);
+  }
+  for (const peer of peers) {
+    const others = [...sketches].filter(([other]) => other !== peer);
+    const own = sketches.get(peer)!;
+    peer.alike = new Map(
+      others.map(([{ signer }, sketch]) => [signer.peer, dataSimilarity(own, sketch, data.temperature)]),
+    );
   }
 }
 
@@ -223,7 +258,7 @@ async function aggregate(
     {
       manifest,
       peer: peer.signer.peer,
-      neighbours: peer.inbox.latest(),
+      neighbours: peer.inbox.latest().map((update) => ({ ...update, dataSimilarity: peer.alike.get(update.peer) })),
       reference: peer.reference,
       trial: peer.trial,
       round,
