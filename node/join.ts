@@ -15,7 +15,7 @@ import type { Logger } from "./interface/logger.ts";
 import type { Store } from "./interface/store.ts";
 import { findGenesis, requireGrant, type Waiting, waitForAdmission } from "./membership/candidate.ts";
 import { CERTIFICATE_KEY, createMembership, type MembershipDependencies } from "./membership/membership.ts";
-import { REQUEST_SECONDS_MAX } from "./membership/motions.ts";
+import { REQUEST_SECONDS_MAX } from "./membership/waiting-notes.ts";
 import { writeFileAtomic } from "./system/atomic-file.ts";
 import { createNativeVerifier } from "./system/ed25519.ts";
 import { readOrCreateKey } from "./system/key-file.ts";

@@ -115,6 +115,44 @@ describe("a motion", () => {
     await act(a, { kind: "approve", id: pendingOf(a)[0]!.id });
     await until(() => has(a, 9) && !has(a, 4));
   });
+
+  it("that an admin has declined does not come back to it: not from a neighbour, nor anew, nor after a restart", async () => {
+    found();
+    const [a, b] = [await net.up({ seed: 1 }), await net.up({ seed: 2 })];
+    await connect(a, b);
+    await act(a, { kind: "propose", statement: admit(dave.peer) });
+    await until(() => pendingOf(b).length === 1);
+    const denied = await act(b, { kind: "deny", id: pendingOf(b)[0]!.id });
+    expect(denied).toMatchObject({ isDecided: false, motion: { deniedBy: [b.signer.peer] } });
+    expect(pendingOf(b)).toEqual([]);
+    await b.membership.pull(a.signer.peer);
+    await act(a, { kind: "propose", statement: admit(dave.peer) });
+    await until(() => b.membership.motions.notes().length === 2);
+    expect(pendingOf(b)).toEqual([]);
+    await b.stop();
+    const again = await net.up({ seed: 2, store: b.store });
+    await connect(again, a);
+    await again.membership.pull(a.signer.peer);
+    expect(pendingOf(again)).toEqual([]);
+    // It is still passed on, and whoever else agrees decides it.
+    const c = await net.up({ seed: 3 });
+    await connect(c, again);
+    await until(() => pendingOf(c).length === 1);
+    expect(has(again, 5)).toBe(false);
+    await act(c, { kind: "approve", id: pendingOf(c)[0]!.id });
+    await whileTime(() => has(a, 5) && has(again, 5));
+  });
+
+  it("that an admin has declined is agreed to when it proposes it itself", async () => {
+    found();
+    const [a, b] = [await net.up({ seed: 1 }), await net.up({ seed: 2 })];
+    await connect(a, b);
+    await act(a, { kind: "propose", statement: admit(dave.peer) });
+    await until(() => pendingOf(b).length === 1);
+    await act(b, { kind: "deny", id: pendingOf(b)[0]!.id });
+    await act(b, { kind: "propose", statement: admit(dave.peer) });
+    await whileTime(() => has(a, 5) && has(b, 5));
+  });
 });
 
 describe("admission", () => {
