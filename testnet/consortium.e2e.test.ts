@@ -9,7 +9,7 @@ beforeEach(async () => {
 afterEach(() => net.stop());
 
 it("is founded, signed, joined by invite and approval, trains, and cuts off whom it revokes", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   for (const name of ["alice", "bob", "carol"]) await net.init(name);
   await net.found({

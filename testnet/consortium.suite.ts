@@ -9,7 +9,7 @@ import type { MembersAnswer } from "../node/membership/roster-desk.ts";
 import { type PeerProcess, startPeerProcess } from "./peer-process.ts";
 
 /** For waiting on real processes; a failure shows in far less. */
-export const WAITING = { timeout: 60_000, interval: 50 };
+export const WAITING = { timeout: 120_000, interval: 50 };
 const COMMAND = join(import.meta.dirname, "..", "cli", "weft.js");
 
 /** What a peer holds of the roster, by the names of this consortium. */

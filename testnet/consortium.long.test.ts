@@ -1,0 +1,324 @@
+/**
+ * A consortium of seven real peers, and what tries to get into it. Three founders are admins, any two of whom decide. After
+ * every step all peers that run are asked what they hold, through their own commands. The cases build on one another.
+ */
+import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { weft } from "../cli/command.suite.ts";
+import { dataDirectoryLayout } from "../node/config.ts";
+import { oneFrame } from "../node/exchange/byte-pipeline.ts";
+import { withStream } from "../node/exchange/deadline.ts";
+import { CERTIFICATE_KEY } from "../node/membership/membership.ts";
+import { embeddedModelDirectory } from "../node/system/embedded-model.ts";
+import { readOrCreateKey } from "../node/system/key-file.ts";
+import { createLibp2pTransport } from "../node/system/libp2p.ts";
+import { readSigner } from "../node/system/signer-file.ts";
+import { openStore } from "../node/system/store.ts";
+import { createSystemClock } from "../node/system/system-clock.ts";
+import { createSigner } from "../protocol/envelope.ts";
+import { encodeFrame } from "../protocol/frame.ts";
+import { decodeReply, encodeHello, type HandshakeCode } from "../protocol/handshake.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import { createEntry, encodeEntry, signEntry } from "../protocol/membership/entry.ts";
+import { parseGenesis } from "../protocol/membership/genesis.ts";
+import { createInvite, inviteText } from "../protocol/membership/invite.ts";
+import type { NetworkId } from "../protocol/network-id.ts";
+import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
+import { HANDSHAKE_PROTOCOL } from "../protocol/topic.ts";
+import { type Consortium, createConsortium, type Running, WAITING } from "./consortium.suite.ts";
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+const FOUNDERS = { alice: "admin", bob: "admin", carol: "admin", dan: "trainer" } as const;
+
+let net: Consortium;
+let manifest: NetworkManifest;
+let network: NetworkId;
+/** Those that run, by name. */
+let up: Record<string, Running>;
+let reusable: string;
+/** What mallory was admitted with. */
+let oldCertificate: Uint8Array;
+
+beforeAll(async () => {
+  net = await createConsortium({ parts: 8 });
+  for (const name of [...Object.keys(FOUNDERS), "eve", "olga", "mallory", "frank", "oscar", "grace"])
+    await net.init(name);
+  await net.found({
+    founders: Object.entries(FOUNDERS).map(([name, role]) => `${name} ${role}`),
+    signers: ["alice", "bob"],
+    flags: ["--rounds", "1000000", "--threshold", "2"],
+  });
+  ({ manifest } = parseGenesis(await readFile(net.at("network.json"), "utf8")));
+  network = networkId(manifest);
+  up = {};
+}, 120_000);
+afterAll(() => net.stop());
+
+async function start(...names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const others = Object.values(up).flatMap((peer) => ["--bootstrap", peer.address()]);
+    const peer = net.start(name, ...others);
+    await expect.poll(() => peer.of("started").length, WAITING).toBe(1);
+    up[name] = peer;
+  }
+}
+async function stop(...names: readonly string[]): Promise<void> {
+  await Promise.all(names.map((name) => up[name]!.stop()));
+  for (const name of names) delete up[name];
+}
+/** Join by an invite and two approvals, and run. */
+async function join_(name: string, admins: readonly string[], ...flags: readonly string[]): Promise<string> {
+  const invite = await net.invite(admins[0]!, Object.values(up), ...flags);
+  const peer = net.startWith(name, ["join", invite, "--label", name]);
+  await net.approve(name, ...admins);
+  await expect.poll(() => peer.of("started").length, WAITING).toBe(1);
+  up[name] = peer;
+  return invite;
+}
+const pendingOf = async (name: string) =>
+  (await net.json<{ motions: readonly unknown[] }>(name, "members", "pending")).motions;
+const others = (name: string): readonly Running[] => Object.values(up).filter((peer) => peer.name !== name);
+/** Rounds of somebody's updates that others take from now on: none, until everybody else has made progress. */
+async function nobodyTakes(author: string): Promise<void> {
+  const before = others(author).map((peer) => peer.acceptedFrom(author).length);
+  const rounds = others(author).map((peer) => peer.of("round").length);
+  await expect
+    .poll(() => others(author).every((peer, i) => peer.of("round").length > rounds[i]! + 1), WAITING)
+    .toBe(true);
+  expect(others(author).map((peer) => peer.acceptedFrom(author).length)).toEqual(before);
+}
+const refusedJoin = (invite: string, ...flags: readonly string[]) =>
+  weft(["join", invite, "--data-dir", net.at("frank"), "--join-only", "--wait", "30s", ...flags]);
+
+/** Say hello to alice with a certificate; what she answers, undefined when she does not even take the connection. */
+async function helloAs(name: string, certificate: Uint8Array): Promise<HandshakeCode | undefined> {
+  const { seed } = await readOrCreateKey(dataDirectoryLayout(net.at(name)).key);
+  const clock = createSystemClock();
+  const options = { seed, listen: [], connectionsMax: 4, streamsPerProtocolMax: 4, gossipBytesMax: 1_000 };
+  const transport = await createLibp2pTransport({ logger: SILENT }, options);
+  await transport.start();
+  try {
+    const signal = AbortSignal.timeout(20_000);
+    const peer = await transport.dial(up.alice!.address(), signal);
+    const call = { peer, protocol: HANDSHAKE_PROTOCOL, timeoutMs: 10_000, signal };
+    const say = async (entries: readonly Uint8Array[]): Promise<HandshakeCode> => {
+      const hello = encodeFrame(encodeHello(manifest, { heads: [], certificate, entries }));
+      const bytes = await withStream({ transport, clock }, call, async ({ source, sink }) => {
+        await sink([hello]);
+        return await oneFrame(LIMITS.handshakeBytesMax)(source);
+      });
+      return decodeReply(bytes).code;
+    };
+    const code = await say([]);
+    // Asked for what the certificate rests on, it shows that, too.
+    return code === "ROSTER" ? await say([certificate]) : code;
+  } catch (error) {
+    if ((error as { code?: string }).code === "DIAL_FAILED" || (error as { code?: string }).code === "STREAM_FAILED")
+      return undefined;
+    throw error;
+  } finally {
+    await transport.stop();
+  }
+}
+
+describe("a consortium of seven", () => {
+  it("runs its founders", async () => {
+    await start("alice", "bob", "carol", "dan");
+    for (const peer of Object.values(up)) await expect.poll(() => peer.neighbours(), WAITING).toBe(3);
+    await net.everybodyHolds({ members: FOUNDERS, removed: {} });
+  });
+
+  it("takes a trainer, an observer and another trainer by invite and approval", async () => {
+    reusable = await join_("eve", ["alice", "bob"]);
+    await join_("olga", ["bob", "carol"], "--role", "observer");
+    await join_("mallory", ["carol", "alice"]);
+    const members = { ...FOUNDERS, eve: "trainer", olga: "observer", mallory: "trainer" };
+    await net.everybodyHolds({ members, removed: {} });
+    for (const peer of others("mallory")) {
+      await expect.poll(() => peer.acceptedFrom("mallory").length, WAITING).toBeGreaterThanOrEqual(1);
+    }
+  });
+
+  it("hears nothing of an observer, which hears everybody", async () => {
+    await expect.poll(() => up.olga!.acceptedFrom("eve").length, WAITING).toBeGreaterThanOrEqual(1);
+    await expect.poll(() => up.olga!.of("round").length, WAITING).toBeGreaterThanOrEqual(1);
+    await nobodyTakes("olga");
+    expect(up.olga!.of("published")).toEqual([]);
+  });
+
+  it("does nothing for an admin below the threshold", async () => {
+    const proposed = await net.weft("carol", "members", "revoke", net.idOf("dan"));
+    expect(proposed).toMatchObject({ code: 0, err: expect.stringContaining("1 of 2 admins agree") });
+    for (const name of ["alice", "bob"]) await expect.poll(async () => (await pendingOf(name)).length, WAITING).toBe(1);
+    const { members } = await net.everybodyHolds({ removed: {} });
+    expect(members.dan).toBe("trainer");
+    expect((await net.weft("carol", "members", "deny", net.idOf("dan"))).code).toBe(0);
+  });
+
+  it("revokes a peer in the middle of its training", async () => {
+    expect((await net.weft("alice", "members", "revoke", net.idOf("mallory"), "--reason", "misconduct")).code).toBe(0);
+    await net.approve("mallory", "bob");
+    await expect.poll(() => up.mallory!.neighbours(), WAITING).toBe(0);
+    await stop("mallory");
+    await net.everybodyHolds({
+      members: { ...FOUNDERS, eve: "trainer", olga: "observer" },
+      removed: { mallory: "misconduct" },
+    });
+    await nobodyTakes("mallory");
+    const store = await openStore(dataDirectoryLayout(net.at("mallory")).store);
+    oldCertificate = (await store.get(CERTIFICATE_KEY))!;
+    await store.close();
+  });
+
+  it("refuses an invite that is used, expired, of another network, or by who is no admin", async () => {
+    const before = await net.everybodyHolds({});
+    expect(await refusedJoin(reusable)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("has admitted as many peers"),
+    });
+    const crafted = async (by: string, terms: { notAfter?: number; network?: NetworkId }): Promise<string> =>
+      inviteText(
+        createInvite(
+          {
+            networkId: terms.network ?? network,
+            role: "trainer",
+            uses: 1,
+            notAfter: terms.notAfter ?? Math.floor(Date.now() / 1000) + 3600,
+            secret: crypto.getRandomValues(new Uint8Array(16)),
+            addresses: [up.bob!.address()],
+          },
+          await readSigner(net.at(by)),
+        ),
+      );
+    const expired = await crafted("alice", { notAfter: Math.floor(Date.now() / 1000) - LIMITS.clockSkewSeconds - 60 });
+    expect(await refusedJoin(expired)).toMatchObject({ code: 2, err: expect.stringContaining("has expired") });
+    // The visits of strangers are a minute apart, so each of these asks somebody else, or waits for its turn.
+    const elsewhere = networkId({ ...manifest, name: "elsewhere" });
+    expect(
+      await refusedJoin(await crafted("alice", { network: elsewhere }), "--bootstrap", up.carol!.address()),
+    ).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("of another network than the invite is for"),
+    });
+    expect(await refusedJoin(await crafted("dan", {}), "--bootstrap", up.dan!.address())).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("is no admin any more"),
+    });
+    expect(await net.everybodyHolds({})).toEqual(before);
+  });
+
+  it("asks nobody for anything where the model is another one, or files of it are missing", async () => {
+    const invite = await net.invite("alice", [up.eve!]);
+    await mkdir(net.at("model"));
+    await cp(join(embeddedModelDirectory(), "config.json"), net.at("model/config.json"));
+    const missing = await refusedJoin(invite, "--model", net.at("model"));
+    expect(missing).toMatchObject({ code: 2, err: expect.stringContaining(manifest.model.digest.weights) });
+    expect(missing.err).toContain("has no tokenizer.json");
+    await cp(embeddedModelDirectory(), net.at("model"), { recursive: true });
+    await writeFile(net.at("model/tokenizer.json"), `${await readFile(net.at("model/tokenizer.json"), "utf8")} `);
+    const other = await refusedJoin(invite, "--model", net.at("model"), "--bootstrap", up.olga!.address());
+    expect(other).toMatchObject({ code: 2, err: expect.stringContaining("model.digest.tokenizer differs") });
+    for (const { name } of Object.values(up)) {
+      expect(JSON.stringify(await pendingOf(name)), name).not.toContain(net.idOf("frank"));
+    }
+  });
+
+  it("refuses a tampered genesis", async () => {
+    const text = await readFile(net.at("network.json"), "utf8");
+    for (const [from, to] of [
+      ['"threshold": 2', '"threshold": 1'],
+      [net.idOf("dan"), net.idOf("oscar")],
+      ['"role": "trainer"', '"role": "admin"'],
+    ] as const) {
+      expect(text, from).toContain(from);
+      await writeFile(net.at("tampered.json"), text.replaceAll(from, to));
+      const refused = await weft(["run", "--data-dir", net.at("oscar"), "--network", net.at("tampered.json")]);
+      expect(refused, from).toMatchObject({ code: 2, err: expect.stringContaining("is not over this manifest") });
+    }
+    const stranger = await weft(["run", "--data-dir", net.at("oscar"), "--network", net.at("network.json")]);
+    expect(stranger).toMatchObject({ code: 2, err: expect.stringContaining("is no member of the network") });
+  });
+
+  it("refuses a forged certificate, one of another peer, and an old one", async () => {
+    const before = await net.everybodyHolds({});
+    const oscar = await readSigner(net.at("oscar"));
+    const issuedAt = Math.floor(Date.now() / 1000);
+    const terms = { role: "trainer", notBefore: issuedAt, notAfter: issuedAt + 3600 } as const;
+    const accomplices = [oscar, createSigner(crypto.getRandomValues(new Uint8Array(32)))];
+    const forged = accomplices.reduce(
+      signEntry,
+      createEntry({
+        networkId: network,
+        parents: [],
+        author: oscar.peer,
+        signers: accomplices.map(({ peer }) => peer),
+        sequence: 0,
+        issuedAt,
+        statement: { kind: "admit", subject: oscar.peer, ...terms },
+      }),
+    );
+    expect(await helloAs("oscar", encodeEntry(forged))).toBe("NOT_A_MEMBER");
+    // A second visit within a minute is not taken.
+    expect(await helloAs("oscar", oldCertificate)).toBeUndefined();
+    expect(await helloAs("mallory", oldCertificate)).toBeUndefined();
+    expect(await helloAs("grace", oldCertificate)).toBe("NOT_A_MEMBER");
+    expect(await net.everybodyHolds({})).toEqual(before);
+    expect(before.members).not.toHaveProperty("mallory");
+  });
+
+  it("heals a fork of the roster", async () => {
+    // A fourth admin, so that two can decide on either side.
+    const promote = ["members", "promote", net.idOf("dan"), "--role", "admin"];
+    expect((await net.weft("alice", ...promote)).code).toBe(0);
+    await net.approve("dan", "carol");
+    await net.everybodyHolds({ members: { ...FOUNDERS, dan: "admin", eve: "trainer", olga: "observer" } });
+    const all = Object.keys(up);
+    await stop(...all);
+    // Neither side hears of the other: they do not run at the same time.
+    await start("alice", "bob");
+    await net.weft("alice", "members", "promote", net.idOf("eve"), "--role", "admin");
+    await net.approve("eve", "bob");
+    const left = await net.everybodyHolds({ members: { ...FOUNDERS, dan: "admin", eve: "admin", olga: "observer" } });
+    await stop("alice", "bob");
+    await start("carol", "dan");
+    await net.weft("carol", "members", "revoke", net.idOf("eve"), "--reason", "key-stolen");
+    await net.approve("eve", "dan");
+    const right = await net.everybodyHolds({ members: { ...FOUNDERS, dan: "admin", olga: "observer" } });
+    expect(right.digest).not.toBe(left.digest);
+    await start("alice", "bob", "olga");
+    const healed = await net.everybodyHolds({
+      members: { ...FOUNDERS, dan: "admin", olga: "observer" },
+      removed: { mallory: "misconduct", eve: "key-stolen" },
+    });
+    expect([left.digest, right.digest]).not.toContain(healed.digest);
+    const { out } = await net.weft("olga", "members", "log");
+    expect(out).toContain("DOES NOT COUNT: a removal on another branch goes before it");
+  });
+
+  it("goes on admitting and revoking when a founder is killed for good", async () => {
+    up.alice!.process.kill();
+    await up.alice!.process.ended;
+    delete up.alice;
+    await join_("grace", ["bob", "dan"]);
+    const members = { ...FOUNDERS, dan: "admin", olga: "observer", grace: "trainer" };
+    await net.everybodyHolds({ members });
+    expect((await net.weft("carol", "members", "revoke", net.idOf("alice"), "--reason", "key-lost")).code).toBe(0);
+    await net.approve("alice", "bob");
+    const { alice: _, ...left } = members;
+    await net.everybodyHolds({
+      members: left,
+      removed: { mallory: "misconduct", eve: "key-stolen", alice: "key-lost" },
+    });
+    for (const peer of others("grace")) {
+      await expect.poll(() => peer.acceptedFrom("grace").length, WAITING).toBeGreaterThanOrEqual(1);
+    }
+    // What everybody holds follows from the genesis alone.
+    const names = Object.keys(up);
+    await stop(...names);
+    for (const name of names) {
+      const log = await net.weft(name, "members", "log", "--verify");
+      expect(log, name).toMatchObject({ code: 0, out: expect.stringContaining("rebuilt from the genesis alone") });
+    }
+  });
+});
