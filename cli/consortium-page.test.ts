@@ -1,0 +1,39 @@
+/** The commands of docs/CONSORTIUM.md are ones that weft takes. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { packageFolder } from "./package-folder.ts";
+import { buildProgram } from "./program.ts";
+
+const docs = join(packageFolder(), "docs");
+const page = readFileSync(join(docs, "CONSORTIUM.md"), "utf8");
+const commands = [...page.matchAll(/```sh\n(.*?)```/gs)].flatMap(([, block = ""]) => block.trimEnd().split("\n"));
+
+describe("docs/CONSORTIUM.md", () => {
+  it("tells the whole story", () => {
+    const told = new Set(commands.map((line) => line.split(" ").slice(1, 3).join(" ")));
+    for (const step of ["network create", "network sign", "network invite", "members pending", "members revoke"]) {
+      expect(told).toContain(step);
+    }
+  });
+
+  it.each(commands)("shows a command that parses: %s", async (line) => {
+    let ran = false;
+    const program = buildProgram({ out: () => undefined, err: () => undefined }, async () => {
+      ran = true;
+    });
+    await program.parseAsync(line.split(" ").slice(1), { from: "user" });
+    expect([line.split(" ")[0], ran]).toEqual(["weft", true]);
+  });
+});
+
+describe("docs/SECURITY.md", () => {
+  it("names tests that are there", () => {
+    const security = readFileSync(join(docs, "SECURITY.md"), "utf8");
+    const names = [...security.matchAll(/`((?:protocol|node|cli|testnet)\/[\w./-]+\.test\.ts)`/g)].map(
+      ([, name = ""]) => name,
+    );
+    expect(names.length).toBeGreaterThan(15);
+    for (const name of names) expect([name, existsSync(join(packageFolder(), name))]).toEqual([name, true]);
+  });
+});
