@@ -63,7 +63,7 @@ export interface DoctorOptions {
   /** Checked against the model; nothing is checked without one. */
   readonly manifest?: NetworkManifest;
   /** How the peer takes part in the network of the manifest; looked at together with it. */
-  readonly network?: Pick<NetworkCheckOptions, "listen" | "reach" | "bootstrap">;
+  readonly network?: Pick<NetworkCheckOptions, "genesis" | "listen" | "reach" | "bootstrap">;
   /** The devices to try; all that there are when absent. */
   readonly devices?: readonly Provider[];
   readonly timeoutMs?: number;
@@ -93,7 +93,7 @@ export async function examine(options: DoctorOptions): Promise<DoctorReport> {
 async function networkFindings(options: DoctorOptions): Promise<readonly Finding[]> {
   const { dataDirectory, manifest, network, signal, onProgress } = options;
   if (manifest === undefined || network === undefined) return [];
-  onProgress?.("ports, neighbours, reachability and clock");
+  onProgress?.("membership, ports, neighbours, reachability and clock");
   return await checkNetwork({ dataDirectory, manifest, signal, ...network });
 }
 

@@ -1,14 +1,20 @@
 /** Whether a peer can listen, gets into its network, is reached by others and has the right time: asked of its neighbours. */
 import { createSigner } from "../protocol/envelope.ts";
+import { ProtocolError } from "../protocol/errors.ts";
 import { LIMITS } from "../protocol/limits.ts";
+import type { Genesis } from "../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "./config.ts";
 import { NodeError } from "./errors.ts";
 import { askForCheckup, type Checkup } from "./exchange/checkup.ts";
-import { createExchange } from "./exchange/exchange.ts";
+import { createExchange, type Exchange } from "./exchange/exchange.ts";
 import { EXCHANGE_DEFAULTS } from "./exchange/exchange-limits.ts";
+import type { Clock } from "./interface/clock.ts";
 import type { Logger } from "./interface/logger.ts";
 import type { Transport } from "./interface/transport.ts";
+import type { RosterMembership } from "./membership/membership.ts";
+import { membershipFinding, storedMembership } from "./membership-check.ts";
+import { createNativeVerifier } from "./system/ed25519.ts";
 import type { Finding } from "./system/health.ts";
 import { readKey } from "./system/key-file.ts";
 import { createLibp2pTransport } from "./system/libp2p.ts";
@@ -20,6 +26,8 @@ import { createSystemClock } from "./system/system-clock.ts";
 export interface NetworkCheckOptions {
   readonly dataDirectory: string;
   readonly manifest: NetworkManifest;
+  /** Where there is a roster: the genesis that it begins with; undefined when the data directory lacks it. */
+  readonly genesis?: Genesis;
   readonly listen: readonly string[];
   readonly reach: ReachOptions;
   /** Addresses of peers that may know more. */
@@ -54,18 +62,62 @@ export async function checkNetwork(options: NetworkCheckOptions): Promise<readon
 }
 
 async function checkAs(seed: Uint8Array, options: NetworkCheckOptions): Promise<readonly Finding[]> {
-  const { manifest, listen, reach, signal, timeoutMs = TIMEOUT_MS } = options;
+  const { manifest, listen, reach, timeoutMs = TIMEOUT_MS } = options;
   const reasons = new Map<string, string>();
   const logger = refusalsInto(reasons);
   const clock = createSystemClock();
+  const signer = createSigner(seed);
+  const hasRoster = manifest.membership?.kind === "roster";
+  let membership: RosterMembership | undefined;
   const transport = await createLibp2pTransport(
-    { logger },
-    { seed, listen, connectionsMax: 64, streamsPerProtocolMax: 16, gossipBytesMax: LIMITS.announcementBytesMax, reach },
+    {
+      logger,
+      admits: (peer) => membership?.admits(peer) !== false,
+      mayGossip: (peer) => membership?.mayGossip(peer) !== false,
+    },
+    {
+      ...{ seed, listen, reach, connectionsMax: 64, streamsPerProtocolMax: 16 },
+      gossipBytesMax: hasRoster ? LIMITS.rosterNoteBytesMax : LIMITS.announcementBytesMax,
+    },
   );
+  const dependencies = { transport, clock, logger, signer };
+  try {
+    const { store: storeFolder } = dataDirectoryLayout(options.dataDirectory);
+    const about = { manifest, genesis: options.genesis, storeFolder };
+    membership = await storedMembership({ ...dependencies, verify: createNativeVerifier() }, about);
+  } catch (error) {
+    if (!(error instanceof NodeError || error instanceof ProtocolError)) throw error;
+    return [{ name: "membership", state: "problem", text: error.message }];
+  }
+  const findings = membership
+    ? [membershipFinding(membership, { self: signer.peer, nowSeconds: Math.floor(clock.now() / 1000) })]
+    : [];
   const exchange = createExchange(
-    { transport, store: createMemoryStore(), clock, logger, signer: createSigner(seed) },
-    { manifest },
+    { ...dependencies, store: createMemoryStore() },
+    { manifest, ...(membership && { membership }) },
   );
+  try {
+    return [...findings, ...(await checkExchange({ ...dependencies, exchange, reasons, timeoutMs }, options))];
+  } finally {
+    await membership?.stop();
+  }
+}
+
+interface CheckedExchange {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Stopped; it is stopped again in the end. */
+  readonly exchange: Exchange;
+  /** Why peers were refused. */
+  readonly reasons: ReadonlyMap<string, string>;
+  readonly timeoutMs: number;
+}
+
+async function checkExchange(
+  { transport, clock, logger, exchange, reasons, timeoutMs }: CheckedExchange,
+  { signal, ...options }: NetworkCheckOptions,
+): Promise<readonly Finding[]> {
   try {
     await exchange.start();
   } catch (error) {
@@ -82,8 +134,10 @@ async function checkAs(seed: Uint8Array, options: NetworkCheckOptions): Promise<
     const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const dialled = await Promise.all(bootstrap.map((address) => dial(transport, address, within)));
     const reached = new Set(dialled.filter((peer) => peer !== undefined));
-    await settled(() => [...reached].every((peer) => exchange.admitted().includes(peer) || reasons.has(peer)), within);
-    const admitted = exchange.admitted();
+    const isDecided = (peer: string): boolean =>
+      exchange.welcoming().includes(peer) || reasons.has(peer) || !transport.connected().includes(peer);
+    await settled(() => [...reached].every(isDecided), within);
+    const admitted = exchange.welcoming();
     findings.push(neighboursFinding({ bootstrap, reached: [...reached], admitted, reasons }));
     if (admitted.length === 0) return findings;
     const addresses = transport.addresses().slice(0, LIMITS.addressesPerPeerMax);

@@ -17,7 +17,6 @@ import { createExchange, type Exchange } from "./exchange/exchange.ts";
 import { hasPublished } from "./exchange/own-chain.ts";
 import { hasSketch } from "./exchange/sketch-exchange.ts";
 import type { Logger } from "./interface/logger.ts";
-import type { Standing } from "./interface/membership.ts";
 import type { PeerEvent, PeerReport } from "./interface/peer-event.ts";
 import type { PrivacySettings } from "./interface/privacy.ts";
 import type { PrivacyGuard } from "./interface/privacy-guard.ts";
@@ -27,6 +26,7 @@ import type { Store } from "./interface/store.ts";
 import type { ExampleSets, Precision } from "./interface/trainer.ts";
 import { createMembership, type MembershipDependencies, type RosterMembership } from "./membership/membership.ts";
 import { actOnRoster, type RosterAction } from "./membership/roster-desk.ts";
+import { standingError } from "./membership/standing-error.ts";
 import { signerIn } from "./operator.ts";
 import { hasBudget } from "./privacy/budget.ts";
 import { createPrivacyGuard } from "./privacy/privacy-guard.ts";
@@ -291,7 +291,7 @@ async function openMembership(
   const membership = await createMembership(dependencies, { genesis, manifest });
   const { peer } = dependencies.signer;
   const role = membership.roleOf(peer);
-  const problem = role === undefined ? notAMember(membership.standingOf(peer), peer) : undefined;
+  const problem = role === undefined ? standingError(membership.standingOf(peer), peer) : undefined;
   if (problem !== undefined) throw problem;
   if (reach?.relay === true && role !== "relay" && role !== "admin") {
     throw new NodeError("NOT_ALLOWED", `--relay is for members with the role relay or admin; this peer is ${role}`);
@@ -304,26 +304,9 @@ function whenEnded(membership: RosterMembership, peer: PeerId): Promise<never> {
   return new Promise((_, reject) => {
     membership.onChange(() => {
       const standing = membership.standingOf(peer);
-      if (standing !== "member") reject(notAMember(standing, peer));
+      if (standing !== "member") reject(standingError(standing, peer));
     });
   });
-}
-
-function notAMember(standing: Standing, peer: PeerId): NodeError {
-  const facts = { peer, standing };
-  switch (standing) {
-    case "expired":
-      return new NodeError("MEMBERSHIP_ENDED", "this peer's membership is over; ask an admin to renew it", facts);
-    case "removed":
-      return new NodeError("MEMBERSHIP_ENDED", "this peer was removed from the network by its admins", facts);
-    case "early":
-      return new NodeError("NOT_ALLOWED", "this peer's membership has not begun; look at the machine's clock", facts);
-    case "stranger":
-    case "member": {
-      const text = `this peer (${peer}) is no member of the network; ask an admin for an invite and use weft join`;
-      return new NodeError("NOT_ALLOWED", text, facts);
-    }
-  }
 }
 
 /** What a peer trains with. */

@@ -3,13 +3,15 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { dataDirectoryLayout } from "../../node/config.ts";
 import { type DeviceFinding, type DoctorReport, examine, type Finding } from "../../node/doctor.ts";
+import { NodeError } from "../../node/errors.ts";
 import type { Provider } from "../../node/interface/runtime.ts";
+import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import { formatSeconds, textTable } from "../../testnet/text-table.ts";
 import { dataDirectory } from "../data-directory.ts";
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
-import { readNetwork } from "../network-file.ts";
+import { readNetwork, rosterGenesis } from "../network-file.ts";
 import { type ReachFlags, reachOf } from "../reach-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../terminal.ts";
 
@@ -42,7 +44,9 @@ async function examination(
   terminal: Terminal,
 ): Promise<Parameters<typeof examine>[0]> {
   const network = networkFile(options.network, folder);
-  const manifest = network === undefined ? undefined : (await readNetwork(network)).manifest;
+  const read = network === undefined ? undefined : await readNetwork(network);
+  const manifest = read?.manifest;
+  const genesis = read && (await rosterGenesisIfThere(read, folder));
   return {
     dataDirectory: folder,
     modelDirectory: modelDirectory(options.model),
@@ -50,6 +54,7 @@ async function examination(
       manifest,
       network: {
         ...reachOf(options, networkId(manifest)),
+        ...(genesis && { genesis }),
         bootstrap: [...(options.bootstrap ?? []), ...manifest.bootstrap],
       },
     }),
@@ -57,6 +62,16 @@ async function examination(
     signal: terminal.signal,
     onProgress: (text) => terminal.err(`${text}\n`),
   };
+}
+
+/** That it is not there is a finding, and the examination goes on. */
+async function rosterGenesisIfThere(network: Genesis, folder: string): Promise<Genesis | undefined> {
+  try {
+    return await rosterGenesis(network, folder);
+  } catch (error) {
+    if (error instanceof NodeError) return undefined;
+    throw error;
+  }
 }
 
 /** The file that is named, else the copy in the data directory where there is one. */

@@ -62,6 +62,8 @@ export interface Exchange extends UpdateExchange {
   stop(): Promise<void>;
   /** Whether a peer is refused for a while; for the transport's gate. */
   refuses(peer: PeerIdText): boolean;
+  /** Admitted peers that have welcomed this one. */
+  welcoming(): readonly string[];
   /** Called with what a neighbour says of where other peers can be dialled; hearsay, for the dialer to try. */
   onAddresses(listener: (addresses: readonly string[]) => void): void;
   /** Of data sets; only where the network weighs by them. */
@@ -350,6 +352,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     publishedRound: () => ownChain.head()?.update.round,
     hasPublished: (asked) => (ownChain.head()?.update.round ?? -1) >= asked,
     admitted: () => handshake.admitted(),
+    welcoming: () => handshake.welcoming(),
     refuses: (peer) => scoring.refuses(peer),
     bytes: () => transport.bytes(),
     counts: () => ({ accepted: counts.accept, ignored: counts.ignore, rejected: counts.reject, codes: { ...codes } }),

@@ -55,6 +55,8 @@ export interface Handshake {
   isAdmitted(peer: PeerIdText): boolean;
   /** Admitted peers in the order of their ids. */
   admitted(): readonly PeerIdText[];
+  /** Those of them that have welcomed this peer: an admitted one may still refuse it. */
+  welcoming(): readonly PeerIdText[];
   /** Memberships have changed: cut off at once whoever is no member any more. */
   review(): void;
   /** Forget everybody, without telling; idempotent. */
@@ -133,12 +135,14 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
     options.onAdmitted(peer);
   };
   const refuse = (peer: PeerIdText, acquaintance: Acquaintance, reason: string): void => {
-    if (acquaintance.refused || !isPresent(peer, acquaintance)) return;
+    if (acquaintance.refused) return;
     acquaintance.refused = true;
+    // Also of who has hung up meanwhile: it knew the reason first.
+    logger.warn("peer refused", { peer, reason });
+    if (!isPresent(peer, acquaintance)) return;
     acquaintance.cancel = clock.after(timeoutMs, () => hangUp(peer));
     acquaintance.admitted = false;
     if (acquaintance.told) options.onLeft(peer);
-    logger.warn("peer refused", { peer, reason });
   };
   /** Both sides hang up once they have asked and answered: by then both know the reason. */
   const partIfDone = (peer: PeerIdText, { refused, greeted, answered }: Acquaintance): void => {
@@ -209,6 +213,7 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
   return {
     isAdmitted,
     admitted,
+    welcoming: () => admitted().filter((peer) => acquaintances.get(peer)?.welcomed === true),
     review() {
       for (const [peer, acquaintance] of acquaintances) {
         if (isMember(peer)) {

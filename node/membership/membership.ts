@@ -84,7 +84,8 @@ export interface RosterMembership extends Membership {
   onEvent(listener: (event: RosterEvent) => void): void;
 }
 
-const PROOF_PREFIX = "roster/proof/";
+/** Keys of the store: proofs of equivocation, by their author. */
+export const PROOF_PREFIX = "roster/proof/";
 /** The certificate that this peer was admitted with; its roster may not have the entry yet. */
 export const CERTIFICATE_KEY = "roster/certificate";
 
