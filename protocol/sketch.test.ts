@@ -15,7 +15,7 @@ import {
   signSketch,
 } from "./sketch.ts";
 import { ALICE, EXAMPLE_CONTEXT, EXAMPLE_SKETCH, SELF } from "./vectors/example-network.ts";
-import { changed } from "./vectors/fuzz-membership.ts";
+import { changed } from "./vectors/mutation.ts";
 import { sketchVectors } from "./vectors/sketch-vectors.ts";
 import { judgeSketch } from "./verdict.ts";
 

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { opensslVerify } from "../membership/openssl.suite.ts";
-import { fuzzMembership } from "./fuzz-membership.ts";
+import { fuzzConversations, fuzzMembership } from "./fuzz-membership.ts";
 import { type MembershipMessage, outcomeOf } from "./membership-vectors.ts";
 
 test("no changed vector is accepted, and none makes a decoder fail", () => {
@@ -15,6 +15,14 @@ test("no changed vector is accepted, and none makes a decoder fail", () => {
 
 test("the fuzzer notices an acceptance: with a verifier that always agrees it finds one", () => {
   expect(() => fuzzMembership({ cases: 2000, seed: 1, verify: () => true })).toThrow(/accepted after a change/);
+});
+
+test("no changed greeting or note is accepted but for what somebody signed, and none fails", () => {
+  const { outcomes } = fuzzConversations({ cases: 1500, seed: 1, verify: opensslVerify });
+  for (const code of ["MALFORMED", "ROSTER", "SIGNATURE_INVALID", "FIELD_INVALID"]) {
+    expect(outcomes[code] ?? 0, code).toBeGreaterThan(0);
+  }
+  expect(() => fuzzConversations({ cases: 1500, seed: 1, verify: () => true })).toThrow(/accepted after a change/);
 });
 
 const messages: readonly MembershipMessage[] = [

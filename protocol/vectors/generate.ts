@@ -4,6 +4,7 @@
  * Vectors that were published never change; a new version of the wire adds new ones.
  */
 import { addressesVectors } from "./addresses-vectors.ts";
+import { conversationVectors } from "./conversation-vectors.ts";
 import { decodedVectors, handshakeVectors, manifestVectors, peerVectors } from "./decoded-vectors.ts";
 import { announcementVectors, updateVectors } from "./judged-vectors.ts";
 import { membershipVectors } from "./membership-vectors.ts";
@@ -14,6 +15,7 @@ import { sketchVectors } from "./sketch-vectors.ts";
 export const VECTOR_FILES: Readonly<Record<string, () => readonly unknown[]>> = {
   addresses: addressesVectors,
   announcements: announcementVectors,
+  conversations: conversationVectors,
   decoded: decodedVectors,
   handshakes: handshakeVectors,
   manifests: manifestVectors,

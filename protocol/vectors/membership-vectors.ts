@@ -299,4 +299,4 @@ const vector = (message: MembershipMessage, name: string, bytes: Uint8Array, exp
 });
 
 /** The bytes of a vector. */
-export const vectorBytes = ({ bytes }: MembershipVector): Uint8Array => hexToBytes(bytes);
+export const vectorBytes = ({ bytes }: Pick<MembershipVector, "bytes">): Uint8Array => hexToBytes(bytes);

@@ -17,6 +17,7 @@ import { parsePeerId } from "../peer-id.ts";
 import { announcementTopic } from "../topic.ts";
 import { judgeAnnouncement, judgeSketch, judgeUpdate, VERDICTS } from "../verdict.ts";
 import type { AddressesVector } from "./addresses-vectors.ts";
+import { type ConversationVector, conversationOutcome } from "./conversation-outcome.ts";
 import type { DecodedVector, HandshakeVector, ManifestVector, PeerVector } from "./decoded-vectors.ts";
 import { ALICE, EXAMPLE_CONTEXT, EXAMPLE_MANIFEST, STRANGER } from "./example-network.ts";
 import { VECTOR_FILES, vectorFile } from "./generate.ts";
@@ -130,6 +131,10 @@ test.each(vectors<SketchVector>("sketches"))("sketch: $name", ({ bytes, expected
 
 test.each(vectors<MembershipVector>("membership"))("$message: $name", (vector) => {
   expect(outcomeOf(vector.message, vectorBytes(vector))).toBe(vector.expected);
+});
+
+test.each(vectors<ConversationVector>("conversations"))("$message: $name", (vector) => {
+  expect(conversationOutcome(vector, vectorBytes(vector))).toBe(vector.expected);
 });
 
 function decoded(message: DecodedVector["message"], bytes: Uint8Array): unknown {
