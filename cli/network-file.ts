@@ -8,7 +8,7 @@ import { createNativeVerifier } from "../node/system/ed25519.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type Genesis, genesisStatus, parseGenesis } from "../protocol/membership/genesis.ts";
 import { rosterSettings } from "../protocol/membership/settings.ts";
-import { manifestDifference } from "../protocol/network-manifest.ts";
+import { manifestDifference, networkId } from "../protocol/network-manifest.ts";
 
 /**
  * The network in a file, in either form; every signature in it is verified, too few of them are no error here.
@@ -45,7 +45,10 @@ export async function networkOf(file: string | undefined, dataDirectory: string)
     const path = resolve(file);
     const genesis = await readNetwork(path);
     requireSigned(genesis, path);
-    await isKept(genesis, dataDirectory, file);
+    const kept = await keptNetwork(dataDirectory);
+    // The network has gone on since that file was written.
+    if (kept !== undefined && follows(kept, genesis)) return kept;
+    if (kept === undefined || !follows(genesis, kept)) await isKept(genesis, dataDirectory, file);
     return genesis;
   }
   const { network } = dataDirectoryLayout(dataDirectory);
@@ -96,6 +99,12 @@ export async function rosterGenesis(genesis: Genesis, dataDirectory: string): Pr
   if (first !== undefined) return first;
   const text = `${dataDirectory} lacks the genesis of the network before; join by an invite, or run under that one first`;
   throw new NodeError("MANIFEST_INVALID", text, { dataDirectory });
+}
+
+/** Whether one network is a successor of another, or of a successor of it. */
+export function follows({ manifest: { succeeds } }: Genesis, { manifest: before }: Genesis): boolean {
+  const id = networkId(before);
+  return succeeds !== undefined && (succeeds.network === id || succeeds.first === id);
 }
 
 /** Whether it is founders' signatures that make a network valid. */

@@ -15,6 +15,8 @@ export interface DataDirectory {
   readonly store: string;
   /** Folder of numbered safetensors files. */
   readonly checkpoints: string;
+  /** The same, being carried over to the manifest under which the network goes on. */
+  readonly nextCheckpoints: string;
   /** Manifest of the network that this peer belongs to. */
   readonly network: string;
   /** Flags for later runs. */
@@ -40,6 +42,7 @@ export function dataDirectoryLayout(folder: string): DataDirectory {
     lock: at("lock"),
     store: at("store"),
     checkpoints: at("checkpoints"),
+    nextCheckpoints: at("checkpoints.next"),
     network: at("network.json"),
     config: at("config.json"),
     egress: at("egress.jsonl"),

@@ -7,8 +7,11 @@ import { NodeError } from "../../node/errors.ts";
 import type { PeerEvent, PeerReport } from "../../node/interface/peer-event.ts";
 import type { Device } from "../../node/interface/runtime.ts";
 import type { Precision } from "../../node/interface/trainer.ts";
+import { checkModel, modelProblems } from "../../node/model-check.ts";
 import { runPeer } from "../../node/peer.ts";
-import type { LogLevel } from "../../node/system/log.ts";
+import { finishSwitch, switchNetwork } from "../../node/switch-network.ts";
+import { createLogger, type LogLevel } from "../../node/system/log.ts";
+import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { comparisonSentences } from "../../testnet/comparison.ts";
 import { formatEventLine } from "../../testnet/event-line.ts";
@@ -18,7 +21,7 @@ import { formatLoss, formatShare, textTable } from "../../testnet/text-table.ts"
 import { dataDirectory } from "../data-directory.ts";
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
-import { keepNetwork, networkOf, rosterGenesis } from "../network-file.ts";
+import { keepNetwork, keptNetwork, networkOf, rosterGenesis } from "../network-file.ts";
 import type { Part } from "../option-value.ts";
 import { type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "../privacy-options.ts";
 import { type ReachFlags, reachOf } from "../reach-options.ts";
@@ -52,14 +55,43 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
   if (options.events && options.json) {
     throw new NodeError("CONFIG_INVALID", "--events and --json both fill standard output; give one of them");
   }
-  const privacy = privacySettings(options);
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
   const genesis = await networkOf(options.network, folder);
+  await goOver(genesis, folder);
+  let code = await runUnder(genesis, options, terminal);
+  // The members have agreed to go on under another manifest: once this one's last round is done, it is the kept one.
+  for (let kept = genesis; code === GOES_ON; code = await runUnder(kept, { ...options, hold: false }, terminal)) {
+    kept = await networkOf(undefined, folder);
+  }
+  return code;
+}
+
+/** Where the network that is kept is the one before this, its files go over to this one. */
+async function goOver(genesis: Genesis, folder: string): Promise<void> {
+  const kept = await keptNetwork(folder);
+  if (kept !== undefined && networkId(kept.manifest) !== networkId(genesis.manifest)) {
+    const first = await rosterGenesis(kept, folder);
+    const logger = createLogger({ level: "warn" });
+    if (first)
+      await switchNetwork(folder, { genesis: first, before: kept.manifest, next: genesis.manifest }, { logger });
+  } else await finishSwitch(folder, genesis.manifest);
+}
+
+/** What `runUnder` returns when the network goes on under another manifest, which is kept now; no exit code. */
+const GOES_ON = -1;
+
+async function runUnder(genesis: Genesis, options: RunOptions, terminal: Terminal): Promise<number> {
   const { manifest } = genesis;
+  const privacy = privacySettings(options);
   refuseIdleSketchNoise(options, manifest);
+  const folder = dataDirectory(options.dataDir, terminal.environment);
   const roster = await rosterGenesis(genesis, folder);
   const model = modelDirectory(options.model);
+  const problem = manifest.succeeds === undefined ? undefined : modelProblems(checkModel(manifest, model))[0];
+  if (problem !== undefined) {
+    terminal.err(`${problem}; until it runs with the right --model, this peer passes on and does not train\n`);
+  }
   const { sets: examples, cut } = await peerExamples(options, manifest, model);
   if (cut.records > 0) {
     const tokens = cut.promptTokens + cut.responseTokens;
@@ -87,6 +119,7 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
     dataDirectory: folder,
     manifest,
     ...(roster && { genesis: roster }),
+    ...(problem !== undefined && { passive: true }),
     modelDirectory: model,
     examples,
     ...reachOf(options, networkId(manifest)),
@@ -112,6 +145,14 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
     if (report === undefined) return EXIT_INTERRUPTED;
     if (options.json) terminal.out(jsonText(report));
     else if (!options.events) terminal.out(`${reportLines(report).join("\n")}\n`);
+    const next = peer.successor();
+    if (next !== undefined && roster !== undefined) {
+      await peer.stop();
+      const logger = createLogger({ level: options.logLevel ?? "warn" });
+      await switchNetwork(folder, { genesis: roster, before: manifest, next: next.manifest }, { logger });
+      terminal.err(`going on under network ${networkId(next.manifest)} from round ${next.round + 1} on\n`);
+      return GOES_ON;
+    }
     if (options.serve) {
       if (!options.events) terminal.err("finished; serving updates to others until Ctrl-C\n");
       await interrupted;

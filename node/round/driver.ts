@@ -99,7 +99,7 @@ export async function createRoundDriver(dependencies: RoundDependencies, options
   if (checkpoint === undefined) {
     const memory: Memory = {
       reference: emptyReference(manifest.reference),
-      position: { round: 0, phase: "training" },
+      position: { round: manifest.succeeds?.round ?? 0, phase: "training" },
       pace: [],
       progress: NO_PROGRESS,
       stepsTaken: 0,

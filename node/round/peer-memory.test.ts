@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { NO_FORGETTING, NO_SCORES } from "./forgetting.ts";
-import { decodeMemory, encodeMemory, NO_PROGRESS, type PeerMemory } from "./peer-memory.ts";
+import { carryMemory, decodeMemory, encodeMemory, NO_PROGRESS, type PeerMemory } from "./peer-memory.ts";
 import { NO_TRIAL } from "./trial.ts";
 
 /** Values that travel. */
@@ -48,6 +48,23 @@ describe("a peer's memory in a checkpoint", () => {
     const bare = memory({ adapter: P, moments: P });
     const gathered = { ...bare, trainer: { ...bare.trainer, fisher: Float32Array.of(1, 2, 3, 4) } };
     expect(reread(gathered, P)).toEqual(gathered);
+  });
+
+  it("is carried over to the manifest under which a network goes on, without what only the one before could use", () => {
+    const trained = memory({ adapter: P, moments: P });
+    const trial: PeerMemory["trial"] = { ...NO_TRIAL, rival: trained.trainer };
+    const busy: PeerMemory = { ...trained, trial, progress: { ...NO_PROGRESS, stepsDone: 2 }, pace: [5] };
+    const carried = (keepsReference: boolean) =>
+      decodeMemory(carryMemory(encodeMemory(busy, OWNER), { network: "next", round: 7, keepsReference }), {
+        ...OWNER,
+        network: "next",
+        reference: { kind: "window", size: 2, weights: "uniform", l1: 0, l2: 0 },
+        parameterCount: P,
+        trainedCount: P,
+      });
+    expect(carried(true)).toEqual({ ...trained, pace: [5], position: { round: 7, phase: "training" } });
+    expect(carried(false).reference).toEqual({ kind: "window", snapshots: [] });
+    expect(() => reread(carried(true), P)).not.toThrow();
   });
 
   it.each([

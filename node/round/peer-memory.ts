@@ -155,6 +155,36 @@ export function decodeMemory(
   };
 }
 
+/**
+ * A memory carried over to the manifest under which the network goes on, with the same adapter: what was trained stays, and
+ * the past that a changed reference rule could not use is left out. The round begins anew.
+ * Throws: CHECKPOINT_CORRUPT when it is no memory.
+ */
+export function carryMemory(
+  { vectors, state }: Checkpoint,
+  {
+    network,
+    round,
+    keepsReference,
+  }: { readonly network: string; readonly round: number; readonly keepsReference: boolean },
+): Checkpoint {
+  const parsed = stateSchema.safeParse(state);
+  if (!parsed.success) throw corrupt("it cannot be read; it was written by another version or is damaged");
+  const { rivalStep: _rival, trial: _trial, ...rest } = parsed.data;
+  const isKept = (name: string): boolean =>
+    !name.startsWith("rival.") && !name.startsWith("swarm.") && (keepsReference || !name.startsWith("reference."));
+  return {
+    vectors: new Map([...vectors].filter(([name]) => isKept(name))),
+    state: {
+      ...rest,
+      network,
+      position: { round, phase: "training" },
+      progress: NO_PROGRESS,
+      evaluation: { stage: "none" },
+    },
+  };
+}
+
 const SCHEMA = "weft-peer-memory/1";
 
 function putTrainer(vectors: Map<string, Float32Array>, prefix: string, state: TrainerState): void {

@@ -67,6 +67,28 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
+/** Whether there is something of this name.  Throws: DATA_DIRECTORY. */
+export async function fileExists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (cause) {
+    if (systemCode(cause) === "ENOENT") return false;
+    throw fileError(cause, path);
+  }
+}
+
+/** Give a file or folder another name, durably; nothing where it is not there.  Throws: DATA_DIRECTORY. */
+export async function moveIfThere(path: string, to: string): Promise<void> {
+  if (!(await fileExists(path))) return;
+  try {
+    await rename(path, to);
+    await syncFolder(dirname(to));
+  } catch (cause) {
+    throw fileError(cause, to);
+  }
+}
+
 /** Make the names in a folder durable. Windows cannot open folders and needs no such call. */
 export async function syncFolder(path: string): Promise<void> {
   if (process.platform === "win32") return;
