@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createPrng } from "../../protocol/prng.ts";
+import { SMOOTHING } from "./geometric-median.ts";
 import { aggregateByRule, fallbackOf, neighboursMin, type RuleSettings } from "./rule.ts";
 import {
   ALL_RULES,
@@ -107,7 +108,9 @@ describe("symmetries", () => {
           { ...settings, ...wider },
           { points: mapped(points, scaled), weights, own: own!.map(scaled) },
         );
-        expect(distance(far, z.map(scaled))).toBeLessThan(1e-7);
+        // Beside a point the geometric median is known to its smoothing only, which does not scale.
+        const smoothed = settings.rule === "geometric-median" ? 10 * SMOOTHING : 0;
+        expect(distance(far, z.map(scaled))).toBeLessThan(1e-7 + smoothed);
       }),
       { numRuns: 20 },
     );
