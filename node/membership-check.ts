@@ -10,11 +10,11 @@ import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import type { PeerId } from "../protocol/peer-id.ts";
 import { NodeError } from "./errors.ts";
 import type { Store } from "./interface/store.ts";
+import { PROOF_PREFIX } from "./membership/equivocation-proofs.ts";
 import {
   CERTIFICATE_KEY,
   createMembership,
   type MembershipDependencies,
-  PROOF_PREFIX,
   type RosterMembership,
 } from "./membership/membership.ts";
 import { ENTRY_PREFIX } from "./membership/roster-store.ts";

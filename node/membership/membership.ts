@@ -4,18 +4,10 @@
  * it at every layer (interface/membership.ts); people act through `members` (see roster-desk.ts).
  */
 import type { Signer } from "../../protocol/envelope.ts";
-import { ProtocolError } from "../../protocol/errors.ts";
-import type { ShownJudgement, ShownMembership } from "../../protocol/handshake.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { certificateOf, judgeCertificate } from "../../protocol/membership/certificate.ts";
-import { decodeEntry, type EntryId, encodeEntry, type Terms } from "../../protocol/membership/entry.ts";
-import { checkEquivocation, createEquivocationProof } from "../../protocol/membership/equivocation.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
-import { mayForward, type Role } from "../../protocol/membership/roles.ts";
-import type { AddRefusal } from "../../protocol/membership/roster-log.ts";
-import { decodeNote, encodeNote, type RosterNote } from "../../protocol/membership/roster-note.ts";
-import { keepsEarlierUpdates, type RosterState, roleOf } from "../../protocol/membership/roster-state.ts";
-import { isWithin } from "../../protocol/membership/roster-view.ts";
+import { encodeNote, type RosterNote } from "../../protocol/membership/roster-note.ts";
+import { keepsEarlierUpdates, type RosterState } from "../../protocol/membership/roster-state.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
@@ -23,18 +15,22 @@ import { rosterTopic } from "../../protocol/topic.ts";
 import { createBackground } from "../exchange/background.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { Membership, Standing } from "../interface/membership.ts";
+import type { Membership } from "../interface/membership.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
 import type { Store } from "../interface/store.ts";
-import type { GossipVerdict, PeerIdText, Transport } from "../interface/transport.ts";
+import type { PeerIdText, Transport } from "../interface/transport.ts";
 import { serveAdmission } from "./admission.ts";
+import { createCertificates } from "./certificates.ts";
+import { createEquivocationProofs } from "./equivocation-proofs.ts";
 import { MEMBERSHIP_DEFAULTS, type MembershipLimits } from "./membership-limits.ts";
 import { createMotions, type Motions } from "./motions.ts";
+import { createNeighbourPulls } from "./neighbour-pulls.ts";
+import { createNoteIntake } from "./note-intake.ts";
 import type { NoteJudgement } from "./note-judgement.ts";
 import { createNoteRates } from "./note-rates.ts";
 import { rosterEvent, rosterEvents } from "./roster-events.ts";
-import { createRosterPull } from "./roster-pull.ts";
 import { openRosterStore, type RosterStore } from "./roster-store.ts";
+import { createStandings } from "./standings.ts";
 import { createSuccessions, type Successions } from "./successions.ts";
 import { createVisits } from "./visits.ts";
 
@@ -84,13 +80,8 @@ export interface RosterMembership extends Membership {
   onEvent(listener: (event: RosterEvent) => void): void;
 }
 
-/** Keys of the store: proofs of equivocation, by their author. */
-export const PROOF_PREFIX = "roster/proof/";
-/** The certificate that this peer was admitted with; its roster may not have the entry yet. */
+/** Key of the store: the certificate that this peer was admitted with; its roster may not have the entry yet. */
 export const CERTIFICATE_KEY = "roster/certificate";
-
-/** Refusals that the next try may not meet. */
-const LATER: readonly AddRefusal[] = ["EARLY", "FULL"];
 
 /** Throws: GENESIS_INVALID; NodeError STORE_FAILED, DISK_FULL. */
 export async function createMembership(
@@ -105,197 +96,59 @@ export async function createMembership(
   const { log } = roster;
   const topic = rosterTopic(log.networkId);
   const background = createBackground({ logger });
-  const rates = createNoteRates({ clock }, limits);
   const now = (): number => Math.floor(clock.now() / 1000);
-  const proofs = new Map<PeerId, Uint8Array>();
   const changes: (() => void)[] = [];
   const listeners: ((event: RosterEvent) => void)[] = [];
-  const codes: Record<string, number> = {};
-  /** Terms of who has shown a certificate that this roster does not hold yet. */
-  const presented = new Map<PeerId, Terms>();
-  let ownCertificate: Uint8Array | undefined;
 
-  const roleNow = (peer: PeerId): Role | undefined => {
-    const state = log.state();
-    const role = roleOf(state, peer, now());
-    if (role !== undefined) return role;
-    const terms = presented.get(peer);
-    const isUnheard = !state.members.has(peer) && !state.removed.has(peer) && !state.barred.has(peer);
-    return terms !== undefined && isUnheard && isWithin(terms, now()) ? terms.role : undefined;
-  };
-  const standingOf = (peer: PeerId): Standing => {
-    const state = log.state();
-    if (roleNow(peer) !== undefined) return "member";
-    if (state.barred.has(peer) || state.removed.has(peer)) return "removed";
-    const terms = state.members.get(peer) ?? presented.get(peer);
-    if (terms === undefined) return "stranger";
-    return now() > terms.notAfter ? "expired" : "early";
-  };
-  const isMember = (peer: PeerIdText): boolean => {
-    const id = asPeerId(peer);
-    return id !== undefined && roleNow(id) !== undefined;
-  };
+  const standings = createStandings({ log, clock }, limits);
+  const { isMember, standingOf } = standings;
   const present = (): readonly PeerId[] => transport.connected().filter(isMember).map(parsePeerId);
-
   const publish = (note: RosterNote): void => {
     void background.run("gossip about the roster", () => transport.publish(topic, encodeNote(note)));
   };
+  const hangUp = (peer: PeerIdText): void => void background.run("hanging up", () => transport.hangUp(peer));
+  const proofs = createEquivocationProofs({
+    ...{ store, roster, logger, verify, network },
+    onProven(event) {
+      tell(event);
+      changed();
+    },
+  });
   const onEquivocation = (kind: "announcement" | "roster-entry", first: Uint8Array, second: Uint8Array): void => {
-    let body: Uint8Array;
-    try {
-      body = createEquivocationProof(kind, [first, second], verify);
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      logger.debug("what looked like equivocation proves nothing", { error });
-      return;
-    }
-    if (takeProof(body).verdict === "accept") publish({ kind: "proof", body });
+    const body = proofs.prove(kind, first, second);
+    if (body !== undefined) publish({ kind: "proof", body });
   };
   const motions = createMotions({
-    store,
-    roster,
-    signer,
-    clock,
-    logger,
-    verify,
-    present,
-    publish,
+    ...{ store, roster, signer, clock, logger, verify, present, publish },
     onEquivocation: (first, second) => onEquivocation("roster-entry", first, second),
   });
-  const hangUp = (peer: PeerIdText): void => void background.run("hanging up", () => transport.hangUp(peer));
-  /** Who was removed and is being told so, with what cancels the hang-up. */
-  const dismissed = new Map<PeerIdText, () => void>();
-  const dismiss = (peer: PeerIdText): void => {
-    if (dismissed.has(peer)) return;
-    dismissed.set(
-      peer,
-      clock.after(limits.farewellMs, () => hangUp(peer)),
-    );
-    // It sees from the question that this peer holds more, and asks in turn; what it answers is not read.
-    void background.run("telling somebody that it was removed", async (signal) => {
-      try {
-        await pulls.pull(peer, { onEntry: () => {}, onNote: () => {} }, signal);
-      } catch (error) {
-        hangUp(peer);
-        throw error;
-      }
-    });
-  };
+  const pulls = createNeighbourPulls(
+    {
+      ...{ transport, clock, roster, background, isMember, present, publish, hangUp },
+      intake: () => intake,
+      notes: () => [...motions.notes(), ...proofs.bodies().map((body) => ({ kind: "proof" as const, body }))],
+    },
+    limits,
+  );
+  const intake = createNoteIntake({
+    ...{ roster, motions, proofs, logger, roleOf: standings.roleOf },
+    rates: createNoteRates({ clock }, limits),
+    onPending: (from) => void pulls.pull(from),
+  });
   const visits = createVisits(
     {
       clock,
       standingOf: (peer) => standingOf(parsePeerId(peer)),
       isCandidate: (peer) => motions.isCandidate(parsePeerId(peer)),
       hangUp,
-      dismiss: (peer) => dismiss(peer),
+      dismiss: pulls.dismiss,
     },
     limits,
   );
-
-  const takeProof = (body: Uint8Array): NoteJudgement => {
-    const { author, networkId: about, kind, sequence } = checkEquivocation(body, verify);
-    const isOurs = kind === "announcement" ? about === network : about === log.networkId;
-    if (!isOurs) return { verdict: "ignore", code: "NETWORK_MISMATCH" };
-    // Of somebody who never was a member a proof says nothing that matters, and strangers could fill the disk with them.
-    const state = log.state();
-    if (!state.members.has(author) && !state.removed.has(author)) return { verdict: "ignore", code: "NOT_A_MEMBER" };
-    if (proofs.has(author)) return { verdict: "ignore", code: "KNOWN" };
-    proofs.set(author, body.slice());
-    roster
-      .save([{ put: PROOF_PREFIX + author, value: body }])
-      .catch((error: unknown) => logger.warn("a proof was not written", { error }));
-    log.noteEquivocation(author);
-    logger.warn("somebody signed two different things under one number", { author, kind, sequence });
-    tell({ type: "equivocation", peer: author, kind, sequence, isBarred: log.state().barred.has(author) });
-    changed();
-    return { verdict: "accept", code: "NEWS" };
-  };
-  const takeEntry = (body: Uint8Array, from: PeerIdText | undefined): NoteJudgement => {
-    const result = roster.add(body);
-    switch (result.outcome) {
-      case "added":
-        return { verdict: "accept", code: "NEWS" };
-      case "known":
-        return { verdict: "ignore", code: "KNOWN" };
-      case "pending":
-        if (from !== undefined) pullSoon(from);
-        return { verdict: "ignore", code: "PENDING" };
-      case "refused":
-        return { verdict: LATER.includes(result.code) ? "ignore" : "reject", code: result.code };
-    }
-  };
-  const judge = ({ kind, body }: RosterNote, from: PeerIdText | undefined): NoteJudgement => {
-    try {
-      const judgement =
-        kind === "entry" ? takeEntry(body, from) : kind === "proof" ? takeProof(body) : motions.take({ kind, body });
-      codes[judgement.code] = (codes[judgement.code] ?? 0) + 1;
-      if (judgement.verdict === "accept" && kind !== "entry") void motions.settle();
-      return judgement;
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      codes[error.code] = (codes[error.code] ?? 0) + 1;
-      return { verdict: "reject", code: error.code };
-    }
-  };
-  const judgeBytes = (bytes: Uint8Array, from: PeerIdText): NoteJudgement => {
-    let note: RosterNote;
-    try {
-      note = decodeNote(bytes);
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      return { verdict: "reject", code: error.code };
-    }
-    return judge(note, from);
-  };
-  /** Gossip: who is no member is not listened to, and nobody is listened to without end. */
-  const validate = (bytes: Uint8Array, from: PeerIdText): GossipVerdict => {
-    const peer = asPeerId(from);
-    if (peer === undefined || !mayForward(roleNow(peer)) || !rates.allows(from)) return "ignore";
-    const { verdict, code } = judgeBytes(bytes, from);
-    if (verdict !== "accept") logger.debug("a note about the roster is not passed on", { from, verdict, code });
-    return verdict;
-  };
-
-  const pulls = createRosterPull(
-    {
-      transport,
-      clock,
-      log,
-      isMember: (peer) => isMember(peer) || dismissed.has(peer),
-      onServed: (peer) => {
-        if (dismissed.has(peer)) hangUp(peer);
-      },
-      notes: () =>
-        [...motions.notes(), ...[...proofs.values()].map((body) => ({ kind: "proof" as const, body }))].map(encodeNote),
-      onBehind: (peer) => pullSoon(peer),
-    },
-    limits,
-  );
-  const pulling = new Map<PeerIdText, Promise<void>>();
-  /** Ask a neighbour, unless it is being asked; what came of it is told to the others. */
-  const pullSoon = (peer: PeerIdText): Promise<void> => {
-    const running = pulling.get(peer);
-    if (running !== undefined) return running;
-    const started = background
-      .run("asking for roster entries", (signal) => pullFrom(peer, signal))
-      .finally(() => pulling.delete(peer));
-    pulling.set(peer, started);
-    return started;
-  };
-  const pullFrom = async (peer: PeerIdText, signal: AbortSignal): Promise<void> => {
-    const fresh: Uint8Array[] = [];
-    const onEntry = (body: Uint8Array): void => {
-      const { verdict, code } = takeEntry(body, undefined);
-      if (verdict === "reject") throw new ProtocolError("FIELD_INVALID", `roster entry of ${peer}: ${code}`);
-      if (verdict === "accept") fresh.push(body);
-    };
-    await pulls.pull(peer, { onEntry, onNote: (bytes) => void judgeBytes(bytes, peer) }, signal);
-    await roster.written();
-    if (fresh.length === 0) return;
-    if (fresh.length <= limits.gossipEntriesMax) for (const body of fresh) publish({ kind: "entry", body });
-    // They see from what they are asked with that this peer holds more, and ask in turn.
-    else for (const other of present()) if (other !== peer) void pullSoon(other);
-  };
+  const certificates = createCertificates({
+    ...{ store, roster, standings, clock, verify, self: signer.peer, certificateKey: CERTIFICATE_KEY },
+    onRemembered: () => arm(),
+  });
 
   const tell = (event: RosterEvent): void => {
     for (const listener of listeners) {
@@ -309,7 +162,6 @@ export async function createMembership(
   let before: RosterState = log.state();
   let beforeSeconds = now();
   let cancelTimer: () => void = () => {};
-  let cancelPull: () => void = () => {};
   /** Something entered, or somebody's time has come. */
   const changed = (): void => {
     const state = log.state();
@@ -319,8 +171,7 @@ export async function createMembership(
     const isSucceeded = state.succession !== undefined && state.succession.entry !== before.succession?.entry;
     before = state;
     beforeSeconds = seconds;
-    for (const peer of [...presented.keys()])
-      if (state.members.has(peer) || state.removed.has(peer)) presented.delete(peer);
+    standings.tidy();
     for (const event of events) tell(event);
     if (isSucceeded) tellSuccession();
     if (succession.isMissing())
@@ -337,8 +188,7 @@ export async function createMembership(
     cancelTimer();
     const seconds = now();
     const skew = LIMITS.clockSkewSeconds;
-    const terms = [...log.state().members.values(), ...presented.values()];
-    const times = terms.flatMap(({ notBefore, notAfter }) => [notBefore - skew, notAfter + skew + 1]);
+    const times = standings.terms().flatMap(({ notBefore, notAfter }) => [notBefore - skew, notAfter + skew + 1]);
     const next = times.reduce((least, time) => (time > seconds ? Math.min(least, time) : least), Infinity);
     if (background.signal.aborted || next === Infinity) return;
     cancelTimer = clock.after(next * 1000 - clock.now(), changed);
@@ -353,15 +203,6 @@ export async function createMembership(
       if (!background.signal.aborted) changed();
     });
   });
-  const pullNext = (turn: number): void => {
-    cancelPull = clock.after(limits.pullIntervalMs, () => {
-      const neighbours = present();
-      const peer = neighbours[turn % Math.max(1, neighbours.length)];
-      if (peer !== undefined) void pullSoon(peer);
-      pullNext(turn + 1);
-    });
-  };
-
   const succession = createSuccessions(
     { transport, store, clock, roster, current: options.manifest ?? genesis.manifest },
     limits,
@@ -374,80 +215,6 @@ export async function createMembership(
   };
   succession.onHeld(tellSuccession);
 
-  const load = async (): Promise<void> => {
-    await succession.load();
-    for await (const [key, body] of store.entries(PROOF_PREFIX)) {
-      try {
-        const { author } = checkEquivocation(body, verify);
-        proofs.set(author, body);
-        log.noteEquivocation(author);
-      } catch (error) {
-        if (!(error instanceof ProtocolError)) throw error;
-        logger.warn("a stored proof was dropped", { key });
-        await store.batch([{ delete: key }]);
-      }
-    }
-    ownCertificate = await store.get(CERTIFICATE_KEY);
-    if (ownCertificate !== undefined) rememberTerms(signer.peer, ownCertificate);
-    await motions.load();
-    before = log.state();
-  };
-  /** Remember the terms of a certificate that holds by what this roster knows; false when it does not. */
-  const rememberTerms = (peer: PeerId, certificate: Uint8Array): ShownJudgement => {
-    const judged = judgeCertificate(certificate, { state: log.state(), peer, nowSeconds: now(), verify });
-    if (judged.isAccepted) {
-      if (log.state().members.get(peer) === undefined) {
-        presented.set(peer, judged.terms);
-        if (presented.size > limits.visitsRememberedMax) {
-          for (const oldest of presented.keys()) {
-            presented.delete(oldest);
-            break;
-          }
-        }
-      }
-      // Its parents may be missing; then it waits, and is asked for with them after the handshake.
-      roster.add(certificate);
-      arm();
-      return "WELCOME";
-    }
-    switch (judged.code) {
-      case "BARRED":
-      case "REMOVED":
-        return "REMOVED";
-      case "EXPIRED":
-        return "EXPIRED";
-      default:
-        return "NOT_A_MEMBER";
-    }
-  };
-  const entryOf = (certificate: Uint8Array): EntryId | undefined => {
-    try {
-      return decodeEntry(certificate).id;
-    } catch (error) {
-      if (error instanceof ProtocolError) return undefined;
-      throw error;
-    }
-  };
-  const judgeShown = (peer: PeerId, { certificate, entries }: ShownMembership): ShownJudgement => {
-    const standing = standingOf(peer);
-    if (standing === "member") return "WELCOME";
-    if (certificate.length === 0) return refusalOf(standing);
-    for (const entry of entries) {
-      const result = roster.add(entry);
-      // Whoever sends one wrong entry is not read to the end.
-      if (result.outcome === "refused") break;
-    }
-    if (roleNow(peer) !== undefined) return "WELCOME";
-    const again = standingOf(peer);
-    if (again === "removed") return "REMOVED";
-    const judged = rememberTerms(peer, certificate);
-    if (judged === "WELCOME") return roleNow(peer) === undefined ? refusalOf(standingOf(peer)) : "WELCOME";
-    // It may rest on entries that have not come here, once.
-    const id = entryOf(certificate);
-    const isNew = id !== undefined && log.get(id) === undefined;
-    return isNew && entries.length === 0 ? "ROSTER" : judged;
-  };
-
   const start = async (): Promise<void> => {
     transport.onConnect((peer) => {
       visits.begin(peer);
@@ -455,24 +222,12 @@ export async function createMembership(
     });
     transport.onDisconnect((peer) => {
       visits.end(peer);
-      dismissed.get(peer)?.();
-      dismissed.delete(peer);
+      pulls.forget(peer);
     });
-    transport.subscribe(topic, { validate, deliver: () => {} });
+    transport.subscribe(topic, { validate: intake.validate, deliver: () => {} });
     await pulls.start();
     await serveAdmission(
-      {
-        transport,
-        clock,
-        logger,
-        roster,
-        motions,
-        signer,
-        verify,
-        publish,
-        isMember,
-        onChange: (listener) => listenOnce(listener),
-      },
+      { transport, clock, logger, roster, motions, signer, verify, publish, isMember, onChange: listenOnce },
       {
         genesis,
         timeoutMs: limits.admissionTimeoutMs,
@@ -481,7 +236,6 @@ export async function createMembership(
       },
     );
     arm();
-    pullNext(0);
     void motions.settle();
   };
   /** Listen until the returned function is called. */
@@ -493,7 +247,11 @@ export async function createMembership(
     };
   };
 
-  await load();
+  await succession.load();
+  await proofs.load();
+  await certificates.load();
+  await motions.load();
+  before = log.state();
   return {
     roster,
     motions,
@@ -502,9 +260,8 @@ export async function createMembership(
     start,
     async stop() {
       cancelTimer();
-      cancelPull();
       visits.stop();
-      for (const cancel of dismissed.values()) cancel();
+      pulls.stop();
       motions.stop();
       await background.stop();
       await roster.written();
@@ -512,82 +269,28 @@ export async function createMembership(
     admits: (peer) => visits.admits(peer),
     mayGossip: isMember,
     welcome(peer) {
-      void pullSoon(peer);
+      void pulls.pull(peer);
       if (succession.isMissing())
         void background.run("fetching a manifest", (signal) => succession.fetch([peer], signal));
     },
-    pull: pullSoon,
+    pull: pulls.pull,
     pullAll: async () => {
-      await Promise.all(present().map((peer) => pullSoon(peer)));
+      await Promise.all(present().map((peer) => pulls.pull(peer)));
     },
     takeNote(note) {
-      const judgement = judge(note, undefined);
+      const judgement = intake.note(note, undefined);
       if (judgement.verdict === "accept") publish(note);
       return judgement;
     },
-    codes: () => ({ ...codes }),
+    codes: intake.codes,
     onEvent: (listener) => void listeners.push(listener),
-    roleOf: roleNow,
+    roleOf: standings.roleOf,
     standingOf,
     keepsUpdatesOf: (author) => keepsEarlierUpdates(log.state(), author),
-    judgeShown,
-    shown(known) {
-      const certificate = certificateOf(log, signer.peer) ?? ownCertificate ?? new Uint8Array();
-      const entries = known === undefined || certificate.length === 0 ? [] : restOf(certificate, known);
-      return { heads: log.nextParents(), certificate, entries };
-    },
+    judgeShown: certificates.judgeShown,
+    shown: certificates.shown,
     heads: () => log.nextParents(),
     reportEquivocation: (first, second) => onEquivocation("announcement", first, second),
     onChange: (listener) => void changes.push(listener),
   };
-
-  /** Entries that a certificate rests on and that somebody with these heads lacks, parents first, as many as are read. */
-  function restOf(certificate: Uint8Array, known: readonly EntryId[]): readonly Uint8Array[] {
-    const held = pastOf(known);
-    const needed = pastOf([decodeEntry(certificate).id]);
-    let room = LIMITS.rosterMessageBytesMax;
-    const bytes: Uint8Array[] = [];
-    for (const entry of log.entries()) {
-      if (!needed.has(entry.id) || held.has(entry.id)) continue;
-      const encoded = encodeEntry(entry);
-      room -= encoded.length;
-      if (room < 0) break;
-      bytes.push(encoded);
-    }
-    return bytes;
-  }
-  /** These entries and all that they follow, as far as they are here. */
-  function pastOf(ids: readonly EntryId[]): ReadonlySet<EntryId> {
-    const seen = new Set<EntryId>();
-    const open = [...ids];
-    for (let next = open.pop(); next !== undefined; next = open.pop()) {
-      if (seen.has(next)) continue;
-      seen.add(next);
-      open.push(...(log.get(next)?.parents ?? []));
-    }
-    return seen;
-  }
-}
-
-function refusalOf(standing: Standing): ShownJudgement {
-  switch (standing) {
-    case "member":
-      return "WELCOME";
-    case "stranger":
-    case "early":
-      return "NOT_A_MEMBER";
-    case "expired":
-      return "EXPIRED";
-    case "removed":
-      return "REMOVED";
-  }
-}
-
-function asPeerId(peer: PeerIdText): PeerId | undefined {
-  try {
-    return parsePeerId(peer);
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
-  }
 }
