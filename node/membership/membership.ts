@@ -4,10 +4,9 @@
  * it at every layer (interface/membership.ts); people act through `members` (see roster-desk.ts).
  */
 import type { Signer } from "../../protocol/envelope.ts";
-import { LIMITS } from "../../protocol/limits.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { encodeNote, type RosterNote } from "../../protocol/membership/roster-note.ts";
-import { keepsEarlierUpdates, type RosterState } from "../../protocol/membership/roster-state.ts";
+import { keepsEarlierUpdates } from "../../protocol/membership/roster-state.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
@@ -28,8 +27,9 @@ import { createNeighbourPulls } from "./neighbour-pulls.ts";
 import { createNoteIntake } from "./note-intake.ts";
 import type { NoteJudgement } from "./note-judgement.ts";
 import { createNoteRates } from "./note-rates.ts";
-import { rosterEvent, rosterEvents } from "./roster-events.ts";
+import { rosterEvent } from "./roster-events.ts";
 import { openRosterStore, type RosterStore } from "./roster-store.ts";
+import { createRosterWatch } from "./roster-watch.ts";
 import { createStandings } from "./standings.ts";
 import { createSuccessions, type Successions } from "./successions.ts";
 import { createVisits } from "./visits.ts";
@@ -98,7 +98,6 @@ export async function createMembership(
   const background = createBackground({ logger });
   const now = (): number => Math.floor(clock.now() / 1000);
   const changes: (() => void)[] = [];
-  const listeners: ((event: RosterEvent) => void)[] = [];
 
   const standings = createStandings({ log, clock }, limits);
   const { isMember, standingOf } = standings;
@@ -110,8 +109,8 @@ export async function createMembership(
   const proofs = createEquivocationProofs({
     ...{ store, roster, logger, verify, network },
     onProven(event) {
-      tell(event);
-      changed();
+      watch.tell(event);
+      watch.changed();
     },
   });
   const onEquivocation = (kind: "announcement" | "roster-entry", first: Uint8Array, second: Uint8Array): void => {
@@ -147,61 +146,20 @@ export async function createMembership(
   );
   const certificates = createCertificates({
     ...{ store, roster, standings, clock, verify, self: signer.peer, certificateKey: CERTIFICATE_KEY },
-    onRemembered: () => arm(),
+    onRemembered: () => watch.arm(),
   });
 
-  const tell = (event: RosterEvent): void => {
-    for (const listener of listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        logger.error("a listener failed", { error });
-      }
-    }
-  };
-  let before: RosterState = log.state();
-  let beforeSeconds = now();
-  let cancelTimer: () => void = () => {};
-  /** Something entered, or somebody's time has come. */
-  const changed = (): void => {
-    const state = log.state();
-    const seconds = now();
-    const self = signer.peer;
-    const events = rosterEvents({ self, state: before, seconds: beforeSeconds }, { self, state, seconds });
-    const isSucceeded = state.succession !== undefined && state.succession.entry !== before.succession?.entry;
-    before = state;
-    beforeSeconds = seconds;
-    standings.tidy();
-    for (const event of events) tell(event);
-    if (isSucceeded) tellSuccession();
-    if (succession.isMissing())
-      void background.run("fetching a manifest", (signal) => succession.fetch(present(), signal));
-    for (const listener of changes) listener();
-    visits.review();
-    // Who was removed itself has nothing to do here any more.
-    if (standingOf(signer.peer) === "removed") for (const peer of transport.connected()) hangUp(peer);
-    arm();
-    void motions.settle();
-  };
-  /** Wake when the next membership begins or ends. */
-  const arm = (): void => {
-    cancelTimer();
-    const seconds = now();
-    const skew = LIMITS.clockSkewSeconds;
-    const times = standings.terms().flatMap(({ notBefore, notAfter }) => [notBefore - skew, notAfter + skew + 1]);
-    const next = times.reduce((least, time) => (time > seconds ? Math.min(least, time) : least), Infinity);
-    if (background.signal.aborted || next === Infinity) return;
-    cancelTimer = clock.after(next * 1000 - clock.now(), changed);
-  };
-  /** Several entries of one message are looked at together. */
-  let isChangeDue = false;
-  roster.onEntry(() => {
-    if (isChangeDue) return;
-    isChangeDue = true;
-    queueMicrotask(() => {
-      isChangeDue = false;
-      if (!background.signal.aborted) changed();
-    });
+  const watch = createRosterWatch({
+    ...{ roster, standings, clock, logger, self: signer.peer, signal: background.signal },
+    onChanged({ isSucceeded }) {
+      if (isSucceeded) tellSuccession();
+      if (succession.isMissing()) fetchSuccession(present());
+      for (const listener of changes) listener();
+      visits.review();
+      // Who was removed itself has nothing to do here any more.
+      if (standingOf(signer.peer) === "removed") for (const peer of transport.connected()) hangUp(peer);
+      void motions.settle();
+    },
   });
   const succession = createSuccessions(
     { transport, store, clock, roster, current: options.manifest ?? genesis.manifest },
@@ -211,8 +169,10 @@ export async function createMembership(
     const agreed = log.state().succession;
     if (agreed === undefined) return;
     const { network: next, round } = agreed;
-    tell({ type: "succession", network: next, round, isHeld: succession.manifestOf(next) !== undefined });
+    watch.tell({ type: "succession", network: next, round, isHeld: succession.manifestOf(next) !== undefined });
   };
+  const fetchSuccession = (from: readonly PeerIdText[]): void =>
+    void background.run("fetching a manifest", (signal) => succession.fetch(from, signal));
   succession.onHeld(tellSuccession);
 
   const start = async (): Promise<void> => {
@@ -235,7 +195,7 @@ export async function createMembership(
         manifestOf: succession.manifestOf,
       },
     );
-    arm();
+    watch.arm();
     void motions.settle();
   };
   /** Listen until the returned function is called. */
@@ -251,7 +211,7 @@ export async function createMembership(
   await proofs.load();
   await certificates.load();
   await motions.load();
-  before = log.state();
+  watch.begin();
   return {
     roster,
     motions,
@@ -259,7 +219,7 @@ export async function createMembership(
     rosterEvent: () => rosterEvent({ self: signer.peer, state: log.state(), seconds: now() }),
     start,
     async stop() {
-      cancelTimer();
+      watch.stop();
       visits.stop();
       pulls.stop();
       motions.stop();
@@ -270,8 +230,7 @@ export async function createMembership(
     mayGossip: isMember,
     welcome(peer) {
       void pulls.pull(peer);
-      if (succession.isMissing())
-        void background.run("fetching a manifest", (signal) => succession.fetch([peer], signal));
+      if (succession.isMissing()) fetchSuccession([peer]);
     },
     pull: pulls.pull,
     pullAll: async () => {
@@ -283,7 +242,7 @@ export async function createMembership(
       return judgement;
     },
     codes: intake.codes,
-    onEvent: (listener) => void listeners.push(listener),
+    onEvent: watch.onEvent,
     roleOf: standings.roleOf,
     standingOf,
     keepsUpdatesOf: (author) => keepsEarlierUpdates(log.state(), author),
