@@ -42,7 +42,7 @@ export function membersCommands({
     },
     {
       name: ["members", "deny"],
-      text: "Decline a request, or forget what this peer drafted.",
+      text: "Decline a request or another motion; other admins may still decide it.",
       argument: MOTION,
       options,
       example: "weft members deny 3f9a01c2d4e5 --data-dir alice",
