@@ -69,10 +69,12 @@ function suiteText(results: SuiteResults, plots: readonly Plot[]): string {
 function suiteFacts({ suite, learningRates }: SuiteResults): string {
   const { data, base, sizes, seeds, rounds, localSteps, tuning } = suite;
   const splits = suite.splits.map(splitName).join(", ");
-  const rates = [...learningRates].map(([place, rate]) => `${place} ${rate}`).join("; ");
+  const rates = [...learningRates].map(
+    ([place, { rate, isEnd }]) => `${place} ${rate}${isEnd ? " (an end of its grid)" : ""}`,
+  );
   return [
     `Data: ${data} on the base model ${base}; ${sizes.train} examples to train, ${sizes.validation} to validate, ${sizes.test} to test for each peer; ${splits}; seeds ${seeds.join(", ")}; ${rounds} rounds of ${localSteps} local steps. Metric: ${METRICS[data].name}.`,
-    `Learning rates, ${tuning ? `chosen with ${tuning.peers} peers on seed ${tuning.seed}` : "the first of each grid"}: ${rates}.`,
+    `Learning rates, ${tuning ? `chosen with ${tuning.peers} peers on seed ${tuning.seed}` : "the first of each grid"}: ${rates.join("; ")}.`,
   ].join("\n");
 }
 

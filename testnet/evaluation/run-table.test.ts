@@ -89,7 +89,7 @@ describe("a table", () => {
 
   test("takes the learning rate with the least validation loss", async () => {
     const { results } = await run();
-    expect([...results[0]!.learningRates]).toEqual([["alone mixed", 0.01]]);
+    expect([...results[0]!.learningRates]).toEqual([["alone mixed", { rate: 0.01, isEnd: true }]]);
     expect(results[0]!.cells.every(({ cell }) => cell.learningRate === 0.01)).toBe(true);
   });
 

@@ -26,12 +26,18 @@ export interface RunOptions {
   readonly tell: (line: string) => void;
 }
 
+export interface ChosenRate {
+  readonly rate: number;
+  /** The grid's smallest or largest: a better one may lie beyond it. */
+  readonly isEnd: boolean;
+}
+
 export interface SuiteResults {
   readonly suite: Suite;
   /** In the table's order; those of the search for learning rates are not among them. */
   readonly cells: readonly { readonly cell: Cell; readonly result: CellResult }[];
   /** By method and division; those of the grid that were taken. */
-  readonly learningRates: ReadonlyMap<string, number>;
+  readonly learningRates: ReadonlyMap<string, ChosenRate>;
 }
 
 /** All suites whose material is there; stops between two rounds when aborted, with what is saved by then. */
@@ -51,7 +57,7 @@ export async function runTable(options: RunOptions): Promise<readonly SuiteResul
 
 async function runSuite(suite: Suite, material: SuiteMaterial, options: RunOptions): Promise<SuiteResults> {
   const { table, only, signal } = options;
-  const learningRates = new Map<string, number>();
+  const learningRates = new Map<string, ChosenRate>();
   const cells: { cell: Cell; result: CellResult }[] = [];
   const run = (cell: Cell): Promise<CellResult> => runCell(cell, material, options);
   for (const cell of cellsOf(suite, table)) {
@@ -97,7 +103,7 @@ async function tunedRate(
     signal,
   }: {
     readonly table: Table;
-    readonly learningRates: Map<string, number>;
+    readonly learningRates: Map<string, ChosenRate>;
     readonly run: (cell: Cell) => Promise<CellResult>;
     readonly signal: AbortSignal;
   },
@@ -108,18 +114,20 @@ async function tunedRate(
   const split = suite.tuning === undefined || suite.tuning.split === "each" ? cell.split : suite.tuning.split;
   const place = `${name} ${splitName(split)}`;
   const known = learningRates.get(place);
-  if (known !== undefined) return known;
+  if (known !== undefined) return known.rate;
   const grid = method.learningRates!;
   let best = { rate: grid[0]!, loss: Number.POSITIVE_INFINITY };
-  for (const rate of suite.tuning && grid.length > 1 ? grid : []) {
+  const tried = suite.tuning && grid.length > 1 ? grid : [];
+  for (const rate of tried) {
     const { seed, peers } = suite.tuning!;
-    const tried: Cell = { suite, method, split, peers, seed, attack: "none", learningRate: rate, tuning: true };
-    const result = await unlessAborted(run(tried), signal);
+    const trial: Cell = { suite, method, split, peers, seed, attack: "none", learningRate: rate, tuning: true };
+    const result = await unlessAborted(run(trial), signal);
     if (!result) return undefined;
     const loss = validationLoss(result);
     if (loss < best.loss) best = { rate, loss };
   }
-  learningRates.set(place, best.rate);
+  const isEnd = tried.length > 0 && [Math.min(...grid), Math.max(...grid)].includes(best.rate);
+  learningRates.set(place, { rate: best.rate, isEnd });
   return best.rate;
 }
 
