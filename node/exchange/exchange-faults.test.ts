@@ -260,7 +260,11 @@ describe("a stranger's bytes", () => {
         fc.array(piece, { maxLength: 3 }),
         piece,
         async (protocol, pieces, gossip) => {
-          if (!victim.exchange.admitted().includes(admitted.signer.peer)) await admitted.enter(victim);
+          if (!victim.exchange.admitted().includes(admitted.signer.peer)) {
+            await admitted.transport.hangUp(victim.id);
+            await until(() => victim.transport.connected().length === 0);
+            await admitted.enter(victim);
+          }
           const answer = await admitted.send(victim, protocol, pieces);
           expect(answer instanceof Error || answer instanceof Uint8Array).toBe(true);
           await admitted.gossip(gossip);

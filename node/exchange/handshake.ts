@@ -79,6 +79,8 @@ interface Acquaintance {
   cancel: () => void;
 }
 
+/** Time for the other side to read why it is refused and to hang up itself. */
+const PARTING_MS = 2_000;
 /** Hellos of one connection before it is admitted: one, one more with entries, and one if the connection comes to stay. */
 const HELLOS_MAX = 4;
 /** Of a hello besides its manifest: a certificate, heads, and a manifest that differs in a list. */
@@ -144,9 +146,17 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
     acquaintance.admitted = false;
     if (acquaintance.told) options.onLeft(peer);
   };
-  /** Both sides hang up once they have asked and answered: by then both know the reason. */
-  const partIfDone = (peer: PeerIdText, { refused, greeted, answered }: Acquaintance): void => {
-    if (refused && greeted && answered) hangUp(peer);
+  /**
+   * Once both have asked and answered, the side that was told why hangs up. The side that told it waits a little: closing
+   * a connection drops what the other side has not read yet, and that is the reason.
+   */
+  const partIfDone = (peer: PeerIdText, acquaintance: Acquaintance): void => {
+    if (!acquaintance.refused || !acquaintance.greeted || !acquaintance.answered) return;
+    if (!acquaintance.welcomed) hangUp(peer);
+    else {
+      acquaintance.cancel();
+      acquaintance.cancel = clock.after(PARTING_MS, () => hangUp(peer));
+    }
   };
 
   const greet = async (peer: PeerIdText, signal: AbortSignal): Promise<void> => {
