@@ -4,7 +4,7 @@ import { REVOKE_REASONS } from "../protocol/membership/entry.ts";
 import { ROLES } from "../protocol/membership/roles.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
 import { POLICY_OPTIONS } from "./membership-options.ts";
-import { choice, duration } from "./option-value.ts";
+import { choice, duration, momentOrDuration } from "./option-value.ts";
 
 const MOTION = {
   name: "motion",
@@ -28,13 +28,16 @@ export function membersCommands({
     {
       name: ["members", "pending"],
       text: "Show who asks to be admitted, with a fingerprint to compare by phone, and what else waits for admins.",
-      options,
+      options: [
+        { flags: "--declined", text: "also what this peer has declined and members approve would take up again" },
+        ...options,
+      ],
       example: "weft members pending --data-dir alice",
       load: () => import("./commands/members-pending.ts"),
     },
     {
       name: ["members", "approve"],
-      text: "Agree to what is pending; it holds once as many admins have agreed as the policy asks for.",
+      text: "Agree to what is pending, or was declined here before; it holds once as many admins have agreed as the policy asks for.",
       argument: MOTION,
       options,
       example: "weft members approve 3f9a01c2d4e5 --data-dir alice",
@@ -82,6 +85,22 @@ export function membersCommands({
       example:
         "weft members promote 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --role admin --data-dir alice",
       load: () => import("./commands/members-promote.ts"),
+    },
+    {
+      name: ["members", "expire"],
+      text: "Propose that a membership ends at a time; unlike a revocation it can be made longer again.",
+      argument: PEER,
+      options: [
+        {
+          flags: "--at <time>",
+          text: "when: a date in UTC, such as 2027-03-31 or 2027-03-31T18:00, or how long from now on, such as 30d",
+          parse: momentOrDuration(LIMITS.certificateSecondsMax),
+          otherwise: "now, and five minutes that clocks may be apart",
+        },
+        ...options,
+      ],
+      example: "weft members expire 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --at 30d --data-dir alice",
+      load: () => import("./commands/members-expire.ts"),
     },
     {
       name: ["members", "policy"],

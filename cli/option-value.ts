@@ -69,6 +69,25 @@ export function duration(min: number, max: number): (text: string) => number {
   };
 }
 
+/** A point in time, as seconds since 1970 or as seconds from now on. */
+export type Moment = { readonly at: number } | { readonly in: number };
+
+/** A date in UTC, with or without a time of day, or a time from now on as `duration` takes it. */
+export function momentOrDuration(secondsMax: number): (text: string) => Moment {
+  return (text) => {
+    if (/^\d+[smhd]$/.test(text)) return { in: duration(1, secondsMax)(text) };
+    const [date] = /^\d{4}-\d{2}-\d{2}(?=$|T\d{2}:\d{2}(:\d{2})?Z?$)/.exec(text) ?? [];
+    const ms = Date.parse(text.length === 10 || text.endsWith("Z") ? text : `${text}Z`);
+    // A day that the calendar does not have is another day to Date.
+    if (date === undefined || Number.isNaN(ms) || !new Date(ms).toISOString().startsWith(date)) {
+      throw new InvalidArgumentError(
+        "expected a date in UTC such as 2027-03-31 or 2027-03-31T18:00, or a time such as 30d",
+      );
+    }
+    return { at: Math.floor(ms / 1000) };
+  };
+}
+
 /** Seconds as `duration` takes them, in the largest unit that divides them. */
 export function formatDuration(seconds: number): string {
   const [unit, size] = Object.entries(UNIT_SECONDS).findLast(([, one]) => seconds % one === 0)!;

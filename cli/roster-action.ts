@@ -32,24 +32,28 @@ async function genesisIn(folder: string): Promise<Genesis> {
 
 /** Who is in the roster, as far as this peer has heard. */
 export async function membersOf(operator: OperatorOptions): Promise<MembersAnswer> {
-  return await ask(operator, "members");
+  return await ask(operator, { kind: "members" });
 }
 
 /** An answer of the kind that belongs to the question. */
 export async function ask<K extends "members" | "log" | "pending">(
   operator: OperatorOptions,
-  kind: K,
+  question: RosterAction & { readonly kind: K },
 ): Promise<Extract<RosterAnswer, { kind: K }>> {
-  const question: RosterAction = { kind };
   const answer = await operate(question, operator);
-  if (answer.kind === kind) return answer as Extract<RosterAnswer, { kind: K }>;
-  throw new TypeError(`an answer about ${answer.kind} to a question about ${kind}`);
+  if (answer.kind === question.kind) return answer as Extract<RosterAnswer, { kind: K }>;
+  throw new TypeError(`an answer about ${answer.kind} to a question about ${question.kind}`);
 }
 
-/** The motion that is meant: by its name, which the roster looks up, or by who would be admitted or is spoken of. */
+/**
+ * The motion that is meant: by its name, which the roster looks up, or by who would be admitted or is spoken of. What this
+ * peer has declined is meant only where nothing else is.
+ */
 export async function pendingId(operator: OperatorOptions, text: string): Promise<string> {
-  const { motions } = await ask(operator, "pending");
-  const about = motions.filter(({ statement }) => "subject" in statement && statement.subject === text);
+  const { motions } = await ask(operator, { kind: "pending", declined: true });
+  const all = motions.filter(({ statement }) => "subject" in statement && statement.subject === text);
+  const open = all.filter(({ isDeclinedHere }) => !isDeclinedHere);
+  const about = open.length > 0 ? open : all;
   if (about.length > 1) {
     const names = about.map(({ id }) => id.slice(0, 12)).join(", ");
     throw new NodeError("NOT_ALLOWED", `several things about ${text} are pending: ${names}; name one of them`);
@@ -74,7 +78,10 @@ export async function decide(
 }
 
 function outcome(action: RosterAction, { id, approvedBy, deniedBy, threshold }: Motion, isDecided: boolean): string {
-  if (action.kind === "deny") return `declined, by ${Math.max(1, deniedBy.length)} admins so far`;
+  if (action.kind === "deny") {
+    const again = `weft members approve ${id.slice(0, 12)} takes it back`;
+    return `declined, by ${Math.max(1, deniedBy.length)} admins so far; ${again}`;
+  }
   if (isDecided) return "decided; the others hear of it as soon as they are connected";
   const count = `${approvedBy.length} of ${threshold} admins agree so far`;
   return `${count}; the others: weft members approve ${id.slice(0, 12)}`;
@@ -86,7 +93,7 @@ function outcome(action: RosterAction, { id, approvedBy, deniedBy, threshold }: 
  */
 export function endOf(lasts: number | undefined, certificateSeconds: number, nowSeconds: number): number {
   if (lasts !== undefined && lasts > certificateSeconds) {
-    const text = `the policy grants a membership until ${dateWords(nowSeconds + certificateSeconds)} at most; give a shorter --lasts`;
+    const text = `the policy grants a membership until ${dateWords(nowSeconds + certificateSeconds)} at most; give an earlier end`;
     throw new NodeError("CONFIG_INVALID", text, { lasts, certificateSeconds });
   }
   return nowSeconds + (lasts ?? certificateSeconds);

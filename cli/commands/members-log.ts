@@ -9,7 +9,7 @@ import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../terminal.ts";
 export async function run(options: RosterFlags & { readonly verify?: boolean }, terminal: Terminal): Promise<number> {
   const operator = await operatorOf(options, terminal);
   const verification = options.verify ? await verifyStoredRoster(operator) : undefined;
-  const log = await ask(operator, "log");
+  const log = await ask(operator, { kind: "log" });
   const isRight =
     verification === undefined || (verification.refused.length === 0 && verification.digest === log.digest);
   if (options.json) {

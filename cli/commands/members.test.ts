@@ -59,7 +59,39 @@ describe("weft members", () => {
     expect(found).toMatchObject({ role: "admin", isFounder: false });
     expect(found.notAfter - found.notBefore).toBe(30 * 86_400);
     const tooLong = await members("promote", bob, "--lasts", "400d");
-    expect(tooLong).toMatchObject({ code: 2, err: expect.stringContaining("give a shorter --lasts") });
+    expect(tooLong).toMatchObject({ code: 2, err: expect.stringContaining("give an earlier end") });
+  });
+
+  it("ends a membership at a time, which can be made longer again, and only sooner than it would end", async () => {
+    const expired = await members("expire", bob, "--at", "30d");
+    expect(expired).toMatchObject({ code: 0, err: expect.stringContaining("decided") });
+    expect(expired.out).toMatch(new RegExp(`the membership of ${bob} ends \\d{4}-`));
+    const end = async () => (await json("list")).members.find(({ peer }: { peer: string }) => peer === bob).notAfter;
+    expect(Math.abs((await end()) - Date.now() / 1000 - 30 * 86_400)).toBeLessThan(60);
+    const until = new Date((await end()) * 1000).toISOString().slice(0, 16).replace("T", " ");
+    expect((await members("list")).out).toMatch(new RegExp(`${bob} +trainer +${until} UTC +member`));
+    expect((await members("log")).out).toContain(`the membership of ${bob} ends ${until} UTC; signed by 1`);
+    const later = await members("expire", bob, "--at", "60d");
+    expect(later).toMatchObject({ code: 2, err: expect.stringContaining("weft members promote makes it longer") });
+    expect((await members("expire", bob)).code).toBe(0);
+    expect(Math.abs((await end()) - Date.now() / 1000)).toBeLessThan(60);
+    expect((await members("promote", bob, "--lasts", "40d")).code).toBe(0);
+    expect((await end()) - Date.now() / 1000).toBeGreaterThan(39 * 86_400);
+  });
+
+  it("takes no end that is over, that is no date, that the policy does not grant, or of somebody who is no member", async () => {
+    const refused = async (who: string, at: string, words: string) =>
+      expect(await members("expire", who, "--at", at), at).toMatchObject({
+        code: 2,
+        out: "",
+        err: expect.stringContaining(words),
+      });
+    await refused(bob, "2020-01-31", "2020-01-31 00:00 UTC is over");
+    for (const no of ["2027-02-30", "tomorrow", "2027-13-01", "30", "2027-01-01T25:00"])
+      await refused(bob, no, "expected a date");
+    await refused(bob, "2100-01-01T12:00", "give an earlier end");
+    await refused(ADDRESS.split("/").at(-1)!, "1d", "is no member");
+    expect((await json("list")).entryCount).toBe(0);
   });
 
   it("changes the policy, which needs as many admins as it asks for", async () => {

@@ -11,6 +11,7 @@ import {
   type Consortium,
   connect,
   createConsortium,
+  DAY,
   dial,
   digestOf,
   entryOf,
@@ -143,6 +144,28 @@ describe("a motion", () => {
     await whileTime(() => has(a, 5) && has(again, 5));
   });
 
+  it("that an admin has declined is approved by its name after all, and decided", async () => {
+    found();
+    const [a, b] = [await net.up({ seed: 1 }), await net.up({ seed: 2 })];
+    await connect(a, b);
+    await act(a, { kind: "propose", statement: revoke(signerOf(4).peer) });
+    await until(() => pendingOf(b).length === 1);
+    const { id } = pendingOf(b)[0]!;
+    await act(b, { kind: "deny", id });
+    expect(await act(b, { kind: "pending" })).toEqual({ kind: "pending", motions: [] });
+    expect(await act(b, { kind: "pending", declined: true })).toMatchObject({
+      motions: [{ id, isDeclinedHere: true, deniedBy: [b.signer.peer] }],
+    });
+    await b.stop();
+    const again = await net.up({ seed: 2, store: b.store });
+    await connect(again, a);
+    expect(await act(again, { kind: "approve", id: id.slice(0, 8) })).toMatchObject({
+      motion: { id, isDeclinedHere: false, deniedBy: [] },
+    });
+    await whileTime(() => !has(a, 4) && !has(again, 4));
+    await expect(act(again, { kind: "approve", id })).rejects.toThrow("nothing that waits for a decision");
+  });
+
   it("that an admin has declined is agreed to when it proposes it itself", async () => {
     found();
     const [a, b] = [await net.up({ seed: 1 }), await net.up({ seed: 2 })];
@@ -152,6 +175,30 @@ describe("a motion", () => {
     await act(b, { kind: "deny", id: pendingOf(b)[0]!.id });
     await act(b, { kind: "propose", statement: admit(dave.peer) });
     await whileTime(() => has(a, 5) && has(b, 5));
+  });
+});
+
+describe("an expiry", () => {
+  it("ends a membership when as many admins have agreed and the time has come, at every peer", async () => {
+    found();
+    const [a, b, c] = [await net.up({ seed: 1 }), await net.up({ seed: 2 }), await net.up({ seed: 4 })];
+    await connect(a, b);
+    await connect(a, c);
+    const terms = { subject: c.signer.peer, role: "trainer", notBefore: NOW } as const;
+    const longer = { ...terms, role: "admin", notAfter: NOW + DAY } as const;
+    await expect(act(a, { kind: "propose", statement: { ...longer, kind: "expire" } })).rejects.toThrow(
+      "promote changes",
+    );
+    const proposed = await act(a, { kind: "propose", statement: { ...terms, kind: "expire", notAfter: NOW + DAY } });
+    expect(proposed).toMatchObject({ isDecided: false, motion: { approvedBy: [a.signer.peer] } });
+    await until(() => pendingOf(b).length === 1);
+    await act(b, { kind: "approve", id: pendingOf(b)[0]!.id });
+    const endOf = ({ membership }: Member) => membership.roster.log.state().members.get(c.signer.peer)?.notAfter;
+    await whileTime(() => [a, b, c].every((member) => endOf(member) === NOW + DAY));
+    expect(has(a, 4)).toBe(true);
+    net.clock.advance((DAY + 301) * 1000);
+    await until(() => [a, b].every((member) => member.membership.standingOf(c.signer.peer) === "expired"));
+    await until(() => !a.exchange.admitted().includes(c.signer.peer));
   });
 });
 

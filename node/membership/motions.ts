@@ -48,6 +48,8 @@ export interface Motion {
     | undefined;
   readonly approvedBy: readonly PeerId[];
   readonly deniedBy: readonly PeerId[];
+  /** Whether this peer has declined it; approving it takes that back. */
+  readonly isDeclinedHere: boolean;
   /** Admins that have to agree in all. */
   readonly threshold: number;
 }
@@ -58,8 +60,8 @@ export interface Motions {
   take(note: RosterNote): NoteJudgement;
   /** Notes for a neighbour: what is not decided yet. */
   notes(): readonly RosterNote[];
-  /** What waits, without what this peer has declined for itself. */
-  pending(): readonly Motion[];
+  /** What waits; what this peer has declined for itself only when it is asked for. */
+  pending(options?: { readonly declined?: boolean }): readonly Motion[];
   /**
    * Agree to a statement and draft it. `cosigners` sign beside this peer, such as the new key of a rotation; `signers` are
    * asked to, when it is not left to who approves.
@@ -69,11 +71,11 @@ export interface Motions {
     statement: Statement,
     options?: { readonly cosigners?: readonly Signer[]; readonly signers?: readonly PeerId[] },
   ): Promise<Motion>;
-  /** Agree to what waits.  Throws: NodeError NOT_ALLOWED. */
+  /** Agree to what waits, also where this peer has declined it before.  Throws: NodeError NOT_ALLOWED. */
   approve(id: string): Promise<Motion>;
   /**
    * Decline. Of a request of admission the other peers are told; anything else is not pending at this peer any more, whoever
-   * drafts it again, until DECLINED_SECONDS have passed or this peer proposes it itself.  Throws: NodeError NOT_ALLOWED.
+   * drafts it again, until DECLINED_SECONDS have passed or this peer approves or proposes it itself.  Throws: NodeError NOT_ALLOWED.
    */
   deny(id: string): Promise<Motion>;
   /** Whether enough admins have declined that too few are left to agree. */
@@ -128,7 +130,7 @@ export function createMotions(dependencies: MotionDependencies): Motions {
 
   const motionOf = (id: string, statement: Statement): Motion => {
     const asked = requestFor(id);
-    const isDeclinedHere = asked === undefined && decisions.hasDeclined(id);
+    const isDeclinedHere = decisions.hasDeclined(id);
     return {
       id,
       statement,
@@ -140,6 +142,7 @@ export function createMotions(dependencies: MotionDependencies): Motions {
       },
       approvedBy: waiting.approversOf(id),
       deniedBy: asked === undefined ? (isDeclinedHere ? [signer.peer] : []) : waiting.deniersOf(asked.id),
+      isDeclinedHere,
       threshold: log.state().policy.threshold,
     };
   };
@@ -169,8 +172,8 @@ export function createMotions(dependencies: MotionDependencies): Motions {
     },
     take: (note) => waiting.take(note),
     notes: () => waiting.notes(),
-    pending() {
-      const isShown = (id: string): boolean => requestFor(id) !== undefined || !decisions.hasDeclined(id);
+    pending({ declined = false } = {}) {
+      const isShown = (id: string): boolean => declined || requestFor(id) !== undefined || !decisions.hasDeclined(id);
       return [...statements()].filter(([id]) => isShown(id)).map(([id, statement]) => motionOf(id, statement));
     },
     propose: (statement, { cosigners = [], signers } = {}) =>

@@ -4,7 +4,13 @@
  */
 import type { Signer } from "../../protocol/envelope.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { type EntryId, type EntryKind, type Statement, statementDigest } from "../../protocol/membership/entry.ts";
+import {
+  type EntryId,
+  type EntryKind,
+  type Statement,
+  statementDigest,
+  type Terms,
+} from "../../protocol/membership/entry.ts";
 import type { Role } from "../../protocol/membership/roles.ts";
 import {
   adminsOf,
@@ -24,11 +30,12 @@ import type { Motion } from "./motions.ts";
 
 export type RosterAction =
   | { readonly kind: "members" }
-  | { readonly kind: "pending" }
+  /** With `declined` also what this peer has declined. */
+  | { readonly kind: "pending"; readonly declined?: boolean }
   | { readonly kind: "log" }
   /** Propose and agree. Admins only. */
   | { readonly kind: "propose"; readonly statement: Statement }
-  /** By its id, or the first 8 or more of its characters. Admins only. */
+  /** By its id, or the first 8 or more of its characters; also what was declined before. Admins only. */
   | { readonly kind: "approve"; readonly id: string }
   | { readonly kind: "deny"; readonly id: string }
   /** Propose to go on under another manifest, given as parsed JSON; see succeedingManifest. Admins only. */
@@ -104,7 +111,7 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
     case "log":
       return logAnswer(dependencies);
     case "pending":
-      return { kind: "pending", motions: motions.pending() };
+      return { kind: "pending", motions: motions.pending({ declined: action.declined === true }) };
     case "propose":
       checkSubject(dependencies, action.statement);
       return decided(await motions.propose(action.statement));
@@ -129,10 +136,15 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
     });
   }
   function wholeId(text: string): string {
-    const found = motions.pending().filter(({ id }) => id === text || (text.length >= 8 && id.startsWith(text)));
+    const all = motions.pending({ declined: true });
+    const found = all.filter(({ id }) => id === text || (text.length >= 8 && id.startsWith(text)));
     if (found.length === 1) return found[0]!.id;
-    const what = found.length === 0 ? "nothing that waits for a decision is" : "several motions are";
-    throw new NodeError("NOT_ALLOWED", `${what} named ${text}; weft members pending shows them`, { id: text });
+    const what =
+      found.length === 0
+        ? "nothing that waits for a decision is (decided, forgotten after two weeks, or not heard of)"
+        : "several motions are";
+    const where = "weft members pending shows them, with --declined those declined here too";
+    throw new NodeError("NOT_ALLOWED", `${what} named ${text}; ${where}`, { id: text });
   }
 }
 
@@ -204,10 +216,25 @@ function checkSubject({ membership, clock }: RosterDeskDependencies, statement: 
     );
   }
   const needsMember = ["revoke", "promote", "expire"].includes(statement.kind);
-  if (!needsMember || state.members.has(statement.subject)) return;
-  throw new NodeError("NOT_ALLOWED", `${statement.subject} is no member; weft members list shows who is`, {
-    peer: statement.subject,
-  });
+  if (!needsMember) return;
+  const known = state.members.get(statement.subject);
+  if (known === undefined) {
+    const text = `${statement.subject} is no member; weft members list shows who is`;
+    throw new NodeError("NOT_ALLOWED", text, { peer: statement.subject });
+  }
+  if (statement.kind === "expire") checkShorter(statement, known);
+}
+
+/** An expiry ends what is there sooner, and changes nothing else (10.4, TERMS_DIFFER). */
+function checkShorter({ subject, role, notAfter }: Terms, known: Terms): void {
+  const about = { peer: subject, notAfter };
+  if (role !== known.role) {
+    throw new NodeError("NOT_ALLOWED", `${subject} is ${known.role}; weft members promote changes a role`, about);
+  }
+  if (notAfter <= known.notAfter) return;
+  const end = new Date(known.notAfter * 1000).toISOString();
+  const text = `the membership of ${subject} ends earlier, ${end}; weft members promote makes it longer`;
+  throw new NodeError("NOT_ALLOWED", text, about);
 }
 
 /** Both keys and as many admins as are needed sign: those who are connected, first of all this one where it is one. */
