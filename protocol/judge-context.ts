@@ -27,6 +27,8 @@ export interface JudgeState {
   /** A faster check of signatures with the decisions of 5.3; the protocol's own when absent. */
   readonly verify?: VerifySignature;
   readonly headOf: (author: PeerId) => ChainHead | undefined;
+  /** What an author named under a sequence before, where the receiver remembers it; of its head alone when absent. */
+  readonly linkOf?: (author: PeerId, sequence: number) => ContentId | undefined;
   /** The round that this peer is in. */
   readonly round: number;
 }

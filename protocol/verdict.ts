@@ -90,7 +90,8 @@ export function judgeAnnouncement(bytes: Uint8Array, context: JudgeContext): Jud
     const opened = open("announcement", bytes, decodeAnnouncementBody, context);
     if (typeof opened === "string") return refusal(opened);
     const announcement: Announcement = { ...opened.fields, author: opened.author };
-    const refused = judgeRound(announcement.round, context) ?? judgeChain(announcement, context);
+    const refused =
+      judgeTwin(announcement, context) ?? judgeRound(announcement.round, context) ?? judgeChain(announcement, context);
     return refused === undefined ? { ...verdictOf("ACCEPTED"), message: announcement } : refusal(refused);
   });
 }
@@ -109,7 +110,7 @@ export function judgeUpdate(bytes: Uint8Array, context: UpdateContext): Judgemen
     const opened = open("update", bytes, decodeUpdateBody, context);
     if (typeof opened === "string") return refusal(opened);
     const update: Update = { ...opened.fields, author: opened.author, contentId, bytesLength: bytes.length };
-    const refused = judgeRound(update.round, context) ?? judgeChain(update, context);
+    const refused = judgeTwin(update, context) ?? judgeRound(update.round, context) ?? judgeChain(update, context);
     if (refused !== undefined) return refusal(refused);
     // [REJECT] 8.20, 8.21, 8.22, 8.25 The encoding is not one that the manifest takes; the payload is not as long as it
     // says; a value is NaN or infinite; the payload is not in canonical form.
@@ -174,6 +175,16 @@ function open<Fields extends { readonly networkId: string }>(
   return { author: envelope.author, fields };
 }
 
+function judgeTwin(
+  { author, sequence, contentId }: Pick<Announcement, "author" | "sequence" | "contentId">,
+  context: JudgeContext,
+): VerdictCode | undefined {
+  const head = context.headOf(author);
+  const known = head?.sequence === sequence ? head.contentId : context.linkOf?.(author, sequence);
+  // [REJECT] 8.17 Same sequence as the known head or an earlier message that is remembered, another content id.
+  return known !== undefined && known !== contentId ? "EQUIVOCATION" : undefined;
+}
+
 function judgeRound(round: number, context: JudgeContext): VerdictCode | undefined {
   // [REJECT] 8.12 The round is not one of the network's.
   if (round >= context.roundCount) return "ROUND_OUT_OF_RANGE";
@@ -198,10 +209,8 @@ function judgeChain(
   if (head === undefined) return undefined;
   // [IGNORE] 8.16 The sequence is lower than that of the author's known head.
   if (message.sequence < head.sequence) return "OLD";
-  if (message.sequence === head.sequence) {
-    // [IGNORE] 8.15 It is the author's known head.  [REJECT] 8.17 Same sequence as the known head, another content id.
-    return message.contentId === head.contentId ? "DUPLICATE" : "EQUIVOCATION";
-  }
+  // [IGNORE] 8.15 It is the author's known head; another content id was 8.17.
+  if (message.sequence === head.sequence) return "DUPLICATE";
   // [REJECT] 8.18 The round is lower than that of the author's known head.
   if (message.round < head.round) return "ROUND_BACKWARDS";
   // [REJECT] 8.19 An update follows the known head directly and does not name it as its previous one. A gap is no fault.

@@ -14,7 +14,7 @@ describe("known heads", () => {
   };
 
   it("keep the newest of each author, highest rounds first", () => {
-    const heads = createKnownHeads({ authorsMax: 8 });
+    const heads = createKnownHeads({ authorsMax: 8, announcementsPerAuthorMax: 4 });
     expect([
       offer(heads, 1, 1),
       offer(heads, 2, 5),
@@ -31,7 +31,7 @@ describe("known heads", () => {
   });
 
   it("have room for so many authors; a fresher one takes the stalest place", () => {
-    const heads = createKnownHeads({ authorsMax: 2 });
+    const heads = createKnownHeads({ authorsMax: 2, announcementsPerAuthorMax: 4 });
     expect([offer(heads, 1, 1), offer(heads, 2, 2), offer(heads, 3, 1), offer(heads, 3, 2)]).toEqual([
       true,
       true,
@@ -40,6 +40,37 @@ describe("known heads", () => {
     ]);
     expect(heads.headOf(signerOf(1).peer)).toBeUndefined();
     expect(heads.all()).toHaveLength(2);
+  });
+});
+
+describe("announcements before the newest", () => {
+  it("are so many of each author, the last ones, of what was accepted and of what came late", () => {
+    const heads = createKnownHeads({ authorsMax: 1, announcementsPerAuthorMax: 3 });
+    const told = (seed: number, sequence: number) => {
+      const { announcement } = forge(seed, { round: sequence, sequence });
+      return [readAnnouncement(announcement), announcement] as const;
+    };
+    const known = (seed: number) =>
+      [0, 1, 2, 3, 4, 5].filter((sequence) => heads.linkOf(signerOf(seed).peer, sequence) !== undefined);
+    // Of who has no newest one nothing is remembered, and nothing that is newer than what was accepted.
+    heads.remember(...told(1, 0));
+    heads.accept(...told(1, 4));
+    heads.remember(...told(1, 5));
+    expect(known(1)).toEqual([4]);
+    for (const sequence of [1, 3]) heads.remember(...told(1, sequence));
+    expect(known(1)).toEqual([1, 3, 4]);
+    heads.remember(...told(1, 0));
+    expect(known(1)).toEqual([1, 3, 4]);
+    expect(heads.accept(...told(1, 5))).toBe(true);
+    expect(known(1)).toEqual([3, 4, 5]);
+    // What was said first stays, whatever comes under the same number.
+    const other = forge(1, { round: 3, sequence: 3, localSteps: 7 }).announcement;
+    const first = heads.bytesAt(signerOf(1).peer, 3);
+    heads.remember(readAnnouncement(other), other);
+    expect(heads.bytesAt(signerOf(1).peer, 3)).toEqual(first);
+    heads.accept(...told(2, 6));
+    expect([known(1), known(2)]).toEqual([[], []]);
+    expect(heads.linkOf(signerOf(2).peer, 6)).toBeDefined();
   });
 });
 

@@ -7,6 +7,11 @@ export interface ExchangeLimits {
   readonly neighboursMax: number;
   /** Authors in the inbox, and among the known heads. */
   readonly authorsMax: number;
+  /**
+   * Announcements of one author that are remembered, in order to notice two with one sequence: 32 are more than two peers'
+   * news are apart, and 256 bytes each of `authorsMax` authors are 8 MiB.
+   */
+  readonly announcementsPerAuthorMax: number;
   /** Updates that are fetched at the same time. */
   readonly fetchesMax: number;
   /** Neighbours that are asked for one update. */
@@ -39,6 +44,7 @@ export interface ExchangeLimits {
 export const EXCHANGE_DEFAULTS: ExchangeLimits = {
   neighboursMax: 64,
   authorsMax: LIMITS.headsCountMax,
+  announcementsPerAuthorMax: 32,
   fetchesMax: 4,
   providersMax: 4,
   requestsPerPeerMax: 4,

@@ -107,7 +107,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
   );
   const ownChain = createOwnChain({ store, signer }, rules);
   const inbox = createInbox({ store, logger }, { ...rules, authorsMax: limits.authorsMax });
-  const heads = createKnownHeads({ authorsMax: limits.authorsMax });
+  const heads = createKnownHeads(limits);
   const counts = { accept: 0, ignore: 0, reject: 0 };
   const codes: Record<string, number> = {};
   const updates = listeners<UpdateNotice>(logger);

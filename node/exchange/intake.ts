@@ -16,6 +16,7 @@ import {
   judgeAnnouncement,
   judgeUpdate,
   type Verdict,
+  type VerdictCode,
   verdictOf,
 } from "../../protocol/verdict.ts";
 import { NodeError } from "../errors.ts";
@@ -85,6 +86,9 @@ interface Wanted {
   readonly from: PeerIdText;
 }
 
+/** What is said of announcements whose signature holds and that come too late. */
+const OUTDATED: readonly VerdictCode[] = ["OLD", "ROUND_OLD"];
+
 /** Bytes of an update's envelope besides its values. */
 const ENVELOPE_BYTES_MAX = LIMITS.updateBytesMax - 4 * LIMITS.parameterCountMax;
 
@@ -121,12 +125,14 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
       wantAgain(seen, bytes, from);
       return "ignore";
     }
-    const judgement = judgeAnnouncement(bytes, contextWith(heads.headOf));
+    const judgement = judgeAnnouncement(bytes, { ...contextWith(heads.headOf), linkOf: heads.linkOf });
     if (judgement.kind !== "accept") {
       if (judgement.code === "EQUIVOCATION" && seen !== undefined) {
-        const known = heads.bytesOf(seen.author);
+        const known = heads.bytesAt(seen.author, seen.sequence);
         if (known !== undefined) dependencies.onEquivocation?.(known, bytes);
       }
+      // Useless for training, and signed all the same: its author may have said something else to others.
+      if (seen !== undefined && OUTDATED.includes(judgement.code)) heads.remember(seen, bytes);
       if (judgement.code === "OWN") hearOfSelf(readAnnouncement(bytes));
       else refuse(judgement, { bytes, from });
       return judgement.kind;

@@ -1,20 +1,26 @@
 /**
- * The newest announcement of every author that this peer accepted, fetched or not: what equivocation is recognised by,
- * and what is told to others. Bounded; a new author takes the place of the one with the lowest round.
+ * The newest announcement of every author that this peer accepted, fetched or not, which is what is told to others; and of
+ * each author the last ones before it, by which equivocation is recognised whenever the other one comes. Bounded; a new
+ * author takes the place of the one with the lowest round, a later number that of the lowest one.
  */
 import type { Announcement } from "../../protocol/announcement.ts";
 import { equalBytes } from "../../protocol/canonical-message.ts";
+import type { ContentId } from "../../protocol/content-id.ts";
 import type { ChainHead } from "../../protocol/judge-context.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 
 export interface KnownHeads {
   /** Remember an accepted announcement when it is newer; false when it is not, or when there is no room for it. */
   accept(announcement: Announcement, bytes: Uint8Array): boolean;
+  /** Remember one that is older than its author's newest, for evidence only: its author signed it. */
+  remember(announcement: Announcement, bytes: Uint8Array): void;
   headOf(author: PeerId): ChainHead | undefined;
+  /** What the author named under this sequence, where it is remembered. */
+  linkOf(author: PeerId, sequence: number): ContentId | undefined;
   /** Whether these are, byte for byte, the newest announcement of their author. */
   has(author: PeerId, bytes: Uint8Array): boolean;
-  /** The newest announcement of an author, as bytes. */
-  bytesOf(author: PeerId): Uint8Array | undefined;
+  /** The announcement of an author with this sequence, as bytes, where it is remembered. */
+  bytesAt(author: PeerId, sequence: number): Uint8Array | undefined;
   /** Drop an author. */
   forget(author: PeerId): void;
   /** Announcement envelopes, highest rounds first. */
@@ -23,8 +29,34 @@ export interface KnownHeads {
   authorsSince(round: number): readonly PeerId[];
 }
 
-export function createKnownHeads({ authorsMax }: { readonly authorsMax: number }): KnownHeads {
-  const heads = new Map<PeerId, { readonly announcement: Announcement; readonly bytes: Uint8Array }>();
+interface Told {
+  readonly announcement: Announcement;
+  readonly bytes: Uint8Array;
+}
+
+export function createKnownHeads({
+  authorsMax,
+  announcementsPerAuthorMax,
+}: {
+  readonly authorsMax: number;
+  /** The newest one among them. */
+  readonly announcementsPerAuthorMax: number;
+}): KnownHeads {
+  const heads = new Map<PeerId, Told>();
+  /** By author and sequence; of authors that have a head. */
+  const links = new Map<PeerId, Map<number, Told>>();
+  const keep = (told: Told): void => {
+    const { author, sequence } = told.announcement;
+    const all = links.get(author) ?? new Map<number, Told>();
+    links.set(author, all);
+    // The first one stays: it is what the second is held against.
+    if (!all.has(sequence)) all.set(sequence, told);
+    if (all.size > announcementsPerAuthorMax) all.delete(Math.min(...all.keys()));
+  };
+  const forget = (author: PeerId): void => {
+    heads.delete(author);
+    links.delete(author);
+  };
   return {
     accept(announcement, bytes) {
       const { author, round, sequence } = announcement;
@@ -33,13 +65,20 @@ export function createKnownHeads({ authorsMax }: { readonly authorsMax: number }
       if (known === undefined && heads.size >= authorsMax) {
         const [stalest] = [...heads.values()].sort((a, b) => a.announcement.round - b.announcement.round);
         if (stalest === undefined || stalest.announcement.round >= round) return false;
-        heads.delete(stalest.announcement.author);
+        forget(stalest.announcement.author);
       }
       // A copy: the bytes may be a view into a larger message.
-      heads.set(author, { announcement, bytes: bytes.slice() });
+      const told = { announcement, bytes: bytes.slice() };
+      heads.set(author, told);
+      keep(told);
       return true;
     },
+    remember(announcement, bytes) {
+      const newest = heads.get(announcement.author)?.announcement.sequence ?? -1;
+      if (announcement.sequence < newest) keep({ announcement, bytes: bytes.slice() });
+    },
     headOf: (author) => heads.get(author)?.announcement,
+    linkOf: (author, sequence) => links.get(author)?.get(sequence)?.announcement.contentId,
     has: (author, bytes) => {
       const known = heads.get(author);
       return known !== undefined && equalBytes(known.bytes, bytes);
@@ -48,8 +87,8 @@ export function createKnownHeads({ authorsMax }: { readonly authorsMax: number }
       [...heads.values()]
         .filter(({ announcement }) => announcement.round >= round)
         .map((head) => head.announcement.author),
-    bytesOf: (author) => heads.get(author)?.bytes,
-    forget: (author) => void heads.delete(author),
+    bytesAt: (author, sequence) => links.get(author)?.get(sequence)?.bytes,
+    forget,
     all: () =>
       [...heads.values()].sort((a, b) => b.announcement.round - a.announcement.round).map(({ bytes }) => bytes),
   };
