@@ -73,6 +73,7 @@ describe("peer ids", () => {
     ["an RSA peer id", "QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"],
     ["a secp256k1 peer id", "16Uiu2HAmLhLvBoYaoZfaMUKuibM6ac163GwKY74c5kiSLg5KvLpY"],
     ["one character short", peerIdFromPublicKey(new Uint8Array(32)).slice(1)],
+    ["a character above U+00FF", "12D3KooWJWoaqZhDaoEFshF7R\ufffd1bpY9ohihFhzcW6d69Lr2NASuq"],
     ["a character outside the alphabet", `${peerIdFromPublicKey(new Uint8Array(32)).slice(1)}0`],
   ])("%s is refused", (_, text) => {
     expect(() => parsePeerId(text)).toThrow(expect.objectContaining({ code: "PEER_ID_INVALID" }));

@@ -14,8 +14,11 @@ export const PUBLIC_KEY_BYTES = 32;
 /** Identity multihash (0x00) of 36 bytes (0x24): protobuf { type: Ed25519 (08 01), data: 32 bytes (12 20) }. */
 const PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20);
 
-/** Characters that the text of 38 bytes needs; longer text is refused before it is decoded. */
-const TEXT_LENGTH = 52;
+/**
+ * The 52 characters that the text of 38 bytes needs, of base58btc's alphabet; other text is refused before it is decoded.
+ * The library takes characters above U+00FF for zeros, which would give a peer a second name.
+ */
+const TEXT = /^[1-9A-HJ-NP-Za-km-z]{52}$/;
 
 /** The peer id of an Ed25519 public key of 32 bytes.  Throws: PEER_ID_INVALID. */
 export function peerIdFromPublicKey(publicKey: Uint8Array): PeerId {
@@ -33,7 +36,7 @@ export function peerIdFromPublicKey(publicKey: Uint8Array): PeerId {
 
 /** The Ed25519 public key, 32 bytes, that a peer id stands for.  Throws: PEER_ID_INVALID. */
 export function publicKeyOfPeerId(text: string): Uint8Array {
-  const bytes = text.length === TEXT_LENGTH ? decodeBase58(text) : undefined;
+  const bytes = TEXT.test(text) ? base58btc.baseDecode(text) : undefined;
   if (bytes?.length !== PREFIX.length + PUBLIC_KEY_BYTES || PREFIX.some((byte, i) => bytes[i] !== byte)) {
     throw new ProtocolError("PEER_ID_INVALID", "a peer id is an Ed25519 libp2p peer id such as 12D3KooW…", {
       length: text.length,
@@ -46,13 +49,4 @@ export function publicKeyOfPeerId(text: string): Uint8Array {
 export function parsePeerId(text: string): PeerId {
   publicKeyOfPeerId(text);
   return text as PeerId;
-}
-
-function decodeBase58(text: string): Uint8Array | undefined {
-  try {
-    return base58btc.baseDecode(text);
-  } catch {
-    // The library's own text for a character outside the alphabet adds nothing to PEER_ID_INVALID.
-    return undefined;
-  }
 }

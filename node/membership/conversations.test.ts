@@ -19,7 +19,7 @@ import {
 import { conversationVectors } from "../../protocol/vectors/conversation-vectors.ts";
 import { EXAMPLE_GENESIS, ROSTER_ID, ROSTER_MANIFEST } from "../../protocol/vectors/example-roster.ts";
 import { membershipVectors, vectorBytes } from "../../protocol/vectors/membership-vectors.ts";
-import { fuzz, mutations } from "../../protocol/vectors/mutation.ts";
+import { fuzz, fuzzTarget, mutations } from "../../protocol/vectors/mutation.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
 import { collect } from "../exchange/impostor.suite.ts";
 import type { Transport } from "../interface/transport.ts";
@@ -74,17 +74,14 @@ describe("a membership", () => {
     const signed = new Set(originals.flatMap((one) => signedParts(one, one.bytes)));
     const pool: Receiver[] = [];
     for (let i = 0; i < 40; i++) pool.push(await receiver());
-    const { outcomes } = fuzz(
-      originals,
-      (original, bytes) => {
-        const outcome = outcomeAt(member, original, bytes);
-        const isTaken = isAccepted({ expected: outcome });
-        // It knows more now than the vectors are made for.
-        if (isTaken) member = pool.pop() ?? expect.unreachable();
-        return { outcome, isForged: isTaken && !signedParts(original, bytes).some((part) => signed.has(part)) };
-      },
-      { cases: 600, seed: 2, stream: "membership" },
-    );
+    const target = fuzzTarget("membership", originals, (original, bytes) => {
+      const outcome = outcomeAt(member, original, bytes);
+      const isTaken = isAccepted({ expected: outcome });
+      // It knows more now than the vectors are made for.
+      if (isTaken) member = pool.pop() ?? expect.unreachable();
+      return { outcome, isForged: isTaken && !signedParts(original, bytes).some((part) => signed.has(part)) };
+    });
+    const { outcomes } = fuzz(target, { cases: 600, seed: 2, verify });
     for (const code of ["MALFORMED", "SIGNATURE_INVALID", "FIELD_INVALID"])
       expect(outcomes[code], code).toBeGreaterThan(0);
   });

@@ -1,49 +1,72 @@
-/** Byte by byte changes of the accepted vectors: none may be accepted, none may throw what is no ProtocolError. */
+/** What is changed of everything that members sign, and of greetings and notes, and when a change may be accepted. */
 import { bytesToHex } from "@noble/hashes/utils.js";
-import type { VerifySignature } from "../membership/signatures.ts";
+import { RosterLog } from "../membership/roster-log.ts";
 import { conversationOutcome, isAccepted, signedParts } from "./conversation-outcome.ts";
 import { conversationVectors } from "./conversation-vectors.ts";
+import { EXAMPLE_GENESIS, NOW } from "./example-roster.ts";
 import { type MembershipMessage, membershipVectors, outcomeOf, vectorBytes } from "./membership-vectors.ts";
-import { type FuzzResult, fuzz } from "./mutation.ts";
+import { type FuzzTarget, fuzzTarget } from "./mutation.ts";
 
-/** Messages without a signature of their own: what is changed may still be one, so only crashes count. */
+/** Messages without a signature of their own: what is changed may still be one, so only failures count. */
 const UNSIGNED: readonly MembershipMessage[] = ["inventory", "entries"];
+const EVERYTHING_IS_SIGNED = () => true;
 
-export interface FuzzOptions {
-  readonly cases: number;
-  readonly seed: number;
-  readonly verify: VerifySignature;
-}
+const accepted = () =>
+  membershipVectors()
+    .filter(({ expected }) => expected === "accepted")
+    .map((vector) => ({ ...vector, bytes: vectorBytes(vector) }));
 
-/**
- * Try so many changed vectors from a seed.  Throws: Error with the message and the bytes when one is accepted, and whatever
- * a decoder throws that is no ProtocolError.
- */
-export function fuzzMembership({ cases, seed, verify }: FuzzOptions): FuzzResult {
-  const vectors = membershipVectors().filter(({ expected }) => expected === "accepted");
+/** Everything that members sign: no change is accepted. */
+export function membershipTarget(): FuzzTarget {
+  const originals = accepted();
   // A change may make one valid vector into another one.
-  const valid = new Set(vectors.map(({ message, bytes }) => `${message} ${bytes}`));
-  const originals = vectors.map((vector) => ({ ...vector, bytes: vectorBytes(vector) }));
-  const judge = ({ message }: { readonly message: MembershipMessage }, bytes: Uint8Array) => {
+  const valid = new Set(originals.map(({ message, bytes }) => `${message} ${bytesToHex(bytes)}`));
+  return fuzzTarget("membership", originals, ({ message }, bytes, verify) => {
     const outcome = outcomeOf(message, bytes, verify);
     const isSigned = !UNSIGNED.includes(message) && !valid.has(`${message} ${bytesToHex(bytes)}`);
     return { outcome, isForged: outcome === "accepted" && isSigned };
-  };
-  return fuzz(originals, judge, { cases, seed, stream: "fuzz-membership" });
+  });
 }
 
-/** The same of greetings and notes: what is accepted contains, unchanged, what somebody signed.  Throws: as above. */
-export function fuzzConversations({ cases, seed, verify }: FuzzOptions): FuzzResult {
-  const vectors = conversationVectors().filter(isAccepted);
-  const originals = vectors.map((vector) => ({ ...vector, bytes: vectorBytes(vector) }));
+/** Greetings and notes: what is accepted contains, unchanged, what somebody signed. */
+export function conversationTarget(): FuzzTarget {
+  const originals = conversationVectors()
+    .filter(isAccepted)
+    .map((vector) => ({ ...vector, bytes: vectorBytes(vector) }));
   const signed = new Set(originals.flatMap((one) => signedParts(one, one.bytes)));
-  const judge = (original: (typeof originals)[number], bytes: Uint8Array) => {
+  return fuzzTarget("conversations", originals, (original, bytes, verify) => {
     const outcome = conversationOutcome(original, bytes, verify);
     const isForged =
       isAccepted({ ...original, expected: outcome }) &&
       original.isSigned &&
       !signedParts(original, bytes).some((part) => signed.has(part));
     return { outcome, isForged };
-  };
-  return fuzz(originals, judge, { cases, seed, stream: "fuzz-conversations" });
+  });
+}
+
+/**
+ * The same bytes where every signature holds: what as many admins as it takes, or a member, signs on purpose. It may be
+ * accepted; nothing may fail, neither the decoders behind the signatures nor the state of a roster with such an entry.
+ */
+export function insiderTarget(): FuzzTarget {
+  const notes = conversationVectors()
+    .filter(isAccepted)
+    .map((vector) => ({ ...vector, bytes: vectorBytes(vector), isConversation: true as const }));
+  const rest = accepted().map((vector) => ({ ...vector, isConversation: false as const }));
+  return fuzzTarget("insiders", [...rest, ...notes], (original, bytes) => {
+    if (original.isConversation) {
+      return { outcome: conversationOutcome(original, bytes, EVERYTHING_IS_SIGNED), isForged: false };
+    }
+    if (original.message === "entry") return { outcome: entered(bytes), isForged: false };
+    return { outcome: outcomeOf(original.message, bytes, EVERYTHING_IS_SIGNED), isForged: false };
+  });
+}
+
+/** What a roster says to an entry; one that it takes is part of its state, after which it takes another entry. */
+function entered(bytes: Uint8Array): string {
+  const log = new RosterLog(EXAMPLE_GENESIS, { verify: EVERYTHING_IS_SIGNED });
+  const result = log.add(bytes, NOW);
+  if (result.outcome === "refused") return result.code;
+  const { entryCount } = log.state();
+  return `${result.outcome}, ${entryCount} in the state`;
 }

@@ -1,12 +1,8 @@
 /** Changes of bytes, and what comes of them: nothing that is changed may be accepted, and nothing may fail otherwise. */
-import { bytesToHex } from "@noble/hashes/utils.js";
+import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
+import { equalBytes } from "../canonical-message.ts";
+import type { VerifySignature } from "../membership/signatures.ts";
 import { createPrng, type Prng } from "../prng.ts";
-
-export interface FuzzResult {
-  readonly cases: number;
-  /** Outcomes and how often they came. */
-  readonly outcomes: Readonly<Record<string, number>>;
-}
 
 /** Something accepted, to be changed. */
 export interface Original {
@@ -15,29 +11,109 @@ export interface Original {
   readonly bytes: Uint8Array;
 }
 
-/**
- * Try so many changed originals from a seed; `stream` names the random numbers.
- * judge: the outcome of changed bytes, and whether they were accepted without anybody having signed them.
- * Throws: Error with the message and the bytes when they were; whatever `judge` throws.
- */
-export function fuzz<T extends Original>(
+/** What comes of bytes, and whether they were accepted although nobody made or signed them. */
+export interface FuzzJudgement {
+  readonly outcome: string;
+  readonly isForged: boolean;
+}
+
+/** Messages that are changed, and who judges what comes out. */
+export interface FuzzTarget {
+  /** Of the random numbers, too. */
+  readonly name: string;
+  readonly originals: readonly Original[];
+  /** Throws: whatever a decoder throws that is no ProtocolError, which is a fault of the code. */
+  judge(original: Original, bytes: Uint8Array, verify: VerifySignature): FuzzJudgement;
+}
+
+/** A target whose originals say more than every one does. */
+export function fuzzTarget<T extends Original>(
+  name: string,
   originals: readonly T[],
-  judge: (original: T, bytes: Uint8Array) => { readonly outcome: string; readonly isForged: boolean },
-  { cases, seed, stream }: { readonly cases: number; readonly seed: number; readonly stream: string },
-): FuzzResult {
+  judge: (original: T, bytes: Uint8Array, verify: VerifySignature) => FuzzJudgement,
+): FuzzTarget {
+  return { name, originals, judge: (original, bytes, verify) => judge(original as T, bytes, verify) };
+}
+
+export interface FuzzResult {
+  readonly cases: number;
+  /** Outcomes and how often they came. */
+  readonly outcomes: Readonly<Record<string, number>>;
+}
+
+/** Everything that is needed to try one case again. */
+export interface FuzzCase {
+  readonly target: string;
+  readonly message: string;
+  /** Of the original. */
+  readonly name: string;
+  readonly seed: number;
+  readonly index: number;
+  /** What came out of the changes, in hexadecimal digits. */
+  readonly bytes: string;
+}
+
+/** A case that was accepted after a change, or that made a decoder fail (then with the cause). */
+export class FuzzFailure extends Error {
+  readonly found: FuzzCase;
+
+  constructor(what: string, found: FuzzCase, options?: ErrorOptions) {
+    const { target, message, name, seed, index, bytes } = found;
+    super(`${target}: ${message} "${name}" ${what}, seed ${seed}, case ${index}: ${bytes}`, options);
+    this.name = "FuzzFailure";
+    this.found = found;
+  }
+}
+
+export interface FuzzOptions {
+  readonly cases: number;
+  readonly seed: number;
+  readonly verify: VerifySignature;
+}
+
+/** Try so many changed originals from a seed.  Throws: FuzzFailure. */
+export function fuzz(target: FuzzTarget, { cases, seed, verify }: FuzzOptions): FuzzResult {
   const outcomes: Record<string, number> = {};
+  const { name: stream, originals } = target;
   for (const { original, bytes, index } of mutations(originals, { cases, seed, stream })) {
-    const { outcome, isForged } = judge(original, bytes);
-    if (isForged) {
-      const { message, name } = original;
-      throw new Error(`${message} "${name}" was accepted after a change, case ${index}: ${bytesToHex(bytes)}`);
-    }
+    const { message, name } = original;
+    const outcome = judged(target, original, { bytes, verify }, () => ({
+      ...{ target: target.name, message, name, seed, index },
+      bytes: bytesToHex(bytes),
+    }));
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
   }
   return { cases, outcomes };
 }
 
-/** Each original in turn with one to three changes; what comes out as it was is left out. */
+/** Try one case again; its outcome.  Throws: FuzzFailure as at the first time; Error when there is no such original. */
+export function tryAgain(targets: readonly FuzzTarget[], found: FuzzCase, verify: VerifySignature): string {
+  const target = targets.find(({ name }) => name === found.target);
+  const isOriginal = ({ message, name }: Original) => message === found.message && name === found.name;
+  const original = target?.originals.find(isOriginal);
+  if (target === undefined || original === undefined) {
+    throw new Error(`no ${found.message} "${found.name}" is among what ${found.target} changes`);
+  }
+  return judged(target, original, { bytes: hexToBytes(found.bytes), verify }, () => found);
+}
+
+function judged(
+  target: FuzzTarget,
+  original: Original,
+  { bytes, verify }: { readonly bytes: Uint8Array; readonly verify: VerifySignature },
+  found: () => FuzzCase,
+): string {
+  let judgement: FuzzJudgement;
+  try {
+    judgement = target.judge(original, bytes, verify);
+  } catch (cause) {
+    throw new FuzzFailure(`failed (${cause})`, found(), { cause });
+  }
+  if (judgement.isForged) throw new FuzzFailure("was accepted after a change", found());
+  return judgement.outcome;
+}
+
+/** Each original in turn with one to three changes, and more where it comes out as it was. */
 export function* mutations<T extends Original>(
   originals: readonly T[],
   { cases, seed, stream }: { readonly cases: number; readonly seed: number; readonly stream: string },
@@ -45,10 +121,12 @@ export function* mutations<T extends Original>(
   const prng = createPrng(seed).fork(stream);
   for (let index = 0; index < cases; index++) {
     const original = originals[index % originals.length]!;
-    const donor = originals[prng.below(originals.length)]!;
-    const bytes = changed(original.bytes, donor.bytes, prng);
-    const isSame = bytes.length === original.bytes.length && bytes.every((byte, at) => byte === original.bytes[at]);
-    if (!isSame) yield { original, bytes, index };
+    let bytes = original.bytes;
+    do {
+      const donor = originals[prng.below(originals.length)]!;
+      bytes = changed(bytes, donor.bytes, prng);
+    } while (equalBytes(bytes, original.bytes));
+    yield { original, bytes, index };
   }
 }
 
@@ -60,7 +138,7 @@ export function changed(original: Uint8Array, donor: Uint8Array, prng: Prng): Ui
 }
 
 function changedOnce(bytes: Uint8Array, donor: Uint8Array, prng: Prng): Uint8Array {
-  if (bytes.length === 0) return donor.slice(0, 1 + prng.below(8));
+  if (bytes.length === 0) return donor.length > 0 ? donor.slice(0, 1 + prng.below(8)) : Uint8Array.of(prng.below(256));
   const at = prng.below(bytes.length);
   const length = 1 + prng.below(Math.min(48, bytes.length - at));
   switch (prng.below(7)) {

@@ -1,0 +1,8 @@
+/** Everything that is fuzzed: `npm run fuzz`. */
+import { conversationTarget, insiderTarget, membershipTarget } from "./fuzz-membership.ts";
+import { wireTarget } from "./fuzz-wire.ts";
+import type { FuzzTarget } from "./mutation.ts";
+
+export function fuzzTargets(): readonly FuzzTarget[] {
+  return [membershipTarget(), conversationTarget(), insiderTarget(), wireTarget()];
+}
