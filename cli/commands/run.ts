@@ -70,12 +70,14 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
 /** Where the network that is kept is the one before this, its files go over to this one. */
 async function goOver(genesis: Genesis, folder: string): Promise<void> {
   const kept = await keptNetwork(folder);
-  if (kept !== undefined && networkId(kept.manifest) !== networkId(genesis.manifest)) {
+  if (kept === undefined) return;
+  await finishSwitch(folder, networkId(kept.manifest));
+  if (networkId(kept.manifest) !== networkId(genesis.manifest)) {
     const first = await rosterGenesis(kept, folder);
     const logger = createLogger({ level: "warn" });
     if (first)
       await switchNetwork(folder, { genesis: first, before: kept.manifest, next: genesis.manifest }, { logger });
-  } else await finishSwitch(folder, genesis.manifest);
+  }
 }
 
 /** What `runUnder` returns when the network goes on under another manifest, which is kept now; no exit code. */

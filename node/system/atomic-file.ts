@@ -2,7 +2,7 @@
  * Files that are there whole or not at all, whenever the process or the machine stops: written to a temporary name in
  * the same folder, synced, renamed; then the folder is synced, so that the new name survives too.
  */
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { NodeError } from "../errors.ts";
 
@@ -74,6 +74,26 @@ export async function fileExists(path: string): Promise<boolean> {
     return true;
   } catch (cause) {
     if (systemCode(cause) === "ENOENT") return false;
+    throw fileError(cause, path);
+  }
+}
+
+/** The bytes of a file; undefined where it is not there.  Throws: DATA_DIRECTORY. */
+export async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    if (systemCode(cause) === "ENOENT") return undefined;
+    throw fileError(cause, path);
+  }
+}
+
+/** Take away a file, or a folder with what is in it, durably; nothing where it is not there.  Throws: DATA_DIRECTORY. */
+export async function removeAll(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+    await syncFolder(dirname(path));
+  } catch (cause) {
     throw fileError(cause, path);
   }
 }
