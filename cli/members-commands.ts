@@ -10,6 +10,10 @@ const MOTION = {
   name: "motion",
   text: "its name from weft members pending, at least 8 characters of it, or the peer id of who asks",
 };
+const VERIFY = {
+  flags: "--verify",
+  text: "rebuild the roster here from the genesis and the stored entries alone, every signature checked",
+};
 const PEER = { name: "peer", text: "a peer id, as weft members list prints it" };
 
 export function membersCommands({
@@ -21,7 +25,7 @@ export function membersCommands({
     {
       name: ["members", "list"],
       text: "Show who is a member, as what and until when, who was removed, and the policy, as far as this peer has heard.",
-      options,
+      options: [VERIFY, ...options],
       example: "weft members list --data-dir alice",
       load: () => import("./commands/members-list.ts"),
     },
@@ -112,13 +116,7 @@ export function membersCommands({
     {
       name: ["members", "log"],
       text: "Show every entry of the roster, oldest first, and those that lost to others.",
-      options: [
-        {
-          flags: "--verify",
-          text: "rebuild the roster from the genesis and the stored entries alone, every signature checked",
-        },
-        ...options,
-      ],
+      options: [VERIFY, ...options],
       example: "weft members log --verify --data-dir alice",
       load: () => import("./commands/members-log.ts"),
     },

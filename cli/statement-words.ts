@@ -35,6 +35,11 @@ export const LOSS_WORDS: Readonly<Record<LossReason, string>> = {
   OUTRANKED: "another entry about the same holds",
 };
 
+/** What came of rebuilding a roster. */
+export function rebuiltWords(problems: readonly string[]): string {
+  return problems.length === 0 ? "rebuilt from the genesis alone, every signature checked" : "DIFFERENT when rebuilt";
+}
+
 /** A time in seconds since 1970, to the minute, in UTC. */
 export function dateWords(seconds: number): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;

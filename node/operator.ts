@@ -15,7 +15,6 @@ import {
   type RosterAnswer,
   type RosterDeskDependencies,
 } from "./membership/roster-desk.ts";
-import { type RosterVerification, verifyRoster } from "./membership/roster-store.ts";
 import { createNativeVerifier } from "./system/ed25519.ts";
 import { readKey } from "./system/key-file.ts";
 import { takeLock } from "./system/lock-file.ts";
@@ -42,37 +41,26 @@ const TIMEOUT_MS = 15_000;
  * Throws: NodeError NOT_ALLOWED, KEY_FILE, TIMEOUT, STORE_FAILED, DISK_FULL; ProtocolError where the peer does not run.
  */
 export async function operate(action: RosterAction, options: OperatorOptions): Promise<RosterAnswer> {
-  const { dataDirectory, signal = new AbortController().signal, timeoutMs = TIMEOUT_MS } = options;
-  const layout = dataDirectoryLayout(dataDirectory);
   try {
     return await withFiles(options, (desk) => actOnRoster(desk, action));
   } catch (error) {
-    if (!(error instanceof NodeError) || error.code !== "DATA_LOCKED") throw error;
+    if (!isRunning(error)) throw error;
   }
-  const result = await askThroughOutbox(layout.outbox, action, { timeoutMs, signal });
+  return await askRunningPeer(action, options);
+}
+
+/** Whether what was thrown says that a peer has the data directory open. */
+export const isRunning = (error: unknown): boolean => error instanceof NodeError && error.code === "DATA_LOCKED";
+
+/** Have the running peer do it.  Throws: NodeError, with the code of what it met; TIMEOUT. */
+export async function askRunningPeer(action: RosterAction, options: OperatorOptions): Promise<RosterAnswer> {
+  const { dataDirectory, signal = new AbortController().signal, timeoutMs = TIMEOUT_MS } = options;
+  const { outbox } = dataDirectoryLayout(dataDirectory);
+  const result = await askThroughOutbox(outbox, action, { timeoutMs, signal });
   if ("answer" in result) return result.answer as RosterAnswer;
   const { code, message } = result.error;
   const known = NODE_ERROR_CODES.find((one): one is NodeErrorCode => one === code);
   throw new NodeError(known ?? "NOT_ALLOWED", message, { code });
-}
-
-/**
- * Rebuild the stored roster from the genesis alone; the peer must not run.
- * Throws: NodeError DATA_LOCKED, STORE_FAILED.
- */
-export async function verifyStoredRoster({ dataDirectory, genesis }: OperatorOptions): Promise<RosterVerification> {
-  const layout = dataDirectoryLayout(dataDirectory);
-  const lock = await takeLock(layout.lock);
-  try {
-    const store = await openStore(layout.store);
-    try {
-      return await verifyRoster({ store, verify: createNativeVerifier() }, genesis);
-    } finally {
-      await store.close();
-    }
-  } finally {
-    await lock.release();
-  }
 }
 
 /**

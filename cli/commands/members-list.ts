@@ -1,16 +1,27 @@
 /** `weft members list`: who is in the roster. */
 import type { MembersAnswer } from "../../node/membership/roster-desk.ts";
+import { verifyMembers } from "../../node/roster-verification.ts";
 import { describePolicy } from "../../protocol/membership/settings.ts";
 import { textTable } from "../../testnet/text-table.ts";
 import { jsonText } from "../json.ts";
 import { membersOf, operatorOf, type RosterFlags } from "../roster-action.ts";
-import { dateWords } from "../statement-words.ts";
-import { EXIT_OK, type Terminal } from "../terminal.ts";
+import { dateWords, rebuiltWords } from "../statement-words.ts";
+import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../terminal.ts";
 
-export async function run(options: RosterFlags, terminal: Terminal): Promise<number> {
-  const answer = await membersOf(await operatorOf(options, terminal));
-  terminal.out(options.json ? jsonText(answer) : `${lines(answer).join("\n")}\n`);
-  return EXIT_OK;
+export async function run(options: RosterFlags & { readonly verify?: boolean }, terminal: Terminal): Promise<number> {
+  const operator = await operatorOf(options, terminal);
+  if (!options.verify) {
+    const answer = await membersOf(operator);
+    terminal.out(options.json ? jsonText(answer) : `${lines(answer).join("\n")}\n`);
+    return EXIT_OK;
+  }
+  const { answer, problems } = await verifyMembers(() => membersOf(operator), operator);
+  if (options.json) terminal.out(jsonText({ ...answer, problems, isRight: problems.length === 0 }));
+  else {
+    const found = problems.map((text) => `NOT VALID ${text}`);
+    terminal.out(`${[...lines(answer), ...found, `Entries: ${rebuiltWords(problems)}.`].join("\n")}\n`);
+  }
+  return problems.length === 0 ? EXIT_OK : EXIT_REFUSED;
 }
 
 const COLUMNS = ["peer", "role", "until", "state", ""].map((heading) => ({ heading, numeric: false }));

@@ -12,10 +12,12 @@ import {
   type Terms,
 } from "../../protocol/membership/entry.ts";
 import type { Role } from "../../protocol/membership/roles.ts";
+import type { RosterLog } from "../../protocol/membership/roster-log.ts";
 import {
   adminsOf,
   type LostEntry,
   type Removal,
+  type RosterState,
   roleOf,
   type Succession,
 } from "../../protocol/membership/roster-state.ts";
@@ -27,12 +29,15 @@ import type { Clock } from "../interface/clock.ts";
 import type { Standing } from "../interface/membership.ts";
 import type { RosterMembership } from "./membership.ts";
 import type { Motion } from "./motions.ts";
+import type { StoredEntries } from "./roster-rebuild.ts";
 
 export type RosterAction =
   | { readonly kind: "members" }
   /** With `declined` also what this peer has declined. */
   | { readonly kind: "pending"; readonly declined?: boolean }
   | { readonly kind: "log" }
+  /** The bytes of entries as they are stored, from a place on, so many at a time. */
+  | { readonly kind: "entries"; readonly from: number }
   /** Propose and agree. Admins only. */
   | { readonly kind: "propose"; readonly statement: Statement }
   /** By its id, or the first 8 or more of its characters; also what was declined before. Admins only. */
@@ -86,9 +91,17 @@ export interface LogAnswer {
   readonly digest: string;
 }
 
+/** StoredEntries as plain data: bytes in base64. */
+export interface EntriesAnswer extends Omit<StoredEntries, "entries" | "next"> {
+  readonly kind: "entries";
+  readonly entries: readonly { readonly place: number; readonly base64: string }[];
+  readonly next: number | null;
+}
+
 export type RosterAnswer =
   | MembersAnswer
   | LogAnswer
+  | EntriesAnswer
   | { readonly kind: "pending"; readonly motions: readonly Motion[] }
   /** What became of a motion; `isDecided` when its entry is in the roster. */
   | { readonly kind: "motion"; readonly motion: Motion; readonly isDecided: boolean };
@@ -109,7 +122,9 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
     case "members":
       return membersAnswer(dependencies);
     case "log":
-      return logAnswer(dependencies);
+      return logAnswer(roster.log);
+    case "entries":
+      return entriesAnswer(await roster.stored(placeFrom(action.from)));
     case "pending":
       return { kind: "pending", motions: motions.pending({ declined: action.declined === true }) };
     case "propose":
@@ -151,33 +166,49 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
 function membersAnswer({ membership, clock, self, connected }: RosterDeskDependencies): MembersAnswer {
   const state = membership.roster.log.state();
   const here = new Set(connected());
+  const facts = rosterFacts(state);
+  const members = facts.members.map((member) => ({
+    ...member,
+    standing: membership.standingOf(member.peer),
+    isConnected: here.has(member.peer),
+  }));
+  return {
+    kind: "members",
+    self: { peer: self, role: membership.roleOf(self), standing: membership.standingOf(self) },
+    ...facts,
+    members,
+    barred: [...state.barred],
+    admins: adminsOf(state, Math.floor(clock.now() / 1000)),
+  };
+}
+
+/** What follows from the genesis and the entries alone: neither from the time, nor from proofs, nor from who is connected. */
+export function rosterFacts(state: RosterState) {
+  const { networkId, policy, succession, heads, entryCount, digest } = state;
   const members = [...state.members.values()].map(({ subject, role, notBefore, notAfter, grant }) => ({
     peer: subject,
     role,
     notBefore,
     notAfter,
     isFounder: grant === undefined,
-    standing: membership.standingOf(subject),
-    isConnected: here.has(subject),
   }));
-  return {
-    kind: "members",
-    self: { peer: self, role: membership.roleOf(self), standing: membership.standingOf(self) },
-    network: state.networkId,
-    members,
-    removed: [...state.removed].map(([peer, removal]) => ({ peer, ...removal })),
-    barred: [...state.barred],
-    policy: state.policy,
-    admins: adminsOf(state, Math.floor(clock.now() / 1000)),
-    succession: state.succession,
-    heads: state.heads,
-    entryCount: state.entryCount,
-    digest: state.digest,
-  };
+  const removed = [...state.removed].map(([peer, removal]) => ({ peer, ...removal }));
+  return { network: networkId, members, removed, policy, succession, heads, entryCount, digest };
 }
 
-function logAnswer({ membership }: RosterDeskDependencies): LogAnswer {
-  const { log } = membership.roster;
+function entriesAnswer({ entries, next, digest }: StoredEntries): EntriesAnswer {
+  const told = entries.map(({ place, bytes }) => ({ place, base64: Buffer.from(bytes).toString("base64") }));
+  return { kind: "entries", entries: told, next: next ?? null, digest };
+}
+
+/** Requests come as JSON from another process. */
+function placeFrom(from: unknown): number {
+  if (Number.isSafeInteger(from) && (from as number) >= 0) return from as number;
+  throw new NodeError("NOT_ALLOWED", `entries are asked for from a place 0, 1, 2, … on, not from ${from}`);
+}
+
+/** A roster's entries, with those that do not count. */
+export function logAnswer(log: RosterLog): LogAnswer {
   const state = log.state();
   const lost = new Map(state.lost.map(({ id, reason }) => [id, reason]));
   const entries = log.entries().map(({ id, parents, author, signers, issuedAt, statement }) => ({

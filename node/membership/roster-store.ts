@@ -3,6 +3,7 @@
  * and written behind; `written` says when they are safe. What this peer signs itself waits for that.
  */
 
+import { LIMITS } from "../../protocol/limits.ts";
 import { END_OF_TIME, type Entry, encodeEntry } from "../../protocol/membership/entry.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { type AddResult, RosterLog } from "../../protocol/membership/roster-log.ts";
@@ -10,6 +11,7 @@ import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
+import type { StoredEntries } from "./roster-rebuild.ts";
 
 export interface RosterStoreDependencies {
   readonly store: Store;
@@ -25,6 +27,11 @@ export interface RosterStore {
   add(bytes: Uint8Array): AddResult;
   /** Write something beside the entries, in the same order.  Throws: NodeError DISK_FULL, STORE_FAILED. */
   save(changes: readonly StoreChange[]): Promise<void>;
+  /**
+   * Entries as they are on disk, from a place on: so many at a time. The digest is that of the state when they were asked for.
+   * Throws: NodeError DISK_FULL, STORE_FAILED.
+   */
+  stored(from: number): Promise<StoredEntries>;
   /** Resolves when all that was added before is on disk.  Throws: NodeError DISK_FULL, STORE_FAILED. */
   written(): Promise<void>;
   /** Called with every entry that enters, parents first. */
@@ -33,6 +40,7 @@ export interface RosterStore {
 
 /** Keys of the store: entries, and everything else about membership. */
 export const ENTRY_PREFIX = "roster/entry/";
+const placeOf = (key: string): number => Number(key.slice(ENTRY_PREFIX.length));
 const keyOf = (place: number): string => ENTRY_PREFIX + String(place).padStart(8, "0");
 
 /** The stored roster, rebuilt from the genesis.  Throws: GENESIS_INVALID; NodeError STORE_FAILED, DISK_FULL. */
@@ -80,33 +88,36 @@ export async function openRosterStore(
       waiting.push(...changes);
       return write();
     },
+    async stored(from) {
+      const [end, { digest }] = [place, log.state()];
+      await write();
+      await last;
+      return { ...(await readStored(store, { from, end })), digest };
+    },
     written: write,
     onEntry: (listener) => void listeners.push(listener),
   };
 }
 
-export interface RosterVerification {
-  readonly entryCount: number;
-  /** See RosterState. */
-  readonly digest: string;
-  /** Stored entries that did not enter again, with the reason in words. */
-  readonly refused: readonly string[];
-}
+/** Bytes of entries that are given at a time: JSON of a third more is made of them. */
+const STORED_BYTES_MAX = LIMITS.rosterMessageBytesMax;
 
-/** Rebuild a stored roster from the genesis alone, and say what it comes to. Nothing is written. */
-export async function verifyRoster(
-  { store, verify }: Pick<RosterStoreDependencies, "store" | "verify">,
-  genesis: Genesis,
-): Promise<RosterVerification> {
-  const log = new RosterLog(genesis, { verify });
-  const refused: string[] = [];
+/** Entries of a store from a place on, before `end`; one at least, where there is one.  Throws: NodeError STORE_FAILED. */
+export async function readStored(
+  store: Store,
+  { from, end = Infinity, bytesMax = STORED_BYTES_MAX }: { from: number; end?: number; bytesMax?: number },
+): Promise<Pick<StoredEntries, "entries" | "next">> {
+  const entries: { place: number; bytes: Uint8Array }[] = [];
+  let size = 0;
   for await (const [key, bytes] of store.entries(ENTRY_PREFIX)) {
-    const result = log.add(bytes, END_OF_TIME);
-    if (result.outcome === "refused") refused.push(`${key}: ${result.text}`);
-    if (result.outcome === "pending") refused.push(`${key}: an entry that it follows is missing`);
+    const place = placeOf(key);
+    if (place < from) continue;
+    if (place >= end) break;
+    size += bytes.length;
+    if (entries.length > 0 && size > bytesMax) return { entries, next: place };
+    entries.push({ place, bytes });
   }
-  const { entryCount, digest } = log.state();
-  return { entryCount, digest, refused };
+  return { entries, next: undefined };
 }
 
 async function readEntries(
@@ -117,7 +128,7 @@ async function readEntries(
   const damaged: string[] = [];
   let next = 0;
   for await (const [key, bytes] of store.entries(ENTRY_PREFIX)) {
-    next = Math.max(next, Number(key.slice(ENTRY_PREFIX.length)) + 1);
+    next = Math.max(next, placeOf(key) + 1);
     // They were in time when they came; this machine's clock may have been set back since.
     const result = log.add(bytes, END_OF_TIME);
     if (result.outcome === "added") continue;
