@@ -60,13 +60,24 @@ export function reachOf(flags: ReachFlags, network: string): { listen: string[];
   return {
     listen: addresses.length > 0 || outboundOnly ? addresses : ["/ip4/127.0.0.1/tcp/0"],
     reach: {
-      network,
+      ...findingOf(flags, network),
       ...(flags.announce && { announce: flags.announce }),
       ...(flags.relay && { relay: true }),
       ...(outboundOnly && { throughRelays: true }),
-      ...(flags.mdns && { mdns: true }),
-      ...(flags.table && { table: true }),
-      ...(flags.netRestrict && { ranges: flags.netRestrict }),
     },
+  };
+}
+
+/** How a peer reaches others before it runs: it listens on nothing yet, whatever it is to listen on then. */
+export function outwardReach(flags: ReachFlags, network: string): ReachOptions {
+  return { ...findingOf(flags, network), throughRelays: true };
+}
+
+function findingOf({ mdns, table, netRestrict }: ReachFlags, network: string): ReachOptions {
+  return {
+    network,
+    ...(mdns && { mdns: true }),
+    ...(table && { table: true }),
+    ...(netRestrict && { ranges: netRestrict }),
   };
 }

@@ -4,28 +4,41 @@
  */
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fromBinary } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { weft } from "../cli/command.suite.ts";
 import { dataDirectoryLayout } from "../node/config.ts";
 import { oneFrame } from "../node/exchange/byte-pipeline.ts";
 import { withStream } from "../node/exchange/deadline.ts";
 import { CERTIFICATE_KEY } from "../node/membership/membership.ts";
+import type { LogAnswer } from "../node/membership/roster-desk.ts";
 import { embeddedModelDirectory } from "../node/system/embedded-model.ts";
 import { readOrCreateKey } from "../node/system/key-file.ts";
 import { createLibp2pTransport } from "../node/system/libp2p.ts";
 import { readSigner } from "../node/system/signer-file.ts";
 import { openStore } from "../node/system/store.ts";
 import { createSystemClock } from "../node/system/system-clock.ts";
+import { encodeCanonical } from "../protocol/canonical-message.ts";
 import { createSigner } from "../protocol/envelope.ts";
 import { encodeFrame } from "../protocol/frame.ts";
 import { decodeReply, encodeHello, type HandshakeCode } from "../protocol/handshake.ts";
 import { LIMITS } from "../protocol/limits.ts";
+import { createAdmissionRequest, readAdmissionReply } from "../protocol/membership/admission.ts";
 import { createEntry, encodeEntry, signEntry } from "../protocol/membership/entry.ts";
 import { parseGenesis } from "../protocol/membership/genesis.ts";
-import { createInvite, inviteText } from "../protocol/membership/invite.ts";
+import {
+  createInvite,
+  type Invite,
+  type InviteTicket,
+  inviteText,
+  parseInvite,
+  readTicket,
+} from "../protocol/membership/invite.ts";
+import { InviteTicketSchema } from "../protocol/membership/membership_pb.ts";
 import type { NetworkId } from "../protocol/network-id.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
-import { HANDSHAKE_PROTOCOL } from "../protocol/topic.ts";
+import { publicKeyOfPeerId } from "../protocol/peer-id.ts";
+import { ADMISSION_PROTOCOL, GENESIS_PROTOCOL, HANDSHAKE_PROTOCOL } from "../protocol/topic.ts";
 import { type Consortium, createConsortium, type Running, WAITING } from "./consortium.suite.ts";
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
@@ -55,10 +68,11 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => net.stop());
 
-async function start(...names: readonly string[]): Promise<void> {
+const start = (...names: readonly string[]): Promise<void> => startWith([], ...names);
+async function startWith(flags: readonly string[], ...names: readonly string[]): Promise<void> {
   for (const name of names) {
     const others = Object.values(up).flatMap((peer) => ["--bootstrap", peer.address()]);
-    const peer = net.start(name, ...others);
+    const peer = net.start(name, ...flags, ...others);
     await expect.poll(() => peer.of("started").length, WAITING).toBe(1);
     up[name] = peer;
   }
@@ -79,6 +93,11 @@ async function join_(name: string, admins: readonly string[], ...flags: readonly
 const pendingOf = async (name: string) =>
   (await net.json<{ motions: readonly unknown[] }>(name, "members", "pending")).motions;
 const others = (name: string): readonly Running[] => Object.values(up).filter((peer) => peer.name !== name);
+/** A ticket with another issuer's name on it. */
+function withIssuer({ bytes }: InviteTicket, issuer: string): InviteTicket {
+  const fields = fromBinary(InviteTicketSchema, bytes);
+  return readTicket(encodeCanonical(InviteTicketSchema, { ...fields, issuer: publicKeyOfPeerId(issuer) }));
+}
 /** Rounds of somebody's updates that others take from now on: none, until everybody else has made progress. */
 async function nobodyTakes(author: string): Promise<void> {
   const before = others(author).map((peer) => peer.acceptedFrom(author).length);
@@ -91,36 +110,67 @@ async function nobodyTakes(author: string): Promise<void> {
 const refusedJoin = (invite: string, ...flags: readonly string[]) =>
   weft(["join", invite, "--data-dir", net.at("frank"), "--join-only", "--wait", "30s", ...flags]);
 
-/** Say hello to alice with a certificate; what she answers, undefined when she does not even take the connection. */
-async function helloAs(name: string, certificate: Uint8Array): Promise<HandshakeCode | undefined> {
-  const { seed } = await readOrCreateKey(dataDirectoryLayout(net.at(name)).key);
+type Ask = (protocol: string, message: Uint8Array) => Promise<Uint8Array>;
+const randomSeed = () => crypto.getRandomValues(new Uint8Array(32));
+const seedOf = async (name: string) => (await readOrCreateKey(dataDirectoryLayout(net.at(name)).key)).seed;
+
+/** Visit a peer by this key, over a connection of its own; undefined when it does not even take the connection. */
+async function visit<T>(host: Running, seed: Uint8Array, use: (ask: Ask) => Promise<T>): Promise<T | undefined> {
   const clock = createSystemClock();
   const options = { seed, listen: [], connectionsMax: 4, streamsPerProtocolMax: 4, gossipBytesMax: 1_000 };
   const transport = await createLibp2pTransport({ logger: SILENT }, options);
   await transport.start();
   try {
-    const signal = AbortSignal.timeout(20_000);
-    const peer = await transport.dial(up.alice!.address(), signal);
-    const call = { peer, protocol: HANDSHAKE_PROTOCOL, timeoutMs: 10_000, signal };
-    const say = async (entries: readonly Uint8Array[]): Promise<HandshakeCode> => {
-      const hello = encodeFrame(encodeHello(manifest, { heads: [], certificate, entries }));
-      const bytes = await withStream({ transport, clock }, call, async ({ source, sink }) => {
-        await sink([hello]);
+    const signal = AbortSignal.timeout(60_000);
+    const peer = await transport.dial(host.address(), signal);
+    return await use(async (protocol, message) => {
+      const call = { peer, protocol, timeoutMs: 30_000, signal };
+      return await withStream({ transport, clock }, call, async ({ source, sink }) => {
+        await sink([encodeFrame(message)]);
         return await oneFrame(LIMITS.handshakeBytesMax)(source);
       });
-      return decodeReply(bytes).code;
-    };
-    const code = await say([]);
-    // Asked for what the certificate rests on, it shows that, too.
-    return code === "ROSTER" ? await say([certificate]) : code;
+    });
   } catch (error) {
-    if ((error as { code?: string }).code === "DIAL_FAILED" || (error as { code?: string }).code === "STREAM_FAILED")
-      return undefined;
+    if (["DIAL_FAILED", "STREAM_FAILED"].includes(String((error as { code?: string }).code))) return undefined;
     throw error;
   } finally {
     await transport.stop();
   }
 }
+
+/** What alice answers to a hello, with a certificate and then, where she asks for them, the entries it rests on. */
+const hello = (seed: Uint8Array, certificate: Uint8Array, of = manifest): Promise<HandshakeCode | undefined> =>
+  visit(up.alice!, seed, async (ask) => {
+    const say = async (entries: readonly Uint8Array[]): Promise<HandshakeCode> => {
+      const greeting = encodeHello(of, { heads: [], certificate, entries });
+      return decodeReply(await ask(HANDSHAKE_PROTOCOL, greeting)).code;
+    };
+    const code = await say([]);
+    return code === "ROSTER" ? await say([certificate]) : code;
+  });
+
+/** What a member says to a request by an invite, and whether it shows the genesis for it. */
+const request = (host: Running, invite: Invite, seed = randomSeed()) =>
+  visit(host, seed, async (ask) => {
+    const asked = { label: "somebody", issuedAt: Math.floor(Date.now() / 1000) };
+    const bytes = createAdmissionRequest(invite, asked, createSigner(seed));
+    const reply = readAdmissionReply(await ask(ADMISSION_PROTOCOL, bytes));
+    const genesis = await ask(GENESIS_PROTOCOL, bytes);
+    return { said: reply.code === "denied" ? reply.reason : reply.code, showsGenesis: genesis.length > 0 };
+  });
+
+/** An invite as nobody's command would write it. */
+async function crafted(
+  by: string,
+  terms: { readonly notAfter?: number; readonly network?: NetworkId } = {},
+): Promise<Invite> {
+  const { notAfter = Math.floor(Date.now() / 1000) + 3600, network: networkId = network } = terms;
+  const secret = crypto.getRandomValues(new Uint8Array(16));
+  const fields = { networkId, role: "trainer", uses: 1, notAfter, secret, addresses: [up.bob!.address()] } as const;
+  return createInvite(fields, await readSigner(net.at(by)));
+}
+const longAgo = () => ({ notAfter: Math.floor(Date.now() / 1000) - LIMITS.clockSkewSeconds - 60 });
+const ELSEWHERE = () => ({ ...manifest, name: "elsewhere" });
 
 describe("a consortium of seven", () => {
   it("runs its founders", async () => {
@@ -177,34 +227,43 @@ describe("a consortium of seven", () => {
       code: 2,
       err: expect.stringContaining("has admitted as many peers"),
     });
-    const crafted = async (by: string, terms: { notAfter?: number; network?: NetworkId }): Promise<string> =>
-      inviteText(
-        createInvite(
-          {
-            networkId: terms.network ?? network,
-            role: "trainer",
-            uses: 1,
-            notAfter: terms.notAfter ?? Math.floor(Date.now() / 1000) + 3600,
-            secret: crypto.getRandomValues(new Uint8Array(16)),
-            addresses: [up.bob!.address()],
-          },
-          await readSigner(net.at(by)),
-        ),
-      );
-    const expired = await crafted("alice", { notAfter: Math.floor(Date.now() / 1000) - LIMITS.clockSkewSeconds - 60 });
+    const expired = inviteText(await crafted("alice", longAgo()));
     expect(await refusedJoin(expired)).toMatchObject({ code: 2, err: expect.stringContaining("has expired") });
     // The visits of strangers are a minute apart, so each of these asks somebody else, or waits for its turn.
-    const elsewhere = networkId({ ...manifest, name: "elsewhere" });
-    expect(
-      await refusedJoin(await crafted("alice", { network: elsewhere }), "--bootstrap", up.carol!.address()),
-    ).toMatchObject({
+    const ofAnother = inviteText(await crafted("alice", { network: networkId(ELSEWHERE()) }));
+    expect(await refusedJoin(ofAnother, "--bootstrap", up.carol!.address())).toMatchObject({
       code: 2,
       err: expect.stringContaining("of another network than the invite is for"),
     });
-    expect(await refusedJoin(await crafted("dan", {}), "--bootstrap", up.dan!.address())).toMatchObject({
+    expect(await refusedJoin(inviteText(await crafted("dan")), "--bootstrap", up.dan!.address())).toMatchObject({
       code: 2,
       err: expect.stringContaining("is no admin any more"),
     });
+    expect(await net.everybodyHolds({})).toEqual(before);
+  });
+
+  it("every member refuses such an invite by itself, whoever asks by it with a program of its own", async () => {
+    const before = await net.everybodyHolds({});
+    const good = await crafted("alice");
+    const oscars = await crafted("oscar");
+    const invites = {
+      INVITE_EXPIRED: await crafted("alice", longAgo()),
+      INVITE_USED: parseInvite(reusable),
+      NETWORK_MISMATCH: await crafted("alice", { network: networkId(ELSEWHERE()) }),
+      ISSUER_NOT_ADMIN: oscars,
+      // Alice's name over what oscar signed, and her ticket without the secret.
+      TICKET_INVALID: { ...oscars, ticket: withIssuer(oscars.ticket, net.idOf("alice")) },
+      PROOF_INVALID: { ...good, secret: oscars.secret },
+    };
+    for (const host of Object.values(up)) {
+      for (const [reason, invite] of Object.entries(invites)) {
+        const answer = await request(host, invite);
+        expect(answer, `${host.name}: ${reason}`).toEqual({ said: reason, showsGenesis: false });
+      }
+    }
+    for (const { name } of Object.values(up)) {
+      expect(JSON.stringify(await pendingOf(name)), name).not.toContain('"admit"');
+    }
     expect(await net.everybodyHolds({})).toEqual(before);
   });
 
@@ -258,42 +317,68 @@ describe("a consortium of seven", () => {
         statement: { kind: "admit", subject: oscar.peer, ...terms },
       }),
     );
-    expect(await helloAs("oscar", encodeEntry(forged))).toBe("NOT_A_MEMBER");
+    expect(await hello(await seedOf("oscar"), encodeEntry(forged))).toBe("NOT_A_MEMBER");
     // A second visit within a minute is not taken.
-    expect(await helloAs("oscar", oldCertificate)).toBeUndefined();
-    expect(await helloAs("mallory", oldCertificate)).toBeUndefined();
-    expect(await helloAs("grace", oldCertificate)).toBe("NOT_A_MEMBER");
+    expect(await hello(await seedOf("oscar"), oldCertificate)).toBeUndefined();
+    expect(await hello(await seedOf("mallory"), oldCertificate)).toBeUndefined();
+    expect(await hello(randomSeed(), oldCertificate)).toBe("NOT_A_MEMBER");
+    expect(await hello(randomSeed(), oldCertificate, ELSEWHERE())).toBe("NETWORK");
     expect(await net.everybodyHolds({})).toEqual(before);
     expect(before.members).not.toHaveProperty("mallory");
   });
 
-  it("heals a fork of the roster", async () => {
+  it("heals a fork of the roster, which two sides that are cut off make at the same time", async () => {
     // A fourth admin, so that two can decide on either side.
     const promote = ["members", "promote", net.idOf("dan"), "--role", "admin"];
     expect((await net.weft("alice", ...promote)).code).toBe(0);
     await net.approve("dan", "carol");
     await net.everybodyHolds({ members: { ...FOUNDERS, dan: "admin", eve: "trainer", olga: "observer" } });
-    const all = Object.keys(up);
-    await stop(...all);
-    // Neither side hears of the other: they do not run at the same time.
-    await start("alice", "bob");
-    await net.weft("alice", "members", "promote", net.idOf("eve"), "--role", "admin");
-    await net.approve("eve", "bob");
-    const left = await net.everybodyHolds({ members: { ...FOUNDERS, dan: "admin", eve: "admin", olga: "observer" } });
-    await stop("alice", "bob");
-    await start("carol", "dan");
-    await net.weft("carol", "members", "revoke", net.idOf("eve"), "--reason", "key-stolen");
-    await net.approve("eve", "dan");
-    const right = await net.everybodyHolds({ members: { ...FOUNDERS, dan: "admin", olga: "observer" } });
-    expect(right.digest).not.toBe(left.digest);
-    await start("alice", "bob", "olga");
+    await stop(...Object.keys(up));
+    // Two sides run at the same time, and each of them dials within its own range of addresses only.
+    const side = (range: string) => [
+      ...["--listen", `/ip4/${range}.1/tcp/0`, "--net-restrict", `${range}.0/24`],
+      // Where every connection on this machine comes from.
+      ...["--net-restrict", "127.0.0.1/32"],
+    ];
+    await startWith(side("127.0.1"), "alice", "bob");
+    await startWith(side("127.0.2"), "carol", "dan");
+    const isCut = () => expect(Object.values(up).map((peer) => peer.neighbours())).toEqual([1, 1, 1, 1]);
+    for (const peer of Object.values(up)) await expect.poll(() => peer.neighbours(), WAITING).toBe(1);
+    await Promise.all([
+      net.json("alice", "members", "promote", net.idOf("eve"), "--role", "admin"),
+      net.json("carol", "members", "revoke", net.idOf("eve"), "--reason", "key-stolen"),
+    ]);
+    await Promise.all([net.approve("eve", "bob"), net.approve("eve", "dan")]);
+    const left = { members: { ...FOUNDERS, dan: "admin", eve: "admin", olga: "observer" } };
+    const right = { members: { ...FOUNDERS, dan: "admin", olga: "observer" } };
+    for (const name of ["alice", "bob"]) await expect.poll(() => net.held(name), WAITING).toMatchObject(left);
+    for (const name of ["carol", "dan"]) {
+      await expect.poll(async () => (await net.held(name)).members, WAITING).toEqual(right.members);
+    }
+    for (const name of ["alice", "bob"]) expect(await net.held(name), name).toMatchObject(left);
+    isCut();
+    const sides = [await net.held("alice"), await net.held("carol")];
+    // It heals by one peer that reaches both sides, which still do not reach each other.
+    await start("olga");
+    await expect.poll(() => up.olga!.neighbours(), WAITING).toBe(4);
     const healed = await net.everybodyHolds({
-      members: { ...FOUNDERS, dan: "admin", olga: "observer" },
+      ...right,
       removed: { mallory: "misconduct", eve: "key-stolen" },
     });
-    expect([left.digest, right.digest]).not.toContain(healed.digest);
-    const { out } = await net.weft("olga", "members", "log");
-    expect(out).toContain("DOES NOT COUNT: a removal on another branch goes before it");
+    for (const name of ["alice", "bob", "carol", "dan"]) expect(up[name]!.neighbours(), name).toBe(2);
+    expect(sides.map(({ digest }) => digest)).not.toContain(healed.digest);
+    expect(healed.heads).toEqual(sides.flatMap(({ heads }) => heads).sort());
+    for (const name of Object.keys(up)) {
+      const { entries } = await net.json<LogAnswer>(name, "members", "log");
+      const lost = entries.filter((entry) => entry.lost !== undefined);
+      expect(lost, name).toMatchObject([{ kind: "promote", lost: "REMOVAL_WINS" }]);
+      expect(lost[0]!.signers.map(net.nameOf).sort(), name).toEqual(["alice", "bob"]);
+      const { out } = await net.weft(name, "members", "log");
+      expect(out, name).toContain("DOES NOT COUNT: a removal on another branch goes before it");
+    }
+    const cut = ["alice", "bob", "carol", "dan"];
+    await stop(...cut);
+    await start(...cut);
   });
 
   it("goes on admitting and revoking when a founder is killed for good", async () => {

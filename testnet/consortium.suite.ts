@@ -15,6 +15,8 @@ const COMMAND = join(import.meta.dirname, "..", "cli", "weft.js");
 /** What a peer holds of the roster, by the names of this consortium. */
 export interface Held {
   readonly digest: string;
+  /** Names of the entries that no other one follows. */
+  readonly heads: readonly string[];
   readonly members: Readonly<Record<string, string>>;
   readonly removed: Readonly<Record<string, string>>;
 }
@@ -26,6 +28,7 @@ export interface Running {
   neighbours(): number;
   /** Rounds of accepted updates of somebody. */
   acceptedFrom(name: string): readonly number[];
+  /** Where others on its network reach it: not on loopback, where it has another address. */
   address(): string;
   stop(): Promise<void>;
 }
@@ -63,7 +66,17 @@ export interface Consortium {
 
 const TRAINING = ["--adapter", "loreft:r2:f2+l2:layers=0", "--local-steps", "4", "--lambda", "fixed:0.5"];
 
-export async function createConsortium({ parts }: { readonly parts: number }): Promise<Consortium> {
+/**
+ * `parts`: of the data, one for each peer.  `on`: words before the command of a peer's process, such as those that run it
+ * on a host of its own.
+ */
+export async function createConsortium({
+  parts,
+  on = () => [],
+}: {
+  readonly parts: number;
+  readonly on?: (name: string) => readonly string[];
+}): Promise<Consortium> {
   const folder = await mkdtemp(join(tmpdir(), "weft-consortium-"));
   const ids = new Map<string, string>();
   const peers: Running[] = [];
@@ -81,10 +94,11 @@ export async function createConsortium({ parts }: { readonly parts: number }): P
     return JSON.parse(out) as T;
   };
   const held = async (name: string): Promise<Held> => {
-    const { members, removed, digest } = await json<MembersAnswer>(name, "members", "list");
+    const { members, removed, digest, heads } = await json<MembersAnswer>(name, "members", "list");
     const standing = members.filter((member) => member.standing === "member");
     return {
       digest,
+      heads: [...heads].sort(),
       members: Object.fromEntries(standing.map(({ peer, role }) => [nameOf(peer), role])),
       removed: Object.fromEntries(removed.map(({ peer, reason }) => [nameOf(peer), reason])),
     };
@@ -95,6 +109,7 @@ export async function createConsortium({ parts }: { readonly parts: number }): P
     const part = `${1 + ([...ids.keys()].indexOf(name) % parts)}/${parts}`;
     const process = startPeerProcess({
       command: COMMAND,
+      launcher: on(name),
       arguments: [...words, "--events", "--serve", "--threads", "1", "--part", part, "--data-dir", at(name)],
       onEvent: (event) => events.push(event),
     });
@@ -109,7 +124,10 @@ export async function createConsortium({ parts }: { readonly parts: number }): P
         of("update")
           .filter(({ from, verdict }) => verdict === "accept" && from === idOf(author))
           .map(({ round }) => round),
-      address: () => of("started")[0]!.addresses[0]!,
+      address() {
+        const { addresses } = of("started")[0]!;
+        return addresses.find((address) => !address.startsWith("/ip4/127.")) ?? addresses[0]!;
+      },
       async stop() {
         await process.stop(10_000);
       },
@@ -152,7 +170,7 @@ export async function createConsortium({ parts }: { readonly parts: number }): P
           return all;
         }, WAITING)
         .toSatisfy((all: readonly Held[]) => {
-          const isSame = new Set(all.map(({ digest }) => digest)).size === 1;
+          const isSame = new Set(all.map(({ digest, heads }) => `${digest} ${heads}`)).size === 1;
           return isSame && all.every((one) => holds(one, expected));
         });
       return last!;
@@ -167,8 +185,8 @@ export async function createConsortium({ parts }: { readonly parts: number }): P
       for (const name of admins) {
         // A request reaches the other admins by gossip.
         await expect
-          .poll(async () => (await onDirectory(name, ["members", "approve", idOf(subject)])).code, WAITING)
-          .toBe(0);
+          .poll(() => onDirectory(name, ["members", "approve", idOf(subject)]), WAITING)
+          .toMatchObject({ code: 0 });
       }
     },
     async stop() {

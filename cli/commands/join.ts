@@ -15,7 +15,7 @@ import { jsonText } from "../json.ts";
 import { leavingLines } from "../leaving-lines.ts";
 import { modelDirectory } from "../model-directory.ts";
 import { keepNetwork, keptNetwork } from "../network-file.ts";
-import { reachOf } from "../reach-options.ts";
+import { outwardReach } from "../reach-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../terminal.ts";
 import { configOf } from "./init.ts";
 import { type RunOptions, run as runPeer } from "./run.ts";
@@ -42,7 +42,7 @@ export async function run(
     invite,
     label: options.label ?? "",
     bootstrap: options.bootstrap ?? [],
-    reach: reachOf({ ...options, outboundOnly: true }, invite.ticket.networkId).reach,
+    reach: outwardReach(options, invite.ticket.networkId),
     logger: createLogger({ level: options.logLevel ?? "warn" }),
     signal: timeout === undefined ? terminal.signal : AbortSignal.any([terminal.signal, timeout]),
   });
