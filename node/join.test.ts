@@ -68,8 +68,12 @@ test("brings a newcomer from an invite to a data directory that it can start wit
   const invite = parseInvite(invited(genesis, a));
   const about = { invite, label: "", bootstrap: [], reach: { network: "" }, logger: SILENT };
   const joining = await openJoining({ ...about, dataDirectory, signal: AbortSignal.timeout(20_000) });
-  expect(await joining.genesis()).toEqual(genesis);
-  expect(await joining.admission(genesis, () => undefined)).toMatchObject({ role: "trainer", subject: joining.peer });
+  const found = await joining.network();
+  expect(found).toEqual({ genesis, story: { manifests: [genesis.manifest], current: 0 } });
+  expect(await joining.admission(found, () => undefined)).toMatchObject({
+    grant: { role: "trainer", subject: joining.peer },
+    manifest: genesis.manifest,
+  });
   await joining.close();
   expect(parseGenesis(await readFile(dataDirectoryLayout(dataDirectory).genesis, "utf8"))).toEqual(genesis);
   expect(await operate({ kind: "members" }, { dataDirectory, genesis })).toMatchObject({
@@ -82,5 +86,5 @@ test("brings a newcomer from an invite to a data directory that it can start wit
     signal: AbortSignal.timeout(20_000),
   });
   ends.push(() => other.close());
-  await expect(other.genesis()).rejects.toThrow("the invite has admitted as many peers as it may");
+  await expect(other.network()).rejects.toThrow("the invite has admitted as many peers as it may");
 });

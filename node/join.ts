@@ -6,14 +6,21 @@ import { createSigner } from "../protocol/envelope.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { createAdmissionRequest, fingerprintOf } from "../protocol/membership/admission.ts";
 import type { Grant } from "../protocol/membership/entry.ts";
-import { canonicalGenesisBytes, type Genesis } from "../protocol/membership/genesis.ts";
+import { canonicalGenesisBytes } from "../protocol/membership/genesis.ts";
 import type { Invite } from "../protocol/membership/invite.ts";
+import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
 import type { PeerId } from "../protocol/peer-id.ts";
 import { dataDirectoryLayout } from "./config.ts";
 import { NodeError } from "./errors.ts";
 import type { Logger } from "./interface/logger.ts";
 import type { Store } from "./interface/store.ts";
-import { findGenesis, requireGrant, type Waiting, waitForAdmission } from "./membership/candidate.ts";
+import {
+  type FoundNetwork,
+  findNetwork,
+  requireGrant,
+  type Waiting,
+  waitForAdmission,
+} from "./membership/candidate.ts";
 import { CERTIFICATE_KEY, createMembership, type MembershipDependencies } from "./membership/membership.ts";
 import { REQUEST_SECONDS_MAX } from "./membership/waiting-notes.ts";
 import { writeFileAtomic } from "./system/atomic-file.ts";
@@ -41,15 +48,21 @@ export interface Joining {
   readonly peer: PeerId;
   /** Twenty digits to compare with an admin by phone. */
   readonly fingerprint: string;
-  /** Throws: as findGenesis. */
-  genesis(): Promise<Genesis>;
+  /** Throws: as findNetwork. */
+  network(): Promise<FoundNetwork>;
   /**
    * Ask until the admins have decided, and keep the certificate.
-   * Throws: as waitForAdmission; STORE_FAILED, DISK_FULL.
+   * Throws: as waitForAdmission; NOT_ADMITTED where the roster does not say what was told of it; STORE_FAILED, DISK_FULL.
    */
-  admission(genesis: Genesis, onWaiting: (waiting: Waiting) => void): Promise<Grant>;
+  admission(found: FoundNetwork, onWaiting: (waiting: Waiting) => void): Promise<Admitted>;
   /** Idempotent. */
   close(): Promise<void>;
+}
+
+export interface Admitted {
+  readonly grant: Grant;
+  /** What is trained under now, as the member says and the roster agrees. */
+  readonly manifest: NetworkManifest;
 }
 
 /** The requests of this peer, by invite and time, so that a second `weft join` asks the same question. */
@@ -101,14 +114,15 @@ export async function openJoining(options: JoinOptions): Promise<Joining> {
     return {
       peer: signer.peer,
       fingerprint: fingerprintOf(invite.ticket.networkId, signer.peer),
-      genesis: () => findGenesis(dependencies, about),
-      async admission(genesis, onWaiting) {
+      network: () => findNetwork(dependencies, about),
+      async admission({ genesis, story }, onWaiting) {
         const { entry, member } = await waitForAdmission(dependencies, { ...about, genesis, onWaiting });
         const grant = requireGrant(entry, { genesis, peer: signer.peer, verify });
         await store.batch([{ put: CERTIFICATE_KEY, value: entry }]);
-        await bringRoster({ transport, store, clock, logger, signer, verify }, { genesis, member });
+        const keeper = { transport, store, clock, logger, signer, verify };
+        const manifest = await bringRoster(keeper, { genesis, story, member, signal });
         await writeFileAtomic(layout.genesis, canonicalGenesisBytes(genesis));
-        return grant;
+        return { grant, manifest };
       },
       close,
     };
@@ -119,23 +133,39 @@ export async function openJoining(options: JoinOptions): Promise<Joining> {
 }
 
 /**
- * The entries that the certificate rests on, from who sent it: by the genesis alone nobody may know its signers.
- * Throws: NodeError NOT_ADMITTED when they do not make this peer a member.
+ * The entries that the certificate rests on, from who sent it: by the genesis alone nobody may know its signers. With them
+ * the manifests that the members have agreed to go on under; the one that the story says they are in is returned.
+ * Throws: NodeError NOT_ADMITTED when they do not make this peer a member, or do not bear out the story.
  */
 async function bringRoster(
   dependencies: MembershipDependencies,
-  { genesis, member }: { readonly genesis: Genesis; readonly member: PeerId },
-): Promise<void> {
+  {
+    genesis,
+    story,
+    member,
+    signal,
+  }: FoundNetwork & {
+    readonly member: PeerId;
+    readonly signal: AbortSignal;
+  },
+): Promise<NetworkManifest> {
   const membership = await createMembership(dependencies, { genesis });
   const { peer } = dependencies.signer;
   try {
     await membership.pull(member);
-    if (membership.roleOf(peer) !== undefined) return;
+    if (membership.roleOf(peer) === undefined) {
+      const text = `${member} says that this peer is admitted, and its roster does not say so; ask another member`;
+      throw new NodeError("NOT_ADMITTED", text, { member, peer });
+    }
+    await membership.successions.fetch([member], signal);
+    const told = story.manifests[story.current] ?? genesis.manifest;
+    const agreed = membership.successions.chain().find((one) => networkId(one) === networkId(told));
+    if (agreed !== undefined) return agreed;
+    const text = `the network was said to be in ${networkId(told)}, and its roster has not agreed to that; ask another member`;
+    throw new NodeError("NOT_ADMITTED", text, { member, network: networkId(told) });
   } finally {
     await membership.stop();
   }
-  const text = `${member} says that this peer is admitted, and its roster does not say so; ask another member`;
-  throw new NodeError("NOT_ADMITTED", text, { member, peer });
 }
 
 /** The request that was made before by this invite, while members remember it; else a new one. */

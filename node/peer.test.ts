@@ -106,7 +106,7 @@ test("each role does its part, an operator acts beside the peer, and the network
   const done = await operate({ kind: "succeed", manifest: next }, options);
   expect(done).toMatchObject({ kind: "motion", isDecided: true });
   await until(() => [relay, trainer, observer].every(({ peer }) => peer.successor() !== undefined));
-  expect(relay.peer.successor()).toEqual({ manifest: next, round: 2 });
+  expect(relay.peer.successor()).toEqual({ network: networkId(next), manifest: next, round: 2 });
   go.resolve();
   const [trained, observed] = await Promise.all([trainer.peer.done, observer.peer.done]);
   expect(trained?.rounds.map(({ round }) => round)).toEqual([0, 1]);

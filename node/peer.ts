@@ -6,7 +6,7 @@
 import { createSigner, type Signer } from "../protocol/envelope.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { Genesis } from "../protocol/membership/genesis.ts";
-import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
+import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import type { PeerId } from "../protocol/peer-id.ts";
 import { createPrng } from "../protocol/prng.ts";
 import { dataDirectoryLayout } from "./config.ts";
@@ -95,6 +95,11 @@ export interface RunningPeer {
   readonly done: Promise<PeerReport | undefined>;
   /** What the roster has agreed to go on under, and from which round on; undefined without that, or before it is here. */
   successor(): { readonly manifest: NetworkManifest; readonly round: number } | undefined;
+  /**
+   * The manifests to go on under, one after the other: once the others have gone over and this peer is far behind them or has
+   * no rounds of its own, or once all its rounds are done. Never when it goes over after its last round: `done` comes then.
+   */
+  readonly goesOver: Promise<readonly NetworkManifest[]>;
   /** Finish the running steps, save, say goodbye; idempotent. */
   stop(): Promise<void>;
 }
@@ -234,12 +239,22 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
       { manifest, peer: signer.peer, examples: options.examples, compareAlone: options.compareAlone },
     ));
   if (driver !== undefined) shutdown.add(() => driver.stop());
-  const endWithSuccession = (): void => {
-    const next = joined?.roster.log.state().succession;
-    if (next !== undefined && next.network !== networkId(manifest)) driver?.endBefore(next.round);
+  const goesOver = Promise.withResolvers<readonly NetworkManifest[]>();
+  let isDone = false;
+  const heedSuccession = (): void => {
+    const next = joined?.successions.ahead()[0];
+    if (next === undefined) return;
+    driver?.endBefore(next.round);
+    if (isDone) goesOver.resolve([next.manifest]);
+    const followed = joined?.followed() ?? [];
+    const last = followed.at(-1);
+    const round = Math.max(driver?.position.round ?? 0, driver?.status().round ?? 0);
+    // Close to it, the rounds that are left are done first.
+    const isFar = driver === undefined || (last !== undefined && round + manifest.aggregation.ageMax < last.round);
+    if (last !== undefined && isFar) goesOver.resolve(followed.map((link) => link.manifest));
   };
-  endWithSuccession();
-  joined?.onChange(endWithSuccession);
+  heedSuccession();
+  joined?.onSuccession(heedSuccession);
   const { train, validation, test } = options.examples;
   onEvent({
     type: "started",
@@ -262,12 +277,16 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     if (stopped !== undefined) return undefined;
     return await Promise.race([driver?.run() ?? whenStopped.promise, ended]);
   };
-  const done = run();
+  const done = run().then((report) => {
+    isDone = report !== undefined;
+    return report;
+  });
   // A membership may end before the caller has got this far; it hears of it all the same.
   done.catch(() => undefined);
   return {
     done,
-    successor: () => joined?.successions.agreed(),
+    successor: () => joined?.successions.ahead()[0],
+    goesOver: goesOver.promise,
     stop: () => {
       stopped ??= shutdown.run().finally(() => whenStopped.resolve(undefined));
       return stopped;

@@ -7,6 +7,7 @@ import { DIGEST_BYTES } from "./content-id.ts";
 import { ProtocolError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
 import type { EntryId } from "./membership/entry.ts";
+import { rosterIdOf } from "./membership/genesis.ts";
 import { entryNames, entryNamesFrom } from "./membership/roster-exchange.ts";
 import { type NetworkId, networkIdFromBytes, networkIdToBytes } from "./network-id.ts";
 import {
@@ -224,8 +225,13 @@ function judgeHello(
   }
   if (!("manifest" in hello)) return refused("VERSION");
   const difference = manifestDifference(context.manifest, hello.manifest);
-  if (difference !== undefined) return { code: "NETWORK", difference };
   const { roster } = context;
+  if (difference !== undefined) {
+    // Two networks of one roster: what makes the other side a member is heard all the same.
+    const isOfRoster = roster !== undefined && rosterIdOf(hello.manifest) === rosterIdOf(context.manifest);
+    const isUnheard = isOfRoster && roster.judge(peer, hello.shown) === "ROSTER";
+    return isUnheard ? refused("ROSTER") : { code: "NETWORK", difference };
+  }
   const judged = roster?.judge(peer, hello.shown) ?? (context.isMember(peer) ? "WELCOME" : "NOT_A_MEMBER");
   if (judged !== "WELCOME") return refused(judged);
   return refused(context.busy ? "BUSY" : "WELCOME");

@@ -35,7 +35,14 @@ import { decodeNote, decodeNotes, encodeNote, encodeNotes } from "./membership/r
 import type { RosterState } from "./membership/roster-state.ts";
 import { isMember } from "./membership/roster-state.ts";
 import { POLICY_DEFAULTS } from "./membership/settings.ts";
-import { canonicalManifestBytes, manifestFromBytes, type NetworkManifest, parseManifest } from "./network-manifest.ts";
+import { succeedingManifest, successorChain } from "./membership/succession.ts";
+import {
+  canonicalManifestBytes,
+  manifestFromBytes,
+  type NetworkManifest,
+  networkId,
+  parseManifest,
+} from "./network-manifest.ts";
 import { peerIdFromPublicKey } from "./peer-id.ts";
 import { signSketch } from "./sketch.ts";
 import { signUpdate, type UpdateFields } from "./update.ts";
@@ -312,6 +319,20 @@ describe("membership", () => {
     expect(() => parseGenesis(more)).toThrow(code("GENESIS_INVALID"));
     expect(() => parseGenesis(" ".repeat(LIMITS.genesisBytesMax + 1))).toThrow(code("TOO_LARGE"));
     expect(() => genesisFromBytes(new Uint8Array(LIMITS.genesisBytesMax + 1))).toThrow(code("TOO_LARGE"));
+  });
+
+  fills(["successionCountMax"], () => {
+    const round = (i: number) => i + 1;
+    let before = EXAMPLE_GENESIS.manifest;
+    const links = list(LIMITS.successionCountMax + 1, (i) => {
+      before = succeedingManifest(before, { name: `network ${i}` }, round(i));
+      return { manifest: before, entry: "ff".repeat(32) as EntryId, network: networkId(before), round: round(i) };
+    });
+    const manifestOf = (id: string) => links.find(({ network }) => network === id)?.manifest;
+    const lengthOf = (successions: typeof links) =>
+      successorChain(EXAMPLE_GENESIS.manifest, { successions }, manifestOf).manifests.length;
+    expect(lengthOf(links.slice(0, -1))).toBe(1 + LIMITS.successionCountMax);
+    expect(lengthOf(links)).toBe(1);
   });
 
   fills(["rosterParentCountMax", "rosterEntryBytesMax", "inviteUsesMax"], () => {

@@ -79,6 +79,8 @@ export const LIMITS = {
   signatureCountMax,
   /** A genesis file's text or canonical bytes: a manifest and its signatures. */
   genesisBytesMax: manifestBytesMax + 256 * signatureCountMax,
+  /** Manifests that a network may go through after its first one. */
+  successionCountMax: 64,
   /** Entries that one entry may name as those before it. */
   rosterParentCountMax: 16,
   /** One roster entry with its signatures. */
@@ -172,6 +174,7 @@ export const LIMIT_NOTES: Readonly<Record<LimitName, { readonly unit: string; re
   founderCountMax: { unit: "founders", reason: "they meet to sign; everybody else is admitted later" },
   signatureCountMax: { unit: "keys", reason: "a quorum of people; boards and consortia are smaller" },
   genesisBytesMax: { unit: "bytes", reason: "a manifest and signatureCountMax signatures of 256 as JSON" },
+  successionCountMax: { unit: "manifests", reason: "one a month for five years; a newcomer fetches all of them" },
   rosterParentCountMax: {
     unit: "entries",
     reason: "as many branches as a partition may leave; more are joined in steps",

@@ -12,6 +12,8 @@ export const HEADS_PROTOCOL = "/weft/heads/1";
 export const BLOB_PROTOCOL = "/weft/blob/1";
 /** What an author's data set is like, where the network weighs by it. */
 export const SKETCH_PROTOCOL = "/weft/sketch/1";
+/** The manifests that a roster's network has gone through, for who holds an invite. */
+export const SUCCESSORS_PROTOCOL = "/weft/successors/1";
 /** A neighbour's clock, and whether it gets through. */
 export const CHECKUP_PROTOCOL = "/weft/checkup/1";
 /** Where neighbours can be dialled. */

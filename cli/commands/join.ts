@@ -2,13 +2,14 @@
 
 import { NodeError } from "../../node/errors.ts";
 import { type Joining, openJoining } from "../../node/join.ts";
+import type { FoundNetwork } from "../../node/membership/candidate.ts";
 import { checkModel, modelProblems } from "../../node/model-check.ts";
 import { createNativeVerifier } from "../../node/system/ed25519.ts";
 import { createLogger } from "../../node/system/log.ts";
 import type { Grant } from "../../protocol/membership/entry.ts";
-import type { Genesis } from "../../protocol/membership/genesis.ts";
+import { createGenesis } from "../../protocol/membership/genesis.ts";
 import { parseInvite } from "../../protocol/membership/invite.ts";
-import { networkId } from "../../protocol/network-manifest.ts";
+import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { writeConfig } from "../config-file.ts";
 import { dataDirectory } from "../data-directory.ts";
 import { jsonText } from "../json.ts";
@@ -47,11 +48,15 @@ export async function run(
     signal: timeout === undefined ? terminal.signal : AbortSignal.any([terminal.signal, timeout]),
   });
   let grant: Grant;
-  let genesis: Genesis;
+  let manifest: NetworkManifest;
   try {
-    genesis = await genesisOf(joining, options, terminal);
-    grant = await joining.admission(genesis, waitingTeller(joining, terminal));
-    await keepNetwork(genesis, folder);
+    const found = await networkOf(joining, options, terminal);
+    ({ grant, manifest } = await joining.admission(found, waitingTeller(joining, terminal)));
+    // A directory that has been in the network before goes on from where it was.
+    const isFirst = networkId(manifest) === networkId(found.genesis.manifest);
+    if ((await keptNetwork(folder)) === undefined) {
+      await keepNetwork(isFirst ? found.genesis : createGenesis(manifest), folder);
+    }
   } catch (error) {
     if (timeout?.aborted) {
       const text = `nobody decided within ${options.wait} seconds; run the same command again, and it asks the same question`;
@@ -65,24 +70,30 @@ export async function run(
   const bootstrap = [...new Set([...(options.bootstrap ?? []), ...invite.addresses])];
   await writeConfig(folder, configOf({ ...options, bootstrap }));
   const until = new Date(grant.notAfter * 1000).toISOString();
-  terminal.err(`admitted to ${genesis.manifest.name} as ${grant.role} until ${until}\n`);
-  for (const line of leavingLines(genesis.manifest, grant.role)) terminal.err(`${line}\n`);
+  terminal.err(`admitted to ${manifest.name} as ${grant.role} until ${until}\n`);
+  for (const line of leavingLines(manifest, grant.role)) terminal.err(`${line}\n`);
   if (!options.joinOnly) return runPeer({ ...options, bootstrap }, terminal);
   const { peer } = joining;
-  const network = networkId(genesis.manifest);
+  const network = networkId(manifest);
   terminal.out(
     options.json ? jsonText({ peer, network, role: grant.role, until, dataDirectory: folder }) : `${peer}\n`,
   );
   return EXIT_OK;
 }
 
-/** The genesis, and the model held against it before anybody is asked for anything. */
-async function genesisOf(joining: Joining, options: JoinCommandOptions, terminal: Terminal): Promise<Genesis> {
-  const genesis = await joining.genesis();
-  const { manifest } = genesis;
+/** The network, and the model held against what is trained under now, before anybody is asked for anything. */
+async function networkOf(joining: Joining, options: JoinCommandOptions, terminal: Terminal): Promise<FoundNetwork> {
+  const found = await joining.network();
+  const { manifests, current } = found.story;
+  const manifest = manifests[current] ?? found.genesis.manifest;
   terminal.err(`network ${manifest.name}, ${networkId(manifest)}\n`);
+  if (current > 0) {
+    terminal.err(
+      `it has gone on ${current} times since ${networkId(found.genesis.manifest)}, which the invite names\n`,
+    );
+  }
   const check = checkModel(manifest, modelDirectory(options.model));
-  if (check.isRight) return genesis;
+  if (check.isRight) return found;
   const problems = modelProblems(check);
   for (const problem of problems.slice(1)) terminal.err(`${problem}\n`);
   const text = `${problems[0]}; get these files and name their folder with --model`;

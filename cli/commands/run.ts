@@ -143,26 +143,58 @@ async function runUnder(genesis: Genesis, options: RunOptions, terminal: Termina
   try {
     // Only now: a run that is refused leaves a fresh directory free for any network.
     await keepNetwork(genesis, folder);
-    const report = await Promise.race([peer.done, interrupted]);
-    if (report === undefined) return EXIT_INTERRUPTED;
-    if (options.json) terminal.out(jsonText(report));
-    else if (!options.events) terminal.out(`${reportLines(report).join("\n")}\n`);
-    const next = peer.successor();
-    if (next !== undefined && roster !== undefined) {
+    const goOn = async (next: readonly NetworkManifest[]): Promise<number> => {
       await peer.stop();
-      const logger = createLogger({ level: options.logLevel ?? "warn" });
-      await switchNetwork(folder, { genesis: roster, before: manifest, next: next.manifest }, { logger });
-      terminal.err(`going on under network ${networkId(next.manifest)} from round ${next.round + 1} on\n`);
+      await switchThrough(next, { folder, roster, manifest, logLevel: options.logLevel }, terminal);
       return GOES_ON;
+    };
+    const followed = peer.goesOver.then((next) => ({ next }));
+    const ended = await Promise.race([peer.done, interrupted, followed]);
+    if (ended === undefined) return EXIT_INTERRUPTED;
+    if ("next" in ended) {
+      terminal.err("the members are in a later network\n");
+      return await goOn(ended.next);
     }
+    if (options.json) terminal.out(jsonText(ended));
+    else if (!options.events) terminal.out(`${reportLines(ended).join("\n")}\n`);
+    const next = peer.successor();
+    if (next !== undefined) return await goOn([next.manifest]);
     if (options.serve) {
       if (!options.events) terminal.err("finished; serving updates to others until Ctrl-C\n");
-      await interrupted;
+      const later = await Promise.race([interrupted, followed]);
+      if (later !== undefined) return await goOn(later.next);
     }
     return EXIT_OK;
   } finally {
     await peer.stop();
     await status.end();
+  }
+}
+
+/** Go over to each of these manifests in turn, the peer being stopped. */
+async function switchThrough(
+  manifests: readonly NetworkManifest[],
+  {
+    folder,
+    roster,
+    manifest,
+    logLevel = "warn",
+  }: {
+    readonly folder: string;
+    readonly roster: Genesis | undefined;
+    readonly manifest: NetworkManifest;
+    readonly logLevel: LogLevel | undefined;
+  },
+  terminal: Terminal,
+): Promise<void> {
+  if (roster === undefined) throw new Error("a network without a roster goes on under no other manifest");
+  const logger = createLogger({ level: logLevel });
+  let before = manifest;
+  for (const next of manifests) {
+    await switchNetwork(folder, { genesis: roster, before, next }, { logger });
+    before = next;
+    const round = (next.succeeds?.round ?? 0) + 1;
+    terminal.err(`going on under network ${networkId(next)} from round ${round} on\n`);
   }
 }
 

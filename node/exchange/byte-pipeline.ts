@@ -83,3 +83,28 @@ export function createFrameReader(bytesMax: number): FrameReader {
     },
   };
 }
+
+/**
+ * The messages of a stream, one after the other, until it ends.
+ * Throws: NodeError FRAME_INVALID when there are more, one is longer, or the stream ends within one.
+ */
+export async function* frames(
+  source: ByteSource,
+  { bytesMax, countMax }: { readonly bytesMax: number; readonly countMax: number },
+): AsyncGenerator<Uint8Array> {
+  let reader = createFrameReader(bytesMax);
+  let count = 0;
+  let isWithin = false;
+  for await (const bytes of source) {
+    for (let rest = bytes; rest.byteLength > 0; ) {
+      isWithin = true;
+      rest = reader.push(rest);
+      if (!reader.isComplete()) break;
+      if (++count > countMax) throw new NodeError("FRAME_INVALID", `more than ${countMax} messages came`);
+      yield reader.message();
+      reader = createFrameReader(bytesMax);
+      isWithin = false;
+    }
+  }
+  if (isWithin) throw new NodeError("FRAME_INVALID", "the stream ended before the message did");
+}

@@ -16,6 +16,7 @@ import {
   type Reply,
 } from "../../protocol/handshake.ts";
 import { LIMITS } from "../../protocol/limits.ts";
+import { rosterIdOf } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
 import { HANDSHAKE_PROTOCOL } from "../../protocol/topic.ts";
@@ -75,6 +76,10 @@ interface Acquaintance {
   /** Whether onAdmitted was told. */
   told: boolean;
   refused: boolean;
+  /** What it said to be in, where that is another network. */
+  elsewhere: NetworkManifest | undefined;
+  /** Of a member in another network of this roster: what is exchanged before the two part. */
+  farewell: Promise<void> | undefined;
   /** Cancels the hang-up on a refused peer that does not finish its own half. */
   cancel: () => void;
 }
@@ -98,6 +103,7 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
     const shownMax = hellos === 0 ? 0 : LIMITS.rosterMessageBytesMax;
     return Math.min(LIMITS.handshakeBytesMax, 2 * openHello.length + HELLO_ROOM_BYTES + shownMax);
   };
+  const isSameRoster = (other: NetworkManifest): boolean => rosterIdOf(other) === rosterIdOf(manifest);
   const acquaintances = new Map<PeerIdText, Acquaintance>();
   const isMember = (peer: PeerIdText): boolean => options.isMember(parsePeerId(peer));
   const isAdmitted = (peer: PeerIdText): boolean => acquaintances.get(peer)?.admitted === true && isMember(peer);
@@ -118,6 +124,8 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
       admitted: false,
       told: false,
       refused: false,
+      elsewhere: undefined,
+      farewell: undefined,
       cancel: () => {},
     };
     if (transport.connected().includes(peer)) acquaintances.set(peer, fresh);
@@ -152,7 +160,11 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
    */
   const partIfDone = (peer: PeerIdText, acquaintance: Acquaintance): void => {
     if (!acquaintance.refused || !acquaintance.greeted || !acquaintance.answered) return;
-    if (!acquaintance.welcomed) hangUp(peer);
+    const { elsewhere } = acquaintance;
+    if (elsewhere !== undefined && membership !== undefined && isSameRoster(elsewhere) && isMember(peer)) {
+      // Both learn how the network has gone on; the timer of the refusal ends it at the latest.
+      acquaintance.farewell ??= membership.meetElsewhere(parsePeerId(peer), elsewhere).then(() => hangUp(peer));
+    } else if (!acquaintance.welcomed) hangUp(peer);
     else {
       acquaintance.cancel();
       acquaintance.cancel = clock.after(PARTING_MS, () => hangUp(peer));
@@ -175,6 +187,7 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
       const reply = first.code === "ROSTER" && membership !== undefined ? await say(helloTo(first.heads)) : first;
       const reason = explainReply(reply, manifest);
       acquaintance.welcomed = reason === undefined;
+      acquaintance.elsewhere = reply.manifest;
       if (reason === undefined) admit(peer, acquaintance);
       else refuse(peer, acquaintance, reason);
       acquaintance.greeted = true;

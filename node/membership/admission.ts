@@ -39,6 +39,7 @@ import { answerWithin, withStream } from "../exchange/deadline.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { AskRates } from "./ask-rates.ts";
 import type { Motions } from "./motions.ts";
 import type { RosterStore } from "./roster-store.ts";
 
@@ -63,12 +64,20 @@ export interface AdmissionOptions {
   readonly waitMs: number;
   /** Manifests that follow, by network id. */
   readonly manifestOf?: (network: NetworkId) => NetworkManifest | undefined;
+  /** How often one member gets them. */
+  readonly manifestRates?: AskRates;
 }
 
 /** Answer whoever asks; a stranger's connection is short, and comes seldom (visits.ts). */
-export async function serveAdmission(dependencies: AdmissionDependencies, options: AdmissionOptions): Promise<void> {
+export async function serveAdmission(
+  dependencies: AdmissionDependencies,
+  options: AdmissionOptions,
+): Promise<{
+  /** Whether somebody who sends these bytes holds an invite, or has been admitted by one. */
+  mayKnow(request: Uint8Array): boolean;
+}> {
   const { transport, clock, logger, roster, motions, signer, verify, publish, isMember, onChange } = dependencies;
-  const { genesis, timeoutMs, waitMs, manifestOf } = options;
+  const { genesis, timeoutMs, waitMs, manifestOf, manifestRates } = options;
   const { log } = roster;
   const own = canonicalGenesisBytes(genesis);
   const now = (): number => Math.floor(clock.now() / 1000);
@@ -123,13 +132,16 @@ export async function serveAdmission(dependencies: AdmissionDependencies, option
   const genesisFor = (bytes: Uint8Array, from: PeerIdText): Uint8Array => {
     if (bytes.length === networkIdToBytes(log.networkId).length) {
       if (!isMember(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for a manifest and is no member`);
+      manifestRates?.count(from);
       const id = networkIdFromBytes(bytes);
       const found = id === networkId(genesis.manifest) ? genesis.manifest : manifestOf?.(id);
       return found === undefined ? new Uint8Array() : canonicalManifestBytes(found);
     }
+    return mayKnow(bytes) ? own : new Uint8Array();
+  };
+  const mayKnow = (bytes: Uint8Array): boolean => {
     const judged = judge(bytes);
-    const mayKnow = judged.isAccepted || judged.code === "ALREADY_MEMBER";
-    return mayKnow ? own : new Uint8Array();
+    return judged.isAccepted || judged.code === "ALREADY_MEMBER";
   };
 
   await transport.handle(ADMISSION_PROTOCOL, (stream, from) =>
@@ -144,6 +156,7 @@ export async function serveAdmission(dependencies: AdmissionDependencies, option
       await pipe([encodeFrame(genesisFor(request, from))], cut, sink);
     }),
   );
+  return { mayKnow };
 }
 
 export interface AdmissionCall {

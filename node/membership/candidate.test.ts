@@ -7,7 +7,7 @@ import { signerOf } from "../exchange/exchange.suite.ts";
 import type { Transport } from "../interface/transport.ts";
 import { createNativeVerifier } from "../system/ed25519.ts";
 import { until } from "../system/transport.suite.ts";
-import { findGenesis, requireGrant, type Waiting, waitForAdmission } from "./candidate.ts";
+import { findNetwork, requireGrant, type Waiting, waitForAdmission } from "./candidate.ts";
 import {
   admit,
   BOUNDS,
@@ -54,7 +54,7 @@ async function candidate(ofInvite: Invite, members: readonly Member[], by = dave
   const dependencies = { transport, clock: net.clock, verify };
   return {
     waited,
-    findGenesis: () => findGenesis(dependencies, options),
+    findNetwork: () => findNetwork(dependencies, options),
     admission: () =>
       waitForAdmission(dependencies, { ...options, genesis: net.genesis, onWaiting: (one) => waited.push(one) }),
   };
@@ -80,7 +80,7 @@ describe("a newcomer with an invite", () => {
     const [a, b] = [await net.up({ seed: 1 }), await net.up({ seed: 2 })];
     await connect(a, b);
     const asking = await candidate(invite(), [a]);
-    expect(networkId((await meanwhile(asking.findGenesis())).manifest)).toBe(networkId(net.genesis.manifest));
+    expect(networkId((await meanwhile(asking.findNetwork())).genesis.manifest)).toBe(networkId(net.genesis.manifest));
     const admission = asking.admission();
     admission.catch(() => undefined);
     await meanwhile(until(() => asking.waited.length > 0 && b.membership.motions.pending().length === 1));
@@ -159,7 +159,7 @@ describe("a newcomer with an invite", () => {
     prepare(a);
     // Who was removed does not even get a connection.
     const error = reason === "REMOVED" ? { code: "DIAL_FAILED" } : { code: "NOT_ALLOWED", facts: { reason } };
-    await expect(meanwhile((await candidate(make(), [a])).findGenesis())).rejects.toMatchObject(error);
+    await expect(meanwhile((await candidate(make(), [a])).findNetwork())).rejects.toMatchObject(error);
   });
 
   it("asks the next member where one does not answer, and says that nobody does", async () => {
@@ -168,10 +168,10 @@ describe("a newcomer with an invite", () => {
     const both = await candidate(invite(), [gone, a]);
     const none = await candidate(invite(), [gone], signerOf(6));
     await gone.stop();
-    expect((await meanwhile(both.findGenesis())).schema).toBe("weft-genesis/1");
-    await expect(meanwhile(none.findGenesis())).rejects.toMatchObject({ code: "DIAL_FAILED" });
+    expect((await meanwhile(both.findNetwork())).genesis.schema).toBe("weft-genesis/1");
+    await expect(meanwhile(none.findNetwork())).rejects.toMatchObject({ code: "DIAL_FAILED" });
     const nowhere = await candidate(invite(), [], signerOf(7));
-    await expect(meanwhile(nowhere.findGenesis())).rejects.toThrow(/the invite names no address; give --bootstrap/);
+    await expect(meanwhile(nowhere.findNetwork())).rejects.toThrow(/the invite names no address; give --bootstrap/);
   });
 
   it("takes no certificate that is for another, grants nothing, or is signed by too few", () => {

@@ -15,6 +15,7 @@ import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { PeerIdText, Transport } from "../interface/transport.ts";
 import { askForAdmission, fetchGenesis } from "./admission.ts";
+import { fetchSuccessors, type SuccessorStory } from "./successor-exchange.ts";
 
 export interface CandidateDependencies {
   /** Started. */
@@ -54,11 +55,22 @@ const PAUSE_MS = 6_000;
 /** A member that nobody knows yet is let in once a minute; a missed visit is tried again until then. */
 const FIRST_VISIT_MS = 75_000;
 
+/** A network as one of its members tells who holds an invite. */
+export interface FoundNetwork {
+  /** Verified: of the network that the invite names, signed by its founders. */
+  readonly genesis: Genesis;
+  /** How it has gone on since, linked by hashes; that the members have agreed to it the roster says later. */
+  readonly story: SuccessorStory;
+}
+
 /**
- * The genesis of the invite's network.
+ * The genesis of the invite's network, and under what it has gone on.
  * Throws: NodeError NOT_ALLOWED (the invite is not taken, and why), DIAL_FAILED (no member answers), ProtocolError.
  */
-export async function findGenesis(dependencies: CandidateDependencies, options: CandidateOptions): Promise<Genesis> {
+export async function findNetwork(
+  dependencies: CandidateDependencies,
+  options: CandidateOptions,
+): Promise<FoundNetwork> {
   const { clock } = dependencies;
   const { invite, signal, pauseMs = PAUSE_MS } = options;
   const untilMs = clock.now() + FIRST_VISIT_MS;
@@ -72,7 +84,10 @@ export async function findGenesis(dependencies: CandidateDependencies, options: 
           const call = { peer, timeoutMs: options.timeoutMs ?? TIMEOUT_MS, signal };
           try {
             const { verify } = dependencies;
-            return await fetchGenesis(dependencies, call, { request: options.request, network, verify });
+            const { request } = options;
+            const genesis = await fetchGenesis(dependencies, call, { request, network, verify });
+            const story = await fetchSuccessors(dependencies, call, { request, first: genesis.manifest });
+            return { genesis, story };
           } catch (error) {
             if (!(error instanceof NodeError) || error.code !== "NOT_ALLOWED") throw error;
             // The same member says why.

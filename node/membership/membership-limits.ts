@@ -16,6 +16,9 @@ export interface MembershipLimits {
   /** Requests for entries of one neighbour that are answered within `pullWindowMs`. */
   readonly pullsPerWindowMax: number;
   readonly pullWindowMs: number;
+  /** Manifests that one neighbour is given within `pullWindowMs`, and stories of how the network has gone on. */
+  readonly manifestsPerWindowMax: number;
+  readonly storiesPerWindowMax: number;
   readonly pullTimeoutMs: number;
   /** Pause between two looks at what a neighbour holds that this peer may have missed. */
   readonly pullIntervalMs: number;
@@ -38,6 +41,8 @@ export const MEMBERSHIP_DEFAULTS: MembershipLimits = {
   notesPerSecond: 32,
   pullsPerWindowMax: 8,
   pullWindowMs: 10_000,
+  manifestsPerWindowMax: 72,
+  storiesPerWindowMax: 4,
   pullTimeoutMs: 30_000,
   pullIntervalMs: 300_000,
   gossipEntriesMax: 32,

@@ -8,6 +8,7 @@ import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { encodeNote, type RosterNote } from "../../protocol/membership/roster-note.ts";
 import { keepsEarlierUpdates } from "../../protocol/membership/roster-state.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
+import type { NetworkId } from "../../protocol/network-id.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
 import { rosterTopic } from "../../protocol/topic.ts";
@@ -19,7 +20,9 @@ import type { RosterEvent } from "../interface/roster-event.ts";
 import type { Store } from "../interface/store.ts";
 import type { PeerIdText, Transport } from "../interface/transport.ts";
 import { serveAdmission } from "./admission.ts";
+import { createAskRates } from "./ask-rates.ts";
 import { createCertificates } from "./certificates.ts";
+import { createElsewhere } from "./elsewhere.ts";
 import { createEquivocationProofs } from "./equivocation-proofs.ts";
 import { MEMBERSHIP_DEFAULTS, type MembershipLimits } from "./membership-limits.ts";
 import { createMotions, type Motions } from "./motions.ts";
@@ -31,7 +34,8 @@ import { rosterEvent } from "./roster-events.ts";
 import { openRosterStore, type RosterStore } from "./roster-store.ts";
 import { createRosterWatch } from "./roster-watch.ts";
 import { createStandings } from "./standings.ts";
-import { createSuccessions, type Successions } from "./successions.ts";
+import { createSuccessions, type Successions, type SuccessorLink } from "./successions.ts";
+import { serveSuccessors } from "./successor-exchange.ts";
 import { createVisits } from "./visits.ts";
 
 export interface MembershipDependencies {
@@ -73,6 +77,10 @@ export interface RosterMembership extends Membership {
   pull(peer: PeerIdText): Promise<void>;
   /** Ask every member that is connected what it holds; resolves when each has answered or failed. */
   pullAll(): Promise<void>;
+  /** What this peer should go over to, in turn, because the others have; see elsewhere.ts. */
+  followed(): readonly SuccessorLink[];
+  /** Called when what `successions` or `followed` say may have changed. */
+  onSuccession(listener: () => void): void;
   /** Take a note as if a neighbour had sent it, and pass it on.  Throws: nothing. */
   takeNote(note: RosterNote): NoteJudgement;
   /** How often notes were judged how, by code. */
@@ -153,6 +161,7 @@ export async function createMembership(
     ...{ roster, standings, clock, logger, self: signer.peer, signal: background.signal },
     onChanged({ isSucceeded }) {
       if (isSucceeded) tellSuccession();
+      successionChanged();
       if (succession.isMissing()) fetchSuccession(present());
       for (const listener of changes) listener();
       visits.review();
@@ -162,7 +171,7 @@ export async function createMembership(
     },
   });
   const succession = createSuccessions(
-    { transport, store, clock, roster, current: options.manifest ?? genesis.manifest },
+    { transport, store, clock, roster, first: genesis.manifest, current: options.manifest ?? genesis.manifest },
     limits,
   );
   const tellSuccession = (): void => {
@@ -173,7 +182,20 @@ export async function createMembership(
   };
   const fetchSuccession = (from: readonly PeerIdText[]): void =>
     void background.run("fetching a manifest", (signal) => succession.fetch(from, signal));
-  succession.onHeld(tellSuccession);
+  succession.onHeld(() => {
+    tellSuccession();
+    successionChanged();
+  });
+  const elsewhere = createElsewhere({ successions: succession, isMember });
+  const successionListeners: (() => void)[] = [];
+  const successionChanged = (): void => {
+    for (const listener of successionListeners) listener();
+  };
+  /** Whether a network comes before the one that this peer is in. */
+  const isBehind = (other: NetworkId): boolean => {
+    const ids = succession.chain().map(networkId);
+    return ids.includes(other) && ids.indexOf(other) < ids.indexOf(network);
+  };
 
   const start = async (): Promise<void> => {
     transport.onConnect((peer) => {
@@ -182,18 +204,33 @@ export async function createMembership(
     });
     transport.onDisconnect((peer) => {
       visits.end(peer);
+      elsewhere.left(peer);
+      successionChanged();
       pulls.forget(peer);
     });
     transport.subscribe(topic, { validate: intake.validate, deliver: () => {} });
     await pulls.start();
-    await serveAdmission(
+    const asked = { windowMs: limits.pullWindowMs, peersMax: limits.visitsRememberedMax };
+    const admission = await serveAdmission(
       { transport, clock, logger, roster, motions, signer, verify, publish, isMember, onChange: listenOnce },
       {
         genesis,
         timeoutMs: limits.admissionTimeoutMs,
         waitMs: limits.admissionWaitMs,
         manifestOf: succession.manifestOf,
+        manifestRates: createAskRates(
+          { clock },
+          { ...asked, what: "manifests", perWindowMax: limits.manifestsPerWindowMax },
+        ),
       },
+    );
+    await serveSuccessors(
+      {
+        ...{ transport, clock, mayKnow: admission.mayKnow },
+        rates: createAskRates({ clock }, { ...asked, what: "successors", perWindowMax: limits.storiesPerWindowMax }),
+        story: () => ({ manifests: succession.chain(), network }),
+      },
+      { timeoutMs: limits.admissionTimeoutMs },
     );
     watch.arm();
     void motions.settle();
@@ -228,7 +265,19 @@ export async function createMembership(
     },
     admits: (peer) => visits.admits(peer),
     mayGossip: isMember,
+    followed: elsewhere.followed,
+    onSuccession: (listener) => void successionListeners.push(listener),
+    async meetElsewhere(peer, manifest) {
+      const theirs = networkId(manifest);
+      elsewhere.note(peer, theirs);
+      await pulls.pull(peer);
+      await background.run("fetching a manifest", (signal) => succession.fetch([peer], signal));
+      successionChanged();
+      // It is the other one that has to go on, and hangs up when it has what it needs.
+      if (isBehind(theirs)) await new Promise(() => {});
+    },
     welcome(peer) {
+      elsewhere.joined(peer);
       void pulls.pull(peer);
       if (succession.isMissing()) fetchSuccession([peer]);
     },

@@ -16,10 +16,11 @@ import type { RosterLog } from "../../protocol/membership/roster-log.ts";
 import { decodeNotes, encodeNotes } from "../../protocol/membership/roster-note.ts";
 import { ROSTER_PROTOCOL } from "../../protocol/topic.ts";
 import { NodeError } from "../errors.ts";
-import { type ByteSource, createFrameReader, cut, oneFrame } from "../exchange/byte-pipeline.ts";
+import { cut, frames, oneFrame } from "../exchange/byte-pipeline.ts";
 import { answerWithin, withStream } from "../exchange/deadline.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { PeerIdText, Transport } from "../interface/transport.ts";
+import { createAskRates } from "./ask-rates.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 
 export interface RosterPullDependencies {
@@ -58,22 +59,18 @@ export function createRosterPull(
     pullTimeoutMs: timeoutMs,
     pullsPerWindowMax,
     pullWindowMs,
-  }: Pick<MembershipLimits, "pullTimeoutMs" | "pullsPerWindowMax" | "pullWindowMs">,
+    visitsRememberedMax,
+  }: Pick<MembershipLimits, "pullTimeoutMs" | "pullsPerWindowMax" | "pullWindowMs" | "visitsRememberedMax">,
 ): RosterPull {
-  const windows = new Map<PeerIdText, { readonly sinceMs: number; pulls: number }>();
-  const countPull = (peer: PeerIdText): void => {
-    const nowMs = clock.now();
-    // Only members get here, so there are at most as many windows as members.
-    const known = windows.get(peer);
-    const window = known !== undefined && nowMs - known.sinceMs < pullWindowMs ? known : { sinceMs: nowMs, pulls: 0 };
-    windows.set(peer, window);
-    if (++window.pulls > pullsPerWindowMax) throw new NodeError("TOO_OFTEN", `${peer} asks for entries too often`);
-  };
+  const rates = createAskRates(
+    { clock },
+    { what: "entries", perWindowMax: pullsPerWindowMax, windowMs: pullWindowMs, peersMax: visitsRememberedMax },
+  );
   return {
     async start() {
       await transport.handle(ROSTER_PROTOCOL, async (stream, from) => {
         if (!isMember(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for the roster and is no member`);
-        countPull(from);
+        rates.count(from);
         await answerWithin(clock, { stream, timeoutMs, protocol: ROSTER_PROTOCOL }, async ({ source, sink }) => {
           const held = decodeInventory(await pipe(source, oneFrame(LIMITS.rosterMessageBytesMax)));
           const messages = [encodeNotes(notes()), ...encodeMissing(log, held)];
@@ -88,7 +85,10 @@ export function createRosterPull(
       await withStream({ transport, clock }, call, async ({ source, sink }) => {
         await pipe([encodeFrame(encodeInventory(log))], cut, sink);
         let told: Uint8Array | undefined;
-        for await (const message of frames(source)) {
+        for await (const message of frames(source, {
+          bytesMax: LIMITS.rosterMessageBytesMax,
+          countMax: MESSAGES_MAX,
+        })) {
           if (told === undefined) told = message;
           else for (const entry of decodeEntries(message)) onEntry(entry);
         }
@@ -102,23 +102,4 @@ export function createRosterPull(
 function lacksAny(log: RosterLog, held: ReadonlySet<EntryId>): boolean {
   for (const id of held) if (log.get(id) === undefined) return true;
   return false;
-}
-
-/** The messages of a stream, one after the other. */
-async function* frames(source: ByteSource): AsyncGenerator<Uint8Array> {
-  let reader = createFrameReader(LIMITS.rosterMessageBytesMax);
-  let count = 0;
-  let isWithin = false;
-  for await (const bytes of source) {
-    for (let rest = bytes; rest.byteLength > 0; ) {
-      isWithin = true;
-      rest = reader.push(rest);
-      if (!reader.isComplete()) break;
-      if (++count > MESSAGES_MAX) throw new NodeError("FRAME_INVALID", "more entries came than a roster may have");
-      yield reader.message();
-      reader = createFrameReader(LIMITS.rosterMessageBytesMax);
-      isWithin = false;
-    }
-  }
-  if (isWithin) throw new NodeError("FRAME_INVALID", "the stream ended before the message did");
 }

@@ -220,6 +220,7 @@ export class RosterLog {
       removed,
       barred: new Set(policy.equivocation === "bar" ? [...this.#proven, ...graph.equivocators()].sort() : []),
       succession: succession && successionOf(succession),
+      successions: view.successions().map(successionOf),
       lost: lostEntries(ordered, view),
       heads: graph.heads(),
       entryCount: ordered.length,

@@ -42,6 +42,8 @@ export interface RosterState {
   /** Authors of two different things under one number, whom the policy bars. */
   readonly barred: ReadonlySet<PeerId>;
   readonly succession: Succession | undefined;
+  /** It and those that count in its past, which it may rest on; in order, it last. */
+  readonly successions: readonly Succession[];
   /** Entries that lost to others, in order. */
   readonly lost: readonly LostEntry[];
   /** Entries that no other one follows. */

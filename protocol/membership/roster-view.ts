@@ -82,6 +82,14 @@ export class RosterView {
     return this.#rankedSuccessions()[0];
   }
 
+  /** It, and before it those of its past that count, in order. */
+  successions(): readonly PlacedEntry[] {
+    const holding = this.succession();
+    if (holding === undefined) return [];
+    const earlier = this.#counting(this.#graph.successions, holding.past);
+    return [...earlier.filter(({ index }) => contains(this.#within, index)).sort(inOrder), holding];
+  }
+
   /** Whether a signature of this peer counts on an entry with this past and time. */
   isAdminAt(peer: PeerId, past: EntrySet | undefined, issuedAt: number): boolean {
     if (!this.#graph.admins().has(peer)) return false;
