@@ -22,6 +22,7 @@ describe("docs/TRAFFIC.md", () => {
     // Layers x rank x (inputs + outputs of q_proj and of v_proj).
     ["Llama-3.2-1B", "lora:r8:q_proj,v_proj", 16 * 8 * (2048 + 2048 + 2048 + 512)],
     ["Llama-3-8B", "lora:r8:q_proj,v_proj", 32 * 8 * (4096 + 4096 + 4096 + 1024)],
+    ["Llama-3-8B", "lora:r8:q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj", 20_971_520],
     ["Qwen2.5-0.5B", "lora:r8:q_proj,v_proj", 24 * 8 * (896 + 896 + 896 + 128)],
     ["Llama-3-8B", "tri-lora:r8:q_proj,v_proj", 32 * 2 * 64],
     // Layers x two interventions x (R, W and b).

@@ -37,6 +37,7 @@ const MODELS = [
 const ADAPTERS = [
   "lora:r8:q_proj,v_proj",
   "lora:r8:q_proj,k_proj,v_proj,o_proj",
+  "lora:r8:q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj",
   "ffa-lora:r8:q_proj,v_proj",
   "tri-lora:r8:q_proj,v_proj",
   "loreft:r4:f7+l7",

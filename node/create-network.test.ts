@@ -5,7 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
 import { parameterCount } from "../protocol/adapter-spec.ts";
 import { networkId } from "../protocol/network-manifest.ts";
-import { createNetwork, verifyModel } from "./create-network.ts";
+import { adapterMethod } from "./adapter/methods.ts";
+import { checkAdapterSize, createNetwork, verifyModel } from "./create-network.ts";
+import { FAMILIES } from "./model/families/by-model-type.ts";
 import { embeddedModelDirectory } from "./system/embedded-model.ts";
 import { readModelFiles } from "./system/model-files.ts";
 
@@ -36,6 +38,41 @@ describe("a new network", () => {
   it("is refused for an adapter that does not fit the model, and for settings out of bounds", () => {
     expect(() => create({ adapter: { ...adapter, layers: [9] } })).toThrow(/layers 0 to 3/);
     expect(() => create({ training: { learningRate: -1 } })).toThrow(/training.learningRate must be/);
+  });
+});
+
+describe("the adapter of a new network", () => {
+  const { shape } = FAMILIES.get("llama")!.build({
+    model_type: "llama",
+    hidden_size: 4096,
+    intermediate_size: 14_336,
+    num_hidden_layers: 32,
+    num_attention_heads: 32,
+    num_key_value_heads: 8,
+    vocab_size: 128_256,
+    max_position_embeddings: 8192,
+    rms_norm_eps: 1e-5,
+    hidden_act: "silu",
+  });
+  const lora = (rank: number) => {
+    const targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+    const settings = { kind: "lora", rank, alpha: 16, targets, layers: "all" } as const;
+    return adapterMethod(settings).sent(settings, shape);
+  };
+
+  it("may be LoRA of rank 8 on all seven matrices of an 8-billion-parameter Llama", () => {
+    expect(parameterCount(lora(8))).toBe(20_971_520);
+    expect(() => checkAdapterSize(lora(8), { values: "int8" })).not.toThrow();
+    expect(() => checkAdapterSize(lora(8), { values: "float16" })).not.toThrow();
+  });
+
+  it("is refused in one line with both numbers where one update could not carry it", () => {
+    expect(() => checkAdapterSize(lora(8), { values: "float32" })).toThrow(
+      /^[^\n]*would have 83886080 bytes as float32, at most 67108864 are allowed; choose the encoding int8[^\n]*$/,
+    );
+    expect(() => checkAdapterSize(lora(16), { values: "int8" })).toThrow(
+      /^[^\n]*would have 41943040 values, at most 33554432 are allowed; choose a lower rank[^\n]*$/,
+    );
   });
 });
 

@@ -1,5 +1,7 @@
 /** Makes the genesis manifest of a network from a model directory and settings. */
-import type { AdapterSettings } from "../protocol/adapter-spec.ts";
+import { type AdapterSettings, type AdapterTensor, parameterCount } from "../protocol/adapter-spec.ts";
+import { payloadBytesMax } from "../protocol/encoding/update-payload.ts";
+import { LIMITS } from "../protocol/limits.ts";
 import { rosterIdOf } from "../protocol/membership/genesis.ts";
 import type { MembershipSettings } from "../protocol/membership/settings.ts";
 import { successionStatement } from "../protocol/membership/succession.ts";
@@ -43,6 +45,9 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
   tokenizerOfFiles(files);
   const training = { ...MANIFEST_DEFAULTS.training, ...options.training };
   const tokensMax = Math.min(training.maxTokens, model.shape.contextTokens);
+  const tensors = sentTensors(model, options.adapter, headOf(options.head, model));
+  const encoding = options.encoding ?? { values: defaultValues(options.adapter) };
+  checkAdapterSize(tensors, encoding);
   return parseManifest({
     schema: "weft-network/1",
     name: options.name,
@@ -50,15 +55,30 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
     model: { family: model.family, digest: modelDigest(files) },
     adapter: options.adapter,
     ...(options.head !== undefined && { head: options.head }),
-    tensors: sentTensors(model, options.adapter, headOf(options.head, model)),
+    tensors,
     training: { ...training, maxTokens: tokensMax },
     rounds: { ...MANIFEST_DEFAULTS.rounds, ...options.rounds },
     aggregation: { ...MANIFEST_DEFAULTS.aggregation, ...options.aggregation },
     reference: options.reference ?? MANIFEST_DEFAULTS.reference,
-    ...manifestEncoding(options.encoding ?? { values: defaultValues(options.adapter) }),
+    ...manifestEncoding(encoding),
     bootstrap: options.bootstrap ?? [],
     ...(options.membership !== undefined && { membership: options.membership }),
   });
+}
+
+/** Throws: NodeError CONFIG_INVALID, with both numbers, where one update could not carry the adapter. */
+export function checkAdapterSize(tensors: readonly AdapterTensor[], encoding: UpdateEncoding): void {
+  const smaller = "a lower rank, fewer matrices or layers, or a smaller kind such as loreft or tri-lora";
+  const [values, valuesMax] = [parameterCount(tensors), LIMITS.parameterCountMax];
+  if (values > valuesMax) {
+    const text = `an update of this adapter would have ${values} values, at most ${valuesMax} are allowed; choose ${smaller}`;
+    throw new NodeError("CONFIG_INVALID", text, { values, valuesMax });
+  }
+  const [bytes, bytesMax] = [payloadBytesMax({ tensors, encoding }), LIMITS.updatePayloadBytesMax];
+  if (bytes > bytesMax) {
+    const text = `an update of this adapter would have ${bytes} bytes as ${encoding.values}, at most ${bytesMax} are allowed; choose the encoding int8 or float16, ${smaller}`;
+    throw new NodeError("CONFIG_INVALID", text, { bytes, bytesMax });
+  }
 }
 
 /**

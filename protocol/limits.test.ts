@@ -8,6 +8,7 @@ import { decodeBlobHeader, decodeBlobRequest, encodeBlobHeader, encodeBlobReques
 import { encodeCanonical } from "./canonical-message.ts";
 import { decodeCheckupReply, decodeCheckupRequest, encodeCheckupRequest } from "./checkup.ts";
 import { type ContentId, contentIdToBytes } from "./content-id.ts";
+import { decodeUpdate, encodeUpdate } from "./encoding/update-payload.ts";
 import { decodeHello, decodeReply, encodeHello } from "./handshake.ts";
 import { decodeHeads, encodeHeads } from "./heads.ts";
 import { LIMIT_NOTES, LIMITS, type LimitName } from "./limits.ts";
@@ -44,6 +45,7 @@ import {
   parseManifest,
 } from "./network-manifest.ts";
 import { peerIdFromPublicKey } from "./peer-id.ts";
+import { createPrng } from "./prng.ts";
 import { signSketch } from "./sketch.ts";
 import { signUpdate, type UpdateFields } from "./update.ts";
 import {
@@ -52,7 +54,6 @@ import {
   EXAMPLE_MANIFEST,
   EXAMPLE_SKETCH,
   EXAMPLE_UPDATE,
-  float32Payload,
   SELF,
   SOME_CONTENT_ID,
 } from "./vectors/example-network.ts";
@@ -77,15 +78,31 @@ describe("updates", () => {
     sampleCount: LIMITS.sampleCountMax,
   };
 
-  fills(["parameterCountMax", "updateBytesMax"], () => {
-    const payload = float32Payload(new Float32Array(LIMITS.parameterCountMax).fill(1));
-    const { bytes } = signUpdate({ ...longest, payload }, ALICE);
+  fills(["updatePayloadBytesMax", "updateBytesMax"], () => {
+    // Zeros, which are values like any others and cost nothing to write down.
+    const payload = new Uint8Array(LIMITS.updatePayloadBytesMax);
+    // Neither signed nor verified, which is most of what so long an update costs.
+    const { bytes } = signUpdate({ ...longest, payload }, { ...ALICE, sign: () => new Uint8Array(64) });
     expect(bytes.length).toBeLessThanOrEqual(LIMITS.updateBytesMax);
-    const tensors = [{ name: "all", shape: [LIMITS.parameterCountMax] }];
-    const context = { ...EXAMPLE_CONTEXT, tensors };
+    const tensors = [{ name: "all", shape: [payload.length / 4] }];
+    const context = { ...EXAMPLE_CONTEXT, tensors, verify: () => true };
     expect(judgeUpdate(bytes, context).code).toBe("ACCEPTED");
-    expect(judgeUpdate(new Uint8Array(LIMITS.updateBytesMax + 1), context).code).toBe("TOO_LARGE");
-    expect(() => float32Payload(new Float32Array(LIMITS.parameterCountMax + 1))).toThrow(code("TOO_LARGE"));
+    expect(judgeUpdate(new Uint8Array(LIMITS.updateBytesMax + 1), EXAMPLE_CONTEXT).code).toBe("TOO_LARGE");
+  });
+
+  fills(["parameterCountMax"], () => {
+    const rules = (places: number) => ({
+      tensors: [{ name: "all", shape: [places] }],
+      encoding: { values: "int8", topK: { share: 0.0001, keyframeEvery: 2 } } as const,
+    });
+    const places = LIMITS.parameterCountMax;
+    const previous = new Float32Array(places);
+    const values = previous.slice().fill(3, places - 9);
+    const update = encodeUpdate(values, { ...rules(places), sequence: 1, previous, prng: createPrng(0) });
+    expect(update.payload.length).toBeLessThan(places / 1000);
+    expect(decodeUpdate({ ...update, sequence: 1 }, { ...rules(places), previous }).at(-9)).toBeCloseTo(3, 1);
+    const more = { ...rules(places + 1), sequence: 1, prng: createPrng(0) };
+    expect(() => encodeUpdate(new Float32Array(places + 1), more)).toThrow(code("TOO_LARGE"));
   });
 
   fills(["localStepsMax", "sampleCountMax"], () => {
@@ -271,9 +288,16 @@ describe("manifests", () => {
 
   test("values in all, filled and passed by one", () => {
     const shape = (...dimensions: number[]) => ({ tensors: [{ name: "a", shape: dimensions }] });
-    expect(() => parseManifest({ ...fullest, ...shape(4096, 4096) })).not.toThrow();
-    refused({ tensors: [...shape(4096, 4096).tensors, { name: "b", shape: [1] }] }, "tensors");
+    const one = { name: "b", shape: [1] };
+    const float16 = { encoding: { values: "float16" } };
+    expect(() => parseManifest({ ...fullest, ...shape(4096, 8192), ...float16 })).not.toThrow();
+    refused({ tensors: [...shape(4096, 8192).tensors, one], ...float16 }, "tensors");
     refused(shape(LIMITS.parameterCountMax + 1), "tensors[0].shape[0]");
+    // As float32 the bytes are what is passed first.
+    expect(() => parseManifest({ ...fullest, ...shape(4096, 4096) })).not.toThrow();
+    expect(() => parseManifest({ ...fullest, tensors: [...shape(4096, 4096).tensors, one] })).toThrow(
+      "network manifest: tensors must fit into an update: they may take 67108868 bytes as float32, at most 67108864 are allowed",
+    );
   });
 
   test("text and messages above the bound are refused unread", () => {

@@ -5,7 +5,7 @@
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-const parameterCountMax = 16 * MIB;
+const updatePayloadBytesMax = 64 * MIB;
 const announcementBytesMax = 256;
 const headsCountMax = 1024;
 const addressesCountMax = 128;
@@ -18,9 +18,11 @@ const sketchComponentCountMax = 64;
 
 export const LIMITS = {
   /** Values of one adapter, P. */
-  parameterCountMax,
+  parameterCountMax: 32 * MIB,
+  /** One update's values as they are encoded. */
+  updatePayloadBytesMax,
   /** One update's envelope. */
-  updateBytesMax: 4 * parameterCountMax + 512,
+  updateBytesMax: updatePayloadBytesMax + 512,
   /** One announcement's envelope. */
   announcementBytesMax,
   /** Announcements in one Heads message. */
@@ -121,9 +123,14 @@ export type LimitName = keyof typeof LIMITS;
 export const LIMIT_NOTES: Readonly<Record<LimitName, { readonly unit: string; readonly reason: string }>> = {
   parameterCountMax: {
     unit: "values",
-    reason: "LoReFT at rank 32 on an 8-billion-parameter Llama has 11 million (arXiv:2404.03592); next power of two",
+    reason: "LoRA of rank 8 on all seven matrices of an 8-billion-parameter Llama has 20,971,520; next power of two",
   },
-  updateBytesMax: { unit: "bytes", reason: "parameterCountMax values of 4 bytes, and 512 for all other fields" },
+  updatePayloadBytesMax: {
+    unit: "bytes",
+    reason:
+      "16,777,216 values as float32, parameterCountMax as float16; a manifest whose updates could take more is refused",
+  },
+  updateBytesMax: { unit: "bytes", reason: "updatePayloadBytesMax, and 512 for all other fields" },
   announcementBytesMax: { unit: "bytes", reason: "the longest possible announcement has 189; rounded up" },
   headsCountMax: {
     unit: "announcements",

@@ -1,6 +1,7 @@
 /** What each field of a network manifest may be, and how to say in one line what is wrong with one that is not. */
 import { z } from "zod";
 import { closestName } from "./closest-name.ts";
+import { payloadBytesMax } from "./encoding/update-payload.ts";
 import { LIMITS } from "./limits.ts";
 import { ROLES } from "./membership/roles.ts";
 import { parsePeerId } from "./peer-id.ts";
@@ -315,6 +316,14 @@ export const manifestSchema = object({
   const lowRank = manifest.adapter.kind === "combination" ? manifest.adapter.lora : manifest.adapter;
   if (manifest.aggregation.weights?.kind === "similarity" && lowRank.kind !== "tri-lora") {
     refuse(["aggregation", "weights"], '"similarity" compares the C of tri-lora, which other kinds do not have');
+  }
+  const bytes = payloadBytesMax(manifest);
+  if (bytes > LIMITS.updatePayloadBytesMax) {
+    const most = `at most ${LIMITS.updatePayloadBytesMax} are allowed`;
+    refuse(
+      ["tensors"],
+      `must fit into an update: they may take ${bytes} bytes as ${manifest.encoding?.values ?? "float32"}, ${most}`,
+    );
   }
   const problem = factorsProblem(manifest);
   if (problem !== undefined) refuse(["aggregation", "factors"], problem);

@@ -12,6 +12,8 @@ export interface ExchangeLimits {
    * news are apart, and 256 bytes each of `authorsMax` authors are 8 MiB.
    */
   readonly announcementsPerAuthorMax: number;
+  /** Memory of the inbox: what neighbours sent, as they sent it and as it is aggregated. */
+  readonly inboxBytesMax: number;
   /** Updates that are fetched at the same time. */
   readonly fetchesMax: number;
   /** Neighbours that are asked for one update. */
@@ -45,6 +47,8 @@ export const EXCHANGE_DEFAULTS: ExchangeLimits = {
   neighboursMax: 64,
   authorsMax: LIMITS.headsCountMax,
   announcementsPerAuthorMax: 32,
+  // 21 authors of the largest adapter there can be, 40 of LoRA of rank 8 on all of an 8-billion-parameter Llama as int8.
+  inboxBytesMax: 4 * 1024 ** 3,
   fetchesMax: 4,
   providersMax: 4,
   requestsPerPeerMax: 4,

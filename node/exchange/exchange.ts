@@ -106,7 +106,10 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     },
   );
   const ownChain = createOwnChain({ store, signer }, rules);
-  const inbox = createInbox({ store, logger }, { ...rules, authorsMax: limits.authorsMax });
+  const inbox = createInbox(
+    { store, logger },
+    { ...rules, authorsMax: limits.authorsMax, bytesMax: limits.inboxBytesMax },
+  );
   const heads = createKnownHeads(limits);
   const counts = { accept: 0, ignore: 0, reject: 0 };
   const codes: Record<string, number> = {};

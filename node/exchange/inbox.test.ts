@@ -8,9 +8,9 @@ import { silentLogger } from "../system/transport.suite.ts";
 import { MANIFEST, signerOf, thetaOf } from "./exchange.suite.ts";
 import { forge } from "./impostor.suite.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
-import type { StoredUpdate } from "./stored-update.ts";
+import { linksAfter, type StoredUpdate } from "./stored-update.ts";
 
-const OPTIONS = { networkId: networkId(MANIFEST), tensors: MANIFEST.tensors, authorsMax: 3 };
+const OPTIONS = { networkId: networkId(MANIFEST), tensors: MANIFEST.tensors, authorsMax: 3, bytesMax: 1e6 };
 
 function stored(seed: number, round: number, sequence = round): StoredUpdate {
   const { envelope, announcement } = forge(seed, { round, sequence });
@@ -18,8 +18,9 @@ function stored(seed: number, round: number, sequence = round): StoredUpdate {
   return { envelope, announcement, update, links: [], theta: decodeUpdate(update, OPTIONS) };
 }
 
-async function open(store: Store, warnings: unknown[] = []): Promise<Inbox> {
-  const inbox = createInbox({ store, logger: { ...silentLogger, warn: (...args) => warnings.push(args) } }, OPTIONS);
+async function open(store: Store, warnings: unknown[] = [], bounds: object = {}): Promise<Inbox> {
+  const logger = { ...silentLogger, warn: (...args: unknown[]) => warnings.push(args) };
+  const inbox = createInbox({ store, logger }, { ...OPTIONS, ...bounds });
   await inbox.load();
   return inbox;
 }
@@ -55,6 +56,44 @@ describe("the inbox", () => {
     const after = { [id(1)]: 5, [id(3)]: 4, [id(4)]: 4 };
     expect(rounds(inbox)).toEqual(after);
     expect(rounds(await open(store))).toEqual(after);
+  });
+
+  it("is bounded in bytes as well: what is fresher takes as many of the stalest places as it needs", async () => {
+    const store = createMemoryStore();
+    const [a, b] = [stored(1, 1), stored(2, 2)];
+    const size = a.theta.byteLength + a.envelope.byteLength + a.announcement.byteLength;
+    const bounds = { authorsMax: 9, bytesMax: 3 * size - 1 };
+    const inbox = await open(store, [], bounds);
+    expect(await inbox.put(a)).toBe(true);
+    expect(await inbox.put(b)).toBe(true);
+    expect(await inbox.put(stored(3, 1))).toBe(false);
+    expect(rounds(inbox)).toEqual({ [id(1)]: 1, [id(2)]: 2 });
+    expect(await inbox.put(stored(3, 3))).toBe(true);
+    expect(rounds(inbox)).toEqual({ [id(2)]: 2, [id(3)]: 3 });
+    expect(inbox.find(a.update.contentId)).toBeUndefined();
+    // What an update rests on counts too.
+    const heavy = { ...stored(4, 4), links: [{ ...linksAfter(a)[0]!, envelope: new Uint8Array(size) }] };
+    expect(await inbox.put(heavy)).toBe(true);
+    expect(rounds(inbox)).toEqual({ [id(4)]: 4 });
+    expect(await inbox.put(stored(1, 3))).toBe(false);
+    // An author's next update takes the place of its last one, unless it needs what fresher ones have.
+    expect(await inbox.put(stored(4, 5))).toBe(true);
+    expect(await inbox.put(stored(3, 6))).toBe(true);
+    expect(await inbox.put({ ...heavy, update: stored(4, 6).update })).toBe(false);
+    expect(rounds(inbox)).toEqual({ [id(3)]: 6, [id(4)]: 5 });
+    await inbox.drop(signerOf(3).peer);
+    expect(await inbox.put({ ...heavy, update: stored(4, 6).update })).toBe(true);
+  });
+
+  it("takes no more bytes out of the store than it may keep", async () => {
+    const store = createMemoryStore();
+    const inbox = await open(store);
+    const one = stored(1, 0);
+    await inbox.put(one);
+    await inbox.put(stored(2, 1));
+    const size = one.theta.byteLength + one.envelope.byteLength + one.announcement.byteLength;
+    expect((await open(store, [], { bytesMax: 2 * size - 1 })).all()).toHaveLength(1);
+    expect((await open(store)).all()).toHaveLength(1);
   });
 
   it("is there again after a restart, verified", async () => {

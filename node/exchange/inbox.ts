@@ -2,8 +2,9 @@
  * The inbox: the newest accepted update of every author, kept as signed bytes so that this peer can hand them on, and
  * written to the store so that a restart forgets nothing.
  *
- * It is bounded. When it is full, a new author takes the place of the author whose update is of the lowest round (of
- * several, the one whose id sorts first); when the newcomer's own round is not above that, it is turned away instead.
+ * It is bounded, in authors and in bytes of memory. When it is full, an update takes the places of the authors whose
+ * updates are of the lowest rounds (of several, the ones whose ids sort first); when its own round is not above all of
+ * theirs, it is turned away instead.
  */
 import type { ContentId } from "../../protocol/content-id.ts";
 import type { PayloadRules } from "../../protocol/encoding/update-payload.ts";
@@ -16,13 +17,16 @@ import { decodeStored, encodeStored, linksAfter, type StoredUpdate } from "./sto
 export interface InboxOptions extends PayloadRules {
   readonly networkId: string;
   readonly authorsMax: number;
+  /** Of all that is kept together: values as they are aggregated, signed bytes, and what those rest on. */
+  readonly bytesMax: number;
 }
 
 export interface Inbox {
   /** Read the store; what is not verified is dropped there too.  Throws: NodeError STORE_FAILED, DISK_FULL. */
   load(): Promise<void>;
   /**
-   * Keep an accepted update that is newer than its author's last one; false when the inbox is full of newer rounds.
+   * Keep an accepted update that is newer than its author's last one; false when the inbox is full of newer rounds, and
+   * the author's last one stays.
    * It counts from the moment of the call; the promise waits for the store.  Throws: NodeError STORE_FAILED, DISK_FULL.
    */
   put(stored: StoredUpdate): Promise<boolean>;
@@ -47,17 +51,37 @@ export function createInbox(
 ): Inbox {
   const entries = new Map<PeerId, StoredUpdate>();
   const contents = new Map<ContentId, Uint8Array>();
+  let bytes = 0;
   const keyOf = (author: PeerId): string => `${PREFIX}${author}`;
   const remember = (received: StoredUpdate): void => {
     const stored = { ...received, theta: shared(received.theta) };
     forget(stored.update.author);
     entries.set(stored.update.author, stored);
+    bytes += bytesOf(stored);
     for (const { contentId, envelope } of linksAfter(stored)) contents.set(contentId, envelope);
   };
   const forget = (author: PeerId): void => {
     const old = entries.get(author);
-    for (const { contentId } of old === undefined ? [] : linksAfter(old)) contents.delete(contentId);
+    if (old === undefined) return;
+    for (const { contentId } of linksAfter(old)) contents.delete(contentId);
     entries.delete(author);
+    bytes -= bytesOf(old);
+  };
+  /** Authors that have to go so that an update can stay; undefined where one of them is as fresh. */
+  const displacedBy = (stored: StoredUpdate): readonly PeerId[] | undefined => {
+    const { author, round } = stored.update;
+    const own = entries.get(author);
+    let count = entries.size + (own === undefined ? 1 : 0);
+    let total = bytes + bytesOf(stored) - (own === undefined ? 0 : bytesOf(own));
+    const displaced: PeerId[] = [];
+    for (const other of [...entries.values()].filter((one) => one !== own).sort(byStaleness)) {
+      if (count <= options.authorsMax && total <= options.bytesMax) break;
+      if (other.update.round >= round) return undefined;
+      displaced.push(other.update.author);
+      count -= 1;
+      total -= bytesOf(other);
+    }
+    return count <= options.authorsMax && total <= options.bytesMax ? displaced : undefined;
   };
   return {
     async load() {
@@ -70,7 +94,7 @@ export function createInbox(
             reason: typeof stored === "string" ? stored : "key",
           });
           drop.push({ delete: key });
-        } else if (entries.size < options.authorsMax) {
+        } else if (entries.size < options.authorsMax && bytes + bytesOf(stored) <= options.bytesMax) {
           remember(stored);
         } else {
           drop.push({ delete: key });
@@ -80,13 +104,13 @@ export function createInbox(
     },
     async put(stored) {
       const { author } = stored.update;
-      const changes: StoreChange[] = [{ put: keyOf(author), value: encodeStored(stored) }];
-      if (!entries.has(author) && entries.size >= options.authorsMax) {
-        const stalest = stalestOf(entries.values());
-        if (stalest === undefined || stalest.update.round >= stored.update.round) return false;
-        forget(stalest.update.author);
-        changes.push({ delete: keyOf(stalest.update.author) });
-      }
+      const displaced = displacedBy(stored);
+      if (displaced === undefined) return false;
+      for (const other of displaced) forget(other);
+      const changes: StoreChange[] = [
+        { put: keyOf(author), value: encodeStored(stored) },
+        ...displaced.map((other) => ({ delete: keyOf(other) })),
+      ];
       remember(stored);
       await store.batch(changes);
       return true;
@@ -113,15 +137,13 @@ function shared(theta: Float32Array): Float32Array {
   return copy;
 }
 
-function stalestOf(entries: Iterable<StoredUpdate>): StoredUpdate | undefined {
-  let stalest: StoredUpdate | undefined;
-  for (const entry of entries) {
-    const { round, author } = entry.update;
-    const isStaler =
-      stalest === undefined ||
-      round < stalest.update.round ||
-      (round === stalest.update.round && author < stalest.update.author);
-    if (isStaler) stalest = entry;
-  }
-  return stalest;
+/** The lowest round first, then the id that sorts first. */
+function byStaleness(a: StoredUpdate, b: StoredUpdate): number {
+  return a.update.round - b.update.round || (a.update.author < b.update.author ? -1 : 1);
 }
+
+const bytesOf = (stored: StoredUpdate): number =>
+  linksAfter(stored).reduce(
+    (sum, { envelope }) => sum + envelope.byteLength,
+    stored.theta.byteLength + stored.announcement.byteLength,
+  );

@@ -90,7 +90,7 @@ interface Wanted {
 const OUTDATED: readonly VerdictCode[] = ["OLD", "ROUND_OLD"];
 
 /** Bytes of an update's envelope besides its values. */
-const ENVELOPE_BYTES_MAX = LIMITS.updateBytesMax - 4 * LIMITS.parameterCountMax;
+const ENVELOPE_BYTES_MAX = LIMITS.updateBytesMax - LIMITS.updatePayloadBytesMax;
 
 export function createIntake(dependencies: IntakeDependencies, options: IntakeOptions): Intake {
   const { transport, clock, logger, background, inbox, heads, ownChain } = dependencies;

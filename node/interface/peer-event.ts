@@ -44,7 +44,7 @@ export interface ForgettingReport extends Forgetting {
 export interface LambdaCost {
   /** Adapters that were evaluated on the held-out batch. */
   readonly evaluations: number;
-  /** Local steps of a rival that trained alone. */
+  /** Local steps of a rival that searched instead. */
   readonly steps: number;
   /** Of wall time; part of `aggregate`. */
   readonly seconds: number;
