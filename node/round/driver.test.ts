@@ -628,7 +628,25 @@ describe("a peer with a privacy budget", () => {
       const last = ofType(a.events, "privacy").at(-1)!.status;
       expect(last).toMatchObject({ sending: false, epsilon: budget });
       expect(last.spent).toBeLessThanOrEqual(budget);
-      expect(said).toContain("the privacy budget is spent, nothing is sent any more");
+      expect(said.filter((text) => text === "the privacy budget is spent, nothing is sent any more")).toHaveLength(1);
     },
   );
+
+  test("that is spent holds the others up for two rounds more, and then no longer", async () => {
+    const { clock, hub } = world();
+    const manifest = testManifest({ count: 7 });
+    const privacy = await guardOf("update", epsilonOf([{ noise: 0.5, rate: 1, count: 2 }], settings.delta));
+    const a = await peer(clock, hub, "a", { manifest, privacy, compareAlone: false });
+    const b = await peer(clock, hub, "b", { manifest, compareAlone: false });
+    const c = await peer(clock, hub, "c", { manifest, compareAlone: false });
+    const [, ...reports] = await run(clock, a, b, c);
+    expect(a.exchange.published.map(({ round }) => round)).toEqual([0, 1]);
+    for (const { rounds } of reports) {
+      const { min } = manifest.rounds.deadlineMs;
+      const waited = rounds.map(({ seconds }) => 1000 * seconds.network >= min);
+      // Rounds 2 and 3 go by without a, which is heard no more; what it sent last is too old from round 4 on.
+      expect(waited).toEqual([false, false, true, true, false, false, false]);
+      expect(rounds.map(({ neighbours }) => neighbours)).toEqual([2, 2, 2, 2, 1, 1, 1]);
+    }
+  });
 });

@@ -137,6 +137,8 @@ class Driver implements RoundDriver {
   #state: RoundState;
   #wake: (() => void) | undefined;
   #cancelDeadline: (() => void) | undefined;
+  /** Nothing is sent any more, which is said once. */
+  #hasSaidSpent = false;
   #hasEnded = false;
   /** Neighbours that this peer counted in its update of the round. */
   #announced: number | undefined;
@@ -327,8 +329,12 @@ class Driver implements RoundDriver {
       emit({ type: "privacy", status: privacy.status() });
       // How many examples there are is of the data too.
       const update = theta && { round, theta, localSteps, sampleCount: 1, ...claim };
-      if (update) this.#published(round, await this.#patiently(() => exchange.publish(update)));
-      else logger.warn("the privacy budget is spent, nothing is sent any more", { round, ...privacy.status() });
+      if (update) {
+        this.#published(round, await this.#patiently(() => exchange.publish(update)));
+      } else if (!this.#hasSaidSpent) {
+        logger.warn("the privacy budget is spent, nothing is sent any more", { round, ...privacy.status() });
+        this.#hasSaidSpent = true;
+      }
     }
     this.#tell({ type: "published" });
   }
