@@ -1,28 +1,28 @@
 /**
  * A lambda that is tried before it is judged. Right after mixing, a mix of related adapters often looks worse than it
- * is (it pays only after further local steps), and once a peer has drifted away from the others, mixing never looks good
- * again, though it would have been. So a peer begins by mixing, whatever the first rounds look like, while a rival goes
- * on alone beside it from the same adapter. Where mixing keeps hurting, the peer becomes its rival and has lost nothing;
- * where the mix gets ahead of the rival, the rival is given up and costs nothing more; at the end the best is taken.
+ * is (it pays only after further local steps), and once a peer has drifted away from the others, mixing looks bad though
+ * it would have paid. So a peer begins by mixing evenly, whatever the first rounds look like, while a rival goes on beside
+ * it from the same adapter, mixing only as far as the search finds good at once. Where the rival is ahead, the peer becomes
+ * it and has lost nothing; where the even mix is, the rival is given up and costs nothing more; at the end the best is taken.
  * Source: this project's own; the measurements are in docs/LAMBDA.md.
  */
 
 /** lambda of a peer that mixes: the even mix, which no fixed value beat on related data. */
 export const ADAPTIVE_SHARE = 0.5;
 
-/** trial: mixing, with a rival; swarm: mixing; alone: not mixing. */
-export type AdaptiveStage = "trial" | "swarm" | "alone";
+/** trial: mixing evenly, with a rival; swarm: mixing evenly; search: mixing as far as a search finds good at once. */
+export type AdaptiveStage = "trial" | "swarm" | "search";
 
 /** What a peer remembers of it between rounds; plain data. */
 export interface AdaptiveState {
   readonly stage: AdaptiveStage;
   /** Rounds with neighbours in this stage. */
   readonly rounds: number;
-  /** Pooled relative gain of the mix over the peer's own adapter. */
+  /** Pooled relative gain of the mix over the peer's own adapter; of the swarm. */
   readonly gain: number;
-  /** Pooled relative lead of the mix over the rival; 0 without one. */
+  /** Pooled relative lead over the rival; of a trial. */
   readonly lead: number;
-  /** Rounds until the next look; 0 for now. Of a trial always 0. */
+  /** Rounds until the next look; 0 for now. Other than 0 in the swarm only. */
   readonly wait: number;
   /** Rounds between the last two looks. */
   readonly interval: number;
@@ -48,12 +48,14 @@ export const FIRST_TRIAL: AdaptiveState = { stage: "trial", rounds: 0, gain: 0, 
 
 /** Rounds of a trial before it is judged: the first mixes of related peers look bad for one or two. */
 export const TRIAL_ROUNDS_MIN = 3;
+/** Rounds after which a trial is decided by whoever is ahead, so that what a rival costs has an end. */
+export const TRIAL_ROUNDS_MAX = 6;
 /** Share of the past that stays in what is pooled, by round. */
 const DECAY = 0.5;
-/** Pooled relative gain below whose negative mixing is given up, and above which it is tried again. */
-const GAIN_MIN = 0.1;
-/** Pooled relative lead from which the rival is given up. */
-const LEAD_MIN = 0.2;
+/** Pooled relative lead that decides a trial before its last round, either way. */
+const LEAD_MIN = 0.1;
+/** Pooled relative loss by mixing at which the swarm is left. */
+const LOSS_BY_MIXING_MAX = 0.1;
 /** Longest time between two looks when nothing changes. */
 const INTERVAL_MAX = 4;
 /** Smallest loss that a difference is divided by. */
@@ -61,42 +63,35 @@ const LOSS_MIN = 1e-8;
 
 /** Whether this round has to be looked at: losses are needed then, and not otherwise. */
 export function isLookDue(state: AdaptiveState, { last }: { readonly last: boolean }): boolean {
-  return last || state.stage === "trial" || state.wait <= 0;
+  return last || state.stage !== "swarm" || state.wait <= 0;
 }
 
-/** A round without a look: go on as before. */
-export function passRound(state: AdaptiveState): Decision {
-  return {
-    take: state.stage === "alone" ? "own" : "mixed",
-    state: { ...state, rounds: state.rounds + 1, wait: state.wait - 1 },
-  };
+/** After a round of the swarm without a look, in which it went on mixing. */
+export function passRound(state: AdaptiveState): AdaptiveState {
+  return { ...state, rounds: state.rounds + 1, wait: state.wait - 1 };
 }
 
 /**
- * g ← g/2 + (L_own - L_mix) / max(L_own, L_mix), and likewise the lead l with the rival in place of own.
- * In a trial of 3 rounds or more: g < -0.1 makes the peer its rival (alone), l > 0.2 drops the rival (swarm).
- * swarm: g < -0.1 ends the mixing.  alone: g > 0.1 begins a new trial.  Last round: the smallest loss.
+ * A round of a trial or of the swarm.
+ * trial: l ← l/2 + (L_rival - L_best) / max(L_rival, L_best) with L_best = min(L_own, L_mix). From the third round on
+ * l < -0.1 makes the peer its rival (search), l > 0.1 drops the rival (swarm); in the sixth the sign of l decides.
+ * swarm: g ← g/2 + (L_own - L_mix) / max(L_own, L_mix); g < -0.1 ends it (search).  Last round: the smallest loss.
  */
 export function decide(state: AdaptiveState, losses: CandidateLosses, { last }: { readonly last: boolean }): Decision {
-  const gain = DECAY * state.gain + relativeGain(losses.own, losses.mixed);
   const best = Number.isNaN(losses.mixed) || losses.own < losses.mixed ? losses.own : losses.mixed;
+  const gain = DECAY * state.gain + relativeGain(losses.own, losses.mixed);
   const lead = losses.rival === undefined ? 0 : DECAY * state.lead + relativeGain(losses.rival, best);
   const looked = { ...state, rounds: state.rounds + 1, gain, lead };
   if (last) return { take: smallest(losses), state: looked };
-  switch (state.stage) {
-    case "trial":
-      if (looked.rounds < TRIAL_ROUNDS_MIN) return { take: "mixed", state: looked };
-      if (gain < -GAIN_MIN && lead < LEAD_MIN)
-        return { take: losses.rival === undefined ? "own" : "rival", state: entered("alone") };
-      if (lead > LEAD_MIN) return { take: "mixed", state: entered("swarm") };
-      return { take: "mixed", state: looked };
-    case "swarm":
-      if (gain < -GAIN_MIN) return { take: "own", state: entered("alone") };
-      return { take: "mixed", state: settled(looked) };
-    case "alone":
-      if (gain > GAIN_MIN) return { take: "mixed", state: { ...FIRST_TRIAL, rounds: 1 } };
-      return { take: "own", state: settled(looked) };
+  if (state.stage === "trial") {
+    const decisive = looked.rounds >= TRIAL_ROUNDS_MAX ? 0 : LEAD_MIN;
+    if (looked.rounds < TRIAL_ROUNDS_MIN) return { take: "mixed", state: looked };
+    if (lead < -decisive) return { take: "rival", state: entered("search") };
+    if (lead > decisive || looked.rounds >= TRIAL_ROUNDS_MAX) return { take: "mixed", state: entered("swarm") };
+    return { take: "mixed", state: looked };
   }
+  if (gain < -LOSS_BY_MIXING_MAX) return { take: "own", state: entered("search") };
+  return { take: "mixed", state: settled(looked) };
 }
 
 const entered = (stage: AdaptiveStage): AdaptiveState => ({ stage, rounds: 0, gain: 0, lead: 0, wait: 0, interval: 1 });

@@ -4,6 +4,7 @@ import { neighbourSample } from "../../protocol/neighbour-sample.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import {
   type AdapterLayout,
+  type Aggregate,
   type Aggregator,
   aggregateNeighbours,
   anchorToReference,
@@ -20,7 +21,7 @@ import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { LambdaCost } from "../interface/peer-event.ts";
 import type { Evaluation, Trainer } from "../interface/trainer.ts";
-import { type TrialMemory, trialRound } from "./trial.ts";
+import { type Mixed, type TrialMemory, trialRound } from "./trial.ts";
 
 /**
  * Examples that the search for lambda looks at: enough to tell quarters apart on a held-out set of a private data
@@ -73,13 +74,15 @@ export async function aggregateRound(
   const layout = layoutOf(manifest);
   const own = await trainer.adapter();
   const settings = manifest.aggregation;
-  const aggregate = await aggregateThere({
-    ...layout,
-    own: { peer, theta: own, ...(announced !== undefined && { neighbours: announced }) },
-    neighbours,
-    settings,
-    round: asOf,
-  });
+  const aggregateFor = (theta: Float32Array): Promise<Aggregate> =>
+    aggregateThere({
+      ...layout,
+      own: { peer, theta, ...(announced !== undefined && { neighbours: announced }) },
+      neighbours,
+      settings,
+      round: asOf,
+    });
+  const aggregate = await aggregateFor(own);
   for (const { peer: from, reason } of aggregate.refused) {
     logger.warn("update left out of the aggregate", { round, peer: from, reason });
   }
@@ -117,17 +120,24 @@ export async function aggregateRound(
     readonly trial: TrialMemory;
     readonly rivalWon: boolean;
   }> {
-    const mixed = (lambda: number): Float32Array => mix({ ...layout, own, z, lambda });
+    const between =
+      (theta: Float32Array, others: Float32Array): Mixed =>
+      (lambda) =>
+        mix({ ...layout, own: theta, z: others, lambda });
     const evaluate = (theta: Float32Array): Promise<number> => {
       cost.evaluations += 1;
       return heldOutLoss(trainer, theta);
     };
     if (settings.lambda.mode !== "adaptive") {
-      return { ...(await chooseLambda(settings.lambda, { mixed, evaluate, signal })), trial, rivalWon: false };
+      const choice = await chooseLambda(settings.lambda, { mixed: between(own, z), evaluate, signal });
+      return { ...choice, trial, rivalWon: false };
     }
     const { localSteps, count } = manifest.rounds;
     const last = asOf + 1 >= count;
-    const decided = await trialRound(trainer, { trial, own, mixed, evaluate, localSteps, last, signal });
+    // A rival's aggregate is in the rival's gauge.
+    const mixing = async (theta: Float32Array): Promise<Mixed> =>
+      between(theta, theta === own ? z : (await aggregateFor(theta)).z);
+    const decided = await trialRound(trainer, { trial, own, mixing, evaluate, localSteps, last, signal });
     if (decided.trial.state.stage !== trial.state.stage) {
       logger.debug("lambda", { round, from: trial.state.stage, to: decided.trial.state.stage });
     }

@@ -256,7 +256,8 @@ const stateSchema = z.strictObject({
   rivalStep: count.optional(),
   trial: z
     .strictObject({
-      stage: z.enum(["trial", "swarm", "alone"]),
+      // Earlier versions had a stage without mixing, which the search's candidate 0 is as well.
+      stage: z.enum(["trial", "swarm", "search", "alone"]).transform((one) => (one === "alone" ? "search" : one)),
       rounds: count,
       gain: real,
       lead: real,

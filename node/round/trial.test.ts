@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { chooseLambda } from "../aggregation/index.ts";
 import type { Trainer, TrainerState } from "../interface/trainer.ts";
 import { createVirtualClock } from "../system/virtual-clock.ts";
 import { NO_TRIAL, type TrialMemory, type TrialRound, trialRound } from "./trial.ts";
@@ -23,11 +24,13 @@ async function run(
     rounds,
     signal = never,
     reread = (trial) => trial,
+    evaluate = async (adapter) => (await trainer.evaluate({ set: "validation", adapter })).loss,
   }: {
     others: number;
     rounds: number;
     signal?: AbortSignal;
     reread?: (trial: TrialMemory) => TrialMemory;
+    evaluate?: (adapter: Float32Array) => Promise<number>;
   },
 ): Promise<Swarm> {
   let trial = NO_TRIAL;
@@ -39,8 +42,8 @@ async function run(
       const result = await trialRound(trainer, {
         trial: reread(trial),
         own,
-        mixed: (lambda) => own.map((x) => (1 - lambda) * x + lambda * others),
-        evaluate: async (adapter) => (await trainer.evaluate({ set: "validation", adapter })).loss,
+        mixing: async (from) => (lambda) => from.map((x) => (1 - lambda) * x + lambda * others),
+        evaluate,
         localSteps: STEPS,
         last: round === rounds - 1,
         signal,
@@ -59,23 +62,39 @@ describe("a trial", () => {
     const { trainer, rounds } = await run(trainerTo(1), { others: -40, rounds: 5 });
     expect(rounds.map(({ lambda }) => lambda)).toEqual([0.5, 0.5, 0, 0, 0]);
     expect(rounds.map(({ rivalWon }) => rivalWon)).toEqual([false, false, true, false, false]);
-    expect(rounds.map(({ trial }) => trial.state.stage)).toEqual(["trial", "trial", "alone", "alone", "alone"]);
+    expect(rounds.map(({ trial }) => trial.state.stage)).toEqual(["trial", "trial", "search", "search", "search"]);
     const alone = trainerTo(1);
     await throughTime(clock, alone.train({ steps: 5 * STEPS }));
     expect(await trainer.state()).toEqual(await alone.state());
   });
 
   it("that pays gives its rival up, and costs nothing from then on", async () => {
-    // Others at the goal itself: the mix is far ahead of training alone.
-    const { rounds } = await run(createQuadraticTrainer({ clock }, { target: 1000, seed: 4, stepMs: 1 }), {
-      others: 1000.05,
-      rounds: 8,
-    });
+    // A valley around 4 behind a hill: an even mix is at 5 first and then in it, and no mix that the search sees is.
+    const evaluate = async ([x]: Float32Array): Promise<number> => (x! < 2 ? 1 : x! > 3.5 && x! < 4.5 ? 0.1 : 2);
+    const { rounds } = await run(trainerTo(0), { others: 10, rounds: 8, evaluate });
     expect(rounds.slice(0, -1).map(({ lambda }) => lambda)).toEqual(Array(7).fill(0.5));
     expect(rounds.at(-2)!.trial.state.stage).toBe("swarm");
     expect(rounds.at(-2)!.trial.rival).toBeUndefined();
     expect(rounds.map(({ steps }) => steps).slice(0, 3)).toEqual([0, STEPS, STEPS]);
     expect(rounds.slice(4).map(({ steps }) => steps)).toEqual([0, 0, 0, 0]);
+  });
+
+  it("that the search wins goes on as if it had searched from the beginning", async () => {
+    const { trainer, rounds } = await run(trainerTo(1000), { others: 1000.05, rounds: 6 });
+    expect(rounds.map(({ trial }) => trial.state.stage).slice(1, 4)).toEqual(["trial", "search", "search"]);
+    const searching = trainerTo(1000);
+    const evaluate = async (adapter: Float32Array): Promise<number> =>
+      (await searching.evaluate({ set: "validation", adapter })).loss;
+    const work = async (): Promise<void> => {
+      for (let round = 0; round < 6; round++) {
+        await searching.train({ steps: STEPS });
+        const own = await searching.adapter();
+        const mixed = (lambda: number): Float32Array => own.map((x) => (1 - lambda) * x + lambda * 1000.05);
+        await searching.setAdapter((await chooseLambda({ mode: "search" }, { mixed, evaluate })).theta);
+      }
+    };
+    await throughTime(clock, work());
+    expect(await trainer.state()).toEqual(await searching.state());
   });
 
   it("ends with the best of what there is", async () => {
@@ -116,7 +135,7 @@ describe("a trial", () => {
       const taking = trialRound(trainer, {
         trial: { state: { ...NO_TRIAL.state, rounds: 1 }, rival },
         own,
-        mixed: () => own,
+        mixing: async () => () => own,
         evaluate: async () => 1,
         localSteps: 20,
         last: false,

@@ -1,12 +1,21 @@
 /** A round under the adaptive lambda: what a peer goes on with, and the rival that it is measured against. */
-import { ADAPTIVE_SHARE, type AdaptiveState, decide, FIRST_TRIAL, isLookDue, passRound } from "../aggregation/index.ts";
+import {
+  ADAPTIVE_SHARE,
+  type AdaptiveState,
+  chooseLambda,
+  decide,
+  FIRST_TRIAL,
+  isLookDue,
+  type LambdaChoice,
+  passRound,
+} from "../aggregation/index.ts";
 import { NodeError } from "../errors.ts";
 import type { Trainer, TrainerState } from "../interface/trainer.ts";
 
 /** What a peer remembers of it; plain data. */
 export interface TrialMemory {
   readonly state: AdaptiveState;
-  /** The trainer as it would be without any mixing since the trial began; in a trial only. */
+  /** The trainer as it would be, had it searched for lambda in every round since the trial began; in a trial only. */
   readonly rival?: TrainerState;
 }
 
@@ -23,74 +32,110 @@ export interface TrialRound {
   readonly steps: number;
 }
 
+export interface TrialOptions {
+  readonly trial: TrialMemory;
+  /** The trainer's adapter as it travels. */
+  readonly own: Float32Array;
+  /** An adapter of this peer, as it travels, mixed with what its neighbours sent. */
+  readonly mixing: (own: Float32Array) => Promise<Mixed>;
+  /** Loss of an adapter on held-out data, in nats per token; what does not travel is the trainer's. */
+  readonly evaluate: (theta: Float32Array) => Promise<number>;
+  readonly localSteps: number;
+  /** Whether no round follows, so that nothing can pay later. */
+  readonly last: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** The adapter at one lambda. */
+export type Mixed = (lambda: number) => Float32Array;
+
 /** Local steps of a rival between two looks at the signal. */
 const CHUNK_STEPS = 8;
 
 /**
- * Decide one round. The rival takes as many local steps as the peer did, on the same batches. The trainer is left with
- * the state that the result belongs to: its own, or, where the rival won, the rival's.
- * own: the trainer's adapter as it travels.  last: whether no round follows, so that nothing can pay later.
+ * Decide one round. The rival takes as many local steps as the peer did, on the same batches, and mixes as far as the
+ * search finds good. The trainer is left with the state that the result belongs to: its own, or, where the rival won, the
+ * rival's.
  * Throws: what the trainer throws; the signal's reason when aborted; the trainer is as it was then.
  */
-export async function trialRound(
-  trainer: Trainer,
-  options: {
-    readonly trial: TrialMemory;
-    readonly own: Float32Array;
-    readonly mixed: (lambda: number) => Float32Array;
-    readonly evaluate: (theta: Float32Array) => Promise<number>;
-    readonly localSteps: number;
-    readonly last: boolean;
-    readonly signal: AbortSignal;
-  },
-): Promise<TrialRound> {
-  const { trial, own, mixed, evaluate, localSteps, last, signal } = options;
-  const at = (lambda: number): Pick<TrialRound, "lambda" | "theta"> => ({ lambda, theta: mixed(lambda) });
+export async function trialRound(trainer: Trainer, options: TrialOptions): Promise<TrialRound> {
+  const { trial, own, last } = options;
+  const { stage } = trial.state;
+  const stay = { rivalWon: false, steps: 0 };
+  const mixed = await options.mixing(own);
   if (!isLookDue(trial.state, { last })) {
-    const { take, state } = passRound(trial.state);
-    return { ...at(take === "own" ? 0 : ADAPTIVE_SHARE), trial: { state }, rivalWon: false, steps: 0 };
+    return { lambda: ADAPTIVE_SHARE, theta: mixed(ADAPTIVE_SHARE), trial: { state: passRound(trial.state) }, ...stay };
   }
+  if (stage === "search") {
+    const { lambda, theta } = await searched(mixed, options);
+    return { lambda, theta, trial, ...stay };
+  }
+  const beginning = stage === "trial" && trial.rival === undefined && trial.state.rounds === 0;
+  // Where all of lambda is looked at anyway, the even mix is among it.
+  const found = last || beginning ? await searched(mixed, options) : undefined;
+  const losses = found
+    ? { own: lossAt(found, 0), mixed: last ? lossOf(found) : lossAt(found, ADAPTIVE_SHARE) }
+    : { own: await options.evaluate(own), mixed: await options.evaluate(mixed(ADAPTIVE_SHARE)) };
+  options.signal.throwIfAborted();
   const before = await trainer.state();
-  const isTrial = trial.state.stage === "trial";
-  const steps = isTrial && trial.rival ? localSteps : 0;
-  const rival = isTrial ? await trained(trainer, { rival: trial.rival, before, steps, signal }) : undefined;
-  const losses = { own: await evaluate(own), mixed: await evaluate(mixed(ADAPTIVE_SHARE)) };
-  signal.throwIfAborted();
-  // Of the first round of a trial: nothing sets the rival apart yet.
-  const rivalLoss = rival && (rival.state === before ? losses.own : await evaluate(rival.adapter));
-  const decision = decide(trial.state, { ...losses, ...(rivalLoss !== undefined && { rival: rivalLoss }) }, { last });
+  const rival = stage === "trial" ? await rivalOf(trainer, { before, beginning, found, options }) : undefined;
+  const decision = decide(trial.state, { ...losses, ...(rival && { rival: lossOf(rival.choice) }) }, { last });
   const { take, state } = decision;
-  const next = state.stage === "trial" ? { state, rival: rival?.state ?? before } : { state };
+  const steps = rival?.steps ?? 0;
   if (take === "rival" && rival) {
     await trainer.restore(rival.state);
-    return { lambda: 0, theta: rival.adapter, trial: next, rivalWon: true, steps };
+    const { lambda, theta } = rival.choice;
+    return { lambda, theta, trial: { state }, rivalWon: true, steps };
   }
-  return { ...at(take === "mixed" ? ADAPTIVE_SHARE : 0), trial: next, rivalWon: false, steps };
+  const next = state.stage === "trial" && rival && !last ? { state, rival: rival.state } : { state };
+  if (take === "own") return { lambda: 0, theta: mixed(0), trial: next, rivalWon: false, steps };
+  const lambda = last && found ? found.lambda : ADAPTIVE_SHARE;
+  return { lambda, theta: mixed(lambda), trial: next, rivalWon: false, steps };
 }
 
-/** The rival after its local steps; the trainer is as before. A rival that diverges is none any more. */
-async function trained(
+const searched = (mixed: Mixed, { evaluate, signal }: Pick<TrialOptions, "evaluate" | "signal">) =>
+  chooseLambda({ mode: "search" }, { mixed, evaluate, signal });
+
+const lossAt = ({ losses }: LambdaChoice, lambda: number): number =>
+  losses.find((one) => one.lambda === lambda)?.loss ?? Number.NaN;
+const lossOf = (choice: LambdaChoice): number => lossAt(choice, choice.lambda);
+
+interface Rival {
+  readonly state: TrainerState;
+  readonly choice: LambdaChoice;
+  readonly steps: number;
+}
+
+/**
+ * The rival after this round; the trainer is as before. In a trial's first round it has what the peer has, and only goes
+ * on differently. One that diverges is none any more.
+ */
+async function rivalOf(
   trainer: Trainer,
   {
-    rival,
     before,
-    steps,
-    signal,
+    beginning,
+    found,
+    options,
   }: {
-    readonly rival: TrainerState | undefined;
     readonly before: TrainerState;
-    readonly steps: number;
-    readonly signal: AbortSignal;
+    readonly beginning: boolean;
+    readonly found: LambdaChoice | undefined;
+    readonly options: TrialOptions;
   },
-): Promise<{ readonly state: TrainerState; readonly adapter: Float32Array } | undefined> {
-  if (rival === undefined) return { state: before, adapter: await trainer.adapter() };
-  await trainer.restore(rival);
+): Promise<Rival | undefined> {
+  const { trial, localSteps, mixing, signal } = options;
+  if (!beginning && trial.rival === undefined) return undefined;
+  const steps = beginning ? 0 : localSteps;
   try {
+    if (trial.rival) await trainer.restore(trial.rival);
     for (let done = 0; done < steps; done += CHUNK_STEPS) {
       signal.throwIfAborted();
       await trainer.train({ steps: Math.min(CHUNK_STEPS, steps - done) });
     }
-    return { state: await trainer.state(), adapter: await trainer.adapter() };
+    const choice = beginning && found ? found : await searched(await mixing(await trainer.adapter()), options);
+    await trainer.setAdapter(choice.theta);
+    return { state: await trainer.state(), choice, steps };
   } catch (error) {
     if (error instanceof NodeError && error.code === "TRAINING_DIVERGED") return undefined;
     throw error;
