@@ -47,7 +47,7 @@ function receiver(round: number) {
   const intake = createIntake(
     {
       ...{ transport, clock, logger, background },
-      inbox: createInbox({ store, logger }, { ...rules, authorsMax: 4 }),
+      inbox: createInbox({ store, logger }, { ...rules, authorsMax: 4, bytesMax: 1e6 }),
       heads: createKnownHeads({ authorsMax: 4, announcementsPerAuthorMax: REMEMBERED }),
       ownChain: createOwnChain({ store, signer: signerOf(SELF) }, rules),
       admitted: () => [],
