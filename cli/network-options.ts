@@ -1,6 +1,8 @@
 /** Flags that decide what a network agrees on, and the manifest settings that they stand for. */
+
 import { defaultValues, KEYFRAME_EVERY } from "../node/default-encoding.ts";
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
+import type { UpdateEncoding, ValueEncoding } from "../protocol/encoding/update-encoding.ts";
 import {
   type LambdaRule,
   type LearningRateSchedule,
@@ -8,8 +10,6 @@ import {
   type NetworkManifest,
   type ReferenceSettings,
   type TrainingSpec,
-  type UpdateEncoding,
-  type ValueEncoding,
 } from "../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import { ADAPTER_FORMS, formatAdapter, parseAdapter } from "./adapter-argument.ts";

@@ -1,11 +1,12 @@
 /** docs/TRAFFIC.md, computed from adapters and encodings: `npm run docs` writes it, a test compares it. */
+
 import { adapterMethod } from "../node/adapter/methods.ts";
 import { defaultValues, KEYFRAME_EVERY } from "../node/default-encoding.ts";
 import type { ModelShape } from "../node/model/base-model.ts";
 import { FAMILIES } from "../node/model/families/by-model-type.ts";
 import { parameterCount } from "../protocol/adapter-spec.ts";
+import type { UpdateEncoding } from "../protocol/encoding/update-encoding.ts";
 import { payloadSizes } from "../protocol/encoding/update-payload.ts";
-import type { UpdateEncoding } from "../protocol/network-manifest.ts";
 import { formatBytes } from "../testnet/text-table.ts";
 import { parseAdapter } from "./adapter-argument.ts";
 

@@ -1,11 +1,13 @@
 /** Makes the genesis manifest of a network from a model directory and settings. */
+
 import { type AdapterSettings, type AdapterTensor, parameterCount } from "../protocol/adapter-spec.ts";
+import type { UpdateEncoding } from "../protocol/encoding/update-encoding.ts";
 import { payloadBytesMax } from "../protocol/encoding/update-payload.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { rosterIdOf } from "../protocol/membership/genesis.ts";
 import type { MembershipSettings } from "../protocol/membership/settings.ts";
 import { successionStatement } from "../protocol/membership/succession.ts";
-import type { NetworkManifest, UpdateEncoding } from "../protocol/network-manifest.ts";
+import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import { MANIFEST_DEFAULTS, networkId, parseManifest } from "../protocol/network-manifest.ts";
 import { defaultValues, manifestEncoding } from "./default-encoding.ts";
 import { NodeError } from "./errors.ts";

@@ -1,6 +1,7 @@
 /** How a new network writes its updates where it is not told: what each kind of adapter bears. */
+
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
-import type { UpdateEncoding, ValueEncoding } from "../protocol/network-manifest.ts";
+import type { UpdateEncoding, ValueEncoding } from "../protocol/encoding/update-encoding.ts";
 
 /** Updates from one keyframe to the next with `--top-k`: at a share of 0.05 keyframes are then 2 of 5 bytes sent. */
 export const KEYFRAME_EVERY = 16;

@@ -2,9 +2,11 @@
  * The genesis manifest: everything that the peers of one network must agree on before the first byte is exchanged.
  * Its canonical bytes (RFC 8785) hash to the network id.
  */
+
 import { sha256 } from "@noble/hashes/sha2.js";
 import canonicalize from "canonicalize";
 import type { AdapterSettings, AdapterTensor } from "./adapter-spec.ts";
+import type { UpdateEncoding } from "./encoding/update-encoding.ts";
 import { ProtocolError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
 import { describeManifestIssue, manifestSchema } from "./manifest-schema.ts";
@@ -135,21 +137,6 @@ export type ReferenceSettings =
   | { readonly kind: "none" }
   | (ReferencePull & { readonly kind: "window"; readonly size: number; readonly weights: "uniform" | "linear" })
   | (ReferencePull & { readonly kind: "ema"; readonly decay: number });
-
-/** How a value is written: four bytes, two, or one with a scale for each row (the last axis of a tensor). */
-export type ValueEncoding = "float32" | "float16" | "int8";
-
-/** How the adapters of updates are written; see encoding/update-payload.ts. */
-export interface UpdateEncoding {
-  readonly values: ValueEncoding;
-  /** Only the largest changes since the author's previous update; every value in every update when absent. */
-  readonly topK?: {
-    /** Of the values, how many an update holds. */
-    readonly share: number;
-    /** At every sequence that this divides an update holds every value. */
-    readonly keyframeEvery: number;
-  };
-}
 
 export interface NetworkManifest {
   readonly schema: "weft-network/1";

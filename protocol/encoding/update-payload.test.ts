@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { UpdateEncoding, ValueEncoding } from "../network-manifest.ts";
 import { createPrng } from "../prng.ts";
+import type { UpdateEncoding, ValueEncoding } from "./update-encoding.ts";
 import { decodeUpdate, ENCODINGS, encodeUpdate, payloadBytesMax, sparseCountMax } from "./update-payload.ts";
 
 const KINDS: readonly ValueEncoding[] = ["float32", "float16", "int8"];

@@ -5,14 +5,15 @@
  * e <- e + delta, q = topk(e), e <- e - q, where e = theta - theta' and theta' is what the others know.
  * Source: Stich, Cordonnier, Jaggi 2018, arXiv:1809.07599; Karimireddy et al. 2019, arXiv:1901.09847.
  */
+
 import { type AdapterTensor, parameterCount } from "../adapter-spec.ts";
 import { ProtocolError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
-import type { UpdateEncoding, ValueEncoding } from "../network-manifest.ts";
 import type { Prng } from "../prng.ts";
 import { decodeIndices, encodeIndices, indexBytesMax } from "./index-set.ts";
 import type { RowRun } from "./int8.ts";
 import { largestIndices } from "./largest.ts";
+import type { UpdateEncoding, ValueEncoding } from "./update-encoding.ts";
 import { decodeValuesAs, encodeValuesAs, valuesBytes } from "./values.ts";
 
 /** What an update's field `encoding` says. */

@@ -1,9 +1,10 @@
 /** Values as bytes, in each of the value encodings. */
+
 import { ProtocolError } from "../errors.ts";
-import type { ValueEncoding } from "../network-manifest.ts";
 import type { Prng } from "../prng.ts";
 import { decodeFloat16, encodeFloat16 } from "./float16.ts";
 import { decodeInt8, encodeInt8, int8Bytes, type RowRun } from "./int8.ts";
+import type { ValueEncoding } from "./update-encoding.ts";
 
 const FLOAT32_BYTES = 4;
 const FLOAT16_BYTES = 2;

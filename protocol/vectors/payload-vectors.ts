@@ -1,8 +1,9 @@
 /** Golden vectors of payloads: what a network agrees on, what came before, bytes; the values or the verdict code. */
+
 import { bytesToHex } from "@noble/hashes/utils.js";
 import type { AdapterTensor } from "../adapter-spec.ts";
+import type { UpdateEncoding, ValueEncoding } from "../encoding/update-encoding.ts";
 import { encodeUpdate } from "../encoding/update-payload.ts";
-import type { UpdateEncoding, ValueEncoding } from "../network-manifest.ts";
 import { createPrng } from "../prng.ts";
 import type { VerdictCode } from "../verdict.ts";
 

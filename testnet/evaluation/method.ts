@@ -2,12 +2,12 @@
 
 import { createNetwork } from "../../node/create-network.ts";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import type { UpdateEncoding } from "../../protocol/encoding/update-encoding.ts";
 import type {
   AggregationSettings,
   NetworkManifest,
   ReferenceSettings,
   TrainingSpec,
-  UpdateEncoding,
 } from "../../protocol/network-manifest.ts";
 import { MANIFEST_DEFAULTS } from "../../protocol/network-manifest.ts";
 
