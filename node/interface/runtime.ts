@@ -31,6 +31,8 @@ export interface Runtime {
    * Throws: NodeError RUNTIME_MODEL when the runtime refuses it, DEVICE_UNAVAILABLE when its device cannot be used.
    */
   load(model: Uint8Array, options: SessionOptions): Promise<Session>;
+  /** What computes: what `auto` is here.  Throws: DEVICE_UNAVAILABLE when what was asked for cannot be used. */
+  provider(): Promise<Provider>;
   /** Why products of 16-bit numbers are impossible or no faster on the device, in words; undefined where they are fit. */
   whyNoFloat16(): Promise<string | undefined>;
 }

@@ -24,6 +24,29 @@ export function externalValue(name: string, dtype: Dtype, shape: readonly number
   return { dtype, shape, source: { kind: "external", name, range } };
 }
 
+/** Rows [from, to) of a frozen weight, as bytes of the same file; nothing is copied. */
+export function externalRows(
+  whole: OnnxValue,
+  { from, to }: { readonly from: number; readonly to: number },
+): OnnxValue {
+  const { dtype, shape, source } = whole;
+  if (source.kind !== "external" || from < 0 || to > shape[0]! || from >= to) {
+    throw new RangeError(`rows [${from}, ${to}) of a value of shape [${shape}] from ${source.kind}`);
+  }
+  const rowBytes = source.range.length / shape[0]!;
+  const range = {
+    location: source.range.location,
+    offset: source.range.offset + from * rowBytes,
+    length: (to - from) * rowBytes,
+  };
+  const name = `${source.name}.rows-${from}`;
+  return {
+    dtype,
+    shape: [to - from, ...shape.slice(1)],
+    source: { kind: "external", name, range, rows: { whole, from } },
+  };
+}
+
 export interface NodeOptions {
   readonly attributes?: Attributes;
   readonly domain?: string;

@@ -13,11 +13,17 @@ export interface ExternalRange {
   readonly length: number;
 }
 
+/** Of which value an external value is a few rows, and the first of them. */
+export interface RowsOf {
+  readonly whole: OnnxValue;
+  readonly from: number;
+}
+
 /** Where a value comes from. */
 export type ValueSource =
   | { readonly kind: "input"; readonly name: string }
   | { readonly kind: "constant"; readonly data: TensorData; readonly name?: string }
-  | { readonly kind: "external"; readonly range: ExternalRange; readonly name: string }
+  | { readonly kind: "external"; readonly range: ExternalRange; readonly name: string; readonly rows?: RowsOf }
   | { readonly kind: "node"; readonly node: OnnxNode; readonly index: number };
 
 export interface OnnxValue {

@@ -16,8 +16,9 @@ import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32, int64 } from "../tensor.ts";
+import { crossEntropy } from "../training/cross-entropy.ts";
 import { adamWStep, clipGradient, zeroMoments } from "../training/optimizer.ts";
-import { crossEntropy, unflatten } from "../training/training-step.ts";
+import { unflatten } from "../training/training-step.ts";
 import type { PretrainingDocument } from "./corpus.ts";
 
 export interface PretrainSettings {
@@ -58,7 +59,7 @@ export function pretrainGraph(
   const tensor = unflatten(parameters, slots);
   const weight = ({ name }: { readonly name: string }) => tensor(name);
   const hidden = family.hidden({ inputIds, weight, hooks: {} });
-  const { losses } = crossEntropy(family, weight, { rows: gather(hidden, labelRows), labelIds });
+  const losses = crossEntropy(family, weight, { rows: gather(hidden, labelRows), labelIds });
   const loss = reduceSum(mul(losses, weights), [0], false);
   const [flat] = gradient(loss, [parameters]);
   const inputs = [inputIds, labelIds, weights, labelRows, parameters];

@@ -25,6 +25,7 @@ export function createOnnxRuntime({ device = "cpu", onRun, profilePrefix }: Onnx
     return chosen;
   };
   return {
+    provider: choose,
     whyNoFloat16: async () => probeFloat16(await choose()),
     load: async (model, options) => {
       const provider = await choose();

@@ -1,6 +1,6 @@
 /** Products with the frozen matrices of the blocks in another arithmetic than f32, forward and backward. */
 import { floatAttribute, intAttribute } from "../onnx/attributes.ts";
-import { apply, applyAll } from "../onnx/graph.ts";
+import { apply, applyAll, externalRows } from "../onnx/graph.ts";
 import { add, div, ints, mul, scalar } from "../onnx/operators.ts";
 import type { Replacement } from "../onnx/rewrite.ts";
 import type { OnnxNode, OnnxValue } from "../onnx/value.ts";
@@ -25,6 +25,16 @@ export function inOtherArithmetic<Matrix>(
   weights: ProductWeights<Matrix>,
   product: (x: OnnxValue, matrix: Matrix, label: string) => OnnxValue,
 ): Replacement {
+  const parts = new Map<OnnxValue, OnnxValue>();
+  /** The copy of a value, or the rows of a copy where the value is rows of a weight. */
+  const copyOf = (value: OnnxValue): OnnxValue => {
+    const rows = value.source.kind === "external" ? value.source.rows : undefined;
+    const copy = weights.copy(rows?.whole ?? value);
+    if (!rows || !copy) return copy ?? value;
+    const part = parts.get(value) ?? externalRows(copy, { from: rows.from, to: rows.from + value.shape[0]! });
+    parts.set(value, part);
+    return part;
+  };
   return (node, inputs) => {
     const frozen = isPlainGemm(node)
       ? weights.matrix(node.inputs[1]!, intAttribute(node.attributes, "transB", 0) === 1)
@@ -33,9 +43,9 @@ export function inOtherArithmetic<Matrix>(
       const x = inputs[0]!;
       const size = sizeOfRows(x);
       const y = mul(product(div(x, size), frozen, node.label), size);
-      return [inputs[2] ? add(y, weights.copy(inputs[2]) ?? inputs[2]) : y];
+      return [inputs[2] ? add(y, copyOf(inputs[2])) : y];
     }
-    const copies = inputs.map((input) => input && (weights.copy(input) ?? input));
+    const copies = inputs.map((input) => input && copyOf(input));
     if (copies.every((copy, i) => copy === inputs[i])) return undefined;
     return applyAll(node.op, copies, { ...node, outputs: node.outputs.length });
   };

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { loadExamples } from "../data-source.ts";
+import type { Provider } from "../interface/runtime.ts";
 import type { TrainerOptions } from "../interface/trainer.ts";
 import { embeddedModelDirectory } from "../system/embedded-model.ts";
 import { readModelFiles } from "../system/model-files.ts";
@@ -14,10 +15,10 @@ const CASES: readonly AdapterSettings[] = [
   { kind: "loreft", rank: 4, layers: [2, 3], positions: { first: 3, last: 3, tied: false } },
 ];
 
-async function open(adapter: AdapterSettings, more: Partial<TrainerOptions>) {
+async function open(adapter: AdapterSettings, more: Partial<TrainerOptions>, runtime = createOnnxRuntime()) {
   const { sets } = await loadExamples({ modelDirectory: directory, maxTokens: 64, batchSize: 8, seed: 4 });
   return createTrainer(
-    { runtime: createOnnxRuntime(), files },
+    { runtime, files },
     {
       modelDirectory: directory,
       adapter,
@@ -53,6 +54,14 @@ describe.each(CASES)("products in integers with $kind", (adapter) => {
   });
 });
 
-it("are refused on other devices than the cpu", async () => {
-  await expect(open(CASES[0]!, { precision: "int8", device: "webgpu" })).rejects.toThrow(/int8 .* not on webgpu/);
+it("are refused on other devices than the cpu, and taken where auto is the cpu", async () => {
+  const on = (provider: Provider) => ({ ...createOnnxRuntime(), provider: async () => provider });
+  const automatic = { precision: "int8", device: "auto" } as const;
+  await expect(open(CASES[0]!, { precision: "int8", device: "webgpu" }, on("webgpu"))).rejects.toThrow(
+    /int8 .* not on webgpu;/,
+  );
+  await expect(open(CASES[0]!, automatic, on("cuda"))).rejects.toThrow(/not on cuda, which --device auto is here;/);
+  const trainer = await open(CASES[0]!, automatic, on("cpu"));
+  expect((await trainer.train({ steps: 1 })).stepsSkipped).toBe(0);
+  await trainer.close();
 });

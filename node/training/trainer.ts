@@ -59,11 +59,11 @@ export async function createTrainer(
   const totalSteps = scheduledSteps(options);
   const bucketsMax = options.buckets ?? 1;
   if (options.pack) assertPackable(model, options);
-  if (options.precision === "int8" && (options.device ?? "cpu") !== "cpu") {
-    throw new NodeError(
-      "CONFIG_INVALID",
-      `int8 products are computed on the cpu, not on ${options.device}; leave one of them out`,
-    );
+  const provider = await runtime.provider();
+  if (options.precision === "int8" && provider !== "cpu") {
+    const given = options.device === "auto" ? `${provider}, which --device auto is here` : provider;
+    const text = `int8 products are computed on the cpu, not on ${given}; leave one of them out`;
+    throw new NodeError("CONFIG_INVALID", text, { device: provider });
   }
   const sessionOptions = { externalData: model.externalData, threads: options.threads };
   if (options.precision === "fp16") await assertFloat16(runtime, options);
@@ -81,7 +81,11 @@ export async function createTrainer(
     proximal,
     fisher: options.fisherDecay !== undefined,
     activationBytesMax: options.activationBytesMax ?? ACTIVATION_BYTES_MAX,
-    graph: { lowMemory: options.lowMemory ?? false, ...(others && { products: others.products }) },
+    graph: {
+      lowMemory: options.lowMemory ?? false,
+      wholeMatrix: provider !== "cpu",
+      ...(others && { products: others.products }),
+    },
     dropout: {
       sites: method.dropout(settings, model.shape),
       prng: createPrng(options.peerSeed).fork("dropout"),

@@ -1,20 +1,20 @@
 /**
  * The ONNX graphs of one training step: frozen model + adapter + loss, and what is wanted of them.
  *
- * Loss: sum_m w_m (log sum_v exp(z_mv) - z_m,label(m)) over the labelled rows only. The label's logit is the product of
- * the row with the label's embedding, so that the gradient needs no one-hot matrix: dx = w (softmax(z) E - E[label]).
+ * Loss: sum_m w_m (log sum_v exp(z_mv) - z_m,label(m)) over the labelled rows only (`cross-entropy.ts`).
  */
 import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.ts";
 import { inject } from "../adapter/inject.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import type { BaseModel, WeightSource } from "../model/base-model.ts";
 import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
-import { add, concat, gather, gemm, ints, logSumExp, mul, reduceSum, reshape, split, sub } from "../onnx/operators.ts";
+import { add, concat, gather, ints, mul, reduceSum, reshape } from "../onnx/operators.ts";
 import { forSpeed, type Replacement, rewrite } from "../onnx/rewrite.ts";
 import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { withCheckpoints } from "./checkpointing.ts";
+import { crossEntropy, crossEntropyByRows, LOGITS_AT_ONCE, logitsOf, softmaxProductsFirst } from "./cross-entropy.ts";
 import { proximalTerm } from "./proximal.ts";
 
 /** Sizes that a graph is built for. */
@@ -45,6 +45,8 @@ export interface TrainingStepOptions {
   readonly fisher?: boolean;
   /** Keep the residual stream between blocks only, and compute the rest again in the backward pass. */
   readonly lowMemory?: boolean;
+  /** Never cut the output matrix, as `PartsOptions` has it. */
+  readonly wholeMatrix?: boolean;
   /** Other arithmetic for products with the blocks' frozen matrices (`inIntegers`, `inHalves`); f32 when absent. */
   readonly products?: Replacement;
 }
@@ -88,13 +90,15 @@ export function cutTrainingStep(
 
 /** As it is handed to the runtime. */
 function finished(graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGraph {
-  const fast = rewrite(graph, forSpeed).graph;
+  const fast = softmaxProductsFirst(rewrite(graph, forSpeed).graph);
   return products ? rewrite(fast, products).graph : fast;
 }
 
 function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions) {
-  const { proximal = false, fisher = false, lowMemory = false } = options;
-  const { inputs, adapter, losses, labelWeights, blockEnds } = forward(adapted, shape, { training: true, lowMemory });
+  const { proximal = false, fisher = false, lowMemory = false, wholeMatrix = false } = options;
+  const { inputs, adapter, weight, batch, labelWeights, blockEnds } = forward(adapted, shape, { training: true });
+  const logitsAtOnce = lowMemory ? LOGITS_AT_ONCE.low : LOGITS_AT_ONCE.usual;
+  const losses = crossEntropy(adapted.model, weight, batch, { logitsAtOnce, wholeMatrix });
   const loss = reduceSum(mul(losses, labelWeights), [0], false);
   const held = proximal ? proximalTerm(adapter, fisher ? "weighted" : "alike") : undefined;
   const total = held ? add(loss, held.term) : loss;
@@ -124,7 +128,8 @@ function dependentOn(root: OnnxValue, values: readonly OnnxValue[]): readonly On
 
 /** The same inputs without weights and masks.  Outputs: losses f32[M] in nats, predicted i64[M]. */
 export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
-  const { inputs, losses, logits, labelWeights } = forward(adapted, shape, { training: false });
+  const { inputs, weight, batch, labelWeights } = forward(adapted, shape, { training: false });
+  const { losses, logits } = crossEntropyByRows(adapted.model, weight, batch);
   const largest = { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } };
   const predicted = concat(
     logits.map((part) => apply("ArgMax", [part], largest)),
@@ -141,54 +146,6 @@ export function logitsGraph(adapted: AdaptedModel, shape: Omit<BatchShape, "labe
   const first = Array.from({ length: shape.examples }, (_, b) => b * shape.tokens);
   const rows = model.classifier ? gather(hidden, ints(first)) : hidden;
   return { inputs, outputs: { logits: logitsOf(model, weight, rows).logits } };
-}
-
-type Output = Pick<BaseModel, "normalize" | "outputMatrix" | "outputBias">;
-
-/** z = x E^T + b of rows h f32[M,D], x their normalisation -> logits z f32[M,V]. */
-function logitsOf(model: Output, weight: WeightSource, h: OnnxValue) {
-  const x = model.normalize(h, weight);
-  const matrix = model.outputMatrix(weight);
-  const bias = model.outputBias?.(weight);
-  return { x, matrix, bias, logits: gemm(x, matrix, { transB: true, c: bias }) };
-}
-
-/**
- * Logits that are computed at a time, in values: 32 MB of logits and as much of their softmax, where a vocabulary of
- * 49,152 and 512 labels would take 100 MB each. A quarter of it where memory is short.
- */
-const LOGITS_AT_ONCE = { usual: 8_000_000, low: 2_000_000 } as const;
-
-/** Rows of each part of M rows with V logits each. */
-function partSizes(rows: number, vocabulary: number, logitsAtOnce: number): readonly number[] {
-  const parts = Math.ceil((rows * vocabulary) / logitsAtOnce);
-  const size = Math.ceil(rows / Math.max(1, parts));
-  return Array.from({ length: Math.ceil(rows / size) }, (_, i) => Math.min(size, rows - i * size));
-}
-
-/**
- * Cross entropy of labelled rows, part by part.
- * rows f32[M,D] of the residual stream, labelIds i64[M] -> losses f32[M], logits f32[M',V] of every part.
- */
-export function crossEntropy(
-  model: Output,
-  weight: WeightSource,
-  batch: { readonly rows: OnnxValue; readonly labelIds: OnnxValue },
-  logitsAtOnce: number = LOGITS_AT_ONCE.usual,
-): { readonly losses: OnnxValue; readonly logits: readonly OnnxValue[] } {
-  const sizes = partSizes(batch.labelIds.shape[0]!, model.outputMatrix(weight).shape[0]!, logitsAtOnce);
-  const ids = split(batch.labelIds, sizes, 0);
-  const parts = split(batch.rows, sizes, 0).map((rows, i) => {
-    const { x, matrix, bias, logits } = logitsOf(model, weight, rows);
-    const product = reduceSum(mul(x, gather(matrix, ids[i]!)), [1], false);
-    const labelLogits = bias ? add(product, gather(bias, ids[i]!)) : product;
-    return { losses: sub(logSumExp(logits), labelLogits), logits };
-  });
-  const losses = concat(
-    parts.map((part) => part.losses),
-    0,
-  );
-  return { losses, logits: parts.map((part) => part.logits) };
 }
 
 /** Values of the flat vector as tensors by name; the gradient comes back the same way. */
@@ -251,20 +208,13 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
 /** Where more of the rows have a label, the last block computes all of them: sorting them out would cost more. */
 const LABELLED_SHARE_MAX = 0.9;
 
-interface ForwardOptions {
-  readonly training: boolean;
-  readonly lowMemory?: boolean;
-}
-
-function forward(adapted: AdaptedModel, shape: BatchShape, { training, lowMemory = false }: ForwardOptions) {
+function forward(adapted: AdaptedModel, shape: BatchShape, { training }: { readonly training: boolean }) {
   const labelRows = inputValue("label_rows", "int64", [shape.labels]);
   const labelIds = inputValue("label_ids", "int64", [shape.labels]);
   const labelWeights = inputValue("label_weights", "float32", [shape.labels]);
   const few = shape.labels <= LABELLED_SHARE_MAX * shape.examples * shape.tokens;
   const rows = few ? labelRows : undefined;
   const { inputs, hidden, weight, adapter, blockEnds } = hiddenRows(adapted, { ...shape, training, rows });
-  const logitsAtOnce = lowMemory ? LOGITS_AT_ONCE.low : LOGITS_AT_ONCE.usual;
   const batch = { rows: rows ? hidden : gather(hidden, labelRows), labelIds };
-  const { losses, logits } = crossEntropy(adapted.model, weight, batch, logitsAtOnce);
-  return { inputs: [...inputs, labelRows, labelIds, labelWeights], adapter, losses, logits, labelWeights, blockEnds };
+  return { inputs: [...inputs, labelRows, labelIds, labelWeights], adapter, weight, batch, labelWeights, blockEnds };
 }
