@@ -141,8 +141,9 @@ async function checkExchange(
     findings.push(neighboursFinding({ bootstrap, reached: [...reached], admitted, reasons }));
     if (admitted.length === 0) return findings;
     const addresses = transport.addresses().slice(0, LIMITS.addressesPerPeerMax);
+    const asked = admitted.filter((peer) => exchange.shares(peer, "checkup")).slice(0, ASKED_MAX);
     const checkups = await Promise.all(
-      admitted.slice(0, ASKED_MAX).map(async (peer) => {
+      asked.map(async (peer) => {
         try {
           const call = { peer, addresses, signal };
           return await askForCheckup({ transport, clock }, call, { timeoutMs: EXCHANGE_DEFAULTS.checkupTimeoutMs });

@@ -34,15 +34,16 @@ describe("the handshake", () => {
   });
 
   test("every refusal has a line of its own", () => {
+    const some = { features: ["core"], missing: ["core"] };
     const lines = (Object.keys(HANDSHAKE_CODES) as Reply["code"][])
       .filter((code) => code !== "WELCOME")
       .map((code) =>
         explainReply(
-          { code, protocolVersion: 2, networkId: networkId(withRate(1)), manifest: withRate(1), heads: [] },
+          { code, protocolVersion: 2, networkId: networkId(withRate(1)), manifest: withRate(1), heads: [], ...some },
           EXAMPLE_MANIFEST,
         ),
       );
-    expect(new Set(lines).size).toBe(8);
+    expect(new Set(lines).size).toBe(9);
     for (const line of lines) expect(line).toMatch(/^[ -~]+$/);
   });
 

@@ -5,6 +5,7 @@
 import { decodeCanonical, encodeCanonical } from "./canonical-message.ts";
 import { DIGEST_BYTES } from "./content-id.ts";
 import { ProtocolError } from "./errors.ts";
+import { type Feature, featureNames, featureWords, missingFeatures, readFeatures } from "./features.ts";
 import { LIMITS } from "./limits.ts";
 import type { EntryId } from "./membership/entry.ts";
 import { rosterIdOf } from "./membership/genesis.ts";
@@ -32,7 +33,9 @@ export type HandshakeCode =
   | "EXPIRED"
   | "REMOVED"
   /** Not known here, but what it shows may make it a member: greet again with the entries that it rests on. */
-  | "ROSTER";
+  | "ROSTER"
+  /** It lacks features that the network needs. */
+  | "FEATURES";
 
 /** Number of each code on the wire. */
 export const HANDSHAKE_CODES: Readonly<Record<HandshakeCode, number>> = {
@@ -45,6 +48,7 @@ export const HANDSHAKE_CODES: Readonly<Record<HandshakeCode, number>> = {
   EXPIRED: 8,
   REMOVED: 9,
   ROSTER: 10,
+  FEATURES: 12,
 };
 
 /** What a peer shows of its membership, where there is a roster. */
@@ -58,7 +62,7 @@ export interface ShownMembership {
 }
 
 /** What a roster says to somebody who shows such a thing. */
-export type ShownJudgement = "WELCOME" | "NOT_A_MEMBER" | "EXPIRED" | "REMOVED" | "ROSTER";
+export type ShownJudgement = Extract<HandshakeCode, "WELCOME" | "NOT_A_MEMBER" | "EXPIRED" | "REMOVED" | "ROSTER">;
 
 const NOTHING_SHOWN: ShownMembership = { heads: [], certificate: new Uint8Array(), entries: [] };
 
@@ -68,6 +72,8 @@ export interface Hello {
   readonly manifest: NetworkManifest;
   /** Empty in an open network. */
   readonly shown: ShownMembership;
+  /** What the sender has; names may be unknown. */
+  readonly features: readonly string[];
 }
 
 export interface Reply {
@@ -78,6 +84,10 @@ export interface Reply {
   readonly manifest: NetworkManifest | undefined;
   /** The answering side's heads with the codes WELCOME and ROSTER in a network with a roster; otherwise none. */
   readonly heads: readonly EntryId[];
+  /** What the answering side has, with the codes WELCOME and FEATURES; names may be unknown. Otherwise none. */
+  readonly features: readonly string[];
+  /** What the dialling side lacks, with the code FEATURES; names may be unknown. */
+  readonly missing: readonly string[];
 }
 
 /** What the answering side is: its network, and whom it lets in. */
@@ -90,13 +100,23 @@ export interface HandshakeContext {
     /** At most LIMITS.rosterParentCountMax. */
     readonly heads: () => readonly EntryId[];
   };
+  /** What this side has, told in the reply; the baseline, and nothing told, when absent. */
+  readonly features?: readonly string[];
   /** Whether this side has no room for another neighbour. */
   readonly busy: boolean;
 }
 
-/** The first message of a connection.  Throws: TOO_LARGE when more is shown than fits. */
-export function encodeHello(manifest: NetworkManifest, shown: ShownMembership = NOTHING_SHOWN): Uint8Array {
+/**
+ * The first message of a connection. Without `features` the sender has the baseline.
+ * Throws: TOO_LARGE when more is shown than fits, or features are too many; FIELD_INVALID (a name of a feature).
+ */
+export function encodeHello(
+  manifest: NetworkManifest,
+  shown: ShownMembership = NOTHING_SHOWN,
+  features: readonly string[] = [],
+): Uint8Array {
   return encodeCanonical(HandshakeHelloSchema, {
+    features: featureNames(features),
     heads: entryNames(shown.heads),
     certificate: shown.certificate,
     entries: [...shown.entries],
@@ -108,7 +128,7 @@ export function encodeHello(manifest: NetworkManifest, shown: ShownMembership = 
 
 /**
  * Read a hello.  A hello of another protocol version is read no further than its version.
- * Throws: TOO_LARGE, MALFORMED, NOT_CANONICAL, MANIFEST_INVALID.
+ * Throws: TOO_LARGE, MALFORMED, NOT_CANONICAL, MANIFEST_INVALID, FIELD_INVALID (a name of a feature).
  */
 export function decodeHello(bytes: Uint8Array): Hello | { readonly protocolVersion: number } {
   const { protocolVersion, ...hello } = decodeCanonical(HandshakeHelloSchema, bytes, LIMITS.handshakeBytesMax);
@@ -127,7 +147,25 @@ export function decodeHello(bytes: Uint8Array): Hello | { readonly protocolVersi
   if (certificate.length > LIMITS.rosterEntryBytesMax || shownBytes > LIMITS.rosterMessageBytesMax) {
     throw new ProtocolError("TOO_LARGE", "hello: it shows more than is read", { bytes: shownBytes });
   }
-  return { protocolVersion, networkId: networkId(manifest), manifest, shown: { heads, certificate, entries } };
+  const features = readFeatures(hello.features);
+  return {
+    protocolVersion,
+    networkId: networkId(manifest),
+    manifest,
+    shown: { heads, certificate, entries },
+    features,
+  };
+}
+
+/** What came of a hello. */
+export interface HelloJudgement {
+  readonly code: HandshakeCode;
+  /** With the code NETWORK. */
+  readonly difference: ManifestDifference | undefined;
+  /** With the code WELCOME: what the dialling side has. */
+  readonly features: readonly string[];
+  /** With the code FEATURES: what it lacks. */
+  readonly missing: readonly Feature[];
 }
 
 /** The answer to a hello from `peer`, whatever its bytes are.  Throws: nothing. */
@@ -135,16 +173,19 @@ export function answerHello(
   bytes: Uint8Array,
   peer: PeerId,
   context: HandshakeContext,
-): { readonly code: HandshakeCode; readonly reply: Uint8Array; readonly difference: ManifestDifference | undefined } {
-  const { code, difference } = judgeHello(bytes, peer, context);
+): HelloJudgement & { readonly reply: Uint8Array } {
+  const judged = judgeHello(bytes, peer, context);
+  const { code, missing } = judged;
   const reply = encodeCanonical(HandshakeReplySchema, {
     code: HANDSHAKE_CODES[code],
     protocolVersion: PROTOCOL_VERSION,
     networkId: networkIdToBytes(networkId(context.manifest)),
     manifest: code === "NETWORK" ? canonicalManifestBytes(context.manifest) : new Uint8Array(),
     heads: entryNames(tellsHeads(code) ? (context.roster?.heads() ?? []) : []),
+    features: tellsFeatures(code) ? featureNames(context.features ?? []) : [],
+    missing: [...missing],
   });
-  return { code, reply, difference };
+  return { ...judged, reply };
 }
 
 /** Read a reply.  Throws: TOO_LARGE, MALFORMED, NOT_CANONICAL, MANIFEST_INVALID, FIELD_INVALID (a code not known). */
@@ -162,19 +203,27 @@ export function decodeReply(bytes: Uint8Array): Reply {
   if (heads.length > 0 && !tellsHeads(code)) {
     throw new ProtocolError("MALFORMED", "handshake reply: its fields do not belong together", { code });
   }
+  const isOfFeatures = reply.missing.length > 0;
+  if ((reply.features.length > 0 && !tellsFeatures(code)) || isOfFeatures !== (code === "FEATURES")) {
+    throw new ProtocolError("MALFORMED", "handshake reply: its fields do not belong together", { code });
+  }
+  const features = tellsFeatures(code) ? readFeatures(reply.features) : [];
+  const missing = isOfFeatures ? readFeatures(reply.missing) : [];
   const manifest = code === "NETWORK" ? manifestFromBytes(reply.manifest) : undefined;
   if (manifest !== undefined && networkId(manifest) !== id) {
     throw new ProtocolError("MALFORMED", "handshake reply: the network id is not the hash of the manifest");
   }
-  return { code, protocolVersion: reply.protocolVersion, networkId: id, manifest, heads };
+  return { code, protocolVersion: reply.protocolVersion, networkId: id, manifest, heads, features, missing };
 }
 
 /** One line for the person on the side that dialled: why the two do not go together; undefined when they do. */
 export function explainReply(reply: Reply, own: NetworkManifest): string | undefined {
   switch (reply.code) {
     case "WELCOME":
-      if (reply.protocolVersion === PROTOCOL_VERSION && reply.networkId === networkId(own)) return undefined;
-      return "the peer's welcome is for another network or protocol version";
+      if (reply.protocolVersion !== PROTOCOL_VERSION || reply.networkId !== networkId(own)) {
+        return "the peer's welcome is for another network or protocol version";
+      }
+      return explainMissing(missingFeatures(own, reply.features));
     case "VERSION":
       return `the peer speaks protocol version ${reply.protocolVersion}, this one ${PROTOCOL_VERSION}`;
     case "NETWORK":
@@ -187,11 +236,19 @@ export function explainReply(reply: Reply, own: NetworkManifest): string | undef
       return "this peer was removed from the network";
     case "ROSTER":
       return "the peer has not heard who made this one a member";
+    case "FEATURES":
+      return `this peer's version of weft lacks what the network needs, says the other: ${featureWords(reply.missing)}`;
     case "BUSY":
       return "the peer has no room for another neighbour";
     case "MALFORMED":
       return "the peer could not read this one's hello";
   }
+}
+
+/** One line: what the other side lacks of what the network needs; undefined when nothing. */
+export function explainMissing(missing: readonly string[]): string | undefined {
+  if (missing.length === 0) return undefined;
+  return `the other's version of weft lacks what the network needs: ${featureWords(missing)}`;
 }
 
 /** One line: the field in which two networks differ (a: this peer's, b: the other's). */
@@ -203,6 +260,8 @@ export function explainDifference(difference: ManifestDifference | undefined): s
 
 const tellsHeads = (code: HandshakeCode): boolean => code === "WELCOME" || code === "ROSTER";
 
+const tellsFeatures = (code: HandshakeCode): boolean => code === "WELCOME" || code === "FEATURES";
+
 const codeOf = (number: number): HandshakeCode | undefined =>
   (Object.keys(HANDSHAKE_CODES) as HandshakeCode[]).find((code) => HANDSHAKE_CODES[code] === number);
 
@@ -210,12 +269,8 @@ const codeOf = (number: number): HandshakeCode | undefined =>
 const SHOWN_MAX = 80;
 const shortened = (text: string): string => (text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text);
 
-function judgeHello(
-  bytes: Uint8Array,
-  peer: PeerId,
-  context: HandshakeContext,
-): { readonly code: HandshakeCode; readonly difference: ManifestDifference | undefined } {
-  const refused = (code: HandshakeCode) => ({ code, difference: undefined });
+function judgeHello(bytes: Uint8Array, peer: PeerId, context: HandshakeContext): HelloJudgement {
+  const refused = (code: HandshakeCode) => ({ code, difference: undefined, features: [], missing: [] });
   let hello: ReturnType<typeof decodeHello>;
   try {
     hello = decodeHello(bytes);
@@ -230,9 +285,11 @@ function judgeHello(
     // Two networks of one roster: what makes the other side a member is heard all the same.
     const isOfRoster = roster !== undefined && rosterIdOf(hello.manifest) === rosterIdOf(context.manifest);
     const isUnheard = isOfRoster && roster.judge(peer, hello.shown) === "ROSTER";
-    return isUnheard ? refused("ROSTER") : { code: "NETWORK", difference };
+    return isUnheard ? refused("ROSTER") : { ...refused("NETWORK"), difference };
   }
   const judged = roster?.judge(peer, hello.shown) ?? (context.isMember(peer) ? "WELCOME" : "NOT_A_MEMBER");
   if (judged !== "WELCOME") return refused(judged);
-  return refused(context.busy ? "BUSY" : "WELCOME");
+  const missing = missingFeatures(context.manifest, hello.features);
+  if (missing.length > 0) return { ...refused("FEATURES"), missing };
+  return context.busy ? refused("BUSY") : { ...refused("WELCOME"), features: hello.features };
 }

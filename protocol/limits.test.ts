@@ -9,6 +9,7 @@ import { encodeCanonical } from "./canonical-message.ts";
 import { decodeCheckupReply, decodeCheckupRequest, encodeCheckupRequest } from "./checkup.ts";
 import { type ContentId, contentIdToBytes } from "./content-id.ts";
 import { decodeUpdate, encodeUpdate } from "./encoding/update-payload.ts";
+import { readFeatures } from "./features.ts";
 import { decodeHello, decodeReply, encodeHello } from "./handshake.ts";
 import { decodeHeads, encodeHeads } from "./heads.ts";
 import { LIMIT_NOTES, LIMITS, type LimitName } from "./limits.ts";
@@ -482,6 +483,18 @@ describe("membership", () => {
     expect(log.add(encodeEntry(late), NOW + 1)).toMatchObject({ outcome: "added" });
     const ends = NOW + 30 * 86_400 + LIMITS.clockSkewSeconds;
     expect([ends, ends + 1].map((at) => isMember(log.state(), others[0]!, at))).toEqual([true, false]);
+  });
+});
+
+describe("features", () => {
+  fills(["featureCountMax", "featureNameLengthMax"], () => {
+    const { featureCountMax, featureNameLengthMax } = LIMITS;
+    const full = list(featureCountMax, (i) => `f${String(i).padStart(featureNameLengthMax - 1, "0")}`);
+    const hello = decodeHello(encodeHello(EXAMPLE_MANIFEST, undefined, full));
+    expect(hello).toMatchObject({ features: full });
+    expect(() => readFeatures([...full, "z"])).toThrow(code("TOO_LARGE"));
+    expect(() => readFeatures(["f".repeat(featureNameLengthMax + 1)])).toThrow(code("FIELD_INVALID"));
+    expect(() => encodeHello(EXAMPLE_MANIFEST, undefined, [...full, "z"])).toThrow(code("TOO_LARGE"));
   });
 });
 

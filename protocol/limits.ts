@@ -47,6 +47,10 @@ export const LIMITS = {
   manifestBytesMax,
   /** One HandshakeHello or HandshakeReply: a manifest and small fields. */
   handshakeBytesMax: manifestBytesMax + MIB + 64 * KIB,
+  /** Names of features in a hello or reply. */
+  featureCountMax: 64,
+  /** One name of a feature. */
+  featureNameLengthMax: 32,
   /** One BlobRequest or BlobReply. */
   blobHeaderBytesMax: 64,
   /** Local steps that an update may claim. */
@@ -206,6 +210,8 @@ export const LIMIT_NOTES: Readonly<Record<LimitName, { readonly unit: string; re
     reason: "two keys, four signatures, a ticket and a label have less than 600",
   },
   admissionReplyBytesMax: { unit: "bytes", reason: "one roster entry and 256 for the other fields" },
+  featureCountMax: { unit: "names", reason: "seven times those of today" },
+  featureNameLengthMax: { unit: "characters", reason: "a few words; a line of a log shows four of them" },
   labelLengthMax: { unit: "characters", reason: "fits one column of a table" },
   equivocationProofBytesMax: { unit: "bytes", reason: "two roster entries and their framing" },
   rosterNoteBytesMax: { unit: "bytes", reason: "one EquivocationProof, which is the longest, and its framing" },

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file protocol/wire.proto.
  */
 export const file_protocol_wire: GenFile = /*@__PURE__*/
-  fileDesc("ChNwcm90b2NvbC93aXJlLnByb3RvEgl3ZWZ0LndpcmUitQEKClVwZGF0ZUJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRIQCghwcmV2aW91cxgEIAEoDBITCgtsb2NhbF9zdGVwcxgFIAEoDRIUCgxzYW1wbGVfY291bnQYBiABKA0SEAoIZW5jb2RpbmcYByABKA0SDwoHcGF5bG9hZBgIIAEoDBISCgpuZWlnaGJvdXJzGAkgASgNInEKEEFubm91bmNlbWVudEJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRISCgpjb250ZW50X2lkGAQgASgMEhQKDGJ5dGVzX2xlbmd0aBgFIAEoDSJACgpTa2V0Y2hCb2R5EhIKCm5ldHdvcmtfaWQYASABKAwSDgoGc2hhcmVzGAIgAygNEg4KBnZhbHVlcxgDIAEoDCIfCg1Ta2V0Y2hSZXF1ZXN0Eg4KBmF1dGhvchgBIAEoDCJJCghFbnZlbG9wZRIMCgRraW5kGAEgASgNEg4KBmF1dGhvchgCIAEoDBIMCgRib2R5GAMgASgMEhEKCXNpZ25hdHVyZRgEIAEoDCKFAQoOSGFuZHNoYWtlSGVsbG8SEgoKbmV0d29ya19pZBgBIAEoDBIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhAKCG1hbmlmZXN0GAMgASgMEg0KBWhlYWRzGAQgASgMEhMKC2NlcnRpZmljYXRlGAUgASgMEg8KB2VudHJpZXMYBiADKAwibQoOSGFuZHNoYWtlUmVwbHkSDAoEY29kZRgBIAEoDRIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhIKCm5ldHdvcmtfaWQYAyABKAwSEAoIbWFuaWZlc3QYBCABKAwSDQoFaGVhZHMYBSABKAwiHgoFSGVhZHMSFQoNYW5ub3VuY2VtZW50cxgBIAMoDCIcCglBZGRyZXNzZXMSDwoHYWRkcmVzcxgBIAMoCSIhCgtCbG9iUmVxdWVzdBISCgpjb250ZW50X2lkGAEgASgMIisKCUJsb2JSZXBseRIOCgZzdGF0dXMYASABKA0SDgoGbGVuZ3RoGAIgASgNIiEKDkNoZWNrdXBSZXF1ZXN0Eg8KB2FkZHJlc3MYASADKAkiMAoMQ2hlY2t1cFJlcGx5Eg8KB3RpbWVfbXMYASABKAQSDwoHcmVhY2hlZBgCIAMoCGIGcHJvdG8z");
+  fileDesc("ChNwcm90b2NvbC93aXJlLnByb3RvEgl3ZWZ0LndpcmUitQEKClVwZGF0ZUJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRIQCghwcmV2aW91cxgEIAEoDBITCgtsb2NhbF9zdGVwcxgFIAEoDRIUCgxzYW1wbGVfY291bnQYBiABKA0SEAoIZW5jb2RpbmcYByABKA0SDwoHcGF5bG9hZBgIIAEoDBISCgpuZWlnaGJvdXJzGAkgASgNInEKEEFubm91bmNlbWVudEJvZHkSEgoKbmV0d29ya19pZBgBIAEoDBINCgVyb3VuZBgCIAEoDRIQCghzZXF1ZW5jZRgDIAEoDRISCgpjb250ZW50X2lkGAQgASgMEhQKDGJ5dGVzX2xlbmd0aBgFIAEoDSJACgpTa2V0Y2hCb2R5EhIKCm5ldHdvcmtfaWQYASABKAwSDgoGc2hhcmVzGAIgAygNEg4KBnZhbHVlcxgDIAEoDCIfCg1Ta2V0Y2hSZXF1ZXN0Eg4KBmF1dGhvchgBIAEoDCJJCghFbnZlbG9wZRIMCgRraW5kGAEgASgNEg4KBmF1dGhvchgCIAEoDBIMCgRib2R5GAMgASgMEhEKCXNpZ25hdHVyZRgEIAEoDCKXAQoOSGFuZHNoYWtlSGVsbG8SEgoKbmV0d29ya19pZBgBIAEoDBIYChBwcm90b2NvbF92ZXJzaW9uGAIgASgNEhAKCG1hbmlmZXN0GAMgASgMEg0KBWhlYWRzGAQgASgMEhMKC2NlcnRpZmljYXRlGAUgASgMEg8KB2VudHJpZXMYBiADKAwSEAoIZmVhdHVyZXMYByADKAkikAEKDkhhbmRzaGFrZVJlcGx5EgwKBGNvZGUYASABKA0SGAoQcHJvdG9jb2xfdmVyc2lvbhgCIAEoDRISCgpuZXR3b3JrX2lkGAMgASgMEhAKCG1hbmlmZXN0GAQgASgMEg0KBWhlYWRzGAUgASgMEhAKCGZlYXR1cmVzGAYgAygJEg8KB21pc3NpbmcYByADKAkiHgoFSGVhZHMSFQoNYW5ub3VuY2VtZW50cxgBIAMoDCIcCglBZGRyZXNzZXMSDwoHYWRkcmVzcxgBIAMoCSIhCgtCbG9iUmVxdWVzdBISCgpjb250ZW50X2lkGAEgASgMIisKCUJsb2JSZXBseRIOCgZzdGF0dXMYASABKA0SDgoGbGVuZ3RoGAIgASgNIiEKDkNoZWNrdXBSZXF1ZXN0Eg8KB2FkZHJlc3MYASADKAkiMAoMQ2hlY2t1cFJlcGx5Eg8KB3RpbWVfbXMYASABKAQSDwoHcmVhY2hlZBgCIAMoCGIGcHJvdG8z");
 
 /**
  * An author's adapter after one round; travels as the body of an Envelope of kind 1.
@@ -272,6 +272,15 @@ export type HandshakeHello = Message<"weft.wire.HandshakeHello"> & {
    * @generated from field: repeated bytes entries = 6;
    */
   entries: Uint8Array[];
+
+  /**
+   * In any network; README.md, 7.12.
+   *
+   * names of what the sender's program has, rising; none: the baseline
+   *
+   * @generated from field: repeated string features = 7;
+   */
+  features: string[];
 };
 
 /**
@@ -288,7 +297,8 @@ export const HandshakeHelloSchema: GenMessage<HandshakeHello> = /*@__PURE__*/
  */
 export type HandshakeReply = Message<"weft.wire.HandshakeReply"> & {
   /**
-   * 1: welcome, 2: version, 3: network, 4: not a member, 5: busy, 6: malformed hello, 8: expired, 9: removed, 10: roster
+   * 1: welcome, 2: version, 3: network, 4: not a member, 5: busy, 6: malformed hello, 8: expired, 9: removed, 10: roster,
+   * 12: features
    *
    * @generated from field: uint32 code = 1;
    */
@@ -319,6 +329,20 @@ export type HandshakeReply = Message<"weft.wire.HandshakeReply"> & {
    * @generated from field: bytes heads = 5;
    */
   heads: Uint8Array;
+
+  /**
+   * as in a hello; with codes 1 and 12 only
+   *
+   * @generated from field: repeated string features = 6;
+   */
+  features: string[];
+
+  /**
+   * with code 12, and only then: names of what the other side lacks, rising
+   *
+   * @generated from field: repeated string missing = 7;
+   */
+  missing: string[];
 };
 
 /**

@@ -23,6 +23,8 @@ export interface AddressExchangeDependencies {
   /** Peers past their handshake. */
   readonly admitted: () => readonly PeerIdText[];
   readonly isAdmitted: (peer: PeerIdText) => boolean;
+  /** Whether a neighbour knows of such messages. */
+  readonly takes: (peer: PeerIdText) => boolean;
   /** What a neighbour says; each is an address by README.md 7.8, and nothing else is known of it. */
   readonly onAddresses: (addresses: readonly string[]) => void;
   /** Its message could not be read. */
@@ -63,7 +65,7 @@ export function createAddressExchange(
   dependencies: AddressExchangeDependencies,
   { timeoutMs, intervalMs, perWindowMax, windowMs }: AddressExchangeOptions,
 ): AddressExchange {
-  const { transport, clock, background, admitted, isAdmitted, onAddresses, onFault } = dependencies;
+  const { transport, clock, background, admitted, isAdmitted, takes, onAddresses, onFault } = dependencies;
   const never = Number.NEGATIVE_INFINITY;
   const conversations = new Map<PeerIdText, Conversation>();
   const conversationWith = (peer: PeerIdText): Conversation => {
@@ -77,6 +79,7 @@ export function createAddressExchange(
 
   /** Tell a neighbour what is new, now or when its time has come. */
   const tell = (peer: PeerIdText): void => {
+    if (!takes(peer)) return;
     const conversation = conversationWith(peer);
     if (conversation.due || background.signal.aborted) return;
     conversation.due = true;

@@ -4,6 +4,7 @@
  */
 import type { ContentId } from "../../protocol/content-id.ts";
 import type { Signer } from "../../protocol/envelope.ts";
+import { FEATURES, type Feature } from "../../protocol/features.ts";
 import { judgeRules } from "../../protocol/judge-context.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { mayFetch, mayForward, maySend } from "../../protocol/membership/roles.ts";
@@ -50,6 +51,8 @@ export interface ExchangeOptions extends Partial<ExchangeLimits> {
   readonly manifest: NetworkManifest;
   /** Whether a peer belongs to the network; everybody when absent. */
   readonly isMember?: (peer: PeerId) => boolean;
+  /** What this peer has, by name; all that this program has when absent. What is missing is neither asked nor answered. */
+  readonly features?: readonly string[];
   /** Who belongs to the network and as what, instead of `isMember`. Every layer asks it for itself. */
   readonly membership?: Membership;
 }
@@ -64,6 +67,8 @@ export interface Exchange extends UpdateExchange {
   refuses(peer: PeerIdText): boolean;
   /** Admitted peers that have welcomed this one. */
   welcoming(): readonly string[];
+  /** Whether this peer and an admitted one both have a feature. */
+  shares(peer: PeerIdText, feature: Feature): boolean;
   /** Called with what a neighbour says of where other peers can be dialled; hearsay, for the dialer to try. */
   onAddresses(listener: (addresses: readonly string[]) => void): void;
   /** Of data sets; only where the network weighs by them. */
@@ -78,7 +83,7 @@ export interface Exchange extends UpdateExchange {
 
 export function createExchange(dependencies: ExchangeDependencies, options: ExchangeOptions): Exchange {
   const { transport, store, clock, logger, signer } = dependencies;
-  const { manifest, membership } = options;
+  const { manifest, membership, features = FEATURES } = options;
   const { isMember = membership === undefined ? () => true : (peer) => membership.roleOf(peer) !== undefined } =
     options;
   /** The role of a neighbour; everybody is a trainer where there is no roster. */
@@ -127,6 +132,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     { transport, clock, logger, background },
     {
       manifest,
+      features,
       isMember,
       ...(membership && { membership }),
       refuses: (peer) => scoring.refuses(peer),
@@ -203,6 +209,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
       background,
       admitted: () => handshake.admitted(),
       isAdmitted: (peer) => handshake.isAdmitted(peer),
+      takes: (peer) => handshake.shares(peer, "addresses"),
       onAddresses: (heard) => addresses.tell(heard),
       onFault: blame,
     },
@@ -229,6 +236,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
             background,
             admitted: () => handshake.admitted(),
             isAdmitted: (peer) => handshake.isAdmitted(peer),
+            answers: (peer) => handshake.shares(peer, "sketch"),
             mayFetch: (peer) => mayFetch(roleOf(peer)),
             isAuthor: () => maySend(roleOf(signer.peer), "sketch"),
             isKept,
@@ -269,12 +277,14 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     await handshake.start();
     await headExchange.start();
     await sketches?.load();
-    await sketches?.start();
-    await addressExchange.start();
-    await serveCheckups(
-      { transport, clock, isAdmitted: (peer) => handshake.isAdmitted(peer), onFault: blame },
-      { timeoutMs: limits.checkupTimeoutMs, intervalMs: limits.checkupIntervalMs },
-    );
+    if (features.includes("sketch")) await sketches?.start();
+    if (features.includes("addresses")) await addressExchange.start();
+    if (features.includes("checkup")) {
+      await serveCheckups(
+        { transport, clock, isAdmitted: (peer) => handshake.isAdmitted(peer), onFault: blame },
+        { timeoutMs: limits.checkupTimeoutMs, intervalMs: limits.checkupIntervalMs },
+      );
+    }
     const find = (contentId: ContentId): Uint8Array | undefined => {
       const own = ownChain.find(contentId);
       if (own !== undefined) return own;
@@ -356,6 +366,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     hasPublished: (asked) => (ownChain.head()?.update.round ?? -1) >= asked,
     admitted: () => handshake.admitted(),
     welcoming: () => handshake.welcoming(),
+    shares: (peer, feature) => handshake.shares(peer, feature),
     refuses: (peer) => scoring.refuses(peer),
     bytes: () => transport.bytes(),
     counts: () => ({ accepted: counts.accept, ignored: counts.ignore, rejected: counts.reject, codes: { ...codes } }),

@@ -5,12 +5,14 @@
  * whatever the other side says of itself.
  */
 import { pipe } from "it-pipe";
+import type { Feature } from "../../protocol/features.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import {
   answerHello,
   decodeReply,
   encodeHello,
   explainDifference,
+  explainMissing,
   explainReply,
   type HandshakeCode,
   type Reply,
@@ -38,6 +40,8 @@ export interface HandshakeDependencies {
 
 export interface HandshakeOptions {
   readonly manifest: NetworkManifest;
+  /** What this peer has, by name: protocol/features.ts. */
+  readonly features: readonly string[];
   readonly isMember: (peer: PeerId) => boolean;
   /** Where there is a roster; `isMember` answers by it then. */
   readonly membership?: Membership;
@@ -58,6 +62,8 @@ export interface Handshake {
   admitted(): readonly PeerIdText[];
   /** Those of them that have welcomed this peer: an admitted one may still refuse it. */
   welcoming(): readonly PeerIdText[];
+  /** Whether this peer and an admitted one both have a feature: what one of them lacks is not asked of the other. */
+  shares(peer: PeerIdText, feature: Feature): boolean;
   /** Memberships have changed: cut off at once whoever is no member any more. */
   review(): void;
   /** Forget everybody, without telling; idempotent. */
@@ -73,6 +79,8 @@ interface Acquaintance {
   /** Its hellos so far. */
   hellos: number;
   admitted: boolean;
+  /** What it has, by what it said last. */
+  features: readonly string[];
   /** Whether onAdmitted was told. */
   told: boolean;
   refused: boolean;
@@ -94,9 +102,11 @@ const HELLO_ROOM_BYTES = 64 * 1024;
 export function createHandshake(dependencies: HandshakeDependencies, options: HandshakeOptions): Handshake {
   const { transport, clock, logger, background } = dependencies;
   const { manifest, timeoutMs, membership } = options;
-  const openHello = encodeFrame(encodeHello(manifest));
+  const openHello = encodeFrame(encodeHello(manifest, undefined, options.features));
   const helloTo = (known?: Reply["heads"]): Uint8Array =>
-    membership === undefined ? openHello : encodeFrame(encodeHello(manifest, membership.shown(known)));
+    membership === undefined
+      ? openHello
+      : encodeFrame(encodeHello(manifest, membership.shown(known), options.features));
   /** A hello of an open network; where there is a roster, one of a manifest that is not much longer than this one. */
   const helloBytesMax = (hellos: number): number => {
     if (membership === undefined) return LIMITS.handshakeBytesMax;
@@ -122,6 +132,7 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
       welcomed: false,
       hellos: 0,
       admitted: false,
+      features: [],
       told: false,
       refused: false,
       elsewhere: undefined,
@@ -186,10 +197,12 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
       // It has not heard of what made this peer a member: once more, with the entries.
       const reply = first.code === "ROSTER" && membership !== undefined ? await say(helloTo(first.heads)) : first;
       const reason = explainReply(reply, manifest);
-      acquaintance.welcomed = reason === undefined;
+      acquaintance.welcomed = reply.code === "WELCOME";
       acquaintance.elsewhere = reply.manifest;
-      if (reason === undefined) admit(peer, acquaintance);
-      else refuse(peer, acquaintance, reason);
+      if (reason === undefined) {
+        acquaintance.features = reply.features;
+        admit(peer, acquaintance);
+      } else refuse(peer, acquaintance, reason);
       acquaintance.greeted = true;
       tell(peer, acquaintance);
       partIfDone(peer, acquaintance);
@@ -216,16 +229,20 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
     const context = {
       manifest,
       isMember: options.isMember,
+      features: options.features,
       busy,
       ...(membership && {
         roster: { judge: membership.judgeShown, heads: membership.heads },
       }),
     };
-    const { code, reply, difference } = answerHello(bytes, parsePeerId(peer), context);
+    const { code, reply, difference, features, missing } = answerHello(bytes, parsePeerId(peer), context);
     // Before the reply leaves: whoever reads a welcome may ask for heads at once.
-    if (code === "WELCOME") admit(peer, acquaintance);
-    else if (code !== "ROSTER")
-      refuse(peer, acquaintance, code === "NETWORK" ? explainDifference(difference) : REFUSALS[code]);
+    if (code === "WELCOME") {
+      acquaintance.features = features;
+      admit(peer, acquaintance);
+    } else if (code === "NETWORK") refuse(peer, acquaintance, explainDifference(difference));
+    else if (code === "FEATURES") refuse(peer, acquaintance, explainMissing(missing) ?? "");
+    else if (code !== "ROSTER") refuse(peer, acquaintance, REFUSALS[code]);
     await pipe([encodeFrame(reply)], cut, stream.sink);
     acquaintance.answered = code !== "ROSTER";
     // After it has left: what this side asks for now finds the other side admitting it.
@@ -237,6 +254,8 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
     isAdmitted,
     admitted,
     welcoming: () => admitted().filter((peer) => acquaintances.get(peer)?.welcomed === true),
+    shares: (peer, feature) =>
+      options.features.includes(feature) && isAdmitted(peer) && !!acquaintances.get(peer)?.features.includes(feature),
     review() {
       for (const [peer, acquaintance] of acquaintances) {
         if (isMember(peer)) {
@@ -277,7 +296,7 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
 }
 
 /** Why this side refuses, in the words of the log; a difference of networks is explained field by field. */
-const REFUSALS: Readonly<Record<Exclude<HandshakeCode, "WELCOME" | "NETWORK" | "ROSTER">, string>> = {
+const REFUSALS: Readonly<Record<Exclude<HandshakeCode, "WELCOME" | "NETWORK" | "ROSTER" | "FEATURES">, string>> = {
   VERSION: "it speaks another version of the protocol",
   NOT_A_MEMBER: "it is not a member of the network",
   BUSY: "there is no room for another neighbour",

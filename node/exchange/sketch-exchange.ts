@@ -37,6 +37,8 @@ export interface SketchExchangeDependencies {
   readonly background: Background;
   readonly admitted: () => readonly PeerIdText[];
   readonly isAdmitted: (peer: PeerIdText) => boolean;
+  /** Whether an admitted peer can be asked for sketches. */
+  readonly answers: (peer: PeerIdText) => boolean;
   /** Whether an admitted peer is served sketches. */
   readonly mayFetch: (peer: PeerIdText) => boolean;
   /** Whether this peer's role lets it send a sketch. */
@@ -122,7 +124,8 @@ export function createSketchExchange(
 
   const fetch = async (author: PeerId, signal: AbortSignal): Promise<void> => {
     const neighbours = admitted().filter((peer) => peer !== author);
-    const providers = [...(isAdmitted(author) ? [author] : []), ...neighbours].slice(0, providersMax);
+    const asked = [...(isAdmitted(author) ? [author] : []), ...neighbours].filter(dependencies.answers);
+    const providers = asked.slice(0, providersMax);
     for (const from of providers) {
       try {
         if (await ask(author, from, signal)) return;

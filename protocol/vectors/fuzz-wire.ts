@@ -9,6 +9,7 @@ import { contentIdFromBytes, contentIdToBytes, parseContentId } from "../content
 import { decodeUpdate } from "../encoding/update-payload.ts";
 import { MESSAGE_KINDS, type MessageKind, SIGNATURE_BYTES } from "../envelope.ts";
 import { ProtocolError } from "../errors.ts";
+import { FEATURES, featureNames } from "../features.ts";
 import { decodeFrame, encodeFrame } from "../frame.ts";
 import { answerHello, decodeReply } from "../handshake.ts";
 import { decodeHeads, encodeHeads } from "../heads.ts";
@@ -24,6 +25,7 @@ import { EnvelopeSchema } from "../wire_pb.ts";
 import { addressesVectors } from "./addresses-vectors.ts";
 import { decodedVectors, handshakeVectors, manifestVectors } from "./decoded-vectors.ts";
 import { ALICE, BOB, EXAMPLE_CONTEXT, EXAMPLE_MANIFEST, SOME_CONTENT_ID } from "./example-network.ts";
+import { featuresVectors } from "./features-vectors.ts";
 import { announcementVectors, updateVectors } from "./judged-vectors.ts";
 import { type FuzzJudgement, type FuzzTarget, fuzzTarget, type Original } from "./mutation.ts";
 import { payloadVectors } from "./payload-vectors.ts";
@@ -156,18 +158,31 @@ function requests(): readonly WireOriginal[] {
 
 /** Greetings of an open network: who is welcome shows the manifest of this one. */
 function handshakes(): readonly WireOriginal[] {
-  const context = { manifest: EXAMPLE_MANIFEST, isMember: () => true, busy: false };
+  const context = { manifest: EXAMPLE_MANIFEST, isMember: () => true, busy: false, features: FEATURES };
   const manifest = bytesToHex(canonicalManifestBytes(EXAMPLE_MANIFEST));
   const hello: Read = (bytes) => {
     const { code, reply } = answerHello(bytes, BOB.peer, context);
     if (decodeReply(reply).code !== code) return { outcome: code, isForged: true };
     return { outcome: code, isForged: code === "WELCOME" && !bytesToHex(bytes).includes(manifest) };
   };
-  const reply: Read = (bytes) => ({ outcome: decodeReply(bytes).code, isForged: false });
-  return handshakeVectors().flatMap((one) => [
-    { message: "hello", name: one.name, bytes: hexToBytes(one.hello), read: hello },
-    { message: "reply", name: one.name, bytes: hexToBytes(one.reply), read: reply },
-  ]);
+  // Names that are taken are names, each once; they come into logs.
+  const reply: Read = (bytes) => {
+    const { code, features, missing } = decodeReply(bytes);
+    const isForged = [features, missing].some((names) => `${featureNames(names)}` !== `${names}`);
+    return { outcome: code, isForged };
+  };
+  const told = featuresVectors().flatMap((one) => {
+    if (one.message === "manifest") return [];
+    const [message, read] = one.message === "hello" ? ["hello", hello] : ["reply", reply];
+    return [{ message, name: `features: ${one.name}`, bytes: hexToBytes(one.bytes), read } as WireOriginal];
+  });
+  return [
+    ...told,
+    ...handshakeVectors().flatMap((one) => [
+      { message: "hello", name: one.name, bytes: hexToBytes(one.hello), read: hello },
+      { message: "reply", name: one.name, bytes: hexToBytes(one.reply), read: reply },
+    ]),
+  ];
 }
 
 /** Ids and manifests, as text or bytes: what is accepted is written as it was read. */

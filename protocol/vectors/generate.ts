@@ -6,6 +6,7 @@
 import { addressesVectors } from "./addresses-vectors.ts";
 import { conversationVectors } from "./conversation-vectors.ts";
 import { decodedVectors, handshakeVectors, manifestVectors, peerVectors } from "./decoded-vectors.ts";
+import { featuresVectors } from "./features-vectors.ts";
 import { announcementVectors, updateVectors } from "./judged-vectors.ts";
 import { membershipVectors } from "./membership-vectors.ts";
 import { payloadVectors } from "./payload-vectors.ts";
@@ -17,6 +18,7 @@ export const VECTOR_FILES: Readonly<Record<string, () => readonly unknown[]>> = 
   announcements: announcementVectors,
   conversations: conversationVectors,
   decoded: decodedVectors,
+  features: featuresVectors,
   handshakes: handshakeVectors,
   manifests: manifestVectors,
   membership: membershipVectors,

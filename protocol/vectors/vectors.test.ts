@@ -8,6 +8,7 @@ import { decodeBlobHeader, decodeBlobRequest } from "../blob.ts";
 import { decodeUpdate } from "../encoding/update-payload.ts";
 import { createSigner } from "../envelope.ts";
 import { ProtocolError } from "../errors.ts";
+import { requiredFeatures } from "../features.ts";
 import { decodeFrame } from "../frame.ts";
 import { answerHello, decodeReply } from "../handshake.ts";
 import { decodeHeads } from "../heads.ts";
@@ -19,7 +20,8 @@ import { judgeAnnouncement, judgeSketch, judgeUpdate, VERDICTS } from "../verdic
 import type { AddressesVector } from "./addresses-vectors.ts";
 import { type ConversationVector, conversationOutcome } from "./conversation-outcome.ts";
 import type { DecodedVector, HandshakeVector, ManifestVector, PeerVector } from "./decoded-vectors.ts";
-import { ALICE, EXAMPLE_CONTEXT, EXAMPLE_MANIFEST, STRANGER } from "./example-network.ts";
+import { ALICE, BOB, EXAMPLE_CONTEXT, EXAMPLE_MANIFEST, STRANGER } from "./example-network.ts";
+import type { FeaturesVector } from "./features-vectors.ts";
 import { VECTOR_FILES, vectorFile } from "./generate.ts";
 import type { JudgedVector } from "./judged-vectors.ts";
 import { type MembershipVector, outcomeOf, vectorBytes } from "./membership-vectors.ts";
@@ -88,6 +90,29 @@ test.each(vectors<HandshakeVector>("handshakes"))("hello: $name", ({ hello, from
   expect(answer.difference?.path).toBe(field);
   expect(bytesToHex(answer.reply)).toBe(reply);
   expect(decodeReply(hexToBytes(reply)).code).toBe(expected);
+});
+
+test.each(vectors<FeaturesVector>("features"))("features: $message: $name", (vector) => {
+  switch (vector.message) {
+    case "manifest":
+      expect(requiredFeatures(parseManifest(vector.text))).toEqual(vector.needs);
+      return;
+    case "hello": {
+      const { own, expected: code, missing, reply } = vector;
+      const manifest = parseManifest(vector.manifest);
+      const context = { manifest, isMember: () => true, busy: false, ...(own && { features: own }) };
+      const answer = answerHello(hexToBytes(vector.bytes), BOB.peer, context);
+      expect(answer).toMatchObject({ code, missing });
+      expect(bytesToHex(answer.reply)).toBe(reply);
+      expect(decodeReply(answer.reply)).toMatchObject({ code, missing });
+      return;
+    }
+    case "reply": {
+      const { expected, bytes } = vector;
+      if (!("refused" in expected)) expect(decodeReply(hexToBytes(bytes))).toMatchObject(expected);
+      else expect(() => decodeReply(hexToBytes(bytes))).toThrow(expect.objectContaining({ code: expected.refused }));
+    }
+  }
 });
 
 test.each(vectors<DecodedVector>("decoded"))("$message: $name", ({ message, bytes, expected }) => {

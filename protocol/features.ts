@@ -1,0 +1,104 @@
+/**
+ * Features: the parts of the protocol that a peer's program has, by name, as the two sides of a handshake tell each other.
+ * What a network's manifest needs must be there; of the rest two peers use what both have. README.md, 7.12.
+ */
+import { ProtocolError } from "./errors.ts";
+import { LIMITS } from "./limits.ts";
+import type { NetworkManifest } from "./network-manifest.ts";
+
+/** Names of this version, rising, each with what it stands for. */
+const WORDS = {
+  addresses: "addresses of neighbours",
+  checkup: "checkups",
+  core: "handshake, announcements, heads and bytes",
+  "encoding-float16": "updates in float16",
+  "encoding-int8": "updates in int8",
+  "encoding-top-k": "updates of the largest changes",
+  "neighbour-counts": "updates that name their author's neighbours",
+  roster: "membership by a roster",
+  sketch: "sketches of data sets",
+} as const;
+
+export type Feature = keyof typeof WORDS;
+
+/** All features of this program, rising. */
+export const FEATURES = Object.keys(WORDS) as readonly Feature[];
+
+/** What a peer has that tells no features. It never changes: later features are told by name. */
+export const BASELINE_FEATURES: readonly Feature[] = [
+  "addresses",
+  "checkup",
+  "core",
+  "encoding-float16",
+  "encoding-int8",
+  "encoding-top-k",
+  "neighbour-counts",
+  "roster",
+  "sketch",
+];
+
+/** What every peer of a network needs, rising. */
+export function requiredFeatures({ encoding, membership, aggregation }: NetworkManifest): readonly Feature[] {
+  const { weights } = aggregation;
+  const needed: Readonly<Record<Feature, boolean>> = {
+    addresses: false,
+    checkup: false,
+    core: true,
+    "encoding-float16": encoding?.values === "float16",
+    "encoding-int8": encoding?.values === "int8",
+    "encoding-top-k": encoding?.topK !== undefined,
+    "neighbour-counts": weights?.kind === "metropolis",
+    roster: membership?.kind === "roster",
+    sketch: weights?.kind === "similarity" && weights.data !== undefined,
+  };
+  return FEATURES.filter((feature) => needed[feature]);
+}
+
+/** What the network needs and is not among these. */
+export function missingFeatures(manifest: NetworkManifest, told: readonly string[]): readonly Feature[] {
+  return requiredFeatures(manifest).filter((feature) => !told.includes(feature));
+}
+
+/** Names in lower-case letters and digits, joined by single hyphens. */
+const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+/**
+ * The names as they are told, rising and each once; known or not.
+ * Throws: FIELD_INVALID when one is no name of a feature, TOO_LARGE when they are too many.
+ */
+export function featureNames(names: readonly string[]): string[] {
+  const sorted = [...new Set(names)].sort();
+  checkNames(sorted);
+  return sorted;
+}
+
+/**
+ * Names that somebody told, known or not; no name stands for the baseline.
+ * Throws: TOO_LARGE, FIELD_INVALID (one is no name of a feature), NOT_CANONICAL (they do not rise).
+ */
+export function readFeatures(names: readonly string[]): readonly string[] {
+  checkNames(names);
+  if (names.some((name, i) => i > 0 && name <= names[i - 1]!)) {
+    throw new ProtocolError("NOT_CANONICAL", "features: their names do not rise");
+  }
+  return names.length === 0 ? BASELINE_FEATURES : names;
+}
+
+/** In words, for a person; a name that is not known here as it stands. */
+export function featureWords(names: readonly string[]): string {
+  const shown = names.slice(0, SHOWN_MAX).map((name) => (isKnown(name) ? `${name} (${WORDS[name]})` : name));
+  const rest = names.length > SHOWN_MAX ? [`and ${names.length - SHOWN_MAX} more`] : [];
+  return [...shown, ...rest].join(", ");
+}
+
+/** Names in one line of a log. */
+const SHOWN_MAX = 4;
+const isKnown = (name: string): name is Feature => Object.hasOwn(WORDS, name);
+
+function checkNames(names: readonly string[]): void {
+  if (names.length > LIMITS.featureCountMax) {
+    throw new ProtocolError("TOO_LARGE", "features: there are too many", { count: names.length });
+  }
+  const isName = (name: string): boolean => name.length <= LIMITS.featureNameLengthMax && NAME.test(name);
+  if (!names.every(isName)) throw new ProtocolError("FIELD_INVALID", "features: one of them is no name of a feature");
+}
