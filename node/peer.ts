@@ -3,7 +3,7 @@
  * the options, everything it has to say goes out as events, and all its files are in its data directory.
  */
 
-import { createSigner, type Signer } from "../protocol/envelope.ts";
+import type { Signer } from "../protocol/envelope.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { Genesis } from "../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../protocol/network-manifest.ts";
@@ -35,7 +35,7 @@ import { publishSketch } from "./publish-sketch.ts";
 import { createDataSimilarity } from "./round/data-similarity.ts";
 import { createRoundDriver } from "./round/driver.ts";
 import { createCheckpointFiles } from "./system/checkpoint-file.ts";
-import { createNativeVerifier } from "./system/ed25519.ts";
+import { createNativeSigner, createNativeVerifier } from "./system/ed25519.ts";
 import { openEgressFile } from "./system/egress-file.ts";
 import { readOrCreateKey } from "./system/key-file.ts";
 import { createLibp2pTransport } from "./system/libp2p.ts";
@@ -45,6 +45,7 @@ import { readModelFiles } from "./system/model-files.ts";
 import { watchOutbox } from "./system/outbox.ts";
 import type { ReachOptions } from "./system/reach.ts";
 import { createSecureRandom } from "./system/secure-random.ts";
+import { createNativeSha256 } from "./system/sha256.ts";
 import { openStore } from "./system/store.ts";
 import { createSystemClock } from "./system/system-clock.ts";
 import { startTrainerThread, type TrainerThread } from "./system/trainer-thread.ts";
@@ -155,7 +156,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
   shutdown.add(() => lock.release());
 
   const clock = createSystemClock();
-  const signer = createSigner(seed);
+  const signer = createNativeSigner(seed);
   const logger = createLogger({ level: options.logLevel, fields: { self: signer.peer } });
   const store = await openStore(layout.store);
   shutdown.add(() => store.close());
@@ -180,9 +181,10 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
       ...(options.reach !== undefined && { reach: options.reach }),
     },
   );
+  const createSha256 = createNativeSha256;
   const epsilon = (): number | undefined => privacy?.status().spent;
-  const transport = createRecordedTransport({ transport: network, ledger, logger, epsilon });
-  const dependencies = { transport, store, clock, logger, signer, verify: createNativeVerifier() };
+  const transport = createRecordedTransport({ transport: network, ledger, logger, epsilon, createSha256 });
+  const dependencies = { transport, store, clock, logger, signer, verify: createNativeVerifier(), createSha256 };
   const joined = await openMembership(options, dependencies);
   membership = joined;
   if (joined !== undefined) shutdown.add(() => joined.stop());

@@ -1,7 +1,7 @@
 /** What a peer knows when it judges a message: its network, its round, and the chains it has seen. */
 import { parameterCount } from "./adapter-spec.ts";
 import type { Announcement } from "./announcement.ts";
-import type { ContentId } from "./content-id.ts";
+import type { ContentId, CreateSha256 } from "./content-id.ts";
 import type { PayloadRules } from "./encoding/update-payload.ts";
 import type { MessageKind } from "./envelope.ts";
 import { LIMITS } from "./limits.ts";
@@ -17,15 +17,20 @@ export interface ChainHead {
   readonly round: number;
 }
 
+/** The protocol's hashes and signatures by faster means, with the same results; in JavaScript where absent. */
+export interface Cryptography {
+  /** A check of signatures with the decisions of 5.3. */
+  readonly verify?: VerifySignature;
+  readonly createSha256?: CreateSha256;
+}
+
 /** What changes from message to message. */
-export interface JudgeState {
+export interface JudgeState extends Cryptography {
   /** This peer's own id. */
   readonly self: PeerId;
   readonly isMember: (peer: PeerId) => boolean;
   /** Whether a member's role lets it author messages of a kind; every member may when absent. */
   readonly maySend?: (peer: PeerId, kind: MessageKind) => boolean;
-  /** A faster check of signatures with the decisions of 5.3; the protocol's own when absent. */
-  readonly verify?: VerifySignature;
   readonly headOf: (author: PeerId) => ChainHead | undefined;
   /** What an author named under a sequence before, where the receiver remembers it; of its head alone when absent. */
   readonly linkOf?: (author: PeerId, sequence: number) => ContentId | undefined;

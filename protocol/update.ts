@@ -3,7 +3,14 @@
  * the SHA-256 of its envelope's bytes.
  */
 import { decodeCanonical, encodeCanonical } from "./canonical-message.ts";
-import { type ContentId, contentIdFromBytes, contentIdOf, contentIdToBytes, DIGEST_BYTES } from "./content-id.ts";
+import {
+  type ContentId,
+  type CreateSha256,
+  contentIdFromBytes,
+  contentIdOf,
+  contentIdToBytes,
+  DIGEST_BYTES,
+} from "./content-id.ts";
 import { openEnvelope, type Signer, sealEnvelope } from "./envelope.ts";
 import { ProtocolError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
@@ -83,18 +90,22 @@ export function decodeUpdateBody(bytes: Uint8Array): UpdateFields {
 }
 
 /** Sign an update.  Throws: FIELD_INVALID, TOO_LARGE. */
-export function signUpdate(fields: UpdateFields, signer: Signer): { bytes: Uint8Array; contentId: ContentId } {
+export function signUpdate(
+  fields: UpdateFields,
+  signer: Signer,
+  createSha256?: CreateSha256,
+): { bytes: Uint8Array; contentId: ContentId } {
   const bytes = sealEnvelope("update", encodeUpdateBody(fields), signer);
-  return { bytes, contentId: contentIdOf(bytes) };
+  return { bytes, contentId: contentIdOf(bytes, createSha256) };
 }
 
 /**
  * Read an update's envelope without judging it: for bytes that this peer accepted or wrote itself. Bytes from anybody
  * else go through `judgeUpdate`.  Throws: TOO_LARGE, MALFORMED, NOT_CANONICAL, WRONG_KIND, FIELD_INVALID.
  */
-export function readUpdate(bytes: Uint8Array): Update {
+export function readUpdate(bytes: Uint8Array, createSha256?: CreateSha256): Update {
   const { author, body } = openEnvelope("update", bytes);
-  return { ...decodeUpdateBody(body), author, contentId: contentIdOf(bytes), bytesLength: bytes.length };
+  return { ...decodeUpdateBody(body), author, contentId: contentIdOf(bytes, createSha256), bytesLength: bytes.length };
 }
 
 function updateProblem(fields: UpdateFields): string | undefined {

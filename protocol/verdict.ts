@@ -104,7 +104,7 @@ export function judgeUpdate(bytes: Uint8Array, context: UpdateContext): Judgemen
   return guarded(() => {
     const { announcement } = context;
     if (bytes.length > MESSAGE_KINDS.update.bytesMax) return refusal("TOO_LARGE");
-    const contentId = contentIdOf(bytes);
+    const contentId = contentIdOf(bytes, context.createSha256);
     // [REJECT] 8.3 The SHA-256 of the bytes is not the content id that was asked for.
     if (announcement !== undefined && contentId !== announcement.contentId) return refusal("CONTENT_MISMATCH");
     const opened = open("update", bytes, decodeUpdateBody, context);

@@ -2,7 +2,6 @@
  * Bytes by content id over `/weft/blob/1`: ask, get a header, get the bytes. The one who asked knows their length and
  * hash beforehand, from a signed announcement, and takes nothing else.
  */
-import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { pipe } from "it-pipe";
 import {
@@ -12,7 +11,7 @@ import {
   encodeBlobHeader,
   encodeBlobRequest,
 } from "../../protocol/blob.ts";
-import type { ContentId } from "../../protocol/content-id.ts";
+import { type ContentId, type CreateSha256, createPortableSha256 } from "../../protocol/content-id.ts";
 import { encodeFrame, FRAME_HEADER_BYTES } from "../../protocol/frame.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { BLOB_PROTOCOL } from "../../protocol/topic.ts";
@@ -85,7 +84,7 @@ export interface BlobRequest {
  * FRAME_INVALID, STREAM_FAILED, TIMEOUT; ProtocolError for a header that does not decode.
  */
 export async function fetchBlob(
-  dependencies: { readonly transport: Transport; readonly clock: Clock },
+  dependencies: { readonly transport: Transport; readonly clock: Clock; readonly createSha256?: CreateSha256 },
   { peer, contentId, length, timeoutMs, signal }: BlobRequest,
 ): Promise<Uint8Array> {
   const lengthMax = typeof length === "number" ? length : length.max;
@@ -95,17 +94,20 @@ export async function fetchBlob(
   return await withStream(dependencies, { peer, protocol: BLOB_PROTOCOL, timeoutMs, signal }, async (stream) => {
     await pipe([encodeFrame(encodeBlobRequest(contentId))], cut, stream.sink);
     const bytesMax = FRAME_HEADER_BYTES + LIMITS.blobHeaderBytesMax + lengthMax;
-    return await pipe(stream.source, bounded(bytesMax), verified({ contentId, length }));
+    return await pipe(stream.source, bounded(bytesMax), verified({ contentId, length }, dependencies.createSha256));
   });
 }
 
 type Expected = Pick<BlobRequest, "contentId" | "length">;
 
 /** A sink that takes a reply: its header, as many bytes as expected, and only if they hash to `contentId`. */
-function verified(expected: Expected): (source: ByteSource) => Promise<Uint8Array> {
+function verified(
+  expected: Expected,
+  createSha256: CreateSha256 = createPortableSha256,
+): (source: ByteSource) => Promise<Uint8Array> {
   return async (source) => {
     const header = createFrameReader(LIMITS.blobHeaderBytesMax);
-    const hash = sha256.create();
+    const hash = createSha256();
     let bytes: Uint8Array | undefined;
     let filled = 0;
     for await (const piece of source) {

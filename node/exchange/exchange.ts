@@ -5,10 +5,9 @@
 import type { ContentId } from "../../protocol/content-id.ts";
 import type { Signer } from "../../protocol/envelope.ts";
 import { FEATURES, type Feature } from "../../protocol/features.ts";
-import { judgeRules } from "../../protocol/judge-context.ts";
+import { type Cryptography, judgeRules } from "../../protocol/judge-context.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { mayFetch, mayForward, maySend } from "../../protocol/membership/roles.ts";
-import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import { type NeighbourSample, neighbourSample } from "../../protocol/neighbour-sample.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
@@ -35,7 +34,7 @@ import { createOwnChain } from "./own-chain.ts";
 import { createPeerScoring } from "./peer-scoring.ts";
 import { createSketchExchange } from "./sketch-exchange.ts";
 
-export interface ExchangeDependencies {
+export interface ExchangeDependencies extends Cryptography {
   /** Stopped; the exchange starts and stops it. */
   readonly transport: Transport;
   readonly store: Store;
@@ -43,8 +42,6 @@ export interface ExchangeDependencies {
   readonly logger: Logger;
   /** Of the same identity as the transport. */
   readonly signer: Signer;
-  /** A faster check of signatures with the protocol's decisions; the protocol's own when absent. */
-  readonly verify?: VerifySignature;
 }
 
 export interface ExchangeOptions extends Partial<ExchangeLimits> {
@@ -82,7 +79,7 @@ export interface Exchange extends UpdateExchange {
 }
 
 export function createExchange(dependencies: ExchangeDependencies, options: ExchangeOptions): Exchange {
-  const { transport, store, clock, logger, signer } = dependencies;
+  const { transport, store, clock, logger, signer, verify, createSha256 } = dependencies;
   const { manifest, membership, features = FEATURES } = options;
   const { isMember = membership === undefined ? () => true : (peer) => membership.roleOf(peer) !== undefined } =
     options;
@@ -91,7 +88,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
   const limits: ExchangeLimits = { ...EXCHANGE_DEFAULTS, ...options };
   if (signer.peer !== transport.peer) throw new TypeError(`${signer.peer} cannot sign for ${transport.peer}`);
 
-  const rules = judgeRules(manifest);
+  const rules = { ...judgeRules(manifest), ...(verify && { verify }), ...(createSha256 && { createSha256 }) };
   const topic = announcementTopic(rules.networkId);
   let round = 0;
   let catchingUp = true;
@@ -176,7 +173,6 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
         ...(catchingUp ? { roundsAheadMax: rules.roundCount } : {}),
         self: signer.peer,
         isMember,
-        ...(dependencies.verify && { verify: dependencies.verify }),
         maySend: (peer, kind) => maySend(roleOf(peer), kind),
         round,
       }),
@@ -247,7 +243,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
             judge: () => ({
               isMember,
               maySend: (peer, kind) => maySend(roleOf(peer), kind),
-              ...(dependencies.verify && { verify: dependencies.verify }),
+              ...(verify && { verify }),
             }),
             authorsMax: limits.authorsMax,
             fetchesMax: limits.sketchFetchesMax,

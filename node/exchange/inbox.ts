@@ -7,15 +7,14 @@
  * theirs, it is turned away instead.
  */
 import type { ContentId } from "../../protocol/content-id.ts";
-import type { PayloadRules } from "../../protocol/encoding/update-payload.ts";
 import type { ChainHead } from "../../protocol/judge-context.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
 import { decodeStored, encodeStored, linksAfter, type StoredUpdate } from "./stored-update.ts";
+import type { LinkRules } from "./update-links.ts";
 
-export interface InboxOptions extends PayloadRules {
-  readonly networkId: string;
+export interface InboxOptions extends LinkRules {
   readonly authorsMax: number;
   /** Of all that is kept together: values as they are aggregated, signed bytes, and what those rest on. */
   readonly bytesMax: number;

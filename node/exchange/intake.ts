@@ -60,7 +60,7 @@ export interface IntakeDependencies {
 export interface IntakeOptions {
   /** What the manifest and this peer's round allow at the moment. */
   readonly rules: () => Omit<JudgeContext, keyof JudgeState> &
-    Pick<JudgeState, "self" | "isMember" | "maySend" | "verify" | "round">;
+    Pick<JudgeState, "self" | "isMember" | "maySend" | "verify" | "createSha256" | "round">;
   readonly fetchesMax: number;
   /** Neighbours that are asked for one update before it is given up until it is announced again. */
   readonly providersMax: number;
@@ -95,6 +95,7 @@ const ENVELOPE_BYTES_MAX = LIMITS.updateBytesMax - LIMITS.updatePayloadBytesMax;
 export function createIntake(dependencies: IntakeDependencies, options: IntakeOptions): Intake {
   const { transport, clock, logger, background, inbox, heads, ownChain } = dependencies;
 
+  const { createSha256 } = options.rules();
   const bytesMax = payloadBytesMax(options.rules()) + ENVELOPE_BYTES_MAX;
   const contextWith = (headOf: JudgeState["headOf"]): JudgeContext => ({ ...options.rules(), headOf });
 
@@ -208,7 +209,7 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
       if (signal.aborted) return undefined;
       try {
         const request = { peer, contentId, length, timeoutMs: options.fetchTimeoutMs, signal };
-        return await fetchBlob({ transport, clock }, request);
+        return await fetchBlob({ transport, clock, ...(createSha256 && { createSha256 }) }, request);
       } catch (error) {
         if (isFault(error)) dependencies.blame(peer);
         logger.debug("fetch failed", { peer, contentId, error });
@@ -232,7 +233,7 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
       const rests = judgement.kind === "accept" && isSparse(judgement.message.encoding);
       return { judgement, links: rests && known !== undefined ? linksAfter(known) : [] };
     }
-    const update = readUpdate(envelope);
+    const update = readUpdate(envelope, createSha256);
     const fetch = (contentId: ContentId) => fetchBytes(wanted, { contentId, length: { max: bytesMax } }, signal);
     try {
       const found = await collectLinks(update, { rules: options.rules(), known, fetch });

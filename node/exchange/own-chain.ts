@@ -8,7 +8,7 @@ import { signAnnouncement } from "../../protocol/announcement.ts";
 import type { ContentId } from "../../protocol/content-id.ts";
 import { encodeUpdate, isSparse, type PayloadRules } from "../../protocol/encoding/update-payload.ts";
 import type { Signer } from "../../protocol/envelope.ts";
-import type { ChainHead } from "../../protocol/judge-context.ts";
+import type { ChainHead, Cryptography } from "../../protocol/judge-context.ts";
 import type { NetworkId } from "../../protocol/network-id.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { readUpdate, signUpdate } from "../../protocol/update.ts";
@@ -52,7 +52,7 @@ export const forgetOwnChain = (): readonly StoreChange[] => [{ delete: KEY }];
 
 export function createOwnChain(
   { store, signer }: { readonly store: Store; readonly signer: Signer },
-  rules: PayloadRules & { readonly networkId: NetworkId },
+  rules: PayloadRules & Cryptography & { readonly networkId: NetworkId },
 ): OwnChain {
   let head: StoredUpdate | undefined;
   let adopted: ChainHead | undefined;
@@ -82,8 +82,8 @@ export function createOwnChain(
       payload,
       ...(neighbours !== undefined && { neighbours }),
     };
-    const { bytes: envelope } = signUpdate(fields, signer);
-    const update = readUpdate(envelope);
+    const { bytes: envelope } = signUpdate(fields, signer, rules.createSha256);
+    const update = readUpdate(envelope, rules.createSha256);
     const links = base !== undefined && isSparse(encoding) ? linksAfter(base) : [];
     const stored = { announcement: signAnnouncement(update, signer), envelope, update, links, theta: decoded };
     await store.batch([{ put: KEY, value: encodeStored(stored) }]);

@@ -41,19 +41,22 @@ export function encodeStored({
  * Returns the reason in words when something is wrong.
  */
 export function decodeStored(bytes: Uint8Array, rules: LinkRules): StoredUpdate | string {
+  const { verify, createSha256 } = rules;
   try {
     const framed = decodeFrame(bytes, LIMITS.announcementBytesMax);
     if (framed === undefined) return "it is cut off";
     const { message: announcement, rest } = framed;
     const announced = readAnnouncement(announcement);
-    if (!verifyEnvelope(openEnvelope("announcement", announcement))) return "the announcement's signature is wrong";
+    if (!verifyEnvelope(openEnvelope("announcement", announcement), verify))
+      return "the announcement's signature is wrong";
     const envelope = rest.subarray(0, announced.bytesLength);
-    if (contentIdOf(envelope) !== announced.contentId) return "the bytes are not those that were announced";
-    if (!verifyEnvelope(openEnvelope("update", envelope))) return "the update's signature is wrong";
-    const update = readUpdate(envelope);
+    if (contentIdOf(envelope, createSha256) !== announced.contentId)
+      return "the bytes are not those that were announced";
+    if (!verifyEnvelope(openEnvelope("update", envelope), verify)) return "the update's signature is wrong";
+    const update = readUpdate(envelope, createSha256);
     if (!agrees(update, announced)) return "the update is not the one that was announced";
     if (update.networkId !== rules.networkId) return "it belongs to another network";
-    const links = readFrames(rest.subarray(announced.bytesLength), linksMax(rules));
+    const links = readFrames(rest.subarray(announced.bytesLength), rules);
     if (links === undefined) return "what it rests on is cut off";
     const theta = decodeUpdate(update, { ...rules, previous: decodeLinks(links, update, rules) });
     return { announcement, envelope, update, links, theta };
@@ -68,13 +71,13 @@ export function linksAfter({ links, update, envelope }: StoredUpdate): readonly 
 }
 
 /** undefined when the bytes end within a frame, or there are more frames than may be. */
-function readFrames(bytes: Uint8Array, countMax: number): readonly UpdateLink[] | undefined {
+function readFrames(bytes: Uint8Array, rules: LinkRules): readonly UpdateLink[] | undefined {
   const links: UpdateLink[] = [];
   let rest = bytes;
   while (rest.byteLength > 0) {
     const frame = decodeFrame(rest, LIMITS.updateBytesMax);
-    if (frame === undefined || links.length === countMax) return undefined;
-    links.push(linkOf(frame.message));
+    if (frame === undefined || links.length === linksMax(rules)) return undefined;
+    links.push(linkOf(frame.message, rules.createSha256));
     rest = frame.rest;
   }
   return links;

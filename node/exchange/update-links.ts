@@ -2,10 +2,11 @@
  * What a sparse update rests on: the author's updates before it, back to the last one that holds every value
  * (protocol/README.md, 6.7). They are kept with it as signed bytes, so that this peer can hand them on.
  */
-import { type ContentId, contentIdOf } from "../../protocol/content-id.ts";
+import { type ContentId, type CreateSha256, contentIdOf } from "../../protocol/content-id.ts";
 import { decodeUpdate, isSparse, type PayloadRules } from "../../protocol/encoding/update-payload.ts";
 import { openEnvelope, verifyEnvelope } from "../../protocol/envelope.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
+import type { Cryptography } from "../../protocol/judge-context.ts";
 import { readUpdate, type Update } from "../../protocol/update.ts";
 
 export interface UpdateLink {
@@ -15,7 +16,7 @@ export interface UpdateLink {
 }
 
 /** What all updates of a network have in common. */
-export interface LinkRules extends PayloadRules {
+export interface LinkRules extends PayloadRules, Cryptography {
   readonly networkId: string;
 }
 
@@ -34,8 +35,9 @@ export function restsOnPrevious(update: Update): update is Update & { readonly p
  * Throws: ProtocolError when they are not that, or are no signed update of the same author and network, one sequence
  * earlier and of no later round.
  */
-export function readLink(envelope: Uint8Array, next: Update, { networkId }: LinkRules): Update {
-  const link = readUpdate(envelope);
+export function readLink(envelope: Uint8Array, next: Update, rules: LinkRules): Update {
+  const { networkId, verify, createSha256 } = rules;
+  const link = readUpdate(envelope, createSha256);
   const problem =
     link.contentId !== next.previous
       ? "is not the one it names"
@@ -43,7 +45,7 @@ export function readLink(envelope: Uint8Array, next: Update, { networkId }: Link
         ? "is of another author or network"
         : link.sequence !== next.sequence - 1 || link.round > next.round
           ? "does not come before it"
-          : verifyEnvelope(openEnvelope("update", envelope))
+          : verifyEnvelope(openEnvelope("update", envelope), verify)
             ? undefined
             : "is not signed by its author";
   if (problem === undefined) return link;
@@ -67,4 +69,7 @@ export function decodeLinks(links: readonly UpdateLink[], update: Update, rules:
 }
 
 /** Links from their bytes, named by their hashes. */
-export const linkOf = (envelope: Uint8Array): UpdateLink => ({ contentId: contentIdOf(envelope), envelope });
+export const linkOf = (envelope: Uint8Array, createSha256?: CreateSha256): UpdateLink => ({
+  contentId: contentIdOf(envelope, createSha256),
+  envelope,
+});
