@@ -140,7 +140,7 @@ async function measure(by: By, values: number) {
 }
 
 const { values: given } = parseArgs({
-  options: { values: { type: "string", default: String(LIMITS.parameterCountMax) }, reader: { type: "string" } },
+  options: { values: { type: "string", default: String(LIMITS.updatePayloadBytesMax / 4) }, reader: { type: "string" } },
 });
 const values = Number(given.values);
 if (given.reader !== undefined) {
