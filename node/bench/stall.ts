@@ -140,14 +140,19 @@ async function measure(by: By, values: number) {
 }
 
 const { values: given } = parseArgs({
-  options: { values: { type: "string", default: String(LIMITS.updatePayloadBytesMax / 4) }, reader: { type: "string" } },
+  options: {
+    values: { type: "string", default: String(LIMITS.updatePayloadBytesMax / 4) },
+    reader: { type: "string" },
+  },
 });
 const values = Number(given.values);
 if (given.reader !== undefined) {
   await runReader(given.reader as By, values);
   process.disconnect?.();
 } else {
-  process.stdout.write(`${values} values, ${((4 * values) / 1e6).toFixed(0)} MB; longest turn (all turns), ms of processor time\n`);
+  process.stdout.write(
+    `${values} values, ${((4 * values) / 1e6).toFixed(0)} MB; longest turn (all turns), ms of processor time\n`,
+  );
   for (const by of CRYPTOGRAPHIES) {
     const found = await measure(by, values);
     const row = Object.entries(found).map(
