@@ -1,5 +1,5 @@
 /** The commands of docs/CONSORTIUM.md are ones that weft takes. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { packageFolder } from "./package-folder.ts";
@@ -24,16 +24,5 @@ describe("docs/CONSORTIUM.md", () => {
     });
     await program.parseAsync(line.split(" ").slice(1), { from: "user" });
     expect([line.split(" ")[0], ran]).toEqual(["weft", true]);
-  });
-});
-
-describe("docs/SECURITY.md", () => {
-  it("names tests that are there", () => {
-    const security = readFileSync(join(docs, "SECURITY.md"), "utf8");
-    const names = [...security.matchAll(/`((?:protocol|node|cli|testnet)\/[\w./-]+\.test\.ts)`/g)].map(
-      ([, name = ""]) => name,
-    );
-    expect(names.length).toBeGreaterThan(15);
-    for (const name of names) expect([name, existsSync(join(packageFolder(), name))]).toEqual([name, true]);
   });
 });
