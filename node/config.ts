@@ -17,6 +17,8 @@ export interface DataDirectory {
   readonly checkpoints: string;
   /** The same, being carried over to the manifest under which the network goes on. */
   readonly nextCheckpoints: string;
+  /** Where the base model is looked for when it is in no other place. */
+  readonly model: string;
   /** What a change to the next manifest does, until it is done. */
   readonly switch: string;
   /** Manifest of the network that this peer belongs to. */
@@ -45,6 +47,7 @@ export function dataDirectoryLayout(folder: string): DataDirectory {
     store: at("store"),
     checkpoints: at("checkpoints"),
     nextCheckpoints: at("checkpoints.next"),
+    model: at("model"),
     switch: at("switch.json"),
     network: at("network.json"),
     config: at("config.json"),

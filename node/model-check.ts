@@ -2,6 +2,7 @@
 import type { ModelDigest, NetworkManifest } from "../protocol/network-manifest.ts";
 import { verifyModel } from "./create-network.ts";
 import { NodeError } from "./errors.ts";
+import type { ModelNeed } from "./interface/peer-event.ts";
 import { loadBaseModel, type ModelFiles, modelDigest } from "./model/huggingface.ts";
 import { missingModelFiles, readModelFiles } from "./system/model-files.ts";
 
@@ -56,6 +57,24 @@ export function modelProblems({ directory, findings }: ModelCheck): readonly str
     return [];
   });
 }
+
+/** What is missing or differs, file by file; none where it is the model. */
+export function modelNeeds({ findings, isRight }: ModelCheck): readonly ModelNeed[] {
+  if (isRight) return [];
+  return findings.flatMap(({ field, state, expected, found }) => {
+    if (state === "missing") return [{ field, file: found, expected }];
+    return state === "differs" ? [{ field, file: FILES[field], expected, found }] : [];
+  });
+}
+
+/** What to get for each field. */
+const FILES: Readonly<Record<ModelFinding["field"], string>> = {
+  "model.digest.config": "config.json",
+  "model.digest.tokenizer": "tokenizer.json",
+  "model.digest.weights": "model*.safetensors",
+  "model.family": "config.json",
+  tensors: "config.json",
+};
 
 const isOk = ({ state }: ModelFinding): boolean => state === "ok";
 

@@ -44,6 +44,7 @@ const genesis: Genesis = signGenesis(
           { peer: signerOf(1).peer, role: "admin" as const },
           { peer: signerOf(2).peer, role: "observer" as const },
           { peer: signerOf(3).peer, role: "relay" as const },
+          { peer: signerOf(4).peer, role: "trainer" as const },
         ].sort((a, b) => (a.peer < b.peer ? -1 : 1)),
         threshold: 1,
         policy: POLICY_DEFAULTS,
@@ -117,6 +118,34 @@ test("each role does its part, an operator acts beside the peer, and the network
   expect(count("published")).toEqual([2, 0]);
   expect(count("step")).toEqual([2, 0]);
   expect(relay.events.at(-1)).not.toMatchObject({ type: "finished" });
+}, 60_000);
+
+test("a trainer without the next model keeps and hands on what the others train, and takes no part in rounds", async () => {
+  const manifest = createSuccessor(genesis.manifest, { ...settings, rounds: { ...settings.rounds, count: 4 } }, 2);
+  const needs = [
+    { field: "model.digest.tokenizer", file: "tokenizer.json", expected: manifest.model.digest.tokenizer },
+  ];
+  const lacks = { directory: "/nowhere", needs };
+  const none = { train: [], validation: [], test: [] };
+  const observer = await start(4, { manifest, lacks, modelDirectory: "/nowhere", examples: none });
+  expect(observer.events).toContainEqual({ type: "observing", ...lacks });
+  const trainer = await start(1, { manifest, bootstrap: observer.addresses });
+  expect((await trainer.peer.done)?.rounds.map(({ round }) => round)).toEqual([2, 3]);
+  const from = signerOf(1).peer;
+  const heard = ({ events }: Started) =>
+    events.some(
+      (event) => event.type === "update" && event.from === from && event.verdict === "accept" && event.round === 3,
+    );
+  await until(() => heard(observer));
+  // The author goes, and who comes later has its update all the same.
+  await trainer.peer.stop();
+  const go = Promise.withResolvers<void>();
+  const late = await start(2, { manifest, bootstrap: observer.addresses, startWhen: go.promise });
+  await until(() => late.events.some((event) => event.type === "neighbours" && event.connected === 1));
+  go.resolve();
+  await until(() => late.events.some((event) => event.type === "round" && event.summary.neighbours === 1));
+  const own = observer.events.map(({ type }) => type);
+  expect(own.filter((type) => ["step", "round", "published", "finished"].includes(type))).toEqual([]);
 }, 60_000);
 
 test("a peer that is no member, or may not relay, does not start, and says what to do", async () => {

@@ -27,6 +27,7 @@ import type { ExampleSets, Precision } from "./interface/trainer.ts";
 import { createMembership, type MembershipDependencies, type RosterMembership } from "./membership/membership.ts";
 import { actOnRoster, type RosterAction } from "./membership/roster-desk.ts";
 import { standingError } from "./membership/standing-error.ts";
+import type { ModelSearch } from "./model-search.ts";
 import { signerIn } from "./operator.ts";
 import { hasBudget } from "./privacy/budget.ts";
 import { createPrivacyGuard } from "./privacy/privacy-guard.ts";
@@ -34,6 +35,7 @@ import { createRecordedTransport } from "./privacy/recorded-transport.ts";
 import { publishSketch } from "./publish-sketch.ts";
 import { createDataSimilarity } from "./round/data-similarity.ts";
 import { createRoundDriver } from "./round/driver.ts";
+import { observeRounds } from "./round/observation.ts";
 import { createCheckpointFiles } from "./system/checkpoint-file.ts";
 import { createNativeSigner, createNativeVerifier } from "./system/ed25519.ts";
 import { openEgressFile } from "./system/egress-file.ts";
@@ -56,8 +58,11 @@ export interface PeerOptions {
   readonly manifest: NetworkManifest;
   /** Of a network with a roster: the signed genesis of its first manifest. */
   readonly genesis?: Genesis;
-  /** Take part without training, fetching or evaluating: pass on, and keep the roster. A member with the role relay does. */
-  readonly passive?: boolean;
+  /**
+   * What is missing of the model, where something is: take part without training or evaluating, keep the roster, and keep and
+   * hand on updates as the role allows. Without a roster it is an error.
+   */
+  readonly lacks?: ModelSearch;
   readonly modelDirectory: string;
   readonly examples: ExampleSets;
   /** Multiaddrs to listen on; empty for a peer that only dials. */
@@ -188,7 +193,10 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
   const joined = await openMembership(options, dependencies);
   membership = joined;
   if (joined !== undefined) shutdown.add(() => joined.stop());
-  const isPassive = options.passive === true || joined?.roleOf(signer.peer) === "relay";
+  const isRelay = joined?.roleOf(signer.peer) === "relay";
+  // A relay needs none.
+  const lacks = isRelay ? undefined : options.lacks;
+  const isPassive = isRelay || lacks !== undefined;
   if (hasRoster(manifest) && !isPassive) verifyModel(manifest, readModelFiles(options.modelDirectory));
   exchange = createExchange(dependencies, { manifest, ...(joined && { membership: joined }) });
   if (joined !== undefined) {
@@ -241,6 +249,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
       { manifest, peer: signer.peer, examples: options.examples, compareAlone: options.compareAlone },
     ));
   if (driver !== undefined) shutdown.add(() => driver.stop());
+  if (lacks !== undefined) observeRounds({ exchange, emit: onEvent });
   const goesOver = Promise.withResolvers<readonly NetworkManifest[]>();
   let isDone = false;
   const heedSuccession = (): void => {
@@ -266,6 +275,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
     ...(driver?.position ?? { round: 0, resumed: false }),
     examples: { train: train.length, validation: validation.length, test: test.length },
   });
+  if (lacks !== undefined) onEvent({ type: "observing", ...lacks });
   if (privacy) onEvent({ type: "privacy", status: privacy.status() });
   await dialer.start();
 

@@ -12,6 +12,7 @@ const TYPES: Readonly<Record<PeerEvent["type"], true>> = {
   published: true,
   round: true,
   jumped: true,
+  observing: true,
   paused: true,
   privacy: true,
   member: true,

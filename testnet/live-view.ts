@@ -1,5 +1,5 @@
 /** What a person sees while a testnet runs: a table drawn in place on a terminal, plain lines anywhere else. */
-import type { PeerEvent } from "../node/interface/peer-event.ts";
+import type { ModelNeed, PeerEvent } from "../node/interface/peer-event.ts";
 import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import type { TestnetPeer } from "./result.ts";
 import type { TestnetObserver } from "./run-testnet.ts";
@@ -114,6 +114,8 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
         : undefined;
     case "jumped":
       return `fell behind after round ${event.from + 1}, goes on in round ${event.to + 1} where the others are`;
+    case "observing":
+      return `observes without the network's model; ${needsSentence(event)}, and it trains`;
     case "paused":
       return `paused: ${event.reason}`;
     case "privacy": {
@@ -145,6 +147,21 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       throw new Error(`unknown event ${JSON.stringify(unknown)}`);
     }
   }
+}
+
+/** What a person has to get, and where to put it. */
+export function needsSentence({
+  directory,
+  needs,
+}: {
+  readonly directory: string;
+  readonly needs: readonly ModelNeed[];
+}): string {
+  const files = needs.map(({ file, expected, found }) => {
+    const instead = found === undefined ? "missing" : `${found} is there`;
+    return `${file} (digest ${expected}; ${instead})`;
+  });
+  return `put ${files.join(" and ")} into ${directory}`;
 }
 
 const byName = (a: TestnetPeer, b: TestnetPeer): number => a.name.localeCompare(b.name, "en", { numeric: true });

@@ -1,6 +1,7 @@
 /** What is known of one peer from the events it has sent so far. A pure fold: view + event -> view. */
 import type {
   ForgettingReport,
+  ModelNeed,
   PeerEvent,
   PeerReport,
   RoundSummary,
@@ -8,7 +9,7 @@ import type {
 } from "../node/interface/peer-event.ts";
 import type { PrivacyStatus } from "../node/interface/privacy.ts";
 
-export type PeerState = "starting" | "training" | "training alone" | "paused" | "finished" | "stopped";
+export type PeerState = "starting" | "training" | "training alone" | "paused" | "observing" | "finished" | "stopped";
 
 export interface PeerView {
   readonly state: PeerState;
@@ -34,6 +35,8 @@ export interface PeerView {
   /** After the newest of these rounds. */
   readonly forgetting?: ForgettingReport;
   readonly pausedBecause?: string;
+  /** Of a peer that observes because it lacks the model: what, and where it belongs. */
+  readonly lacks?: { readonly directory: string; readonly needs: readonly ModelNeed[] };
   /** Of a peer with a privacy budget. */
   readonly privacy?: PrivacyStatus;
   /** Of a network with a roster: this peer's role ("none": no member), and the digest of all entries. */
@@ -116,6 +119,8 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       return view;
     case "jumped":
       return { ...view, round: event.to, roundsDone: event.to };
+    case "observing":
+      return { ...view, state: "observing", lacks: { directory: event.directory, needs: event.needs } };
     case "paused":
       return { ...view, state: "paused", pausedBecause: event.reason };
     case "privacy":

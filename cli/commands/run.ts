@@ -2,15 +2,17 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import { dataDirectoryLayout } from "../../node/config.ts";
 import { type LoadedExamples, loadExamples } from "../../node/data-source.ts";
 import { NodeError } from "../../node/errors.ts";
 import type { PeerEvent, PeerReport } from "../../node/interface/peer-event.ts";
 import type { Device } from "../../node/interface/runtime.ts";
 import type { Precision } from "../../node/interface/trainer.ts";
-import { checkModel, modelProblems } from "../../node/model-check.ts";
+import { searchModel, waitForModel } from "../../node/model-search.ts";
 import { runPeer } from "../../node/peer.ts";
 import { finishSwitch, switchNetwork } from "../../node/switch-network.ts";
 import { createLogger, type LogLevel } from "../../node/system/log.ts";
+import { createSystemClock } from "../../node/system/system-clock.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { comparisonSentences } from "../../testnet/comparison.ts";
@@ -89,12 +91,15 @@ async function runUnder(genesis: Genesis, options: RunOptions, terminal: Termina
   refuseIdleSketchNoise(options, manifest);
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const roster = await rosterGenesis(genesis, folder);
-  const model = modelDirectory(options.model);
-  const problem = manifest.succeeds === undefined ? undefined : modelProblems(checkModel(manifest, model))[0];
-  if (problem !== undefined) {
-    terminal.err(`${problem}; until it runs with the right --model, this peer passes on and does not train\n`);
-  }
-  const { sets: examples, cut } = await peerExamples(options, manifest, model);
+  const places = modelPlaces(options, folder);
+  // The first network's model is there before a peer takes part; that of a later one may have to be got.
+  const search =
+    manifest.succeeds === undefined
+      ? { directory: modelDirectory(options.model), needs: [] }
+      : searchModel(manifest, places);
+  const model = search.directory;
+  const lacks = search.needs.length > 0 ? search : undefined;
+  const { sets: examples, cut } = lacks === undefined ? await peerExamples(options, manifest, model) : NO_EXAMPLES;
   if (cut.records > 0) {
     const tokens = cut.promptTokens + cut.responseTokens;
     terminal.err(
@@ -111,6 +116,8 @@ async function runUnder(genesis: Genesis, options: RunOptions, terminal: Termina
     status.note(event);
     if (options.events) terminal.out(formatEventLine(event));
     else tell(event);
+    // Whoever reads events reads the log too, and this one is for a person to do something about.
+    if (options.events && event.type === "observing") tell(event);
   };
   const tell = (event: PeerEvent): void => {
     if (event.type === "started") terminal.err(`dial this peer at ${event.addresses.join(" or ")}\n`);
@@ -121,7 +128,7 @@ async function runUnder(genesis: Genesis, options: RunOptions, terminal: Termina
     dataDirectory: folder,
     manifest,
     ...(roster && { genesis: roster }),
-    ...(problem !== undefined && { passive: true }),
+    ...(lacks && { lacks }),
     modelDirectory: model,
     examples,
     ...reachOf(options, networkId(manifest)),
@@ -139,6 +146,8 @@ async function runUnder(genesis: Genesis, options: RunOptions, terminal: Termina
     logLevel: options.logLevel ?? "warn",
     onEvent,
   });
+  const ending = new AbortController();
+  const hasModel = Promise.withResolvers<{ readonly hasModel: true }>();
   const interrupted = whenAborted(terminal.signal);
   try {
     // Only now: a run that is refused leaves a fresh directory free for any network.
@@ -148,9 +157,19 @@ async function runUnder(genesis: Genesis, options: RunOptions, terminal: Termina
       await switchThrough(next, { folder, roster, manifest, logLevel: options.logLevel }, terminal);
       return GOES_ON;
     };
+    if (lacks !== undefined) {
+      void waitForModel({ clock: createSystemClock() }, manifest, places, {
+        onReminder: (still) => onEvent({ type: "observing", ...still }),
+        signal: ending.signal,
+      }).then(() => hasModel.resolve({ hasModel: true }));
+    }
     const followed = peer.goesOver.then((next) => ({ next }));
-    const ended = await Promise.race([peer.done, interrupted, followed]);
+    const ended = await Promise.race([peer.done, interrupted, followed, hasModel.promise]);
     if (ended === undefined) return EXIT_INTERRUPTED;
+    if ("hasModel" in ended) {
+      terminal.err("the network's model is there; this peer trains from now on\n");
+      return GOES_ON;
+    }
     if ("next" in ended) {
       terminal.err("the members are in a later network\n");
       return await goOn(ended.next);
@@ -166,9 +185,22 @@ async function runUnder(genesis: Genesis, options: RunOptions, terminal: Termina
     }
     return EXIT_OK;
   } finally {
+    ending.abort();
     await peer.stop();
     await status.end();
   }
+}
+
+/** What a peer reads that cannot train: its data are tokens of a model that it lacks. */
+const NO_EXAMPLES: LoadedExamples = {
+  sets: { train: [], validation: [], test: [] },
+  cut: { records: 0, promptTokens: 0, responseTokens: 0 },
+};
+
+/** Where the model may be: a folder of the peer's own for one that comes later, and what the person says; last, where it should. */
+function modelPlaces({ model }: RunOptions, folder: string): readonly [string, string] {
+  const own = resolve(dataDirectoryLayout(folder).model);
+  return model === undefined ? [modelDirectory(model), own] : [own, modelDirectory(model)];
 }
 
 /** Go over to each of these manifests in turn, the peer being stopped. */

@@ -5,6 +5,7 @@ import { NodeError } from "../../node/errors.ts";
 import { checkedRecords, type EgressSummary, summarizeEgress } from "../../node/privacy/egress-summary.ts";
 import { egressLines } from "../../node/system/egress-file.ts";
 import { forgettingSentence } from "../../testnet/forgetting-table.ts";
+import { needsSentence } from "../../testnet/live-view.ts";
 import { formatLoss, formatShare } from "../../testnet/text-table.ts";
 import { dataDirectory } from "../data-directory.ts";
 import { jsonText } from "../json.ts";
@@ -36,6 +37,7 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
     ["process", running ? `${id}, running` : stopped],
     ["as of", updatedAt],
     ["doing", view.pausedBecause && view.state === "paused" ? `paused: ${view.pausedBecause}` : view.state],
+    ["lacks", view.lacks && needsSentence(view.lacks)],
     ["round", `${view.roundsDone} of ${rounds} done`],
     ["step", view.steps > 0 ? `${view.step} of ${view.steps}` : undefined],
     ["neighbours", String(view.neighbours)],

@@ -72,6 +72,17 @@ export interface RoundSummary {
   readonly deadlineMs: number;
 }
 
+/** A part of the base model that a peer lacks. */
+export interface ModelNeed {
+  /** Of the manifest. */
+  readonly field: string;
+  readonly file: string;
+  /** What the manifest says of it. */
+  readonly expected: string;
+  /** What is there instead; undefined: nothing. */
+  readonly found?: string;
+}
+
 export type PeerEvent =
   | RosterEvent
   | {
@@ -104,6 +115,8 @@ export type PeerEvent =
   | { readonly type: "round"; readonly summary: RoundSummary; readonly forgetting: ForgettingReport }
   /** It fell behind and goes on where the others are: from the round it has just left to the one it does next. */
   | { readonly type: "jumped"; readonly from: number; readonly to: number }
+  /** It lacks the network's model and takes part without training, until these files are in this directory. */
+  | { readonly type: "observing"; readonly directory: string; readonly needs: readonly ModelNeed[] }
   | { readonly type: "paused"; readonly reason: string }
   /** What this peer has spent of its privacy budget. */
   | { readonly type: "privacy"; readonly status: PrivacyStatus }

@@ -1,6 +1,6 @@
 /** Reads a Hugging Face model directory from disk. */
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ModelDigest } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
@@ -55,6 +55,18 @@ export function missingModelFiles(directory: string): Readonly<Partial<Record<ke
     weights: weights(),
   };
   return Object.fromEntries(Object.entries(missing).filter(([, files]) => files.length > 0));
+}
+
+/** Changes when a file that belongs to a model comes, goes or is written; nothing is read. */
+export function modelFilesStamp(directory: string): string {
+  const names = existsSync(directory) ? list(directory) : [];
+  const stamps = names
+    .filter((name) => name.endsWith(".json") || SHARD.test(name))
+    .map((name) => {
+      const found = statSync(join(directory, name), { throwIfNoEntry: false });
+      return [name, found?.size, found?.mtimeMs];
+    });
+  return JSON.stringify([directory, stamps]);
 }
 
 const SHARD = /^model.*\.safetensors$/;
