@@ -268,7 +268,10 @@ function checkShorter({ subject, role, notAfter }: Terms, known: Terms): void {
   throw new NodeError("NOT_ALLOWED", text, about);
 }
 
-/** Both keys and as many admins as are needed sign: those who are connected, first of all this one where it is one. */
+/**
+ * Both keys and as many admins as are needed sign: those who are connected, first of all this one where it is one. What
+ * waits already is not drafted again: of two rotations that are concluded on two branches neither would count (10.5, 3).
+ */
 async function rotate(
   { membership, clock, self, connected, signerOf }: RosterDeskDependencies,
   keyFile: string,
@@ -281,6 +284,10 @@ async function rotate(
     throw new NodeError("NOT_ALLOWED", "this peer is no member, so there is nothing to give to another key", { self });
   }
   const fresh = await signerOf(keyFile);
+  const isSame = (one: Statement): boolean =>
+    one.kind === "rotate" && one.replaces === self && one.subject === fresh.peer && one.role === role;
+  const waits = membership.motions.pending().find(({ statement }) => isSame(statement));
+  if (waits !== undefined) return waits;
   const here = new Set(connected());
   const rank = (peer: PeerId): number => (peer === self ? 0 : here.has(peer) ? 1 : 2);
   const admins = [...adminsOf(state, seconds)].sort((a, b) => rank(a) - rank(b)).slice(0, state.policy.threshold);
