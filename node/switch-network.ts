@@ -120,8 +120,14 @@ async function carryCheckpoint(
   const newest = await (await createCheckpointFiles({ logger }, { folder: checkpoints })).load();
   if (newest === undefined) return;
   const files = await createCheckpointFiles({ logger }, { folder: nextCheckpoints });
-  const keepsReference = canonicalize(before.reference) === canonicalize(next.reference);
-  await files.save(carryMemory(newest, { network: networkId(next), round: next.succeeds?.round ?? 0, keepsReference }));
+  const cut = ({ training: { maxTokens, batchSize } }: NetworkManifest): string => `${maxTokens} ${batchSize}`;
+  const carried = carryMemory(newest, {
+    network: networkId(next),
+    round: next.succeeds?.round ?? 0,
+    keepsReference: canonicalize(before.reference) === canonicalize(next.reference),
+    keepsExamples: cut(before) === cut(next),
+  });
+  await files.save(carried);
 }
 
 /** The name, or with the first number behind it that nothing in the folder has. */

@@ -9,7 +9,9 @@ import { GENESIS_PROTOCOL, SUCCESSORS_PROTOCOL } from "../../protocol/topic.ts";
 import { cut, oneFrame } from "../exchange/byte-pipeline.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
 import { createNativeVerifier } from "../system/ed25519.ts";
+import { createMemoryStore } from "../system/memory-store.ts";
 import { until } from "../system/transport.suite.ts";
+import { askForAdmission } from "./admission.ts";
 import { findNetwork } from "./candidate.ts";
 import {
   admit,
@@ -20,12 +22,14 @@ import {
   dial,
   digestOf,
   entryOf,
+  genesisWith,
   inviteBy,
   know,
   type Member,
   type MemberOptions,
   requestBy,
 } from "./membership.suite.ts";
+import { CERTIFICATE_KEY } from "./membership.ts";
 import { fetchSuccessors } from "./successor-exchange.ts";
 
 let net: Consortium;
@@ -133,6 +137,31 @@ it("who was led astray by a branch that lost goes on where the ways part", async
   know(other, entryOf(net.genesis, successionStatement(first(), rival), { sequence: 1 }));
   await dial(peer, other);
   await until(() => namesOf(peer).join() === "rival");
+});
+
+it("an invite of the first network admits to a later one, and the certificate holds under each of them", async () => {
+  net = createConsortium(genesisWith({ approval: "invite" }, 1));
+  const member = await ahead(1);
+  const invite = inviteBy(net.genesis, signerOf(1));
+  const asking = net.hub.create({ logger: SILENT }, { peer: signerOf(8).peer, ...BOUNDS });
+  await asking.start();
+  const signal = AbortSignal.timeout(20_000);
+  const peer = await asking.dial(member.transport.addresses()[0]!, signal);
+  const question = { request: requestBy(invite, signerOf(8)), verify: createNativeVerifier() };
+  const caller = { transport: asking, clock: net.clock };
+  const reply = await askForAdmission(caller, { peer, timeoutMs: 10_000, signal }, question);
+  if (reply.code !== "admitted") throw new Error(reply.code);
+  await asking.stop();
+  for (const manifest of [first(), second(), third()]) {
+    // A store of its own each time: all it has is its certificate.
+    const store = createMemoryStore();
+    await store.batch([{ put: CERTIFICATE_KEY, value: reply.entry }]);
+    const newcomer = await under(manifest, 8, { store });
+    const veteran = await under(manifest, 2);
+    await connect(newcomer, veteran);
+    expect(veteran.membership.roleOf(signerOf(8).peer)).toBe("trainer");
+    await Promise.all([newcomer.stop(), veteran.stop()]);
+  }
 });
 
 it("strangers get no manifest and no story; who holds an invite gets both, and not too often", async () => {

@@ -55,16 +55,33 @@ describe("a peer's memory in a checkpoint", () => {
     const trial: PeerMemory["trial"] = { ...NO_TRIAL, rival: trained.trainer };
     const busy: PeerMemory = { ...trained, trial, progress: { ...NO_PROGRESS, stepsDone: 2 }, pace: [5] };
     const carried = (keepsReference: boolean) =>
-      decodeMemory(carryMemory(encodeMemory(busy, OWNER), { network: "next", round: 7, keepsReference }), {
-        ...OWNER,
-        network: "next",
-        reference: { kind: "window", size: 2, weights: "uniform", l1: 0, l2: 0 },
-        parameterCount: P,
-        trainedCount: P,
-      });
+      decodeMemory(
+        carryMemory(encodeMemory(busy, OWNER), { network: "next", round: 7, keepsReference, keepsExamples: true }),
+        {
+          ...OWNER,
+          network: "next",
+          reference: { kind: "window", size: 2, weights: "uniform", l1: 0, l2: 0 },
+          parameterCount: P,
+          trainedCount: P,
+        },
+      );
     expect(carried(true)).toEqual({ ...trained, pace: [5], position: { round: 7, phase: "training" } });
     expect(carried(false).reference).toEqual({ kind: "window", snapshots: [] });
     expect(() => reread(carried(true), P)).not.toThrow();
+    // Other settings may cut the same data otherwise; then there is nothing to compare with.
+    const withOthers = (keepsExamples: boolean) => () =>
+      decodeMemory(
+        carryMemory(encodeMemory(busy, OWNER), { network: "next", round: 7, keepsReference: true, keepsExamples }),
+        {
+          network: "next",
+          examples: { ...OWNER.examples, train: "1".repeat(64) },
+          reference: { kind: "window", size: 2, weights: "uniform", l1: 0, l2: 0 },
+          parameterCount: P,
+          trainedCount: P,
+        },
+      );
+    expect(withOthers(true)).toThrow(expect.objectContaining({ code: "DATA_MISMATCH" }));
+    expect(withOthers(false)).not.toThrow();
   });
 
   it.each([

@@ -166,17 +166,25 @@ export function carryMemory(
     network,
     round,
     keepsReference,
-  }: { readonly network: string; readonly round: number; readonly keepsReference: boolean },
+    keepsExamples,
+  }: {
+    readonly network: string;
+    readonly round: number;
+    readonly keepsReference: boolean;
+    /** Whether the same data still give the same examples. */
+    readonly keepsExamples: boolean;
+  },
 ): Checkpoint {
   const parsed = stateSchema.safeParse(state);
   if (!parsed.success) throw corrupt("it cannot be read; it was written by another version or is damaged");
-  const { rivalStep: _rival, trial: _trial, ...rest } = parsed.data;
+  const { rivalStep: _rival, trial: _trial, examples, ...rest } = parsed.data;
   const isKept = (name: string): boolean =>
     !name.startsWith("rival.") && !name.startsWith("swarm.") && (keepsReference || !name.startsWith("reference."));
   return {
     vectors: new Map([...vectors].filter(([name]) => isKept(name))),
     state: {
       ...rest,
+      ...(keepsExamples && { examples }),
       network,
       position: { round, phase: "training" },
       progress: NO_PROGRESS,
