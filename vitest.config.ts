@@ -1,10 +1,19 @@
 import { defineConfig } from "vitest/config";
 
-/** Fast tests first in the house; whole-process tests (`*.e2e.test.ts`) get the long timeouts they wait under. */
+/**
+ * Rooms whose tests open no sockets, start no processes and wait for no clock: their files share two processes, so that
+ * what they import is loaded twice and not a hundred times. Every other file has a process of its own. Projects run in
+ * the order of their names, so that whole peers, which mostly wait, do not come last.
+ */
+const SHARING = [
+  "protocol/**/*.test.ts",
+  "node/{adapter,aggregation,audit,autodiff,data,generation,interchange,model,onnx,pretrain,privacy,round,training}/**/*.test.ts",
+];
+const ELSEWHERE = ["**/*.long.test.ts", "**/*.python.test.ts", "**/*.soak.test.ts", "**/node_modules/**"];
+
+/** Whole-process tests (`*.e2e.test.ts`) name the long timeouts they wait under themselves. */
 export default defineConfig({
   test: {
-    include: ["{protocol,node,cli,testnet,.ci}/**/*.test.ts"],
-    exclude: ["**/*.long.test.ts", "**/*.python.test.ts", "**/*.soak.test.ts", "**/node_modules/**"],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 30_000,
@@ -12,5 +21,16 @@ export default defineConfig({
     // On a machine lent to many a whole process may stand still for half a minute. A test that ran out of time there, and only
     // such a one, is tried once more, and the output says so; a wrong result fails at once.
     retry: process.env.CI === undefined ? 0 : { count: 1, condition: /timed out in \d+ms/ },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "apart",
+          include: ["{protocol,node,cli,testnet,.ci}/**/*.test.ts"],
+          exclude: [...SHARING, ...ELSEWHERE],
+        },
+      },
+      { extends: true, test: { name: "sharing", include: SHARING, exclude: ELSEWHERE, isolate: false } },
+    ],
   },
 });
