@@ -13,10 +13,7 @@ import { embeddedModelDirectory } from "./embedded-model.ts";
 import { whyMissing } from "./onnxruntime.ts";
 
 const ICD = "vk_swiftshader_icd.json";
-const MODELS = {
-  "the golden llama": join(import.meta.dirname, "../../../shared/assets/golden/llama"),
-  "the embedded model": embeddedModelDirectory(),
-};
+const modelDirectory = embeddedModelDirectory();
 
 /** The file that names SwiftShader to the Vulkan loader. */
 function swiftShader(): string | undefined {
@@ -32,37 +29,34 @@ function swiftShader(): string | undefined {
 }
 
 describe("WebGPU", () => {
-  it.for(Object.entries(MODELS))(
-    "takes a LoReFT and a LoRA step of %s as the processor does, to 1e-3",
-    { timeout: 300_000 },
-    async ([, modelDirectory], context) => {
-      const icd = swiftShader();
-      const skip = (why: string): void => {
-        process.stdout.write(`WebGPU is not tested: ${why}\n`);
-        context.skip(why);
-      };
-      const missing =
-        whyMissing("webgpu") ?? (existsSync(modelDirectory) ? undefined : `there is no ${modelDirectory}`);
-      if (missing !== undefined) return skip(missing);
-      const environment = { XDG_RUNTIME_DIR: tmpdir(), ...(icd && { VK_ICD_FILENAMES: icd }) };
-      const options = { modelDirectory, timeoutMs: 240_000, signal: new AbortController().signal, environment };
-      const expected = await tryDevice("cpu", options);
-      const found = await tryDevice("webgpu", options);
-      if (!found.ok && found.code === "DEVICE_UNAVAILABLE") return skip(found.reason);
-      expect(expected, "cpu").toMatchObject({ ok: true });
-      expect(found, "webgpu").toMatchObject({ ok: true });
-      if (!expected.ok || !found.ok) return;
-      for (const kind of ["loreft", "lora"] as const) {
-        expect(trialDifference(found.steps[kind], expected.steps[kind]), kind).toBeLessThan(1e-3);
-        // Twice the same bits would be a coincidence: it did run elsewhere.
-        expect(found.steps[kind].gradient, kind).not.toEqual(expected.steps[kind].gradient);
-      }
-      // Software has no 16-bit numbers in shaders (SwiftShader); graphics processors do.
-      const { float16 } = found;
-      if (!float16.ok) return expect(float16.reason).toMatch(/has no 16-bit numbers in shaders .*shader-f16/);
-      for (const kind of ["loreft", "lora"] as const) {
-        expect(trialDifference(float16.steps[kind], expected.steps[kind]), kind).toBeLessThan(DIFFERENCE_IN_HALVES_MAX);
-      }
-    },
-  );
+  it("takes a LoReFT and a LoRA step of the embedded model as the processor does, to 1e-3", {
+    timeout: 300_000,
+  }, async (context) => {
+    const icd = swiftShader();
+    const skip = (why: string): void => {
+      process.stdout.write(`WebGPU is not tested: ${why}\n`);
+      context.skip(why);
+    };
+    const missing = whyMissing("webgpu");
+    if (missing !== undefined) return skip(missing);
+    const environment = { XDG_RUNTIME_DIR: tmpdir(), ...(icd && { VK_ICD_FILENAMES: icd }) };
+    const options = { modelDirectory, timeoutMs: 240_000, signal: new AbortController().signal, environment };
+    const expected = await tryDevice("cpu", options);
+    const found = await tryDevice("webgpu", options);
+    if (!found.ok && found.code === "DEVICE_UNAVAILABLE") return skip(found.reason);
+    expect(expected, "cpu").toMatchObject({ ok: true });
+    expect(found, "webgpu").toMatchObject({ ok: true });
+    if (!expected.ok || !found.ok) return;
+    for (const kind of ["loreft", "lora"] as const) {
+      expect(trialDifference(found.steps[kind], expected.steps[kind]), kind).toBeLessThan(1e-3);
+      // Twice the same bits would be a coincidence: it did run elsewhere.
+      expect(found.steps[kind].gradient, kind).not.toEqual(expected.steps[kind].gradient);
+    }
+    // Software has no 16-bit numbers in shaders (SwiftShader); graphics processors do.
+    const { float16 } = found;
+    if (!float16.ok) return expect(float16.reason).toMatch(/has no 16-bit numbers in shaders .*shader-f16/);
+    for (const kind of ["loreft", "lora"] as const) {
+      expect(trialDifference(float16.steps[kind], expected.steps[kind]), kind).toBeLessThan(DIFFERENCE_IN_HALVES_MAX);
+    }
+  });
 });
