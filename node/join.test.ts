@@ -14,6 +14,7 @@ import { operate } from "./operator.ts";
 import { createLibp2pTransport } from "./system/libp2p.ts";
 import { createMemoryHub } from "./system/memory-transport.ts";
 import { createSystemClock } from "./system/system-clock.ts";
+import { patient } from "./system/transport.suite.ts";
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const ends: (() => Promise<unknown>)[] = [];
@@ -67,7 +68,7 @@ test("brings a newcomer from an invite to a data directory that it can start wit
   const dataDirectory = await directoryOf(5);
   const invite = parseInvite(invited(genesis, a));
   const about = { invite, label: "", bootstrap: [], reach: { network: "" }, logger: SILENT };
-  const joining = await openJoining({ ...about, dataDirectory, signal: AbortSignal.timeout(20_000) });
+  const joining = await openJoining({ ...about, dataDirectory, signal: patient() });
   const found = await joining.network();
   expect(found).toEqual({ genesis, story: { manifests: [genesis.manifest], current: 0 } });
   expect(await joining.admission(found, () => undefined)).toMatchObject({
@@ -83,7 +84,7 @@ test("brings a newcomer from an invite to a data directory that it can start wit
   const other = await openJoining({
     ...about,
     dataDirectory: await directoryOf(6),
-    signal: AbortSignal.timeout(20_000),
+    signal: patient(),
   });
   ends.push(() => other.close());
   await expect(other.network()).rejects.toThrow("the invite has admitted as many peers as it may");

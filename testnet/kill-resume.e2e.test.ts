@@ -124,4 +124,4 @@ it("goes on as one network when the only peer that the others were given is kill
       .map(({ round }) => round);
   await expect.poll(() => Math.max(...acceptedRounds(bob, carol)), waiting).toBeGreaterThan(lastRound);
   await expect.poll(() => Math.max(...acceptedRounds(carol, bob)), waiting).toBeGreaterThan(lastRound);
-}, 60_000);
+}, 120_000);

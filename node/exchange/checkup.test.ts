@@ -3,6 +3,7 @@ import { encodeFrame } from "../../protocol/frame.ts";
 import { CHECKUP_PROTOCOL } from "../../protocol/topic.ts";
 import { createLibp2pTransport } from "../system/libp2p.ts";
 import { createSystemClock } from "../system/system-clock.ts";
+import { patient } from "../system/transport.suite.ts";
 import { askForCheckup } from "./checkup.ts";
 import { connect, createTestPeer, type TestNet, type TestPeer } from "./exchange.suite.ts";
 import { createImpostor } from "./impostor.suite.ts";
@@ -34,8 +35,8 @@ async function up(seed: number, offMs = 0): Promise<TestPeer> {
 const ask = (from: TestPeer, to: TestPeer, addresses: readonly string[]) =>
   askForCheckup(
     { transport: from.transport, clock: net().clock },
-    { peer: to.id, addresses, signal: AbortSignal.timeout(10_000) },
-    { timeoutMs: 10_000 },
+    { peer: to.id, addresses, signal: patient() },
+    { timeoutMs: 60_000 },
   );
 
 describe("a checkup", () => {

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { Store } from "../interface/store.ts";
 import { createMemoryStore } from "../system/memory-store.ts";
 import { createMemoryHub } from "../system/memory-transport.ts";
-import { SUITE_LIMITS, silentLogger, until } from "../system/transport.suite.ts";
+import { patient, SUITE_LIMITS, silentLogger, until } from "../system/transport.suite.ts";
 import { createVirtualClock } from "../system/virtual-clock.ts";
 import { createDialer, peerOfAddress } from "./dialer.ts";
 
@@ -72,7 +72,7 @@ describe("the dialer", () => {
     const store = createMemoryStore();
     const before = dialer(0, [], store);
     await before.start();
-    await transports[1]!.dial(transports[0]!.addresses()[0]!, AbortSignal.timeout(1000));
+    await transports[1]!.dial(transports[0]!.addresses()[0]!, patient());
     before.meet("bob");
     await vi.waitFor(async () => expect(await kept(store)).toHaveLength(1));
     await before.stop();
@@ -89,7 +89,7 @@ describe("the dialer", () => {
     const alice = dialer(0, transports[1]!.addresses(), store, { addressesMax: 2 });
     await alice.start();
     for (const other of [2, 3]) {
-      await transports[other]!.dial(transports[0]!.addresses()[0]!, AbortSignal.timeout(1000));
+      await transports[other]!.dial(transports[0]!.addresses()[0]!, patient());
       alice.meet(transports[other]!.peer);
     }
     await vi.waitFor(async () => expect((await kept(store)).map(peerOfAddress)).toEqual(["dave"]));
@@ -101,8 +101,7 @@ describe("the dialer", () => {
     const store = createMemoryStore();
     const alice = dialer(0, [], store);
     await alice.start();
-    for (const other of [1, 2])
-      await transports[other]!.dial(transports[0]!.addresses()[0]!, AbortSignal.timeout(1000));
+    for (const other of [1, 2]) await transports[other]!.dial(transports[0]!.addresses()[0]!, patient());
     alice.meet("carol");
     await vi.waitFor(async () => expect((await kept(store)).map(peerOfAddress)).toEqual(["carol"]));
     await alice.stop();

@@ -11,7 +11,7 @@ import { LIMITS } from "../../protocol/limits.ts";
 import { ADDRESSES_PROTOCOL, BLOB_PROTOCOL, HANDSHAKE_PROTOCOL, HEADS_PROTOCOL } from "../../protocol/topic.ts";
 import { createMemoryStore } from "../system/memory-store.ts";
 import { createMemoryHub } from "../system/memory-transport.ts";
-import { until } from "../system/transport.suite.ts";
+import { patient, until } from "../system/transport.suite.ts";
 import { createVirtualClock, type VirtualClock } from "../system/virtual-clock.ts";
 import {
   connect,
@@ -99,7 +99,7 @@ describe("before the handshake", () => {
     const full = await up(net, { seed: 1, exchange: { neighboursMax: 1 } });
     await connect(await up(net, { seed: 2 }), full);
     const third = await up(net, { seed: 3 });
-    await third.transport.dial(full.transport.addresses()[0]!, AbortSignal.timeout(10_000));
+    await third.transport.dial(full.transport.addresses()[0]!, patient());
     await until(() => third.said.length > 0 && third.transport.connected().length === 0);
     expect(third.said).toEqual(["peer refused: the peer has no room for another neighbour"]);
     expect(full.exchange.admitted()).toHaveLength(1);
@@ -109,7 +109,7 @@ describe("before the handshake", () => {
     const net = createNet();
     const closed = await up(net, { seed: 1, exchange: { isMember: () => false } });
     const outsider = await up(net, { seed: 2 });
-    await outsider.transport.dial(closed.transport.addresses()[0]!, AbortSignal.timeout(10_000));
+    await outsider.transport.dial(closed.transport.addresses()[0]!, patient());
     await until(() => outsider.said.length > 0 && closed.transport.connected().length === 0);
     expect(closed.said).toEqual(["peer refused: it is not a member of the network"]);
   });

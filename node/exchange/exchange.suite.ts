@@ -8,7 +8,7 @@ import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
 import type { PeerIdText, Transport } from "../interface/transport.ts";
 import { createMemoryStore } from "../system/memory-store.ts";
-import { until } from "../system/transport.suite.ts";
+import { patient, until } from "../system/transport.suite.ts";
 import { createExchange, type Exchange, type ExchangeOptions } from "./exchange.ts";
 
 /** P of the test network. */
@@ -94,7 +94,7 @@ export async function connect(a: TestPeer, b: TestPeer): Promise<void> {
 }
 
 export async function dial(a: TestPeer, b: TestPeer): Promise<void> {
-  await a.transport.dial(b.transport.addresses()[0]!, AbortSignal.timeout(10_000));
+  await a.transport.dial(b.transport.addresses()[0]!, patient());
 }
 
 export async function publish(peer: TestPeer, seed: number, round: number): Promise<void> {

@@ -7,7 +7,7 @@ import type { Logger } from "../interface/logger.ts";
 import type { Transport } from "../interface/transport.ts";
 import { createLibp2pTransport } from "../system/libp2p.ts";
 import { createSystemClock } from "../system/system-clock.ts";
-import { until } from "../system/transport.suite.ts";
+import { patient, until } from "../system/transport.suite.ts";
 import { connect, createTestPeer, dial, MANIFEST, publish, type TestPeer } from "./exchange.suite.ts";
 import { createImpostor } from "./impostor.suite.ts";
 
@@ -83,9 +83,9 @@ describe("features", () => {
     // Told to each other by those who have it, each at least once; nobody asked the third, which would not answer.
     await until(() => ["1", "2"].every((who) => opened.includes(`${who} ${ADDRESSES_PROTOCOL}`)));
     expect(opened).not.toContain(`3 ${ADDRESSES_PROTOCOL}`);
-    const asked = old.transport.open(a.id, CHECKUP_PROTOCOL, AbortSignal.timeout(10_000));
+    const asked = old.transport.open(a.id, CHECKUP_PROTOCOL, patient());
     await expect(asked.then((stream) => stream.abort(new Error("enough")))).resolves.toBeUndefined();
-    const refused = a.transport.open(old.id, CHECKUP_PROTOCOL, AbortSignal.timeout(10_000));
+    const refused = a.transport.open(old.id, CHECKUP_PROTOCOL, patient());
     await expect(refused).rejects.toMatchObject({ code: expect.any(String) });
     expect(opened.filter((line) => line === `1 ${HANDSHAKE_PROTOCOL}`)).toHaveLength(2);
   });

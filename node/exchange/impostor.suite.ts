@@ -12,7 +12,7 @@ import { announcementTopic, BLOB_PROTOCOL, HANDSHAKE_PROTOCOL, HEADS_PROTOCOL } 
 import { signUpdate, type UpdateFields } from "../../protocol/update.ts";
 import { ENCODING_FLOAT32, float32Payload } from "../../protocol/vectors/example-network.ts";
 import type { Transport } from "../interface/transport.ts";
-import { silentLogger, until } from "../system/transport.suite.ts";
+import { patient, silentLogger, until } from "../system/transport.suite.ts";
 import { MANIFEST, secretKeyOf, signerOf, type TestNet, type TestPeer, thetaOf } from "./exchange.suite.ts";
 
 export interface Impostor {
@@ -66,7 +66,7 @@ export async function createImpostor(
 
   const send: Impostor["send"] = async (victim, protocol, bytes) => {
     try {
-      const stream = await transport.open(victim.id, protocol, AbortSignal.timeout(10_000));
+      const stream = await transport.open(victim.id, protocol, patient());
       const [answer] = await Promise.all([collect(stream.source), stream.sink(bytes)]);
       return answer;
     } catch (error) {
@@ -74,7 +74,7 @@ export async function createImpostor(
     }
   };
   const dial = async (victim: TestPeer): Promise<void> => {
-    await transport.dial(victim.transport.addresses()[0]!, AbortSignal.timeout(10_000));
+    await transport.dial(victim.transport.addresses()[0]!, patient());
   };
   return {
     transport,

@@ -6,7 +6,7 @@ import { encodeSketchRequest, SKETCH_FEATURES, type SketchComponent, signSketch 
 import { SKETCH_PROTOCOL } from "../../protocol/topic.ts";
 import { createMemoryStore } from "../system/memory-store.ts";
 import { createMemoryHub } from "../system/memory-transport.ts";
-import { until } from "../system/transport.suite.ts";
+import { patient, until } from "../system/transport.suite.ts";
 import { createVirtualClock } from "../system/virtual-clock.ts";
 import { connect, createTestPeer, MANIFEST, signerOf, type TestNet, thetaOf } from "./exchange.suite.ts";
 import { createImpostor } from "./impostor.suite.ts";
@@ -85,7 +85,7 @@ describe("sketches between peers", () => {
     const [alice, bob] = await Promise.all([1, 2].map((seed) => createTestPeer(net, { seed })));
     await connect(bob!, alice!);
     expect(alice!.exchange.sketches).toBeUndefined();
-    const opened = bob!.transport.open(alice!.id, SKETCH_PROTOCOL, AbortSignal.timeout(5000));
+    const opened = bob!.transport.open(alice!.id, SKETCH_PROTOCOL, patient());
     await expect(opened).rejects.toThrow();
     for (const peer of [alice!, bob!]) await peer.exchange.stop();
   });

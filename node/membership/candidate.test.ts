@@ -6,7 +6,7 @@ import { networkId } from "../../protocol/network-manifest.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
 import type { Transport } from "../interface/transport.ts";
 import { createNativeVerifier } from "../system/ed25519.ts";
-import { until } from "../system/transport.suite.ts";
+import { patient, until } from "../system/transport.suite.ts";
 import { findNetwork, requireGrant, type Waiting, waitForAdmission } from "./candidate.ts";
 import {
   admit,
@@ -49,7 +49,7 @@ async function candidate(ofInvite: Invite, members: readonly Member[], by = dave
     invite: ofInvite,
     request: createAdmissionRequest(ofInvite, { label: "dave's", issuedAt: NOW }, by),
     addresses: members.map((member) => member.transport.addresses()[0]!),
-    signal: AbortSignal.timeout(20_000),
+    signal: patient(),
   };
   const dependencies = { transport, clock: net.clock, verify };
   return {

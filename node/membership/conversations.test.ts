@@ -24,7 +24,7 @@ import { signerOf } from "../exchange/exchange.suite.ts";
 import { collect } from "../exchange/impostor.suite.ts";
 import type { Transport } from "../interface/transport.ts";
 import { createNativeVerifier } from "../system/ed25519.ts";
-import { silentLogger } from "../system/transport.suite.ts";
+import { patient, silentLogger } from "../system/transport.suite.ts";
 import { BOUNDS, type Consortium, connect, createConsortium, digestOf, type Member } from "./membership.suite.ts";
 
 const verify = createNativeVerifier();
@@ -92,13 +92,13 @@ describe("the streams of a member", () => {
     const transport = net.hub.create({ logger: silentLogger }, { peer: signerOf(seed).peer, ...BOUNDS });
     ends.push(() => transport.stop());
     await transport.start();
-    await transport.dial(victim.transport.addresses()[0]!, AbortSignal.timeout(10_000));
+    await transport.dial(victim.transport.addresses()[0]!, patient());
     return transport;
   }
   /** The message that answers one; undefined when there is none. */
   async function ask(from: Transport, protocol: string, message: Uint8Array): Promise<Uint8Array | undefined> {
     try {
-      const stream = await from.open(signerOf(1).peer, protocol, AbortSignal.timeout(10_000));
+      const stream = await from.open(signerOf(1).peer, protocol, patient());
       const [answer] = await Promise.all([collect(stream.source), stream.sink([encodeFrame(message)])]);
       return answer.length === 0 ? undefined : decodeFrame(answer, LIMITS.genesisBytesMax)?.message;
     } catch {

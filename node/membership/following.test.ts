@@ -10,7 +10,7 @@ import { cut, oneFrame } from "../exchange/byte-pipeline.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
 import { createNativeVerifier } from "../system/ed25519.ts";
 import { createMemoryStore } from "../system/memory-store.ts";
-import { until } from "../system/transport.suite.ts";
+import { patient, until } from "../system/transport.suite.ts";
 import { askForAdmission } from "./admission.ts";
 import { findNetwork } from "./candidate.ts";
 import {
@@ -145,7 +145,7 @@ it("an invite of the first network admits to a later one, and the certificate ho
   const invite = inviteBy(net.genesis, signerOf(1));
   const asking = net.hub.create({ logger: SILENT }, { peer: signerOf(8).peer, ...BOUNDS });
   await asking.start();
-  const signal = AbortSignal.timeout(20_000);
+  const signal = patient();
   const peer = await asking.dial(member.transport.addresses()[0]!, signal);
   const question = { request: requestBy(invite, signerOf(8)), verify: createNativeVerifier() };
   const caller = { transport: asking, clock: net.clock };
@@ -168,7 +168,7 @@ it("strangers get no manifest and no story; who holds an invite gets both, and n
   const member = await ahead(1);
   const stranger = net.hub.create({ logger: SILENT }, { peer: signerOf(8).peer, ...BOUNDS });
   await stranger.start();
-  const signal = AbortSignal.timeout(20_000);
+  const signal = patient();
   const invite = inviteBy(net.genesis, signerOf(1));
   const request = requestBy(invite, signerOf(8));
   const peer = await stranger.dial(member.transport.addresses()[0]!, signal);

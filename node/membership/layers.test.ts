@@ -22,7 +22,7 @@ import { ENCODING_FLOAT32, float32Payload } from "../../protocol/vectors/example
 import { signerOf, thetaOf } from "../exchange/exchange.suite.ts";
 import { collect } from "../exchange/impostor.suite.ts";
 import type { Transport } from "../interface/transport.ts";
-import { silentLogger, until } from "../system/transport.suite.ts";
+import { patient, silentLogger, until } from "../system/transport.suite.ts";
 import {
   admit,
   BOUNDS,
@@ -57,7 +57,7 @@ async function intruder(seed: number, victim: Member): Promise<Transport> {
     transport.subscribe(topic, { validate: () => "accept", deliver: () => {} });
   }
   await transport.start();
-  await transport.dial(victim.transport.addresses()[0]!, AbortSignal.timeout(10_000));
+  await transport.dial(victim.transport.addresses()[0]!, patient());
   return transport;
 }
 async function ask(
@@ -67,7 +67,7 @@ async function ask(
   message: Uint8Array,
 ): Promise<Uint8Array | string> {
   try {
-    const stream = await from.open(victim.signer.peer, protocol, AbortSignal.timeout(10_000));
+    const stream = await from.open(victim.signer.peer, protocol, patient());
     const [answer] = await Promise.all([collect(stream.source), stream.sink([encodeFrame(message)])]);
     return answer;
   } catch (error) {

@@ -24,7 +24,7 @@ import type { Transport } from "../interface/transport.ts";
 import { createNativeVerifier } from "../system/ed25519.ts";
 import { createMemoryStore } from "../system/memory-store.ts";
 import { createMemoryHub, type MemoryHub } from "../system/memory-transport.ts";
-import { until } from "../system/transport.suite.ts";
+import { patient, until } from "../system/transport.suite.ts";
 import { createVirtualClock, type VirtualClock } from "../system/virtual-clock.ts";
 import { createMembership, type MembershipOptions, type RosterMembership } from "./membership.ts";
 
@@ -177,7 +177,7 @@ export async function createMember(
 }
 
 export const dial = (from: Member, to: Member): Promise<string> =>
-  from.transport.dial(to.transport.addresses()[0]!, AbortSignal.timeout(10_000));
+  from.transport.dial(to.transport.addresses()[0]!, patient());
 
 export const areNeighbours = (a: Member, b: Member): boolean =>
   a.exchange.admitted().includes(b.signer.peer) && b.exchange.admitted().includes(a.signer.peer);

@@ -4,7 +4,7 @@ import { isMember } from "../../protocol/membership/roster-state.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
 import { createNativeVerifier } from "../system/ed25519.ts";
 import { createMemoryStore } from "../system/memory-store.ts";
-import { until } from "../system/transport.suite.ts";
+import { patient, until } from "../system/transport.suite.ts";
 import { askForAdmission, fetchGenesis } from "./admission.ts";
 import {
   admit,
@@ -214,7 +214,7 @@ describe("admission", () => {
   const call = (member: Member) => ({
     peer: member.signer.peer,
     timeoutMs: 30_000,
-    signal: AbortSignal.timeout(10_000),
+    signal: patient(),
   });
 
   it("takes a newcomer by invite at once where the policy lets it, and only once", async () => {
@@ -226,7 +226,7 @@ describe("admission", () => {
     const request = requestBy(invite, dave);
     const transport = await visitor(5);
     // A member that is no admin passes it on.
-    await transport.dial(c.transport.addresses()[0]!, AbortSignal.timeout(10_000));
+    await transport.dial(c.transport.addresses()[0]!, patient());
     const caller = { transport, clock: net.clock };
     const genesis = await fetchGenesis(caller, call(c), { request, network: invite.ticket.networkId, verify });
     expect(genesis).toEqual(net.genesis);
@@ -240,7 +240,7 @@ describe("admission", () => {
     const again = await askForAdmission(caller, call(c), { request, verify });
     expect(again).toMatchObject({ code: "admitted" });
     const other = await visitor(6);
-    await other.dial(a.transport.addresses()[0]!, AbortSignal.timeout(10_000));
+    await other.dial(a.transport.addresses()[0]!, patient());
     const second = requestBy(invite, signerOf(6));
     const answer = askForAdmission({ transport: other, clock: net.clock }, call(a), { request: second, verify });
     expect(await answer).toMatchObject({ code: "denied", reason: "INVITE_USED" });
@@ -262,7 +262,7 @@ describe("admission", () => {
     for (const member of [a, b]) await act(member, { kind: "deny", id: pendingOf(member)[0]!.id });
     await until(() => pendingOf(a)[0]?.deniedBy.length === 2);
     const transport = await visitor(5);
-    await transport.dial(a.transport.addresses()[0]!, AbortSignal.timeout(10_000));
+    await transport.dial(a.transport.addresses()[0]!, patient());
     const said = await askForAdmission({ transport, clock: net.clock }, call(a), { request, verify });
     expect(said).toMatchObject({ code: "denied", reason: "DECLINED" });
     expect(has(a, 5)).toBe(false);
@@ -274,7 +274,7 @@ describe("admission", () => {
     const a = await net.up({ seed: 1 });
     const forged = requestBy(inviteBy(net.genesis, signerOf(9)), dave);
     const transport = await visitor(5);
-    await transport.dial(a.transport.addresses()[0]!, AbortSignal.timeout(10_000));
+    await transport.dial(a.transport.addresses()[0]!, patient());
     const caller = { transport, clock: net.clock };
     const named = { request: forged, network: a.membership.roster.log.networkId, verify };
     await expect(fetchGenesis(caller, call(a), named)).rejects.toMatchObject({ code: "NOT_ALLOWED" });

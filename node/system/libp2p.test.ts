@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createLibp2pTransport, type Libp2pOptions } from "./libp2p.ts";
-import { SUITE_LIMITS, silentLogger, transportSuite, until } from "./transport.suite.ts";
+import { patient, SUITE_LIMITS, silentLogger, transportSuite, until } from "./transport.suite.ts";
 
 const options = (seed: number, listen = "/ip4/127.0.0.1/tcp/0"): Libp2pOptions => ({
   seed: new Uint8Array(32).fill(seed),
@@ -59,11 +59,11 @@ describe("the libp2p transport", () => {
       const met: string[] = [];
       guarded.onConnect((peer) => met.push(peer));
       const address = guarded.addresses()[0]!;
-      await friend.dial(address, AbortSignal.timeout(10_000));
+      await friend.dial(address, patient());
       // The dialler may believe for a moment that it is connected: its side is done before the gate has answered.
-      await stranger.dial(address, AbortSignal.timeout(10_000)).catch(() => {});
+      await stranger.dial(address, patient()).catch(() => {});
       await until(() => stranger.connected().length === 0);
-      await expect(guarded.dial(stranger.addresses()[0]!, AbortSignal.timeout(10_000))).rejects.toMatchObject({
+      await expect(guarded.dial(stranger.addresses()[0]!, patient())).rejects.toMatchObject({
         code: "DIAL_FAILED",
       });
       expect(met).toEqual([friend.peer]);

@@ -4,7 +4,7 @@ import type { Transport } from "../interface/transport.ts";
 import { addressFilter } from "./address-range.ts";
 import { createLibp2pTransport, type Libp2pOptions } from "./libp2p.ts";
 import { quicTransport, type ReachOptions } from "./reach.ts";
-import { SUITE_LIMITS, silentLogger, until } from "./transport.suite.ts";
+import { patient, SUITE_LIMITS, silentLogger, until } from "./transport.suite.ts";
 
 const NETWORK = "0123456789abcdef".repeat(4);
 const PROTOCOL = "/weft/reach-test/1";
@@ -37,10 +37,10 @@ async function up(
   return transport;
 }
 
-const dial = (from: Transport, address: string): Promise<string> => from.dial(address, AbortSignal.timeout(10_000));
+const dial = (from: Transport, address: string): Promise<string> => from.dial(address, patient());
 
 async function echoed(from: Transport, to: string, bytes: Uint8Array): Promise<number> {
-  const stream = await from.open(to, PROTOCOL, AbortSignal.timeout(10_000));
+  const stream = await from.open(to, PROTOCOL, patient());
   let count = 0;
   const read = async (): Promise<void> => {
     for await (const chunk of stream.source) count += chunk.byteLength;

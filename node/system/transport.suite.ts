@@ -27,7 +27,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
       return transports;
     };
     const connect = async (a: Transport, b: Transport): Promise<void> => {
-      await a.dial(b.addresses()[0]!, timeout());
+      await a.dial(b.addresses()[0]!, patient());
       await until(() => a.connected().includes(b.peer) && b.connected().includes(a.peer));
     };
 
@@ -37,7 +37,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
       a.onConnect((peer) => met.push([a.peer, peer]));
       b.onConnect((peer) => met.push([b.peer, peer]));
       expect(b.addresses()[0]).toMatch(new RegExp(`/p2p/${b.peer}$`));
-      expect(await a.dial(b.addresses()[0]!, timeout())).toBe(b.peer);
+      expect(await a.dial(b.addresses()[0]!, patient())).toBe(b.peer);
       await until(() => met.length === 2);
       expect(new Map(met)).toEqual(
         new Map([
@@ -46,7 +46,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
         ]),
       );
       expect(a.connected()).toEqual([b.peer]);
-      await a.dial(b.addresses()[0]!, timeout());
+      await a.dial(b.addresses()[0]!, patient());
       expect(a.connected()).toEqual([b.peer]);
     });
 
@@ -54,10 +54,10 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
       const [a, b] = (await up(2)) as [Transport, Transport];
       const address = b.addresses()[0]!;
       await b.stop();
-      await expect(a.dial(address, timeout())).rejects.toMatchObject({
+      await expect(a.dial(address, patient())).rejects.toMatchObject({
         code: "DIAL_FAILED",
       } satisfies Partial<NodeError>);
-      await expect(a.dial("no address", timeout())).rejects.toMatchObject({ code: "DIAL_FAILED" });
+      await expect(a.dial("no address", patient())).rejects.toMatchObject({ code: "DIAL_FAILED" });
     });
 
     it("carries five megabytes in both directions at once", async () => {
@@ -65,7 +65,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
       await b.handle(PROTOCOL, (stream) => stream.sink(map(stream.source, (byte) => byte ^ 0xff)));
       await connect(a, b);
       const sent = pattern(5_000_000);
-      const stream = await a.open(b.peer, PROTOCOL, timeout());
+      const stream = await a.open(b.peer, PROTOCOL, patient());
       const [received] = await Promise.all([collect(stream.source), stream.sink(chunks(sent, 60_000))]);
       expect(received.byteLength).toBe(sent.byteLength);
       expect(received.every((byte, i) => byte === (sent[i]! ^ 0xff))).toBe(true);
@@ -85,7 +85,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
         for await (const chunk of stream.source) receivedBytes += chunk.byteLength;
       });
       await connect(a, b);
-      const stream = await a.open(b.peer, PROTOCOL, timeout());
+      const stream = await a.open(b.peer, PROTOCOL, patient());
       const total = 32 * 2 ** 20;
       let offered = 0;
       let reading = false;
@@ -103,7 +103,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
       let before = -1;
       while (before !== offered) {
         before = offered;
-        const probe = await a.open(b.peer, `${PROTOCOL}/probe`, timeout());
+        const probe = await a.open(b.peer, `${PROTOCOL}/probe`, patient());
         await Promise.all([collect(probe.source), probe.sink([new Uint8Array(1)])]);
       }
       expect(offered).toBeLessThan(total / 2);
@@ -121,7 +121,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
         await stream.sink(chunks(pattern(request.byteLength * 1000), 1000));
       });
       await connect(a, b);
-      const stream = await a.open(b.peer, PROTOCOL, timeout());
+      const stream = await a.open(b.peer, PROTOCOL, patient());
       await stream.sink([new Uint8Array(100)]);
       expect((await collect(stream.source)).byteLength).toBe(100_000);
     });
@@ -135,7 +135,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
         await collect(stream.source);
       });
       await connect(a, b);
-      const stream = await a.open(b.peer, PROTOCOL, timeout());
+      const stream = await a.open(b.peer, PROTOCOL, patient());
       await answered.promise;
       const received = collect(stream.source);
       await stream.sink([]);
@@ -147,7 +147,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
       const heard = Promise.withResolvers<unknown>();
       await b.handle(PROTOCOL, (stream) => collect(stream.source).then(() => heard.resolve("ended"), heard.resolve));
       await connect(a, b);
-      const stream = await a.open(b.peer, PROTOCOL, timeout());
+      const stream = await a.open(b.peer, PROTOCOL, patient());
       const held = Promise.withResolvers<void>();
       const writing = stream.sink(
         (async function* () {
@@ -174,7 +174,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
       });
       await connect(a, b);
       const ask = async (): Promise<Uint8Array> => {
-        const stream = await a.open(b.peer, PROTOCOL, timeout());
+        const stream = await a.open(b.peer, PROTOCOL, patient());
         await stream.sink([Uint8Array.of(1)]);
         return collect(stream.source);
       };
@@ -185,9 +185,9 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
 
     it("says STREAM_FAILED to strangers and for unknown protocols", async () => {
       const [a, b] = (await up(2)) as [Transport, Transport];
-      await expect(a.open(b.peer, PROTOCOL, timeout())).rejects.toMatchObject({ code: "STREAM_FAILED" });
+      await expect(a.open(b.peer, PROTOCOL, patient())).rejects.toMatchObject({ code: "STREAM_FAILED" });
       await connect(a, b);
-      await expect(a.open(b.peer, PROTOCOL, timeout())).rejects.toMatchObject({ code: "STREAM_FAILED" });
+      await expect(a.open(b.peer, PROTOCOL, patient())).rejects.toMatchObject({ code: "STREAM_FAILED" });
       await b.handle(PROTOCOL, async () => {});
       await expect(a.open(b.peer, PROTOCOL, AbortSignal.abort())).rejects.toMatchObject({ code: "STREAM_FAILED" });
     });
@@ -201,7 +201,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
       const open: ByteStream[] = [];
       const fill = async (): Promise<void> => {
         for (let i = 0; i < 2 * SUITE_LIMITS.streamsPerProtocolMax; i++)
-          open.push(await a.open(b.peer, PROTOCOL, timeout()));
+          open.push(await a.open(b.peer, PROTOCOL, patient()));
       };
       await expect(fill()).rejects.toMatchObject({ code: "STREAM_FAILED" });
       expect(open).toHaveLength(SUITE_LIMITS.streamsPerProtocolMax);
@@ -268,7 +268,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
       const broken = Promise.withResolvers<unknown>();
       await b.handle(PROTOCOL, (stream) => collect(stream.source).then(() => broken.resolve("ended"), broken.resolve));
       await connect(a, b);
-      await a.open(b.peer, PROTOCOL, timeout());
+      await a.open(b.peer, PROTOCOL, patient());
       await a.hangUp(b.peer);
       await until(() => left.length === 2);
       expect([...left].sort()).toEqual([a.peer, b.peer].sort());
@@ -298,15 +298,14 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await turn();
 }
 
+/** The signal of what waits as long as it takes; the test's own timeout is the limit. */
+export const patient = (): AbortSignal => new AbortController().signal;
+
 /** One turn of the event loop, so that sockets and timers get on. */
 function turn(): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, 1);
   });
-}
-
-function timeout(): AbortSignal {
-  return AbortSignal.timeout(10_000);
 }
 
 function bytesOf(text: string): Uint8Array {
