@@ -186,11 +186,12 @@ export const MANIFEST_DEFAULTS: Pick<NetworkManifest, "training" | "rounds" | "a
   },
   rounds: { count: 20, localSteps: 10, deadlineMs: { min: 200, max: 30_000 } },
   // The geometric median survives one attacker in eight, the mean does not; a tensor at a time, because rows of a
-  // rotation have norm 1 and would dominate a common point; searching lambda protects peers with tasks of their own.
+  // rotation have norm 1 and would dominate a common point; an adaptive lambda mixes where that pays later, and protects
+  // peers with tasks of their own (docs/LAMBDA.md).
   aggregation: {
     rule: "geometric-median",
     scope: "tensor",
-    lambda: { mode: "search" },
+    lambda: { mode: "adaptive" },
     stalenessExponent: 0.5,
     ageMax: 8,
   },

@@ -24,6 +24,8 @@ export const EXAMPLE_MANIFEST: NetworkManifest = {
   ],
   ...MANIFEST_DEFAULTS,
   rounds: { ...MANIFEST_DEFAULTS.rounds, count: 100 },
+  // What new networks had when the vectors were made, which a network keeps.
+  aggregation: { ...MANIFEST_DEFAULTS.aggregation, lambda: { mode: "search" } },
   bootstrap: ["/ip4/127.0.0.1/tcp/4001"],
 };
 
