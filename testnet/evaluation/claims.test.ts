@@ -8,6 +8,7 @@ import type { DeclaredMethod, Suite } from "./table.ts";
 interface Made {
   readonly method: string;
   readonly own: number;
+  readonly loss?: number;
   readonly parameters?: number;
   readonly bytes?: number;
   readonly psi?: number;
@@ -18,7 +19,7 @@ interface Made {
 function resultsOf(rows: readonly Made[], attacks?: Suite["attacks"]): SuiteResults {
   const suite = { name: "s", title: "S", data: "tasks", attacks } as unknown as Suite;
   const cells = rows.map(
-    ({ method, own, parameters = 100, bytes = 100, psi = 0, attack = "none", withoutReference }) => {
+    ({ method, own, loss = 1, parameters = 100, bytes = 100, psi = 0, attack = "none", withoutReference }) => {
       const declared = { name: method, title: method, withoutReference } as unknown as DeclaredMethod;
       const cell: Cell = {
         suite,
@@ -30,7 +31,7 @@ function resultsOf(rows: readonly Made[], attacks?: Suite["attacks"]): SuiteResu
         learningRate: 1,
         tuning: false,
       };
-      const scores = { loss: 1, accuracy: own, exactMatch: own, tokens: 1 };
+      const scores = { loss, accuracy: own, exactMatch: own, tokens: 1 };
       const result: CellResult = {
         key: "",
         cell: { suite: "s", method, split: "iid", peers: 8, seed: 1, attack, learningRate: 1, tuning: false },
@@ -80,6 +81,19 @@ describe("a claim", () => {
       );
     expect(of(0.485)).toBe("holds");
     expect(of(0.47)).toBe("does not hold");
+  });
+
+  test.each([
+    ["adaptive", ["alone-loreft", "loreft-abm-median"]],
+    ["adaptive-search", ["loreft-abm-search"]],
+  ])("of the %s lambda holds within a point of accuracy, or a hundredth of a nat", (name, others) => {
+    const of = (own: number, loss: number) => {
+      const rivals = others.map((method, i) => ({ method, own: 0.5 - 0.1 * i, loss: 1 + 0.1 * i }));
+      return findingOf(name, resultsOf([...rivals, { method: "loreft-abm-adaptive", own, loss }]));
+    };
+    expect(of(0.495, 2)).toBe("holds");
+    expect(of(0.48, 1.02)).toBe("does not hold");
+    expect(of(0.48, 1.005)).toBe("holds");
   });
 
   test("of less forgetting compares a method with itself without reference model", () => {

@@ -48,11 +48,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function run(options: { only?: string; signal?: AbortSignal; stopAfter?: number } = {}) {
+async function run(
+  options: { only?: string; signal?: AbortSignal; stopAfter?: number; learningRates?: Record<string, number[]> } = {},
+) {
   const lines: string[] = [];
   const abort = new AbortController();
   const results = await runTable({
-    table: TABLE,
+    table: { ...TABLE, suites: TABLE.suites.map((suite) => ({ ...suite, learningRates: options.learningRates })) },
     files: createResultFiles(folder),
     materialOf: (suite) => materialOf(suite, { assets: "/nowhere", base: undefined, threads: 1 }, () => undefined),
     signal: abort.signal,
@@ -91,6 +93,13 @@ describe("a table", () => {
     const { results } = await run();
     expect([...results[0]!.learningRates]).toEqual([["alone mixed", { rate: 0.01, isEnd: true }]]);
     expect(results[0]!.cells.every(({ cell }) => cell.learningRate === 0.01)).toBe(true);
+    expect([...results[0]!.learningRates]).toHaveLength(1);
+  });
+
+  test("takes a suite's own rates in place of the method's", async () => {
+    const { lines, results } = await run({ learningRates: { alone: [0.01] } });
+    expect(lines).toEqual([]);
+    expect([...results[0]!.learningRates]).toEqual([["alone mixed", { rate: 0.01, isEnd: false }]]);
   });
 
   test("becomes rows, numbers for programs, a page and plots", async () => {

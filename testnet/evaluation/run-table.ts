@@ -115,7 +115,7 @@ async function tunedRate(
   const place = `${name} ${splitName(split)}`;
   const known = learningRates.get(place);
   if (known !== undefined) return known.rate;
-  const grid = method.learningRates!;
+  const grid = suite.learningRates?.[name] ?? method.learningRates!;
   let best = { rate: grid[0]!, loss: Number.POSITIVE_INFINITY };
   const tried = suite.tuning && grid.length > 1 ? grid : [];
   for (const rate of tried) {

@@ -86,6 +86,7 @@ describe("a table that cannot be used is refused in one line", () => {
       [tableOf({ withoutReference: "two" }, {}), /methods\.0\.withoutReference names "two"/],
       [tableOf({ name: "One/../two" }, {}), /methods\.0\.name must be lower-case/],
       [tableOf({ colour: "red" }, {}), /methods\.0 unrecognized key/],
+      [tableOf({}, { learningRates: { two: [0.1] } }), /^t\.json: suites\.0\.learningRates names "two"/],
       [tableOf({}, { attacks: ["gossip"] }), /suites\.0\.attacks\.0/],
     ];
     for (const [table, line] of rows) expect(refusal(table)).toMatch(line);

@@ -15,6 +15,8 @@ const count = (max: number) => z.number().int().min(1).max(max);
 const manifestPart = z.record(z.string(), z.unknown());
 const distinct = (names: readonly unknown[]): boolean => new Set(names).size === names.length;
 
+const learningRates = z.array(z.number().gt(0).max(10)).min(1).max(8);
+
 const method = z
   .strictObject({
     name,
@@ -26,7 +28,7 @@ const method = z
     encoding: manifestPart.optional(),
     training: manifestPart.optional(),
     /** Tried on the tuning seed; the one with the least validation loss of the swarm is used for all seeds. */
-    learningRates: z.array(z.number().gt(0).max(10)).min(1).max(8).optional(),
+    learningRates: learningRates.optional(),
     /** The method whose learning rate is used, where it is not tuned by itself. */
     rateOf: name.optional(),
     /** The method without reference model that it is compared with for what is forgotten. */
@@ -68,6 +70,8 @@ const suite = z.strictObject({
   /** Rounds between two looks at the curves. */
   lookEvery: count(10_000),
   training: manifestPart,
+  /** By method: tried in place of the method's own grid. */
+  learningRates: z.record(name, learningRates).optional(),
   /**
    * Where learning rates are chosen, with a seed that is in none of the results: on each division by itself, or on one for
    * all. Absent: the first rate of each grid is taken.
@@ -103,6 +107,11 @@ const table = z
     for (const [i, one] of suites.entries()) {
       const missing = one.methods.find((each) => !known.has(each));
       if (missing !== undefined) issue(["suites", i, "methods"], `names "${missing}", which is no method`);
+      const untuned = Object.keys(one.learningRates ?? {}).find(
+        (each) => !methods.find((method) => method.name === each)?.learningRates,
+      );
+      if (untuned !== undefined)
+        issue(["suites", i, "learningRates"], `names "${untuned}", which is no method with learningRates`);
       if (one.tuning && one.seeds.includes(one.tuning.seed))
         issue(["suites", i, "tuning", "seed"], "must not be one of the seeds");
     }
