@@ -131,8 +131,8 @@ async function attack(
       vocabulary: adapted.model.shape.vocabulary,
       prng: createPrng(seed).fork(`attack-${index}`),
       ...effort,
-      candidates: 6,
-      passes: 6,
+      candidates: 12,
+      passes: 12,
       ...(span && { known: span }),
     });
     return { span: read, matching: matching.tokens };

@@ -43,16 +43,25 @@ export interface TextShape {
   readonly promptLength: number;
 }
 
-export interface Guess {
+/** p f32[T, V] throughout: how much of each token of the vocabulary stands at each position. */
+export interface Score {
   /** 0 where the guess gives the very gradient that was seen; above 2 where it is far from it. */
   readonly distance: number;
+  /** How unlikely the model finds the guess as a text: nats per token, the first one left out. */
+  readonly surprise: number;
+}
+
+export interface Guess extends Score {
   /** d distance / d p, f32[T, V]. */
   readonly direction: Float32Array;
+  /** d surprise / d p, f32[T, V]. */
+  readonly pull: Float32Array;
 }
 
 export interface GradientMatcher {
-  /** p f32[T, V]: how much of each token of the vocabulary stands at each position. */
   guess(p: Float32Array): Promise<Guess>;
+  /** The same without the slopes, for a fraction of the cost. */
+  score(p: Float32Array): Promise<Score>;
   close(): Promise<void>;
 }
 
@@ -63,12 +72,18 @@ const TINY = 1e-12;
  * distance = (1/n) sum over the n sent tensors with a gradient of (1 - cos(g_i, o_i)) + |g - o|^2 / |o|^2, where g is the
  * gradient of the sent tensors for the text p and o the one that was seen. The text's embeddings are p E and its labels
  * p itself: loss = mean over labelled t of logsumexp(z_t) - p_(t+1) . z_t.
- * Inputs: p f32[T, V], adapter f32[P], observed f32[S], and the positions.  Outputs: distance f32[], direction f32[T, V],
- * by differentiating the gradient once more.
+ * surprise = mean over all t of logsumexp(z_t) - p_(t+1) . z_t, of the prompt too: what the model itself expects of texts.
+ * Inputs: p f32[T, V], adapter f32[P], observed f32[S], and the positions.  Outputs: distance f32[], surprise f32[], and with
+ * `slopes` direction f32[T, V], by differentiating the gradient once more, and pull f32[T, V].
  * Source: Zhu et al. 2019, arXiv:1906.08935 (DLG); Geiping et al. 2020, arXiv:2003.14053 (cosine); Deng et al. 2021,
  * arXiv:2103.06819 (TAG).
  */
-export function matchingGraph(adapted: AdaptedModel, shape: TextShape, live: readonly boolean[]): OnnxGraph {
+export function matchingGraph(
+  adapted: AdaptedModel,
+  shape: TextShape,
+  live: readonly boolean[],
+  { slopes }: { readonly slopes: boolean },
+): OnnxGraph {
   const { model, adapter: settings, slots, frozen = new Map() } = adapted;
   const { tokens, promptLength } = shape;
   const { vocabulary, hidden: width } = model.shape;
@@ -96,11 +111,14 @@ export function matchingGraph(adapted: AdaptedModel, shape: TextShape, live: rea
   const lookedUp: WeightSource = (wanted) => (wanted.name === embedding.name ? guessed : weight(wanted));
   const inputIds = reshape(ints(Array.from({ length: tokens }, (_, t) => t)), [1, tokens]);
   const stream = model.hidden({ inputIds, weight: lookedUp, hooks });
-  const labelled = ints(Array.from({ length: tokens - promptLength }, (_, i) => promptLength - 1 + i));
-  const next = ints(Array.from({ length: tokens - promptLength }, (_, i) => promptLength + i));
-  const rows = model.normalize(gather(stream, labelled), weight);
-  const logits = gemm(rows, model.outputMatrix(weight), { transB: true, c: model.outputBias?.(weight) });
-  const losses = sub(logSumExp(logits), reduceSum(mul(gather(p, next), logits), [1], false));
+  const outputMatrix = model.outputMatrix(weight);
+  const logits = gemm(model.normalize(gather(stream, range(0, tokens - 1)), weight), outputMatrix, {
+    transB: true,
+    c: model.outputBias?.(weight),
+  });
+  const each = sub(logSumExp(logits), reduceSum(mul(gather(p, range(1, tokens)), logits), [1], false));
+  const surprise = reduceMean(each, [0], false);
+  const losses = gather(each, range(promptLength - 1, tokens - 1));
   const [all] = gradient(reduceMean(losses, [0], false), [flat]);
   const { sent, observed, pieces } = sentGradient(adapted, all!, live);
   const cosines = pieces.map(([g, o]) => {
@@ -110,11 +128,15 @@ export function matchingGraph(adapted: AdaptedModel, shape: TextShape, live: rea
   const turned = mul(cosines.reduce(add), scalar(-1 / cosines.length));
   const apart = div(squares(sub(sent, observed)), add(squares(observed), scalar(TINY)));
   const distance = add(add(turned, scalar(1)), apart);
-  const [direction] = gradient(distance, [p]);
-  const graph = { inputs: [p, flat, observed, ...inputs], outputs: { distance, direction: direction! } };
-  return rewrite(graph, forSpeed).graph;
+  const outputs: Record<string, OnnxValue> = { distance, surprise };
+  if (slopes) {
+    [outputs.direction] = gradient(distance, [p]) as [OnnxValue];
+    [outputs.pull] = gradient(surprise, [p]) as [OnnxValue];
+  }
+  return rewrite({ inputs: [p, flat, observed, ...inputs], outputs }, forSpeed).graph;
 }
 
+const range = (from: number, to: number): OnnxValue => ints(Array.from({ length: to - from }, (_, i) => from + i));
 const squares = (x: OnnxValue): OnnxValue => reduceSum(mul(x, x), [0], false);
 
 /** Of the gradient of all trained values what travels, and the tensors of it that have one, beside what was seen. */
@@ -159,20 +181,37 @@ export async function createGradientMatcher(
   const method = adapterMethod(settings);
   const sent = sentPart(slots, method.sent(settings, model.shape));
   const live = sent.slots.map(({ offset, length }) => observed.subarray(offset, offset + length).some((x) => x !== 0));
-  const graph = matchingGraph(adapted, shape, live);
-  const session = await runtime.load(encodeModel(graph), { externalData: model.externalData, threads });
-  const names = new Set(graph.inputs.flatMap(({ source }) => (source.kind === "input" ? [source.name] : [])));
   const feeds: Record<string, Tensor> = {
     adapter: float32([adapter.length], adapter),
     observed: float32([observed.length], observed),
     ...interventionFeeds(method.positions(settings), [shape.promptLength], shape.tokens),
   };
-  const given = Object.fromEntries(Object.entries(feeds).filter(([name]) => names.has(name)));
+  const open = async (slopes: boolean) => {
+    const graph = matchingGraph(adapted, shape, live, { slopes });
+    const session = await runtime.load(encodeModel(graph), { externalData: model.externalData, threads });
+    const names = new Set(graph.inputs.flatMap(({ source }) => (source.kind === "input" ? [source.name] : [])));
+    const given = Object.fromEntries(Object.entries(feeds).filter(([name]) => names.has(name)));
+    const run = (p: Float32Array) => session.run({ ...given, p: float32([shape.tokens, model.shape.vocabulary], p) });
+    return { run, close: () => session.close() };
+  };
+  const [scoring, guessing] = [await open(false), await open(true)];
   return {
     guess: async (p) => {
-      const result = await session.run({ ...given, p: float32([shape.tokens, model.shape.vocabulary], p) });
-      return { distance: Number(result.distance!.data[0]), direction: result.direction!.data as Float32Array };
+      const { distance, surprise, direction, pull } = await guessing.run(p);
+      return {
+        distance: Number(distance!.data[0]),
+        surprise: Number(surprise!.data[0]),
+        direction: direction!.data as Float32Array,
+        pull: pull!.data as Float32Array,
+      };
     },
-    close: () => session.close(),
+    score: async (p) => {
+      const { distance, surprise } = await scoring.run(p);
+      return { distance: Number(distance!.data[0]), surprise: Number(surprise!.data[0]) };
+    },
+    close: async () => {
+      await scoring.close();
+      await guessing.close();
+    },
   };
 }

@@ -7,7 +7,10 @@
  */
 import { adapterMethod } from "../adapter/methods.ts";
 import { sentPart } from "../adapter/sent-part.ts";
+import { textGraph } from "../generation/inference-graph.ts";
 import type { Runtime } from "../interface/runtime.ts";
+import { encodeModel } from "../onnx/codec.ts";
+import { int64 } from "../tensor.ts";
 import type { AdaptedModel } from "../training/training-step.ts";
 import { adapterInputs } from "./adapter-inputs.ts";
 import type { TextShape } from "./matching-graph.ts";
@@ -36,6 +39,8 @@ interface Clue {
   readonly space: RowSpace;
   /** A, f32[r, inputs], where the gradient saw A x instead of x. */
   readonly through?: Float32Array;
+  /** The end of the prompt whose positions it saw, where the ends have an edit each. */
+  readonly end?: "prefix" | "suffix";
 }
 
 /**
@@ -54,37 +59,116 @@ export async function spanAttack(runtime: Runtime, options: SpanOptions): Promis
   const { vocabulary } = adapted.model.shape;
   const everything = Array.from({ length: vocabulary }, (_, token) => token);
   const dimensions = Math.max(...cluesOf.get(first)!.map(({ space }) => space.basis.length));
-  const distances = (
-    texts: readonly (readonly number[])[],
-    known: readonly (readonly number[])[] = [],
-  ): Promise<number[]> => distancesOf(runtime, options, { layer: first, clues: cluesOf.get(first)!, texts, known });
   const edited = editedPositions(options);
   if (edited !== undefined) {
-    // Each position's stream depends on all tokens before it, so they are found one after another.
-    const tokens: number[] = [];
-    for (let t = 0; t < edited; t++) {
-      const known = tokens.map((_, i) => tokens.slice(0, i + 1));
-      const apart = await distances(
-        everything.map((token) => [...tokens, token]),
-        known,
-      );
-      const best = apart.indexOf(Math.min(...apart));
-      if (apart[best]! > WITHIN) break;
-      tokens.push(best);
-    }
-    return { tokens, inOrder: true, dimensions };
+    return {
+      tokens: await readInOrder(runtime, options, { layer: first, clues: cluesOf.get(first)!, edited }),
+      inOrder: true,
+      dimensions,
+    };
   }
-  const apart = await distances(everything.map((token) => [token]));
+  const at = { layer: first, clues: cluesOf.get(first)!, explained: [] };
+  const { distances } = await distancesOf(runtime, options, { ...at, texts: everything.map((token) => [token]) });
   // A gradient has as many independent rows as the text has different tokens, as long as it has room for them.
-  const tokens = everything.toSorted((a, b) => apart[a]! - apart[b]!).slice(0, Math.min(dimensions, shape.tokens));
+  const tokens = everything
+    .toSorted((a, b) => distances[a]! - distances[b]!)
+    .slice(0, Math.min(dimensions, shape.tokens));
   return { tokens, inOrder: false, dimensions };
 }
 
-/** The positions that are edited from the start of the prompt on; undefined for adapters that act on every token. */
-function editedPositions({ adapted, shape }: SpanOptions): number | undefined {
+/** Tokens that are tried between two edited stretches of a prompt, the likeliest by the base model. */
+const BETWEEN_MAX = 32;
+
+/** The edited stretches of a prompt: its first positions, and from where on its last ones are. */
+interface EditedPositions {
+  readonly first: number;
+  readonly lastFrom: number;
+}
+
+/**
+ * Each position's stream depends on all tokens before it, so they are found one after another: the first ones by the
+ * prefix's gradient, the last ones by the suffix's. A prompt of odd length has a token between them that no gradient
+ * saw by itself; the likeliest few are tried, each with every token behind it.
+ */
+async function readInOrder(
+  runtime: Runtime,
+  options: SpanOptions,
+  {
+    layer,
+    clues,
+    edited,
+  }: { readonly layer: number; readonly clues: readonly Clue[]; readonly edited: EditedPositions },
+): Promise<readonly number[]> {
+  const { adapted, shape } = options;
+  const everything = Array.from({ length: adapted.model.shape.vocabulary }, (_, token) => token);
+  let tokens: readonly number[] = [];
+  /** What the gradient at hand saw of the tokens that are known. */
+  let explained: Float32Array[] = [];
+  /** Of the beginnings with a token behind them, the one that lies nearest, unless all are too far. */
+  const next = async (
+    end: Clue["end"],
+    beginnings: readonly (readonly number[])[],
+  ): Promise<readonly number[] | undefined> => {
+    const own = clues.filter((clue) => clue.end === end || clue.end === undefined);
+    const [one] = own;
+    if (one === undefined) return undefined;
+    const texts = beginnings.flatMap((beginning) => everything.map((token) => [...beginning, token]));
+    const { distances, inputs } = await distancesOf(runtime, options, { layer, clues: own, texts, explained });
+    const best = distances.reduce((least, distance, i) => (distance < distances[least]! ? i : least), 0);
+    if (distances[best]! > WITHIN) return undefined;
+    const { columns, rows } = inputs.get(one.place)!;
+    explained = [...explained, rows.slice(best * columns, (best + 1) * columns)];
+    return texts[best];
+  };
+  while (tokens.length < edited.first) {
+    const longer = await next("prefix", [tokens]);
+    if (longer === undefined) return tokens;
+    tokens = longer;
+  }
+  if (edited.lastFrom - edited.first > 1) return tokens;
+  if (clues.some(({ end }) => end === "suffix")) explained = [];
+  if (edited.lastFrom > edited.first) {
+    const likely = await likeliestNext(runtime, options, { tokens, count: BETWEEN_MAX });
+    const longer = await next(
+      "suffix",
+      likely.map((token) => [...tokens, token]),
+    );
+    if (longer === undefined) return tokens;
+    tokens = longer;
+  }
+  while (tokens.length < shape.promptLength) {
+    const longer = await next("suffix", [tokens]);
+    if (longer === undefined) return tokens;
+    tokens = longer;
+  }
+  return tokens;
+}
+
+/** Of the base model by itself. */
+async function likeliestNext(
+  runtime: Runtime,
+  { adapted: { model }, threads }: SpanOptions,
+  { tokens, count }: { readonly tokens: readonly number[]; readonly count: number },
+): Promise<readonly number[]> {
+  const { vocabulary } = model.shape;
+  if (tokens.length === 0) return Array.from({ length: count }, (_, token) => token);
+  const graph = textGraph({ model }, { examples: 1, tokens: tokens.length });
+  const session = await runtime.load(encodeModel(graph), { externalData: model.externalData, threads });
+  try {
+    const { logits } = await session.run({ input_ids: int64([1, tokens.length], [...tokens]) });
+    const last = (logits!.data as Float32Array).subarray((tokens.length - 1) * vocabulary);
+    return [...last.keys()].sort((a, b) => last[b]! - last[a]!).slice(0, count);
+  } finally {
+    await session.close();
+  }
+}
+
+/** undefined for adapters that act on every token. */
+function editedPositions({ adapted, shape }: SpanOptions): EditedPositions | undefined {
   if (!adapted.slots.some(({ name }) => /\.W1?$/.test(name))) return undefined;
-  const { first } = adapterMethod(adapted.adapter).positions(adapted.adapter);
-  return Math.min(first, Math.floor(shape.promptLength / 2));
+  const { first, last } = adapterMethod(adapted.adapter).positions(adapted.adapter);
+  const half = Math.floor(shape.promptLength / 2);
+  return { first: Math.min(first, half), lastFrom: shape.promptLength - Math.min(last, half) };
 }
 
 /** By layer, the gradients that leave a direction out. */
@@ -113,9 +197,10 @@ function clues({ adapted, adapter, observed }: SpanOptions): ReadonlyMap<number,
       note(site.layer, { place: site.path, space: rowSpace(rowsOf(slot), columns), ...(through && { through }) });
       continue;
     }
-    const edit = /(\d+)(?:\.(\w+))?\.W1?$/.exec(slot.name);
-    if (edit && edit[2] !== "suffix" && slot.shape.length === 2) {
-      note(Number(edit[1]), { place: "block", space: rowSpace(rowsOf(slot), columns) });
+    const edit = /(\d+)(?:\.(prefix|suffix))?\.W1?$/.exec(slot.name);
+    if (edit && slot.shape.length === 2) {
+      const end = edit[2] as Clue["end"];
+      note(Number(edit[1]), { place: "block", space: rowSpace(rowsOf(slot), columns), ...(end && { end }) });
     }
   }
   return new Map([...found].map(([layer, all]) => [layer, joined(all)]));
@@ -126,21 +211,21 @@ function joined(all: readonly Clue[]): readonly Clue[] {
   const shared = (place: string): string => place.replace(/\.(q|k|v)_proj$/, ".qkv");
   const groups = new Map<string, Clue[]>();
   for (const clue of all) {
-    const name = clue.through ? `${clue.place} through A` : shared(clue.place);
+    const name = clue.through ? `${clue.place} through A` : `${shared(clue.place)} ${clue.end ?? ""}`;
     groups.set(name, [...(groups.get(name) ?? []), clue]);
   }
   return [...groups.values()].map((group) => {
     if (group.length === 1) return group[0]!;
     const { columns } = group[0]!.space;
     const rows = Float32Array.from(group.flatMap(({ space }) => space.basis.flatMap((row) => [...row])));
-    return { place: group[0]!.place, space: rowSpace(rows, columns) };
+    return { ...group[0]!, space: rowSpace(rows, columns) };
   });
 }
 
 /**
  * The geometric mean over a layer's clues of how far the last token of each text is from the space: one clue may miss a
  * token (the first position's query changes nothing), while a stranger is far from all. Of each input only what the
- * known texts' last tokens do not explain counts.
+ * inputs of known tokens do not explain counts.
  */
 async function distancesOf(
   runtime: Runtime,
@@ -149,30 +234,29 @@ async function distancesOf(
     readonly layer: number;
     readonly clues: readonly Clue[];
     readonly texts: readonly (readonly number[])[];
-    readonly known: readonly (readonly number[])[];
+    readonly explained: readonly Float32Array[];
   },
-): Promise<number[]> {
-  const { layer, texts } = at;
+): Promise<{
+  readonly distances: readonly number[];
+  readonly inputs: Awaited<ReturnType<typeof adapterInputs>>;
+}> {
+  const { layer, texts, explained } = at;
   const inputs = await adapterInputs(runtime, { adapted, adapter, layer, texts, threads });
-  const explained: Float32Array[] = [];
-  for (const text of at.known) {
-    const found = await adapterInputs(runtime, { adapted, adapter, layer, texts: [text], threads });
-    explained.push(found.get("block")!.rows);
-  }
-  return at.texts.map((_, n) => {
+  const known = rowSpace(Float32Array.from(explained.flatMap((row) => [...row])), explained[0]?.length ?? 0);
+  const distances = texts.map((_, n) => {
     const each = at.clues.map(({ place, space, through }) => {
       const { columns, rows } = inputs.get(place)!;
       const x = rows.subarray(n * columns, (n + 1) * columns);
       if (through) return distanceToSpace(space, image(through, x));
-      return distanceToSpace(space, withoutKnown(x, explained));
+      return distanceToSpace(space, without(known, x));
     });
     return Math.exp(each.reduce((sum, distance) => sum + Math.log(distance + 1e-9), 0) / each.length);
   });
+  return { distances, inputs };
 }
 
-/** What is left of x beside the known inputs. */
-function withoutKnown(x: Float32Array, known: readonly Float32Array[]): Float64Array {
-  const { basis } = rowSpace(Float32Array.from(known.flatMap((row) => [...row])), x.length);
+/** What is left of x beside what lies in the space. */
+function without({ basis }: RowSpace, x: Float32Array): Float64Array {
   const rest = Float64Array.from(x);
   for (const unit of basis) {
     const product = unit.reduce((sum, value, i) => sum + value * rest[i]!, 0);

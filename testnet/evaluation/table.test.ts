@@ -9,7 +9,7 @@ import { parseTable, readTable } from "./table.ts";
 const folder = dirname(fileURLToPath(import.meta.url));
 
 describe("the declared tables", () => {
-  for (const file of ["table.json", "published.json", "quick.json"]) {
+  for (const file of ["table.json", "published.json", "further.json", "quick.json"]) {
     test(`${file}: every method of it makes a manifest`, () => {
       const { methods, suites } = readTable(join(folder, file));
       const used = suites
