@@ -34,11 +34,12 @@ interface Up {
   neighbours(): number;
 }
 const up = new Map<string, Up>();
+const NO_MODEL = { directory: "none", needs: [] };
 /** A peer that keeps the roster and passes on; it needs no model for that. */
 async function start(name: string): Promise<void> {
   const events: PeerEvent[] = [];
   const peer = await runPeer({
-    ...{ dataDirectory: at(name), manifest: genesis.manifest, genesis, passive: true, modelDirectory: at("none") },
+    ...{ dataDirectory: at(name), manifest: genesis.manifest, genesis, lacks: NO_MODEL, modelDirectory: at("none") },
     ...{ examples: { train: [], validation: [], test: [] }, compareAlone: false, threads: 1, logLevel: "error" },
     listen: ["/ip4/127.0.0.1/tcp/0"],
     bootstrap: [...up.values()].map((other) => other.address()),
