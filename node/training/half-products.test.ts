@@ -77,7 +77,7 @@ it("rows of any size keep their precision, however small or large beside the oth
 });
 
 describe("--precision fp16", () => {
-  const adapter: AdapterSettings = { kind: "lora", rank: 1, alpha: 1, targets: ["q_proj"], layers: "all" };
+  const adapter: AdapterSettings = { kind: "lora", rank: 1, alpha: 1, targets: ["down_proj"], layers: "all" };
   const directory = embeddedModelDirectory();
   const { cache: _, ...files } = readModelFiles(directory);
   const example = { tokens: [5, 6, 7, 8], promptLength: 1 };

@@ -3,6 +3,7 @@
 import { floatAttribute, intAttribute } from "../../onnx/attributes.ts";
 import { gemm, matMul, mul, reduceSum, reshape, scalar, transpose } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
+import { recomputed } from "../recomputed.ts";
 import type { GradientRule } from "../rule.ts";
 import { single } from "../rule.ts";
 
@@ -37,7 +38,12 @@ export const LINEAR: Readonly<Record<string, GradientRule>> = {
     const beta = floatAttribute(attributes, "beta", 1);
     return [
       () => (transA ? gemm(b!, dy, { transA: transB, transB: true, alpha }) : gemm(dy, b!, { transB: !transB, alpha })),
-      () => (transB ? gemm(dy, a!, { transA: true, transB: transA, alpha }) : gemm(a!, dy, { transA: !transA, alpha })),
+      () => {
+        const left = recomputed(a!);
+        return transB
+          ? gemm(dy, left, { transA: true, transB: transA, alpha })
+          : gemm(left, dy, { transA: !transA, alpha });
+      },
       () => (beta === 1 ? dy : mul(dy, scalar(beta, dy.dtype))),
     ];
   }),

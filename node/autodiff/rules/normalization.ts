@@ -35,18 +35,18 @@ export const NORMALIZATION: Readonly<Record<string, GradientRule>> = {
       () => dy,
     ];
   }),
-  /** The RMS normalisation, under onnxruntime's name: y = g n, n = x s, s = 1/rms: dx = s (dn - n mean(dn n)), dn = g dy. */
+  /** The RMS normalisation, under onnxruntime's name: y = g x s, s = 1/rms: dx = s dn - x s^3 mean(dn x), dn = g dy. */
   SimplifiedLayerNormalization: single((node, dy) => {
     const [x, scale] = node.inputs;
     const axes = normalizedAxes(node);
     const s = inverseRms(x!, axes, floatAttribute(node.attributes, "epsilon", 1e-5));
-    const n = mul(x!, s);
     return [
       () => {
         const dn = mul(dy, scale!);
-        return mul(s, sub(dn, mul(n, reduceMean(mul(dn, n), axes, true))));
+        const along = mul(mul(s, mul(s, s)), reduceMean(mul(dn, x!), axes, true));
+        return sub(mul(dn, s), mul(x!, along));
       },
-      () => mul(dy, n),
+      () => mul(dy, mul(x!, s)),
     ];
   }),
 };

@@ -10,10 +10,10 @@ import type { LinearSite, ModelFamily, WeightShape } from "../base-model.ts";
 import type { ActivationName } from "../layers/activation.ts";
 import { activation } from "../layers/activation.ts";
 import { attention, causalBlocks, causalMask, memoryMask, oneBlock, packedMask } from "../layers/attention.ts";
-import { attended, rotaryAt } from "../layers/key-value-cache.ts";
+import { attended } from "../layers/key-value-cache.ts";
 import { rmsNorm } from "../layers/norm.ts";
 import type { RopeSettings } from "../layers/rope-settings.ts";
-import { rotaryOf, rotaryTables } from "../layers/rotary.ts";
+import { rotaryTables } from "../layers/rotary.ts";
 
 /** Everything in which the families of this layout differ. */
 export interface DecoderLayout {
@@ -79,7 +79,7 @@ export function decoder(layout: DecoderLayout): ModelFamily {
       const [batch, tokens] = inputIds.shape as [number, number];
       const past = cache?.past;
       const table = rotaryTables(past ? past.capacity + 1 : tokens, headSize, layout.rope);
-      const rope = past ? rotaryAt(table, past) : packing ? rotaryOf(table, packing.positions) : table;
+      const rope = { ...table, positions: past?.position ?? packing?.positions ?? table.positions };
       const mask = packing ? packedMask(packing.segments, layout.window) : causalMask(tokens, layout.window);
       const blocks = past
         ? oneBlock(memoryMask(past, layout.window), tokens)

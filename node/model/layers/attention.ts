@@ -123,12 +123,12 @@ export interface AttentionShape {
 export function attention({ q, k, v }: Readonly<Record<"q" | "k" | "v", OnnxValue>>, shape: AttentionShape): OnnxValue {
   const { batch, tokens, heads, groups, headSize, rope, blocks, attended = (now) => now } = shape;
   const share = heads / groups;
-  const turned = (x: OnnxValue): OnnxValue => (rope ? rotate(x, rope) : x);
+  const turned = (x: OnnxValue): OnnxValue => (rope ? rotate(reshape(x, [batch, tokens, x.shape[1]!]), rope) : x);
   const perGroup = (x: OnnxValue): OnnxValue => transpose(reshape(x, [batch, tokens, groups, headSize]), [0, 2, 1, 3]);
   // The queries of one group stand below one another, so that a group's keys are used in one product.
-  const queries = turned(transpose(reshape(q, [batch, tokens, groups, share, headSize]), [0, 2, 3, 1, 4]));
+  const queries = transpose(reshape(turned(q), [batch, tokens, groups, share, headSize]), [0, 2, 3, 1, 4]);
   const scaled = mul(queries, scalar(headSize ** -0.5));
-  const { keys, values } = attended({ keys: turned(perGroup(k)), values: perGroup(v) });
+  const { keys, values } = attended({ keys: perGroup(turned(k)), values: perGroup(v) });
   const columns = transpose(keys, [0, 1, 3, 2]);
   // Keys are cut where blocks of queries begin, and each block puts together those that it sees.
   const sizes = blocks.length > 1 ? blocks.map(({ queries: { from, to } }) => to - from) : [keys.shape[2]!];

@@ -3,9 +3,8 @@
  * (Shazeer 2019, arXiv:1911.02150, section 2.4). A first graph reads the prompt and gives its keys and values; a second
  * one reads a single token, with a memory of fixed size of which the slots before the token's position are filled.
  */
-import { concat, gather } from "../../onnx/operators.ts";
+import { concat } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
-import type { Rotary } from "./rotary.ts";
 
 /** Of one layer: keys, already rotated to their positions, and values; f32[B, groups, tokens, headSize]. */
 export interface KeysAndValues {
@@ -45,9 +44,4 @@ export function attended(cache: KeyValueCache | undefined, layer: number): (now:
     if (!past) return now;
     return { keys: concat([past.keys, now.keys], 2), values: concat([past.values, now.values], 2) };
   };
-}
-
-/** The row of the tables for the one token at hand.  tables: of at least as many tokens as there are slots, and one. */
-export function rotaryAt({ cos, sin }: Rotary, { position }: RememberedTokens): Rotary {
-  return { cos: gather(cos, position), sin: gather(sin, position) };
 }

@@ -1,12 +1,12 @@
 /** Normalisations over the last axis. */
 import { apply } from "../../onnx/graph.ts";
-import { add, mul, reciprocal, reduceMean, scalar, sqrt } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 
 /** x / sqrt(mean(x^2) + epsilon) * weight, over the last axis (Zhang and Sennrich 2019, arXiv:1910.07467). */
 export function rmsNorm(x: OnnxValue, weight: OnnxValue, epsilon: number): OnnxValue {
-  const inverse = reciprocal(sqrt(add(reduceMean(mul(x, x), [-1], true), scalar(epsilon))));
-  return mul(mul(x, inverse), weight);
+  return apply("SimplifiedLayerNormalization", [x, weight], {
+    attributes: { axis: { int: -1 }, epsilon: { float: epsilon } },
+  });
 }
 
 /** (x - mean) / sqrt(variance + epsilon) * weight + bias (Ba et al. 2016, arXiv:1607.06450). */

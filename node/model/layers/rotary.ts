@@ -1,27 +1,30 @@
 /** Rotary positions (Su et al. 2021, arXiv:2104.09864), in the layout of Hugging Face: halves, not interleaved pairs. */
-import { constantValue } from "../../onnx/graph.ts";
-import { add, concat, gather, mul, neg, reshape, split } from "../../onnx/operators.ts";
+import { apply, constantValue } from "../../onnx/graph.ts";
+import { ints } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { float32 } from "../../tensor.ts";
 import type { RopeScaling, RopeSettings } from "./rope-settings.ts";
 
 export interface Rotary {
+  /** Of t * frequency(i), f32[T, headSize / 2]; T rows at least as many as there are places. */
   readonly cos: OnnxValue;
   readonly sin: OnnxValue;
+  /** The place of each token i64[B, T], or of the first one of every row i64[1]. */
+  readonly positions: OnnxValue;
 }
 
-/** cos and sin of t * frequency(i), f32[T, headSize]: both halves carry the same angles. */
+/** For rows whose first token stands at 0. */
 export function rotaryTables(tokens: number, headSize: number, rope: RopeSettings): Rotary {
   const half = headSize / 2;
   const frequencies = Float64Array.from({ length: half }, (_, i) => scaled(rope.theta ** (-i / half), rope.scaling));
   const table = (f: (angle: number) => number): OnnxValue => {
-    const values = new Float32Array(tokens * headSize);
+    const values = new Float32Array(tokens * half);
     for (let t = 0; t < tokens; t++) {
-      for (let i = 0; i < headSize; i++) values[t * headSize + i] = f(t * frequencies[i % half]!);
+      for (let i = 0; i < half; i++) values[t * half + i] = f(t * frequencies[i]!);
     }
-    return constantValue(float32([tokens, headSize], values));
+    return constantValue(float32([tokens, half], values));
   };
-  return { cos: table(Math.cos), sin: table(Math.sin) };
+  return { cos: table(Math.cos), sin: table(Math.sin), positions: ints([0]) };
 }
 
 /**
@@ -46,22 +49,7 @@ function scaled(frequency: number, scaling: RopeScaling): number {
   }
 }
 
-/** The tables' rows for tokens at these places, i64[B, T] -> f32[B, T, headSize]. */
-export function rotaryOf({ cos, sin }: Rotary, positions: OnnxValue): Rotary {
-  return { cos: gather(cos, positions), sin: gather(sin, positions) };
-}
-
-/**
- * Rotate the pairs (x_i, x_{i + headSize/2}) by their position's angle.
- * x: f32[B, …, T, headSize]; tables f32[T, headSize], or of each row of the batch f32[B, T, headSize].
- */
-export function rotate(x: OnnxValue, rotary: Rotary): OnnxValue {
-  const [cos, sin] = [rotary.cos, rotary.sin].map((table) => {
-    if (table.shape.length === 2) return table;
-    const [batch, tokens, size] = table.shape as [number, number, number];
-    return reshape(table, [batch, ...x.shape.slice(1, -2).map(() => 1), tokens, size]);
-  }) as [OnnxValue, OnnxValue];
-  const half = x.shape.at(-1)! / 2;
-  const [a, b] = split(x, [half, half], x.shape.length - 1);
-  return add(mul(x, cos), mul(concat([neg(b!), a!], x.shape.length - 1), sin));
+/** Rotate the pairs (x_i, x_{i + headSize/2}) of every head by their position's angle; x: f32[B, T, heads*headSize]. */
+export function rotate(x: OnnxValue, { cos, sin, positions }: Rotary): OnnxValue {
+  return apply("RotaryEmbedding", [x, positions, cos, sin], { domain: "com.microsoft" });
 }

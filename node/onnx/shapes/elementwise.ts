@@ -40,6 +40,7 @@ export const ELEMENTWISE: Readonly<Record<string, Rule>> = {
         "LogSoftmax",
         "Gelu",
         "QuickGelu",
+        "RotaryEmbedding",
         "Softplus",
         "Not",
         "Floor",
