@@ -65,6 +65,19 @@ describe("a step cut behind the frozen blocks", () => {
     expect(size(cut.above)).toBeLessThan(size(trainingStepGraph(adapted(upper([3])), shape)));
   });
 
+  it("has the block whose result is edited first below, unless only some of its rows are wanted", () => {
+    const norms = ({ outputs }: OnnxGraph) =>
+      nodesInOrder([outputs.loss ?? outputs.stream!]).filter(({ op }) => op === "SimplifiedLayerNormalization").length;
+    const counts = (layers: readonly number[], labels: number) => {
+      const { below, above } = cutTrainingStep(adapted(upper(layers)), { ...shape, labels })!;
+      return [norms(below), norms(above)];
+    };
+    // Two a block, and one behind the last.
+    expect(counts([2, 3], 8)).toEqual([6, 3]);
+    expect(counts([3], 64)).toEqual([8, 1]);
+    expect(counts([3], 8)).toEqual([6, 3]);
+  });
+
   it("computes the frozen blocks in the first epoch only", async () => {
     const { sets } = await loadExamples({ modelDirectory: files.directory, maxTokens: 64, batchSize: 4, seed: 4 });
     const data = { ...sets, train: sets.train.slice(0, 16) };

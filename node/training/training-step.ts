@@ -67,8 +67,9 @@ export function trainingStepGraph(
 }
 
 /**
- * The same step in two graphs, cut behind the last block that no part of the adapter changes: what is below gives the
- * same values for the same example every time, and need not be computed again. undefined where there is no such block.
+ * The same step in two graphs, cut behind the last block that no part of the adapter changes, or before the edit of the next
+ * one's result: what is below gives the same values for the same example every time, and need not be computed again.
+ * undefined where there is no such block.
  * below: input_ids (and attention_mask) -> stream f32[B*T, D].  above: the inputs of the whole step with stream in place
  * of what only the lower blocks read.
  */
@@ -96,7 +97,9 @@ function finished(graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGrap
 
 function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions) {
   const { proximal = false, fisher = false, lowMemory = false, wholeMatrix = false } = options;
-  const { inputs, adapter, weight, batch, labelWeights, blockEnds } = forward(adapted, shape, { training: true });
+  const { inputs, adapter, weight, batch, labelWeights, blockEnds, wholeStreams } = forward(adapted, shape, {
+    training: true,
+  });
   const logitsAtOnce = lowMemory ? LOGITS_AT_ONCE.low : LOGITS_AT_ONCE.usual;
   const losses = crossEntropy(adapted.model, weight, batch, { logitsAtOnce, wholeMatrix });
   const loss = reduceSum(mul(losses, labelWeights), [0], false);
@@ -107,7 +110,9 @@ function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: Trainin
   const [flat, ...atBlocks] = gradient(total, [adapter, ...kept]);
   const checkpoints = kept.map((value, i) => ({ value, gradient: atBlocks[i]! }));
   const outputs = { loss, gradient: withCheckpoints(total, flat!, checkpoints) };
-  const frozenEnd = blockEnds.findLast((end) => !changed.includes(end));
+  const edited = dependentOn(adapter, wholeStreams);
+  // A single block is not worth what keeping its result takes.
+  const frozenEnd = changed.includes(blockEnds[0]!) ? undefined : wholeStreams.findLast((h) => !edited.includes(h));
   return { graph: { inputs: [...inputs, ...(held?.inputs ?? [])], outputs }, frozenEnd };
 }
 
@@ -183,9 +188,11 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
   const grid = (name: string): OnnxValue => inputValue(name, "int64", [shape.examples, shape.tokens]);
   const packing = shape.packed ? { positions: grid("positions"), segments: grid("segments") } : undefined;
   const blockEnds: OnnxValue[] = [];
+  const wholeStreams: OnnxValue[] = [];
   const block = (layer: number, h: OnnxValue, rows?: OnnxValue): OnnxValue => {
     const edited = hooks.block?.(layer, h, rows) ?? h;
     blockEnds.push(edited);
+    if (!rows) wholeStreams.push(...new Set([h, edited]));
     return edited;
   };
   const hidden = model.hidden({
@@ -202,6 +209,7 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
     weight,
     adapter: flat,
     blockEnds,
+    wholeStreams,
   };
 }
 
@@ -214,7 +222,19 @@ function forward(adapted: AdaptedModel, shape: BatchShape, { training }: { reado
   const labelWeights = inputValue("label_weights", "float32", [shape.labels]);
   const few = shape.labels <= LABELLED_SHARE_MAX * shape.examples * shape.tokens;
   const rows = few ? labelRows : undefined;
-  const { inputs, hidden, weight, adapter, blockEnds } = hiddenRows(adapted, { ...shape, training, rows });
+  const { inputs, hidden, weight, adapter, blockEnds, wholeStreams } = hiddenRows(adapted, {
+    ...shape,
+    training,
+    rows,
+  });
   const batch = { rows: rows ? hidden : gather(hidden, labelRows), labelIds };
-  return { inputs: [...inputs, labelRows, labelIds, labelWeights], adapter, weight, batch, labelWeights, blockEnds };
+  return {
+    inputs: [...inputs, labelRows, labelIds, labelWeights],
+    adapter,
+    weight,
+    batch,
+    labelWeights,
+    blockEnds,
+    wholeStreams,
+  };
 }
