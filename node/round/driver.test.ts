@@ -378,6 +378,21 @@ describe("peers come and go", () => {
     );
   });
 
+  test("an observer that is alone stays in its round, and goes with the others when they come", async () => {
+    const clock = createVirtualClock(1_000_000);
+    const hub = createHub({ clock }, { observers: ["c"] });
+    const observer = await peer(clock, hub, "c", { compareAlone: false });
+    const running = observer.driver.run();
+    await throughTime(clock, new Promise<void>((resolve) => clock.after(10_000, resolve)));
+    const alone = ofType(observer.events, "round").map(({ summary }) => summary.round);
+    expect(alone.length).toBeGreaterThan(5);
+    expect(new Set(alone)).toEqual(new Set([0]));
+    const others = await Promise.all(["a", "b"].map((name) => peer(clock, hub, name)));
+    const [report] = await throughTime(clock, Promise.all([running, ...others.map(({ driver }) => driver.run())]));
+    expect(report!.rounds.at(-1)).toMatchObject({ round: testManifest().rounds.count - 1, neighbours: 2 });
+    expect(ofType(observer.events, "update").filter(({ verdict }) => verdict !== "accept")).toEqual([]);
+  });
+
   test("who comes when the others are through does all its rounds, and mixes in what they have", async () => {
     const { clock, hub } = world();
     await run(clock, await peer(clock, hub, "a"), await peer(clock, hub, "b"));

@@ -363,7 +363,7 @@ class Driver implements RoundDriver {
       logger.warn("fell behind, going on where the others are", { from: round, to: asOf + 1 });
       emit({ type: "jumped", from: round, to: asOf + 1 });
     }
-    this.#tell({ type: "aggregated" });
+    this.#tell({ type: "aggregated", again: !this.#isAuthor() && aggregated.neighbours === 0 });
   }
 
   async #withDataSimilarity(heard: readonly ReceivedUpdate[]): Promise<readonly NeighbourUpdate[]> {

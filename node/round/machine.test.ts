@@ -192,6 +192,12 @@ describe("one event at a time", () => {
       [{ type: "checkpoint" }, { type: "train", round: 4, steps: 4 }],
     ],
     [
+      "who makes nothing of its own and heard nothing fresh does the same round again",
+      [at(3), trained, published, deadline(2200), { ...aggregated, again: true }],
+      "training",
+      [{ type: "checkpoint" }, { type: "train", round: 3, steps: 4 }],
+    ],
+    [
       "when the others are through, it aggregates what they have and does all its own rounds",
       [started, update("a", 4), update("b", 4), trained, published],
       "aggregating",

@@ -16,6 +16,9 @@
  * own. The median is no shield: membership is open and identities are free, so whoever brings enough
  * of them moves it, and with them a peer past rounds that it would have trained; the last round is always trained.
  *
+ * Who makes nothing of its own (an observer) is in nobody's sight: nobody jumps to it, and nobody waits for it. Alone it would
+ * leave the others' rounds behind for good, so it stays in its round until it holds something that is fresh there.
+ *
  * Serving: after the last round a peer stays until every peer it waits for has published its last round, at least the
  * shortest and at most the longest deadline, so that others can still fetch its update; meanwhile it evaluates.
  */
@@ -77,7 +80,8 @@ export type RoundEvent =
   | { readonly type: "peerLeft"; readonly now: number; readonly peer: string }
   /** `at`: which deadline it is; one that was replaced or cancelled meanwhile is nothing. */
   | { readonly type: "deadline"; readonly now: number; readonly at: number }
-  | { readonly type: "aggregated"; readonly now: number }
+  /** `again`: the same round comes once more, for who makes nothing of its own and has heard nothing fresh. */
+  | { readonly type: "aggregated"; readonly now: number; readonly again?: boolean }
   /** The network ends after this number of rounds, which may be fewer than there were to be. */
   | { readonly type: "shortened"; readonly now: number; readonly count: number }
   | { readonly type: "evaluated"; readonly now: number };
@@ -144,7 +148,7 @@ export function step(state: RoundState, event: RoundEvent): RoundStep {
     case "deadline":
       return event.at === state.deadlineAt ? proceed({ ...state, deadlineAt: undefined }, []) : nothing(state);
     case "aggregated":
-      return state.phase === "aggregating" ? leaveRound(state, event.now) : nothing(state);
+      return state.phase === "aggregating" ? leaveRound(state, event) : nothing(state);
     case "shortened": {
       const count = Math.min(state.settings.count, Math.max(1, event.count));
       return nothing({ ...state, settings: { ...state.settings, count } });
@@ -267,9 +271,9 @@ function finishWhenOver(state: RoundState, over: RoundState["over"], effects: re
   return { state: { ...state, over, phase: "finished" }, effects: [...effects, { type: "finish" }] };
 }
 
-function leaveRound(state: RoundState, now: number): RoundStep {
+function leaveRound(state: RoundState, { now, again = false }: { now: number; again?: boolean }): RoundStep {
   const { count } = state.settings;
-  const next = { ...state, round: state.asOf + 1, turn: state.turn + 1 };
+  const next = { ...state, round: again ? state.round : state.asOf + 1, turn: state.turn + 1 };
   return next.round < count ? train(next, [{ type: "checkpoint" }]) : serve(next, now, [{ type: "checkpoint" }]);
 }
 
@@ -289,7 +293,7 @@ function heard(state: RoundState, event: { peer: string; round: number; now: num
   const { peers, turn, settings } = state;
   const before = peers.get(event.peer);
   const latest = Math.max(before?.latest ?? -1, event.round);
-  const published = state.published.find(({ round }) => round === event.round);
+  const published = state.published.findLast(({ round }) => round === event.round);
   const isNew = event.round > (before?.latest ?? -1);
   const pace =
     published !== undefined && isNew

@@ -176,10 +176,14 @@ export interface Hub {
   loseAnnouncementsOf(peer: string): void;
 }
 
-/** latencyMs: from publishing to the inbox of another. */
+/** latencyMs: from publishing to the inbox of another.  observers: who make nothing of their own. */
 export function createHub(
   { clock }: { readonly clock: Clock },
-  { ageMax = 2, latencyMs = 5 }: { readonly ageMax?: number; readonly latencyMs?: number } = {},
+  {
+    ageMax = 2,
+    latencyMs = 5,
+    observers = [],
+  }: { readonly ageMax?: number; readonly latencyMs?: number; readonly observers?: readonly string[] } = {},
 ): Hub {
   const members = new Map<string, Member>();
   const lost = new Set<string>();
@@ -253,7 +257,7 @@ export function createHub(
         }
       },
       hasPublished: (asked) => (chains.get(peer)?.round ?? -1) >= asked,
-      isAuthor: () => true,
+      isAuthor: (one) => !observers.includes(one),
       latest: () => [...member.inbox.values()],
       setRound: (next) => {
         round = next;
