@@ -7,6 +7,7 @@ import { oneFrame } from "../../node/exchange/byte-pipeline.ts";
 import { withStream } from "../../node/exchange/deadline.ts";
 import type { PeerEvent } from "../../node/interface/peer-event.ts";
 import type { MembersAnswer } from "../../node/membership/roster-desk.ts";
+import { searchModel } from "../../node/model-search.ts";
 import { type RunningPeer, runPeer } from "../../node/peer.ts";
 import { readOrCreateKey } from "../../node/system/key-file.ts";
 import { createLibp2pTransport } from "../../node/system/libp2p.ts";
@@ -34,13 +35,19 @@ interface Up {
   neighbours(): number;
 }
 const up = new Map<string, Up>();
-const NO_MODEL = { directory: "none", needs: [] };
-/** A peer that keeps the roster and passes on; it needs no model for that. */
+/** A peer that keeps the roster and passes on: without the model it does no more. */
 async function start(name: string): Promise<void> {
   const events: PeerEvent[] = [];
   const peer = await runPeer({
-    ...{ dataDirectory: at(name), manifest: genesis.manifest, genesis, lacks: NO_MODEL, modelDirectory: at("none") },
-    ...{ examples: { train: [], validation: [], test: [] }, compareAlone: false, threads: 1, logLevel: "error" },
+    dataDirectory: at(name),
+    manifest: genesis.manifest,
+    genesis,
+    modelDirectory: at("none"),
+    lacks: searchModel(genesis.manifest, [at("none")]),
+    examples: { train: [], validation: [], test: [] },
+    compareAlone: false,
+    threads: 1,
+    logLevel: "error",
     listen: ["/ip4/127.0.0.1/tcp/0"],
     bootstrap: [...up.values()].map((other) => other.address()),
     onEvent: (event) => void events.push(event),
