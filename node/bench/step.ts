@@ -13,7 +13,7 @@ import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { readModelFiles } from "../system/model-files.ts";
-import { LOW_MEMORY_YOUNG_MB } from "../system/trainer-thread.ts";
+import { YOUNG_MB } from "../system/trainer-thread.ts";
 import { trainingStepGraph } from "../training/training-step.ts";
 import { matrixGflop, peakGflops } from "./matrix-products.ts";
 import { dearest, matrixShare, type OperatorTimes, operatorTimes } from "./operator-profile.ts";
@@ -128,9 +128,9 @@ function table(): string {
 
 function measureCase(name: StepCaseName, steps: string, more: readonly string[] = []): StepMeasurement {
   // As the training thread has it.
-  const room = STEP_CASES[name].lowMemory ? [`--max-semi-space-size=${LOW_MEMORY_YOUNG_MB / 3}`] : [];
+  const room = `--max-semi-space-size=${YOUNG_MB / 3}`;
   const flags = ["--case", name, "--model", model, "--steps", steps, "--threads", `${THREADS}`, ...more];
-  return measure(process.execPath, [...room, join(import.meta.dirname, "step-case.ts"), ...flags]);
+  return measure(process.execPath, [room, join(import.meta.dirname, "step-case.ts"), ...flags]);
 }
 
 function profileOf(name: StepCaseName): OperatorTimes {

@@ -26,10 +26,10 @@ export function logitsOf(model: Output, weight: WeightSource, h: OnnxValue) {
 }
 
 /**
- * Logits that are computed at a time, in values: 16 MB of logits and as much of their softmax, where a vocabulary of
- * 49,152 and 512 labels would take 100 MB each. Half of it where memory is short.
+ * Logits that are computed at a time, in values: 8 MB of logits and as much of their softmax, where a vocabulary of
+ * 49,152 and 512 labels would take 100 MB each.
  */
-export const LOGITS_AT_ONCE = { usual: 4_200_000, low: 2_100_000 } as const;
+export const LOGITS_AT_ONCE = 2_100_000;
 
 /** Rows of the output matrix in a part are a multiple of this, so that the kernels' tiles are full. */
 const VOCABULARY_TILE = 64;
@@ -41,6 +41,7 @@ export interface LabelledRows {
 }
 
 export interface PartsOptions {
+  /** Default: `LOGITS_AT_ONCE`. */
   readonly logitsAtOnce?: number;
   /** Never cut the output matrix: for devices that would hold its parts beside the whole, which is read for labels. */
   readonly wholeMatrix?: boolean;
@@ -51,7 +52,7 @@ export function crossEntropy(
   model: Output,
   weight: WeightSource,
   batch: LabelledRows,
-  { logitsAtOnce = LOGITS_AT_ONCE.usual, wholeMatrix = false }: PartsOptions = {},
+  { logitsAtOnce = LOGITS_AT_ONCE, wholeMatrix = false }: PartsOptions = {},
 ): OnnxValue {
   const matrix = model.outputMatrix(weight);
   const [vocabulary, labels] = [matrix.shape[0]!, batch.labelIds.shape[0]!];
@@ -74,7 +75,7 @@ export function crossEntropyByRows(
   model: Output,
   weight: WeightSource,
   batch: LabelledRows,
-  logitsAtOnce: number = LOGITS_AT_ONCE.usual,
+  logitsAtOnce: number = LOGITS_AT_ONCE,
 ): { readonly losses: OnnxValue; readonly logits: readonly OnnxValue[] } {
   const sizes = partSizes(batch.labelIds.shape[0]!, model.outputMatrix(weight).shape[0]!, logitsAtOnce);
   const ids = split(batch.labelIds, sizes, 0);

@@ -14,7 +14,7 @@ import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { withCheckpoints } from "./checkpointing.ts";
-import { crossEntropy, crossEntropyByRows, LOGITS_AT_ONCE, logitsOf, softmaxProductsFirst } from "./cross-entropy.ts";
+import { crossEntropy, crossEntropyByRows, logitsOf, softmaxProductsFirst } from "./cross-entropy.ts";
 import { proximalTerm } from "./proximal.ts";
 
 /** Sizes that a graph is built for. */
@@ -100,8 +100,7 @@ function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: Trainin
   const { inputs, adapter, weight, batch, labelWeights, blockEnds, wholeStreams } = forward(adapted, shape, {
     training: true,
   });
-  const logitsAtOnce = lowMemory ? LOGITS_AT_ONCE.low : LOGITS_AT_ONCE.usual;
-  const losses = crossEntropy(adapted.model, weight, batch, { logitsAtOnce, wholeMatrix });
+  const losses = crossEntropy(adapted.model, weight, batch, { wholeMatrix });
   const loss = reduceSum(mul(losses, labelWeights), [0], false);
   const held = proximal ? proximalTerm(adapter, fisher ? "weighted" : "alike") : undefined;
   const total = held ? add(loss, held.term) : loss;
