@@ -16,6 +16,8 @@ import { STEP_CASES, type StepCase, type StepCaseName } from "./step-cases.ts";
 export interface StepMeasurement {
   readonly case: string;
   readonly stepMs: number;
+  /** User and system time of all threads in a step, median: what other work on the machine changes least. */
+  readonly processorMs: number;
   readonly tokensPerSecond: number;
   readonly peakMb: number;
   /** Of a step: feeding, optimiser, copying. */
@@ -90,17 +92,22 @@ const loadMs = performance.now() - began;
 // Two steps until caches, allocator and pages are warm.
 await trainer.train({ steps: 2 });
 const steps: { readonly stepMs: number; readonly overheadShare: number }[] = [];
+const processor: number[] = [];
 for (let i = 0; i < Number(values.steps); i++) {
   insideMs = 0;
   const start = performance.now();
+  const before = process.cpuUsage();
   await trainer.train({ steps: 1 });
   const stepMs = performance.now() - start;
+  const { user, system } = process.cpuUsage(before);
+  processor.push((user + system) / 1000);
   steps.push({ stepMs, overheadShare: 1 - insideMs / stepMs });
 }
 const median = steps.toSorted((a, b) => a.stepMs - b.stepMs)[Math.floor(steps.length / 2)]!;
 const measurement: StepMeasurement = {
   case: name,
   ...median,
+  processorMs: processor.toSorted((a, b) => a - b)[Math.floor(processor.length / 2)]!,
   tokensPerSecond: (1000 * batchSize * tokens) / median.stepMs,
   peakMb: process.resourceUsage().maxRSS / 1000,
   loadMs,

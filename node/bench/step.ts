@@ -44,7 +44,7 @@ const names = (values.case as StepCaseName[] | undefined) ?? STEP_CASE_NAMES;
 const torchMissing = values.against === "torch" ? whyNoTorch() : "not asked for; add --against torch";
 const model = randomModelDirectory(join(tmpdir(), "weft-bench"), "smollm2-135m", SMOLLM2_135M);
 
-type TorchMeasurement = Pick<StepMeasurement, "stepMs" | "tokensPerSecond" | "peakMb">;
+type TorchMeasurement = Pick<StepMeasurement, "stepMs" | "processorMs" | "tokensPerSecond" | "peakMb">;
 const ours = new Map<string, StepMeasurement[]>();
 const torch = new Map<string, TorchMeasurement[]>();
 for (let round = 0; round < Number(values.rounds); round++) {
@@ -106,13 +106,13 @@ else process.stdout.write(table());
 function table(): string {
   const lines = [
     `best matrix product of this machine: ${peak.toFixed(0)} GFLOP/s on ${THREADS} threads; torch: ${document.torch}`,
-    "| case | tokens/s | peak MB | overhead | GFLOP/s | of peak | torch tokens/s | torch MB | speed ratio | memory ratio |",
-    "|---|---|---|---|---|---|---|---|---|---|",
+    "| case | tokens/s | peak MB | overhead | GFLOP/s | of peak | torch tokens/s | torch MB | speed ratio | by processor time | memory ratio |",
+    "|---|---|---|---|---|---|---|---|---|---|---|",
   ];
   for (const { name, own, torch: other, gflops, ofPeak } of rows) {
     const against = other
-      ? `${other.tokensPerSecond.toFixed(0)} | ${other.peakMb.toFixed(0)} | ${(own.tokensPerSecond / other.tokensPerSecond).toFixed(2)} | ${(own.peakMb / other.peakMb).toFixed(2)}`
-      : "- | - | - | -";
+      ? `${other.tokensPerSecond.toFixed(0)} | ${other.peakMb.toFixed(0)} | ${(own.tokensPerSecond / other.tokensPerSecond).toFixed(2)} | ${(other.processorMs / own.processorMs).toFixed(2)} | ${(own.peakMb / other.peakMb).toFixed(2)}`
+      : "- | - | - | - | -";
     lines.push(
       `| ${name} | ${own.tokensPerSecond.toFixed(0)} | ${own.peakMb.toFixed(0)} | ${(100 * own.overheadShare).toFixed(1)} % | ${gflops?.toFixed(0) ?? "-"} | ${ofPeak === null ? "-" : `${(100 * ofPeak).toFixed(0)} %`} | ${against} |`,
     );
