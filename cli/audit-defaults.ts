@@ -9,4 +9,4 @@ export const AUDITED = [
 ] as const;
 
 /** Short texts of a small model, minutes on two cores. */
-export const AUDIT_DEFAULTS = { texts: 5, maxTokens: 16, steps: 20, attackSteps: 100, attempts: 2 } as const;
+export const AUDIT_DEFAULTS = { texts: 3, maxTokens: 16, steps: 20, attackSteps: 60, attempts: 6 } as const;

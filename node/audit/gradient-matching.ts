@@ -14,7 +14,7 @@ export interface MatchingOptions {
   readonly prng: Prng;
   /** Steps of descent of each attempt that begins with it. */
   readonly steps: number;
-  /** Attempts; the best guess by distance is kept. */
+  /** Attempts that trust what is known; the best guess by distance is kept. */
   readonly attempts: number;
   /** Tokens that are tried in a position where any may stand: as many by the slope as by the prior. */
   readonly candidates: number;
@@ -22,6 +22,8 @@ export interface MatchingOptions {
   readonly passes: number;
   /** Tokens that are known to be in the text: the first ones where `inOrder`, else all different ones but the last. */
   readonly known?: { readonly tokens: readonly number[]; readonly inOrder: boolean };
+  /** What such texts always begin and end with. */
+  readonly frame?: { readonly first?: number; readonly last?: number };
 }
 
 export interface Recovered {
@@ -43,21 +45,29 @@ const SHAKES = 3;
 /** The logit of a token that may not stand at a position: its share is 0, and arithmetic with it is finite. */
 const NEVER = -1e30;
 
-/** Tokens that may stand at a position, undefined for any. */
-type Allowed = readonly (readonly number[] | undefined)[];
+/** The texts that are searched: what may stand at each position, undefined for any, and what has to stand somewhere. */
+interface Searched {
+  readonly allowed: readonly (readonly number[] | undefined)[];
+  readonly needed: readonly number[];
+  /** What is tried where any may stand, beside what looks promising there. */
+  readonly offered: readonly number[];
+}
 
 /** The best text that was found, and how far its own gradient is from the one that was seen. */
 export async function matchGradient(matcher: GradientMatcher, options: MatchingOptions): Promise<Recovered> {
   const { shape, vocabulary } = options;
-  const allowed = allowedTokens(options);
+  const trusting = searchedTexts(options);
   let best: Recovered | undefined;
-  for (let attempt = 0; attempt < options.attempts; attempt++) {
+  // Half as many more, which take what is known for an offer: some of it may be wrong.
+  const doubts = options.known && !options.known.inOrder ? Math.ceil(options.attempts / 2) : 0;
+  for (let attempt = 0; attempt < options.attempts + doubts; attempt++) {
     const prng = options.prng.fork(`attempt-${attempt}`);
-    const start =
-      best !== undefined && attempt % 2 === 1
-        ? shaken(best.tokens, { allowed, vocabulary, prng })
-        : strongest(await descend(matcher, { ...options, prng, allowed }), shape.tokens, vocabulary);
-    const found = await refine(matcher, start, { ...options, allowed });
+    const searched = attempt < options.attempts ? trusting : doubting(trusting);
+    const isShaken = best !== undefined && attempt % 2 === 1;
+    const start = isShaken
+      ? shaken(best!.tokens, { searched, vocabulary, prng })
+      : likeliest(await descend(matcher, { ...options, prng, searched }), { shape, vocabulary, searched });
+    const found = await refine(matcher, start, { ...options, searched });
     if (best === undefined || found.distance < best.distance) best = found;
     if (best.distance < EXACT) break;
   }
@@ -65,19 +75,37 @@ export async function matchGradient(matcher: GradientMatcher, options: MatchingO
   return best;
 }
 
-function allowedTokens({ shape, known }: MatchingOptions): Allowed {
+function searchedTexts({ shape, known, frame }: MatchingOptions): Searched {
   const tokens = known?.tokens ?? [];
-  return Array.from({ length: shape.tokens }, (_, t) => {
-    if (known?.inOrder) return t < tokens.length ? [tokens[t]!] : undefined;
+  const inOrder = known?.inOrder ?? false;
+  const allowed = Array.from({ length: shape.tokens }, (_, t) => {
+    if (inOrder && t < tokens.length) return [tokens[t]!];
+    const edge = t === 0 ? frame?.first : t === shape.tokens - 1 ? frame?.last : undefined;
+    if (edge !== undefined) return [edge];
     // The last token predicts nothing, so that it need not be among them.
-    return tokens.length > 0 && t < shape.tokens - 1 ? tokens : undefined;
+    return !inOrder && tokens.length > 0 && t < shape.tokens - 1 ? tokens : undefined;
   });
+  const room = allowed.filter((one) => one?.length !== 1).length;
+  const fixed = new Set(allowed.flatMap((one) => (one?.length === 1 ? one : [])));
+  const needed = inOrder ? [] : tokens.filter((token) => !fixed.has(token));
+  // More than there is room for: some of what was read is wrong then.
+  return { allowed, needed: needed.length <= room ? needed : [], offered: tokens };
 }
+
+/** The same with any token in every place that is not certain. */
+const doubting = ({ allowed, offered }: Searched): Searched => ({
+  allowed: allowed.map((one) => (one?.length === 1 ? one : undefined)),
+  needed: [],
+  offered,
+});
+
+const isSearched = (tokens: readonly number[], { allowed, needed }: Searched): boolean =>
+  tokens.every((token, t) => allowed[t]?.includes(token) ?? true) && needed.every((token) => tokens.includes(token));
 
 /** p = softmax(s w) row by row over the allowed tokens, s rising; Adam on w from random values. */
 async function descend(
   matcher: GradientMatcher,
-  { shape, vocabulary, prng, steps, allowed }: MatchingOptions & { readonly allowed: Allowed },
+  { shape, vocabulary, prng, steps, searched: { allowed } }: MatchingOptions & { readonly searched: Searched },
 ): Promise<Float32Array> {
   const w = new Float32Array(shape.tokens * vocabulary).map(() => 0.1 * prng.normal());
   for (const [t, tokens] of allowed.entries()) {
@@ -107,8 +135,9 @@ async function descend(
 async function refine(
   matcher: GradientMatcher,
   start: readonly number[],
-  { vocabulary, candidates, passes, allowed }: MatchingOptions & { readonly allowed: Allowed },
+  { vocabulary, candidates, passes, searched }: MatchingOptions & { readonly searched: Searched },
 ): Promise<Recovered> {
+  const { allowed } = searched;
   const distanceOf = async (tokens: readonly number[]): Promise<number> =>
     (await matcher.score(oneHot(tokens, vocabulary))).distance;
   let tokens = [...start];
@@ -116,7 +145,7 @@ async function refine(
   const seen = new Set([tokens.join()]);
   const improve = async (other: readonly number[]): Promise<void> => {
     const key = other.join();
-    if (seen.has(key) || !other.every((token, t) => allowed[t]?.includes(token) ?? true)) return;
+    if (seen.has(key) || !isSearched(other, searched)) return;
     seen.add(key);
     const found = await distanceOf(other);
     if (!(found < distance)) return;
@@ -127,8 +156,11 @@ async function refine(
     const before = distance;
     for (let t = 0; t < tokens.length; t++) {
       if (allowed[t]?.length === 1) continue;
-      for (const token of allowed[t] ?? (await promising(matcher, { tokens, vocabulary, candidates, t })))
-        await improve(tokens.with(t, token));
+      const offered = allowed[t] ?? [
+        ...searched.offered,
+        ...(await promising(matcher, { tokens, vocabulary, candidates, t })),
+      ];
+      for (const token of offered) await improve(tokens.with(t, token));
       for (let u = 0; u < tokens.length; u++) {
         if (u > t) await improve(tokens.with(t, tokens[u]!).with(u, tokens[t]!));
         if (Math.abs(u - t) > 1) await improve(moved(tokens, { from: t, to: u }));
@@ -160,20 +192,36 @@ async function promising(
 
 function shaken(
   text: readonly number[],
-  { allowed, vocabulary, prng }: { readonly allowed: Allowed; readonly vocabulary: number; readonly prng: Prng },
-): number[] {
-  const tokens = [...text];
-  const open = [...allowed.keys()].filter((t) => allowed[t]?.length !== 1);
-  for (let i = 0; i < SHAKES && open.length > 0; i++) {
-    const t = open[prng.below(open.length)]!;
-    const choice = allowed[t];
-    const u = open[prng.below(open.length)]!;
-    const fits = (place: number, token: number): boolean => allowed[place]?.includes(token) ?? true;
-    if (prng.below(2) === 0 && fits(t, tokens[u]!) && fits(u, tokens[t]!)) {
-      [tokens[t], tokens[u]] = [tokens[u]!, tokens[t]!];
-    } else {
-      tokens[t] = choice ? choice[prng.below(choice.length)]! : prng.below(vocabulary);
-    }
+  { searched, vocabulary, prng }: { readonly searched: Searched; readonly vocabulary: number; readonly prng: Prng },
+): readonly number[] {
+  let tokens = text;
+  for (let i = 0; i < SHAKES; i++) {
+    const [t, u] = [prng.below(tokens.length), prng.below(tokens.length)];
+    const choice = searched.allowed[t];
+    const drawn = choice ? choice[prng.below(choice.length)]! : prng.below(vocabulary);
+    const other = prng.below(2) === 0 ? tokens.with(t, drawn) : tokens.with(t, tokens[u]!).with(u, tokens[t]!);
+    if (isSearched(other, searched)) tokens = other;
+  }
+  return tokens;
+}
+
+/** The strongest token of each position, and what is needed and not among them where it costs least. */
+function likeliest(
+  p: Float32Array,
+  { shape, vocabulary, searched }: Pick<MatchingOptions, "shape" | "vocabulary"> & { readonly searched: Searched },
+): readonly number[] {
+  const tokens = strongest(p, shape.tokens, vocabulary);
+  const { allowed, needed } = searched;
+  for (const token of needed.filter((one) => !tokens.includes(one))) {
+    const costOf = (t: number): number => p[t * vocabulary + tokens[t]!]! - p[t * vocabulary + token]!;
+    const free = [...tokens.keys()].filter(
+      (t) =>
+        allowed[t]?.length !== 1 &&
+        (allowed[t]?.includes(token) ?? true) &&
+        (!needed.includes(tokens[t]!) || tokens.indexOf(tokens[t]!) !== tokens.lastIndexOf(tokens[t]!)),
+    );
+    const at = free.reduce((best, t) => (costOf(t) < costOf(best) ? t : best), free[0] ?? -1);
+    if (at >= 0) tokens[at] = token;
   }
   return tokens;
 }

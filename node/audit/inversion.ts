@@ -134,6 +134,7 @@ async function attack(
       candidates: 12,
       passes: 12,
       ...(span && { known: span }),
+      frame: frameOf(options.data.train),
     });
     return { span: read, matching: matching.tokens };
   } finally {
@@ -169,6 +170,15 @@ function noised(exact: Float32Array, privacy: InversionOptions["privacy"], rando
   if (privacy === undefined) return exact;
   const zero = new Float32Array(exact.length);
   return Float32Array.from(privateUpdate({ start: zero, before: zero, after: exact, ...privacy, random }));
+}
+
+/** What all such texts begin and end with, which anybody knows who knows the format. */
+function frameOf(examples: readonly Example[]): { readonly first?: number; readonly last?: number } {
+  const [first, last] = [0, -1].map((at) => {
+    const [one, ...others] = new Set(examples.map(({ tokens }) => tokens.at(at)));
+    return others.length === 0 ? one : undefined;
+  });
+  return { ...(first !== undefined && { first }), ...(last !== undefined && { last }) };
 }
 
 /** What an onlooker guesses who has seen no update: the commonest tokens of such data. */

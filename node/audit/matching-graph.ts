@@ -194,10 +194,13 @@ export async function createGradientMatcher(
     const run = (p: Float32Array) => session.run({ ...given, p: float32([shape.tokens, model.shape.vocabulary], p) });
     return { run, close: () => session.close() };
   };
-  const [scoring, guessing] = [await open(false), await open(true)];
+  // Each when it is asked for: who only scores pays for no slopes.
+  let scoring: ReturnType<typeof open> | undefined;
+  let guessing: ReturnType<typeof open> | undefined;
   return {
     guess: async (p) => {
-      const { distance, surprise, direction, pull } = await guessing.run(p);
+      guessing ??= open(true);
+      const { distance, surprise, direction, pull } = await (await guessing).run(p);
       return {
         distance: Number(distance!.data[0]),
         surprise: Number(surprise!.data[0]),
@@ -206,12 +209,13 @@ export async function createGradientMatcher(
       };
     },
     score: async (p) => {
-      const { distance, surprise } = await scoring.run(p);
+      scoring ??= open(false);
+      const { distance, surprise } = await (await scoring).run(p);
       return { distance: Number(distance!.data[0]), surprise: Number(surprise!.data[0]) };
     },
     close: async () => {
-      await scoring.close();
-      await guessing.close();
+      await (await scoring)?.close();
+      await (await guessing)?.close();
     },
   };
 }

@@ -77,7 +77,7 @@ export async function spanAttack(runtime: Runtime, options: SpanOptions): Promis
 }
 
 /** Tokens that are tried between two edited stretches of a prompt, the likeliest by the base model. */
-const BETWEEN_MAX = 32;
+const BETWEEN_MAX = 128;
 
 /** The edited stretches of a prompt: its first positions, and from where on its last ones are. */
 interface EditedPositions {
