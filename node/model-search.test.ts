@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createNetwork } from "./create-network.ts";
 import { LOOK_INTERVAL_MS, type ModelSearch, searchModel, waitForModel } from "./model-search.ts";
 import { embeddedModelDirectory } from "./system/embedded-model.ts";
+import { patient } from "./system/transport.suite.ts";
 import { createVirtualClock } from "./system/virtual-clock.ts";
 
 const right = embeddedModelDirectory();
@@ -50,7 +51,7 @@ test("it is noticed once its files are whole, and the person is reminded until t
   const reminders: ModelSearch[] = [];
   const place = join(folder, "model");
   let isThere = false;
-  const signal = AbortSignal.timeout(20_000);
+  const signal = patient();
   const onReminder = (search: ModelSearch): void => void reminders.push(search);
   const waiting = waitForModel({ clock }, manifest, [place], { onReminder, signal }).then(() => {
     isThere = true;

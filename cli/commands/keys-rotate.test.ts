@@ -12,6 +12,7 @@ import { type RunningPeer, runPeer } from "../../node/peer.ts";
 import { readOrCreateKey } from "../../node/system/key-file.ts";
 import { createLibp2pTransport } from "../../node/system/libp2p.ts";
 import { createSystemClock } from "../../node/system/system-clock.ts";
+import { patient } from "../../node/system/transport.suite.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { decodeReply, encodeHello } from "../../protocol/handshake.ts";
 import { type Genesis, parseGenesis } from "../../protocol/membership/genesis.ts";
@@ -76,7 +77,7 @@ async function answerTo(key: string, name: string): Promise<string> {
   const transport = await createLibp2pTransport({ logger }, { seed, listen: [], ...limits });
   await transport.start();
   try {
-    const signal = AbortSignal.timeout(20_000);
+    const signal = patient();
     const peer = await transport.dial(up.get(name)!.address(), signal);
     const call = { peer, protocol: HANDSHAKE_PROTOCOL, timeoutMs: 20_000, signal };
     const hello = encodeFrame(encodeHello(genesis.manifest));
