@@ -22,10 +22,10 @@ export function encodeCanonical<Desc extends DescMessage>(schema: Desc, fields: 
 }
 
 /**
- * Decode a message that a stranger sent; byte fields are views into `bytes`.
- * Throws: TOO_LARGE before anything is read, MALFORMED, NOT_CANONICAL (unknown fields among it).
+ * Decode a message that a stranger sent, in whatever form, for a caller that holds it against its canonical form itself; byte
+ * fields are views into `bytes`.  Throws: TOO_LARGE before anything is read, MALFORMED.
  */
-export function decodeCanonical<Desc extends DescMessage>(
+export function decodeAnyForm<Desc extends DescMessage>(
   schema: Desc,
   bytes: Uint8Array,
   bytesMax: number,
@@ -36,19 +36,37 @@ export function decodeCanonical<Desc extends DescMessage>(
       bytesMax,
     });
   }
-  let message: MessageShape<Desc>;
+  try {
+    return fromBinary(schema, bytes, { readUnknownFields: false });
+  } catch (cause) {
+    throw malformed(schema, bytes, cause);
+  }
+}
+
+/**
+ * Decode a message that a stranger sent; byte fields are views into `bytes`.
+ * Throws: TOO_LARGE before anything is read, MALFORMED, NOT_CANONICAL (unknown fields among it).
+ */
+export function decodeCanonical<Desc extends DescMessage>(
+  schema: Desc,
+  bytes: Uint8Array,
+  bytesMax: number,
+): MessageShape<Desc> {
+  const message = decodeAnyForm(schema, bytes, bytesMax);
   let again: Uint8Array;
   try {
-    message = fromBinary(schema, bytes, { readUnknownFields: false });
     again = toBinary(schema, message);
   } catch (cause) {
-    throw new ProtocolError("MALFORMED", `${schema.name}: the bytes do not decode`, { bytes: bytes.length }, { cause });
+    throw malformed(schema, bytes, cause);
   }
   if (!equalBytes(again, bytes)) {
     throw new ProtocolError("NOT_CANONICAL", `${schema.name}: the bytes are not in canonical form`);
   }
   return message;
 }
+
+const malformed = ({ name }: DescMessage, { length }: Uint8Array, cause: unknown): ProtocolError =>
+  new ProtocolError("MALFORMED", `${name}: the bytes do not decode`, { bytes: length }, { cause });
 
 /** Whether two byte strings are the same; four bytes at a time, for there may be tens of millions. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {

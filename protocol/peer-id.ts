@@ -20,6 +20,18 @@ const PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20);
  */
 const TEXT = /^[1-9A-HJ-NP-Za-km-z]{52}$/;
 
+/** Base58 costs microseconds, and a roster names the same peers again and again: so many of them are remembered. */
+const REMEMBERED_MAX = 4096;
+const idOfKey = new Map<string, PeerId>();
+const keyOfId = new Map<string, Uint8Array>();
+
+/** Into a map that is emptied when it is full. */
+function remember<V>(map: Map<string, V>, key: string, value: V): V {
+  if (map.size >= REMEMBERED_MAX) map.clear();
+  map.set(key, value);
+  return value;
+}
+
 /** The peer id of an Ed25519 public key of 32 bytes.  Throws: PEER_ID_INVALID. */
 export function peerIdFromPublicKey(publicKey: Uint8Array): PeerId {
   if (publicKey.length !== PUBLIC_KEY_BYTES) {
@@ -28,21 +40,31 @@ export function peerIdFromPublicKey(publicKey: Uint8Array): PeerId {
       `an Ed25519 public key is ${PUBLIC_KEY_BYTES} bytes, not ${publicKey.length}`,
     );
   }
+  const name = latin1(publicKey);
+  const known = idOfKey.get(name);
+  if (known !== undefined) return known;
   const bytes = new Uint8Array(PREFIX.length + PUBLIC_KEY_BYTES);
   bytes.set(PREFIX);
   bytes.set(publicKey, PREFIX.length);
-  return base58btc.baseEncode(bytes) as PeerId;
+  return remember(idOfKey, name, base58btc.baseEncode(bytes) as PeerId);
 }
 
-/** The Ed25519 public key, 32 bytes, that a peer id stands for.  Throws: PEER_ID_INVALID. */
+/** The Ed25519 public key, 32 bytes of the caller's own, that a peer id stands for.  Throws: PEER_ID_INVALID. */
 export function publicKeyOfPeerId(text: string): Uint8Array {
+  const known = keyOfId.get(text);
+  if (known !== undefined) return known.slice();
   const bytes = TEXT.test(text) ? base58btc.baseDecode(text) : undefined;
   if (bytes?.length !== PREFIX.length + PUBLIC_KEY_BYTES || PREFIX.some((byte, i) => bytes[i] !== byte)) {
     throw new ProtocolError("PEER_ID_INVALID", "a peer id is an Ed25519 libp2p peer id such as 12D3KooW…", {
       length: text.length,
     });
   }
-  return bytes.slice(PREFIX.length);
+  return remember(keyOfId, text, bytes.slice(PREFIX.length)).slice();
+}
+
+/** Bytes as the text of as many characters: what a map can be asked for. */
+export function latin1(bytes: Uint8Array): string {
+  return String.fromCharCode.apply(null, bytes as unknown as number[]);
 }
 
 /** A peer id from its text form.  Throws: PEER_ID_INVALID. */

@@ -5,6 +5,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { createSigner, type Signer } from "../../protocol/envelope.ts";
 import { acceleratedVerifier, type VerifySignature } from "../../protocol/membership/signatures.ts";
+import { latin1 } from "../../protocol/peer-id.ts";
 
 /** SubjectPublicKeyInfo of an Ed25519 key (RFC 8410) up to the 32 bytes of the key itself. */
 const PREFIX = Buffer.from("302a300506032b6570032100", "hex");
@@ -28,7 +29,7 @@ export function createNativeSigner(secretKey: Uint8Array): Signer {
 export function createNativeVerifier(): VerifySignature {
   const keys = new Map<string, KeyObject>();
   const keyOf = (publicKey: Uint8Array): KeyObject => {
-    const name = Buffer.from(publicKey).toString("latin1");
+    const name = latin1(publicKey);
     const known = keys.get(name);
     if (known !== undefined) return known;
     const key = createPublicKey({ key: Buffer.concat([PREFIX, publicKey]), format: "der", type: "spki" });

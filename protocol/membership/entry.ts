@@ -3,7 +3,7 @@
  * name is the hash of the body, so nothing about an entry depends on when which signature came.
  */
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
-import { decodeCanonical, encodeCanonical, equalBytes } from "../canonical-message.ts";
+import { decodeAnyForm, decodeCanonical, encodeCanonical, equalBytes } from "../canonical-message.ts";
 import { contentIdOf, DIGEST_BYTES } from "../content-id.ts";
 import { SIGNATURE_BYTES, type Signer } from "../envelope.ts";
 import { ProtocolError } from "../errors.ts";
@@ -229,7 +229,18 @@ const termFields = ({ subject, role, notBefore, notAfter }: Terms) => ({
 });
 
 function decodeBody(bytes: Uint8Array): EntryFields {
-  const body = decodeCanonical(EntryBodySchema, bytes, LIMITS.rosterEntryBytesMax);
+  const body = decodeAnyForm(EntryBodySchema, bytes, LIMITS.rosterEntryBytesMax);
+  try {
+    return fieldsOf(body, bytes);
+  } catch (error) {
+    // What is not in canonical form is refused as that, whatever else is wrong with it.
+    decodeCanonical(EntryBodySchema, bytes, LIMITS.rosterEntryBytesMax);
+    throw error;
+  }
+}
+
+/** The typed form of a body.  Throws: MALFORMED, TOO_LARGE, FIELD_INVALID, also for all bytes that it does not encode to. */
+function fieldsOf(body: EntryBody, bytes: Uint8Array): EntryFields {
   if (body.networkId.length !== DIGEST_BYTES || body.parents.some(({ length }) => length !== DIGEST_BYTES)) {
     throw new ProtocolError("MALFORMED", `roster entry: names and the network id have ${DIGEST_BYTES} bytes`);
   }
@@ -243,7 +254,8 @@ function decodeBody(bytes: Uint8Array): EntryFields {
     statement: statementOf(body),
   };
   checkFields(fields, body.signers);
-  // A field that is not of this kind of statement would be lost in the typed form; only what comes back whole is read.
+  // A field that is not of this kind of statement would be lost in the typed form; only what comes back whole is read,
+  // which is in canonical form thereby.
   const { networkId, parents, author, signers, sequence, issuedAt, kind } = body;
   const again = { networkId, parents, author, signers, sequence, issuedAt, kind, ...statementFields(fields.statement) };
   if (!equalBytes(encodeCanonical(EntryBodySchema, again), bytes))

@@ -6,7 +6,7 @@ import { ed25519 } from "@noble/curves/ed25519.js";
 import { concatBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { SIGNATURE_BYTES, type Signer } from "../envelope.ts";
 import { LIMITS } from "../limits.ts";
-import { PUBLIC_KEY_BYTES } from "../peer-id.ts";
+import { latin1, PUBLIC_KEY_BYTES } from "../peer-id.ts";
 
 /** Every domain of this folder, two of which are hashed only; the bytes are `weft/<domain>/1`, a zero byte, the statement. */
 export type Domain =
@@ -49,7 +49,8 @@ export const verifyStrictly: VerifySignature = (publicKey, message, signature) =
 export function acceleratedVerifier(fast: VerifySignature): VerifySignature {
   const strictKeys = new Set<string>();
   return (publicKey, message, signature) => {
-    const name = String.fromCharCode(...publicKey);
+    if (publicKey.length !== PUBLIC_KEY_BYTES) return false;
+    const name = latin1(publicKey);
     if (!strictKeys.has(name)) {
       if (!isStrictKey(publicKey)) return false;
       if (strictKeys.size >= LIMITS.rosterEntryCountMax) strictKeys.clear();
@@ -69,7 +70,7 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 
 function isStrictKey(publicKey: Uint8Array): boolean {
   try {
-    return publicKey.length === PUBLIC_KEY_BYTES && !ed25519.Point.fromBytes(publicKey, false).isSmallOrder();
+    return !ed25519.Point.fromBytes(publicKey, false).isSmallOrder();
   } catch {
     // The library's words for bytes that are no point add nothing: such a key signs nothing.
     return false;
