@@ -92,6 +92,10 @@ export interface PeerOptions {
   /** Arithmetic of products with frozen matrices; see `TrainerOptions`. */
   readonly precision?: Precision;
   readonly logLevel: LogLevel;
+  /** How long whoever has the data directory open may take to leave it; default 0. */
+  readonly lockWaitMs?: number;
+  /** Called once nothing is left that could refuse the start, before `started` is told; what it throws does refuse it. */
+  readonly beforeStarted?: () => Promise<void>;
   /** Must not throw. */
   readonly onEvent: (event: PeerEvent) => void;
 }
@@ -157,7 +161,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
   if (!hasRoster(manifest)) verifyModel(manifest, readModelFiles(options.modelDirectory));
   const layout = dataDirectoryLayout(options.dataDirectory);
   const { seed } = await readOrCreateKey(layout.key);
-  const lock = await takeLock(layout.lock);
+  const lock = await takeLock(layout.lock, { waitMs: options.lockWaitMs ?? 0 });
   shutdown.add(() => lock.release());
 
   const clock = createSystemClock();
@@ -266,6 +270,7 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
   };
   heedSuccession();
   joined?.onSuccession(heedSuccession);
+  await options.beforeStarted?.();
   const { train, validation, test } = options.examples;
   onEvent({
     type: "started",

@@ -22,7 +22,7 @@ import {
   writeFileAtomic,
 } from "./system/atomic-file.ts";
 import { createCheckpointFiles } from "./system/checkpoint-file.ts";
-import { takeLock } from "./system/lock-file.ts";
+import { COMMAND_WAIT_MS, takeLock } from "./system/lock-file.ts";
 import { openStore } from "./system/store.ts";
 
 export interface Switch {
@@ -49,7 +49,7 @@ export async function switchNetwork(
   { logger }: { readonly logger: Logger },
 ): Promise<void> {
   const layout = dataDirectoryLayout(dataDirectory);
-  const lock = await takeLock(layout.lock);
+  const lock = await takeLock(layout.lock, { waitMs: COMMAND_WAIT_MS });
   try {
     await settle(layout, networkId(before));
     if (!(await fileExists(layout.genesis))) await writeFileAtomic(layout.genesis, canonicalGenesisBytes(genesis));
@@ -74,7 +74,7 @@ export async function switchNetwork(
 export async function finishSwitch(dataDirectory: string, current: NetworkId): Promise<void> {
   const layout = dataDirectoryLayout(dataDirectory);
   if (!(await fileExists(layout.switch))) return;
-  const lock = await takeLock(layout.lock);
+  const lock = await takeLock(layout.lock, { waitMs: COMMAND_WAIT_MS });
   try {
     await settle(layout, current);
   } finally {

@@ -66,8 +66,14 @@ describe("weft run", () => {
 
   it("binds a fresh data directory once it has started, and says by its exit code that it was stopped", async () => {
     await create();
-    const stopped = await weft([...run, "--network", at("network.json")], stopOnceItListens);
+    let isBound = false;
+    const stopped = await weft([...run, "--network", at("network.json")], (text, stop) => {
+      // Whoever hears that it runs may act on the directory at once.
+      if (text.startsWith("dial this peer")) isBound = existsSync(at("peer/network.json"));
+      stopOnceItListens(text, stop);
+    });
     expect(stopped).toMatchObject({ code: 130, out: "" });
+    expect(isBound).toBe(true);
     expect(await readFile(at("peer/network.json"), "utf8")).toBe(await readFile(at("network.json"), "utf8"));
 
     await create("--seed", "2", "--force");

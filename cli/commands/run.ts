@@ -11,6 +11,7 @@ import type { Precision } from "../../node/interface/trainer.ts";
 import { searchModel, waitForModel } from "../../node/model-search.ts";
 import { runPeer } from "../../node/peer.ts";
 import { finishSwitch, switchNetwork } from "../../node/switch-network.ts";
+import { COMMAND_WAIT_MS } from "../../node/system/lock-file.ts";
 import { createLogger, type LogLevel } from "../../node/system/log.ts";
 import { createSystemClock } from "../../node/system/system-clock.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
@@ -63,7 +64,9 @@ export async function run(options: RunOptions, terminal: Terminal): Promise<numb
   await goOver(genesis, folder);
   let code = await runUnder(genesis, options, terminal);
   // The members have agreed to go on under another manifest: once this one's last round is done, it is the kept one.
-  for (let kept = genesis; code === GOES_ON; code = await runUnder(kept, { ...options, hold: false }, terminal)) {
+  // Until now the directory was this peer's: who has it open by then is a command, which ends soon.
+  const later = { ...options, hold: false, lockWaitMs: COMMAND_WAIT_MS };
+  for (let kept = genesis; code === GOES_ON; code = await runUnder(kept, later, terminal)) {
     kept = await networkOf(undefined, folder);
   }
   return code;
@@ -85,7 +88,11 @@ async function goOver(genesis: Genesis, folder: string): Promise<void> {
 /** What `runUnder` returns when the network goes on under another manifest, which is kept now; no exit code. */
 const GOES_ON = -1;
 
-async function runUnder(genesis: Genesis, options: RunOptions, terminal: Terminal): Promise<number> {
+async function runUnder(
+  genesis: Genesis,
+  options: RunOptions & { readonly lockWaitMs?: number },
+  terminal: Terminal,
+): Promise<number> {
   const { manifest } = genesis;
   const privacy = privacySettings(options);
   refuseIdleSketchNoise(options, manifest);
@@ -144,14 +151,15 @@ async function runUnder(genesis: Genesis, options: RunOptions, terminal: Termina
     ...(privacy && { privacy }),
     ...(options.sketchNoise !== undefined && { sketchNoise: options.sketchNoise }),
     logLevel: options.logLevel ?? "warn",
+    ...(options.lockWaitMs !== undefined && { lockWaitMs: options.lockWaitMs }),
+    // Not earlier: a run that is refused leaves a fresh directory free for any network.
+    beforeStarted: () => keepNetwork(genesis, folder),
     onEvent,
   });
   const ending = new AbortController();
   const hasModel = Promise.withResolvers<{ readonly hasModel: true }>();
   const interrupted = whenAborted(terminal.signal);
   try {
-    // Only now: a run that is refused leaves a fresh directory free for any network.
-    await keepNetwork(genesis, folder);
     const goOn = async (next: readonly NetworkManifest[]): Promise<number> => {
       await peer.stop();
       await switchThrough(next, { folder, roster, manifest, logLevel: options.logLevel }, terminal);

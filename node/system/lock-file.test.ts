@@ -56,6 +56,20 @@ test("the same process is refused while it holds the lock, and let in after rele
   await (await takeLock(path)).release();
 });
 
+test("whoever waits gets it when it is free, and hears who has it when the time is over", async () => {
+  const first = await takeLock(path);
+  await expect(takeLock(path, { waitMs: 1 })).rejects.toMatchObject({ code: "DATA_LOCKED" });
+  let has = false;
+  const waiting = takeLock(path, { waitMs: 1e9 }).then((lock) => {
+    has = true;
+    return lock;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(has).toBe(false);
+  await first.release();
+  await (await waiting).release();
+});
+
 test.each([
   ["a process that is gone", (own: object) => ({ ...own, process: 2 ** 30 })],
   ["a process that has another's number", (own: object) => ({ ...own, startedAt: "1" })],

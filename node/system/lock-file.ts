@@ -25,8 +25,28 @@ interface Holder {
 /** Attempts against others that come and go at the same moment; each one ends only when somebody else succeeded. */
 const ATTEMPTS_MAX = 5;
 
-/** Take the lock, or say who has it.  Throws: DATA_LOCKED, DISK_FULL, DATA_DIRECTORY. */
-export async function takeLock(path: string): Promise<LockFile> {
+/** How long a command that has a data directory open may take to leave it to a peer that goes over to another network. */
+export const COMMAND_WAIT_MS = 10_000;
+/** Pause between two looks at a lock that is waited for. */
+const LOOK_MS = 50;
+
+/**
+ * Take the lock, or say who has it, once `waitMs` (default 0) are over in which it did not leave it.
+ * Throws: DATA_LOCKED, DISK_FULL, DATA_DIRECTORY.
+ */
+export async function takeLock(path: string, { waitMs = 0 }: { readonly waitMs?: number } = {}): Promise<LockFile> {
+  for (const until = performance.now() + waitMs; ; ) {
+    try {
+      return await tryLock(path);
+    } catch (error) {
+      const isLocked = error instanceof NodeError && error.code === "DATA_LOCKED";
+      if (!isLocked || performance.now() >= until) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+async function tryLock(path: string): Promise<LockFile> {
   const folder = dirname(path);
   await ensureFolder(folder, { mode: 0o700 });
   const text = JSON.stringify(await thisProcess());
