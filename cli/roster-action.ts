@@ -19,12 +19,18 @@ export interface RosterFlags {
 export async function operatorOf({ dataDir }: RosterFlags, terminal: Terminal): Promise<OperatorOptions> {
   const folder = dataDirectory(dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
-  return { dataDirectory: folder, genesis: await genesisIn(folder), signal: terminal.signal };
+  const kept = await networkOf(undefined, folder);
+  return {
+    dataDirectory: folder,
+    genesis: await genesisIn(folder, kept),
+    manifest: kept.manifest,
+    signal: terminal.signal,
+  };
 }
 
 /** The genesis that the roster of a data directory begins with. */
-async function genesisIn(folder: string): Promise<Genesis> {
-  const genesis = await rosterGenesis(await networkOf(undefined, folder), folder);
+async function genesisIn(folder: string, kept: Genesis): Promise<Genesis> {
+  const genesis = await rosterGenesis(kept, folder);
   if (genesis !== undefined) return genesis;
   const text = `${folder} belongs to an open network, which has no roster: whoever has its manifest takes part`;
   throw new NodeError("CONFIG_INVALID", text, { folder });

@@ -6,6 +6,7 @@
 import { createSigner, type Signer } from "../protocol/envelope.ts";
 import type { Genesis } from "../protocol/membership/genesis.ts";
 import { createInvite, INVITE_SECRET_BYTES, type InviteTerms, inviteText } from "../protocol/membership/invite.ts";
+import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "./config.ts";
 import { NODE_ERROR_CODES, NodeError, type NodeErrorCode } from "./errors.ts";
 import { createMembership } from "./membership/membership.ts";
@@ -29,6 +30,8 @@ export interface OperatorOptions {
   readonly dataDirectory: string;
   /** Of the roster's first network. */
   readonly genesis: Genesis;
+  /** What the network of the data directory goes on under by now; the genesis' manifest when absent. */
+  readonly manifest?: NetworkManifest;
   /** How long a running peer may take to answer; default 15 s. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -84,7 +87,7 @@ export async function createInviteText(
 }
 
 async function withFiles<T>(
-  { dataDirectory, genesis }: OperatorOptions,
+  { dataDirectory, genesis, manifest }: OperatorOptions,
   use: (desk: RosterDeskDependencies) => Promise<T>,
 ): Promise<T> {
   const layout = dataDirectoryLayout(dataDirectory);
@@ -97,7 +100,7 @@ async function withFiles<T>(
       const logger = createLogger({ level: "warn", fields: { self: signer.peer } });
       const transport = createOfflineTransport(signer.peer);
       const dependencies = { transport, store, clock, logger, signer, verify: createNativeVerifier() };
-      const membership = await createMembership(dependencies, { genesis });
+      const membership = await createMembership(dependencies, { genesis, ...(manifest && { manifest }) });
       try {
         return await use({ membership, clock, self: signer.peer, connected: () => [], signerOf: signerIn });
       } finally {

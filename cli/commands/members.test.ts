@@ -3,6 +3,9 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { switchNetwork } from "../../node/switch-network.ts";
+import { createLogger } from "../../node/system/log.ts";
+import { parseGenesis } from "../../protocol/membership/genesis.ts";
 import { parseInvite } from "../../protocol/membership/invite.ts";
 import { weft } from "../command.suite.ts";
 
@@ -169,6 +172,24 @@ describe("weft network propose", () => {
     expect((await json("list")).succession).toMatchObject({ network: next.network, round: 30 });
     expect((await weft(["network", "show", file])).out).toContain("the roster agrees to it");
     expect((await weft(["network", "verify", file])).code).toBe(0);
+  });
+
+  it("says so, and nothing else, of what is decided already, also where the peer has gone over to it; and goes on from there", async () => {
+    const file = at("successor.json");
+    const propose = async (round: string) =>
+      await weft(["network", "propose", "--data-dir", at("alice"), "--at-round", round, "--out", file]);
+    const isDecided = { code: 0, err: expect.stringContaining("decided") };
+    const sign = async () => await weft(["network", "sign", file, "--data-dir", at("alice")]);
+    expect(await propose("30")).toMatchObject(isDecided);
+    expect(await sign()).toMatchObject(isDecided);
+    const genesis = parseGenesis(await readFile(at("network.json"), "utf8"));
+    const { manifest: next } = parseGenesis(await readFile(file, "utf8"));
+    const logger = createLogger({ level: "error" });
+    await switchNetwork(at("alice"), { genesis, before: genesis.manifest, next }, { logger });
+    expect(await sign()).toMatchObject(isDecided);
+    expect((await json("list")).entryCount).toBe(1);
+    expect(await propose("40")).toMatchObject(isDecided);
+    expect((await json("list")).succession).toMatchObject({ round: 40 });
   });
 
   it("needs a round, and an admin", async () => {

@@ -5,6 +5,7 @@
 import type { Signer } from "../../protocol/envelope.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import {
+  type Entry,
   type EntryId,
   type EntryKind,
   type Statement,
@@ -23,6 +24,7 @@ import {
 } from "../../protocol/membership/roster-state.ts";
 import type { MembershipPolicy } from "../../protocol/membership/settings.ts";
 import type { NetworkId } from "../../protocol/network-id.ts";
+import { networkId, parseManifest } from "../../protocol/network-manifest.ts";
 import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
@@ -43,7 +45,10 @@ export type RosterAction =
   /** By its id, or the first 8 or more of its characters; also what was declined before. Admins only. */
   | { readonly kind: "approve"; readonly id: string }
   | { readonly kind: "deny"; readonly id: string }
-  /** Propose to go on under another manifest, given as parsed JSON; see succeedingManifest. Admins only. */
+  /**
+   * Propose to go on under another manifest, given as parsed JSON; see succeedingManifest. Admins only, unless it is decided
+   * already.
+   */
   | { readonly kind: "succeed"; readonly manifest: unknown }
   /** Give this peer's membership to a new key, whose seed is in a file of this machine (mode 0600). */
   | { readonly kind: "rotate"; readonly keyFile: string };
@@ -135,7 +140,9 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
     case "deny":
       return decided(await motions.deny(wholeId(action.id)));
     case "succeed":
-      return decided(await motions.propose(await successions.prepare(action.manifest)));
+      return (
+        agreedSuccession(action.manifest) ?? decided(await motions.propose(await successions.prepare(action.manifest)))
+      );
     case "rotate":
       return decided(await rotate(dependencies, action.keyFile));
   }
@@ -149,6 +156,19 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
     throw new NodeError("NOT_ALLOWED", "the roster does not take this entry; the reason is in the log", {
       id: motion.id,
     });
+  }
+  /** Where the network goes, or has gone, on under it already, there is nothing left to decide. */
+  function agreedSuccession(source: unknown): RosterAnswer | undefined {
+    const id = networkId(parseManifest(source));
+    if (!successions.chain().slice(1).map(networkId).includes(id)) return undefined;
+    const isAbout = ({ statement }: Entry): boolean => statement.kind === "succeed" && statement.successor === id;
+    const entry = roster.log.entries().findLast(isAbout);
+    if (entry === undefined) return undefined;
+    const { statement, signers: approvedBy } = entry;
+    const { threshold } = roster.log.state().policy;
+    const undisputed = { request: undefined, deniedBy: [], isDeclinedHere: false };
+    const motion: Motion = { id: statementDigest(statement), statement, approvedBy, threshold, ...undisputed };
+    return { kind: "motion", motion, isDecided: true };
   }
   function wholeId(text: string): string {
     const all = motions.pending({ declined: true });
