@@ -82,6 +82,7 @@ async function lied(exchange: TestPeerOptions["exchange"] = {}) {
   const victim = await up(net, { seed: 1, exchange });
   const liar = await createImpostor(net, { seed: 9 });
   stops.push(() => liar.stop());
+  await liar.transport.handle(ADDRESSES_PROTOCOL, async (stream) => void (await collect(stream.source)));
   await liar.enter(victim);
   const say = (message: Uint8Array) => liar.send(victim, ADDRESSES_PROTOCOL, [encodeFrame(message)]);
   return { net, victim, liar, say };
@@ -152,6 +153,33 @@ describe("what a peer tells", () => {
     await others[1]?.enter(teller);
     await until(() => first.told.length === 3);
     expect(first.told[2]).toEqual(expect.arrayContaining([...(others[1]?.transport.addresses() ?? [])]));
+  });
+
+  it.each([
+    ["until it does", 2, 3],
+    ["a few times only", Infinity, 5],
+  ])("is told again to who does not take it, %s", async (_, failures, times) => {
+    const net = memoryNet();
+    const teller = await up(net, { seed: 1 });
+    const busy = await createImpostor(net, { seed: 11 });
+    stops.push(() => busy.stop());
+    let asked = 0;
+    const told: (readonly string[])[] = [];
+    await busy.transport.handle(ADDRESSES_PROTOCOL, async (stream) => {
+      asked++;
+      const message = await collect(stream.source);
+      if (asked <= failures) throw new Error("not now");
+      told.push(decodeAddresses(message.subarray(4)));
+    });
+    await busy.enter(teller);
+    await until(() => {
+      net.clock.advance(EXCHANGE_DEFAULTS.addressesIntervalMs / 40);
+      return asked === times;
+    });
+    // Nothing is planned any more.
+    await until(() => net.clock.waiting() === 0);
+    expect(asked).toBe(times);
+    expect(told).toEqual(failures < times ? [teller.transport.addresses()] : []);
   });
 
   it("is four addresses of a peer at most, only its own, loopback last, and only those that are addresses", async () => {

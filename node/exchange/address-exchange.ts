@@ -48,10 +48,14 @@ export interface AddressExchange {
   stop(): void;
 }
 
+/** Messages in a row that a neighbour did not take; after so many it is told again only when there is something new. */
+const FAILURES_MAX = 5;
+
 /** What was said between this peer and one neighbour; forgotten when it disconnects. */
 interface Conversation {
-  /** The addresses of the last message to it. */
+  /** The addresses of the last message that it took, or may be taking. */
   told: readonly string[] | undefined;
+  failures: number;
   toldAtMs: number;
   /** Whether a message to it is due. */
   due: boolean;
@@ -71,7 +75,14 @@ export function createAddressExchange(
   const conversationWith = (peer: PeerIdText): Conversation => {
     const known = conversations.get(peer);
     if (known !== undefined) return known;
-    const timing = { toldAtMs: never, due: false, cancel: () => {}, windowSinceMs: never, readInWindow: 0 };
+    const timing = {
+      failures: 0,
+      toldAtMs: never,
+      due: false,
+      cancel: () => {},
+      windowSinceMs: never,
+      readInWindow: 0,
+    };
     const fresh: Conversation = { told: undefined, ...timing };
     conversations.set(peer, fresh);
     return fresh;
@@ -100,11 +111,19 @@ export function createAddressExchange(
     conversation.told = addresses;
     conversation.toldAtMs = clock.now();
     const call = { peer, protocol: ADDRESSES_PROTOCOL, timeoutMs, signal };
-    await withStream({ transport, clock }, call, async ({ source, sink }) => {
-      await pipe([encodeFrame(encodeAddresses(addresses))], cut, sink);
-      // Nothing is answered; the end shows that it was read.
-      for await (const _ of bounded(0)(source));
-    });
+    try {
+      await withStream({ transport, clock }, call, async ({ source, sink }) => {
+        await pipe([encodeFrame(encodeAddresses(addresses))], cut, sink);
+        // Nothing is answered; the end shows that it was read.
+        for await (const _ of bounded(0)(source));
+      });
+      conversation.failures = 0;
+    } catch (error) {
+      // It may not have come to the end of its handshake yet, or be too busy: what it has not read is told again.
+      conversation.told = told;
+      if (conversations.get(peer) === conversation && ++conversation.failures < FAILURES_MAX) tell(peer);
+      throw error;
+    }
   };
   const tellOthersOf = (peer: PeerIdText): void => {
     for (const other of admitted()) if (other !== peer) tell(other);
