@@ -91,25 +91,28 @@ async function start(seed: number, more: Partial<PeerOptions> = {}): Promise<Sta
 }
 
 test("each role does its part, an operator acts beside the peer, and the network ends where its successor begins", async () => {
-  const go = Promise.withResolvers<void>();
-  const startWhen = go.promise;
+  const [train, follow] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   // No model where the relay is.
   const relay = await start(3, {
     modelDirectory: "/nowhere",
     reach: { network: networkId(genesis.manifest), relay: true },
   });
-  const trainer = await start(1, { bootstrap: relay.addresses, startWhen });
-  const observer = await start(2, { bootstrap: [...relay.addresses, ...trainer.addresses], startWhen });
+  const trainer = await start(1, { bootstrap: relay.addresses, startWhen: train.promise });
+  const both = [...relay.addresses, ...trainer.addresses];
+  const observer = await start(2, { bootstrap: both, startWhen: follow.promise });
   const hasTwo = ({ events }: Started) => events.some((event) => event.type === "neighbours" && event.connected === 2);
   await until(() => [relay, trainer, observer].every(hasTwo));
-  const options = { dataDirectory: trainer.dataDirectory, genesis };
+  const options = { dataDirectory: trainer.dataDirectory, genesis, timeoutMs: 60_000 };
   expect(await operate({ kind: "members" }, options)).toMatchObject({ self: { role: "admin" }, entryCount: 0 });
   const next = createSuccessor(genesis.manifest, { ...settings, seed: 2 }, 2);
   const done = await operate({ kind: "succeed", manifest: next }, options);
   expect(done).toMatchObject({ kind: "motion", isDecided: true });
   await until(() => [relay, trainer, observer].every(({ peer }) => peer.successor() !== undefined));
   expect(relay.peer.successor()).toEqual({ network: networkId(next), manifest: next, round: 2 });
-  go.resolve();
+  train.resolve();
+  // However long the step takes: an observer's rounds wait for nobody longer than the deadline.
+  await until(() => trainer.events.some(({ type }) => type === "published"));
+  follow.resolve();
   const [trained, observed] = await Promise.all([trainer.peer.done, observer.peer.done]);
   expect(trained?.rounds.map(({ round }) => round)).toEqual([0, 1]);
   expect(observed?.rounds.length).toBe(2);
@@ -155,6 +158,6 @@ test("a member that is removed while it runs stops with a reason", async () => {
   const relay = await start(3, { bootstrap: admin.addresses, startWhen, modelDirectory: "/nowhere" });
   await until(() => relay.events.some((event) => event.type === "neighbours" && event.connected === 1));
   const statement = { kind: "revoke", subject: signerOf(3).peer, reason: "left" } as const;
-  await operate({ kind: "propose", statement }, { dataDirectory: admin.dataDirectory, genesis });
+  await operate({ kind: "propose", statement }, { dataDirectory: admin.dataDirectory, genesis, timeoutMs: 60_000 });
   await expect(relay.peer.done).rejects.toMatchObject({ code: "MEMBERSHIP_ENDED" });
 });
