@@ -24,18 +24,21 @@ async function start(
   { clock, hub }: { clock: VirtualClock; hub: MemoryHub },
   { number, store, checkpoints }: { number: number; store: Store; checkpoints: MemoryCheckpoints },
   manifest = MANIFEST,
+  stepMs = 10,
 ) {
   const signer = createSigner(new Uint8Array(32).fill(number));
   const limits = { streamsPerProtocolMax: 8, gossipBytesMax: 1 << 16 };
   const transport = hub.create({ logger: SILENT }, { peer: signer.peer, ...limits });
   const exchange = createExchange({ transport, store, clock, logger: SILENT, signer }, { manifest });
   await exchange.start();
-  const trainer = createQuadraticTrainer({ clock }, { target: number, seed: number });
+  const trainer = createQuadraticTrainer({ clock }, { target: number, seed: number, stepMs });
   const options = { manifest, peer: signer.peer, examples: EXAMPLES, compareAlone: false };
   const dependencies = { trainer, exchange, checkpoints, clock, logger: SILENT, emit: () => undefined };
   const driver = await createRoundDriver(dependencies, options);
   return { transport, exchange, driver, signer };
 }
+
+type Peer = Awaited<ReturnType<typeof start>>;
 
 const fresh = (number: number) => ({ number, store: createMemoryStore(), checkpoints: createMemoryCheckpoints() });
 
@@ -103,5 +106,36 @@ test("seven peers that hear two others each round fetch no more than that, and w
     // Each says how many it counts.
     for (const { neighbours } of peers[i]!.exchange.latest()) expect(neighbours).toBeGreaterThan(0);
   }
+  await throughTime(world.clock, Promise.all(peers.map(({ exchange }) => exchange.stop())));
+});
+
+test("the smaller side of a partition that got far ahead waits for the larger one, and they go on together", async () => {
+  const manifest = testManifest({ count: 16 });
+  const world = { clock: createVirtualClock(1_000_000), hub: createMemoryHub() };
+  const dial = (from: Peer, to: Peer) =>
+    from.transport.dial(to.transport.addresses()[0]!, new AbortController().signal);
+  const larger = [];
+  for (const number of [1, 2, 3]) larger.push(await start(world, fresh(number), manifest, 300));
+  const smaller = [await start(world, fresh(4), manifest), await start(world, fresh(5), manifest)];
+  for (const side of [larger, smaller]) {
+    for (const [i, from] of side.entries()) for (const to of side.slice(0, i)) await dial(from, to);
+  }
+  const peers = [...larger, ...smaller];
+  const running = Promise.all(peers.map(({ driver }) => driver.run()));
+  const reached = async (): Promise<void> => {
+    while (smaller[0]!.driver.status().round < 8) await new Promise((resolve) => setImmediate(resolve));
+  };
+  await throughTime(world.clock, reached());
+  expect(8 - larger[0]!.driver.status().round).toBeGreaterThan(2 * manifest.aggregation.ageMax);
+  for (const from of smaller) for (const to of larger) await dial(from, to);
+  const reports = await throughTime(world.clock, running);
+  for (const report of reports) {
+    const { rounds, updates } = report!;
+    // Nobody jumped, nothing was at fault, and nobody misses the others once they are together.
+    expect(rounds.map(({ round }) => round)).toEqual(Array.from({ length: 16 }, (_, round) => round));
+    expect(updates.rejected).toBe(0);
+    expect(rounds.slice(11).map(({ neighbours }) => neighbours)).toEqual(Array(5).fill(4));
+  }
+  for (const { exchange } of smaller) expect(exchange.counts().codes.ROUND_OLD).toBeGreaterThan(0);
   await throughTime(world.clock, Promise.all(peers.map(({ exchange }) => exchange.stop())));
 });

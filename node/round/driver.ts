@@ -210,11 +210,13 @@ class Driver implements RoundDriver {
   /** Everything that comes from others goes into the machine's state at once. */
   #listen(): void {
     const { exchange, emit } = this.#dependencies;
+    // Of who is not there, somebody may keep old announcements and pass them on one after another.
+    const isNeighbour = (peer: string): boolean => exchange.admitted().includes(peer);
     exchange.onUpdate(({ from, round, verdict, code }) => {
       if (this.#hasEnded) return;
       emit({ type: "update", round: round ?? this.#state.round, from, verdict, code });
-      const isNews = verdict === "accept" || code === NOT_SAMPLED;
-      if (isNews && round !== undefined) this.#tell({ type: "updateAccepted", peer: from, round });
+      const isNews = verdict === "accept" || code === NOT_SAMPLED || (isOfAnotherTime(code) && isNeighbour(from));
+      if (isNews && round !== undefined) this.#tell({ type: "updateHeard", peer: from, round });
     });
     const join = (peer: string): void => {
       if (exchange.isAuthor(peer)) this.#tell({ type: "peerJoined", peer });
@@ -223,7 +225,7 @@ class Driver implements RoundDriver {
     exchange.onLeft((peer) => this.#tell({ type: "peerLeft", peer }));
     // What was received before a restart says how far the others were, not that they are there.
     for (const { peer, round } of exchange.latest()) {
-      this.#tell({ type: "updateAccepted", peer, round });
+      this.#tell({ type: "updateHeard", peer, round });
       this.#tell({ type: "peerLeft", peer });
     }
     for (const peer of exchange.admitted()) join(peer);
@@ -477,6 +479,9 @@ class Driver implements RoundDriver {
 
 /** What takes time and its turn; deadlines are set at once. */
 type Work = Exclude<RoundEffect, { readonly type: "setDeadline" | "cancelDeadline" }>;
+
+/** Verdicts on what its author signed and nobody can use here, for where its author is. */
+const isOfAnotherTime = (code: string): boolean => code === "ROUND_OLD" || code === "ROUND_AHEAD";
 
 type Untimed<E> = E extends RoundEvent ? Omit<E, "now"> : never;
 

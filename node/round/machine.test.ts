@@ -40,12 +40,15 @@ const evaluated: Told = { type: "evaluated" };
 const join = (peer: string): Told => ({ type: "peerJoined", peer });
 const leave = (peer: string): Told => ({ type: "peerLeft", peer });
 const update = (peer: string, round: number, now?: number): Told => ({
-  type: "updateAccepted",
+  type: "updateHeard",
   peer,
   round,
   ...(now === undefined ? {} : { now }),
 });
 const deadline = (deadlineAt: number, now = deadlineAt): Told => ({ type: "deadline", at: deadlineAt, now });
+
+/** Lags that are known when a round begins: others that were early. */
+const quick: readonly Told[] = [0, 1, 2].map((i) => update(`early${i}`, 4));
 
 /** A round alone: nobody is there, so it ends at the shortest deadline. */
 const aloneRound = (publishedAt: number): Told[] => [
@@ -120,6 +123,30 @@ describe("one event at a time", () => {
       [started, join("a"), trained, published, deadline(32_000, 5)],
       "aggregating",
       [{ type: "aggregate", round: 0, asOf: 0 }],
+    ],
+    [
+      "with most of the others further behind than updates may be old, the longest deadline holds, whatever the pace is",
+      [at(3), ...["a", "b"].map((peer) => update(peer, 0)), ...quick, trained, published],
+      "collecting",
+      [{ type: "setDeadline", at: 32_000 }],
+    ],
+    [
+      "until most of them are near enough, with the pace's deadline from then on",
+      [at(3), ...["a", "b"].map((peer) => update(peer, 0)), ...quick, trained, published, update("a", 1)],
+      "collecting",
+      [{ type: "setDeadline", at: 2200 }],
+    ],
+    [
+      "and when that is over already, nobody waits",
+      [at(3), update("a", 0), ...quick, trained, published, update("a", 1, 9000)],
+      "aggregating",
+      [{ type: "cancelDeadline" }, { type: "aggregate", round: 3, asOf: 3 }],
+    ],
+    [
+      "half of them behind are not waited for",
+      [at(4), update("a", 0), update("b", 3), ...quick, trained, published],
+      "collecting",
+      [{ type: "setDeadline", at: 2200 }],
     ],
     ["a deadline that was replaced is nothing", [started, trained, published, deadline(31_000)], "collecting", []],
     [
@@ -347,7 +374,7 @@ describe("any order of events", () => {
     fc.constant<Told>(evaluated),
     fc.record({ type: fc.constant("peerJoined" as const), peer: name }),
     fc.record({ type: fc.constant("peerLeft" as const), peer: name }),
-    fc.record({ type: fc.constant("updateAccepted" as const), peer: name, round: fc.nat({ max: 4 }) }),
+    fc.record({ type: fc.constant("updateHeard" as const), peer: name, round: fc.nat({ max: 4 }) }),
     fc.record({ type: fc.constant("deadline" as const), at: fc.nat({ max: 40_000 }) }),
   ) as fc.Arbitrary<Told>;
 
@@ -453,7 +480,7 @@ describe("any order of events", () => {
 
   test("among peers that are through, every round is trained, whoever comes and goes", () => {
     const last = settings.count - 1;
-    const through = told.map((event): Told => (event.type === "updateAccepted" ? { ...event, round: last } : event));
+    const through = told.map((event): Told => (event.type === "updateHeard" ? { ...event, round: last } : event));
     fc.assert(
       fc.property(fc.array(through, { maxLength: 40 }), (events) => {
         let state = initialRoundState(settings);

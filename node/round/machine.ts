@@ -16,6 +16,12 @@
  * own. The median is no shield: membership is open and identities are free, so whoever brings enough
  * of them moves it, and with them a peer past rounds that it would have trained; the last round is always trained.
  *
+ * Waiting to be caught up with: when more than half of them are behind by more than `ageMax` rounds, they will not jump, and
+ * what they send is too old for this peer, though it says where they are. It then waits in each round for as long as the longest
+ * deadline lets it, until they have come near enough or have made no progress for two rounds. Of two sides that
+ * trained apart, the smaller one so either jumps or waits, and of equal ones both. Whoever is that far behind without being
+ * most of them is not waited for: half of the others hold nobody up by talking of old rounds.
+ *
  * Who makes nothing of its own (an observer) is in nobody's sight: nobody jumps to it, and nobody waits for it. Alone it would
  * leave the others' rounds behind for good, so it stays in its round until it holds something that is fresh there.
  *
@@ -36,10 +42,14 @@ export interface RoundSettings {
 
 /** What is known of another peer's progress. */
 export interface PeerProgress {
-  /** Round of its newest accepted update, -1 before the first. */
+  /** Round of its newest update that was heard of, used or not; -1 before the first. */
   readonly latest: number;
-  /** Value of `turn` when it was last heard: an update or a new connection. */
+  /** Value of `turn` when it was last heard: an update of a later round than those before, or a new connection. */
   readonly heardIn: number;
+  /** When that was. */
+  readonly heardAt: number;
+  /** Whether the update was too old to be used then. */
+  readonly trails: boolean;
   /** false after its connection closed, until it is heard again. */
   readonly present: boolean;
 }
@@ -75,7 +85,8 @@ export type RoundEvent =
   | { readonly type: "started"; readonly now: number; readonly position: RoundPosition }
   | { readonly type: "trained"; readonly now: number }
   | { readonly type: "published"; readonly now: number }
-  | { readonly type: "updateAccepted"; readonly now: number; readonly peer: string; readonly round: number }
+  /** Accepted, or of no use but as news of where its author is. */
+  | { readonly type: "updateHeard"; readonly now: number; readonly peer: string; readonly round: number }
   | { readonly type: "peerJoined"; readonly now: number; readonly peer: string }
   | { readonly type: "peerLeft"; readonly now: number; readonly peer: string }
   /** `at`: which deadline it is; one that was replaced or cancelled meanwhile is nothing. */
@@ -139,10 +150,10 @@ export function step(state: RoundState, event: RoundEvent): RoundStep {
       return state.phase === "training" ? publish(state) : nothing(state);
     case "published":
       return state.phase === "publishing" ? collect(state, event.now) : nothing(state);
-    case "updateAccepted":
+    case "updateHeard":
       return settle(heard(state, event), event.now);
     case "peerJoined":
-      return settle(joined(state, event.peer), event.now);
+      return settle(joined(state, event), event.now);
     case "peerLeft":
       return settle(left(state, event.peer), event.now);
     case "deadline":
@@ -160,10 +171,15 @@ export function step(state: RoundState, event: RoundEvent): RoundStep {
   }
 }
 
-/** The peers that the phase waits for: connected or heard lately. */
+/** The peers that the phase waits for: connected or heard lately, and not too far behind for what they send next. */
 export function waitedFor(state: RoundState): readonly string[] {
-  const { peers, turn } = state;
-  return [...peers].filter(([, p]) => p.present && turn - p.heardIn <= SILENT_ROUNDS_MAX).map(([peer]) => peer);
+  const { phase, peers, round, turn, settings } = state;
+  if (isFarAhead(state)) return gettingOn(state).map(([peer]) => peer);
+  const oldest = phase === "serving" ? 0 : round - settings.ageMax - 1;
+  return [...peers]
+    .filter(([, { present, heardIn }]) => present && turn - heardIn <= SILENT_ROUNDS_MAX)
+    .filter(([, { latest }]) => latest < 0 || latest >= oldest)
+    .map(([peer]) => peer);
 }
 
 /** Where to go on if the process ended now. */
@@ -250,7 +266,8 @@ function patience(state: RoundState, target: number): number {
   if (waited.length === 0) return min;
   const isComplete = waited.every((peer) => peers.get(peer)!.latest >= target);
   if (phase === "serving") return isComplete ? min : max;
-  return isComplete ? 0 : deadlineOf(pace, { min, max });
+  if (isComplete) return 0;
+  return isFarAhead(state) ? max : deadlineOf(pace, { min, max });
 }
 
 /** Waiting is over. */
@@ -282,29 +299,48 @@ function leaveRound(state: RoundState, { now, again = false }: { now: number; ag
  * Theirs is before the last one, so that a jump leaves at least one round to do.
  */
 function currentRound({ round, peers, settings }: RoundState): number {
-  const last = settings.count - 1;
-  const training = [...peers.values()].filter(({ present, latest }) => present && latest >= 0 && latest < last);
+  const training = [...peers.values()].filter((progress) => isTraining(progress, settings));
   const rounds = training.map(({ latest }) => latest).sort((a, b) => a - b);
   const others = rounds[(rounds.length - 1) >> 1] ?? round;
   return others - round > settings.ageMax ? others : round;
 }
 
-function heard(state: RoundState, event: { peer: string; round: number; now: number }): RoundState {
-  const { peers, turn, settings } = state;
-  const before = peers.get(event.peer);
-  const latest = Math.max(before?.latest ?? -1, event.round);
-  const published = state.published.findLast(({ round }) => round === event.round);
-  const isNew = event.round > (before?.latest ?? -1);
-  const pace =
-    published !== undefined && isNew
-      ? observeLag(state.pace, event.now - published.at, settings.deadlineMs)
-      : state.pace;
-  return { ...state, pace, peers: withPeer(peers, event.peer, { latest, heardIn: turn, present: true }) };
+/** Whether more than half of those that still train, and are getting on, are too far behind for their updates to be used here. */
+function isFarAhead(state: RoundState): boolean {
+  if (state.phase === "serving") return false;
+  const training = gettingOn(state).filter(([, progress]) => isTraining(progress, state.settings));
+  return 2 * training.filter(([, { trails }]) => trails).length > training.length;
 }
 
-function joined(state: RoundState, peer: string): RoundState {
+/**
+ * Who was heard during the last two rounds; of those that trail also who was heard not longer before this round's wait than the
+ * longest deadline lasts, since beside quick rounds those of others take several.
+ */
+function gettingOn({ peers, turn, waitingSince, settings }: RoundState): readonly [string, PeerProgress][] {
+  const isHeard = ({ heardIn, heardAt, trails }: PeerProgress): boolean =>
+    turn - heardIn <= SILENT_ROUNDS_MAX || (trails && waitingSince - heardAt <= settings.deadlineMs.max);
+  return [...peers].filter(([, progress]) => progress.present && isHeard(progress));
+}
+
+/** Whether a peer is there, has begun and is not through. */
+const isTraining = ({ present, latest }: PeerProgress, { count }: RoundSettings): boolean =>
+  present && latest >= 0 && latest < count - 1;
+
+/** What was heard before, or is older, is no news: repeating it keeps nobody waited for. */
+function heard(state: RoundState, event: { peer: string; round: number; now: number }): RoundState {
+  const { peers, turn, settings } = state;
+  if (event.round <= (peers.get(event.peer)?.latest ?? -1)) return state;
+  const published = state.published.findLast(({ round }) => round === event.round);
+  const pace = published ? observeLag(state.pace, event.now - published.at, settings.deadlineMs) : state.pace;
+  const trails = state.round - event.round > settings.ageMax;
+  const progress = { latest: event.round, heardIn: turn, heardAt: event.now, trails, present: true };
+  return { ...state, pace, peers: withPeer(peers, event.peer, progress) };
+}
+
+function joined(state: RoundState, { peer, now }: { peer: string; now: number }): RoundState {
   const latest = state.peers.get(peer)?.latest ?? -1;
-  return { ...state, peers: withPeer(state.peers, peer, { latest, heardIn: state.turn, present: true }) };
+  const progress = { latest, heardIn: state.turn, heardAt: now, trails: false, present: true };
+  return { ...state, peers: withPeer(state.peers, peer, progress) };
 }
 
 function left(state: RoundState, peer: string): RoundState {
