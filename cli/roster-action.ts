@@ -4,6 +4,7 @@ import type { Motion } from "../node/membership/motions.ts";
 import type { MembersAnswer, RosterAction, RosterAnswer } from "../node/membership/roster-desk.ts";
 import { type OperatorOptions, operate } from "../node/operator.ts";
 import type { Genesis } from "../protocol/membership/genesis.ts";
+import type { PeerId } from "../protocol/peer-id.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { jsonText } from "./json.ts";
 import { networkOf, rosterGenesis } from "./network-file.ts";
@@ -39,6 +40,18 @@ async function genesisIn(folder: string, kept: Genesis): Promise<Genesis> {
 /** Who is in the roster, as far as this peer has heard. */
 export async function membersOf(operator: OperatorOptions): Promise<MembersAnswer> {
   return await ask(operator, { kind: "members" });
+}
+
+/** The member of this id, and the policy that it is under.  Throws: NodeError NOT_ALLOWED when it is no member. */
+export async function memberOf(
+  operator: OperatorOptions,
+  subject: PeerId,
+): Promise<{ readonly member: MembersAnswer["members"][number]; readonly policy: MembersAnswer["policy"] }> {
+  const { members, policy } = await membersOf(operator);
+  const member = members.find(({ peer }) => peer === subject);
+  if (member !== undefined) return { member, policy };
+  const text = `${subject} is no member: weft members list shows who is, weft network invite asks somebody in`;
+  throw new NodeError("NOT_ALLOWED", text, { subject });
 }
 
 /** An answer of the kind that belongs to the question. */
