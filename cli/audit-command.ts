@@ -72,6 +72,6 @@ export function auditCommand(shared: {
       shared.json,
     ],
     example: "weft audit inversion --texts 3 --adapter tri-lora:r8:q_proj,v_proj",
-    load: () => import("./commands/audit-inversion.ts"),
+    load: () => import("./commands/audit/inversion.ts"),
   };
 }

@@ -1,7 +1,7 @@
 /** Every command and flag of `weft`: the parser, `--help` and docs/CLI.md are all made from this table. */
 import { DEVICES, PROVIDERS } from "../node/interface/runtime.ts";
 import { PRECISIONS } from "../node/interface/trainer.ts";
-import { LOG_LEVELS } from "../node/system/log.ts";
+import { LOG_LEVELS } from "../node/system/platform/log.ts";
 import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import { auditCommand } from "./audit-command.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
@@ -161,14 +161,14 @@ export const COMMANDS: readonly CommandRow[] = [
       LOG_LEVEL,
     ],
     example: "weft testnet --model models/tinystories-656k --data input.txt --split speaker --peers 6 --rounds 5",
-    load: () => import("./commands/testnet.ts"),
+    load: () => import("./commands/testnet/testnet.ts"),
   },
   {
     name: ["init"],
     text: "Make a peer: its identity key, and the flags that `weft run` shall follow.",
     options: [DATA_DIR, ...PEER_OPTIONS, JSON_OUTPUT],
     example: "weft init --data-dir alice --data alice.jsonl",
-    load: () => import("./commands/init.ts"),
+    load: () => import("./commands/peer/init.ts"),
   },
   ...networkCommands({ model: MODEL, dataDir: DATA_DIR, json: JSON_OUTPUT }),
   {
@@ -177,7 +177,7 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [DATA_DIR, ...PEER_OPTIONS, ...RUN_OPTIONS],
     configurable: true,
     example: "weft run --data-dir alice --network network.json --data alice.jsonl --port 9000",
-    load: () => import("./commands/run.ts"),
+    load: () => import("./commands/peer/run.ts"),
   },
   {
     name: ["join"],
@@ -198,21 +198,21 @@ export const COMMANDS: readonly CommandRow[] = [
     ],
     configurable: "partly",
     example: "weft join weft1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jq --label hospital-4 --data-dir dave",
-    load: () => import("./commands/join.ts"),
+    load: () => import("./commands/peer/join.ts"),
   },
   {
     name: ["status"],
     text: "Show where a running or stopped peer is.",
     options: [DATA_DIR, JSON_OUTPUT],
     example: "weft status --data-dir alice",
-    load: () => import("./commands/status.ts"),
+    load: () => import("./commands/peer/status.ts"),
   },
   {
     name: ["egress", "verify"],
     text: "Check the record of everything that left a peer, line by line, and show what it adds up to.",
     options: [DATA_DIR, JSON_OUTPUT],
     example: "weft egress verify --data-dir alice",
-    load: () => import("./commands/egress-verify.ts"),
+    load: () => import("./commands/egress/verify.ts"),
   },
   {
     name: ["egress", "export"],
@@ -228,7 +228,7 @@ export const COMMANDS: readonly CommandRow[] = [
       { flags: "--out <file>", text: "where to write it", otherwise: "standard output" },
     ],
     example: "weft egress export --data-dir alice --format csv --out egress.csv",
-    load: () => import("./commands/egress-export.ts"),
+    load: () => import("./commands/egress/export.ts"),
   },
   auditCommand({ model: MODEL, data: DATA, threads: THREADS, json: JSON_OUTPUT }),
   {
@@ -255,7 +255,7 @@ export const COMMANDS: readonly CommandRow[] = [
     ],
     configurable: "partly",
     example: "weft doctor --network network.json --model models/smollm2-135m",
-    load: () => import("./commands/doctor.ts"),
+    load: () => import("./commands/peer/doctor.ts"),
   },
   ...membersCommands({ dataDir: DATA_DIR, json: JSON_OUTPUT }),
   ...keysCommands({ dataDir: DATA_DIR, json: JSON_OUTPUT }),

@@ -1,5 +1,5 @@
 /** The commands about models and adapters on one machine: train, eval, generate, adapter, model. */
-import { ADAPTER_FORMATS } from "../node/stored-adapter.ts";
+import { ADAPTER_FORMATS } from "../node/local/stored-adapter.ts";
 import { parsePromptPositions } from "./adapter-argument.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
 import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
@@ -67,7 +67,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         json,
       ],
       example: "weft train --data alice.jsonl --adapter lora:r8:q_proj,v_proj --epochs 3 --out alice-lora",
-      load: () => import("./commands/train.ts"),
+      load: () => import("./commands/local/train.ts"),
     },
     {
       name: ["eval"],
@@ -93,7 +93,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         json,
       ],
       example: "weft eval --data alice.jsonl --adapter alice-lora",
-      load: () => import("./commands/eval.ts"),
+      load: () => import("./commands/local/eval.ts"),
     },
     {
       name: ["generate"],
@@ -127,7 +127,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         json,
       ],
       example: "weft generate --model models/tinystories-656k --prompt Once --max-tokens 60",
-      load: () => import("./commands/generate.ts"),
+      load: () => import("./commands/local/generate.ts"),
     },
     {
       name: ["adapter", "export"],
@@ -153,7 +153,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         json,
       ],
       example: "weft adapter export --adapter alice-lora --format peft --out alice-peft",
-      load: () => import("./commands/adapter-export.ts"),
+      load: () => import("./commands/adapter/export.ts"),
     },
     {
       name: ["adapter", "import"],
@@ -166,7 +166,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         json,
       ],
       example: "weft adapter import alice-peft --out alice",
-      load: () => import("./commands/adapter-import.ts"),
+      load: () => import("./commands/adapter/import.ts"),
     },
     {
       name: ["adapter", "inspect"],
@@ -174,7 +174,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
       argument: { name: "folder", text: "an adapter of weft, PEFT or pyreft" },
       options: [json],
       example: "weft adapter inspect alice-lora",
-      load: () => import("./commands/adapter-inspect.ts"),
+      load: () => import("./commands/adapter/inspect.ts"),
     },
     {
       name: ["model", "train"],
@@ -232,7 +232,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         json,
       ],
       example: "weft model train model.onnx --data rows.jsonl --weights '*.bias' --lora '*attention*'",
-      load: () => import("./commands/model-train.ts"),
+      load: () => import("./commands/model/train.ts"),
     },
     {
       name: ["model", "merge"],
@@ -263,7 +263,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         json,
       ],
       example: "weft model merge --adapter alice-lora --out alice-model",
-      load: () => import("./commands/model-merge.ts"),
+      load: () => import("./commands/model/merge.ts"),
     },
   ];
 }

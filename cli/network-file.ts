@@ -1,10 +1,10 @@
 /** A network as a file (a manifest, or a genesis where there is a roster), and the copy in a peer's data directory. */
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { dataDirectoryLayout } from "../node/config.ts";
+import { dataDirectoryLayout } from "../node/data-directory/layout.ts";
 import { NodeError } from "../node/errors.ts";
-import { ensureFolder, writeFileAtomic } from "../node/system/atomic-file.ts";
-import { createNativeVerifier } from "../node/system/ed25519.ts";
+import { ensureFolder, writeFileAtomic } from "../node/system/files/atomic-file.ts";
+import { createNativeVerifier } from "../node/system/platform/ed25519.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type Genesis, genesisStatus, parseGenesis } from "../protocol/membership/genesis.ts";
 import { rosterSettings } from "../protocol/membership/settings.ts";

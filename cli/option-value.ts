@@ -2,7 +2,7 @@
 
 import { multiaddr } from "@multiformats/multiaddr";
 import { InvalidArgumentError } from "commander";
-import { addressFilter } from "../node/system/address-range.ts";
+import { addressFilter } from "../node/system/network/address-range.ts";
 import { peerIdOfAddress } from "../protocol/addresses.ts";
 
 /** An integer of `min` to `max`. */

@@ -2,7 +2,7 @@
 import { NodeError } from "../node/errors.ts";
 import type { Motion } from "../node/membership/motions.ts";
 import type { MembersAnswer, RosterAction, RosterAnswer } from "../node/membership/roster-desk.ts";
-import { type OperatorOptions, operate } from "../node/operator.ts";
+import { type OperatorOptions, operate } from "../node/peer/operator.ts";
 import type { Genesis } from "../protocol/membership/genesis.ts";
 import type { PeerId } from "../protocol/peer-id.ts";
 import { dataDirectory } from "./data-directory.ts";

@@ -1,9 +1,9 @@
 /** status.json in a data directory: where the peer is, written by `weft run`, read by `weft status`. */
 import { readFile } from "node:fs/promises";
-import { dataDirectoryLayout } from "../node/config.ts";
+import { dataDirectoryLayout } from "../node/data-directory/layout.ts";
 import { NodeError } from "../node/errors.ts";
 import type { PeerEvent } from "../node/interface/peer-event.ts";
-import { writeFileAtomic } from "../node/system/atomic-file.ts";
+import { writeFileAtomic } from "../node/system/files/atomic-file.ts";
 import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "../testnet/peer-view.ts";
 
 export interface PeerStatus {

@@ -3,10 +3,6 @@ export type { AdapterSettings, AdapterTensor, LoraSettings, LoreftSettings } fro
 export { adapterSlots, parameterCount } from "../protocol/adapter-spec.ts";
 export type { NetworkManifest } from "../protocol/network-manifest.ts";
 export { MANIFEST_DEFAULTS, networkId, parseManifest } from "../protocol/network-manifest.ts";
-export type { CreateNetworkOptions } from "./create-network.ts";
-export { createNetwork } from "./create-network.ts";
-export type { DataOptions, LoadExamplesOptions, LoadedExamples } from "./data-source.ts";
-export { loadExamples } from "./data-source.ts";
 export type { NodeErrorCode } from "./errors.ts";
 export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 export type { Generated, GenerateOptions } from "./generation/generate.ts";
@@ -28,8 +24,13 @@ export type {
   TrainerOptions,
   TrainResult,
 } from "./interface/trainer.ts";
-export type { LocalTrainingOptions, LocalTrainingResult } from "./local-training.ts";
-export { evaluateLocally, trainLocally } from "./local-training.ts";
+export type { DataOptions, LoadExamplesOptions, LoadedExamples } from "./local/data-source.ts";
+export { loadExamples } from "./local/data-source.ts";
+export type { LocalTrainingOptions, LocalTrainingResult } from "./local/local-training.ts";
+export { evaluateLocally, trainLocally } from "./local/local-training.ts";
+export { loadAdapter, type OpenedModel, openModel, usedAdapter } from "./local/stored-adapter.ts";
+export type { CreateNetworkOptions } from "./manifest/create-network.ts";
+export { createNetwork } from "./manifest/create-network.ts";
 export {
   attachAdapter,
   externalFiles,
@@ -39,9 +40,8 @@ export {
   trainableGraph,
 } from "./model/onnx-file.ts";
 export { decodeModel, encodeModel } from "./onnx/codec.ts";
-export type { PeerOptions, RunningPeer } from "./peer.ts";
-export { runPeer } from "./peer.ts";
-export { loadAdapter, type OpenedModel, openModel, usedAdapter } from "./stored-adapter.ts";
-export { embeddedModelDirectory } from "./system/embedded-model.ts";
-export { createOnnxRuntime } from "./system/onnxruntime.ts";
-export { startTrainerThread } from "./system/trainer-thread.ts";
+export type { PeerOptions, RunningPeer } from "./peer/peer.ts";
+export { runPeer } from "./peer/peer.ts";
+export { createOnnxRuntime } from "./system/compute/onnxruntime.ts";
+export { startTrainerThread } from "./system/compute/trainer-thread.ts";
+export { embeddedModelDirectory } from "./system/files/embedded-model.ts";

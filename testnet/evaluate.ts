@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { NodeError } from "../node/errors.ts";
-import { ensureFolder, writeFileAtomic } from "../node/system/atomic-file.ts";
+import { ensureFolder, writeFileAtomic } from "../node/system/files/atomic-file.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { checkClaims } from "./evaluation/claims.ts";
 import { csvOf } from "./evaluation/csv.ts";

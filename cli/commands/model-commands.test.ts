@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { embeddedModelDirectory } from "../../node/system/embedded-model.ts";
+import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import { parseAdapter } from "../adapter-argument.ts";
 import { runCommandLine } from "../program.ts";
 import type { Terminal } from "../terminal.ts";

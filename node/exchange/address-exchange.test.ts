@@ -6,11 +6,11 @@ import { encodeFrame } from "../../protocol/frame.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { ADDRESSES_PROTOCOL } from "../../protocol/topic.ts";
 import { AddressesSchema } from "../../protocol/wire_pb.ts";
-import { createLibp2pTransport } from "../system/libp2p.ts";
-import { createMemoryHub } from "../system/memory-transport.ts";
-import { createSystemClock } from "../system/system-clock.ts";
-import { silentLogger, until } from "../system/transport.suite.ts";
-import { createVirtualClock, type VirtualClock } from "../system/virtual-clock.ts";
+import { createLibp2pTransport } from "../system/network/libp2p.ts";
+import { createMemoryHub } from "../system/network/memory-transport.ts";
+import { silentLogger, until } from "../system/network/transport.suite.ts";
+import { createSystemClock } from "../system/platform/system-clock.ts";
+import { createVirtualClock, type VirtualClock } from "../system/platform/virtual-clock.ts";
 import { createDialer } from "./dialer.ts";
 import {
   createTestPeer,
@@ -52,7 +52,7 @@ interface DiallingPeer extends TestPeer {
   readonly heard: readonly string[];
 }
 
-/** A peer with its dialer, wired like node/peer.ts does it; it dials `bootstrap`. */
+/** A peer with its dialer, wired like node/peer/peer.ts does it; it dials `bootstrap`. */
 async function up(net: TestNet, options: TestPeerOptions, bootstrap: readonly string[] = []): Promise<DiallingPeer> {
   const peer = await createTestPeer(net, options);
   const { transport, exchange, store } = peer;

@@ -3,9 +3,9 @@ import { type ContentId, contentIdOf } from "../../protocol/content-id.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { BLOB_PROTOCOL } from "../../protocol/topic.ts";
 import type { Transport } from "../interface/transport.ts";
-import { createMemoryHub } from "../system/memory-transport.ts";
-import { silentLogger, until } from "../system/transport.suite.ts";
-import { createVirtualClock } from "../system/virtual-clock.ts";
+import { createMemoryHub } from "../system/network/memory-transport.ts";
+import { silentLogger, until } from "../system/network/transport.suite.ts";
+import { createVirtualClock } from "../system/platform/virtual-clock.ts";
 import { fetchBlob, serveBlobs } from "./blob-transfer.ts";
 import { signerOf } from "./exchange.suite.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readAnnouncement } from "../../protocol/announcement.ts";
-import { createVirtualClock } from "../system/virtual-clock.ts";
+import { createVirtualClock } from "../system/platform/virtual-clock.ts";
 import { signerOf } from "./exchange.suite.ts";
 import { createFetchQueue } from "./fetch-queue.ts";
 import { forge } from "./impostor.suite.ts";

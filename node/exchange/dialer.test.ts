@@ -1,9 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Store } from "../interface/store.ts";
-import { createMemoryStore } from "../system/memory-store.ts";
-import { createMemoryHub } from "../system/memory-transport.ts";
-import { patient, SUITE_LIMITS, silentLogger, until } from "../system/transport.suite.ts";
-import { createVirtualClock } from "../system/virtual-clock.ts";
+import { createMemoryStore } from "../system/files/memory-store.ts";
+import { createMemoryHub } from "../system/network/memory-transport.ts";
+import { patient, SUITE_LIMITS, silentLogger, until } from "../system/network/transport.suite.ts";
+import { createVirtualClock } from "../system/platform/virtual-clock.ts";
 import { createDialer, peerOfAddress } from "./dialer.ts";
 
 /** Addresses that a store keeps, without their prefix. */

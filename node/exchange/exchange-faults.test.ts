@@ -9,10 +9,10 @@ import { encodeHello } from "../../protocol/handshake.ts";
 import { encodeHeads } from "../../protocol/heads.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { ADDRESSES_PROTOCOL, BLOB_PROTOCOL, HANDSHAKE_PROTOCOL, HEADS_PROTOCOL } from "../../protocol/topic.ts";
-import { createMemoryStore } from "../system/memory-store.ts";
-import { createMemoryHub } from "../system/memory-transport.ts";
-import { patient, until } from "../system/transport.suite.ts";
-import { createVirtualClock, type VirtualClock } from "../system/virtual-clock.ts";
+import { createMemoryStore } from "../system/files/memory-store.ts";
+import { createMemoryHub } from "../system/network/memory-transport.ts";
+import { patient, until } from "../system/network/transport.suite.ts";
+import { createVirtualClock, type VirtualClock } from "../system/platform/virtual-clock.ts";
 import {
   connect,
   createTestPeer,

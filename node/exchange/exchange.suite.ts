@@ -7,8 +7,8 @@ import type { UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
 import type { PeerIdText, Transport } from "../interface/transport.ts";
-import { createMemoryStore } from "../system/memory-store.ts";
-import { patient, until } from "../system/transport.suite.ts";
+import { createMemoryStore } from "../system/files/memory-store.ts";
+import { patient, until } from "../system/network/transport.suite.ts";
 import { createExchange, type Exchange, type ExchangeOptions } from "./exchange.ts";
 
 /** P of the test network. */

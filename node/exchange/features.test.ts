@@ -5,9 +5,9 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { ADDRESSES_PROTOCOL, CHECKUP_PROTOCOL, HANDSHAKE_PROTOCOL } from "../../protocol/topic.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Transport } from "../interface/transport.ts";
-import { createLibp2pTransport } from "../system/libp2p.ts";
-import { createSystemClock } from "../system/system-clock.ts";
-import { patient, until } from "../system/transport.suite.ts";
+import { createLibp2pTransport } from "../system/network/libp2p.ts";
+import { patient, until } from "../system/network/transport.suite.ts";
+import { createSystemClock } from "../system/platform/system-clock.ts";
 import { connect, createTestPeer, dial, MANIFEST, publish, type TestPeer } from "./exchange.suite.ts";
 import { createImpostor } from "./impostor.suite.ts";
 

@@ -12,7 +12,7 @@ import { announcementTopic, BLOB_PROTOCOL, HANDSHAKE_PROTOCOL, HEADS_PROTOCOL } 
 import { signUpdate, type UpdateFields } from "../../protocol/update.ts";
 import { ENCODING_FLOAT32, float32Payload } from "../../protocol/vectors/example-network.ts";
 import type { Transport } from "../interface/transport.ts";
-import { patient, silentLogger, until } from "../system/transport.suite.ts";
+import { patient, silentLogger, until } from "../system/network/transport.suite.ts";
 import { MANIFEST, secretKeyOf, signerOf, type TestNet, type TestPeer, thetaOf } from "./exchange.suite.ts";
 
 export interface Impostor {

@@ -9,7 +9,7 @@ import { loadBaseModel } from "../model/huggingface.ts";
 import { CONFIGS, filesOf, randomTensors } from "../model/random-model.suite.ts";
 import { readSafetensors, toFloat32, writeSafetensors } from "../model/safetensors.ts";
 import { encodeModel } from "../onnx/codec.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { int64, sizeOf } from "../tensor.ts";
 import type { FileSet } from "./adapter-directory.ts";
 import { GOLDEN_FAMILIES, goldenLoss, NO_DIGEST, openGolden, used } from "./golden.suite.ts";

@@ -1,6 +1,6 @@
 /**
  * What a peer needs of a network: authenticated connections, byte streams by protocol name, and gossip on topics.
- * Implemented by `node/system/libp2p` and, in memory, by `node/system/memory-transport`; both run one conformance suite.
+ * Implemented by `node/system/network/libp2p` and, in memory, by `node/system/network/memory-transport`; both run one conformance suite.
  */
 
 /** Peer id in its text form, such as `12D3KooW…`: the Ed25519 identity that the connection was authenticated with. */

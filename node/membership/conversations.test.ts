@@ -23,8 +23,8 @@ import { fuzz, fuzzTarget, mutations } from "../../protocol/vectors/mutation.ts"
 import { signerOf } from "../exchange/exchange.suite.ts";
 import { collect } from "../exchange/impostor.suite.ts";
 import type { Transport } from "../interface/transport.ts";
-import { createNativeVerifier } from "../system/ed25519.ts";
-import { patient, silentLogger } from "../system/transport.suite.ts";
+import { patient, silentLogger } from "../system/network/transport.suite.ts";
+import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { BOUNDS, type Consortium, connect, createConsortium, digestOf, type Member } from "./membership.suite.ts";
 
 const verify = createNativeVerifier();

@@ -8,9 +8,9 @@ import { type NetworkManifest, networkId } from "../../protocol/network-manifest
 import { GENESIS_PROTOCOL, SUCCESSORS_PROTOCOL } from "../../protocol/topic.ts";
 import { cut, oneFrame } from "../exchange/byte-pipeline.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
-import { createNativeVerifier } from "../system/ed25519.ts";
-import { createMemoryStore } from "../system/memory-store.ts";
-import { patient, until } from "../system/transport.suite.ts";
+import { createMemoryStore } from "../system/files/memory-store.ts";
+import { patient, until } from "../system/network/transport.suite.ts";
+import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { askForAdmission } from "./admission.ts";
 import { findNetwork } from "./candidate.ts";
 import {

@@ -22,7 +22,7 @@ import { ENCODING_FLOAT32, float32Payload } from "../../protocol/vectors/example
 import { signerOf, thetaOf } from "../exchange/exchange.suite.ts";
 import { collect } from "../exchange/impostor.suite.ts";
 import type { Transport } from "../interface/transport.ts";
-import { patient, silentLogger, until } from "../system/transport.suite.ts";
+import { patient, silentLogger, until } from "../system/network/transport.suite.ts";
 import {
   admit,
   BOUNDS,

@@ -4,10 +4,10 @@ import { encodeEntry } from "../../protocol/membership/entry.ts";
 import { HANDSHAKE_PROTOCOL } from "../../protocol/topic.ts";
 import { signerOf, thetaOf } from "../exchange/exchange.suite.ts";
 import type { Logger } from "../interface/logger.ts";
-import { createLibp2pTransport } from "../system/libp2p.ts";
-import { createMemoryHub } from "../system/memory-transport.ts";
-import { createSystemClock } from "../system/system-clock.ts";
-import { until } from "../system/transport.suite.ts";
+import { createLibp2pTransport } from "../system/network/libp2p.ts";
+import { createMemoryHub } from "../system/network/memory-transport.ts";
+import { until } from "../system/network/transport.suite.ts";
+import { createSystemClock } from "../system/platform/system-clock.ts";
 import {
   admit,
   areNeighbours,

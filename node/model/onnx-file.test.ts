@@ -7,7 +7,7 @@ import { decodeModel, decodeTensor, encodeModel } from "../onnx/codec.ts";
 import { apply, constantValue, inputValue } from "../onnx/graph.ts";
 import { add, gemm, matMul, mul, reshape } from "../onnx/operators.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32, int64, sizeOf } from "../tensor.ts";
 import { attachAdapter, externalFiles, linearSites, trainableGraph } from "./onnx-file.ts";

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { compareGraph } from "../autodiff/finite-difference.ts";
 import { NodeError } from "../errors.ts";
 import type { Runtime } from "../interface/runtime.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import type { Tensor } from "../tensor.ts";
 import { decodeModel, decodeTensor, encodeModel } from "./codec.ts";
 import { isFloat } from "./dtype.ts";

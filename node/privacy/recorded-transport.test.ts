@@ -4,9 +4,9 @@ import { createSigner } from "../../protocol/envelope.ts";
 import { SKETCH_PROTOCOL } from "../../protocol/topic.ts";
 import { createTestPeer, exchangeSuite, secretKeyOf, type TestNet, thetaOf } from "../exchange/exchange.suite.ts";
 import type { EgressLedger, EgressMessage } from "../interface/egress.ts";
-import { createMemoryHub } from "../system/memory-transport.ts";
-import { silentLogger, until } from "../system/transport.suite.ts";
-import { createVirtualClock } from "../system/virtual-clock.ts";
+import { createMemoryHub } from "../system/network/memory-transport.ts";
+import { silentLogger, until } from "../system/network/transport.suite.ts";
+import { createVirtualClock } from "../system/platform/virtual-clock.ts";
 import { createRecordedTransport } from "./recorded-transport.ts";
 
 const bounds = { streamsPerProtocolMax: 16, gossipBytesMax: 1024 };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { chooseLambda } from "../aggregation/index.ts";
 import type { Trainer, TrainerState } from "../interface/trainer.ts";
-import { createVirtualClock } from "../system/virtual-clock.ts";
+import { createVirtualClock } from "../system/platform/virtual-clock.ts";
 import { NO_TRIAL, type TrialMemory, type TrialRound, trialRound } from "./trial.ts";
 import { createQuadraticTrainer, type TrainerFaults, throughTime } from "./twins.suite.ts";
 

@@ -8,7 +8,7 @@ import { createPackedBatches } from "../data/pack.ts";
 import type { Example } from "../interface/trainer.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { CONFIGS, filesOf, randomTensors } from "../model/random-model.suite.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { createStepGradient, type StepGradient } from "./step-gradient.ts";
 import { createTrainer } from "./trainer.ts";
 

@@ -1,12 +1,12 @@
 import { randomFillSync } from "node:crypto";
 import { afterAll, describe, expect, test } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
-import { loadExamples } from "../data-source.ts";
 import type { RandomSource } from "../interface/random-source.ts";
 import type { Trainer } from "../interface/trainer.ts";
-import { embeddedModelDirectory } from "../system/embedded-model.ts";
-import { readModelFiles } from "../system/model-files.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { loadExamples } from "../local/data-source.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
+import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import { readModelFiles } from "../system/files/model-files.ts";
 import { createTrainer } from "./trainer.ts";
 
 const files = readModelFiles(embeddedModelDirectory());

@@ -17,7 +17,7 @@ import { loadBaseModel } from "../model/huggingface.ts";
 import type { Config } from "../model/random-model.suite.ts";
 import { filesOf, randomTensors } from "../model/random-model.suite.ts";
 import { encodeModel } from "../onnx/codec.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { int64 } from "../tensor.ts";
 import { trainedHead } from "./classification.ts";
 import { createTrainer } from "./trainer.ts";

@@ -3,9 +3,9 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import type { Example, ExampleSets, Trainer, TrainerOptions, TrainingSettings } from "../interface/trainer.ts";
-import { embeddedModelDirectory } from "../system/embedded-model.ts";
-import { readModelFiles } from "../system/model-files.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
+import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import { readModelFiles } from "../system/files/model-files.ts";
 import { createTrainer } from "./trainer.ts";
 
 const files = readModelFiles(embeddedModelDirectory());
