@@ -1,104 +1,32 @@
 /** What each field of a network manifest may be, and how to say in one line what is wrong with one that is not. */
 import { z } from "zod";
+import type { AdapterSettings } from "./adapter-spec.ts";
 import { closestName } from "./closest-name.ts";
 import { payloadBytesMax } from "./encoding/update-payload.ts";
 import { LIMITS } from "./limits.ts";
 import { ROLES } from "./membership/roles.ts";
 import { parsePeerId } from "./peer-id.ts";
+import { LOW_RANK_ADAPTERS, REFT_ADAPTERS } from "./settings/adapter-kinds.ts";
+import { choice, distinct, fieldSchema, integer, list, object, oneOf, text } from "./settings/field-schema.ts";
+import { kindsOf } from "./settings/variant.ts";
+import { oneOfObjects, variantObjects, variantSchema } from "./settings/variant-schema.ts";
 
-const integer = (min: number, max: number) => {
-  const text = `must be an integer from ${min} to ${max}`;
-  return z.number(text).int(text).min(min, text).max(max, text);
-};
-const number = (min: number, max: number) => {
-  const text = `must be a number from ${min} to ${max}`;
-  return z.number(text).min(min, text).max(max, text);
-};
-const positive = (max: number) => {
-  const text = `must be a number above 0 and at most ${max}`;
-  return z.number(text).gt(0, text).max(max, text);
-};
-const text = (pattern: RegExp, words: string) => z.string(`must be ${words}`).regex(pattern, `must be ${words}`);
-const choice = <const T extends string>(...values: readonly T[]) =>
-  z.enum(values, `must be ${values.map((value) => `"${value}"`).join(" or ")}`);
-const list = <T extends z.ZodType>(element: T, { min, max, what }: { min: number; max: number; what: string }) => {
-  const words = `must be a list of ${min} to ${max} ${what}`;
-  return z.array(element, words).min(min, words).max(max, words);
-};
-const object = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape, "must be an object");
-const oneOf = (kinds: string) => ({
-  error: (issue: { code?: string }) => (issue.code === "invalid_union" ? `must be ${kinds}` : "must be an object"),
-});
-const distinct = (values: readonly string[]): boolean => new Set(values).size === values.length;
+const number = (min: number, max: number) => fieldSchema({ type: "number", min, max });
+const positive = (max: number) => fieldSchema({ type: "number", min: 0, without: "min", max });
 
 const name = text(new RegExp(`^[!-~]{1,${LIMITS.nameLengthMax}}$`), "a name of printable ASCII without spaces");
 const digest = text(/^[0-9a-f]{64}$/, "a SHA-256 digest of 64 lower-case hexadecimal digits");
-const rank = integer(1, LIMITS.adapterRankMax);
 
-const layers = z.custom<"all" | readonly number[]>(
-  (value) => value === "all" || isRisingList(value),
-  `must be "all" or a rising list of 1 to ${LIMITS.layerCountMax} layer numbers`,
-);
-
-function isRisingList(value: unknown): boolean {
-  if (!Array.isArray(value) || value.length < 1 || value.length > LIMITS.layerCountMax) return false;
-  return value.every(
-    (n, i) => Number.isInteger(n) && n >= (i === 0 ? 0 : value[i - 1] + 1) && n <= LIMITS.layerCountMax,
-  );
-}
-
-const positions = z.union(
-  [
-    z.literal("all"),
-    object({
-      first: integer(0, 4096),
-      last: integer(0, 4096),
-      tied: z.boolean("must be true or false"),
-    }).refine(({ first, last }) => first + last > 0, "must name at least one position, first or last"),
-  ],
-  'must be "all" or an object',
-);
-
-const intervention = { rank, layers, positions };
-const rotated = { ...intervention, rotation: choice("trained", "frozen").exactOptional() };
-const lowRank = {
-  rank,
-  alpha: positive(65_536),
-  scale: choice("rank", "rslora").exactOptional(),
-  dropout: number(0, 0.95).exactOptional(),
-  targets: list(name, { min: 1, max: LIMITS.targetCountMax, what: "names of linear layers" }).refine(
-    distinct,
-    "must not name a linear layer twice",
-  ),
-  layers,
-};
-
-const reftKinds = [
-  object({ kind: z.literal("loreft"), ...rotated }),
-  object({ kind: z.literal("direft"), ...rotated }),
-  object({ kind: z.literal("noreft"), ...intervention }),
-  object({ kind: z.literal("nodireft"), ...intervention }),
-] as const;
-const lowRankKinds = [
-  object({ kind: z.literal("lora"), ...lowRank }),
-  object({ kind: z.literal("ffa-lora"), ...lowRank }),
-  object({ kind: z.literal("tri-lora"), ...lowRank, basis: choice("shared", "personal") }),
-] as const;
-const REFT_KINDS = '"loreft", "direft", "noreft" or "nodireft"';
-const LOW_RANK_KINDS = '"lora", "ffa-lora" or "tri-lora"';
-
-const adapterSchema = z.discriminatedUnion(
+const lowRankSchema = variantSchema(LOW_RANK_ADAPTERS);
+const reftSchema = variantSchema(REFT_ADAPTERS);
+const adapterSchema = oneOfObjects<AdapterSettings>(
   "kind",
+  [...kindsOf(LOW_RANK_ADAPTERS), ...kindsOf(REFT_ADAPTERS), "combination"],
   [
-    ...reftKinds,
-    ...lowRankKinds,
-    object({
-      kind: z.literal("combination"),
-      lora: z.discriminatedUnion("kind", lowRankKinds, oneOf(LOW_RANK_KINDS)),
-      reft: z.discriminatedUnion("kind", reftKinds, oneOf(REFT_KINDS)),
-    }),
+    ...variantObjects(LOW_RANK_ADAPTERS),
+    ...variantObjects(REFT_ADAPTERS),
+    object({ kind: z.literal("combination"), lora: lowRankSchema, reft: reftSchema }),
   ],
-  oneOf('"lora", "ffa-lora", "tri-lora", "loreft", "direft", "noreft", "nodireft" or "combination"'),
 );
 
 const tensors = list(
@@ -130,7 +58,7 @@ const lambda = z.discriminatedUnion(
     object({ mode: z.literal("adaptive") }),
     object({ mode: z.literal("tanh"), max: number(0, 1), kappa: positive(1000) }),
   ],
-  oneOf('"fixed", "search", "adaptive" or "tanh"'),
+  oneOf(["fixed", "search", "adaptive", "tanh"]),
 );
 
 const proximal = {
@@ -145,7 +73,7 @@ const reference = z.discriminatedUnion(
     object({ kind: z.literal("window"), size: integer(1, 64), weights: choice("uniform", "linear"), ...proximal }),
     object({ kind: z.literal("ema"), decay: number(0, 0.999999), ...proximal }),
   ],
-  oneOf('"none", "window" or "ema"'),
+  oneOf(["none", "window", "ema"]),
 );
 
 /** The numbers of the aggregation rules: which rules have one, and which of these can do without. */
@@ -167,7 +95,7 @@ const weights = z.discriminatedUnion(
       data: object({ share: positive(1), temperature: positive(1000) }).exactOptional(),
     }),
   ],
-  oneOf('"samples", "metropolis" or "similarity"'),
+  oneOf(["samples", "metropolis", "similarity"]),
 );
 
 const aggregation = object({
@@ -263,7 +191,7 @@ const membership = z.discriminatedUnion(
       error: "must be at most the number of founders with the role admin",
     }),
   ],
-  oneOf('"open" or "roster"'),
+  oneOf(["open", "roster"]),
 );
 
 const succeeds = object({ network: digest, first: digest, round: integer(1, LIMITS.roundCountMax) });
@@ -335,7 +263,7 @@ function factorsProblem({
   tensors,
   aggregation: { factors, rule, normClip },
 }: {
-  readonly adapter: z.infer<typeof adapterSchema>;
+  readonly adapter: AdapterSettings;
   readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
   readonly aggregation: { readonly factors?: string; readonly rule: string; readonly normClip?: true };
 }): string | undefined {
