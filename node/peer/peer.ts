@@ -15,14 +15,14 @@ import { createDialer } from "../exchange/dialer.ts";
 import { createExchange, type Exchange } from "../exchange/exchange.ts";
 import { hasPublished } from "../exchange/own-chain.ts";
 import { hasSketch } from "../exchange/sketch-exchange.ts";
+import type { EngineOptions } from "../interface/engine-options.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
 import type { PrivacySettings } from "../interface/privacy.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
-import type { Device } from "../interface/runtime.ts";
 import type { DataSimilarity } from "../interface/sketches.ts";
 import type { Store } from "../interface/store.ts";
-import type { ExampleSets, Precision } from "../interface/trainer.ts";
+import type { ExampleSets } from "../interface/trainer.ts";
 import { verifyModel } from "../manifest/create-network.ts";
 import type { ModelSearch } from "../manifest/model-search.ts";
 import { createMembership, type MembershipDependencies, type RosterMembership } from "../membership/membership.ts";
@@ -75,22 +75,12 @@ export interface PeerOptions {
   readonly startWhen?: Promise<void>;
   /** Train alone for as many local steps afterwards, to compare. */
   readonly compareAlone: boolean;
-  /** Threads of the training engine. */
-  readonly threads: number;
-  /** What the training engine computes on; default: cpu. */
-  readonly device?: Device;
-  /** Compute activations again instead of keeping them. */
-  readonly lowMemory?: boolean;
-  /** At most so many different lengths of batches; see `TrainerOptions`. */
-  readonly buckets?: number;
+  /** How this peer computes. */
+  readonly engine: EngineOptions;
   /** Budget and noise of what this peer sends; without it nothing is hidden but the data themselves. */
   readonly privacy?: PrivacySettings;
   /** Noise of its sketch, where the network weighs by data sets, as a multiple of one example's most; none when absent. */
   readonly sketchNoise?: number;
-  /** Let short examples share rows; see `TrainerOptions`. */
-  readonly pack?: boolean;
-  /** Arithmetic of products with frozen matrices; see `TrainerOptions`. */
-  readonly precision?: Precision;
   readonly logLevel: LogLevel;
   /** How long whoever has the data directory open may take to leave it; default 0. */
   readonly lockWaitMs?: number;
@@ -358,15 +348,10 @@ async function openTraining(
     networkSeed: manifest.seed,
     peerSeed: ownSeed(signer.peer),
     data: options.examples,
-    threads: options.threads,
-    ...(options.device !== undefined && { device: options.device }),
-    lowMemory: options.lowMemory ?? false,
-    pack: options.pack ?? false,
+    engine: options.engine,
     ...(manifest.head !== undefined && { head: manifest.head }),
-    ...(options.precision !== undefined && { precision: options.precision }),
     ...fisherOptions(manifest.reference),
     totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
-    ...(options.buckets !== undefined && { buckets: options.buckets }),
     ...(options.privacy?.mode === "example" && { privacy: options.privacy }),
   });
   shutdown.add(() => trainer.close());
