@@ -104,7 +104,14 @@ module.exports = {
       name: "aggregation-knows-no-network",
       severity: "error",
       from: { path: room("aggregation"), pathNot: tests },
-      to: { path: "^node/(onnx|autodiff|model|training|data|exchange|round|system)/" },
+      to: { path: "^node/(onnx|autodiff|model|training|data|exchange|lambda|round|system)/" },
+    },
+    {
+      name: "lambda-knows-no-network",
+      comment: "how far a peer goes towards the aggregate: losses and adapters in, a decision out",
+      severity: "error",
+      from: { path: room("lambda"), pathNot: tests },
+      to: { path: "^node/(onnx|autodiff|adapter|model|training|data|exchange|membership|privacy|round|system)/" },
     },
     {
       name: "privacy-knows-no-network",
