@@ -9,6 +9,7 @@ import type { Genesis } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { createPrng } from "../../protocol/prng.ts";
+import { signerIn } from "../data-directory/key.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { NodeError } from "../errors.ts";
 import { createDialer } from "../exchange/dialer.ts";
@@ -23,8 +24,8 @@ import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { DataSimilarity } from "../interface/sketches.ts";
 import type { Store } from "../interface/store.ts";
 import type { ExampleSets } from "../interface/trainer.ts";
-import { verifyModel } from "../manifest/create-network.ts";
 import type { ModelSearch } from "../manifest/model-search.ts";
+import { verifyModel } from "../manifest/verify-model.ts";
 import { createMembership, type MembershipDependencies, type RosterMembership } from "../membership/membership.ts";
 import { actOnRoster, type RosterAction } from "../membership/roster-desk.ts";
 import { standingError } from "../membership/standing-error.ts";
@@ -40,7 +41,7 @@ import { openEgressFile } from "../system/files/egress-file.ts";
 import { readOrCreateKey } from "../system/files/key-file.ts";
 import { takeLock } from "../system/files/lock-file.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
-import { watchOutbox } from "../system/files/outbox.ts";
+import { watchRequestInbox } from "../system/files/request-inbox.ts";
 import { openStore } from "../system/files/store.ts";
 import { createLibp2pTransport } from "../system/network/libp2p.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
@@ -50,7 +51,6 @@ import { createSecureRandom } from "../system/platform/secure-random.ts";
 import { createNativeSha256 } from "../system/platform/sha256.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import { fisherOptions } from "../training/fisher.ts";
-import { signerIn } from "./operator.ts";
 import { publishSketch } from "./publish-sketch.ts";
 
 export interface PeerOptions {
@@ -219,10 +219,10 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
       connected: () => transport.connected(),
       signerOf: signerIn,
     };
-    const outbox = await watchOutbox(layout.outbox, { clock, logger }, (request) =>
+    const requests = await watchRequestInbox(layout.requestInbox, { clock, logger }, (request) =>
       actOnRoster(desk, request as RosterAction),
     );
-    shutdown.add(() => outbox.stop());
+    shutdown.add(() => requests.stop());
     onEvent(joined.rosterEvent());
   }
   const similarity = training && (await openDataSimilarity(options, { exchange, training, peer: signer.peer, logger }));
