@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Field, type FieldValue, fieldBounds, fitsField, valueOfText, textOfValue } from "./field.ts";
+import { type Field, type FieldValue, fieldBounds, fitsField, textOfValue, valueOfText } from "./field.ts";
 import { fieldArguments } from "./field-words.ts";
 
 const ABOUT = { text: "what it is", source: "this test" };
