@@ -24,7 +24,9 @@ export function wordArgument<All extends Variants>(
     parse: (word) => {
       const reading = settingsOfWord(all, word);
       if ("value" in reading) return reading.value;
-      throw new NodeError(code, `${all.what} "${word}": ${reading.problem}; write ${forms}`, { [all.what]: word });
+      throw new NodeError(code, `${all.what} "${word}": ${reading.problem}; write ${wordForms(all, reading.kind)}`, {
+        [all.what]: word,
+      });
     },
     format: (settings) => wordOfSettings(all, settings),
   };

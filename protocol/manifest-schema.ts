@@ -2,17 +2,40 @@
 import { z } from "zod";
 import type { AdapterSettings } from "./adapter-spec.ts";
 import { closestName } from "./closest-name.ts";
+import type { UpdateEncoding } from "./encoding/update-encoding.ts";
 import { payloadBytesMax } from "./encoding/update-payload.ts";
 import { LIMITS } from "./limits.ts";
 import { ROLES } from "./membership/roles.ts";
 import { parsePeerId } from "./peer-id.ts";
 import { LOW_RANK_ADAPTERS, REFT_ADAPTERS } from "./settings/adapter-kinds.ts";
-import { choice, distinct, fieldSchema, integer, list, object, oneOf, text } from "./settings/field-schema.ts";
+import { AGGREGATION, AGGREGATION_FIELDS, type AggregationSettings } from "./settings/aggregation-rules.ts";
+import { ENCODING, TOP_K } from "./settings/encoding.ts";
+import {
+  choice,
+  distinct,
+  fieldSchema,
+  integer,
+  list,
+  object,
+  oneOf,
+  recordSchema,
+  recordShape,
+  text,
+} from "./settings/field-schema.ts";
+import { LAMBDA_RULES } from "./settings/lambda-rules.ts";
+import { NEIGHBOUR_WEIGHTS } from "./settings/neighbour-weights.ts";
+import { REFERENCES } from "./settings/reference-kinds.ts";
+import {
+  DEADLINE,
+  OPTIMIZERS,
+  ROUNDS,
+  type RoundSchedule,
+  SCHEDULES,
+  TRAINING,
+  type TrainingSpec,
+} from "./settings/training.ts";
 import { kindsOf } from "./settings/variant.ts";
-import { oneOfObjects, variantObjects, variantSchema } from "./settings/variant-schema.ts";
-
-const number = (min: number, max: number) => fieldSchema({ type: "number", min, max });
-const positive = (max: number) => fieldSchema({ type: "number", min: 0, without: "min", max });
+import { fieldsOfKinds, oneOfObjects, variantObjects, variantSchema } from "./settings/variant-schema.ts";
 
 const name = text(new RegExp(`^[!-~]{1,${LIMITS.nameLengthMax}}$`), "a name of printable ASCII without spaces");
 const digest = text(/^[0-9a-f]{64}$/, "a SHA-256 digest of 64 lower-case hexadecimal digits");
@@ -50,112 +73,59 @@ const modelOf = object({
 /** What an adapter says of itself, in a manifest as in a file of its own. */
 export const adapterFields = { seed: integer(0, Number.MAX_SAFE_INTEGER), model: modelOf, adapter: adapterSchema };
 
-const lambda = z.discriminatedUnion(
-  "mode",
-  [
-    object({ mode: z.literal("fixed"), value: number(0, 1) }),
-    object({ mode: z.literal("search") }),
-    object({ mode: z.literal("adaptive") }),
-    object({ mode: z.literal("tanh"), max: number(0, 1), kappa: positive(1000) }),
-  ],
-  oneOf(["fixed", "search", "adaptive", "tanh"]),
+/** The numbers of all rules first, then what any rule may have. */
+const rules = Object.entries(fieldsOfKinds(AGGREGATION));
+const isOfAll = (of: readonly string[]): boolean => of.length === kindsOf(AGGREGATION).length;
+const ruleFields = recordShape(
+  Object.fromEntries(
+    [...rules.filter(([, { of }]) => !isOfAll(of)), ...rules.filter(([, { of }]) => isOfAll(of))].map(
+      ([name, { field }]) => [name, { ...field, optional: true }],
+    ),
+  ),
 );
-
-const proximal = {
-  l1: number(0, 1_000_000),
-  l2: number(0, 1_000_000),
-  fisherDecay: number(0, 0.999999).exactOptional(),
-};
-const reference = z.discriminatedUnion(
-  "kind",
-  [
-    object({ kind: z.literal("none") }),
-    object({ kind: z.literal("window"), size: integer(1, 64), weights: choice("uniform", "linear"), ...proximal }),
-    object({ kind: z.literal("ema"), decay: number(0, 0.999999), ...proximal }),
-  ],
-  oneOf(["none", "window", "ema"]),
-);
-
-/** The numbers of the aggregation rules: which rules have one, and which of these can do without. */
-const RULE_FIELDS: Readonly<Record<string, { readonly of: readonly string[]; readonly absent: boolean }>> = {
-  trim: { of: ["trimmed-mean"], absent: false },
-  faulty: { of: ["krum", "multi-krum"], absent: false },
-  keep: { of: ["multi-krum"], absent: true },
-  radius: { of: ["centred-clipping", "clipped-gossip"], absent: false },
-};
-
-const weights = z.discriminatedUnion(
-  "kind",
-  [
-    object({ kind: z.literal("samples") }),
-    object({ kind: z.literal("metropolis") }),
-    object({
-      kind: z.literal("similarity"),
-      temperature: positive(1000),
-      data: object({ share: positive(1), temperature: positive(1000) }).exactOptional(),
-    }),
-  ],
-  oneOf(["samples", "metropolis", "similarity"]),
-);
+const { sample, ...shared } = recordShape(AGGREGATION_FIELDS);
+const { scope, ...ages } = shared;
 
 const aggregation = object({
-  rule: choice(
-    "mean",
-    "geometric-median",
-    "median",
-    "trimmed-mean",
-    "krum",
-    "multi-krum",
-    "centred-clipping",
-    "clipped-gossip",
-  ),
-  scope: choice("tensor", "global"),
-  lambda,
-  stalenessExponent: number(0, 10),
-  ageMax: integer(0, LIMITS.roundCountMax),
-  trim: number(0.001, 0.499).exactOptional(),
-  faulty: integer(1, LIMITS.headsCountMax).exactOptional(),
-  keep: integer(1, LIMITS.headsCountMax).exactOptional(),
-  radius: positive(1_000_000).exactOptional(),
-  normClip: z.literal(true, "must be true, or left out").exactOptional(),
-  factors: choice("product", "aligned").exactOptional(),
-  weights: weights.exactOptional(),
-  sample: integer(1, LIMITS.headsCountMax).exactOptional(),
+  rule: choice(...kindsOf(AGGREGATION)),
+  scope: scope!,
+  lambda: variantSchema(LAMBDA_RULES),
+  ...ages,
+  ...ruleFields,
+  weights: variantSchema(NEIGHBOUR_WEIGHTS).exactOptional(),
+  sample: sample!,
 }).superRefine((settings, context) => {
-  for (const [field, { of, absent }] of Object.entries(RULE_FIELDS)) {
+  for (const [field, { of, isOptional }] of rules) {
     const isThere = Object.hasOwn(settings, field);
     if (isThere && !of.includes(settings.rule)) {
       context.addIssue({ code: "custom", path: [field], message: `is of ${of.join(" and ")} only` });
     }
-    if (!isThere && !absent && of.includes(settings.rule)) {
+    if (!isThere && !isOptional && of.includes(settings.rule)) {
       context.addIssue({ code: "custom", path: [field], message: `is needed by ${settings.rule}` });
     }
   }
-});
+}) as z.ZodType as z.ZodType<AggregationSettings>;
 
+const { accumulate, proximal, ...trainingNumbers } = recordShape(TRAINING);
 const training = object({
-  optimizer: choice("adamw", "sgd"),
-  learningRate: positive(10),
-  weightDecay: number(0, 1),
-  gradientClip: positive(1_000_000),
-  batchSize: integer(1, 4096),
-  maxTokens: integer(2, 131_072),
-  momentum: number(0, 0.9999).exactOptional(),
-  schedule: object({
-    kind: choice("constant", "linear", "cosine"),
-    warmupSteps: integer(0, LIMITS.localStepsMax),
+  optimizer: choice(...kindsOf(OPTIMIZERS)),
+  ...trainingNumbers,
+  momentum: fieldSchema(OPTIMIZERS.kinds.sgd.fields.momentum).exactOptional(),
+  schedule: recordSchema({
+    kind: { type: "choice", values: kindsOf(SCHEDULES), text: SCHEDULES.what, source: "settings/training.ts" },
+    ...SCHEDULES.kinds.constant.fields,
   }).exactOptional(),
-  accumulate: integer(1, 4096).exactOptional(),
-  proximal: number(0, 1_000_000).exactOptional(),
+  accumulate: accumulate!,
+  proximal: proximal!,
 }).refine(({ optimizer, momentum }) => momentum === undefined || optimizer === "sgd", {
   path: ["momentum"],
   error: "is of sgd only: adamw has means of its own",
-});
+}) as z.ZodType as z.ZodType<TrainingSpec>;
 
 const encoding = object({
-  values: choice("float32", "float16", "int8"),
-  topK: object({ share: number(0.0001, 0.5), keyframeEvery: integer(2, LIMITS.keyframeEveryMax) }).exactOptional(),
-});
+  ...recordShape(ENCODING),
+  topK: recordSchema(TOP_K).exactOptional(),
+}) as z.ZodType as z.ZodType<UpdateEncoding>;
 const peer = z.string("must be a peer id").refine(isPeerId, "must be a peer id, such as 12D3KooW…");
 
 function isPeerId(text: string): boolean {
@@ -196,8 +166,6 @@ const membership = z.discriminatedUnion(
 
 const succeeds = object({ network: digest, first: digest, round: integer(1, LIMITS.roundCountMax) });
 
-const DAY_MS = 86_400_000;
-
 export const manifestSchema = object({
   schema: choice("weft-network/1"),
   name: text(
@@ -214,15 +182,11 @@ export const manifestSchema = object({
   tensors,
   training,
   rounds: object({
-    count: integer(1, LIMITS.roundCountMax),
-    localSteps: integer(1, LIMITS.localStepsMax),
-    deadlineMs: object({ min: integer(0, DAY_MS), max: integer(1, DAY_MS) }).refine(
-      ({ min, max }) => min <= max,
-      "must have a min of at most its max",
-    ),
-  }),
+    ...recordShape(ROUNDS),
+    deadlineMs: recordSchema(DEADLINE).refine(({ min, max }) => min <= max, "must have a min of at most its max"),
+  }) as z.ZodType as z.ZodType<RoundSchedule>,
   aggregation,
-  reference,
+  reference: variantSchema(REFERENCES),
   encoding: encoding.exactOptional(),
   bootstrap: list(
     text(new RegExp(`^/[!-~]{1,${LIMITS.nameLengthMax - 1}}$`), "a multiaddr, such as /ip4/127.0.0.1/tcp/4001"),

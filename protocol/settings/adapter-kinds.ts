@@ -266,7 +266,7 @@ export const LOW_RANK_KINDS = {
     absent: SCALE_AND_DROPOUT,
     averages: [
       {
-        form: "with `--aggregation mean:product`",
+        form: "with the rule `mean:product`",
         of: "B A",
         is: "the average of the edits, cut to rank r: the nearest there is of that rank",
       },
@@ -368,7 +368,9 @@ export const REFT_KINDS = {
 
 /** What one word without a plus sign between kinds says. */
 export const ADAPTERS = { tag: "kind", what: "adapter", kinds: { ...LOW_RANK_KINDS, ...REFT_KINDS } } as const;
+/** One that changes linear layers. */
 export const LOW_RANK_ADAPTERS = { tag: "kind", what: "adapter", kinds: LOW_RANK_KINDS } as const;
+/** One that edits the residual stream. */
 export const REFT_ADAPTERS = { tag: "kind", what: "adapter", kinds: REFT_KINDS } as const;
 
 /** Positions by themselves, such as `f7+l7`; undefined where the text names none. */

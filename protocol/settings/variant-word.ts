@@ -10,8 +10,8 @@ import {
   wordFields,
 } from "./variant.ts";
 
-/** What a word stands for, or what is wrong with it: half a sentence, which the forms of the word may follow. */
-export type Reading<T> = { readonly value: T } | { readonly problem: string };
+/** What a word stands for, or what is wrong with it: half a sentence, which the forms of the kind may follow. */
+export type Reading<T> = { readonly value: T } | { readonly problem: string; readonly kind: string | undefined };
 
 type Values = Record<string, unknown>;
 type Named = readonly [string, VariantField];
@@ -24,7 +24,7 @@ export function settingsOfWord<All extends Variants>(all: All, word: string): Re
   try {
     return { value: settingsOf(all, word) as SettingsOf<All> };
   } catch (error) {
-    if (error instanceof Problem) return { problem: error.message };
+    if (error instanceof Problem) return { problem: error.message, kind: kindOf(all, word) };
     throw error;
   }
 }
@@ -33,7 +33,7 @@ function settingsOf({ tag, kinds, bare }: Variants, word: string): unknown {
   // Elsewhere a plus sign is part of a value: `f7+l7`.
   const [main = "", ...extras] = hasExtras(kinds) ? word.split("+") : [word];
   const parts = main.split(":");
-  const [kind = "", ...rest] = bare !== undefined && /^[\d.]/.test(main) ? [bare, ...parts] : parts;
+  const [kind = "", ...rest] = isBare(bare, main) ? [bare, ...parts] : parts;
   const variant = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
   if (variant === undefined) {
     const near = closestName(kind, Object.keys(kinds));
@@ -44,6 +44,14 @@ function settingsOf({ tag, kinds, bare }: Variants, word: string): unknown {
   const options = readPlaces(kind, fields, rest, values);
   for (const part of [...options, ...extras.map((extra) => `+${extra}`)]) readOption(kind, fields, part, values);
   return complete(tag, kind, variant, values);
+}
+
+const isBare = (bare: string | undefined, word: string): bare is string => bare !== undefined && /^[\d.]/.test(word);
+
+/** The kind that a word begins with, where there is such a one. */
+function kindOf({ kinds, bare }: Variants, word: string): string | undefined {
+  const kind = isBare(bare, word) ? bare : (word.split(/[:+]/)[0] ?? "");
+  return Object.hasOwn(kinds, kind) ? kind : undefined;
 }
 
 const hasExtras = (kinds: VariantTable): boolean =>
@@ -80,7 +88,7 @@ function refuse(field: VariantField, prefix: string, text: string): never {
 }
 
 const prefixed = (field: VariantField, prefix: string): string =>
-  prefix === "" ? fieldBounds(field) : `${prefix} and ${fieldBounds(field)}`;
+  prefix === "" ? fieldBounds(field) : `${prefix} followed by ${fieldBounds(field)}`;
 
 /** Whether a part says something that has no place. */
 function isOption(fields: readonly Named[], part: string): boolean {
@@ -107,9 +115,7 @@ function readOption(kind: string, fields: readonly Named[], part: string, values
   }
   const known = optionsOf(fields, values);
   throw new Problem(
-    known.length === 0
-      ? `"${part}" is one part too many`
-      : `"${part}" is unknown; ${kind} takes ${known.join(", ")} behind what it needs`,
+    known.length === 0 ? `"${part}" is one part too many` : `"${part}" is unknown; ${kind} takes ${known.join(", ")}`,
   );
 }
 
@@ -176,29 +182,40 @@ function optionText(field: VariantField, value: unknown): readonly string[] {
   return [word.value === undefined ? `+${word.plus}:${textOfValue(field, value)}` : `+${word.plus}`];
 }
 
-/** The forms of all kinds for help, such as `lora:r8:q_proj,v_proj[:alpha16] (or ffa-lora)`. */
-export function wordForms({ kinds }: Variants): string {
+/** The forms of all kinds for help, such as `lora:r8:q_proj,v_proj[:alpha16] (or ffa-lora)`; kind: of this one alone. */
+export function wordForms({ kinds }: Variants, kind?: string): string {
+  if (kind !== undefined) return `${kind}${wordForm(kinds[kind]!, [])}`;
+  const shared = sharedOptions(kinds);
   const byForm = new Map<string, string[]>();
-  for (const [kind, variant] of Object.entries(kinds)) {
-    const form = wordForm(variant);
-    byForm.set(form, [...(byForm.get(form) ?? []), kind]);
+  for (const [name, variant] of Object.entries(kinds)) {
+    const form = wordForm(variant, shared);
+    byForm.set(form, [...(byForm.get(form) ?? []), name]);
   }
-  return [...byForm]
-    .flatMap(([form, [first = "", ...others]]) =>
-      form === "" ? [first, ...others] : [`${first}${form}${others.length > 0 ? ` (or ${others.join(", ")})` : ""}`],
-    )
-    .join(", ");
+  const forms = [...byForm].flatMap(([form, [first = "", ...others]]) =>
+    form === "" ? [first, ...others] : [`${first}${form}${others.length > 0 ? ` (or ${others.join(", ")})` : ""}`],
+  );
+  return [...forms, ...(shared.length > 0 ? [`each with ${shared.map(optional).join("")}`] : [])].join(", ");
 }
 
-function wordForm(variant: Variant): string {
+/** The options that every kind has, which are said once. */
+function sharedOptions(kinds: VariantTable): readonly string[] {
+  const [first = [], ...others] = Object.values(kinds).map((variant) =>
+    wordFields(variant).flatMap(([, field]) => optionForms(field)),
+  );
+  return first.filter((form) => others.length > 0 && others.every((forms) => forms.includes(form)));
+}
+
+const optional = (form: string): string => (form.startsWith("+") ? `[${form}]` : `[:${form}]`);
+
+function wordForm(variant: Variant, without: readonly string[]): string {
   const fields = wordFields(variant);
   const places = fields.map(([, { word, mark, example = "" }]) => {
     if (!word || !("place" in word)) return "";
     const part = `:${word.prefix ?? ""}${example}`;
-    return (word.place === "optional" ? `[${part}]` : part) + (mark ? `[:${mark.word}]` : "");
+    return (word.place === "optional" ? `[${part}]` : part) + (mark ? optional(mark.word) : "");
   });
-  const options = fields.flatMap(([, field]) => optionForms(field));
-  return [...places, ...options.map((form) => (form.startsWith("+") ? `[${form}]` : `[:${form}]`))].join("");
+  const options = fields.flatMap(([, field]) => optionForms(field)).filter((form) => !without.includes(form));
+  return [...places, ...options.map(optional)].join("");
 }
 
 /** How an option looks, with its example. */
