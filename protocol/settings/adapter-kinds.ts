@@ -215,7 +215,6 @@ const BASIS = {
 
 const LOW_RANK_ORDER = ["rank", "targets", "alpha", "scale", "dropout", "layers"] as const;
 const SAME = "the average of the edits, exactly";
-const BY_THEMSELVES = "their tensors by themselves";
 const ROTATION = [
   { form: "with a frozen rotation", of: "W, b; R is the same everywhere", is: SAME },
   {
@@ -242,12 +241,12 @@ const FREE_FACTS = {
   sent: "W1 [r, d], W2 [r, d], b [r]",
   derived: "",
   absent: "",
-  averages: [{ form: "", of: BY_THEMSELVES, is: "not that of the edits" }],
+  averages: [{ form: "", of: "W1, W2 and b by themselves", is: "not that of the edits" }],
   gauge: "none",
   values: "float16",
   elsewhere: {
     peft: "no",
-    pyreft: "no: pyreft saves it but does not load it again (its loader gives no add_bias)",
+    pyreft: "no: pyreft saves the kind but does not load it again (its loader gives no add_bias)",
     merged: "no",
   },
 } as const;
@@ -270,7 +269,7 @@ export const LOW_RANK_KINDS = {
         of: "B A",
         is: "the average of the edits, cut to rank r: the nearest there is of that rank",
       },
-      { form: "", of: BY_THEMSELVES, is: "not that of the products, and it changes with the gauge" },
+      { form: "", of: "A and B by themselves", is: "not that of the products, and it changes with the gauge" },
     ],
     gauge: "none",
     values: "int8",
