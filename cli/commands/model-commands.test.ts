@@ -3,13 +3,15 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as ort from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sharedAsset } from "../../node/golden/shared-assets.suite.ts";
+import { loadOnnxRuntime } from "../../node/system/compute/load-onnxruntime.ts";
 import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import { parseAdapter } from "../adapter-argument.ts";
 import { runCommandLine } from "../program.ts";
 import type { Terminal } from "../terminal.ts";
+
+const ort = loadOnnxRuntime();
 
 let folder: string;
 beforeAll(async () => {

@@ -84,7 +84,13 @@ describe("--precision fp16", () => {
     createTrainer(
       { runtime: given, files },
       {
-        ...{ modelDirectory: directory, adapter, networkSeed: 1, peerSeed: 2, threads: 1, precision: "fp16" },
+        ...{
+          modelDirectory: directory,
+          adapter,
+          networkSeed: 1,
+          peerSeed: 2,
+          engine: { threads: 1, precision: "fp16" },
+        },
         training: { optimizer: "sgd", learningRate: 1, weightDecay: 0, gradientClip: 1, batchSize: 1, maxTokens: 8 },
         data: { train: [example], validation: [example], test: [example] },
       },
