@@ -3,15 +3,17 @@
  * that two peers that met through a third stay together when that one is gone. Told once a neighbour is admitted, and
  * again when there is something new, not too often; what is heard is only hearsay and goes to the dialer.
  */
+
 import { pipe } from "it-pipe";
 import { decodeAddresses, encodeAddresses, peerIdOfAddress } from "../../protocol/addresses.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { ADDRESSES_PROTOCOL } from "../../protocol/topic.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { ByteStream, PeerIdText, Transport } from "../interface/transport.ts";
+import type { ByteStream, Transport } from "../interface/transport.ts";
 import type { Background } from "./background.ts";
 import { bounded, cut, oneFrame } from "./byte-pipeline.ts";
 import { answerWithin, withStream } from "./deadline.ts";
@@ -21,14 +23,14 @@ export interface AddressExchangeDependencies {
   readonly clock: Clock;
   readonly background: Background;
   /** Peers past their handshake. */
-  readonly admitted: () => readonly PeerIdText[];
-  readonly isAdmitted: (peer: PeerIdText) => boolean;
+  readonly admitted: () => readonly PeerId[];
+  readonly isAdmitted: (peer: PeerId) => boolean;
   /** Whether a neighbour knows of such messages. */
-  readonly takes: (peer: PeerIdText) => boolean;
+  readonly takes: (peer: PeerId) => boolean;
   /** What a neighbour says; each is an address by README.md 7.8, and nothing else is known of it. */
   readonly onAddresses: (addresses: readonly string[]) => void;
   /** Its message could not be read. */
-  readonly onFault: (from: PeerIdText) => void;
+  readonly onFault: (from: PeerId) => void;
 }
 
 export interface AddressExchangeOptions {
@@ -43,7 +45,7 @@ export interface AddressExchangeOptions {
 export interface AddressExchange {
   start(): Promise<void>;
   /** A neighbour was admitted: it is told of the others, and the others of it. */
-  welcome(peer: PeerIdText): void;
+  welcome(peer: PeerId): void;
   /** Tell nobody any more; idempotent. */
   stop(): void;
 }
@@ -71,8 +73,8 @@ export function createAddressExchange(
 ): AddressExchange {
   const { transport, clock, background, admitted, isAdmitted, takes, onAddresses, onFault } = dependencies;
   const never = Number.NEGATIVE_INFINITY;
-  const conversations = new Map<PeerIdText, Conversation>();
-  const conversationWith = (peer: PeerIdText): Conversation => {
+  const conversations = new Map<PeerId, Conversation>();
+  const conversationWith = (peer: PeerId): Conversation => {
     const known = conversations.get(peer);
     if (known !== undefined) return known;
     const timing = {
@@ -89,7 +91,7 @@ export function createAddressExchange(
   };
 
   /** Tell a neighbour what is new, now or when its time has come. */
-  const tell = (peer: PeerIdText): void => {
+  const tell = (peer: PeerId): void => {
     if (!takes(peer)) return;
     const conversation = conversationWith(peer);
     if (conversation.due || background.signal.aborted) return;
@@ -99,7 +101,7 @@ export function createAddressExchange(
     if (waitMs > 0) conversation.cancel = clock.after(waitMs, send);
     else send();
   };
-  const tellNow = async (peer: PeerIdText, conversation: Conversation, signal: AbortSignal): Promise<void> => {
+  const tellNow = async (peer: PeerId, conversation: Conversation, signal: AbortSignal): Promise<void> => {
     conversation.due = false;
     const addresses = await knownAddresses(transport, [
       transport.peer,
@@ -110,7 +112,7 @@ export function createAddressExchange(
     if (told !== undefined && addresses.every((address) => told.includes(address))) return;
     conversation.told = addresses;
     conversation.toldAtMs = clock.now();
-    const call = { peer, protocol: ADDRESSES_PROTOCOL, timeoutMs, signal };
+    const call = { peer, protocol: STREAM_PROTOCOLS.addresses, timeoutMs, signal };
     try {
       await withStream({ transport, clock }, call, async ({ source, sink }) => {
         await pipe([encodeFrame(encodeAddresses(addresses))], cut, sink);
@@ -125,11 +127,11 @@ export function createAddressExchange(
       throw error;
     }
   };
-  const tellOthersOf = (peer: PeerIdText): void => {
+  const tellOthersOf = (peer: PeerId): void => {
     for (const other of admitted()) if (other !== peer) tell(other);
   };
 
-  const hear = async (stream: ByteStream, from: PeerIdText): Promise<void> => {
+  const hear = async (stream: ByteStream, from: PeerId): Promise<void> => {
     if (!isAdmitted(from)) throw new NodeError("NOT_ADMITTED", `${from} sent addresses before its handshake`);
     const conversation = conversationWith(from);
     if (clock.now() - conversation.windowSinceMs >= windowMs) {
@@ -161,8 +163,10 @@ export function createAddressExchange(
           other.told = other.told?.filter((address) => peerIdOfAddress(address) !== peer);
         }
       });
-      await transport.handle(ADDRESSES_PROTOCOL, (stream, from) =>
-        answerWithin(clock, { stream, timeoutMs, protocol: ADDRESSES_PROTOCOL }, (answered) => hear(answered, from)),
+      await transport.handle(STREAM_PROTOCOLS.addresses, (stream, from) =>
+        answerWithin(clock, { stream, timeoutMs, protocol: STREAM_PROTOCOLS.addresses }, (answered) =>
+          hear(answered, from),
+        ),
       );
     },
     welcome(peer) {
@@ -180,7 +184,7 @@ export function createAddressExchange(
  * Where peers can be dialled: the first address of each, then the second of each, and so on within the limits, so that
  * none is left out for another's many. Loopback addresses come last of a peer's, because they help on one machine only.
  */
-async function knownAddresses(transport: Transport, peers: readonly PeerIdText[]): Promise<readonly string[]> {
+async function knownAddresses(transport: Transport, peers: readonly PeerId[]): Promise<readonly string[]> {
   const { addressesCountMax, addressesPerPeerMax } = LIMITS;
   const lists = await Promise.all(
     peers.map(async (peer) => {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { type ContentId, contentIdOf } from "../../protocol/content-id.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { BLOB_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import type { Transport } from "../interface/transport.ts";
 import { createMemoryHub } from "../system/network/memory-transport.ts";
 import { silentLogger, until } from "../system/network/transport.suite.ts";
@@ -96,7 +96,7 @@ describe("blob transfer", () => {
   it("gives up on a server that says nothing, and when it is told to stop", async () => {
     const asked: string[] = [];
     const silent = (transport: Transport) =>
-      transport.handle(BLOB_PROTOCOL, async ({ source }, from) => {
+      transport.handle(STREAM_PROTOCOLS.blob, async ({ source }, from) => {
         asked.push(from);
         for await (const _ of source);
         await new Promise((_, reject) => stops.push(async () => reject(new Error("over"))));
@@ -118,7 +118,7 @@ describe("blob transfer", () => {
 
   it("a server gives up on a client that does not ask", async () => {
     const [client, server] = await pair(serving(() => BYTES));
-    const stream = await client.open(server.peer, BLOB_PROTOCOL, new AbortController().signal);
+    const stream = await client.open(server.peer, STREAM_PROTOCOLS.blob, new AbortController().signal);
     await until(() => clock.waiting() > 0);
     clock.advance(1000);
     await expect(

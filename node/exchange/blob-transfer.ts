@@ -2,6 +2,7 @@
  * Bytes by content id over `/weft/blob/1`: ask, get a header, get the bytes. The one who asked knows their length and
  * hash beforehand, from a signed announcement, and takes nothing else.
  */
+
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { pipe } from "it-pipe";
 import {
@@ -14,10 +15,11 @@ import {
 import { type ContentId, type CreateSha256, createPortableSha256 } from "../../protocol/content-id.ts";
 import { encodeFrame, FRAME_HEADER_BYTES } from "../../protocol/frame.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { BLOB_PROTOCOL } from "../../protocol/topic.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { ByteStream, PeerIdText, Transport } from "../interface/transport.ts";
+import type { ByteStream, Transport } from "../interface/transport.ts";
 import { type ByteSource, bounded, createFrameReader, cut, oneFrame } from "./byte-pipeline.ts";
 import { answerWithin, withStream } from "./deadline.ts";
 
@@ -26,9 +28,9 @@ export interface BlobServerDependencies {
   readonly clock: Clock;
   /** The bytes of a content id that this peer hands out. */
   readonly find: (contentId: ContentId) => Uint8Array | undefined;
-  readonly isAdmitted: (peer: PeerIdText) => boolean;
+  readonly isAdmitted: (peer: PeerId) => boolean;
   /** Whether an admitted peer is served updates; everybody when absent. */
-  readonly mayFetch?: (peer: PeerIdText) => boolean;
+  readonly mayFetch?: (peer: PeerId) => boolean;
 }
 
 export interface BlobServerOptions {
@@ -42,7 +44,7 @@ export async function serveBlobs(
   { transport, clock, find, isAdmitted, mayFetch = () => true }: BlobServerDependencies,
   { requestsPerPeerMax, timeoutMs }: BlobServerOptions,
 ): Promise<void> {
-  const serving = new Map<PeerIdText, number>();
+  const serving = new Map<PeerId, number>();
   const answer = async (stream: ByteStream, busy: boolean): Promise<void> => {
     const request = await pipe(stream.source, oneFrame(LIMITS.blobHeaderBytesMax));
     const bytes = busy ? undefined : find(decodeBlobRequest(request));
@@ -53,13 +55,13 @@ export async function serveBlobs(
         : { status: "found", length: bytes.byteLength };
     await pipe([encodeFrame(encodeBlobHeader(header)), ...(bytes === undefined ? [] : [bytes])], cut, stream.sink);
   };
-  await transport.handle(BLOB_PROTOCOL, async (stream, from) => {
+  await transport.handle(STREAM_PROTOCOLS.blob, async (stream, from) => {
     if (!isAdmitted(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for bytes before its handshake`);
     if (!mayFetch(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for bytes, which its role does not get`);
     const count = (serving.get(from) ?? 0) + 1;
     serving.set(from, count);
     try {
-      const call = { stream, timeoutMs, protocol: BLOB_PROTOCOL };
+      const call = { stream, timeoutMs, protocol: STREAM_PROTOCOLS.blob };
       await answerWithin(clock, call, (answered) => answer(answered, count > requestsPerPeerMax));
     } finally {
       const left = (serving.get(from) ?? 1) - 1;
@@ -70,7 +72,7 @@ export async function serveBlobs(
 }
 
 export interface BlobRequest {
-  readonly peer: PeerIdText;
+  readonly peer: PeerId;
   readonly contentId: ContentId;
   /** Bytes that were announced; where nothing was, the most that are taken. At most LIMITS.updateBytesMax. */
   readonly length: number | { readonly max: number };
@@ -91,11 +93,15 @@ export async function fetchBlob(
   if (lengthMax > LIMITS.updateBytesMax) {
     throw new NodeError("BLOB_LENGTH", `${lengthMax} bytes are more than an update may have`, { length: lengthMax });
   }
-  return await withStream(dependencies, { peer, protocol: BLOB_PROTOCOL, timeoutMs, signal }, async (stream) => {
-    await pipe([encodeFrame(encodeBlobRequest(contentId))], cut, stream.sink);
-    const bytesMax = FRAME_HEADER_BYTES + LIMITS.blobHeaderBytesMax + lengthMax;
-    return await pipe(stream.source, bounded(bytesMax), verified({ contentId, length }, dependencies.createSha256));
-  });
+  return await withStream(
+    dependencies,
+    { peer, protocol: STREAM_PROTOCOLS.blob, timeoutMs, signal },
+    async (stream) => {
+      await pipe([encodeFrame(encodeBlobRequest(contentId))], cut, stream.sink);
+      const bytesMax = FRAME_HEADER_BYTES + LIMITS.blobHeaderBytesMax + lengthMax;
+      return await pipe(stream.source, bounded(bytesMax), verified({ contentId, length }, dependencies.createSha256));
+    },
+  );
 }
 
 type Expected = Pick<BlobRequest, "contentId" | "length">;

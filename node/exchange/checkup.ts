@@ -14,20 +14,20 @@ import {
 import { ProtocolError } from "../../protocol/errors.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { parsePeerId } from "../../protocol/peer-id.ts";
-import { CHECKUP_PROTOCOL } from "../../protocol/topic.ts";
+import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import { cut, oneFrame } from "./byte-pipeline.ts";
 import { answerWithin, withStream } from "./deadline.ts";
 
 export interface CheckupDependencies {
   readonly transport: Transport;
   readonly clock: Clock;
-  readonly isAdmitted: (peer: PeerIdText) => boolean;
+  readonly isAdmitted: (peer: PeerId) => boolean;
   /** Its request could not be read. */
-  readonly onFault: (from: PeerIdText) => void;
+  readonly onFault: (from: PeerId) => void;
 }
 
 export interface CheckupOptions {
@@ -49,20 +49,20 @@ export async function serveCheckups(
   { transport, clock, isAdmitted, onFault }: CheckupDependencies,
   { timeoutMs, intervalMs }: CheckupOptions,
 ): Promise<void> {
-  const answeredAtMs = new Map<PeerIdText, number>();
+  const answeredAtMs = new Map<PeerId, number>();
   transport.onDisconnect((peer) => {
     const lastMs = answeredAtMs.get(peer);
     // Who comes back at once has to wait like who stayed.
     if (lastMs !== undefined) clock.after(intervalMs, () => answeredAtMs.delete(peer));
   });
-  await transport.handle(CHECKUP_PROTOCOL, async (stream, from) => {
+  await transport.handle(STREAM_PROTOCOLS.checkup, async (stream, from) => {
     if (!isAdmitted(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for a checkup before its handshake`);
     const nowMs = clock.now();
     if (nowMs - (answeredAtMs.get(from) ?? Number.NEGATIVE_INFINITY) < intervalMs) {
       throw new NodeError("TOO_OFTEN", `${from} asks for a checkup more often than every ${intervalMs} ms`);
     }
     answeredAtMs.set(from, nowMs);
-    await answerWithin(clock, { stream, timeoutMs, protocol: CHECKUP_PROTOCOL }, async ({ source, sink }) => {
+    await answerWithin(clock, { stream, timeoutMs, protocol: STREAM_PROTOCOLS.checkup }, async ({ source, sink }) => {
       const addresses = await request(await pipe(source, oneFrame(LIMITS.checkupBytesMax)), from, onFault);
       const timeMs = clock.now();
       const controller = new AbortController();
@@ -78,11 +78,7 @@ export async function serveCheckups(
   });
 }
 
-async function request(
-  bytes: Uint8Array,
-  from: PeerIdText,
-  onFault: (from: PeerIdText) => void,
-): Promise<readonly string[]> {
+async function request(bytes: Uint8Array, from: PeerId, onFault: (from: PeerId) => void): Promise<readonly string[]> {
   try {
     return decodeCheckupRequest(bytes, parsePeerId(from));
   } catch (error) {
@@ -97,7 +93,7 @@ async function request(
  */
 export async function askForCheckup(
   { transport, clock }: Pick<CheckupDependencies, "transport" | "clock">,
-  call: { readonly peer: PeerIdText; readonly addresses: readonly string[]; readonly signal: AbortSignal },
+  call: { readonly peer: PeerId; readonly addresses: readonly string[]; readonly signal: AbortSignal },
   { timeoutMs }: Pick<CheckupOptions, "timeoutMs">,
 ): Promise<Checkup> {
   const { peer, addresses, signal } = call;
@@ -105,7 +101,7 @@ export async function askForCheckup(
   const askedAtMs = clock.now();
   const bytes = await withStream(
     { transport, clock },
-    { peer, protocol: CHECKUP_PROTOCOL, timeoutMs, signal },
+    { peer, protocol: STREAM_PROTOCOLS.checkup, timeoutMs, signal },
     async ({ source, sink }) => {
       await pipe([message], cut, sink);
       return await pipe(source, oneFrame(LIMITS.checkupBytesMax));

@@ -4,10 +4,11 @@
  * neighbours tell of. Of the latter only those that led to a neighbour are kept in the store with the others, so that a
  * restarted peer finds its way back without the bootstrap peers and strangers write nothing to the disk.
  */
+import { asPeerId, type PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import { createAddressBook } from "./address-book.ts";
 import { createBackground } from "./background.ts";
 
@@ -40,7 +41,7 @@ export interface Dialer {
   /** Load the address book and dial everything in it once; resolves when each was tried. */
   start(): Promise<void>;
   /** A peer was admitted: where it can be dialled is kept, and dialled again when it goes. */
-  meet(peer: PeerIdText): void;
+  meet(peer: PeerId): void;
   /** Try addresses that somebody told of; each ends in `/p2p/` and a peer. They are given up when nobody is met there. */
   hear(addresses: readonly string[]): void;
   /** Idempotent. */
@@ -58,8 +59,9 @@ export interface DialerDependencies {
 const PREFIX = "address/";
 
 /** The peer that an address ends in, when it names one. */
-export function peerOfAddress(address: string): PeerIdText | undefined {
-  return /\/p2p\/([^/]+)$/.exec(address)?.[1];
+export function peerOfAddress(address: string): PeerId | undefined {
+  const text = /\/p2p\/([^/]+)$/.exec(address)?.[1];
+  return text === undefined ? undefined : asPeerId(text);
 }
 
 export function createDialer(
@@ -72,16 +74,16 @@ export function createDialer(
   for (const address of options.bootstrap) book.note(address, "given");
   const timers = new Map<string, () => void>();
   /** Peers reached at addresses, which may not name them. */
-  const reached = new Map<string, PeerIdText>();
+  const reached = new Map<string, PeerId>();
   /** Admitted since they connected. */
-  const neighbours = new Set<PeerIdText>();
+  const neighbours = new Set<PeerId>();
   /** What was heard of is dialled at one address of a peer at a time. */
-  const trying = new Map<PeerIdText, string>();
+  const trying = new Map<PeerId, string>();
 
-  const peerAt = (address: string): PeerIdText | undefined => peerOfAddress(address) ?? reached.get(address);
-  const addressesOf = (peer: PeerIdText): readonly string[] =>
+  const peerAt = (address: string): PeerId | undefined => peerOfAddress(address) ?? reached.get(address);
+  const addressesOf = (peer: PeerId): readonly string[] =>
     book.addresses().filter((address) => peerAt(address) === peer);
-  const isConnected = (peer: PeerIdText | undefined): boolean =>
+  const isConnected = (peer: PeerId | undefined): boolean =>
     peer !== undefined && (peer === transport.peer || transport.connected().includes(peer));
 
   const later = (address: string, pauseMs: number): void => {
@@ -138,7 +140,7 @@ export function createDialer(
     });
 
   /** Note where a neighbour can be dialled: what it says itself, and what led to it. */
-  const remember = (peer: PeerIdText): Promise<void> =>
+  const remember = (peer: PeerId): Promise<void> =>
     background.run("noting an address", async () => {
       const heard = addressesOf(peer).filter((address) => book.get(address)?.origin === "heard");
       const proven = heard.filter((address) => reached.has(address) || trying.get(peer) === address);

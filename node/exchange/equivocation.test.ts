@@ -67,7 +67,10 @@ function receiver(round: number) {
   );
   const hear = ({ bytes, way }: { readonly bytes: Uint8Array; readonly way: "gossip" | "heads" }): void => {
     if (way === "heads") intake.takeHeads([bytes], signerOf(2).peer);
-    else if (intake.judgeGossip(bytes, signerOf(2).peer) === "accept") intake.takeGossip(bytes, signerOf(2).peer);
+    else {
+      const judged = intake.judgeGossip(bytes, signerOf(2).peer);
+      if (judged.verdict === "accept") intake.takeGossip(judged.message, signerOf(2).peer);
+    }
   };
   return { hear, proofs };
 }

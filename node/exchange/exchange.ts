@@ -5,13 +5,13 @@
 import type { ContentId } from "../../protocol/content-id.ts";
 import type { Signer } from "../../protocol/envelope.ts";
 import { FEATURES, type Feature } from "../../protocol/features.ts";
+import { announcementTopic } from "../../protocol/gossip-topics.ts";
 import { type Cryptography, judgeRules } from "../../protocol/judge-context.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { mayFetch, mayForward, maySend } from "../../protocol/membership/roles.ts";
 import { type NeighbourSample, neighbourSample } from "../../protocol/neighbour-sample.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
-import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
-import { announcementTopic } from "../../protocol/topic.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { UpdateExchange, UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
@@ -19,7 +19,7 @@ import type { Membership } from "../interface/membership.ts";
 import type { UpdateCounts } from "../interface/peer-event.ts";
 import type { Sketches } from "../interface/sketches.ts";
 import type { Store } from "../interface/store.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import { createAddressExchange } from "./address-exchange.ts";
 import { createBackground } from "./background.ts";
 import { serveBlobs } from "./blob-transfer.ts";
@@ -61,11 +61,16 @@ export interface Exchange extends UpdateExchange {
   /** End everything under way and stop the transport; idempotent. */
   stop(): Promise<void>;
   /** Whether a peer is refused for a while; for the transport's gate. */
-  refuses(peer: PeerIdText): boolean;
+  refuses(peer: PeerId): boolean;
+  /** Peers that are connected and admitted. */
+  admitted(): readonly PeerId[];
+  isAuthor(peer: PeerId): boolean;
+  onAdmitted(listener: (peer: PeerId) => void): void;
+  onLeft(listener: (peer: PeerId) => void): void;
   /** Admitted peers that have welcomed this one. */
-  welcoming(): readonly string[];
+  welcoming(): readonly PeerId[];
   /** Whether this peer and an admitted one both have a feature. */
-  shares(peer: PeerIdText, feature: Feature): boolean;
+  shares(peer: PeerId, feature: Feature): boolean;
   /** Called with what a neighbour says of where other peers can be dialled; hearsay, for the dialer to try. */
   onAddresses(listener: (addresses: readonly string[]) => void): void;
   /** Of data sets; only where the network weighs by them. */
@@ -84,7 +89,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
   const { isMember = membership === undefined ? () => true : (peer) => membership.roleOf(peer) !== undefined } =
     options;
   /** The role of a neighbour; everybody is a trainer where there is no roster. */
-  const roleOf = (peer: PeerIdText) => (membership === undefined ? "trainer" : membership.roleOf(parsePeerId(peer)));
+  const roleOf = (peer: PeerId) => (membership === undefined ? "trainer" : membership.roleOf(peer));
   const limits: ExchangeLimits = { ...EXCHANGE_DEFAULTS, ...options };
   if (signer.peer !== transport.peer) throw new TypeError(`${signer.peer} cannot sign for ${transport.peer}`);
 
@@ -116,11 +121,11 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
   const counts = { accept: 0, ignore: 0, reject: 0 };
   const codes: Record<string, number> = {};
   const updates = listeners<UpdateNotice>(logger);
-  const admissions = listeners<PeerIdText>(logger);
+  const admissions = listeners<PeerId>(logger);
   const addresses = listeners<readonly string[]>(logger);
-  const departures = listeners<PeerIdText>(logger);
+  const departures = listeners<PeerId>(logger);
 
-  const blame = (peer: PeerIdText): void => {
+  const blame = (peer: PeerId): void => {
     if (peer === transport.peer || scoring.refuses(peer) || !scoring.blame(peer)) return;
     logger.warn("peer refused for a while: too much of what it sent had to be rejected", { peer });
     void background.run("hanging up", () => transport.hangUp(peer));
@@ -251,7 +256,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
             timeoutMs: limits.sketchTimeoutMs,
           },
         );
-  const wantSketch = (author: PeerIdText): void => {
+  const wantSketch = (author: PeerId): void => {
     if (mayFetch(roleOf(signer.peer))) sketches?.want(author);
   };
   /** Memberships have changed. */
@@ -263,7 +268,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
       void background.run("dropping an update", () => inbox.drop(update.author));
     }
   };
-  const exchangeHeads = (peer: PeerIdText): Promise<void> =>
+  const exchangeHeads = (peer: PeerId): Promise<void> =>
     background.run("exchange of heads", (signal) => headExchange.exchange(peer, signal));
 
   const start = async (): Promise<void> => {
@@ -299,7 +304,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
     );
     transport.subscribe(topic, {
       validate: (bytes, from) => intake.judgeGossip(bytes, from),
-      deliver: (bytes, from) => intake.takeGossip(bytes, from),
+      deliver: (announced, from) => intake.takeGossip(announced, from),
     });
     membership?.onChange(review);
     await transport.start();

@@ -21,12 +21,12 @@ import { LIMITS } from "../../protocol/limits.ts";
 import { rosterIdOf } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
-import { HANDSHAKE_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Membership } from "../interface/membership.ts";
-import type { ByteStream, PeerIdText, Transport } from "../interface/transport.ts";
+import type { ByteStream, Transport } from "../interface/transport.ts";
 import type { Background } from "./background.ts";
 import { cut, oneFrame } from "./byte-pipeline.ts";
 import { answerWithin, withStream } from "./deadline.ts";
@@ -46,24 +46,24 @@ export interface HandshakeOptions {
   /** Where there is a roster; `isMember` answers by it then. */
   readonly membership?: Membership;
   /** Peers that have misbehaved; they are hung up on at once. */
-  readonly refuses: (peer: PeerIdText) => boolean;
+  readonly refuses: (peer: PeerId) => boolean;
   /** Neighbours that this peer admits at a time. */
   readonly neighboursMax: number;
   readonly timeoutMs: number;
-  readonly onAdmitted: (peer: PeerIdText) => void;
-  readonly onLeft: (peer: PeerIdText) => void;
+  readonly onAdmitted: (peer: PeerId) => void;
+  readonly onLeft: (peer: PeerId) => void;
 }
 
 export interface Handshake {
   /** Handle the protocol and greet whoever connects; before the transport starts. */
   start(): Promise<void>;
-  isAdmitted(peer: PeerIdText): boolean;
+  isAdmitted(peer: PeerId): boolean;
   /** Admitted peers in the order of their ids. */
-  admitted(): readonly PeerIdText[];
+  admitted(): readonly PeerId[];
   /** Those of them that have welcomed this peer: an admitted one may still refuse it. */
-  welcoming(): readonly PeerIdText[];
+  welcoming(): readonly PeerId[];
   /** Whether this peer and an admitted one both have a feature: what one of them lacks is not asked of the other. */
-  shares(peer: PeerIdText, feature: Feature): boolean;
+  shares(peer: PeerId, feature: Feature): boolean;
   /** Memberships have changed: cut off at once whoever is no member any more. */
   review(): void;
   /** Forget everybody, without telling; idempotent. */
@@ -114,16 +114,16 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
     return Math.min(LIMITS.handshakeBytesMax, 2 * openHello.length + HELLO_ROOM_BYTES + shownMax);
   };
   const isSameRoster = (other: NetworkManifest): boolean => rosterIdOf(other) === rosterIdOf(manifest);
-  const acquaintances = new Map<PeerIdText, Acquaintance>();
-  const isMember = (peer: PeerIdText): boolean => options.isMember(parsePeerId(peer));
-  const isAdmitted = (peer: PeerIdText): boolean => acquaintances.get(peer)?.admitted === true && isMember(peer);
-  const admitted = (): readonly PeerIdText[] => [...acquaintances.keys()].filter(isAdmitted).sort();
+  const acquaintances = new Map<PeerId, Acquaintance>();
+  const isMember = (peer: PeerId): boolean => options.isMember(parsePeerId(peer));
+  const isAdmitted = (peer: PeerId): boolean => acquaintances.get(peer)?.admitted === true && isMember(peer);
+  const admitted = (): readonly PeerId[] => [...acquaintances.keys()].filter(isAdmitted).sort();
 
-  const hangUp = (peer: PeerIdText): void => {
+  const hangUp = (peer: PeerId): void => {
     void background.run("hanging up", () => transport.hangUp(peer));
   };
   /** A stream may arrive before the event of its connection does. */
-  const meet = (peer: PeerIdText): Acquaintance => {
+  const meet = (peer: PeerId): Acquaintance => {
     const known = acquaintances.get(peer);
     if (known !== undefined) return known;
     const fresh = {
@@ -142,20 +142,20 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
     if (transport.connected().includes(peer)) acquaintances.set(peer, fresh);
     return fresh;
   };
-  const isPresent = (peer: PeerIdText, acquaintance: Acquaintance): boolean => acquaintances.get(peer) === acquaintance;
-  const admit = (peer: PeerIdText, acquaintance: Acquaintance): void => {
+  const isPresent = (peer: PeerId, acquaintance: Acquaintance): boolean => acquaintances.get(peer) === acquaintance;
+  const admit = (peer: PeerId, acquaintance: Acquaintance): void => {
     if (acquaintance.admitted || acquaintance.refused || !isPresent(peer, acquaintance)) return;
     // A welcome by the other side does not make it a member.
     if (!isMember(peer)) return;
     acquaintance.admitted = true;
     logger.debug("peer admitted", { peer });
   };
-  const tell = (peer: PeerIdText, acquaintance: Acquaintance): void => {
+  const tell = (peer: PeerId, acquaintance: Acquaintance): void => {
     if (acquaintance.told || !acquaintance.admitted || !isPresent(peer, acquaintance)) return;
     acquaintance.told = true;
     options.onAdmitted(peer);
   };
-  const refuse = (peer: PeerIdText, acquaintance: Acquaintance, reason: string): void => {
+  const refuse = (peer: PeerId, acquaintance: Acquaintance, reason: string): void => {
     if (acquaintance.refused) return;
     acquaintance.refused = true;
     // Also of who has hung up meanwhile: it knew the reason first.
@@ -169,7 +169,7 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
    * Once both have asked and answered, the side that was told why hangs up. The side that told it waits a little: closing
    * a connection drops what the other side has not read yet, and that is the reason.
    */
-  const partIfDone = (peer: PeerIdText, acquaintance: Acquaintance): void => {
+  const partIfDone = (peer: PeerId, acquaintance: Acquaintance): void => {
     if (!acquaintance.refused || !acquaintance.greeted || !acquaintance.answered) return;
     const { elsewhere } = acquaintance;
     if (elsewhere !== undefined && membership !== undefined && isSameRoster(elsewhere) && isMember(peer)) {
@@ -182,10 +182,10 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
     }
   };
 
-  const greet = async (peer: PeerIdText, signal: AbortSignal): Promise<void> => {
+  const greet = async (peer: PeerId, signal: AbortSignal): Promise<void> => {
     const acquaintance = meet(peer);
     try {
-      const call = { peer, protocol: HANDSHAKE_PROTOCOL, timeoutMs, signal };
+      const call = { peer, protocol: STREAM_PROTOCOLS.handshake, timeoutMs, signal };
       const say = async (hello: Uint8Array): Promise<Reply> => {
         const bytes = await withStream({ transport, clock }, call, async (stream) => {
           await pipe([hello], cut, stream.sink);
@@ -218,7 +218,7 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
     }
   };
 
-  const answer = async (stream: ByteStream, peer: PeerIdText): Promise<void> => {
+  const answer = async (stream: ByteStream, peer: PeerId): Promise<void> => {
     if (options.refuses(peer)) throw new NodeError("NOT_ADMITTED", `${peer} is refused for a while`);
     const acquaintance = meet(peer);
     if (!acquaintance.admitted && acquaintance.hellos >= HELLOS_MAX) {
@@ -287,8 +287,8 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
         acquaintance?.cancel();
         if (acquaintance?.admitted === true && acquaintance.told) options.onLeft(peer);
       });
-      await transport.handle(HANDSHAKE_PROTOCOL, async (stream, from) => {
-        const call = { stream, timeoutMs, protocol: HANDSHAKE_PROTOCOL };
+      await transport.handle(STREAM_PROTOCOLS.handshake, async (stream, from) => {
+        const call = { stream, timeoutMs, protocol: STREAM_PROTOCOLS.handshake };
         await answerWithin(clock, call, (answered) => answer(answered, from));
       });
     },

@@ -2,6 +2,7 @@
  * The way of an update into this peer: announcement judged → fetch queued → bytes fetched → update judged → inbox.
  * What the network calls here only decodes, checks and enqueues.
  */
+
 import { type Announcement, readAnnouncement } from "../../protocol/announcement.ts";
 import type { ContentId } from "../../protocol/content-id.ts";
 import { isSparse, payloadBytesMax } from "../../protocol/encoding/update-payload.ts";
@@ -9,6 +10,7 @@ import { ProtocolError } from "../../protocol/errors.ts";
 import type { JudgeContext, JudgeState, UpdateContext } from "../../protocol/judge-context.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import type { NeighbourSample } from "../../protocol/neighbour-sample.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { readUpdate } from "../../protocol/update.ts";
 import {
   type JudgedUpdate,
@@ -23,7 +25,7 @@ import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import { NOT_SAMPLED, type UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { GossipVerdict, PeerIdText, Transport } from "../interface/transport.ts";
+import type { GossipJudgement, Transport } from "../interface/transport.ts";
 import type { Background } from "./background.ts";
 import { type BlobRequest, fetchBlob } from "./blob-transfer.ts";
 import { collectLinks } from "./collect-links.ts";
@@ -43,18 +45,18 @@ export interface IntakeDependencies {
   readonly heads: KnownHeads;
   readonly ownChain: OwnChain;
   /** Neighbours past their handshake. */
-  readonly admitted: () => readonly PeerIdText[];
-  readonly isAdmitted: (peer: PeerIdText) => boolean;
-  readonly refuses: (peer: PeerIdText) => boolean;
-  readonly blame: (peer: PeerIdText) => void;
+  readonly admitted: () => readonly PeerId[];
+  readonly isAdmitted: (peer: PeerId) => boolean;
+  readonly refuses: (peer: PeerId) => boolean;
+  readonly blame: (peer: PeerId) => void;
   /** Whether what a neighbour passes on is looked at; of every admitted one when absent. */
-  readonly mayForward?: (peer: PeerIdText) => boolean;
+  readonly mayForward?: (peer: PeerId) => boolean;
   /** Whether this peer fetches updates by its role; it does when absent. */
   readonly mayFetch?: () => boolean;
   /** Two announcements of one author with one sequence, as bytes. */
   readonly onEquivocation?: (first: Uint8Array, second: Uint8Array) => void;
   /** Its code is one of protocol/verdict.ts, INBOX_FULL or NOT_SAMPLED. */
-  readonly onUpdate: (notice: UpdateNotice) => void;
+  readonly onUpdate: (notice: UpdateNotice & { readonly from: PeerId }) => void;
 }
 
 export interface IntakeOptions {
@@ -70,11 +72,17 @@ export interface IntakeOptions {
   readonly sample: () => NeighbourSample | undefined;
 }
 
+/** An announcement and the bytes that say it, signed. */
+export interface Announced {
+  readonly announcement: Announcement;
+  readonly bytes: Uint8Array;
+}
+
 export interface Intake {
-  judgeGossip(bytes: Uint8Array, from: PeerIdText): GossipVerdict;
-  /** Gossip that judgeGossip accepted. */
-  takeGossip(bytes: Uint8Array, from: PeerIdText): void;
-  takeHeads(announcements: readonly Uint8Array[], from: PeerIdText): void;
+  judgeGossip(bytes: Uint8Array, from: PeerId): GossipJudgement<Announced>;
+  /** What judgeGossip accepted. */
+  takeGossip(announced: Announced, from: PeerId): void;
+  takeHeads(announcements: readonly Uint8Array[], from: PeerId): void;
   /** Another round: what those of its sample have announced for it already is fetched. */
   roundChanged(): void;
 }
@@ -83,7 +91,7 @@ export interface Intake {
 interface Wanted {
   readonly announcement: Announcement;
   readonly bytes: Uint8Array;
-  readonly from: PeerIdText;
+  readonly from: PeerId;
 }
 
 /** What is said of announcements whose signature holds and that come too late. */
@@ -99,10 +107,7 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
   const bytesMax = payloadBytesMax(options.rules()) + ENVELOPE_BYTES_MAX;
   const contextWith = (headOf: JudgeState["headOf"]): JudgeContext => ({ ...options.rules(), headOf });
 
-  const refuse = (
-    verdict: Verdict,
-    about: { bytes?: Uint8Array; announcement?: Announcement; from: PeerIdText },
-  ): void => {
+  const refuse = (verdict: Verdict, about: { bytes?: Uint8Array; announcement?: Announcement; from: PeerId }): void => {
     // Whatever the verdict is, a signature that was looked at and is not the author's vouches for nobody.
     const announcement = about.announcement ?? (verdict.fault === "sender" ? undefined : peek(about.bytes));
     const culprit = verdict.fault === "author" ? announcement?.author : about.from;
@@ -118,13 +123,13 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
   };
 
   /** The announcement when it is news to be taken, otherwise what is to be said of the message. */
-  const judge = (bytes: Uint8Array, from: PeerIdText): Announcement | GossipVerdict => {
+  const judge = (bytes: Uint8Array, from: PeerId): GossipJudgement<Announced> => {
     const seen = peek(bytes);
-    if (seen !== undefined && isOwnHead(seen, ownChain)) return "ignore";
+    if (seen !== undefined && isOwnHead(seen, ownChain)) return { verdict: "ignore" };
     if (seen !== undefined && heads.has(seen.author, bytes)) {
       // Judged before, byte for byte; only its update may still be missing.
       wantAgain(seen, bytes, from);
-      return "ignore";
+      return { verdict: "ignore" };
     }
     const judgement = judgeAnnouncement(bytes, { ...contextWith(heads.headOf), linkOf: heads.linkOf });
     if (judgement.kind !== "accept") {
@@ -136,12 +141,13 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
       if (seen !== undefined && OUTDATED.includes(judgement.code)) heads.remember(seen, bytes);
       if (judgement.code === "OWN") hearOfSelf(readAnnouncement(bytes));
       else refuse(judgement, { bytes, from });
-      return judgement.kind;
+      return { verdict: judgement.kind };
     }
     // Longer than the values can be: nobody needs to fetch it in order to know.
-    if (judgement.message.bytesLength <= bytesMax) return judgement.message;
-    refuse(verdictOf("PAYLOAD_LENGTH"), { announcement: judgement.message, from });
-    return "reject";
+    const announcement = judgement.message;
+    if (announcement.bytesLength <= bytesMax) return { verdict: "accept", message: { announcement, bytes } };
+    refuse(verdictOf("PAYLOAD_LENGTH"), { announcement, from });
+    return { verdict: "reject" };
   };
 
   /** Neighbours remember a link of this peer's own chain. */
@@ -157,7 +163,7 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
     }
   };
 
-  const accept = (announcement: Announcement, bytes: Uint8Array, from: PeerIdText): void => {
+  const accept = (announcement: Announcement, bytes: Uint8Array, from: PeerId): void => {
     if (!heads.accept(announcement, bytes)) return;
     if (isSampled(announcement.author)) want({ announcement, bytes: bytes.slice(), from });
     // Its author is there and in this round, which is all that is to be known of it.
@@ -169,7 +175,7 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
         code: NOT_SAMPLED,
       });
   };
-  const isSampled = (author: PeerIdText): boolean => {
+  const isSampled = (author: PeerId): boolean => {
     const sample = options.sample();
     if (sample === undefined) return true;
     const { round, roundsBehindMax } = options.rules();
@@ -180,13 +186,13 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
     if (!queue.offer(wanted.announcement.author, wanted)) logger.warn("too many updates wait to be fetched");
   };
   /** An announcement that was accepted before: its update may still be missing. */
-  const wantAgain = (announcement: Announcement, bytes: Uint8Array, from: PeerIdText): void => {
+  const wantAgain = (announcement: Announcement, bytes: Uint8Array, from: PeerId): void => {
     const { author, contentId } = announcement;
     if (inbox.headOf(author)?.contentId === contentId || queue.has(author) || !isSampled(author)) return;
     want({ announcement, bytes: bytes.slice(), from });
   };
 
-  const providersOf = ({ announcement, from }: Wanted): readonly PeerIdText[] => {
+  const providersOf = ({ announcement, from }: Wanted): readonly PeerId[] => {
     const admitted = new Set(dependencies.admitted());
     const preferred = [announcement.author, from].filter((peer) => admitted.has(peer));
     return [...new Set([...preferred, ...admitted])].slice(0, options.providersMax);
@@ -277,16 +283,15 @@ export function createIntake(dependencies: IntakeDependencies, options: IntakeOp
 
   return {
     judgeGossip(bytes, from) {
-      if (!dependencies.isAdmitted(from) || dependencies.mayForward?.(from) === false) return "ignore";
-      const judged = judge(bytes, from);
-      return typeof judged === "string" ? judged : "accept";
+      if (!dependencies.isAdmitted(from) || dependencies.mayForward?.(from) === false) return { verdict: "ignore" };
+      return judge(bytes, from);
     },
-    takeGossip: (bytes, from) => accept(readAnnouncement(bytes), bytes, from),
+    takeGossip: ({ announcement, bytes }, from) => accept(announcement, bytes, from),
     takeHeads(announcements, from) {
       for (const bytes of announcements) {
         if (dependencies.refuses(from)) return;
         const judged = judge(bytes, from);
-        if (typeof judged !== "string") accept(judged, bytes, from);
+        if (judged.verdict === "accept") accept(judged.message.announcement, bytes, from);
       }
     },
     roundChanged() {

@@ -16,14 +16,14 @@ import {
   type SignedSketch,
   signSketch,
 } from "../../protocol/sketch.ts";
-import { SKETCH_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { judgeSketch } from "../../protocol/verdict.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Sketches } from "../interface/sketches.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import type { Background } from "./background.ts";
 import { cut, oneFrame } from "./byte-pipeline.ts";
 import { answerWithin, withStream } from "./deadline.ts";
@@ -35,18 +35,18 @@ export interface SketchExchangeDependencies {
   readonly logger: Logger;
   readonly signer: Signer;
   readonly background: Background;
-  readonly admitted: () => readonly PeerIdText[];
-  readonly isAdmitted: (peer: PeerIdText) => boolean;
+  readonly admitted: () => readonly PeerId[];
+  readonly isAdmitted: (peer: PeerId) => boolean;
   /** Whether an admitted peer can be asked for sketches. */
-  readonly answers: (peer: PeerIdText) => boolean;
+  readonly answers: (peer: PeerId) => boolean;
   /** Whether an admitted peer is served sketches. */
-  readonly mayFetch: (peer: PeerIdText) => boolean;
+  readonly mayFetch: (peer: PeerId) => boolean;
   /** Whether this peer's role lets it send a sketch. */
   readonly isAuthor: () => boolean;
   /** Whether what an author sent may be used and handed on. */
   readonly isKept: (author: PeerId) => boolean;
   /** What it sent had to be rejected. */
-  readonly onFault: (from: PeerIdText) => void;
+  readonly onFault: (from: PeerId) => void;
 }
 
 export interface SketchExchangeOptions {
@@ -67,7 +67,7 @@ export interface SketchExchange extends Sketches {
   /** Answer who asks. */
   start(): Promise<void>;
   /** Something of this author was heard: its sketch is asked for, unless it is here or on its way. */
-  want(author: PeerIdText): void;
+  want(author: PeerId): void;
 }
 
 const PREFIX = "sketch/";
@@ -103,8 +103,8 @@ export function createSketchExchange(
     await store.batch(changes);
   };
 
-  const ask = async (author: PeerId, from: PeerIdText, signal: AbortSignal): Promise<boolean> => {
-    const call = { peer: from, protocol: SKETCH_PROTOCOL, timeoutMs, signal };
+  const ask = async (author: PeerId, from: PeerId, signal: AbortSignal): Promise<boolean> => {
+    const call = { peer: from, protocol: STREAM_PROTOCOLS.sketch, timeoutMs, signal };
     const bytes = await withStream({ transport, clock }, call, async ({ source, sink }) => {
       await pipe([encodeFrame(encodeSketchRequest(author))], cut, sink);
       return await pipe(source, oneFrame(LIMITS.sketchBytesMax));
@@ -155,14 +155,18 @@ export function createSketchExchange(
       }
     },
     async start() {
-      await transport.handle(SKETCH_PROTOCOL, async (stream, from) => {
+      await transport.handle(STREAM_PROTOCOLS.sketch, async (stream, from) => {
         if (!isAdmitted(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for a sketch before its handshake`);
         if (!mayFetch(from))
           throw new NodeError("NOT_ADMITTED", `${from} asked for a sketch, which its role does not get`);
-        await answerWithin(clock, { stream, timeoutMs, protocol: SKETCH_PROTOCOL }, async ({ source, sink }) => {
-          const request = await pipe(source, oneFrame(LIMITS.blobHeaderBytesMax));
-          await pipe([encodeFrame(find(decodeSketchRequest(request)))], cut, sink);
-        });
+        await answerWithin(
+          clock,
+          { stream, timeoutMs, protocol: STREAM_PROTOCOLS.sketch },
+          async ({ source, sink }) => {
+            const request = await pipe(source, oneFrame(LIMITS.blobHeaderBytesMax));
+            await pipe([encodeFrame(find(decodeSketchRequest(request)))], cut, sink);
+          },
+        );
       });
     },
     want(peer) {
