@@ -14,7 +14,7 @@ import { createBackground } from "./background.ts";
 import { MANIFEST, signerOf } from "./exchange.suite.ts";
 import { EXCHANGE_DEFAULTS } from "./exchange-limits.ts";
 import { forge } from "./impostor.suite.ts";
-import { createInbox } from "./inbox.ts";
+import { Inbox } from "./inbox.ts";
 import { Intake } from "./intake.ts";
 import { createKnownHeads } from "./known-heads.ts";
 import { NeighbourTable } from "./neighbour-table.ts";
@@ -58,7 +58,7 @@ function receiver(round: number) {
     {
       ...{ logger, background, neighbours },
       blobs: { fetch: () => Promise.reject(new Error("nothing is fetched")) },
-      inbox: createInbox({ store, logger }, { ...rules, authorsMax: 4, bytesMax: 1e6 }),
+      inbox: new Inbox({ store, logger }, { ...rules, authorsMax: 4, bytesMax: 1e6 }),
       heads: createKnownHeads({ authorsMax: 4, announcementsPerAuthorMax: REMEMBERED }),
       ownChain: createOwnChain({ store, signer: signerOf(SELF) }, rules),
       notices: new UpdateNotices({ neighbours: { blame: () => {} }, logger }),

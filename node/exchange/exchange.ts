@@ -27,7 +27,7 @@ import type { ConversationDependencies } from "./conversation.ts";
 import { EXCHANGE_DEFAULTS, type ExchangeLimits } from "./exchange-limits.ts";
 import { Handshake } from "./handshake.ts";
 import { HeadExchange } from "./head-exchange.ts";
-import { createInbox, type Inbox } from "./inbox.ts";
+import { Inbox } from "./inbox.ts";
 import { Intake } from "./intake.ts";
 import { createKnownHeads, type KnownHeads } from "./known-heads.ts";
 import { Listeners } from "./listeners.ts";
@@ -130,7 +130,7 @@ class PeerExchange implements Exchange {
     this.#position = new RoundPosition(manifest, signer.peer);
     this.#ownChain = createOwnChain({ store, signer }, rules);
     const kept = { ...rules, authorsMax: limits.authorsMax, bytesMax: limits.inboxBytesMax };
-    this.#inbox = createInbox({ store, logger }, kept);
+    this.#inbox = new Inbox({ store, logger }, kept);
     this.#heads = createKnownHeads(limits);
     this.#addresses = new Listeners(logger);
     const { membership } = options;

@@ -97,7 +97,7 @@ export class UpdateFetcher {
     const { rules, bytesMax } = this.#options;
     const { announcement } = wanted;
     const judgeOn = (valuesOf: NonNullable<UpdateContext["valuesOf"]>) =>
-      judgeUpdate(envelope, { ...rules(), headOf: inbox.headOf, announcement, valuesOf });
+      judgeUpdate(envelope, { ...rules(), headOf: (author) => inbox.headOf(author), announcement, valuesOf });
     const known = inbox.of(announcement.author);
     const judgement = judgeOn(({ previous }) => (known?.update.contentId === previous ? known?.theta : undefined));
     if (judgement.code !== "BASE_UNKNOWN") {
