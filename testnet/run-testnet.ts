@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { NodeError } from "../node/errors.ts";
+import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "../node/index.ts";
 import type { PeerEvent } from "../node/interface/peer-event.ts";
 import type { PrivacySettings } from "../node/interface/privacy.ts";
 import { ensureFolder, fileError, systemCode, writeFileAtomic } from "../node/system/files/atomic-file.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
 import { type PeerExit, type PeerProcess, startPeerProcess } from "./peer-process.ts";
-import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./peer-view.ts";
 import type { TestnetPeer, TestnetResult } from "./result.ts";
 
 export interface TestnetOptions {
