@@ -24,7 +24,6 @@ import { CERTIFICATE_KEY, createMembership, type MembershipDependencies } from "
 import { REQUEST_SECONDS_MAX } from "../membership/waiting-notes.ts";
 import { Shutdown } from "../shutdown.ts";
 import { writeFileAtomic } from "../system/files/atomic-file.ts";
-import { createLibp2pTransport } from "../system/network/libp2p.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
@@ -82,6 +81,7 @@ export async function openJoining(options: JoinOptions): Promise<Joining> {
   shutdown.add(() => directory.close());
   try {
     const store = await directory.store();
+    const { createLibp2pTransport } = await import("../system/network/libp2p.ts");
     const transport = await createLibp2pTransport(
       { logger, mayGossip: () => false },
       {

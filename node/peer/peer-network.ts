@@ -8,7 +8,6 @@ import type { PeerIdText, Transport } from "../interface/transport.ts";
 import type { RosterMembership } from "../membership/membership.ts";
 import { createRecordedTransport } from "../privacy/recorded-transport.ts";
 import type { Shutdown } from "../shutdown.ts";
-import { createLibp2pTransport } from "../system/network/libp2p.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { createNativeSha256 } from "../system/platform/sha256.ts";
 import { hasRoster, type NetworkPeerOptions } from "./network-peer-options.ts";
@@ -69,6 +68,8 @@ async function openTransport(
   { seed, ledger, logger }: PeerFiles,
   { admits, mayGossip, epsilon }: Gate,
 ): Promise<Transport> {
+  // Loaded here: a program that runs no peer has no use for it.
+  const { createLibp2pTransport } = await import("../system/network/libp2p.ts");
   const transport = await createLibp2pTransport(
     { logger, admits, mayGossip },
     {

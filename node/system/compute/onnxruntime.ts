@@ -1,5 +1,5 @@
 /** The inference runtime: onnxruntime-node behind `node/interface/runtime`. */
-import * as ort from "onnxruntime-node";
+import type * as ort from "onnxruntime-node";
 import { NodeError } from "../../errors.ts";
 import type { Device, ExternalData, Provider, Runtime, Session, SessionOptions } from "../../interface/runtime.ts";
 import { encodeModel } from "../../onnx/codec.ts";
@@ -25,6 +25,9 @@ export interface OnnxRuntimeOptions {
  */
 const SPIN_MICROSECONDS = "20";
 
+/** The library, loaded when it is first needed: most of what a program does with weft needs none of it. */
+const library = (): Promise<typeof ort> => import("onnxruntime-node");
+
 /** onnxruntime on one device. `run` blocks the calling thread: use it in a worker thread beside a network. */
 export function createOnnxRuntime({ device = "cpu", onRun, profilePrefix }: OnnxRuntimeOptions = {}): Runtime {
   let chosen: Promise<Provider> | undefined;
@@ -37,8 +40,10 @@ export function createOnnxRuntime({ device = "cpu", onRun, profilePrefix }: Onnx
     whyNoFloat16: async () => probeFloat16(await choose()),
     load: async (model, options) => {
       const provider = await choose();
+      // Where the library itself is missing, the model is not to blame.
+      await library();
       try {
-        return wrap(await create(model, options, provider, { profilePrefix }), onRun);
+        return await create(model, options, provider, { profilePrefix, onRun });
       } catch (cause) {
         // A device that runs nothing at all is not the model's fault.
         const broken = provider === "cpu" ? undefined : await probe(provider);
@@ -50,17 +55,18 @@ export function createOnnxRuntime({ device = "cpu", onRun, profilePrefix }: Onnx
 }
 
 /** Why a device cannot be used, as far as is known without trying it; undefined when nothing is. */
-export function whyMissing(provider: Provider): string | undefined {
-  return whyUnavailable(provider, { backends: ort.listSupportedBackends().map(({ name }) => name) });
+export async function whyMissing(provider: Provider): Promise<string | undefined> {
+  const { listSupportedBackends } = await library();
+  return whyUnavailable(provider, { backends: listSupportedBackends().map(({ name }) => name) });
 }
 
 /** Why a device cannot run the smallest of models, in words; undefined when it can. */
 export async function probe(provider: Provider): Promise<string | undefined> {
-  const missing = whyMissing(provider);
+  const missing = await whyMissing(provider);
   if (missing !== undefined) return missing;
   const x = inputValue("x", "float32", [2]);
   try {
-    const session = wrap(await create(encodeModel({ inputs: [x], outputs: { y: neg(x) } }), {}, provider));
+    const session = await create(encodeModel({ inputs: [x], outputs: { y: neg(x) } }), {}, provider);
     try {
       const { y } = await session.run({ x: { dtype: "float32", shape: [2], data: Float32Array.of(1, -2) } });
       const [a, b] = y!.data as Float32Array;
@@ -84,7 +90,7 @@ async function probeFloat16(provider: Provider): Promise<string | undefined> {
   const y = cast(gemm(cast(x, "float16"), w), "float32");
   try {
     // A refusal is an answer here, and not for a log.
-    const session = wrap(await create(encodeModel({ inputs: [x], outputs: { y } }), {}, provider, { severity: 4 }));
+    const session = await create(encodeModel({ inputs: [x], outputs: { y } }), {}, provider, { severity: 4 });
     try {
       const found = await session.run({ x: { dtype: "float32", shape: [1, 2], data: Float32Array.of(2, -1) } });
       const [value] = found.y!.data as Float32Array;
@@ -97,16 +103,25 @@ async function probeFloat16(provider: Provider): Promise<string | undefined> {
   }
 }
 
-function create(
+async function create(
   model: Uint8Array,
   options: SessionOptions,
   provider: Provider,
   // 3: errors and worse; the runtime's hints about unused initializers are not for a peer's log
-  { severity = 3, profilePrefix }: { readonly severity?: 3 | 4; readonly profilePrefix?: string | undefined } = {},
-): Promise<ort.InferenceSession> {
+  {
+    severity = 3,
+    profilePrefix,
+    onRun,
+  }: {
+    readonly severity?: 3 | 4;
+    readonly profilePrefix?: string | undefined;
+    readonly onRun?: ((milliseconds: number) => void) | undefined;
+  } = {},
+): Promise<Session> {
+  const { InferenceSession, Tensor } = await library();
   const given = options.externalData ?? [];
   const folder = mappedFolder(given);
-  return ort.InferenceSession.create(model, {
+  const session = await InferenceSession.create(model, {
     executionProviders: [provider],
     graphOptimizationLevel: "all",
     // measured: patterns cost 690 MB at SmolLM2-135M's size and gain nothing; DirectML cannot have them
@@ -125,6 +140,7 @@ function create(
       },
     },
   });
+  return wrap(session, Tensor, onRun);
 }
 
 /**
@@ -136,8 +152,20 @@ function mappedFolder(files: readonly ExternalData[]): string | undefined {
   return first?.folder !== undefined && files.every(({ folder }) => folder === first.folder) ? first.folder : undefined;
 }
 
-function wrap(session: ort.InferenceSession, onRun?: (milliseconds: number) => void): Session {
+function wrap(
+  session: ort.InferenceSession,
+  OrtTensor: ort.TensorConstructor,
+  onRun?: (milliseconds: number) => void,
+): Session {
   let closed = false;
+  const toOrt = (tensors: Readonly<Record<string, Tensor>>): Record<string, ort.Tensor> =>
+    Object.fromEntries(
+      Object.entries(tensors).map(([name, { dtype, data, shape }]) => [
+        name,
+        // The constructor is overloaded by dtype; the pair was checked where the tensor was made.
+        new OrtTensor(dtype as "float32", data as Float32Array, shape),
+      ]),
+    );
   return {
     run: async (feeds, outputs) => {
       const inputs = toOrt(feeds);
@@ -156,16 +184,6 @@ function wrap(session: ort.InferenceSession, onRun?: (milliseconds: number) => v
       await session.release();
     },
   };
-}
-
-function toOrt(tensors: Readonly<Record<string, Tensor>>): Record<string, ort.Tensor> {
-  return Object.fromEntries(
-    Object.entries(tensors).map(([name, { dtype, data, shape }]) => [
-      name,
-      // The constructor is overloaded by dtype; the pair was checked where the tensor was made.
-      new ort.Tensor(dtype as "float32", data as Float32Array, shape),
-    ]),
-  );
 }
 
 function fromOrt(tensor: ort.Tensor): Tensor {

@@ -41,7 +41,7 @@ describe("WebGPU", () => {
       process.stdout.write(`WebGPU is not tested: ${why}\n`);
       context.skip(why);
     };
-    const missing = whyMissing("webgpu");
+    const missing = await whyMissing("webgpu");
     if (missing !== undefined) return skip(missing);
     const environment = { XDG_RUNTIME_DIR: tmpdir(), ...(icd && { VK_ICD_FILENAMES: icd }) };
     const options = { modelDirectory, timeoutMs: 240_000, signal: new AbortController().signal, environment };
