@@ -1,7 +1,8 @@
 /** The flags of `weft run`, and the peer that they ask for. */
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { type Device, type LogLevel, loadPeerExamples, type PeerOptions, type Precision } from "../node/index.ts";
+import { type EngineOptions, type LogLevel, loadPeerExamples, type PeerOptions } from "../node/index.ts";
+import { engineOf } from "./engine-flags.ts";
 import { modelDirectory } from "./model-directory.ts";
 import type { Part } from "./option-value.ts";
 import { type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "./privacy-options.ts";
@@ -9,7 +10,8 @@ import { type ReachFlags, reachOf } from "./reach-options.ts";
 import type { Terminal } from "./terminal.ts";
 
 export type RunOptions = PrivacyOptions &
-  ReachFlags & {
+  ReachFlags &
+  EngineOptions & {
     readonly dataDir?: string;
     readonly network?: string;
     readonly model?: string;
@@ -17,12 +19,6 @@ export type RunOptions = PrivacyOptions &
     readonly split?: string;
     readonly part?: Part;
     readonly bootstrap?: readonly string[];
-    readonly threads?: number;
-    readonly device?: Device;
-    readonly lengthBuckets?: number;
-    readonly lowMemory?: boolean;
-    readonly pack?: boolean;
-    readonly precision?: Precision;
     readonly compareAlone?: boolean;
     readonly hold?: boolean;
     readonly serve?: boolean;
@@ -33,7 +29,7 @@ export type RunOptions = PrivacyOptions &
 
 /** A peer by its flags.  Throws: NodeError CONFIG_INVALID for flags that contradict each other. */
 export function peerOptions(options: RunOptions, dataDirectory: string, terminal: Terminal): PeerOptions {
-  const { network, model, bootstrap, device, lengthBuckets, precision, sketchNoise, logLevel } = options;
+  const { network, model, bootstrap, sketchNoise, logLevel } = options;
   const privacy = privacySettings(options);
   return {
     dataDirectory,
@@ -48,12 +44,7 @@ export function peerOptions(options: RunOptions, dataDirectory: string, terminal
     ...(options.hold && { startWhen: terminal.nextLine() }),
     compareAlone: options.compareAlone ?? false,
     serve: options.serve ?? false,
-    threads: options.threads ?? availableParallelism(),
-    ...(device !== undefined && { device }),
-    ...(lengthBuckets !== undefined && { buckets: lengthBuckets }),
-    lowMemory: options.lowMemory ?? false,
-    pack: options.pack ?? false,
-    ...(precision !== undefined && { precision }),
+    engine: engineOf(options, { threads: availableParallelism() }),
     ...(privacy && { privacy }),
     ...(sketchNoise !== undefined && { sketchNoise }),
     logLevel: logLevel ?? "warn",

@@ -16,13 +16,12 @@ export { fromPeft, type Imported } from "./interchange/peft-import.ts";
 export { toPyreft } from "./interchange/pyreft-export.ts";
 export { fromPyreft } from "./interchange/pyreft-import.ts";
 export type { SavedAdapter } from "./interchange/saved-adapter.ts";
+export type { EngineOptions } from "./interface/engine-options.ts";
 export type { PeerEvent, PeerReport, RoundSummary, Score } from "./interface/peer-event.ts";
-export type { Device } from "./interface/runtime.ts";
 export type {
   Evaluation,
   Example,
   ExampleSets,
-  Precision,
   Trainer,
   TrainerOptions,
   TrainResult,

@@ -104,7 +104,7 @@ async function tryDevices(devices: readonly Provider[], options: DoctorOptions):
   const expected = await tryDevice("cpu", { modelDirectory, timeoutMs, signal });
   const found: DeviceFinding[] = [];
   for (const device of devices) {
-    const missing = await whyMissing(device);
+    const missing = whyMissing(device);
     if (missing !== undefined) {
       found.push({ device, state: "unavailable", reason: missing });
     } else if (device === "cpu") {

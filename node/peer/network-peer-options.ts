@@ -1,10 +1,10 @@
 /** What a peer is started with: what is its own for good, and what one manifest of its network adds. */
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import type { EngineOptions } from "../interface/engine-options.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
 import type { PrivacySettings } from "../interface/privacy.ts";
-import type { Device } from "../interface/runtime.ts";
-import type { ExampleSets, Precision } from "../interface/trainer.ts";
+import type { ExampleSets } from "../interface/trainer.ts";
 import type { ModelDigests } from "../manifest/model-digests.ts";
 import type { ModelSearch } from "../manifest/model-search.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
@@ -17,18 +17,8 @@ export interface OwnSettings {
   readonly listen: readonly string[];
   /** Train alone for as many local steps afterwards, to compare. */
   readonly compareAlone: boolean;
-  /** Threads of the training engine. */
-  readonly threads: number;
-  /** What the training engine computes on; default: cpu. */
-  readonly device?: Device;
-  /** Compute activations again instead of keeping them. */
-  readonly lowMemory?: boolean;
-  /** At most so many different lengths of batches; see `TrainerOptions`. */
-  readonly buckets?: number;
-  /** Let short examples share rows; see `TrainerOptions`. */
-  readonly pack?: boolean;
-  /** Arithmetic of products with frozen matrices; see `TrainerOptions`. */
-  readonly precision?: Precision;
+  /** How this peer computes. */
+  readonly engine: EngineOptions;
   /** Budget and noise of what this peer sends; without it nothing is hidden but the data themselves. */
   readonly privacy?: PrivacySettings;
   /** Noise of its sketch, where the network weighs by data sets, as a multiple of one example's most; none when absent. */

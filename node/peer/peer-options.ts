@@ -31,7 +31,7 @@ export interface PeerOptions extends Partial<OwnSettings> {
 export const PEER_DEFAULTS = {
   listen: ["/ip4/127.0.0.1/tcp/0"],
   compareAlone: false,
-  threads: 1,
+  engine: { threads: 1 },
   logLevel: "warn",
 } as const satisfies Omit<OwnSettings, "dataDirectory">;
 

@@ -41,15 +41,10 @@ export async function openTraining(
     networkSeed: manifest.seed,
     peerSeed: ownSeed(signer.peer),
     data: options.examples,
-    threads: options.threads,
-    ...(options.device !== undefined && { device: options.device }),
-    lowMemory: options.lowMemory ?? false,
-    pack: options.pack ?? false,
+    engine: options.engine,
     ...(manifest.head !== undefined && { head: manifest.head }),
-    ...(options.precision !== undefined && { precision: options.precision }),
     ...fisherOptions(manifest.reference),
     totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
-    ...(options.buckets !== undefined && { buckets: options.buckets }),
     ...(options.privacy?.mode === "example" && { privacy: options.privacy }),
   });
   shutdown.add(() => trainer.close());

@@ -1,5 +1,4 @@
 /** The inference runtime: onnxruntime-node behind `node/interface/runtime`. */
-import type * as ort from "onnxruntime-node";
 import { NodeError } from "../../errors.ts";
 import type { Device, ExternalData, Provider, Runtime, Session, SessionOptions } from "../../interface/runtime.ts";
 import { encodeModel } from "../../onnx/codec.ts";
@@ -7,6 +6,7 @@ import { constantValue, inputValue } from "../../onnx/graph.ts";
 import { cast, gemm, neg } from "../../onnx/operators.ts";
 import type { Dtype, Tensor } from "../../tensor.ts";
 import { chooseDevice, unavailable, whyNotInHalves, whyUnavailable } from "./device.ts";
+import { type InferenceSession, loadOnnxRuntime, type OrtTensor } from "./load-onnxruntime.ts";
 
 export interface OnnxRuntimeOptions {
   /** Default: cpu, on which equal seeds give equal bits. */
@@ -25,9 +25,6 @@ export interface OnnxRuntimeOptions {
  */
 const SPIN_MICROSECONDS = "20";
 
-/** The library, loaded when it is first needed: most of what a program does with weft needs none of it. */
-const library = (): Promise<typeof ort> => import("onnxruntime-node");
-
 /** onnxruntime on one device. `run` blocks the calling thread: use it in a worker thread beside a network. */
 export function createOnnxRuntime({ device = "cpu", onRun, profilePrefix }: OnnxRuntimeOptions = {}): Runtime {
   let chosen: Promise<Provider> | undefined;
@@ -40,10 +37,8 @@ export function createOnnxRuntime({ device = "cpu", onRun, profilePrefix }: Onnx
     whyNoFloat16: async () => probeFloat16(await choose()),
     load: async (model, options) => {
       const provider = await choose();
-      // Where the library itself is missing, the model is not to blame.
-      await library();
       try {
-        return await create(model, options, provider, { profilePrefix, onRun });
+        return wrap(await create(model, options, provider, { profilePrefix }), onRun);
       } catch (cause) {
         // A device that runs nothing at all is not the model's fault.
         const broken = provider === "cpu" ? undefined : await probe(provider);
@@ -55,18 +50,21 @@ export function createOnnxRuntime({ device = "cpu", onRun, profilePrefix }: Onnx
 }
 
 /** Why a device cannot be used, as far as is known without trying it; undefined when nothing is. */
-export async function whyMissing(provider: Provider): Promise<string | undefined> {
-  const { listSupportedBackends } = await library();
-  return whyUnavailable(provider, { backends: listSupportedBackends().map(({ name }) => name) });
+export function whyMissing(provider: Provider): string | undefined {
+  return whyUnavailable(provider, {
+    backends: loadOnnxRuntime()
+      .listSupportedBackends()
+      .map(({ name }) => name),
+  });
 }
 
 /** Why a device cannot run the smallest of models, in words; undefined when it can. */
 export async function probe(provider: Provider): Promise<string | undefined> {
-  const missing = await whyMissing(provider);
+  const missing = whyMissing(provider);
   if (missing !== undefined) return missing;
   const x = inputValue("x", "float32", [2]);
   try {
-    const session = await create(encodeModel({ inputs: [x], outputs: { y: neg(x) } }), {}, provider);
+    const session = wrap(await create(encodeModel({ inputs: [x], outputs: { y: neg(x) } }), {}, provider));
     try {
       const { y } = await session.run({ x: { dtype: "float32", shape: [2], data: Float32Array.of(1, -2) } });
       const [a, b] = y!.data as Float32Array;
@@ -90,7 +88,7 @@ async function probeFloat16(provider: Provider): Promise<string | undefined> {
   const y = cast(gemm(cast(x, "float16"), w), "float32");
   try {
     // A refusal is an answer here, and not for a log.
-    const session = await create(encodeModel({ inputs: [x], outputs: { y } }), {}, provider, { severity: 4 });
+    const session = wrap(await create(encodeModel({ inputs: [x], outputs: { y } }), {}, provider, { severity: 4 }));
     try {
       const found = await session.run({ x: { dtype: "float32", shape: [1, 2], data: Float32Array.of(2, -1) } });
       const [value] = found.y!.data as Float32Array;
@@ -103,25 +101,16 @@ async function probeFloat16(provider: Provider): Promise<string | undefined> {
   }
 }
 
-async function create(
+function create(
   model: Uint8Array,
   options: SessionOptions,
   provider: Provider,
   // 3: errors and worse; the runtime's hints about unused initializers are not for a peer's log
-  {
-    severity = 3,
-    profilePrefix,
-    onRun,
-  }: {
-    readonly severity?: 3 | 4;
-    readonly profilePrefix?: string | undefined;
-    readonly onRun?: ((milliseconds: number) => void) | undefined;
-  } = {},
-): Promise<Session> {
-  const { InferenceSession, Tensor } = await library();
+  { severity = 3, profilePrefix }: { readonly severity?: 3 | 4; readonly profilePrefix?: string | undefined } = {},
+): Promise<InferenceSession> {
   const given = options.externalData ?? [];
   const folder = mappedFolder(given);
-  const session = await InferenceSession.create(model, {
+  return loadOnnxRuntime().InferenceSession.create(model, {
     executionProviders: [provider],
     graphOptimizationLevel: "all",
     // measured: patterns cost 690 MB at SmolLM2-135M's size and gain nothing; DirectML cannot have them
@@ -140,7 +129,6 @@ async function create(
       },
     },
   });
-  return wrap(session, Tensor, onRun);
 }
 
 /**
@@ -152,20 +140,8 @@ function mappedFolder(files: readonly ExternalData[]): string | undefined {
   return first?.folder !== undefined && files.every(({ folder }) => folder === first.folder) ? first.folder : undefined;
 }
 
-function wrap(
-  session: ort.InferenceSession,
-  OrtTensor: ort.TensorConstructor,
-  onRun?: (milliseconds: number) => void,
-): Session {
+function wrap(session: InferenceSession, onRun?: (milliseconds: number) => void): Session {
   let closed = false;
-  const toOrt = (tensors: Readonly<Record<string, Tensor>>): Record<string, ort.Tensor> =>
-    Object.fromEntries(
-      Object.entries(tensors).map(([name, { dtype, data, shape }]) => [
-        name,
-        // The constructor is overloaded by dtype; the pair was checked where the tensor was made.
-        new OrtTensor(dtype as "float32", data as Float32Array, shape),
-      ]),
-    );
   return {
     run: async (feeds, outputs) => {
       const inputs = toOrt(feeds);
@@ -186,7 +162,18 @@ function wrap(
   };
 }
 
-function fromOrt(tensor: ort.Tensor): Tensor {
+function toOrt(tensors: Readonly<Record<string, Tensor>>): Record<string, OrtTensor> {
+  const { Tensor: MakeTensor } = loadOnnxRuntime();
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, { dtype, data, shape }]) => [
+      name,
+      // The constructor is overloaded by dtype; the pair was checked where the tensor was made.
+      new MakeTensor(dtype as "float32", data as Float32Array, shape),
+    ]),
+  );
+}
+
+function fromOrt(tensor: OrtTensor): Tensor {
   return { dtype: tensor.type as Dtype, shape: tensor.dims, data: tensor.data as Float32Array };
 }
 
