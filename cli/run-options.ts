@@ -9,6 +9,7 @@ import { type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "./p
 import { type ReachFlags, reachOf } from "./reach-options.ts";
 import type { Terminal } from "./terminal.ts";
 
+/** What the flags of `weft run` may say. */
 export type RunOptions = PrivacyOptions &
   ReachFlags &
   EngineOptions & {

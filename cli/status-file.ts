@@ -10,6 +10,7 @@ import {
   writeFileAtomic,
 } from "../node/index.ts";
 
+/** The contents of status.json. */
 export interface PeerStatus {
   readonly schema: "weft-status/1";
   /** Network id. */
@@ -25,6 +26,7 @@ export interface PeerStatus {
   readonly view: PeerView;
 }
 
+/** Keeps the file as the peer is. */
 export interface StatusWriter {
   /** The peer has just told this event; the file follows soon. */
   note(event: PeerEvent): void;

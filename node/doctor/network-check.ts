@@ -21,6 +21,7 @@ import type { Finding } from "../system/platform/health.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import { membershipFinding, storedMembership } from "./membership-check.ts";
 
+/** The peer and the network to look at. */
 export interface NetworkCheckOptions {
   readonly dataDirectory: string;
   readonly manifest: NetworkManifest;

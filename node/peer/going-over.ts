@@ -3,6 +3,7 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { RosterMembership } from "../membership/membership.ts";
 import type { RoundDriver } from "../round/driver.ts";
 
+/** A watch on what the roster agrees to go on under. */
 export interface GoingOver {
   /** As `NetworkPeer.goesOver` says. */
   readonly manifests: Promise<readonly NetworkManifest[]>;

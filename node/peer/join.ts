@@ -28,6 +28,7 @@ import type { ReachOptions } from "../system/network/reach.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 
+/** Who asks to be admitted, by which invite, and how it reaches the members. */
 export interface JoinOptions {
   readonly dataDirectory: string;
   readonly invite: Invite;
@@ -40,6 +41,7 @@ export interface JoinOptions {
   readonly signal: AbortSignal;
 }
 
+/** A newcomer that can ask the members of a network. */
 export interface Joining {
   readonly peer: PeerId;
   /** Twenty digits to compare with an admin by phone. */
@@ -55,6 +57,7 @@ export interface Joining {
   close(): Promise<void>;
 }
 
+/** What came of a request that was granted. */
 export interface Admitted {
   readonly grant: Grant;
   /** What is trained under now, as the member says and the roster agrees. */

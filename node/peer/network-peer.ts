@@ -19,6 +19,7 @@ import { serveOperators, whenEnded } from "./peer-membership.ts";
 import { connectParts, openPeerNetwork, type PeerNetwork } from "./peer-network.ts";
 import { openRounds, openTraining } from "./peer-training.ts";
 
+/** A peer that runs under one manifest. */
 export interface NetworkPeer {
   /** The report after the last round, undefined when stopped before; rejects when the peer cannot go on. */
   readonly done: Promise<PeerReport | undefined>;

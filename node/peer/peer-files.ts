@@ -12,6 +12,7 @@ import { createLogger } from "../system/platform/log.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import type { NetworkPeerOptions } from "./network-peer-options.ts";
 
+/** The opened files, and who the peer is by them. */
 export interface PeerFiles {
   readonly layout: DataDirectory;
   /** Ed25519 seed, 32 bytes. */

@@ -20,6 +20,7 @@ import type { NetworkPeerOptions } from "./network-peer-options.ts";
 import type { PeerFiles } from "./peer-files.ts";
 import { publishSketch } from "./publish-sketch.ts";
 
+/** The parts that only a peer has that trains. */
 export interface PeerTraining {
   readonly trainer: TrainerThread;
   readonly checkpoints: Checkpoints;

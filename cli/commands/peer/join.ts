@@ -28,6 +28,7 @@ import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 import { configOf } from "./init.ts";
 import { runPeer } from "./run.ts";
 
+/** What `weft join` takes beside the flags of `weft run`. */
 export interface JoinCommandOptions extends RunOptions {
   readonly label?: string;
   /** Seconds. */
@@ -35,6 +36,7 @@ export interface JoinCommandOptions extends RunOptions {
   readonly joinOnly?: boolean;
 }
 
+/** Join by the invite in `argument`, and run.  Throws: NodeError, ProtocolError; the exit code otherwise. */
 export async function run(
   options: JoinCommandOptions,
   terminal: Terminal,

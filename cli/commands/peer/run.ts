@@ -6,6 +6,7 @@ import { peerOptions, type RunOptions } from "../../run-options.ts";
 import { createStatusWriter } from "../../status-file.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** One peer by its flags; the exit code. */
 export function run(options: RunOptions, terminal: Terminal): Promise<number> {
   return runPeer(options, terminal, new ModelDigests());
 }
