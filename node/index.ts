@@ -1,6 +1,7 @@
 /** What weft offers to programs: networks, peers, and the training engine by itself. */
 export type { AdapterSettings, AdapterTensor, LoraSettings, LoreftSettings } from "../protocol/adapter-spec.ts";
 export { adapterSlots, parameterCount } from "../protocol/adapter-spec.ts";
+export type { Genesis } from "../protocol/membership/genesis.ts";
 export type { NetworkManifest } from "../protocol/network-manifest.ts";
 export { MANIFEST_DEFAULTS, networkId, parseManifest } from "../protocol/network-manifest.ts";
 export { dataDirectoryLayout } from "./data-directory/layout.ts";
@@ -47,6 +48,7 @@ export {
 export { decodeModel, encodeModel } from "./onnx/codec.ts";
 export { type Joining, openJoining } from "./peer/join.ts";
 export {
+  type GivenNetwork,
   isSignedByFounders,
   keepNetwork,
   keptNetwork,

@@ -2,7 +2,7 @@
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { createLogger, type LogLevel } from "../system/platform/log.ts";
-import { keptNetwork, networkOf, rosterGenesis } from "./network-file.ts";
+import { type GivenNetwork, keptNetwork, networkOf, rosterGenesis } from "./network-file.ts";
 import { finishSwitch, switchNetwork } from "./switch-network.ts";
 
 /**
@@ -10,7 +10,7 @@ import { finishSwitch, switchNetwork } from "./switch-network.ts";
  * manifest before the given one, its files go over.
  * Throws: as networkOf, finishSwitch and switchNetwork.
  */
-export async function enterNetwork(given: string | Genesis | undefined, dataDirectory: string): Promise<Genesis> {
+export async function enterNetwork(given: GivenNetwork | undefined, dataDirectory: string): Promise<Genesis> {
   const genesis = await networkOf(given, dataDirectory);
   const kept = await keptNetwork(dataDirectory);
   if (kept === undefined) return genesis;

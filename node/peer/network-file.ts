@@ -1,8 +1,8 @@
 /** A network as a file (a manifest, or a genesis where there is a roster), and the copy in a peer's data directory. */
 import { ProtocolError } from "../../protocol/errors.ts";
-import { type Genesis, genesisStatus, parseGenesis } from "../../protocol/membership/genesis.ts";
+import { createGenesis, type Genesis, genesisStatus, parseGenesis } from "../../protocol/membership/genesis.ts";
 import { rosterSettings } from "../../protocol/membership/settings.ts";
-import { manifestDifference, networkId } from "../../protocol/network-manifest.ts";
+import { manifestDifference, type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { NodeError } from "../errors.ts";
 import { absolutePath } from "../system/files/absolute-path.ts";
@@ -34,21 +34,23 @@ export async function writeNetwork(file: string, genesis: Genesis): Promise<void
   await writeFileAtomic(file, new TextEncoder().encode(networkText(genesis)));
 }
 
+/** A network as programs give it: its file, or what such a file holds. */
+export type GivenNetwork = string | NetworkManifest | Genesis;
+
 /**
- * The network of a data directory: the given one (its file, or what such a file holds), or the copy that the directory keeps.
- * Nothing is written.
+ * The network of a data directory: the given one, or the copy that the directory keeps. Nothing is written.
  * Throws: NodeError MANIFEST_INVALID (there is none, it is wrong, or founders have yet to sign it), MANIFEST_MISMATCH
  * (the directory belongs to another).
  */
-export async function networkOf(given: string | Genesis | undefined, dataDirectory: string): Promise<Genesis> {
+export async function networkOf(given: GivenNetwork | undefined, dataDirectory: string): Promise<Genesis> {
   if (given !== undefined) {
-    const [genesis, name] =
-      typeof given === "string" ? [await readNetwork(absolutePath(given)), given] : [given, "the given network"];
-    requireSigned(genesis, typeof given === "string" ? absolutePath(given) : name);
+    const isFile = typeof given === "string";
+    const genesis = isFile ? await readNetwork(absolutePath(given)) : genesisOf(given);
+    requireSigned(genesis, isFile ? absolutePath(given) : GIVEN);
     const kept = await keptNetwork(dataDirectory);
     // The network has gone on since that file was written.
     if (kept !== undefined && follows(kept, genesis)) return kept;
-    if (kept === undefined || !follows(genesis, kept)) await isKept(genesis, dataDirectory, name);
+    if (kept === undefined || !follows(genesis, kept)) await isKept(genesis, dataDirectory, isFile ? given : GIVEN);
     return genesis;
   }
   const { network } = dataDirectoryLayout(dataDirectory);
@@ -60,6 +62,11 @@ export async function networkOf(given: string | Genesis | undefined, dataDirecto
   const text = `${dataDirectory} belongs to no network yet; give --network FILE, made by weft network create`;
   throw new NodeError("MANIFEST_INVALID", text, { dataDirectory });
 }
+
+/** What to call a network that was given without a file. */
+const GIVEN = "the given network";
+
+const genesisOf = (given: NetworkManifest | Genesis): Genesis => ("manifest" in given ? given : createGenesis(given));
 
 /**
  * Keep a copy of the network in the data directory, which belongs to it from then on.

@@ -1,8 +1,8 @@
 /** What a program says when it runs a peer. */
-import type { Genesis } from "../../protocol/membership/genesis.ts";
 import type { LoadedExamples } from "../local/data-source.ts";
 import type { ModelDigests } from "../manifest/model-digests.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
+import type { GivenNetwork } from "./network-file.ts";
 import type { OwnSettings } from "./network-peer-options.ts";
 import { loadPeerExamples, type ManifestAndModel, type PeerData } from "./peer-data.ts";
 
@@ -10,7 +10,7 @@ import { loadPeerExamples, type ManifestAndModel, type PeerData } from "./peer-d
 export interface PeerOptions extends Partial<OwnSettings> {
   readonly dataDirectory: string;
   /** The network: its file, or what such a file holds. Default: the one that the data directory keeps. */
-  readonly network?: string | Genesis;
+  readonly network?: GivenNetwork;
   /** Where the base model is; default: the embedded one. A later manifest's is looked for in the data directory as well. */
   readonly modelDirectory?: string;
   /** What is known of model directories that this program has read before. */

@@ -97,7 +97,7 @@ test("one call lives through a change of manifest: it trains, goes over, goes on
 }, 60_000);
 
 test("it can be stopped at any time, and says so; who no longer listens hears nothing", async () => {
-  const network = createGenesis(createNetwork(settings));
+  const network = createNetwork(settings);
   const data = async () => ({ sets, cut: { ...cut, records: 1, responseTokens: 4 } });
   const peer = create({ dataDirectory, network, data, startWhen: new Promise(() => {}), logLevel: "error" });
   const [all, some]: [PeerNews[], PeerNews[]] = [[], []];
@@ -112,7 +112,7 @@ test("it can be stopped at any time, and says so; who no longer listens hears no
   await peer.stop();
   await peer.stop();
   expect(await peer.done).toBeUndefined();
-  expect(await keptManifest()).toEqual(network.manifest);
+  expect(await keptManifest()).toEqual(network);
   // The same directory needs no network's file any more; one that is stopped before it begins has nothing to do.
   const again = create({ dataDirectory });
   await again.stop();
@@ -121,7 +121,7 @@ test("it can be stopped at any time, and says so; who no longer listens hears no
 });
 
 test("after its last round it stays where it is asked to serve", async () => {
-  const network = createGenesis(createNetwork({ ...settings, rounds: { ...settings.rounds, count: 1 } }));
+  const network = createNetwork({ ...settings, rounds: { ...settings.rounds, count: 1 } });
   const peer = create({ dataDirectory, network, data: async () => ({ sets, cut }), serve: true, logLevel: "error" });
   const news: PeerNews[] = [];
   peer.events((event) => void news.push(event));
@@ -134,7 +134,7 @@ test("after its last round it stays where it is asked to serve", async () => {
 test("a start that is refused leaves nothing behind, and the peer's end tells why", async () => {
   const right = createNetwork(settings);
   const digest = { ...right.model.digest, weights: "0".repeat(64) };
-  const network = createGenesis({ ...right, model: { ...right.model, digest } });
+  const network = { ...right, model: { ...right.model, digest } };
   const peer = create({ dataDirectory, network, data: async () => ({ sets, cut }) });
   await expect(peer.start()).rejects.toMatchObject({ code: "MODEL_MISMATCH" });
   await expect(peer.done).rejects.toMatchObject({ code: "MODEL_MISMATCH" });
