@@ -22,7 +22,7 @@ export * from "./membership/invite.ts";
 export * from "./membership/roles.ts";
 export * from "./membership/roster-exchange.ts";
 export * from "./membership/roster-log.ts";
-export * from "./membership/roster-note.ts";
+export * from "./membership/roster-message.ts";
 export * from "./membership/roster-state.ts";
 export * from "./membership/settings.ts";
 export * from "./membership/signatures.ts";

@@ -232,7 +232,7 @@ export function createHandshake(dependencies: HandshakeDependencies, options: Ha
       features: options.features,
       busy,
       ...(membership && {
-        roster: { judge: membership.judgeShown, heads: membership.heads },
+        roster: { judge: membership.judgeShown.bind(membership), heads: membership.heads.bind(membership) },
       }),
     };
     const { code, reply, difference, features, missing } = answerHello(bytes, parsePeerId(peer), context);

@@ -14,8 +14,8 @@ import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { PeerIdText, Transport } from "../interface/transport.ts";
-import { askForAdmission, fetchGenesis } from "./admission.ts";
-import { fetchSuccessors, type SuccessorStory } from "./successor-exchange.ts";
+import { askForAdmission } from "./admission.ts";
+import { fetchGenesis, fetchSuccessors, type SuccessorStory } from "./network-exchange.ts";
 
 export interface CandidateDependencies {
   /** Started. */

@@ -6,7 +6,7 @@ import { createSigner } from "../../protocol/envelope.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { forgetOwnChain } from "../exchange/own-chain.ts";
-import { CERTIFICATE_KEY } from "../membership/membership.ts";
+import { CERTIFICATE_KEY } from "../membership/certificates.ts";
 import { readOrCreateKey, replaceKey } from "../system/files/key-file.ts";
 import { takeLock } from "../system/files/lock-file.ts";
 import { openStore } from "../system/files/store.ts";

@@ -27,7 +27,7 @@ import { verifyModel } from "../manifest/create-network.ts";
 import type { ModelSearch } from "../manifest/model-search.ts";
 import { createMembership, type MembershipDependencies, type RosterMembership } from "../membership/membership.ts";
 import { actOnRoster, type RosterAction } from "../membership/roster-desk.ts";
-import { standingError } from "../membership/standing-error.ts";
+import { statusError } from "../membership/status.ts";
 import { hasBudget } from "../privacy/budget.ts";
 import { createPrivacyGuard } from "../privacy/privacy-guard.ts";
 import { createRecordedTransport } from "../privacy/recorded-transport.ts";
@@ -327,7 +327,7 @@ async function openMembership(
   const membership = await createMembership(dependencies, { genesis, manifest });
   const { peer } = dependencies.signer;
   const role = membership.roleOf(peer);
-  const problem = role === undefined ? standingError(membership.standingOf(peer), peer) : undefined;
+  const problem = role === undefined ? statusError(membership.standingOf(peer), peer) : undefined;
   if (problem !== undefined) throw problem;
   if (reach?.relay === true && role !== "relay" && role !== "admin") {
     throw new NodeError("NOT_ALLOWED", `--relay is for members with the role relay or admin; this peer is ${role}`);
@@ -340,7 +340,7 @@ function whenEnded(membership: RosterMembership, peer: PeerId): Promise<never> {
   return new Promise((_, reject) => {
     membership.onChange(() => {
       const standing = membership.standingOf(peer);
-      if (standing !== "member") reject(standingError(standing, peer));
+      if (standing !== "member") reject(statusError(standing, peer));
     });
   });
 }
