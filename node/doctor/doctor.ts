@@ -3,7 +3,7 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { NodeError } from "../errors.ts";
 import { PROVIDERS, type Provider } from "../interface/runtime.ts";
-import { verifyModel } from "../manifest/create-network.ts";
+import { verifyModel } from "../manifest/verify-model.ts";
 import {
   type Float16Trial,
   TRIAL_TIMEOUT_MS,

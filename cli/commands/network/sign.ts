@@ -1,7 +1,7 @@
 /** `weft network sign`: a founder's signature under a network's file. */
 import { resolve } from "node:path";
+import { readSigner } from "../../../node/data-directory/key.ts";
 import { NodeError } from "../../../node/errors.ts";
-import { readSigner } from "../../../node/system/files/signer-file.ts";
 import { type Genesis, genesisStatus, mergeGenesis, signGenesis } from "../../../protocol/membership/genesis.ts";
 import { rosterSettings } from "../../../protocol/membership/settings.ts";
 import { dataDirectory } from "../../data-directory.ts";

@@ -8,7 +8,7 @@ import {
   isLookDue,
   passRound,
   TRIAL_ROUNDS_MAX,
-} from "./adaptive-lambda.ts";
+} from "./adaptive.ts";
 
 const loss = fc.oneof(
   fc.double({ min: 0, max: 9, noNaN: true }),

@@ -1,7 +1,7 @@
-/** How far a peer moves from its own adapter (0) to the aggregate of the others (1). */
+/** The rules that decide lambda from one round alone: a fixed value, a search, and the gain of the aggregate. */
 import type { LambdaRule } from "../../protocol/network-manifest.ts";
 
-/** The rules that look at one round only; the adaptive one is in adaptive-lambda.ts. */
+/** The rules that look at one round only; the adaptive one is in adaptive.ts. */
 export type RoundLambdaRule = Exclude<LambdaRule, { readonly mode: "adaptive" }>;
 
 /** Candidates of the search, rising: quarters, because a held-out batch does not tell finer steps apart. */
@@ -10,6 +10,7 @@ export const LAMBDA_CANDIDATES = [0, 1 / 4, 1 / 2, 3 / 4, 1] as const;
 /** Smallest own loss, in nats per token, that the relative gain of the tanh rule divides by. */
 const LOSS_MIN = 1e-8;
 
+/** A lambda, and how it was found. */
 export interface LambdaChoice {
   readonly lambda: number;
   /** The adapter mixed with it. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chooseLambda, type RoundLambdaRule, tanhLambda } from "./lambda.ts";
+import { chooseLambda, type RoundLambdaRule, tanhLambda } from "./round-rule.ts";
 
 const SEARCH: RoundLambdaRule = { mode: "search" };
 /** The "adapter" of these tests is lambda itself, so that a loss is a function of lambda. */

@@ -1,10 +1,14 @@
 /**
- * A lambda that is tried before it is judged. Right after mixing, a mix of related adapters often looks worse than it
- * is (it pays only after further local steps), and once a peer has drifted away from the others, mixing looks bad though
- * it would have paid. So a peer begins by mixing evenly, whatever the first rounds look like, while a rival goes on beside
- * it from the same adapter, mixing only as far as the search finds good at once. Where the rival is ahead, the peer becomes
- * it and has lost nothing; where the even mix is, the rival is given up and costs nothing more; at the end the best is taken.
- * Source: this project's own; the measurements are in docs/LAMBDA.md.
+ * The adaptive lambda: mixing is tried before it is judged.
+ *
+ * A single look at losses misleads. Right after mixing, a mix of related adapters often looks worse than it is, because it
+ * pays only after further local steps. Once a peer has drifted away from the others, mixing looks bad though it would have
+ * paid. So a peer begins by mixing evenly, whatever the first rounds look like. Beside it a rival goes on from the same
+ * adapter, and mixes only as far as the search finds good at once. Where the rival is ahead, the peer becomes the rival and
+ * has lost nothing. Where the even mix is ahead, the rival is given up and costs nothing more. After the last round the
+ * candidate with the smallest loss is taken.
+ *
+ * This file is pure: losses in, a decision out. Source: this project's own; the measurements are in docs/LAMBDA.md.
  */
 
 /** lambda of a peer that mixes: the even mix, which no fixed value beat on related data. */
@@ -13,7 +17,7 @@ export const ADAPTIVE_SHARE = 0.5;
 /** trial: mixing evenly, with a rival; swarm: mixing evenly; search: mixing as far as a search finds good at once. */
 export type AdaptiveStage = "trial" | "swarm" | "search";
 
-/** What a peer remembers of it between rounds; plain data. */
+/** What a peer remembers of the adaptive rule between rounds; plain data. */
 export interface AdaptiveState {
   readonly stage: AdaptiveStage;
   /** Rounds with neighbours in this stage. */
@@ -28,16 +32,17 @@ export interface AdaptiveState {
   readonly interval: number;
 }
 
-/** Held-out losses in nats per token, of what a peer can go on with; `rival` in a trial only. */
+/** Held-out losses of the adapters that a peer can go on with, in nats per token. Only a trial has a `rival`. */
 export interface CandidateLosses {
   readonly own: number;
   readonly mixed: number;
   readonly rival?: number;
 }
 
+/** The adapters that a peer can go on with. */
 export type Candidate = keyof CandidateLosses;
 
-/** How a round is decided: what to go on with, and what to remember. */
+/** A round decided: the adapter to go on with, and the state to remember. */
 export interface Decision {
   readonly take: Candidate;
   readonly state: AdaptiveState;
@@ -48,7 +53,7 @@ export const FIRST_TRIAL: AdaptiveState = { stage: "trial", rounds: 0, gain: 0, 
 
 /** Rounds of a trial before it is judged: the first mixes of related peers look bad for one or two. */
 export const TRIAL_ROUNDS_MIN = 3;
-/** Rounds after which a trial is decided by whoever is ahead, so that what a rival costs has an end. */
+/** Rounds after which a trial is decided in favour of the side that is ahead, so that the cost of a rival has an end. */
 export const TRIAL_ROUNDS_MAX = 6;
 /** Share of the past that stays in what is pooled, by round. */
 const DECAY = 0.5;

@@ -1,37 +1,31 @@
-/** A round under the adaptive lambda: what a peer goes on with, and the rival that it is measured against. */
-import {
-  ADAPTIVE_SHARE,
-  type AdaptiveState,
-  chooseLambda,
-  decide,
-  FIRST_TRIAL,
-  isLookDue,
-  type LambdaChoice,
-  passRound,
-} from "../aggregation/index.ts";
+/** A round under the adaptive lambda: the losses are measured, the rival is trained, and the peer takes what `decide` chose. */
 import { NodeError } from "../errors.ts";
 import type { Trainer, TrainerState } from "../interface/trainer.ts";
+import { ADAPTIVE_SHARE, type AdaptiveState, decide, FIRST_TRIAL, isLookDue, passRound } from "./adaptive.ts";
+import { chooseLambda, type LambdaChoice } from "./round-rule.ts";
 
-/** What a peer remembers of it; plain data. */
+/** What a peer remembers of a trial between rounds; plain data. */
 export interface TrialMemory {
   readonly state: AdaptiveState;
   /** The trainer as it would be, had it searched for lambda in every round since the trial began; in a trial only. */
   readonly rival?: TrainerState;
 }
 
-/** Of a peer that has not mixed yet. */
+/** The memory of a peer that has not mixed yet. */
 export const NO_TRIAL: TrialMemory = { state: FIRST_TRIAL };
 
+/** What a round came to. */
 export interface TrialRound {
   readonly lambda: number;
   readonly theta: Float32Array;
   readonly trial: TrialMemory;
-  /** Whether the rival won: the rounds that the peer remembers are not those of its adapter then. */
+  /** Whether the peer has become its rival: the past that it remembers is not that of its adapter then. */
   readonly rivalWon: boolean;
   /** Local steps of the rival. */
   readonly steps: number;
 }
 
+/** One round of one peer. */
 export interface TrialOptions {
   readonly trial: TrialMemory;
   /** The trainer's adapter as it travels. */
@@ -46,7 +40,7 @@ export interface TrialOptions {
   readonly signal: AbortSignal;
 }
 
-/** The adapter at one lambda. */
+/** The mix of a peer's adapter and its aggregate at one lambda, f32[P]. */
 export type Mixed = (lambda: number) => Float32Array;
 
 /** Local steps of a rival between two looks at the signal. */
@@ -54,8 +48,7 @@ const CHUNK_STEPS = 8;
 
 /**
  * Decide one round. The rival takes as many local steps as the peer did, on the same batches, and mixes as far as the
- * search finds good. The trainer is left with the state that the result belongs to: its own, or, where the rival won, the
- * rival's.
+ * search finds good. Where the rival won, the trainer is left with the rival's state; else it has its own.
  * Throws: what the trainer throws; the signal's reason when aborted; the trainer is as it was then.
  */
 export async function trialRound(trainer: Trainer, options: TrialOptions): Promise<TrialRound> {
@@ -107,8 +100,8 @@ interface Rival {
 }
 
 /**
- * The rival after this round; the trainer is as before. In a trial's first round it has what the peer has, and only goes
- * on differently. One that diverges is none any more.
+ * The rival after this round; the trainer is as before. In a trial's first round the rival has the peer's own adapter, and
+ * differs from then on. A rival whose training diverges is given up: undefined.
  */
 async function rivalOf(
   trainer: Trainer,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { chooseLambda } from "../aggregation/index.ts";
 import type { Trainer, TrainerState } from "../interface/trainer.ts";
+import { createQuadraticTrainer, type TrainerFaults, throughTime } from "../round/twins.suite.ts";
 import { createVirtualClock } from "../system/platform/virtual-clock.ts";
+import { chooseLambda } from "./round-rule.ts";
 import { NO_TRIAL, type TrialMemory, type TrialRound, trialRound } from "./trial.ts";
-import { createQuadraticTrainer, type TrainerFaults, throughTime } from "./twins.suite.ts";
 
 const STEPS = 10;
 const clock = createVirtualClock(0);
