@@ -72,3 +72,13 @@ export function parsePeerId(text: string): PeerId {
   publicKeyOfPeerId(text);
   return text as PeerId;
 }
+
+/** The peer id that a text is; undefined when it is none. */
+export function asPeerId(text: string): PeerId | undefined {
+  try {
+    return parsePeerId(text);
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
+}

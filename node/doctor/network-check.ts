@@ -3,6 +3,7 @@ import { ProtocolError } from "../../protocol/errors.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { type OpenDirectory, withDirectory } from "../data-directory/open.ts";
 import { NodeError } from "../errors.ts";
@@ -131,7 +132,7 @@ async function checkExchange(
     const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const dialled = await Promise.all(bootstrap.map((address) => dial(transport, address, within)));
     const reached = new Set(dialled.filter((peer) => peer !== undefined));
-    const isDecided = (peer: string): boolean =>
+    const isDecided = (peer: PeerId): boolean =>
       exchange.welcoming().includes(peer) || reasons.has(peer) || !transport.connected().includes(peer);
     await settled(() => [...reached].every(isDecided), within);
     const admitted = exchange.welcoming();
@@ -173,7 +174,7 @@ function refusalsInto(reasons: Map<string, string>): Logger {
 const listening = (transport: Transport): string =>
   transport.addresses().length === 0 ? "listens on nothing, dials only" : transport.addresses().join(", ");
 
-async function dial(transport: Transport, address: string, signal: AbortSignal): Promise<string | undefined> {
+async function dial(transport: Transport, address: string, signal: AbortSignal): Promise<PeerId | undefined> {
   try {
     return await transport.dial(address, signal);
   } catch {

@@ -1,6 +1,6 @@
 /** Who has sent too much that had to be rejected: refused for a while, then given another chance. */
+import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { PeerIdText } from "../interface/transport.ts";
 
 export interface PeerScoringOptions {
   /** Rejects within one window that a peer may cause. */
@@ -14,8 +14,8 @@ export interface PeerScoringOptions {
 
 export interface PeerScoring {
   /** Hold a reject against a peer; true when the peer is refused from now on. */
-  blame(peer: PeerIdText): boolean;
-  refuses(peer: PeerIdText): boolean;
+  blame(peer: PeerId): boolean;
+  refuses(peer: PeerId): boolean;
 }
 
 interface Record {
@@ -29,7 +29,7 @@ export function createPeerScoring(
   { rejectsMax, windowMs, refusalMs, peersMax }: PeerScoringOptions,
 ): PeerScoring {
   // In the order of their last reject, the oldest first.
-  const records = new Map<PeerIdText, Record>();
+  const records = new Map<PeerId, Record>();
   const isRefused = (record: Record | undefined): boolean =>
     record !== undefined && record.refusedUntilMs > clock.now();
   return {

@@ -1,7 +1,7 @@
 /** How often each peer may do something that costs this one work or bytes. */
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { PeerIdText } from "../interface/transport.ts";
 
 /** A bucket of tokens for each peer: one is taken for each thing that it does, and they come back with time. */
 export interface RateLimits {
@@ -19,7 +19,7 @@ export class RateLimiter {
   readonly #clock: Pick<Clock, "now">;
   readonly #limits: RateLimits;
   /** The least recently used first. */
-  readonly #buckets = new Map<PeerIdText, { readonly tokens: number; readonly atMs: number }>();
+  readonly #buckets = new Map<PeerId, { readonly tokens: number; readonly atMs: number }>();
 
   constructor({ clock }: { readonly clock: Pick<Clock, "now"> }, limits: RateLimits) {
     this.#clock = clock;
@@ -27,12 +27,12 @@ export class RateLimiter {
   }
 
   /** Whether a peer may do one more thing now; asking takes nothing. */
-  permits(peer: PeerIdText): boolean {
+  permits(peer: PeerId): boolean {
     return this.#tokensOf(peer) >= 1;
   }
 
   /** Take a token for one thing; false: there was none, so it should not be done. */
-  take(peer: PeerIdText): boolean {
+  take(peer: PeerId): boolean {
     const tokens = this.#tokensOf(peer);
     this.#buckets.delete(peer);
     this.#buckets.set(peer, { tokens: tokens >= 1 ? tokens - 1 : tokens, atMs: this.#clock.now() });
@@ -42,17 +42,17 @@ export class RateLimiter {
   }
 
   /** Empty a bucket: this thing was done whatever the limit says, and the next one waits as if it had been allowed. */
-  drain(peer: PeerIdText): void {
+  drain(peer: PeerId): void {
     this.take(peer);
     this.#buckets.set(peer, { tokens: 0, atMs: this.#clock.now() });
   }
 
   /** Take a token for one question; `what`: what is asked for, in the words of the refusal.  Throws: NodeError TOO_OFTEN. */
-  require(peer: PeerIdText, what: string): void {
+  require(peer: PeerId, what: string): void {
     if (!this.take(peer)) throw new NodeError("TOO_OFTEN", `${peer} asks for ${what} too often`, { peer });
   }
 
-  #tokensOf(peer: PeerIdText): number {
+  #tokensOf(peer: PeerId): number {
     const { burst, perPeriod, periodMs } = this.#limits;
     const bucket = this.#buckets.get(peer);
     if (bucket === undefined) return burst;

@@ -2,10 +2,7 @@
  * Admission over `/weft/admission/1`: who holds an invite asks for membership, before it is a member. Any member answers; the
  * request goes to the admins by gossip, and the answer says what has become of it so far.
  */
-import { pipe } from "it-pipe";
 import type { Signer } from "../../protocol/envelope.ts";
-import { encodeFrame } from "../../protocol/frame.ts";
-import { LIMITS } from "../../protocol/limits.ts";
 import {
   type AdmissionAnswer,
   type AdmissionReply,
@@ -17,13 +14,15 @@ import { certificateOf } from "../../protocol/membership/certificate.ts";
 import type { RosterMessage } from "../../protocol/membership/roster-message.ts";
 import { isMember as isMemberNow } from "../../protocol/membership/roster-state.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
-import { ADMISSION_PROTOCOL } from "../../protocol/topic.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
-import { cut, oneFrame } from "../exchange/byte-pipeline.ts";
-import { answerWithin, withStream } from "../exchange/deadline.ts";
+import { answer, ask } from "../exchange/conversation.ts";
+import { answerWithin } from "../exchange/deadline.ts";
 import type { Clock } from "../interface/clock.ts";
+import type { Conversation } from "../interface/conversation.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 import { judgeRequest } from "./pending-messages.ts";
 import type { Proposals } from "./proposals.ts";
@@ -42,11 +41,12 @@ export interface AdmissionDependencies {
 }
 
 /** The conversation about admission, at one member. A stranger's connection is short, and comes seldom (visits.ts). */
-export class AdmissionExchange {
+export class AdmissionExchange implements Conversation {
+  readonly protocol = STREAM_PROTOCOLS.admission;
   readonly #dependencies: AdmissionDependencies;
   readonly #limits: Pick<MembershipLimits, "admissionTimeoutMs" | "admissionWaitMs">;
   /** Answers that wait for a decision look again when the roster has changed. */
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<{ look(): void; end(): void }>();
 
   constructor(
     dependencies: AdmissionDependencies,
@@ -59,22 +59,26 @@ export class AdmissionExchange {
   /** Answer whoever asks. */
   async start(): Promise<void> {
     const { transport, clock } = this.#dependencies;
-    const timeoutMs = this.#limits.admissionTimeoutMs;
-    await transport.handle(ADMISSION_PROTOCOL, (stream, from) =>
-      answerWithin(clock, { stream, timeoutMs, protocol: ADMISSION_PROTOCOL }, async ({ source, sink }) => {
-        const request = await pipe(source, oneFrame(LIMITS.admissionRequestBytesMax));
-        await pipe([encodeFrame(await this.#answer(request, from))], cut, sink);
-      }),
+    const [protocol, timeoutMs] = [this.protocol, this.#limits.admissionTimeoutMs];
+    await transport.handle(protocol, (stream, from) =>
+      answerWithin(clock, { stream, timeoutMs, protocol }, (opened) =>
+        answer(opened, protocol, (request) => this.#answer(request, from)),
+      ),
     );
+  }
+
+  /** Answers that wait say what is known; idempotent. */
+  async stop(): Promise<void> {
+    for (const wait of [...this.#waiting]) wait.end();
   }
 
   /** The roster has changed: answers that wait may be known now. */
   review(): void {
-    for (const look of [...this.#waiting]) look();
+    for (const wait of [...this.#waiting]) wait.look();
   }
 
   /** The answer to a request.  Throws: NodeError FRAME_INVALID of bytes that are none. */
-  async #answer(bytes: Uint8Array, from: PeerIdText): Promise<Uint8Array> {
+  async #answer(bytes: Uint8Array, from: PeerId): Promise<Uint8Array> {
     const { roster, clock, verify, signer, proposals } = this.#dependencies;
     const judged = judgeRequest(bytes, { log: roster.log, clock, verify });
     const { request } = judged;
@@ -117,23 +121,26 @@ export class AdmissionExchange {
     if (decided !== undefined) return Promise.resolve(decided);
     return new Promise((resolve) => {
       const end = (answer: AdmissionAnswer): void => {
-        this.#waiting.delete(look);
+        this.#waiting.delete(wait);
         cancel();
         resolve(answer);
       };
-      const look = (): void => {
-        const answer = decision();
-        if (answer !== undefined) end(answer);
+      const wait = {
+        look(): void {
+          const answer = decision();
+          if (answer !== undefined) end(answer);
+        },
+        end: () => end(decision() ?? { code: "pending" }),
       };
-      const cancel = clock.after(this.#limits.admissionWaitMs, () => end(decision() ?? { code: "pending" }));
-      this.#waiting.add(look);
+      const cancel = clock.after(this.#limits.admissionWaitMs, wait.end);
+      this.#waiting.add(wait);
     });
   }
 }
 
 /** One question to one member. */
 export interface AdmissionCall {
-  readonly peer: PeerIdText;
+  readonly peer: PeerId;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -154,9 +161,6 @@ export async function askForAdmission(
   call: AdmissionCall,
   { request, verify }: { readonly request: Uint8Array; readonly verify: VerifySignature },
 ): Promise<AdmissionReply> {
-  const bytes = await withStream(caller, { ...call, protocol: ADMISSION_PROTOCOL }, async ({ source, sink }) => {
-    await pipe([encodeFrame(request)], cut, sink);
-    return await pipe(source, oneFrame(LIMITS.admissionReplyBytesMax));
-  });
+  const bytes = await ask(caller, { ...call, protocol: STREAM_PROTOCOLS.admission }, request);
   return readAdmissionReply(bytes, verify);
 }

@@ -1,10 +1,11 @@
 /**
  * The membership of one peer in a network with a roster, put together: the roster on disk, what waits for signatures,
  * gossip and exchange of entries, the gate at the connection, admission of who holds an invite. The exchange of updates asks
- * it at every layer (interface/membership.ts); people act through `weft members` (see roster-desk.ts).
+ * it at every layer (interface/membership.ts); people act through the desk (see roster-desk.ts).
  */
 
 import type { Signer } from "../../protocol/envelope.ts";
+import { type GossipTopic, rosterTopic } from "../../protocol/gossip-topics.ts";
 import type { ShownJudgement, ShownMembership } from "../../protocol/handshake.ts";
 import type { EntryId } from "../../protocol/membership/entry.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
@@ -12,24 +13,25 @@ import type { Role } from "../../protocol/membership/roles.ts";
 import { encodeRosterMessage, type RosterMessage } from "../../protocol/membership/roster-message.ts";
 import { keepsEarlierUpdates } from "../../protocol/membership/roster-state.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
+import type { NetworkId } from "../../protocol/network-id.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
-import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
-import { rosterTopic } from "../../protocol/topic.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { type Background, createBackground } from "../exchange/background.ts";
 import { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Clock } from "../interface/clock.ts";
+import type { Conversation } from "../interface/conversation.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Membership, Standing } from "../interface/membership.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
 import type { Store } from "../interface/store.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import { AdmissionExchange } from "./admission.ts";
 import { Certificates } from "./certificates.ts";
 import { EquivocationProofs } from "./equivocation-proofs.ts";
 import { MEMBERSHIP_DEFAULTS, type MembershipLimits } from "./membership-limits.ts";
 import { MessageIntake, type MessageJudgement } from "./message-intake.ts";
 import { Migration, type SuccessorLink } from "./migration.ts";
-import { fetchManifest, NetworkExchange } from "./network-exchange.ts";
+import { fetchManifest, GenesisExchange, SuccessorExchange } from "./network-exchange.ts";
 import { Proposals } from "./proposals.ts";
 import { RosterExchange } from "./roster-exchange.ts";
 import { openRosterStore, type RosterStore } from "./roster-store.ts";
@@ -85,7 +87,8 @@ export class RosterMembership implements Membership {
   readonly #intake: MessageIntake;
   readonly #exchange: RosterExchange;
   readonly #admission: AdmissionExchange;
-  readonly #network: NetworkExchange;
+  /** In the order of their start. */
+  readonly #conversations: readonly Conversation[];
   readonly #visits: Visits;
   readonly #changeListeners: (() => void)[] = [];
   readonly #successionListeners: (() => void)[] = [];
@@ -124,7 +127,7 @@ export class RosterMembership implements Membership {
       { ...dependencies, proposals: this.motions, publish: (message) => this.#publish(message) },
       limits,
     );
-    this.#network = this.#createNetworkExchange(genesis, limits);
+    this.#conversations = [this.#exchange, this.#admission, ...this.#createNetworkExchanges(genesis, limits)];
     this.#visits = this.#createVisits(limits);
     this.#watch.onChange((change) => this.#changed(change));
     this.successions.onHeld(() => {
@@ -159,9 +162,7 @@ export class RosterMembership implements Membership {
       validate: (bytes, from) => this.#exchange.validate(bytes, from),
       deliver: () => {},
     });
-    await this.#exchange.start();
-    await this.#admission.start();
-    await this.#network.start();
+    for (const conversation of this.#conversations) await conversation.start();
     this.#watch.arm();
     void this.motions.settle();
   }
@@ -170,8 +171,8 @@ export class RosterMembership implements Membership {
   async stop(): Promise<void> {
     this.#watch.stop();
     this.#visits.stop();
-    this.#exchange.stop();
     this.motions.stop();
+    for (const conversation of this.#conversations) await conversation.stop();
     await this.#background.stop();
     await this.roster.written();
   }
@@ -183,24 +184,24 @@ export class RosterMembership implements Membership {
   }
 
   /** Whether a connection may be made; for the transport's gate. */
-  admits(peer: PeerIdText): boolean {
+  admits(peer: PeerId): boolean {
     return this.#visits.admits(peer);
   }
 
   /** Whether somebody takes part in gossip; for the transport. */
-  mayGossip(peer: PeerIdText): boolean {
+  mayGossip(peer: PeerId): boolean {
     return this.#statuses.isMember(peer);
   }
 
   /** A peer is past its handshake: ask it what it holds. */
-  welcome(peer: PeerIdText): void {
+  welcome(peer: PeerId): void {
     this.successions.join(peer);
     void this.#exchange.ask(peer);
     if (this.successions.isMissing()) this.#fetchSuccession([peer]);
   }
 
   /** Ask one peer what it holds, whoever it is; resolves when it has answered or failed. */
-  async pull(peer: PeerIdText): Promise<void> {
+  async pull(peer: PeerId): Promise<void> {
     await this.#exchange.ask(peer);
   }
 
@@ -319,26 +320,25 @@ export class RosterMembership implements Membership {
     );
   }
 
-  #createNetworkExchange(genesis: Genesis, limits: MembershipLimits): NetworkExchange {
+  #createNetworkExchanges(genesis: Genesis, limits: MembershipLimits): readonly Conversation[] {
     const { transport, clock, verify } = this.#dependencies;
     const network = networkId(this.#manifest);
-    return new NetworkExchange(
-      {
-        ...{ transport, clock, verify, genesis, log: this.roster.log },
-        isMember: (peer) => this.#statuses.isMember(peer),
-        manifestOf: (id) => this.successions.manifestOf(id),
-        story: () => ({ manifests: this.successions.chain(), network }),
-      },
-      limits,
-    );
+    const common = { transport, clock, verify, log: this.roster.log };
+    const isMember = (peer: PeerId): boolean => this.#statuses.isMember(peer);
+    const manifestOf = (id: NetworkId): NetworkManifest | undefined => this.successions.manifestOf(id);
+    const story = () => ({ manifests: this.successions.chain(), network });
+    return [
+      new GenesisExchange({ ...common, genesis, isMember, manifestOf }, limits),
+      new SuccessorExchange({ ...common, story }, limits),
+    ];
   }
 
   #createVisits(limits: MembershipLimits): Visits {
     return new Visits(
       {
         clock: this.#dependencies.clock,
-        statusOf: (peer) => this.#statuses.statusOf(parsePeerId(peer)),
-        isCandidate: (peer) => this.motions.isCandidate(parsePeerId(peer)),
+        statusOf: (peer) => this.#statuses.statusOf(peer),
+        isCandidate: (peer) => this.motions.isCandidate(peer),
         hangUp: (peer) => this.#hangUp(peer),
         dismiss: (peer) => this.#exchange.dismiss(peer),
       },
@@ -374,7 +374,7 @@ export class RosterMembership implements Membership {
     for (const listener of this.#successionListeners) listener();
   }
 
-  #fetchSuccession(from: readonly PeerIdText[]): void {
+  #fetchSuccession(from: readonly PeerId[]): void {
     void this.#background.run("fetching a manifest", (signal) => this.successions.fetch(from, signal));
   }
 
@@ -389,17 +389,17 @@ export class RosterMembership implements Membership {
     void this.#background.run("gossip about the roster", () => transport.publish(this.#topic(), bytes));
   }
 
-  #hangUp(peer: PeerIdText): void {
+  #hangUp(peer: PeerId): void {
     void this.#background.run("hanging up", () => this.#dependencies.transport.hangUp(peer));
   }
 
   /** Members that are connected now. */
   #present(): readonly PeerId[] {
-    const isMember = (peer: PeerIdText): boolean => this.#statuses.isMember(peer);
-    return this.#dependencies.transport.connected().filter(isMember).map(parsePeerId);
+    const isMember = (peer: PeerId): boolean => this.#statuses.isMember(peer);
+    return this.#dependencies.transport.connected().filter(isMember);
   }
 
-  #topic(): string {
+  #topic(): GossipTopic {
     return rosterTopic(this.roster.log.networkId);
   }
 }

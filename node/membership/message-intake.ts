@@ -6,9 +6,7 @@ import { decodeRosterMessage, type RosterMessage } from "../../protocol/membersh
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { PeerIdText } from "../interface/transport.ts";
 import type { RosterStore } from "./roster-store.ts";
-import { asPeerId } from "./status.ts";
 
 /** What is said of a message about the roster: `NEWS` is kept and passed on. */
 export type MessageJudgement =
@@ -90,10 +88,9 @@ export class MessageIntake {
   }
 
   /** Take gossip: whoever is no member is not listened to, and nobody is listened to without end.  Throws: nothing. */
-  gossip(bytes: Uint8Array, from: PeerIdText): MessageJudgement {
+  gossip(bytes: Uint8Array, from: PeerId): MessageJudgement {
     const { roleOf, rates, logger } = this.#dependencies;
-    const peer = asPeerId(from);
-    if (peer === undefined || !mayForward(roleOf(peer))) return ignored("NOT_A_MEMBER");
+    if (!mayForward(roleOf(from))) return ignored("NOT_A_MEMBER");
     if (!rates.take(from)) return ignored("TOO_OFTEN");
     const judgement = this.bytes(bytes);
     const { verdict, code } = judgement;

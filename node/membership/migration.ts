@@ -15,9 +15,9 @@ import {
   networkId,
   parseManifest,
 } from "../../protocol/network-manifest.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { Store } from "../interface/store.ts";
-import type { PeerIdText } from "../interface/transport.ts";
 import type { RosterStore } from "./roster-store.ts";
 
 /** One manifest that the network goes on under. */
@@ -32,10 +32,10 @@ export interface SuccessorLink {
 export interface MigrationDependencies {
   readonly store: Store;
   readonly roster: RosterStore;
-  readonly isMember: (peer: PeerIdText) => boolean;
+  readonly isMember: (peer: PeerId) => boolean;
   /** Ask a neighbour for a manifest; undefined when it has none of that id. */
   readonly fetchManifest: (
-    peer: PeerIdText,
+    peer: PeerId,
     network: NetworkId,
     signal: AbortSignal,
   ) => Promise<NetworkManifest | undefined>;
@@ -62,8 +62,8 @@ export class Migration {
   #known: KnownChain = { manifests: [], missing: undefined, of: "", ids: [] };
   #changes = 0;
   /** Members that greeted under another network; only members get in, so there are at most as many as the roster has. */
-  readonly #seen = new Map<PeerIdText, NetworkId>();
-  readonly #neighbours = new Set<PeerIdText>();
+  readonly #seen = new Map<PeerId, NetworkId>();
+  readonly #neighbours = new Set<PeerId>();
 
   constructor(
     dependencies: MigrationDependencies,
@@ -127,7 +127,7 @@ export class Migration {
   }
 
   /** Ask neighbours for what is missing, one after the other.  Throws: the signal's reason. */
-  async fetch(peers: readonly PeerIdText[], signal: AbortSignal): Promise<void> {
+  async fetch(peers: readonly PeerId[], signal: AbortSignal): Promise<void> {
     for (const peer of peers) {
       // From the newest back to what is here: each says which one is before it.
       for (let turn = 0; turn < LIMITS.successionCountMax; turn++) {
@@ -167,18 +167,18 @@ export class Migration {
   }
 
   /** A member greets under another network of this roster. */
-  meet(peer: PeerIdText, network: NetworkId): void {
+  meet(peer: PeerId, network: NetworkId): void {
     if (this.#dependencies.isMember(peer)) this.#seen.set(peer, network);
   }
 
   /** A member is past its handshake under this peer's own network. */
-  join(peer: PeerIdText): void {
+  join(peer: PeerId): void {
     this.#seen.delete(peer);
     this.#neighbours.add(peer);
   }
 
   /** Somebody is not connected any more. */
-  leave(peer: PeerIdText): void {
+  leave(peer: PeerId): void {
     this.#neighbours.delete(peer);
   }
 

@@ -23,13 +23,16 @@ import {
   type NetworkManifest,
   networkId,
 } from "../../protocol/network-manifest.ts";
-import { GENESIS_PROTOCOL, SUCCESSORS_PROTOCOL } from "../../protocol/topic.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
 import { cut, frames, oneFrame } from "../exchange/byte-pipeline.ts";
+import { answer, ask } from "../exchange/conversation.ts";
 import { answerWithin, withStream } from "../exchange/deadline.ts";
 import { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Conversation } from "../interface/conversation.ts";
+import type { Transport } from "../interface/transport.ts";
 import type { AdmissionCall, AdmissionCaller } from "./admission.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 import { judgeRequest } from "./pending-messages.ts";
@@ -42,97 +45,125 @@ export interface SuccessorStory {
   readonly current: number;
 }
 
-/** What answering questions about the network needs. */
-export interface NetworkExchangeDependencies {
+/** What answering a peer that shows an invite needs. */
+interface InviteDependencies {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly log: RosterLog;
   readonly verify: VerifySignature;
-  readonly genesis: Genesis;
-  readonly isMember: (peer: PeerIdText) => boolean;
-  /** Manifests that follow, by network id. */
-  readonly manifestOf: (network: NetworkId) => NetworkManifest | undefined;
-  /** The manifests that the network has gone through, and the one of them that this peer is in. */
-  readonly story: () => { readonly manifests: readonly NetworkManifest[]; readonly network: NetworkId };
 }
 
-type NetworkExchangeLimits = Pick<
-  MembershipLimits,
-  "admissionTimeoutMs" | "manifestsPerWindowMax" | "storiesPerWindowMax" | "pullWindowMs" | "visitsRememberedMax"
->;
+type NetworkLimits = Pick<MembershipLimits, "admissionTimeoutMs" | "pullWindowMs" | "visitsRememberedMax">;
 
-/** The conversations about the network, at one member; who shows nothing gets an empty message. */
-export class NetworkExchange {
-  readonly #dependencies: NetworkExchangeDependencies;
+/** Whether somebody who sends these bytes holds an invite, or has been admitted by one. */
+function mayKnow(request: Uint8Array, dependencies: InviteDependencies): boolean {
+  const judged = judgeRequest(request, dependencies);
+  return judged.isAccepted || judged.code === "ALREADY_MEMBER";
+}
+
+/** So many questions of one kind within the window for each peer. */
+function ratesOf(max: number, { clock }: InviteDependencies, limits: NetworkLimits): RateLimiter {
+  const { pullWindowMs: periodMs, visitsRememberedMax: peersMax } = limits;
+  return new RateLimiter({ clock }, { burst: max, perPeriod: max, periodMs, peersMax });
+}
+
+/** What giving out the genesis and manifests needs. */
+export interface GenesisExchangeDependencies extends InviteDependencies {
+  readonly genesis: Genesis;
+  readonly isMember: (peer: PeerId) => boolean;
+  /** Manifests that follow, by network id. */
+  readonly manifestOf: (network: NetworkId) => NetworkManifest | undefined;
+}
+
+/** The conversation about what a network is, at one member; a peer that shows nothing gets an empty message. */
+export class GenesisExchange implements Conversation {
+  readonly protocol = STREAM_PROTOCOLS.genesis;
+  readonly #dependencies: GenesisExchangeDependencies;
   readonly #timeoutMs: number;
-  readonly #genesisBytes: Uint8Array;
-  readonly #manifestRates: RateLimiter;
-  readonly #storyRates: RateLimiter;
+  readonly #bytes: Uint8Array;
+  readonly #rates: RateLimiter;
 
-  constructor(dependencies: NetworkExchangeDependencies, limits: NetworkExchangeLimits) {
+  constructor(
+    dependencies: GenesisExchangeDependencies,
+    limits: NetworkLimits & Pick<MembershipLimits, "manifestsPerWindowMax">,
+  ) {
     this.#dependencies = dependencies;
     this.#timeoutMs = limits.admissionTimeoutMs;
-    this.#genesisBytes = canonicalGenesisBytes(dependencies.genesis);
-    const rates = (max: number): RateLimiter =>
-      new RateLimiter(dependencies, {
-        burst: max,
-        perPeriod: max,
-        periodMs: limits.pullWindowMs,
-        peersMax: limits.visitsRememberedMax,
-      });
-    this.#manifestRates = rates(limits.manifestsPerWindowMax);
-    this.#storyRates = rates(limits.storiesPerWindowMax);
+    this.#bytes = canonicalGenesisBytes(dependencies.genesis);
+    this.#rates = ratesOf(limits.manifestsPerWindowMax, dependencies, limits);
   }
 
   /** Answer whoever asks. */
   async start(): Promise<void> {
-    await this.#handle(GENESIS_PROTOCOL, (request, from) => [this.#genesisFor(request, from)]);
-    await this.#handle(
-      SUCCESSORS_PROTOCOL,
-      (request) => this.#storyFor(request),
-      (from) => this.#storyRates.require(from, "successors"),
+    const { transport, clock } = this.#dependencies;
+    const [protocol, timeoutMs] = [this.protocol, this.#timeoutMs];
+    await transport.handle(protocol, (stream, from) =>
+      answerWithin(clock, { stream, timeoutMs, protocol }, (opened) =>
+        answer(opened, protocol, (request) => this.#answer(request, from)),
+      ),
     );
   }
 
-  async #handle(
-    protocol: string,
-    answer: (request: Uint8Array, from: PeerIdText) => readonly Uint8Array[],
-    before: (from: PeerIdText) => void = () => {},
-  ): Promise<void> {
+  /** Nothing goes on by itself. */
+  async stop(): Promise<void> {}
+
+  /** To a member that names a network id its manifest, to whoever shows an invite the genesis. */
+  #answer(request: Uint8Array, from: PeerId): Uint8Array {
+    const { log, genesis, isMember, manifestOf } = this.#dependencies;
+    if (request.length !== networkIdToBytes(log.networkId).length) {
+      return mayKnow(request, this.#dependencies) ? this.#bytes : new Uint8Array();
+    }
+    if (!isMember(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for a manifest and is no member`);
+    this.#rates.require(from, "manifests");
+    const id = networkIdFromBytes(request);
+    const found = id === networkId(genesis.manifest) ? genesis.manifest : manifestOf(id);
+    return found === undefined ? new Uint8Array() : canonicalManifestBytes(found);
+  }
+}
+
+/** What telling how the network has gone on needs. */
+export interface SuccessorExchangeDependencies extends InviteDependencies {
+  /** The manifests that the network has gone through, and the one of them that this peer is in. */
+  readonly story: () => { readonly manifests: readonly NetworkManifest[]; readonly network: NetworkId };
+}
+
+/** The conversation about how a network has gone on, at one member; a peer that shows nothing gets an empty message. */
+export class SuccessorExchange implements Conversation {
+  readonly protocol = STREAM_PROTOCOLS.successors;
+  readonly #dependencies: SuccessorExchangeDependencies;
+  readonly #timeoutMs: number;
+  readonly #rates: RateLimiter;
+
+  constructor(
+    dependencies: SuccessorExchangeDependencies,
+    limits: NetworkLimits & Pick<MembershipLimits, "storiesPerWindowMax">,
+  ) {
+    this.#dependencies = dependencies;
+    this.#timeoutMs = limits.admissionTimeoutMs;
+    this.#rates = ratesOf(limits.storiesPerWindowMax, dependencies, limits);
+  }
+
+  /** Answer whoever asks. */
+  async start(): Promise<void> {
     const { transport, clock } = this.#dependencies;
+    const [protocol, timeoutMs] = [this.protocol, this.#timeoutMs];
     await transport.handle(protocol, (stream, from) =>
-      answerWithin(clock, { stream, timeoutMs: this.#timeoutMs, protocol }, async ({ source, sink }) => {
-        before(from);
-        const request = await pipe(source, oneFrame(LIMITS.admissionRequestBytesMax));
-        await pipe(answer(request, from).map(encodeFrame), cut, sink);
+      answerWithin(clock, { stream, timeoutMs, protocol }, async ({ source, sink }) => {
+        this.#rates.require(from, "successors");
+        const request = await pipe(source, oneFrame(protocol.bytesMax.opened));
+        await pipe(this.#answer(request).map(encodeFrame), cut, sink);
       }),
     );
   }
 
-  /** To who names a network id its manifest, to who shows an invite the genesis. */
-  #genesisFor(request: Uint8Array, from: PeerIdText): Uint8Array {
-    const { log, genesis, isMember, manifestOf } = this.#dependencies;
-    if (request.length === networkIdToBytes(log.networkId).length) {
-      if (!isMember(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for a manifest and is no member`);
-      this.#manifestRates.require(from, "manifests");
-      const id = networkIdFromBytes(request);
-      const found = id === networkId(genesis.manifest) ? genesis.manifest : manifestOf(id);
-      return found === undefined ? new Uint8Array() : canonicalManifestBytes(found);
-    }
-    return this.#mayKnow(request) ? this.#genesisBytes : new Uint8Array();
-  }
+  /** Nothing goes on by itself. */
+  async stop(): Promise<void> {}
 
-  #storyFor(request: Uint8Array): readonly Uint8Array[] {
-    if (!this.#mayKnow(request)) return [new Uint8Array()];
+  #answer(request: Uint8Array): readonly Uint8Array[] {
+    if (!mayKnow(request, this.#dependencies)) return [new Uint8Array()];
     const { manifests, network } = this.#dependencies.story();
     // The first one is the genesis', which is asked for by itself.
     return [networkIdToBytes(network), ...manifests.slice(1).map(canonicalManifestBytes)];
-  }
-
-  /** Whether somebody who sends these bytes holds an invite, or has been admitted by one. */
-  #mayKnow(request: Uint8Array): boolean {
-    const judged = judgeRequest(request, this.#dependencies);
-    return judged.isAccepted || judged.code === "ALREADY_MEMBER";
   }
 }
 
@@ -150,7 +181,7 @@ export async function fetchGenesis(
     verify,
   }: { readonly request: Uint8Array; readonly network: NetworkId; readonly verify: VerifySignature },
 ): Promise<Genesis> {
-  const bytes = await askGenesis(caller, call, { message: request, bytesMax: LIMITS.genesisBytesMax });
+  const bytes = await ask(caller, { ...call, protocol: STREAM_PROTOCOLS.genesis }, request);
   if (bytes.length === 0) {
     const text = "the member does not give the manifest: it does not take this invite; ask its admin for another one";
     throw new NodeError("NOT_ALLOWED", text, { peer: call.peer });
@@ -171,22 +202,10 @@ export async function fetchManifest(
   call: AdmissionCall,
   network: NetworkId,
 ): Promise<NetworkManifest | undefined> {
-  const message = networkIdToBytes(network);
-  const bytes = await askGenesis(caller, call, { message, bytesMax: LIMITS.manifestBytesMax });
+  const bytes = await ask(caller, { ...call, protocol: STREAM_PROTOCOLS.genesis }, networkIdToBytes(network));
   if (bytes.length === 0) return undefined;
   const manifest = manifestFromBytes(bytes);
   return networkId(manifest) === network ? manifest : undefined;
-}
-
-async function askGenesis(
-  caller: AdmissionCaller,
-  call: AdmissionCall,
-  { message, bytesMax }: { readonly message: Uint8Array; readonly bytesMax: number },
-): Promise<Uint8Array> {
-  return await withStream(caller, { ...call, protocol: GENESIS_PROTOCOL }, async ({ source, sink }) => {
-    await pipe([encodeFrame(message)], cut, sink);
-    return await pipe(source, oneFrame(bytesMax));
-  });
 }
 
 /**
@@ -199,7 +218,7 @@ export async function fetchSuccessors(
   call: AdmissionCall,
   { request, first }: { readonly request: Uint8Array; readonly first: NetworkManifest },
 ): Promise<SuccessorStory> {
-  return await withStream(caller, { ...call, protocol: SUCCESSORS_PROTOCOL }, async ({ source, sink }) => {
+  return await withStream(caller, { ...call, protocol: STREAM_PROTOCOLS.successors }, async ({ source, sink }) => {
     await pipe([encodeFrame(request)], cut, sink);
     let network: NetworkId | undefined;
     const manifests = [first];
@@ -221,7 +240,7 @@ export async function fetchSuccessors(
   });
 }
 
-const refused = (peer: PeerIdText): NodeError =>
+const refused = (peer: PeerId): NodeError =>
   new NodeError("NOT_ALLOWED", "the member does not say how the network has gone on: it does not take this invite", {
     peer,
   });

@@ -23,16 +23,17 @@ import {
   type RosterMessage,
 } from "../../protocol/membership/roster-message.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
-import { ROSTER_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
 import type { Background } from "../exchange/background.ts";
 import { cut, frames, oneFrame } from "../exchange/byte-pipeline.ts";
 import { answerWithin, withStream } from "../exchange/deadline.ts";
 import { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { ByteStream, GossipVerdict, PeerIdText, Transport } from "../interface/transport.ts";
+import type { Conversation } from "../interface/conversation.ts";
+import type { ByteStream, GossipJudgement, Transport } from "../interface/transport.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
-import type { MessageIntake } from "./message-intake.ts";
+import type { MessageIntake, MessageJudgement } from "./message-intake.ts";
 import type { RosterStore } from "./roster-store.ts";
 
 /** What exchanging entries needs. */
@@ -44,11 +45,11 @@ export interface RosterExchangeDependencies {
   readonly intake: MessageIntake;
   /** What is told beside the entries. */
   readonly messages: () => readonly RosterMessage[];
-  readonly isMember: (peer: PeerIdText) => boolean;
+  readonly isMember: (peer: PeerId) => boolean;
   /** Members that are connected now. */
   readonly present: () => readonly PeerId[];
   readonly publish: (message: RosterMessage) => void;
-  readonly hangUp: (peer: PeerIdText) => void;
+  readonly hangUp: (peer: PeerId) => void;
 }
 
 /** Bytes that nobody has looked at; what these throw ends the conversation. */
@@ -61,13 +62,14 @@ interface Taker {
 const MESSAGES_MAX = 1 + (LIMITS.rosterEntryCountMax * LIMITS.rosterEntryBytesMax) / LIMITS.rosterMessageBytesMax;
 
 /** The conversation about entries, at one peer. */
-export class RosterExchange {
+export class RosterExchange implements Conversation {
+  readonly protocol = STREAM_PROTOCOLS.roster;
   readonly #dependencies: RosterExchangeDependencies;
   readonly #limits: MembershipLimits;
   readonly #rates: RateLimiter;
-  readonly #asking = new Map<PeerIdText, Promise<void>>();
+  readonly #asking = new Map<PeerId, Promise<void>>();
   /** Peers that were removed and are being told so, with what cancels the hang-up. */
-  readonly #dismissed = new Map<PeerIdText, () => void>();
+  readonly #dismissed = new Map<PeerId, () => void>();
   #cancelNext: () => void = () => {};
 
   constructor(dependencies: RosterExchangeDependencies, limits: MembershipLimits) {
@@ -84,18 +86,18 @@ export class RosterExchange {
   /** Answer others, and ask one of them now and then. */
   async start(): Promise<void> {
     const { transport } = this.#dependencies;
-    await transport.handle(ROSTER_PROTOCOL, (stream, from) => this.#answer(stream, from));
+    await transport.handle(this.protocol, (stream, from) => this.#answer(stream, from));
     this.#askNext(0);
   }
 
   /** Wait for nothing any more; idempotent. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.#cancelNext();
     for (const cancel of this.#dismissed.values()) cancel();
   }
 
   /** Ask a neighbour, unless it is being asked, and tell the others of what is new; resolves when it has answered or failed. */
-  ask(peer: PeerIdText): Promise<void> {
+  ask(peer: PeerId): Promise<void> {
     const running = this.#asking.get(peer);
     if (running !== undefined) return running;
     const started = this.#dependencies.background
@@ -106,14 +108,15 @@ export class RosterExchange {
   }
 
   /** Judge gossip; whoever sends an entry is asked for what it rests on where that is missing.  Throws: nothing. */
-  validate(bytes: Uint8Array, from: PeerIdText): GossipVerdict {
-    const { verdict, code } = this.#dependencies.intake.gossip(bytes, from);
+  validate(bytes: Uint8Array, from: PeerId): GossipJudgement<MessageJudgement> {
+    const judgement = this.#dependencies.intake.gossip(bytes, from);
+    const { verdict, code } = judgement;
     if (code === "PENDING") void this.ask(from);
-    return verdict;
+    return verdict === "accept" ? { verdict, message: judgement } : { verdict };
   }
 
   /** Let somebody who was removed fetch why, then hang up. */
-  dismiss(peer: PeerIdText): void {
+  dismiss(peer: PeerId): void {
     if (this.#dismissed.has(peer)) return;
     const { clock, background, hangUp } = this.#dependencies;
     const cancel = clock.after(this.#limits.farewellMs, () => hangUp(peer));
@@ -130,12 +133,12 @@ export class RosterExchange {
   }
 
   /** Somebody is not connected any more. */
-  forget(peer: PeerIdText): void {
+  forget(peer: PeerId): void {
     this.#dismissed.get(peer)?.();
     this.#dismissed.delete(peer);
   }
 
-  async #answer(stream: ByteStream, from: PeerIdText): Promise<void> {
+  async #answer(stream: ByteStream, from: PeerId): Promise<void> {
     const { clock, roster, isMember, messages, hangUp } = this.#dependencies;
     const isDismissed = (): boolean => this.#dismissed.has(from);
     if (!isMember(from) && !isDismissed()) {
@@ -144,7 +147,7 @@ export class RosterExchange {
     this.#rates.require(from, "entries");
     const { log } = roster;
     const timeoutMs = this.#limits.pullTimeoutMs;
-    await answerWithin(clock, { stream, timeoutMs, protocol: ROSTER_PROTOCOL }, async ({ source, sink }) => {
+    await answerWithin(clock, { stream, timeoutMs, protocol: this.protocol }, async ({ source, sink }) => {
       const held = decodeInventory(await pipe(source, oneFrame(LIMITS.rosterMessageBytesMax)));
       const told = encodeRosterMessages(messages().map(encodeRosterMessage));
       await pipe([told, ...encodeMissing(log, held)].map(encodeFrame), cut, sink);
@@ -153,7 +156,7 @@ export class RosterExchange {
     if (isDismissed()) hangUp(from);
   }
 
-  async #takeFrom(peer: PeerIdText, signal: AbortSignal): Promise<void> {
+  async #takeFrom(peer: PeerId, signal: AbortSignal): Promise<void> {
     const { roster, intake, present, publish } = this.#dependencies;
     const fresh: Uint8Array[] = [];
     const onEntry = (body: Uint8Array): void => {
@@ -170,9 +173,9 @@ export class RosterExchange {
   }
 
   /** Throws: NodeError STREAM_FAILED, TIMEOUT, FRAME_INVALID; ProtocolError; what the taker throws. */
-  async #converse(peer: PeerIdText, { onEntry, onMessage }: Taker, signal: AbortSignal): Promise<void> {
+  async #converse(peer: PeerId, { onEntry, onMessage }: Taker, signal: AbortSignal): Promise<void> {
     const { transport, clock, roster } = this.#dependencies;
-    const call = { peer, protocol: ROSTER_PROTOCOL, timeoutMs: this.#limits.pullTimeoutMs, signal };
+    const call = { peer, protocol: this.protocol, timeoutMs: this.#limits.pullTimeoutMs, signal };
     await withStream({ transport, clock }, call, async ({ source, sink }) => {
       await pipe([encodeFrame(encodeInventory(roster.log))], cut, sink);
       let told: Uint8Array | undefined;

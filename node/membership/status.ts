@@ -1,15 +1,13 @@
 /** What every peer is at this moment: by the roster, and by certificates that were shown before the roster had their entry. */
-import { ProtocolError } from "../../protocol/errors.ts";
 import type { Terms } from "../../protocol/membership/entry.ts";
 import type { Role } from "../../protocol/membership/roles.ts";
 import type { RosterLog } from "../../protocol/membership/roster-log.ts";
 import { roleOf } from "../../protocol/membership/roster-state.ts";
 import { isWithin } from "../../protocol/membership/roster-view.ts";
-import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Standing } from "../interface/membership.ts";
-import type { PeerIdText } from "../interface/transport.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 
 /** The one place that says what a peer is; every layer asks it. */
@@ -40,6 +38,7 @@ export class Statuses {
     return terms !== undefined && isUnheard && isWithin(terms, this.#now()) ? terms.role : undefined;
   }
 
+  /** What it is now, and what it was when it is no member. */
   statusOf(peer: PeerId): Standing {
     const state = this.#log.state();
     if (this.roleOf(peer) !== undefined) return "member";
@@ -49,10 +48,9 @@ export class Statuses {
     return this.#now() > terms.notAfter ? "expired" : "early";
   }
 
-  /** false of what is no peer id. */
-  isMember(peer: PeerIdText): boolean {
-    const id = asPeerId(peer);
-    return id !== undefined && this.roleOf(id) !== undefined;
+  /** Whether it has a role now. */
+  isMember(peer: PeerId): boolean {
+    return this.roleOf(peer) !== undefined;
   }
 
   /** A certificate was accepted; it counts where the roster says nothing of its bearer. */
@@ -83,16 +81,6 @@ export class Statuses {
 
   #now(): number {
     return Math.floor(this.#clock.now() / 1000);
-  }
-}
-
-/** A peer id from a transport; undefined of what is none. */
-export function asPeerId(peer: PeerIdText): PeerId | undefined {
-  try {
-    return parsePeerId(peer);
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
   }
 }
 

@@ -1,19 +1,19 @@
 /** Who is let in at the connection: members always, who was removed never, everybody else for one short visit at a time. */
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Standing } from "../interface/membership.ts";
-import type { PeerIdText } from "../interface/transport.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 
 /** What the gate asks about a peer, and what it has done to one. */
 export interface VisitDependencies {
   readonly clock: Clock;
-  readonly statusOf: (peer: PeerIdText) => Standing;
+  readonly statusOf: (peer: PeerId) => Standing;
   /** Whether a visitor waits for an answer to a valid request. */
-  readonly isCandidate: (peer: PeerIdText) => boolean;
-  readonly hangUp: (peer: PeerIdText) => void;
+  readonly isCandidate: (peer: PeerId) => boolean;
+  readonly hangUp: (peer: PeerId) => void;
   /** Hang up on somebody who was a member until now, once it has been told why. */
-  readonly dismiss: (peer: PeerIdText) => void;
+  readonly dismiss: (peer: PeerId) => void;
 }
 
 /** The connections of one peer, and how often who is no member may come. */
@@ -23,7 +23,7 @@ export class Visits {
   readonly #strangers: RateLimiter;
   readonly #candidates: RateLimiter;
   /** Who is connected: whether it has been a visitor only, and what cancels its time. */
-  readonly #present = new Map<PeerIdText, { wasMember: boolean; readonly cancel: () => void }>();
+  readonly #present = new Map<PeerId, { wasMember: boolean; readonly cancel: () => void }>();
 
   constructor(
     dependencies: VisitDependencies,
@@ -40,7 +40,7 @@ export class Visits {
   }
 
   /** Whether a connection to or from this peer may be made now; asking changes nothing. */
-  admits(peer: PeerIdText): boolean {
+  admits(peer: PeerId): boolean {
     const { statusOf, isCandidate } = this.#dependencies;
     const status = statusOf(peer);
     if (status === "member") return true;
@@ -51,7 +51,7 @@ export class Visits {
   }
 
   /** A connection was made; whoever is no member is shown out when its time is over. */
-  begin(peer: PeerIdText): void {
+  begin(peer: PeerId): void {
     const { clock, hangUp } = this.#dependencies;
     this.end(peer);
     if (!this.#isVisitor(peer)) {
@@ -67,7 +67,7 @@ export class Visits {
   }
 
   /** A connection is over. */
-  end(peer: PeerIdText): void {
+  end(peer: PeerId): void {
     this.#present.get(peer)?.cancel();
     this.#present.delete(peer);
   }
@@ -89,7 +89,7 @@ export class Visits {
     this.#present.clear();
   }
 
-  #isVisitor(peer: PeerIdText): boolean {
+  #isVisitor(peer: PeerId): boolean {
     return this.#dependencies.statusOf(peer) !== "member";
   }
 }

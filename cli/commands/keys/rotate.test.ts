@@ -16,7 +16,7 @@ import { createSystemClock } from "../../../node/system/platform/system-clock.ts
 import { encodeFrame } from "../../../protocol/frame.ts";
 import { decodeReply, encodeHello } from "../../../protocol/handshake.ts";
 import { type Genesis, parseGenesis } from "../../../protocol/membership/genesis.ts";
-import { HANDSHAKE_PROTOCOL } from "../../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../../protocol/stream-protocols.ts";
 import { type CommandResult, weft } from "../../command.suite.ts";
 
 const WAITING = { timeout: 60_000, interval: 20 };
@@ -79,7 +79,7 @@ async function answerTo(key: string, name: string): Promise<string> {
   try {
     const signal = patient();
     const peer = await transport.dial(up.get(name)!.address(), signal);
-    const call = { peer, protocol: HANDSHAKE_PROTOCOL, timeoutMs: 20_000, signal };
+    const call = { peer, protocol: STREAM_PROTOCOLS.handshake, timeoutMs: 20_000, signal };
     const hello = encodeFrame(encodeHello(genesis.manifest));
     const bytes = await withStream({ transport, clock: createSystemClock() }, call, async ({ source, sink }) => {
       await sink([hello]);
