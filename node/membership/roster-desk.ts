@@ -33,6 +33,7 @@ import type { RosterMembership } from "./membership.ts";
 import type { Proposal } from "./proposals.ts";
 import type { StoredEntries } from "./roster-store.ts";
 
+/** One thing that a person does. */
 export type RosterAction =
   | { readonly kind: "members" }
   /** With `declined` also what this peer has declined. */
@@ -79,6 +80,7 @@ export interface MembersAnswer {
   readonly digest: string;
 }
 
+/** All entries of a roster. */
 export interface LogAnswer {
   readonly kind: "log";
   /** Parents before children. */
@@ -103,6 +105,7 @@ export interface EntriesAnswer extends Omit<StoredEntries, "entries" | "next"> {
   readonly next: number | null;
 }
 
+/** What became of an action. */
 export type RosterAnswer =
   | MembersAnswer
   | LogAnswer
@@ -111,6 +114,7 @@ export type RosterAnswer =
   /** What became of a motion; `isDecided` when its entry is in the roster. */
   | { readonly kind: "motion"; readonly motion: Proposal; readonly isDecided: boolean };
 
+/** What acting on a roster needs. */
 export interface RosterDeskDependencies {
   readonly membership: RosterMembership;
   readonly clock: Pick<Clock, "now">;
