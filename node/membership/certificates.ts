@@ -2,7 +2,12 @@
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ShownJudgement, ShownMembership } from "../../protocol/handshake.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { certificateOf, judgeCertificate } from "../../protocol/membership/certificate.ts";
+import {
+  type CertificateJudgement,
+  type CertificateRefusal,
+  certificateOf,
+  judgeCertificate,
+} from "../../protocol/membership/certificate.ts";
 import { decodeEntry, type EntryId, encodeEntry } from "../../protocol/membership/entry.ts";
 import type { RosterLog } from "../../protocol/membership/roster-log.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
@@ -72,26 +77,47 @@ export class Certificates implements Pick<Membership, "judgeShown" | "shown"> {
     return { heads: log.nextParents(), certificate, entries };
   }
 
-  /** Remember the terms of a certificate that holds by what this roster knows; else say why not. */
+  /** Offer a certificate to the roster; where the roster cannot decide yet, remember it if it holds, else say why not. */
   #take(peer: PeerId, certificate: Uint8Array): ShownJudgement {
-    const { roster, statuses, clock, verify } = this.#dependencies;
+    const { roster, statuses, verify } = this.#dependencies;
+    const judged = this.#judge(peer, certificate, verify);
+    if (!judged.isAccepted) return refusedAs(judged.code);
+    const { outcome, ...result } = roster.add(certificate);
+    // It is in the roster now, or the roster will never take it: what the roster says then holds.
+    const isFull = "code" in result && result.code === "FULL";
+    if (outcome !== "pending" && !isFull) return outcome === "refused" ? "NOT_A_MEMBER" : "WELCOME";
+    if (roster.log.state().members.has(peer)) return "WELCOME";
+    const { entry, terms } = judged;
+    const stillHolds = (): boolean => {
+      // Its signatures were looked at, and are not looked at again with every change of the roster.
+      const again = this.#judge(peer, certificate, () => true);
+      const isTimely = again.isAccepted || again.code === "NOT_YET" || again.code === "EXPIRED";
+      if (!isTimely || isFull) return isTimely;
+      // An entry that waits no more has been refused, unless it had to make room for others that wait.
+      return roster.log.isWaiting(entry.id) || roster.add(certificate).outcome === "pending";
+    };
+    statuses.remember(peer, { terms, entry: entry.id, stillHolds });
+    return "WELCOME";
+  }
+
+  #judge(peer: PeerId, certificate: Uint8Array, verify: VerifySignature): CertificateJudgement {
+    const { roster, clock } = this.#dependencies;
+    const { log } = roster;
     const nowSeconds = Math.floor(clock.now() / 1000);
-    const judged = judgeCertificate(certificate, { state: roster.log.state(), peer, nowSeconds, verify });
-    if (judged.isAccepted) {
-      if (roster.log.state().members.get(peer) === undefined) statuses.remember(peer, judged.terms);
-      // Its parents may be missing; then it waits, and is asked for with them after the handshake.
-      roster.add(certificate);
-      return "WELCOME";
-    }
-    switch (judged.code) {
-      case "BARRED":
-      case "REMOVED":
-        return "REMOVED";
-      case "EXPIRED":
-        return "EXPIRED";
-      default:
-        return "NOT_A_MEMBER";
-    }
+    const usesOf = (invite: string, subject: PeerId): number => log.usesOf(invite, subject);
+    return judgeCertificate(certificate, { state: log.state(), peer, nowSeconds, usesOf, verify });
+  }
+}
+
+function refusedAs(code: CertificateRefusal): ShownJudgement {
+  switch (code) {
+    case "BARRED":
+    case "REMOVED":
+      return "REMOVED";
+    case "EXPIRED":
+      return "EXPIRED";
+    default:
+      return "NOT_A_MEMBER";
   }
 }
 

@@ -1,5 +1,5 @@
 /** What every peer is at this moment: by the roster, and by certificates that were shown before the roster had their entry. */
-import type { Terms } from "../../protocol/membership/entry.ts";
+import type { EntryId, Terms } from "../../protocol/membership/entry.ts";
 import type { Role } from "../../protocol/membership/roles.ts";
 import type { RosterLog } from "../../protocol/membership/roster-log.ts";
 import { roleOf } from "../../protocol/membership/roster-state.ts";
@@ -10,13 +10,22 @@ import type { Clock } from "../interface/clock.ts";
 import type { Standing } from "../interface/membership.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 
+/** A membership that the roster does not say, and what it was derived from. */
+export interface PresentedMembership {
+  readonly terms: Terms;
+  /** The entry that was shown. Once the roster holds it, the roster decides. */
+  readonly entry: EntryId;
+  /** Whether the certificate would be accepted by what the roster holds now, whatever the time. */
+  readonly stillHolds: () => boolean;
+}
+
 /** The one place that says what a peer is; every layer asks it. */
 export class Statuses {
   readonly #log: RosterLog;
   readonly #clock: Pick<Clock, "now">;
   readonly #presentedMax: number;
-  /** Terms of who has shown a certificate that this roster does not hold yet, the oldest first. */
-  readonly #presented = new Map<PeerId, Terms>();
+  /** Of peers that have shown a certificate that this roster does not hold yet, the oldest first. */
+  readonly #presented = new Map<PeerId, PresentedMembership>();
   readonly #listeners: (() => void)[] = [];
 
   constructor(
@@ -30,12 +39,10 @@ export class Statuses {
 
   /** undefined: it is no member now. */
   roleOf(peer: PeerId): Role | undefined {
-    const state = this.#log.state();
-    const role = roleOf(state, peer, this.#now());
+    const role = roleOf(this.#log.state(), peer, this.#now());
     if (role !== undefined) return role;
-    const terms = this.#presented.get(peer);
-    const isUnheard = !state.members.has(peer) && !state.removed.has(peer) && !state.barred.has(peer);
-    return terms !== undefined && isUnheard && isWithin(terms, this.#now()) ? terms.role : undefined;
+    const terms = this.#presentedTerms(peer);
+    return terms !== undefined && isWithin(terms, this.#now()) ? terms.role : undefined;
   }
 
   /** What it is now, and what it was when it is no member. */
@@ -43,7 +50,7 @@ export class Statuses {
     const state = this.#log.state();
     if (this.roleOf(peer) !== undefined) return "member";
     if (state.barred.has(peer) || state.removed.has(peer)) return "removed";
-    const terms = state.members.get(peer) ?? this.#presented.get(peer);
+    const terms = state.members.get(peer) ?? this.#presentedTerms(peer);
     if (terms === undefined) return "stranger";
     return this.#now() > terms.notAfter ? "expired" : "early";
   }
@@ -54,8 +61,9 @@ export class Statuses {
   }
 
   /** A certificate was accepted; it counts where the roster says nothing of its bearer. */
-  remember(peer: PeerId, terms: Terms): void {
-    this.#presented.set(peer, terms);
+  remember(peer: PeerId, membership: PresentedMembership): void {
+    this.#presented.delete(peer);
+    this.#presented.set(peer, membership);
     const [oldest] = this.#presented.keys();
     if (this.#presented.size > this.#presentedMax && oldest !== undefined) this.#presented.delete(oldest);
     for (const listener of this.#listeners) listener();
@@ -66,17 +74,24 @@ export class Statuses {
     this.#listeners.push(listener);
   }
 
-  /** Forget what the roster says itself by now. */
+  /** Forget what the roster decides itself by now, and what does not hold any more by what the roster has heard since. */
   tidy(): void {
-    const { members, removed } = this.#log.state();
-    for (const peer of [...this.#presented.keys()]) {
-      if (members.has(peer) || removed.has(peer)) this.#presented.delete(peer);
+    for (const [peer, { stillHolds }] of [...this.#presented]) {
+      if (this.#presentedTerms(peer) === undefined || !stillHolds()) this.#presented.delete(peer);
     }
   }
 
   /** All terms that may begin or end. */
   terms(): readonly Terms[] {
-    return [...this.#log.state().members.values(), ...this.#presented.values()];
+    return [...this.#log.state().members.values(), ...[...this.#presented.values()].map(({ terms }) => terms)];
+  }
+
+  /** undefined where the roster says something of the peer, or holds the entry that it has shown. */
+  #presentedTerms(peer: PeerId): Terms | undefined {
+    const presented = this.#presented.get(peer);
+    if (presented === undefined || this.#log.get(presented.entry) !== undefined) return undefined;
+    const { members, removed, barred } = this.#log.state();
+    return members.has(peer) || removed.has(peer) || barred.has(peer) ? undefined : presented.terms;
   }
 
   #now(): number {
