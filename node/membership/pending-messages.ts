@@ -1,4 +1,5 @@
 /** Messages that wait for a decision: requests of admission, answers that decline one, drafts of entries; kept on disk. */
+import { equalBytes } from "../../protocol/canonical-message.ts";
 import type { ContentId } from "../../protocol/content-id.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { LIMITS } from "../../protocol/limits.ts";
@@ -25,6 +26,7 @@ import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
+import { makeRoom, type Place } from "./fair-places.ts";
 import { ignored, type MessageJudgement, news, rejected } from "./message-intake.ts";
 
 /** What keeping them needs. */
@@ -36,6 +38,10 @@ export interface PendingMessageDependencies {
   /** Write behind, in order. */
   readonly save: (changes: readonly StoreChange[]) => void;
   readonly isAdmin: (peer: PeerId) => boolean;
+  /** By the roster, at this time. */
+  readonly isMember: (peer: PeerId) => boolean;
+  /** Whether this peer has declined a statement, by its digest. */
+  readonly hasDeclined: (id: string) => boolean;
   /** A request is kept that admins may grant without asking anybody. */
   readonly onOpenRequest: (request: AdmissionRequest) => void;
   /** Two different statements of one author under one sequence, as bytes of entries. */
@@ -44,8 +50,14 @@ export interface PendingMessageDependencies {
 
 /** A request that nobody decided in this time is forgotten. */
 export const REQUEST_SECONDS_MAX = 14 * 86_400;
-/** Drafts of one author that are kept. */
+/** Drafts of one admin that are kept. */
 export const DRAFTS_PER_AUTHOR_MAX = 32;
+/** Drafts of one member that gives its membership to another key: anew where signers do not answer. */
+export const ROTATIONS_PER_MEMBER_MAX = 4;
+/** Requests by one invite that are kept, beyond the peers that it may admit. */
+export const REQUESTS_BEYOND_USES_MAX = 4;
+/** Of all places, those for what admins sign; the others are for what members and holders of invites ask for. */
+export const ADMIN_PLACES = LIMITS.rosterNoteCountMax / 2;
 
 const PENDING_PREFIX = "roster/note/";
 /** The kinds that wait here. */
@@ -54,6 +66,18 @@ type WaitingKind = (typeof WAITING)[number];
 const keyOf = (kind: WaitingKind, name: string): string => `${PENDING_PREFIX}${kind}/${name}`;
 /** Refusals of requests that nobody honest passes on. */
 const FORGED: readonly string[] = ["MALFORMED", "SIGNATURE_INVALID", "PROOF_INVALID", "TICKET_INVALID"];
+
+/** A request that waits. */
+interface WaitingRequest {
+  readonly request: AdmissionRequest;
+  readonly bytes: Uint8Array;
+}
+
+/** A request that waits, and what would grant it. */
+interface Grant {
+  readonly request: AdmissionRequest;
+  readonly statement: Statement;
+}
 
 /** What grants a request; the same at every admin, because the time is that of the request. */
 export function statementFor(request: AdmissionRequest, log: RosterLog): Statement {
@@ -78,9 +102,12 @@ export function judgeRequest(
 /** The table of what waits at one peer. */
 export class PendingMessages {
   readonly #dependencies: PendingMessageDependencies;
-  readonly #requests = new Map<ContentId, { readonly request: AdmissionRequest; readonly bytes: Uint8Array }>();
+  readonly #requests = new Map<ContentId, WaitingRequest>();
   /** With the digests of what they say. */
   readonly #drafts = new Map<EntryId, { readonly entry: Entry; readonly says: string }>();
+  /** What would grant the requests, by the digest of the statement; digests are taken anew only when something has changed. */
+  #grants: { readonly of: string; readonly all: ReadonlyMap<string, Grant> } = { of: "", all: new Map() };
+  #requestChanges = 0;
   readonly #denials = new Map<ContentId, Map<PeerId, Uint8Array>>();
   /** Names of entries of the roster by what they say, so that a draft that says the same again is known to be done. */
   readonly #entered = new Map<string, EntryId[]>();
@@ -121,12 +148,15 @@ export class PendingMessages {
     }
   }
 
-  /** All of them, for a neighbour. */
+  /** All of them, for a neighbour; removals and what else admins have signed come first, because a message ends somewhere. */
   messages(): readonly RosterMessage[] {
+    const { isAdmin } = this.#dependencies;
+    const rank = ({ statement, author }: Entry): number => (statement.kind === "revoke" ? 0 : isAdmin(author) ? 1 : 2);
+    const drafts = [...this.drafts()].sort((a, b) => rank(a) - rank(b));
     const denials = [...this.#denials.values()].flatMap((all) => [...all.values()]);
     return [
+      ...drafts.map((entry) => ({ kind: "draft" as const, body: encodeEntry(entry) })),
       ...[...this.#requests.values()].map(({ bytes }) => ({ kind: "request" as const, body: bytes })),
-      ...this.drafts().map((entry) => ({ kind: "draft" as const, body: encodeEntry(entry) })),
       ...denials.map((body) => ({ kind: "denial" as const, body })),
     ];
   }
@@ -134,6 +164,18 @@ export class PendingMessages {
   /** Requests of admission that nobody has decided. */
   requests(): readonly AdmissionRequest[] {
     return [...this.#requests.values()].map(({ request }) => request);
+  }
+
+  /** What waits for a decision, by the digest of the statement. */
+  statements(): ReadonlyMap<string, Statement> {
+    const ofDrafts = [...this.#drafts.values()].map(({ says, entry }) => [says, entry.statement] as const);
+    const ofRequests = [...this.#allGrants()].map(([says, { statement }]) => [says, statement] as const);
+    return new Map([...ofDrafts, ...ofRequests]);
+  }
+
+  /** The request that a statement would grant, by its digest. */
+  requestFor(id: string): AdmissionRequest | undefined {
+    return this.#allGrants().get(id)?.request;
   }
 
   /** Entries that wait for signatures. */
@@ -185,29 +227,35 @@ export class PendingMessages {
       if (this.#isDone(draft) || draft.issuedAt < oldest) this.forgetDraft(draft.id);
     }
     for (const [id, { bytes, request }] of [...this.#requests]) {
-      if (request.issuedAt < oldest || !this.#judgeRequest(bytes).isAccepted) this.#forgetRequest(id);
+      // Its signatures were looked at when it came.
+      const judged = judgeRequest(bytes, { ...this.#dependencies, verify: () => true });
+      if (request.issuedAt < oldest || !judged.isAccepted) this.#forgetRequest(id);
     }
   }
 
   #takeRequest(bytes: Uint8Array): MessageJudgement {
-    const judged = this.#judgeRequest(bytes);
+    const judged = judgeRequest(bytes, this.#dependencies);
     if (!judged.isAccepted) return FORGED.includes(judged.code) ? rejected(judged.code) : ignored(judged.code);
     const { request, needsPerson } = judged;
     if (this.#requests.has(request.id)) return ignored("KNOWN");
     if (request.issuedAt < this.#now() - REQUEST_SECONDS_MAX) return ignored("OLD");
-    if (this.#isFull()) return ignored("FULL");
     // One candidate, one question: the newest one is answered.
     for (const [id, known] of this.#requests) {
       if (known.request.candidate === request.candidate) this.#forgetRequest(id);
     }
+    const { key, uses, issuer } = request.ticket;
+    const ofInvite = this.requests().filter(({ ticket }) => ticket.key === key).length;
+    if (ofInvite >= uses + REQUESTS_BEYOND_USES_MAX) return ignored("FULL");
+    if (!makeRoom(this.#places(), issuer, LIMITS.rosterNoteCountMax - ADMIN_PLACES)) return ignored("FULL");
     this.#requests.set(request.id, { request, bytes: bytes.slice() });
+    this.#requestChanges++;
     this.#keep("request", request.id, bytes);
     if (!needsPerson) this.#dependencies.onOpenRequest(request);
     return news;
   }
 
   #takeDraft(bytes: Uint8Array): MessageJudgement {
-    const { log, verify, isAdmin, onEquivocation } = this.#dependencies;
+    const { log, verify, onEquivocation } = this.#dependencies;
     const entry = decodeEntry(bytes);
     const { author, signers, signatures } = entry;
     if (entry.networkId !== log.networkId) return rejected("NETWORK_MISMATCH");
@@ -217,16 +265,31 @@ export class PendingMessages {
       known === undefined || entry.signatures.some((one, i) => one.length > 0 && known.signatures[i]!.length === 0);
     if (!isNews || log.get(entry.id) !== undefined) return ignored("KNOWN");
     if (signatures[signers.indexOf(author)]!.length === 0) return rejected("UNSIGNED");
-    const rotation = entry.statement.kind === "rotate" ? [entry.statement.replaces, entry.statement.subject] : [];
-    if (signers.some((peer) => !isAdmin(peer) && !rotation.includes(peer))) return ignored("NOT_AN_ADMIN");
-    if (wrongSigner(entry, verify) !== undefined) return rejected("SIGNATURE_INVALID");
+    if (!this.#maySign(entry)) return ignored("NOT_AN_ADMIN");
+    if (wrongSigner(withoutKnown(entry, known), verify) !== undefined) return rejected("SIGNATURE_INVALID");
     const twin = this.#twinOf(entry);
     if (twin !== undefined) onEquivocation(encodeEntry(twin), bytes);
     if (this.#isDone(entry)) return ignored("DONE");
-    const ofAuthor = this.drafts().filter((other) => other.author === author).length;
-    if (known === undefined && (ofAuthor >= DRAFTS_PER_AUTHOR_MAX || this.#isFull())) return ignored("FULL");
+    if (known === undefined && !this.#hasRoomFor(entry)) return ignored("FULL");
     this.setDraft(known === undefined ? entry : mergeSignatures(known, entry));
     return news;
+  }
+
+  /** Whether a draft is an admin's, or that of a member which gives its membership away, with no strangers among its signers. */
+  #maySign({ author, signers, statement }: Entry): boolean {
+    const { isAdmin, isMember } = this.#dependencies;
+    const rotation = statement.kind === "rotate" ? [statement.replaces, statement.subject] : [];
+    const isOwn = statement.kind === "rotate" && author === statement.replaces && isMember(author);
+    return (isAdmin(author) || isOwn) && signers.every((peer) => isAdmin(peer) || rotation.includes(peer));
+  }
+
+  #hasRoomFor({ author }: Entry): boolean {
+    const { isAdmin } = this.#dependencies;
+    const [ofAuthorMax, placesMax] = isAdmin(author)
+      ? [DRAFTS_PER_AUTHOR_MAX, ADMIN_PLACES]
+      : [ROTATIONS_PER_MEMBER_MAX, LIMITS.rosterNoteCountMax - ADMIN_PLACES];
+    if (this.drafts().filter((other) => other.author === author).length >= ofAuthorMax) return false;
+    return makeRoom(isAdmin(author) ? this.#adminPlaces() : this.#places(), author, placesMax);
   }
 
   #takeDenial(bytes: Uint8Array): MessageJudgement {
@@ -238,14 +301,20 @@ export class PendingMessages {
     if (!this.#requests.has(reply.request)) return ignored("REQUEST_UNKNOWN");
     const known = this.#denials.get(reply.request) ?? new Map<PeerId, Uint8Array>();
     if (known.has(reply.admin)) return ignored("KNOWN");
-    if (this.#isFull()) return ignored("FULL");
+    if (!makeRoom(this.#adminPlaces(), reply.admin, ADMIN_PLACES)) return ignored("FULL");
     this.#denials.set(reply.request, known.set(reply.admin, bytes.slice()));
     this.#keep("denial", `${reply.request}/${reply.admin}`, bytes);
     return news;
   }
 
-  #judgeRequest(bytes: Uint8Array): AdmissionJudgement {
-    return judgeRequest(bytes, this.#dependencies);
+  #allGrants(): ReadonlyMap<string, Grant> {
+    const { log } = this.#dependencies;
+    const of = `${log.state().policy.certificateSeconds} ${this.#requestChanges}`;
+    if (this.#grants.of !== of) {
+      const grants = this.requests().map((request) => ({ request, statement: statementFor(request, log) }));
+      this.#grants = { of, all: new Map(grants.map((grant) => [statementDigest(grant.statement), grant])) };
+    }
+    return this.#grants.all;
   }
 
   /** Another entry or draft of the author with the same number. */
@@ -277,6 +346,7 @@ export class PendingMessages {
       delete: keyOf("denial", `${id}/${admin}`),
     }));
     this.#denials.delete(id);
+    this.#requestChanges++;
     if (this.#requests.delete(id)) this.#dependencies.save([{ delete: keyOf("request", id) }, ...answers]);
   }
 
@@ -284,12 +354,56 @@ export class PendingMessages {
     this.#dependencies.save([{ put: keyOf(kind, name), value: bytes }]);
   }
 
-  #isFull(): boolean {
-    const denials = [...this.#denials.values()].reduce((sum, all) => sum + all.size, 0);
-    return this.#requests.size + this.#drafts.size + denials >= LIMITS.rosterNoteCountMax;
+  /** What members and holders of invites ask for. */
+  #places(): readonly Place[] {
+    const { hasDeclined } = this.#dependencies;
+    const requests = [...this.#allGrants()].map(([says, { request }]) => ({
+      origin: request.ticket.issuer,
+      isDeclined: hasDeclined(says),
+      forget: () => this.#forgetRequest(request.id),
+    }));
+    return [...requests, ...this.#draftPlaces(false)];
+  }
+
+  /** What admins have signed. */
+  #adminPlaces(): readonly Place[] {
+    const denials = [...this.#denials].flatMap(([request, all]) =>
+      [...all.keys()].map((admin) => ({
+        origin: admin,
+        isDeclined: false,
+        forget: () => this.#forgetDenial(request, admin),
+      })),
+    );
+    return [...denials, ...this.#draftPlaces(true)];
+  }
+
+  #draftPlaces(ofAdmins: boolean): readonly Place[] {
+    const { isAdmin, hasDeclined } = this.#dependencies;
+    return [...this.#drafts.values()]
+      .filter(({ entry }) => isAdmin(entry.author) === ofAdmins)
+      .map(({ entry, says }) => ({
+        origin: entry.author,
+        isDeclined: hasDeclined(says),
+        forget: () => this.forgetDraft(entry.id),
+      }));
+  }
+
+  #forgetDenial(request: ContentId, admin: PeerId): void {
+    if (this.#denials.get(request)?.delete(admin)) {
+      this.#dependencies.save([{ delete: keyOf("denial", `${request}/${admin}`) }]);
+    }
   }
 
   #now(): number {
     return Math.floor(this.#dependencies.clock.now() / 1000);
   }
 }
+
+/** An entry with those signatures only that are not in a draft whose signatures were verified. */
+function withoutKnown(entry: Entry, known: Entry | undefined): Entry {
+  if (known === undefined) return entry;
+  const isKnown = (one: Uint8Array, i: number): boolean => equalBytes(one, known.signatures[i] ?? NOTHING);
+  return { ...entry, signatures: entry.signatures.map((one, i) => (isKnown(one, i) ? NOTHING : one)) };
+}
+
+const NOTHING = new Uint8Array(0);

@@ -69,6 +69,8 @@ export class Proposals {
     this.#decisions = new Decisions({ store, clock, save });
     this.#pending = new PendingMessages({
       ...{ store, clock, verify, save, isAdmin, onEquivocation },
+      isMember: (peer) => roleOf(roster.log.state(), peer, this.#nowSeconds()) !== undefined,
+      hasDeclined: (id) => this.#decisions.hasDeclined(id),
       log: roster.log,
       onOpenRequest: (request) => this.#agreeByPolicy(request),
     });
@@ -99,8 +101,8 @@ export class Proposals {
   /** What waits; what this peer has declined for itself only when it is asked for. */
   pending({ declined = false }: { readonly declined?: boolean } = {}): readonly Proposal[] {
     const isShown = (id: string): boolean =>
-      declined || this.#requestFor(id) !== undefined || !this.#decisions.hasDeclined(id);
-    return [...this.#statements()]
+      declined || this.#pending.requestFor(id) !== undefined || !this.#decisions.hasDeclined(id);
+    return [...this.#pending.statements()]
       .filter(([id]) => isShown(id))
       .map(([id, statement]) => this.#proposalOf(id, statement));
   }
@@ -145,7 +147,7 @@ export class Proposals {
     const { roster, signer, publish } = this.#dependencies;
     const statement = this.#statementOf(id);
     this.#decisions.decline(id);
-    const asked = this.#requestFor(id);
+    const asked = this.#pending.requestFor(id);
     if (asked === undefined) {
       await roster.written();
       return this.#proposalOf(id, statement);
@@ -195,25 +197,13 @@ export class Proposals {
     if (this.#isAdmin(signer.peer) && !this.#decisions.hasDeclined(id)) this.#decisions.agree(id);
   }
 
-  #statements(): ReadonlyMap<string, Statement> {
-    const { log } = this.#dependencies.roster;
-    const all = this.#pending.drafts().map(({ statement }) => statement);
-    for (const request of this.#pending.requests()) all.push(statementFor(request, log));
-    return new Map(all.map((statement) => [statementDigest(statement), statement]));
-  }
-
   *#agreed(): Iterable<readonly [string, Statement]> {
-    for (const [id, statement] of this.#statements()) if (this.#decisions.hasAgreed(id)) yield [id, statement];
-  }
-
-  #requestFor(id: string): AdmissionRequest | undefined {
-    const { log } = this.#dependencies.roster;
-    return this.#pending.requests().find((request) => statementDigest(statementFor(request, log)) === id);
+    for (const [id, statement] of this.#pending.statements()) if (this.#decisions.hasAgreed(id)) yield [id, statement];
   }
 
   #proposalOf(id: string, statement: Statement): Proposal {
     const { roster, signer } = this.#dependencies;
-    const asked = this.#requestFor(id);
+    const asked = this.#pending.requestFor(id);
     const isDeclinedHere = this.#decisions.hasDeclined(id);
     return {
       id,
@@ -232,7 +222,7 @@ export class Proposals {
   }
 
   #statementOf(id: string): Statement {
-    const statement = this.#statements().get(id);
+    const statement = this.#pending.statements().get(id);
     if (statement !== undefined) return statement;
     throw new NodeError("NOT_ALLOWED", `nothing named ${id} waits for a decision; see weft members pending`, { id });
   }
