@@ -15,6 +15,7 @@ const MESSAGE_WORDS = {
   "neighbour-counts": "updates that name their author's neighbours",
 } as const;
 
+/** The name of a part of the protocol. */
 export type Feature = keyof typeof MESSAGE_WORDS | StreamProtocol["feature"]["name"];
 
 /** In words, by name. */

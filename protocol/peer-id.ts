@@ -9,6 +9,7 @@ declare const brand: unique symbol;
 /** Text form, 52 characters starting with `12D3KooW`. */
 export type PeerId = string & { readonly [brand]: "PeerId" };
 
+/** Of an Ed25519 public key. */
 export const PUBLIC_KEY_BYTES = 32;
 
 /** Identity multihash (0x00) of 36 bytes (0x24): protobuf { type: Ed25519 (08 01), data: 32 bytes (12 20) }. */

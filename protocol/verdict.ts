@@ -43,7 +43,9 @@ export const VERDICTS = {
   INTERNAL: { kind: "ignore", clause: "8.24", fault: "none" },
 } as const satisfies Record<string, { kind: VerdictKind; clause: string; fault: Fault }>;
 
+/** What a verdict does with a message. */
 export type VerdictKind = "accept" | "ignore" | "reject";
+/** The closed list of what can be said of a message. */
 export type VerdictCode = keyof typeof VERDICTS;
 
 /**
@@ -52,6 +54,7 @@ export type VerdictCode = keyof typeof VERDICTS;
  */
 export type Fault = "none" | "author" | "sender";
 
+/** What is said of a message, and why. */
 export interface Verdict {
   /** accept: use and pass on; ignore: drop without blame; reject: drop, and hold it against who is at fault. */
   readonly kind: VerdictKind;

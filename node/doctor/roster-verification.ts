@@ -8,6 +8,7 @@ import { type RebuiltRoster, readStored, rebuildRoster, type StoredEntries } fro
 import { askRunningPeer, isRunning, type OperatorOptions } from "../peer/operator.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 
+/** A roster rebuilt, and what is wrong with what was there. */
 export interface RosterVerification {
   /** The rebuilt roster's entries. */
   readonly log: LogAnswer;

@@ -18,11 +18,13 @@ import { bounded, cut, oneFrame } from "./byte-pipeline.ts";
 import { answerNeighbours, type ConversationDependencies } from "./conversation.ts";
 import { withStream } from "./deadline.ts";
 
+/** What it is held with, and who hears of addresses. */
 export interface AddressExchangeDependencies extends ConversationDependencies {
   /** What a neighbour says; each is an address by README.md 7.8, and nothing else is known of it. */
   readonly onAddresses: (addresses: readonly string[]) => void;
 }
 
+/** How often addresses are told and heard. */
 export interface AddressExchangeOptions {
   readonly timeoutMs: number;
   /** Shortest time between two messages to one neighbour. */
@@ -59,6 +61,7 @@ const nothingYet = (): Exchanged => ({
   readInWindow: 0,
 });
 
+/** Tells neighbours of new addresses, and hears theirs. */
 export class AddressExchange implements Conversation {
   readonly protocol = STREAM_PROTOCOLS.addresses;
   readonly #dependencies: AddressExchangeDependencies;

@@ -25,12 +25,14 @@ import { type ByteSource, bounded, createFrameReader, cut, oneFrame } from "./by
 import { answerNeighbours, type ConversationDependencies, requireFetcher } from "./conversation.ts";
 import { withStream } from "./deadline.ts";
 
+/** What it is held with, and the bytes to serve. */
 export interface BlobTransferDependencies extends ConversationDependencies {
   /** The bytes of a content id that this peer hands out. */
   readonly find: (contentId: ContentId) => Uint8Array | undefined;
   readonly createSha256?: CreateSha256;
 }
 
+/** Bounds of what is served and asked. */
 export interface BlobTransferOptions {
   /** Requests of one peer that are answered at the same time; further ones are told to come back. */
   readonly requestsPerPeerMax: number;
@@ -86,6 +88,7 @@ export class BlobTransfer implements Conversation {
   }
 }
 
+/** Bytes that are wanted from one peer. */
 export interface BlobRequest {
   readonly peer: PeerId;
   readonly contentId: ContentId;

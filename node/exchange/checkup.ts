@@ -17,6 +17,7 @@ import { NodeError } from "../errors.ts";
 import type { Conversation } from "../interface/conversation.ts";
 import { answer, answerNeighbours, ask, type ConversationDependencies } from "./conversation.ts";
 
+/** How long a checkup takes and how often one is answered. */
 export interface CheckupOptions {
   /** Of a whole checkup, the dials in it included. */
   readonly timeoutMs: number;

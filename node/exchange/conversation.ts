@@ -50,6 +50,7 @@ export async function answer(
   await pipe([encodeFrame(await respond(message))], cut, sink);
 }
 
+/** Which streams are answered, and how long one may take. */
 export interface NeighbourCalls {
   readonly protocol: StreamProtocol;
   readonly timeoutMs: number;

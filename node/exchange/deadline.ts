@@ -5,6 +5,7 @@ import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { ByteStream, Transport } from "../interface/transport.ts";
 
+/** A stream that is to be opened, and when it ends at the latest. */
 export interface Call {
   readonly peer: PeerId;
   readonly protocol: StreamProtocol;

@@ -12,6 +12,7 @@ import type { Transport } from "../interface/transport.ts";
 import { type AddressBook, createAddressBook } from "./address-book.ts";
 import { type Background, createBackground } from "./background.ts";
 
+/** Bounds of what is dialled and remembered, and pauses. */
 export interface DialerLimits {
   /** Addresses in the book, the oldest forgotten first; four for every peer of a network of 64. */
   readonly addressesMax: number;
@@ -27,6 +28,7 @@ export interface DialerLimits {
   readonly pauseMaxMs: number;
 }
 
+/** For networks of up to 64 peers. */
 export const DIALER_DEFAULTS: DialerLimits = {
   addressesMax: 256,
   heardMax: 128,
@@ -37,6 +39,7 @@ export const DIALER_DEFAULTS: DialerLimits = {
   pauseMaxMs: 30_000,
 };
 
+/** Dials what it is given, what it met and what it hears of. */
 export interface Dialer {
   /** Load the address book and dial everything in it once; resolves when each was tried. */
   start(): Promise<void>;
@@ -48,6 +51,7 @@ export interface Dialer {
   stop(): Promise<void>;
 }
 
+/** What a dialer dials with and where it keeps addresses. */
 export interface DialerDependencies {
   /** Started. */
   readonly transport: Transport;

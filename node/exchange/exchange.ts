@@ -38,6 +38,7 @@ import { SketchExchange } from "./sketch-exchange.ts";
 import type { Rules } from "./update-fetcher.ts";
 import { type NoticeCounts, UpdateNotices } from "./update-notices.ts";
 
+/** The network, the disk, the clock and the identity of a peer. */
 export interface ExchangeDependencies extends Cryptography {
   /** Stopped; the exchange starts and stops it. */
   readonly transport: Transport;
@@ -48,6 +49,7 @@ export interface ExchangeDependencies extends Cryptography {
   readonly signer: Signer;
 }
 
+/** Which network the exchange is of, who belongs to it, and bounds other than the defaults. */
 export interface ExchangeOptions extends Partial<ExchangeLimits> {
   readonly manifest: NetworkManifest;
   /** Whether a peer belongs to the network; everybody when absent. */

@@ -30,11 +30,13 @@ import { ask, type ConversationDependencies } from "./conversation.ts";
 import { answerWithin } from "./deadline.ts";
 import type { NeighbourTable } from "./neighbour-table.ts";
 
+/** What it is held with; the table of neighbours is its to write. */
 export interface HandshakeDependencies extends Omit<ConversationDependencies, "neighbours"> {
   /** Where it writes who is past it. */
   readonly neighbours: NeighbourTable;
 }
 
+/** What this peer shows, and whom it admits. */
 export interface HandshakeOptions {
   readonly manifest: NetworkManifest;
   /** What this peer has, by name: protocol/features.ts. */
@@ -87,6 +89,7 @@ const HELLOS_MAX = 4;
 /** Of a hello besides its manifest: a certificate, heads, and a manifest that differs in a list. */
 const HELLO_ROOM_BYTES = 64 * 1024;
 
+/** Greets whoever connects, answers who greets, and admits or refuses. */
 export class Handshake implements Conversation {
   readonly protocol = STREAM_PROTOCOLS.handshake;
   readonly #dependencies: HandshakeDependencies;

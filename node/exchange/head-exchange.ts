@@ -8,6 +8,7 @@ import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import type { Conversation } from "../interface/conversation.ts";
 import { answer, answerNeighbours, ask, type ConversationDependencies } from "./conversation.ts";
 
+/** What it is held with, what is told and who hears. */
 export interface HeadExchangeDependencies extends ConversationDependencies {
   /** Announcement envelopes to send, at most LIMITS.headsCountMax. */
   readonly heads: () => readonly Uint8Array[];
@@ -15,6 +16,7 @@ export interface HeadExchangeDependencies extends ConversationDependencies {
   readonly onHeads: (announcements: readonly Uint8Array[], from: PeerId) => void;
 }
 
+/** Exchanges heads with each new neighbour, and whenever it is asked to. */
 export class HeadExchange implements Conversation {
   readonly protocol = STREAM_PROTOCOLS.heads;
   readonly #dependencies: HeadExchangeDependencies;

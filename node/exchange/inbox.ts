@@ -14,6 +14,7 @@ import type { Store, StoreChange } from "../interface/store.ts";
 import { decodeStored, encodeStored, linksAfter, type StoredUpdate } from "./stored-update.ts";
 import type { LinkRules } from "./update-links.ts";
 
+/** What updates have to be like, and bounds of the inbox. */
 export interface InboxOptions extends LinkRules {
   readonly authorsMax: number;
   /** Of all that is kept together: values as they are aggregated, signed bytes, and what those rest on. */
@@ -23,6 +24,7 @@ export interface InboxOptions extends LinkRules {
 const PREFIX = "inbox/";
 const keyOf = (author: PeerId): string => `${PREFIX}${author}`;
 
+/** The newest accepted updates, in memory and on disk. */
 export class Inbox {
   readonly #store: Store;
   readonly #logger: Logger;

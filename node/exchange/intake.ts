@@ -29,6 +29,7 @@ import type { OwnChain } from "./own-chain.ts";
 import { type Rules, UpdateFetcher, type Wanted } from "./update-fetcher.ts";
 import type { UpdateNotices } from "./update-notices.ts";
 
+/** Where announcements come to and what becomes of them. */
 export interface IntakeDependencies {
   readonly logger: Logger;
   readonly background: Background;
@@ -42,6 +43,7 @@ export interface IntakeDependencies {
   readonly onEquivocation: (first: Uint8Array, second: Uint8Array) => void;
 }
 
+/** What is judged by, and bounds of what is fetched. */
 export interface IntakeOptions {
   readonly rules: () => Rules;
   /** Updates that are fetched at the same time. */
@@ -59,6 +61,7 @@ const OUTDATED: readonly VerdictCode[] = ["OLD", "ROUND_OLD"];
 /** Bytes of an update's envelope besides its values. */
 const ENVELOPE_BYTES_MAX = LIMITS.updateBytesMax - LIMITS.updatePayloadBytesMax;
 
+/** Takes announcements from gossip and out of heads. */
 export class Intake {
   readonly #dependencies: IntakeDependencies;
   readonly #options: IntakeOptions;

@@ -9,6 +9,7 @@ import type { ContentId } from "../../protocol/content-id.ts";
 import type { ChainHead } from "../../protocol/judge-context.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 
+/** Announcements by author. */
 export interface KnownHeads {
   /** Remember an accepted announcement when it is newer; false when it is not, or when there is no room for it. */
   accept(announcement: Announcement, bytes: Uint8Array): boolean;
@@ -37,6 +38,7 @@ export interface Announced {
   readonly bytes: Uint8Array;
 }
 
+/** No author is known yet. */
 export function createKnownHeads({
   authorsMax,
   announcementsPerAuthorMax,

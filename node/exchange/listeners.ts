@@ -1,6 +1,7 @@
 /** Listeners of one event; what one of them throws is logged and does not reach the network. */
 import type { Logger } from "../interface/logger.ts";
 
+/** Who listens to one event. */
 export class Listeners<Event> {
   readonly #logger: Logger;
   readonly #all: ((event: Event) => void)[] = [];

@@ -15,6 +15,7 @@ import type { ExchangeLimits } from "./exchange-limits.ts";
 import { Listeners } from "./listeners.ts";
 import { createPeerScoring, type PeerScoring } from "./peer-scoring.ts";
 
+/** What it takes to look a peer up and to hang up on it. */
 export interface NeighbourTableDependencies {
   readonly transport: Pick<Transport, "peer" | "hangUp">;
   readonly clock: Clock;
@@ -24,6 +25,7 @@ export interface NeighbourTableDependencies {
   readonly membership?: Pick<Membership, "roleOf">;
 }
 
+/** What this peer has, who is a member, and when a peer is refused. */
 export interface NeighbourTableOptions
   extends Pick<ExchangeLimits, "rejectsMax" | "rejectsWindowMs" | "refusalMs" | "authorsMax"> {
   /** What this peer has, by name: protocol/features.ts. */
@@ -39,6 +41,7 @@ interface Neighbour {
   isTold: boolean;
 }
 
+/** Neighbours as the handshake writes them down. */
 export class NeighbourTable implements Neighbours {
   readonly self: PeerId;
   readonly #dependencies: NeighbourTableDependencies;

@@ -2,6 +2,7 @@
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 
+/** When a peer is refused, and for how long. */
 export interface PeerScoringOptions {
   /** Rejects within one window that a peer may cause. */
   readonly rejectsMax: number;
@@ -12,6 +13,7 @@ export interface PeerScoringOptions {
   readonly peersMax: number;
 }
 
+/** Rejects by peer. */
 export interface PeerScoring {
   /** Hold a reject against a peer; true when the peer is refused from now on. */
   blame(peer: PeerId): boolean;
@@ -24,6 +26,7 @@ interface Record {
   readonly refusedUntilMs: number;
 }
 
+/** Nobody is blamed yet. */
 export function createPeerScoring(
   { clock }: { readonly clock: Clock },
   { rejectsMax, windowMs, refusalMs, peersMax }: PeerScoringOptions,

@@ -3,6 +3,7 @@ import { type NeighbourSample, neighbourSample } from "../../protocol/neighbour-
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 
+/** The round, whether the peer catches up, and the sample of the round. */
 export class RoundPosition {
   readonly #manifest: NetworkManifest;
   readonly #self: PeerId;

@@ -22,6 +22,7 @@ import type { Sketches } from "../interface/sketches.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
 import { answer, answerNeighbours, ask, type ConversationDependencies, requireFetcher } from "./conversation.ts";
 
+/** What it is held with, where sketches are kept and who signs. */
 export interface SketchExchangeDependencies extends ConversationDependencies {
   readonly store: Store;
   readonly signer: Signer;
@@ -29,6 +30,7 @@ export interface SketchExchangeDependencies extends ConversationDependencies {
   readonly isKept: (author: PeerId) => boolean;
 }
 
+/** What sketches are judged by, and bounds. */
 export interface SketchExchangeOptions {
   readonly networkId: NetworkId;
   readonly judge: () => Pick<JudgeContext, "isMember" | "maySend" | "verify">;
@@ -53,6 +55,7 @@ interface KeptSketch {
   readonly sketch: SignedSketch;
 }
 
+/** Asks for sketches, keeps them and hands them out. */
 export class SketchExchange implements Conversation, Sketches {
   readonly protocol = STREAM_PROTOCOLS.sketch;
   readonly #dependencies: SketchExchangeDependencies;

@@ -25,6 +25,7 @@ export interface Wanted extends Announced {
   readonly from: PeerId;
 }
 
+/** Whom bytes are asked of and where updates go. */
 export interface UpdateFetcherDependencies {
   readonly logger: Logger;
   readonly neighbours: Neighbours;
@@ -33,6 +34,7 @@ export interface UpdateFetcherDependencies {
   readonly notices: UpdateNotices;
 }
 
+/** What is judged by, and bounds. */
 export interface UpdateFetcherOptions {
   readonly rules: () => Rules;
   /** The longest envelope that an update of this network can have. */
@@ -46,6 +48,7 @@ interface JudgedFetch {
   readonly links: readonly UpdateLink[];
 }
 
+/** Brings an announced update into the inbox. */
 export class UpdateFetcher {
   readonly #dependencies: UpdateFetcherDependencies;
   readonly #options: UpdateFetcherOptions;

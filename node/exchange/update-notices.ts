@@ -11,11 +11,13 @@ import { Listeners } from "./listeners.ts";
 /** Its code is one of protocol/verdict.ts, INBOX_FULL or NOT_SAMPLED. */
 export type Notice = UpdateNotice & { readonly from: PeerId };
 
+/** How often what was said. */
 export interface NoticeCounts extends UpdateCounts {
   /** How often each code was given. */
   readonly codes: Readonly<Record<string, number>>;
 }
 
+/** Says of each update what became of it. */
 export class UpdateNotices {
   readonly #neighbours: Pick<Neighbours, "blame">;
   readonly #logger: Logger;

@@ -24,6 +24,7 @@ export const EGRESS_KINDS: readonly EgressKind[] = [
   ]),
 ];
 
+/** A message that is about to leave. */
 export interface EgressMessage {
   readonly kind: EgressKind;
   /** The stream protocol or gossip topic. */
@@ -38,6 +39,7 @@ export interface EgressMessage {
   readonly epsilon: number | null;
 }
 
+/** Where messages are put on record. */
 export interface EgressLedger {
   /** Resolves when the message is on record and survives this process; rejects when it is not, and must not be sent. */
   append(message: EgressMessage): Promise<void>;

@@ -3,6 +3,7 @@ import type { Feature } from "../../protocol/features.ts";
 import type { Role } from "../../protocol/membership/roles.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 
+/** Who is past the handshake, what each has and is, and who comes and goes. */
 export interface Neighbours {
   /** This peer's own id; it is no neighbour of itself. */
   readonly self: PeerId;

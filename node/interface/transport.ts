@@ -6,6 +6,7 @@ import type { GossipTopic } from "../../protocol/gossip-topics.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { StreamProtocol } from "../../protocol/stream-protocols.ts";
 
+/** A stream with one other peer, in both directions. */
 export interface ByteStream {
   /** Chunks from the other side; ends when it closes its writing side, throws when the stream is aborted. */
   readonly source: AsyncIterable<Uint8Array>;
@@ -14,6 +15,7 @@ export interface ByteStream {
   abort(reason: Error): void;
 }
 
+/** Answers one stream that somebody has opened; the stream is over when the promise settles. */
 export type StreamHandler = (stream: ByteStream, from: PeerId) => Promise<void>;
 
 /** What may be said of a gossip message before it is passed on to anybody else. */
@@ -24,6 +26,7 @@ export type GossipJudgement<Message> =
   | { readonly verdict: "accept"; readonly message: Message }
   | { readonly verdict: Exclude<GossipVerdict, "accept"> };
 
+/** What a peer does with the messages of a topic. */
 export interface GossipHandlers<Message> {
   /** Sees each message once, before it is delivered or forwarded; synchronous and quick. What it throws ignores the message. */
   readonly validate: (bytes: Uint8Array, from: PeerId) => GossipJudgement<Message>;

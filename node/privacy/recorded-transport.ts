@@ -12,6 +12,7 @@ import type { EgressKind, EgressLedger } from "../interface/egress.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../interface/transport.ts";
 
+/** The transport that is recorded, and the record. */
 export interface RecordedTransportDependencies {
   readonly transport: Transport;
   readonly ledger: EgressLedger;

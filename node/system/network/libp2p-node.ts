@@ -22,6 +22,7 @@ export interface Libp2pGate {
   readonly mayGossip?: (peer: PeerId) => boolean;
 }
 
+/** What a node is made from. */
 export interface Libp2pOptions {
   /** Ed25519 seed, 32 bytes: the identity. */
   readonly seed: Uint8Array;

@@ -20,6 +20,7 @@ import { createWireBytes, type WireBytes } from "./wire-bytes.ts";
 
 export type { Libp2pOptions } from "./libp2p-node.ts";
 
+/** The log, and who is let in. */
 export interface Libp2pDependencies extends Libp2pGate {
   readonly logger: Logger;
 }

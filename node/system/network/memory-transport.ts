@@ -14,6 +14,7 @@ import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../..
 import { type BoundHandlers, boundHandlers } from "./bound-handlers.ts";
 import { type MemoryStream, memoryStreamPair } from "./memory-stream.ts";
 
+/** A network in memory, whose transports can reach each other. */
 export interface MemoryHub {
   /** A stopped transport of this hub.  Throws: RangeError when the hub has the peer already. */
   create(dependencies: { readonly logger: Logger }, options: MemoryTransportOptions): Transport;
@@ -22,6 +23,7 @@ export interface MemoryHub {
   mend(a: PeerId, b: PeerId): void;
 }
 
+/** Who a transport is, and its bounds. */
 export interface MemoryTransportOptions {
   /** Asked before a connection to or from somebody is made; everybody when absent. */
   readonly admits?: (peer: PeerId) => boolean;
@@ -32,6 +34,7 @@ export interface MemoryTransportOptions {
   readonly gossipBytesMax: number;
 }
 
+/** How a hub runs what arrives. */
 export interface MemoryHubOptions {
   /** Runs what arrives at a peer, first come first served; a simulation with latency brings its own. */
   readonly schedule?: (task: () => void) => void;
@@ -46,6 +49,7 @@ interface Hub {
   isCut(a: PeerId, b: PeerId): boolean;
 }
 
+/** A hub without peers. */
 export function createMemoryHub({ schedule = queueMicrotask }: MemoryHubOptions = {}): MemoryHub {
   const known = new Map<PeerId, MemoryTransport>();
   // A peer that comes back keeps its address.

@@ -3,6 +3,7 @@ import type { PeerId } from "../../../protocol/peer-id.ts";
 import { NodeError } from "../../errors.ts";
 import type { Transport } from "../../interface/transport.ts";
 
+/** A transport with the identity of a peer and no network. */
 export function createOfflineTransport(peer: PeerId): Transport {
   const nobody = async (): Promise<never> => {
     throw new NodeError("STREAM_FAILED", "this process is not connected to anybody", { peer });

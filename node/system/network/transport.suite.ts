@@ -261,6 +261,29 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
       expect(new Set(validated).size).toBe(validated.length);
     });
 
+    it("decodes a message once: what was made of it when it was judged is what is delivered", async () => {
+      const [a, b] = (await up(2)) as [Transport, Transport];
+      const made: { readonly byte: number | undefined }[] = [];
+      const delivered: unknown[] = [];
+      for (const transport of [a, b]) {
+        transport.subscribe(TOPIC, {
+          validate: ([byte]) => {
+            const message = { byte };
+            made.push(message);
+            return { verdict: "accept", message };
+          },
+          deliver: (message) => delivered.push(message),
+        });
+      }
+      await connect(a, b);
+      for (let i = 0; delivered.length < 3; i++) {
+        await a.publish(TOPIC, Uint8Array.of(i));
+        await turn();
+      }
+      await until(() => delivered.length === made.length);
+      for (const [i, message] of delivered.entries()) expect(message).toBe(made[i]);
+    });
+
     it("refuses to gossip more than the limit", async () => {
       const [a] = (await up(1)) as [Transport];
       await expect(a.publish(TOPIC, new Uint8Array(SUITE_LIMITS.gossipBytesMax + 1))).rejects.toThrow(RangeError);
