@@ -2,6 +2,7 @@
 import { ADAPTER_FORMS, parseAdapter } from "./adapter-argument.ts";
 import { AUDIT_DEFAULTS, AUDITED } from "./audit-defaults.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
+import { READING } from "./data-options.ts";
 import { integer, positive } from "./option-value.ts";
 
 /** The flags that it shares with other commands come from the table. */
@@ -18,6 +19,7 @@ export function auditCommand(shared: {
     options: [
       shared.model,
       shared.data,
+      ...READING,
       {
         flags: "--adapter <word>",
         text: `what is attacked: ${ADAPTER_FORMS}; may be repeated`,

@@ -5,6 +5,7 @@ import { LOG_LEVELS } from "../node/system/log.ts";
 import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import { auditCommand } from "./audit-command.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
+import { DATA, READING } from "./data-options.ts";
 import { keysCommands } from "./keys-commands.ts";
 import { membersCommands } from "./members-commands.ts";
 import { modelCommands } from "./model-commands.ts";
@@ -33,11 +34,6 @@ const MODEL: OptionRow = {
   flags: "--model <folder>",
   text: "base model: a Hugging Face directory with config.json, model.safetensors and tokenizer.json",
   otherwise: "the embedded model",
-};
-const DATA: OptionRow = {
-  flags: "--data <file>",
-  text: 'examples: JSON lines with {"prompt","response"} or {"instruction","input","output"}, or plain text',
-  otherwise: "the embedded tasks",
 };
 const SPLIT: OptionRow = {
   flags: "--split <rule>",
@@ -97,6 +93,7 @@ const PEER_OPTIONS: readonly OptionRow[] = [
   },
   MODEL,
   DATA,
+  ...READING,
   SPLIT,
   {
     flags: "--part <i/n>",
@@ -141,6 +138,7 @@ export const COMMANDS: readonly CommandRow[] = [
       },
       MODEL,
       DATA,
+      ...READING,
       SPLIT,
       ...networkOptions(TESTNET_SETTINGS),
       { ...THREADS, otherwise: "processors divided by peers" },

@@ -12,6 +12,14 @@ import { type PeerExit, type PeerProcess, startPeerProcess } from "./peer-proces
 import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./peer-view.ts";
 import type { TestnetPeer, TestnetResult } from "./result.ts";
 
+/** A file that the peers share, and how each reads it: as the flags of `weft run` have it. */
+export interface TestnetData {
+  readonly file: string;
+  readonly split?: string;
+  readonly columns?: string;
+  readonly charset?: string;
+}
+
 export interface TestnetOptions {
   readonly manifest: NetworkManifest;
   /** Number of peers, 1 or more. */
@@ -23,7 +31,7 @@ export interface TestnetOptions {
   /** Hugging Face model directory; the embedded model when absent. */
   readonly modelDirectory?: string;
   /** File of examples and how it is split among the peers; the embedded tasks when absent. */
-  readonly data?: { readonly file: string; readonly split?: string };
+  readonly data?: TestnetData;
   /** Threads that each peer's runtime may use. */
   readonly threads: number;
   /** What each peer computes on, and in how many lengths it batches; the peers' own choice when absent. */
@@ -223,6 +231,8 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
     ...(data === undefined ? [] : ["--data", data.file]),
     ...(data?.split === undefined ? [] : ["--split", data.split]),
+    ...(data?.columns === undefined ? [] : ["--columns", data.columns]),
+    ...(data?.charset === undefined ? [] : ["--charset", data.charset]),
     ...bootstrap.flatMap((address) => ["--bootstrap", address]),
   ];
 }

@@ -3,13 +3,14 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { dataDirectoryLayout } from "../../node/config.ts";
-import { type LoadedExamples, loadExamples } from "../../node/data-source.ts";
+import type { LoadedExamples } from "../../node/data-source.ts";
 import { NodeError } from "../../node/errors.ts";
 import type { PeerEvent, PeerReport } from "../../node/interface/peer-event.ts";
 import type { Device } from "../../node/interface/runtime.ts";
 import type { Precision } from "../../node/interface/trainer.ts";
 import { searchModel, waitForModel } from "../../node/model-search.ts";
 import { runPeer } from "../../node/peer.ts";
+import { loadPeerExamples } from "../../node/peer-examples.ts";
 import { finishSwitch, switchNetwork } from "../../node/switch-network.ts";
 import { COMMAND_WAIT_MS } from "../../node/system/lock-file.ts";
 import { createLogger, type LogLevel } from "../../node/system/log.ts";
@@ -22,6 +23,7 @@ import { forgettingSentence } from "../../testnet/forgetting-table.ts";
 import { progressLine } from "../../testnet/live-view.ts";
 import { formatLoss, formatShare, textTable } from "../../testnet/text-table.ts";
 import { dataDirectory } from "../data-directory.ts";
+import { type DataFlags, dataOptions } from "../data-options.ts";
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
 import { keepNetwork, keptNetwork, networkOf, rosterGenesis } from "../network-file.ts";
@@ -32,11 +34,11 @@ import { createStatusWriter } from "../status-file.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../terminal.ts";
 
 export type RunOptions = PrivacyOptions &
-  ReachFlags & {
+  ReachFlags &
+  DataFlags & {
     readonly dataDir?: string;
     readonly network?: string;
     readonly model?: string;
-    readonly data?: string;
     readonly split?: string;
     readonly part?: Part;
     readonly bootstrap?: readonly string[];
@@ -106,7 +108,9 @@ async function runUnder(
       : searchModel(manifest, places);
   const model = search.directory;
   const lacks = search.needs.length > 0 ? search : undefined;
-  const { sets: examples, cut } = lacks === undefined ? await peerExamples(options, manifest, model) : NO_EXAMPLES;
+  const loaded = lacks === undefined ? await peerExamples(options, manifest, model, folder) : NO_EXAMPLES;
+  const { sets: examples, cut, notes = [] } = loaded;
+  for (const note of notes) terminal.err(`data: ${note}\n`);
   if (cut.records > 0) {
     const tokens = cut.promptTokens + cut.responseTokens;
     terminal.err(
@@ -240,19 +244,22 @@ async function switchThrough(
 
 /** Every peer divides the data alike, by the network's seed, and takes its own part. */
 function peerExamples(
-  { data, split, part }: RunOptions,
+  options: RunOptions,
   manifest: NetworkManifest,
   model: string,
+  folder: string,
 ): Promise<LoadedExamples> {
-  return loadExamples({
-    ...(data !== undefined && { file: resolve(data) }),
+  const { split, part } = options;
+  const loading = {
+    ...dataOptions(options),
     ...(split !== undefined && { split }),
     ...(part !== undefined && { part }),
     seed: manifest.seed,
     modelDirectory: model,
     maxTokens: manifest.training.maxTokens,
     batchSize: manifest.training.batchSize,
-  });
+  };
+  return loadPeerExamples(loading, folder);
 }
 
 function reportLines(report: PeerReport): string[] {

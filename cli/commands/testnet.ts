@@ -5,8 +5,10 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createNetwork } from "../../node/create-network.ts";
+import { NodeError } from "../../node/errors.ts";
 import type { Device } from "../../node/interface/runtime.ts";
 import type { Precision } from "../../node/interface/trainer.ts";
+import { STANDARD_INPUT } from "../../node/system/data-bytes.ts";
 import type { LogLevel } from "../../node/system/log.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../../testnet/defaults.ts";
@@ -14,8 +16,9 @@ import { type LiveView, lineView, terminalView } from "../../testnet/live-view.t
 import { renderReport } from "../../testnet/report.ts";
 import { refuseUnwritable, writeReport } from "../../testnet/report-file.ts";
 import { type TestnetResult, testnetDocument } from "../../testnet/result.ts";
-import { refuseUsedFolder, runTestnet } from "../../testnet/run-testnet.ts";
+import { refuseUsedFolder, runTestnet, type TestnetData } from "../../testnet/run-testnet.ts";
 import { summaryLines, unfinishedSentence, verdictSentences } from "../../testnet/summary.ts";
+import type { DataFlags } from "../data-options.ts";
 import { jsonText } from "../json.ts";
 import { modelDirectory } from "../model-directory.ts";
 import { headWarning, type NetworkOptions, networkSettings, TESTNET_SETTINGS } from "../network-options.ts";
@@ -25,10 +28,10 @@ import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../termi
 import { sketchWarning } from "../weights-argument.ts";
 
 export type TestnetCommandOptions = NetworkOptions &
-  PrivacyOptions & {
+  PrivacyOptions &
+  DataFlags & {
     readonly peers?: number;
     readonly model?: string;
-    readonly data?: string;
     readonly split?: string;
     readonly threads?: number;
     readonly device?: Device;
@@ -66,7 +69,7 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
       command: join(packageFolder(), "cli", "weft.js"),
       folder,
       ...(options.model !== undefined && { modelDirectory: resolve(options.model) }),
-      ...(options.data !== undefined && { data: { file: resolve(options.data), split: options.split ?? "iid" } }),
+      ...(options.data !== undefined && { data: sharedData(options.data, options) }),
       threads: options.threads ?? Math.max(1, Math.floor(availableParallelism() / peers)),
       ...(options.device !== undefined && { device: options.device }),
       ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
@@ -97,6 +100,18 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
   if (unfinished === undefined) return EXIT_OK;
   terminal.err(`weft: ${unfinished}; the last lines of each are in ${reportFile}\n`);
   return EXIT_REFUSED;
+}
+
+function sharedData(file: string, { split = "iid", columns, charset }: TestnetCommandOptions): TestnetData {
+  if (file === STANDARD_INPUT) {
+    throw new NodeError("CONFIG_INVALID", "the peers of a testnet read --data each by itself; give a file, not -");
+  }
+  return {
+    file: resolve(file),
+    split,
+    ...(columns !== undefined && { columns }),
+    ...(charset !== undefined && { charset }),
+  };
 }
 
 function createTestnetManifest(options: TestnetCommandOptions): NetworkManifest {

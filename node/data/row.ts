@@ -1,0 +1,15 @@
+/** One row of a data file before anything is known about its form: named values, and where they stand. */
+import type { Place } from "./place.ts";
+
+export type RowValues = Readonly<Record<string, unknown>>;
+
+export interface Row {
+  readonly values: RowValues;
+  readonly place: Place;
+}
+
+/** Text in pieces of any length. */
+export type TextPieces = AsyncIterable<string> | Iterable<string>;
+
+/** Bytes in pieces of any length. */
+export type BytePieces = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
