@@ -1,11 +1,11 @@
 /** Every command and flag of `weft`: the parser, `--help` and docs/CLI.md are all made from this table. */
-import { DEVICES, PROVIDERS } from "../node/interface/runtime.ts";
-import { PRECISIONS } from "../node/interface/trainer.ts";
-import { LOG_LEVELS } from "../node/system/log.ts";
+import { PROVIDERS } from "../node/interface/runtime.ts";
+import { LOG_LEVELS } from "../node/system/platform/log.ts";
 import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import { auditCommand } from "./audit-command.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
 import { DATA, READING } from "./data-options.ts";
+import { engineFlags } from "./engine-flags.ts";
 import { keysCommands } from "./keys-commands.ts";
 import { membersCommands } from "./members-commands.ts";
 import { modelCommands } from "./model-commands.ts";
@@ -40,42 +40,6 @@ const SPLIT: OptionRow = {
   text: "how the data is divided among peers: iid, speaker, field:NAME or dirichlet:ALPHA[:FIELD]",
   otherwise: "iid",
 };
-const THREADS: OptionRow = {
-  flags: "--threads <count>",
-  text: "processor threads for training",
-  parse: integer(1, 1024),
-};
-/** What to compute on, and in how many different lengths: of everything that trains. */
-const DEVICE: OptionRow = {
-  flags: "--device <name>",
-  text: `what to compute on: ${DEVICES.join(", ")}; see weft doctor`,
-  parse: choice(DEVICES),
-  otherwise: "cpu",
-};
-const BUCKETS: OptionRow = {
-  flags: "--length-buckets <count>",
-  text: "batch examples of like length together, in at most so many lengths: less padding, less mixing",
-  parse: integer(1, 64),
-  otherwise: "1, all are mixed",
-};
-
-const PACK: OptionRow = {
-  flags: "--pack",
-  text: "let short examples share the rows of a batch: the same losses from less padding; in place of --length-buckets",
-};
-
-const PRECISION: OptionRow = {
-  flags: "--precision <name>",
-  text: `arithmetic of products with frozen matrices in training: ${PRECISIONS.join(", ")}; int8 on the cpu only, fp16 on devices that weft doctor names; docs/PERFORMANCE.md has what they are worth`,
-  parse: choice(PRECISIONS),
-  otherwise: "fp32",
-};
-
-const LOW_MEMORY: OptionRow = {
-  flags: "--low-memory",
-  text: "compute activations again instead of keeping them: about a third slower, in a fraction of the memory",
-};
-
 const BOOTSTRAP: OptionRow = {
   flags: "--bootstrap <multiaddr>",
   text: "a peer to dial first, ending in /p2p/ID; may be repeated",
@@ -103,12 +67,7 @@ const PEER_OPTIONS: readonly OptionRow[] = [
   },
   ...REACH_OPTIONS,
   BOOTSTRAP,
-  { ...THREADS, otherwise: "all processors" },
-  DEVICE,
-  BUCKETS,
-  PACK,
-  PRECISION,
-  LOW_MEMORY,
+  ...engineFlags(),
   ...PRIVACY_OPTIONS,
 ];
 
@@ -141,12 +100,7 @@ export const COMMANDS: readonly CommandRow[] = [
       ...READING,
       SPLIT,
       ...networkOptions(TESTNET_SETTINGS),
-      { ...THREADS, otherwise: "processors divided by peers" },
-      DEVICE,
-      BUCKETS,
-      PACK,
-      PRECISION,
-      LOW_MEMORY,
+      ...engineFlags({ threads: "processors divided by peers" }),
       ...PRIVACY_OPTIONS,
       {
         ...DATA_DIR,
@@ -159,14 +113,14 @@ export const COMMANDS: readonly CommandRow[] = [
       LOG_LEVEL,
     ],
     example: "weft testnet --model models/tinystories-656k --data input.txt --split speaker --peers 6 --rounds 5",
-    load: () => import("./commands/testnet.ts"),
+    load: () => import("./commands/testnet/testnet.ts"),
   },
   {
     name: ["init"],
     text: "Make a peer: its identity key, and the flags that `weft run` shall follow.",
     options: [DATA_DIR, ...PEER_OPTIONS, JSON_OUTPUT],
     example: "weft init --data-dir alice --data alice.jsonl",
-    load: () => import("./commands/init.ts"),
+    load: () => import("./commands/peer/init.ts"),
   },
   ...networkCommands({ model: MODEL, dataDir: DATA_DIR, json: JSON_OUTPUT }),
   {
@@ -175,7 +129,7 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [DATA_DIR, ...PEER_OPTIONS, ...RUN_OPTIONS],
     configurable: true,
     example: "weft run --data-dir alice --network network.json --data alice.jsonl --port 9000",
-    load: () => import("./commands/run.ts"),
+    load: () => import("./commands/peer/run.ts"),
   },
   {
     name: ["join"],
@@ -196,21 +150,21 @@ export const COMMANDS: readonly CommandRow[] = [
     ],
     configurable: "partly",
     example: "weft join weft1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jq --label hospital-4 --data-dir dave",
-    load: () => import("./commands/join.ts"),
+    load: () => import("./commands/peer/join.ts"),
   },
   {
     name: ["status"],
     text: "Show where a running or stopped peer is.",
     options: [DATA_DIR, JSON_OUTPUT],
     example: "weft status --data-dir alice",
-    load: () => import("./commands/status.ts"),
+    load: () => import("./commands/peer/status.ts"),
   },
   {
     name: ["egress", "verify"],
     text: "Check the record of everything that left a peer, line by line, and show what it adds up to.",
     options: [DATA_DIR, JSON_OUTPUT],
     example: "weft egress verify --data-dir alice",
-    load: () => import("./commands/egress-verify.ts"),
+    load: () => import("./commands/egress/verify.ts"),
   },
   {
     name: ["egress", "export"],
@@ -226,9 +180,9 @@ export const COMMANDS: readonly CommandRow[] = [
       { flags: "--out <file>", text: "where to write it", otherwise: "standard output" },
     ],
     example: "weft egress export --data-dir alice --format csv --out egress.csv",
-    load: () => import("./commands/egress-export.ts"),
+    load: () => import("./commands/egress/export.ts"),
   },
-  auditCommand({ model: MODEL, data: DATA, threads: THREADS, json: JSON_OUTPUT }),
+  auditCommand({ model: MODEL, data: DATA, json: JSON_OUTPUT }),
   {
     name: ["doctor"],
     text: "Say whether this machine, the peer's files, its model and its network are fit, and try a training step on every device.",
@@ -253,18 +207,13 @@ export const COMMANDS: readonly CommandRow[] = [
     ],
     configurable: "partly",
     example: "weft doctor --network network.json --model models/smollm2-135m",
-    load: () => import("./commands/doctor.ts"),
+    load: () => import("./commands/peer/doctor.ts"),
   },
   ...membersCommands({ dataDir: DATA_DIR, json: JSON_OUTPUT }),
   ...keysCommands({ dataDir: DATA_DIR, json: JSON_OUTPUT }),
   ...modelCommands({
     model: MODEL,
     data: DATA,
-    threads: THREADS,
-    device: DEVICE,
-    buckets: BUCKETS,
-    pack: PACK,
-    precision: PRECISION,
     dataDir: DATA_DIR,
     json: JSON_OUTPUT,
   }),

@@ -1,7 +1,7 @@
 /** The flags of a file of data, for all commands that read one. */
 import { resolve } from "node:path";
-import type { LoadExamplesOptions } from "../node/data-source.ts";
-import { STANDARD_INPUT } from "../node/system/data-bytes.ts";
+import type { LoadExamplesOptions } from "../node/local/data-source.ts";
+import { STANDARD_INPUT } from "../node/system/files/data-bytes.ts";
 import type { OptionRow } from "./command-row.ts";
 
 export interface DataFlags {

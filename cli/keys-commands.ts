@@ -12,7 +12,7 @@ export function keysCommands({
       text: "Give this peer's membership to a new key: propose it, and, run again once admins have approved, begin to use it.",
       options: [{ ...dataDir, text: "whose key; the peer runs for the first part and not for the second" }, json],
       example: "weft keys rotate --data-dir alice",
-      load: () => import("./commands/keys-rotate.ts"),
+      load: () => import("./commands/keys/rotate.ts"),
     },
     {
       name: ["keys", "backup"],
@@ -24,7 +24,7 @@ export function keysCommands({
         json,
       ],
       example: "weft keys backup --data-dir alice --out alice.weft-key",
-      load: () => import("./commands/keys-backup.ts"),
+      load: () => import("./commands/keys/backup.ts"),
     },
     {
       name: ["keys", "restore"],
@@ -32,7 +32,7 @@ export function keysCommands({
       argument: { name: "backup", text: "a file that weft keys backup wrote" },
       options: [{ ...dataDir, text: "where to put it" }, PASSPHRASE_OPTION, json],
       example: "weft keys restore alice.weft-key --data-dir alice-again",
-      load: () => import("./commands/keys-restore.ts"),
+      load: () => import("./commands/keys/restore.ts"),
     },
   ];
 }

@@ -27,7 +27,7 @@ export function membersCommands({
       text: "Show who is a member, as what and until when, who was removed, and the policy, as far as this peer has heard.",
       options: [VERIFY, ...options],
       example: "weft members list --data-dir alice",
-      load: () => import("./commands/members-list.ts"),
+      load: () => import("./commands/members/list.ts"),
     },
     {
       name: ["members", "pending"],
@@ -37,7 +37,7 @@ export function membersCommands({
         ...options,
       ],
       example: "weft members pending --data-dir alice",
-      load: () => import("./commands/members-pending.ts"),
+      load: () => import("./commands/members/pending.ts"),
     },
     {
       name: ["members", "approve"],
@@ -45,7 +45,7 @@ export function membersCommands({
       argument: MOTION,
       options,
       example: "weft members approve 3f9a01c2d4e5 --data-dir alice",
-      load: () => import("./commands/members-approve.ts"),
+      load: () => import("./commands/members/approve.ts"),
     },
     {
       name: ["members", "deny"],
@@ -53,7 +53,7 @@ export function membersCommands({
       argument: MOTION,
       options,
       example: "weft members deny 3f9a01c2d4e5 --data-dir alice",
-      load: () => import("./commands/members-deny.ts"),
+      load: () => import("./commands/members/deny.ts"),
     },
     {
       name: ["members", "revoke"],
@@ -70,7 +70,7 @@ export function membersCommands({
       ],
       example:
         "weft members revoke 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --reason left --data-dir alice",
-      load: () => import("./commands/members-revoke.ts"),
+      load: () => import("./commands/members/revoke.ts"),
     },
     {
       name: ["members", "promote"],
@@ -88,7 +88,7 @@ export function membersCommands({
       ],
       example:
         "weft members promote 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --role admin --data-dir alice",
-      load: () => import("./commands/members-promote.ts"),
+      load: () => import("./commands/members/promote.ts"),
     },
     {
       name: ["members", "expire"],
@@ -104,21 +104,21 @@ export function membersCommands({
         ...options,
       ],
       example: "weft members expire 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --at 30d --data-dir alice",
-      load: () => import("./commands/members-expire.ts"),
+      load: () => import("./commands/members/expire.ts"),
     },
     {
       name: ["members", "policy"],
       text: "Propose another policy; what no flag names stays as it is.",
       options: [...POLICY_OPTIONS.map((row) => ({ ...row, otherwise: "as it is" })), ...options],
       example: "weft members policy --threshold 3 --data-dir alice",
-      load: () => import("./commands/members-policy.ts"),
+      load: () => import("./commands/members/policy.ts"),
     },
     {
       name: ["members", "log"],
       text: "Show every entry of the roster, oldest first, and those that lost to others.",
       options: [VERIFY, ...options],
       example: "weft members log --verify --data-dir alice",
-      load: () => import("./commands/members-log.ts"),
+      load: () => import("./commands/members/log.ts"),
     },
   ];
 }

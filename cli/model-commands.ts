@@ -1,8 +1,9 @@
 /** The commands about models and adapters on one machine: train, eval, generate, adapter, model. */
-import { ADAPTER_FORMATS } from "../node/stored-adapter.ts";
+import { ADAPTER_FORMATS } from "../node/local/stored-adapter.ts";
 import { parsePromptPositions } from "./adapter-argument.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
 import { HELD_OUT, READING } from "./data-options.ts";
+import { engineFlags, RUNTIME_OPTIONS } from "./engine-flags.ts";
 import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
 import { choice, integer, positive, share } from "./option-value.ts";
 
@@ -10,11 +11,6 @@ import { choice, integer, positive, share } from "./option-value.ts";
 export interface SharedOptions {
   readonly model: OptionRow;
   readonly data: OptionRow;
-  readonly threads: OptionRow;
-  readonly device: OptionRow;
-  readonly buckets: OptionRow;
-  readonly pack: OptionRow;
-  readonly precision: OptionRow;
   readonly dataDir: OptionRow;
   readonly json: OptionRow;
 }
@@ -36,8 +32,7 @@ const SEED: OptionRow = {
 const NEW_FOLDER = "a new or empty folder";
 
 export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
-  const { model, data, threads, device, buckets, pack, precision, dataDir, json } = shared;
-  const allThreads = { ...threads, otherwise: "all processors" };
+  const { model, data, dataDir, json } = shared;
   return [
     {
       name: ["train"],
@@ -61,16 +56,11 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         ...named("batch-size", "accumulate", "max-tokens"),
         SEED,
         { flags: "--out <folder>", text: `where to write the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
-        allThreads,
-        device,
-        buckets,
-        pack,
-        precision,
-        { flags: "--low-memory", text: "compute activations twice instead of keeping them" },
+        ...engineFlags(),
         json,
       ],
       example: "weft train --data alice.jsonl --adapter lora:r8:q_proj,v_proj --epochs 3 --out alice-lora",
-      load: () => import("./commands/train.ts"),
+      load: () => import("./commands/local/train.ts"),
     },
     {
       name: ["eval"],
@@ -93,12 +83,11 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
           text: "seed of the embedded tasks",
           otherwise: `the adapter's, else ${NETWORK_DEFAULTS.seed}`,
         },
-        allThreads,
-        device,
+        ...engineFlags({ only: RUNTIME_OPTIONS }),
         json,
       ],
       example: "weft eval --data alice.jsonl --adapter alice-lora",
-      load: () => import("./commands/eval.ts"),
+      load: () => import("./commands/local/eval.ts"),
     },
     {
       name: ["generate"],
@@ -127,12 +116,11 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
           otherwise: "1, all of them",
         },
         { ...SEED, text: "seed of the drawing" },
-        allThreads,
-        device,
+        ...engineFlags({ only: RUNTIME_OPTIONS }),
         json,
       ],
       example: "weft generate --model models/tinystories-656k --prompt Once --max-tokens 60",
-      load: () => import("./commands/generate.ts"),
+      load: () => import("./commands/local/generate.ts"),
     },
     {
       name: ["adapter", "export"],
@@ -158,7 +146,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         json,
       ],
       example: "weft adapter export --adapter alice-lora --format peft --out alice-peft",
-      load: () => import("./commands/adapter-export.ts"),
+      load: () => import("./commands/adapter/export.ts"),
     },
     {
       name: ["adapter", "import"],
@@ -171,7 +159,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         json,
       ],
       example: "weft adapter import alice-peft --out alice",
-      load: () => import("./commands/adapter-import.ts"),
+      load: () => import("./commands/adapter/import.ts"),
     },
     {
       name: ["adapter", "inspect"],
@@ -179,7 +167,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
       argument: { name: "folder", text: "an adapter of weft, PEFT or pyreft" },
       options: [json],
       example: "weft adapter inspect alice-lora",
-      load: () => import("./commands/adapter-inspect.ts"),
+      load: () => import("./commands/adapter/inspect.ts"),
     },
     {
       name: ["model", "train"],
@@ -232,12 +220,11 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         ...named("batch-size", "accumulate"),
         { ...SEED, text: "seed of the LoRA's start, the rows held out and the batch order" },
         { flags: "--out <file>", text: "where to write the model", otherwise: "the model's name with .trained.onnx" },
-        allThreads,
-        device,
+        ...engineFlags({ only: RUNTIME_OPTIONS }),
         json,
       ],
       example: "weft model train model.onnx --data rows.jsonl --weights '*.bias' --lora '*attention*'",
-      load: () => import("./commands/model-train.ts"),
+      load: () => import("./commands/model/train.ts"),
     },
     {
       name: ["model", "merge"],
@@ -268,7 +255,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         json,
       ],
       example: "weft model merge --adapter alice-lora --out alice-model",
-      load: () => import("./commands/model-merge.ts"),
+      load: () => import("./commands/model/merge.ts"),
     },
   ];
 }

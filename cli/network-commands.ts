@@ -37,7 +37,7 @@ export function networkCommands({ model, dataDir, json }: NetworkCommandFlags): 
         json,
       ],
       example: "weft network create --name poems --rounds 20 --out network.json",
-      load: () => import("./commands/network-create.ts"),
+      load: () => import("./commands/network/create.ts"),
     },
     {
       name: ["network", "sign"],
@@ -53,7 +53,7 @@ export function networkCommands({ model, dataDir, json }: NetworkCommandFlags): 
         json,
       ],
       example: "weft network sign network.json --data-dir alice",
-      load: () => import("./commands/network-sign.ts"),
+      load: () => import("./commands/network/sign.ts"),
     },
     {
       name: ["network", "invite"],
@@ -88,7 +88,7 @@ export function networkCommands({ model, dataDir, json }: NetworkCommandFlags): 
         json,
       ],
       example: "weft network invite --role trainer --expires 48h --data-dir alice",
-      load: () => import("./commands/network-invite.ts"),
+      load: () => import("./commands/network/invite.ts"),
     },
     {
       name: ["network", "propose"],
@@ -106,7 +106,7 @@ export function networkCommands({ model, dataDir, json }: NetworkCommandFlags): 
         json,
       ],
       example: "weft network propose --at-round 40 --rounds 80 --learning-rate 0.0005 --data-dir alice",
-      load: () => import("./commands/network-propose.ts"),
+      load: () => import("./commands/network/propose.ts"),
     },
     {
       name: ["network", "show"],
@@ -114,7 +114,7 @@ export function networkCommands({ model, dataDir, json }: NetworkCommandFlags): 
       argument: FILE,
       options: [json],
       example: "weft network show network.json",
-      load: () => import("./commands/network-show.ts"),
+      load: () => import("./commands/network/show.ts"),
     },
     {
       name: ["network", "verify"],
@@ -126,7 +126,7 @@ export function networkCommands({ model, dataDir, json }: NetworkCommandFlags): 
         json,
       ],
       example: "weft network verify network.json --model models/smollm2-135m",
-      load: () => import("./commands/network-verify.ts"),
+      load: () => import("./commands/network/verify.ts"),
     },
   ];
 }

@@ -1,7 +1,7 @@
 /** The passphrase of a backup: from a file that its owner alone may read, or asked for at the terminal. */
 import { resolve } from "node:path";
 import { NodeError } from "../node/errors.ts";
-import { checkPassphrase, readPassphraseFile } from "../node/system/key-backup.ts";
+import { checkPassphrase, readPassphraseFile } from "../node/system/files/key-backup.ts";
 import type { OptionRow } from "./command-row.ts";
 import type { Terminal } from "./terminal.ts";
 

@@ -1,7 +1,7 @@
 /** docs/TRAFFIC.md, computed from adapters and encodings: `npm run docs` writes it, a test compares it. */
 
 import { adapterMethod } from "../node/adapter/methods.ts";
-import { defaultValues, KEYFRAME_EVERY } from "../node/default-encoding.ts";
+import { defaultValues, KEYFRAME_EVERY } from "../node/manifest/default-encoding.ts";
 import type { ModelShape } from "../node/model/base-model.ts";
 import { FAMILIES } from "../node/model/families/by-model-type.ts";
 import { parameterCount } from "../protocol/adapter-spec.ts";

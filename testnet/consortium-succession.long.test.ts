@@ -3,7 +3,7 @@ import { cp, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { weft } from "../cli/command.suite.ts";
-import { embeddedModelDirectory } from "../node/system/embedded-model.ts";
+import { embeddedModelDirectory } from "../node/system/files/embedded-model.ts";
 import { type Consortium, createConsortium, type Running, WAITING } from "./consortium.suite.ts";
 
 let net: Consortium;

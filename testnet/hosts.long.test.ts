@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createNetwork } from "../node/create-network.ts";
 import type { PeerEvent } from "../node/interface/peer-event.ts";
-import { embeddedModelDirectory } from "../node/system/embedded-model.ts";
+import { createNetwork } from "../node/manifest/create-network.ts";
+import { embeddedModelDirectory } from "../node/system/files/embedded-model.ts";
 import { ADDRESS, createHosts, type HostName, type Hosts, whyNoHosts } from "./hosts.suite.ts";
 import { type PeerProcess, startPeerProcess } from "./peer-process.ts";
 

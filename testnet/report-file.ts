@@ -2,7 +2,7 @@
 import { constants, type Stats } from "node:fs";
 import { access, lstat, open, rm, writeFile } from "node:fs/promises";
 import { NodeError } from "../node/errors.ts";
-import { fileError, systemCode, temporaryPath, writeFileAtomic } from "../node/system/atomic-file.ts";
+import { fileError, systemCode, temporaryPath, writeFileAtomic } from "../node/system/files/atomic-file.ts";
 
 /**
  * Better before the run than after it: whether the report can be written. Leaves nothing behind, and what is there as

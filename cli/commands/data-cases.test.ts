@@ -187,7 +187,7 @@ describe("a prompt is put to the adapter as it was trained", () => {
     const model = given("L1-space-before-response");
     const { code } = await train(join(model, "rows.jsonl"), "--model", model);
     expect(code).toBe(0);
-    const { loadExamples } = await import("../../node/data-source.ts");
+    const { loadExamples } = await import("../../node/local/data-source.ts");
     const { tokenizerOfFiles } = await import("../../node/model/tokenizer.ts");
     const { sets } = await loadExamples({
       file: join(model, "rows.jsonl"),

@@ -10,8 +10,8 @@ import { loadBaseModel } from "../model/huggingface.ts";
 import { writeSafetensors } from "../model/safetensors.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
-import { readModelFiles } from "../system/model-files.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
+import { readModelFiles } from "../system/files/model-files.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32, int64 } from "../tensor.ts";
 

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { fuzzTargets } from "../../protocol/vectors/fuzz.ts";
 import { type FuzzCase, FuzzFailure, fuzz, tryAgain } from "../../protocol/vectors/mutation.ts";
-import { createNativeVerifier } from "../system/ed25519.ts";
+import { createNativeVerifier } from "../system/platform/ed25519.ts";
 
 const { values } = parseArgs({
   options: {

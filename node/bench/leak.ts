@@ -3,10 +3,10 @@
  * After the first tenth it must stay flat: exits with 1 when the last tenth's median is more than 5 % above the second's.
  */
 import { parseArgs } from "node:util";
-import { loadExamples } from "../data-source.ts";
-import { embeddedModelDirectory } from "../system/embedded-model.ts";
-import { readModelFiles } from "../system/model-files.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { loadExamples } from "../local/data-source.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
+import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import { readModelFiles } from "../system/files/model-files.ts";
 import { createTrainer } from "../training/trainer.ts";
 
 /** Growth of the resident set that is still called flat: noise of the allocator and of the garbage collector. */
@@ -34,7 +34,7 @@ const trainer = await createTrainer(
     networkSeed: 1,
     peerSeed: 1,
     data: sets,
-    threads: 2,
+    engine: { threads: 2 },
   },
 );
 const residentMb: number[] = [];

@@ -4,7 +4,7 @@ import { encodeModel } from "../onnx/codec.ts";
 import { inputValue, nodesInOrder } from "../onnx/graph.ts";
 import { gemm } from "../onnx/operators.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { float32, sizeOf } from "../tensor.ts";
 
 /** Multiplications and additions of all Gemm and MatMul nodes of a graph, in units of 10^9. */

@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { encodeModel } from "../onnx/codec.ts";
 import { constantValue, inputValue } from "../onnx/graph.ts";
 import { gemm, sigmoid } from "../onnx/operators.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { float32 } from "../tensor.ts";
 import { dearest, matrixShare, operatorTimes } from "./operator-profile.ts";
 

@@ -10,7 +10,7 @@ import { POLICY_DEFAULTS } from "../../protocol/membership/settings.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { peerIdFromPublicKey } from "../../protocol/peer-id.ts";
-import { createNativeVerifier } from "../system/ed25519.ts";
+import { createNativeVerifier } from "../system/platform/ed25519.ts";
 
 const START = 1_800_000_000;
 /** Processor time for 1,000 members and 5,000 entries. */

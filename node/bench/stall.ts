@@ -14,12 +14,12 @@ import { MANIFEST_DEFAULTS, type NetworkManifest } from "../../protocol/network-
 import { createExchange } from "../exchange/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import { createRecordedTransport } from "../privacy/recorded-transport.ts";
-import { createNativeSigner, createNativeVerifier } from "../system/ed25519.ts";
-import { openEgressFile } from "../system/egress-file.ts";
-import { createLibp2pTransport } from "../system/libp2p.ts";
-import { createNativeSha256 } from "../system/sha256.ts";
-import { openStore } from "../system/store.ts";
-import { createSystemClock } from "../system/system-clock.ts";
+import { openEgressFile } from "../system/files/egress-file.ts";
+import { openStore } from "../system/files/store.ts";
+import { createLibp2pTransport } from "../system/network/libp2p.ts";
+import { createNativeSigner, createNativeVerifier } from "../system/platform/ed25519.ts";
+import { createNativeSha256 } from "../system/platform/sha256.ts";
+import { createSystemClock } from "../system/platform/system-clock.ts";
 
 const CRYPTOGRAPHIES = ["JavaScript", "OpenSSL"] as const;
 type By = (typeof CRYPTOGRAPHIES)[number];

@@ -7,8 +7,8 @@ import { parseArgs } from "node:util";
 import { createPrng } from "../../protocol/prng.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { Example } from "../interface/trainer.ts";
-import { readModelFiles } from "../system/model-files.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
+import { readModelFiles } from "../system/files/model-files.ts";
 import { createTrainer } from "../training/trainer.ts";
 import { STEP_CASES, type StepCase, type StepCaseName } from "./step-cases.ts";
 
@@ -82,9 +82,7 @@ const trainer = await createTrainer(
     networkSeed: 1,
     peerSeed: 1,
     data: { train: examples, validation: examples, test: examples },
-    threads: Number(values.threads),
-    lowMemory,
-    precision,
+    engine: { threads: Number(values.threads), lowMemory, precision },
     ...(keepActivations ? {} : { activationBytesMax: 0 }),
   },
 );

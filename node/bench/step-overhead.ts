@@ -15,9 +15,9 @@ import { createBatches, planShape } from "../data/batch.ts";
 import type { Example } from "../interface/trainer.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
-import { embeddedModelDirectory } from "../system/embedded-model.ts";
-import { readModelFiles } from "../system/model-files.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
+import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import { readModelFiles } from "../system/files/model-files.ts";
 import { modelFeeds, weightFeeds } from "../training/feeds.ts";
 import { clipGradient, optimizerStep, zeroMoments } from "../training/optimizer.ts";
 import { createTrainer } from "../training/trainer.ts";
@@ -89,7 +89,7 @@ async function measure(name: string, modelDirectory: string, [adapterName, adapt
       networkSeed: 1,
       peerSeed: 1,
       data: { train: examples, validation: examples, test: examples },
-      threads: Number(values.threads),
+      engine: { threads: Number(values.threads) },
     },
   );
   await trainer.train({ steps: WARM_UP });

@@ -1,8 +1,8 @@
 import { createSigner } from "../../protocol/envelope.ts";
-import { createLibp2pTransport } from "../system/libp2p.ts";
-import { createMemoryHub } from "../system/memory-transport.ts";
-import { createSystemClock } from "../system/system-clock.ts";
-import { createVirtualClock } from "../system/virtual-clock.ts";
+import { createLibp2pTransport } from "../system/network/libp2p.ts";
+import { createMemoryHub } from "../system/network/memory-transport.ts";
+import { createSystemClock } from "../system/platform/system-clock.ts";
+import { createVirtualClock } from "../system/platform/virtual-clock.ts";
 import { exchangeSuite, type TestNet } from "./exchange.suite.ts";
 
 const bounds = { streamsPerProtocolMax: 16, gossipBytesMax: 1024 };

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type ContentId, contentIdOf } from "../../protocol/content-id.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import type { Store } from "../interface/store.ts";
-import { createMemoryStore } from "../system/memory-store.ts";
+import { createMemoryStore } from "../system/files/memory-store.ts";
 import { MANIFEST, P, signerOf, thetaOf } from "./exchange.suite.ts";
 import { createOwnChain, type OwnChain } from "./own-chain.ts";
 import { decodeStored } from "./stored-update.ts";

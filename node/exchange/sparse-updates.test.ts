@@ -5,10 +5,10 @@ import { createSigner } from "../../protocol/envelope.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { readUpdate, signUpdate, type UpdateFields } from "../../protocol/update.ts";
-import { createMemoryStore } from "../system/memory-store.ts";
-import { createMemoryHub } from "../system/memory-transport.ts";
-import { until } from "../system/transport.suite.ts";
-import { createVirtualClock } from "../system/virtual-clock.ts";
+import { createMemoryStore } from "../system/files/memory-store.ts";
+import { createMemoryHub } from "../system/network/memory-transport.ts";
+import { until } from "../system/network/transport.suite.ts";
+import { createVirtualClock } from "../system/platform/virtual-clock.ts";
 import { collectLinks } from "./collect-links.ts";
 import {
   connect,

@@ -19,7 +19,7 @@ import type { Config } from "../model/random-model.suite.ts";
 import { filesOf, randomTensors } from "../model/random-model.suite.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { int64 } from "../tensor.ts";
 import { trainedHead } from "../training/classification.ts";
 import { trainingStepGraph } from "../training/training-step.ts";

@@ -12,7 +12,7 @@ import type { Config } from "../model/random-model.suite.ts";
 import { filesOf, randomTensors } from "../model/random-model.suite.ts";
 import { readSafetensors, writeSafetensors } from "../model/safetensors.ts";
 import { encodeModel } from "../onnx/codec.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { int64, sizeOf } from "../tensor.ts";
 import type { FileSet } from "./adapter-directory.ts";
 import { jsonBytes, parseJson } from "./adapter-directory.ts";

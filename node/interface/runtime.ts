@@ -1,4 +1,4 @@
-/** What weft needs of an inference runtime: load an ONNX model, run it. Implemented by `node/system/onnxruntime`. */
+/** What weft needs of an inference runtime: load an ONNX model, run it. Implemented by `node/system/compute/onnxruntime`. */
 import type { Tensor } from "../tensor.ts";
 
 /** What computes; the runtime calls them execution providers. */

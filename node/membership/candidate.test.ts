@@ -5,8 +5,8 @@ import type { Invite } from "../../protocol/membership/invite.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
 import type { Transport } from "../interface/transport.ts";
-import { createNativeVerifier } from "../system/ed25519.ts";
-import { patient, until } from "../system/transport.suite.ts";
+import { patient, until } from "../system/network/transport.suite.ts";
+import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { findNetwork, requireGrant, type Waiting, waitForAdmission } from "./candidate.ts";
 import {
   admit,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { StoreChange } from "../interface/store.ts";
-import { createMemoryStore } from "../system/memory-store.ts";
-import { createVirtualClock } from "../system/virtual-clock.ts";
+import { createMemoryStore } from "../system/files/memory-store.ts";
+import { createVirtualClock } from "../system/platform/virtual-clock.ts";
 import { createDecisions, DECLINED_MAX, DECLINED_SECONDS } from "./decisions.ts";
 
 function fixture() {

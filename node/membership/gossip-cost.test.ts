@@ -6,7 +6,7 @@ import { judgeRules } from "../../protocol/judge-context.ts";
 import { maySend } from "../../protocol/membership/roles.ts";
 import { judgeAnnouncement } from "../../protocol/verdict.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
-import { createNativeVerifier } from "../system/ed25519.ts";
+import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { createConsortium } from "./membership.suite.ts";
 
 /** Enough that the first ones, which are compiled, do not count. */

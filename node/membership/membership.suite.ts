@@ -21,11 +21,11 @@ import type { Logger } from "../interface/logger.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
 import type { Store } from "../interface/store.ts";
 import type { Transport } from "../interface/transport.ts";
-import { createNativeVerifier } from "../system/ed25519.ts";
-import { createMemoryStore } from "../system/memory-store.ts";
-import { createMemoryHub, type MemoryHub } from "../system/memory-transport.ts";
-import { patient, until } from "../system/transport.suite.ts";
-import { createVirtualClock, type VirtualClock } from "../system/virtual-clock.ts";
+import { createMemoryStore } from "../system/files/memory-store.ts";
+import { createMemoryHub, type MemoryHub } from "../system/network/memory-transport.ts";
+import { patient, until } from "../system/network/transport.suite.ts";
+import { createNativeVerifier } from "../system/platform/ed25519.ts";
+import { createVirtualClock, type VirtualClock } from "../system/platform/virtual-clock.ts";
 import { createMembership, type MembershipOptions, type RosterMembership } from "./membership.ts";
 
 /** Seconds since 1970 at which the tests begin. */
@@ -139,7 +139,7 @@ export async function createMember(
     void said.push("reason" in fields ? `${text}: ${fields.reason}` : text);
   const logger: Logger = { debug() {}, info: say, warn: say, error: say };
   let made: RosterMembership | undefined;
-  const admits = (peer: string): boolean => !isGated || made?.admits(peer) !== false;
+  const admits = (peer: PeerId): boolean => !isGated || made?.admits(peer) !== false;
   const signer = createSigner(secretKeyOf(seed));
   const transport =
     (await options.transport?.(secretKeyOf(seed), logger, () => made)) ??

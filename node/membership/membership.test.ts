@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { encodeEntry } from "../../protocol/membership/entry.ts";
 import { signerOf, thetaOf } from "../exchange/exchange.suite.ts";
-import { until } from "../system/transport.suite.ts";
+import { until } from "../system/network/transport.suite.ts";
 import {
   admit,
   areNeighbours,

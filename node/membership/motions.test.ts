@@ -2,9 +2,9 @@ import { afterEach, describe, expect, it } from "vitest";
 import { encodeEntry } from "../../protocol/membership/entry.ts";
 import { isMember } from "../../protocol/membership/roster-state.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
-import { createNativeVerifier } from "../system/ed25519.ts";
-import { createMemoryStore } from "../system/memory-store.ts";
-import { patient, until } from "../system/transport.suite.ts";
+import { createMemoryStore } from "../system/files/memory-store.ts";
+import { patient, until } from "../system/network/transport.suite.ts";
+import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { askForAdmission, fetchGenesis } from "./admission.ts";
 import {
   admit,

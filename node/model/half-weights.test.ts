@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { createWeightCache } from "../system/weight-cache.ts";
+import { createWeightCache } from "../system/files/weight-cache.ts";
 import { halfWeights } from "./half-weights.ts";
 import { loadBaseModel } from "./huggingface.ts";
 import { CONFIGS, filesOf, randomTensors } from "./random-model.suite.ts";

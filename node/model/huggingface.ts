@@ -13,7 +13,7 @@ import { locateTensors, memoryFile, tensorValues } from "./weight-file.ts";
 import type { WeightCache, WidenedWeights } from "./widened-weights.ts";
 import { widenedWeights } from "./widened-weights.ts";
 
-/** The files of a model directory, read by `node/system/model-files`. */
+/** The files of a model directory, read by `node/system/files/model-files`. */
 export interface ModelFiles {
   /** For error lines. */
   readonly directory: string;

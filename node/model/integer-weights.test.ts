@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { createWeightCache } from "../system/weight-cache.ts";
+import { createWeightCache } from "../system/files/weight-cache.ts";
 import { loadBaseModel } from "./huggingface.ts";
 import { columnScales, integersOf, integerWeights } from "./integer-weights.ts";
 import { CONFIGS, filesOf, randomTensors } from "./random-model.suite.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { decodeModel, encodeModel } from "../onnx/codec.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32, int64 } from "../tensor.ts";
 import { trainableGraph } from "./onnx-file.ts";

@@ -19,7 +19,7 @@ export interface WidenedWeights {
   pieces(): Iterable<Uint8Array>;
 }
 
-/** Where such files are kept; implemented by `node/system/weight-cache`. */
+/** Where such files are kept; implemented by `node/system/files/weight-cache`. */
 export interface WeightCache {
   /** The file, made now if it is not there.  Throws: DISK_FULL, DATA_DIRECTORY. */
   open(weights: WidenedWeights): WeightFile;

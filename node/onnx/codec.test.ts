@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { NodeError } from "../errors.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32 } from "../tensor.ts";
 import { decodeModel, encodeModel } from "./codec.ts";

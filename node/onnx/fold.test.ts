@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import type { Dtype, Tensor } from "../tensor.ts";
 import { float32, int64, sizeOf } from "../tensor.ts";
 import { decodeModel, encodeModel } from "./codec.ts";

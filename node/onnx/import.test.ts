@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { float32, int64 } from "../tensor.ts";
 import { decodeModel, encodeModel } from "./codec.ts";
 import { nodesInOrder } from "./graph.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { float32 } from "../tensor.ts";
 import { checkGraph } from "./check.ts";
 import { encodeModel } from "./codec.ts";

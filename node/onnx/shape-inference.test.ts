@@ -1,7 +1,7 @@
 /** Inferred dtypes and shapes against those that onnxruntime returns, for random operators, sizes and attributes. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import type { Dtype, Tensor } from "../tensor.ts";
 import { float32, int64, sizeOf } from "../tensor.ts";
 import { encodeModel } from "./codec.ts";

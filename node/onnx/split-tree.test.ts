@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { gradient } from "../autodiff/gradient.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { float32 } from "../tensor.ts";
 import { encodeModel } from "./codec.ts";
 import { inputValue, nodesInOrder } from "./graph.ts";

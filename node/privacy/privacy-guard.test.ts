@@ -5,7 +5,7 @@ import type { PrivacySettings } from "../interface/privacy.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { Store } from "../interface/store.ts";
 import { testManifest } from "../round/twins.suite.ts";
-import { createMemoryStore } from "../system/memory-store.ts";
+import { createMemoryStore } from "../system/files/memory-store.ts";
 import { epsilonOf } from "./accountant.ts";
 import { hasBudget } from "./budget.ts";
 import { blindLambda, createPrivacyGuard, stepMechanism } from "./privacy-guard.ts";

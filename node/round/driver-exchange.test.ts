@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { createSigner } from "../../protocol/envelope.ts";
 import { createExchange } from "../exchange/exchange.ts";
 import type { Store } from "../interface/store.ts";
-import { createMemoryStore } from "../system/memory-store.ts";
-import { createMemoryHub, type MemoryHub } from "../system/memory-transport.ts";
-import { createVirtualClock, type VirtualClock } from "../system/virtual-clock.ts";
+import { createMemoryStore } from "../system/files/memory-store.ts";
+import { createMemoryHub, type MemoryHub } from "../system/network/memory-transport.ts";
+import { createVirtualClock, type VirtualClock } from "../system/platform/virtual-clock.ts";
 import { createRoundDriver } from "./driver.ts";
 import {
   createMemoryCheckpoints,

@@ -6,9 +6,9 @@ import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { ExampleSets } from "../interface/trainer.ts";
 import { epsilonOf } from "../privacy/accountant.ts";
 import { createPrivacyGuard } from "../privacy/privacy-guard.ts";
-import { createMemoryStore } from "../system/memory-store.ts";
-import { createSecureRandom } from "../system/secure-random.ts";
-import { createVirtualClock, type VirtualClock } from "../system/virtual-clock.ts";
+import { createMemoryStore } from "../system/files/memory-store.ts";
+import { createSecureRandom } from "../system/platform/secure-random.ts";
+import { createVirtualClock, type VirtualClock } from "../system/platform/virtual-clock.ts";
 import { createRoundDriver, type RoundDriver } from "./driver.ts";
 import {
   createHub,

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../protocol/limits.ts";
 import { createPrng } from "../../protocol/prng.ts";
-import { createVirtualClock } from "../system/virtual-clock.ts";
+import { createVirtualClock } from "../system/platform/virtual-clock.ts";
 import { initialRoundState, type RoundEvent, type RoundState, step } from "./machine.ts";
 
 const LATENCY_MS = 20;

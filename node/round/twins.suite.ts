@@ -8,7 +8,7 @@ import type { Clock } from "../interface/clock.ts";
 import type { ReceivedUpdate, UpdateExchange, UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Evaluation, ExampleSets, Trainer, TrainerState } from "../interface/trainer.ts";
-import type { VirtualClock } from "../system/virtual-clock.ts";
+import type { VirtualClock } from "../system/platform/virtual-clock.ts";
 
 const P = 6;
 

@@ -7,9 +7,9 @@ import { interventionFeeds } from "../adapter/positions.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import { nodesInOrder } from "../onnx/graph.ts";
-import { embeddedModelDirectory } from "../system/embedded-model.ts";
-import { readModelFiles } from "../system/model-files.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
+import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import { readModelFiles } from "../system/files/model-files.ts";
 import { float32, int64, sizeOf } from "../tensor.ts";
 import { trainingStepGraph } from "./training-step.ts";
 

@@ -4,7 +4,7 @@ import { fillBatch } from "../data/batch.ts";
 import type { Example, TrainerOptions } from "../interface/trainer.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { CONFIGS, filesOf, randomTensors } from "../model/random-model.suite.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { classifierFeeds, headStart } from "./classification.ts";
 import { createTrainer } from "./trainer.ts";
 
@@ -56,7 +56,7 @@ async function open(files: typeof whole, options: Partial<TrainerOptions> = {}) 
       networkSeed: 5,
       peerSeed: 6,
       data,
-      threads: 1,
+      engine: { threads: 1 },
       ...options,
     },
   );

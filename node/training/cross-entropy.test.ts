@@ -6,7 +6,7 @@ import { externalValue, inputValue, nodesInOrder } from "../onnx/graph.ts";
 import { mul, reduceSum } from "../onnx/operators.ts";
 import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { float32, int64 } from "../tensor.ts";
 import { crossEntropy, softmaxProductsFirst } from "./cross-entropy.ts";
 

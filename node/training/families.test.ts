@@ -13,7 +13,7 @@ import { CONFIGS, filesOf, randomTensors } from "../model/random-model.suite.ts"
 import { referenceForward } from "../model/reference-forward.suite.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32, int64 } from "../tensor.ts";
 import { trainedHead } from "./classification.ts";

@@ -4,15 +4,15 @@ import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
-import { loadExamples } from "../data-source.ts";
 import type { Runtime } from "../interface/runtime.ts";
+import { loadExamples } from "../local/data-source.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import { nodesInOrder } from "../onnx/graph.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
-import { embeddedModelDirectory } from "../system/embedded-model.ts";
-import { readModelFiles } from "../system/model-files.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
+import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import { readModelFiles } from "../system/files/model-files.ts";
 import { float32, int64, type Tensor } from "../tensor.ts";
 import { createActivationStore } from "./frozen-blocks.ts";
 import { createTrainer } from "./trainer.ts";
@@ -98,7 +98,7 @@ describe("a step cut behind the frozen blocks", () => {
           },
           networkSeed: 1,
           peerSeed: 2,
-          threads: 1,
+          engine: { threads: 1 },
           data,
         },
       );

@@ -9,7 +9,7 @@ import { matrixGflop } from "../bench/matrix-products.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { CONFIGS, filesOf, randomTensors } from "../model/random-model.suite.ts";
 import { encodeModel } from "../onnx/codec.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { float32, int64, type Tensor } from "../tensor.ts";
 import { trainingStepGraph } from "./training-step.ts";
 

@@ -4,7 +4,7 @@ import type { Example } from "../interface/trainer.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { CONFIGS, type Config, filesOf, randomTensors } from "../model/random-model.suite.ts";
 import { referenceForward } from "../model/reference-forward.suite.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { pooledFeatures } from "./pooled-features.ts";
 
 const runtime = createOnnxRuntime();

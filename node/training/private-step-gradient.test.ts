@@ -1,12 +1,12 @@
 import { randomFillSync } from "node:crypto";
 import { afterAll, describe, expect, test } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
-import { loadExamples } from "../data-source.ts";
 import type { RandomSource } from "../interface/random-source.ts";
 import type { Trainer } from "../interface/trainer.ts";
-import { embeddedModelDirectory } from "../system/embedded-model.ts";
-import { readModelFiles } from "../system/model-files.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { loadExamples } from "../local/data-source.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
+import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import { readModelFiles } from "../system/files/model-files.ts";
 import { createTrainer } from "./trainer.ts";
 
 const files = readModelFiles(embeddedModelDirectory());
@@ -51,7 +51,7 @@ async function gradientOf(
       networkSeed: 11,
       peerSeed: 12,
       data: { ...sets, train },
-      threads: 1,
+      engine: { threads: 1 },
       privacy: { clip, noise },
     },
   );
@@ -134,7 +134,7 @@ describe("a private step", () => {
         networkSeed: 11,
         peerSeed: 12,
         data: { ...sets, train },
-        threads: 1,
+        engine: { threads: 1 },
         privacy: { clip: 1, noise: 1 },
       },
     );

@@ -6,9 +6,9 @@ import { adapterMethod } from "../adapter/methods.ts";
 import { planBuckets } from "../data/bucket.ts";
 import type { Example } from "../interface/trainer.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
-import { embeddedModelDirectory } from "../system/embedded-model.ts";
-import { readModelFiles } from "../system/model-files.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
+import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import { readModelFiles } from "../system/files/model-files.ts";
 import { createStepGradient, type StepGradient } from "./step-gradient.ts";
 
 const files = readModelFiles(embeddedModelDirectory());

@@ -17,7 +17,7 @@ import { loadBaseModel } from "../model/huggingface.ts";
 import type { Config } from "../model/random-model.suite.ts";
 import { filesOf, randomTensors } from "../model/random-model.suite.ts";
 import { encodeModel } from "../onnx/codec.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { int64 } from "../tensor.ts";
 import { trainedHead } from "./classification.ts";
 import { createTrainer } from "./trainer.ts";
@@ -103,7 +103,7 @@ describe.each(folders)("ten steps of %s as PyTorch takes them", (folder) => {
     const trainer = await createTrainer(
       { runtime, files },
       {
-        ...{ modelDirectory: files.directory, adapter, training, peerSeed, networkSeed: 1, threads: 1 },
+        ...{ modelDirectory: files.directory, adapter, training, peerSeed, networkSeed: 1, engine: { threads: 1 } },
         data: { train: examples, validation: [], test: [] },
         totalSteps: golden.losses.length,
       },

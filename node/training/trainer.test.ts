@@ -2,14 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { adapterSlots, parameterCount } from "../../protocol/adapter-spec.ts";
 import { aggregateNeighbours } from "../aggregation/index.ts";
-
-import { loadExamples } from "../data-source.ts";
 import type { ExampleSets, Trainer, TrainerOptions } from "../interface/trainer.ts";
-
-import { embeddedModelDirectory } from "../system/embedded-model.ts";
-import { readModelFiles } from "../system/model-files.ts";
-import { createOnnxRuntime } from "../system/onnxruntime.ts";
-import { startTrainerThread } from "../system/trainer-thread.ts";
+import { loadExamples } from "../local/data-source.ts";
+import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
+import { startTrainerThread } from "../system/compute/trainer-thread.ts";
+import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import { readModelFiles } from "../system/files/model-files.ts";
 import { createTrainer } from "./trainer.ts";
 
 const files = readModelFiles(embeddedModelDirectory());
@@ -37,7 +35,7 @@ const options = (adapter: AdapterSettings, learningRate = 5e-3): TrainerOptions 
   networkSeed: 11,
   peerSeed: 12,
   data,
-  threads: 1,
+  engine: { threads: 1 },
 });
 
 const opened: Trainer[] = [];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { embeddedModelDirectory } from "../../node/system/embedded-model.ts";
+import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import { createSigner } from "../../protocol/envelope.ts";
 import type { VerdictCode } from "../../protocol/verdict.ts";
 import { ATTACKS, type Attack, flipLabels, lieOf } from "./attack.ts";

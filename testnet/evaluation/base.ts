@@ -5,8 +5,8 @@ import type { ModelFiles } from "../../node/model/huggingface.ts";
 import { loadBaseModel } from "../../node/model/huggingface.ts";
 import type { Tokenizer } from "../../node/model/tokenizer.ts";
 import { tokenizerOfFiles } from "../../node/model/tokenizer.ts";
-import { readModelFiles } from "../../node/system/model-files.ts";
-import { createOnnxRuntime } from "../../node/system/onnxruntime.ts";
+import { createOnnxRuntime } from "../../node/system/compute/onnxruntime.ts";
+import { readModelFiles } from "../../node/system/files/model-files.ts";
 import { shareSessions } from "./shared-sessions.ts";
 
 export interface SharedBase {

@@ -4,7 +4,7 @@
  * mean own-task test scores over the peers. The rules choose on validation data; test data is scored once, at the end.
  */
 import { parseArgs } from "node:util";
-import { embeddedModelDirectory } from "../../node/system/embedded-model.ts";
+import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import type { LambdaRule } from "../../protocol/network-manifest.ts";
 import { openSharedBase } from "./base.ts";
 import { embeddedData } from "./embedded-data.ts";

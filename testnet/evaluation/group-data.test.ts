@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adapterMethod } from "../../node/adapter/methods.ts";
 import { encodeRecords } from "../../node/data/example.ts";
 import type { Example } from "../../node/interface/trainer.ts";
-import { embeddedModelDirectory } from "../../node/system/embedded-model.ts";
+import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { rightShare } from "./answers.ts";
 import { drawnGroups, intentGroups, speakerGroups } from "./assets-data.ts";

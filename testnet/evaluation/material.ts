@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { readRecords } from "../../node/data/dataset.ts";
 import { NodeError } from "../../node/errors.ts";
 import { modelDigest } from "../../node/model/huggingface.ts";
-import { embeddedModelDirectory } from "../../node/system/embedded-model.ts";
+import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import { type IntentFiles, intentGroups, type RecordGroups, speakerGroups } from "./assets-data.ts";
 import { openSharedBase } from "./base.ts";
 import { embeddedData } from "./embedded-data.ts";

@@ -1,6 +1,6 @@
 /** What a row of the evaluation is: an adapter, how peers exchange it, and what they make of what they get. */
 
-import { createNetwork } from "../../node/create-network.ts";
+import { createNetwork } from "../../node/manifest/create-network.ts";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import type { UpdateEncoding } from "../../protocol/encoding/update-encoding.ts";
 import type {

@@ -1,7 +1,7 @@
 /** Results on disk, one file for each cell: what is there already, and still valid, is not computed again. */
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { ensureFolder, systemCode, writeFileAtomic } from "../../node/system/atomic-file.ts";
+import { ensureFolder, systemCode, writeFileAtomic } from "../../node/system/files/atomic-file.ts";
 import type { CellResult } from "./cell.ts";
 
 export interface ResultFiles {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { embeddedModelDirectory } from "../../node/system/embedded-model.ts";
+import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import { createTrainer } from "../../node/training/trainer.ts";
 import type { LoraSettings } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
@@ -69,7 +69,7 @@ describe("a simulated swarm", () => {
         networkSeed: 3,
         peerSeed: peerSeed(1),
         data: dataOf(2)[1]!.sets,
-        threads: 1,
+        engine: { threads: 1 },
       },
     );
     await trainer.train({ steps: 4 });

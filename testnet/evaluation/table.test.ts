@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { NodeError } from "../../node/errors.ts";
-import { embeddedModelDirectory } from "../../node/system/embedded-model.ts";
+import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import { manifestOf } from "./method.ts";
 import { parseTable, readTable } from "./table.ts";
 

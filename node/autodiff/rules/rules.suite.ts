@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { createPrng } from "../../../protocol/prng.ts";
 import type { Attributes, OnnxValue } from "../../onnx/value.ts";
-import { createOnnxRuntime } from "../../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../../system/compute/onnxruntime.ts";
 import type { Tensor } from "../../tensor.ts";
 import { float32, sizeOf } from "../../tensor.ts";
 import { compareWithFiniteDifferences } from "../finite-difference.ts";

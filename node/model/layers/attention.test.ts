@@ -6,7 +6,7 @@ import { encodeModel } from "../../onnx/codec.ts";
 import { inputValue } from "../../onnx/graph.ts";
 import { mul, reduceSum } from "../../onnx/operators.ts";
 import type { OnnxGraph } from "../../onnx/value.ts";
-import { createOnnxRuntime } from "../../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../../system/compute/onnxruntime.ts";
 import { float32 } from "../../tensor.ts";
 import { attention, causalBlocks, causalMask, oneBlock, type QueryBlock } from "./attention.ts";
 

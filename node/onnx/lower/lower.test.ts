@@ -1,7 +1,7 @@
 /** Every older or fused form against onnxruntime's own reading of it, and its gradient against finite differences. */
 import { describe, expect, it } from "vitest";
 import { compareGraph } from "../../autodiff/finite-difference.ts";
-import { createOnnxRuntime } from "../../system/onnxruntime.ts";
+import { createOnnxRuntime } from "../../system/compute/onnxruntime.ts";
 import type { Tensor } from "../../tensor.ts";
 import { float32, int64 } from "../../tensor.ts";
 import { decodeModel, encodeModel } from "../codec.ts";

@@ -1,0 +1,40 @@
+/** `weft egress verify`: whether the record of everything that left a peer is whole. */
+import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
+import { checkedRecords, type EgressSummary, summarizeEgress } from "../../../node/privacy/egress-summary.ts";
+import { egressLines } from "../../../node/system/files/egress-file.ts";
+import { textTable } from "../../../testnet/text-table.ts";
+import { dataDirectory } from "../../data-directory.ts";
+import { jsonText } from "../../json.ts";
+import { EXIT_OK, type Terminal } from "../../terminal.ts";
+
+export async function run(
+  options: { readonly dataDir?: string; readonly json?: boolean },
+  terminal: Terminal,
+): Promise<number> {
+  const { egress } = dataDirectoryLayout(dataDirectory(options.dataDir, terminal.environment));
+  terminal.err(`egress ledger: ${egress}\n`);
+  const summary = await summarizeEgress(checkedRecords(egressLines(egress)));
+  terminal.out(options.json ? jsonText(summary) : `${lines(summary).join("\n")}\n`);
+  return EXIT_OK;
+}
+
+function lines(summary: EgressSummary): string[] {
+  const columns = [
+    { heading: "what left", numeric: false },
+    { heading: "messages", numeric: true },
+    { heading: "bytes", numeric: true },
+  ];
+  const row = (name: string, total: { readonly messages: number; readonly bytes: number }): string[] => [
+    name,
+    String(total.messages),
+    String(total.bytes),
+  ];
+  const rows = Object.entries(summary.kinds).map(([kind, total]) => row(kind, total));
+  const { first, last, recipients, epsilon, head } = summary;
+  return [
+    ...textTable(columns, [...rows, row("all", summary)]),
+    `to ${recipients} peers${first === undefined ? "" : `, from ${first} to ${last}`}`,
+    epsilon === null ? "without a privacy budget" : `epsilon ${epsilon.toFixed(3)} spent`,
+    `every record follows from the one before; the last one's hash is ${head}`,
+  ];
+}

@@ -1,0 +1,47 @@
+/** `weft members list`: who is in the roster. */
+
+import { verifyMembers } from "../../../node/doctor/roster-verification.ts";
+import type { MembersAnswer } from "../../../node/membership/roster-desk.ts";
+import { describePolicy } from "../../../protocol/membership/settings.ts";
+import { textTable } from "../../../testnet/text-table.ts";
+import { jsonText } from "../../json.ts";
+import { membersOf, operatorOf, type RosterFlags } from "../../roster-action.ts";
+import { dateWords, rebuiltWords } from "../../statement-words.ts";
+import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
+
+export async function run(options: RosterFlags & { readonly verify?: boolean }, terminal: Terminal): Promise<number> {
+  const operator = await operatorOf(options, terminal);
+  if (!options.verify) {
+    const answer = await membersOf(operator);
+    terminal.out(options.json ? jsonText(answer) : `${lines(answer).join("\n")}\n`);
+    return EXIT_OK;
+  }
+  const { answer, problems } = await verifyMembers(() => membersOf(operator), operator);
+  if (options.json) terminal.out(jsonText({ ...answer, problems, isRight: problems.length === 0 }));
+  else {
+    const found = problems.map((text) => `NOT VALID ${text}`);
+    terminal.out(`${[...lines(answer), ...found, `Entries: ${rebuiltWords(problems)}.`].join("\n")}\n`);
+  }
+  return problems.length === 0 ? EXIT_OK : EXIT_REFUSED;
+}
+
+const COLUMNS = ["peer", "role", "until", "state", ""].map((heading) => ({ heading, numeric: false }));
+
+function lines({ self, members, removed, barred, policy, succession, entryCount, digest }: MembersAnswer): string[] {
+  const rows = members.map(({ peer, role, notAfter, isFounder, standing, isConnected }) => [
+    peer,
+    role,
+    isFounder ? "no end" : dateWords(notAfter),
+    standing,
+    [peer === self.peer && "this peer", isFounder && "founder", isConnected && "connected"].filter(Boolean).join(", "),
+  ]);
+  return [
+    ...textTable(COLUMNS, rows),
+    ...removed.map(({ peer, reason }) => `${peer} removed: ${reason}`),
+    ...barred.map((peer) => `${peer} barred: it signed two different things under one number`),
+    "",
+    ...describePolicy(policy),
+    ...(succession ? [`The network goes on as ${succession.network} from round ${succession.round} on.`] : []),
+    `${entryCount} entries, digest ${digest.slice(0, 16)}: peers with the same digest have the same roster.`,
+  ];
+}

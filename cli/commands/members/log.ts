@@ -1,0 +1,31 @@
+/** `weft members log`: every entry of the roster. */
+
+import { verifyStoredRoster } from "../../../node/doctor/roster-verification.ts";
+import type { LogAnswer } from "../../../node/membership/roster-desk.ts";
+import { jsonText } from "../../json.ts";
+import { ask, operatorOf, type RosterFlags } from "../../roster-action.ts";
+import { dateWords, LOSS_WORDS, rebuiltWords, statementWords } from "../../statement-words.ts";
+import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
+
+export async function run(options: RosterFlags & { readonly verify?: boolean }, terminal: Terminal): Promise<number> {
+  const operator = await operatorOf(options, terminal);
+  const verification = options.verify ? await verifyStoredRoster(operator) : undefined;
+  // What was verified is what is shown.
+  const { entries, digest } = verification?.log ?? (await ask(operator, { kind: "log" }));
+  const problems = verification?.problems ?? [];
+  const code = problems.length === 0 ? EXIT_OK : EXIT_REFUSED;
+  if (options.json) {
+    terminal.out(jsonText({ entries, digest, ...(verification && { problems, isRight: problems.length === 0 }) }));
+    return code;
+  }
+  for (const entry of entries) terminal.out(`${line(entry)}\n`);
+  for (const text of problems) terminal.out(`NOT VALID ${text}\n`);
+  const end = verification === undefined ? "" : `: ${rebuiltWords(problems)}`;
+  terminal.out(`${entries.length} entries, digest ${digest.slice(0, 16)}${end}\n`);
+  return code;
+}
+
+function line({ id, issuedAt, statement, signers, lost }: LogAnswer["entries"][number]): string {
+  const reason = lost === undefined ? "" : `; DOES NOT COUNT: ${LOSS_WORDS[lost]}`;
+  return `${id.slice(0, 12)} ${dateWords(issuedAt)}: ${statementWords(statement)}; signed by ${signers.length}${reason}`;
+}

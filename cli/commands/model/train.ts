@@ -1,0 +1,88 @@
+/** `weft model train`: weights of an ONNX file, or LoRA merged into them, trained on rows of tensors. */
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { NodeError } from "../../../node/errors.ts";
+import { holdOut, trainOnnx } from "../../../node/local/onnx-training.ts";
+import type { OnnxLoss } from "../../../node/model/onnx-file.ts";
+import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
+import { readOnnxModelFile, readTensorFile, writeOnnxModelFile } from "../../../node/system/files/onnx-model-file.ts";
+import { formatLoss } from "../../../testnet/text-table.ts";
+import type { RuntimeOptions } from "../../engine-flags.ts";
+import { jsonText } from "../../json.ts";
+import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
+import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
+
+export type ModelTrainOptions = Pick<
+  NetworkOptions,
+  "learningRate" | "optimizer" | "schedule" | "batchSize" | "accumulate" | "seed"
+> &
+  RuntimeOptions & {
+    readonly data?: string;
+    readonly weights?: readonly string[];
+    readonly lora?: readonly string[];
+    readonly rank?: number;
+    readonly alpha?: number;
+    readonly loss?: OnnxLoss["kind"];
+    readonly output?: string;
+    readonly steps?: number;
+    readonly epochs?: number;
+    readonly heldOut?: number;
+    readonly out?: string;
+    readonly json?: boolean;
+  };
+
+const DEFAULTS = { epochs: 3, rank: 8, output: "logits" } as const;
+/** Steps between two lines about the loss. */
+const STEPS_PER_LINE = 10;
+
+export async function run(
+  options: ModelTrainOptions,
+  terminal: Terminal,
+  argument: string | undefined,
+): Promise<number> {
+  if (argument === undefined || options.data === undefined) {
+    throw new NodeError("CONFIG_INVALID", "give the ONNX file, and --data with a file of rows");
+  }
+  const path = resolve(argument);
+  const out = resolve(options.out ?? path.replace(/(\.onnx)?$/, ".trained.onnx"));
+  if (out === path) throw new NodeError("CONFIG_INVALID", "--out is the model itself; give another file");
+  const file = await readOnnxModelFile(path);
+  const all = await readTensorFile(resolve(options.data));
+  const { training, seed } = networkSettings(options, NETWORK_DEFAULTS);
+  const { heldOut: share = 0 } = options;
+  // Where rows are held out, a batch of them and a batch to train on need room.
+  const batchSize =
+    options.batchSize ?? Math.max(1, Math.min(training.batchSize, Math.floor(all.length / (share > 0 ? 2 : 1))));
+  const { rows, heldOut } = share > 0 ? holdOut(all, { share, batchSize, seed }) : { rows: all, heldOut: undefined };
+  const perStep = batchSize * (training.accumulate ?? 1);
+  const steps = options.steps ?? Math.max(1, Math.ceil(((options.epochs ?? DEFAULTS.epochs) * rows.length) / perStep));
+  const rank = options.rank ?? DEFAULTS.rank;
+  const runtime = createOnnxRuntime(options.device === undefined ? {} : { device: options.device });
+  const result = await trainOnnx(runtime, file, {
+    weights: options.weights ?? [],
+    lora: options.lora && { patterns: options.lora, rank, alpha: options.alpha ?? 2 * rank },
+    loss: { kind: options.loss ?? "cross-entropy", output: options.output ?? DEFAULTS.output },
+    training: { ...training, batchSize },
+    rows,
+    ...(heldOut && { heldOut }),
+    steps,
+    seed,
+    threads: options.threads ?? availableParallelism(),
+    signal: terminal.signal,
+    onStep: (step, loss) => {
+      if (step % STEPS_PER_LINE === 0 || step === steps)
+        terminal.err(`step ${step} of ${steps}: loss ${formatLoss(loss)}\n`);
+    },
+  });
+  await writeOnnxModelFile(out, result.bytes, { original: path, locations: result.locations });
+  const { weights, parameters, losses, heldOut: evaluated } = result;
+  const [firstLoss, lastLoss] = [losses[0], losses.at(-1)];
+  const summary = { out, weights, parameters, steps: losses.length, firstLoss, lastLoss, heldOut: evaluated };
+  if (evaluated) {
+    const change = `${formatLoss(evaluated.before)} before, ${formatLoss(evaluated.after)} after`;
+    terminal.err(`loss on ${heldOut?.length} rows held out: ${change}\n`);
+  }
+  terminal.err(`${weights.length} weights of ${argument} trained (${parameters} values); written to ${out}\n`);
+  terminal.out(options.json ? jsonText(summary) : `${weights.join("\n")}\n`);
+  return terminal.signal.aborted ? EXIT_INTERRUPTED : EXIT_OK;
+}

@@ -1,0 +1,72 @@
+/** `weft network create`: the manifest of a new network. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { NodeError } from "../../../node/errors.ts";
+import { readNetwork, writeNetwork } from "../../../node/index.ts";
+import { createNetwork } from "../../../node/manifest/create-network.ts";
+import { createGenesis, type Genesis, genesisStatus } from "../../../protocol/membership/genesis.ts";
+import { networkId } from "../../../protocol/network-manifest.ts";
+import { jsonText } from "../../json.ts";
+import { type MembershipOptions, membershipOf, thresholdWarning } from "../../membership-options.ts";
+import { modelDirectory } from "../../model-directory.ts";
+import { headWarning, NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
+import { EXIT_OK, type Terminal } from "../../terminal.ts";
+import { sketchWarning } from "../../weights-argument.ts";
+
+export type NetworkCreateOptions = NetworkOptions &
+  MembershipOptions & {
+    readonly name?: string;
+    readonly out?: string;
+    readonly model?: string;
+    readonly bootstrap?: readonly string[];
+    readonly force?: boolean;
+    readonly json?: boolean;
+  };
+
+export async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<number> {
+  const file = resolve(options.out ?? "network.json");
+  const membership = await membershipOf(options);
+  const manifest = createNetwork({
+    name: options.name ?? "weft",
+    modelDirectory: modelDirectory(options.model),
+    ...networkSettings(options, NETWORK_DEFAULTS),
+    bootstrap: options.bootstrap ?? [],
+    ...(membership && { membership }),
+  });
+  const genesis = createGenesis(manifest);
+  const there = options.force ? "nothing" : await contentOf(file, genesis);
+  if (there === "something else") {
+    const text = `${file} exists and is not this manifest; name another file with --out, or overwrite it with --force`;
+    throw new NodeError("CONFIG_INVALID", text, { file });
+  }
+  if (there === "nothing") await writeNetwork(file, genesis);
+  const network = networkId(manifest);
+  for (const warning of [
+    headWarning(manifest.head),
+    sketchWarning(manifest.aggregation.weights),
+    thresholdWarning(membership),
+  ]) {
+    if (warning) terminal.err(`warning: ${warning}\n`);
+  }
+  const done = there === "nothing" ? `manifest written to ${file}` : `${file} holds this manifest already`;
+  terminal.err(`${done}; ${nextStep(genesis)}\n`);
+  terminal.out(options.json ? jsonText({ network, file, manifest }) : `${network}\n`);
+  return EXIT_OK;
+}
+
+function nextStep(genesis: Genesis): string {
+  const { threshold } = genesisStatus(genesis);
+  if (threshold === 0) return "give this file to everybody who shall join";
+  return `it is valid once ${threshold} of its admins have signed it: weft network sign`;
+}
+
+/** What is at the place of the file; the same manifest may have been signed meanwhile. */
+async function contentOf(file: string, { manifest }: Genesis): Promise<"nothing" | "the same" | "something else"> {
+  if (!existsSync(file)) return "nothing";
+  try {
+    return networkId((await readNetwork(file)).manifest) === networkId(manifest) ? "the same" : "something else";
+  } catch (error) {
+    if (error instanceof NodeError) return "something else";
+    throw error;
+  }
+}

@@ -1,0 +1,45 @@
+/** `weft network verify`: a network's file, its signatures, and a local model held against it. */
+import { resolve } from "node:path";
+import { isSignedByFounders, readNetwork } from "../../../node/index.ts";
+import { checkModel, modelProblems } from "../../../node/manifest/model-check.ts";
+import { genesisStatus } from "../../../protocol/membership/genesis.ts";
+import { manifestDifference } from "../../../protocol/network-manifest.ts";
+import { jsonText } from "../../json.ts";
+import { modelDirectory } from "../../model-directory.ts";
+import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
+
+export interface NetworkVerifyOptions {
+  readonly model?: string;
+  readonly sameAs?: string;
+  readonly json?: boolean;
+}
+
+export async function run(
+  options: NetworkVerifyOptions,
+  terminal: Terminal,
+  argument: string | undefined,
+): Promise<number> {
+  const file = resolve(argument ?? "");
+  const genesis = await readNetwork(file);
+  terminal.err(`read from ${file}\n`);
+  const status = genesisStatus(genesis);
+  const signatures = { ...status, isValid: status.isValid || !isSignedByFounders(genesis) };
+  const other = options.sameAs === undefined ? undefined : (await readNetwork(resolve(options.sameAs))).manifest;
+  const difference = other && manifestDifference(genesis.manifest, other);
+  const model = checkModel(genesis.manifest, modelDirectory(options.model));
+  const problems = [
+    ...(signatures.isValid
+      ? []
+      : [`not signed by ${signatures.threshold} admins; it waits for ${signatures.missing.join(", ")}`]),
+    ...(difference ? [`${difference.path} differs: ${difference.a} here, ${difference.b} in ${options.sameAs}`] : []),
+    ...modelProblems(model),
+  ];
+  const isRight = problems.length === 0;
+  const lines = isRight ? [`${signatures.networkId} and ${model.directory} fit together`] : problems;
+  terminal.out(
+    options.json
+      ? jsonText({ network: signatures.networkId, isRight, signatures, difference: difference ?? null, model })
+      : `${lines.join("\n")}\n`,
+  );
+  return isRight ? EXIT_OK : EXIT_REFUSED;
+}

@@ -1,0 +1,141 @@
+/** `weft doctor`: whether this machine, a peer's files and its model are fit for training. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
+import { type DeviceFinding, type DoctorReport, examine, type Finding } from "../../../node/doctor/doctor.ts";
+import { NodeError } from "../../../node/errors.ts";
+import { readNetwork, rosterGenesis } from "../../../node/index.ts";
+import type { Provider } from "../../../node/interface/runtime.ts";
+import type { Genesis } from "../../../protocol/membership/genesis.ts";
+import { networkId } from "../../../protocol/network-manifest.ts";
+import { formatSeconds, textTable } from "../../../testnet/text-table.ts";
+import { dataDirectory } from "../../data-directory.ts";
+import { jsonText } from "../../json.ts";
+import { modelDirectory } from "../../model-directory.ts";
+import { type ReachFlags, reachOf } from "../../reach-options.ts";
+import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
+
+export type DoctorCommandOptions = ReachFlags & {
+  readonly bootstrap?: readonly string[];
+  readonly dataDir?: string;
+  readonly network?: string;
+  readonly model?: string;
+  readonly device?: readonly Provider[];
+  readonly json?: boolean;
+};
+
+export async function run(options: DoctorCommandOptions, terminal: Terminal): Promise<number> {
+  const folder = dataDirectory(options.dataDir, terminal.environment);
+  terminal.err(`files of this peer: ${folder}\n`);
+  let report: DoctorReport;
+  try {
+    report = await examine(await examination(options, folder, terminal));
+  } catch (error) {
+    if (terminal.signal.aborted) return EXIT_INTERRUPTED;
+    throw error;
+  }
+  terminal.out(options.json ? jsonText(report) : `${lines(report).join("\n")}\n`);
+  return report.healthy ? EXIT_OK : EXIT_REFUSED;
+}
+
+async function examination(
+  options: DoctorCommandOptions,
+  folder: string,
+  terminal: Terminal,
+): Promise<Parameters<typeof examine>[0]> {
+  const network = networkFile(options.network, folder);
+  const read = network === undefined ? undefined : await readNetwork(network);
+  const manifest = read?.manifest;
+  const genesis = read && (await rosterGenesisIfThere(read, folder));
+  return {
+    dataDirectory: folder,
+    modelDirectory: modelDirectory(options.model),
+    ...(manifest !== undefined && {
+      manifest,
+      network: {
+        ...reachOf(options, networkId(manifest)),
+        ...(genesis && { genesis }),
+        bootstrap: [...(options.bootstrap ?? []), ...manifest.bootstrap],
+      },
+    }),
+    ...(options.device !== undefined && { devices: options.device }),
+    signal: terminal.signal,
+    onProgress: (text) => terminal.err(`${text}\n`),
+  };
+}
+
+/** That it is not there is a finding, and the examination goes on. */
+async function rosterGenesisIfThere(network: Genesis, folder: string): Promise<Genesis | undefined> {
+  try {
+    return await rosterGenesis(network, folder);
+  } catch (error) {
+    if (error instanceof NodeError) return undefined;
+    throw error;
+  }
+}
+
+/** The file that is named, else the copy in the data directory where there is one. */
+function networkFile(flag: string | undefined, folder: string): string | undefined {
+  if (flag !== undefined) return resolve(flag);
+  const { network } = dataDirectoryLayout(folder);
+  return existsSync(network) ? network : undefined;
+}
+
+function lines({ findings, devices, auto, healthy }: DoctorReport): string[] {
+  const reasons = devices.flatMap(({ device, reason }) => (reason === undefined ? [] : [`${device}: ${reason}`]));
+  const float16 = devices.flatMap(float16Lines);
+  return [
+    ...findings.map(findingLine),
+    "",
+    ...textTable(COLUMNS, devices.map(deviceRow)),
+    ...(reasons.length > 0 ? ["", ...reasons] : []),
+    ...(float16.length > 0 ? ["", ...float16] : []),
+    "",
+    `--device auto is ${auto} here. ${healthy ? "All is well." : "Something is wrong, see above."}`,
+  ];
+}
+
+const STATES: Readonly<Record<Finding["state"], string>> = {
+  ok: "ok",
+  warning: "WARNING",
+  problem: "PROBLEM",
+  absent: "–",
+};
+
+const findingLine = ({ name, state, text }: Finding): string => `${name.padEnd(12)} ${STATES[state].padEnd(8)} ${text}`;
+
+const COLUMNS = [
+  { heading: "device", numeric: false },
+  { heading: "state", numeric: false },
+  { heading: "start", numeric: true },
+  { heading: "LoReFT step", numeric: true },
+  { heading: "LoRA step", numeric: true },
+  { heading: "difference from cpu", numeric: true },
+];
+
+function deviceRow({ device, state, steps }: DeviceFinding): string[] {
+  const name = state === "failed" ? "FAILED" : state;
+  if (!steps) return [device, name];
+  const { loreft, lora } = steps;
+  return [
+    device,
+    name,
+    formatSeconds(loreft.startSeconds + lora.startSeconds),
+    formatMilliseconds(loreft.seconds),
+    formatMilliseconds(lora.seconds),
+    device === "cpu" ? "" : Math.max(loreft.difference, lora.difference).toExponential(1),
+  ];
+}
+
+function float16Lines({ device, float16 }: DeviceFinding): string[] {
+  if (!float16) return [];
+  if (!float16.ok) return [`--precision fp16 on ${device}: no; ${float16.reason}`];
+  const { loreft, lora } = float16.steps;
+  const [difference, times] = [
+    Math.max(loreft.difference, lora.difference).toExponential(1),
+    [loreft, lora].map(({ seconds }) => formatMilliseconds(seconds)),
+  ];
+  return [`--precision fp16 on ${device}: yes; steps of ${times.join(" and ")}, ${difference} from the cpu's in fp32`];
+}
+
+const formatMilliseconds = (seconds: number): string => `${(1000 * seconds).toFixed(1)} ms`;

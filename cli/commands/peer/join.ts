@@ -1,0 +1,139 @@
+/** `weft join`: from an invite to a member, and on to a running peer. */
+
+import {
+  checkModel,
+  createLogger,
+  createNativeVerifier,
+  type FoundNetwork,
+  type Joining,
+  keepNetwork,
+  keptNetwork,
+  ModelDigests,
+  modelProblems,
+  NodeError,
+  openJoining,
+} from "../../../node/index.ts";
+import type { Grant } from "../../../protocol/membership/entry.ts";
+import { createGenesis } from "../../../protocol/membership/genesis.ts";
+import { parseInvite } from "../../../protocol/membership/invite.ts";
+import { type NetworkManifest, networkId } from "../../../protocol/network-manifest.ts";
+import { writeConfig } from "../../config-file.ts";
+import { dataDirectory } from "../../data-directory.ts";
+import { jsonText } from "../../json.ts";
+import { leavingLines } from "../../leaving-lines.ts";
+import { modelDirectory } from "../../model-directory.ts";
+import { outwardReach } from "../../reach-options.ts";
+import type { RunOptions } from "../../run-options.ts";
+import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
+import { configOf } from "./init.ts";
+import { runPeer } from "./run.ts";
+
+/** What `weft join` takes beside the flags of `weft run`. */
+export interface JoinCommandOptions extends RunOptions {
+  readonly label?: string;
+  /** Seconds. */
+  readonly wait?: number;
+  readonly joinOnly?: boolean;
+}
+
+/** Join by the invite in `argument`, and run.  Throws: NodeError, ProtocolError; the exit code otherwise. */
+export async function run(
+  options: JoinCommandOptions,
+  terminal: Terminal,
+  argument: string | undefined,
+): Promise<number> {
+  const invite = parseInvite(argument ?? "", createNativeVerifier());
+  const folder = dataDirectory(options.dataDir, terminal.environment);
+  await refuseOther(folder, invite.ticket.networkId);
+  terminal.err(`files of this peer: ${folder}\n`);
+  const digests = new ModelDigests();
+  const timeout = options.wait === undefined ? undefined : AbortSignal.timeout(options.wait * 1000);
+  const joining = await openJoining({
+    dataDirectory: folder,
+    invite,
+    label: options.label ?? "",
+    bootstrap: options.bootstrap ?? [],
+    reach: outwardReach(options, invite.ticket.networkId),
+    logger: createLogger({ level: options.logLevel ?? "warn" }),
+    signal: timeout === undefined ? terminal.signal : AbortSignal.any([terminal.signal, timeout]),
+  });
+  let grant: Grant;
+  let manifest: NetworkManifest;
+  try {
+    const found = await networkOf(joining, options, { terminal, digests });
+    ({ grant, manifest } = await joining.admission(found, waitingTeller(joining, terminal)));
+    // A directory that has been in the network before goes on from where it was.
+    const isFirst = networkId(manifest) === networkId(found.genesis.manifest);
+    if ((await keptNetwork(folder)) === undefined) {
+      await keepNetwork(isFirst ? found.genesis : createGenesis(manifest), folder);
+    }
+  } catch (error) {
+    if (timeout?.aborted) {
+      const text = `nobody decided within ${options.wait} seconds; run the same command again, and it asks the same question`;
+      throw new NodeError("TIMEOUT", text);
+    }
+    if (terminal.signal.aborted) return EXIT_INTERRUPTED;
+    throw error;
+  } finally {
+    await joining.close();
+  }
+  const bootstrap = [...new Set([...(options.bootstrap ?? []), ...invite.addresses])];
+  await writeConfig(folder, configOf({ ...options, bootstrap }));
+  const until = new Date(grant.notAfter * 1000).toISOString();
+  terminal.err(`admitted to ${manifest.name} as ${grant.role} until ${until}\n`);
+  for (const line of leavingLines(manifest, grant.role)) terminal.err(`${line}\n`);
+  if (!options.joinOnly) return runPeer({ ...options, bootstrap }, terminal, digests);
+  const { peer } = joining;
+  const network = networkId(manifest);
+  terminal.out(
+    options.json ? jsonText({ peer, network, role: grant.role, until, dataDirectory: folder }) : `${peer}\n`,
+  );
+  return EXIT_OK;
+}
+
+/** The network, and the model held against what is trained under now, before anybody is asked for anything. */
+async function networkOf(
+  joining: Joining,
+  options: JoinCommandOptions,
+  { terminal, digests }: { readonly terminal: Terminal; readonly digests: ModelDigests },
+): Promise<FoundNetwork> {
+  const found = await joining.network();
+  const { manifests, current } = found.story;
+  const manifest = manifests[current] ?? found.genesis.manifest;
+  terminal.err(`network ${manifest.name}, ${networkId(manifest)}\n`);
+  if (current > 0) {
+    terminal.err(
+      `it has gone on ${current} times since ${networkId(found.genesis.manifest)}, which the invite names\n`,
+    );
+  }
+  const check = checkModel(manifest, modelDirectory(options.model), digests);
+  if (check.isRight) return found;
+  const problems = modelProblems(check);
+  for (const problem of problems.slice(1)) terminal.err(`${problem}\n`);
+  const text = `${problems[0]}; get these files and name their folder with --model`;
+  throw new NodeError("MODEL_MISMATCH", text, { directory: check.directory });
+}
+
+/** A peer belongs to one network. */
+async function refuseOther(folder: string, network: string): Promise<void> {
+  const kept = await keptNetwork(folder);
+  if (kept === undefined) return;
+  const { manifest } = kept;
+  if ((manifest.succeeds?.first ?? networkId(manifest)) === network) return;
+  const text = `${folder} belongs to another network, ${manifest.name}; choose another --data-dir`;
+  throw new NodeError("MANIFEST_MISMATCH", text, { network });
+}
+
+/** Says once what is waited for, and when nobody can be reached. */
+function waitingTeller({ peer, fingerprint }: Joining, terminal: Terminal): Parameters<Joining["admission"]>[1] {
+  let last = "";
+  terminal.err(`this peer is ${peer}\nfingerprint ${fingerprint}: an admin who calls should see the same digits\n`);
+  return (waiting) => {
+    const line =
+      waiting.kind === "pending"
+        ? "waiting until admins approve; Ctrl-C to come back later with the same invite"
+        : `no member can be reached at the moment (${waiting.reason}); trying again`;
+    if (line !== last) terminal.err(`${line}\n`);
+    last = line;
+  };
+}

@@ -1,0 +1,85 @@
+/** `weft status`: where a peer is. */
+
+import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
+import { NodeError } from "../../../node/errors.ts";
+import { checkedRecords, type EgressSummary, summarizeEgress } from "../../../node/privacy/egress-summary.ts";
+import { egressLines } from "../../../node/system/files/egress-file.ts";
+import { forgettingSentence } from "../../../testnet/forgetting-table.ts";
+import { needsSentence } from "../../../testnet/live-view.ts";
+import { formatLoss, formatShare } from "../../../testnet/text-table.ts";
+import { dataDirectory } from "../../data-directory.ts";
+import { jsonText } from "../../json.ts";
+import { isRunning, type PeerStatus, readStatus } from "../../status-file.ts";
+import { EXIT_OK, type Terminal } from "../../terminal.ts";
+
+export async function run(
+  options: { readonly dataDir?: string; readonly json?: boolean },
+  terminal: Terminal,
+): Promise<number> {
+  const folder = dataDirectory(options.dataDir, terminal.environment);
+  terminal.err(`files of this peer: ${folder}\n`);
+  const status = await readStatus(folder);
+  const running = isRunning(status);
+  const egress = await egressOf(folder);
+  if (options.json) terminal.out(jsonText({ ...status, running, egress }));
+  else terminal.out(`${lines(status, running, egress).join("\n")}\n`);
+  return EXIT_OK;
+}
+
+function lines(status: PeerStatus, running: boolean, egress: EgressSummary | undefined): string[] {
+  const { view, network, rounds, process: id, ended, updatedAt } = status;
+  const last = view.rounds.at(-1);
+  const { accepted, ignored, rejected } = view.updates;
+  const stopped = ended ? "stopped" : "not running (it was killed, or the machine stopped)";
+  const rows: [string, string | undefined][] = [
+    ["peer", view.peer],
+    ["network", network],
+    ["process", running ? `${id}, running` : stopped],
+    ["as of", updatedAt],
+    ["doing", view.pausedBecause && view.state === "paused" ? `paused: ${view.pausedBecause}` : view.state],
+    ["lacks", view.lacks && needsSentence(view.lacks)],
+    ["round", `${view.roundsDone} of ${rounds} done`],
+    ["step", view.steps > 0 ? `${view.step} of ${view.steps}` : undefined],
+    ["neighbours", String(view.neighbours)],
+    ["role", view.roster && (view.roster.role === "none" ? "no member" : view.roster.role)],
+    [
+      "roster",
+      view.roster &&
+        `${view.roster.members} members, ${view.roster.entries} entries, head ${view.roster.digest.slice(0, 16)}`,
+    ],
+    ["updates", `${accepted} accepted, ${ignored} ignored, ${rejected} rejected`],
+    ["egress", egress ? egressLine(egress) : "the record is damaged; see weft egress verify"],
+    ["privacy", privacyLine(status)],
+    ["loss", `${formatLoss(view.loss)} in the newest step`],
+    ["validation", last && `${formatLoss(last.validationLoss)} after round ${last.round + 1}`],
+    ["forgetting", view.forgetting && forgettingSentence(view.forgetting)],
+    ["base", view.report && `held-out loss ${formatLoss(view.report.base.loss)}`],
+    [
+      "swarm",
+      view.report &&
+        `held-out loss ${formatLoss(view.report.swarm.loss)}, accuracy ${formatShare(view.report.swarm.accuracy)}`,
+    ],
+    ["addresses", view.addresses.join(" ") || undefined],
+  ];
+  return rows.flatMap(([title, text]) => (text === undefined ? [] : [`${title.padEnd(11)} ${text}`]));
+}
+
+/** What left the peer; undefined where its record is damaged. */
+async function egressOf(folder: string): Promise<EgressSummary | undefined> {
+  try {
+    return await summarizeEgress(checkedRecords(egressLines(dataDirectoryLayout(folder).egress)));
+  } catch (error) {
+    if (error instanceof NodeError && error.code === "EGRESS_LEDGER") return undefined;
+    throw error;
+  }
+}
+
+const egressLine = ({ messages, bytes, recipients }: EgressSummary): string =>
+  `${messages} messages, ${bytes} bytes to ${recipients} peers`;
+
+function privacyLine({ view: { privacy } }: PeerStatus): string | undefined {
+  if (privacy === undefined) return undefined;
+  const { mode, spent, epsilon, delta, sending } = privacy;
+  const rest = sending ? "sending" : "spent: receives only";
+  return `epsilon ${spent.toFixed(3)} of ${epsilon} at delta ${delta}, by ${mode}; ${rest}`;
+}

@@ -1,0 +1,60 @@
+/**
+ * What stands where in a peer's data directory: one folder per peer, safe to copy while the peer is stopped. Which
+ * values a run goes by is decided above, flag before environment before config.json; see `cli/config-file.ts`.
+ */
+
+/** Paths of a data directory. */
+export interface DataDirectory {
+  readonly folder: string;
+  /** Identity: 32 bytes, mode 0600. Losing it means becoming another peer. */
+  readonly key: string;
+  /** The key that is to take its place, while the roster has not agreed yet. */
+  readonly nextKey: string;
+  /** Names the process that uses the directory. */
+  readonly lock: string;
+  /** Own chain and inbox, a folder of LevelDB. */
+  readonly store: string;
+  /** Folder of numbered safetensors files. */
+  readonly checkpoints: string;
+  /** The same, being carried over to the manifest under which the network goes on. */
+  readonly nextCheckpoints: string;
+  /** Where the base model is looked for when it is in no other place. */
+  readonly model: string;
+  /** What a change to the next manifest does, until it is done. */
+  readonly switch: string;
+  /** Manifest of the network that this peer belongs to. */
+  readonly network: string;
+  /** Flags for later runs. */
+  readonly config: string;
+  /** Record of everything that left this peer. */
+  readonly egress: string;
+  /** Folder through which other processes ask the running peer to act on the roster. */
+  readonly requestInbox: string;
+  /** Genesis of the roster, where the network has one. */
+  readonly genesis: string;
+  /** Where the peer is, for `weft status`. */
+  readonly status: string;
+}
+
+/** The paths within a folder; nothing is created. Forward slashes, which every system understands. */
+export function dataDirectoryLayout(folder: string): DataDirectory {
+  const root = folder.length > 1 ? folder.replace(/[/\\]+$/, "") : folder;
+  const at = (name: string): string => (root === "/" ? `/${name}` : `${root}/${name}`);
+  return {
+    folder: root,
+    key: at("key"),
+    nextKey: at("key.next"),
+    lock: at("lock"),
+    store: at("store"),
+    checkpoints: at("checkpoints"),
+    nextCheckpoints: at("checkpoints.next"),
+    model: at("model"),
+    switch: at("switch.json"),
+    network: at("network.json"),
+    config: at("config.json"),
+    egress: at("egress.jsonl"),
+    requestInbox: at("outbox"),
+    genesis: at("genesis.json"),
+    status: at("status.json"),
+  };
+}

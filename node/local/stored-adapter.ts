@@ -1,0 +1,120 @@
+/** Adapters on disk and the models that they belong to: opened together, checked against each other. */
+import type { ModelDigest, NetworkManifest } from "../../protocol/network-manifest.ts";
+import { networkId } from "../../protocol/network-manifest.ts";
+import { adapterMethod } from "../adapter/methods.ts";
+import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { NodeError } from "../errors.ts";
+import type { UsedAdapter } from "../generation/inference-graph.ts";
+import { ADAPTER_JSON, readAdapterDirectory } from "../interchange/adapter-directory.ts";
+import { PEFT_CONFIG } from "../interchange/peft-export.ts";
+import { fromPeft, type Imported } from "../interchange/peft-import.ts";
+import { fromPyreft } from "../interchange/pyreft-import.ts";
+import type { SavedAdapter } from "../interchange/saved-adapter.ts";
+import { adapterOfVector, checkAdapter, slotsOf, tensorsOf } from "../interchange/saved-adapter.ts";
+import { verifyModel } from "../manifest/verify-model.ts";
+import type { BaseModel } from "../model/base-model.ts";
+import type { ModelFiles } from "../model/huggingface.ts";
+import { loadBaseModel, modelDigest } from "../model/huggingface.ts";
+import type { FolderFiles } from "../system/files/adapter-files.ts";
+import { readAdapterFolder } from "../system/files/adapter-files.ts";
+import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
+import { readModelFiles } from "../system/files/model-files.ts";
+import { createLogger } from "../system/platform/log.ts";
+
+export interface OpenedModel {
+  readonly files: ModelFiles;
+  readonly model: BaseModel;
+  /** Computed when it is asked for: all weights are read. */
+  digest(): ModelDigest;
+}
+
+/** Throws: MODEL_MISSING, MODEL_CONFIG, SAFETENSORS_INVALID. */
+export function openModel(directory: string): OpenedModel {
+  const files = readModelFiles(directory);
+  const model = loadBaseModel(files);
+  let digest: ModelDigest | undefined;
+  return {
+    files,
+    model,
+    digest: () => {
+      // An adapter does not depend on how text becomes tokens: a directory without tokenizer has the digest of nothing.
+      digest ??= modelDigest({ ...files, tokenizer: files.tokenizer ?? new Uint8Array() });
+      return digest;
+    },
+  };
+}
+
+/** Where an intervention acts, for forms of adapters that do not say it. */
+export type ImportPositions = "all" | { readonly first: number; readonly last: number };
+
+export const ADAPTER_FORMATS = ["weft", "peft", "pyreft"] as const;
+export type AdapterFormat = (typeof ADAPTER_FORMATS)[number];
+
+/** The form of an adapter's folder, by the files in it.  Throws: ADAPTER_FILE when it is none of them. */
+export function formatOf(files: FolderFiles, folder: string): AdapterFormat {
+  if (files.has(ADAPTER_JSON)) return "weft";
+  if (files.has(PEFT_CONFIG)) return "peft";
+  if ([...files.keys()].some((name) => name.startsWith("intkey_"))) return "pyreft";
+  throw new NodeError("ADAPTER_FILE", `${folder} holds no adapter of weft, PEFT or pyreft`, { folder });
+}
+
+/**
+ * The adapter in a folder of any form, checked against the model.
+ * Throws: ADAPTER_FILE, ADAPTER_FORMAT, ADAPTER_SHAPE, MODEL_MISMATCH; CONFIG_INVALID for a pyreft folder without positions.
+ */
+export async function loadAdapter(
+  folder: string,
+  { model, digest }: OpenedModel,
+  { positions }: { readonly positions?: ImportPositions | undefined } = {},
+): Promise<Imported> {
+  const files = await readAdapterFolder(folder);
+  const options = { directory: folder, digest: digest() };
+  switch (formatOf(files, folder)) {
+    case "weft": {
+      const adapter = readAdapterDirectory(files, folder);
+      checkAdapter(adapter, model, options.digest, folder);
+      return { adapter, notes: [] };
+    }
+    case "peft":
+      return fromPeft(files, model, options);
+    case "pyreft": {
+      if (positions !== undefined) return { adapter: fromPyreft(files, model, { ...options, positions }), notes: [] };
+      const text = `${folder} is a pyreft directory, which does not say at which positions it acts; import it with weft adapter import --positions f7+l7`;
+      throw new NodeError("CONFIG_INVALID", text, { folder });
+    }
+  }
+}
+
+/**
+ * The adapter of a peer's newest checkpoint; of a finished one, that of the swarm.
+ * Throws: MODEL_MISMATCH, MANIFEST_MISMATCH, ADAPTER_FILE when there is no checkpoint yet.
+ */
+export async function adapterOfPeer(
+  dataDirectory: string,
+  manifest: NetworkManifest,
+  { model, files, digest }: OpenedModel,
+): Promise<SavedAdapter> {
+  verifyModel(manifest, files, files.tokenizer && digest());
+  const { checkpoints } = dataDirectoryLayout(dataDirectory);
+  const logger = createLogger({ level: "error", fields: {} });
+  const checkpoint = await createCheckpointFiles({ logger }, { folder: checkpoints }).load();
+  // While a finished peer trains alone to compare, the swarm's adapter waits under a name of its own.
+  const values = checkpoint?.vectors.get("swarm.adapter") ?? checkpoint?.vectors.get("adapter");
+  if (!checkpoint || !values) {
+    throw new NodeError("ADAPTER_FILE", `${dataDirectory} has no checkpoint yet; let weft run train there first`);
+  }
+  const { network } = checkpoint.state as { readonly network?: unknown };
+  if (network !== networkId(manifest)) {
+    throw new NodeError("MANIFEST_MISMATCH", `the checkpoint in ${dataDirectory} belongs to another network`);
+  }
+  return adapterOfVector(model, { settings: manifest.adapter, seed: manifest.seed, digest: digest(), values });
+}
+
+/** An adapter as graphs need it. */
+export function usedAdapter(adapter: SavedAdapter, model: BaseModel): UsedAdapter {
+  const tensor = tensorsOf(adapter, model);
+  const { settings, seed } = adapter;
+  const frozen = adapterMethod(settings).frozen(settings, model.shape, seed).keys();
+  const all = [...slotsOf(adapter).map(({ name }) => name), ...frozen];
+  return { settings, tensors: new Map(all.map((name) => [name, tensor(name)])) };
+}

@@ -1,0 +1,254 @@
+/**
+ * A peer for as long as somebody wants it to run: one object that lives through all manifests of its network. It keeps the
+ * network's file, goes over to the next manifest when the members have agreed to one, and where it lacks that one's model it
+ * observes until the model has come.
+ */
+import type { Genesis } from "../../protocol/membership/genesis.ts";
+import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
+import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
+import { ModelDigests } from "../manifest/model-digests.ts";
+import { type ModelSearch, searchModel, waitForModel } from "../manifest/model-search.ts";
+import { absolutePath } from "../system/files/absolute-path.ts";
+import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import { COMMAND_WAIT_MS } from "../system/files/lock-file.ts";
+import { createSystemClock } from "../system/platform/system-clock.ts";
+import { enterNetwork, type LeftNetwork, switchThrough } from "./enter-network.ts";
+import { keepNetwork, networkOf, rosterGenesis } from "./network-file.ts";
+import { type NetworkPeer, startNetworkPeer } from "./network-peer.ts";
+import { NO_EXAMPLES } from "./peer-data.ts";
+import { examplesUnder, ownSettings, type PeerOptions } from "./peer-options.ts";
+import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./peer-view.ts";
+import type { PeerNews, SessionEvent } from "./session-event.ts";
+
+/** Where a peer is. */
+export interface PeerStatus {
+  /** What it trains under at the moment. */
+  readonly manifest: NetworkManifest;
+  /** What its events under this manifest come to. */
+  readonly view: PeerView;
+}
+
+/** A peer as a program runs it. */
+export interface Peer {
+  /**
+   * Begin; resolves when it listens and its model is loaded. Idempotent; nothing happens once it was stopped.
+   * Throws: MANIFEST_INVALID, MODEL_MISMATCH, DATA_LOCKED, KEY_FILE, PORT_IN_USE and others, one line each; nothing is left
+   * running then.
+   */
+  start(): Promise<void>;
+  /** Finish the running steps, save, say goodbye. Idempotent; throws nothing, `done` has what went wrong. */
+  stop(): Promise<void>;
+  /** Hear everything from now on; the listener must not throw.  Returns what ends that. */
+  events(listener: (event: PeerNews) => void): () => void;
+  /** Where it is; undefined until it has found its network. */
+  status(): PeerStatus | undefined;
+  /**
+   * When nothing is left to do: the report of the last manifest, undefined when stopped before its last round. Rejects when
+   * the peer cannot start or cannot go on.
+   */
+  readonly done: Promise<PeerReport | undefined>;
+}
+
+/**
+ * A peer that is about to run in a data directory.
+ *
+ * @example
+ * const peer = createPeer({ dataDirectory: "alice", network: "network.json", data: { file: "alice.jsonl" } });
+ * peer.events((event) => console.log(event.type));
+ * await peer.start();
+ * const report = await peer.done;
+ */
+export function createPeer(options: PeerOptions): Peer {
+  return new Session(options);
+}
+
+/** The peer under one manifest, and what it was started with. */
+interface Chapter extends LeftNetwork {
+  readonly peer: NetworkPeer;
+  /** Where its model may be; the last place is where it should be. */
+  readonly places: readonly [string, ...string[]];
+  readonly lacks: ModelSearch | undefined;
+}
+
+/** How the peer under one manifest comes to its end. */
+type Ending =
+  | { readonly kind: "stopped" }
+  | { readonly kind: "finished"; readonly report: PeerReport }
+  | { readonly kind: "left behind"; readonly manifests: readonly NetworkManifest[] }
+  | { readonly kind: "model found" };
+
+class Session implements Peer {
+  readonly #options: PeerOptions;
+  readonly #digests: ModelDigests;
+  readonly #listeners = new Set<(event: PeerNews) => void>();
+  readonly #done = Promise.withResolvers<PeerReport | undefined>();
+  readonly #stopping = Promise.withResolvers<void>();
+  #isStopped = false;
+  #starting: Promise<void> | undefined;
+  #status: PeerStatus | undefined;
+
+  constructor(options: PeerOptions) {
+    this.#options = options;
+    this.#digests = options.digests ?? new ModelDigests();
+    // Nobody may be waiting for the end when it comes.
+    this.done.catch(() => undefined);
+  }
+
+  get done(): Promise<PeerReport | undefined> {
+    return this.#done.promise;
+  }
+
+  events(listener: (event: PeerNews) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  status(): PeerStatus | undefined {
+    return this.#status;
+  }
+
+  start(): Promise<void> {
+    this.#starting ??= this.#isStopped ? Promise.resolve() : this.#start();
+    return this.#starting;
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#stopping.resolve();
+    if (this.#starting === undefined) this.#done.resolve(undefined);
+    await this.done.catch(() => undefined);
+  }
+
+  async #start(): Promise<void> {
+    try {
+      const { network, dataDirectory, startWhen } = this.#options;
+      const genesis = await enterNetwork(network, dataDirectory);
+      // Until now the directory was nobody's or this peer's: whoever has it open is another peer.
+      const first = await this.#open(genesis, { lockWaitMs: 0, startWhen });
+      this.#done.resolve(this.#live(first));
+    } catch (error) {
+      this.#done.reject(error);
+      throw error;
+    }
+  }
+
+  /** From manifest to manifest, until nothing is left to do. */
+  async #live(first: Chapter): Promise<PeerReport | undefined> {
+    for (let chapter = first; ; ) {
+      try {
+        const ending = await this.#endOf(chapter);
+        if (ending.kind === "stopped") return undefined;
+        if (ending.kind === "finished") {
+          const next = await this.#afterLastRound(chapter);
+          if (next === undefined) return ending.report;
+          await this.#goOver(chapter, next);
+        } else {
+          this.#tell({ type: "session", step: ending.kind });
+          if (ending.kind === "left behind") await this.#goOver(chapter, ending.manifests);
+        }
+      } finally {
+        await chapter.peer.stop();
+      }
+      const kept = await networkOf(undefined, this.#options.dataDirectory);
+      // Whoever has the directory open by now is a command, which ends soon.
+      chapter = await this.#open(kept, { lockWaitMs: COMMAND_WAIT_MS });
+    }
+  }
+
+  /** A peer under the manifest of this network. */
+  async #open(
+    genesis: Genesis,
+    { lockWaitMs, startWhen }: { readonly lockWaitMs: number; readonly startWhen?: Promise<void> | undefined },
+  ): Promise<Chapter> {
+    const { manifest } = genesis;
+    const { dataDirectory, data, reach, bootstrap = [] } = this.#options;
+    const roster = await rosterGenesis(genesis, dataDirectory);
+    const places = this.#places();
+    const { directory: modelDirectory, lacks } = this.#modelOf(manifest, places);
+    const { sets: examples, cut } = lacks ? NO_EXAMPLES : await examplesUnder(data, { manifest, modelDirectory });
+    this.#status = { manifest, view: UNSEEN_PEER };
+    if (cut.records > 0)
+      this.#tell({ type: "session", step: "records cut", cut, maxTokens: manifest.training.maxTokens });
+    const peer = await startNetworkPeer({
+      ...ownSettings(this.#options),
+      ...{ manifest, modelDirectory, examples, lockWaitMs, digests: this.#digests },
+      ...(roster && { genesis: roster }),
+      ...(lacks && { lacks }),
+      ...(startWhen && { startWhen }),
+      reach: { ...reach, network: networkId(manifest) },
+      bootstrap: [...bootstrap, ...manifest.bootstrap],
+      // Not earlier: a start that is refused leaves a fresh directory free for any network.
+      beforeStarted: () => keepNetwork(genesis, dataDirectory),
+      onEvent: (event) => this.#tell(event),
+    });
+    return { manifest, roster, peer, places, lacks };
+  }
+
+  /** A folder of the peer's own for a model that comes later, and what the person says; last, where it should be. */
+  #places(): readonly [string, string] {
+    const own = absolutePath(dataDirectoryLayout(this.#options.dataDirectory).model);
+    const { modelDirectory } = this.#options;
+    return modelDirectory === undefined ? [embeddedModelDirectory(), own] : [own, modelDirectory];
+  }
+
+  /** The first network's model is there before a peer takes part; that of a later one may have to be got. */
+  #modelOf(
+    manifest: NetworkManifest,
+    places: Chapter["places"],
+  ): { directory: string; lacks: ModelSearch | undefined } {
+    if (manifest.succeeds === undefined) {
+      return { directory: this.#options.modelDirectory ?? embeddedModelDirectory(), lacks: undefined };
+    }
+    const search = searchModel(manifest, places, this.#digests);
+    return { directory: search.directory, lacks: search.needs.length > 0 ? search : undefined };
+  }
+
+  async #endOf({ peer, manifest, places, lacks }: Chapter): Promise<Ending> {
+    const waiting = new AbortController();
+    const endings: Promise<Ending>[] = [
+      peer.done.then((report) => (report ? { kind: "finished", report } : { kind: "stopped" })),
+      this.#stopping.promise.then(() => ({ kind: "stopped" })),
+      peer.goesOver.then((manifests) => ({ kind: "left behind", manifests })),
+    ];
+    if (lacks !== undefined) {
+      const onReminder = (still: ModelSearch): void => this.#tell({ type: "observing", ...still });
+      const dependencies = { clock: createSystemClock(), digests: this.#digests };
+      const found = waitForModel(dependencies, manifest, places, { onReminder, signal: waiting.signal });
+      endings.push(found.then(() => ({ kind: "model found" })));
+    }
+    try {
+      return await Promise.race(endings);
+    } finally {
+      waiting.abort();
+    }
+  }
+
+  /** The manifests to go on under after the last round; undefined: none, or stopped while it served. */
+  async #afterLastRound({ peer }: Chapter): Promise<readonly NetworkManifest[] | undefined> {
+    const next = peer.successor();
+    if (next !== undefined) return [next.manifest];
+    if (this.#options.serve !== true) return undefined;
+    this.#tell({ type: "session", step: "serves" });
+    return (await Promise.race([this.#stopping.promise, peer.goesOver])) ?? undefined;
+  }
+
+  async #goOver(chapter: Chapter, manifests: readonly NetworkManifest[]): Promise<void> {
+    await chapter.peer.stop();
+    const { dataDirectory, logLevel = "warn" } = this.#options;
+    await switchThrough(dataDirectory, chapter, manifests, {
+      logLevel,
+      onSwitch: (next) => {
+        const round = next.succeeds?.round ?? 0;
+        this.#tell({ type: "session", step: "goes on", network: networkId(next), round });
+      },
+    });
+  }
+
+  #tell(event: PeerEvent | SessionEvent): void {
+    if (event.type !== "session" && this.#status !== undefined) {
+      this.#status = { ...this.#status, view: foldPeerEvent(this.#status.view, event) };
+    }
+    for (const listener of this.#listeners) listener(event);
+  }
+}

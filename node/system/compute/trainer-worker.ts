@@ -1,0 +1,88 @@
+/** The training thread: makes one trainer from its worker data and answers calls until it is closed. */
+import { parentPort, workerData } from "node:worker_threads";
+import { aggregateNeighbours, sketchDistance, sketchOfFeatures } from "../../aggregation/index.ts";
+import { NodeError } from "../../errors.ts";
+import type { Trainer, TrainerOptions } from "../../interface/trainer.ts";
+import { gaussianSource } from "../../privacy/gaussian-noise.ts";
+import { createTrainer } from "../../training/trainer.ts";
+import { readModelFiles } from "../files/model-files.ts";
+import { createSecureRandom } from "../platform/secure-random.ts";
+import { createOnnxRuntime } from "./onnxruntime.ts";
+import type { FromWorker, SerializedError, ToWorker } from "./trainer-thread.ts";
+
+const port = parentPort;
+if (!port) throw new Error("trainer-worker runs as a worker thread only");
+const send = (message: FromWorker): void => port.postMessage(message);
+
+const options = workerData as TrainerOptions;
+try {
+  const files = readModelFiles(options.modelDirectory);
+  const { device } = options.engine;
+  const runtime = createOnnxRuntime(device === undefined ? {} : { device });
+  const trainer = await createTrainer({ runtime, files, random: createSecureRandom() }, options);
+  answer(trainer);
+  send({ kind: "ready", tensors: trainer.tensors });
+} catch (error) {
+  send({ kind: "error", error: serialize(error) });
+}
+
+/** Answer calls one after another, in the order in which they came. */
+function answer(trainer: Trainer): void {
+  let last: Promise<void> = Promise.resolve();
+  port!.on("message", (message: ToWorker) => {
+    last = last.then(async () => {
+      try {
+        send({ kind: "result", id: message.id, value: await perform(trainer, message) });
+      } catch (error) {
+        send({ kind: "error", id: message.id, error: serialize(error) });
+      }
+    });
+  });
+}
+
+async function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
+  switch (message.method) {
+    case "train":
+      return trainer.train({ ...message.argument, onStep: (loss) => send({ kind: "step", id: message.id, loss }) });
+    case "evaluate":
+      return trainer.evaluate(message.argument);
+    case "setAdapter":
+      return trainer.setAdapter(message.argument);
+    case "setReference":
+      return trainer.setReference(message.argument);
+    case "aggregate":
+      return aggregateNeighbours(message.argument);
+    case "features":
+      return trainer.features(message.argument);
+    case "sketch": {
+      const { examples, ...options } = message.argument;
+      const normal = gaussianSource(createSecureRandom());
+      return sketchOfFeatures(await trainer.features({ examples }), { ...options, normal });
+    }
+    case "distances": {
+      const { own, others } = message.argument;
+      return others.map((other) => sketchDistance(own, other));
+    }
+    case "restore":
+      return trainer.restore(message.argument);
+    case "adapter":
+    case "fisher":
+    case "state":
+    case "reset":
+    case "close":
+      return trainer[message.method]();
+  }
+}
+
+function serialize(error: unknown): SerializedError {
+  if (error instanceof NodeError) {
+    return {
+      code: error.code,
+      message: error.message,
+      facts: error.facts,
+      ...(error.stack ? { stack: error.stack } : {}),
+    };
+  }
+  if (error instanceof Error) return { message: error.message, ...(error.stack ? { stack: error.stack } : {}) };
+  return { message: String(error) };
+}

@@ -1,0 +1,161 @@
+/**
+ * Files that are there whole or not at all, whenever the process or the machine stops: written to a temporary name in
+ * the same folder, synced, renamed; then the folder is synced, so that the new name survives too.
+ */
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { NodeError } from "../../errors.ts";
+
+/** The temporary name of a file, in the same folder. One writer at a time: what a killed one left is overwritten. */
+export function temporaryPath(path: string): string {
+  return join(dirname(path), `.${basename(path)}.tmp`);
+}
+
+/**
+ * Replace a file with `bytes`, or leave what was there.  mode: permissions of the new file, 0o644 when absent.
+ * Throws: DISK_FULL, DATA_DIRECTORY.
+ */
+export async function writeFileAtomic(
+  path: string,
+  bytes: Uint8Array,
+  options: { readonly mode?: number } = {},
+): Promise<void> {
+  const temporary = temporaryPath(path);
+  try {
+    await rm(temporary, { force: true });
+    await writeSynced(temporary, bytes, options.mode ?? 0o644);
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    // The first error is the one to report; a folder that cannot be written cannot be tidied either.
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw fileError(cause, path);
+  }
+}
+
+/** Create a folder and those above it; what exists stays as it is.  Throws: DISK_FULL, DATA_DIRECTORY. */
+export async function ensureFolder(path: string, options: { readonly mode?: number } = {}): Promise<void> {
+  try {
+    await makeFolder(path, options.mode ?? 0o755);
+  } catch (cause) {
+    throw fileError(cause, path);
+  }
+}
+
+/**
+ * Folder by folder, because the recursive form of mkdir never ends where a file system says ENOENT of a name in a
+ * folder that exists, as /proc does.
+ */
+async function makeFolder(path: string, mode: number): Promise<void> {
+  if (await isFolder(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeFolder(parent, mode);
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    // Somebody else may have made it meanwhile.
+    if (systemCode(error) !== "EEXIST" || !(await isFolder(path))) throw error;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/** Whether there is something of this name.  Throws: DATA_DIRECTORY. */
+export async function fileExists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (cause) {
+    if (systemCode(cause) === "ENOENT") return false;
+    throw fileError(cause, path);
+  }
+}
+
+/** The bytes of a file; undefined where it is not there.  Throws: DATA_DIRECTORY. */
+export async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    if (systemCode(cause) === "ENOENT") return undefined;
+    throw fileError(cause, path);
+  }
+}
+
+/** Take away a file, or a folder with what is in it, durably; nothing where it is not there.  Throws: DATA_DIRECTORY. */
+export async function removeAll(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    throw fileError(cause, path);
+  }
+}
+
+/** Give a file or folder another name, durably; nothing where it is not there.  Throws: DATA_DIRECTORY. */
+export async function moveIfThere(path: string, to: string): Promise<void> {
+  if (!(await fileExists(path))) return;
+  try {
+    await rename(path, to);
+    await syncFolder(dirname(to));
+  } catch (cause) {
+    throw fileError(cause, to);
+  }
+}
+
+/** Make the names in a folder durable. Windows cannot open folders and needs no such call. */
+export async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** What the operating system says about a file, as one line with a code; anything else is returned as it came. */
+export function fileError(cause: unknown, path: string): unknown {
+  const code = systemCode(cause);
+  if (code === undefined) return cause;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    const text = `no space left to write ${path}; free some space and it goes on`;
+    return new NodeError("DISK_FULL", text, { path, system: code }, { cause });
+  }
+  const why = REASONS[code] ?? `the system says ${code}`;
+  const text = `cannot use ${path}: ${why}; choose another folder or repair this one`;
+  return new NodeError("DATA_DIRECTORY", text, { path, system: code }, { cause });
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOTDIR: "a part of the path is a file, not a folder",
+  EEXIST: "a file is in the place of a folder",
+  EISDIR: "a folder is in the place of a file",
+  ENOENT: "the folder is gone",
+  EIO: "the disk reports an error",
+};
+
+/** The errno name of an operating system error.  Its shape: Node's `SystemError`. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
+
+async function writeSynced(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  const file = await open(path, "wx", mode);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * One process per data directory. The lock is a file that names its holder: process id, the process's start time and
+ * the machine's boot, so that a holder that was killed, or whose number another process has got since, is told from a
+ * living one. Two processes that find the same dead holder at the same instant are told apart by the store, which the
+ * operating system itself locks.
+ */
+import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { NodeError } from "../../errors.ts";
+import { ensureFolder, fileError, systemCode } from "./atomic-file.ts";
+
+export interface LockFile {
+  /** Idempotent; removes the file only while it is still this process's. */
+  release(): Promise<void>;
+}
+
+interface Holder {
+  readonly process: number;
+  /** Ticks after boot at which the process began (proc(5), stat, field 22); "" where the system does not say. */
+  readonly startedAt: string;
+  /** Identifies the machine's boot; "" where the system does not say. */
+  readonly boot: string;
+}
+
+/** Attempts against others that come and go at the same moment; each one ends only when somebody else succeeded. */
+const ATTEMPTS_MAX = 5;
+
+/** How long a command that has a data directory open may take to leave it to a peer that goes over to another network. */
+export const COMMAND_WAIT_MS = 10_000;
+/** Pause between two looks at a lock that is waited for. */
+const LOOK_MS = 50;
+
+/**
+ * Take the lock, or say who has it, once `waitMs` (default 0) are over in which it did not leave it.
+ * Throws: DATA_LOCKED, DISK_FULL, DATA_DIRECTORY.
+ */
+export async function takeLock(path: string, { waitMs = 0 }: { readonly waitMs?: number } = {}): Promise<LockFile> {
+  for (const until = performance.now() + waitMs; ; ) {
+    try {
+      return await tryLock(path);
+    } catch (error) {
+      const isLocked = error instanceof NodeError && error.code === "DATA_LOCKED";
+      if (!isLocked || performance.now() >= until) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+async function tryLock(path: string): Promise<LockFile> {
+  const folder = dirname(path);
+  await ensureFolder(folder, { mode: 0o700 });
+  const text = JSON.stringify(await thisProcess());
+  const own = `${path}.${process.pid}`;
+  try {
+    // One that a killed process of the same number left may be the lock itself under a second name: never write to it.
+    await rm(own, { force: true });
+    await writeFile(own, text, { mode: 0o600, flag: "wx" });
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      if (await linkNew(own, path)) return { release: () => release(path, text) };
+      const found = await readIfThere(path);
+      if (found === undefined) continue;
+      const holder = parseHolder(found);
+      if (holder !== undefined && (await isAlive(holder))) throw locked(folder, holder.process);
+      await removeDead(path, found);
+    }
+  } catch (cause) {
+    throw fileError(cause, path);
+  } finally {
+    await rm(own, { force: true });
+  }
+  throw new NodeError("DATA_LOCKED", `data directory ${folder} is being taken by other processes; try again`, {
+    folder,
+  });
+}
+
+function locked(folder: string, process: number): NodeError {
+  const text = `data directory ${folder} is in use by process ${process}; stop it or choose another --data-dir`;
+  return new NodeError("DATA_LOCKED", text, { folder, process });
+}
+
+/** The file appears under its name with its contents, or not at all because somebody else's is there. */
+async function linkNew(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (cause) {
+    if (systemCode(cause) === "EEXIST") return false;
+    throw cause;
+  }
+}
+
+/** Take a dead holder's file away; when it turns out to be somebody's new one by now, put it back. */
+async function removeDead(path: string, seen: string): Promise<void> {
+  const aside = `${path}.dead.${process.pid}`;
+  try {
+    await rename(path, aside);
+  } catch (cause) {
+    if (systemCode(cause) === "ENOENT") return;
+    throw cause;
+  }
+  if ((await readFile(aside, "utf8")) !== seen) await linkNew(aside, path);
+  await rm(aside, { force: true });
+}
+
+async function release(path: string, text: string): Promise<void> {
+  if ((await readIfThere(path)) === text) await rm(path, { force: true });
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    if (systemCode(cause) === "ENOENT") return undefined;
+    throw cause;
+  }
+}
+
+function parseHolder(text: string): Holder | undefined {
+  try {
+    const { process: id, startedAt, boot } = JSON.parse(text) as Record<string, unknown>;
+    if (!Number.isSafeInteger(id) || Number(id) <= 0) return undefined;
+    return { process: Number(id), startedAt: String(startedAt), boot: String(boot) };
+  } catch {
+    // Not a holder: contents lost in a crash of the machine, which no process has survived.
+    return undefined;
+  }
+}
+
+async function thisProcess(): Promise<Holder> {
+  return { process: process.pid, startedAt: (await startedAt(process.pid)) ?? "", boot: await bootId() };
+}
+
+async function isAlive(holder: Holder): Promise<boolean> {
+  if (holder.boot !== (await bootId())) return false;
+  try {
+    process.kill(holder.process, 0);
+  } catch (cause) {
+    // EPERM: it is there and belongs to another user.
+    return systemCode(cause) === "EPERM";
+  }
+  if (holder.startedAt === "") return true;
+  return (await startedAt(holder.process)) === holder.startedAt;
+}
+
+async function bootId(): Promise<string> {
+  try {
+    return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
+  } catch {
+    // Only Linux has it; elsewhere the process number alone decides.
+    return "";
+  }
+}
+
+/** undefined when the process is gone, a zombie included, or when the system does not say. */
+async function startedAt(id: number): Promise<string | undefined> {
+  try {
+    const text = await readFile(`/proc/${id}/stat`, "utf8");
+    // The second field is the command in parentheses, which may hold anything: count from its end.
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,121 @@
+/** Reads a Hugging Face model directory from disk. */
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { ModelDigest } from "../../../protocol/network-manifest.ts";
+import { NodeError } from "../../errors.ts";
+import type { ModelFiles } from "../../model/huggingface.ts";
+import { cacheFolder, createWeightCache } from "./weight-cache.ts";
+import { openWeightFiles } from "./weight-files.ts";
+
+export interface ReadModelOptions {
+  /** Where weights of 16 bits are kept as f32; else the folder of WEFT_CACHE, else the system's place for caches. */
+  readonly cacheFolder?: string;
+}
+
+/** The weights stay on disk until they are asked for.  Throws: MODEL_MISSING, MODEL_CONFIG: one line, naming the file. */
+export function readModelFiles(directory: string, options: ReadModelOptions = {}): ModelFiles {
+  const names = list(directory);
+  const read = (name: string): Uint8Array | undefined =>
+    names.includes(name) ? readFileSync(join(directory, name)) : undefined;
+  const config = read("config.json");
+  if (!config) {
+    throw new NodeError(
+      "MODEL_MISSING",
+      `${directory} has no config.json; a model directory holds config.json, model*.safetensors and tokenizer.json`,
+    );
+  }
+  const tokenizer = read("tokenizer.json");
+  const tokenizerConfig = read("tokenizer_config.json");
+  return {
+    directory,
+    config: json(join(directory, "config.json"), config),
+    ...(tokenizer ? { tokenizer } : {}),
+    ...(tokenizerConfig ? { tokenizerConfig: json(join(directory, "tokenizer_config.json"), tokenizerConfig) } : {}),
+    shards: openWeightFiles(shardNames(directory, names).map((name) => join(directory, name))),
+    cache: createWeightCache({ folder: cacheFolder(options.cacheFolder) }),
+    sha256: () => {
+      const hash = createHash("sha256");
+      return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
+    },
+  };
+}
+
+/** Files that a model directory lacks, by the part of the model that they are; empty when all are there. */
+export function missingModelFiles(directory: string): Readonly<Partial<Record<keyof ModelDigest, readonly string[]>>> {
+  const names = existsSync(directory) ? list(directory) : [];
+  const weights = (): readonly string[] => {
+    if (names.includes(SINGLE)) return [];
+    if (names.includes(INDEX)) return listedShards(directory).filter((name) => !names.includes(name));
+    return names.some((name) => SHARD.test(name)) ? [] : [SINGLE];
+  };
+  const missing = {
+    config: ["config.json"].filter((name) => !names.includes(name)),
+    tokenizer: ["tokenizer.json"].filter((name) => !names.includes(name)),
+    weights: weights(),
+  };
+  return Object.fromEntries(Object.entries(missing).filter(([, files]) => files.length > 0));
+}
+
+/** Changes when a file that belongs to a model comes, goes or is written; nothing is read. */
+export function modelFilesStamp(directory: string): string {
+  const names = existsSync(directory) ? list(directory) : [];
+  const stamps = names
+    .filter((name) => name.endsWith(".json") || SHARD.test(name))
+    .map((name) => {
+      const found = statSync(join(directory, name), { throwIfNoEntry: false, bigint: true });
+      return `${name} ${found?.ino} ${found?.size} ${found?.mtimeNs}`;
+    });
+  return JSON.stringify([directory, stamps]);
+}
+
+const SHARD = /^model.*\.safetensors$/;
+const SINGLE = "model.safetensors";
+const INDEX = "model.safetensors.index.json";
+
+/** One file with all weights where there is one, else the shards that the index lists, all of which must be there. */
+function shardNames(directory: string, names: readonly string[]): readonly string[] {
+  if (names.includes(SINGLE)) return [SINGLE];
+  if (names.includes(INDEX)) return indexedShards(directory, names);
+  const shards = names.filter((name) => SHARD.test(name));
+  if (shards.length === 0) {
+    throw new NodeError("MODEL_MISSING", `${directory} has no model*.safetensors file with weights`);
+  }
+  return shards;
+}
+
+function indexedShards(directory: string, names: readonly string[]): readonly string[] {
+  const shards = listedShards(directory);
+  const missing = shards.find((name) => !names.includes(name));
+  if (missing !== undefined) {
+    throw new NodeError("MODEL_MISSING", `${directory} has no ${missing}, which ${INDEX} lists`);
+  }
+  return shards.toSorted();
+}
+
+function listedShards(directory: string): readonly string[] {
+  const path = join(directory, INDEX);
+  const index = json(path, readFileSync(path)) as { weight_map?: unknown } | null;
+  const map = index?.weight_map;
+  const shards = typeof map === "object" && map !== null ? [...new Set<unknown>(Object.values(map))] : [];
+  if (shards.length === 0 || !shards.every((name) => typeof name === "string")) {
+    throw new NodeError("MODEL_CONFIG", `${path} has no weight_map that names the file of every tensor`);
+  }
+  return shards;
+}
+
+function list(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory).toSorted();
+  } catch (cause) {
+    throw new NodeError("MODEL_MISSING", `there is no model directory ${directory}`, {}, { cause });
+  }
+}
+
+function json(path: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new NodeError("MODEL_CONFIG", `${path} is not valid JSON`, {}, { cause });
+  }
+}

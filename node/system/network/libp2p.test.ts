@@ -1,0 +1,102 @@
+import { noise } from "@chainsafe/libp2p-noise";
+import { generateKeyPair } from "@libp2p/crypto/keys";
+import { tcp } from "@libp2p/tcp";
+import { yamux } from "@libp2p/yamux";
+import { multiaddr } from "@multiformats/multiaddr";
+import { createLibp2p } from "libp2p";
+import { describe, expect, it } from "vitest";
+import { createLibp2pTransport, type Libp2pOptions } from "./libp2p.ts";
+import { patient, SUITE_LIMITS, silentLogger, transportSuite, until } from "./transport.suite.ts";
+
+const options = (seed: number, listen = "/ip4/127.0.0.1/tcp/0"): Libp2pOptions => ({
+  seed: new Uint8Array(32).fill(seed),
+  listen: [listen],
+  connectionsMax: 32,
+  ...SUITE_LIMITS,
+});
+
+transportSuite("libp2p", () => {
+  let count = 0;
+  return { create: (dependencies) => createLibp2pTransport(dependencies, options(++count)) };
+});
+
+describe("the libp2p transport", () => {
+  it("has the identity of its seed, the same every time", async () => {
+    const [a, b, c] = await Promise.all(
+      [1, 1, 2].map((seed) => createLibp2pTransport({ logger: silentLogger }, options(seed))),
+    );
+    expect(a!.peer).toBe(b!.peer);
+    expect(a!.peer).not.toBe(c!.peer);
+    expect(a!.peer).toMatch(/^12D3KooW/);
+  });
+
+  it("says PORT_IN_USE with the address when another peer has the port", async () => {
+    const first = await createLibp2pTransport({ logger: silentLogger }, options(1));
+    await first.start();
+    try {
+      const address = first.addresses()[0]!.replace(/\/p2p\/.*$/, "");
+      const second = await createLibp2pTransport({ logger: silentLogger }, options(2, address));
+      await expect(second.start()).rejects.toMatchObject({
+        code: "PORT_IN_USE",
+        message: expect.stringContaining(address),
+      });
+      await second.stop();
+    } finally {
+      await first.stop();
+    }
+  });
+
+  it("says LISTEN_FAILED for an address that is not this machine's", async () => {
+    const transport = await createLibp2pTransport({ logger: silentLogger }, options(1, "/ip4/192.0.2.1/tcp/4001"));
+    await expect(transport.start()).rejects.toMatchObject({ code: "LISTEN_FAILED" });
+    await transport.stop();
+  });
+
+  it("takes no connection of an identity that is no Ed25519 key", async () => {
+    const other = await createLibp2p({
+      privateKey: await generateKeyPair("secp256k1"),
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+    });
+    const transport = await createLibp2pTransport({ logger: silentLogger }, options(1));
+    await Promise.all([transport.start(), other.start()]);
+    try {
+      const met: string[] = [];
+      transport.onConnect((peer) => met.push(peer));
+      // The dialler may believe for a moment that it is connected: its side is done before the gate has answered.
+      await other.dial(multiaddr(transport.addresses()[0])).catch(() => {});
+      await until(() => other.getConnections().length === 0);
+      expect([...met, ...transport.connected()]).toEqual([]);
+    } finally {
+      await Promise.all([transport.stop(), other.stop()]);
+    }
+  });
+
+  it("closes the connection of a peer that the gate does not admit", async () => {
+    const stranger = await createLibp2pTransport({ logger: silentLogger }, options(1));
+    const friend = await createLibp2pTransport({ logger: silentLogger }, options(2));
+    const guarded = await createLibp2pTransport(
+      { logger: silentLogger, admits: (peer) => peer !== stranger.peer },
+      options(3),
+    );
+    const all = [stranger, friend, guarded];
+    await Promise.all(all.map((transport) => transport.start()));
+    try {
+      const met: string[] = [];
+      guarded.onConnect((peer) => met.push(peer));
+      const address = guarded.addresses()[0]!;
+      await friend.dial(address, patient());
+      // The dialler may believe for a moment that it is connected: its side is done before the gate has answered.
+      await stranger.dial(address, patient()).catch(() => {});
+      await until(() => stranger.connected().length === 0);
+      await expect(guarded.dial(stranger.addresses()[0]!, patient())).rejects.toMatchObject({
+        code: "DIAL_FAILED",
+      });
+      expect(met).toEqual([friend.peer]);
+      expect(guarded.connected()).toEqual([friend.peer]);
+    } finally {
+      await Promise.all(all.map((transport) => transport.stop()));
+    }
+  });
+});

@@ -1,0 +1,242 @@
+/**
+ * The transport of production: libp2p, encrypted by Noise, multiplexed by yamux, with gossipsub. It dials only what it is
+ * told to dial; it looks for others, and relays, only where its options say so (`reach.ts`).
+ */
+import type { Connection, Stream } from "@libp2p/interface";
+import { peerIdFromString } from "@libp2p/peer-id";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import type { GossipTopic } from "../../../protocol/gossip-topics.ts";
+import { type PeerId, parsePeerId } from "../../../protocol/peer-id.ts";
+import type { StreamProtocol } from "../../../protocol/stream-protocols.ts";
+import { NodeError } from "../../errors.ts";
+import type { Logger } from "../../interface/logger.ts";
+import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../../interface/transport.ts";
+import { Libp2pGossip } from "./libp2p-gossip.ts";
+import { createNode, type Libp2pGate, type Libp2pOptions, type WeftNode } from "./libp2p-node.ts";
+import { peerOf } from "./libp2p-peer.ts";
+import { byteStreamOf } from "./libp2p-stream.ts";
+import { listenError } from "./listen-error.ts";
+import { createWireBytes, type WireBytes } from "./wire-bytes.ts";
+
+export type { Libp2pOptions } from "./libp2p-node.ts";
+
+/** The log, and who is let in. */
+export interface Libp2pDependencies extends Libp2pGate {
+  readonly logger: Logger;
+}
+
+/**
+ * A stopped transport with the identity of `seed`.
+ * Throws from start(): NodeError PORT_IN_USE, LISTEN_FAILED.
+ */
+export async function createLibp2pTransport(
+  { logger, ...gate }: Libp2pDependencies,
+  options: Libp2pOptions,
+): Promise<Transport> {
+  const wireBytes = createWireBytes();
+  return new Libp2pTransport({ node: await createNode(gate, options, wireBytes), logger, wireBytes }, options);
+}
+
+class Libp2pTransport implements Transport {
+  readonly peer: PeerId;
+  readonly #node: WeftNode;
+  readonly #logger: Logger;
+  readonly #wireBytes: WireBytes;
+  readonly #options: Libp2pOptions;
+  readonly #gossip: Libp2pGossip;
+  readonly #running = new Set<Promise<void>>();
+  #stopping: Promise<void> | undefined;
+
+  constructor(
+    dependencies: { readonly node: WeftNode; readonly logger: Logger; readonly wireBytes: WireBytes },
+    options: Libp2pOptions,
+  ) {
+    this.#node = dependencies.node;
+    this.#logger = dependencies.logger;
+    this.#wireBytes = dependencies.wireBytes;
+    this.#options = options;
+    this.peer = parsePeerId(this.#node.peerId.toString());
+    const gossip = { gossip: this.#node.services.gossip, logger: this.#logger };
+    this.#gossip = new Libp2pGossip(gossip, { bytesMax: options.gossipBytesMax });
+  }
+
+  async start(): Promise<void> {
+    if (this.#node.status === "started") return;
+    try {
+      await this.#node.start();
+    } catch (error) {
+      await this.#node.stop();
+      throw await listenError(this.#options.listen, error);
+    }
+    this.#node.services.listened.believe();
+    this.#gossip.begin();
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  addresses(): readonly string[] {
+    return this.#node.getMultiaddrs().map(String);
+  }
+
+  async dial(address: string, signal: AbortSignal): Promise<PeerId> {
+    try {
+      const { remotePeer } = await this.#node.dial(multiaddr(address), { signal });
+      // The gate lets nobody else in.
+      return parsePeerId(remotePeer.toString());
+    } catch (error) {
+      throw new NodeError(
+        "DIAL_FAILED",
+        `cannot reach ${address}; check that a peer listens there`,
+        { address },
+        { cause: error },
+      );
+    }
+  }
+
+  async reaches(address: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      // Told whom to dial, libp2p would try all addresses that it knows of the peer.
+      const [, where = address, peer] = /^(.*)\/p2p\/([^/]+)$/.exec(address) ?? [];
+      const target = multiaddr(where.endsWith("/p2p-circuit") ? address : where);
+      const connection = await this.#node.dial(target, { signal, force: true });
+      const isPeer = connection.remotePeer.toString() === peer;
+      await connection.close({ signal });
+      return isPeer;
+    } catch (error) {
+      this.#logger.debug("cannot reach an address that was asked for", { address, error });
+      return false;
+    }
+  }
+
+  connected(): readonly PeerId[] {
+    return this.#node.getPeers().flatMap((id) => peerOf(id) ?? []);
+  }
+
+  async hangUp(peer: PeerId): Promise<void> {
+    await this.#node.hangUp(peerIdFromString(peer));
+  }
+
+  async handle(protocol: StreamProtocol, handler: StreamHandler): Promise<void> {
+    const answer = (stream: Stream, connection: Connection) => this.#answer({ protocol, handler, stream, connection });
+    await this.#node.handle(protocol.name, answer, {
+      maxInboundStreams: this.#options.streamsPerProtocolMax,
+      maxOutboundStreams: this.#options.streamsPerProtocolMax,
+    });
+  }
+
+  async open(peer: PeerId, { name }: StreamProtocol, signal: AbortSignal): Promise<ByteStream> {
+    try {
+      const open = this.#node.getConnections(peerIdFromString(peer)).filter(({ status }) => status === "open");
+      const connection = open.find(({ remoteAddr }) => !isRelayed(remoteAddr)) ?? open[0];
+      if (connection === undefined) throw new Error("not connected");
+      const stream = await connection.newStream(name, {
+        signal,
+        maxOutboundStreams: this.#options.streamsPerProtocolMax,
+      });
+      // The other side may have refused between its yes to the protocol and now.
+      if (stream.status !== "open") throw new Error(`the other side closed the stream (${stream.status})`);
+      return byteStreamOf(stream);
+    } catch (error) {
+      const details = { peer, protocol: name };
+      throw new NodeError("STREAM_FAILED", `cannot open ${name} to ${peer}`, details, { cause: error });
+    }
+  }
+
+  subscribe<Message>(topic: GossipTopic, handlers: GossipHandlers<Message>): void {
+    this.#gossip.subscribe(topic, handlers);
+  }
+
+  publish(topic: GossipTopic, bytes: Uint8Array): Promise<void> {
+    return this.#gossip.publish(topic, bytes);
+  }
+
+  onConnect(listener: (peer: PeerId) => void): void {
+    this.#node.addEventListener("peer:connect", ({ detail }) => this.#tell("connect", detail, listener));
+  }
+
+  onDisconnect(listener: (peer: PeerId) => void): void {
+    this.#node.addEventListener("peer:disconnect", ({ detail }) => this.#tell("disconnect", detail, listener));
+  }
+
+  onIdentified(listener: (peer: PeerId) => void): void {
+    this.#node.addEventListener("peer:identify", ({ detail }) => this.#tell("identify", detail.peerId, listener));
+  }
+
+  onDiscovered(listener: (addresses: readonly string[]) => void): void {
+    this.#node.addEventListener("peer:discovery", ({ detail: { id, multiaddrs } }) =>
+      this.#contain("discovery", () =>
+        listener(
+          multiaddrs.slice(0, DISCOVERED_ADDRESSES_MAX).map((address) => withPeer(address.toString(), id.toString())),
+        ),
+      ),
+    );
+  }
+
+  async addressesOf(peer: PeerId): Promise<readonly string[]> {
+    try {
+      const { addresses } = await this.#node.peerStore.get(peerIdFromString(peer));
+      return addresses.map((address) => withPeer(address.multiaddr.toString(), peer));
+    } catch (error) {
+      // The peer store throws for a peer that it does not know.
+      if (error instanceof Error && error.name === "NotFoundError") return [];
+      throw error;
+    }
+  }
+
+  bytes(): { readonly sent: number; readonly received: number } {
+    return this.#wireBytes.total();
+  }
+
+  async #stop(): Promise<void> {
+    await this.#node.stop();
+    await Promise.allSettled(this.#running);
+  }
+
+  #answer(call: {
+    readonly protocol: StreamProtocol;
+    readonly handler: StreamHandler;
+    readonly stream: Stream;
+    readonly connection: Connection;
+  }): void {
+    const { protocol, handler, stream, connection } = call;
+    const run = async (): Promise<void> => {
+      try {
+        await handler(byteStreamOf(stream), parsePeerId(connection.remotePeer.toString()));
+        await stream.close();
+        // A handler reads its stream to the end; whoever still writes has more to say than the protocol knows.
+        if (stream.remoteWriteStatus !== "closed") stream.abort(new Error("the handler is done"));
+      } catch (error) {
+        stream.abort(error instanceof Error ? error : new Error(String(error)));
+        const peer = connection.remotePeer.toString();
+        this.#logger.debug("stream handler failed", { protocol: protocol.name, peer, error });
+      }
+    };
+    const running = run().finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  #tell(what: string, id: { toString(): string }, listener: (peer: PeerId) => void): void {
+    const peer = peerOf(id);
+    if (peer !== undefined) this.#contain(what, () => listener(peer));
+  }
+
+  #contain(what: string, callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      this.#logger.error("network callback failed", { what, error });
+    }
+  }
+}
+
+/** Addresses of one peer that are taken from what found it. */
+const DISCOVERED_ADDRESSES_MAX = 4;
+
+const isRelayed = (address: Multiaddr): boolean => address.getComponents().some(({ name }) => name === "p2p-circuit");
+
+/** An address that ends in the peer that it leads to. */
+const withPeer = (address: string, peer: string): string =>
+  address.endsWith(`/p2p/${peer}`) ? address : `${address}/p2p/${peer}`;

@@ -1,0 +1,31 @@
+/** A transport that reaches nobody: for looking at a data directory, and acting in it, without a network. */
+import type { PeerId } from "../../../protocol/peer-id.ts";
+import { NodeError } from "../../errors.ts";
+import type { Transport } from "../../interface/transport.ts";
+
+/** A transport with the identity of a peer and no network. */
+export function createOfflineTransport(peer: PeerId): Transport {
+  const nobody = async (): Promise<never> => {
+    throw new NodeError("STREAM_FAILED", "this process is not connected to anybody", { peer });
+  };
+  return {
+    peer,
+    start: async () => {},
+    stop: async () => {},
+    addresses: () => [],
+    dial: nobody,
+    reaches: async () => false,
+    connected: () => [],
+    hangUp: async () => {},
+    handle: async () => {},
+    open: nobody,
+    subscribe() {},
+    publish: async () => {},
+    onConnect() {},
+    onDisconnect() {},
+    onIdentified() {},
+    onDiscovered() {},
+    addressesOf: async () => [],
+    bytes: () => ({ sent: 0, received: 0 }),
+  };
+}

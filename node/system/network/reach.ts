@@ -1,0 +1,113 @@
+/**
+ * The ways by which peers of one network reach each other: TCP, QUIC and WebSocket, through a member that relays, and by
+ * looking for each other on the local network or in a table that the members keep. Nothing here knows a public node.
+ */
+import { type AutoNATComponents, autoNAT } from "@libp2p/autonat";
+import { circuitRelayServer, circuitRelayTransport } from "@libp2p/circuit-relay-v2";
+import { dcutr } from "@libp2p/dcutr";
+import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
+import { mdns } from "@libp2p/mdns";
+import { tcp } from "@libp2p/tcp";
+import { webSockets } from "@libp2p/websockets";
+import type { Multiaddr } from "@multiformats/multiaddr";
+import type { Libp2pOptions as NodeOptions } from "libp2p";
+
+/** How a peer is reached and finds others; all of it is off unless it is asked for. */
+export interface ReachOptions {
+  /** Names what this network keeps to itself: its table of members and its name on the local network. */
+  readonly network: string;
+  /** Multiaddrs to tell others instead of those that this peer listens on, such as those of a port forwarding. */
+  readonly announce?: readonly string[];
+  /** Carry the connections of members that cannot be dialled. */
+  readonly relay?: boolean;
+  /** Be reached through relaying members: for a peer that may only dial outwards. */
+  readonly throughRelays?: boolean;
+  /** Look for peers of this network on the local network (multicast DNS). */
+  readonly mdns?: boolean;
+  /** Keep a part of the members' table of addresses (Kademlia), and look for members in it. */
+  readonly table?: boolean;
+  /** Address ranges such as `10.0.0.0/8`: nothing else is dialled and no connection from elsewhere is taken. */
+  readonly ranges?: readonly string[];
+}
+
+/** Peers that one relaying member carries at a time. */
+const RELAYED_PEERS_MAX = 64;
+
+/** QUIC where its native binding loads; it is the only transport that has one. */
+export async function quicTransport(): Promise<NonNullable<NodeOptions["transports"]>[number] | undefined> {
+  try {
+    const { quic } = await import("@chainsafe/libp2p-quic");
+    return quic();
+  } catch {
+    // No binding for this machine; an address that asks for QUIC is refused by name when it is listened on.
+    return undefined;
+  }
+}
+
+/** The transports: TCP and WebSocket always, QUIC where its binding loads, circuits through relays for all. */
+export async function transportsOf(): Promise<NonNullable<NodeOptions["transports"]>> {
+  const quic = await quicTransport();
+  return [tcp(), ...(quic === undefined ? [] : [quic]), webSockets(), circuitRelayTransport()];
+}
+
+/** What to listen on: `listen`, and a place at every relaying member where this peer is reached through them. */
+export function listenOf(listen: readonly string[], { throughRelays }: ReachOptions): string[] {
+  return [...listen, ...(throughRelays === true ? ["/p2p-circuit"] : [])];
+}
+
+/**
+ * The services of libp2p by name. A relay's connections have no limit of time or bytes: who may use it is the gate's
+ * business, and a member is to be carried as long as it trains.
+ */
+export function reachServices({ network, relay, mdns: local, table }: ReachOptions) {
+  return {
+    ...(relay === true && {
+      relay: circuitRelayServer({
+        reservations: { maxReservations: RELAYED_PEERS_MAX, applyDefaultLimit: false },
+        maxInboundHopStreams: 2 * RELAYED_PEERS_MAX,
+        maxOutboundHopStreams: 2 * RELAYED_PEERS_MAX,
+        maxOutboundStopStreams: 2 * RELAYED_PEERS_MAX,
+      }),
+    }),
+    dcutr: dcutr(),
+    reachability: (components: AutoNATComponents) => autoNAT({ protocolPrefix: protocolPrefix(network) })(components),
+    ...(table === true && {
+      table: kadDHT({
+        protocol: `/${protocolPrefix(network)}/kad/1.0.0`,
+        clientMode: false,
+        peerInfoMapper: passthroughMapper,
+        allowQueryWithZeroPeers: true,
+      }),
+    }),
+    ...(local === true && { mdns: mdns({ serviceTag: `_weft-${network.slice(0, 16)}._udp.local` }) }),
+  };
+}
+
+/** Longer than a peer runs. Unit: milliseconds. */
+const ALWAYS_MS = 10 * 365 * 86_400_000;
+
+/** The parts of libp2p that know and judge addresses. */
+interface AddressComponents {
+  readonly transportManager: { getAddrs(): Multiaddr[] };
+  readonly addressManager: {
+    confirmObservedAddr(address: Multiaddr, options: { readonly type: "transport"; readonly ttl: number }): void;
+  };
+}
+
+/**
+ * Believe in the addresses that this peer listens on: libp2p keeps public ones to itself until strangers have confirmed
+ * them, and a small network has none. Who asks others to dial them and learns that they cannot takes the belief back.
+ */
+export function listenedAddresses({ transportManager, addressManager }: AddressComponents) {
+  return {
+    /** Once the node listens, which is after its services have started. */
+    believe(): void {
+      for (const address of transportManager.getAddrs()) {
+        addressManager.confirmObservedAddr(address, { type: "transport", ttl: ALWAYS_MS });
+      }
+    },
+  };
+}
+
+/** Protocols of one network have its id in their names, so that the tables of two networks never meet. */
+const protocolPrefix = (network: string): string => `weft/${network.slice(0, 16)}`;

@@ -1,0 +1,111 @@
+/**
+ * Bytes that really crossed the wire: below encryption and multiplexing where there is a TCP socket to ask, collected
+ * through libp2p's metrics hook. Every other metric that libp2p would register is answered with a silent one.
+ */
+import type { Metrics } from "@libp2p/interface";
+
+/** The part of `net.Socket` that counts. */
+export interface CountedSocket {
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  once(event: "close", listener: () => void): unknown;
+}
+
+/** Counts what crosses the wire. */
+export interface WireBytes {
+  /** Count a socket from now until it closes. */
+  add(socket: CountedSocket): void;
+  sent(count: number): void;
+  received(count: number): void;
+  /** Bytes since the start, open and closed sockets together. */
+  total(): { readonly sent: number; readonly received: number };
+}
+
+/** A counter at zero. */
+export function createWireBytes(): WireBytes {
+  const open = new Set<CountedSocket>();
+  /** Of closed sockets, and of what is counted message by message. */
+  let sentElsewhere = 0;
+  let receivedElsewhere = 0;
+  return {
+    sent(count) {
+      sentElsewhere += count;
+    },
+    received(count) {
+      receivedElsewhere += count;
+    },
+    add(socket) {
+      if (open.has(socket)) return;
+      open.add(socket);
+      socket.once("close", () => {
+        open.delete(socket);
+        sentElsewhere += socket.bytesWritten;
+        receivedElsewhere += socket.bytesRead;
+      });
+    },
+    total() {
+      let sent = sentElsewhere;
+      let received = receivedElsewhere;
+      for (const socket of open) {
+        sent += socket.bytesWritten;
+        received += socket.bytesRead;
+      }
+      return { sent, received };
+    },
+  };
+}
+
+/**
+ * libp2p metrics that only feed `bytes`. A connection over TCP keeps its socket, which counts by itself; one over WebSocket
+ * and the streams of one over QUIC are counted by what they hand in and out, without framing. A connection through a relay
+ * runs inside of the one to the relay and is counted there. libp2p has no public name for any of these, so their absence is
+ * a programmer's error (another transport was configured) and stops the connection loudly.
+ */
+export function wireMetrics(bytes: WireBytes): Metrics {
+  // One object serves as every kind of metric: whatever is reported to it, it forgets.
+  const silent = { update() {}, increment() {}, decrement() {}, reset() {}, observe() {}, timer: () => () => {} };
+  return {
+    trackMultiaddrConnection(connection) {
+      const parts = connection.remoteAddr.getComponents().map(({ name }) => name);
+      if (parts.includes("p2p-circuit") || parts.includes("quic-v1")) return;
+      const socket = (connection as { socket?: CountedSocket }).socket;
+      if (typeof socket?.bytesRead === "number" && typeof socket.bytesWritten === "number") bytes.add(socket);
+      else countMessages(connection, bytes);
+    },
+    trackProtocolStream(stream) {
+      if (stream.constructor.name === "QuicStream") countMessages(stream, bytes);
+    },
+    registerMetric: () => silent,
+    registerMetricGroup: () => silent,
+    registerCounter: () => silent,
+    registerCounterGroup: () => silent,
+    registerHistogram: () => silent,
+    registerHistogramGroup: () => silent,
+    registerSummary: () => silent,
+    registerSummaryGroup: () => silent,
+    traceFunction: (_name: string, fn: never) => fn,
+    createTrace: () => undefined,
+  };
+}
+
+/** How libp2p's message streams hand bytes in and out. */
+interface MessageStream {
+  onData(data: { readonly byteLength: number }): void;
+  sendData(data: { readonly byteLength: number }): unknown;
+}
+
+function countMessages(stream: object, bytes: WireBytes): void {
+  const counted = stream as MessageStream;
+  const { onData, sendData } = counted;
+  if (typeof onData !== "function" || typeof sendData !== "function") {
+    throw new TypeError("this connection has neither a TCP socket nor messages whose bytes could be counted");
+  }
+  counted.onData = (data) => {
+    bytes.received(data.byteLength);
+    onData.call(stream, data);
+  };
+  counted.sendData = (data) => {
+    bytes.sent(data.byteLength);
+    return sendData.call(stream, data);
+  };
+}

@@ -1,0 +1,34 @@
+/** The log: one JSON line each, on standard error, so that standard output stays free for data. */
+import { pino } from "pino";
+import type { Logger } from "../../interface/logger.ts";
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/**
+ * fields: added to every line; this peer's own id is `self`, because `peer` is always another one.
+ * write: receives each line with its line end; standard error when absent.
+ */
+export function createLogger(options: {
+  readonly level: LogLevel;
+  readonly fields?: Readonly<Record<string, unknown>>;
+  readonly write?: (line: string) => void;
+}): Logger {
+  const { level, fields = {}, write } = options;
+  const settings = {
+    level,
+    base: fields,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    messageKey: "text",
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  // Synchronous: the last lines before an exit are the ones that matter.
+  const log = pino(settings, write === undefined ? pino.destination({ fd: 2, sync: true }) : { write });
+  return {
+    debug: (text, more = {}) => log.debug(more, text),
+    info: (text, more = {}) => log.info(more, text),
+    warn: (text, more = {}) => log.warn(more, text),
+    error: (text, more = {}) => log.error(more, text),
+  };
+}
