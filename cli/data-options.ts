@@ -4,17 +4,20 @@ import type { LoadExamplesOptions } from "../node/local/data-source.ts";
 import { STANDARD_INPUT } from "../node/system/files/data-bytes.ts";
 import type { OptionRow } from "./command-row.ts";
 
+/** A file of data and how it is read. */
 export interface DataFlags {
   readonly data?: string;
   readonly columns?: string;
   readonly charset?: string;
 }
 
+/** Files that are held out whole. */
 export interface HeldOutFlags {
   readonly validation?: string;
   readonly test?: string;
 }
 
+/** The flag that names the data. */
 export const DATA: OptionRow = {
   flags: "--data <file>",
   text: "examples: a file of JSON lines, a JSON list, CSV, TSV, Parquet, Arrow or plain text (also .gz, .zst), a folder of such files, or - for standard input",

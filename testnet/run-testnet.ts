@@ -14,12 +14,12 @@ import { fieldArguments } from "../protocol/settings/field-words.ts";
 import { type PeerExit, type PeerProcess, startPeerProcess } from "./peer-process.ts";
 import type { TestnetPeer, TestnetResult } from "./result.ts";
 
-/** A file that the peers share, and how each reads it: as the flags of `weft run` have it. */
+/** A file that the peers share, and how each reads it. */
 export interface TestnetData {
   readonly file: string;
   readonly split?: string;
-  readonly columns?: string;
-  readonly charset?: string;
+  /** Further words for each peer about how the file is read. */
+  readonly reading?: readonly string[];
 }
 
 export interface TestnetOptions {
@@ -219,8 +219,7 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
     ...(data === undefined ? [] : ["--data", data.file]),
     ...(data?.split === undefined ? [] : ["--split", data.split]),
-    ...(data?.columns === undefined ? [] : ["--columns", data.columns]),
-    ...(data?.charset === undefined ? [] : ["--charset", data.charset]),
+    ...(data?.reading ?? []),
     ...bootstrap.flatMap((address) => ["--bootstrap", address]),
   ];
 }

@@ -41,7 +41,7 @@ export function mapColumns({ values, place }: Row, map: ColumnMap): Row {
     const columns = Object.keys(values);
     const near = closestName(column, columns);
     const hint = near === undefined ? `it has ${columns.slice(0, 12).join(", ")}` : `did you mean "${near}"?`;
-    throw dataRefusal(place, `there is no column "${column}" for --columns ${name}=${column}; ${hint}`);
+    throw dataRefusal(place, `there is no column "${column}" for ${name}=${column}; ${hint}`);
   });
   const others = Object.entries(values).filter(([name]) => !sources.has(name) && !map.has(name));
   return { values: Object.fromEntries([...others, ...named]), place };
@@ -55,5 +55,5 @@ export function mappedColumns(columns: readonly string[], map: ColumnMap): reado
 }
 
 function refusal(text: string, why: string): NodeError {
-  return new NodeError("CONFIG_INVALID", `--columns ${text}: ${why}`, { columns: text });
+  return new NodeError("CONFIG_INVALID", `columns "${text}": ${why}`, { columns: text });
 }

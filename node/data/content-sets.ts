@@ -10,9 +10,12 @@ import type { CutCounts } from "./example.ts";
 import { DEFAULT_SHARES } from "./held-out.ts";
 import type { DataRecord } from "./record.ts";
 
+/** A set that examples are divided into. */
 export type SetName = keyof ExampleSets;
+/** All of them. */
 export const SET_NAMES = ["train", "validation", "test"] as const satisfies readonly SetName[];
 
+/** How records are encoded and divided. */
 export interface ContentSetOptions extends EncodeIntoOptions {
   /** Examples that every set must have, as far as it is needed. */
   readonly batchSize: number;
@@ -24,6 +27,7 @@ export interface ContentSetOptions extends EncodeIntoOptions {
   readonly given?: { readonly validation?: readonly DataRecord[]; readonly test?: readonly DataRecord[] };
 }
 
+/** Records as divided sets of examples, and what there is to say about the division. */
 export interface ContentSets {
   readonly sets: ExampleSets;
   readonly cut: CutCounts;
@@ -228,6 +232,6 @@ function requireSets(
       ? `there are ${total} examples${repeated}, ${3 * batchSize} are needed: one batch of ${batchSize} each to train, ` +
         `validate and test; they make ${train.length}, ${validation.length} and ${test.length}; ` +
         "give more data or a smaller batch"
-      : `no example is left in the ${needed.join(" and ")} set; give more data, or a file by --test`;
+      : `no example is left in the ${needed.join(" and ")} set; give more data, or a file to test on`;
   throw new NodeError("DATA_TOO_SMALL", `${what}${before}`, facts);
 }

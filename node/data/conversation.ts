@@ -1,6 +1,8 @@
 /** A conversation as rows of chat data have it: messages by role, the tools on offer, and which turns are learnt. */
 
+/** Whose turn a message may be. */
 export const ROLES = ["system", "user", "assistant", "tool"] as const;
+/** One of them. */
 export type Role = (typeof ROLES)[number];
 
 /** What a chat template reads of one turn: role and content, and whatever else the row has, such as tool calls. */
@@ -12,6 +14,7 @@ export interface Message {
   readonly more?: Readonly<Record<string, unknown>>;
 }
 
+/** Turns in order, and which of them are learnt. */
 export interface Conversation {
   readonly messages: readonly Message[];
   /** Descriptions of the tools, as the row has them. */

@@ -5,6 +5,7 @@ import { LINE_LENGTH_MAX } from "./lines.ts";
 import { dataRefusal } from "./place.ts";
 import type { Row, TextPieces } from "./row.ts";
 
+/** How a table is written as text. */
 export interface Dialect {
   readonly delimiter: "," | "\t" | ";" | "|";
   /** Whether a field may stand in double quotes, with line breaks and doubled quotes in it. */

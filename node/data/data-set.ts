@@ -27,6 +27,7 @@ export interface DataFile {
   random(): Promise<RandomBytes>;
 }
 
+/** What the owner of a file says about it. */
 export interface ReadOptions {
   readonly columns?: ColumnMap | undefined;
   /** Of text; default utf-8. */

@@ -5,6 +5,7 @@ import { type CutCounts, type EncodeOptions, encodeRecords } from "./example.ts"
 import { encodeLabelled } from "./labelled-example.ts";
 import type { DataRecord } from "./record.ts";
 
+/** The tokenizer, the room and, for a classifier, its classes. */
 export interface EncodeIntoOptions extends EncodeOptions {
   readonly tokenizer: Tokenizer;
   readonly maxTokens: number;

@@ -6,6 +6,7 @@ import { conversationParts } from "./conversation-parts.ts";
 import type { Parts } from "./parts.ts";
 import { type DataRecord, taskOf } from "./record.ts";
 
+/** How text becomes tokens. */
 export interface EncodeOptions {
   readonly tokenizer: Tokenizer;
   readonly maxTokens: number;

@@ -6,6 +6,7 @@ export type Packing = "gzip" | "zstd";
 /** Forms of tables in bytes. */
 export type TableForm = "parquet" | "arrow-file" | "arrow-stream";
 
+/** What first bytes say. */
 export type Magic =
   | { readonly kind: "packed"; readonly packing: Packing }
   | { readonly kind: "table"; readonly form: TableForm }

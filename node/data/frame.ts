@@ -10,6 +10,7 @@ import { instructionPrompt } from "./row-forms.ts";
  * `turns`: the turns of a conversation on lines of their own.
  */
 export const FRAMES = ["plain", "lines", "instruction", "turns"] as const;
+/** One of the frames. */
 export type FrameName = (typeof FRAMES)[number];
 
 /** The frame that a record is trained in. */

@@ -76,7 +76,7 @@ describe("rows of JSON", () => {
     ["null", "null", /this is null/],
     ["no response", { prompt: "a" }, /"response" is missing; give "prompt" and "response", or "instruction"/],
     ["no prompt", { response: "a" }, /"prompt" is missing/],
-    ["no known column", { frage: "a" }, /"prompt" is missing; .* --columns prompt=frage/],
+    ["no known column", { frage: "a" }, /"prompt" is missing; .* columns prompt=frage/],
     ["no output", { instruction: "a" }, /"output" is missing/],
     ["no instruction", { output: "a" }, /"instruction" is missing/],
     ["number for text", { prompt: "a", response: 4 }, /"response" is a number; make it text in quotes/],

@@ -1,6 +1,7 @@
 /** Questions with choices: written out with a letter each, and answered by the letter and the text of the right one. */
 import { dataRefusal, describeValue, type Place } from "./place.ts";
 
+/** One of the answers to choose from. */
 export interface Choice {
   /** A, B, C and so on, or as the row names it. */
   readonly label: string;

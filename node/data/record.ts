@@ -1,6 +1,7 @@
 /** One row of private data as text, before it becomes tokens: what to answer, the answer, and what else is known of it. */
 import type { Conversation } from "./conversation.ts";
 
+/** A prompt and its response, and what else is known of them. */
 export interface DataRecord {
   readonly prompt: string;
   readonly response: string;

@@ -19,6 +19,7 @@ import { dataRefusal, describeValue, type Place } from "./place.ts";
 import type { DataRecord } from "./record.ts";
 import type { Row, RowValues } from "./row.ts";
 
+/** All forms, in the order in which they are looked for. */
 export const ROW_FORMS = [
   "prompt/response",
   "prompt/completion",
@@ -30,6 +31,7 @@ export const ROW_FORMS = [
   "text/label",
   "text",
 ] as const;
+/** One of them. */
 export type RowFormName = (typeof ROW_FORMS)[number];
 
 interface RowForm {
@@ -149,7 +151,7 @@ function unknownForm(values: RowValues, place: Place): Error {
   const others = columns.filter((name) => !form.needs.flat().includes(name)).slice(0, 8);
   const close = closestName(lacked, others);
   const example = close ?? others[0];
-  const map = example === undefined ? "" : `; a column of another name is mapped by --columns ${lacked}=${example}`;
+  const map = example === undefined ? "" : `; a column of another name is mapped by columns ${lacked}=${example}`;
   const known = nearest.has > 0 ? "" : ` (a row may also have ${otherForms()})`;
   return dataRefusal(place, `"${lacked}" is missing; give ${form.says}${known}${map}`);
 }

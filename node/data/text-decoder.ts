@@ -6,6 +6,7 @@ import { NodeError } from "../errors.ts";
 import { dataRefusal } from "./place.ts";
 import type { BytePieces } from "./row.ts";
 
+/** Which text the bytes are, and whose for error lines. */
 export interface DecodeOptions {
   readonly file: string;
   /** A label of the Encoding Standard such as `latin1`, `windows-1252` or `utf-16le`; default utf-8. */
@@ -23,7 +24,7 @@ const MARKS: readonly (readonly [bytes: readonly number[], name: string, charset
 
 /**
  * The text of these bytes, piece by piece, without a byte order mark.
- * Throws: DATA_FORMAT with file, line and byte of what is no text, and the flag that may help; CONFIG_INVALID for a
+ * Throws: DATA_FORMAT with file, line and byte of what is no text, and what may help; CONFIG_INVALID for a
  * character set of no known name.
  */
 export async function* decodedText(pieces: BytePieces, { file, charset = "utf-8" }: DecodeOptions) {
@@ -52,7 +53,7 @@ function decoderOf(charset: string): InstanceType<typeof TextDecoder> {
   try {
     return new TextDecoder(charset, { fatal: true });
   } catch (cause) {
-    const text = `--charset ${charset} is no known character set; such names are utf-8, latin1, windows-1252, utf-16le, shift_jis`;
+    const text = `${charset} is no known charset; such names are utf-8, latin1, windows-1252, utf-16le, shift_jis`;
     throw new NodeError("CONFIG_INVALID", text, { charset }, { cause });
   }
 }
@@ -62,7 +63,7 @@ function decoded(decode: () => string, at: { file: string; line: number; charset
     return decode();
   } catch (cause) {
     const { charset, ...place } = at;
-    throw dataRefusal(place, `near this line stand bytes that are no ${charset}; name another --charset`, cause);
+    throw dataRefusal(place, `near this line stand bytes that are no ${charset}; name another charset`, cause);
   }
 }
 
@@ -75,9 +76,9 @@ function breaksIn(text: string): number {
 function controlText(character: string): string {
   const code = character.charCodeAt(0).toString(16).padStart(2, "0");
   if (code === "00") {
-    return "a NUL character (byte 00) stands here, which no text has; if the file is UTF-16, give --charset utf-16le";
+    return "a NUL character (byte 00) stands here, which no text has; if the file is UTF-16, give utf-16le as its charset";
   }
-  return `a control character (byte ${code}) stands here, which no text has; take it out, or name the --charset`;
+  return `a control character (byte ${code}) stands here, which no text has; take it out, or name the charset`;
 }
 
 /** Follows bytes of UTF-8 across pieces, to say where they stop being that.  Source: RFC 3629, section 4. */
@@ -103,7 +104,7 @@ class Utf8Check {
     const mark = this.#offset === 0 ? MARKS.find(([mark]) => mark.every((byte, i) => bytes[i] === byte)) : undefined;
     if (mark) {
       const [, name, charset] = mark;
-      throw dataRefusal({ file: this.#file }, `this is ${name}, not UTF-8; give --charset ${charset}`);
+      throw dataRefusal({ file: this.#file }, `this is ${name}, not UTF-8; give ${charset} as its charset`);
     }
     for (const byte of bytes) {
       if (this.#left > 0) this.#continue(byte);
@@ -139,7 +140,7 @@ class Utf8Check {
   #wrong(): NodeError {
     const { byte, column } = this.#lead;
     return this.#refusal(
-      `byte ${column + 1} of the line (${byte.toString(16)}) is not UTF-8; save the file as UTF-8, or name what it is, such as --charset latin1 or windows-1252`,
+      `byte ${column + 1} of the line (${byte.toString(16)}) is not UTF-8; save the file as UTF-8, or name its charset, such as latin1 or windows-1252`,
     );
   }
 

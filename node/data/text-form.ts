@@ -4,6 +4,7 @@ import { type Dialect, singleColumn, sniffDialect } from "./csv-rows.ts";
 import { dataRefusal } from "./place.ts";
 import { formOfColumns } from "./row-forms.ts";
 
+/** The form of a text, with the dialect of a table. */
 export type TextForm =
   | { readonly form: "json-lines" }
   | { readonly form: "json-array" }
@@ -13,6 +14,7 @@ export type TextForm =
 /** Characters of a text that its form is decided by. */
 export const HEAD_CHARACTERS = 65_536;
 
+/** The beginning of a text, and what its file is called. */
 export interface TextHead {
   /** The first HEAD_CHARACTERS, or all. */
   readonly head: string;
@@ -77,7 +79,7 @@ function tableForm(
   if (delimiter) return { form: "csv", dialect: { delimiter, quoted: true, columns: [] } };
   throw dataRefusal(
     { file, line: 1 },
-    `the first line names no columns that weft knows, such as "prompt,response" or "text"; name them there, or by --columns`,
+    `the first line names no columns that weft knows, such as "prompt,response" or "text"; name them there, or map them by columns`,
   );
 }
 

@@ -14,6 +14,7 @@ import { FRAMES, type FrameName } from "./frame.ts";
 export const TRAINED_DATA_JSON = "weft-data.json";
 const SCHEMA = "weft-data/1";
 
+/** What is kept about the data of an adapter. */
 export interface TrainedData {
   readonly frame: FrameName;
   readonly maxTokens: number;

@@ -99,8 +99,10 @@ function sharedData(file: string, { split = "iid", columns, charset }: TestnetCo
   return {
     file: resolve(file),
     split,
-    ...(columns !== undefined && { columns }),
-    ...(charset !== undefined && { charset }),
+    reading: [
+      ...(columns === undefined ? [] : ["--columns", columns]),
+      ...(charset === undefined ? [] : ["--charset", charset]),
+    ],
   };
 }
 

@@ -11,6 +11,7 @@ import type { BytePieces } from "../../data/row.ts";
 import { NodeError } from "../../errors.ts";
 import { systemCode } from "./atomic-file.ts";
 
+/** A file behind everything that it is packed by. */
 export interface OpenedBytes {
   /** For error lines. */
   readonly file: string;
