@@ -120,7 +120,11 @@ export async function* csvRows(
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const { lines } = error as unknown as { lines?: number };
-    throw dataRefusal({ file, ...(lines !== undefined && { line: lines }) }, csvText(error, columns), error);
+    throw dataRefusal(
+      { file, ...(lines !== undefined && { line: lines }) },
+      csvText(error, columns ?? dialect.columns),
+      error,
+    );
   } finally {
     parser.destroy();
   }
@@ -140,12 +144,12 @@ async function feed(parser: ReturnType<typeof parse>, pieces: TextPieces): Promi
   parser.end();
 }
 
-function csvText(error: CsvError, columns: readonly string[] | undefined): string {
+function csvText(error: CsvError, columns: readonly string[]): string {
   switch (error.code) {
     case "CSV_RECORD_INCONSISTENT_FIELDS_LENGTH":
     case "CSV_RECORD_INCONSISTENT_COLUMNS": {
       const found = (error as unknown as { record?: readonly string[] }).record?.length;
-      return `this record has ${found ?? "another number of"} fields, the first line ${columns?.length ?? 0}; put a field that holds the delimiter in double quotes`;
+      return `this record has ${found ?? "another number of"} fields, ${columns.length > 0 ? `the first line ${columns.length}` : "unlike the first line"}; put a field that holds the delimiter in double quotes`;
     }
     case "CSV_QUOTE_NOT_CLOSED":
       return "a quoted field does not end; close it by a double quote";
