@@ -136,8 +136,13 @@ async function feed(parser: ReturnType<typeof parse>, pieces: TextPieces): Promi
     if (parser.destroyed) return;
     if (!parser.write(piece)) {
       await new Promise<void>((done) => {
-        parser.once("drain", done);
-        parser.once("close", done);
+        const goOn = (): void => {
+          parser.off("drain", goOn);
+          parser.off("close", goOn);
+          done();
+        };
+        parser.once("drain", goOn);
+        parser.once("close", goOn);
       });
     }
   }
