@@ -2,7 +2,7 @@
 import { ADAPTER_FORMATS } from "../node/local/stored-adapter.ts";
 import { parsePromptPositions } from "./adapter-argument.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
-import { HELD_OUT, READING } from "./data-options.ts";
+import { CHAT_TEMPLATE, HELD_OUT, READING } from "./data-options.ts";
 import { engineFlags, RUNTIME_OPTIONS } from "./engine-flags.ts";
 import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
 import { choice, integer, positive, share } from "./option-value.ts";
@@ -93,7 +93,9 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
       name: ["generate"],
       text: "Go on from a prompt, token by token; only what is new is printed.",
       options: [
-        { flags: "--prompt <text>", text: "what to go on from" },
+        { flags: "--prompt <text>", text: "what to go on from; the user's turn where a chat template is used" },
+        { flags: "--system <text>", text: "the system's turn, written by the chat template", otherwise: "none" },
+        { ...CHAT_TEMPLATE, otherwise: "the adapter's; without an adapter the prompt as it stands" },
         model,
         { ...ADAPTER, otherwise: "the base model alone" },
         POSITIONS,

@@ -21,6 +21,9 @@ export interface ModelFiles {
   /** The bytes of tokenizer.json, where there is one. */
   readonly tokenizer?: Uint8Array;
   readonly tokenizerConfig?: unknown;
+  readonly specialTokensMap?: unknown;
+  /** Chat templates that have files of their own, by name. */
+  readonly chatTemplates?: ReadonlyMap<string, string>;
   /** The `*.safetensors` files, by name. */
   readonly shards: readonly WeightFile[];
   /** Where weights of 16 bits are kept as f32; in memory when absent. */

@@ -1,13 +1,14 @@
 /** `weft generate`: text from a prompt, by a model with or without an adapter. */
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { framedPrompt } from "../../../node/data/frame.ts";
 import { NodeError } from "../../../node/errors.ts";
 import { generate } from "../../../node/generation/generate.ts";
+import { askedPrompt } from "../../../node/local/asked-prompt.ts";
 import { loadAdapter, openModel, usedAdapter } from "../../../node/local/stored-adapter.ts";
 import { keptTrainedData } from "../../../node/local/trained-data.ts";
 import { type Tokenizer, tokenizerOfFiles } from "../../../node/model/tokenizer.ts";
 import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
+import { templateArgument } from "../../data-options.ts";
 import type { RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
@@ -15,6 +16,8 @@ import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
 export type GenerateCommandOptions = RuntimeOptions & {
   readonly prompt?: string;
+  readonly system?: string;
+  readonly chatTemplate?: string;
   readonly model?: string;
   readonly adapter?: string;
   readonly positions?: "all" | { readonly first: number; readonly last: number };
@@ -34,11 +37,12 @@ export async function run(options: GenerateCommandOptions, terminal: Terminal): 
   const loaded =
     options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened, { positions });
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
-  const begin = tokenizer.beginId === undefined ? [] : [tokenizer.beginId];
   // A prompt is put to an adapter as those were that it was trained on.
   const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
-  const asked = framedPrompt(trained?.frame ?? "plain", options.prompt);
-  const promptIds = [...begin, ...tokenizer.encode(asked)];
+  const { prompt, system, chatTemplate } = options;
+  const choice = chatTemplate && templateArgument(chatTemplate);
+  const asked = askedPrompt({ prompt, system, chatTemplate: choice, kept: trained }, files, tokenizer);
+  const promptIds = asked.ids;
   const print = printer(tokenizer, promptIds, options.json ? () => undefined : terminal.out);
   const result = await generate(
     {
@@ -51,7 +55,7 @@ export async function run(options: GenerateCommandOptions, terminal: Terminal): 
       tokensMax: options.maxTokens ?? 128,
       sampling: { temperature: options.temperature ?? 0, topP: options.topP ?? 1 },
       seed: options.seed ?? 0,
-      endIds: endIds(tokenizer, files.config),
+      endIds: new Set([...endIds(tokenizer, files.config), ...asked.endIds]),
       threads: options.threads ?? availableParallelism(),
       signal: terminal.signal,
       onToken: print.token,

@@ -6,6 +6,7 @@ import { jsonBytes } from "../../../node/interchange/adapter-directory.ts";
 import { mergedModel } from "../../../node/interchange/merged-model.ts";
 import { sideOf } from "../../../node/interchange/saved-adapter.ts";
 import { loadAdapter, openModel } from "../../../node/local/stored-adapter.ts";
+import { keptTrainedData, templateFiles } from "../../../node/local/trained-data.ts";
 import { encodeModel } from "../../../node/onnx/codec.ts";
 import {
   copyCompanions,
@@ -42,8 +43,10 @@ export async function run(options: ModelMergeOptions, terminal: Terminal): Promi
   await prepareOutputFolder(folder);
   await writePieces(join(folder, "model.safetensors"), merged.pieces());
   const companions = await copyCompanions(directory, folder);
-  await writeFolder(folder, new Map([["config.json", jsonBytes(merged.config)]]));
-  const files = ["model.safetensors", ...companions, "config.json"];
+  const template = templateFiles(await keptTrainedData(resolve(options.adapter)));
+  await writeFolder(folder, new Map([...template, ["config.json", jsonBytes(merged.config)]]));
+  const own = [...template.keys(), "config.json"];
+  const files = ["model.safetensors", ...companions.filter((name) => !own.includes(name)), ...own];
   if (options.format === "onnx") {
     await writeOnnx(folder, options);
     files.push("model.onnx");

@@ -9,7 +9,7 @@ import { networkId } from "../../../protocol/network-manifest.ts";
 import { peerIdFromPublicKey } from "../../../protocol/peer-id.ts";
 import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
-import { dataPath } from "../../data-options.ts";
+import { dataPath, templateArgument } from "../../data-options.ts";
 import { engineConfig } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import type { ReachFlags } from "../../reach-options.ts";
@@ -24,6 +24,7 @@ export type InitOptions = Pick<
   | "data"
   | "columns"
   | "charset"
+  | "chatTemplate"
   | "split"
   | "part"
   | keyof ReachFlags
@@ -59,6 +60,7 @@ export function configOf(options: InitOptions): Record<string, unknown> {
     data: data && dataPath(data),
     columns: options.columns,
     charset: options.charset,
+    "chat-template": options.chatTemplate && templateArgument(options.chatTemplate),
     split,
     part: part && `${part.index + 1}/${part.count}`,
     listen,

@@ -17,7 +17,7 @@ import { refuseUnwritable, writeReport } from "../../../testnet/report-file.ts";
 import { type TestnetResult, testnetDocument } from "../../../testnet/result.ts";
 import { refuseUsedFolder, runTestnet, type TestnetData } from "../../../testnet/run-testnet.ts";
 import { summaryLines, unfinishedSentence, verdictSentences } from "../../../testnet/summary.ts";
-import type { DataFlags } from "../../data-options.ts";
+import { type DataFlags, templateArgument } from "../../data-options.ts";
 import { engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
@@ -92,7 +92,10 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
   return EXIT_REFUSED;
 }
 
-function sharedData(file: string, { split = "iid", columns, charset }: TestnetCommandOptions): TestnetData {
+function sharedData(
+  file: string,
+  { split = "iid", columns, charset, chatTemplate }: TestnetCommandOptions,
+): TestnetData {
   if (file === STANDARD_INPUT) {
     throw new NodeError("CONFIG_INVALID", "the peers of a testnet read --data each by itself; give a file, not -");
   }
@@ -102,6 +105,7 @@ function sharedData(file: string, { split = "iid", columns, charset }: TestnetCo
     reading: [
       ...(columns === undefined ? [] : ["--columns", columns]),
       ...(charset === undefined ? [] : ["--charset", charset]),
+      ...(chatTemplate === undefined ? [] : ["--chat-template", templateArgument(chatTemplate)]),
     ],
   };
 }
