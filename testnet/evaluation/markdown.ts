@@ -1,4 +1,4 @@
-/** The page of an evaluation: its question, the claims that hold, tables and plots, and how to read them. */
+/** The page of an evaluation: its settings, tables, plots, and the claims that hold. */
 import { formatBytes } from "../text-table.ts";
 import { amount, type CheckedClaim } from "./claims.ts";
 import { METRICS, type Metric } from "./metric.ts";
