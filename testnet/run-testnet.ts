@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { NodeError } from "../node/errors.ts";
+import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "../node/index.ts";
 import { ENGINE_OPTIONS, type EngineOptions } from "../node/interface/engine-options.ts";
 import type { PeerEvent } from "../node/interface/peer-event.ts";
 import type { PrivacySettings } from "../node/interface/privacy.ts";
@@ -11,7 +12,6 @@ import { ensureFolder, fileError, systemCode, writeFileAtomic } from "../node/sy
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
 import { fieldArguments } from "../protocol/settings/field-words.ts";
 import { type PeerExit, type PeerProcess, startPeerProcess } from "./peer-process.ts";
-import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./peer-view.ts";
 import type { TestnetPeer, TestnetResult } from "./result.ts";
 
 export interface TestnetOptions {

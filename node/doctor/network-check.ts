@@ -16,13 +16,13 @@ import type { Transport } from "../interface/transport.ts";
 import type { RosterMembership } from "../membership/membership.ts";
 import { readKey } from "../system/files/key-file.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
-import { createLibp2pTransport } from "../system/network/libp2p.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
 import { createNativeSigner, createNativeVerifier } from "../system/platform/ed25519.ts";
 import type { Finding } from "../system/platform/health.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import { membershipFinding, storedMembership } from "./membership-check.ts";
 
+/** The peer and the network to look at. */
 export interface NetworkCheckOptions {
   readonly dataDirectory: string;
   readonly manifest: NetworkManifest;
@@ -68,6 +68,7 @@ async function checkAs(
   const signer = createNativeSigner(seed);
   const hasRoster = manifest.membership?.kind === "roster";
   let membership: RosterMembership | undefined;
+  const { createLibp2pTransport } = await import("../system/network/libp2p.ts");
   const transport = await createLibp2pTransport(
     {
       logger,

@@ -8,7 +8,7 @@ import { withStream } from "../../../node/exchange/deadline.ts";
 import type { PeerEvent } from "../../../node/interface/peer-event.ts";
 import { searchModel } from "../../../node/manifest/model-search.ts";
 import type { MembersAnswer } from "../../../node/membership/roster-desk.ts";
-import { type RunningPeer, runPeer } from "../../../node/peer/peer.ts";
+import { type NetworkPeer, startNetworkPeer } from "../../../node/peer/network-peer.ts";
 import { readOrCreateKey } from "../../../node/system/files/key-file.ts";
 import { createLibp2pTransport } from "../../../node/system/network/libp2p.ts";
 import { patient } from "../../../node/system/network/transport.suite.ts";
@@ -30,7 +30,7 @@ const members = async (name: string): Promise<MembersAnswer> =>
   JSON.parse((await on(name, "members", "list", "--json")).out);
 
 interface Up {
-  readonly peer: RunningPeer;
+  readonly peer: NetworkPeer;
   readonly ended: Promise<unknown>;
   address(): string;
   neighbours(): number;
@@ -39,7 +39,7 @@ const up = new Map<string, Up>();
 /** A peer that keeps the roster and passes on: without the model it does no more. */
 async function start(name: string): Promise<void> {
   const events: PeerEvent[] = [];
-  const peer = await runPeer({
+  const peer = await startNetworkPeer({
     dataDirectory: at(name),
     manifest: genesis.manifest,
     genesis,

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
+import { keepNetwork, networkOf } from "../../../node/index.ts";
 import type { EngineOptions } from "../../../node/interface/engine-options.ts";
 import { readOrCreateKey } from "../../../node/system/files/key-file.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
@@ -10,10 +11,9 @@ import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { engineConfig } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
-import { keepNetwork, networkOf } from "../../network-file.ts";
 import type { ReachFlags } from "../../reach-options.ts";
+import type { RunOptions } from "../../run-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
-import type { RunOptions } from "./run.ts";
 
 export type InitOptions = Pick<
   RunOptions,
