@@ -143,8 +143,8 @@ function functionsCalled(run: () => void): ReadonlySet<string> {
 
 /** By their names: functions that take bytes or text of somebody else. */
 const DECODER = /^(decode|parse|read|open|answer|check|judge|verify)[A-Z]|FromBytes$/;
-/** Of those names and no decoders: rules and standings by what has been decoded already. */
-const NO_DECODERS = ["judgeRules", "judgeMembership"];
+/** Of those names and no decoders: rules and standings by what has been decoded already, and a person's own settings. */
+const NO_DECODERS = ["judgeRules", "judgeMembership", "parseField"];
 
 /** Every exported decoder of this room, and every message of its schemas. */
 async function exportsOfTheProtocol(): Promise<{ decoders: readonly string[]; messages: readonly string[] }> {
