@@ -55,7 +55,7 @@ export interface NetworkManifest {
   readonly encoding?: UpdateEncoding;
   /** Multiaddrs that a new peer may dial first. */
   readonly bootstrap: readonly string[];
-  /** The peers that may take part; everybody when absent. */
+  /** Who may take part; everybody when absent. */
   readonly membership?: MembershipSettings;
   /** Of a network that goes on where another one, whose roster it keeps, ended. */
   readonly succeeds?: {
@@ -68,7 +68,7 @@ export interface NetworkManifest {
   };
 }
 
-/** The values that `weft network create` fills in where it is not told otherwise. */
+/** What `weft network create` fills in where it is not told otherwise. */
 export const MANIFEST_DEFAULTS: Pick<NetworkManifest, "training" | "rounds" | "aggregation" | "reference"> = {
   training: {
     optimizer: "adamw",

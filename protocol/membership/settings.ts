@@ -7,9 +7,9 @@ import type { Role } from "./roles.ts";
 export interface MembershipPolicy {
   /** Admin signatures that an entry needs, 1 to LIMITS.signatureCountMax. */
   readonly threshold: number;
-  /** Decides on a valid invite: a person at each admin, or the admin's peer by itself (never for the role admin). */
+  /** Who decides on a valid invite: a person at each admin, or the admin's peer by itself (never for the role admin). */
   readonly approval: "person" | "invite";
-  /** The fate of a revoked member's earlier updates. */
+  /** What happens to what a revoked member sent before. */
   readonly earlierUpdates: "keep" | "drop";
   /** Whether a proof of equivocation takes its author's membership away. */
   readonly equivocation: "bar" | "report";
@@ -33,7 +33,7 @@ export type MembershipSettings =
 
 export type RosterSettings = Extract<MembershipSettings, { kind: "roster" }>;
 
-/** Filled in by `weft network create --members` where it is not told otherwise; a certificate is renewed each quarter. */
+/** What `weft network create --members` fills in where it is not told otherwise; a certificate is renewed each quarter. */
 export const POLICY_DEFAULTS: Omit<MembershipPolicy, "threshold"> = {
   approval: "person",
   earlierUpdates: "drop",
@@ -56,7 +56,7 @@ export function foundersOf(settings: RosterSettings): readonly { readonly peer: 
   return settings.founders.map(({ peer, role }) => ({ peer: peer as PeerId, role }));
 }
 
-/** The meaning of a network's membership settings, a sentence a line. */
+/** What a network's membership means, a sentence a line. */
 export function describeMembership(membership: MembershipSettings | undefined): readonly string[] {
   if (membership?.kind !== "roster") {
     return [
