@@ -14,6 +14,7 @@ export interface LinearSite {
   readonly stored?: "inputs x outputs";
 }
 
+/** The sizes of a model, and its linear layers. */
 export interface ModelShape {
   readonly layers: number;
   readonly hidden: number;
@@ -37,6 +38,7 @@ export interface AdapterHooks {
   readonly block?: (layer: number, h: OnnxValue, rows?: OnnxValue) => OnnxValue;
 }
 
+/** A weight by its name in the family's layout, and its shape. */
 export interface WeightShape {
   readonly name: string;
   readonly shape: readonly number[];
@@ -53,6 +55,7 @@ export interface PackedInputs {
   readonly segments: OnnxValue;
 }
 
+/** What a forward pass is built from. */
 export interface ForwardOptions {
   /** i64[B, T] */
   readonly inputIds: OnnxValue;
@@ -79,6 +82,7 @@ export interface Classifier {
   readonly head: readonly WeightShape[];
 }
 
+/** A model's architecture for one config.json: its shape, its weights' names and its forward pass. */
 export interface ModelFamily {
   readonly shape: ModelShape;
   /** Absent for language models. */
@@ -97,6 +101,7 @@ export interface ModelFamily {
   outputBias?(weight: WeightSource): OnnxValue;
 }
 
+/** A family together with the weights of one model. */
 export interface BaseModel extends ModelFamily {
   /** `model_type` of config.json. */
   readonly family: string;

@@ -39,6 +39,7 @@ export interface OnnxLoss {
   readonly labels?: string;
 }
 
+/** Which weights are trained, and on which loss. */
 export interface TrainableOptions {
   /**
    * Names of weights to train, where `*` stands for any text: `*.bias`. Single numbers are chosen by their whole name
@@ -60,6 +61,7 @@ export interface TrainableTensor {
   readonly gradient: string;
 }
 
+/** A graph that computes a loss and its gradients, and the weights that it trains. */
 export interface TrainableGraph {
   /** Inputs: the model's, the labels, one per chosen weight.  Outputs: `loss` f[] and one gradient per tensor. */
   readonly graph: OnnxGraph;

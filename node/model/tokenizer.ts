@@ -2,6 +2,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { NodeError } from "../errors.ts";
 
+/** Turns text into token ids and back. */
 export interface Tokenizer {
   /** Token ids of a text.  special: with what the template puts around a text, such as the begin token; default false. */
   encode(text: string, options?: { readonly special?: boolean }): number[];
@@ -15,6 +16,7 @@ export interface Tokenizer {
   readonly vocabularySize: number;
 }
 
+/** The files that a tokenizer is made from. */
 export interface TokenizerSource {
   /** Parsed content of `tokenizer.json`; undefined when there is no such file. */
   readonly tokenizerJson: unknown;

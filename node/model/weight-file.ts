@@ -6,6 +6,7 @@ import type { ExternalData } from "../interface/runtime.ts";
 import type { SafetensorsEntry, SafetensorsHeader } from "./safetensors.ts";
 import { parseSafetensorsHeader, SAFETENSORS_HEADER_BYTES_MAX, toFloat32 } from "./safetensors.ts";
 
+/** A safetensors file that a graph may refer to. */
 export interface WeightFile extends ExternalData {
   /** For error lines. */
   readonly name: string;

@@ -40,6 +40,7 @@ export interface LabelledRows {
   readonly labelIds: OnnxValue;
 }
 
+/** Into how large parts the vocabulary is cut. */
 export interface PartsOptions {
   /** Default: `LOGITS_AT_ONCE`. */
   readonly logitsAtOnce?: number;

@@ -2,6 +2,7 @@
 import type { Batch } from "../data/batch.ts";
 import { type Evaluation, TASKS_MAX, type TaskScore } from "../interface/trainer.ts";
 
+/** A batch, and what the evaluation graph gave for it. */
 export interface EvaluatedBatch {
   readonly batch: Batch;
   /** f32[M] in nats. */

@@ -15,6 +15,7 @@ import { classifierFeeds } from "./classification.ts";
 /** Examples at once; there are no logits, so more would fit, but batches of mixed lengths are padded. */
 const BATCH = 16;
 
+/** What features are computed with. */
 export interface PoolingDependencies {
   readonly runtime: Runtime;
   readonly model: BaseModel;

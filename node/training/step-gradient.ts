@@ -24,6 +24,7 @@ import {
   trainingStepGraph,
 } from "./training-step.ts";
 
+/** Everything that the steps of one training are computed from. */
 export interface StepGradientOptions {
   readonly runtime: Runtime;
   readonly adapted: AdaptedModel;
@@ -48,6 +49,7 @@ export interface StepGradientOptions {
   readonly dropout: { readonly sites: readonly DropoutSite[]; readonly prng: Prng };
 }
 
+/** Loss and gradient of one local step after another. */
 export interface StepGradient {
   /**
    * Loss of step t, in nats per label, and its gradient with respect to theta f32[P]: over all labels of the batches

@@ -7,20 +7,17 @@ import { BUCKETS_MAX, planBuckets } from "../data/bucket.ts";
 import { NodeError } from "../errors.ts";
 import type { RandomSource } from "../interface/random-source.ts";
 import type { Runtime } from "../interface/runtime.ts";
-import type { Example, ExampleSets, Precision, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
+import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
 import type { BaseModel } from "../model/base-model.ts";
-import { halfWeights } from "../model/half-weights.ts";
 import type { ModelFiles } from "../model/huggingface.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
-import { integerWeights } from "../model/integer-weights.ts";
 import { headStart, sentTensors, textOf, trainedHead } from "./classification.ts";
 import { createEvaluator } from "./evaluator.ts";
 import { accumulateFisher, fisherWeights } from "./fisher.ts";
 import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
-import { inHalves } from "./half-products.ts";
-import { inIntegers } from "./integer-products.ts";
 import { clipGradient, optimizerStep, zeroMoments } from "./optimizer.ts";
 import { pooledFeatures } from "./pooled-features.ts";
+import { otherArithmetic } from "./precision/precision.ts";
 import { createPrivateStepGradient } from "./private-step-gradient.ts";
 import { learningRateAt } from "./schedule.ts";
 import { createStepGradient } from "./step-gradient.ts";
@@ -29,6 +26,7 @@ import type { AdaptedModel } from "./training-step.ts";
 /** Local steps in a row without a finite loss and gradient after which training is given up. */
 export const NOT_FINITE_STEPS_MAX = 10;
 
+/** What a trainer needs of the machine. */
 export interface TrainerDependencies {
   readonly runtime: Runtime;
   readonly files: ModelFiles;
@@ -60,14 +58,8 @@ export async function createTrainer(
   const bucketsMax = options.buckets ?? 1;
   if (options.pack) assertPackable(model, options);
   const provider = await runtime.provider();
-  if (options.precision === "int8" && provider !== "cpu") {
-    const given = options.device === "auto" ? `${provider}, which --device auto is here` : provider;
-    const text = `int8 products are computed on the cpu, not on ${given}; leave one of them out`;
-    throw new NodeError("CONFIG_INVALID", text, { device: provider });
-  }
   const sessionOptions = { externalData: model.externalData, threads: options.threads };
-  if (options.precision === "fp16") await assertFloat16(runtime, options);
-  const others = otherArithmetic(options.precision, model, files);
+  const others = await otherArithmetic({ runtime, model, files }, options);
   const stepOptions = {
     runtime,
     adapted,
@@ -231,30 +223,6 @@ export async function createTrainer(
       await Promise.all([gradients.close(), evaluator.close()]);
     },
   };
-}
-
-/** What takes the place of f32 products, and the file of weights that it reads; undefined where nothing does. */
-function otherArithmetic(precision: Precision = "fp32", model: BaseModel, files: ModelFiles) {
-  switch (precision) {
-    case "fp32":
-      return undefined;
-    case "int8": {
-      const weights = integerWeights(model, files);
-      return { products: inIntegers(weights), externalData: weights.externalData };
-    }
-    case "fp16": {
-      const weights = halfWeights(model, files);
-      return { products: inHalves(weights), externalData: weights.externalData };
-    }
-  }
-}
-
-/** Throws: CONFIG_INVALID where the device has no products of 16-bit numbers. */
-async function assertFloat16(runtime: Runtime, { device = "cpu" }: TrainerOptions): Promise<void> {
-  const reason = await runtime.whyNoFloat16();
-  if (reason === undefined) return;
-  const text = `--precision fp16 cannot be used on ${device}: ${reason}; leave it out, or see weft doctor for other devices`;
-  throw new NodeError("CONFIG_INVALID", text, { device, reason });
 }
 
 function assertGiven(random: RandomSource | undefined): RandomSource {

@@ -29,6 +29,7 @@ export interface BatchShape {
   readonly packed?: number;
 }
 
+/** A base model and the adapter that is trained on it. */
 export interface AdaptedModel {
   readonly model: BaseModel;
   readonly adapter: AdapterSettings;
@@ -38,6 +39,7 @@ export interface AdaptedModel {
   readonly frozen?: ReadonlyMap<string, Tensor>;
 }
 
+/** What a step computes beside the plain loss and gradient, and how. */
 export interface TrainingStepOptions {
   /** Whether the loss holds the adapter near a reference; adds the inputs of `proximalTerm`. */
   readonly proximal?: boolean;

@@ -7,14 +7,16 @@ import { planBuckets } from "../data/bucket.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { Example } from "../interface/trainer.ts";
 import type { BaseModel } from "../model/base-model.ts";
-import type { HalfWeights } from "../model/half-weights.ts";
-import { inHalves } from "./half-products.ts";
+import type { CopiedWeights } from "./precision/copied-weights.ts";
+import { type HalfMatrix, inHalves } from "./precision/halves.ts";
 import { createStepGradient } from "./step-gradient.ts";
 
 /** Both ways in which adapters reach into a model: the residual stream, and the linear layers. */
 export const TRIAL_KINDS = ["loreft", "lora"] as const;
+/** The kind of adapter that a trial trains. */
 export type TrialKind = (typeof TRIAL_KINDS)[number];
 
+/** What a trial step came to, and how long it took. */
 export interface TrialStep {
   readonly loss: number;
   readonly gradient: Float32Array;
@@ -35,7 +37,7 @@ export async function trialStep(
   runtime: Runtime,
   model: BaseModel,
   kind: TrialKind,
-  halves?: HalfWeights,
+  halves?: CopiedWeights<HalfMatrix>,
 ): Promise<TrialStep> {
   const adapter = settingsOf(kind, model);
   const method = adapterMethod(adapter);
@@ -85,7 +87,7 @@ export function trialDifference(
 
 /**
  * The same for products in 16 bits, whose values are rounded to 11 bits of mantissa (2^-11 = 5e-4 each) and meet in sums.
- * Measured on the processor: 1.2e-3 at most (half-products.test.ts); a device that adds in 16 bits too errs by several times
+ * Measured on the processor: 1.2e-3 at most (precision/half-products.test.ts); a device that adds in 16 bits too errs by several times
  * that.
  */
 export const DIFFERENCE_IN_HALVES_MAX = 2e-2;

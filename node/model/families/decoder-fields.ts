@@ -5,6 +5,7 @@ import { ACTIVATION_NAMES } from "../layers/activation.ts";
 import { ROPE_FIELDS } from "../layers/rope-settings.ts";
 import type { DecoderLayout } from "./decoder.ts";
 
+/** The fields, by name, as a schema's shape. */
 export const DECODER_FIELDS = {
   ...COMMON_FIELDS,
   ...ROPE_FIELDS,

@@ -69,6 +69,7 @@ export interface QueryBlock {
   readonly mask: OnnxValue;
 }
 
+/** Places from `from` up to but without `to`. */
 export interface Range {
   readonly from: number;
   readonly to: number;
@@ -102,6 +103,7 @@ export function causalBlocks(mask: OnnxValue, tokens: number, window = tokens): 
   });
 }
 
+/** The sizes of one attention. */
 export interface AttentionShape {
   readonly batch: number;
   readonly tokens: number;

@@ -29,6 +29,7 @@ export interface CacheShape {
   readonly headSize: number;
 }
 
+/** What the layers of one graph remember and are to give back. */
 export interface KeyValueCache {
   /** Absent where the tokens at hand are the text's first. */
   readonly past?: RememberedTokens;

@@ -5,6 +5,7 @@ import type { OnnxValue } from "../../onnx/value.ts";
 import { float32 } from "../../tensor.ts";
 import type { RopeScaling, RopeSettings } from "./rope-settings.ts";
 
+/** Cosines and sines of all places. */
 export interface Rotary {
   /** Of t * frequency(i), f32[T, headSize / 2]; T rows at least as many as there are places. */
   readonly cos: OnnxValue;

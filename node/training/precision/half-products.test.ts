@@ -3,26 +3,25 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
-import { encodeFloat16 } from "../../protocol/encoding/float16.ts";
-import { halfWeights } from "../model/half-weights.ts";
-import { loadBaseModel } from "../model/huggingface.ts";
-import { encodeModel } from "../onnx/codec.ts";
-import { constantValue, inputValue } from "../onnx/graph.ts";
-import { gemm } from "../onnx/operators.ts";
-import { rewrite } from "../onnx/rewrite.ts";
-import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
-import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
-import { readModelFiles } from "../system/files/model-files.ts";
-import { float32 } from "../tensor.ts";
-import { inHalves } from "./half-products.ts";
-import { createTrainer } from "./trainer.ts";
-import { TRIAL_KINDS, trialDifference, trialStep } from "./trial-step.ts";
+import type { AdapterSettings } from "../../../protocol/adapter-spec.ts";
+import { encodeFloat16 } from "../../../protocol/encoding/float16.ts";
+import { loadBaseModel } from "../../model/huggingface.ts";
+import { encodeModel } from "../../onnx/codec.ts";
+import { constantValue, inputValue } from "../../onnx/graph.ts";
+import { gemm } from "../../onnx/operators.ts";
+import { rewrite } from "../../onnx/rewrite.ts";
+import { createOnnxRuntime } from "../../system/compute/onnxruntime.ts";
+import { embeddedModelDirectory } from "../../system/files/embedded-model.ts";
+import { readModelFiles } from "../../system/files/model-files.ts";
+import { float32 } from "../../tensor.ts";
+import { createTrainer } from "../trainer.ts";
+import { TRIAL_KINDS, trialDifference, trialStep } from "../trial-step.ts";
+import { halfWeights, inHalves } from "./halves.ts";
 
 const runtime = createOnnxRuntime();
 const MODELS = {
-  "the golden llama": join(import.meta.dirname, "../../../shared/assets/golden/llama"),
-  "the golden gpt2": join(import.meta.dirname, "../../../shared/assets/golden/gpt2"),
+  "the golden llama": join(import.meta.dirname, "../../../../shared/assets/golden/llama"),
+  "the golden gpt2": join(import.meta.dirname, "../../../../shared/assets/golden/gpt2"),
   "the embedded model": embeddedModelDirectory(),
 };
 
