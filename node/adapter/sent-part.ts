@@ -3,6 +3,7 @@ import type { AdapterSlot, AdapterTensor } from "../../protocol/adapter-spec.ts"
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { NodeError } from "../errors.ts";
 
+/** How the flat vector of a peer and the vector that it sends go over into each other. */
 export interface SentPart {
   /** Where the tensors that travel stand in the vector that is sent. */
   readonly slots: readonly AdapterSlot[];

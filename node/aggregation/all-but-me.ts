@@ -23,6 +23,7 @@ const TIE_BREAK = 1e-9;
 /** Largest value of a factor whose products with others are still float32 numbers. */
 const FACTOR_MAX = 1e15;
 
+/** Everything that one peer's aggregate of a round is computed from. */
 export interface AggregateOptions {
   readonly kind: GaugeKind;
   readonly slots: readonly AdapterSlot[];
@@ -41,11 +42,13 @@ export interface AggregateOptions {
   readonly round: number;
 }
 
+/** What is averaged where tensors are factors of a product, as a manifest says it. */
 export type Factors = NonNullable<AggregationSettings["factors"]>;
 
 /** Why a neighbour's adapter did not enter: wrong length, NaN or Infinity, or a rotation without orthonormal rows. */
 export type RefusalReason = "length" | "not-finite" | "rotation";
 
+/** What the others of a peer agree on, and how it came about. */
 export interface Aggregate {
   /** f32[P] in the peer's own gauge, rotations orthonormal. A copy of its own adapter when `peers` is empty. */
   readonly z: Float32Array;

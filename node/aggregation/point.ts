@@ -23,6 +23,7 @@ export function squaredDistance(x: Point, y: Point): number {
   return out[0]!;
 }
 
+/** The Euclidean distance of two points [P]. */
 export function distance(x: Point, y: Point): number {
   return Math.sqrt(squaredDistance(x, y));
 }

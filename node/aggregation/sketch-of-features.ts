@@ -7,6 +7,7 @@ import type { PooledFeatures } from "../interface/trainer.ts";
 import { CLUSTER_COUNT, type DataSketch, dataSketch, noisySketch } from "./data-sketch.ts";
 import { COMPONENTS_MAX } from "./gaussian-mixture.ts";
 
+/** What a sketch is computed with, apart from the features. */
 export interface SketchOptions {
   readonly networkSeed: number;
   /** Of the choices of clusters and mixtures. */

@@ -7,6 +7,7 @@ import type { Prng } from "../../protocol/prng.ts";
 import { adamWStep, zeroMoments } from "../training/optimizer.ts";
 import type { GradientMatcher, TextShape } from "./matching-graph.ts";
 
+/** One search for a text by its gradient. */
 export interface MatchingOptions {
   readonly shape: TextShape;
   /** V */
@@ -26,6 +27,7 @@ export interface MatchingOptions {
   readonly frame?: { readonly first?: number; readonly last?: number };
 }
 
+/** The text that a search came to. */
 export interface Recovered {
   readonly tokens: readonly number[];
   readonly distance: number;
@@ -257,6 +259,7 @@ function softmaxSlope(p: Float32Array, dp: Float32Array, width: number): Float32
   return dw;
 }
 
+/** Tokens as a matrix of probabilities f32[T, V], 1 at each token and 0 elsewhere. */
 export function oneHot(tokens: readonly number[], vocabulary: number): Float32Array {
   const p = new Float32Array(tokens.length * vocabulary);
   for (const [t, token] of tokens.entries()) p[t * vocabulary + token] = 1;

@@ -24,6 +24,7 @@ import { seenGradient } from "./seen-gradient.ts";
 import { spanAttack } from "./span-attack.ts";
 import { meanOverlap, type TokenOverlap, tokenOverlap } from "./token-overlap.ts";
 
+/** Which adapters are attacked, on which texts, and with how much effort. */
 export interface InversionOptions {
   readonly modelDirectory: string;
   readonly data: ExampleSets;
@@ -43,6 +44,7 @@ export interface InversionOptions {
   readonly onText?: (adapter: string, text: number) => void;
 }
 
+/** One text and what the attack recovered of it. */
 export interface AttackedText {
   readonly tokens: readonly number[];
   readonly guess: readonly number[];

@@ -51,6 +51,7 @@ export interface Score {
   readonly surprise: number;
 }
 
+/** A guessed text's score, and the direction in which the score changes. */
 export interface Guess extends Score {
   /** d distance / d p, f32[T, V]. */
   readonly direction: Float32Array;
@@ -58,6 +59,7 @@ export interface Guess extends Score {
   readonly pull: Float32Array;
 }
 
+/** Compares the gradients of guessed texts with the gradient that was seen. */
 export interface GradientMatcher {
   guess(p: Float32Array): Promise<Guess>;
   /** The same without the slopes, for a fraction of the cost. */

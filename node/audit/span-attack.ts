@@ -16,6 +16,7 @@ import { adapterInputs } from "./adapter-inputs.ts";
 import type { TextShape } from "./matching-graph.ts";
 import { distanceToSpace, type RowSpace, rowSpace } from "./row-space.ts";
 
+/** What the onlooker of a span attack knows. */
 export interface SpanOptions {
   readonly adapted: AdaptedModel;
   readonly adapter: Float32Array;
@@ -25,6 +26,7 @@ export interface SpanOptions {
   readonly threads: number;
 }
 
+/** What a span attack found in a gradient. */
 export interface SpanResult {
   /** Tokens that are in the text as far as the gradient says, in order where `inOrder`. */
   readonly tokens: readonly number[];

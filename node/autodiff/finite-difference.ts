@@ -14,6 +14,7 @@ import type { Tensor } from "../tensor.ts";
 import { float32, sizeOf } from "../tensor.ts";
 import { gradient } from "./gradient.ts";
 
+/** How far a graph's gradient is from finite differences. */
 export interface Comparison {
   /** Largest |analytic - numeric| over all compared elements, divided by the largest |numeric| (at least 1). */
   readonly error: number;
@@ -22,6 +23,7 @@ export interface Comparison {
   readonly numeric: readonly (readonly number[])[];
 }
 
+/** A part of a graph, and what of its gradient is compared. */
 export interface DifferentiatedGraph {
   /** Everything that is fed. */
   readonly inputs: readonly OnnxValue[];

@@ -10,6 +10,7 @@ import type { OnnxNode, OnnxValue } from "../onnx/value.ts";
  */
 export type GradientRule = (node: OnnxNode, dy: readonly (OnnxValue | undefined)[]) => readonly (Lazy | undefined)[];
 
+/** A gradient that is built only when the engine needs it. */
 export type Lazy = () => OnnxValue;
 
 /** Rule of an operator with one output: dy is there whenever the rule is called. */

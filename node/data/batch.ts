@@ -7,6 +7,7 @@ import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
 import { float32, type Tensor } from "../tensor.ts";
 
+/** The fixed shape of a data set's batches. */
 export interface BatchShape {
   /** B, examples in a batch. */
   readonly batchSize: number;
@@ -33,6 +34,7 @@ export interface Packing {
   readonly spans: readonly Span[];
 }
 
+/** One batch of examples as the tensors that a graph reads. */
 export interface Batch {
   /** i64[B, T], padded on the right with `padId`. */
   readonly inputIds: Tensor;
@@ -79,6 +81,7 @@ export function planShape(examples: readonly Example[], { batchSize }: { readonl
   };
 }
 
+/** What the batches of a data set are made from. */
 export interface BatchOptions {
   readonly shape: BatchShape;
   /** Seed of the order; a peer's own. */
@@ -89,6 +92,7 @@ export interface BatchOptions {
   readonly stream?: string;
 }
 
+/** The batches of one data set, drawn by step. */
 export interface Batches {
   readonly shape: BatchShape;
   /** Steps that see every example once, the last one completed with examples of the next pass. */

@@ -45,6 +45,7 @@ export function taskRecords(sets: TaskSets): DataRecord[] {
   );
 }
 
+/** How records become a peer's example sets. */
 export interface ExampleSetOptions {
   readonly tokenizer: Tokenizer;
   readonly maxTokens: number;
@@ -55,6 +56,7 @@ export interface ExampleSetOptions {
   readonly labels?: readonly string[];
 }
 
+/** A peer's example sets, and what was cut or left out on the way. */
 export interface PreparedExamples {
   readonly sets: ExampleSets;
   readonly cut: CutCounts;

@@ -4,12 +4,14 @@ import type { Example } from "../interface/trainer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { type DataRecord, taskOf } from "./record.ts";
 
+/** Records as examples, and what was cut of them. */
 export interface EncodedRecords {
   readonly examples: readonly Example[];
   /** What did not fit into `maxTokens`; all zero when nothing was lost. */
   readonly cut: CutCounts;
 }
 
+/** How much of the records did not fit. */
 export interface CutCounts {
   /** Records of which tokens were dropped. */
   readonly records: number;

@@ -7,6 +7,7 @@ import type { Example } from "../interface/trainer.ts";
 import { float32, type Tensor } from "../tensor.ts";
 import { type Batch, createBatches, planShape, type Span } from "./batch.ts";
 
+/** The fixed shape of packed batches. */
 export interface PackedShape {
   /** R */
   readonly rows: number;
@@ -18,6 +19,7 @@ export interface PackedShape {
   readonly examples: number;
 }
 
+/** Packed batches of one data set, drawn by step. */
 export interface PackedBatches {
   readonly shape: PackedShape;
   /** The examples of draw `draw` of `createBatches` as packed batches, seldom more than one. */

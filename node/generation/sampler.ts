@@ -2,6 +2,7 @@
 import type { Prng } from "../../protocol/prng.ts";
 import { NodeError } from "../errors.ts";
 
+/** How the next token is chosen from the logits. */
 export interface SamplingSettings {
   /** 0 takes the likeliest token; above, probabilities are softmax(logits / temperature). */
   readonly temperature: number;

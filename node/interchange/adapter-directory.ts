@@ -16,7 +16,9 @@ import { concatenated, slotsOf } from "./saved-adapter.ts";
 /** Files of a directory by name. */
 export type FileSet = ReadonlyMap<string, Uint8Array>;
 
+/** The file that says what the adapter is. */
 export const ADAPTER_JSON = "adapter.json";
+/** The file that holds the adapter's values. */
 export const ADAPTER_TENSORS = "adapter.safetensors";
 const SCHEMA = "weft-adapter/1";
 

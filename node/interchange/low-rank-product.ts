@@ -6,6 +6,7 @@ import type { BaseModel, LinearSite } from "../model/base-model.ts";
 import type { SavedAdapter } from "./saved-adapter.ts";
 import { tensorsOf } from "./saved-adapter.ts";
 
+/** The product s B A of one linear layer. */
 export interface LowRankProduct {
   readonly site: LinearSite;
   /** [r, inputs] */

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { NodeError } from "../errors.ts";
 
+/** The settings of a plain LoRA that are read from the file. */
 export interface PeftConfig {
   readonly r: number;
   readonly lora_alpha: number;

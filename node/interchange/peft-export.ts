@@ -13,7 +13,9 @@ import { writePeftConfig } from "./peft-config.ts";
 import type { SavedAdapter } from "./saved-adapter.ts";
 import { trainedHeadOf } from "./saved-adapter.ts";
 
+/** The file of PEFT's settings. */
 export const PEFT_CONFIG = "adapter_config.json";
+/** The file of PEFT's values. */
 export const PEFT_TENSORS = "adapter_model.safetensors";
 /** What the names of PEFT's wrapped modules begin with. */
 export const PEFT_PREFIX = "base_model.model.";

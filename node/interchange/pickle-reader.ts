@@ -18,6 +18,7 @@ export const KNOWN_GLOBALS = [
   "torch.LongStorage",
   "torch.IntStorage",
 ] as const;
+/** A name that a state dict's pickle may refer to. */
 export type KnownGlobal = (typeof KNOWN_GLOBALS)[number];
 
 /** What a pickle is read into. Tuples and lists are both `list`. */

@@ -17,6 +17,7 @@ import type { SavedAdapter } from "./saved-adapter.ts";
 import { tensorsOf, trainedHeadOf } from "./saved-adapter.ts";
 import { writeTorchFile } from "./torch-file.ts";
 
+/** The file that lists the interventions. */
 export const PYREFT_CONFIG = "config.json";
 const LOREFT_TYPE = "<class 'pyreft.interventions.LoreftIntervention'>";
 

@@ -8,6 +8,7 @@ import type { BaseModel } from "../model/base-model.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32 } from "../tensor.ts";
 
+/** An adapter with everything that is needed to use it on its model. */
 export interface SavedAdapter {
   readonly settings: AdapterSettings;
   /** Of the network; frozen tensors are derived from it. */

@@ -12,6 +12,7 @@ import { tokenizerOfFiles } from "../model/tokenizer.ts";
 import { readDataFile } from "../system/files/data-files.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 
+/** Which data a peer has, and how it is divided and cut. */
 export interface DataOptions {
   /** JSONL or text; the embedded tasks when absent. */
   readonly file?: string;
@@ -23,12 +24,14 @@ export interface DataOptions {
   readonly seed: number;
 }
 
+/** The data, and the model whose tokenizer reads it. */
 export interface LoadExamplesOptions extends DataOptions {
   readonly modelDirectory: string;
   readonly maxTokens: number;
   readonly batchSize: number;
 }
 
+/** A peer's example sets, and what was cut of them. */
 export interface LoadedExamples {
   readonly sets: ExampleSets;
   /** What did not fit into maxTokens. */

@@ -13,6 +13,7 @@ import { startTrainerThread } from "../system/compute/trainer-thread.ts";
 import { createEvaluator } from "../training/evaluator.ts";
 import type { OpenedModel } from "./stored-adapter.ts";
 
+/** One training on one machine. */
 export interface LocalTrainingOptions {
   readonly opened: OpenedModel;
   readonly modelDirectory: string;
@@ -37,6 +38,7 @@ export interface LocalTrainingOptions {
   readonly onEvaluated?: (when: "before" | "after", evaluation: Evaluation) => void;
 }
 
+/** A trained adapter and how well it does. */
 export interface LocalTrainingResult {
   readonly adapter: SavedAdapter;
   /** On the test set; `after` is absent when training was stopped. */

@@ -24,6 +24,7 @@ import { clipGradient, optimizerStep, zeroMoments } from "../training/optimizer.
 import { learningRateAt } from "../training/schedule.ts";
 import { NOT_FINITE_STEPS_MAX } from "../training/trainer.ts";
 
+/** One training of an ONNX file. */
 export interface OnnxTrainingOptions {
   /** Names of weights to train, `*` standing for any text. */
   readonly weights: readonly string[];
@@ -44,6 +45,7 @@ export interface OnnxTrainingOptions {
   readonly onStep?: (step: number, loss: number) => void;
 }
 
+/** A trained file and how the training went. */
 export interface OnnxTrainingResult {
   /** The file with the trained values in it. */
   readonly bytes: Uint8Array;

@@ -13,6 +13,7 @@ export type Replacement = (
   inputs: readonly (OnnxValue | undefined)[],
 ) => readonly OnnxValue[] | undefined;
 
+/** A graph after a pass. */
 export interface Rewritten {
   readonly graph: OnnxGraph;
   /** Number of nodes replaced. */

@@ -21,6 +21,7 @@ import { adamWStep, clipGradient, zeroMoments } from "../training/optimizer.ts";
 import { unflatten } from "../training/training-step.ts";
 import type { PretrainingDocument } from "./corpus.ts";
 
+/** How long and how fast the base model is trained. */
 export interface PretrainSettings {
   readonly steps: number;
   /** B, windows in a batch. */
@@ -83,6 +84,7 @@ export function learningRateAt(step: number, { steps, warmupSteps, learningRate 
   return learningRate * (0.1 + 0.45 * (1 + Math.cos(Math.PI * progress)));
 }
 
+/** One pre-training: the model, its text and its settings. */
 export interface PretrainOptions {
   readonly family: ModelFamily;
   readonly tokenizer: Tokenizer;

@@ -8,8 +8,10 @@ import { scoreOf } from "../interface/peer-event.ts";
 import type { Trainer } from "../interface/trainer.ts";
 import type { EvaluationProgress } from "./peer-memory.ts";
 
+/** The scores of a finished evaluation. */
 export type EvaluationResult = Extract<EvaluationProgress, { readonly stage: "done" }>;
 
+/** What the evaluation needs of the peer. */
 export interface ClosingDependencies {
   readonly trainer: Trainer;
   readonly logger: Logger;

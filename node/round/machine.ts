@@ -31,8 +31,10 @@
 import { LIMITS } from "../../protocol/limits.ts";
 import { deadlineOf, observeLag, type Pace } from "./pace.ts";
 
+/** What a peer is doing in its round. */
 export type RoundPhase = "idle" | "training" | "publishing" | "collecting" | "aggregating" | "serving" | "finished";
 
+/** What the network's manifest says about rounds. */
 export interface RoundSettings {
   readonly count: number;
   readonly localSteps: number;
@@ -97,6 +99,7 @@ export type RoundEvent =
   | { readonly type: "shortened"; readonly now: number; readonly count: number }
   | { readonly type: "evaluated"; readonly now: number };
 
+/** What the machine asks the driver to do. */
 export type RoundEffect =
   | { readonly type: "train"; readonly round: number; readonly steps: number }
   | { readonly type: "publish"; readonly round: number }
@@ -109,6 +112,7 @@ export type RoundEffect =
   | { readonly type: "evaluate" }
   | { readonly type: "finish" };
 
+/** The state after an event, and what is to be done because of it. */
 export interface RoundStep {
   readonly state: RoundState;
   /** To be done one after another, in this order. */

@@ -16,6 +16,7 @@ export const PACE_LAGS_MIN = 3;
 const DEVIATIONS = 3;
 const MAD_TO_STANDARD_DEVIATION = 1.4826;
 
+/** The manifest's bounds on a deadline, in milliseconds. */
 export interface DeadlineBounds {
   readonly min: number;
   readonly max: number;

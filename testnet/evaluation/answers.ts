@@ -12,6 +12,7 @@ import type { SharedBase } from "./base.ts";
 import type { Question } from "./peer-data.ts";
 import type { Scorer } from "./scorer.ts";
 
+/** An adapter, with the values that it has when it is asked. */
 export interface AskedAdapter {
   readonly settings: AdapterSettings;
   readonly networkSeed: number;

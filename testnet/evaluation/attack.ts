@@ -4,6 +4,7 @@
  */
 import type { Example, ExampleSets } from "../../node/interface/trainer.ts";
 
+/** What a liar can send, by name. */
 export const ATTACKS = [
   /** theta_0 - 10 (theta_l - theta_0) */
   "sign-flip",
@@ -22,6 +23,7 @@ export const ATTACKS = [
   /** The first update again in every round. */
   "replay",
 ] as const;
+/** The name of an attack. */
 export type Attack = (typeof ATTACKS)[number];
 
 const SIGN_FLIP = 10;
@@ -30,6 +32,7 @@ const SCALING = 1000;
 const ALIE_DEVIATIONS = 1.5;
 const INNER_PRODUCT = 0.1;
 
+/** What the liar knows in a round before it sends. */
 export interface LieContext {
   /** theta_0 and theta_l, the part that travels, f32[P]. */
   readonly start: Float32Array;

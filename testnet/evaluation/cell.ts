@@ -9,6 +9,7 @@ import type { SimulationResult } from "./simulate.ts";
 import { type Split, splitName } from "./split.ts";
 import type { DeclaredMethod, Suite } from "./table.ts";
 
+/** One simulation that the table asks for. */
 export interface Cell {
   readonly suite: Suite;
   readonly method: DeclaredMethod;
@@ -31,6 +32,7 @@ export interface PeerRow {
   readonly lambdaMean: number;
 }
 
+/** What a cell came to, as it is kept on disk. */
 export interface CellResult {
   /** Digest of everything that the result depends on. */
   readonly key: string;
@@ -143,6 +145,7 @@ export function lastQuarterGain({ looks, own }: CellResult, metric: Metric): num
   return metric.rises ? change : -change;
 }
 
+/** The mean of values; NaN without any. */
 export const meanOf = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 

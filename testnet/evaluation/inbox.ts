@@ -10,11 +10,13 @@ import { createPrng } from "../../protocol/prng.ts";
 import { signUpdate } from "../../protocol/update.ts";
 import { type JudgedUpdate, type Judgement, judgeUpdate, type VerdictCode } from "../../protocol/verdict.ts";
 
+/** Signs what one simulated peer sends. */
 export interface Outbox {
   /** This peer's next update, chained to the one before; payload: what is sent where it is no encoding of `theta`. */
   sign(update: { readonly round: number; readonly theta: Float32Array; readonly payload?: Uint8Array }): Uint8Array;
 }
 
+/** An outbox whose first update begins the peer's chain. */
 export function createOutbox(
   manifest: NetworkManifest,
   { signer, sampleCount }: { readonly signer: Signer; readonly sampleCount: number },
@@ -49,6 +51,7 @@ export function createOutbox(
   };
 }
 
+/** Judges what one simulated peer hears, and keeps what is accepted. */
 export interface Inbox {
   receive(bytes: Uint8Array, round: number): VerdictCode;
   /** The newest accepted update of each author. */

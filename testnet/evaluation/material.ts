@@ -13,6 +13,7 @@ import { type CommonsenseRow, commonsenseRecord, type Gsm8kRow, gsm8kRecord } fr
 import type { SuiteMaterial } from "./run-table.ts";
 import type { Suite } from "./table.ts";
 
+/** Where base models and data may be found. */
 export interface MaterialOptions {
   /** Folder of data sets and models that others made. */
   readonly assets: string;

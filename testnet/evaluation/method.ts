@@ -17,6 +17,7 @@ import { MANIFEST_DEFAULTS } from "../../protocol/network-manifest.ts";
  */
 export type ExchangeKind = "none" | "others" | "all" | "pooled";
 
+/** One way in which peers can work together, or alone. */
 export interface Method {
   /** Of the row, and of the files of its cells. */
   readonly name: string;
@@ -32,6 +33,7 @@ export interface Method {
   readonly training?: Partial<TrainingSpec>;
 }
 
+/** What a suite fixes for all of its methods. */
 export interface SwarmSettings {
   readonly rounds: number;
   readonly localSteps: number;

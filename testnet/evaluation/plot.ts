@@ -7,6 +7,7 @@ import type { SuiteResults } from "./run-table.ts";
 import { splitName } from "./split.ts";
 import { grouped, type Row, rowsOf } from "./summary-rows.ts";
 
+/** A drawing that is ready to be written to a file. */
 export interface Plot {
   /** Of the file, without its ending. */
   readonly name: string;

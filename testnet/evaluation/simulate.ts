@@ -24,6 +24,7 @@ import { createJury, type PeerScores } from "./jury.ts";
 import { type Method, manifestOf, type SwarmSettings } from "./method.ts";
 import type { PeerData } from "./peer-data.ts";
 
+/** One simulation. */
 export interface SimulateOptions {
   readonly base: SharedBase;
   /** One for each peer. */
@@ -40,6 +41,7 @@ export interface SimulateOptions {
   readonly onRound?: (round: number, validationLoss: number) => void;
 }
 
+/** What one simulated peer came to. */
 export interface PeerResult {
   /** On the peer's own test set, and on those of peers with other tasks, at the end. */
   readonly own: PeerScores;
@@ -53,6 +55,7 @@ export interface PeerResult {
   readonly lambdas: readonly number[];
 }
 
+/** What a simulation came to. */
 export interface SimulationResult {
   readonly peers: readonly PeerResult[];
   /** Rounds that were over at each look of the curves. */

@@ -11,6 +11,7 @@ export interface Statistic {
   readonly deviation: number;
 }
 
+/** One line of the evaluation's tables. */
 export interface Row {
   readonly suite: string;
   readonly split: string;
@@ -40,6 +41,7 @@ export interface Row {
   readonly seconds: Statistic;
 }
 
+/** The rows of a suite, in the order in which their first cells were run. */
 export function rowsOf({ suite, cells }: SuiteResults): readonly Row[] {
   const metric = METRICS[suite.data];
   const groups = grouped(cells, ({ cell: { split, peers, attack, method } }) =>
@@ -103,6 +105,7 @@ function rowOf(
   };
 }
 
+/** Mean and deviation over values. */
 export const statisticOf = (values: readonly number[]): Statistic => ({
   mean: meanOf(values),
   deviation: deviationOf(values),

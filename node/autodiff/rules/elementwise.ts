@@ -47,6 +47,7 @@ function constantExponent(p: OnnxValue): number | undefined {
   return p.source.kind === "constant" && p.source.data.length === 1 ? Number(p.source.data[0]) : undefined;
 }
 
+/** Rules by operator. Sums over axes that were broadcast are the engine's. */
 export const ELEMENTWISE: Readonly<Record<string, GradientRule>> = {
   Add: single((_, dy) => [() => dy, () => dy]),
   Sub: single((_, dy) => [() => dy, () => neg(dy)]),

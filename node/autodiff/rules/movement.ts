@@ -20,6 +20,7 @@ function rowIndices(indices: OnnxValue, size: number): OnnxValue {
   return apply("Where", [apply("Less", [flat, constantValue(int64([], [0]))]), wrapped, flat]);
 }
 
+/** Rules by operator. Integer inputs, such as indices and shapes, have no gradient. */
 export const MOVEMENT: Readonly<Record<string, GradientRule>> = {
   Reshape: reshapeBack,
   Unsqueeze: reshapeBack,

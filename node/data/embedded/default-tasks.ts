@@ -8,18 +8,22 @@ import { BASE_KINDS } from "./base-kinds.ts";
 import type { Task, TaskKind } from "./task-kind.ts";
 import { TUNED_KINDS } from "./tuned-kinds.ts";
 
+/** A task, and the name of its kind. */
 export interface TaskRecord extends Task {
   readonly kind: string;
 }
 
+/** The tasks of one peer, divided by what they are for. */
 export interface TaskSets {
   readonly train: readonly TaskRecord[];
   readonly validation: readonly TaskRecord[];
   readonly test: readonly TaskRecord[];
 }
 
+/** The name of one of these sets. */
 export type TaskSetName = keyof TaskSets;
 
+/** Whose tasks are to be made: the seed, the peer's place and the number of peers. */
 export interface DefaultTasksOptions {
   readonly seed: number;
   /** Number of peers. */

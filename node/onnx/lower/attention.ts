@@ -109,4 +109,5 @@ function angles(node: ImportedNode, index: number, size: { batch: number; tokens
   return reshape(rows, [rows.shape[0] === 1 ? 1 : size.batch, 1, size.tokens, size.half]);
 }
 
+/** Lowerings of attention by operator. */
 export const ATTENTION: Readonly<Record<string, Lowering>> = { Attention: attention, RotaryEmbedding: rotary };
