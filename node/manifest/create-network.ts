@@ -15,7 +15,7 @@ import type { ModelFiles } from "../model/huggingface.ts";
 import { loadBaseModel, modelDigest } from "../model/huggingface.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
-import { sentTensors } from "../training/classification.ts";
+import { sentTensors } from "../training/trained-tensors.ts";
 import { defaultValues, manifestEncoding } from "./default-encoding.ts";
 
 /** Settings that are not given take `MANIFEST_DEFAULTS`. */
