@@ -11,6 +11,7 @@ import { gradient } from "../autodiff/gradient.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { WeightSource } from "../model/base-model.ts";
 import { encodeModel } from "../onnx/codec.ts";
+import { forSpeed } from "../onnx/for-speed.ts";
 import { inputValue } from "../onnx/graph.ts";
 import {
   add,
@@ -30,7 +31,6 @@ import {
   sqrt,
   sub,
 } from "../onnx/operators.ts";
-import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import { float32, type Tensor } from "../tensor.ts";
 import { type AdaptedModel, unflatten } from "../training/training-step.ts";
@@ -135,7 +135,7 @@ export function matchingGraph(
     [outputs.direction] = gradient(distance, [p]) as [OnnxValue];
     [outputs.pull] = gradient(surprise, [p]) as [OnnxValue];
   }
-  return rewrite({ inputs: [p, flat, observed, ...inputs], outputs }, forSpeed).graph;
+  return forSpeed({ inputs: [p, flat, observed, ...inputs], outputs }).graph;
 }
 
 const range = (from: number, to: number): OnnxValue => ints(Array.from({ length: to - from }, (_, i) => from + i));

@@ -6,6 +6,7 @@ import { gradient } from "../autodiff/gradient.ts";
 import { NodeError } from "../errors.ts";
 import { intAttribute, intsAttribute } from "../onnx/attributes.ts";
 import { isFloat } from "../onnx/dtype.ts";
+import { forSpeed } from "../onnx/for-speed.ts";
 import { apply, applyAll, constantValue, inputValue, nodesInOrder } from "../onnx/graph.ts";
 import {
   cast,
@@ -20,7 +21,7 @@ import {
   sub,
   where,
 } from "../onnx/operators.ts";
-import { forSpeed, rewrite } from "../onnx/rewrite.ts";
+import { rewrite } from "../onnx/rewrite.ts";
 import type { ExternalRange, OnnxGraph, OnnxNode, OnnxValue } from "../onnx/value.ts";
 import { int64, sizeOf } from "../tensor.ts";
 import type { AdapterHooks, LinearSite } from "./base-model.ts";
@@ -113,7 +114,7 @@ export function trainableGraph(graph: OnnxGraph, options: TrainableOptions): Tra
   });
   const outputs = Object.fromEntries([["loss", loss], ...tensors.map((t, i) => [t.gradient, gradients[i]!] as const)]);
   const all = labels ? [...inputs, labels] : inputs;
-  return { graph: rewrite({ inputs: all, outputs }, forSpeed).graph, tensors };
+  return { graph: forSpeed({ inputs: all, outputs }).graph, tensors };
 }
 
 /** Linear layers whose weight or node fits a pattern, in execution order: products of values with a weight matrix. */

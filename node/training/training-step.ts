@@ -7,15 +7,18 @@ import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.t
 import { inject } from "../adapter/inject.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import type { BaseModel, WeightSource } from "../model/base-model.ts";
+import { cutGraph } from "../onnx/cut.ts";
+import { forSpeed } from "../onnx/for-speed.ts";
 import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
 import { add, concat, gather, ints, mul, reduceSum, reshape } from "../onnx/operators.ts";
-import { forSpeed, type Replacement, rewrite } from "../onnx/rewrite.ts";
+import type { GraphPass } from "../onnx/rewrite.ts";
 import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { withCheckpoints } from "./checkpointing.ts";
-import { crossEntropy, crossEntropyByRows, logitsOf, softmaxProductsFirst } from "./cross-entropy.ts";
+import { crossEntropy, crossEntropyByRows, logitsOf } from "./cross-entropy.ts";
 import { proximalTerm } from "./proximal.ts";
+import { softmaxProductsFirst } from "./softmax-products.ts";
 
 /** Sizes that a graph is built for. */
 export interface BatchShape {
@@ -45,12 +48,12 @@ export interface TrainingStepOptions {
   readonly proximal?: boolean;
   /** Whether that is weighted value by value. */
   readonly fisher?: boolean;
-  /** Keep the residual stream between blocks only, and compute the rest again in the backward pass. */
+  /** Keep only the residual stream between blocks, and compute the rest again in the backward pass. */
   readonly lowMemory?: boolean;
   /** Never cut the output matrix, as `PartsOptions` has it. */
   readonly wholeMatrix?: boolean;
   /** Other arithmetic for products with the blocks' frozen matrices (`inIntegers`, `inHalves`); f32 when absent. */
-  readonly products?: Replacement;
+  readonly products?: GraphPass;
 }
 
 /**
@@ -82,19 +85,14 @@ export function cutTrainingStep(
 ): { readonly below: OnnxGraph; readonly above: OnnxGraph } | undefined {
   const { graph, frozenEnd } = trainingStep(adapted, shape, options);
   if (!frozenEnd) return undefined;
-  const stream = inputValue("stream", frozenEnd.dtype, frozenEnd.shape);
-  const open = { ...graph, inputs: [...graph.inputs, stream] };
-  const above = rewrite(open, (node) => (node.outputs[0] === frozenEnd ? [stream] : undefined)).graph;
-  return {
-    below: finished(onlyReadInputs({ inputs: graph.inputs, outputs: { stream: frozenEnd } }), options),
-    above: finished(onlyReadInputs(above), options),
-  };
+  const { below, above } = cutGraph(graph, { at: frozenEnd, name: "stream" });
+  return { below: finished(below, options), above: finished(above, options) };
 }
 
-/** As it is handed to the runtime. */
+/** The graph as it is handed to the runtime, after the passes that change how it is computed. */
 function finished(graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGraph {
-  const fast = softmaxProductsFirst(rewrite(graph, forSpeed).graph);
-  return products ? rewrite(fast, products).graph : fast;
+  const fast = softmaxProductsFirst(forSpeed(graph).graph).graph;
+  return products ? products(fast).graph : fast;
 }
 
 function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions) {
@@ -110,17 +108,12 @@ function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: Trainin
   const kept = lowMemory ? changed : [];
   const [flat, ...atBlocks] = gradient(total, [adapter, ...kept]);
   const checkpoints = kept.map((value, i) => ({ value, gradient: atBlocks[i]! }));
-  const outputs = { loss, gradient: withCheckpoints(total, flat!, checkpoints) };
+  const whole = { inputs: [...inputs, ...(held?.inputs ?? [])], outputs: { loss, gradient: flat! } };
+  const { graph } = withCheckpoints(whole, { loss: total, checkpoints });
   const edited = dependentOn(adapter, wholeStreams);
   // A single block is not worth what keeping its result takes.
   const frozenEnd = changed.includes(blockEnds[0]!) ? undefined : wholeStreams.findLast((h) => !edited.includes(h));
-  return { graph: { inputs: [...inputs, ...(held?.inputs ?? [])], outputs }, frozenEnd };
-}
-
-/** Without the inputs that nothing reads. */
-function onlyReadInputs(graph: OnnxGraph): OnnxGraph {
-  const read = new Set(nodesInOrder(Object.values(graph.outputs)).flatMap((node) => node.inputs));
-  return { ...graph, inputs: graph.inputs.filter((input) => read.has(input)) };
+  return { graph, frozenEnd };
 }
 
 /** Of the given values those that are computed from `root`. */
@@ -142,7 +135,7 @@ export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxG
     0,
   );
   const unweighted = inputs.filter((input) => input !== labelWeights);
-  return rewrite({ inputs: unweighted, outputs: { losses, predicted } }, forSpeed).graph;
+  return forSpeed({ inputs: unweighted, outputs: { losses, predicted } }).graph;
 }
 
 /** Inputs without labels.  Outputs: logits f32[B*T, V], of classifiers f32[B, classes]. */

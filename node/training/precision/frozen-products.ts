@@ -2,7 +2,7 @@
 import { floatAttribute, intAttribute } from "../../onnx/attributes.ts";
 import { apply, applyAll, externalRows } from "../../onnx/graph.ts";
 import { add, div, ints, mul, scalar } from "../../onnx/operators.ts";
-import type { Replacement } from "../../onnx/rewrite.ts";
+import { type GraphPass, type Replacement, rewrite } from "../../onnx/rewrite.ts";
 import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
 import type { CopiedWeights } from "./copied-weights.ts";
 
@@ -16,7 +16,7 @@ import type { CopiedWeights } from "./copied-weights.ts";
 export function inOtherArithmetic<Matrix>(
   weights: CopiedWeights<Matrix>,
   product: (x: OnnxValue, matrix: Matrix, label: string) => OnnxValue,
-): Replacement {
+): GraphPass {
   const parts = new Map<OnnxValue, OnnxValue>();
   /** The copy of a value, or the rows of a copy where the value is rows of a weight. */
   const copyOf = (value: OnnxValue): OnnxValue => {
@@ -27,7 +27,7 @@ export function inOtherArithmetic<Matrix>(
     parts.set(value, part);
     return part;
   };
-  return (node, inputs) => {
+  const inOther: Replacement = (node, inputs) => {
     const frozen = isPlainGemm(node)
       ? weights.matrix(node.inputs[1]!, intAttribute(node.attributes, "transB", 0) === 1)
       : undefined;
@@ -41,6 +41,7 @@ export function inOtherArithmetic<Matrix>(
     if (copies.every((copy, i) => copy === inputs[i])) return undefined;
     return applyAll(node.op, copies, { ...node, outputs: node.outputs.length });
   };
+  return (graph) => rewrite(graph, inOther);
 }
 
 /** op(x) W + c, where nothing is scaled and x is not transposed. */

@@ -9,7 +9,6 @@ import { loadBaseModel } from "../../model/huggingface.ts";
 import { encodeModel } from "../../onnx/codec.ts";
 import { constantValue, inputValue } from "../../onnx/graph.ts";
 import { gemm } from "../../onnx/operators.ts";
-import { rewrite } from "../../onnx/rewrite.ts";
 import { createOnnxRuntime } from "../../system/compute/onnxruntime.ts";
 import { embeddedModelDirectory } from "../../system/files/embedded-model.ts";
 import { readModelFiles } from "../../system/files/model-files.ts";
@@ -53,7 +52,7 @@ it("rows of any size keep their precision, however small or large beside the oth
     copy: () => undefined,
     externalData: [],
   });
-  const { graph, replaced } = rewrite({ inputs: [x], outputs: { y: gemm(x, frozen) } }, products);
+  const { graph, replaced } = products({ inputs: [x], outputs: { y: gemm(x, frozen) } });
   expect(replaced).toBe(1);
   const session = await runtime.load(encodeModel(graph), { threads: 1 });
   const exponents = fc.array(fc.integer({ min: -30, max: 30 }), { minLength: rows, maxLength: rows });

@@ -10,7 +10,7 @@ import type { ModelFiles } from "../../model/huggingface.ts";
 import { safetensorsHeader } from "../../model/safetensors.ts";
 import { copyKey, storedCopy, type WeightCopy } from "../../model/weight-copy.ts";
 import { cast, gemm } from "../../onnx/operators.ts";
-import type { Replacement } from "../../onnx/rewrite.ts";
+import type { GraphPass } from "../../onnx/rewrite.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { sizeOf } from "../../tensor.ts";
 import { type CopiedWeights, copiedTensors, type WeightsByUse, weightName, weightsByUse } from "./copied-weights.ts";
@@ -23,7 +23,7 @@ export interface HalfMatrix {
 }
 
 /** The pass that gives products with these matrices to 16 bits. */
-export function inHalves(weights: CopiedWeights<HalfMatrix>): Replacement {
+export function inHalves(weights: CopiedWeights<HalfMatrix>): GraphPass {
   return inOtherArithmetic(weights, (x, { matrix, transposed }) =>
     cast(gemm(cast(x, "float16"), matrix, { transB: transposed }), "float32"),
   );

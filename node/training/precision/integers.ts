@@ -13,7 +13,7 @@ import type { ModelFiles } from "../../model/huggingface.ts";
 import { safetensorsHeader } from "../../model/safetensors.ts";
 import { copyKey, storedCopy, type WeightCopy } from "../../model/weight-copy.ts";
 import { apply } from "../../onnx/graph.ts";
-import type { Replacement } from "../../onnx/rewrite.ts";
+import type { GraphPass } from "../../onnx/rewrite.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { type CopiedWeights, copiedTensors, type WeightsByUse, weightName, weightsByUse } from "./copied-weights.ts";
 import { inOtherArithmetic } from "./frozen-products.ts";
@@ -25,7 +25,7 @@ export interface IntegerMatrix {
 }
 
 /** The pass that gives products with these matrices to integers. */
-export function inIntegers(weights: CopiedWeights<IntegerMatrix>): Replacement {
+export function inIntegers(weights: CopiedWeights<IntegerMatrix>): GraphPass {
   return inOtherArithmetic(weights, (x, { matrix, scale }, label) =>
     apply("DynamicQuantizeMatMul", [x, matrix, scale], { domain: "com.microsoft", label }),
   );

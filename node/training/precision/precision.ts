@@ -7,13 +7,13 @@ import type { ExternalData, Runtime } from "../../interface/runtime.ts";
 import type { TrainerOptions } from "../../interface/trainer.ts";
 import type { BaseModel } from "../../model/base-model.ts";
 import type { ModelFiles } from "../../model/huggingface.ts";
-import type { Replacement } from "../../onnx/rewrite.ts";
+import type { GraphPass } from "../../onnx/rewrite.ts";
 import { halfWeights, inHalves } from "./halves.ts";
 import { inIntegers, integerWeights } from "./integers.ts";
 
 /** The graph pass for another arithmetic than f32, and the file of weights that its graphs read. */
 export interface OtherArithmetic {
-  readonly products: Replacement;
+  readonly products: GraphPass;
   readonly externalData: readonly ExternalData[];
 }
 
