@@ -45,6 +45,13 @@ module.exports = {
       },
     },
     {
+      name: "one-place-loads-onnxruntime",
+      comment: "it must be told not to phone home before it is loaded",
+      severity: "error",
+      from: { path: "^(protocol|node|cli|testnet)/", pathNot: "^node/system/compute/load-onnxruntime\\.ts$" },
+      to: { path: "(^|node_modules/)onnxruntime-node" },
+    },
+    {
       name: "only-system-imports-node-builtins",
       severity: "error",
       from: { path: "^node/", pathNot: [room("system"), room("bench"), tests, "^node/pretrain/main\\.ts$"] },

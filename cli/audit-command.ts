@@ -2,13 +2,13 @@
 import { ADAPTER_FORMS, parseAdapter } from "./adapter-argument.ts";
 import { AUDIT_DEFAULTS, AUDITED } from "./audit-defaults.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
+import { engineFlags } from "./engine-flags.ts";
 import { integer, positive } from "./option-value.ts";
 
 /** The flags that it shares with other commands come from the table. */
 export function auditCommand(shared: {
   readonly model: OptionRow;
   readonly data: OptionRow;
-  readonly threads: OptionRow;
   readonly json: OptionRow;
 }): CommandRow {
   const { texts, maxTokens, steps, attackSteps, attempts } = AUDIT_DEFAULTS;
@@ -68,7 +68,7 @@ export function auditCommand(shared: {
         parse: integer(0, 2 ** 32 - 1),
         otherwise: "0",
       },
-      { ...shared.threads, otherwise: "all processors" },
+      ...engineFlags({ only: ["threads"] }),
       shared.json,
     ],
     example: "weft audit inversion --texts 3 --adapter tri-lora:r8:q_proj,v_proj",

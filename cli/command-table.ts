@@ -1,10 +1,10 @@
 /** Every command and flag of `weft`: the parser, `--help` and docs/CLI.md are all made from this table. */
-import { DEVICES, PROVIDERS } from "../node/interface/runtime.ts";
-import { PRECISIONS } from "../node/interface/trainer.ts";
+import { PROVIDERS } from "../node/interface/runtime.ts";
 import { LOG_LEVELS } from "../node/system/platform/log.ts";
 import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import { auditCommand } from "./audit-command.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
+import { engineFlags } from "./engine-flags.ts";
 import { keysCommands } from "./keys-commands.ts";
 import { membersCommands } from "./members-commands.ts";
 import { modelCommands } from "./model-commands.ts";
@@ -44,42 +44,6 @@ const SPLIT: OptionRow = {
   text: "how the data is divided among peers: iid, speaker, field:NAME or dirichlet:ALPHA[:FIELD]",
   otherwise: "iid",
 };
-const THREADS: OptionRow = {
-  flags: "--threads <count>",
-  text: "processor threads for training",
-  parse: integer(1, 1024),
-};
-/** What to compute on, and in how many different lengths: of everything that trains. */
-const DEVICE: OptionRow = {
-  flags: "--device <name>",
-  text: `what to compute on: ${DEVICES.join(", ")}; see weft doctor`,
-  parse: choice(DEVICES),
-  otherwise: "cpu",
-};
-const BUCKETS: OptionRow = {
-  flags: "--length-buckets <count>",
-  text: "batch examples of like length together, in at most so many lengths: less padding, less mixing",
-  parse: integer(1, 64),
-  otherwise: "1, all are mixed",
-};
-
-const PACK: OptionRow = {
-  flags: "--pack",
-  text: "let short examples share the rows of a batch: the same losses from less padding; in place of --length-buckets",
-};
-
-const PRECISION: OptionRow = {
-  flags: "--precision <name>",
-  text: `arithmetic of products with frozen matrices in training: ${PRECISIONS.join(", ")}; int8 on the cpu only, fp16 on devices that weft doctor names; docs/PERFORMANCE.md has what they are worth`,
-  parse: choice(PRECISIONS),
-  otherwise: "fp32",
-};
-
-const LOW_MEMORY: OptionRow = {
-  flags: "--low-memory",
-  text: "compute activations again instead of keeping them: about a third slower, in a fraction of the memory",
-};
-
 const BOOTSTRAP: OptionRow = {
   flags: "--bootstrap <multiaddr>",
   text: "a peer to dial first, ending in /p2p/ID; may be repeated",
@@ -106,12 +70,7 @@ const PEER_OPTIONS: readonly OptionRow[] = [
   },
   ...REACH_OPTIONS,
   BOOTSTRAP,
-  { ...THREADS, otherwise: "all processors" },
-  DEVICE,
-  BUCKETS,
-  PACK,
-  PRECISION,
-  LOW_MEMORY,
+  ...engineFlags(),
   ...PRIVACY_OPTIONS,
 ];
 
@@ -143,12 +102,7 @@ export const COMMANDS: readonly CommandRow[] = [
       DATA,
       SPLIT,
       ...networkOptions(TESTNET_SETTINGS),
-      { ...THREADS, otherwise: "processors divided by peers" },
-      DEVICE,
-      BUCKETS,
-      PACK,
-      PRECISION,
-      LOW_MEMORY,
+      ...engineFlags({ threads: "processors divided by peers" }),
       ...PRIVACY_OPTIONS,
       {
         ...DATA_DIR,
@@ -230,7 +184,7 @@ export const COMMANDS: readonly CommandRow[] = [
     example: "weft egress export --data-dir alice --format csv --out egress.csv",
     load: () => import("./commands/egress/export.ts"),
   },
-  auditCommand({ model: MODEL, data: DATA, threads: THREADS, json: JSON_OUTPUT }),
+  auditCommand({ model: MODEL, data: DATA, json: JSON_OUTPUT }),
   {
     name: ["doctor"],
     text: "Say whether this machine, the peer's files, its model and its network are fit, and try a training step on every device.",
@@ -262,11 +216,6 @@ export const COMMANDS: readonly CommandRow[] = [
   ...modelCommands({
     model: MODEL,
     data: DATA,
-    threads: THREADS,
-    device: DEVICE,
-    buckets: BUCKETS,
-    pack: PACK,
-    precision: PRECISION,
     dataDir: DATA_DIR,
     json: JSON_OUTPUT,
   }),

@@ -2,6 +2,7 @@
 import { ADAPTER_FORMATS } from "../node/local/stored-adapter.ts";
 import { parsePromptPositions } from "./adapter-argument.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
+import { engineFlags, RUNTIME_OPTIONS } from "./engine-flags.ts";
 import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
 import { choice, integer, positive, share } from "./option-value.ts";
 
@@ -9,11 +10,6 @@ import { choice, integer, positive, share } from "./option-value.ts";
 export interface SharedOptions {
   readonly model: OptionRow;
   readonly data: OptionRow;
-  readonly threads: OptionRow;
-  readonly device: OptionRow;
-  readonly buckets: OptionRow;
-  readonly pack: OptionRow;
-  readonly precision: OptionRow;
   readonly dataDir: OptionRow;
   readonly json: OptionRow;
 }
@@ -35,8 +31,7 @@ const SEED: OptionRow = {
 const NEW_FOLDER = "a new or empty folder";
 
 export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
-  const { model, data, threads, device, buckets, pack, precision, dataDir, json } = shared;
-  const allThreads = { ...threads, otherwise: "all processors" };
+  const { model, data, dataDir, json } = shared;
   return [
     {
       name: ["train"],
@@ -58,12 +53,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         ...named("batch-size", "accumulate", "max-tokens"),
         SEED,
         { flags: "--out <folder>", text: `where to write the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
-        allThreads,
-        device,
-        buckets,
-        pack,
-        precision,
-        { flags: "--low-memory", text: "compute activations twice instead of keeping them" },
+        ...engineFlags(),
         json,
       ],
       example: "weft train --data alice.jsonl --adapter lora:r8:q_proj,v_proj --epochs 3 --out alice-lora",
@@ -88,8 +78,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
           text: "seed by which examples are held out",
           otherwise: `the adapter's, else ${NETWORK_DEFAULTS.seed}`,
         },
-        allThreads,
-        device,
+        ...engineFlags({ only: RUNTIME_OPTIONS }),
         json,
       ],
       example: "weft eval --data alice.jsonl --adapter alice-lora",
@@ -122,8 +111,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
           otherwise: "1, all of them",
         },
         { ...SEED, text: "seed of the drawing" },
-        allThreads,
-        device,
+        ...engineFlags({ only: RUNTIME_OPTIONS }),
         json,
       ],
       example: "weft generate --model models/tinystories-656k --prompt Once --max-tokens 60",
@@ -227,8 +215,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         ...named("batch-size", "accumulate"),
         { ...SEED, text: "seed of the LoRA's start, the rows held out and the batch order" },
         { flags: "--out <file>", text: "where to write the model", otherwise: "the model's name with .trained.onnx" },
-        allThreads,
-        device,
+        ...engineFlags({ only: RUNTIME_OPTIONS }),
         json,
       ],
       example: "weft model train model.onnx --data rows.jsonl --weights '*.bias' --lora '*attention*'",

@@ -1,5 +1,6 @@
 /** Acting on the roster of a data directory, as the commands of `weft members` do. */
 import { NodeError } from "../node/errors.ts";
+import { networkOf, rosterGenesis } from "../node/index.ts";
 import type { Motion } from "../node/membership/motions.ts";
 import type { MembersAnswer, RosterAction, RosterAnswer } from "../node/membership/roster-desk.ts";
 import { type OperatorOptions, operate } from "../node/peer/operator.ts";
@@ -7,7 +8,6 @@ import type { Genesis } from "../protocol/membership/genesis.ts";
 import type { PeerId } from "../protocol/peer-id.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { jsonText } from "./json.ts";
-import { networkOf, rosterGenesis } from "./network-file.ts";
 import { dateWords, statementWords } from "./statement-words.ts";
 import { EXIT_OK, type Terminal } from "./terminal.ts";
 

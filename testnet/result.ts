@@ -1,9 +1,10 @@
 /** What a testnet run has to show: everything per peer, and the one document that `--json` prints. */
+
+import type { PeerView } from "../node/index.ts";
 import type { ForgettingReport, PhaseSeconds, Score, UpdateCounts } from "../node/interface/peer-event.ts";
 import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import { isWorseThanAlone } from "./comparison.ts";
 import type { PeerExit } from "./peer-process.ts";
-import type { PeerView } from "./peer-view.ts";
 
 export interface TestnetPeer {
   /** Such as `peer 1`. */

@@ -3,6 +3,7 @@
  * values a run goes by is decided above, flag before environment before config.json; see `cli/config-file.ts`.
  */
 
+/** Paths of a data directory. */
 export interface DataDirectory {
   readonly folder: string;
   /** Identity: 32 bytes, mode 0600. Losing it means becoming another peer. */
@@ -28,7 +29,7 @@ export interface DataDirectory {
   /** Record of everything that left this peer. */
   readonly egress: string;
   /** Folder through which other processes ask the running peer to act on the roster. */
-  readonly outbox: string;
+  readonly requestInbox: string;
   /** Genesis of the roster, where the network has one. */
   readonly genesis: string;
   /** Where the peer is, for `weft status`. */
@@ -52,7 +53,7 @@ export function dataDirectoryLayout(folder: string): DataDirectory {
     network: at("network.json"),
     config: at("config.json"),
     egress: at("egress.jsonl"),
-    outbox: at("outbox"),
+    requestInbox: at("outbox"),
     genesis: at("genesis.json"),
     status: at("status.json"),
   };

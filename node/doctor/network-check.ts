@@ -1,10 +1,11 @@
 /** Whether a peer can listen, gets into its network, is reached by others and has the right time: asked of its neighbours. */
-import { createSigner } from "../../protocol/envelope.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { type OpenDirectory, withDirectory } from "../data-directory/open.ts";
 import { NodeError } from "../errors.ts";
 import { askForCheckup, type Checkup } from "../exchange/checkup.ts";
 import { createExchange, type Exchange } from "../exchange/exchange.ts";
@@ -14,15 +15,14 @@ import type { Logger } from "../interface/logger.ts";
 import type { Transport } from "../interface/transport.ts";
 import type { RosterMembership } from "../membership/membership.ts";
 import { readKey } from "../system/files/key-file.ts";
-import { takeLock } from "../system/files/lock-file.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
-import { createLibp2pTransport } from "../system/network/libp2p.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
-import { createNativeVerifier } from "../system/platform/ed25519.ts";
+import { createNativeSigner, createNativeVerifier } from "../system/platform/ed25519.ts";
 import type { Finding } from "../system/platform/health.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import { membershipFinding, storedMembership } from "./membership-check.ts";
 
+/** The peer and the network to look at. */
 export interface NetworkCheckOptions {
   readonly dataDirectory: string;
   readonly manifest: NetworkManifest;
@@ -47,12 +47,7 @@ export async function checkNetwork(options: NetworkCheckOptions): Promise<readon
   try {
     const key = await readKey(layout.key);
     if (key === undefined) return [{ name: "network", state: "absent", text: "no key yet; weft init makes it" }];
-    const lock = await takeLock(layout.lock);
-    try {
-      return await checkAs(key, options);
-    } finally {
-      await lock.release();
-    }
+    return await withDirectory(options.dataDirectory, {}, (directory) => checkAs(key, directory, options));
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;
     if (error.code !== "DATA_LOCKED") return [{ name: "network", state: "problem", text: error.message }];
@@ -61,14 +56,19 @@ export async function checkNetwork(options: NetworkCheckOptions): Promise<readon
   }
 }
 
-async function checkAs(seed: Uint8Array, options: NetworkCheckOptions): Promise<readonly Finding[]> {
+async function checkAs(
+  seed: Uint8Array,
+  directory: OpenDirectory,
+  options: NetworkCheckOptions,
+): Promise<readonly Finding[]> {
   const { manifest, listen, reach, timeoutMs = TIMEOUT_MS } = options;
   const reasons = new Map<string, string>();
   const logger = refusalsInto(reasons);
   const clock = createSystemClock();
-  const signer = createSigner(seed);
+  const signer = createNativeSigner(seed);
   const hasRoster = manifest.membership?.kind === "roster";
   let membership: RosterMembership | undefined;
+  const { createLibp2pTransport } = await import("../system/network/libp2p.ts");
   const transport = await createLibp2pTransport(
     {
       logger,
@@ -82,8 +82,7 @@ async function checkAs(seed: Uint8Array, options: NetworkCheckOptions): Promise<
   );
   const dependencies = { transport, clock, logger, signer };
   try {
-    const { store: storeFolder } = dataDirectoryLayout(options.dataDirectory);
-    const about = { manifest, genesis: options.genesis, storeFolder };
+    const about = { manifest, genesis: options.genesis, stored: await directory.storeIfThere() };
     membership = await storedMembership({ ...dependencies, verify: createNativeVerifier() }, about);
   } catch (error) {
     if (!(error instanceof NodeError || error instanceof ProtocolError)) throw error;
@@ -134,7 +133,7 @@ async function checkExchange(
     const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const dialled = await Promise.all(bootstrap.map((address) => dial(transport, address, within)));
     const reached = new Set(dialled.filter((peer) => peer !== undefined));
-    const isDecided = (peer: string): boolean =>
+    const isDecided = (peer: PeerId): boolean =>
       exchange.welcoming().includes(peer) || reasons.has(peer) || !transport.connected().includes(peer);
     await settled(() => [...reached].every(isDecided), within);
     const admitted = exchange.welcoming();
@@ -176,7 +175,7 @@ function refusalsInto(reasons: Map<string, string>): Logger {
 const listening = (transport: Transport): string =>
   transport.addresses().length === 0 ? "listens on nothing, dials only" : transport.addresses().join(", ");
 
-async function dial(transport: Transport, address: string, signal: AbortSignal): Promise<string | undefined> {
+async function dial(transport: Transport, address: string, signal: AbortSignal): Promise<PeerId | undefined> {
   try {
     return await transport.dial(address, signal);
   } catch {

@@ -35,16 +35,19 @@ export async function createTrainer(
   options: TrainerOptions,
 ): Promise<Trainer> {
   const model = loadBaseModel(files);
-  const { adapter: settings, training, data } = options;
+  const { adapter: settings, training, data, engine } = options;
   const method = adapterMethod(settings);
   const tensors = trainedTensors(model, options);
   const { adapted } = tensors;
   const feeding = { counts: method.positions(settings), classifies: model.classifier !== undefined };
   checkTokens(data, model);
   const totalSteps = scheduledSteps(options);
-  if (options.pack) assertPackable(model, options);
-  const sessionOptions = { externalData: model.externalData, threads: options.threads };
-  const others = await otherArithmetic({ runtime, model, files }, options);
+  if (engine.pack) assertPackable(model, options);
+  const sessionOptions = {
+    externalData: model.externalData,
+    ...(engine.threads !== undefined && { threads: engine.threads }),
+  };
+  const others = await otherArithmetic({ runtime, model, files }, engine);
   const isCpu = (await runtime.provider()) === "cpu";
   const gradients = await stepGradient(
     {
@@ -53,7 +56,7 @@ export async function createTrainer(
       sessionOptions: others ? { ...sessionOptions, externalData: others.externalData } : sessionOptions,
       feeding,
       graph: {
-        lowMemory: options.lowMemory ?? false,
+        lowMemory: engine.lowMemory ?? false,
         wholeMatrix: !isCpu,
         ...(others && { products: others.products }),
       },
@@ -66,7 +69,7 @@ export async function createTrainer(
     random,
   );
   // Evaluation gives the same in any batches; each length of them is a session with memory of its own.
-  const bucketsMax = options.lowMemory ? 1 : BUCKETS_MAX;
+  const bucketsMax = engine.lowMemory ? 1 : BUCKETS_MAX;
   const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, feeding, bucketsMax });
   const steps = new LocalSteps({ gradients, tensors }, { training, totalSteps, fisherDecay: options.fisherDecay });
   const features: Trainer["features"] = async ({ examples }) =>
@@ -78,15 +81,15 @@ export async function createTrainer(
 async function stepGradient(
   parts: Pick<StepGradientOptions, "runtime" | "adapted" | "sessionOptions" | "feeding" | "dropout"> &
     Required<Pick<StepGradientOptions, "graph">>,
-  { training, data, peerSeed, buckets, pack, fisherDecay, activationBytesMax, privacy }: TrainerOptions,
+  { training, data, engine, peerSeed, fisherDecay, activationBytesMax, privacy }: TrainerOptions,
   random: RandomSource | undefined,
 ): Promise<StepGradient> {
   const { batchSize, accumulate = 1, proximal = 0 } = training;
   const options = {
     ...parts,
     examples: data.train,
-    buckets: planBuckets(data.train, { batchSize, bucketsMax: buckets ?? 1 }),
-    ...(pack ? { packed: batchSize } : {}),
+    buckets: planBuckets(data.train, { batchSize, bucketsMax: engine.lengthBuckets ?? 1 }),
+    ...(engine.pack ? { packed: batchSize } : {}),
     seed: peerSeed,
     accumulate,
     proximal,
@@ -199,12 +202,12 @@ function checkTokens(data: ExampleSets, { shape, classifier }: BaseModel): void 
 }
 
 /** Throws: CONFIG_INVALID where examples cannot share rows. */
-function assertPackable({ classifier }: BaseModel, { buckets = 1, privacy }: TrainerOptions): void {
+function assertPackable({ classifier }: BaseModel, { engine: { lengthBuckets = 1 }, privacy }: TrainerOptions): void {
   const why = classifier
     ? "is for language models, and this model is a classifier"
     : privacy
       ? "does not go with example-level privacy, which takes one example at a time"
-      : buckets > 1
+      : lengthBuckets > 1
         ? "takes the place of length buckets"
         : undefined;
   if (why !== undefined) throw new NodeError("CONFIG_INVALID", `packing ${why}; leave one of them out`);

@@ -175,7 +175,7 @@ async function startPeer(
       networkSeed: manifest.seed,
       peerSeed: prng.uint32(),
       data: sets,
-      threads: base.threads,
+      engine: { threads: base.threads },
       ...(manifest.head !== undefined && { head: manifest.head }),
       ...fisherOptions(manifest.reference),
       totalSteps: manifest.rounds.count * manifest.rounds.localSteps,

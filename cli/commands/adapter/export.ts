@@ -1,5 +1,6 @@
 /** `weft adapter export`: an adapter, or that of a peer, in the form that another program reads. */
 import { resolve } from "node:path";
+import { networkOf } from "../../../node/index.ts";
 import { writeAdapterDirectory } from "../../../node/interchange/adapter-directory.ts";
 import { toPeft } from "../../../node/interchange/peft-export.ts";
 import { toPyreft } from "../../../node/interchange/pyreft-export.ts";
@@ -16,7 +17,6 @@ import { formatAdapter } from "../../adapter-argument.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { networkOf } from "../../network-file.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
 export type AdapterExportOptions = {

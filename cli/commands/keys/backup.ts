@@ -1,11 +1,11 @@
 /** `weft keys backup`: the peer's key, sealed by a passphrase. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { requireKey } from "../../../node/data-directory/key.ts";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
 import { NodeError } from "../../../node/errors.ts";
 import { writeFileAtomic } from "../../../node/system/files/atomic-file.ts";
 import { peerOfBackup, sealKey } from "../../../node/system/files/key-backup.ts";
-import { requireKey } from "../../../node/system/files/signer-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { passphraseOf } from "../../passphrase.ts";

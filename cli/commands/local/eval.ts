@@ -1,26 +1,25 @@
 /** `weft eval`: a model with or without an adapter on held-out data. */
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import type { Device } from "../../../node/interface/runtime.ts";
 import type { ExampleSets } from "../../../node/interface/trainer.ts";
 import { loadExamples } from "../../../node/local/data-source.ts";
 import { evaluateLocally } from "../../../node/local/local-training.ts";
 import { loadAdapter, openModel } from "../../../node/local/stored-adapter.ts";
+import { engineOf, type RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions } from "../../network-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 import { scoreLines } from "./train.ts";
 
-export type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed"> & {
-  readonly model?: string;
-  readonly data?: string;
-  readonly adapter?: string;
-  readonly set?: keyof ExampleSets;
-  readonly threads?: number;
-  readonly device?: Device;
-  readonly json?: boolean;
-};
+export type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed"> &
+  RuntimeOptions & {
+    readonly model?: string;
+    readonly data?: string;
+    readonly adapter?: string;
+    readonly set?: keyof ExampleSets;
+    readonly json?: boolean;
+  };
 
 export async function run(options: EvalCommandOptions, terminal: Terminal): Promise<number> {
   const directory = modelDirectory(options.model);
@@ -42,8 +41,7 @@ export async function run(options: EvalCommandOptions, terminal: Terminal): Prom
     adapter: loaded?.adapter,
     data: sets,
     set,
-    threads: options.threads ?? availableParallelism(),
-    device: options.device,
+    engine: engineOf(options, { threads: availableParallelism() }),
   });
   const name = loaded ? "with the adapter" : "base model";
   if (options.json) {

@@ -3,15 +3,15 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
 import { generate } from "../../../node/generation/generate.ts";
-import type { Device } from "../../../node/interface/runtime.ts";
 import { loadAdapter, openModel, usedAdapter } from "../../../node/local/stored-adapter.ts";
 import { type Tokenizer, tokenizerOfFiles } from "../../../node/model/tokenizer.ts";
 import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
+import type { RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export type GenerateCommandOptions = {
+export type GenerateCommandOptions = RuntimeOptions & {
   readonly prompt?: string;
   readonly model?: string;
   readonly adapter?: string;
@@ -20,8 +20,6 @@ export type GenerateCommandOptions = {
   readonly temperature?: number;
   readonly topP?: number;
   readonly seed?: number;
-  readonly threads?: number;
-  readonly device?: Device;
   readonly json?: boolean;
 };
 

@@ -3,14 +3,15 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
 import { writeAdapterDirectory } from "../../../node/interchange/adapter-directory.ts";
-import type { Device } from "../../../node/interface/runtime.ts";
-import type { Evaluation, Precision } from "../../../node/interface/trainer.ts";
+import type { EngineOptions } from "../../../node/interface/engine-options.ts";
+import type { Evaluation } from "../../../node/interface/trainer.ts";
 import { loadExamples } from "../../../node/local/data-source.ts";
 import { type LocalTrainingResult, stepsOfEpochs, trainLocally } from "../../../node/local/local-training.ts";
 import { loadAdapter, openModel } from "../../../node/local/stored-adapter.ts";
 import { prepareOutputFolder, writeFolder } from "../../../node/system/files/adapter-files.ts";
 import { formatLoss, formatShare, textTable } from "../../../testnet/text-table.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
+import { engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
@@ -19,21 +20,16 @@ import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 export type TrainCommandOptions = Omit<
   NetworkOptions,
   "rounds" | "localSteps" | "lambda" | "aggregation" | "reference" | "head" | "proximal"
-> & {
-  readonly model?: string;
-  readonly data?: string;
-  readonly from?: string;
-  readonly steps?: number;
-  readonly epochs?: number;
-  readonly out?: string;
-  readonly threads?: number;
-  readonly device?: Device;
-  readonly lengthBuckets?: number;
-  readonly lowMemory?: boolean;
-  readonly pack?: boolean;
-  readonly precision?: Precision;
-  readonly json?: boolean;
-};
+> &
+  EngineOptions & {
+    readonly model?: string;
+    readonly data?: string;
+    readonly from?: string;
+    readonly steps?: number;
+    readonly epochs?: number;
+    readonly out?: string;
+    readonly json?: boolean;
+  };
 
 /** Passes over the data where nothing is said: enough to see an effect on a small file. */
 const EPOCHS = 3;
@@ -78,12 +74,7 @@ export async function run(options: TrainCommandOptions, terminal: Terminal): Pro
     data: sets,
     seed,
     steps,
-    threads: options.threads ?? availableParallelism(),
-    device: options.device,
-    buckets: options.lengthBuckets,
-    lowMemory: options.lowMemory,
-    pack: options.pack,
-    precision: options.precision,
+    engine: engineOf(options, { threads: availableParallelism() }),
     signal: terminal.signal,
     onStep: (step, loss) => {
       if (step % STEPS_PER_LINE === 0 || step === steps)

@@ -2,12 +2,12 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import type { Device } from "../../../node/interface/runtime.ts";
 import { holdOut, trainOnnx } from "../../../node/local/onnx-training.ts";
 import type { OnnxLoss } from "../../../node/model/onnx-file.ts";
 import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
 import { readOnnxModelFile, readTensorFile, writeOnnxModelFile } from "../../../node/system/files/onnx-model-file.ts";
 import { formatLoss } from "../../../testnet/text-table.ts";
+import type { RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
@@ -15,22 +15,21 @@ import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 export type ModelTrainOptions = Pick<
   NetworkOptions,
   "learningRate" | "optimizer" | "schedule" | "batchSize" | "accumulate" | "seed"
-> & {
-  readonly data?: string;
-  readonly weights?: readonly string[];
-  readonly lora?: readonly string[];
-  readonly rank?: number;
-  readonly alpha?: number;
-  readonly loss?: OnnxLoss["kind"];
-  readonly output?: string;
-  readonly steps?: number;
-  readonly epochs?: number;
-  readonly heldOut?: number;
-  readonly out?: string;
-  readonly threads?: number;
-  readonly device?: Device;
-  readonly json?: boolean;
-};
+> &
+  RuntimeOptions & {
+    readonly data?: string;
+    readonly weights?: readonly string[];
+    readonly lora?: readonly string[];
+    readonly rank?: number;
+    readonly alpha?: number;
+    readonly loss?: OnnxLoss["kind"];
+    readonly output?: string;
+    readonly steps?: number;
+    readonly epochs?: number;
+    readonly heldOut?: number;
+    readonly out?: string;
+    readonly json?: boolean;
+  };
 
 const DEFAULTS = { epochs: 3, rank: 8, output: "logits" } as const;
 /** Steps between two lines about the loss. */

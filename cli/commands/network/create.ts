@@ -2,13 +2,13 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
+import { readNetwork, writeNetwork } from "../../../node/index.ts";
 import { createNetwork } from "../../../node/manifest/create-network.ts";
 import { createGenesis, type Genesis, genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import { jsonText } from "../../json.ts";
 import { type MembershipOptions, membershipOf, thresholdWarning } from "../../membership-options.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { readNetwork, writeNetwork } from "../../network-file.ts";
 import { headWarning, NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 import { sketchWarning } from "../../weights-argument.ts";

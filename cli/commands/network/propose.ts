@@ -1,10 +1,10 @@
 /** `weft network propose`: the manifest under which a network shall go on. */
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
+import { networkOf, writeNetwork } from "../../../node/index.ts";
 import { createSuccessor } from "../../../node/manifest/create-network.ts";
 import { createGenesis } from "../../../protocol/membership/genesis.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { networkOf, writeNetwork } from "../../network-file.ts";
 import { type NetworkOptions, networkSettings } from "../../network-options.ts";
 import { decide, operatorOf, type RosterFlags } from "../../roster-action.ts";
 import type { Terminal } from "../../terminal.ts";

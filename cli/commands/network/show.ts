@@ -1,9 +1,9 @@
 /** `weft network show`: what a network's file says. */
 import { resolve } from "node:path";
+import { isSignedByFounders, readNetwork } from "../../../node/index.ts";
 import { type GenesisStatus, genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import { jsonText } from "../../json.ts";
-import { isSignedByFounders, readNetwork } from "../../network-file.ts";
 import { manifestLines, signatureLines } from "../../network-lines.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 

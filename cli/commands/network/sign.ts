@@ -1,12 +1,12 @@
 /** `weft network sign`: a founder's signature under a network's file. */
 import { resolve } from "node:path";
+import { readSigner } from "../../../node/data-directory/key.ts";
 import { NodeError } from "../../../node/errors.ts";
-import { readSigner } from "../../../node/system/files/signer-file.ts";
+import { readNetwork, writeNetwork } from "../../../node/index.ts";
 import { type Genesis, genesisStatus, mergeGenesis, signGenesis } from "../../../protocol/membership/genesis.ts";
 import { rosterSettings } from "../../../protocol/membership/settings.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
-import { readNetwork, writeNetwork } from "../../network-file.ts";
 import { signatureLines } from "../../network-lines.ts";
 import { decide, operatorOf } from "../../roster-action.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";

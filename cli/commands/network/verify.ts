@@ -1,11 +1,11 @@
 /** `weft network verify`: a network's file, its signatures, and a local model held against it. */
 import { resolve } from "node:path";
+import { isSignedByFounders, readNetwork } from "../../../node/index.ts";
 import { checkModel, modelProblems } from "../../../node/manifest/model-check.ts";
 import { genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { manifestDifference } from "../../../protocol/network-manifest.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { isSignedByFounders, readNetwork } from "../../network-file.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
 export interface NetworkVerifyOptions {

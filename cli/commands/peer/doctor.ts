@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
 import { type DeviceFinding, type DoctorReport, examine, type Finding } from "../../../node/doctor/doctor.ts";
 import { NodeError } from "../../../node/errors.ts";
+import { readNetwork, rosterGenesis } from "../../../node/index.ts";
 import type { Provider } from "../../../node/interface/runtime.ts";
 import type { Genesis } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
@@ -11,7 +12,6 @@ import { formatSeconds, textTable } from "../../../testnet/text-table.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { readNetwork, rosterGenesis } from "../../network-file.ts";
 import { type ReachFlags, reachOf } from "../../reach-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 

@@ -1,11 +1,18 @@
 /** `weft join`: from an invite to a member, and on to a running peer. */
 
-import { NodeError } from "../../../node/errors.ts";
-import { checkModel, modelProblems } from "../../../node/manifest/model-check.ts";
-import type { FoundNetwork } from "../../../node/membership/candidate.ts";
-import { type Joining, openJoining } from "../../../node/peer/join.ts";
-import { createNativeVerifier } from "../../../node/system/platform/ed25519.ts";
-import { createLogger } from "../../../node/system/platform/log.ts";
+import {
+  checkModel,
+  createLogger,
+  createNativeVerifier,
+  type FoundNetwork,
+  type Joining,
+  keepNetwork,
+  keptNetwork,
+  ModelDigests,
+  modelProblems,
+  NodeError,
+  openJoining,
+} from "../../../node/index.ts";
 import type { Grant } from "../../../protocol/membership/entry.ts";
 import { createGenesis } from "../../../protocol/membership/genesis.ts";
 import { parseInvite } from "../../../protocol/membership/invite.ts";
@@ -15,12 +22,13 @@ import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { leavingLines } from "../../leaving-lines.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { keepNetwork, keptNetwork } from "../../network-file.ts";
 import { outwardReach } from "../../reach-options.ts";
+import type { RunOptions } from "../../run-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 import { configOf } from "./init.ts";
-import { type RunOptions, run as runPeer } from "./run.ts";
+import { runPeer } from "./run.ts";
 
+/** What `weft join` takes beside the flags of `weft run`. */
 export interface JoinCommandOptions extends RunOptions {
   readonly label?: string;
   /** Seconds. */
@@ -28,6 +36,7 @@ export interface JoinCommandOptions extends RunOptions {
   readonly joinOnly?: boolean;
 }
 
+/** Join by the invite in `argument`, and run.  Throws: NodeError, ProtocolError; the exit code otherwise. */
 export async function run(
   options: JoinCommandOptions,
   terminal: Terminal,
@@ -37,6 +46,7 @@ export async function run(
   const folder = dataDirectory(options.dataDir, terminal.environment);
   await refuseOther(folder, invite.ticket.networkId);
   terminal.err(`files of this peer: ${folder}\n`);
+  const digests = new ModelDigests();
   const timeout = options.wait === undefined ? undefined : AbortSignal.timeout(options.wait * 1000);
   const joining = await openJoining({
     dataDirectory: folder,
@@ -50,7 +60,7 @@ export async function run(
   let grant: Grant;
   let manifest: NetworkManifest;
   try {
-    const found = await networkOf(joining, options, terminal);
+    const found = await networkOf(joining, options, { terminal, digests });
     ({ grant, manifest } = await joining.admission(found, waitingTeller(joining, terminal)));
     // A directory that has been in the network before goes on from where it was.
     const isFirst = networkId(manifest) === networkId(found.genesis.manifest);
@@ -72,7 +82,7 @@ export async function run(
   const until = new Date(grant.notAfter * 1000).toISOString();
   terminal.err(`admitted to ${manifest.name} as ${grant.role} until ${until}\n`);
   for (const line of leavingLines(manifest, grant.role)) terminal.err(`${line}\n`);
-  if (!options.joinOnly) return runPeer({ ...options, bootstrap }, terminal);
+  if (!options.joinOnly) return runPeer({ ...options, bootstrap }, terminal, digests);
   const { peer } = joining;
   const network = networkId(manifest);
   terminal.out(
@@ -82,7 +92,11 @@ export async function run(
 }
 
 /** The network, and the model held against what is trained under now, before anybody is asked for anything. */
-async function networkOf(joining: Joining, options: JoinCommandOptions, terminal: Terminal): Promise<FoundNetwork> {
+async function networkOf(
+  joining: Joining,
+  options: JoinCommandOptions,
+  { terminal, digests }: { readonly terminal: Terminal; readonly digests: ModelDigests },
+): Promise<FoundNetwork> {
   const found = await joining.network();
   const { manifests, current } = found.story;
   const manifest = manifests[current] ?? found.genesis.manifest;
@@ -92,7 +106,7 @@ async function networkOf(joining: Joining, options: JoinCommandOptions, terminal
       `it has gone on ${current} times since ${networkId(found.genesis.manifest)}, which the invite names\n`,
     );
   }
-  const check = checkModel(manifest, modelDirectory(options.model));
+  const check = checkModel(manifest, modelDirectory(options.model), digests);
   if (check.isRight) return found;
   const problems = modelProblems(check);
   for (const problem of problems.slice(1)) terminal.err(`${problem}\n`);

@@ -4,8 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Device } from "../../../node/interface/runtime.ts";
-import type { Precision } from "../../../node/interface/trainer.ts";
+import type { EngineOptions } from "../../../node/interface/engine-options.ts";
 import { createNetwork } from "../../../node/manifest/create-network.ts";
 import type { LogLevel } from "../../../node/system/platform/log.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
@@ -16,6 +15,7 @@ import { refuseUnwritable, writeReport } from "../../../testnet/report-file.ts";
 import { type TestnetResult, testnetDocument } from "../../../testnet/result.ts";
 import { refuseUsedFolder, runTestnet } from "../../../testnet/run-testnet.ts";
 import { summaryLines, unfinishedSentence, verdictSentences } from "../../../testnet/summary.ts";
+import { engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { headWarning, type NetworkOptions, networkSettings, TESTNET_SETTINGS } from "../../network-options.ts";
@@ -25,17 +25,12 @@ import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../te
 import { sketchWarning } from "../../weights-argument.ts";
 
 export type TestnetCommandOptions = NetworkOptions &
-  PrivacyOptions & {
+  PrivacyOptions &
+  EngineOptions & {
     readonly peers?: number;
     readonly model?: string;
     readonly data?: string;
     readonly split?: string;
-    readonly threads?: number;
-    readonly device?: Device;
-    readonly lengthBuckets?: number;
-    readonly lowMemory?: boolean;
-    readonly pack?: boolean;
-    readonly precision?: Precision;
     readonly dataDir?: string;
     readonly keep?: boolean;
     readonly report?: string;
@@ -67,12 +62,7 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
       folder,
       ...(options.model !== undefined && { modelDirectory: resolve(options.model) }),
       ...(options.data !== undefined && { data: { file: resolve(options.data), split: options.split ?? "iid" } }),
-      threads: options.threads ?? Math.max(1, Math.floor(availableParallelism() / peers)),
-      ...(options.device !== undefined && { device: options.device }),
-      ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
-      lowMemory: options.lowMemory ?? false,
-      pack: options.pack ?? false,
-      ...(options.precision !== undefined && { precision: options.precision }),
+      engine: engineOf(options, { threads: Math.max(1, Math.floor(availableParallelism() / peers)) }),
       ...(privacy && { privacy }),
       ...(options.sketchNoise !== undefined && { sketchNoise: options.sketchNoise }),
       logLevel: options.logLevel ?? "warn",

@@ -3,8 +3,8 @@
  * (halves.ts) and `int8` (integers.ts) replace those products and read the weights from a copied file (copied-weights.ts).
  */
 import { NodeError } from "../../errors.ts";
+import type { EngineOptions } from "../../interface/engine-options.ts";
 import type { ExternalData, Runtime } from "../../interface/runtime.ts";
-import type { TrainerOptions } from "../../interface/trainer.ts";
 import type { BaseModel } from "../../model/base-model.ts";
 import type { ModelFiles } from "../../model/huggingface.ts";
 import type { GraphPass } from "../../onnx/rewrite.ts";
@@ -23,7 +23,7 @@ export interface OtherArithmetic {
  */
 export async function otherArithmetic(
   { runtime, model, files }: { readonly runtime: Runtime; readonly model: BaseModel; readonly files: ModelFiles },
-  { precision = "fp32", device }: Pick<TrainerOptions, "precision" | "device">,
+  { precision = "fp32", device }: EngineOptions,
 ): Promise<OtherArithmetic | undefined> {
   switch (precision) {
     case "fp32":
@@ -42,7 +42,7 @@ export async function otherArithmetic(
 }
 
 /** onnxruntime has products in integers on the processor only.  Throws: CONFIG_INVALID. */
-async function assertIntegers(runtime: Runtime, device: TrainerOptions["device"]): Promise<void> {
+async function assertIntegers(runtime: Runtime, device: EngineOptions["device"]): Promise<void> {
   const provider = await runtime.provider();
   if (provider === "cpu") return;
   const given = device === "auto" ? `${provider}, which --device auto is here` : provider;
@@ -51,7 +51,7 @@ async function assertIntegers(runtime: Runtime, device: TrainerOptions["device"]
 }
 
 /** Throws: CONFIG_INVALID where the device has no products of 16-bit numbers. */
-async function assertHalves(runtime: Runtime, device: TrainerOptions["device"] = "cpu"): Promise<void> {
+async function assertHalves(runtime: Runtime, device: EngineOptions["device"] = "cpu"): Promise<void> {
   const reason = await runtime.whyNoFloat16();
   if (reason === undefined) return;
   const text = `--precision fp16 cannot be used on ${device}: ${reason}; leave it out, or see weft doctor for other devices`;

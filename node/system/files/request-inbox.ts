@@ -21,7 +21,7 @@ const REQUESTS_MAX = 16;
 const REQUEST_BYTES_MAX = 4 * 2 ** 20;
 
 /** What the asking process gets back: the answer, or the error in its closed form. */
-export type OutboxAnswer =
+export type RequestAnswer =
   | { readonly answer: unknown }
   | { readonly error: { readonly code: string; readonly message: string } };
 
@@ -30,7 +30,7 @@ export type OutboxAnswer =
  * when nobody ran is answered first.
  * Throws: NodeError DATA_DIRECTORY, DISK_FULL.
  */
-export async function watchOutbox(
+export async function watchRequestInbox(
   folder: string,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
   perform: (request: unknown) => Promise<unknown>,
@@ -52,7 +52,7 @@ export async function watchOutbox(
       const names = (await readdir(folder)).filter((name) => name.endsWith(REQUEST)).sort();
       for (const name of names.slice(0, REQUESTS_MAX)) if (!isStopped) await answer(name);
     } catch (error) {
-      logger.warn("the outbox cannot be read", { folder, error });
+      logger.warn("the request inbox cannot be read", { folder, error });
     }
     if (!isStopped) cancel = clock.after(LOOK_MS, () => (looking = look()));
   };
@@ -70,11 +70,11 @@ export async function watchOutbox(
  * Ask the process that has the data directory open, and wait for its answer.
  * Throws: NodeError TIMEOUT (nobody answers; the request is taken back), DATA_DIRECTORY, DISK_FULL; the signal's reason.
  */
-export async function askThroughOutbox(
+export async function askThroughRequestInbox(
   folder: string,
   request: unknown,
   { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
-): Promise<OutboxAnswer> {
+): Promise<RequestAnswer> {
   await ensureFolder(folder, { mode: 0o700 });
   const base = join(folder, randomUUID());
   await writeFileAtomic(base + REQUEST, new TextEncoder().encode(JSON.stringify(request)), { mode: 0o600 });
@@ -83,7 +83,7 @@ export async function askThroughOutbox(
     for (;;) {
       signal.throwIfAborted();
       const text = await readIfThere(base + ANSWER);
-      if (text !== undefined) return JSON.parse(text) as OutboxAnswer;
+      if (text !== undefined) return JSON.parse(text) as RequestAnswer;
       if (performance.now() > until) {
         const said = `the running peer did not answer within ${timeoutMs / 1000} s; look at its log, or stop it and try again`;
         throw new NodeError("TIMEOUT", said, { folder });
@@ -96,7 +96,7 @@ export async function askThroughOutbox(
   }
 }
 
-async function resultOf(path: string, perform: (request: unknown) => Promise<unknown>): Promise<OutboxAnswer> {
+async function resultOf(path: string, perform: (request: unknown) => Promise<unknown>): Promise<RequestAnswer> {
   try {
     const bytes = await readFile(path);
     if (bytes.length > REQUEST_BYTES_MAX) throw new NodeError("NOT_ALLOWED", "the request is too long", { path });
