@@ -1,6 +1,6 @@
 /**
  * Interventions: edits of the residual stream after chosen blocks, at chosen positions. h <- h + delta(h) there.
- * What the ReFT methods have in common; each brings its delta.
+ * This file holds what the ReFT methods share. Each method brings its delta.
  * Source: Wu et al. 2024, arXiv:2404.03592.
  */
 import type { ReftSettings } from "../../protocol/adapter-spec.ts";

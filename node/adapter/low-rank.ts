@@ -1,6 +1,6 @@
 /**
  * Low-rank products beside linear layers: y <- y + s B m(A x), A [r, in], B [out, r].
- * What the LoRA kinds have in common; each brings its middle m.
+ * This file holds what the LoRA kinds share. Each kind brings its middle m.
  * Source: Hu et al. 2021, arXiv:2106.09685; the scale by sqrt(r) Kalajdzievski 2023, arXiv:2312.03732.
  */
 import type { LowRankSettings } from "../../protocol/adapter-spec.ts";

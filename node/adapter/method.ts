@@ -1,6 +1,6 @@
 /**
- * What an adapter method is: the tensors it is made of, its edit of the forward pass, and what keeps it valid. A method
- * states these in an `AdapterDefinition`; all that follows from them is derived here, once for all methods.
+ * An adapter method states three things in an `AdapterDefinition`: the tensors that it is made of, its edit of the forward
+ * pass, and how its values are kept valid. Everything else follows from them and is derived here, once for all methods.
  */
 import type { AdapterSettings, AdapterSlot, AdapterTensor } from "../../protocol/adapter-spec.ts";
 import type { Prng } from "../../protocol/prng.ts";

@@ -1,4 +1,4 @@
-/** The part of an adapter that travels: what a peer sends of its flat vector, and how what it gets goes back in. */
+/** The part of an adapter that travels: how a peer takes it out of its flat vector, and puts a received one back in. */
 import type { AdapterSlot, AdapterTensor } from "../../protocol/adapter-spec.ts";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { NodeError } from "../errors.ts";

@@ -1,5 +1,5 @@
 /**
- * All-But-Me: what the others of a peer agree on, and how much of it the peer takes up.
+ * All-But-Me: the aggregate of all peers but oneself, and the mix of that aggregate with the peer's own adapter.
  * Source: FedReFT, arXiv:2508.20295; the gauge, the order of sums and the refusals are this project's own.
  */
 import type { AdapterSlot } from "../../protocol/adapter-spec.ts";

@@ -1,4 +1,4 @@
-/** From what the base model makes of a peer's examples to the sketch that it sends. */
+/** The sketch that a peer sends, computed from the base model's features of its examples. */
 import { LIMITS } from "../../protocol/limits.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { SKETCH_FEATURES } from "../../protocol/sketch.ts";

@@ -1,7 +1,7 @@
 /**
- * What can be read out of one update: the attacks on every kind of adapter, on one's own examples. The onlooker is granted
- * more than a neighbour has (the exact gradient of a single text, its length and the length of its prompt), so that what
- * is safe here is safe there.
+ * The attacks on every kind of adapter, run on one's own examples, show what can be read out of one update. The onlooker is
+ * granted more than a neighbour has: the exact gradient of a single text, its length and the length of its prompt. So an
+ * adapter that is safe here is safe there.
  */
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";

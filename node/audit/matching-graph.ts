@@ -1,6 +1,7 @@
 /**
- * What an onlooker computes who knows the model, the adapter and a gradient, and guesses the text: the gradient that a
- * guess would have given, how far it is from the one that was seen, and which way to change the guess.
+ * The graph of an onlooker that knows the model, the adapter and a gradient, and guesses the text. For each guess it computes
+ * the gradient that the guess would have given, the distance to the gradient that was seen, and the direction in which to
+ * change the guess.
  */
 
 import { inject } from "../adapter/inject.ts";

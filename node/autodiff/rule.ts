@@ -1,4 +1,4 @@
-/** What a gradient rule is: pure mathematics of one operator. Pruning, unbroadcasting and summing are the engine's. */
+/** A gradient rule is the pure mathematics of one operator. The engine prunes, unbroadcasts and sums. */
 import type { OnnxNode, OnnxValue } from "../onnx/value.ts";
 
 /**

@@ -1,4 +1,4 @@
-/** What `bench:aggregate` measures, and the limits that it holds the rules to. */
+/** The cases of `bench:aggregate`, and the limits that it holds the rules to. */
 import type { RuleSettings } from "../aggregation/index.ts";
 
 /** The size of a case. */

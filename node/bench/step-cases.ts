@@ -1,4 +1,4 @@
-/** What `npm run bench:step` measures: adapter, labels, shape of a batch, and the mode of the engine. */
+/** The cases of `npm run bench:step`: adapter, labels, shape of a batch, and the mode of the engine. */
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import type { Precision } from "../interface/engine-options.ts";
 

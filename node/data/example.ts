@@ -1,4 +1,4 @@
-/** From a record's text to examples in token ids: begin, prompt, response, end; and what to do when that is too long. */
+/** From a record's text to examples in token ids: begin, prompt, response, end. Records that are too long are cut. */
 import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";

@@ -1,6 +1,6 @@
 /**
  * Packing: several short examples stand one after another in one row of a batch, each with positions of its own from 0
- * on and seeing only itself, so that fewer tokens are padding. What a step computes stays what it is without packing.
+ * on and seeing only itself, so that fewer tokens are padding. A step computes the same values as without packing.
  * Source: Krell et al. 2021, arXiv:2107.02027.
  */
 import type { Example } from "../interface/trainer.ts";

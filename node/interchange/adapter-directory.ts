@@ -1,6 +1,6 @@
 /**
- * weft's own form of an adapter: adapter.json says what it is and what it belongs to, adapter.safetensors holds the
- * trained tensors. Read strictly: unknown fields, other tensors, a checksum that does not match are refused.
+ * weft's own form of an adapter: adapter.json names the adapter and the model that it belongs to, adapter.safetensors holds
+ * the trained tensors. It is read strictly: unknown fields, other tensors and a wrong checksum are refused.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";

@@ -1,4 +1,4 @@
-/** The LoRA kinds as what they are a form of: y + s B A x, two factors for each linear layer. */
+/** The LoRA kinds in their common form y + s B A x: two factors for each linear layer. */
 import type { LowRankSettings } from "../../protocol/adapter-spec.ts";
 import { lowRankScale, lowRankSites } from "../adapter/low-rank.ts";
 import { NodeError } from "../errors.ts";

@@ -1,6 +1,6 @@
 /**
- * adapter_config.json as peft 0.21 writes and reads it, for LoRA. What changes the function and is not plain LoRA is
- * refused by name.
+ * adapter_config.json as peft 0.21 writes and reads it, for LoRA. A setting that changes the
+ * function and is not plain LoRA is refused by name.
  * Source: https://huggingface.co/docs/peft/package_reference/lora, LoraConfig; peft/tuners/lora/config.py at 0.21.
  */
 import { z } from "zod";

@@ -1,5 +1,5 @@
 /**
- * Training what is in an ONNX file on one machine: weights chosen by name, or LoRA beside linear layers chosen by name,
+ * Training an ONNX file on one machine: weights chosen by name, or LoRA beside linear layers chosen by name,
  * which is merged into them at the end: W + s B A. The file stays as it is but for the values of those weights.
  */
 

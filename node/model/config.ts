@@ -1,7 +1,7 @@
 /**
- * Reading config.json: every field that decides what is computed is checked, and what weft does not do is refused by
- * name. Fields that only describe (who trained it, how it was initialised, dropout rates, which are 0 here) are passed
- * over.
+ * Reading config.json: every field that decides the computation is checked, and a setting that weft does not compute is
+ * refused by name. Fields that only describe the model are passed over, such as its author or its initialisation. So are
+ * dropout rates, because a frozen model has no dropout here.
  */
 import { z } from "zod";
 import { NodeError } from "../errors.ts";

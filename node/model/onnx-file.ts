@@ -1,5 +1,5 @@
 /**
- * Training what is in an ONNX file: choose weights by name, or attach an adapter to linear layers, and get a graph that
+ * Training an ONNX file: choose weights by name, or attach an adapter to linear layers, and get a graph that
  * computes the loss and one gradient per chosen tensor. The file is read by `onnx/codec.decodeModel`.
  */
 import { gradient } from "../autodiff/gradient.ts";

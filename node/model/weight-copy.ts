@@ -1,7 +1,7 @@
 /**
  * Files of weights that are made from a model's own, in another form: a graph can refer to them where they lie. Such a file
- * is made once and found again by its key. The key says which files it was made from, what they looked like, and which of
- * their tensors it holds.
+ * is made once and found again by its key. The key depends on the source files, on their headers and on the tensors
+ * that the copy holds.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";

@@ -1,6 +1,6 @@
 /**
- * From the nodes of a file to graph objects: only what the outputs need, constants evaluated on the way, older and
- * fused operators in terms of those that weft computes. Every value ends with a static shape.
+ * From the nodes of a file to graph objects. Nodes that no output needs are left out, constants are evaluated on the way,
+ * and older and fused operators become those that weft computes. Every value ends with a static shape.
  */
 import { NodeError } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";

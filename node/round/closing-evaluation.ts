@@ -1,6 +1,6 @@
 /**
- * What a peer has to show at the end, on its test set: the base model, the adapter from the swarm, and, when asked
- * for, an adapter trained alone from the same start for exactly as many local steps, with the same order of batches.
+ * The evaluation on a peer's test set after its last round: of the base model, of the adapter from the swarm, and, when
+ * asked for, of an adapter trained alone. That one has the same start, as many local steps and the same order of batches.
  */
 import { NodeError } from "../errors.ts";
 import type { Logger } from "../interface/logger.ts";

@@ -1,5 +1,5 @@
 /**
- * What a peer has forgotten: how far each task's held-out scores are behind the best that they have been.
+ * Forgetting: the distance of each task's held-out scores to the best ones that the peer ever had.
  * Source: FedRef, arXiv:2506.23210, which reports it for accuracy.
  */
 import type { Forgetting, ForgettingReport, TaskForgetting } from "../interface/peer-event.ts";

@@ -1,4 +1,4 @@
-/** Publishing what a peer has trained in a round: directly, or as much of it as a privacy guard lets out. */
+/** Publishing a round's trained adapter: as it is, or as much of it as a privacy guard lets out. */
 import type { PublishedUpdate, UpdateExchange } from "../interface/exchange.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";

@@ -1,4 +1,4 @@
-/** What a round costs and brings: steps, losses, seconds, bytes and updates, counted across restarts. */
+/** The counts of a round: steps, losses, seconds, bytes and updates, also across restarts. */
 import type { Clock } from "../interface/clock.ts";
 import type { UpdateExchange } from "../interface/exchange.ts";
 import type {

@@ -1,5 +1,5 @@
 /**
- * What classifiers need beside language models: batches with a mask and one label per text, and a head to begin with.
+ * Classifiers differ from language models in their batches, with a mask and one label per text, and in their head.
  * In an example of a classifier the last value is the number of the class, and the text's tokens stand before it.
  */
 import { adapterSlots } from "../../protocol/adapter-spec.ts";

@@ -1,4 +1,4 @@
-/** What a batch amounts to as inputs of a training or evaluation graph. */
+/** The inputs of a training or evaluation graph, made from a batch. */
 import type { PositionCounts } from "../adapter/positions.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
 import type { Batch } from "../data/batch.ts";

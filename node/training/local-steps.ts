@@ -1,4 +1,7 @@
-/** The state that local training moves: the trained vector, the optimiser's moments, and what holds the vector back. */
+/**
+ * The state that local training moves: the trained vector, the optimiser's moments, the reference and the Fisher
+ * scores.
+ */
 import { NodeError } from "../errors.ts";
 import type { TrainerState, TrainingSettings } from "../interface/trainer.ts";
 import { accumulateFisher, fisherWeights } from "./fisher.ts";

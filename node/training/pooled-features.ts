@@ -1,4 +1,4 @@
-/** What the frozen base model makes of examples, one vector for each: the mean over the tokens of its last hidden state. */
+/** The base model's features of examples, one vector for each: the mean over the tokens of its last hidden state. */
 import { evaluationBatches } from "../data/batch.ts";
 import { planBuckets } from "../data/bucket.ts";
 import type { Runtime, SessionOptions } from "../interface/runtime.ts";

@@ -1,4 +1,6 @@
-/** What of an adapted model is trained, what of that travels, and where all peers begin. */
+/**
+ * The tensors of an adapted model that are trained, those among them that travel, and the common start of all peers.
+ */
 import {
   type AdapterSettings,
   type AdapterSlot,

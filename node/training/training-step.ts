@@ -1,5 +1,5 @@
 /**
- * The ONNX graphs of one training step: frozen model + adapter + loss, and what is wanted of them.
+ * The ONNX graphs of one training step: frozen model + adapter + loss + gradient.
  *
  * Loss: sum_m w_m (log sum_v exp(z_mv) - z_m,label(m)) over the labelled rows only (`cross-entropy.ts`).
  */

@@ -1,4 +1,4 @@
-/** One small training step from fixed inputs: what is run on a device to see whether it computes as the processor does. */
+/** One small training step from fixed inputs. A device runs it to show that it computes as the processor does. */
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";

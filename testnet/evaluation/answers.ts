@@ -1,4 +1,6 @@
-/** Share of questions that an adapter answers rightly: by the likelihood of given answers, or by what it writes. */
+/**
+ * Share of questions that an adapter answers rightly, by the likelihood of given answers or by the text that it writes.
+ */
 
 import { adapterMethod } from "../../node/adapter/methods.ts";
 import { generate } from "../../node/generation/generate.ts";

@@ -1,5 +1,5 @@
 /**
- * What a lying peer sends. The liar is all-knowing: it sees what the honest peers send in a round before it sends.
+ * The values that a lying peer sends. The liar is all-knowing: it sees the updates of the honest peers before it sends its own.
  * Notation: theta_0 the network's common start, theta_l the liar's own adapter, theta_j the honest peers'.
  */
 import type { Example, ExampleSets } from "../../node/interface/trainer.ts";

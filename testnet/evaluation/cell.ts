@@ -1,4 +1,4 @@
-/** One cell of the table: a method on one division of the data with one seed, and what came out. */
+/** One cell of the table, a method on one division of the data with one seed, and its result. */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";

@@ -1,4 +1,4 @@
-/** What the papers claim, held against the rows of this evaluation. */
+/** The claims of the papers, held against the rows of this evaluation. */
 import { METRICS, type Metric } from "./metric.ts";
 import type { SuiteResults } from "./run-table.ts";
 import { grouped, type Row, rowsOf } from "./summary-rows.ts";

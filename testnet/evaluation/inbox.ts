@@ -1,4 +1,4 @@
-/** What one simulated peer sent and heard: signed and judged as on the wire, by the same functions. */
+/** The updates that one simulated peer sends and hears, signed and judged by the functions that do so on the wire. */
 import type { ReceivedUpdate } from "../../node/interface/exchange.ts";
 import type { ContentId } from "../../protocol/content-id.ts";
 import { encodeUpdate, encodingNumber } from "../../protocol/encoding/update-payload.ts";

@@ -1,4 +1,4 @@
-/** The page of an evaluation: what was run, tables, plots, and which claims hold. */
+/** The page of an evaluation: its settings, tables, plots, and the claims that hold. */
 import { formatBytes } from "../text-table.ts";
 import { amount, type CheckedClaim } from "./claims.ts";
 import { METRICS, type Metric } from "./metric.ts";

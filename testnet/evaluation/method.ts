@@ -1,4 +1,4 @@
-/** What a row of the evaluation is: an adapter, how peers exchange it, and what they make of what they get. */
+/** A row of the evaluation: an adapter, how peers exchange it, and how they aggregate. */
 
 import { createNetwork } from "../../node/manifest/create-network.ts";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";

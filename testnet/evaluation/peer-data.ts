@@ -1,4 +1,4 @@
-/** What one simulated peer has: examples to train and test on, and what they are about. */
+/** The data of one simulated peer: examples to train and test on, and their task. */
 import type { Example, ExampleSets } from "../../node/interface/trainer.ts";
 
 /** The data of one simulated peer. */

@@ -1,4 +1,4 @@
-/** Results on disk, one file for each cell: what is there already, and still valid, is not computed again. */
+/** Results on disk, one file for each cell. A result that is there already, and still valid, is not computed again. */
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ensureFolder, systemCode, writeFileAtomic } from "../../node/system/files/atomic-file.ts";

@@ -1,4 +1,4 @@
-/** What the cells of a suite amount to: one row for each method, division, number of peers and attack, over the seeds. */
+/** Rows over the cells of a suite: one for each method, division, number of peers and attack, over the seeds. */
 import { type Cell, type CellResult, deviationOf, lastQuarterGain, meanOf } from "./cell.ts";
 import { METRICS, type Metric } from "./metric.ts";
 import type { SuiteResults } from "./run-table.ts";

@@ -1,4 +1,4 @@
-/** What a shape rule is: dtype and static shape of what one operator returns. */
+/** A shape rule gives the data types and static shapes of one operator's outputs. */
 import { NodeError } from "../../errors.ts";
 import type { Dtype } from "../../tensor.ts";
 import type { Attributes, OnnxNode, OnnxValue } from "../value.ts";
