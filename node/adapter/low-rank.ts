@@ -59,7 +59,7 @@ function uniformRows(prng: Prng, rank: number, inputs: number): Float64Array {
   return Float64Array.from({ length: rank * inputs }, () => (2 * prng.uniform() - 1) * bound);
 }
 
-/** Where the settings ask for dropout. */
+/** The linear layers with dropout, where the settings ask for it. */
 export function lowRankDropout(settings: LowRankSettings, model: ModelShape): readonly DropoutSite[] {
   const { dropout: rate = 0 } = settings;
   if (rate === 0) return [];

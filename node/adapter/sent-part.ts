@@ -5,7 +5,7 @@ import { NodeError } from "../errors.ts";
 
 /** How the flat vector of a peer and the vector that it sends go over into each other. */
 export interface SentPart {
-  /** Where the tensors that travel stand in the vector that is sent. */
+  /** The places of the traveling tensors in the vector that is sent. */
   readonly slots: readonly AdapterSlot[];
   /** P of a manifest: the number of values sent. */
   readonly length: number;

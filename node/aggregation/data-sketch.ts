@@ -34,7 +34,7 @@ export function dataSketch(
   }: {
     readonly classes?: readonly number[] | undefined;
     readonly prng: Prng;
-    /** Of each class. */
+    /** Most Gaussians of each class. */
     readonly componentsMax?: number;
   },
 ): DataSketch {

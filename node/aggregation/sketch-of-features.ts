@@ -10,7 +10,7 @@ import { COMPONENTS_MAX } from "./gaussian-mixture.ts";
 /** What a sketch is computed with, apart from the features. */
 export interface SketchOptions {
   readonly networkSeed: number;
-  /** Of the choices of clusters and mixtures. */
+  /** The seed of the choices of clusters and mixtures. */
   readonly peerSeed: number;
   /** Multiplier of the Gaussian mechanism; no noise when absent. */
   readonly noise?: number;

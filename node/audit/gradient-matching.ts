@@ -23,7 +23,7 @@ export interface MatchingOptions {
   readonly passes: number;
   /** Tokens that are known to be in the text: the first ones where `inOrder`, else all different ones but the last. */
   readonly known?: { readonly tokens: readonly number[]; readonly inOrder: boolean };
-  /** What such texts always begin and end with. */
+  /** The tokens that such texts always begin and end with. */
   readonly frame?: { readonly first?: number; readonly last?: number };
 }
 
@@ -51,7 +51,7 @@ const NEVER = -1e30;
 interface Searched {
   readonly allowed: readonly (readonly number[] | undefined)[];
   readonly needed: readonly number[];
-  /** What is tried where any may stand, beside what looks promising there. */
+  /** The tokens that are tried where any may stand, beside those that look promising there. */
   readonly offered: readonly number[];
 }
 

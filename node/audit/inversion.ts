@@ -51,7 +51,7 @@ export interface AttackedText {
   readonly overlap: TokenOverlap;
 }
 
-/** Of one adapter under one attack. */
+/** The result of one attack on one adapter. */
 export interface AttackResult extends TokenOverlap {
   readonly adapter: string;
   readonly attack: "prior" | "span" | "matching";
@@ -174,7 +174,7 @@ function noised(exact: Float32Array, privacy: InversionOptions["privacy"], rando
   return Float32Array.from(privateUpdate({ start: zero, before: zero, after: exact, ...privacy, random }));
 }
 
-/** What all such texts begin and end with, which anybody knows who knows the format. */
+/** The tokens that all such texts begin and end with. Everybody who knows the format knows them. */
 function frameOf(examples: readonly Example[]): { readonly first?: number; readonly last?: number } {
   const [first, last] = [0, -1].map((at) => {
     const [one, ...others] = new Set(examples.map(({ tokens }) => tokens.at(at)));
@@ -183,7 +183,7 @@ function frameOf(examples: readonly Example[]): { readonly first?: number; reado
   return { ...(first !== undefined && { first }), ...(last !== undefined && { last }) };
 }
 
-/** What an onlooker guesses who has seen no update: the commonest tokens of such data. */
+/** The guess of an onlooker that has seen no update: the commonest tokens of such data. */
 function commonest(examples: readonly Example[], count: number): readonly number[] {
   const counts = new Map<number, number>();
   for (const { tokens } of examples) for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1);

@@ -36,7 +36,7 @@ import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import { float32, type Tensor } from "../tensor.ts";
 import { type AdaptedModel, unflatten } from "../training/training-step.ts";
 
-/** What the onlooker is granted about the text besides the gradient. */
+/** The knowledge of the text that the onlooker is granted besides the gradient. */
 export interface TextShape {
   /** T */
   readonly tokens: number;

@@ -106,7 +106,7 @@ async function readInOrder(
   let tokens: readonly number[] = [];
   /** What the gradient at hand saw of the tokens that are known. */
   let explained: Float32Array[] = [];
-  /** Of the beginnings with a token behind them, the one that lies nearest, unless all are too far. */
+  /** The beginning with a token behind it that lies nearest, unless all are too far. */
   const next = async (
     end: Clue["end"],
     beginnings: readonly (readonly number[])[],
@@ -146,7 +146,7 @@ async function readInOrder(
   return tokens;
 }
 
-/** Of the base model by itself. */
+/** The likeliest next tokens by the base model alone. */
 async function likeliestNext(
   runtime: Runtime,
   { adapted: { model }, threads }: SpanOptions,
@@ -257,7 +257,7 @@ async function distancesOf(
   return { distances, inputs };
 }
 
-/** What is left of x beside what lies in the space. */
+/** The part of x that does not lie in the space. */
 function without({ basis }: RowSpace, x: Float32Array): Float64Array {
   const rest = Float64Array.from(x);
   for (const unit of basis) {

@@ -28,7 +28,7 @@ export interface DifferentiatedGraph {
   /** Everything that is fed. */
   readonly inputs: readonly OnnxValue[];
   readonly feeds: Readonly<Record<string, Tensor>>;
-  /** What the loss is made of: the sum of weight * value over all elements of all of them. */
+  /** The values that the loss is made of: the sum of weight * value over all elements of all of them. */
   readonly outputs: readonly OnnxValue[];
   /** Inputs to differentiate by, f32 or f64. */
   readonly wanted: readonly OnnxValue[];

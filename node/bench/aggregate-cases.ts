@@ -12,7 +12,7 @@ export interface AggregateCase {
   readonly name: string;
   readonly shape: AggregateShape;
   readonly settings: RuleSettings;
-  /** Of one aggregation, on one core; absent: measured only. */
+  /** Most seconds of one aggregation on one core; absent where it is only measured. */
   readonly secondsMax?: number;
 }
 

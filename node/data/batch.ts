@@ -17,20 +17,20 @@ export interface BatchShape {
   readonly labels: number;
 }
 
-/** Where an example's tokens stand in the rows of a batch, counted row by row. */
+/** The place of an example's tokens in the rows of a batch, counted row by row. */
 export interface Span {
   /** r T + t of its first token. */
   readonly start: number;
   readonly length: number;
 }
 
-/** What a packed batch has beside the others. */
+/** The tensors that only a packed batch has. */
 export interface Packing {
   /** i64[R, T], the place of each token in its example; 0 for padding. */
   readonly positions: Tensor;
   /** i64[R, T], the number of the example, from 1 on; 0 for padding. */
   readonly segments: Tensor;
-  /** Of every example, in the order of `promptLengths`. */
+  /** One for every example, in the order of `promptLengths`. */
   readonly spans: readonly Span[];
 }
 
@@ -50,7 +50,7 @@ export interface Batch {
   readonly exampleCount: number;
   /** Labels of weight 1; they stand first, example by example. */
   readonly labelCount: number;
-  /** Where examples share rows; then B of `promptLengths` is not the number of rows. */
+  /** Present where examples share rows; then B of `promptLengths` is not the number of rows. */
   readonly packing?: Packing;
 }
 

@@ -16,7 +16,7 @@ export function formatOfFile(file: string): "jsonl" | "text" {
   return /\.(jsonl|ndjson)$/iu.test(file) ? "jsonl" : "text";
 }
 
-/** What a data file gives to read: its lines for JSONL, its whole text for anything else. */
+/** The records of a data file: its lines for JSONL, its whole text for anything else. */
 export type DataSource =
   | { readonly file: string; readonly lines: AsyncIterable<string> | Iterable<string> }
   | { readonly file: string; readonly text: string };

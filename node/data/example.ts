@@ -7,7 +7,7 @@ import { type DataRecord, taskOf } from "./record.ts";
 /** Records as examples, and what was cut of them. */
 export interface EncodedRecords {
   readonly examples: readonly Example[];
-  /** What did not fit into `maxTokens`; all zero when nothing was lost. */
+  /** The parts of records that did not fit into `maxTokens`; all zero when nothing was lost. */
   readonly cut: CutCounts;
 }
 

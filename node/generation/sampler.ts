@@ -1,4 +1,4 @@
-/** Which token comes next, given the logits: the likeliest, or one drawn at random. */
+/** The choice of the next token from the logits: the likeliest one, or one drawn at random. */
 import type { Prng } from "../../protocol/prng.ts";
 import { NodeError } from "../errors.ts";
 

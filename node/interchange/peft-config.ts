@@ -119,7 +119,7 @@ function literalPattern(
   );
 }
 
-/** What `writePeftConfig` is told; the rest is as LoraConfig has it by default. */
+/** The settings that `writePeftConfig` is given; the rest is as LoraConfig has it by default. */
 export interface PeftSettings {
   readonly r: number;
   readonly lora_alpha: number;

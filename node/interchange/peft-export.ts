@@ -17,7 +17,7 @@ import { trainedHeadOf } from "./saved-adapter.ts";
 export const PEFT_CONFIG = "adapter_config.json";
 /** The file of PEFT's values. */
 export const PEFT_TENSORS = "adapter_model.safetensors";
-/** What the names of PEFT's wrapped modules begin with. */
+/** The beginning of the names of PEFT's wrapped modules. */
 export const PEFT_PREFIX = "base_model.model.";
 
 /**

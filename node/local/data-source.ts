@@ -18,7 +18,7 @@ export interface DataOptions {
   readonly file?: string;
   /** How the file is divided among peers: `speaker`, `field:NAME`, `iid` or `dirichlet:ALPHA[:FIELD]`; default iid. */
   readonly split?: string;
-  /** Which part is this peer's: `index` of `count`, counted from 0; default all of it. */
+  /** This peer's part of the data: `index` of `count`, counted from 0; all of it when absent. */
   readonly part?: { readonly index: number; readonly count: number };
   /** Seed of the division, the same for all peers that divide one file. */
   readonly seed: number;
@@ -34,7 +34,7 @@ export interface LoadExamplesOptions extends DataOptions {
 /** A peer's example sets, and what was cut of them. */
 export interface LoadedExamples {
   readonly sets: ExampleSets;
-  /** What did not fit into maxTokens. */
+  /** The parts of records that did not fit into maxTokens. */
   readonly cut: CutCounts;
 }
 
@@ -59,7 +59,7 @@ export async function loadExamples(options: LoadExamplesOptions): Promise<Loaded
   return naming(options.file, () => prepareExamples(records, { tokenizer, maxTokens, batchSize, seed, ...labels }));
 }
 
-/** What is wrong with the data of a file, in a line that begins with the file. */
+/** A fault in the data of a file, in a line that begins with the file. */
 function naming<T>(file: string | undefined, work: () => T): T {
   try {
     return work();

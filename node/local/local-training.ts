@@ -22,7 +22,7 @@ export interface LocalTrainingOptions {
   readonly from?: SavedAdapter | undefined;
   readonly training: TrainingSpec;
   readonly data: ExampleSets;
-  /** Of the adapter's start and its frozen tensors, the batch order and dropout. */
+  /** The seed of the adapter's start and its frozen tensors, of the batch order and of dropout. */
   readonly seed: number;
   /** Optimiser steps. */
   readonly steps: number;

@@ -227,7 +227,7 @@ interface Trained {
 const view = ({ tensor, offset, length }: Slot, all: Float32Array): Tensor =>
   float32(tensor.shape, all.subarray(offset, offset + length));
 
-/** What is fed for a batch of rows: the model's inputs, the labels, and the weights as they are when it runs. */
+/** The feeds of a batch of rows: the model's inputs, the labels, and the weights as they are when it runs. */
 function feeding({ step, slots, theta }: Trained): (batch: readonly TensorRow[]) => Record<string, Tensor> {
   const weights = Object.fromEntries(slots.map((slot) => [slot.tensor.name, view(slot, theta)]));
   const inputs = step.graph.inputs.flatMap(({ source, dtype }) =>

@@ -45,7 +45,7 @@ export function openModel(directory: string): OpenedModel {
   };
 }
 
-/** Where an intervention acts, for forms of adapters that do not say it. */
+/** The positions of an intervention, for forms of adapters that do not say them. */
 export type ImportPositions = "all" | { readonly first: number; readonly last: number };
 
 /** The forms in which adapters are written and read. */

@@ -162,7 +162,7 @@ export function externalFiles(graph: OnnxGraph): readonly string[] {
   return [...new Set(externalRanges(graph).map(({ location }) => location))].sort();
 }
 
-/** Where the graph's external weights stand, and their names. */
+/** The places and the names of the graph's external weights. */
 export function externalRanges(graph: OnnxGraph): readonly (ExternalRange & { readonly name: string })[] {
   const inputs = new Set(nodesInOrder(Object.values(graph.outputs)).flatMap((node) => node.inputs));
   return [...inputs, ...Object.values(graph.outputs)].flatMap((value) =>

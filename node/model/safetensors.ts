@@ -25,7 +25,7 @@ export interface SafetensorsHeader {
   /** In the order of their bytes. */
   readonly entries: readonly SafetensorsEntry[];
   readonly metadata: Readonly<Record<string, string>>;
-  /** Where in the file the values begin. */
+  /** Position of the first value in the file. */
   readonly dataOffset: number;
 }
 
@@ -213,7 +213,7 @@ function parseObject(text: string, fail: Fail): Map<string, unknown> {
   return new Map(Object.entries(value));
 }
 
-/** What JSON.parse lets pass: nesting of any depth, and names that occur twice in one object. */
+/** Checks that JSON.parse does not make: the depth of nesting, and names that occur twice in one object. */
 function checkStructure(text: string, fail: Fail): void {
   const names: (Set<string> | undefined)[] = [];
   for (let i = 0; i < text.length; i++) {

@@ -8,9 +8,9 @@ export interface Tokenizer {
   encode(text: string, options?: { readonly special?: boolean }): number[];
   /** Text of token ids.  special: with special tokens written out; default false. */
   decode(ids: readonly number[], options?: { readonly special?: boolean }): string;
-  /** What stands in front of every text; absent when the tokenizer puts nothing there. */
+  /** The token in front of every text; absent when the tokenizer puts nothing there. */
   readonly beginId?: number;
-  /** What ends a text; absent when the tokenizer names no such token. */
+  /** The token that ends a text; absent when the tokenizer names no such token. */
   readonly endId?: number;
   /** Number of ids: the highest one and 1. */
   readonly vocabularySize: number;
@@ -22,7 +22,7 @@ export interface TokenizerSource {
   readonly tokenizerJson: unknown;
   /** Parsed content of `tokenizer_config.json`, where there is one. */
   readonly tokenizerConfig?: unknown;
-  /** Where the files are, for messages. */
+  /** The folder of the files, for messages. */
   readonly directory?: string;
 }
 

@@ -20,7 +20,7 @@ export interface WeightFile extends ExternalData {
 /** A tensor and the file in which it stands. */
 export interface StoredTensor extends SafetensorsEntry {
   readonly file: WeightFile;
-  /** Of the first value, from the beginning of the file. */
+  /** Position of the first value, from the beginning of the file. */
   readonly offset: number;
 }
 

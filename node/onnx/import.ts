@@ -14,7 +14,7 @@ import { describeNode } from "./shapes/rule.ts";
 import { decodeAttribute, decodeInitializer } from "./tensor-proto.ts";
 import type { Attributes, OnnxGraph, OnnxValue } from "./value.ts";
 
-/** What a file leaves open. */
+/** Sizes that a file leaves open. */
 export interface DecodeOptions {
   /** Sizes of open dimensions, by their name in the model or as "input:axis" where they have none. */
   readonly dimensions?: Readonly<Record<string, number>>;

@@ -3,7 +3,7 @@ import { checkGraph } from "./check.ts";
 import { applyAll, nodesInOrder } from "./graph.ts";
 import type { OnnxGraph, OnnxNode, OnnxValue } from "./value.ts";
 
-/** What takes a node's place, given its inputs in the new graph; undefined leaves the node as it is. */
+/** The values that take a node's place, given its inputs in the new graph; undefined leaves the node as it is. */
 export type Replacement = (
   node: OnnxNode,
   inputs: readonly (OnnxValue | undefined)[],

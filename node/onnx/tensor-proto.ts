@@ -56,7 +56,7 @@ function typeOf(tensor: TensorProto): { dtype: Dtype; shape: readonly number[] }
   return { dtype, shape };
 }
 
-/** Where external data lies: a file beside the model, never one elsewhere. */
+/** The place of external data: a file beside the model, never one elsewhere. */
 function rangeOf(tensor: TensorProto, dtype: Dtype, shape: readonly number[]): ExternalRange {
   const entries = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
   const location = entries.get("location") ?? "";

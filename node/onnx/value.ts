@@ -13,13 +13,13 @@ export interface ExternalRange {
   readonly length: number;
 }
 
-/** Of which value an external value is a few rows, and the first of them. */
+/** The value of which an external value is a few rows, and the first of those rows. */
 export interface RowsOf {
   readonly whole: OnnxValue;
   readonly from: number;
 }
 
-/** Where a value comes from. */
+/** The origin of a value. */
 export type ValueSource =
   | { readonly kind: "input"; readonly name: string }
   | { readonly kind: "constant"; readonly data: TensorData; readonly name?: string }

@@ -20,10 +20,10 @@ export interface BestScores {
 
 const UNSEEN: Best = { loss: Number.NaN, accuracy: Number.NaN };
 
-/** Of a peer that was never evaluated. */
+/** The best scores of a peer that was never evaluated. */
 export const NO_SCORES: BestScores = { all: UNSEEN, tasks: [] };
 
-/** Of a peer that was never evaluated. */
+/** The forgetting of a peer that was never evaluated. */
 export const NO_FORGETTING: ForgettingReport = { ...UNSEEN, tasks: [] };
 
 /**

@@ -31,7 +31,7 @@
 import { LIMITS } from "../../protocol/limits.ts";
 import { deadlineOf, observeLag, type Pace } from "./pace.ts";
 
-/** What a peer is doing in its round. */
+/** The part of its round that a peer is in. */
 export type RoundPhase = "idle" | "training" | "publishing" | "collecting" | "aggregating" | "serving" | "finished";
 
 /** What the network's manifest says about rounds. */
@@ -42,7 +42,7 @@ export interface RoundSettings {
   readonly ageMax: number;
 }
 
-/** What is known of another peer's progress. */
+/** The known progress of another peer. */
 export interface PeerProgress {
   /** Round of its newest update that was heard of, used or not; -1 before the first. */
   readonly latest: number;
@@ -76,7 +76,9 @@ export interface RoundState {
   readonly over: { readonly evaluation: boolean; readonly service: boolean };
 }
 
-/** Where a peer goes on after a restart. `trained`: its local steps are done; `serving`: all its rounds are. */
+/**
+ * The place where a peer goes on after a restart. `trained`: its local steps are done; `serving`: all its rounds are.
+ */
 export interface RoundPosition {
   readonly round: number;
   readonly phase: "training" | "trained" | "serving";
@@ -186,7 +188,7 @@ export function waitedFor(state: RoundState): readonly string[] {
     .map(([peer]) => peer);
 }
 
-/** Where to go on if the process ended now. */
+/** The place where the peer would go on if the process ended now. */
 export function positionOf({ phase, round }: RoundState): RoundPosition {
   switch (phase) {
     case "idle":
@@ -330,7 +332,7 @@ function gettingOn({ peers, turn, waitingSince, settings }: RoundState): readonl
 const isTraining = ({ present, latest }: PeerProgress, { count }: RoundSettings): boolean =>
   present && latest >= 0 && latest < count - 1;
 
-/** What was heard before, or is older, is no news: repeating it keeps nobody waited for. */
+/** An update that was heard before, or is older, is no news: repeating it keeps nobody waited for. */
 function heard(state: RoundState, event: { peer: string; round: number; now: number }): RoundState {
   const { peers, turn, settings } = state;
   if (event.round <= (peers.get(event.peer)?.latest ?? -1)) return state;

@@ -12,7 +12,7 @@ import { type BestScores, NO_FORGETTING, NO_SCORES } from "./forgetting.ts";
 import type { RoundPosition } from "./machine.ts";
 import { PACE_LAGS_MAX, type Pace } from "./pace.ts";
 
-/** What has happened so far in the round that is being worked on. */
+/** The progress of the round that is being worked on. */
 export interface RoundProgress {
   readonly stepsDone: number;
   readonly stepsSkipped: number;
@@ -52,9 +52,9 @@ export interface PeerMemory {
   readonly summaries: readonly RoundSummary[];
   /** Best scores after any round so far. */
   readonly best: BestScores;
-  /** What the adaptive lambda remembers. */
+  /** The memory of the adaptive lambda. */
   readonly trial: TrialMemory;
-  /** What was lost of the best scores since. */
+  /** How far the scores have fallen behind the best ones. */
   readonly forgetting: ForgettingReport;
   readonly evaluation: EvaluationProgress;
 }

@@ -14,7 +14,7 @@ import { int64 } from "../tensor.ts";
 /** Deviation of a new head's weights, as in the encoders' own start; biases start at 0. */
 const HEAD_DEVIATION = 0.02;
 
-/** What becomes of a classifier's head: trained and kept by the peer, trained and sent, or left as it is. */
+/** The fate of a classifier's head: trained and kept by the peer, trained and sent, or left as it is. */
 export type HeadRole = "trained" | "shared" | "frozen";
 
 /** The head's tensors that are trained with the adapter; none for language models. */

@@ -13,7 +13,7 @@ import { apply, externalRows } from "../onnx/graph.ts";
 import { add, concat, gather, gemm, ints, logSumExp, mul, reduceSum, split, sub } from "../onnx/operators.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 
-/** What a model has behind its last block. */
+/** The part of a model behind its last block. */
 export type Output = Pick<BaseModel, "normalize" | "outputMatrix" | "outputBias">;
 
 /** z = x E^T + b of rows h f32[M,D], x their normalisation -> logits z f32[M,V]. */

@@ -6,7 +6,7 @@ import type { Tensor } from "../tensor.ts";
 import { float32 } from "../tensor.ts";
 import { classifierFeeds } from "./classification.ts";
 
-/** What decides the inputs of a graph beside the batch. */
+/** The settings that decide a graph's inputs, beside the batch. */
 export interface Feeding {
   /** Prompt positions that the adapter edits. */
   readonly counts: PositionCounts;

@@ -18,7 +18,7 @@ export interface SgdSettings {
   readonly momentum?: number;
 }
 
-/** What the optimiser remembers between steps. */
+/** The memory that the optimiser keeps between steps. */
 export interface Moments {
   readonly first: Float32Array;
   readonly second: Float32Array;

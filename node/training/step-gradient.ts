@@ -137,7 +137,7 @@ interface Drawn extends BucketedBatch {
   readonly name: string;
 }
 
-/** What the graphs are built for, and the batches of every draw: several where packing needs more rows than one has. */
+/** The shapes of the graphs, and the batches of every draw: several where packing needs more rows than one has. */
 function drawsOf({ examples, buckets, packed, seed }: StepGradientOptions): {
   readonly shapes: readonly BatchShape[];
   readonly batchesAt: (draw: number) => readonly Drawn[];
@@ -155,7 +155,7 @@ function drawsOf({ examples, buckets, packed, seed }: StepGradientOptions): {
   };
 }
 
-/** Of the given inputs those that a graph declares. */
+/** Those of the given inputs that a graph declares. */
 function declaredOnly(graph: OnnxGraph, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
   const names = graph.inputs.flatMap(({ source }) => (source.kind === "input" ? [source.name] : []));
   return Object.fromEntries(names.flatMap((name) => (feeds[name] ? [[name, feeds[name]]] : [])));

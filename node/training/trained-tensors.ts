@@ -18,7 +18,7 @@ import type { AdaptedModel } from "./training-step.ts";
 /** The trained values of one peer as one flat vector theta f32[P]: the adapter's, and behind them those of a trained head. */
 export interface TrainedTensors {
   readonly adapted: AdaptedModel;
-  /** Where each trained tensor stands in theta. */
+  /** The place of each trained tensor in theta. */
   readonly slots: readonly AdapterSlot[];
   /** The tensors that travel, in their order. */
   readonly traveling: readonly AdapterTensor[];

@@ -25,7 +25,7 @@ export const NOT_FINITE_STEPS_MAX = 10;
 export interface TrainerDependencies {
   readonly runtime: Runtime;
   readonly files: ModelFiles;
-  /** Where the noise of private steps comes from; those need it. */
+  /** The source of noise for private steps; only those need it. */
   readonly random?: RandomSource;
 }
 

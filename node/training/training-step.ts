@@ -36,7 +36,7 @@ export interface BatchShape {
 export interface AdaptedModel {
   readonly model: BaseModel;
   readonly adapter: AdapterSettings;
-  /** Of the trained tensors; one that has the name of a weight of the model takes that weight's place. */
+  /** Places of the trained tensors. One that has the name of a weight of the model takes that weight's place. */
   readonly slots: readonly AdapterSlot[];
   /** The tensors of the adapter that nobody trains; absent for methods without any. */
   readonly frozen?: ReadonlyMap<string, Tensor>;
@@ -116,7 +116,7 @@ function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: Trainin
   return { graph, frozenEnd };
 }
 
-/** Of the given values those that are computed from `root`. */
+/** Those of the given values that are computed from `root`. */
 function dependentOn(root: OnnxValue, values: readonly OnnxValue[]): readonly OnnxValue[] {
   const found = new Set([root]);
   for (const node of nodesInOrder(values)) {
@@ -207,7 +207,7 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
   };
 }
 
-/** Where more of the rows have a label, the last block computes all of them: sorting them out would cost more. */
+/** Above this share of labelled rows the last block computes all rows: sorting them out would cost more. */
 const LABELLED_SHARE_MAX = 0.9;
 
 function forward(adapted: AdaptedModel, shape: BatchShape, { training }: { readonly training: boolean }) {

@@ -16,13 +16,13 @@ export const TRIAL_KINDS = ["loreft", "lora"] as const;
 /** The kind of adapter that a trial trains. */
 export type TrialKind = (typeof TRIAL_KINDS)[number];
 
-/** What a trial step came to, and how long it took. */
+/** The result of a trial step, and the time that it took. */
 export interface TrialStep {
   readonly loss: number;
   readonly gradient: Float32Array;
-  /** Of the step, without loading and without the first run, in which devices compile their kernels. */
+  /** Seconds of the step, without loading and without the first run, in which devices compile their kernels. */
   readonly seconds: number;
-  /** Of loading and of that first run. */
+  /** Seconds of loading and of that first run. */
   readonly startSeconds: number;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Example, ExampleSets } from "../../node/interface/trainer.ts";
 
-/** What a liar can send, by name. */
+/** The lies that a liar can send, by name. */
 export const ATTACKS = [
   /** theta_0 - 10 (theta_l - theta_0) */
   "sign-flip",
@@ -28,11 +28,11 @@ export type Attack = (typeof ATTACKS)[number];
 
 const SIGN_FLIP = 10;
 const SCALING = 1000;
-/** What the paper's experiments use; its bound for one liar of eight would be no deviation at all. */
+/** The factor of the paper's experiments; its bound for one liar of eight would be no deviation at all. */
 const ALIE_DEVIATIONS = 1.5;
 const INNER_PRODUCT = 0.1;
 
-/** What the liar knows in a round before it sends. */
+/** The knowledge of the liar in a round before it sends. */
 export interface LieContext {
   /** theta_0 and theta_l, the part that travels, f32[P]. */
   readonly start: Float32Array;

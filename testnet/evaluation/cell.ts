@@ -18,11 +18,11 @@ export interface Cell {
   readonly seed: number;
   readonly attack: Attack | "none";
   readonly learningRate: number;
-  /** Of the search for a learning rate; its test scores are never looked at. */
+  /** Whether the cell belongs to the search for a learning rate; its test scores are never looked at then. */
   readonly tuning: boolean;
 }
 
-/** What of a peer goes into the tables. */
+/** The figures of a peer that go into the tables. */
 export interface PeerRow {
   readonly task?: string;
   readonly own: PeerScores;
@@ -32,7 +32,7 @@ export interface PeerRow {
   readonly lambdaMean: number;
 }
 
-/** What a cell came to, as it is kept on disk. */
+/** The result of a cell, as it is kept on disk. */
 export interface CellResult {
   /** Digest of everything that the result depends on. */
   readonly key: string;
@@ -149,7 +149,7 @@ export function lastQuarterGain({ looks, own }: CellResult, metric: Metric): num
 export const meanOf = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Of a sample: divided by n - 1; 0 for a single value. */
+/** The deviation of a sample: divided by n - 1; 0 for a single value. */
 export function deviationOf(values: readonly number[]): number {
   if (values.length < 2) return 0;
   const mean = meanOf(values);

@@ -13,7 +13,7 @@ export interface ExchangingPeer {
   readonly inbox: Inbox;
 }
 
-/** What the liar claims to have trained on; nothing weighs by it unless the network says so. */
+/** The number of examples that the liar claims to have; nothing weighs by it unless the network says so. */
 const LIAR_SAMPLES = 64;
 
 /** Carries the updates of one round after another. */

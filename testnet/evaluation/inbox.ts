@@ -24,7 +24,7 @@ export function createOutbox(
   const { tensors, encoding } = manifest;
   const stream = createPrng(0).fork(signer.peer).fork("encoding");
   let [sequence, previous] = [0, undefined as ContentId | undefined];
-  /** What the others have decoded of this peer. */
+  /** The values of this peer as the others have decoded them. */
   let known: Float32Array | undefined;
   return {
     sign: ({ round, theta, payload }) => {
@@ -99,7 +99,7 @@ export function createInboxes(manifest: NetworkManifest): { inboxOf(self: PeerId
   };
 }
 
-/** What one peer knows when it judges. */
+/** The knowledge of one peer when it judges. */
 interface View {
   readonly self: PeerId;
   readonly round: number;

@@ -7,10 +7,10 @@ import type { SharedBase } from "./base.ts";
 import type { PeerData } from "./peer-data.ts";
 import { createScorer } from "./scorer.ts";
 
-/** Of the validation sets, what is looked at after every round; the rounds' cost is to stay that of training. */
+/** Examples of a validation set that are looked at after every round; the rounds' cost is to stay that of training. */
 export const CURVE_EXAMPLES_MAX = 32;
 
-/** Of other peers' test sets, all together. */
+/** Examples of other peers' test sets, all together. */
 export const OTHERS_EXAMPLES_MAX = 128;
 
 /** The scores of one adapter on one set of examples. */

@@ -10,7 +10,7 @@ export interface Metric {
   /** Shares are printed in percent. */
   readonly unit: "share" | "nats";
   of(scores: PeerScores): number;
-  /** Of a look between rounds, where nothing is asked or generated. */
+  /** The metric of a look between rounds, where nothing is asked or generated. */
   lookedAt(scores: PeerScores): number;
   /** Differences below this do not count: 1 point of accuracy or 0.01 nats. */
   readonly tolerance: number;

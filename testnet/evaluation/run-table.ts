@@ -21,7 +21,7 @@ export interface RunOptions {
   readonly files: ResultFiles;
   /** undefined, with a reason that was told, for a suite whose material is not there. */
   readonly materialOf: (suite: Suite) => Promise<SuiteMaterial | undefined>;
-  /** Which cells to run, by a part of their path; all of them when absent. */
+  /** A part of the path of the cells to run; all of them when absent. */
   readonly only?: string;
   readonly signal: AbortSignal;
   readonly tell: (line: string) => void;

@@ -24,7 +24,7 @@ export interface Row {
   /** Means over the peers. */
   readonly own: Statistic;
   readonly others: Statistic;
-  /** Of the peer that has it worst. */
+  /** The score of the peer that has the worst one. */
   readonly worst: Statistic;
   readonly ownLoss: Statistic;
   readonly psiOwn: Statistic;
@@ -34,10 +34,10 @@ export interface Row {
   readonly lastQuarter: Statistic;
   readonly trainedParameters: number;
   readonly sentParameters: number;
-  /** What one peer sends in a round: its update, once for each peer that hears it. */
+  /** The bytes that one peer sends in a round: its update, once for each peer that hears it. */
   readonly bytesPerRound: number;
   readonly updateBytes: number;
-  /** Of the processor, for one peer in one run. */
+  /** Seconds of the processor, for one peer in one run. */
   readonly seconds: Statistic;
 }
 

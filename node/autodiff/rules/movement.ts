@@ -118,7 +118,7 @@ export const MOVEMENT: Readonly<Record<string, GradientRule>> = {
     const cleared = () => apply("ScatterElements", [dy, indices, zeros(updates!.shape, dy.dtype)], along);
     return [cleared, undefined, updated];
   }),
-  /** What was put around x is cut off again; the constant that fills it gets no gradient. */
+  /** The values put around x are cut off again; the constant that fills them gets no gradient. */
   Pad: single(({ inputs, attributes }, dy) => {
     if (stringAttribute(attributes, "mode", "constant") !== "constant")
       throw new RangeError("there is none by copying");

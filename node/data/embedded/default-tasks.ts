@@ -82,7 +82,10 @@ export function taskSamples(options: {
   });
 }
 
-/** Which set a prompt belongs to, whoever draws it: half of all prompts train, a quarter each validation and test. */
+/**
+ * The set that a prompt belongs to, whichever peer draws it: half of all prompts train, a quarter each validation and
+ * test.
+ */
 export function setOfPrompt(prompt: string): TaskSetName {
   const quarter = createPrng(0).fork(prompt).below(4);
   return quarter < 2 ? "train" : quarter === 2 ? "validation" : "test";

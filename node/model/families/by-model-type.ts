@@ -9,7 +9,7 @@ import { qwen2, qwen3 } from "./qwen.ts";
 export interface KnownFamily {
   /** Throws: MODEL_CONFIG naming the field of config.json that is missing or not supported. */
   readonly build: (config: unknown) => ModelFamily;
-  /** What the names of the bare model's weights begin with. */
+  /** The beginning of the names of the bare model's weights. */
   readonly prefix: string;
 }
 

@@ -25,7 +25,7 @@ export const DECODER_FIELDS = {
 
 const SHAPE = z.object(DECODER_FIELDS);
 
-/** What a layout takes from these fields as they are. */
+/** The settings that a layout takes from these fields as they are. */
 export function decoderSizes(fields: z.infer<typeof SHAPE>) {
   return {
     vocabulary: fields.vocab_size,

@@ -49,7 +49,7 @@ export function paddingMask(attentionMask: OnnxValue): OnnxValue {
   return reshape(mul(sub(present, scalar(1)), scalar(-MASKED_SCORE)), [batch, 1, 1, 1, tokens]);
 }
 
-/** Which slots the one token at hand sees, and itself: f32[1, capacity + 1], as `causalMask` has its rows. */
+/** A mask for one token: the slots that it sees, and itself: f32[1, capacity + 1], as `causalMask` has its rows. */
 export function memoryMask({ position, capacity }: RememberedTokens, window?: number): OnnxValue {
   const slots = ints(Array.from({ length: capacity }, (_, slot) => slot));
   let seen = apply("Less", [slots, position]);
@@ -112,7 +112,7 @@ export interface AttentionShape {
   readonly headSize: number;
   /** Absent for models with learned positions. */
   readonly rope?: Rotary;
-  /** Of `oneBlock` or `causalBlocks`. */
+  /** The result of `oneBlock` or `causalBlocks`. */
   readonly blocks: readonly QueryBlock[];
   /** S keys and values to attend to, given those of the tokens at hand; these alone when absent. */
   readonly attended?: (now: KeysAndValues) => KeysAndValues;

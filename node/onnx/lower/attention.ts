@@ -21,7 +21,7 @@ import {
 import type { OnnxValue } from "../value.ts";
 import { type ImportedNode, type Lowering, required, sizesOf } from "./lowering.ts";
 
-/** What a masked score becomes: its exponential is 0 beside any other, and a wholly masked row stays finite. */
+/** The value of a masked score: its exponential is 0 beside any other, and a wholly masked row stays finite. */
 const MASKED = -1e30;
 
 /** [B, T, heads x d] -> [B, heads, T, d]; four axes are there already. */
