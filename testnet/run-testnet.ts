@@ -14,6 +14,7 @@ import { fieldArguments } from "../protocol/settings/field-words.ts";
 import { type PeerExit, type PeerProcess, startPeerProcess } from "./peer-process.ts";
 import type { TestnetPeer, TestnetResult } from "./result.ts";
 
+/** One run of a testnet. */
 export interface TestnetOptions {
   readonly manifest: NetworkManifest;
   /** Number of peers, 1 or more. */
