@@ -1,5 +1,5 @@
 /** The cases of `bench:aggregate`, and the limits that it holds the rules to. */
-import type { RuleSettings } from "../aggregation/index.ts";
+import type { RuleSettings } from "../../protocol/network-manifest.ts";
 
 /** The size of a case. */
 export interface AggregateShape {
