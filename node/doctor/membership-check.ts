@@ -10,15 +10,11 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { Store } from "../interface/store.ts";
+import { CERTIFICATE_KEY } from "../membership/certificates.ts";
 import { PROOF_PREFIX } from "../membership/equivocation-proofs.ts";
-import {
-  CERTIFICATE_KEY,
-  createMembership,
-  type MembershipDependencies,
-  type RosterMembership,
-} from "../membership/membership.ts";
+import { createMembership, type MembershipDependencies, type RosterMembership } from "../membership/membership.ts";
 import { ENTRY_PREFIX } from "../membership/roster-store.ts";
-import { standingError } from "../membership/standing-error.ts";
+import { statusError } from "../membership/status.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import type { Finding } from "../system/platform/health.ts";
 
@@ -64,7 +60,7 @@ export function membershipFinding(
   const role = membership.roleOf(self);
   const terms = termsOf(membership, self);
   if (role === undefined) {
-    const { message } = standingError(membership.standingOf(self), self);
+    const { message } = statusError(membership.standingOf(self), self);
     return { name, state: "problem", text: message };
   }
   const { members, entryCount } = membership.roster.log.state();

@@ -1,5 +1,5 @@
 /** `weft members pending`: what waits for admins. */
-import type { Motion } from "../../../node/membership/motions.ts";
+import type { Proposal } from "../../../node/membership/proposals.ts";
 import { jsonText } from "../../json.ts";
 import { ask, operatorOf, type RosterFlags } from "../../roster-action.ts";
 import { statementWords } from "../../statement-words.ts";
@@ -15,7 +15,7 @@ export async function run(
   return EXIT_OK;
 }
 
-function lines({ id, statement, request, approvedBy, deniedBy, isDeclinedHere, threshold }: Motion): string {
+function lines({ id, statement, request, approvedBy, deniedBy, isDeclinedHere, threshold }: Proposal): string {
   const declined = deniedBy.length > 0 ? `, ${deniedBy.length} decline` : "";
   return [
     `${id.slice(0, 12)} ${statementWords(statement)}`,
