@@ -2,6 +2,7 @@
 import { ADAPTER_FORMS, parseAdapter } from "./adapter-argument.ts";
 import { AUDIT_DEFAULTS, AUDITED } from "./audit-defaults.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
+import { READING } from "./data-options.ts";
 import { engineFlags } from "./engine-flags.ts";
 import { integer, positive } from "./option-value.ts";
 
@@ -18,6 +19,7 @@ export function auditCommand(shared: {
     options: [
       shared.model,
       shared.data,
+      ...READING,
       {
         flags: "--adapter <word>",
         text: `what is attacked: ${ADAPTER_FORMS}; may be repeated`,

@@ -4,6 +4,7 @@ import { LOG_LEVELS } from "../node/system/platform/log.ts";
 import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import { auditCommand } from "./audit-command.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
+import { DATA, READING } from "./data-options.ts";
 import { engineFlags } from "./engine-flags.ts";
 import { keysCommands } from "./keys-commands.ts";
 import { membersCommands } from "./members-commands.ts";
@@ -34,11 +35,6 @@ const MODEL: OptionRow = {
   text: "base model: a Hugging Face directory with config.json, model.safetensors and tokenizer.json",
   otherwise: "the embedded model",
 };
-const DATA: OptionRow = {
-  flags: "--data <file>",
-  text: 'examples: JSON lines with {"prompt","response"} or {"instruction","input","output"}, or plain text',
-  otherwise: "the embedded tasks",
-};
 const SPLIT: OptionRow = {
   flags: "--split <rule>",
   text: "how the data is divided among peers: iid, speaker, field:NAME or dirichlet:ALPHA[:FIELD]",
@@ -61,6 +57,7 @@ const PEER_OPTIONS: readonly OptionRow[] = [
   },
   MODEL,
   DATA,
+  ...READING,
   SPLIT,
   {
     flags: "--part <i/n>",
@@ -100,6 +97,7 @@ export const COMMANDS: readonly CommandRow[] = [
       },
       MODEL,
       DATA,
+      ...READING,
       SPLIT,
       ...networkOptions(TESTNET_SETTINGS),
       ...engineFlags({ threads: "processors divided by peers" }),

@@ -2,6 +2,7 @@
 import { ADAPTER_FORMATS } from "../node/local/stored-adapter.ts";
 import { parsePromptPositions } from "./adapter-argument.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
+import { HELD_OUT, READING } from "./data-options.ts";
 import { engineFlags, RUNTIME_OPTIONS } from "./engine-flags.ts";
 import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
 import { choice, integer, positive, share } from "./option-value.ts";
@@ -24,7 +25,7 @@ const POSITIONS: OptionRow = {
 };
 const SEED: OptionRow = {
   flags: "--seed <number>",
-  text: "seed of the adapter's start, the held-out examples and the batch order",
+  text: "seed of the adapter's start, the embedded tasks and the batch order",
   parse: integer(0),
   otherwise: String(NETWORK_DEFAULTS.seed),
 };
@@ -39,6 +40,8 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
       options: [
         model,
         data,
+        ...READING,
+        ...HELD_OUT,
         ...named("adapter"),
         { flags: "--from <folder>", text: "an adapter to go on from, instead of --adapter" },
         { flags: "--steps <count>", text: "optimiser steps", parse: integer(1, 100_000_000) },
@@ -65,6 +68,8 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
       options: [
         model,
         data,
+        ...READING,
+        ...HELD_OUT,
         { ...ADAPTER, otherwise: "the base model alone" },
         {
           flags: "--set <name>",
@@ -75,7 +80,7 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         ...named("batch-size", "max-tokens"),
         {
           ...SEED,
-          text: "seed by which examples are held out",
+          text: "seed of the embedded tasks",
           otherwise: `the adapter's, else ${NETWORK_DEFAULTS.seed}`,
         },
         ...engineFlags({ only: RUNTIME_OPTIONS }),

@@ -14,6 +14,14 @@ import { fieldArguments } from "../protocol/settings/field-words.ts";
 import { type PeerExit, type PeerProcess, startPeerProcess } from "./peer-process.ts";
 import type { TestnetPeer, TestnetResult } from "./result.ts";
 
+/** A file that the peers share, and how each reads it. */
+export interface TestnetData {
+  readonly file: string;
+  readonly split?: string;
+  /** Further words for each peer about how the file is read. */
+  readonly reading?: readonly string[];
+}
+
 /** One run of a testnet. */
 export interface TestnetOptions {
   readonly manifest: NetworkManifest;
@@ -26,7 +34,7 @@ export interface TestnetOptions {
   /** Hugging Face model directory; the embedded model when absent. */
   readonly modelDirectory?: string;
   /** File of examples and how it is split among the peers; the embedded tasks when absent. */
-  readonly data?: { readonly file: string; readonly split?: string };
+  readonly data?: TestnetData;
   /** How each peer computes. */
   readonly engine: EngineOptions;
   /** Of every peer; each has a budget of its own. */
@@ -212,6 +220,7 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
     ...(data === undefined ? [] : ["--data", data.file]),
     ...(data?.split === undefined ? [] : ["--split", data.split]),
+    ...(data?.reading ?? []),
     ...bootstrap.flatMap((address) => ["--bootstrap", address]),
   ];
 }

@@ -11,11 +11,6 @@ import { readParagraphs } from "./plain-text.ts";
 import type { DataRecord } from "./record.ts";
 import { looksLikePlay, readSpeeches } from "./speakers.ts";
 
-/** `jsonl` for names that end in .jsonl or .ndjson, else text. */
-export function formatOfFile(file: string): "jsonl" | "text" {
-  return /\.(jsonl|ndjson)$/iu.test(file) ? "jsonl" : "text";
-}
-
 /** The records of a data file: its lines for JSONL, its whole text for anything else. */
 export type DataSource =
   | { readonly file: string; readonly lines: AsyncIterable<string> | Iterable<string> }
@@ -54,6 +49,8 @@ export interface ExampleSetOptions {
   readonly seed: number;
   /** Names of the classes, by number, for data of a classifier. */
   readonly labels?: readonly string[];
+  /** See EncodeOptions. */
+  readonly seam?: "blank" | "parts";
 }
 
 /** A peer's example sets, and what was cut or left out on the way. */

@@ -12,6 +12,7 @@ import {
   type OpenedModel,
   openModel,
 } from "../../../node/local/stored-adapter.ts";
+import { keptTrainedData, withTrainedData } from "../../../node/local/trained-data.ts";
 import { type FolderFiles, prepareOutputFolder, writeFolder } from "../../../node/system/files/adapter-files.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
 import { dataDirectory } from "../../data-directory.ts";
@@ -40,7 +41,9 @@ export async function run(options: AdapterExportOptions, terminal: Terminal): Pr
   const adapter = options.part === undefined ? whole : sideOf(whole, opened.model, options.part);
   const files = written(adapter, opened, { format, baseModel: options.baseModel ?? directory });
   await prepareOutputFolder(folder);
-  await writeFolder(folder, files);
+  const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
+  const all = withTrainedData(files, trained);
+  await writeFolder(folder, all);
   const positions = "positions" in adapter.settings ? adapter.settings.positions : undefined;
   if (format === "pyreft" && positions !== undefined && positions !== "all") {
     const { first, last, tied } = positions;
@@ -49,8 +52,8 @@ export async function run(options: AdapterExportOptions, terminal: Terminal): Pr
   }
   terminal.err(`${formatAdapter(adapter.settings)} written to ${folder}\n`);
   const parameters = adapter.values.length;
-  const summary = { adapter: adapter.settings, parameters, format, out: folder, files: [...files.keys()] };
-  terminal.out(options.json ? jsonText(summary) : `${[...files.keys()].join("\n")}\n`);
+  const summary = { adapter: adapter.settings, parameters, format, out: folder, files: [...all.keys()] };
+  terminal.out(options.json ? jsonText(summary) : `${[...all.keys()].join("\n")}\n`);
   return EXIT_OK;
 }
 

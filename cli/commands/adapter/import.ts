@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { writeAdapterDirectory } from "../../../node/interchange/adapter-directory.ts";
 import { type ImportPositions, loadAdapter, openModel } from "../../../node/local/stored-adapter.ts";
+import { keptTrainedData, withTrainedData } from "../../../node/local/trained-data.ts";
 import { prepareOutputFolder, writeFolder } from "../../../node/system/files/adapter-files.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
 import { jsonText } from "../../json.ts";
@@ -24,7 +25,8 @@ export async function run(
   const opened = openModel(modelDirectory(options.model));
   const { adapter, notes } = await loadAdapter(resolve(argument ?? "."), opened, { positions: options.positions });
   await prepareOutputFolder(folder);
-  await writeFolder(folder, writeAdapterDirectory(adapter));
+  const trained = await keptTrainedData(resolve(argument ?? "."));
+  await writeFolder(folder, withTrainedData(writeAdapterDirectory(adapter), trained));
   for (const note of notes) terminal.err(`${note}\n`);
   terminal.err(`adapter written to ${folder}\n`);
   const word = formatAdapter(adapter.settings);

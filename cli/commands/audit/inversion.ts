@@ -1,6 +1,5 @@
 /** `weft audit inversion`: what can be read out of one's own update, for every kind of adapter. */
 import { availableParallelism } from "node:os";
-import { resolve } from "node:path";
 import { type AttackResult, auditInversion } from "../../../node/audit/inversion.ts";
 import { loadExamples } from "../../../node/local/data-source.ts";
 import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
@@ -10,15 +9,15 @@ import type { AdapterSettings } from "../../../protocol/adapter-spec.ts";
 import { formatShare, textTable } from "../../../testnet/text-table.ts";
 import { formatAdapter, parseAdapter } from "../../adapter-argument.ts";
 import { AUDIT_DEFAULTS, AUDITED } from "../../audit-defaults.ts";
+import { type DataFlags, dataOptions } from "../../data-options.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS } from "../../network-options.ts";
 import { PRIVACY_DEFAULTS } from "../../privacy-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export type AuditOptions = {
+export type AuditOptions = DataFlags & {
   readonly model?: string;
-  readonly data?: string;
   readonly adapter?: readonly AdapterSettings[];
   readonly texts?: number;
   readonly maxTokens?: number;
@@ -35,13 +34,14 @@ export type AuditOptions = {
 export async function run(options: AuditOptions, terminal: Terminal): Promise<number> {
   const directory = modelDirectory(options.model);
   const { training, seed } = NETWORK_DEFAULTS;
-  const { sets } = await loadExamples({
-    ...(options.data !== undefined && { file: resolve(options.data) }),
+  const { sets, notes = [] } = await loadExamples({
+    ...dataOptions(options),
     modelDirectory: directory,
     maxTokens: options.maxTokens ?? AUDIT_DEFAULTS.maxTokens,
     batchSize: training.batchSize,
     seed: options.seed ?? seed,
   });
+  for (const note of notes) terminal.err(`data: ${note}\n`);
   const adapters = options.adapter ?? AUDITED.map(parseAdapter);
   const { dpClip, dpNoise } = options;
   const isNoised = dpClip !== undefined || dpNoise !== undefined;

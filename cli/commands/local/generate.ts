@@ -1,9 +1,11 @@
 /** `weft generate`: text from a prompt, by a model with or without an adapter. */
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import { framedPrompt } from "../../../node/data/frame.ts";
 import { NodeError } from "../../../node/errors.ts";
 import { generate } from "../../../node/generation/generate.ts";
 import { loadAdapter, openModel, usedAdapter } from "../../../node/local/stored-adapter.ts";
+import { keptTrainedData } from "../../../node/local/trained-data.ts";
 import { type Tokenizer, tokenizerOfFiles } from "../../../node/model/tokenizer.ts";
 import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
 import type { RuntimeOptions } from "../../engine-flags.ts";
@@ -33,7 +35,10 @@ export async function run(options: GenerateCommandOptions, terminal: Terminal): 
     options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened, { positions });
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
   const begin = tokenizer.beginId === undefined ? [] : [tokenizer.beginId];
-  const promptIds = [...begin, ...tokenizer.encode(options.prompt)];
+  // A prompt is put to an adapter as those were that it was trained on.
+  const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
+  const asked = framedPrompt(trained?.frame ?? "plain", options.prompt);
+  const promptIds = [...begin, ...tokenizer.encode(asked)];
   const print = printer(tokenizer, promptIds, options.json ? () => undefined : terminal.out);
   const result = await generate(
     {

@@ -8,9 +8,11 @@ import type { Evaluation } from "../../../node/interface/trainer.ts";
 import { loadExamples } from "../../../node/local/data-source.ts";
 import { type LocalTrainingResult, stepsOfEpochs, trainLocally } from "../../../node/local/local-training.ts";
 import { loadAdapter, openModel } from "../../../node/local/stored-adapter.ts";
+import { keptTrainedData, withTrainedData } from "../../../node/local/trained-data.ts";
 import { prepareOutputFolder, writeFolder } from "../../../node/system/files/adapter-files.ts";
 import { formatLoss, formatShare, textTable } from "../../../testnet/text-table.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
+import { type DataFlags, dataOptions, type HeldOutFlags } from "../../data-options.ts";
 import { engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
@@ -21,9 +23,10 @@ export type TrainCommandOptions = Omit<
   NetworkOptions,
   "rounds" | "localSteps" | "lambda" | "aggregation" | "reference" | "head" | "proximal"
 > &
+  DataFlags &
+  HeldOutFlags &
   EngineOptions & {
     readonly model?: string;
-    readonly data?: string;
     readonly from?: string;
     readonly steps?: number;
     readonly epochs?: number;
@@ -40,6 +43,9 @@ export async function run(options: TrainCommandOptions, terminal: Terminal): Pro
   if (options.from !== undefined && options.adapter !== undefined) {
     throw new NodeError("CONFIG_INVALID", "give --adapter for a new adapter or --from for one to go on from, not both");
   }
+  if (options.data === undefined && (options.validation ?? options.test) !== undefined) {
+    throw new NodeError("CONFIG_INVALID", "--validation and --test hold out examples of --data; give that too");
+  }
   const folder = resolve(options.out ?? "adapter");
   await prepareOutputFolder(folder);
   const directory = modelDirectory(options.model);
@@ -54,13 +60,17 @@ export async function run(options: TrainCommandOptions, terminal: Terminal): Pro
     ...settings.training,
     maxTokens: Math.min(settings.training.maxTokens, opened.model.shape.contextTokens),
   };
-  const { sets, cut } = await loadExamples({
-    ...(options.data !== undefined && { file: resolve(options.data) }),
+  const before = options.from === undefined ? undefined : await keptTrainedData(resolve(options.from));
+  const loaded = await loadExamples({
+    ...dataOptions(options),
+    ...(before && { trained: before.digests }),
     modelDirectory: directory,
     maxTokens: training.maxTokens,
     batchSize: training.batchSize,
     seed: settings.seed,
   });
+  const { sets, cut, notes = [], trainedData } = loaded;
+  for (const note of notes) terminal.err(`data: ${note}\n`);
   if (cut.records > 0)
     terminal.err(`${cut.records} records are longer than ${training.maxTokens} tokens and were cut\n`);
   const steps = options.steps ?? stepsOfEpochs(options.epochs ?? EPOCHS, sets, training);
@@ -81,7 +91,7 @@ export async function run(options: TrainCommandOptions, terminal: Terminal): Pro
         terminal.err(`step ${step} of ${steps}: loss ${formatLoss(loss)}\n`);
     },
   });
-  await writeFolder(folder, writeAdapterDirectory(result.adapter));
+  await writeFolder(folder, withTrainedData(writeAdapterDirectory(result.adapter), trainedData ?? before));
   terminal.err(`adapter written to ${folder}\n`);
   terminal.out(options.json ? jsonText(document(result, folder)) : `${resultLines(result).join("\n")}\n`);
   return result.after ? EXIT_OK : EXIT_INTERRUPTED;

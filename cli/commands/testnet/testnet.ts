@@ -4,8 +4,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { NodeError } from "../../../node/errors.ts";
 import type { EngineOptions } from "../../../node/interface/engine-options.ts";
 import { createNetwork } from "../../../node/manifest/create-network.ts";
+import { STANDARD_INPUT } from "../../../node/system/files/data-bytes.ts";
 import type { LogLevel } from "../../../node/system/platform/log.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../../../testnet/defaults.ts";
@@ -13,8 +15,9 @@ import { type LiveView, lineView, terminalView } from "../../../testnet/live-vie
 import { renderReport } from "../../../testnet/report.ts";
 import { refuseUnwritable, writeReport } from "../../../testnet/report-file.ts";
 import { type TestnetResult, testnetDocument } from "../../../testnet/result.ts";
-import { refuseUsedFolder, runTestnet } from "../../../testnet/run-testnet.ts";
+import { refuseUsedFolder, runTestnet, type TestnetData } from "../../../testnet/run-testnet.ts";
 import { summaryLines, unfinishedSentence, verdictSentences } from "../../../testnet/summary.ts";
+import type { DataFlags } from "../../data-options.ts";
 import { engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
@@ -26,10 +29,10 @@ import { sketchWarning } from "../../weights-argument.ts";
 
 export type TestnetCommandOptions = NetworkOptions &
   PrivacyOptions &
+  DataFlags &
   EngineOptions & {
     readonly peers?: number;
     readonly model?: string;
-    readonly data?: string;
     readonly split?: string;
     readonly dataDir?: string;
     readonly keep?: boolean;
@@ -61,7 +64,7 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
       command: join(packageFolder(), "cli", "weft.js"),
       folder,
       ...(options.model !== undefined && { modelDirectory: resolve(options.model) }),
-      ...(options.data !== undefined && { data: { file: resolve(options.data), split: options.split ?? "iid" } }),
+      ...(options.data !== undefined && { data: sharedData(options.data, options) }),
       engine: engineOf(options, { threads: Math.max(1, Math.floor(availableParallelism() / peers)) }),
       ...(privacy && { privacy }),
       ...(options.sketchNoise !== undefined && { sketchNoise: options.sketchNoise }),
@@ -87,6 +90,20 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
   if (unfinished === undefined) return EXIT_OK;
   terminal.err(`weft: ${unfinished}; the last lines of each are in ${reportFile}\n`);
   return EXIT_REFUSED;
+}
+
+function sharedData(file: string, { split = "iid", columns, charset }: TestnetCommandOptions): TestnetData {
+  if (file === STANDARD_INPUT) {
+    throw new NodeError("CONFIG_INVALID", "the peers of a testnet read --data each by itself; give a file, not -");
+  }
+  return {
+    file: resolve(file),
+    split,
+    reading: [
+      ...(columns === undefined ? [] : ["--columns", columns]),
+      ...(charset === undefined ? [] : ["--charset", charset]),
+    ],
+  };
 }
 
 function createTestnetManifest(options: TestnetCommandOptions): NetworkManifest {
