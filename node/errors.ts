@@ -49,8 +49,10 @@ export const NODE_ERROR_CODES = [
   "TRAINING_DIVERGED",
 ] as const;
 
+/** One of these codes. */
 export type NodeErrorCode = (typeof NODE_ERROR_CODES)[number];
 
+/** An operating error of a peer. */
 export class NodeError extends Error {
   readonly code: NodeErrorCode;
   readonly facts: Readonly<Record<string, unknown>>;

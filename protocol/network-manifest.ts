@@ -32,6 +32,7 @@ export interface ModelDigest {
   readonly tokenizer: string;
 }
 
+/** Everything that the peers of a network agree on before the first byte. */
 export interface NetworkManifest {
   readonly schema: "weft-network/1";
   /** For people; 1 to 64 characters of printable ASCII. */

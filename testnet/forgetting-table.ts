@@ -12,11 +12,13 @@ export interface ForgettingRow extends Forgetting {
   readonly task: string;
 }
 
+/** A peer, and what it has forgotten. */
 export interface ForgetfulPeer {
   readonly name: string;
   readonly forgetting: ForgettingReport | undefined;
 }
 
+/** The rows of the table, for each peer one and one for each of its tasks. */
 export function forgettingRows(peers: readonly ForgetfulPeer[]): ForgettingRow[] {
   return peers.flatMap(({ name: peer, forgetting }) => {
     if (forgetting === undefined) return [];

@@ -6,11 +6,13 @@ import type { TestnetObserver } from "./run-testnet.ts";
 import { exitSentence } from "./summary.ts";
 import { formatLoss, formatSeconds, shortPeerId, textTable } from "./text-table.ts";
 
+/** A view that observes a testnet. */
 export interface LiveView extends TestnetObserver {
   /** Draw the last state for good. Idempotent. */
   end(): void;
 }
 
+/** Where the view is drawn, and how. */
 export interface LiveViewOptions {
   readonly write: (text: string) => void;
   readonly manifest: NetworkManifest;

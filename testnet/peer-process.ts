@@ -13,6 +13,7 @@ export interface PeerExit {
   readonly lastLines: readonly string[];
 }
 
+/** A peer's process that runs, or has run. */
 export interface PeerProcess {
   /** Process id; undefined when it could not be started. */
   readonly pid: number | undefined;
@@ -25,6 +26,7 @@ export interface PeerProcess {
   kill(): void;
 }
 
+/** The command line of the process, and who listens to it. */
 export interface PeerProcessOptions {
   /** The JavaScript file that is the `weft` command. */
   readonly command: string;

@@ -6,6 +6,7 @@ import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import { isWorseThanAlone } from "./comparison.ts";
 import type { PeerExit } from "./peer-process.ts";
 
+/** One peer of a run and what it came to. */
 export interface TestnetPeer {
   /** Such as `peer 1`. */
   readonly name: string;
@@ -14,6 +15,7 @@ export interface TestnetPeer {
   readonly exit?: PeerExit;
 }
 
+/** A run and all of its peers. */
 export interface TestnetResult {
   /** Network id. */
   readonly network: string;
@@ -47,6 +49,7 @@ export interface PeerDocument {
   readonly failure?: PeerExit;
 }
 
+/** The run as the JSON document has it. */
 export interface TestnetDocument {
   readonly network: string;
   readonly rounds: number;

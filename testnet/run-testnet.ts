@@ -22,6 +22,7 @@ export interface TestnetData {
   readonly reading?: readonly string[];
 }
 
+/** One run of a testnet. */
 export interface TestnetOptions {
   readonly manifest: NetworkManifest;
   /** Number of peers, 1 or more. */

@@ -1,6 +1,6 @@
 /**
- * weft's own form of an adapter: adapter.json says what it is and what it belongs to, adapter.safetensors holds the
- * trained tensors. Read strictly: unknown fields, other tensors, a checksum that does not match are refused.
+ * weft's own form of an adapter: adapter.json names the adapter and the model that it belongs to, adapter.safetensors holds
+ * the trained tensors. It is read strictly: unknown fields, other tensors and a wrong checksum are refused.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
@@ -16,7 +16,9 @@ import { concatenated, slotsOf } from "./saved-adapter.ts";
 /** Files of a directory by name. */
 export type FileSet = ReadonlyMap<string, Uint8Array>;
 
+/** The file that says what the adapter is. */
 export const ADAPTER_JSON = "adapter.json";
+/** The file that holds the adapter's values. */
 export const ADAPTER_TENSORS = "adapter.safetensors";
 const SCHEMA = "weft-adapter/1";
 

@@ -1,4 +1,4 @@
-/** The LoRA kinds as what they are a form of: y + s B A x, two factors for each linear layer. */
+/** The LoRA kinds in their common form y + s B A x: two factors for each linear layer. */
 import type { LowRankSettings } from "../../protocol/adapter-spec.ts";
 import { lowRankScale, lowRankSites } from "../adapter/low-rank.ts";
 import { NodeError } from "../errors.ts";
@@ -6,6 +6,7 @@ import type { BaseModel, LinearSite } from "../model/base-model.ts";
 import type { SavedAdapter } from "./saved-adapter.ts";
 import { tensorsOf } from "./saved-adapter.ts";
 
+/** The product s B A of one linear layer. */
 export interface LowRankProduct {
   readonly site: LinearSite;
   /** [r, inputs] */

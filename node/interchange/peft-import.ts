@@ -15,12 +15,13 @@ import { adapterOfVector, concatenated } from "./saved-adapter.ts";
 import type { StateTensor } from "./torch-file.ts";
 import { readTorchFile } from "./torch-file.ts";
 
-/** What peft wrote before 0.6. */
+/** The file that peft wrote before 0.6. */
 export const PEFT_PICKLE = "adapter_model.bin";
 
+/** An adapter that was read, and remarks about what was left out or assumed. */
 export interface Imported {
   readonly adapter: SavedAdapter;
-  /** What is different from the original, for people; empty where nothing is. */
+  /** Differences from the original, for people; empty where there are none. */
   readonly notes: readonly string[];
 }
 

@@ -6,7 +6,7 @@
  */
 import { NodeError } from "../errors.ts";
 
-/** What a pickle may name. Everything else, `os.system` for one, is refused by name. */
+/** The names that a pickle may refer to. Everything else, `os.system` for one, is refused by name. */
 export const KNOWN_GLOBALS = [
   "collections.OrderedDict",
   "torch._utils._rebuild_tensor_v2",
@@ -18,9 +18,10 @@ export const KNOWN_GLOBALS = [
   "torch.LongStorage",
   "torch.IntStorage",
 ] as const;
+/** A name that a state dict's pickle may refer to. */
 export type KnownGlobal = (typeof KNOWN_GLOBALS)[number];
 
-/** What a pickle is read into. Tuples and lists are both `list`. */
+/** The values that a pickle is read into. Tuples and lists are both `list`. */
 export type Pickled =
   | { readonly kind: "none" }
   | { readonly kind: "boolean"; readonly value: boolean }

@@ -18,10 +18,11 @@ import type { SavedAdapter } from "./saved-adapter.ts";
 import { tensorsOf, trainedHeadOf } from "./saved-adapter.ts";
 import { writeTorchFile } from "./torch-file.ts";
 
+/** The file that lists the interventions. */
 export const PYREFT_CONFIG = "config.json";
 const LOREFT_TYPE = "<class 'pyreft.interventions.LoreftIntervention'>";
 
-/** Where pyvene keeps trained parameters of the model itself, as of a classifier's head. */
+/** The file in which pyvene keeps trained parameters of the model itself, as of a classifier's head. */
 export const PYREFT_HEAD = "pytorch_model.bin";
 
 /**

@@ -124,7 +124,7 @@ const ENDS = ["prefix", "suffix"] as const;
 interface Representation {
   readonly layer: number;
   readonly rank: number;
-  /** What pyvene's key is before its `#`. */
+  /** The part of pyvene's key before its `#`. */
   readonly key: string;
 }
 

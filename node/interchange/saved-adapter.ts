@@ -8,9 +8,10 @@ import type { BaseModel } from "../model/base-model.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32 } from "../tensor.ts";
 
+/** An adapter with everything that is needed to use it on its model. */
 export interface SavedAdapter {
   readonly settings: AdapterSettings;
-  /** Of the network; frozen tensors are derived from it. */
+  /** The seed of the network; frozen tensors are derived from it. */
   readonly seed: number;
   readonly model: { readonly family: string; readonly digest: ModelDigest };
   /** The trained tensors in flat order; of a classifier, those of its head behind them where they were trained. */

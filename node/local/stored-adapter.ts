@@ -21,6 +21,7 @@ import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { createLogger } from "../system/platform/log.ts";
 
+/** A model directory that is read and checked. */
 export interface OpenedModel {
   readonly files: ModelFiles;
   readonly model: BaseModel;
@@ -44,10 +45,12 @@ export function openModel(directory: string): OpenedModel {
   };
 }
 
-/** Where an intervention acts, for forms of adapters that do not say it. */
+/** The positions of an intervention, for forms of adapters that do not say them. */
 export type ImportPositions = "all" | { readonly first: number; readonly last: number };
 
+/** The forms in which adapters are written and read. */
 export const ADAPTER_FORMATS = ["weft", "peft", "pyreft"] as const;
+/** One of these forms. */
 export type AdapterFormat = (typeof ADAPTER_FORMATS)[number];
 
 /** The form of an adapter's folder, by the files in it.  Throws: ADAPTER_FILE when it is none of them. */

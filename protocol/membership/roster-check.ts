@@ -22,6 +22,7 @@ export type EntryRefusal =
   | "THRESHOLD_UNREACHABLE"
   | "SIGNATURE_INVALID";
 
+/** The roster that an entry is checked against. */
 export interface CheckContext {
   readonly graph: RosterGraph;
   readonly settings: RosterSettings;

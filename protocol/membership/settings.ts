@@ -17,11 +17,13 @@ export interface MembershipPolicy {
   readonly certificateSeconds: number;
 }
 
+/** A founding member and its role. */
 export interface Founder {
   readonly peer: string;
   readonly role: Role;
 }
 
+/** Whether everybody may take part, or the members of a roster. */
 export type MembershipSettings =
   | { readonly kind: "open" }
   | {
@@ -31,6 +33,7 @@ export type MembershipSettings =
       readonly policy: Omit<MembershipPolicy, "threshold">;
     };
 
+/** The settings of a network with a roster. */
 export type RosterSettings = Extract<MembershipSettings, { kind: "roster" }>;
 
 /** What `weft network create --members` fills in where it is not told otherwise; a certificate is renewed each quarter. */

@@ -11,6 +11,7 @@ import { HandshakeHelloSchema, HandshakeReplySchema } from "../wire_pb.ts";
 import { BOB, EXAMPLE_MANIFEST } from "./example-network.ts";
 import { ROSTER_MANIFEST } from "./example-roster.ts";
 
+/** A manifest and the features that it needs, or a greeting or answer that names features. */
 export type FeaturesVector =
   | { readonly message: "manifest"; readonly name: string; readonly text: string; readonly needs: readonly Feature[] }
   | {
@@ -46,6 +47,7 @@ const weighed = (weights: NonNullable<NetworkManifest["aggregation"]["weights"]>
 });
 const text = (manifest: NetworkManifest): string => new TextDecoder().decode(canonicalManifestBytes(manifest));
 
+/** All vectors of features. */
 export function featuresVectors(): readonly FeaturesVector[] {
   return [...manifestRows(), ...helloRows(), ...replyRows()];
 }

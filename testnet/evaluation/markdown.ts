@@ -8,6 +8,7 @@ import { splitName } from "./split.ts";
 import { grouped, type Row, rowsOf, type Statistic } from "./summary-rows.ts";
 import type { Suite } from "./table.ts";
 
+/** Everything that the page shows. */
 export interface PageParts {
   readonly results: readonly SuiteResults[];
   readonly plots: readonly Plot[];

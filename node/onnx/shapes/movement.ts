@@ -79,6 +79,7 @@ export function padWidths(
   return widths;
 }
 
+/** Rules by operator. */
 export const MOVEMENT: Readonly<Record<string, Rule>> = {
   Transpose: (a) => {
     const { dtype, shape } = input(a, 0);

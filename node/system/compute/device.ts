@@ -22,6 +22,7 @@ export async function chooseDevice(
   return device;
 }
 
+/** The error of a device that cannot be used. Code: DEVICE_UNAVAILABLE. */
 export function unavailable(provider: Provider, reason: string, cause?: unknown): NodeError {
   const text = `--device ${provider} cannot be used: ${reason}; choose another device, see weft doctor`;
   return new NodeError("DEVICE_UNAVAILABLE", text, { device: provider, reason }, { cause });

@@ -9,6 +9,7 @@ import { dirname } from "node:path";
 import { NodeError } from "../../errors.ts";
 import { ensureFolder, fileError, systemCode } from "./atomic-file.ts";
 
+/** A lock that this process holds. */
 export interface LockFile {
   /** Idempotent; removes the file only while it is still this process's. */
   release(): Promise<void>;

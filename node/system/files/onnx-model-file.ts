@@ -10,6 +10,7 @@ import { systemCode, writeFileAtomic } from "./atomic-file.ts";
 import { fileSize, linesOf } from "./data-files.ts";
 import { openWeightFiles } from "./weight-files.ts";
 
+/** An ONNX file that is read, and the files that it refers to. */
 export interface OnnxModelFile {
   /** For error lines. */
   readonly path: string;

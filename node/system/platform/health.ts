@@ -19,6 +19,7 @@ const SPACE_NEEDED_BYTES = 1_000_000_000;
 /** Below this nothing is written for long. */
 const SPACE_LEAST_BYTES = 50_000_000;
 
+/** The machine's processors and memory. */
 export function machineFinding(): Finding {
   const gigabytes = (totalmem() / 1e9).toFixed(1);
   const text = `Node.js ${process.versions.node}, ${process.platform} ${process.arch}, ${availableParallelism()} processors, ${gigabytes} GB of memory`;

@@ -2,8 +2,10 @@
 import { pino } from "pino";
 import type { Logger } from "../../interface/logger.ts";
 
+/** The levels of the log, from the most talkative to silence. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
+/** One of these levels. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /**

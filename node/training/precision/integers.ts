@@ -1,19 +1,22 @@
 /**
- * Frozen matrices as integers of 8 bits, for products that are several times as fast: W ~ s W_q with one scale for each
- * column of the product, s_n = max_k |W_kn| / 127, rounded to the nearest. Every matrix is stored twice, as the forward
- * and as the backward pass multiply with it; what else a graph reads is copied as it is, so that it refers to one file.
- * The file is made once and found again by its key, as that of widened weights.
+ * Products with frozen weights in integers of 8 bits, forward and backward: y_mn = a_m s_n sum_k x_q,mk W_q,kn. They are
+ * several times as fast. W is quantised beforehand, W ~ s W_q with one scale for each column of the product,
+ * s_n = max_k |W_kn| / 127, rounded to the nearest. x is quantised while the product is computed, by onnxruntime's
+ * DynamicQuantizeMatMul.
+ *
+ * That operator has one scale for all of x, so that the division of rows by their largest value matters. Measured on the
+ * embedded model, LoRA on q and v: the gradient is off by 6 % with it, by 20 % without.
  * Source of scales by column: Dettmers et al. 2022, arXiv:2208.07339, section 2.
  */
-import type { ExternalData } from "../interface/runtime.ts";
-import { externalValue } from "../onnx/graph.ts";
-import type { OnnxValue } from "../onnx/value.ts";
-import type { BaseModel, WeightShape } from "./base-model.ts";
-import type { ModelFiles } from "./huggingface.ts";
-import { storedCopy } from "./huggingface.ts";
-import { safetensorsHeader } from "./safetensors.ts";
-import type { WidenedWeights } from "./widened-weights.ts";
-import { copyKey } from "./widened-weights.ts";
+import type { BaseModel, WeightShape } from "../../model/base-model.ts";
+import type { ModelFiles } from "../../model/huggingface.ts";
+import { safetensorsHeader } from "../../model/safetensors.ts";
+import { copyKey, storedCopy, type WeightCopy } from "../../model/weight-copy.ts";
+import { apply } from "../../onnx/graph.ts";
+import type { GraphPass } from "../../onnx/rewrite.ts";
+import type { OnnxValue } from "../../onnx/value.ts";
+import { type CopiedWeights, copiedTensors, type WeightsByUse, weightName, weightsByUse } from "./copied-weights.ts";
+import { inOtherArithmetic } from "./frozen-products.ts";
 
 /** A matrix [K, N] in integers and the scale of each of its columns, f32[N]. */
 export interface IntegerMatrix {
@@ -21,13 +24,11 @@ export interface IntegerMatrix {
   readonly scale: OnnxValue;
 }
 
-export interface IntegerWeights {
-  /** A weight of a linear layer as the right side of a product, transposed or as it is; undefined for other values. */
-  matrix(weight: OnnxValue, transposed: boolean): IntegerMatrix | undefined;
-  /** The copy of any other weight of the model; undefined for other values. */
-  copy(weight: OnnxValue): OnnxValue | undefined;
-  /** The one file that these refer to. */
-  readonly externalData: readonly ExternalData[];
+/** The pass that gives products with these matrices to integers. */
+export function inIntegers(weights: CopiedWeights<IntegerMatrix>): GraphPass {
+  return inOtherArithmetic(weights, (x, { matrix, scale }, label) =>
+    apply("DynamicQuantizeMatMul", [x, matrix, scale], { domain: "com.microsoft", label }),
+  );
 }
 
 /** Raised when the file's layout changes, so that older files are not taken for it. */
@@ -35,33 +36,21 @@ const LAYOUT = 1;
 /** Largest integer: -128 has no counterpart. */
 const LARGEST = 127;
 
-/** Throws: DISK_FULL, DATA_DIRECTORY. */
-export function integerWeights(model: BaseModel, files: ModelFiles): IntegerWeights {
-  const paths = new Set(model.shape.linears.map(({ path }) => `${path}.weight`));
-  const stored = model.weights.filter((weight) => model.has(weight));
-  const linears = stored.filter(({ name }) => paths.has(name));
-  const others = stored.filter(({ name }) => !paths.has(name));
-  const tensors = storedCopy(plan(model, { files, linears, others }), files);
-  const value = (name: string, dtype: "float32" | "int8"): OnnxValue | undefined => {
-    const tensor = tensors.get(name);
-    if (!tensor) return undefined;
-    const { file, offset, begin, end, shape } = tensor;
-    return externalValue(name, dtype, shape, { location: file.path, offset, length: end - begin });
-  };
-  const made = new Map<string, OnnxValue | undefined>();
-  const once = (name: string, dtype: "float32" | "int8"): OnnxValue | undefined => {
-    if (!made.has(name)) made.set(name, value(name, dtype));
-    return made.get(name);
-  };
-  const nameOf = ({ source }: OnnxValue): string => (source.kind === "external" ? source.name : "");
+/**
+ * A model's weights, those of linear layers in integers. Every matrix is stored twice, as the forward and as the backward
+ * pass multiply with it.
+ * Throws: DISK_FULL, DATA_DIRECTORY.
+ */
+export function integerWeights(model: BaseModel, files: ModelFiles): CopiedWeights<IntegerMatrix> {
+  const { value, externalData } = copiedTensors(storedCopy(plan(model, files, weightsByUse(model)), files.cache));
   return {
     matrix: (weight, transposed) => {
-      const name = storedName(nameOf(weight), transposed);
-      const [matrix, scale] = [once(name, "int8"), once(`${name}.scale`, "float32")];
+      const name = storedName(weightName(weight), transposed);
+      const [matrix, scale] = [value(name, "int8"), value(`${name}.scale`, "float32")];
       return matrix && scale ? { matrix, scale } : undefined;
     },
-    copy: (weight) => (weight.source.kind === "external" ? once(nameOf(weight), "float32") : undefined),
-    externalData: [...new Set([...tensors.values()].map(({ file }) => file))],
+    copy: (weight) => value(weightName(weight), "float32"),
+    externalData,
   };
 }
 
@@ -69,13 +58,7 @@ const storedName = (name: string, transposed: boolean): string => `${name}.${tra
 
 const BOTH = [true, false] as const;
 
-interface Parts {
-  readonly files: ModelFiles;
-  readonly linears: readonly WeightShape[];
-  readonly others: readonly WeightShape[];
-}
-
-function plan(model: BaseModel, { files, linears, others }: Parts): WidenedWeights {
+function plan(model: BaseModel, files: ModelFiles, { linears, others }: WeightsByUse): WeightCopy {
   const names = [...linears, ...others].map(({ name, shape }) => [name, shape]);
   const key = copyKey(["integers", LAYOUT], files.shards, names);
   const forms = linears.flatMap((weight) => BOTH.map((transposed) => ({ weight, ...formOf(weight, transposed) })));

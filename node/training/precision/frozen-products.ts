@@ -1,30 +1,22 @@
-/** Products with the frozen matrices of the blocks in another arithmetic than f32, forward and backward. */
-import { floatAttribute, intAttribute } from "../onnx/attributes.ts";
-import { apply, applyAll, externalRows } from "../onnx/graph.ts";
-import { add, div, ints, mul, scalar } from "../onnx/operators.ts";
-import type { Replacement } from "../onnx/rewrite.ts";
-import type { OnnxNode, OnnxValue } from "../onnx/value.ts";
-
-/** Copies of a model's weights for such products. */
-export interface ProductWeights<Matrix> {
-  /** A weight of a linear layer as the right side of a product, transposed or as it is; undefined for other values. */
-  matrix(weight: OnnxValue, transposed: boolean): Matrix | undefined;
-  /** The copy of any other weight of the model; undefined for other values. */
-  copy(weight: OnnxValue): OnnxValue | undefined;
-}
+/** The graph pass that moves products with the frozen matrices of the blocks to another arithmetic than f32. */
+import { floatAttribute, intAttribute } from "../../onnx/attributes.ts";
+import { apply, applyAll, externalRows } from "../../onnx/graph.ts";
+import { add, div, ints, mul, scalar } from "../../onnx/operators.ts";
+import { type GraphPass, type Replacement, rewrite } from "../../onnx/rewrite.ts";
+import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
+import type { CopiedWeights } from "./copied-weights.ts";
 
 /**
- * Gemm with a frozen matrix on its right becomes `product`, of rows whose values are at most 1; other nodes read the
- * copies of their weights.  product: x f32[M,K], the copy of W -> x W f32[M,N].
+ * Gemm with a frozen matrix on its right becomes `product`, of rows whose values are at most 1. Other nodes read the copies
+ * of their weights.  product: x f32[M,K], the copy of W -> x W f32[M,N].
  *
- * y_m = a_m (x_m / a_m) W with a_m = max_k |x_mk|, row by row: beside a large row a small one keeps its precision, and
- * none, of activations or of gradients, is too large or too small for the other arithmetic, which takes the place of
- * a scale on the loss.
+ * y_m = a_m (x_m / a_m) W with a_m = max_k |x_mk|, row by row. So a small row keeps its precision beside a large one, and
+ * no row of activations or gradients is too large or too small for the other arithmetic. No scale on the loss is needed.
  */
 export function inOtherArithmetic<Matrix>(
-  weights: ProductWeights<Matrix>,
+  weights: CopiedWeights<Matrix>,
   product: (x: OnnxValue, matrix: Matrix, label: string) => OnnxValue,
-): Replacement {
+): GraphPass {
   const parts = new Map<OnnxValue, OnnxValue>();
   /** The copy of a value, or the rows of a copy where the value is rows of a weight. */
   const copyOf = (value: OnnxValue): OnnxValue => {
@@ -35,7 +27,7 @@ export function inOtherArithmetic<Matrix>(
     parts.set(value, part);
     return part;
   };
-  return (node, inputs) => {
+  const inOther: Replacement = (node, inputs) => {
     const frozen = isPlainGemm(node)
       ? weights.matrix(node.inputs[1]!, intAttribute(node.attributes, "transB", 0) === 1)
       : undefined;
@@ -49,6 +41,7 @@ export function inOtherArithmetic<Matrix>(
     if (copies.every((copy, i) => copy === inputs[i])) return undefined;
     return applyAll(node.op, copies, { ...node, outputs: node.outputs.length });
   };
+  return (graph) => rewrite(graph, inOther);
 }
 
 /** op(x) W + c, where nothing is scaled and x is not transposed. */

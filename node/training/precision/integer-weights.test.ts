@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { createWeightCache } from "../system/files/weight-cache.ts";
-import { loadBaseModel } from "./huggingface.ts";
-import { columnScales, integersOf, integerWeights } from "./integer-weights.ts";
-import { CONFIGS, filesOf, randomTensors } from "./random-model.suite.ts";
-import { readSafetensors } from "./safetensors.ts";
+import { loadBaseModel } from "../../model/huggingface.ts";
+import { CONFIGS, filesOf, randomTensors } from "../../model/random-model.suite.ts";
+import { readSafetensors } from "../../model/safetensors.ts";
+import { createWeightCache } from "../../system/files/weight-cache.ts";
+import { columnScales, integersOf, integerWeights } from "./integers.ts";
 
 const size = fc.integer({ min: 1, max: 7 });
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
-import type { EngineOptions } from "../interface/engine-options.ts";
-import type { Provider } from "../interface/runtime.ts";
-import { loadExamples } from "../local/data-source.ts";
-import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
-import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
-import { readModelFiles } from "../system/files/model-files.ts";
-import { createTrainer } from "./trainer.ts";
+import type { AdapterSettings } from "../../../protocol/adapter-spec.ts";
+import type { EngineOptions } from "../../interface/engine-options.ts";
+import type { Provider } from "../../interface/runtime.ts";
+import { loadExamples } from "../../local/data-source.ts";
+import { createOnnxRuntime } from "../../system/compute/onnxruntime.ts";
+import { embeddedModelDirectory } from "../../system/files/embedded-model.ts";
+import { readModelFiles } from "../../system/files/model-files.ts";
+import { createTrainer } from "../trainer.ts";
 
 const directory = embeddedModelDirectory();
 const { cache: _, ...files } = readModelFiles(directory);

@@ -1,22 +1,20 @@
 /** Products in 16 bits: on the processor, which computes them as they are meant and gains nothing, and as an option. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
-import { encodeFloat16 } from "../../protocol/encoding/float16.ts";
-import { goldenDirectory } from "../golden/golden-models.suite.ts";
-import { halfWeights } from "../model/half-weights.ts";
-import { loadBaseModel } from "../model/huggingface.ts";
-import { encodeModel } from "../onnx/codec.ts";
-import { constantValue, inputValue } from "../onnx/graph.ts";
-import { gemm } from "../onnx/operators.ts";
-import { rewrite } from "../onnx/rewrite.ts";
-import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
-import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
-import { readModelFiles } from "../system/files/model-files.ts";
-import { float32 } from "../tensor.ts";
-import { inHalves } from "./half-products.ts";
-import { createTrainer } from "./trainer.ts";
-import { TRIAL_KINDS, trialDifference, trialStep } from "./trial-step.ts";
+import type { AdapterSettings } from "../../../protocol/adapter-spec.ts";
+import { encodeFloat16 } from "../../../protocol/encoding/float16.ts";
+import { goldenDirectory } from "../../golden/golden-models.suite.ts";
+import { loadBaseModel } from "../../model/huggingface.ts";
+import { encodeModel } from "../../onnx/codec.ts";
+import { constantValue, inputValue } from "../../onnx/graph.ts";
+import { gemm } from "../../onnx/operators.ts";
+import { createOnnxRuntime } from "../../system/compute/onnxruntime.ts";
+import { embeddedModelDirectory } from "../../system/files/embedded-model.ts";
+import { readModelFiles } from "../../system/files/model-files.ts";
+import { float32 } from "../../tensor.ts";
+import { createTrainer } from "../trainer.ts";
+import { TRIAL_KINDS, trialDifference, trialStep } from "../trial-step.ts";
+import { halfWeights, inHalves } from "./halves.ts";
 
 const runtime = createOnnxRuntime();
 const MODELS = {
@@ -53,7 +51,7 @@ it("rows of any size keep their precision, however small or large beside the oth
     copy: () => undefined,
     externalData: [],
   });
-  const { graph, replaced } = rewrite({ inputs: [x], outputs: { y: gemm(x, frozen) } }, products);
+  const { graph, replaced } = products({ inputs: [x], outputs: { y: gemm(x, frozen) } });
   expect(replaced).toBe(1);
   const session = await runtime.load(encodeModel(graph), { threads: 1 });
   const exponents = fc.array(fc.integer({ min: -30, max: 30 }), { minLength: rows, maxLength: rows });

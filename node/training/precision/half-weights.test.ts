@@ -2,11 +2,11 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { createWeightCache } from "../system/files/weight-cache.ts";
-import { halfWeights } from "./half-weights.ts";
-import { loadBaseModel } from "./huggingface.ts";
-import { CONFIGS, filesOf, randomTensors } from "./random-model.suite.ts";
-import { readSafetensors, toFloat32 } from "./safetensors.ts";
+import { loadBaseModel } from "../../model/huggingface.ts";
+import { CONFIGS, filesOf, randomTensors } from "../../model/random-model.suite.ts";
+import { readSafetensors, toFloat32 } from "../../model/safetensors.ts";
+import { createWeightCache } from "../../system/files/weight-cache.ts";
+import { halfWeights } from "./halves.ts";
 
 it("stand once in one cached file, beside copies of all other weights", () => {
   const folder = mkdtempSync(join(tmpdir(), "weft-halves-"));

@@ -1,15 +1,17 @@
 /**
- * Weights of 16 bits as a file of f32 values, which a graph can refer to where it lies. It is made once and found
- * again by its key, which names its sources, what they looked like, and which of their tensors it holds.
+ * Files of weights that are made from a model's own, in another form: a graph can refer to them where they lie. Such a file
+ * is made once and found again by its key. The key depends on the source files, on their headers and on the tensors
+ * that the copy holds.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { NodeError } from "../errors.ts";
 import { safetensorsHeader, toFloat32 } from "./safetensors.ts";
 import type { StoredTensor, WeightFile } from "./weight-file.ts";
-import { headerBytes } from "./weight-file.ts";
+import { headerBytes, locateTensors, memoryFile } from "./weight-file.ts";
 
-export interface WidenedWeights {
+/** A file to be made: what it holds, before it is written. */
+export interface WeightCopy {
   /** 64 hexadecimal digits; other sources, other tensors or another layout have another key. */
   readonly key: string;
   /** The beginning of the file; it holds the key. */
@@ -19,10 +21,10 @@ export interface WidenedWeights {
   pieces(): Iterable<Uint8Array>;
 }
 
-/** Where such files are kept; implemented by `node/system/files/weight-cache`. */
+/** The place where copies are kept. Implemented by `node/system/files/weight-cache`. */
 export interface WeightCache {
   /** The file, made now if it is not there.  Throws: DISK_FULL, DATA_DIRECTORY. */
-  open(weights: WidenedWeights): WeightFile;
+  open(copy: WeightCopy): WeightFile;
 }
 
 /** Raised when the file's layout changes, so that older files are not taken for it. */
@@ -33,8 +35,8 @@ const PIECE_VALUES = 1 << 22;
 
 const VALUE_BYTES: Readonly<Record<string, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2 };
 
-/** Throws: MODEL_CONFIG for tensors that hold no floating point numbers. */
-export function widenedWeights(tensors: readonly StoredTensor[]): WidenedWeights {
+/** All values of these tensors as f32.  Throws: MODEL_CONFIG for tensors that hold no floating point numbers. */
+export function widenedCopy(tensors: readonly StoredTensor[]): WeightCopy {
   for (const { name, dtype, file } of tensors) {
     if (VALUE_BYTES[dtype] !== undefined) continue;
     const text = `${file.name}: tensor ${name} holds ${dtype} values; weft reads F32, F16 and BF16, not quantised weights`;
@@ -61,6 +63,18 @@ export function widenedWeights(tensors: readonly StoredTensor[]): WidenedWeights
 export function copyKey(layout: readonly unknown[], files: readonly WeightFile[], names: readonly unknown[]): string {
   const sources = files.map((file) => [file.stamp, file.fileBytes, bytesToHex(sha256(headerBytes(file)))]);
   return bytesToHex(sha256(new TextEncoder().encode(JSON.stringify([...layout, sources, names]))));
+}
+
+/** The tensors of a copy: in the cache, or in memory where there is none.  Throws: DISK_FULL, DATA_DIRECTORY. */
+export function storedCopy(copy: WeightCopy, cache: WeightCache | undefined): ReadonlyMap<string, StoredTensor> {
+  if (cache) return locateTensors([cache.open(copy)]);
+  const bytes = new Uint8Array(copy.fileBytes);
+  let at = 0;
+  for (const piece of copy.pieces()) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return locateTensors([memoryFile("widened.safetensors", bytes)]);
 }
 
 function* valuesOf(tensor: StoredTensor): Iterable<Uint8Array> {
