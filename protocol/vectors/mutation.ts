@@ -11,7 +11,7 @@ export interface Original {
   readonly bytes: Uint8Array;
 }
 
-/** The outcome of bytes: whether they were accepted although nobody made or signed them. */
+/** The outcome of bytes, and whether they were accepted although nobody made or signed them. */
 export interface FuzzJudgement {
   readonly outcome: string;
   readonly isForged: boolean;
