@@ -15,9 +15,8 @@ import { EXIT_OK, EXIT_REFUSED, type Terminal } from "./terminal.ts";
 export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = EXIT_OK;
   const program = buildProgram(terminal, async (row, command) => {
-    const module = await row.load();
     if (row.configurable) await applyConfigFile(command, row, terminal);
-    exitCode = await module.run(command.opts(), terminal, command.args[0]);
+    exitCode = await row.run(command.opts(), terminal, command.args[0]);
   });
   try {
     await program.parseAsync([...words], { from: "user" });

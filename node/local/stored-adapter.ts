@@ -20,6 +20,7 @@ import { readAdapterFolder } from "../system/files/adapter-files.ts";
 import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { createLogger } from "../system/platform/log.ts";
+import type { AdapterFormat } from "./adapter-format.ts";
 
 export interface OpenedModel {
   readonly files: ModelFiles;
@@ -46,9 +47,6 @@ export function openModel(directory: string): OpenedModel {
 
 /** Where an intervention acts, for forms of adapters that do not say it. */
 export type ImportPositions = "all" | { readonly first: number; readonly last: number };
-
-export const ADAPTER_FORMATS = ["weft", "peft", "pyreft"] as const;
-export type AdapterFormat = (typeof ADAPTER_FORMATS)[number];
 
 /** The form of an adapter's folder, by the files in it.  Throws: ADAPTER_FILE when it is none of them. */
 export function formatOf(files: FolderFiles, folder: string): AdapterFormat {

@@ -1,23 +1,47 @@
 /** `weft adapter export`: an adapter, or that of a peer, in the form that another program reads. */
+
 import { resolve } from "node:path";
-import { writeAdapterDirectory } from "../../../node/interchange/adapter-directory.ts";
-import { toPeft } from "../../../node/interchange/peft-export.ts";
-import { toPyreft } from "../../../node/interchange/pyreft-export.ts";
-import { type SavedAdapter, sideOf } from "../../../node/interchange/saved-adapter.ts";
-import {
-  type AdapterFormat,
-  adapterOfPeer,
-  loadAdapter,
-  type OpenedModel,
-  openModel,
-} from "../../../node/local/stored-adapter.ts";
-import { type FolderFiles, prepareOutputFolder, writeFolder } from "../../../node/system/files/adapter-files.ts";
+import type { SavedAdapter } from "../../../node/interchange/saved-adapter.ts";
+import type { AdapterFormat } from "../../../node/local/adapter-format.ts";
+import { ADAPTER_FORMATS } from "../../../node/local/adapter-format.ts";
+import type { OpenedModel } from "../../../node/local/stored-adapter.ts";
+import type { FolderFiles } from "../../../node/system/files/adapter-files.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { networkOf } from "../../network-file.ts";
+import { choice } from "../../option-value.ts";
+import { ADAPTER, DATA_DIR, JSON_OUTPUT, MODEL, NEW_FOLDER } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
+
+export const exportAdapterCommand: CommandRow = {
+  name: ["adapter", "export"],
+  text: "Write an adapter, or that of a peer's newest checkpoint, in the form that another program reads.",
+  options: [
+    { ...ADAPTER, otherwise: "that of the peer in --data-dir" },
+    DATA_DIR,
+    { flags: "--network <file>", text: "the peer's network", otherwise: "network.json in the data directory" },
+    MODEL,
+    {
+      flags: "--format <name>",
+      text: `form to write: ${ADAPTER_FORMATS.join(", ")}`,
+      parse: choice(ADAPTER_FORMATS),
+      otherwise: "weft",
+    },
+    { flags: "--part <side>", text: "of a combination only lora or reft", parse: choice(["lora", "reft"]) },
+    {
+      flags: "--base-model <name>",
+      text: "what PEFT shall load the model by",
+      otherwise: "the path of the model directory",
+    },
+    { flags: "--out <folder>", text: `where to write it: ${NEW_FOLDER}`, otherwise: "adapter-FORMAT" },
+    JSON_OUTPUT,
+  ],
+  example: "weft adapter export --adapter alice-lora --format peft --out alice-peft",
+  run,
+};
 
 export type AdapterExportOptions = {
   readonly adapter?: string;
@@ -31,14 +55,17 @@ export type AdapterExportOptions = {
   readonly json?: boolean;
 };
 
-export async function run(options: AdapterExportOptions, terminal: Terminal): Promise<number> {
+async function run(options: AdapterExportOptions, terminal: Terminal): Promise<number> {
+  const { sideOf } = await import("../../../node/interchange/saved-adapter.ts");
+  const { openModel } = await import("../../../node/local/stored-adapter.ts");
+  const { prepareOutputFolder, writeFolder } = await import("../../../node/system/files/adapter-files.ts");
   const format = options.format ?? "weft";
   const folder = resolve(options.out ?? `adapter-${format}`);
   const directory = modelDirectory(options.model);
   const opened = openModel(directory);
   const whole = await source(options, opened, terminal);
   const adapter = options.part === undefined ? whole : sideOf(whole, opened.model, options.part);
-  const files = written(adapter, opened, { format, baseModel: options.baseModel ?? directory });
+  const files = await written(adapter, opened, { format, baseModel: options.baseModel ?? directory });
   await prepareOutputFolder(folder);
   await writeFolder(folder, files);
   const positions = "positions" in adapter.settings ? adapter.settings.positions : undefined;
@@ -55,6 +82,7 @@ export async function run(options: AdapterExportOptions, terminal: Terminal): Pr
 }
 
 async function source(options: AdapterExportOptions, opened: OpenedModel, terminal: Terminal): Promise<SavedAdapter> {
+  const { adapterOfPeer, loadAdapter } = await import("../../../node/local/stored-adapter.ts");
   if (options.adapter !== undefined) {
     const { adapter, notes } = await loadAdapter(resolve(options.adapter), opened);
     for (const note of notes) terminal.err(`${note}\n`);
@@ -64,17 +92,17 @@ async function source(options: AdapterExportOptions, opened: OpenedModel, termin
   return adapterOfPeer(peer, (await networkOf(options.network, peer)).manifest, opened);
 }
 
-function written(
+async function written(
   adapter: SavedAdapter,
   { model }: OpenedModel,
   { format, baseModel }: { readonly format: AdapterFormat; readonly baseModel: string },
-): FolderFiles {
+): Promise<FolderFiles> {
   switch (format) {
     case "weft":
-      return writeAdapterDirectory(adapter);
+      return (await import("../../../node/interchange/adapter-directory.ts")).writeAdapterDirectory(adapter);
     case "peft":
-      return toPeft(adapter, model, { baseModel });
+      return (await import("../../../node/interchange/peft-export.ts")).toPeft(adapter, model, { baseModel });
     case "pyreft":
-      return toPyreft(adapter, model);
+      return (await import("../../../node/interchange/pyreft-export.ts")).toPyreft(adapter, model);
   }
 }

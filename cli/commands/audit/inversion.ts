@@ -1,20 +1,98 @@
 /** `weft audit inversion`: what can be read out of one's own update, for every kind of adapter. */
+
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { type AttackResult, auditInversion } from "../../../node/audit/inversion.ts";
-import { loadExamples } from "../../../node/local/data-source.ts";
-import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
-import { readModelFiles } from "../../../node/system/files/model-files.ts";
-import { createSecureRandom } from "../../../node/system/platform/secure-random.ts";
+import type { AttackResult } from "../../../node/audit/inversion.ts";
 import type { AdapterSettings } from "../../../protocol/adapter-spec.ts";
 import { formatShare, textTable } from "../../../testnet/text-table.ts";
-import { formatAdapter, parseAdapter } from "../../adapter-argument.ts";
-import { AUDIT_DEFAULTS, AUDITED } from "../../audit-defaults.ts";
+import { ADAPTER_FORMS, formatAdapter, parseAdapter } from "../../adapter-argument.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS } from "../../network-options.ts";
+import { integer, positive } from "../../option-value.ts";
 import { PRIVACY_DEFAULTS } from "../../privacy-options.ts";
+import { DATA, JSON_OUTPUT, MODEL, THREADS } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
+
+/** One of each kind of what is sent: both factors, B only, C only, an edit of the residual stream. */
+const AUDITED = [
+  "lora:r8:q_proj,v_proj",
+  "ffa-lora:r8:q_proj,v_proj",
+  "tri-lora:r8:q_proj,v_proj",
+  "loreft:r8:f7+l7",
+] as const;
+
+/** Short texts of a small model, minutes on two cores. */
+const AUDIT_DEFAULTS = { texts: 3, maxTokens: 16, steps: 20, attackSteps: 60, attempts: 6 } as const;
+
+export const auditInversionCommand: CommandRow = {
+  name: ["audit", "inversion"],
+  text: "Attack one's own updates: recover the tokens of a text from the gradient of one step on it.",
+  options: [
+    MODEL,
+    DATA,
+    {
+      flags: "--adapter <word>",
+      text: `what is attacked: ${ADAPTER_FORMS}; may be repeated`,
+      parse: parseAdapter,
+      repeatable: true,
+      otherwise: AUDITED.join(", "),
+    },
+    {
+      flags: "--texts <count>",
+      text: "test examples to attack",
+      parse: integer(1, 1000),
+      otherwise: String(AUDIT_DEFAULTS.texts),
+    },
+    {
+      flags: "--max-tokens <count>",
+      text: "tokens of a text; longer ones are cut",
+      parse: integer(4, 256),
+      otherwise: String(AUDIT_DEFAULTS.maxTokens),
+    },
+    {
+      flags: "--steps <count>",
+      text: "local steps before, so that the adapter is not where it starts",
+      parse: integer(0, 100_000),
+      otherwise: String(AUDIT_DEFAULTS.steps),
+    },
+    {
+      flags: "--attack-steps <count>",
+      text: "steps of descent in each attempt",
+      parse: integer(0, 100_000),
+      otherwise: String(AUDIT_DEFAULTS.attackSteps),
+    },
+    {
+      flags: "--attempts <count>",
+      text: "attempts to find a text by its gradient; 0 for none, which takes seconds",
+      parse: integer(0, 1000),
+      otherwise: String(AUDIT_DEFAULTS.attempts),
+    },
+    {
+      flags: "--dp-clip <norm>",
+      text: "clip the gradient and add noise, as --dp does",
+      parse: positive,
+      otherwise: "no noise",
+    },
+    {
+      flags: "--dp-noise <multiple>",
+      text: "standard deviation of that noise as a multiple of the norm",
+      parse: positive,
+      otherwise: "no noise",
+    },
+    {
+      flags: "--seed <number>",
+      text: "of the adapters and the attacks",
+      parse: integer(0, 2 ** 32 - 1),
+      otherwise: "0",
+    },
+    { ...THREADS, otherwise: "all processors" },
+    JSON_OUTPUT,
+  ],
+  example: "weft audit inversion --texts 3 --adapter tri-lora:r8:q_proj,v_proj",
+  run,
+};
 
 export type AuditOptions = {
   readonly model?: string;
@@ -32,7 +110,12 @@ export type AuditOptions = {
   readonly json?: boolean;
 };
 
-export async function run(options: AuditOptions, terminal: Terminal): Promise<number> {
+async function run(options: AuditOptions, terminal: Terminal): Promise<number> {
+  const { auditInversion } = await import("../../../node/audit/inversion.ts");
+  const { loadExamples } = await import("../../../node/local/data-source.ts");
+  const { createOnnxRuntime } = await import("../../../node/system/compute/onnxruntime.ts");
+  const { readModelFiles } = await import("../../../node/system/files/model-files.ts");
+  const { createSecureRandom } = await import("../../../node/system/platform/secure-random.ts");
   const directory = modelDirectory(options.model);
   const { training, seed } = NETWORK_DEFAULTS;
   const { sets } = await loadExamples({

@@ -1,15 +1,27 @@
 /** `weft keys backup`: the peer's key, sealed by a passphrase. */
+
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
 import { NodeError } from "../../../node/errors.ts";
-import { writeFileAtomic } from "../../../node/system/files/atomic-file.ts";
-import { peerOfBackup, sealKey } from "../../../node/system/files/key-backup.ts";
-import { requireKey } from "../../../node/system/files/signer-file.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
-import { passphraseOf } from "../../passphrase.ts";
+import { DATA_DIR, JSON_OUTPUT, PASSPHRASE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
+
+export const backupKeysCommand: CommandRow = {
+  name: ["keys", "backup"],
+  text: "Write the peer's key, sealed by a passphrase, to a file that may be kept anywhere. Its other files are not in it.",
+  options: [
+    { ...DATA_DIR, text: "whose key" },
+    { flags: "--out <file>", text: "where to write it; nothing is overwritten", otherwise: "PEER-ID.weft-key" },
+    PASSPHRASE,
+    JSON_OUTPUT,
+  ],
+  example: "weft keys backup --data-dir alice --out alice.weft-key",
+  run,
+};
 
 export interface KeysBackupOptions {
   readonly dataDir?: string;
@@ -18,7 +30,11 @@ export interface KeysBackupOptions {
   readonly json?: boolean;
 }
 
-export async function run(options: KeysBackupOptions, terminal: Terminal): Promise<number> {
+async function run(options: KeysBackupOptions, terminal: Terminal): Promise<number> {
+  const { writeFileAtomic } = await import("../../../node/system/files/atomic-file.ts");
+  const { peerOfBackup, sealKey } = await import("../../../node/system/files/key-backup.ts");
+  const { requireKey } = await import("../../../node/system/files/signer-file.ts");
+  const { passphraseOf } = await import("../../passphrase.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const seed = await requireKey(dataDirectoryLayout(folder).folder);
   const refuseIfThere = (path: string): void => {

@@ -1,14 +1,23 @@
 /** `weft keys restore`: the key of a backup, in a data directory again. */
+
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
 import { NodeError } from "../../../node/errors.ts";
-import { openKey, peerOfBackup } from "../../../node/system/files/key-backup.ts";
-import { readKey, writeKey } from "../../../node/system/files/key-file.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
-import { passphraseOf } from "../../passphrase.ts";
+import { DATA_DIR, JSON_OUTPUT, PASSPHRASE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
+
+export const restoreKeysCommand: CommandRow = {
+  name: ["keys", "restore"],
+  text: "Put the key of a backup into a data directory that has none. Run a key in one place only.",
+  argument: { name: "backup", text: "a file that weft keys backup wrote" },
+  options: [{ ...DATA_DIR, text: "where to put it" }, PASSPHRASE, JSON_OUTPUT],
+  example: "weft keys restore alice.weft-key --data-dir alice-again",
+  run,
+};
 
 export interface KeysRestoreOptions {
   readonly dataDir?: string;
@@ -16,11 +25,10 @@ export interface KeysRestoreOptions {
   readonly json?: boolean;
 }
 
-export async function run(
-  options: KeysRestoreOptions,
-  terminal: Terminal,
-  argument: string | undefined,
-): Promise<number> {
+async function run(options: KeysRestoreOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { openKey, peerOfBackup } = await import("../../../node/system/files/key-backup.ts");
+  const { readKey, writeKey } = await import("../../../node/system/files/key-file.ts");
+  const { passphraseOf } = await import("../../passphrase.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const text = await backupText(resolve(argument ?? ""));
   const { key } = dataDirectoryLayout(folder);

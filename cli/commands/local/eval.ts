@@ -1,16 +1,53 @@
 /** `weft eval`: a model with or without an adapter on held-out data. */
+
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import type { Device } from "../../../node/interface/runtime.ts";
 import type { ExampleSets } from "../../../node/interface/trainer.ts";
-import { loadExamples } from "../../../node/local/data-source.ts";
-import { evaluateLocally } from "../../../node/local/local-training.ts";
-import { loadAdapter, openModel } from "../../../node/local/stored-adapter.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions } from "../../network-options.ts";
+import { choice } from "../../option-value.ts";
+import {
+  ADAPTER,
+  ALL_THREADS,
+  DATA,
+  DEVICE,
+  JSON_OUTPUT,
+  MODEL,
+  networkOptionsNamed,
+  SEED,
+} from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 import { scoreLines } from "./train.ts";
+
+export const evalCommand: CommandRow = {
+  name: ["eval"],
+  text: "Say how a model does on held-out data, with an adapter or without.",
+  options: [
+    MODEL,
+    DATA,
+    { ...ADAPTER, otherwise: "the base model alone" },
+    {
+      flags: "--set <name>",
+      text: "which of the examples: test, validation or train",
+      parse: choice(["test", "validation", "train"]),
+      otherwise: "test",
+    },
+    ...networkOptionsNamed("batch-size", "max-tokens"),
+    {
+      ...SEED,
+      text: "seed by which examples are held out",
+      otherwise: `the adapter's, else ${NETWORK_DEFAULTS.seed}`,
+    },
+    ALL_THREADS,
+    DEVICE,
+    JSON_OUTPUT,
+  ],
+  example: "weft eval --data alice.jsonl --adapter alice-lora",
+  run,
+};
 
 export type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed"> & {
   readonly model?: string;
@@ -22,7 +59,10 @@ export type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" 
   readonly json?: boolean;
 };
 
-export async function run(options: EvalCommandOptions, terminal: Terminal): Promise<number> {
+async function run(options: EvalCommandOptions, terminal: Terminal): Promise<number> {
+  const { loadExamples } = await import("../../../node/local/data-source.ts");
+  const { evaluateLocally } = await import("../../../node/local/local-training.ts");
+  const { loadAdapter, openModel } = await import("../../../node/local/stored-adapter.ts");
   const directory = modelDirectory(options.model);
   const opened = openModel(directory);
   const loaded = options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened);

@@ -1,15 +1,51 @@
 /** `weft generate`: text from a prompt, by a model with or without an adapter. */
+
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import { generate } from "../../../node/generation/generate.ts";
 import type { Device } from "../../../node/interface/runtime.ts";
-import { loadAdapter, openModel, usedAdapter } from "../../../node/local/stored-adapter.ts";
-import { type Tokenizer, tokenizerOfFiles } from "../../../node/model/tokenizer.ts";
-import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
+import type { Tokenizer } from "../../../node/model/tokenizer.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
+import { integer, positive, share } from "../../option-value.ts";
+import { ADAPTER, ALL_THREADS, DEVICE, JSON_OUTPUT, MODEL, POSITIONS, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
+
+export const generateCommand: CommandRow = {
+  name: ["generate"],
+  text: "Go on from a prompt, token by token; only what is new is printed.",
+  options: [
+    { flags: "--prompt <text>", text: "what to go on from" },
+    MODEL,
+    { ...ADAPTER, otherwise: "the base model alone" },
+    POSITIONS,
+    {
+      flags: "--max-tokens <count>",
+      text: "tokens to add at most",
+      parse: integer(1, 1_048_576),
+      otherwise: "128",
+    },
+    {
+      flags: "--temperature <number>",
+      text: "draw at random by this temperature, such as 0.8",
+      parse: positive,
+      otherwise: "always the likeliest token",
+    },
+    {
+      flags: "--top-p <share>",
+      text: "draw only from the likeliest tokens that have this probability together",
+      parse: share,
+      otherwise: "1, all of them",
+    },
+    { ...SEED, text: "seed of the drawing" },
+    ALL_THREADS,
+    DEVICE,
+    JSON_OUTPUT,
+  ],
+  example: "weft generate --model models/tinystories-656k --prompt Once --max-tokens 60",
+  run,
+};
 
 export type GenerateCommandOptions = {
   readonly prompt?: string;
@@ -25,7 +61,11 @@ export type GenerateCommandOptions = {
   readonly json?: boolean;
 };
 
-export async function run(options: GenerateCommandOptions, terminal: Terminal): Promise<number> {
+async function run(options: GenerateCommandOptions, terminal: Terminal): Promise<number> {
+  const { generate } = await import("../../../node/generation/generate.ts");
+  const { loadAdapter, openModel, usedAdapter } = await import("../../../node/local/stored-adapter.ts");
+  const { tokenizerOfFiles } = await import("../../../node/model/tokenizer.ts");
+  const { createOnnxRuntime } = await import("../../../node/system/compute/onnxruntime.ts");
   if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT to go on from");
   const opened = openModel(modelDirectory(options.model));
   const { model, files } = opened;

@@ -1,20 +1,65 @@
 /** `weft train`: one adapter on this machine, without a network. */
+
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import { writeAdapterDirectory } from "../../../node/interchange/adapter-directory.ts";
 import type { Device } from "../../../node/interface/runtime.ts";
 import type { Evaluation, Precision } from "../../../node/interface/trainer.ts";
-import { loadExamples } from "../../../node/local/data-source.ts";
-import { type LocalTrainingResult, stepsOfEpochs, trainLocally } from "../../../node/local/local-training.ts";
-import { loadAdapter, openModel } from "../../../node/local/stored-adapter.ts";
-import { prepareOutputFolder, writeFolder } from "../../../node/system/files/adapter-files.ts";
+import type { LocalTrainingResult } from "../../../node/local/local-training.ts";
 import { formatLoss, formatShare, textTable } from "../../../testnet/text-table.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
+import { integer, positive } from "../../option-value.ts";
+import {
+  ALL_THREADS,
+  BUCKETS,
+  DATA,
+  DEVICE,
+  JSON_OUTPUT,
+  MODEL,
+  NEW_FOLDER,
+  networkOptionsNamed,
+  PACK,
+  PRECISION,
+  SCHEDULE,
+  SEED,
+} from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
+
+export const trainCommand: CommandRow = {
+  name: ["train"],
+  text: "Train one adapter on this machine, without a network, and say how it does on held-out data.",
+  options: [
+    MODEL,
+    DATA,
+    ...networkOptionsNamed("adapter"),
+    { flags: "--from <folder>", text: "an adapter to go on from, instead of --adapter" },
+    { flags: "--steps <count>", text: "optimiser steps", parse: integer(1, 100_000_000) },
+    {
+      flags: "--epochs <count>",
+      text: "passes over the data, where --steps is absent",
+      parse: positive,
+      otherwise: "3",
+    },
+    ...networkOptionsNamed("learning-rate", "optimizer"),
+    ...SCHEDULE,
+    ...networkOptionsNamed("batch-size", "accumulate", "max-tokens"),
+    SEED,
+    { flags: "--out <folder>", text: `where to write the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
+    ALL_THREADS,
+    DEVICE,
+    BUCKETS,
+    PACK,
+    PRECISION,
+    { flags: "--low-memory", text: "compute activations twice instead of keeping them" },
+    JSON_OUTPUT,
+  ],
+  example: "weft train --data alice.jsonl --adapter lora:r8:q_proj,v_proj --epochs 3 --out alice-lora",
+  run,
+};
 
 export type TrainCommandOptions = Omit<
   NetworkOptions,
@@ -40,7 +85,12 @@ const EPOCHS = 3;
 /** Steps between two lines about the loss. */
 const STEPS_PER_LINE = 10;
 
-export async function run(options: TrainCommandOptions, terminal: Terminal): Promise<number> {
+async function run(options: TrainCommandOptions, terminal: Terminal): Promise<number> {
+  const { writeAdapterDirectory } = await import("../../../node/interchange/adapter-directory.ts");
+  const { loadExamples } = await import("../../../node/local/data-source.ts");
+  const { stepsOfEpochs, trainLocally } = await import("../../../node/local/local-training.ts");
+  const { loadAdapter, openModel } = await import("../../../node/local/stored-adapter.ts");
+  const { prepareOutputFolder, writeFolder } = await import("../../../node/system/files/adapter-files.ts");
   if (options.from !== undefined && options.adapter !== undefined) {
     throw new NodeError("CONFIG_INVALID", "give --adapter for a new adapter or --from for one to go on from, not both");
   }

@@ -1,8 +1,20 @@
 /** `weft members approve`: agreeing to what is pending. */
-import { decide, operatorOf, pendingId, type RosterFlags } from "../../roster-action.ts";
+import type { CommandRow } from "../../command-row.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { MOTION, ROSTER_OPTIONS } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
-export async function run(options: RosterFlags, terminal: Terminal, argument = ""): Promise<number> {
+export const approveMembersCommand: CommandRow = {
+  name: ["members", "approve"],
+  text: "Agree to what is pending, or was declined here before; it holds once as many admins have agreed as the policy asks for.",
+  argument: MOTION,
+  options: ROSTER_OPTIONS,
+  example: "weft members approve 3f9a01c2d4e5 --data-dir alice",
+  run,
+};
+
+async function run(options: RosterFlags, terminal: Terminal, argument = ""): Promise<number> {
+  const { decide, operatorOf, pendingId } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
   return await decide(operator, { kind: "approve", id: await pendingId(operator, argument) }, options, terminal);
 }

@@ -1,16 +1,38 @@
 /** `weft members expire`: a membership that ends sooner than it would. */
 import { NodeError } from "../../../node/errors.ts";
+import { LIMITS } from "../../../protocol/limits.ts";
 import { parsePeerId } from "../../../protocol/peer-id.ts";
+import type { CommandRow } from "../../command-row.ts";
 import type { Moment } from "../../option-value.ts";
-import { decide, endOf, memberOf, nowSeconds, operatorOf, type RosterFlags } from "../../roster-action.ts";
+import { momentOrDuration } from "../../option-value.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { MEMBER, ROSTER_OPTIONS } from "../../shared-options.ts";
 import { dateWords } from "../../statement-words.ts";
 import type { Terminal } from "../../terminal.ts";
 
-export async function run(
+export const expireMembersCommand: CommandRow = {
+  name: ["members", "expire"],
+  text: "Propose that a membership ends at a time; unlike a revocation it can be made longer again.",
+  argument: MEMBER,
+  options: [
+    {
+      flags: "--at <time>",
+      text: "when: a date in UTC, such as 2027-03-31 or 2027-03-31T18:00, or how long from now on, such as 30d",
+      parse: momentOrDuration(LIMITS.certificateSecondsMax),
+      otherwise: "now, and five minutes that clocks may be apart",
+    },
+    ...ROSTER_OPTIONS,
+  ],
+  example: "weft members expire 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --at 30d --data-dir alice",
+  run,
+};
+
+async function run(
   options: RosterFlags & { readonly at?: Moment },
   terminal: Terminal,
   argument = "",
 ): Promise<number> {
+  const { decide, endOf, memberOf, nowSeconds, operatorOf } = await import("../../roster-action.ts");
   const subject = parsePeerId(argument);
   const operator = await operatorOf(options, terminal);
   const { member, policy } = await memberOf(operator, subject);

@@ -1,14 +1,28 @@
 /** `weft members pending`: what waits for admins. */
 import type { Motion } from "../../../node/membership/motions.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
-import { ask, operatorOf, type RosterFlags } from "../../roster-action.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { ROSTER_OPTIONS } from "../../shared-options.ts";
 import { statementWords } from "../../statement-words.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export async function run(
+export const pendingMembersCommand: CommandRow = {
+  name: ["members", "pending"],
+  text: "Show who asks to be admitted, with a fingerprint to compare by phone, and what else waits for admins.",
+  options: [
+    { flags: "--declined", text: "also what this peer has declined and members approve would take up again" },
+    ...ROSTER_OPTIONS,
+  ],
+  example: "weft members pending --data-dir alice",
+  run,
+};
+
+async function run(
   { declined = false, ...options }: RosterFlags & { readonly declined?: boolean },
   terminal: Terminal,
 ): Promise<number> {
+  const { ask, operatorOf } = await import("../../roster-action.ts");
   const { motions } = await ask(await operatorOf(options, terminal), { kind: "pending", declined });
   if (options.json) terminal.out(jsonText({ motions }));
   else terminal.out(motions.length === 0 ? "nothing waits\n" : `${motions.map(lines).join("\n")}\n`);

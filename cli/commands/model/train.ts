@@ -1,16 +1,76 @@
 /** `weft model train`: weights of an ONNX file, or LoRA merged into them, trained on rows of tensors. */
+
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
 import type { Device } from "../../../node/interface/runtime.ts";
-import { holdOut, trainOnnx } from "../../../node/local/onnx-training.ts";
 import type { OnnxLoss } from "../../../node/model/onnx-file.ts";
-import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
-import { readOnnxModelFile, readTensorFile, writeOnnxModelFile } from "../../../node/system/files/onnx-model-file.ts";
 import { formatLoss } from "../../../testnet/text-table.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
+import { choice, integer, positive, share } from "../../option-value.ts";
+import { ALL_THREADS, DEVICE, JSON_OUTPUT, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
+
+export const trainModelCommand: CommandRow = {
+  name: ["model", "train"],
+  text: "Train weights of any ONNX file, or LoRA that is merged into them, on rows of tensors.",
+  argument: { name: "file", text: "an ONNX model; open dimensions take the sizes of the rows" },
+  options: [
+    {
+      flags: "--data <file>",
+      text: 'rows of JSON: for every input of the model, and for "labels", a number or nested lists',
+    },
+    {
+      flags: "--weights <pattern>",
+      text: "weights to train by name, * for any text, such as *.bias; may be given several times",
+      repeatable: true,
+    },
+    {
+      flags: "--lora <pattern>",
+      text: "linear layers to train LoRA beside, by the name of their weight; may be given several times",
+      repeatable: true,
+    },
+    { flags: "--rank <count>", text: "rank of the LoRA", parse: integer(1, 65_536), otherwise: "8" },
+    {
+      flags: "--alpha <number>",
+      text: "scale of the LoRA, times the rank",
+      parse: positive,
+      otherwise: "twice the rank",
+    },
+    {
+      flags: "--loss <kind>",
+      text: "cross-entropy (labels below 0 do not count), mean-squared-error, or output: the model computes it",
+      parse: choice(["cross-entropy", "mean-squared-error", "output"]),
+      otherwise: "cross-entropy",
+    },
+    { flags: "--output <name>", text: "output of the model that the loss is taken on", otherwise: "logits" },
+    { flags: "--steps <count>", text: "optimiser steps", parse: integer(1, 100_000_000) },
+    {
+      flags: "--epochs <count>",
+      text: "passes over the rows, where --steps is absent",
+      parse: positive,
+      otherwise: "3",
+    },
+    {
+      flags: "--held-out <share>",
+      text: "part of the rows that is not trained on but evaluated before and after, in whole batches",
+      parse: share,
+      otherwise: "none",
+    },
+    ...networkOptionsNamed("learning-rate", "optimizer"),
+    ...SCHEDULE,
+    ...networkOptionsNamed("batch-size", "accumulate"),
+    { ...SEED, text: "seed of the LoRA's start, the rows held out and the batch order" },
+    { flags: "--out <file>", text: "where to write the model", otherwise: "the model's name with .trained.onnx" },
+    ALL_THREADS,
+    DEVICE,
+    JSON_OUTPUT,
+  ],
+  example: "weft model train model.onnx --data rows.jsonl --weights '*.bias' --lora '*attention*'",
+  run,
+};
 
 export type ModelTrainOptions = Pick<
   NetworkOptions,
@@ -36,11 +96,12 @@ const DEFAULTS = { epochs: 3, rank: 8, output: "logits" } as const;
 /** Steps between two lines about the loss. */
 const STEPS_PER_LINE = 10;
 
-export async function run(
-  options: ModelTrainOptions,
-  terminal: Terminal,
-  argument: string | undefined,
-): Promise<number> {
+async function run(options: ModelTrainOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { holdOut, trainOnnx } = await import("../../../node/local/onnx-training.ts");
+  const { createOnnxRuntime } = await import("../../../node/system/compute/onnxruntime.ts");
+  const { readOnnxModelFile, readTensorFile, writeOnnxModelFile } = await import(
+    "../../../node/system/files/onnx-model-file.ts"
+  );
   if (argument === undefined || options.data === undefined) {
     throw new NodeError("CONFIG_INVALID", "give the ONNX file, and --data with a file of rows");
   }

@@ -1,17 +1,54 @@
 /** `weft network create`: the manifest of a new network. */
+
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import { createNetwork } from "../../../node/manifest/create-network.ts";
 import { createGenesis, type Genesis, genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
-import { type MembershipOptions, membershipOf, thresholdWarning } from "../../membership-options.ts";
+import {
+  MEMBERSHIP_OPTIONS,
+  type MembershipOptions,
+  membershipOf,
+  thresholdWarning,
+} from "../../membership-options.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { readNetwork, writeNetwork } from "../../network-file.ts";
-import { headWarning, NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
+import {
+  headWarning,
+  NETWORK_DEFAULTS,
+  type NetworkOptions,
+  networkOptions,
+  networkSettings,
+} from "../../network-options.ts";
+import { peerAddress } from "../../option-value.ts";
+import { JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 import { sketchWarning } from "../../weights-argument.ts";
+
+export const createNetworkCommand: CommandRow = {
+  name: ["network", "create"],
+  text: "Write the manifest of a new network: everything that its peers agree on. Its hash is the network's id.",
+  options: [
+    { flags: "--name <name>", text: "name of the network, for people", otherwise: "weft" },
+    { flags: "--out <file>", text: "where to write the manifest", otherwise: "network.json" },
+    { flags: "--force", text: "overwrite --out, even where it holds another manifest" },
+    MODEL,
+    ...networkOptions(NETWORK_DEFAULTS),
+    ...MEMBERSHIP_OPTIONS,
+    {
+      flags: "--bootstrap <multiaddr>",
+      text: "a peer that new ones may dial first, ending in /p2p/ID; may be repeated",
+      parse: peerAddress,
+      repeatable: true,
+      otherwise: "none",
+    },
+    JSON_OUTPUT,
+  ],
+  example: "weft network create --name poems --rounds 20 --out network.json",
+  run,
+};
 
 export type NetworkCreateOptions = NetworkOptions &
   MembershipOptions & {
@@ -23,7 +60,8 @@ export type NetworkCreateOptions = NetworkOptions &
     readonly json?: boolean;
   };
 
-export async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<number> {
+async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<number> {
+  const { createNetwork } = await import("../../../node/manifest/create-network.ts");
   const file = resolve(options.out ?? "network.json");
   const membership = await membershipOf(options);
   const manifest = createNetwork({

@@ -1,14 +1,54 @@
 /** `weft network invite`: one line of text that lets its holder ask for admission. */
+
 import { NodeError } from "../../../node/errors.ts";
-import { createInviteText } from "../../../node/peer/operator.ts";
 import { LIMITS } from "../../../protocol/limits.ts";
 import type { Role } from "../../../protocol/membership/roles.ts";
+import { ROLES } from "../../../protocol/membership/roles.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { INVITE_SECONDS } from "../../membership-options.ts";
-import { nowSeconds, operatorOf, type RosterFlags } from "../../roster-action.ts";
+import { choice, duration, formatDuration, integer, peerAddress } from "../../option-value.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
 import { dateWords } from "../../statement-words.ts";
 import { isRunning, readStatus } from "../../status-file.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
+
+export const inviteNetworkCommand: CommandRow = {
+  name: ["network", "invite"],
+  text: "Print one line of text that lets its holder ask for admission. Admins only.",
+  options: [
+    { ...DATA_DIR, text: "the admin's; the peer may run or not" },
+    {
+      flags: "--role <word>",
+      text: `what it admits as: ${ROLES.join(", ")}`,
+      parse: choice(ROLES),
+      otherwise: "trainer",
+    },
+    {
+      flags: "--uses <count>",
+      text: "peers that it may admit in all",
+      parse: integer(1, LIMITS.inviteUsesMax),
+      otherwise: "1",
+    },
+    {
+      flags: "--expires <time>",
+      text: "until when somebody may ask by it, from now on, such as 48h",
+      parse: duration(60, LIMITS.certificateSecondsMax),
+      otherwise: formatDuration(INVITE_SECONDS),
+    },
+    {
+      flags: "--bootstrap <multiaddr>",
+      text: "a member whom its holder asks, ending in /p2p/ID; may be repeated",
+      parse: peerAddress,
+      repeatable: true,
+      otherwise: "this peer where it runs, and those that the manifest names",
+    },
+    JSON_OUTPUT,
+  ],
+  example: "weft network invite --role trainer --expires 48h --data-dir alice",
+  run,
+};
 
 export interface NetworkInviteOptions extends RosterFlags {
   readonly role?: Role;
@@ -18,7 +58,9 @@ export interface NetworkInviteOptions extends RosterFlags {
   readonly bootstrap?: readonly string[];
 }
 
-export async function run(options: NetworkInviteOptions, terminal: Terminal): Promise<number> {
+async function run(options: NetworkInviteOptions, terminal: Terminal): Promise<number> {
+  const { createInviteText } = await import("../../../node/peer/operator.ts");
+  const { nowSeconds, operatorOf } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
   const addresses = [
     ...new Set([

@@ -1,13 +1,36 @@
 /** `weft network propose`: the manifest under which a network shall go on. */
+
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import { createSuccessor } from "../../../node/manifest/create-network.ts";
+import { LIMITS } from "../../../protocol/limits.ts";
 import { createGenesis } from "../../../protocol/membership/genesis.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { networkOf, writeNetwork } from "../../network-file.ts";
-import { type NetworkOptions, networkSettings } from "../../network-options.ts";
-import { decide, operatorOf, type RosterFlags } from "../../roster-action.ts";
+import { NETWORK_DEFAULTS, type NetworkOptions, networkOptions, networkSettings } from "../../network-options.ts";
+import { integer } from "../../option-value.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { DATA_DIR, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
+
+export const proposeNetworkCommand: CommandRow = {
+  name: ["network", "propose"],
+  text: "Write the manifest under which a network with a roster shall go on, and propose it; what no flag names stays as it is.",
+  options: [
+    { ...DATA_DIR, text: "the admin's; the peer may run or not" },
+    {
+      flags: "--at-round <count>",
+      text: "first round that is trained under it",
+      parse: integer(1, LIMITS.roundCountMax),
+    },
+    { flags: "--out <file>", text: "where to write it, for the others to look at", otherwise: "successor.json" },
+    { ...MODEL, otherwise: "the embedded model, which must be the network's where --adapter is not given either" },
+    ...networkOptions(NETWORK_DEFAULTS).map((row) => ({ ...row, otherwise: "as it is" })),
+    JSON_OUTPUT,
+  ],
+  example: "weft network propose --at-round 40 --rounds 80 --learning-rate 0.0005 --data-dir alice",
+  run,
+};
 
 export type NetworkProposeOptions = RosterFlags &
   NetworkOptions & {
@@ -16,7 +39,9 @@ export type NetworkProposeOptions = RosterFlags &
     readonly out?: string;
   };
 
-export async function run(options: NetworkProposeOptions, terminal: Terminal): Promise<number> {
+async function run(options: NetworkProposeOptions, terminal: Terminal): Promise<number> {
+  const { createSuccessor } = await import("../../../node/manifest/create-network.ts");
+  const { decide, operatorOf } = await import("../../roster-action.ts");
   if (options.atRound === undefined) {
     throw new NodeError("CONFIG_INVALID", "say from which round on: --at-round COUNT, later than the peers are now");
   }

@@ -1,15 +1,32 @@
 /** `weft network sign`: a founder's signature under a network's file. */
+
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import { readSigner } from "../../../node/system/files/signer-file.ts";
 import { type Genesis, genesisStatus, mergeGenesis, signGenesis } from "../../../protocol/membership/genesis.ts";
 import { rosterSettings } from "../../../protocol/membership/settings.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { readNetwork, writeNetwork } from "../../network-file.ts";
-import { signatureLines } from "../../network-lines.ts";
-import { decide, operatorOf } from "../../roster-action.ts";
+import { DATA_DIR, JSON_OUTPUT, NETWORK_FILE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
+
+export const signNetworkCommand: CommandRow = {
+  name: ["network", "sign"],
+  text: "Add a founder's signature to a network's file, which is valid once as many admins have signed as its threshold says; or agree to go on under a successor's file.",
+  argument: NETWORK_FILE,
+  options: [
+    { ...DATA_DIR, text: "whose key signs" },
+    {
+      flags: "--add <file>",
+      text: "add the signatures of another founder's copy, too; may be repeated",
+      repeatable: true,
+    },
+    JSON_OUTPUT,
+  ],
+  example: "weft network sign network.json --data-dir alice",
+  run,
+};
 
 export interface NetworkSignOptions {
   readonly dataDir?: string;
@@ -17,11 +34,10 @@ export interface NetworkSignOptions {
   readonly json?: boolean;
 }
 
-export async function run(
-  options: NetworkSignOptions,
-  terminal: Terminal,
-  argument: string | undefined,
-): Promise<number> {
+async function run(options: NetworkSignOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { readSigner } = await import("../../../node/system/files/signer-file.ts");
+  const { signatureLines } = await import("../../network-lines.ts");
+  const { decide, operatorOf } = await import("../../roster-action.ts");
   const file = resolve(argument ?? "");
   let genesis = await readNetwork(file);
   if (rosterSettings(genesis.manifest) === undefined) {

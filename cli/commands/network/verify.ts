@@ -1,12 +1,27 @@
 /** `weft network verify`: a network's file, its signatures, and a local model held against it. */
+
 import { resolve } from "node:path";
-import { checkModel, modelProblems } from "../../../node/manifest/model-check.ts";
 import { genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { manifestDifference } from "../../../protocol/network-manifest.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { isSignedByFounders, readNetwork } from "../../network-file.ts";
+import { JSON_OUTPUT, MODEL, NETWORK_FILE } from "../../shared-options.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
+
+export const verifyNetworkCommand: CommandRow = {
+  name: ["network", "verify"],
+  text: "Check a network's file, its signatures and a local model against it; names every field that differs.",
+  argument: NETWORK_FILE,
+  options: [
+    MODEL,
+    { flags: "--same-as <file>", text: "name the first field in which the network differs from another file's" },
+    JSON_OUTPUT,
+  ],
+  example: "weft network verify network.json --model models/smollm2-135m",
+  run,
+};
 
 export interface NetworkVerifyOptions {
   readonly model?: string;
@@ -14,11 +29,8 @@ export interface NetworkVerifyOptions {
   readonly json?: boolean;
 }
 
-export async function run(
-  options: NetworkVerifyOptions,
-  terminal: Terminal,
-  argument: string | undefined,
-): Promise<number> {
+async function run(options: NetworkVerifyOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { checkModel, modelProblems } = await import("../../../node/manifest/model-check.ts");
   const file = resolve(argument ?? "");
   const genesis = await readNetwork(file);
   terminal.err(`read from ${file}\n`);

@@ -1,19 +1,51 @@
 /** `weft doctor`: whether this machine, a peer's files and its model are fit for training. */
+
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
-import { type DeviceFinding, type DoctorReport, examine, type Finding } from "../../../node/doctor/doctor.ts";
+import type { DeviceFinding, DoctorOptions, DoctorReport, Finding } from "../../../node/doctor/doctor.ts";
 import { NodeError } from "../../../node/errors.ts";
 import type { Provider } from "../../../node/interface/runtime.ts";
+import { PROVIDERS } from "../../../node/interface/runtime.ts";
 import type { Genesis } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import { formatSeconds, textTable } from "../../../testnet/text-table.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { readNetwork, rosterGenesis } from "../../network-file.ts";
-import { type ReachFlags, reachOf } from "../../reach-options.ts";
+import { choice } from "../../option-value.ts";
+import { REACH_OPTIONS, type ReachFlags, reachOf } from "../../reach-options.ts";
+import { BOOTSTRAP, DATA_DIR, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
+
+export const doctorCommand: CommandRow = {
+  name: ["doctor"],
+  text: "Say whether this machine, the peer's files, its model and its network are fit, and try a training step on every device.",
+  options: [
+    DATA_DIR,
+    {
+      flags: "--network <file>",
+      text: "the manifest that the model is checked against, and whose peers are asked for reachability and clock",
+      otherwise: "network.json in the data directory, where there is one",
+    },
+    MODEL,
+    BOOTSTRAP,
+    ...REACH_OPTIONS,
+    {
+      flags: "--device <name>",
+      text: `try this device only: ${PROVIDERS.join(", ")}; may be repeated`,
+      parse: choice(PROVIDERS),
+      repeatable: true,
+      otherwise: "all of them",
+    },
+    JSON_OUTPUT,
+  ],
+  configurable: "partly",
+  example: "weft doctor --network network.json --model models/smollm2-135m",
+  run,
+};
 
 export type DoctorCommandOptions = ReachFlags & {
   readonly bootstrap?: readonly string[];
@@ -24,7 +56,8 @@ export type DoctorCommandOptions = ReachFlags & {
   readonly json?: boolean;
 };
 
-export async function run(options: DoctorCommandOptions, terminal: Terminal): Promise<number> {
+async function run(options: DoctorCommandOptions, terminal: Terminal): Promise<number> {
+  const { examine } = await import("../../../node/doctor/doctor.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
   let report: DoctorReport;
@@ -38,11 +71,7 @@ export async function run(options: DoctorCommandOptions, terminal: Terminal): Pr
   return report.healthy ? EXIT_OK : EXIT_REFUSED;
 }
 
-async function examination(
-  options: DoctorCommandOptions,
-  folder: string,
-  terminal: Terminal,
-): Promise<Parameters<typeof examine>[0]> {
+async function examination(options: DoctorCommandOptions, folder: string, terminal: Terminal): Promise<DoctorOptions> {
   const network = networkFile(options.network, folder);
   const read = network === undefined ? undefined : await readNetwork(network);
   const manifest = read?.manifest;

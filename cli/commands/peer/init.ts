@@ -1,17 +1,27 @@
 /** `weft init`: the identity of a peer, and the flags that its runs follow. */
+
 import { resolve } from "node:path";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
-import { readOrCreateKey } from "../../../node/system/files/key-file.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import { peerIdFromPublicKey } from "../../../protocol/peer-id.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { keepNetwork, networkOf } from "../../network-file.ts";
 import type { ReachFlags } from "../../reach-options.ts";
+import { DATA_DIR, JSON_OUTPUT, PEER_OPTIONS } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 import type { RunOptions } from "./run.ts";
+
+export const initCommand: CommandRow = {
+  name: ["init"],
+  text: "Make a peer: its identity key, and the flags that `weft run` shall follow.",
+  options: [DATA_DIR, ...PEER_OPTIONS, JSON_OUTPUT],
+  example: "weft init --data-dir alice --data alice.jsonl",
+  run,
+};
 
 export type InitOptions = Pick<
   RunOptions,
@@ -32,7 +42,8 @@ export type InitOptions = Pick<
   | "json"
 >;
 
-export async function run(options: InitOptions, terminal: Terminal): Promise<number> {
+async function run(options: InitOptions, terminal: Terminal): Promise<number> {
+  const { readOrCreateKey } = await import("../../../node/system/files/key-file.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const genesis = options.network === undefined ? undefined : await networkOf(options.network, folder);
   const { seed, created } = await readOrCreateKey(dataDirectoryLayout(folder).key);

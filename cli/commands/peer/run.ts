@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
 import { NodeError } from "../../../node/errors.ts";
+import type { LogLevel } from "../../../node/interface/logger.ts";
 import type { PeerEvent, PeerReport } from "../../../node/interface/peer-event.ts";
 import type { Device } from "../../../node/interface/runtime.ts";
 import type { Precision } from "../../../node/interface/trainer.ts";
@@ -12,7 +13,7 @@ import { searchModel, waitForModel } from "../../../node/manifest/model-search.t
 import { runPeer } from "../../../node/peer/peer.ts";
 import { finishSwitch, switchNetwork } from "../../../node/peer/switch-network.ts";
 import { COMMAND_WAIT_MS } from "../../../node/system/files/lock-file.ts";
-import { createLogger, type LogLevel } from "../../../node/system/platform/log.ts";
+import { createLogger } from "../../../node/system/platform/log.ts";
 import { createSystemClock } from "../../../node/system/platform/system-clock.ts";
 import type { Genesis } from "../../../protocol/membership/genesis.ts";
 import { type NetworkManifest, networkId } from "../../../protocol/network-manifest.ts";

@@ -4,25 +4,78 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { LogLevel } from "../../../node/interface/logger.ts";
 import type { Device } from "../../../node/interface/runtime.ts";
 import type { Precision } from "../../../node/interface/trainer.ts";
-import { createNetwork } from "../../../node/manifest/create-network.ts";
-import type { LogLevel } from "../../../node/system/platform/log.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../../../testnet/defaults.ts";
-import { type LiveView, lineView, terminalView } from "../../../testnet/live-view.ts";
-import { renderReport } from "../../../testnet/report.ts";
-import { refuseUnwritable, writeReport } from "../../../testnet/report-file.ts";
-import { type TestnetResult, testnetDocument } from "../../../testnet/result.ts";
-import { refuseUsedFolder, runTestnet } from "../../../testnet/run-testnet.ts";
-import { summaryLines, unfinishedSentence, verdictSentences } from "../../../testnet/summary.ts";
+import type { LiveView } from "../../../testnet/live-view.ts";
+import { lineView, terminalView } from "../../../testnet/live-view.ts";
+import type { TestnetResult } from "../../../testnet/result.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { headWarning, type NetworkOptions, networkSettings, TESTNET_SETTINGS } from "../../network-options.ts";
+import {
+  headWarning,
+  type NetworkOptions,
+  networkOptions,
+  networkSettings,
+  TESTNET_SETTINGS,
+} from "../../network-options.ts";
+import { integer } from "../../option-value.ts";
 import { packageFolder } from "../../package-folder.ts";
-import { type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "../../privacy-options.ts";
+import { PRIVACY_OPTIONS, type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "../../privacy-options.ts";
+import {
+  BUCKETS,
+  DATA,
+  DATA_DIR,
+  DEVICE,
+  JSON_OUTPUT,
+  LOG_LEVEL,
+  LOW_MEMORY,
+  MODEL,
+  PACK,
+  PRECISION,
+  SPLIT,
+  THREADS,
+} from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 import { sketchWarning } from "../../weights-argument.ts";
+
+export const testnetCommand: CommandRow = {
+  name: ["testnet"],
+  text: "Train with several peers on this machine, one process each, and report what the swarm was good for.",
+  options: [
+    {
+      flags: "--peers <count>",
+      text: "number of peers",
+      parse: integer(1, 256),
+      otherwise: String(TESTNET_DEFAULTS.peers),
+    },
+    MODEL,
+    DATA,
+    SPLIT,
+    ...networkOptions(TESTNET_SETTINGS),
+    { ...THREADS, otherwise: "processors divided by peers" },
+    DEVICE,
+    BUCKETS,
+    PACK,
+    PRECISION,
+    LOW_MEMORY,
+    ...PRIVACY_OPTIONS,
+    {
+      ...DATA_DIR,
+      text: "where the peers keep their files, one folder each; kept afterwards",
+      otherwise: "a temporary folder, removed afterwards",
+    },
+    { flags: "--keep", text: "keep the peers' files in the temporary folder" },
+    { flags: "--report <file>", text: "where to write the HTML report", otherwise: "weft-report.html" },
+    JSON_OUTPUT,
+    LOG_LEVEL,
+  ],
+  example: "weft testnet --model models/tinystories-656k --data input.txt --split speaker --peers 6 --rounds 5",
+  run,
+};
 
 export type TestnetCommandOptions = NetworkOptions &
   PrivacyOptions & {
@@ -43,13 +96,18 @@ export type TestnetCommandOptions = NetworkOptions &
     readonly logLevel?: LogLevel;
   };
 
-export async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<number> {
+async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<number> {
+  const { renderReport } = await import("../../../testnet/report.ts");
+  const { refuseUnwritable, writeReport } = await import("../../../testnet/report-file.ts");
+  const { testnetDocument } = await import("../../../testnet/result.ts");
+  const { refuseUsedFolder, runTestnet } = await import("../../../testnet/run-testnet.ts");
+  const { summaryLines, unfinishedSentence, verdictSentences } = await import("../../../testnet/summary.ts");
   const peers = options.peers ?? TESTNET_DEFAULTS.peers;
   const privacy = privacySettings(options);
   const reportFile = resolve(options.report ?? "weft-report.html");
   if (options.dataDir !== undefined) await refuseUsedFolder(resolve(options.dataDir));
   await refuseUnwritable(reportFile);
-  const manifest = createTestnetManifest(options);
+  const manifest = await createTestnetManifest(options);
   refuseIdleSketchNoise(options, manifest);
   for (const warning of [headWarning(manifest.head), sketchWarning(manifest.aggregation.weights)]) {
     if (warning) terminal.err(`warning: ${warning}\n`);
@@ -99,7 +157,8 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
   return EXIT_REFUSED;
 }
 
-function createTestnetManifest(options: TestnetCommandOptions): NetworkManifest {
+async function createTestnetManifest(options: TestnetCommandOptions): Promise<NetworkManifest> {
+  const { createNetwork } = await import("../../../node/manifest/create-network.ts");
   return createNetwork({
     name: "testnet",
     modelDirectory: modelDirectory(options.model),

@@ -1,0 +1,35 @@
+/** `weft run` and `weft join` in the command table. */
+import type { CommandRow } from "../../command-row.ts";
+import { duration } from "../../option-value.ts";
+import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
+
+export const runCommand: CommandRow = {
+  name: ["run"],
+  text: "Run one peer: train, exchange updates, aggregate, round by round, until the last round or Ctrl-C.",
+  options: [DATA_DIR, ...PEER_OPTIONS, ...RUN_OPTIONS],
+  configurable: true,
+  example: "weft run --data-dir alice --network network.json --data alice.jsonl --port 9000",
+  run: async (options, terminal) => (await import("./run.ts")).run(options, terminal),
+};
+
+export const joinCommand: CommandRow = {
+  name: ["join"],
+  text: "Join a network by an invite: check its manifest and the model, ask for admission, wait until admins approve, and run.",
+  argument: { name: "invite", text: "the text weft1… that weft network invite printed" },
+  options: [
+    DATA_DIR,
+    { flags: "--label <text>", text: "what this peer calls itself in its request", otherwise: "nothing" },
+    {
+      flags: "--wait <time>",
+      text: "how long to wait for the admins, such as 30m",
+      parse: duration(1, 30 * 86_400),
+      otherwise: "until Ctrl-C",
+    },
+    { flags: "--join-only", text: "do not run afterwards" },
+    ...PEER_OPTIONS.filter(({ flags }) => !flags.startsWith("--network")),
+    ...RUN_OPTIONS,
+  ],
+  configurable: "partly",
+  example: "weft join weft1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jq --label hospital-4 --data-dir dave",
+  run: async (...all) => (await import("./join.ts")).run(...all),
+};
