@@ -5,10 +5,10 @@ import type { MembersAnswer, RosterAction, RosterAnswer } from "../node/membersh
 import { type OperatorOptions, operate } from "../node/peer/operator.ts";
 import type { Genesis } from "../protocol/membership/genesis.ts";
 import type { PeerId } from "../protocol/peer-id.ts";
+import { dateWords, statementWords } from "../testnet/words/statement-words.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { jsonText } from "./json.ts";
 import { networkOf, rosterGenesis } from "./network-file.ts";
-import { dateWords, statementWords } from "./statement-words.ts";
 import { EXIT_OK, type Terminal } from "./terminal.ts";
 
 export interface RosterFlags {

@@ -4,7 +4,7 @@ import { dataDirectoryLayout } from "../node/data-directory/layout.ts";
 import { NodeError } from "../node/errors.ts";
 import type { PeerEvent } from "../node/interface/peer-event.ts";
 import { writeFileAtomic } from "../node/system/files/atomic-file.ts";
-import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "../testnet/peer-view.ts";
+import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "../testnet/words/peer-view.ts";
 
 export interface PeerStatus {
   readonly schema: "weft-status/1";

@@ -7,7 +7,7 @@ import { FAMILIES } from "../node/model/families/by-model-type.ts";
 import { parameterCount } from "../protocol/adapter-spec.ts";
 import type { UpdateEncoding } from "../protocol/encoding/update-encoding.ts";
 import { payloadSizes } from "../protocol/encoding/update-payload.ts";
-import { formatBytes } from "../testnet/text-table.ts";
+import { formatBytes } from "../testnet/words/text-table.ts";
 import { parseAdapter } from "./adapter-argument.ts";
 
 /** The parts of the published config.json files that say which tensors there are. */

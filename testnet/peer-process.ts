@@ -1,17 +1,11 @@
 /** One peer as an operating system process: started, listened to, stopped. */
 import { spawn } from "node:child_process";
 import type { PeerEvent } from "../node/interface/peer-event.ts";
-import { lineSplitter, parseEventLine } from "./event-line.ts";
+import { lineSplitter, parseEventLine } from "./words/event-line.ts";
+import type { PeerExit } from "./words/result.ts";
 
 /** For glibc's allocator, read when a process begins; without it steps are slower in some processes (docs/PERFORMANCE.md). */
 const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
-
-/** How a process ended, and the last it said on standard error. */
-export interface PeerExit {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly lastLines: readonly string[];
-}
 
 export interface PeerProcess {
   /** Process id; undefined when it could not be started. */

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EXAMPLE_MANIFEST } from "./fixtures/example-run.ts";
-import { testnetDocument } from "./result.ts";
-import { runTestnet, startGroups, type TestnetObserver } from "./run-testnet.ts";
+import { runTestnet, startGroups } from "./run-testnet.ts";
+import { type TestnetObserver, testnetDocument } from "./words/result.ts";
 
 const command = join(import.meta.dirname, "fixtures", "fake-peer.mjs");
 

@@ -4,13 +4,12 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { NodeError } from "../node/errors.ts";
-import type { PeerEvent } from "../node/interface/peer-event.ts";
 import type { PrivacySettings } from "../node/interface/privacy.ts";
 import { ensureFolder, fileError, systemCode, writeFileAtomic } from "../node/system/files/atomic-file.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
-import { type PeerExit, type PeerProcess, startPeerProcess } from "./peer-process.ts";
-import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./peer-view.ts";
-import type { TestnetPeer, TestnetResult } from "./result.ts";
+import { type PeerProcess, startPeerProcess } from "./peer-process.ts";
+import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./words/peer-view.ts";
+import type { PeerExit, TestnetObserver, TestnetPeer, TestnetResult } from "./words/result.ts";
 
 export interface TestnetOptions {
   readonly manifest: NetworkManifest;
@@ -43,13 +42,6 @@ export interface TestnetOptions {
   /** Stops all peers cleanly; what they reached is in the result. */
   readonly signal: AbortSignal;
   readonly observer?: TestnetObserver;
-}
-
-/** Told of everything that happens, in order; must not throw. */
-export interface TestnetObserver {
-  onEvent(peer: TestnetPeer, event: PeerEvent): void;
-  /** A peer's process ended before the peer had finished. */
-  onExit(peer: TestnetPeer): void;
 }
 
 /** Peers that a new one dials first: more than one, so that no single peer has to be there. */

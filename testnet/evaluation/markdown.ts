@@ -1,5 +1,5 @@
 /** The page of an evaluation: what was run, tables, plots, and which claims hold. */
-import { formatBytes } from "../text-table.ts";
+import { formatBytes } from "../words/text-table.ts";
 import { amount, type CheckedClaim } from "./claims.ts";
 import { METRICS, type Metric } from "./metric.ts";
 import type { Plot } from "./plot.ts";

@@ -1,7 +1,7 @@
 /** `weft adapter inspect`: what an adapter's folder holds, without the model it belongs to. */
 
 import { resolve } from "node:path";
-import { textTable } from "../../../testnet/text-table.ts";
+import { textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { JSON_OUTPUT } from "../../shared-options.ts";

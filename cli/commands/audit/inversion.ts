@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import type { AttackResult } from "../../../node/audit/inversion.ts";
 import type { AdapterSettings } from "../../../protocol/adapter-spec.ts";
-import { formatShare, textTable } from "../../../testnet/text-table.ts";
+import { formatShare, textTable } from "../../../testnet/words/text-table.ts";
 import { ADAPTER_FORMS, formatAdapter, parseAdapter } from "../../adapter-argument.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";

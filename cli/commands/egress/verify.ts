@@ -1,7 +1,7 @@
 /** `weft egress verify`: whether the record of everything that left a peer is whole. */
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
 import type { EgressSummary } from "../../../node/privacy/egress-summary.ts";
-import { textTable } from "../../../testnet/text-table.ts";
+import { textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";

@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import type { Device } from "../../../node/interface/runtime.ts";
 import type { ExampleSets } from "../../../node/interface/trainer.ts";
+import { scoreLines } from "../../../testnet/words/score-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
@@ -20,7 +21,6 @@ import {
   SEED,
 } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
-import { scoreLines } from "./train.ts";
 
 export const evalCommand: CommandRow = {
   name: ["eval"],

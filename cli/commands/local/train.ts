@@ -4,9 +4,10 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
 import type { Device } from "../../../node/interface/runtime.ts";
-import type { Evaluation, Precision } from "../../../node/interface/trainer.ts";
+import type { Precision } from "../../../node/interface/trainer.ts";
 import type { LocalTrainingResult } from "../../../node/local/local-training.ts";
-import { formatLoss, formatShare, textTable } from "../../../testnet/text-table.ts";
+import { scoreLines } from "../../../testnet/words/score-table.ts";
+import { formatLoss } from "../../../testnet/words/text-table.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -150,23 +151,6 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
 function document({ adapter, before, after, ...counts }: LocalTrainingResult, folder: string) {
   const parameters = adapter.values.length;
   return { adapter: adapter.settings, parameters, before, after: after ?? null, ...counts, out: folder };
-}
-
-/** Scores of the held-out examples, one row each. */
-export function scoreLines(scores: Readonly<Record<string, Evaluation>>): string[] {
-  const columns = [
-    { heading: "held-out data", numeric: false },
-    { heading: "loss", numeric: true },
-    { heading: "accuracy", numeric: true },
-    { heading: "whole answers", numeric: true },
-  ];
-  const rows = Object.entries(scores).map(([name, { loss, accuracy, exactMatch }]) => [
-    name,
-    formatLoss(loss),
-    formatShare(accuracy),
-    formatShare(exactMatch),
-  ]);
-  return textTable(columns, rows);
 }
 
 function resultLines({ before, after, stepsSkipped }: LocalTrainingResult): string[] {

@@ -2,12 +2,12 @@
 import { NodeError } from "../../../node/errors.ts";
 import { LIMITS } from "../../../protocol/limits.ts";
 import { parsePeerId } from "../../../protocol/peer-id.ts";
+import { dateWords } from "../../../testnet/words/statement-words.ts";
 import type { CommandRow } from "../../command-row.ts";
 import type { Moment } from "../../option-value.ts";
 import { momentOrDuration } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
 import { MEMBER, ROSTER_OPTIONS } from "../../shared-options.ts";
-import { dateWords } from "../../statement-words.ts";
 import type { Terminal } from "../../terminal.ts";
 
 export const expireMembersCommand: CommandRow = {

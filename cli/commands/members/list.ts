@@ -2,12 +2,12 @@
 
 import type { MembersAnswer } from "../../../node/membership/roster-desk.ts";
 import { describePolicy } from "../../../protocol/membership/settings.ts";
-import { textTable } from "../../../testnet/text-table.ts";
+import { dateWords, rebuiltWords } from "../../../testnet/words/statement-words.ts";
+import { textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import type { RosterFlags } from "../../roster-action.ts";
 import { ROSTER_OPTIONS, VERIFY } from "../../shared-options.ts";
-import { dateWords, rebuiltWords } from "../../statement-words.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
 export const listMembersCommand: CommandRow = {

@@ -1,11 +1,11 @@
 /** `weft members log`: every entry of the roster. */
 
 import type { LogAnswer } from "../../../node/membership/roster-desk.ts";
+import { dateWords, LOSS_WORDS, rebuiltWords, statementWords } from "../../../testnet/words/statement-words.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import type { RosterFlags } from "../../roster-action.ts";
 import { ROSTER_OPTIONS, VERIFY } from "../../shared-options.ts";
-import { dateWords, LOSS_WORDS, rebuiltWords, statementWords } from "../../statement-words.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
 export const logMembersCommand: CommandRow = {

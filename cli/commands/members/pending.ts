@@ -1,10 +1,10 @@
 /** `weft members pending`: what waits for admins. */
 import type { Motion } from "../../../node/membership/motions.ts";
+import { statementWords } from "../../../testnet/words/statement-words.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import type { RosterFlags } from "../../roster-action.ts";
 import { ROSTER_OPTIONS } from "../../shared-options.ts";
-import { statementWords } from "../../statement-words.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
 export const pendingMembersCommand: CommandRow = {

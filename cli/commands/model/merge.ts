@@ -2,7 +2,7 @@
 
 import { join, resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import { formatBytes } from "../../../testnet/text-table.ts";
+import { formatBytes } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";

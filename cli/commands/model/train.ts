@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
 import type { Device } from "../../../node/interface/runtime.ts";
 import type { OnnxLoss } from "../../../node/model/onnx-file.ts";
-import { formatLoss } from "../../../testnet/text-table.ts";
+import { formatLoss } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";

@@ -4,13 +4,13 @@ import { NodeError } from "../../../node/errors.ts";
 import { LIMITS } from "../../../protocol/limits.ts";
 import type { Role } from "../../../protocol/membership/roles.ts";
 import { ROLES } from "../../../protocol/membership/roles.ts";
+import { dateWords } from "../../../testnet/words/statement-words.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { INVITE_SECONDS } from "../../membership-options.ts";
 import { choice, duration, formatDuration, integer, peerAddress } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
 import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
-import { dateWords } from "../../statement-words.ts";
 import { isRunning, readStatus } from "../../status-file.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 

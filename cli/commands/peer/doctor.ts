@@ -9,7 +9,7 @@ import type { Provider } from "../../../node/interface/runtime.ts";
 import { PROVIDERS } from "../../../node/interface/runtime.ts";
 import type { Genesis } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
-import { formatSeconds, textTable } from "../../../testnet/text-table.ts";
+import { formatSeconds, textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";

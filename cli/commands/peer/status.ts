@@ -3,9 +3,9 @@
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
 import { NodeError } from "../../../node/errors.ts";
 import type { EgressSummary } from "../../../node/privacy/egress-summary.ts";
-import { forgettingSentence } from "../../../testnet/forgetting-table.ts";
-import { needsSentence } from "../../../testnet/live-view.ts";
-import { formatLoss, formatShare } from "../../../testnet/text-table.ts";
+import { forgettingSentence } from "../../../testnet/words/forgetting-table.ts";
+import { needsSentence } from "../../../testnet/words/live-view.ts";
+import { formatLoss, formatShare } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";

@@ -9,9 +9,9 @@ import type { Device } from "../../../node/interface/runtime.ts";
 import type { Precision } from "../../../node/interface/trainer.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../../../testnet/defaults.ts";
-import type { LiveView } from "../../../testnet/live-view.ts";
-import { lineView, terminalView } from "../../../testnet/live-view.ts";
-import type { TestnetResult } from "../../../testnet/result.ts";
+import type { LiveView } from "../../../testnet/words/live-view.ts";
+import { lineView, terminalView } from "../../../testnet/words/live-view.ts";
+import type { TestnetResult } from "../../../testnet/words/result.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
@@ -97,11 +97,11 @@ export type TestnetCommandOptions = NetworkOptions &
   };
 
 async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<number> {
-  const { renderReport } = await import("../../../testnet/report.ts");
+  const { renderReport } = await import("../../../testnet/words/report.ts");
   const { refuseUnwritable, writeReport } = await import("../../../testnet/report-file.ts");
-  const { testnetDocument } = await import("../../../testnet/result.ts");
+  const { testnetDocument } = await import("../../../testnet/words/result.ts");
   const { refuseUsedFolder, runTestnet } = await import("../../../testnet/run-testnet.ts");
-  const { summaryLines, unfinishedSentence, verdictSentences } = await import("../../../testnet/summary.ts");
+  const { summaryLines, unfinishedSentence, verdictSentences } = await import("../../../testnet/words/summary.ts");
   const peers = options.peers ?? TESTNET_DEFAULTS.peers;
   const privacy = privacySettings(options);
   const reportFile = resolve(options.report ?? "weft-report.html");

@@ -1,8 +1,7 @@
 /** What a person sees while a testnet runs: a table drawn in place on a terminal, plain lines anywhere else. */
-import type { ModelNeed, PeerEvent } from "../node/interface/peer-event.ts";
-import type { NetworkManifest } from "../protocol/network-manifest.ts";
-import type { TestnetPeer } from "./result.ts";
-import type { TestnetObserver } from "./run-testnet.ts";
+import type { ModelNeed, PeerEvent } from "../../node/interface/peer-event.ts";
+import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import type { TestnetObserver, TestnetPeer } from "./result.ts";
 import { exitSentence } from "./summary.ts";
 import { formatLoss, formatSeconds, shortPeerId, textTable } from "./text-table.ts";
 

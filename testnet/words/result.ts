@@ -1,10 +1,23 @@
 /** What a testnet run has to show: everything per peer, and the one document that `--json` prints. */
-import type { ForgettingReport, PhaseSeconds, Score, UpdateCounts } from "../node/interface/peer-event.ts";
-import type { NetworkManifest } from "../protocol/network-manifest.ts";
+import type {
+  ForgettingReport,
+  PeerEvent,
+  PhaseSeconds,
+  Score,
+  UpdateCounts,
+} from "../../node/interface/peer-event.ts";
+import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { isWorseThanAlone } from "./comparison.ts";
-import type { PeerExit } from "./peer-process.ts";
 import type { PeerView } from "./peer-view.ts";
 
+/** How a process ended, and the last it said on standard error. */
+export interface PeerExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly lastLines: readonly string[];
+}
+
+/** One peer of a testnet. */
 export interface TestnetPeer {
   /** Such as `peer 1`. */
   readonly name: string;
@@ -112,4 +125,11 @@ function peerDocument(peer: TestnetPeer): PeerDocument {
     perRound: view.rounds,
     ...(exit && { failure: exit }),
   };
+}
+
+/** Told of everything that happens, in order; must not throw. */
+export interface TestnetObserver {
+  onEvent(peer: TestnetPeer, event: PeerEvent): void;
+  /** A peer's process ended before the peer had finished. */
+  onExit(peer: TestnetPeer): void;
 }

@@ -6,8 +6,8 @@ import type {
   PeerReport,
   RoundSummary,
   UpdateCounts,
-} from "../node/interface/peer-event.ts";
-import type { PrivacyStatus } from "../node/interface/privacy.ts";
+} from "../../node/interface/peer-event.ts";
+import type { PrivacyStatus } from "../../node/interface/privacy.ts";
 
 export type PeerState = "starting" | "training" | "training alone" | "paused" | "observing" | "finished" | "stopped";
 

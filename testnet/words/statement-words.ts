@@ -1,6 +1,6 @@
 /** What entries and motions of a roster say, in words. */
-import type { Statement } from "../protocol/membership/entry.ts";
-import type { LossReason } from "../protocol/membership/roster-view.ts";
+import type { Statement } from "../../protocol/membership/entry.ts";
+import type { LossReason } from "../../protocol/membership/roster-view.ts";
 
 /** A statement in a line. */
 export function statementWords(statement: Statement): string {

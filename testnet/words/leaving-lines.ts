@@ -1,7 +1,7 @@
 /** What leaves a machine that takes part in a network, in words: for whoever is about to join one. */
-import { parameterCount } from "../protocol/adapter-spec.ts";
-import { maySend, type Role } from "../protocol/membership/roles.ts";
-import type { NetworkManifest } from "../protocol/network-manifest.ts";
+import { parameterCount } from "../../protocol/adapter-spec.ts";
+import { maySend, type Role } from "../../protocol/membership/roles.ts";
+import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 
 const BYTES: Readonly<Record<"float32" | "float16" | "int8", number>> = { float32: 4, float16: 2, int8: 1 };
 
