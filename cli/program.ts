@@ -6,6 +6,7 @@ import type { CommandRow, OptionRow } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";
 import { applyConfigFile } from "./config-file.ts";
 import { packageVersion } from "./package-folder.ts";
+import { errorLine } from "./remedies.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "./terminal.ts";
 
 /**
@@ -83,7 +84,7 @@ function optionOf({ flags, text, parse, repeatable, otherwise }: OptionRow): Opt
 
 /** One line for a failure that was to be expected, "" when all is said, undefined for a bug. */
 export function expectedFailure(error: unknown): string | undefined {
-  if (error instanceof NodeError || error instanceof ProtocolError) return error.message;
+  if (error instanceof NodeError || error instanceof ProtocolError) return errorLine(error);
   if (!(error instanceof CommanderError)) return undefined;
   if (error.exitCode === 0) return "";
   if (error.code === "commander.help") return "which command? See weft --help";

@@ -27,6 +27,7 @@ export type ProtocolErrorCode = (typeof PROTOCOL_ERROR_CODES)[number];
 
 export class ProtocolError extends Error {
   readonly code: ProtocolErrorCode;
+  /** What it is about, by name. */
   readonly facts: Readonly<Record<string, unknown>>;
 
   constructor(

@@ -89,7 +89,8 @@ describe("testnet of processes", () => {
     await writeFile(join(checkpoints, "checkpoint-7.safetensors"), "");
     await expect(run({ peers: 1 })).rejects.toMatchObject({
       code: "DATA_DIRECTORY",
-      message: `${checkpoints} holds checkpoints of an earlier run; give another --data-dir, or remove ${folder}`,
+      message: `${checkpoints} holds checkpoints of an earlier run`,
+      facts: { folder, peer: expect.any(String), problem: "earlier-run" },
     });
     expect(await readdir(folder)).toEqual(["peer-12"]);
   });

@@ -113,8 +113,8 @@ export async function refuseUsedFolder(folder: string): Promise<void> {
   for (const peer of peers.sort()) {
     const checkpoints = join(folder, peer, "checkpoints");
     if ((await namesIn(checkpoints)).length === 0) continue;
-    const text = `${checkpoints} holds checkpoints of an earlier run; give another --data-dir, or remove ${folder}`;
-    throw new NodeError("DATA_DIRECTORY", text, { folder, peer });
+    const text = `${checkpoints} holds checkpoints of an earlier run`;
+    throw new NodeError("DATA_DIRECTORY", text, { folder, peer, problem: "earlier-run" });
   }
 }
 

@@ -14,7 +14,14 @@ import {
 import { whyMissing } from "../system/compute/onnxruntime.ts";
 import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
-import { type Finding, folderFinding, keyFinding, machineFinding, spaceFinding } from "../system/platform/health.ts";
+import {
+  type Finding,
+  folderFinding,
+  keyFinding,
+  machineFinding,
+  problemOf,
+  spaceFinding,
+} from "../system/platform/health.ts";
 import {
   DIFFERENCE_IN_HALVES_MAX,
   DIFFERENCE_MAX,
@@ -157,12 +164,12 @@ function modelFinding({ manifest, modelDirectory }: DoctorOptions): Finding {
   try {
     const files = readModelFiles(modelDirectory);
     if (manifest === undefined) {
-      return { name, state: "ok", text: `${modelDirectory}; give --network to check it against a network` };
+      return { name, state: "ok", text: modelDirectory, problem: "network-not-named" };
     }
     verifyModel(manifest, files);
     return { name, state: "ok", text: `${modelDirectory} is that of network ${manifest.name}` };
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;
-    return { name, state: "problem", text: error.message };
+    return problemOf(name, error);
   }
 }

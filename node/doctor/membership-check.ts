@@ -21,7 +21,7 @@ import { ENTRY_PREFIX } from "../membership/roster-store.ts";
 import { standingError } from "../membership/standing-error.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { openStoreIfThere } from "../system/files/store.ts";
-import type { Finding } from "../system/platform/health.ts";
+import { type Finding, problemOf } from "../system/platform/health.ts";
 
 /** What a membership consists of, on disk. */
 const COPIED = [ENTRY_PREFIX, PROOF_PREFIX, CERTIFICATE_KEY];
@@ -40,9 +40,8 @@ export async function storedMembership(
 ): Promise<RosterMembership | undefined> {
   if (manifest.membership?.kind !== "roster") return undefined;
   if (genesis === undefined) {
-    const text =
-      "the network has a roster, and the data directory lacks the genesis that it begins with; use weft join";
-    throw new NodeError("NOT_ALLOWED", text);
+    const text = "the network has a roster, and the data directory lacks the genesis that it begins with";
+    throw new NodeError("NOT_ALLOWED", text, { problem: "genesis-missing" });
   }
   return await createMembership({ ...dependencies, store: await copyOf(storeFolder) }, { genesis, manifest });
 }
@@ -69,10 +68,7 @@ export function membershipFinding(
   const name = "membership";
   const role = membership.roleOf(self);
   const terms = termsOf(membership, self);
-  if (role === undefined) {
-    const { message } = standingError(membership.standingOf(self), self);
-    return { name, state: "problem", text: message };
-  }
+  if (role === undefined) return problemOf(name, standingError(membership.standingOf(self), self));
   const { members, entryCount } = membership.roster.log.state();
   const notAfter = terms?.notAfter ?? END_OF_TIME;
   const until = notAfter === END_OF_TIME ? "without end" : `until ${dateOf(notAfter)}`;

@@ -9,7 +9,7 @@
  */
 import type { LoreftSettings } from "../../protocol/adapter-spec.ts";
 import { interventions } from "../adapter/intervention.ts";
-import { NodeError } from "../errors.ts";
+import { type ErrorFacts, NodeError } from "../errors.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import type { FileSet } from "./adapter-directory.ts";
 import { jsonBytes } from "./adapter-directory.ts";
@@ -70,10 +70,11 @@ export function toPyreft(adapter: SavedAdapter, model: BaseModel): FileSet {
 
 function loreftSettings({ settings }: SavedAdapter): LoreftSettings {
   if (settings.kind === "loreft") return settings;
-  const refuse = (what: string): NodeError => new NodeError("ADAPTER_FORMAT", `pyreft holds LoReFT: ${what}`);
+  const refuse = (what: string, facts: ErrorFacts = {}): NodeError =>
+    new NodeError("ADAPTER_FORMAT", `pyreft holds LoReFT: ${what}`, facts);
   switch (settings.kind) {
     case "combination":
-      throw refuse("a combination also changes weights; take its ReFT part alone with --part reft");
+      throw refuse("a combination also changes weights", { problem: "reft-part-only" });
     case "noreft":
     case "nodireft":
       throw refuse(`pyreft saves ${settings.kind} but does not load it again (its loader gives no add_bias)`);
@@ -82,7 +83,7 @@ function loreftSettings({ settings }: SavedAdapter): LoreftSettings {
     case "lora":
     case "ffa-lora":
     case "tri-lora":
-      throw refuse(`a ${settings.kind} adapter changes weights; export it with --format peft`);
+      throw refuse(`a ${settings.kind} adapter changes weights`, { problem: "peft-form-only" });
   }
 }
 

@@ -77,8 +77,8 @@ export async function loadAdapter(
       return fromPeft(files, model, options);
     case "pyreft": {
       if (positions !== undefined) return { adapter: fromPyreft(files, model, { ...options, positions }), notes: [] };
-      const text = `${folder} is a pyreft directory, which does not say at which positions it acts; import it with weft adapter import --positions f7+l7`;
-      throw new NodeError("CONFIG_INVALID", text, { folder });
+      const text = `${folder} is a pyreft directory, which does not say at which positions it acts`;
+      throw new NodeError("CONFIG_INVALID", text, { folder, problem: "positions-unsaid" });
     }
   }
 }
@@ -99,7 +99,7 @@ export async function adapterOfPeer(
   // While a finished peer trains alone to compare, the swarm's adapter waits under a name of its own.
   const values = checkpoint?.vectors.get("swarm.adapter") ?? checkpoint?.vectors.get("adapter");
   if (!checkpoint || !values) {
-    throw new NodeError("ADAPTER_FILE", `${dataDirectory} has no checkpoint yet; let weft run train there first`);
+    throw new NodeError("ADAPTER_FILE", `${dataDirectory} has no checkpoint yet`, { problem: "no-checkpoint" });
   }
   const { network } = checkpoint.state as { readonly network?: unknown };
   if (network !== networkId(manifest)) {

@@ -149,7 +149,7 @@ export function createMotions(dependencies: MotionDependencies): Motions {
   const statementOf = (id: string): Statement => {
     const statement = statements().get(id);
     if (statement !== undefined) return statement;
-    throw new NodeError("NOT_ALLOWED", `nothing named ${id} waits for a decision; see weft members pending`, { id });
+    throw new NodeError("NOT_ALLOWED", `nothing named ${id} waits for a decision`, { id, problem: "motion-unknown" });
   };
   const requireAdmin = (): void => {
     if (isAdmin(signer.peer)) return;

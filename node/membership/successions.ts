@@ -178,8 +178,8 @@ export function createSuccessions(
       const manifest = parseManifest(source);
       const statement = successionStatement(current, manifest);
       if (chain().manifests.length > LIMITS.successionCountMax) {
-        const text = `a network goes on ${LIMITS.successionCountMax} times at most; found a new one with weft network create`;
-        throw new NodeError("NOT_ALLOWED", text);
+        const text = `a network goes on ${LIMITS.successionCountMax} times at most`;
+        throw new NodeError("NOT_ALLOWED", text, { problem: "successions-used-up" });
       }
       await keep(manifest);
       return statement;

@@ -118,8 +118,8 @@ async function withFiles<T>(
 export async function signerIn(keyFile: string): Promise<Signer> {
   const seed = await readKey(keyFile);
   if (seed === undefined) {
-    const text = `there is no key ${keyFile}; weft init makes one, or name another --data-dir`;
-    throw new NodeError("KEY_FILE", text, { path: keyFile });
+    const text = `there is no key ${keyFile}`;
+    throw new NodeError("KEY_FILE", text, { path: keyFile, problem: "key-missing" });
   }
   return createSigner(seed);
 }

@@ -330,7 +330,8 @@ async function openMembership(
   const problem = role === undefined ? standingError(membership.standingOf(peer), peer) : undefined;
   if (problem !== undefined) throw problem;
   if (reach?.relay === true && role !== "relay" && role !== "admin") {
-    throw new NodeError("NOT_ALLOWED", `--relay is for members with the role relay or admin; this peer is ${role}`);
+    const text = `only a member with the role relay or admin may relay; this peer is ${role}`;
+    throw new NodeError("NOT_ALLOWED", text, { role, problem: "relay-without-role" });
   }
   return membership;
 }
@@ -420,9 +421,8 @@ async function openPrivacy(
 ): Promise<PrivacyGuard | undefined> {
   if (settings === undefined) {
     if (!(await hasBudget(store))) return undefined;
-    const text =
-      "this peer's updates are covered by a privacy budget; name its --dp again, or start with a new --data-dir";
-    throw new NodeError("PRIVACY_BUDGET", text);
+    const text = "this peer's updates are covered by a privacy budget, and nothing is said of one now";
+    throw new NodeError("PRIVACY_BUDGET", text, { problem: "budget-kept" });
   }
   // Nothing is restored yet: the trainer stands where all peers of the network start.
   const commonStart = await trainer.adapter();

@@ -39,7 +39,9 @@ export async function publishSketch(
   const rate = Math.min(1, SKETCH_EXAMPLES / examples);
   if (privacy && (noise === undefined || !(await privacy.releaseSketch({ noise, rate })))) {
     const why =
-      noise === undefined ? "noise of --sketch-noise is needed beside --dp" : "the privacy budget does not cover it";
+      noise === undefined
+        ? "a privacy budget asks for noise on the sketch too"
+        : "the privacy budget does not cover it";
     logger.warn("no sketch of the data set is sent, neighbours weigh by model similarity alone", { reason: why });
     return;
   }

@@ -61,9 +61,9 @@ export async function createTrainer(
   if (options.pack) assertPackable(model, options);
   const provider = await runtime.provider();
   if (options.precision === "int8" && provider !== "cpu") {
-    const given = options.device === "auto" ? `${provider}, which --device auto is here` : provider;
-    const text = `int8 products are computed on the cpu, not on ${given}; leave one of them out`;
-    throw new NodeError("CONFIG_INVALID", text, { device: provider });
+    const given = options.device === "auto" ? `${provider}, which auto stands for here` : provider;
+    const text = `int8 products are computed on the cpu, not on ${given}`;
+    throw new NodeError("CONFIG_INVALID", text, { device: provider, problem: "int8-elsewhere" });
   }
   const sessionOptions = { externalData: model.externalData, threads: options.threads };
   if (options.precision === "fp16") await assertFloat16(runtime, options);
@@ -253,8 +253,8 @@ function otherArithmetic(precision: Precision = "fp32", model: BaseModel, files:
 async function assertFloat16(runtime: Runtime, { device = "cpu" }: TrainerOptions): Promise<void> {
   const reason = await runtime.whyNoFloat16();
   if (reason === undefined) return;
-  const text = `--precision fp16 cannot be used on ${device}: ${reason}; leave it out, or see weft doctor for other devices`;
-  throw new NodeError("CONFIG_INVALID", text, { device, reason });
+  const text = `fp16 products cannot be computed on ${device}: ${reason}`;
+  throw new NodeError("CONFIG_INVALID", text, { device, reason, problem: "precision-missing" });
 }
 
 function assertGiven(random: RandomSource | undefined): RandomSource {

@@ -17,6 +17,7 @@ import { modelDirectory } from "../../model-directory.ts";
 import { readNetwork, rosterGenesis } from "../../network-file.ts";
 import { choice } from "../../option-value.ts";
 import { REACH_OPTIONS, type ReachFlags, reachOf } from "../../reach-options.ts";
+import { withRemedy } from "../../remedies.ts";
 import { BOOTSTRAP, DATA_DIR, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
@@ -62,13 +63,22 @@ async function run(options: DoctorCommandOptions, terminal: Terminal): Promise<n
   terminal.err(`files of this peer: ${folder}\n`);
   let report: DoctorReport;
   try {
-    report = await examine(await examination(options, folder, terminal));
+    report = spoken(await examine(await examination(options, folder, terminal)));
   } catch (error) {
     if (terminal.signal.aborted) return EXIT_INTERRUPTED;
     throw error;
   }
   terminal.out(options.json ? jsonText(report) : `${lines(report).join("\n")}\n`);
   return report.healthy ? EXIT_OK : EXIT_REFUSED;
+}
+
+/** The findings with what to do about them. */
+function spoken(report: DoctorReport): DoctorReport {
+  const findings = report.findings.map(({ problem, text, ...finding }) => ({
+    ...finding,
+    text: withRemedy(text, problem === undefined ? {} : { problem }),
+  }));
+  return { ...report, findings };
 }
 
 async function examination(options: DoctorCommandOptions, folder: string, terminal: Terminal): Promise<DoctorOptions> {

@@ -23,8 +23,8 @@ export async function chooseDevice(
 }
 
 export function unavailable(provider: Provider, reason: string, cause?: unknown): NodeError {
-  const text = `--device ${provider} cannot be used: ${reason}; choose another device, see weft doctor`;
-  return new NodeError("DEVICE_UNAVAILABLE", text, { device: provider, reason }, { cause });
+  const text = `the device ${provider} cannot be used: ${reason}`;
+  return new NodeError("DEVICE_UNAVAILABLE", text, { device: provider, reason, problem: "device-missing" }, { cause });
 }
 
 /** What the runtime's package was built for, as its README lists it. */

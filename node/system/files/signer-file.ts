@@ -14,6 +14,6 @@ export async function requireKey(dataDirectory: string): Promise<Uint8Array> {
   const { key } = dataDirectoryLayout(dataDirectory);
   const seed = await readKey(key);
   if (seed !== undefined) return seed;
-  const text = `${dataDirectory} has no key; name the right --data-dir, or make a peer with weft init`;
-  throw new NodeError("KEY_FILE", text, { path: key });
+  const text = `${dataDirectory} has no key`;
+  throw new NodeError("KEY_FILE", text, { path: key, problem: "key-missing" });
 }
