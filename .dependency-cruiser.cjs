@@ -52,6 +52,13 @@ module.exports = {
       },
     },
     {
+      name: "one-place-loads-onnxruntime",
+      comment: "it must be told not to phone home before it is loaded",
+      severity: "error",
+      from: { path: "^(protocol|node|cli|testnet)/", pathNot: "^node/system/compute/load-onnxruntime\\.ts$" },
+      to: { path: "(^|node_modules/)onnxruntime-node" },
+    },
+    {
       name: "only-system-imports-node-builtins",
       severity: "error",
       from: { path: "^node/", pathNot: [room("system"), room("bench"), tests, "^node/pretrain/main\\.ts$"] },
@@ -104,7 +111,14 @@ module.exports = {
       name: "aggregation-knows-no-network",
       severity: "error",
       from: { path: room("aggregation"), pathNot: tests },
-      to: { path: "^node/(onnx|autodiff|model|training|data|exchange|round|system)/" },
+      to: { path: "^node/(onnx|autodiff|model|training|data|exchange|lambda|round|system)/" },
+    },
+    {
+      name: "lambda-knows-no-network",
+      comment: "how far a peer goes towards the aggregate: losses and adapters in, a decision out",
+      severity: "error",
+      from: { path: room("lambda"), pathNot: tests },
+      to: { path: "^node/(onnx|autodiff|adapter|model|training|data|exchange|membership|privacy|round|system)/" },
     },
     {
       name: "privacy-knows-no-network",

@@ -8,7 +8,7 @@ import { defineConfig } from "vitest/config";
 const SHARING = [
   // vectors/fuzz.test.ts takes a module's place, which must not have been loaded before.
   "protocol/**/!(fuzz).test.ts",
-  "node/{adapter,aggregation,audit,autodiff,data,generation,interchange,model,onnx,pretrain,privacy,round,training}/**/*.test.ts",
+  "node/{adapter,aggregation,audit,autodiff,data,generation,interchange,lambda,model,onnx,pretrain,privacy,round,training}/**/*.test.ts",
 ];
 const ELSEWHERE = ["**/*.long.test.ts", "**/*.python.test.ts", "**/*.soak.test.ts", "**/node_modules/**"];
 

@@ -44,6 +44,7 @@ describe("import directions", () => {
     ["node/round/a.ts", 'export { setTimeout } from "node:timers";', "only-system-imports-node-builtins"],
     ["node/exchange/a.ts", 'export { createLibp2p } from "libp2p";', "only-system-has-hands"],
     ["node/exchange/a.ts", 'export const a = () => import("@libp2p/tcp");', "only-system-has-hands"],
+    ["node/system/a.ts", 'export { InferenceSession } from "onnxruntime-node";', "one-place-loads-onnxruntime"],
     ["node/a.ts", 'export type * from "../testnet/thing.ts";', "node-below-testnet"],
     ["testnet/a.ts", 'export type { Thing } from "../cli/thing.ts";', "testnet-below-cli"],
     ["cli/a.ts", 'export { test } from "vitest";', "no-tools-in-the-product"],

@@ -4,20 +4,11 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { InvalidArgumentError } from "commander";
 import { addressFilter } from "../node/system/network/address-range.ts";
 import { peerIdOfAddress } from "../protocol/addresses.ts";
+import { fieldParser } from "./field-flag.ts";
 
 /** An integer of `min` to `max`. */
 export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < min || value > max) {
-      throw new InvalidArgumentError(
-        max === Number.MAX_SAFE_INTEGER
-          ? `expected an integer of ${min} or more`
-          : `expected an integer of ${min} to ${max}`,
-      );
-    }
-    return value;
-  };
+  return fieldParser({ type: "integer", min, max });
 }
 
 /** A finite number above 0. */
@@ -46,12 +37,8 @@ export function shareOf(min: number, max: number): (text: string) => number {
 }
 
 /** One of a few words. */
-export function choice<const T extends string>(words: readonly T[]): (text: string) => T {
-  return (text) => {
-    const word = words.find((candidate) => candidate === text);
-    if (word === undefined) throw new InvalidArgumentError(`expected ${words.join(", ")}`);
-    return word;
-  };
+export function choice<const T extends string>(values: readonly T[]): (text: string) => T {
+  return fieldParser({ type: "choice", values });
 }
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };

@@ -37,7 +37,7 @@ describe("command line", () => {
     [[], "weft: which command? See weft --help\n"],
     [
       ["testnet", "--peers", "0"],
-      'weft: --peers <count> does not take "0": expected an integer of 1 to 256; see weft --help\n',
+      'weft: --peers <count> does not take "0": expected an integer from 1 to 256; see weft --help\n',
     ],
     [["testnet", "--adapter", "lora:8"], 'weft: adapter "lora:8": "8" is no rank; write r1 or more, such as r4\n'],
     [
@@ -138,7 +138,7 @@ describe("config.json", () => {
   it.each([
     ['{"prot": 9000}', 'unknown key "prot"; did you mean "port"?'],
     ['{"json": true}', 'unknown key "json"; see weft run --help'],
-    ['{"port": 70000}', '"port" is "70000"; expected an integer of 1 to 65535'],
+    ['{"port": 70000}', '"port" is "70000"; expected an integer from 1 to 65535'],
     ['{"serve": "yes"}', '"serve" is not true or false'],
     ['{"data": {}}', '"data" is neither text nor a number'],
     ["[]", "is not an object"],

@@ -1,9 +1,10 @@
-/** What a person reads of an error: the whole line. And that flags and commands are named nowhere below. */
-import { readFileSync } from "node:fs";
+/** What a person reads of an error: the whole line. */
+import { globSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { requireKey } from "../node/data-directory/key.ts";
 import { NodeError, PROBLEMS } from "../node/errors.ts";
 import { holdOut } from "../node/local/onnx-training.ts";
 import { deniedError } from "../node/membership/candidate.ts";
@@ -13,7 +14,6 @@ import { chooseDevice } from "../node/system/compute/device.ts";
 import { prepareOutputFolder } from "../node/system/files/adapter-files.ts";
 import { takeLock } from "../node/system/files/lock-file.ts";
 import { writeOnnxModelFile } from "../node/system/files/onnx-model-file.ts";
-import { requireKey } from "../node/system/files/signer-file.ts";
 import { storeError } from "../node/system/files/store.ts";
 import { parsePeerId } from "../protocol/peer-id.ts";
 import { refuseUsedFolder } from "../testnet/run-testnet.ts";
@@ -22,7 +22,6 @@ import { COMMANDS } from "./command-table.ts";
 import { packageFolder } from "./package-folder.ts";
 import { expectedFailure } from "./program.ts";
 import { REMEDIES, withRemedy } from "./remedies.ts";
-import { sourceFiles } from "./source-files.suite.ts";
 
 const PEER = parsePeerId("12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL");
 const FACTS = { mode: "update", folder: "/tmp/run" };
@@ -141,28 +140,14 @@ describe("a remedy", () => {
   it("is there for every problem, and every problem is named by some error", () => {
     expect(Object.keys(REMEDIES)).toEqual([...PROBLEMS]);
     const named = new Set(
-      sourceFiles(["node", "testnet"]).flatMap((path) =>
-        [...readFileSync(join(packageFolder(), path), "utf8").matchAll(/problem: "([a-z0-9-]+)"/g)].map(
-          ([, problem]) => problem,
+      globSync("{node,testnet}/**/*.ts", { cwd: packageFolder() })
+        .filter((path) => !/\.(test|suite)\.ts$/.test(path))
+        .flatMap((path) =>
+          [...readFileSync(join(packageFolder(), path), "utf8").matchAll(/problem: "([a-z0-9-]+)"/g)].map(
+            ([, problem]) => problem,
+          ),
         ),
-      ),
     );
     expect([...named].sort()).toEqual([...PROBLEMS].sort());
   });
 });
-
-it("no text below the command line names a flag or a command", () => {
-  const commands = [...new Set(COMMANDS.map(({ name }) => name[0]))].join("|");
-  const named = new RegExp(`--[a-z][a-z-]+|\\bweft (?:${commands})\\b`);
-  // Two rooms of programs that are started by hand and have flags of their own.
-  const files = sourceFiles(["node", "protocol"]).filter((path) => !/^node\/(bench|pretrain)\//.test(path));
-  const found = files.flatMap((path) =>
-    withoutComments(readFileSync(join(packageFolder(), path), "utf8"))
-      .split("\n")
-      .flatMap((line) => (named.test(line) ? [`${path}: ${line.trim()}`] : [])),
-  );
-  expect(found).toEqual([]);
-});
-
-const withoutComments = (source: string): string =>
-  source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");

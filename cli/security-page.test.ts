@@ -15,7 +15,7 @@ const rows = page
   .map((line) => line.slice(2, -2).split(" | "));
 
 /** One file with the titles of its tests; a cell is one or more of these. */
-const SHOWN = /`([\w./-]+\.test\.ts)`: (“[^”]+”(?:, “[^”]+”)*)/;
+const SHOWN = /`([\w./-]+\.(?:test|suite)\.ts)`: (“[^”]+”(?:, “[^”]+”)*)/;
 const CELL = new RegExp(`^${SHOWN.source}(?:; ${SHOWN.source})*$`);
 
 /** The literal titles of the tests and groups of a file. */

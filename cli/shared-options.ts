@@ -1,10 +1,9 @@
 /** Flags that several commands have: one row each. Those that come from a network's settings are in network-options.ts. */
 
 import { LOG_LEVELS } from "../node/interface/logger.ts";
-import { DEVICES } from "../node/interface/runtime.ts";
-import { PRECISIONS } from "../node/interface/trainer.ts";
 import { parsePromptPositions } from "./adapter-argument.ts";
 import { type ArgumentRow, longName, type OptionRow } from "./command-row.ts";
+import { engineFlags } from "./engine-flags.ts";
 import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
 import { choice, integer, part, peerAddress } from "./option-value.ts";
 import { PRIVACY_OPTIONS } from "./privacy-options.ts";
@@ -43,50 +42,6 @@ export const SPLIT: OptionRow = {
   text: "how the data is divided among peers: iid, speaker, field:NAME or dirichlet:ALPHA[:FIELD]",
   otherwise: "iid",
 };
-/** Processor threads; each command says what holds without it. */
-export const THREADS: OptionRow = {
-  flags: "--threads <count>",
-  text: "processor threads for training",
-  parse: integer(1, 1024),
-};
-/** The device to compute on, of everything that trains. */
-export const DEVICE: OptionRow = {
-  flags: "--device <name>",
-  text: `what to compute on: ${DEVICES.join(", ")}; see weft doctor`,
-  parse: choice(DEVICES),
-  otherwise: "cpu",
-};
-/** Threads of a command that has the machine to itself. */
-export const ALL_THREADS: OptionRow = { ...THREADS, otherwise: "all processors" };
-
-/** How many lengths the batches come in. */
-export const BUCKETS: OptionRow = {
-  flags: "--length-buckets <count>",
-  text: "batch examples of like length together, in at most so many lengths: less padding, less mixing",
-  parse: integer(1, 64),
-  otherwise: "1, all are mixed",
-};
-
-/** Short examples that share a row. */
-export const PACK: OptionRow = {
-  flags: "--pack",
-  text: "let short examples share the rows of a batch: the same losses from less padding; in place of --length-buckets",
-};
-
-/** The arithmetic of products with frozen matrices. */
-export const PRECISION: OptionRow = {
-  flags: "--precision <name>",
-  text: `arithmetic of products with frozen matrices in training: ${PRECISIONS.join(", ")}; int8 on the cpu only, fp16 on devices that weft doctor names; docs/PERFORMANCE.md has what they are worth`,
-  parse: choice(PRECISIONS),
-  otherwise: "fp32",
-};
-
-/** Time for memory. */
-export const LOW_MEMORY: OptionRow = {
-  flags: "--low-memory",
-  text: "compute activations again instead of keeping them: about a third slower, in a fraction of the memory",
-};
-
 /** The peers to dial first. */
 export const BOOTSTRAP: OptionRow = {
   flags: "--bootstrap <multiaddr>",
@@ -114,12 +69,7 @@ export const PEER_OPTIONS: readonly OptionRow[] = [
   },
   ...REACH_OPTIONS,
   BOOTSTRAP,
-  ALL_THREADS,
-  DEVICE,
-  BUCKETS,
-  PACK,
-  PRECISION,
-  LOW_MEMORY,
+  ...engineFlags(),
   ...PRIVACY_OPTIONS,
 ];
 

@@ -11,7 +11,7 @@ export interface PeerProcess {
   /** Process id; undefined when it could not be started. */
   readonly pid: number | undefined;
   readonly ended: Promise<PeerExit>;
-  /** Let a peer that was started with --hold begin its first round. */
+  /** Let a peer that waits for a line before its first round begin. */
   begin(): void;
   /** Ask it to stop (SIGINT); what does not end within `graceMs` is killed. Resolves when it has ended. */
   stop(graceMs: number): Promise<PeerExit>;
@@ -22,7 +22,7 @@ export interface PeerProcess {
 export interface PeerProcessOptions {
   /** The JavaScript file that is the `weft` command. */
   readonly command: string;
-  /** Such as ["run", "--events", …]. */
+  /** The words after the command. */
   readonly arguments: readonly string[];
   /** Put before Node.js on the command line, such as ["ip", "netns", "exec", "site"]; nothing when absent. */
   readonly launcher?: readonly string[];

@@ -27,7 +27,7 @@ describe("testnet of processes", () => {
       command,
       folder,
       ...(options.behaviour && { data: { file: JSON.stringify(options.behaviour) } }),
-      threads: 1,
+      engine: { threads: 1 },
       logLevel: "warn",
       signal: options.signal ?? new AbortController().signal,
       ...(options.observer && { observer: options.observer }),

@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { NodeError } from "../node/errors.ts";
+import { ENGINE_OPTIONS, type EngineOptions } from "../node/interface/engine-options.ts";
 import type { PrivacySettings } from "../node/interface/privacy.ts";
 import { ensureFolder, fileError, systemCode, writeFileAtomic } from "../node/system/files/atomic-file.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
+import { fieldArguments } from "../protocol/settings/field-words.ts";
 import { type PeerProcess, startPeerProcess } from "./peer-process.ts";
 import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./words/peer-view.ts";
 import type { PeerExit, TestnetObserver, TestnetPeer, TestnetResult } from "./words/result.ts";
@@ -23,17 +25,8 @@ export interface TestnetOptions {
   readonly modelDirectory?: string;
   /** File of examples and how it is split among the peers; the embedded tasks when absent. */
   readonly data?: { readonly file: string; readonly split?: string };
-  /** Threads that each peer's runtime may use. */
-  readonly threads: number;
-  /** What each peer computes on, and in how many lengths it batches; the peers' own choice when absent. */
-  readonly device?: string;
-  /** Whether peers compute activations again instead of keeping them. */
-  readonly lowMemory?: boolean;
-  /** Whether peers let short examples share rows. */
-  readonly pack?: boolean;
-  /** Arithmetic of the peers' training; fp32 when absent. */
-  readonly precision?: string;
-  readonly buckets?: number;
+  /** How each peer computes. */
+  readonly engine: EngineOptions;
   /** Of every peer; each has a budget of its own. */
   readonly privacy?: PrivacySettings;
   /** See `PeerOptions`. */
@@ -203,13 +196,8 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     ...["--data-dir", join(folder, `peer-${index + 1}`)],
     ...["--part", `${index + 1}/${options.peers}`],
     ...["--listen", "/ip4/127.0.0.1/tcp/0"],
-    ...["--threads", String(options.threads)],
     ...["--log-level", options.logLevel],
-    ...(options.device === undefined ? [] : ["--device", options.device]),
-    ...(options.buckets === undefined ? [] : ["--length-buckets", String(options.buckets)]),
-    ...(options.lowMemory ? ["--low-memory"] : []),
-    ...(options.pack ? ["--pack"] : []),
-    ...(options.precision === undefined ? [] : ["--precision", options.precision]),
+    ...fieldArguments(ENGINE_OPTIONS, options.engine),
     ...privacyArguments(options),
     ...(options.sketchNoise === undefined ? [] : ["--sketch-noise", String(options.sketchNoise)]),
     ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),

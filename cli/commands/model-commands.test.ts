@@ -1,14 +1,17 @@
 /** train, eval, adapter, model and generate as a user has them, on the embedded model. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import * as ort from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { sharedAsset } from "../../node/golden/shared-assets.suite.ts";
+import { loadOnnxRuntime } from "../../node/system/compute/load-onnxruntime.ts";
 import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import { parseAdapter } from "../adapter-argument.ts";
 import { runCommandLine } from "../program.ts";
 import type { Terminal } from "../terminal.ts";
+
+const ort = loadOnnxRuntime();
 
 let folder: string;
 beforeAll(async () => {
@@ -215,10 +218,10 @@ describe("an adapter's way", () => {
 });
 
 describe("weft generate", () => {
-  const STORIES = join(import.meta.dirname, "../../../shared/assets/models/tinystories-656k");
-  it.skipIf(!existsSync(STORIES))("tells the golden story of tinystories-656k", async () => {
-    const golden = JSON.parse(readFileSync(join(STORIES, "golden_greedy_numpy.json"), "utf8"));
-    const words = ["generate", "--model", STORIES, "--prompt", golden.prompt, "--threads", "1"];
+  const stories = sharedAsset("models/tinystories-656k", "tinystories-656k, a trained model by others");
+  it.skipIf(stories.missing)("tells the golden story of tinystories-656k", async () => {
+    const golden = JSON.parse(readFileSync(join(stories.path, "golden_greedy_numpy.json"), "utf8"));
+    const words = ["generate", "--model", stories.path, "--prompt", golden.prompt, "--threads", "1"];
     const { out } = await weft([...words, "--max-tokens", String(golden.greedy_ids.length - golden.prompt_ids.length)]);
     expect(`<|start_story|> ${golden.prompt}${out}`).toBe(`${golden.greedy_text}\n`);
   });

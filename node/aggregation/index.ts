@@ -1,16 +1,5 @@
 /** Aggregation: pure functions from what a peer holds and what its neighbours sent to its next adapter. */
 export {
-  ADAPTIVE_SHARE,
-  type AdaptiveStage,
-  type AdaptiveState,
-  type CandidateLosses,
-  type Decision,
-  decide,
-  FIRST_TRIAL,
-  isLookDue,
-  passRound,
-} from "./adaptive-lambda.ts";
-export {
   type Aggregate,
   type AggregateOptions,
   type Aggregator,
@@ -39,7 +28,6 @@ export {
 } from "./gauge.ts";
 export { type GeometricMedian, geometricMedian } from "./geometric-median.ts";
 export { krum, krumPointsMin, krumScores, multiKrum } from "./krum.ts";
-export { chooseLambda, LAMBDA_CANDIDATES, type LambdaChoice, tanhLambda } from "./lambda.ts";
 export { weightedMean } from "./mean.ts";
 export { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
 export { metropolisWeight, type NeighbourWeights, neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";

@@ -155,7 +155,7 @@ async function trainedAdapter(
     networkSeed: seed,
     peerSeed: seed,
     data,
-    threads,
+    engine: { threads },
     totalSteps: steps,
   });
   try {

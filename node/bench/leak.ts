@@ -34,7 +34,7 @@ const trainer = await createTrainer(
     networkSeed: 1,
     peerSeed: 1,
     data: sets,
-    threads: 2,
+    engine: { threads: 2 },
   },
 );
 const residentMb: number[] = [];

@@ -6,7 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
-import type { Precision } from "../interface/trainer.ts";
+import type { Precision } from "../interface/engine-options.ts";
 import { loadExamples } from "../local/data-source.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
@@ -50,9 +50,8 @@ async function losses(precision: Precision, peerSeed: number) {
       },
       networkSeed: 1,
       peerSeed,
-      threads: Number(values.threads),
+      engine: { threads: Number(values.threads), precision },
       data: sets,
-      precision,
     },
   );
   await trainer.train({ steps: Number(values.steps) });

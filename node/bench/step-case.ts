@@ -82,9 +82,7 @@ const trainer = await createTrainer(
     networkSeed: 1,
     peerSeed: 1,
     data: { train: examples, validation: examples, test: examples },
-    threads: Number(values.threads),
-    lowMemory,
-    precision,
+    engine: { threads: Number(values.threads), lowMemory, precision },
     ...(keepActivations ? {} : { activationBytesMax: 0 }),
   },
 );

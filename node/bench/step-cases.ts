@@ -1,6 +1,6 @@
 /** What `npm run bench:step` measures: adapter, labels, shape of a batch, and the mode of the engine. */
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
-import type { Precision } from "../interface/trainer.ts";
+import type { Precision } from "../interface/engine-options.ts";
 
 export interface StepCase {
   readonly adapter: AdapterSettings;

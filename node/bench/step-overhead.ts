@@ -89,7 +89,7 @@ async function measure(name: string, modelDirectory: string, [adapterName, adapt
       networkSeed: 1,
       peerSeed: 1,
       data: { train: examples, validation: examples, test: examples },
-      threads: Number(values.threads),
+      engine: { threads: Number(values.threads) },
     },
   );
   await trainer.train({ steps: WARM_UP });

@@ -28,10 +28,10 @@ export interface DataDirectory {
   /** Record of everything that left this peer. */
   readonly egress: string;
   /** Folder through which other processes ask the running peer to act on the roster. */
-  readonly outbox: string;
+  readonly requestInbox: string;
   /** Genesis of the roster, where the network has one. */
   readonly genesis: string;
-  /** Where the peer is, for `weft status`. */
+  /** Where the peer is, for a person who asks. */
   readonly status: string;
 }
 
@@ -52,7 +52,7 @@ export function dataDirectoryLayout(folder: string): DataDirectory {
     network: at("network.json"),
     config: at("config.json"),
     egress: at("egress.jsonl"),
-    outbox: at("outbox"),
+    requestInbox: at("outbox"),
     genesis: at("genesis.json"),
     status: at("status.json"),
   };

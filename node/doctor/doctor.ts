@@ -3,7 +3,7 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { NodeError } from "../errors.ts";
 import { PROVIDERS, type Provider } from "../interface/runtime.ts";
-import { verifyModel } from "../manifest/create-network.ts";
+import { verifyModel } from "../manifest/verify-model.ts";
 import {
   type Float16Trial,
   TRIAL_TIMEOUT_MS,
@@ -40,7 +40,7 @@ export interface DeviceFinding {
   /** Why it is not ok, in words. */
   readonly reason?: string;
   readonly steps?: Readonly<Record<TrialKind, DeviceStep>>;
-  /** Whether `--precision fp16` can be used on it: the same steps so, or why not. */
+  /** Whether products in 16 bits can be computed on it: the same steps so, or why not. */
   readonly float16?: Float16Finding;
 }
 
@@ -58,7 +58,7 @@ export interface DeviceStep {
 export interface DoctorReport {
   readonly findings: readonly Finding[];
   readonly devices: readonly DeviceFinding[];
-  /** What `--device auto` takes here. */
+  /** The device that `auto` stands for here. */
   readonly auto: Provider;
   /** No finding is a problem and no device that is there fails. */
   readonly healthy: boolean;

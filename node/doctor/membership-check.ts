@@ -20,7 +20,6 @@ import {
 import { ENTRY_PREFIX } from "../membership/roster-store.ts";
 import { standingError } from "../membership/standing-error.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
-import { openStoreIfThere } from "../system/files/store.ts";
 import { type Finding, problemOf } from "../system/platform/health.ts";
 
 /** What a membership consists of, on disk. */
@@ -31,31 +30,26 @@ const DAY_SECONDS = 86_400;
 
 /**
  * A membership that is neither started nor written; undefined in an open network.
- * `storeFolder`: of a peer that does not run.
+ * `stored`: of a peer that does not run; undefined where it never has.
  * Throws: NodeError NOT_ALLOWED (a roster, and no genesis); ProtocolError GENESIS_INVALID; STORE_FAILED.
  */
 export async function storedMembership(
   dependencies: Omit<MembershipDependencies, "store">,
-  { manifest, genesis, storeFolder }: { manifest: NetworkManifest; genesis: Genesis | undefined; storeFolder: string },
+  { manifest, genesis, stored }: { manifest: NetworkManifest; genesis: Genesis | undefined; stored: Store | undefined },
 ): Promise<RosterMembership | undefined> {
   if (manifest.membership?.kind !== "roster") return undefined;
   if (genesis === undefined) {
     const text = "the network has a roster, and the data directory lacks the genesis that it begins with";
     throw new NodeError("NOT_ALLOWED", text, { problem: "genesis-missing" });
   }
-  return await createMembership({ ...dependencies, store: await copyOf(storeFolder) }, { genesis, manifest });
+  return await createMembership({ ...dependencies, store: await copyOf(stored) }, { genesis, manifest });
 }
 
-async function copyOf(folder: string): Promise<Store> {
+async function copyOf(stored: Store | undefined): Promise<Store> {
   const copy = createMemoryStore();
-  const store = await openStoreIfThere(folder);
-  if (store === undefined) return copy;
-  try {
-    for (const prefix of COPIED) {
-      for await (const [key, value] of store.entries(prefix)) await copy.batch([{ put: key, value }]);
-    }
-  } finally {
-    await store.close();
+  if (stored === undefined) return copy;
+  for (const prefix of COPIED) {
+    for await (const [key, value] of stored.entries(prefix)) await copy.batch([{ put: key, value }]);
   }
   return copy;
 }

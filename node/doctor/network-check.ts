@@ -1,10 +1,10 @@
 /** Whether a peer can listen, gets into its network, is reached by others and has the right time: asked of its neighbours. */
-import { createSigner } from "../../protocol/envelope.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { type OpenDirectory, withDirectory } from "../data-directory/open.ts";
 import { NodeError } from "../errors.ts";
 import { askForCheckup, type Checkup } from "../exchange/checkup.ts";
 import { createExchange, type Exchange } from "../exchange/exchange.ts";
@@ -14,11 +14,10 @@ import type { Logger } from "../interface/logger.ts";
 import type { Transport } from "../interface/transport.ts";
 import type { RosterMembership } from "../membership/membership.ts";
 import { readKey } from "../system/files/key-file.ts";
-import { takeLock } from "../system/files/lock-file.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createLibp2pTransport } from "../system/network/libp2p.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
-import { createNativeVerifier } from "../system/platform/ed25519.ts";
+import { createNativeSigner, createNativeVerifier } from "../system/platform/ed25519.ts";
 import { type Finding, problemOf } from "../system/platform/health.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import { membershipFinding, storedMembership } from "./membership-check.ts";
@@ -46,14 +45,10 @@ export async function checkNetwork(options: NetworkCheckOptions): Promise<readon
   const layout = dataDirectoryLayout(options.dataDirectory);
   try {
     const key = await readKey(layout.key);
-    if (key === undefined)
+    if (key === undefined) {
       return [{ name: "network", state: "absent", text: "no key yet", problem: "nothing-made-yet" }];
-    const lock = await takeLock(layout.lock);
-    try {
-      return await checkAs(key, options);
-    } finally {
-      await lock.release();
     }
+    return await withDirectory(options.dataDirectory, {}, (directory) => checkAs(key, directory, options));
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;
     if (error.code !== "DATA_LOCKED") return [problemOf("network", error)];
@@ -62,12 +57,16 @@ export async function checkNetwork(options: NetworkCheckOptions): Promise<readon
   }
 }
 
-async function checkAs(seed: Uint8Array, options: NetworkCheckOptions): Promise<readonly Finding[]> {
+async function checkAs(
+  seed: Uint8Array,
+  directory: OpenDirectory,
+  options: NetworkCheckOptions,
+): Promise<readonly Finding[]> {
   const { manifest, listen, reach, timeoutMs = TIMEOUT_MS } = options;
   const reasons = new Map<string, string>();
   const logger = refusalsInto(reasons);
   const clock = createSystemClock();
-  const signer = createSigner(seed);
+  const signer = createNativeSigner(seed);
   const hasRoster = manifest.membership?.kind === "roster";
   let membership: RosterMembership | undefined;
   const transport = await createLibp2pTransport(
@@ -83,8 +82,7 @@ async function checkAs(seed: Uint8Array, options: NetworkCheckOptions): Promise<
   );
   const dependencies = { transport, clock, logger, signer };
   try {
-    const { store: storeFolder } = dataDirectoryLayout(options.dataDirectory);
-    const about = { manifest, genesis: options.genesis, storeFolder };
+    const about = { manifest, genesis: options.genesis, stored: await directory.storeIfThere() };
     membership = await storedMembership({ ...dependencies, verify: createNativeVerifier() }, about);
   } catch (error) {
     if (!(error instanceof NodeError || error instanceof ProtocolError)) throw error;

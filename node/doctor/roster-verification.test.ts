@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { encodeEntry } from "../../protocol/membership/entry.ts";
 import { RosterLog } from "../../protocol/membership/roster-log.ts";
+import { signerIn } from "../data-directory/key.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { secretKeyOf, signerOf } from "../exchange/exchange.suite.ts";
 import { admit, entryOf, genesisWith, NOW, revoke } from "../membership/membership.suite.ts";
@@ -11,10 +12,10 @@ import { createMembership, type RosterMembership } from "../membership/membershi
 import { actOnRoster, type MembersAnswer, type RosterAction } from "../membership/roster-desk.ts";
 import { rebuildRoster } from "../membership/roster-rebuild.ts";
 import { ENTRY_PREFIX, readStored } from "../membership/roster-store.ts";
-import { operate, signerIn } from "../peer/operator.ts";
+import { operate } from "../peer/operator.ts";
 import { takeLock } from "../system/files/lock-file.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
-import { watchOutbox } from "../system/files/outbox.ts";
+import { watchRequestInbox } from "../system/files/request-inbox.ts";
 import { openStore } from "../system/files/store.ts";
 import { createOfflineTransport } from "../system/network/offline-transport.ts";
 import { silentLogger } from "../system/network/transport.suite.ts";
@@ -40,9 +41,9 @@ afterEach(async () => {
   await rm(dataDirectory, { recursive: true });
 });
 
-/** What a running peer has open: lock, store, roster and outbox. */
+/** What a running peer has open: lock, store, roster and request inbox. */
 async function run() {
-  const { lock: path, store: folder, outbox } = dataDirectoryLayout(dataDirectory);
+  const { lock: path, store: folder, requestInbox } = dataDirectoryLayout(dataDirectory);
   const lock = await takeLock(path);
   const store = await openStore(folder);
   const signer = signerOf(1);
@@ -55,8 +56,8 @@ async function run() {
   const desk = { membership, clock, self: signer.peer, connected: () => [], signerOf: signerIn };
   let meanwhile = (_: RosterAction): void => {};
   // It looks more often than it need, so that the tests are short.
-  const outboxClock = { now: clock.now, after: (_: number, work: () => void) => createSystemClock().after(5, work) };
-  const watched = await watchOutbox(outbox, { clock: outboxClock, logger: silentLogger }, (request) => {
+  const inboxClock = { now: clock.now, after: (_: number, work: () => void) => createSystemClock().after(5, work) };
+  const watched = await watchRequestInbox(requestInbox, { clock: inboxClock, logger: silentLogger }, (request) => {
     const action = request as RosterAction;
     asked.push(action);
     meanwhile(action);

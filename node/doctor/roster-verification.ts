@@ -2,13 +2,11 @@
  * What a data directory holds of a roster, rebuilt in this process from the genesis alone: on the bytes of its store, which a
  * running peer reads out where there is one, because nobody else can open it meanwhile.
  */
-import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { type OpenDirectory, openDirectory } from "../data-directory/open.ts";
 import { type LogAnswer, logAnswer, type MembersAnswer, rosterFacts } from "../membership/roster-desk.ts";
 import { type RebuiltRoster, rebuildRoster, type StoredEntries } from "../membership/roster-rebuild.ts";
 import { readStored } from "../membership/roster-store.ts";
 import { askRunningPeer, isRunning, type OperatorOptions } from "../peer/operator.ts";
-import { takeLock } from "../system/files/lock-file.ts";
-import { openStore } from "../system/files/store.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 
 export interface RosterVerification {
@@ -59,27 +57,22 @@ export async function verifyMembers(
 async function rebuild(options: OperatorOptions): Promise<RebuiltRoster> {
   const { dataDirectory, genesis } = options;
   const context = { genesis, verify: createNativeVerifier() };
-  const layout = dataDirectoryLayout(dataDirectory);
-  let lock: Awaited<ReturnType<typeof takeLock>>;
+  let directory: OpenDirectory;
   try {
-    lock = await takeLock(layout.lock);
+    directory = await openDirectory(dataDirectory);
   } catch (error) {
     if (!isRunning(error)) throw error;
     return await rebuildRoster((from) => askForEntries(from, options), context);
   }
   try {
-    const store = await openStore(layout.store);
-    try {
-      // Nobody claims anything: what the files come to is what the peer will hold.
-      return await rebuildRoster(
-        async (from) => ({ ...(await readStored(store, { from })), digest: undefined }),
-        context,
-      );
-    } finally {
-      await store.close();
-    }
+    const store = await directory.store();
+    // Nobody claims anything: what the files come to is what the peer will hold.
+    return await rebuildRoster(
+      async (from) => ({ ...(await readStored(store, { from })), digest: undefined }),
+      context,
+    );
   } finally {
-    await lock.release();
+    await directory.close();
   }
 }
 

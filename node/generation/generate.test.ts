@@ -1,10 +1,11 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
+import { sharedAsset } from "../golden/shared-assets.suite.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { CONFIGS, filesOf, randomTensors } from "../model/random-model.suite.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";
@@ -132,10 +133,10 @@ describe("generate", () => {
     }
   });
 
-  const STORIES = join(import.meta.dirname, "../../../shared/assets/models/tinystories-656k");
-  it.skipIf(!existsSync(STORIES))("tells the golden story of tinystories-656k", async () => {
-    const golden = JSON.parse(readFileSync(join(STORIES, "golden_greedy_numpy.json"), "utf8"));
-    const files = readModelFiles(STORIES);
+  const stories = sharedAsset("models/tinystories-656k", "tinystories-656k, a trained model by others");
+  it.skipIf(stories.missing)("tells the golden story of tinystories-656k", async () => {
+    const golden = JSON.parse(readFileSync(join(stories.path, "golden_greedy_numpy.json"), "utf8"));
+    const files = readModelFiles(stories.path);
     const tokenizer = tokenizerOfFiles(files);
     const promptIds = [tokenizer.beginId!, ...tokenizer.encode(golden.prompt)];
     expect(promptIds).toEqual(golden.prompt_ids);

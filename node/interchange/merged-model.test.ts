@@ -3,6 +3,7 @@ import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { textGraph, type UsedModel } from "../generation/inference-graph.ts";
+import { goldenNames, openGolden } from "../golden/golden-models.suite.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { CONFIGS, filesOf, randomTensors } from "../model/random-model.suite.ts";
@@ -13,7 +14,7 @@ import { encodeModel } from "../onnx/codec.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { int64, sizeOf } from "../tensor.ts";
-import { GOLDEN_FAMILIES, goldenLogits, NO_DIGEST, openGolden, used } from "./golden.suite.ts";
+import { goldenLogits, NO_DIGEST, used } from "./golden.suite.ts";
 import { mergedModel } from "./merged-model.ts";
 import { adapterOfVector, type SavedAdapter } from "./saved-adapter.ts";
 
@@ -118,12 +119,11 @@ describe("merged models", () => {
     );
   });
 
-  it.each(GOLDEN_FAMILIES)("%s: with PyTorch's LoRA merged, the golden texts have the same logits", async (family) => {
-    const golden = openGolden(family);
-    const { targets, r: rank, alpha } = golden.meta.lora;
-    const settings: AdapterSettings = { kind: "lora", rank, alpha, targets, layers: "all" };
+  it.each(goldenNames())("%s: with PyTorch's LoRA merged, the golden texts have the same logits", async (name) => {
+    const golden = openGolden(name);
+    const settings = golden.lora;
     const tensors = adapterMethod(settings).tensors(settings, golden.model.shape);
-    const values = Float32Array.from(tensors.flatMap(({ name }) => [...golden.floats(`lora.${name}`)]));
+    const values = Float32Array.from(tensors.flatMap((tensor) => [...golden.floats(`lora.${tensor.name}`)]));
     const adapter = adapterOfVector(golden.model, { settings, seed: 0, digest: NO_DIGEST, values });
     const { model } = merge(adapter, golden.model, readModelFiles(golden.directory).config);
     const expected = await goldenLogits(golden, used(adapter, golden.model));

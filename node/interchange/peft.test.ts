@@ -4,6 +4,7 @@ import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { textGraph } from "../generation/inference-graph.ts";
+import { goldenNames, openGolden } from "../golden/golden-models.suite.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { CONFIGS, filesOf, randomTensors } from "../model/random-model.suite.ts";
@@ -12,7 +13,7 @@ import { encodeModel } from "../onnx/codec.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { int64, sizeOf } from "../tensor.ts";
 import type { FileSet } from "./adapter-directory.ts";
-import { GOLDEN_FAMILIES, goldenLoss, NO_DIGEST, openGolden, used } from "./golden.suite.ts";
+import { goldenLoss, NO_DIGEST, used } from "./golden.suite.ts";
 import { toPeft } from "./peft-export.ts";
 import { fromPeft } from "./peft-import.ts";
 import type { SavedAdapter } from "./saved-adapter.ts";
@@ -103,15 +104,17 @@ const modelOf = (config: (typeof CONFIGS)[keyof typeof CONFIGS]) =>
   loadBaseModel(filesOf(config, randomTensors(config)));
 const llama = modelOf(CONFIGS.llama);
 const LORA: LowRankSettings = { kind: "lora", rank: 3, alpha: 6, targets: ["q_proj", "down_proj"], layers: "all" };
+const everyLayer = ({ shape }: BaseModel): readonly number[] =>
+  Array.from({ length: shape.layers }, (_, layer) => layer);
 const refusal = (text: string) =>
   expect.objectContaining({ code: "ADAPTER_FORMAT", message: expect.stringContaining(text) });
 
-describe.skipIf(GOLDEN_FAMILIES.length === 0)("PEFT, golden values of peft 0.21", () => {
-  it.each(GOLDEN_FAMILIES)(
+describe("PEFT, golden values of peft 0.21", () => {
+  it.each(goldenNames())(
     "%s: a directory with peft's own names gives peft's loss, and comes out the same",
-    async (family) => {
-      const golden = openGolden(family);
-      const { targets, r, alpha } = golden.meta.lora;
+    async (title) => {
+      const golden = openGolden(title);
+      const { targets, r, alpha, layers } = golden.meta.lora;
       const tensors = golden.names
         .filter((name) => name.startsWith("lora."))
         .map((name) => ({
@@ -124,7 +127,8 @@ describe.skipIf(GOLDEN_FAMILIES.length === 0)("PEFT, golden values of peft 0.21"
         r,
         lora_alpha: alpha,
         target_modules: targets,
-        fan_in_fan_out: family === "gpt2",
+        fan_in_fan_out: golden.meta.family === "gpt2",
+        layers_to_transform: layers ?? null,
       };
       const original: FileSet = new Map([
         ["adapter_config.json", bytes(document)],
@@ -132,7 +136,7 @@ describe.skipIf(GOLDEN_FAMILIES.length === 0)("PEFT, golden values of peft 0.21"
       ]);
       const { adapter, notes } = fromPeft(original, golden.model, where);
       expect(notes).toEqual([]);
-      expect(adapter.settings).toEqual({ kind: "lora", rank: r, alpha, targets, layers: "all" });
+      expect(adapter.settings).toEqual(golden.lora);
       const loss = await goldenLoss(golden, used(adapter, golden.model));
       expect(Math.abs(loss - golden.meta.lora_loss)).toBeLessThan(1e-5 * Math.max(1, golden.meta.lora_loss));
 
@@ -149,7 +153,7 @@ describe.skipIf(GOLDEN_FAMILIES.length === 0)("PEFT, golden values of peft 0.21"
       expect({ ...document, ...own, peft_version: "0.21.0" }).toEqual({
         ...document,
         task_type: classifies ? null : "CAUSAL_LM",
-        layers_to_transform: classifies ? [0, 1] : null,
+        layers_to_transform: layers ?? (classifies ? everyLayer(golden.model) : null),
       });
       expect(fromPeft(exported, golden.model, where).adapter).toEqual(adapter);
     },

@@ -2,11 +2,12 @@ import { describe, expect, it } from "vitest";
 import type { AdapterSettings, LoreftSettings } from "../../protocol/adapter-spec.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import type { Problem } from "../errors.ts";
+import { goldenNames, openGolden } from "../golden/golden-models.suite.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { CONFIGS, filesOf, randomTensors } from "../model/random-model.suite.ts";
 import type { FileSet } from "./adapter-directory.ts";
-import { GOLDEN_FAMILIES, goldenLoss, NO_DIGEST, openGolden, used } from "./golden.suite.ts";
+import { goldenLoss, NO_DIGEST, used } from "./golden.suite.ts";
 import { toPyreft } from "./pyreft-export.ts";
 import { fromPyreft } from "./pyreft-import.ts";
 import { adapterOfVector } from "./saved-adapter.ts";
@@ -45,15 +46,10 @@ function moved(settings: AdapterSettings, model: BaseModel, head: readonly numbe
   });
 }
 
-describe.skipIf(GOLDEN_FAMILIES.length === 0)("pyreft, golden values of PyTorch", () => {
-  it.each(GOLDEN_FAMILIES)("%s: state dicts under pyreft's names give the golden LoReFT loss", async (family) => {
-    const golden = openGolden(family);
-    const { r, first, last, layers } = golden.meta.loreft as {
-      r: number;
-      first: number;
-      last: number;
-      layers: number[];
-    };
+describe("pyreft, golden values of PyTorch", () => {
+  it.each(goldenNames())("%s: state dicts under pyreft's names give the golden LoReFT loss", async (title) => {
+    const golden = openGolden(title);
+    const { r, first, last, layers } = golden.meta.loreft;
     const d = golden.model.shape.hidden;
     const files = new Map<string, Uint8Array>();
     const fields = [null, null, null, null, null, null, null, null, null];
@@ -74,12 +70,8 @@ describe.skipIf(GOLDEN_FAMILIES.length === 0)("pyreft, golden values of PyTorch"
     };
     files.set("config.json", bytes(document));
     const adapter = fromPyreft(files, golden.model, { ...where, positions: { first, last } });
-    expect(adapter.settings).toEqual({
-      kind: "loreft",
-      rank: r,
-      layers: "all",
-      positions: { first, last, tied: true },
-    });
+    const every = layers.length === golden.model.shape.layers;
+    expect(adapter.settings).toEqual({ ...golden.loreft, layers: every ? "all" : layers });
     const loss = await goldenLoss(golden, used(adapter, golden.model));
     expect(Math.abs(loss - golden.meta.loreft_loss)).toBeLessThan(1e-5 * Math.max(1, golden.meta.loreft_loss));
     const written = toPyreft(adapter, golden.model);

@@ -4,8 +4,8 @@
  */
 import type { AdapterSettings, AdapterTensor } from "../../protocol/adapter-spec.ts";
 import type { TrainingSpec } from "../../protocol/network-manifest.ts";
+import type { EngineOptions } from "./engine-options.ts";
 import type { PrivacySettings } from "./privacy.ts";
-import type { Device } from "./runtime.ts";
 
 /**
  * One training example as token ids; the loss is taken on tokens[promptLength..] only. For a classifier the text is the
@@ -41,12 +41,8 @@ export interface TrainerOptions {
   readonly data: ExampleSets;
   /** Whether a classifier's head is trained with the adapter, and sent too when shared. Default: trained, and kept. */
   readonly head?: "trained" | "shared" | "frozen";
-  /** Threads of the runtime. */
-  readonly threads: number;
-  /** What to compute on; default: cpu. */
-  readonly device?: Device;
-  /** Compute activations again in the backward pass instead of keeping them: about a third slower, a third of the memory. */
-  readonly lowMemory?: boolean;
+  /** How this peer computes. */
+  readonly engine: EngineOptions;
   /**
    * Bytes of activations that are kept from one epoch to the next, where no part of the adapter is below them; 512 MiB
    * when absent, 0 for none.
@@ -57,27 +53,11 @@ export interface TrainerOptions {
   /** n, the local steps in all: where a linear or cosine learning rate ends. Those need it. */
   readonly totalSteps?: number;
   /**
-   * Batches for training have at most so many different lengths, each of examples of like length: less padding, but
-   * batches that are less mixed, and memory for each length. Default: 1, all as long as the longest example.
-   */
-  readonly buckets?: number;
-  /**
    * Example-level privacy of every local step: each example takes part by chance, its gradient is clipped to a norm of
    * `clip`, and the sum gets noise of `noise` times `clip`. Such steps do not repeat bit for bit.
    */
   readonly privacy?: Pick<PrivacySettings, "clip" | "noise">;
-  /**
-   * Let short examples of a batch share rows, for language models: the same losses and gradients from less padding.
-   * It takes the place of `buckets`.
-   */
-  readonly pack?: boolean;
-  /** Arithmetic of the products with frozen matrices while training; evaluation is in f32. Default: fp32. */
-  readonly precision?: Precision;
 }
-
-/** f32 throughout, or integers of 8 bits or numbers of 16 bits where one factor is a frozen matrix of a block. */
-export const PRECISIONS = ["fp32", "int8", "fp16"] as const;
-export type Precision = (typeof PRECISIONS)[number];
 
 export interface TrainResult {
   /** Loss of each local step, in nats per response token. */

@@ -6,8 +6,8 @@ import { adapterMethod } from "../adapter/methods.ts";
 import { BUCKETS_MAX } from "../data/bucket.ts";
 import type { SavedAdapter } from "../interchange/saved-adapter.ts";
 import { adapterOfVector } from "../interchange/saved-adapter.ts";
-import type { Device } from "../interface/runtime.ts";
-import type { Evaluation, ExampleSets, Precision } from "../interface/trainer.ts";
+import type { EngineOptions } from "../interface/engine-options.ts";
+import type { Evaluation, ExampleSets } from "../interface/trainer.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { startTrainerThread } from "../system/compute/trainer-thread.ts";
 import { createEvaluator } from "../training/evaluator.ts";
@@ -25,12 +25,7 @@ export interface LocalTrainingOptions {
   readonly seed: number;
   /** Optimiser steps. */
   readonly steps: number;
-  readonly threads: number;
-  readonly device?: Device | undefined;
-  readonly buckets?: number | undefined;
-  readonly lowMemory?: boolean | undefined;
-  readonly pack?: boolean | undefined;
-  readonly precision?: Precision | undefined;
+  readonly engine: EngineOptions;
   /** Stops after the step at hand; what is trained until then is returned. */
   readonly signal: AbortSignal;
   readonly onStep?: (step: number, loss: number) => void;
@@ -62,13 +57,8 @@ export async function trainLocally(options: LocalTrainingOptions): Promise<Local
     networkSeed: seed,
     peerSeed: seed,
     data: options.data,
-    threads: options.threads,
+    engine: options.engine,
     totalSteps: steps,
-    ...(options.device === undefined ? {} : { device: options.device }),
-    ...(options.buckets === undefined ? {} : { buckets: options.buckets }),
-    ...(options.lowMemory === undefined ? {} : { lowMemory: options.lowMemory }),
-    ...(options.pack === undefined ? {} : { pack: options.pack }),
-    ...(options.precision === undefined ? {} : { precision: options.precision }),
   });
   try {
     if (from) await trainer.restore(startingFrom(await trainer.state(), from));
@@ -123,15 +113,14 @@ export async function evaluateLocally({
   adapter,
   data,
   set,
-  threads,
-  device,
+  engine: { threads, device },
 }: {
   readonly opened: OpenedModel;
   readonly adapter?: SavedAdapter | undefined;
   readonly data: ExampleSets;
   readonly set: keyof ExampleSets;
-  readonly threads: number;
-  readonly device?: Device | undefined;
+  /** Threads and device count; the others are about training. */
+  readonly engine: EngineOptions;
 }): Promise<Evaluation> {
   const { model } = opened;
   // The base model is what the common start of any adapter computes.
@@ -147,7 +136,7 @@ export async function evaluateLocally({
       slots: adapterSlots(tensors),
       frozen: method.frozen(settings, model.shape, seed),
     },
-    sessionOptions: { externalData: model.externalData, threads },
+    sessionOptions: { externalData: model.externalData, ...(threads !== undefined && { threads }) },
     data,
     feeding: { counts: method.positions(settings), classifies: model.classifier !== undefined },
     bucketsMax: BUCKETS_MAX,

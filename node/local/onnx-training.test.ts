@@ -10,7 +10,7 @@ import { readOnnxModelFile } from "../system/files/onnx-model-file.ts";
 import type { OnnxTrainingOptions } from "./onnx-training.ts";
 import { holdOut, trainOnnx } from "./onnx-training.ts";
 
-const GOLDEN = join(import.meta.dirname, "model/golden");
+const GOLDEN = join(import.meta.dirname, "../model/golden");
 const runtime = createOnnxRuntime();
 
 async function open(name: string) {

@@ -11,7 +11,7 @@ import { fromPeft, type Imported } from "../interchange/peft-import.ts";
 import { fromPyreft } from "../interchange/pyreft-import.ts";
 import type { SavedAdapter } from "../interchange/saved-adapter.ts";
 import { adapterOfVector, checkAdapter, slotsOf, tensorsOf } from "../interchange/saved-adapter.ts";
-import { verifyModel } from "../manifest/create-network.ts";
+import { verifyModel } from "../manifest/verify-model.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import type { ModelFiles } from "../model/huggingface.ts";
 import { loadBaseModel, modelDigest } from "../model/huggingface.ts";
@@ -92,7 +92,7 @@ export async function adapterOfPeer(
   manifest: NetworkManifest,
   { model, files, digest }: OpenedModel,
 ): Promise<SavedAdapter> {
-  verifyModel(manifest, files);
+  verifyModel(manifest, files, files.tokenizer && digest());
   const { checkpoints } = dataDirectoryLayout(dataDirectory);
   const logger = createLogger({ level: "error", fields: {} });
   const checkpoint = await createCheckpointFiles({ logger }, { folder: checkpoints }).load();

@@ -1,4 +1,4 @@
-/** Makes the genesis manifest of a network from a model directory and settings. */
+/** Makes the manifest of a network from a model directory and settings: its first one, and those that it goes on under. */
 
 import { type AdapterSettings, type AdapterTensor, parameterCount } from "../../protocol/adapter-spec.ts";
 import type { UpdateEncoding } from "../../protocol/encoding/update-encoding.ts";
@@ -10,13 +10,11 @@ import { successionStatement } from "../../protocol/membership/succession.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { MANIFEST_DEFAULTS, networkId, parseManifest } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
-import type { BaseModel } from "../model/base-model.ts";
-import type { ModelFiles } from "../model/huggingface.ts";
 import { loadBaseModel, modelDigest } from "../model/huggingface.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
-import { sentTensors } from "../training/classification.ts";
 import { defaultValues, manifestEncoding } from "./default-encoding.ts";
+import { networkTensors } from "./network-tensors.ts";
 
 /** Settings that are not given take `MANIFEST_DEFAULTS`. */
 export interface CreateNetworkOptions {
@@ -47,7 +45,7 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
   tokenizerOfFiles(files);
   const training = { ...MANIFEST_DEFAULTS.training, ...options.training };
   const tokensMax = Math.min(training.maxTokens, model.shape.contextTokens);
-  const tensors = sentTensors(model, options.adapter, headOf(options.head, model));
+  const tensors = networkTensors(model, options);
   const encoding = options.encoding ?? { values: defaultValues(options.adapter) };
   checkAdapterSize(tensors, encoding);
   return parseManifest({
@@ -99,50 +97,4 @@ export function createSuccessor(
   const next = parseManifest({ ...whole, succeeds });
   successionStatement(before, next);
   return next;
-}
-
-/**
- * Whether a local model is the one that a network was made for, and the manifest's tensors are those of its adapter.
- * Throws: NodeError MODEL_MISMATCH naming the first part that differs and both digests; MANIFEST_INVALID.
- */
-export function verifyModel(manifest: NetworkManifest, files: ModelFiles): void {
-  const digest = modelDigest(files);
-  const parts = {
-    config: "config.json",
-    tokenizer: "tokenizer.json",
-    weights: "the weights (model*.safetensors)",
-  } as const;
-  for (const part of ["config", "tokenizer", "weights"] as const) {
-    if (digest[part] === manifest.model.digest[part]) continue;
-    throw new NodeError(
-      "MODEL_MISMATCH",
-      `${files.directory} is not the model of network ${manifest.name}: ${parts[part]} has digest ${digest[part].slice(0, 16)}…, ` +
-        `the manifest's model.digest.${part} is ${manifest.model.digest[part].slice(0, 16)}…; give the directory of the right model`,
-      { part, local: digest[part], network: manifest.model.digest[part] },
-    );
-  }
-  verifyTensors(manifest, files);
-}
-
-/** Throws: CONFIG_INVALID where something is said of a head that the model does not have. */
-function headOf(head: NetworkManifest["head"], model: BaseModel): NetworkManifest["head"] {
-  if (head === undefined || model.classifier) return head;
-  const text = `a ${head} head is of classifiers only, and this model (${model.family}) has none; leave head out`;
-  throw new NodeError("CONFIG_INVALID", text, { head, family: model.family });
-}
-
-function verifyTensors(manifest: NetworkManifest, files: ModelFiles): void {
-  const model = loadBaseModel(files);
-  const expected = sentTensors(model, manifest.adapter, headOf(manifest.head, model));
-  const text = ({ name, shape }: { readonly name: string; readonly shape: readonly number[] }) => `${name} [${shape}]`;
-  const length = Math.max(expected.length, manifest.tensors.length);
-  for (let i = 0; i < length; i++) {
-    const [wanted, listed] = [expected[i], manifest.tensors[i]].map((tensor) => (tensor ? text(tensor) : "nothing"));
-    if (wanted === listed) continue;
-    throw new NodeError(
-      "MANIFEST_INVALID",
-      `network ${manifest.name}: its adapter has ${wanted} where the manifest's tensors[${i}] is ${listed}`,
-      { index: i, problem: "manifest-of-another-program" },
-    );
-  }
 }

@@ -2,9 +2,10 @@
 import type { ModelDigest, NetworkManifest } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
 import type { ModelNeed } from "../interface/peer-event.ts";
-import { loadBaseModel, type ModelFiles, modelDigest } from "../model/huggingface.ts";
-import { missingModelFiles, readModelFiles } from "../system/files/model-files.ts";
-import { verifyModel } from "./create-network.ts";
+import { loadBaseModel, type ModelFiles } from "../model/huggingface.ts";
+import { missingModelFiles } from "../system/files/model-files.ts";
+import { ModelDigests } from "./model-digests.ts";
+import { verifyTensors } from "./verify-model.ts";
 
 /** One field of the manifest, held against the directory. */
 export interface ModelFinding {
@@ -26,25 +27,28 @@ export interface ModelCheck {
 const PARTS: readonly (keyof ModelDigest)[] = ["config", "tokenizer", "weights"];
 
 /**
- * Every field that the model decides.
+ * Every field that the model decides. digests: what is known of directories that were read before.
  * Throws: NodeError MODEL_CONFIG, SAFETENSORS_INVALID and others for files that are there and cannot be read.
  */
-export function checkModel(manifest: NetworkManifest, directory: string): ModelCheck {
+export function checkModel(
+  manifest: NetworkManifest,
+  directory: string,
+  digests: ModelDigests = new ModelDigests(),
+): ModelCheck {
   const missing = missingModelFiles(directory);
   const isWhole = Object.keys(missing).length === 0;
-  const files = isWhole ? readModelFiles(directory) : undefined;
-  const digest = files && modelDigest(files);
+  const model = isWhole ? digests.read(directory) : undefined;
   const parts = PARTS.map((part): ModelFinding => {
     const expected = manifest.model.digest[part];
     const about = { field: `model.digest.${part}`, expected } as const;
     if (missing[part]) return { ...about, state: "missing", found: missing[part].join(", ") };
-    if (digest === undefined) return { ...about, state: "unknown", found: "" };
-    return { ...about, state: digest[part] === expected ? "ok" : "differs", found: digest[part] };
+    if (model === undefined) return { ...about, state: "unknown", found: "" };
+    return { ...about, state: model.digest[part] === expected ? "ok" : "differs", found: model.digest[part] };
   });
-  if (files === undefined) return { directory, findings: parts, isRight: false };
+  if (model === undefined) return { directory, findings: parts, isRight: false };
   // What follows from the files is held against the manifest only where they are the right ones.
   const findings = parts.every(isOk)
-    ? [...parts, familyFinding(manifest, files), tensorFinding(manifest, files)]
+    ? [...parts, familyFinding(manifest, model.files), tensorFinding(manifest, model.files)]
     : parts;
   return { directory, findings, isRight: findings.every(isOk) };
 }
@@ -86,7 +90,7 @@ function familyFinding({ model }: NetworkManifest, files: ModelFiles): ModelFind
 function tensorFinding(manifest: NetworkManifest, files: ModelFiles): ModelFinding {
   const about = { field: "tensors", expected: `${manifest.tensors.length} tensors of the adapter` } as const;
   try {
-    verifyModel(manifest, files);
+    verifyTensors(manifest, files);
     return { ...about, state: "ok", found: about.expected };
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;

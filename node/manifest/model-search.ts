@@ -8,6 +8,7 @@ import type { Clock } from "../interface/clock.ts";
 import type { ModelNeed } from "../interface/peer-event.ts";
 import { modelFilesStamp } from "../system/files/model-files.ts";
 import { checkModel, modelNeeds } from "./model-check.ts";
+import { ModelDigests } from "./model-digests.ts";
 
 export interface ModelSearch {
   /** The first of the directories that has the model; else the last one, where it should be put. */
@@ -17,18 +18,22 @@ export interface ModelSearch {
 }
 
 /** Look for the model of a network in these directories, in turn. Files that cannot be read are not the model. */
-export function searchModel(manifest: NetworkManifest, directories: readonly [string, ...string[]]): ModelSearch {
+export function searchModel(
+  manifest: NetworkManifest,
+  directories: readonly [string, ...string[]],
+  digests: ModelDigests = new ModelDigests(),
+): ModelSearch {
   let last: ModelSearch = { directory: directories[0], needs: [] };
   for (const directory of directories) {
-    last = { directory, needs: needsOf(manifest, directory) };
+    last = { directory, needs: needsOf(manifest, directory, digests) };
     if (last.needs.length === 0) return last;
   }
   return last;
 }
 
-function needsOf(manifest: NetworkManifest, directory: string): readonly ModelNeed[] {
+function needsOf(manifest: NetworkManifest, directory: string, digests: ModelDigests): readonly ModelNeed[] {
   try {
-    return modelNeeds(checkModel(manifest, directory));
+    return modelNeeds(checkModel(manifest, directory, digests));
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;
     const { weights } = manifest.model.digest;
@@ -47,13 +52,13 @@ const LOOKS_PER_REMINDER = 120;
  * onReminder: told now and then while it is missing.
  */
 export async function waitForModel(
-  { clock }: { readonly clock: Clock },
+  { clock, digests = new ModelDigests() }: { readonly clock: Clock; readonly digests?: ModelDigests },
   manifest: NetworkManifest,
   directories: readonly [string, ...string[]],
   { onReminder, signal }: { readonly onReminder: (search: ModelSearch) => void; readonly signal: AbortSignal },
 ): Promise<void> {
   const stampNow = (): string => directories.map(modelFilesStamp).join("\n");
-  let search = searchModel(manifest, directories);
+  let search = searchModel(manifest, directories, digests);
   let read = stampNow();
   let seen = read;
   for (let look = 1; search.needs.length > 0; look++) {
@@ -61,7 +66,7 @@ export async function waitForModel(
     const stamp = stampNow();
     if (stamp === seen && stamp !== read) {
       read = stamp;
-      search = searchModel(manifest, directories);
+      search = searchModel(manifest, directories, digests);
     }
     seen = stamp;
     if (look % LOOKS_PER_REMINDER === 0 && search.needs.length > 0) onReminder(search);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { inflateRawSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { NodeError } from "../errors.ts";
+import { sharedAsset } from "../golden/shared-assets.suite.ts";
 import { decodeModel, decodeTensor, encodeModel } from "../onnx/codec.ts";
 import { apply, constantValue, inputValue } from "../onnx/graph.ts";
 import { add, gemm, matMul, mul, reshape } from "../onnx/operators.ts";
@@ -12,7 +13,6 @@ import type { Tensor } from "../tensor.ts";
 import { float32, int64, sizeOf } from "../tensor.ts";
 import { attachAdapter, externalFiles, linearSites, trainableGraph } from "./onnx-file.ts";
 
-const ASSETS = join(import.meta.dirname, "../../../shared/assets/onnx");
 const runtime = createOnnxRuntime();
 
 async function run(graph: OnnxGraph, feeds: Readonly<Record<string, Tensor>>) {
@@ -65,16 +65,15 @@ const weightData = (weight: OnnxValue): Float32Array => {
   return weight.source.data as Float32Array;
 };
 
-const DEEPLOY = join(ASSETS, "deeploy");
-const trainings = existsSync(DEEPLOY)
-  ? readdirSync(DEEPLOY).filter((name) => existsSync(join(DEEPLOY, name, "network_infer.onnx")))
-  : [];
-if (trainings.length === 0) console.log(`skipped: there are no training steps in ${DEEPLOY}`);
+const deeploy = sharedAsset("onnx/deeploy", "Deeploy's training steps of a transformer");
+const trainings = deeploy.missing
+  ? []
+  : readdirSync(deeploy.path).filter((name) => existsSync(join(deeploy.path, name, "network_infer.onnx")));
 
-describe.skipIf(trainings.length === 0)("one SGD step on a real export reproduces the published tensors", () => {
+describe.skipIf(deeploy.missing)("one SGD step on a real export reproduces the published tensors", () => {
   for (const name of trainings) {
     it(name, async () => {
-      const folder = join(DEEPLOY, name);
+      const folder = join(deeploy.path, name);
       const [given, expected] = [readNpz(join(folder, "inputs.npz")), readNpz(join(folder, "outputs.npz"))];
       const graph = decodeModel(readFileSync(join(folder, "network_infer.onnx")));
       const patterns = [...expected.keys()].map((updated) => updated.replace(/_updated$/, ""));
@@ -101,16 +100,15 @@ describe.skipIf(trainings.length === 0)("one SGD step on a real export reproduce
   }
 });
 
-const BERT = join(ASSETS, "ort-bert-squad");
-if (!existsSync(BERT)) console.log(`skipped: there is no ${BERT}`);
+const bert = sharedAsset("onnx/ort-bert-squad", "a BERT exported by PyTorch, from onnxruntime's own tests");
 
-describe.skipIf(!existsSync(BERT))("the exported BERT with its chains of Shape, Gather and Concat", () => {
-  const read = (name: string) => readFileSync(join(BERT, name));
+describe.skipIf(bert.missing)("the exported BERT with its chains of Shape, Gather and Concat", () => {
+  const read = (name: string) => readFileSync(join(bert.path, name));
   const feeds = () =>
     Object.fromEntries(
       ["input_ids", "input_mask", "segment_ids"].map((n, i) => [n, decodeTensor(read(`input_${i}.pb`))]),
     );
-  const models = existsSync(BERT) ? readdirSync(BERT).filter((name) => name.endsWith(".onnx")) : [];
+  const models = bert.missing ? [] : readdirSync(bert.path).filter((name) => name.endsWith(".onnx"));
 
   for (const name of models) {
     it(`${name} gives the published outputs`, async () => {

@@ -1,21 +1,18 @@
-/** The oracle itself against PyTorch: every golden model directory that is there. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+/** The oracle itself against PyTorch: every golden directory. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { goldenDirectories } from "../golden/golden-models.suite.ts";
 import { referenceForward } from "./reference-forward.suite.ts";
 import type { SafetensorsFile } from "./safetensors.ts";
 import { readSafetensors, toFloat32 } from "./safetensors.ts";
-
-const GOLDEN = join(import.meta.dirname, "../../../shared/assets/golden");
-const present = existsSync(GOLDEN);
 
 const open = (path: string): SafetensorsFile => readSafetensors(readFileSync(path), { name: path });
 const integers = (file: SafetensorsFile, name: string): number[] =>
   Array.from(new BigInt64Array(file.tensors.get(name)!.bytes.slice().buffer), Number);
 
-describe.skipIf(!present)(`the slow forward pass${present ? "" : ` (skipped: no ${GOLDEN})`}`, () => {
-  it.each(present ? readdirSync(GOLDEN) : [])("%s: has PyTorch's logits", (family) => {
-    const directory = join(GOLDEN, family);
+describe("the slow forward pass", () => {
+  it.each([...goldenDirectories()])("%s: has PyTorch's logits", (_, directory) => {
     const config = JSON.parse(readFileSync(join(directory, "config.json"), "utf8"));
     const stored = open(join(directory, "model.safetensors")).tensors;
     const golden = open(join(directory, "golden.safetensors"));

@@ -1,14 +1,15 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { NodeError } from "../errors.ts";
+import { sharedAsset } from "../golden/shared-assets.suite.ts";
 import { trainTokenizer } from "../pretrain/tokenizer-trainer.ts";
 import { createTokenizer, tokenizerOfFiles } from "./tokenizer.ts";
 
-const directory = "../shared/assets/models/tinystories-656k";
-const present = existsSync(`${directory}/tokenizer.json`);
-const json = (name: string): unknown => JSON.parse(readFileSync(`${directory}/${name}`, "utf8"));
+const stories = sharedAsset("models/tinystories-656k", "tinystories-656k, a trained model by others");
+const json = (name: string): unknown => JSON.parse(readFileSync(join(stories.path, name), "utf8"));
 
-describe.skipIf(!present)(`tokenizer of tinystories-656k${present ? "" : ` (skipped: no ${directory})`}`, () => {
+describe.skipIf(stories.missing)("tokenizer of tinystories-656k", () => {
   const golden = (): { prompt: string; prompt_ids: number[]; greedy_ids: number[]; greedy_text: string } =>
     json("golden_greedy_numpy.json") as never;
   const load = (config: boolean) =>

@@ -1,9 +1,10 @@
 /** The single-operator models of the ONNX project, with the inputs and outputs that it publishes beside them. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { compareGraph } from "../autodiff/finite-difference.ts";
 import { NodeError } from "../errors.ts";
+import { sharedAsset } from "../golden/shared-assets.suite.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import type { Tensor } from "../tensor.ts";
@@ -11,7 +12,7 @@ import { decodeModel, decodeTensor, encodeModel } from "./codec.ts";
 import { isFloat } from "./dtype.ts";
 import type { OnnxValue } from "./value.ts";
 
-const BACKEND = join(import.meta.dirname, "../../../shared/assets/onnx/onnx-backend-node");
+const backend = sharedAsset("onnx/onnx-backend-node", "the ONNX project's models of single operators");
 const runtime = createOnnxRuntime();
 
 /** Operators that this package has no meaning for: optimisers and gradients as nodes, which onnxruntime refuses too. */
@@ -26,12 +27,16 @@ interface BackendCase {
 }
 
 function readCase(name: string): BackendCase {
-  const folder = join(BACKEND, name, "test_data_set_0");
+  const folder = join(backend.path, name, "test_data_set_0");
   const list = (kind: string): readonly Tensor[] => {
     const count = readdirSync(folder).filter((file) => file.startsWith(`${kind}_`)).length;
     return Array.from({ length: count }, (_, i) => decodeTensor(readFileSync(join(folder, `${kind}_${i}.pb`))));
   };
-  return { bytes: readFileSync(join(BACKEND, name, "model.onnx")), inputs: list("input"), outputs: list("output") };
+  return {
+    bytes: readFileSync(join(backend.path, name, "model.onnx")),
+    inputs: list("input"),
+    outputs: list("output"),
+  };
 }
 
 /** The graph and its feeds by name. An integer input that decides a shape is given while reading. */
@@ -67,10 +72,9 @@ function expectClose(got: Tensor, want: Tensor, tolerance: number): void {
   }
 }
 
-const present = existsSync(BACKEND) ? readdirSync(BACKEND).filter((name) => name.startsWith("test_")) : [];
-if (present.length === 0) console.log(`skipped: there is no ${BACKEND}`);
+const present = backend.missing ? [] : readdirSync(backend.path).filter((name) => name.startsWith("test_"));
 
-describe.skipIf(present.length === 0)("single-operator models of the ONNX suite", () => {
+describe.skipIf(backend.missing)("single-operator models of the ONNX suite", () => {
   const refused: string[] = [];
   for (const name of present) {
     it(`${name} goes through the codec, and its gradient agrees with finite differences`, async ({ skip }) => {

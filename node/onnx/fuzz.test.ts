@@ -1,10 +1,11 @@
 /** Files that lie: whatever is in them, the reader ends soon, says ONNX_INVALID or reads them, and stays small. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { NodeError } from "../errors.ts";
+import { sharedAsset } from "../golden/shared-assets.suite.ts";
 import type { Tensor } from "../tensor.ts";
 import { int64, sizeOf } from "../tensor.ts";
 import { decodeModel, decodeTensor, encodeModel } from "./codec.ts";
@@ -57,11 +58,15 @@ const OWN: readonly RawModel[] = [
   },
 ];
 
-const ASSETS = join(import.meta.dirname, "../../../shared/assets/onnx");
-const BACKEND = join(ASSETS, "onnx-backend-node");
-const BERT = join(ASSETS, "ort-bert-squad/BertForQuestionAnswering_0.onnx");
-const published = existsSync(BACKEND) ? readdirSync(BACKEND).map((name) => join(BACKEND, name, "model.onnx")) : [];
-if (published.length === 0) console.log(`only models made here: there is no ${BACKEND}`);
+/** Where it is missing, the models made here are changed alone. */
+const backend = sharedAsset(
+  "onnx/onnx-backend-node",
+  "the ONNX project's models of single operators, changed at random",
+);
+const bert = sharedAsset("onnx/ort-bert-squad/BertForQuestionAnswering_0.onnx", "a BERT exported by PyTorch");
+const published = backend.missing
+  ? []
+  : readdirSync(backend.path).map((name) => join(backend.path, name, "model.onnx"));
 const small = [...OWN.map(modelBytes), ...published.map((path) => new Uint8Array(readFileSync(path)))];
 
 /** Elements of constants beyond this many per byte of the file were made from nothing. */
@@ -242,8 +247,8 @@ describe("reading an ONNX file that lies", () => {
     fc.assert(fc.property(lying, read), { numRuns: 4000, seed: 5 });
   });
 
-  it.skipIf(!existsSync(BERT))("a large real model, lying", () => {
-    const bytes = new Uint8Array(readFileSync(BERT));
+  it.skipIf(bert.missing)("a large real model, lying", () => {
+    const bytes = new Uint8Array(readFileSync(bert.path));
     const lies = fc.array(fc.record({ kind: fc.nat(10), where: fc.nat(2000), what: fc.nat(100) }), {
       minLength: 1,
       maxLength: 3,

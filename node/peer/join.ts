@@ -2,7 +2,6 @@
  * Joining a network with a roster: a peer's identity and store, a transport that only dials, and the invite. The private
  * key is made here and stays here; what is kept afterwards is the certificate that the peer shows from then on.
  */
-import { createSigner } from "../../protocol/envelope.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { createAdmissionRequest, fingerprintOf } from "../../protocol/membership/admission.ts";
 import type { Grant } from "../../protocol/membership/entry.ts";
@@ -10,7 +9,7 @@ import { canonicalGenesisBytes } from "../../protocol/membership/genesis.ts";
 import type { Invite } from "../../protocol/membership/invite.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
-import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { openPeerDirectory } from "../data-directory/open.ts";
 import { NodeError } from "../errors.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
@@ -23,10 +22,8 @@ import {
 } from "../membership/candidate.ts";
 import { CERTIFICATE_KEY, createMembership, type MembershipDependencies } from "../membership/membership.ts";
 import { REQUEST_SECONDS_MAX } from "../membership/waiting-notes.ts";
+import { Shutdown } from "../shutdown.ts";
 import { writeFileAtomic } from "../system/files/atomic-file.ts";
-import { readOrCreateKey } from "../system/files/key-file.ts";
-import { takeLock } from "../system/files/lock-file.ts";
-import { openStore } from "../system/files/store.ts";
 import { createLibp2pTransport } from "../system/network/libp2p.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
@@ -65,7 +62,7 @@ export interface Admitted {
   readonly manifest: NetworkManifest;
 }
 
-/** The requests of this peer, by invite and time, so that a second `weft join` asks the same question. */
+/** The requests of this peer, by invite and time, so that a second attempt asks the same question. */
 const REQUEST_PREFIX = "roster/request/";
 const CONNECTIONS_MAX = 16;
 const STREAMS_PER_PROTOCOL_MAX = 4;
@@ -80,17 +77,11 @@ export async function openJoining(options: JoinOptions): Promise<Joining> {
       notAfter: invite.ticket.notAfter,
     });
   }
-  const layout = dataDirectoryLayout(options.dataDirectory);
-  const { seed } = await readOrCreateKey(layout.key);
-  const signer = createSigner(seed);
-  const lock = await takeLock(layout.lock);
-  const steps: (() => Promise<void>)[] = [() => lock.release()];
-  const close = async (): Promise<void> => {
-    for (const step of steps.splice(0)) await step();
-  };
+  const { seed, signer, directory } = await openPeerDirectory(options.dataDirectory, { key: "make" });
+  const shutdown = new Shutdown();
+  shutdown.add(() => directory.close());
   try {
-    const store = await openStore(layout.store);
-    steps.unshift(() => store.close());
+    const store = await directory.store();
     const transport = await createLibp2pTransport(
       { logger, mayGossip: () => false },
       {
@@ -103,7 +94,7 @@ export async function openJoining(options: JoinOptions): Promise<Joining> {
       },
     );
     await transport.start();
-    steps.unshift(() => transport.stop());
+    shutdown.add(() => transport.stop());
     const verify = createNativeVerifier();
     const dependencies = { transport, clock, verify };
     const request = await requestOf(store, { invite, nowSeconds }, () =>
@@ -121,13 +112,13 @@ export async function openJoining(options: JoinOptions): Promise<Joining> {
         await store.batch([{ put: CERTIFICATE_KEY, value: entry }]);
         const keeper = { transport, store, clock, logger, signer, verify };
         const manifest = await bringRoster(keeper, { genesis, story, member, signal });
-        await writeFileAtomic(layout.genesis, canonicalGenesisBytes(genesis));
+        await writeFileAtomic(directory.layout.genesis, canonicalGenesisBytes(genesis));
         return { grant, manifest };
       },
-      close,
+      close: () => shutdown.run(),
     };
   } catch (error) {
-    await close();
+    await shutdown.run();
     throw error;
   }
 }

@@ -5,11 +5,10 @@
 import { createSigner } from "../../protocol/envelope.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { withDirectory } from "../data-directory/open.ts";
 import { forgetOwnChain } from "../exchange/own-chain.ts";
 import { CERTIFICATE_KEY } from "../membership/membership.ts";
 import { readOrCreateKey, replaceKey } from "../system/files/key-file.ts";
-import { takeLock } from "../system/files/lock-file.ts";
-import { openStore } from "../system/files/store.ts";
 
 /** The key that is to follow, made where there is none.  Throws: NodeError KEY_FILE, DISK_FULL, DATA_DIRECTORY. */
 export async function nextKeyOf(dataDirectory: string): Promise<{ readonly peer: PeerId; readonly file: string }> {
@@ -23,18 +22,9 @@ export async function nextKeyOf(dataDirectory: string): Promise<{ readonly peer:
  * Throws: NodeError DATA_LOCKED (it runs), KEY_FILE, STORE_FAILED, DISK_FULL, DATA_DIRECTORY.
  */
 export async function adoptNextKey(dataDirectory: string): Promise<void> {
-  const { lock: lockFile, store: folder, key, nextKey } = dataDirectoryLayout(dataDirectory);
-  const lock = await takeLock(lockFile);
-  try {
-    const store = await openStore(folder);
-    try {
-      // Before the key: stopped in between, the old key finds no updates of its own and is no member anyway.
-      await store.batch([...forgetOwnChain(), { delete: CERTIFICATE_KEY }]);
-    } finally {
-      await store.close();
-    }
-    await replaceKey(key, nextKey);
-  } finally {
-    await lock.release();
-  }
+  await withDirectory(dataDirectory, {}, async (directory) => {
+    // Before the key: stopped in between, the old key finds no updates of its own and is no member anyway.
+    await (await directory.store()).batch([...forgetOwnChain(), { delete: CERTIFICATE_KEY }]);
+    await replaceKey(directory.layout.key, directory.layout.nextKey);
+  });
 }

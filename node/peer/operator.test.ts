@@ -7,7 +7,7 @@ import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { secretKeyOf, signerOf } from "../exchange/exchange.suite.ts";
 import { DAY, genesisWith, NOW, revoke } from "../membership/membership.suite.ts";
 import { takeLock } from "../system/files/lock-file.ts";
-import { watchOutbox } from "../system/files/outbox.ts";
+import { watchRequestInbox } from "../system/files/request-inbox.ts";
 import { silentLogger } from "../system/network/transport.suite.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import { createInviteText, operate } from "./operator.ts";
@@ -43,16 +43,16 @@ test("acts on the files of a peer that does not run, and what it did is there th
 
 test("goes through the running peer where there is one, errors included, and leaves nothing behind", async () => {
   const options = { dataDirectory: await directoryOf(1), genesis };
-  const { lock: path, outbox } = dataDirectoryLayout(options.dataDirectory);
+  const { lock: path, requestInbox } = dataDirectoryLayout(options.dataDirectory);
   const lock = await takeLock(path);
   const asked: unknown[] = [];
   const dependencies = { clock: createSystemClock(), logger: silentLogger };
-  const watched = await watchOutbox(outbox, dependencies, async (request) => {
+  const watched = await watchRequestInbox(requestInbox, dependencies, async (request) => {
     asked.push(request);
     if (asked.length > 1) throw Object.assign(new Error("only an admin"), { code: "NOT_ALLOWED" });
     return { kind: "pending", motions: [] };
   });
-  expect((await stat(outbox)).mode & 0o777).toBe(0o700);
+  expect((await stat(requestInbox)).mode & 0o777).toBe(0o700);
   // The lock of this very process is as good as another's.
   expect(await operate({ kind: "pending" }, options)).toEqual({ kind: "pending", motions: [] });
   await expect(operate({ kind: "log" }, options)).rejects.toMatchObject({

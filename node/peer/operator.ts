@@ -3,11 +3,12 @@
  * otherwise on its files. Either way the answer is the same, and what was signed reaches the others as soon as the peer is
  * connected to one of them.
  */
-import { createSigner, type Signer } from "../../protocol/envelope.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { createInvite, INVITE_SECRET_BYTES, type InviteTerms, inviteText } from "../../protocol/membership/invite.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import { signerIn } from "../data-directory/key.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { openPeerDirectory } from "../data-directory/open.ts";
 import { NODE_ERROR_CODES, NodeError, type NodeErrorCode } from "../errors.ts";
 import { createMembership } from "../membership/membership.ts";
 import {
@@ -16,10 +17,7 @@ import {
   type RosterAnswer,
   type RosterDeskDependencies,
 } from "../membership/roster-desk.ts";
-import { readKey } from "../system/files/key-file.ts";
-import { takeLock } from "../system/files/lock-file.ts";
-import { askThroughOutbox } from "../system/files/outbox.ts";
-import { openStore } from "../system/files/store.ts";
+import { askThroughRequestInbox } from "../system/files/request-inbox.ts";
 import { createOfflineTransport } from "../system/network/offline-transport.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { createLogger } from "../system/platform/log.ts";
@@ -58,8 +56,8 @@ export const isRunning = (error: unknown): boolean => error instanceof NodeError
 /** Have the running peer do it.  Throws: NodeError, with the code of what it met; TIMEOUT. */
 export async function askRunningPeer(action: RosterAction, options: OperatorOptions): Promise<RosterAnswer> {
   const { dataDirectory, signal = new AbortController().signal, timeoutMs = TIMEOUT_MS } = options;
-  const { outbox } = dataDirectoryLayout(dataDirectory);
-  const result = await askThroughOutbox(outbox, action, { timeoutMs, signal });
+  const { requestInbox } = dataDirectoryLayout(dataDirectory);
+  const result = await askThroughRequestInbox(requestInbox, action, { timeoutMs, signal });
   if ("answer" in result) return result.answer as RosterAnswer;
   const { code, message } = result.error;
   const known = NODE_ERROR_CODES.find((one): one is NodeErrorCode => one === code);
@@ -90,36 +88,20 @@ async function withFiles<T>(
   { dataDirectory, genesis, manifest }: OperatorOptions,
   use: (desk: RosterDeskDependencies) => Promise<T>,
 ): Promise<T> {
-  const layout = dataDirectoryLayout(dataDirectory);
-  const signer = await signerIn(layout.key);
-  const lock = await takeLock(layout.lock);
+  const { signer, directory } = await openPeerDirectory(dataDirectory, { key: "there" });
   try {
-    const store = await openStore(layout.store);
+    const clock = createSystemClock();
+    const logger = createLogger({ level: "warn", fields: { self: signer.peer } });
+    const transport = createOfflineTransport(signer.peer);
+    const store = await directory.store();
+    const dependencies = { transport, store, clock, logger, signer, verify: createNativeVerifier() };
+    const membership = await createMembership(dependencies, { genesis, ...(manifest && { manifest }) });
     try {
-      const clock = createSystemClock();
-      const logger = createLogger({ level: "warn", fields: { self: signer.peer } });
-      const transport = createOfflineTransport(signer.peer);
-      const dependencies = { transport, store, clock, logger, signer, verify: createNativeVerifier() };
-      const membership = await createMembership(dependencies, { genesis, ...(manifest && { manifest }) });
-      try {
-        return await use({ membership, clock, self: signer.peer, connected: () => [], signerOf: signerIn });
-      } finally {
-        await membership.stop();
-      }
+      return await use({ membership, clock, self: signer.peer, connected: () => [], signerOf: signerIn });
     } finally {
-      await store.close();
+      await membership.stop();
     }
   } finally {
-    await lock.release();
+    await directory.close();
   }
-}
-
-/** Throws: NodeError KEY_FILE. */
-export async function signerIn(keyFile: string): Promise<Signer> {
-  const seed = await readKey(keyFile);
-  if (seed === undefined) {
-    const text = `there is no key ${keyFile}`;
-    throw new NodeError("KEY_FILE", text, { path: keyFile, problem: "key-missing" });
-  }
-  return createSigner(seed);
 }

@@ -64,7 +64,7 @@ async function start(
     bootstrap: more.bootstrap ?? [],
     ...(more.startWhen && { startWhen: more.startWhen }),
     compareAlone: false,
-    threads: 1,
+    engine: { threads: 1 },
     privacy,
     sketchNoise: NOISE,
     logLevel: "error",

@@ -80,7 +80,7 @@ async function start(seed: number, more: Partial<PeerOptions> = {}): Promise<Sta
     listen: ["/ip4/127.0.0.1/tcp/0"],
     bootstrap: [],
     compareAlone: false,
-    threads: 1,
+    engine: { threads: 1 },
     logLevel: "error",
     onEvent: (event) => void events.push(event),
     ...more,

@@ -9,22 +9,23 @@ import type { Genesis } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { createPrng } from "../../protocol/prng.ts";
+import { signerIn } from "../data-directory/key.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { NodeError } from "../errors.ts";
 import { createDialer } from "../exchange/dialer.ts";
 import { createExchange, type Exchange } from "../exchange/exchange.ts";
 import { hasPublished } from "../exchange/own-chain.ts";
 import { hasSketch } from "../exchange/sketch-exchange.ts";
+import type { EngineOptions } from "../interface/engine-options.ts";
 import type { Logger, LogLevel } from "../interface/logger.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
 import type { PrivacySettings } from "../interface/privacy.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
-import type { Device } from "../interface/runtime.ts";
 import type { DataSimilarity } from "../interface/sketches.ts";
 import type { Store } from "../interface/store.ts";
-import type { ExampleSets, Precision } from "../interface/trainer.ts";
-import { verifyModel } from "../manifest/create-network.ts";
+import type { ExampleSets } from "../interface/trainer.ts";
 import type { ModelSearch } from "../manifest/model-search.ts";
+import { verifyModel } from "../manifest/verify-model.ts";
 import { createMembership, type MembershipDependencies, type RosterMembership } from "../membership/membership.ts";
 import { actOnRoster, type RosterAction } from "../membership/roster-desk.ts";
 import { standingError } from "../membership/standing-error.ts";
@@ -40,7 +41,7 @@ import { openEgressFile } from "../system/files/egress-file.ts";
 import { readOrCreateKey } from "../system/files/key-file.ts";
 import { takeLock } from "../system/files/lock-file.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
-import { watchOutbox } from "../system/files/outbox.ts";
+import { watchRequestInbox } from "../system/files/request-inbox.ts";
 import { openStore } from "../system/files/store.ts";
 import { createLibp2pTransport } from "../system/network/libp2p.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
@@ -50,7 +51,6 @@ import { createSecureRandom } from "../system/platform/secure-random.ts";
 import { createNativeSha256 } from "../system/platform/sha256.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import { fisherOptions } from "../training/fisher.ts";
-import { signerIn } from "./operator.ts";
 import { publishSketch } from "./publish-sketch.ts";
 
 export interface PeerOptions {
@@ -75,22 +75,12 @@ export interface PeerOptions {
   readonly startWhen?: Promise<void>;
   /** Train alone for as many local steps afterwards, to compare. */
   readonly compareAlone: boolean;
-  /** Threads of the training engine. */
-  readonly threads: number;
-  /** What the training engine computes on; default: cpu. */
-  readonly device?: Device;
-  /** Compute activations again instead of keeping them. */
-  readonly lowMemory?: boolean;
-  /** At most so many different lengths of batches; see `TrainerOptions`. */
-  readonly buckets?: number;
+  /** How this peer computes. */
+  readonly engine: EngineOptions;
   /** Budget and noise of what this peer sends; without it nothing is hidden but the data themselves. */
   readonly privacy?: PrivacySettings;
   /** Noise of its sketch, where the network weighs by data sets, as a multiple of one example's most; none when absent. */
   readonly sketchNoise?: number;
-  /** Let short examples share rows; see `TrainerOptions`. */
-  readonly pack?: boolean;
-  /** Arithmetic of products with frozen matrices; see `TrainerOptions`. */
-  readonly precision?: Precision;
   readonly logLevel: LogLevel;
   /** How long whoever has the data directory open may take to leave it; default 0. */
   readonly lockWaitMs?: number;
@@ -229,10 +219,10 @@ async function start(options: PeerOptions, shutdown: Shutdown): Promise<RunningP
       connected: () => transport.connected(),
       signerOf: signerIn,
     };
-    const outbox = await watchOutbox(layout.outbox, { clock, logger }, (request) =>
+    const requests = await watchRequestInbox(layout.requestInbox, { clock, logger }, (request) =>
       actOnRoster(desk, request as RosterAction),
     );
-    shutdown.add(() => outbox.stop());
+    shutdown.add(() => requests.stop());
     onEvent(joined.rosterEvent());
   }
   const similarity = training && (await openDataSimilarity(options, { exchange, training, peer: signer.peer, logger }));
@@ -359,15 +349,10 @@ async function openTraining(
     networkSeed: manifest.seed,
     peerSeed: ownSeed(signer.peer),
     data: options.examples,
-    threads: options.threads,
-    ...(options.device !== undefined && { device: options.device }),
-    lowMemory: options.lowMemory ?? false,
-    pack: options.pack ?? false,
+    engine: options.engine,
     ...(manifest.head !== undefined && { head: manifest.head }),
-    ...(options.precision !== undefined && { precision: options.precision }),
     ...fisherOptions(manifest.reference),
     totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
-    ...(options.buckets !== undefined && { buckets: options.buckets }),
     ...(options.privacy?.mode === "example" && { privacy: options.privacy }),
   });
   shutdown.add(() => trainer.close());

@@ -7,9 +7,9 @@ import { type NetworkManifest, networkId } from "../../protocol/network-manifest
 import { EXAMPLE_GENESIS, ROSTER_MANIFEST } from "../../protocol/vectors/example-roster.ts";
 import { type DataDirectory, dataDirectoryLayout } from "../data-directory/layout.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
+import { NO_TRIAL } from "../lambda/trial.ts";
 import { NO_FORGETTING, NO_SCORES } from "../round/forgetting.ts";
 import { encodeMemory, NO_PROGRESS } from "../round/peer-memory.ts";
-import { NO_TRIAL } from "../round/trial.ts";
 import { writeFileAtomic } from "../system/files/atomic-file.ts";
 import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
 import { openStore } from "../system/files/store.ts";

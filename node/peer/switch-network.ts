@@ -10,6 +10,7 @@ import { canonicalGenesisBytes, type Genesis } from "../../protocol/membership/g
 import { type NetworkId, parseNetworkId } from "../../protocol/network-id.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { type DataDirectory, dataDirectoryLayout } from "../data-directory/layout.ts";
+import { type OpenDirectory, withDirectory } from "../data-directory/open.ts";
 import { forgetOwnChain } from "../exchange/own-chain.ts";
 import type { Logger } from "../interface/logger.ts";
 import { carryMemory } from "../round/peer-memory.ts";
@@ -22,8 +23,7 @@ import {
   writeFileAtomic,
 } from "../system/files/atomic-file.ts";
 import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
-import { COMMAND_WAIT_MS, takeLock } from "../system/files/lock-file.ts";
-import { openStore } from "../system/files/store.ts";
+import { COMMAND_WAIT_MS } from "../system/files/lock-file.ts";
 
 export interface Switch {
   /** Of the roster's first network. */
@@ -48,10 +48,9 @@ export async function switchNetwork(
   { genesis, before, next }: Switch,
   { logger }: { readonly logger: Logger },
 ): Promise<void> {
-  const layout = dataDirectoryLayout(dataDirectory);
-  const lock = await takeLock(layout.lock, { waitMs: COMMAND_WAIT_MS });
-  try {
-    await settle(layout, networkId(before));
+  await withDirectory(dataDirectory, { waitMs: COMMAND_WAIT_MS }, async (directory) => {
+    const { layout } = directory;
+    await settle(directory, networkId(before));
     if (!(await fileExists(layout.genesis))) await writeFileAtomic(layout.genesis, canonicalGenesisBytes(genesis));
     const plan = {
       to: networkId(next),
@@ -60,10 +59,8 @@ export async function switchNetwork(
     await writeFileAtomic(layout.switch, new TextEncoder().encode(JSON.stringify(plan)));
     if (isSameAdapter(before, next)) await carryCheckpoint(layout, { before, next }, logger);
     await writeFileAtomic(layout.network, new TextEncoder().encode(`${JSON.stringify(next, null, 2)}\n`));
-    await settle(layout, networkId(next));
-  } finally {
-    await lock.release();
-  }
+    await settle(directory, networkId(next));
+  });
 }
 
 /**
@@ -72,14 +69,8 @@ export async function switchNetwork(
  * Throws: NodeError DATA_LOCKED, STORE_FAILED, DISK_FULL, DATA_DIRECTORY.
  */
 export async function finishSwitch(dataDirectory: string, current: NetworkId): Promise<void> {
-  const layout = dataDirectoryLayout(dataDirectory);
-  if (!(await fileExists(layout.switch))) return;
-  const lock = await takeLock(layout.lock, { waitMs: COMMAND_WAIT_MS });
-  try {
-    await settle(layout, current);
-  } finally {
-    await lock.release();
-  }
+  if (!(await fileExists(dataDirectoryLayout(dataDirectory).switch))) return;
+  await withDirectory(dataDirectory, { waitMs: COMMAND_WAIT_MS }, (directory) => settle(directory, current));
 }
 
 /** What a switch does, written down before anything of it is done. */
@@ -90,19 +81,15 @@ const planSchema = z.strictObject({
 });
 
 /** Every step can be taken twice. */
-async function settle(layout: DataDirectory, current: NetworkId): Promise<void> {
+async function settle(directory: OpenDirectory, current: NetworkId): Promise<void> {
+  const { layout } = directory;
   const text = await readIfThere(layout.switch);
   if (text === undefined) return;
   const { to, ...plan } = planSchema.parse(JSON.parse(new TextDecoder().decode(text)));
   const aside = `${layout.folder}/${plan.aside}`;
   if (to === current) {
-    const store = await openStore(layout.store);
-    try {
-      // Under the manifest of before it would be taken up again from what the neighbours remember.
-      await store.batch(forgetOwnChain());
-    } finally {
-      await store.close();
-    }
+    // Under the manifest of before it would be taken up again from what the neighbours remember.
+    await (await directory.store()).batch(forgetOwnChain());
     if (!(await fileExists(aside))) {
       await moveIfThere(layout.checkpoints, aside);
       await ensureFolder(aside, { mode: 0o700 });

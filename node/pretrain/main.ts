@@ -25,7 +25,7 @@ const SETTINGS = { windows: 32, tokens: 64, learningRate: 3e-3, weightDecay: 0.1
 
 const { values } = parseArgs({
   options: {
-    out: { type: "string", default: join(import.meta.dirname, "model/embedded") },
+    out: { type: "string", default: join(import.meta.dirname, "../model/embedded") },
     steps: { type: "string", default: "4000" },
   },
 });

@@ -53,7 +53,7 @@ async function evaluateBase(runtime: Runtime, files: ModelFiles, examples: reado
       },
       networkSeed: 0,
       peerSeed: 0,
-      threads: 2,
+      engine: { threads: 2 },
       data: { train: examples.slice(0, 1), validation: examples.slice(0, 1), test: examples },
     },
   );

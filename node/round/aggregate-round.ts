@@ -8,7 +8,6 @@ import {
   type Aggregator,
   aggregateNeighbours,
   anchorToReference,
-  chooseLambda,
   emptyReference,
   gaugeKind,
   mix,
@@ -21,14 +20,10 @@ import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { LambdaCost } from "../interface/peer-event.ts";
 import type { Evaluation, Trainer } from "../interface/trainer.ts";
-import { type Mixed, type TrialMemory, trialRound } from "./trial.ts";
+import { decideLambda } from "../lambda/decide-lambda.ts";
+import type { Mixed, TrialMemory } from "../lambda/trial.ts";
 
-/**
- * Examples that the search for lambda looks at: enough to tell quarters apart on a held-out set of a private data
- * set's size, and the first ones always, so that candidates are compared on the same examples.
- */
-export const LAMBDA_EXAMPLES_MAX = 64;
-
+/** What a round's aggregation came to. */
 export interface AggregatedRound {
   readonly reference: ReferenceState;
   readonly lambda: number;
@@ -37,38 +32,45 @@ export interface AggregatedRound {
   /** Neighbours in the aggregate. */
   readonly neighbours: number;
   readonly stalenessMax: number;
-  /** Of the adapter as it leaves the round, on the validation set. */
+  /** The adapter that leaves the round, evaluated on the validation set. */
   readonly validation: Evaluation;
 }
 
+/** What a round's aggregation needs of the peer. */
+export interface AggregationDependencies {
+  readonly trainer: Trainer;
+  readonly logger: Logger;
+  readonly clock: Pick<Clock, "now">;
+  /** Aggregates on another thread than this one, which is the network's. When absent, this thread aggregates. */
+  readonly aggregate?: Aggregator | undefined;
+}
+
+/** One round of one peer. */
+export interface AggregationOptions {
+  /** The network's manifest; its lambda is the rule that this peer goes by. */
+  readonly manifest: NetworkManifest;
+  readonly peer: string;
+  readonly neighbours: readonly NeighbourUpdate[];
+  /** Neighbours that this peer counted in its update of the round; absent where it said nothing. */
+  readonly announced?: number | undefined;
+  readonly reference: ReferenceState;
+  /** What the adaptive lambda remembers; the other rules leave it as it is. */
+  readonly trial: TrialMemory;
+  readonly round: number;
+  /** The round against which ages count. */
+  readonly asOf: number;
+  readonly signal: AbortSignal;
+}
+
 /**
- * Aggregate, choose lambda on the validation set, anchor to the reference model, and give the trainer the result.
- * asOf: the round against which ages count.
+ * Aggregate, decide lambda on the validation set, anchor to the reference model, and give the trainer the result.
  * Throws: what the trainer throws; the signal's reason when aborted before the trainer was given anything.
  */
 export async function aggregateRound(
-  dependencies: {
-    readonly trainer: Trainer;
-    readonly logger: Logger;
-    readonly clock: Pick<Clock, "now">;
-    /** On another thread than this one, which is the network's; here when absent. */
-    readonly aggregate?: Aggregator | undefined;
-  },
-  options: {
-    readonly manifest: NetworkManifest;
-    readonly peer: string;
-    readonly neighbours: readonly NeighbourUpdate[];
-    /** Neighbours that this peer counted in its update of the round; absent where it said nothing. */
-    readonly announced?: number | undefined;
-    readonly reference: ReferenceState;
-    /** Of the adaptive lambda; other rules leave it as it is. */
-    readonly trial: TrialMemory;
-    readonly round: number;
-    readonly asOf: number;
-    readonly signal: AbortSignal;
-  },
+  dependencies: AggregationDependencies,
+  options: AggregationOptions,
 ): Promise<AggregatedRound> {
-  const { trainer, logger, clock, aggregate: aggregateThere = aggregateHere } = dependencies;
+  const { trainer, logger, aggregate: aggregateThere = aggregateHere } = dependencies;
   const { manifest, peer, announced, reference, trial, round, asOf, signal } = options;
   const neighbours = heardNeighbours(options);
   const layout = layoutOf(manifest);
@@ -83,72 +85,60 @@ export async function aggregateRound(
       round: asOf,
     });
   const aggregate = await aggregateFor(own);
-  for (const { peer: from, reason } of aggregate.refused) {
-    logger.warn("update left out of the aggregate", { round, peer: from, reason });
-  }
-  if (aggregate.degenerate) logger.debug("geometric median of two is their mean", { round });
-  if (aggregate.fallback !== undefined) {
-    const { rule: instead, neighboursMin } = aggregate.fallback;
-    const neighbours = aggregate.peers.length;
-    logger.warn("too few neighbours for the rule", { round, rule: settings.rule, neighboursMin, neighbours, instead });
-  }
-  const cost = { evaluations: 0, steps: 0 };
-  const began = clock.now();
-  const chosen =
-    aggregate.peers.length === 0 ? { lambda: 0, theta: own, trial, rivalWon: false } : await choose(aggregate.z);
-  const seconds = Math.max(0, clock.now() - began) / 1000;
+  logAggregate(logger, aggregate, { round, rule: settings.rule });
+  const mixing = async (theta: Float32Array): Promise<Mixed> => {
+    // A rival's aggregate is in the rival's gauge.
+    const z = theta === own ? aggregate.z : (await aggregateFor(theta)).z;
+    return (lambda) => mix({ ...layout, own: theta, z, lambda });
+  };
+  const { localSteps, count } = manifest.rounds;
+  const decided = await decideLambda(dependencies, {
+    rule: settings.lambda,
+    own,
+    mixing: aggregate.peers.length === 0 ? undefined : mixing,
+    trial,
+    localSteps,
+    last: asOf + 1 >= count,
+    round,
+    signal,
+  });
   signal.throwIfAborted();
   const anchor = { settings: manifest.reference, layout, fisher: await trainer.fisher() };
   // A rival has a past of its own, which nobody remembered: it begins a new one.
-  const past = chosen.rivalWon ? emptyReference(manifest.reference) : reference;
-  await trainer.setAdapter(anchorToReference(past, chosen.theta, anchor));
+  const past = decided.rivalWon ? emptyReference(manifest.reference) : reference;
+  await trainer.setAdapter(anchorToReference(past, decided.theta, anchor));
   const adapter = await trainer.adapter();
   const validation = await trainer.evaluate({ set: "validation" });
   return {
     reference: rememberModel(past, adapter, anchor),
-    lambda: chosen.lambda,
-    lambdaCost: { ...cost, seconds },
-    trial: chosen.trial,
+    lambda: decided.lambda,
+    lambdaCost: decided.cost,
+    trial: decided.trial,
     neighbours: aggregate.peers.length,
     stalenessMax: aggregate.stalenessMax,
     validation,
   };
+}
 
-  async function choose(z: Float32Array): Promise<{
-    readonly lambda: number;
-    readonly theta: Float32Array;
-    readonly trial: TrialMemory;
-    readonly rivalWon: boolean;
-  }> {
-    const between =
-      (theta: Float32Array, others: Float32Array): Mixed =>
-      (lambda) =>
-        mix({ ...layout, own: theta, z: others, lambda });
-    const evaluate = (theta: Float32Array): Promise<number> => {
-      cost.evaluations += 1;
-      return heldOutLoss(trainer, theta);
-    };
-    if (settings.lambda.mode !== "adaptive") {
-      const choice = await chooseLambda(settings.lambda, { mixed: between(own, z), evaluate, signal });
-      return { ...choice, trial, rivalWon: false };
-    }
-    const { localSteps, count } = manifest.rounds;
-    const last = asOf + 1 >= count;
-    // A rival's aggregate is in the rival's gauge.
-    const mixing = async (theta: Float32Array): Promise<Mixed> =>
-      between(theta, theta === own ? z : (await aggregateFor(theta)).z);
-    const decided = await trialRound(trainer, { trial, own, mixing, evaluate, localSteps, last, signal });
-    if (decided.trial.state.stage !== trial.state.stage) {
-      logger.debug("lambda", { round, from: trial.state.stage, to: decided.trial.state.stage });
-    }
-    cost.steps += decided.steps;
-    return decided;
+/** What an operator may want to know of an aggregate: updates that were left out, and a rule that could not be followed. */
+function logAggregate(
+  logger: Logger,
+  aggregate: Aggregate,
+  { round, rule }: { readonly round: number; readonly rule: string },
+): void {
+  for (const { peer: from, reason } of aggregate.refused) {
+    logger.warn("update left out of the aggregate", { round, peer: from, reason });
   }
+  if (aggregate.degenerate) logger.debug("geometric median of two is their mean", { round });
+  if (aggregate.fallback === undefined) return;
+  const { rule: instead, neighboursMin } = aggregate.fallback;
+  const neighbours = aggregate.peers.length;
+  logger.warn("too few neighbours for the rule", { round, rule, neighboursMin, neighbours, instead });
 }
 
 const aggregateHere: Aggregator = async (options) => aggregateNeighbours(options);
 
-/** Of what came in, what this peer hears in a round: all of it, or the round's sample. */
+/** The updates that this peer hears in a round: all that came in, or the round's sample of them. */
 export function heardNeighbours<Heard extends NeighbourUpdate>({
   manifest,
   peer,
@@ -180,13 +170,9 @@ export async function holdToReference(
   await trainer.setReference(referenceModel(reference, { settings: manifest.reference, layout: layoutOf(manifest) }));
 }
 
+/** What the flat vector of a network's adapter is made of, as aggregation needs it. */
 export const layoutOf = (manifest: NetworkManifest): AdapterLayout => ({
   kind: gaugeKind(manifest.adapter),
   slots: adapterSlots(manifest.tensors),
   factors: manifest.aggregation.factors,
 });
-
-async function heldOutLoss(trainer: Trainer, adapter: Float32Array): Promise<number> {
-  const { loss } = await trainer.evaluate({ set: "validation", adapter, examplesMax: LAMBDA_EXAMPLES_MAX });
-  return loss;
-}

@@ -1,47 +1,42 @@
 /**
- * The round driver: does what the round machine decides, one thing after another, and tells it what came of it.
- * Training, publishing, aggregating and saving take turns here; what arrives from others meanwhile only moves the
- * machine's state.
+ * The round driver does what the round machine decides, one thing after another, and tells the machine what came of it.
+ * Training, publishing, aggregating and saving take turns. Messages that arrive meanwhile only move the machine's state.
  */
 import { parameterCount } from "../../protocol/adapter-spec.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
-import { type Aggregator, emptyReference, type NeighbourUpdate } from "../aggregation/index.ts";
+import type { Aggregator, NeighbourUpdate } from "../aggregation/index.ts";
 import type { Checkpoints } from "../interface/checkpoint.ts";
 import type { Clock } from "../interface/clock.ts";
-import { NOT_SAMPLED, type PublishedUpdate, type ReceivedUpdate, type UpdateExchange } from "../interface/exchange.ts";
+import type { ReceivedUpdate, UpdateExchange } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { DataSimilarity } from "../interface/sketches.ts";
 import type { ExampleSets, Trainer } from "../interface/trainer.ts";
+import { lambdaRuleOf } from "../lambda/peer-rule.ts";
 import { type AggregatedRound, aggregateRound, heardNeighbours, holdToReference } from "./aggregate-round.ts";
 import { closingEvaluation } from "./closing-evaluation.ts";
 import { whenDiskHasSpace } from "./disk-space.ts";
 import { exampleDigests } from "./example-digests.ts";
-import { forgettingOf, NO_FORGETTING, NO_SCORES } from "./forgetting.ts";
-import {
-  initialRoundState,
-  positionOf,
-  type RoundEffect,
-  type RoundEvent,
-  type RoundSettings,
-  type RoundState,
-  step,
-} from "./machine.ts";
+import { forgettingOf } from "./forgetting.ts";
+import { positionOf, type RoundSettings, type RoundState } from "./machine.ts";
+import { MachineHost, type Work } from "./machine-host.ts";
 import { deadlineOf } from "./pace.ts";
 import {
   decodeMemory,
   type EvaluationProgress,
   encodeMemory,
+  firstMemory,
   type MemoryOwner,
-  NO_PROGRESS,
-  type PeerMemory,
+  type RoundMemory,
   SUMMARIES_MAX,
 } from "./peer-memory.ts";
+import { publishRound } from "./publish-round.ts";
 import { createRoundMeter, peerReport, type RoundMeter, roundSummary } from "./round-meter.ts";
-import { NO_TRIAL } from "./trial.ts";
+import { CHUNK_STEPS, trainRound } from "./train-round.ts";
 
+/** What a peer's rounds need of the rest of the peer. */
 export interface RoundDependencies {
   /** Ready, and at the network's common start unless there is a checkpoint. */
   readonly trainer: Trainer;
@@ -49,16 +44,17 @@ export interface RoundDependencies {
   readonly checkpoints: Checkpoints;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** On another thread than this one, which is the network's; here when absent. */
+  /** Aggregates on another thread than this one, which is the network's. When absent, this thread aggregates. */
   readonly aggregate?: Aggregator;
   /** What lets updates out, where the peer has a privacy budget. */
   readonly privacy?: PrivacyGuard;
-  /** Where the network weighs by data sets too. */
+  /** How alike data sets are; only where the network weighs by them. */
   readonly similarity?: DataSimilarity;
   /** Receives `step`, `update`, `published`, `round`, `jumped`, `paused`, `privacy` and `finished`; must not throw. */
   readonly emit: (event: PeerEvent) => void;
 }
 
+/** One peer in one network. */
 export interface RoundOptions {
   readonly manifest: NetworkManifest;
   /** This peer's own id. */
@@ -69,6 +65,7 @@ export interface RoundOptions {
   readonly compareAlone: boolean;
 }
 
+/** A peer's rounds, which are started once and can be stopped. */
 export interface RoundDriver {
   /** Where `run` goes on; round 0 without a checkpoint. */
   readonly position: { readonly round: number; readonly resumed: boolean };
@@ -85,9 +82,6 @@ export interface RoundDriver {
   status(): { readonly phase: RoundState["phase"]; readonly round: number };
 }
 
-/** Local steps between two checkpoints: what a kill can lose at most. */
-export const CHUNK_STEPS = 8;
-
 /**
  * A driver that goes on from the newest checkpoint; the trainer and the reference model are restored from it.
  * Throws: CHECKPOINT_CORRUPT, MANIFEST_MISMATCH, DATA_MISMATCH, DATA_DIRECTORY.
@@ -97,18 +91,7 @@ export async function createRoundDriver(dependencies: RoundDependencies, options
   const checkpoint = await dependencies.checkpoints.load();
   const owner: MemoryOwner = { network: networkId(manifest), examples: exampleDigests(options.examples) };
   if (checkpoint === undefined) {
-    const memory: Memory = {
-      reference: emptyReference(manifest.reference),
-      position: { round: manifest.succeeds?.round ?? 0, phase: "training" },
-      pace: [],
-      progress: NO_PROGRESS,
-      stepsTaken: 0,
-      summaries: [],
-      trial: NO_TRIAL,
-      best: NO_SCORES,
-      forgetting: NO_FORGETTING,
-      evaluation: { stage: "none" },
-    };
+    const memory = firstMemory(manifest);
     return new Driver(dependencies, { ...options, owner, memory, resumed: false });
   }
   const { trainer, ...memory } = decodeMemory(checkpoint, {
@@ -121,9 +104,7 @@ export async function createRoundDriver(dependencies: RoundDependencies, options
   return new Driver(dependencies, { ...options, owner, memory, resumed: true });
 }
 
-type Memory = Omit<PeerMemory, "trainer">;
-
-/** What ends the run early when `stop` was called; never seen outside. */
+/** Ends the run early when `stop` was called. It is never seen outside. */
 class Stopped extends Error {}
 
 class Driver implements RoundDriver {
@@ -132,38 +113,42 @@ class Driver implements RoundDriver {
   readonly #options: RoundOptions & { readonly owner: MemoryOwner };
   readonly #meter: RoundMeter;
   readonly #stopping = new AbortController();
-  readonly #effects: Work[] = [];
-  #memory: Memory;
-  #state: RoundState;
-  #wake: (() => void) | undefined;
-  #cancelDeadline: (() => void) | undefined;
-  /** Nothing is sent any more, which is said once. */
+  readonly #machine: MachineHost;
+  #memory: RoundMemory;
+  /** Whether it was said that the privacy budget is spent; it is said once. */
   #hasSaidSpent = false;
-  #hasEnded = false;
   /** Neighbours that this peer counted in its update of the round. */
   #announced: number | undefined;
   #running: Promise<PeerReport | undefined> | undefined;
 
   constructor(
     dependencies: RoundDependencies,
-    options: RoundOptions & { readonly owner: MemoryOwner; readonly memory: Memory; readonly resumed: boolean },
+    options: RoundOptions & {
+      readonly owner: MemoryOwner;
+      readonly memory: RoundMemory;
+      readonly resumed: boolean;
+    },
   ) {
     const { memory, resumed } = options;
     this.#dependencies = dependencies;
     this.#options = options;
     this.#memory = memory;
-    this.#state = initialRoundState(roundSettings(options.manifest), memory.pace);
+    const heardNothing = (): boolean => this.#memory.summaries.at(-1)?.neighbours === 0;
+    this.#machine = new MachineHost(
+      { ...dependencies, heardNothing },
+      { settings: roundSettings(options.manifest), pace: memory.pace, signal: this.#stopping.signal },
+    );
     this.#meter = createRoundMeter(dependencies, memory.progress);
     this.position = { round: memory.position.round, resumed };
   }
 
   status(): { readonly phase: RoundState["phase"]; readonly round: number } {
-    const { phase, round } = this.#state;
+    const { phase, round } = this.#machine.state;
     return { phase, round };
   }
 
   endBefore(round: number): void {
-    this.#tell({ type: "shortened", count: round });
+    this.#machine.tell({ type: "shortened", count: round });
   }
 
   run(): Promise<PeerReport | undefined> {
@@ -173,99 +158,27 @@ class Driver implements RoundDriver {
 
   async stop(): Promise<void> {
     this.#stopping.abort(new Stopped("the peer is stopping"));
-    this.#wake?.();
-    // Whoever called `run` hears of its failure.
+    this.#machine.wake();
+    // The caller of `run` hears of its failure.
     await this.#running?.catch(() => undefined);
   }
 
   async #run(): Promise<PeerReport | undefined> {
-    this.#listen();
+    this.#machine.listen();
     try {
-      this.#tell({ type: "started", position: this.#memory.position });
-      for (let effect = await this.#next(); effect !== undefined; effect = await this.#next()) {
+      this.#machine.tell({ type: "started", position: this.#memory.position });
+      for (let effect = await this.#machine.next(); effect !== undefined; effect = await this.#machine.next()) {
         if (effect.type === "finish") return this.#finish();
         await this.#do(effect);
       }
     } catch (error) {
       if (!(error instanceof Stopped)) throw error;
     } finally {
-      this.#hasEnded = true;
-      this.#cancelDeadline?.();
+      this.#machine.end();
     }
     // Not after `finish`: everything is saved then.
     await this.#saveOnce();
     return undefined;
-  }
-
-  /** The next thing to do; undefined when stopping. */
-  async #next(): Promise<Work | undefined> {
-    while (this.#effects.length === 0 && !this.#stopping.signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-    return this.#stopping.signal.aborted ? undefined : this.#effects.shift();
-  }
-
-  /** Everything that comes from others goes into the machine's state at once. */
-  #listen(): void {
-    const { exchange, emit } = this.#dependencies;
-    // Of who is not there, somebody may keep old announcements and pass them on one after another.
-    const isNeighbour = (peer: string): boolean => exchange.admitted().includes(peer);
-    exchange.onUpdate(({ from, round, verdict, code }) => {
-      if (this.#hasEnded) return;
-      emit({ type: "update", round: round ?? this.#state.round, from, verdict, code });
-      const isNews = verdict === "accept" || code === NOT_SAMPLED || (isOfAnotherTime(code) && isNeighbour(from));
-      if (isNews && round !== undefined) this.#tell({ type: "updateHeard", peer: from, round });
-    });
-    const join = (peer: string): void => {
-      if (exchange.isAuthor(peer)) this.#tell({ type: "peerJoined", peer });
-    };
-    exchange.onAdmitted(join);
-    exchange.onLeft((peer) => this.#tell({ type: "peerLeft", peer }));
-    // What was received before a restart says how far the others were, not that they are there.
-    for (const { peer, round } of exchange.latest()) {
-      this.#tell({ type: "updateHeard", peer, round });
-      this.#tell({ type: "peerLeft", peer });
-    }
-    for (const peer of exchange.admitted()) join(peer);
-  }
-
-  #tell(event: Untimed<RoundEvent>): void {
-    if (this.#hasEnded) return;
-    const { clock } = this.#dependencies;
-    const before = this.#state;
-    const next = step(before, { ...event, now: clock.now() } as RoundEvent);
-    this.#state = next.state;
-    if (next.state.turn !== before.turn || event.type === "started") this.#tellRound();
-    for (const effect of next.effects) {
-      if (effect.type === "setDeadline") this.#setDeadline(effect.at);
-      else if (effect.type === "cancelDeadline") this.#cancelDeadline?.();
-      else this.#effects.push(effect);
-    }
-    this.#wake?.();
-  }
-
-  /** Who has just started, or heard nothing fresh, may be far behind: then updates of any later round are welcome. */
-  #tellRound(): void {
-    const { round, turn } = this.#state;
-    const catchingUp = turn === 0 || this.#memory.summaries.at(-1)?.neighbours === 0;
-    this.#dependencies.exchange.setRound(round, { catchingUp });
-  }
-
-  #setDeadline(at: number): void {
-    const { clock, exchange, logger } = this.#dependencies;
-    this.#cancelDeadline?.();
-    const waitMs = at - clock.now();
-    // Half of it is long enough to believe that an announcement was lost rather than late.
-    const cancelAsking = clock.after(waitMs / 2, () => {
-      exchange.announceAgain().catch((error: unknown) => logger.debug("asking again failed", { error }));
-    });
-    const cancelDeadline = clock.after(waitMs, () => this.#tell({ type: "deadline", at }));
-    this.#cancelDeadline = () => {
-      cancelAsking();
-      cancelDeadline();
-    };
   }
 
   async #do(effect: Exclude<Work, { type: "finish" }>): Promise<void> {
@@ -287,28 +200,25 @@ class Driver implements RoundDriver {
     const { trainer, privacy, emit } = this.#dependencies;
     if (!this.#isAuthor()) {
       // An observer takes what the others have made of the adapter, and makes nothing of its own.
-      this.#tell({ type: "trained" });
+      this.#machine.tell({ type: "trained" });
       return;
     }
     await holdToReference(trainer, this.#memory.reference, this.#options.manifest);
-    if (privacy && this.#meter.progress().stepsDone === 0) {
-      const start = { round, theta: await trainer.adapter() };
-      await this.#patiently(() => privacy.roundStarts(start));
-    }
-    for (let done = this.#meter.progress().stepsDone; done < steps; ) {
-      this.#stopping.signal.throwIfAborted();
-      const chunk = Math.min(CHUNK_STEPS, steps - done);
-      let index = done;
-      const onStep = (loss: number): void => emit({ type: "step", round, step: ++index, steps, loss, phase: "swarm" });
-      if (privacy) await this.#patiently(() => privacy.beforeSteps(chunk));
-      const result = await this.#meter.during("train", () => trainer.train({ steps: chunk, onStep }));
-      this.#meter.trained(chunk, result);
-      this.#memory = { ...this.#memory, stepsTaken: this.#memory.stepsTaken + chunk };
-      done += chunk;
-      // The last chunk is saved together with the decision to publish.
-      if (done < steps) await this.#save();
-    }
-    this.#tell({ type: "trained" });
+    await trainRound(
+      {
+        trainer,
+        privacy,
+        meter: this.#meter,
+        emit,
+        patiently: (work) => this.#patiently(work),
+        onChunk: (count) => {
+          this.#memory = { ...this.#memory, stepsTaken: this.#memory.stepsTaken + count };
+        },
+        save: () => this.#save(),
+      },
+      { round, steps, signal: this.#stopping.signal },
+    );
+    this.#machine.tell({ type: "trained" });
   }
 
   async #publish(round: number): Promise<void> {
@@ -316,35 +226,27 @@ class Driver implements RoundDriver {
     const { examples, manifest } = this.#options;
     const trained = await trainer.adapter();
     this.#meter.begin("network");
-    if (!this.#isAuthor()) {
-      this.#tell({ type: "published" });
-      return;
-    }
-    const { localSteps } = manifest.rounds;
-    this.#announced = this.#countedNeighbours();
-    const claim = this.#announced === undefined ? {} : { neighbours: this.#announced };
-    if (privacy === undefined) {
-      const update = { round, theta: trained, localSteps, sampleCount: examples.train.length, ...claim };
-      this.#published(round, await this.#patiently(() => exchange.publish(update)));
-    } else if (!exchange.hasPublished(round)) {
-      const theta = await this.#patiently(() => privacy.release({ round, theta: trained }));
-      emit({ type: "privacy", status: privacy.status() });
-      // How many examples there are is of the data too.
-      const update = theta && { round, theta, localSteps, sampleCount: 1, ...claim };
-      if (update) {
-        this.#published(round, await this.#patiently(() => exchange.publish(update)));
-      } else if (!this.#hasSaidSpent) {
-        logger.warn("the privacy budget is spent, nothing is sent any more", { round, ...privacy.status() });
+    if (this.#isAuthor()) {
+      this.#announced = this.#countedNeighbours();
+      const outcome = await publishRound(
+        { exchange, privacy, emit, patiently: (work) => this.#patiently(work) },
+        {
+          round,
+          trained,
+          localSteps: manifest.rounds.localSteps,
+          sampleCount: examples.train.length,
+          neighbours: this.#announced,
+        },
+      );
+      if (outcome.type === "published" && outcome.update) {
+        this.#meter.published(outcome.update.bytes);
+        emit({ type: "published", round, ...outcome.update });
+      } else if (outcome.type === "budget-spent" && !this.#hasSaidSpent) {
+        logger.warn("the privacy budget is spent, nothing is sent any more", { round, ...privacy?.status() });
         this.#hasSaidSpent = true;
       }
     }
-    this.#tell({ type: "published" });
-  }
-
-  #published(round: number, update: PublishedUpdate | undefined): void {
-    if (update === undefined) return;
-    this.#meter.published(update.bytes);
-    this.#dependencies.emit({ type: "published", round, ...update });
+    this.#machine.tell({ type: "published" });
   }
 
   async #aggregate(round: number, asOf: number): Promise<void> {
@@ -365,7 +267,7 @@ class Driver implements RoundDriver {
       logger.warn("fell behind, going on where the others are", { from: round, to: asOf + 1 });
       emit({ type: "jumped", from: round, to: asOf + 1 });
     }
-    this.#tell({ type: "aggregated", again: !this.#isAuthor() && aggregated.neighbours === 0 });
+    this.#machine.tell({ type: "aggregated", again: !this.#isAuthor() && aggregated.neighbours === 0 });
   }
 
   async #withDataSimilarity(heard: readonly ReceivedUpdate[]): Promise<readonly NeighbourUpdate[]> {
@@ -375,7 +277,10 @@ class Driver implements RoundDriver {
     return heard.map((update) => ({ ...update, dataSimilarity: alike.get(update.peer) }));
   }
 
-  /** Where neighbours weigh by how many each has: those of the last aggregate, at first those that are connected. */
+  /**
+   * Neighbours that this peer says it has, where the network weighs by them: those in the last aggregate, and in the first
+   * round those that are connected.
+   */
   #countedNeighbours(): number | undefined {
     if (this.#options.manifest.aggregation.weights?.kind !== "metropolis") return undefined;
     const last = this.#memory.summaries.at(-1)?.neighbours ?? this.#dependencies.exchange.admitted().length;
@@ -387,19 +292,17 @@ class Driver implements RoundDriver {
     return this.#dependencies.exchange.isAuthor(this.#options.peer);
   }
 
-  /** The network's manifest, with this peer's own lambda where its privacy or its role asks for one. */
+  /** The network's manifest, with the rule for lambda that this peer goes by. */
   #ownManifest(): NetworkManifest {
-    const { manifest } = this.#options;
+    const { aggregation, ...rest } = this.#options.manifest;
     const { privacy } = this.#dependencies;
-    const whole = { mode: "fixed", value: 1 } as const;
-    if (!this.#isAuthor()) return { ...manifest, aggregation: { ...manifest.aggregation, lambda: whole } };
-    if (privacy === undefined) return manifest;
-    return { ...manifest, aggregation: { ...manifest.aggregation, lambda: privacy.lambda } };
+    const lambda = lambdaRuleOf(aggregation.lambda, { isAuthor: this.#isAuthor(), privacy });
+    return { ...rest, aggregation: { ...aggregation, lambda } };
   }
 
   #closeRound(round: number, aggregated: AggregatedRound): void {
     const { emit } = this.#dependencies;
-    const deadlineMs = deadlineOf(this.#state.pace, this.#state.settings.deadlineMs);
+    const deadlineMs = deadlineOf(this.#machine.state.pace, this.#machine.state.settings.deadlineMs);
     const { best, forgetting } = forgettingOf(this.#memory.best, aggregated.validation);
     const summary = roundSummary(this.#meter.takeRound(), { round, aggregated, forgetting, deadlineMs });
     const summaries = [...this.#memory.summaries, summary].slice(-SUMMARIES_MAX);
@@ -435,7 +338,7 @@ class Driver implements RoundDriver {
       },
     );
     this.#memory = { ...this.#memory, evaluation };
-    this.#tell({ type: "evaluated" });
+    this.#machine.tell({ type: "evaluated" });
   }
 
   #finish(): PeerReport {
@@ -463,8 +366,8 @@ class Driver implements RoundDriver {
   }
 
   async #checkpoint(): Promise<ReturnType<typeof encodeMemory>> {
-    const { pace } = this.#state;
-    const position = this.#state.phase === "idle" ? this.#memory.position : positionOf(this.#state);
+    const { pace } = this.#machine.state;
+    const position = this.#machine.state.phase === "idle" ? this.#memory.position : positionOf(this.#machine.state);
     const trainer = await this.#dependencies.trainer.state();
     const progress = this.#meter.progress();
     return encodeMemory({ ...this.#memory, trainer, position, pace, progress }, this.#options.owner);
@@ -476,14 +379,6 @@ class Driver implements RoundDriver {
     return whenDiskHasSpace(work, { clock, logger, signal: this.#stopping.signal, onPause });
   }
 }
-
-/** What takes time and its turn; deadlines are set at once. */
-type Work = Exclude<RoundEffect, { readonly type: "setDeadline" | "cancelDeadline" }>;
-
-/** Verdicts on what its author signed and nobody can use here, for where its author is. */
-const isOfAnotherTime = (code: string): boolean => code === "ROUND_OLD" || code === "ROUND_AHEAD";
-
-type Untimed<E> = E extends RoundEvent ? Omit<E, "now"> : never;
 
 function roundSettings({ rounds, aggregation }: NetworkManifest): RoundSettings {
   return {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { NO_TRIAL } from "../lambda/trial.ts";
 import { NO_FORGETTING, NO_SCORES } from "./forgetting.ts";
 import { carryMemory, decodeMemory, encodeMemory, NO_PROGRESS, type PeerMemory } from "./peer-memory.ts";
-import { NO_TRIAL } from "./trial.ts";
 
 /** Values that travel. */
 const P = 4;

@@ -1,16 +1,16 @@
-/** All that a peer must remember to go on after a kill with the same bits, and how it is written to a checkpoint. */
+/** Everything that a peer must remember to go on after a kill with the same bits, and its form in a checkpoint. */
 import { z } from "zod";
-import type { ReferenceSettings } from "../../protocol/network-manifest.ts";
-import { decodeReference, encodeReference, type ReferenceState } from "../aggregation/index.ts";
+import type { NetworkManifest, ReferenceSettings } from "../../protocol/network-manifest.ts";
+import { decodeReference, emptyReference, encodeReference, type ReferenceState } from "../aggregation/index.ts";
 import { NodeError } from "../errors.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
 import type { ForgettingReport, PhaseSeconds, RoundSummary, Score, UpdateCounts } from "../interface/peer-event.ts";
 import { TASKS_MAX, type TrainerState } from "../interface/trainer.ts";
+import { NO_TRIAL, type TrialMemory } from "../lambda/trial.ts";
 import { checkSameExamples, type ExampleDigests } from "./example-digests.ts";
-import type { BestScores } from "./forgetting.ts";
+import { type BestScores, NO_FORGETTING, NO_SCORES } from "./forgetting.ts";
 import type { RoundPosition } from "./machine.ts";
 import { PACE_LAGS_MAX, type Pace } from "./pace.ts";
-import { NO_TRIAL, type TrialMemory } from "./trial.ts";
 
 /** What has happened so far in the round that is being worked on. */
 export interface RoundProgress {
@@ -21,7 +21,7 @@ export interface RoundProgress {
   readonly lossCount: number;
   readonly seconds: PhaseSeconds;
   readonly bytes: { readonly sent: number; readonly received: number };
-  /** Of this peer's own update; 0 before it is published. */
+  /** Bytes of this peer's own update; 0 before it is published. */
   readonly updateBytes: number;
   readonly updates: UpdateCounts;
 }
@@ -39,6 +39,7 @@ export type EvaluationProgress =
     }
   | { readonly stage: "done"; readonly base: Score; readonly swarmScore: Score; readonly alone?: Score };
 
+/** All of a peer's memory between two steps of its rounds. */
 export interface PeerMemory {
   readonly trainer: TrainerState;
   readonly reference: ReferenceState;
@@ -47,19 +48,40 @@ export interface PeerMemory {
   readonly progress: RoundProgress;
   /** Local steps of all rounds together, the length of the run alone. */
   readonly stepsTaken: number;
-  /** Of the rounds this peer did, oldest first; at most SUMMARIES_MAX. */
+  /** One for each round that this peer did, oldest first; at most SUMMARIES_MAX. */
   readonly summaries: readonly RoundSummary[];
-  /** After any round so far, and what was lost since. */
+  /** Best scores after any round so far. */
   readonly best: BestScores;
-  /** Of the adaptive lambda. */
+  /** What the adaptive lambda remembers. */
   readonly trial: TrialMemory;
+  /** What was lost of the best scores since. */
   readonly forgetting: ForgettingReport;
   readonly evaluation: EvaluationProgress;
+}
+
+/** The memory without the trainer's state, which the trainer itself keeps. */
+export type RoundMemory = Omit<PeerMemory, "trainer">;
+
+/** The memory of a peer that begins: at the first round, or at the one where its network took over from another. */
+export function firstMemory(manifest: Pick<NetworkManifest, "reference" | "succeeds">): RoundMemory {
+  return {
+    reference: emptyReference(manifest.reference),
+    position: { round: manifest.succeeds?.round ?? 0, phase: "training" },
+    pace: [],
+    progress: NO_PROGRESS,
+    stepsTaken: 0,
+    summaries: [],
+    trial: NO_TRIAL,
+    best: NO_SCORES,
+    forgetting: NO_FORGETTING,
+    evaluation: { stage: "none" },
+  };
 }
 
 /** Rounds remembered for the report: 4 MB of JSON in a checkpoint, and far more rounds than fine-tuning takes. */
 export const SUMMARIES_MAX = 10_000;
 
+/** The progress of a round that begins. */
 export const NO_PROGRESS: RoundProgress = {
   stepsDone: 0,
   stepsSkipped: 0,
@@ -71,13 +93,14 @@ export const NO_PROGRESS: RoundProgress = {
   updates: { accepted: 0, ignored: 0, rejected: 0 },
 };
 
-/** What a memory belongs to, and without which it is worth nothing. */
+/** The network and the data that a memory belongs to. With any other it is refused. */
 export interface MemoryOwner {
   /** The id of the network. */
   readonly network: string;
   readonly examples: ExampleDigests;
 }
 
+/** A memory as a checkpoint: vectors as tensors, the rest as JSON. */
 export function encodeMemory(memory: PeerMemory, { network, examples }: MemoryOwner): Checkpoint {
   const { trainer, reference, evaluation, trial, ...rest } = memory;
   const vectors = new Map<string, Float32Array>();
@@ -106,9 +129,9 @@ export function decodeMemory(
   { vectors, state }: Checkpoint,
   options: MemoryOwner & {
     readonly reference: ReferenceSettings;
-    /** Values that travel. */
+    /** Number of values that travel. */
     readonly parameterCount: number;
-    /** Values that the trainer trains: those that travel, and those that the peer keeps. */
+    /** Number of values that are trained: those that travel, and those that the peer keeps. */
     readonly trainedCount: number;
   },
 ): PeerMemory {
@@ -156,8 +179,8 @@ export function decodeMemory(
 }
 
 /**
- * A memory carried over to the manifest under which the network goes on, with the same adapter: what was trained stays, and
- * the past that a changed reference rule could not use is left out. The round begins anew.
+ * A memory carried over to the manifest under which the network goes on, with the same adapter. What was trained stays. The
+ * past is left out where a changed reference rule could not use it. The round begins anew.
  * Throws: CHECKPOINT_CORRUPT when it is no memory.
  */
 export function carryMemory(

@@ -56,7 +56,7 @@ async function open(files: typeof whole, options: Partial<TrainerOptions> = {}) 
       networkSeed: 5,
       peerSeed: 6,
       data,
-      threads: 1,
+      engine: { threads: 1 },
       ...options,
     },
   );

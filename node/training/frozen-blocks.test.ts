@@ -98,7 +98,7 @@ describe("a step cut behind the frozen blocks", () => {
           },
           networkSeed: 1,
           peerSeed: 2,
-          threads: 1,
+          engine: { threads: 1 },
           data,
         },
       );

@@ -1,10 +1,9 @@
 /** Products in 16 bits: on the processor, which computes them as they are meant and gains nothing, and as an option. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { encodeFloat16 } from "../../protocol/encoding/float16.ts";
+import { goldenDirectory } from "../golden/golden-models.suite.ts";
 import { halfWeights } from "../model/half-weights.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { encodeModel } from "../onnx/codec.ts";
@@ -21,13 +20,13 @@ import { TRIAL_KINDS, trialDifference, trialStep } from "./trial-step.ts";
 
 const runtime = createOnnxRuntime();
 const MODELS = {
-  "the golden llama": join(import.meta.dirname, "../../../shared/assets/golden/llama"),
-  "the golden gpt2": join(import.meta.dirname, "../../../shared/assets/golden/gpt2"),
+  "the golden llama": goldenDirectory("llama"),
+  "the golden gpt2": goldenDirectory("gpt2"),
   "the embedded model": embeddedModelDirectory(),
 };
 
 describe.each(Object.entries(MODELS))("a step of %s with products in 16 bits", (_, directory) => {
-  it.skipIf(!existsSync(directory)).each(TRIAL_KINDS)("has nearly the loss and gradient of f32: %s", async (kind) => {
+  it.each(TRIAL_KINDS)("has nearly the loss and gradient of f32: %s", async (kind) => {
     const { cache: _cache, ...files } = readModelFiles(directory);
     const model = loadBaseModel(files);
     const found = await trialStep(runtime, model, kind, halfWeights(model, files));
@@ -85,7 +84,13 @@ describe("--precision fp16", () => {
     createTrainer(
       { runtime: given, files },
       {
-        ...{ modelDirectory: directory, adapter, networkSeed: 1, peerSeed: 2, threads: 1, precision: "fp16" },
+        ...{
+          modelDirectory: directory,
+          adapter,
+          networkSeed: 1,
+          peerSeed: 2,
+          engine: { threads: 1, precision: "fp16" },
+        },
         training: { optimizer: "sgd", learningRate: 1, weightDecay: 0, gradientClip: 1, batchSize: 1, maxTokens: 8 },
         data: { train: [example], validation: [example], test: [example] },
       },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import type { EngineOptions } from "../interface/engine-options.ts";
 import type { Provider } from "../interface/runtime.ts";
-import type { TrainerOptions } from "../interface/trainer.ts";
 import { loadExamples } from "../local/data-source.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
@@ -15,7 +15,7 @@ const CASES: readonly AdapterSettings[] = [
   { kind: "loreft", rank: 4, layers: [2, 3], positions: { first: 3, last: 3, tied: false } },
 ];
 
-async function open(adapter: AdapterSettings, more: Partial<TrainerOptions>, runtime = createOnnxRuntime()) {
+async function open(adapter: AdapterSettings, engine: EngineOptions, runtime = createOnnxRuntime()) {
   const { sets } = await loadExamples({ modelDirectory: directory, maxTokens: 64, batchSize: 8, seed: 4 });
   return createTrainer(
     { runtime, files },
@@ -25,9 +25,8 @@ async function open(adapter: AdapterSettings, more: Partial<TrainerOptions>, run
       training: { optimizer: "sgd", learningRate: 1, weightDecay: 0, gradientClip: 1e9, batchSize: 8, maxTokens: 64 },
       networkSeed: 1,
       peerSeed: 2,
-      threads: 1,
+      engine: { threads: 1, ...engine },
       data: sets,
-      ...more,
     },
   );
 }

@@ -91,7 +91,7 @@ describe.each(CASES)("packing with $name on $family", ({ family, adapter }) => {
 });
 
 it("is refused with length buckets, and for classifiers", async () => {
-  const open = (family: "llama" | "bert", buckets: number) => {
+  const open = (family: "llama" | "bert", lengthBuckets: number) => {
     const files = filesOf(CONFIGS[family], randomTensors(CONFIGS[family]));
     const example = { tokens: [1, 2, 3, 1], promptLength: 3 };
     return createTrainer(
@@ -109,10 +109,8 @@ it("is refused with length buckets, and for classifiers", async () => {
         },
         networkSeed: 1,
         peerSeed: 1,
-        threads: 1,
+        engine: { threads: 1, lengthBuckets, pack: true },
         data: { train: [example], validation: [], test: [] },
-        buckets,
-        pack: true,
       },
     );
   };

@@ -51,7 +51,7 @@ async function gradientOf(
       networkSeed: 11,
       peerSeed: 12,
       data: { ...sets, train },
-      threads: 1,
+      engine: { threads: 1 },
       privacy: { clip, noise },
     },
   );
@@ -134,7 +134,7 @@ describe("a private step", () => {
         networkSeed: 11,
         peerSeed: 12,
         data: { ...sets, train },
-        threads: 1,
+        engine: { threads: 1 },
         privacy: { clip: 1, noise: 1 },
       },
     );

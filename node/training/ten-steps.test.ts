@@ -103,7 +103,7 @@ describe.each(folders)("ten steps of %s as PyTorch takes them", (folder) => {
     const trainer = await createTrainer(
       { runtime, files },
       {
-        ...{ modelDirectory: files.directory, adapter, training, peerSeed, networkSeed: 1, threads: 1 },
+        ...{ modelDirectory: files.directory, adapter, training, peerSeed, networkSeed: 1, engine: { threads: 1 } },
         data: { train: examples, validation: [], test: [] },
         totalSteps: golden.losses.length,
       },

@@ -35,7 +35,7 @@ const options = (adapter: AdapterSettings, learningRate = 5e-3): TrainerOptions 
   networkSeed: 11,
   peerSeed: 12,
   data,
-  threads: 1,
+  engine: { threads: 1 },
 });
 
 const opened: Trainer[] = [];

@@ -5,9 +5,10 @@ import { adapterMethod } from "../adapter/methods.ts";
 import { sentPart } from "../adapter/sent-part.ts";
 import { BUCKETS_MAX, planBuckets } from "../data/bucket.ts";
 import { NodeError } from "../errors.ts";
+import type { EngineOptions, Precision } from "../interface/engine-options.ts";
 import type { RandomSource } from "../interface/random-source.ts";
 import type { Runtime } from "../interface/runtime.ts";
-import type { Example, ExampleSets, Precision, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
+import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { halfWeights } from "../model/half-weights.ts";
 import type { ModelFiles } from "../model/huggingface.ts";
@@ -42,7 +43,7 @@ export async function createTrainer(
   options: TrainerOptions,
 ): Promise<Trainer> {
   const model = loadBaseModel(files);
-  const { adapter: settings, training, data } = options;
+  const { adapter: settings, training, data, engine } = options;
   const method = adapterMethod(settings);
   const tensors = method.tensors(settings, model.shape);
   const adapterOnly = adapterSlots(tensors);
@@ -57,24 +58,27 @@ export async function createTrainer(
 
   const { batchSize, accumulate = 1, proximal = 0 } = training;
   const totalSteps = scheduledSteps(options);
-  const bucketsMax = options.buckets ?? 1;
-  if (options.pack) assertPackable(model, options);
+  const bucketsMax = engine.lengthBuckets ?? 1;
+  if (engine.pack) assertPackable(model, options);
   const provider = await runtime.provider();
-  if (options.precision === "int8" && provider !== "cpu") {
-    const given = options.device === "auto" ? `${provider}, which auto stands for here` : provider;
+  if (engine.precision === "int8" && provider !== "cpu") {
+    const given = engine.device === "auto" ? `${provider}, which auto stands for here` : provider;
     const text = `int8 products are computed on the cpu, not on ${given}`;
     throw new NodeError("CONFIG_INVALID", text, { device: provider, problem: "int8-elsewhere" });
   }
-  const sessionOptions = { externalData: model.externalData, threads: options.threads };
-  if (options.precision === "fp16") await assertFloat16(runtime, options);
-  const others = otherArithmetic(options.precision, model, files);
+  const sessionOptions = {
+    externalData: model.externalData,
+    ...(engine.threads !== undefined && { threads: engine.threads }),
+  };
+  if (engine.precision === "fp16") await assertFloat16(runtime, engine);
+  const others = otherArithmetic(engine.precision, model, files);
   const stepOptions = {
     runtime,
     adapted,
     sessionOptions: others ? { ...sessionOptions, externalData: others.externalData } : sessionOptions,
     examples: data.train,
     buckets: planBuckets(data.train, { batchSize, bucketsMax }),
-    ...(options.pack ? { packed: batchSize } : {}),
+    ...(engine.pack ? { packed: batchSize } : {}),
     feeding,
     seed: options.peerSeed,
     accumulate,
@@ -82,7 +86,7 @@ export async function createTrainer(
     fisher: options.fisherDecay !== undefined,
     activationBytesMax: options.activationBytesMax ?? ACTIVATION_BYTES_MAX,
     graph: {
-      lowMemory: options.lowMemory ?? false,
+      lowMemory: engine.lowMemory ?? false,
       wholeMatrix: provider !== "cpu",
       ...(others && { products: others.products }),
     },
@@ -100,7 +104,7 @@ export async function createTrainer(
       })
     : await createStepGradient(stepOptions);
   // Evaluation gives the same in any batches; each length of them is a session with memory of its own.
-  const lengthsMax = options.lowMemory ? 1 : BUCKETS_MAX;
+  const lengthsMax = engine.lowMemory ? 1 : BUCKETS_MAX;
   const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, feeding, bucketsMax: lengthsMax });
 
   const start = (): Float32Array => {
@@ -250,7 +254,7 @@ function otherArithmetic(precision: Precision = "fp32", model: BaseModel, files:
 }
 
 /** Throws: CONFIG_INVALID where the device has no products of 16-bit numbers. */
-async function assertFloat16(runtime: Runtime, { device = "cpu" }: TrainerOptions): Promise<void> {
+async function assertFloat16(runtime: Runtime, { device = "cpu" }: EngineOptions): Promise<void> {
   const reason = await runtime.whyNoFloat16();
   if (reason === undefined) return;
   const text = `fp16 products cannot be computed on ${device}: ${reason}`;
@@ -287,12 +291,12 @@ function checkTokens(data: ExampleSets, { shape, classifier }: BaseModel): void 
 }
 
 /** Throws: CONFIG_INVALID where examples cannot share rows. */
-function assertPackable({ classifier }: BaseModel, { buckets = 1, privacy }: TrainerOptions): void {
+function assertPackable({ classifier }: BaseModel, { engine: { lengthBuckets = 1 }, privacy }: TrainerOptions): void {
   const why = classifier
     ? "is for language models, and this model is a classifier"
     : privacy
       ? "does not go with example-level privacy, which takes one example at a time"
-      : buckets > 1
+      : lengthBuckets > 1
         ? "takes the place of length buckets"
         : undefined;
   if (why !== undefined) throw new NodeError("CONFIG_INVALID", `packing ${why}; leave one of them out`);

@@ -44,7 +44,7 @@ async function open(training: Partial<TrainingSettings>, more: Partial<TrainerOp
     networkSeed: 1,
     peerSeed: 2,
     data,
-    threads: 1,
+    engine: { threads: 1 },
     ...more,
   };
   const trainer = await createTrainer({ runtime, files }, options);
@@ -52,7 +52,7 @@ async function open(training: Partial<TrainingSettings>, more: Partial<TrainerOp
   return trainer;
 }
 
-const SHARED = { totalSteps: 8, buckets: 2, fisherDecay: 0.9 };
+const SHARED = { totalSteps: 8, engine: { threads: 1, lengthBuckets: 2 }, fisherDecay: 0.9 };
 const EVERYTHING: Partial<TrainingSettings> = {
   optimizer: "sgd",
   momentum: 0.9,
@@ -113,7 +113,7 @@ describe("gradient descent", () => {
 describe("a trainer", () => {
   it("evaluates in length buckets as in batches that are all as wide as the longest", async () => {
     // Where memory is short, evaluation keeps to one length.
-    const [bucketed, wide] = [await open({}), await open({}, { lowMemory: true })];
+    const [bucketed, wide] = [await open({}), await open({}, { engine: { threads: 1, lowMemory: true } })];
     for (const set of ["train", "validation"] as const) {
       const [a, b] = [await bucketed.evaluate({ set }), await wide.evaluate({ set })];
       expect(Math.abs(a.loss - b.loss)).toBeLessThan(1e-6 * b.loss);

@@ -33,7 +33,7 @@ export type MembershipSettings =
 
 export type RosterSettings = Extract<MembershipSettings, { kind: "roster" }>;
 
-/** What `weft network create --members` fills in where it is not told otherwise; a certificate is renewed each quarter. */
+/** The policy of a new network with a roster where nothing else is said; a certificate is renewed each quarter. */
 export const POLICY_DEFAULTS: Omit<MembershipPolicy, "threshold"> = {
   approval: "person",
   earlierUpdates: "drop",

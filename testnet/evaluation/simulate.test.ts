@@ -69,7 +69,7 @@ describe("a simulated swarm", () => {
         networkSeed: 3,
         peerSeed: peerSeed(1),
         data: dataOf(2)[1]!.sets,
-        threads: 1,
+        engine: { threads: 1 },
       },
     );
     await trainer.train({ steps: 4 });

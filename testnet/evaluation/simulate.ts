@@ -7,9 +7,9 @@ import { dataSimilarity, emptyReference, type ReferenceState, sketchOfFeatures }
 import { NodeError } from "../../node/errors.ts";
 import type { Logger } from "../../node/interface/logger.ts";
 import type { ExampleSets, Trainer } from "../../node/interface/trainer.ts";
+import { NO_TRIAL, type TrialMemory } from "../../node/lambda/trial.ts";
 import { SKETCH_EXAMPLES } from "../../node/peer/publish-sketch.ts";
 import { aggregateRound, holdToReference } from "../../node/round/aggregate-round.ts";
-import { NO_TRIAL, type TrialMemory } from "../../node/round/trial.ts";
 import { fisherOptions } from "../../node/training/fisher.ts";
 import { createTrainer } from "../../node/training/trainer.ts";
 import { createSigner } from "../../protocol/envelope.ts";
@@ -172,7 +172,7 @@ async function startPeer(
       networkSeed: manifest.seed,
       peerSeed: prng.uint32(),
       data: sets,
-      threads: base.threads,
+      engine: { threads: base.threads },
       ...(manifest.head !== undefined && { head: manifest.head }),
       ...fisherOptions(manifest.reference),
       totalSteps: manifest.rounds.count * manifest.rounds.localSteps,

@@ -5,8 +5,12 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 
 const BYTES: Readonly<Record<"float32" | "float16" | "int8", number>> = { float32: 4, float16: 2, int8: 1 };
 
-/** A sentence a line. */
-export function leavingLines(manifest: NetworkManifest, role: Role): readonly string[] {
+/** A sentence a line.  more: where to read more, and what can be done. */
+export function leavingLines(
+  manifest: NetworkManifest,
+  role: Role,
+  { more }: { readonly more: string },
+): readonly string[] {
   const { tensors, encoding, rounds } = manifest;
   const values = parameterCount(tensors);
   const share = encoding?.topK?.share ?? 1;
@@ -19,7 +23,7 @@ export function leavingLines(manifest: NetworkManifest, role: Role): readonly st
       : `  no updates: a peer with the role ${role} sends none.`,
     "What does not: the data, the base model, gradients, logs, the private key.",
     ...(maySend(role, "update")
-      ? ["Adapter values are made from the data and say something about them: see docs/PRIVACY.md, and --dp."]
+      ? [`Adapter values are made from the data and say something about them: see ${more}.`]
       : []),
   ];
 }

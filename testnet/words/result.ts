@@ -1,4 +1,4 @@
-/** What a testnet run has to show: everything per peer, and the one document that `--json` prints. */
+/** What a testnet run has to show: everything per peer, and the one JSON document of it all. */
 import type {
   ForgettingReport,
   PeerEvent,
@@ -41,7 +41,7 @@ export interface TestnetResult {
   readonly interrupted: boolean;
 }
 
-/** A peer in the `--json` document; the scores are absent for a peer that did not finish. */
+/** A peer in the JSON document; the scores are absent for a peer that did not finish. */
 export interface PeerDocument {
   readonly id: string;
   readonly name: string;
@@ -70,7 +70,7 @@ export interface TestnetDocument {
   readonly manifest: NetworkManifest;
 }
 
-/** The document that `weft testnet --json` prints. */
+/** The JSON document of a whole run. */
 export function testnetDocument(result: TestnetResult): TestnetDocument {
   const { network, manifest, seconds, interrupted } = result;
   return {

@@ -7,12 +7,13 @@ import type { AdapterSettings } from "../../../protocol/adapter-spec.ts";
 import { formatShare, textTable } from "../../../testnet/words/text-table.ts";
 import { ADAPTER_FORMS, formatAdapter, parseAdapter } from "../../adapter-argument.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { engineFlags } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS } from "../../network-options.ts";
 import { integer, positive } from "../../option-value.ts";
 import { PRIVACY_DEFAULTS } from "../../privacy-options.ts";
-import { DATA, JSON_OUTPUT, MODEL, THREADS } from "../../shared-options.ts";
+import { DATA, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** One of each kind of what is sent: both factors, B only, C only, an edit of the residual stream. */
@@ -87,7 +88,7 @@ export const auditInversionCommand: CommandRow = {
       parse: integer(0, 2 ** 32 - 1),
       otherwise: "0",
     },
-    { ...THREADS, otherwise: "all processors" },
+    ...engineFlags({ only: ["threads"] }),
     JSON_OUTPUT,
   ],
   example: "weft audit inversion --texts 3 --adapter tri-lora:r8:q_proj,v_proj",

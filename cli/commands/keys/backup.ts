@@ -33,7 +33,7 @@ export interface KeysBackupOptions {
 async function run(options: KeysBackupOptions, terminal: Terminal): Promise<number> {
   const { writeFileAtomic } = await import("../../../node/system/files/atomic-file.ts");
   const { peerOfBackup, sealKey } = await import("../../../node/system/files/key-backup.ts");
-  const { requireKey } = await import("../../../node/system/files/signer-file.ts");
+  const { requireKey } = await import("../../../node/data-directory/key.ts");
   const { passphraseOf } = await import("../../passphrase.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const seed = await requireKey(dataDirectoryLayout(folder).folder);

@@ -47,7 +47,7 @@ async function start(name: string): Promise<void> {
     lacks: searchModel(genesis.manifest, [at("none")]),
     examples: { train: [], validation: [], test: [] },
     compareAlone: false,
-    threads: 1,
+    engine: { threads: 1 },
     logLevel: "error",
     listen: ["/ip4/127.0.0.1/tcp/0"],
     bootstrap: [...up.values()].map((other) => other.address()),

@@ -2,24 +2,15 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import type { Device } from "../../../node/interface/runtime.ts";
 import type { ExampleSets } from "../../../node/interface/trainer.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { engineFlags, engineOf, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions } from "../../network-options.ts";
 import { choice } from "../../option-value.ts";
-import {
-  ADAPTER,
-  ALL_THREADS,
-  DATA,
-  DEVICE,
-  JSON_OUTPUT,
-  MODEL,
-  networkOptionsNamed,
-  SEED,
-} from "../../shared-options.ts";
+import { ADAPTER, DATA, JSON_OUTPUT, MODEL, networkOptionsNamed, SEED } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
 export const evalCommand: CommandRow = {
@@ -41,23 +32,21 @@ export const evalCommand: CommandRow = {
       text: "seed by which examples are held out",
       otherwise: `the adapter's, else ${NETWORK_DEFAULTS.seed}`,
     },
-    ALL_THREADS,
-    DEVICE,
+    ...engineFlags({ only: RUNTIME_OPTIONS }),
     JSON_OUTPUT,
   ],
   example: "weft eval --data alice.jsonl --adapter alice-lora",
   run,
 };
 
-export type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed"> & {
-  readonly model?: string;
-  readonly data?: string;
-  readonly adapter?: string;
-  readonly set?: keyof ExampleSets;
-  readonly threads?: number;
-  readonly device?: Device;
-  readonly json?: boolean;
-};
+export type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed"> &
+  RuntimeOptions & {
+    readonly model?: string;
+    readonly data?: string;
+    readonly adapter?: string;
+    readonly set?: keyof ExampleSets;
+    readonly json?: boolean;
+  };
 
 async function run(options: EvalCommandOptions, terminal: Terminal): Promise<number> {
   const { loadExamples } = await import("../../../node/local/data-source.ts");
@@ -82,8 +71,7 @@ async function run(options: EvalCommandOptions, terminal: Terminal): Promise<num
     adapter: loaded?.adapter,
     data: sets,
     set,
-    threads: options.threads ?? availableParallelism(),
-    device: options.device,
+    engine: engineOf(options, { threads: availableParallelism() }),
   });
   const name = loaded ? "with the adapter" : "base model";
   if (options.json) {

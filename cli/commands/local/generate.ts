@@ -3,13 +3,13 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import type { Device } from "../../../node/interface/runtime.ts";
 import type { Tokenizer } from "../../../node/model/tokenizer.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { engineFlags, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { integer, positive, share } from "../../option-value.ts";
-import { ADAPTER, ALL_THREADS, DEVICE, JSON_OUTPUT, MODEL, POSITIONS, SEED } from "../../shared-options.ts";
+import { ADAPTER, JSON_OUTPUT, MODEL, POSITIONS, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
 export const generateCommand: CommandRow = {
@@ -39,15 +39,14 @@ export const generateCommand: CommandRow = {
       otherwise: "1, all of them",
     },
     { ...SEED, text: "seed of the drawing" },
-    ALL_THREADS,
-    DEVICE,
+    ...engineFlags({ only: RUNTIME_OPTIONS }),
     JSON_OUTPUT,
   ],
   example: "weft generate --model models/tinystories-656k --prompt Once --max-tokens 60",
   run,
 };
 
-export type GenerateCommandOptions = {
+export type GenerateCommandOptions = RuntimeOptions & {
   readonly prompt?: string;
   readonly model?: string;
   readonly adapter?: string;
@@ -56,8 +55,6 @@ export type GenerateCommandOptions = {
   readonly temperature?: number;
   readonly topP?: number;
   readonly seed?: number;
-  readonly threads?: number;
-  readonly device?: Device;
   readonly json?: boolean;
 };
 

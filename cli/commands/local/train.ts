@@ -3,31 +3,18 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import type { Device } from "../../../node/interface/runtime.ts";
-import type { Precision } from "../../../node/interface/trainer.ts";
+import type { EngineOptions } from "../../../node/interface/engine-options.ts";
 import type { LocalTrainingResult } from "../../../node/local/local-training.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
 import { formatLoss } from "../../../testnet/words/text-table.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { engineFlags, engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
 import { integer, positive } from "../../option-value.ts";
-import {
-  ALL_THREADS,
-  BUCKETS,
-  DATA,
-  DEVICE,
-  JSON_OUTPUT,
-  MODEL,
-  NEW_FOLDER,
-  networkOptionsNamed,
-  PACK,
-  PRECISION,
-  SCHEDULE,
-  SEED,
-} from "../../shared-options.ts";
+import { DATA, JSON_OUTPUT, MODEL, NEW_FOLDER, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
 export const trainCommand: CommandRow = {
@@ -50,12 +37,7 @@ export const trainCommand: CommandRow = {
     ...networkOptionsNamed("batch-size", "accumulate", "max-tokens"),
     SEED,
     { flags: "--out <folder>", text: `where to write the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
-    ALL_THREADS,
-    DEVICE,
-    BUCKETS,
-    PACK,
-    PRECISION,
-    { flags: "--low-memory", text: "compute activations twice instead of keeping them" },
+    ...engineFlags(),
     JSON_OUTPUT,
   ],
   example: "weft train --data alice.jsonl --adapter lora:r8:q_proj,v_proj --epochs 3 --out alice-lora",
@@ -65,21 +47,16 @@ export const trainCommand: CommandRow = {
 export type TrainCommandOptions = Omit<
   NetworkOptions,
   "rounds" | "localSteps" | "lambda" | "aggregation" | "reference" | "head" | "proximal"
-> & {
-  readonly model?: string;
-  readonly data?: string;
-  readonly from?: string;
-  readonly steps?: number;
-  readonly epochs?: number;
-  readonly out?: string;
-  readonly threads?: number;
-  readonly device?: Device;
-  readonly lengthBuckets?: number;
-  readonly lowMemory?: boolean;
-  readonly pack?: boolean;
-  readonly precision?: Precision;
-  readonly json?: boolean;
-};
+> &
+  EngineOptions & {
+    readonly model?: string;
+    readonly data?: string;
+    readonly from?: string;
+    readonly steps?: number;
+    readonly epochs?: number;
+    readonly out?: string;
+    readonly json?: boolean;
+  };
 
 /** Passes over the data where nothing is said: enough to see an effect on a small file. */
 const EPOCHS = 3;
@@ -129,12 +106,7 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
     data: sets,
     seed,
     steps,
-    threads: options.threads ?? availableParallelism(),
-    device: options.device,
-    buckets: options.lengthBuckets,
-    lowMemory: options.lowMemory,
-    pack: options.pack,
-    precision: options.precision,
+    engine: engineOf(options, { threads: availableParallelism() }),
     signal: terminal.signal,
     onStep: (step, loss) => {
       if (step % STEPS_PER_LINE === 0 || step === steps)

@@ -3,14 +3,14 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import type { Device } from "../../../node/interface/runtime.ts";
 import type { OnnxLoss } from "../../../node/model/onnx-file.ts";
 import { formatLoss } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { engineFlags, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
 import { choice, integer, positive, share } from "../../option-value.ts";
-import { ALL_THREADS, DEVICE, JSON_OUTPUT, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
+import { JSON_OUTPUT, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
 export const trainModelCommand: CommandRow = {
@@ -64,8 +64,7 @@ export const trainModelCommand: CommandRow = {
     ...networkOptionsNamed("batch-size", "accumulate"),
     { ...SEED, text: "seed of the LoRA's start, the rows held out and the batch order" },
     { flags: "--out <file>", text: "where to write the model", otherwise: "the model's name with .trained.onnx" },
-    ALL_THREADS,
-    DEVICE,
+    ...engineFlags({ only: RUNTIME_OPTIONS }),
     JSON_OUTPUT,
   ],
   example: "weft model train model.onnx --data rows.jsonl --weights '*.bias' --lora '*attention*'",
@@ -75,22 +74,21 @@ export const trainModelCommand: CommandRow = {
 export type ModelTrainOptions = Pick<
   NetworkOptions,
   "learningRate" | "optimizer" | "schedule" | "batchSize" | "accumulate" | "seed"
-> & {
-  readonly data?: string;
-  readonly weights?: readonly string[];
-  readonly lora?: readonly string[];
-  readonly rank?: number;
-  readonly alpha?: number;
-  readonly loss?: OnnxLoss["kind"];
-  readonly output?: string;
-  readonly steps?: number;
-  readonly epochs?: number;
-  readonly heldOut?: number;
-  readonly out?: string;
-  readonly threads?: number;
-  readonly device?: Device;
-  readonly json?: boolean;
-};
+> &
+  RuntimeOptions & {
+    readonly data?: string;
+    readonly weights?: readonly string[];
+    readonly lora?: readonly string[];
+    readonly rank?: number;
+    readonly alpha?: number;
+    readonly loss?: OnnxLoss["kind"];
+    readonly output?: string;
+    readonly steps?: number;
+    readonly epochs?: number;
+    readonly heldOut?: number;
+    readonly out?: string;
+    readonly json?: boolean;
+  };
 
 const DEFAULTS = { epochs: 3, rank: 8, output: "logits" } as const;
 /** Steps between two lines about the loss. */

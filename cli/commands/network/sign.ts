@@ -35,7 +35,7 @@ export interface NetworkSignOptions {
 }
 
 async function run(options: NetworkSignOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
-  const { readSigner } = await import("../../../node/system/files/signer-file.ts");
+  const { readSigner } = await import("../../../node/data-directory/key.ts");
   const { signatureLines } = await import("../../network-lines.ts");
   const { decide, operatorOf } = await import("../../roster-action.ts");
   const file = resolve(argument ?? "");

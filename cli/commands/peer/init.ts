@@ -3,11 +3,13 @@
 import { resolve } from "node:path";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
+import type { EngineOptions } from "../../../node/interface/engine-options.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import { peerIdFromPublicKey } from "../../../protocol/peer-id.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
+import { engineConfig } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { keepNetwork, networkOf } from "../../network-file.ts";
 import type { ReachFlags } from "../../reach-options.ts";
@@ -33,12 +35,7 @@ export type InitOptions = Pick<
   | "part"
   | keyof ReachFlags
   | "bootstrap"
-  | "threads"
-  | "device"
-  | "lengthBuckets"
-  | "lowMemory"
-  | "pack"
-  | "precision"
+  | keyof EngineOptions
   | "json"
 >;
 
@@ -63,7 +60,7 @@ async function run(options: InitOptions, terminal: Terminal): Promise<number> {
 
 /** Flags by their long names; paths made absolute, because a later run may start elsewhere. */
 export function configOf(options: InitOptions): Record<string, unknown> {
-  const { model, data, split, part, bootstrap, threads, device, lengthBuckets, lowMemory, pack, precision } = options;
+  const { model, data, split, part, bootstrap } = options;
   const { listen, port, announce, outboundOnly, relay, mdns, table, netRestrict } = options;
   const values = {
     model: model && resolve(model),
@@ -79,12 +76,7 @@ export function configOf(options: InitOptions): Record<string, unknown> {
     table,
     "net-restrict": netRestrict,
     bootstrap,
-    threads,
-    device,
-    "length-buckets": lengthBuckets,
-    "low-memory": lowMemory,
-    pack,
-    precision,
+    ...engineConfig(options),
   };
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }

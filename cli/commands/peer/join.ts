@@ -71,7 +71,8 @@ export async function run(
   await writeConfig(folder, configOf({ ...options, bootstrap }));
   const until = new Date(grant.notAfter * 1000).toISOString();
   terminal.err(`admitted to ${manifest.name} as ${grant.role} until ${until}\n`);
-  for (const line of leavingLines(manifest, grant.role)) terminal.err(`${line}\n`);
+  for (const line of leavingLines(manifest, grant.role, { more: "docs/PRIVACY.md, and --dp" }))
+    terminal.err(`${line}\n`);
   if (!options.joinOnly) return runPeer({ ...options, bootstrap }, terminal);
   const { peer } = joining;
   const network = networkId(manifest);

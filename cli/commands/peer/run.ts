@@ -4,10 +4,9 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
 import { NodeError } from "../../../node/errors.ts";
+import type { EngineOptions } from "../../../node/interface/engine-options.ts";
 import type { LogLevel } from "../../../node/interface/logger.ts";
 import type { PeerEvent, PeerReport } from "../../../node/interface/peer-event.ts";
-import type { Device } from "../../../node/interface/runtime.ts";
-import type { Precision } from "../../../node/interface/trainer.ts";
 import { type LoadedExamples, loadExamples } from "../../../node/local/data-source.ts";
 import { searchModel, waitForModel } from "../../../node/manifest/model-search.ts";
 import { runPeer } from "../../../node/peer/peer.ts";
@@ -23,6 +22,7 @@ import { forgettingSentence } from "../../../testnet/words/forgetting-table.ts";
 import { progressLine } from "../../../testnet/words/live-view.ts";
 import { formatLoss, formatShare, textTable } from "../../../testnet/words/text-table.ts";
 import { dataDirectory } from "../../data-directory.ts";
+import { engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { keepNetwork, keptNetwork, networkOf, rosterGenesis } from "../../network-file.ts";
@@ -33,7 +33,8 @@ import { createStatusWriter } from "../../status-file.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
 export type RunOptions = PrivacyOptions &
-  ReachFlags & {
+  ReachFlags &
+  EngineOptions & {
     readonly dataDir?: string;
     readonly network?: string;
     readonly model?: string;
@@ -41,12 +42,6 @@ export type RunOptions = PrivacyOptions &
     readonly split?: string;
     readonly part?: Part;
     readonly bootstrap?: readonly string[];
-    readonly threads?: number;
-    readonly device?: Device;
-    readonly lengthBuckets?: number;
-    readonly lowMemory?: boolean;
-    readonly pack?: boolean;
-    readonly precision?: Precision;
     readonly compareAlone?: boolean;
     readonly hold?: boolean;
     readonly serve?: boolean;
@@ -143,12 +138,7 @@ async function runUnder(
     bootstrap: [...(options.bootstrap ?? []), ...manifest.bootstrap],
     ...(options.hold && { startWhen: terminal.nextLine() }),
     compareAlone: options.compareAlone ?? false,
-    threads: options.threads ?? availableParallelism(),
-    ...(options.device !== undefined && { device: options.device }),
-    ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
-    lowMemory: options.lowMemory ?? false,
-    pack: options.pack ?? false,
-    ...(options.precision !== undefined && { precision: options.precision }),
+    engine: engineOf(options, { threads: availableParallelism() }),
     ...(privacy && { privacy }),
     ...(options.sketchNoise !== undefined && { sketchNoise: options.sketchNoise }),
     logLevel: options.logLevel ?? "warn",

@@ -4,15 +4,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { EngineOptions } from "../../../node/interface/engine-options.ts";
 import type { LogLevel } from "../../../node/interface/logger.ts";
-import type { Device } from "../../../node/interface/runtime.ts";
-import type { Precision } from "../../../node/interface/trainer.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../../../testnet/defaults.ts";
 import type { LiveView } from "../../../testnet/words/live-view.ts";
 import { lineView, terminalView } from "../../../testnet/words/live-view.ts";
 import type { TestnetResult } from "../../../testnet/words/result.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { engineFlags, engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import {
@@ -25,20 +25,7 @@ import {
 import { integer } from "../../option-value.ts";
 import { packageFolder } from "../../package-folder.ts";
 import { PRIVACY_OPTIONS, type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "../../privacy-options.ts";
-import {
-  BUCKETS,
-  DATA,
-  DATA_DIR,
-  DEVICE,
-  JSON_OUTPUT,
-  LOG_LEVEL,
-  LOW_MEMORY,
-  MODEL,
-  PACK,
-  PRECISION,
-  SPLIT,
-  THREADS,
-} from "../../shared-options.ts";
+import { DATA, DATA_DIR, JSON_OUTPUT, LOG_LEVEL, MODEL, SPLIT } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 import { sketchWarning } from "../../weights-argument.ts";
 
@@ -56,12 +43,7 @@ export const testnetCommand: CommandRow = {
     DATA,
     SPLIT,
     ...networkOptions(TESTNET_SETTINGS),
-    { ...THREADS, otherwise: "processors divided by peers" },
-    DEVICE,
-    BUCKETS,
-    PACK,
-    PRECISION,
-    LOW_MEMORY,
+    ...engineFlags({ threads: "processors divided by peers" }),
     ...PRIVACY_OPTIONS,
     {
       ...DATA_DIR,
@@ -78,17 +60,12 @@ export const testnetCommand: CommandRow = {
 };
 
 export type TestnetCommandOptions = NetworkOptions &
-  PrivacyOptions & {
+  PrivacyOptions &
+  EngineOptions & {
     readonly peers?: number;
     readonly model?: string;
     readonly data?: string;
     readonly split?: string;
-    readonly threads?: number;
-    readonly device?: Device;
-    readonly lengthBuckets?: number;
-    readonly lowMemory?: boolean;
-    readonly pack?: boolean;
-    readonly precision?: Precision;
     readonly dataDir?: string;
     readonly keep?: boolean;
     readonly report?: string;
@@ -125,12 +102,7 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
       folder,
       ...(options.model !== undefined && { modelDirectory: resolve(options.model) }),
       ...(options.data !== undefined && { data: { file: resolve(options.data), split: options.split ?? "iid" } }),
-      threads: options.threads ?? Math.max(1, Math.floor(availableParallelism() / peers)),
-      ...(options.device !== undefined && { device: options.device }),
-      ...(options.lengthBuckets !== undefined && { buckets: options.lengthBuckets }),
-      lowMemory: options.lowMemory ?? false,
-      pack: options.pack ?? false,
-      ...(options.precision !== undefined && { precision: options.precision }),
+      engine: engineOf(options, { threads: Math.max(1, Math.floor(availableParallelism() / peers)) }),
       ...(privacy && { privacy }),
       ...(options.sketchNoise !== undefined && { sketchNoise: options.sketchNoise }),
       logLevel: options.logLevel ?? "warn",

@@ -1,5 +1,4 @@
 /** The inference runtime: onnxruntime-node behind `node/interface/runtime`. */
-import * as ort from "onnxruntime-node";
 import { NodeError } from "../../errors.ts";
 import type { Device, ExternalData, Provider, Runtime, Session, SessionOptions } from "../../interface/runtime.ts";
 import { encodeModel } from "../../onnx/codec.ts";
@@ -7,6 +6,7 @@ import { constantValue, inputValue } from "../../onnx/graph.ts";
 import { cast, gemm, neg } from "../../onnx/operators.ts";
 import type { Dtype, Tensor } from "../../tensor.ts";
 import { chooseDevice, unavailable, whyNotInHalves, whyUnavailable } from "./device.ts";
+import { type InferenceSession, loadOnnxRuntime, type OrtTensor } from "./load-onnxruntime.ts";
 
 export interface OnnxRuntimeOptions {
   /** Default: cpu, on which equal seeds give equal bits. */
@@ -51,7 +51,11 @@ export function createOnnxRuntime({ device = "cpu", onRun, profilePrefix }: Onnx
 
 /** Why a device cannot be used, as far as is known without trying it; undefined when nothing is. */
 export function whyMissing(provider: Provider): string | undefined {
-  return whyUnavailable(provider, { backends: ort.listSupportedBackends().map(({ name }) => name) });
+  return whyUnavailable(provider, {
+    backends: loadOnnxRuntime()
+      .listSupportedBackends()
+      .map(({ name }) => name),
+  });
 }
 
 /** Why a device cannot run the smallest of models, in words; undefined when it can. */
@@ -103,10 +107,10 @@ function create(
   provider: Provider,
   // 3: errors and worse; the runtime's hints about unused initializers are not for a peer's log
   { severity = 3, profilePrefix }: { readonly severity?: 3 | 4; readonly profilePrefix?: string | undefined } = {},
-): Promise<ort.InferenceSession> {
+): Promise<InferenceSession> {
   const given = options.externalData ?? [];
   const folder = mappedFolder(given);
-  return ort.InferenceSession.create(model, {
+  return loadOnnxRuntime().InferenceSession.create(model, {
     executionProviders: [provider],
     graphOptimizationLevel: "all",
     // measured: patterns cost 690 MB at SmolLM2-135M's size and gain nothing; DirectML cannot have them
@@ -136,7 +140,7 @@ function mappedFolder(files: readonly ExternalData[]): string | undefined {
   return first?.folder !== undefined && files.every(({ folder }) => folder === first.folder) ? first.folder : undefined;
 }
 
-function wrap(session: ort.InferenceSession, onRun?: (milliseconds: number) => void): Session {
+function wrap(session: InferenceSession, onRun?: (milliseconds: number) => void): Session {
   let closed = false;
   return {
     run: async (feeds, outputs) => {
@@ -158,17 +162,18 @@ function wrap(session: ort.InferenceSession, onRun?: (milliseconds: number) => v
   };
 }
 
-function toOrt(tensors: Readonly<Record<string, Tensor>>): Record<string, ort.Tensor> {
+function toOrt(tensors: Readonly<Record<string, Tensor>>): Record<string, OrtTensor> {
+  const { Tensor: MakeTensor } = loadOnnxRuntime();
   return Object.fromEntries(
     Object.entries(tensors).map(([name, { dtype, data, shape }]) => [
       name,
       // The constructor is overloaded by dtype; the pair was checked where the tensor was made.
-      new ort.Tensor(dtype as "float32", data as Float32Array, shape),
+      new MakeTensor(dtype as "float32", data as Float32Array, shape),
     ]),
   );
 }
 
-function fromOrt(tensor: ort.Tensor): Tensor {
+function fromOrt(tensor: OrtTensor): Tensor {
   return { dtype: tensor.type as Dtype, shape: tensor.dims, data: tensor.data as Float32Array };
 }
 

@@ -8,6 +8,7 @@ import type { AggregateOptions, Aggregator, DataSketch, SketchOptions } from "..
 import type { NodeErrorCode } from "../../errors.ts";
 import { NodeError } from "../../errors.ts";
 import type { Trainer, TrainerOptions } from "../../interface/trainer.ts";
+import { silenceOnnxRuntime } from "./load-onnxruntime.ts";
 
 /** Also aggregates: it waits while its peer does, and the network's thread must not. */
 export interface TrainerThread extends Trainer {
@@ -65,6 +66,7 @@ export const YOUNG_MB = 6;
 
 /** Start the thread, load the model, build the graphs.  Throws: what `createTrainer` throws. */
 export async function startTrainerThread(options: TrainerOptions): Promise<TrainerThread> {
+  silenceOnnxRuntime();
   // The compiled package runs the compiled worker.
   const file = import.meta.url.endsWith(".ts") ? "./trainer-worker.ts" : "./trainer-worker.js";
   const worker = new Worker(new URL(file, import.meta.url), {

@@ -17,7 +17,8 @@ const send = (message: FromWorker): void => port.postMessage(message);
 const options = workerData as TrainerOptions;
 try {
   const files = readModelFiles(options.modelDirectory);
-  const runtime = createOnnxRuntime(options.device === undefined ? {} : { device: options.device });
+  const { device } = options.engine;
+  const runtime = createOnnxRuntime(device === undefined ? {} : { device });
   const trainer = await createTrainer({ runtime, files, random: createSecureRandom() }, options);
   answer(trainer);
   send({ kind: "ready", tensors: trainer.tensors });

@@ -7,17 +7,14 @@ import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { goldenDirectory } from "../../golden/golden-models.suite.ts";
 import { DIFFERENCE_IN_HALVES_MAX, trialDifference } from "../../training/trial-step.ts";
-import { embeddedModelDirectory } from "../files/embedded-model.ts";
 import { tryDevice } from "./device-trial.ts";
 import { whyMissing } from "./onnxruntime.ts";
 
 const ICD = "vk_swiftshader_icd.json";
-/** The one whose gradients PyTorch gave, where it is at hand; compiling the kernels of both would take too long in software. */
-const GOLDEN = join(import.meta.dirname, "../../../../shared/assets/golden/llama");
-const [model, modelDirectory] = existsSync(GOLDEN)
-  ? ["the golden llama", GOLDEN]
-  : ["the embedded model", embeddedModelDirectory()];
+/** One whose gradients PyTorch gave; compiling the kernels of more than one would take too long in software. */
+const modelDirectory = goldenDirectory("llama");
 
 /** The file that names SwiftShader to the Vulkan loader. */
 function swiftShader(): string | undefined {
@@ -33,7 +30,7 @@ function swiftShader(): string | undefined {
 }
 
 describe("WebGPU", () => {
-  it(`takes a LoReFT and a LoRA step of ${model} as the processor does, to 1e-3`, {
+  it("takes a LoReFT and a LoRA step of the golden llama as the processor does, to 1e-3", {
     timeout: 300_000,
   }, async (context) => {
     const icd = swiftShader();

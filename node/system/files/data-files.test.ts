@@ -1,7 +1,8 @@
-import { appendFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sharedAsset } from "../../golden/shared-assets.suite.ts";
 import { readDataFile, writeDataFile } from "./data-files.ts";
 
 let folder = "";
@@ -73,11 +74,10 @@ describe("data files", () => {
   });
 });
 
-const shakespeare = "../shared/assets/data/tinyshakespeare/input.txt";
-const present = existsSync(shakespeare);
-describe.skipIf(!present)(`tinyshakespeare${present ? "" : ` (skipped: no ${shakespeare})`}`, () => {
+const shakespeare = sharedAsset("data/tinyshakespeare/input.txt", "tinyshakespeare, a megabyte of plays");
+describe.skipIf(shakespeare.missing)("tinyshakespeare", () => {
   test("is 7,097 speeches of 299 speakers; the other headings have no speech", async () => {
-    const records = await readDataFile(shakespeare);
+    const records = await readDataFile(shakespeare.path);
     expect(records[0]).toEqual({
       prompt: "First Citizen:\n",
       response: "Before we proceed any further, hear me speak.",

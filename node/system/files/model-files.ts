@@ -63,8 +63,8 @@ export function modelFilesStamp(directory: string): string {
   const stamps = names
     .filter((name) => name.endsWith(".json") || SHARD.test(name))
     .map((name) => {
-      const found = statSync(join(directory, name), { throwIfNoEntry: false });
-      return [name, found?.size, found?.mtimeMs];
+      const found = statSync(join(directory, name), { throwIfNoEntry: false, bigint: true });
+      return `${name} ${found?.ino} ${found?.size} ${found?.mtimeNs}`;
     });
   return JSON.stringify([directory, stamps]);
 }

@@ -5,7 +5,6 @@
  * failed write the data base goes on serving, and the next write opens it anew once there is enough space for that:
  * a peer whose disk was full goes on by itself.
  */
-import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { ClassicLevel } from "classic-level";
 import { NodeError } from "../../errors.ts";
@@ -15,11 +14,6 @@ type Database = ClassicLevel<string, Uint8Array>;
 
 /** Opening writes what the log holds into a table: twice LevelDB's write buffer of 4 MiB, and the batch after it. */
 const REOPEN_BYTES_MIN = 16 * 2 ** 20;
-
-/** Open the store in `folder`; undefined when there is no such folder.  Throws: DATA_LOCKED, DISK_FULL, STORE_FAILED. */
-export async function openStoreIfThere(folder: string): Promise<Store | undefined> {
-  return existsSync(folder) ? await openStore(folder) : undefined;
-}
 
 /** Open or create the store in `folder`.  Throws: DATA_LOCKED, DISK_FULL, STORE_FAILED. */
 export async function openStore(folder: string): Promise<Store> {

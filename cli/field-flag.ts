@@ -1,0 +1,35 @@
+/** The flag of a field: the text, the parser and the help follow from the field's descriptor. */
+import { InvalidArgumentError } from "commander";
+import { type Bounds, type Field, type FieldValue, fieldBounds, parseField } from "../protocol/settings/field.ts";
+import { kebabCase } from "../protocol/settings/field-words.ts";
+import type { OptionRow } from "./command-row.ts";
+
+/** The flag `--length-buckets <count>` of a field that is called lengthBuckets. */
+export function fieldFlag(name: string, field: Field): OptionRow {
+  const flag = `--${kebabCase(name)}`;
+  const { otherwise } = field;
+  if (field.type === "switch") return { flags: flag, text: field.text, ...(otherwise !== undefined && { otherwise }) };
+  const placeholder = field.placeholder ?? PLACEHOLDERS[field.type];
+  return {
+    flags: `${flag} <${placeholder}>`,
+    text: fieldText(field),
+    parse: fieldParser(field),
+    ...(otherwise !== undefined && { otherwise }),
+  };
+}
+
+/** The value of the text after a flag.  The parser throws InvalidArgumentError, which names what the field takes. */
+export function fieldParser<const F extends Bounds>(field: F): (text: string) => FieldValue<F> {
+  return (text) => {
+    const value = parseField(field, text);
+    if (value === undefined) throw new InvalidArgumentError(`expected ${fieldBounds(field)}`);
+    return value;
+  };
+}
+
+const PLACEHOLDERS = { integer: "count", number: "number", choice: "name" } as const;
+
+function fieldText(field: Field): string {
+  const text = field.type === "choice" ? `${field.text}: ${field.values.join(", ")}` : field.text;
+  return field.note === undefined ? text : `${text}; ${field.note}`;
+}

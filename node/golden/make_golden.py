@@ -1,0 +1,267 @@
+"""Golden values for the training engine: small Hugging Face model directories with random weights, and beside each model what
+PyTorch, transformers and peft compute with it. node/golden/golden-models.suite.ts reads them.
+
+usage: python3 make_golden.py
+           writes every directory of DIRECTORIES beside this script
+       python3 make_golden.py OUT FAMILY [--layers L] [--hidden D] [--heads H] ... (--help lists all)
+           writes one directory of a shape of your own; WEFT_GOLDENS=FOLDER runs the golden tests over those in FOLDER too
+
+Needs torch, transformers, peft, safetensors: pip install torch==2.13.0 transformers==5.18.0 peft==0.21.0 safetensors==0.8.0
+The weights are the same on every machine; losses and gradients differ in their last digits from processor to processor.
+
+A directory holds config.json and model.safetensors, as transformers writes them, and
+golden.json         the adapters' settings, and the losses: base_loss, lora_loss, loreft_loss (mean cross entropy)
+golden.safetensors
+  input_ids, attention_mask           i64[B,T]
+  labels                              i64[B,T], -100 where nothing is predicted; of a classifier i64[B]
+  base_logits                         f32[B,T,V]; of a classifier f32[B,classes]
+  lora.{module}.A, .B                 f32[r,in], f32[out,r]; B is not zero, so that every gradient says something
+  lora_grad.{module}.A, .B            gradient of lora_loss: LoRA alone, scale alpha / r
+  loreft.{layer}.R, .W, .b            f32[r,D] with orthonormal rows, f32[r,D], f32[r]
+  loreft_grad.{layer}.R, .W, .b       Euclidean gradient of loreft_loss: LoReFT alone, on block outputs where loreft_mask is 1
+  loreft_mask                         f32[B,T]: the first and the last positions of each prompt
+"""
+import argparse
+import json
+import os
+
+import torch
+import transformers
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import save_file
+
+FIRST_TOKEN = 5  # Ids below stand for padding and the like.
+CLASSES = 3
+ROPE3 = dict(
+    rope_type="llama3",
+    rope_theta=500_000.0,
+    factor=8.0,
+    low_freq_factor=1.0,
+    high_freq_factor=4.0,
+    original_max_position_embeddings=32,
+)
+LLAMA_TARGETS = ["q_proj", "v_proj", "down_proj"]
+#: Family: class of transformers, its settings beside the shape, LoRA's targets, module path of its blocks.
+FAMILIES = {
+    "llama": ("LlamaForCausalLM", dict(tie_word_embeddings=True), LLAMA_TARGETS, "model.layers"),
+    "llama3": ("LlamaForCausalLM", dict(tie_word_embeddings=False, rope_parameters=ROPE3), LLAMA_TARGETS, "model.layers"),
+    "mistral": ("MistralForCausalLM", dict(tie_word_embeddings=False, sliding_window=7), LLAMA_TARGETS, "model.layers"),
+    "qwen2": ("Qwen2ForCausalLM", dict(tie_word_embeddings=True), LLAMA_TARGETS, "model.layers"),
+    "qwen3": ("Qwen3ForCausalLM", dict(tie_word_embeddings=False, head_dim=24), LLAMA_TARGETS, "model.layers"),
+    "gpt2": ("GPT2LMHeadModel", {}, ["c_attn", "mlp.c_proj"], "transformer.h"),
+    "bert": ("BertForSequenceClassification", dict(pad_token_id=0), ["query", "value"], "bert.encoder.layer"),
+    "roberta": ("RobertaForSequenceClassification", dict(pad_token_id=1), ["query", "value"], "roberta.encoder.layer"),
+}
+#: What `main` takes when nothing is said. lora_layers and loreft_layers: all of them when empty.
+DEFAULTS = dict(
+    seed=0,
+    hidden=64,
+    layers=2,
+    heads=4,
+    kv_heads=2,
+    vocab=97,
+    positions=256,
+    batch=3,
+    tokens=17,
+    lora_rank=4,
+    lora_alpha=8,
+    lora_targets=[],
+    lora_layers=[],
+    loreft_rank=3,
+    loreft_first=2,
+    loreft_last=2,
+    loreft_layers=[],
+)
+SMALL = dict(hidden=32, vocab=61, positions=32)
+#: The directories beside this script: family, and what differs from DEFAULTS.
+DIRECTORIES = {
+    "llama": ("llama", {}),
+    "gpt2": ("gpt2", {}),
+    "roberta": ("roberta", {}),
+    "qwen2": ("qwen2", {}),
+    "llama3": ("llama3", SMALL | dict(positions=64)),
+    "mistral": ("mistral", SMALL),
+    "qwen3": ("qwen3", SMALL),
+    "bert": ("bert", SMALL),
+    "llama-3-layers": (
+        "llama",
+        SMALL
+        | dict(seed=1, layers=3, hidden=48, heads=6, kv_heads=3, lora_rank=2, lora_alpha=5)
+        | dict(lora_targets=["k_proj", "o_proj", "gate_proj"], loreft_rank=4, loreft_first=3, loreft_layers=[0, 2]),
+    ),
+    "qwen2-1-layer": (
+        "qwen2",
+        SMALL | dict(seed=2, layers=1, hidden=36, heads=3, kv_heads=1, batch=2, tokens=11, lora_targets=["q_proj", "up_proj"]),
+    ),
+    "gpt2-3-layers": (
+        "gpt2",
+        SMALL
+        | dict(seed=3, layers=3, hidden=24, heads=2, lora_rank=3, lora_targets=["attn.c_proj", "mlp.c_fc"])
+        | dict(lora_layers=[1, 2], loreft_rank=2, loreft_first=1, loreft_last=3),
+    ),
+    "bert-1-layer": ("bert", SMALL | dict(seed=4, layers=1, heads=2, batch=4, lora_rank=1, lora_targets=["key", "output.dense"])),
+    "roberta-4-layers": (
+        "roberta",
+        SMALL | dict(seed=5, layers=4, hidden=24, heads=3, tokens=13, lora_layers=[0, 3], loreft_layers=[1, 2]),
+    ),
+}
+
+
+def config_settings(family, shape):
+    """The shape in the family's own words."""
+    D, H, L = shape["hidden"], shape["heads"], shape["layers"]
+    if family == "gpt2":
+        sizes = dict(vocab_size=shape["vocab"], n_embd=D, n_layer=L, n_head=H, n_positions=shape["positions"])
+        return sizes | dict(attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0)
+    sizes = dict(vocab_size=shape["vocab"], hidden_size=D, num_hidden_layers=L, num_attention_heads=H, intermediate_size=3 * D)
+    if family in ("bert", "roberta"):
+        # RoBERTa counts positions from pad_token_id + 1, so it needs two more.
+        sizes |= dict(max_position_embeddings=shape["positions"] + 2, num_labels=CLASSES)
+        return sizes | dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    return sizes | dict(max_position_embeddings=shape["positions"], num_key_value_heads=shape["kv_heads"])
+
+
+def random_model(family, shape):
+    """The family's model with random weights, in evaluation mode, frozen."""
+    name, settings, _, _ = FAMILIES[family]
+    model_class = getattr(transformers, name)
+    model = model_class(model_class.config_class(**config_settings(family, shape), **settings))
+    for weight in model.parameters():
+        noise = torch.randn_like(weight)
+        # Biases and norms are random too, so that zeros and ones hide nothing.
+        weight.data = weight.data + 0.05 * noise if weight.ndim == 1 else 0.08 * noise
+        weight.requires_grad_(False)
+    return model.eval()
+
+
+def random_batch(model, shape, classes):
+    """Texts with padding on the right, two tokens more in each row, and the length of each row's prompt."""
+    B, T = shape["batch"], shape["tokens"]
+    ids, mask = torch.randint(FIRST_TOKEN, shape["vocab"], (B, T)), torch.ones(B, T, dtype=torch.long)
+    for row in range(B):
+        mask[row, T - 2 * row :] = 0
+    ids[mask == 0] = model.config.pad_token_id or 0
+    if classes:
+        labels, prompts = torch.randint(0, classes, (B,)), mask.sum(1).tolist()
+    else:
+        labels, prompts = ids.clone(), [T // 2] * B
+        labels[mask == 0] = -100
+        labels[:, : T // 2] = -100
+    return dict(input_ids=ids, attention_mask=mask, labels=labels), prompts
+
+
+def loreft_values(model, family, shape, feed, prompts):
+    """Loss and gradients with h + R^T (W h + b - R h) at the output of the chosen blocks, by hooks; nothing stays behind."""
+    blocks, rank = model.get_submodule(FAMILIES[family][3]), shape["loreft_rank"]
+    layers = shape["loreft_layers"] or list(range(len(blocks)))
+    mask = torch.zeros(feed["input_ids"].shape)
+    for row, length in enumerate(prompts):
+        mask[row, : min(length // 2, shape["loreft_first"])] = 1
+        mask[row, length - min(length // 2, shape["loreft_last"]) : length] = 1
+
+    D = shape["hidden"]
+    R = [torch.linalg.qr(torch.randn(D, rank))[0].T.contiguous().requires_grad_() for _ in layers]
+    W = [(0.1 * torch.randn(rank, D)).requires_grad_() for _ in layers]
+    b = [(0.1 * torch.randn(rank)).requires_grad_() for _ in layers]
+
+    def edit_by(R, W, b):
+        def edit(_, __, output):
+            h = output[0] if isinstance(output, tuple) else output
+            edited = h + mask[..., None] * ((h @ W.T + b - h @ R.T) @ R)
+            return (edited,) + tuple(output[1:]) if isinstance(output, tuple) else edited
+
+        return edit
+
+    hooks = [blocks[layer].register_forward_hook(edit_by(*tensors)) for layer, *tensors in zip(layers, R, W, b)]
+    loss = model(**feed).loss
+    loss.backward()
+    for hook in hooks:
+        hook.remove()
+    named = {f"{layer}.{part}": tensor for layer, *tensors in zip(layers, R, W, b) for part, tensor in zip("RWb", tensors)}
+    return loss.item(), layers, dict(loreft_mask=mask) | with_gradients("loreft", named)
+
+
+def lora_values(model, family, shape, feed):
+    """Loss and gradients with peft's LoRA; the model keeps it."""
+    targets = shape["lora_targets"] or FAMILIES[family][2]
+    settings = LoraConfig(
+        r=shape["lora_rank"],
+        lora_alpha=shape["lora_alpha"],
+        target_modules=targets,
+        layers_to_transform=shape["lora_layers"] or None,
+        fan_in_fan_out=family == "gpt2",
+    )
+    adapted = get_peft_model(model, settings)
+    factors = {name: weight for name, weight in adapted.named_parameters() if ".lora_" in name}
+    for weight in factors.values():
+        weight.data = 0.1 * torch.randn_like(weight)
+    loss = adapted(**feed).loss
+    loss.backward()
+    short = lambda name: name.removeprefix("base_model.model.").removesuffix(".default.weight").replace(".lora_", ".")
+    return loss.item(), targets, with_gradients("lora", {short(name): weight for name, weight in factors.items()})
+
+
+def with_gradients(kind, tensors):
+    values = {f"{kind}.{name}": tensor.detach() for name, tensor in tensors.items()}
+    return values | {f"{kind}_grad.{name}": tensor.grad for name, tensor in tensors.items()}
+
+
+def write_directory(out, family, changes):
+    """Make one model, compute with it, and write both to the folder `out`."""
+    shape = DEFAULTS | changes
+    if shape["tokens"] < 2 * shape["batch"] + 2:
+        raise SystemExit(f"{out}: --tokens must be at least 2 * batch + 2, because each row is two tokens shorter than the last")
+    torch.manual_seed(shape["seed"])
+    torch.set_num_threads(1)
+    classes = CLASSES if family in ("bert", "roberta") else 0
+    model = random_model(family, shape)
+    feed, prompts = random_batch(model, shape, classes)
+    base = model(**feed)
+    loreft_loss, loreft_layers, loreft = loreft_values(model, family, shape, feed, prompts)
+    # Saved before peft renames the modules.
+    model.save_pretrained(out, safe_serialization=True)
+    lora_loss, lora_targets, lora = lora_values(model, family, shape, feed)
+    tensors = feed | dict(base_logits=base.logits.detach()) | loreft | lora
+    save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, os.path.join(out, "golden.safetensors"))
+    document = dict(
+        family=family,
+        base_loss=base.loss.item(),
+        lora=dict(r=shape["lora_rank"], alpha=shape["lora_alpha"], targets=lora_targets)
+        | (dict(layers=shape["lora_layers"]) if shape["lora_layers"] else {}),
+        loreft=dict(
+            r=shape["loreft_rank"],
+            first=shape["loreft_first"],
+            last=shape["loreft_last"],
+            prompt_tokens=None if classes else prompts[0],
+            layers=loreft_layers,
+        ),
+        loreft_loss=loreft_loss,
+        lora_loss=lora_loss,
+    )
+    with open(os.path.join(out, "golden.json"), "w") as stream:
+        json.dump(document, stream, indent=1)
+        stream.write("\n")
+    print(out, {name: round(value, 4) for name, value in document.items() if name.endswith("_loss")})
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Golden model directories; without arguments all that the repository holds.")
+    parser.add_argument("out", nargs="?")
+    parser.add_argument("family", nargs="?", choices=list(FAMILIES))
+    for name, value in DEFAULTS.items():
+        several = isinstance(value, list)
+        kind = (str if name == "lora_targets" else int) if several else int
+        parser.add_argument("--" + name.replace("_", "-"), type=kind, default=value, nargs="+" if several else None)
+    options = vars(parser.parse_args())
+    out, family = options.pop("out"), options.pop("family")
+    if out is None:
+        for name, (family, changes) in DIRECTORIES.items():
+            write_directory(os.path.join(os.path.dirname(os.path.abspath(__file__)), name), family, changes)
+    elif family is None:
+        parser.error("give a FAMILY after OUT")
+    else:
+        write_directory(out, family, options)
+
+
+if __name__ == "__main__":
+    main()

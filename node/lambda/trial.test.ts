@@ -1,0 +1,150 @@
+import { describe, expect, it } from "vitest";
+import type { Trainer, TrainerState } from "../interface/trainer.ts";
+import { createQuadraticTrainer, type TrainerFaults, throughTime } from "../round/twins.suite.ts";
+import { createVirtualClock } from "../system/platform/virtual-clock.ts";
+import { chooseLambda } from "./round-rule.ts";
+import { NO_TRIAL, type TrialMemory, type TrialRound, trialRound } from "./trial.ts";
+
+const STEPS = 10;
+const clock = createVirtualClock(0);
+const trainerTo = (target: number, faults: TrainerFaults = {}): Trainer =>
+  createQuadraticTrainer({ clock }, { target, seed: 4, stepMs: 1, faults });
+const never = new AbortController().signal;
+
+interface Swarm {
+  readonly trainer: Trainer;
+  readonly rounds: TrialRound[];
+}
+
+/** Rounds of a peer whose others always send the same value; what a round decided is done, and remembered. */
+async function run(
+  trainer: Trainer,
+  {
+    others,
+    rounds,
+    signal = never,
+    reread = (trial) => trial,
+    evaluate = async (adapter) => (await trainer.evaluate({ set: "validation", adapter })).loss,
+  }: {
+    others: number;
+    rounds: number;
+    signal?: AbortSignal;
+    reread?: (trial: TrialMemory) => TrialMemory;
+    evaluate?: (adapter: Float32Array) => Promise<number>;
+  },
+): Promise<Swarm> {
+  let trial = NO_TRIAL;
+  const decided: TrialRound[] = [];
+  const work = async (): Promise<void> => {
+    for (let round = 0; round < rounds; round++) {
+      await trainer.train({ steps: STEPS });
+      const own = await trainer.adapter();
+      const result = await trialRound(trainer, {
+        trial: reread(trial),
+        own,
+        mixing: async (from) => (lambda) => from.map((x) => (1 - lambda) * x + lambda * others),
+        evaluate,
+        localSteps: STEPS,
+        last: round === rounds - 1,
+        signal,
+      });
+      trial = result.trial;
+      decided.push(result);
+      await trainer.setAdapter(result.theta);
+    }
+  };
+  await throughTime(clock, work());
+  return { trainer, rounds: decided };
+}
+
+describe("a trial", () => {
+  it("that fails leaves the peer, bit for bit, where it would be if it had never mixed", async () => {
+    const { trainer, rounds } = await run(trainerTo(1), { others: -40, rounds: 5 });
+    expect(rounds.map(({ lambda }) => lambda)).toEqual([0.5, 0.5, 0, 0, 0]);
+    expect(rounds.map(({ rivalWon }) => rivalWon)).toEqual([false, false, true, false, false]);
+    expect(rounds.map(({ trial }) => trial.state.stage)).toEqual(["trial", "trial", "search", "search", "search"]);
+    const alone = trainerTo(1);
+    await throughTime(clock, alone.train({ steps: 5 * STEPS }));
+    expect(await trainer.state()).toEqual(await alone.state());
+  });
+
+  it("that pays gives its rival up, and costs nothing from then on", async () => {
+    // A valley around 4 behind a hill: an even mix is at 5 first and then in it, and no mix that the search sees is.
+    const evaluate = async ([x]: Float32Array): Promise<number> => (x! < 2 ? 1 : x! > 3.5 && x! < 4.5 ? 0.1 : 2);
+    const { rounds } = await run(trainerTo(0), { others: 10, rounds: 8, evaluate });
+    expect(rounds.slice(0, -1).map(({ lambda }) => lambda)).toEqual(Array(7).fill(0.5));
+    expect(rounds.at(-2)!.trial.state.stage).toBe("swarm");
+    expect(rounds.at(-2)!.trial.rival).toBeUndefined();
+    expect(rounds.map(({ steps }) => steps).slice(0, 3)).toEqual([0, STEPS, STEPS]);
+    expect(rounds.slice(4).map(({ steps }) => steps)).toEqual([0, 0, 0, 0]);
+  });
+
+  it("that the search wins goes on as if it had searched from the beginning", async () => {
+    const { trainer, rounds } = await run(trainerTo(1000), { others: 1000.05, rounds: 6 });
+    expect(rounds.map(({ trial }) => trial.state.stage).slice(1, 4)).toEqual(["trial", "search", "search"]);
+    const searching = trainerTo(1000);
+    const evaluate = async (adapter: Float32Array): Promise<number> =>
+      (await searching.evaluate({ set: "validation", adapter })).loss;
+    const work = async (): Promise<void> => {
+      for (let round = 0; round < 6; round++) {
+        await searching.train({ steps: STEPS });
+        const own = await searching.adapter();
+        const mixed = (lambda: number): Float32Array => own.map((x) => (1 - lambda) * x + lambda * 1000.05);
+        await searching.setAdapter((await chooseLambda({ mode: "search" }, { mixed, evaluate })).theta);
+      }
+    };
+    await throughTime(clock, work());
+    expect(await trainer.state()).toEqual(await searching.state());
+  });
+
+  it("ends with the best of what there is", async () => {
+    const { trainer, rounds } = await run(trainerTo(1), { others: -40, rounds: 2 });
+    expect(rounds[1]!.lambda).toBe(0);
+    const alone = trainerTo(1);
+    await throughTime(clock, alone.train({ steps: 2 * STEPS }));
+    expect(await trainer.state()).toEqual(await alone.state());
+  });
+
+  it("goes on from a copy of its memory with the same bits", async () => {
+    const plain = await run(trainerTo(1), { others: 0.4, rounds: 6 });
+    const copied = await run(trainerTo(1), { others: 0.4, rounds: 6, reread: (trial) => structuredClone(trial) });
+    expect(copied.rounds).toEqual(plain.rounds);
+  });
+
+  it("does without a rival that diverges", async () => {
+    // Every second train call is the rival's; a step of the first rounds diverges when it comes for the second time.
+    const seen = new Map<number, number>();
+    const diverges = (step: number): boolean => {
+      seen.set(step, (seen.get(step) ?? 0) + 1);
+      return step === STEPS + 1 && seen.get(step) === 2;
+    };
+    const { rounds } = await run(trainerTo(1, { diverges }), { others: 0.9, rounds: 3 });
+    expect(rounds.every(({ theta }) => theta.every(Number.isFinite))).toBe(true);
+    expect(seen.get(STEPS + 1)).toBe(2);
+  });
+
+  it("that is interrupted leaves the trainer as it was", async () => {
+    const controller = new AbortController();
+    const trainer = trainerTo(1);
+    let before: TrainerState | undefined;
+    const work = async (): Promise<unknown> => {
+      await trainer.train({ steps: STEPS });
+      before = await trainer.state();
+      const rival = { ...before, adapter: before.adapter.map((x) => x + 1) };
+      const own = await trainer.adapter();
+      const taking = trialRound(trainer, {
+        trial: { state: { ...NO_TRIAL.state, rounds: 1 }, rival },
+        own,
+        mixing: async () => () => own,
+        evaluate: async () => 1,
+        localSteps: 20,
+        last: false,
+        signal: controller.signal,
+      });
+      clock.after(5, () => controller.abort(new Error("stopping")));
+      return taking;
+    };
+    await expect(throughTime(clock, work())).rejects.toThrow("stopping");
+    expect(await trainer.state()).toEqual(before);
+  });
+});

@@ -1,0 +1,21 @@
+/** Which tensors the updates of a network carry. */
+import type { AdapterSettings, AdapterTensor } from "../../protocol/adapter-spec.ts";
+import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import { NodeError } from "../errors.ts";
+import type { BaseModel } from "../model/base-model.ts";
+import { sentTensors } from "../training/classification.ts";
+
+/**
+ * Names and shapes of what this adapter of this model sends, in the order of the update, a shared head behind it.
+ * Throws: NodeError CONFIG_INVALID where something is said of a head that the model does not have.
+ */
+export function networkTensors(
+  model: BaseModel,
+  { adapter, head }: { readonly adapter: AdapterSettings; readonly head?: NetworkManifest["head"] },
+): readonly AdapterTensor[] {
+  if (head !== undefined && !model.classifier) {
+    const text = `a ${head} head is of classifiers only, and this model (${model.family}) has none; leave head out`;
+    throw new NodeError("CONFIG_INVALID", text, { head, family: model.family });
+  }
+  return sentTensors(model, adapter, head);
+}

@@ -1,0 +1,21 @@
+/** Fields as words of a command line: the same names wherever a program is started with them. */
+import type { Field, FieldValues } from "./field.ts";
+import { printField } from "./field.ts";
+
+/** `length-buckets`, as words of a command line and keys of a configuration have it, for `lengthBuckets`. */
+export function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The arguments of a process that say these values; what is absent, and what is switched off, is not said. */
+export function fieldArguments<Fields extends Readonly<Record<string, Field>>>(
+  fields: Fields,
+  values: FieldValues<Fields>,
+): readonly string[] {
+  return Object.entries(fields).flatMap(([name, field]) => {
+    const value = values[name];
+    if (value === undefined || value === false) return [];
+    const flag = `--${kebabCase(name)}`;
+    return field.type === "switch" ? [flag] : [flag, printField(field, value)];
+  });
+}
