@@ -14,6 +14,7 @@ export interface MembershipOptions extends PolicyOptions {
   readonly members?: string;
 }
 
+/** Values of the flags of a policy. */
 export interface PolicyOptions {
   readonly threshold?: number;
   readonly approval?: MembershipPolicy["approval"];
@@ -23,6 +24,7 @@ export interface PolicyOptions {
   readonly membershipLasts?: number;
 }
 
+/** The flags of a policy; each says what a new network has without it. */
 export const POLICY_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--threshold <count>",
@@ -56,6 +58,7 @@ export const POLICY_OPTIONS: readonly OptionRow[] = [
   },
 ];
 
+/** The flags of a new network: its founders and its policy. */
 export const MEMBERSHIP_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--members <file>",

@@ -6,6 +6,7 @@ import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import type { OptionRow } from "./command-row.ts";
 import { choice, positive } from "./option-value.ts";
 
+/** Values of the flags below. */
 export type PrivacyOptions = {
   readonly dp?: PrivacyMode | "none";
   readonly dpClip?: number;
@@ -18,6 +19,7 @@ export type PrivacyOptions = {
 /** A norm of 1 and noise as large as it are where published runs begin; epsilon 8 is a weak but common promise. */
 export const PRIVACY_DEFAULTS = { clip: 1, noise: 1, epsilon: 8, delta: 1e-5 } as const;
 
+/** The flags; without --dp none of them adds noise to an update. */
 export const PRIVACY_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--dp <mode>",

@@ -4,6 +4,7 @@ import type { ReachOptions } from "../node/system/network/reach.ts";
 import type { OptionRow } from "./command-row.ts";
 import { addressRange, announcedAddress, integer, listenAddress } from "./option-value.ts";
 
+/** Values of the flags below. */
 export interface ReachFlags {
   readonly listen?: readonly string[];
   readonly port?: number;
@@ -15,6 +16,7 @@ export interface ReachFlags {
   readonly netRestrict?: readonly string[];
 }
 
+/** The flags; without any of them a peer listens on this machine alone. */
 export const REACH_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--listen <multiaddr>",

@@ -11,6 +11,7 @@ import { jsonText } from "./json.ts";
 import { networkOf, rosterGenesis } from "./network-file.ts";
 import { EXIT_OK, type Terminal } from "./terminal.ts";
 
+/** Values of the flags of every command of `weft members`. */
 export interface RosterFlags {
   readonly dataDir?: string;
   readonly json?: boolean;

@@ -6,6 +6,7 @@ import type { PeerEvent } from "../node/interface/peer-event.ts";
 import { writeFileAtomic } from "../node/system/files/atomic-file.ts";
 import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "../testnet/words/peer-view.ts";
 
+/** What the file holds. */
 export interface PeerStatus {
   readonly schema: "weft-status/1";
   /** Network id. */
@@ -21,6 +22,7 @@ export interface PeerStatus {
   readonly view: PeerView;
 }
 
+/** Keeps the file as new as a person needs it. */
 export interface StatusWriter {
   /** Note an event; the file follows soon. */
   note(event: PeerEvent): void;

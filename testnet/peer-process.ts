@@ -7,6 +7,7 @@ import type { PeerExit } from "./words/result.ts";
 /** For glibc's allocator, read when a process begins; without it steps are slower in some processes (docs/PERFORMANCE.md). */
 const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
+/** A peer in a process of its own. */
 export interface PeerProcess {
   /** Process id; undefined when it could not be started. */
   readonly pid: number | undefined;
@@ -19,6 +20,7 @@ export interface PeerProcess {
   kill(): void;
 }
 
+/** How to start it, and who hears of it. */
 export interface PeerProcessOptions {
   /** The JavaScript file that is the `weft` command. */
   readonly command: string;

@@ -13,6 +13,7 @@ import { type PeerProcess, startPeerProcess } from "./peer-process.ts";
 import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./words/peer-view.ts";
 import type { PeerExit, TestnetObserver, TestnetPeer, TestnetResult } from "./words/result.ts";
 
+/** The network, its peers, and who watches. */
 export interface TestnetOptions {
   readonly manifest: NetworkManifest;
   /** Number of peers, 1 or more. */

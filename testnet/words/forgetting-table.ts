@@ -12,11 +12,13 @@ export interface ForgettingRow extends Forgetting {
   readonly task: string;
 }
 
+/** A peer whose forgetting is shown. */
 export interface ForgetfulPeer {
   readonly name: string;
   readonly forgetting: ForgettingReport | undefined;
 }
 
+/** For each evaluated peer one row of all data, and one for each of its tasks. */
 export function forgettingRows(peers: readonly ForgetfulPeer[]): ForgettingRow[] {
   return peers.flatMap(({ name: peer, forgetting }) => {
     if (forgetting === undefined) return [];

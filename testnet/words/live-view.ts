@@ -5,11 +5,13 @@ import type { TestnetObserver, TestnetPeer } from "./result.ts";
 import { exitSentence } from "./summary.ts";
 import { formatLoss, formatSeconds, shortPeerId, textTable } from "./text-table.ts";
 
+/** Shows a run while it goes on. */
 export interface LiveView extends TestnetObserver {
   /** Draw the last state for good. Idempotent. */
   end(): void;
 }
 
+/** The run, and where its lines go. */
 export interface LiveViewOptions {
   readonly write: (text: string) => void;
   readonly manifest: NetworkManifest;

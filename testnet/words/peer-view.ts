@@ -9,8 +9,10 @@ import type {
 } from "../../node/interface/peer-event.ts";
 import type { PrivacyStatus } from "../../node/interface/privacy.ts";
 
+/** What a peer is doing. */
 export type PeerState = "starting" | "training" | "training alone" | "paused" | "observing" | "finished" | "stopped";
 
+/** What is known of a peer from its events so far. */
 export interface PeerView {
   readonly state: PeerState;
   /** Peer id; unknown until it has started. */

@@ -3,12 +3,14 @@
 import { type Html, html, scriptJson } from "./html.ts";
 import { formatBytes } from "./text-table.ts";
 
+/** One line of a chart. */
 export interface Curve {
   readonly name: string;
   /** By round; null where there is no value. */
   readonly values: readonly (number | null)[];
 }
 
+/** Lines over the rounds, with axes. */
 export interface Chart {
   /** Element id, unique in the page. */
   readonly id: string;

@@ -26,6 +26,7 @@ export interface TestnetPeer {
   readonly exit?: PeerExit;
 }
 
+/** A run: its network, and what became of every peer. */
 export interface TestnetResult {
   /** Network id. */
   readonly network: string;
@@ -59,6 +60,7 @@ export interface PeerDocument {
   readonly failure?: PeerExit;
 }
 
+/** A run as JSON: per peer and in all. */
 export interface TestnetDocument {
   readonly network: string;
   readonly rounds: number;

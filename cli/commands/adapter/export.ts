@@ -16,6 +16,7 @@ import { choice } from "../../option-value.ts";
 import { ADAPTER, DATA_DIR, JSON_OUTPUT, MODEL, NEW_FOLDER } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft adapter export`, and what it runs. */
 export const exportAdapterCommand: CommandRow = {
   name: ["adapter", "export"],
   text: "Write an adapter, or that of a peer's newest checkpoint, in the form that another program reads.",
@@ -43,7 +44,7 @@ export const exportAdapterCommand: CommandRow = {
   run,
 };
 
-export type AdapterExportOptions = {
+type AdapterExportOptions = {
   readonly adapter?: string;
   readonly dataDir?: string;
   readonly network?: string;

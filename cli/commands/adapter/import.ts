@@ -9,6 +9,7 @@ import { modelDirectory } from "../../model-directory.ts";
 import { JSON_OUTPUT, MODEL, NEW_FOLDER, POSITIONS } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft adapter import`, and what it runs. */
 export const importAdapterCommand: CommandRow = {
   name: ["adapter", "import"],
   text: "Read an adapter of PEFT or pyreft and write it as one of weft's own.",
@@ -23,7 +24,7 @@ export const importAdapterCommand: CommandRow = {
   run,
 };
 
-export type AdapterImportOptions = {
+type AdapterImportOptions = {
   readonly model?: string;
   readonly positions?: ImportPositions;
   readonly out?: string;

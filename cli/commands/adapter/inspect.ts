@@ -7,6 +7,7 @@ import { jsonText } from "../../json.ts";
 import { JSON_OUTPUT } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft adapter inspect`, and what it runs. */
 export const inspectAdapterCommand: CommandRow = {
   name: ["adapter", "inspect"],
   text: "Show what an adapter's folder holds.",

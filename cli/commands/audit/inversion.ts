@@ -27,6 +27,7 @@ const AUDITED = [
 /** Short texts of a small model, minutes on two cores. */
 const AUDIT_DEFAULTS = { texts: 3, maxTokens: 16, steps: 20, attackSteps: 60, attempts: 6 } as const;
 
+/** The row of `weft audit inversion`, and what it runs. */
 export const auditInversionCommand: CommandRow = {
   name: ["audit", "inversion"],
   text: "Attack one's own updates: recover the tokens of a text from the gradient of one step on it.",
@@ -95,7 +96,7 @@ export const auditInversionCommand: CommandRow = {
   run,
 };
 
-export type AuditOptions = {
+type AuditOptions = {
   readonly model?: string;
   readonly data?: string;
   readonly adapter?: readonly AdapterSettings[];

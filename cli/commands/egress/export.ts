@@ -14,6 +14,7 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The forms that it can write, the usual one first. */
 const EGRESS_FORMATS = ["csv", "json"] as const;
 
+/** The row of `weft egress export`, and what it runs. */
 export const exportEgressCommand: CommandRow = {
   name: ["egress", "export"],
   text: "Write the record of everything that left a peer for other programs; it is checked on the way.",

@@ -8,6 +8,7 @@ import { jsonText } from "../../json.ts";
 import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft egress verify`, and what it runs. */
 export const verifyEgressCommand: CommandRow = {
   name: ["egress", "verify"],
   text: "Check the record of everything that left a peer, line by line, and show what it adds up to.",

@@ -10,6 +10,7 @@ import { jsonText } from "../../json.ts";
 import { DATA_DIR, JSON_OUTPUT, PASSPHRASE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft keys backup`, and what it runs. */
 export const backupKeysCommand: CommandRow = {
   name: ["keys", "backup"],
   text: "Write the peer's key, sealed by a passphrase, to a file that may be kept anywhere. Its other files are not in it.",
@@ -23,7 +24,7 @@ export const backupKeysCommand: CommandRow = {
   run,
 };
 
-export interface KeysBackupOptions {
+interface KeysBackupOptions {
   readonly dataDir?: string;
   readonly out?: string;
   readonly passphraseFile?: string;

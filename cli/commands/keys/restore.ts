@@ -10,6 +10,7 @@ import { jsonText } from "../../json.ts";
 import { DATA_DIR, JSON_OUTPUT, PASSPHRASE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft keys restore`, and what it runs. */
 export const restoreKeysCommand: CommandRow = {
   name: ["keys", "restore"],
   text: "Put the key of a backup into a data directory that has none. Run a key in one place only.",
@@ -19,7 +20,7 @@ export const restoreKeysCommand: CommandRow = {
   run,
 };
 
-export interface KeysRestoreOptions {
+interface KeysRestoreOptions {
   readonly dataDir?: string;
   readonly passphraseFile?: string;
   readonly json?: boolean;

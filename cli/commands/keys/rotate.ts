@@ -5,6 +5,7 @@ import type { RosterFlags } from "../../roster-action.ts";
 import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft keys rotate`, and what it runs. */
 export const rotateKeysCommand: CommandRow = {
   name: ["keys", "rotate"],
   text: "Give this peer's membership to a new key: propose it, and, run again once admins have approved, begin to use it.",

@@ -13,6 +13,7 @@ import { choice } from "../../option-value.ts";
 import { ADAPTER, DATA, JSON_OUTPUT, MODEL, networkOptionsNamed, SEED } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft eval`, and what it runs. */
 export const evalCommand: CommandRow = {
   name: ["eval"],
   text: "Say how a model does on held-out data, with an adapter or without.",
@@ -39,7 +40,7 @@ export const evalCommand: CommandRow = {
   run,
 };
 
-export type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed"> &
+type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed"> &
   RuntimeOptions & {
     readonly model?: string;
     readonly data?: string;

@@ -12,6 +12,7 @@ import { integer, positive, share } from "../../option-value.ts";
 import { ADAPTER, JSON_OUTPUT, MODEL, POSITIONS, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft generate`, and what it runs. */
 export const generateCommand: CommandRow = {
   name: ["generate"],
   text: "Go on from a prompt, token by token; only what is new is printed.",
@@ -46,7 +47,7 @@ export const generateCommand: CommandRow = {
   run,
 };
 
-export type GenerateCommandOptions = RuntimeOptions & {
+type GenerateCommandOptions = RuntimeOptions & {
   readonly prompt?: string;
   readonly model?: string;
   readonly adapter?: string;

@@ -17,6 +17,7 @@ import { integer, positive } from "../../option-value.ts";
 import { DATA, JSON_OUTPUT, MODEL, NEW_FOLDER, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft train`, and what it runs. */
 export const trainCommand: CommandRow = {
   name: ["train"],
   text: "Train one adapter on this machine, without a network, and say how it does on held-out data.",
@@ -44,7 +45,7 @@ export const trainCommand: CommandRow = {
   run,
 };
 
-export type TrainCommandOptions = Omit<
+type TrainCommandOptions = Omit<
   NetworkOptions,
   "rounds" | "localSteps" | "lambda" | "aggregation" | "reference" | "head" | "proximal"
 > &

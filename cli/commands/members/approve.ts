@@ -4,6 +4,7 @@ import type { RosterFlags } from "../../roster-action.ts";
 import { MOTION, ROSTER_OPTIONS } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
+/** The row of `weft members approve`, and what it runs. */
 export const approveMembersCommand: CommandRow = {
   name: ["members", "approve"],
   text: "Agree to what is pending, or was declined here before; it holds once as many admins have agreed as the policy asks for.",

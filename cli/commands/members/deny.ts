@@ -4,6 +4,7 @@ import type { RosterFlags } from "../../roster-action.ts";
 import { MOTION, ROSTER_OPTIONS } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
+/** The row of `weft members deny`, and what it runs. */
 export const denyMembersCommand: CommandRow = {
   name: ["members", "deny"],
   text: "Decline a request or another motion; other admins may still decide it.",

@@ -10,6 +10,7 @@ import type { RosterFlags } from "../../roster-action.ts";
 import { MEMBER, ROSTER_OPTIONS } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
+/** The row of `weft members expire`, and what it runs. */
 export const expireMembersCommand: CommandRow = {
   name: ["members", "expire"],
   text: "Propose that a membership ends at a time; unlike a revocation it can be made longer again.",

@@ -10,6 +10,7 @@ import type { RosterFlags } from "../../roster-action.ts";
 import { ROSTER_OPTIONS, VERIFY } from "../../shared-options.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft members list`, and what it runs. */
 export const listMembersCommand: CommandRow = {
   name: ["members", "list"],
   text: "Show who is a member, as what and until when, who was removed, and the policy, as far as this peer has heard.",

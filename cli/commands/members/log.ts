@@ -8,6 +8,7 @@ import type { RosterFlags } from "../../roster-action.ts";
 import { ROSTER_OPTIONS, VERIFY } from "../../shared-options.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft members log`, and what it runs. */
 export const logMembersCommand: CommandRow = {
   name: ["members", "log"],
   text: "Show every entry of the roster, oldest first, and those that lost to others.",

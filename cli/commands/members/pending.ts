@@ -7,6 +7,7 @@ import type { RosterFlags } from "../../roster-action.ts";
 import { ROSTER_OPTIONS } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft members pending`, and what it runs. */
 export const pendingMembersCommand: CommandRow = {
   name: ["members", "pending"],
   text: "Show who asks to be admitted, with a fingerprint to compare by phone, and what else waits for admins.",

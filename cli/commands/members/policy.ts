@@ -6,6 +6,7 @@ import type { RosterFlags } from "../../roster-action.ts";
 import { ROSTER_OPTIONS } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
+/** The row of `weft members policy`, and what it runs. */
 export const policyMembersCommand: CommandRow = {
   name: ["members", "policy"],
   text: "Propose another policy; what no flag names stays as it is.",

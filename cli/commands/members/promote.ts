@@ -9,6 +9,7 @@ import type { RosterFlags } from "../../roster-action.ts";
 import { MEMBER, ROSTER_OPTIONS } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
+/** The row of `weft members promote`, and what it runs. */
 export const promoteMembersCommand: CommandRow = {
   name: ["members", "promote"],
   text: "Propose another role for a member, or a membership that lasts longer.",

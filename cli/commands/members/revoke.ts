@@ -8,6 +8,7 @@ import type { RosterFlags } from "../../roster-action.ts";
 import { MEMBER, ROSTER_OPTIONS } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
+/** The row of `weft members revoke`, and what it runs. */
 export const revokeMembersCommand: CommandRow = {
   name: ["members", "revoke"],
   text: "Propose to end a membership; who has heard cuts the peer off at once, and no later entry undoes it for this key.",

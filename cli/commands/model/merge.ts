@@ -10,6 +10,7 @@ import { choice, integer } from "../../option-value.ts";
 import { ADAPTER, JSON_OUTPUT, MODEL, NEW_FOLDER } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft model merge`, and what it runs. */
 export const mergeModelCommand: CommandRow = {
   name: ["model", "merge"],
   text: "Put a LoRA adapter into the weights: a Hugging Face directory in float32, with an ONNX file if asked for.",
@@ -42,7 +43,7 @@ export const mergeModelCommand: CommandRow = {
   run,
 };
 
-export type ModelMergeOptions = {
+type ModelMergeOptions = {
   readonly adapter?: string;
   readonly model?: string;
   readonly part?: "lora";

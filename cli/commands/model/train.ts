@@ -13,6 +13,7 @@ import { choice, integer, positive, share } from "../../option-value.ts";
 import { JSON_OUTPUT, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft model train`, and what it runs. */
 export const trainModelCommand: CommandRow = {
   name: ["model", "train"],
   text: "Train weights of any ONNX file, or LoRA that is merged into them, on rows of tensors.",
@@ -71,7 +72,7 @@ export const trainModelCommand: CommandRow = {
   run,
 };
 
-export type ModelTrainOptions = Pick<
+type ModelTrainOptions = Pick<
   NetworkOptions,
   "learningRate" | "optimizer" | "schedule" | "batchSize" | "accumulate" | "seed"
 > &

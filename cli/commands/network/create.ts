@@ -27,6 +27,7 @@ import { JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 import { sketchWarning } from "../../weights-argument.ts";
 
+/** The row of `weft network create`, and what it runs. */
 export const createNetworkCommand: CommandRow = {
   name: ["network", "create"],
   text: "Write the manifest of a new network: everything that its peers agree on. Its hash is the network's id.",
@@ -50,7 +51,7 @@ export const createNetworkCommand: CommandRow = {
   run,
 };
 
-export type NetworkCreateOptions = NetworkOptions &
+type NetworkCreateOptions = NetworkOptions &
   MembershipOptions & {
     readonly name?: string;
     readonly out?: string;

@@ -14,6 +14,7 @@ import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
 import { isRunning, readStatus } from "../../status-file.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft network invite`, and what it runs. */
 export const inviteNetworkCommand: CommandRow = {
   name: ["network", "invite"],
   text: "Print one line of text that lets its holder ask for admission. Admins only.",
@@ -50,7 +51,7 @@ export const inviteNetworkCommand: CommandRow = {
   run,
 };
 
-export interface NetworkInviteOptions extends RosterFlags {
+interface NetworkInviteOptions extends RosterFlags {
   readonly role?: Role;
   readonly uses?: number;
   /** Seconds. */

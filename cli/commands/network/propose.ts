@@ -13,6 +13,7 @@ import type { RosterFlags } from "../../roster-action.ts";
 import { DATA_DIR, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
+/** The row of `weft network propose`, and what it runs. */
 export const proposeNetworkCommand: CommandRow = {
   name: ["network", "propose"],
   text: "Write the manifest under which a network with a roster shall go on, and propose it; what no flag names stays as it is.",
@@ -32,7 +33,7 @@ export const proposeNetworkCommand: CommandRow = {
   run,
 };
 
-export type NetworkProposeOptions = RosterFlags &
+type NetworkProposeOptions = RosterFlags &
   NetworkOptions & {
     readonly atRound?: number;
     readonly model?: string;

@@ -9,6 +9,7 @@ import { isSignedByFounders, readNetwork } from "../../network-file.ts";
 import { JSON_OUTPUT, NETWORK_FILE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft network show`, and what it runs. */
 export const showNetworkCommand: CommandRow = {
   name: ["network", "show"],
   text: "Check a network's file and show its network id, what it says, and who has signed it.",

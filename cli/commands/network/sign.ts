@@ -11,6 +11,7 @@ import { readNetwork, writeNetwork } from "../../network-file.ts";
 import { DATA_DIR, JSON_OUTPUT, NETWORK_FILE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft network sign`, and what it runs. */
 export const signNetworkCommand: CommandRow = {
   name: ["network", "sign"],
   text: "Add a founder's signature to a network's file, which is valid once as many admins have signed as its threshold says; or agree to go on under a successor's file.",
@@ -28,7 +29,7 @@ export const signNetworkCommand: CommandRow = {
   run,
 };
 
-export interface NetworkSignOptions {
+interface NetworkSignOptions {
   readonly dataDir?: string;
   readonly add?: readonly string[];
   readonly json?: boolean;

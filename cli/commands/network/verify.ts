@@ -10,6 +10,7 @@ import { isSignedByFounders, readNetwork } from "../../network-file.ts";
 import { JSON_OUTPUT, MODEL, NETWORK_FILE } from "../../shared-options.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft network verify`, and what it runs. */
 export const verifyNetworkCommand: CommandRow = {
   name: ["network", "verify"],
   text: "Check a network's file, its signatures and a local model against it; names every field that differs.",
@@ -23,7 +24,7 @@ export const verifyNetworkCommand: CommandRow = {
   run,
 };
 
-export interface NetworkVerifyOptions {
+interface NetworkVerifyOptions {
   readonly model?: string;
   readonly sameAs?: string;
   readonly json?: boolean;

@@ -21,6 +21,7 @@ import { withRemedy } from "../../remedies.ts";
 import { BOOTSTRAP, DATA_DIR, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft doctor`, and what it runs. */
 export const doctorCommand: CommandRow = {
   name: ["doctor"],
   text: "Say whether this machine, the peer's files, its model and its network are fit, and try a training step on every device.",
@@ -48,7 +49,7 @@ export const doctorCommand: CommandRow = {
   run,
 };
 
-export type DoctorCommandOptions = ReachFlags & {
+type DoctorCommandOptions = ReachFlags & {
   readonly bootstrap?: readonly string[];
   readonly dataDir?: string;
   readonly network?: string;

@@ -17,6 +17,7 @@ import { DATA_DIR, JSON_OUTPUT, PEER_OPTIONS } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 import type { RunOptions } from "./run.ts";
 
+/** The row of `weft init`, and what it runs. */
 export const initCommand: CommandRow = {
   name: ["init"],
   text: "Make a peer: its identity key, and the flags that `weft run` shall follow.",
@@ -25,6 +26,7 @@ export const initCommand: CommandRow = {
   run,
 };
 
+/** Values of the flags that a peer keeps. */
 export type InitOptions = Pick<
   RunOptions,
   | "dataDir"

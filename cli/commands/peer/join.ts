@@ -21,6 +21,7 @@ import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 import { configOf } from "./init.ts";
 import { type RunOptions, run as runPeer } from "./run.ts";
 
+/** Values of the flags. */
 export interface JoinCommandOptions extends RunOptions {
   readonly label?: string;
   /** Seconds. */
@@ -28,6 +29,7 @@ export interface JoinCommandOptions extends RunOptions {
   readonly joinOnly?: boolean;
 }
 
+/** Ask, wait, and go on as `weft run`.  Returns the exit code. */
 export async function run(
   options: JoinCommandOptions,
   terminal: Terminal,

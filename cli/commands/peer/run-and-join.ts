@@ -3,6 +3,7 @@ import type { CommandRow } from "../../command-row.ts";
 import { duration } from "../../option-value.ts";
 import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
 
+/** The row of `weft run`, and what it runs. */
 export const runCommand: CommandRow = {
   name: ["run"],
   text: "Run one peer: train, exchange updates, aggregate, round by round, until the last round or Ctrl-C.",
@@ -12,6 +13,7 @@ export const runCommand: CommandRow = {
   run: async (options, terminal) => (await import("./run.ts")).run(options, terminal),
 };
 
+/** The row of `weft join`, and what it runs. */
 export const joinCommand: CommandRow = {
   name: ["join"],
   text: "Join a network by an invite: check its manifest and the model, ask for admission, wait until admins approve, and run.",

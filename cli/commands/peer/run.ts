@@ -32,6 +32,7 @@ import { type ReachFlags, reachOf } from "../../reach-options.ts";
 import { createStatusWriter } from "../../status-file.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** Values of the flags. */
 export type RunOptions = PrivacyOptions &
   ReachFlags &
   EngineOptions & {
@@ -50,6 +51,7 @@ export type RunOptions = PrivacyOptions &
     readonly logLevel?: LogLevel;
   };
 
+/** Run until the last round, or until it is interrupted.  Returns the exit code. */
 export async function run(options: RunOptions, terminal: Terminal): Promise<number> {
   if (options.events && options.json) {
     throw new NodeError("CONFIG_INVALID", "--events and --json both fill standard output; give one of them");

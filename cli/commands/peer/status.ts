@@ -14,6 +14,7 @@ import type { PeerStatus } from "../../status-file.ts";
 import { isRunning, readStatus } from "../../status-file.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft status`, and what it runs. */
 export const statusCommand: CommandRow = {
   name: ["status"],
   text: "Show where a running or stopped peer is.",

@@ -29,6 +29,7 @@ import { DATA, DATA_DIR, JSON_OUTPUT, LOG_LEVEL, MODEL, SPLIT } from "../../shar
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 import { sketchWarning } from "../../weights-argument.ts";
 
+/** The row of `weft testnet`, and what it runs. */
 export const testnetCommand: CommandRow = {
   name: ["testnet"],
   text: "Train with several peers on this machine, one process each, and report what the swarm was good for.",
@@ -59,7 +60,7 @@ export const testnetCommand: CommandRow = {
   run,
 };
 
-export type TestnetCommandOptions = NetworkOptions &
+type TestnetCommandOptions = NetworkOptions &
   PrivacyOptions &
   EngineOptions & {
     readonly peers?: number;
