@@ -34,19 +34,19 @@ export const POLICY_OPTIONS: readonly OptionRow[] = [
   },
   {
     flags: "--approval <word>",
-    text: "who decides on newcomers: person (people at the admins) or invite (a valid invite is enough)",
+    text: "admission of new peers: person (admins approve each one) or invite (a valid invite is enough)",
     parse: choice(["person", "invite"]),
     otherwise: POLICY_DEFAULTS.approval,
   },
   {
     flags: "--earlier-updates <word>",
-    text: "what a revoked member sent before: keep it in use or drop it",
+    text: "earlier updates of a revoked member: keep them in use or drop them",
     parse: choice(["keep", "drop"]),
     otherwise: POLICY_DEFAULTS.earlierUpdates,
   },
   {
     flags: "--equivocation <word>",
-    text: "whoever signs two different things under one number: bar it, or only report it",
+    text: "a member that signs two different things under one number: bar it, or only report it",
     parse: choice(["bar", "report"]),
     otherwise: POLICY_DEFAULTS.equivocation,
   },
@@ -63,7 +63,7 @@ export const MEMBERSHIP_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--members <file>",
     text: "founders of a network with a roster: a peer id and a role (trainer, observer, relay, admin) on each line",
-    otherwise: "open: whoever has the manifest may take part",
+    otherwise: "open: every peer that has the manifest takes part",
   },
   ...POLICY_OPTIONS,
 ];

@@ -55,7 +55,7 @@ export function buildProgram(
 /** Help without short flags; errors thrown, not printed; nothing ends the process. */
 function quiet(command: Command, terminal: Pick<Terminal, "out" | "err">): void {
   command
-    .helpOption("--help", "show what there is")
+    .helpOption("--help", "show the commands and flags")
     .exitOverride()
     .configureOutput({ writeOut: terminal.out, writeErr: () => undefined, outputError: () => undefined });
   if (command.commands.length > 0) command.helpCommand(false);

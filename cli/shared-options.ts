@@ -12,7 +12,7 @@ import { REACH_OPTIONS } from "./reach-options.ts";
 /** Where a peer keeps its files. */
 export const DATA_DIR: OptionRow = {
   flags: "--data-dir <folder>",
-  text: "where the peer keeps its files",
+  text: "folder of the peer's files",
   otherwise: "WEFT_DATA_DIR, else the system's folder for data of programs",
 };
 /** Output for programs. */
@@ -39,7 +39,7 @@ export const DATA: OptionRow = {
 /** How several peers divide one data set. */
 export const SPLIT: OptionRow = {
   flags: "--split <rule>",
-  text: "how the data is divided among peers: iid, speaker, field:NAME or dirichlet:ALPHA[:FIELD]",
+  text: "rule that divides the data among peers: iid, speaker, field:NAME or dirichlet:ALPHA[:FIELD]",
   otherwise: "iid",
 };
 /** The peers to dial first. */
@@ -63,7 +63,7 @@ export const PEER_OPTIONS: readonly OptionRow[] = [
   SPLIT,
   {
     flags: "--part <i/n>",
-    text: "which part of the split data is this peer's, such as 2/6",
+    text: "this peer's part of the split data, such as 2/6",
     parse: part,
     otherwise: "1/1, all of it",
   },
@@ -75,7 +75,7 @@ export const PEER_OPTIONS: readonly OptionRow[] = [
 
 /** Flags of one run. */
 export const RUN_OPTIONS: readonly OptionRow[] = [
-  { flags: "--compare-alone", text: "also train alone for as many steps on the same data, and report both" },
+  { flags: "--compare-alone", text: "also train alone for as many steps on the same data, and report both results" },
   {
     flags: "--hold",
     text: "listen and connect, but begin the first round only when a line comes on standard input",
@@ -87,12 +87,15 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
 ];
 
 /** An adapter in a folder. */
-export const ADAPTER: OptionRow = { flags: "--adapter <folder>", text: "an adapter: of weft, or a PEFT directory" };
+export const ADAPTER: OptionRow = {
+  flags: "--adapter <folder>",
+  text: "folder of an adapter, in weft's own form or PEFT's",
+};
 
 /** What the files of pyreft leave out. */
 export const POSITIONS: OptionRow = {
   flags: "--positions <word>",
-  text: "where the interventions of a pyreft directory act, which it does not say: f7+l7, f4, l4 or all",
+  text: "positions of a pyreft directory's interventions, which its files do not hold: f7+l7, f4, l4 or all",
   parse: parsePromptPositions,
 };
 
@@ -110,7 +113,7 @@ export const NEW_FOLDER = "a new or empty folder";
 /** The flag for a backup's passphrase. */
 export const PASSPHRASE: OptionRow = {
   flags: "--passphrase-file <file>",
-  text: "a file with the passphrase, which nobody else may read (mode 600)",
+  text: "file with the passphrase; only its owner may read it (mode 600)",
   otherwise: "asked for at the terminal",
 };
 
@@ -133,20 +136,20 @@ export const NETWORK_FILE: ArgumentRow = {
 
 /** Flags of every command of `weft members`. */
 export const ROSTER_OPTIONS: readonly OptionRow[] = [
-  { ...DATA_DIR, text: "whose roster; the peer may run or not" },
+  { ...DATA_DIR, text: "data directory with the roster; its peer may run or not" },
   JSON_OUTPUT,
 ];
 
 /** The flag that trusts nothing but the genesis. */
 export const VERIFY: OptionRow = {
   flags: "--verify",
-  text: "rebuild the roster here from the genesis and the stored entries alone, every signature checked",
+  text: "rebuild the roster from the genesis and the stored entries alone, and check every signature",
 };
 
 /** The argument that names what is pending. */
 export const MOTION: ArgumentRow = {
   name: "motion",
-  text: "its name from weft members pending, at least 8 characters of it, or the peer id of who asks",
+  text: "name of the motion as weft members pending prints it, or its first 8 characters or more, or the peer id of the newcomer",
 };
 
 /** The argument that names a member. */

@@ -19,25 +19,25 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft adapter export`, and what it runs. */
 export const exportAdapterCommand: CommandRow = {
   name: ["adapter", "export"],
-  text: "Write an adapter, or that of a peer's newest checkpoint, in the form that another program reads.",
+  text: "Write an adapter, or a peer's newest one, in the form that another program reads.",
   options: [
-    { ...ADAPTER, otherwise: "that of the peer in --data-dir" },
+    { ...ADAPTER, otherwise: "the newest of the peer in --data-dir" },
     DATA_DIR,
     { flags: "--network <file>", text: "the peer's network", otherwise: "network.json in the data directory" },
     MODEL,
     {
       flags: "--format <name>",
-      text: `form to write: ${ADAPTER_FORMATS.join(", ")}`,
+      text: `form of the files: ${ADAPTER_FORMATS.join(", ")}`,
       parse: choice(ADAPTER_FORMATS),
       otherwise: "weft",
     },
-    { flags: "--part <side>", text: "of a combination only lora or reft", parse: choice(["lora", "reft"]) },
+    { flags: "--part <side>", text: "one side of a combination: lora or reft", parse: choice(["lora", "reft"]) },
     {
       flags: "--base-model <name>",
-      text: "what PEFT shall load the model by",
+      text: "name by which PEFT loads the base model",
       otherwise: "the path of the model directory",
     },
-    { flags: "--out <folder>", text: `where to write it: ${NEW_FOLDER}`, otherwise: "adapter-FORMAT" },
+    { flags: "--out <folder>", text: `folder for it: ${NEW_FOLDER}`, otherwise: "adapter-FORMAT" },
     JSON_OUTPUT,
   ],
   example: "weft adapter export --adapter alice-lora --format peft --out alice-peft",

@@ -17,7 +17,7 @@ export const importAdapterCommand: CommandRow = {
   options: [
     MODEL,
     POSITIONS,
-    { flags: "--out <folder>", text: `where to write the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
+    { flags: "--out <folder>", text: `folder for the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
     JSON_OUTPUT,
   ],
   example: "weft adapter import alice-peft --out alice",

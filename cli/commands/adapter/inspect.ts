@@ -10,7 +10,7 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft adapter inspect`, and what it runs. */
 export const inspectAdapterCommand: CommandRow = {
   name: ["adapter", "inspect"],
-  text: "Show what an adapter's folder holds.",
+  text: "Show the contents of an adapter's folder.",
   argument: { name: "folder", text: "an adapter of weft, PEFT or pyreft" },
   options: [JSON_OUTPUT],
   example: "weft adapter inspect alice-lora",

@@ -30,13 +30,13 @@ const AUDIT_DEFAULTS = { texts: 3, maxTokens: 16, steps: 20, attackSteps: 60, at
 /** The row of `weft audit inversion`, and what it runs. */
 export const auditInversionCommand: CommandRow = {
   name: ["audit", "inversion"],
-  text: "Attack one's own updates: recover the tokens of a text from the gradient of one step on it.",
+  text: "Attack your own updates: try to recover the tokens of a text from the gradient of one step on it.",
   options: [
     MODEL,
     DATA,
     {
       flags: "--adapter <word>",
-      text: `what is attacked: ${ADAPTER_FORMS}; may be repeated`,
+      text: `adapter to attack: ${ADAPTER_FORMS}; may be repeated`,
       parse: parseAdapter,
       repeatable: true,
       otherwise: AUDITED.join(", "),
@@ -55,7 +55,7 @@ export const auditInversionCommand: CommandRow = {
     },
     {
       flags: "--steps <count>",
-      text: "local steps before, so that the adapter is not where it starts",
+      text: "local steps before the attack, which take the adapter away from its start",
       parse: integer(0, 100_000),
       otherwise: String(AUDIT_DEFAULTS.steps),
     },
@@ -67,7 +67,7 @@ export const auditInversionCommand: CommandRow = {
     },
     {
       flags: "--attempts <count>",
-      text: "attempts to find a text by its gradient; 0 for none, which takes seconds",
+      text: "attempts to find a text by its gradient; with 0 the audit takes seconds",
       parse: integer(0, 1000),
       otherwise: String(AUDIT_DEFAULTS.attempts),
     },
@@ -85,7 +85,7 @@ export const auditInversionCommand: CommandRow = {
     },
     {
       flags: "--seed <number>",
-      text: "of the adapters and the attacks",
+      text: "seed of the adapters and the attacks",
       parse: integer(0, 2 ** 32 - 1),
       otherwise: "0",
     },

@@ -17,16 +17,16 @@ const EGRESS_FORMATS = ["csv", "json"] as const;
 /** The row of `weft egress export`, and what it runs. */
 export const exportEgressCommand: CommandRow = {
   name: ["egress", "export"],
-  text: "Write the record of everything that left a peer for other programs; it is checked on the way.",
+  text: "Write the record of everything that left a peer as CSV or JSON. Each line is checked first.",
   options: [
     DATA_DIR,
     {
       flags: "--format <name>",
-      text: `how: ${EGRESS_FORMATS.join(" or ")}`,
+      text: `format of the file: ${EGRESS_FORMATS.join(" or ")}`,
       parse: choice(EGRESS_FORMATS),
       otherwise: EGRESS_FORMATS[0],
     },
-    { flags: "--out <file>", text: "where to write it", otherwise: "standard output" },
+    { flags: "--out <file>", text: "file to write", otherwise: "standard output" },
   ],
   example: "weft egress export --data-dir alice --format csv --out egress.csv",
   run,

@@ -11,7 +11,7 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft egress verify`, and what it runs. */
 export const verifyEgressCommand: CommandRow = {
   name: ["egress", "verify"],
-  text: "Check the record of everything that left a peer, line by line, and show what it adds up to.",
+  text: "Check the record of everything that left a peer, line by line, and show its sums.",
   options: [DATA_DIR, JSON_OUTPUT],
   example: "weft egress verify --data-dir alice",
   run,

@@ -13,10 +13,14 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft keys backup`, and what it runs. */
 export const backupKeysCommand: CommandRow = {
   name: ["keys", "backup"],
-  text: "Write the peer's key, sealed by a passphrase, to a file that may be kept anywhere. Its other files are not in it.",
+  text: "Write the peer's key, sealed by a passphrase, to a file that is safe to keep anywhere. The peer's other files are not in it.",
   options: [
-    { ...DATA_DIR, text: "whose key" },
-    { flags: "--out <file>", text: "where to write it; nothing is overwritten", otherwise: "PEER-ID.weft-key" },
+    { ...DATA_DIR, text: "data directory with the key" },
+    {
+      flags: "--out <file>",
+      text: "file for the backup; a file that exists is not overwritten",
+      otherwise: "PEER-ID.weft-key",
+    },
     PASSPHRASE,
     JSON_OUTPUT,
   ],

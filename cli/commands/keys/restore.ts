@@ -13,9 +13,9 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft keys restore`, and what it runs. */
 export const restoreKeysCommand: CommandRow = {
   name: ["keys", "restore"],
-  text: "Put the key of a backup into a data directory that has none. Run a key in one place only.",
+  text: "Put the key of a backup into a data directory without a key. Run a key in one place only.",
   argument: { name: "backup", text: "a file that weft keys backup wrote" },
-  options: [{ ...DATA_DIR, text: "where to put it" }, PASSPHRASE, JSON_OUTPUT],
+  options: [{ ...DATA_DIR, text: "data directory for the key" }, PASSPHRASE, JSON_OUTPUT],
   example: "weft keys restore alice.weft-key --data-dir alice-again",
   run,
 };

@@ -8,8 +8,11 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft keys rotate`, and what it runs. */
 export const rotateKeysCommand: CommandRow = {
   name: ["keys", "rotate"],
-  text: "Give this peer's membership to a new key: propose it, and, run again once admins have approved, begin to use it.",
-  options: [{ ...DATA_DIR, text: "whose key; the peer runs for the first part and not for the second" }, JSON_OUTPUT],
+  text: "Give this peer's membership to a new key. The first run proposes it. Once the admins have approved, a second run puts the new key in place.",
+  options: [
+    { ...DATA_DIR, text: "data directory of the peer; the peer runs during the first run and not during the second" },
+    JSON_OUTPUT,
+  ],
   example: "weft keys rotate --data-dir alice",
   run,
 };

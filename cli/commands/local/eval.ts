@@ -16,21 +16,21 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft eval`, and what it runs. */
 export const evalCommand: CommandRow = {
   name: ["eval"],
-  text: "Say how a model does on held-out data, with an adapter or without.",
+  text: "Evaluate a model on held-out data, with an adapter or without.",
   options: [
     MODEL,
     DATA,
     { ...ADAPTER, otherwise: "the base model alone" },
     {
       flags: "--set <name>",
-      text: "which of the examples: test, validation or train",
+      text: "set of examples: test, validation or train",
       parse: choice(["test", "validation", "train"]),
       otherwise: "test",
     },
     ...networkOptionsNamed("batch-size", "max-tokens"),
     {
       ...SEED,
-      text: "seed by which examples are held out",
+      text: "seed of the choice of held-out examples",
       otherwise: `the adapter's, else ${NETWORK_DEFAULTS.seed}`,
     },
     ...engineFlags({ only: RUNTIME_OPTIONS }),

@@ -15,31 +15,31 @@ import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft generate`, and what it runs. */
 export const generateCommand: CommandRow = {
   name: ["generate"],
-  text: "Go on from a prompt, token by token; only what is new is printed.",
+  text: "Continue a prompt, token by token. Only the new text is printed.",
   options: [
-    { flags: "--prompt <text>", text: "what to go on from" },
+    { flags: "--prompt <text>", text: "text to continue" },
     MODEL,
     { ...ADAPTER, otherwise: "the base model alone" },
     POSITIONS,
     {
       flags: "--max-tokens <count>",
-      text: "tokens to add at most",
+      text: "most tokens to add",
       parse: integer(1, 1_048_576),
       otherwise: "128",
     },
     {
       flags: "--temperature <number>",
-      text: "draw at random by this temperature, such as 0.8",
+      text: "draw tokens at random with this temperature, such as 0.8",
       parse: positive,
       otherwise: "always the likeliest token",
     },
     {
       flags: "--top-p <share>",
-      text: "draw only from the likeliest tokens that have this probability together",
+      text: "draw only from the likeliest tokens that together have this probability",
       parse: share,
       otherwise: "1, all of them",
     },
-    { ...SEED, text: "seed of the drawing" },
+    { ...SEED, text: "seed of the random draws" },
     ...engineFlags({ only: RUNTIME_OPTIONS }),
     JSON_OUTPUT,
   ],

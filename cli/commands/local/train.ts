@@ -20,12 +20,12 @@ import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft train`, and what it runs. */
 export const trainCommand: CommandRow = {
   name: ["train"],
-  text: "Train one adapter on this machine, without a network, and say how it does on held-out data.",
+  text: "Train one adapter on this machine, without a network, and evaluate it on held-out data.",
   options: [
     MODEL,
     DATA,
     ...networkOptionsNamed("adapter"),
-    { flags: "--from <folder>", text: "an adapter to go on from, instead of --adapter" },
+    { flags: "--from <folder>", text: "an adapter to train further, instead of --adapter" },
     { flags: "--steps <count>", text: "optimiser steps", parse: integer(1, 100_000_000) },
     {
       flags: "--epochs <count>",
@@ -37,7 +37,7 @@ export const trainCommand: CommandRow = {
     ...SCHEDULE,
     ...networkOptionsNamed("batch-size", "accumulate", "max-tokens"),
     SEED,
-    { flags: "--out <folder>", text: `where to write the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
+    { flags: "--out <folder>", text: `folder for the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
     ...engineFlags(),
     JSON_OUTPUT,
   ],

@@ -7,7 +7,7 @@ import type { Terminal } from "../../terminal.ts";
 /** The row of `weft members approve`, and what it runs. */
 export const approveMembersCommand: CommandRow = {
   name: ["members", "approve"],
-  text: "Agree to what is pending, or was declined here before; it holds once as many admins have agreed as the policy asks for.",
+  text: "Approve a pending motion, or one that was declined here. It holds once enough admins have approved: the policy says how many.",
   argument: MOTION,
   options: ROSTER_OPTIONS,
   example: "weft members approve 3f9a01c2d4e5 --data-dir alice",

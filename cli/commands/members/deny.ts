@@ -7,7 +7,7 @@ import type { Terminal } from "../../terminal.ts";
 /** The row of `weft members deny`, and what it runs. */
 export const denyMembersCommand: CommandRow = {
   name: ["members", "deny"],
-  text: "Decline a request or another motion; other admins may still decide it.",
+  text: "Decline a request or another motion. The other admins can still approve it.",
   argument: MOTION,
   options: ROSTER_OPTIONS,
   example: "weft members deny 3f9a01c2d4e5 --data-dir alice",

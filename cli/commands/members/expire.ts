@@ -13,14 +13,14 @@ import type { Terminal } from "../../terminal.ts";
 /** The row of `weft members expire`, and what it runs. */
 export const expireMembersCommand: CommandRow = {
   name: ["members", "expire"],
-  text: "Propose that a membership ends at a time; unlike a revocation it can be made longer again.",
+  text: "Propose a time at which a membership ends. Unlike a revocation it can be changed later.",
   argument: MEMBER,
   options: [
     {
       flags: "--at <time>",
-      text: "when: a date in UTC, such as 2027-03-31 or 2027-03-31T18:00, or how long from now on, such as 30d",
+      text: "the end: a date in UTC, such as 2027-03-31 or 2027-03-31T18:00, or a time from now on, such as 30d",
       parse: momentOrDuration(LIMITS.certificateSecondsMax),
-      otherwise: "now, and five minutes that clocks may be apart",
+      otherwise: "now, with five minutes for clocks that differ",
     },
     ...ROSTER_OPTIONS,
   ],

@@ -13,7 +13,7 @@ import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 /** The row of `weft members list`, and what it runs. */
 export const listMembersCommand: CommandRow = {
   name: ["members", "list"],
-  text: "Show who is a member, as what and until when, who was removed, and the policy, as far as this peer has heard.",
+  text: "Show the members with their roles and their ends, the removed ones, and the policy, as far as this peer has heard.",
   options: [VERIFY, ...ROSTER_OPTIONS],
   example: "weft members list --data-dir alice",
   run,

@@ -11,7 +11,7 @@ import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 /** The row of `weft members log`, and what it runs. */
 export const logMembersCommand: CommandRow = {
   name: ["members", "log"],
-  text: "Show every entry of the roster, oldest first, and those that lost to others.",
+  text: "Show every entry of the roster, oldest first, with those that do not count and why.",
   options: [VERIFY, ...ROSTER_OPTIONS],
   example: "weft members log --verify --data-dir alice",
   run,

@@ -10,9 +10,9 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft members pending`, and what it runs. */
 export const pendingMembersCommand: CommandRow = {
   name: ["members", "pending"],
-  text: "Show who asks to be admitted, with a fingerprint to compare by phone, and what else waits for admins.",
+  text: "Show the requests for admission, each with a fingerprint to compare by phone, and the other motions that wait for admins.",
   options: [
-    { flags: "--declined", text: "also what this peer has declined and members approve would take up again" },
+    { flags: "--declined", text: "also show motions that this peer has declined; members approve takes them up again" },
     ...ROSTER_OPTIONS,
   ],
   example: "weft members pending --data-dir alice",

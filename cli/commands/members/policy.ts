@@ -9,7 +9,7 @@ import type { Terminal } from "../../terminal.ts";
 /** The row of `weft members policy`, and what it runs. */
 export const policyMembersCommand: CommandRow = {
   name: ["members", "policy"],
-  text: "Propose another policy; what no flag names stays as it is.",
+  text: "Propose another policy. A setting that no flag names stays as it is.",
   options: [...POLICY_OPTIONS.map((row) => ({ ...row, otherwise: "as it is" })), ...ROSTER_OPTIONS],
   example: "weft members policy --threshold 3 --data-dir alice",
   run,

@@ -15,10 +15,15 @@ export const promoteMembersCommand: CommandRow = {
   text: "Propose another role for a member, or a membership that lasts longer.",
   argument: MEMBER,
   options: [
-    { flags: "--role <word>", text: ROLES.join(", "), parse: choice(ROLES), otherwise: "the one it has" },
+    {
+      flags: "--role <word>",
+      text: `the new role: ${ROLES.join(", ")}`,
+      parse: choice(ROLES),
+      otherwise: "the role that it has",
+    },
     {
       flags: "--lasts <time>",
-      text: "how long from now on, such as 30d",
+      text: "length of the membership from now on, such as 30d",
       parse: duration(60, LIMITS.certificateSecondsMax),
       otherwise: "as long as the policy allows",
     },

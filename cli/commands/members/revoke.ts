@@ -11,12 +11,12 @@ import type { Terminal } from "../../terminal.ts";
 /** The row of `weft members revoke`, and what it runs. */
 export const revokeMembersCommand: CommandRow = {
   name: ["members", "revoke"],
-  text: "Propose to end a membership; who has heard cuts the peer off at once, and no later entry undoes it for this key.",
+  text: "Propose to end a membership. Every member that hears the decision cuts the peer off at once. Nothing brings this key back.",
   argument: MEMBER,
   options: [
     {
       flags: "--reason <word>",
-      text: `why, for everybody to read: ${REVOKE_REASONS.join(", ")}`,
+      text: `the reason, which every member can read: ${REVOKE_REASONS.join(", ")}`,
       parse: choice(REVOKE_REASONS),
       otherwise: "other",
     },

@@ -13,20 +13,20 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft model merge`, and what it runs. */
 export const mergeModelCommand: CommandRow = {
   name: ["model", "merge"],
-  text: "Put a LoRA adapter into the weights: a Hugging Face directory in float32, with an ONNX file if asked for.",
+  text: "Merge a LoRA adapter into the weights: a Hugging Face directory in float32, and an ONNX file on request.",
   options: [
     ADAPTER,
     MODEL,
-    { flags: "--part <side>", text: "of a combination the lora part only", parse: choice(["lora"]) },
+    { flags: "--part <side>", text: "one side of a combination: lora", parse: choice(["lora"]) },
     {
       flags: "--format <name>",
-      text: "huggingface, or onnx for model.onnx beside it",
+      text: "huggingface, or onnx, which adds model.onnx",
       parse: choice(["huggingface", "onnx"]),
       otherwise: "huggingface",
     },
     {
       flags: "--batch <count>",
-      text: "texts that model.onnx reads at once",
+      text: "number of texts that model.onnx reads at once",
       parse: integer(1, 4096),
       otherwise: "1",
     },
@@ -36,7 +36,7 @@ export const mergeModelCommand: CommandRow = {
       parse: integer(1, 1_048_576),
       otherwise: "128, or the model's context",
     },
-    { flags: "--out <folder>", text: `where to write the model: ${NEW_FOLDER}`, otherwise: "merged" },
+    { flags: "--out <folder>", text: `folder for the model: ${NEW_FOLDER}`, otherwise: "merged" },
     JSON_OUTPUT,
   ],
   example: "weft model merge --adapter alice-lora --out alice-model",

@@ -16,7 +16,7 @@ import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft model train`, and what it runs. */
 export const trainModelCommand: CommandRow = {
   name: ["model", "train"],
-  text: "Train weights of any ONNX file, or LoRA that is merged into them, on rows of tensors.",
+  text: "Train weights of any ONNX file on rows of tensors, or a LoRA beside them, which is merged in at the end.",
   argument: { name: "file", text: "an ONNX model; open dimensions take the sizes of the rows" },
   options: [
     {
@@ -25,28 +25,28 @@ export const trainModelCommand: CommandRow = {
     },
     {
       flags: "--weights <pattern>",
-      text: "weights to train by name, * for any text, such as *.bias; may be given several times",
+      text: "names of the weights to train, with * for any text, such as *.bias; may be repeated",
       repeatable: true,
     },
     {
       flags: "--lora <pattern>",
-      text: "linear layers to train LoRA beside, by the name of their weight; may be given several times",
+      text: "names of the weights of linear layers that get a LoRA beside them; may be repeated",
       repeatable: true,
     },
     { flags: "--rank <count>", text: "rank of the LoRA", parse: integer(1, 65_536), otherwise: "8" },
     {
       flags: "--alpha <number>",
-      text: "scale of the LoRA, times the rank",
+      text: "scale of the LoRA: its product is multiplied by alpha / rank",
       parse: positive,
       otherwise: "twice the rank",
     },
     {
       flags: "--loss <kind>",
-      text: "cross-entropy (labels below 0 do not count), mean-squared-error, or output: the model computes it",
+      text: "cross-entropy (labels below 0 do not count), mean-squared-error, or output (the model computes its own loss)",
       parse: choice(["cross-entropy", "mean-squared-error", "output"]),
       otherwise: "cross-entropy",
     },
-    { flags: "--output <name>", text: "output of the model that the loss is taken on", otherwise: "logits" },
+    { flags: "--output <name>", text: "output of the model from which the loss is computed", otherwise: "logits" },
     { flags: "--steps <count>", text: "optimiser steps", parse: integer(1, 100_000_000) },
     {
       flags: "--epochs <count>",
@@ -56,7 +56,7 @@ export const trainModelCommand: CommandRow = {
     },
     {
       flags: "--held-out <share>",
-      text: "part of the rows that is not trained on but evaluated before and after, in whole batches",
+      text: "share of the rows, in whole batches, that are evaluated before and after training and not trained on",
       parse: share,
       otherwise: "none",
     },
@@ -64,7 +64,7 @@ export const trainModelCommand: CommandRow = {
     ...SCHEDULE,
     ...networkOptionsNamed("batch-size", "accumulate"),
     { ...SEED, text: "seed of the LoRA's start, the rows held out and the batch order" },
-    { flags: "--out <file>", text: "where to write the model", otherwise: "the model's name with .trained.onnx" },
+    { flags: "--out <file>", text: "file for the model", otherwise: "the model's name with .trained.onnx" },
     ...engineFlags({ only: RUNTIME_OPTIONS }),
     JSON_OUTPUT,
   ],

@@ -30,11 +30,11 @@ import { sketchWarning } from "../../weights-argument.ts";
 /** The row of `weft network create`, and what it runs. */
 export const createNetworkCommand: CommandRow = {
   name: ["network", "create"],
-  text: "Write the manifest of a new network: everything that its peers agree on. Its hash is the network's id.",
+  text: "Write the manifest of a new network. It holds everything that the peers agree on; its hash is the network's id.",
   options: [
     { flags: "--name <name>", text: "name of the network, for people", otherwise: "weft" },
-    { flags: "--out <file>", text: "where to write the manifest", otherwise: "network.json" },
-    { flags: "--force", text: "overwrite --out, even where it holds another manifest" },
+    { flags: "--out <file>", text: "file for the manifest", otherwise: "network.json" },
+    { flags: "--force", text: "overwrite --out, even if it holds another manifest" },
     MODEL,
     ...networkOptions(NETWORK_DEFAULTS),
     ...MEMBERSHIP_OPTIONS,

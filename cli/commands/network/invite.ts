@@ -17,30 +17,30 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft network invite`, and what it runs. */
 export const inviteNetworkCommand: CommandRow = {
   name: ["network", "invite"],
-  text: "Print one line of text that lets its holder ask for admission. Admins only.",
+  text: "Print an invite: one line of text with which a peer asks for admission. Only an admin can.",
   options: [
-    { ...DATA_DIR, text: "the admin's; the peer may run or not" },
+    { ...DATA_DIR, text: "data directory of the admin; its peer may run or not" },
     {
       flags: "--role <word>",
-      text: `what it admits as: ${ROLES.join(", ")}`,
+      text: `role of the peers that it admits: ${ROLES.join(", ")}`,
       parse: choice(ROLES),
       otherwise: "trainer",
     },
     {
       flags: "--uses <count>",
-      text: "peers that it may admit in all",
+      text: "number of peers that it admits in all",
       parse: integer(1, LIMITS.inviteUsesMax),
       otherwise: "1",
     },
     {
       flags: "--expires <time>",
-      text: "until when somebody may ask by it, from now on, such as 48h",
+      text: "time for which the invite is valid, such as 48h",
       parse: duration(60, LIMITS.certificateSecondsMax),
       otherwise: formatDuration(INVITE_SECONDS),
     },
     {
       flags: "--bootstrap <multiaddr>",
-      text: "a member whom its holder asks, ending in /p2p/ID; may be repeated",
+      text: "address of a member that the new peer asks, ending in /p2p/ID; may be repeated",
       parse: peerAddress,
       repeatable: true,
       otherwise: "this peer where it runs, and those that the manifest names",

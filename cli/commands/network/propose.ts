@@ -16,16 +16,16 @@ import type { Terminal } from "../../terminal.ts";
 /** The row of `weft network propose`, and what it runs. */
 export const proposeNetworkCommand: CommandRow = {
   name: ["network", "propose"],
-  text: "Write the manifest under which a network with a roster shall go on, and propose it; what no flag names stays as it is.",
+  text: "Propose a new manifest for a network with a roster, and write it to a file. A setting that no flag names stays as it is.",
   options: [
-    { ...DATA_DIR, text: "the admin's; the peer may run or not" },
+    { ...DATA_DIR, text: "data directory of the admin; its peer may run or not" },
     {
       flags: "--at-round <count>",
-      text: "first round that is trained under it",
+      text: "first round under it",
       parse: integer(1, LIMITS.roundCountMax),
     },
-    { flags: "--out <file>", text: "where to write it, for the others to look at", otherwise: "successor.json" },
-    { ...MODEL, otherwise: "the embedded model, which must be the network's where --adapter is not given either" },
+    { flags: "--out <file>", text: "file for it, for the other admins to read", otherwise: "successor.json" },
+    { ...MODEL, otherwise: "the embedded model; without --adapter it must be the network's" },
     ...networkOptions(NETWORK_DEFAULTS).map((row) => ({ ...row, otherwise: "as it is" })),
     JSON_OUTPUT,
   ],

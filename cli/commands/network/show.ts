@@ -12,7 +12,7 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft network show`, and what it runs. */
 export const showNetworkCommand: CommandRow = {
   name: ["network", "show"],
-  text: "Check a network's file and show its network id, what it says, and who has signed it.",
+  text: "Check a network's file. Show its id, its settings and its signatures.",
   argument: NETWORK_FILE,
   options: [JSON_OUTPUT],
   example: "weft network show network.json",

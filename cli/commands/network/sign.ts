@@ -14,13 +14,13 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft network sign`, and what it runs. */
 export const signNetworkCommand: CommandRow = {
   name: ["network", "sign"],
-  text: "Add a founder's signature to a network's file, which is valid once as many admins have signed as its threshold says; or agree to go on under a successor's file.",
+  text: "Sign a network's file as one of its founders. The file is valid once enough admins have signed: its threshold says how many. Of a successor's file: agree that the network goes on under it.",
   argument: NETWORK_FILE,
   options: [
-    { ...DATA_DIR, text: "whose key signs" },
+    { ...DATA_DIR, text: "data directory with the key that signs" },
     {
       flags: "--add <file>",
-      text: "add the signatures of another founder's copy, too; may be repeated",
+      text: "also add the signatures of another founder's copy; may be repeated",
       repeatable: true,
     },
     JSON_OUTPUT,

@@ -13,11 +13,11 @@ import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 /** The row of `weft network verify`, and what it runs. */
 export const verifyNetworkCommand: CommandRow = {
   name: ["network", "verify"],
-  text: "Check a network's file, its signatures and a local model against it; names every field that differs.",
+  text: "Check a network's file and its signatures, and a local model against it. Every field that differs is named.",
   argument: NETWORK_FILE,
   options: [
     MODEL,
-    { flags: "--same-as <file>", text: "name the first field in which the network differs from another file's" },
+    { flags: "--same-as <file>", text: "also name the first field that differs in another network's file" },
     JSON_OUTPUT,
   ],
   example: "weft network verify network.json --model models/smollm2-135m",

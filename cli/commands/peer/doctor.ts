@@ -24,12 +24,12 @@ import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../te
 /** The row of `weft doctor`, and what it runs. */
 export const doctorCommand: CommandRow = {
   name: ["doctor"],
-  text: "Say whether this machine, the peer's files, its model and its network are fit, and try a training step on every device.",
+  text: "Check this machine, the peer's files, its model and its network, and try a training step on every device.",
   options: [
     DATA_DIR,
     {
       flags: "--network <file>",
-      text: "the manifest that the model is checked against, and whose peers are asked for reachability and clock",
+      text: "manifest of the network; the model is checked against it, and its peers say whether they reach this one and what time it is",
       otherwise: "network.json in the data directory, where there is one",
     },
     MODEL,

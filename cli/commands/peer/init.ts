@@ -20,7 +20,7 @@ import type { RunOptions } from "./run.ts";
 /** The row of `weft init`, and what it runs. */
 export const initCommand: CommandRow = {
   name: ["init"],
-  text: "Make a peer: its identity key, and the flags that `weft run` shall follow.",
+  text: "Make a peer: its key, and a file of the flags that `weft run` follows.",
   options: [DATA_DIR, ...PEER_OPTIONS, JSON_OUTPUT],
   example: "weft init --data-dir alice --data alice.jsonl",
   run,

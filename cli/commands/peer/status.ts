@@ -17,7 +17,7 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft status`, and what it runs. */
 export const statusCommand: CommandRow = {
   name: ["status"],
-  text: "Show where a running or stopped peer is.",
+  text: "Show what a peer is doing, or where it stopped.",
   options: [DATA_DIR, JSON_OUTPUT],
   example: "weft status --data-dir alice",
   run,

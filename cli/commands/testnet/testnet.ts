@@ -32,7 +32,7 @@ import { sketchWarning } from "../../weights-argument.ts";
 /** The row of `weft testnet`, and what it runs. */
 export const testnetCommand: CommandRow = {
   name: ["testnet"],
-  text: "Train with several peers on this machine, one process each, and report what the swarm was good for.",
+  text: "Train with several peers on this machine, each a process of its own. The report says whether the swarm helped.",
   options: [
     {
       flags: "--peers <count>",
@@ -48,11 +48,11 @@ export const testnetCommand: CommandRow = {
     ...PRIVACY_OPTIONS,
     {
       ...DATA_DIR,
-      text: "where the peers keep their files, one folder each; kept afterwards",
+      text: "folder for the files of the peers, a folder each; it is kept afterwards",
       otherwise: "a temporary folder, removed afterwards",
     },
     { flags: "--keep", text: "keep the peers' files in the temporary folder" },
-    { flags: "--report <file>", text: "where to write the HTML report", otherwise: "weft-report.html" },
+    { flags: "--report <file>", text: "file for the HTML report", otherwise: "weft-report.html" },
     JSON_OUTPUT,
     LOG_LEVEL,
   ],
