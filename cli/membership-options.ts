@@ -77,7 +77,7 @@ export async function membershipOf(options: MembershipOptions): Promise<Membersh
   if (members === undefined) {
     const { approval, earlierUpdates, equivocation } = words;
     if ([threshold, membershipLasts, approval, earlierUpdates, equivocation].every((one) => one === undefined)) return;
-    const text = "a threshold and a policy are of networks with a roster; name its founders with --members FILE";
+    const text = "only a network with a roster has a threshold and a policy; name its founders with --members FILE";
     throw new NodeError("CONFIG_INVALID", text);
   }
   const founders = await readFounders(members);

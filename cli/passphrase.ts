@@ -12,7 +12,10 @@ export async function passphraseOf(
 ): Promise<string> {
   if (passphraseFile !== undefined) return readPassphraseFile(resolve(passphraseFile));
   if (!terminal.askSecret) {
-    throw new NodeError("CONFIG_INVALID", "nobody is at a terminal to be asked; give --passphrase-file FILE");
+    throw new NodeError(
+      "CONFIG_INVALID",
+      "there is no terminal at which to ask for the passphrase; give --passphrase-file FILE",
+    );
   }
   const passphrase = await terminal.askSecret("passphrase: ");
   checkPassphrase(passphrase);

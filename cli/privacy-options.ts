@@ -90,7 +90,7 @@ export function refuseIdleSketchNoise(
   }
   if (dp === "update") {
     const text =
-      "--sketch-noise hides one example and --dp update all of them: such a peer sends no sketch; leave it out";
+      "a peer with --dp update sends no sketch, because --sketch-noise hides one example and not all of them; leave it out";
     throw new NodeError("CONFIG_INVALID", text);
   }
 }

@@ -384,7 +384,7 @@ describe("a consortium of seven", () => {
       expect(lost, name).toMatchObject([{ kind: "promote", lost: "REMOVAL_WINS" }]);
       expect(lost[0]!.signers.map(net.nameOf).sort(), name).toEqual(["alice", "bob"]);
       const { out } = await net.weft(name, "members", "log");
-      expect(out, name).toContain("DOES NOT COUNT: a removal on another branch goes before it");
+      expect(out, name).toContain("DOES NOT COUNT: a removal on another branch overrides it");
     }
     const cut = ["alice", "bob", "carol", "dan"];
     await stop(...cut);

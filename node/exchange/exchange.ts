@@ -122,7 +122,7 @@ export function createExchange(dependencies: ExchangeDependencies, options: Exch
 
   const blame = (peer: PeerIdText): void => {
     if (peer === transport.peer || scoring.refuses(peer) || !scoring.blame(peer)) return;
-    logger.warn("peer refused for a while: too much of what it sent had to be rejected", { peer });
+    logger.warn("peer refused for a while: too many of its messages were rejected", { peer });
     void background.run("hanging up", () => transport.hangUp(peer));
   };
   const handshake = createHandshake(

@@ -121,7 +121,7 @@ export async function serveAdmission(
     }
     const note = { kind: "request", body: bytes } as const;
     if (motions.take(note).verdict === "accept") {
-      logger.info("somebody asks to be admitted", { peer: request.candidate });
+      logger.info("a peer asks to be admitted", { peer: request.candidate });
       // On disk before anybody is told that it is taken.
       await roster.written();
       publish(note);

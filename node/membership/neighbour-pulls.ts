@@ -108,7 +108,7 @@ export function createNeighbourPulls(
       const cancel = clock.after(limits.farewellMs, () => hangUp(peer));
       dismissed.set(peer, cancel);
       // It sees from the question that this peer holds more, and asks in turn; what it answers is not read.
-      void background.run("telling somebody that it was removed", async (signal) => {
+      void background.run("telling a peer that it was removed", async (signal) => {
         try {
           await exchange.pull(peer, { onEntry: () => {}, onNote: () => {} }, signal);
         } catch (error) {

@@ -49,7 +49,10 @@ export async function publishSketch(
   const options = { networkSeed: manifest.seed, peerSeed, ...(noise !== undefined && { noise }) };
   await sketches.publish(await trainer.sketch({ ...options, examples: chosen }));
   const said = { examples: chosen.length, noise: noise ?? "none" };
-  logger.warn("a sketch of the data set is sent: it tells how often each class occurs, and what texts are about", said);
+  logger.warn(
+    "a sketch of the data set is sent: it tells how often each class occurs, and roughly the subjects of the texts",
+    said,
+  );
 }
 
 /** With noise each by chance, as the accountant assumes, never foreseeable; otherwise so many, drawn by the peer's seed. */

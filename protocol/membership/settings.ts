@@ -60,7 +60,7 @@ export function foundersOf(settings: RosterSettings): readonly { readonly peer: 
 export function describeMembership(membership: MembershipSettings | undefined): readonly string[] {
   if (membership?.kind !== "roster") {
     return [
-      "Open: whoever has this manifest may take part. A peer proves its key and nothing else; keys are free, so one",
+      "Open: every peer with this manifest may take part. A peer proves its key and nothing else; keys are free, so one",
       "party can appear as many peers.",
     ];
   }

@@ -17,13 +17,13 @@ export function leavingLines(
   const kilobytes = Math.ceil((values * share * BYTES[encoding?.values ?? "float32"]) / 1000);
   return [
     "What leaves this machine, encrypted, to members of this network only:",
-    "  this peer's public key, its addresses and those of its neighbours, the label it asked with;",
+    "  this peer's public key, its addresses and those of its neighbours, and the label of its request;",
     maySend(role, "update")
       ? `  after each of ${rounds.count} rounds the ${values} values of its adapter, about ${kilobytes} kB, and the number of its examples.`
       : `  no updates: a peer with the role ${role} sends none.`,
     "What does not: the data, the base model, gradients, logs, the private key.",
     ...(maySend(role, "update")
-      ? [`Adapter values are made from the data and say something about them: see ${more}.`]
+      ? [`Adapter values come from the data and reveal something about them: see ${more}.`]
       : []),
   ];
 }

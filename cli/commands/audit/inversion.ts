@@ -176,7 +176,7 @@ function lines(results: readonly AttackResult[]): string[] {
     "",
     ...textTable(columns, rows),
     "",
-    "prior: the commonest tokens of the training data, without any update; span: tokens whose inputs lie in the space of the",
-    "gradient's rows; matching: the text whose own gradient is nearest, searched from what span found",
+    "prior: the commonest tokens of the training data, without any update; span: tokens with inputs in the space of the",
+    "gradient's rows; matching: the text with the nearest gradient, searched from the tokens that span found",
   ];
 }

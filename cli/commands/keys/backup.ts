@@ -52,7 +52,7 @@ async function run(options: KeysBackupOptions, terminal: Terminal): Promise<numb
   const file = resolve(options.out ?? `${peer}.weft-key`);
   refuseIfThere(file);
   await writeFileAtomic(file, new TextEncoder().encode(text), { mode: 0o600 });
-  terminal.err(`the key of ${folder}, sealed; without the passphrase nobody can open it, you included\n`);
+  terminal.err(`this is the key of ${folder}, sealed; nobody can open it without the passphrase, you included\n`);
   terminal.out(options.json ? jsonText({ peer, file }) : `${file}\n`);
   return EXIT_OK;
 }

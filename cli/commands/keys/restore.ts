@@ -41,7 +41,7 @@ async function run(options: KeysRestoreOptions, terminal: Terminal, argument: st
   const seed = openKey(text, await passphraseOf(options, { isNew: false }, terminal));
   await writeKey(key, seed);
   terminal.err(
-    `restored to ${folder}; make sure that the same key runs nowhere else: two peers with one key contradict each other\n`,
+    `restored to ${folder}; make sure that the same key runs nowhere else; two peers with one key contradict each other\n`,
   );
   terminal.out(options.json ? jsonText({ peer, dataDirectory: folder }) : `${peer}\n`);
   return EXIT_OK;

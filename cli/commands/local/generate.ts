@@ -64,7 +64,7 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
   const { loadAdapter, openModel, usedAdapter } = await import("../../../node/local/stored-adapter.ts");
   const { tokenizerOfFiles } = await import("../../../node/model/tokenizer.ts");
   const { createOnnxRuntime } = await import("../../../node/system/compute/onnxruntime.ts");
-  if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT to go on from");
+  if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT, the text to continue");
   const opened = openModel(modelDirectory(options.model));
   const { model, files } = opened;
   const tokenizer = tokenizerOfFiles(files);

@@ -71,7 +71,10 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   const { loadAdapter, openModel } = await import("../../../node/local/stored-adapter.ts");
   const { prepareOutputFolder, writeFolder } = await import("../../../node/system/files/adapter-files.ts");
   if (options.from !== undefined && options.adapter !== undefined) {
-    throw new NodeError("CONFIG_INVALID", "give --adapter for a new adapter or --from for one to go on from, not both");
+    throw new NodeError(
+      "CONFIG_INVALID",
+      "give --adapter for a new adapter or --from for one to train further, not both",
+    );
   }
   const folder = resolve(options.out ?? "adapter");
   await prepareOutputFolder(folder);

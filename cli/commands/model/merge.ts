@@ -63,7 +63,7 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
     "../../../node/system/files/adapter-files.ts"
   );
   if (options.adapter === undefined)
-    throw new NodeError("CONFIG_INVALID", "give --adapter FOLDER, what is to be merged");
+    throw new NodeError("CONFIG_INVALID", "give --adapter FOLDER, the adapter to merge");
   const folder = resolve(options.out ?? "merged");
   const directory = modelDirectory(options.model);
   const opened = openModel(directory);

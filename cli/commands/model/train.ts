@@ -106,7 +106,7 @@ async function run(options: ModelTrainOptions, terminal: Terminal, argument: str
   }
   const path = resolve(argument);
   const out = resolve(options.out ?? path.replace(/(\.onnx)?$/, ".trained.onnx"));
-  if (out === path) throw new NodeError("CONFIG_INVALID", "--out is the model itself; give another file");
+  if (out === path) throw new NodeError("CONFIG_INVALID", "--out names the model itself; give another file");
   const file = await readOnnxModelFile(path);
   const all = await readTensorFile(resolve(options.data));
   const { training, seed } = networkSettings(options, NETWORK_DEFAULTS);

@@ -95,7 +95,7 @@ async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<n
 
 function nextStep(genesis: Genesis): string {
   const { threshold } = genesisStatus(genesis);
-  if (threshold === 0) return "give this file to everybody who shall join";
+  if (threshold === 0) return "give this file to every peer that is to take part";
   return `it is valid once ${threshold} of its admins have signed it: weft network sign`;
 }
 

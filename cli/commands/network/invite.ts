@@ -71,8 +71,7 @@ async function run(options: NetworkInviteOptions, terminal: Terminal): Promise<n
     ]),
   ].slice(0, LIMITS.inviteAddressCountMax);
   if (addresses.length === 0) {
-    const text =
-      "an invite needs an address of a member to begin with; start this peer with weft run, or give --bootstrap";
+    const text = "an invite needs the address of a member; start this peer with weft run, or give --bootstrap";
     throw new NodeError("CONFIG_INVALID", text);
   }
   const { role = "trainer", uses = 1 } = options;
@@ -80,7 +79,7 @@ async function run(options: NetworkInviteOptions, terminal: Terminal): Promise<n
   const invite = await createInviteText({ role, uses, notAfter, addresses }, operator);
   const many = uses === 1 ? "one peer" : `${uses} peers`;
   terminal.err(`admits ${many} as ${role}, until ${dateWords(notAfter)}, by way of ${addresses.join(" or ")}\n`);
-  terminal.err("send it as you would send a password; it is shown only now. Its holder runs: weft join weft1…\n");
+  terminal.err("send it as you would send a password; it is shown only now. The new peer runs: weft join weft1…\n");
   terminal.out(options.json ? jsonText({ invite, role, uses, notAfter, addresses }) : `${invite}\n`);
   return EXIT_OK;
 }

@@ -44,7 +44,10 @@ async function run(options: NetworkProposeOptions, terminal: Terminal): Promise<
   const { createSuccessor } = await import("../../../node/manifest/create-network.ts");
   const { decide, operatorOf } = await import("../../roster-action.ts");
   if (options.atRound === undefined) {
-    throw new NodeError("CONFIG_INVALID", "say from which round on: --at-round COUNT, later than the peers are now");
+    throw new NodeError(
+      "CONFIG_INVALID",
+      "give --at-round COUNT, the first round under the new manifest; it must be later than the peers are now",
+    );
   }
   const operator = await operatorOf(options, terminal);
   const { manifest: before } = await networkOf(undefined, operator.dataDirectory);
@@ -57,7 +60,7 @@ async function run(options: NetworkProposeOptions, terminal: Terminal): Promise<
   const file = resolve(options.out ?? "successor.json");
   await writeNetwork(file, createGenesis(manifest));
   terminal.err(
-    `written to ${file}; the other admins look at it with weft network show and agree with weft network sign\n`,
+    `written to ${file}; the other admins read it with weft network show and agree with weft network sign\n`,
   );
   return await decide(operator, { kind: "succeed", manifest }, options, terminal);
 }

@@ -42,7 +42,7 @@ async function run(options: NetworkSignOptions, terminal: Terminal, argument: st
   const file = resolve(argument ?? "");
   let genesis = await readNetwork(file);
   if (rosterSettings(genesis.manifest) === undefined) {
-    const text = `${file} is of an open network, which nobody signs; weft network create --members makes one with a roster`;
+    const text = `${file} is the file of an open network, which needs no signatures; weft network create --members makes one with a roster`;
     throw new NodeError("CONFIG_INVALID", text, { file });
   }
   if (genesis.manifest.succeeds !== undefined) {

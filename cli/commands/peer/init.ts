@@ -54,7 +54,7 @@ async function run(options: InitOptions, terminal: Terminal): Promise<number> {
     const path = await writeConfig(folder, config);
     terminal.err(`flags for weft run kept in ${path}\n`);
   }
-  terminal.err(`${created ? "a new peer" : "this peer was there already"}; its files: ${folder}\n`);
+  terminal.err(`${created ? "a new peer" : "this peer exists already"}; its files: ${folder}\n`);
   if (options.json) terminal.out(jsonText({ peer, created, dataDirectory: folder, ...(network && { network }) }));
   else terminal.out(`${peer}\n`);
   return EXIT_OK;

@@ -77,7 +77,7 @@ export function whyUnavailable(
  */
 export function whyNotInHalves(provider: Provider, error = ""): string {
   if (provider === "cpu") {
-    return "the runtime has no products of 16-bit numbers on the processor: it widens them again, which takes more time and memory than fp32; int8 is what is faster there";
+    return "the runtime has no products of 16-bit numbers on the processor: it widens them again, which takes more time and memory than fp32; int8 is faster there";
   }
   if (/requires f16|shader-f16|ShaderF16/i.test(error)) {
     return "the graphics processor, or its driver, has no 16-bit numbers in shaders (WebGPU's feature shader-f16)";
