@@ -34,7 +34,7 @@ module.exports = {
       comment: "tables and sentences for the testnet and the commands; neither processes, commands nor the machine",
       severity: "error",
       from: { path: "^testnet/words/", pathNot: tests },
-      to: { path: "^cli/|^testnet/(?!words/)|^node/(?!interface/|errors\\.ts$)" },
+      to: { path: "^cli/|^testnet/(?!words/)|^node/(?!interface/|(errors|index)\\.ts$)" },
     },
     {
       name: "protocol-is-pure",

@@ -31,7 +31,8 @@ import { signNetworkCommand } from "./commands/network/sign.ts";
 import { verifyNetworkCommand } from "./commands/network/verify.ts";
 import { doctorCommand } from "./commands/peer/doctor.ts";
 import { initCommand } from "./commands/peer/init.ts";
-import { joinCommand, runCommand } from "./commands/peer/run-and-join.ts";
+import { joinCommand } from "./commands/peer/join.ts";
+import { runCommand } from "./commands/peer/run.ts";
 import { statusCommand } from "./commands/peer/status.ts";
 import { testnetCommand } from "./commands/testnet/testnet.ts";
 

@@ -4,7 +4,7 @@
  * On Linux x64 the install script of onnxruntime-node fetches CUDA libraries from outside the npm registry, which weft
  * does not use, and fails the whole installation where they cannot be reached. It fetches nothing when the files are
  * there, so empty ones are put in their place. `ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node` fetches
- * the real ones over them. (In a checkout `allowScripts` and .npmrc do the same by ordinary means.)
+ * the real ones over them. (In a checkout `allowScripts` and .ci/no-download do the same.)
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -1,5 +1,6 @@
 /** Acting on the roster of a data directory, as the commands of `weft members` do. */
 import { NodeError } from "../node/errors.ts";
+import { networkOf, rosterGenesis } from "../node/index.ts";
 import type { Motion } from "../node/membership/motions.ts";
 import type { MembersAnswer, RosterAction, RosterAnswer } from "../node/membership/roster-desk.ts";
 import { type OperatorOptions, operate } from "../node/peer/operator.ts";
@@ -8,7 +9,6 @@ import type { PeerId } from "../protocol/peer-id.ts";
 import { dateWords, statementWords } from "../testnet/words/statement-words.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { jsonText } from "./json.ts";
-import { networkOf, rosterGenesis } from "./network-file.ts";
 import { EXIT_OK, type Terminal } from "./terminal.ts";
 
 /** Values of the flags of every command of `weft members`. */

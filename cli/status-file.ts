@@ -1,12 +1,16 @@
 /** status.json in a data directory: where the peer is, written by `weft run`, read by `weft status`. */
 import { readFile } from "node:fs/promises";
-import { dataDirectoryLayout } from "../node/data-directory/layout.ts";
-import { NodeError } from "../node/errors.ts";
-import type { PeerEvent } from "../node/interface/peer-event.ts";
-import { writeFileAtomic } from "../node/system/files/atomic-file.ts";
-import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "../testnet/words/peer-view.ts";
+import {
+  dataDirectoryLayout,
+  NodeError,
+  networkId,
+  type PeerEvent,
+  type PeerView,
+  type PeerStatus as RunningStatus,
+  writeFileAtomic,
+} from "../node/index.ts";
 
-/** What the file holds. */
+/** The contents of status.json. */
 export interface PeerStatus {
   readonly schema: "weft-status/1";
   /** Network id. */
@@ -22,60 +26,60 @@ export interface PeerStatus {
   readonly view: PeerView;
 }
 
-/** Keeps the file as new as a person needs it. */
+/** Keeps the file as the peer is. */
 export interface StatusWriter {
-  /** Note an event; the file follows soon. */
+  /** The peer has just told this event; the file follows soon. */
   note(event: PeerEvent): void;
-  view(): PeerView;
-  /** Write the last state. Idempotent. */
+  /** Write the last state, where there is any. Idempotent. */
   end(): Promise<void>;
 }
 
 /** Steps and gossip come many a second; the file is for people. */
 const WRITE_INTERVAL_MS = 1_000;
 
-/** onError: told when the file cannot be written; the peer itself goes on. */
+/** status: of the running peer.  onError: told when the file cannot be written; the peer itself goes on. */
 export function createStatusWriter(options: {
   readonly dataDirectory: string;
-  readonly network: string;
-  readonly rounds: number;
+  readonly status: () => RunningStatus | undefined;
   readonly onError: (error: unknown) => void;
 }): StatusWriter {
-  const { dataDirectory, network, rounds, onError } = options;
-  const path = dataDirectoryLayout(dataDirectory).status;
-  let view = UNSEEN_PEER;
+  const path = dataDirectoryLayout(options.dataDirectory).status;
+  let hasStarted = false;
   let timer: NodeJS.Timeout | undefined;
   let writing = Promise.resolve();
   const write = (ended: boolean): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
     // One after the other, so that an older state never replaces a newer one.
-    writing = writing
-      .then(() => {
-        const updatedAt = new Date().toISOString();
-        const status: PeerStatus = {
-          schema: "weft-status/1",
-          network,
-          rounds,
-          process: process.pid,
-          ended,
-          updatedAt,
-          view,
-        };
-        return writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(status)}\n`));
-      })
-      .catch(onError);
+    writing = writing.then(() => writeStatus(path, options.status(), ended)).catch(options.onError);
     return writing;
   };
   return {
-    note: (event) => {
-      view = foldPeerEvent(view, event);
-      if (event.type === "started" || event.type === "round" || event.type === "finished") void write(false);
+    note: ({ type }) => {
+      hasStarted ||= type === "started";
+      if (type === "started" || type === "round" || type === "finished") void write(false);
       else timer ??= setTimeout(() => void write(false), WRITE_INTERVAL_MS);
     },
-    view: () => view,
-    end: () => write(true),
+    end: async () => {
+      clearTimeout(timer);
+      if (hasStarted) await write(true);
+    },
   };
+}
+
+async function writeStatus(path: string, running: RunningStatus | undefined, ended: boolean): Promise<void> {
+  if (running === undefined) return;
+  const { manifest, view } = running;
+  const status: PeerStatus = {
+    schema: "weft-status/1",
+    network: networkId(manifest),
+    rounds: manifest.rounds.count,
+    process: process.pid,
+    ended,
+    updatedAt: new Date().toISOString(),
+    view,
+  };
+  await writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(status)}\n`));
 }
 
 /** The status in a data directory.  Throws: NodeError DATA_DIRECTORY when there is none or it is not readable. */

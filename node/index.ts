@@ -1,8 +1,10 @@
 /** What weft offers to programs: networks, peers, and the training engine by itself. */
 export type { AdapterSettings, AdapterTensor, LoraSettings, LoreftSettings } from "../protocol/adapter-spec.ts";
 export { adapterSlots, parameterCount } from "../protocol/adapter-spec.ts";
+export type { Genesis } from "../protocol/membership/genesis.ts";
 export type { NetworkManifest } from "../protocol/network-manifest.ts";
 export { MANIFEST_DEFAULTS, networkId, parseManifest } from "../protocol/network-manifest.ts";
+export { dataDirectoryLayout } from "./data-directory/layout.ts";
 export type { NodeErrorCode } from "./errors.ts";
 export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 export type { Generated, GenerateOptions } from "./generation/generate.ts";
@@ -15,6 +17,8 @@ export { fromPeft, type Imported } from "./interchange/peft-import.ts";
 export { toPyreft } from "./interchange/pyreft-export.ts";
 export { fromPyreft } from "./interchange/pyreft-import.ts";
 export type { SavedAdapter } from "./interchange/saved-adapter.ts";
+export type { EngineOptions } from "./interface/engine-options.ts";
+export type { LogLevel } from "./interface/logger.ts";
 export type { PeerEvent, PeerReport, RoundSummary, Score } from "./interface/peer-event.ts";
 export type {
   Evaluation,
@@ -31,6 +35,9 @@ export { evaluateLocally, trainLocally } from "./local/local-training.ts";
 export { loadAdapter, type OpenedModel, openModel, usedAdapter } from "./local/stored-adapter.ts";
 export type { CreateNetworkOptions } from "./manifest/create-network.ts";
 export { createNetwork } from "./manifest/create-network.ts";
+export { checkModel, modelProblems } from "./manifest/model-check.ts";
+export { ModelDigests } from "./manifest/model-digests.ts";
+export type { FoundNetwork } from "./membership/candidate.ts";
 export {
   attachAdapter,
   externalFiles,
@@ -40,8 +47,25 @@ export {
   trainableGraph,
 } from "./model/onnx-file.ts";
 export { decodeModel, encodeModel } from "./onnx/codec.ts";
-export type { PeerOptions, RunningPeer } from "./peer/peer.ts";
-export { runPeer } from "./peer/peer.ts";
+export { type Joining, openJoining } from "./peer/join.ts";
+export {
+  type GivenNetwork,
+  isSignedByFounders,
+  keepNetwork,
+  keptNetwork,
+  networkOf,
+  readNetwork,
+  rosterGenesis,
+  writeNetwork,
+} from "./peer/network-file.ts";
+export { createPeer, type Peer, type PeerStatus } from "./peer/peer.ts";
+export { loadPeerExamples, type ManifestAndModel, type PeerData } from "./peer/peer-data.ts";
+export type { PeerOptions } from "./peer/peer-options.ts";
+export { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./peer/peer-view.ts";
+export type { PeerNews, SessionEvent } from "./peer/session-event.ts";
 export { createOnnxRuntime } from "./system/compute/onnxruntime.ts";
 export { startTrainerThread } from "./system/compute/trainer-thread.ts";
+export { writeFileAtomic } from "./system/files/atomic-file.ts";
 export { embeddedModelDirectory } from "./system/files/embedded-model.ts";
+export { createNativeVerifier } from "./system/platform/ed25519.ts";
+export { createLogger } from "./system/platform/log.ts";

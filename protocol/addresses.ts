@@ -5,7 +5,7 @@
 import { decodeCanonical, encodeCanonical } from "./canonical-message.ts";
 import { ProtocolError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
-import { type PeerId, parsePeerId } from "./peer-id.ts";
+import { asPeerId, type PeerId } from "./peer-id.ts";
 import { AddressesSchema } from "./wire_pb.ts";
 
 /** README.md 7.8; ASCII only, so that characters are bytes. */
@@ -15,12 +15,7 @@ const ADDRESS = /^(?:\/[!-.0-~]+)+\/p2p\/(?<peer>[!-.0-~]+)$/;
 export function peerIdOfAddress(address: string): PeerId | undefined {
   if (address.length > LIMITS.addressBytesMax) return undefined;
   const peer = ADDRESS.exec(address)?.groups?.peer;
-  try {
-    return peer === undefined ? undefined : parsePeerId(peer);
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
-  }
+  return peer === undefined ? undefined : asPeerId(peer);
 }
 
 /** An Addresses message.  Throws: TOO_LARGE when there are too many, FIELD_INVALID when a text is no address. */

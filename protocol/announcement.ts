@@ -9,6 +9,7 @@ import type { PeerId } from "./peer-id.ts";
 import type { Update } from "./update.ts";
 import { AnnouncementBodySchema } from "./wire_pb.ts";
 
+/** What the body of an announcement says. */
 export interface AnnouncementFields {
   readonly networkId: NetworkId;
   readonly round: number;
@@ -19,6 +20,7 @@ export interface AnnouncementFields {
   readonly bytesLength: number;
 }
 
+/** What an announcement says, and who signed it. */
 export interface Announcement extends AnnouncementFields {
   readonly author: PeerId;
 }

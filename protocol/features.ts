@@ -5,24 +5,27 @@
 import { ProtocolError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
 import type { NetworkManifest } from "./network-manifest.ts";
+import { type StreamProtocol, streamProtocols } from "./stream-protocols.ts";
 
-/** Names of this version, rising, each with what it stands for. */
-const WORDS = {
-  addresses: "addresses of neighbours",
-  checkup: "checkups",
-  core: "handshake, announcements, heads and bytes",
+/** Parts of the protocol that are no conversation, each with what it stands for; the others stand in stream-protocols.ts. */
+const MESSAGE_WORDS = {
   "encoding-float16": "updates in float16",
   "encoding-int8": "updates in int8",
   "encoding-top-k": "updates of the largest changes",
   "neighbour-counts": "updates that name their author's neighbours",
-  roster: "membership by a roster",
-  sketch: "sketches of data sets",
 } as const;
 
-export type Feature = keyof typeof WORDS;
+/** The name of a part of the protocol. */
+export type Feature = keyof typeof MESSAGE_WORDS | StreamProtocol["feature"]["name"];
+
+/** In words, by name. */
+const WORDS: ReadonlyMap<string, string> = new Map([
+  ...Object.entries(MESSAGE_WORDS),
+  ...streamProtocols().map(({ feature }) => [feature.name, feature.words] as const),
+]);
 
 /** All features of this program, rising. */
-export const FEATURES = Object.keys(WORDS) as readonly Feature[];
+export const FEATURES = [...WORDS.keys()].sort() as readonly Feature[];
 
 /** What a peer has that tells no features. It never changes: later features are told by name. */
 export const BASELINE_FEATURES: readonly Feature[] = [
@@ -37,21 +40,20 @@ export const BASELINE_FEATURES: readonly Feature[] = [
   "sketch",
 ];
 
+/** Which manifests need a feature of all peers; a feature that is not here is used where both sides have it. */
+const NEEDED: Readonly<Partial<Record<Feature, (manifest: NetworkManifest) => boolean>>> = {
+  core: () => true,
+  "encoding-float16": ({ encoding }) => encoding?.values === "float16",
+  "encoding-int8": ({ encoding }) => encoding?.values === "int8",
+  "encoding-top-k": ({ encoding }) => encoding?.topK !== undefined,
+  "neighbour-counts": ({ aggregation }) => aggregation.weights?.kind === "metropolis",
+  roster: ({ membership }) => membership?.kind === "roster",
+  sketch: ({ aggregation: { weights } }) => weights?.kind === "similarity" && weights.data !== undefined,
+};
+
 /** What every peer of a network needs, rising. */
-export function requiredFeatures({ encoding, membership, aggregation }: NetworkManifest): readonly Feature[] {
-  const { weights } = aggregation;
-  const needed: Readonly<Record<Feature, boolean>> = {
-    addresses: false,
-    checkup: false,
-    core: true,
-    "encoding-float16": encoding?.values === "float16",
-    "encoding-int8": encoding?.values === "int8",
-    "encoding-top-k": encoding?.topK !== undefined,
-    "neighbour-counts": weights?.kind === "metropolis",
-    roster: membership?.kind === "roster",
-    sketch: weights?.kind === "similarity" && weights.data !== undefined,
-  };
-  return FEATURES.filter((feature) => needed[feature]);
+export function requiredFeatures(manifest: NetworkManifest): readonly Feature[] {
+  return FEATURES.filter((feature) => NEEDED[feature]?.(manifest) === true);
 }
 
 /** What the network needs and is not among these. */
@@ -86,14 +88,13 @@ export function readFeatures(names: readonly string[]): readonly string[] {
 
 /** In words, for a person; a name that is not known here as it stands. */
 export function featureWords(names: readonly string[]): string {
-  const shown = names.slice(0, SHOWN_MAX).map((name) => (isKnown(name) ? `${name} (${WORDS[name]})` : name));
+  const shown = names.slice(0, SHOWN_MAX).map((name) => (WORDS.has(name) ? `${name} (${WORDS.get(name)})` : name));
   const rest = names.length > SHOWN_MAX ? [`and ${names.length - SHOWN_MAX} more`] : [];
   return [...shown, ...rest].join(", ");
 }
 
 /** Names in one line of a log. */
 const SHOWN_MAX = 4;
-const isKnown = (name: string): name is Feature => Object.hasOwn(WORDS, name);
 
 function checkNames(names: readonly string[]): void {
   if (names.length > LIMITS.featureCountMax) {

@@ -20,7 +20,7 @@ import {
   networkId,
 } from "./network-manifest.ts";
 import type { PeerId } from "./peer-id.ts";
-import { PROTOCOL_VERSION } from "./topic.ts";
+import { PROTOCOL_VERSION } from "./stream-protocols.ts";
 import { HandshakeHelloSchema, HandshakeReplySchema } from "./wire_pb.ts";
 
 export type HandshakeCode =

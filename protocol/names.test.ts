@@ -6,9 +6,9 @@ import { describe, expect, test } from "vitest";
 import { closestName } from "./closest-name.ts";
 import { type ContentId, contentIdFromBytes, contentIdOf, contentIdToBytes, parseContentId } from "./content-id.ts";
 import { PROTOCOL_ERROR_CODES, ProtocolError } from "./errors.ts";
+import { announcementTopic } from "./gossip-topics.ts";
 import { networkIdFromBytes, networkIdToBytes, parseNetworkId } from "./network-id.ts";
 import { parsePeerId, peerIdFromPublicKey, publicKeyOfPeerId } from "./peer-id.ts";
-import { announcementTopic } from "./topic.ts";
 
 const key = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const hex = "0123456789abcdef".repeat(4);
@@ -85,7 +85,7 @@ describe("peer ids", () => {
 });
 
 test("networks that differ in their first 16 digits do not share a topic", () => {
-  expect(announcementTopic(parseNetworkId(hex))).toBe("/weft/0123456789abcdef/announce/1");
+  expect(announcementTopic(parseNetworkId(hex)).name).toBe("/weft/0123456789abcdef/announce/1");
   expect(networkIdFromBytes(networkIdToBytes(parseNetworkId(hex)))).toBe(hex);
 });
 

@@ -9,6 +9,7 @@ declare const brand: unique symbol;
 /** Text form, 52 characters starting with `12D3KooW`. */
 export type PeerId = string & { readonly [brand]: "PeerId" };
 
+/** Of an Ed25519 public key. */
 export const PUBLIC_KEY_BYTES = 32;
 
 /** Identity multihash (0x00) of 36 bytes (0x24): protobuf { type: Ed25519 (08 01), data: 32 bytes (12 20) }. */
@@ -71,4 +72,14 @@ export function latin1(bytes: Uint8Array): string {
 export function parsePeerId(text: string): PeerId {
   publicKeyOfPeerId(text);
   return text as PeerId;
+}
+
+/** The peer id that a text is; undefined when it is none. */
+export function asPeerId(text: string): PeerId | undefined {
+  try {
+    return parsePeerId(text);
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
 }

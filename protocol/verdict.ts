@@ -2,10 +2,10 @@
  * What is said of a message before anything else happens to it. Rules and their order are section 8 of README.md; each
  * is quoted above its check. Judging is pure: membership, round and known chains are arguments.
  */
-import { type Announcement, decodeAnnouncementBody } from "./announcement.ts";
+import { type Announcement, type AnnouncementFields, decodeAnnouncementBody } from "./announcement.ts";
 import { type ContentId, contentIdOf } from "./content-id.ts";
 import { decodeUpdate } from "./encoding/update-payload.ts";
-import { MESSAGE_KINDS, type MessageKind, openEnvelope, verifyEnvelope } from "./envelope.ts";
+import { type Envelope, MESSAGE_KINDS, type MessageKind, openEnvelope, verifyEnvelope } from "./envelope.ts";
 import { ProtocolError } from "./errors.ts";
 import type { JudgeContext, UpdateContext } from "./judge-context.ts";
 import type { PeerId } from "./peer-id.ts";
@@ -43,7 +43,9 @@ export const VERDICTS = {
   INTERNAL: { kind: "ignore", clause: "8.24", fault: "none" },
 } as const satisfies Record<string, { kind: VerdictKind; clause: string; fault: Fault }>;
 
+/** What a verdict does with a message. */
 export type VerdictKind = "accept" | "ignore" | "reject";
+/** The closed list of what can be said of a message. */
 export type VerdictCode = keyof typeof VERDICTS;
 
 /**
@@ -52,6 +54,7 @@ export type VerdictCode = keyof typeof VERDICTS;
  */
 export type Fault = "none" | "author" | "sender";
 
+/** What is said of a message, and why. */
 export interface Verdict {
   /** accept: use and pass on; ignore: drop without blame; reject: drop, and hold it against who is at fault. */
   readonly kind: VerdictKind;
@@ -81,19 +84,38 @@ export function verdictOf<C extends VerdictCode>(code: C): Verdict & { readonly 
   return { code, ...VERDICTS[code] };
 }
 
+/** An announcement whose bytes were decoded and nothing else; a code where they do not decode. */
+export type OpenedAnnouncement = Decoded<AnnouncementFields> | VerdictCode;
+
+/** Decode the bytes of an announcement once, for whoever looks at it before it is judged. */
+export function openAnnouncement(bytes: Uint8Array): OpenedAnnouncement {
+  return decoded("announcement", bytes, decodeAnnouncementBody);
+}
+
+/** What an opened announcement says, before anything in it is verified; undefined where it does not decode. */
+export function announcementIn(opened: OpenedAnnouncement): Announcement | undefined {
+  return typeof opened === "string" ? undefined : { ...opened.fields, author: opened.envelope.author };
+}
+
 /**
- * Judge the bytes of an announcement, from gossip or out of a Heads message. `headOf` gives the last announcement that
- * was accepted from an author.  Throws: nothing.
+ * Judge an announcement, from gossip or out of a Heads message: its bytes, or what was made of them when they were opened.
+ * `headOf` gives the last announcement that was accepted from an author.  Throws: nothing.
  */
-export function judgeAnnouncement(bytes: Uint8Array, context: JudgeContext): Judgement<Announcement> {
-  return guarded(() => {
-    const opened = open("announcement", bytes, decodeAnnouncementBody, context);
-    if (typeof opened === "string") return refusal(opened);
-    const announcement: Announcement = { ...opened.fields, author: opened.author };
-    const refused =
-      judgeTwin(announcement, context) ?? judgeRound(announcement.round, context) ?? judgeChain(announcement, context);
-    return refused === undefined ? { ...verdictOf("ACCEPTED"), message: announcement } : refusal(refused);
-  });
+export function judgeAnnouncement(
+  message: Uint8Array | OpenedAnnouncement,
+  context: JudgeContext,
+): Judgement<Announcement> {
+  return guarded(() => judgeOpened(message instanceof Uint8Array ? openAnnouncement(message) : message, context));
+}
+
+function judgeOpened(opened: OpenedAnnouncement, context: JudgeContext): Judgement<Announcement> {
+  if (typeof opened === "string") return refusal(opened);
+  const outsider = judgeAuthor(opened, context);
+  if (outsider !== undefined) return refusal(outsider);
+  const announcement: Announcement = { ...opened.fields, author: opened.envelope.author };
+  const refused =
+    judgeTwin(announcement, context) ?? judgeRound(announcement.round, context) ?? judgeChain(announcement, context);
+  return refused === undefined ? { ...verdictOf("ACCEPTED"), message: announcement } : refusal(refused);
 }
 
 /**
@@ -151,17 +173,39 @@ function open<Fields extends { readonly networkId: string }>(
   kind: MessageKind,
   bytes: Uint8Array,
   decodeBody: (body: Uint8Array) => Fields,
-  context: Pick<JudgeContext, "networkId" | "self" | "isMember" | "maySend" | "verify">,
+  context: AuthorContext,
 ): Opened<Fields> | VerdictCode {
+  const found = decoded(kind, bytes, decodeBody);
+  if (typeof found === "string") return found;
+  return judgeAuthor(found, context) ?? { author: found.envelope.author, fields: found.fields };
+}
+
+/** An envelope and its body, decoded. */
+interface Decoded<Fields> {
+  readonly envelope: Envelope;
+  readonly fields: Fields;
+}
+
+function decoded<Fields>(
+  kind: MessageKind,
+  bytes: Uint8Array,
+  decodeBody: (body: Uint8Array) => Fields,
+): Decoded<Fields> | VerdictCode {
   // [REJECT] 8.2 The envelope is longer than its kind allows.  8.4 Envelope or body do not decode, or a key, signature
   // or id has the wrong length.  8.5 They are not in canonical form.  8.6 The envelope is of another kind.  8.7 A field
   // of the body is out of its bounds.
-  const decoded = attempt(() => {
+  return attempt(() => {
     const envelope = openEnvelope(kind, bytes);
     return { envelope, fields: decodeBody(envelope.body) };
   });
-  if (typeof decoded === "string") return decoded;
-  const { envelope, fields } = decoded;
+}
+
+type AuthorContext = Pick<JudgeContext, "networkId" | "self" | "isMember" | "maySend" | "verify">;
+
+function judgeAuthor(
+  { envelope, fields }: Decoded<{ readonly networkId: string }>,
+  context: AuthorContext,
+): VerdictCode | undefined {
   // [REJECT] 8.8 The signature is not the author's over this kind's domain and this body.
   if (!verifyEnvelope(envelope, context.verify)) return "SIGNATURE_INVALID";
   // [REJECT] 8.9 The network id is not this network's.
@@ -171,8 +215,8 @@ function open<Fields extends { readonly networkId: string }>(
   // [IGNORE] 8.11 The author is not a member, as far as this peer knows.
   if (!context.isMember(envelope.author)) return "NOT_A_MEMBER";
   // [IGNORE] 8.27 The author's role, as far as this peer knows, is not one that sends such a message.
-  if (context.maySend?.(envelope.author, kind) === false) return "ROLE_FORBIDS";
-  return { author: envelope.author, fields };
+  if (context.maySend?.(envelope.author, envelope.kind) === false) return "ROLE_FORBIDS";
+  return undefined;
 }
 
 function judgeTwin(

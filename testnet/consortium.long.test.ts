@@ -38,7 +38,7 @@ import { InviteTicketSchema } from "../protocol/membership/membership_pb.ts";
 import type { NetworkId } from "../protocol/network-id.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
 import { publicKeyOfPeerId } from "../protocol/peer-id.ts";
-import { ADMISSION_PROTOCOL, GENESIS_PROTOCOL, HANDSHAKE_PROTOCOL } from "../protocol/topic.ts";
+import { STREAM_PROTOCOLS, type StreamProtocol } from "../protocol/stream-protocols.ts";
 import { type Consortium, createConsortium, type Running, WAITING } from "./consortium.suite.ts";
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
@@ -122,7 +122,7 @@ async function nobodyTakes(author: string): Promise<void> {
 const refusedJoin = (invite: string, ...flags: readonly string[]) =>
   weft(["join", invite, "--data-dir", net.at("frank"), "--join-only", "--wait", "30s", ...flags]);
 
-type Ask = (protocol: string, message: Uint8Array) => Promise<Uint8Array>;
+type Ask = (protocol: StreamProtocol, message: Uint8Array) => Promise<Uint8Array>;
 const randomSeed = () => crypto.getRandomValues(new Uint8Array(32));
 const seedOf = async (name: string) => (await readOrCreateKey(dataDirectoryLayout(net.at(name)).key)).seed;
 
@@ -155,7 +155,7 @@ const hello = (seed: Uint8Array, certificate: Uint8Array, of = manifest): Promis
   visit(up.alice!, seed, async (ask) => {
     const say = async (entries: readonly Uint8Array[]): Promise<HandshakeCode> => {
       const greeting = encodeHello(of, { heads: [], certificate, entries });
-      return decodeReply(await ask(HANDSHAKE_PROTOCOL, greeting)).code;
+      return decodeReply(await ask(STREAM_PROTOCOLS.handshake, greeting)).code;
     };
     const code = await say([]);
     return code === "ROSTER" ? await say([certificate]) : code;
@@ -166,8 +166,8 @@ const request = (host: Running, invite: Invite, seed = randomSeed()) =>
   visit(host, seed, async (ask) => {
     const asked = { label: "somebody", issuedAt: Math.floor(Date.now() / 1000) };
     const bytes = createAdmissionRequest(invite, asked, createSigner(seed));
-    const reply = readAdmissionReply(await ask(ADMISSION_PROTOCOL, bytes));
-    const genesis = await ask(GENESIS_PROTOCOL, bytes);
+    const reply = readAdmissionReply(await ask(STREAM_PROTOCOLS.admission, bytes));
+    const genesis = await ask(STREAM_PROTOCOLS.genesis, bytes);
     return { said: reply.code === "denied" ? reply.reason : reply.code, showsGenesis: genesis.length > 0 };
   });
 

@@ -2,6 +2,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { foldPeerEvent, type PeerEvent, UNSEEN_PEER } from "../../node/index.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import { EXAMPLE_MANIFEST, exampleEvents } from "../../testnet/fixtures/example-run.ts";
 import { runCommandLine } from "../program.ts";
@@ -108,15 +109,22 @@ describe("weft network show", () => {
 });
 
 describe("weft status", () => {
-  const status = () =>
-    createStatusWriter({
+  /** A writer as a running peer has it, whose state is what its events come to. */
+  const status = () => {
+    let view = UNSEEN_PEER;
+    const writer = createStatusWriter({
       dataDirectory: join(folder, "peer"),
-      network: networkId(EXAMPLE_MANIFEST),
-      rounds: EXAMPLE_MANIFEST.rounds.count,
+      status: () => ({ manifest: EXAMPLE_MANIFEST, view }),
       onError: (error) => {
         throw error;
       },
     });
+    const note = (event: PeerEvent): void => {
+      view = foldPeerEvent(view, event);
+      writer.note(event);
+    };
+    return { note, end: writer.end };
+  };
 
   it("shows a stopped peer's rounds, updates and losses", async () => {
     await mkdir(join(folder, "peer"));

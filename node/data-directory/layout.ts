@@ -3,6 +3,7 @@
  * values a run goes by is decided above, flag before environment before config.json; see `cli/config-file.ts`.
  */
 
+/** Paths of a data directory. */
 export interface DataDirectory {
   readonly folder: string;
   /** Identity: 32 bytes, mode 0600. Losing it means becoming another peer. */

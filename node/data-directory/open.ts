@@ -12,11 +12,13 @@ import { createNativeSigner } from "../system/platform/ed25519.ts";
 import { seedIn } from "./key.ts";
 import { type DataDirectory, dataDirectoryLayout } from "./layout.ts";
 
+/** How to take the lock. */
 export interface OpenOptions {
   /** How long whoever has it open may take to leave it, milliseconds; default 0. */
   readonly waitMs?: number;
 }
 
+/** How to take the lock, and where the key comes from. */
 export interface PeerDirectoryOptions extends OpenOptions {
   /** make: the first use makes the key; there: without a key it is an error. */
   readonly key: "make" | "there";

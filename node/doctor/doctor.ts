@@ -33,6 +33,7 @@ import { checkNetwork, type NetworkCheckOptions } from "./network-check.ts";
 
 export type { Finding } from "../system/platform/health.ts";
 
+/** What came of the steps on one device. */
 export interface DeviceFinding {
   readonly device: Provider;
   /** `unavailable`: it cannot be used here; `failed`: it is there, but a step fails or differs from the processor's. */
@@ -44,10 +45,12 @@ export interface DeviceFinding {
   readonly float16?: Float16Finding;
 }
 
+/** What came of the steps in numbers of 16 bits. */
 export type Float16Finding =
   | { readonly ok: true; readonly steps: Readonly<Record<TrialKind, DeviceStep>> }
   | { readonly ok: false; readonly reason: string };
 
+/** One training step on a device, against the same on the processor. */
 export interface DeviceStep {
   readonly seconds: number;
   readonly startSeconds: number;
@@ -55,6 +58,7 @@ export interface DeviceStep {
   readonly difference: number;
 }
 
+/** All that was found. */
 export interface DoctorReport {
   readonly findings: readonly Finding[];
   readonly devices: readonly DeviceFinding[];
@@ -64,6 +68,7 @@ export interface DoctorReport {
   readonly healthy: boolean;
 }
 
+/** What to examine. */
 export interface DoctorOptions {
   readonly dataDirectory: string;
   readonly modelDirectory: string;

@@ -3,6 +3,7 @@ import { ProtocolError } from "../../protocol/errors.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { type OpenDirectory, withDirectory } from "../data-directory/open.ts";
 import { NodeError } from "../errors.ts";
@@ -15,13 +16,13 @@ import type { Transport } from "../interface/transport.ts";
 import type { RosterMembership } from "../membership/membership.ts";
 import { readKey } from "../system/files/key-file.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
-import { createLibp2pTransport } from "../system/network/libp2p.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
 import { createNativeSigner, createNativeVerifier } from "../system/platform/ed25519.ts";
 import { type Finding, problemOf } from "../system/platform/health.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import { membershipFinding, storedMembership } from "./membership-check.ts";
 
+/** The peer and the network to look at. */
 export interface NetworkCheckOptions {
   readonly dataDirectory: string;
   readonly manifest: NetworkManifest;
@@ -69,6 +70,7 @@ async function checkAs(
   const signer = createNativeSigner(seed);
   const hasRoster = manifest.membership?.kind === "roster";
   let membership: RosterMembership | undefined;
+  const { createLibp2pTransport } = await import("../system/network/libp2p.ts");
   const transport = await createLibp2pTransport(
     {
       logger,
@@ -133,7 +135,7 @@ async function checkExchange(
     const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const dialled = await Promise.all(bootstrap.map((address) => dial(transport, address, within)));
     const reached = new Set(dialled.filter((peer) => peer !== undefined));
-    const isDecided = (peer: string): boolean =>
+    const isDecided = (peer: PeerId): boolean =>
       exchange.welcoming().includes(peer) || reasons.has(peer) || !transport.connected().includes(peer);
     await settled(() => [...reached].every(isDecided), within);
     const admitted = exchange.welcoming();
@@ -175,7 +177,7 @@ function refusalsInto(reasons: Map<string, string>): Logger {
 const listening = (transport: Transport): string =>
   transport.addresses().length === 0 ? "listens on nothing, dials only" : transport.addresses().join(", ");
 
-async function dial(transport: Transport, address: string, signal: AbortSignal): Promise<string | undefined> {
+async function dial(transport: Transport, address: string, signal: AbortSignal): Promise<PeerId | undefined> {
   try {
     return await transport.dial(address, signal);
   } catch {

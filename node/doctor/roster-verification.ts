@@ -9,6 +9,7 @@ import { readStored } from "../membership/roster-store.ts";
 import { askRunningPeer, isRunning, type OperatorOptions } from "../peer/operator.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 
+/** A roster rebuilt, and what is wrong with what was there. */
 export interface RosterVerification {
   /** The rebuilt roster's entries. */
   readonly log: LogAnswer;

@@ -3,6 +3,7 @@
 /** Given: a bootstrap address. Met: of a peer that was admitted once. Heard: what a neighbour said of somebody else. */
 export type AddressOrigin = "given" | "met" | "heard";
 
+/** What is known of one address. */
 export interface BookEntry {
   readonly origin: AddressOrigin;
   /** The pause after the next failure. */
@@ -11,6 +12,7 @@ export interface BookEntry {
   failures: number;
 }
 
+/** Addresses in the order of noting, within bounds. */
 export interface AddressBook {
   get(address: string): BookEntry | undefined;
   /** In the order of noting, newest last. */
@@ -20,6 +22,7 @@ export interface AddressBook {
   forget(address: string): void;
 }
 
+/** Bounds of a book, and the pause that an entry begins with. */
 export interface AddressBookLimits {
   /** Addresses in all; those that were given count, and are never forgotten. */
   readonly addressesMax: number;
@@ -28,6 +31,7 @@ export interface AddressBookLimits {
   readonly pauseMinMs: number;
 }
 
+/** An empty book. */
 export function createAddressBook({ addressesMax, heardMax, pauseMinMs }: AddressBookLimits): AddressBook {
   const entries = new Map<string, BookEntry>();
   const of = (origin: AddressOrigin): readonly string[] =>

@@ -4,7 +4,7 @@ import { encodeCanonical } from "../../protocol/canonical-message.ts";
 import { createSigner } from "../../protocol/envelope.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { ADDRESSES_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { AddressesSchema } from "../../protocol/wire_pb.ts";
 import { createLibp2pTransport } from "../system/network/libp2p.ts";
 import { createMemoryHub } from "../system/network/memory-transport.ts";
@@ -82,9 +82,9 @@ async function lied(exchange: TestPeerOptions["exchange"] = {}) {
   const victim = await up(net, { seed: 1, exchange });
   const liar = await createImpostor(net, { seed: 9 });
   stops.push(() => liar.stop());
-  await liar.transport.handle(ADDRESSES_PROTOCOL, async (stream) => void (await collect(stream.source)));
+  await liar.transport.handle(STREAM_PROTOCOLS.addresses, async (stream) => void (await collect(stream.source)));
   await liar.enter(victim);
-  const say = (message: Uint8Array) => liar.send(victim, ADDRESSES_PROTOCOL, [encodeFrame(message)]);
+  const say = (message: Uint8Array) => liar.send(victim, STREAM_PROTOCOLS.addresses, [encodeFrame(message)]);
   return { net, victim, liar, say };
 }
 const raw = (address: readonly string[]): Uint8Array => encodeCanonical(AddressesSchema, { address: [...address] });
@@ -119,7 +119,7 @@ describe("what a peer tells", () => {
   async function listener(net: TestNet, victim: TestPeer, seed: number): Promise<Impostor & { told: string[][] }> {
     const impostor = await createImpostor(net, { seed });
     const told: string[][] = [];
-    await impostor.transport.handle(ADDRESSES_PROTOCOL, async (stream) => {
+    await impostor.transport.handle(STREAM_PROTOCOLS.addresses, async (stream) => {
       told.push([...decodeAddresses((await collect(stream.source)).subarray(4))]);
     });
     stops.push(() => impostor.stop());
@@ -165,7 +165,7 @@ describe("what a peer tells", () => {
     stops.push(() => busy.stop());
     let asked = 0;
     const told: (readonly string[])[] = [];
-    await busy.transport.handle(ADDRESSES_PROTOCOL, async (stream) => {
+    await busy.transport.handle(STREAM_PROTOCOLS.addresses, async (stream) => {
       asked++;
       const message = await collect(stream.source);
       if (asked <= failures) throw new Error("not now");
@@ -291,7 +291,7 @@ describe("a liar's addresses", () => {
     const stranger = await createImpostor(net, { seed: 8, answers: false });
     stops.push(() => stranger.stop());
     await stranger.dial(victim);
-    expect(await stranger.send(victim, ADDRESSES_PROTOCOL, [encodeFrame(one)])).toBeInstanceOf(Error);
+    expect(await stranger.send(victim, STREAM_PROTOCOLS.addresses, [encodeFrame(one)])).toBeInstanceOf(Error);
     expect(victim.heard).toHaveLength(addressesPerWindowMax + 1);
   });
 });

@@ -3,34 +3,28 @@
  * that two peers that met through a third stay together when that one is gone. Told once a neighbour is admitted, and
  * again when there is something new, not too often; what is heard is only hearsay and goes to the dialer.
  */
+
 import { pipe } from "it-pipe";
 import { decodeAddresses, encodeAddresses, peerIdOfAddress } from "../../protocol/addresses.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { ADDRESSES_PROTOCOL } from "../../protocol/topic.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
-import type { Clock } from "../interface/clock.ts";
-import type { ByteStream, PeerIdText, Transport } from "../interface/transport.ts";
-import type { Background } from "./background.ts";
+import type { Conversation } from "../interface/conversation.ts";
+import type { ByteStream, Transport } from "../interface/transport.ts";
 import { bounded, cut, oneFrame } from "./byte-pipeline.ts";
-import { answerWithin, withStream } from "./deadline.ts";
+import { answerNeighbours, type ConversationDependencies } from "./conversation.ts";
+import { withStream } from "./deadline.ts";
 
-export interface AddressExchangeDependencies {
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly background: Background;
-  /** Peers past their handshake. */
-  readonly admitted: () => readonly PeerIdText[];
-  readonly isAdmitted: (peer: PeerIdText) => boolean;
-  /** Whether a neighbour knows of such messages. */
-  readonly takes: (peer: PeerIdText) => boolean;
+/** What it is held with, and who hears of addresses. */
+export interface AddressExchangeDependencies extends ConversationDependencies {
   /** What a neighbour says; each is an address by README.md 7.8, and nothing else is known of it. */
   readonly onAddresses: (addresses: readonly string[]) => void;
-  /** Its message could not be read. */
-  readonly onFault: (from: PeerIdText) => void;
 }
 
+/** How often addresses are told and heard. */
 export interface AddressExchangeOptions {
   readonly timeoutMs: number;
   /** Shortest time between two messages to one neighbour. */
@@ -40,147 +34,157 @@ export interface AddressExchangeOptions {
   readonly windowMs: number;
 }
 
-export interface AddressExchange {
-  start(): Promise<void>;
-  /** A neighbour was admitted: it is told of the others, and the others of it. */
-  welcome(peer: PeerIdText): void;
-  /** Tell nobody any more; idempotent. */
-  stop(): void;
-}
-
 /** Messages in a row that a neighbour did not take; after so many it is told again only when there is something new. */
 const FAILURES_MAX = 5;
 
 /** What was said between this peer and one neighbour; forgotten when it disconnects. */
-interface Conversation {
+interface Exchanged {
   /** The addresses of the last message that it took, or may be taking. */
   told: readonly string[] | undefined;
   failures: number;
   toldAtMs: number;
   /** Whether a message to it is due. */
-  due: boolean;
+  isDue: boolean;
   /** Cancels the wait for its time. */
   cancel: () => void;
   windowSinceMs: number;
   readInWindow: number;
 }
 
-export function createAddressExchange(
-  dependencies: AddressExchangeDependencies,
-  { timeoutMs, intervalMs, perWindowMax, windowMs }: AddressExchangeOptions,
-): AddressExchange {
-  const { transport, clock, background, admitted, isAdmitted, takes, onAddresses, onFault } = dependencies;
-  const never = Number.NEGATIVE_INFINITY;
-  const conversations = new Map<PeerIdText, Conversation>();
-  const conversationWith = (peer: PeerIdText): Conversation => {
-    const known = conversations.get(peer);
+const nothingYet = (): Exchanged => ({
+  told: undefined,
+  failures: 0,
+  toldAtMs: Number.NEGATIVE_INFINITY,
+  isDue: false,
+  cancel: () => {},
+  windowSinceMs: Number.NEGATIVE_INFINITY,
+  readInWindow: 0,
+});
+
+/** Tells neighbours of new addresses, and hears theirs. */
+export class AddressExchange implements Conversation {
+  readonly protocol = STREAM_PROTOCOLS.addresses;
+  readonly #dependencies: AddressExchangeDependencies;
+  readonly #options: AddressExchangeOptions;
+  readonly #exchanged = new Map<PeerId, Exchanged>();
+
+  constructor(dependencies: AddressExchangeDependencies, options: AddressExchangeOptions) {
+    this.#dependencies = dependencies;
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { transport, neighbours } = this.#dependencies;
+    transport.onIdentified((peer) => {
+      if (neighbours.has(peer)) this.#tellOthersOf(peer);
+    });
+    transport.onDisconnect((peer) => this.#forget(peer));
+    const calls = { protocol: this.protocol, timeoutMs: this.#options.timeoutMs, did: "sent addresses" };
+    await answerNeighbours(this.#dependencies, calls, (stream, from) => this.#hear(stream, from));
+    // It is told of the others, and the others of it.
+    neighbours.onAdmitted((peer) => {
+      this.#tell(peer);
+      this.#tellOthersOf(peer);
+    });
+  }
+
+  async stop(): Promise<void> {
+    for (const { cancel } of this.#exchanged.values()) cancel();
+    this.#exchanged.clear();
+  }
+
+  #with(peer: PeerId): Exchanged {
+    const known = this.#exchanged.get(peer);
     if (known !== undefined) return known;
-    const timing = {
-      failures: 0,
-      toldAtMs: never,
-      due: false,
-      cancel: () => {},
-      windowSinceMs: never,
-      readInWindow: 0,
-    };
-    const fresh: Conversation = { told: undefined, ...timing };
-    conversations.set(peer, fresh);
+    const fresh = nothingYet();
+    this.#exchanged.set(peer, fresh);
     return fresh;
-  };
+  }
+
+  #forget(peer: PeerId): void {
+    this.#exchanged.get(peer)?.cancel();
+    this.#exchanged.delete(peer);
+    // Should it come back, that is news, also where it was before.
+    for (const other of this.#exchanged.values()) {
+      other.told = other.told?.filter((address) => peerIdOfAddress(address) !== peer);
+    }
+  }
+
+  #tellOthersOf(peer: PeerId): void {
+    for (const other of this.#dependencies.neighbours.all()) if (other !== peer) this.#tell(other);
+  }
 
   /** Tell a neighbour what is new, now or when its time has come. */
-  const tell = (peer: PeerIdText): void => {
-    if (!takes(peer)) return;
-    const conversation = conversationWith(peer);
-    if (conversation.due || background.signal.aborted) return;
-    conversation.due = true;
-    const send = (): void => void background.run("telling addresses", (signal) => tellNow(peer, conversation, signal));
-    const waitMs = conversation.toldAtMs + intervalMs - clock.now();
-    if (waitMs > 0) conversation.cancel = clock.after(waitMs, send);
+  #tell(peer: PeerId): void {
+    const { neighbours, background, clock } = this.#dependencies;
+    if (!neighbours.shares(peer, "addresses")) return;
+    const exchanged = this.#with(peer);
+    if (exchanged.isDue || background.signal.aborted) return;
+    exchanged.isDue = true;
+    const send = (): void =>
+      void background.run("telling addresses", (signal) => this.#tellNow(peer, exchanged, signal));
+    const waitMs = exchanged.toldAtMs + this.#options.intervalMs - clock.now();
+    if (waitMs > 0) exchanged.cancel = clock.after(waitMs, send);
     else send();
-  };
-  const tellNow = async (peer: PeerIdText, conversation: Conversation, signal: AbortSignal): Promise<void> => {
-    conversation.due = false;
-    const addresses = await knownAddresses(transport, [
-      transport.peer,
-      ...admitted().filter((other) => other !== peer),
-    ]);
-    if (!isAdmitted(peer) || conversations.get(peer) !== conversation) return;
-    const { told } = conversation;
+  }
+
+  async #tellNow(peer: PeerId, exchanged: Exchanged, signal: AbortSignal): Promise<void> {
+    const { transport, neighbours, clock } = this.#dependencies;
+    exchanged.isDue = false;
+    const others = neighbours.all().filter((other) => other !== peer);
+    const addresses = await knownAddresses(transport, [transport.peer, ...others]);
+    if (!neighbours.has(peer) || this.#exchanged.get(peer) !== exchanged) return;
+    const { told } = exchanged;
     if (told !== undefined && addresses.every((address) => told.includes(address))) return;
-    conversation.told = addresses;
-    conversation.toldAtMs = clock.now();
-    const call = { peer, protocol: ADDRESSES_PROTOCOL, timeoutMs, signal };
+    exchanged.told = addresses;
+    exchanged.toldAtMs = clock.now();
+    const call = { peer, protocol: this.protocol, timeoutMs: this.#options.timeoutMs, signal };
     try {
-      await withStream({ transport, clock }, call, async ({ source, sink }) => {
+      await withStream(this.#dependencies, call, async ({ source, sink }) => {
         await pipe([encodeFrame(encodeAddresses(addresses))], cut, sink);
         // Nothing is answered; the end shows that it was read.
-        for await (const _ of bounded(0)(source));
+        for await (const _ of bounded(this.protocol.bytesMax.answered)(source));
       });
-      conversation.failures = 0;
+      exchanged.failures = 0;
     } catch (error) {
       // It may not have come to the end of its handshake yet, or be too busy: what it has not read is told again.
-      conversation.told = told;
-      if (conversations.get(peer) === conversation && ++conversation.failures < FAILURES_MAX) tell(peer);
+      exchanged.told = told;
+      if (this.#exchanged.get(peer) === exchanged && ++exchanged.failures < FAILURES_MAX) this.#tell(peer);
       throw error;
     }
-  };
-  const tellOthersOf = (peer: PeerIdText): void => {
-    for (const other of admitted()) if (other !== peer) tell(other);
-  };
+  }
 
-  const hear = async (stream: ByteStream, from: PeerIdText): Promise<void> => {
-    if (!isAdmitted(from)) throw new NodeError("NOT_ADMITTED", `${from} sent addresses before its handshake`);
-    const conversation = conversationWith(from);
-    if (clock.now() - conversation.windowSinceMs >= windowMs) {
-      conversation.windowSinceMs = clock.now();
-      conversation.readInWindow = 0;
+  async #hear(stream: ByteStream, from: PeerId): Promise<void> {
+    this.#count(from);
+    try {
+      const message = await pipe(stream.source, oneFrame(this.protocol.bytesMax.opened));
+      this.#dependencies.onAddresses(decodeAddresses(message));
+    } catch (error) {
+      if (error instanceof ProtocolError) this.#dependencies.neighbours.blame(from);
+      throw error;
     }
-    if (++conversation.readInWindow > perWindowMax) {
+  }
+
+  /** Throws: NodeError TOO_OFTEN. */
+  #count(from: PeerId): void {
+    const { windowMs, perWindowMax } = this.#options;
+    const exchanged = this.#with(from);
+    const nowMs = this.#dependencies.clock.now();
+    if (nowMs - exchanged.windowSinceMs >= windowMs) {
+      exchanged.windowSinceMs = nowMs;
+      exchanged.readInWindow = 0;
+    }
+    if (++exchanged.readInWindow > perWindowMax) {
       throw new NodeError("TOO_OFTEN", `${from} sends addresses more often than every ${windowMs / perWindowMax} ms`);
     }
-    try {
-      const addresses = decodeAddresses(await pipe(stream.source, oneFrame(LIMITS.addressesBytesMax)));
-      onAddresses(addresses);
-    } catch (error) {
-      if (error instanceof ProtocolError) onFault(from);
-      throw error;
-    }
-  };
-
-  return {
-    async start() {
-      transport.onIdentified((peer) => {
-        if (isAdmitted(peer)) tellOthersOf(peer);
-      });
-      transport.onDisconnect((peer) => {
-        conversations.get(peer)?.cancel();
-        conversations.delete(peer);
-        // Should it come back, that is news, also where it was before.
-        for (const other of conversations.values()) {
-          other.told = other.told?.filter((address) => peerIdOfAddress(address) !== peer);
-        }
-      });
-      await transport.handle(ADDRESSES_PROTOCOL, (stream, from) =>
-        answerWithin(clock, { stream, timeoutMs, protocol: ADDRESSES_PROTOCOL }, (answered) => hear(answered, from)),
-      );
-    },
-    welcome(peer) {
-      tell(peer);
-      tellOthersOf(peer);
-    },
-    stop() {
-      for (const { cancel } of conversations.values()) cancel();
-      conversations.clear();
-    },
-  };
+  }
 }
 
 /**
  * Where peers can be dialled: the first address of each, then the second of each, and so on within the limits, so that
  * none is left out for another's many. Loopback addresses come last of a peer's, because they help on one machine only.
  */
-async function knownAddresses(transport: Transport, peers: readonly PeerIdText[]): Promise<readonly string[]> {
+async function knownAddresses(transport: Transport, peers: readonly PeerId[]): Promise<readonly string[]> {
   const { addressesCountMax, addressesPerPeerMax } = LIMITS;
   const lists = await Promise.all(
     peers.map(async (peer) => {

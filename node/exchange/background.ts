@@ -1,6 +1,7 @@
 /** Work that nobody waits for: its failures are logged, and stopping ends it and waits for its end. */
 import type { Logger } from "../interface/logger.ts";
 
+/** What runs until stop. */
 export interface Background {
   /** Aborted when stop begins. */
   readonly signal: AbortSignal;
@@ -12,6 +13,7 @@ export interface Background {
   stop(): Promise<void>;
 }
 
+/** Nothing runs yet. */
 export function createBackground({ logger }: { readonly logger: Logger }): Background {
   const controller = new AbortController();
   const running = new Set<Promise<void>>();

@@ -1,13 +1,17 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { type ContentId, contentIdOf } from "../../protocol/content-id.ts";
+import { FEATURES } from "../../protocol/features.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { BLOB_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import type { Transport } from "../interface/transport.ts";
 import { createMemoryHub } from "../system/network/memory-transport.ts";
 import { silentLogger, until } from "../system/network/transport.suite.ts";
 import { createVirtualClock } from "../system/platform/virtual-clock.ts";
-import { fetchBlob, serveBlobs } from "./blob-transfer.ts";
+import { createBackground } from "./background.ts";
+import { BlobTransfer, fetchBlob } from "./blob-transfer.ts";
 import { signerOf } from "./exchange.suite.ts";
+import { EXCHANGE_DEFAULTS } from "./exchange-limits.ts";
+import { NeighbourTable } from "./neighbour-table.ts";
 
 const BYTES = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 31) & 0xff);
 const ID = contentIdOf(BYTES);
@@ -38,10 +42,16 @@ async function pair(
   return [client, server];
 }
 
+const background = createBackground({ logger: silentLogger });
 const serving =
   (find: (id: ContentId) => Uint8Array | undefined, isAdmitted = true) =>
-  (transport: Transport) =>
-    serveBlobs({ transport, clock, find, isAdmitted: () => isAdmitted }, { requestsPerPeerMax: 2, timeoutMs: 1000 });
+  (transport: Transport) => {
+    const options = { ...EXCHANGE_DEFAULTS, features: FEATURES, isMember: () => true };
+    const neighbours = new NeighbourTable({ transport, clock, logger: silentLogger, background }, options);
+    if (isAdmitted) neighbours.admit(signerOf(1).peer, FEATURES);
+    const held = { transport, clock, logger: silentLogger, background, neighbours };
+    return new BlobTransfer({ ...held, find }, { requestsPerPeerMax: 2, timeoutMs: 1000 }).start();
+  };
 
 const request = (server: Transport, contentId = ID, length = BYTES.byteLength) => ({
   peer: server.peer,
@@ -96,7 +106,7 @@ describe("blob transfer", () => {
   it("gives up on a server that says nothing, and when it is told to stop", async () => {
     const asked: string[] = [];
     const silent = (transport: Transport) =>
-      transport.handle(BLOB_PROTOCOL, async ({ source }, from) => {
+      transport.handle(STREAM_PROTOCOLS.blob, async ({ source }, from) => {
         asked.push(from);
         for await (const _ of source);
         await new Promise((_, reject) => stops.push(async () => reject(new Error("over"))));
@@ -118,7 +128,7 @@ describe("blob transfer", () => {
 
   it("a server gives up on a client that does not ask", async () => {
     const [client, server] = await pair(serving(() => BYTES));
-    const stream = await client.open(server.peer, BLOB_PROTOCOL, new AbortController().signal);
+    const stream = await client.open(server.peer, STREAM_PROTOCOLS.blob, new AbortController().signal);
     await until(() => clock.waiting() > 0);
     clock.advance(1000);
     await expect(

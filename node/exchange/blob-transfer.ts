@@ -2,6 +2,7 @@
  * Bytes by content id over `/weft/blob/1`: ask, get a header, get the bytes. The one who asked knows their length and
  * hash beforehand, from a signed announcement, and takes nothing else.
  */
+
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { pipe } from "it-pipe";
 import {
@@ -14,63 +15,82 @@ import {
 import { type ContentId, type CreateSha256, createPortableSha256 } from "../../protocol/content-id.ts";
 import { encodeFrame, FRAME_HEADER_BYTES } from "../../protocol/frame.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { BLOB_PROTOCOL } from "../../protocol/topic.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { ByteStream, PeerIdText, Transport } from "../interface/transport.ts";
+import type { Conversation } from "../interface/conversation.ts";
+import type { ByteStream, Transport } from "../interface/transport.ts";
 import { type ByteSource, bounded, createFrameReader, cut, oneFrame } from "./byte-pipeline.ts";
-import { answerWithin, withStream } from "./deadline.ts";
+import { answerNeighbours, type ConversationDependencies, requireFetcher } from "./conversation.ts";
+import { withStream } from "./deadline.ts";
 
-export interface BlobServerDependencies {
-  readonly transport: Transport;
-  readonly clock: Clock;
+/** What it is held with, and the bytes to serve. */
+export interface BlobTransferDependencies extends ConversationDependencies {
   /** The bytes of a content id that this peer hands out. */
   readonly find: (contentId: ContentId) => Uint8Array | undefined;
-  readonly isAdmitted: (peer: PeerIdText) => boolean;
-  /** Whether an admitted peer is served updates; everybody when absent. */
-  readonly mayFetch?: (peer: PeerIdText) => boolean;
+  readonly createSha256?: CreateSha256;
 }
 
-export interface BlobServerOptions {
+/** Bounds of what is served and asked. */
+export interface BlobTransferOptions {
   /** Requests of one peer that are answered at the same time; further ones are told to come back. */
   readonly requestsPerPeerMax: number;
+  /** Of one request. */
   readonly timeoutMs: number;
 }
 
-/** Answer requests of admitted peers. */
-export async function serveBlobs(
-  { transport, clock, find, isAdmitted, mayFetch = () => true }: BlobServerDependencies,
-  { requestsPerPeerMax, timeoutMs }: BlobServerOptions,
-): Promise<void> {
-  const serving = new Map<PeerIdText, number>();
-  const answer = async (stream: ByteStream, busy: boolean): Promise<void> => {
-    const request = await pipe(stream.source, oneFrame(LIMITS.blobHeaderBytesMax));
-    const bytes = busy ? undefined : find(decodeBlobRequest(request));
+/** Answers requests of neighbours whose role gets updates, and asks for bytes. */
+export class BlobTransfer implements Conversation {
+  readonly protocol = STREAM_PROTOCOLS.blob;
+  readonly #dependencies: BlobTransferDependencies;
+  readonly #options: BlobTransferOptions;
+  readonly #serving = new Map<PeerId, number>();
+
+  constructor(dependencies: BlobTransferDependencies, options: BlobTransferOptions) {
+    this.#dependencies = dependencies;
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { timeoutMs, requestsPerPeerMax } = this.#options;
+    const calls = { protocol: this.protocol, timeoutMs, did: "asked for bytes" };
+    await answerNeighbours(this.#dependencies, calls, async (stream, from) => {
+      requireFetcher(this.#dependencies.neighbours, from, "bytes");
+      const count = (this.#serving.get(from) ?? 0) + 1;
+      this.#serving.set(from, count);
+      try {
+        await this.#answer(stream, count > requestsPerPeerMax);
+      } finally {
+        const left = (this.#serving.get(from) ?? 1) - 1;
+        if (left === 0) this.#serving.delete(from);
+        else this.#serving.set(from, left);
+      }
+    });
+  }
+
+  async stop(): Promise<void> {}
+
+  /** As `fetchBlob`, within the time of one request. */
+  fetch(request: Omit<BlobRequest, "timeoutMs">): Promise<Uint8Array> {
+    return fetchBlob(this.#dependencies, { ...request, timeoutMs: this.#options.timeoutMs });
+  }
+
+  async #answer(stream: ByteStream, busy: boolean): Promise<void> {
+    const request = await pipe(stream.source, oneFrame(this.protocol.bytesMax.opened));
+    const bytes = busy ? undefined : this.#dependencies.find(decodeBlobRequest(request));
     const header: BlobHeader = busy
       ? { status: "busy" }
       : bytes === undefined
         ? { status: "not-found" }
         : { status: "found", length: bytes.byteLength };
     await pipe([encodeFrame(encodeBlobHeader(header)), ...(bytes === undefined ? [] : [bytes])], cut, stream.sink);
-  };
-  await transport.handle(BLOB_PROTOCOL, async (stream, from) => {
-    if (!isAdmitted(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for bytes before its handshake`);
-    if (!mayFetch(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for bytes, which its role does not get`);
-    const count = (serving.get(from) ?? 0) + 1;
-    serving.set(from, count);
-    try {
-      const call = { stream, timeoutMs, protocol: BLOB_PROTOCOL };
-      await answerWithin(clock, call, (answered) => answer(answered, count > requestsPerPeerMax));
-    } finally {
-      const left = (serving.get(from) ?? 1) - 1;
-      if (left === 0) serving.delete(from);
-      else serving.set(from, left);
-    }
-  });
+  }
 }
 
+/** Bytes that are wanted from one peer. */
 export interface BlobRequest {
-  readonly peer: PeerIdText;
+  readonly peer: PeerId;
   readonly contentId: ContentId;
   /** Bytes that were announced; where nothing was, the most that are taken. At most LIMITS.updateBytesMax. */
   readonly length: number | { readonly max: number };
@@ -91,11 +111,15 @@ export async function fetchBlob(
   if (lengthMax > LIMITS.updateBytesMax) {
     throw new NodeError("BLOB_LENGTH", `${lengthMax} bytes are more than an update may have`, { length: lengthMax });
   }
-  return await withStream(dependencies, { peer, protocol: BLOB_PROTOCOL, timeoutMs, signal }, async (stream) => {
-    await pipe([encodeFrame(encodeBlobRequest(contentId))], cut, stream.sink);
-    const bytesMax = FRAME_HEADER_BYTES + LIMITS.blobHeaderBytesMax + lengthMax;
-    return await pipe(stream.source, bounded(bytesMax), verified({ contentId, length }, dependencies.createSha256));
-  });
+  return await withStream(
+    dependencies,
+    { peer, protocol: STREAM_PROTOCOLS.blob, timeoutMs, signal },
+    async (stream) => {
+      await pipe([encodeFrame(encodeBlobRequest(contentId))], cut, stream.sink);
+      const bytesMax = FRAME_HEADER_BYTES + LIMITS.blobHeaderBytesMax + lengthMax;
+      return await pipe(stream.source, bounded(bytesMax), verified({ contentId, length }, dependencies.createSha256));
+    },
+  );
 }
 
 type Expected = Pick<BlobRequest, "contentId" | "length">;

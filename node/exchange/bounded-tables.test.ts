@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { readAnnouncement } from "../../protocol/announcement.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { createVirtualClock } from "../system/platform/virtual-clock.ts";
 import { signerOf } from "./exchange.suite.ts";
 import { createFetchQueue } from "./fetch-queue.ts";
@@ -74,41 +75,43 @@ describe("announcements before the newest", () => {
   });
 });
 
+const [A, B, C, D] = [1, 2, 3, 4].map((seed) => signerOf(seed).peer) as [PeerId, PeerId, PeerId, PeerId];
+
 describe("peer scoring", () => {
   const options = { rejectsMax: 2, windowMs: 100, refusalMs: 1000, peersMax: 3 };
 
   it("refuses a peer at one reject more than allowed, until the time is over", () => {
     const clock = createVirtualClock();
     const scoring = createPeerScoring({ clock }, options);
-    expect([scoring.blame("a"), scoring.blame("a"), scoring.refuses("a"), scoring.blame("a")]).toEqual([
+    expect([scoring.blame(A), scoring.blame(A), scoring.refuses(A), scoring.blame(A)]).toEqual([
       false,
       false,
       false,
       true,
     ]);
-    expect([scoring.refuses("a"), scoring.refuses("b")]).toEqual([true, false]);
+    expect([scoring.refuses(A), scoring.refuses(B)]).toEqual([true, false]);
     clock.advance(999);
-    expect(scoring.refuses("a")).toBe(true);
+    expect(scoring.refuses(A)).toBe(true);
     clock.advance(1);
-    expect([scoring.refuses("a"), scoring.blame("a")]).toEqual([false, false]);
+    expect([scoring.refuses(A), scoring.blame(A)]).toEqual([false, false]);
   });
 
   it("forgets rejects when their window is over", () => {
     const clock = createVirtualClock();
     const scoring = createPeerScoring({ clock }, options);
     for (let i = 0; i < 10; i++) {
-      expect(scoring.blame("a")).toBe(false);
+      expect(scoring.blame(A)).toBe(false);
       clock.advance(50);
     }
-    expect(scoring.refuses("a")).toBe(false);
+    expect(scoring.refuses(A)).toBe(false);
   });
 
   it("remembers so many peers, and forgets the one heard of least recently", () => {
     const scoring = createPeerScoring({ clock: createVirtualClock() }, options);
-    for (const peer of ["a", "a", "a", "b", "c"]) scoring.blame(peer);
-    expect(scoring.refuses("a")).toBe(true);
-    scoring.blame("d");
-    expect(scoring.refuses("a")).toBe(false);
+    for (const peer of [A, A, A, B, C]) scoring.blame(peer);
+    expect(scoring.refuses(A)).toBe(true);
+    scoring.blame(D);
+    expect(scoring.refuses(A)).toBe(false);
   });
 });
 

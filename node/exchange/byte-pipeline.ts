@@ -2,6 +2,7 @@
 import { decodeFrame, FRAME_HEADER_BYTES } from "../../protocol/frame.ts";
 import { NodeError } from "../errors.ts";
 
+/** Bytes in pieces of any size. */
 export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /** Bytes of one piece: large enough to keep a connection busy, small enough for others to get their turn. */
@@ -39,6 +40,7 @@ export function oneFrame(bytesMax: number): (source: ByteSource) => Promise<Uint
   };
 }
 
+/** One frame that is being read. */
 export interface FrameReader {
   /** Take what belongs to the frame; what stands after it comes back. */
   push(bytes: Uint8Array): Uint8Array;

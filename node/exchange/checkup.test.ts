@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { encodeFrame } from "../../protocol/frame.ts";
-import { CHECKUP_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { createLibp2pTransport } from "../system/network/libp2p.ts";
 import { patient } from "../system/network/transport.suite.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
@@ -68,6 +68,6 @@ describe("a checkup", () => {
     const stranger = await createImpostor(net(), { seed: 9 });
     stops.push(() => stranger.stop());
     await stranger.dial(b);
-    expect(await stranger.send(b, CHECKUP_PROTOCOL, [encodeFrame(new Uint8Array())])).toBeInstanceOf(Error);
+    expect(await stranger.send(b, STREAM_PROTOCOLS.checkup, [encodeFrame(new Uint8Array())])).toBeInstanceOf(Error);
   });
 });

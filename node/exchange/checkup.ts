@@ -3,7 +3,6 @@
  * a wrong clock and of addresses at which nobody gets through. Only neighbours are answered, and not often, because each
  * answer may cost some dials.
  */
-import { pipe } from "it-pipe";
 import {
   type CheckupReply,
   decodeCheckupReply,
@@ -12,24 +11,13 @@ import {
   encodeCheckupRequest,
 } from "../../protocol/checkup.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { encodeFrame } from "../../protocol/frame.ts";
-import { LIMITS } from "../../protocol/limits.ts";
-import { parsePeerId } from "../../protocol/peer-id.ts";
-import { CHECKUP_PROTOCOL } from "../../protocol/topic.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
-import type { Clock } from "../interface/clock.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
-import { cut, oneFrame } from "./byte-pipeline.ts";
-import { answerWithin, withStream } from "./deadline.ts";
+import type { Conversation } from "../interface/conversation.ts";
+import { answer, answerNeighbours, ask, type ConversationDependencies } from "./conversation.ts";
 
-export interface CheckupDependencies {
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly isAdmitted: (peer: PeerIdText) => boolean;
-  /** Its request could not be read. */
-  readonly onFault: (from: PeerIdText) => void;
-}
-
+/** How long a checkup takes and how often one is answered. */
 export interface CheckupOptions {
   /** Of a whole checkup, the dials in it included. */
   readonly timeoutMs: number;
@@ -44,50 +32,69 @@ export interface Checkup extends CheckupReply {
   readonly answeredAtMs: number;
 }
 
-/** Answer the checkups of neighbours. */
-export async function serveCheckups(
-  { transport, clock, isAdmitted, onFault }: CheckupDependencies,
-  { timeoutMs, intervalMs }: CheckupOptions,
-): Promise<void> {
-  const answeredAtMs = new Map<PeerIdText, number>();
-  transport.onDisconnect((peer) => {
-    const lastMs = answeredAtMs.get(peer);
-    // Who comes back at once has to wait like who stayed.
-    if (lastMs !== undefined) clock.after(intervalMs, () => answeredAtMs.delete(peer));
-  });
-  await transport.handle(CHECKUP_PROTOCOL, async (stream, from) => {
-    if (!isAdmitted(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for a checkup before its handshake`);
-    const nowMs = clock.now();
-    if (nowMs - (answeredAtMs.get(from) ?? Number.NEGATIVE_INFINITY) < intervalMs) {
+/** Answers the checkups of neighbours; who wants one asks with `askForCheckup`. */
+export class Checkups implements Conversation {
+  readonly protocol = STREAM_PROTOCOLS.checkup;
+  readonly #dependencies: ConversationDependencies;
+  readonly #options: CheckupOptions;
+  readonly #answeredAtMs = new Map<PeerId, number>();
+
+  constructor(dependencies: ConversationDependencies, options: CheckupOptions) {
+    this.#dependencies = dependencies;
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { transport, clock } = this.#dependencies;
+    const { timeoutMs, intervalMs } = this.#options;
+    transport.onDisconnect((peer) => {
+      const lastMs = this.#answeredAtMs.get(peer);
+      // Who comes back at once has to wait like who stayed.
+      if (lastMs !== undefined) clock.after(intervalMs, () => this.#answeredAtMs.delete(peer));
+    });
+    const calls = { protocol: this.protocol, timeoutMs, did: "asked for a checkup" };
+    await answerNeighbours(this.#dependencies, calls, async (stream, from) => {
+      this.#count(from);
+      await answer(stream, this.protocol, (message) => this.#examine(message, from));
+    });
+  }
+
+  async stop(): Promise<void> {}
+
+  /** Throws: NodeError TOO_OFTEN. */
+  #count(from: PeerId): void {
+    const { intervalMs } = this.#options;
+    const nowMs = this.#dependencies.clock.now();
+    if (nowMs - (this.#answeredAtMs.get(from) ?? Number.NEGATIVE_INFINITY) < intervalMs) {
       throw new NodeError("TOO_OFTEN", `${from} asks for a checkup more often than every ${intervalMs} ms`);
     }
-    answeredAtMs.set(from, nowMs);
-    await answerWithin(clock, { stream, timeoutMs, protocol: CHECKUP_PROTOCOL }, async ({ source, sink }) => {
-      const addresses = await request(await pipe(source, oneFrame(LIMITS.checkupBytesMax)), from, onFault);
-      const timeMs = clock.now();
-      const controller = new AbortController();
-      // Half of the time, so that the reply still gets there.
-      const cancel = clock.after(timeoutMs / 2, () => controller.abort(new Error("the checkup takes too long")));
-      try {
-        const reached = await Promise.all(addresses.map((address) => transport.reaches(address, controller.signal)));
-        await pipe([encodeFrame(encodeCheckupReply({ timeMs, reached }))], cut, sink);
-      } finally {
-        cancel();
-      }
-    });
-  });
-}
+    this.#answeredAtMs.set(from, nowMs);
+  }
 
-async function request(
-  bytes: Uint8Array,
-  from: PeerIdText,
-  onFault: (from: PeerIdText) => void,
-): Promise<readonly string[]> {
-  try {
-    return decodeCheckupRequest(bytes, parsePeerId(from));
-  } catch (error) {
-    if (error instanceof ProtocolError) onFault(from);
-    throw error;
+  async #examine(message: Uint8Array, from: PeerId): Promise<Uint8Array> {
+    const { transport, clock } = this.#dependencies;
+    const addresses = this.#read(message, from);
+    const timeMs = clock.now();
+    const controller = new AbortController();
+    // Half of the time, so that the reply still gets there.
+    const cancel = clock.after(this.#options.timeoutMs / 2, () =>
+      controller.abort(new Error("the checkup takes too long")),
+    );
+    try {
+      const reached = await Promise.all(addresses.map((address) => transport.reaches(address, controller.signal)));
+      return encodeCheckupReply({ timeMs, reached });
+    } finally {
+      cancel();
+    }
+  }
+
+  #read(message: Uint8Array, from: PeerId): readonly string[] {
+    try {
+      return decodeCheckupRequest(message, from);
+    } catch (error) {
+      if (error instanceof ProtocolError) this.#dependencies.neighbours.blame(from);
+      throw error;
+    }
   }
 }
 
@@ -96,20 +103,14 @@ async function request(
  * Throws: NodeError STREAM_FAILED, TIMEOUT, FRAME_INVALID; ProtocolError.
  */
 export async function askForCheckup(
-  { transport, clock }: Pick<CheckupDependencies, "transport" | "clock">,
-  call: { readonly peer: PeerIdText; readonly addresses: readonly string[]; readonly signal: AbortSignal },
+  { transport, clock }: Pick<ConversationDependencies, "transport" | "clock">,
+  call: { readonly peer: PeerId; readonly addresses: readonly string[]; readonly signal: AbortSignal },
   { timeoutMs }: Pick<CheckupOptions, "timeoutMs">,
 ): Promise<Checkup> {
   const { peer, addresses, signal } = call;
-  const message = encodeFrame(encodeCheckupRequest(addresses, parsePeerId(transport.peer)));
+  const message = encodeCheckupRequest(addresses, transport.peer);
   const askedAtMs = clock.now();
-  const bytes = await withStream(
-    { transport, clock },
-    { peer, protocol: CHECKUP_PROTOCOL, timeoutMs, signal },
-    async ({ source, sink }) => {
-      await pipe([message], cut, sink);
-      return await pipe(source, oneFrame(LIMITS.checkupBytesMax));
-    },
-  );
+  const asked = { peer, protocol: STREAM_PROTOCOLS.checkup, timeoutMs, signal };
+  const bytes = await ask({ transport, clock }, asked, message);
   return { ...decodeCheckupReply(bytes, addresses.length), askedAtMs, answeredAtMs: clock.now() };
 }

@@ -4,6 +4,7 @@ import type { Update } from "../../protocol/update.ts";
 import { linksAfter, type StoredUpdate } from "./stored-update.ts";
 import { decodeLinks, type LinkRules, linksMax, readLink, restsOnPrevious, type UpdateLink } from "./update-links.ts";
 
+/** All that an update rests on. */
 export interface CollectedLinks {
   /** The oldest first. */
   readonly links: readonly UpdateLink[];
@@ -11,6 +12,7 @@ export interface CollectedLinks {
   readonly values: Float32Array | undefined;
 }
 
+/** Where links come from. */
 export interface LinkSources {
   readonly rules: LinkRules;
   /** The author's newest update that this peer has. */

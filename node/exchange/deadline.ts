@@ -1,11 +1,14 @@
 /** Streams that nobody waits for longer than agreed. */
+import type { PeerId } from "../../protocol/peer-id.ts";
+import type { StreamProtocol } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { ByteStream, PeerIdText, Transport } from "../interface/transport.ts";
+import type { ByteStream, Transport } from "../interface/transport.ts";
 
+/** A stream that is to be opened, and when it ends at the latest. */
 export interface Call {
-  readonly peer: PeerIdText;
-  readonly protocol: string;
+  readonly peer: PeerId;
+  readonly protocol: StreamProtocol;
   readonly timeoutMs: number;
   /** Ends the call early. */
   readonly signal: AbortSignal;
@@ -44,7 +47,7 @@ export async function answerWithin<T>(
     stream,
     timeoutMs,
     protocol,
-  }: { readonly stream: ByteStream; readonly timeoutMs: number; readonly protocol: string },
+  }: { readonly stream: ByteStream; readonly timeoutMs: number; readonly protocol: StreamProtocol },
   use: (stream: ByteStream) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
@@ -76,7 +79,7 @@ async function abortable<T>(
   }
 }
 
-function timeoutError(protocol: string, timeoutMs: number): NodeError {
+function timeoutError({ name: protocol }: StreamProtocol, timeoutMs: number): NodeError {
   return new NodeError("TIMEOUT", `${protocol} took more than ${timeoutMs} ms`, { protocol, timeoutMs });
 }
 

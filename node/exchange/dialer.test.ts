@@ -1,10 +1,15 @@
 import { describe, expect, it, vi } from "vitest";
+import { type PeerId, peerIdFromPublicKey } from "../../protocol/peer-id.ts";
 import type { Store } from "../interface/store.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createMemoryHub } from "../system/network/memory-transport.ts";
 import { patient, SUITE_LIMITS, silentLogger, until } from "../system/network/transport.suite.ts";
 import { createVirtualClock } from "../system/platform/virtual-clock.ts";
 import { createDialer, peerOfAddress } from "./dialer.ts";
+
+const [ALICE, BOB, CAROL, DAVE, STRANGER, NOBODY] = [1, 2, 3, 4, 5, 6].map((i) =>
+  peerIdFromPublicKey(new Uint8Array(32).fill(i)),
+) as [PeerId, PeerId, PeerId, PeerId, PeerId, PeerId];
 
 /** Addresses that a store keeps, without their prefix. */
 async function kept(store: Store): Promise<readonly string[]> {
@@ -13,11 +18,11 @@ async function kept(store: Store): Promise<readonly string[]> {
   return addresses;
 }
 
-async function network(names: readonly string[]) {
+async function network(peers: readonly PeerId[]) {
   const hub = createMemoryHub();
   const clock = createVirtualClock(0);
   const transports = await Promise.all(
-    names.map(async (peer) => {
+    peers.map(async (peer) => {
       const transport = hub.create({ logger: silentLogger }, { peer, ...SUITE_LIMITS });
       await transport.start();
       return transport;
@@ -30,17 +35,17 @@ async function network(names: readonly string[]) {
 
 describe("the dialer", () => {
   it("dials the bootstrap addresses and goes on without those that do not answer", async () => {
-    const { transports, dialer } = await network(["alice", "bob"]);
-    const alice = dialer(0, ["/memory/99/p2p/nobody", ...transports[1]!.addresses()]);
+    const { transports, dialer } = await network([ALICE, BOB]);
+    const alice = dialer(0, [`/memory/99/p2p/${NOBODY}`, ...transports[1]!.addresses()]);
     await alice.start();
-    expect(transports[0]!.connected()).toEqual(["bob"]);
+    expect(transports[0]!.connected()).toEqual([BOB]);
     await alice.stop();
     await alice.stop();
   });
 
   it("tries a dead address again with growing pauses, and reaches it when it comes back", async () => {
-    const { hub, clock, transports, dialer } = await network(["alice", "bob"]);
-    hub.cut("alice", "bob");
+    const { hub, clock, transports, dialer } = await network([ALICE, BOB]);
+    hub.cut(ALICE, BOB);
     const alice = dialer(0, transports[1]!.addresses(), createMemoryStore(), { pauseMinMs: 100, pauseMaxMs: 400 });
     await alice.start();
     for (const pause of [100, 200, 400]) {
@@ -50,41 +55,41 @@ describe("the dialer", () => {
       expect(transports[0]!.connected()).toEqual([]);
     }
     await until(() => clock.waiting() > 0);
-    hub.mend("alice", "bob");
+    hub.mend(ALICE, BOB);
     clock.advance(400);
-    await until(() => transports[0]!.connected().includes("bob"));
+    await until(() => transports[0]!.connected().includes(BOB));
     await alice.stop();
   });
 
   it("dials a neighbour again whose connection went", async () => {
-    const { clock, transports, dialer } = await network(["alice", "bob"]);
+    const { clock, transports, dialer } = await network([ALICE, BOB]);
     const alice = dialer(0, transports[1]!.addresses());
     await alice.start();
-    await transports[1]!.hangUp("alice");
+    await transports[1]!.hangUp(ALICE);
     expect(transports[0]!.connected()).toEqual([]);
     clock.advance(500);
-    await until(() => transports[0]!.connected().includes("bob"));
+    await until(() => transports[0]!.connected().includes(BOB));
     await alice.stop();
   });
 
   it("finds back after a restart through neighbours it met before, without a bootstrap address", async () => {
-    const { transports, dialer } = await network(["alice", "bob"]);
+    const { transports, dialer } = await network([ALICE, BOB]);
     const store = createMemoryStore();
     const before = dialer(0, [], store);
     await before.start();
     await transports[1]!.dial(transports[0]!.addresses()[0]!, patient());
-    before.meet("bob");
+    before.meet(BOB);
     await vi.waitFor(async () => expect(await kept(store)).toHaveLength(1));
     await before.stop();
-    await transports[1]!.hangUp("alice");
+    await transports[1]!.hangUp(ALICE);
     const after = dialer(0, [], store);
     await after.start();
-    expect(transports[0]!.connected()).toEqual(["bob"]);
+    expect(transports[0]!.connected()).toEqual([BOB]);
     await after.stop();
   });
 
   it("keeps no more addresses than its book holds, and never forgets a bootstrap address", async () => {
-    const { transports, dialer } = await network(["alice", "bob", "carol", "dave"]);
+    const { transports, dialer } = await network([ALICE, BOB, CAROL, DAVE]);
     const store = createMemoryStore();
     const alice = dialer(0, transports[1]!.addresses(), store, { addressesMax: 2 });
     await alice.start();
@@ -92,38 +97,38 @@ describe("the dialer", () => {
       await transports[other]!.dial(transports[0]!.addresses()[0]!, patient());
       alice.meet(transports[other]!.peer);
     }
-    await vi.waitFor(async () => expect((await kept(store)).map(peerOfAddress)).toEqual(["dave"]));
+    await vi.waitFor(async () => expect((await kept(store)).map(peerOfAddress)).toEqual([DAVE]));
     await alice.stop();
   });
 
   it("notes nothing of a peer that connects and is not admitted", async () => {
-    const { transports, dialer } = await network(["alice", "bob", "carol"]);
+    const { transports, dialer } = await network([ALICE, BOB, CAROL]);
     const store = createMemoryStore();
     const alice = dialer(0, [], store);
     await alice.start();
     for (const other of [1, 2]) await transports[other]!.dial(transports[0]!.addresses()[0]!, patient());
-    alice.meet("carol");
-    await vi.waitFor(async () => expect((await kept(store)).map(peerOfAddress)).toEqual(["carol"]));
+    alice.meet(CAROL);
+    await vi.waitFor(async () => expect((await kept(store)).map(peerOfAddress)).toEqual([CAROL]));
     await alice.stop();
   });
 });
 
 describe("the dialer, told of addresses", () => {
   it("dials them, and keeps the one that led to a neighbour", async () => {
-    const { transports, dialer } = await network(["alice", "bob"]);
+    const { transports, dialer } = await network([ALICE, BOB]);
     const store = createMemoryStore();
     const alice = dialer(0, [], store);
     await alice.start();
-    alice.hear(["/memory/77/p2p/nobody", ...transports[1]!.addresses()]);
-    await until(() => transports[0]!.connected().includes("bob"));
+    alice.hear([`/memory/77/p2p/${NOBODY}`, ...transports[1]!.addresses()]);
+    await until(() => transports[0]!.connected().includes(BOB));
     expect(await kept(store)).toEqual([]);
-    alice.meet("bob");
+    alice.meet(BOB);
     await vi.waitFor(async () => expect(await kept(store)).toEqual(transports[1]!.addresses()));
     await alice.stop();
   });
 
   it("dials neither itself nor who is connected", async () => {
-    const { clock, transports, dialer } = await network(["alice", "bob"]);
+    const { clock, transports, dialer } = await network([ALICE, BOB]);
     const dialled: string[] = [];
     const alice = dialer(0, transports[1]!.addresses());
     await alice.start();
@@ -132,18 +137,24 @@ describe("the dialer, told of addresses", () => {
       dialled.push(address);
       return dial(address, signal);
     };
-    alice.hear([...transports[0]!.addresses(), "/memory/66/p2p/bob", "/memory/66/p2p/alice", "/memory/66", "nonsense"]);
-    alice.hear(["/memory/77/p2p/nobody"]);
+    alice.hear([
+      ...transports[0]!.addresses(),
+      `/memory/66/p2p/${BOB}`,
+      `/memory/66/p2p/${ALICE}`,
+      "/memory/66",
+      "nonsense",
+    ]);
+    alice.hear([`/memory/77/p2p/${NOBODY}`]);
     await until(() => clock.waiting() > 0);
-    expect(dialled).toEqual(["/memory/77/p2p/nobody"]);
+    expect(dialled).toEqual([`/memory/77/p2p/${NOBODY}`]);
     await alice.stop();
   });
 
   it("gives an address up after so many tries", async () => {
-    const { clock, dialer } = await network(["alice"]);
+    const { clock, dialer } = await network([ALICE]);
     const alice = dialer(0, [], createMemoryStore(), { heardTriesMax: 3, pauseMinMs: 100, pauseMaxMs: 200 });
     await alice.start();
-    alice.hear(["/memory/77/p2p/nobody"]);
+    alice.hear([`/memory/77/p2p/${NOBODY}`]);
     for (const pause of [100, 200]) {
       await until(() => clock.waiting() > 0);
       expect(clock.nextAt()).toBe(clock.now() + pause);
@@ -154,13 +165,13 @@ describe("the dialer, told of addresses", () => {
   });
 
   it("gives an address up at which only a peer answers that is not admitted", async () => {
-    const { clock, transports, dialer } = await network(["alice", "stranger"]);
+    const { clock, transports, dialer } = await network([ALICE, STRANGER]);
     const alice = dialer(0, [], createMemoryStore(), { heardTriesMax: 2, pauseMinMs: 100, pauseMaxMs: 100 });
     await alice.start();
     alice.hear(transports[1]!.addresses());
     for (const pause of [100, 0]) {
-      await until(() => transports[0]!.connected().includes("stranger"));
-      await transports[1]!.hangUp("alice");
+      await until(() => transports[0]!.connected().includes(STRANGER));
+      await transports[1]!.hangUp(ALICE);
       await until(() => clock.waiting() === (pause === 0 ? 0 : 1));
       clock.advance(pause);
     }
@@ -169,7 +180,7 @@ describe("the dialer, told of addresses", () => {
   });
 
   it("dials no more of them than it wants neighbours, and one address of a peer at a time", async () => {
-    const { transports, dialer } = await network(["alice", "bob", "carol", "dave"]);
+    const { transports, dialer } = await network([ALICE, BOB, CAROL, DAVE]);
     const dialled: string[] = [];
     transports[0]!.dial = (address, signal) => {
       dialled.push(address);
@@ -178,7 +189,7 @@ describe("the dialer, told of addresses", () => {
     const alice = dialer(0, [], createMemoryStore(), { connectedEnough: 2 });
     await alice.start();
     const [bob, carol, dave] = transports.slice(1).map((transport) => transport.addresses()[0]!);
-    alice.hear([bob!, "/memory/9/p2p/bob", carol!, dave!]);
+    alice.hear([bob!, `/memory/9/p2p/${BOB}`, carol!, dave!]);
     await until(() => dialled.length > 1);
     expect(dialled).toEqual([bob, carol]);
     await alice.stop();

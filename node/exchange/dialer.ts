@@ -4,13 +4,15 @@
  * neighbours tell of. Of the latter only those that led to a neighbour are kept in the store with the others, so that a
  * restarted peer finds its way back without the bootstrap peers and strangers write nothing to the disk.
  */
+import { asPeerId, type PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
-import { createAddressBook } from "./address-book.ts";
-import { createBackground } from "./background.ts";
+import type { Transport } from "../interface/transport.ts";
+import { type AddressBook, createAddressBook } from "./address-book.ts";
+import { type Background, createBackground } from "./background.ts";
 
+/** Bounds of what is dialled and remembered, and pauses. */
 export interface DialerLimits {
   /** Addresses in the book, the oldest forgotten first; four for every peer of a network of 64. */
   readonly addressesMax: number;
@@ -26,6 +28,7 @@ export interface DialerLimits {
   readonly pauseMaxMs: number;
 }
 
+/** For networks of up to 64 peers. */
 export const DIALER_DEFAULTS: DialerLimits = {
   addressesMax: 256,
   heardMax: 128,
@@ -36,17 +39,19 @@ export const DIALER_DEFAULTS: DialerLimits = {
   pauseMaxMs: 30_000,
 };
 
+/** Dials what it is given, what it met and what it hears of. */
 export interface Dialer {
   /** Load the address book and dial everything in it once; resolves when each was tried. */
   start(): Promise<void>;
   /** A peer was admitted: where it can be dialled is kept, and dialled again when it goes. */
-  meet(peer: PeerIdText): void;
+  meet(peer: PeerId): void;
   /** Try addresses that somebody told of; each ends in `/p2p/` and a peer. They are given up when nobody is met there. */
   hear(addresses: readonly string[]): void;
   /** Idempotent. */
   stop(): Promise<void>;
 }
 
+/** What a dialer dials with and where it keeps addresses. */
 export interface DialerDependencies {
   /** Started. */
   readonly transport: Transport;
@@ -55,146 +60,185 @@ export interface DialerDependencies {
   readonly logger: Logger;
 }
 
+/** `bootstrap`: addresses that are always dialled. */
+export type DialerOptions = { readonly bootstrap: readonly string[] } & Partial<DialerLimits>;
+
 const PREFIX = "address/";
 
 /** The peer that an address ends in, when it names one. */
-export function peerOfAddress(address: string): PeerIdText | undefined {
-  return /\/p2p\/([^/]+)$/.exec(address)?.[1];
+export function peerOfAddress(address: string): PeerId | undefined {
+  const text = /\/p2p\/([^/]+)$/.exec(address)?.[1];
+  return text === undefined ? undefined : asPeerId(text);
 }
 
-export function createDialer(
-  { transport, store, clock, logger }: DialerDependencies,
-  options: { readonly bootstrap: readonly string[] } & Partial<DialerLimits>,
-): Dialer {
-  const limits = { ...DIALER_DEFAULTS, ...options };
-  const background = createBackground({ logger });
-  const book = createAddressBook(limits);
-  for (const address of options.bootstrap) book.note(address, "given");
-  const timers = new Map<string, () => void>();
+/** A dialer that waits to be started. */
+export function createDialer(dependencies: DialerDependencies, options: DialerOptions): Dialer {
+  return new AddressDialer(dependencies, options);
+}
+
+class AddressDialer implements Dialer {
+  readonly #dependencies: DialerDependencies;
+  readonly #limits: DialerLimits;
+  readonly #background: Background;
+  readonly #book: AddressBook;
+  readonly #timers = new Map<string, () => void>();
   /** Peers reached at addresses, which may not name them. */
-  const reached = new Map<string, PeerIdText>();
+  readonly #reached = new Map<string, PeerId>();
   /** Admitted since they connected. */
-  const neighbours = new Set<PeerIdText>();
+  readonly #neighbours = new Set<PeerId>();
   /** What was heard of is dialled at one address of a peer at a time. */
-  const trying = new Map<PeerIdText, string>();
+  readonly #trying = new Map<PeerId, string>();
 
-  const peerAt = (address: string): PeerIdText | undefined => peerOfAddress(address) ?? reached.get(address);
-  const addressesOf = (peer: PeerIdText): readonly string[] =>
-    book.addresses().filter((address) => peerAt(address) === peer);
-  const isConnected = (peer: PeerIdText | undefined): boolean =>
-    peer !== undefined && (peer === transport.peer || transport.connected().includes(peer));
+  constructor(dependencies: DialerDependencies, options: DialerOptions) {
+    this.#dependencies = dependencies;
+    this.#limits = { ...DIALER_DEFAULTS, ...options };
+    this.#background = createBackground(dependencies);
+    this.#book = createAddressBook(this.#limits);
+    for (const address of options.bootstrap) this.#book.note(address, "given");
+  }
 
-  const later = (address: string, pauseMs: number): void => {
-    timers.get(address)?.();
-    if (background.signal.aborted) return;
-    timers.set(
-      address,
-      clock.after(pauseMs, () => void dialOnce(address)),
-    );
-  };
-  const forget = (address: string): void => {
-    book.forget(address);
-    timers.get(address)?.();
-    timers.delete(address);
-    reached.delete(address);
-  };
-  /** Nobody answered, or somebody who was not admitted. */
-  const failed = (address: string): void => {
-    const entry = book.get(address);
-    if (entry === undefined) return;
-    entry.failures++;
-    if (entry.origin === "heard" && entry.failures >= limits.heardTriesMax) {
-      forget(address);
-      return;
+  async start(): Promise<void> {
+    const { store, transport } = this.#dependencies;
+    for await (const [key] of store.entries(PREFIX)) {
+      const address = key.slice(PREFIX.length);
+      if (this.#book.addresses().length < this.#limits.addressesMax) this.#book.note(address, "met");
     }
-    later(address, entry.pauseMs);
-    entry.pauseMs = Math.min(2 * entry.pauseMs, limits.pauseMaxMs);
-  };
-  /** Dial one address, unless its peer is there; a peer that is there is dialled again when it goes. */
-  const dialOnce = (address: string): Promise<void> =>
-    background.run("dialling", async (signal) => {
-      const entry = book.get(address);
-      const peer = peerAt(address);
-      if (entry === undefined || isConnected(peer)) return;
-      if (transport.connected().length >= limits.connectedEnough) return later(address, limits.pauseMaxMs);
-      const isHearsay = entry.origin === "heard" && peer !== undefined;
-      if (isHearsay) {
-        const isTurn = !trying.has(peer) && transport.connected().length + trying.size < limits.connectedEnough;
-        if (!isTurn) return later(address, limits.pauseMinMs);
-        trying.set(peer, address);
-      }
-      const { ended, cancel } = within(clock, limits.dialTimeoutMs, signal);
-      try {
-        const answered = await transport.dial(address, ended);
-        if (book.get(address) !== undefined) reached.set(address, answered);
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.debug("cannot reach a known address", { address, error });
-        failed(address);
-      } finally {
-        cancel();
-        if (isHearsay) trying.delete(peer);
+    // A connection may come before the peer says where it can be dialled.
+    transport.onIdentified((peer) => {
+      if (this.#neighbours.has(peer)) void this.#remember(peer);
+    });
+    transport.onDisconnect((peer) => {
+      const wasNeighbour = this.#neighbours.delete(peer);
+      for (const address of this.#addressesOf(peer)) {
+        if (wasNeighbour) this.#later(address, this.#limits.pauseMinMs);
+        else this.#failed(address);
       }
     });
+    await Promise.all(this.#book.addresses().map((address) => this.#dialOnce(address)));
+  }
+
+  meet(peer: PeerId): void {
+    this.#neighbours.add(peer);
+    for (const address of this.#addressesOf(peer)) {
+      const entry = this.#book.get(address);
+      if (entry !== undefined) entry.pauseMs = this.#limits.pauseMinMs;
+    }
+    void this.#remember(peer);
+  }
+
+  hear(addresses: readonly string[]): void {
+    for (const address of addresses) {
+      const peer = peerOfAddress(address);
+      if (peer === undefined || this.#isConnected(peer) || this.#book.get(address) !== undefined) continue;
+      for (const forgotten of this.#book.note(address, "heard")) this.#forget(forgotten);
+      void this.#dialOnce(address);
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+    await this.#background.stop();
+  }
+
+  #peerAt(address: string): PeerId | undefined {
+    return peerOfAddress(address) ?? this.#reached.get(address);
+  }
+
+  #addressesOf(peer: PeerId): readonly string[] {
+    return this.#book.addresses().filter((address) => this.#peerAt(address) === peer);
+  }
+
+  #isConnected(peer: PeerId | undefined): boolean {
+    const { transport } = this.#dependencies;
+    return peer !== undefined && (peer === transport.peer || transport.connected().includes(peer));
+  }
+
+  #later(address: string, pauseMs: number): void {
+    this.#timers.get(address)?.();
+    if (this.#background.signal.aborted) return;
+    const cancel = this.#dependencies.clock.after(pauseMs, () => void this.#dialOnce(address));
+    this.#timers.set(address, cancel);
+  }
+
+  #forget(address: string): void {
+    this.#book.forget(address);
+    this.#timers.get(address)?.();
+    this.#timers.delete(address);
+    this.#reached.delete(address);
+  }
+
+  /** Nobody answered, or somebody who was not admitted. */
+  #failed(address: string): void {
+    const entry = this.#book.get(address);
+    if (entry === undefined) return;
+    entry.failures++;
+    if (entry.origin === "heard" && entry.failures >= this.#limits.heardTriesMax) {
+      this.#forget(address);
+      return;
+    }
+    this.#later(address, entry.pauseMs);
+    entry.pauseMs = Math.min(2 * entry.pauseMs, this.#limits.pauseMaxMs);
+  }
+
+  /** Dial one address, unless its peer is there; a peer that is there is dialled again when it goes. */
+  #dialOnce(address: string): Promise<void> {
+    return this.#background.run("dialling", async (signal) => {
+      const { connectedEnough, pauseMinMs, pauseMaxMs } = this.#limits;
+      const entry = this.#book.get(address);
+      const peer = this.#peerAt(address);
+      if (entry === undefined || this.#isConnected(peer)) return;
+      const connected = this.#dependencies.transport.connected().length;
+      if (connected >= connectedEnough) return this.#later(address, pauseMaxMs);
+      const hearsay = entry.origin === "heard" ? peer : undefined;
+      if (hearsay !== undefined) {
+        const isTurn = !this.#trying.has(hearsay) && connected + this.#trying.size < connectedEnough;
+        if (!isTurn) return this.#later(address, pauseMinMs);
+        this.#trying.set(hearsay, address);
+      }
+      await this.#dial(address, { hearsay, signal });
+    });
+  }
+
+  /** `hearsay`: the peer of an address that was only heard of. */
+  async #dial(
+    address: string,
+    { hearsay, signal }: { readonly hearsay: PeerId | undefined; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { transport, clock, logger } = this.#dependencies;
+    const { ended, cancel } = within(clock, this.#limits.dialTimeoutMs, signal);
+    try {
+      const answered = await transport.dial(address, ended);
+      if (this.#book.get(address) !== undefined) this.#reached.set(address, answered);
+    } catch (error) {
+      if (signal.aborted) return;
+      logger.debug("cannot reach a known address", { address, error });
+      this.#failed(address);
+    } finally {
+      cancel();
+      if (hearsay !== undefined) this.#trying.delete(hearsay);
+    }
+  }
 
   /** Note where a neighbour can be dialled: what it says itself, and what led to it. */
-  const remember = (peer: PeerIdText): Promise<void> =>
-    background.run("noting an address", async () => {
-      const heard = addressesOf(peer).filter((address) => book.get(address)?.origin === "heard");
-      const proven = heard.filter((address) => reached.has(address) || trying.get(peer) === address);
-      for (const address of heard) if (!proven.includes(address)) forget(address);
+  #remember(peer: PeerId): Promise<void> {
+    return this.#background.run("noting an address", async () => {
+      const { store, transport } = this.#dependencies;
+      const heard = this.#addressesOf(peer).filter((address) => this.#book.get(address)?.origin === "heard");
+      const proven = heard.filter((address) => this.#reached.has(address) || this.#trying.get(peer) === address);
+      for (const address of heard) if (!proven.includes(address)) this.#forget(address);
       const addresses = [...proven, ...(await transport.addressesOf(peer))];
-      const fresh = [...new Set(addresses)].filter((address) => (book.get(address)?.origin ?? "heard") === "heard");
+      const isNew = (address: string): boolean => (this.#book.get(address)?.origin ?? "heard") === "heard";
+      const fresh = [...new Set(addresses)].filter(isNew);
       if (fresh.length === 0) return;
-      const forgotten = fresh.flatMap((address) => book.note(address, "met"));
-      for (const address of forgotten) forget(address);
+      const forgotten = fresh.flatMap((address) => this.#book.note(address, "met"));
+      for (const address of forgotten) this.#forget(address);
       await store.batch([
         ...fresh.map((address) => ({ put: PREFIX + address, value: new Uint8Array(0) })),
         ...forgotten.map((address) => ({ delete: PREFIX + address })),
       ]);
     });
-
-  return {
-    start: async () => {
-      for await (const [key] of store.entries(PREFIX)) {
-        const address = key.slice(PREFIX.length);
-        if (book.addresses().length < limits.addressesMax) book.note(address, "met");
-      }
-      // A connection may come before the peer says where it can be dialled.
-      transport.onIdentified((peer) => {
-        if (neighbours.has(peer)) void remember(peer);
-      });
-      transport.onDisconnect((peer) => {
-        const wasNeighbour = neighbours.delete(peer);
-        for (const address of addressesOf(peer)) {
-          if (wasNeighbour) later(address, limits.pauseMinMs);
-          else failed(address);
-        }
-      });
-      await Promise.all(book.addresses().map(dialOnce));
-    },
-    meet(peer) {
-      neighbours.add(peer);
-      for (const address of addressesOf(peer)) {
-        const entry = book.get(address);
-        if (entry !== undefined) entry.pauseMs = limits.pauseMinMs;
-      }
-      void remember(peer);
-    },
-    hear(addresses) {
-      for (const address of addresses) {
-        const peer = peerOfAddress(address);
-        if (peer === undefined || isConnected(peer) || book.get(address) !== undefined) continue;
-        for (const forgotten of book.note(address, "heard")) forget(forgotten);
-        void dialOnce(address);
-      }
-    },
-    stop: async () => {
-      for (const cancel of timers.values()) cancel();
-      timers.clear();
-      await background.stop();
-    },
-  };
+  }
 }
 
 /** A signal that aborts with `signal`, or after the time. */

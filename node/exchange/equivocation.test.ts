@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { afterAll, expect, it } from "vitest";
 import { contentIdOf } from "../../protocol/content-id.ts";
+import { FEATURES } from "../../protocol/features.ts";
 import { judgeRules } from "../../protocol/judge-context.ts";
 import { checkEquivocation, createEquivocationProof } from "../../protocol/membership/equivocation.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
@@ -11,11 +12,14 @@ import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { createVirtualClock } from "../system/platform/virtual-clock.ts";
 import { createBackground } from "./background.ts";
 import { MANIFEST, signerOf } from "./exchange.suite.ts";
+import { EXCHANGE_DEFAULTS } from "./exchange-limits.ts";
 import { forge } from "./impostor.suite.ts";
-import { createInbox } from "./inbox.ts";
-import { createIntake } from "./intake.ts";
+import { Inbox } from "./inbox.ts";
+import { Intake } from "./intake.ts";
 import { createKnownHeads } from "./known-heads.ts";
+import { NeighbourTable } from "./neighbour-table.ts";
 import { createOwnChain } from "./own-chain.ts";
+import { UpdateNotices } from "./update-notices.ts";
 
 const [SELF, AUTHOR] = [1, 9];
 /** Updates of the author's chain; the last ones are in rounds that the receiver would not use any more. */
@@ -44,30 +48,35 @@ function receiver(round: number) {
     { peer: signerOf(SELF).peer, streamsPerProtocolMax: 1, gossipBytesMax: 1000 },
   );
   const proofs: Uint8Array[] = [];
-  const intake = createIntake(
+  const neighbours = new NeighbourTable(
+    // A relay fetches nothing.
+    { transport, clock, logger, background, membership: { roleOf: () => "relay" } },
+    { ...EXCHANGE_DEFAULTS, features: FEATURES, isMember: () => true },
+  );
+  neighbours.admit(signerOf(2).peer, FEATURES);
+  const intake = new Intake(
     {
-      ...{ transport, clock, logger, background },
-      inbox: createInbox({ store, logger }, { ...rules, authorsMax: 4, bytesMax: 1e6 }),
+      ...{ logger, background, neighbours },
+      blobs: { fetch: () => Promise.reject(new Error("nothing is fetched")) },
+      inbox: new Inbox({ store, logger }, { ...rules, authorsMax: 4, bytesMax: 1e6 }),
       heads: createKnownHeads({ authorsMax: 4, announcementsPerAuthorMax: REMEMBERED }),
       ownChain: createOwnChain({ store, signer: signerOf(SELF) }, rules),
-      admitted: () => [],
-      isAdmitted: () => true,
-      refuses: () => false,
-      blame: () => {},
-      mayFetch: () => false,
+      notices: new UpdateNotices({ neighbours: { blame: () => {} }, logger }),
       onEquivocation: (first, second) =>
         void proofs.push(createEquivocationProof("announcement", [first, second], verify)),
-      onUpdate: () => {},
     },
     {
       rules: () => ({ ...rules, self: signerOf(SELF).peer, isMember: () => true, verify, round }),
-      ...{ fetchesMax: 1, providersMax: 1, authorsMax: 4, fetchTimeoutMs: 1 },
+      ...{ fetchesMax: 1, providersMax: 1, authorsMax: 4 },
       sample: () => undefined,
     },
   );
   const hear = ({ bytes, way }: { readonly bytes: Uint8Array; readonly way: "gossip" | "heads" }): void => {
     if (way === "heads") intake.takeHeads([bytes], signerOf(2).peer);
-    else if (intake.judgeGossip(bytes, signerOf(2).peer) === "accept") intake.takeGossip(bytes, signerOf(2).peer);
+    else {
+      const judged = intake.judgeGossip(bytes, signerOf(2).peer);
+      if (judged.verdict === "accept") intake.takeGossip(judged.message, signerOf(2).peer);
+    }
   };
   return { hear, proofs };
 }

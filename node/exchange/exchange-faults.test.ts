@@ -8,7 +8,7 @@ import { encodeFrame } from "../../protocol/frame.ts";
 import { encodeHello } from "../../protocol/handshake.ts";
 import { encodeHeads } from "../../protocol/heads.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { ADDRESSES_PROTOCOL, BLOB_PROTOCOL, HANDSHAKE_PROTOCOL, HEADS_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createMemoryHub } from "../system/network/memory-transport.ts";
 import { patient, until } from "../system/network/transport.suite.ts";
@@ -73,8 +73,10 @@ describe("before the handshake", () => {
     const stranger = await impostor(net, { seed: 9, answers: false });
     await stranger.dial(victim);
     const id = contentIdOf(new Uint8Array());
-    expect(await stranger.send(victim, BLOB_PROTOCOL, [encodeFrame(encodeBlobRequest(id))])).toBeInstanceOf(Error);
-    expect(await stranger.send(victim, HEADS_PROTOCOL, [encodeFrame(encodeHeads([]))])).toBeInstanceOf(Error);
+    expect(await stranger.send(victim, STREAM_PROTOCOLS.blob, [encodeFrame(encodeBlobRequest(id))])).toBeInstanceOf(
+      Error,
+    );
+    expect(await stranger.send(victim, STREAM_PROTOCOLS.heads, [encodeFrame(encodeHeads([]))])).toBeInstanceOf(Error);
     await stranger.gossip(forge(9).announcement);
     // A friend that is let in afterwards shows that the stranger's message has had its turn.
     await connect(await up(net, { seed: 2 }), victim);
@@ -229,7 +231,12 @@ describe("what an author must not say", () => {
 });
 
 describe("a stranger's bytes", () => {
-  const protocols = [HANDSHAKE_PROTOCOL, HEADS_PROTOCOL, BLOB_PROTOCOL, ADDRESSES_PROTOCOL];
+  const protocols = [
+    STREAM_PROTOCOLS.handshake,
+    STREAM_PROTOCOLS.heads,
+    STREAM_PROTOCOLS.blob,
+    STREAM_PROTOCOLS.addresses,
+  ];
   it("never stop a peer, on any protocol", async () => {
     const net = createNet();
     const victim = await up(net, {

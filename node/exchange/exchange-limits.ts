@@ -43,6 +43,7 @@ export interface ExchangeLimits {
   readonly refusalMs: number;
 }
 
+/** For 64 neighbours and the largest adapter that there can be. */
 export const EXCHANGE_DEFAULTS: ExchangeLimits = {
   neighboursMax: 64,
   authorsMax: LIMITS.headsCountMax,

@@ -1,12 +1,14 @@
 /** Peers that exchange updates, over whatever transport: the fixture of this folder's tests, and the cases all share. */
+
 import { afterEach, describe, expect, it } from "vitest";
 import { createSigner, type Signer } from "../../protocol/envelope.ts";
 import { MANIFEST_DEFAULTS, type NetworkManifest } from "../../protocol/network-manifest.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { patient, until } from "../system/network/transport.suite.ts";
 import { createExchange, type Exchange, type ExchangeOptions } from "./exchange.ts";
@@ -37,7 +39,7 @@ export interface TestPeer {
   readonly transport: Transport;
   readonly store: Store;
   readonly signer: Signer;
-  readonly id: PeerIdText;
+  readonly id: PeerId;
   readonly updates: UpdateNotice[];
   /** Texts at info and above, with their reason where they have one. */
   readonly said: string[];
@@ -102,7 +104,7 @@ export async function publish(peer: TestPeer, seed: number, round: number): Prom
 }
 
 /** Rounds of the newest updates that a peer has, by author. */
-export function roundsOf(peer: TestPeer): Record<PeerIdText, number> {
+export function roundsOf(peer: TestPeer): Record<PeerId, number> {
   return Object.fromEntries(peer.exchange.latest().map((update) => [update.peer, update.round]));
 }
 

@@ -1,39 +1,44 @@
 /**
- * The exchange of updates with neighbours, put together: handshake, gossip of announcements, exchange of heads and of
- * addresses, fetching and serving of bytes, the own chain and the inbox. It knows nothing of training; the round driver tells it the round.
+ * The exchange of updates with neighbours, put together: the conversations, gossip of announcements, the own chain and the
+ * inbox. It knows nothing of training; the round driver tells it the round.
  */
 import type { ContentId } from "../../protocol/content-id.ts";
 import type { Signer } from "../../protocol/envelope.ts";
 import { FEATURES, type Feature } from "../../protocol/features.ts";
+import { announcementTopic, type GossipTopic } from "../../protocol/gossip-topics.ts";
 import { type Cryptography, judgeRules } from "../../protocol/judge-context.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { mayFetch, mayForward, maySend } from "../../protocol/membership/roles.ts";
-import { type NeighbourSample, neighbourSample } from "../../protocol/neighbour-sample.ts";
+import { maySend } from "../../protocol/membership/roles.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
-import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
-import { announcementTopic } from "../../protocol/topic.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { UpdateExchange, UpdateNotice } from "../interface/exchange.ts";
+import type { Conversation } from "../interface/conversation.ts";
+import type { PublishedUpdate, ReceivedUpdate, UpdateExchange, UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Membership } from "../interface/membership.ts";
-import type { UpdateCounts } from "../interface/peer-event.ts";
 import type { Sketches } from "../interface/sketches.ts";
 import type { Store } from "../interface/store.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
-import { createAddressExchange } from "./address-exchange.ts";
-import { createBackground } from "./background.ts";
-import { serveBlobs } from "./blob-transfer.ts";
-import { serveCheckups } from "./checkup.ts";
+import type { Transport } from "../interface/transport.ts";
+import { AddressExchange } from "./address-exchange.ts";
+import { type Background, createBackground } from "./background.ts";
+import { BlobTransfer } from "./blob-transfer.ts";
+import { Checkups } from "./checkup.ts";
+import type { ConversationDependencies } from "./conversation.ts";
 import { EXCHANGE_DEFAULTS, type ExchangeLimits } from "./exchange-limits.ts";
-import { createHandshake } from "./handshake.ts";
-import { createHeadExchange } from "./head-exchange.ts";
-import { createInbox } from "./inbox.ts";
-import { createIntake } from "./intake.ts";
-import { createKnownHeads } from "./known-heads.ts";
-import { createOwnChain } from "./own-chain.ts";
-import { createPeerScoring } from "./peer-scoring.ts";
-import { createSketchExchange } from "./sketch-exchange.ts";
+import { Handshake } from "./handshake.ts";
+import { HeadExchange } from "./head-exchange.ts";
+import { Inbox } from "./inbox.ts";
+import { Intake } from "./intake.ts";
+import { createKnownHeads, type KnownHeads } from "./known-heads.ts";
+import { Listeners } from "./listeners.ts";
+import { NeighbourTable } from "./neighbour-table.ts";
+import { createOwnChain, type OwnChain, type OwnUpdate } from "./own-chain.ts";
+import { RoundPosition } from "./round-position.ts";
+import { SketchExchange } from "./sketch-exchange.ts";
+import type { Rules } from "./update-fetcher.ts";
+import { type NoticeCounts, UpdateNotices } from "./update-notices.ts";
 
+/** The network, the disk, the clock and the identity of a peer. */
 export interface ExchangeDependencies extends Cryptography {
   /** Stopped; the exchange starts and stops it. */
   readonly transport: Transport;
@@ -44,6 +49,7 @@ export interface ExchangeDependencies extends Cryptography {
   readonly signer: Signer;
 }
 
+/** Which network the exchange is of, who belongs to it, and bounds other than the defaults. */
 export interface ExchangeOptions extends Partial<ExchangeLimits> {
   readonly manifest: NetworkManifest;
   /** Whether a peer belongs to the network; everybody when absent. */
@@ -61,333 +67,336 @@ export interface Exchange extends UpdateExchange {
   /** End everything under way and stop the transport; idempotent. */
   stop(): Promise<void>;
   /** Whether a peer is refused for a while; for the transport's gate. */
-  refuses(peer: PeerIdText): boolean;
+  refuses(peer: PeerId): boolean;
+  /** Peers that are connected and admitted. */
+  admitted(): readonly PeerId[];
+  isAuthor(peer: PeerId): boolean;
+  onAdmitted(listener: (peer: PeerId) => void): void;
+  onLeft(listener: (peer: PeerId) => void): void;
   /** Admitted peers that have welcomed this one. */
-  welcoming(): readonly string[];
+  welcoming(): readonly PeerId[];
   /** Whether this peer and an admitted one both have a feature. */
-  shares(peer: PeerIdText, feature: Feature): boolean;
+  shares(peer: PeerId, feature: Feature): boolean;
   /** Called with what a neighbour says of where other peers can be dialled; hearsay, for the dialer to try. */
   onAddresses(listener: (addresses: readonly string[]) => void): void;
   /** Of data sets; only where the network weighs by them. */
   readonly sketches: Sketches | undefined;
   /** The last round that this peer published; undefined before the first. */
   publishedRound(): number | undefined;
-  counts(): UpdateCounts & {
-    /** How often each verdict code was given. */
-    readonly codes: Readonly<Record<string, number>>;
-  };
+  counts(): NoticeCounts;
 }
 
+/** Throws: TypeError when the signer is not of the transport's identity. */
 export function createExchange(dependencies: ExchangeDependencies, options: ExchangeOptions): Exchange {
-  const { transport, store, clock, logger, signer, verify, createSha256 } = dependencies;
-  const { manifest, membership, features = FEATURES } = options;
-  const { isMember = membership === undefined ? () => true : (peer) => membership.roleOf(peer) !== undefined } =
-    options;
-  /** The role of a neighbour; everybody is a trainer where there is no roster. */
-  const roleOf = (peer: PeerIdText) => (membership === undefined ? "trainer" : membership.roleOf(parsePeerId(peer)));
-  const limits: ExchangeLimits = { ...EXCHANGE_DEFAULTS, ...options };
-  if (signer.peer !== transport.peer) throw new TypeError(`${signer.peer} cannot sign for ${transport.peer}`);
+  return new PeerExchange(dependencies, options);
+}
 
-  const rules = { ...judgeRules(manifest), ...(verify && { verify }), ...(createSha256 && { createSha256 }) };
-  const topic = announcementTopic(rules.networkId);
-  let round = 0;
-  let catchingUp = true;
-  const sampleOf = (of: number): NeighbourSample | undefined =>
-    manifest.aggregation.sample === undefined
-      ? undefined
-      : neighbourSample({ seed: manifest.seed, round: of, self: signer.peer, count: manifest.aggregation.sample });
-  let sample = sampleOf(round);
-  const background = createBackground({ logger });
-  const scoring = createPeerScoring(
-    { clock },
-    {
-      rejectsMax: limits.rejectsMax,
-      windowMs: limits.rejectsWindowMs,
-      refusalMs: limits.refusalMs,
-      peersMax: limits.authorsMax,
-    },
-  );
-  const ownChain = createOwnChain({ store, signer }, rules);
-  const inbox = createInbox(
-    { store, logger },
-    { ...rules, authorsMax: limits.authorsMax, bytesMax: limits.inboxBytesMax },
-  );
-  const heads = createKnownHeads(limits);
-  const counts = { accept: 0, ignore: 0, reject: 0 };
-  const codes: Record<string, number> = {};
-  const updates = listeners<UpdateNotice>(logger);
-  const admissions = listeners<PeerIdText>(logger);
-  const addresses = listeners<readonly string[]>(logger);
-  const departures = listeners<PeerIdText>(logger);
+class PeerExchange implements Exchange {
+  readonly #dependencies: ExchangeDependencies;
+  readonly #options: ExchangeOptions;
+  readonly #limits: ExchangeLimits;
+  /** What the manifest fixes. */
+  readonly #rules: ReturnType<typeof judgeRules> & Cryptography;
+  readonly #features: readonly string[];
+  readonly #topic: GossipTopic;
+  readonly #background: Background;
+  readonly #neighbours: NeighbourTable;
+  readonly #position: RoundPosition;
+  readonly #ownChain: OwnChain;
+  readonly #inbox: Inbox;
+  readonly #heads: KnownHeads;
+  readonly #notices: UpdateNotices;
+  readonly #addresses: Listeners<readonly string[]>;
+  readonly #intake: Intake;
+  readonly #handshake: Handshake;
+  readonly #headExchange: HeadExchange;
+  readonly #sketches: SketchExchange | undefined;
+  /** In the order of their start. */
+  readonly #conversations: readonly Conversation[];
+  #started: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
 
-  const blame = (peer: PeerIdText): void => {
-    if (peer === transport.peer || scoring.refuses(peer) || !scoring.blame(peer)) return;
-    logger.warn("peer refused for a while: too many of its messages were rejected", { peer });
-    void background.run("hanging up", () => transport.hangUp(peer));
-  };
-  const handshake = createHandshake(
-    { transport, clock, logger, background },
-    {
-      manifest,
-      features,
-      isMember,
-      ...(membership && { membership }),
-      refuses: (peer) => scoring.refuses(peer),
-      neighboursMax: limits.neighboursMax,
-      timeoutMs: limits.handshakeTimeoutMs,
-      onAdmitted: (peer) => {
-        admissions.tell(peer);
-        void exchangeHeads(peer);
-        addressExchange.welcome(peer);
-        if (maySend(roleOf(peer), "sketch")) wantSketch(peer);
-      },
-      onLeft: (peer) => departures.tell(peer),
-    },
-  );
-  const intake = createIntake(
-    {
-      transport,
-      clock,
-      logger,
-      background,
-      inbox,
-      heads,
-      ownChain,
-      admitted: () => handshake.admitted(),
-      isAdmitted: (peer) => handshake.isAdmitted(peer),
-      refuses: (peer) => scoring.refuses(peer),
-      blame,
-      mayForward: (peer) => mayForward(roleOf(peer)),
-      mayFetch: () => mayFetch(roleOf(signer.peer)),
-      onEquivocation: (first, second) => membership?.reportEquivocation(first, second),
-      onUpdate: (event) => {
-        counts[event.verdict]++;
-        codes[event.code] = (codes[event.code] ?? 0) + 1;
-        if (event.verdict === "accept") wantSketch(event.from);
-        updates.tell(event);
-      },
-    },
-    {
-      rules: () => ({
-        ...rules,
-        ...(catchingUp ? { roundsAheadMax: rules.roundCount } : {}),
-        self: signer.peer,
-        isMember,
-        maySend: (peer, kind) => maySend(roleOf(peer), kind),
-        round,
-      }),
-      fetchesMax: limits.fetchesMax,
-      providersMax: limits.providersMax,
-      authorsMax: limits.authorsMax,
-      fetchTimeoutMs: limits.blobTimeoutMs,
-      sample: () => sample,
-    },
-  );
-  const headExchange = createHeadExchange(
-    {
-      transport,
-      clock,
-      isAdmitted: (peer) => handshake.isAdmitted(peer),
-      heads: () => {
-        const own = ownChain.head();
-        const isTold = own !== undefined && maySend(roleOf(signer.peer), "announcement");
-        return [...(isTold ? [own.announcement] : []), ...heads.all()].slice(0, LIMITS.headsCountMax);
-      },
-      onHeads: (announcements, from) => intake.takeHeads(announcements, from),
-      onFault: blame,
-    },
-    { timeoutMs: limits.headsTimeoutMs },
-  );
-  const addressExchange = createAddressExchange(
-    {
-      transport,
-      clock,
-      background,
-      admitted: () => handshake.admitted(),
-      isAdmitted: (peer) => handshake.isAdmitted(peer),
-      takes: (peer) => handshake.shares(peer, "addresses"),
-      onAddresses: (heard) => addresses.tell(heard),
-      onFault: blame,
-    },
-    {
-      timeoutMs: limits.addressesTimeoutMs,
-      intervalMs: limits.addressesIntervalMs,
-      perWindowMax: limits.addressesPerWindowMax,
-      windowMs: limits.addressesWindowMs,
-    },
-  );
-  /** Whether the roster lets what an author sent be used and handed on. */
-  const isKept = (author: PeerId): boolean => membership?.keepsUpdatesOf(author) !== false;
-  const { weights } = manifest.aggregation;
-  const sketches =
-    weights?.kind !== "similarity" || weights.data === undefined
-      ? undefined
-      : createSketchExchange(
-          {
-            transport,
-            store,
-            clock,
-            logger,
-            signer,
-            background,
-            admitted: () => handshake.admitted(),
-            isAdmitted: (peer) => handshake.isAdmitted(peer),
-            answers: (peer) => handshake.shares(peer, "sketch"),
-            mayFetch: (peer) => mayFetch(roleOf(peer)),
-            isAuthor: () => maySend(roleOf(signer.peer), "sketch"),
-            isKept,
-            onFault: blame,
-          },
-          {
-            networkId: rules.networkId,
-            judge: () => ({
-              isMember,
-              maySend: (peer, kind) => maySend(roleOf(peer), kind),
-              ...(verify && { verify }),
-            }),
-            authorsMax: limits.authorsMax,
-            fetchesMax: limits.sketchFetchesMax,
-            providersMax: limits.providersMax,
-            timeoutMs: limits.sketchTimeoutMs,
-          },
-        );
-  const wantSketch = (author: PeerIdText): void => {
-    if (mayFetch(roleOf(signer.peer))) sketches?.want(author);
-  };
-  /** Memberships have changed. */
-  const review = (): void => {
-    handshake.review();
-    for (const { update } of inbox.all()) {
-      if (isKept(update.author)) continue;
-      heads.forget(update.author);
-      void background.run("dropping an update", () => inbox.drop(update.author));
-    }
-  };
-  const exchangeHeads = (peer: PeerIdText): Promise<void> =>
-    background.run("exchange of heads", (signal) => headExchange.exchange(peer, signal));
-
-  const start = async (): Promise<void> => {
-    await ownChain.load();
-    await inbox.load();
-    for (const { announcement, update } of inbox.all()) heads.accept(update, announcement);
-    await handshake.start();
-    await headExchange.start();
-    await sketches?.load();
-    if (features.includes("sketch")) await sketches?.start();
-    if (features.includes("addresses")) await addressExchange.start();
-    if (features.includes("checkup")) {
-      await serveCheckups(
-        { transport, clock, isAdmitted: (peer) => handshake.isAdmitted(peer), onFault: blame },
-        { timeoutMs: limits.checkupTimeoutMs, intervalMs: limits.checkupIntervalMs },
-      );
-    }
-    const find = (contentId: ContentId): Uint8Array | undefined => {
-      const own = ownChain.find(contentId);
-      if (own !== undefined) return own;
-      const author = inbox.authorOf(contentId);
-      return author === undefined || !isKept(author) ? undefined : inbox.find(contentId);
-    };
-    await serveBlobs(
-      {
-        transport,
-        clock,
-        find,
-        isAdmitted: (peer) => handshake.isAdmitted(peer),
-        mayFetch: (peer) => mayFetch(roleOf(peer)),
-      },
+  constructor(dependencies: ExchangeDependencies, options: ExchangeOptions) {
+    const { transport, store, clock, logger, signer, verify, createSha256 } = dependencies;
+    const { manifest } = options;
+    if (signer.peer !== transport.peer) throw new TypeError(`${signer.peer} cannot sign for ${transport.peer}`);
+    this.#dependencies = dependencies;
+    this.#options = options;
+    this.#features = options.features ?? FEATURES;
+    const limits = { ...EXCHANGE_DEFAULTS, ...options };
+    this.#limits = limits;
+    const rules = { ...judgeRules(manifest), ...(verify && { verify }), ...(createSha256 && { createSha256 }) };
+    this.#rules = rules;
+    this.#topic = announcementTopic(rules.networkId);
+    this.#background = createBackground({ logger });
+    this.#position = new RoundPosition(manifest, signer.peer);
+    this.#ownChain = createOwnChain({ store, signer }, rules);
+    const kept = { ...rules, authorsMax: limits.authorsMax, bytesMax: limits.inboxBytesMax };
+    this.#inbox = new Inbox({ store, logger }, kept);
+    this.#heads = createKnownHeads(limits);
+    this.#addresses = new Listeners(logger);
+    const { membership } = options;
+    const isMember = this.#isMember;
+    this.#neighbours = new NeighbourTable(
+      { transport, clock, logger, background: this.#background, ...(membership && { membership }) },
+      { ...limits, features: this.#features, isMember },
+    );
+    const held = { transport, clock, logger, background: this.#background, neighbours: this.#neighbours };
+    this.#notices = new UpdateNotices(held);
+    this.#handshake = new Handshake(held, {
+      ...{ manifest, features: this.#features, isMember, ...(membership && { membership }) },
+      ...{ neighboursMax: limits.neighboursMax, timeoutMs: limits.handshakeTimeoutMs },
+    });
+    const blobs = new BlobTransfer(
+      { ...held, find: (contentId) => this.#find(contentId), ...(createSha256 && { createSha256 }) },
       { requestsPerPeerMax: limits.requestsPerPeerMax, timeoutMs: limits.blobTimeoutMs },
     );
-    transport.subscribe(topic, {
-      validate: (bytes, from) => intake.judgeGossip(bytes, from),
-      deliver: (bytes, from) => intake.takeGossip(bytes, from),
+    this.#intake = this.#createIntake(held, blobs);
+    this.#headExchange = new HeadExchange(
+      {
+        ...held,
+        heads: () => this.#headsToTell(),
+        onHeads: (announcements, from) => this.#intake.takeHeads(announcements, from),
+      },
+      { timeoutMs: limits.headsTimeoutMs },
+    );
+    this.#sketches = this.#createSketches(held);
+    this.#conversations = [
+      this.#handshake,
+      this.#headExchange,
+      ...(this.#sketches === undefined ? [] : [this.#sketches]),
+      this.#createAddressExchange(held),
+      new Checkups(held, { timeoutMs: limits.checkupTimeoutMs, intervalMs: limits.checkupIntervalMs }),
+      blobs,
+    ];
+  }
+
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async publish(own: OwnUpdate): Promise<PublishedUpdate | undefined> {
+    const { transport, logger } = this.#dependencies;
+    if (!this.#maySend("update")) {
+      logger.info("this peer's role sends no updates", { round: own.round });
+      return undefined;
+    }
+    const stored = await this.#ownChain.append(own);
+    if (stored === undefined) {
+      logger.info("this round was published before", { round: own.round });
+      return undefined;
+    }
+    try {
+      await transport.publish(this.#topic, stored.announcement);
+    } catch (error) {
+      // It is in the store: every exchange of heads tells of it from now on.
+      logger.warn("an announcement was not gossiped", { round: own.round, error });
+    }
+    return { bytes: stored.envelope.byteLength, encoding: stored.update.encoding };
+  }
+
+  announceAgain(): Promise<void> {
+    return this.#headExchange.exchangeAll();
+  }
+
+  setRound(round: number, { catchingUp }: { readonly catchingUp: boolean } = { catchingUp: false }): void {
+    if (this.#position.move(round, catchingUp)) this.#intake.roundChanged();
+  }
+
+  latest(): readonly ReceivedUpdate[] {
+    return this.#inbox
+      .all()
+      .filter(({ update }) => this.#isKept(update.author))
+      .map(({ update, theta }) => ({
+        peer: update.author,
+        round: update.round,
+        theta,
+        sampleCount: update.sampleCount,
+        ...(update.neighbours !== undefined && { neighbours: update.neighbours }),
+      }));
+  }
+
+  get sketches(): Sketches | undefined {
+    return this.#sketches;
+  }
+
+  isAuthor(peer: PeerId): boolean {
+    return maySend(this.#neighbours.roleOf(peer), "update");
+  }
+
+  publishedRound(): number | undefined {
+    return this.#ownChain.head()?.update.round;
+  }
+
+  hasPublished(round: number): boolean {
+    return (this.publishedRound() ?? -1) >= round;
+  }
+
+  admitted(): readonly PeerId[] {
+    return this.#neighbours.all();
+  }
+
+  welcoming(): readonly PeerId[] {
+    return this.#handshake.welcoming();
+  }
+
+  shares(peer: PeerId, feature: Feature): boolean {
+    return this.#neighbours.shares(peer, feature);
+  }
+
+  refuses(peer: PeerId): boolean {
+    return this.#neighbours.refuses(peer);
+  }
+
+  bytes(): { readonly sent: number; readonly received: number } {
+    return this.#dependencies.transport.bytes();
+  }
+
+  counts(): NoticeCounts {
+    return this.#notices.counts();
+  }
+
+  onUpdate(listener: (notice: UpdateNotice) => void): void {
+    this.#notices.onNotice(listener);
+  }
+
+  onAddresses(listener: (addresses: readonly string[]) => void): void {
+    this.#addresses.add(listener);
+  }
+
+  onAdmitted(listener: (peer: PeerId) => void): void {
+    this.#neighbours.onAdmitted(listener);
+  }
+
+  onLeft(listener: (peer: PeerId) => void): void {
+    this.#neighbours.onLeft(listener);
+  }
+
+  async #start(): Promise<void> {
+    const { transport } = this.#dependencies;
+    await this.#ownChain.load();
+    await this.#inbox.load();
+    for (const { announcement, update } of this.#inbox.all()) this.#heads.accept(update, announcement);
+    await this.#sketches?.load();
+    for (const conversation of this.#conversations) if (this.#isSpoken(conversation)) await conversation.start();
+    transport.subscribe(this.#topic, {
+      validate: (bytes, from) => this.#intake.judgeGossip(bytes, from),
+      deliver: (announced, from) => this.#intake.takeGossip(announced, from),
     });
-    membership?.onChange(review);
+    this.#options.membership?.onChange(() => this.#review());
     await transport.start();
-  };
-  const stop = async (): Promise<void> => {
-    await background.stop();
-    addressExchange.stop();
-    handshake.stop();
-    await transport.stop();
-  };
-  let started: Promise<void> | undefined;
-  let stopped: Promise<void> | undefined;
+  }
 
-  return {
-    start: () => (started ??= start()),
-    stop: () => (stopped ??= stop()),
-    async publish(own) {
-      if (!maySend(roleOf(signer.peer), "update")) {
-        logger.info("this peer's role sends no updates", { round: own.round });
-        return undefined;
-      }
-      const stored = await ownChain.append(own);
-      if (stored === undefined) {
-        logger.info("this round was published before", { round: own.round });
-        return undefined;
-      }
-      try {
-        await transport.publish(topic, stored.announcement);
-      } catch (error) {
-        // It is in the store: every exchange of heads tells of it from now on.
-        logger.warn("an announcement was not gossiped", { round: own.round, error });
-      }
-      return { bytes: stored.envelope.byteLength, encoding: stored.update.encoding };
-    },
-    async announceAgain() {
-      await Promise.all(handshake.admitted().map(exchangeHeads));
-    },
-    setRound(next, { catchingUp: behind } = { catchingUp: false }) {
-      const isAnother = next !== round;
-      round = next;
-      catchingUp = behind;
-      if (!isAnother) return;
-      sample = sampleOf(round);
-      intake.roundChanged();
-    },
-    latest: () =>
-      inbox
-        .all()
-        .filter(({ update }) => isKept(update.author))
-        .map(({ update, theta }) => ({
-          peer: update.author,
-          round: update.round,
-          theta,
-          sampleCount: update.sampleCount,
-          ...(update.neighbours !== undefined && { neighbours: update.neighbours }),
-        })),
-    sketches,
-    isAuthor: (peer) => maySend(roleOf(peer), "update"),
-    publishedRound: () => ownChain.head()?.update.round,
-    hasPublished: (asked) => (ownChain.head()?.update.round ?? -1) >= asked,
-    admitted: () => handshake.admitted(),
-    welcoming: () => handshake.welcoming(),
-    shares: (peer, feature) => handshake.shares(peer, feature),
-    refuses: (peer) => scoring.refuses(peer),
-    bytes: () => transport.bytes(),
-    counts: () => ({ accepted: counts.accept, ignored: counts.ignore, rejected: counts.reject, codes: { ...codes } }),
-    onUpdate: updates.add,
-    onAddresses: addresses.add,
-    onAdmitted: admissions.add,
-    onLeft: departures.add,
-  };
-}
+  async #stop(): Promise<void> {
+    await this.#background.stop();
+    for (const conversation of this.#conversations.toReversed()) await conversation.stop();
+    await this.#dependencies.transport.stop();
+  }
 
-/** Listeners of one event; what one of them throws is logged and does not reach the network. */
-function listeners<Event>(logger: Logger) {
-  const all: ((event: Event) => void)[] = [];
-  return {
-    add: (listener: (event: Event) => void): void => {
-      all.push(listener);
-    },
-    tell: (event: Event): void => {
-      for (const listener of all) {
-        try {
-          listener(event);
-        } catch (error) {
-          logger.error("a listener failed", { error });
-        }
-      }
-    },
+  /** What this peer does not have is neither asked nor answered; the core is what it cannot lack. */
+  #isSpoken({ protocol: { feature } }: Conversation): boolean {
+    return feature.name === "core" || this.#features.includes(feature.name);
+  }
+
+  #createIntake(held: ConversationDependencies, blobs: BlobTransfer): Intake {
+    const { fetchesMax, providersMax, authorsMax } = this.#limits;
+    return new Intake(
+      {
+        ...{ ...held, blobs, inbox: this.#inbox, heads: this.#heads, ownChain: this.#ownChain },
+        notices: this.#notices,
+        onEquivocation: (first, second) => this.#options.membership?.reportEquivocation(first, second),
+      },
+      {
+        ...{ fetchesMax, providersMax, authorsMax },
+        rules: () => this.#rulesNow(),
+        sample: () => this.#position.sample,
+      },
+    );
+  }
+
+  /** undefined where the network does not weigh by data sets. */
+  #createSketches(held: ConversationDependencies): SketchExchange | undefined {
+    const { weights } = this.#options.manifest.aggregation;
+    if (weights?.kind !== "similarity" || weights.data === undefined) return undefined;
+    const { store, signer, verify } = this.#dependencies;
+    const { authorsMax, sketchFetchesMax: fetchesMax, providersMax, sketchTimeoutMs: timeoutMs } = this.#limits;
+    const judge = () => ({ ...this.#judgement(), ...(verify && { verify }) });
+    const sketches = new SketchExchange(
+      { ...held, store, signer, isKept: (author) => this.#isKept(author) },
+      { ...{ networkId: this.#rules.networkId, judge }, ...{ authorsMax, fetchesMax, providersMax, timeoutMs } },
+    );
+    this.#notices.onNotice(({ verdict, from }) => {
+      if (verdict === "accept") sketches.want(from);
+    });
+    return sketches;
+  }
+
+  #createAddressExchange(held: ConversationDependencies): AddressExchange {
+    const limits = this.#limits;
+    return new AddressExchange(
+      { ...held, onAddresses: (heard) => this.#addresses.tell(heard) },
+      {
+        timeoutMs: limits.addressesTimeoutMs,
+        intervalMs: limits.addressesIntervalMs,
+        perWindowMax: limits.addressesPerWindowMax,
+        windowMs: limits.addressesWindowMs,
+      },
+    );
+  }
+
+  readonly #isMember = (peer: PeerId): boolean => {
+    const { isMember, membership } = this.#options;
+    if (isMember !== undefined) return isMember(peer);
+    return membership === undefined || membership.roleOf(peer) !== undefined;
   };
+
+  /** Whether this peer's role lets it send such a message. */
+  #maySend(kind: Parameters<typeof maySend>[1]): boolean {
+    return maySend(this.#neighbours.roleOf(this.#neighbours.self), kind);
+  }
+
+  /** Whether the roster lets what an author sent be used and handed on. */
+  #isKept(author: PeerId): boolean {
+    return this.#options.membership?.keepsUpdatesOf(author) !== false;
+  }
+
+  /** What is asked of an author. */
+  #judgement(): Pick<Rules, "isMember" | "maySend"> {
+    return { isMember: this.#isMember, maySend: (peer, kind) => maySend(this.#neighbours.roleOf(peer), kind) };
+  }
+
+  #rulesNow(): Rules {
+    const { round, isCatchingUp } = this.#position;
+    const roundsAheadMax = isCatchingUp ? this.#rules.roundCount : this.#rules.roundsAheadMax;
+    return { ...this.#rules, ...this.#judgement(), roundsAheadMax, self: this.#neighbours.self, round };
+  }
+
+  #headsToTell(): readonly Uint8Array[] {
+    const own = this.#ownChain.head();
+    const isTold = own !== undefined && this.#maySend("announcement");
+    return [...(isTold ? [own.announcement] : []), ...this.#heads.all()].slice(0, LIMITS.headsCountMax);
+  }
+
+  #find(contentId: ContentId): Uint8Array | undefined {
+    const own = this.#ownChain.find(contentId);
+    if (own !== undefined) return own;
+    const author = this.#inbox.authorOf(contentId);
+    return author === undefined || !this.#isKept(author) ? undefined : this.#inbox.find(contentId);
+  }
+
+  /** Memberships have changed. */
+  #review(): void {
+    this.#handshake.review();
+    for (const { update } of this.#inbox.all()) {
+      if (this.#isKept(update.author)) continue;
+      this.#heads.forget(update.author);
+      void this.#background.run("dropping an update", () => this.#inbox.drop(update.author));
+    }
+  }
 }

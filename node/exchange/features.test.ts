@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { FEATURES } from "../../protocol/features.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
-import { ADDRESSES_PROTOCOL, CHECKUP_PROTOCOL, HANDSHAKE_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Transport } from "../interface/transport.ts";
 import { createLibp2pTransport } from "../system/network/libp2p.ts";
@@ -24,7 +24,7 @@ const net = {
     const made = await createLibp2pTransport({ logger }, { seed, listen: ["/ip4/127.0.0.1/tcp/0"], ...limits });
     const { open } = made;
     made.open = (peer, protocol, signal) => {
-      opened.push(`${seed[0]} ${protocol}`);
+      opened.push(`${seed[0]} ${protocol.name}`);
       return open.call(made, peer, protocol, signal);
     };
     return made;
@@ -81,13 +81,13 @@ describe("features", () => {
       expect([shared(peer, old), shared(old, peer)]).toEqual(Array(2).fill(without("checkup", "addresses").join()));
     }
     // Told to each other by those who have it, each at least once; nobody asked the third, which would not answer.
-    await until(() => ["1", "2"].every((who) => opened.includes(`${who} ${ADDRESSES_PROTOCOL}`)));
-    expect(opened).not.toContain(`3 ${ADDRESSES_PROTOCOL}`);
-    const asked = old.transport.open(a.id, CHECKUP_PROTOCOL, patient());
+    await until(() => ["1", "2"].every((who) => opened.includes(`${who} ${STREAM_PROTOCOLS.addresses.name}`)));
+    expect(opened).not.toContain(`3 ${STREAM_PROTOCOLS.addresses.name}`);
+    const asked = old.transport.open(a.id, STREAM_PROTOCOLS.checkup, patient());
     await expect(asked.then((stream) => stream.abort(new Error("enough")))).resolves.toBeUndefined();
-    const refused = a.transport.open(old.id, CHECKUP_PROTOCOL, patient());
+    const refused = a.transport.open(old.id, STREAM_PROTOCOLS.checkup, patient());
     await expect(refused).rejects.toMatchObject({ code: expect.any(String) });
-    expect(opened.filter((line) => line === `1 ${HANDSHAKE_PROTOCOL}`)).toHaveLength(2);
+    expect(opened.filter((line) => line === `1 ${STREAM_PROTOCOLS.handshake.name}`)).toHaveLength(2);
   });
 
   it("are those of the first version where a peer tells none", async () => {

@@ -1,6 +1,7 @@
 /** What is still to be fetched: at most one fetch for an author at a time, of several announcements the newest. */
 import type { PeerId } from "../../protocol/peer-id.ts";
 
+/** What waits and what is under way, by author. */
 export interface FetchQueue<Item> {
   /** Take the place of what waits for this author; false when there is no room for another author. */
   offer(author: PeerId, item: Item): boolean;
@@ -8,6 +9,7 @@ export interface FetchQueue<Item> {
   has(author: PeerId): boolean;
 }
 
+/** Bounds of a queue. */
 export interface FetchQueueOptions {
   /** Fetches under way at the same time. */
   readonly concurrentMax: number;

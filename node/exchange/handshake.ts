@@ -5,8 +5,7 @@
  * whatever the other side says of itself.
  */
 import { pipe } from "it-pipe";
-import type { Feature } from "../../protocol/features.ts";
-import { encodeFrame } from "../../protocol/frame.ts";
+import { encodeFrame, FRAME_HEADER_BYTES } from "../../protocol/frame.ts";
 import {
   answerHello,
   decodeReply,
@@ -20,24 +19,24 @@ import {
 import { LIMITS } from "../../protocol/limits.ts";
 import { rosterIdOf } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
-import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
-import { HANDSHAKE_PROTOCOL } from "../../protocol/topic.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
-import type { Clock } from "../interface/clock.ts";
-import type { Logger } from "../interface/logger.ts";
+import type { Conversation } from "../interface/conversation.ts";
 import type { Membership } from "../interface/membership.ts";
-import type { ByteStream, PeerIdText, Transport } from "../interface/transport.ts";
-import type { Background } from "./background.ts";
+import type { ByteStream } from "../interface/transport.ts";
 import { cut, oneFrame } from "./byte-pipeline.ts";
-import { answerWithin, withStream } from "./deadline.ts";
+import { ask, type ConversationDependencies } from "./conversation.ts";
+import { answerWithin } from "./deadline.ts";
+import type { NeighbourTable } from "./neighbour-table.ts";
 
-export interface HandshakeDependencies {
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly background: Background;
+/** What it is held with; the table of neighbours is its to write. */
+export interface HandshakeDependencies extends Omit<ConversationDependencies, "neighbours"> {
+  /** Where it writes who is past it. */
+  readonly neighbours: NeighbourTable;
 }
 
+/** What this peer shows, and whom it admits. */
 export interface HandshakeOptions {
   readonly manifest: NetworkManifest;
   /** What this peer has, by name: protocol/features.ts. */
@@ -45,29 +44,9 @@ export interface HandshakeOptions {
   readonly isMember: (peer: PeerId) => boolean;
   /** Where there is a roster; `isMember` answers by it then. */
   readonly membership?: Membership;
-  /** Peers that have misbehaved; they are hung up on at once. */
-  readonly refuses: (peer: PeerIdText) => boolean;
   /** Neighbours that this peer admits at a time. */
   readonly neighboursMax: number;
   readonly timeoutMs: number;
-  readonly onAdmitted: (peer: PeerIdText) => void;
-  readonly onLeft: (peer: PeerIdText) => void;
-}
-
-export interface Handshake {
-  /** Handle the protocol and greet whoever connects; before the transport starts. */
-  start(): Promise<void>;
-  isAdmitted(peer: PeerIdText): boolean;
-  /** Admitted peers in the order of their ids. */
-  admitted(): readonly PeerIdText[];
-  /** Those of them that have welcomed this peer: an admitted one may still refuse it. */
-  welcoming(): readonly PeerIdText[];
-  /** Whether this peer and an admitted one both have a feature: what one of them lacks is not asked of the other. */
-  shares(peer: PeerIdText, feature: Feature): boolean;
-  /** Memberships have changed: cut off at once whoever is no member any more. */
-  review(): void;
-  /** Forget everybody, without telling; idempotent. */
-  stop(): void;
 }
 
 /** What is known of one connected peer; forgotten when it disconnects. */
@@ -81,8 +60,6 @@ interface Acquaintance {
   admitted: boolean;
   /** What it has, by what it said last. */
   features: readonly string[];
-  /** Whether onAdmitted was told. */
-  told: boolean;
   refused: boolean;
   /** What it said to be in, where that is another network. */
   elsewhere: NetworkManifest | undefined;
@@ -92,6 +69,19 @@ interface Acquaintance {
   cancel: () => void;
 }
 
+const stranger = (): Acquaintance => ({
+  greeted: false,
+  answered: false,
+  welcomed: false,
+  hellos: 0,
+  admitted: false,
+  features: [],
+  refused: false,
+  elsewhere: undefined,
+  farewell: undefined,
+  cancel: () => {},
+});
+
 /** Time for the other side to read why it is refused and to hang up itself. */
 const PARTING_MS = 2_000;
 /** Hellos of one connection before it is admitted: one, one more with entries, and one if the connection comes to stay. */
@@ -99,200 +89,214 @@ const HELLOS_MAX = 4;
 /** Of a hello besides its manifest: a certificate, heads, and a manifest that differs in a list. */
 const HELLO_ROOM_BYTES = 64 * 1024;
 
-export function createHandshake(dependencies: HandshakeDependencies, options: HandshakeOptions): Handshake {
-  const { transport, clock, logger, background } = dependencies;
-  const { manifest, timeoutMs, membership } = options;
-  const openHello = encodeFrame(encodeHello(manifest, undefined, options.features));
-  const helloTo = (known?: Reply["heads"]): Uint8Array =>
-    membership === undefined
-      ? openHello
-      : encodeFrame(encodeHello(manifest, membership.shown(known), options.features));
-  /** A hello of an open network; where there is a roster, one of a manifest that is not much longer than this one. */
-  const helloBytesMax = (hellos: number): number => {
-    if (membership === undefined) return LIMITS.handshakeBytesMax;
-    const shownMax = hellos === 0 ? 0 : LIMITS.rosterMessageBytesMax;
-    return Math.min(LIMITS.handshakeBytesMax, 2 * openHello.length + HELLO_ROOM_BYTES + shownMax);
-  };
-  const isSameRoster = (other: NetworkManifest): boolean => rosterIdOf(other) === rosterIdOf(manifest);
-  const acquaintances = new Map<PeerIdText, Acquaintance>();
-  const isMember = (peer: PeerIdText): boolean => options.isMember(parsePeerId(peer));
-  const isAdmitted = (peer: PeerIdText): boolean => acquaintances.get(peer)?.admitted === true && isMember(peer);
-  const admitted = (): readonly PeerIdText[] => [...acquaintances.keys()].filter(isAdmitted).sort();
+/** Greets whoever connects, answers who greets, and admits or refuses. */
+export class Handshake implements Conversation {
+  readonly protocol = STREAM_PROTOCOLS.handshake;
+  readonly #dependencies: HandshakeDependencies;
+  readonly #options: HandshakeOptions;
+  readonly #acquaintances = new Map<PeerId, Acquaintance>();
+  readonly #openHello: Uint8Array;
 
-  const hangUp = (peer: PeerIdText): void => {
+  constructor(dependencies: HandshakeDependencies, options: HandshakeOptions) {
+    this.#dependencies = dependencies;
+    this.#options = options;
+    this.#openHello = encodeHello(options.manifest, undefined, options.features);
+  }
+
+  /** Handle the protocol and greet whoever connects; before the transport starts. */
+  async start(): Promise<void> {
+    const { transport, clock, background, neighbours } = this.#dependencies;
+    const { membership, timeoutMs } = this.#options;
+    transport.onConnect((peer) => {
+      if (neighbours.refuses(peer) || membership?.standingOf(peer) === "removed") {
+        this.#hangUp(peer);
+        return;
+      }
+      this.#meet(peer);
+      void background.run("handshake", (signal) => this.#greet(peer, signal));
+    });
+    transport.onDisconnect((peer) => {
+      this.#acquaintances.get(peer)?.cancel();
+      this.#acquaintances.delete(peer);
+      neighbours.remove(peer);
+    });
+    await transport.handle(this.protocol, async (stream, from) => {
+      const call = { stream, timeoutMs, protocol: this.protocol };
+      await answerWithin(clock, call, (answered) => this.#answer(answered, from));
+    });
+  }
+
+  /** Forget everybody, without telling; idempotent. */
+  async stop(): Promise<void> {
+    for (const { cancel } of this.#acquaintances.values()) cancel();
+    this.#acquaintances.clear();
+    this.#dependencies.neighbours.clear();
+  }
+
+  /** Neighbours that have welcomed this peer: an admitted one may still refuse it. */
+  welcoming(): readonly PeerId[] {
+    return this.#dependencies.neighbours.all().filter((peer) => this.#acquaintances.get(peer)?.welcomed === true);
+  }
+
+  /** Memberships have changed: cut off at once whoever is no member any more. */
+  review(): void {
+    for (const [peer, acquaintance] of this.#acquaintances) {
+      if (this.#options.isMember(peer)) {
+        // It was welcome before this peer had heard of it.
+        if (acquaintance.welcomed) this.#admit(peer, acquaintance);
+        this.#tell(peer, acquaintance);
+      } else if (acquaintance.admitted) {
+        // The gate hangs up, having told it why; refusing does so itself after a while.
+        this.#refuse(peer, acquaintance, "it is not a member of the network any more");
+      }
+    }
+  }
+
+  #hello(known?: Reply["heads"]): Uint8Array {
+    const { manifest, membership, features } = this.#options;
+    return membership === undefined ? this.#openHello : encodeHello(manifest, membership.shown(known), features);
+  }
+
+  /** A hello of an open network; where there is a roster, one of a manifest that is not much longer than this one. */
+  #helloBytesMax(hellos: number): number {
+    const { opened } = this.protocol.bytesMax;
+    if (this.#options.membership === undefined) return opened;
+    const shownMax = hellos === 0 ? 0 : LIMITS.rosterMessageBytesMax;
+    return Math.min(opened, 2 * (this.#openHello.length + FRAME_HEADER_BYTES) + HELLO_ROOM_BYTES + shownMax);
+  }
+
+  #hangUp(peer: PeerId): void {
+    const { background, transport } = this.#dependencies;
     void background.run("hanging up", () => transport.hangUp(peer));
-  };
+  }
+
   /** A stream may arrive before the event of its connection does. */
-  const meet = (peer: PeerIdText): Acquaintance => {
-    const known = acquaintances.get(peer);
+  #meet(peer: PeerId): Acquaintance {
+    const known = this.#acquaintances.get(peer);
     if (known !== undefined) return known;
-    const fresh = {
-      greeted: false,
-      answered: false,
-      welcomed: false,
-      hellos: 0,
-      admitted: false,
-      features: [],
-      told: false,
-      refused: false,
-      elsewhere: undefined,
-      farewell: undefined,
-      cancel: () => {},
-    };
-    if (transport.connected().includes(peer)) acquaintances.set(peer, fresh);
+    const fresh = stranger();
+    if (this.#dependencies.transport.connected().includes(peer)) this.#acquaintances.set(peer, fresh);
     return fresh;
-  };
-  const isPresent = (peer: PeerIdText, acquaintance: Acquaintance): boolean => acquaintances.get(peer) === acquaintance;
-  const admit = (peer: PeerIdText, acquaintance: Acquaintance): void => {
-    if (acquaintance.admitted || acquaintance.refused || !isPresent(peer, acquaintance)) return;
+  }
+
+  #isPresent(peer: PeerId, acquaintance: Acquaintance): boolean {
+    return this.#acquaintances.get(peer) === acquaintance;
+  }
+
+  #admit(peer: PeerId, acquaintance: Acquaintance): void {
+    if (acquaintance.refused || !this.#isPresent(peer, acquaintance)) return;
     // A welcome by the other side does not make it a member.
-    if (!isMember(peer)) return;
+    if (!acquaintance.admitted && !this.#options.isMember(peer)) return;
+    const { logger, neighbours } = this.#dependencies;
+    neighbours.admit(peer, acquaintance.features);
+    if (!acquaintance.admitted) logger.debug("peer admitted", { peer });
     acquaintance.admitted = true;
-    logger.debug("peer admitted", { peer });
-  };
-  const tell = (peer: PeerIdText, acquaintance: Acquaintance): void => {
-    if (acquaintance.told || !acquaintance.admitted || !isPresent(peer, acquaintance)) return;
-    acquaintance.told = true;
-    options.onAdmitted(peer);
-  };
-  const refuse = (peer: PeerIdText, acquaintance: Acquaintance, reason: string): void => {
+  }
+
+  #tell(peer: PeerId, acquaintance: Acquaintance): void {
+    if (this.#isPresent(peer, acquaintance)) this.#dependencies.neighbours.announce(peer);
+  }
+
+  #refuse(peer: PeerId, acquaintance: Acquaintance, reason: string): void {
     if (acquaintance.refused) return;
     acquaintance.refused = true;
+    const { logger, clock, neighbours } = this.#dependencies;
     // Also of who has hung up meanwhile: it knew the reason first.
     logger.warn("peer refused", { peer, reason });
-    if (!isPresent(peer, acquaintance)) return;
-    acquaintance.cancel = clock.after(timeoutMs, () => hangUp(peer));
+    if (!this.#isPresent(peer, acquaintance)) return;
+    acquaintance.cancel = clock.after(this.#options.timeoutMs, () => this.#hangUp(peer));
     acquaintance.admitted = false;
-    if (acquaintance.told) options.onLeft(peer);
-  };
+    neighbours.remove(peer);
+  }
+
   /**
    * Once both have asked and answered, the side that was told why hangs up. The side that told it waits a little: closing
    * a connection drops what the other side has not read yet, and that is the reason.
    */
-  const partIfDone = (peer: PeerIdText, acquaintance: Acquaintance): void => {
+  #partIfDone(peer: PeerId, acquaintance: Acquaintance): void {
     if (!acquaintance.refused || !acquaintance.greeted || !acquaintance.answered) return;
+    const { membership, isMember, manifest } = this.#options;
     const { elsewhere } = acquaintance;
-    if (elsewhere !== undefined && membership !== undefined && isSameRoster(elsewhere) && isMember(peer)) {
+    const isOfRoster = elsewhere !== undefined && rosterIdOf(elsewhere) === rosterIdOf(manifest);
+    if (isOfRoster && membership !== undefined && isMember(peer)) {
       // Both learn how the network has gone on; the timer of the refusal ends it at the latest.
-      acquaintance.farewell ??= membership.meetElsewhere(parsePeerId(peer), elsewhere).then(() => hangUp(peer));
-    } else if (!acquaintance.welcomed) hangUp(peer);
+      acquaintance.farewell ??= membership.meetElsewhere(peer, elsewhere).then(() => this.#hangUp(peer));
+    } else if (!acquaintance.welcomed) this.#hangUp(peer);
     else {
       acquaintance.cancel();
-      acquaintance.cancel = clock.after(PARTING_MS, () => hangUp(peer));
+      acquaintance.cancel = this.#dependencies.clock.after(PARTING_MS, () => this.#hangUp(peer));
     }
-  };
+  }
 
-  const greet = async (peer: PeerIdText, signal: AbortSignal): Promise<void> => {
-    const acquaintance = meet(peer);
+  async #greet(peer: PeerId, signal: AbortSignal): Promise<void> {
+    const acquaintance = this.#meet(peer);
     try {
-      const call = { peer, protocol: HANDSHAKE_PROTOCOL, timeoutMs, signal };
-      const say = async (hello: Uint8Array): Promise<Reply> => {
-        const bytes = await withStream({ transport, clock }, call, async (stream) => {
-          await pipe([hello], cut, stream.sink);
-          return await pipe(stream.source, oneFrame(LIMITS.handshakeBytesMax));
-        });
-        return decodeReply(bytes);
-      };
-      const first = await say(helloTo());
-      // It has not heard of what made this peer a member: once more, with the entries.
-      const reply = first.code === "ROSTER" && membership !== undefined ? await say(helloTo(first.heads)) : first;
-      const reason = explainReply(reply, manifest);
+      const reply = await this.#greeted(peer, signal);
+      const reason = explainReply(reply, this.#options.manifest);
       acquaintance.welcomed = reply.code === "WELCOME";
       acquaintance.elsewhere = reply.manifest;
       if (reason === undefined) {
         acquaintance.features = reply.features;
-        admit(peer, acquaintance);
-      } else refuse(peer, acquaintance, reason);
+        this.#admit(peer, acquaintance);
+      } else this.#refuse(peer, acquaintance, reason);
       acquaintance.greeted = true;
-      tell(peer, acquaintance);
-      partIfDone(peer, acquaintance);
+      this.#tell(peer, acquaintance);
+      this.#partIfDone(peer, acquaintance);
     } catch (error) {
-      if (acquaintance.refused || !isPresent(peer, acquaintance)) return;
-      logger.debug("handshake failed", { peer, error });
-      // A visitor may have come to ask for admission and nothing else; the gate shows it out in time.
-      if (membership !== undefined && !isMember(peer)) return;
-      refuse(peer, acquaintance, "it did not complete the handshake");
-      // Who holds an invite has nothing to greet with yet, and comes to ask what has become of its request; the timer of
-      // a refusal ends its visit.
-      if (membership === undefined) hangUp(peer);
+      this.#greetingFailed(peer, acquaintance, error);
     }
-  };
+  }
 
-  const answer = async (stream: ByteStream, peer: PeerIdText): Promise<void> => {
-    if (options.refuses(peer)) throw new NodeError("NOT_ADMITTED", `${peer} is refused for a while`);
-    const acquaintance = meet(peer);
+  /** What the other side says in the end. */
+  async #greeted(peer: PeerId, signal: AbortSignal): Promise<Reply> {
+    const call = { peer, protocol: this.protocol, timeoutMs: this.#options.timeoutMs, signal };
+    const say = async (hello: Uint8Array): Promise<Reply> => decodeReply(await ask(this.#dependencies, call, hello));
+    const first = await say(this.#hello());
+    // It has not heard of what made this peer a member: once more, with the entries.
+    const isAskedAgain = first.code === "ROSTER" && this.#options.membership !== undefined;
+    return isAskedAgain ? await say(this.#hello(first.heads)) : first;
+  }
+
+  #greetingFailed(peer: PeerId, acquaintance: Acquaintance, error: unknown): void {
+    if (acquaintance.refused || !this.#isPresent(peer, acquaintance)) return;
+    this.#dependencies.logger.debug("handshake failed", { peer, error });
+    const { membership, isMember } = this.#options;
+    // A visitor may have come to ask for admission and nothing else; the gate shows it out in time.
+    if (membership !== undefined && !isMember(peer)) return;
+    this.#refuse(peer, acquaintance, "it did not complete the handshake");
+    // Who holds an invite has nothing to greet with yet, and comes to ask what has become of its request; the timer of
+    // a refusal ends its visit.
+    if (membership === undefined) this.#hangUp(peer);
+  }
+
+  async #answer(stream: ByteStream, peer: PeerId): Promise<void> {
+    const { neighbours } = this.#dependencies;
+    if (neighbours.refuses(peer)) throw new NodeError("NOT_ADMITTED", `${peer} is refused for a while`);
+    const acquaintance = this.#meet(peer);
     if (!acquaintance.admitted && acquaintance.hellos >= HELLOS_MAX) {
       throw new NodeError("TOO_OFTEN", `${peer} greets too often`);
     }
-    const bytes = await pipe(stream.source, oneFrame(helloBytesMax(acquaintance.hellos++)));
-    const busy = !acquaintance.admitted && admitted().length >= options.neighboursMax;
-    const context = {
-      manifest,
-      isMember: options.isMember,
-      features: options.features,
-      busy,
-      ...(membership && {
-        roster: { judge: membership.judgeShown, heads: membership.heads },
-      }),
-    };
-    const { code, reply, difference, features, missing } = answerHello(bytes, parsePeerId(peer), context);
+    const bytes = await pipe(stream.source, oneFrame(this.#helloBytesMax(acquaintance.hellos++)));
+    const { manifest, isMember, features: own, membership, neighboursMax } = this.#options;
+    const answered = answerHello(bytes, peer, {
+      ...{ manifest, isMember, features: own },
+      busy: !acquaintance.admitted && neighbours.all().length >= neighboursMax,
+      ...(membership && { roster: { judge: membership.judgeShown, heads: membership.heads } }),
+    });
+    const { code, reply, difference, features, missing } = answered;
     // Before the reply leaves: whoever reads a welcome may ask for heads at once.
     if (code === "WELCOME") {
       acquaintance.features = features;
-      admit(peer, acquaintance);
-    } else if (code === "NETWORK") refuse(peer, acquaintance, explainDifference(difference));
-    else if (code === "FEATURES") refuse(peer, acquaintance, explainMissing(missing) ?? "");
-    else if (code !== "ROSTER") refuse(peer, acquaintance, REFUSALS[code]);
+      this.#admit(peer, acquaintance);
+    } else if (code === "NETWORK") this.#refuse(peer, acquaintance, explainDifference(difference));
+    else if (code === "FEATURES") this.#refuse(peer, acquaintance, explainMissing(missing) ?? "");
+    else if (code !== "ROSTER") this.#refuse(peer, acquaintance, REFUSALS[code]);
     await pipe([encodeFrame(reply)], cut, stream.sink);
     acquaintance.answered = code !== "ROSTER";
     // After it has left: what this side asks for now finds the other side admitting it.
-    tell(peer, acquaintance);
-    partIfDone(peer, acquaintance);
-  };
-
-  return {
-    isAdmitted,
-    admitted,
-    welcoming: () => admitted().filter((peer) => acquaintances.get(peer)?.welcomed === true),
-    shares: (peer, feature) =>
-      options.features.includes(feature) && isAdmitted(peer) && !!acquaintances.get(peer)?.features.includes(feature),
-    review() {
-      for (const [peer, acquaintance] of acquaintances) {
-        if (isMember(peer)) {
-          // It was welcome before this peer had heard of it.
-          if (acquaintance.welcomed) admit(peer, acquaintance);
-          tell(peer, acquaintance);
-        } else if (acquaintance.admitted) {
-          // The gate hangs up, having told it why; refusing does so itself after a while.
-          refuse(peer, acquaintance, "it is not a member of the network any more");
-        }
-      }
-    },
-    stop() {
-      for (const { cancel } of acquaintances.values()) cancel();
-      acquaintances.clear();
-    },
-    async start() {
-      transport.onConnect((peer) => {
-        if (options.refuses(peer) || membership?.standingOf(parsePeerId(peer)) === "removed") {
-          hangUp(peer);
-          return;
-        }
-        meet(peer);
-        void background.run("handshake", (signal) => greet(peer, signal));
-      });
-      transport.onDisconnect((peer) => {
-        const acquaintance = acquaintances.get(peer);
-        acquaintances.delete(peer);
-        acquaintance?.cancel();
-        if (acquaintance?.admitted === true && acquaintance.told) options.onLeft(peer);
-      });
-      await transport.handle(HANDSHAKE_PROTOCOL, async (stream, from) => {
-        const call = { stream, timeoutMs, protocol: HANDSHAKE_PROTOCOL };
-        await answerWithin(clock, call, (answered) => answer(answered, from));
-      });
-    },
-  };
+    this.#tell(peer, acquaintance);
+    this.#partIfDone(peer, acquaintance);
+  }
 }
 
 /** Why this side refuses, in the words of the log; a difference of networks is explained field by field. */

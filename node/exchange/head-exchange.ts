@@ -2,68 +2,76 @@
  * Heads over `/weft/heads/1`: both sides of a stream send the newest announcement of every author they know, so that
  * nothing that was published early is lost, and a late joiner catches up with one round trip.
  */
-import { pipe } from "it-pipe";
-import { encodeFrame } from "../../protocol/frame.ts";
 import { decodeHeads, encodeHeads } from "../../protocol/heads.ts";
-import { LIMITS } from "../../protocol/limits.ts";
-import { HEADS_PROTOCOL } from "../../protocol/topic.ts";
-import { NodeError } from "../errors.ts";
-import type { Clock } from "../interface/clock.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
-import { cut, oneFrame } from "./byte-pipeline.ts";
-import { answerWithin, withStream } from "./deadline.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
+import type { Conversation } from "../interface/conversation.ts";
+import { answer, answerNeighbours, ask, type ConversationDependencies } from "./conversation.ts";
 
-export interface HeadExchangeDependencies {
-  readonly transport: Transport;
-  readonly clock: Clock;
-  readonly isAdmitted: (peer: PeerIdText) => boolean;
+/** What it is held with, what is told and who hears. */
+export interface HeadExchangeDependencies extends ConversationDependencies {
   /** Announcement envelopes to send, at most LIMITS.headsCountMax. */
   readonly heads: () => readonly Uint8Array[];
   /** What the other side sent, not judged yet. */
-  readonly onHeads: (announcements: readonly Uint8Array[], from: PeerIdText) => void;
-  /** Its message could not be read. */
-  readonly onFault: (from: PeerIdText, error: unknown) => void;
+  readonly onHeads: (announcements: readonly Uint8Array[], from: PeerId) => void;
 }
 
-export interface HeadExchange {
-  start(): Promise<void>;
-  /** Exchange heads with one admitted peer.  Throws: NodeError FRAME_INVALID, STREAM_FAILED, TIMEOUT; ProtocolError. */
-  exchange(peer: PeerIdText, signal: AbortSignal): Promise<void>;
-}
+/** Exchanges heads with each new neighbour, and whenever it is asked to. */
+export class HeadExchange implements Conversation {
+  readonly protocol = STREAM_PROTOCOLS.heads;
+  readonly #dependencies: HeadExchangeDependencies;
+  readonly #timeoutMs: number;
 
-export function createHeadExchange(
-  { transport, clock, isAdmitted, heads, onHeads, onFault }: HeadExchangeDependencies,
-  { timeoutMs }: { readonly timeoutMs: number },
-): HeadExchange {
-  const message = (): Uint8Array => encodeFrame(encodeHeads(heads()));
-  const receive = (bytes: Uint8Array, from: PeerIdText): void => {
+  constructor(dependencies: HeadExchangeDependencies, { timeoutMs }: { readonly timeoutMs: number }) {
+    this.#dependencies = dependencies;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async start(): Promise<void> {
+    const { neighbours } = this.#dependencies;
+    const { protocol } = this;
+    const calls = { protocol, timeoutMs: this.#timeoutMs, did: "asked for heads" };
+    await answerNeighbours(this.#dependencies, calls, async (stream, from) => {
+      let heard: Uint8Array | undefined;
+      await answer(stream, protocol, (message) => {
+        heard = message;
+        return this.#message();
+      });
+      // After the answer: what is heard may be much to judge.
+      if (heard !== undefined) this.#receive(heard, from);
+    });
+    neighbours.onAdmitted((peer) => void this.exchange(peer));
+  }
+
+  async stop(): Promise<void> {}
+
+  /** Exchange heads with one neighbour; resolves when that is over, and never rejects. */
+  exchange(peer: PeerId): Promise<void> {
+    const { protocol } = this;
+    return this.#dependencies.background.run("exchange of heads", async (signal) => {
+      const call = { peer, protocol, timeoutMs: this.#timeoutMs, signal };
+      this.#receive(await ask(this.#dependencies, call, this.#message()), peer);
+    });
+  }
+
+  /** Exchange heads with all neighbours. */
+  async exchangeAll(): Promise<void> {
+    await Promise.all(this.#dependencies.neighbours.all().map((peer) => this.exchange(peer)));
+  }
+
+  #message(): Uint8Array {
+    return encodeHeads(this.#dependencies.heads());
+  }
+
+  #receive(bytes: Uint8Array, from: PeerId): void {
+    const { neighbours, onHeads } = this.#dependencies;
     let announcements: readonly Uint8Array[];
     try {
       announcements = decodeHeads(bytes);
     } catch (error) {
-      onFault(from, error);
+      neighbours.blame(from);
       throw error;
     }
     onHeads(announcements, from);
-  };
-  return {
-    async start() {
-      await transport.handle(HEADS_PROTOCOL, async (stream, from) => {
-        if (!isAdmitted(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for heads before its handshake`);
-        await answerWithin(clock, { stream, timeoutMs, protocol: HEADS_PROTOCOL }, async ({ source, sink }) => {
-          const bytes = await pipe(source, oneFrame(LIMITS.headsBytesMax));
-          await pipe([message()], cut, sink);
-          receive(bytes, from);
-        });
-      });
-    },
-    async exchange(peer, signal) {
-      const call = { peer, protocol: HEADS_PROTOCOL, timeoutMs, signal };
-      const bytes = await withStream({ transport, clock }, call, async ({ source, sink }) => {
-        await pipe([message()], cut, sink);
-        return await pipe(source, oneFrame(LIMITS.headsBytesMax));
-      });
-      receive(bytes, peer);
-    },
-  };
+  }
 }

@@ -4,11 +4,12 @@ import { type BlobHeader, encodeBlobHeader } from "../../protocol/blob.ts";
 import { contentIdOf } from "../../protocol/content-id.ts";
 import type { Signer } from "../../protocol/envelope.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
+import { announcementTopic } from "../../protocol/gossip-topics.ts";
 import { answerHello, encodeHello } from "../../protocol/handshake.ts";
 import { encodeHeads } from "../../protocol/heads.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { parsePeerId } from "../../protocol/peer-id.ts";
-import { announcementTopic, BLOB_PROTOCOL, HANDSHAKE_PROTOCOL, HEADS_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS, type StreamProtocol } from "../../protocol/stream-protocols.ts";
 import { signUpdate, type UpdateFields } from "../../protocol/update.ts";
 import { ENCODING_FLOAT32, float32Payload } from "../../protocol/vectors/example-network.ts";
 import type { Transport } from "../interface/transport.ts";
@@ -23,7 +24,7 @@ export interface Impostor {
   /** Connect and pass the handshake. */
   enter(victim: TestPeer): Promise<void>;
   /** Send raw bytes on a protocol, close, and read the answer; the error when the stream broke. */
-  send(victim: TestPeer, protocol: string, bytes: readonly Uint8Array[]): Promise<Uint8Array | Error>;
+  send(victim: TestPeer, protocol: StreamProtocol, bytes: readonly Uint8Array[]): Promise<Uint8Array | Error>;
   sendHeads(victim: TestPeer, announcements: readonly Uint8Array[]): Promise<void>;
   gossip(bytes: Uint8Array): Promise<void>;
   /** What it answers to every request for bytes: the raw pieces. */
@@ -46,22 +47,25 @@ export async function createImpostor(
   let reply: (() => readonly Uint8Array[]) | undefined;
   let requests = 0;
   const stopping = Promise.withResolvers<void>();
-  await transport.handle(HANDSHAKE_PROTOCOL, async (stream, from) => {
+  await transport.handle(STREAM_PROTOCOLS.handshake, async (stream, from) => {
     const request = await collect(stream.source);
     if (!answers) await stopping.promise;
     const context = { manifest, isMember: () => true, busy: false };
     await stream.sink([encodeFrame(answerHello(request.subarray(4), parsePeerId(from), context).reply)]);
   });
-  await transport.handle(HEADS_PROTOCOL, async (stream) => {
+  await transport.handle(STREAM_PROTOCOLS.heads, async (stream) => {
     await collect(stream.source);
     await stream.sink([encodeFrame(encodeHeads([]))]);
   });
-  await transport.handle(BLOB_PROTOCOL, async (stream) => {
+  await transport.handle(STREAM_PROTOCOLS.blob, async (stream) => {
     requests++;
     await collect(stream.source);
     await stream.sink(reply?.() ?? [encodeFrame(encodeBlobHeader({ status: "not-found" }))]);
   });
-  transport.subscribe(announcementTopic(networkId(manifest)), { validate: () => "accept", deliver: () => {} });
+  transport.subscribe(announcementTopic(networkId(manifest)), {
+    validate: () => ({ verdict: "accept", message: undefined }),
+    deliver: () => {},
+  });
   await transport.start();
 
   const send: Impostor["send"] = async (victim, protocol, bytes) => {
@@ -83,11 +87,11 @@ export async function createImpostor(
     send,
     async enter(victim) {
       await dial(victim);
-      await send(victim, HANDSHAKE_PROTOCOL, [encodeFrame(encodeHello(manifest))]);
+      await send(victim, STREAM_PROTOCOLS.handshake, [encodeFrame(encodeHello(manifest))]);
       await until(() => victim.exchange.admitted().includes(signer.peer));
     },
     async sendHeads(victim, announcements) {
-      const answer = await send(victim, HEADS_PROTOCOL, [encodeFrame(encodeHeads(announcements))]);
+      const answer = await send(victim, STREAM_PROTOCOLS.heads, [encodeFrame(encodeHeads(announcements))]);
       if (answer instanceof Error) throw answer;
     },
     gossip: (bytes) => transport.publish(announcementTopic(networkId(manifest)), bytes),

@@ -7,7 +7,7 @@ import { createMemoryStore } from "../system/files/memory-store.ts";
 import { silentLogger } from "../system/network/transport.suite.ts";
 import { MANIFEST, signerOf, thetaOf } from "./exchange.suite.ts";
 import { forge } from "./impostor.suite.ts";
-import { createInbox, type Inbox } from "./inbox.ts";
+import { Inbox } from "./inbox.ts";
 import { linksAfter, type StoredUpdate } from "./stored-update.ts";
 
 const OPTIONS = { networkId: networkId(MANIFEST), tensors: MANIFEST.tensors, authorsMax: 3, bytesMax: 1e6 };
@@ -20,7 +20,7 @@ function stored(seed: number, round: number, sequence = round): StoredUpdate {
 
 async function open(store: Store, warnings: unknown[] = [], bounds: object = {}): Promise<Inbox> {
   const logger = { ...silentLogger, warn: (...args: unknown[]) => warnings.push(args) };
-  const inbox = createInbox({ store, logger }, { ...OPTIONS, ...bounds });
+  const inbox = new Inbox({ store, logger }, { ...OPTIONS, ...bounds });
   await inbox.load();
   return inbox;
 }
@@ -127,7 +127,7 @@ describe("the inbox", () => {
 
   it("uses an update although the store fails, and says so", async () => {
     const store = { ...createMemoryStore(), batch: () => Promise.reject(new Error("disk full")) };
-    const inbox = createInbox({ store, logger: silentLogger }, OPTIONS);
+    const inbox = new Inbox({ store, logger: silentLogger }, OPTIONS);
     await expect(inbox.put(stored(1, 0))).rejects.toThrow("disk full");
     expect(rounds(inbox)).toEqual({ [id(1)]: 0 });
   });

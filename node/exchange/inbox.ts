@@ -14,119 +14,133 @@ import type { Store, StoreChange } from "../interface/store.ts";
 import { decodeStored, encodeStored, linksAfter, type StoredUpdate } from "./stored-update.ts";
 import type { LinkRules } from "./update-links.ts";
 
+/** What updates have to be like, and bounds of the inbox. */
 export interface InboxOptions extends LinkRules {
   readonly authorsMax: number;
   /** Of all that is kept together: values as they are aggregated, signed bytes, and what those rest on. */
   readonly bytesMax: number;
 }
 
-export interface Inbox {
+const PREFIX = "inbox/";
+const keyOf = (author: PeerId): string => `${PREFIX}${author}`;
+
+/** The newest accepted updates, in memory and on disk. */
+export class Inbox {
+  readonly #store: Store;
+  readonly #logger: Logger;
+  readonly #options: InboxOptions;
+  readonly #entries = new Map<PeerId, StoredUpdate>();
+  readonly #contents = new Map<ContentId, Uint8Array>();
+  #bytes = 0;
+
+  constructor({ store, logger }: { readonly store: Store; readonly logger: Logger }, options: InboxOptions) {
+    this.#store = store;
+    this.#logger = logger;
+    this.#options = options;
+  }
+
   /** Read the store; what is not verified is dropped there too.  Throws: NodeError STORE_FAILED, DISK_FULL. */
-  load(): Promise<void>;
+  async load(): Promise<void> {
+    const { authorsMax, bytesMax } = this.#options;
+    const drop: StoreChange[] = [];
+    for await (const [key, value] of this.#store.entries(PREFIX)) {
+      const stored = decodeStored(value, this.#options);
+      if (typeof stored === "string" || keyOf(stored.update.author) !== key) {
+        const reason = typeof stored === "string" ? stored : "key";
+        this.#logger.warn("an update in the store was dropped", { key, reason });
+        drop.push({ delete: key });
+      } else if (this.#entries.size < authorsMax && this.#bytes + bytesOf(stored) <= bytesMax) {
+        this.#remember(stored);
+      } else {
+        drop.push({ delete: key });
+      }
+    }
+    if (drop.length > 0) await this.#store.batch(drop);
+  }
+
   /**
    * Keep an accepted update that is newer than its author's last one; false when the inbox is full of newer rounds, and
    * the author's last one stays.
    * It counts from the moment of the call; the promise waits for the store.  Throws: NodeError STORE_FAILED, DISK_FULL.
    */
-  put(stored: StoredUpdate): Promise<boolean>;
+  async put(stored: StoredUpdate): Promise<boolean> {
+    const displaced = this.#displacedBy(stored);
+    if (displaced === undefined) return false;
+    for (const other of displaced) this.#forget(other);
+    const changes: StoreChange[] = [
+      { put: keyOf(stored.update.author), value: encodeStored(stored) },
+      ...displaced.map((other) => ({ delete: keyOf(other) })),
+    ];
+    this.#remember(stored);
+    await this.#store.batch(changes);
+    return true;
+  }
+
   /** Forget an author's update.  Throws: NodeError STORE_FAILED, DISK_FULL. */
-  drop(author: PeerId): Promise<void>;
-  headOf(author: PeerId): ChainHead | undefined;
+  async drop(author: PeerId): Promise<void> {
+    if (!this.#entries.has(author)) return;
+    this.#forget(author);
+    await this.#store.batch([{ delete: keyOf(author) }]);
+  }
+
+  headOf(author: PeerId): ChainHead | undefined {
+    return this.#entries.get(author)?.update;
+  }
+
   /** The newest update of an author. */
-  of(author: PeerId): StoredUpdate | undefined;
+  of(author: PeerId): StoredUpdate | undefined {
+    return this.#entries.get(author);
+  }
+
   /** The signed bytes of an update, or of one that it rests on, by content id. */
-  find(contentId: ContentId): Uint8Array | undefined;
+  find(contentId: ContentId): Uint8Array | undefined {
+    return this.#contents.get(contentId);
+  }
+
   /** Whose update it is, or rests on it. */
-  authorOf(contentId: ContentId): PeerId | undefined;
+  authorOf(contentId: ContentId): PeerId | undefined {
+    const isOf = (stored: StoredUpdate): boolean => linksAfter(stored).some((link) => link.contentId === contentId);
+    return [...this.#entries.values()].find(isOf)?.update.author;
+  }
+
   /** In the order of the authors' ids. */
-  all(): readonly StoredUpdate[];
-}
+  all(): readonly StoredUpdate[] {
+    return [...this.#entries.values()].sort((a, b) => (a.update.author < b.update.author ? -1 : 1));
+  }
 
-const PREFIX = "inbox/";
-
-export function createInbox(
-  { store, logger }: { readonly store: Store; readonly logger: Logger },
-  options: InboxOptions,
-): Inbox {
-  const entries = new Map<PeerId, StoredUpdate>();
-  const contents = new Map<ContentId, Uint8Array>();
-  let bytes = 0;
-  const keyOf = (author: PeerId): string => `${PREFIX}${author}`;
-  const remember = (received: StoredUpdate): void => {
+  #remember(received: StoredUpdate): void {
     const stored = { ...received, theta: shared(received.theta) };
-    forget(stored.update.author);
-    entries.set(stored.update.author, stored);
-    bytes += bytesOf(stored);
-    for (const { contentId, envelope } of linksAfter(stored)) contents.set(contentId, envelope);
-  };
-  const forget = (author: PeerId): void => {
-    const old = entries.get(author);
+    this.#forget(stored.update.author);
+    this.#entries.set(stored.update.author, stored);
+    this.#bytes += bytesOf(stored);
+    for (const { contentId, envelope } of linksAfter(stored)) this.#contents.set(contentId, envelope);
+  }
+
+  #forget(author: PeerId): void {
+    const old = this.#entries.get(author);
     if (old === undefined) return;
-    for (const { contentId } of linksAfter(old)) contents.delete(contentId);
-    entries.delete(author);
-    bytes -= bytesOf(old);
-  };
+    for (const { contentId } of linksAfter(old)) this.#contents.delete(contentId);
+    this.#entries.delete(author);
+    this.#bytes -= bytesOf(old);
+  }
+
   /** Authors that have to go so that an update can stay; undefined where one of them is as fresh. */
-  const displacedBy = (stored: StoredUpdate): readonly PeerId[] | undefined => {
+  #displacedBy(stored: StoredUpdate): readonly PeerId[] | undefined {
+    const { authorsMax, bytesMax } = this.#options;
     const { author, round } = stored.update;
-    const own = entries.get(author);
-    let count = entries.size + (own === undefined ? 1 : 0);
-    let total = bytes + bytesOf(stored) - (own === undefined ? 0 : bytesOf(own));
+    const own = this.#entries.get(author);
+    let count = this.#entries.size + (own === undefined ? 1 : 0);
+    let total = this.#bytes + bytesOf(stored) - (own === undefined ? 0 : bytesOf(own));
     const displaced: PeerId[] = [];
-    for (const other of [...entries.values()].filter((one) => one !== own).sort(byStaleness)) {
-      if (count <= options.authorsMax && total <= options.bytesMax) break;
+    for (const other of [...this.#entries.values()].filter((one) => one !== own).sort(byStaleness)) {
+      if (count <= authorsMax && total <= bytesMax) break;
       if (other.update.round >= round) return undefined;
       displaced.push(other.update.author);
       count -= 1;
       total -= bytesOf(other);
     }
-    return count <= options.authorsMax && total <= options.bytesMax ? displaced : undefined;
-  };
-  return {
-    async load() {
-      const drop: StoreChange[] = [];
-      for await (const [key, value] of store.entries(PREFIX)) {
-        const stored = decodeStored(value, options);
-        if (typeof stored === "string" || keyOf(stored.update.author) !== key) {
-          logger.warn("an update in the store was dropped", {
-            key,
-            reason: typeof stored === "string" ? stored : "key",
-          });
-          drop.push({ delete: key });
-        } else if (entries.size < options.authorsMax && bytes + bytesOf(stored) <= options.bytesMax) {
-          remember(stored);
-        } else {
-          drop.push({ delete: key });
-        }
-      }
-      if (drop.length > 0) await store.batch(drop);
-    },
-    async put(stored) {
-      const { author } = stored.update;
-      const displaced = displacedBy(stored);
-      if (displaced === undefined) return false;
-      for (const other of displaced) forget(other);
-      const changes: StoreChange[] = [
-        { put: keyOf(author), value: encodeStored(stored) },
-        ...displaced.map((other) => ({ delete: keyOf(other) })),
-      ];
-      remember(stored);
-      await store.batch(changes);
-      return true;
-    },
-    async drop(author) {
-      if (!entries.has(author)) return;
-      forget(author);
-      await store.batch([{ delete: keyOf(author) }]);
-    },
-    headOf: (author) => entries.get(author)?.update,
-    of: (author) => entries.get(author),
-    find: (contentId) => contents.get(contentId),
-    authorOf: (contentId) =>
-      [...entries.values()].find((stored) => linksAfter(stored).some((link) => link.contentId === contentId))?.update
-        .author,
-    all: () => [...entries.values()].sort((a, b) => (a.update.author < b.update.author ? -1 : 1)),
-  };
+    return count <= authorsMax && total <= bytesMax ? displaced : undefined;
+  }
 }
 
 /** The values in memory that another thread may read as well, so that nothing is copied for an aggregate there. */

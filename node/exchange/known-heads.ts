@@ -9,6 +9,7 @@ import type { ContentId } from "../../protocol/content-id.ts";
 import type { ChainHead } from "../../protocol/judge-context.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 
+/** Announcements by author. */
 export interface KnownHeads {
   /** Remember an accepted announcement when it is newer; false when it is not, or when there is no room for it. */
   accept(announcement: Announcement, bytes: Uint8Array): boolean;
@@ -25,15 +26,19 @@ export interface KnownHeads {
   forget(author: PeerId): void;
   /** Announcement envelopes, highest rounds first. */
   all(): readonly Uint8Array[];
+  /** The same with what they say. */
+  announced(): readonly Announced[];
   /** Authors whose head is of this round or a later one. */
   authorsSince(round: number): readonly PeerId[];
 }
 
-interface Told {
+/** An announcement and the bytes that say it, signed. */
+export interface Announced {
   readonly announcement: Announcement;
   readonly bytes: Uint8Array;
 }
 
+/** No author is known yet. */
 export function createKnownHeads({
   authorsMax,
   announcementsPerAuthorMax,
@@ -42,17 +47,19 @@ export function createKnownHeads({
   /** The newest one among them. */
   readonly announcementsPerAuthorMax: number;
 }): KnownHeads {
-  const heads = new Map<PeerId, Told>();
+  const heads = new Map<PeerId, Announced>();
   /** By author and sequence; of authors that have a head. */
-  const links = new Map<PeerId, Map<number, Told>>();
-  const keep = (told: Told): void => {
+  const links = new Map<PeerId, Map<number, Announced>>();
+  const keep = (told: Announced): void => {
     const { author, sequence } = told.announcement;
-    const all = links.get(author) ?? new Map<number, Told>();
+    const all = links.get(author) ?? new Map<number, Announced>();
     links.set(author, all);
     // The first one stays: it is what the second is held against.
     if (!all.has(sequence)) all.set(sequence, told);
     if (all.size > announcementsPerAuthorMax) all.delete(Math.min(...all.keys()));
   };
+  const announced = (): readonly Announced[] =>
+    [...heads.values()].sort((a, b) => b.announcement.round - a.announcement.round);
   const forget = (author: PeerId): void => {
     heads.delete(author);
     links.delete(author);
@@ -89,7 +96,7 @@ export function createKnownHeads({
         .map((head) => head.announcement.author),
     bytesAt: (author, sequence) => links.get(author)?.get(sequence)?.bytes,
     forget,
-    all: () =>
-      [...heads.values()].sort((a, b) => b.announcement.round - a.announcement.round).map(({ bytes }) => bytes),
+    all: () => announced().map(({ bytes }) => bytes),
+    announced,
   };
 }

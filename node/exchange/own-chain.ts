@@ -16,6 +16,7 @@ import { NodeError } from "../errors.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
 import { decodeStored, encodeStored, linksAfter, type StoredUpdate } from "./stored-update.ts";
 
+/** An adapter that is to be published. */
 export interface OwnUpdate {
   readonly round: number;
   /** The adapter, f32[P]. */
@@ -25,6 +26,7 @@ export interface OwnUpdate {
   readonly neighbours?: number | undefined;
 }
 
+/** Signed updates of this peer, of which the last is kept. */
 export interface OwnChain {
   /** Throws: NodeError STORE_FAILED when what is stored is not this peer's verified last update. */
   load(): Promise<void>;
@@ -50,6 +52,7 @@ export const hasPublished = async (store: Store): Promise<boolean> => (await sto
 /** Changes of a store after which it holds no own update: of a key that another one replaces. */
 export const forgetOwnChain = (): readonly StoreChange[] => [{ delete: KEY }];
 
+/** A chain that has to be loaded first. */
 export function createOwnChain(
   { store, signer }: { readonly store: Store; readonly signer: Signer },
   rules: PayloadRules & Cryptography & { readonly networkId: NetworkId },

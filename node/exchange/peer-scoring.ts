@@ -1,7 +1,8 @@
 /** Who has sent too much that had to be rejected: refused for a while, then given another chance. */
+import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { PeerIdText } from "../interface/transport.ts";
 
+/** When a peer is refused, and for how long. */
 export interface PeerScoringOptions {
   /** Rejects within one window that a peer may cause. */
   readonly rejectsMax: number;
@@ -12,10 +13,11 @@ export interface PeerScoringOptions {
   readonly peersMax: number;
 }
 
+/** Rejects by peer. */
 export interface PeerScoring {
   /** Hold a reject against a peer; true when the peer is refused from now on. */
-  blame(peer: PeerIdText): boolean;
-  refuses(peer: PeerIdText): boolean;
+  blame(peer: PeerId): boolean;
+  refuses(peer: PeerId): boolean;
 }
 
 interface Record {
@@ -24,12 +26,13 @@ interface Record {
   readonly refusedUntilMs: number;
 }
 
+/** Nobody is blamed yet. */
 export function createPeerScoring(
   { clock }: { readonly clock: Clock },
   { rejectsMax, windowMs, refusalMs, peersMax }: PeerScoringOptions,
 ): PeerScoring {
   // In the order of their last reject, the oldest first.
-  const records = new Map<PeerIdText, Record>();
+  const records = new Map<PeerId, Record>();
   const isRefused = (record: Record | undefined): boolean =>
     record !== undefined && record.refusedUntilMs > clock.now();
   return {

@@ -3,7 +3,7 @@ import { createSigner } from "../../protocol/envelope.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { encodeSketchRequest, SKETCH_FEATURES, type SketchComponent, signSketch } from "../../protocol/sketch.ts";
-import { SKETCH_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createMemoryHub } from "../system/network/memory-transport.ts";
 import { patient, until } from "../system/network/transport.suite.ts";
@@ -85,7 +85,7 @@ describe("sketches between peers", () => {
     const [alice, bob] = await Promise.all([1, 2].map((seed) => createTestPeer(net, { seed })));
     await connect(bob!, alice!);
     expect(alice!.exchange.sketches).toBeUndefined();
-    const opened = bob!.transport.open(alice!.id, SKETCH_PROTOCOL, patient());
+    const opened = bob!.transport.open(alice!.id, STREAM_PROTOCOLS.sketch, patient());
     await expect(opened).rejects.toThrow();
     for (const peer of [alice!, bob!]) await peer.exchange.stop();
   });
@@ -106,7 +106,7 @@ describe("sketches between peers", () => {
     const victim = await createTestPeer(net, { seed: 1, exchange: { manifest, rejectsMax: 0 } });
     const impostor = await createImpostor(net, { seed: 9, manifest });
     let asked = 0;
-    await impostor.transport.handle(SKETCH_PROTOCOL, async (stream) => {
+    await impostor.transport.handle(STREAM_PROTOCOLS.sketch, async (stream) => {
       for await (const _ of stream.source);
       asked += 1;
       await stream.sink([encodeFrame(make())]);
@@ -126,14 +126,16 @@ describe("sketches between peers", () => {
     const stranger = await createImpostor(net, { seed: 9, manifest, answers: false });
     await stranger.dial(victim);
     const request = encodeFrame(encodeSketchRequest(victim.signer.peer));
-    expect(await stranger.send(victim, SKETCH_PROTOCOL, [request])).toBeInstanceOf(Error);
+    expect(await stranger.send(victim, STREAM_PROTOCOLS.sketch, [request])).toBeInstanceOf(Error);
     await stranger.stop();
     const neighbour = await createImpostor(net, { seed: 8, manifest });
     await neighbour.enter(victim);
-    expect(await neighbour.send(victim, SKETCH_PROTOCOL, [encodeFrame(Uint8Array.of(0xff))])).toBeInstanceOf(Error);
+    expect(await neighbour.send(victim, STREAM_PROTOCOLS.sketch, [encodeFrame(Uint8Array.of(0xff))])).toBeInstanceOf(
+      Error,
+    );
     const unknown = encodeFrame(encodeSketchRequest(signerOf(77).peer));
-    expect(await neighbour.send(victim, SKETCH_PROTOCOL, [unknown])).toEqual(encodeFrame(new Uint8Array()));
-    const served = await neighbour.send(victim, SKETCH_PROTOCOL, [request]);
+    expect(await neighbour.send(victim, STREAM_PROTOCOLS.sketch, [unknown])).toEqual(encodeFrame(new Uint8Array()));
+    const served = await neighbour.send(victim, STREAM_PROTOCOLS.sketch, [request]);
     const expected = signSketch({ networkId: networkId(manifest), components: sketchOf(1) }, victim.signer);
     expect(served).toEqual(encodeFrame(expected));
     await neighbour.stop();

@@ -2,11 +2,9 @@
  * Sketches over `/weft/sketch/1`: a peer asks for the sketch of an author it hears of, the author itself or, where that is
  * not connected, its neighbours, and keeps the first one that is valid. Nobody is sent a sketch unasked.
  */
-import { pipe } from "it-pipe";
 import { openEnvelope, type Signer, verifyEnvelope } from "../../protocol/envelope.ts";
-import { encodeFrame } from "../../protocol/frame.ts";
 import type { JudgeContext } from "../../protocol/judge-context.ts";
-import { LIMITS } from "../../protocol/limits.ts";
+import { mayFetch, maySend } from "../../protocol/membership/roles.ts";
 import type { NetworkId } from "../../protocol/network-id.ts";
 import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
 import {
@@ -14,41 +12,25 @@ import {
   encodeSketchRequest,
   readSketch,
   type SignedSketch,
+  type SketchComponent,
   signSketch,
 } from "../../protocol/sketch.ts";
-import { SKETCH_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { judgeSketch } from "../../protocol/verdict.ts";
-import { NodeError } from "../errors.ts";
-import type { Clock } from "../interface/clock.ts";
-import type { Logger } from "../interface/logger.ts";
+import type { Conversation } from "../interface/conversation.ts";
 import type { Sketches } from "../interface/sketches.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
-import type { Background } from "./background.ts";
-import { cut, oneFrame } from "./byte-pipeline.ts";
-import { answerWithin, withStream } from "./deadline.ts";
+import { answer, answerNeighbours, ask, type ConversationDependencies, requireFetcher } from "./conversation.ts";
 
-export interface SketchExchangeDependencies {
-  readonly transport: Transport;
+/** What it is held with, where sketches are kept and who signs. */
+export interface SketchExchangeDependencies extends ConversationDependencies {
   readonly store: Store;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly signer: Signer;
-  readonly background: Background;
-  readonly admitted: () => readonly PeerIdText[];
-  readonly isAdmitted: (peer: PeerIdText) => boolean;
-  /** Whether an admitted peer can be asked for sketches. */
-  readonly answers: (peer: PeerIdText) => boolean;
-  /** Whether an admitted peer is served sketches. */
-  readonly mayFetch: (peer: PeerIdText) => boolean;
-  /** Whether this peer's role lets it send a sketch. */
-  readonly isAuthor: () => boolean;
   /** Whether what an author sent may be used and handed on. */
   readonly isKept: (author: PeerId) => boolean;
-  /** What it sent had to be rejected. */
-  readonly onFault: (from: PeerIdText) => void;
 }
 
+/** What sketches are judged by, and bounds. */
 export interface SketchExchangeOptions {
   readonly networkId: NetworkId;
   readonly judge: () => Pick<JudgeContext, "isMember" | "maySend" | "verify">;
@@ -59,15 +41,6 @@ export interface SketchExchangeOptions {
   /** Neighbours that are asked for one sketch. */
   readonly providersMax: number;
   readonly timeoutMs: number;
-}
-
-export interface SketchExchange extends Sketches {
-  /** Read the store; what is not verified is dropped there too.  Throws: NodeError STORE_FAILED, DISK_FULL. */
-  load(): Promise<void>;
-  /** Answer who asks. */
-  start(): Promise<void>;
-  /** Something of this author was heard: its sketch is asked for, unless it is here or on its way. */
-  want(author: PeerIdText): void;
 }
 
 const PREFIX = "sketch/";
@@ -82,103 +55,134 @@ interface KeptSketch {
   readonly sketch: SignedSketch;
 }
 
-export function createSketchExchange(
-  dependencies: SketchExchangeDependencies,
-  { networkId, judge, authorsMax, fetchesMax, providersMax, timeoutMs }: SketchExchangeOptions,
-): SketchExchange {
-  const { transport, store, clock, logger, signer, background, admitted, isAdmitted } = dependencies;
-  const { mayFetch, isKept, onFault } = dependencies;
+/** Asks for sketches, keeps them and hands them out. */
+export class SketchExchange implements Conversation, Sketches {
+  readonly protocol = STREAM_PROTOCOLS.sketch;
+  readonly #dependencies: SketchExchangeDependencies;
+  readonly #options: SketchExchangeOptions;
+  readonly #self: PeerId;
   /** By author, the one that came first in front; this peer's own is among them. */
-  const kept = new Map<string, KeptSketch>();
-  const asking = new Set<string>();
+  readonly #kept = new Map<PeerId, KeptSketch>();
+  readonly #asking = new Set<PeerId>();
 
-  const keep = async (author: PeerId, envelope: Uint8Array, sketch: SignedSketch): Promise<void> => {
-    const changes: StoreChange[] = [{ put: keyOf(author), value: envelope }];
-    const others = [...kept.keys()].filter((peer) => peer !== signer.peer);
-    if (author !== signer.peer && others.length >= authorsMax) {
-      kept.delete(others[0]!);
-      changes.push({ delete: keyOf(others[0]!) });
+  constructor(dependencies: SketchExchangeDependencies, options: SketchExchangeOptions) {
+    this.#dependencies = dependencies;
+    this.#options = options;
+    this.#self = dependencies.signer.peer;
+  }
+
+  /** Read the store; what is not verified is dropped there too.  Throws: NodeError STORE_FAILED, DISK_FULL. */
+  async load(): Promise<void> {
+    const { store, logger } = this.#dependencies;
+    const drop: StoreChange[] = [];
+    for await (const [key, envelope] of store.entries(PREFIX)) {
+      const sketch = readKept(envelope, this.#options.networkId);
+      const isFull = this.#kept.size > this.#options.authorsMax;
+      if (sketch === undefined || keyOf(sketch.author) !== key || isFull) drop.push({ delete: key });
+      else this.#kept.set(sketch.author, { envelope, sketch });
     }
-    kept.set(author, { envelope, sketch });
-    await store.batch(changes);
-  };
+    if (drop.length > 0) {
+      logger.warn("sketches in the store were dropped: they do not verify, or are too many", { count: drop.length });
+      await store.batch(drop);
+    }
+  }
 
-  const ask = async (author: PeerId, from: PeerIdText, signal: AbortSignal): Promise<boolean> => {
-    const call = { peer: from, protocol: SKETCH_PROTOCOL, timeoutMs, signal };
-    const bytes = await withStream({ transport, clock }, call, async ({ source, sink }) => {
-      await pipe([encodeFrame(encodeSketchRequest(author))], cut, sink);
-      return await pipe(source, oneFrame(LIMITS.sketchBytesMax));
+  async start(): Promise<void> {
+    const { neighbours } = this.#dependencies;
+    const { protocol } = this;
+    const calls = { protocol, timeoutMs: this.#options.timeoutMs, did: "asked for a sketch" };
+    await answerNeighbours(this.#dependencies, calls, async (stream, from) => {
+      requireFetcher(neighbours, from, "a sketch");
+      await answer(stream, protocol, (request) => this.#find(decodeSketchRequest(request)));
     });
-    if (bytes.byteLength === 0) return false;
-    const judged = judgeSketch(bytes, { networkId, self: signer.peer, author, ...judge() });
-    if (judged.kind !== "accept") {
-      logger.debug("a sketch was refused", { author, from, code: judged.code });
-      if (judged.kind === "reject") onFault(from);
-      return false;
-    }
-    // A copy: the bytes are a view into the frame.
-    const envelope = bytes.slice();
-    await keep(author, envelope, readSketch(envelope));
-    return true;
-  };
+    neighbours.onAdmitted((peer) => {
+      if (maySend(neighbours.roleOf(peer), "sketch")) this.want(peer);
+    });
+  }
 
-  const fetch = async (author: PeerId, signal: AbortSignal): Promise<void> => {
-    const neighbours = admitted().filter((peer) => peer !== author);
-    const asked = [...(isAdmitted(author) ? [author] : []), ...neighbours].filter(dependencies.answers);
-    const providers = asked.slice(0, providersMax);
-    for (const from of providers) {
+  async stop(): Promise<void> {}
+
+  /** Something of this author was heard: its sketch is asked for, unless it is here or on its way. */
+  want(author: PeerId): void {
+    const { neighbours, background } = this.#dependencies;
+    if (!mayFetch(neighbours.roleOf(this.#self)) || author === this.#self || this.#kept.has(author)) return;
+    if (this.#asking.has(author) || this.#asking.size >= this.#options.fetchesMax) return;
+    this.#asking.add(author);
+    const work = (signal: AbortSignal) => this.#fetch(author, signal);
+    void background.run("fetching a sketch", work).finally(() => this.#asking.delete(author));
+  }
+
+  isAuthor(): boolean {
+    return maySend(this.#dependencies.neighbours.roleOf(this.#self), "sketch");
+  }
+
+  async publish(components: readonly SketchComponent[]): Promise<void> {
+    if (this.#kept.has(this.#self)) return;
+    const { networkId } = this.#options;
+    const envelope = signSketch({ networkId, components }, this.#dependencies.signer);
+    await this.#keep(this.#self, envelope, readSketch(envelope));
+  }
+
+  own(): readonly SketchComponent[] | undefined {
+    return this.#kept.get(this.#self)?.sketch.components;
+  }
+
+  of(author: string): readonly SketchComponent[] | undefined {
+    const peer = parsePeerId(author);
+    return this.#dependencies.isKept(peer) ? this.#kept.get(peer)?.sketch.components : undefined;
+  }
+
+  async #keep(author: PeerId, envelope: Uint8Array, sketch: SignedSketch): Promise<void> {
+    const changes: StoreChange[] = [{ put: keyOf(author), value: envelope }];
+    const others = [...this.#kept.keys()].filter((peer) => peer !== this.#self);
+    const [oldest] = others;
+    if (author !== this.#self && oldest !== undefined && others.length >= this.#options.authorsMax) {
+      this.#kept.delete(oldest);
+      changes.push({ delete: keyOf(oldest) });
+    }
+    this.#kept.set(author, { envelope, sketch });
+    await this.#dependencies.store.batch(changes);
+  }
+
+  async #fetch(author: PeerId, signal: AbortSignal): Promise<void> {
+    const { neighbours, logger } = this.#dependencies;
+    const others = neighbours.all().filter((peer) => peer !== author);
+    const asked = [...(neighbours.has(author) ? [author] : []), ...others].filter((peer) =>
+      neighbours.shares(peer, "sketch"),
+    );
+    for (const from of asked.slice(0, this.#options.providersMax)) {
       try {
-        if (await ask(author, from, signal)) return;
+        if (await this.#ask(author, from, signal)) return;
       } catch (error) {
         if (signal.aborted) return;
         logger.debug("a sketch did not come", { author, from, error });
       }
     }
-  };
+  }
 
-  const find = (author: PeerId): Uint8Array =>
-    (author === signer.peer || isKept(author) ? kept.get(author)?.envelope : undefined) ?? new Uint8Array();
+  /** Whether a neighbour had the sketch of an author, and it is kept now. */
+  async #ask(author: PeerId, from: PeerId, signal: AbortSignal): Promise<boolean> {
+    const { networkId, judge, timeoutMs } = this.#options;
+    const call = { peer: from, protocol: this.protocol, timeoutMs, signal };
+    const bytes = await ask(this.#dependencies, call, encodeSketchRequest(author));
+    if (bytes.byteLength === 0) return false;
+    const judged = judgeSketch(bytes, { networkId, self: this.#self, author, ...judge() });
+    if (judged.kind !== "accept") {
+      const { logger, neighbours } = this.#dependencies;
+      logger.debug("a sketch was refused", { author, from, code: judged.code });
+      if (judged.kind === "reject") neighbours.blame(from);
+      return false;
+    }
+    // A copy: the bytes are a view into the frame.
+    const envelope = bytes.slice();
+    await this.#keep(author, envelope, readSketch(envelope));
+    return true;
+  }
 
-  return {
-    isAuthor: dependencies.isAuthor,
-    async load() {
-      const drop: StoreChange[] = [];
-      for await (const [key, envelope] of store.entries(PREFIX)) {
-        const sketch = readKept(envelope, networkId);
-        const isFull = kept.size > authorsMax;
-        if (sketch === undefined || keyOf(sketch.author) !== key || isFull) drop.push({ delete: key });
-        else kept.set(sketch.author, { envelope, sketch });
-      }
-      if (drop.length > 0) {
-        logger.warn("sketches in the store were dropped: they do not verify, or are too many", { count: drop.length });
-        await store.batch(drop);
-      }
-    },
-    async start() {
-      await transport.handle(SKETCH_PROTOCOL, async (stream, from) => {
-        if (!isAdmitted(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for a sketch before its handshake`);
-        if (!mayFetch(from))
-          throw new NodeError("NOT_ADMITTED", `${from} asked for a sketch, which its role does not get`);
-        await answerWithin(clock, { stream, timeoutMs, protocol: SKETCH_PROTOCOL }, async ({ source, sink }) => {
-          const request = await pipe(source, oneFrame(LIMITS.blobHeaderBytesMax));
-          await pipe([encodeFrame(find(decodeSketchRequest(request)))], cut, sink);
-        });
-      });
-    },
-    want(peer) {
-      if (peer === signer.peer || kept.has(peer) || asking.has(peer) || asking.size >= fetchesMax) return;
-      asking.add(peer);
-      const work = (signal: AbortSignal) => fetch(parsePeerId(peer), signal);
-      void background.run("fetching a sketch", work).finally(() => asking.delete(peer));
-    },
-    async publish(components) {
-      if (kept.has(signer.peer)) return;
-      const envelope = signSketch({ networkId, components }, signer);
-      await keep(signer.peer, envelope, readSketch(envelope));
-    },
-    own: () => kept.get(signer.peer)?.sketch.components,
-    of: (author) => (isKept(parsePeerId(author)) ? kept.get(author)?.sketch.components : undefined),
-  };
+  #find(author: PeerId): Uint8Array {
+    const isShown = author === this.#self || this.#dependencies.isKept(author);
+    return (isShown ? this.#kept.get(author)?.envelope : undefined) ?? new Uint8Array();
+  }
 }
 
 /** What the store holds, verified; undefined where it is not a sketch of this network. */

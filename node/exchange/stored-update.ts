@@ -8,6 +8,7 @@ import { LIMITS } from "../../protocol/limits.ts";
 import { readUpdate, type Update } from "../../protocol/update.ts";
 import { decodeLinks, type LinkRules, linkOf, linksMax, type UpdateLink } from "./update-links.ts";
 
+/** An update with all that it takes to hand it on and to use it. */
 export interface StoredUpdate {
   /** The author's signed announcement, as bytes. */
   readonly announcement: Uint8Array;

@@ -9,6 +9,7 @@ import { ProtocolError } from "../../protocol/errors.ts";
 import type { Cryptography } from "../../protocol/judge-context.ts";
 import { readUpdate, type Update } from "../../protocol/update.ts";
 
+/** An update that another one rests on. */
 export interface UpdateLink {
   readonly contentId: ContentId;
   /** The signed update, as bytes. */

@@ -1,28 +1,30 @@
 /** The record of everything that leaves a peer. */
+import type { GossipKind } from "../../protocol/gossip-topics.ts";
+import { type StreamKind, streamProtocols } from "../../protocol/stream-protocols.ts";
 
 /**
  * `announcement`: of an own update, by gossip; `relay`: another's, passed on; `update`: bytes of an update, own or
  * another's, to who asked; `sketch`: a data set's, likewise; `request` for such bytes; `answer`: that they are not there;
- * `roster`: entries and motions, to members; `admission`: requests by an invite and what is said to them, the genesis
- * included; `other`: a protocol of no kind.
+ * `roster`: entries and motions, to members; `admission`: requests by an invite and what is said to them, the genesis and
+ * the manifests after it included; `other`: in ledgers that were begun by an earlier version.
  */
-export const EGRESS_KINDS = [
-  "announcement",
-  "relay",
-  "update",
-  "sketch",
-  "request",
-  "answer",
-  "heads",
-  "addresses",
-  "handshake",
-  "checkup",
-  "roster",
-  "admission",
-  "other",
-] as const;
-export type EgressKind = (typeof EGRESS_KINDS)[number];
+export type EgressKind = GossipKind | StreamKind | "answer" | "other";
 
+/** All of them, in the order in which they are shown; those of streams are what `STREAM_PROTOCOLS` says. */
+export const EGRESS_KINDS: readonly EgressKind[] = [
+  ...new Set<EgressKind>([
+    "announcement",
+    "relay",
+    "update",
+    "sketch",
+    "request",
+    "answer",
+    ...streamProtocols().flatMap(({ egress }) => [egress.opened, egress.answered]),
+    "other",
+  ]),
+];
+
+/** A message that is about to leave. */
 export interface EgressMessage {
   readonly kind: EgressKind;
   /** The stream protocol or gossip topic. */
@@ -37,6 +39,7 @@ export interface EgressMessage {
   readonly epsilon: number | null;
 }
 
+/** Where messages are put on record. */
 export interface EgressLedger {
   /** Resolves when the message is on record and survives this process; rejects when it is not, and must not be sent. */
   append(message: EgressMessage): Promise<void>;

@@ -8,6 +8,7 @@ import type { PeerId } from "../../protocol/peer-id.ts";
 /** `removed`: revoked, replaced by another key, or barred for equivocation. `stranger`: nothing was heard of it. */
 export type Standing = "member" | "stranger" | "early" | "expired" | "removed";
 
+/** The roster as a layer of the exchange asks it. */
 export interface Membership {
   /** undefined: it is no member now, and may nothing. */
   roleOf(peer: PeerId): Role | undefined;

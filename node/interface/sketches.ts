@@ -1,6 +1,7 @@
 /** Sketches of data sets, this peer's and the others', and what is made of them. */
 import type { SketchComponent } from "../../protocol/sketch.ts";
 
+/** Sketches that this peer has and sends. */
 export interface Sketches {
   /** Whether this peer's role lets it send one. */
   isAuthor(): boolean;

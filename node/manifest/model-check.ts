@@ -18,6 +18,7 @@ export interface ModelFinding {
   readonly found: string;
 }
 
+/** A directory held against a manifest, field by field. */
 export interface ModelCheck {
   readonly directory: string;
   readonly findings: readonly ModelFinding[];

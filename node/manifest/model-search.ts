@@ -10,6 +10,7 @@ import { modelFilesStamp } from "../system/files/model-files.ts";
 import { checkModel, modelNeeds } from "./model-check.ts";
 import { ModelDigests } from "./model-digests.ts";
 
+/** Where a model was found, or what it lacks where it should be. */
 export interface ModelSearch {
   /** The first of the directories that has the model; else the last one, where it should be put. */
   readonly directory: string;

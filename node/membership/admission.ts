@@ -2,6 +2,7 @@
  * Admission: who holds an invite fetches the genesis and asks for membership, before it is a member. Any member answers;
  * the request goes to the admins by gossip, and the answer says what has become of it so far.
  */
+
 import { pipe } from "it-pipe";
 import type { Signer } from "../../protocol/envelope.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
@@ -31,14 +32,15 @@ import {
   type NetworkManifest,
   networkId,
 } from "../../protocol/network-manifest.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 
-import { ADMISSION_PROTOCOL, GENESIS_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS, type StreamProtocol } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
 import { cut, oneFrame } from "../exchange/byte-pipeline.ts";
 import { answerWithin, withStream } from "../exchange/deadline.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import type { AskRates } from "./ask-rates.ts";
 import type { Motions } from "./motions.ts";
 import type { RosterStore } from "./roster-store.ts";
@@ -52,7 +54,7 @@ export interface AdmissionDependencies {
   readonly signer: Signer;
   readonly verify: VerifySignature;
   readonly publish: (note: RosterNote) => void;
-  readonly isMember: (peer: PeerIdText) => boolean;
+  readonly isMember: (peer: PeerId) => boolean;
   /** Called when the roster has changed, until the returned function is called. */
   readonly onChange: (listener: () => void) => () => void;
 }
@@ -108,7 +110,7 @@ export async function serveAdmission(
       look(false);
     });
   /** The answer to a request; undefined to bytes that are none. */
-  const answer = async (bytes: Uint8Array, from: PeerIdText): Promise<Uint8Array> => {
+  const answer = async (bytes: Uint8Array, from: PeerId): Promise<Uint8Array> => {
     const judged = judge(bytes);
     const { request } = judged;
     if (request === undefined) throw new NodeError("FRAME_INVALID", `${from} sent no request of admission`);
@@ -129,7 +131,7 @@ export async function serveAdmission(
     void motions.settle();
     return sign(await soon(request));
   };
-  const genesisFor = (bytes: Uint8Array, from: PeerIdText): Uint8Array => {
+  const genesisFor = (bytes: Uint8Array, from: PeerId): Uint8Array => {
     if (bytes.length === networkIdToBytes(log.networkId).length) {
       if (!isMember(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for a manifest and is no member`);
       manifestRates?.count(from);
@@ -144,14 +146,14 @@ export async function serveAdmission(
     return judged.isAccepted || judged.code === "ALREADY_MEMBER";
   };
 
-  await transport.handle(ADMISSION_PROTOCOL, (stream, from) =>
-    answerWithin(clock, { stream, timeoutMs, protocol: ADMISSION_PROTOCOL }, async ({ source, sink }) => {
+  await transport.handle(STREAM_PROTOCOLS.admission, (stream, from) =>
+    answerWithin(clock, { stream, timeoutMs, protocol: STREAM_PROTOCOLS.admission }, async ({ source, sink }) => {
       const request = await pipe(source, oneFrame(LIMITS.admissionRequestBytesMax));
       await pipe([encodeFrame(await answer(request, from))], cut, sink);
     }),
   );
-  await transport.handle(GENESIS_PROTOCOL, (stream, from) =>
-    answerWithin(clock, { stream, timeoutMs, protocol: GENESIS_PROTOCOL }, async ({ source, sink }) => {
+  await transport.handle(STREAM_PROTOCOLS.genesis, (stream, from) =>
+    answerWithin(clock, { stream, timeoutMs, protocol: STREAM_PROTOCOLS.genesis }, async ({ source, sink }) => {
       const request = await pipe(source, oneFrame(LIMITS.admissionRequestBytesMax));
       await pipe([encodeFrame(genesisFor(request, from))], cut, sink);
     }),
@@ -160,7 +162,7 @@ export async function serveAdmission(
 }
 
 export interface AdmissionCall {
-  readonly peer: PeerIdText;
+  readonly peer: PeerId;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -181,7 +183,7 @@ export async function fetchGenesis(
     verify,
   }: { readonly request: Uint8Array; readonly network: NetworkId; readonly verify: VerifySignature },
 ): Promise<Genesis> {
-  const bytes = await askOne(caller, { ...call, protocol: GENESIS_PROTOCOL }, request, LIMITS.genesisBytesMax);
+  const bytes = await askOne(caller, { ...call, protocol: STREAM_PROTOCOLS.genesis }, request, LIMITS.genesisBytesMax);
   if (bytes.length === 0) {
     const text = "the member does not give the manifest: it does not take this invite; ask its admin for another one";
     throw new NodeError("NOT_ALLOWED", text, { peer: call.peer });
@@ -203,7 +205,7 @@ export async function fetchManifest(
   network: NetworkId,
 ): Promise<NetworkManifest | undefined> {
   const request = networkIdToBytes(network);
-  const bytes = await askOne(caller, { ...call, protocol: GENESIS_PROTOCOL }, request, LIMITS.manifestBytesMax);
+  const bytes = await askOne(caller, { ...call, protocol: STREAM_PROTOCOLS.genesis }, request, LIMITS.manifestBytesMax);
   if (bytes.length === 0) return undefined;
   const manifest = manifestFromBytes(bytes);
   return networkId(manifest) === network ? manifest : undefined;
@@ -219,13 +221,18 @@ export async function askForAdmission(
   call: AdmissionCall,
   { request, verify }: { readonly request: Uint8Array; readonly verify: VerifySignature },
 ): Promise<AdmissionReply> {
-  const bytes = await askOne(caller, { ...call, protocol: ADMISSION_PROTOCOL }, request, LIMITS.admissionReplyBytesMax);
+  const bytes = await askOne(
+    caller,
+    { ...call, protocol: STREAM_PROTOCOLS.admission },
+    request,
+    LIMITS.admissionReplyBytesMax,
+  );
   return readAdmissionReply(bytes, verify);
 }
 
 async function askOne(
   caller: Caller,
-  call: AdmissionCall & { readonly protocol: string },
+  call: AdmissionCall & { readonly protocol: StreamProtocol },
   message: Uint8Array,
   bytesMax: number,
 ): Promise<Uint8Array> {

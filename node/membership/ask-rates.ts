@@ -1,11 +1,11 @@
 /** How often each neighbour may ask for something that costs this peer bytes. */
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { PeerIdText } from "../interface/transport.ts";
 
 export interface AskRates {
   /** Count one question.  Throws: NodeError TOO_OFTEN. */
-  count(peer: PeerIdText): void;
+  count(peer: PeerId): void;
 }
 
 /** `what`: in the words of the refusal. `peersMax`: who is remembered, the oldest forgotten first. */
@@ -18,7 +18,7 @@ export function createAskRates(
     peersMax,
   }: { readonly what: string; readonly perWindowMax: number; readonly windowMs: number; readonly peersMax: number },
 ): AskRates {
-  const windows = new Map<PeerIdText, { readonly sinceMs: number; asked: number }>();
+  const windows = new Map<PeerId, { readonly sinceMs: number; asked: number }>();
   return {
     count(peer) {
       const nowMs = clock.now();

@@ -13,7 +13,7 @@ import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError, type Problem } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import { askForAdmission, fetchGenesis } from "./admission.ts";
 import { fetchSuccessors, type SuccessorStory } from "./successor-exchange.ts";
 
@@ -213,11 +213,11 @@ async function visit<T>(
   { transport }: CandidateDependencies,
   { signal, timeoutMs = TIMEOUT_MS }: CandidateOptions,
   address: string,
-  use: (peer: PeerIdText) => Promise<T>,
+  use: (peer: PeerId) => Promise<T>,
 ): Promise<T> {
   const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-  const named = address.slice(address.lastIndexOf("/p2p/") + "/p2p/".length);
-  const peer = transport.connected().includes(named) ? named : await transport.dial(address, within);
+  const named = transport.connected().find((peer) => address.endsWith(`/p2p/${peer}`));
+  const peer = named ?? (await transport.dial(address, within));
   return await use(peer);
 }
 

@@ -9,7 +9,7 @@ import { readAdmissionReply } from "../../protocol/membership/admission.ts";
 import { canonicalGenesisBytes } from "../../protocol/membership/genesis.ts";
 import { decodeNote, encodeNotes } from "../../protocol/membership/roster-note.ts";
 import { networkIdToBytes } from "../../protocol/network-id.ts";
-import { ADMISSION_PROTOCOL, GENESIS_PROTOCOL, ROSTER_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS, type StreamProtocol } from "../../protocol/stream-protocols.ts";
 import {
   type ConversationVector,
   isAccepted,
@@ -96,7 +96,7 @@ describe("the streams of a member", () => {
     return transport;
   }
   /** The message that answers one; undefined when there is none. */
-  async function ask(from: Transport, protocol: string, message: Uint8Array): Promise<Uint8Array | undefined> {
+  async function ask(from: Transport, protocol: StreamProtocol, message: Uint8Array): Promise<Uint8Array | undefined> {
     try {
       const stream = await from.open(signerOf(1).peer, protocol, patient());
       const [answer] = await Promise.all([collect(stream.source), stream.sink([encodeFrame(message)])]);
@@ -112,10 +112,10 @@ describe("the streams of a member", () => {
     const member = await receiver();
     const stranger = await visitor(6, member);
     for (const { bytes } of mutations([request], about("genesis"))) {
-      expect((await ask(stranger, GENESIS_PROTOCOL, bytes)) ?? [], bytesToHex(bytes)).toHaveLength(0);
+      expect((await ask(stranger, STREAM_PROTOCOLS.genesis, bytes)) ?? [], bytesToHex(bytes)).toHaveLength(0);
     }
-    expect((await ask(stranger, GENESIS_PROTOCOL, networkIdToBytes(ROSTER_ID))) ?? []).toHaveLength(0);
-    expect(await ask(stranger, GENESIS_PROTOCOL, REQUEST)).toEqual(canonicalGenesisBytes(EXAMPLE_GENESIS));
+    expect((await ask(stranger, STREAM_PROTOCOLS.genesis, networkIdToBytes(ROSTER_ID))) ?? []).toHaveLength(0);
+    expect(await ask(stranger, STREAM_PROTOCOLS.genesis, REQUEST)).toEqual(canonicalGenesisBytes(EXAMPLE_GENESIS));
   });
 
   it("take up no changed request of admission", async () => {
@@ -123,7 +123,7 @@ describe("the streams of a member", () => {
     const stranger = await visitor(6, member);
     const codes = new Set<string>();
     for (const { bytes } of mutations([request], about("admission"))) {
-      const answer = await ask(stranger, ADMISSION_PROTOCOL, bytes);
+      const answer = await ask(stranger, STREAM_PROTOCOLS.admission, bytes);
       if (answer === undefined) continue;
       const reply = readAdmissionReply(answer, verify);
       codes.add(reply.code === "denied" ? reply.reason : reply.code);
@@ -144,11 +144,11 @@ describe("the streams of a member", () => {
     for (const { bytes } of mutations([{ ...inventory, bytes: vectorBytes(inventory) }], about("roster"))) {
       // More than so many in a while are not answered.
       member.net.clock.advance(2_000);
-      const answer = await ask(founder, ROSTER_PROTOCOL, bytes);
+      const answer = await ask(founder, STREAM_PROTOCOLS.roster, bytes);
       if (answer !== undefined) answered++;
     }
     expect(answered).toBeGreaterThan(0);
-    expect(await ask(founder, ROSTER_PROTOCOL, vectorBytes(inventory))).toEqual(encodeNotes([]));
+    expect(await ask(founder, STREAM_PROTOCOLS.roster, vectorBytes(inventory))).toEqual(encodeNotes([]));
     expect(digestOf(member)).toBe(before);
   });
 });

@@ -3,17 +3,18 @@
  * agreed to nobody can make up, but when others have gone over only they can say: one of them alone is not believed while more
  * neighbours are still here.
  */
+
 import type { NetworkId } from "../../protocol/network-id.ts";
-import type { PeerIdText } from "../interface/transport.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Successions, SuccessorLink } from "./successions.ts";
 
 export interface Elsewhere {
   /** A member greets under another network of this roster. */
-  note(peer: PeerIdText, network: NetworkId): void;
+  note(peer: PeerId, network: NetworkId): void;
   /** A member is past its handshake under this peer's own network. */
-  joined(peer: PeerIdText): void;
+  joined(peer: PeerId): void;
   /** Somebody is not connected any more. */
-  left(peer: PeerIdText): void;
+  left(peer: PeerId): void;
   /**
    * What this peer should go through, in turn: up to the newest network that as many members greet under, or under a later one,
    * as neighbours are here. None when there is no such network.
@@ -26,11 +27,11 @@ export function createElsewhere({
   isMember,
 }: {
   readonly successions: Pick<Successions, "ahead">;
-  readonly isMember: (peer: PeerIdText) => boolean;
+  readonly isMember: (peer: PeerId) => boolean;
 }): Elsewhere {
   /** Only members get in, so there are at most as many as the roster has. */
-  const seen = new Map<PeerIdText, NetworkId>();
-  const present = new Set<PeerIdText>();
+  const seen = new Map<PeerId, NetworkId>();
+  const present = new Set<PeerId>();
   return {
     note(peer, network) {
       if (isMember(peer)) seen.set(peer, network);

@@ -5,7 +5,7 @@ import { encodeFrame } from "../../protocol/frame.ts";
 import { succeedingManifest, successionStatement } from "../../protocol/membership/succession.ts";
 import { networkIdToBytes } from "../../protocol/network-id.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
-import { GENESIS_PROTOCOL, SUCCESSORS_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS, type StreamProtocol } from "../../protocol/stream-protocols.ts";
 import { cut, oneFrame } from "../exchange/byte-pipeline.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
@@ -174,13 +174,13 @@ it("strangers get no manifest and no story; who holds an invite gets both, and n
   const peer = await stranger.dial(member.transport.addresses()[0]!, signal);
   const call = { peer, timeoutMs: 10_000, signal };
   const caller = { transport: stranger, clock: net.clock };
-  const ask = async (protocol: string, bytes: Uint8Array): Promise<Uint8Array> => {
+  const ask = async (protocol: StreamProtocol, bytes: Uint8Array): Promise<Uint8Array> => {
     const { source, sink } = await stranger.open(peer, protocol, signal);
     await pipe([encodeFrame(bytes)], cut, sink);
     return await pipe(source, oneFrame(1_000_000));
   };
-  await expect(ask(GENESIS_PROTOCOL, networkIdToBytes(networkId(third())))).rejects.toThrow();
-  expect(await ask(SUCCESSORS_PROTOCOL, networkIdToBytes(networkId(third())))).toEqual(new Uint8Array());
+  await expect(ask(STREAM_PROTOCOLS.genesis, networkIdToBytes(networkId(third())))).rejects.toThrow();
+  expect(await ask(STREAM_PROTOCOLS.successors, networkIdToBytes(networkId(third())))).toEqual(new Uint8Array());
   const forged = requestBy(inviteBy(net.genesis, signerOf(4)), signerOf(8));
   await expect(fetchSuccessors(caller, call, { request: forged, first: first() })).rejects.toMatchObject({
     code: "NOT_ALLOWED",

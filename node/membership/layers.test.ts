@@ -3,20 +3,14 @@ import { afterEach, describe, expect, it } from "vitest";
 import { signAnnouncement } from "../../protocol/announcement.ts";
 import { encodeBlobRequest } from "../../protocol/blob.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
+import { announcementTopic, rosterTopic } from "../../protocol/gossip-topics.ts";
 import { encodeHello } from "../../protocol/handshake.ts";
 import { encodeHeads } from "../../protocol/heads.ts";
 import { encodeEntry } from "../../protocol/membership/entry.ts";
 import { encodeInventory } from "../../protocol/membership/roster-exchange.ts";
 import { encodeNote } from "../../protocol/membership/roster-note.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
-import {
-  announcementTopic,
-  BLOB_PROTOCOL,
-  HANDSHAKE_PROTOCOL,
-  HEADS_PROTOCOL,
-  ROSTER_PROTOCOL,
-  rosterTopic,
-} from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS, type StreamProtocol } from "../../protocol/stream-protocols.ts";
 import { signUpdate } from "../../protocol/update.ts";
 import { ENCODING_FLOAT32, float32Payload } from "../../protocol/vectors/example-network.ts";
 import { signerOf, thetaOf } from "../exchange/exchange.suite.ts";
@@ -54,7 +48,7 @@ async function intruder(seed: number, victim: Member): Promise<Transport> {
     announcementTopic(networkId(net.genesis.manifest)),
     rosterTopic(networkId(net.genesis.manifest)),
   ]) {
-    transport.subscribe(topic, { validate: () => "accept", deliver: () => {} });
+    transport.subscribe(topic, { validate: () => ({ verdict: "accept", message: undefined }), deliver: () => {} });
   }
   await transport.start();
   await transport.dial(victim.transport.addresses()[0]!, patient());
@@ -63,7 +57,7 @@ async function intruder(seed: number, victim: Member): Promise<Transport> {
 async function ask(
   from: Transport,
   victim: Member,
-  protocol: string,
+  protocol: StreamProtocol,
   message: Uint8Array,
 ): Promise<Uint8Array | string> {
   try {
@@ -109,10 +103,10 @@ describe("a peer whose connection gate lets everybody in", () => {
     const from = await intruder(seed, victim);
     const { manifest } = net.genesis;
     const answers = await Promise.all([
-      ask(from, victim, HANDSHAKE_PROTOCOL, encodeHello(manifest)),
-      ask(from, victim, HEADS_PROTOCOL, encodeHeads([])),
-      ask(from, victim, BLOB_PROTOCOL, encodeBlobRequest("0".repeat(64) as never)),
-      ask(from, victim, ROSTER_PROTOCOL, encodeInventory(victim.membership.roster.log)),
+      ask(from, victim, STREAM_PROTOCOLS.handshake, encodeHello(manifest)),
+      ask(from, victim, STREAM_PROTOCOLS.heads, encodeHeads([])),
+      ask(from, victim, STREAM_PROTOCOLS.blob, encodeBlobRequest("0".repeat(64) as never)),
+      ask(from, victim, STREAM_PROTOCOLS.roster, encodeInventory(victim.membership.roster.log)),
     ]);
     for (const answer of answers.slice(1)) expect(["NOT_ADMITTED", "STREAM_FAILED"]).toContain(answer);
     expect(victim.exchange.admitted()).toEqual([other.signer.peer]);
@@ -181,8 +175,8 @@ describe("the blob server and the inbox", () => {
     know(r, relay);
     await connect(r, victim);
     const request = encodeBlobRequest("0".repeat(64) as never);
-    expect(await ask(r.transport, victim, BLOB_PROTOCOL, request)).toBe("NOT_ADMITTED");
-    expect(await ask(asker.transport, victim, BLOB_PROTOCOL, request)).toBeInstanceOf(Uint8Array);
+    expect(await ask(r.transport, victim, STREAM_PROTOCOLS.blob, request)).toBe("NOT_ADMITTED");
+    expect(await ask(asker.transport, victim, STREAM_PROTOCOLS.blob, request)).toBeInstanceOf(Uint8Array);
     know(victim, entryOf(net.genesis, revoke(author.signer.peer)));
     await until(() => !victim.exchange.admitted().includes(author.signer.peer));
     expect(victim.exchange.latest()).toEqual([]);

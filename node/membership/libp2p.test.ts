@@ -1,7 +1,7 @@
 /** The gate over real connections, and what its steps cost. */
 import { afterEach, expect, it } from "vitest";
 import { encodeEntry } from "../../protocol/membership/entry.ts";
-import { HANDSHAKE_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { signerOf, thetaOf } from "../exchange/exchange.suite.ts";
 import type { Logger } from "../interface/logger.ts";
 import { createLibp2pTransport } from "../system/network/libp2p.ts";
@@ -46,7 +46,7 @@ async function up(seed: number): Promise<Member> {
     );
     const { open } = made;
     made.open = (peer, protocol, signal) => {
-      const key = `${seed} ${protocol}`;
+      const key = `${seed} ${protocol.name}`;
       opened.set(key, (opened.get(key) ?? 0) + 1);
       return open.call(made, peer, protocol, signal);
     };
@@ -92,7 +92,7 @@ it("shows a stranger out, and takes a newcomer by what it shows in two round tri
   know(fresh, first, second);
   opened.clear();
   await connect(fresh, old);
-  expect(opened.get(`5 ${HANDSHAKE_PROTOCOL}`)).toBe(2);
-  expect(opened.get(`4 ${HANDSHAKE_PROTOCOL}`)).toBe(1);
+  expect(opened.get(`5 ${STREAM_PROTOCOLS.handshake.name}`)).toBe(2);
+  expect(opened.get(`4 ${STREAM_PROTOCOLS.handshake.name}`)).toBe(1);
   await until(() => digestOf(old) === digestOf(fresh));
 });

@@ -139,7 +139,7 @@ export async function createMember(
     void said.push("reason" in fields ? `${text}: ${fields.reason}` : text);
   const logger: Logger = { debug() {}, info: say, warn: say, error: say };
   let made: RosterMembership | undefined;
-  const admits = (peer: string): boolean => !isGated || made?.admits(peer) !== false;
+  const admits = (peer: PeerId): boolean => !isGated || made?.admits(peer) !== false;
   const signer = createSigner(secretKeyOf(seed));
   const transport =
     (await options.transport?.(secretKeyOf(seed), logger, () => made)) ??

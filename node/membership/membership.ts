@@ -4,6 +4,7 @@
  * it at every layer (interface/membership.ts); people act through `members` (see roster-desk.ts).
  */
 import type { Signer } from "../../protocol/envelope.ts";
+import { rosterTopic } from "../../protocol/gossip-topics.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { encodeNote, type RosterNote } from "../../protocol/membership/roster-note.ts";
 import { keepsEarlierUpdates } from "../../protocol/membership/roster-state.ts";
@@ -11,14 +12,13 @@ import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import type { NetworkId } from "../../protocol/network-id.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
-import { rosterTopic } from "../../protocol/topic.ts";
 import { createBackground } from "../exchange/background.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Membership } from "../interface/membership.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
 import type { Store } from "../interface/store.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import { serveAdmission } from "./admission.ts";
 import { createAskRates } from "./ask-rates.ts";
 import { createCertificates } from "./certificates.ts";
@@ -68,13 +68,13 @@ export interface RosterMembership extends Membership {
   /** End everything under way; idempotent. The transport is the exchange's to stop. */
   stop(): Promise<void>;
   /** Whether a connection may be made; for the transport's gate. */
-  admits(peer: PeerIdText): boolean;
+  admits(peer: PeerId): boolean;
   /** Whether somebody takes part in gossip; for the transport. */
-  mayGossip(peer: PeerIdText): boolean;
+  mayGossip(peer: PeerId): boolean;
   /** A peer is past its handshake: ask it what it holds. */
-  welcome(peer: PeerIdText): void;
+  welcome(peer: PeerId): void;
   /** Ask one peer what it holds, whoever it is; resolves when it has answered or failed. */
-  pull(peer: PeerIdText): Promise<void>;
+  pull(peer: PeerId): Promise<void>;
   /** Ask every member that is connected what it holds; resolves when each has answered or failed. */
   pullAll(): Promise<void>;
   /** What this peer should go over to, in turn, because the others have; see elsewhere.ts. */
@@ -113,7 +113,7 @@ export async function createMembership(
   const publish = (note: RosterNote): void => {
     void background.run("gossip about the roster", () => transport.publish(topic, encodeNote(note)));
   };
-  const hangUp = (peer: PeerIdText): void => void background.run("hanging up", () => transport.hangUp(peer));
+  const hangUp = (peer: PeerId): void => void background.run("hanging up", () => transport.hangUp(peer));
   const proofs = createEquivocationProofs({
     ...{ store, roster, logger, verify, network },
     onProven(event) {
@@ -180,7 +180,7 @@ export async function createMembership(
     const { network: next, round } = agreed;
     watch.tell({ type: "succession", network: next, round, isHeld: succession.manifestOf(next) !== undefined });
   };
-  const fetchSuccession = (from: readonly PeerIdText[]): void =>
+  const fetchSuccession = (from: readonly PeerId[]): void =>
     void background.run("fetching a manifest", (signal) => succession.fetch(from, signal));
   succession.onHeld(() => {
     tellSuccession();

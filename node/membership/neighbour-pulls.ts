@@ -8,7 +8,7 @@ import { encodeNote } from "../../protocol/membership/roster-note.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Background } from "../exchange/background.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 import type { NoteIntake } from "./note-intake.ts";
 import { createRosterPull } from "./roster-pull.ts";
@@ -22,22 +22,22 @@ export interface NeighbourPullDependencies {
   readonly intake: () => NoteIntake;
   /** What is told beside the entries. */
   readonly notes: () => readonly RosterNote[];
-  readonly isMember: (peer: PeerIdText) => boolean;
+  readonly isMember: (peer: PeerId) => boolean;
   /** Members that are connected now. */
   readonly present: () => readonly PeerId[];
   readonly publish: (note: RosterNote) => void;
-  readonly hangUp: (peer: PeerIdText) => void;
+  readonly hangUp: (peer: PeerId) => void;
 }
 
 export interface NeighbourPulls {
   /** Answer others, and ask one of them now and then. */
   start(): Promise<void>;
   /** Ask a neighbour, unless it is being asked; resolves when it has answered or failed. */
-  pull(peer: PeerIdText): Promise<void>;
+  pull(peer: PeerId): Promise<void>;
   /** Let somebody who was removed fetch why, then hang up. */
-  dismiss(peer: PeerIdText): void;
+  dismiss(peer: PeerId): void;
   /** Somebody is not connected any more. */
-  forget(peer: PeerIdText): void;
+  forget(peer: PeerId): void;
   /** Wait for nothing any more; idempotent. */
   stop(): void;
 }
@@ -48,8 +48,8 @@ export function createNeighbourPulls(
 ): NeighbourPulls {
   const { transport, clock, roster, background, intake, isMember, present, publish, hangUp } = dependencies;
   /** Who was removed and is being told so, with what cancels the hang-up. */
-  const dismissed = new Map<PeerIdText, () => void>();
-  const pulling = new Map<PeerIdText, Promise<void>>();
+  const dismissed = new Map<PeerId, () => void>();
+  const pulling = new Map<PeerId, Promise<void>>();
   let cancelNext: () => void = () => {};
   const exchange = createRosterPull(
     {
@@ -66,7 +66,7 @@ export function createNeighbourPulls(
     limits,
   );
   /** What comes of it is told to the others. */
-  const pull = (peer: PeerIdText): Promise<void> => {
+  const pull = (peer: PeerId): Promise<void> => {
     const running = pulling.get(peer);
     if (running !== undefined) return running;
     const started = background
@@ -75,7 +75,7 @@ export function createNeighbourPulls(
     pulling.set(peer, started);
     return started;
   };
-  const pullFrom = async (peer: PeerIdText, signal: AbortSignal): Promise<void> => {
+  const pullFrom = async (peer: PeerId, signal: AbortSignal): Promise<void> => {
     const fresh: Uint8Array[] = [];
     const onEntry = (body: Uint8Array): void => {
       const { verdict, code } = intake().entry(body, undefined);

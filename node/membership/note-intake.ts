@@ -5,13 +5,12 @@ import type { AddRefusal } from "../../protocol/membership/roster-log.ts";
 import { decodeNote, type RosterNote } from "../../protocol/membership/roster-note.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { GossipVerdict, PeerIdText } from "../interface/transport.ts";
+import type { GossipJudgement } from "../interface/transport.ts";
 import type { EquivocationProofs } from "./equivocation-proofs.ts";
 import type { Motions } from "./motions.ts";
 import { ignored, type NoteJudgement, news, rejected } from "./note-judgement.ts";
 import type { NoteRates } from "./note-rates.ts";
 import type { RosterStore } from "./roster-store.ts";
-import { asPeerId } from "./standings.ts";
 
 /** Refusals that the next try may not meet. */
 const LATER: readonly AddRefusal[] = ["EARLY", "FULL"];
@@ -24,17 +23,17 @@ export interface NoteIntakeDependencies {
   readonly logger: Logger;
   readonly roleOf: (peer: PeerId) => Role | undefined;
   /** A neighbour sent an entry whose parents are not here. */
-  readonly onPending: (from: PeerIdText) => void;
+  readonly onPending: (from: PeerId) => void;
 }
 
 export interface NoteIntake {
   /** An entry; `from` is asked for what it rests on where that is missing. */
-  entry(body: Uint8Array, from: PeerIdText | undefined): NoteJudgement;
-  note(note: RosterNote, from: PeerIdText | undefined): NoteJudgement;
+  entry(body: Uint8Array, from: PeerId | undefined): NoteJudgement;
+  note(note: RosterNote, from: PeerId | undefined): NoteJudgement;
   /** Bytes that nobody has looked at.  Throws: nothing. */
-  bytes(bytes: Uint8Array, from: PeerIdText): NoteJudgement;
+  bytes(bytes: Uint8Array, from: PeerId): NoteJudgement;
   /** Gossip: who is no member is not listened to, and nobody is listened to without end. */
-  validate(bytes: Uint8Array, from: PeerIdText): GossipVerdict;
+  validate(bytes: Uint8Array, from: PeerId): GossipJudgement<NoteJudgement>;
   /** How often notes were judged how, by code. */
   codes(): Readonly<Record<string, number>>;
 }
@@ -45,7 +44,7 @@ export function createNoteIntake(dependencies: NoteIntakeDependencies): NoteInta
   const count = (code: string): void => {
     codes[code] = (codes[code] ?? 0) + 1;
   };
-  const takeEntry = (body: Uint8Array, from: PeerIdText | undefined): NoteJudgement => {
+  const takeEntry = (body: Uint8Array, from: PeerId | undefined): NoteJudgement => {
     const result = roster.add(body);
     switch (result.outcome) {
       case "added":
@@ -59,7 +58,7 @@ export function createNoteIntake(dependencies: NoteIntakeDependencies): NoteInta
         return LATER.includes(result.code) ? ignored(result.code) : rejected(result.code);
     }
   };
-  const judge = ({ kind, body }: RosterNote, from: PeerIdText | undefined): NoteJudgement => {
+  const judge = ({ kind, body }: RosterNote, from: PeerId | undefined): NoteJudgement => {
     try {
       const judgement =
         kind === "entry" ? takeEntry(body, from) : kind === "proof" ? proofs.take(body) : motions.take({ kind, body });
@@ -72,7 +71,7 @@ export function createNoteIntake(dependencies: NoteIntakeDependencies): NoteInta
       return rejected(error.code);
     }
   };
-  const judgeBytes = (bytes: Uint8Array, from: PeerIdText): NoteJudgement => {
+  const judgeBytes = (bytes: Uint8Array, from: PeerId): NoteJudgement => {
     let note: RosterNote;
     try {
       note = decodeNote(bytes);
@@ -87,11 +86,12 @@ export function createNoteIntake(dependencies: NoteIntakeDependencies): NoteInta
     note: judge,
     bytes: judgeBytes,
     validate(bytes, from) {
-      const peer = asPeerId(from);
-      if (peer === undefined || !mayForward(roleOf(peer)) || !rates.allows(from)) return "ignore";
-      const { verdict, code } = judgeBytes(bytes, from);
-      if (verdict !== "accept") logger.debug("a note about the roster is not passed on", { from, verdict, code });
-      return verdict;
+      if (!mayForward(roleOf(from)) || !rates.allows(from)) return { verdict: "ignore" };
+      const judgement = judgeBytes(bytes, from);
+      const { verdict, code } = judgement;
+      if (verdict === "accept") return { verdict, message: judgement };
+      logger.debug("a note about the roster is not passed on", { from, verdict, code });
+      return { verdict };
     },
     codes: () => ({ ...codes }),
   };

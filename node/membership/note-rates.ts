@@ -1,11 +1,11 @@
 /** How much of what one neighbour gossips about the roster is looked at: a bucket of tokens each. */
+import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { PeerIdText } from "../interface/transport.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 
 export interface NoteRates {
   /** Whether another note of this neighbour is looked at; counts it. */
-  allows(peer: PeerIdText): boolean;
+  allows(peer: PeerId): boolean;
 }
 
 /** Neighbours whose bucket is remembered; more than are connected. */
@@ -15,7 +15,7 @@ export function createNoteRates(
   { clock }: { readonly clock: Clock },
   { notesBurst, notesPerSecond }: Pick<MembershipLimits, "notesBurst" | "notesPerSecond">,
 ): NoteRates {
-  const buckets = new Map<PeerIdText, { readonly tokens: number; readonly atMs: number }>();
+  const buckets = new Map<PeerId, { readonly tokens: number; readonly atMs: number }>();
   return {
     allows(peer) {
       const nowMs = clock.now();

@@ -2,6 +2,7 @@
  * Entries over `/weft/roster/1`: a member says which entries it holds, and gets those that it lacks and what waits for
  * signatures. Both sides of a new connection ask, so that late joiners and healed partitions converge.
  */
+
 import { pipe } from "it-pipe";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { LIMITS } from "../../protocol/limits.ts";
@@ -14,12 +15,13 @@ import {
 } from "../../protocol/membership/roster-exchange.ts";
 import type { RosterLog } from "../../protocol/membership/roster-log.ts";
 import { decodeNotes, encodeNotes } from "../../protocol/membership/roster-note.ts";
-import { ROSTER_PROTOCOL } from "../../protocol/topic.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
 import { cut, frames, oneFrame } from "../exchange/byte-pipeline.ts";
 import { answerWithin, withStream } from "../exchange/deadline.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import { createAskRates } from "./ask-rates.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 
@@ -28,13 +30,13 @@ export interface RosterPullDependencies {
   readonly clock: Clock;
   readonly log: RosterLog;
   /** Whether this peer answers somebody: a member, or one that is being told that it is none any more. */
-  readonly isMember: (peer: PeerIdText) => boolean;
+  readonly isMember: (peer: PeerId) => boolean;
   /** Bytes of the notes that are told beside the entries. */
   readonly notes: () => readonly Uint8Array[];
   /** Somebody has fetched all that it lacked. */
-  readonly onServed: (peer: PeerIdText) => void;
+  readonly onServed: (peer: PeerId) => void;
   /** A neighbour holds entries that this peer does not. */
-  readonly onBehind: (peer: PeerIdText) => void;
+  readonly onBehind: (peer: PeerId) => void;
 }
 
 export interface RosterPull {
@@ -44,7 +46,7 @@ export interface RosterPull {
    * Throws: NodeError STREAM_FAILED, TIMEOUT, FRAME_INVALID; ProtocolError.
    */
   pull(
-    peer: PeerIdText,
+    peer: PeerId,
     take: { readonly onNote: (bytes: Uint8Array) => void; readonly onEntry: (bytes: Uint8Array) => void },
     signal: AbortSignal,
   ): Promise<void>;
@@ -68,20 +70,24 @@ export function createRosterPull(
   );
   return {
     async start() {
-      await transport.handle(ROSTER_PROTOCOL, async (stream, from) => {
+      await transport.handle(STREAM_PROTOCOLS.roster, async (stream, from) => {
         if (!isMember(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for the roster and is no member`);
         rates.count(from);
-        await answerWithin(clock, { stream, timeoutMs, protocol: ROSTER_PROTOCOL }, async ({ source, sink }) => {
-          const held = decodeInventory(await pipe(source, oneFrame(LIMITS.rosterMessageBytesMax)));
-          const messages = [encodeNotes(notes()), ...encodeMissing(log, held)];
-          await pipe(messages.map(encodeFrame), cut, sink);
-          if (lacksAny(log, held)) onBehind(from);
-        });
+        await answerWithin(
+          clock,
+          { stream, timeoutMs, protocol: STREAM_PROTOCOLS.roster },
+          async ({ source, sink }) => {
+            const held = decodeInventory(await pipe(source, oneFrame(LIMITS.rosterMessageBytesMax)));
+            const messages = [encodeNotes(notes()), ...encodeMissing(log, held)];
+            await pipe(messages.map(encodeFrame), cut, sink);
+            if (lacksAny(log, held)) onBehind(from);
+          },
+        );
         onServed(from);
       });
     },
     async pull(peer, { onNote, onEntry }, signal) {
-      const call = { peer, protocol: ROSTER_PROTOCOL, timeoutMs, signal };
+      const call = { peer, protocol: STREAM_PROTOCOLS.roster, timeoutMs, signal };
       await withStream({ transport, clock }, call, async ({ source, sink }) => {
         await pipe([encodeFrame(encodeInventory(log))], cut, sink);
         let told: Uint8Array | undefined;

@@ -1,21 +1,18 @@
 /** What every peer is at this moment: by the roster, and by certificates that were shown before the roster had their entry. */
-import { ProtocolError } from "../../protocol/errors.ts";
 import type { Terms } from "../../protocol/membership/entry.ts";
 import type { Role } from "../../protocol/membership/roles.ts";
 import type { RosterLog } from "../../protocol/membership/roster-log.ts";
 import { roleOf } from "../../protocol/membership/roster-state.ts";
 import { isWithin } from "../../protocol/membership/roster-view.ts";
-import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Standing } from "../interface/membership.ts";
-import type { PeerIdText } from "../interface/transport.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 
 export interface Standings {
   roleOf(peer: PeerId): Role | undefined;
   standingOf(peer: PeerId): Standing;
-  /** false of what is no peer id. */
-  isMember(peer: PeerIdText): boolean;
+  isMember(peer: PeerId): boolean;
   /** A certificate was accepted; it counts where the roster says nothing of its bearer. */
   remember(peer: PeerId, terms: Terms): void;
   /** Forget what the roster says itself by now. */
@@ -50,10 +47,7 @@ export function createStandings(
       if (terms === undefined) return "stranger";
       return now() > terms.notAfter ? "expired" : "early";
     },
-    isMember(peer) {
-      const id = asPeerId(peer);
-      return id !== undefined && roleNow(id) !== undefined;
-    },
+    isMember: (peer) => roleNow(peer) !== undefined,
     remember(peer, terms) {
       presented.set(peer, terms);
       if (presented.size <= visitsRememberedMax) return;
@@ -68,14 +62,4 @@ export function createStandings(
     },
     terms: () => [...log.state().members.values(), ...presented.values()],
   };
-}
-
-/** A peer id from a transport; undefined of what is none. */
-export function asPeerId(peer: PeerIdText): PeerId | undefined {
-  try {
-    return parsePeerId(peer);
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
-  }
 }

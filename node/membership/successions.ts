@@ -15,10 +15,11 @@ import {
   networkId,
   parseManifest,
 } from "../../protocol/network-manifest.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Store } from "../interface/store.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import { fetchManifest } from "./admission.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 import type { RosterStore } from "./roster-store.ts";
@@ -42,7 +43,7 @@ export interface Successions {
   /** Whether the roster has agreed to a manifest that is not here. */
   isMissing(): boolean;
   /** Ask neighbours for what is missing, one after the other. */
-  fetch(peers: readonly PeerIdText[], signal: AbortSignal): Promise<void>;
+  fetch(peers: readonly PeerId[], signal: AbortSignal): Promise<void>;
   /**
    * Keep a manifest that is to follow the present one, and say what the roster has to agree to.
    * Throws: ProtocolError MANIFEST_INVALID; NodeError NOT_ALLOWED (too many followed), STORE_FAILED, DISK_FULL.

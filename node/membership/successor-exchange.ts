@@ -3,6 +3,7 @@
  * before it is a member: so that it can look for the right model before it asks for anything. What it is told proves itself only
  * with the roster, which it gets with its admission.
  */
+
 import { pipe } from "it-pipe";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { LIMITS } from "../../protocol/limits.ts";
@@ -14,12 +15,13 @@ import {
   type NetworkManifest,
   networkId,
 } from "../../protocol/network-manifest.ts";
-import { SUCCESSORS_PROTOCOL } from "../../protocol/topic.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
 import { cut, frames, oneFrame } from "../exchange/byte-pipeline.ts";
 import { answerWithin, withStream } from "../exchange/deadline.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import type { AdmissionCall } from "./admission.ts";
 import type { AskRates } from "./ask-rates.ts";
 
@@ -48,8 +50,8 @@ export async function serveSuccessors(
   },
   { timeoutMs }: { readonly timeoutMs: number },
 ): Promise<void> {
-  await transport.handle(SUCCESSORS_PROTOCOL, (stream, from) =>
-    answerWithin(clock, { stream, timeoutMs, protocol: SUCCESSORS_PROTOCOL }, async ({ source, sink }) => {
+  await transport.handle(STREAM_PROTOCOLS.successors, (stream, from) =>
+    answerWithin(clock, { stream, timeoutMs, protocol: STREAM_PROTOCOLS.successors }, async ({ source, sink }) => {
       rates.count(from);
       const request = await pipe(source, oneFrame(LIMITS.admissionRequestBytesMax));
       if (!mayKnow(request)) {
@@ -74,7 +76,7 @@ export async function fetchSuccessors(
   call: AdmissionCall,
   { request, first }: { readonly request: Uint8Array; readonly first: NetworkManifest },
 ): Promise<SuccessorStory> {
-  return await withStream(caller, { ...call, protocol: SUCCESSORS_PROTOCOL }, async ({ source, sink }) => {
+  return await withStream(caller, { ...call, protocol: STREAM_PROTOCOLS.successors }, async ({ source, sink }) => {
     await pipe([encodeFrame(request)], cut, sink);
     let network: NetworkId | undefined;
     const manifests = [first];
@@ -96,7 +98,7 @@ export async function fetchSuccessors(
   });
 }
 
-const refused = (peer: PeerIdText): NodeError =>
+const refused = (peer: PeerId): NodeError =>
   new NodeError("NOT_ALLOWED", "the member does not say how the network has gone on: it does not take this invite", {
     peer,
   });

@@ -1,25 +1,25 @@
 /** Who is let in at the connection: members always, who was removed never, everybody else for one short visit at a time. */
+import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Standing } from "../interface/membership.ts";
-import type { PeerIdText } from "../interface/transport.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 
 export interface VisitDependencies {
   readonly clock: Clock;
-  readonly standingOf: (peer: PeerIdText) => Standing;
+  readonly standingOf: (peer: PeerId) => Standing;
   /** Whether a visitor waits for an answer to a valid request. */
-  readonly isCandidate: (peer: PeerIdText) => boolean;
-  readonly hangUp: (peer: PeerIdText) => void;
+  readonly isCandidate: (peer: PeerId) => boolean;
+  readonly hangUp: (peer: PeerId) => void;
   /** Hang up on who was a member until now, once it has been told why. */
-  readonly dismiss: (peer: PeerIdText) => void;
+  readonly dismiss: (peer: PeerId) => void;
 }
 
 export interface Visits {
   /** Whether a connection to or from this peer may be made now; asking changes nothing. */
-  admits(peer: PeerIdText): boolean;
+  admits(peer: PeerId): boolean;
   /** A connection was made; whoever is no member is shown out when its time is over. */
-  begin(peer: PeerIdText): void;
-  end(peer: PeerIdText): void;
+  begin(peer: PeerId): void;
+  end(peer: PeerId): void;
   /** Somebody may have become a member, or stopped being one: hang up on whom `admits` would not have let in. */
   review(): void;
   /** Idempotent. */
@@ -34,9 +34,9 @@ export function createVisits(
   >,
 ): Visits {
   /** When somebody who was no member came last, the oldest first. */
-  const lastMs = new Map<PeerIdText, number>();
-  const present = new Map<PeerIdText, () => void>();
-  const isVisitor = (peer: PeerIdText): boolean => standingOf(peer) !== "member";
+  const lastMs = new Map<PeerId, number>();
+  const present = new Map<PeerId, () => void>();
+  const isVisitor = (peer: PeerId): boolean => standingOf(peer) !== "member";
 
   return {
     admits(peer) {

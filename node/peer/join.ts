@@ -24,11 +24,11 @@ import { CERTIFICATE_KEY, createMembership, type MembershipDependencies } from "
 import { REQUEST_SECONDS_MAX } from "../membership/waiting-notes.ts";
 import { Shutdown } from "../shutdown.ts";
 import { writeFileAtomic } from "../system/files/atomic-file.ts";
-import { createLibp2pTransport } from "../system/network/libp2p.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 
+/** Who asks to be admitted, by which invite, and how it reaches the members. */
 export interface JoinOptions {
   readonly dataDirectory: string;
   readonly invite: Invite;
@@ -41,6 +41,7 @@ export interface JoinOptions {
   readonly signal: AbortSignal;
 }
 
+/** A newcomer that can ask the members of a network. */
 export interface Joining {
   readonly peer: PeerId;
   /** Twenty digits to compare with an admin by phone. */
@@ -56,6 +57,7 @@ export interface Joining {
   close(): Promise<void>;
 }
 
+/** What came of a request that was granted. */
 export interface Admitted {
   readonly grant: Grant;
   /** What is trained under now, as the member says and the roster agrees. */
@@ -82,6 +84,7 @@ export async function openJoining(options: JoinOptions): Promise<Joining> {
   shutdown.add(() => directory.close());
   try {
     const store = await directory.store();
+    const { createLibp2pTransport } = await import("../system/network/libp2p.ts");
     const transport = await createLibp2pTransport(
       { logger, mayGossip: () => false },
       {

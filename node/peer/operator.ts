@@ -24,6 +24,7 @@ import { createLogger } from "../system/platform/log.ts";
 import { createSecureRandom } from "../system/platform/secure-random.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 
+/** Whose roster to act on. */
 export interface OperatorOptions {
   readonly dataDirectory: string;
   /** Of the roster's first network. */

@@ -13,7 +13,7 @@ import { epsilonOf } from "../privacy/accountant.ts";
 import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
 import { openStore } from "../system/files/store.ts";
 import { until } from "../system/network/transport.suite.ts";
-import { type RunningPeer, runPeer } from "./peer.ts";
+import { type NetworkPeer, startNetworkPeer } from "./network-peer.ts";
 
 const modelDirectory = embeddedModelDirectory();
 const manifest = createNetwork({
@@ -42,7 +42,7 @@ const setsOf = (first: number): ExampleSets => {
 };
 
 const folders: string[] = [];
-const running: RunningPeer[] = [];
+const running: NetworkPeer[] = [];
 afterAll(async () => {
   for (const peer of running) await peer.stop();
   for (const folder of folders) await rm(folder, { recursive: true });
@@ -55,7 +55,7 @@ async function start(
   const dataDirectory = more.dataDirectory ?? (await mkdtemp(join(tmpdir(), "weft-alike-")));
   if (more.dataDirectory === undefined) folders.push(dataDirectory);
   const events: PeerEvent[] = [];
-  const peer = await runPeer({
+  const peer = await startNetworkPeer({
     dataDirectory,
     manifest,
     modelDirectory,

@@ -11,6 +11,7 @@ import type { TrainerThread } from "../system/compute/trainer-thread.ts";
 /** Examples that a sketch is made of, on average where they are drawn by chance: a forward pass of so many takes seconds. */
 export const SKETCH_EXAMPLES = 512;
 
+/** Whose sketch, of how many examples, with what noise. */
 export interface PublishSketchOptions {
   readonly manifest: NetworkManifest;
   /** Examples of the training set. */

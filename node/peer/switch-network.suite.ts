@@ -16,17 +16,20 @@ import { openStore } from "../system/files/store.ts";
 import { createLogger } from "../system/platform/log.ts";
 import { finishSwitch, type Switch } from "./switch-network.ts";
 
+/** Says nothing. */
 export const logger = createLogger({ level: "silent" });
 
 /** Round in which the next manifest takes over. */
 export const ROUND = 7;
 const STEPS = 56;
 
+/** Manifests to go over to, by what the checkpoint has to do with them. */
 export const SWITCHES = {
   "with the same adapter": succeedingManifest(ROSTER_MANIFEST, { name: "hearts-2" }, ROUND),
   "with another adapter": succeedingManifest(ROSTER_MANIFEST, { seed: ROSTER_MANIFEST.seed + 1 }, ROUND),
 } as const satisfies Record<string, NetworkManifest>;
 
+/** The change from the example network to this manifest. */
 export const switchTo = (next: NetworkManifest): Switch => ({
   genesis: EXAMPLE_GENESIS,
   before: ROSTER_MANIFEST,

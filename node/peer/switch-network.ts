@@ -25,6 +25,7 @@ import {
 import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
 import { COMMAND_WAIT_MS } from "../system/files/lock-file.ts";
 
+/** From which manifest to which. */
 export interface Switch {
   /** Of the roster's first network. */
   readonly genesis: Genesis;

@@ -3,6 +3,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import { EGRESS_KINDS, type EgressMessage } from "../interface/egress.ts";
 
+/** A message on record. */
 export interface EgressRecord extends EgressMessage {
   /** Position in the ledger, from 0. */
   readonly number: number;

@@ -3,11 +3,13 @@ import { NodeError } from "../errors.ts";
 import { EGRESS_KINDS, type EgressKind } from "../interface/egress.ts";
 import { EGRESS_START, type EgressHead, type EgressRecord, parseRecord } from "./egress-record.ts";
 
+/** How much was sent. */
 export interface EgressTotal {
   readonly messages: number;
   readonly bytes: number;
 }
 
+/** What a whole ledger adds up to. */
 export interface EgressSummary extends EgressTotal {
   readonly kinds: Readonly<Partial<Record<EgressKind, EgressTotal>>>;
   /** Different peers that anything was sent to. */

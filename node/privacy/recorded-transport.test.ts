@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { contentIdOf } from "../../protocol/content-id.ts";
 import { createSigner } from "../../protocol/envelope.ts";
-import { SKETCH_PROTOCOL } from "../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { createTestPeer, exchangeSuite, secretKeyOf, type TestNet, thetaOf } from "../exchange/exchange.suite.ts";
 import type { EgressLedger, EgressMessage } from "../interface/egress.ts";
 import { createMemoryHub } from "../system/network/memory-transport.ts";
@@ -75,7 +75,7 @@ describe("a recorded transport", () => {
     const [alice, bob] = await Promise.all([1, 2].map((seed) => net.transport(secretKeyOf(seed), silentLogger)));
     const envelope = Uint8Array.of(1, 2, 3);
     let message = Uint8Array.of(0, 0, 0, 3, ...envelope);
-    await alice!.handle(SKETCH_PROTOCOL, async (stream) => {
+    await alice!.handle(STREAM_PROTOCOLS.sketch, async (stream) => {
       for await (const _ of stream.source);
       await stream.sink([message]);
     });
@@ -84,17 +84,17 @@ describe("a recorded transport", () => {
     await bob!.dial(alice!.addresses()[0]!, signal);
     for (const next of [message, new Uint8Array(4)]) {
       message = next;
-      const stream = await bob!.open(alice!.peer, SKETCH_PROTOCOL, signal);
+      const stream = await bob!.open(alice!.peer, STREAM_PROTOCOLS.sketch, signal);
       await stream.sink([Uint8Array.of(7)]);
       for await (const _ of stream.source);
     }
-    const ofAlice = net.records.get(alice!.peer)!.filter(({ protocol }) => protocol === SKETCH_PROTOCOL);
+    const ofAlice = net.records.get(alice!.peer)!.filter(({ protocol }) => protocol === STREAM_PROTOCOLS.sketch.name);
     expect(ofAlice.map(({ kind, bytes }) => [kind, bytes])).toEqual([
       ["sketch", 7],
       ["answer", 4],
     ]);
     expect(ofAlice[0]!.content).toBe(contentIdOf(envelope));
-    const ofBob = net.records.get(bob!.peer)!.filter(({ protocol }) => protocol === SKETCH_PROTOCOL);
+    const ofBob = net.records.get(bob!.peer)!.filter(({ protocol }) => protocol === STREAM_PROTOCOLS.sketch.name);
     expect(ofBob.map(({ kind }) => kind)).toEqual(["request", "request"]);
     await Promise.all([alice!.stop(), bob!.stop()]);
   });
@@ -108,12 +108,12 @@ describe("a recorded transport", () => {
     const blob = Uint8Array.from({ length: 100 }, (_, i) => i);
     const header = Uint8Array.of(0, 0, 0, 2, 8, 1);
     let answer: Uint8Array[] = [header, blob];
-    await alice.handle("/weft/blob/1", (stream) => stream.sink(answer));
+    await alice.handle(STREAM_PROTOCOLS.blob, (stream) => stream.sink(answer));
     await alice.start();
     await bob.start();
     await bob.dial(alice.addresses()[0]!, new AbortController().signal);
     const ask = async (): Promise<void> => {
-      const stream = await bob.open(alice.peer, "/weft/blob/1", new AbortController().signal);
+      const stream = await bob.open(alice.peer, STREAM_PROTOCOLS.blob, new AbortController().signal);
       await stream.sink([]);
       for await (const _ of stream.source);
     };

@@ -5,22 +5,14 @@
 import { concatBytes } from "@noble/hashes/utils.js";
 import { type CreateSha256, contentIdOf } from "../../protocol/content-id.ts";
 import { FRAME_HEADER_BYTES } from "../../protocol/frame.ts";
-import {
-  ADDRESSES_PROTOCOL,
-  ADMISSION_PROTOCOL,
-  BLOB_PROTOCOL,
-  CHECKUP_PROTOCOL,
-  GENESIS_PROTOCOL,
-  HANDSHAKE_PROTOCOL,
-  HEADS_PROTOCOL,
-  isRosterTopic,
-  ROSTER_PROTOCOL,
-  SKETCH_PROTOCOL,
-} from "../../protocol/topic.ts";
+import type { GossipTopic } from "../../protocol/gossip-topics.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import type { StreamKind, StreamProtocol } from "../../protocol/stream-protocols.ts";
 import type { EgressKind, EgressLedger } from "../interface/egress.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { ByteStream, PeerIdText, Transport } from "../interface/transport.ts";
+import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../interface/transport.ts";
 
+/** The transport that is recorded, and the record. */
 export interface RecordedTransportDependencies {
   readonly transport: Transport;
   readonly ledger: EgressLedger;
@@ -31,104 +23,159 @@ export interface RecordedTransportDependencies {
   readonly epsilon: () => number | undefined;
 }
 
-/** What a message is, by its protocol and by who opened the stream. */
-const KINDS: Readonly<Record<string, { readonly opened: EgressKind; readonly answered: EgressKind }>> = {
-  [HANDSHAKE_PROTOCOL]: { opened: "handshake", answered: "handshake" },
-  [HEADS_PROTOCOL]: { opened: "heads", answered: "heads" },
-  [CHECKUP_PROTOCOL]: { opened: "checkup", answered: "checkup" },
-  [ADDRESSES_PROTOCOL]: { opened: "addresses", answered: "addresses" },
-  [ROSTER_PROTOCOL]: { opened: "roster", answered: "roster" },
-  [ADMISSION_PROTOCOL]: { opened: "admission", answered: "admission" },
-  [GENESIS_PROTOCOL]: { opened: "admission", answered: "admission" },
-  [BLOB_PROTOCOL]: { opened: "request", answered: "update" },
-  [SKETCH_PROTOCOL]: { opened: "request", answered: "sketch" },
-};
-const OTHER = { opened: "other", answered: "other" } as const;
-
 /** The same transport; where there is a budget, an own announcement and served bytes wait until the record is on disk. */
 export function createRecordedTransport(dependencies: RecordedTransportDependencies): Transport {
-  const { transport, ledger, logger, epsilon, createSha256 } = dependencies;
-  const record = async (
-    {
-      kind,
-      protocol,
-      to,
-    }: { readonly kind: EgressKind; readonly protocol: string; readonly to: readonly PeerIdText[] },
-    message: Uint8Array,
-    hashed: Uint8Array = message,
-  ): Promise<void> => {
+  return new RecordedTransport(dependencies);
+}
+
+/** What leaves, as the ledger names it. */
+interface Leaving {
+  readonly kind: EgressKind;
+  /** The stream protocol or gossip topic, by its name on the wire. */
+  readonly protocol: string;
+  readonly to: readonly PeerId[];
+  readonly message: Uint8Array;
+  /** What of the message is named by its hash; all of it when absent. */
+  readonly hashed?: Uint8Array;
+}
+
+/** Kinds that cost privacy: with a budget they wait until the record is on disk. */
+const COSTLY: readonly EgressKind[] = ["announcement", "update", "sketch"];
+
+class RecordedTransport implements Transport {
+  readonly #inner: Transport;
+  readonly #dependencies: RecordedTransportDependencies;
+
+  constructor(dependencies: RecordedTransportDependencies) {
+    this.#inner = dependencies.transport;
+    this.#dependencies = dependencies;
+  }
+
+  get peer(): PeerId {
+    return this.#inner.peer;
+  }
+
+  handle(protocol: StreamProtocol, handler: StreamHandler): Promise<void> {
+    return this.#inner.handle(protocol, (stream, from) =>
+      handler(this.#recorded(stream, { protocol, to: from, kind: protocol.egress.answered }), from),
+    );
+  }
+
+  async open(peer: PeerId, protocol: StreamProtocol, signal: AbortSignal): Promise<ByteStream> {
+    const stream = await this.#inner.open(peer, protocol, signal);
+    return this.#recorded(stream, { protocol, to: peer, kind: protocol.egress.opened });
+  }
+
+  subscribe<Message>(topic: GossipTopic, { validate, deliver }: GossipHandlers<Message>): void {
+    this.#inner.subscribe<Message>(topic, {
+      deliver,
+      // Whatever is accepted is passed on, to everybody but where it came from.
+      validate: (bytes, from) => {
+        const judgement = validate(bytes, from);
+        if (judgement.verdict === "accept") this.#recordRelay(topic, bytes, from);
+        return judgement;
+      },
+    });
+  }
+
+  async publish(topic: GossipTopic, message: Uint8Array): Promise<void> {
+    const to = this.#inner.connected();
+    await this.#record({ kind: topic.egress.published, protocol: topic.name, to, message });
+    await this.#inner.publish(topic, message);
+  }
+
+  start(): Promise<void> {
+    return this.#inner.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#inner.stop();
+  }
+
+  addresses(): readonly string[] {
+    return this.#inner.addresses();
+  }
+
+  dial(address: string, signal: AbortSignal): Promise<PeerId> {
+    return this.#inner.dial(address, signal);
+  }
+
+  reaches(address: string, signal: AbortSignal): Promise<boolean> {
+    return this.#inner.reaches(address, signal);
+  }
+
+  connected(): readonly PeerId[] {
+    return this.#inner.connected();
+  }
+
+  hangUp(peer: PeerId): Promise<void> {
+    return this.#inner.hangUp(peer);
+  }
+
+  onConnect(listener: (peer: PeerId) => void): void {
+    this.#inner.onConnect(listener);
+  }
+
+  onDisconnect(listener: (peer: PeerId) => void): void {
+    this.#inner.onDisconnect(listener);
+  }
+
+  onDiscovered(listener: (addresses: readonly string[]) => void): void {
+    this.#inner.onDiscovered(listener);
+  }
+
+  onIdentified(listener: (peer: PeerId) => void): void {
+    this.#inner.onIdentified(listener);
+  }
+
+  addressesOf(peer: PeerId): Promise<readonly string[]> {
+    return this.#inner.addressesOf(peer);
+  }
+
+  bytes(): { readonly sent: number; readonly received: number } {
+    return this.#inner.bytes();
+  }
+
+  #recorded(
+    stream: ByteStream,
+    { protocol, to, kind }: { readonly protocol: StreamProtocol; readonly to: PeerId; readonly kind: StreamKind },
+  ): ByteStream {
+    return {
+      source: stream.source,
+      // Messages are whole in memory before they are sent, cut in views of themselves.
+      sink: async (source) => {
+        const pieces: Uint8Array[] = [];
+        for await (const piece of source) pieces.push(piece);
+        const message = concatBytes(...pieces);
+        const body = bodyOf(kind, message);
+        const isThere = body.byteLength > 0;
+        const what = isThere ? { kind, hashed: body } : { kind: "answer" as const };
+        if (message.byteLength > 0) await this.#record({ ...what, protocol: protocol.name, to: [to], message });
+        await stream.sink(pieces);
+      },
+      abort: (reason) => stream.abort(reason),
+    };
+  }
+
+  #recordRelay(topic: GossipTopic, message: Uint8Array, from: PeerId): void {
+    const to = this.#inner.connected().filter((peer) => peer !== from);
+    if (to.length === 0) return;
+    this.#record({ kind: topic.egress.relayed, protocol: topic.name, to, message }).catch((error: unknown) =>
+      this.#dependencies.logger.warn("a relayed announcement is not on record", { error }),
+    );
+  }
+
+  async #record({ kind, protocol, to, message, hashed = message }: Leaving): Promise<void> {
+    const { ledger, epsilon, createSha256 } = this.#dependencies;
     const spent = epsilon();
     const content = contentIdOf(hashed, createSha256);
     await ledger.append({ kind, protocol, to, bytes: message.byteLength, content, epsilon: spent ?? null });
-    if (spent !== undefined && ["announcement", "update", "sketch"].includes(kind)) await ledger.sync();
-  };
-  const recorded = (stream: ByteStream, protocol: string, peer: PeerIdText, kind: EgressKind): ByteStream => ({
-    source: stream.source,
-    // Messages are whole in memory before they are sent, cut in views of themselves.
-    sink: async (source) => {
-      const pieces: Uint8Array[] = [];
-      for await (const piece of source) pieces.push(piece);
-      const message = concatBytes(...pieces);
-      const to = { protocol, to: [peer] };
-      const body = bodyOf(kind, message);
-      if (message.byteLength > 0)
-        await record(
-          { ...to, kind: body.byteLength > 0 ? kind : "answer" },
-          message,
-          body.byteLength > 0 ? body : message,
-        );
-      await stream.sink(pieces);
-    },
-    abort: (reason) => stream.abort(reason),
-  });
-  return {
-    peer: transport.peer,
-    start: () => transport.start(),
-    stop: () => transport.stop(),
-    addresses: () => transport.addresses(),
-    dial: (address, signal) => transport.dial(address, signal),
-    reaches: (address, signal) => transport.reaches(address, signal),
-    connected: () => transport.connected(),
-    hangUp: (peer) => transport.hangUp(peer),
-    handle: (protocol, handler) => {
-      const { answered } = KINDS[protocol] ?? OTHER;
-      return transport.handle(protocol, (stream, from) => handler(recorded(stream, protocol, from, answered), from));
-    },
-    open: async (peer, protocol, signal) => {
-      const { opened } = KINDS[protocol] ?? OTHER;
-      return recorded(await transport.open(peer, protocol, signal), protocol, peer, opened);
-    },
-    subscribe: (topic, { validate, deliver }) =>
-      transport.subscribe(topic, {
-        deliver,
-        // Whatever is accepted is passed on, to everybody but where it came from.
-        validate: (bytes, from) => {
-          const verdict = validate(bytes, from);
-          const to = transport.connected().filter((peer) => peer !== from);
-          if (verdict === "accept" && to.length > 0) {
-            record({ kind: isRosterTopic(topic) ? "roster" : "relay", protocol: topic, to }, bytes).catch(
-              (error: unknown) => logger.warn("a relayed announcement is not on record", { error }),
-            );
-          }
-          return verdict;
-        },
-      }),
-    publish: async (topic, bytes) => {
-      const kind = isRosterTopic(topic) ? "roster" : "announcement";
-      await record({ kind, protocol: topic, to: transport.connected() }, bytes);
-      await transport.publish(topic, bytes);
-    },
-    onConnect: (listener) => transport.onConnect(listener),
-    onDisconnect: (listener) => transport.onDisconnect(listener),
-    onDiscovered: (listener) => transport.onDiscovered(listener),
-    onIdentified: (listener) => transport.onIdentified(listener),
-    addressesOf: (peer) => transport.addressesOf(peer),
-    bytes: () => transport.bytes(),
-  };
+    if (spent !== undefined && COSTLY.includes(kind)) await ledger.sync();
+  }
 }
 
 /** What of a message is named by its hash: bytes of an update or a sketch without what frames them, empty without any. */
-function bodyOf(kind: EgressKind, message: Uint8Array): Uint8Array {
+function bodyOf(kind: StreamKind, message: Uint8Array): Uint8Array {
   if (kind === "sketch") return message.subarray(FRAME_HEADER_BYTES);
   return kind === "update" ? behindFirstFrame(message) : message;
 }

@@ -11,7 +11,7 @@ import { RosterNoteSchema, RosterNotesSchema } from "../membership/membership_pb
 import { encodeNote, encodeNotes, type NoteKind } from "../membership/roster-note.ts";
 import { networkIdToBytes } from "../network-id.ts";
 import { canonicalManifestBytes } from "../network-manifest.ts";
-import { PROTOCOL_VERSION } from "../topic.ts";
+import { PROTOCOL_VERSION } from "../stream-protocols.ts";
 import { HandshakeHelloSchema, HandshakeReplySchema } from "../wire_pb.ts";
 import { ASKED, type ConversationMessage, type ConversationVector, REQUEST } from "./conversation-outcome.ts";
 import { ALICE, BOB, EXAMPLE_MANIFEST, SELF, STRANGER } from "./example-network.ts";

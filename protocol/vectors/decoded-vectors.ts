@@ -6,11 +6,12 @@ import { encodeCanonical } from "../canonical-message.ts";
 import { createSigner } from "../envelope.ts";
 import type { ProtocolErrorCode } from "../errors.ts";
 import { encodeFrame } from "../frame.ts";
+import { announcementTopic } from "../gossip-topics.ts";
 import { answerHello, encodeHello, HANDSHAKE_CODES, type HandshakeCode } from "../handshake.ts";
 import { encodeHeads } from "../heads.ts";
 import { networkIdToBytes } from "../network-id.ts";
 import { canonicalManifestBytes, type NetworkManifest, networkId } from "../network-manifest.ts";
-import { announcementTopic, PROTOCOL_VERSION } from "../topic.ts";
+import { PROTOCOL_VERSION } from "../stream-protocols.ts";
 import { readUpdate, signUpdate } from "../update.ts";
 import { BlobReplySchema, BlobRequestSchema, HandshakeHelloSchema, HandshakeReplySchema } from "../wire_pb.ts";
 import {
@@ -78,7 +79,7 @@ export function manifestVectors(): readonly ManifestVector[] {
   const text = (manifest: unknown) => new TextDecoder().decode(canonicalManifestBytes(manifest as NetworkManifest));
   const valid = (name: string, manifest: NetworkManifest): ManifestVector => {
     const id = networkId(manifest);
-    return { name, text: text(manifest), expected: { networkId: id, topic: announcementTopic(id) } };
+    return { name, text: text(manifest), expected: { networkId: id, topic: announcementTopic(id).name } };
   };
   const invalid = (name: string, changes: object, field: string): ManifestVector => ({
     name,

@@ -6,7 +6,7 @@ import { answerHello, encodeHello, HANDSHAKE_CODES, type HandshakeCode } from ".
 import { LIMITS } from "../limits.ts";
 import { networkIdToBytes } from "../network-id.ts";
 import { canonicalManifestBytes, type NetworkManifest, networkId } from "../network-manifest.ts";
-import { PROTOCOL_VERSION } from "../topic.ts";
+import { PROTOCOL_VERSION } from "../stream-protocols.ts";
 import { HandshakeHelloSchema, HandshakeReplySchema } from "../wire_pb.ts";
 import { BOB, EXAMPLE_MANIFEST } from "./example-network.ts";
 import { ROSTER_MANIFEST } from "./example-roster.ts";

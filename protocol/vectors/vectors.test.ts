@@ -10,12 +10,12 @@ import { createSigner } from "../envelope.ts";
 import { ProtocolError } from "../errors.ts";
 import { requiredFeatures } from "../features.ts";
 import { decodeFrame } from "../frame.ts";
+import { announcementTopic } from "../gossip-topics.ts";
 import { answerHello, decodeReply } from "../handshake.ts";
 import { decodeHeads } from "../heads.ts";
 import { LIMITS } from "../limits.ts";
 import { canonicalManifestBytes, networkId, parseManifest } from "../network-manifest.ts";
 import { parsePeerId } from "../peer-id.ts";
-import { announcementTopic } from "../topic.ts";
 import { judgeAnnouncement, judgeSketch, judgeUpdate, VERDICTS } from "../verdict.ts";
 import type { AddressesVector } from "./addresses-vectors.ts";
 import { type ConversationVector, conversationOutcome } from "./conversation-outcome.ts";
@@ -80,7 +80,7 @@ test.each(vectors<ManifestVector>("manifests"))("manifest: $name", ({ text, expe
   const manifest = parseManifest(text);
   expect(new TextDecoder().decode(canonicalManifestBytes(manifest))).toBe(text);
   expect(networkId(manifest)).toBe(expected.networkId);
-  expect(announcementTopic(networkId(manifest))).toBe(expected.topic);
+  expect(announcementTopic(networkId(manifest)).name).toBe(expected.topic);
 });
 
 test.each(vectors<HandshakeVector>("handshakes"))("hello: $name", ({ hello, from, busy, expected, field, reply }) => {

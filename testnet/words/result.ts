@@ -1,4 +1,6 @@
 /** What a testnet run has to show: everything per peer, and the one JSON document of it all. */
+
+import type { PeerView } from "../../node/index.ts";
 import type {
   ForgettingReport,
   PeerEvent,
@@ -8,7 +10,6 @@ import type {
 } from "../../node/interface/peer-event.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { isWorseThanAlone } from "./comparison.ts";
-import type { PeerView } from "./peer-view.ts";
 
 /** How a process ended, and the last it said on standard error. */
 export interface PeerExit {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { foldPeerEvent, UNSEEN_PEER } from "../../node/index.ts";
 import { exampleEvents, exampleRun } from "../fixtures/example-run.ts";
 import { formatEventLine, parseEventLine } from "./event-line.ts";
 import { lineView, liveTable, progressLine, terminalView } from "./live-view.ts";
-import { foldPeerEvent, UNSEEN_PEER } from "./peer-view.ts";
 import { exitSentence, summaryLines, unfinishedSentence, verdictSentences } from "./summary.ts";
 import { formatBytes, textTable } from "./text-table.ts";
 

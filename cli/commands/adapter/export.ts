@@ -11,7 +11,6 @@ import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { networkOf } from "../../network-file.ts";
 import { choice } from "../../option-value.ts";
 import { ADAPTER, DATA_DIR, JSON_OUTPUT, MODEL, NEW_FOLDER } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
@@ -89,6 +88,7 @@ async function source(options: AdapterExportOptions, opened: OpenedModel, termin
     for (const note of notes) terminal.err(`${note}\n`);
     return adapter;
   }
+  const { networkOf } = await import("../../../node/index.ts");
   const peer = dataDirectory(options.dataDir, terminal.environment);
   return adapterOfPeer(peer, (await networkOf(options.network, peer)).manifest, opened);
 }

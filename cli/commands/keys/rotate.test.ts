@@ -8,7 +8,7 @@ import { withStream } from "../../../node/exchange/deadline.ts";
 import type { PeerEvent } from "../../../node/interface/peer-event.ts";
 import { searchModel } from "../../../node/manifest/model-search.ts";
 import type { MembersAnswer } from "../../../node/membership/roster-desk.ts";
-import { type RunningPeer, runPeer } from "../../../node/peer/peer.ts";
+import { type NetworkPeer, startNetworkPeer } from "../../../node/peer/network-peer.ts";
 import { readOrCreateKey } from "../../../node/system/files/key-file.ts";
 import { createLibp2pTransport } from "../../../node/system/network/libp2p.ts";
 import { patient } from "../../../node/system/network/transport.suite.ts";
@@ -16,7 +16,7 @@ import { createSystemClock } from "../../../node/system/platform/system-clock.ts
 import { encodeFrame } from "../../../protocol/frame.ts";
 import { decodeReply, encodeHello } from "../../../protocol/handshake.ts";
 import { type Genesis, parseGenesis } from "../../../protocol/membership/genesis.ts";
-import { HANDSHAKE_PROTOCOL } from "../../../protocol/topic.ts";
+import { STREAM_PROTOCOLS } from "../../../protocol/stream-protocols.ts";
 import { type CommandResult, weft } from "../../command.suite.ts";
 
 const WAITING = { timeout: 60_000, interval: 20 };
@@ -30,7 +30,7 @@ const members = async (name: string): Promise<MembersAnswer> =>
   JSON.parse((await on(name, "members", "list", "--json")).out);
 
 interface Up {
-  readonly peer: RunningPeer;
+  readonly peer: NetworkPeer;
   readonly ended: Promise<unknown>;
   address(): string;
   neighbours(): number;
@@ -39,7 +39,7 @@ const up = new Map<string, Up>();
 /** A peer that keeps the roster and passes on: without the model it does no more. */
 async function start(name: string): Promise<void> {
   const events: PeerEvent[] = [];
-  const peer = await runPeer({
+  const peer = await startNetworkPeer({
     dataDirectory: at(name),
     manifest: genesis.manifest,
     genesis,
@@ -79,7 +79,7 @@ async function answerTo(key: string, name: string): Promise<string> {
   try {
     const signal = patient();
     const peer = await transport.dial(up.get(name)!.address(), signal);
-    const call = { peer, protocol: HANDSHAKE_PROTOCOL, timeoutMs: 20_000, signal };
+    const call = { peer, protocol: STREAM_PROTOCOLS.handshake, timeoutMs: 20_000, signal };
     const hello = encodeFrame(encodeHello(genesis.manifest));
     const bytes = await withStream({ transport, clock: createSystemClock() }, call, async ({ source, sink }) => {
       await sink([hello]);

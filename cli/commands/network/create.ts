@@ -14,7 +14,6 @@ import {
   thresholdWarning,
 } from "../../membership-options.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { readNetwork, writeNetwork } from "../../network-file.ts";
 import {
   headWarning,
   NETWORK_DEFAULTS,
@@ -62,6 +61,7 @@ type NetworkCreateOptions = NetworkOptions &
   };
 
 async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<number> {
+  const { writeNetwork } = await import("../../../node/index.ts");
   const { createNetwork } = await import("../../../node/manifest/create-network.ts");
   const file = resolve(options.out ?? "network.json");
   const membership = await membershipOf(options);
@@ -102,6 +102,7 @@ function nextStep(genesis: Genesis): string {
 /** What is at the place of the file; the same manifest may have been signed meanwhile. */
 async function contentOf(file: string, { manifest }: Genesis): Promise<"nothing" | "the same" | "something else"> {
   if (!existsSync(file)) return "nothing";
+  const { readNetwork } = await import("../../../node/index.ts");
   try {
     return networkId((await readNetwork(file)).manifest) === networkId(manifest) ? "the same" : "something else";
   } catch (error) {

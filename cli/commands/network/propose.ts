@@ -6,7 +6,6 @@ import { LIMITS } from "../../../protocol/limits.ts";
 import { createGenesis } from "../../../protocol/membership/genesis.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { networkOf, writeNetwork } from "../../network-file.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkOptions, networkSettings } from "../../network-options.ts";
 import { integer } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
@@ -41,6 +40,7 @@ type NetworkProposeOptions = RosterFlags &
   };
 
 async function run(options: NetworkProposeOptions, terminal: Terminal): Promise<number> {
+  const { networkOf, writeNetwork } = await import("../../../node/index.ts");
   const { createSuccessor } = await import("../../../node/manifest/create-network.ts");
   const { decide, operatorOf } = await import("../../roster-action.ts");
   if (options.atRound === undefined) {

@@ -5,7 +5,6 @@ import { type GenesisStatus, genesisStatus } from "../../../protocol/membership/
 import { networkId } from "../../../protocol/network-manifest.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
-import { isSignedByFounders, readNetwork } from "../../network-file.ts";
 import { JSON_OUTPUT, NETWORK_FILE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
@@ -24,6 +23,7 @@ async function run(
   terminal: Terminal,
   file: string | undefined,
 ): Promise<number> {
+  const { isSignedByFounders, readNetwork } = await import("../../../node/index.ts");
   const { manifestLines, signatureLines } = await import("../../network-lines.ts");
   const path = resolve(file ?? "");
   const genesis = await readNetwork(path);

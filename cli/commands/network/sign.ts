@@ -7,7 +7,6 @@ import { rosterSettings } from "../../../protocol/membership/settings.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
-import { readNetwork, writeNetwork } from "../../network-file.ts";
 import { DATA_DIR, JSON_OUTPUT, NETWORK_FILE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
@@ -36,6 +35,7 @@ interface NetworkSignOptions {
 }
 
 async function run(options: NetworkSignOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { readNetwork, writeNetwork } = await import("../../../node/index.ts");
   const { readSigner } = await import("../../../node/data-directory/key.ts");
   const { signatureLines } = await import("../../network-lines.ts");
   const { decide, operatorOf } = await import("../../roster-action.ts");

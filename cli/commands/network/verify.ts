@@ -6,7 +6,6 @@ import { manifestDifference } from "../../../protocol/network-manifest.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { isSignedByFounders, readNetwork } from "../../network-file.ts";
 import { JSON_OUTPUT, MODEL, NETWORK_FILE } from "../../shared-options.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
@@ -31,6 +30,7 @@ interface NetworkVerifyOptions {
 }
 
 async function run(options: NetworkVerifyOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { isSignedByFounders, readNetwork } = await import("../../../node/index.ts");
   const { checkModel, modelProblems } = await import("../../../node/manifest/model-check.ts");
   const file = resolve(argument ?? "");
   const genesis = await readNetwork(file);

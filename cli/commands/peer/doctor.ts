@@ -14,7 +14,6 @@ import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { readNetwork, rosterGenesis } from "../../network-file.ts";
 import { choice } from "../../option-value.ts";
 import { REACH_OPTIONS, type ReachFlags, reachOf } from "../../reach-options.ts";
 import { withRemedy } from "../../remedies.ts";
@@ -83,6 +82,7 @@ function spoken(report: DoctorReport): DoctorReport {
 }
 
 async function examination(options: DoctorCommandOptions, folder: string, terminal: Terminal): Promise<DoctorOptions> {
+  const { readNetwork } = await import("../../../node/index.ts");
   const network = networkFile(options.network, folder);
   const read = network === undefined ? undefined : await readNetwork(network);
   const manifest = read?.manifest;
@@ -106,6 +106,7 @@ async function examination(options: DoctorCommandOptions, folder: string, termin
 
 /** That it is not there is a finding, and the examination goes on. */
 async function rosterGenesisIfThere(network: Genesis, folder: string): Promise<Genesis | undefined> {
+  const { rosterGenesis } = await import("../../../node/index.ts");
   try {
     return await rosterGenesis(network, folder);
   } catch (error) {

@@ -11,11 +11,10 @@ import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { engineConfig } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
-import { keepNetwork, networkOf } from "../../network-file.ts";
 import type { ReachFlags } from "../../reach-options.ts";
+import type { RunOptions } from "../../run-options.ts";
 import { DATA_DIR, JSON_OUTPUT, PEER_OPTIONS } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
-import type { RunOptions } from "./run.ts";
 
 /** The row of `weft init`, and what it runs. */
 export const initCommand: CommandRow = {
@@ -42,6 +41,7 @@ export type InitOptions = Pick<
 >;
 
 async function run(options: InitOptions, terminal: Terminal): Promise<number> {
+  const { keepNetwork, networkOf } = await import("../../../node/index.ts");
   const { readOrCreateKey } = await import("../../../node/system/files/key-file.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const genesis = options.network === undefined ? undefined : await networkOf(options.network, folder);

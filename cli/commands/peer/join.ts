@@ -1,44 +1,65 @@
 /** `weft join`: from an invite to a member, and on to a running peer. */
 
 import { NodeError } from "../../../node/errors.ts";
-import { checkModel, modelProblems } from "../../../node/manifest/model-check.ts";
-import type { FoundNetwork } from "../../../node/membership/candidate.ts";
-import { type Joining, openJoining } from "../../../node/peer/join.ts";
-import { createNativeVerifier } from "../../../node/system/platform/ed25519.ts";
-import { createLogger } from "../../../node/system/platform/log.ts";
+import type { FoundNetwork, Joining, ModelDigests } from "../../../node/index.ts";
 import type { Grant } from "../../../protocol/membership/entry.ts";
 import { createGenesis } from "../../../protocol/membership/genesis.ts";
 import { parseInvite } from "../../../protocol/membership/invite.ts";
 import { type NetworkManifest, networkId } from "../../../protocol/network-manifest.ts";
 import { leavingLines } from "../../../testnet/words/leaving-lines.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { keepNetwork, keptNetwork } from "../../network-file.ts";
+import { duration } from "../../option-value.ts";
 import { outwardReach } from "../../reach-options.ts";
+import type { RunOptions } from "../../run-options.ts";
+import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 import { configOf } from "./init.ts";
-import { type RunOptions, run as runPeer } from "./run.ts";
+import { runPeer } from "./run.ts";
 
-/** Values of the flags. */
-export interface JoinCommandOptions extends RunOptions {
+/** The row of `weft join`, and what it runs. */
+export const joinCommand: CommandRow = {
+  name: ["join"],
+  text: "Join a network by an invite. The peer checks the manifest and the model, asks for admission, waits for the admins, and runs.",
+  argument: { name: "invite", text: "the text weft1… that weft network invite printed" },
+  options: [
+    DATA_DIR,
+    { flags: "--label <text>", text: "name of this peer in its request, for the admins", otherwise: "nothing" },
+    {
+      flags: "--wait <time>",
+      text: "longest wait for the admins, such as 30m",
+      parse: duration(1, 30 * 86_400),
+      otherwise: "until Ctrl-C",
+    },
+    { flags: "--join-only", text: "join only, and do not run afterwards" },
+    ...PEER_OPTIONS.filter(({ flags }) => !flags.startsWith("--network")),
+    ...RUN_OPTIONS,
+  ],
+  configurable: "partly",
+  example: "weft join weft1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jq --label hospital-4 --data-dir dave",
+  run,
+};
+
+/** What `weft join` takes beside the flags of `weft run`. */
+interface JoinCommandOptions extends RunOptions {
   readonly label?: string;
   /** Seconds. */
   readonly wait?: number;
   readonly joinOnly?: boolean;
 }
 
-/** Ask, wait, and go on as `weft run`.  Returns the exit code. */
-export async function run(
-  options: JoinCommandOptions,
-  terminal: Terminal,
-  argument: string | undefined,
-): Promise<number> {
+async function run(options: JoinCommandOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { createLogger, createNativeVerifier, keepNetwork, keptNetwork, ModelDigests, openJoining } = await import(
+    "../../../node/index.ts"
+  );
   const invite = parseInvite(argument ?? "", createNativeVerifier());
   const folder = dataDirectory(options.dataDir, terminal.environment);
   await refuseOther(folder, invite.ticket.networkId);
   terminal.err(`files of this peer: ${folder}\n`);
+  const digests = new ModelDigests();
   const timeout = options.wait === undefined ? undefined : AbortSignal.timeout(options.wait * 1000);
   const joining = await openJoining({
     dataDirectory: folder,
@@ -52,7 +73,7 @@ export async function run(
   let grant: Grant;
   let manifest: NetworkManifest;
   try {
-    const found = await networkOf(joining, options, terminal);
+    const found = await networkOf(joining, options, { terminal, digests });
     ({ grant, manifest } = await joining.admission(found, waitingTeller(joining, terminal)));
     // A directory that has been in the network before goes on from where it was.
     const isFirst = networkId(manifest) === networkId(found.genesis.manifest);
@@ -75,7 +96,7 @@ export async function run(
   terminal.err(`admitted to ${manifest.name} as ${grant.role} until ${until}\n`);
   for (const line of leavingLines(manifest, grant.role, { more: "docs/PRIVACY.md, and --dp" }))
     terminal.err(`${line}\n`);
-  if (!options.joinOnly) return runPeer({ ...options, bootstrap }, terminal);
+  if (!options.joinOnly) return runPeer({ ...options, bootstrap }, terminal, digests);
   const { peer } = joining;
   const network = networkId(manifest);
   terminal.out(
@@ -85,7 +106,11 @@ export async function run(
 }
 
 /** The network, and the model held against what is trained under now, before anybody is asked for anything. */
-async function networkOf(joining: Joining, options: JoinCommandOptions, terminal: Terminal): Promise<FoundNetwork> {
+async function networkOf(
+  joining: Joining,
+  options: JoinCommandOptions,
+  { terminal, digests }: { readonly terminal: Terminal; readonly digests: ModelDigests },
+): Promise<FoundNetwork> {
   const found = await joining.network();
   const { manifests, current } = found.story;
   const manifest = manifests[current] ?? found.genesis.manifest;
@@ -95,7 +120,8 @@ async function networkOf(joining: Joining, options: JoinCommandOptions, terminal
       `it has gone on ${current} times since ${networkId(found.genesis.manifest)}, which the invite names\n`,
     );
   }
-  const check = checkModel(manifest, modelDirectory(options.model));
+  const { checkModel, modelProblems } = await import("../../../node/index.ts");
+  const check = checkModel(manifest, modelDirectory(options.model), digests);
   if (check.isRight) return found;
   const problems = modelProblems(check);
   for (const problem of problems.slice(1)) terminal.err(`${problem}\n`);
@@ -105,6 +131,7 @@ async function networkOf(joining: Joining, options: JoinCommandOptions, terminal
 
 /** A peer belongs to one network. */
 async function refuseOther(folder: string, network: string): Promise<void> {
+  const { keptNetwork } = await import("../../../node/index.ts");
   const kept = await keptNetwork(folder);
   if (kept === undefined) return;
   const { manifest } = kept;

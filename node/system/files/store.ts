@@ -6,7 +6,7 @@
  * a peer whose disk was full goes on by itself.
  */
 import { statfs } from "node:fs/promises";
-import { ClassicLevel } from "classic-level";
+import type { ClassicLevel } from "classic-level";
 import { NodeError } from "../../errors.ts";
 import type { Store, StoreChange } from "../../interface/store.ts";
 
@@ -90,7 +90,9 @@ export async function openStore(folder: string): Promise<Store> {
 const plain = (value: Uint8Array): Uint8Array => new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
 
 async function openDatabase(folder: string): Promise<Database> {
-  const database: Database = new ClassicLevel(folder, { keyEncoding: "utf8", valueEncoding: "view" });
+  // Loaded here: a program that opens no store has no use for it.
+  const { ClassicLevel: Level } = await import("classic-level");
+  const database: Database = new Level(folder, { keyEncoding: "utf8", valueEncoding: "view" });
   try {
     await database.open();
     return database;

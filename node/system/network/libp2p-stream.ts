@@ -12,6 +12,7 @@ const SEND_BYTES_MAX = 64 * 1024;
 /** Received bytes that may wait for a slow reader before the stream is paused. */
 const UNREAD_BYTES_MAX = 256 * 1024;
 
+/** A libp2p stream as the transport gives it to its user. */
 export function byteStreamOf(stream: Stream): ByteStream {
   const reader = createReader(stream);
   return {

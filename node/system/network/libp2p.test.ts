@@ -1,3 +1,9 @@
+import { noise } from "@chainsafe/libp2p-noise";
+import { generateKeyPair } from "@libp2p/crypto/keys";
+import { tcp } from "@libp2p/tcp";
+import { yamux } from "@libp2p/yamux";
+import { multiaddr } from "@multiformats/multiaddr";
+import { createLibp2p } from "libp2p";
 import { describe, expect, it } from "vitest";
 import { createLibp2pTransport, type Libp2pOptions } from "./libp2p.ts";
 import { patient, SUITE_LIMITS, silentLogger, transportSuite, until } from "./transport.suite.ts";
@@ -44,6 +50,27 @@ describe("the libp2p transport", () => {
     const transport = await createLibp2pTransport({ logger: silentLogger }, options(1, "/ip4/192.0.2.1/tcp/4001"));
     await expect(transport.start()).rejects.toMatchObject({ code: "LISTEN_FAILED" });
     await transport.stop();
+  });
+
+  it("takes no connection of an identity that is no Ed25519 key", async () => {
+    const other = await createLibp2p({
+      privateKey: await generateKeyPair("secp256k1"),
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+    });
+    const transport = await createLibp2pTransport({ logger: silentLogger }, options(1));
+    await Promise.all([transport.start(), other.start()]);
+    try {
+      const met: string[] = [];
+      transport.onConnect((peer) => met.push(peer));
+      // The dialler may believe for a moment that it is connected: its side is done before the gate has answered.
+      await other.dial(multiaddr(transport.addresses()[0])).catch(() => {});
+      await until(() => other.getConnections().length === 0);
+      expect([...met, ...transport.connected()]).toEqual([]);
+    } finally {
+      await Promise.all([transport.stop(), other.stop()]);
+    }
   });
 
   it("closes the connection of a peer that the gate does not admit", async () => {

@@ -5,6 +5,7 @@ import type { ByteStream } from "../../interface/transport.ts";
 /** Bytes that one direction holds before its writer waits: yamux's first window. */
 const BUFFER_BYTES_MAX = 256 * 1024;
 
+/** One end of a stream in memory. */
 export interface MemoryStream extends ByteStream {
   /** What a transport does when a handler is done: close the writing side; abort when the other end still writes. */
   closeAfterHandler(): void;

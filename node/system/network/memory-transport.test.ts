@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { announcementTopic } from "../../../protocol/gossip-topics.ts";
+import { parseNetworkId } from "../../../protocol/network-id.ts";
 import { peerIdFromPublicKey } from "../../../protocol/peer-id.ts";
 import { createMemoryHub } from "./memory-transport.ts";
 import { SUITE_LIMITS, silentLogger, transportSuite, until } from "./transport.suite.ts";
@@ -43,15 +45,19 @@ describe("the memory hub", () => {
   });
 
   it("runs everything through its schedule, in order", async () => {
+    const topic = announcementTopic(parseNetworkId("5".repeat(64)));
     const tasks: (() => void)[] = [];
     const hub = createMemoryHub({ schedule: (task) => tasks.push(task) });
     const [a, b] = [1, 2].map((i) => hub.create({ logger: silentLogger }, { peer: peer(i), ...SUITE_LIMITS }));
     await a!.start();
     await b!.start();
     const heard: number[] = [];
-    b!.subscribe("topic", { validate: () => "accept", deliver: ([byte]) => heard.push(byte!) });
+    b!.subscribe(topic, {
+      validate: ([byte]) => ({ verdict: "accept", message: byte! }),
+      deliver: (byte) => heard.push(byte),
+    });
     await a!.dial(b!.addresses()[0]!, new AbortController().signal);
-    for (const byte of [1, 2, 3]) await a!.publish("topic", Uint8Array.of(byte));
+    for (const byte of [1, 2, 3]) await a!.publish(topic, Uint8Array.of(byte));
     expect(heard).toEqual([]);
     for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) task();
     await until(() => heard.length === 3);

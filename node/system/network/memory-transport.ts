@@ -2,31 +2,39 @@
  * The transport of tests and of the simulation: peers of one hub reach each other without a network, by the same
  * contract as libp2p. Deterministic: what happens next depends only on what was called before, never on time.
  */
+
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
+import type { GossipTopic } from "../../../protocol/gossip-topics.ts";
+import type { PeerId } from "../../../protocol/peer-id.ts";
+import type { StreamProtocol } from "../../../protocol/stream-protocols.ts";
 import { NodeError } from "../../errors.ts";
 import type { Logger } from "../../interface/logger.ts";
-import type { ByteStream, GossipVerdict, PeerIdText, StreamHandler, Transport } from "../../interface/transport.ts";
+import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../../interface/transport.ts";
+import { type BoundHandlers, boundHandlers } from "./bound-handlers.ts";
 import { type MemoryStream, memoryStreamPair } from "./memory-stream.ts";
 
+/** A network in memory, whose transports can reach each other. */
 export interface MemoryHub {
   /** A stopped transport of this hub.  Throws: RangeError when the hub has the peer already. */
   create(dependencies: { readonly logger: Logger }, options: MemoryTransportOptions): Transport;
   /** Break the link between two peers, and refuse new ones until it is mended. */
-  cut(a: PeerIdText, b: PeerIdText): void;
-  mend(a: PeerIdText, b: PeerIdText): void;
+  cut(a: PeerId, b: PeerId): void;
+  mend(a: PeerId, b: PeerId): void;
 }
 
+/** Who a transport is, and its bounds. */
 export interface MemoryTransportOptions {
   /** Asked before a connection to or from somebody is made; everybody when absent. */
-  readonly admits?: (peer: PeerIdText) => boolean;
-  readonly peer: PeerIdText;
+  readonly admits?: (peer: PeerId) => boolean;
+  readonly peer: PeerId;
   /** Streams of one protocol that one connection may have open at a time, per direction. */
   readonly streamsPerProtocolMax: number;
   /** Largest gossip message; a larger one is refused here and rejected from others. */
   readonly gossipBytesMax: number;
 }
 
+/** How a hub runs what arrives. */
 export interface MemoryHubOptions {
   /** Runs what arrives at a peer, first come first served; a simulation with latency brings its own. */
   readonly schedule?: (task: () => void) => void;
@@ -37,16 +45,17 @@ const SEEN_MESSAGES_MAX = 10_000;
 
 interface Hub {
   readonly schedule: (task: () => void) => void;
-  readonly started: Map<PeerIdText, MemoryTransport>;
-  isCut(a: PeerIdText, b: PeerIdText): boolean;
+  readonly started: Map<PeerId, MemoryTransport>;
+  isCut(a: PeerId, b: PeerId): boolean;
 }
 
+/** A hub without peers. */
 export function createMemoryHub({ schedule = queueMicrotask }: MemoryHubOptions = {}): MemoryHub {
-  const known = new Map<PeerIdText, MemoryTransport>();
+  const known = new Map<PeerId, MemoryTransport>();
   // A peer that comes back keeps its address.
-  const numbers = new Map<PeerIdText, number>();
+  const numbers = new Map<PeerId, number>();
   const cuts = new Set<string>();
-  const pair = (a: PeerIdText, b: PeerIdText): string => [a, b].sort().join(" ");
+  const pair = (a: PeerId, b: PeerId): string => [a, b].sort().join(" ");
   const hub: Hub = { schedule, started: new Map(), isCut: (a, b) => cuts.has(pair(a, b)) };
   return {
     create({ logger }, options) {
@@ -66,25 +75,20 @@ export function createMemoryHub({ schedule = queueMicrotask }: MemoryHubOptions 
   };
 }
 
-interface TopicHandlers {
-  readonly validate: (bytes: Uint8Array, from: PeerIdText) => GossipVerdict;
-  readonly deliver: (bytes: Uint8Array, from: PeerIdText) => void;
-}
-
 class MemoryTransport implements Transport {
-  readonly peer: PeerIdText;
+  readonly peer: PeerId;
   readonly #hub: Hub;
   readonly #logger: Logger;
   readonly #address: string;
   readonly #options: MemoryTransportOptions;
-  readonly #links = new Map<PeerIdText, MemoryTransport>();
-  readonly #streams = new Map<PeerIdText, Set<{ readonly protocol: string; readonly stream: MemoryStream }>>();
-  readonly #handlers = new Map<string, StreamHandler>();
-  readonly #topics = new Map<string, TopicHandlers>();
+  readonly #links = new Map<PeerId, MemoryTransport>();
+  readonly #streams = new Map<PeerId, Set<{ readonly protocol: StreamProtocol; readonly stream: MemoryStream }>>();
+  readonly #handlers = new Map<StreamProtocol, StreamHandler>();
+  readonly #topics = new Map<string, BoundHandlers>();
   readonly #seen = new Set<string>();
   readonly #running = new Set<Promise<void>>();
-  readonly #onConnect: ((peer: PeerIdText) => void)[] = [];
-  readonly #onDisconnect: ((peer: PeerIdText) => void)[] = [];
+  readonly #onConnect: ((peer: PeerId) => void)[] = [];
+  readonly #onDisconnect: ((peer: PeerId) => void)[] = [];
   #sent = 0;
   #received = 0;
 
@@ -113,7 +117,7 @@ class MemoryTransport implements Transport {
     return this.#hub.started.get(this.peer) === this ? [this.#address] : [];
   }
 
-  async dial(address: string, signal: AbortSignal): Promise<PeerIdText> {
+  async dial(address: string, signal: AbortSignal): Promise<PeerId> {
     const other = this.#reachableAt(address);
     const isAdmitted =
       other !== undefined && (this.#links.has(other.peer) || (this.#admits(other.peer) && other.#admits(this.peer)));
@@ -133,19 +137,19 @@ class MemoryTransport implements Transport {
     return this.#reachableAt(address) !== undefined && !signal.aborted;
   }
 
-  connected(): readonly PeerIdText[] {
+  connected(): readonly PeerId[] {
     return [...this.#links.keys()];
   }
 
-  async hangUp(peer: PeerIdText): Promise<void> {
+  async hangUp(peer: PeerId): Promise<void> {
     this.disconnect(peer, new Error("the connection was closed"));
   }
 
-  async handle(protocol: string, handler: StreamHandler): Promise<void> {
+  async handle(protocol: StreamProtocol, handler: StreamHandler): Promise<void> {
     this.#handlers.set(protocol, handler);
   }
 
-  async open(peer: PeerIdText, protocol: string, signal: AbortSignal): Promise<ByteStream> {
+  async open(peer: PeerId, protocol: StreamProtocol, signal: AbortSignal): Promise<ByteStream> {
     const other = this.#links.get(peer);
     const handler = other === undefined ? undefined : other.#handlers.get(protocol);
     if (other === undefined || handler === undefined || signal.aborted) throw openError(peer, protocol);
@@ -165,33 +169,33 @@ class MemoryTransport implements Transport {
     return near;
   }
 
-  subscribe(topic: string, handlers: TopicHandlers): void {
-    this.#topics.set(topic, handlers);
+  subscribe<Message>(topic: GossipTopic, handlers: GossipHandlers<Message>): void {
+    this.#topics.set(topic.name, boundHandlers(handlers));
   }
 
-  async publish(topic: string, bytes: Uint8Array): Promise<void> {
+  async publish({ name }: GossipTopic, bytes: Uint8Array): Promise<void> {
     if (bytes.byteLength > this.#options.gossipBytesMax) {
       throw new RangeError(`a gossip message of ${bytes.byteLength} bytes exceeds ${this.#options.gossipBytesMax}`);
     }
-    if (this.#isNew(topic, bytes)) this.#spread(topic, bytes.slice());
+    if (this.#isNew(name, bytes)) this.#spread(name, bytes.slice());
   }
 
-  onConnect(listener: (peer: PeerIdText) => void): void {
+  onConnect(listener: (peer: PeerId) => void): void {
     this.#onConnect.push(listener);
   }
 
-  onDisconnect(listener: (peer: PeerIdText) => void): void {
+  onDisconnect(listener: (peer: PeerId) => void): void {
     this.#onDisconnect.push(listener);
   }
 
-  onIdentified(listener: (peer: PeerIdText) => void): void {
+  onIdentified(listener: (peer: PeerId) => void): void {
     this.#onConnect.push(listener);
   }
 
   /** Peers of a hub find nobody by themselves. */
   onDiscovered(): void {}
 
-  async addressesOf(peer: PeerIdText): Promise<readonly string[]> {
+  async addressesOf(peer: PeerId): Promise<readonly string[]> {
     return this.#links.get(peer)?.addresses() ?? [];
   }
 
@@ -200,7 +204,7 @@ class MemoryTransport implements Transport {
   }
 
   /** Take the link down on both sides at once. */
-  disconnect(peer: PeerIdText, reason: Error): void {
+  disconnect(peer: PeerId, reason: Error): void {
     const other = this.#links.get(peer);
     if (other === undefined) return;
     this.#links.delete(peer);
@@ -218,7 +222,7 @@ class MemoryTransport implements Transport {
     return isOther && !this.#hub.isCut(this.peer, other.peer) ? other : undefined;
   }
 
-  #admits(peer: PeerIdText): boolean {
+  #admits(peer: PeerId): boolean {
     return this.#options.admits?.(peer) !== false;
   }
 
@@ -231,23 +235,23 @@ class MemoryTransport implements Transport {
     to.#received += count;
   }
 
-  #openStreams(peer: PeerIdText, protocol: string): number {
+  #openStreams(peer: PeerId, protocol: StreamProtocol): number {
     return [...(this.#streams.get(peer) ?? [])].filter((entry) => entry.protocol === protocol).length;
   }
 
-  #remember(peer: PeerIdText, entry: { readonly protocol: string; readonly stream: MemoryStream }): void {
+  #remember(peer: PeerId, entry: { readonly protocol: StreamProtocol; readonly stream: MemoryStream }): void {
     const entries = this.#streams.get(peer);
     if (entries === undefined) this.#streams.set(peer, new Set([entry]));
     else entries.add(entry);
   }
 
-  #tell(listeners: readonly ((peer: PeerIdText) => void)[], peer: PeerIdText): void {
+  #tell(listeners: readonly ((peer: PeerId) => void)[], peer: PeerId): void {
     this.#hub.schedule(() => {
       for (const listener of listeners) this.#contain("connection", () => listener(peer));
     });
   }
 
-  #answer(call: { handler: StreamHandler; protocol: string; stream: MemoryStream; from: PeerIdText }): void {
+  #answer(call: { handler: StreamHandler; protocol: StreamProtocol; stream: MemoryStream; from: PeerId }): void {
     const { handler, protocol, stream, from } = call;
     const run = async (): Promise<void> => {
       try {
@@ -255,7 +259,7 @@ class MemoryTransport implements Transport {
         stream.closeAfterHandler();
       } catch (error) {
         stream.abort(error instanceof Error ? error : new Error(String(error)));
-        this.#logger.debug("stream handler failed", { protocol, peer: from, error });
+        this.#logger.debug("stream handler failed", { protocol: protocol.name, peer: from, error });
       }
     };
     const running = run().finally(() => this.#running.delete(running));
@@ -276,7 +280,7 @@ class MemoryTransport implements Transport {
     return true;
   }
 
-  #spread(topic: string, bytes: Uint8Array, except?: PeerIdText): void {
+  #spread(topic: string, bytes: Uint8Array, except?: PeerId): void {
     for (const other of this.#links.values()) {
       if (other.peer === except || !other.#topics.has(topic)) continue;
       this.#count(other, bytes.byteLength);
@@ -284,17 +288,17 @@ class MemoryTransport implements Transport {
     }
   }
 
-  #arrive(topic: string, bytes: Uint8Array, from: PeerIdText): void {
+  #arrive(topic: string, bytes: Uint8Array, from: PeerId): void {
     const handlers = this.#topics.get(topic);
     if (handlers === undefined || !this.#links.has(from) || !this.#isNew(topic, bytes)) return;
     if (bytes.byteLength > this.#options.gossipBytesMax) return;
-    let verdict: GossipVerdict = "ignore";
+    // A validator that fails says nothing against the message, which is ignored.
     this.#contain("gossip validator", () => {
-      verdict = handlers.validate(bytes, from);
+      const { verdict, deliver } = handlers(bytes, from);
+      if (verdict !== "accept") return;
+      this.#contain("gossip", () => deliver?.());
+      this.#spread(topic, bytes, from);
     });
-    if ((verdict as GossipVerdict) !== "accept") return;
-    this.#contain("gossip", () => handlers.deliver(bytes, from));
-    this.#spread(topic, bytes, from);
   }
 
   #contain(what: string, callback: () => void): void {
@@ -306,6 +310,6 @@ class MemoryTransport implements Transport {
   }
 }
 
-function openError(peer: PeerIdText, protocol: string): NodeError {
-  return new NodeError("STREAM_FAILED", `cannot open ${protocol} to ${peer}`, { peer, protocol });
+function openError(peer: PeerId, { name }: StreamProtocol): NodeError {
+  return new NodeError("STREAM_FAILED", `cannot open ${name} to ${peer}`, { peer, protocol: name });
 }

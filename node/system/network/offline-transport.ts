@@ -1,8 +1,10 @@
 /** A transport that reaches nobody: for looking at a data directory, and acting in it, without a network. */
+import type { PeerId } from "../../../protocol/peer-id.ts";
 import { NodeError } from "../../errors.ts";
-import type { PeerIdText, Transport } from "../../interface/transport.ts";
+import type { Transport } from "../../interface/transport.ts";
 
-export function createOfflineTransport(peer: PeerIdText): Transport {
+/** A transport with the identity of a peer and no network. */
+export function createOfflineTransport(peer: PeerId): Transport {
   const nobody = async (): Promise<never> => {
     throw new NodeError("STREAM_FAILED", "this process is not connected to anybody", { peer });
   };

@@ -1,5 +1,7 @@
 import { multiaddr } from "@multiformats/multiaddr";
 import { afterEach, describe, expect, it } from "vitest";
+import type { PeerId } from "../../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../../protocol/stream-protocols.ts";
 import type { Transport } from "../../interface/transport.ts";
 import { addressFilter } from "./address-range.ts";
 import { createLibp2pTransport, type Libp2pOptions } from "./libp2p.ts";
@@ -7,7 +9,7 @@ import { quicTransport, type ReachOptions } from "./reach.ts";
 import { patient, SUITE_LIMITS, silentLogger, until } from "./transport.suite.ts";
 
 const NETWORK = "0123456789abcdef".repeat(4);
-const PROTOCOL = "/weft/reach-test/1";
+const PROTOCOL = STREAM_PROTOCOLS.heads;
 const LOOPBACK = "/ip4/127.0.0.1/tcp/0";
 
 const started: Transport[] = [];
@@ -21,7 +23,7 @@ async function up(
     listen = [LOOPBACK],
     admits,
     ...reach
-  }: { listen?: readonly string[]; admits?: (peer: string) => boolean } & Partial<ReachOptions> = {},
+  }: { listen?: readonly string[]; admits?: (peer: PeerId) => boolean } & Partial<ReachOptions> = {},
 ): Promise<Transport> {
   const options: Libp2pOptions = {
     seed: new Uint8Array(32).fill(seed),
@@ -37,9 +39,9 @@ async function up(
   return transport;
 }
 
-const dial = (from: Transport, address: string): Promise<string> => from.dial(address, patient());
+const dial = (from: Transport, address: string): Promise<PeerId> => from.dial(address, patient());
 
-async function echoed(from: Transport, to: string, bytes: Uint8Array): Promise<number> {
+async function echoed(from: Transport, to: PeerId, bytes: Uint8Array): Promise<number> {
   const stream = await from.open(to, PROTOCOL, patient());
   let count = 0;
   const read = async (): Promise<void> => {

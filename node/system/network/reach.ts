@@ -12,6 +12,7 @@ import { webSockets } from "@libp2p/websockets";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Libp2pOptions as NodeOptions } from "libp2p";
 
+/** How a peer is reached and finds others; all of it is off unless it is asked for. */
 export interface ReachOptions {
   /** Names what this network keeps to itself: its table of members and its name on the local network. */
   readonly network: string;

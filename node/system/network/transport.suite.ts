@@ -1,16 +1,22 @@
 /** What every Transport does, whatever carries it: the conformance suite that each implementation's test runs. */
+
 import { afterEach, describe, expect, it } from "vitest";
+import { announcementTopic } from "../../../protocol/gossip-topics.ts";
+import { parseNetworkId } from "../../../protocol/network-id.ts";
+import type { PeerId } from "../../../protocol/peer-id.ts";
+import { STREAM_PROTOCOLS } from "../../../protocol/stream-protocols.ts";
 import type { NodeError } from "../../errors.ts";
 import type { Logger } from "../../interface/logger.ts";
-import type { ByteStream, PeerIdText, Transport } from "../../interface/transport.ts";
+import type { ByteStream, Transport } from "../../interface/transport.ts";
 
 export interface TransportHarness {
   /** A stopped transport with an identity of its own, that can reach all others of this harness. */
   create(dependencies: { readonly logger: Logger }): Promise<Transport>;
 }
 
-const PROTOCOL = "/weft/suite/1";
-const TOPIC = "/weft/suite/gossip/1";
+const PROTOCOL = STREAM_PROTOCOLS.heads;
+const PROBE = STREAM_PROTOCOLS.checkup;
+const TOPIC = announcementTopic(parseNetworkId("5".repeat(64)));
 
 export function transportSuite(name: string, createHarness: () => TransportHarness): void {
   describe(`${name}: the transport contract`, () => {
@@ -33,7 +39,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
 
     it("dials by address and learns who answers", async () => {
       const [a, b] = (await up(2)) as [Transport, Transport];
-      const met: [PeerIdText, PeerIdText][] = [];
+      const met: [PeerId, PeerId][] = [];
       a.onConnect((peer) => met.push([a.peer, peer]));
       b.onConnect((peer) => met.push([b.peer, peer]));
       expect(b.addresses()[0]).toMatch(new RegExp(`/p2p/${b.peer}$`));
@@ -99,11 +105,11 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
         })(),
       );
       // The writer stands still once a second stream has made its way there and back without it moving on.
-      await b.handle(`${PROTOCOL}/probe`, (probe) => probe.sink(probe.source));
+      await b.handle(PROBE, (probe) => probe.sink(probe.source));
       let before = -1;
       while (before !== offered) {
         before = offered;
-        const probe = await a.open(b.peer, `${PROTOCOL}/probe`, patient());
+        const probe = await a.open(b.peer, PROBE, patient());
         await Promise.all([collect(probe.source), probe.sink([new Uint8Array(1)])]);
       }
       expect(offered).toBeLessThan(total / 2);
@@ -218,11 +224,12 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
           validate: (bytes, from) => {
             validated.push(`${label} ${text(bytes)} ${from === b.peer ? "from b" : ""}`);
             if (text(bytes).startsWith("throw")) throw new Error("the validator is broken");
-            return text(bytes).startsWith("bad") ? "reject" : text(bytes).startsWith("late") ? "ignore" : "accept";
+            if (text(bytes).startsWith("bad")) return { verdict: "reject" };
+            return text(bytes).startsWith("late") ? { verdict: "ignore" } : { verdict: "accept", message: text(bytes) };
           },
-          deliver: (bytes) => {
-            delivered.push(`${label} ${text(bytes)}`);
-            if (text(bytes) === "good 1") throw new Error("the listener is broken");
+          deliver: (message) => {
+            delivered.push(`${label} ${message}`);
+            if (message === "good 1") throw new Error("the listener is broken");
           },
         });
       for (const [transport, label] of [
@@ -254,6 +261,29 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
       expect(new Set(validated).size).toBe(validated.length);
     });
 
+    it("decodes a message once: what was made of it when it was judged is what is delivered", async () => {
+      const [a, b] = (await up(2)) as [Transport, Transport];
+      const made: { readonly byte: number | undefined }[] = [];
+      const delivered: unknown[] = [];
+      for (const transport of [a, b]) {
+        transport.subscribe(TOPIC, {
+          validate: ([byte]) => {
+            const message = { byte };
+            made.push(message);
+            return { verdict: "accept", message };
+          },
+          deliver: (message) => delivered.push(message),
+        });
+      }
+      await connect(a, b);
+      for (let i = 0; delivered.length < 3; i++) {
+        await a.publish(TOPIC, Uint8Array.of(i));
+        await turn();
+      }
+      await until(() => delivered.length === made.length);
+      for (const [i, message] of delivered.entries()) expect(message).toBe(made[i]);
+    });
+
     it("refuses to gossip more than the limit", async () => {
       const [a] = (await up(1)) as [Transport];
       await expect(a.publish(TOPIC, new Uint8Array(SUITE_LIMITS.gossipBytesMax + 1))).rejects.toThrow(RangeError);
@@ -262,7 +292,7 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
 
     it("tells both sides when the connection ends", async () => {
       const [a, b] = (await up(2)) as [Transport, Transport];
-      const left: PeerIdText[] = [];
+      const left: PeerId[] = [];
       a.onDisconnect((peer) => left.push(peer));
       b.onDisconnect((peer) => left.push(peer));
       const broken = Promise.withResolvers<unknown>();

@@ -11,6 +11,7 @@ export interface CountedSocket {
   once(event: "close", listener: () => void): unknown;
 }
 
+/** Counts what crosses the wire. */
 export interface WireBytes {
   /** Count a socket from now until it closes. */
   add(socket: CountedSocket): void;
@@ -20,6 +21,7 @@ export interface WireBytes {
   total(): { readonly sent: number; readonly received: number };
 }
 
+/** A counter at zero. */
 export function createWireBytes(): WireBytes {
   const open = new Set<CountedSocket>();
   /** Of closed sockets, and of what is counted message by message. */

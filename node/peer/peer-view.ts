@@ -6,13 +6,13 @@ import type {
   PeerReport,
   RoundSummary,
   UpdateCounts,
-} from "../../node/interface/peer-event.ts";
-import type { PrivacyStatus } from "../../node/interface/privacy.ts";
+} from "../interface/peer-event.ts";
+import type { PrivacyStatus } from "../interface/privacy.ts";
 
-/** What a peer is doing. */
+/** What a peer does at the moment, in a word. */
 export type PeerState = "starting" | "training" | "training alone" | "paused" | "observing" | "finished" | "stopped";
 
-/** What is known of a peer from its events so far. */
+/** What is known of one peer. */
 export interface PeerView {
   readonly state: PeerState;
   /** Peer id; unknown until it has started. */

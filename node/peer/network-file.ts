@@ -1,14 +1,13 @@
 /** A network as a file (a manifest, or a genesis where there is a roster), and the copy in a peer's data directory. */
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
-import { dataDirectoryLayout } from "../node/data-directory/layout.ts";
-import { NodeError } from "../node/errors.ts";
-import { ensureFolder, writeFileAtomic } from "../node/system/files/atomic-file.ts";
-import { createNativeVerifier } from "../node/system/platform/ed25519.ts";
-import { ProtocolError } from "../protocol/errors.ts";
-import { type Genesis, genesisStatus, parseGenesis } from "../protocol/membership/genesis.ts";
-import { rosterSettings } from "../protocol/membership/settings.ts";
-import { manifestDifference, networkId } from "../protocol/network-manifest.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import { createGenesis, type Genesis, genesisStatus, parseGenesis } from "../../protocol/membership/genesis.ts";
+import { rosterSettings } from "../../protocol/membership/settings.ts";
+import { manifestDifference, type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
+import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { NodeError } from "../errors.ts";
+import { absolutePath } from "../system/files/absolute-path.ts";
+import { ensureFolder, readIfThere, writeFileAtomic } from "../system/files/atomic-file.ts";
+import { createNativeVerifier } from "../system/platform/ed25519.ts";
 
 /**
  * The network in a file, in either form; every signature in it is verified, too few of them are no error here.
@@ -17,8 +16,7 @@ import { manifestDifference, networkId } from "../protocol/network-manifest.ts";
 export async function readNetwork(file: string): Promise<Genesis> {
   const genesis = await readNetworkIfThere(file);
   if (genesis !== undefined) return genesis;
-  const todo = "make one with weft network create, or get it from somebody in the network";
-  throw new NodeError("MANIFEST_INVALID", `no network manifest ${file}; ${todo}`, { file });
+  throw new NodeError("MANIFEST_INVALID", `no network manifest ${file}`, { file, problem: "manifest-missing" });
 }
 
 /**
@@ -35,20 +33,23 @@ export async function writeNetwork(file: string, genesis: Genesis): Promise<void
   await writeFileAtomic(file, new TextEncoder().encode(networkText(genesis)));
 }
 
+/** A network as programs give it: its file, or what such a file holds. */
+export type GivenNetwork = string | NetworkManifest | Genesis;
+
 /**
- * The network of a data directory: that of `file`, or the copy that the directory keeps. Nothing is written.
+ * The network of a data directory: the given one, or the copy that the directory keeps. Nothing is written.
  * Throws: NodeError MANIFEST_INVALID (there is none, it is wrong, or founders have yet to sign it), MANIFEST_MISMATCH
  * (the directory belongs to another).
  */
-export async function networkOf(file: string | undefined, dataDirectory: string): Promise<Genesis> {
-  if (file !== undefined) {
-    const path = resolve(file);
-    const genesis = await readNetwork(path);
-    requireSigned(genesis, path);
+export async function networkOf(given: GivenNetwork | undefined, dataDirectory: string): Promise<Genesis> {
+  if (given !== undefined) {
+    const isFile = typeof given === "string";
+    const genesis = isFile ? await readNetwork(absolutePath(given)) : genesisOf(given);
+    requireSigned(genesis, isFile ? absolutePath(given) : GIVEN);
     const kept = await keptNetwork(dataDirectory);
     // The network has gone on since that file was written.
     if (kept !== undefined && follows(kept, genesis)) return kept;
-    if (kept === undefined || !follows(genesis, kept)) await isKept(genesis, dataDirectory, file);
+    if (kept === undefined || !follows(genesis, kept)) await isKept(genesis, dataDirectory, isFile ? given : GIVEN);
     return genesis;
   }
   const { network } = dataDirectoryLayout(dataDirectory);
@@ -57,9 +58,14 @@ export async function networkOf(file: string | undefined, dataDirectory: string)
     requireSigned(kept, network);
     return kept;
   }
-  const text = `${dataDirectory} belongs to no network yet; give --network FILE, made by weft network create`;
-  throw new NodeError("MANIFEST_INVALID", text, { dataDirectory });
+  const text = `${dataDirectory} belongs to no network yet`;
+  throw new NodeError("MANIFEST_INVALID", text, { dataDirectory, problem: "network-not-given" });
 }
+
+/** What to call a network that was given without a file. */
+const GIVEN = "the given network";
+
+const genesisOf = (given: NetworkManifest | Genesis): Genesis => ("manifest" in given ? given : createGenesis(given));
 
 /**
  * Keep a copy of the network in the data directory, which belongs to it from then on.
@@ -83,8 +89,8 @@ async function isKept({ manifest }: Genesis, dataDirectory: string, source: stri
   const difference = manifestDifference(kept.manifest, manifest);
   if (difference === undefined) return true;
   const { path, a, b } = difference;
-  const text = `${dataDirectory} belongs to another network: ${path} is ${a} there and ${b} in ${source}; choose another --data-dir`;
-  throw new NodeError("MANIFEST_MISMATCH", text, { path });
+  const text = `${dataDirectory} belongs to another network: ${path} is ${a} there and ${b} in ${source}`;
+  throw new NodeError("MANIFEST_MISMATCH", text, { path, problem: "another-network" });
 }
 
 /**
@@ -115,24 +121,32 @@ export function isSignedByFounders({ manifest }: Genesis): boolean {
 function requireSigned(genesis: Genesis, file: string): void {
   const { isValid, threshold, missing } = genesisStatus(genesis);
   if (isValid || !isSignedByFounders(genesis)) return;
-  const text = `${file} is not signed by ${threshold} admins yet; it waits for ${missing.join(", ")}: weft network sign`;
-  throw new NodeError("MANIFEST_INVALID", text, { file, threshold, missing });
+  const text = `${file} is not signed by ${threshold} admins yet; it waits for ${missing.join(", ")}`;
+  throw new NodeError("MANIFEST_INVALID", text, { file, threshold, missing, problem: "signatures-missing" });
 }
 
 async function readNetworkIfThere(file: string): Promise<Genesis | undefined> {
-  let text: string;
+  const bytes = await readable(file);
+  if (bytes === undefined) return undefined;
   try {
-    text = await readFile(file, "utf8");
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "ENOENT") return undefined;
-    const todo = "name a readable file";
-    throw new NodeError("MANIFEST_INVALID", `cannot read ${file} (${code}); ${todo}`, { file }, { cause });
-  }
-  try {
-    return parseGenesis(text, createNativeVerifier());
+    return parseGenesis(new TextDecoder().decode(bytes), createNativeVerifier());
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause;
     throw new NodeError("MANIFEST_INVALID", `${file}: ${cause.message}`, { file, ...cause.facts }, { cause });
+  }
+}
+
+async function readable(file: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readIfThere(file);
+  } catch (cause) {
+    if (!(cause instanceof NodeError)) throw cause;
+    const todo = "name a readable file";
+    throw new NodeError(
+      "MANIFEST_INVALID",
+      `cannot read ${file} (${cause.facts.system}); ${todo}`,
+      { file },
+      { cause },
+    );
   }
 }

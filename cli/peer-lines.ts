@@ -1,0 +1,58 @@
+/** What a running peer tells, as lines for a person or for a program. */
+import type { NetworkManifest, PeerEvent, PeerNews, SessionEvent } from "../node/index.ts";
+import { formatEventLine } from "../testnet/words/event-line.ts";
+import { progressLine } from "../testnet/words/live-view.ts";
+import { reportLines } from "../testnet/words/report-lines.ts";
+import { jsonText } from "./json.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** How a run is told: as events for a program, as one JSON document at its end, or in words. */
+export interface TellingFlags {
+  readonly events?: boolean;
+  readonly json?: boolean;
+}
+
+/** Say on the terminal what just happened under this manifest. */
+export function tellNews(
+  event: PeerNews,
+  manifest: NetworkManifest,
+  { events = false, json = false }: TellingFlags,
+  { out, err }: Pick<Terminal, "out" | "err">,
+): void {
+  if (event.type === "session") {
+    if (event.step !== "serves" || !events) err(`${sessionLine(event)}\n`);
+    return;
+  }
+  if (events) out(formatEventLine(event));
+  // Whoever reads events reads the log too, and what the peer lacks is for a person to do something about.
+  if (!events || event.type === "observing") for (const line of eventLines(event, manifest)) err(`${line}\n`);
+  if (event.type !== "finished" || events) return;
+  out(json ? jsonText(event.report) : `${reportLines(event.report).join("\n")}\n`);
+}
+
+/** Nothing for the many events that are only numbers. */
+function eventLines(event: PeerEvent, manifest: NetworkManifest): readonly string[] {
+  const line = progressLine(event, manifest);
+  return [
+    ...(event.type === "started" ? [`dial this peer at ${event.addresses.join(" or ")}`] : []),
+    ...(line === undefined ? [] : [line]),
+  ];
+}
+
+function sessionLine(event: SessionEvent): string {
+  switch (event.step) {
+    case "records cut": {
+      const { cut, maxTokens } = event;
+      const tokens = cut.promptTokens + cut.responseTokens;
+      return `${cut.records} records are longer than ${maxTokens} tokens; ${tokens} tokens were cut`;
+    }
+    case "model found":
+      return "the network's model is there; this peer trains from now on";
+    case "left behind":
+      return "the members are in a later network";
+    case "goes on":
+      return `going on under network ${event.network} from round ${event.round + 1} on`;
+    case "serves":
+      return "finished; serving updates to others until Ctrl-C";
+  }
+}

@@ -1,0 +1,59 @@
+/** The flags of `weft run`, and the peer that they ask for. */
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { type EngineOptions, type LogLevel, loadPeerExamples, type PeerOptions } from "../node/index.ts";
+import { engineOf } from "./engine-flags.ts";
+import { modelDirectory } from "./model-directory.ts";
+import type { Part } from "./option-value.ts";
+import { type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "./privacy-options.ts";
+import { type ReachFlags, reachOf } from "./reach-options.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What the flags of `weft run` may say. */
+export type RunOptions = PrivacyOptions &
+  ReachFlags &
+  EngineOptions & {
+    readonly dataDir?: string;
+    readonly network?: string;
+    readonly model?: string;
+    readonly data?: string;
+    readonly split?: string;
+    readonly part?: Part;
+    readonly bootstrap?: readonly string[];
+    readonly compareAlone?: boolean;
+    readonly hold?: boolean;
+    readonly serve?: boolean;
+    readonly events?: boolean;
+    readonly json?: boolean;
+    readonly logLevel?: LogLevel;
+  };
+
+/** A peer by its flags.  Throws: NodeError CONFIG_INVALID for flags that contradict each other. */
+export function peerOptions(options: RunOptions, dataDirectory: string, terminal: Terminal): PeerOptions {
+  const { network, model, bootstrap, sketchNoise, logLevel } = options;
+  const privacy = privacySettings(options);
+  return {
+    dataDirectory,
+    ...(network !== undefined && { network }),
+    ...(model !== undefined && { modelDirectory: modelDirectory(model) }),
+    data: (underManifest) => {
+      refuseIdleSketchNoise(options, underManifest.manifest);
+      return loadPeerExamples(dataOf(options), underManifest);
+    },
+    ...reachOf(options, ""),
+    bootstrap: bootstrap ?? [],
+    ...(options.hold && { startWhen: terminal.nextLine() }),
+    compareAlone: options.compareAlone ?? false,
+    serve: options.serve ?? false,
+    engine: engineOf(options, { threads: availableParallelism() }),
+    ...(privacy && { privacy }),
+    ...(sketchNoise !== undefined && { sketchNoise }),
+    logLevel: logLevel ?? "warn",
+  };
+}
+
+const dataOf = ({ data, split, part }: RunOptions) => ({
+  ...(data !== undefined && { file: resolve(data) }),
+  ...(split !== undefined && { split }),
+  ...(part !== undefined && { part }),
+});

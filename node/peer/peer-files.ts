@@ -1,0 +1,40 @@
+/** What a running peer has open in its data directory, and the clock and log beside it. */
+import type { Signer } from "../../protocol/envelope.ts";
+import type { DataDirectory } from "../data-directory/layout.ts";
+import { openPeerDirectory } from "../data-directory/open.ts";
+import type { Clock } from "../interface/clock.ts";
+import type { EgressLedger } from "../interface/egress.ts";
+import type { Logger } from "../interface/logger.ts";
+import type { Store } from "../interface/store.ts";
+import type { Shutdown } from "../shutdown.ts";
+import { openEgressFile } from "../system/files/egress-file.ts";
+import { createLogger } from "../system/platform/log.ts";
+import { createSystemClock } from "../system/platform/system-clock.ts";
+import type { NetworkPeerOptions } from "./network-peer-options.ts";
+
+/** The opened files, and who the peer is by them. */
+export interface PeerFiles {
+  readonly layout: DataDirectory;
+  /** Ed25519 seed, 32 bytes. */
+  readonly seed: Uint8Array;
+  readonly signer: Signer;
+  readonly store: Store;
+  readonly ledger: EgressLedger;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Open them; `shutdown` closes them.  Throws: DATA_LOCKED, KEY_FILE, STORE_FAILED, EGRESS_LEDGER, DISK_FULL, DATA_DIRECTORY. */
+export async function openPeerFiles(
+  { dataDirectory, lockWaitMs = 0, logLevel }: NetworkPeerOptions,
+  shutdown: Shutdown,
+): Promise<PeerFiles> {
+  const { seed, signer, directory } = await openPeerDirectory(dataDirectory, { key: "make", waitMs: lockWaitMs });
+  shutdown.add(() => directory.close());
+  const clock = createSystemClock();
+  const logger = createLogger({ level: logLevel, fields: { self: signer.peer } });
+  const store = await directory.store();
+  const ledger = await openEgressFile({ clock, logger }, { path: directory.layout.egress });
+  shutdown.add(() => ledger.close());
+  return { layout: directory.layout, seed, signer, store, ledger, clock, logger };
+}

@@ -1,0 +1,63 @@
+/** A peer's own membership of a network with a roster: whether it may start, and when it ends. */
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { signerIn } from "../data-directory/key.ts";
+import { NodeError } from "../errors.ts";
+import type { Transport } from "../interface/transport.ts";
+import { createMembership, type MembershipDependencies, type RosterMembership } from "../membership/membership.ts";
+import { actOnRoster, type RosterAction } from "../membership/roster-desk.ts";
+import { standingError } from "../membership/standing-error.ts";
+import type { Shutdown } from "../shutdown.ts";
+import { watchRequestInbox } from "../system/files/request-inbox.ts";
+import { hasRoster, type NetworkPeerOptions } from "./network-peer-options.ts";
+import type { PeerFiles } from "./peer-files.ts";
+
+/**
+ * The membership; undefined in an open network.
+ * Throws: NOT_ALLOWED, MEMBERSHIP_ENDED where this peer is no member; GENESIS_INVALID; STORE_FAILED.
+ */
+export async function openMembership(
+  { manifest, genesis, reach }: NetworkPeerOptions,
+  dependencies: MembershipDependencies,
+): Promise<RosterMembership | undefined> {
+  if (!hasRoster(manifest)) return undefined;
+  if (genesis === undefined) {
+    const text = "the network has a roster, and a roster begins with a signed genesis; give the network's signed file";
+    throw new NodeError("NOT_ALLOWED", text);
+  }
+  const membership = await createMembership(dependencies, { genesis, manifest });
+  const { peer } = dependencies.signer;
+  const role = membership.roleOf(peer);
+  const problem = role === undefined ? standingError(membership.standingOf(peer), peer) : undefined;
+  if (problem !== undefined) throw problem;
+  if (reach?.relay === true && role !== "relay" && role !== "admin") {
+    const text = `only a member with the role relay or admin may relay; this peer is ${role}`;
+    throw new NodeError("NOT_ALLOWED", text, { role, problem: "relay-without-role" });
+  }
+  return membership;
+}
+
+/** Rejects when this peer stops being a member; never in an open network. */
+export function whenEnded(membership: RosterMembership | undefined, peer: PeerId): Promise<never> {
+  const ended = new Promise<never>((_, reject) => {
+    membership?.onChange(() => {
+      const standing = membership.standingOf(peer);
+      if (standing !== "member") reject(standingError(standing, peer));
+    });
+  });
+  // Nobody may be waiting for the end when it comes.
+  ended.catch(() => undefined);
+  return ended;
+}
+
+/** Let other programs of this machine act on the roster of the running peer; `shutdown` ends it. */
+export async function serveOperators(
+  membership: RosterMembership,
+  { layout, clock, logger, signer }: PeerFiles,
+  { transport, shutdown }: { readonly transport: Transport; readonly shutdown: Shutdown },
+): Promise<void> {
+  const desk = { membership, clock, self: signer.peer, connected: () => transport.connected(), signerOf: signerIn };
+  const requests = await watchRequestInbox(layout.requestInbox, { clock, logger }, (request) =>
+    actOnRoster(desk, request as RosterAction),
+  );
+  shutdown.add(() => requests.stop());
+}

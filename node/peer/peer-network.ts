@@ -1,0 +1,103 @@
+/** How one peer is connected: transport, membership, exchange of updates and dialling, each told what the others need. */
+import { LIMITS } from "../../protocol/limits.ts";
+import { createDialer, type Dialer } from "../exchange/dialer.ts";
+import { createExchange, type Exchange } from "../exchange/exchange.ts";
+import type { PeerEvent } from "../interface/peer-event.ts";
+import type { PrivacyGuard } from "../interface/privacy-guard.ts";
+import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { RosterMembership } from "../membership/membership.ts";
+import { createRecordedTransport } from "../privacy/recorded-transport.ts";
+import type { Shutdown } from "../shutdown.ts";
+import { createNativeVerifier } from "../system/platform/ed25519.ts";
+import { createNativeSha256 } from "../system/platform/sha256.ts";
+import { hasRoster, type NetworkPeerOptions } from "./network-peer-options.ts";
+import type { PeerFiles } from "./peer-files.ts";
+import { openMembership } from "./peer-membership.ts";
+
+/** Connections beside those of admitted neighbours: strangers in their handshake. */
+const CONNECTIONS_MAX = 128;
+/** Head exchanges, handshakes and transfers that one neighbour may have open at a time. */
+const STREAMS_PER_PROTOCOL_MAX = 16;
+
+/** Nothing of it is started. */
+export interface PeerNetwork {
+  readonly transport: Transport;
+  /** Of a network with a roster. */
+  readonly membership: RosterMembership | undefined;
+  readonly exchange: Exchange;
+  readonly dialer: Dialer;
+  /** What the record of everything sent says of the budget from now on. */
+  account(privacy: PrivacyGuard): void;
+}
+
+/** What the transport asks of parts that are made after it. */
+class Gate {
+  exchange: Exchange | undefined;
+  membership: RosterMembership | undefined;
+  privacy: PrivacyGuard | undefined;
+
+  readonly admits = (peer: PeerIdText): boolean =>
+    this.exchange?.refuses(peer) !== true && this.membership?.admits(peer) !== false;
+  readonly mayGossip = (peer: PeerIdText): boolean => this.membership?.mayGossip(peer) !== false;
+  readonly epsilon = (): number | undefined => this.privacy?.status().spent;
+}
+
+/** Put the parts together; `shutdown` ends the membership.  Throws: as openMembership. */
+export async function openPeerNetwork(
+  options: NetworkPeerOptions,
+  files: PeerFiles,
+  shutdown: Shutdown,
+): Promise<PeerNetwork> {
+  const { store, clock, logger, signer } = files;
+  const gate = new Gate();
+  const transport = await openTransport(options, files, gate);
+  const createSha256 = createNativeSha256;
+  const dependencies = { transport, store, clock, logger, signer, verify: createNativeVerifier(), createSha256 };
+  const membership = await openMembership(options, dependencies);
+  gate.membership = membership;
+  if (membership !== undefined) shutdown.add(() => membership.stop());
+  const exchange = createExchange(dependencies, { manifest: options.manifest, ...(membership && { membership }) });
+  gate.exchange = exchange;
+  const dialer = createDialer({ transport, store, clock, logger }, { bootstrap: options.bootstrap });
+  return { transport, membership, exchange, dialer, account: (privacy) => void (gate.privacy = privacy) };
+}
+
+/** libp2p, with a record of everything that leaves. */
+async function openTransport(
+  { manifest, listen, reach }: NetworkPeerOptions,
+  { seed, ledger, logger }: PeerFiles,
+  { admits, mayGossip, epsilon }: Gate,
+): Promise<Transport> {
+  // Loaded here: a program that runs no peer has no use for it.
+  const { createLibp2pTransport } = await import("../system/network/libp2p.ts");
+  const transport = await createLibp2pTransport(
+    { logger, admits, mayGossip },
+    {
+      seed,
+      listen,
+      connectionsMax: CONNECTIONS_MAX,
+      streamsPerProtocolMax: STREAMS_PER_PROTOCOL_MAX,
+      gossipBytesMax: hasRoster(manifest) ? LIMITS.rosterNoteBytesMax : LIMITS.announcementBytesMax,
+      ...(reach !== undefined && { reach }),
+    },
+  );
+  return createRecordedTransport({ transport, ledger, logger, epsilon, createSha256: createNativeSha256 });
+}
+
+/** Have the parts tell each other, and the surroundings, who comes and goes; the membership begins to answer. */
+export async function connectParts(
+  { transport, membership, exchange, dialer }: PeerNetwork,
+  onEvent: (event: PeerEvent) => void,
+): Promise<void> {
+  if (membership !== undefined) {
+    exchange.onAdmitted((peer) => membership.welcome(peer));
+    membership.onEvent(onEvent);
+    await membership.start();
+  }
+  const tellNeighbours = (): void => onEvent({ type: "neighbours", connected: exchange.admitted().length });
+  exchange.onAdmitted(tellNeighbours);
+  exchange.onLeft(tellNeighbours);
+  exchange.onAdmitted((peer) => dialer.meet(peer));
+  exchange.onAddresses((addresses) => dialer.hear(addresses));
+  transport.onDiscovered((addresses) => dialer.hear(addresses));
+}

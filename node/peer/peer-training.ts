@@ -1,0 +1,122 @@
+/** What a peer trains with: the training thread, checkpoints, its privacy budget, and what its data are compared by. */
+import { createPrng } from "../../protocol/prng.ts";
+import { NodeError } from "../errors.ts";
+import type { Exchange } from "../exchange/exchange.ts";
+import { hasPublished } from "../exchange/own-chain.ts";
+import { hasSketch } from "../exchange/sketch-exchange.ts";
+import type { Checkpoints } from "../interface/checkpoint.ts";
+import type { PrivacyGuard } from "../interface/privacy-guard.ts";
+import type { DataSimilarity } from "../interface/sketches.ts";
+import { hasBudget } from "../privacy/budget.ts";
+import { createPrivacyGuard } from "../privacy/privacy-guard.ts";
+import { createDataSimilarity } from "../round/data-similarity.ts";
+import { createRoundDriver, type RoundDriver } from "../round/driver.ts";
+import type { Shutdown } from "../shutdown.ts";
+import { startTrainerThread, type TrainerThread } from "../system/compute/trainer-thread.ts";
+import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
+import { createSecureRandom } from "../system/platform/secure-random.ts";
+import { fisherOptions } from "../training/fisher.ts";
+import type { NetworkPeerOptions } from "./network-peer-options.ts";
+import type { PeerFiles } from "./peer-files.ts";
+import { publishSketch } from "./publish-sketch.ts";
+
+/** The parts that only a peer has that trains. */
+export interface PeerTraining {
+  readonly trainer: TrainerThread;
+  readonly checkpoints: Checkpoints;
+  readonly privacy: PrivacyGuard | undefined;
+}
+
+/** Start the training thread; `shutdown` ends it.  Throws: CHECKPOINT_CORRUPT, PRIVACY_BUDGET; what createTrainer throws. */
+export async function openTraining(
+  options: NetworkPeerOptions,
+  files: PeerFiles,
+  shutdown: Shutdown,
+): Promise<PeerTraining> {
+  const { manifest } = options;
+  const { layout, store, logger, signer } = files;
+  const trainer = await startTrainerThread({
+    modelDirectory: options.modelDirectory,
+    adapter: manifest.adapter,
+    training: manifest.training,
+    networkSeed: manifest.seed,
+    peerSeed: ownSeed(signer.peer),
+    data: options.examples,
+    engine: options.engine,
+    ...(manifest.head !== undefined && { head: manifest.head }),
+    ...fisherOptions(manifest.reference),
+    totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
+    ...(options.privacy?.mode === "example" && { privacy: options.privacy }),
+  });
+  shutdown.add(() => trainer.close());
+  const checkpoints = await createCheckpointFiles({ logger }, { folder: layout.checkpoints });
+  const hasTrained =
+    (await checkpoints.load()) !== undefined || (await hasPublished(store)) || (await hasSketch(store, signer.peer));
+  return { trainer, checkpoints, privacy: await openPrivacy(options, files, { trainer, fresh: !hasTrained }) };
+}
+
+/** Throws: PRIVACY_BUDGET where the peer's settings and what its store holds do not go together. */
+async function openPrivacy(
+  { privacy: settings, manifest, examples }: NetworkPeerOptions,
+  { store, signer: { peer } }: PeerFiles,
+  { trainer, fresh }: { readonly trainer: TrainerThread; readonly fresh: boolean },
+): Promise<PrivacyGuard | undefined> {
+  if (settings === undefined) {
+    if (!(await hasBudget(store))) return undefined;
+    const text = "this peer's updates are covered by a privacy budget, and nothing is said of one now";
+    throw new NodeError("PRIVACY_BUDGET", text, { problem: "budget-kept" });
+  }
+  // Nothing is restored yet: the trainer stands where all peers of the network start.
+  const commonStart = await trainer.adapter();
+  const random = createSecureRandom();
+  const what = { settings, manifest, peer, examples: examples.train.length, commonStart, fresh };
+  return await createPrivacyGuard({ store, random, aggregate: trainer.aggregate }, what);
+}
+
+/** The rounds, where they go on; `shutdown` ends them. The exchange runs by now.  Throws: as createRoundDriver, publishSketch. */
+export async function openRounds(
+  options: NetworkPeerOptions,
+  { signer: { peer }, clock, logger }: PeerFiles,
+  { training, exchange, shutdown }: { training: PeerTraining; exchange: Exchange; shutdown: Shutdown },
+): Promise<RoundDriver> {
+  const { manifest, examples, compareAlone, onEvent } = options;
+  const { trainer, checkpoints, privacy } = training;
+  const similarity = await openDataSimilarity(options, { exchange, training, peer, logger });
+  const driver = await createRoundDriver(
+    {
+      ...{ trainer, aggregate: trainer.aggregate, exchange, checkpoints, clock, logger },
+      ...(privacy && { privacy }),
+      ...(similarity && { similarity }),
+      emit: onEvent,
+    },
+    { manifest, peer, examples, compareAlone },
+  );
+  shutdown.add(() => driver.stop());
+  return driver;
+}
+
+/** This peer's sketch, published, and comparisons with the others'; undefined where the network does not weigh by data. */
+async function openDataSimilarity(
+  { manifest, examples, sketchNoise }: NetworkPeerOptions,
+  {
+    exchange: { sketches },
+    training: { trainer, privacy },
+    peer,
+    logger,
+  }: Pick<PeerFiles, "logger"> & {
+    readonly exchange: Exchange;
+    readonly training: PeerTraining;
+    readonly peer: string;
+  },
+): Promise<DataSimilarity | undefined> {
+  const { weights } = manifest.aggregation;
+  if (sketches === undefined || weights?.kind !== "similarity" || weights.data === undefined) return undefined;
+  const own = { manifest, examples: examples.train.length, peerSeed: ownSeed(peer), noise: sketchNoise };
+  await publishSketch({ sketches, trainer, privacy, random: createSecureRandom(), logger }, own);
+  return createDataSimilarity({ sketches, distances: trainer.distances }, weights.data);
+}
+
+/** A seed for what is this peer's own, such as its batch order; its id stands for it, the key is not touched. */
+function ownSeed(peer: string): number {
+  return createPrng(0).fork(peer).uint32();
+}

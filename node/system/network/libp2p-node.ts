@@ -1,0 +1,96 @@
+/** The libp2p node of a peer: its identity, transports, encryption, gate and services. */
+import { type GossipSub, gossipsub } from "@chainsafe/libp2p-gossipsub";
+import { noise } from "@chainsafe/libp2p-noise";
+import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
+import { identify, identifyPush } from "@libp2p/identify";
+import type { Libp2p, PeerId as Libp2pPeerId } from "@libp2p/interface";
+import { ping } from "@libp2p/ping";
+import { yamux } from "@libp2p/yamux";
+import { createLibp2p, type Libp2pOptions as NodeOptions } from "libp2p";
+import type { PeerId } from "../../../protocol/peer-id.ts";
+import { addressFilter } from "./address-range.ts";
+import { gossipOptions } from "./libp2p-gossip.ts";
+import { peerOf } from "./libp2p-peer.ts";
+import { listenedAddresses, listenOf, type ReachOptions, reachServices, transportsOf } from "./reach.ts";
+import { type WireBytes, wireMetrics } from "./wire-bytes.ts";
+
+/** Who is let in; for the transport's user to say. */
+export interface Libp2pGate {
+  /** Asked for every connection once the other side's identity is proven; false closes it. Everybody when absent. */
+  readonly admits?: (peer: PeerId) => boolean;
+  /** Whether a connected peer is sent gossip and listened to; everybody when absent. Asked about once a second. */
+  readonly mayGossip?: (peer: PeerId) => boolean;
+}
+
+/** What a node is made from. */
+export interface Libp2pOptions {
+  /** Ed25519 seed, 32 bytes: the identity. */
+  readonly seed: Uint8Array;
+  /** Multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/0`; none: this peer only dials. */
+  readonly listen: readonly string[];
+  readonly connectionsMax: number;
+  /** Streams of one protocol that one connection may have open at a time, per direction. */
+  readonly streamsPerProtocolMax: number;
+  /** Largest gossip message; a larger one is refused here and rejected from others. */
+  readonly gossipBytesMax: number;
+  /** How it is reached and how it finds others; over what it listens on alone when absent. */
+  readonly reach?: ReachOptions;
+}
+
+/** A node with what the transport uses of its services. */
+export type WeftNode = Libp2p<{ gossip: GossipSub; listened: ReturnType<typeof listenedAddresses> }>;
+
+/** A stopped node with the identity of `seed`.  bytes: counts what passes. */
+export async function createNode(gate: Libp2pGate, options: Libp2pOptions, bytes: WireBytes): Promise<WeftNode> {
+  const { reach = { network: "" } } = options;
+  return await createLibp2p({
+    start: false,
+    privateKey: await generateKeyPairFromSeed("Ed25519", options.seed),
+    addresses: { listen: listenOf(options.listen, reach), announce: [...(reach.announce ?? [])] },
+    transports: await transportsOf(),
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux({ streamOptions: YAMUX_STREAMS })],
+    metrics: () => wireMetrics(bytes),
+    connectionManager: {
+      maxConnections: options.connectionsMax,
+      maxIncomingPendingConnections: options.connectionsMax,
+      // libp2p allows 5 a second from one host, which a testnet on one machine passes at its start.
+      inboundConnectionThreshold: options.connectionsMax,
+    },
+    connectionMonitor: { pingInterval: 10_000, pingTimeout: { minTimeout: 15_000 } },
+    connectionGater: gaterOf(gate, reach),
+    services: {
+      identify: identify(),
+      identifyPush: identifyPush(),
+      ping: ping(),
+      listened: listenedAddresses,
+      gossip: gossipsub(gossipOptions(options.gossipBytesMax, passes(gate.mayGossip))),
+      ...reachServices(reach),
+    },
+  });
+}
+
+/** Window below the read buffer, so that a paused stream never overflows it. Units: bytes. */
+const YAMUX_STREAMS = { maxStreamWindowSize: 2 ** 20, maxReadBufferLength: 2 ** 22, maxWriteBufferLength: 2 ** 22 };
+
+/** Whether an identity is that of a peer, and one that a question says yes to. */
+function passes(asks: (peer: PeerId) => boolean = () => true): (id: Pick<Libp2pPeerId, "toString">) => boolean {
+  return (id) => {
+    const peer = peerOf(id);
+    return peer !== undefined && asks(peer);
+  };
+}
+
+function gaterOf({ admits }: Libp2pGate, { ranges }: ReachOptions): NonNullable<NodeOptions["connectionGater"]> {
+  const isWithin = addressFilter(ranges);
+  const isAdmitted = passes(admits);
+  return {
+    denyDialPeer: (peer) => !isAdmitted(peer),
+    denyDialMultiaddr: (address) => !isWithin(address),
+    denyInboundConnection: ({ remoteAddr }) => !isWithin(remoteAddr),
+    denyInboundRelayReservation: (source) => !isAdmitted(source),
+    denyOutboundRelayedConnection: (source, destination) => !isAdmitted(source) || !isAdmitted(destination),
+    denyInboundEncryptedConnection: (peer) => !isAdmitted(peer),
+    denyOutboundEncryptedConnection: (peer) => !isAdmitted(peer),
+  };
+}
