@@ -1,10 +1,11 @@
 /** How one peer is connected: transport, membership, exchange of updates and dialling, each told what the others need. */
 import { LIMITS } from "../../protocol/limits.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { createDialer, type Dialer } from "../exchange/dialer.ts";
 import { createExchange, type Exchange } from "../exchange/exchange.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
-import type { PeerIdText, Transport } from "../interface/transport.ts";
+import type { Transport } from "../interface/transport.ts";
 import type { RosterMembership } from "../membership/membership.ts";
 import { createRecordedTransport } from "../privacy/recorded-transport.ts";
 import type { Shutdown } from "../shutdown.ts";
@@ -36,9 +37,9 @@ class Gate {
   membership: RosterMembership | undefined;
   privacy: PrivacyGuard | undefined;
 
-  readonly admits = (peer: PeerIdText): boolean =>
+  readonly admits = (peer: PeerId): boolean =>
     this.exchange?.refuses(peer) !== true && this.membership?.admits(peer) !== false;
-  readonly mayGossip = (peer: PeerIdText): boolean => this.membership?.mayGossip(peer) !== false;
+  readonly mayGossip = (peer: PeerId): boolean => this.membership?.mayGossip(peer) !== false;
   readonly epsilon = (): number | undefined => this.privacy?.status().spent;
 }
 
