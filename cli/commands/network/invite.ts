@@ -11,7 +11,6 @@ import { INVITE_SECONDS } from "../../membership-options.ts";
 import { choice, duration, formatDuration, integer, peerAddress } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
 import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
-import { isRunning, readStatus } from "../../status-file.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft network invite`, and what it runs. */
@@ -86,6 +85,7 @@ async function run(options: NetworkInviteOptions, terminal: Terminal): Promise<n
 
 /** Where the running peer can be dialled. */
 async function ownAddresses(folder: string): Promise<readonly string[]> {
+  const { isRunning, readStatus } = await import("../../status-file.ts");
   try {
     const status = await readStatus(folder);
     return isRunning(status) ? status.view.addresses : [];

@@ -11,7 +11,6 @@ import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
 import type { PeerStatus } from "../../status-file.ts";
-import { isRunning, readStatus } from "../../status-file.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft status`, and what it runs. */
@@ -27,6 +26,7 @@ async function run(
   options: { readonly dataDir?: string; readonly json?: boolean },
   terminal: Terminal,
 ): Promise<number> {
+  const { isRunning, readStatus } = await import("../../status-file.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
   const status = await readStatus(folder);
