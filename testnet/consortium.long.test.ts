@@ -235,7 +235,7 @@ describe("a consortium of seven", () => {
     const before = await net.everybodyHolds({});
     expect(await refusedJoin(reusable)).toMatchObject({
       code: 2,
-      err: expect.stringContaining("has admitted as many peers"),
+      err: expect.stringContaining("the invite is used up; ask for a new one"),
     });
     const expired = inviteText(await crafted("alice", longAgo()));
     expect(await refusedJoin(expired)).toMatchObject({ code: 2, err: expect.stringContaining("has expired") });
