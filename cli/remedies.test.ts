@@ -8,7 +8,7 @@ import { requireKey } from "../node/data-directory/key.ts";
 import { NodeError, PROBLEMS } from "../node/errors.ts";
 import { holdOut } from "../node/local/onnx-training.ts";
 import { deniedError } from "../node/membership/candidate.ts";
-import { standingError } from "../node/membership/standing-error.ts";
+import { statusError } from "../node/membership/status.ts";
 import { checkSameExamples, exampleDigests } from "../node/round/example-digests.ts";
 import { chooseDevice } from "../node/system/compute/device.ts";
 import { prepareOutputFolder } from "../node/system/files/adapter-files.ts";
@@ -97,7 +97,7 @@ describe("an error's line says what, where and what to do", () => {
     [
       `this peer (${PEER}) is no member of the network; ask an admin for an invite and use weft join`,
       () => {
-        throw standingError("stranger", PEER);
+        throw statusError("stranger", PEER);
       },
     ],
     [

@@ -1,7 +1,7 @@
 /** Acting on the roster of a data directory, as the commands of `weft members` do. */
 import { NodeError } from "../node/errors.ts";
 import { networkOf, rosterGenesis } from "../node/index.ts";
-import type { Motion } from "../node/membership/motions.ts";
+import type { Proposal } from "../node/membership/proposals.ts";
 import type { MembersAnswer, RosterAction, RosterAnswer } from "../node/membership/roster-desk.ts";
 import { type OperatorOptions, operate } from "../node/peer/operator.ts";
 import type { Genesis } from "../protocol/membership/genesis.ts";
@@ -97,7 +97,7 @@ export async function decide(
   return EXIT_OK;
 }
 
-function outcome(action: RosterAction, { id, approvedBy, deniedBy, threshold }: Motion, isDecided: boolean): string {
+function outcome(action: RosterAction, { id, approvedBy, deniedBy, threshold }: Proposal, isDecided: boolean): string {
   if (action.kind === "deny") {
     const again = `weft members approve ${id.slice(0, 12)} takes that back`;
     return `declined, by ${Math.max(1, deniedBy.length)} admins so far; ${again}`;

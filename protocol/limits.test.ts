@@ -34,7 +34,12 @@ import { RosterInventorySchema, RosterNotesSchema } from "./membership/membershi
 import { opensslSigner, opensslVerify } from "./membership/openssl.suite.ts";
 import { decodeEntries, decodeInventory } from "./membership/roster-exchange.ts";
 import { RosterLog } from "./membership/roster-log.ts";
-import { decodeNote, decodeNotes, encodeNote, encodeNotes } from "./membership/roster-note.ts";
+import {
+  decodeRosterMessage,
+  decodeRosterMessages,
+  encodeRosterMessage,
+  encodeRosterMessages,
+} from "./membership/roster-message.ts";
 import type { RosterState } from "./membership/roster-state.ts";
 import { isMember } from "./membership/roster-state.ts";
 import { POLICY_DEFAULTS } from "./membership/settings.ts";
@@ -447,15 +452,15 @@ describe("membership", () => {
   });
 
   fills(["rosterNoteBytesMax", "rosterNoteCountMax"], () => {
-    const note = (bytes: number) => encodeNote({ kind: "proof", body: new Uint8Array(bytes) });
+    const note = (bytes: number) => encodeRosterMessage({ kind: "proof", body: new Uint8Array(bytes) });
     expect(note(LIMITS.equivocationProofBytesMax).length).toBeLessThan(LIMITS.rosterNoteBytesMax);
-    expect(() => decodeNote(note(LIMITS.rosterNoteBytesMax))).toThrow(code("TOO_LARGE"));
+    expect(() => decodeRosterMessage(note(LIMITS.rosterNoteBytesMax))).toThrow(code("TOO_LARGE"));
     const notes = list(LIMITS.rosterNoteCountMax + 1, () => note(1));
-    expect(decodeNotes(encodeNotes(notes))).toHaveLength(LIMITS.rosterNoteCountMax);
-    expect(() => decodeNotes(encodeCanonical(RosterNotesSchema, { notes }))).toThrow(code("TOO_LARGE"));
+    expect(decodeRosterMessages(encodeRosterMessages(notes))).toHaveLength(LIMITS.rosterNoteCountMax);
+    expect(() => decodeRosterMessages(encodeCanonical(RosterNotesSchema, { notes }))).toThrow(code("TOO_LARGE"));
     // Bytes are the bound before their number is.
     const long = list(LIMITS.rosterNoteCountMax, () => note(LIMITS.equivocationProofBytesMax));
-    expect(decodeNotes(encodeNotes(long)).length).toBeLessThan(LIMITS.rosterNoteCountMax);
+    expect(decodeRosterMessages(encodeRosterMessages(long)).length).toBeLessThan(LIMITS.rosterNoteCountMax);
   });
 
   fills(["rosterPendingCountMax"], () => {

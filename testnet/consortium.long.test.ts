@@ -11,7 +11,7 @@ import { readSigner } from "../node/data-directory/key.ts";
 import { dataDirectoryLayout } from "../node/data-directory/layout.ts";
 import { oneFrame } from "../node/exchange/byte-pipeline.ts";
 import { withStream } from "../node/exchange/deadline.ts";
-import { CERTIFICATE_KEY } from "../node/membership/membership.ts";
+import { CERTIFICATE_KEY } from "../node/membership/certificates.ts";
 import type { LogAnswer } from "../node/membership/roster-desk.ts";
 import { embeddedModelDirectory } from "../node/system/files/embedded-model.ts";
 import { readOrCreateKey } from "../node/system/files/key-file.ts";

@@ -9,6 +9,7 @@ import { networkId } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
 import type { Logger } from "../interface/logger.ts";
+import { CERTIFICATE_KEY } from "../membership/certificates.ts";
 import {
   admit,
   BOUNDS,
@@ -20,7 +21,7 @@ import {
   type Member,
   revoke,
 } from "../membership/membership.suite.ts";
-import { CERTIFICATE_KEY, type RosterMembership } from "../membership/membership.ts";
+import type { RosterMembership } from "../membership/membership.ts";
 import { readOrCreateKey } from "../system/files/key-file.ts";
 import { openStore } from "../system/files/store.ts";
 import { createLibp2pTransport } from "../system/network/libp2p.ts";

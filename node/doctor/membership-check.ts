@@ -10,15 +10,11 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { Store } from "../interface/store.ts";
+import { CERTIFICATE_KEY } from "../membership/certificates.ts";
 import { PROOF_PREFIX } from "../membership/equivocation-proofs.ts";
-import {
-  CERTIFICATE_KEY,
-  createMembership,
-  type MembershipDependencies,
-  type RosterMembership,
-} from "../membership/membership.ts";
+import { createMembership, type MembershipDependencies, type RosterMembership } from "../membership/membership.ts";
 import { ENTRY_PREFIX } from "../membership/roster-store.ts";
-import { standingError } from "../membership/standing-error.ts";
+import { statusError } from "../membership/status.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { type Finding, problemOf } from "../system/platform/health.ts";
 
@@ -62,7 +58,7 @@ export function membershipFinding(
   const name = "membership";
   const role = membership.roleOf(self);
   const terms = termsOf(membership, self);
-  if (role === undefined) return problemOf(name, standingError(membership.standingOf(self), self));
+  if (role === undefined) return problemOf(name, statusError(membership.standingOf(self), self));
   const { members, entryCount } = membership.roster.log.state();
   const notAfter = terms?.notAfter ?? END_OF_TIME;
   const until = notAfter === END_OF_TIME ? "without end" : `until ${dateOf(notAfter)}`;

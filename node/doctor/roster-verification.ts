@@ -4,8 +4,7 @@
  */
 import { type OpenDirectory, openDirectory } from "../data-directory/open.ts";
 import { type LogAnswer, logAnswer, type MembersAnswer, rosterFacts } from "../membership/roster-desk.ts";
-import { type RebuiltRoster, rebuildRoster, type StoredEntries } from "../membership/roster-rebuild.ts";
-import { readStored } from "../membership/roster-store.ts";
+import { type RebuiltRoster, readStored, rebuildRoster, type StoredEntries } from "../membership/roster-store.ts";
 import { askRunningPeer, isRunning, type OperatorOptions } from "../peer/operator.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 

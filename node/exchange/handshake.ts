@@ -281,7 +281,9 @@ export class Handshake implements Conversation {
     const answered = answerHello(bytes, peer, {
       ...{ manifest, isMember, features: own },
       busy: !acquaintance.admitted && neighbours.all().length >= neighboursMax,
-      ...(membership && { roster: { judge: membership.judgeShown, heads: membership.heads } }),
+      ...(membership && {
+        roster: { judge: membership.judgeShown.bind(membership), heads: membership.heads.bind(membership) },
+      }),
     });
     const { code, reply, difference, features, missing } = answered;
     // Before the reply leaves: whoever reads a welcome may ask for heads at once.

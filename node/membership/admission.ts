@@ -1,214 +1,154 @@
 /**
- * Admission: who holds an invite fetches the genesis and asks for membership, before it is a member. Any member answers;
- * the request goes to the admins by gossip, and the answer says what has become of it so far.
+ * Admission over `/weft/admission/1`: who holds an invite asks for membership, before it is a member. Any member answers; the
+ * request goes to the admins by gossip, and the answer says what has become of it so far.
  */
-
-import { pipe } from "it-pipe";
 import type { Signer } from "../../protocol/envelope.ts";
-import { encodeFrame } from "../../protocol/frame.ts";
-import { LIMITS } from "../../protocol/limits.ts";
 import {
   type AdmissionAnswer,
   type AdmissionReply,
   type AdmissionRequest,
-  judgeAdmissionRequest,
   readAdmissionReply,
   signAdmissionReply,
 } from "../../protocol/membership/admission.ts";
 import { certificateOf } from "../../protocol/membership/certificate.ts";
-import {
-  canonicalGenesisBytes,
-  type Genesis,
-  genesisFromBytes,
-  rosterIdOf,
-} from "../../protocol/membership/genesis.ts";
-import type { RosterNote } from "../../protocol/membership/roster-note.ts";
+import type { RosterMessage } from "../../protocol/membership/roster-message.ts";
 import { isMember as isMemberNow } from "../../protocol/membership/roster-state.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
-import { type NetworkId, networkIdFromBytes, networkIdToBytes } from "../../protocol/network-id.ts";
-import {
-  canonicalManifestBytes,
-  manifestFromBytes,
-  type NetworkManifest,
-  networkId,
-} from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
-
-import { STREAM_PROTOCOLS, type StreamProtocol } from "../../protocol/stream-protocols.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
-import { cut, oneFrame } from "../exchange/byte-pipeline.ts";
-import { answerWithin, withStream } from "../exchange/deadline.ts";
+import { answer, ask } from "../exchange/conversation.ts";
+import { answerWithin } from "../exchange/deadline.ts";
 import type { Clock } from "../interface/clock.ts";
+import type { Conversation } from "../interface/conversation.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Transport } from "../interface/transport.ts";
-import type { AskRates } from "./ask-rates.ts";
-import type { Motions } from "./motions.ts";
+import type { MembershipLimits } from "./membership-limits.ts";
+import { judgeRequest } from "./pending-messages.ts";
+import type { Proposals } from "./proposals.ts";
 import type { RosterStore } from "./roster-store.ts";
 
+/** What answering requests needs. */
 export interface AdmissionDependencies {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly roster: RosterStore;
-  readonly motions: Motions;
+  readonly proposals: Proposals;
   readonly signer: Signer;
   readonly verify: VerifySignature;
-  readonly publish: (note: RosterNote) => void;
-  readonly isMember: (peer: PeerId) => boolean;
-  /** Called when the roster has changed, until the returned function is called. */
-  readonly onChange: (listener: () => void) => () => void;
+  readonly publish: (message: RosterMessage) => void;
 }
 
-export interface AdmissionOptions {
-  readonly genesis: Genesis;
-  readonly timeoutMs: number;
-  /** How long an answer waits for a decision that may come at once. */
-  readonly waitMs: number;
-  /** Manifests that follow, by network id. */
-  readonly manifestOf?: (network: NetworkId) => NetworkManifest | undefined;
-  /** How often one member gets them. */
-  readonly manifestRates?: AskRates;
-}
+/** The conversation about admission, at one member. A stranger's connection is short, and comes seldom (visits.ts). */
+export class AdmissionExchange implements Conversation {
+  readonly protocol = STREAM_PROTOCOLS.admission;
+  readonly #dependencies: AdmissionDependencies;
+  readonly #limits: Pick<MembershipLimits, "admissionTimeoutMs" | "admissionWaitMs">;
+  /** Answers that wait for a decision look again when the roster has changed. */
+  readonly #waiting = new Set<{ look(): void; end(): void }>();
 
-/** Answer whoever asks; a stranger's connection is short, and comes seldom (visits.ts). */
-export async function serveAdmission(
-  dependencies: AdmissionDependencies,
-  options: AdmissionOptions,
-): Promise<{
-  /** Whether somebody who sends these bytes holds an invite, or has been admitted by one. */
-  mayKnow(request: Uint8Array): boolean;
-}> {
-  const { transport, clock, logger, roster, motions, signer, verify, publish, isMember, onChange } = dependencies;
-  const { genesis, timeoutMs, waitMs, manifestOf, manifestRates } = options;
-  const { log } = roster;
-  const own = canonicalGenesisBytes(genesis);
-  const now = (): number => Math.floor(clock.now() / 1000);
-  const judge = (bytes: Uint8Array) =>
-    judgeAdmissionRequest(bytes, {
-      state: log.state(),
-      usesOf: (invite, subject) => log.usesOf(invite, subject),
-      nowSeconds: now(),
-      verify,
-    });
-  const granted = ({ candidate }: AdmissionRequest): AdmissionAnswer | undefined => {
-    const entry = isMemberNow(log.state(), candidate, now()) ? certificateOf(log, candidate) : undefined;
-    return entry && { code: "admitted", entry };
-  };
-  const soon = (request: AdmissionRequest): Promise<AdmissionAnswer> =>
-    new Promise((resolve) => {
-      const look = (isLast: boolean): void => {
-        const answer =
-          granted(request) ??
-          (motions.isDeclined(request.id) ? ({ code: "denied", reason: "DECLINED" } as const) : undefined);
-        if (answer === undefined && !isLast) return;
-        unlisten();
-        cancel();
-        resolve(answer ?? { code: "pending" });
-      };
-      const unlisten = onChange(() => look(false));
-      const cancel = clock.after(waitMs, () => look(true));
-      look(false);
-    });
-  /** The answer to a request; undefined to bytes that are none. */
-  const answer = async (bytes: Uint8Array, from: PeerId): Promise<Uint8Array> => {
-    const judged = judge(bytes);
+  constructor(
+    dependencies: AdmissionDependencies,
+    limits: Pick<MembershipLimits, "admissionTimeoutMs" | "admissionWaitMs">,
+  ) {
+    this.#dependencies = dependencies;
+    this.#limits = limits;
+  }
+
+  /** Answer whoever asks. */
+  async start(): Promise<void> {
+    const { transport, clock } = this.#dependencies;
+    const [protocol, timeoutMs] = [this.protocol, this.#limits.admissionTimeoutMs];
+    await transport.handle(protocol, (stream, from) =>
+      answerWithin(clock, { stream, timeoutMs, protocol }, (opened) =>
+        answer(opened, protocol, (request) => this.#answer(request, from)),
+      ),
+    );
+  }
+
+  /** Answers that wait say what is known; idempotent. */
+  async stop(): Promise<void> {
+    for (const wait of [...this.#waiting]) wait.end();
+  }
+
+  /** The roster has changed: answers that wait may be known now. */
+  review(): void {
+    for (const wait of [...this.#waiting]) wait.look();
+  }
+
+  /** The answer to a request.  Throws: NodeError FRAME_INVALID of bytes that are none. */
+  async #answer(bytes: Uint8Array, from: PeerId): Promise<Uint8Array> {
+    const { roster, clock, verify, signer, proposals } = this.#dependencies;
+    const judged = judgeRequest(bytes, { log: roster.log, clock, verify });
     const { request } = judged;
     if (request === undefined) throw new NodeError("FRAME_INVALID", `${from} sent no request of admission`);
     const sign = (said: AdmissionAnswer): Uint8Array =>
-      signAdmissionReply(said, { networkId: log.networkId, request: request.id }, signer);
+      signAdmissionReply(said, { networkId: roster.log.networkId, request: request.id }, signer);
     if (!judged.isAccepted) {
-      return sign(
-        (judged.code === "ALREADY_MEMBER" ? granted(request) : undefined) ?? { code: "denied", reason: judged.code },
-      );
+      const granted = judged.code === "ALREADY_MEMBER" ? this.#granted(request) : undefined;
+      return sign(granted ?? { code: "denied", reason: judged.code });
     }
-    const note = { kind: "request", body: bytes } as const;
-    if (motions.take(note).verdict === "accept") {
-      logger.info("a peer asks to be admitted", { peer: request.candidate });
-      // On disk before anybody is told that it is taken.
-      await roster.written();
-      publish(note);
-    }
-    void motions.settle();
-    return sign(await soon(request));
-  };
-  const genesisFor = (bytes: Uint8Array, from: PeerId): Uint8Array => {
-    if (bytes.length === networkIdToBytes(log.networkId).length) {
-      if (!isMember(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for a manifest and is no member`);
-      manifestRates?.count(from);
-      const id = networkIdFromBytes(bytes);
-      const found = id === networkId(genesis.manifest) ? genesis.manifest : manifestOf?.(id);
-      return found === undefined ? new Uint8Array() : canonicalManifestBytes(found);
-    }
-    return mayKnow(bytes) ? own : new Uint8Array();
-  };
-  const mayKnow = (bytes: Uint8Array): boolean => {
-    const judged = judge(bytes);
-    return judged.isAccepted || judged.code === "ALREADY_MEMBER";
-  };
+    await this.#take(request, bytes);
+    void proposals.settle();
+    return sign(await this.#answerSoon(request));
+  }
 
-  await transport.handle(STREAM_PROTOCOLS.admission, (stream, from) =>
-    answerWithin(clock, { stream, timeoutMs, protocol: STREAM_PROTOCOLS.admission }, async ({ source, sink }) => {
-      const request = await pipe(source, oneFrame(LIMITS.admissionRequestBytesMax));
-      await pipe([encodeFrame(await answer(request, from))], cut, sink);
-    }),
-  );
-  await transport.handle(STREAM_PROTOCOLS.genesis, (stream, from) =>
-    answerWithin(clock, { stream, timeoutMs, protocol: STREAM_PROTOCOLS.genesis }, async ({ source, sink }) => {
-      const request = await pipe(source, oneFrame(LIMITS.admissionRequestBytesMax));
-      await pipe([encodeFrame(genesisFor(request, from))], cut, sink);
-    }),
-  );
-  return { mayKnow };
+  async #take({ candidate }: AdmissionRequest, body: Uint8Array): Promise<void> {
+    const { roster, logger, proposals, publish } = this.#dependencies;
+    const message = { kind: "request", body } as const;
+    if (proposals.take(message).verdict !== "accept") return;
+    logger.info("a peer asks to be admitted", { peer: candidate });
+    // On disk before anybody is told that it is taken.
+    await roster.written();
+    publish(message);
+  }
+
+  #granted({ candidate }: AdmissionRequest): AdmissionAnswer | undefined {
+    const { roster, clock } = this.#dependencies;
+    const isMember = isMemberNow(roster.log.state(), candidate, Math.floor(clock.now() / 1000));
+    const entry = isMember ? certificateOf(roster.log, candidate) : undefined;
+    return entry && { code: "admitted", entry };
+  }
+
+  /** A decision may come at once; the answer waits for it so long. */
+  #answerSoon(request: AdmissionRequest): Promise<AdmissionAnswer> {
+    const { clock, proposals } = this.#dependencies;
+    const declined = { code: "denied", reason: "DECLINED" } as const;
+    const decision = (): AdmissionAnswer | undefined =>
+      this.#granted(request) ?? (proposals.isDeclined(request.id) ? declined : undefined);
+    const decided = decision();
+    if (decided !== undefined) return Promise.resolve(decided);
+    return new Promise((resolve) => {
+      const end = (answer: AdmissionAnswer): void => {
+        this.#waiting.delete(wait);
+        cancel();
+        resolve(answer);
+      };
+      const wait = {
+        look(): void {
+          const answer = decision();
+          if (answer !== undefined) end(answer);
+        },
+        end: () => end(decision() ?? { code: "pending" }),
+      };
+      const cancel = clock.after(this.#limits.admissionWaitMs, wait.end);
+      this.#waiting.add(wait);
+    });
+  }
 }
 
+/** One question to one member. */
 export interface AdmissionCall {
   readonly peer: PeerId;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-type Caller = { readonly transport: Transport; readonly clock: Clock };
-
-/**
- * The genesis of an invite's network from one of its members, verified: it is of the network that the invite names.
- * `request`: an AdmissionRequest by the invite, which shows that this peer holds it.
- * Throws: NodeError NOT_ALLOWED (the neighbour does not give it), STREAM_FAILED, TIMEOUT; ProtocolError.
- */
-export async function fetchGenesis(
-  caller: Caller,
-  call: AdmissionCall,
-  {
-    request,
-    network,
-    verify,
-  }: { readonly request: Uint8Array; readonly network: NetworkId; readonly verify: VerifySignature },
-): Promise<Genesis> {
-  const bytes = await askOne(caller, { ...call, protocol: STREAM_PROTOCOLS.genesis }, request, LIMITS.genesisBytesMax);
-  if (bytes.length === 0) {
-    const text = "the member does not give the manifest: it does not take this invite; ask its admin for another one";
-    throw new NodeError("NOT_ALLOWED", text, { peer: call.peer });
-  }
-  const genesis = genesisFromBytes(bytes, verify);
-  if (rosterIdOf(genesis.manifest) === network) return genesis;
-  throw new NodeError("MANIFEST_MISMATCH", "the member sent the manifest of another network than the invite is for", {
-    network,
-  });
-}
-
-/**
- * A manifest of this roster from a neighbour, by its network id; undefined when the neighbour has none of that id.
- * Throws: NodeError STREAM_FAILED, TIMEOUT; ProtocolError.
- */
-export async function fetchManifest(
-  caller: Caller,
-  call: AdmissionCall,
-  network: NetworkId,
-): Promise<NetworkManifest | undefined> {
-  const request = networkIdToBytes(network);
-  const bytes = await askOne(caller, { ...call, protocol: STREAM_PROTOCOLS.genesis }, request, LIMITS.manifestBytesMax);
-  if (bytes.length === 0) return undefined;
-  const manifest = manifestFromBytes(bytes);
-  return networkId(manifest) === network ? manifest : undefined;
+/** Who asks. */
+export interface AdmissionCaller {
+  readonly transport: Transport;
+  readonly clock: Clock;
 }
 
 /**
@@ -217,27 +157,10 @@ export async function fetchManifest(
  * Throws: NodeError STREAM_FAILED, TIMEOUT, FRAME_INVALID; ProtocolError.
  */
 export async function askForAdmission(
-  caller: Caller,
+  caller: AdmissionCaller,
   call: AdmissionCall,
   { request, verify }: { readonly request: Uint8Array; readonly verify: VerifySignature },
 ): Promise<AdmissionReply> {
-  const bytes = await askOne(
-    caller,
-    { ...call, protocol: STREAM_PROTOCOLS.admission },
-    request,
-    LIMITS.admissionReplyBytesMax,
-  );
+  const bytes = await ask(caller, { ...call, protocol: STREAM_PROTOCOLS.admission }, request);
   return readAdmissionReply(bytes, verify);
-}
-
-async function askOne(
-  caller: Caller,
-  call: AdmissionCall & { readonly protocol: StreamProtocol },
-  message: Uint8Array,
-  bytesMax: number,
-): Promise<Uint8Array> {
-  return await withStream(caller, call, async ({ source, sink }) => {
-    await pipe([encodeFrame(message)], cut, sink);
-    return await pipe(source, oneFrame(bytesMax));
-  });
 }

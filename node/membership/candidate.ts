@@ -14,9 +14,10 @@ import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError, type Problem } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Transport } from "../interface/transport.ts";
-import { askForAdmission, fetchGenesis } from "./admission.ts";
-import { fetchSuccessors, type SuccessorStory } from "./successor-exchange.ts";
+import { askForAdmission } from "./admission.ts";
+import { fetchGenesis, fetchSuccessors, type SuccessorStory } from "./network-exchange.ts";
 
+/** What a newcomer needs. */
 export interface CandidateDependencies {
   /** Started. */
   readonly transport: Transport;
@@ -24,6 +25,7 @@ export interface CandidateDependencies {
   readonly verify: VerifySignature;
 }
 
+/** With what it asks, and whom. */
 export interface CandidateOptions {
   readonly invite: Invite;
   /** An AdmissionRequest by the invite, of this transport's identity. */
@@ -36,6 +38,7 @@ export interface CandidateOptions {
   readonly pauseMs?: number;
 }
 
+/** What a member has answered. */
 export interface Admission {
   /** The bytes of the entry that admits this peer. */
   readonly entry: Uint8Array;

@@ -2,7 +2,12 @@
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { ShownJudgement, ShownMembership } from "../../protocol/handshake.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { certificateOf, judgeCertificate } from "../../protocol/membership/certificate.ts";
+import {
+  type CertificateJudgement,
+  type CertificateRefusal,
+  certificateOf,
+  judgeCertificate,
+} from "../../protocol/membership/certificate.ts";
 import { decodeEntry, type EntryId, encodeEntry } from "../../protocol/membership/entry.ts";
 import type { RosterLog } from "../../protocol/membership/roster-log.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
@@ -11,82 +16,109 @@ import type { Clock } from "../interface/clock.ts";
 import type { Membership, Standing } from "../interface/membership.ts";
 import type { Store } from "../interface/store.ts";
 import type { RosterStore } from "./roster-store.ts";
-import type { Standings } from "./standings.ts";
+import type { Statuses } from "./status.ts";
 
+/** What judging and showing certificates needs. */
 export interface CertificateDependencies {
   readonly store: Store;
   readonly roster: RosterStore;
-  readonly standings: Standings;
+  readonly statuses: Statuses;
   readonly clock: Pick<Clock, "now">;
   readonly verify: VerifySignature;
   readonly self: PeerId;
-  /** Where the store has the certificate that this peer was admitted with; its roster may not have the entry yet. */
-  readonly certificateKey: string;
-  /** Somebody has become a member for a time that nobody waits for yet. */
-  readonly onRemembered: () => void;
 }
 
-export interface Certificates extends Pick<Membership, "judgeShown" | "shown"> {
-  /** This peer's own, from the disk.  Throws: NodeError STORE_FAILED. */
-  load(): Promise<void>;
-}
+/** Key of the store: the certificate that this peer was admitted with; its roster may not have the entry yet. */
+export const CERTIFICATE_KEY = "roster/certificate";
 
-export function createCertificates(dependencies: CertificateDependencies): Certificates {
-  const { store, roster, standings, clock, verify, self, certificateKey } = dependencies;
-  const { log } = roster;
-  let own: Uint8Array | undefined;
+/** The certificate of this peer, and the judge of all others. */
+export class Certificates implements Pick<Membership, "judgeShown" | "shown"> {
+  readonly #dependencies: CertificateDependencies;
+  #own: Uint8Array | undefined;
 
-  /** Remember the terms of a certificate that holds by what this roster knows; else say why not. */
-  const rememberTerms = (peer: PeerId, certificate: Uint8Array): ShownJudgement => {
+  constructor(dependencies: CertificateDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Read this peer's own from the disk.  Throws: NodeError STORE_FAILED. */
+  async load(): Promise<void> {
+    const { store, self } = this.#dependencies;
+    this.#own = await store.get(CERTIFICATE_KEY);
+    if (this.#own !== undefined) this.#take(self, this.#own);
+  }
+
+  /** What becomes of a peer that greets; what it shows is remembered where it proves something. */
+  judgeShown(peer: PeerId, { certificate, entries }: ShownMembership): ShownJudgement {
+    const { roster, statuses } = this.#dependencies;
+    const status = statuses.statusOf(peer);
+    if (status === "member") return "WELCOME";
+    if (certificate.length === 0) return refusalOf(status);
+    for (const entry of entries) {
+      const result = roster.add(entry);
+      // Whoever sends one wrong entry is not read to the end.
+      if (result.outcome === "refused") break;
+    }
+    if (statuses.roleOf(peer) !== undefined) return "WELCOME";
+    if (statuses.statusOf(peer) === "removed") return "REMOVED";
+    const judged = this.#take(peer, certificate);
+    if (judged === "WELCOME") return refusalOf(statuses.statusOf(peer));
+    // It may rest on entries that have not come here, once.
+    const id = entryOf(certificate);
+    const isNew = id !== undefined && roster.log.get(id) === undefined;
+    return isNew && entries.length === 0 ? "ROSTER" : judged;
+  }
+
+  /** What this peer shows. To somebody with these heads: also what its certificate rests on and they do not hold. */
+  shown(known?: readonly EntryId[]): ShownMembership {
+    const { roster, self } = this.#dependencies;
+    const { log } = roster;
+    const certificate = certificateOf(log, self) ?? this.#own ?? new Uint8Array();
+    const entries = known === undefined || certificate.length === 0 ? [] : restOf(log, certificate, known);
+    return { heads: log.nextParents(), certificate, entries };
+  }
+
+  /** Offer a certificate to the roster; where the roster cannot decide yet, remember it if it holds, else say why not. */
+  #take(peer: PeerId, certificate: Uint8Array): ShownJudgement {
+    const { roster, statuses, verify } = this.#dependencies;
+    const judged = this.#judge(peer, certificate, verify);
+    if (!judged.isAccepted) return refusedAs(judged.code);
+    const { outcome, ...result } = roster.add(certificate);
+    // It is in the roster now, or the roster will never take it: what the roster says then holds.
+    const isFull = "code" in result && result.code === "FULL";
+    if (outcome !== "pending" && !isFull) return outcome === "refused" ? "NOT_A_MEMBER" : "WELCOME";
+    if (roster.log.state().members.has(peer)) return "WELCOME";
+    const { entry, terms } = judged;
+    const stillHolds = (): boolean => {
+      // Its signatures were looked at, and are not looked at again with every change of the roster.
+      const again = this.#judge(peer, certificate, () => true);
+      const isTimely = again.isAccepted || again.code === "NOT_YET" || again.code === "EXPIRED";
+      if (!isTimely || isFull) return isTimely;
+      // An entry that waits no more has been refused, unless it had to make room for others that wait.
+      return roster.log.isWaiting(entry.id) || roster.add(certificate).outcome === "pending";
+    };
+    statuses.remember(peer, { terms, entry: entry.id, stillHolds });
+    return "WELCOME";
+  }
+
+  #judge(peer: PeerId, certificate: Uint8Array, verify: VerifySignature): CertificateJudgement {
+    const { roster, clock } = this.#dependencies;
+    const { log } = roster;
     const nowSeconds = Math.floor(clock.now() / 1000);
-    const judged = judgeCertificate(certificate, { state: log.state(), peer, nowSeconds, verify });
-    if (judged.isAccepted) {
-      if (log.state().members.get(peer) === undefined) standings.remember(peer, judged.terms);
-      // Its parents may be missing; then it waits, and is asked for with them after the handshake.
-      roster.add(certificate);
-      dependencies.onRemembered();
-      return "WELCOME";
-    }
-    switch (judged.code) {
-      case "BARRED":
-      case "REMOVED":
-        return "REMOVED";
-      case "EXPIRED":
-        return "EXPIRED";
-      default:
-        return "NOT_A_MEMBER";
-    }
-  };
+    const usesOf = (invite: string, subject: PeerId): number => log.usesOf(invite, subject);
+    return judgeCertificate(certificate, { state: log.state(), peer, nowSeconds, usesOf, verify });
+  }
+}
 
-  return {
-    async load() {
-      own = await store.get(certificateKey);
-      if (own !== undefined) rememberTerms(self, own);
-    },
-    judgeShown(peer, { certificate, entries }) {
-      const standing = standings.standingOf(peer);
-      if (standing === "member") return "WELCOME";
-      if (certificate.length === 0) return refusalOf(standing);
-      for (const entry of entries) {
-        const result = roster.add(entry);
-        // Whoever sends one wrong entry is not read to the end.
-        if (result.outcome === "refused") break;
-      }
-      if (standings.roleOf(peer) !== undefined) return "WELCOME";
-      if (standings.standingOf(peer) === "removed") return "REMOVED";
-      const judged = rememberTerms(peer, certificate);
-      if (judged === "WELCOME") return refusalOf(standings.standingOf(peer));
-      // It may rest on entries that have not come here, once.
-      const id = entryOf(certificate);
-      const isNew = id !== undefined && log.get(id) === undefined;
-      return isNew && entries.length === 0 ? "ROSTER" : judged;
-    },
-    shown(known): ShownMembership {
-      const certificate = certificateOf(log, self) ?? own ?? new Uint8Array();
-      const entries = known === undefined || certificate.length === 0 ? [] : restOf(log, certificate, known);
-      return { heads: log.nextParents(), certificate, entries };
-    },
-  };
+function refusedAs(code: CertificateRefusal): ShownJudgement {
+  switch (code) {
+    case "BARRED":
+    case "REMOVED":
+      return "REMOVED";
+    case "EXPIRED":
+      return "EXPIRED";
+    default:
+      return "NOT_A_MEMBER";
+  }
 }
 
 function entryOf(certificate: Uint8Array): EntryId | undefined {
@@ -126,8 +158,8 @@ function pastOf(log: RosterLog, ids: readonly EntryId[]): ReadonlySet<EntryId> {
   return seen;
 }
 
-function refusalOf(standing: Standing): ShownJudgement {
-  switch (standing) {
+function refusalOf(status: Standing): ShownJudgement {
+  switch (status) {
     case "member":
       return "WELCOME";
     case "stranger":

@@ -7,7 +7,7 @@ import { answerHello } from "../../protocol/handshake.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { readAdmissionReply } from "../../protocol/membership/admission.ts";
 import { canonicalGenesisBytes } from "../../protocol/membership/genesis.ts";
-import { decodeNote, encodeNotes } from "../../protocol/membership/roster-note.ts";
+import { decodeRosterMessage, encodeRosterMessages } from "../../protocol/membership/roster-message.ts";
 import { networkIdToBytes } from "../../protocol/network-id.ts";
 import { STREAM_PROTOCOLS, type StreamProtocol } from "../../protocol/stream-protocols.ts";
 import {
@@ -44,10 +44,10 @@ type Sent = Pick<ConversationVector, "message" | "from">;
 function outcomeAt({ membership }: Member, { message, from }: Sent, bytes: Uint8Array): string {
   try {
     if (message === "note") {
-      const { verdict, code } = membership.takeNote(decodeNote(bytes));
+      const { verdict, code } = membership.takeNote(decodeRosterMessage(bytes));
       return verdict === "accept" ? "accepted" : code;
     }
-    const roster = { judge: membership.judgeShown, heads: membership.heads };
+    const roster = { judge: membership.judgeShown.bind(membership), heads: membership.heads.bind(membership) };
     return answerHello(bytes, from, { manifest: ROSTER_MANIFEST, isMember: () => false, busy: false, roster }).code;
   } catch (error) {
     if (error instanceof ProtocolError) return error.code;
@@ -148,7 +148,7 @@ describe("the streams of a member", () => {
       if (answer !== undefined) answered++;
     }
     expect(answered).toBeGreaterThan(0);
-    expect(await ask(founder, STREAM_PROTOCOLS.roster, vectorBytes(inventory))).toEqual(encodeNotes([]));
+    expect(await ask(founder, STREAM_PROTOCOLS.roster, vectorBytes(inventory))).toEqual(encodeRosterMessages([]));
     expect(digestOf(member)).toBe(before);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { StoreChange } from "../interface/store.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createVirtualClock } from "../system/platform/virtual-clock.ts";
-import { createDecisions, DECLINED_MAX, DECLINED_SECONDS } from "./decisions.ts";
+import { DECLINED_MAX, DECLINED_SECONDS, Decisions } from "./decisions.ts";
 
 function fixture() {
   const store = createMemoryStore();
@@ -11,7 +11,7 @@ function fixture() {
   const save = (changes: readonly StoreChange[]): void => void writes.push(store.batch(changes));
   const open = async () => {
     await Promise.all(writes);
-    const decisions = createDecisions({ store, clock, save });
+    const decisions = new Decisions({ store, clock, save });
     await decisions.load();
     return decisions;
   };

@@ -13,49 +13,30 @@ import {
   signEntry,
   statementDigest,
 } from "../../protocol/membership/entry.ts";
-import type { RosterNote } from "../../protocol/membership/roster-note.ts";
+import type { RosterMessage } from "../../protocol/membership/roster-message.ts";
 import { adminsOf } from "../../protocol/membership/roster-state.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
+import { DRAFTS_PER_AUTHOR_MAX, type PendingMessages } from "./pending-messages.ts";
 import type { RosterStore } from "./roster-store.ts";
-import { DRAFTS_PER_AUTHOR_MAX, type WaitingNotes } from "./waiting-notes.ts";
 
+/** What drafting needs. */
 export interface DraftingDependencies {
   readonly store: Store;
   readonly roster: RosterStore;
   readonly signer: Signer;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly waiting: WaitingNotes;
+  readonly pending: PendingMessages;
   readonly isAdmin: (peer: PeerId) => boolean;
   /** Members that are connected now: whose signatures come soon. */
   readonly present: () => readonly PeerId[];
   /** Tell the others; safe on this peer's disk already. */
-  readonly publish: (note: RosterNote) => void;
+  readonly publish: (message: RosterMessage) => void;
   /** What waits and this peer agrees to, by the digest of the statement; asked for one by one. */
   readonly agreed: () => Iterable<readonly [string, Statement]>;
-}
-
-export interface Drafting {
-  /** Throws: NodeError STORE_FAILED. */
-  load(): Promise<void>;
-  /**
-   * Draft an entry, with the signatures of this peer and of `cosigners`; `signers` are asked to sign beside them.
-   * Throws: ProtocolError FIELD_INVALID; NodeError STORE_FAILED, DISK_FULL.
-   */
-  draft(statement: Statement, signers: readonly PeerId[], cosigners: readonly Signer[]): Promise<void>;
-  /** Do something between two looks at what waits. */
-  inTurn<T>(work: () => Promise<T>): Promise<T>;
-  /** Whoever else could draft a statement has had its turn. */
-  hurry(id: string): void;
-  /** An entry entered. */
-  enter(entry: Entry): void;
-  /** Look at everything that waits. */
-  settle(): Promise<void>;
-  /** Wait for nothing any more; idempotent. */
-  stop(): void;
 }
 
 /** Pause between the turns of admins that could draft the same entry. */
@@ -65,156 +46,213 @@ export const DRAFT_PATIENCE_MS = 30_000;
 
 const SEQUENCE_KEY = "roster/sequence";
 
-export function createDrafting(dependencies: DraftingDependencies): Drafting {
-  const { store, roster, signer, clock, logger, waiting, isAdmin, present, publish } = dependencies;
-  const { log } = roster;
+/** The pen of one peer. */
+export class Drafting {
+  readonly #dependencies: DraftingDependencies;
   /** When this peer first saw a statement, or last drafted it. */
-  const since = new Map<string, number>();
-  let sequence = 0;
-  let cancelTimer: () => void = () => {};
-  const now = (): number => Math.floor(clock.now() / 1000);
+  readonly #since = new Map<string, number>();
+  #sequence = 0;
+  #cancelTimer: () => void = () => {};
+  /** One at a time: a draft is signed before the next look at what is missing. */
+  #turn: Promise<void> = Promise.resolve();
+  #isStopped = false;
 
-  /** Draft an entry for a statement that this peer agrees to, with its signature and those of `cosigners`. */
-  const draft = async (
-    statement: Statement,
-    signers: readonly PeerId[],
-    cosigners: readonly Signer[] = [],
-  ): Promise<void> => {
-    const number = Math.max(sequence, log.nextSequence(signer.peer));
-    sequence = number + 1;
+  constructor(dependencies: DraftingDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Read the number of the next entry.  Throws: NodeError STORE_FAILED. */
+  async load(): Promise<void> {
+    const { store, roster, signer } = this.#dependencies;
+    const stored = await store.get(SEQUENCE_KEY);
+    const written = stored === undefined ? 0 : Number(new TextDecoder().decode(stored));
+    this.#sequence = Math.max(written, roster.log.nextSequence(signer.peer));
+  }
+
+  /**
+   * Draft an entry, with the signatures of this peer and of `cosigners`; `signers` are asked to sign beside them.
+   * Throws: ProtocolError FIELD_INVALID; NodeError STORE_FAILED, DISK_FULL.
+   */
+  async draft(statement: Statement, signers: readonly PeerId[], cosigners: readonly Signer[] = []): Promise<void> {
+    const { roster, signer, clock } = this.#dependencies;
+    const { log } = roster;
+    const number = Math.max(this.#sequence, log.nextSequence(signer.peer));
+    this.#sequence = number + 1;
     // On disk before it is used: two entries with one number would be held against this peer for ever.
-    await roster.save([{ put: SEQUENCE_KEY, value: new TextEncoder().encode(String(sequence)) }]);
+    await roster.save([{ put: SEQUENCE_KEY, value: new TextEncoder().encode(String(this.#sequence)) }]);
     const unsigned = createEntry({
       networkId: log.networkId,
       parents: log.nextParents(),
       author: signer.peer,
       signers: [...new Set([...signers, signer.peer, ...cosigners.map(({ peer }) => peer)])],
       sequence: number,
-      issuedAt: log.nextTime(now()),
+      issuedAt: log.nextTime(this.#nowSeconds()),
       statement,
     });
     const entry = [signer, ...cosigners].reduce(signEntry, unsigned);
-    since.set(statementDigest(statement), clock.now());
-    await offer(entry);
-  };
+    this.#since.set(statementDigest(statement), clock.now());
+    await this.#offer(entry);
+  }
+
+  /** Do something between two looks at what waits. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
+  }
+
+  /** Whoever else could draft a statement has had its turn. */
+  hurry(id: string): void {
+    this.#since.set(id, this.#dependencies.clock.now() - TURN_MS * LIMITS.signatureCountMax);
+  }
+
+  /** An entry entered. */
+  enter({ statement }: Entry): void {
+    this.#since.delete(statementDigest(statement));
+  }
+
+  /** Look at everything that waits.  Throws: nothing. */
+  async settle(): Promise<void> {
+    if (this.#isStopped) return;
+    const { logger } = this.#dependencies;
+    await this.inTurn(() => this.#settleNow()).catch((error: unknown) =>
+      logger.warn("proposals were not settled", { error }),
+    );
+  }
+
+  /** Wait for nothing any more; idempotent. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelTimer();
+  }
+
+  async #settleNow(): Promise<void> {
+    const { pending, signer, isAdmin, clock, agreed } = this.#dependencies;
+    pending.tidy();
+    // Complete ones first, whoever signed last.
+    for (const one of pending.drafts()) if (this.#isWhole(one)) await this.#offer(one);
+    if (!isAdmin(signer.peer)) return;
+    let next: number | undefined;
+    for (const [id, statement] of agreed()) {
+      const left = await this.#advance(id, statement);
+      if (left !== undefined) next = Math.min(next ?? left, left);
+    }
+    this.#cancelTimer();
+    this.#cancelTimer = next === undefined ? () => {} : clock.after(next, () => void this.settle());
+  }
+
+  /** One statement that this peer agrees to; resolves to the milliseconds until its turn, undefined for nothing to do. */
+  async #advance(id: string, statement: Statement): Promise<number | undefined> {
+    const { pending, signer, clock } = this.#dependencies;
+    await this.#signDrafts(id);
+    if (statement.kind === "rotate") return undefined;
+    const approvers = pending.approversOf(id);
+    const first = this.#since.get(id) ?? clock.now();
+    this.#since.set(id, first);
+    const chosen = this.#signersFor(approvers);
+    if (!approvers.includes(signer.peer)) {
+      const left = msLeft(first + this.#turnMs(this.#othersThan(approvers)) - clock.now());
+      if (left === undefined) await this.draft(statement, chosen);
+      return left;
+    }
+    if (chosen.length < this.#threshold()) return undefined;
+    const { patienceMs, isHopeful } = this.#outlook(id, { approvers, chosen });
+    if (isHopeful) return undefined;
+    const left = msLeft(first + patienceMs + this.#turnMs(approvers) - clock.now());
+    const own = pending.draftsOf(id).filter(({ author }) => author === signer.peer).length;
+    if (left === undefined && own < DRAFTS_PER_AUTHOR_MAX / 4) await this.draft(statement, chosen);
+    return left;
+  }
+
+  /** Sign what others have drafted for this peer to sign. */
+  async #signDrafts(id: string): Promise<void> {
+    const { pending, signer } = this.#dependencies;
+    for (const one of pending.draftsOf(id)) {
+      const at = one.signers.indexOf(signer.peer);
+      if (at >= 0 && one.signatures[at]!.length === 0) await this.#offer(signEntry(one, signer));
+    }
+  }
+
+  /** This peer and as many of those who agree as are needed, those who are connected first. */
+  #signersFor(approvers: readonly PeerId[]): readonly PeerId[] {
+    const { signer, present } = this.#dependencies;
+    const here = new Set(present());
+    const willing = approvers.filter((peer) => peer !== signer.peer);
+    const soon = [...willing.filter((peer) => here.has(peer)), ...willing.filter((peer) => !here.has(peer))];
+    return [signer.peer, ...soon].slice(0, this.#threshold());
+  }
+
+  /** Admins that have not agreed and could draft the statement now; this peer is one of them. */
+  #othersThan(approvers: readonly PeerId[]): readonly PeerId[] {
+    const { roster, signer, present } = this.#dependencies;
+    const here = new Set([...present(), signer.peer]);
+    return adminsOf(roster.log.state(), this.#nowSeconds()).filter(
+      (peer) => !approvers.includes(peer) && here.has(peer),
+    );
+  }
+
+  /** Whether a draft is there that will be whole without another one, and how long it is left alone where that is doubtful. */
+  #outlook(
+    id: string,
+    { approvers, chosen }: { readonly approvers: readonly PeerId[]; readonly chosen: readonly PeerId[] },
+  ): { readonly patienceMs: number; readonly isHopeful: boolean } {
+    const { pending, signer, present } = this.#dependencies;
+    const here = new Set([...present(), signer.peer]);
+    const completable = pending
+      .draftsOf(id)
+      .filter(
+        ({ signers }) => signers.length >= this.#threshold() && signers.every((peer) => approvers.includes(peer)),
+      );
+    if (completable.length === 0) return { patienceMs: 0, isHopeful: false };
+    const isStuck = completable.every((one) => missingSigners(one).some((peer) => !here.has(peer)));
+    return { patienceMs: DRAFT_PATIENCE_MS, isHopeful: !(isStuck && chosen.every((peer) => here.has(peer))) };
+  }
+
   /** A draft with a new signature of this peer's: into the roster when it is complete, else to the others. */
-  const offer = async (entry: Entry): Promise<void> => {
+  async #offer(entry: Entry): Promise<void> {
+    const { roster, pending, logger, publish } = this.#dependencies;
     const body = encodeEntry(entry);
-    if (!isWhole(entry)) {
-      waiting.setDraft(entry);
+    if (!this.#isWhole(entry)) {
+      pending.setDraft(entry);
       await roster.written();
       publish({ kind: "draft", body });
       return;
     }
     const result = roster.add(body);
     if (result.outcome === "pending") {
-      waiting.setDraft(entry);
+      pending.setDraft(entry);
       return;
     }
-    waiting.forgetDraft(entry.id);
+    pending.forgetDraft(entry.id);
     if (result.outcome === "refused") {
       logger.warn("a signed entry does not enter the roster", { code: result.code, reason: result.text });
       return;
     }
     await roster.written();
     publish({ kind: "entry", body });
-  };
-  const isWhole = (entry: Entry): boolean =>
-    missingSigners(entry).length === 0 && entry.signers.filter(isAdmin).length >= log.state().policy.threshold;
+  }
+
+  #isWhole(entry: Entry): boolean {
+    const admins = entry.signers.filter(this.#dependencies.isAdmin).length;
+    return missingSigners(entry).length === 0 && admins >= this.#threshold();
+  }
 
   /** How long to leave the drafting to others: admins take turns in the order of their ids. */
-  const turnMs = (among: readonly PeerId[]): number => {
-    const rank = [...among].sort().indexOf(signer.peer);
+  #turnMs(among: readonly PeerId[]): number {
+    const rank = [...among].sort().indexOf(this.#dependencies.signer.peer);
     return Math.max(0, rank) * TURN_MS;
-  };
+  }
 
-  /** One statement that this peer agrees to; resolves to the milliseconds until its turn, undefined for nothing to do. */
-  const advance = async (id: string, statement: Statement): Promise<number | undefined> => {
-    const { threshold } = log.state().policy;
-    const all = waiting.draftsOf(id);
-    for (const one of all) {
-      const at = one.signers.indexOf(signer.peer);
-      if (at >= 0 && one.signatures[at]!.length === 0) await offer(signEntry(one, signer));
-    }
-    if (statement.kind === "rotate") return undefined;
-    const approvers = waiting.approversOf(id);
-    const here = new Set(present());
-    const first = since.get(id) ?? clock.now();
-    since.set(id, first);
-    const willing = approvers.filter((peer) => peer !== signer.peer);
-    const soon = [...willing.filter((peer) => here.has(peer)), ...willing.filter((peer) => !here.has(peer))];
-    const chosen = [signer.peer, ...soon].slice(0, threshold);
-    const wait = (ms: number): number | undefined => (ms > 0 ? ms : undefined);
-    if (!approvers.includes(signer.peer)) {
-      const others = adminsOf(log.state(), now()).filter(
-        (peer) => !approvers.includes(peer) && (here.has(peer) || peer === signer.peer),
-      );
-      const left = wait(first + turnMs(others) - clock.now());
-      if (left === undefined) await draft(statement, chosen);
-      return left;
-    }
-    if (chosen.length < threshold) return undefined;
-    const completable = waiting
-      .draftsOf(id)
-      .filter(({ signers }) => signers.length >= threshold && signers.every((peer) => approvers.includes(peer)));
-    const isStuck = completable.every((one) =>
-      missingSigners(one).some((peer) => peer !== signer.peer && !here.has(peer)),
-    );
-    if (completable.length > 0 && !(isStuck && chosen.every((peer) => peer === signer.peer || here.has(peer))))
-      return undefined;
-    const patience = completable.length > 0 ? DRAFT_PATIENCE_MS : 0;
-    const left = wait(first + patience + turnMs(approvers) - clock.now());
-    if (left === undefined && all.filter(({ author }) => author === signer.peer).length < DRAFTS_PER_AUTHOR_MAX / 4) {
-      await draft(statement, chosen);
-    }
-    return left;
-  };
+  #threshold(): number {
+    return this.#dependencies.roster.log.state().policy.threshold;
+  }
 
-  const settleNow = async (): Promise<void> => {
-    waiting.tidy();
-    // Complete ones first, whoever signed last.
-    for (const one of waiting.drafts()) if (isWhole(one)) await offer(one);
-    if (!isAdmin(signer.peer)) return;
-    let next: number | undefined;
-    for (const [id, statement] of dependencies.agreed()) {
-      const left = await advance(id, statement);
-      if (left !== undefined) next = Math.min(next ?? left, left);
-    }
-    cancelTimer();
-    cancelTimer = next === undefined ? () => {} : clock.after(next, () => void settle());
-  };
-  // One at a time: a draft is signed before the next look at what is missing.
-  let turn: Promise<void> = Promise.resolve();
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const result = turn.then(work);
-    turn = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    return result;
-  };
-  let isStopped = false;
-  const settle = async (): Promise<void> => {
-    if (isStopped) return;
-    await inTurn(settleNow).catch((error: unknown) => logger.warn("motions were not settled", { error }));
-  };
-
-  return {
-    async load() {
-      const stored = await store.get(SEQUENCE_KEY);
-      sequence = Math.max(
-        stored === undefined ? 0 : Number(new TextDecoder().decode(stored)),
-        log.nextSequence(signer.peer),
-      );
-    },
-    draft,
-    inTurn,
-    hurry: (id) => void since.set(id, clock.now() - TURN_MS * LIMITS.signatureCountMax),
-    enter: ({ statement }) => void since.delete(statementDigest(statement)),
-    settle,
-    stop() {
-      isStopped = true;
-      cancelTimer();
-    },
-  };
+  #nowSeconds(): number {
+    return Math.floor(this.#dependencies.clock.now() / 1000);
+  }
 }
+
+const msLeft = (ms: number): number | undefined => (ms > 0 ? ms : undefined);

@@ -13,6 +13,7 @@ import { patient, until } from "../system/network/transport.suite.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { askForAdmission } from "./admission.ts";
 import { findNetwork } from "./candidate.ts";
+import { CERTIFICATE_KEY } from "./certificates.ts";
 import {
   admit,
   BOUNDS,
@@ -29,8 +30,7 @@ import {
   type MemberOptions,
   requestBy,
 } from "./membership.suite.ts";
-import { CERTIFICATE_KEY } from "./membership.ts";
-import { fetchSuccessors } from "./successor-exchange.ts";
+import { fetchSuccessors } from "./network-exchange.ts";
 
 let net: Consortium;
 beforeEach(() => {

@@ -8,7 +8,7 @@ import { encodeHello } from "../../protocol/handshake.ts";
 import { encodeHeads } from "../../protocol/heads.ts";
 import { encodeEntry } from "../../protocol/membership/entry.ts";
 import { encodeInventory } from "../../protocol/membership/roster-exchange.ts";
-import { encodeNote } from "../../protocol/membership/roster-note.ts";
+import { encodeRosterMessage } from "../../protocol/membership/roster-message.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import { STREAM_PROTOCOLS, type StreamProtocol } from "../../protocol/stream-protocols.ts";
 import { signUpdate } from "../../protocol/update.ts";
@@ -112,7 +112,10 @@ describe("a peer whose connection gate lets everybody in", () => {
     expect(victim.exchange.admitted()).toEqual([other.signer.peer]);
     await from.publish(announcementTopic(networkId(manifest)), announcementBy(seed).announcement);
     const entry = entryOf(net.genesis, admit(signerOf(6).peer));
-    await from.publish(rosterTopic(networkId(manifest)), encodeNote({ kind: "entry", body: encodeEntry(entry) }));
+    await from.publish(
+      rosterTopic(networkId(manifest)),
+      encodeRosterMessage({ kind: "entry", body: encodeEntry(entry) }),
+    );
     await until(() => true);
     expect(victim.exchange.latest()).toEqual([update]);
     expect(victim.membership.roleOf(signerOf(6).peer)).toBeUndefined();
@@ -145,10 +148,10 @@ describe("the gossip validator", () => {
     const topic = rosterTopic(networkId(net.genesis.manifest));
     const forged = entryOf(net.genesis, admit(signerOf(6).peer));
     const body = encodeEntry({ ...forged, signatures: forged.signatures.map((one) => one.toReversed()) });
-    await liar.transport.publish(topic, encodeNote({ kind: "entry", body }));
-    await liar.transport.publish(topic, encodeNote({ kind: "draft", body }));
-    await liar.transport.publish(topic, encodeNote({ kind: "proof", body }));
-    await liar.transport.publish(topic, encodeNote({ kind: "entry", body: encodeEntry(forged) }));
+    await liar.transport.publish(topic, encodeRosterMessage({ kind: "entry", body }));
+    await liar.transport.publish(topic, encodeRosterMessage({ kind: "draft", body }));
+    await liar.transport.publish(topic, encodeRosterMessage({ kind: "proof", body }));
+    await liar.transport.publish(topic, encodeRosterMessage({ kind: "entry", body: encodeEntry(forged) }));
     await until(() => Object.keys(victim.membership.codes()).length >= 2);
     await until(() => true);
     const { codes } = { codes: victim.membership.codes() };

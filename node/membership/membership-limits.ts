@@ -31,6 +31,7 @@ export interface MembershipLimits {
   readonly admissionWaitMs: number;
 }
 
+/** What a peer spends unless it is told otherwise. */
 export const MEMBERSHIP_DEFAULTS: MembershipLimits = {
   visitIntervalMs: 60_000,
   candidateIntervalMs: 5_000,

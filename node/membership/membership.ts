@@ -1,43 +1,45 @@
 /**
  * The membership of one peer in a network with a roster, put together: the roster on disk, what waits for signatures,
  * gossip and exchange of entries, the gate at the connection, admission of who holds an invite. The exchange of updates asks
- * it at every layer (interface/membership.ts); people act through `members` (see roster-desk.ts).
+ * it at every layer (interface/membership.ts); people act through the desk (see roster-desk.ts).
  */
+
 import type { Signer } from "../../protocol/envelope.ts";
-import { rosterTopic } from "../../protocol/gossip-topics.ts";
+import { type GossipTopic, rosterTopic } from "../../protocol/gossip-topics.ts";
+import type { ShownJudgement, ShownMembership } from "../../protocol/handshake.ts";
+import type { EntryId } from "../../protocol/membership/entry.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
-import { encodeNote, type RosterNote } from "../../protocol/membership/roster-note.ts";
+import type { Role } from "../../protocol/membership/roles.ts";
+import { encodeRosterMessage, type RosterMessage } from "../../protocol/membership/roster-message.ts";
 import { keepsEarlierUpdates } from "../../protocol/membership/roster-state.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import type { NetworkId } from "../../protocol/network-id.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
-import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
-import { createBackground } from "../exchange/background.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { type Background, createBackground } from "../exchange/background.ts";
+import { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Clock } from "../interface/clock.ts";
+import type { Conversation } from "../interface/conversation.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { Membership } from "../interface/membership.ts";
+import type { Membership, Standing } from "../interface/membership.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
 import type { Store } from "../interface/store.ts";
 import type { Transport } from "../interface/transport.ts";
-import { serveAdmission } from "./admission.ts";
-import { createAskRates } from "./ask-rates.ts";
-import { createCertificates } from "./certificates.ts";
-import { createElsewhere } from "./elsewhere.ts";
-import { createEquivocationProofs } from "./equivocation-proofs.ts";
+import { AdmissionExchange } from "./admission.ts";
+import { Certificates } from "./certificates.ts";
+import { EquivocationProofs } from "./equivocation-proofs.ts";
 import { MEMBERSHIP_DEFAULTS, type MembershipLimits } from "./membership-limits.ts";
-import { createMotions, type Motions } from "./motions.ts";
-import { createNeighbourPulls } from "./neighbour-pulls.ts";
-import { createNoteIntake } from "./note-intake.ts";
-import type { NoteJudgement } from "./note-judgement.ts";
-import { createNoteRates } from "./note-rates.ts";
-import { rosterEvent } from "./roster-events.ts";
+import { MessageIntake, type MessageJudgement } from "./message-intake.ts";
+import { Migration, type SuccessorLink } from "./migration.ts";
+import { fetchManifest, GenesisExchange, SuccessorExchange } from "./network-exchange.ts";
+import { Proposals } from "./proposals.ts";
+import { RosterExchange } from "./roster-exchange.ts";
 import { openRosterStore, type RosterStore } from "./roster-store.ts";
-import { createRosterWatch } from "./roster-watch.ts";
-import { createStandings } from "./standings.ts";
-import { createSuccessions, type Successions, type SuccessorLink } from "./successions.ts";
-import { serveSuccessors } from "./successor-exchange.ts";
-import { createVisits } from "./visits.ts";
+import { type RosterChange, RosterWatch, rosterEvent } from "./roster-watch.ts";
+import { Statuses } from "./status.ts";
+import { Visits } from "./visits.ts";
 
+/** What a membership stands on. */
 export interface MembershipDependencies {
   /** Stopped; the exchange starts and stops it. */
   readonly transport: Transport;
@@ -49,6 +51,7 @@ export interface MembershipDependencies {
   readonly verify: VerifySignature;
 }
 
+/** Which network, and what it may cost. */
 export interface MembershipOptions extends Partial<MembershipLimits> {
   /** Of the roster's first network. */
   readonly genesis: Genesis;
@@ -56,249 +59,347 @@ export interface MembershipOptions extends Partial<MembershipLimits> {
   readonly manifest?: NetworkManifest;
 }
 
-/** Membership as the composition root sees it. */
-export interface RosterMembership extends Membership {
-  readonly roster: RosterStore;
-  readonly motions: Motions;
-  readonly successions: Successions;
-  /** The roster as a whole, as onEvent tells it. */
-  rosterEvent(): RosterEvent;
-  /** Handle protocols and gossip; before the transport starts, after the exchange was made. */
-  start(): Promise<void>;
-  /** End everything under way; idempotent. The transport is the exchange's to stop. */
-  stop(): Promise<void>;
-  /** Whether a connection may be made; for the transport's gate. */
-  admits(peer: PeerId): boolean;
-  /** Whether somebody takes part in gossip; for the transport. */
-  mayGossip(peer: PeerId): boolean;
-  /** A peer is past its handshake: ask it what it holds. */
-  welcome(peer: PeerId): void;
-  /** Ask one peer what it holds, whoever it is; resolves when it has answered or failed. */
-  pull(peer: PeerId): Promise<void>;
-  /** Ask every member that is connected what it holds; resolves when each has answered or failed. */
-  pullAll(): Promise<void>;
-  /** What this peer should go over to, in turn, because the others have; see elsewhere.ts. */
-  followed(): readonly SuccessorLink[];
-  /** Called when what `successions` or `followed` say may have changed. */
-  onSuccession(listener: () => void): void;
-  /** Take a note as if a neighbour had sent it, and pass it on.  Throws: nothing. */
-  takeNote(note: RosterNote): NoteJudgement;
-  /** How often notes were judged how, by code. */
-  codes(): Readonly<Record<string, number>>;
-  onEvent(listener: (event: RosterEvent) => void): void;
-}
-
-/** Key of the store: the certificate that this peer was admitted with; its roster may not have the entry yet. */
-export const CERTIFICATE_KEY = "roster/certificate";
-
-/** Throws: GENESIS_INVALID; NodeError STORE_FAILED, DISK_FULL. */
+/** The roster from disk and what rests on it, not started.  Throws: GENESIS_INVALID; NodeError STORE_FAILED, DISK_FULL. */
 export async function createMembership(
   dependencies: MembershipDependencies,
   options: MembershipOptions,
 ): Promise<RosterMembership> {
-  const { transport, store, clock, logger, signer, verify } = dependencies;
-  const { genesis } = options;
-  const limits: MembershipLimits = { ...MEMBERSHIP_DEFAULTS, ...options };
-  const network = networkId(options.manifest ?? genesis.manifest);
-  const roster = await openRosterStore(dependencies, genesis);
-  const { log } = roster;
-  const topic = rosterTopic(log.networkId);
-  const background = createBackground({ logger });
-  const now = (): number => Math.floor(clock.now() / 1000);
-  const changes: (() => void)[] = [];
-
-  const standings = createStandings({ log, clock }, limits);
-  const { isMember, standingOf } = standings;
-  const present = (): readonly PeerId[] => transport.connected().filter(isMember).map(parsePeerId);
-  const publish = (note: RosterNote): void => {
-    void background.run("gossip about the roster", () => transport.publish(topic, encodeNote(note)));
-  };
-  const hangUp = (peer: PeerId): void => void background.run("hanging up", () => transport.hangUp(peer));
-  const proofs = createEquivocationProofs({
-    ...{ store, roster, logger, verify, network },
-    onProven(event) {
-      watch.tell(event);
-      watch.changed();
-    },
-  });
-  const onEquivocation = (kind: "announcement" | "roster-entry", first: Uint8Array, second: Uint8Array): void => {
-    const body = proofs.prove(kind, first, second);
-    if (body !== undefined) publish({ kind: "proof", body });
-  };
-  const motions = createMotions({
-    ...{ store, roster, signer, clock, logger, verify, present, publish },
-    onEquivocation: (first, second) => onEquivocation("roster-entry", first, second),
-  });
-  const pulls = createNeighbourPulls(
-    {
-      ...{ transport, clock, roster, background, isMember, present, publish, hangUp },
-      intake: () => intake,
-      notes: () => [...motions.notes(), ...proofs.bodies().map((body) => ({ kind: "proof" as const, body }))],
-    },
-    limits,
+  const membership = new RosterMembership(
+    { ...dependencies, roster: await openRosterStore(dependencies, options.genesis) },
+    options,
   );
-  const intake = createNoteIntake({
-    ...{ roster, motions, proofs, logger, roleOf: standings.roleOf },
-    rates: createNoteRates({ clock }, limits),
-    onPending: (from) => void pulls.pull(from),
-  });
-  const visits = createVisits(
-    {
-      clock,
-      standingOf: (peer) => standingOf(parsePeerId(peer)),
-      isCandidate: (peer) => motions.isCandidate(parsePeerId(peer)),
-      hangUp,
-      dismiss: pulls.dismiss,
-    },
-    limits,
-  );
-  const certificates = createCertificates({
-    ...{ store, roster, standings, clock, verify, self: signer.peer, certificateKey: CERTIFICATE_KEY },
-    onRemembered: () => watch.arm(),
-  });
+  await membership.load();
+  return membership;
+}
 
-  const watch = createRosterWatch({
-    ...{ roster, standings, clock, logger, self: signer.peer, signal: background.signal },
-    onChanged({ isSucceeded }) {
-      if (isSucceeded) tellSuccession();
-      successionChanged();
-      if (succession.isMissing()) fetchSuccession(present());
-      for (const listener of changes) listener();
-      visits.review();
-      // Who was removed itself has nothing to do here any more.
-      if (standingOf(signer.peer) === "removed") for (const peer of transport.connected()) hangUp(peer);
-      void motions.settle();
-    },
-  });
-  const succession = createSuccessions(
-    { transport, store, clock, roster, first: genesis.manifest, current: options.manifest ?? genesis.manifest },
-    limits,
-  );
-  const tellSuccession = (): void => {
-    const agreed = log.state().succession;
-    if (agreed === undefined) return;
-    const { network: next, round } = agreed;
-    watch.tell({ type: "succession", network: next, round, isHeld: succession.manifestOf(next) !== undefined });
-  };
-  const fetchSuccession = (from: readonly PeerId[]): void =>
-    void background.run("fetching a manifest", (signal) => succession.fetch(from, signal));
-  succession.onHeld(() => {
-    tellSuccession();
-    successionChanged();
-  });
-  const elsewhere = createElsewhere({ successions: succession, isMember });
-  const successionListeners: (() => void)[] = [];
-  const successionChanged = (): void => {
-    for (const listener of successionListeners) listener();
-  };
-  /** Whether a network comes before the one that this peer is in. */
-  const isBehind = (other: NetworkId): boolean => {
-    const ids = succession.chain().map(networkId);
-    return ids.includes(other) && ids.indexOf(other) < ids.indexOf(network);
-  };
+/** Membership as the composition root sees it; see createMembership. */
+export class RosterMembership implements Membership {
+  readonly roster: RosterStore;
+  readonly motions: Proposals;
+  readonly successions: Migration;
+  readonly #dependencies: MembershipDependencies;
+  readonly #manifest: NetworkManifest;
+  readonly #background: Background;
+  readonly #statuses: Statuses;
+  readonly #proofs: EquivocationProofs;
+  readonly #certificates: Certificates;
+  readonly #watch: RosterWatch;
+  readonly #intake: MessageIntake;
+  readonly #exchange: RosterExchange;
+  readonly #admission: AdmissionExchange;
+  /** In the order of their start. */
+  readonly #conversations: readonly Conversation[];
+  readonly #visits: Visits;
+  readonly #changeListeners: (() => void)[] = [];
+  readonly #successionListeners: (() => void)[] = [];
 
-  const start = async (): Promise<void> => {
+  constructor(dependencies: MembershipDependencies & { readonly roster: RosterStore }, options: MembershipOptions) {
+    const { roster, transport, clock, logger, signer } = dependencies;
+    const limits: MembershipLimits = { ...MEMBERSHIP_DEFAULTS, ...options };
+    const { genesis, manifest = genesis.manifest } = options;
+    const self = signer.peer;
+    const statuses = new Statuses({ log: roster.log, clock }, limits);
+    this.#dependencies = dependencies;
+    this.#manifest = manifest;
+    this.roster = roster;
+    this.#background = createBackground({ logger });
+    this.#statuses = statuses;
+    this.#proofs = new EquivocationProofs({ ...dependencies, network: networkId(manifest) });
+    this.#certificates = new Certificates({ ...dependencies, statuses, self });
+    this.#watch = new RosterWatch({ ...{ roster, statuses, clock, logger, self }, proofs: this.#proofs });
+    this.motions = new Proposals({
+      ...dependencies,
+      present: () => this.#present(),
+      publish: (message) => this.#publish(message),
+      onEquivocation: (first, second) => this.#report("roster-entry", first, second),
+    });
+    this.successions = new Migration(
+      {
+        ...{ store: dependencies.store, roster, isMember: (peer) => statuses.isMember(peer) },
+        fetchManifest: (peer, id, signal) =>
+          fetchManifest({ transport, clock }, { peer, timeoutMs: limits.admissionTimeoutMs, signal }, id),
+      },
+      { first: genesis.manifest, current: manifest },
+    );
+    this.#intake = this.#createIntake(limits);
+    this.#exchange = this.#createExchange(limits);
+    this.#admission = new AdmissionExchange(
+      { ...dependencies, proposals: this.motions, publish: (message) => this.#publish(message) },
+      limits,
+    );
+    this.#conversations = [this.#exchange, this.#admission, ...this.#createNetworkExchanges(genesis, limits)];
+    this.#visits = this.#createVisits(limits);
+    this.#watch.onChange((change) => this.#changed(change));
+    this.successions.onHeld(() => {
+      this.#tellSuccession();
+      this.#successionChanged();
+    });
+  }
+
+  /** Read what is on disk; before anything else.  Throws: NodeError STORE_FAILED. */
+  async load(): Promise<void> {
+    await this.successions.load();
+    await this.#proofs.load();
+    await this.#certificates.load();
+    await this.motions.load();
+    this.#watch.begin();
+  }
+
+  /** Handle protocols and gossip; before the transport starts, after the exchange was made. */
+  async start(): Promise<void> {
+    const { transport } = this.#dependencies;
     transport.onConnect((peer) => {
-      visits.begin(peer);
-      void motions.settle();
+      this.#visits.begin(peer);
+      void this.motions.settle();
     });
     transport.onDisconnect((peer) => {
-      visits.end(peer);
-      elsewhere.left(peer);
-      successionChanged();
-      pulls.forget(peer);
+      this.#visits.end(peer);
+      this.successions.leave(peer);
+      this.#successionChanged();
+      this.#exchange.forget(peer);
     });
-    transport.subscribe(topic, { validate: intake.validate, deliver: () => {} });
-    await pulls.start();
-    const asked = { windowMs: limits.pullWindowMs, peersMax: limits.visitsRememberedMax };
-    const admission = await serveAdmission(
-      { transport, clock, logger, roster, motions, signer, verify, publish, isMember, onChange: listenOnce },
-      {
-        genesis,
-        timeoutMs: limits.admissionTimeoutMs,
-        waitMs: limits.admissionWaitMs,
-        manifestOf: succession.manifestOf,
-        manifestRates: createAskRates(
-          { clock },
-          { ...asked, what: "manifests", perWindowMax: limits.manifestsPerWindowMax },
-        ),
-      },
-    );
-    await serveSuccessors(
-      {
-        ...{ transport, clock, mayKnow: admission.mayKnow },
-        rates: createAskRates({ clock }, { ...asked, what: "successors", perWindowMax: limits.storiesPerWindowMax }),
-        story: () => ({ manifests: succession.chain(), network }),
-      },
-      { timeoutMs: limits.admissionTimeoutMs },
-    );
-    watch.arm();
-    void motions.settle();
-  };
-  /** Listen until the returned function is called. */
-  const listenOnce = (listener: () => void): (() => void) => {
-    changes.push(listener);
-    return () => {
-      const at = changes.indexOf(listener);
-      if (at >= 0) changes.splice(at, 1);
-    };
-  };
+    transport.subscribe(this.#topic(), {
+      validate: (bytes, from) => this.#exchange.validate(bytes, from),
+      deliver: () => {},
+    });
+    for (const conversation of this.#conversations) await conversation.start();
+    this.#watch.arm();
+    void this.motions.settle();
+  }
 
-  await succession.load();
-  await proofs.load();
-  await certificates.load();
-  await motions.load();
-  watch.begin();
-  return {
-    roster,
-    motions,
-    successions: succession,
-    rosterEvent: () => rosterEvent({ self: signer.peer, state: log.state(), seconds: now() }),
-    start,
-    async stop() {
-      watch.stop();
-      visits.stop();
-      pulls.stop();
-      motions.stop();
-      await background.stop();
-      await roster.written();
-    },
-    admits: (peer) => visits.admits(peer),
-    mayGossip: isMember,
-    followed: elsewhere.followed,
-    onSuccession: (listener) => void successionListeners.push(listener),
-    async meetElsewhere(peer, manifest) {
-      const theirs = networkId(manifest);
-      elsewhere.note(peer, theirs);
-      await pulls.pull(peer);
-      await background.run("fetching a manifest", (signal) => succession.fetch([peer], signal));
-      successionChanged();
-      // It is the other one that has to go on, and hangs up when it has what it needs.
-      if (isBehind(theirs)) await new Promise(() => {});
-    },
-    welcome(peer) {
-      elsewhere.joined(peer);
-      void pulls.pull(peer);
-      if (succession.isMissing()) fetchSuccession([peer]);
-    },
-    pull: pulls.pull,
-    pullAll: async () => {
-      await Promise.all(present().map((peer) => pulls.pull(peer)));
-    },
-    takeNote(note) {
-      const judgement = intake.note(note, undefined);
-      if (judgement.verdict === "accept") publish(note);
-      return judgement;
-    },
-    codes: intake.codes,
-    onEvent: watch.onEvent,
-    roleOf: standings.roleOf,
-    standingOf,
-    keepsUpdatesOf: (author) => keepsEarlierUpdates(log.state(), author),
-    judgeShown: certificates.judgeShown,
-    shown: certificates.shown,
-    heads: () => log.nextParents(),
-    reportEquivocation: (first, second) => onEquivocation("announcement", first, second),
-    onChange: (listener) => void changes.push(listener),
-  };
+  /** End everything under way; idempotent. The transport is the exchange's to stop. */
+  async stop(): Promise<void> {
+    this.#watch.stop();
+    this.#visits.stop();
+    this.motions.stop();
+    for (const conversation of this.#conversations) await conversation.stop();
+    await this.#background.stop();
+    await this.roster.written();
+  }
+
+  /** The roster as a whole, as onEvent tells it. */
+  rosterEvent(): RosterEvent {
+    const { clock, signer } = this.#dependencies;
+    return rosterEvent({ self: signer.peer, state: this.roster.log.state(), seconds: Math.floor(clock.now() / 1000) });
+  }
+
+  /** Whether a connection may be made; for the transport's gate. */
+  admits(peer: PeerId): boolean {
+    return this.#visits.admits(peer);
+  }
+
+  /** Whether somebody takes part in gossip; for the transport. */
+  mayGossip(peer: PeerId): boolean {
+    return this.#statuses.isMember(peer);
+  }
+
+  /** A peer is past its handshake: ask it what it holds. */
+  welcome(peer: PeerId): void {
+    this.successions.join(peer);
+    void this.#exchange.ask(peer);
+    if (this.successions.isMissing()) this.#fetchSuccession([peer]);
+  }
+
+  /** Ask one peer what it holds, whoever it is; resolves when it has answered or failed. */
+  async pull(peer: PeerId): Promise<void> {
+    await this.#exchange.ask(peer);
+  }
+
+  /** Ask every member that is connected what it holds; resolves when each has answered or failed. */
+  async pullAll(): Promise<void> {
+    await Promise.all(this.#present().map((peer) => this.#exchange.ask(peer)));
+  }
+
+  /** What this peer should migrate to, in turn, because the others have; see migration.ts. */
+  followed(): readonly SuccessorLink[] {
+    return this.successions.followed();
+  }
+
+  /** Call when what `successions` or `followed` say may have changed. */
+  onSuccession(listener: () => void): void {
+    this.#successionListeners.push(listener);
+  }
+
+  /** Take a message as if a neighbour had sent it, and pass it on.  Throws: nothing. */
+  takeNote(message: RosterMessage): MessageJudgement {
+    const judgement = this.#intake.message(message);
+    if (judgement.verdict === "accept") this.#publish(message);
+    return judgement;
+  }
+
+  /** How often messages were judged how, by code. */
+  codes(): Readonly<Record<string, number>> {
+    return this.#intake.codes();
+  }
+
+  /** Call with what operators are told. */
+  onEvent(listener: (event: RosterEvent) => void): void {
+    this.#watch.onEvent(listener);
+  }
+
+  /** See Membership. */
+  roleOf(peer: PeerId): Role | undefined {
+    return this.#statuses.roleOf(peer);
+  }
+
+  /** See Membership. */
+  standingOf(peer: PeerId): Standing {
+    return this.#statuses.statusOf(peer);
+  }
+
+  /** See Membership. */
+  keepsUpdatesOf(author: PeerId): boolean {
+    return keepsEarlierUpdates(this.roster.log.state(), author);
+  }
+
+  /** See Membership. */
+  judgeShown(peer: PeerId, shown: ShownMembership): ShownJudgement {
+    return this.#certificates.judgeShown(peer, shown);
+  }
+
+  /** See Membership. */
+  shown(known?: readonly EntryId[]): ShownMembership {
+    return this.#certificates.shown(known);
+  }
+
+  /** See Membership. */
+  heads(): readonly EntryId[] {
+    return this.roster.log.nextParents();
+  }
+
+  /** See Membership. */
+  async meetElsewhere(peer: PeerId, manifest: NetworkManifest): Promise<void> {
+    const theirs = networkId(manifest);
+    this.successions.meet(peer, theirs);
+    await this.#exchange.ask(peer);
+    await this.#background.run("fetching a manifest", (signal) => this.successions.fetch([peer], signal));
+    this.#successionChanged();
+    // It is the other one that has to go on, and hangs up when it has what it needs.
+    if (this.successions.isBehind(theirs)) await new Promise(() => {});
+  }
+
+  /** See Membership. */
+  reportEquivocation(first: Uint8Array, second: Uint8Array): void {
+    this.#report("announcement", first, second);
+  }
+
+  /** See Membership. */
+  onChange(listener: () => void): void {
+    this.#changeListeners.push(listener);
+  }
+
+  #createIntake({ notesBurst, notesPerSecond, visitsRememberedMax }: MembershipLimits): MessageIntake {
+    const { clock, logger } = this.#dependencies;
+    const rates = { burst: notesBurst, perPeriod: notesPerSecond, periodMs: 1000, peersMax: visitsRememberedMax };
+    return new MessageIntake({
+      ...{ roster: this.roster, logger, rates: new RateLimiter({ clock }, rates) },
+      takeProof: (body) => this.#proofs.take(body),
+      takePending: (message) => {
+        const judgement = this.motions.take(message);
+        if (judgement.verdict === "accept") void this.motions.settle();
+        return judgement;
+      },
+      roleOf: (peer) => this.#statuses.roleOf(peer),
+    });
+  }
+
+  #createExchange(limits: MembershipLimits): RosterExchange {
+    const { transport, clock } = this.#dependencies;
+    const proofs = (): readonly RosterMessage[] =>
+      this.#proofs.bodies().map((body) => ({ kind: "proof" as const, body }));
+    return new RosterExchange(
+      {
+        ...{ transport, clock, roster: this.roster, background: this.#background, intake: this.#intake },
+        messages: () => [...this.motions.messages(), ...proofs()],
+        isMember: (peer) => this.#statuses.isMember(peer),
+        present: () => this.#present(),
+        publish: (message) => this.#publish(message),
+        hangUp: (peer) => this.#hangUp(peer),
+      },
+      limits,
+    );
+  }
+
+  #createNetworkExchanges(genesis: Genesis, limits: MembershipLimits): readonly Conversation[] {
+    const { transport, clock, verify } = this.#dependencies;
+    const network = networkId(this.#manifest);
+    const common = { transport, clock, verify, log: this.roster.log };
+    const isMember = (peer: PeerId): boolean => this.#statuses.isMember(peer);
+    const manifestOf = (id: NetworkId): NetworkManifest | undefined => this.successions.manifestOf(id);
+    const story = () => ({ manifests: this.successions.chain(), network });
+    return [
+      new GenesisExchange({ ...common, genesis, isMember, manifestOf }, limits),
+      new SuccessorExchange({ ...common, story }, limits),
+    ];
+  }
+
+  #createVisits(limits: MembershipLimits): Visits {
+    return new Visits(
+      {
+        clock: this.#dependencies.clock,
+        statusOf: (peer) => this.#statuses.statusOf(peer),
+        isCandidate: (peer) => this.motions.isCandidate(peer),
+        hangUp: (peer) => this.#hangUp(peer),
+        dismiss: (peer) => this.#exchange.dismiss(peer),
+      },
+      limits,
+    );
+  }
+
+  /** The roster is another one, or somebody's time has come; its events were told. */
+  #changed({ isSucceeded }: RosterChange): void {
+    const { transport, signer } = this.#dependencies;
+    if (isSucceeded) this.#tellSuccession();
+    this.#successionChanged();
+    if (this.successions.isMissing()) this.#fetchSuccession(this.#present());
+    for (const listener of this.#changeListeners) listener();
+    this.#admission.review();
+    this.#visits.review();
+    // A peer that was removed has nothing to do here any more.
+    if (this.#statuses.statusOf(signer.peer) === "removed") {
+      for (const peer of transport.connected()) this.#hangUp(peer);
+    }
+    void this.motions.settle();
+  }
+
+  #tellSuccession(): void {
+    const agreed = this.roster.log.state().succession;
+    if (agreed === undefined) return;
+    const { network, round } = agreed;
+    const isHeld = this.successions.manifestOf(network) !== undefined;
+    this.#watch.tell({ type: "succession", network, round, isHeld });
+  }
+
+  #successionChanged(): void {
+    for (const listener of this.#successionListeners) listener();
+  }
+
+  #fetchSuccession(from: readonly PeerId[]): void {
+    void this.#background.run("fetching a manifest", (signal) => this.successions.fetch(from, signal));
+  }
+
+  #report(kind: "announcement" | "roster-entry", first: Uint8Array, second: Uint8Array): void {
+    const body = this.#proofs.prove(kind, first, second);
+    if (body !== undefined) this.#publish({ kind: "proof", body });
+  }
+
+  #publish(message: RosterMessage): void {
+    const { transport } = this.#dependencies;
+    const bytes = encodeRosterMessage(message);
+    void this.#background.run("gossip about the roster", () => transport.publish(this.#topic(), bytes));
+  }
+
+  #hangUp(peer: PeerId): void {
+    void this.#background.run("hanging up", () => this.#dependencies.transport.hangUp(peer));
+  }
+
+  /** Members that are connected now. */
+  #present(): readonly PeerId[] {
+    const isMember = (peer: PeerId): boolean => this.#statuses.isMember(peer);
+    return this.#dependencies.transport.connected().filter(isMember);
+  }
+
+  #topic(): GossipTopic {
+    return rosterTopic(this.roster.log.networkId);
+  }
 }

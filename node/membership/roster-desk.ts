@@ -30,9 +30,10 @@ import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Standing } from "../interface/membership.ts";
 import type { RosterMembership } from "./membership.ts";
-import type { Motion } from "./motions.ts";
-import type { StoredEntries } from "./roster-rebuild.ts";
+import type { Proposal } from "./proposals.ts";
+import type { StoredEntries } from "./roster-store.ts";
 
+/** One thing that a person does. */
 export type RosterAction =
   | { readonly kind: "members" }
   /** With `declined` also what this peer has declined. */
@@ -79,6 +80,7 @@ export interface MembersAnswer {
   readonly digest: string;
 }
 
+/** All entries of a roster. */
 export interface LogAnswer {
   readonly kind: "log";
   /** Parents before children. */
@@ -103,14 +105,16 @@ export interface EntriesAnswer extends Omit<StoredEntries, "entries" | "next"> {
   readonly next: number | null;
 }
 
+/** What became of an action. */
 export type RosterAnswer =
   | MembersAnswer
   | LogAnswer
   | EntriesAnswer
-  | { readonly kind: "pending"; readonly motions: readonly Motion[] }
+  | { readonly kind: "pending"; readonly motions: readonly Proposal[] }
   /** What became of a motion; `isDecided` when its entry is in the roster. */
-  | { readonly kind: "motion"; readonly motion: Motion; readonly isDecided: boolean };
+  | { readonly kind: "motion"; readonly motion: Proposal; readonly isDecided: boolean };
 
+/** What acting on a roster needs. */
 export interface RosterDeskDependencies {
   readonly membership: RosterMembership;
   readonly clock: Pick<Clock, "now">;
@@ -147,7 +151,7 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
       return decided(await rotate(dependencies, action.keyFile));
   }
 
-  async function decided(motion: Motion): Promise<RosterAnswer> {
+  async function decided(motion: Proposal): Promise<RosterAnswer> {
     await motions.settle();
     await roster.written();
     const isPending = motions.pending().some(({ id }) => id === motion.id);
@@ -167,7 +171,7 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
     const { statement, signers: approvedBy } = entry;
     const { threshold } = roster.log.state().policy;
     const undisputed = { request: undefined, deniedBy: [], isDeclinedHere: false };
-    const motion: Motion = { id: statementDigest(statement), statement, approvedBy, threshold, ...undisputed };
+    const motion: Proposal = { id: statementDigest(statement), statement, approvedBy, threshold, ...undisputed };
     return { kind: "motion", motion, isDecided: true };
   }
   function wholeId(text: string): string {
@@ -289,7 +293,7 @@ function checkShorter({ subject, role, notAfter }: Terms, known: Terms): void {
 async function rotate(
   { membership, clock, self, connected, signerOf }: RosterDeskDependencies,
   keyFile: string,
-): Promise<Motion> {
+): Promise<Proposal> {
   const state = membership.roster.log.state();
   const seconds = Math.floor(clock.now() / 1000);
   const terms = state.members.get(self);

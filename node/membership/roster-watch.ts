@@ -1,97 +1,159 @@
 /** Notices that the roster has changed, or that the time of a member has come, and tells who listens. */
-
 import { LIMITS } from "../../protocol/limits.ts";
-import type { RosterState } from "../../protocol/membership/roster-state.ts";
+import { type RosterState, roleOf } from "../../protocol/membership/roster-state.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
-import { rosterEvents } from "./roster-events.ts";
+import type { EquivocationProofs } from "./equivocation-proofs.ts";
 import type { RosterStore } from "./roster-store.ts";
-import type { Standings } from "./standings.ts";
+import type { Statuses } from "./status.ts";
 
+/** What is watched: entries, proofs, and memberships that begin or end. */
 export interface RosterWatchDependencies {
   readonly roster: RosterStore;
-  readonly standings: Standings;
+  readonly proofs: EquivocationProofs;
+  readonly statuses: Statuses;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly self: PeerId;
-  /** Ends the watch. */
-  readonly signal: AbortSignal;
-  /** After the events of a change were told; `isSucceeded`: the roster has agreed to another manifest. */
-  readonly onChanged: (change: { readonly isSucceeded: boolean }) => void;
 }
 
-export interface RosterWatch {
+/** After the events of a change were told. */
+export interface RosterChange {
+  /** Whether the roster has agreed to another manifest. */
+  readonly isSucceeded: boolean;
+}
+
+/** One peer's watch over its roster. */
+export class RosterWatch {
+  readonly #dependencies: RosterWatchDependencies;
+  readonly #eventListeners: ((event: RosterEvent) => void)[] = [];
+  readonly #changeListeners: ((change: RosterChange) => void)[] = [];
+  #before: RosterMoment;
+  #cancelTimer: () => void = () => {};
+  #isChangeDue = false;
+  #isStopped = false;
+
+  constructor(dependencies: RosterWatchDependencies) {
+    this.#dependencies = dependencies;
+    this.#before = this.#moment();
+    dependencies.roster.onEntry(() => this.#changeSoon());
+    dependencies.statuses.onRemembered(() => this.arm());
+    dependencies.proofs.onProven((event) => {
+      this.tell(event);
+      this.#changed();
+    });
+  }
+
   /** What is there now is no news. */
-  begin(): void;
-  tell(event: RosterEvent): void;
-  onEvent(listener: (event: RosterEvent) => void): void;
-  /** Something entered, or somebody's time has come. */
-  changed(): void;
-  /** Wake when the next membership begins or ends. */
-  arm(): void;
-  /** Wait for nothing any more; idempotent. */
-  stop(): void;
-}
+  begin(): void {
+    this.#before = this.#moment();
+  }
 
-export function createRosterWatch(dependencies: RosterWatchDependencies): RosterWatch {
-  const { roster, standings, clock, logger, self, signal } = dependencies;
-  const { log } = roster;
-  const now = (): number => Math.floor(clock.now() / 1000);
-  const listeners: ((event: RosterEvent) => void)[] = [];
-  let before: RosterState = log.state();
-  let beforeSeconds = now();
-  let cancelTimer: () => void = () => {};
-
-  const tell = (event: RosterEvent): void => {
-    for (const listener of listeners) {
+  /** Tell everybody who listens for events. */
+  tell(event: RosterEvent): void {
+    for (const listener of this.#eventListeners) {
       try {
         listener(event);
       } catch (error) {
-        logger.error("a listener failed", { error });
+        this.#dependencies.logger.error("a listener failed", { error });
       }
     }
-  };
-  const changed = (): void => {
-    const state = log.state();
-    const seconds = now();
-    const events = rosterEvents({ self, state: before, seconds: beforeSeconds }, { self, state, seconds });
-    const isSucceeded = state.succession !== undefined && state.succession.entry !== before.succession?.entry;
-    before = state;
-    beforeSeconds = seconds;
-    standings.tidy();
-    for (const event of events) tell(event);
-    dependencies.onChanged({ isSucceeded });
-    arm();
-  };
-  const arm = (): void => {
-    cancelTimer();
-    const seconds = now();
+  }
+
+  /** Call with what operators are told. */
+  onEvent(listener: (event: RosterEvent) => void): void {
+    this.#eventListeners.push(listener);
+  }
+
+  /** Call after every change, once its events were told. */
+  onChange(listener: (change: RosterChange) => void): void {
+    this.#changeListeners.push(listener);
+  }
+
+  /** Wake when the next membership begins or ends. */
+  arm(): void {
+    this.#cancelTimer();
+    const { clock, statuses } = this.#dependencies;
+    const seconds = Math.floor(clock.now() / 1000);
     const skew = LIMITS.clockSkewSeconds;
-    const times = standings.terms().flatMap(({ notBefore, notAfter }) => [notBefore - skew, notAfter + skew + 1]);
+    const times = statuses.terms().flatMap(({ notBefore, notAfter }) => [notBefore - skew, notAfter + skew + 1]);
     const next = times.reduce((least, time) => (time > seconds ? Math.min(least, time) : least), Infinity);
-    if (signal.aborted || next === Infinity) return;
-    cancelTimer = clock.after(next * 1000 - clock.now(), changed);
-  };
+    if (this.#isStopped || next === Infinity) return;
+    this.#cancelTimer = clock.after(next * 1000 - clock.now(), () => this.#changed());
+  }
+
+  /** Wait for nothing any more; idempotent. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelTimer();
+  }
+
   /** Several entries of one message are looked at together. */
-  let isChangeDue = false;
-  roster.onEntry(() => {
-    if (isChangeDue) return;
-    isChangeDue = true;
+  #changeSoon(): void {
+    if (this.#isChangeDue) return;
+    this.#isChangeDue = true;
     queueMicrotask(() => {
-      isChangeDue = false;
-      if (!signal.aborted) changed();
+      this.#isChangeDue = false;
+      if (!this.#isStopped) this.#changed();
     });
-  });
+  }
+
+  #changed(): void {
+    const [before, after] = [this.#before, this.#moment()];
+    const { succession } = after.state;
+    const isSucceeded = succession !== undefined && succession.entry !== before.state.succession?.entry;
+    this.#before = after;
+    this.#dependencies.statuses.tidy();
+    for (const event of rosterEvents(before, after)) this.tell(event);
+    for (const listener of this.#changeListeners) listener({ isSucceeded });
+    this.arm();
+  }
+
+  #moment(): RosterMoment {
+    const { roster, clock, self } = this.#dependencies;
+    return { self, state: roster.log.state(), seconds: Math.floor(clock.now() / 1000) };
+  }
+}
+
+/** A roster at a time (seconds since 1970), as one peer sees it. */
+export interface RosterMoment {
+  readonly self: PeerId;
+  readonly state: RosterState;
+  readonly seconds: number;
+}
+
+/** What has changed between two looks, in the words of operators: in the order of peer ids, the roster as a whole last. */
+export function rosterEvents(before: RosterMoment, after: RosterMoment): readonly RosterEvent[] {
+  const events: RosterEvent[] = [];
+  const peers = new Set([...before.state.members.keys(), ...after.state.members.keys()]);
+  for (const peer of [...peers].sort()) {
+    const was = roleOf(before.state, peer, before.seconds);
+    const is = roleOf(after.state, peer, after.seconds);
+    if (was === undefined && is !== undefined) events.push({ type: "member", change: "admitted", peer, role: is });
+    if (was !== undefined && is === undefined) {
+      const { barred, removed } = after.state;
+      const change = barred.has(peer) ? "barred" : removed.has(peer) ? "revoked" : "expired";
+      events.push({ type: "member", change, peer, role: was });
+    }
+    const isRenewed = before.state.members.get(peer)?.grant !== after.state.members.get(peer)?.grant;
+    if (was !== undefined && is !== undefined && isRenewed) {
+      events.push({ type: "member", change: "renewed", peer, role: is });
+    }
+  }
+  const isSame = before.state.digest === after.state.digest && events.length === 0;
+  return isSame ? events : [...events, rosterEvent(after)];
+}
+
+/** The roster as a whole. */
+export function rosterEvent({ self, state, seconds }: RosterMoment): RosterEvent {
+  const members = [...state.members.keys()].filter((peer) => roleOf(state, peer, seconds) !== undefined).length;
   return {
-    begin() {
-      before = log.state();
-    },
-    tell,
-    onEvent: (listener) => void listeners.push(listener),
-    changed,
-    arm,
-    stop: () => cancelTimer(),
+    type: "roster",
+    role: roleOf(state, self, seconds),
+    members,
+    entries: state.entryCount,
+    digest: state.digest,
   };
 }

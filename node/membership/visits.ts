@@ -1,88 +1,95 @@
 /** Who is let in at the connection: members always, who was removed never, everybody else for one short visit at a time. */
 import type { PeerId } from "../../protocol/peer-id.ts";
+import { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Standing } from "../interface/membership.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 
+/** What the gate asks about a peer, and what it has done to one. */
 export interface VisitDependencies {
   readonly clock: Clock;
-  readonly standingOf: (peer: PeerId) => Standing;
+  readonly statusOf: (peer: PeerId) => Standing;
   /** Whether a visitor waits for an answer to a valid request. */
   readonly isCandidate: (peer: PeerId) => boolean;
   readonly hangUp: (peer: PeerId) => void;
-  /** Hang up on who was a member until now, once it has been told why. */
+  /** Hang up on somebody who was a member until now, once it has been told why. */
   readonly dismiss: (peer: PeerId) => void;
 }
 
-export interface Visits {
+/** The connections of one peer, and how often who is no member may come. */
+export class Visits {
+  readonly #dependencies: VisitDependencies;
+  readonly #limits: Pick<MembershipLimits, "visitMs" | "visitorsMax">;
+  readonly #strangers: RateLimiter;
+  readonly #candidates: RateLimiter;
+  /** Who is connected: whether it has been a visitor only, and what cancels its time. */
+  readonly #present = new Map<PeerId, { wasMember: boolean; readonly cancel: () => void }>();
+
+  constructor(
+    dependencies: VisitDependencies,
+    limits: Pick<
+      MembershipLimits,
+      "visitIntervalMs" | "candidateIntervalMs" | "visitMs" | "visitorsMax" | "visitsRememberedMax"
+    >,
+  ) {
+    this.#dependencies = dependencies;
+    this.#limits = limits;
+    const once = { burst: 1, perPeriod: 1, peersMax: limits.visitsRememberedMax };
+    this.#strangers = new RateLimiter(dependencies, { ...once, periodMs: limits.visitIntervalMs });
+    this.#candidates = new RateLimiter(dependencies, { ...once, periodMs: limits.candidateIntervalMs });
+  }
+
   /** Whether a connection to or from this peer may be made now; asking changes nothing. */
-  admits(peer: PeerId): boolean;
+  admits(peer: PeerId): boolean {
+    const { statusOf, isCandidate } = this.#dependencies;
+    const status = statusOf(peer);
+    if (status === "member") return true;
+    if (status === "removed") return false;
+    const visitors = [...this.#present.keys()].filter((one) => this.#isVisitor(one)).length;
+    if (visitors >= this.#limits.visitorsMax) return false;
+    return (isCandidate(peer) ? this.#candidates : this.#strangers).permits(peer);
+  }
+
   /** A connection was made; whoever is no member is shown out when its time is over. */
-  begin(peer: PeerId): void;
-  end(peer: PeerId): void;
+  begin(peer: PeerId): void {
+    const { clock, hangUp } = this.#dependencies;
+    this.end(peer);
+    if (!this.#isVisitor(peer)) {
+      this.#present.set(peer, { wasMember: true, cancel: () => {} });
+      return;
+    }
+    this.#strangers.drain(peer);
+    this.#candidates.drain(peer);
+    const cancel = clock.after(this.#limits.visitMs, () => {
+      if (this.#isVisitor(peer)) hangUp(peer);
+    });
+    this.#present.set(peer, { wasMember: false, cancel });
+  }
+
+  /** A connection is over. */
+  end(peer: PeerId): void {
+    this.#present.get(peer)?.cancel();
+    this.#present.delete(peer);
+  }
+
   /** Somebody may have become a member, or stopped being one: hang up on whom `admits` would not have let in. */
-  review(): void;
-  /** Idempotent. */
-  stop(): void;
-}
+  review(): void {
+    const { statusOf, hangUp, dismiss } = this.#dependencies;
+    for (const [peer, visit] of this.#present) {
+      const status = statusOf(peer);
+      if (status === "member") visit.wasMember = true;
+      if (status === "removed") dismiss(peer);
+      if (status === "expired" && visit.wasMember) hangUp(peer);
+    }
+  }
 
-export function createVisits(
-  { clock, standingOf, isCandidate, hangUp, dismiss }: VisitDependencies,
-  limits: Pick<
-    MembershipLimits,
-    "visitIntervalMs" | "candidateIntervalMs" | "visitMs" | "visitorsMax" | "visitsRememberedMax"
-  >,
-): Visits {
-  /** When somebody who was no member came last, the oldest first. */
-  const lastMs = new Map<PeerId, number>();
-  const present = new Map<PeerId, () => void>();
-  const isVisitor = (peer: PeerId): boolean => standingOf(peer) !== "member";
+  /** Wait for nobody's time any more; idempotent. */
+  stop(): void {
+    for (const { cancel } of this.#present.values()) cancel();
+    this.#present.clear();
+  }
 
-  return {
-    admits(peer) {
-      const standing = standingOf(peer);
-      if (standing === "member") return true;
-      if (standing === "removed") return false;
-      const visitors = [...present.keys()].filter(isVisitor).length;
-      if (visitors >= limits.visitorsMax) return false;
-      const interval = isCandidate(peer) ? limits.candidateIntervalMs : limits.visitIntervalMs;
-      return clock.now() - (lastMs.get(peer) ?? Number.NEGATIVE_INFINITY) >= interval;
-    },
-    begin(peer) {
-      if (!isVisitor(peer)) {
-        present.set(peer, () => {});
-        return;
-      }
-      lastMs.delete(peer);
-      lastMs.set(peer, clock.now());
-      if (lastMs.size > limits.visitsRememberedMax) {
-        for (const oldest of lastMs.keys()) {
-          lastMs.delete(oldest);
-          break;
-        }
-      }
-      present.get(peer)?.();
-      present.set(
-        peer,
-        clock.after(limits.visitMs, () => {
-          if (isVisitor(peer)) hangUp(peer);
-        }),
-      );
-    },
-    end(peer) {
-      present.get(peer)?.();
-      present.delete(peer);
-    },
-    review() {
-      for (const peer of present.keys()) {
-        const standing = standingOf(peer);
-        if (standing === "removed") dismiss(peer);
-        if (standing === "expired" && !lastMs.has(peer)) hangUp(peer);
-      }
-    },
-    stop() {
-      for (const cancel of present.values()) cancel();
-      present.clear();
-    },
-  };
+  #isVisitor(peer: PeerId): boolean {
+    return this.#dependencies.statusOf(peer) !== "member";
+  }
 }

@@ -20,8 +20,9 @@ import {
   type Waiting,
   waitForAdmission,
 } from "../membership/candidate.ts";
-import { CERTIFICATE_KEY, createMembership, type MembershipDependencies } from "../membership/membership.ts";
-import { REQUEST_SECONDS_MAX } from "../membership/waiting-notes.ts";
+import { CERTIFICATE_KEY } from "../membership/certificates.ts";
+import { createMembership, type MembershipDependencies } from "../membership/membership.ts";
+import { REQUEST_SECONDS_MAX } from "../membership/pending-messages.ts";
 import { Shutdown } from "../shutdown.ts";
 import { writeFileAtomic } from "../system/files/atomic-file.ts";
 import type { ReachOptions } from "../system/network/reach.ts";

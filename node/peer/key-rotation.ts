@@ -7,7 +7,7 @@ import type { PeerId } from "../../protocol/peer-id.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { withDirectory } from "../data-directory/open.ts";
 import { forgetOwnChain } from "../exchange/own-chain.ts";
-import { CERTIFICATE_KEY } from "../membership/membership.ts";
+import { CERTIFICATE_KEY } from "../membership/certificates.ts";
 import { readOrCreateKey, replaceKey } from "../system/files/key-file.ts";
 
 /** The key that is to follow, made where there is none.  Throws: NodeError KEY_FILE, DISK_FULL, DATA_DIRECTORY. */

@@ -5,7 +5,7 @@ import { NodeError } from "../errors.ts";
 import type { Transport } from "../interface/transport.ts";
 import { createMembership, type MembershipDependencies, type RosterMembership } from "../membership/membership.ts";
 import { actOnRoster, type RosterAction } from "../membership/roster-desk.ts";
-import { standingError } from "../membership/standing-error.ts";
+import { statusError } from "../membership/status.ts";
 import type { Shutdown } from "../shutdown.ts";
 import { watchRequestInbox } from "../system/files/request-inbox.ts";
 import { hasRoster, type NetworkPeerOptions } from "./network-peer-options.ts";
@@ -27,7 +27,7 @@ export async function openMembership(
   const membership = await createMembership(dependencies, { genesis, manifest });
   const { peer } = dependencies.signer;
   const role = membership.roleOf(peer);
-  const problem = role === undefined ? standingError(membership.standingOf(peer), peer) : undefined;
+  const problem = role === undefined ? statusError(membership.standingOf(peer), peer) : undefined;
   if (problem !== undefined) throw problem;
   if (reach?.relay === true && role !== "relay" && role !== "admin") {
     const text = `only a member with the role relay or admin may relay; this peer is ${role}`;
@@ -41,7 +41,7 @@ export function whenEnded(membership: RosterMembership | undefined, peer: PeerId
   const ended = new Promise<never>((_, reject) => {
     membership?.onChange(() => {
       const standing = membership.standingOf(peer);
-      if (standing !== "member") reject(standingError(standing, peer));
+      if (standing !== "member") reject(statusError(standing, peer));
     });
   });
   // Nobody may be waiting for the end when it comes.

@@ -19,6 +19,7 @@ export type CertificateRefusal =
   | "WRONG_PEER"
   | "BARRED"
   | "REMOVED"
+  | "LOST"
   | "NOT_YET"
   | "EXPIRED"
   | "BELOW_THRESHOLD"
@@ -41,12 +42,14 @@ export interface CertificateContext {
   readonly peer: PeerId;
   /** Seconds since 1970. */
   readonly nowSeconds: number;
+  /** RosterLog.usesOf: other peers that an invite has admitted; unknown when absent. */
+  readonly usesOf?: (invite: string, subject: PeerId) => number;
   readonly verify?: VerifySignature;
 }
 
 /** Whether a certificate makes its bearer a member, as far as this roster has heard.  Throws: nothing. */
 export function judgeCertificate(bytes: Uint8Array, context: CertificateContext): CertificateJudgement {
-  const { state, peer, nowSeconds, verify = verifyStrictly } = context;
+  const { state, peer, nowSeconds, usesOf, verify = verifyStrictly } = context;
   let entry: Entry;
   try {
     entry = decodeEntry(bytes);
@@ -60,6 +63,7 @@ export function judgeCertificate(bytes: Uint8Array, context: CertificateContext)
   if (statement.subject !== peer) return refused("WRONG_PEER");
   if (state.barred.has(peer)) return refused("BARRED");
   if (state.removed.has(peer)) return refused("REMOVED");
+  if (isLost(entry, state, usesOf)) return refused("LOST");
   // The roster may know of a later promotion or an earlier end; a certificate cannot bring back what was before.
   const terms: Terms = state.members.get(peer) ?? statement;
   if (!isWithin(terms, nowSeconds)) return refused(nowSeconds > terms.notAfter ? "EXPIRED" : "NOT_YET");
@@ -70,6 +74,17 @@ export function judgeCertificate(bytes: Uint8Array, context: CertificateContext)
   if (!isWhole || admins.length < state.policy.threshold) return refused("BELOW_THRESHOLD");
   if (wrongSigner(entry, verify) !== undefined) return refused("SIGNATURE_INVALID");
   return { isAccepted: true, terms, entry };
+}
+
+/** Whether the entry does not count by what the roster holds: itself, or what it would have to outrank. */
+function isLost({ id, statement }: Entry, state: RosterState, usesOf: CertificateContext["usesOf"]): boolean {
+  if (state.lost.some((lost) => lost.id === id)) return true;
+  if (statement.kind === "rotate") {
+    const { replaces } = statement;
+    return state.barred.has(replaces) || (state.removed.has(replaces) && state.removed.get(replaces)?.entry !== id);
+  }
+  if (statement.kind !== "admit" || statement.invite === undefined || usesOf === undefined) return false;
+  return usesOf(statement.invite.key, statement.subject) >= statement.invite.uses;
 }
 
 const refused = (code: CertificateRefusal): CertificateJudgement => ({ isAccepted: false, code });

@@ -101,6 +101,11 @@ export class RosterLog {
     return this.#graph.get(id)?.entry;
   }
 
+  /** Whether an entry waits for others that it follows; nothing about it is verified. */
+  isWaiting(id: EntryId): boolean {
+    return this.#pending.has(id);
+  }
+
   /** All entries, parents before children, in the order that every peer gives them. */
   entries(): readonly Entry[] {
     return this.#graph.placed.toSorted(inOrder).map(({ entry }) => entry);

@@ -9,7 +9,7 @@ import { decodeEntry, wrongSigner } from "../membership/entry.ts";
 import { checkEquivocation } from "../membership/equivocation.ts";
 import { createInvite } from "../membership/invite.ts";
 import { RosterLog } from "../membership/roster-log.ts";
-import { decodeNote, decodeNotes } from "../membership/roster-note.ts";
+import { decodeRosterMessage, decodeRosterMessages } from "../membership/roster-message.ts";
 import { roleOf } from "../membership/roster-state.ts";
 import { type VerifySignature, verifyStrictly } from "../membership/signatures.ts";
 import type { PeerId } from "../peer-id.ts";
@@ -59,7 +59,7 @@ export function conversationOutcome(
       case "note":
         return noteOutcome(log, bytes, verify);
       case "notes":
-        decodeNotes(bytes);
+        decodeRosterMessages(bytes);
         return "accepted";
     }
   } catch (error) {
@@ -71,7 +71,7 @@ export function conversationOutcome(
 /** Everything in a message that is signed, each in hexadecimal; nothing of bytes that cannot be read. */
 export function signedParts({ message }: Pick<ConversationVector, "message">, bytes: Uint8Array): readonly string[] {
   try {
-    if (message === "note") return [bytesToHex(decodeNote(bytes).body)];
+    if (message === "note") return [bytesToHex(decodeRosterMessage(bytes).body)];
     if (message !== "hello") return [];
     const hello = decodeHello(bytes);
     if (!("manifest" in hello)) return [];
@@ -101,7 +101,7 @@ function judgeShown(
 
 /** README.md, 10.12. */
 function noteOutcome(log: RosterLog, bytes: Uint8Array, verify: VerifySignature): string {
-  const { kind, body } = decodeNote(bytes);
+  const { kind, body } = decodeRosterMessage(bytes);
   const state = log.state();
   switch (kind) {
     case "entry": {

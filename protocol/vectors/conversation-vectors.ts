@@ -8,7 +8,7 @@ import { signAdmissionReply } from "../membership/admission.ts";
 import { type Entry, encodeEntry, type Statement } from "../membership/entry.ts";
 import { createEquivocationProof } from "../membership/equivocation.ts";
 import { RosterNoteSchema, RosterNotesSchema } from "../membership/membership_pb.ts";
-import { encodeNote, encodeNotes, type NoteKind } from "../membership/roster-note.ts";
+import { encodeRosterMessage, encodeRosterMessages, type RosterMessageKind } from "../membership/roster-message.ts";
 import { networkIdToBytes } from "../network-id.ts";
 import { canonicalManifestBytes } from "../network-manifest.ts";
 import { PROTOCOL_VERSION } from "../stream-protocols.ts";
@@ -111,8 +111,8 @@ function replyVectors(): readonly ConversationVector[] {
 }
 
 function noteVectors(): readonly ConversationVector[] {
-  const row = (name: string, kind: NoteKind, body: Uint8Array, expected = "accepted") =>
-    vector("note", name, encodeNote({ kind, body }), { expected, from: BOB, isSigned: true });
+  const row = (name: string, kind: RosterMessageKind, body: Uint8Array, expected = "accepted") =>
+    vector("note", name, encodeRosterMessage({ kind, body }), { expected, from: BOB, isSigned: true });
   const whole = signedEntry(admitted);
   const without = (at: number): Entry => ({
     ...whole,
@@ -170,13 +170,13 @@ function noteVectors(): readonly ConversationVector[] {
 function notesVectors(): readonly ConversationVector[] {
   const row = (name: string, bytes: Uint8Array, expected: string) =>
     vector("notes", name, bytes, { expected, from: BOB, isSigned: false });
-  const note = encodeNote({ kind: "request", body: REQUEST });
+  const note = encodeRosterMessage({ kind: "request", body: REQUEST });
   const many = Array.from({ length: LIMITS.rosterNoteCountMax + 1 }, () => new Uint8Array());
   return [
-    row("none", encodeNotes([]), "accepted"),
-    row("two", encodeNotes([note, note]), "accepted"),
+    row("none", encodeRosterMessages([]), "accepted"),
+    row("two", encodeRosterMessages([note, note]), "accepted"),
     row("too many", encodeCanonical(RosterNotesSchema, { notes: many }), "TOO_LARGE"),
-    row("cut off", encodeNotes([note]).subarray(0, -1), "MALFORMED"),
+    row("cut off", encodeRosterMessages([note]).subarray(0, -1), "MALFORMED"),
     row("an unknown field", Uint8Array.of(0x78, 0), "NOT_CANONICAL"),
   ];
 }

@@ -1,5 +1,5 @@
 /** `weft members pending`: what waits for admins. */
-import type { Motion } from "../../../node/membership/motions.ts";
+import type { Proposal } from "../../../node/membership/proposals.ts";
 import { statementWords } from "../../../testnet/words/statement-words.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -30,7 +30,7 @@ async function run(
   return EXIT_OK;
 }
 
-function lines({ id, statement, request, approvedBy, deniedBy, isDeclinedHere, threshold }: Motion): string {
+function lines({ id, statement, request, approvedBy, deniedBy, isDeclinedHere, threshold }: Proposal): string {
   const declined = deniedBy.length > 0 ? `, ${deniedBy.length} decline` : "";
   return [
     `${id.slice(0, 12)} ${statementWords(statement)}`,

@@ -5,7 +5,7 @@ import { signerOf } from "../exchange/exchange.suite.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { patient, until } from "../system/network/transport.suite.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
-import { askForAdmission, fetchGenesis } from "./admission.ts";
+import { askForAdmission } from "./admission.ts";
 import {
   admit,
   type Consortium,
@@ -23,6 +23,7 @@ import {
   requestBy,
   revoke,
 } from "./membership.suite.ts";
+import { fetchGenesis } from "./network-exchange.ts";
 import { actOnRoster, type RosterAction } from "./roster-desk.ts";
 
 const verify = createNativeVerifier();
@@ -131,7 +132,7 @@ describe("a motion", () => {
     expect(pendingOf(b)).toEqual([]);
     await b.membership.pull(a.signer.peer);
     await act(a, { kind: "propose", statement: admit(dave.peer) });
-    await until(() => b.membership.motions.notes().length === 2);
+    await until(() => b.membership.motions.messages().length === 2);
     expect(pendingOf(b)).toEqual([]);
     await b.stop();
     const again = await net.up({ seed: 2, store: b.store });
@@ -295,7 +296,7 @@ describe("what a peer keeps", () => {
     const store = createMemoryStore();
     const a = await net.up({ seed: 1, store });
     await act(a, { kind: "propose", statement: admit(dave.peer) });
-    const first = a.membership.motions.notes()[0]!;
+    const first = a.membership.motions.messages()[0]!;
     await a.stop();
     for await (const [key] of store.entries("roster/note/")) await store.batch([{ delete: key }]);
     const again = await net.up({ seed: 1, store });

@@ -1,0 +1,251 @@
+/**
+ * What waits for signatures: requests of admission, and drafts of entries. A signature on a draft says that its admin
+ * agrees to the statement. Whoever agrees last drafts the entry with the agreeing admins as signers, and these add their
+ * signatures by themselves, because they have agreed to that very statement.
+ */
+import type { ContentId } from "../../protocol/content-id.ts";
+import type { Signer } from "../../protocol/envelope.ts";
+import { type AdmissionRequest, fingerprintOf, signAdmissionReply } from "../../protocol/membership/admission.ts";
+import { type Entry, type Statement, statementDigest } from "../../protocol/membership/entry.ts";
+import type { RosterMessage } from "../../protocol/membership/roster-message.ts";
+import { adminsOf, roleOf } from "../../protocol/membership/roster-state.ts";
+import type { VerifySignature } from "../../protocol/membership/signatures.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
+import { NodeError } from "../errors.ts";
+import type { Clock } from "../interface/clock.ts";
+import type { Logger } from "../interface/logger.ts";
+import type { Store, StoreChange } from "../interface/store.ts";
+import { Decisions } from "./decisions.ts";
+import { Drafting } from "./drafting.ts";
+import type { MessageJudgement } from "./message-intake.ts";
+import { PendingMessages, statementFor } from "./pending-messages.ts";
+import type { RosterStore } from "./roster-store.ts";
+
+/** What proposals need. */
+export interface ProposalDependencies {
+  readonly store: Store;
+  readonly roster: RosterStore;
+  readonly signer: Signer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly verify: VerifySignature;
+  /** Members that are connected now: whose signatures come soon. */
+  readonly present: () => readonly PeerId[];
+  /** Tell the others; safe on this peer's disk already. */
+  readonly publish: (message: RosterMessage) => void;
+  /** Two different statements of one author under one sequence, as bytes of entries. */
+  readonly onEquivocation: (first: Uint8Array, second: Uint8Array) => void;
+}
+
+/** What is to be decided, and who has. */
+export interface Proposal {
+  /** Names the statement, by which it is approved; the same at every peer. */
+  readonly id: string;
+  readonly statement: Statement;
+  /** What the statement grants, where somebody asked for it by an invite. */
+  readonly request:
+    | (Pick<AdmissionRequest, "candidate" | "label" | "issuedAt"> & { readonly fingerprint: string })
+    | undefined;
+  readonly approvedBy: readonly PeerId[];
+  readonly deniedBy: readonly PeerId[];
+  /** Whether this peer has declined it; approving it takes that back. */
+  readonly isDeclinedHere: boolean;
+  /** Admins that have to agree in all. */
+  readonly threshold: number;
+}
+
+/** Everything that waits at one peer, and what its person may do about it. */
+export class Proposals {
+  readonly #dependencies: ProposalDependencies;
+  readonly #decisions: Decisions;
+  readonly #pending: PendingMessages;
+  readonly #drafting: Drafting;
+
+  constructor(dependencies: ProposalDependencies) {
+    const { store, roster, clock, verify, onEquivocation } = dependencies;
+    this.#dependencies = dependencies;
+    const save = (changes: readonly StoreChange[]): void => this.#save(changes);
+    const isAdmin = (peer: PeerId): boolean => this.#isAdmin(peer);
+    this.#decisions = new Decisions({ store, clock, save });
+    this.#pending = new PendingMessages({
+      ...{ store, clock, verify, save, isAdmin, onEquivocation },
+      isMember: (peer) => roleOf(roster.log.state(), peer, this.#nowSeconds()) !== undefined,
+      hasDeclined: (id) => this.#decisions.hasDeclined(id),
+      log: roster.log,
+      onOpenRequest: (request) => this.#agreeByPolicy(request),
+    });
+    this.#drafting = new Drafting({
+      ...dependencies,
+      ...{ pending: this.#pending, isAdmin, agreed: () => this.#agreed() },
+    });
+    roster.onEntry((entry) => this.#enter(entry));
+  }
+
+  /** Read what is on disk.  Throws: NodeError STORE_FAILED. */
+  async load(): Promise<void> {
+    await this.#drafting.load();
+    await this.#decisions.load();
+    await this.#pending.load();
+  }
+
+  /** Keep a request, a draft or a denial where it is news.  Throws: nothing of these kinds. */
+  take(message: RosterMessage): MessageJudgement {
+    return this.#pending.take(message);
+  }
+
+  /** Messages for a neighbour: what is not decided yet. */
+  messages(): readonly RosterMessage[] {
+    return this.#pending.messages();
+  }
+
+  /** What waits; what this peer has declined for itself only when it is asked for. */
+  pending({ declined = false }: { readonly declined?: boolean } = {}): readonly Proposal[] {
+    const isShown = (id: string): boolean =>
+      declined || this.#pending.requestFor(id) !== undefined || !this.#decisions.hasDeclined(id);
+    return [...this.#pending.statements()]
+      .filter(([id]) => isShown(id))
+      .map(([id, statement]) => this.#proposalOf(id, statement));
+  }
+
+  /**
+   * Agree to a statement and draft it. `cosigners` sign beside this peer, such as the new key of a rotation; `signers` are
+   * asked to, when it is not left to who approves.
+   * Throws: NodeError NOT_ALLOWED; ProtocolError FIELD_INVALID; STORE_FAILED.
+   */
+  propose(
+    statement: Statement,
+    { cosigners = [], signers }: { readonly cosigners?: readonly Signer[]; readonly signers?: readonly PeerId[] } = {},
+  ): Promise<Proposal> {
+    return this.#drafting.inTurn(async () => {
+      if (statement.kind !== "rotate") this.#requireAdmin();
+      const { signer, roster } = this.#dependencies;
+      const id = statementDigest(statement);
+      this.#decisions.agree(id);
+      const willing = this.#pending.approversOf(id).filter((peer) => peer !== signer.peer);
+      const chosen = signers ?? [signer.peer, ...willing].slice(0, roster.log.state().policy.threshold);
+      await this.#drafting.draft(statement, chosen, cosigners);
+      return this.#proposalOf(id, statement);
+    });
+  }
+
+  /** Agree to what waits, also where this peer has declined it before.  Throws: NodeError NOT_ALLOWED. */
+  async approve(id: string): Promise<Proposal> {
+    this.#requireAdmin();
+    const statement = this.#statementOf(id);
+    this.#decisions.agree(id);
+    this.#drafting.hurry(id);
+    await this.#drafting.settle();
+    return this.#proposalOf(id, statement);
+  }
+
+  /**
+   * Decline. Of a request of admission the other peers are told; anything else is not pending at this peer any more, whoever
+   * drafts it again, until DECLINED_SECONDS have passed or this peer approves or proposes it itself.  Throws: NodeError NOT_ALLOWED.
+   */
+  async deny(id: string): Promise<Proposal> {
+    this.#requireAdmin();
+    const { roster, signer, publish } = this.#dependencies;
+    const statement = this.#statementOf(id);
+    this.#decisions.decline(id);
+    const asked = this.#pending.requestFor(id);
+    if (asked === undefined) {
+      await roster.written();
+      return this.#proposalOf(id, statement);
+    }
+    const where = { networkId: roster.log.networkId, request: asked.id };
+    const body = signAdmissionReply({ code: "denied", reason: "DECLINED" }, where, signer);
+    if (this.take({ kind: "denial", body }).verdict === "accept") {
+      await roster.written();
+      publish({ kind: "denial", body });
+    }
+    return this.#proposalOf(id, statement);
+  }
+
+  /** Whether enough admins have declined that too few are left to agree. */
+  isDeclined(request: ContentId): boolean {
+    const { roster } = this.#dependencies;
+    const admins = adminsOf(roster.log.state(), this.#nowSeconds()).length;
+    return this.#pending.deniersOf(request).length > admins - roster.log.state().policy.threshold;
+  }
+
+  /** Whether somebody waits for a decision about itself. */
+  isCandidate(peer: PeerId): boolean {
+    return this.#pending.requests().some(({ candidate }) => candidate === peer);
+  }
+
+  /** Look again at everything that waits; called when the roster, the time or who is present has changed.  Throws: nothing. */
+  async settle(): Promise<void> {
+    await this.#drafting.settle();
+  }
+
+  /** Wait for nothing any more; idempotent. */
+  stop(): void {
+    this.#drafting.stop();
+  }
+
+  #enter(entry: Entry): void {
+    this.#pending.enter(entry);
+    // What was agreed to has happened; saying it again needs a new decision.
+    this.#decisions.forget(statementDigest(entry.statement));
+    this.#drafting.enter(entry);
+  }
+
+  /** A request that the policy lets in without a person. */
+  #agreeByPolicy(request: AdmissionRequest): void {
+    const { roster, signer } = this.#dependencies;
+    const id = statementDigest(statementFor(request, roster.log));
+    if (this.#isAdmin(signer.peer) && !this.#decisions.hasDeclined(id)) this.#decisions.agree(id);
+  }
+
+  *#agreed(): Iterable<readonly [string, Statement]> {
+    for (const [id, statement] of this.#pending.statements()) if (this.#decisions.hasAgreed(id)) yield [id, statement];
+  }
+
+  #proposalOf(id: string, statement: Statement): Proposal {
+    const { roster, signer } = this.#dependencies;
+    const asked = this.#pending.requestFor(id);
+    const isDeclinedHere = this.#decisions.hasDeclined(id);
+    return {
+      id,
+      statement,
+      request: asked && {
+        candidate: asked.candidate,
+        label: asked.label,
+        issuedAt: asked.issuedAt,
+        fingerprint: fingerprintOf(roster.log.networkId, asked.candidate),
+      },
+      approvedBy: this.#pending.approversOf(id),
+      deniedBy: asked === undefined ? (isDeclinedHere ? [signer.peer] : []) : this.#pending.deniersOf(asked.id),
+      isDeclinedHere,
+      threshold: roster.log.state().policy.threshold,
+    };
+  }
+
+  #statementOf(id: string): Statement {
+    const statement = this.#pending.statements().get(id);
+    if (statement !== undefined) return statement;
+    throw new NodeError("NOT_ALLOWED", `nothing named ${id} waits for a decision`, { id, problem: "motion-unknown" });
+  }
+
+  #requireAdmin(): void {
+    const { peer } = this.#dependencies.signer;
+    if (this.#isAdmin(peer)) return;
+    throw new NodeError("NOT_ALLOWED", "only an admin of the network decides this; this peer is none", { peer });
+  }
+
+  #isAdmin(peer: PeerId): boolean {
+    return roleOf(this.#dependencies.roster.log.state(), peer, this.#nowSeconds()) === "admin";
+  }
+
+  #save(changes: readonly StoreChange[]): void {
+    const { roster, logger } = this.#dependencies;
+    // Told again by neighbours when it is lost.
+    roster
+      .save(changes)
+      .catch((error: unknown) => logger.warn("a message about the roster was not written", { error }));
+  }
+
+  #nowSeconds(): number {
+    return Math.floor(this.#dependencies.clock.now() / 1000);
+  }
+}
