@@ -3,6 +3,7 @@
 import { LOG_LEVELS } from "../node/interface/logger.ts";
 import { parsePromptPositions } from "./adapter-argument.ts";
 import { type ArgumentRow, longName, type OptionRow } from "./command-row.ts";
+import { DATA, READING } from "./data-options.ts";
 import { engineFlags } from "./engine-flags.ts";
 import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
 import { choice, integer, part, peerAddress } from "./option-value.ts";
@@ -30,12 +31,6 @@ export const MODEL: OptionRow = {
   text: "base model: a Hugging Face directory with config.json, model.safetensors and tokenizer.json",
   otherwise: "the embedded model",
 };
-/** The examples to train on. */
-export const DATA: OptionRow = {
-  flags: "--data <file>",
-  text: 'examples: JSON lines with {"prompt","response"} or {"instruction","input","output"}, or plain text',
-  otherwise: "the embedded tasks",
-};
 /** How several peers divide one data set. */
 export const SPLIT: OptionRow = {
   flags: "--split <rule>",
@@ -60,6 +55,7 @@ export const PEER_OPTIONS: readonly OptionRow[] = [
   },
   MODEL,
   DATA,
+  ...READING,
   SPLIT,
   {
     flags: "--part <i/n>",
@@ -102,7 +98,7 @@ export const POSITIONS: OptionRow = {
 /** The seed of work on one machine. */
 export const SEED: OptionRow = {
   flags: "--seed <number>",
-  text: "seed of the adapter's start, the held-out examples and the batch order",
+  text: "seed of the adapter's start, the embedded tasks and the batch order",
   parse: integer(0),
   otherwise: String(NETWORK_DEFAULTS.seed),
 };

@@ -1,4 +1,6 @@
 /** What weft offers to programs: networks, peers, and the training engine by itself. */
+import "./system/platform/with-resolvers.ts";
+
 export type { AdapterSettings, AdapterTensor, LoraSettings, LoreftSettings } from "../protocol/adapter-spec.ts";
 export { adapterSlots, parameterCount } from "../protocol/adapter-spec.ts";
 export type { Genesis } from "../protocol/membership/genesis.ts";

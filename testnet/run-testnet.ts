@@ -13,6 +13,14 @@ import { fieldArguments } from "../protocol/settings/field-words.ts";
 import { type PeerProcess, startPeerProcess } from "./peer-process.ts";
 import type { PeerExit, TestnetObserver, TestnetPeer, TestnetResult } from "./words/result.ts";
 
+/** A file that the peers share, and how each reads it. */
+export interface TestnetData {
+  readonly file: string;
+  readonly split?: string;
+  /** Further words for each peer about how the file is read. */
+  readonly reading?: readonly string[];
+}
+
 /** The network, its peers, and who watches. */
 export interface TestnetOptions {
   readonly manifest: NetworkManifest;
@@ -25,7 +33,7 @@ export interface TestnetOptions {
   /** Hugging Face model directory; the embedded model when absent. */
   readonly modelDirectory?: string;
   /** File of examples and how it is split among the peers; the embedded tasks when absent. */
-  readonly data?: { readonly file: string; readonly split?: string };
+  readonly data?: TestnetData;
   /** How each peer computes. */
   readonly engine: EngineOptions;
   /** Of every peer; each has a budget of its own. */
@@ -204,6 +212,7 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
     ...(data === undefined ? [] : ["--data", data.file]),
     ...(data?.split === undefined ? [] : ["--split", data.split]),
+    ...(data?.reading ?? []),
     ...bootstrap.flatMap((address) => ["--bootstrap", address]),
   ];
 }

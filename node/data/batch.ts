@@ -38,7 +38,7 @@ export interface Batch {
   readonly inputIds: Tensor;
   /** i64[B], tokens of each prompt; 1 in a padding example. */
   readonly promptLengths: Tensor;
-  /** i64[M], flat rows b·T + t of the logits that predict a label: t from promptLength - 1 to length - 2. */
+  /** i64[M], flat rows b·T + t of the logits that predict a label: t from promptLength - 1 to length - 2, if learnt. */
   readonly labelRows: Tensor;
   /** i64[M], the token that stands at t + 1. */
   readonly labelIds: Tensor;
@@ -50,6 +50,16 @@ export interface Batch {
   readonly labelCount: number;
   /** Where examples share rows; then B of `promptLengths` is not the number of rows. */
   readonly packing?: Packing;
+}
+
+/** The tokens of an example that the loss is taken on, as ranges [from, to). */
+export function learntRanges({ tokens, promptLength, learnt }: Example): NonNullable<Example["learnt"]> {
+  return learnt ?? [[promptLength, tokens.length]];
+}
+
+/** How many tokens of an example the loss is taken on. */
+export function labelCountOf(example: Example): number {
+  return learntRanges(example).reduce((sum, [from, to]) => sum + to - from, 0);
 }
 
 /** T is a multiple of this, so that kernels work on whole blocks. */
@@ -70,7 +80,7 @@ export function planShape(examples: readonly Example[], { batchSize }: { readonl
   for (const example of examples) {
     assertExample(example);
     tokens = Math.max(tokens, example.tokens.length);
-    response = Math.max(response, example.tokens.length - example.promptLength);
+    response = Math.max(response, labelCountOf(example));
   }
   return {
     batchSize,
@@ -163,17 +173,19 @@ export function fillBatch(
   for (const [b, example] of examples.entries()) {
     assertExample(example);
     const { tokens, promptLength } = example;
-    if (tokens.length > width || m + tokens.length - promptLength > labels) {
+    if (tokens.length > width || m + labelCountOf(example) > labels) {
       throw new RangeError(
         `an example of ${tokens.length} tokens does not fit [${batchSize}, ${width}], ${labels} labels`,
       );
     }
     for (let t = 0; t < tokens.length; t++) inputIds[b * width + t] = BigInt(tokens[t]!);
     promptLengths[b] = BigInt(promptLength);
-    for (let t = promptLength - 1; t <= tokens.length - 2; t++, m++) {
-      labelRows[m] = BigInt(b * width + t);
-      labelIds[m] = BigInt(tokens[t + 1]!);
-      labelWeights[m] = 1;
+    for (const [from, to] of learntRanges(example)) {
+      for (let t = from - 1; t <= to - 2; t++, m++) {
+        labelRows[m] = BigInt(b * width + t);
+        labelIds[m] = BigInt(tokens[t + 1]!);
+        labelWeights[m] = 1;
+      }
     }
   }
   return {
@@ -189,7 +201,16 @@ export function fillBatch(
 
 const whole = (shape: readonly number[], data: BigInt64Array): Tensor => ({ dtype: "int64", shape, data });
 
-function assertExample({ tokens, promptLength }: Example): void {
-  if (promptLength >= 1 && promptLength < tokens.length) return;
+function assertExample({ tokens, promptLength, learnt }: Example): void {
+  let at = promptLength;
+  const isInOrder =
+    learnt === undefined ||
+    (learnt[0]?.[0] === promptLength &&
+      learnt.every(([from, to]) => {
+        const isBehind = from >= at && to > from && to <= tokens.length;
+        at = to;
+        return isBehind;
+      }));
+  if (promptLength >= 1 && promptLength < tokens.length && isInOrder) return;
   throw new RangeError(`an example of ${tokens.length} tokens cannot have a prompt of ${promptLength}`);
 }

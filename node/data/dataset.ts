@@ -11,11 +11,6 @@ import { readParagraphs } from "./plain-text.ts";
 import type { DataRecord } from "./record.ts";
 import { looksLikePlay, readSpeeches } from "./speakers.ts";
 
-/** `jsonl` for names that end in .jsonl or .ndjson, else text. */
-export function formatOfFile(file: string): "jsonl" | "text" {
-  return /\.(jsonl|ndjson)$/iu.test(file) ? "jsonl" : "text";
-}
-
 /** What a data file gives to read: its lines for JSONL, its whole text for anything else. */
 export type DataSource =
   | { readonly file: string; readonly lines: AsyncIterable<string> | Iterable<string> }
@@ -53,6 +48,8 @@ export interface ExampleSetOptions {
   readonly seed: number;
   /** Names of the classes, by number, for data of a classifier. */
   readonly labels?: readonly string[];
+  /** See EncodeOptions. */
+  readonly seam?: "blank" | "parts";
 }
 
 export interface PreparedExamples {

@@ -5,7 +5,7 @@
  */
 import type { Example } from "../interface/trainer.ts";
 import { float32, type Tensor } from "../tensor.ts";
-import { type Batch, createBatches, planShape, type Span } from "./batch.ts";
+import { type Batch, createBatches, labelCountOf, learntRanges, planShape, type Span } from "./batch.ts";
 
 export interface PackedShape {
   /** R */
@@ -59,14 +59,12 @@ interface Row {
   labels: number;
 }
 
-const labelCount = ({ tokens, promptLength }: Example): number => tokens.length - promptLength;
-
 /** First fit, longest first: at most 11/9 of the rows that the best packing takes (Johnson 1973). */
 function fillRows(examples: readonly Example[], most: { readonly tokens: number; readonly labels: number }): Row[] {
   const rows: Row[] = [];
   for (const example of examples.toSorted((a, b) => b.tokens.length - a.tokens.length)) {
     const { length } = example.tokens;
-    const labels = labelCount(example);
+    const labels = labelCountOf(example);
     let row = rows.find((r) => r.tokens + length <= most.tokens && r.labels + labels <= most.labels);
     if (!row) rows.push((row = { examples: [], tokens: 0, labels: 0 }));
     row.examples.push(example);
@@ -118,18 +116,21 @@ function packedBatch(rows: readonly Row[], { shape, padId }: { shape: PackedShap
   let m = 0;
   for (const [r, row] of rows.entries()) {
     let start = r * shape.tokens;
-    for (const { tokens, promptLength } of row.examples) {
+    for (const example of row.examples) {
+      const { tokens, promptLength } = example;
       promptLengths[spans.length] = BigInt(promptLength);
       spans.push({ start, length: tokens.length });
       for (const [t, token] of tokens.entries()) {
         ids[start + t] = BigInt(token);
         positions[start + t] = BigInt(t);
         segments[start + t] = BigInt(spans.length);
-        if (t < promptLength) continue;
-        labelRows[m] = BigInt(start + t - 1);
-        labelIds[m] = BigInt(token);
-        labelWeights[m] = 1;
-        m += 1;
+      }
+      for (const [from, to] of learntRanges(example)) {
+        for (let t = from; t < to; t++, m++) {
+          labelRows[m] = BigInt(start + t - 1);
+          labelIds[m] = BigInt(tokens[t]!);
+          labelWeights[m] = 1;
+        }
       }
       start += tokens.length;
     }

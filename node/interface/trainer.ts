@@ -14,6 +14,11 @@ import type { PrivacySettings } from "./privacy.ts";
 export interface Example {
   readonly tokens: readonly number[];
   readonly promptLength: number;
+  /**
+   * Where not all tokens behind the prompt are learnt: those that the loss is taken on, as ranges [from, to) in order,
+   * the first of which begins at promptLength. In a conversation these are the assistant's turns.
+   */
+  readonly learnt?: readonly (readonly [from: number, to: number])[];
   /** Name of the task that it belongs to, for reports; nothing is trained by it. */
   readonly task?: string;
 }

@@ -11,7 +11,8 @@ const SETS = ["train", "validation", "test"] as const satisfies readonly (keyof 
 
 /**
  * SHA-256 of each set's examples in their order, which decides what a batch holds; for one example the numbers of its
- * tokens and of its prompt's tokens, then the tokens, as signed 32-bit little-endian.
+ * tokens and of its prompt's tokens, then the tokens, then the ends of its learnt ranges where it names them, as signed
+ * 32-bit little-endian.
  */
 export function exampleDigests(sets: ExampleSets): ExampleDigests {
   return { train: digestOf(sets.train), validation: digestOf(sets.validation), test: digestOf(sets.test) };
@@ -19,9 +20,10 @@ export function exampleDigests(sets: ExampleSets): ExampleDigests {
 
 function digestOf(examples: readonly Example[]): string {
   const hash = sha256.create();
-  for (const { tokens, promptLength } of examples) {
-    const view = new DataView(new ArrayBuffer(4 * (2 + tokens.length)));
-    for (const [i, value] of [tokens.length, promptLength, ...tokens].entries()) view.setInt32(4 * i, value, true);
+  for (const { tokens, promptLength, learnt = [] } of examples) {
+    const values = [tokens.length, promptLength, ...tokens, ...learnt.flat()];
+    const view = new DataView(new ArrayBuffer(4 * values.length));
+    for (const [i, value] of values.entries()) view.setInt32(4 * i, value, true);
     hash.update(new Uint8Array(view.buffer));
   }
   return bytesToHex(hash.digest());

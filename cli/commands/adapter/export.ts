@@ -56,6 +56,7 @@ type AdapterExportOptions = {
 };
 
 async function run(options: AdapterExportOptions, terminal: Terminal): Promise<number> {
+  const { keptTrainedData, withTrainedData } = await import("../../../node/local/trained-data.ts");
   const { sideOf } = await import("../../../node/interchange/saved-adapter.ts");
   const { openModel } = await import("../../../node/local/stored-adapter.ts");
   const { prepareOutputFolder, writeFolder } = await import("../../../node/system/files/adapter-files.ts");
@@ -67,7 +68,9 @@ async function run(options: AdapterExportOptions, terminal: Terminal): Promise<n
   const adapter = options.part === undefined ? whole : sideOf(whole, opened.model, options.part);
   const files = await written(adapter, opened, { format, baseModel: options.baseModel ?? directory });
   await prepareOutputFolder(folder);
-  await writeFolder(folder, files);
+  const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
+  const all = withTrainedData(files, trained);
+  await writeFolder(folder, all);
   const positions = "positions" in adapter.settings ? adapter.settings.positions : undefined;
   if (format === "pyreft" && positions !== undefined && positions !== "all") {
     const { first, last, tied } = positions;
@@ -76,8 +79,8 @@ async function run(options: AdapterExportOptions, terminal: Terminal): Promise<n
   }
   terminal.err(`${formatAdapter(adapter.settings)} written to ${folder}\n`);
   const parameters = adapter.values.length;
-  const summary = { adapter: adapter.settings, parameters, format, out: folder, files: [...files.keys()] };
-  terminal.out(options.json ? jsonText(summary) : `${[...files.keys()].join("\n")}\n`);
+  const summary = { adapter: adapter.settings, parameters, format, out: folder, files: [...all.keys()] };
+  terminal.out(options.json ? jsonText(summary) : `${[...all.keys()].join("\n")}\n`);
   return EXIT_OK;
 }
 

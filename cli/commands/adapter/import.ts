@@ -32,6 +32,7 @@ type AdapterImportOptions = {
 };
 
 async function run(options: AdapterImportOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { keptTrainedData, withTrainedData } = await import("../../../node/local/trained-data.ts");
   const { writeAdapterDirectory } = await import("../../../node/interchange/adapter-directory.ts");
   const { loadAdapter, openModel } = await import("../../../node/local/stored-adapter.ts");
   const { prepareOutputFolder, writeFolder } = await import("../../../node/system/files/adapter-files.ts");
@@ -39,7 +40,8 @@ async function run(options: AdapterImportOptions, terminal: Terminal, argument: 
   const opened = openModel(modelDirectory(options.model));
   const { adapter, notes } = await loadAdapter(resolve(argument ?? "."), opened, { positions: options.positions });
   await prepareOutputFolder(folder);
-  await writeFolder(folder, writeAdapterDirectory(adapter));
+  const trained = await keptTrainedData(resolve(argument ?? "."));
+  await writeFolder(folder, withTrainedData(writeAdapterDirectory(adapter), trained));
   for (const note of notes) terminal.err(`${note}\n`);
   terminal.err(`adapter written to ${folder}\n`);
   const word = formatAdapter(adapter.settings);

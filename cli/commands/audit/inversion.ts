@@ -1,19 +1,19 @@
 /** `weft audit inversion`: what can be read out of one's own update, for every kind of adapter. */
 
 import { availableParallelism } from "node:os";
-import { resolve } from "node:path";
 import type { AttackResult } from "../../../node/audit/inversion.ts";
 import type { AdapterSettings } from "../../../protocol/adapter-spec.ts";
 import { formatShare, textTable } from "../../../testnet/words/text-table.ts";
 import { ADAPTER_FORMS, formatAdapter, parseAdapter } from "../../adapter-argument.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { DATA, type DataFlags, dataOptions, READING } from "../../data-options.ts";
 import { engineFlags } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS } from "../../network-options.ts";
 import { integer, positive } from "../../option-value.ts";
 import { PRIVACY_DEFAULTS } from "../../privacy-options.ts";
-import { DATA, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
+import { JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** One of each kind of what is sent: both factors, B only, C only, an edit of the residual stream. */
@@ -34,6 +34,7 @@ export const auditInversionCommand: CommandRow = {
   options: [
     MODEL,
     DATA,
+    ...READING,
     {
       flags: "--adapter <word>",
       text: `adapter to attack: ${ADAPTER_FORMS}; may be repeated`,
@@ -96,9 +97,8 @@ export const auditInversionCommand: CommandRow = {
   run,
 };
 
-type AuditOptions = {
+type AuditOptions = DataFlags & {
   readonly model?: string;
-  readonly data?: string;
   readonly adapter?: readonly AdapterSettings[];
   readonly texts?: number;
   readonly maxTokens?: number;
@@ -120,13 +120,14 @@ async function run(options: AuditOptions, terminal: Terminal): Promise<number> {
   const { createSecureRandom } = await import("../../../node/system/platform/secure-random.ts");
   const directory = modelDirectory(options.model);
   const { training, seed } = NETWORK_DEFAULTS;
-  const { sets } = await loadExamples({
-    ...(options.data !== undefined && { file: resolve(options.data) }),
+  const { sets, notes = [] } = await loadExamples({
+    ...dataOptions(options),
     modelDirectory: directory,
     maxTokens: options.maxTokens ?? AUDIT_DEFAULTS.maxTokens,
     batchSize: training.batchSize,
     seed: options.seed ?? seed,
   });
+  for (const note of notes) terminal.err(`data: ${note}\n`);
   const adapters = options.adapter ?? AUDITED.map(parseAdapter);
   const { dpClip, dpNoise } = options;
   const isNoised = dpClip !== undefined || dpNoise !== undefined;

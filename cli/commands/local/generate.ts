@@ -60,6 +60,8 @@ type GenerateCommandOptions = RuntimeOptions & {
 };
 
 async function run(options: GenerateCommandOptions, terminal: Terminal): Promise<number> {
+  const { framedPrompt } = await import("../../../node/data/frame.ts");
+  const { keptTrainedData } = await import("../../../node/local/trained-data.ts");
   const { generate } = await import("../../../node/generation/generate.ts");
   const { loadAdapter, openModel, usedAdapter } = await import("../../../node/local/stored-adapter.ts");
   const { tokenizerOfFiles } = await import("../../../node/model/tokenizer.ts");
@@ -73,7 +75,10 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
     options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened, { positions });
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
   const begin = tokenizer.beginId === undefined ? [] : [tokenizer.beginId];
-  const promptIds = [...begin, ...tokenizer.encode(options.prompt)];
+  // A prompt is put to an adapter as those were that it was trained on.
+  const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
+  const asked = framedPrompt(trained?.frame ?? "plain", options.prompt);
+  const promptIds = [...begin, ...tokenizer.encode(asked)];
   const print = printer(tokenizer, promptIds, options.json ? () => undefined : terminal.out);
   const result = await generate(
     {

@@ -9,12 +9,13 @@ import { scoreLines } from "../../../testnet/words/score-table.ts";
 import { formatLoss } from "../../../testnet/words/text-table.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
 import { engineFlags, engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
 import { integer, positive } from "../../option-value.ts";
-import { DATA, JSON_OUTPUT, MODEL, NEW_FOLDER, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
+import { JSON_OUTPUT, MODEL, NEW_FOLDER, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft train`, and what it runs. */
@@ -24,6 +25,8 @@ export const trainCommand: CommandRow = {
   options: [
     MODEL,
     DATA,
+    ...READING,
+    ...HELD_OUT,
     ...networkOptionsNamed("adapter"),
     { flags: "--from <folder>", text: "an adapter to train further, instead of --adapter" },
     { flags: "--steps <count>", text: "optimiser steps", parse: integer(1, 100_000_000) },
@@ -49,9 +52,10 @@ type TrainCommandOptions = Omit<
   NetworkOptions,
   "rounds" | "localSteps" | "lambda" | "aggregation" | "reference" | "head" | "proximal"
 > &
+  DataFlags &
+  HeldOutFlags &
   EngineOptions & {
     readonly model?: string;
-    readonly data?: string;
     readonly from?: string;
     readonly steps?: number;
     readonly epochs?: number;
@@ -65,6 +69,7 @@ const EPOCHS = 3;
 const STEPS_PER_LINE = 10;
 
 async function run(options: TrainCommandOptions, terminal: Terminal): Promise<number> {
+  const { keptTrainedData, withTrainedData } = await import("../../../node/local/trained-data.ts");
   const { writeAdapterDirectory } = await import("../../../node/interchange/adapter-directory.ts");
   const { loadExamples } = await import("../../../node/local/data-source.ts");
   const { stepsOfEpochs, trainLocally } = await import("../../../node/local/local-training.ts");
@@ -75,6 +80,9 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
       "CONFIG_INVALID",
       "give --adapter for a new adapter or --from for one to train further, not both",
     );
+  }
+  if (options.data === undefined && (options.validation ?? options.test) !== undefined) {
+    throw new NodeError("CONFIG_INVALID", "--validation and --test hold out examples of --data; give that too");
   }
   const folder = resolve(options.out ?? "adapter");
   await prepareOutputFolder(folder);
@@ -90,13 +98,17 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
     ...settings.training,
     maxTokens: Math.min(settings.training.maxTokens, opened.model.shape.contextTokens),
   };
-  const { sets, cut } = await loadExamples({
-    ...(options.data !== undefined && { file: resolve(options.data) }),
+  const before = options.from === undefined ? undefined : await keptTrainedData(resolve(options.from));
+  const loaded = await loadExamples({
+    ...dataOptions(options),
+    ...(before && { trained: before.digests }),
     modelDirectory: directory,
     maxTokens: training.maxTokens,
     batchSize: training.batchSize,
     seed: settings.seed,
   });
+  const { sets, cut, notes = [], trainedData } = loaded;
+  for (const note of notes) terminal.err(`data: ${note}\n`);
   if (cut.records > 0)
     terminal.err(`${cut.records} records are longer than ${training.maxTokens} tokens and were cut\n`);
   const steps = options.steps ?? stepsOfEpochs(options.epochs ?? EPOCHS, sets, training);
@@ -117,7 +129,7 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
         terminal.err(`step ${step} of ${steps}: loss ${formatLoss(loss)}\n`);
     },
   });
-  await writeFolder(folder, writeAdapterDirectory(result.adapter));
+  await writeFolder(folder, withTrainedData(writeAdapterDirectory(result.adapter), trainedData ?? before));
   terminal.err(`adapter written to ${folder}\n`);
   terminal.out(options.json ? jsonText(document(result, folder)) : `${resultLines(result).join("\n")}\n`);
   return result.after ? EXIT_OK : EXIT_INTERRUPTED;

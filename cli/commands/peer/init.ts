@@ -9,6 +9,7 @@ import { peerIdFromPublicKey } from "../../../protocol/peer-id.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
+import { dataPath } from "../../data-options.ts";
 import { engineConfig } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import type { ReachFlags } from "../../reach-options.ts";
@@ -32,6 +33,8 @@ export type InitOptions = Pick<
   | "network"
   | "model"
   | "data"
+  | "columns"
+  | "charset"
   | "split"
   | "part"
   | keyof ReachFlags
@@ -66,7 +69,9 @@ export function configOf(options: InitOptions): Record<string, unknown> {
   const { listen, port, announce, outboundOnly, relay, mdns, table, netRestrict } = options;
   const values = {
     model: model && resolve(model),
-    data: data && resolve(data),
+    data: data && dataPath(data),
+    columns: options.columns,
+    charset: options.charset,
     split,
     part: part && `${part.index + 1}/${part.count}`,
     listen,

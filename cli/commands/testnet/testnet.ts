@@ -4,14 +4,18 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { NodeError } from "../../../node/errors.ts";
 import type { EngineOptions } from "../../../node/interface/engine-options.ts";
 import type { LogLevel } from "../../../node/interface/logger.ts";
+import { STANDARD_INPUT } from "../../../node/system/files/data-bytes.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../../../testnet/defaults.ts";
+import type { TestnetData } from "../../../testnet/run-testnet.ts";
 import type { LiveView } from "../../../testnet/words/live-view.ts";
 import { lineView, terminalView } from "../../../testnet/words/live-view.ts";
 import type { TestnetResult } from "../../../testnet/words/result.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { DATA, type DataFlags, READING } from "../../data-options.ts";
 import { engineFlags, engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
@@ -25,7 +29,7 @@ import {
 import { integer } from "../../option-value.ts";
 import { packageFolder } from "../../package-folder.ts";
 import { PRIVACY_OPTIONS, type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "../../privacy-options.ts";
-import { DATA, DATA_DIR, JSON_OUTPUT, LOG_LEVEL, MODEL, SPLIT } from "../../shared-options.ts";
+import { DATA_DIR, JSON_OUTPUT, LOG_LEVEL, MODEL, SPLIT } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 import { sketchWarning } from "../../weights-argument.ts";
 
@@ -42,6 +46,7 @@ export const testnetCommand: CommandRow = {
     },
     MODEL,
     DATA,
+    ...READING,
     SPLIT,
     ...networkOptions(TESTNET_SETTINGS),
     ...engineFlags({ threads: "processors divided by peers" }),
@@ -62,10 +67,10 @@ export const testnetCommand: CommandRow = {
 
 type TestnetCommandOptions = NetworkOptions &
   PrivacyOptions &
+  DataFlags &
   EngineOptions & {
     readonly peers?: number;
     readonly model?: string;
-    readonly data?: string;
     readonly split?: string;
     readonly dataDir?: string;
     readonly keep?: boolean;
@@ -102,7 +107,7 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
       command: join(packageFolder(), "cli", "weft.js"),
       folder,
       ...(options.model !== undefined && { modelDirectory: resolve(options.model) }),
-      ...(options.data !== undefined && { data: { file: resolve(options.data), split: options.split ?? "iid" } }),
+      ...(options.data !== undefined && { data: sharedData(options.data, options) }),
       engine: engineOf(options, { threads: Math.max(1, Math.floor(availableParallelism() / peers)) }),
       ...(privacy && { privacy }),
       ...(options.sketchNoise !== undefined && { sketchNoise: options.sketchNoise }),
@@ -128,6 +133,20 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   if (unfinished === undefined) return EXIT_OK;
   terminal.err(`weft: ${unfinished}; the last lines of each are in ${reportFile}\n`);
   return EXIT_REFUSED;
+}
+
+function sharedData(file: string, { split = "iid", columns, charset }: TestnetCommandOptions): TestnetData {
+  if (file === STANDARD_INPUT) {
+    throw new NodeError("CONFIG_INVALID", "the peers of a testnet read --data each by itself; give a file, not -");
+  }
+  return {
+    file: resolve(file),
+    split,
+    reading: [
+      ...(columns === undefined ? [] : ["--columns", columns]),
+      ...(charset === undefined ? [] : ["--charset", charset]),
+    ],
+  };
 }
 
 async function createTestnetManifest(options: TestnetCommandOptions): Promise<NetworkManifest> {
