@@ -238,7 +238,7 @@ export function explainReply(reply: Reply, own: NetworkManifest): string | undef
     case "REMOVED":
       return "this peer was removed from the network";
     case "ROSTER":
-      return "the peer has not heard who made this one a member";
+      return "the peer has not heard of this one's admission";
     case "FEATURES":
       return `this peer's version of weft lacks what the network needs, says the other: ${featureWords(reply.missing)}`;
     case "BUSY":

@@ -69,7 +69,7 @@ export interface NetworkManifest {
   };
 }
 
-/** What `weft network create` fills in where it is not told otherwise. */
+/** What a new network agrees on where nothing else is said. */
 export const MANIFEST_DEFAULTS: Pick<NetworkManifest, "training" | "rounds" | "aggregation" | "reference"> = {
   training: {
     optimizer: "adamw",

@@ -153,8 +153,8 @@ export function decodeMemory(
     ...rest
   } = parsed.data;
   if (found !== network) {
-    const text = `the checkpoint belongs to network ${found}, not to ${network}; choose another --data-dir for this network`;
-    throw new NodeError("MANIFEST_MISMATCH", text, { found, network });
+    const text = `the checkpoint belongs to network ${found}, not to ${network}`;
+    throw new NodeError("MANIFEST_MISMATCH", text, { found, network, problem: "another-network" });
   }
   checkSameExamples(examples, options.examples);
   const snapshots = [...vectors].filter(([name]) => name.startsWith("reference.")).map(([name]) => name);

@@ -1,5 +1,5 @@
 /** The page of an evaluation: its settings, tables, plots, and the claims that hold. */
-import { formatBytes } from "../text-table.ts";
+import { formatBytes } from "../words/text-table.ts";
 import { amount, type CheckedClaim } from "./claims.ts";
 import { METRICS, type Metric } from "./metric.ts";
 import type { Plot } from "./plot.ts";

@@ -10,7 +10,7 @@ export interface Curve {
   readonly values: readonly (number | null)[];
 }
 
-/** Curves over a common axis. */
+/** Lines over the rounds, with axes. */
 export interface Chart {
   /** Element id, unique in the page. */
   readonly id: string;

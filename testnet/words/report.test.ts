@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { exampleRun } from "./fixtures/example-run.ts";
+import { exampleRun } from "../fixtures/example-run.ts";
 import { escapeHtml, html, scriptJson } from "./html.ts";
 import { renderReport } from "./report.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { foldPeerEvent, UNSEEN_PEER } from "../node/index.ts";
+import { foldPeerEvent, UNSEEN_PEER } from "../../node/index.ts";
+import { exampleEvents, exampleRun } from "../fixtures/example-run.ts";
 import { formatEventLine, parseEventLine } from "./event-line.ts";
-import { exampleEvents, exampleRun } from "./fixtures/example-run.ts";
 import { lineView, liveTable, progressLine, terminalView } from "./live-view.ts";
 import { exitSentence, summaryLines, unfinishedSentence, verdictSentences } from "./summary.ts";
 import { formatBytes, textTable } from "./text-table.ts";

@@ -1,5 +1,5 @@
 /** What peers have forgotten, as rows of tables: psi on the whole validation set and on each task in it. */
-import type { Forgetting, ForgettingReport } from "../node/interface/peer-event.ts";
+import type { Forgetting, ForgettingReport } from "../../node/interface/peer-event.ts";
 import { formatLoss, formatShare } from "./text-table.ts";
 
 /** Said where the numbers stand. */
@@ -12,13 +12,13 @@ export interface ForgettingRow extends Forgetting {
   readonly task: string;
 }
 
-/** A peer, and what it has forgotten. */
+/** A peer whose forgetting is shown. */
 export interface ForgetfulPeer {
   readonly name: string;
   readonly forgetting: ForgettingReport | undefined;
 }
 
-/** The rows of the table, for each peer one and one for each of its tasks. */
+/** For each evaluated peer one row of all data, and one for each of its tasks. */
 export function forgettingRows(peers: readonly ForgetfulPeer[]): ForgettingRow[] {
   return peers.flatMap(({ name: peer, forgetting }) => {
     if (forgetting === undefined) return [];

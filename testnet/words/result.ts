@@ -1,12 +1,24 @@
-/** What a testnet run has to show: everything per peer, and the one document that `--json` prints. */
+/** What a testnet run has to show: everything per peer, and the one JSON document of it all. */
 
-import type { PeerView } from "../node/index.ts";
-import type { ForgettingReport, PhaseSeconds, Score, UpdateCounts } from "../node/interface/peer-event.ts";
-import type { NetworkManifest } from "../protocol/network-manifest.ts";
+import type { PeerView } from "../../node/index.ts";
+import type {
+  ForgettingReport,
+  PeerEvent,
+  PhaseSeconds,
+  Score,
+  UpdateCounts,
+} from "../../node/interface/peer-event.ts";
+import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { isWorseThanAlone } from "./comparison.ts";
-import type { PeerExit } from "./peer-process.ts";
 
-/** One peer of a run and what it came to. */
+/** How a process ended, and the last it said on standard error. */
+export interface PeerExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly lastLines: readonly string[];
+}
+
+/** One peer of a testnet. */
 export interface TestnetPeer {
   /** Such as `peer 1`. */
   readonly name: string;
@@ -15,7 +27,7 @@ export interface TestnetPeer {
   readonly exit?: PeerExit;
 }
 
-/** A run and all of its peers. */
+/** A run: its network, and what became of every peer. */
 export interface TestnetResult {
   /** Network id. */
   readonly network: string;
@@ -31,7 +43,7 @@ export interface TestnetResult {
   readonly interrupted: boolean;
 }
 
-/** A peer in the `--json` document; the scores are absent for a peer that did not finish. */
+/** A peer in the JSON document; the scores are absent for a peer that did not finish. */
 export interface PeerDocument {
   readonly id: string;
   readonly name: string;
@@ -49,7 +61,7 @@ export interface PeerDocument {
   readonly failure?: PeerExit;
 }
 
-/** The run as the JSON document has it. */
+/** A run as JSON: per peer and in all. */
 export interface TestnetDocument {
   readonly network: string;
   readonly rounds: number;
@@ -61,7 +73,7 @@ export interface TestnetDocument {
   readonly manifest: NetworkManifest;
 }
 
-/** The document that `weft testnet --json` prints. */
+/** The JSON document of a whole run. */
 export function testnetDocument(result: TestnetResult): TestnetDocument {
   const { network, manifest, seconds, interrupted } = result;
   return {
@@ -116,4 +128,11 @@ function peerDocument(peer: TestnetPeer): PeerDocument {
     perRound: view.rounds,
     ...(exit && { failure: exit }),
   };
+}
+
+/** Told of everything that happens, in order; must not throw. */
+export interface TestnetObserver {
+  onEvent(peer: TestnetPeer, event: PeerEvent): void;
+  /** A peer's process ended before the peer had finished. */
+  onExit(peer: TestnetPeer): void;
 }

@@ -1,18 +1,17 @@
 /** What a person sees while a testnet runs: a table drawn in place on a terminal, plain lines anywhere else. */
-import type { ModelNeed, PeerEvent } from "../node/interface/peer-event.ts";
-import type { NetworkManifest } from "../protocol/network-manifest.ts";
-import type { TestnetPeer } from "./result.ts";
-import type { TestnetObserver } from "./run-testnet.ts";
+import type { ModelNeed, PeerEvent } from "../../node/interface/peer-event.ts";
+import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import type { TestnetObserver, TestnetPeer } from "./result.ts";
 import { exitSentence } from "./summary.ts";
 import { formatLoss, formatSeconds, shortPeerId, textTable } from "./text-table.ts";
 
-/** A view that observes a testnet. */
+/** Shows a run while it goes on. */
 export interface LiveView extends TestnetObserver {
   /** Draw the last state for good. Idempotent. */
   end(): void;
 }
 
-/** Where the view is drawn, and how. */
+/** The run, and where its lines go. */
 export interface LiveViewOptions {
   readonly write: (text: string) => void;
   readonly manifest: NetworkManifest;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { PeerReport } from "../node/interface/peer-event.ts";
+import type { PeerReport } from "../../node/interface/peer-event.ts";
+import { exampleEvents } from "../fixtures/example-run.ts";
 import { comparisonSentences, hadNoNeighbours, isLessAccurateThanAlone, isWorseThanAlone } from "./comparison.ts";
-import { exampleEvents } from "./fixtures/example-run.ts";
 
 const finished = exampleEvents(1).at(-1);
 if (finished?.type !== "finished") throw new Error("the example's last event is its report");

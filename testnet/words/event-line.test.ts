@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { exampleEvents } from "../fixtures/example-run.ts";
 import { EVENT_LINE_CHARACTERS_MAX, formatEventLine, lineSplitter, parseEventLine } from "./event-line.ts";
-import { exampleEvents } from "./fixtures/example-run.ts";
 
 describe("event lines", () => {
   it("carry every kind of event there and back, however the bytes are cut", () => {

@@ -1,6 +1,6 @@
 /** What entries and motions of a roster say, in words. */
-import type { Statement } from "../protocol/membership/entry.ts";
-import type { LossReason } from "../protocol/membership/roster-view.ts";
+import type { Statement } from "../../protocol/membership/entry.ts";
+import type { LossReason } from "../../protocol/membership/roster-view.ts";
 
 /** A statement in a line. */
 export function statementWords(statement: Statement): string {
@@ -30,9 +30,9 @@ export function statementWords(statement: Statement): string {
 /** Why an entry that was signed as it should be does not count. */
 export const LOSS_WORDS: Readonly<Record<LossReason, string>> = {
   SIGNERS_REMOVED: "too few of its signers count: others were removed on another branch",
-  REMOVAL_WINS: "a removal on another branch goes before it",
-  INVITE_USED: "the invite had admitted as many as it may",
-  OUTRANKED: "another entry about the same holds",
+  REMOVAL_WINS: "a removal on another branch overrides it",
+  INVITE_USED: "the invite was used up",
+  OUTRANKED: "another entry about the same matter counts in its place",
 };
 
 /** What came of rebuilding a roster. */
