@@ -45,7 +45,7 @@ const act = (member: Member, action: RosterAction) =>
     },
     action,
   );
-const pendingOf = ({ membership }: Member) => membership.motions.pending();
+const pendingOf = ({ membership }: Member) => membership.proposals.pending();
 const has = (member: Member, seed: number): boolean =>
   isMember(member.membership.roster.log.state(), signerOf(seed).peer, Math.floor(net.clock.now() / 1000));
 /** Let virtual time pass until something holds. */
@@ -129,7 +129,7 @@ describe("a motion", () => {
     expect(pendingOf(b)).toEqual([]);
     await b.membership.pull(a.signer.peer);
     await act(a, { kind: "propose", statement: admit(dave.peer) });
-    await until(() => b.membership.motions.messages().length === 2);
+    await until(() => b.membership.proposals.messages().length === 2);
     expect(pendingOf(b)).toEqual([]);
     await b.stop();
     const again = await net.up({ seed: 2, store: b.store });
@@ -198,7 +198,7 @@ describe("an expiry", () => {
     await whileTime(() => [a, b, c].every((member) => endOf(member) === NOW + DAY));
     expect(has(a, 4)).toBe(true);
     net.clock.advance((DAY + 301) * 1000);
-    await until(() => [a, b].every((member) => member.membership.standingOf(c.signer.peer) === "expired"));
+    await until(() => [a, b].every((member) => member.membership.statusOf(c.signer.peer) === "expired"));
     await until(() => !a.exchange.admitted().includes(c.signer.peer));
   });
 });
@@ -254,7 +254,7 @@ describe("admission", () => {
     const [a, b] = [await net.up({ seed: 1 }), await net.up({ seed: 2 })];
     await connect(a, b);
     const request = requestBy(inviteBy(net.genesis, a.signer), dave);
-    expect(a.membership.takeNote({ kind: "request", body: request })).toMatchObject({ verdict: "accept" });
+    expect(a.membership.takeMessage({ kind: "request", body: request })).toMatchObject({ verdict: "accept" });
     await until(() => pendingOf(b).length === 1);
     expect(pendingOf(b)[0]).toMatchObject({
       request: { candidate: dave.peer, label: "somebody", fingerprint: expect.stringMatching(/^(\d{4} ){4}\d{4}$/) },
@@ -292,12 +292,12 @@ describe("what a peer keeps", () => {
     const store = createMemoryStore();
     const a = await net.up({ seed: 1, store });
     await act(a, { kind: "propose", statement: admit(dave.peer) });
-    const first = a.membership.motions.messages()[0]!;
+    const first = a.membership.proposals.messages()[0]!;
     await a.stop();
     for await (const [key] of store.entries("roster/note/")) await store.batch([{ delete: key }]);
     const again = await net.up({ seed: 1, store });
     await act(again, { kind: "propose", statement: admit(signerOf(6).peer) });
-    expect(again.membership.takeNote({ kind: "draft", body: first.body })).toMatchObject({ verdict: "accept" });
+    expect(again.membership.takeMessage({ kind: "draft", body: first.body })).toMatchObject({ verdict: "accept" });
     expect(again.events.filter(({ type }) => type === "equivocation")).toEqual([]);
   });
 
@@ -329,9 +329,9 @@ describe("equivocation", () => {
           draft.signers[at] === signerOf(3).peer ? one : new Uint8Array(0),
         ),
       };
-      (i === 0 ? a : b).membership.takeNote({ kind: "draft", body: encodeEntry(half) });
+      (i === 0 ? a : b).membership.takeMessage({ kind: "draft", body: encodeEntry(half) });
     }
-    await until(() => [a, b, c].every((member) => member.membership.standingOf(signerOf(3).peer) === "removed"));
+    await until(() => [a, b, c].every((member) => member.membership.statusOf(signerOf(3).peer) === "removed"));
     expect(c.events).toContainEqual({
       type: "equivocation",
       peer: signerOf(3).peer,
