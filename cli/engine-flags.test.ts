@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ENGINE_OPTIONS, type EngineOptions } from "../node/interface/engine-options.ts";
+import type { Field } from "../protocol/settings/field.ts";
 import { fieldArguments, kebabCase } from "../protocol/settings/field-words.ts";
 import { COMMANDS } from "./command-table.ts";
 import { engineConfig, engineFlags, engineOf } from "./engine-flags.ts";
@@ -15,14 +16,13 @@ async function parsed(words: readonly string[]): Promise<EngineOptions> {
   return options;
 }
 
-const EVERYTHING: Required<EngineOptions> = {
-  threads: 3,
-  device: "webgpu",
-  lengthBuckets: 2,
-  pack: true,
-  precision: "int8",
-  lowMemory: true,
-};
+/** A value of every option that is not what holds without it. */
+const EVERYTHING = Object.fromEntries(
+  Object.entries<Field>(ENGINE_OPTIONS).map(([name, field]) => {
+    if (field.type === "choice") return [name, field.values.at(-1)];
+    return [name, "max" in field ? field.max : true];
+  }),
+) as EngineOptions;
 
 describe("the flags of the training engine", () => {
   it.each(["testnet", "run", "init", "join", "train"])("are all there for weft %s", (name) => {
@@ -42,14 +42,9 @@ describe("the flags of the training engine", () => {
   );
 
   it("are kept for later runs by their long names", () => {
-    expect(engineConfig(EVERYTHING)).toEqual({
-      threads: 3,
-      device: "webgpu",
-      "length-buckets": 2,
-      pack: true,
-      precision: "int8",
-      "low-memory": true,
-    });
+    const kept = engineConfig(EVERYTHING);
+    expect(Object.keys(kept)).toEqual(Object.keys(ENGINE_OPTIONS).map(kebabCase));
+    expect(kept).toMatchObject({ threads: 1024, "length-buckets": 64, "low-memory": true });
     expect(engineConfig({})).toEqual({});
   });
 

@@ -1,6 +1,6 @@
 /** The flag of a field: the text, the parser and the help follow from the field's descriptor. */
 import { InvalidArgumentError } from "commander";
-import { type Bounds, type Field, type FieldValue, fieldBounds, parseField } from "../protocol/settings/field.ts";
+import { type Bounds, type Field, type FieldValue, fieldBounds, valueOfText } from "../protocol/settings/field.ts";
 import { kebabCase } from "../protocol/settings/field-words.ts";
 import type { OptionRow } from "./command-row.ts";
 
@@ -8,8 +8,9 @@ import type { OptionRow } from "./command-row.ts";
 export function fieldFlag(name: string, field: Field): OptionRow {
   const flag = `--${kebabCase(name)}`;
   const { otherwise } = field;
-  if (field.type === "switch") return { flags: flag, text: field.text, ...(otherwise !== undefined && { otherwise }) };
-  const placeholder = field.placeholder ?? PLACEHOLDERS[field.type];
+  if (field.type === "switch" || field.type === "mark")
+    return { flags: flag, text: field.text, ...(otherwise !== undefined && { otherwise }) };
+  const placeholder = field.placeholder ?? PLACEHOLDERS[field.type] ?? "word";
   return {
     flags: `${flag} <${placeholder}>`,
     text: fieldText(field),
@@ -21,13 +22,17 @@ export function fieldFlag(name: string, field: Field): OptionRow {
 /** The value of the text after a flag.  The parser throws InvalidArgumentError, which names what the field takes. */
 export function fieldParser<const F extends Bounds>(field: F): (text: string) => FieldValue<F> {
   return (text) => {
-    const value = parseField(field, text);
+    const value = valueOfText(field, text);
     if (value === undefined) throw new InvalidArgumentError(`expected ${fieldBounds(field)}`);
     return value;
   };
 }
 
-const PLACEHOLDERS = { integer: "count", number: "number", choice: "name" } as const;
+const PLACEHOLDERS: Readonly<Partial<Record<Field["type"], string>>> = {
+  integer: "count",
+  number: "number",
+  choice: "name",
+};
 
 function fieldText(field: Field): string {
   const text = field.type === "choice" ? `${field.text}: ${field.values.join(", ")}` : field.text;

@@ -2,52 +2,44 @@
 
 import { defaultValues, KEYFRAME_EVERY } from "../node/manifest/default-encoding.ts";
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
-import type { UpdateEncoding, ValueEncoding } from "../protocol/encoding/update-encoding.ts";
+import type { UpdateEncoding } from "../protocol/encoding/update-encoding.ts";
 import {
   type LambdaRule,
   type LearningRateSchedule,
   MANIFEST_DEFAULTS,
   type NetworkManifest,
   type ReferenceSettings,
-  type TrainingSpec,
+  type RuleSettings,
 } from "../protocol/network-manifest.ts";
+import { AGGREGATION_FIELDS } from "../protocol/settings/aggregation-rules.ts";
+import { ENCODING, TOP_K } from "../protocol/settings/encoding.ts";
+import { type FlaggedTable, type FlagValues, flaggedFields, valuesOfFlags } from "../protocol/settings/flagged.ts";
+import { type OPTIMIZERS, ROUNDS, TRAINING } from "../protocol/settings/training.ts";
+import type { SettingsOf } from "../protocol/settings/variant.ts";
 import { TESTNET_DEFAULTS } from "../testnet/defaults.ts";
 import { ADAPTER_FORMS, formatAdapter, parseAdapter } from "./adapter-argument.ts";
-import {
-  AGGREGATION_FORMS,
-  type AggregationRule,
-  formatAggregation,
-  parseAggregation,
-} from "./aggregation-argument.ts";
 import { longName, type OptionRow } from "./command-row.ts";
-import { formatLambda, parseLambda } from "./lambda-argument.ts";
-import { choice, integer, positive, shareOf } from "./option-value.ts";
-import { formatReference, parseReference, REFERENCE_FORMS } from "./reference-argument.ts";
-import { formatOptimizer, formatSchedule, parseOptimizer, parseSchedule } from "./training-argument.ts";
+import { fieldFlag, fieldParser } from "./field-flag.ts";
+import { choice, integer } from "./option-value.ts";
+import { AGGREGATION_WORD, LAMBDA_WORD, OPTIMIZER_WORD, REFERENCE_WORD, SCHEDULE_WORD } from "./setting-words.ts";
 import { formatWeights, parseWeights, WEIGHTS_FORMS, type WeightsWord } from "./weights-argument.ts";
 
 /** Values of the flags below; absent ones take the defaults. */
-export type NetworkOptions = {
-  readonly adapter?: AdapterSettings;
-  readonly rounds?: number;
-  readonly localSteps?: number;
-  readonly lambda?: LambdaRule;
-  readonly aggregation?: AggregationRule;
-  readonly neighbourWeights?: WeightsWord;
-  readonly sample?: number;
-  readonly learningRate?: number;
-  readonly optimizer?: Pick<TrainingSpec, "optimizer" | "momentum">;
-  readonly schedule?: LearningRateSchedule;
-  readonly accumulate?: number;
-  readonly proximal?: number;
-  readonly reference?: ReferenceSettings;
-  readonly head?: HeadWord;
-  readonly batchSize?: number;
-  readonly maxTokens?: number;
-  readonly encoding?: ValueEncoding;
-  readonly topK?: number;
-  readonly seed?: number;
-};
+export type NetworkOptions = FlagValues<typeof TRAINING> &
+  FlagValues<typeof ROUNDS> &
+  FlagValues<typeof AGGREGATION_FIELDS> &
+  FlagValues<typeof ENCODING> & {
+    readonly adapter?: AdapterSettings;
+    readonly lambda?: LambdaRule;
+    readonly aggregation?: RuleSettings;
+    readonly neighbourWeights?: WeightsWord;
+    readonly optimizer?: SettingsOf<typeof OPTIMIZERS>;
+    readonly schedule?: LearningRateSchedule;
+    readonly reference?: ReferenceSettings;
+    readonly head?: HeadWord;
+    readonly topK?: number;
+    readonly seed?: number;
+  };
 
 /** What becomes of a classifier's head. */
 const HEAD_WORDS = ["local", "shared", "frozen"] as const;
@@ -94,31 +86,20 @@ export function networkOptions(defaults: NetworkSettings): readonly OptionRow[] 
 }
 
 /** What holds without each flag, in the words that the flag takes where there are such. */
-function absentFlags({
-  adapter,
-  training,
-  rounds,
-  aggregation,
-  reference,
-  encoding,
-  seed,
-}: NetworkSettings): Readonly<Record<string, string>> {
+function absentFlags(defaults: NetworkSettings): Readonly<Record<string, string>> {
+  const { adapter, training, rounds, aggregation, reference, encoding, seed } = defaults;
   return {
+    ...absentValues(TRAINING, training),
+    ...absentValues(ROUNDS, rounds),
+    ...absentValues(AGGREGATION_FIELDS, aggregation),
     adapter: formatAdapter(adapter),
-    rounds: String(rounds.count),
-    "local-steps": String(rounds.localSteps),
-    lambda: formatLambda(aggregation.lambda),
-    aggregation: formatAggregation(aggregation),
+    lambda: LAMBDA_WORD.format(aggregation.lambda),
+    aggregation: AGGREGATION_WORD.format(aggregation),
     "neighbour-weights": formatWeights(aggregation.weights),
-    sample: aggregation.sample === undefined ? "all of them" : String(aggregation.sample),
-    "learning-rate": String(training.learningRate),
-    optimizer: formatOptimizer(training),
-    schedule: formatSchedule(training.schedule ?? { kind: "constant", warmupSteps: 0 }),
-    "batch-size": String(training.batchSize),
-    accumulate: String(training.accumulate ?? 1),
+    optimizer: OPTIMIZER_WORD.format(training),
+    schedule: SCHEDULE_WORD.format(training.schedule ?? { kind: "constant", warmupSteps: 0 }),
     head: "local",
-    reference: formatReference(reference),
-    proximal: training.proximal === undefined ? "they are free" : String(training.proximal),
+    reference: REFERENCE_WORD.format(reference),
     "max-tokens": `${training.maxTokens}, or the model's context where that is shorter`,
     encoding: `${encoding.values}, or what suits another adapter: int8 for lora and ffa-lora, float32 for tri-lora`,
     "top-k": encoding.topK === undefined ? "every value" : String(encoding.topK.share),
@@ -126,43 +107,55 @@ function absentFlags({
   };
 }
 
+/** Of fields with flags: the value that stands in the settings, or what the field says of its absence. */
+function absentValues(table: FlaggedTable, settings: object): Readonly<Record<string, string>> {
+  const values = settings as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    flaggedFields(table).map(({ name, field, flag }) => [
+      longName(fieldFlag(flag, field)),
+      String(values[name] ?? field.otherwise ?? "not set"),
+    ]),
+  );
+}
+
+/** The flags that set one field each. */
+const fieldFlags = (table: FlaggedTable): readonly OptionRow[] =>
+  flaggedFields(table).map(({ flag, field }) => fieldFlag(flag, field));
+
 const NETWORK_FLAGS: readonly OptionRow[] = [
   {
     flags: "--adapter <word>",
     text: `what is trained: ${ADAPTER_FORMS}`,
     parse: parseAdapter,
   },
-  { flags: "--rounds <count>", text: "rounds of training and exchange", parse: integer(1, 1_000_000) },
-  { flags: "--local-steps <count>", text: "optimiser steps per round", parse: integer(1, 1_000_000) },
+  ...fieldFlags(ROUNDS),
   {
     flags: "--lambda <rule>",
-    text: "how far to go towards the aggregate: adaptive, search, fixed:0.5 or tanh:MAX:KAPPA",
-    parse: parseLambda,
+    text: `how far to go towards the aggregate: ${LAMBDA_WORD.forms}`,
+    parse: LAMBDA_WORD.parse,
   },
   {
     flags: "--aggregation <rule>",
-    text: `how the neighbours' adapters are put together: ${AGGREGATION_FORMS}`,
-    parse: parseAggregation,
+    text: `how the neighbours' adapters are put together: ${AGGREGATION_WORD.forms}; product is for the mean of lora, aligned for tri-lora on a personal basis`,
+    parse: AGGREGATION_WORD.parse,
   },
   {
     flags: "--neighbour-weights <word>",
-    text: `how neighbours weigh against each other: ${WEIGHTS_FORMS}`,
+    text: `how neighbours weigh against each other: ${WEIGHTS_FORMS}; similarity is for tri-lora`,
     parse: parseWeights,
   },
+  ...fieldFlags(AGGREGATION_FIELDS),
   {
-    flags: "--sample <count>",
-    text: "neighbours that a peer hears in a round, drawn anew each time",
-    parse: integer(1, 1024),
+    flags: "--optimizer <word>",
+    text: `what makes steps of gradients: ${OPTIMIZER_WORD.forms}`,
+    parse: OPTIMIZER_WORD.parse,
   },
-  { flags: "--learning-rate <rate>", text: "step size of the optimiser", parse: positive },
-  { flags: "--optimizer <word>", text: "adamw, sgd, or sgd with momentum such as sgd:0.9", parse: parseOptimizer },
   {
     flags: "--schedule <word>",
-    text: "learning rate over all rounds: constant, linear or cosine, with warm-up steps such as cosine:10",
-    parse: parseSchedule,
+    text: `learning rate over all rounds, with warm-up steps or without: ${SCHEDULE_WORD.forms}`,
+    parse: SCHEDULE_WORD.parse,
   },
-  { flags: "--batch-size <count>", text: "examples per batch", parse: integer(1, 65_536) },
-  { flags: "--accumulate <count>", text: "batches per optimiser step", parse: integer(1, 4096) },
+  ...fieldFlags(TRAINING),
   {
     flags: "--head <word>",
     text: "head of a classifier: local (trained, never sent), shared (averaged with the others'; hurts where peers have different classes) or frozen",
@@ -170,24 +163,14 @@ const NETWORK_FLAGS: readonly OptionRow[] = [
   },
   {
     flags: "--reference <word>",
-    text: `the average of a peer's own past rounds that holds its adapter back: ${REFERENCE_FORMS}`,
-    parse: parseReference,
+    text: `the average of a peer's own past rounds that holds its adapter back: ${REFERENCE_WORD.forms}`,
+    parse: REFERENCE_WORD.parse,
   },
-  {
-    flags: "--proximal <weight>",
-    text: "hold local steps to the reference model, with this weight in the loss",
-    parse: positive,
-  },
-  { flags: "--max-tokens <count>", text: "longest example in tokens", parse: integer(2, 1_048_576) },
-  {
-    flags: "--encoding <word>",
-    text: "how values are sent: float32, float16, or int8 with a scale for each row",
-    parse: choice(["float32", "float16", "int8"]),
-  },
+  ...fieldFlags(ENCODING),
   {
     flags: "--top-k <share>",
     text: `send only this share of the values, those that changed most, and all of them every ${KEYFRAME_EVERY} rounds`,
-    parse: shareOf(0.0001, 0.5),
+    parse: fieldParser(TOP_K.share),
   },
   { flags: "--seed <number>", text: "seed of everything the peers derive alike", parse: integer(0) },
 ];
@@ -197,7 +180,7 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
   const { training, rounds, aggregation } = defaults;
   // What another rule leaves standing; the numbers of the default rule are not among it.
   const { scope, stalenessExponent, ageMax } = aggregation;
-  const shared = { scope, stalenessExponent, ageMax };
+  const shared = { scope, stalenessExponent, ageMax, lambda: options.lambda ?? aggregation.lambda };
   const adapter = options.adapter ?? defaults.adapter;
   const topK = options.topK === undefined ? undefined : { share: options.topK, keyframeEvery: KEYFRAME_EVERY };
   return {
@@ -212,23 +195,14 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
     training: {
       ...training,
       ...options.optimizer,
-      learningRate: options.learningRate ?? training.learningRate,
+      ...valuesOfFlags(TRAINING, options),
       ...(options.schedule !== undefined && { schedule: options.schedule }),
-      ...(options.accumulate !== undefined && { accumulate: options.accumulate }),
-      ...(options.proximal !== undefined && { proximal: options.proximal }),
-      batchSize: options.batchSize ?? training.batchSize,
-      maxTokens: options.maxTokens ?? training.maxTokens,
     },
-    rounds: {
-      ...rounds,
-      count: options.rounds ?? rounds.count,
-      localSteps: options.localSteps ?? rounds.localSteps,
-    },
+    rounds: { ...rounds, ...valuesOfFlags(ROUNDS, options) },
     aggregation: {
-      ...(options.aggregation === undefined ? aggregation : { ...shared, ...options.aggregation }),
-      lambda: options.lambda ?? aggregation.lambda,
+      ...(options.aggregation === undefined ? { ...aggregation, ...shared } : { ...shared, ...options.aggregation }),
       ...(typeof options.neighbourWeights === "object" && { weights: options.neighbourWeights }),
-      ...(options.sample !== undefined && { sample: options.sample }),
+      ...valuesOfFlags(AGGREGATION_FIELDS, options),
     },
   };
 }

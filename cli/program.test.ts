@@ -39,7 +39,10 @@ describe("command line", () => {
       ["testnet", "--peers", "0"],
       'weft: --peers <count> does not take "0": expected an integer from 1 to 256; see weft --help\n',
     ],
-    [["testnet", "--adapter", "lora:8"], 'weft: adapter "lora:8": "8" is no rank; write r1 or more, such as r4\n'],
+    [
+      ["testnet", "--adapter", "lora:8"],
+      'weft: adapter "lora:8": "8" is not r followed by an integer from 1 to 1024: the rank; write lora:r8:q_proj,v_proj[:alpha16][:rslora][:dropout0.1][:layers=0,2]\n',
+    ],
     [
       ["run", "--part", "3/2"],
       'weft: --part <i/n> does not take "3/2": expected the part and the number of parts, such as 2/6; see weft --help\n',

@@ -7,6 +7,7 @@ import { FAMILIES } from "../node/model/families/by-model-type.ts";
 import { parameterCount } from "../protocol/adapter-spec.ts";
 import type { UpdateEncoding } from "../protocol/encoding/update-encoding.ts";
 import { payloadSizes } from "../protocol/encoding/update-payload.ts";
+import { ADAPTERS } from "../protocol/settings/adapter-kinds.ts";
 import { formatBytes } from "../testnet/text-table.ts";
 import { parseAdapter } from "./adapter-argument.ts";
 
@@ -35,19 +36,10 @@ const MODELS = [
 ] as const;
 
 /** LoRA first: the others are counted against it. */
-const ADAPTERS = [
-  "lora:r8:q_proj,v_proj",
-  "lora:r8:q_proj,k_proj,v_proj,o_proj",
-  "lora:r8:q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj",
-  "ffa-lora:r8:q_proj,v_proj",
-  "tri-lora:r8:q_proj,v_proj",
-  "loreft:r4:f7+l7",
-  "loreft:r4:f7+l7:frozen",
-  "direft:r4:f7+l7",
-  "noreft:r4:f7+l7",
-  "nodireft:r4:f7+l7",
+const ADAPTERS_COUNTED: readonly string[] = [
+  ...Object.values(ADAPTERS.kinds).flatMap(({ counted }): readonly string[] => counted),
   "tri-lora:r8:q_proj,v_proj+loreft:r4:f7+l7:frozen",
-] as const;
+];
 
 const SHARE = 0.05;
 const KINDS = ["float32", "float16", "int8"] as const;
@@ -83,13 +75,13 @@ ${MODELS.map(({ name, config }) => modelSection(name, FAMILIES.get(config.model_
 }
 
 function modelSection(name: string, shape: ModelShape): string {
-  const beside = sizeOf(tensorsOf(ADAPTERS[0], shape), { values: "float32" });
+  const beside = sizeOf(tensorsOf(ADAPTERS_COUNTED[0]!, shape), { values: "float32" });
   const columns = ["adapter", "values", ...KINDS, ...KINDS.map((kind) => `${kind}, top 5 %`), "of LoRA r 8"];
   return `## ${name}
 
 | ${columns.join(" | ")} |
 |---|${"---:|".repeat(columns.length - 1)}
-${ADAPTERS.map((word) => adapterRow(word, shape, beside)).join("\n")}
+${ADAPTERS_COUNTED.map((word) => adapterRow(word, shape, beside)).join("\n")}
 `;
 }
 

@@ -13,9 +13,12 @@ it.each(["uniform", "samples", "metropolis", "similarity:0.1", "similarity:0.1+d
 it("names the nearest word", () => {
   expect(() => parseWeights("metropoli")).toThrow("did you mean metropolis?");
   expect(() => parseWeights("samples:3")).toThrow("one part too many");
-  for (const word of ["similarity", "similarity:0", "similarity:x", "similarity:1:2"]) {
-    expect(() => parseWeights(word), word).toThrow("needs a temperature");
+  expect(() => parseWeights("similarity")).toThrow("similarity needs the temperature of the softmax");
+  for (const text of ["0", "x", "1001"]) {
+    const problem = `"${text}" is not a number above 0 and at most 1000: the temperature`;
+    expect(() => parseWeights(`similarity:${text}`), text).toThrow(problem);
   }
+  expect(() => parseWeights("similarity:1:2")).toThrow('"2" is unknown; similarity takes +data:0.5:0.3');
   expect(() => parseWeights("")).toThrow("write uniform, samples");
 });
 
@@ -24,11 +27,13 @@ it("takes data sets into account where it is told how, and warns of what that te
   expect(parseWeights("similarity:0.1+data:0.5:0.2")).toEqual(weights);
   expect(sketchWarning(weights)).toContain("how often each class occurs");
   expect(sketchWarning({ kind: "similarity", temperature: 0.1 })).toBeUndefined();
-  for (const data of ["data", "data:0:1", "data:2:1", "data:0.5", "data:0.5:0", "data:0.5:1:1", "date:0.5:1"]) {
-    expect(() => parseWeights(`similarity:0.1+${data}`), data).toThrow("data needs a share");
+  for (const data of ["", "0:1", "2:1", "0.5", "0.5:0", "0.5:1:1"]) {
+    const problem = `"${data}" is not share and temperature: how much the data sets count`;
+    expect(() => parseWeights(`similarity:0.1+data${data === "" ? "" : `:${data}`}`), data).toThrow(problem);
   }
-  expect(() => parseWeights("samples+data:0.5:1")).toThrow("goes with similarity");
-  expect(() => parseWeights("similarity:0.1+data:0.5:1+data:0.5:1")).toThrow("once");
+  expect(() => parseWeights("similarity:0.1+date:0.5:1")).toThrow("is unknown; similarity takes +data:0.5:0.3");
+  expect(() => parseWeights("samples+data:0.5:1")).toThrow('"+data:0.5:1" is one part too many');
+  expect(() => parseWeights("similarity:0.1+data:0.5:1+data:0.5:1")).toThrow("one part too many");
 });
 
 it("leaves out of the settings what is the same without", () => {

@@ -3,86 +3,16 @@
  * vector f32[P]. Which numbers mean what is the business of `node/adapter`; this page only names and counts them.
  */
 
-/** Layers an adapter is attached to, counted from 0 at the embedding: all of them, or the listed ones in rising order. */
-export type AdapterLayers = "all" | readonly number[];
+import type { LOW_RANK_ADAPTERS, REFT_ADAPTERS } from "./settings/adapter-kinds.ts";
+import type { SettingsOf } from "./settings/variant.ts";
 
-/** Every position of the sequence, what is generated included; or chosen prompt positions. */
-export type ReftPositions =
-  | "all"
-  | {
-      readonly first: number;
-      readonly last: number;
-      /** true: one intervention serves both prefix and suffix; false: one each. */
-      readonly tied: boolean;
-    };
-
-/** What the ReFT kinds share: edits of the residual stream (arXiv:2404.03592). */
-interface InterventionFields {
-  readonly rank: number;
-  readonly layers: AdapterLayers;
-  readonly positions: ReftPositions;
-}
-
-/** LoReFT and DiReFT: R with orthonormal rows. */
-interface RotationFields extends InterventionFields {
-  /** Absent means trained; frozen: R is derived from the network's seed by every peer and is no part of the vector. */
-  readonly rotation?: "trained" | "frozen";
-}
-
-/** h + R^T (W h + b - R h) */
-export interface LoreftSettings extends RotationFields {
-  readonly kind: "loreft";
-}
-
-/** h + R^T (W h + b) */
-export interface DireftSettings extends RotationFields {
-  readonly kind: "direft";
-}
-
-/** h + W2^T (W1 h + b - W2 h) */
-export interface NoreftSettings extends InterventionFields {
-  readonly kind: "noreft";
-}
-
-/** h + W2^T (W1 h + b) */
-export interface NodireftSettings extends InterventionFields {
-  readonly kind: "nodireft";
-}
-
-export type ReftSettings = LoreftSettings | DireftSettings | NoreftSettings | NodireftSettings;
+export type { AdapterLayers, ReftPositions } from "./settings/adapter-kinds.ts";
 
 /** What the LoRA kinds share: products of low rank beside linear layers (arXiv:2106.09685). */
-interface LowRankFields {
-  readonly rank: number;
-  /** See `scale`. */
-  readonly alpha: number;
-  /** The product is scaled by alpha / rank (absent, or "rank") or by alpha / sqrt(rank) ("rslora"). */
-  readonly scale?: "rank" | "rslora";
-  /** Probability with which a value of the input is dropped while training; absent means 0. */
-  readonly dropout?: number;
-  /** Linear layers by the last part of their module path, such as `q_proj`. */
-  readonly targets: readonly string[];
-  readonly layers: AdapterLayers;
-}
+export type LowRankSettings = SettingsOf<typeof LOW_RANK_ADAPTERS>;
 
-/** B A x, both trained and sent. */
-export interface LoraSettings extends LowRankFields {
-  readonly kind: "lora";
-}
-
-/** B A x with A frozen, derived from the network's seed. */
-export interface FfaLoraSettings extends LowRankFields {
-  readonly kind: "ffa-lora";
-}
-
-/** B C A x, only C sent (arXiv:2503.23869). */
-export interface TriLoraSettings extends LowRankFields {
-  readonly kind: "tri-lora";
-  /** shared: A and B frozen, derived from the network's seed; personal: every peer trains its own. */
-  readonly basis: "shared" | "personal";
-}
-
-export type LowRankSettings = LoraSettings | FfaLoraSettings | TriLoraSettings;
+/** What the ReFT kinds share: edits of the residual stream (arXiv:2404.03592). */
+export type ReftSettings = SettingsOf<typeof REFT_ADAPTERS>;
 
 /** Both at once; the tensors of `lora` come first. */
 export interface CombinationSettings {
@@ -91,7 +21,17 @@ export interface CombinationSettings {
   readonly reft: ReftSettings;
 }
 
+/** The settings of an adapter; settings/adapter-kinds.ts describes each kind. */
 export type AdapterSettings = LowRankSettings | ReftSettings | CombinationSettings;
+
+/** The settings of one kind. */
+export type AdapterOf<Kind extends AdapterSettings["kind"]> = Extract<AdapterSettings, { readonly kind: Kind }>;
+
+/** B A x, both trained and sent. */
+export type LoraSettings = AdapterOf<"lora">;
+
+/** h + R^T (W h + b - R h) */
+export type LoreftSettings = AdapterOf<"loreft">;
 
 /** One tensor of an adapter, in the order in which it stands in the flat vector. */
 export interface AdapterTensor {

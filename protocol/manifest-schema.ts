@@ -1,104 +1,55 @@
 /** What each field of a network manifest may be, and how to say in one line what is wrong with one that is not. */
 import { z } from "zod";
+import type { AdapterSettings } from "./adapter-spec.ts";
 import { closestName } from "./closest-name.ts";
+import type { UpdateEncoding } from "./encoding/update-encoding.ts";
 import { payloadBytesMax } from "./encoding/update-payload.ts";
 import { LIMITS } from "./limits.ts";
 import { ROLES } from "./membership/roles.ts";
 import { parsePeerId } from "./peer-id.ts";
-
-const integer = (min: number, max: number) => {
-  const text = `must be an integer from ${min} to ${max}`;
-  return z.number(text).int(text).min(min, text).max(max, text);
-};
-const number = (min: number, max: number) => {
-  const text = `must be a number from ${min} to ${max}`;
-  return z.number(text).min(min, text).max(max, text);
-};
-const positive = (max: number) => {
-  const text = `must be a number above 0 and at most ${max}`;
-  return z.number(text).gt(0, text).max(max, text);
-};
-const text = (pattern: RegExp, words: string) => z.string(`must be ${words}`).regex(pattern, `must be ${words}`);
-const choice = <const T extends string>(...values: readonly T[]) =>
-  z.enum(values, `must be ${values.map((value) => `"${value}"`).join(" or ")}`);
-const list = <T extends z.ZodType>(element: T, { min, max, what }: { min: number; max: number; what: string }) => {
-  const words = `must be a list of ${min} to ${max} ${what}`;
-  return z.array(element, words).min(min, words).max(max, words);
-};
-const object = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape, "must be an object");
-const oneOf = (kinds: string) => ({
-  error: (issue: { code?: string }) => (issue.code === "invalid_union" ? `must be ${kinds}` : "must be an object"),
-});
-const distinct = (values: readonly string[]): boolean => new Set(values).size === values.length;
+import { LOW_RANK_ADAPTERS, REFT_ADAPTERS } from "./settings/adapter-kinds.ts";
+import { AGGREGATION, AGGREGATION_FIELDS, type AggregationSettings } from "./settings/aggregation-rules.ts";
+import { ENCODING, TOP_K } from "./settings/encoding.ts";
+import {
+  choice,
+  distinct,
+  fieldSchema,
+  integer,
+  list,
+  object,
+  oneOf,
+  recordSchema,
+  recordShape,
+  text,
+} from "./settings/field-schema.ts";
+import { LAMBDA_RULES } from "./settings/lambda-rules.ts";
+import { NEIGHBOUR_WEIGHTS } from "./settings/neighbour-weights.ts";
+import { REFERENCES } from "./settings/reference-kinds.ts";
+import {
+  DEADLINE,
+  OPTIMIZERS,
+  ROUNDS,
+  type RoundSchedule,
+  SCHEDULES,
+  TRAINING,
+  type TrainingSpec,
+} from "./settings/training.ts";
+import { kindsOf } from "./settings/variant.ts";
+import { fieldsOfKinds, oneOfObjects, variantObjects, variantSchema } from "./settings/variant-schema.ts";
 
 const name = text(new RegExp(`^[!-~]{1,${LIMITS.nameLengthMax}}$`), "a name of printable ASCII without spaces");
 const digest = text(/^[0-9a-f]{64}$/, "a SHA-256 digest of 64 lower-case hexadecimal digits");
-const rank = integer(1, LIMITS.adapterRankMax);
 
-const layers = z.custom<"all" | readonly number[]>(
-  (value) => value === "all" || isRisingList(value),
-  `must be "all" or a rising list of 1 to ${LIMITS.layerCountMax} layer numbers`,
-);
-
-function isRisingList(value: unknown): boolean {
-  if (!Array.isArray(value) || value.length < 1 || value.length > LIMITS.layerCountMax) return false;
-  return value.every(
-    (n, i) => Number.isInteger(n) && n >= (i === 0 ? 0 : value[i - 1] + 1) && n <= LIMITS.layerCountMax,
-  );
-}
-
-const positions = z.union(
-  [
-    z.literal("all"),
-    object({
-      first: integer(0, 4096),
-      last: integer(0, 4096),
-      tied: z.boolean("must be true or false"),
-    }).refine(({ first, last }) => first + last > 0, "must name at least one position, first or last"),
-  ],
-  'must be "all" or an object',
-);
-
-const intervention = { rank, layers, positions };
-const rotated = { ...intervention, rotation: choice("trained", "frozen").exactOptional() };
-const lowRank = {
-  rank,
-  alpha: positive(65_536),
-  scale: choice("rank", "rslora").exactOptional(),
-  dropout: number(0, 0.95).exactOptional(),
-  targets: list(name, { min: 1, max: LIMITS.targetCountMax, what: "names of linear layers" }).refine(
-    distinct,
-    "must not name a linear layer twice",
-  ),
-  layers,
-};
-
-const reftKinds = [
-  object({ kind: z.literal("loreft"), ...rotated }),
-  object({ kind: z.literal("direft"), ...rotated }),
-  object({ kind: z.literal("noreft"), ...intervention }),
-  object({ kind: z.literal("nodireft"), ...intervention }),
-] as const;
-const lowRankKinds = [
-  object({ kind: z.literal("lora"), ...lowRank }),
-  object({ kind: z.literal("ffa-lora"), ...lowRank }),
-  object({ kind: z.literal("tri-lora"), ...lowRank, basis: choice("shared", "personal") }),
-] as const;
-const REFT_KINDS = '"loreft", "direft", "noreft" or "nodireft"';
-const LOW_RANK_KINDS = '"lora", "ffa-lora" or "tri-lora"';
-
-const adapterSchema = z.discriminatedUnion(
+const lowRankSchema = variantSchema(LOW_RANK_ADAPTERS);
+const reftSchema = variantSchema(REFT_ADAPTERS);
+const adapterSchema = oneOfObjects<AdapterSettings>(
   "kind",
+  [...kindsOf(LOW_RANK_ADAPTERS), ...kindsOf(REFT_ADAPTERS), "combination"],
   [
-    ...reftKinds,
-    ...lowRankKinds,
-    object({
-      kind: z.literal("combination"),
-      lora: z.discriminatedUnion("kind", lowRankKinds, oneOf(LOW_RANK_KINDS)),
-      reft: z.discriminatedUnion("kind", reftKinds, oneOf(REFT_KINDS)),
-    }),
+    ...variantObjects(LOW_RANK_ADAPTERS),
+    ...variantObjects(REFT_ADAPTERS),
+    object({ kind: z.literal("combination"), lora: lowRankSchema, reft: reftSchema }),
   ],
-  oneOf('"lora", "ffa-lora", "tri-lora", "loreft", "direft", "noreft", "nodireft" or "combination"'),
 );
 
 const tensors = list(
@@ -122,112 +73,59 @@ const modelOf = object({
 /** What an adapter says of itself, in a manifest as in a file of its own. */
 export const adapterFields = { seed: integer(0, Number.MAX_SAFE_INTEGER), model: modelOf, adapter: adapterSchema };
 
-const lambda = z.discriminatedUnion(
-  "mode",
-  [
-    object({ mode: z.literal("fixed"), value: number(0, 1) }),
-    object({ mode: z.literal("search") }),
-    object({ mode: z.literal("adaptive") }),
-    object({ mode: z.literal("tanh"), max: number(0, 1), kappa: positive(1000) }),
-  ],
-  oneOf('"fixed", "search", "adaptive" or "tanh"'),
+/** The numbers of all rules first, then what any rule may have. */
+const rules = Object.entries(fieldsOfKinds(AGGREGATION));
+const isOfAll = (of: readonly string[]): boolean => of.length === kindsOf(AGGREGATION).length;
+const ruleFields = recordShape(
+  Object.fromEntries(
+    [...rules.filter(([, { of }]) => !isOfAll(of)), ...rules.filter(([, { of }]) => isOfAll(of))].map(
+      ([name, { field }]) => [name, { ...field, optional: true }],
+    ),
+  ),
 );
-
-const proximal = {
-  l1: number(0, 1_000_000),
-  l2: number(0, 1_000_000),
-  fisherDecay: number(0, 0.999999).exactOptional(),
-};
-const reference = z.discriminatedUnion(
-  "kind",
-  [
-    object({ kind: z.literal("none") }),
-    object({ kind: z.literal("window"), size: integer(1, 64), weights: choice("uniform", "linear"), ...proximal }),
-    object({ kind: z.literal("ema"), decay: number(0, 0.999999), ...proximal }),
-  ],
-  oneOf('"none", "window" or "ema"'),
-);
-
-/** The numbers of the aggregation rules: which rules have one, and which of these can do without. */
-const RULE_FIELDS: Readonly<Record<string, { readonly of: readonly string[]; readonly absent: boolean }>> = {
-  trim: { of: ["trimmed-mean"], absent: false },
-  faulty: { of: ["krum", "multi-krum"], absent: false },
-  keep: { of: ["multi-krum"], absent: true },
-  radius: { of: ["centred-clipping", "clipped-gossip"], absent: false },
-};
-
-const weights = z.discriminatedUnion(
-  "kind",
-  [
-    object({ kind: z.literal("samples") }),
-    object({ kind: z.literal("metropolis") }),
-    object({
-      kind: z.literal("similarity"),
-      temperature: positive(1000),
-      data: object({ share: positive(1), temperature: positive(1000) }).exactOptional(),
-    }),
-  ],
-  oneOf('"samples", "metropolis" or "similarity"'),
-);
+const { sample, ...shared } = recordShape(AGGREGATION_FIELDS);
+const { scope, ...ages } = shared;
 
 const aggregation = object({
-  rule: choice(
-    "mean",
-    "geometric-median",
-    "median",
-    "trimmed-mean",
-    "krum",
-    "multi-krum",
-    "centred-clipping",
-    "clipped-gossip",
-  ),
-  scope: choice("tensor", "global"),
-  lambda,
-  stalenessExponent: number(0, 10),
-  ageMax: integer(0, LIMITS.roundCountMax),
-  trim: number(0.001, 0.499).exactOptional(),
-  faulty: integer(1, LIMITS.headsCountMax).exactOptional(),
-  keep: integer(1, LIMITS.headsCountMax).exactOptional(),
-  radius: positive(1_000_000).exactOptional(),
-  normClip: z.literal(true, "must be true, or left out").exactOptional(),
-  factors: choice("product", "aligned").exactOptional(),
-  weights: weights.exactOptional(),
-  sample: integer(1, LIMITS.headsCountMax).exactOptional(),
+  rule: choice(...kindsOf(AGGREGATION)),
+  scope: scope!,
+  lambda: variantSchema(LAMBDA_RULES),
+  ...ages,
+  ...ruleFields,
+  weights: variantSchema(NEIGHBOUR_WEIGHTS).exactOptional(),
+  sample: sample!,
 }).superRefine((settings, context) => {
-  for (const [field, { of, absent }] of Object.entries(RULE_FIELDS)) {
+  for (const [field, { of, isOptional }] of rules) {
     const isThere = Object.hasOwn(settings, field);
     if (isThere && !of.includes(settings.rule)) {
       context.addIssue({ code: "custom", path: [field], message: `is of ${of.join(" and ")} only` });
     }
-    if (!isThere && !absent && of.includes(settings.rule)) {
+    if (!isThere && !isOptional && of.includes(settings.rule)) {
       context.addIssue({ code: "custom", path: [field], message: `is needed by ${settings.rule}` });
     }
   }
-});
+}) as z.ZodType as z.ZodType<AggregationSettings>;
 
+const { accumulate, proximal, ...trainingNumbers } = recordShape(TRAINING);
 const training = object({
-  optimizer: choice("adamw", "sgd"),
-  learningRate: positive(10),
-  weightDecay: number(0, 1),
-  gradientClip: positive(1_000_000),
-  batchSize: integer(1, 4096),
-  maxTokens: integer(2, 131_072),
-  momentum: number(0, 0.9999).exactOptional(),
-  schedule: object({
-    kind: choice("constant", "linear", "cosine"),
-    warmupSteps: integer(0, LIMITS.localStepsMax),
+  optimizer: choice(...kindsOf(OPTIMIZERS)),
+  ...trainingNumbers,
+  momentum: fieldSchema(OPTIMIZERS.kinds.sgd.fields.momentum).exactOptional(),
+  schedule: recordSchema({
+    kind: { type: "choice", values: kindsOf(SCHEDULES), text: SCHEDULES.what, source: "settings/training.ts" },
+    ...SCHEDULES.kinds.constant.fields,
   }).exactOptional(),
-  accumulate: integer(1, 4096).exactOptional(),
-  proximal: number(0, 1_000_000).exactOptional(),
+  accumulate: accumulate!,
+  proximal: proximal!,
 }).refine(({ optimizer, momentum }) => momentum === undefined || optimizer === "sgd", {
   path: ["momentum"],
   error: "is of sgd only: adamw has means of its own",
-});
+}) as z.ZodType as z.ZodType<TrainingSpec>;
 
 const encoding = object({
-  values: choice("float32", "float16", "int8"),
-  topK: object({ share: number(0.0001, 0.5), keyframeEvery: integer(2, LIMITS.keyframeEveryMax) }).exactOptional(),
-});
+  ...recordShape(ENCODING),
+  topK: recordSchema(TOP_K).exactOptional(),
+}) as z.ZodType as z.ZodType<UpdateEncoding>;
 const peer = z.string("must be a peer id").refine(isPeerId, "must be a peer id, such as 12D3KooW…");
 
 function isPeerId(text: string): boolean {
@@ -263,12 +161,10 @@ const membership = z.discriminatedUnion(
       error: "must be at most the number of founders with the role admin",
     }),
   ],
-  oneOf('"open" or "roster"'),
+  oneOf(["open", "roster"]),
 );
 
 const succeeds = object({ network: digest, first: digest, round: integer(1, LIMITS.roundCountMax) });
-
-const DAY_MS = 86_400_000;
 
 export const manifestSchema = object({
   schema: choice("weft-network/1"),
@@ -286,15 +182,11 @@ export const manifestSchema = object({
   tensors,
   training,
   rounds: object({
-    count: integer(1, LIMITS.roundCountMax),
-    localSteps: integer(1, LIMITS.localStepsMax),
-    deadlineMs: object({ min: integer(0, DAY_MS), max: integer(1, DAY_MS) }).refine(
-      ({ min, max }) => min <= max,
-      "must have a min of at most its max",
-    ),
-  }),
+    ...recordShape(ROUNDS),
+    deadlineMs: recordSchema(DEADLINE).refine(({ min, max }) => min <= max, "must have a min of at most its max"),
+  }) as z.ZodType as z.ZodType<RoundSchedule>,
   aggregation,
-  reference,
+  reference: variantSchema(REFERENCES),
   encoding: encoding.exactOptional(),
   bootstrap: list(
     text(new RegExp(`^/[!-~]{1,${LIMITS.nameLengthMax - 1}}$`), "a multiaddr, such as /ip4/127.0.0.1/tcp/4001"),
@@ -335,7 +227,7 @@ function factorsProblem({
   tensors,
   aggregation: { factors, rule, normClip },
 }: {
-  readonly adapter: z.infer<typeof adapterSchema>;
+  readonly adapter: AdapterSettings;
   readonly tensors: readonly { readonly name: string; readonly shape: readonly number[] }[];
   readonly aggregation: { readonly factors?: string; readonly rule: string; readonly normClip?: true };
 }): string | undefined {

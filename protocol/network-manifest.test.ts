@@ -10,7 +10,16 @@ import {
   networkId,
   parseManifest,
 } from "./network-manifest.ts";
+import { ADAPTERS, LOW_RANK_ADAPTERS } from "./settings/adapter-kinds.ts";
+import { kindsOf } from "./settings/variant.ts";
 import { EXAMPLE_MANIFEST } from "./vectors/example-network.ts";
+
+/** `"a", "b" or "c"` */
+const quoted = (words: readonly string[]): string =>
+  words
+    .map((word) => `"${word}"`)
+    .join(", ")
+    .replace(/, ("[^"]*")$/, " or $1");
 
 type Draft = Record<string, unknown> & { [K in keyof NetworkManifest]: Record<string, unknown> };
 
@@ -76,7 +85,7 @@ describe("one clear line names the field", () => {
       ({ training }) => Object.assign(training, { learningRate: 0 }),
     ],
     [
-      'adapter.kind must be "lora", "ffa-lora", "tri-lora", "loreft", "direft", "noreft", "nodireft" or "combination", found "lore"',
+      `adapter.kind must be ${quoted([...kindsOf(ADAPTERS), "combination"])}, found "lore"`,
       ({ adapter }) => Object.assign(adapter, { kind: "lore" }),
     ],
     ["adapter must be an object, found null", (m) => Object.assign(m, { adapter: null })],
@@ -265,7 +274,7 @@ describe("adapters", () => {
     ["adapter.dropout must be a number from 0 to 0.95, found 1", { kind: "lora", ...lowRank, dropout: 1 }],
     ["adapter.dropout must be a number from 0 to 0.95, found null", { kind: "lora", ...lowRank, dropout: null }],
     [
-      'adapter.lora.kind must be "lora", "ffa-lora" or "tri-lora", found "loreft"',
+      `adapter.lora.kind must be ${quoted(kindsOf(LOW_RANK_ADAPTERS))}, found "loreft"`,
       { kind: "combination", lora: { kind: "loreft", ...reft }, reft: { kind: "loreft", ...reft } },
     ],
     [

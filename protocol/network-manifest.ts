@@ -12,6 +12,15 @@ import { LIMITS } from "./limits.ts";
 import { describeManifestIssue, manifestSchema } from "./manifest-schema.ts";
 import type { MembershipSettings } from "./membership/settings.ts";
 import { type NetworkId, networkIdFromBytes } from "./network-id.ts";
+import type { AggregationSettings } from "./settings/aggregation-rules.ts";
+import type { ReferenceSettings } from "./settings/reference-kinds.ts";
+import type { RoundSchedule, TrainingSpec } from "./settings/training.ts";
+
+export type { AggregationSettings, RuleSettings } from "./settings/aggregation-rules.ts";
+export type { LambdaRule } from "./settings/lambda-rules.ts";
+export type { DataSimilaritySettings, NeighbourWeighting } from "./settings/neighbour-weights.ts";
+export type { ReferenceSettings } from "./settings/reference-kinds.ts";
+export type { LearningRateSchedule, RoundSchedule, TrainingSpec } from "./settings/training.ts";
 
 /** SHA-256 digests, lower-case hexadecimal, of the base model that every peer keeps frozen. */
 export interface ModelDigest {
@@ -22,121 +31,6 @@ export interface ModelDigest {
   /** Over the bytes of tokenizer.json. */
   readonly tokenizer: string;
 }
-
-/** How the learning rate changes over the local steps of all rounds; see node/training/schedule.ts. */
-export interface LearningRateSchedule {
-  readonly kind: "constant" | "linear" | "cosine";
-  /** Local steps in which the rate rises from 0 to its full value. */
-  readonly warmupSteps: number;
-}
-
-export interface TrainingSpec {
-  readonly optimizer: "adamw" | "sgd";
-  /** The full learning rate. */
-  readonly learningRate: number;
-  readonly weightDecay: number;
-  /** Largest global gradient norm; larger gradients are scaled down to it. */
-  readonly gradientClip: number;
-  /** Examples per batch. */
-  readonly batchSize: number;
-  /** Longest example in tokens; a longer one is cut. */
-  readonly maxTokens: number;
-  /** Of sgd only; plain gradient descent when absent. */
-  readonly momentum?: number;
-  /** Constant without a warm-up when absent. */
-  readonly schedule?: LearningRateSchedule;
-  /** Batches whose gradients make up one local step; 1 when absent. */
-  readonly accumulate?: number;
-  /** l2 of the term l2/2 |theta - m|^2 in the training loss, m the reference model; no such term when absent. */
-  readonly proximal?: number;
-}
-
-export interface RoundSchedule {
-  readonly count: number;
-  readonly localSteps: number;
-  /** A round's exchange waits at least and at most so long; between them the deadline follows the observed pace. */
-  readonly deadlineMs: { readonly min: number; readonly max: number };
-}
-
-export type LambdaRule =
-  | { readonly mode: "fixed"; readonly value: number }
-  | { readonly mode: "search" }
-  | { readonly mode: "adaptive" }
-  | { readonly mode: "tanh"; readonly max: number; readonly kappa: number };
-
-/**
- * samples: by the training examples that each claims to hold. metropolis: 1 / (1 + the larger number of neighbours of the
- * two), the rest of the mix being the peer's own. similarity, of tri-lora: by the softmax of s / temperature, s from 0 to 1
- * how alike the C of the two are, and with `data` their data sets too.
- */
-export type NeighbourWeighting =
-  | { readonly kind: "samples" }
-  | { readonly kind: "metropolis" }
-  | { readonly kind: "similarity"; readonly temperature: number; readonly data?: DataSimilaritySettings };
-
-/** With it every peer sends a sketch of its data set once, which tells how often each class occurs. */
-export interface DataSimilaritySettings {
-  /** Of how alike the data sets are in s; the rest is how alike the C are. */
-  readonly share: number;
-  /** t of exp(-D / t), D the distance of two sketches: 0 for equal ones, at most 8. */
-  readonly temperature: number;
-}
-
-export interface AggregationSettings {
-  readonly rule:
-    | "mean"
-    | "geometric-median"
-    | "median"
-    | "trimmed-mean"
-    | "krum"
-    | "multi-krum"
-    | "centred-clipping"
-    | "clipped-gossip";
-  /** Of trimmed-mean: share of the neighbours whose values are cut off at either end, coordinate by coordinate. */
-  readonly trim?: number;
-  /** Of krum and multi-krum: most neighbours that may lie, f of n >= 2 f + 3. */
-  readonly faulty?: number;
-  /** Of multi-krum: neighbours that are averaged; n - f - 2, which is also the most, when absent. */
-  readonly keep?: number;
-  /** Of centred-clipping and clipped-gossip: longest way, in the norm of what is aggregated, that one may pull. */
-  readonly radius?: number;
-  /** Draw neighbours that are further from the peer than the median one in to that distance first; not when absent. */
-  readonly normClip?: true;
-  /**
-   * product, of lora and the rule mean: average B A and not B and A. aligned, of tri-lora on a personal basis: compare C's by
-   * their singular values. Absent: tensors are taken as they stand.
-   */
-  readonly factors?: "product" | "aligned";
-  /** How neighbours weigh against each other, staleness apart; all alike when absent. */
-  readonly weights?: NeighbourWeighting;
-  /** Neighbours that a peer hears in a round, drawn anew for each; all of them when absent. */
-  readonly sample?: number;
-  /** Aggregate tensor by tensor, or the whole flat vector as one point. */
-  readonly scope: "tensor" | "global";
-  readonly lambda: LambdaRule;
-  /** An update that is `age` rounds old weighs (age + 1)^-stalenessExponent. */
-  readonly stalenessExponent: number;
-  /** Updates older than this many rounds are left out. */
-  readonly ageMax: number;
-}
-
-/** How strongly a peer's past holds its adapter back. */
-interface ReferencePull {
-  /** Weight of the adapter that left the last round. */
-  readonly l1: number;
-  /** Weight of the reference model. */
-  readonly l2: number;
-  /**
-   * Decay, per local step, of the diagonal Fisher information that weighs the pull value by value, here and in the
-   * proximal term of the training loss; every value is pulled alike when absent.
-   */
-  readonly fisherDecay?: number;
-}
-
-export type ReferenceSettings =
-  | { readonly kind: "none" }
-  | (ReferencePull & { readonly kind: "window"; readonly size: number; readonly weights: "uniform" | "linear" })
-  | (ReferencePull & { readonly kind: "ema"; readonly decay: number });
 
 export interface NetworkManifest {
   readonly schema: "weft-network/1";

@@ -6,7 +6,7 @@ import { NodeError } from "../node/errors.ts";
 import { ENGINE_OPTIONS } from "../node/interface/engine-options.ts";
 import { ensureFolder, writeFileAtomic } from "../node/system/files/atomic-file.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import { fieldBounds, parseField } from "../protocol/settings/field.ts";
+import { fieldBounds, valueOfText } from "../protocol/settings/field.ts";
 import { checkClaims } from "./evaluation/claims.ts";
 import { csvOf } from "./evaluation/csv.ts";
 import { pageOf } from "./evaluation/markdown.ts";
@@ -97,7 +97,7 @@ async function evaluate(args: readonly string[]): Promise<void> {
 
 /** Throws: NodeError CONFIG_INVALID. */
 function threadsOf(text: string): number {
-  const threads = parseField(ENGINE_OPTIONS.threads, text);
+  const threads = valueOfText(ENGINE_OPTIONS.threads, text);
   if (threads !== undefined) return threads;
   throw new NodeError("CONFIG_INVALID", `--threads ${text} is not ${fieldBounds(ENGINE_OPTIONS.threads)}`);
 }

@@ -3,13 +3,13 @@
  * Shapes: R f32[r, d], W f32[r, d], b f32[r].
  * Source: Wu et al. 2024, arXiv:2404.03592, section 3.2; the start and the frozen rotation are this project's own.
  */
-import type { DireftSettings } from "../../protocol/adapter-spec.ts";
+import type { AdapterOf } from "../../protocol/adapter-spec.ts";
 import { gemm } from "../onnx/operators.ts";
 import { interventionCounts, interventionHooks, interventions } from "./intervention.ts";
 import type { AdapterDefinition } from "./method.ts";
 import { retractRotations, rotationPart } from "./rotation.ts";
 
-export const DIREFT: AdapterDefinition<DireftSettings> = {
+export const DIREFT: AdapterDefinition<AdapterOf<"direft">> = {
   /** W = 0 and b = 0, which edits nothing; R from the seed, so that all peers start in one gauge. */
   parts: (settings, model) => {
     const { rank, rotation } = settings;

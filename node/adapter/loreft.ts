@@ -4,13 +4,13 @@
  * R, W and b are trained; with `rotation: "frozen"` R stays as the network's seed has it and only W and b are trained.
  * Source: Wu et al. 2024, arXiv:2404.03592; the start is this project's own.
  */
-import type { LoreftSettings } from "../../protocol/adapter-spec.ts";
+import type { AdapterOf } from "../../protocol/adapter-spec.ts";
 import { gemm, sub } from "../onnx/operators.ts";
 import { interventionCounts, interventionHooks, interventions } from "./intervention.ts";
 import type { AdapterDefinition } from "./method.ts";
 import { retractRotations, rotationPart, startRotation } from "./rotation.ts";
 
-export const LOREFT: AdapterDefinition<LoreftSettings> = {
+export const LOREFT: AdapterDefinition<AdapterOf<"loreft">> = {
   /** W = R and b = 0, which edits nothing; R from the seed, so that all peers start in one gauge. */
   parts: (settings, model) => {
     const { rank, rotation } = settings;

@@ -3,13 +3,13 @@
  * Shapes: W1 f32[r, d], W2 f32[r, d], b f32[r].
  * Source: Wu et al. 2024, arXiv:2404.03592, ablations; the start is this project's own.
  */
-import type { NodireftSettings } from "../../protocol/adapter-spec.ts";
+import type { AdapterOf } from "../../protocol/adapter-spec.ts";
 import { gemm } from "../onnx/operators.ts";
 import { interventionCounts, interventionHooks, interventions } from "./intervention.ts";
 import type { AdapterDefinition } from "./method.ts";
 import { startRotation } from "./rotation.ts";
 
-export const NODIREFT: AdapterDefinition<NodireftSettings> = {
+export const NODIREFT: AdapterDefinition<AdapterOf<"nodireft">> = {
   /** W1 = 0 and b = 0, which edits nothing; the rows of W2 start orthonormal, as those of DiReFT's R. */
   parts: (settings, model) =>
     interventions(settings, model).flatMap(({ name }) => {

@@ -7,7 +7,7 @@
  * Basis personal: A, B and C are trained, A and B never leave the peer.
  * Source: CE-LoRA, arXiv:2503.23869, and its code for the personal start; the shared basis is this project's own.
  */
-import type { TriLoraSettings } from "../../protocol/adapter-spec.ts";
+import type { AdapterOf } from "../../protocol/adapter-spec.ts";
 import type { Prng } from "../../protocol/prng.ts";
 import { NodeError } from "../errors.ts";
 import type { LinearSite, ModelShape } from "../model/base-model.ts";
@@ -19,7 +19,7 @@ import { orthonormalRowsFromSeed } from "./orthonormal.ts";
 /** Standard deviation of the personal A at the start, as in the paper's code. */
 const PERSONAL_A_STD_DEV = 1e-3;
 
-export const TRI_LORA: AdapterDefinition<TriLoraSettings> = {
+export const TRI_LORA: AdapterDefinition<AdapterOf<"tri-lora">> = {
   parts: (settings, model) => {
     const parts = settings.basis === "shared" ? sharedBasis : personalBasis;
     return fittingSites(settings, model).flatMap((site) => parts(site, settings.rank));
@@ -61,7 +61,7 @@ function personalBasis({ path, inputs, outputs }: LinearSite, rank: number): rea
   ];
 }
 
-function fittingSites(settings: TriLoraSettings, model: ModelShape): readonly LinearSite[] {
+function fittingSites(settings: AdapterOf<"tri-lora">, model: ModelShape): readonly LinearSite[] {
   const sites = lowRankSites(settings, model);
   const narrow = sites.find(({ inputs, outputs }) => settings.rank > Math.min(inputs, outputs));
   if (narrow === undefined) return sites;

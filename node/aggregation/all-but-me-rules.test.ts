@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
+import type { RuleSettings } from "../../protocol/network-manifest.ts";
 import { type Aggregate, aggregateNeighbours } from "./all-but-me.ts";
 import { difference, functionDistance, randomAdapter, rotated, rotationError, SLOTS } from "./loreft.suite.ts";
 import type { NeighbourUpdate } from "./neighbour.ts";
-import type { RuleSettings } from "./rule.ts";
 import { agedWeights, cloud, distance, nameOf, ROBUST_RULES, slowly } from "./rules.suite.ts";
 
 const ROUND = 5;

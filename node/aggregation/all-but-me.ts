@@ -3,7 +3,7 @@
  * Source: FedReFT, arXiv:2508.20295; the gauge, the order of sums and the refusals are this project's own.
  */
 import type { AdapterSlot } from "../../protocol/adapter-spec.ts";
-import type { AggregationSettings } from "../../protocol/network-manifest.ts";
+import type { AggregationSettings, RuleSettings } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
 import { alignCores } from "./core-gauge.ts";
 import { alignGauge, type GaugeKind, type RotationGroup, retractRotations, rotationGroups } from "./gauge.ts";
@@ -12,7 +12,7 @@ import { ageOf, type NeighbourUpdate, selectNeighbours } from "./neighbour.ts";
 import { neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
 import { isFinitePoint, type Point } from "./point.ts";
 import { averageProducts, productGroups } from "./product-average.ts";
-import { aggregateByRule, type Fallback, fallbackOf, type RuleSettings } from "./rule.ts";
+import { aggregateByRule, type Fallback, fallbackOf } from "./rule.ts";
 
 /**
  * How much of the peer's own rotation is added to an averaged one before retraction. It decides only where the

@@ -2,6 +2,19 @@
 import { coordinateMedian } from "./coordinate-median.ts";
 import { addWeighted } from "./mean.ts";
 import { checkPoints, distances, type Point } from "./point.ts";
+import type { RuleDefinition } from "./rule-definition.ts";
+
+/** The rule `centred-clipping`. */
+export const CENTRED_CLIPPING: RuleDefinition<"centred-clipping"> = {
+  neighboursMin: () => 3,
+  aggregate: ({ points, weights }, { radius }) => centredClipping(points, weights, radius),
+};
+
+/** The rule `clipped-gossip`. */
+export const CLIPPED_GOSSIP: RuleDefinition<"clipped-gossip"> = {
+  neighboursMin: () => 1,
+  aggregate: ({ points, weights, own }, { radius }) => clippedGossip(points, weights, { own, radius }),
+};
 
 /**
  * Steps of centred clipping. The published rule takes one from the aggregate of the round before; ours has no memory and

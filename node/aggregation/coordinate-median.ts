@@ -1,6 +1,13 @@
 /** The weighted median of every coordinate by itself. */
 import { selectByWeightInPlace, selectInPlace } from "./order-statistic.ts";
 import { checkPoints, forEachColumn, type Point } from "./point.ts";
+import type { RuleDefinition } from "./rule-definition.ts";
+
+/** The rule `median`. */
+export const MEDIAN: RuleDefinition<"median"> = {
+  neighboursMin: () => 3,
+  aggregate: ({ points, weights }) => coordinateMedian(points, weights),
+};
 
 /** Part of the total weight by which two sums may differ and still count as equal halves: rounding, and nothing else. */
 const HALF_TOLERANCE = 1e-12;

@@ -13,6 +13,7 @@
  * which stays.
  */
 import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.ts";
+import { ADAPTERS } from "../../protocol/settings/adapter-kinds.ts";
 import { nearestOrthogonal, polarRows } from "../adapter/orthonormal.ts";
 import { NodeError } from "../errors.ts";
 
@@ -42,20 +43,11 @@ export function gaugeKind(settings: AdapterSettings): GaugeKind {
  * Throws: ADAPTER_SHAPE.
  */
 export function rotationGroups(kind: GaugeKind, slots: readonly AdapterSlot[]): readonly RotationGroup[] {
-  switch (kind) {
-    case "lora":
-    case "ffa-lora":
-    case "tri-lora":
-    case "noreft":
-    case "nodireft":
-      return [];
-    case "loreft":
-    case "direft": {
-      const byName = new Map(slots.map((slot) => [slot.name, slot]));
-      const relative = kind === "loreft";
-      return slots.filter((slot) => slot.name.endsWith(".R")).map((R) => groupOf(R, byName, relative));
-    }
-  }
+  const { gauge } = ADAPTERS.kinds[kind];
+  if (gauge === "none") return [];
+  const byName = new Map(slots.map((slot) => [slot.name, slot]));
+  const relative = gauge === "relative-rotation";
+  return slots.filter((slot) => slot.name.endsWith(".R")).map((R) => groupOf(R, byName, relative));
 }
 
 /**

@@ -2,6 +2,13 @@
 import { coordinateMedian } from "./coordinate-median.ts";
 import { addWeighted, weightedMean } from "./mean.ts";
 import { addSquaredDistances, checkPoints, distances, type Point } from "./point.ts";
+import type { RuleDefinition } from "./rule-definition.ts";
+
+/** The rule `geometric-median`. */
+export const GEOMETRIC_MEDIAN: RuleDefinition<"geometric-median"> = {
+  neighboursMin: () => 1,
+  aggregate: ({ points, weights }) => geometricMedian(points, weights).z,
+};
 
 /**
  * Smallest distance that divides a weight, in spreads of the points, so that an iterate on top of a point stays defined

@@ -41,7 +41,7 @@ export {
   referenceModel,
   rememberModel,
 } from "./reference-model.ts";
-export { aggregateByRule, type Fallback, fallbackOf, neighboursMin, type RuleSettings } from "./rule.ts";
+export { aggregateByRule, type Fallback, fallbackOf, neighboursMin } from "./rule.ts";
 export { coreSimilarity, linearCka, softmaxWeights } from "./similarity.ts";
 export { type SketchOptions, sketchFeatures, sketchOfFeatures } from "./sketch-of-features.ts";
 export { trimmedMean } from "./trimmed-mean.ts";

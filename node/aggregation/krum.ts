@@ -1,6 +1,19 @@
 /** Krum and multi-Krum: the points that have the most company. */
 import { weightedMean } from "./mean.ts";
 import { checkPoints, type Point, squaredDistance } from "./point.ts";
+import type { RuleDefinition } from "./rule-definition.ts";
+
+/** The rule `krum`. */
+export const KRUM: RuleDefinition<"krum"> = {
+  neighboursMin: ({ faulty }) => krumPointsMin(faulty),
+  aggregate: ({ points }, { faulty }) => krum(points, faulty),
+};
+
+/** The rule `multi-krum`. */
+export const MULTI_KRUM: RuleDefinition<"multi-krum"> = {
+  neighboursMin: ({ faulty }) => krumPointsMin(faulty),
+  aggregate: ({ points, weights }, { faulty, keep }) => multiKrum(points, weights, { faulty, keep }),
+};
 
 /** Fewest points of which `faulty` may lie: n ≥ 2 f + 3. */
 export function krumPointsMin(faulty: number): number {

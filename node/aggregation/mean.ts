@@ -1,5 +1,12 @@
 /** The weighted arithmetic mean of points. */
 import { checkPoints, type Point } from "./point.ts";
+import type { RuleDefinition } from "./rule-definition.ts";
+
+/** The rule `mean`. */
+export const MEAN: RuleDefinition<"mean"> = {
+  neighboursMin: () => 1,
+  aggregate: ({ points, weights }) => weightedMean(points, weights),
+};
 
 /** Coordinates that are summed over all points before the next ones: 32 KiB of f64, which the first cache holds. */
 const BLOCK = 4096;

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { RuleSettings } from "../../protocol/network-manifest.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { SMOOTHING } from "./geometric-median.ts";
-import { aggregateByRule, fallbackOf, neighboursMin, type RuleSettings } from "./rule.ts";
+import { aggregateByRule, fallbackOf, neighboursMin } from "./rule.ts";
 import {
   ALL_RULES,
   agedWeights,
@@ -11,6 +12,7 @@ import {
   minus,
   nameOf,
   norm,
+  numbersOf,
   ROBUST_RULES,
   seeds,
   slowly,
@@ -102,7 +104,8 @@ describe("symmetries", () => {
         const [own, ...points] = cloud(seed, N + 1, SIZE);
         const weights = agedWeights(seed, N);
         const scaled = (x: number): number => scale * x;
-        const wider = settings.radius === undefined ? {} : { radius: settings.radius * Math.abs(scale) };
+        const { radius } = numbersOf(settings);
+        const wider = radius === undefined ? {} : { radius: radius * Math.abs(scale) };
         const z = aggregateByRule(settings, { points, weights, own: own! });
         const far = aggregateByRule(
           { ...settings, ...wider },
@@ -272,7 +275,7 @@ describe("too few neighbours", () => {
   it("refuses a rule without its number, which no valid manifest has", () => {
     const input = { points: cloud(1, N, SIZE), weights: ones(N), own: new Float64Array(SIZE) };
     for (const rule of ["trimmed-mean", "krum", "multi-krum", "centred-clipping", "clipped-gossip"] as const) {
-      expect(() => aggregateByRule({ rule }, input), rule).toThrow(RangeError);
+      expect(() => aggregateByRule({ rule } as RuleSettings, input), rule).toThrow(RangeError);
     }
   });
 });

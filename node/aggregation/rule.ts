@@ -1,15 +1,36 @@
 /** The rules by which neighbours' adapters are put together, chosen by the manifest. */
-import type { AggregationSettings } from "../../protocol/network-manifest.ts";
-import { centredClipping, clippedGossip, clipToMedianNorm } from "./clipping.ts";
-import { coordinateMedian } from "./coordinate-median.ts";
-import { geometricMedian } from "./geometric-median.ts";
-import { krum, krumPointsMin, multiKrum } from "./krum.ts";
-import { weightedMean } from "./mean.ts";
+import type { RuleSettings } from "../../protocol/network-manifest.ts";
+import { AGGREGATION_RULES } from "../../protocol/settings/aggregation-rules.ts";
+import type { VariantField } from "../../protocol/settings/variant.ts";
+import { CENTRED_CLIPPING, CLIPPED_GOSSIP, clipToMedianNorm } from "./clipping.ts";
+import { MEDIAN } from "./coordinate-median.ts";
+import { GEOMETRIC_MEDIAN } from "./geometric-median.ts";
+import { KRUM, MULTI_KRUM } from "./krum.ts";
+import { MEAN } from "./mean.ts";
 import type { Point } from "./point.ts";
-import { trimmedCount, trimmedMean } from "./trimmed-mean.ts";
+import type { RuleDefinition, RuleInput, RuleOf } from "./rule-definition.ts";
+import { TRIMMED_MEAN } from "./trimmed-mean.ts";
 
-/** The part of the settings that says which rule and how. */
-export type RuleSettings = Pick<AggregationSettings, "rule" | "trim" | "faulty" | "keep" | "radius" | "normClip">;
+/** The rules by name. A new one is a file of its own and a line here. */
+const RULES: { readonly [Rule in RuleSettings["rule"]]: RuleDefinition<Rule> } = {
+  mean: MEAN,
+  "geometric-median": GEOMETRIC_MEDIAN,
+  median: MEDIAN,
+  "trimmed-mean": TRIMMED_MEAN,
+  krum: KRUM,
+  "multi-krum": MULTI_KRUM,
+  "centred-clipping": CENTRED_CLIPPING,
+  "clipped-gossip": CLIPPED_GOSSIP,
+};
+
+/** Throws: RangeError when a number is missing, which every valid manifest has. */
+function definitionOf<Rule extends RuleSettings["rule"]>(settings: RuleOf<Rule>): RuleDefinition<Rule> {
+  for (const [field, { optional }] of Object.entries<VariantField>(AGGREGATION_RULES[settings.rule].fields)) {
+    if (optional || Object.hasOwn(settings, field)) continue;
+    throw new RangeError(`the rule ${settings.rule} needs aggregation.${field}`);
+  }
+  return RULES[settings.rule] as unknown as RuleDefinition<Rule>;
+}
 
 /** The rule that stood in for the chosen one, which needs more neighbours than there were. */
 export interface Fallback {
@@ -32,24 +53,7 @@ export function fallbackOf(settings: RuleSettings, neighbourCount: number): Fall
  * elsewhere (`degenerate`).
  */
 export function neighboursMin(settings: RuleSettings): number {
-  switch (settings.rule) {
-    case "mean":
-    case "geometric-median":
-    case "clipped-gossip":
-      return 1;
-    case "median":
-    case "centred-clipping":
-      return 3;
-    case "trimmed-mean": {
-      const trim = given(settings, "trim");
-      let min = Math.max(3, Math.floor(1 / trim));
-      while (trimmedCount(trim, min) < 1) min++;
-      return min;
-    }
-    case "krum":
-    case "multi-krum":
-      return krumPointsMin(given(settings, "faulty"));
-  }
+  return definitionOf(settings).neighboursMin(settings);
 }
 
 /**
@@ -64,39 +68,17 @@ export function aggregateByRule(
     weights,
     own,
     scratch,
-  }: {
-    readonly points: readonly Point[];
-    readonly weights: readonly number[];
-    readonly own: Point;
+  }: RuleInput & {
     /** ⌊points / 2⌋ P values that a norm clip writes to; new ones when absent. */
     readonly scratch?: Point;
   },
 ): Float64Array {
-  const clipped = settings.normClip ? clipToMedianNorm(points, own, scratch) : points;
-  const rule = fallbackOf(settings, points.length)?.rule ?? settings.rule;
-  switch (rule) {
-    case "mean":
-      return weightedMean(clipped, weights);
-    case "geometric-median":
-      return geometricMedian(clipped, weights).z;
-    case "median":
-      return coordinateMedian(clipped, weights);
-    case "trimmed-mean":
-      return trimmedMean(clipped, weights, given(settings, "trim"));
-    case "krum":
-      return krum(clipped, given(settings, "faulty"));
-    case "multi-krum":
-      return multiKrum(clipped, weights, { faulty: given(settings, "faulty"), keep: settings.keep });
-    case "centred-clipping":
-      return centredClipping(clipped, weights, given(settings, "radius"));
-    case "clipped-gossip":
-      return clippedGossip(clipped, weights, { own, radius: given(settings, "radius") });
-  }
+  const input = { points: settings.normClip ? clipToMedianNorm(points, own, scratch) : points, weights, own };
+  const fallback = fallbackOf(settings, points.length);
+  if (fallback) return aggregate(input, { rule: fallback.rule });
+  return aggregate(input, settings);
 }
 
-/** A number that a valid manifest has with this rule. */
-function given(settings: RuleSettings, field: "trim" | "faulty" | "radius"): number {
-  const value = settings[field];
-  if (value === undefined) throw new RangeError(`the rule ${settings.rule} needs aggregation.${field}`);
-  return value;
+function aggregate(input: RuleInput, settings: RuleSettings): Float64Array {
+  return definitionOf(settings).aggregate(input, settings);
 }

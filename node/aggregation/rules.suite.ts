@@ -1,7 +1,7 @@
 /** Clouds of points, and each robust rule once more: slow, in plain f64 lists, written from its definition. */
 import fc from "fast-check";
+import type { RuleSettings } from "../../protocol/network-manifest.ts";
 import { createPrng } from "../../protocol/prng.ts";
-import type { RuleSettings } from "./rule.ts";
 
 export type Vector = readonly number[];
 
@@ -17,8 +17,22 @@ export const ROBUST_RULES: readonly RuleSettings[] = [
 ];
 export const ALL_RULES: readonly RuleSettings[] = [{ rule: "mean" }, { rule: "geometric-median" }, ...ROBUST_RULES];
 
-export const nameOf = ({ rule, normClip, keep }: RuleSettings): string =>
-  `${rule}${keep === undefined ? "" : ` of ${keep}`}${normClip ? ", norm clip" : ""}`;
+/** A rule with the numbers of any. */
+interface RuleNumbers {
+  readonly rule: RuleSettings["rule"];
+  readonly trim?: number;
+  readonly faulty?: number;
+  readonly keep?: number;
+  readonly radius?: number;
+}
+
+/** The numbers of a rule, whichever it is. */
+export const numbersOf = (settings: RuleSettings): RuleNumbers => settings;
+
+export const nameOf = (settings: RuleSettings): string => {
+  const { rule, keep } = numbersOf(settings);
+  return `${rule}${keep === undefined ? "" : ` of ${keep}`}${settings.normClip ? ", norm clip" : ""}`;
+};
 
 /** Normal points around a centre of their own. */
 export function cloud(seed: number, count: number, size: number): Float64Array[] {
@@ -86,9 +100,11 @@ function clippedSlowly(
 
 /** The rule without regard to its least number of points; not for the geometric median, which has a test of its own. */
 export function slowly(
-  { rule, trim = 0, faulty = 0, keep = Number.POSITIVE_INFINITY, radius = 0, normClip }: RuleSettings,
+  settings: RuleSettings,
   { points: given, weights, own }: { points: readonly Vector[]; weights: readonly number[]; own: Vector },
 ): number[] {
+  const { rule, normClip } = settings;
+  const { trim = 0, faulty = 0, keep = Number.POSITIVE_INFINITY, radius = 0 } = numbersOf(settings);
   const far = ascending(given.map((x) => distance(x, own)));
   const median = far[Math.ceil(far.length / 2) - 1]!;
   const points = normClip

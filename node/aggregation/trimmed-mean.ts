@@ -1,6 +1,17 @@
 /** The mean of every coordinate without its extremes. */
 import { selectInPlace } from "./order-statistic.ts";
 import { checkPoints, forEachColumn, type Point } from "./point.ts";
+import type { RuleDefinition } from "./rule-definition.ts";
+
+/** The rule `trimmed-mean`. */
+export const TRIMMED_MEAN: RuleDefinition<"trimmed-mean"> = {
+  neighboursMin: ({ trim }) => {
+    let min = Math.max(3, Math.floor(1 / trim));
+    while (trimmedCount(trim, min) < 1) min++;
+    return min;
+  },
+  aggregate: ({ points, weights }, { trim }) => trimmedMean(points, weights, trim),
+};
 
 /** What rounding may take from a whole number of points: 0.29 · 100 is below 29 in f64. */
 const ROUNDING = 1e-9;

@@ -1,5 +1,5 @@
 /** What `bench:aggregate` measures, and the limits that it holds the rules to. */
-import type { RuleSettings } from "../aggregation/index.ts";
+import type { RuleSettings } from "../../protocol/network-manifest.ts";
 
 export interface AggregateShape {
   readonly neighbours: number;

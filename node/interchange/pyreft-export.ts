@@ -8,6 +8,7 @@
  * (save, load, _get_representation_key), stanfordnlp/pyreft at dafd099 and stanfordnlp/pyvene at 9e33390.
  */
 import type { LoreftSettings } from "../../protocol/adapter-spec.ts";
+import { ADAPTERS } from "../../protocol/settings/adapter-kinds.ts";
 import { interventions } from "../adapter/intervention.ts";
 import { NodeError } from "../errors.ts";
 import type { BaseModel } from "../model/base-model.ts";
@@ -71,19 +72,12 @@ export function toPyreft(adapter: SavedAdapter, model: BaseModel): FileSet {
 function loreftSettings({ settings }: SavedAdapter): LoreftSettings {
   if (settings.kind === "loreft") return settings;
   const refuse = (what: string): NodeError => new NodeError("ADAPTER_FORMAT", `pyreft holds LoReFT: ${what}`);
-  switch (settings.kind) {
-    case "combination":
-      throw refuse("a combination also changes weights; take its ReFT part alone with --part reft");
-    case "noreft":
-    case "nodireft":
-      throw refuse(`pyreft saves ${settings.kind} but does not load it again (its loader gives no add_bias)`);
-    case "direft":
-      throw refuse("pyreft saves the rotation of a direft as a d x d product of reflections; train a loreft instead");
-    case "lora":
-    case "ffa-lora":
-    case "tri-lora":
-      throw refuse(`a ${settings.kind} adapter changes weights; export it with --format peft`);
+  if (settings.kind === "combination") {
+    throw refuse("a combination also changes weights; take its ReFT part alone with --part reft");
   }
+  const { family, elsewhere } = ADAPTERS.kinds[settings.kind];
+  if (family === "low-rank") throw refuse(`a ${settings.kind} adapter changes weights; export it with --format peft`);
+  throw refuse(`of a ${settings.kind} adapter ${elsewhere.pyreft.replace(/^no: /, "")}`);
 }
 
 /** [rows, columns] -> [columns, rows] */

@@ -2,11 +2,13 @@
 
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import type { UpdateEncoding, ValueEncoding } from "../../protocol/encoding/update-encoding.ts";
+import { ADAPTERS } from "../../protocol/settings/adapter-kinds.ts";
 
 /** Updates from one keyframe to the next with `--top-k`: at a share of 0.05 keyframes are then 2 of 5 bytes sent. */
 export const KEYFRAME_EVERY = 16;
 
 /**
+ * What the kind's descriptor says, for these reasons:
  * - `tri-lora`: float32. C is r^2 values a site; nothing is gained by rounding them.
  * - `lora`, `ffa-lora`: int8. Its error is about 1 percent of a row, random and without a bias, so that it averages out over
  *   neighbours, and the edit is a product in which 1 percent of a factor is 1 percent of the edit.
@@ -14,19 +16,7 @@ export const KEYFRAME_EVERY = 16;
  *   start equal: an error of 1 percent in each would be larger than the edit itself. float16 errs by 0.02 percent.
  */
 export function defaultValues({ kind }: AdapterSettings): ValueEncoding {
-  switch (kind) {
-    case "tri-lora":
-      return "float32";
-    case "lora":
-    case "ffa-lora":
-      return "int8";
-    case "loreft":
-    case "direft":
-    case "noreft":
-    case "nodireft":
-    case "combination":
-      return "float16";
-  }
+  return kind === "combination" ? "float16" : ADAPTERS.kinds[kind].values;
 }
 
 /** What a manifest says of an encoding: nothing where it is what absence means. */

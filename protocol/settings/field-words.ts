@@ -1,6 +1,6 @@
 /** Fields as words of a command line: the same names wherever a program is started with them. */
 import type { Field, FieldValues } from "./field.ts";
-import { printField } from "./field.ts";
+import { textOfValue } from "./field.ts";
 
 /** `length-buckets`, as words of a command line and keys of a configuration have it, for `lengthBuckets`. */
 export function kebabCase(name: string): string {
@@ -16,6 +16,6 @@ export function fieldArguments<Fields extends Readonly<Record<string, Field>>>(
     const value = values[name];
     if (value === undefined || value === false) return [];
     const flag = `--${kebabCase(name)}`;
-    return field.type === "switch" ? [flag] : [flag, printField(field, value)];
+    return field.type === "switch" ? [flag] : [flag, textOfValue(field, value)];
   });
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Field, type FieldValue, fieldBounds, fitsField, parseField, printField } from "./field.ts";
+import { type Field, type FieldValue, fieldBounds, fitsField, textOfValue, valueOfText } from "./field.ts";
 import { fieldArguments } from "./field-words.ts";
 
 const ABOUT = { text: "what it is", source: "this test" };
@@ -27,7 +27,7 @@ describe("a field", () => {
   });
 
   it("reads back what it prints", () => {
-    const back = (field: Field, value: FieldValue<Field>) => parseField(field, printField(field, value));
+    const back = (field: Field, value: FieldValue<Field>) => valueOfText(field, textOfValue(field, value));
     fc.assert(fc.property(fc.integer(COUNT), (count) => back(COUNT, count) === count));
     fc.assert(fc.property(fc.double({ min: 1e-300, max: 1, noNaN: true }), (share) => back(ABOVE, share) === share));
     for (const word of WORD.values) expect(back(WORD, word)).toBe(word);
@@ -45,7 +45,7 @@ describe("a field", () => {
     [WORD, "One"],
     [SWITCH, "yes"],
   ])("does not read %j from %j", (field, text) => {
-    expect(parseField(field, text)).toBeUndefined();
+    expect(valueOfText(field, text)).toBeUndefined();
   });
 
   it("is an argument where a value is there, a word alone where it is a switch", () => {

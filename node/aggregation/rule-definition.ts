@@ -1,0 +1,21 @@
+/** What an aggregation rule is to the rest of the room: its fewest neighbours, and its function. */
+import type { RuleSettings } from "../../protocol/network-manifest.ts";
+import type { Point } from "./point.ts";
+
+/** The settings of one rule. */
+export type RuleOf<Rule extends RuleSettings["rule"]> = Extract<RuleSettings, { readonly rule: Rule }>;
+
+/** Points in the order of their peers, weights one per point, above 0, and the peer's own adapter, all of one length. */
+export interface RuleInput {
+  readonly points: readonly Point[];
+  readonly weights: readonly number[];
+  readonly own: Point;
+}
+
+/** One rule. */
+export interface RuleDefinition<Rule extends RuleSettings["rule"]> {
+  /** Fewest neighbours with which the rule is what its name says. */
+  neighboursMin(settings: RuleOf<Rule>): number;
+  /** Shapes: points [P] each, own [P] -> [P].  Throws: RangeError when the input does not fit. */
+  aggregate(input: RuleInput, settings: RuleOf<Rule>): Float64Array;
+}
