@@ -24,6 +24,7 @@ import {
   revoke,
 } from "./membership.suite.ts";
 import { fetchGenesis } from "./network-exchange.ts";
+import { GRANTS_BY_POLICY_MAX } from "./proposals.ts";
 import { actOnRoster, type RosterAction } from "./roster-desk.ts";
 
 const verify = createNativeVerifier();
@@ -247,6 +248,26 @@ describe("admission", () => {
     expect(await answer).toMatchObject({ code: "denied", reason: "INVITE_USED" });
     await transport.stop();
     await other.stop();
+  });
+
+  it("grants so many invites of one admin without a person, where the policy lets it, and the rest when one agrees", async () => {
+    found(genesisWith({ approval: "invite" }, 1));
+    const a = await net.up({ seed: 1 });
+    const many = inviteBy(net.genesis, signerOf(2), { uses: 64 });
+    const seeds = Array.from({ length: GRANTS_BY_POLICY_MAX + 2 }, (_, i) => 20 + i);
+    for (const seed of seeds) a.membership.takeMessage({ kind: "request", body: requestBy(many, signerOf(seed)) });
+    await whileTime(() => seeds.filter((seed) => has(a, seed)).length >= GRANTS_BY_POLICY_MAX);
+    await whileTime(() => net.clock.now() > (NOW + 60) * 1000);
+    expect(seeds.filter((seed) => has(a, seed))).toHaveLength(GRANTS_BY_POLICY_MAX);
+    expect(pendingOf(a)).toHaveLength(2);
+    // Another admin's invite is not held up.
+    a.membership.takeMessage({
+      kind: "request",
+      body: requestBy(inviteBy(net.genesis, signerOf(3), { secret: 8 }), signerOf(70)),
+    });
+    await whileTime(() => has(a, 70));
+    await act(a, { kind: "approve", id: pendingOf(a)[0]!.id });
+    await whileTime(() => seeds.filter((seed) => has(a, seed)).length === GRANTS_BY_POLICY_MAX + 1);
   });
 
   it("waits for people where the policy wants them, and tells a declined newcomer so", async () => {
