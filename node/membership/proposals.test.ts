@@ -291,6 +291,23 @@ describe("admission", () => {
     await transport.stop();
   });
 
+  it("that was granted is not granted again, and a removal of who was admitted holds", async () => {
+    found();
+    const [a, b] = [await net.up({ seed: 1 }), await net.up({ seed: 2 })];
+    await connect(a, b);
+    a.membership.takeMessage({ kind: "request", body: requestBy(inviteBy(net.genesis, a.signer), dave) });
+    await until(() => pendingOf(b).length === 1);
+    for (const member of [b, a]) await act(member, { kind: "approve", id: pendingOf(member)[0]!.id });
+    await whileTime(() => has(a, 5) && has(b, 5));
+    await whileTime(() => net.clock.now() > (NOW + 60) * 1000);
+    expect([...pendingOf(a), ...pendingOf(b)]).toEqual([]);
+    expect([a, b].map(({ membership }) => membership.roster.log.state().entryCount)).toEqual([1, 1]);
+    await act(b, { kind: "propose", statement: revoke(dave.peer) });
+    await until(() => pendingOf(a).length === 1);
+    await act(a, { kind: "approve", id: pendingOf(a)[0]!.id });
+    await whileTime(() => [a, b].every(({ membership }) => membership.statusOf(dave.peer) === "removed"));
+  });
+
   it("gives the genesis to nobody without an invite, and asks no more of forged ones", async () => {
     found();
     const a = await net.up({ seed: 1 });

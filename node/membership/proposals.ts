@@ -84,6 +84,7 @@ export class Proposals {
     this.#drafting = new Drafting({
       ...dependencies,
       ...{ pending: this.#pending, isAdmin, agreed: () => this.#agreed() },
+      hasAgreed: (id) => this.#decisions.hasAgreed(id),
     });
     this.#grantsByPolicy = new RateLimiter(dependencies, {
       ...{ burst: GRANTS_BY_POLICY_MAX, perPeriod: GRANTS_BY_POLICY_MAX, periodMs: HOUR_MS },
