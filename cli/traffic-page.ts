@@ -8,7 +8,7 @@ import { parameterCount } from "../protocol/adapter-spec.ts";
 import type { UpdateEncoding } from "../protocol/encoding/update-encoding.ts";
 import { payloadSizes } from "../protocol/encoding/update-payload.ts";
 import { ADAPTERS } from "../protocol/settings/adapter-kinds.ts";
-import { formatBytes } from "../testnet/text-table.ts";
+import { formatBytes } from "../testnet/words/text-table.ts";
 import { parseAdapter } from "./adapter-argument.ts";
 
 /** The parts of the published config.json files that say which tensors there are. */

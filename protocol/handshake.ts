@@ -23,6 +23,7 @@ import type { PeerId } from "./peer-id.ts";
 import { PROTOCOL_VERSION } from "./stream-protocols.ts";
 import { HandshakeHelloSchema, HandshakeReplySchema } from "./wire_pb.ts";
 
+/** The answer to a greeting: WELCOME, or the reason why the connection is not admitted. */
 export type HandshakeCode =
   | "WELCOME"
   | "VERSION"
@@ -66,6 +67,7 @@ export type ShownJudgement = Extract<HandshakeCode, "WELCOME" | "NOT_A_MEMBER" |
 
 const NOTHING_SHOWN: ShownMembership = { heads: [], certificate: new Uint8Array(), entries: [] };
 
+/** A greeting that was decoded. */
 export interface Hello {
   readonly protocolVersion: number;
   readonly networkId: NetworkId;
@@ -76,6 +78,7 @@ export interface Hello {
   readonly features: readonly string[];
 }
 
+/** The answer to a greeting. */
 export interface Reply {
   readonly code: HandshakeCode;
   readonly protocolVersion: number;
@@ -235,7 +238,7 @@ export function explainReply(reply: Reply, own: NetworkManifest): string | undef
     case "REMOVED":
       return "this peer was removed from the network";
     case "ROSTER":
-      return "the peer has not heard who made this one a member";
+      return "the peer has not heard of this one's admission";
     case "FEATURES":
       return `this peer's version of weft lacks what the network needs, says the other: ${featureWords(reply.missing)}`;
     case "BUSY":

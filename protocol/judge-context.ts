@@ -38,6 +38,7 @@ export interface JudgeState extends Cryptography {
   readonly round: number;
 }
 
+/** Everything that a receiver knows when it judges a message of its network. */
 export interface JudgeContext extends JudgeState, PayloadRules {
   readonly networkId: NetworkId;
   readonly roundCount: number;
@@ -49,6 +50,7 @@ export interface JudgeContext extends JudgeState, PayloadRules {
   readonly parameterCount: number;
 }
 
+/** The same for the bytes of an update. */
 export interface UpdateContext extends JudgeContext {
   /** The announcement because of which the bytes were asked for; absent when they come from this peer's own store. */
   readonly announcement?: Announcement;

@@ -16,6 +16,7 @@ const rosterEntryBytesMax = 8 * KIB;
 const rosterEntryCountMax = 16 * KIB;
 const sketchComponentCountMax = 64;
 
+/** Every bound on bytes and counts that remote peers may fill. `LIMIT_NOTES` has units and reasons. */
 export const LIMITS = {
   /** Values of one adapter, P. */
   parameterCountMax: 32 * MIB,
@@ -121,6 +122,7 @@ export const LIMITS = {
   rosterNoteCountMax: 256,
 } as const;
 
+/** The name of a limit. */
 export type LimitName = keyof typeof LIMITS;
 
 /** Unit of each limit and why it is what it is; a test holds the table in README.md to this one. */

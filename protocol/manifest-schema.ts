@@ -166,6 +166,7 @@ const membership = z.discriminatedUnion(
 
 const succeeds = object({ network: digest, first: digest, round: integer(1, LIMITS.roundCountMax) });
 
+/** Every field of a manifest with its bounds; rules between fields are checked behind it. */
 export const manifestSchema = object({
   schema: choice("weft-network/1"),
   name: text(

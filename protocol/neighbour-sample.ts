@@ -1,6 +1,7 @@
 /** Which of its neighbours a peer hears in a round, where a network's peers hear only some of them. */
 import { createPrng } from "./prng.ts";
 
+/** The neighbours that one peer hears in one round. */
 export interface NeighbourSample {
   /**
    * Whether an author is among the `count` of the lowest draws of `authors`. Who is added to the list later moves others

@@ -18,6 +18,7 @@ export const SHARES_TOTAL = 65_536;
 
 const COMPONENT_BYTES = 2 * SKETCH_FEATURES * 4;
 
+/** One Gaussian of a sketch's mixtures. */
 export interface SketchComponent {
   /** Share of the mixture, above 0; all of them add up to 1. */
   readonly weight: number;
@@ -27,12 +28,14 @@ export interface SketchComponent {
   readonly deviation: Float64Array;
 }
 
+/** The content of a sketch. */
 export interface SketchFields {
   readonly networkId: NetworkId;
   /** 1 to LIMITS.sketchComponentCountMax. */
   readonly components: readonly SketchComponent[];
 }
 
+/** A sketch with its author. */
 export interface SignedSketch extends SketchFields {
   readonly author: PeerId;
 }
@@ -87,6 +90,7 @@ export function readSketch(bytes: Uint8Array): SignedSketch {
   return { ...decodeSketchBody(body), author };
 }
 
+/** The request for the sketch of an author. */
 export function encodeSketchRequest(author: PeerId): Uint8Array {
   return encodeCanonical(SketchRequestSchema, { author: publicKeyOfPeerId(author) });
 }

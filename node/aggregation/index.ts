@@ -1,4 +1,4 @@
-/** Aggregation: pure functions from what a peer holds and what its neighbours sent to its next adapter. */
+/** Aggregation: pure functions from a peer's adapter and those of its neighbours to the peer's aggregate. */
 export {
   type Aggregate,
   type AggregateOptions,

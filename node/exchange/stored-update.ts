@@ -58,7 +58,7 @@ export function decodeStored(bytes: Uint8Array, rules: LinkRules): StoredUpdate 
     if (!agrees(update, announced)) return "the update is not the one that was announced";
     if (update.networkId !== rules.networkId) return "it belongs to another network";
     const links = readFrames(rest.subarray(announced.bytesLength), rules);
-    if (links === undefined) return "what it rests on is cut off";
+    if (links === undefined) return "the update that it builds on is cut off";
     const theta = decodeUpdate(update, { ...rules, previous: decodeLinks(links, update, rules) });
     return { announcement, envelope, update, links, theta };
   } catch (error) {

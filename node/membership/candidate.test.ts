@@ -171,7 +171,10 @@ describe("a newcomer with an invite", () => {
     expect((await meanwhile(both.findNetwork())).genesis.schema).toBe("weft-genesis/1");
     await expect(meanwhile(none.findNetwork())).rejects.toMatchObject({ code: "DIAL_FAILED" });
     const nowhere = await candidate(invite(), [], signerOf(7));
-    await expect(meanwhile(nowhere.findNetwork())).rejects.toThrow(/the invite names no address; give --bootstrap/);
+    await expect(meanwhile(nowhere.findNetwork())).rejects.toMatchObject({
+      message: expect.stringContaining("the invite names no address"),
+      facts: { problem: "invite-without-address" },
+    });
   });
 
   it("takes no certificate that is for another, grants nothing, or is signed by too few", () => {

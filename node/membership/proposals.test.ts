@@ -103,7 +103,10 @@ describe("a motion", () => {
       code: "NOT_ALLOWED",
     });
     await expect(act(a, { kind: "propose", statement: revoke(dave.peer) })).rejects.toThrow("is no member");
-    await expect(act(a, { kind: "approve", id: "12345678" })).rejects.toThrow("weft members pending");
+    await expect(act(a, { kind: "approve", id: "12345678" })).rejects.toMatchObject({
+      code: "NOT_ALLOWED",
+      facts: { id: "12345678", problem: "motion-unknown" },
+    });
     await act(a, { kind: "propose", statement: revoke(c.signer.peer) });
     await whileTime(() => net.clock.now() > (NOW + 40) * 1000);
     expect([has(a, 4), has(c, 4)]).toEqual([true, true]);
@@ -188,9 +191,10 @@ describe("an expiry", () => {
     await connect(a, c);
     const terms = { subject: c.signer.peer, role: "trainer", notBefore: NOW } as const;
     const longer = { ...terms, role: "admin", notAfter: NOW + DAY } as const;
-    await expect(act(a, { kind: "propose", statement: { ...longer, kind: "expire" } })).rejects.toThrow(
-      "promote changes",
-    );
+    await expect(act(a, { kind: "propose", statement: { ...longer, kind: "expire" } })).rejects.toMatchObject({
+      message: expect.stringMatching(/ is trainer$/),
+      facts: { problem: "role-differs" },
+    });
     const proposed = await act(a, { kind: "propose", statement: { ...terms, kind: "expire", notAfter: NOW + DAY } });
     expect(proposed).toMatchObject({ isDecided: false, motion: { approvedBy: [a.signer.peer] } });
     await until(() => pendingOf(b).length === 1);

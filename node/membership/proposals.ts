@@ -239,7 +239,7 @@ export class Proposals {
   #statementOf(id: string): Statement {
     const statement = this.#pending.statements().get(id);
     if (statement !== undefined) return statement;
-    throw new NodeError("NOT_ALLOWED", `nothing named ${id} waits for a decision; see weft members pending`, { id });
+    throw new NodeError("NOT_ALLOWED", `nothing named ${id} waits for a decision`, { id, problem: "motion-unknown" });
   }
 
   #requireAdmin(): void {

@@ -182,8 +182,7 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
       found.length === 0
         ? "nothing that waits for a decision is (decided, forgotten after two weeks, or not heard of)"
         : "several motions are";
-    const where = "weft members pending shows them, with --declined those declined here too";
-    throw new NodeError("NOT_ALLOWED", `${what} named ${text}; ${where}`, { id: text });
+    throw new NodeError("NOT_ALLOWED", `${what} named ${text}`, { id: text, problem: "motion-unknown" });
   }
 }
 
@@ -263,19 +262,14 @@ function checkSubject({ membership, clock }: RosterDeskDependencies, statement: 
     parsePeerId(statement.subject);
   } catch (cause) {
     if (!(cause instanceof ProtocolError)) throw cause;
-    throw new NodeError(
-      "NOT_ALLOWED",
-      `${statement.subject} is no peer id; weft members list shows them`,
-      {},
-      { cause },
-    );
+    throw new NodeError("NOT_ALLOWED", `${statement.subject} is no peer id`, { problem: "no-member" }, { cause });
   }
   const needsMember = ["revoke", "promote", "expire"].includes(statement.kind);
   if (!needsMember) return;
   const known = state.members.get(statement.subject);
   if (known === undefined) {
-    const text = `${statement.subject} is no member; weft members list shows who is`;
-    throw new NodeError("NOT_ALLOWED", text, { peer: statement.subject });
+    const text = `${statement.subject} is no member`;
+    throw new NodeError("NOT_ALLOWED", text, { peer: statement.subject, problem: "no-member" });
   }
   if (statement.kind === "expire") checkShorter(statement, known);
 }
@@ -284,12 +278,12 @@ function checkSubject({ membership, clock }: RosterDeskDependencies, statement: 
 function checkShorter({ subject, role, notAfter }: Terms, known: Terms): void {
   const about = { peer: subject, notAfter };
   if (role !== known.role) {
-    throw new NodeError("NOT_ALLOWED", `${subject} is ${known.role}; weft members promote changes a role`, about);
+    throw new NodeError("NOT_ALLOWED", `${subject} is ${known.role}`, { ...about, problem: "role-differs" });
   }
   if (notAfter <= known.notAfter) return;
   const end = new Date(known.notAfter * 1000).toISOString();
-  const text = `the membership of ${subject} ends earlier, ${end}; weft members promote makes it longer`;
-  throw new NodeError("NOT_ALLOWED", text, about);
+  const text = `the membership of ${subject} ends earlier, ${end}`;
+  throw new NodeError("NOT_ALLOWED", text, { ...about, problem: "ends-earlier" });
 }
 
 /**

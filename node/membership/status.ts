@@ -111,8 +111,8 @@ export function statusError(status: MemberStatus, peer: PeerId): NodeError {
       return new NodeError("NOT_ALLOWED", "this peer's membership has not begun; look at the machine's clock", facts);
     case "stranger":
     case "member": {
-      const text = `this peer (${peer}) is no member of the network; ask an admin for an invite and use weft join`;
-      return new NodeError("NOT_ALLOWED", text, facts);
+      const text = `this peer (${peer}) is no member of the network`;
+      return new NodeError("NOT_ALLOWED", text, { ...facts, problem: "stranger" });
     }
   }
 }

@@ -65,7 +65,7 @@ export interface Admitted {
   readonly manifest: NetworkManifest;
 }
 
-/** The requests of this peer, by invite and time, so that a second `weft join` asks the same question. */
+/** The requests of this peer, by invite and time, so that a second attempt asks the same question. */
 const REQUEST_PREFIX = "roster/request/";
 const CONNECTIONS_MAX = 16;
 const STREAMS_PER_PROTOCOL_MAX = 4;

@@ -30,7 +30,8 @@ export async function openMembership(
   const problem = role === undefined ? statusError(membership.statusOf(peer), peer) : undefined;
   if (problem !== undefined) throw problem;
   if (reach?.relay === true && role !== "relay" && role !== "admin") {
-    throw new NodeError("NOT_ALLOWED", `--relay is for members with the role relay or admin; this peer is ${role}`);
+    const text = `only a member with the role relay or admin may relay; this peer is ${role}`;
+    throw new NodeError("NOT_ALLOWED", text, { role, problem: "relay-without-role" });
   }
   return membership;
 }

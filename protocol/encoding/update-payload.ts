@@ -33,6 +33,7 @@ export interface PayloadRules {
   readonly encoding?: UpdateEncoding | undefined;
 }
 
+/** The encoded values of an update, and the encoding that they are in. */
 export interface Payload {
   /** A number of ENCODINGS. */
   readonly encoding: number;

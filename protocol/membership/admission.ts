@@ -23,6 +23,7 @@ import { type RosterState, roleOf } from "./roster-state.ts";
 import { isWithin } from "./roster-view.ts";
 import { domainBytes, signStatement, type VerifySignature, verifyStrictly } from "./signatures.ts";
 
+/** A request for admission that was decoded. */
 export interface AdmissionRequest {
   readonly ticket: InviteTicket;
   readonly candidate: PeerId;
@@ -50,18 +51,22 @@ export const ADMISSION_REFUSALS = [
   "PROOF_INVALID",
   "DECLINED",
 ] as const;
+/** A reason for which a request is refused. */
 export type AdmissionRefusal = (typeof ADMISSION_REFUSALS)[number];
 
+/** The verdict on a request. */
 export type AdmissionJudgement =
   | { readonly isAccepted: true; readonly request: AdmissionRequest; readonly needsPerson: boolean }
   | { readonly isAccepted: false; readonly code: AdmissionRefusal; readonly request: AdmissionRequest | undefined };
 
+/** The answer to a request, without its signature. */
 export type AdmissionAnswer =
   | { readonly code: "pending" }
   /** The bytes of the entry that admits. */
   | { readonly code: "admitted"; readonly entry: Uint8Array }
   | { readonly code: "denied"; readonly reason: AdmissionRefusal };
 
+/** A signed answer, as the one that asked reads it. */
 export type AdmissionReply = AdmissionAnswer & {
   readonly networkId: NetworkId;
   readonly request: ContentId;
@@ -85,6 +90,7 @@ export function createAdmissionRequest(
   return encodeCanonical(AdmissionRequestSchema, { body, signature, proof });
 }
 
+/** Everything that a member knows when it judges a request. */
 export interface AdmissionContext {
   readonly state: RosterState;
   /** RosterLog.usesOf: other peers that an invite has admitted. */

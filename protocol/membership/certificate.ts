@@ -25,6 +25,7 @@ export type CertificateRefusal =
   | "BELOW_THRESHOLD"
   | "SIGNATURE_INVALID";
 
+/** The verdict on a certificate. */
 export type CertificateJudgement =
   | { readonly isAccepted: true; readonly terms: Terms; readonly entry: Entry }
   | { readonly isAccepted: false; readonly code: CertificateRefusal };
@@ -36,6 +37,7 @@ export function certificateOf(log: RosterLog, peer: PeerId): Uint8Array | undefi
   return entry && encodeEntry(entry);
 }
 
+/** Everything that a peer knows when it judges a certificate. */
 export interface CertificateContext {
   readonly state: RosterState;
   /** Who shows the certificate, as the connection has authenticated it. */

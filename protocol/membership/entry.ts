@@ -19,6 +19,7 @@ declare const brand: unique symbol;
 /** SHA-256 of an entry's body, 64 lower-case hexadecimal digits. */
 export type EntryId = string & { readonly [brand]: "EntryId" };
 
+/** The reason for which a membership is revoked. */
 export type RevokeReason = "left" | "key-lost" | "key-stolen" | "misconduct" | "equivocation" | "other";
 
 /** What a membership is worth, and from when to when; times are seconds since 1970. */
@@ -45,14 +46,17 @@ export type Grant =
   /** A new key for a member: `replaces` is no member from then on. Both keys sign it. */
   | (Terms & { readonly kind: "rotate"; readonly replaces: PeerId });
 
+/** The content of an entry: a membership, its end, a policy or a successor. */
 export type Statement =
   | Grant
   | { readonly kind: "revoke"; readonly subject: PeerId; readonly reason: RevokeReason }
   | { readonly kind: "policy"; readonly policy: MembershipPolicy }
   | { readonly kind: "succeed"; readonly successor: NetworkId; readonly round: number };
 
+/** The kind of a statement. */
 export type EntryKind = Statement["kind"];
 
+/** The content of an entry without its signatures. */
 export interface EntryFields {
   /** Of the network's first manifest. */
   readonly networkId: NetworkId;
@@ -69,6 +73,7 @@ export interface EntryFields {
   readonly statement: Statement;
 }
 
+/** A signed entry of a roster. */
 export interface Entry extends EntryFields {
   readonly id: EntryId;
   readonly body: Uint8Array;
@@ -93,6 +98,7 @@ const REASON_NUMBERS: Readonly<Record<RevokeReason, number>> = {
   equivocation: 5,
   other: 6,
 };
+/** All reasons. */
 export const REVOKE_REASONS = Object.keys(REASON_NUMBERS) as readonly RevokeReason[];
 const APPROVAL_NUMBERS = { person: 1, invite: 2 } as const;
 const EARLIER_NUMBERS = { keep: 1, drop: 2 } as const;

@@ -17,6 +17,7 @@ import { type VerifySignature, verifyStrictly } from "./signatures.ts";
 /** What two statements are of; numbers on the wire 1 and 2. */
 export type EquivocationKind = "announcement" | "roster-entry";
 
+/** Two signed messages of one author that contradict each other. */
 export interface Equivocation {
   readonly kind: EquivocationKind;
   readonly author: PeerId;

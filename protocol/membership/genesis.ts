@@ -13,8 +13,10 @@ import { type PeerId, publicKeyOfPeerId } from "../peer-id.ts";
 import { rosterSettings } from "./settings.ts";
 import { domainBytes, signStatement, type VerifySignature, verifyStrictly } from "./signatures.ts";
 
+/** The name of this version of the document. */
 export const GENESIS_SCHEMA = "weft-genesis/1";
 
+/** A founder's signature of the genesis. */
 export interface GenesisSignature {
   readonly peer: string;
   /** 128 lower-case hexadecimal digits. */

@@ -19,6 +19,7 @@ import { InviteStringSchema, InviteTicketSchema } from "./membership_pb.ts";
 import { ROLE_NUMBERS, type Role, roleOfNumber } from "./roles.ts";
 import { domainBytes, signStatement, type VerifySignature, verifyStrictly } from "./signatures.ts";
 
+/** The beginning of an invite's text. */
 export const INVITE_PREFIX = "weft";
 /** 128 bits: nobody guesses it, and the text stays short. */
 export const INVITE_SECRET_BYTES = 16;
@@ -41,6 +42,7 @@ export interface InviteTicket extends InviteTerms {
   readonly bytes: Uint8Array;
 }
 
+/** An invite that was parsed: its ticket, its secret and its addresses. */
 export interface Invite {
   readonly ticket: InviteTicket;
   /** Signs as the invite: whoever holds this may ask for admission. */

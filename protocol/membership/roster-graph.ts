@@ -5,6 +5,7 @@ import { type Entry, type EntryId, isGrant } from "./entry.ts";
 /** Numbers of entries, one bit each. */
 export type EntrySet = Uint32Array;
 
+/** An entry and its place among those that this peer holds. */
 export interface PlacedEntry {
   /** Its place in this peer's memory; parents have lower ones. Another peer may have another order. */
   readonly index: number;

@@ -23,6 +23,7 @@ export interface Removal {
   readonly successor: PeerId | undefined;
 }
 
+/** The agreed change to another manifest. */
 export interface Succession {
   readonly entry: EntryId;
   /** Network id of the next manifest. */
@@ -31,6 +32,7 @@ export interface Succession {
   readonly round: number;
 }
 
+/** The members of a roster, and what else its entries come to. */
 export interface RosterState {
   /** Of the network's first manifest. */
   readonly networkId: NetworkId;

@@ -32,6 +32,7 @@ export interface Standing extends Terms {
 
 const FOUNDER_TERMS = { notBefore: 0, notAfter: END_OF_TIME };
 
+/** The state that one set of entries comes to; each answer is computed once. */
 export class RosterView {
   readonly #graph: RosterGraph;
   readonly #settings: RosterSettings;

@@ -17,11 +17,13 @@ export interface MembershipPolicy {
   readonly certificateSeconds: number;
 }
 
+/** A founding member and its role. */
 export interface Founder {
   readonly peer: string;
   readonly role: Role;
 }
 
+/** Whether everybody may take part, or the members of a roster. */
 export type MembershipSettings =
   | { readonly kind: "open" }
   | {
@@ -31,9 +33,10 @@ export type MembershipSettings =
       readonly policy: Omit<MembershipPolicy, "threshold">;
     };
 
+/** The settings of a network with a roster. */
 export type RosterSettings = Extract<MembershipSettings, { kind: "roster" }>;
 
-/** What `weft network create --members` fills in where it is not told otherwise; a certificate is renewed each quarter. */
+/** The policy of a new network with a roster where nothing else is said; a certificate is renewed each quarter. */
 export const POLICY_DEFAULTS: Omit<MembershipPolicy, "threshold"> = {
   approval: "person",
   earlierUpdates: "drop",
@@ -60,7 +63,7 @@ export function foundersOf(settings: RosterSettings): readonly { readonly peer: 
 export function describeMembership(membership: MembershipSettings | undefined): readonly string[] {
   if (membership?.kind !== "roster") {
     return [
-      "Open: whoever has this manifest may take part. A peer proves its key and nothing else; keys are free, so one",
+      "Open: every peer with this manifest may take part. A peer proves its key and nothing else; keys are free, so one",
       "party can appear as many peers.",
     ];
   }

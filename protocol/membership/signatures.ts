@@ -19,6 +19,7 @@ export type Domain =
   | "invite-key"
   | "fingerprint";
 
+/** A signature and the public key that made it. */
 export interface KeySignature {
   readonly key: Uint8Array;
   readonly signature: Uint8Array;

@@ -16,8 +16,10 @@ import type { PeerId } from "../peer-id.ts";
 import { SELF } from "./example-network.ts";
 import { DAVE, DAY, EXAMPLE_GENESIS, NOW, ROSTER_ID, ROSTER_MANIFEST } from "./example-roster.ts";
 
+/** The kinds of message in these vectors. */
 export type ConversationMessage = "hello" | "reply" | "note" | "notes";
 
+/** A message in hex, and what comes of it. */
 export interface ConversationVector {
   readonly message: ConversationMessage;
   readonly name: string;

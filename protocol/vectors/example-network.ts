@@ -8,6 +8,7 @@ import { createPrng } from "../prng.ts";
 import { SKETCH_FEATURES, type SketchFields } from "../sketch.ts";
 import type { UpdateFields } from "../update.ts";
 
+/** The manifest of the example network. */
 export const EXAMPLE_MANIFEST: NetworkManifest = {
   schema: "weft-network/1",
   name: "example",
@@ -34,8 +35,11 @@ export const exampleSecretKey = (byte: number): Uint8Array => new Uint8Array(32)
 
 /** The receiver, two members, and somebody who is none. */
 export const SELF: Signer = createSigner(exampleSecretKey(1));
+/** A peer of the example network. */
 export const ALICE: Signer = createSigner(exampleSecretKey(2));
+/** Another peer of the example network. */
 export const BOB: Signer = createSigner(exampleSecretKey(3));
+/** A peer that the example network does not admit. */
 export const STRANGER: Signer = createSigner(exampleSecretKey(4));
 
 /** A member that may receive only. */
@@ -44,8 +48,10 @@ export const OBSERVER: Signer = createSigner(exampleSecretKey(10));
 /** Content id of nothing in particular. */
 export const SOME_CONTENT_ID = contentIdOf(new TextEncoder().encode("some update"));
 
+/** The values of the example's update, f32[5]. */
 export const EXAMPLE_VALUES = Float32Array.of(0.5, -1.25, 0, 3e-8, 1e30);
 
+/** The number of the encoding that the example uses. */
 export const ENCODING_FLOAT32 = 1;
 
 /** The payload of values as float32. */

@@ -20,6 +20,7 @@ import {
   STRANGER,
 } from "./example-network.ts";
 
+/** A message in hex, the receiver's knowledge, and the verdict. */
 export interface JudgedVector {
   readonly name: string;
   /** The envelope, hexadecimal. */
@@ -47,6 +48,7 @@ const LAST_ROUND = EXAMPLE_MANIFEST.rounds.count - 1;
 const AHEAD = 3 + LIMITS.roundsAheadMax + 1;
 const OTHER_ID = contentIdOf(updateBytes.subarray(1));
 
+/** Announcements and their verdicts. */
 export function announcementVectors(): readonly JudgedVector[] {
   const signed = (fields: Partial<AnnouncementFields> = {}, signer = ALICE) =>
     signAnnouncement({ ...ANNOUNCEMENT, ...fields }, signer);
@@ -88,6 +90,7 @@ export function announcementVectors(): readonly JudgedVector[] {
   ];
 }
 
+/** Updates and their verdicts. */
 export function updateVectors(): readonly JudgedVector[] {
   const signed = (fields: Partial<UpdateFields> = {}, signer = ALICE) =>
     signUpdate({ ...EXAMPLE_UPDATE, ...fields }, signer).bytes;

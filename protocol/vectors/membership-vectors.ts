@@ -32,6 +32,7 @@ import {
   termsOf,
 } from "./example-roster.ts";
 
+/** The kinds of message in these vectors. */
 export type MembershipMessage =
   | "genesis"
   | "entry"
@@ -43,6 +44,7 @@ export type MembershipMessage =
   | "inventory"
   | "entries";
 
+/** A message in hex, and what comes of it. */
 export interface MembershipVector {
   readonly message: MembershipMessage;
   readonly name: string;

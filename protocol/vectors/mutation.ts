@@ -35,6 +35,7 @@ export function fuzzTarget<T extends Original>(
   return { name, originals, judge: (original, bytes, verify) => judge(original as T, bytes, verify) };
 }
 
+/** The outcome of a run of the fuzzer. */
 export interface FuzzResult {
   readonly cases: number;
   /** Outcomes and how often they came. */
@@ -65,6 +66,7 @@ export class FuzzFailure extends Error {
   }
 }
 
+/** The number of cases, the seed that changes are drawn from, and the check of signatures. */
 export interface FuzzOptions {
   readonly cases: number;
   readonly seed: number;

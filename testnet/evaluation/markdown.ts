@@ -1,5 +1,5 @@
-/** The page of an evaluation: what was run, tables, plots, and which claims hold. */
-import { formatBytes } from "../text-table.ts";
+/** The page of an evaluation: its settings, tables, plots, and the claims that hold. */
+import { formatBytes } from "../words/text-table.ts";
 import { amount, type CheckedClaim } from "./claims.ts";
 import { METRICS, type Metric } from "./metric.ts";
 import type { Plot } from "./plot.ts";
@@ -8,6 +8,7 @@ import { splitName } from "./split.ts";
 import { grouped, type Row, rowsOf, type Statistic } from "./summary-rows.ts";
 import type { Suite } from "./table.ts";
 
+/** Everything that the page shows. */
 export interface PageParts {
   readonly results: readonly SuiteResults[];
   readonly plots: readonly Plot[];
