@@ -108,7 +108,7 @@ export class Handshake implements Conversation {
     const { transport, clock, background, neighbours } = this.#dependencies;
     const { membership, timeoutMs } = this.#options;
     transport.onConnect((peer) => {
-      if (neighbours.refuses(peer) || membership?.standingOf(peer) === "removed") {
+      if (neighbours.refuses(peer) || membership?.statusOf(peer) === "removed") {
         this.#hangUp(peer);
         return;
       }

@@ -167,7 +167,7 @@ export class RosterLog {
     if (entry.networkId !== this.networkId) return refused("NETWORK_MISMATCH", "it is of another network", entry);
     const past = this.#graph.pastOf(entry.parents);
     if (past === undefined) return this.#keepWaiting(entry);
-    if (this.#graph.placed.length >= this.#entryCountMax) return refused("FULL", "the roster is full", entry);
+    if (this.#graph.placed.length >= this.#roomFor(entry)) return refused("FULL", "the roster is full", entry);
     const refusal = checkEntry(entry, { graph: this.#graph, settings: this.#settings, past });
     if (refusal !== undefined) return refused(refusal.code, refusal.text, entry);
     const wrong = wrongSigner(entry, this.#verify);
@@ -175,6 +175,12 @@ export class RosterLog {
     this.#graph.place(entry, past);
     this.#state = undefined;
     return { outcome: "added", entry, alsoAdded: [] };
+  }
+
+  /** Entries among which this one may be: the last sixteenth is not for admissions and promotions, so that removals find room. */
+  #roomFor({ statement }: Entry): number {
+    const isGrowth = statement.kind === "admit" || statement.kind === "promote";
+    return this.#entryCountMax - (isGrowth ? Math.floor(this.#entryCountMax / 16) : 0);
   }
 
   #keepWaiting(entry: Entry): AddResult {
