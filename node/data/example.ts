@@ -1,4 +1,4 @@
-/** From a record's text to examples in token ids: begin, prompt, response, end; and what to do when that is too long. */
+/** From a record's text to examples in token ids: begin, prompt, response, end. Records that are too long are cut. */
 import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
 import type { ChatTemplate } from "../model/chat-template.ts";
@@ -22,12 +22,14 @@ export interface EncodeOptions {
   readonly template?: ChatTemplate | undefined;
 }
 
+/** Records as examples, and what was cut of them. */
 export interface EncodedRecords {
   readonly examples: readonly Example[];
-  /** What did not fit into `maxTokens`; all zero when nothing was lost. */
+  /** The parts of records that did not fit into `maxTokens`; all zero when nothing was lost. */
   readonly cut: CutCounts;
 }
 
+/** How much of the records did not fit. */
 export interface CutCounts {
   /** Records of which tokens were dropped. */
   readonly records: number;

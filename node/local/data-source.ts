@@ -18,6 +18,7 @@ import { type DataSet, openDataSet } from "../system/files/data-files.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { openChatTemplate } from "./chat-template.ts";
 
+/** Which data a peer has, and how it is divided and cut. */
 export interface DataOptions {
   /** A file of rows or text, a folder of such files, or `-` for standard input; the embedded tasks when absent. */
   readonly file?: string;
@@ -29,7 +30,7 @@ export interface DataOptions {
   readonly chatTemplate?: string;
   /** How the file is divided among peers: `speaker`, `field:NAME`, `iid` or `dirichlet:ALPHA[:FIELD]`; default iid. */
   readonly split?: string;
-  /** Which part is this peer's: `index` of `count`, counted from 0; default all of it. */
+  /** This peer's part of the data: `index` of `count`, counted from 0; all of it when absent. */
   readonly part?: { readonly index: number; readonly count: number };
   /** Seed of the division among peers, the same for all peers that divide one file, and of the embedded tasks. */
   readonly seed: number;
@@ -40,6 +41,7 @@ export interface DataOptions {
   readonly heldOut?: "by content" | "by seed";
 }
 
+/** The data, and the model whose tokenizer reads it. */
 export interface LoadExamplesOptions extends DataOptions {
   readonly modelDirectory: string;
   readonly maxTokens: number;
@@ -53,9 +55,10 @@ export interface LoadExamplesOptions extends DataOptions {
   readonly trained?: TrainedData | undefined;
 }
 
+/** A peer's example sets, and what was cut of them. */
 export interface LoadedExamples {
   readonly sets: ExampleSets;
-  /** What did not fit into maxTokens. */
+  /** The parts of records that did not fit into maxTokens. */
   readonly cut: CutCounts;
   /** What the files turned out to be, and what was left out and why: lines for people. */
   readonly notes?: readonly string[];
@@ -166,7 +169,7 @@ function divisionNotes({ repeated, leftOut, alsoGiven, alsoTrained }: ContentSet
   ];
 }
 
-/** What is wrong with the data of a file, in a line that begins with the file. */
+/** A fault in the data of a file, in a line that begins with the file. */
 function naming<T>(file: string | undefined, work: () => T): T {
   try {
     return work();

@@ -6,8 +6,10 @@
 import { NodeError } from "../errors.ts";
 import { sizeOf } from "../tensor.ts";
 
+/** The data types that weft reads and writes, by their names in the header. */
 export type SafetensorsDtype = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I8" | "U8" | "BOOL";
 
+/** One tensor as the header lists it. */
 export interface SafetensorsEntry {
   readonly name: string;
   readonly dtype: SafetensorsDtype;
@@ -18,14 +20,16 @@ export interface SafetensorsEntry {
   readonly end: number;
 }
 
+/** A header that was read and checked. */
 export interface SafetensorsHeader {
   /** In the order of their bytes. */
   readonly entries: readonly SafetensorsEntry[];
   readonly metadata: Readonly<Record<string, string>>;
-  /** Where in the file the values begin. */
+  /** Position of the first value in the file. */
   readonly dataOffset: number;
 }
 
+/** One tensor and its raw bytes. */
 export interface SafetensorsTensor {
   readonly dtype: SafetensorsDtype;
   readonly shape: readonly number[];
@@ -33,6 +37,7 @@ export interface SafetensorsTensor {
   readonly bytes: Uint8Array;
 }
 
+/** A whole file in memory. */
 export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, SafetensorsTensor>;
   readonly metadata: Readonly<Record<string, string>>;
@@ -208,7 +213,7 @@ function parseObject(text: string, fail: Fail): Map<string, unknown> {
   return new Map(Object.entries(value));
 }
 
-/** What JSON.parse lets pass: nesting of any depth, and names that occur twice in one object. */
+/** Checks that JSON.parse does not make: the depth of nesting, and names that occur twice in one object. */
 function checkStructure(text: string, fail: Fail): void {
   const names: (Set<string> | undefined)[] = [];
   for (let i = 0; i < text.length; i++) {
