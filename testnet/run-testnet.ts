@@ -3,11 +3,19 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
-import { NodeError } from "../node/errors.ts";
-import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "../node/index.ts";
-import { ENGINE_OPTIONS, type EngineOptions } from "../node/interface/engine-options.ts";
-import type { PrivacySettings } from "../node/interface/privacy.ts";
-import { ensureFolder, fileError, systemCode, writeFileAtomic } from "../node/system/files/atomic-file.ts";
+import {
+  ENGINE_OPTIONS,
+  type EngineOptions,
+  ensureFolder,
+  fileError,
+  foldPeerEvent,
+  NodeError,
+  type PeerView,
+  type PrivacySettings,
+  systemCode,
+  UNSEEN_PEER,
+  writeFileAtomic,
+} from "../node/index.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
 import { fieldArguments } from "../protocol/settings/field-words.ts";
 import { type PeerProcess, startPeerProcess } from "./peer-process.ts";

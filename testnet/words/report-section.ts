@@ -1,5 +1,5 @@
 /** The parts of the report that need no script: summary, bars, times, verdicts, manifest. */
-import type { Score } from "../../node/interface/peer-event.ts";
+import type { Score } from "../../node/index.ts";
 import { forgettingRows, formatPoints } from "./forgetting-table.ts";
 import { type Html, html } from "./html.ts";
 import { idOf, isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
