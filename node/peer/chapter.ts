@@ -31,8 +31,6 @@ export interface ChapterOptions {
   readonly startWhen?: Promise<void> | undefined;
   /** What is known of model directories that were read before. */
   readonly digests?: ModelDigests | undefined;
-  /** The manifest, told before the first event under it. Must not throw. */
-  readonly onManifest: (manifest: NetworkManifest) => void;
   /** Must not throw. */
   readonly onEvent: (event: PeerEvent | SessionEvent) => void;
 }
@@ -47,7 +45,6 @@ export async function openChapter(options: PeerOptions, genesis: Genesis, chapte
   const { directory: modelDirectory, lacks } = modelOf(manifest, { options, places, digests });
   const network = { manifest, modelDirectory };
   const { sets: examples, cut } = lacks ? NO_EXAMPLES : await examplesUnder(options.data, network);
-  chapter.onManifest(manifest);
   if (cut.records > 0) onEvent({ type: "session", step: "records cut", cut, maxTokens: manifest.training.maxTokens });
   const peer = await startNetworkPeer({
     ...ownSettings(options),

@@ -146,13 +146,9 @@ class Session implements Peer {
     options: Pick<ChapterOptions, "lockWaitMs" | "startWhen" | "digests">,
   ): Promise<Chapter> {
     const { openChapter } = await import("./chapter.ts");
-    return openChapter(this.#options, genesis, {
-      ...options,
-      onManifest: (manifest) => {
-        this.#status = { manifest, view: UNSEEN_PEER };
-      },
-      onEvent: (event) => this.#tell(event),
-    });
+    // Before the first event under this manifest, which is folded into it.
+    this.#status = { manifest: genesis.manifest, view: UNSEEN_PEER };
+    return openChapter(this.#options, genesis, { ...options, onEvent: (event) => this.#tell(event) });
   }
 
   async #endOf(chapter: Chapter): Promise<Ending> {
