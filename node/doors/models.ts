@@ -1,6 +1,5 @@
 /** The door to models and adapters: files of several programs, graphs, generation of text, the runtime. */
 export { adapterMethod } from "../adapter/methods.ts";
-export { framedPrompt } from "../data/frame.ts";
 export { generate } from "../generation/generate.ts";
 export { textGraph } from "../generation/inference-graph.ts";
 export { GREEDY } from "../generation/sampler.ts";
@@ -13,8 +12,9 @@ export { toPyreft } from "../interchange/pyreft-export.ts";
 export { fromPyreft } from "../interchange/pyreft-import.ts";
 export { sideOf, slotsOf } from "../interchange/saved-adapter.ts";
 export { readTorchFile } from "../interchange/torch-file.ts";
+export { askedPrompt } from "../local/asked-prompt.ts";
 export { adapterOfPeer, formatOf, loadAdapter, openModel, usedAdapter } from "../local/stored-adapter.ts";
-export { keptTrainedData, withTrainedData } from "../local/trained-data.ts";
+export { keptTrainedData, templateFiles, withTrainedData } from "../local/trained-data.ts";
 export { FAMILIES } from "../model/families/by-model-type.ts";
 export { attachAdapter, externalFiles, linearSites, trainableGraph } from "../model/onnx-file.ts";
 export { readSafetensors } from "../model/safetensors.ts";

@@ -59,6 +59,8 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
     jsonBytes,
     mergedModel,
     sideOf,
+    keptTrainedData,
+    templateFiles,
     loadAdapter,
     openModel,
     copyCompanions,
@@ -78,8 +80,10 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
   await prepareOutputFolder(folder);
   await writePieces(join(folder, "model.safetensors"), merged.pieces());
   const companions = await copyCompanions(directory, folder);
-  await writeFolder(folder, new Map([["config.json", jsonBytes(merged.config)]]));
-  const files = ["model.safetensors", ...companions, "config.json"];
+  const template = templateFiles(await keptTrainedData(resolve(options.adapter)));
+  await writeFolder(folder, new Map([...template, ["config.json", jsonBytes(merged.config)]]));
+  const own = [...template.keys(), "config.json"];
+  const files = ["model.safetensors", ...companions.filter((name) => !own.includes(name)), ...own];
   if (options.format === "onnx") {
     await writeOnnx(folder, options);
     files.push("model.onnx");
