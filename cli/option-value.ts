@@ -2,7 +2,7 @@
 
 import { multiaddr } from "@multiformats/multiaddr";
 import { InvalidArgumentError } from "commander";
-import { addressFilter } from "../node/system/network/address-range.ts";
+import { addressFilter } from "../node/index.ts";
 import { peerIdOfAddress } from "../protocol/addresses.ts";
 import { fieldParser } from "./field-flag.ts";
 

@@ -2,8 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { NodeError } from "../../../node/errors.ts";
-import type { Tokenizer } from "../../../node/model/tokenizer.ts";
+import { modelDoor, NodeError, type Tokenizer } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { CHAT_TEMPLATE, templateArgument } from "../../data-options.ts";
 import { engineFlags, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
@@ -65,12 +64,16 @@ type GenerateCommandOptions = RuntimeOptions & {
 };
 
 async function run(options: GenerateCommandOptions, terminal: Terminal): Promise<number> {
-  const { askedPrompt } = await import("../../../node/local/asked-prompt.ts");
-  const { keptTrainedData } = await import("../../../node/local/trained-data.ts");
-  const { generate } = await import("../../../node/generation/generate.ts");
-  const { loadAdapter, openModel, usedAdapter } = await import("../../../node/local/stored-adapter.ts");
-  const { tokenizerOfFiles } = await import("../../../node/model/tokenizer.ts");
-  const { createOnnxRuntime } = await import("../../../node/system/compute/onnxruntime.ts");
+  const {
+    askedPrompt,
+    keptTrainedData,
+    generate,
+    loadAdapter,
+    openModel,
+    usedAdapter,
+    tokenizerOfFiles,
+    createOnnxRuntime,
+  } = await modelDoor();
   if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT, the text to continue");
   const opened = openModel(modelDirectory(options.model));
   const { model, files } = opened;
