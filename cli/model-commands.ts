@@ -4,7 +4,7 @@ import { parsePromptPositions } from "./adapter-argument.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
 import { engineFlags, RUNTIME_OPTIONS } from "./engine-flags.ts";
 import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
-import { choice, integer, positive, share } from "./option-value.ts";
+import { choice, integer, notNegative, positive, share } from "./option-value.ts";
 
 /** Flags that other commands have too. */
 export interface SharedOptions {
@@ -100,15 +100,15 @@ export function modelCommands(shared: SharedOptions): readonly CommandRow[] {
         },
         {
           flags: "--temperature <number>",
-          text: "draw at random by this temperature, such as 0.8",
-          parse: positive,
-          otherwise: "always the likeliest token",
+          text: "draw at random by this temperature, such as 0.8; 0 takes the likeliest token",
+          parse: notNegative,
+          otherwise: "as the model's generation_config.json says, else 0",
         },
         {
           flags: "--top-p <share>",
           text: "draw only from the likeliest tokens that have this probability together",
           parse: share,
-          otherwise: "1, all of them",
+          otherwise: "as of --temperature, else 1, all of them",
         },
         { ...SEED, text: "seed of the drawing" },
         ...engineFlags({ only: RUNTIME_OPTIONS }),

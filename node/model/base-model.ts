@@ -95,11 +95,15 @@ export interface ModelFamily {
   outputMatrix(weight: WeightSource): OnnxValue;
   /** f32[vocabulary or classes]; absent where there is none. */
   outputBias?(weight: WeightSource): OnnxValue;
+  /** Where logits z become c tanh(z / c). */
+  readonly logitCap?: number;
 }
 
 export interface BaseModel extends ModelFamily {
   /** `model_type` of config.json. */
   readonly family: string;
+  /** What of the files is not as their config says, for people; empty where all is. */
+  readonly notes: readonly string[];
   readonly weight: WeightSource;
   /** Whether the files hold a weight; only those of a classifier's head may be missing. */
   has(weight: WeightShape): boolean;

@@ -24,6 +24,7 @@ export type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" 
 export async function run(options: EvalCommandOptions, terminal: Terminal): Promise<number> {
   const directory = modelDirectory(options.model);
   const opened = openModel(directory);
+  for (const note of opened.model.notes) terminal.err(`${note}\n`);
   const loaded = options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened);
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
   const { batchSize, maxTokens, seed = loaded?.adapter.seed ?? NETWORK_DEFAULTS.seed } = options;

@@ -3,7 +3,9 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
 import { generate } from "../../../node/generation/generate.ts";
+import { GREEDY, type SamplingSettings } from "../../../node/generation/sampler.ts";
 import { loadAdapter, openModel, usedAdapter } from "../../../node/local/stored-adapter.ts";
+import { type GenerationSettings, generationSettings } from "../../../node/model/generation-settings.ts";
 import { type Tokenizer, tokenizerOfFiles } from "../../../node/model/tokenizer.ts";
 import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
 import type { RuntimeOptions } from "../../engine-flags.ts";
@@ -27,7 +29,9 @@ export async function run(options: GenerateCommandOptions, terminal: Terminal): 
   if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT to go on from");
   const opened = openModel(modelDirectory(options.model));
   const { model, files } = opened;
+  for (const note of model.notes) terminal.err(`${note}\n`);
   const tokenizer = tokenizerOfFiles(files);
+  const settings = generationSettings(files);
   const { positions } = options;
   const loaded =
     options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened, { positions });
@@ -44,9 +48,9 @@ export async function run(options: GenerateCommandOptions, terminal: Terminal): 
     {
       promptIds,
       tokensMax: options.maxTokens ?? 128,
-      sampling: { temperature: options.temperature ?? 0, topP: options.topP ?? 1 },
+      sampling: samplingOf(options, settings, terminal),
       seed: options.seed ?? 0,
-      endIds: endIds(tokenizer, files.config),
+      endIds: new Set([...(tokenizer.endId === undefined ? [] : [tokenizer.endId]), ...settings.endIds]),
       threads: options.threads ?? availableParallelism(),
       signal: terminal.signal,
       onToken: print.token,
@@ -64,11 +68,20 @@ export async function run(options: GenerateCommandOptions, terminal: Terminal): 
   return result.stopped === "signal" ? EXIT_INTERRUPTED : EXIT_OK;
 }
 
-/** The end token of the tokenizer, and those that config.json names: one id or a list. */
-function endIds(tokenizer: Tokenizer, config: unknown): ReadonlySet<number> {
-  const { eos_token_id: named } = config as { readonly eos_token_id?: unknown };
-  const ids = [tokenizer.endId, ...(Array.isArray(named) ? named : [named])];
-  return new Set(ids.filter((id): id is number => typeof id === "number"));
+/** What is asked for; where nothing is, what the model's makers recommend, which is said. */
+function samplingOf(
+  { temperature, topP }: GenerateCommandOptions,
+  { sampling, ignored }: GenerationSettings,
+  terminal: Terminal,
+): SamplingSettings {
+  if (temperature !== undefined || topP !== undefined || !sampling) {
+    return { ...GREEDY, ...(temperature !== undefined && { temperature }), ...(topP !== undefined && { topP }) };
+  }
+  const words = [`temperature ${sampling.temperature}`, `top-p ${sampling.topP}`];
+  if (sampling.topK !== undefined) words.push(`top-k ${sampling.topK}`);
+  terminal.err(`drawing as generation_config.json says: ${words.join(", ")}; --temperature 0 takes the likeliest\n`);
+  if (ignored.length > 0) terminal.err(`weft does not do ${ignored.join(", ")}, which it says too\n`);
+  return sampling;
 }
 
 /**

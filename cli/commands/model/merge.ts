@@ -38,6 +38,7 @@ export async function run(options: ModelMergeOptions, terminal: Terminal): Promi
   const { adapter, notes } = await loadAdapter(resolve(options.adapter), opened);
   for (const note of notes) terminal.err(`${note}\n`);
   const chosen = options.part === undefined ? adapter : sideOf(adapter, opened.model, options.part);
+  for (const note of opened.model.notes) terminal.err(`${note}\n`);
   const merged = mergedModel(chosen, opened.model, opened.files.config);
   await prepareOutputFolder(folder);
   await writePieces(join(folder, "model.safetensors"), merged.pieces());

@@ -51,7 +51,9 @@ const ROBERTA = z.object({
   pad_token_id: z.number().int().nonnegative().default(1),
 });
 
-type Fields = z.infer<ReturnType<typeof z.object<typeof FIELDS>>>;
+type Fields = z.infer<ReturnType<typeof z.object<typeof FIELDS>>> & {
+  readonly architectures?: readonly string[] | undefined;
+};
 
 interface Encoder {
   /** What module paths begin with. */
@@ -181,12 +183,18 @@ const normWeights = (path: string, hidden: number): readonly WeightShape[] =>
 const LABELS_MAX = 100_000;
 
 /** The names of the classes, by number. */
-function labelNames({ id2label, num_labels: count }: Fields): readonly string[] {
+function labelNames({ id2label, num_labels, architectures }: Fields): readonly string[] {
+  const isClassifier = architectures?.some((name) => name.endsWith("ForSequenceClassification"));
+  // transformers writes neither field for a classifier of two classes, its default.
+  const count = num_labels ?? (isClassifier ? 2 : undefined);
   const size = id2label ? Object.keys(id2label).length : count;
   if (size === undefined) {
     throw new NodeError("MODEL_CONFIG", "config.json names no classes; add id2label, or num_labels for a new head", {
       field: "id2label",
     });
+  }
+  if (id2label && num_labels !== undefined && num_labels !== size) {
+    throw unsupported("num_labels", num_labels, `id2label names ${size} classes`);
   }
   if (size < 2 || size > LABELS_MAX) {
     throw unsupported(id2label ? "id2label" : "num_labels", id2label ?? count, "a classifier has 2 or more classes");
