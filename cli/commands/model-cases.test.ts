@@ -80,6 +80,21 @@ describe("a directory as it comes", () => {
   });
 });
 
+describe("an adapter as it comes", () => {
+  const rows: readonly (readonly [string, string, string, string])[] = [
+    ["of an older version, whose file says less", "G1-old-config", "lora:r2:q_proj,v_proj:alpha4:dropout0.05", ""],
+    ["with a layer missing", "H1-layer-missing", "lora:r2:q_proj,v_proj:alpha4:layers=0", "missing: 2 of 4 layers"],
+  ];
+  it.each(rows)("%s", async (_, name, word, note) => {
+    const { code, out, err } = await weft(
+      ...["adapter", "import", at(name), "--model", at("base-llama"), "--out", join(folder, "adapter")],
+    );
+    expect(code, err).toBe(0);
+    expect(out).toContain(`${word}, `);
+    expect(err).toContain(note);
+  });
+});
+
 describe("the same kinds, otherwise", () => {
   it("an end token that the tokenizer does not have is refused, not guessed", async () => {
     const model = await changed("base-llama", "tokenizer_config.json", (content) => ({

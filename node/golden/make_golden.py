@@ -87,7 +87,21 @@ FAMILIES = {
     "gpt2": ("GPT2LMHeadModel", {}, ["c_attn", "mlp.c_proj"], "transformer.h"),
     "bert": ("BertForSequenceClassification", dict(pad_token_id=0), ["query", "value"], "bert.encoder.layer"),
     "roberta": ("RobertaForSequenceClassification", dict(pad_token_id=1), ["query", "value"], "roberta.encoder.layer"),
+    "xlm-roberta": (
+        "XLMRobertaForSequenceClassification",
+        dict(pad_token_id=1),
+        ["query", "value"],
+        "roberta.encoder.layer",
+    ),
+    "distilbert": (
+        "DistilBertForSequenceClassification",
+        dict(pad_token_id=0, dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0),
+        ["q_lin", "v_lin"],
+        "distilbert.transformer.layer",
+    ),
 }
+#: Those that give a class to a text.
+CLASSIFIERS = ("bert", "roberta", "xlm-roberta", "distilbert")
 #: What `main` takes when nothing is said. lora_layers and loreft_layers: all of them when empty.
 DEFAULTS = dict(
     seed=0,
@@ -191,6 +205,18 @@ DIRECTORIES = {
         "llama",
         TINY | dict(seed=21, settings=dict(rope_parameters=dict(rope_type="dynamic", rope_theta=10_000.0, factor=3.0))),
     ),
+    "xlm-roberta": ("xlm-roberta", TINY | dict(seed=23)),
+    "xlm-roberta-3-layers": (
+        "xlm-roberta",
+        TINY | dict(seed=24, layers=3, heads=3, lora_targets=["key", "intermediate.dense"], loreft_layers=[0, 1]),
+    ),
+    "distilbert": ("distilbert", TINY | dict(seed=25)),
+    "distilbert-3-layers": (
+        "distilbert",
+        TINY
+        | dict(seed=26, layers=3, heads=3, tokens=13, lora_targets=["out_lin", "lin1", "lin2"], loreft_layers=[1, 2])
+        | dict(settings=dict(activation="relu")),
+    ),
     "qwen2-windows": (
         "qwen2",
         TINY | dict(seed=22, settings=dict(use_sliding_window=True, sliding_window=5, max_window_layers=1)),
@@ -204,8 +230,11 @@ def config_settings(family, shape):
     if family == "gpt2":
         sizes = dict(vocab_size=shape["vocab"], n_embd=D, n_layer=L, n_head=H, n_positions=shape["positions"])
         return sizes | dict(attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0)
+    if family == "distilbert":
+        sizes = dict(vocab_size=shape["vocab"], dim=D, n_layers=L, n_heads=H, hidden_dim=3 * D)
+        return sizes | dict(max_position_embeddings=shape["positions"], num_labels=CLASSES)
     sizes = dict(vocab_size=shape["vocab"], hidden_size=D, num_hidden_layers=L, num_attention_heads=H, intermediate_size=3 * D)
-    if family in ("bert", "roberta"):
+    if family in CLASSIFIERS:
         # RoBERTa counts positions from pad_token_id + 1, so it needs two more.
         sizes |= dict(max_position_embeddings=shape["positions"] + 2, num_labels=CLASSES)
         return sizes | dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
@@ -307,7 +336,7 @@ def write_directory(out, family, changes):
         raise SystemExit(f"{out}: --tokens must be at least 2 * batch + 2, because each row is two tokens shorter than the last")
     torch.manual_seed(shape["seed"])
     torch.set_num_threads(1)
-    classes = CLASSES if family in ("bert", "roberta") else 0
+    classes = CLASSES if family in CLASSIFIERS else 0
     model = random_model(family, shape)
     feed, prompts = random_batch(model, shape, classes)
     base = model(**feed)

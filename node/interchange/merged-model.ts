@@ -78,14 +78,12 @@ export function addProduct(W: Float32Array, { site, A, B, rank, scale }: LowRank
 
 /** The text model of a whole; its weights are float32 now, its output its own where it was, and an encoder whose head was trained is a classifier. */
 function mergedConfig(whole: unknown, model: BaseModel, hasTrainedHead: boolean): Readonly<Record<string, unknown>> {
-  const { family } = model;
   const config = textConfig(whole).config as Readonly<Record<string, unknown>>;
   const dtypes = ["dtype", "torch_dtype"].filter((key) => key in config);
-  const name = `${family[0]!.toUpperCase()}${family.slice(1)}ForSequenceClassification`;
   return {
     ...config,
     ...Object.fromEntries(dtypes.map((key) => [key, "float32"])),
     ...(config.tie_word_embeddings === true && !isTied(model) ? { tie_word_embeddings: false } : {}),
-    ...(hasTrainedHead ? { architectures: [name] } : {}),
+    ...(hasTrainedHead && model.classifier ? { architectures: [model.classifier.architecture] } : {}),
   };
 }

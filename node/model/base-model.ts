@@ -75,6 +75,8 @@ export interface ForwardOptions {
 export interface Classifier {
   /** Names of the classes, by number. */
   readonly labels: readonly string[];
+  /** The class of transformers that config.json names for it. */
+  readonly architecture: string;
   /** The weights of the head alone; a checkpoint of the bare encoder lacks them. */
   readonly head: readonly WeightShape[];
 }

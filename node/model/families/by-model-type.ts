@@ -1,6 +1,6 @@
 /** The families by the `model_type` of config.json. A new one is a file of its own and a line here. */
 import type { ModelFamily } from "../base-model.ts";
-import { bert, roberta } from "./bert.ts";
+import { bert, distilbert, roberta, xlmRoberta } from "./bert.ts";
 import { gemma2, gemma3 } from "./gemma.ts";
 import { gpt2 } from "./gpt2.ts";
 import { granite } from "./granite.ts";
@@ -25,6 +25,8 @@ export const FAMILIES: ReadonlyMap<string, KnownFamily> = new Map([
   ["gpt2", { build: gpt2, prefix: "transformer." }],
   ["bert", { build: bert, prefix: "bert." }],
   ["roberta", { build: roberta, prefix: "roberta." }],
+  ["xlm-roberta", { build: xlmRoberta, prefix: "roberta." }],
+  ["distilbert", { build: distilbert, prefix: "distilbert." }],
   ["gemma2", { build: gemma2, prefix: "model." }],
   ["gemma3_text", { build: gemma3, prefix: "model." }],
   ["phi3", { build: phi3, prefix: "model." }],
