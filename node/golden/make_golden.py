@@ -25,7 +25,6 @@ import argparse
 import json
 import os
 
-import peft
 import torch
 import transformers
 from peft import LoraConfig, get_peft_model
@@ -360,7 +359,6 @@ def write_directory(out, family, changes):
         ),
         loreft_loss=loreft_loss,
         lora_loss=lora_loss,
-        made_with=f"transformers {transformers.__version__}, torch {torch.__version__.split('+')[0]}, peft {peft.__version__}",
     )
     with open(os.path.join(out, "golden.json"), "w") as stream:
         json.dump(document, stream, indent=1)
