@@ -49,6 +49,9 @@ describe("a directory as it comes", () => {
     ["with two matrices where the config ties them", "K1-tied-but-two", [112], "both are used as stored"],
     ["with rope_parameters and a rope_scaling that agree", "M1-both-rope-fields", [68, 68, 68, 68, 68, 255], ""],
     ["with a window that no layer has", "M3-qwen2-window-no-layer", [237, 38, 22, 132, 70, 29], ""],
+    ["of a model that sees images: Gemma 3", "parted-gemma3", [83, 83, 83, 83, 83, 83], "its text model, gemma3_text"],
+    ["of a model that sees images: LLaVA", "parted-llava", [236, 40, 236, 95, 253, 126], "its text model, llama"],
+    ["of a model that sees images: Mistral 3", "parted-mistral3", [67, 167, 295, 57, 219, 254], "model, mistral"],
     ["with several end tokens in generation_config.json", "E1-stop-list", [], ""],
   ];
   it.each(rows)("%s", async (_, name, ids, note) => {

@@ -52,7 +52,9 @@ export function generationSettings({
   }
   const fields = generationConfig ?? {};
   const own = endIds(fields.eos_token_id, place);
-  const ids = own ?? endIds(isObject(config) ? config.eos_token_id : undefined, `${directory}/config.json`) ?? [];
+  const { eos_token_id: named, text_config: text } = isObject(config) ? config : {};
+  const inner = isObject(text) ? text.eos_token_id : undefined;
+  const ids = own ?? endIds(named ?? inner, `${directory}/config.json`) ?? [];
   const ignored = Object.entries(fields)
     .filter(([name, value]) => {
       const neutral = Object.hasOwn(UNKNOWN, name) ? UNKNOWN[name] : undefined;

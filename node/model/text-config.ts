@@ -8,8 +8,12 @@ import { unsupported } from "./config.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** `model_type`s whose text path is their text model and nothing else. */
-const PARTED: readonly string[] = ["gemma3", "llava", "mistral3"];
+/** `model_type`s whose text path is their text model and nothing else, and whether they tie output and embedding by default. */
+const PARTED: ReadonlyMap<unknown, boolean> = new Map([
+  ["gemma3", true],
+  ["llava", false],
+  ["mistral3", true],
+]);
 
 /** The part of a config that says what is computed for a text. */
 export interface TextConfig {
@@ -28,7 +32,7 @@ export interface TextConfig {
 export function textConfig(config: unknown): TextConfig {
   if (!isObject(config) || !isObject(config.text_config)) return { config, nameOf: (stored) => stored };
   const { model_type: type, text_config: text } = config;
-  if (typeof type !== "string" || !PARTED.includes(type)) {
+  if (typeof type !== "string" || !PARTED.has(type)) {
     // Known families name the field itself; what is not known is refused by its type.
     return { config, nameOf: (stored) => stored };
   }
@@ -43,9 +47,11 @@ export function textConfig(config: unknown): TextConfig {
       field: "text_config",
     });
   }
-  const shared = ["tie_word_embeddings", "dtype", "torch_dtype", "eos_token_id", "bos_token_id"];
+  const shared = ["dtype", "torch_dtype", "eos_token_id", "bos_token_id"];
   const outer = Object.fromEntries(Object.entries(config).filter(([field]) => shared.includes(field)));
-  return { config: { ...outer, ...text }, nameOf: innerName, parted: type };
+  // The whole's word counts, for the whole has the output matrix.
+  const tie_word_embeddings = config.tie_word_embeddings ?? text.tie_word_embeddings ?? PARTED.get(type);
+  return { config: { ...outer, ...text, tie_word_embeddings }, nameOf: innerName, parted: type };
 }
 
 /** `model.language_model.layers…`, or `language_model.model.layers…` as transformers 4 wrote it. */
