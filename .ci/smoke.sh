@@ -12,4 +12,6 @@ if (scored.length !== 2 || rounds !== 2 || !heard || fs.statSync("report.html").
   console.error("the packed testnet printed:", JSON.stringify(peers));
   process.exit(1);
 }'
+cp "$OLDPWD/examples/two-peers.mjs" .
+node two-peers.mjs
 echo "weft $version runs and trains on $(node --version)"

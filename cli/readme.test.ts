@@ -1,6 +1,10 @@
 /** The README's commands are ones that weft takes, and what it points to is there. */
-import { existsSync, readFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { packageFolder } from "./package-folder.ts";
 import { buildProgram } from "./program.ts";
@@ -22,7 +26,8 @@ describe("README", () => {
       ran = true;
     });
     // ID stands for what `weft init` printed.
-    const words = line.replaceAll("/p2p/ID", `/p2p/${SOMEBODY}`).split(" ");
+    const text = line.replaceAll("/p2p/ID", `/p2p/${SOMEBODY}`);
+    const words = [...text.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word);
     await program.parseAsync(words.slice(2), { from: "user" });
     expect(ran).toBe(true);
   });
@@ -30,8 +35,31 @@ describe("README", () => {
   it("links to files that are there", () => {
     const links = [...readme.matchAll(/\]\(([^)]+)\)/g)].map(([, link = ""]) => link);
     expect(links.length).toBeGreaterThan(4);
-    for (const link of links) expect([link, existsSync(join(folder, link))]).toEqual([link, true]);
+    const files = links.filter((link) => !link.startsWith("https://"));
+    for (const link of files) expect([link, existsSync(join(folder, link))]).toEqual([link, true]);
   });
+});
+
+describe("the README's program", () => {
+  const [, shown = ""] = /```js\n(.*?)\n```/s.exec(readme) ?? [];
+
+  it("is the example of that name, of 25 lines at most", () => {
+    expect(`${shown}\n`).toBe(readFileSync(join(folder, "examples", "two-peers.mjs"), "utf8"));
+    expect(shown.split("\n").length).toBeLessThanOrEqual(25);
+  });
+
+  it("runs: two peers train together and say what they reached", async () => {
+    const work = mkdtempSync(join(tmpdir(), "weft-readme-"));
+    try {
+      const file = join(work, "two-peers.mjs");
+      const source = pathToFileURL(join(folder, "node", "index.ts")).href;
+      writeFileSync(file, shown.replace('from "weft"', `from ${JSON.stringify(source)}`));
+      const { stdout } = await promisify(execFile)(process.execPath, [file]);
+      expect(stdout).toMatch(/^held-out loss: [\d.]+ -> [\d.]+, [\d.]+ -> [\d.]+\n$/);
+    } finally {
+      rmSync(work, { recursive: true, force: true });
+    }
+  }, 120_000);
 });
 
 describe("docs/decisions/0001-dependencies.md", () => {

@@ -1,7 +1,7 @@
 /** The flags of `weft run`, and the peer that they ask for. */
 import { availableParallelism } from "node:os";
-import { resolve } from "node:path";
 import { type EngineOptions, type LogLevel, loadPeerExamples, type PeerOptions } from "../node/index.ts";
+import { type DataFlags, dataOptions } from "./data-options.ts";
 import { engineOf } from "./engine-flags.ts";
 import { modelDirectory } from "./model-directory.ts";
 import type { Part } from "./option-value.ts";
@@ -12,11 +12,11 @@ import type { Terminal } from "./terminal.ts";
 /** What the flags of `weft run` may say. */
 export type RunOptions = PrivacyOptions &
   ReachFlags &
+  DataFlags &
   EngineOptions & {
     readonly dataDir?: string;
     readonly network?: string;
     readonly model?: string;
-    readonly data?: string;
     readonly split?: string;
     readonly part?: Part;
     readonly bootstrap?: readonly string[];
@@ -36,9 +36,11 @@ export function peerOptions(options: RunOptions, dataDirectory: string, terminal
     dataDirectory,
     ...(network !== undefined && { network }),
     ...(model !== undefined && { modelDirectory: modelDirectory(model) }),
-    data: (underManifest) => {
+    data: async (underManifest) => {
       refuseIdleSketchNoise(options, underManifest.manifest);
-      return loadPeerExamples(dataOf(options), underManifest);
+      const loaded = await loadPeerExamples(dataOf(options), underManifest, dataDirectory);
+      for (const note of loaded.notes ?? []) terminal.err(`data: ${note}\n`);
+      return loaded;
     },
     ...reachOf(options, ""),
     bootstrap: bootstrap ?? [],
@@ -52,8 +54,8 @@ export function peerOptions(options: RunOptions, dataDirectory: string, terminal
   };
 }
 
-const dataOf = ({ data, split, part }: RunOptions) => ({
-  ...(data !== undefined && { file: resolve(data) }),
+const dataOf = ({ split, part, ...options }: RunOptions) => ({
+  ...dataOptions(options),
   ...(split !== undefined && { split }),
   ...(part !== undefined && { part }),
 });

@@ -18,8 +18,7 @@ import { EXAMPLE_MANIFEST } from "./vectors/example-network.ts";
 const quoted = (words: readonly string[]): string =>
   words
     .map((word) => `"${word}"`)
-    .join(", ")
-    .replace(/, ("[^"]*")$/, " or $1");
+    .reduceRight((rest, word, i) => `${word}${i === words.length - 2 ? " or " : ", "}${rest}`);
 
 type Draft = Record<string, unknown> & { [K in keyof NetworkManifest]: Record<string, unknown> };
 

@@ -32,6 +32,7 @@ export interface ModelDigest {
   readonly tokenizer: string;
 }
 
+/** Everything that the peers of a network agree on before the first byte. */
 export interface NetworkManifest {
   readonly schema: "weft-network/1";
   /** For people; 1 to 64 characters of printable ASCII. */
@@ -55,7 +56,7 @@ export interface NetworkManifest {
   readonly encoding?: UpdateEncoding;
   /** Multiaddrs that a new peer may dial first. */
   readonly bootstrap: readonly string[];
-  /** Who may take part; everybody when absent. */
+  /** The peers that may take part; everybody when absent. */
   readonly membership?: MembershipSettings;
   /** Of a network that goes on where another one, whose roster it keeps, ended. */
   readonly succeeds?: {
@@ -68,7 +69,7 @@ export interface NetworkManifest {
   };
 }
 
-/** What `weft network create` fills in where it is not told otherwise. */
+/** What a new network agrees on where nothing else is said. */
 export const MANIFEST_DEFAULTS: Pick<NetworkManifest, "training" | "rounds" | "aggregation" | "reference"> = {
   training: {
     optimizer: "adamw",

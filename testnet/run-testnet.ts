@@ -6,14 +6,22 @@ import { setTimeout as delay } from "node:timers/promises";
 import { NodeError } from "../node/errors.ts";
 import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "../node/index.ts";
 import { ENGINE_OPTIONS, type EngineOptions } from "../node/interface/engine-options.ts";
-import type { PeerEvent } from "../node/interface/peer-event.ts";
 import type { PrivacySettings } from "../node/interface/privacy.ts";
 import { ensureFolder, fileError, systemCode, writeFileAtomic } from "../node/system/files/atomic-file.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
 import { fieldArguments } from "../protocol/settings/field-words.ts";
-import { type PeerExit, type PeerProcess, startPeerProcess } from "./peer-process.ts";
-import type { TestnetPeer, TestnetResult } from "./result.ts";
+import { type PeerProcess, startPeerProcess } from "./peer-process.ts";
+import type { PeerExit, TestnetObserver, TestnetPeer, TestnetResult } from "./words/result.ts";
 
+/** A file that the peers share, and how each reads it. */
+export interface TestnetData {
+  readonly file: string;
+  readonly split?: string;
+  /** Further words for each peer about how the file is read. */
+  readonly reading?: readonly string[];
+}
+
+/** The network, its peers, and who watches. */
 export interface TestnetOptions {
   readonly manifest: NetworkManifest;
   /** Number of peers, 1 or more. */
@@ -25,7 +33,7 @@ export interface TestnetOptions {
   /** Hugging Face model directory; the embedded model when absent. */
   readonly modelDirectory?: string;
   /** File of examples and how it is split among the peers; the embedded tasks when absent. */
-  readonly data?: { readonly file: string; readonly split?: string };
+  readonly data?: TestnetData;
   /** How each peer computes. */
   readonly engine: EngineOptions;
   /** Of every peer; each has a budget of its own. */
@@ -36,13 +44,6 @@ export interface TestnetOptions {
   /** Stops all peers cleanly; what they reached is in the result. */
   readonly signal: AbortSignal;
   readonly observer?: TestnetObserver;
-}
-
-/** Told of everything that happens, in order; must not throw. */
-export interface TestnetObserver {
-  onEvent(peer: TestnetPeer, event: PeerEvent): void;
-  /** A peer's process ended before the peer had finished. */
-  onExit(peer: TestnetPeer): void;
 }
 
 /** Peers that a new one dials first: more than one, so that no single peer has to be there. */
@@ -114,8 +115,8 @@ export async function refuseUsedFolder(folder: string): Promise<void> {
   for (const peer of peers.sort()) {
     const checkpoints = join(folder, peer, "checkpoints");
     if ((await namesIn(checkpoints)).length === 0) continue;
-    const text = `${checkpoints} holds checkpoints of an earlier run; give another --data-dir, or remove ${folder}`;
-    throw new NodeError("DATA_DIRECTORY", text, { folder, peer });
+    const text = `${checkpoints} holds checkpoints of an earlier run`;
+    throw new NodeError("DATA_DIRECTORY", text, { folder, peer, problem: "earlier-run" });
   }
 }
 
@@ -211,6 +212,7 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
     ...(data === undefined ? [] : ["--data", data.file]),
     ...(data?.split === undefined ? [] : ["--split", data.split]),
+    ...(data?.reading ?? []),
     ...bootstrap.flatMap((address) => ["--bootstrap", address]),
   ];
 }

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Example } from "../interface/trainer.ts";
 import { createBatches, evaluationBatches, fillBatch, planShape } from "./batch.ts";
+import { createPackedBatches } from "./pack.ts";
 
 const numbers = (tensor: { readonly data: ArrayLike<number | bigint> }): number[] => Array.from(tensor.data, Number);
 const example = (promptLength: number, responseLength: number, first = 100): Example => ({
@@ -118,5 +119,43 @@ describe("training batches", () => {
   test("no examples, or a step that is no step, are refused", () => {
     expect(() => createBatches([], { shape, seed: 1 })).toThrow(/no examples/);
     expect(() => createBatches(examples, { shape, seed: 1 }).batchAt(-1)).toThrow(/step -1/);
+  });
+});
+
+describe("examples of which some tokens are not learnt", () => {
+  const turns: Example = {
+    tokens: [1, 2, 3, 4, 5, 6, 7],
+    promptLength: 2,
+    learnt: [
+      [2, 4],
+      [6, 7],
+    ],
+  };
+
+  test("have labels in the learnt ranges only, beside others and packed", () => {
+    const shape = planShape([turns], { batchSize: 2 });
+    expect(shape).toEqual({ batchSize: 2, tokens: 8, labels: 6 });
+    const batch = fillBatch([turns, turns], { shape, padId: 0 });
+    expect(numbers(batch.labelRows)).toEqual([1, 2, 5, 9, 10, 13]);
+    expect(numbers(batch.labelIds)).toEqual([3, 4, 7, 3, 4, 7]);
+    expect([batch.labelCount, numbers(batch.promptLengths)]).toEqual([6, [2, 2]]);
+    const packed = createPackedBatches([turns, example(2, 2)], { batchSize: 2, seed: 1 });
+    const labels = packed.batchesAt(0).flatMap((one) => numbers(one.labelIds).slice(0, one.labelCount));
+    expect(labels.toSorted((a, b) => a - b)).toEqual([3, 4, 7, 102, 103]);
+  });
+
+  test.each([
+    [[[3, 4]]],
+    [
+      [
+        [2, 4],
+        [3, 5],
+      ],
+    ],
+    [[[2, 8]]],
+    [[[2, 2]]],
+    [[]],
+  ] as [number, number][][][])("ranges %j are refused", (learnt) => {
+    expect(() => planShape([{ ...turns, learnt }], { batchSize: 1 })).toThrow(RangeError);
   });
 });

@@ -7,6 +7,7 @@ import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
 import { float32, type Tensor } from "../tensor.ts";
 
+/** The fixed shape of a data set's batches. */
 export interface BatchShape {
   /** B, examples in a batch. */
   readonly batchSize: number;
@@ -16,29 +17,30 @@ export interface BatchShape {
   readonly labels: number;
 }
 
-/** Where an example's tokens stand in the rows of a batch, counted row by row. */
+/** The place of an example's tokens in the rows of a batch, counted row by row. */
 export interface Span {
   /** r T + t of its first token. */
   readonly start: number;
   readonly length: number;
 }
 
-/** What a packed batch has beside the others. */
+/** The tensors that only a packed batch has. */
 export interface Packing {
   /** i64[R, T], the place of each token in its example; 0 for padding. */
   readonly positions: Tensor;
   /** i64[R, T], the number of the example, from 1 on; 0 for padding. */
   readonly segments: Tensor;
-  /** Of every example, in the order of `promptLengths`. */
+  /** One for every example, in the order of `promptLengths`. */
   readonly spans: readonly Span[];
 }
 
+/** One batch of examples as the tensors that a graph reads. */
 export interface Batch {
   /** i64[B, T], padded on the right with `padId`. */
   readonly inputIds: Tensor;
   /** i64[B], tokens of each prompt; 1 in a padding example. */
   readonly promptLengths: Tensor;
-  /** i64[M], flat rows b·T + t of the logits that predict a label: t from promptLength - 1 to length - 2. */
+  /** i64[M], flat rows b·T + t of the logits that predict a label: t from promptLength - 1 to length - 2, if learnt. */
   readonly labelRows: Tensor;
   /** i64[M], the token that stands at t + 1. */
   readonly labelIds: Tensor;
@@ -48,8 +50,18 @@ export interface Batch {
   readonly exampleCount: number;
   /** Labels of weight 1; they stand first, example by example. */
   readonly labelCount: number;
-  /** Where examples share rows; then B of `promptLengths` is not the number of rows. */
+  /** Present where examples share rows; then B of `promptLengths` is not the number of rows. */
   readonly packing?: Packing;
+}
+
+/** The tokens of an example that the loss is taken on, as ranges [from, to). */
+export function learntRanges({ tokens, promptLength, learnt }: Example): NonNullable<Example["learnt"]> {
+  return learnt ?? [[promptLength, tokens.length]];
+}
+
+/** How many tokens of an example the loss is taken on. */
+export function labelCountOf(example: Example): number {
+  return learntRanges(example).reduce((sum, [from, to]) => sum + to - from, 0);
 }
 
 /** T is a multiple of this, so that kernels work on whole blocks. */
@@ -70,7 +82,7 @@ export function planShape(examples: readonly Example[], { batchSize }: { readonl
   for (const example of examples) {
     assertExample(example);
     tokens = Math.max(tokens, example.tokens.length);
-    response = Math.max(response, example.tokens.length - example.promptLength);
+    response = Math.max(response, labelCountOf(example));
   }
   return {
     batchSize,
@@ -79,6 +91,7 @@ export function planShape(examples: readonly Example[], { batchSize }: { readonl
   };
 }
 
+/** What the batches of a data set are made from. */
 export interface BatchOptions {
   readonly shape: BatchShape;
   /** Seed of the order; a peer's own. */
@@ -89,6 +102,7 @@ export interface BatchOptions {
   readonly stream?: string;
 }
 
+/** The batches of one data set, drawn by step. */
 export interface Batches {
   readonly shape: BatchShape;
   /** Steps that see every example once, the last one completed with examples of the next pass. */
@@ -163,17 +177,19 @@ export function fillBatch(
   for (const [b, example] of examples.entries()) {
     assertExample(example);
     const { tokens, promptLength } = example;
-    if (tokens.length > width || m + tokens.length - promptLength > labels) {
+    if (tokens.length > width || m + labelCountOf(example) > labels) {
       throw new RangeError(
         `an example of ${tokens.length} tokens does not fit [${batchSize}, ${width}], ${labels} labels`,
       );
     }
     for (let t = 0; t < tokens.length; t++) inputIds[b * width + t] = BigInt(tokens[t]!);
     promptLengths[b] = BigInt(promptLength);
-    for (let t = promptLength - 1; t <= tokens.length - 2; t++, m++) {
-      labelRows[m] = BigInt(b * width + t);
-      labelIds[m] = BigInt(tokens[t + 1]!);
-      labelWeights[m] = 1;
+    for (const [from, to] of learntRanges(example)) {
+      for (let t = from - 1; t <= to - 2; t++, m++) {
+        labelRows[m] = BigInt(b * width + t);
+        labelIds[m] = BigInt(tokens[t + 1]!);
+        labelWeights[m] = 1;
+      }
     }
   }
   return {
@@ -189,7 +205,16 @@ export function fillBatch(
 
 const whole = (shape: readonly number[], data: BigInt64Array): Tensor => ({ dtype: "int64", shape, data });
 
-function assertExample({ tokens, promptLength }: Example): void {
-  if (promptLength >= 1 && promptLength < tokens.length) return;
+function assertExample({ tokens, promptLength, learnt }: Example): void {
+  let at = promptLength;
+  const isInOrder =
+    learnt === undefined ||
+    (learnt[0]?.[0] === promptLength &&
+      learnt.every(([from, to]) => {
+        const isBehind = from >= at && to > from && to <= tokens.length;
+        at = to;
+        return isBehind;
+      }));
+  if (promptLength >= 1 && promptLength < tokens.length && isInOrder) return;
   throw new RangeError(`an example of ${tokens.length} tokens cannot have a prompt of ${promptLength}`);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createTokenizer } from "../model/tokenizer.ts";
 import { trainTokenizer } from "../pretrain/tokenizer-trainer.ts";
-import { formatOfFile, prepareExamples, readRecords, taskRecords } from "./dataset.ts";
+import { prepareExamples, readRecords, taskRecords } from "./dataset.ts";
 import { defaultTasks } from "./embedded/default-tasks.ts";
 import { formatJsonl } from "./jsonl.ts";
 import type { DataRecord } from "./record.ts";
@@ -12,10 +12,6 @@ const rows = (count: number, fields: (i: number) => Record<string, string>): Dat
   Array.from({ length: count }, (_, i) => ({ prompt: "a ", response: `cat ${i}`, fields: fields(i), overflow: "cut" }));
 
 describe("data set", () => {
-  test("the name of a file says its form", () => {
-    expect(["a.jsonl", "a.NDJSON", "a.txt", "jsonl"].map(formatOfFile)).toEqual(["jsonl", "jsonl", "text", "text"]);
-  });
-
   test("the default tasks of a peer keep their sets, also through a file", async () => {
     const [tasks] = defaultTasks({ seed: 1, peers: 1, sizes: { train: 9, validation: 5, test: 6 } });
     const records = taskRecords(tasks!);

@@ -11,12 +11,7 @@ import { readParagraphs } from "./plain-text.ts";
 import type { DataRecord } from "./record.ts";
 import { looksLikePlay, readSpeeches } from "./speakers.ts";
 
-/** `jsonl` for names that end in .jsonl or .ndjson, else text. */
-export function formatOfFile(file: string): "jsonl" | "text" {
-  return /\.(jsonl|ndjson)$/iu.test(file) ? "jsonl" : "text";
-}
-
-/** What a data file gives to read: its lines for JSONL, its whole text for anything else. */
+/** The records of a data file: its lines for JSONL, its whole text for anything else. */
 export type DataSource =
   | { readonly file: string; readonly lines: AsyncIterable<string> | Iterable<string> }
   | { readonly file: string; readonly text: string };
@@ -45,6 +40,7 @@ export function taskRecords(sets: TaskSets): DataRecord[] {
   );
 }
 
+/** How records become a peer's example sets. */
 export interface ExampleSetOptions {
   readonly tokenizer: Tokenizer;
   readonly maxTokens: number;
@@ -53,8 +49,11 @@ export interface ExampleSetOptions {
   readonly seed: number;
   /** Names of the classes, by number, for data of a classifier. */
   readonly labels?: readonly string[];
+  /** See EncodeOptions. */
+  readonly seam?: "blank" | "parts";
 }
 
+/** A peer's example sets, and what was cut or left out on the way. */
 export interface PreparedExamples {
   readonly sets: ExampleSets;
   readonly cut: CutCounts;

@@ -1,15 +1,31 @@
-/** From a record's text to examples in token ids: begin, prompt, response, end; and what to do when that is too long. */
+/** From a record's text to examples in token ids: begin, prompt, response, end. Records that are too long are cut. */
 import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
+import { conversationParts } from "./conversation-parts.ts";
+import type { Parts } from "./parts.ts";
 import { type DataRecord, taskOf } from "./record.ts";
 
+/** How text becomes tokens. */
+export interface EncodeOptions {
+  readonly tokenizer: Tokenizer;
+  readonly maxTokens: number;
+  /**
+   * Where a tokenizer joins a blank at the prompt's end with the response: `blank` gives the blank to the response, so
+   * that both are encoded as the one text that they are; `parts` encodes each by itself, as the first networks do and
+   * the embedded tasks; default parts.
+   */
+  readonly seam?: "blank" | "parts";
+}
+
+/** Records as examples, and what was cut of them. */
 export interface EncodedRecords {
   readonly examples: readonly Example[];
-  /** What did not fit into `maxTokens`; all zero when nothing was lost. */
+  /** The parts of records that did not fit into `maxTokens`; all zero when nothing was lost. */
   readonly cut: CutCounts;
 }
 
+/** How much of the records did not fit. */
 export interface CutCounts {
   /** Records of which tokens were dropped. */
   readonly records: number;
@@ -33,7 +49,7 @@ const TOKENS_MIN = 2;
  */
 export function encodeRecords(
   records: readonly DataRecord[],
-  { tokenizer, maxTokens }: { readonly tokenizer: Tokenizer; readonly maxTokens: number },
+  { tokenizer, maxTokens, seam = "parts" }: EncodeOptions,
 ): EncodedRecords {
   if (!Number.isSafeInteger(maxTokens) || maxTokens < TOKENS_MIN) {
     throw new NodeError("CONFIG_INVALID", `maxTokens is ${maxTokens}; it must be ${TOKENS_MIN} or more`, { maxTokens });
@@ -41,9 +57,12 @@ export function encodeRecords(
   const examples: Example[] = [];
   const cut = { records: 0, promptTokens: 0, responseTokens: 0 };
   for (const record of records) {
-    const parts = encodeParts(record, tokenizer);
+    const parts = partsOf(record, tokenizer, seam);
     if (parts.response.length === 0) continue;
-    const fitted = record.overflow === "continue" ? windows(parts, maxTokens) : cutToLength(parts, maxTokens);
+    const fitted =
+      record.overflow === "continue" && parts.learnt === undefined
+        ? windows(parts, maxTokens)
+        : cutToLength(parts, maxTokens);
     const task = taskOf(record);
     examples.push(...fitted.examples.map((example) => ({ ...example, ...task })));
     cut.promptTokens += fitted.promptCut;
@@ -53,31 +72,39 @@ export function encodeRecords(
   return { examples, cut };
 }
 
-interface Parts {
-  /** Tokens that stand before every example: the begin token, or none. */
-  readonly begin: readonly number[];
-  readonly prompt: readonly number[];
-  /** With the end token, where the tokenizer has one. */
-  readonly response: readonly number[];
+function partsOf(record: DataRecord, tokenizer: Tokenizer, seam: EncodeOptions["seam"]): Parts {
+  return record.conversation ? conversationParts(record.conversation, tokenizer) : encodeParts(record, tokenizer, seam);
 }
 
 /**
  * Prompt and response are encoded as one text where the tokenizer cuts between them, so that the response reads as it
- * would in running text; where it joins across the seam, each is encoded by itself.
+ * would in running text. Where it joins a blank at the prompt's end with the response, the blank is the response's;
+ * where it joins anything else across the seam, each is encoded by itself.
  */
-function encodeParts({ prompt, response }: DataRecord, tokenizer: Tokenizer): Parts {
+function encodeParts({ prompt, response }: DataRecord, tokenizer: Tokenizer, seam: EncodeOptions["seam"]): Parts {
   const begin = tokenizer.beginId === undefined ? [] : [tokenizer.beginId];
   const end = tokenizer.endId === undefined ? [] : [tokenizer.endId];
   if (response === "") return { begin, prompt: [], response: [] };
-  const promptIds = tokenizer.encode(prompt);
   const whole = tokenizer.encode(prompt + response);
-  const seam = whole.length > promptIds.length && promptIds.every((id, i) => whole[i] === id);
-  const responseIds = seam ? whole.slice(promptIds.length) : tokenizer.encode(response);
+  const without = prompt.replace(/ +$/u, "");
+  const promptIds =
+    headOf(whole, prompt, tokenizer) ??
+    (seam === "blank" && without !== prompt ? headOf(whole, without, tokenizer) : undefined);
+  if (promptIds === undefined) {
+    return { begin, prompt: tokenizer.encode(prompt), response: [...tokenizer.encode(response), ...end] };
+  }
+  const responseIds = whole.slice(promptIds.length);
   // Without a begin token an empty prompt would leave the first response token without anything to follow from.
   if (begin.length + promptIds.length === 0) {
     return { begin, prompt: responseIds.slice(0, 1), response: [...responseIds.slice(1), ...end] };
   }
   return { begin, prompt: promptIds, response: [...responseIds, ...end] };
+}
+
+/** The ids of a text with which the ids of a longer one begin; undefined where they do not. */
+function headOf(whole: readonly number[], text: string, tokenizer: Tokenizer): readonly number[] | undefined {
+  const ids = tokenizer.encode(text);
+  return whole.length > ids.length && ids.every((id, i) => whole[i] === id) ? ids : undefined;
 }
 
 interface Fitted {
@@ -86,7 +113,7 @@ interface Fitted {
   readonly responseCut: number;
 }
 
-function cutToLength({ begin, prompt, response }: Parts, maxTokens: number): Fitted {
+function cutToLength({ begin, prompt, response, learnt }: Parts, maxTokens: number): Fitted {
   const room = Math.max(maxTokens - response.length, Math.floor(maxTokens / 2)) - begin.length;
   // A begin token alone is enough of a prompt only where the prompt is empty; else its last token stays, if it fits.
   const promptMin = begin.length === 0 || maxTokens > TOKENS_MIN ? 1 : 0;
@@ -94,10 +121,22 @@ function cutToLength({ begin, prompt, response }: Parts, maxTokens: number): Fit
   const kept = [...begin, ...prompt.slice(promptCut)];
   const answer = response.slice(0, maxTokens - kept.length);
   return {
-    examples: [{ tokens: [...kept, ...answer], promptLength: kept.length }],
+    examples: [
+      { tokens: [...kept, ...answer], promptLength: kept.length, ...shifted(learnt, kept.length, answer.length) },
+    ],
     promptCut,
     responseCut: response.length - answer.length,
   };
+}
+
+/** Learnt ranges of a response behind a prompt of so many tokens, as far as the response is kept. */
+function shifted(learnt: Parts["learnt"], prompt: number, length: number): Pick<Example, "learnt"> {
+  if (learnt === undefined) return {};
+  const kept = learnt.flatMap(([from, to]): [number, number][] =>
+    from < length ? [[prompt + from, prompt + Math.min(to, length)]] : [],
+  );
+  const isAll = kept.length === 1 && kept[0]?.[1] === prompt + length;
+  return isAll ? {} : { learnt: kept };
 }
 
 /** Every response token stands as a label in exactly one window; a prompt is shortened to half a window. */

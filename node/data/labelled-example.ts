@@ -3,14 +3,19 @@ import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import type { EncodedRecords } from "./example.ts";
-import { type DataRecord, taskOf } from "./record.ts";
+import { type DataRecord, questionOf, taskOf } from "./record.ts";
 
+/** What a classifier's examples are encoded with. */
 export interface LabelledOptions {
   readonly tokenizer: Tokenizer;
   /** Longest text in tokens, with what the tokenizer puts around it; a longer one loses its end. */
   readonly maxTokens: number;
   /** Names of the classes, by number. */
   readonly labels: readonly string[];
+  /** As for other examples: `parts` reads a text with the line break behind it, as the first networks do. */
+  readonly seam?: "blank" | "parts";
+  /** Number of the first record, from 0, for error lines; default 0. */
+  readonly first?: number;
 }
 
 /** Characters of a response, and names of classes, that an error line shows. */
@@ -22,14 +27,18 @@ const LABELS_SHOWN_MAX = 8;
  * Throws: NodeError DATA_FORMAT for a response that names no class, CONFIG_INVALID when maxTokens holds no text.
  */
 export function encodeLabelled(records: readonly DataRecord[], options: LabelledOptions): EncodedRecords {
-  const { tokenizer, maxTokens, labels } = options;
+  const { tokenizer, maxTokens, labels, first = 0 } = options;
   const numbers = new Map(labels.map((label, number) => [label, number]));
   const cut = { records: 0, promptTokens: 0, responseTokens: 0 };
   const examples = records.map((record, index): Example => {
-    const { prompt, response } = record;
-    const label = numbers.get(response.trim());
-    if (label === undefined) throw unknownClass({ response, index, labels });
-    const { text, dropped } = frame(prompt, { tokenizer, maxTokens });
+    const { response, classNumber } = record;
+    const byNumber = classNumber !== undefined && classNumber < labels.length ? classNumber : undefined;
+    const label = numbers.get(response.trim()) ?? byNumber;
+    if (label === undefined) throw unknownClass({ response, index: first + index, labels });
+    const { text, dropped } = frame(options.seam === "parts" ? record.prompt : questionOf(record), {
+      tokenizer,
+      maxTokens,
+    });
     cut.promptTokens += dropped;
     if (dropped > 0) cut.records += 1;
     return { tokens: [...text, label], promptLength: text.length, ...taskOf(record) };

@@ -1,12 +1,13 @@
 /**
  * Packing: several short examples stand one after another in one row of a batch, each with positions of its own from 0
- * on and seeing only itself, so that fewer tokens are padding. What a step computes stays what it is without packing.
+ * on and seeing only itself, so that fewer tokens are padding. A step computes the same values as without packing.
  * Source: Krell et al. 2021, arXiv:2107.02027.
  */
 import type { Example } from "../interface/trainer.ts";
 import { float32, type Tensor } from "../tensor.ts";
-import { type Batch, createBatches, planShape, type Span } from "./batch.ts";
+import { type Batch, createBatches, labelCountOf, learntRanges, planShape, type Span } from "./batch.ts";
 
+/** The fixed shape of packed batches. */
 export interface PackedShape {
   /** R */
   readonly rows: number;
@@ -18,6 +19,7 @@ export interface PackedShape {
   readonly examples: number;
 }
 
+/** Packed batches of one data set, drawn by step. */
 export interface PackedBatches {
   readonly shape: PackedShape;
   /** The examples of draw `draw` of `createBatches` as packed batches, seldom more than one. */
@@ -59,14 +61,12 @@ interface Row {
   labels: number;
 }
 
-const labelCount = ({ tokens, promptLength }: Example): number => tokens.length - promptLength;
-
 /** First fit, longest first: at most 11/9 of the rows that the best packing takes (Johnson 1973). */
 function fillRows(examples: readonly Example[], most: { readonly tokens: number; readonly labels: number }): Row[] {
   const rows: Row[] = [];
   for (const example of examples.toSorted((a, b) => b.tokens.length - a.tokens.length)) {
     const { length } = example.tokens;
-    const labels = labelCount(example);
+    const labels = labelCountOf(example);
     let row = rows.find((r) => r.tokens + length <= most.tokens && r.labels + labels <= most.labels);
     if (!row) rows.push((row = { examples: [], tokens: 0, labels: 0 }));
     row.examples.push(example);
@@ -118,18 +118,21 @@ function packedBatch(rows: readonly Row[], { shape, padId }: { shape: PackedShap
   let m = 0;
   for (const [r, row] of rows.entries()) {
     let start = r * shape.tokens;
-    for (const { tokens, promptLength } of row.examples) {
+    for (const example of row.examples) {
+      const { tokens, promptLength } = example;
       promptLengths[spans.length] = BigInt(promptLength);
       spans.push({ start, length: tokens.length });
       for (const [t, token] of tokens.entries()) {
         ids[start + t] = BigInt(token);
         positions[start + t] = BigInt(t);
         segments[start + t] = BigInt(spans.length);
-        if (t < promptLength) continue;
-        labelRows[m] = BigInt(start + t - 1);
-        labelIds[m] = BigInt(token);
-        labelWeights[m] = 1;
-        m += 1;
+      }
+      for (const [from, to] of learntRanges(example)) {
+        for (let t = from; t < to; t++, m++) {
+          labelRows[m] = BigInt(start + t - 1);
+          labelIds[m] = BigInt(tokens[t]!);
+          labelWeights[m] = 1;
+        }
       }
       start += tokens.length;
     }

@@ -3,15 +3,19 @@
 import { closestName } from "../../protocol/closest-name.ts";
 import { createPrng, type Prng } from "../../protocol/prng.ts";
 import { NodeError } from "../errors.ts";
+import { contentDigest } from "./content-digest.ts";
 import { dirichlet } from "./dirichlet.ts";
 import type { DataRecord } from "./record.ts";
 import type { SplitRule } from "./split-rule.ts";
 
+/** How records are divided: the rule, the number of peers and the seed. */
 export interface PartitionOptions {
   readonly rule: SplitRule;
   /** Number of peers, n. */
   readonly peers: number;
   readonly seed: number;
+  /** Whether records that say the same go to one peer, unless a field divides them; default apart. */
+  readonly repeated?: "apart" | "together";
 }
 
 /** Draws of Dirichlet proportions until every peer has a record; a skew that needs more is too strong for the data. */
@@ -22,7 +26,8 @@ const DIRICHLET_DRAWS_MAX = 100;
  * Throws: NodeError DATA_TOO_SMALL (not enough records or groups for so many peers), CONFIG_INVALID (no such field),
  * DATA_FORMAT (a record without the field).
  */
-export function partition(records: readonly DataRecord[], { rule, peers, seed }: PartitionOptions): DataRecord[][] {
+export function partition(records: readonly DataRecord[], options: PartitionOptions): DataRecord[][] {
+  const { rule, peers, seed, repeated = "apart" } = options;
   if (!Number.isSafeInteger(peers) || peers < 1) {
     throw new NodeError("CONFIG_INVALID", `${peers} is not a number of peers; give 1 or more`, { peers });
   }
@@ -33,19 +38,39 @@ export function partition(records: readonly DataRecord[], { rule, peers, seed }:
   const prng = createPrng(seed).fork("partition");
   switch (rule.kind) {
     case "iid":
-      return deal(prng.shuffle(records), peers);
+      return deal(prng.shuffle(enough(units(records, repeated), peers)), peers).map((own) => own.flat());
     case "field":
       return assignGroups([...groupBy(records, rule.field)], { peers, field: rule.field, prng });
     case "dirichlet": {
       const field = rule.field ?? onlyField(records);
       const groups = field === undefined ? [records] : [...groupBy(records, field).values()];
-      return skew(groups, { peers, alpha: rule.alpha, prng });
+      const divided = groups.map((group) => units(group, repeated));
+      return skew(divided, { peers, alpha: rule.alpha, prng }).map((own) => own.flat());
     }
   }
 }
 
-function deal(records: readonly DataRecord[], peers: number): DataRecord[][] {
-  return Array.from({ length: peers }, (_, peer) => records.filter((_, index) => index % peers === peer));
+/** What goes to one peer as a whole: a record, or all records that say the same. */
+function units(records: readonly DataRecord[], repeated: "apart" | "together"): DataRecord[][] {
+  if (repeated === "apart") return records.map((record) => [record]);
+  const byDigest = new Map<string, DataRecord[]>();
+  for (const record of records) {
+    const digest = contentDigest(record);
+    const group = byDigest.get(digest);
+    if (group === undefined) byDigest.set(digest, [record]);
+    else group.push(record);
+  }
+  return [...byDigest.values()];
+}
+
+function enough<T>(different: readonly T[], peers: number): readonly T[] {
+  if (different.length >= peers) return different;
+  const text = `${different.length} different records are too few for ${peers} peers; give more data or fewer peers`;
+  throw new NodeError("DATA_TOO_SMALL", text, { different: different.length, peers });
+}
+
+function deal<T>(items: readonly T[], peers: number): T[][] {
+  return Array.from({ length: peers }, (_, peer) => items.filter((_, index) => index % peers === peer));
 }
 
 /** Records by their value of a field, in order of first appearance. */
@@ -104,12 +129,12 @@ function assignGroups(
   return prng.shuffle(assigned);
 }
 
-function skew(
-  groups: readonly (readonly DataRecord[])[],
+function skew<T>(
+  groups: readonly (readonly T[])[],
   { peers, alpha, prng }: { readonly peers: number; readonly alpha: number; readonly prng: Prng },
-): DataRecord[][] {
+): T[][] {
   for (let draw = 0; draw < DIRICHLET_DRAWS_MAX; draw++) {
-    const assigned: DataRecord[][] = Array.from({ length: peers }, () => []);
+    const assigned: T[][] = Array.from({ length: peers }, () => []);
     for (const group of groups) {
       const shares = dirichlet(prng, { alpha, count: peers });
       const shuffled = prng.shuffle(group);

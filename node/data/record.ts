@@ -1,4 +1,9 @@
-/** One row of private data as text, before it becomes tokens: what to answer, the answer, and what else is known of it. */
+/**
+ * One row of private data as text, before it becomes tokens: the prompt, the answer, and the other fields of the row.
+ */
+import type { Conversation } from "./conversation.ts";
+
+/** A prompt and its response, and what else is known of them. */
 export interface DataRecord {
   readonly prompt: string;
   readonly response: string;
@@ -9,6 +14,14 @@ export interface DataRecord {
    * further examples of the rest, as suits running text.
    */
   readonly overflow: "cut" | "continue";
+  /** The prompt as its owner wrote it, where `prompt` has a line break more. */
+  readonly question?: string;
+  /** The instruction that `prompt` is made of, and its input where there is one. */
+  readonly asked?: { readonly instruction: string; readonly input?: string };
+  /** A conversation of several turns; `prompt` and `response` are then its plain text. */
+  readonly conversation?: Conversation;
+  /** The class by its number, where the row names it so; `response` is then its digits. */
+  readonly classNumber?: number;
 }
 
 /** Fields that name a record's task, the first that is there. */
@@ -18,4 +31,10 @@ const TASK_FIELDS = ["task", "kind"] as const;
 export function taskOf({ fields }: DataRecord): { readonly task?: string } {
   const name = TASK_FIELDS.find((field) => Object.hasOwn(fields, field));
   return name === undefined ? {} : { task: fields[name]! };
+}
+
+/** What was asked, without anything that a frame adds: an instruction and its input are two paragraphs. */
+export function questionOf({ prompt, question, asked }: DataRecord): string {
+  if (asked === undefined) return question ?? prompt;
+  return asked.input === undefined ? asked.instruction : `${asked.instruction}\n\n${asked.input}`;
 }

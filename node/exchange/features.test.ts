@@ -1,6 +1,6 @@
 /** Programs of different age in one network, over real connections. */
 import { afterEach, describe, expect, it } from "vitest";
-import { FEATURES } from "../../protocol/features.ts";
+import { BASELINE_FEATURES, FEATURES } from "../../protocol/features.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import type { Logger } from "../interface/logger.ts";
@@ -95,7 +95,7 @@ describe("features", () => {
     const older = await createImpostor(net, { seed: 9 });
     try {
       await older.enter(victim);
-      expect(FEATURES.every((feature) => victim.exchange.shares(older.signer.peer, feature))).toBe(true);
+      expect(BASELINE_FEATURES.every((feature) => victim.exchange.shares(older.signer.peer, feature))).toBe(true);
       expect(victim.exchange.shares(peers[0]!.id, "core")).toBe(false);
     } finally {
       await older.stop();

@@ -1,12 +1,13 @@
 /**
- * adapter_config.json as peft 0.21 writes and reads it, for LoRA. What changes the function and is not plain LoRA is
- * refused by name.
+ * adapter_config.json as peft 0.21 writes and reads it, for LoRA. A setting that changes the
+ * function and is not plain LoRA is refused by name.
  * Source: https://huggingface.co/docs/peft/package_reference/lora, LoraConfig; peft/tuners/lora/config.py at 0.21.
  */
 import { z } from "zod";
 import { NodeError } from "../errors.ts";
 import { fitsEnd, fitsWhole, isReadable } from "./module-pattern.ts";
 
+/** The settings of a plain LoRA that are read from the file. */
 export interface PeftConfig {
   readonly r: number;
   readonly lora_alpha: number;
@@ -157,7 +158,7 @@ function readablePattern(
   throw fail(`${field}: ${what}; write the modules out by name`);
 }
 
-/** What `writePeftConfig` is told; the rest is as LoraConfig has it by default. */
+/** The settings that `writePeftConfig` is given; the rest is as LoraConfig has it by default. */
 export interface PeftSettings {
   readonly r: number;
   readonly lora_alpha: number;

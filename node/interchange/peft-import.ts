@@ -2,7 +2,7 @@
 import type { LoraSettings } from "../../protocol/adapter-spec.ts";
 import type { ModelDigest } from "../../protocol/network-manifest.ts";
 import { lowRankScale, lowRankSites } from "../adapter/low-rank.ts";
-import { NodeError } from "../errors.ts";
+import { type ErrorFacts, NodeError } from "../errors.ts";
 import type { BaseModel, LinearSite } from "../model/base-model.ts";
 import { readSafetensors, toFloat32 } from "../model/safetensors.ts";
 import { innerName } from "../model/text-config.ts";
@@ -16,12 +16,13 @@ import { adapterOfVector, concatenated } from "./saved-adapter.ts";
 import type { StateTensor } from "./torch-file.ts";
 import { readTorchFile } from "./torch-file.ts";
 
-/** What peft wrote before 0.6. */
+/** The file that peft wrote before 0.6. */
 export const PEFT_PICKLE = "adapter_model.bin";
 
+/** An adapter that was read, and remarks about what was left out or assumed. */
 export interface Imported {
   readonly adapter: SavedAdapter;
-  /** What is different from the original, for people; empty where nothing is. */
+  /** Differences from the original, for people; empty where there are none. */
   readonly notes: readonly string[];
 }
 
@@ -36,7 +37,8 @@ export function fromPeft(
   model: BaseModel,
   { directory, digest, modelNames = [] }: PeftPlace,
 ): Imported {
-  const fail = (what: string): NodeError => new NodeError("ADAPTER_FORMAT", `${directory}: ${what}`, { directory });
+  const fail = (what: string, facts: ErrorFacts = {}): NodeError =>
+    new NodeError("ADAPTER_FORMAT", `${directory}: ${what}`, { directory, ...facts });
   const json = files.get(PEFT_CONFIG);
   if (!json) throw new NodeError("ADAPTER_FILE", `${directory} has no ${PEFT_CONFIG}; is it a PEFT directory?`);
   const file = `${directory}/${PEFT_CONFIG}`;
@@ -60,7 +62,7 @@ export function fromPeft(
   const all = [...factors.values()];
   const notes = [
     ...missing,
-    ...(base === undefined ? [] : [`it was made for the base model ${base}; --model is ${modelNames[0]}`]),
+    ...(base === undefined ? [] : [`it was made for the base model ${base}, and this one is ${modelNames[0]}`]),
     ...(all.some(({ rank }) => rank !== settings.rank)
       ? [`ranks differ; all are ${settings.rank} now, the rest zeros`]
       : []),
@@ -120,7 +122,7 @@ interface Factors {
 interface Context {
   readonly config: PeftConfig;
   readonly model: BaseModel;
-  readonly fail: (what: string) => NodeError;
+  readonly fail: (what: string, facts?: ErrorFacts) => NodeError;
 }
 
 function readTensors(files: FileSet, directory: string): readonly StateTensor[] {
@@ -165,8 +167,7 @@ function sortTensors(tensors: readonly StateTensor[], context: Context) {
       throw fail(`tensor ${tensor.name} is ${why}; weft reads plain LoRA. Merge it with peft instead`);
     }
     const site = byPath.get(path) ?? byPath.get(textPath(path));
-    if (!site)
-      throw fail(`${path} is no linear layer of this ${model.family} model; is --model the one it was made for?`);
+    if (!site) throw fail(`${path} is no linear layer of this ${model.family} model`, { problem: "another-model" });
     halves.set(site, { ...halves.get(site), [half]: tensor });
   }
   if (halves.size === 0) throw fail("it holds no LoRA factors");

@@ -14,6 +14,11 @@ import type { PrivacySettings } from "./privacy.ts";
 export interface Example {
   readonly tokens: readonly number[];
   readonly promptLength: number;
+  /**
+   * Where not all tokens behind the prompt are learnt: those that the loss is taken on, as ranges [from, to) in order,
+   * the first of which begins at promptLength. In a conversation these are the assistant's turns.
+   */
+  readonly learnt?: readonly (readonly [from: number, to: number])[];
   /** Name of the task that it belongs to, for reports; nothing is trained by it. */
   readonly task?: string;
 }
@@ -59,6 +64,7 @@ export interface TrainerOptions {
   readonly privacy?: Pick<PrivacySettings, "clip" | "noise">;
 }
 
+/** The outcome of some local steps. */
 export interface TrainResult {
   /** Loss of each local step, in nats per response token. */
   readonly losses: readonly number[];
@@ -67,6 +73,7 @@ export interface TrainResult {
   readonly seconds: number;
 }
 
+/** The scores of an adapter on some examples. */
 export interface Evaluation {
   /** Mean negative log likelihood in nats per response token. */
   readonly loss: number;
@@ -117,6 +124,7 @@ export interface PooledFeatures {
   readonly classCount: number;
 }
 
+/** Trains and evaluates one adapter of one peer. */
 export interface Trainer {
   /** The adapter's tensors that travel, in flat order; known once the trainer is ready. */
   readonly tensors: readonly AdapterTensor[];

@@ -1,68 +1,187 @@
 /** From a data file, or the embedded tasks, to the token examples that one peer trains on. */
+import { type ColumnMap, parseColumnMap } from "../data/column-map.ts";
+import { type ContentSets, prepareByContent, type SetName } from "../data/content-sets.ts";
 import { prepareExamples, taskRecords } from "../data/dataset.ts";
 import { defaultTasks } from "../data/embedded/default-tasks.ts";
 import type { CutCounts } from "../data/example.ts";
+import { FRAME_WORDS, FrameCount } from "../data/frame.ts";
 import { partition } from "../data/partition.ts";
 import type { DataRecord } from "../data/record.ts";
 import { parseSplit } from "../data/split-rule.ts";
+import type { TrainedData } from "../data/trained-data.ts";
 import { NodeError } from "../errors.ts";
 import type { ExampleSets } from "../interface/trainer.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";
-import { readDataFile } from "../system/files/data-files.ts";
+import { STANDARD_INPUT } from "../system/files/data-bytes.ts";
+import { type DataSet, openDataSet } from "../system/files/data-files.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 
+/** Which data a peer has, and how it is divided and cut. */
 export interface DataOptions {
-  /** JSONL or text; the embedded tasks when absent. */
+  /** A file of rows or text, a folder of such files, or `-` for standard input; the embedded tasks when absent. */
   readonly file?: string;
+  /** Names of the file's columns, as in `prompt=frage,response=antwort`. */
+  readonly columns?: string;
+  /** Of text files; default utf-8. */
+  readonly charset?: string;
   /** How the file is divided among peers: `speaker`, `field:NAME`, `iid` or `dirichlet:ALPHA[:FIELD]`; default iid. */
   readonly split?: string;
-  /** Which part is this peer's: `index` of `count`, counted from 0; default all of it. */
+  /** This peer's part of the data: `index` of `count`, counted from 0; all of it when absent. */
   readonly part?: { readonly index: number; readonly count: number };
-  /** Seed of the division, the same for all peers that divide one file. */
+  /** Seed of the division among peers, the same for all peers that divide one file, and of the embedded tasks. */
   readonly seed: number;
+  /**
+   * What is held out: by what examples say, the same everywhere; or by the seed, as peers did whose networks began
+   * before that was so. Default: by content.
+   */
+  readonly heldOut?: "by content" | "by seed";
 }
 
+/** The data, and the model whose tokenizer reads it. */
 export interface LoadExamplesOptions extends DataOptions {
   readonly modelDirectory: string;
   readonly maxTokens: number;
   readonly batchSize: number;
+  /** Files that are held out whole. */
+  readonly validation?: string;
+  readonly test?: string;
+  /** The sets that must not be empty; default: all three have a batch at least. */
+  readonly needed?: readonly SetName[];
+  /** What an adapter was trained on before: it is held out no more. */
+  readonly trained?: ReadonlySet<string>;
 }
 
+/** A peer's example sets, and what was cut of them. */
 export interface LoadedExamples {
   readonly sets: ExampleSets;
-  /** What did not fit into maxTokens. */
+  /** The parts of records that did not fit into maxTokens. */
   readonly cut: CutCounts;
+  /** What the files turned out to be, and what was left out and why: lines for people. */
+  readonly notes?: readonly string[];
+  /** What is to be kept with an adapter that is trained on these; absent for the embedded tasks. */
+  readonly trainedData?: TrainedData;
 }
 
 /** The records of one peer.  Throws: DATA_FORMAT, DATA_TOO_SMALL, CONFIG_INVALID: one line naming the file. */
 export async function loadRecords(options: DataOptions): Promise<readonly DataRecord[]> {
-  const { file, split = "iid", part = { index: 0, count: 1 }, seed } = options;
+  const { file, seed, part = WHOLE } = options;
   if (file === undefined) return taskRecords(defaultTasks({ seed, peers: part.count })[part.index]!);
-  const records = await readDataFile(file);
+  return partOf(await collected(await opened(file, options)), file, options);
+}
+
+async function collected({ records }: DataSet): Promise<DataRecord[]> {
+  const all: DataRecord[] = [];
+  for await (const record of records) all.push(record);
+  return all;
+}
+
+const WHOLE = { index: 0, count: 1 };
+
+function opened(file: string, { columns, charset }: Pick<DataOptions, "columns" | "charset">): Promise<DataSet> {
+  const map: ColumnMap | undefined = columns === undefined ? undefined : parseColumnMap(columns);
+  return openDataSet(file, { columns: map, charset });
+}
+
+function partOf(records: readonly DataRecord[], file: string, options: DataOptions): readonly DataRecord[] {
+  const { split = "iid", part = WHOLE, seed, heldOut } = options;
   if (part.count === 1) return records;
   const rule = parseSplit(split);
-  return naming(file, () => partition(records, { rule, peers: part.count, seed })[part.index]!);
+  const repeated = heldOut === "by seed" ? "apart" : "together";
+  return naming(file, () => partition(records, { rule, peers: part.count, seed, repeated })[part.index]!);
 }
 
 /** Throws: as `loadRecords`, which name the file here too, and TOKENIZER_MISSING, MODEL_MISSING, MODEL_CONFIG. */
 export async function loadExamples(options: LoadExamplesOptions): Promise<LoadedExamples> {
-  const { modelDirectory, maxTokens, batchSize, seed } = options;
+  const { modelDirectory, maxTokens, batchSize, seed, file, heldOut } = options;
   const files = readModelFiles(modelDirectory);
   const tokenizer = tokenizerOfFiles(files);
   const { classifier } = loadBaseModel(files);
-  const labels = classifier ? { labels: classifier.labels } : {};
-  const records = await loadRecords(options);
-  return naming(options.file, () => prepareExamples(records, { tokenizer, maxTokens, batchSize, seed, ...labels }));
+  const encoding = {
+    tokenizer,
+    maxTokens,
+    batchSize,
+    seam: "blank" as const,
+    ...(classifier && { labels: classifier.labels }),
+  };
+  if (heldOut === "by seed" || (file === undefined && options.test === undefined)) {
+    const records = await loadRecords(options);
+    return naming(file, () => prepareExamples(records, { ...encoding, seam: "parts", seed }));
+  }
+  return examplesOfFiles(options, encoding);
 }
 
-/** What is wrong with the data of a file, in a line that begins with the file. */
+type Encoding = Pick<
+  Parameters<typeof prepareByContent>[1],
+  "tokenizer" | "maxTokens" | "batchSize" | "labels" | "seam"
+>;
+
+async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding): Promise<LoadedExamples> {
+  const { file, part = WHOLE, needed, trained } = options;
+  const notes: string[] = [];
+  const frames = new FrameCount();
+  const readAll = async (path: string): Promise<DataRecord[]> => {
+    const source = await opened(path, options);
+    const records = await collected(source);
+    notes.push(`${path}: ${source.found.line()}`);
+    return records;
+  };
+  const given = {
+    ...(options.validation !== undefined && { validation: await readAll(options.validation) }),
+    ...(options.test !== undefined && { test: await readAll(options.test) }),
+  };
+  const main = file === undefined ? undefined : await opened(file, options);
+  async function* records(): AsyncGenerator<DataRecord> {
+    // Where peers share a file, all of it decides who has what; else records pass through one by one.
+    if (main === undefined || file === undefined) return;
+    for await (const record of part.count > 1 ? partOf(await collected(main), file, options) : main.records) {
+      frames.add(record);
+      yield record;
+    }
+  }
+  const settings = { ...encoding, given, ...(needed && { needed }), ...(trained && { trained }) };
+  const sets = await namingLater(file ?? options.test, () => prepareByContent(records(), settings));
+  if (main !== undefined) notes.push(`${file}: ${main.found.line()}; frame: ${FRAME_WORDS[frames.most()]}`);
+  const { maxTokens, batchSize } = encoding;
+  const digests = new Set([...sets.digests, ...(trained ?? [])]);
+  return {
+    sets: sets.sets,
+    cut: sets.cut,
+    notes: [...notes, ...divisionNotes(sets)],
+    trainedData: { frame: frames.most(), maxTokens, batchSize, digests },
+  };
+}
+
+function divisionNotes({ repeated, leftOut, alsoGiven, alsoTrained }: ContentSets): string[] {
+  return [
+    ...(repeated > 0 ? [`${repeated} records repeat others; they stand on one side of what is held out`] : []),
+    ...(alsoGiven > 0 ? [`${alsoGiven} records stand in a file of held-out data too; they are not trained on`] : []),
+    ...(alsoTrained > 0
+      ? [`warning: ${alsoTrained} held-out records are trained on too, as their field "set" says`]
+      : []),
+    ...(leftOut > 0 ? [`${leftOut} held-out records were trained on before; they are left out`] : []),
+  ];
+}
+
+/** A fault in the data of a file, in a line that begins with the file. */
 function naming<T>(file: string | undefined, work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    const isAboutData = cause instanceof NodeError && (cause.code === "DATA_TOO_SMALL" || cause.code === "DATA_FORMAT");
-    if (file === undefined || !isAboutData || cause.message.startsWith(file)) throw cause;
+    if (!(cause instanceof NodeError)) throw cause;
+    const isAboutData = cause.code === "DATA_TOO_SMALL" || cause.code === "DATA_FORMAT";
+    const isNamed = file === STANDARD_INPUT || (file !== undefined && cause.message.startsWith(file));
+    if (file === undefined || !isAboutData || isNamed) throw cause;
     throw new NodeError(cause.code, `${file}: ${cause.message}`, { file, ...cause.facts }, { cause });
+  }
+}
+
+async function namingLater<T>(file: string | undefined, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    return naming(file, () => {
+      throw cause;
+    });
   }
 }

@@ -11,10 +11,9 @@ import { FAMILIES, type KnownFamily } from "./families/by-model-type.ts";
 import { hasOwnOutput, isTied, storedWeights, unreadNote, type WeightPlace } from "./stored-weights.ts";
 import { textConfig } from "./text-config.ts";
 import { tokenizerContent } from "./tokenizer.ts";
-import type { StoredTensor, WeightFile } from "./weight-file.ts";
-import { locateTensors, memoryFile, tensorValues } from "./weight-file.ts";
-import type { WeightCache, WidenedWeights } from "./widened-weights.ts";
-import { widenedWeights } from "./widened-weights.ts";
+import { storedCopy, type WeightCache, widenedCopy } from "./weight-copy.ts";
+import type { WeightFile } from "./weight-file.ts";
+import { locateTensors, tensorValues } from "./weight-file.ts";
 
 /** The files of a model directory, read by `node/system/files/model-files`. */
 export interface ModelFiles {
@@ -30,7 +29,7 @@ export interface ModelFiles {
   readonly generationConfig?: unknown;
   /** The `*.safetensors` files, by name. */
   readonly shards: readonly WeightFile[];
-  /** Where weights of 16 bits are kept as f32; in memory when absent. */
+  /** Where copies of weights in another form are kept; in memory when absent. */
   readonly cache?: WeightCache;
   /** SHA-256 of large files, quicker than the portable one; hexadecimal. */
   readonly sha256?: () => { update(bytes: Uint8Array): void; hex(): string };
@@ -48,8 +47,8 @@ export function loadBaseModel(files: ModelFiles): BaseModel {
   const has = (weight: WeightShape): boolean => source.find(weight) !== undefined;
   const needed = family.weights.filter((weight) => !head.has(weight.name) || has(weight)).map(source.get);
   const inPlace = needed.every((tensor) => tensor.dtype === "F32");
-  const plan = widenedWeights([...new Map(needed.map((tensor) => [tensor.name, tensor])).values()]);
-  const widened = once(() => storedCopy(plan, files));
+  const plan = widenedCopy([...new Map(needed.map((tensor) => [tensor.name, tensor])).values()]);
+  const widened = once(() => storedCopy(plan, files.cache));
   const values = new Map<string, OnnxValue>();
   return {
     ...family,
@@ -116,21 +115,6 @@ function knownFamily(directory: string, config: unknown): { readonly type: strin
     "MODEL_CONFIG",
     `${directory}/config.json: model_type "${type}" is not supported; weft runs ${[...FAMILIES.keys()].join(", ")}`,
   );
-}
-
-/** The tensors of a file made of the model's weights: a cached one, or one in memory.  Throws: DISK_FULL, DATA_DIRECTORY. */
-export function storedCopy(
-  weights: WidenedWeights,
-  files: Pick<ModelFiles, "cache">,
-): ReadonlyMap<string, StoredTensor> {
-  if (files.cache) return locateTensors([files.cache.open(weights)]);
-  const bytes = new Uint8Array(weights.fileBytes);
-  let at = 0;
-  for (const piece of weights.pieces()) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return locateTensors([memoryFile("widened.safetensors", bytes)]);
 }
 
 function once<T>(make: () => T): () => T {

@@ -12,6 +12,7 @@ export type SafetensorsDtype =
   | ("I64" | "I32" | "I16" | "I8" | "U64" | "U32" | "U16" | "U8" | "BOOL" | "C64")
   | ("F8_E4M3" | "F8_E5M2" | "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ" | "F6_E2M3" | "F6_E3M2" | "F4");
 
+/** One tensor as the header lists it. */
 export interface SafetensorsEntry {
   readonly name: string;
   readonly dtype: SafetensorsDtype;
@@ -22,14 +23,16 @@ export interface SafetensorsEntry {
   readonly end: number;
 }
 
+/** A header that was read and checked. */
 export interface SafetensorsHeader {
   /** In the order of their bytes. */
   readonly entries: readonly SafetensorsEntry[];
   readonly metadata: Readonly<Record<string, string>>;
-  /** Where in the file the values begin. */
+  /** Position of the first value in the file. */
   readonly dataOffset: number;
 }
 
+/** One tensor and its raw bytes. */
 export interface SafetensorsTensor {
   readonly dtype: SafetensorsDtype;
   readonly shape: readonly number[];
@@ -37,6 +40,7 @@ export interface SafetensorsTensor {
   readonly bytes: Uint8Array;
 }
 
+/** A whole file in memory. */
 export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, SafetensorsTensor>;
   readonly metadata: Readonly<Record<string, string>>;
@@ -203,7 +207,7 @@ function parseObject(text: string, fail: Fail): Map<string, unknown> {
   return new Map(Object.entries(value));
 }
 
-/** What JSON.parse lets pass: nesting of any depth, and names that occur twice in one object. */
+/** Checks that JSON.parse does not make: the depth of nesting, and names that occur twice in one object. */
 function checkStructure(text: string, fail: Fail): void {
   const names: (Set<string> | undefined)[] = [];
   for (let i = 0; i < text.length; i++) {

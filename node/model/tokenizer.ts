@@ -4,19 +4,21 @@ import { NodeError } from "../errors.ts";
 import { specialToken, type TokenFiles, withAddedTokens } from "./added-tokens.ts";
 import { generationSettings } from "./generation-settings.ts";
 
+/** Turns text into token ids and back. */
 export interface Tokenizer {
   /** Token ids of a text.  special: with what the template puts around a text, such as the begin token; default false. */
   encode(text: string, options?: { readonly special?: boolean }): number[];
   /** Text of token ids.  special: with special tokens written out; default false. */
   decode(ids: readonly number[], options?: { readonly special?: boolean }): string;
-  /** What stands in front of every text; absent when the tokenizer puts nothing there. */
+  /** The token in front of every text; absent when the tokenizer puts nothing there. */
   readonly beginId?: number;
-  /** What ends a text; absent when the tokenizer names no such token. */
+  /** The token that ends a text; absent when the tokenizer names no such token. */
   readonly endId?: number;
   /** Number of ids: the highest one and 1. */
   readonly vocabularySize: number;
 }
 
+/** The files that a tokenizer is made from. */
 export interface TokenizerSource extends TokenFiles {
   /** Parsed content of `tokenizer.json`; undefined when there is no such file. */
   readonly tokenizerJson: unknown;

@@ -1,6 +1,11 @@
 /** What a peer trains on under a manifest: its own part of the data, as tokens of the manifest's model. */
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { type DataOptions, type LoadedExamples, loadExamples } from "../local/data-source.ts";
+import { type ExampleDigests, exampleDigests } from "../round/example-digests.ts";
+import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
+import { STANDARD_INPUT } from "../system/files/data-bytes.ts";
+import { createLogger } from "../system/platform/log.ts";
 
 /** A manifest, and where its model is. */
 export interface ManifestAndModel {
@@ -11,14 +16,39 @@ export interface ManifestAndModel {
 /** A data file and this peer's part of it; the embedded tasks where no file is named. */
 export type PeerData = Omit<DataOptions, "seed">;
 
-/** Every peer divides the data alike, by the network's seed, and takes its own part.  Throws: as loadExamples. */
-export function loadPeerExamples(
+/**
+ * Every peer divides the data alike and takes its own part. Where the checkpoint in the data directory was trained on the
+ * same data divided by the network's seed, as peers did before the content decided, they stay divided so: what was held
+ * out when the peer began is held out to its end.
+ * Throws: as loadExamples.
+ */
+export async function loadPeerExamples(
   data: PeerData,
   { manifest, modelDirectory }: ManifestAndModel,
+  dataDirectory?: string,
 ): Promise<LoadedExamples> {
   const { maxTokens, batchSize } = manifest.training;
-  return loadExamples({ ...data, seed: manifest.seed, modelDirectory, maxTokens, batchSize });
+  const options = { ...data, seed: manifest.seed, modelDirectory, maxTokens, batchSize };
+  const loaded = await loadExamples(options);
+  if (dataDirectory === undefined || data.file === undefined || data.file === STANDARD_INPUT) return loaded;
+  const kept = await checkpointDigests(dataDirectory);
+  if (kept === undefined || isSame(kept, exampleDigests(loaded.sets))) return loaded;
+  // Data that cannot be divided by the seed were not.
+  const before = await loadExamples({ ...options, heldOut: "by seed" }).catch(() => undefined);
+  if (before === undefined || !isSame(kept, exampleDigests(before.sets))) return loaded;
+  const note = "this peer's checkpoint has the data divided by the network's seed; it stays so";
+  return { ...before, notes: [...(loaded.notes ?? []), note] };
 }
+
+async function checkpointDigests(dataDirectory: string): Promise<ExampleDigests | undefined> {
+  const { checkpoints } = dataDirectoryLayout(dataDirectory);
+  const logger = createLogger({ level: "error", fields: {} });
+  const checkpoint = await createCheckpointFiles({ logger }, { folder: checkpoints }).load();
+  return (checkpoint?.state as { readonly examples?: ExampleDigests } | undefined)?.examples;
+}
+
+const isSame = (a: ExampleDigests, b: ExampleDigests): boolean =>
+  a.train === b.train && a.validation === b.validation && a.test === b.test;
 
 /** What a peer reads that cannot train: its data are tokens of a model that it lacks. */
 export const NO_EXAMPLES: LoadedExamples = {

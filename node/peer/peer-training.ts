@@ -63,9 +63,8 @@ async function openPrivacy(
 ): Promise<PrivacyGuard | undefined> {
   if (settings === undefined) {
     if (!(await hasBudget(store))) return undefined;
-    const text =
-      "this peer's updates are covered by a privacy budget; name its --dp again, or start with a new --data-dir";
-    throw new NodeError("PRIVACY_BUDGET", text);
+    const text = "this peer's updates are covered by a privacy budget, and nothing is said of one now";
+    throw new NodeError("PRIVACY_BUDGET", text, { problem: "budget-kept" });
   }
   // Nothing is restored yet: the trainer stands where all peers of the network start.
   const commonStart = await trainer.adapter();

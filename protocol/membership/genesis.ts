@@ -13,15 +13,17 @@ import { type PeerId, publicKeyOfPeerId } from "../peer-id.ts";
 import { rosterSettings } from "./settings.ts";
 import { domainBytes, signStatement, type VerifySignature, verifyStrictly } from "./signatures.ts";
 
+/** The name of this version of the document. */
 export const GENESIS_SCHEMA = "weft-genesis/1";
 
+/** A founder's signature of the genesis. */
 export interface GenesisSignature {
   readonly peer: string;
   /** 128 lower-case hexadecimal digits. */
   readonly signature: string;
 }
 
-/** What a network.json holds where membership is by roster; of an open network it is the manifest alone. */
+/** The content of a network.json where membership is by roster; of an open network it is the manifest alone. */
 export interface Genesis {
   readonly schema: typeof GENESIS_SCHEMA;
   readonly manifest: NetworkManifest;
@@ -29,7 +31,7 @@ export interface Genesis {
   readonly signatures: readonly GenesisSignature[];
 }
 
-/** Who has signed, and whether that is enough. */
+/** The founders that have signed, and whether they are enough. */
 export interface GenesisStatus {
   readonly networkId: NetworkId;
   readonly signed: readonly PeerId[];
@@ -112,7 +114,7 @@ export function canonicalGenesisBytes(genesis: Genesis): Uint8Array {
   return new TextEncoder().encode(canonicalize(genesis));
 }
 
-/** Who has signed. Signatures are not verified again. An open network needs none. */
+/** The founders that have signed. Signatures are not verified again. An open network needs none. */
 export function genesisStatus({ manifest, signatures }: Genesis): GenesisStatus {
   const settings = rosterSettings(manifest);
   const signed = signatures.map(({ peer }) => peer as PeerId);

@@ -25,6 +25,8 @@ vi.mock("../canonical-message.ts", async (original) => {
 
 const targets = fuzzTargets();
 const named = (name: string): FuzzTarget => targets.find((target) => target.name === name) ?? expect.unreachable();
+/** Draws within which each decoder is reached; one does for most. */
+const SEEDS_MAX = 20;
 const CASES = { membership: 1000, conversations: 1000, insiders: 500, wire: 700 } as Record<string, number>;
 
 describe("fuzzing", () => {
@@ -46,13 +48,18 @@ describe("fuzzing", () => {
 
   test("reaches every decoder and every message of the protocol", async () => {
     readMessages.clear();
-    const called = functionsCalled(() => {
-      for (const target of targets) {
-        for (const original of target.originals) target.judge(original, original.bytes, opensslVerify);
-        fuzz(target, { cases: 2 * target.originals.length, seed: 1, verify: opensslVerify });
-      }
-    });
     const { decoders, messages } = await exportsOfTheProtocol();
+    const called = new Set<string>();
+    // Some are behind a rare change: another seed draws others.
+    for (let seed = 1; seed <= SEEDS_MAX && !decoders.every((name) => called.has(name)); seed++) {
+      const names = functionsCalled(() => {
+        for (const target of targets) {
+          for (const original of target.originals) target.judge(original, original.bytes, opensslVerify);
+          fuzz(target, { cases: 2 * target.originals.length, seed, verify: opensslVerify });
+        }
+      });
+      for (const name of names) called.add(name);
+    }
     expect(decoders.length).toBeGreaterThan(40);
     expect(decoders.filter((name) => !called.has(name))).toEqual([]);
     expect(messages.length).toBeGreaterThan(25);
@@ -136,8 +143,8 @@ function functionsCalled(run: () => void): ReadonlySet<string> {
 
 /** By their names: functions that take bytes or text of somebody else. */
 const DECODER = /^(decode|parse|read|open|answer|check|judge|verify)[A-Z]|FromBytes$/;
-/** Of those names and no decoders: rules and standings by what has been decoded already. */
-const NO_DECODERS = ["judgeRules", "judgeMembership"];
+/** Of those names and no decoders: rules and standings by what has been decoded already, and a person's own settings. */
+const NO_DECODERS = ["judgeRules", "judgeMembership", "parseField"];
 
 /** Every exported decoder of this room, and every message of its schemas. */
 async function exportsOfTheProtocol(): Promise<{ decoders: readonly string[]; messages: readonly string[] }> {

@@ -1,19 +1,55 @@
 /** `weft generate`: text from a prompt, by a model with or without an adapter. */
+
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import { generate } from "../../../node/generation/generate.ts";
-import { GREEDY, type SamplingSettings } from "../../../node/generation/sampler.ts";
-import { loadAdapter, openModel, usedAdapter } from "../../../node/local/stored-adapter.ts";
-import { type GenerationSettings, generationSettings } from "../../../node/model/generation-settings.ts";
-import { type Tokenizer, tokenizerOfFiles } from "../../../node/model/tokenizer.ts";
-import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
-import type { RuntimeOptions } from "../../engine-flags.ts";
+import type { SamplingSettings } from "../../../node/generation/sampler.ts";
+import type { GenerationSettings } from "../../../node/model/generation-settings.ts";
+import type { Tokenizer } from "../../../node/model/tokenizer.ts";
+import type { CommandRow } from "../../command-row.ts";
+import { engineFlags, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
+import { integer, notNegative, share } from "../../option-value.ts";
+import { ADAPTER, JSON_OUTPUT, MODEL, POSITIONS, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export type GenerateCommandOptions = RuntimeOptions & {
+/** The row of `weft generate`, and what it runs. */
+export const generateCommand: CommandRow = {
+  name: ["generate"],
+  text: "Continue a prompt, token by token. Only the new text is printed.",
+  options: [
+    { flags: "--prompt <text>", text: "text to continue" },
+    MODEL,
+    { ...ADAPTER, otherwise: "the base model alone" },
+    POSITIONS,
+    {
+      flags: "--max-tokens <count>",
+      text: "most tokens to add",
+      parse: integer(1, 1_048_576),
+      otherwise: "128",
+    },
+    {
+      flags: "--temperature <number>",
+      text: "draw tokens at random with this temperature, such as 0.8; 0 takes the likeliest token",
+      parse: notNegative,
+      otherwise: "as the model's generation_config.json says, else 0",
+    },
+    {
+      flags: "--top-p <share>",
+      text: "draw only from the likeliest tokens that together have this probability",
+      parse: share,
+      otherwise: "as of --temperature, else 1, all of them",
+    },
+    { ...SEED, text: "seed of the random draws" },
+    ...engineFlags({ only: RUNTIME_OPTIONS }),
+    JSON_OUTPUT,
+  ],
+  example: "weft generate --model models/tinystories-656k --prompt Once --max-tokens 60",
+  run,
+};
+
+type GenerateCommandOptions = RuntimeOptions & {
   readonly prompt?: string;
   readonly model?: string;
   readonly adapter?: string;
@@ -25,8 +61,15 @@ export type GenerateCommandOptions = RuntimeOptions & {
   readonly json?: boolean;
 };
 
-export async function run(options: GenerateCommandOptions, terminal: Terminal): Promise<number> {
-  if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT to go on from");
+async function run(options: GenerateCommandOptions, terminal: Terminal): Promise<number> {
+  const { framedPrompt } = await import("../../../node/data/frame.ts");
+  const { keptTrainedData } = await import("../../../node/local/trained-data.ts");
+  const { generate } = await import("../../../node/generation/generate.ts");
+  const { loadAdapter, openModel, usedAdapter } = await import("../../../node/local/stored-adapter.ts");
+  const { generationSettings } = await import("../../../node/model/generation-settings.ts");
+  const { tokenizerOfFiles } = await import("../../../node/model/tokenizer.ts");
+  const { createOnnxRuntime } = await import("../../../node/system/compute/onnxruntime.ts");
+  if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT, the text to continue");
   const opened = openModel(modelDirectory(options.model));
   const { model, files } = opened;
   for (const note of model.notes) terminal.err(`${note}\n`);
@@ -37,7 +80,10 @@ export async function run(options: GenerateCommandOptions, terminal: Terminal): 
     options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened, { positions });
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
   const begin = tokenizer.beginId === undefined ? [] : [tokenizer.beginId];
-  const promptIds = [...begin, ...tokenizer.encode(options.prompt)];
+  // A prompt is put to an adapter as those were that it was trained on.
+  const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
+  const asked = framedPrompt(trained?.frame ?? "plain", options.prompt);
+  const promptIds = [...begin, ...tokenizer.encode(asked)];
   const print = printer(tokenizer, promptIds, options.json ? () => undefined : terminal.out);
   const result = await generate(
     {
@@ -75,7 +121,7 @@ function samplingOf(
   terminal: Terminal,
 ): SamplingSettings {
   if (temperature !== undefined || topP !== undefined || !sampling) {
-    return { ...GREEDY, ...(temperature !== undefined && { temperature }), ...(topP !== undefined && { topP }) };
+    return { temperature: temperature ?? 0, topP: topP ?? 1 };
   }
   const words = [`temperature ${sampling.temperature}`, `top-p ${sampling.topP}`];
   if (sampling.topK !== undefined) words.push(`top-k ${sampling.topK}`);

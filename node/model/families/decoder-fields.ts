@@ -5,6 +5,7 @@ import { ACTIVATION_NAMES } from "../layers/activation.ts";
 import { ROPE_FIELDS } from "../layers/rope-settings.ts";
 import type { DecoderLayout, LayerKind } from "./decoder-layout.ts";
 
+/** The fields, by name, as a schema's shape. */
 export const DECODER_FIELDS = {
   ...COMMON_FIELDS,
   ...ROPE_FIELDS,
@@ -28,7 +29,7 @@ export const LAYER_TYPES = z.array(z.enum(["full_attention", "sliding_attention"
 
 const SHAPE = z.object(DECODER_FIELDS);
 
-/** What a layout takes from these fields as they are. */
+/** The settings that a layout takes from these fields as they are. */
 export function decoderSizes(fields: z.infer<typeof SHAPE>) {
   return {
     vocabulary: fields.vocab_size,

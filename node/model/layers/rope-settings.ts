@@ -6,6 +6,7 @@ import { z } from "zod";
 import { NodeError } from "../../errors.ts";
 import { unsupported } from "../config.ts";
 
+/** How positions are turned into angles. */
 export interface RopeSettings {
   readonly theta: number;
   readonly scaling: RopeScaling;
@@ -15,6 +16,7 @@ export interface RopeSettings {
   readonly contextTokens?: number;
 }
 
+/** How frequencies are changed for contexts longer than those of the pre-training. */
 export type RopeScaling =
   | { readonly kind: "default" }
   | { readonly kind: "linear"; readonly factor: number }

@@ -10,7 +10,7 @@ export type FolderFiles = ReadonlyMap<string, Uint8Array>;
 
 /** What adapters of any form consist of; whatever else lies in such a folder is not read. */
 const ADAPTER_FILE =
-  /^(adapter\.(json|safetensors)|adapter_(config\.json|model\.(safetensors|bin))|config\.json|(intkey_.+|pytorch_model)\.bin)$/;
+  /^(weft-data\.json|adapter\.(json|safetensors)|adapter_(config\.json|model\.(safetensors|bin))|config\.json|(intkey_.+|pytorch_model)\.bin)$/;
 /** Files of one adapter: an intervention of pyreft is one, a deep model has two for each layer. */
 const FILES_MAX = 4096;
 /** Bytes of one adapter: LoRA of rank 256 on every layer of a 70-billion-parameter model has 13 GB; Node reads 2 GiB. */
@@ -52,7 +52,7 @@ export async function readAdapterFolder(folder: string): Promise<FolderFiles> {
 export async function prepareOutputFolder(folder: string): Promise<void> {
   const present = await names(folder);
   if (present !== undefined && present.length > 0) {
-    throw new NodeError("ADAPTER_FILE", `${folder} is not empty; give --out a new folder`, { folder });
+    throw new NodeError("ADAPTER_FILE", `${folder} is not empty`, { folder, problem: "folder-not-empty" });
   }
   await ensureFolder(folder);
 }

@@ -63,7 +63,7 @@ describe("data files", () => {
       [write("empty.jsonl", "\n\n"), /has no rows/],
       [write("empty.txt", " \n"), /is empty/],
       [join(folder, "missing.jsonl"), /cannot be read; check that the file exists/],
-      [folder, /is not a file/],
+      [mkdtempSync(join(folder, "empty-")), /is not a file/],
     ];
     for (const [path, text] of cases) {
       await expect(readDataFile(path), path).rejects.toMatchObject({

@@ -1,30 +1,42 @@
 /** Reads data files from disk, and writes a peer's share of them. */
 import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import { formatOfFile, readRecords } from "../../data/dataset.ts";
+import { stat } from "node:fs/promises";
+import { DataFindings, type ReadOptions, recordsOfFile } from "../../data/data-set.ts";
 import { formatJsonl } from "../../data/jsonl.ts";
+import { linesOfText } from "../../data/lines.ts";
 import type { DataRecord } from "../../data/record.ts";
+import { decodedText } from "../../data/text-decoder.ts";
 import { NodeError } from "../../errors.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
+import { filesOfPath, openBytes, unzstd } from "./data-bytes.ts";
 
-/** Largest text file that is read whole: well under the longest string of the runtime, 2^29 characters. */
-const TEXT_BYTES_MAX = 256 * 2 ** 20;
-
-/** Longest line of a JSONL file in characters: thousands of times what any model reads at once. */
-const LINE_LENGTH_MAX = 2 ** 24;
+/** A file, or a folder of shards, that is read record by record. */
+export interface DataSet {
+  /** What it turned out to be; complete once all records are read. */
+  readonly found: DataFindings;
+  /** To be gone through once. */
+  readonly records: AsyncIterable<DataRecord>;
+}
 
 /**
- * Records of a data file: `.jsonl` row by row, any other as a play or as paragraphs.
- * Throws: NodeError DATA_FORMAT for a file that cannot be read, is empty, or does not hold what its form asks for.
+ * The records of a path: a file, the shards in a folder, or `-` for standard input; the form is decided by the content.
+ * Throws, here or while records are read: NodeError DATA_FORMAT for what cannot be read, is empty, or is not what its
+ * form asks for; CONFIG_INVALID for a character set of no known name.
  */
-export async function readDataFile(path: string): Promise<DataRecord[]> {
-  const bytes = await fileSize(path);
-  if (formatOfFile(path) === "jsonl") return readRecords({ file: path, lines: linesOf(path) });
-  if (bytes > TEXT_BYTES_MAX) {
-    const text = `${path} has ${bytes} bytes, ${TEXT_BYTES_MAX} are the most for a text file; write it as JSONL rows`;
-    throw new NodeError("DATA_FORMAT", text, { path, bytes });
+export async function openDataSet(path: string, options: Omit<ReadOptions, "unzstd"> = {}): Promise<DataSet> {
+  const files = await filesOfPath(path);
+  const found = new DataFindings();
+  async function* records(): AsyncGenerator<DataRecord> {
+    for (const file of files) yield* recordsOfFile(await openBytes(file), { ...options, unzstd }, found);
   }
-  return readRecords({ file: path, text: await readFile(path, "utf8") });
+  return { found, records: records() };
+}
+
+/** All records of a path in memory.  Throws: as `openDataSet`. */
+export async function readDataFile(path: string, options: Omit<ReadOptions, "unzstd"> = {}): Promise<DataRecord[]> {
+  const records: DataRecord[] = [];
+  for await (const record of (await openDataSet(path, options)).records) records.push(record);
+  return records;
 }
 
 /** Write records as JSONL, completely or not at all. */
@@ -32,29 +44,9 @@ export async function writeDataFile(path: string, records: readonly DataRecord[]
   await writeFileAtomic(path, new TextEncoder().encode(formatJsonl(records)));
 }
 
-/** The lines of a file, one after another; a file of any size passes through a bounded buffer. */
-export async function* linesOf(path: string): AsyncGenerator<string> {
-  let pending: string[] = [];
-  let length = 0;
-  let number = 1;
-  for await (const chunk of createReadStream(path, { encoding: "utf8" }) as AsyncIterable<string>) {
-    const [head, ...rest] = chunk.split("\n") as [string, ...string[]];
-    pending.push(head);
-    length += head.length;
-    if (rest.length > 0) {
-      yield pending.join("");
-      const tail = rest.pop()!;
-      yield* rest;
-      pending = [tail];
-      length = tail.length;
-      number += rest.length + 1;
-    }
-    if (length > LINE_LENGTH_MAX) {
-      const text = `${path}:${number}: this line is longer than ${LINE_LENGTH_MAX} characters; write one row a line`;
-      throw new NodeError("DATA_FORMAT", text, { path, line: number });
-    }
-  }
-  if (length > 0) yield pending.join("");
+/** The lines of a file of UTF-8, one after another; a file of any size passes through a bounded buffer. */
+export function linesOf(path: string): AsyncGenerator<string> {
+  return linesOfText(decodedText(createReadStream(path), { file: path }), { file: path });
 }
 
 /** Bytes of a file of data.  Throws: DATA_FORMAT where there is none. */

@@ -8,6 +8,7 @@ import type { ModelFiles } from "../../model/huggingface.ts";
 import { cacheFolder, createWeightCache } from "./weight-cache.ts";
 import { openWeightFiles } from "./weight-files.ts";
 
+/** Where copies of weights are kept. */
 export interface ReadModelOptions {
   /** Where weights of 16 bits are kept as f32; else the folder of WEFT_CACHE, else the system's place for caches. */
   readonly cacheFolder?: string;

@@ -1,0 +1,68 @@
+/** The flags of a file of data, for all commands that read one. */
+import { resolve } from "node:path";
+import type { LoadExamplesOptions } from "../node/local/data-source.ts";
+import { STANDARD_INPUT } from "../node/system/files/data-bytes.ts";
+import type { OptionRow } from "./command-row.ts";
+
+/** A file of data and how it is read. */
+export interface DataFlags {
+  readonly data?: string;
+  readonly columns?: string;
+  readonly charset?: string;
+}
+
+/** Files that are held out whole. */
+export interface HeldOutFlags {
+  readonly validation?: string;
+  readonly test?: string;
+}
+
+/** The flag that names the data. */
+export const DATA: OptionRow = {
+  flags: "--data <file>",
+  text: "examples: a file of JSON lines, a JSON list, CSV, TSV, Parquet, Arrow or plain text (also .gz, .zst), a folder of such files, or - for standard input",
+  otherwise: "the embedded tasks",
+};
+
+/** How a file of data is read. */
+export const READING: readonly OptionRow[] = [
+  {
+    flags: "--columns <pairs>",
+    text: "names of the data's columns, such as prompt=frage,response=antwort",
+    otherwise: "they have the names of docs/DATA.md",
+  },
+  { flags: "--charset <name>", text: "character set of text files, such as latin1 or utf-16le", otherwise: "utf-8" },
+];
+
+/** What is held out, where it does not come out of the data. */
+export const HELD_OUT: readonly OptionRow[] = [
+  {
+    flags: "--validation <file>",
+    text: "examples to validate on, none of which is trained on",
+    otherwise: "a tenth of the data",
+  },
+  {
+    flags: "--test <file>",
+    text: "examples to test on, none of which is trained on",
+    otherwise: "a tenth of the data",
+  },
+];
+
+/** A file of data by its whole path; standard input stays what it is. */
+export function dataPath(file: string): string {
+  return file === STANDARD_INPUT ? file : resolve(file);
+}
+
+/** The flags as `loadExamples` takes them. */
+export function dataOptions(
+  flags: DataFlags & HeldOutFlags,
+): Pick<LoadExamplesOptions, "file" | "columns" | "charset" | "validation" | "test"> {
+  const { data, columns, charset, validation, test } = flags;
+  return {
+    ...(data !== undefined && { file: dataPath(data) }),
+    ...(columns !== undefined && { columns }),
+    ...(charset !== undefined && { charset }),
+    ...(validation !== undefined && { validation: dataPath(validation) }),
+    ...(test !== undefined && { test: dataPath(test) }),
+  };
+}

@@ -1,0 +1,59 @@
+/** Columns under the names that weft knows: `prompt=frage,response=antwort` on a command line. */
+import { closestName } from "../../protocol/closest-name.ts";
+import { NodeError } from "../errors.ts";
+import { dataRefusal } from "./place.ts";
+import type { Row } from "./row.ts";
+import { columnsOfForm, ROW_FORMS } from "./row-forms.ts";
+
+/** The name in the file by the name that weft knows. */
+export type ColumnMap = ReadonlyMap<string, string>;
+
+/** Names that say more of a row than its form reads: the set it belongs to, and its task. */
+const OTHER_NAMES = ["set", "task"];
+
+/** Throws: NodeError CONFIG_INVALID for a text of another form, or a name that no form of row has. */
+export function parseColumnMap(text: string): ColumnMap {
+  const known = [...new Set([...ROW_FORMS.flatMap(columnsOfForm), ...OTHER_NAMES])];
+  const map = new Map<string, string>();
+  for (const pair of text.split(",")) {
+    const at = pair.indexOf("=");
+    const [name, column] = [pair.slice(0, at).trim(), pair.slice(at + 1).trim()];
+    if (at < 1 || name === "" || column === "") {
+      throw refusal(text, `"${pair}" is no pair; write prompt=COLUMN,response=COLUMN`);
+    }
+    if (!known.includes(name)) {
+      const near = closestName(name, known);
+      const hint = near === undefined ? `use one of ${known.join(", ")}` : `did you mean ${near}?`;
+      throw refusal(text, `"${name}" is no name that weft reads; ${hint}`);
+    }
+    if (map.has(name)) throw refusal(text, `"${name}" stands there twice; name one column for it`);
+    map.set(name, column);
+  }
+  return map;
+}
+
+/** A row with its columns renamed; a column that has such a name already gives way.  Throws: DATA_FORMAT for a missing one. */
+export function mapColumns({ values, place }: Row, map: ColumnMap): Row {
+  if (map.size === 0) return { values, place };
+  const sources = new Set(map.values());
+  const named: [string, unknown][] = [...map].map(([name, column]) => {
+    if (Object.hasOwn(values, column)) return [name, values[column]];
+    const columns = Object.keys(values);
+    const near = closestName(column, columns);
+    const hint = near === undefined ? `it has ${columns.slice(0, 12).join(", ")}` : `did you mean "${near}"?`;
+    throw dataRefusal(place, `there is no column "${column}" for ${name}=${column}; ${hint}`);
+  });
+  const others = Object.entries(values).filter(([name]) => !sources.has(name) && !map.has(name));
+  return { values: Object.fromEntries([...others, ...named]), place };
+}
+
+/** Names of a file's columns after the mapping. */
+export function mappedColumns(columns: readonly string[], map: ColumnMap): readonly string[] {
+  const sources = new Set(map.values());
+  const has = [...map].filter(([, column]) => columns.includes(column)).map(([name]) => name);
+  return [...columns.filter((name) => !sources.has(name) && !map.has(name)), ...has];
+}
+
+function refusal(text: string, why: string): NodeError {
+  return new NodeError("CONFIG_INVALID", `columns "${text}": ${why}`, { columns: text });
+}

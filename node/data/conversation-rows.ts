@@ -1,0 +1,122 @@
+/** Reads conversations out of rows: messages of OpenAI's form, and the turns of ShareGPT. */
+import { closestName } from "../../protocol/closest-name.ts";
+import type { Conversation, Message, Role } from "./conversation.ts";
+import { dataRefusal, describeValue, type Place } from "./place.ts";
+import type { RowValues } from "./row.ts";
+
+/** Names of the roles in public data sets, both forms together. */
+const ROLE_NAMES: Readonly<Record<string, Role>> = {
+  system: "system",
+  developer: "system",
+  user: "user",
+  human: "user",
+  assistant: "assistant",
+  gpt: "assistant",
+  chatgpt: "assistant",
+  bing: "assistant",
+  bard: "assistant",
+  model: "assistant",
+  function_call: "assistant",
+  tool: "tool",
+  function: "tool",
+  observation: "tool",
+  tool_response: "tool",
+};
+
+/** Whether a value is a list of messages rather than text: also as JSON in the field of a table. */
+export function isMessageList(value: unknown): boolean {
+  return Array.isArray(value) || (typeof value === "string" && /^\s*\[\s*\{/u.test(value));
+}
+
+/**
+ * The conversation in the lists of messages of these columns, one after another.
+ * learntFrom: the column from which on the assistant's turns are learnt.
+ * Throws: DATA_FORMAT at the place for what is no conversation, or one in which the assistant says nothing.
+ */
+export function conversationOf(
+  values: RowValues,
+  columns: readonly string[],
+  { place, learntFrom }: { readonly place: Place; readonly learntFrom: string },
+): Conversation {
+  const system = typeof values.system === "string" && values.system !== "" ? values.system : undefined;
+  const messages: Message[] = [];
+  let from = 0;
+  for (const column of columns) {
+    if (column === learntFrom) from = messages.length;
+    for (const [i, turn] of listOf(values[column], column, place).entries()) {
+      messages.push(messageOf(turn, `${column}[${i}]`, place));
+    }
+  }
+  if (system !== undefined && messages[0]?.role !== "system") {
+    messages.unshift({ role: "system", content: system });
+    if (from > 0) from += 1;
+  }
+  if (!messages.some(({ role }, i) => role === "assistant" && i >= from)) {
+    throw dataRefusal(place, `in "${learntFrom}" the assistant says nothing; give a turn to learn, or drop the row`);
+  }
+  const tools = toolsOf(values.tools, place);
+  return { messages, ...(tools && { tools }), learntFrom: from };
+}
+
+function listOf(value: unknown, column: string, place: Place): readonly unknown[] {
+  const list = typeof value === "string" ? parsed(value, column, place) : value;
+  if (Array.isArray(list) && list.length > 0) return list;
+  const what = Array.isArray(list) ? "an empty list" : describeValue(list);
+  throw dataRefusal(place, `"${column}" is ${what}; give a list of messages`);
+}
+
+function parsed(text: string, column: string, place: Place): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw dataRefusal(place, `"${column}" is text but no JSON; give a list of messages`, cause);
+  }
+}
+
+function messageOf(turn: unknown, name: string, place: Place): Message {
+  if (typeof turn !== "object" || turn === null || Array.isArray(turn)) {
+    throw dataRefusal(place, `${name} is ${describeValue(turn)}; give an object with "role" and "content"`);
+  }
+  const { role, content, from, value, ...rest } = turn as RowValues;
+  const isShareGpt = role === undefined && from !== undefined;
+  const word = isShareGpt ? from : role;
+  const known = typeof word === "string" ? ROLE_NAMES[word.toLowerCase()] : undefined;
+  if (known === undefined || !Object.hasOwn(ROLE_NAMES, String(word).toLowerCase())) {
+    throw dataRefusal(place, unknownRole(name, isShareGpt ? "from" : "role", word));
+  }
+  const present = Object.entries(rest).filter(([, part]) => part !== null && part !== undefined);
+  const more = Object.fromEntries(present);
+  const said = textOf(isShareGpt ? value : content, { name, field: isShareGpt ? "value" : "content", place, more });
+  return { role: known, content: said, ...(present.length > 0 && { more }) };
+}
+
+function unknownRole(name: string, field: string, word: unknown): string {
+  const names = Object.keys(ROLE_NAMES);
+  if (typeof word !== "string") return `${name} has no "${field}"; give one of ${names.join(", ")}`;
+  const near = closestName(word, names);
+  return `${name} has the ${field} "${word.slice(0, 40)}", which is none that weft knows; ${near ? `did you mean "${near}"?` : `use one of ${names.join(", ")}`}`;
+}
+
+/** The text of a turn; a list of parts is their texts together, as templates of text models write them. */
+function textOf(
+  content: unknown,
+  at: { readonly name: string; readonly field: string; readonly place: Place; readonly more: RowValues },
+): string {
+  const { name, field, place, more } = at;
+  if (typeof content === "string") return content;
+  if ((content === null || content === undefined) && Array.isArray(more.tool_calls)) return "";
+  if (Array.isArray(content)) {
+    const texts = content.map((part: unknown) => (part as { text?: unknown } | null)?.text);
+    if (texts.every((text) => typeof text === "string")) return texts.join("");
+    throw dataRefusal(place, `${name} has parts that are no text, such as images; weft trains on text alone`);
+  }
+  if (content === undefined) throw dataRefusal(place, `${name} has no "${field}"; give what is said`);
+  throw dataRefusal(place, `"${field}" of ${name} is ${describeValue(content)}; make it text in quotes`);
+}
+
+function toolsOf(value: unknown, place: Place): readonly unknown[] | undefined {
+  const list = typeof value === "string" && value.trim() !== "" ? parsed(value, "tools", place) : value;
+  if (list === null || list === undefined || list === "") return undefined;
+  if (Array.isArray(list)) return list.length > 0 ? list : undefined;
+  throw dataRefusal(place, `"tools" is ${describeValue(list)}; give a list of tool descriptions`);
+}

@@ -1,0 +1,271 @@
+/**
+ * The forms of rows that people keep examples in, each known by the names of its columns, and what becomes of a row:
+ * docs/DATA.md shows one of each.
+ *
+ * An instruction row becomes this prompt, the line `Input:` and its text left out where there is no input:
+ *
+ *     Task: <instruction>
+ *     Input: <input>
+ *     Answer:
+ *
+ * and the answer is the response, on a line of its own. In all other forms prompt and response are joined as they
+ * stand; where neither brings white space to the seam, a line break is put there.
+ */
+import { closestName } from "../../protocol/closest-name.ts";
+import { plainConversation } from "./conversation.ts";
+import { conversationOf, isMessageList } from "./conversation-rows.ts";
+import { choiceTexts, multipleChoice } from "./multiple-choice.ts";
+import { dataRefusal, describeValue, type Place } from "./place.ts";
+import type { DataRecord } from "./record.ts";
+import type { Row, RowValues } from "./row.ts";
+
+/** All forms, in the order in which they are looked for. */
+export const ROW_FORMS = [
+  "prompt/response",
+  "prompt/completion",
+  "messages",
+  "conversations",
+  "instruction",
+  "multiple choice",
+  "question/answer",
+  "text/label",
+  "text",
+] as const;
+/** One of them. */
+export type RowFormName = (typeof ROW_FORMS)[number];
+
+interface RowForm {
+  /** Columns that it must have; of a list in it, one. */
+  readonly needs: readonly (string | readonly string[])[];
+  readonly may?: readonly string[];
+  /** How it is written, for error lines. */
+  readonly says: string;
+  readonly read: (values: RowValues, place: Place, used: readonly string[]) => DataRecord;
+}
+
+/** Names that rows are written with; never fields. */
+const RESERVED = ["prompt", "response", "overflow"];
+
+const ANSWERS = ["output", "response"] as const;
+const KEYS = ["answer", "answerKey"] as const;
+
+/** In the order in which they are looked for: a row may have the columns of several. */
+const FORMS: Readonly<Record<RowFormName, RowForm>> = {
+  "prompt/response": {
+    needs: ["prompt", "response"],
+    says: '"prompt" and "response", or "instruction" and "output" with an optional "input"',
+    read: (values, place, used) => answered(values, place, { used, prompt: "prompt", response: "response" }),
+  },
+  "prompt/completion": {
+    needs: ["prompt", "completion"],
+    may: ["tools", "system"],
+    says: '"prompt" and "completion"',
+    read: (values, place, used) =>
+      isMessageList(values.prompt) || isMessageList(values.completion)
+        ? conversationRecord(values, place, { used, columns: ["prompt", "completion"], learntFrom: "completion" })
+        : answered(values, place, { used, prompt: "prompt", response: "completion" }),
+  },
+  messages: {
+    needs: ["messages"],
+    may: ["tools", "system"],
+    says: '"messages", a list of {"role", "content"}',
+    read: (values, place, used) =>
+      conversationRecord(values, place, { used, columns: ["messages"], learntFrom: "messages" }),
+  },
+  conversations: {
+    needs: ["conversations"],
+    may: ["tools", "system"],
+    says: '"conversations", a list of {"from", "value"}',
+    read: (values, place, used) =>
+      conversationRecord(values, place, { used, columns: ["conversations"], learntFrom: "conversations" }),
+  },
+  instruction: {
+    needs: ["instruction", ANSWERS],
+    may: ["input"],
+    says: '"instruction" and "output" with an optional "input"',
+    read: instructionRecord,
+  },
+  "multiple choice": {
+    needs: ["question", "choices", KEYS],
+    says: '"question", "choices" and "answer"',
+    read: choiceRecord,
+  },
+  "question/answer": {
+    needs: ["question", "answer"],
+    says: '"question" and "answer"',
+    read: (values, place, used) => answered(values, place, { used, prompt: "question", response: "answer" }),
+  },
+  "text/label": {
+    needs: ["text", "label"],
+    says: '"text" and "label"',
+    read: labelRecord,
+  },
+  text: {
+    needs: ["text"],
+    says: '"text"',
+    read: (values, place, used) => {
+      const text = requireAnswer(values, "text", place, FORMS.text);
+      return record(values, { prompt: "", response: text, overflow: "continue", used });
+    },
+  },
+};
+
+/** The form of a row with these columns; undefined where it is none. */
+export function formOfColumns(columns: readonly string[]): RowFormName | undefined {
+  return ROW_FORMS.find((name) => missingOf(FORMS[name], columns).length === 0);
+}
+
+/** All columns that a form reads; the others are kept as fields where they are short values. */
+export function columnsOfForm(name: RowFormName): readonly string[] {
+  const { needs, may = [] } = FORMS[name];
+  return [...needs.flat(), ...may];
+}
+
+/** A row as a record, and the form that it has.  Throws: DATA_FORMAT at the row's place, naming the nearest form. */
+export function recordOfRow({ values, place }: Row): { readonly record: DataRecord; readonly form: RowFormName } {
+  const isNull = (name: string): boolean => values[name] === null || values[name] === undefined;
+  const form = formOfColumns(Object.keys(values).filter((name) => !isNull(name))) ?? formOfColumns(Object.keys(values));
+  if (form === undefined) throw unknownForm(values, place);
+  return { record: FORMS[form].read(values, place, columnsOfForm(form)), form };
+}
+
+function missingOf({ needs }: RowForm, columns: readonly string[]): readonly string[] {
+  const has = (name: string): boolean => columns.includes(name);
+  return needs.flatMap((need) => {
+    if (typeof need === "string") return has(need) ? [] : [need];
+    return need.some(has) ? [] : [need[0]!];
+  });
+}
+
+/** The form that most of the row's columns belong to, and what is missing of it. */
+function unknownForm(values: RowValues, place: Place): Error {
+  const columns = Object.keys(values);
+  const missing = (name: RowFormName): readonly string[] => missingOf(FORMS[name], columns);
+  const nearest = ROW_FORMS.map((name) => ({
+    name,
+    lacks: missing(name),
+    has: FORMS[name].needs.length - missing(name).length,
+  })).toSorted((a, b) => b.has - a.has || a.lacks.length - b.lacks.length)[0]!;
+  const form = FORMS[nearest.has > 0 ? nearest.name : "prompt/response"];
+  const [lacked = ""] = missingOf(form, columns);
+  const others = columns.filter((name) => !form.needs.flat().includes(name)).slice(0, 8);
+  const close = closestName(lacked, others);
+  const example = close ?? others[0];
+  const map = example === undefined ? "" : `; a column of another name is mapped by columns ${lacked}=${example}`;
+  const known = nearest.has > 0 ? "" : ` (a row may also have ${otherForms()})`;
+  return dataRefusal(place, `"${lacked}" is missing; give ${form.says}${known}${map}`);
+}
+
+const otherForms = (): string =>
+  ROW_FORMS.slice(1)
+    .map((name) => FORMS[name].says.split(",")[0])
+    .join("; ");
+
+function answered(
+  values: RowValues,
+  place: Place,
+  { used, prompt, response }: { readonly used: readonly string[]; readonly prompt: string; readonly response: string },
+): DataRecord {
+  const form =
+    FORMS[
+      response === "response" ? "prompt/response" : response === "answer" ? "question/answer" : "prompt/completion"
+    ];
+  const question = requireText(values, prompt, place, form);
+  const answer = requireAnswer(values, response, place, form);
+  return joined(values, { question, answer, used });
+}
+
+/** Prompt and response as they stand, with a line break where no white space parts them. */
+function joined(
+  values: RowValues,
+  { question, answer, used }: { readonly question: string; readonly answer: string; readonly used: readonly string[] },
+): DataRecord {
+  if (question === "" || /\s$/u.test(question) || /^\s/u.test(answer)) {
+    return record(values, { prompt: question, response: answer, used });
+  }
+  return { ...record(values, { prompt: `${question}\n`, response: answer, used }), question };
+}
+
+function instructionRecord(values: RowValues, place: Place, used: readonly string[]): DataRecord {
+  const form = FORMS.instruction;
+  const instruction = requireText(values, "instruction", place, form);
+  const input = values.input === undefined || values.input === null ? "" : requireText(values, "input", place, form);
+  const answer = ANSWERS.find((name) => Object.hasOwn(values, name)) ?? "output";
+  const output = requireAnswer(values, answer, place, form);
+  const isGiven = input.trim() !== "";
+  return {
+    ...record(values, { prompt: instructionPrompt(instruction, input), response: output, used }),
+    asked: { instruction, ...(isGiven && { input }) },
+  };
+}
+
+/** The prompt that is made of an instruction and what it is about. */
+export function instructionPrompt(instruction: string, input = ""): string {
+  return `Task: ${instruction}\n${input.trim() === "" ? "" : `Input: ${input}\n`}Answer:\n`;
+}
+
+function choiceRecord(values: RowValues, place: Place, used: readonly string[]): DataRecord {
+  const form = FORMS["multiple choice"];
+  const question = requireText(values, "question", place, form);
+  const choices = choiceTexts(values.choices, place);
+  const key = KEYS.find((name) => Object.hasOwn(values, name)) ?? "answer";
+  const { prompt, response } = multipleChoice(question, choices, { answer: values[key], column: key, place });
+  return joined(values, { question: prompt, answer: response, used: [...used, "answer", "answerKey"] });
+}
+
+function labelRecord(values: RowValues, place: Place, used: readonly string[]): DataRecord {
+  const form = FORMS["text/label"];
+  const text = requireText(values, "text", place, form);
+  const { label } = values;
+  // A table as text writes numbers as digits.
+  const number = typeof label === "string" && /^\d{1,9}$/u.test(label) ? Number(label) : label;
+  if (typeof number === "number" && Number.isSafeInteger(number) && number >= 0) {
+    return { ...joined(values, { question: text, answer: String(number), used }), classNumber: number };
+  }
+  return joined(values, { question: text, answer: requireAnswer(values, "label", place, form), used });
+}
+
+function conversationRecord(
+  values: RowValues,
+  place: Place,
+  at: { readonly used: readonly string[]; readonly columns: readonly string[]; readonly learntFrom: string },
+): DataRecord {
+  const conversation = conversationOf(values, at.columns, { place, learntFrom: at.learntFrom });
+  return { ...record(values, { ...plainConversation(conversation), used: at.used }), conversation };
+}
+
+function record(
+  values: RowValues,
+  parts: {
+    readonly prompt: string;
+    readonly response: string;
+    readonly overflow?: "continue";
+    readonly used: readonly string[];
+  },
+): DataRecord {
+  const { prompt, response, overflow, used } = parts;
+  const others = Object.entries(values).filter(([name]) => !used.includes(name) && !RESERVED.includes(name));
+  const fields = others.flatMap(([name, value]): [string, string][] =>
+    typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? [[name, `${value}`]] : [],
+  );
+  return {
+    prompt,
+    response,
+    fields: Object.fromEntries(fields),
+    overflow: overflow ?? (values.overflow === "continue" ? "continue" : "cut"),
+  };
+}
+
+function requireAnswer(values: RowValues, name: string, place: Place, form: RowForm): string {
+  const text = requireText(values, name, place, form);
+  if (text === "") throw dataRefusal(place, `"${name}" is empty; give an answer to learn, or drop the row`);
+  return text;
+}
+
+function requireText(values: RowValues, name: string, place: Place, form: RowForm): string {
+  if (!Object.hasOwn(values, name)) throw dataRefusal(place, `"${name}" is missing; give ${form.says}`);
+  const value = values[name];
+  if (typeof value !== "string")
+    throw dataRefusal(place, `"${name}" is ${describeValue(value)}; make it text in quotes`);
+  return value;
+}

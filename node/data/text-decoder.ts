@@ -1,0 +1,150 @@
+/**
+ * Bytes as text, and nothing guessed: bytes that are no text of the character set are refused with their position, so
+ * that no replacement character is ever trained on.
+ */
+import { NodeError } from "../errors.ts";
+import { dataRefusal } from "./place.ts";
+import type { BytePieces } from "./row.ts";
+
+/** Which text the bytes are, and whose for error lines. */
+export interface DecodeOptions {
+  readonly file: string;
+  /** A label of the Encoding Standard such as `latin1`, `windows-1252` or `utf-16le`; default utf-8. */
+  readonly charset?: string;
+}
+
+/** Characters that no text holds: the controls but tab, line breaks, form feed and escape. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+const CONTROL = /[\u0000-\u0008\u000e-\u001a\u001c-\u001f]/;
+
+const MARKS: readonly (readonly [bytes: readonly number[], name: string, charset: string])[] = [
+  [[0xff, 0xfe], "UTF-16 (little-endian)", "utf-16le"],
+  [[0xfe, 0xff], "UTF-16 (big-endian)", "utf-16be"],
+];
+
+/**
+ * The text of these bytes, piece by piece, without a byte order mark.
+ * Throws: DATA_FORMAT with file, line and byte of what is no text, and what may help; CONFIG_INVALID for a
+ * character set of no known name.
+ */
+export async function* decodedText(pieces: BytePieces, { file, charset = "utf-8" }: DecodeOptions) {
+  const decoder = decoderOf(charset);
+  const isUtf8 = decoder.encoding === "utf-8";
+  const check = isUtf8 ? new Utf8Check(file) : undefined;
+  let line = 1;
+  const checked = (text: string): string => {
+    const wrong = CONTROL.exec(text);
+    if (!wrong) {
+      line += breaksIn(text);
+      return text;
+    }
+    line += breaksIn(text.slice(0, wrong.index));
+    throw dataRefusal({ file, line }, controlText(wrong[0]));
+  };
+  for await (const bytes of pieces) {
+    check?.read(bytes);
+    yield checked(decoded(() => decoder.decode(bytes, { stream: true }), { file, line, charset }));
+  }
+  check?.end();
+  yield checked(decoded(() => decoder.decode(), { file, line, charset }));
+}
+
+function decoderOf(charset: string): InstanceType<typeof TextDecoder> {
+  try {
+    return new TextDecoder(charset, { fatal: true });
+  } catch (cause) {
+    const text = `${charset} is no known charset; such names are utf-8, latin1, windows-1252, utf-16le, shift_jis`;
+    throw new NodeError("CONFIG_INVALID", text, { charset }, { cause });
+  }
+}
+
+function decoded(decode: () => string, at: { file: string; line: number; charset: string }): string {
+  try {
+    return decode();
+  } catch (cause) {
+    const { charset, ...place } = at;
+    throw dataRefusal(place, `near this line stand bytes that are no ${charset}; name another charset`, cause);
+  }
+}
+
+function breaksIn(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) count += 1;
+  return count;
+}
+
+function controlText(character: string): string {
+  const code = character.charCodeAt(0).toString(16).padStart(2, "0");
+  if (code === "00") {
+    return "a NUL character (byte 00) stands here, which no text has; if the file is UTF-16, give utf-16le as its charset";
+  }
+  return `a control character (byte ${code}) stands here, which no text has; take it out, or name the charset`;
+}
+
+/** Follows bytes of UTF-8 across pieces, to say where they stop being that.  Source: RFC 3629, section 4. */
+class Utf8Check {
+  readonly #file: string;
+  /** Lines and bytes before the next byte. */
+  #line = 1;
+  #column = 0;
+  #offset = 0;
+  /** Bytes that the character at hand still needs, and the least and greatest that its next one may be. */
+  #left = 0;
+  #low = 0x80;
+  #high = 0xbf;
+  /** The first byte of that character, and where it stands in the line. */
+  #lead = { byte: 0, column: 0 };
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** Throws: DATA_FORMAT at the first byte that is out of place. */
+  read(bytes: Uint8Array): void {
+    const mark = this.#offset === 0 ? MARKS.find(([mark]) => mark.every((byte, i) => bytes[i] === byte)) : undefined;
+    if (mark) {
+      const [, name, charset] = mark;
+      throw dataRefusal({ file: this.#file }, `this is ${name}, not UTF-8; give ${charset} as its charset`);
+    }
+    for (const byte of bytes) {
+      if (this.#left > 0) this.#continue(byte);
+      else if (byte >= 0x80) this.#begin(byte);
+      this.#offset += 1;
+      this.#column += 1;
+      if (byte !== 0x0a) continue;
+      this.#line += 1;
+      this.#column = 0;
+    }
+  }
+
+  /** Throws: DATA_FORMAT where the last character is not complete. */
+  end(): void {
+    if (this.#left > 0) throw this.#refusal("the file ends within a character; take it from its source again");
+  }
+
+  #begin(byte: number): void {
+    this.#lead = { byte, column: this.#column };
+    if (byte < 0xc2 || byte > 0xf4) throw this.#wrong();
+    this.#left = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+    this.#low = byte === 0xe0 ? 0xa0 : byte === 0xf0 ? 0x90 : 0x80;
+    this.#high = byte === 0xed ? 0x9f : byte === 0xf4 ? 0x8f : 0xbf;
+  }
+
+  #continue(byte: number): void {
+    if (byte < this.#low || byte > this.#high) throw this.#wrong();
+    this.#left -= 1;
+    this.#low = 0x80;
+    this.#high = 0xbf;
+  }
+
+  #wrong(): NodeError {
+    const { byte, column } = this.#lead;
+    return this.#refusal(
+      `byte ${column + 1} of the line (${byte.toString(16)}) is not UTF-8; save the file as UTF-8, or name its charset, such as latin1 or windows-1252`,
+    );
+  }
+
+  #refusal(text: string): NodeError {
+    return dataRefusal({ file: this.#file, line: this.#line }, text);
+  }
+}

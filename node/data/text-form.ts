@@ -1,0 +1,90 @@
+/** Which form a text has, by what stands in it; its file's name decides only where both would do. */
+import { type ColumnMap, mappedColumns } from "./column-map.ts";
+import { type Dialect, singleColumn, sniffDialect } from "./csv-rows.ts";
+import { dataRefusal } from "./place.ts";
+import { formOfColumns } from "./row-forms.ts";
+
+/** The form of a text, with the dialect of a table. */
+export type TextForm =
+  | { readonly form: "json-lines" }
+  | { readonly form: "json-array" }
+  | { readonly form: "csv"; readonly dialect: Dialect }
+  | { readonly form: "text" };
+
+/** Characters of a text that its form is decided by. */
+export const HEAD_CHARACTERS = 65_536;
+
+/** The beginning of a text, and what its file is called. */
+export interface TextHead {
+  /** The first HEAD_CHARACTERS, or all. */
+  readonly head: string;
+  readonly isWhole: boolean;
+  /** For error lines. */
+  readonly file: string;
+  /** The name of the file without what it is packed by, such as `rows.csv` of `rows.csv.gz`. */
+  readonly name: string;
+  readonly columns?: ColumnMap;
+}
+
+/**
+ * JSON where the text begins like it, a table where all records at its head have the fields of the first and that names
+ * columns that weft knows (or the file's name says that it is a table), else running text.
+ * Throws: DATA_FORMAT for a text that is empty, that its name calls JSON but that is none, or that is XML or HTML.
+ */
+export function textForm({ head, isWhole, file, name, columns = new Map() }: TextHead): TextForm {
+  const text = head.replace(/^\uFEFF/u, "").trimStart();
+  const named = nameForm(name);
+  if (text === "" && isWhole) throw emptyRefusal(file, named);
+  if (/^\[\s*(?:[{\]]|$)/u.test(text)) return { form: "json-array" };
+  if (/^\{\s*["}]/u.test(text) && looksLikeJsonLines(text, named)) return { form: "json-lines" };
+  if (named === "json" && text.startsWith("[")) return { form: "json-array" };
+  const table = tableForm({ head, isWhole, file, name, columns }, named);
+  if (table) return table;
+  if (named === "json-lines" || named === "json") return { form: "json-lines" };
+  if (/^<(?:\?xml|!doctype|html|[a-z]+[ >])/iu.test(text) && /<\/[a-z]|\/>|\?>/iu.test(text)) {
+    throw dataRefusal({ file }, "this is XML or HTML, not text; extract its text, or save its rows as JSON lines");
+  }
+  return { form: "text" };
+}
+
+type NameForm = "json-lines" | "json" | "csv" | "tsv" | undefined;
+
+function nameForm(name: string): NameForm {
+  if (/\.(?:jsonl|ndjson)$/iu.test(name)) return "json-lines";
+  if (/\.json$/iu.test(name)) return "json";
+  if (/\.csv$/iu.test(name)) return "csv";
+  return /\.(?:tsv|tab)$/iu.test(name) ? "tsv" : undefined;
+}
+
+/** An object on the first line, or one that a name or a colon behind a name shows to be meant as JSON. */
+function looksLikeJsonLines(text: string, named: NameForm): boolean {
+  if (named === "json-lines" || named === "json") return true;
+  return /^\{\s*(?:\}|"(?:[^"\\\n]|\\.)*"\s*:)/u.test(text);
+}
+
+function tableForm(
+  { head, isWhole, file, columns = new Map() }: TextHead,
+  named: NameForm,
+): { readonly form: "csv"; readonly dialect: Dialect } | undefined {
+  const isTable = named === "csv" || named === "tsv";
+  const dialect = sniffDialect(head, { isWhole });
+  if (dialect && (isTable || formOfColumns(mappedColumns(dialect.columns, columns)))) return { form: "csv", dialect };
+  if (!isTable) return undefined;
+  const single = singleColumn(head);
+  if (formOfColumns(mappedColumns(single.columns, columns))) return { form: "csv", dialect: single };
+  // Malformed within the head: the reader of the whole table says in which line.
+  const delimiter = [",", "\t", ";", "|"].find((one) => single.columns[0]?.includes(one)) as
+    | Dialect["delimiter"]
+    | undefined;
+  if (delimiter) return { form: "csv", dialect: { delimiter, quoted: true, columns: [] } };
+  throw dataRefusal(
+    { file, line: 1 },
+    `the first line names no columns that weft knows, such as "prompt,response" or "text"; name them there, or map them by columns`,
+  );
+}
+
+function emptyRefusal(file: string, named: NameForm): Error {
+  return named === undefined
+    ? dataRefusal({ file }, "the file is empty; give a file with text in it")
+    : dataRefusal({ file }, "the file has no rows; give at least one");
+}

@@ -1,0 +1,192 @@
+/** Bytes of data on disk or standard input, unpacked: one file, or the shards in a folder. */
+import { createReadStream, type Stats } from "node:fs";
+import { open, readdir, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { Readable } from "node:stream";
+import * as zlib from "node:zlib";
+import { MAGIC_BYTES, type Magic, magicOf, type Packing } from "../../data/file-magic.ts";
+import type { RandomBytes } from "../../data/parquet-rows.ts";
+import { dataRefusal } from "../../data/place.ts";
+import type { BytePieces } from "../../data/row.ts";
+import { NodeError } from "../../errors.ts";
+import { systemCode } from "./atomic-file.ts";
+
+/** A file behind everything that it is packed by. */
+export interface OpenedBytes {
+  /** For error lines. */
+  readonly file: string;
+  /** The file's name without the endings of what it is packed by. */
+  readonly name: string;
+  /** What it is packed by, the outermost first. */
+  readonly packings: readonly Packing[];
+  /** What is inside, where its first bytes say so. */
+  readonly magic: Exclude<Magic, { readonly kind: "packed" }> | undefined;
+  /** The unpacked bytes, once. */
+  readonly pieces: BytePieces;
+  /** The unpacked bytes by their places: of a packed file, or of standard input, all of them in memory. */
+  random(): Promise<RandomBytes>;
+}
+
+/** How standard input is named where a file could be. */
+export const STANDARD_INPUT = "-";
+
+/** Packed files in packed files that are opened. */
+const LAYERS_MAX = 3;
+
+/** Bytes of a packed table, which cannot be read from any place: what the runtime holds in one piece, nearly. */
+const MEMORY_BYTES_MAX = 2 ** 31 - 1;
+
+/** Shards of one folder: of a hundred terabytes in the usual half gigabyte each. */
+const SHARDS_MAX = 200_000;
+
+/** Endings of files with data, beside what they may be packed by. */
+const SHARD = /\.(?:jsonl|ndjson|json|csv|tsv|tab|txt|parquet|arrow|feather)(?:\.(?:gz|zst|zstd))?$/iu;
+const PACKED = /\.(?:gz|gzip|zst|zstd)$/iu;
+/** What data sets of Hugging Face have beside their shards. */
+const BESIDE = new Set(["dataset_info.json", "dataset_dict.json", "dataset_infos.json", "state.json"]);
+
+/**
+ * The files that a path stands for: itself, or the shards in a folder, by name.
+ * Throws: DATA_FORMAT where there is nothing to read.
+ */
+export async function filesOfPath(path: string): Promise<readonly string[]> {
+  if (path === STANDARD_INPUT) return [path];
+  const about = await statOf(path);
+  if (about.isFile() || about.isFIFO() || about.isCharacterDevice()) return [path];
+  if (!about.isDirectory()) throw new NodeError("DATA_FORMAT", `${path} is not a file; give a file of data`, { path });
+  const names = (await readdir(path)).filter((name) => SHARD.test(name) && !name.startsWith(".") && !BESIDE.has(name));
+  if (names.length === 0) {
+    const text = `${path} is not a file, and a folder without shards of data; give a file, or a folder of .jsonl, .csv, .parquet or .arrow files`;
+    throw new NodeError("DATA_FORMAT", text, { path });
+  }
+  if (names.length > SHARDS_MAX) {
+    throw new NodeError("DATA_FORMAT", `${path} has ${names.length} files of data, ${SHARDS_MAX} are the most`, {
+      path,
+    });
+  }
+  return names.toSorted().map((name) => join(path, name));
+}
+
+/** Open a file, through what it is packed by.  Throws: DATA_FORMAT for a packing that is damaged or not read. */
+export async function openBytes(file: string): Promise<OpenedBytes> {
+  const isInput = file === STANDARD_INPUT;
+  if (!isInput) await statOf(file);
+  const label = isInput ? "standard input" : file;
+  let source: BytePieces = isInput ? process.stdin : createReadStream(file);
+  let name = isInput ? "" : basename(file);
+  const packings: Packing[] = [];
+  for (;;) {
+    const { head, pieces } = await withHead(source, MAGIC_BYTES);
+    const magic = magicOf(head);
+    if (magic?.kind !== "packed") {
+      const random = packings.length === 0 && !isInput ? () => randomOfFile(file) : () => collected(pieces, label);
+      return { file: label, name, packings, magic, pieces, random };
+    }
+    packings.push(magic.packing);
+    if (packings.length > LAYERS_MAX) {
+      throw dataRefusal({ file: label }, `this is packed more than ${LAYERS_MAX} times; unpack it first`);
+    }
+    source = unpacked(pieces, magic.packing, label);
+    name = name.replace(PACKED, "");
+  }
+}
+
+/** One zstd frame unpacked; absent where this Node.js does not know zstd. */
+export const unzstd: ((bytes: Uint8Array) => Uint8Array) | undefined =
+  typeof zlib.zstdDecompressSync === "function" ? (bytes) => zlib.zstdDecompressSync(bytes) : undefined;
+
+async function* unpacked(pieces: BytePieces, packing: Packing, file: string): AsyncGenerator<Uint8Array> {
+  if (packing === "zstd" && unzstd === undefined) {
+    const text = `this is packed by zstd, which this Node.js (${process.version}) cannot unpack; use Node.js 22.15 or later, or unpack it first`;
+    throw dataRefusal({ file }, text);
+  }
+  const unpacker = packing === "gzip" ? zlib.createGunzip() : zlib.createZstdDecompress();
+  const source = Readable.from(pieces);
+  source.on("error", (error) => unpacker.destroy(error));
+  try {
+    for await (const piece of source.pipe(unpacker) as AsyncIterable<Uint8Array>) yield piece;
+  } catch (cause) {
+    if (cause instanceof NodeError) throw cause;
+    const text = `this is packed by ${packing}, but damaged or not complete; take it from its source again`;
+    throw dataRefusal({ file }, text, cause);
+  } finally {
+    source.destroy();
+  }
+}
+
+/** The first bytes, and all of them again. */
+async function withHead(
+  source: BytePieces,
+  length: number,
+): Promise<{ readonly head: Uint8Array; readonly pieces: AsyncIterable<Uint8Array> }> {
+  const iterator = Readable.from(source, { objectMode: true })[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  const first: Uint8Array[] = [];
+  let bytes = 0;
+  while (bytes < length) {
+    const { value, done } = await iterator.next();
+    if (done) break;
+    first.push(value);
+    bytes += value.length;
+  }
+  async function* all(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* first;
+      for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
+    } finally {
+      await iterator.return?.();
+    }
+  }
+  return { head: Buffer.concat(first).subarray(0, length), pieces: all() };
+}
+
+async function randomOfFile(file: string): Promise<RandomBytes> {
+  const { size } = await statOf(file);
+  return {
+    byteLength: size,
+    slice: async (start, end = size) => {
+      const bytes = new Uint8Array(Math.max(0, end - start));
+      const handle = await open(file, "r");
+      try {
+        for (let at = 0; at < bytes.length; ) {
+          const { bytesRead } = await handle.read(bytes, at, bytes.length - at, start + at);
+          if (bytesRead === 0) break;
+          at += bytesRead;
+        }
+      } finally {
+        await handle.close();
+      }
+      return bytes.buffer;
+    },
+  };
+}
+
+async function collected(pieces: BytePieces, file: string): Promise<RandomBytes> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of pieces) {
+    size += piece.length;
+    if (size > MEMORY_BYTES_MAX) {
+      throw dataRefusal({ file }, "a packed Parquet file of more than 2 GiB is not read; unpack it first");
+    }
+    parts.push(piece);
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return { byteLength: size, slice: async (start, end) => whole.buffer.slice(start, end) };
+}
+
+async function statOf(path: string): Promise<Stats> {
+  try {
+    return await stat(path);
+  } catch (cause) {
+    const text =
+      systemCode(cause) === "EACCES"
+        ? `${path} cannot be read; give this user the right to read it`
+        : `${path} cannot be read; check that the file exists and may be read`;
+    throw new NodeError("DATA_FORMAT", text, { path }, { cause });
+  }
+}
