@@ -60,6 +60,7 @@ export const ROPE_FIELDS = {
 
 type Parameters = Readonly<Record<string, unknown>>;
 
+/** The fields of a config that speak of positions. */
 export interface RopeFields {
   readonly rope_theta?: number | undefined;
   readonly rope_scaling?: Parameters | null | undefined;
