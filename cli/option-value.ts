@@ -20,6 +20,11 @@ export function positive(text: string): number {
   return value;
 }
 
+/** A number, 0 or more. */
+export function notNegative(text: string): number {
+  return text.trim() !== "" && Number(text) === 0 ? 0 : positive(text);
+}
+
 /** A number above 0 and at most 1. */
 export function share(text: string): number {
   const value = positive(text);

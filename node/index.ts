@@ -102,6 +102,7 @@ export type { Imported } from "./interchange/peft-import.ts";
 export type { SavedAdapter } from "./interchange/saved-adapter.ts";
 export type { ImportPositions, OpenedModel } from "./local/stored-adapter.ts";
 export type { ModelShape } from "./model/base-model.ts";
+export type { GenerationSettings } from "./model/generation-settings.ts";
 export type { TrainableGraph, TrainableOptions } from "./model/onnx-file.ts";
 export type { Tokenizer } from "./model/tokenizer.ts";
 export type { FolderFiles } from "./system/files/adapter-files.ts";

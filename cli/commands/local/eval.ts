@@ -58,6 +58,7 @@ async function run(options: EvalCommandOptions, terminal: Terminal): Promise<num
   const { loadExamples, evaluateLocally } = await trainingDoor();
   const directory = modelDirectory(options.model);
   const opened = openModel(directory);
+  for (const note of opened.model.notes) terminal.err(`${note}\n`);
   const loaded = options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened);
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
   const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));

@@ -96,6 +96,7 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   await prepareOutputFolder(folder);
   const directory = modelDirectory(options.model);
   const opened = openModel(directory);
+  for (const note of opened.model.notes) terminal.err(`${note}\n`);
   const started = options.from === undefined ? undefined : await loadAdapter(resolve(options.from), opened);
   for (const note of started?.notes ?? []) terminal.err(`${note}\n`);
   const from = started?.adapter;

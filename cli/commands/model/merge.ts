@@ -76,6 +76,7 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
   const { adapter, notes } = await loadAdapter(resolve(options.adapter), opened);
   for (const note of notes) terminal.err(`${note}\n`);
   const chosen = options.part === undefined ? adapter : sideOf(adapter, opened.model, options.part);
+  for (const note of opened.model.notes) terminal.err(`${note}\n`);
   const merged = mergedModel(chosen, opened.model, opened.files.config);
   await prepareOutputFolder(folder);
   await writePieces(join(folder, "model.safetensors"), merged.pieces());
