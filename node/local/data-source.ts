@@ -182,7 +182,8 @@ function naming<T>(file: string | undefined, work: () => T): T {
   }
 }
 
-async function namingLater<T>(file: string | undefined, work: () => Promise<T>): Promise<T> {
+/** What is wrong with the data of a file, in a line that begins with the file. */
+export async function namingLater<T>(file: string | undefined, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
