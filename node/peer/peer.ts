@@ -7,6 +7,7 @@ import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
+import { keepTrainedData } from "../local/trained-data.ts";
 import { ModelDigests } from "../manifest/model-digests.ts";
 import { type ModelSearch, searchModel, waitForModel } from "../manifest/model-search.ts";
 import { absolutePath } from "../system/files/absolute-path.ts";
@@ -166,7 +167,11 @@ class Session implements Peer {
     const roster = await rosterGenesis(genesis, dataDirectory);
     const places = this.#places();
     const { directory: modelDirectory, lacks } = this.#modelOf(manifest, places);
-    const { sets: examples, cut } = lacks ? NO_EXAMPLES : await examplesUnder(data, { manifest, modelDirectory });
+    const {
+      sets: examples,
+      cut,
+      trainedData,
+    } = lacks ? NO_EXAMPLES : await examplesUnder(data, { manifest, modelDirectory });
     this.#status = { manifest, view: UNSEEN_PEER };
     if (cut.records > 0)
       this.#tell({ type: "session", step: "records cut", cut, maxTokens: manifest.training.maxTokens });
@@ -179,7 +184,10 @@ class Session implements Peer {
       reach: { ...reach, network: networkId(manifest) },
       bootstrap: [...bootstrap, ...manifest.bootstrap],
       // Not earlier: a start that is refused leaves a fresh directory free for any network.
-      beforeStarted: () => keepNetwork(genesis, dataDirectory),
+      beforeStarted: async () => {
+        await keepNetwork(genesis, dataDirectory);
+        await keepTrainedData(dataDirectory, trainedData);
+      },
       onEvent: (event) => this.#tell(event),
     });
     return { manifest, roster, peer, places, lacks };
