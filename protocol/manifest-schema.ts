@@ -278,7 +278,7 @@ const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], value);
 
 /** `training.batchSize`, `tensors[3].name`; anything but printable ASCII in a key becomes `?`. */
-function fieldPath(path: readonly PropertyKey[]): string {
+export function fieldPath(path: readonly PropertyKey[]): string {
   return path
     .map((key, i) => (typeof key === "number" ? `[${key}]` : `${i === 0 ? "" : "."}${printable(String(key))}`))
     .join("");

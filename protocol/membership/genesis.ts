@@ -6,6 +6,7 @@ import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import type { Signer } from "../envelope.ts";
 import { ProtocolError } from "../errors.ts";
+import { jsonFlaw } from "../json-names.ts";
 import { LIMITS } from "../limits.ts";
 import { type NetworkId, networkIdToBytes, parseNetworkId } from "../network-id.ts";
 import { manifestDifference, type NetworkManifest, networkId, parseManifest } from "../network-manifest.ts";
@@ -167,8 +168,9 @@ function checkGenesisSignatures({ manifest, signatures }: Genesis, verify: Verif
 
 function parseJson(text: string): unknown {
   refuseAbove(text.length);
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (cause) {
     throw new ProtocolError(
       "GENESIS_INVALID",
@@ -177,6 +179,9 @@ function parseJson(text: string): unknown {
       { cause },
     );
   }
+  const flaw = jsonFlaw(text);
+  if (flaw?.kind === "twice") throw refused(`${printable(flaw.name)} stands twice in one object`);
+  return value;
 }
 
 function refuseAbove(bytes: number): void {
