@@ -100,6 +100,7 @@ export type { FileSet } from "./interchange/adapter-directory.ts";
 export type { MergedModel } from "./interchange/merged-model.ts";
 export type { Imported } from "./interchange/peft-import.ts";
 export type { SavedAdapter } from "./interchange/saved-adapter.ts";
+export type { DataReport } from "./local/data-check.ts";
 export type { ImportPositions, OpenedModel } from "./local/stored-adapter.ts";
 export type { ModelShape } from "./model/base-model.ts";
 export type { GenerationSettings } from "./model/generation-settings.ts";

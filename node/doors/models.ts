@@ -13,6 +13,7 @@ export { fromPyreft } from "../interchange/pyreft-import.ts";
 export { sideOf, slotsOf } from "../interchange/saved-adapter.ts";
 export { readTorchFile } from "../interchange/torch-file.ts";
 export { askedPrompt } from "../local/asked-prompt.ts";
+export { checkData } from "../local/data-check.ts";
 export { adapterOfPeer, formatOf, loadAdapter, openModel, usedAdapter } from "../local/stored-adapter.ts";
 export { keptTrainedData, templateFiles, withTrainedData } from "../local/trained-data.ts";
 export { FAMILIES } from "../model/families/by-model-type.ts";

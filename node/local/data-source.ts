@@ -1,5 +1,6 @@
 /** From a data file, or the embedded tasks, to the token examples that one peer trains on. */
 import { type ColumnMap, parseColumnMap } from "../data/column-map.ts";
+import { contentDigest } from "../data/content-digest.ts";
 import { type ContentSets, prepareByContent, type SetName } from "../data/content-sets.ts";
 import { prepareExamples, taskRecords } from "../data/dataset.ts";
 import { defaultTasks } from "../data/embedded/default-tasks.ts";
@@ -110,9 +111,31 @@ export async function loadExamples(options: LoadExamplesOptions): Promise<Loaded
   };
   if (heldOut === "by seed" || (file === undefined && options.test === undefined)) {
     const records = await loadRecords(options);
-    return naming(file, () => prepareExamples(records, { ...encoding, seam: "parts", seed }));
+    const asked = { ...encoding, seam: "parts" as const, seed };
+    return heldOut === "by seed"
+      ? naming(file, () => prepareExamples(records, asked))
+      : ofTasks(records, asked, options);
   }
   return examplesOfFiles(options, { ...encoding, template });
+}
+
+/** The embedded tasks, whose records say themselves which set they belong to. */
+function ofTasks(
+  records: readonly DataRecord[],
+  encoding: Parameters<typeof prepareExamples>[1],
+  { trained }: LoadExamplesOptions,
+): LoadedExamples {
+  const before = trained?.digests ?? new Set();
+  const isTrained = ({ fields }: DataRecord): boolean => fields.set === "train";
+  const kept = records.filter((record) => isTrained(record) || !before.has(contentDigest(record)));
+  const digests = new Set([...before, ...records.filter(isTrained).map(contentDigest)]);
+  const { maxTokens, batchSize } = encoding;
+  const left = records.length - kept.length;
+  return {
+    ...prepareExamples(kept, encoding),
+    ...(left > 0 && { notes: [`${left} held-out records were trained on before; they are left out`] }),
+    trainedData: { frame: "plain", maxTokens, batchSize, digests },
+  };
 }
 
 type Encoding = Pick<
@@ -182,7 +205,8 @@ function naming<T>(file: string | undefined, work: () => T): T {
   }
 }
 
-async function namingLater<T>(file: string | undefined, work: () => Promise<T>): Promise<T> {
+/** What is wrong with the data of a file, in a line that begins with the file. */
+export async function namingLater<T>(file: string | undefined, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {

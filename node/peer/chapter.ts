@@ -3,6 +3,7 @@ import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
+import { keepTrainedData } from "../local/trained-data.ts";
 import { ModelDigests } from "../manifest/model-digests.ts";
 import { type ModelSearch, searchModel, waitForModel } from "../manifest/model-search.ts";
 import { absolutePath } from "../system/files/absolute-path.ts";
@@ -44,7 +45,7 @@ export async function openChapter(options: PeerOptions, genesis: Genesis, chapte
   const places = placesOf(options);
   const { directory: modelDirectory, lacks } = modelOf(manifest, { options, places, digests });
   const network = { manifest, modelDirectory };
-  const { sets: examples, cut } = lacks ? NO_EXAMPLES : await examplesUnder(options.data, network);
+  const { sets: examples, cut, trainedData } = lacks ? NO_EXAMPLES : await examplesUnder(options.data, network);
   if (cut.records > 0) onEvent({ type: "session", step: "records cut", cut, maxTokens: manifest.training.maxTokens });
   const peer = await startNetworkPeer({
     ...ownSettings(options),
@@ -55,7 +56,10 @@ export async function openChapter(options: PeerOptions, genesis: Genesis, chapte
     reach: { ...reach, network: networkId(manifest) },
     bootstrap: [...bootstrap, ...manifest.bootstrap],
     // Not earlier: a start that is refused leaves a fresh directory free for any network.
-    beforeStarted: () => keepNetwork(genesis, dataDirectory),
+    beforeStarted: async () => {
+      await keepNetwork(genesis, dataDirectory);
+      await keepTrainedData(dataDirectory, trainedData);
+    },
     onEvent,
   });
   return { manifest, roster, peer, places, lacks, digests };

@@ -69,7 +69,8 @@ async function run(options: AdapterExportOptions, terminal: Terminal): Promise<n
   const adapter = options.part === undefined ? whole : sideOf(whole, opened.model, options.part);
   const files = await written(adapter, opened, { format, baseModel: options.baseModel ?? directory });
   await prepareOutputFolder(folder);
-  const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
+  const place = options.adapter === undefined ? dataDirectory(options.dataDir, terminal.environment) : options.adapter;
+  const trained = await keptTrainedData(resolve(place));
   const all = withTrainedData(files, trained);
   await writeFolder(folder, all);
   const positions = "positions" in adapter.settings ? adapter.settings.positions : undefined;
