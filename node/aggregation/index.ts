@@ -31,6 +31,8 @@ export { krum, krumPointsMin, krumScores, multiKrum } from "./krum.ts";
 export { weightedMean } from "./mean.ts";
 export { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
 export { metropolisWeight, type NeighbourWeights, neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
+export { GROWTH_MAX, ifAdapter, isPlausible } from "./plausible.ts";
+export { isFinitePoint } from "./point.ts";
 export {
   type AdapterLayout,
   anchorToReference,

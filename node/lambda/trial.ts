@@ -43,6 +43,8 @@ export interface TrialOptions {
 /** The mix of a peer's adapter and its aggregate at one lambda, f32[P]. */
 export type Mixed = (lambda: number) => Float32Array;
 
+const DIVERGENCES: readonly NodeError["code"][] = ["TRAINING_DIVERGED", "ADAPTER_SHAPE"];
+
 /** Local steps of a rival between two looks at the signal. */
 const CHUNK_STEPS = 8;
 
@@ -130,7 +132,9 @@ async function rivalOf(
     await trainer.setAdapter(choice.theta);
     return { state: await trainer.state(), choice, steps };
   } catch (error) {
-    if (error instanceof NodeError && error.code === "TRAINING_DIVERGED") return undefined;
+    // Rotations that cannot be brought back to orthonormal rows are a way of diverging as well.
+    const hasDiverged = error instanceof NodeError && DIVERGENCES.includes(error.code);
+    if (hasDiverged) return undefined;
     throw error;
   } finally {
     await trainer.restore(before);

@@ -1,7 +1,13 @@
 /** Everything that a peer must remember to go on after a kill with the same bits, and its form in a checkpoint. */
 import { z } from "zod";
 import type { NetworkManifest, ReferenceSettings } from "../../protocol/network-manifest.ts";
-import { decodeReference, emptyReference, encodeReference, type ReferenceState } from "../aggregation/index.ts";
+import {
+  decodeReference,
+  emptyReference,
+  encodeReference,
+  isFinitePoint,
+  type ReferenceState,
+} from "../aggregation/index.ts";
 import { NodeError } from "../errors.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
 import type { ForgettingReport, PhaseSeconds, RoundSummary, Score, UpdateCounts } from "../interface/peer-event.ts";
@@ -164,7 +170,7 @@ export function decodeMemory(
   return {
     ...rest,
     trainer: takeTrainer(vectors, "", { step, trainedCount }),
-    reference: decodeReference(ordered, { settings: options.reference, parameterCount }),
+    reference: decodeReference(wholePast(ordered, options.reference), { settings: options.reference, parameterCount }),
     trial: {
       state: trial,
       ...(rivalStep !== undefined && {
@@ -214,6 +220,12 @@ export function carryMemory(
       evaluation: { stage: "none" },
     },
   };
+}
+
+/** The snapshots without what an older version remembered of a ruined round; none where an average is ruined. */
+function wholePast(snapshots: readonly Float32Array[], settings: ReferenceSettings): readonly Float32Array[] {
+  const whole = snapshots.filter(isFinitePoint);
+  return settings.kind === "ema" && whole.length < snapshots.length ? [] : whole;
 }
 
 const SCHEMA = "weft-peer-memory/1";

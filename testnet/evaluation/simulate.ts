@@ -73,6 +73,8 @@ interface SimulatedPeer extends ExchangingPeer {
   readonly trainer: Trainer;
   reference: ReferenceState;
   trial: TrialMemory;
+  /** The best loss on its validation set after any round. */
+  bestLoss: number;
   readonly lambdas: number[];
   /** S_data of each other peer, where the method weighs by it. */
   alike: ReadonlyMap<string, number>;
@@ -189,6 +191,7 @@ async function startPeer(
     inbox: inboxes.inboxOf(signer.peer),
     reference: emptyReference(manifest.reference),
     trial: NO_TRIAL,
+    bestLoss: Number.NaN,
     lambdas: [],
     alike: new Map(),
   };
@@ -264,6 +267,7 @@ async function aggregate(
       neighbours: peer.inbox.latest().map((update) => ({ ...update, dataSimilarity: peer.alike.get(update.peer) })),
       reference: peer.reference,
       trial: peer.trial,
+      expectedLoss: peer.bestLoss,
       round,
       asOf: round,
       signal,
@@ -272,6 +276,8 @@ async function aggregate(
   peer.reference = result.reference;
   peer.trial = result.trial;
   peer.lambdas.push(result.lambda);
+  // Not Math.min, which a loss that is not finite would stay in.
+  if (!(result.validation.loss >= peer.bestLoss)) peer.bestLoss = result.validation.loss;
   return result.validation.loss;
 }
 
