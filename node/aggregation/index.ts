@@ -29,6 +29,7 @@ export {
 export { type GeometricMedian, geometricMedian } from "./geometric-median.ts";
 export { krum, krumPointsMin, krumScores, multiKrum } from "./krum.ts";
 export { weightedMean } from "./mean.ts";
+export { type RememberedAggregate, withMomentum } from "./momentum.ts";
 export { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
 export { metropolisWeight, type NeighbourWeights, neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
 export { GROWTH_MAX, ifAdapter, isPlausible } from "./plausible.ts";

@@ -7,25 +7,30 @@ import {
   type Aggregate,
   type Aggregator,
   aggregateNeighbours,
-  emptyReference,
+  anchorToReference,
   gaugeKind,
   ifAdapter,
   mix,
   type NeighbourUpdate,
   type ReferenceState,
+  type RememberedAggregate,
   referenceModel,
+  rememberModel,
+  withMomentum,
 } from "../aggregation/index.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { LambdaCost, RefusalReason } from "../interface/peer-event.ts";
 import type { Evaluation, Trainer } from "../interface/trainer.ts";
 import { decideLambda } from "../lambda/decide-lambda.ts";
-import type { Mixed, TrialMemory } from "../lambda/trial.ts";
+import type { Anchoring, Mixed, RivalPast, TrialMemory } from "../lambda/trial.ts";
 import { settleAdapter } from "./settle-adapter.ts";
 
 /** The outcome of a round's aggregation. */
 export interface AggregatedRound {
   readonly reference: ReferenceState;
+  /** The aggregate before momentum, where the network has momentum and it was taken up. */
+  readonly aggregate: RememberedAggregate | undefined;
   readonly lambda: number;
   readonly lambdaCost: LambdaCost;
   readonly trial: TrialMemory;
@@ -58,6 +63,8 @@ export interface AggregationOptions {
   /** Neighbours that this peer counted in its update of the round; absent where it said nothing. */
   readonly announced?: number | undefined;
   readonly reference: ReferenceState;
+  /** The aggregate that this peer last took up, where the network has momentum. */
+  readonly aggregate?: RememberedAggregate | undefined;
   /** The memory of the adaptive lambda; the other rules leave it as it is. */
   readonly trial: TrialMemory;
   /** A held-out loss that this peer had before, in nats per token; a mix far above it is compared with the own adapter. */
@@ -98,43 +105,67 @@ export async function aggregateRound(
   logAggregate(logger, aggregate, { round, rule: settings.rule });
   // A mix that is no adapter counts as the own one, which no rule for lambda finds better.
   let hasFailed = false;
-  const mixing = async (theta: Float32Array): Promise<Mixed> => {
-    // A rival's aggregate is in the rival's gauge.
-    const z = theta === own ? aggregate.z : (await aggregateFor(theta)).z;
-    return (lambda) => {
-      const mixed = ifAdapter(() => mix({ ...layout, own: theta, z, lambda }));
-      hasFailed ||= mixed === undefined;
-      return mixed ?? theta.slice();
-    };
-  };
   const { localSteps, count } = manifest.rounds;
+  const last = asOf + 1 >= count;
+  const pushed = (z: Float32Array, before: RememberedAggregate | undefined): Float32Array => {
+    const { momentum } = settings;
+    // The twin of a peer with a privacy budget has no momentum.
+    const isOff = momentum === undefined || last || !looksAtLosses;
+    if (isOff || before?.round !== asOf - 1) return z;
+    return withMomentum({ ...layout, z, before: before.z, momentum });
+  };
+  const past: RivalPast = { reference, aggregate: options.aggregate };
+  const mixing = async (theta: Float32Array, { aggregate: before } = past): Promise<Mixed> => {
+    // A rival's aggregate is in the rival's gauge.
+    const { z } = theta === own ? aggregate : await aggregateFor(theta);
+    const further = pushed(z, before);
+    const mixed = (lambda: number, isPushed = true): Float32Array => {
+      const sum = ifAdapter(() => mix({ ...layout, own: theta, z: isPushed ? further : z, lambda }));
+      hasFailed ||= sum === undefined;
+      return sum ?? theta.slice();
+    };
+    return Object.assign(mixed, {
+      hasMomentum: further !== z,
+      ...(settings.momentum !== undefined && { aggregate: z }),
+    });
+  };
+  const anchor = { settings: manifest.reference, layout };
+  const anchoring: Anchoring = {
+    past,
+    hold: (one) => holdToReference(trainer, one, manifest),
+    anchor: (mixed, one, fisher) => ifAdapter(() => anchorToReference(one, mixed, { ...anchor, fisher })) ?? mixed,
+    remember: (one, adapter) => rememberModel(one, adapter, anchor),
+  };
   const decided = await decideLambda(dependencies, {
     rule: settings.lambda,
     own,
     mixing: aggregate.peers.length === 0 ? undefined : mixing,
+    anchoring,
     trial,
     localSteps,
-    last: asOf + 1 >= count,
-    round,
+    last,
+    round: asOf,
     signal,
   });
   signal.throwIfAborted();
-  // A rival has a past of its own, which nobody remembered: it begins a new one.
-  const past = decided.rivalWon ? emptyReference(manifest.reference) : reference;
+  const { rivalWon, rivalPast, rivalAggregate } = decided;
   const settled = await settleAdapter(trainer, {
-    own: decided.rivalWon ? decided.theta : own,
+    own: rivalWon ? decided.theta : own,
     mixed: decided.theta,
-    past,
-    settings: manifest.reference,
-    layout,
+    past: (rivalWon ? rivalPast?.reference : undefined) ?? reference,
+    ...anchor,
     expectedLoss,
     looksAtLosses,
   });
   const isOwn = decided.theta.every((x, i) => x === own[i]);
   const refusal = settled.refusal ?? ((hasFailed && isOwn) || aggregate.spoilt !== undefined ? "spoilt" : undefined);
   const isKept = settled.refusal !== undefined && settled.refusal !== "reference";
+  const remembersAggregate = settings.momentum !== undefined && aggregate.peers.length > 0 && !isKept;
   return {
     reference: settled.past,
+    aggregate: remembersAggregate
+      ? { round: asOf, z: rivalWon && rivalAggregate ? rivalAggregate : aggregate.z }
+      : undefined,
     lambda: isKept ? 0 : decided.lambda,
     lambdaCost: decided.cost,
     trial: decided.trial,

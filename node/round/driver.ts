@@ -292,13 +292,25 @@ class Driver implements RoundDriver {
     this.#meter.end("network");
     const { signal } = this.#stopping;
     const manifest = this.#ownManifest();
-    const { reference, trial } = this.#memory;
+    const { reference, aggregate, trial } = this.#memory;
     const heard = heardNeighbours({ manifest, peer, neighbours: exchange.latest(), round });
     const neighbours = await this.#withDataSimilarity(heard);
     const announced = this.#announced;
     const expectedLoss = this.#expectedLoss();
     const judging = { expectedLoss, looksAtLosses: privacy === undefined };
-    const options = { manifest, peer, neighbours, announced, reference, trial, round, asOf, signal, ...judging };
+    const options = {
+      manifest,
+      peer,
+      neighbours,
+      announced,
+      reference,
+      aggregate,
+      trial,
+      round,
+      asOf,
+      signal,
+      ...judging,
+    };
     const aggregated = await this.#meter.during("aggregate", () => aggregateRound(this.#dependencies, options));
     if (privacy) await this.#patiently(() => privacy.aggregated({ neighbours, asOf }));
     this.#before = aggregated.before;
@@ -357,6 +369,7 @@ class Driver implements RoundDriver {
     this.#memory = {
       ...this.#memory,
       reference: aggregated.reference,
+      aggregate: aggregated.aggregate,
       trial: aggregated.trial,
       summaries,
       best,

@@ -70,5 +70,5 @@ export async function goOnFromPast(
 
 /** The memory without what others' values may have ruined: neither a past nor a rival is held on to. */
 export function withoutPast(memory: RoundMemory, settings: ReferenceSettings): RoundMemory {
-  return { ...memory, reference: emptyReference(settings), trial: { state: memory.trial.state } };
+  return { ...memory, reference: emptyReference(settings), aggregate: undefined, trial: { state: memory.trial.state } };
 }

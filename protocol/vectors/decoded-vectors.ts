@@ -126,6 +126,13 @@ export function manifestVectors(): readonly ManifestVector[] {
     invalid("too many values", { tensors: [{ name: "a", shape: [4097, 4096] }] }, "tensors"),
     invalid("a tensor twice", { tensors: [...EXAMPLE_MANIFEST.tensors, ...EXAMPLE_MANIFEST.tensors] }, "tensors"),
     invalid("deadline upside down", { rounds: { ...rounds, deadlineMs: { min: 2, max: 1 } } }, "rounds.deadlineMs"),
+    valid("momentum of the aggregate", { ...EXAMPLE_MANIFEST, aggregation: { ...aggregation, momentum: 1 } }),
+    invalid("no momentum", { aggregation: { ...aggregation, momentum: 0 } }, "aggregation.momentum"),
+    invalid(
+      "momentum of products",
+      { ...OTHER_MANIFEST, aggregation: { ...aggregation, rule: "mean", factors: "product", momentum: 1 } },
+      "aggregation.momentum",
+    ),
     valid("similarity with the peer itself", withSelf(true)),
     invalid("similarity with the peer itself said to be left out", withSelf(false), "aggregation.weights.self"),
   ];
