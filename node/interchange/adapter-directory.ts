@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { adapterFields } from "../../protocol/manifest-schema.ts";
-import { NodeError } from "../errors.ts";
+import { type ErrorFacts, NodeError } from "../errors.ts";
 import { readSafetensors, toFloat32, writeSafetensors } from "../model/safetensors.ts";
 import type { SavedAdapter } from "./saved-adapter.ts";
 import { concatenated, slotsOf } from "./saved-adapter.ts";
@@ -53,11 +53,12 @@ export function writeAdapterDirectory(adapter: SavedAdapter): FileSet {
 
 /** directory: for error lines.  Throws: ADAPTER_FILE, SAFETENSORS_INVALID. */
 export function readAdapterDirectory(files: FileSet, directory: string): SavedAdapter {
-  const fail = (what: string): NodeError => new NodeError("ADAPTER_FILE", `${directory}: ${what}`, { directory });
+  const fail = (what: string, facts: ErrorFacts = {}): NodeError =>
+    new NodeError("ADAPTER_FILE", `${directory}: ${what}`, { directory, ...facts });
   const bytes = files.get(ADAPTER_TENSORS);
   const json = files.get(ADAPTER_JSON);
   if (!bytes || !json) {
-    throw fail(`there is no ${json ? ADAPTER_TENSORS : ADAPTER_JSON}; weft train and weft adapter import write it`);
+    throw fail(`there is no ${json ? ADAPTER_TENSORS : ADAPTER_JSON}`, { problem: "no-adapter-of-weft" });
   }
   const parsed = description.safeParse(parseJson(json, `${directory}/${ADAPTER_JSON}`));
   if (!parsed.success) {

@@ -21,12 +21,12 @@ export interface LowRankProduct {
 /** A LoRA kind's settings.  way: what the caller could not do with another kind, and what to do.  Throws: ADAPTER_FORMAT. */
 export function lowRankSettings({ settings }: SavedAdapter, way: { readonly what: string }): LowRankSettings {
   if (settings.kind === "combination") {
-    const text = `${way.what}: a combination also edits the residual stream (${settings.reft.kind}), which no weight can hold; take its LoRA part alone with --part lora`;
-    throw new NodeError("ADAPTER_FORMAT", text);
+    const text = `${way.what}: a combination also edits the residual stream (${settings.reft.kind}), which no weight can hold`;
+    throw new NodeError("ADAPTER_FORMAT", text, { problem: "lora-part-only" });
   }
   if ("positions" in settings) {
-    const text = `${way.what}: a ${settings.kind} adapter edits the residual stream at chosen positions, which no weight can hold; export it with --format pyreft`;
-    throw new NodeError("ADAPTER_FORMAT", text);
+    const text = `${way.what}: a ${settings.kind} adapter edits the residual stream at chosen positions, which no weight can hold`;
+    throw new NodeError("ADAPTER_FORMAT", text, { problem: "pyreft-form-only" });
   }
   return settings;
 }

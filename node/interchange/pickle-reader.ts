@@ -170,13 +170,14 @@ class Reader {
   #build(): void {
     const state = this.#pop();
     const target = this.#top();
-    if (state.kind !== "dict" || target.kind !== "dict") throw this.#fail("attributes given to what is no state dict");
+    if (state.kind !== "dict" || target.kind !== "dict")
+      throw this.#fail("attributes given to something that is no state dict");
   }
 
   #called(): Pickled {
     const given = this.#pop();
     const called = this.#pop();
-    if (called.kind !== "global" || given.kind !== "list") throw this.#fail("a call of what is no function");
+    if (called.kind !== "global" || given.kind !== "list") throw this.#fail("a call of something that is no function");
     if (called.name === "collections.OrderedDict" && given.items.length === 0) return { kind: "dict", entries: [] };
     if (called.name !== "torch._utils._rebuild_tensor_v2" && called.name !== "torch._utils._rebuild_parameter") {
       throw this.#fail(`a call of ${called.name}`);
@@ -186,13 +187,13 @@ class Reader {
 
   #append(items: Pickled[]): void {
     const list = this.#top();
-    if (list.kind !== "list") throw this.#fail("an item added to what is no list");
+    if (list.kind !== "list") throw this.#fail("an item added to something that is no list");
     for (const item of items) list.items.push(item);
   }
 
   #setItems(items: readonly Pickled[]): void {
     const dict = this.#top();
-    if (dict.kind !== "dict" || items.length % 2 !== 0) throw this.#fail("an item set in what is no dict");
+    if (dict.kind !== "dict" || items.length % 2 !== 0) throw this.#fail("an item set in something that is no dict");
     for (let i = 0; i < items.length; i += 2) dict.entries.push([items[i]!, items[i + 1]!]);
   }
 

@@ -10,7 +10,7 @@
 import type { LoreftSettings } from "../../protocol/adapter-spec.ts";
 import { ADAPTERS } from "../../protocol/settings/adapter-kinds.ts";
 import { interventions } from "../adapter/intervention.ts";
-import { NodeError } from "../errors.ts";
+import { type ErrorFacts, NodeError } from "../errors.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import type { FileSet } from "./adapter-directory.ts";
 import { jsonBytes } from "./adapter-directory.ts";
@@ -72,12 +72,13 @@ export function toPyreft(adapter: SavedAdapter, model: BaseModel): FileSet {
 
 function loreftSettings({ settings }: SavedAdapter): LoreftSettings {
   if (settings.kind === "loreft") return settings;
-  const refuse = (what: string): NodeError => new NodeError("ADAPTER_FORMAT", `pyreft holds LoReFT: ${what}`);
+  const refuse = (what: string, facts: ErrorFacts = {}): NodeError =>
+    new NodeError("ADAPTER_FORMAT", `pyreft holds LoReFT: ${what}`, facts);
   if (settings.kind === "combination") {
-    throw refuse("a combination also changes weights; take its ReFT part alone with --part reft");
+    throw refuse("a combination also changes weights", { problem: "reft-part-only" });
   }
   const { family, elsewhere } = ADAPTERS.kinds[settings.kind];
-  if (family === "low-rank") throw refuse(`a ${settings.kind} adapter changes weights; export it with --format peft`);
+  if (family === "low-rank") throw refuse(`a ${settings.kind} adapter changes weights`, { problem: "peft-form-only" });
   throw refuse(`of a ${settings.kind} adapter ${elsewhere.pyreft.replace(/^no: /, "")}`);
 }
 

@@ -53,8 +53,8 @@ const parameterCount = (tensors: readonly AdapterTensor[]): number =>
 export function checkAdapter(adapter: SavedAdapter, model: BaseModel, digest: ModelDigest, name: string): void {
   for (const part of ["config", "weights"] as const) {
     if (adapter.model.digest[part] === digest[part]) continue;
-    const text = `${name} was trained on another model: its ${part} had the digest ${short(adapter.model.digest[part])}, this model's has ${short(digest[part])}; give --model the directory it was trained on`;
-    throw new NodeError("MODEL_MISMATCH", text, { part });
+    const text = `${name} was trained on another model: its ${part} had the digest ${short(adapter.model.digest[part])}, this model's has ${short(digest[part])}`;
+    throw new NodeError("MODEL_MISMATCH", text, { part, problem: "another-model" });
   }
   const { tensors } = adapterOfVector(model, { ...adapter, digest });
   for (const [i, expected] of tensors.entries()) {

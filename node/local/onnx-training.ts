@@ -70,8 +70,8 @@ export function holdOut(
 ): { readonly rows: readonly TensorRow[]; readonly heldOut: readonly TensorRow[] } {
   const count = batchSize * Math.max(1, Math.round((share * rows.length) / batchSize));
   if (rows.length - count < batchSize) {
-    const text = `${rows.length} rows are too few to hold out ${count} and train on batches of ${batchSize}; lower --held-out or --batch-size`;
-    throw new NodeError("DATA_TOO_SMALL", text);
+    const text = `${rows.length} rows are too few to hold out ${count} and train on batches of ${batchSize}`;
+    throw new NodeError("DATA_TOO_SMALL", text, { count, batchSize, problem: "rows-too-few" });
   }
   const order = createPrng(seed).fork("held-out").shuffle(rows);
   return { rows: order.slice(count), heldOut: order.slice(0, count) };

@@ -20,6 +20,7 @@ import { readAdapterFolder } from "../system/files/adapter-files.ts";
 import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { createLogger } from "../system/platform/log.ts";
+import type { AdapterFormat } from "./adapter-format.ts";
 
 /** A model directory that is read and checked. */
 export interface OpenedModel {
@@ -47,11 +48,6 @@ export function openModel(directory: string): OpenedModel {
 
 /** The positions of an intervention, for forms of adapters that do not say them. */
 export type ImportPositions = "all" | { readonly first: number; readonly last: number };
-
-/** The forms in which adapters are written and read. */
-export const ADAPTER_FORMATS = ["weft", "peft", "pyreft"] as const;
-/** One of these forms. */
-export type AdapterFormat = (typeof ADAPTER_FORMATS)[number];
 
 /** The form of an adapter's folder, by the files in it.  Throws: ADAPTER_FILE when it is none of them. */
 export function formatOf(files: FolderFiles, folder: string): AdapterFormat {
@@ -82,8 +78,8 @@ export async function loadAdapter(
       return fromPeft(files, model, options);
     case "pyreft": {
       if (positions !== undefined) return { adapter: fromPyreft(files, model, { ...options, positions }), notes: [] };
-      const text = `${folder} is a pyreft directory, which does not say at which positions it acts; import it with weft adapter import --positions f7+l7`;
-      throw new NodeError("CONFIG_INVALID", text, { folder });
+      const text = `${folder} is a pyreft directory, which does not say at which positions it acts`;
+      throw new NodeError("CONFIG_INVALID", text, { folder, problem: "positions-unsaid" });
     }
   }
 }
@@ -104,7 +100,7 @@ export async function adapterOfPeer(
   // While a finished peer trains alone to compare, the swarm's adapter waits under a name of its own.
   const values = checkpoint?.vectors.get("swarm.adapter") ?? checkpoint?.vectors.get("adapter");
   if (!checkpoint || !values) {
-    throw new NodeError("ADAPTER_FILE", `${dataDirectory} has no checkpoint yet; let weft run train there first`);
+    throw new NodeError("ADAPTER_FILE", `${dataDirectory} has no checkpoint yet`, { problem: "no-checkpoint" });
   }
   const { network } = checkpoint.state as { readonly network?: unknown };
   if (network !== networkId(manifest)) {

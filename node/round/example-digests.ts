@@ -37,6 +37,6 @@ export function checkSameExamples(found: ExampleDigests | undefined, given: Exam
   if (found === undefined) return;
   const differing = SETS.filter((set) => found[set] !== given[set]);
   if (differing.length === 0) return;
-  const text = `the checkpoint was trained with other data (different: ${differing.join(", ")} examples); choose another --data-dir for this data, or give the same data as before`;
-  throw new NodeError("DATA_MISMATCH", text, { differing, found, given });
+  const text = `the checkpoint was trained with other data (different: ${differing.join(", ")} examples)`;
+  throw new NodeError("DATA_MISMATCH", text, { differing, found, given, problem: "another-data" });
 }

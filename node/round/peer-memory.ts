@@ -131,7 +131,7 @@ export function encodeMemory(memory: PeerMemory, { network, examples }: MemoryOw
     rivalAggregateRound: trial.rivalPast?.aggregate?.round,
     swarmStep: evaluation.stage === "alone" ? evaluation.swarm.step : 0,
   };
-  const stage = evaluation.stage === "alone" ? { ...evaluation, swarm: undefined } : evaluation;
+  const stage = evaluation.stage === "alone" ? withoutSwarm(evaluation) : evaluation;
   return {
     vectors,
     state: { schema: SCHEMA, network, examples, ...rest, ...steps, trial: trial.state, evaluation: stage },
@@ -173,8 +173,8 @@ export function decodeMemory(
     ...rest
   } = parsed.data;
   if (found !== network) {
-    const text = `the checkpoint belongs to network ${found}, not to ${network}; choose another --data-dir for this network`;
-    throw new NodeError("MANIFEST_MISMATCH", text, { found, network });
+    const text = `the checkpoint belongs to network ${found}, not to ${network}`;
+    throw new NodeError("MANIFEST_MISMATCH", text, { found, network, problem: "another-network" });
   }
   checkSameExamples(examples, options.examples);
   const referenceOf = (prefix: string): ReferenceState => {
@@ -234,20 +234,27 @@ export function carryMemory(
   const {
     rivalStep: _rival,
     trial: _trial,
-    aggregateRound: _,
+    aggregateRound: _round,
     rivalAggregateRound: _of,
     examples,
+    step,
+    swarmStep,
+    evaluation,
     ...rest
   } = parsed.data;
-  const isKept = (name: string): boolean =>
-    name !== "aggregate" &&
-    !name.startsWith("rival.") &&
-    !name.startsWith("swarm.") &&
-    (keepsReference || !name.startsWith("reference."));
+  // During the run alone the trainer is on an adapter of its own, and the swarm's waits beside it.
+  const from = evaluation.stage === "alone" ? "swarm." : "";
+  const trainer = TRAINER_VECTORS.flatMap((name) => {
+    const vector = vectors.get(`${from}${name}`);
+    return vector === undefined ? [] : [[name, vector] as const];
+  });
+  const past = [...vectors].filter(([name]) => keepsReference && name.startsWith("reference."));
   return {
-    vectors: new Map([...vectors].filter(([name]) => isKept(name))),
+    vectors: new Map([...trainer, ...past]),
     state: {
       ...rest,
+      step: evaluation.stage === "alone" ? swarmStep : step,
+      swarmStep: 0,
       ...(keepsExamples && { examples }),
       network,
       position: { round, phase: "training" },
@@ -264,6 +271,12 @@ function wholePast(snapshots: readonly Float32Array[], settings: ReferenceSettin
 }
 
 const SCHEMA = "weft-peer-memory/1";
+/** Names of the vectors of a trainer's state; another trainer's than the peer's own stand behind a prefix. */
+const TRAINER_VECTORS = ["adapter", "first_moment", "second_moment", "fisher"];
+
+function withoutSwarm({ swarm: _, ...rest }: Extract<EvaluationProgress, { readonly stage: "alone" }>) {
+  return rest;
+}
 
 function putTrainer(vectors: Map<string, Float32Array>, prefix: string, state: TrainerState): void {
   vectors.set(`${prefix}adapter`, state.adapter);

@@ -75,8 +75,8 @@ async function tryLock(path: string): Promise<LockFile> {
 }
 
 function locked(folder: string, process: number): NodeError {
-  const text = `data directory ${folder} is in use by process ${process}; stop it or choose another --data-dir`;
-  return new NodeError("DATA_LOCKED", text, { folder, process });
+  const text = `data directory ${folder} is in use by process ${process}`;
+  return new NodeError("DATA_LOCKED", text, { folder, process, problem: "in-use" });
 }
 
 /** The file appears under its name with its contents, or not at all because somebody else's is there. */

@@ -67,8 +67,8 @@ export async function writeOnnxModelFile(
   { original, locations }: { readonly original: string; readonly locations: readonly string[] },
 ): Promise<void> {
   if (locations.length > 0 && resolve(dirname(path)) !== resolve(dirname(original))) {
-    const text = `${original} keeps weights in ${locations.join(", ")} beside it; give --out a file in the same folder`;
-    throw new NodeError("CONFIG_INVALID", text);
+    const text = `${original} keeps weights in ${locations.join(", ")} beside it, and ${path} is in another folder`;
+    throw new NodeError("CONFIG_INVALID", text, { path, problem: "weights-beside" });
   }
   await writeFileAtomic(path, bytes);
 }

@@ -40,7 +40,7 @@ export function createWeightCache({ folder }: { readonly folder: string }): Weig
       }
       const made = complete(path, weights);
       if (made) return made;
-      throw new NodeError("DATA_DIRECTORY", `${path} is not what was written to it; remove it and start again`);
+      throw new NodeError("DATA_DIRECTORY", `${path} has changed since it was written; remove it and start again`);
     },
   };
 }

@@ -45,15 +45,15 @@ export async function otherArithmetic(
 async function assertIntegers(runtime: Runtime, device: EngineOptions["device"]): Promise<void> {
   const provider = await runtime.provider();
   if (provider === "cpu") return;
-  const given = device === "auto" ? `${provider}, which --device auto is here` : provider;
-  const text = `int8 products are computed on the cpu, not on ${given}; leave one of them out`;
-  throw new NodeError("CONFIG_INVALID", text, { device: provider });
+  const given = device === "auto" ? `${provider}, which auto stands for here` : provider;
+  const text = `int8 products are computed on the cpu, not on ${given}`;
+  throw new NodeError("CONFIG_INVALID", text, { device: provider, problem: "int8-elsewhere" });
 }
 
 /** Throws: CONFIG_INVALID where the device has no products of 16-bit numbers. */
 async function assertHalves(runtime: Runtime, device: EngineOptions["device"] = "cpu"): Promise<void> {
   const reason = await runtime.whyNoFloat16();
   if (reason === undefined) return;
-  const text = `--precision fp16 cannot be used on ${device}: ${reason}; leave it out, or see weft doctor for other devices`;
-  throw new NodeError("CONFIG_INVALID", text, { device, reason });
+  const text = `fp16 products cannot be computed on ${device}: ${reason}`;
+  throw new NodeError("CONFIG_INVALID", text, { device, reason, problem: "precision-missing" });
 }
