@@ -300,14 +300,15 @@ class Driver implements RoundDriver {
     const { reference, aggregate, trial } = this.#memory;
     const heard = heardNeighbours({ manifest, peer, neighbours: exchange.latest(), round });
     const neighbours = await this.#withDataSimilarity(heard);
-    const announced = this.#announced;
-    const expectedLoss = this.#expectedLoss();
+    const { lossSum, lossCount } = this.#meter.progress();
+    const best = this.#memory.best.all.loss;
+    const expectedLoss = Number.isFinite(best) ? best : lossSum / lossCount;
     const judging = { expectedLoss, looksAtLosses: privacy === undefined };
     const options = {
       manifest,
       peer,
       neighbours,
-      announced,
+      announced: this.#announced,
       reference,
       aggregate,
       trial,
@@ -326,13 +327,6 @@ class Driver implements RoundDriver {
       emit({ type: "jumped", from: round, to: asOf + 1 });
     }
     this.#machine.tell({ type: "aggregated", again: !this.#isAuthor() && aggregated.neighbours === 0 });
-  }
-
-  /** The best held-out loss so far; before the first one that of the round's steps. NaN where there is neither. */
-  #expectedLoss(): number {
-    const { loss } = this.#memory.best.all;
-    const { lossSum, lossCount } = this.#meter.progress();
-    return Number.isFinite(loss) ? loss : lossSum / lossCount;
   }
 
   async #withDataSimilarity(heard: readonly ReceivedUpdate[]): Promise<readonly NeighbourUpdate[]> {
