@@ -1,7 +1,6 @@
 /** The flags of a file of data, for all commands that read one. */
 import { resolve } from "node:path";
-import type { LoadExamplesOptions } from "../node/local/data-source.ts";
-import { STANDARD_INPUT } from "../node/system/files/data-bytes.ts";
+import { type LoadExamplesOptions, STANDARD_INPUT } from "../node/index.ts";
 import type { OptionRow } from "./command-row.ts";
 
 /** A file of data and how it is read. */

@@ -1,6 +1,6 @@
 /** Flags that decide what a network agrees on, and the manifest settings that they stand for. */
 
-import { defaultValues, KEYFRAME_EVERY } from "../node/manifest/default-encoding.ts";
+import { defaultValues, KEYFRAME_EVERY } from "../node/index.ts";
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
 import type { UpdateEncoding } from "../protocol/encoding/update-encoding.ts";
 import {

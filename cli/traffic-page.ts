@@ -1,15 +1,14 @@
 /** docs/TRAFFIC.md, computed from adapters and encodings: `npm run docs` writes it, a test compares it. */
 
-import { adapterMethod } from "../node/adapter/methods.ts";
-import { defaultValues, KEYFRAME_EVERY } from "../node/manifest/default-encoding.ts";
-import type { ModelShape } from "../node/model/base-model.ts";
-import { FAMILIES } from "../node/model/families/by-model-type.ts";
+import { defaultValues, KEYFRAME_EVERY, type ModelShape, modelDoor } from "../node/index.ts";
 import { parameterCount } from "../protocol/adapter-spec.ts";
 import type { UpdateEncoding } from "../protocol/encoding/update-encoding.ts";
 import { payloadSizes } from "../protocol/encoding/update-payload.ts";
 import { ADAPTERS } from "../protocol/settings/adapter-kinds.ts";
 import { formatBytes } from "../testnet/words/text-table.ts";
 import { parseAdapter } from "./adapter-argument.ts";
+
+const { adapterMethod, FAMILIES } = await modelDoor();
 
 /** The parts of the published config.json files that say which tensors there are. */
 const MODELS = [

@@ -11,6 +11,7 @@ import { sentPart } from "../adapter/sent-part.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { WeightSource } from "../model/base-model.ts";
+import { capped } from "../model/layers/cap.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import { forSpeed } from "../onnx/for-speed.ts";
 import { inputValue } from "../onnx/graph.ts";
@@ -115,10 +116,11 @@ export function matchingGraph(
   const inputIds = reshape(ints(Array.from({ length: tokens }, (_, t) => t)), [1, tokens]);
   const stream = model.hidden({ inputIds, weight: lookedUp, hooks });
   const outputMatrix = model.outputMatrix(weight);
-  const logits = gemm(model.normalize(gather(stream, range(0, tokens - 1)), weight), outputMatrix, {
+  const z = gemm(model.normalize(gather(stream, range(0, tokens - 1)), weight), outputMatrix, {
     transB: true,
     c: model.outputBias?.(weight),
   });
+  const logits = capped(z, model.logitCap);
   const each = sub(logSumExp(logits), reduceSum(mul(gather(p, range(1, tokens)), logits), [1], false));
   const surprise = reduceMean(each, [0], false);
   const losses = gather(each, range(promptLength - 1, tokens - 1));

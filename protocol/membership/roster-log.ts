@@ -32,6 +32,7 @@ export type AddResult =
       readonly entry: Entry | undefined;
     };
 
+/** Why an entry is not taken. */
 export type AddRefusal =
   | EntryRefusal
   | "MALFORMED"
@@ -40,12 +41,14 @@ export type AddRefusal =
   /** The roster is full. */
   | "FULL";
 
+/** How signatures are verified, and how many entries there is room for. */
 export interface RosterLogOptions {
   readonly verify?: VerifySignature;
   /** Fewer entries than LIMITS.rosterEntryCountMax. */
   readonly entryCountMax?: number;
 }
 
+/** The entries of one roster, and the state that they amount to. */
 export class RosterLog {
   /** Of the network's first manifest. */
   readonly networkId: NetworkId;

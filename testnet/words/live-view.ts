@@ -1,5 +1,5 @@
 /** What a person sees while a testnet runs: a table drawn in place on a terminal, plain lines anywhere else. */
-import type { ModelNeed, PeerEvent } from "../../node/interface/peer-event.ts";
+import type { ModelNeed, PeerEvent } from "../../node/index.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { TestnetObserver, TestnetPeer } from "./result.ts";
 import { exitSentence } from "./summary.ts";

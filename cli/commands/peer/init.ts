@@ -2,8 +2,7 @@
 
 import { resolve } from "node:path";
 import { ed25519 } from "@noble/curves/ed25519.js";
-import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
-import type { EngineOptions } from "../../../node/interface/engine-options.ts";
+import { dataDirectoryLayout, type EngineOptions, keepNetwork, networkOf, recordDoor } from "../../../node/index.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import { peerIdFromPublicKey } from "../../../protocol/peer-id.ts";
 import type { CommandRow } from "../../command-row.ts";
@@ -45,8 +44,7 @@ export type InitOptions = Pick<
 >;
 
 async function run(options: InitOptions, terminal: Terminal): Promise<number> {
-  const { keepNetwork, networkOf } = await import("../../../node/index.ts");
-  const { readOrCreateKey } = await import("../../../node/system/files/key-file.ts");
+  const { readOrCreateKey } = await recordDoor();
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const genesis = options.network === undefined ? undefined : await networkOf(options.network, folder);
   const { seed, created } = await readOrCreateKey(dataDirectoryLayout(folder).key);

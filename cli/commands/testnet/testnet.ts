@@ -4,10 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { NodeError } from "../../../node/errors.ts";
-import type { EngineOptions } from "../../../node/interface/engine-options.ts";
-import type { LogLevel } from "../../../node/interface/logger.ts";
-import { STANDARD_INPUT } from "../../../node/system/files/data-bytes.ts";
+import { createNetwork, type EngineOptions, type LogLevel, NodeError, STANDARD_INPUT } from "../../../node/index.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../../../testnet/defaults.ts";
 import type { TestnetData } from "../../../testnet/run-testnet.ts";
@@ -154,7 +151,6 @@ function sharedData(
 }
 
 async function createTestnetManifest(options: TestnetCommandOptions): Promise<NetworkManifest> {
-  const { createNetwork } = await import("../../../node/manifest/create-network.ts");
   return createNetwork({
     name: "testnet",
     modelDirectory: modelDirectory(options.model),

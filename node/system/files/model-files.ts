@@ -27,17 +27,22 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
     );
   }
   const tokenizer = read("tokenizer.json");
-  const tokenizerConfig = read("tokenizer_config.json");
-  const specialTokensMap = read("special_tokens_map.json");
+  const parsed = (name: string): unknown => {
+    const bytes = read(name);
+    return bytes && json(join(directory, name), bytes);
+  };
+  const beside = {
+    tokenizerConfig: parsed("tokenizer_config.json"),
+    addedTokens: parsed("added_tokens.json"),
+    specialTokensMap: parsed("special_tokens_map.json"),
+    generationConfig: parsed("generation_config.json"),
+  };
   return {
     directory,
     config: json(join(directory, "config.json"), config),
     ...(tokenizer ? { tokenizer } : {}),
-    ...(tokenizerConfig ? { tokenizerConfig: json(join(directory, "tokenizer_config.json"), tokenizerConfig) } : {}),
-    ...(specialTokensMap
-      ? { specialTokensMap: json(join(directory, "special_tokens_map.json"), specialTokensMap) }
-      : {}),
     chatTemplates: readChatTemplates(directory, names),
+    ...Object.fromEntries(Object.entries(beside).filter(([, content]) => content !== undefined)),
     shards: openWeightFiles(shardNames(directory, names).map((name) => join(directory, name))),
     cache: createWeightCache({ folder: cacheFolder(options.cacheFolder) }),
     sha256: () => {
