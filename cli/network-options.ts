@@ -7,6 +7,7 @@ import {
   type LambdaRule,
   type LearningRateSchedule,
   MANIFEST_DEFAULTS,
+  type NeighbourWeighting,
   type NetworkManifest,
   type ReferenceSettings,
   type RuleSettings,
@@ -175,6 +176,11 @@ const NETWORK_FLAGS: readonly OptionRow[] = [
   { flags: "--seed <number>", text: "seed of everything the peers derive alike", parse: integer(0) },
 ];
 
+/** Similarity without the peer itself cannot personalise: manifests that say so keep it, and new networks do not have it. */
+function withSelf(weights: NeighbourWeighting): NeighbourWeighting {
+  return weights.kind === "similarity" ? { ...weights, self: true } : weights;
+}
+
 /** The flags over their defaults. */
 export function networkSettings(options: NetworkOptions, defaults: NetworkSettings): NetworkSettings {
   const { training, rounds, aggregation } = defaults;
@@ -201,7 +207,7 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
     rounds: { ...rounds, ...valuesOfFlags(ROUNDS, options) },
     aggregation: {
       ...(options.aggregation === undefined ? { ...aggregation, ...shared } : { ...shared, ...options.aggregation }),
-      ...(typeof options.neighbourWeights === "object" && { weights: options.neighbourWeights }),
+      ...(typeof options.neighbourWeights === "object" && { weights: withSelf(options.neighbourWeights) }),
       ...valuesOfFlags(AGGREGATION_FIELDS, options),
     },
   };

@@ -83,7 +83,7 @@ const ruleFields = recordShape(
     ),
   ),
 );
-const { sample, ...shared } = recordShape(AGGREGATION_FIELDS);
+const { sample, momentum: aggregateMomentum, ...shared } = recordShape(AGGREGATION_FIELDS);
 const { scope, ...ages } = shared;
 
 const aggregation = object({
@@ -94,7 +94,12 @@ const aggregation = object({
   ...ruleFields,
   weights: variantSchema(NEIGHBOUR_WEIGHTS).exactOptional(),
   sample: sample!,
+  momentum: aggregateMomentum!,
 }).superRefine((settings, context) => {
+  if (settings.momentum !== undefined && Object.hasOwn(settings, "factors")) {
+    const message = "is not for factors: they are written anew in each round, and do not move";
+    context.addIssue({ code: "custom", path: ["momentum"], message });
+  }
   for (const [field, { of, isOptional }] of rules) {
     const isThere = Object.hasOwn(settings, field);
     if (isThere && !of.includes(settings.rule)) {

@@ -14,6 +14,8 @@ import {
   type Aggregator,
   aggregateNeighbours,
   gaugeKind,
+  ifAdapter,
+  isPlausible,
   mix,
   retractRotations,
   rotationGroups,
@@ -132,7 +134,9 @@ async function guardUpdates(
       });
       if (peers.length === 0) return;
       const { value } = blindLambda(manifest.aggregation.lambda);
-      await save({ ...state, twin: mix({ ...layout, own, z, lambda: value }) });
+      const twin = ifAdapter(() => mix({ ...layout, own, z, lambda: value }));
+      // As the peer refuses it: by the values alone, so that the twin stays a function of messages.
+      if (twin && isPlausible(twin, own)) await save({ ...state, twin });
     },
   };
 }

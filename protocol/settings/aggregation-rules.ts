@@ -186,6 +186,17 @@ export const AGGREGATION_FIELDS = {
     flag: "sample",
     otherwise: "all of them",
   },
+  momentum: {
+    type: "number",
+    min: 0,
+    without: "min",
+    max: 1,
+    text: "how much of what the aggregate moved by since the last round is added to it once more",
+    source: "b of z_t + b (z_t - z_(t-1)); Polyak 1964, node/aggregation/momentum.ts",
+    optional: true,
+    flag: "aggregateMomentum",
+    otherwise: "none",
+  },
 } as const satisfies FlaggedTable;
 
 /** The rule by which neighbours' adapters are put together, with the numbers of that rule. */

@@ -215,7 +215,11 @@ function wordForm(variant: Variant, without: readonly string[]): string {
     return (word.place === "optional" ? `[${part}]` : part) + (mark ? optional(mark.word) : "");
   });
   const options = fields.flatMap(([, field]) => optionForms(field)).filter((form) => !without.includes(form));
-  return [...places, ...options.map(optional)].join("");
+  // What is behind a plus sign ends the word.
+  const isExtra = (form: string): boolean => form.startsWith("+");
+  return [...places, ...[...options.filter((form) => !isExtra(form)), ...options.filter(isExtra)].map(optional)].join(
+    "",
+  );
 }
 
 /** How an option looks, with its example. */

@@ -11,6 +11,7 @@ const TYPES: Readonly<Record<PeerEvent["type"], true>> = {
   update: true,
   published: true,
   round: true,
+  refused: true,
   jumped: true,
   observing: true,
   paused: true,

@@ -113,6 +113,8 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       return event.phase === "alone" && event.round === 0 && event.step === 1
         ? "trains alone, for comparison"
         : undefined;
+    case "refused":
+      return `keeps its own adapter in round ${event.round + 1}: the aggregate of the others was refused (${event.reason})`;
     case "jumped":
       return `fell behind after round ${event.from + 1}, goes on in round ${event.to + 1} where the others are`;
     case "observing":
