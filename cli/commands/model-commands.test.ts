@@ -125,7 +125,8 @@ describe("an adapter's way", () => {
     const part = ["adapter", "export", "--adapter", at("both"), "--part", "lora"];
     await weft([...part, "--out", at("lora")]);
     expect((await weft([...part, "--format", "peft", "--out", at("peft")])).code).toBe(0);
-    expect((await readdir(at("peft"))).toSorted()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
+    const files = ["adapter_config.json", "adapter_model.safetensors", "weft-data.json"];
+    expect((await readdir(at("peft"))).toSorted()).toEqual(files);
     const { code, out } = await weft(["adapter", "import", at("peft"), "--out", at("imported")]);
     expect([code, out]).toEqual([0, expect.stringContaining("lora:r2:q_proj,down_proj:alpha4, ")]);
     const { loss } = await evaluate("--adapter", at("lora"));
