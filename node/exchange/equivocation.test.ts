@@ -78,7 +78,8 @@ function receiver(round: number) {
       if (judged.verdict === "accept") intake.takeGossip(judged.message, signerOf(2).peer);
     }
   };
-  return { hear, proofs };
+  const judge = (bytes: Uint8Array) => intake.judgeGossip(bytes, signerOf(2).peer);
+  return { hear, proofs, judge };
 }
 
 const way = fc.constantFrom("gossip" as const, "heads" as const);
@@ -138,4 +139,14 @@ it("are found in rounds that are too old to be used, and by no forged signature"
   expect(proofs.map((proof) => contentIdOf(proof))).toEqual([
     contentIdOf(createEquivocationProof("announcement", [tell(0, 1), tell(0, 0)], verify)),
   ]);
+});
+
+it("are nobody's fault who passes them on: gossip that proves them is dropped, not rejected", () => {
+  const { hear, proofs, judge } = receiver(0);
+  hear({ bytes: tell(0, 0), way: "gossip" });
+  expect(judge(tell(0, 1))).toEqual({ verdict: "ignore" });
+  expect(proofs).toHaveLength(1);
+  const forged = tell(1, 0).slice();
+  forged[forged.byteLength - 1]! ^= 1;
+  expect(judge(forged)).toEqual({ verdict: "reject" });
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { encodeAddresses } from "../../protocol/addresses.ts";
+import { readAnnouncement, signAnnouncement } from "../../protocol/announcement.ts";
 import { encodeBlobRequest } from "../../protocol/blob.ts";
 import { contentIdOf } from "../../protocol/content-id.ts";
 import { createSigner } from "../../protocol/envelope.ts";
@@ -8,6 +9,7 @@ import { encodeFrame } from "../../protocol/frame.ts";
 import { encodeHello } from "../../protocol/handshake.ts";
 import { encodeHeads } from "../../protocol/heads.ts";
 import { LIMITS } from "../../protocol/limits.ts";
+import { networkId } from "../../protocol/network-manifest.ts";
 import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createMemoryHub } from "../system/network/memory-transport.ts";
@@ -166,6 +168,53 @@ describe("bytes that are not what was announced", () => {
     expect(victim.exchange.admitted()).toEqual([]);
     net.clock.advance(5000);
     await liar.enter(victim);
+  });
+});
+
+describe("blame goes to whoever could have known", () => {
+  it("an author that announces a wrong length is convicted by the bytes, and who serves them stays a neighbour", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1, exchange: { rejectsMax: 2 } });
+    const honest = await impostor(net, { seed: 8 });
+    const liar = await impostor(net, { seed: 9 });
+    await honest.enter(victim);
+    await liar.enter(victim);
+    for (const sequence of [0, 1, 2]) {
+      const right = forge(9, { sequence });
+      const said = forge(9, { sequence }, { bytesLength: right.envelope.byteLength + (sequence === 1 ? -1 : 1) });
+      liar.serve(undefined);
+      honest.serve(() => blobReply({ status: "found", length: right.envelope.byteLength }, right.envelope));
+      await liar.sendHeads(victim, [said.announcement]);
+      await until(() => victim.updates.length === sequence + 1);
+    }
+    const mismatch = { from: liar.signer.peer, verdict: "reject", code: "ANNOUNCEMENT_MISMATCH" };
+    for (const notice of victim.updates) expect(notice).toMatchObject(mismatch);
+    expect(victim.exchange.refuses(liar.signer.peer)).toBe(true);
+    expect(victim.exchange.refuses(honest.signer.peer)).toBe(false);
+    expect(victim.exchange.admitted()).toContain(honest.signer.peer);
+  });
+
+  it("an author that announces another's update is convicted by its bytes, and neither the other nor who serves them", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1, exchange: { rejectsMax: 0 } });
+    const [other, honest, liar] = [
+      await impostor(net, { seed: 7 }),
+      await impostor(net, { seed: 8 }),
+      await impostor(net, { seed: 9 }),
+    ];
+    for (const one of [other, honest, liar]) await one.enter(victim);
+    const theirs = forge(7);
+    const { contentId, bytesLength } = readAnnouncement(theirs.announcement);
+    const fields = { networkId: networkId(MANIFEST), round: 0, sequence: 0, contentId, bytesLength };
+    honest.serve(() => blobReply({ status: "found", length: theirs.envelope.byteLength }, theirs.envelope));
+    await liar.sendHeads(victim, [signAnnouncement(fields, liar.signer)]);
+    await until(() => victim.updates.length === 1);
+    expect(victim.updates[0]).toMatchObject({ from: liar.signer.peer, code: "ANNOUNCEMENT_MISMATCH" });
+    expect([other, honest, liar].map(({ signer }) => victim.exchange.refuses(signer.peer))).toEqual([
+      false,
+      false,
+      true,
+    ]);
   });
 });
 

@@ -10,6 +10,7 @@ import type { NeighbourSample } from "../../protocol/neighbour-sample.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import {
   announcementIn,
+  type Fault,
   judgeAnnouncement,
   openAnnouncement,
   type Verdict,
@@ -58,6 +59,9 @@ export interface IntakeOptions {
 /** What is said of announcements whose signature holds and that come too late. */
 const OUTDATED: readonly VerdictCode[] = ["OLD", "ROUND_OLD"];
 
+/** What is to be said of an announcement, and whose fault it is where it is refused. */
+type Judged = GossipJudgement<Announced> & { readonly fault?: Fault };
+
 /** Bytes of an update's envelope besides its values. */
 const ENVELOPE_BYTES_MAX = LIMITS.updateBytesMax - LIMITS.updatePayloadBytesMax;
 
@@ -85,7 +89,9 @@ export class Intake {
   judgeGossip(bytes: Uint8Array, from: PeerId): GossipJudgement<Announced> {
     const { neighbours } = this.#dependencies;
     if (!neighbours.has(from) || !mayForward(neighbours.roleOf(from))) return { verdict: "ignore" };
-    return this.#judge(bytes, from);
+    const { fault, ...judged } = this.#judge(bytes, from);
+    // A transport may punish whoever forwarded what is rejected, and an author's fault is none of its doing (section 8).
+    return fault === "author" ? { verdict: "ignore" } : judged;
   }
 
   /** Gossip that `judgeGossip` accepted. */
@@ -113,7 +119,7 @@ export class Intake {
   }
 
   /** The announcement when it is news to be taken, otherwise what is to be said of the message. */
-  #judge(bytes: Uint8Array, from: PeerId): GossipJudgement<Announced> {
+  #judge(bytes: Uint8Array, from: PeerId): Judged {
     const { heads, ownChain } = this.#dependencies;
     const opened = openAnnouncement(bytes);
     /** What it says, before anything in it is verified. */
@@ -128,13 +134,14 @@ export class Intake {
     const judgement = judgeAnnouncement(opened, context);
     if (judgement.kind !== "accept") {
       this.#refused(judgement, { announcement: seen, bytes, from });
-      return { verdict: judgement.kind };
+      return { verdict: judgement.kind, fault: judgement.fault };
     }
     const announcement = judgement.message;
     // Longer than the values can be: nobody needs to fetch it in order to know.
     if (announcement.bytesLength <= this.#bytesMax) return { verdict: "accept", message: { announcement, bytes } };
-    this.#dependencies.notices.refused(verdictOf("PAYLOAD_LENGTH"), { announcement, from });
-    return { verdict: "reject" };
+    const tooLong = verdictOf("PAYLOAD_LENGTH");
+    this.#dependencies.notices.refused(tooLong, { announcement, from });
+    return { verdict: tooLong.kind, fault: tooLong.fault };
   }
 
   #refused(verdict: Verdict, refused: Omit<Wanted, "announcement"> & { announcement: Announcement | undefined }): void {

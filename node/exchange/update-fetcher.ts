@@ -1,4 +1,5 @@
 /** Fetches announced updates and what they rest on from neighbours, judges them, and puts them into the inbox. */
+import type { ContentId } from "../../protocol/content-id.ts";
 import { isSparse } from "../../protocol/encoding/update-payload.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { JudgeContext, JudgeState, UpdateContext } from "../../protocol/judge-context.ts";
@@ -60,9 +61,10 @@ export class UpdateFetcher {
 
   /** Get an update into the inbox, or find out why it does not belong there. */
   async fetch(wanted: Wanted, signal: AbortSignal): Promise<void> {
-    const { contentId, bytesLength: length } = wanted.announcement;
-    const envelope = await this.#bytesOf(wanted, { contentId, length }, signal);
-    if (envelope !== undefined) await this.#settle(wanted, envelope, signal);
+    const { contentId, bytesLength } = wanted.announcement;
+    const envelope = await this.#bytesOf(wanted, contentId, signal);
+    if (envelope !== undefined && envelope.byteLength !== bytesLength) this.#convict(wanted);
+    else if (envelope !== undefined) await this.#settle(wanted, envelope, signal);
     else {
       const { logger } = this.#dependencies;
       logger.debug("nobody had the update; it is fetched when it is announced again", { contentId });
@@ -75,12 +77,12 @@ export class UpdateFetcher {
     return [...new Set([...preferred, ...neighbours])].slice(0, this.#options.providersMax);
   }
 
-  /** The bytes of a content id, from the first neighbour that has them. */
-  async #bytesOf(
-    wanted: Wanted,
-    { contentId, length }: Pick<BlobRequest, "contentId" | "length">,
-    signal: AbortSignal,
-  ): Promise<Uint8Array | undefined> {
+  /**
+   * The bytes of a content id, from the first neighbour that has them. Their length is bounded by what an update of this
+   * network can have, not by what was announced: whoever hands them out does not know what this peer was told of it.
+   */
+  async #bytesOf(wanted: Wanted, contentId: ContentId, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const length: BlobRequest["length"] = { max: this.#options.bytesMax };
     const { blobs, neighbours, logger } = this.#dependencies;
     for (const peer of this.#providersOf(wanted)) {
       if (signal.aborted) return undefined;
@@ -97,7 +99,7 @@ export class UpdateFetcher {
   /** The verdict on an update, and what it rests on, which is fetched where it is missing. */
   async #judge(wanted: Wanted, envelope: Uint8Array, signal: AbortSignal): Promise<JudgedFetch> {
     const { inbox, logger } = this.#dependencies;
-    const { rules, bytesMax } = this.#options;
+    const { rules } = this.#options;
     const { announcement } = wanted;
     const judgeOn = (valuesOf: NonNullable<UpdateContext["valuesOf"]>) =>
       judgeUpdate(envelope, { ...rules(), headOf: (author) => inbox.headOf(author), announcement, valuesOf });
@@ -108,8 +110,7 @@ export class UpdateFetcher {
       return { judgement, links: rests && known !== undefined ? linksAfter(known) : [] };
     }
     const update = readUpdate(envelope, rules().createSha256);
-    const fetch: Parameters<typeof collectLinks>[1]["fetch"] = (contentId) =>
-      this.#bytesOf(wanted, { contentId, length: { max: bytesMax } }, signal);
+    const fetch: Parameters<typeof collectLinks>[1]["fetch"] = (contentId) => this.#bytesOf(wanted, contentId, signal);
     try {
       const found = await collectLinks(update, { rules: rules(), known, fetch });
       // Judged again: other updates may have come meanwhile.
@@ -121,6 +122,12 @@ export class UpdateFetcher {
       logger.debug("an update rests on others that are not its author's chain", { author: update.author, error });
       return { judgement: verdictOf("CHAIN_BROKEN"), links: [] };
     }
+  }
+
+  /** The bytes hash to what was announced and have another length: only who signed the announcement can have known. */
+  #convict({ announcement }: Wanted): void {
+    const { notices } = this.#dependencies;
+    notices.refused(verdictOf("ANNOUNCEMENT_MISMATCH"), { announcement, from: announcement.author });
   }
 
   async #settle(wanted: Wanted, envelope: Uint8Array, signal: AbortSignal): Promise<void> {
