@@ -56,7 +56,7 @@ function receiver(round: number) {
   neighbours.admit(signerOf(2).peer, FEATURES);
   const intake = new Intake(
     {
-      ...{ logger, background, neighbours },
+      ...{ logger, clock, background, neighbours },
       blobs: { fetch: () => Promise.reject(new Error("nothing is fetched")) },
       inbox: new Inbox({ store, logger }, { ...rules, authorsMax: 4, bytesMax: 1e6 }),
       heads: createKnownHeads({ authorsMax: 4, announcementsPerAuthorMax: REMEMBERED }),
@@ -67,7 +67,7 @@ function receiver(round: number) {
     },
     {
       rules: () => ({ ...rules, self: signerOf(SELF).peer, isMember: () => true, verify, round }),
-      ...{ fetchesMax: 1, providersMax: 1, authorsMax: 4 },
+      ...{ ...EXCHANGE_DEFAULTS, fetchesMax: 1, providersMax: 1, authorsMax: 4 },
       sample: () => undefined,
     },
   );

@@ -14,16 +14,29 @@ export interface ExchangeLimits {
   readonly announcementsPerAuthorMax: number;
   /** Memory of the inbox: what neighbours sent, as they sent it and as it is aggregated. */
   readonly inboxBytesMax: number;
-  /** Updates that are fetched at the same time. */
+  /** Updates that are fetched at the same time; 16 of the largest there can be are a gibibyte. */
   readonly fetchesMax: number;
+  /** Among them those whose authors have kept this peer waiting: half, so that the others always have the other half. */
+  readonly lateFetchesMax: number;
+  /** Requests for bytes to one provider at the same time: one under way, and one that it reads meanwhile. */
+  readonly fetchesPerProviderMax: number;
   /** Neighbours that are asked for one update. */
   readonly providersMax: number;
+  /** How long one of them is waited for before the next one is asked as well: far above a round trip round the world. */
+  readonly nextProviderAfterMs: number;
+  /** How long a fetch waits where all that it could ask have enough to answer; it is announced again later. */
+  readonly providerWaitMs: number;
   /** Requests of one neighbour that are served at the same time. */
   readonly requestsPerPeerMax: number;
   readonly handshakeTimeoutMs: number;
   readonly headsTimeoutMs: number;
   /** One update over a slow line: 64 MiB at 1 MiB/s. */
   readonly blobTimeoutMs: number;
+  /** From the request for an update to the first byte of the answer: what a loaded machine needs, and nobody else. */
+  readonly firstByteTimeoutMs: number;
+  /** Within each `paceWindowMs` after it so many bytes come, or the transfer is given up: 16 KiB/s, a slow radio link. */
+  readonly paceBytesMin: number;
+  readonly paceWindowMs: number;
   /** Authors whose sketches are asked for at the same time. */
   readonly sketchFetchesMax: number;
   readonly sketchTimeoutMs: number;
@@ -50,12 +63,19 @@ export const EXCHANGE_DEFAULTS: ExchangeLimits = {
   announcementsPerAuthorMax: 32,
   // 21 authors of the largest adapter there can be, 40 of LoRA of rank 8 on all of an 8-billion-parameter Llama as int8.
   inboxBytesMax: 4 * 1024 ** 3,
-  fetchesMax: 4,
+  fetchesMax: 16,
+  lateFetchesMax: 8,
+  fetchesPerProviderMax: 2,
   providersMax: 4,
+  nextProviderAfterMs: 2_000,
+  providerWaitMs: 8_000,
   requestsPerPeerMax: 4,
   handshakeTimeoutMs: 10_000,
   headsTimeoutMs: 10_000,
   blobTimeoutMs: 64_000,
+  firstByteTimeoutMs: 8_000,
+  paceBytesMin: 64 * 1024,
+  paceWindowMs: 4_000,
   sketchFetchesMax: 16,
   sketchTimeoutMs: 10_000,
   addressesTimeoutMs: 10_000,

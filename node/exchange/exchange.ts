@@ -149,7 +149,7 @@ class PeerExchange implements Exchange {
     });
     const blobs = new BlobTransfer(
       { ...held, find: (contentId) => this.#find(contentId), ...(createSha256 && { createSha256 }) },
-      { requestsPerPeerMax: limits.requestsPerPeerMax, timeoutMs: limits.blobTimeoutMs },
+      { ...limits, timeoutMs: limits.blobTimeoutMs },
     );
     this.#intake = this.#createIntake(held, blobs);
     this.#headExchange = new HeadExchange(
@@ -305,7 +305,6 @@ class PeerExchange implements Exchange {
   }
 
   #createIntake(held: ConversationDependencies, blobs: BlobTransfer): Intake {
-    const { fetchesMax, providersMax, authorsMax } = this.#limits;
     return new Intake(
       {
         ...{ ...held, blobs, inbox: this.#inbox, heads: this.#heads, ownChain: this.#ownChain },
@@ -313,7 +312,7 @@ class PeerExchange implements Exchange {
         onEquivocation: (first, second) => this.#options.membership?.reportEquivocation(first, second),
       },
       {
-        ...{ fetchesMax, providersMax, authorsMax },
+        ...this.#limits,
         rules: () => this.#rulesNow(),
         sample: () => this.#position.sample,
       },

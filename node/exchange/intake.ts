@@ -17,22 +17,26 @@ import {
   type VerdictCode,
   verdictOf,
 } from "../../protocol/verdict.ts";
+import type { Clock } from "../interface/clock.ts";
 import { NOT_SAMPLED } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Neighbours } from "../interface/neighbours.ts";
 import type { GossipJudgement } from "../interface/transport.ts";
 import type { Background } from "./background.ts";
 import type { BlobTransfer } from "./blob-transfer.ts";
+import type { ExchangeLimits } from "./exchange-limits.ts";
 import { createFetchQueue, type FetchQueue } from "./fetch-queue.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Announced, KnownHeads } from "./known-heads.ts";
 import type { OwnChain } from "./own-chain.ts";
+import { ProviderSlots } from "./provider-slots.ts";
 import { type Rules, UpdateFetcher, type Wanted } from "./update-fetcher.ts";
 import type { UpdateNotices } from "./update-notices.ts";
 
 /** Where announcements come to and what becomes of them. */
 export interface IntakeDependencies {
   readonly logger: Logger;
+  readonly clock: Pick<Clock, "after">;
   readonly background: Background;
   readonly neighbours: Neighbours;
   readonly blobs: Pick<BlobTransfer, "fetch">;
@@ -45,13 +49,18 @@ export interface IntakeDependencies {
 }
 
 /** What is judged by, and bounds of what is fetched. */
-export interface IntakeOptions {
+export interface IntakeOptions
+  extends Pick<
+    ExchangeLimits,
+    | "fetchesMax"
+    | "lateFetchesMax"
+    | "fetchesPerProviderMax"
+    | "providersMax"
+    | "nextProviderAfterMs"
+    | "providerWaitMs"
+    | "authorsMax"
+  > {
   readonly rules: () => Rules;
-  /** Updates that are fetched at the same time. */
-  readonly fetchesMax: number;
-  /** Neighbours that are asked for one update before it is given up until it is announced again. */
-  readonly providersMax: number;
-  readonly authorsMax: number;
   /** Of the round this peer is in, where it hears only some of its neighbours; undefined where it hears all. */
   readonly sample: () => NeighbourSample | undefined;
 }
@@ -76,12 +85,17 @@ export class Intake {
     this.#dependencies = dependencies;
     this.#options = options;
     const { background } = dependencies;
-    const { rules, providersMax, fetchesMax, authorsMax } = options;
+    const { rules, fetchesMax, lateFetchesMax, fetchesPerProviderMax, authorsMax } = options;
     this.#bytesMax = payloadBytesMax(rules()) + ENVELOPE_BYTES_MAX;
-    const fetcher = new UpdateFetcher(dependencies, { rules, bytesMax: this.#bytesMax, providersMax });
+    const slots = new ProviderSlots({ perProviderMax: fetchesPerProviderMax, lateMax: authorsMax });
+    const fetcher = new UpdateFetcher({ ...dependencies, slots }, { ...options, bytesMax: this.#bytesMax });
     this.#queue = createFetchQueue<Wanted>(
-      { fetch: (wanted) => background.run("fetch", (signal) => fetcher.fetch(wanted, signal)) },
-      { concurrentMax: fetchesMax, authorsMax },
+      {
+        fetch: (wanted) => background.run("fetch", (signal) => fetcher.fetch(wanted, signal)),
+        canStart: (wanted) => fetcher.canStart(wanted),
+        isLate: (author) => slots.isLate(author),
+      },
+      { concurrentMax: fetchesMax, lateMax: lateFetchesMax, authorsMax },
     );
   }
 
