@@ -72,7 +72,7 @@ function receiver(round: number) {
     },
   );
   const hear = ({ bytes, way }: { readonly bytes: Uint8Array; readonly way: "gossip" | "heads" }): void => {
-    if (way === "heads") intake.takeHeads([bytes], signerOf(2).peer);
+    if (way === "heads") void intake.takeHeads([bytes], signerOf(2).peer);
     else {
       const judged = intake.judgeGossip(bytes, signerOf(2).peer);
       if (judged.verdict === "accept") intake.takeGossip(judged.message, signerOf(2).peer);

@@ -27,6 +27,7 @@ import {
   type TestPeerOptions,
   thetaOf,
 } from "./exchange.suite.ts";
+import { EXCHANGE_DEFAULTS } from "./exchange-limits.ts";
 import { blobReply, createImpostor, forge, type Impostor } from "./impostor.suite.ts";
 
 const stops: (() => Promise<void>)[] = [];
@@ -215,6 +216,82 @@ describe("blame goes to whoever could have known", () => {
       false,
       true,
     ]);
+  });
+});
+
+describe("what neighbours have of a peer's time", () => {
+  const rejectsMax = 2;
+  const known = (peer: TestPeer): number => Object.values(peer.exchange.counts().codes).reduce((sum, n) => sum + n, 0);
+
+  it("is one announcement of each author in a message, and who sends more is to blame", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1, exchange: { rejectsMax } });
+    const flooder = await impostor(net, { seed: 9 });
+    await flooder.enter(victim);
+    const old = Array.from({ length: 50 }, (_, i) => forge(9, { sequence: i, round: 1, sampleCount: 2 }).announcement);
+    await flooder.sendHeads(victim, [forge(9, { sequence: 60, round: 1 }).announcement]);
+    for (let message = 0; message <= rejectsMax; message++) {
+      expect(victim.exchange.refuses(flooder.signer.peer)).toBe(false);
+      await flooder.sendHeads(victim, old).catch(() => {});
+    }
+    await until(() => victim.exchange.refuses(flooder.signer.peer));
+    expect(victim.exchange.counts().codes.OLD).toBe(rejectsMax + 1);
+  });
+
+  it("is so many verified signatures, in heads and gossip together, until more time has passed", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1, exchange: { signatureChecksBurst: 5, signatureChecksPerSecond: 2 } });
+    const flooder = await impostor(net, { seed: 9 });
+    await flooder.enter(victim);
+    const told = (from: number) => Array.from({ length: 30 }, (_, i) => forge(from + i, { round: 99 }).announcement);
+    await flooder.sendHeads(victim, told(30));
+    expect(victim.exchange.counts().codes).toEqual({ ROUND_AHEAD: 5 });
+    await flooder.gossip(forge(80, { round: 99 }).announcement);
+    await flooder.sendHeads(victim, told(100));
+    expect(known(victim)).toBe(5);
+    net.clock.advance(1000);
+    await flooder.sendHeads(victim, told(100));
+    await until(() => known(victim) === 7);
+    // Nobody else waits for it.
+    const honest = await impostor(net, { seed: 8 });
+    await honest.enter(victim);
+    await honest.sendHeads(victim, [forge(8, { round: 99 }).announcement]);
+    await until(() => known(victim) === 8);
+  });
+
+  it("is so many heads and so many hellos once it is admitted", async () => {
+    const net = createNet();
+    const victim = await up(net, {
+      seed: 1,
+      exchange: { headsRates: { burst: 2, perPeriod: 1, periodMs: 1000 }, rejectsMax },
+    });
+    const flooder = await impostor(net, { seed: 9 });
+    await flooder.enter(victim);
+    await flooder.sendHeads(victim, []);
+    await flooder.sendHeads(victim, []);
+    await expect(flooder.sendHeads(victim, [])).rejects.toThrow();
+    net.clock.advance(1000);
+    await flooder.sendHeads(victim, []);
+    const { burst, periodMs } = EXCHANGE_DEFAULTS.hellosOfNeighbours;
+    const greet = () => flooder.send(victim, STREAM_PROTOCOLS.handshake, [encodeFrame(encodeHello(MANIFEST))]);
+    for (let hello = 0; hello < burst; hello++) expect(await greet()).toBeInstanceOf(Uint8Array);
+    expect(await greet()).toBeInstanceOf(Error);
+    net.clock.advance(periodMs);
+    expect(await greet()).toBeInstanceOf(Uint8Array);
+  });
+
+  it("is a hello of an open network that is not much longer than its own", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1 });
+    const stranger = await impostor(net, { seed: 9, answers: false });
+    await stranger.dial(victim);
+    const long = { ...MANIFEST, bootstrap: Array.from({ length: 64 }, (_, i) => `/dns4/${i}${"n".repeat(250)}/tcp/1`) };
+    expect(await stranger.send(victim, STREAM_PROTOCOLS.handshake, [encodeFrame(encodeHello(long))])).toBeInstanceOf(
+      Uint8Array,
+    );
+    const huge = new Uint8Array(1_800_000).fill(0x0a);
+    expect(await stranger.send(victim, STREAM_PROTOCOLS.handshake, [encodeFrame(huge)])).toBeInstanceOf(Error);
+    expect(victim.exchange.admitted()).toEqual([]);
   });
 });
 

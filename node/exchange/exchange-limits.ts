@@ -1,5 +1,9 @@
 /** What one peer spends on its neighbours. */
 import { LIMITS } from "../../protocol/limits.ts";
+import type { RateLimits } from "./rate-limiter.ts";
+
+/** How often one peer may do something: so often at once, then so often within a period. */
+export type Rate = Omit<RateLimits, "peersMax">;
 
 /** Bounds of one peer's own resources; what is on the wire is bounded by protocol/limits. */
 export interface ExchangeLimits {
@@ -30,6 +34,18 @@ export interface ExchangeLimits {
   readonly requestsPerPeerMax: number;
   readonly handshakeTimeoutMs: number;
   readonly headsTimeoutMs: number;
+  /** Heads that a neighbour may send unasked; it has a reason once a round and when it is admitted. */
+  readonly headsRates: Rate;
+  /**
+   * Announcements of one neighbour whose signatures are verified: one message of the most authors at once, then so many
+   * a second. 64 neighbours that use all of it take a third of one processor, at 0.15 ms each.
+   */
+  readonly signatureChecksBurst: number;
+  readonly signatureChecksPerSecond: number;
+  /** Announcements out of heads that are judged before the event loop goes on: some 3 ms. */
+  readonly headsPerTurnMax: number;
+  /** Hellos of who is admitted already: none is needed. */
+  readonly hellosOfNeighbours: Rate;
   /** One update over a slow line: 64 MiB at 1 MiB/s. */
   readonly blobTimeoutMs: number;
   /** From the request for an update to the first byte of the answer: what a loaded machine needs, and nobody else. */
@@ -72,6 +88,11 @@ export const EXCHANGE_DEFAULTS: ExchangeLimits = {
   requestsPerPeerMax: 4,
   handshakeTimeoutMs: 10_000,
   headsTimeoutMs: 10_000,
+  headsRates: { burst: 64, perPeriod: 1, periodMs: 1_000 },
+  signatureChecksBurst: LIMITS.headsCountMax,
+  signatureChecksPerSecond: 32,
+  headsPerTurnMax: 16,
+  hellosOfNeighbours: { burst: 4, perPeriod: 1, periodMs: 10_000 },
   blobTimeoutMs: 64_000,
   firstByteTimeoutMs: 8_000,
   paceBytesMin: 64 * 1024,

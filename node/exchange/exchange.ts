@@ -146,6 +146,7 @@ class PeerExchange implements Exchange {
     this.#handshake = new Handshake(held, {
       ...{ manifest, features: this.#features, isMember, ...(membership && { membership }) },
       ...{ neighboursMax: limits.neighboursMax, timeoutMs: limits.handshakeTimeoutMs },
+      ...{ hellosOfNeighbours: limits.hellosOfNeighbours, peersMax: limits.authorsMax },
     });
     const blobs = new BlobTransfer(
       { ...held, find: (contentId) => this.#find(contentId), ...(createSha256 && { createSha256 }) },
@@ -158,7 +159,7 @@ class PeerExchange implements Exchange {
         heads: () => this.#headsToTell(),
         onHeads: (announcements, from) => this.#intake.takeHeads(announcements, from),
       },
-      { timeoutMs: limits.headsTimeoutMs },
+      { timeoutMs: limits.headsTimeoutMs, rates: limits.headsRates, peersMax: limits.authorsMax },
     );
     this.#sketches = this.#createSketches(held);
     this.#conversations = [

@@ -26,17 +26,19 @@ import type { Background } from "./background.ts";
 import type { BlobTransfer } from "./blob-transfer.ts";
 import type { ExchangeLimits } from "./exchange-limits.ts";
 import { createFetchQueue, type FetchQueue } from "./fetch-queue.ts";
+import { type HeadsMessage, HeadsReader } from "./heads-reader.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Announced, KnownHeads } from "./known-heads.ts";
 import type { OwnChain } from "./own-chain.ts";
 import { ProviderSlots } from "./provider-slots.ts";
+import { RateLimiter } from "./rate-limiter.ts";
 import { type Rules, UpdateFetcher, type Wanted } from "./update-fetcher.ts";
 import type { UpdateNotices } from "./update-notices.ts";
 
 /** Where announcements come to and what becomes of them. */
 export interface IntakeDependencies {
   readonly logger: Logger;
-  readonly clock: Pick<Clock, "after">;
+  readonly clock: Clock;
   readonly background: Background;
   readonly neighbours: Neighbours;
   readonly blobs: Pick<BlobTransfer, "fetch">;
@@ -59,6 +61,9 @@ export interface IntakeOptions
     | "nextProviderAfterMs"
     | "providerWaitMs"
     | "authorsMax"
+    | "signatureChecksBurst"
+    | "signatureChecksPerSecond"
+    | "headsPerTurnMax"
   > {
   readonly rules: () => Rules;
   /** Of the round this peer is in, where it hears only some of its neighbours; undefined where it hears all. */
@@ -69,7 +74,11 @@ export interface IntakeOptions
 const OUTDATED: readonly VerdictCode[] = ["OLD", "ROUND_OLD"];
 
 /** What is to be said of an announcement, and whose fault it is where it is refused. */
-type Judged = GossipJudgement<Announced> & { readonly fault?: Fault };
+type Judged = GossipJudgement<Announced> & {
+  readonly fault?: Fault;
+  /** Its sender has had so much verified lately that this one was not looked at. */
+  readonly isOverBudget?: true;
+};
 
 /** Bytes of an update's envelope besides its values. */
 const ENVELOPE_BYTES_MAX = LIMITS.updateBytesMax - LIMITS.updatePayloadBytesMax;
@@ -80,6 +89,8 @@ export class Intake {
   readonly #options: IntakeOptions;
   readonly #bytesMax: number;
   readonly #queue: FetchQueue<Wanted>;
+  readonly #checks: RateLimiter;
+  readonly #reader: HeadsReader;
 
   constructor(dependencies: IntakeDependencies, options: IntakeOptions) {
     this.#dependencies = dependencies;
@@ -87,6 +98,16 @@ export class Intake {
     const { background } = dependencies;
     const { rules, fetchesMax, lateFetchesMax, fetchesPerProviderMax, authorsMax } = options;
     this.#bytesMax = payloadBytesMax(rules()) + ENVELOPE_BYTES_MAX;
+    const { signatureChecksBurst: burst, signatureChecksPerSecond: perPeriod, headsPerTurnMax } = options;
+    this.#checks = new RateLimiter(dependencies, { burst, perPeriod, periodMs: 1000, peersMax: authorsMax });
+    /** Authors that a message has spoken of. */
+    const heard = new WeakMap<HeadsMessage, Set<PeerId>>();
+    const judge = (bytes: Uint8Array, message: HeadsMessage): boolean => {
+      const authors = heard.get(message) ?? new Set<PeerId>();
+      heard.set(message, authors);
+      return this.#takeHead(bytes, message, authors);
+    };
+    this.#reader = new HeadsReader({ judge }, { perTurnMax: headsPerTurnMax });
     const slots = new ProviderSlots({ perProviderMax: fetchesPerProviderMax, lateMax: authorsMax });
     const fetcher = new UpdateFetcher({ ...dependencies, slots }, { ...options, bytesMax: this.#bytesMax });
     this.#queue = createFetchQueue<Wanted>(
@@ -103,7 +124,7 @@ export class Intake {
   judgeGossip(bytes: Uint8Array, from: PeerId): GossipJudgement<Announced> {
     const { neighbours } = this.#dependencies;
     if (!neighbours.has(from) || !mayForward(neighbours.roleOf(from))) return { verdict: "ignore" };
-    const { fault, ...judged } = this.#judge(bytes, from);
+    const { fault, isOverBudget: _, ...judged } = this.#judge(bytes, from);
     // A transport may punish whoever forwarded what is rejected, and an author's fault is none of its doing (section 8).
     return fault === "author" ? { verdict: "ignore" } : judged;
   }
@@ -113,13 +134,27 @@ export class Intake {
     this.#accept(announced, from);
   }
 
-  /** What a neighbour knows, each announcement on its own. */
-  takeHeads(announcements: readonly Uint8Array[], from: PeerId): void {
-    for (const bytes of announcements) {
-      if (this.#dependencies.neighbours.refuses(from)) return;
-      const judged = this.#judge(bytes, from);
-      if (judged.verdict === "accept") this.#accept(judged.message, from);
+  /** What a neighbour knows, each announcement on its own and a few at a time; resolves when all are judged. */
+  takeHeads(announcements: readonly Uint8Array[], from: PeerId): Promise<void> {
+    return this.#reader.read({ announcements, from });
+  }
+
+  /** One announcement of a Heads message; false: no more of it is looked at. */
+  #takeHead(bytes: Uint8Array, { from }: HeadsMessage, heard: Set<PeerId>): boolean {
+    const { background, neighbours } = this.#dependencies;
+    if (neighbours.refuses(from) || background.signal.aborted) return false;
+    const opened = openAnnouncement(bytes);
+    const author = announcementIn(opened)?.author;
+    if (author !== undefined && heard.has(author)) {
+      // The newest of each author is one; a sender knows which of two that is.
+      neighbours.blame(from);
+      return false;
     }
+    const judged = this.#judge(bytes, from, opened);
+    if (judged.isOverBudget === true) return false;
+    if (judged.verdict === "accept") this.#accept(judged.message, from);
+    if (author !== undefined && judged.fault !== "sender") heard.add(author);
+    return true;
   }
 
   /** Another round: what those of its sample have announced for it already is fetched. */
@@ -133,9 +168,8 @@ export class Intake {
   }
 
   /** The announcement when it is news to be taken, otherwise what is to be said of the message. */
-  #judge(bytes: Uint8Array, from: PeerId): Judged {
+  #judge(bytes: Uint8Array, from: PeerId, opened = openAnnouncement(bytes)): Judged {
     const { heads, ownChain } = this.#dependencies;
-    const opened = openAnnouncement(bytes);
     /** What it says, before anything in it is verified. */
     const seen = announcementIn(opened);
     if (seen !== undefined && isOwnHead(seen, ownChain)) return { verdict: "ignore" };
@@ -144,6 +178,8 @@ export class Intake {
       this.#wantAgain({ announcement: seen, bytes, from });
       return { verdict: "ignore" };
     }
+    // What it takes to verify a signature is what the sender has of this peer's time.
+    if (!this.#checks.take(from)) return { verdict: "ignore", isOverBudget: true };
     const context = { ...this.#options.rules(), headOf: heads.headOf, linkOf: heads.linkOf };
     const judgement = judgeAnnouncement(opened, context);
     if (judgement.kind !== "accept") {
