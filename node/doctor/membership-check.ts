@@ -60,7 +60,7 @@ export function membershipFinding(
   const role = membership.roleOf(self);
   const terms = termsOf(membership, self);
   if (role === undefined) {
-    const { message } = statusError(membership.standingOf(self), self);
+    const { message } = statusError(membership.standingOf(self), self, membership.roster.log.state());
     return { name, state: "problem", text: message };
   }
   const { members, entryCount } = membership.roster.log.state();

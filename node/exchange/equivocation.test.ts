@@ -61,6 +61,7 @@ function receiver(round: number) {
       inbox: new Inbox({ store, logger }, { ...rules, authorsMax: 4, bytesMax: 1e6 }),
       heads: createKnownHeads({ authorsMax: 4, announcementsPerAuthorMax: REMEMBERED }),
       ownChain: createOwnChain({ store, signer: signerOf(SELF) }, rules),
+      identity: { hear: () => {} },
       notices: new UpdateNotices({ neighbours: { blame: () => {} }, logger }),
       onEquivocation: (first, second) =>
         void proofs.push(createEquivocationProof("announcement", [first, second], verify)),

@@ -480,3 +480,83 @@ describe("a restart", () => {
     expect(friend.exchange.counts().rejected).toBe(0);
   });
 });
+
+describe("one identity twice", () => {
+  const theta = new Float32Array(P);
+  const inUse = { code: "IDENTITY_IN_USE" };
+  const next = (peer: TestPeer, round: number) =>
+    peer.exchange.publish({ round, theta, localSteps: 1, sampleCount: 1 });
+
+  /** A friend that knows updates 0 and 1 of a peer, and a copy of the peer's store from between the two. */
+  async function copied() {
+    const net = createNet();
+    const friend = await up(net, { seed: 2 });
+    const store = createMemoryStore();
+    const original = await createTestPeer(net, { seed: 1, store });
+    await connect(original, friend);
+    await publish(original, 1, 0);
+    const copy = createMemoryStore();
+    for await (const [key, value] of store.entries("")) await copy.batch([{ put: key, value }]);
+    await publish(original, 1, 1);
+    await until(() => roundsOf(friend)[original.id] === 1);
+    await original.exchange.stop();
+    await until(() => friend.transport.connected().length === 0);
+    return { net, friend, copy };
+  }
+
+  it("is seen by a copied or older data directory before it signs, and nobody is proven to have signed twice", async () => {
+    const { net, friend, copy } = await copied();
+    const second = await up(net, { seed: 1, store: copy });
+    await connect(second, friend);
+    await expect(next(second, 1)).rejects.toMatchObject(inUse);
+    await expect(next(second, 2)).rejects.toThrow(/its address is not known.*weft keys restore/);
+    expect(second.said).toEqual(["another process signs updates with this peer's identity"]);
+    expect(roundsOf(friend)[second.id]).toBe(1);
+    expect(friend.exchange.counts().rejected).toBe(0);
+  });
+
+  it("is seen before it tells what it signed while it was alone", async () => {
+    const { net, friend, copy } = await copied();
+    const second = await up(net, { seed: 1, store: copy });
+    await next(second, 1);
+    await connect(second, friend);
+    await until(() => second.said.length > 0);
+    await expect(next(second, 2)).rejects.toMatchObject(inUse);
+    await second.exchange.announceAgain();
+    expect(friend.exchange.counts().codes.EQUIVOCATION).toBeUndefined();
+  });
+
+  it("is seen by who has signed in this life as soon as another one goes on, with the address where it is", async () => {
+    const net = createNet();
+    const peer = await up(net, { seed: 1 });
+    const witness = await impostor(net, { seed: 9 });
+    await witness.enter(peer);
+    await publish(peer, 1, 0);
+    const address = `/ip4/10.0.0.9/tcp/4001/p2p/${peer.id}`;
+    await witness.send(peer, STREAM_PROTOCOLS.addresses, [encodeFrame(encodeAddresses([address]))]);
+    await witness.gossip(forge(1, { sequence: 1, round: 1 }).announcement);
+    await until(() => peer.said.length > 0);
+    await expect(next(peer, 1)).rejects.toMatchObject({ ...inUse, facts: { sequence: 1, addresses: [address] } });
+  });
+
+  it("is seen after a restore from the key alone, which goes on where neighbours say unless another one goes on too", async () => {
+    const net = createNet();
+    const restored = await up(net, { seed: 1 });
+    const witness = await impostor(net, { seed: 9 });
+    await witness.enter(restored);
+    await witness.sendHeads(restored, [forge(1, { sequence: 4, round: 4 }).announcement]);
+    await until(() => restored.said.length > 0);
+    await witness.gossip(forge(1, { sequence: 5, round: 5 }).announcement);
+    await until(() => restored.said.length > 1);
+    await expect(next(restored, 6)).rejects.toMatchObject(inUse);
+  });
+
+  it("is asked about before the first update of a life: what neighbours remember is heard first", async () => {
+    const { net, friend } = await copied();
+    const restored = await up(net, { seed: 1 });
+    await connect(restored, friend);
+    await next(restored, 2);
+    await until(() => roundsOf(friend)[restored.id] === 2);
+    expect(friend.exchange.counts().rejected).toBe(0);
+  });
+});

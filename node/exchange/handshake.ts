@@ -316,5 +316,5 @@ const REFUSALS: Readonly<Record<Exclude<HandshakeCode, "WELCOME" | "NETWORK" | "
   BUSY: "there is no room for another neighbour",
   MALFORMED: "its hello cannot be read",
   EXPIRED: "its membership is over",
-  REMOVED: "it was removed from the network",
+  REMOVED: "its key was removed from the network, replaced or barred",
 };

@@ -12,6 +12,7 @@ import {
   announcementIn,
   type Fault,
   judgeAnnouncement,
+  type OpenedAnnouncement,
   openAnnouncement,
   type Verdict,
   type VerdictCode,
@@ -27,6 +28,7 @@ import type { BlobTransfer } from "./blob-transfer.ts";
 import type { ExchangeLimits } from "./exchange-limits.ts";
 import { createFetchQueue, type FetchQueue } from "./fetch-queue.ts";
 import { type HeadsMessage, HeadsReader } from "./heads-reader.ts";
+import type { IdentityWatch } from "./identity-watch.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Announced, KnownHeads } from "./known-heads.ts";
 import type { OwnChain } from "./own-chain.ts";
@@ -45,6 +47,8 @@ export interface IntakeDependencies {
   readonly inbox: Inbox;
   readonly heads: KnownHeads;
   readonly ownChain: OwnChain;
+  /** Hears of what carries this peer's own signature. */
+  readonly identity: Pick<IdentityWatch, "hear">;
   readonly notices: UpdateNotices;
   /** Two announcements of one author with one sequence, as bytes. */
   readonly onEquivocation: (first: Uint8Array, second: Uint8Array) => void;
@@ -79,6 +83,12 @@ type Judged = GossipJudgement<Announced> & {
   /** Its sender has had so much verified lately that this one was not looked at. */
   readonly isOverBudget?: true;
 };
+
+/** An announcement as it came: what was decoded of it already, and whether it came by gossip, as it was made. */
+interface Opening {
+  readonly opened?: OpenedAnnouncement;
+  readonly isFresh: boolean;
+}
 
 /** Bytes of an update's envelope besides its values. */
 const ENVELOPE_BYTES_MAX = LIMITS.updateBytesMax - LIMITS.updatePayloadBytesMax;
@@ -124,7 +134,7 @@ export class Intake {
   judgeGossip(bytes: Uint8Array, from: PeerId): GossipJudgement<Announced> {
     const { neighbours } = this.#dependencies;
     if (!neighbours.has(from) || !mayForward(neighbours.roleOf(from))) return { verdict: "ignore" };
-    const { fault, isOverBudget: _, ...judged } = this.#judge(bytes, from);
+    const { fault, isOverBudget: _, ...judged } = this.#judge(bytes, from, { isFresh: true });
     // A transport may punish whoever forwarded what is rejected, and an author's fault is none of its doing (section 8).
     return fault === "author" ? { verdict: "ignore" } : judged;
   }
@@ -150,7 +160,7 @@ export class Intake {
       neighbours.blame(from);
       return false;
     }
-    const judged = this.#judge(bytes, from, opened);
+    const judged = this.#judge(bytes, from, { opened, isFresh: false });
     if (judged.isOverBudget === true) return false;
     if (judged.verdict === "accept") this.#accept(judged.message, from);
     if (author !== undefined && judged.fault !== "sender") heard.add(author);
@@ -168,7 +178,7 @@ export class Intake {
   }
 
   /** The announcement when it is news to be taken, otherwise what is to be said of the message. */
-  #judge(bytes: Uint8Array, from: PeerId, opened = openAnnouncement(bytes)): Judged {
+  #judge(bytes: Uint8Array, from: PeerId, { opened = openAnnouncement(bytes), isFresh }: Opening): Judged {
     const { heads, ownChain } = this.#dependencies;
     /** What it says, before anything in it is verified. */
     const seen = announcementIn(opened);
@@ -183,7 +193,7 @@ export class Intake {
     const context = { ...this.#options.rules(), headOf: heads.headOf, linkOf: heads.linkOf };
     const judgement = judgeAnnouncement(opened, context);
     if (judgement.kind !== "accept") {
-      this.#refused(judgement, { announcement: seen, bytes, from });
+      this.#refused(judgement, { announcement: seen, bytes, from, isFresh });
       return { verdict: judgement.kind, fault: judgement.fault };
     }
     const announcement = judgement.message;
@@ -194,32 +204,21 @@ export class Intake {
     return { verdict: tooLong.kind, fault: tooLong.fault };
   }
 
-  #refused(verdict: Verdict, refused: Omit<Wanted, "announcement"> & { announcement: Announcement | undefined }): void {
+  #refused(
+    verdict: Verdict,
+    refused: Omit<Wanted, "announcement"> & { announcement: Announcement | undefined; isFresh: boolean },
+  ): void {
     const { heads, notices, onEquivocation } = this.#dependencies;
-    const { announcement: seen, bytes, from } = refused;
+    const { announcement: seen, bytes, from, isFresh } = refused;
     if (verdict.code === "EQUIVOCATION" && seen !== undefined) {
       const known = heads.bytesAt(seen.author, seen.sequence);
       if (known !== undefined) onEquivocation(known, bytes);
     }
     // Useless for training, and signed all the same: its author may have said something else to others.
     if (seen !== undefined && OUTDATED.includes(verdict.code)) heads.remember(seen, bytes);
-    if (verdict.code === "OWN" && seen !== undefined) this.#hearOfSelf(seen);
+    if (verdict.code === "OWN" && seen !== undefined) this.#dependencies.identity.hear(seen, { isFresh });
     // Whatever the verdict is, a signature that was looked at and is not the author's vouches for nobody.
     else notices.refused(verdict, { announcement: verdict.fault === "sender" ? undefined : seen, from });
-  }
-
-  /** Neighbours remember a link of this peer's own chain. */
-  #hearOfSelf(announcement: Announcement): void {
-    const { ownChain, logger } = this.#dependencies;
-    const own = ownChain.head()?.update;
-    const { sequence, contentId } = announcement;
-    if (ownChain.adopt(announcement)) {
-      logger.warn("neighbours know a later update of this peer than its own store does; going on after it", {
-        sequence,
-      });
-    } else if (own !== undefined && own.sequence === sequence && own.contentId !== contentId) {
-      logger.error("another process signs updates with this peer's identity", { sequence });
-    }
   }
 
   #accept({ announcement, bytes }: Announced, from: PeerId): void {

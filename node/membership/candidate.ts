@@ -192,7 +192,8 @@ const DENIALS: Readonly<Record<AdmissionRefusal, string>> = {
   INVITE_EXPIRED: "the invite has expired; ask for a new one",
   EARLY: `the clock of this machine is more than ${LIMITS.clockSkewSeconds / 60} minutes fast; set it right`,
   BARRED: "this key signed two different things under one number and is barred; join with a new --data-dir and invite",
-  REMOVED: "this key was removed from the network; join with a new --data-dir and a new invite",
+  REMOVED:
+    "this key was removed from the network or replaced by another one; join with a new --data-dir and a new invite",
   ALREADY_MEMBER: "this key is a member already; weft run",
   INVITE_USED: "the invite has admitted as many peers as it may; ask for a new one",
   TICKET_INVALID: "the invite was not issued by who it says; ask an admin for another one",

@@ -27,7 +27,8 @@ export async function openMembership(
   const membership = await createMembership(dependencies, { genesis, manifest });
   const { peer } = dependencies.signer;
   const role = membership.roleOf(peer);
-  const problem = role === undefined ? statusError(membership.standingOf(peer), peer) : undefined;
+  const problem =
+    role === undefined ? statusError(membership.standingOf(peer), peer, membership.roster.log.state()) : undefined;
   if (problem !== undefined) throw problem;
   if (reach?.relay === true && role !== "relay" && role !== "admin") {
     throw new NodeError("NOT_ALLOWED", `--relay is for members with the role relay or admin; this peer is ${role}`);
@@ -40,7 +41,7 @@ export function whenEnded(membership: RosterMembership | undefined, peer: PeerId
   const ended = new Promise<never>((_, reject) => {
     membership?.onChange(() => {
       const standing = membership.standingOf(peer);
-      if (standing !== "member") reject(statusError(standing, peer));
+      if (standing !== "member") reject(statusError(standing, peer, membership.roster.log.state()));
     });
   });
   // Nobody may be waiting for the end when it comes.
