@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { encodeAddresses } from "../../protocol/addresses.ts";
 import { readAnnouncement, signAnnouncement } from "../../protocol/announcement.ts";
 import { encodeBlobRequest } from "../../protocol/blob.ts";
+import { decodeCheckupReply, encodeCheckupRequest } from "../../protocol/checkup.ts";
 import { contentIdOf } from "../../protocol/content-id.ts";
 import { createSigner } from "../../protocol/envelope.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
@@ -292,6 +293,30 @@ describe("what neighbours have of a peer's time", () => {
     const huge = new Uint8Array(1_800_000).fill(0x0a);
     expect(await stranger.send(victim, STREAM_PROTOCOLS.handshake, [encodeFrame(huge)])).toBeInstanceOf(Error);
     expect(victim.exchange.admitted()).toEqual([]);
+  });
+});
+
+describe("addresses that a neighbour's word is not good for", () => {
+  it("are dialled neither as hearsay nor for a checkup", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1 });
+    const liar = await impostor(net, { seed: 9 });
+    await liar.enter(victim);
+    const at = (host: string) => `/ip4/${host}/tcp/80/ws/p2p/${liar.signer.peer}`;
+    const tried: string[] = [];
+    victim.transport.believable = (addresses) => addresses.filter((address) => address !== at("127.0.0.1"));
+    victim.transport.reaches = async (address) => tried.push(address) > 0;
+    const heard: (readonly string[])[] = [];
+    victim.exchange.onAddresses((addresses) => heard.push(addresses));
+    const both = [at("127.0.0.1"), at("192.0.2.7")];
+    await liar.send(victim, STREAM_PROTOCOLS.addresses, [encodeFrame(encodeAddresses(both))]);
+    await until(() => heard.length === 1);
+    expect(heard[0]).toEqual([at("192.0.2.7")]);
+    const asked = encodeFrame(encodeCheckupRequest(both, liar.signer.peer));
+    const reply = await liar.send(victim, STREAM_PROTOCOLS.checkup, [asked]);
+    if (reply instanceof Error) throw reply;
+    expect(decodeCheckupReply(reply.subarray(4), 2).reached).toEqual([false, true]);
+    expect(tried).toEqual([at("192.0.2.7")]);
   });
 });
 
