@@ -30,6 +30,13 @@ module.exports = {
       to: { path: "^cli/" },
     },
     {
+      name: "words-know-no-hands",
+      comment: "tables and sentences for the testnet and the commands; neither processes, commands nor the machine",
+      severity: "error",
+      from: { path: "^testnet/words/", pathNot: tests },
+      to: { path: "^cli/|^testnet/(?!words/)|^node/(?!interface/|(errors|index)\\.ts$)" },
+    },
+    {
       name: "protocol-is-pure",
       severity: "error",
       from: { path: "^protocol/", pathNot: tests },

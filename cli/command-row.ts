@@ -1,6 +1,7 @@
 /** One command and one flag, as the command table lists them. */
 import type { Terminal } from "./terminal.ts";
 
+/** A flag. */
 export interface OptionRow {
   /** As in `--peers <count>`; long only. */
   readonly flags: string;
@@ -13,21 +14,26 @@ export interface OptionRow {
   readonly otherwise?: string;
 }
 
+/** The one word of a command that is not a flag. */
+export interface ArgumentRow {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** A command: what it is called, what it takes, and what it does. */
 export interface CommandRow {
   /** Such as ["network", "create"]. */
   readonly name: readonly string[];
   readonly text: string;
-  /** The one argument that is not a flag. */
-  readonly argument?: { readonly name: string; readonly text: string };
+  readonly argument?: ArgumentRow;
   readonly options: readonly OptionRow[];
   /** Flags of these may stand in config.json of the data directory, by their long names; "partly": among those of others. */
   readonly configurable?: true | "partly";
   readonly example: string;
-  readonly load: () => Promise<CommandModule>;
-}
-
-export interface CommandModule {
-  /** options: by camel-cased flag, as the table's parsers return them.  Returns the exit code. */
+  /**
+   * Do it. options: by camel-cased flag, as the table's parsers return them.  Returns the exit code.
+   * It imports what takes long to load itself, once it is called: help and refusals are to be there at once.
+   */
   run(options: Readonly<Record<string, unknown>>, terminal: Terminal, argument: string | undefined): Promise<number>;
 }
 

@@ -6,7 +6,7 @@ import { COMMANDS } from "./command-table.ts";
 export function docsPage(): string {
   return `# The command line
 
-Written by \`npm run docs\` from \`cli/command-table.ts\`; do not edit.
+Written by \`npm run docs\` from \`cli/commands/\`; do not edit.
 
 Data goes to standard output, talk to standard error. Exit code 0: done. 2: an expected failure, explained in one line
 that begins with \`weft:\`. 1: a bug, with its stack. 130: interrupted. The first Ctrl-C stops

@@ -16,6 +16,12 @@ export type RuntimeOptions = Pick<EngineOptions, (typeof RUNTIME_OPTIONS)[number
 /** What happens to the threads where the flag is absent, on a machine that one command has to itself. */
 const ALL_PROCESSORS = "all processors";
 
+/** What another command has to say about a flag. */
+const NOTES: Readonly<Partial<Record<EngineOptionName, string>>> = {
+  device: "see weft doctor",
+  precision: "weft doctor names the devices for fp16",
+};
+
 /** The flags, all of them or those with these names. */
 export function engineFlags({
   threads = ALL_PROCESSORS,
@@ -26,7 +32,8 @@ export function engineFlags({
   readonly only?: readonly EngineOptionName[];
 } = {}): readonly OptionRow[] {
   return only.map((name) => {
-    const row = fieldFlag(name, ENGINE_OPTIONS[name]);
+    const plain = fieldFlag(name, ENGINE_OPTIONS[name]);
+    const row = name in NOTES ? { ...plain, text: `${plain.text}; ${NOTES[name]}` } : plain;
     return name === "threads" ? { ...row, otherwise: threads } : row;
   });
 }

@@ -1,7 +1,7 @@
 /** The process: its signals, its outputs and its exit code. The only place that ends it. */
 import { askSecret } from "./ask-secret.ts";
-import { runCommandLine } from "./program.ts";
-import { EXIT_INTERRUPTED, type Terminal } from "./terminal.ts";
+import { packageVersion } from "./package-folder.ts";
+import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "./terminal.ts";
 
 const EXIT_UNEXPECTED = 1;
 
@@ -50,9 +50,19 @@ const terminal: Terminal = {
   signal: interrupt.signal,
 };
 
+/** The version is the one question that no command has to be known for. */
+async function run(words: readonly string[]): Promise<number> {
+  if (words.length === 1 && words[0] === "--version") {
+    terminal.out(`${packageVersion()}\n`);
+    return EXIT_OK;
+  }
+  const { runCommandLine } = await import("./program.ts");
+  return runCommandLine(words, terminal);
+}
+
 let exitCode: number;
 try {
-  exitCode = await runCommandLine(process.argv.slice(2), terminal);
+  exitCode = await run(process.argv.slice(2));
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   exitCode = EXIT_UNEXPECTED;

@@ -14,6 +14,7 @@ export interface MembershipOptions extends PolicyOptions {
   readonly members?: string;
 }
 
+/** Values of the flags of a policy. */
 export interface PolicyOptions {
   readonly threshold?: number;
   readonly approval?: MembershipPolicy["approval"];
@@ -23,6 +24,7 @@ export interface PolicyOptions {
   readonly membershipLasts?: number;
 }
 
+/** The flags of a policy; each says what a new network has without it. */
 export const POLICY_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--threshold <count>",
@@ -32,19 +34,19 @@ export const POLICY_OPTIONS: readonly OptionRow[] = [
   },
   {
     flags: "--approval <word>",
-    text: "who decides on newcomers: person (people at the admins) or invite (a valid invite is enough)",
+    text: "admission of new peers: person (admins approve each one) or invite (a valid invite is enough)",
     parse: choice(["person", "invite"]),
     otherwise: POLICY_DEFAULTS.approval,
   },
   {
     flags: "--earlier-updates <word>",
-    text: "what a revoked member sent before: keep it in use or drop it",
+    text: "earlier updates of a revoked member: keep them in use or drop them",
     parse: choice(["keep", "drop"]),
     otherwise: POLICY_DEFAULTS.earlierUpdates,
   },
   {
     flags: "--equivocation <word>",
-    text: "whoever signs two different things under one number: bar it, or only report it",
+    text: "a member that signs two different things under one number: bar it, or only report it",
     parse: choice(["bar", "report"]),
     otherwise: POLICY_DEFAULTS.equivocation,
   },
@@ -56,11 +58,12 @@ export const POLICY_OPTIONS: readonly OptionRow[] = [
   },
 ];
 
+/** The flags of a new network: its founders and its policy. */
 export const MEMBERSHIP_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--members <file>",
     text: "founders of a network with a roster: a peer id and a role (trainer, observer, relay, admin) on each line",
-    otherwise: "open: whoever has the manifest may take part",
+    otherwise: "open: every peer that has the manifest takes part",
   },
   ...POLICY_OPTIONS,
 ];
@@ -74,7 +77,7 @@ export async function membershipOf(options: MembershipOptions): Promise<Membersh
   if (members === undefined) {
     const { approval, earlierUpdates, equivocation } = words;
     if ([threshold, membershipLasts, approval, earlierUpdates, equivocation].every((one) => one === undefined)) return;
-    const text = "a threshold and a policy are of networks with a roster; name its founders with --members FILE";
+    const text = "only a network with a roster has a threshold and a policy; name its founders with --members FILE";
     throw new NodeError("CONFIG_INVALID", text);
   }
   const founders = await readFounders(members);

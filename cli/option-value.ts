@@ -125,6 +125,7 @@ function isMultiaddr(text: string): boolean {
   }
 }
 
+/** One of several equal parts of split data. */
 export interface Part {
   /** Counted from 0. */
   readonly index: number;

@@ -2,14 +2,7 @@
 import { resolve } from "node:path";
 import { NodeError } from "../node/errors.ts";
 import { checkPassphrase, readPassphraseFile } from "../node/system/files/key-backup.ts";
-import type { OptionRow } from "./command-row.ts";
 import type { Terminal } from "./terminal.ts";
-
-export const PASSPHRASE_OPTION: OptionRow = {
-  flags: "--passphrase-file <file>",
-  text: "a file with the passphrase, which nobody else may read (mode 600)",
-  otherwise: "asked for at the terminal",
-};
 
 /** `isNew`: it is asked for twice.  Throws: KEY_FILE, DATA_DIRECTORY; CONFIG_INVALID where nobody can be asked. */
 export async function passphraseOf(
@@ -19,7 +12,10 @@ export async function passphraseOf(
 ): Promise<string> {
   if (passphraseFile !== undefined) return readPassphraseFile(resolve(passphraseFile));
   if (!terminal.askSecret) {
-    throw new NodeError("CONFIG_INVALID", "nobody is at a terminal to be asked; give --passphrase-file FILE");
+    throw new NodeError(
+      "CONFIG_INVALID",
+      "there is no terminal at which to ask for the passphrase; give --passphrase-file FILE",
+    );
   }
   const passphrase = await terminal.askSecret("passphrase: ");
   checkPassphrase(passphrase);

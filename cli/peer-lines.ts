@@ -1,9 +1,9 @@
 /** What a running peer tells, as lines for a person or for a program. */
 import type { NetworkManifest, PeerEvent, PeerNews, SessionEvent } from "../node/index.ts";
-import { formatEventLine } from "../testnet/event-line.ts";
-import { progressLine } from "../testnet/live-view.ts";
+import { formatEventLine } from "../testnet/words/event-line.ts";
+import { progressLine } from "../testnet/words/live-view.ts";
+import { reportLines } from "../testnet/words/report-lines.ts";
 import { jsonText } from "./json.ts";
-import { reportLines } from "./report-lines.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** How a run is told: as events for a program, as one JSON document at its end, or in words. */

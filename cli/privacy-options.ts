@@ -6,6 +6,7 @@ import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import type { OptionRow } from "./command-row.ts";
 import { choice, positive } from "./option-value.ts";
 
+/** Values of the flags below. */
 export type PrivacyOptions = {
   readonly dp?: PrivacyMode | "none";
   readonly dpClip?: number;
@@ -18,10 +19,11 @@ export type PrivacyOptions = {
 /** A norm of 1 and noise as large as it are where published runs begin; epsilon 8 is a weak but common promise. */
 export const PRIVACY_DEFAULTS = { clip: 1, noise: 1, epsilon: 8, delta: 1e-5 } as const;
 
+/** The flags; without --dp none of them adds noise to an update. */
 export const PRIVACY_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--dp <mode>",
-    text: `noise on what is sent, with a budget: update (all data of the peer) or example (every single one); see PRIVACY.md`,
+    text: "add noise to each update, within a privacy budget: update hides the peer's data as a whole, example hides each example; see docs/PRIVACY.md",
     parse: choice([...PRIVACY_MODES, "none"]),
     otherwise: "none",
   },
@@ -39,21 +41,21 @@ export const PRIVACY_OPTIONS: readonly OptionRow[] = [
   },
   {
     flags: "--epsilon <value>",
-    text: "the privacy budget: nothing is sent any more once it is spent",
+    text: "the privacy budget; a peer that has spent it sends nothing more",
     parse: positive,
     otherwise: String(PRIVACY_DEFAULTS.epsilon),
   },
   {
     flags: "--delta <value>",
-    text: "probability with which the budget may be exceeded; far below 1 / examples",
+    text: "probability that the budget does not hold; choose it far below 1 / examples",
     parse: probability,
     otherwise: String(PRIVACY_DEFAULTS.delta),
   },
   {
     flags: "--sketch-noise <multiple>",
-    text: "noise on the sketch of the data, where the network weighs by data sets, as a multiple of what one example changes at most",
+    text: "noise on the sketch of the data, as a multiple of the most that one example changes; for networks that weigh neighbours by data sets",
     parse: positive,
-    otherwise: "the sketch is sent as it is, with --dp none is sent",
+    otherwise: "the sketch is sent without noise; with --dp no sketch is sent",
   },
 ];
 
@@ -88,7 +90,7 @@ export function refuseIdleSketchNoise(
   }
   if (dp === "update") {
     const text =
-      "--sketch-noise hides one example and --dp update all of them: such a peer sends no sketch; leave it out";
+      "a peer with --dp update sends no sketch, because --sketch-noise hides one example and not all of them; leave it out";
     throw new NodeError("CONFIG_INVALID", text);
   }
 }

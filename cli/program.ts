@@ -6,6 +6,7 @@ import type { CommandRow, OptionRow } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";
 import { applyConfigFile } from "./config-file.ts";
 import { packageVersion } from "./package-folder.ts";
+import { errorLine } from "./remedies.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "./terminal.ts";
 
 /**
@@ -15,9 +16,8 @@ import { EXIT_OK, EXIT_REFUSED, type Terminal } from "./terminal.ts";
 export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = EXIT_OK;
   const program = buildProgram(terminal, async (row, command) => {
-    const module = await row.load();
     if (row.configurable) await applyConfigFile(command, row, terminal);
-    exitCode = await module.run(command.opts(), terminal, command.args[0]);
+    exitCode = await row.run(command.opts(), terminal, command.args[0]);
   });
   try {
     await program.parseAsync([...words], { from: "user" });
@@ -55,7 +55,7 @@ export function buildProgram(
 /** Help without short flags; errors thrown, not printed; nothing ends the process. */
 function quiet(command: Command, terminal: Pick<Terminal, "out" | "err">): void {
   command
-    .helpOption("--help", "show what there is")
+    .helpOption("--help", "show the commands and flags")
     .exitOverride()
     .configureOutput({ writeOut: terminal.out, writeErr: () => undefined, outputError: () => undefined });
   if (command.commands.length > 0) command.helpCommand(false);
@@ -84,7 +84,7 @@ function optionOf({ flags, text, parse, repeatable, otherwise }: OptionRow): Opt
 
 /** One line for a failure that was to be expected, "" when all is said, undefined for a bug. */
 export function expectedFailure(error: unknown): string | undefined {
-  if (error instanceof NodeError || error instanceof ProtocolError) return error.message;
+  if (error instanceof NodeError || error instanceof ProtocolError) return errorLine(error);
   if (!(error instanceof CommanderError)) return undefined;
   if (error.exitCode === 0) return "";
   if (error.code === "commander.help") return "which command? See weft --help";

@@ -4,6 +4,7 @@ import type { ReachOptions } from "../node/system/network/reach.ts";
 import type { OptionRow } from "./command-row.ts";
 import { addressRange, announcedAddress, integer, listenAddress } from "./option-value.ts";
 
+/** Values of the flags below. */
 export interface ReachFlags {
   readonly listen?: readonly string[];
   readonly port?: number;
@@ -15,6 +16,7 @@ export interface ReachFlags {
   readonly netRestrict?: readonly string[];
 }
 
+/** The flags; without any of them a peer listens on this machine alone. */
 export const REACH_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--listen <multiaddr>",
@@ -30,17 +32,17 @@ export const REACH_OPTIONS: readonly OptionRow[] = [
   },
   {
     flags: "--announce <multiaddr>",
-    text: "address to tell others instead of those listened on, such as that of a port forwarding; may be repeated",
+    text: "address that others are told to dial, such as one of a port forwarding; may be repeated",
     parse: announcedAddress,
     repeatable: true,
   },
   {
     flags: "--outbound-only",
-    text: "listen on nothing; be reached through members that relay, and directly where a dial outwards is enough",
+    text: "listen on nothing; others reach this peer through members that relay, or once it has dialled them",
   },
   { flags: "--relay", text: "carry the connections of members that cannot be dialled" },
-  { flags: "--mdns", text: "look for peers of this network on the local network" },
-  { flags: "--table", text: "keep a part of the members' table of addresses, and look for members in it (Kademlia)" },
+  { flags: "--mdns", text: "look for peers of this network in the local network" },
+  { flags: "--table", text: "keep a part of the members' table of addresses, and look members up in it (Kademlia)" },
   {
     flags: "--net-restrict <range>",
     text: "dial and take connections within this address range only, such as 10.0.0.0/8; may be repeated",

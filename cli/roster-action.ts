@@ -6,11 +6,12 @@ import type { MembersAnswer, RosterAction, RosterAnswer } from "../node/membersh
 import { type OperatorOptions, operate } from "../node/peer/operator.ts";
 import type { Genesis } from "../protocol/membership/genesis.ts";
 import type { PeerId } from "../protocol/peer-id.ts";
+import { dateWords, statementWords } from "../testnet/words/statement-words.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { jsonText } from "./json.ts";
-import { dateWords, statementWords } from "./statement-words.ts";
 import { EXIT_OK, type Terminal } from "./terminal.ts";
 
+/** Values of the flags of every command of `weft members`. */
 export interface RosterFlags {
   readonly dataDir?: string;
   readonly json?: boolean;
@@ -33,7 +34,7 @@ export async function operatorOf({ dataDir }: RosterFlags, terminal: Terminal): 
 async function genesisIn(folder: string, kept: Genesis): Promise<Genesis> {
   const genesis = await rosterGenesis(kept, folder);
   if (genesis !== undefined) return genesis;
-  const text = `${folder} belongs to an open network, which has no roster: whoever has its manifest takes part`;
+  const text = `${folder} belongs to an open network, which has no roster; every peer with its manifest takes part`;
   throw new NodeError("CONFIG_INVALID", text, { folder });
 }
 
@@ -50,7 +51,7 @@ export async function memberOf(
   const { members, policy } = await membersOf(operator);
   const member = members.find(({ peer }) => peer === subject);
   if (member !== undefined) return { member, policy };
-  const text = `${subject} is no member: weft members list shows who is, weft network invite asks somebody in`;
+  const text = `${subject} is no member; weft members list shows the members, weft network invite lets a new one ask`;
   throw new NodeError("NOT_ALLOWED", text, { subject });
 }
 
@@ -75,7 +76,7 @@ export async function pendingId(operator: OperatorOptions, text: string): Promis
   const about = open.length > 0 ? open : all;
   if (about.length > 1) {
     const names = about.map(({ id }) => id.slice(0, 12)).join(", ");
-    throw new NodeError("NOT_ALLOWED", `several things about ${text} are pending: ${names}; name one of them`);
+    throw new NodeError("NOT_ALLOWED", `several motions about ${text} are pending: ${names}; name one of them`);
   }
   return about[0]?.id ?? text;
 }
@@ -98,12 +99,12 @@ export async function decide(
 
 function outcome(action: RosterAction, { id, approvedBy, deniedBy, threshold }: Proposal, isDecided: boolean): string {
   if (action.kind === "deny") {
-    const again = `weft members approve ${id.slice(0, 12)} takes it back`;
+    const again = `weft members approve ${id.slice(0, 12)} takes that back`;
     return `declined, by ${Math.max(1, deniedBy.length)} admins so far; ${again}`;
   }
   if (isDecided) return "decided; the others hear of it as soon as they are connected";
   const count = `${approvedBy.length} of ${threshold} admins agree so far`;
-  return `${count}; the others: weft members approve ${id.slice(0, 12)}`;
+  return `${count}; the others approve with weft members approve ${id.slice(0, 12)}`;
 }
 
 /**

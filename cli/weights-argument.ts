@@ -29,5 +29,5 @@ export function formatWeights(weights: NeighbourWeighting | undefined): string {
 /** To be told to whoever makes a network whose peers send sketches; nothing else is worth a word. */
 export function sketchWarning(weights: NeighbourWeighting | undefined): string | undefined {
   if (weights?.kind !== "similarity" || weights.data === undefined) return undefined;
-  return "every peer sends a sketch of its data set once: it tells how often each class occurs, and roughly what the texts are about; peers may add noise with --sketch-noise";
+  return "every peer sends a sketch of its data set once; the sketch tells how often each class occurs, and roughly the subjects of the texts; peers can add noise with --sketch-noise";
 }

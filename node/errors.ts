@@ -1,6 +1,6 @@
 /**
- * Operating errors of a peer: a closed code, one line for the person (what, where, what to do), and the facts.
- * Code never matches on the text; `cli/main` prints it and exits with 2.
+ * Operating errors of a peer: a closed code, one line for the person (what, and where), and the facts.
+ * Code never matches on the text; the command line prints it with what to do, and exits with 2.
  */
 export const NODE_ERROR_CODES = [
   "ADAPTER_FILE",
@@ -50,18 +50,72 @@ export const NODE_ERROR_CODES = [
   "TRAINING_DIVERGED",
 ] as const;
 
+/** One of NODE_ERROR_CODES. */
 export type NodeErrorCode = (typeof NODE_ERROR_CODES)[number];
 
+/**
+ * What exactly is wrong, where a code alone does not say what can be done about it: the fact `problem` of an error or of a
+ * doctor's finding. A program that has commands names the way out of each (`cli/remedies.ts`); here nothing knows a flag.
+ */
+export const PROBLEMS = [
+  "another-data",
+  "another-model",
+  "another-network",
+  "budget-kept",
+  "budget-missing",
+  "budget-of-another-mode",
+  "device-missing",
+  "earlier-run",
+  "ends-earlier",
+  "folder-not-empty",
+  "genesis-missing",
+  "in-use",
+  "int8-elsewhere",
+  "invite-without-address",
+  "key-barred",
+  "key-missing",
+  "key-there-already",
+  "lora-part-only",
+  "manifest-missing",
+  "manifest-of-another-program",
+  "member-already",
+  "motion-unknown",
+  "network-not-given",
+  "network-not-named",
+  "no-adapter-of-weft",
+  "no-checkpoint",
+  "no-member",
+  "not-reachable",
+  "nothing-made-yet",
+  "peers-unknown",
+  "peft-form-only",
+  "positions-of-two",
+  "positions-unsaid",
+  "precision-missing",
+  "pyreft-form-only",
+  "reft-part-only",
+  "relay-without-role",
+  "report-unwritable",
+  "role-differs",
+  "rows-too-few",
+  "signatures-missing",
+  "stranger",
+  "successions-used-up",
+  "weights-beside",
+] as const;
+
+/** One of PROBLEMS. */
+export type Problem = (typeof PROBLEMS)[number];
+
+/** What an error is about, by name. */
+export type ErrorFacts = Readonly<Record<string, unknown>> & { readonly problem?: Problem };
+
+/** An operating error of a peer: something that its operator can do something about. */
 export class NodeError extends Error {
   readonly code: NodeErrorCode;
-  readonly facts: Readonly<Record<string, unknown>>;
+  readonly facts: ErrorFacts;
 
-  constructor(
-    code: NodeErrorCode,
-    text: string,
-    facts: Readonly<Record<string, unknown>> = {},
-    options?: ErrorOptions,
-  ) {
+  constructor(code: NodeErrorCode, text: string, facts: ErrorFacts = {}, options?: ErrorOptions) {
     super(text, options);
     this.name = "NodeError";
     this.code = code;

@@ -20,6 +20,7 @@ export { toPyreft } from "./interchange/pyreft-export.ts";
 export { fromPyreft } from "./interchange/pyreft-import.ts";
 export type { SavedAdapter } from "./interchange/saved-adapter.ts";
 export type { EngineOptions } from "./interface/engine-options.ts";
+export type { LogLevel } from "./interface/logger.ts";
 export type { PeerEvent, PeerReport, RoundSummary, Score } from "./interface/peer-event.ts";
 export type {
   Evaluation,
@@ -69,4 +70,4 @@ export { startTrainerThread } from "./system/compute/trainer-thread.ts";
 export { writeFileAtomic } from "./system/files/atomic-file.ts";
 export { embeddedModelDirectory } from "./system/files/embedded-model.ts";
 export { createNativeVerifier } from "./system/platform/ed25519.ts";
-export { createLogger, type LogLevel } from "./system/platform/log.ts";
+export { createLogger } from "./system/platform/log.ts";

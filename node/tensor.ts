@@ -2,6 +2,7 @@
 
 export type Dtype = "float32" | "float64" | "float16" | "int64" | "int32" | "bool" | "uint8" | "int8";
 
+/** The arrays that hold values. Halves are kept as their 16 bits, in a Uint16Array. */
 export type TensorData =
   | Float32Array
   | Float64Array

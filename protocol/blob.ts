@@ -14,6 +14,7 @@ export type BlobHeader =
 /** Number of each status on the wire. */
 export const BLOB_STATUSES: Readonly<Record<BlobHeader["status"], number>> = { found: 1, "not-found": 2, busy: 3 };
 
+/** The request for the bytes of a content id. */
 export function encodeBlobRequest(contentId: ContentId): Uint8Array {
   return encodeCanonical(BlobRequestSchema, { contentId: contentIdToBytes(contentId) });
 }

@@ -1,4 +1,4 @@
-/** Checkups: a neighbour says what its clock says, and whether it gets through to the asking peer's addresses. */
+/** Checkups: a neighbour tells the time of its clock, and whether it gets through to the asking peer's addresses. */
 import { peerIdOfAddress } from "./addresses.ts";
 import { decodeCanonical, encodeCanonical } from "./canonical-message.ts";
 import { ProtocolError } from "./errors.ts";
@@ -6,6 +6,7 @@ import { LIMITS } from "./limits.ts";
 import type { PeerId } from "./peer-id.ts";
 import { CheckupReplySchema, CheckupRequestSchema } from "./wire_pb.ts";
 
+/** The answer to a checkup. */
 export interface CheckupReply {
   /** Milliseconds since the Unix epoch, by the answering peer's clock. */
   readonly timeMs: number;
@@ -26,6 +27,7 @@ export function decodeCheckupRequest(bytes: Uint8Array, peer: PeerId): readonly 
   return address;
 }
 
+/** The bytes of an answer. */
 export function encodeCheckupReply({ timeMs, reached }: CheckupReply): Uint8Array {
   return encodeCanonical(CheckupReplySchema, { timeMs: BigInt(timeMs), reached: [...reached] });
 }

@@ -4,6 +4,7 @@ import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import { ProtocolError } from "./errors.ts";
 
 declare const brand: unique symbol;
+/** SHA-256 of some bytes in its text form: equal ids mean equal bytes. */
 export type ContentId = string & { readonly [brand]: "ContentId" };
 
 /** Bytes of a digest on the wire. */

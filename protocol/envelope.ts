@@ -10,9 +10,12 @@ import { LIMITS } from "./limits.ts";
 import { type PeerId, PUBLIC_KEY_BYTES, peerIdFromPublicKey } from "./peer-id.ts";
 import { EnvelopeSchema } from "./wire_pb.ts";
 
+/** The kinds of message that are signed in envelopes. Each has a signature domain of its own. */
 export type MessageKind = "update" | "announcement" | "sketch";
 
+/** Bytes of an Ed25519 signature. */
 export const SIGNATURE_BYTES = 64;
+/** Bytes of an Ed25519 secret key. */
 export const SECRET_KEY_BYTES = 32;
 
 /** Number of each kind on the wire, and the longest envelope that may carry it. */
@@ -22,7 +25,7 @@ export const MESSAGE_KINDS: Readonly<Record<MessageKind, { readonly number: numb
   sketch: { number: 3, bytesMax: LIMITS.sketchBytesMax },
 };
 
-/** What a peer signs its messages with; the key itself stays inside. */
+/** A signer of a peer's messages; the key itself stays inside. */
 export interface Signer {
   readonly peer: PeerId;
   readonly publicKey: Uint8Array;
@@ -30,6 +33,7 @@ export interface Signer {
   sign(message: Uint8Array): Uint8Array;
 }
 
+/** A signed message: its kind, its author and its body. */
 export interface Envelope {
   readonly kind: MessageKind;
   readonly author: PeerId;

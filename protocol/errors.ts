@@ -23,10 +23,13 @@ export const PROTOCOL_ERROR_CODES = [
   "WRONG_KIND",
 ] as const;
 
+/** One of these codes. */
 export type ProtocolErrorCode = (typeof PROTOCOL_ERROR_CODES)[number];
 
+/** A refusal of bytes or settings by the protocol's rules. */
 export class ProtocolError extends Error {
   readonly code: ProtocolErrorCode;
+  /** What it is about, by name. */
   readonly facts: Readonly<Record<string, unknown>>;
 
   constructor(

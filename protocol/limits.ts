@@ -1,6 +1,6 @@
 /**
- * Every bound on what strangers can send, and on what a manifest may ask of its peers. A peer that receives more refuses
- * it before it looks inside. Each is filled once by a test.
+ * Every bound on messages of strangers, and on the demands of a manifest on its peers. A peer refuses a larger message
+ * before it looks inside. A test fills each bound once.
  */
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -16,6 +16,7 @@ const rosterEntryBytesMax = 8 * KIB;
 const rosterEntryCountMax = 16 * KIB;
 const sketchComponentCountMax = 64;
 
+/** Every bound on bytes and counts that remote peers may fill. `LIMIT_NOTES` has units and reasons. */
 export const LIMITS = {
   /** Values of one adapter, P. */
   parameterCountMax: 32 * MIB,
@@ -115,12 +116,13 @@ export const LIMITS = {
   labelLengthMax: 64,
   /** One EquivocationProof. */
   equivocationProofBytesMax: 2 * rosterEntryBytesMax + 64,
-  /** One RosterNote: what is gossiped about a roster. */
+  /** One RosterNote: a message that is gossiped about a roster. */
   rosterNoteBytesMax: 2 * rosterEntryBytesMax + 128,
   /** Notes that one peer keeps and tells: requests, drafts and denials together. */
   rosterNoteCountMax: 256,
 } as const;
 
+/** The name of a limit. */
 export type LimitName = keyof typeof LIMITS;
 
 /** Unit of each limit and why it is what it is; a test holds the table in README.md to this one. */

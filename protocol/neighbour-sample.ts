@@ -1,10 +1,11 @@
 /** Which of its neighbours a peer hears in a round, where a network's peers hear only some of them. */
 import { createPrng } from "./prng.ts";
 
+/** The neighbours that one peer hears in one round. */
 export interface NeighbourSample {
   /**
-   * Whether an author is among the `count` of the lowest draws of `authors`. Who is added to the list later moves others
-   * out or stays outside; nobody else changes sides, so that little is fetched in vain.
+   * Whether an author is among the `count` of the lowest draws of `authors`. An author that is added to the list later moves
+   * another one out or stays outside. No other author changes sides, so that little is fetched in vain.
    */
   has(author: string, authors: Iterable<string>): boolean;
 }

@@ -4,6 +4,7 @@ import { DIGEST_BYTES } from "./content-id.ts";
 import { ProtocolError } from "./errors.ts";
 
 declare const brand: unique symbol;
+/** SHA-256 of a manifest's canonical bytes, in hex. */
 export type NetworkId = string & { readonly [brand]: "NetworkId" };
 
 /** A network id from its text form.  Throws: NETWORK_ID_INVALID. */

@@ -7,6 +7,7 @@
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 
+/** A named stream of random numbers: the same name and seed give the same numbers everywhere. */
 export interface Prng {
   /** A child stream whose numbers depend only on this stream's name and `name`, never on how much was drawn. */
   fork(name: string): Prng;

@@ -1,5 +1,5 @@
 /**
- * The sketch: what an author's data set is like, as a mixture of Gaussians over SKETCH_FEATURES features of the frozen base
+ * The sketch: a description of an author's data set, as a mixture of Gaussians over SKETCH_FEATURES features of the frozen base
  * model. Signed once for a network, bound to it and to its author; anybody may hand it on.
  */
 import { decodeCanonical, encodeCanonical } from "./canonical-message.ts";
@@ -13,11 +13,12 @@ import { SketchBodySchema, SketchRequestSchema } from "./wire_pb.ts";
 
 /** F, the features of every sketch (README.md 6.10). */
 export const SKETCH_FEATURES = 32;
-/** What the shares of a sketch add up to. */
+/** The sum of the shares of a sketch. */
 export const SHARES_TOTAL = 65_536;
 
 const COMPONENT_BYTES = 2 * SKETCH_FEATURES * 4;
 
+/** One Gaussian of a sketch's mixtures. */
 export interface SketchComponent {
   /** Share of the mixture, above 0; all of them add up to 1. */
   readonly weight: number;
@@ -27,12 +28,14 @@ export interface SketchComponent {
   readonly deviation: Float64Array;
 }
 
+/** The content of a sketch. */
 export interface SketchFields {
   readonly networkId: NetworkId;
   /** 1 to LIMITS.sketchComponentCountMax. */
   readonly components: readonly SketchComponent[];
 }
 
+/** A sketch with its author. */
 export interface SignedSketch extends SketchFields {
   readonly author: PeerId;
 }
@@ -87,6 +90,7 @@ export function readSketch(bytes: Uint8Array): SignedSketch {
   return { ...decodeSketchBody(body), author };
 }
 
+/** The request for the sketch of an author. */
 export function encodeSketchRequest(author: PeerId): Uint8Array {
   return encodeCanonical(SketchRequestSchema, { author: publicKeyOfPeerId(author) });
 }
@@ -132,7 +136,7 @@ function valuesAt(bytes: Uint8Array, part: number): Float64Array {
   );
 }
 
-/** Weights as multiples of 2^-16 of at least one that add up to 1: what is missing goes to those rounded down most. */
+/** Weights as multiples of 2^-16 of at least one that add up to 1: the missing part goes to those rounded down most. */
 function sharesOf(components: readonly SketchComponent[]): number[] {
   const total = components.reduce((sum, { weight }) => sum + weight, 0);
   if (!(total > 0) || !components.every(({ weight }) => weight > 0)) {

@@ -20,6 +20,7 @@ import { UpdateBodySchema } from "./wire_pb.ts";
 
 const UINT32_MAX = 0xffff_ffff;
 
+/** The content of an update. */
 export interface UpdateFields {
   readonly networkId: NetworkId;
   readonly round: number;
@@ -39,6 +40,7 @@ export interface UpdateFields {
   readonly payload: Uint8Array;
 }
 
+/** An update with its author and its content id. */
 export interface Update extends UpdateFields {
   readonly author: PeerId;
   readonly contentId: ContentId;

@@ -1,5 +1,5 @@
 /**
- * The run that `weft testnet` makes when it is told nothing. Prompts of the embedded tasks have 8 to 14 tokens, which 4
+ * The run of a testnet where nothing else is said. Prompts of the embedded tasks have 8 to 14 tokens, which 4
  * first and 6 last positions cover; 400 local steps are where the held-out loss of every peer has flattened.
  */
 export const TESTNET_DEFAULTS = {

@@ -1,23 +1,18 @@
 /** One peer as an operating system process: started, listened to, stopped. */
 import { spawn } from "node:child_process";
 import type { PeerEvent } from "../node/interface/peer-event.ts";
-import { lineSplitter, parseEventLine } from "./event-line.ts";
+import { lineSplitter, parseEventLine } from "./words/event-line.ts";
+import type { PeerExit } from "./words/result.ts";
 
 /** For glibc's allocator, read when a process begins; without it steps are slower in some processes (docs/PERFORMANCE.md). */
 const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
-/** How a process ended, and the last it said on standard error. */
-export interface PeerExit {
-  readonly code: number | null;
-  readonly signal: string | null;
-  readonly lastLines: readonly string[];
-}
-
+/** A peer in a process of its own. */
 export interface PeerProcess {
   /** Process id; undefined when it could not be started. */
   readonly pid: number | undefined;
   readonly ended: Promise<PeerExit>;
-  /** Let a peer that was started with --hold begin its first round. */
+  /** Let a peer that waits for a line before its first round begin. */
   begin(): void;
   /** Ask it to stop (SIGINT); what does not end within `graceMs` is killed. Resolves when it has ended. */
   stop(graceMs: number): Promise<PeerExit>;
@@ -25,10 +20,11 @@ export interface PeerProcess {
   kill(): void;
 }
 
+/** How to start it, and who hears of it. */
 export interface PeerProcessOptions {
   /** The JavaScript file that is the `weft` command. */
   readonly command: string;
-  /** Such as ["run", "--events", …]. */
+  /** The words after the command. */
   readonly arguments: readonly string[];
   /** Put before Node.js on the command line, such as ["ip", "netns", "exec", "site"]; nothing when absent. */
   readonly launcher?: readonly string[];

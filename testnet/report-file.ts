@@ -22,8 +22,8 @@ export async function refuseUnwritable(file: string): Promise<void> {
   } catch (cause) {
     const why = fileError(cause, file);
     if (!(why instanceof NodeError) || why.code === "DISK_FULL") throw why;
-    const text = `cannot write the report ${file}; choose another with --report FILE`;
-    throw new NodeError("DATA_DIRECTORY", text, why.facts, { cause });
+    const text = `cannot write the report ${file}`;
+    throw new NodeError("DATA_DIRECTORY", text, { ...why.facts, problem: "report-unwritable" }, { cause });
   }
 }
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EXAMPLE_MANIFEST } from "./fixtures/example-run.ts";
-import { testnetDocument } from "./result.ts";
-import { runTestnet, startGroups, type TestnetObserver } from "./run-testnet.ts";
+import { runTestnet, startGroups } from "./run-testnet.ts";
+import { type TestnetObserver, testnetDocument } from "./words/result.ts";
 
 const command = join(import.meta.dirname, "fixtures", "fake-peer.mjs");
 
@@ -89,7 +89,8 @@ describe("testnet of processes", () => {
     await writeFile(join(checkpoints, "checkpoint-7.safetensors"), "");
     await expect(run({ peers: 1 })).rejects.toMatchObject({
       code: "DATA_DIRECTORY",
-      message: `${checkpoints} holds checkpoints of an earlier run; give another --data-dir, or remove ${folder}`,
+      message: `${checkpoints} holds checkpoints of an earlier run`,
+      facts: { folder, peer: expect.any(String), problem: "earlier-run" },
     });
     expect(await readdir(folder)).toEqual(["peer-12"]);
   });

@@ -6,13 +6,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { NodeError } from "../node/errors.ts";
 import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "../node/index.ts";
 import { ENGINE_OPTIONS, type EngineOptions } from "../node/interface/engine-options.ts";
-import type { PeerEvent } from "../node/interface/peer-event.ts";
 import type { PrivacySettings } from "../node/interface/privacy.ts";
 import { ensureFolder, fileError, systemCode, writeFileAtomic } from "../node/system/files/atomic-file.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
 import { fieldArguments } from "../protocol/settings/field-words.ts";
-import { type PeerExit, type PeerProcess, startPeerProcess } from "./peer-process.ts";
-import type { TestnetPeer, TestnetResult } from "./result.ts";
+import { type PeerProcess, startPeerProcess } from "./peer-process.ts";
+import type { PeerExit, TestnetObserver, TestnetPeer, TestnetResult } from "./words/result.ts";
 
 /** A file that the peers share, and how each reads it. */
 export interface TestnetData {
@@ -22,6 +21,7 @@ export interface TestnetData {
   readonly reading?: readonly string[];
 }
 
+/** The network, its peers, and who watches. */
 export interface TestnetOptions {
   readonly manifest: NetworkManifest;
   /** Number of peers, 1 or more. */
@@ -44,13 +44,6 @@ export interface TestnetOptions {
   /** Stops all peers cleanly; what they reached is in the result. */
   readonly signal: AbortSignal;
   readonly observer?: TestnetObserver;
-}
-
-/** Told of everything that happens, in order; must not throw. */
-export interface TestnetObserver {
-  onEvent(peer: TestnetPeer, event: PeerEvent): void;
-  /** A peer's process ended before the peer had finished. */
-  onExit(peer: TestnetPeer): void;
 }
 
 /** Peers that a new one dials first: more than one, so that no single peer has to be there. */
@@ -122,8 +115,8 @@ export async function refuseUsedFolder(folder: string): Promise<void> {
   for (const peer of peers.sort()) {
     const checkpoints = join(folder, peer, "checkpoints");
     if ((await namesIn(checkpoints)).length === 0) continue;
-    const text = `${checkpoints} holds checkpoints of an earlier run; give another --data-dir, or remove ${folder}`;
-    throw new NodeError("DATA_DIRECTORY", text, { folder, peer });
+    const text = `${checkpoints} holds checkpoints of an earlier run`;
+    throw new NodeError("DATA_DIRECTORY", text, { folder, peer, problem: "earlier-run" });
   }
 }
 

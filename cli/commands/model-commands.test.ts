@@ -89,7 +89,7 @@ describe("an ONNX file", () => {
     expect(heldOut.json().heldOut).toEqual({ before: expect.any(Number), after: expect.any(Number) });
     expect(await weft([...words, ...chosen, "--out", model])).toMatchObject({
       code: 2,
-      err: expect.stringContaining("--out is the model itself"),
+      err: expect.stringContaining("--out names the model itself; give another file"),
     });
   });
 });

@@ -9,6 +9,7 @@ import { interventionCounts, interventionHooks, interventions } from "./interven
 import type { AdapterDefinition } from "./method.ts";
 import { retractRotations, rotationPart } from "./rotation.ts";
 
+/** The definition of DiReFT. */
 export const DIREFT: AdapterDefinition<AdapterOf<"direft">> = {
   /** W = 0 and b = 0, which edits nothing; R from the seed, so that all peers start in one gauge. */
   parts: (settings, model) => {

@@ -57,7 +57,7 @@ export function dropoutInputs(
   };
 }
 
-/** What to feed them: a function of the stream's name alone.  rows: B*T. */
+/** The masks to feed: a function of the stream's name alone.  rows: B*T. */
 export function dropoutFeeds(
   sites: readonly DropoutSite[],
   rows: number,

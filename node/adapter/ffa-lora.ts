@@ -7,6 +7,7 @@ import type { AdapterOf } from "../../protocol/adapter-spec.ts";
 import { lowRankDropout, lowRankHooks, lowRankParts } from "./low-rank.ts";
 import type { AdapterDefinition } from "./method.ts";
 
+/** The definition of FFA-LoRA. */
 export const FFA_LORA: AdapterDefinition<AdapterOf<"ffa-lora">> = {
   parts: (settings, model) => lowRankParts(settings, model, { a: "frozen" }),
   dropout: lowRankDropout,

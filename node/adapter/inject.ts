@@ -8,6 +8,7 @@ import { dropoutInputs } from "./dropout.ts";
 import { adapterMethod } from "./methods.ts";
 import { interventionInputs } from "./positions.ts";
 
+/** Everything that an adapter's hooks are made from. */
 export interface Injection {
   readonly settings: AdapterSettings;
   readonly model: ModelShape;

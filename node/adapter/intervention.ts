@@ -1,6 +1,6 @@
 /**
  * Interventions: edits of the residual stream after chosen blocks, at chosen positions. h <- h + delta(h) there.
- * What the ReFT methods have in common; each brings its delta.
+ * This file holds what the ReFT methods share. Each method brings its delta.
  * Source: Wu et al. 2024, arXiv:2404.03592.
  */
 import type { ReftSettings } from "../../protocol/adapter-spec.ts";
@@ -81,7 +81,7 @@ export function interventionHooks(
   };
 }
 
-/** Of rows i64[M] the weights with which an end edits them: sum_k w_k [rows_m = edited row k]; f32[M, 1]. */
+/** The weights with which an end edits rows i64[M]: sum_k w_k [rows_m = edited row k]; f32[M, 1]. */
 function weightsAt(at: InterventionRows, rows: OnnxValue): OnnxValue {
   const [edited, wanted] = [at.rows.shape[0]!, rows.shape[0]!];
   const same = apply("Equal", [reshape(rows, [wanted, 1]), reshape(at.rows, [1, edited])]);

@@ -1,4 +1,4 @@
-/** Which layers an adapter is attached to. */
+/** The layers that an adapter is attached to. */
 import type { AdapterLayers } from "../../protocol/adapter-spec.ts";
 import { NodeError } from "../errors.ts";
 

@@ -6,6 +6,7 @@ import type { AdapterOf } from "../../protocol/adapter-spec.ts";
 import { lowRankDropout, lowRankHooks, lowRankParts } from "./low-rank.ts";
 import type { AdapterDefinition } from "./method.ts";
 
+/** The definition of LoRA. */
 export const LORA: AdapterDefinition<AdapterOf<"lora">> = {
   parts: (settings, model) => lowRankParts(settings, model, { a: "sent" }),
   dropout: lowRankDropout,

@@ -10,6 +10,7 @@ import { interventionCounts, interventionHooks, interventions } from "./interven
 import type { AdapterDefinition } from "./method.ts";
 import { retractRotations, rotationPart, startRotation } from "./rotation.ts";
 
+/** The definition of LoReFT. */
 export const LOREFT: AdapterDefinition<AdapterOf<"loreft">> = {
   /** W = R and b = 0, which edits nothing; R from the seed, so that all peers start in one gauge. */
   parts: (settings, model) => {

@@ -1,6 +1,6 @@
 /**
  * Low-rank products beside linear layers: y <- y + s B m(A x), A [r, in], B [out, r].
- * What the LoRA kinds have in common; each brings its middle m.
+ * This file holds what the LoRA kinds share. Each kind brings its middle m.
  * Source: Hu et al. 2021, arXiv:2106.09685; the scale by sqrt(r) Kalajdzievski 2023, arXiv:2312.03732.
  */
 import type { LowRankSettings } from "../../protocol/adapter-spec.ts";
@@ -59,7 +59,7 @@ function uniformRows(prng: Prng, rank: number, inputs: number): Float64Array {
   return Float64Array.from({ length: rank * inputs }, () => (2 * prng.uniform() - 1) * bound);
 }
 
-/** Where the settings ask for dropout. */
+/** The linear layers with dropout, where the settings ask for it. */
 export function lowRankDropout(settings: LowRankSettings, model: ModelShape): readonly DropoutSite[] {
   const { dropout: rate = 0 } = settings;
   if (rate === 0) return [];

@@ -1,6 +1,6 @@
 /**
- * What an adapter method is: the tensors it is made of, its edit of the forward pass, and what keeps it valid. A method
- * states these in an `AdapterDefinition`; all that follows from them is derived here, once for all methods.
+ * An adapter method states three things in an `AdapterDefinition`: the tensors that it is made of, its edit of the forward
+ * pass, and how its values are kept valid. Everything else follows from them and is derived here, once for all methods.
  */
 import type { AdapterSettings, AdapterSlot, AdapterTensor } from "../../protocol/adapter-spec.ts";
 import type { Prng } from "../../protocol/prng.ts";
@@ -35,6 +35,7 @@ export interface InjectionContext {
   readonly drop?: Drop;
 }
 
+/** What an adapter method states about itself. Everything else follows from it by `methodOf`. */
 export interface AdapterDefinition<Settings> {
   /** All tensors; the trained ones in the order of the flat vector.  Throws: ADAPTER_SETTINGS when they do not fit. */
   parts(settings: Settings, model: ModelShape): readonly AdapterPart[];
@@ -47,6 +48,7 @@ export interface AdapterDefinition<Settings> {
   retract?(slots: readonly AdapterSlot[], theta: Float32Array): void;
 }
 
+/** An adapter method as the rest of the program uses it, derived from its definition. */
 export interface AdapterMethod<Settings extends AdapterSettings = AdapterSettings> {
   /** The trained tensors, in the order of the flat vector.  Throws: ADAPTER_SETTINGS when they do not fit the model. */
   tensors(settings: Settings, model: ModelShape): readonly AdapterTensor[];

@@ -26,6 +26,7 @@ const DEFINITIONS: Definitions = {
   combination: combination(definitionOf, definitionOf),
 };
 
+/** The method of these settings' kind. */
 export function adapterMethod<Settings extends AdapterSettings>(settings: Settings): AdapterMethod<Settings> {
   return methodOf(definitionOf(settings));
 }

@@ -9,6 +9,7 @@ import { interventionCounts, interventionHooks, interventions } from "./interven
 import type { AdapterDefinition } from "./method.ts";
 import { startRotation } from "./rotation.ts";
 
+/** The definition of NoDiReFT. */
 export const NODIREFT: AdapterDefinition<AdapterOf<"nodireft">> = {
   /** W1 = 0 and b = 0, which edits nothing; the rows of W2 start orthonormal, as those of DiReFT's R. */
   parts: (settings, model) =>

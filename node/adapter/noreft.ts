@@ -9,6 +9,7 @@ import { interventionCounts, interventionHooks, interventions } from "./interven
 import type { AdapterDefinition } from "./method.ts";
 import { startRotation } from "./rotation.ts";
 
+/** The definition of NoReFT. */
 export const NOREFT: AdapterDefinition<AdapterOf<"noreft">> = {
   /** W1 = W2 and b = 0, which edits nothing; the rows of W2 start orthonormal, as those of LoReFT's R. */
   parts: (settings, model) =>

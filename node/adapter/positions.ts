@@ -23,6 +23,7 @@ export interface InterventionInputs {
   readonly suffix?: InterventionRows;
 }
 
+/** How many positions at each end of a prompt are edited: f first ones and l last ones. */
 export interface PositionCounts {
   readonly first: number;
   readonly last: number;

@@ -1,10 +1,11 @@
-/** The part of an adapter that travels: what a peer sends of its flat vector, and how what it gets goes back in. */
+/** The part of an adapter that travels: how a peer takes it out of its flat vector, and puts a received one back in. */
 import type { AdapterSlot, AdapterTensor } from "../../protocol/adapter-spec.ts";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { NodeError } from "../errors.ts";
 
+/** How the flat vector of a peer and the vector that it sends go over into each other. */
 export interface SentPart {
-  /** Where the tensors that travel stand in the vector that is sent. */
+  /** The places of the traveling tensors in the vector that is sent. */
   readonly slots: readonly AdapterSlot[];
   /** P of a manifest: the number of values sent. */
   readonly length: number;

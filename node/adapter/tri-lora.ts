@@ -19,6 +19,7 @@ import { orthonormalRowsFromSeed } from "./orthonormal.ts";
 /** Standard deviation of the personal A at the start, as in the paper's code. */
 const PERSONAL_A_STD_DEV = 1e-3;
 
+/** The definition of Tri-LoRA. */
 export const TRI_LORA: AdapterDefinition<AdapterOf<"tri-lora">> = {
   parts: (settings, model) => {
     const parts = settings.basis === "shared" ? sharedBasis : personalBasis;

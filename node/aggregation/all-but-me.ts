@@ -1,5 +1,5 @@
 /**
- * All-But-Me: what the others of a peer agree on, and how much of it the peer takes up.
+ * All-But-Me: the aggregate of all peers but oneself, and the mix of that aggregate with the peer's own adapter.
  * Source: FedReFT, arXiv:2508.20295; the gauge, the order of sums and the refusals are this project's own.
  */
 import type { AdapterSlot } from "../../protocol/adapter-spec.ts";
@@ -23,10 +23,11 @@ const TIE_BREAK = 1e-9;
 /** Largest value of a factor whose products with others are still float32 numbers. */
 const FACTOR_MAX = 1e15;
 
+/** Everything that one peer's aggregate of a round is computed from. */
 export interface AggregateOptions {
   readonly kind: GaugeKind;
   readonly slots: readonly AdapterSlot[];
-  /** What is averaged of tensors that are factors of a product; the tensors themselves when absent. */
+  /** How tensors that are factors of a product are averaged; by themselves when absent. */
   readonly factors?: Factors | undefined;
   /** The peer itself: its id, so that its own update is refused, and its adapter f32[P], whose gauge is used. */
   readonly own: {
@@ -41,11 +42,13 @@ export interface AggregateOptions {
   readonly round: number;
 }
 
+/** How factors of a product are averaged, as a manifest says it. */
 export type Factors = NonNullable<AggregationSettings["factors"]>;
 
 /** Why a neighbour's adapter did not enter: wrong length, NaN or Infinity, or a rotation without orthonormal rows. */
 export type RefusalReason = "length" | "not-finite" | "rotation";
 
+/** The aggregate of a peer's neighbours, and how it came about. */
 export interface Aggregate {
   /** f32[P] in the peer's own gauge, rotations orthonormal. A copy of its own adapter when `peers` is empty. */
   readonly z: Float32Array;
@@ -56,7 +59,7 @@ export interface Aggregate {
   readonly stalenessMax: number;
   /** The rule was the geometric median of exactly two, which is not unique: z is their mean. For the log. */
   readonly degenerate: boolean;
-  /** What stood in for the rule, which needs more neighbours than there were; undefined without. For the log. */
+  /** The rule that stood in for one that needs more neighbours than there were; undefined without. For the log. */
   readonly fallback: Fallback | undefined;
 }
 

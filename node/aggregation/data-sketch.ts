@@ -1,5 +1,5 @@
 /**
- * What a data set is like, without its examples: for each class (or each cluster, where there are no classes) its share
+ * A sketch of a data set without its examples: for each class (or each cluster, where there are no classes) its share
  * and a mixture of at most three Gaussians over features of the frozen base model; and how alike two such sketches are.
  * A sketch tells how often each class occurs and roughly what its examples are about. `noisySketch` bounds what it tells of
  * one example.
@@ -34,7 +34,7 @@ export function dataSketch(
   }: {
     readonly classes?: readonly number[] | undefined;
     readonly prng: Prng;
-    /** Of each class. */
+    /** Most Gaussians of each class. */
     readonly componentsMax?: number;
   },
 ): DataSketch {

@@ -33,6 +33,7 @@ export interface RotationGroup {
 /** The kind that decides the gauge: a combination has that of its ReFT side. */
 export type GaugeKind = Exclude<AdapterSettings["kind"], "combination">;
 
+/** The kind whose gauge an adapter has. That of a combination is the gauge of its ReFT part. */
 export function gaugeKind(settings: AdapterSettings): GaugeKind {
   return settings.kind === "combination" ? settings.reft.kind : settings.kind;
 }

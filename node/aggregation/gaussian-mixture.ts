@@ -1,6 +1,7 @@
 /** Mixtures of Gaussians with a variance of its own for every feature, fitted by expectation and maximisation. */
 import type { Prng } from "../../protocol/prng.ts";
 
+/** One Gaussian of a mixture, with a variance for every feature. */
 export interface GaussianComponent {
   /** Share of the mixture, above 0. */
   readonly weight: number;
@@ -62,6 +63,7 @@ export function clusterCentres(points: readonly Float64Array[], count: number, p
   return current;
 }
 
+/** The index of the centre that is nearest to a point by Euclidean distance, the first one of equals. */
 export function nearestCentre(point: Float64Array, centres: readonly Float64Array[]): number {
   let nearest = 0;
   for (const [k, centre] of centres.entries()) {

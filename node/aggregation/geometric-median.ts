@@ -30,6 +30,7 @@ export const TOLERANCE = 1e-10;
 /** Coordinates that one step works on before the next ones, so that every point is read once per step. */
 const BLOCK = 1024;
 
+/** A geometric median and how the search for it ended. */
 export interface GeometricMedian {
   readonly z: Float64Array;
   /** True with exactly two points: every point between them is a median, and z is their mean. */

@@ -4,8 +4,10 @@ import type { AggregationSettings } from "../../protocol/network-manifest.ts";
 import { ageOf, type NeighbourUpdate, stalenessWeight } from "./neighbour.ts";
 import { coreSimilarity, softmaxWeights } from "./similarity.ts";
 
+/** The part of the settings that says how neighbours weigh. */
 export type WeightSettings = Pick<AggregationSettings, "weights" | "stalenessExponent">;
 
+/** The weights of a round's neighbours. */
 export interface NeighbourWeights {
   /** α_j above 0, one per neighbour; only their ratios matter to the rule. */
   readonly weights: readonly number[];

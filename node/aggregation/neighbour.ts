@@ -1,4 +1,7 @@
-/** What other peers sent, put in order: who counts, in which sequence, and how much. */
+/**
+ * The updates of other peers, put in order: which of them count, in which sequence, and with which weight for their
+ * age.
+ */
 
 /** The newest update of one other peer, as the inbox holds it. */
 export interface NeighbourUpdate {

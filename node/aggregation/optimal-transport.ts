@@ -7,6 +7,7 @@
 /** Part of the mass that counts as none: rounding of sums to 1. */
 const MASS_MIN = 1e-12;
 
+/** A cheapest transport between two distributions. */
 export interface Transport {
   readonly cost: number;
   /** x [a.length, b.length], row-major. */

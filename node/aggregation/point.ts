@@ -1,4 +1,4 @@
-/** Points: what the rules put together, each one neighbour's adapter or a tensor of it. */
+/** Points are what the rules combine: each point is one neighbour's adapter, or one tensor of it. */
 
 /** [P], as it was received or as it was computed. Rules read it where it lies, sum in f64 and keep no copy of it. */
 export type Point = Float32Array | Float64Array;
@@ -23,6 +23,7 @@ export function squaredDistance(x: Point, y: Point): number {
   return out[0]!;
 }
 
+/** The Euclidean distance of two points [P]. */
 export function distance(x: Point, y: Point): number {
   return Math.sqrt(squaredDistance(x, y));
 }

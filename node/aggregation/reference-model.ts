@@ -9,18 +9,20 @@ import { NodeError } from "../errors.ts";
 import { alignGauge, type GaugeKind, retractRotations, rotationGroups } from "./gauge.ts";
 import { weightedMean } from "./mean.ts";
 
-/** What a peer remembers between rounds; plain data. Adapters are f32[P] as they left their rounds. */
+/** A peer's memory of its past between rounds; plain data. Adapters are f32[P] as they left their rounds. */
 export type ReferenceState =
   | { readonly kind: "none" }
   /** At most `size` snapshots, the newest first. */
   | { readonly kind: "window"; readonly snapshots: readonly Float32Array[] }
   | { readonly kind: "ema"; readonly past: { readonly latest: Float32Array; readonly mean: Float32Array } | undefined };
 
-/** What the flat vector is made of; see `rotationGroups`. */
+/** The make-up of the flat vector; see `rotationGroups`. */
 export interface AdapterLayout {
   readonly kind: GaugeKind;
   readonly slots: readonly AdapterSlot[];
-  /** Of the aggregation; the past of a peer is in its own gauge, so that it is averaged as it stands. */
+  /**
+   * How the aggregation treats factors. The past of a peer is in its own gauge, so that it is averaged as it stands.
+   */
   readonly factors?: AggregationSettings["factors"] | undefined;
 }
 

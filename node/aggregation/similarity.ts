@@ -1,5 +1,5 @@
 /**
- * How alike two peers are, by what they trained: linear CKA of the cores C of Tri-LoRA, on a basis that they share or
+ * The similarity of two peers by their trained adapters: linear CKA of the cores C of Tri-LoRA, on a basis that they share or
  * started from.  Source: CE-LoRA, arXiv:2503.23869; CKA is of Kornblith et al. 2019, arXiv:1905.00414.
  */
 import type { AdapterSlot } from "../../protocol/adapter-spec.ts";

@@ -3,6 +3,7 @@
 /** Sweeps; the method converges quadratically, 5 to 10 are usual (Demmel and Veselić 1992), 40 is a stop. */
 const SWEEPS_MAX = 40;
 
+/** A matrix [rows, columns] as left vectors, singular values and right vectors. */
 export interface SingularValues {
   /** [k, rows]: row i is the i-th left singular vector; orthonormal, k = min(rows, columns). */
   readonly left: Float64Array;
@@ -68,6 +69,7 @@ export function completion(basis: readonly Float64Array[], columns: number): Flo
   return normalised(freeDirection(basis, columns), basis);
 }
 
+/** The scalar product of two vectors of the same length, summed in order. */
 export function dot(x: Float64Array, y: Float64Array): number {
   let sum = 0;
   for (let k = 0; k < x.length; k++) sum += x[k]! * y[k]!;

@@ -1,4 +1,4 @@
-/** From what the base model makes of a peer's examples to the sketch that it sends. */
+/** The sketch that a peer sends, computed from the base model's features of its examples. */
 import { LIMITS } from "../../protocol/limits.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { SKETCH_FEATURES } from "../../protocol/sketch.ts";
@@ -7,9 +7,10 @@ import type { PooledFeatures } from "../interface/trainer.ts";
 import { CLUSTER_COUNT, type DataSketch, dataSketch, noisySketch } from "./data-sketch.ts";
 import { COMPONENTS_MAX } from "./gaussian-mixture.ts";
 
+/** What a sketch is computed with, apart from the features. */
 export interface SketchOptions {
   readonly networkSeed: number;
-  /** Of the choices of clusters and mixtures. */
+  /** The seed of the choices of clusters and mixtures. */
   readonly peerSeed: number;
   /** Multiplier of the Gaussian mechanism; no noise when absent. */
   readonly noise?: number;

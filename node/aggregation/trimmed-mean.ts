@@ -13,7 +13,7 @@ export const TRIMMED_MEAN: RuleDefinition<"trimmed-mean"> = {
   aggregate: ({ points, weights }, { trim }) => trimmedMean(points, weights, trim),
 };
 
-/** What rounding may take from a whole number of points: 0.29 · 100 is below 29 in f64. */
+/** The most that rounding takes from a whole number of points: 0.29 · 100 is below 29 in f64. */
 const ROUNDING = 1e-9;
 
 /** Values that are cut off at either end of n: ⌊share · n⌋. */

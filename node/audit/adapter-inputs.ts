@@ -1,4 +1,4 @@
-/** What an adapter's first layers see of a text: an onlooker can compute it for every text there is. */
+/** The inputs of an adapter's first layers for a text. An onlooker can compute them for every text there is. */
 import { inject } from "../adapter/inject.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { interventionFeeds } from "../adapter/positions.ts";

@@ -7,6 +7,7 @@ import type { Prng } from "../../protocol/prng.ts";
 import { adamWStep, zeroMoments } from "../training/optimizer.ts";
 import type { GradientMatcher, TextShape } from "./matching-graph.ts";
 
+/** One search for a text by its gradient. */
 export interface MatchingOptions {
   readonly shape: TextShape;
   /** V */
@@ -22,10 +23,11 @@ export interface MatchingOptions {
   readonly passes: number;
   /** Tokens that are known to be in the text: the first ones where `inOrder`, else all different ones but the last. */
   readonly known?: { readonly tokens: readonly number[]; readonly inOrder: boolean };
-  /** What such texts always begin and end with. */
+  /** The tokens that such texts always begin and end with. */
   readonly frame?: { readonly first?: number; readonly last?: number };
 }
 
+/** The text that a search came to. */
 export interface Recovered {
   readonly tokens: readonly number[];
   readonly distance: number;
@@ -49,7 +51,7 @@ const NEVER = -1e30;
 interface Searched {
   readonly allowed: readonly (readonly number[] | undefined)[];
   readonly needed: readonly number[];
-  /** What is tried where any may stand, beside what looks promising there. */
+  /** The tokens that are tried where any may stand, beside those that look promising there. */
   readonly offered: readonly number[];
 }
 
@@ -257,6 +259,7 @@ function softmaxSlope(p: Float32Array, dp: Float32Array, width: number): Float32
   return dw;
 }
 
+/** Tokens as a matrix of probabilities f32[T, V], 1 at each token and 0 elsewhere. */
 export function oneHot(tokens: readonly number[], vocabulary: number): Float32Array {
   const p = new Float32Array(tokens.length * vocabulary);
   for (const [t, token] of tokens.entries()) p[t * vocabulary + token] = 1;

@@ -1,7 +1,7 @@
 /**
- * What can be read out of one update: the attacks on every kind of adapter, on one's own examples. The onlooker is granted
- * more than a neighbour has (the exact gradient of a single text, its length and the length of its prompt), so that what
- * is safe here is safe there.
+ * The attacks on every kind of adapter, run on one's own examples, show what can be read out of one update. The onlooker is
+ * granted more than a neighbour has: the exact gradient of a single text, its length and the length of its prompt. So an
+ * adapter that is safe here is safe there.
  */
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
@@ -24,6 +24,7 @@ import { seenGradient } from "./seen-gradient.ts";
 import { spanAttack } from "./span-attack.ts";
 import { meanOverlap, type TokenOverlap, tokenOverlap } from "./token-overlap.ts";
 
+/** Which adapters are attacked, on which texts, and with how much effort. */
 export interface InversionOptions {
   readonly modelDirectory: string;
   readonly data: ExampleSets;
@@ -43,13 +44,14 @@ export interface InversionOptions {
   readonly onText?: (adapter: string, text: number) => void;
 }
 
+/** One text and what the attack recovered of it. */
 export interface AttackedText {
   readonly tokens: readonly number[];
   readonly guess: readonly number[];
   readonly overlap: TokenOverlap;
 }
 
-/** Of one adapter under one attack. */
+/** The result of one attack on one adapter. */
 export interface AttackResult extends TokenOverlap {
   readonly adapter: string;
   readonly attack: "prior" | "span" | "matching";
@@ -172,7 +174,7 @@ function noised(exact: Float32Array, privacy: InversionOptions["privacy"], rando
   return Float32Array.from(privateUpdate({ start: zero, before: zero, after: exact, ...privacy, random }));
 }
 
-/** What all such texts begin and end with, which anybody knows who knows the format. */
+/** The tokens that all such texts begin and end with. Everybody who knows the format knows them. */
 function frameOf(examples: readonly Example[]): { readonly first?: number; readonly last?: number } {
   const [first, last] = [0, -1].map((at) => {
     const [one, ...others] = new Set(examples.map(({ tokens }) => tokens.at(at)));
@@ -181,7 +183,7 @@ function frameOf(examples: readonly Example[]): { readonly first?: number; reado
   return { ...(first !== undefined && { first }), ...(last !== undefined && { last }) };
 }
 
-/** What an onlooker guesses who has seen no update: the commonest tokens of such data. */
+/** The guess of an onlooker that has seen no update: the commonest tokens of such data. */
 function commonest(examples: readonly Example[], count: number): readonly number[] {
   const counts = new Map<number, number>();
   for (const { tokens } of examples) for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1);

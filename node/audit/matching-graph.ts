@@ -1,6 +1,7 @@
 /**
- * What an onlooker computes who knows the model, the adapter and a gradient, and guesses the text: the gradient that a
- * guess would have given, how far it is from the one that was seen, and which way to change the guess.
+ * The graph of an onlooker that knows the model, the adapter and a gradient, and guesses the text. For each guess it computes
+ * the gradient that the guess would have given, the distance to the gradient that was seen, and the direction in which to
+ * change the guess.
  */
 
 import { inject } from "../adapter/inject.ts";
@@ -11,6 +12,7 @@ import { gradient } from "../autodiff/gradient.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { WeightSource } from "../model/base-model.ts";
 import { encodeModel } from "../onnx/codec.ts";
+import { forSpeed } from "../onnx/for-speed.ts";
 import { inputValue } from "../onnx/graph.ts";
 import {
   add,
@@ -30,12 +32,11 @@ import {
   sqrt,
   sub,
 } from "../onnx/operators.ts";
-import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import { float32, type Tensor } from "../tensor.ts";
 import { type AdaptedModel, unflatten } from "../training/training-step.ts";
 
-/** What the onlooker is granted about the text besides the gradient. */
+/** The knowledge of the text that the onlooker is granted besides the gradient. */
 export interface TextShape {
   /** T */
   readonly tokens: number;
@@ -51,6 +52,7 @@ export interface Score {
   readonly surprise: number;
 }
 
+/** A guessed text's score, and the direction in which the score changes. */
 export interface Guess extends Score {
   /** d distance / d p, f32[T, V]. */
   readonly direction: Float32Array;
@@ -58,6 +60,7 @@ export interface Guess extends Score {
   readonly pull: Float32Array;
 }
 
+/** Compares the gradients of guessed texts with the gradient that was seen. */
 export interface GradientMatcher {
   guess(p: Float32Array): Promise<Guess>;
   /** The same without the slopes, for a fraction of the cost. */
@@ -133,7 +136,7 @@ export function matchingGraph(
     [outputs.direction] = gradient(distance, [p]) as [OnnxValue];
     [outputs.pull] = gradient(surprise, [p]) as [OnnxValue];
   }
-  return rewrite({ inputs: [p, flat, observed, ...inputs], outputs }, forSpeed).graph;
+  return forSpeed({ inputs: [p, flat, observed, ...inputs], outputs }).graph;
 }
 
 const range = (from: number, to: number): OnnxValue => ints(Array.from({ length: to - from }, (_, i) => from + i));

@@ -1,4 +1,7 @@
-/** The gradient that an onlooker sees of one text: what one step of plain gradient descent changes in what travels. */
+/**
+ * The gradient that an onlooker sees of one text: the change that one step of plain gradient descent makes in the
+ * values that travel.
+ */
 import { adapterMethod } from "../adapter/methods.ts";
 import { sentPart } from "../adapter/sent-part.ts";
 import { fillBatch, planShape } from "../data/batch.ts";

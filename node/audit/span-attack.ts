@@ -16,6 +16,7 @@ import { adapterInputs } from "./adapter-inputs.ts";
 import type { TextShape } from "./matching-graph.ts";
 import { distanceToSpace, type RowSpace, rowSpace } from "./row-space.ts";
 
+/** What the onlooker of a span attack knows. */
 export interface SpanOptions {
   readonly adapted: AdaptedModel;
   readonly adapter: Float32Array;
@@ -25,6 +26,7 @@ export interface SpanOptions {
   readonly threads: number;
 }
 
+/** What a span attack found in a gradient. */
 export interface SpanResult {
   /** Tokens that are in the text as far as the gradient says, in order where `inOrder`. */
   readonly tokens: readonly number[];
@@ -104,7 +106,7 @@ async function readInOrder(
   let tokens: readonly number[] = [];
   /** What the gradient at hand saw of the tokens that are known. */
   let explained: Float32Array[] = [];
-  /** Of the beginnings with a token behind them, the one that lies nearest, unless all are too far. */
+  /** The beginning with a token behind it that lies nearest, unless all are too far. */
   const next = async (
     end: Clue["end"],
     beginnings: readonly (readonly number[])[],
@@ -144,7 +146,7 @@ async function readInOrder(
   return tokens;
 }
 
-/** Of the base model by itself. */
+/** The likeliest next tokens by the base model alone. */
 async function likeliestNext(
   runtime: Runtime,
   { adapted: { model }, threads }: SpanOptions,
@@ -255,7 +257,7 @@ async function distancesOf(
   return { distances, inputs };
 }
 
-/** What is left of x beside what lies in the space. */
+/** The part of x that does not lie in the space. */
 function without({ basis }: RowSpace, x: Float32Array): Float64Array {
   const rest = Float64Array.from(x);
   for (const unit of basis) {

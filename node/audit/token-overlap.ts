@@ -29,6 +29,7 @@ export function tokenOverlap(text: readonly number[], guess: readonly number[]):
   return { precision, recall, f1, inPlace };
 }
 
+/** The mean of each measure over several texts. */
 export function meanOverlap(all: readonly TokenOverlap[]): TokenOverlap {
   const mean = (of: (one: TokenOverlap) => number): number => all.reduce((sum, one) => sum + of(one), 0) / all.length;
   return {

@@ -14,6 +14,7 @@ import type { Tensor } from "../tensor.ts";
 import { float32, sizeOf } from "../tensor.ts";
 import { gradient } from "./gradient.ts";
 
+/** How far a graph's gradient is from finite differences. */
 export interface Comparison {
   /** Largest |analytic - numeric| over all compared elements, divided by the largest |numeric| (at least 1). */
   readonly error: number;
@@ -22,11 +23,12 @@ export interface Comparison {
   readonly numeric: readonly (readonly number[])[];
 }
 
+/** A part of a graph, and what of its gradient is compared. */
 export interface DifferentiatedGraph {
   /** Everything that is fed. */
   readonly inputs: readonly OnnxValue[];
   readonly feeds: Readonly<Record<string, Tensor>>;
-  /** What the loss is made of: the sum of weight * value over all elements of all of them. */
+  /** The values that the loss is made of: the sum of weight * value over all elements of all of them. */
   readonly outputs: readonly OnnxValue[];
   /** Inputs to differentiate by, f32 or f64. */
   readonly wanted: readonly OnnxValue[];

@@ -1,5 +1,5 @@
 /**
- * Values of the forward pass that the backward pass computes again instead of keeping: what is large and cheap.
+ * Values of the forward pass that the backward pass computes again instead of keeping, because they are large and cheap.
  * The runtime merges nodes that are alike, so a value is computed again in another form than the first time.
  */
 import { floatAttribute, intAttribute } from "../onnx/attributes.ts";

@@ -1,4 +1,4 @@
-/** What a gradient rule is: pure mathematics of one operator. Pruning, unbroadcasting and summing are the engine's. */
+/** A gradient rule is the pure mathematics of one operator. The engine prunes, unbroadcasts and sums. */
 import type { OnnxNode, OnnxValue } from "../onnx/value.ts";
 
 /**
@@ -10,6 +10,7 @@ import type { OnnxNode, OnnxValue } from "../onnx/value.ts";
  */
 export type GradientRule = (node: OnnxNode, dy: readonly (OnnxValue | undefined)[]) => readonly (Lazy | undefined)[];
 
+/** A gradient that is built only when the engine needs it. */
 export type Lazy = () => OnnxValue;
 
 /** Rule of an operator with one output: dy is there whenever the rule is called. */

@@ -4,6 +4,7 @@ import { createPrng } from "../../protocol/prng.ts";
 import { aggregateNeighbours, type NeighbourUpdate } from "../aggregation/index.ts";
 import { AGGREGATE_CASES, type AggregateShape, LIAR_EVERY, TENSOR_COUNT } from "./aggregate-cases.ts";
 
+/** The cost of one case. */
 export interface AggregateMeasurement {
   /** Processor time of one aggregation, all threads of the process together; the least of the runs. */
   readonly cpuSeconds: number;

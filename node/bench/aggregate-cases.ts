@@ -1,16 +1,18 @@
-/** What `bench:aggregate` measures, and the limits that it holds the rules to. */
+/** The cases of `bench:aggregate`, and the limits that it holds the rules to. */
 import type { RuleSettings } from "../../protocol/network-manifest.ts";
 
+/** The size of a case. */
 export interface AggregateShape {
   readonly neighbours: number;
   readonly parameters: number;
 }
 
+/** One rule at one size, and the limits that it is held to. */
 export interface AggregateCase {
   readonly name: string;
   readonly shape: AggregateShape;
   readonly settings: RuleSettings;
-  /** Of one aggregation, on one core; absent: measured only. */
+  /** Most seconds of one aggregation on one core; absent where it is only measured. */
   readonly secondsMax?: number;
 }
 
@@ -37,6 +39,7 @@ const RULES: readonly { readonly settings: RuleSettings; readonly wide?: number;
   { settings: { rule: "multi-krum", faulty: 16 } },
 ];
 
+/** All cases: every rule with few wide neighbours, and some with many. */
 export const AGGREGATE_CASES: readonly AggregateCase[] = [
   ...RULES.map(({ settings, wide }) => caseOf(WIDE, settings, wide)),
   ...RULES.filter(({ many }) => many !== undefined).map(({ settings, many }) => caseOf(MANY, settings, many)),

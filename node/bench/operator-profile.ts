@@ -1,4 +1,4 @@
-/** What the operators of a step cost, from the profiles that the runtime writes: one JSON file for every session. */
+/** The cost of a step's operators, from the profiles that the runtime writes: one JSON file for every session. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:precision [-- --model DIR] [--adapter NAME] [--learning-rate X] [--steps N] [--seeds N] [--json]`: what
- * products in integers are worth. A small model is fine-tuned on the embedded tasks with f32 and with integer products,
+ * `npm run bench:precision [-- --model DIR] [--adapter NAME] [--learning-rate X] [--steps N] [--seeds N] [--json]`: the
+ * worth of products in integers. A small model is fine-tuned on the embedded tasks with f32 and with integer products,
  * for several batch orders, and both adapters are evaluated in f32. One seed says little: two runs of f32 with other
  * batch orders differ by more than f32 and integers do in the mean.
  */

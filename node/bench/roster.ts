@@ -17,6 +17,7 @@ const START = 1_800_000_000;
 const SECONDS_MAX = 2;
 const THREE_ADMINS = [11, 12, 13].map((n) => createSigner(new Uint8Array(32).fill(n)));
 
+/** A roster's genesis and the entries that it is rebuilt from. */
 export interface RosterHistory {
   readonly genesis: Genesis;
   readonly entries: readonly Uint8Array[];

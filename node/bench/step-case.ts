@@ -12,7 +12,7 @@ import { readModelFiles } from "../system/files/model-files.ts";
 import { createTrainer } from "../training/trainer.ts";
 import { STEP_CASES, type StepCase, type StepCaseName } from "./step-cases.ts";
 
-/** What one case printed. */
+/** The line that one case prints. */
 export interface StepMeasurement {
   readonly case: string;
   readonly stepMs: number;
@@ -20,7 +20,7 @@ export interface StepMeasurement {
   readonly processorMs: number;
   readonly tokensPerSecond: number;
   readonly peakMb: number;
-  /** Of a step: feeding, optimiser, copying. */
+  /** Share of a step that is spent outside of the runtime: feeding, optimiser, copying. */
   readonly overheadShare: number;
   /** Until the first step can be taken: model, graph, session. */
   readonly loadMs: number;

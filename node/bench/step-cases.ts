@@ -1,7 +1,8 @@
-/** What `npm run bench:step` measures: adapter, labels, shape of a batch, and the mode of the engine. */
+/** The cases of `npm run bench:step`: adapter, labels, shape of a batch, and the mode of the engine. */
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import type { Precision } from "../interface/engine-options.ts";
 
+/** One training step to be measured. */
 export interface StepCase {
   readonly adapter: AdapterSettings;
   /** Examples in a batch, all of the same length. */
@@ -27,6 +28,7 @@ const loreft = (layers: "all" | readonly number[]): AdapterSettings => ({
 });
 const BATCH = { batchSize: 4, tokens: 128, lowMemory: false, keepActivations: false };
 
+/** The cases by the names that the command line and docs/PERFORMANCE.md use. */
 export const STEP_CASES = {
   lora_all: { ...BATCH, adapter: LORA, promptTokens: 1, torch: "lora_all" },
   lora_response: { ...BATCH, adapter: LORA, promptTokens: 96, torch: "lora_response" },
@@ -57,6 +59,8 @@ export const STEP_CASES = {
   int8: { ...BATCH, adapter: LORA, promptTokens: 1, precision: "int8", torch: "lora_all" },
 } as const satisfies Readonly<Record<string, StepCase>>;
 
+/** The name of a case. */
 export type StepCaseName = keyof typeof STEP_CASES;
 
+/** All names, in the order of the measurement. */
 export const STEP_CASE_NAMES = Object.keys(STEP_CASES) as readonly StepCaseName[];

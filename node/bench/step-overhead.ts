@@ -117,7 +117,7 @@ async function measure(name: string, modelDirectory: string, [adapterName, adapt
   return overhead;
 }
 
-/** What a step does outside of the runtime, each part by itself. */
+/** The work of a step outside of the runtime, each part by itself. */
 function partsOf(model: BaseModel, adapter: AdapterSettings, examples: readonly Example[]): Record<string, number> {
   const method = adapterMethod(adapter);
   const slots = adapterSlots(method.tensors(adapter, model.shape));

@@ -15,8 +15,8 @@ export async function requireKey(dataDirectory: string): Promise<Uint8Array> {
   const { key } = dataDirectoryLayout(dataDirectory);
   const seed = await readKey(key);
   if (seed !== undefined) return seed;
-  const text = `${dataDirectory} has no key; name the right --data-dir, or make a peer with weft init`;
-  throw new NodeError("KEY_FILE", text, { path: key });
+  const text = `${dataDirectory} has no key`;
+  throw new NodeError("KEY_FILE", text, { path: key, problem: "key-missing" });
 }
 
 /** The signer of a key in a file of any name.  Throws: NodeError KEY_FILE when it is not there; DATA_DIRECTORY. */
@@ -28,6 +28,6 @@ export async function signerIn(keyFile: string): Promise<Signer> {
 export async function seedIn(keyFile: string): Promise<Uint8Array> {
   const seed = await readKey(keyFile);
   if (seed !== undefined) return seed;
-  const text = `there is no key ${keyFile}; weft init makes one, or name another --data-dir`;
-  throw new NodeError("KEY_FILE", text, { path: keyFile });
+  const text = `there is no key ${keyFile}`;
+  throw new NodeError("KEY_FILE", text, { path: keyFile, problem: "key-missing" });
 }

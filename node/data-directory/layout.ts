@@ -32,7 +32,7 @@ export interface DataDirectory {
   readonly requestInbox: string;
   /** Genesis of the roster, where the network has one. */
   readonly genesis: string;
-  /** Where the peer is, for `weft status`. */
+  /** Where the peer is, for a person who asks. */
   readonly status: string;
 }
 

@@ -7,6 +7,7 @@ import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
 import { float32, type Tensor } from "../tensor.ts";
 
+/** The fixed shape of a data set's batches. */
 export interface BatchShape {
   /** B, examples in a batch. */
   readonly batchSize: number;
@@ -16,23 +17,24 @@ export interface BatchShape {
   readonly labels: number;
 }
 
-/** Where an example's tokens stand in the rows of a batch, counted row by row. */
+/** The place of an example's tokens in the rows of a batch, counted row by row. */
 export interface Span {
   /** r T + t of its first token. */
   readonly start: number;
   readonly length: number;
 }
 
-/** What a packed batch has beside the others. */
+/** The tensors that only a packed batch has. */
 export interface Packing {
   /** i64[R, T], the place of each token in its example; 0 for padding. */
   readonly positions: Tensor;
   /** i64[R, T], the number of the example, from 1 on; 0 for padding. */
   readonly segments: Tensor;
-  /** Of every example, in the order of `promptLengths`. */
+  /** One for every example, in the order of `promptLengths`. */
   readonly spans: readonly Span[];
 }
 
+/** One batch of examples as the tensors that a graph reads. */
 export interface Batch {
   /** i64[B, T], padded on the right with `padId`. */
   readonly inputIds: Tensor;
@@ -48,7 +50,7 @@ export interface Batch {
   readonly exampleCount: number;
   /** Labels of weight 1; they stand first, example by example. */
   readonly labelCount: number;
-  /** Where examples share rows; then B of `promptLengths` is not the number of rows. */
+  /** Present where examples share rows; then B of `promptLengths` is not the number of rows. */
   readonly packing?: Packing;
 }
 
@@ -89,6 +91,7 @@ export function planShape(examples: readonly Example[], { batchSize }: { readonl
   };
 }
 
+/** What the batches of a data set are made from. */
 export interface BatchOptions {
   readonly shape: BatchShape;
   /** Seed of the order; a peer's own. */
@@ -99,6 +102,7 @@ export interface BatchOptions {
   readonly stream?: string;
 }
 
+/** The batches of one data set, drawn by step. */
 export interface Batches {
   readonly shape: BatchShape;
   /** Steps that see every example once, the last one completed with examples of the next pass. */

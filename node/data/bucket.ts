@@ -22,12 +22,14 @@ export const WIDTH_UNDIVIDED = 64;
 /** Different widths that are told apart; beyond them widths are rounded up to larger multiples. Bounds the planning. */
 const WIDTHS_MAX = 256;
 
+/** Examples of like length, and the shape of their batches. */
 export interface Bucket {
   readonly shape: BatchShape;
   /** Indices of its examples, in their order. */
   readonly members: readonly number[];
 }
 
+/** How a data set is divided into buckets. */
 export interface BucketOptions {
   readonly batchSize: number;
   /** At most so many buckets. */
@@ -102,6 +104,7 @@ function bucketLimits(
   return best.limits;
 }
 
+/** A batch and the bucket that it was drawn from. */
 export interface BucketedBatch {
   /** Index of the bucket that it belongs to. */
   readonly bucket: number;

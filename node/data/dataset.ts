@@ -11,7 +11,7 @@ import { readParagraphs } from "./plain-text.ts";
 import type { DataRecord } from "./record.ts";
 import { looksLikePlay, readSpeeches } from "./speakers.ts";
 
-/** What a data file gives to read: its lines for JSONL, its whole text for anything else. */
+/** The records of a data file: its lines for JSONL, its whole text for anything else. */
 export type DataSource =
   | { readonly file: string; readonly lines: AsyncIterable<string> | Iterable<string> }
   | { readonly file: string; readonly text: string };
@@ -40,6 +40,7 @@ export function taskRecords(sets: TaskSets): DataRecord[] {
   );
 }
 
+/** How records become a peer's example sets. */
 export interface ExampleSetOptions {
   readonly tokenizer: Tokenizer;
   readonly maxTokens: number;
@@ -52,6 +53,7 @@ export interface ExampleSetOptions {
   readonly seam?: "blank" | "parts";
 }
 
+/** A peer's example sets, and what was cut or left out on the way. */
 export interface PreparedExamples {
   readonly sets: ExampleSets;
   readonly cut: CutCounts;

@@ -3,6 +3,7 @@ import { createPrng } from "../../protocol/prng.ts";
 import { NodeError } from "../errors.ts";
 import type { Example, ExampleSets } from "../interface/trainer.ts";
 
+/** How large the held-out sets are, and the seed that chooses their examples. */
 export interface HeldOutOptions {
   readonly seed: number;
   /** Each set has at least this many examples: one batch. */

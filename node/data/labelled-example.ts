@@ -5,6 +5,7 @@ import type { Tokenizer } from "../model/tokenizer.ts";
 import type { EncodedRecords } from "./example.ts";
 import { type DataRecord, questionOf, taskOf } from "./record.ts";
 
+/** What a classifier's examples are encoded with. */
 export interface LabelledOptions {
   readonly tokenizer: Tokenizer;
   /** Longest text in tokens, with what the tokenizer puts around it; a longer one loses its end. */

@@ -1,12 +1,13 @@
 /**
  * Packing: several short examples stand one after another in one row of a batch, each with positions of its own from 0
- * on and seeing only itself, so that fewer tokens are padding. What a step computes stays what it is without packing.
+ * on and seeing only itself, so that fewer tokens are padding. A step computes the same values as without packing.
  * Source: Krell et al. 2021, arXiv:2107.02027.
  */
 import type { Example } from "../interface/trainer.ts";
 import { float32, type Tensor } from "../tensor.ts";
 import { type Batch, createBatches, labelCountOf, learntRanges, planShape, type Span } from "./batch.ts";
 
+/** The fixed shape of packed batches. */
 export interface PackedShape {
   /** R */
   readonly rows: number;
@@ -18,6 +19,7 @@ export interface PackedShape {
   readonly examples: number;
 }
 
+/** Packed batches of one data set, drawn by step. */
 export interface PackedBatches {
   readonly shape: PackedShape;
   /** The examples of draw `draw` of `createBatches` as packed batches, seldom more than one. */

@@ -8,6 +8,7 @@ import { dirichlet } from "./dirichlet.ts";
 import type { DataRecord } from "./record.ts";
 import type { SplitRule } from "./split-rule.ts";
 
+/** How records are divided: the rule, the number of peers and the seed. */
 export interface PartitionOptions {
   readonly rule: SplitRule;
   /** Number of peers, n. */

@@ -1,4 +1,6 @@
-/** One row of private data as text, before it becomes tokens: what to answer, the answer, and what else is known of it. */
+/**
+ * One row of private data as text, before it becomes tokens: the prompt, the answer, and the other fields of the row.
+ */
 import type { Conversation } from "./conversation.ts";
 
 /** A prompt and its response, and what else is known of them. */

@@ -3,6 +3,7 @@
 import { closestName } from "../../protocol/closest-name.ts";
 import { NodeError } from "../errors.ts";
 
+/** A rule by which records are divided among peers. */
 export type SplitRule =
   /** All records with the same value of the field go to the same peer. */
   | { readonly kind: "field"; readonly field: string }

@@ -12,6 +12,7 @@ export interface RowTensor {
   readonly values: readonly number[];
 }
 
+/** One example: a tensor for each input, by the input's name. */
 export type TensorRow = ReadonlyMap<string, RowTensor>;
 
 /** Deepest list within lists; as many axes as a tensor of a model has. */

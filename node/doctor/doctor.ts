@@ -14,7 +14,14 @@ import {
 import { whyMissing } from "../system/compute/onnxruntime.ts";
 import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
-import { type Finding, folderFinding, keyFinding, machineFinding, spaceFinding } from "../system/platform/health.ts";
+import {
+  type Finding,
+  folderFinding,
+  keyFinding,
+  machineFinding,
+  problemOf,
+  spaceFinding,
+} from "../system/platform/health.ts";
 import {
   DIFFERENCE_IN_HALVES_MAX,
   DIFFERENCE_MAX,
@@ -34,7 +41,7 @@ export interface DeviceFinding {
   /** Why it is not ok, in words. */
   readonly reason?: string;
   readonly steps?: Readonly<Record<TrialKind, DeviceStep>>;
-  /** Whether `--precision fp16` can be used on it: the same steps so, or why not. */
+  /** Whether products in 16 bits can be computed on it: the same steps so, or why not. */
   readonly float16?: Float16Finding;
 }
 
@@ -55,7 +62,7 @@ export interface DeviceStep {
 export interface DoctorReport {
   readonly findings: readonly Finding[];
   readonly devices: readonly DeviceFinding[];
-  /** What `--device auto` takes here. */
+  /** The device that `auto` stands for here. */
   readonly auto: Provider;
   /** No finding is a problem and no device that is there fails. */
   readonly healthy: boolean;
@@ -162,12 +169,12 @@ function modelFinding({ manifest, modelDirectory }: DoctorOptions): Finding {
   try {
     const files = readModelFiles(modelDirectory);
     if (manifest === undefined) {
-      return { name, state: "ok", text: `${modelDirectory}; give --network to check it against a network` };
+      return { name, state: "ok", text: modelDirectory, problem: "network-not-named" };
     }
     verifyModel(manifest, files);
     return { name, state: "ok", text: `${modelDirectory} is that of network ${manifest.name}` };
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;
-    return { name, state: "problem", text: error.message };
+    return problemOf(name, error);
   }
 }

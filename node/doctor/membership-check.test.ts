@@ -140,14 +140,23 @@ describe("a check of a network with a roster", () => {
   });
 
   it("says that this peer is no member, and that the genesis is missing", async () => {
-    expect((await check())[0]).toMatchObject({ state: "problem", text: expect.stringContaining("weft join") });
+    expect((await check())[0]).toMatchObject({
+      state: "problem",
+      problem: "stranger",
+      text: expect.stringContaining("is no member"),
+    });
     const findings = await checkNetwork({
       ...{ dataDirectory: folder, manifest: genesis.manifest, listen: [], bootstrap: [] },
       reach: { network: networkId(genesis.manifest) },
       signal: new AbortController().signal,
     });
     expect(findings).toEqual([
-      { name: "membership", state: "problem", text: expect.stringContaining("lacks the genesis") },
+      {
+        name: "membership",
+        state: "problem",
+        text: expect.stringContaining("lacks the genesis"),
+        problem: "genesis-missing",
+      },
     ]);
   });
 });

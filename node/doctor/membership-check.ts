@@ -16,7 +16,7 @@ import { createMembership, type MembershipDependencies, type RosterMembership } 
 import { ENTRY_PREFIX } from "../membership/roster-store.ts";
 import { statusError } from "../membership/status.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
-import type { Finding } from "../system/platform/health.ts";
+import { type Finding, problemOf } from "../system/platform/health.ts";
 
 /** What a membership consists of, on disk. */
 const COPIED = [ENTRY_PREFIX, PROOF_PREFIX, CERTIFICATE_KEY];
@@ -35,9 +35,8 @@ export async function storedMembership(
 ): Promise<RosterMembership | undefined> {
   if (manifest.membership?.kind !== "roster") return undefined;
   if (genesis === undefined) {
-    const text =
-      "the network has a roster, and the data directory lacks the genesis that it begins with; use weft join";
-    throw new NodeError("NOT_ALLOWED", text);
+    const text = "the network has a roster, and the data directory lacks the genesis that it begins with";
+    throw new NodeError("NOT_ALLOWED", text, { problem: "genesis-missing" });
   }
   return await createMembership({ ...dependencies, store: await copyOf(stored) }, { genesis, manifest });
 }
@@ -59,10 +58,8 @@ export function membershipFinding(
   const name = "membership";
   const role = membership.roleOf(self);
   const terms = termsOf(membership, self);
-  if (role === undefined) {
-    const { message } = statusError(membership.standingOf(self), self, membership.roster.log.state());
-    return { name, state: "problem", text: message };
-  }
+  if (role === undefined)
+    return problemOf(name, statusError(membership.statusOf(self), self, membership.roster.log.state()));
   const { members, entryCount } = membership.roster.log.state();
   const notAfter = terms?.notAfter ?? END_OF_TIME;
   const until = notAfter === END_OF_TIME ? "without end" : `until ${dateOf(notAfter)}`;

@@ -18,7 +18,7 @@ import { readKey } from "../system/files/key-file.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
 import { createNativeSigner, createNativeVerifier } from "../system/platform/ed25519.ts";
-import type { Finding } from "../system/platform/health.ts";
+import { type Finding, problemOf } from "../system/platform/health.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import { membershipFinding, storedMembership } from "./membership-check.ts";
 
@@ -46,11 +46,13 @@ export async function checkNetwork(options: NetworkCheckOptions): Promise<readon
   const layout = dataDirectoryLayout(options.dataDirectory);
   try {
     const key = await readKey(layout.key);
-    if (key === undefined) return [{ name: "network", state: "absent", text: "no key yet; weft init makes it" }];
+    if (key === undefined) {
+      return [{ name: "network", state: "absent", text: "no key yet", problem: "nothing-made-yet" }];
+    }
     return await withDirectory(options.dataDirectory, {}, (directory) => checkAs(key, directory, options));
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;
-    if (error.code !== "DATA_LOCKED") return [{ name: "network", state: "problem", text: error.message }];
+    if (error.code !== "DATA_LOCKED") return [problemOf("network", error)];
     const text = "a peer runs with these files; stop it to have its ports, its neighbours and its clock looked at";
     return [{ name: "network", state: "absent", text }];
   }
@@ -86,7 +88,7 @@ async function checkAs(
     membership = await storedMembership({ ...dependencies, verify: createNativeVerifier() }, about);
   } catch (error) {
     if (!(error instanceof NodeError || error instanceof ProtocolError)) throw error;
-    return [{ name: "membership", state: "problem", text: error.message }];
+    return [problemOf("membership", error)];
   }
   const findings = membership
     ? [membershipFinding(membership, { self: signer.peer, nowSeconds: Math.floor(clock.now() / 1000) })]
@@ -121,14 +123,14 @@ async function checkExchange(
     await exchange.start();
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;
-    return [{ name: "port", state: "problem", text: error.message }];
+    return [problemOf("port", error)];
   }
   try {
     const findings: Finding[] = [{ name: "port", state: "ok", text: listening(transport) }];
     const bootstrap = [...new Set(options.bootstrap)];
     if (bootstrap.length === 0) {
-      const text = "no address of any other peer is known; give --bootstrap to have reachability and clock looked at";
-      return [...findings, { name: "neighbours", state: "absent", text }];
+      const text = "no address of any other peer is known";
+      return [...findings, { name: "neighbours", state: "absent", text, problem: "peers-unknown" }];
     }
     const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const dialled = await Promise.all(bootstrap.map((address) => dial(transport, address, within)));
@@ -213,8 +215,8 @@ function reachableFinding(addresses: readonly string[], answers: readonly Checku
   }
   const good = addresses.filter((_, i) => answers.some(({ reached }) => reached[i]));
   if (good.length > 0) return { name, state: "ok", text: `neighbours got through to ${good.join(", ")}` };
-  const advice = "open the port, announce the address of a port forwarding (--announce), or use --outbound-only";
-  return { name, state: "problem", text: `no neighbour got through to ${addresses.join(", ")}; ${advice}` };
+  const text = `no neighbour got through to ${addresses.join(", ")}`;
+  return { name, state: "problem", text, problem: "not-reachable" };
 }
 
 /** The middle one of the differences that the answers leave open. */

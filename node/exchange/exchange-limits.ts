@@ -1,11 +1,11 @@
-/** What one peer spends on its neighbours. */
+/** The resources that one peer spends on its neighbours. */
 import { LIMITS } from "../../protocol/limits.ts";
 import type { RateLimits } from "./rate-limiter.ts";
 
 /** How often one peer may do something: so often at once, then so often within a period. */
 export type Rate = Omit<RateLimits, "peersMax">;
 
-/** Bounds of one peer's own resources; what is on the wire is bounded by protocol/limits. */
+/** Bounds of one peer's own resources; protocol/limits bounds the wire. */
 export interface ExchangeLimits {
   /** Neighbours past their handshake. */
   readonly neighboursMax: number;
@@ -16,7 +16,7 @@ export interface ExchangeLimits {
    * news are apart, and 256 bytes each of `authorsMax` authors are 8 MiB.
    */
   readonly announcementsPerAuthorMax: number;
-  /** Memory of the inbox: what neighbours sent, as they sent it and as it is aggregated. */
+  /** Memory of the inbox: neighbours' updates, as sent and as aggregated. */
   readonly inboxBytesMax: number;
   /** Updates that are fetched at the same time; 16 of the largest there can be are a gibibyte. */
   readonly fetchesMax: number;

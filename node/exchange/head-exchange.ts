@@ -9,7 +9,7 @@ import type { Conversation } from "../interface/conversation.ts";
 import { answer, answerNeighbours, ask, type ConversationDependencies } from "./conversation.ts";
 import { RateLimiter, type RateLimits } from "./rate-limiter.ts";
 
-/** What it is held with, what is told and who hears. */
+/** The needs of these conversations, the heads to tell, and the listener. */
 export interface HeadExchangeDependencies extends ConversationDependencies {
   /** Announcement envelopes to send, at most LIMITS.headsCountMax. */
   readonly heads: () => readonly Uint8Array[];

@@ -1,6 +1,6 @@
 /**
  * The way of an announcement into this peer: decoded once, judged, remembered, and its update queued to be fetched.
- * What the network calls here only decodes, checks and enqueues.
+ * The functions that the network calls here only decode, check and enqueue.
  */
 import type { Announcement } from "../../protocol/announcement.ts";
 import { payloadBytesMax } from "../../protocol/encoding/update-payload.ts";
@@ -37,7 +37,7 @@ import { RateLimiter } from "./rate-limiter.ts";
 import { type Rules, UpdateFetcher, type Wanted } from "./update-fetcher.ts";
 import type { UpdateNotices } from "./update-notices.ts";
 
-/** Where announcements come to and what becomes of them. */
+/** The needs of an intake, and its listener. */
 export interface IntakeDependencies {
   readonly logger: Logger;
   readonly clock: Clock;
@@ -74,7 +74,7 @@ export interface IntakeOptions
   readonly sample: () => NeighbourSample | undefined;
 }
 
-/** What is said of announcements whose signature holds and that come too late. */
+/** Verdicts on announcements whose signature holds and that come too late. */
 const OUTDATED: readonly VerdictCode[] = ["OLD", "ROUND_OLD"];
 
 /** What is to be said of an announcement, and whose fault it is where it is refused. */
@@ -167,7 +167,7 @@ export class Intake {
     return true;
   }
 
-  /** Another round: what those of its sample have announced for it already is fetched. */
+  /** Another round: fetch the updates that authors of its sample have announced for it already. */
   roundChanged(): void {
     if (this.#options.sample() === undefined) return;
     const { round } = this.#options.rules();

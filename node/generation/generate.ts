@@ -17,6 +17,7 @@ import { promptGraph, settingsAfterPrompt, tokenGraph } from "./inference-graph.
 import type { SamplingSettings } from "./sampler.ts";
 import { sampleToken } from "./sampler.ts";
 
+/** One text to be generated. */
 export interface GenerateOptions {
   readonly promptIds: readonly number[];
   /** Tokens to generate at most; fewer where the model's context ends. */
@@ -30,6 +31,7 @@ export interface GenerateOptions {
   readonly onToken?: (id: number) => void;
 }
 
+/** A generated text. */
 export interface Generated {
   /** The tokens behind the prompt. */
   readonly ids: readonly number[];

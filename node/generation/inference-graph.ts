@@ -18,6 +18,7 @@ export interface UsedAdapter {
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
+/** A base model with an adapter whose values are fixed. */
 export interface UsedModel {
   readonly model: BaseModel;
   /** The base model alone when absent. */

@@ -1,7 +1,8 @@
-/** Which token comes next, given the logits: the likeliest, or one drawn at random. */
+/** The choice of the next token from the logits: the likeliest one, or one drawn at random. */
 import type { Prng } from "../../protocol/prng.ts";
 import { NodeError } from "../errors.ts";
 
+/** How the next token is chosen from the logits. */
 export interface SamplingSettings {
   /** 0 takes the likeliest token; above, probabilities are softmax(logits / temperature). */
   readonly temperature: number;

@@ -1,6 +1,6 @@
 /**
- * weft's own form of an adapter: adapter.json says what it is and what it belongs to, adapter.safetensors holds the
- * trained tensors. Read strictly: unknown fields, other tensors, a checksum that does not match are refused.
+ * weft's own form of an adapter: adapter.json names the adapter and the model that it belongs to, adapter.safetensors holds
+ * the trained tensors. It is read strictly: unknown fields, other tensors and a wrong checksum are refused.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { adapterFields } from "../../protocol/manifest-schema.ts";
-import { NodeError } from "../errors.ts";
+import { type ErrorFacts, NodeError } from "../errors.ts";
 import { readSafetensors, toFloat32, writeSafetensors } from "../model/safetensors.ts";
 import type { SavedAdapter } from "./saved-adapter.ts";
 import { concatenated, slotsOf } from "./saved-adapter.ts";
@@ -16,7 +16,9 @@ import { concatenated, slotsOf } from "./saved-adapter.ts";
 /** Files of a directory by name. */
 export type FileSet = ReadonlyMap<string, Uint8Array>;
 
+/** The file that says what the adapter is. */
 export const ADAPTER_JSON = "adapter.json";
+/** The file that holds the adapter's values. */
 export const ADAPTER_TENSORS = "adapter.safetensors";
 const SCHEMA = "weft-adapter/1";
 
@@ -51,11 +53,12 @@ export function writeAdapterDirectory(adapter: SavedAdapter): FileSet {
 
 /** directory: for error lines.  Throws: ADAPTER_FILE, SAFETENSORS_INVALID. */
 export function readAdapterDirectory(files: FileSet, directory: string): SavedAdapter {
-  const fail = (what: string): NodeError => new NodeError("ADAPTER_FILE", `${directory}: ${what}`, { directory });
+  const fail = (what: string, facts: ErrorFacts = {}): NodeError =>
+    new NodeError("ADAPTER_FILE", `${directory}: ${what}`, { directory, ...facts });
   const bytes = files.get(ADAPTER_TENSORS);
   const json = files.get(ADAPTER_JSON);
   if (!bytes || !json) {
-    throw fail(`there is no ${json ? ADAPTER_TENSORS : ADAPTER_JSON}; weft train and weft adapter import write it`);
+    throw fail(`there is no ${json ? ADAPTER_TENSORS : ADAPTER_JSON}`, { problem: "no-adapter-of-weft" });
   }
   const parsed = description.safeParse(parseJson(json, `${directory}/${ADAPTER_JSON}`));
   if (!parsed.success) {

@@ -1,4 +1,4 @@
-/** The LoRA kinds as what they are a form of: y + s B A x, two factors for each linear layer. */
+/** The LoRA kinds in their common form y + s B A x: two factors for each linear layer. */
 import type { LowRankSettings } from "../../protocol/adapter-spec.ts";
 import { lowRankScale, lowRankSites } from "../adapter/low-rank.ts";
 import { NodeError } from "../errors.ts";
@@ -6,6 +6,7 @@ import type { BaseModel, LinearSite } from "../model/base-model.ts";
 import type { SavedAdapter } from "./saved-adapter.ts";
 import { tensorsOf } from "./saved-adapter.ts";
 
+/** The product s B A of one linear layer. */
 export interface LowRankProduct {
   readonly site: LinearSite;
   /** [r, inputs] */
@@ -20,12 +21,12 @@ export interface LowRankProduct {
 /** A LoRA kind's settings.  way: what the caller could not do with another kind, and what to do.  Throws: ADAPTER_FORMAT. */
 export function lowRankSettings({ settings }: SavedAdapter, way: { readonly what: string }): LowRankSettings {
   if (settings.kind === "combination") {
-    const text = `${way.what}: a combination also edits the residual stream (${settings.reft.kind}), which no weight can hold; take its LoRA part alone with --part lora`;
-    throw new NodeError("ADAPTER_FORMAT", text);
+    const text = `${way.what}: a combination also edits the residual stream (${settings.reft.kind}), which no weight can hold`;
+    throw new NodeError("ADAPTER_FORMAT", text, { problem: "lora-part-only" });
   }
   if ("positions" in settings) {
-    const text = `${way.what}: a ${settings.kind} adapter edits the residual stream at chosen positions, which no weight can hold; export it with --format pyreft`;
-    throw new NodeError("ADAPTER_FORMAT", text);
+    const text = `${way.what}: a ${settings.kind} adapter edits the residual stream at chosen positions, which no weight can hold`;
+    throw new NodeError("ADAPTER_FORMAT", text, { problem: "pyreft-form-only" });
   }
   return settings;
 }

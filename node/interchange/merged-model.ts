@@ -11,6 +11,7 @@ import { lowRankProducts, lowRankSettings } from "./low-rank-product.ts";
 import type { SavedAdapter } from "./saved-adapter.ts";
 import { trainedHeadOf } from "./saved-adapter.ts";
 
+/** A whole model whose weights have an adapter merged into them. */
 export interface MergedModel {
   /** config.json. */
   readonly config: Readonly<Record<string, unknown>>;

@@ -1,11 +1,12 @@
 /**
- * adapter_config.json as peft 0.21 writes and reads it, for LoRA. What changes the function and is not plain LoRA is
- * refused by name.
+ * adapter_config.json as peft 0.21 writes and reads it, for LoRA. A setting that changes the
+ * function and is not plain LoRA is refused by name.
  * Source: https://huggingface.co/docs/peft/package_reference/lora, LoraConfig; peft/tuners/lora/config.py at 0.21.
  */
 import { z } from "zod";
 import { NodeError } from "../errors.ts";
 
+/** The settings of a plain LoRA that are read from the file. */
 export interface PeftConfig {
   readonly r: number;
   readonly lora_alpha: number;
@@ -118,7 +119,7 @@ function literalPattern(
   );
 }
 
-/** What `writePeftConfig` is told; the rest is as LoraConfig has it by default. */
+/** The settings that `writePeftConfig` is given; the rest is as LoraConfig has it by default. */
 export interface PeftSettings {
   readonly r: number;
   readonly lora_alpha: number;

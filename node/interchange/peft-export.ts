@@ -13,9 +13,11 @@ import { writePeftConfig } from "./peft-config.ts";
 import type { SavedAdapter } from "./saved-adapter.ts";
 import { trainedHeadOf } from "./saved-adapter.ts";
 
+/** The file of PEFT's settings. */
 export const PEFT_CONFIG = "adapter_config.json";
+/** The file of PEFT's values. */
 export const PEFT_TENSORS = "adapter_model.safetensors";
-/** What the names of PEFT's wrapped modules begin with. */
+/** The beginning of the names of PEFT's wrapped modules. */
 export const PEFT_PREFIX = "base_model.model.";
 
 /**

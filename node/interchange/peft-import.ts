@@ -2,7 +2,7 @@
 import type { LoraSettings } from "../../protocol/adapter-spec.ts";
 import type { ModelDigest } from "../../protocol/network-manifest.ts";
 import { lowRankScale, lowRankSites } from "../adapter/low-rank.ts";
-import { NodeError } from "../errors.ts";
+import { type ErrorFacts, NodeError } from "../errors.ts";
 import type { BaseModel, LinearSite } from "../model/base-model.ts";
 import { readSafetensors, toFloat32 } from "../model/safetensors.ts";
 import type { FileSet } from "./adapter-directory.ts";
@@ -15,12 +15,13 @@ import { adapterOfVector, concatenated } from "./saved-adapter.ts";
 import type { StateTensor } from "./torch-file.ts";
 import { readTorchFile } from "./torch-file.ts";
 
-/** What peft wrote before 0.6. */
+/** The file that peft wrote before 0.6. */
 export const PEFT_PICKLE = "adapter_model.bin";
 
+/** An adapter that was read, and remarks about what was left out or assumed. */
 export interface Imported {
   readonly adapter: SavedAdapter;
-  /** What is different from the original, for people; empty where nothing is. */
+  /** Differences from the original, for people; empty where there are none. */
   readonly notes: readonly string[];
 }
 
@@ -35,7 +36,8 @@ export function fromPeft(
   model: BaseModel,
   { directory, digest }: { readonly directory: string; readonly digest: ModelDigest },
 ): Imported {
-  const fail = (what: string): NodeError => new NodeError("ADAPTER_FORMAT", `${directory}: ${what}`, { directory });
+  const fail = (what: string, facts: ErrorFacts = {}): NodeError =>
+    new NodeError("ADAPTER_FORMAT", `${directory}: ${what}`, { directory, ...facts });
   const json = files.get(PEFT_CONFIG);
   if (!json) throw new NodeError("ADAPTER_FILE", `${directory} has no ${PEFT_CONFIG}; is it a PEFT directory?`);
   const file = `${directory}/${PEFT_CONFIG}`;
@@ -76,7 +78,7 @@ interface Factors {
 interface Context {
   readonly config: PeftConfig;
   readonly model: BaseModel;
-  readonly fail: (what: string) => NodeError;
+  readonly fail: (what: string, facts?: ErrorFacts) => NodeError;
 }
 
 function readTensors(files: FileSet, directory: string): readonly StateTensor[] {
@@ -118,8 +120,7 @@ function sortTensors(tensors: readonly StateTensor[], context: Context) {
       throw fail(`tensor ${tensor.name} is ${why}; weft reads plain LoRA. Merge it with peft instead`);
     }
     const site = byPath.get(path);
-    if (!site)
-      throw fail(`${path} is no linear layer of this ${model.family} model; is --model the one it was made for?`);
+    if (!site) throw fail(`${path} is no linear layer of this ${model.family} model`, { problem: "another-model" });
     halves.set(site, { ...halves.get(site), [half]: tensor });
   }
   if (halves.size === 0) throw fail("it holds no LoRA factors");

@@ -205,14 +205,16 @@ describe("PEFT export", () => {
   });
 
   it.each<[string, AdapterSettings, string]>([
-    ["loreft", { kind: "loreft", rank: 2, layers: "all", positions: "all" }, "--format pyreft"],
+    ["loreft", { kind: "loreft", rank: 2, layers: "all", positions: "all" }, "pyreft-form-only"],
     [
       "a combination",
       { kind: "combination", lora: LORA, reft: { kind: "noreft", rank: 2, layers: "all", positions: "all" } },
-      "--part lora",
+      "lora-part-only",
     ],
-  ])("refuses %s and says what to do", (_, settings, way) => {
-    expect(() => toPeft(randomSaved(settings, llama), llama, {})).toThrow(refusal(way));
+  ])("refuses %s and says what can be done", (_, settings, problem) => {
+    expect(() => toPeft(randomSaved(settings, llama), llama, {})).toThrow(
+      expect.objectContaining({ code: "ADAPTER_FORMAT", facts: { problem } }),
+    );
   });
 });
 

@@ -6,7 +6,7 @@
  */
 import { NodeError } from "../errors.ts";
 
-/** What a pickle may name. Everything else, `os.system` for one, is refused by name. */
+/** The names that a pickle may refer to. Everything else, `os.system` for one, is refused by name. */
 export const KNOWN_GLOBALS = [
   "collections.OrderedDict",
   "torch._utils._rebuild_tensor_v2",
@@ -18,9 +18,10 @@ export const KNOWN_GLOBALS = [
   "torch.LongStorage",
   "torch.IntStorage",
 ] as const;
+/** A name that a state dict's pickle may refer to. */
 export type KnownGlobal = (typeof KNOWN_GLOBALS)[number];
 
-/** What a pickle is read into. Tuples and lists are both `list`. */
+/** The values that a pickle is read into. Tuples and lists are both `list`. */
 export type Pickled =
   | { readonly kind: "none" }
   | { readonly kind: "boolean"; readonly value: boolean }
@@ -169,13 +170,14 @@ class Reader {
   #build(): void {
     const state = this.#pop();
     const target = this.#top();
-    if (state.kind !== "dict" || target.kind !== "dict") throw this.#fail("attributes given to what is no state dict");
+    if (state.kind !== "dict" || target.kind !== "dict")
+      throw this.#fail("attributes given to something that is no state dict");
   }
 
   #called(): Pickled {
     const given = this.#pop();
     const called = this.#pop();
-    if (called.kind !== "global" || given.kind !== "list") throw this.#fail("a call of what is no function");
+    if (called.kind !== "global" || given.kind !== "list") throw this.#fail("a call of something that is no function");
     if (called.name === "collections.OrderedDict" && given.items.length === 0) return { kind: "dict", entries: [] };
     if (called.name !== "torch._utils._rebuild_tensor_v2" && called.name !== "torch._utils._rebuild_parameter") {
       throw this.#fail(`a call of ${called.name}`);
@@ -185,13 +187,13 @@ class Reader {
 
   #append(items: Pickled[]): void {
     const list = this.#top();
-    if (list.kind !== "list") throw this.#fail("an item added to what is no list");
+    if (list.kind !== "list") throw this.#fail("an item added to something that is no list");
     for (const item of items) list.items.push(item);
   }
 
   #setItems(items: readonly Pickled[]): void {
     const dict = this.#top();
-    if (dict.kind !== "dict" || items.length % 2 !== 0) throw this.#fail("an item set in what is no dict");
+    if (dict.kind !== "dict" || items.length % 2 !== 0) throw this.#fail("an item set in something that is no dict");
     for (let i = 0; i < items.length; i += 2) dict.entries.push([items[i]!, items[i + 1]!]);
   }
 

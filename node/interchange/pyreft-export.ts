@@ -10,7 +10,7 @@
 import type { LoreftSettings } from "../../protocol/adapter-spec.ts";
 import { ADAPTERS } from "../../protocol/settings/adapter-kinds.ts";
 import { interventions } from "../adapter/intervention.ts";
-import { NodeError } from "../errors.ts";
+import { type ErrorFacts, NodeError } from "../errors.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import type { FileSet } from "./adapter-directory.ts";
 import { jsonBytes } from "./adapter-directory.ts";
@@ -18,10 +18,11 @@ import type { SavedAdapter } from "./saved-adapter.ts";
 import { tensorsOf, trainedHeadOf } from "./saved-adapter.ts";
 import { writeTorchFile } from "./torch-file.ts";
 
+/** The file that lists the interventions. */
 export const PYREFT_CONFIG = "config.json";
 const LOREFT_TYPE = "<class 'pyreft.interventions.LoreftIntervention'>";
 
-/** Where pyvene keeps trained parameters of the model itself, as of a classifier's head. */
+/** The file in which pyvene keeps trained parameters of the model itself, as of a classifier's head. */
 export const PYREFT_HEAD = "pytorch_model.bin";
 
 /**
@@ -71,12 +72,13 @@ export function toPyreft(adapter: SavedAdapter, model: BaseModel): FileSet {
 
 function loreftSettings({ settings }: SavedAdapter): LoreftSettings {
   if (settings.kind === "loreft") return settings;
-  const refuse = (what: string): NodeError => new NodeError("ADAPTER_FORMAT", `pyreft holds LoReFT: ${what}`);
+  const refuse = (what: string, facts: ErrorFacts = {}): NodeError =>
+    new NodeError("ADAPTER_FORMAT", `pyreft holds LoReFT: ${what}`, facts);
   if (settings.kind === "combination") {
-    throw refuse("a combination also changes weights; take its ReFT part alone with --part reft");
+    throw refuse("a combination also changes weights", { problem: "reft-part-only" });
   }
   const { family, elsewhere } = ADAPTERS.kinds[settings.kind];
-  if (family === "low-rank") throw refuse(`a ${settings.kind} adapter changes weights; export it with --format peft`);
+  if (family === "low-rank") throw refuse(`a ${settings.kind} adapter changes weights`, { problem: "peft-form-only" });
   throw refuse(`of a ${settings.kind} adapter ${elsewhere.pyreft.replace(/^no: /, "")}`);
 }
 

@@ -5,7 +5,7 @@ import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import type { ModelDigest } from "../../protocol/network-manifest.ts";
 import { interventions } from "../adapter/intervention.ts";
 import { adapterMethod } from "../adapter/methods.ts";
-import { NodeError } from "../errors.ts";
+import { type ErrorFacts, NodeError } from "../errors.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import type { FileSet } from "./adapter-directory.ts";
 import { parseJson } from "./adapter-directory.ts";
@@ -59,7 +59,8 @@ export function fromPyreft(
   },
 ): SavedAdapter {
   const { directory, digest, positions } = options;
-  const fail = (what: string): NodeError => new NodeError("ADAPTER_FORMAT", `${directory}: ${what}`, { directory });
+  const fail = (what: string, facts: ErrorFacts = {}): NodeError =>
+    new NodeError("ADAPTER_FORMAT", `${directory}: ${what}`, { directory, ...facts });
   const json = files.get(PYREFT_CONFIG);
   if (!json) throw new NodeError("ADAPTER_FILE", `${directory} has no ${PYREFT_CONFIG}; is it a pyreft directory?`);
   const parsed = config.safeParse(parseJson(json, `${directory}/${PYREFT_CONFIG}`));
@@ -103,7 +104,7 @@ export function fromPyreft(
 function readHead(
   files: FileSet,
   model: BaseModel,
-  { directory, fail }: { readonly directory: string; readonly fail: (what: string) => NodeError },
+  { directory, fail }: { readonly directory: string; readonly fail: (what: string, facts?: ErrorFacts) => NodeError },
 ): readonly Float32Array[] {
   const bytes = files.get(PYREFT_HEAD);
   if (!bytes) return [];
@@ -124,12 +125,15 @@ const ENDS = ["prefix", "suffix"] as const;
 interface Representation {
   readonly layer: number;
   readonly rank: number;
-  /** What pyvene's key is before its `#`. */
+  /** The part of pyvene's key before its `#`. */
   readonly key: string;
 }
 
 /** A block's output by pyvene's word for it, or by its module path where a model has no such word. */
-function readRepresentation(fields: readonly unknown[], fail: (what: string) => NodeError): Representation {
+function readRepresentation(
+  fields: readonly unknown[],
+  fail: (what: string, facts?: ErrorFacts) => NodeError,
+): Representation {
   const [layer, component, unit, units, rank, , , partition, , link, moe, source] = fields;
   if (typeof component !== "string") throw fail("a representation has no component");
   const path = /^[\w.]*\.(?:layers|layer|h)\[(\d{1,4})\]\.output$/.exec(component)?.[1];
@@ -165,7 +169,7 @@ function settingsOf(
   }: {
     readonly positions: "all" | { readonly first: number; readonly last: number };
     readonly model: BaseModel;
-    readonly fail: (what: string) => NodeError;
+    readonly fail: (what: string, facts?: ErrorFacts) => NodeError;
   },
 ): { readonly settings: LoreftSettings; readonly count: number } {
   const numbers = [...new Set(found.map(({ layer }) => layer))].sort((a, b) => a - b);
@@ -180,9 +184,9 @@ function settingsOf(
     throw fail(`it has an intervention at layer ${outside}; the model has ${model.shape.layers} layers`);
   const twoEnds = positions !== "all" && positions.first > 0 && positions.last > 0;
   if (count === 2 && !twoEnds) {
-    throw fail(
-      "it has two interventions per layer, one for the first and one for the last positions; give --positions f7+l7 or the like",
-    );
+    throw fail("it has two interventions per layer, one for the first and one for the last positions", {
+      problem: "positions-of-two",
+    });
   }
   const where: ReftPositions = positions === "all" ? "all" : { ...positions, tied: count === 1 };
   const layers: AdapterLayers = numbers.length === model.shape.layers ? "all" : numbers;
@@ -199,7 +203,7 @@ function partsOf(
   }: {
     readonly rank: number;
     readonly model: BaseModel;
-    readonly fail: (what: string) => NodeError;
+    readonly fail: (what: string, facts?: ErrorFacts) => NodeError;
     readonly name: string;
   },
 ): Readonly<Record<"R" | "W" | "b", Float32Array>> {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { AdapterSettings, LoreftSettings } from "../../protocol/adapter-spec.ts";
 import { adapterMethod } from "../adapter/methods.ts";
+import type { Problem } from "../errors.ts";
 import { goldenNames, openGolden } from "../golden/golden-models.suite.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
@@ -18,6 +19,8 @@ const where = { directory: "reft", digest: NO_DIGEST };
 const llama = loadBaseModel(filesOf(CONFIGS.llama, randomTensors(CONFIGS.llama)));
 const refusal = (text: string) =>
   expect.objectContaining({ code: "ADAPTER_FORMAT", message: expect.stringContaining(text) });
+const refusalOf = (problem: Problem) =>
+  expect.objectContaining({ code: "ADAPTER_FORMAT", facts: expect.objectContaining({ problem }) });
 const LOREFT: LoreftSettings = {
   kind: "loreft",
   rank: 3,
@@ -191,7 +194,7 @@ describe("pyreft directories", () => {
 
   it("are refused where positions, tensors or files do not fit", () => {
     const name = "intkey_layer_0_comp_block_output_unit_pos_nunit_1#0.bin";
-    expect(() => fromPyreft(exported, llama, { ...where, positions: "all" })).toThrow(refusal("--positions f7+l7"));
+    expect(() => fromPyreft(exported, llama, { ...where, positions: "all" })).toThrow(refusalOf("positions-of-two"));
     expect(() => fromPyreft(rename(name, "other.bin"), llama, { ...where, positions })).toThrow(
       expect.objectContaining({ code: "ADAPTER_FILE", message: expect.stringContaining(name) }),
     );
@@ -201,10 +204,10 @@ describe("pyreft directories", () => {
     expect(() => fromPyreft(files, llama, { ...where, positions })).toThrow(refusal("not orthonormal"));
   });
 
-  it.each<[string, AdapterSettings, string]>([
-    ["lora", { kind: "lora", rank: 2, alpha: 2, targets: ["q_proj"], layers: "all" }, "--format peft"],
-    ["direft", { ...LOREFT, kind: "direft" }, "loreft instead"],
-    ["noreft", { kind: "noreft", rank: 2, layers: "all", positions: "all" }, "add_bias"],
+  it.each<[string, AdapterSettings, unknown]>([
+    ["lora", { kind: "lora", rank: 2, alpha: 2, targets: ["q_proj"], layers: "all" }, refusalOf("peft-form-only")],
+    ["direft", { ...LOREFT, kind: "direft" }, refusal("loreft instead")],
+    ["noreft", { kind: "noreft", rank: 2, layers: "all", positions: "all" }, refusal("add_bias")],
     [
       "a combination",
       {
@@ -212,9 +215,9 @@ describe("pyreft directories", () => {
         lora: { kind: "lora", rank: 2, alpha: 2, targets: ["q_proj"], layers: "all" },
         reft: LOREFT,
       },
-      "--part reft",
+      refusalOf("reft-part-only"),
     ],
-  ])("are not made of %s, and the way out is said", (_, settings, way) => {
-    expect(() => toPyreft(moved(settings, llama), llama)).toThrow(refusal(way));
+  ])("are not made of %s, and the way out is said", (_, settings, refused) => {
+    expect(() => toPyreft(moved(settings, llama), llama)).toThrow(refused);
   });
 });

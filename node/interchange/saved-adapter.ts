@@ -8,9 +8,10 @@ import type { BaseModel } from "../model/base-model.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32 } from "../tensor.ts";
 
+/** An adapter with everything that is needed to use it on its model. */
 export interface SavedAdapter {
   readonly settings: AdapterSettings;
-  /** Of the network; frozen tensors are derived from it. */
+  /** The seed of the network; frozen tensors are derived from it. */
   readonly seed: number;
   readonly model: { readonly family: string; readonly digest: ModelDigest };
   /** The trained tensors in flat order; of a classifier, those of its head behind them where they were trained. */
@@ -52,8 +53,8 @@ const parameterCount = (tensors: readonly AdapterTensor[]): number =>
 export function checkAdapter(adapter: SavedAdapter, model: BaseModel, digest: ModelDigest, name: string): void {
   for (const part of ["config", "weights"] as const) {
     if (adapter.model.digest[part] === digest[part]) continue;
-    const text = `${name} was trained on another model: its ${part} had the digest ${short(adapter.model.digest[part])}, this model's has ${short(digest[part])}; give --model the directory it was trained on`;
-    throw new NodeError("MODEL_MISMATCH", text, { part });
+    const text = `${name} was trained on another model: its ${part} had the digest ${short(adapter.model.digest[part])}, this model's has ${short(digest[part])}`;
+    throw new NodeError("MODEL_MISMATCH", text, { part, problem: "another-model" });
   }
   const { tensors } = adapterOfVector(model, { ...adapter, digest });
   for (const [i, expected] of tensors.entries()) {

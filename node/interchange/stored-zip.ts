@@ -1,6 +1,6 @@
 /**
  * Zip files whose entries are stored and not compressed, as PyTorch writes them: nothing has to be decompressed, so
- * what a file holds can never be more than the file.
+ * the content can never be larger than the file.
  * Source: PKWARE APPNOTE.TXT 6.3; pytorch caffe2/serialize/inline_container.cc for the alignment of 64 bytes.
  */
 import { NodeError } from "../errors.ts";

@@ -6,6 +6,7 @@ export interface Checkpoint {
   readonly state: unknown;
 }
 
+/** Keeps a peer's checkpoints, of which the newest whole one counts. */
 export interface Checkpoints {
   /** The newest checkpoint that is whole; undefined when there is none.  Throws: CHECKPOINT_CORRUPT, DATA_DIRECTORY. */
   load(): Promise<Checkpoint | undefined>;

@@ -8,6 +8,7 @@ import { DEVICES } from "./runtime.ts";
 
 /** Arithmetic of products with frozen matrices: f32, integers of 8 bits or numbers of 16 bits. */
 export const PRECISIONS = ["fp32", "int8", "fp16"] as const;
+/** One of these arithmetics. */
 export type Precision = (typeof PRECISIONS)[number];
 
 /** Every option of the engine, in the order of the help. */
@@ -23,7 +24,6 @@ export const ENGINE_OPTIONS = {
     type: "choice",
     values: DEVICES,
     text: "what to compute on",
-    note: "see weft doctor",
     otherwise: "cpu",
     source: "the execution providers that onnxruntime-node is built with",
   },
@@ -44,9 +44,9 @@ export const ENGINE_OPTIONS = {
     type: "choice",
     values: PRECISIONS,
     text: "arithmetic of products with frozen matrices in training",
-    note: "int8 on the cpu only, fp16 on devices that weft doctor names; docs/PERFORMANCE.md has what they are worth",
+    note: "int8 on the cpu only; docs/PERFORMANCE.md has what they are worth",
     otherwise: "fp32",
-    source: "node/training/integer-products.ts and half-products.ts; evaluation stays in f32",
+    source: "node/training/precision; evaluation stays in f32",
   },
   lowMemory: {
     type: "switch",

@@ -5,3 +5,9 @@ export interface Logger {
   warn(text: string, fields?: Readonly<Record<string, unknown>>): void;
   error(text: string, fields?: Readonly<Record<string, unknown>>): void;
 }
+
+/** From which level on lines are written, the most talkative first. */
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+
+/** One of LOG_LEVELS. */
+export type LogLevel = (typeof LOG_LEVELS)[number];

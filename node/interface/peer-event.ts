@@ -3,12 +3,14 @@ import type { PrivacyStatus } from "./privacy.ts";
 import type { RosterEvent } from "./roster-event.ts";
 import type { Evaluation } from "./trainer.ts";
 
+/** The scores of an adapter on a set of examples, as `Evaluation` has them. */
 export interface Score {
   readonly loss: number;
   readonly accuracy: number;
   readonly exactMatch: number;
 }
 
+/** How many updates of others got each verdict. */
 export interface UpdateCounts {
   readonly accepted: number;
   readonly ignored: number;
@@ -31,6 +33,7 @@ export interface Forgetting {
   readonly accuracy: number;
 }
 
+/** The forgetting of one task. */
 export interface TaskForgetting extends Forgetting {
   readonly task: string;
 }
@@ -50,6 +53,7 @@ export interface LambdaCost {
   readonly seconds: number;
 }
 
+/** One round of one peer: its losses, its aggregation and its cost. */
 export interface RoundSummary {
   readonly round: number;
   readonly trainLoss: number;
@@ -83,6 +87,7 @@ export interface ModelNeed {
   readonly found?: string;
 }
 
+/** An event of a running peer, told apart by `type`. */
 export type PeerEvent =
   | RosterEvent
   | {
@@ -137,6 +142,7 @@ export interface PeerReport {
   readonly rounds: readonly RoundSummary[];
 }
 
+/** The scores of an evaluation, without its counts and tasks. */
 export function scoreOf({ loss, accuracy, exactMatch }: Evaluation): Score {
   return { loss, accuracy, exactMatch };
 }

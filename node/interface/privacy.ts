@@ -2,8 +2,10 @@
 
 /** What is protected: the whole of a peer's data, by noise on each update; or every single example, by noise on steps. */
 export const PRIVACY_MODES = ["update", "example"] as const;
+/** One of these modes. */
 export type PrivacyMode = (typeof PRIVACY_MODES)[number];
 
+/** A peer's privacy budget and the mechanism that spends it. */
 export interface PrivacySettings {
   readonly mode: PrivacyMode;
   /** Largest Euclidean norm: of one round's change of the adapter, or of one example's gradient. */

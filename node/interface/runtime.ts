@@ -3,10 +3,12 @@ import type { Tensor } from "../tensor.ts";
 
 /** What computes; the runtime calls them execution providers. */
 export const PROVIDERS = ["cpu", "webgpu", "cuda", "coreml", "dml"] as const;
+/** One of these providers. */
 export type Provider = (typeof PROVIDERS)[number];
 
 /** What may be asked for; `auto` is the fastest that is safe to take unasked. */
 export const DEVICES = ["auto", ...PROVIDERS] as const;
+/** A provider, or `auto`. */
 export type Device = (typeof DEVICES)[number];
 
 /** A file of weights that an ONNX model refers to as external data. */
@@ -19,12 +21,14 @@ export interface ExternalData {
   readonly folder?: string;
 }
 
+/** How one model is loaded. */
 export interface SessionOptions {
   readonly externalData?: readonly ExternalData[];
   /** Threads that one operator may use; the runtime's own choice when absent. */
   readonly threads?: number;
 }
 
+/** Loads models and says what its device can do. */
 export interface Runtime {
   /**
    * Load a serialised ONNX model.
@@ -37,6 +41,7 @@ export interface Runtime {
   whyNoFloat16(): Promise<string | undefined>;
 }
 
+/** A loaded model. */
 export interface Session {
   /**
    * Run once; every declared input is fed, every declared output comes back, those of `outputs` in the given arrays.

@@ -9,4 +9,5 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** A put or a delete in a batch. */
 export type StoreChange = { readonly put: string; readonly value: Uint8Array } | { readonly delete: string };

@@ -64,6 +64,7 @@ export interface TrainerOptions {
   readonly privacy?: Pick<PrivacySettings, "clip" | "noise">;
 }
 
+/** The outcome of some local steps. */
 export interface TrainResult {
   /** Loss of each local step, in nats per response token. */
   readonly losses: readonly number[];
@@ -72,6 +73,7 @@ export interface TrainResult {
   readonly seconds: number;
 }
 
+/** The scores of an adapter on some examples. */
 export interface Evaluation {
   /** Mean negative log likelihood in nats per response token. */
   readonly loss: number;
@@ -122,6 +124,7 @@ export interface PooledFeatures {
   readonly classCount: number;
 }
 
+/** Trains and evaluates one adapter of one peer. */
 export interface Trainer {
   /** The adapter's tensors that travel, in flat order; known once the trainer is ready. */
   readonly tensors: readonly AdapterTensor[];

@@ -17,7 +17,7 @@ export const ADAPTIVE_SHARE = 0.5;
 /** trial: mixing evenly, with a rival; swarm: mixing evenly; search: mixing as far as a search finds good at once. */
 export type AdaptiveStage = "trial" | "swarm" | "search";
 
-/** What a peer remembers of the adaptive rule between rounds; plain data. */
+/** The memory of the adaptive rule between rounds; plain data. */
 export interface AdaptiveState {
   readonly stage: AdaptiveStage;
   /** Rounds with neighbours in this stage. */

@@ -43,7 +43,7 @@ export interface LambdaQuestion {
    * Undefined where no neighbour is in the aggregate.
    */
   readonly mixing: ((own: Float32Array) => Promise<Mixed>) | undefined;
-  /** What the adaptive rule remembers. The other rules leave it as it is. */
+  /** The memory of the adaptive rule. The other rules leave it as it is. */
   readonly trial: TrialMemory;
   readonly localSteps: number;
   /** Whether no round follows, so that nothing can pay later. */
@@ -53,7 +53,7 @@ export interface LambdaQuestion {
   readonly signal: AbortSignal;
 }
 
-/** What was decided, and what it cost. */
+/** A decision, and its cost. */
 export interface LambdaDecision {
   readonly lambda: number;
   /** The peer's adapter, f32[P], mixed as far as that; the rival's where the rival won. */

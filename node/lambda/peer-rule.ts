@@ -17,7 +17,7 @@ export function lambdaRuleOf(
   }: {
     /** Whether the peer's role is one that trains and sends. */
     readonly isAuthor: boolean;
-    /** What guards the peer's updates, where it has a privacy budget. */
+    /** The guard of the peer's updates, where it has a privacy budget. */
     readonly privacy: { readonly lambda: LambdaRule } | undefined;
   },
 ): LambdaRule {

@@ -15,7 +15,7 @@ export interface LambdaChoice {
   readonly lambda: number;
   /** The adapter mixed with it. */
   readonly theta: Float32Array;
-  /** What was evaluated, in order; empty under a fixed rule. */
+  /** The lambdas that were evaluated, in order; empty under a fixed rule. */
   readonly losses: readonly { readonly lambda: number; readonly loss: number }[];
 }
 

@@ -4,7 +4,7 @@ import type { Trainer, TrainerState } from "../interface/trainer.ts";
 import { ADAPTIVE_SHARE, type AdaptiveState, decide, FIRST_TRIAL, isLookDue, passRound } from "./adaptive.ts";
 import { chooseLambda, type LambdaChoice } from "./round-rule.ts";
 
-/** What a peer remembers of a trial between rounds; plain data. */
+/** The memory of a trial between rounds; plain data. */
 export interface TrialMemory {
   readonly state: AdaptiveState;
   /** The trainer as it would be, had it searched for lambda in every round since the trial began; in a trial only. */
@@ -14,7 +14,7 @@ export interface TrialMemory {
 /** The memory of a peer that has not mixed yet. */
 export const NO_TRIAL: TrialMemory = { state: FIRST_TRIAL };
 
-/** What a round came to. */
+/** The outcome of a round. */
 export interface TrialRound {
   readonly lambda: number;
   readonly theta: Float32Array;

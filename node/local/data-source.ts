@@ -16,7 +16,9 @@ import { tokenizerOfFiles } from "../model/tokenizer.ts";
 import { STANDARD_INPUT } from "../system/files/data-bytes.ts";
 import { type DataSet, openDataSet } from "../system/files/data-files.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
+import { openChatTemplate } from "./chat-template.ts";
 
+/** Which data a peer has, and how it is divided and cut. */
 export interface DataOptions {
   /** A file of rows or text, a folder of such files, or `-` for standard input; the embedded tasks when absent. */
   readonly file?: string;
@@ -24,9 +26,11 @@ export interface DataOptions {
   readonly columns?: string;
   /** Of text files; default utf-8. */
   readonly charset?: string;
+  /** How conversations are written: a chat template of the model by name, a file of one, or `none`; default: the model's. */
+  readonly chatTemplate?: string;
   /** How the file is divided among peers: `speaker`, `field:NAME`, `iid` or `dirichlet:ALPHA[:FIELD]`; default iid. */
   readonly split?: string;
-  /** Which part is this peer's: `index` of `count`, counted from 0; default all of it. */
+  /** This peer's part of the data: `index` of `count`, counted from 0; all of it when absent. */
   readonly part?: { readonly index: number; readonly count: number };
   /** Seed of the division among peers, the same for all peers that divide one file, and of the embedded tasks. */
   readonly seed: number;
@@ -37,6 +41,7 @@ export interface DataOptions {
   readonly heldOut?: "by content" | "by seed";
 }
 
+/** The data, and the model whose tokenizer reads it. */
 export interface LoadExamplesOptions extends DataOptions {
   readonly modelDirectory: string;
   readonly maxTokens: number;
@@ -46,13 +51,14 @@ export interface LoadExamplesOptions extends DataOptions {
   readonly test?: string;
   /** The sets that must not be empty; default: all three have a batch at least. */
   readonly needed?: readonly SetName[];
-  /** What an adapter was trained on before: it is held out no more. */
-  readonly trained?: ReadonlySet<string>;
+  /** What is kept with an adapter: what it was trained on is held out no more, and its chat template writes conversations. */
+  readonly trained?: TrainedData | undefined;
 }
 
+/** A peer's example sets, and what was cut of them. */
 export interface LoadedExamples {
   readonly sets: ExampleSets;
-  /** What did not fit into maxTokens. */
+  /** The parts of records that did not fit into maxTokens. */
   readonly cut: CutCounts;
   /** What the files turned out to be, and what was left out and why: lines for people. */
   readonly notes?: readonly string[];
@@ -94,6 +100,7 @@ export async function loadExamples(options: LoadExamplesOptions): Promise<Loaded
   const files = readModelFiles(modelDirectory);
   const tokenizer = tokenizerOfFiles(files);
   const { classifier } = loadBaseModel(files);
+  const template = openChatTemplate(files, { chatTemplate: options.chatTemplate, kept: options.trained });
   const encoding = {
     tokenizer,
     maxTokens,
@@ -105,18 +112,18 @@ export async function loadExamples(options: LoadExamplesOptions): Promise<Loaded
     const records = await loadRecords(options);
     return naming(file, () => prepareExamples(records, { ...encoding, seam: "parts", seed }));
   }
-  return examplesOfFiles(options, encoding);
+  return examplesOfFiles(options, { ...encoding, template });
 }
 
 type Encoding = Pick<
   Parameters<typeof prepareByContent>[1],
-  "tokenizer" | "maxTokens" | "batchSize" | "labels" | "seam"
+  "tokenizer" | "maxTokens" | "batchSize" | "labels" | "seam" | "template"
 >;
 
 async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding): Promise<LoadedExamples> {
   const { file, part = WHOLE, needed, trained } = options;
   const notes: string[] = [];
-  const frames = new FrameCount();
+  const frames = new FrameCount({ hasTemplate: encoding.template !== undefined });
   const readAll = async (path: string): Promise<DataRecord[]> => {
     const source = await opened(path, options);
     const records = await collected(source);
@@ -136,16 +143,18 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
       yield record;
     }
   }
-  const settings = { ...encoding, given, ...(needed && { needed }), ...(trained && { trained }) };
+  const settings = { ...encoding, given, ...(needed && { needed }), ...(trained && { trained: trained.digests }) };
   const sets = await namingLater(file ?? options.test, () => prepareByContent(records(), settings));
   if (main !== undefined) notes.push(`${file}: ${main.found.line()}; frame: ${FRAME_WORDS[frames.most()]}`);
-  const { maxTokens, batchSize } = encoding;
-  const digests = new Set([...sets.digests, ...(trained ?? [])]);
+  const { maxTokens, batchSize, template } = encoding;
+  const digests = new Set([...sets.digests, ...(trained?.digests ?? [])]);
+  const frame = frames.most();
+  const chatTemplate = frame === "template" ? template?.texts : undefined;
   return {
     sets: sets.sets,
     cut: sets.cut,
     notes: [...notes, ...divisionNotes(sets)],
-    trainedData: { frame: frames.most(), maxTokens, batchSize, digests },
+    trainedData: { frame, ...(chatTemplate && { chatTemplate }), maxTokens, batchSize, digests },
   };
 }
 
@@ -160,7 +169,7 @@ function divisionNotes({ repeated, leftOut, alsoGiven, alsoTrained }: ContentSet
   ];
 }
 
-/** What is wrong with the data of a file, in a line that begins with the file. */
+/** A fault in the data of a file, in a line that begins with the file. */
 function naming<T>(file: string | undefined, work: () => T): T {
   try {
     return work();

@@ -13,6 +13,7 @@ import { startTrainerThread } from "../system/compute/trainer-thread.ts";
 import { createEvaluator } from "../training/evaluator.ts";
 import type { OpenedModel } from "./stored-adapter.ts";
 
+/** One training on one machine. */
 export interface LocalTrainingOptions {
   readonly opened: OpenedModel;
   readonly modelDirectory: string;
@@ -21,7 +22,7 @@ export interface LocalTrainingOptions {
   readonly from?: SavedAdapter | undefined;
   readonly training: TrainingSpec;
   readonly data: ExampleSets;
-  /** Of the adapter's start and its frozen tensors, the batch order and dropout. */
+  /** The seed of the adapter's start and its frozen tensors, of the batch order and of dropout. */
   readonly seed: number;
   /** Optimiser steps. */
   readonly steps: number;
@@ -32,6 +33,7 @@ export interface LocalTrainingOptions {
   readonly onEvaluated?: (when: "before" | "after", evaluation: Evaluation) => void;
 }
 
+/** A trained adapter and how well it does. */
 export interface LocalTrainingResult {
   readonly adapter: SavedAdapter;
   /** On the test set; `after` is absent when training was stopped. */

@@ -1,5 +1,5 @@
 /**
- * Training what is in an ONNX file on one machine: weights chosen by name, or LoRA beside linear layers chosen by name,
+ * Training an ONNX file on one machine: weights chosen by name, or LoRA beside linear layers chosen by name,
  * which is merged into them at the end: W + s B A. The file stays as it is but for the values of those weights.
  */
 
@@ -24,6 +24,7 @@ import { clipGradient, optimizerStep, zeroMoments } from "../training/optimizer.
 import { learningRateAt } from "../training/schedule.ts";
 import { NOT_FINITE_STEPS_MAX } from "../training/trainer.ts";
 
+/** One training of an ONNX file. */
 export interface OnnxTrainingOptions {
   /** Names of weights to train, `*` standing for any text. */
   readonly weights: readonly string[];
@@ -44,6 +45,7 @@ export interface OnnxTrainingOptions {
   readonly onStep?: (step: number, loss: number) => void;
 }
 
+/** A trained file and how the training went. */
 export interface OnnxTrainingResult {
   /** The file with the trained values in it. */
   readonly bytes: Uint8Array;
@@ -68,8 +70,8 @@ export function holdOut(
 ): { readonly rows: readonly TensorRow[]; readonly heldOut: readonly TensorRow[] } {
   const count = batchSize * Math.max(1, Math.round((share * rows.length) / batchSize));
   if (rows.length - count < batchSize) {
-    const text = `${rows.length} rows are too few to hold out ${count} and train on batches of ${batchSize}; lower --held-out or --batch-size`;
-    throw new NodeError("DATA_TOO_SMALL", text);
+    const text = `${rows.length} rows are too few to hold out ${count} and train on batches of ${batchSize}`;
+    throw new NodeError("DATA_TOO_SMALL", text, { count, batchSize, problem: "rows-too-few" });
   }
   const order = createPrng(seed).fork("held-out").shuffle(rows);
   return { rows: order.slice(count), heldOut: order.slice(0, count) };
@@ -225,7 +227,7 @@ interface Trained {
 const view = ({ tensor, offset, length }: Slot, all: Float32Array): Tensor =>
   float32(tensor.shape, all.subarray(offset, offset + length));
 
-/** What is fed for a batch of rows: the model's inputs, the labels, and the weights as they are when it runs. */
+/** The feeds of a batch of rows: the model's inputs, the labels, and the weights as they are when it runs. */
 function feeding({ step, slots, theta }: Trained): (batch: readonly TensorRow[]) => Record<string, Tensor> {
   const weights = Object.fromEntries(slots.map((slot) => [slot.tensor.name, view(slot, theta)]));
   const inputs = step.graph.inputs.flatMap(({ source, dtype }) =>

@@ -20,7 +20,9 @@ import { readAdapterFolder } from "../system/files/adapter-files.ts";
 import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { createLogger } from "../system/platform/log.ts";
+import type { AdapterFormat } from "./adapter-format.ts";
 
+/** A model directory that is read and checked. */
 export interface OpenedModel {
   readonly files: ModelFiles;
   readonly model: BaseModel;
@@ -44,11 +46,8 @@ export function openModel(directory: string): OpenedModel {
   };
 }
 
-/** Where an intervention acts, for forms of adapters that do not say it. */
+/** The positions of an intervention, for forms of adapters that do not say them. */
 export type ImportPositions = "all" | { readonly first: number; readonly last: number };
-
-export const ADAPTER_FORMATS = ["weft", "peft", "pyreft"] as const;
-export type AdapterFormat = (typeof ADAPTER_FORMATS)[number];
 
 /** The form of an adapter's folder, by the files in it.  Throws: ADAPTER_FILE when it is none of them. */
 export function formatOf(files: FolderFiles, folder: string): AdapterFormat {
@@ -79,8 +78,8 @@ export async function loadAdapter(
       return fromPeft(files, model, options);
     case "pyreft": {
       if (positions !== undefined) return { adapter: fromPyreft(files, model, { ...options, positions }), notes: [] };
-      const text = `${folder} is a pyreft directory, which does not say at which positions it acts; import it with weft adapter import --positions f7+l7`;
-      throw new NodeError("CONFIG_INVALID", text, { folder });
+      const text = `${folder} is a pyreft directory, which does not say at which positions it acts`;
+      throw new NodeError("CONFIG_INVALID", text, { folder, problem: "positions-unsaid" });
     }
   }
 }
@@ -101,7 +100,7 @@ export async function adapterOfPeer(
   // While a finished peer trains alone to compare, the swarm's adapter waits under a name of its own.
   const values = checkpoint?.vectors.get("swarm.adapter") ?? checkpoint?.vectors.get("adapter");
   if (!checkpoint || !values) {
-    throw new NodeError("ADAPTER_FILE", `${dataDirectory} has no checkpoint yet; let weft run train there first`);
+    throw new NodeError("ADAPTER_FILE", `${dataDirectory} has no checkpoint yet`, { problem: "no-checkpoint" });
   }
   const { network } = checkpoint.state as { readonly network?: unknown };
   if (network !== networkId(manifest)) {

@@ -4,7 +4,7 @@ import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import type { UpdateEncoding, ValueEncoding } from "../../protocol/encoding/update-encoding.ts";
 import { ADAPTERS } from "../../protocol/settings/adapter-kinds.ts";
 
-/** Updates from one keyframe to the next with `--top-k`: at a share of 0.05 keyframes are then 2 of 5 bytes sent. */
+/** Updates from one keyframe to the next where only changed values are sent: at a share of 0.05 keyframes are then 2 of 5 bytes sent. */
 export const KEYFRAME_EVERY = 16;
 
 /**

@@ -3,7 +3,7 @@ import type { AdapterSettings, AdapterTensor } from "../../protocol/adapter-spec
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
 import type { BaseModel } from "../model/base-model.ts";
-import { sentTensors } from "../training/classification.ts";
+import { sentTensors } from "../training/trained-tensors.ts";
 
 /**
  * Names and shapes of what this adapter of this model sends, in the order of the update, a shared head behind it.

@@ -42,8 +42,8 @@ export function verifyTensors(manifest: NetworkManifest, files: ModelFiles): voi
     if (wanted === listed) continue;
     throw new NodeError(
       "MANIFEST_INVALID",
-      `network ${manifest.name}: its adapter has ${wanted} where the manifest's tensors[${i}] is ${listed}; ask whoever made it for a manifest written by weft network create`,
-      { index: i },
+      `network ${manifest.name}: its adapter has ${wanted} where the manifest's tensors[${i}] is ${listed}`,
+      { index: i, problem: "manifest-of-another-program" },
     );
   }
 }

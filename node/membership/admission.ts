@@ -98,7 +98,7 @@ export class AdmissionExchange implements Conversation {
     const { roster, logger, proposals, publish } = this.#dependencies;
     const message = { kind: "request", body } as const;
     if (proposals.take(message).verdict !== "accept") return;
-    logger.info("somebody asks to be admitted", { peer: candidate });
+    logger.info("a peer asks to be admitted", { peer: candidate });
     // On disk before anybody is told that it is taken.
     await roster.written();
     publish(message);

@@ -11,7 +11,7 @@ import type { Invite } from "../../protocol/membership/invite.ts";
 import { RosterLog } from "../../protocol/membership/roster-log.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
-import { NodeError } from "../errors.ts";
+import { NodeError, type Problem } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Transport } from "../interface/transport.ts";
 import { askForAdmission } from "./admission.ts";
@@ -79,7 +79,7 @@ export async function findNetwork(
   const untilMs = clock.now() + FIRST_VISIT_MS;
   const { networkId: network } = invite.ticket;
   for (;;) {
-    let reason = "the invite names no address; give --bootstrap";
+    let reason = "the invite names no address";
     for (const address of options.addresses) {
       signal.throwIfAborted();
       try {
@@ -108,7 +108,10 @@ export async function findNetwork(
       }
     }
     if (options.addresses.length === 0 || clock.now() >= untilMs) {
-      throw new NodeError("DIAL_FAILED", `no member of the invite's network answers: ${reason}`, { network });
+      throw new NodeError("DIAL_FAILED", `no member of the invite's network answers: ${reason}`, {
+        network,
+        ...(options.addresses.length === 0 && { problem: "invite-without-address" }),
+      });
     }
     await pause(clock, pauseMs, signal);
   }
@@ -182,21 +185,27 @@ export function requireGrant(
 
 /** The line for who is denied. */
 export function deniedError(reason: AdmissionRefusal): NodeError {
-  return new NodeError("NOT_ALLOWED", `not admitted: ${DENIALS[reason]}`, { reason });
+  return new NodeError("NOT_ALLOWED", `not admitted: ${DENIALS[reason]}`, { reason, ...OWN_KEY[reason] });
 }
+
+/** What is wrong with the key of who asks; who asks can do something about it. */
+const OWN_KEY: Readonly<Partial<Record<AdmissionRefusal, { readonly problem: Problem }>>> = {
+  BARRED: { problem: "key-barred" },
+  REMOVED: { problem: "key-barred" },
+  ALREADY_MEMBER: { problem: "member-already" },
+};
 
 const DENIALS: Readonly<Record<AdmissionRefusal, string>> = {
   MALFORMED: "the member cannot read the request; both sides need the same version of weft",
   NETWORK_MISMATCH: "the member is of another network than the invite is for; check the invite",
-  ISSUER_NOT_ADMIN: "who issued the invite is no admin any more; ask another admin for an invite",
+  ISSUER_NOT_ADMIN: "the issuer of the invite is no admin any more; ask another admin for an invite",
   INVITE_EXPIRED: "the invite has expired; ask for a new one",
   EARLY: `the clock of this machine is more than ${LIMITS.clockSkewSeconds / 60} minutes fast; set it right`,
-  BARRED: "this key signed two different things under one number and is barred; join with a new --data-dir and invite",
-  REMOVED:
-    "this key was removed from the network or replaced by another one; join with a new --data-dir and a new invite",
-  ALREADY_MEMBER: "this key is a member already; weft run",
-  INVITE_USED: "the invite has admitted as many peers as it may; ask for a new one",
-  TICKET_INVALID: "the invite was not issued by who it says; ask an admin for another one",
+  BARRED: "this key signed two different things under one number and is barred",
+  REMOVED: "this key was removed from the network",
+  ALREADY_MEMBER: "this key is a member already",
+  INVITE_USED: "the invite is used up; ask for a new one",
+  TICKET_INVALID: "the invite does not come from the admin that it names; ask an admin for another one",
   SIGNATURE_INVALID: "the request's signature does not hold",
   PROOF_INVALID: "the request does not show the invite's secret",
   DECLINED: "the admins declined; ask them",

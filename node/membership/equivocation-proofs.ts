@@ -65,7 +65,7 @@ export class EquivocationProofs {
       .save([{ put: PROOF_PREFIX + author, value: body }])
       .catch((error: unknown) => logger.warn("a proof was not written", { error }));
     log.noteEquivocation(author);
-    logger.warn("somebody signed two different things under one number", { author, kind, sequence });
+    logger.warn("a member signed two different things under one number", { author, kind, sequence });
     const isBarred = log.state().barred.has(author);
     for (const listener of this.#listeners) listener({ type: "equivocation", peer: author, kind, sequence, isBarred });
     return news;
@@ -79,7 +79,7 @@ export class EquivocationProofs {
       body = createEquivocationProof(kind, [first, second], verify);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      logger.debug("what looked like equivocation proves nothing", { error });
+      logger.debug("a report of equivocation proves nothing", { error });
       return undefined;
     }
     return this.take(body).verdict === "accept" ? body : undefined;

@@ -154,8 +154,8 @@ export class Migration {
     const manifest = parseManifest(source);
     const statement = successionStatement(this.#current, manifest);
     if (this.#chain().manifests.length > LIMITS.successionCountMax) {
-      const text = `a network goes on ${LIMITS.successionCountMax} times at most; found a new one with weft network create`;
-      throw new NodeError("NOT_ALLOWED", text);
+      const text = `a network goes on ${LIMITS.successionCountMax} times at most`;
+      throw new NodeError("NOT_ALLOWED", text, { problem: "successions-used-up" });
     }
     await this.#keep(manifest);
     return statement;

@@ -7,7 +7,7 @@ import { isWithin } from "../../protocol/membership/roster-view.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { Standing } from "../interface/membership.ts";
+import type { MemberStatus } from "../interface/membership.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 
 /** A membership that the roster does not say, and what it was derived from. */
@@ -46,7 +46,7 @@ export class Statuses {
   }
 
   /** What it is now, and what it was when it is no member. */
-  statusOf(peer: PeerId): Standing {
+  statusOf(peer: PeerId): MemberStatus {
     const state = this.#log.state();
     if (this.roleOf(peer) !== undefined) return "member";
     if (state.barred.has(peer) || state.removed.has(peer)) return "removed";
@@ -115,8 +115,11 @@ function removalText(peer: PeerId, { barred, removed }: Pick<RosterState, "barre
   return "this peer was removed from the network by its admins";
 }
 
+/** Of whom the roster says nothing. */
+const NOTHING_SAID: Pick<RosterState, "barred" | "removed"> = { barred: new Set(), removed: new Map() };
+
 /** MEMBERSHIP_ENDED or NOT_ALLOWED, with what to do; of a member without a role it says what it says of a stranger. */
-export function statusError(status: Standing, peer: PeerId, state: Pick<RosterState, "barred" | "removed">): NodeError {
+export function statusError(status: MemberStatus, peer: PeerId, state = NOTHING_SAID): NodeError {
   const facts = { peer, standing: status };
   switch (status) {
     case "expired":
@@ -127,8 +130,8 @@ export function statusError(status: Standing, peer: PeerId, state: Pick<RosterSt
       return new NodeError("NOT_ALLOWED", "this peer's membership has not begun; look at the machine's clock", facts);
     case "stranger":
     case "member": {
-      const text = `this peer (${peer}) is no member of the network; ask an admin for an invite and use weft join`;
-      return new NodeError("NOT_ALLOWED", text, facts);
+      const text = `this peer (${peer}) is no member of the network`;
+      return new NodeError("NOT_ALLOWED", text, { ...facts, problem: "stranger" });
     }
   }
 }

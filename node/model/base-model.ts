@@ -14,6 +14,7 @@ export interface LinearSite {
   readonly stored?: "inputs x outputs";
 }
 
+/** The sizes of a model, and its linear layers. */
 export interface ModelShape {
   readonly layers: number;
   readonly hidden: number;
@@ -37,6 +38,7 @@ export interface AdapterHooks {
   readonly block?: (layer: number, h: OnnxValue, rows?: OnnxValue) => OnnxValue;
 }
 
+/** A weight by its name in the family's layout, and its shape. */
 export interface WeightShape {
   readonly name: string;
   readonly shape: readonly number[];
@@ -45,7 +47,7 @@ export interface WeightShape {
 /** A weight by its Hugging Face name.  Throws: MODEL_MISSING, MODEL_CONFIG when it is absent or has another shape. */
 export type WeightSource = (weight: WeightShape) => OnnxValue;
 
-/** Where examples share the rows of a batch: i64[B, T] both. */
+/** For examples that share the rows of a batch: i64[B, T] both. */
 export interface PackedInputs {
   /** The place of each token in its example. */
   readonly positions: OnnxValue;
@@ -53,6 +55,7 @@ export interface PackedInputs {
   readonly segments: OnnxValue;
 }
 
+/** What a forward pass is built from. */
 export interface ForwardOptions {
   /** i64[B, T] */
   readonly inputIds: OnnxValue;
@@ -71,7 +74,7 @@ export interface ForwardOptions {
   readonly cache?: KeyValueCache;
 }
 
-/** What a model says of a whole text instead of its next token; read from the row of its first token. */
+/** A classifier's classes for a whole text instead of its next token; they are read from the row of its first token. */
 export interface Classifier {
   /** Names of the classes, by number. */
   readonly labels: readonly string[];
@@ -79,17 +82,18 @@ export interface Classifier {
   readonly head: readonly WeightShape[];
 }
 
+/** A model's architecture for one config.json: its shape, its weights' names and its forward pass. */
 export interface ModelFamily {
   readonly shape: ModelShape;
   /** Absent for language models. */
   readonly classifier?: Classifier;
   /** All weights that the forward pass reads, in a fixed order. */
   readonly weights: readonly WeightShape[];
-  /** What a layer remembers of a token; absent for models that do not generate. */
+  /** The shape of a layer's memory of a token; absent for models that do not generate. */
   readonly cache?: CacheShape;
   /** Residual stream after the last block, f32[B*T, hidden], or f32[M, hidden] of the rows asked for. */
   hidden(options: ForwardOptions): OnnxValue;
-  /** What comes last before the output matrix, f32[M, hidden] -> f32[M, hidden]: a norm, or a classifier's own layer. */
+  /** The last layer before the output matrix, f32[M, hidden] -> f32[M, hidden]: a norm, or a classifier's own layer. */
   normalize(rows: OnnxValue, weight: WeightSource): OnnxValue;
   /** f32[vocabulary or classes, hidden]: logits are normalised rows times its transpose, plus the bias. */
   outputMatrix(weight: WeightSource): OnnxValue;
@@ -97,6 +101,7 @@ export interface ModelFamily {
   outputBias?(weight: WeightSource): OnnxValue;
 }
 
+/** A family together with the weights of one model. */
 export interface BaseModel extends ModelFamily {
   /** `model_type` of config.json. */
   readonly family: string;

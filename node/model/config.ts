@@ -1,12 +1,12 @@
 /**
- * Reading config.json: every field that decides what is computed is checked, and what weft does not do is refused by
- * name. Fields that only describe (who trained it, how it was initialised, dropout rates, which are 0 here) are passed
- * over.
+ * Reading config.json: every field that decides the computation is checked, and a setting that weft does not compute is
+ * refused by name. Fields that only describe the model are passed over, such as its author or its initialisation. So are
+ * dropout rates, because a frozen model has no dropout here.
  */
 import { z } from "zod";
 import { NodeError } from "../errors.ts";
 
-/** What a size may be: large enough for any model, small enough that nothing is built from a mistyped one. */
+/** Bounds of a size: large enough for any model, small enough that nothing is built from a mistyped one. */
 export const COUNT = z.number().int().positive().max(1_000_000_000);
 /** The deepest published transformers have about 120 layers. */
 export const LAYERS = z.number().int().positive().max(1000);
@@ -90,7 +90,7 @@ const DESCRIPTIVE: readonly RegExp[] = [
   /^(chunk_size_feed_forward|reorder_and_upcast_attn|router_aux_loss_coef|max_window_layers|transformers\.js_config)$/,
 ];
 
-/** What a field outside of the schema would change; undefined when it changes nothing. */
+/** The effect of a field outside of the schema; undefined when it changes nothing. */
 function meaningOf(field: string, value: unknown): string | undefined {
   if (isOff(value) || DESCRIPTIVE.some((names) => names.test(field))) return undefined;
   const meaning = MEANINGS.find(({ names }) => names.test(field));

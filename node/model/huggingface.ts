@@ -8,10 +8,9 @@ import { externalValue } from "../onnx/graph.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 import type { BaseModel, ModelFamily, WeightShape } from "./base-model.ts";
 import { FAMILIES } from "./families/by-model-type.ts";
+import { storedCopy, type WeightCache, widenedCopy } from "./weight-copy.ts";
 import type { StoredTensor, WeightFile } from "./weight-file.ts";
-import { locateTensors, memoryFile, tensorValues } from "./weight-file.ts";
-import type { WeightCache, WidenedWeights } from "./widened-weights.ts";
-import { widenedWeights } from "./widened-weights.ts";
+import { locateTensors, tensorValues } from "./weight-file.ts";
 
 /** The files of a model directory, read by `node/system/files/model-files`. */
 export interface ModelFiles {
@@ -21,9 +20,12 @@ export interface ModelFiles {
   /** The bytes of tokenizer.json, where there is one. */
   readonly tokenizer?: Uint8Array;
   readonly tokenizerConfig?: unknown;
+  readonly specialTokensMap?: unknown;
+  /** Chat templates that have files of their own, by name. */
+  readonly chatTemplates?: ReadonlyMap<string, string>;
   /** The `*.safetensors` files, by name. */
   readonly shards: readonly WeightFile[];
-  /** Where weights of 16 bits are kept as f32; in memory when absent. */
+  /** Where copies of weights in another form are kept; in memory when absent. */
   readonly cache?: WeightCache;
   /** SHA-256 of large files, quicker than the portable one; hexadecimal. */
   readonly sha256?: () => { update(bytes: Uint8Array): void; hex(): string };
@@ -41,8 +43,8 @@ export function loadBaseModel(files: ModelFiles): BaseModel {
   const has = (weight: WeightShape): boolean => source.find(weight) !== undefined;
   const needed = family.weights.filter((weight) => !head.has(weight.name) || has(weight)).map(source.get);
   const inPlace = needed.every((tensor) => tensor.dtype === "F32");
-  const plan = widenedWeights([...new Map(needed.map((tensor) => [tensor.name, tensor])).values()]);
-  const widened = once(() => storedCopy(plan, files));
+  const plan = widenedCopy([...new Map(needed.map((tensor) => [tensor.name, tensor])).values()]);
+  const widened = once(() => storedCopy(plan, files.cache));
   const values = new Map<string, OnnxValue>();
   return {
     ...family,
@@ -121,21 +123,6 @@ function storedNames(name: string, { prefix, tied }: { prefix: string; tied: boo
 const TIED: Readonly<Record<string, string>> = {
   "model.embed_tokens.weight": "lm_head.weight",
 };
-
-/** The tensors of a file made of the model's weights: a cached one, or one in memory.  Throws: DISK_FULL, DATA_DIRECTORY. */
-export function storedCopy(
-  weights: WidenedWeights,
-  files: Pick<ModelFiles, "cache">,
-): ReadonlyMap<string, StoredTensor> {
-  if (files.cache) return locateTensors([files.cache.open(weights)]);
-  const bytes = new Uint8Array(weights.fileBytes);
-  let at = 0;
-  for (const piece of weights.pieces()) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return locateTensors([memoryFile("widened.safetensors", bytes)]);
-}
 
 function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;

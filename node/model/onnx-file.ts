@@ -1,11 +1,12 @@
 /**
- * Training what is in an ONNX file: choose weights by name, or attach an adapter to linear layers, and get a graph that
+ * Training an ONNX file: choose weights by name, or attach an adapter to linear layers, and get a graph that
  * computes the loss and one gradient per chosen tensor. The file is read by `onnx/codec.decodeModel`.
  */
 import { gradient } from "../autodiff/gradient.ts";
 import { NodeError } from "../errors.ts";
 import { intAttribute, intsAttribute } from "../onnx/attributes.ts";
 import { isFloat } from "../onnx/dtype.ts";
+import { forSpeed } from "../onnx/for-speed.ts";
 import { apply, applyAll, constantValue, inputValue, nodesInOrder } from "../onnx/graph.ts";
 import {
   cast,
@@ -20,7 +21,7 @@ import {
   sub,
   where,
 } from "../onnx/operators.ts";
-import { forSpeed, rewrite } from "../onnx/rewrite.ts";
+import { rewrite } from "../onnx/rewrite.ts";
 import type { ExternalRange, OnnxGraph, OnnxNode, OnnxValue } from "../onnx/value.ts";
 import { int64, sizeOf } from "../tensor.ts";
 import type { AdapterHooks, LinearSite } from "./base-model.ts";
@@ -39,6 +40,7 @@ export interface OnnxLoss {
   readonly labels?: string;
 }
 
+/** Which weights are trained, and on which loss. */
 export interface TrainableOptions {
   /**
    * Names of weights to train, where `*` stands for any text: `*.bias`. Single numbers are chosen by their whole name
@@ -60,6 +62,7 @@ export interface TrainableTensor {
   readonly gradient: string;
 }
 
+/** A graph that computes a loss and its gradients, and the weights that it trains. */
 export interface TrainableGraph {
   /** Inputs: the model's, the labels, one per chosen weight.  Outputs: `loss` f[] and one gradient per tensor. */
   readonly graph: OnnxGraph;
@@ -111,7 +114,7 @@ export function trainableGraph(graph: OnnxGraph, options: TrainableOptions): Tra
   });
   const outputs = Object.fromEntries([["loss", loss], ...tensors.map((t, i) => [t.gradient, gradients[i]!] as const)]);
   const all = labels ? [...inputs, labels] : inputs;
-  return { graph: rewrite({ inputs: all, outputs }, forSpeed).graph, tensors };
+  return { graph: forSpeed({ inputs: all, outputs }).graph, tensors };
 }
 
 /** Linear layers whose weight or node fits a pattern, in execution order: products of values with a weight matrix. */
@@ -159,7 +162,7 @@ export function externalFiles(graph: OnnxGraph): readonly string[] {
   return [...new Set(externalRanges(graph).map(({ location }) => location))].sort();
 }
 
-/** Where the graph's external weights stand, and their names. */
+/** The places and the names of the graph's external weights. */
 export function externalRanges(graph: OnnxGraph): readonly (ExternalRange & { readonly name: string })[] {
   const inputs = new Set(nodesInOrder(Object.values(graph.outputs)).flatMap((node) => node.inputs));
   return [...inputs, ...Object.values(graph.outputs)].flatMap((value) =>

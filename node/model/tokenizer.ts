@@ -2,25 +2,29 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { NodeError } from "../errors.ts";
 
+/** Turns text into token ids and back. */
 export interface Tokenizer {
   /** Token ids of a text.  special: with what the template puts around a text, such as the begin token; default false. */
   encode(text: string, options?: { readonly special?: boolean }): number[];
   /** Text of token ids.  special: with special tokens written out; default false. */
   decode(ids: readonly number[], options?: { readonly special?: boolean }): string;
-  /** What stands in front of every text; absent when the tokenizer puts nothing there. */
+  /** The token in front of every text; absent when the tokenizer puts nothing there. */
   readonly beginId?: number;
-  /** What ends a text; absent when the tokenizer names no such token. */
+  /** The token that ends a text; absent when the tokenizer names no such token. */
   readonly endId?: number;
+  /** Ids of the tokens that were added to the vocabulary, special ones among them. */
+  readonly addedIds?: ReadonlySet<number>;
   /** Number of ids: the highest one and 1. */
   readonly vocabularySize: number;
 }
 
+/** The files that a tokenizer is made from. */
 export interface TokenizerSource {
   /** Parsed content of `tokenizer.json`; undefined when there is no such file. */
   readonly tokenizerJson: unknown;
   /** Parsed content of `tokenizer_config.json`, where there is one. */
   readonly tokenizerConfig?: unknown;
-  /** Where the files are, for messages. */
+  /** The folder of the files, for messages. */
   readonly directory?: string;
 }
 
@@ -52,6 +56,7 @@ export function createTokenizer({ tokenizerJson, tokenizerConfig, directory }: T
       ids.length === 0 ? "" : library.decode([...ids], { skip_special_tokens: !special }),
     ...(beginId === undefined ? {} : { beginId }),
     ...(endId === undefined ? {} : { endId }),
+    addedIds: new Set(library.get_added_tokens_decoder().keys()),
     vocabularySize: Math.max(...knownIds) + 1,
   };
 }

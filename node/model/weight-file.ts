@@ -6,6 +6,7 @@ import type { ExternalData } from "../interface/runtime.ts";
 import type { SafetensorsEntry, SafetensorsHeader } from "./safetensors.ts";
 import { parseSafetensorsHeader, SAFETENSORS_HEADER_BYTES_MAX, toFloat32 } from "./safetensors.ts";
 
+/** A safetensors file that a graph may refer to. */
 export interface WeightFile extends ExternalData {
   /** For error lines. */
   readonly name: string;
@@ -19,7 +20,7 @@ export interface WeightFile extends ExternalData {
 /** A tensor and the file in which it stands. */
 export interface StoredTensor extends SafetensorsEntry {
   readonly file: WeightFile;
-  /** Of the first value, from the beginning of the file. */
+  /** Position of the first value, from the beginning of the file. */
   readonly offset: number;
 }
 

@@ -1,4 +1,4 @@
-/** Reading what a node was given besides tensors: attributes, and inputs that are known while building. */
+/** Reading a node's attributes, and those inputs that are known while a graph is built. */
 import type { TensorData } from "../tensor.ts";
 import type { Attributes, OnnxValue } from "./value.ts";
 

@@ -1,4 +1,4 @@
-/** What must hold of every graph, before and after each pass. */
+/** The conditions that every graph meets, before and after each pass. */
 import { NodeError } from "../errors.ts";
 import { nodesInOrder } from "./graph.ts";
 import { inferShapes } from "./shape-inference.ts";

@@ -1,6 +1,7 @@
 /** Data types by ONNX's numbers (TensorProto.DataType), and the arrays that hold their values. */
 import type { Dtype, TensorData } from "../tensor.ts";
 
+/** ONNX's number of each data type. */
 export const CODE_BY_DTYPE: Readonly<Record<Dtype, number>> = {
   float32: 1,
   uint8: 2,
@@ -12,10 +13,12 @@ export const CODE_BY_DTYPE: Readonly<Record<Dtype, number>> = {
   float64: 11,
 };
 
+/** The data type of each number that weft knows. */
 export const DTYPE_BY_CODE: Readonly<Record<number, Dtype>> = Object.fromEntries(
   Object.entries(CODE_BY_DTYPE).map(([dtype, code]) => [code, dtype as Dtype]),
 );
 
+/** The array that holds a data type's values. Halves are kept as their 16 bits. */
 export const ARRAY_BY_DTYPE = {
   float32: Float32Array,
   float64: Float64Array,

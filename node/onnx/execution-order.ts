@@ -25,7 +25,7 @@ export function executionOrder(outputs: readonly OnnxValue[]): readonly OnnxNode
   for (const [node, part] of partOf) owned.set(part, [...(owned.get(part) ?? []), node]);
   const order = nodes.filter((node) => !assembly.has(node) && !partOf.has(node)).toSorted(byDepth);
   const placed = new Set<OnnxNode>();
-  /** What an output is assembled from, the deepest part first and so executed last, then the node itself. */
+  /** Place the parts that an output is assembled from, the deepest first and so executed last, then the node itself. */
   const place = (node: OnnxNode): void => {
     if (placed.has(node)) return;
     placed.add(node);

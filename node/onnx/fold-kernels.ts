@@ -13,6 +13,7 @@ import { reductionAxes } from "./shapes/reduction.ts";
 import type { ValueType } from "./shapes/rule.ts";
 import type { Attributes, OnnxValue } from "./value.ts";
 
+/** One evaluation of one operator. */
 export interface KernelCall {
   readonly op: string;
   readonly inputs: readonly (Tensor | undefined)[];
@@ -283,6 +284,7 @@ const reduce: Kernel = ({ op, inputs: [x], values, attributes, types: [type] }) 
 
 const all = (ops: readonly string[], kernel: Kernel) => Object.fromEntries(ops.map((op) => [op, kernel]));
 
+/** The evaluation of each operator, by name. */
 export const KERNELS: Readonly<Record<string, Kernel>> = {
   ...all([...Object.keys(REAL), "Mod"], arithmetic),
   ...all(Object.keys(COMPARE), compare),

@@ -19,12 +19,14 @@ const FOLDED_TOTAL_MAX = 1 << 21;
 /** A weight as small as this may take part in shape arithmetic (a scale of a size, say). */
 const WEIGHT_ELEMENTS_MAX = 1 << 10;
 
+/** The evaluated outputs of a node. */
 export interface Folded {
   readonly tensors: readonly Tensor[];
   /** The numbers come from a named weight: a node must stay, for the weight may be trained. */
   readonly fromWeight: boolean;
 }
 
+/** Evaluates the nodes of one graph and remembers the values that it has found. */
 export interface Folder {
   /** Values of a node's outputs, or undefined when they are not known or not small.  Throws: ONNX_INVALID, RangeError. */
   fold(node: ImportedNode): Folded | undefined;
@@ -32,6 +34,7 @@ export interface Folder {
   remember(value: OnnxValue, tensor: Tensor): void;
 }
 
+/** A folder for one graph. */
 export function createFolder(): Folder {
   const remembered = new Map<OnnxValue, Tensor>();
   let left = FOLDED_TOTAL_MAX;

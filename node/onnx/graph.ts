@@ -47,6 +47,7 @@ export function externalRows(
   };
 }
 
+/** What a node has beside its operator and inputs. */
 export interface NodeOptions {
   readonly attributes?: Attributes;
   readonly domain?: string;

@@ -1,6 +1,6 @@
 /**
- * From the nodes of a file to graph objects: only what the outputs need, constants evaluated on the way, older and
- * fused operators in terms of those that weft computes. Every value ends with a static shape.
+ * From the nodes of a file to graph objects. Nodes that no output needs are left out, constants are evaluated on the way,
+ * and older and fused operators become those that weft computes. Every value ends with a static shape.
  */
 import { NodeError } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
@@ -14,6 +14,7 @@ import { describeNode } from "./shapes/rule.ts";
 import { decodeAttribute, decodeInitializer } from "./tensor-proto.ts";
 import type { Attributes, OnnxGraph, OnnxValue } from "./value.ts";
 
+/** Sizes that a file leaves open. */
 export interface DecodeOptions {
   /** Sizes of open dimensions, by their name in the model or as "input:axis" where they have none. */
   readonly dimensions?: Readonly<Record<string, number>>;

@@ -1,5 +1,5 @@
 /**
- * Dtype and static shape of what each operator returns, for the operators that weft builds or imports.
+ * Data types and static shapes of the outputs of every operator that weft builds or imports.
  * Source: the ONNX operator specification, opset 21, https://onnx.ai/onnx/operators.
  */
 import { sizeOf } from "../tensor.ts";

@@ -15,6 +15,7 @@ const invalid = (text: string): NodeError => new NodeError("ONNX_INVALID", text)
 const NAME_SHOWN = 120;
 const shown = (name: string): string => (name.length > NAME_SHOWN ? `${name.slice(0, NAME_SHOWN)}…` : name);
 
+/** A constant or external value as an initializer of a model file. */
 export function encodeInitializer(name: string, value: OnnxValue): TensorProto {
   const common = { name, dims: value.shape.map(BigInt), dataType: CODE_BY_DTYPE[value.dtype] };
   if (value.source.kind === "constant") {
@@ -55,7 +56,7 @@ function typeOf(tensor: TensorProto): { dtype: Dtype; shape: readonly number[] }
   return { dtype, shape };
 }
 
-/** Where external data lies: a file beside the model, never one elsewhere. */
+/** The place of external data: a file beside the model, never one elsewhere. */
 function rangeOf(tensor: TensorProto, dtype: Dtype, shape: readonly number[]): ExternalRange {
   const entries = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
   const location = entries.get("location") ?? "";
@@ -98,6 +99,7 @@ function rawBytes(data: TensorData): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
+/** An attribute as the message of a model file. */
 export function encodeAttribute(name: string, attribute: Attribute): AttributeProto {
   if ("int" in attribute) return create(AttributeProtoSchema, { name, type: 2, i: BigInt(attribute.int) });
   if ("float" in attribute) return create(AttributeProtoSchema, { name, type: 1, f: attribute.float });

@@ -13,25 +13,27 @@ export interface ExternalRange {
   readonly length: number;
 }
 
-/** Of which value an external value is a few rows, and the first of them. */
+/** The value of which an external value is a few rows, and the first of those rows. */
 export interface RowsOf {
   readonly whole: OnnxValue;
   readonly from: number;
 }
 
-/** Where a value comes from. */
+/** The origin of a value. */
 export type ValueSource =
   | { readonly kind: "input"; readonly name: string }
   | { readonly kind: "constant"; readonly data: TensorData; readonly name?: string }
   | { readonly kind: "external"; readonly range: ExternalRange; readonly name: string; readonly rows?: RowsOf }
   | { readonly kind: "node"; readonly node: OnnxNode; readonly index: number };
 
+/** A value of a graph: an input, a constant, a range of a file, or an output of a node. */
 export interface OnnxValue {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
   readonly source: ValueSource;
 }
 
+/** An attribute of a node, by its kind. */
 export type Attribute =
   | { readonly int: number }
   | { readonly float: number }
@@ -40,6 +42,7 @@ export type Attribute =
   | { readonly floats: readonly number[] }
   | { readonly tensor: Tensor };
 
+/** The attributes of a node, by name. */
 export type Attributes = Readonly<Record<string, Attribute>>;
 
 /** An application of an operator; an absent optional input is undefined. */

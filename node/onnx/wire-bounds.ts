@@ -1,6 +1,6 @@
 /**
- * What an ONNX file may make the reader allocate, checked on its bytes before any object is made of them: a message of
- * two bytes becomes an object of hundreds. The format is protobuf: tag = field << 3 | kind, lengths as varints.
+ * Bounds on the memory that an ONNX file can claim. They are checked on its bytes before any object is made of them, because
+ * a message of two bytes becomes an object of hundreds. The format is protobuf: tag = field << 3 | kind, lengths as varints.
  */
 import { NodeError } from "../errors.ts";
 

@@ -1,7 +1,8 @@
 /** Which manifest a data directory is under, before a peer starts in it and when its network goes on. */
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
-import { createLogger, type LogLevel } from "../system/platform/log.ts";
+import type { LogLevel } from "../interface/logger.ts";
+import { createLogger } from "../system/platform/log.ts";
 import { type GivenNetwork, keptNetwork, networkOf, rosterGenesis } from "./network-file.ts";
 import { finishSwitch, switchNetwork } from "./switch-network.ts";
 

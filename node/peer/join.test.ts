@@ -87,5 +87,5 @@ test("brings a newcomer from an invite to a data directory that it can start wit
     signal: patient(),
   });
   ends.push(() => other.close());
-  await expect(other.network()).rejects.toThrow("the invite has admitted as many peers as it may");
+  await expect(other.network()).rejects.toThrow("the invite is used up; ask for a new one");
 });

@@ -16,8 +16,7 @@ import { createNativeVerifier } from "../system/platform/ed25519.ts";
 export async function readNetwork(file: string): Promise<Genesis> {
   const genesis = await readNetworkIfThere(file);
   if (genesis !== undefined) return genesis;
-  const todo = "make one with weft network create, or get it from somebody in the network";
-  throw new NodeError("MANIFEST_INVALID", `no network manifest ${file}; ${todo}`, { file });
+  throw new NodeError("MANIFEST_INVALID", `no network manifest ${file}`, { file, problem: "manifest-missing" });
 }
 
 /**
@@ -59,8 +58,8 @@ export async function networkOf(given: GivenNetwork | undefined, dataDirectory: 
     requireSigned(kept, network);
     return kept;
   }
-  const text = `${dataDirectory} belongs to no network yet; give --network FILE, made by weft network create`;
-  throw new NodeError("MANIFEST_INVALID", text, { dataDirectory });
+  const text = `${dataDirectory} belongs to no network yet`;
+  throw new NodeError("MANIFEST_INVALID", text, { dataDirectory, problem: "network-not-given" });
 }
 
 /** What to call a network that was given without a file. */
@@ -90,8 +89,8 @@ async function isKept({ manifest }: Genesis, dataDirectory: string, source: stri
   const difference = manifestDifference(kept.manifest, manifest);
   if (difference === undefined) return true;
   const { path, a, b } = difference;
-  const text = `${dataDirectory} belongs to another network: ${path} is ${a} there and ${b} in ${source}; choose another --data-dir`;
-  throw new NodeError("MANIFEST_MISMATCH", text, { path });
+  const text = `${dataDirectory} belongs to another network: ${path} is ${a} there and ${b} in ${source}`;
+  throw new NodeError("MANIFEST_MISMATCH", text, { path, problem: "another-network" });
 }
 
 /**
@@ -122,8 +121,8 @@ export function isSignedByFounders({ manifest }: Genesis): boolean {
 function requireSigned(genesis: Genesis, file: string): void {
   const { isValid, threshold, missing } = genesisStatus(genesis);
   if (isValid || !isSignedByFounders(genesis)) return;
-  const text = `${file} is not signed by ${threshold} admins yet; it waits for ${missing.join(", ")}: weft network sign`;
-  throw new NodeError("MANIFEST_INVALID", text, { file, threshold, missing });
+  const text = `${file} is not signed by ${threshold} admins yet; it waits for ${missing.join(", ")}`;
+  throw new NodeError("MANIFEST_INVALID", text, { file, threshold, missing, problem: "signatures-missing" });
 }
 
 async function readNetworkIfThere(file: string): Promise<Genesis | undefined> {

@@ -2,13 +2,13 @@
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { EngineOptions } from "../interface/engine-options.ts";
+import type { LogLevel } from "../interface/logger.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
 import type { PrivacySettings } from "../interface/privacy.ts";
 import type { ExampleSets } from "../interface/trainer.ts";
 import type { ModelDigests } from "../manifest/model-digests.ts";
 import type { ModelSearch } from "../manifest/model-search.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
-import type { LogLevel } from "../system/platform/log.ts";
 
 /** A peer's own settings: the same under every manifest of its network. */
 export interface OwnSettings {

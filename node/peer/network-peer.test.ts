@@ -146,10 +146,13 @@ test("a trainer without the next model keeps and hands on what the others train,
   expect(own.filter((type) => ["step", "round", "published", "finished"].includes(type))).toEqual([]);
 }, 60_000);
 
-test("a peer that is no member, or may not relay, does not start, and says what to do", async () => {
-  await expect(start(9)).rejects.toThrow("ask an admin for an invite and use weft join");
+test("a peer that is no member, or may not relay, does not start, and says why", async () => {
+  await expect(start(9)).rejects.toMatchObject({ facts: { problem: "stranger" } });
   const reach = { network: networkId(genesis.manifest), relay: true };
-  await expect(start(2, { reach })).rejects.toThrow("--relay is for members with the role relay or admin");
+  await expect(start(2, { reach })).rejects.toMatchObject({
+    message: expect.stringMatching(/^only a member with the role relay or admin may relay; this peer is [a-z]+$/),
+    facts: { problem: "relay-without-role" },
+  });
   await expect(start(1, { genesis: undefined as never })).rejects.toThrow("signed genesis");
 });
 

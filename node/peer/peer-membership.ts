@@ -28,10 +28,11 @@ export async function openMembership(
   const { peer } = dependencies.signer;
   const role = membership.roleOf(peer);
   const problem =
-    role === undefined ? statusError(membership.standingOf(peer), peer, membership.roster.log.state()) : undefined;
+    role === undefined ? statusError(membership.statusOf(peer), peer, membership.roster.log.state()) : undefined;
   if (problem !== undefined) throw problem;
   if (reach?.relay === true && role !== "relay" && role !== "admin") {
-    throw new NodeError("NOT_ALLOWED", `--relay is for members with the role relay or admin; this peer is ${role}`);
+    const text = `only a member with the role relay or admin may relay; this peer is ${role}`;
+    throw new NodeError("NOT_ALLOWED", text, { role, problem: "relay-without-role" });
   }
   return membership;
 }
@@ -40,7 +41,7 @@ export async function openMembership(
 export function whenEnded(membership: RosterMembership | undefined, peer: PeerId): Promise<never> {
   const ended = new Promise<never>((_, reject) => {
     membership?.onChange(() => {
-      const standing = membership.standingOf(peer);
+      const standing = membership.statusOf(peer);
       if (standing !== "member") reject(statusError(standing, peer, membership.roster.log.state()));
     });
   });

@@ -40,7 +40,9 @@ export async function publishSketch(
   const rate = Math.min(1, SKETCH_EXAMPLES / examples);
   if (privacy && (noise === undefined || !(await privacy.releaseSketch({ noise, rate })))) {
     const why =
-      noise === undefined ? "noise of --sketch-noise is needed beside --dp" : "the privacy budget does not cover it";
+      noise === undefined
+        ? "a privacy budget asks for noise on the sketch too"
+        : "the privacy budget does not cover it";
     logger.warn("no sketch of the data set is sent, neighbours weigh by model similarity alone", { reason: why });
     return;
   }
@@ -48,7 +50,10 @@ export async function publishSketch(
   const options = { networkSeed: manifest.seed, peerSeed, ...(noise !== undefined && { noise }) };
   await sketches.publish(await trainer.sketch({ ...options, examples: chosen }));
   const said = { examples: chosen.length, noise: noise ?? "none" };
-  logger.warn("a sketch of the data set is sent: it tells how often each class occurs, and what texts are about", said);
+  logger.warn(
+    "a sketch of the data set is sent: it tells how often each class occurs, and roughly the subjects of the texts",
+    said,
+  );
 }
 
 /** With noise each by chance, as the accountant assumes, never foreseeable; otherwise so many, drawn by the peer's seed. */

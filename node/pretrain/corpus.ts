@@ -12,6 +12,7 @@ export interface PretrainingDocument {
   readonly kind: string;
 }
 
+/** How much text is made, and from which seed. */
 export interface CorpusOptions {
   readonly seed: number;
   /** Number of documents. */

@@ -14,6 +14,7 @@ const SAMPLES = 200;
 /** Another seed than any that training draws from. */
 const SAMPLE_SEED = 20_261;
 
+/** How well the base model does one kind of task. */
 export interface KindFigures {
   readonly kind: string;
   readonly group: "base" | "tuned";
@@ -64,6 +65,7 @@ async function evaluateBase(runtime: Runtime, files: ModelFiles, examples: reado
   }
 }
 
+/** Everything that the card shows. */
 export interface ModelCardOptions {
   readonly figures: readonly KindFigures[];
   readonly settings: PretrainSettings;

@@ -10,9 +10,9 @@ import type { Runtime } from "../interface/runtime.ts";
 import type { ModelFamily } from "../model/base-model.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { encodeModel } from "../onnx/codec.ts";
+import { forSpeed } from "../onnx/for-speed.ts";
 import { inputValue } from "../onnx/graph.ts";
 import { gather, mul, reduceSum } from "../onnx/operators.ts";
-import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32, int64 } from "../tensor.ts";
@@ -21,6 +21,7 @@ import { adamWStep, clipGradient, zeroMoments } from "../training/optimizer.ts";
 import { unflatten } from "../training/training-step.ts";
 import type { PretrainingDocument } from "./corpus.ts";
 
+/** How long and how fast the base model is trained. */
 export interface PretrainSettings {
   readonly steps: number;
   /** B, windows in a batch. */
@@ -63,7 +64,7 @@ export function pretrainGraph(
   const loss = reduceSum(mul(losses, weights), [0], false);
   const [flat] = gradient(loss, [parameters]);
   const inputs = [inputIds, labelIds, weights, labelRows, parameters];
-  return rewrite({ inputs, outputs: { loss, gradient: flat! } }, forSpeed).graph;
+  return forSpeed({ inputs, outputs: { loss, gradient: flat! } }).graph;
 }
 
 /** The random start of all weights. */
@@ -83,6 +84,7 @@ export function learningRateAt(step: number, { steps, warmupSteps, learningRate 
   return learningRate * (0.1 + 0.45 * (1 + Math.cos(Math.PI * progress)));
 }
 
+/** One pre-training: the model, its text and its settings. */
 export interface PretrainOptions {
   readonly family: ModelFamily;
   readonly tokenizer: Tokenizer;

@@ -4,6 +4,7 @@
  */
 import { NodeError } from "../errors.ts";
 
+/** The two files of a trained tokenizer. */
 export interface TokenizerFiles {
   /** Content of `tokenizer.json`. */
   readonly tokenizerJson: Readonly<Record<string, unknown>>;
@@ -11,6 +12,7 @@ export interface TokenizerFiles {
   readonly tokenizerConfig: Readonly<Record<string, unknown>>;
 }
 
+/** Tokens that stand for no text, by their use. */
 export const SPECIAL_TOKENS = { unknown: "<unk>", begin: "<|begin|>", end: "<|end|>" } as const;
 
 /** The words of a text as the byte-level pre-tokenizer of Hugging Face cuts them: a space belongs to the next word. */

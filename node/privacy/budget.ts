@@ -109,10 +109,8 @@ async function load(store: Store, { settings, fresh }: BudgetOptions): Promise<A
   const bytes = await store.get(KEY);
   if (bytes === undefined) {
     if (fresh) return { schema: "weft-privacy/1", mode: settings.mode, performed: [], released: [] };
-    throw new NodeError(
-      "PRIVACY_BUDGET",
-      "this peer has trained or sent updates without a privacy budget, and no later noise takes that back; start with a new --data-dir",
-    );
+    const text = "this peer has trained or sent updates without a privacy budget, and no later noise takes that back";
+    throw new NodeError("PRIVACY_BUDGET", text, { problem: "budget-missing" });
   }
   const account = parse(bytes);
   if (account === undefined) {
@@ -120,8 +118,8 @@ async function load(store: Store, { settings, fresh }: BudgetOptions): Promise<A
     throw new NodeError("PRIVACY_BUDGET", text, { key: KEY });
   }
   if (account.mode === settings.mode) return account;
-  const text = `this peer's privacy budget counts --dp ${account.mode}, which says nothing about --dp ${settings.mode}; go on with ${account.mode}, or start with a new --data-dir`;
-  throw new NodeError("PRIVACY_BUDGET", text, { mode: account.mode });
+  const text = `this peer's privacy budget counts by ${account.mode}, which says nothing about noise by ${settings.mode}`;
+  throw new NodeError("PRIVACY_BUDGET", text, { mode: account.mode, problem: "budget-of-another-mode" });
 }
 
 function parse(bytes: Uint8Array): Account | undefined {

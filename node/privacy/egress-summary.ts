@@ -104,6 +104,6 @@ export async function* egressJson(records: AsyncIterable<EgressRecord>): AsyncGe
 }
 
 function broken(number: number, what: string): NodeError {
-  const text = `record ${number} of the egress ledger ${what}; what stands after it proves nothing`;
+  const text = `record ${number} of the egress ledger ${what}; the records after it prove nothing`;
   return new NodeError("EGRESS_LEDGER", text, { record: number });
 }

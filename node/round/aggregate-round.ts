@@ -23,7 +23,7 @@ import type { Evaluation, Trainer } from "../interface/trainer.ts";
 import { decideLambda } from "../lambda/decide-lambda.ts";
 import type { Mixed, TrialMemory } from "../lambda/trial.ts";
 
-/** What a round's aggregation came to. */
+/** The outcome of a round's aggregation. */
 export interface AggregatedRound {
   readonly reference: ReferenceState;
   readonly lambda: number;
@@ -54,7 +54,7 @@ export interface AggregationOptions {
   /** Neighbours that this peer counted in its update of the round; absent where it said nothing. */
   readonly announced?: number | undefined;
   readonly reference: ReferenceState;
-  /** What the adaptive lambda remembers; the other rules leave it as it is. */
+  /** The memory of the adaptive lambda; the other rules leave it as it is. */
   readonly trial: TrialMemory;
   readonly round: number;
   /** The round against which ages count. */
@@ -120,7 +120,7 @@ export async function aggregateRound(
   };
 }
 
-/** What an operator may want to know of an aggregate: updates that were left out, and a rule that could not be followed. */
+/** Log the updates that were left out, and a rule that could not be followed. */
 function logAggregate(
   logger: Logger,
   aggregate: Aggregate,
@@ -170,7 +170,7 @@ export async function holdToReference(
   await trainer.setReference(referenceModel(reference, { settings: manifest.reference, layout: layoutOf(manifest) }));
 }
 
-/** What the flat vector of a network's adapter is made of, as aggregation needs it. */
+/** The make-up of a network's flat vector, as aggregation needs it. */
 export const layoutOf = (manifest: NetworkManifest): AdapterLayout => ({
   kind: gaugeKind(manifest.adapter),
   slots: adapterSlots(manifest.tensors),

@@ -1,6 +1,6 @@
 /**
- * What a peer has to show at the end, on its test set: the base model, the adapter from the swarm, and, when asked
- * for, an adapter trained alone from the same start for exactly as many local steps, with the same order of batches.
+ * The evaluation on a peer's test set after its last round: of the base model, of the adapter from the swarm, and, when
+ * asked for, of an adapter trained alone. That one has the same start, as many local steps and the same order of batches.
  */
 import { NodeError } from "../errors.ts";
 import type { Logger } from "../interface/logger.ts";
@@ -8,8 +8,10 @@ import { scoreOf } from "../interface/peer-event.ts";
 import type { Trainer } from "../interface/trainer.ts";
 import type { EvaluationProgress } from "./peer-memory.ts";
 
+/** The scores of a finished evaluation. */
 export type EvaluationResult = Extract<EvaluationProgress, { readonly stage: "done" }>;
 
+/** What the evaluation needs of the peer. */
 export interface ClosingDependencies {
   readonly trainer: Trainer;
   readonly logger: Logger;

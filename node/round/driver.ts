@@ -38,7 +38,10 @@ import { CHUNK_STEPS, trainRound } from "./train-round.ts";
 
 /** What a peer's rounds need of the rest of the peer. */
 export interface RoundDependencies {
-  /** Ready, and at the network's common start unless there is a checkpoint. */
+  /**
+   * Ready, and at the network's common start unless there is a checkpoint. Of a peer with a privacy budget it counts its steps
+   * (countedTrainer); where that finds the disk full, no step was taken.
+   */
   readonly trainer: Trainer;
   readonly exchange: UpdateExchange;
   readonly checkpoints: Checkpoints;
@@ -46,7 +49,7 @@ export interface RoundDependencies {
   readonly logger: Logger;
   /** Aggregates on another thread than this one, which is the network's. When absent, this thread aggregates. */
   readonly aggregate?: Aggregator;
-  /** What lets updates out, where the peer has a privacy budget. */
+  /** The guard that lets updates out, where the peer has a privacy budget. */
   readonly privacy?: PrivacyGuard;
   /** How alike data sets are; only where the network weighs by them. */
   readonly similarity?: DataSimilarity;
@@ -59,7 +62,7 @@ export interface RoundOptions {
   readonly manifest: NetworkManifest;
   /** This peer's own id. */
   readonly peer: string;
-  /** What this peer trains on; a checkpoint goes on with the same only. */
+  /** The data that this peer trains on; a checkpoint goes on with the same only. */
   readonly examples: ExampleSets;
   /** Afterwards train alone for as many steps, to compare. */
   readonly compareAlone: boolean;
@@ -67,7 +70,7 @@ export interface RoundOptions {
 
 /** A peer's rounds, which are started once and can be stopped. */
 export interface RoundDriver {
-  /** Where `run` goes on; round 0 without a checkpoint. */
+  /** The round in which `run` goes on; round 0 without a checkpoint. */
   readonly position: { readonly round: number; readonly resumed: boolean };
   /**
    * All rounds, then the closing evaluation. Resolves with the report, or with undefined when stopped before. Once.
@@ -78,7 +81,7 @@ export interface RoundDriver {
   stop(): Promise<void>;
   /** The network goes on under another manifest from this round on: the round before it is this one's last. */
   endBefore(round: number): void;
-  /** Of the machine, for a status line. */
+  /** The machine's phase and round, for a status line. */
   status(): { readonly phase: RoundState["phase"]; readonly round: number };
 }
 
@@ -130,7 +133,9 @@ class Driver implements RoundDriver {
     },
   ) {
     const { memory, resumed } = options;
-    this.#dependencies = dependencies;
+    const { trainer } = dependencies;
+    const train: Trainer["train"] = (steps) => this.#patiently(() => trainer.train(steps));
+    this.#dependencies = { ...dependencies, trainer: { ...trainer, train } };
     this.#options = options;
     this.#memory = memory;
     const heardNothing = (): boolean => this.#memory.summaries.at(-1)?.neighbours === 0;

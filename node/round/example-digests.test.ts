@@ -43,7 +43,8 @@ describe("digests of examples", () => {
     expect(() => checkSameExamples(exampleDigests(sets), exampleDigests(given))).toThrow(
       expect.objectContaining({
         code: "DATA_MISMATCH",
-        message: `the checkpoint was trained with other data (different: ${differing} examples); choose another --data-dir for this data, or give the same data as before`,
+        message: `the checkpoint was trained with other data (different: ${differing} examples)`,
+        facts: expect.objectContaining({ problem: "another-data" }),
       }),
     );
   });

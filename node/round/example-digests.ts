@@ -1,10 +1,10 @@
-/** By what a peer knows its examples again: a checkpoint is worth nothing beside other data. */
+/** Digests by which a peer knows its examples again, because a checkpoint is worth nothing beside other data. */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { NodeError } from "../errors.ts";
 import type { Example, ExampleSets } from "../interface/trainer.ts";
 
-/** Of each set, in hex. */
+/** A digest of each set, in hex. */
 export type ExampleDigests = Readonly<Record<keyof ExampleSets, string>>;
 
 const SETS = ["train", "validation", "test"] as const satisfies readonly (keyof ExampleSets)[];
@@ -29,11 +29,14 @@ function digestOf(examples: readonly Example[]): string {
   return bytesToHex(hash.digest());
 }
 
-/** found: what a checkpoint was trained with; undefined in one from before that was kept.  Throws: DATA_MISMATCH. */
+/**
+ * found: the examples that a checkpoint was trained with; undefined where a changed manifest cut the data otherwise.
+ * Throws: DATA_MISMATCH.
+ */
 export function checkSameExamples(found: ExampleDigests | undefined, given: ExampleDigests): void {
   if (found === undefined) return;
   const differing = SETS.filter((set) => found[set] !== given[set]);
   if (differing.length === 0) return;
-  const text = `the checkpoint was trained with other data (different: ${differing.join(", ")} examples); choose another --data-dir for this data, or give the same data as before`;
-  throw new NodeError("DATA_MISMATCH", text, { differing, found, given });
+  const text = `the checkpoint was trained with other data (different: ${differing.join(", ")} examples)`;
+  throw new NodeError("DATA_MISMATCH", text, { differing, found, given, problem: "another-data" });
 }

@@ -1,5 +1,5 @@
 /**
- * What a peer has forgotten: how far each task's held-out scores are behind the best that they have been.
+ * Forgetting: the distance of each task's held-out scores to the best ones that the peer ever had.
  * Source: FedRef, arXiv:2506.23210, which reports it for accuracy.
  */
 import type { Forgetting, ForgettingReport, TaskForgetting } from "../interface/peer-event.ts";
@@ -20,10 +20,10 @@ export interface BestScores {
 
 const UNSEEN: Best = { loss: Number.NaN, accuracy: Number.NaN };
 
-/** Of a peer that was never evaluated. */
+/** The best scores of a peer that was never evaluated. */
 export const NO_SCORES: BestScores = { all: UNSEEN, tasks: [] };
 
-/** Of a peer that was never evaluated. */
+/** The forgetting of a peer that was never evaluated. */
 export const NO_FORGETTING: ForgettingReport = { ...UNSEEN, tasks: [] };
 
 /**

@@ -1,6 +1,6 @@
 /**
- * Where the round machine lives: its state, the events that move it, the deadline that it asked for, and the queue of what
- * is to be done. Everything that comes from other peers goes into the machine's state at once.
+ * The surroundings of the round machine: its state, the events that move it, the deadline that it asked for, and the queue
+ * of its effects. Everything that comes from other peers goes into the machine's state at once.
  */
 import type { Clock } from "../interface/clock.ts";
 import { NOT_SAMPLED, type UpdateExchange } from "../interface/exchange.ts";

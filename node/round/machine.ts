@@ -1,29 +1,29 @@
 /**
- * The round machine: decides when, never how. Pure: `step(state, event)` gives the next state and what is to be done;
- * the driver does it and answers with events.
+ * The round machine decides when things are done, never how. It is pure: `step(state, event)` gives the next state and the
+ * effects, the driver carries them out and answers with events.
  *
  * training → publishing → collecting → aggregating → the next round's training … → serving → finished
  *
  * Rounds are numbered from 0 and every peer walks through them at its own pace. Collecting ends as soon as every peer
- * that is waited for has sent an update of this round or a later one, and at the deadline at the latest. Whoever is
+ * that is waited for has sent an update of this round or a later one, and at the deadline at the latest. A peer that is
  * not connected, or was silent during the last two rounds, is not waited for until it is heard again. With nobody to
- * wait for, collecting lasts the shortest deadline, so that somebody who is just arriving is still heard.
+ * wait for, collecting lasts the shortest deadline, so that a peer which is just arriving is still heard.
  *
  * Catching up: when the others that still train (the lower median of their newest rounds) are ahead by more than
- * `ageMax` rounds, what this peer sends is too old to be used by them. It then aggregates as of their round and goes on
- * with the round after it; the rounds in between are left out, the ones it did itself count. Whoever has published its
- * last round is through: it is not jumped to, what it has counts as fresh in every round, and this peer does all its
- * own. The median is no shield: membership is open and identities are free, so whoever brings enough
- * of them moves it, and with them a peer past rounds that it would have trained; the last round is always trained.
+ * `ageMax` rounds, the updates of this peer are too old to be used by them. It then aggregates as of their round and goes
+ * on with the round after it. The rounds in between are left out; the ones that it did itself count. A peer that has
+ * published its last round is through: nobody jumps to it, its update counts as fresh in every round, and this peer does
+ * all its own rounds. The median is no shield. Where membership is open, identities are free, and an attacker with enough
+ * of them moves the median, and with it a peer past rounds that it would have trained. The last round is always trained.
  *
- * Waiting to be caught up with: when more than half of them are behind by more than `ageMax` rounds, they will not jump, and
- * what they send is too old for this peer, though it says where they are. It then waits in each round for as long as the longest
- * deadline lets it, until they have come near enough or have made no progress for two rounds. Of two sides that
- * trained apart, the smaller one so either jumps or waits, and of equal ones both. Whoever is that far behind without being
- * most of them is not waited for: half of the others hold nobody up by talking of old rounds.
+ * Waiting to be caught up with: when more than half of the others are behind by more than `ageMax` rounds, they will not
+ * jump. Their updates are too old for this peer, though they say where the others are. This peer then waits in each round
+ * up to the longest deadline, until the others have come near enough or have made no progress for two rounds. So of two
+ * sides that trained apart, the smaller one jumps or waits, and of equal ones both do. Peers that are that far behind and
+ * are not most of the others are not waited for: half of the others hold nobody up by talking of old rounds.
  *
- * Who makes nothing of its own (an observer) is in nobody's sight: nobody jumps to it, and nobody waits for it. Alone it would
- * leave the others' rounds behind for good, so it stays in its round until it holds something that is fresh there.
+ * An observer makes nothing of its own: nobody jumps to it, and nobody waits for it. Alone it would leave the others' rounds
+ * behind for good, so it stays in its round until it holds an update that is fresh there.
  *
  * Serving: after the last round a peer stays until every peer it waits for has published its last round, at least the
  * shortest and at most the longest deadline, so that others can still fetch its update; meanwhile it evaluates.
@@ -31,8 +31,10 @@
 import { LIMITS } from "../../protocol/limits.ts";
 import { deadlineOf, observeLag, type Pace } from "./pace.ts";
 
+/** The part of its round that a peer is in. */
 export type RoundPhase = "idle" | "training" | "publishing" | "collecting" | "aggregating" | "serving" | "finished";
 
+/** What the network's manifest says about rounds. */
 export interface RoundSettings {
   readonly count: number;
   readonly localSteps: number;
@@ -40,7 +42,7 @@ export interface RoundSettings {
   readonly ageMax: number;
 }
 
-/** What is known of another peer's progress. */
+/** The known progress of another peer. */
 export interface PeerProgress {
   /** Round of its newest update that was heard of, used or not; -1 before the first. */
   readonly latest: number;
@@ -74,7 +76,9 @@ export interface RoundState {
   readonly over: { readonly evaluation: boolean; readonly service: boolean };
 }
 
-/** Where a peer goes on after a restart. `trained`: its local steps are done; `serving`: all its rounds are. */
+/**
+ * The place where a peer goes on after a restart. `trained`: its local steps are done; `serving`: all its rounds are.
+ */
 export interface RoundPosition {
   readonly round: number;
   readonly phase: "training" | "trained" | "serving";
@@ -97,6 +101,7 @@ export type RoundEvent =
   | { readonly type: "shortened"; readonly now: number; readonly count: number }
   | { readonly type: "evaluated"; readonly now: number };
 
+/** What the machine asks the driver to do. */
 export type RoundEffect =
   | { readonly type: "train"; readonly round: number; readonly steps: number }
   | { readonly type: "publish"; readonly round: number }
@@ -109,6 +114,7 @@ export type RoundEffect =
   | { readonly type: "evaluate" }
   | { readonly type: "finish" };
 
+/** The state after an event, and what is to be done because of it. */
 export interface RoundStep {
   readonly state: RoundState;
   /** To be done one after another, in this order. */
@@ -182,7 +188,7 @@ export function waitedFor(state: RoundState): readonly string[] {
     .map(([peer]) => peer);
 }
 
-/** Where to go on if the process ended now. */
+/** The place where the peer would go on if the process ended now. */
 export function positionOf({ phase, round }: RoundState): RoundPosition {
   switch (phase) {
     case "idle":
@@ -326,7 +332,7 @@ function gettingOn({ peers, turn, waitingSince, settings }: RoundState): readonl
 const isTraining = ({ present, latest }: PeerProgress, { count }: RoundSettings): boolean =>
   present && latest >= 0 && latest < count - 1;
 
-/** What was heard before, or is older, is no news: repeating it keeps nobody waited for. */
+/** An update that was heard before, or is older, is no news: repeating it keeps nobody waited for. */
 function heard(state: RoundState, event: { peer: string; round: number; now: number }): RoundState {
   const { peers, turn, settings } = state;
   if (event.round <= (peers.get(event.peer)?.latest ?? -1)) return state;

@@ -1,6 +1,6 @@
 /**
- * What a member does that cannot train, because it lacks the network's model: it keeps the newest update of each author and hands
- * them on as everybody does, and goes by the others' rounds, of which it has none itself.
+ * A member that lacks the network's model cannot train. It keeps the newest update of each author and hands it on, as every
+ * member does. It has no rounds of its own, and follows those of the others.
  */
 import type { UpdateExchange } from "../interface/exchange.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";

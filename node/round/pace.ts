@@ -1,5 +1,5 @@
 /**
- * How long to wait for the others: a deadline that follows what was observed of them.
+ * The deadline of a round, which follows the observed lags of the others.
  * Source: the robust rule median + k · MAD; k = 3 and the factor 1.4826, which makes the median absolute deviation
  * estimate a standard deviation under normal noise, are the usual choice (Leys et al. 2013, outlier detection by MAD).
  */
@@ -16,6 +16,7 @@ export const PACE_LAGS_MIN = 3;
 const DEVIATIONS = 3;
 const MAD_TO_STANDARD_DEVIATION = 1.4826;
 
+/** The manifest's bounds on a deadline, in milliseconds. */
 export interface DeadlineBounds {
   readonly min: number;
   readonly max: number;

@@ -12,7 +12,7 @@ import { type BestScores, NO_FORGETTING, NO_SCORES } from "./forgetting.ts";
 import type { RoundPosition } from "./machine.ts";
 import { PACE_LAGS_MAX, type Pace } from "./pace.ts";
 
-/** What has happened so far in the round that is being worked on. */
+/** The progress of the round that is being worked on. */
 export interface RoundProgress {
   readonly stepsDone: number;
   readonly stepsSkipped: number;
@@ -52,9 +52,9 @@ export interface PeerMemory {
   readonly summaries: readonly RoundSummary[];
   /** Best scores after any round so far. */
   readonly best: BestScores;
-  /** What the adaptive lambda remembers. */
+  /** The memory of the adaptive lambda. */
   readonly trial: TrialMemory;
-  /** What was lost of the best scores since. */
+  /** How far the scores have fallen behind the best ones. */
   readonly forgetting: ForgettingReport;
   readonly evaluation: EvaluationProgress;
 }
@@ -113,7 +113,7 @@ export function encodeMemory(memory: PeerMemory, { network, examples }: MemoryOw
     rivalStep: trial.rival?.step,
     swarmStep: evaluation.stage === "alone" ? evaluation.swarm.step : 0,
   };
-  const stage = evaluation.stage === "alone" ? { ...evaluation, swarm: undefined } : evaluation;
+  const stage = evaluation.stage === "alone" ? withoutSwarm(evaluation) : evaluation;
   return {
     vectors,
     state: { schema: SCHEMA, network, examples, ...rest, ...steps, trial: trial.state, evaluation: stage },
@@ -153,8 +153,8 @@ export function decodeMemory(
     ...rest
   } = parsed.data;
   if (found !== network) {
-    const text = `the checkpoint belongs to network ${found}, not to ${network}; choose another --data-dir for this network`;
-    throw new NodeError("MANIFEST_MISMATCH", text, { found, network });
+    const text = `the checkpoint belongs to network ${found}, not to ${network}`;
+    throw new NodeError("MANIFEST_MISMATCH", text, { found, network, problem: "another-network" });
   }
   checkSameExamples(examples, options.examples);
   const snapshots = [...vectors].filter(([name]) => name.startsWith("reference.")).map(([name]) => name);
@@ -200,13 +200,20 @@ export function carryMemory(
 ): Checkpoint {
   const parsed = stateSchema.safeParse(state);
   if (!parsed.success) throw corrupt("it cannot be read; it was written by another version or is damaged");
-  const { rivalStep: _rival, trial: _trial, examples, ...rest } = parsed.data;
-  const isKept = (name: string): boolean =>
-    !name.startsWith("rival.") && !name.startsWith("swarm.") && (keepsReference || !name.startsWith("reference."));
+  const { rivalStep: _rival, trial: _trial, examples, step, swarmStep, evaluation, ...rest } = parsed.data;
+  // During the run alone the trainer is on an adapter of its own, and the swarm's waits beside it.
+  const from = evaluation.stage === "alone" ? "swarm." : "";
+  const trainer = TRAINER_VECTORS.flatMap((name) => {
+    const vector = vectors.get(`${from}${name}`);
+    return vector === undefined ? [] : [[name, vector] as const];
+  });
+  const past = [...vectors].filter(([name]) => keepsReference && name.startsWith("reference."));
   return {
-    vectors: new Map([...vectors].filter(([name]) => isKept(name))),
+    vectors: new Map([...trainer, ...past]),
     state: {
       ...rest,
+      step: evaluation.stage === "alone" ? swarmStep : step,
+      swarmStep: 0,
       ...(keepsExamples && { examples }),
       network,
       position: { round, phase: "training" },
@@ -217,6 +224,12 @@ export function carryMemory(
 }
 
 const SCHEMA = "weft-peer-memory/1";
+/** Names of the vectors of a trainer's state; another trainer's than the peer's own stand behind a prefix. */
+const TRAINER_VECTORS = ["adapter", "first_moment", "second_moment", "fisher"];
+
+function withoutSwarm({ swarm: _, ...rest }: Extract<EvaluationProgress, { readonly stage: "alone" }>) {
+  return rest;
+}
 
 function putTrainer(vectors: Map<string, Float32Array>, prefix: string, state: TrainerState): void {
   vectors.set(`${prefix}adapter`, state.adapter);
@@ -261,13 +274,12 @@ const updates = z.strictObject({ accepted: count, ignored: count, rejected: coun
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const score = z.strictObject({ loss: real, accuracy: real, exactMatch: real });
 const pair = { loss: real, accuracy: real };
-const NO_PAIR = { loss: Number.NaN, accuracy: Number.NaN };
 const tasks = z.array(z.strictObject({ task: z.string(), ...pair })).max(TASKS_MAX);
 
 const stateSchema = z.strictObject({
   schema: z.literal(SCHEMA),
   network: z.string(),
-  /** Checkpoints of earlier versions are without. */
+  /** Absent in a memory that was carried over to settings which cut the same data otherwise. */
   examples: z.strictObject({ train: digest, validation: digest, test: digest }).optional(),
   position: z.strictObject({ round: count, phase: z.enum(["training", "trained", "serving"]) }),
   pace: z.array(z.number().min(0)).max(PACE_LAGS_MAX),
@@ -278,17 +290,17 @@ const stateSchema = z.strictObject({
     lossCount: count,
     seconds,
     bytes,
-    updateBytes: count.default(0),
+    updateBytes: count,
     updates,
   }),
   stepsTaken: count,
   step: count,
   swarmStep: count,
   rivalStep: count.optional(),
+  /** Absent in a memory that was carried over: a trial begins anew. */
   trial: z
     .strictObject({
-      // Earlier versions had a stage without mixing, which the search's candidate 0 is as well.
-      stage: z.enum(["trial", "swarm", "search", "alone"]).transform((one) => (one === "alone" ? "search" : one)),
+      stage: z.enum(["trial", "swarm", "search"]),
       rounds: count,
       gain: real,
       lead: real,
@@ -303,23 +315,21 @@ const stateSchema = z.strictObject({
         trainLoss: real,
         stepsSkipped: count,
         validationLoss: real,
-        forgetting: z.strictObject(pair).default(NO_PAIR),
+        forgetting: z.strictObject(pair),
         lambda: real,
-        lambdaCost: z
-          .strictObject({ evaluations: count, steps: count, seconds: real })
-          .default({ evaluations: 0, steps: 0, seconds: 0 }),
+        lambdaCost: z.strictObject({ evaluations: count, steps: count, seconds: real }),
         neighbours: count,
         stalenessMax: count,
         bytes,
-        updateBytes: count.default(0),
+        updateBytes: count,
         seconds,
         updates,
         deadlineMs: real,
       }),
     )
     .max(SUMMARIES_MAX),
-  best: z.strictObject({ all: z.strictObject(pair), tasks }).default({ all: NO_PAIR, tasks: [] }),
-  forgetting: z.strictObject({ ...pair, tasks }).default({ ...NO_PAIR, tasks: [] }),
+  best: z.strictObject({ all: z.strictObject(pair), tasks }),
+  forgetting: z.strictObject({ ...pair, tasks }),
   evaluation: z.discriminatedUnion("stage", [
     z.strictObject({ stage: z.literal("none") }),
     z.strictObject({ stage: z.literal("alone"), base: score, swarmScore: score, stepsDone: count }),

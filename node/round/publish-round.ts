@@ -1,9 +1,9 @@
-/** Publishing what a peer has trained in a round: directly, or as much of it as a privacy guard lets out. */
+/** Publishing a round's trained adapter: as it is, or as much of it as a privacy guard lets out. */
 import type { PublishedUpdate, UpdateExchange } from "../interface/exchange.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 
-/** What a round has trained, and what the update says besides. */
+/** A trained round, and the claims that go with its update. */
 export interface TrainedRound {
   readonly round: number;
   /** The adapter as it travels, f32[P]. */
@@ -14,7 +14,7 @@ export interface TrainedRound {
   readonly neighbours: number | undefined;
 }
 
-/** What came of it. `budget-spent`: nothing may be sent any more. `already-published`: a restart came after publishing. */
+/** The outcome. `budget-spent`: nothing may be sent any more. `already-published`: a restart came after publishing. */
 export type PublishOutcome =
   | { readonly type: "published"; readonly update: PublishedUpdate | undefined }
   | { readonly type: "already-published" }

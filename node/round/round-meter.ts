@@ -1,4 +1,4 @@
-/** What a round costs and brings: steps, losses, seconds, bytes and updates, counted across restarts. */
+/** The counts of a round: steps, losses, seconds, bytes and updates, also across restarts. */
 import type { Clock } from "../interface/clock.ts";
 import type { UpdateExchange } from "../interface/exchange.ts";
 import type {
@@ -17,6 +17,7 @@ import { NO_PROGRESS, type RoundProgress } from "./peer-memory.ts";
 type Phase = Exclude<keyof PhaseSeconds, "total">;
 type Bytes = RoundProgress["bytes"];
 
+/** Counts one round after another. */
 export interface RoundMeter {
   /** Count the time of `work`, also when it fails. */
   during<T>(phase: Phase, work: () => Promise<T>): Promise<T>;
@@ -99,6 +100,7 @@ export function createRoundMeter(
   };
 }
 
+/** The summary of a finished round, from what was counted and what its aggregation came to. */
 export function roundSummary(
   { seconds, bytes, updateBytes, updates, stepsSkipped, lossSum, lossCount }: RoundProgress,
   {

@@ -1,6 +1,7 @@
 /** One session for each length bucket, loaded when its first batch comes; all of them share the weights' bytes. */
 import type { Session } from "../interface/runtime.ts";
 
+/** The sessions of one data set's buckets. */
 export interface BucketSessions {
   at(bucket: number): Promise<Session>;
   /** Closes what was loaded; idempotent. */

@@ -8,9 +8,11 @@
  * and it cannot be computed before the backward pass has come to this block.
  */
 import { NodeError } from "../errors.ts";
+import { checkGraph } from "../onnx/check.ts";
 import { apply, applyAll, nodesInOrder } from "../onnx/graph.ts";
 import { add, ints, mul, scalar } from "../onnx/operators.ts";
-import type { OnnxNode, OnnxValue } from "../onnx/value.ts";
+import type { Rewritten } from "../onnx/rewrite.ts";
+import type { OnnxGraph, OnnxNode, OnnxValue } from "../onnx/value.ts";
 
 /** A value between two blocks, and the gradient of the loss there. */
 export interface Checkpoint {
@@ -19,11 +21,30 @@ export interface Checkpoint {
 }
 
 /**
- * The same gradient, computed with less memory.
- * checkpoints: in the order of the forward pass, only those whose gradient is computed anyway.
+ * The pass: the output `gradient` of a graph, computed with less memory. The graph is checked before and after.
+ * loss: the value that was differentiated.  checkpoints: in the order of the forward pass, only those whose gradient is
+ * computed anyway.
  * Throws: ONNX_INVALID when a checkpoint is not part of the loss.
  */
-export function withCheckpoints(loss: OnnxValue, gradient: OnnxValue, checkpoints: readonly Checkpoint[]): OnnxValue {
+export function withCheckpoints(
+  graph: OnnxGraph,
+  { loss, checkpoints }: { readonly loss: OnnxValue; readonly checkpoints: readonly Checkpoint[] },
+): Rewritten {
+  const { gradient } = graph.outputs;
+  if (checkpoints.length === 0 || gradient === undefined) return { graph, replaced: 0 };
+  checkGraph(graph);
+  const cheaper = recomputingGradient(loss, gradient, checkpoints);
+  const result = { ...graph, outputs: { ...graph.outputs, gradient: cheaper.gradient } };
+  checkGraph(result);
+  return { graph: result, replaced: cheaper.recomputed };
+}
+
+/** The gradient, and the number of forward values that it computes again. */
+function recomputingGradient(
+  loss: OnnxValue,
+  gradient: OnnxValue,
+  checkpoints: readonly Checkpoint[],
+): { readonly gradient: OnnxValue; readonly recomputed: number } {
   const forward = new Set(nodesInOrder([loss]));
   const blocks = blockOfValues(loss, checkpoints, forward);
   const now = new Map<OnnxValue, OnnxValue>();
@@ -69,7 +90,7 @@ export function withCheckpoints(loss: OnnxValue, gradient: OnnxValue, checkpoint
   // From the last block to the first: the gate of a block needs the gradient behind it, already rewritten.
   for (const checkpoint of checkpoints.toReversed()) rewriteBackward(checkpoint.gradient);
   rewriteBackward(gradient);
-  return current(gradient);
+  return { gradient: current(gradient), recomputed: again.size };
 }
 
 /** For every forward value, the number of the last checkpoint that it is computed from. */

@@ -1,10 +1,9 @@
 /**
- * What classifiers need beside language models: batches with a mask and one label per text, and a head to begin with.
+ * Classifiers differ from language models in their batches, with a mask and one label per text, and in their head.
  * In an example of a classifier the last value is the number of the class, and the text's tokens stand before it.
  */
-import { type AdapterSettings, type AdapterTensor, adapterSlots } from "../../protocol/adapter-spec.ts";
+import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
-import { adapterMethod } from "../adapter/methods.ts";
 import type { Batch } from "../data/batch.ts";
 import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
@@ -15,7 +14,7 @@ import { int64 } from "../tensor.ts";
 /** Deviation of a new head's weights, as in the encoders' own start; biases start at 0. */
 const HEAD_DEVIATION = 0.02;
 
-/** What becomes of a classifier's head: trained and kept by the peer, trained and sent, or left as it is. */
+/** The fate of a classifier's head: trained and kept by the peer, trained and sent, or left as it is. */
 export type HeadRole = "trained" | "shared" | "frozen";
 
 /** The head's tensors that are trained with the adapter; none for language models. */
@@ -23,18 +22,7 @@ export function trainedHead(model: BaseModel, head: HeadRole = "trained"): reado
   return head === "frozen" ? [] : (model.classifier?.head ?? []);
 }
 
-/** All tensors that travel: the adapter's, and behind them those of a shared head. */
-export function sentTensors(
-  model: BaseModel,
-  adapter: AdapterSettings,
-  head: HeadRole = "trained",
-): readonly AdapterTensor[] {
-  const own = adapterMethod(adapter).sent(adapter, model.shape);
-  if (head !== "shared") return own;
-  return [...own, ...trainedHead(model, head).map(({ name, shape }) => ({ name, shape }))];
-}
-
-/** Their start, one after another: as stored, or drawn from the network's seed where the files hold no head. */
+/** The start of a head's tensors, one after another: as stored, or drawn from the network's seed where the files hold no head. */
 export function headStart(model: BaseModel, head: readonly WeightShape[], networkSeed: number): Float32Array {
   const slots = adapterSlots(head);
   const theta = new Float32Array(slots.reduce((sum, slot) => sum + slot.length, 0));

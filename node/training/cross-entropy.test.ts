@@ -2,13 +2,14 @@ import { describe, expect, it } from "vitest";
 import { createPrng } from "../../protocol/prng.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import { encodeModel } from "../onnx/codec.ts";
+import { forSpeed } from "../onnx/for-speed.ts";
 import { externalValue, inputValue, nodesInOrder } from "../onnx/graph.ts";
 import { mul, reduceSum } from "../onnx/operators.ts";
-import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { float32, int64 } from "../tensor.ts";
-import { crossEntropy, softmaxProductsFirst } from "./cross-entropy.ts";
+import { crossEntropy } from "./cross-entropy.ts";
+import { softmaxProductsFirst } from "./softmax-products.ts";
 
 const [ROWS, WIDTH, VOCABULARY] = [5, 6, 300];
 const PARTS = 5;
@@ -28,7 +29,7 @@ function graphOf(logitsAtOnce: number, wholeMatrix = false): OnnxGraph {
   const losses = crossEntropy(model, () => output, { rows, labelIds }, { logitsAtOnce, wholeMatrix });
   const [dx] = gradient(reduceSum(mul(losses, w), [0], false), [rows]);
   const graph = { inputs: [rows, labelIds, w], outputs: { losses, dx: dx! } };
-  return softmaxProductsFirst(rewrite(graph, forSpeed).graph);
+  return softmaxProductsFirst(forSpeed(graph).graph).graph;
 }
 
 async function run(graph: OnnxGraph): Promise<Record<string, Float32Array>> {

@@ -9,12 +9,11 @@
  * has a bias, the rows x are cut instead.
  */
 import type { BaseModel, WeightSource } from "../model/base-model.ts";
-import { apply, externalRows, nodesInOrder } from "../onnx/graph.ts";
-import { add, concat, gather, gemm, ints, logSumExp, mul, reduceSum, scalar, split, sub } from "../onnx/operators.ts";
-import { rewrite } from "../onnx/rewrite.ts";
-import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
+import { apply, externalRows } from "../onnx/graph.ts";
+import { add, concat, gather, gemm, ints, logSumExp, mul, reduceSum, split, sub } from "../onnx/operators.ts";
+import type { OnnxValue } from "../onnx/value.ts";
 
-/** What a model has behind its last block. */
+/** The part of a model behind its last block. */
 export type Output = Pick<BaseModel, "normalize" | "outputMatrix" | "outputBias">;
 
 /** z = x E^T + b of rows h f32[M,D], x their normalisation -> logits z f32[M,V]. */
@@ -40,6 +39,7 @@ export interface LabelledRows {
   readonly labelIds: OnnxValue;
 }
 
+/** Into how large parts the vocabulary is cut. */
 export interface PartsOptions {
   /** Default: `LOGITS_AT_ONCE`. */
   readonly logitsAtOnce?: number;
@@ -47,7 +47,7 @@ export interface PartsOptions {
   readonly wholeMatrix?: boolean;
 }
 
-/** losses f32[M] of labelled rows, to be trained on: finish the graph with `softmaxProductsFirst`. */
+/** losses f32[M] of labelled rows, to be trained on. The finished graph is to go through `softmaxProductsFirst`. */
 export function crossEntropy(
   model: Output,
   weight: WeightSource,
@@ -101,31 +101,4 @@ function partSizes(rows: number, vocabulary: number, logitsAtOnce: number): read
   const parts = Math.ceil((rows * vocabulary) / logitsAtOnce);
   const size = Math.ceil(rows / Math.max(1, parts));
   return Array.from({ length: Math.ceil(rows / size) }, (_, i) => Math.min(size, rows - i * size));
-}
-
-/**
- * A graph pass: where softmax(z) is multiplied with a matrix and its largest value is asked for too, that waits for the
- * product. So a part of the vocabulary is done with, and its logits are let go, before the next part's sum can be
- * asked for; else the runtime would compute the sums of all parts first and hold all of their softmax.
- */
-export function softmaxProductsFirst(graph: OnnxGraph): OnnxGraph {
-  const products = new Map<OnnxValue, OnnxValue>();
-  for (const { op, inputs, outputs } of nodesInOrder(Object.values(graph.outputs))) {
-    const z = op === "Gemm" ? softmaxInput(inputs[0]) : undefined;
-    if (z) products.set(z, outputs[0]!);
-  }
-  if (products.size < 2) return graph;
-  return rewrite(graph, ({ op, inputs: before, attributes, label }, inputs) => {
-    const z = op === "ReduceMax" ? softmaxInput(before[0]) : undefined;
-    const product = z && products.get(z);
-    if (!product) return undefined;
-    const largest = apply(op, inputs, { attributes, label });
-    const corner = apply("Slice", [product, ints([0, 0]), ints([1, 1])]);
-    return [add(largest, mul(corner, scalar(0)))];
-  }).graph;
-}
-
-/** z of softmax(z). */
-function softmaxInput(value: OnnxValue | undefined): OnnxValue | undefined {
-  return value?.source.kind === "node" && value.source.node.op === "Softmax" ? value.source.node.inputs[0] : undefined;
 }

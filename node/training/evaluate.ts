@@ -1,7 +1,8 @@
-/** What evaluation batches amount to: loss, token accuracy, exact match, and the first two for each task. */
+/** The scores of evaluation batches: loss, token accuracy, exact match, and the first two for each task. */
 import type { Batch } from "../data/batch.ts";
 import { type Evaluation, TASKS_MAX, type TaskScore } from "../interface/trainer.ts";
 
+/** A batch, and what the evaluation graph gave for it. */
 export interface EvaluatedBatch {
   readonly batch: Batch;
   /** f32[M] in nats. */

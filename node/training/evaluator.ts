@@ -13,6 +13,7 @@ import { type AdaptedModel, evaluationGraph } from "./training-step.ts";
 /** Examples evaluated at once: enough to fill two cores, few enough that the logits stay small. */
 const EVALUATION_BATCH = 16;
 
+/** What is evaluated: an adapted model and a peer's example sets. */
 export interface EvaluatorOptions {
   readonly runtime: Runtime;
   readonly adapted: AdaptedModel;
@@ -23,6 +24,7 @@ export interface EvaluatorOptions {
   readonly bucketsMax: number;
 }
 
+/** Evaluates adapters of one model on one peer's sets. */
 export interface Evaluator {
   /** The first `examplesMax` examples of a set under an adapter f32[P]. */
   evaluate(options: {

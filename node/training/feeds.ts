@@ -1,4 +1,4 @@
-/** What a batch amounts to as inputs of a training or evaluation graph. */
+/** The inputs of a training or evaluation graph, made from a batch. */
 import type { PositionCounts } from "../adapter/positions.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
 import type { Batch } from "../data/batch.ts";
@@ -6,6 +6,7 @@ import type { Tensor } from "../tensor.ts";
 import { float32 } from "../tensor.ts";
 import { classifierFeeds } from "./classification.ts";
 
+/** The settings that decide a graph's inputs, beside the batch. */
 export interface Feeding {
   /** Prompt positions that the adapter edits. */
   readonly counts: PositionCounts;

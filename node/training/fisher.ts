@@ -28,7 +28,7 @@ export function fisherWeights(fisher: Float32Array): Float32Array {
   return fisher.map((value) => Math.min(FISHER_WEIGHT_MAX, value / mean));
 }
 
-/** What a trainer is told of it: a decay where the reference model weighs values. */
+/** The option that makes a trainer gather squared gradients: a decay where the reference model weighs values. */
 export function fisherOptions(reference: ReferenceSettings): { readonly fisherDecay?: number } {
   return reference.kind === "none" || reference.fisherDecay === undefined ? {} : { fisherDecay: reference.fisherDecay };
 }

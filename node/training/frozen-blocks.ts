@@ -18,6 +18,7 @@ export interface ActivationStore {
   put(key: string, values: Float32Array): void;
 }
 
+/** A store in memory. It keeps what fits into `bytesMax` bytes and leaves out the rest. */
 export function createActivationStore({ bytesMax }: { readonly bytesMax: number }): ActivationStore {
   const kept = new Map<string, Float32Array>();
   let bytes = 0;
@@ -31,6 +32,7 @@ export function createActivationStore({ bytesMax }: { readonly bytesMax: number 
   };
 }
 
+/** Runs the frozen blocks, or takes their result from the store. */
 export interface FrozenBlocks {
   /** stream f32[B*T, D] of a batch, from what is kept where every example of it is. */
   feeds(batch: Batch, feeds: Readonly<Record<string, Tensor>>): Promise<{ readonly stream: Tensor }>;

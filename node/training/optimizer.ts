@@ -10,6 +10,7 @@ export interface AdamWSettings {
   readonly epsilon?: number;
 }
 
+/** Gradient descent, with momentum where `momentum` is above 0. */
 export interface SgdSettings {
   readonly learningRate: number;
   readonly weightDecay: number;
@@ -17,7 +18,7 @@ export interface SgdSettings {
   readonly momentum?: number;
 }
 
-/** What the optimiser remembers between steps. */
+/** The memory that the optimiser keeps between steps. */
 export interface Moments {
   readonly first: Float32Array;
   readonly second: Float32Array;
@@ -25,6 +26,7 @@ export interface Moments {
   step: number;
 }
 
+/** The moments before the first step, for `length` values. */
 export function zeroMoments(length: number): Moments {
   return { first: new Float32Array(length), second: new Float32Array(length), step: 0 };
 }

@@ -1,13 +1,13 @@
-/** What the frozen base model makes of examples, one vector for each: the mean over the tokens of its last hidden state. */
+/** The base model's features of examples, one vector for each: the mean over the tokens of its last hidden state. */
 import { evaluationBatches } from "../data/batch.ts";
 import { planBuckets } from "../data/bucket.ts";
 import type { Runtime, SessionOptions } from "../interface/runtime.ts";
 import type { Example, PooledFeatures } from "../interface/trainer.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { encodeModel } from "../onnx/codec.ts";
+import { forSpeed } from "../onnx/for-speed.ts";
 import { inputValue } from "../onnx/graph.ts";
 import { gemm } from "../onnx/operators.ts";
-import { forSpeed, rewrite } from "../onnx/rewrite.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
 import { float32 } from "../tensor.ts";
 import { classifierFeeds } from "./classification.ts";
@@ -15,6 +15,7 @@ import { classifierFeeds } from "./classification.ts";
 /** Examples at once; there are no logits, so more would fit, but batches of mixed lengths are padded. */
 const BATCH = 16;
 
+/** What features are computed with. */
 export interface PoolingDependencies {
   readonly runtime: Runtime;
   readonly model: BaseModel;
@@ -39,7 +40,7 @@ export function poolingGraph(
   // Behind an encoder comes no norm but the head's own layer.
   const rows = model.classifier ? hidden : model.normalize(hidden, weight);
   const inputs = [inputIds, ...(model.classifier ? [attentionMask] : []), means];
-  return rewrite({ inputs, outputs: { pooled: gemm(means, rows, {}) } }, forSpeed).graph;
+  return forSpeed({ inputs, outputs: { pooled: gemm(means, rows, {}) } }).graph;
 }
 
 /** Features of examples, in their order.  Shapes: at least one example. */

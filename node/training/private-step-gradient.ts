@@ -15,6 +15,7 @@ import { modelFeeds, weightFeeds } from "./feeds.ts";
 import type { StepGradient, StepGradientOptions } from "./step-gradient.ts";
 import { trainingStepGraph } from "./training-step.ts";
 
+/** The options of an ordinary step, and those of its privacy. */
 export interface PrivateStepGradientOptions
   extends Omit<StepGradientOptions, "buckets" | "seed" | "activationBytesMax"> {
   readonly batchSize: number;

@@ -26,7 +26,7 @@ export function proximalTerm(
   return { inputs: [reference, weight, ...(fisher ? [fisher] : [])], term };
 }
 
-/** What to feed it; theta itself as the reference, or a weight of 0, is no term at all. */
+/** The feeds of the term. With theta itself as the reference, or with a weight of 0, there is no term. */
 export function proximalFeeds(
   reference: Float32Array,
   weight: number,

@@ -1,6 +1,7 @@
 /** The learning rate of every local step: warm-up, then constant, linear to 0 or half a cosine to 0. */
 import type { LearningRateSchedule } from "../../protocol/network-manifest.ts";
 
+/** A full rate and how it rises and falls. */
 export interface ScheduleSettings {
   /** The full rate. */
   readonly learningRate: number;

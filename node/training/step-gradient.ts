@@ -24,6 +24,7 @@ import {
   trainingStepGraph,
 } from "./training-step.ts";
 
+/** Everything that the steps of one training are computed from. */
 export interface StepGradientOptions {
   readonly runtime: Runtime;
   readonly adapted: AdaptedModel;
@@ -48,6 +49,7 @@ export interface StepGradientOptions {
   readonly dropout: { readonly sites: readonly DropoutSite[]; readonly prng: Prng };
 }
 
+/** Loss and gradient of one local step after another. */
 export interface StepGradient {
   /**
    * Loss of step t, in nats per label, and its gradient with respect to theta f32[P]: over all labels of the batches
@@ -135,7 +137,7 @@ interface Drawn extends BucketedBatch {
   readonly name: string;
 }
 
-/** What the graphs are built for, and the batches of every draw: several where packing needs more rows than one has. */
+/** The shapes of the graphs, and the batches of every draw: several where packing needs more rows than one has. */
 function drawsOf({ examples, buckets, packed, seed }: StepGradientOptions): {
   readonly shapes: readonly BatchShape[];
   readonly batchesAt: (draw: number) => readonly Drawn[];
@@ -153,7 +155,7 @@ function drawsOf({ examples, buckets, packed, seed }: StepGradientOptions): {
   };
 }
 
-/** Of the given inputs those that a graph declares. */
+/** Those of the given inputs that a graph declares. */
 function declaredOnly(graph: OnnxGraph, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
   const names = graph.inputs.flatMap(({ source }) => (source.kind === "input" ? [source.name] : []));
   return Object.fromEntries(names.flatMap((name) => (feeds[name] ? [[name, feeds[name]]] : [])));

@@ -1,5 +1,5 @@
 /**
- * The ONNX graphs of one training step: frozen model + adapter + loss, and what is wanted of them.
+ * The ONNX graphs of one training step: frozen model + adapter + loss + gradient.
  *
  * Loss: sum_m w_m (log sum_v exp(z_mv) - z_m,label(m)) over the labelled rows only (`cross-entropy.ts`).
  */
@@ -7,15 +7,18 @@ import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.t
 import { inject } from "../adapter/inject.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import type { BaseModel, WeightSource } from "../model/base-model.ts";
+import { cutGraph } from "../onnx/cut.ts";
+import { forSpeed } from "../onnx/for-speed.ts";
 import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
 import { add, concat, gather, ints, mul, reduceSum, reshape } from "../onnx/operators.ts";
-import { forSpeed, type Replacement, rewrite } from "../onnx/rewrite.ts";
+import type { GraphPass } from "../onnx/rewrite.ts";
 import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { withCheckpoints } from "./checkpointing.ts";
-import { crossEntropy, crossEntropyByRows, logitsOf, softmaxProductsFirst } from "./cross-entropy.ts";
+import { crossEntropy, crossEntropyByRows, logitsOf } from "./cross-entropy.ts";
 import { proximalTerm } from "./proximal.ts";
+import { softmaxProductsFirst } from "./softmax-products.ts";
 
 /** Sizes that a graph is built for. */
 export interface BatchShape {
@@ -29,26 +32,28 @@ export interface BatchShape {
   readonly packed?: number;
 }
 
+/** A base model and the adapter that is trained on it. */
 export interface AdaptedModel {
   readonly model: BaseModel;
   readonly adapter: AdapterSettings;
-  /** Of the trained tensors; one that has the name of a weight of the model takes that weight's place. */
+  /** Places of the trained tensors. One that has the name of a weight of the model takes that weight's place. */
   readonly slots: readonly AdapterSlot[];
   /** The tensors of the adapter that nobody trains; absent for methods without any. */
   readonly frozen?: ReadonlyMap<string, Tensor>;
 }
 
+/** What a step computes beside the plain loss and gradient, and how. */
 export interface TrainingStepOptions {
   /** Whether the loss holds the adapter near a reference; adds the inputs of `proximalTerm`. */
   readonly proximal?: boolean;
   /** Whether that is weighted value by value. */
   readonly fisher?: boolean;
-  /** Keep the residual stream between blocks only, and compute the rest again in the backward pass. */
+  /** Keep only the residual stream between blocks, and compute the rest again in the backward pass. */
   readonly lowMemory?: boolean;
   /** Never cut the output matrix, as `PartsOptions` has it. */
   readonly wholeMatrix?: boolean;
   /** Other arithmetic for products with the blocks' frozen matrices (`inIntegers`, `inHalves`); f32 when absent. */
-  readonly products?: Replacement;
+  readonly products?: GraphPass;
 }
 
 /**
@@ -80,19 +85,14 @@ export function cutTrainingStep(
 ): { readonly below: OnnxGraph; readonly above: OnnxGraph } | undefined {
   const { graph, frozenEnd } = trainingStep(adapted, shape, options);
   if (!frozenEnd) return undefined;
-  const stream = inputValue("stream", frozenEnd.dtype, frozenEnd.shape);
-  const open = { ...graph, inputs: [...graph.inputs, stream] };
-  const above = rewrite(open, (node) => (node.outputs[0] === frozenEnd ? [stream] : undefined)).graph;
-  return {
-    below: finished(onlyReadInputs({ inputs: graph.inputs, outputs: { stream: frozenEnd } }), options),
-    above: finished(onlyReadInputs(above), options),
-  };
+  const { below, above } = cutGraph(graph, { at: frozenEnd, name: "stream" });
+  return { below: finished(below, options), above: finished(above, options) };
 }
 
-/** As it is handed to the runtime. */
+/** The graph as it is handed to the runtime, after the passes that change how it is computed. */
 function finished(graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGraph {
-  const fast = softmaxProductsFirst(rewrite(graph, forSpeed).graph);
-  return products ? rewrite(fast, products).graph : fast;
+  const fast = softmaxProductsFirst(forSpeed(graph).graph).graph;
+  return products ? products(fast).graph : fast;
 }
 
 function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions) {
@@ -108,20 +108,15 @@ function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: Trainin
   const kept = lowMemory ? changed : [];
   const [flat, ...atBlocks] = gradient(total, [adapter, ...kept]);
   const checkpoints = kept.map((value, i) => ({ value, gradient: atBlocks[i]! }));
-  const outputs = { loss, gradient: withCheckpoints(total, flat!, checkpoints) };
+  const whole = { inputs: [...inputs, ...(held?.inputs ?? [])], outputs: { loss, gradient: flat! } };
+  const { graph } = withCheckpoints(whole, { loss: total, checkpoints });
   const edited = dependentOn(adapter, wholeStreams);
   // A single block is not worth what keeping its result takes.
   const frozenEnd = changed.includes(blockEnds[0]!) ? undefined : wholeStreams.findLast((h) => !edited.includes(h));
-  return { graph: { inputs: [...inputs, ...(held?.inputs ?? [])], outputs }, frozenEnd };
+  return { graph, frozenEnd };
 }
 
-/** Without the inputs that nothing reads. */
-function onlyReadInputs(graph: OnnxGraph): OnnxGraph {
-  const read = new Set(nodesInOrder(Object.values(graph.outputs)).flatMap((node) => node.inputs));
-  return { ...graph, inputs: graph.inputs.filter((input) => read.has(input)) };
-}
-
-/** Of the given values those that are computed from `root`. */
+/** Those of the given values that are computed from `root`. */
 function dependentOn(root: OnnxValue, values: readonly OnnxValue[]): readonly OnnxValue[] {
   const found = new Set([root]);
   for (const node of nodesInOrder(values)) {
@@ -140,7 +135,7 @@ export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxG
     0,
   );
   const unweighted = inputs.filter((input) => input !== labelWeights);
-  return rewrite({ inputs: unweighted, outputs: { losses, predicted } }, forSpeed).graph;
+  return forSpeed({ inputs: unweighted, outputs: { losses, predicted } }).graph;
 }
 
 /** Inputs without labels.  Outputs: logits f32[B*T, V], of classifiers f32[B, classes]. */
@@ -212,7 +207,7 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
   };
 }
 
-/** Where more of the rows have a label, the last block computes all of them: sorting them out would cost more. */
+/** Above this share of labelled rows the last block computes all rows: sorting them out would cost more. */
 const LABELLED_SHARE_MAX = 0.9;
 
 function forward(adapted: AdaptedModel, shape: BatchShape, { training }: { readonly training: boolean }) {

@@ -1,4 +1,4 @@
-/** One small training step from fixed inputs: what is run on a device to see whether it computes as the processor does. */
+/** One small training step from fixed inputs. A device runs it to show that it computes as the processor does. */
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
@@ -7,20 +7,22 @@ import { planBuckets } from "../data/bucket.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { Example } from "../interface/trainer.ts";
 import type { BaseModel } from "../model/base-model.ts";
-import type { HalfWeights } from "../model/half-weights.ts";
-import { inHalves } from "./half-products.ts";
+import type { CopiedWeights } from "./precision/copied-weights.ts";
+import { type HalfMatrix, inHalves } from "./precision/halves.ts";
 import { createStepGradient } from "./step-gradient.ts";
 
 /** Both ways in which adapters reach into a model: the residual stream, and the linear layers. */
 export const TRIAL_KINDS = ["loreft", "lora"] as const;
+/** The kind of adapter that a trial trains. */
 export type TrialKind = (typeof TRIAL_KINDS)[number];
 
+/** The result of a trial step, and the time that it took. */
 export interface TrialStep {
   readonly loss: number;
   readonly gradient: Float32Array;
-  /** Of the step, without loading and without the first run, in which devices compile their kernels. */
+  /** Seconds of the step, without loading and without the first run, in which devices compile their kernels. */
   readonly seconds: number;
-  /** Of loading and of that first run. */
+  /** Seconds of loading and of that first run. */
   readonly startSeconds: number;
 }
 
@@ -35,7 +37,7 @@ export async function trialStep(
   runtime: Runtime,
   model: BaseModel,
   kind: TrialKind,
-  halves?: HalfWeights,
+  halves?: CopiedWeights<HalfMatrix>,
 ): Promise<TrialStep> {
   const adapter = settingsOf(kind, model);
   const method = adapterMethod(adapter);
@@ -85,7 +87,7 @@ export function trialDifference(
 
 /**
  * The same for products in 16 bits, whose values are rounded to 11 bits of mantissa (2^-11 = 5e-4 each) and meet in sums.
- * Measured on the processor: 1.2e-3 at most (half-products.test.ts); a device that adds in 16 bits too errs by several times
+ * Measured on the processor: 1.2e-3 at most (precision/half-products.test.ts); a device that adds in 16 bits too errs by several times
  * that.
  */
 export const DIFFERENCE_IN_HALVES_MAX = 2e-2;

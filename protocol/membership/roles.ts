@@ -1,11 +1,13 @@
-/** What a member may do. A closed table: who is not in the roster has no role and may nothing. */
+/** The rights of each role. A closed table: a peer that is not in the roster has no role, and no right. */
 import type { MessageKind } from "../envelope.ts";
 
+/** The role of a member, which says what it may do. */
 export type Role = "trainer" | "observer" | "relay" | "admin";
 
 /** Number of each role on the wire. */
 export const ROLE_NUMBERS: Readonly<Record<Role, number>> = { trainer: 1, observer: 2, relay: 3, admin: 4 };
 
+/** All roles. */
 export const ROLES = Object.keys(ROLE_NUMBERS) as readonly Role[];
 
 /** Fewer rights first: of two concurrent grants the one that stands earlier in this list wins (README 10.5). */
@@ -40,7 +42,7 @@ export function mayFetch(role: Role | undefined): boolean {
   return role !== undefined && RIGHTS[role].fetches;
 }
 
-/** Whether what a member of this role passes on from others is looked at. */
+/** Whether messages of others are looked at when a member of this role passes them on. */
 export function mayForward(role: Role | undefined): boolean {
   return role !== undefined && RIGHTS[role].forwards;
 }

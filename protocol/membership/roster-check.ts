@@ -22,6 +22,7 @@ export type EntryRefusal =
   | "THRESHOLD_UNREACHABLE"
   | "SIGNATURE_INVALID";
 
+/** The roster that an entry is checked against. */
 export interface CheckContext {
   readonly graph: RosterGraph;
   readonly settings: RosterSettings;
@@ -101,7 +102,7 @@ function checkStatement(statement: Statement, view: RosterView, context: CheckCo
   }
 }
 
-const NOT_A_MEMBER: Refusal = { code: "NOT_A_MEMBER", text: "whom it is about was no member then" };
+const NOT_A_MEMBER: Refusal = { code: "NOT_A_MEMBER", text: "the peer that it is about was no member then" };
 
 function isInUse(peer: PeerId, { graph, settings, past }: CheckContext): boolean {
   const isFounder = foundersOf(settings).some((founder) => founder.peer === peer);

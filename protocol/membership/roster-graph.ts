@@ -5,6 +5,7 @@ import { type Entry, type EntryId, isGrant } from "./entry.ts";
 /** Numbers of entries, one bit each. */
 export type EntrySet = Uint32Array;
 
+/** An entry and its place among those that this peer holds. */
 export interface PlacedEntry {
   /** Its place in this peer's memory; parents have lower ones. Another peer may have another order. */
   readonly index: number;
@@ -30,7 +31,7 @@ export function inOrder(a: PlacedEntry, b: PlacedEntry): number {
   return a.depth - b.depth || (a.entry.id < b.entry.id ? -1 : a.entry.id > b.entry.id ? 1 : 0);
 }
 
-/** Grows by `place` only. What it holds is a set: nothing that is asked of it depends on the order of placing. */
+/** Grows by `place` only. It holds a set: no answer depends on the order of placing. */
 export class RosterGraph {
   readonly placed: PlacedEntry[] = [];
   readonly #byId = new Map<EntryId, PlacedEntry>();

@@ -1,4 +1,4 @@
-/** Who is a member of a network with a roster, as far as one peer has heard: plain data, a function of the entries. */
+/** The members of a network with a roster, as far as one peer has heard: plain data, a function of the entries. */
 import type { MessageKind } from "../envelope.ts";
 import type { NetworkId } from "../network-id.ts";
 import type { PeerId } from "../peer-id.ts";
@@ -23,6 +23,7 @@ export interface Removal {
   readonly successor: PeerId | undefined;
 }
 
+/** The agreed change to another manifest. */
 export interface Succession {
   readonly entry: EntryId;
   /** Network id of the next manifest. */
@@ -31,6 +32,7 @@ export interface Succession {
   readonly round: number;
 }
 
+/** The members of a roster, and what else its entries come to. */
 export interface RosterState {
   /** Of the network's first manifest. */
   readonly networkId: NetworkId;
@@ -70,7 +72,7 @@ export function adminsOf(state: RosterState, nowSeconds: number): readonly PeerI
   return [...state.members.keys()].filter((peer) => roleOf(state, peer, nowSeconds) === "admin").sort();
 }
 
-/** What a judge of messages asks (JudgeState), answered by a roster at this time (seconds since 1970). */
+/** The questions of a judge of messages (JudgeState), answered by a roster at this time (seconds since 1970). */
 export function judgeMembership(state: RosterState, nowSeconds: number) {
   return {
     isMember: (peer: PeerId): boolean => isMember(state, peer, nowSeconds),

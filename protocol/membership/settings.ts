@@ -7,9 +7,9 @@ import type { Role } from "./roles.ts";
 export interface MembershipPolicy {
   /** Admin signatures that an entry needs, 1 to LIMITS.signatureCountMax. */
   readonly threshold: number;
-  /** Who decides on a valid invite: a person at each admin, or the admin's peer by itself (never for the role admin). */
+  /** Decides on a valid invite: a person at each admin, or the admin's peer by itself (never for the role admin). */
   readonly approval: "person" | "invite";
-  /** What happens to what a revoked member sent before. */
+  /** The fate of a revoked member's earlier updates. */
   readonly earlierUpdates: "keep" | "drop";
   /** Whether a proof of equivocation takes its author's membership away. */
   readonly equivocation: "bar" | "report";
@@ -17,11 +17,13 @@ export interface MembershipPolicy {
   readonly certificateSeconds: number;
 }
 
+/** A founding member and its role. */
 export interface Founder {
   readonly peer: string;
   readonly role: Role;
 }
 
+/** Whether everybody may take part, or the members of a roster. */
 export type MembershipSettings =
   | { readonly kind: "open" }
   | {
@@ -31,9 +33,10 @@ export type MembershipSettings =
       readonly policy: Omit<MembershipPolicy, "threshold">;
     };
 
+/** The settings of a network with a roster. */
 export type RosterSettings = Extract<MembershipSettings, { kind: "roster" }>;
 
-/** What `weft network create --members` fills in where it is not told otherwise; a certificate is renewed each quarter. */
+/** The policy of a new network with a roster where nothing else is said; a certificate is renewed each quarter. */
 export const POLICY_DEFAULTS: Omit<MembershipPolicy, "threshold"> = {
   approval: "person",
   earlierUpdates: "drop",
@@ -56,11 +59,11 @@ export function foundersOf(settings: RosterSettings): readonly { readonly peer: 
   return settings.founders.map(({ peer, role }) => ({ peer: peer as PeerId, role }));
 }
 
-/** What a network's membership means, a sentence a line. */
+/** The meaning of a network's membership settings, a sentence a line. */
 export function describeMembership(membership: MembershipSettings | undefined): readonly string[] {
   if (membership?.kind !== "roster") {
     return [
-      "Open: whoever has this manifest may take part. A peer proves its key and nothing else; keys are free, so one",
+      "Open: every peer with this manifest may take part. A peer proves its key and nothing else; keys are free, so one",
       "party can appear as many peers.",
     ];
   }

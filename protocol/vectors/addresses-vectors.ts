@@ -7,6 +7,7 @@ import { LIMITS } from "../limits.ts";
 import { AddressesSchema } from "../wire_pb.ts";
 import { ALICE, BOB } from "./example-network.ts";
 
+/** A message in hex, and the addresses in it or the code of its refusal. */
 export interface AddressesVector {
   readonly name: string;
   /** The message, hexadecimal. */
@@ -15,6 +16,7 @@ export interface AddressesVector {
   readonly expected: { readonly value: readonly string[] } | { readonly code: ProtocolErrorCode };
 }
 
+/** All vectors of Addresses messages. */
 export function addressesVectors(): readonly AddressesVector[] {
   const alice = `/ip4/127.0.0.1/tcp/4001/p2p/${ALICE.peer}`;
   const bob = `/dns4/bob.example/tcp/4001/p2p/${BOB.peer}`;

@@ -31,6 +31,7 @@ export interface PeerVector {
   readonly peerId: string;
 }
 
+/** A manifest as text, and its id or the code of its refusal. */
 export interface ManifestVector {
   readonly name: string;
   /** Canonical text of a valid manifest, or the text of an invalid one. */
@@ -38,6 +39,7 @@ export interface ManifestVector {
   readonly expected: { readonly networkId: string; readonly topic: string } | { readonly field: string };
 }
 
+/** A Hello in hex, and the answer that it gets. */
 export interface HandshakeVector {
   readonly name: string;
   /** The hello, hexadecimal. */
@@ -51,14 +53,16 @@ export interface HandshakeVector {
   readonly reply: string;
 }
 
+/** A message in hex, and its decoded value or the code of its refusal. */
 export interface DecodedVector {
   readonly message: "reply" | "heads" | "blob-request" | "blob-header" | "frame";
   readonly name: string;
   readonly bytes: string;
-  /** What it decodes to, or the code with which it is refused. */
+  /** Its decoded form, or the code with which it is refused. */
   readonly expected: { readonly value: unknown } | { readonly code: ProtocolErrorCode };
 }
 
+/** Peer ids of public keys. */
 export function peerVectors(): readonly PeerVector[] {
   return [1, 2, 3, 4].map((byte) => {
     const { peer, publicKey } = createSigner(exampleSecretKey(byte));
@@ -75,6 +79,7 @@ const OTHER_MANIFEST: NetworkManifest = {
   bootstrap: [],
 };
 
+/** Manifests that are accepted or refused. */
 export function manifestVectors(): readonly ManifestVector[] {
   const text = (manifest: unknown) => new TextDecoder().decode(canonicalManifestBytes(manifest as NetworkManifest));
   const valid = (name: string, manifest: NetworkManifest): ManifestVector => {
@@ -108,6 +113,7 @@ export function manifestVectors(): readonly ManifestVector[] {
   ];
 }
 
+/** Hellos and their answers. */
 export function handshakeVectors(): readonly HandshakeVector[] {
   const context = { manifest: EXAMPLE_MANIFEST, isMember: (peer: string) => peer !== STRANGER.peer, busy: false };
   const vector = (
@@ -153,6 +159,7 @@ export function handshakeVectors(): readonly HandshakeVector[] {
   ];
 }
 
+/** Messages that are decoded and not judged. */
 export function decodedVectors(): readonly DecodedVector[] {
   const valid = (
     message: DecodedVector["message"],

@@ -8,6 +8,7 @@ import { createPrng } from "../prng.ts";
 import { SKETCH_FEATURES, type SketchFields } from "../sketch.ts";
 import type { UpdateFields } from "../update.ts";
 
+/** The manifest of the example network. */
 export const EXAMPLE_MANIFEST: NetworkManifest = {
   schema: "weft-network/1",
   name: "example",
@@ -24,7 +25,7 @@ export const EXAMPLE_MANIFEST: NetworkManifest = {
   ],
   ...MANIFEST_DEFAULTS,
   rounds: { ...MANIFEST_DEFAULTS.rounds, count: 100 },
-  // What new networks had when the vectors were made, which a network keeps.
+  // The settings of new networks when the vectors were made; a network keeps its settings.
   aggregation: { ...MANIFEST_DEFAULTS.aggregation, lambda: { mode: "search" } },
   bootstrap: ["/ip4/127.0.0.1/tcp/4001"],
 };
@@ -32,10 +33,13 @@ export const EXAMPLE_MANIFEST: NetworkManifest = {
 /** The secret key whose 32 bytes are all `byte`. */
 export const exampleSecretKey = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
-/** The receiver, two members, and somebody who is none. */
+/** The receiver, two members, and a peer that is no member. */
 export const SELF: Signer = createSigner(exampleSecretKey(1));
+/** A peer of the example network. */
 export const ALICE: Signer = createSigner(exampleSecretKey(2));
+/** Another peer of the example network. */
 export const BOB: Signer = createSigner(exampleSecretKey(3));
+/** A peer that the example network does not admit. */
 export const STRANGER: Signer = createSigner(exampleSecretKey(4));
 
 /** A member that may receive only. */
@@ -44,8 +48,10 @@ export const OBSERVER: Signer = createSigner(exampleSecretKey(10));
 /** Content id of nothing in particular. */
 export const SOME_CONTENT_ID = contentIdOf(new TextEncoder().encode("some update"));
 
+/** The values of the example's update, f32[5]. */
 export const EXAMPLE_VALUES = Float32Array.of(0.5, -1.25, 0, 3e-8, 1e30);
 
+/** The number of the encoding that the example uses. */
 export const ENCODING_FLOAT32 = 1;
 
 /** The payload of values as float32. */
@@ -76,7 +82,7 @@ export const EXAMPLE_SKETCH: SketchFields = {
   })),
 };
 
-/** What the receiver knows unless a vector says otherwise: it is in round 3 and has seen nobody's chain. */
+/** The receiver's state unless a vector says otherwise: it is in round 3 and has seen nobody's chain. */
 export const EXAMPLE_CONTEXT: JudgeContext = {
   ...judgeRules(EXAMPLE_MANIFEST),
   self: SELF.peer,

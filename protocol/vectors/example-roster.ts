@@ -16,12 +16,15 @@ import { ALICE, BOB, EXAMPLE_MANIFEST, exampleSecretKey, SELF } from "./example-
 
 /** Seconds since 1970 at which everything in the examples happens. */
 export const NOW = 1_800_000_000;
+/** Seconds of a day. */
 export const DAY = 86_400;
 
-/** Founders with the role trainer, and somebody who is invited. */
+/** Founders with the role trainer, and an invited peer. */
 export const CAROL: Signer = createSigner(exampleSecretKey(5));
+/** A peer that is no founder. */
 export const DAVE: Signer = createSigner(exampleSecretKey(6));
 
+/** The manifest of the example network with a roster. */
 export const ROSTER_MANIFEST: NetworkManifest = {
   ...EXAMPLE_MANIFEST,
   membership: {
@@ -37,11 +40,13 @@ export const ROSTER_MANIFEST: NetworkManifest = {
   },
 };
 
+/** The id of that network. */
 export const ROSTER_ID = networkId(ROSTER_MANIFEST);
 
 /** Signed by two of its three admins. */
 export const EXAMPLE_GENESIS: Genesis = signGenesis(signGenesis(createGenesis(ROSTER_MANIFEST), SELF), ALICE);
 
+/** The unusual fields of an example entry. */
 export interface Drawn {
   readonly parents?: readonly EntryId[];
   /** The first one is the author; SELF and ALICE unless said otherwise. */

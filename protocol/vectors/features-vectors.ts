@@ -1,4 +1,4 @@
-/** Vectors of features: what manifests need, and greetings and answers that tell names. */
+/** Vectors of features: the needs of manifests, and greetings and answers that tell names. */
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { encodeCanonical } from "../canonical-message.ts";
 import { BASELINE_FEATURES, type Feature, requiredFeatures } from "../features.ts";
@@ -11,12 +11,13 @@ import { HandshakeHelloSchema, HandshakeReplySchema } from "../wire_pb.ts";
 import { BOB, EXAMPLE_MANIFEST } from "./example-network.ts";
 import { ROSTER_MANIFEST } from "./example-roster.ts";
 
+/** A manifest and the features that it needs, or a greeting or answer that names features. */
 export type FeaturesVector =
   | { readonly message: "manifest"; readonly name: string; readonly text: string; readonly needs: readonly Feature[] }
   | {
       readonly message: "hello";
       readonly name: string;
-      /** Canonical text of the receiver's manifest, and what the receiver has; without the latter it tells nothing. */
+      /** Canonical text of the receiver's manifest, and the receiver's features; without these it tells nothing. */
       readonly manifest: string;
       readonly own?: readonly string[];
       /** Hexadecimal digits, as is the reply. */
@@ -46,6 +47,7 @@ const weighed = (weights: NonNullable<NetworkManifest["aggregation"]["weights"]>
 });
 const text = (manifest: NetworkManifest): string => new TextDecoder().decode(canonicalManifestBytes(manifest));
 
+/** All vectors of features. */
 export function featuresVectors(): readonly FeaturesVector[] {
   return [...manifestRows(), ...helloRows(), ...replyRows()];
 }

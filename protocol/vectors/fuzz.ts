@@ -3,6 +3,7 @@ import { conversationTarget, insiderTarget, membershipTarget } from "./fuzz-memb
 import { wireTarget } from "./fuzz-wire.ts";
 import type { FuzzTarget } from "./mutation.ts";
 
+/** All targets of the fuzzer. */
 export function fuzzTargets(): readonly FuzzTarget[] {
   return [membershipTarget(), conversationTarget(), insiderTarget(), wireTarget()];
 }

@@ -10,6 +10,7 @@ import type { VerdictCode } from "../verdict.ts";
 import { SketchBodySchema } from "../wire_pb.ts";
 import { ALICE, BOB, EXAMPLE_SKETCH, EXAMPLE_UPDATE, OBSERVER, STRANGER } from "./example-network.ts";
 
+/** A sketch's envelope in hex, and its verdict. */
 export interface SketchVector {
   readonly name: string;
   /** The envelope, hexadecimal. */
@@ -17,6 +18,7 @@ export interface SketchVector {
   readonly expected: VerdictCode;
 }
 
+/** All vectors of sketches. */
 export function sketchVectors(): readonly SketchVector[] {
   const vector = (name: string, bytes: Uint8Array, expected: VerdictCode): SketchVector => ({
     name,

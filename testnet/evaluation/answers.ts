@@ -1,4 +1,6 @@
-/** Share of questions that an adapter answers rightly: by the likelihood of given answers, or by what it writes. */
+/**
+ * Share of questions that an adapter answers rightly, by the likelihood of given answers or by the text that it writes.
+ */
 
 import { adapterMethod } from "../../node/adapter/methods.ts";
 import { generate } from "../../node/generation/generate.ts";
@@ -12,6 +14,7 @@ import type { SharedBase } from "./base.ts";
 import type { Question } from "./peer-data.ts";
 import type { Scorer } from "./scorer.ts";
 
+/** An adapter, with the values that it has when it is asked. */
 export interface AskedAdapter {
   readonly settings: AdapterSettings;
   readonly networkSeed: number;

@@ -4,7 +4,7 @@ import type { DataRecord } from "../../node/data/record.ts";
 import { NodeError } from "../../node/errors.ts";
 import { createPrng, type Prng } from "../../protocol/prng.ts";
 
-/** Which set of how many records. */
+/** The number of records in each set. */
 export interface SetSizes {
   readonly train: number;
   readonly validation: number;
@@ -33,7 +33,7 @@ export function speakerGroups(speeches: readonly DataRecord[], sizes: SetSizes):
   return new Map(enough.sort(([, a], [, b]) => b.length - a.length));
 }
 
-/** What clinc150's two files say: questions with their intent, and the intents of each domain. */
+/** The content of clinc150's two files: questions with their intent, and the intents of each domain. */
 export interface IntentFiles {
   readonly questions: { readonly [part: string]: readonly (readonly [text: string, intent: string])[] };
   readonly domains: { readonly [domain: string]: readonly string[] };

@@ -1,9 +1,10 @@
 /**
- * What a lying peer sends. The liar is all-knowing: it sees what the honest peers send in a round before it sends.
+ * The values that a lying peer sends. The liar is all-knowing: it sees the updates of the honest peers before it sends its own.
  * Notation: theta_0 the network's common start, theta_l the liar's own adapter, theta_j the honest peers'.
  */
 import type { Example, ExampleSets } from "../../node/interface/trainer.ts";
 
+/** The lies that a liar can send, by name. */
 export const ATTACKS = [
   /** theta_0 - 10 (theta_l - theta_0) */
   "sign-flip",
@@ -22,14 +23,16 @@ export const ATTACKS = [
   /** The first update again in every round. */
   "replay",
 ] as const;
+/** The name of an attack. */
 export type Attack = (typeof ATTACKS)[number];
 
 const SIGN_FLIP = 10;
 const SCALING = 1000;
-/** What the paper's experiments use; its bound for one liar of eight would be no deviation at all. */
+/** The factor of the paper's experiments; its bound for one liar of eight would be no deviation at all. */
 const ALIE_DEVIATIONS = 1.5;
 const INNER_PRODUCT = 0.1;
 
+/** The knowledge of the liar in a round before it sends. */
 export interface LieContext {
   /** theta_0 and theta_l, the part that travels, f32[P]. */
   readonly start: Float32Array;

@@ -9,6 +9,7 @@ import { createOnnxRuntime } from "../../node/system/compute/onnxruntime.ts";
 import { readModelFiles } from "../../node/system/files/model-files.ts";
 import { shareSessions } from "./shared-sessions.ts";
 
+/** One base model, opened once for all simulated peers. */
 export interface SharedBase {
   readonly directory: string;
   readonly files: ModelFiles;

@@ -1,4 +1,4 @@
-/** One cell of the table: a method on one division of the data with one seed, and what came out. */
+/** One cell of the table, a method on one division of the data with one seed, and its result. */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
@@ -9,6 +9,7 @@ import type { SimulationResult } from "./simulate.ts";
 import { type Split, splitName } from "./split.ts";
 import type { DeclaredMethod, Suite } from "./table.ts";
 
+/** One simulation that the table asks for. */
 export interface Cell {
   readonly suite: Suite;
   readonly method: DeclaredMethod;
@@ -17,11 +18,11 @@ export interface Cell {
   readonly seed: number;
   readonly attack: Attack | "none";
   readonly learningRate: number;
-  /** Of the search for a learning rate; its test scores are never looked at. */
+  /** Whether the cell belongs to the search for a learning rate; its test scores are never looked at then. */
   readonly tuning: boolean;
 }
 
-/** What of a peer goes into the tables. */
+/** The figures of a peer that go into the tables. */
 export interface PeerRow {
   readonly task?: string;
   readonly own: PeerScores;
@@ -31,6 +32,7 @@ export interface PeerRow {
   readonly lambdaMean: number;
 }
 
+/** The result of a cell, as it is kept on disk. */
 export interface CellResult {
   /** Digest of everything that the result depends on. */
   readonly key: string;
@@ -143,10 +145,11 @@ export function lastQuarterGain({ looks, own }: CellResult, metric: Metric): num
   return metric.rises ? change : -change;
 }
 
+/** The mean of values; NaN without any. */
 export const meanOf = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Of a sample: divided by n - 1; 0 for a single value. */
+/** The deviation of a sample: divided by n - 1; 0 for a single value. */
 export function deviationOf(values: readonly number[]): number {
   if (values.length < 2) return 0;
   const mean = meanOf(values);

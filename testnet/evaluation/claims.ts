@@ -1,10 +1,12 @@
-/** What the papers claim, held against the rows of this evaluation. */
+/** The claims of the papers, held against the rows of this evaluation. */
 import { METRICS, type Metric } from "./metric.ts";
 import type { SuiteResults } from "./run-table.ts";
 import { grouped, type Row, rowsOf } from "./summary-rows.ts";
 
+/** Whether a claim holds in this evaluation. */
 export type Finding = "holds" | "does not hold" | "not measured";
 
+/** One claim, what was found, and the figures for it. */
 export interface CheckedClaim {
   readonly name: string;
   readonly source: string;
@@ -25,6 +27,7 @@ export interface ClaimMethods {
   readonly adaptive: string;
 }
 
+/** The methods of the published table that the claims speak of. */
 export const CLAIM_METHODS: ClaimMethods = {
   federatedLora: "fedit",
   loreft: ["loreft-abm-median", "loreft-abm-mean", "loreft-abm-search", "loreft-abm-adaptive"],

@@ -11,6 +11,7 @@ import { createPrng } from "../../protocol/prng.ts";
 import type { PeerData } from "./peer-data.ts";
 import type { Split } from "./split.ts";
 
+/** How the embedded tasks are divided. */
 export interface DataSettings {
   readonly split: Split;
   readonly peers: number;

@@ -6,15 +6,17 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { type Attack, encodeAnything, lieOf } from "./attack.ts";
 import { createOutbox, type Inbox, type Outbox } from "./inbox.ts";
 
+/** A simulated peer as the exchange sees it. */
 export interface ExchangingPeer {
   readonly signer: Signer;
   readonly outbox: Outbox;
   readonly inbox: Inbox;
 }
 
-/** What the liar claims to have trained on; nothing weighs by it unless the network says so. */
+/** The number of examples that the liar claims to have; nothing weighs by it unless the network says so. */
 const LIAR_SAMPLES = 64;
 
+/** Carries the updates of one round after another. */
 export interface Exchange {
   /** thetas: what each peer has to send, f32[P].  Returns the bytes of one update. */
   round(round: number, thetas: readonly Float32Array[]): number;

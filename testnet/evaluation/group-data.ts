@@ -36,7 +36,9 @@ export function groupData(
   return divide(pool, settings, rule).map((records, peer) => prepared(records, peer));
 }
 
-/** Of its own group a peer has half of every set, of the next a quarter; the rest is dealt to all others. */
+/**
+ * Half of every set of a group goes to its own peer, a quarter to the next one, and the rest is dealt to all others.
+ */
 function dealt(groups: readonly (readonly DataRecord[])[]): readonly (readonly DataRecord[])[] {
   const peers = groups.length;
   const hands: DataRecord[][] = groups.map(() => []);

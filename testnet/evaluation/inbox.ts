@@ -1,4 +1,4 @@
-/** What one simulated peer sent and heard: signed and judged as on the wire, by the same functions. */
+/** The updates that one simulated peer sends and hears, signed and judged by the functions that do so on the wire. */
 import type { ReceivedUpdate } from "../../node/interface/exchange.ts";
 import type { ContentId } from "../../protocol/content-id.ts";
 import { encodeUpdate, encodingNumber } from "../../protocol/encoding/update-payload.ts";
@@ -10,11 +10,13 @@ import { createPrng } from "../../protocol/prng.ts";
 import { signUpdate } from "../../protocol/update.ts";
 import { type JudgedUpdate, type Judgement, judgeUpdate, type VerdictCode } from "../../protocol/verdict.ts";
 
+/** Signs what one simulated peer sends. */
 export interface Outbox {
   /** This peer's next update, chained to the one before; payload: what is sent where it is no encoding of `theta`. */
   sign(update: { readonly round: number; readonly theta: Float32Array; readonly payload?: Uint8Array }): Uint8Array;
 }
 
+/** An outbox whose first update begins the peer's chain. */
 export function createOutbox(
   manifest: NetworkManifest,
   { signer, sampleCount }: { readonly signer: Signer; readonly sampleCount: number },
@@ -22,7 +24,7 @@ export function createOutbox(
   const { tensors, encoding } = manifest;
   const stream = createPrng(0).fork(signer.peer).fork("encoding");
   let [sequence, previous] = [0, undefined as ContentId | undefined];
-  /** What the others have decoded of this peer. */
+  /** The values of this peer as the others have decoded them. */
   let known: Float32Array | undefined;
   return {
     sign: ({ round, theta, payload }) => {
@@ -49,6 +51,7 @@ export function createOutbox(
   };
 }
 
+/** Judges what one simulated peer hears, and keeps what is accepted. */
 export interface Inbox {
   receive(bytes: Uint8Array, round: number): VerdictCode;
   /** The newest accepted update of each author. */
@@ -96,7 +99,7 @@ export function createInboxes(manifest: NetworkManifest): { inboxOf(self: PeerId
   };
 }
 
-/** What one peer knows when it judges. */
+/** The knowledge of one peer when it judges. */
 interface View {
   readonly self: PeerId;
   readonly round: number;

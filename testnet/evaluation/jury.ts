@@ -7,17 +7,19 @@ import type { SharedBase } from "./base.ts";
 import type { PeerData } from "./peer-data.ts";
 import { createScorer } from "./scorer.ts";
 
-/** Of the validation sets, what is looked at after every round; the rounds' cost is to stay that of training. */
+/** Examples of a validation set that are looked at after every round; the rounds' cost is to stay that of training. */
 export const CURVE_EXAMPLES_MAX = 32;
 
-/** Of other peers' test sets, all together. */
+/** Examples of other peers' test sets, all together. */
 export const OTHERS_EXAMPLES_MAX = 128;
 
+/** The scores of one adapter on one set of examples. */
 export interface PeerScores extends Evaluation {
   /** Share of questions answered rightly by the data's own way of scoring; absent where that is the exact match. */
   readonly right?: number;
 }
 
+/** Scores peers, and remembers the scores of all rounds. */
 export interface Jury {
   /** A look at the validation sets: before the first round and after each. */
   look(peer: number, theta: Float32Array): Promise<void>;
@@ -33,6 +35,7 @@ export interface Jury {
   }>;
 }
 
+/** A jury for peers with these data and adapters of this form. */
 export async function createJury(
   base: SharedBase,
   {

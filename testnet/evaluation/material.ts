@@ -1,4 +1,4 @@
-/** Where a suite's base model and data come from, and why it is left out where they are not there. */
+/** The base model and the data of a suite, and the reason why a suite is left out where they are not there. */
 import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readRecords } from "../../node/data/dataset.ts";
@@ -13,6 +13,7 @@ import { type CommonsenseRow, commonsenseRecord, type Gsm8kRow, gsm8kRecord } fr
 import type { SuiteMaterial } from "./run-table.ts";
 import type { Suite } from "./table.ts";
 
+/** The folders in which base models and data may be found. */
 export interface MaterialOptions {
   /** Folder of data sets and models that others made. */
   readonly assets: string;

@@ -1,4 +1,4 @@
-/** What a row of the evaluation is: an adapter, how peers exchange it, and what they make of what they get. */
+/** A row of the evaluation: an adapter, how peers exchange it, and how they aggregate. */
 
 import { createNetwork } from "../../node/manifest/create-network.ts";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
@@ -17,8 +17,9 @@ import { MANIFEST_DEFAULTS } from "../../protocol/network-manifest.ts";
  */
 export type ExchangeKind = "none" | "others" | "all" | "pooled";
 
+/** One way in which peers can work together, or alone. */
 export interface Method {
-  /** Of the row, and of the files of its cells. */
+  /** The name of the row, and of the files of its cells. */
   readonly name: string;
   readonly exchange: ExchangeKind;
   readonly adapter: AdapterSettings;
@@ -26,12 +27,16 @@ export interface Method {
   readonly aggregation?: Partial<AggregationSettings>;
   /** None when absent. */
   readonly reference?: ReferenceSettings;
-  /** What the product chooses for the adapter when absent; with `all` float32, so that all peers end with the same bits. */
+  /**
+   * The encoding; the product's own choice when absent, and with `all` float32, so that all peers end with the same
+   * bits.
+   */
   readonly encoding?: UpdateEncoding;
   /** Over the defaults of a manifest and the table's. */
   readonly training?: Partial<TrainingSpec>;
 }
 
+/** The settings that a suite fixes for all of its methods. */
 export interface SwarmSettings {
   readonly rounds: number;
   readonly localSteps: number;

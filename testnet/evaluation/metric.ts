@@ -2,6 +2,7 @@
 import type { PeerScores } from "./jury.ts";
 import type { DATA_KINDS } from "./table.ts";
 
+/** A number by which methods are ranked, and how it is written. */
 export interface Metric {
   readonly name: string;
   /** Whether more is better; of a loss, less is. */
@@ -9,7 +10,7 @@ export interface Metric {
   /** Shares are printed in percent. */
   readonly unit: "share" | "nats";
   of(scores: PeerScores): number;
-  /** Of a look between rounds, where nothing is asked or generated. */
+  /** The metric of a look between rounds, where nothing is asked or generated. */
   lookedAt(scores: PeerScores): number;
   /** Differences below this do not count: 1 point of accuracy or 0.01 nats. */
   readonly tolerance: number;
@@ -34,6 +35,7 @@ const loss: Metric = {
 /** By the data's own way of scoring; between rounds by the likelihood of the right answer. */
 const right = (name: string): Metric => ({ ...exact, name, of: ({ right }) => right ?? Number.NaN });
 
+/** The metric of each sort of data. */
 export const METRICS: Readonly<Record<(typeof DATA_KINDS)[number], Metric>> = {
   tasks: exact,
   speakers: loss,

@@ -7,10 +7,11 @@ import type { SuiteResults } from "./run-table.ts";
 import { splitName } from "./split.ts";
 import { grouped, type Row, rowsOf } from "./summary-rows.ts";
 
+/** A drawing that is ready to be written to a file. */
 export interface Plot {
-  /** Of the file, without its ending. */
+  /** The name of the file, without its ending. */
   readonly name: string;
-  /** What is to be seen, in words, for those who cannot see it. */
+  /** The plot in words, for those who cannot see it. */
   readonly caption: string;
   readonly svg: string;
 }
@@ -39,7 +40,7 @@ async function drawn(spec: TopLevelSpec): Promise<string> {
   }
 }
 
-/** What all plots look like: white paper, so that they can be read on a dark page too. */
+/** The look of all plots: white paper, so that they can be read on a dark page too. */
 const LOOK = {
   background: "white",
   config: { axis: { labelLimit: 0 }, legend: { labelLimit: 0 }, header: { labelFontSize: 12 } },

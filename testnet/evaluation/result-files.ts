@@ -1,9 +1,10 @@
-/** Results on disk, one file for each cell: what is there already, and still valid, is not computed again. */
+/** Results on disk, one file for each cell. A result that is there already, and still valid, is not computed again. */
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ensureFolder, systemCode, writeFileAtomic } from "../../node/system/files/atomic-file.ts";
 import type { CellResult } from "./cell.ts";
 
+/** Reads and writes the results of cells. */
 export interface ResultFiles {
   /** undefined when there is none, or one of another table, model or program. */
   load(path: string, key: string): Promise<CellResult | undefined>;
@@ -11,6 +12,7 @@ export interface ResultFiles {
   save(path: string, result: CellResult): Promise<void>;
 }
 
+/** The results in a folder, which is made when the first one is saved. */
 export function createResultFiles(folder: string): ResultFiles {
   return {
     load: async (path, key) => {

@@ -15,23 +15,26 @@ export interface SuiteMaterial {
   data(options: { readonly split: Split; readonly peers: number; readonly seed: number }): Promise<readonly PeerData[]>;
 }
 
+/** What to run of a table, and where its parts are. */
 export interface RunOptions {
   readonly table: Table;
   readonly files: ResultFiles;
   /** undefined, with a reason that was told, for a suite whose material is not there. */
   readonly materialOf: (suite: Suite) => Promise<SuiteMaterial | undefined>;
-  /** Which cells to run, by a part of their path; all of them when absent. */
+  /** A part of the path of the cells to run; all of them when absent. */
   readonly only?: string;
   readonly signal: AbortSignal;
   readonly tell: (line: string) => void;
 }
 
+/** A learning rate and the validation loss by which it was chosen. */
 export interface ChosenRate {
   readonly rate: number;
   /** The grid's smallest or largest: a better one may lie beyond it. */
   readonly isEnd: boolean;
 }
 
+/** A suite with the cells that were run. */
 export interface SuiteResults {
   readonly suite: Suite;
   /** In the table's order; those of the search for learning rates are not among them. */

@@ -16,6 +16,7 @@ import type { SharedBase } from "./base.ts";
 /** Examples at once: what the product's own evaluation takes. */
 const BATCH = 16;
 
+/** Scores adapters of one form. */
 export interface Scorer {
   /** theta: all trained values f32[P]. */
   score(examples: readonly Example[], theta: Float32Array): Promise<Evaluation>;

@@ -6,6 +6,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import type { Runtime, Session } from "../../node/interface/runtime.ts";
 
+/** A runtime that loads each graph once. */
 export interface SharedSessions {
   /** A runtime whose sessions stay open, whoever closes them, until `close`. All its models refer to one set of weights. */
   readonly runtime: Runtime;

@@ -24,13 +24,14 @@ import { createJury, type PeerScores } from "./jury.ts";
 import { type Method, manifestOf, type SwarmSettings } from "./method.ts";
 import type { PeerData } from "./peer-data.ts";
 
+/** One simulation. */
 export interface SimulateOptions {
   readonly base: SharedBase;
   /** One for each peer. */
   readonly data: readonly PeerData[];
   readonly method: Method;
   readonly settings: SwarmSettings;
-  /** Of the network, and of each peer's order of batches. */
+  /** The seed of the network, and of each peer's order of batches. */
   readonly seed: number;
   /** How the last of the peers lies; absent when nobody does. */
   readonly attack?: Attack;
@@ -40,6 +41,7 @@ export interface SimulateOptions {
   readonly onRound?: (round: number, validationLoss: number) => void;
 }
 
+/** The outcome for one simulated peer. */
 export interface PeerResult {
   /** On the peer's own test set, and on those of peers with other tasks, at the end. */
   readonly own: PeerScores;
@@ -49,10 +51,11 @@ export interface PeerResult {
   readonly othersCurve: readonly PeerScores[];
   /** All trained values as they are at the end, f32[P]. */
   readonly adapter: Float32Array;
-  /** Of each round. */
+  /** The lambda of each round. */
   readonly lambdas: readonly number[];
 }
 
+/** The outcome of a simulation. */
 export interface SimulationResult {
   readonly peers: readonly PeerResult[];
   /** Rounds that were over at each look of the curves. */
@@ -62,7 +65,7 @@ export interface SimulationResult {
   readonly sentParameters: number;
   /** One update's envelope; 0 where nothing is sent. */
   readonly updateBytes: number;
-  /** Of the processor, of all peers together. */
+  /** Seconds of the processor, of all peers together. */
   readonly seconds: { readonly train: number; readonly aggregate: number; readonly evaluate: number };
 }
 
@@ -281,5 +284,5 @@ function poolOf(data: readonly PeerData[]): ExampleSets {
 }
 
 const nothing = (): void => undefined;
-/** What a rule says of a round belongs to a peer's log; the table counts what matters. */
+/** Remarks of a rule belong to a peer's log, and the table counts what matters: this logger is silent. */
 const SILENT: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };

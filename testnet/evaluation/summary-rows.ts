@@ -1,4 +1,4 @@
-/** What the cells of a suite amount to: one row for each method, division, number of peers and attack, over the seeds. */
+/** Rows over the cells of a suite: one for each method, division, number of peers and attack, over the seeds. */
 import { type Cell, type CellResult, deviationOf, lastQuarterGain, meanOf } from "./cell.ts";
 import { METRICS, type Metric } from "./metric.ts";
 import type { SuiteResults } from "./run-table.ts";
@@ -11,6 +11,7 @@ export interface Statistic {
   readonly deviation: number;
 }
 
+/** One line of the evaluation's tables. */
 export interface Row {
   readonly suite: string;
   readonly split: string;
@@ -23,7 +24,7 @@ export interface Row {
   /** Means over the peers. */
   readonly own: Statistic;
   readonly others: Statistic;
-  /** Of the peer that has it worst. */
+  /** The score of the peer that has the worst one. */
   readonly worst: Statistic;
   readonly ownLoss: Statistic;
   readonly psiOwn: Statistic;
@@ -33,13 +34,14 @@ export interface Row {
   readonly lastQuarter: Statistic;
   readonly trainedParameters: number;
   readonly sentParameters: number;
-  /** What one peer sends in a round: its update, once for each peer that hears it. */
+  /** The bytes that one peer sends in a round: its update, once for each peer that hears it. */
   readonly bytesPerRound: number;
   readonly updateBytes: number;
-  /** Of the processor, for one peer in one run. */
+  /** Seconds of the processor, for one peer in one run. */
   readonly seconds: Statistic;
 }
 
+/** The rows of a suite, in the order in which their first cells were run. */
 export function rowsOf({ suite, cells }: SuiteResults): readonly Row[] {
   const metric = METRICS[suite.data];
   const groups = grouped(cells, ({ cell: { split, peers, attack, method } }) =>
@@ -103,6 +105,7 @@ function rowOf(
   };
 }
 
+/** Mean and deviation over values. */
 export const statisticOf = (values: readonly number[]): Statistic => ({
   mean: meanOf(values),
   deviation: deviationOf(values),

@@ -46,6 +46,7 @@ const split = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("iid") }),
 ]);
 
+/** The sorts of data that a suite can use. */
 export const DATA_KINDS = ["tasks", "speakers", "intents", "commonsense", "gsm8k"] as const;
 
 const suite = z.strictObject({
@@ -117,6 +118,7 @@ const table = z
     }
   });
 
+/** A method as the table lists it, with a title for people. */
 export interface DeclaredMethod extends Method {
   readonly title: string;
   readonly learningRates?: readonly number[];
@@ -124,8 +126,10 @@ export interface DeclaredMethod extends Method {
   readonly withoutReference?: string;
 }
 
+/** Methods compared on one sort of data and one base model. */
 export type Suite = z.infer<typeof suite>;
 
+/** The table after it was checked. */
 export interface Table {
   readonly methods: readonly DeclaredMethod[];
   readonly suites: readonly Suite[];

@@ -1,26 +1,49 @@
 /** `weft adapter export`: an adapter, or that of a peer, in the form that another program reads. */
+
 import { resolve } from "node:path";
-import { networkOf } from "../../../node/index.ts";
-import { writeAdapterDirectory } from "../../../node/interchange/adapter-directory.ts";
-import { toPeft } from "../../../node/interchange/peft-export.ts";
-import { toPyreft } from "../../../node/interchange/pyreft-export.ts";
-import { type SavedAdapter, sideOf } from "../../../node/interchange/saved-adapter.ts";
-import {
-  type AdapterFormat,
-  adapterOfPeer,
-  loadAdapter,
-  type OpenedModel,
-  openModel,
-} from "../../../node/local/stored-adapter.ts";
-import { keptTrainedData, withTrainedData } from "../../../node/local/trained-data.ts";
-import { type FolderFiles, prepareOutputFolder, writeFolder } from "../../../node/system/files/adapter-files.ts";
+import type { SavedAdapter } from "../../../node/interchange/saved-adapter.ts";
+import type { AdapterFormat } from "../../../node/local/adapter-format.ts";
+import { ADAPTER_FORMATS } from "../../../node/local/adapter-format.ts";
+import type { OpenedModel } from "../../../node/local/stored-adapter.ts";
+import type { FolderFiles } from "../../../node/system/files/adapter-files.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
+import { choice } from "../../option-value.ts";
+import { ADAPTER, DATA_DIR, JSON_OUTPUT, MODEL, NEW_FOLDER } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export type AdapterExportOptions = {
+/** The row of `weft adapter export`, and what it runs. */
+export const exportAdapterCommand: CommandRow = {
+  name: ["adapter", "export"],
+  text: "Write an adapter, or a peer's newest one, in the form that another program reads.",
+  options: [
+    { ...ADAPTER, otherwise: "the newest of the peer in --data-dir" },
+    DATA_DIR,
+    { flags: "--network <file>", text: "the peer's network", otherwise: "network.json in the data directory" },
+    MODEL,
+    {
+      flags: "--format <name>",
+      text: `form of the files: ${ADAPTER_FORMATS.join(", ")}`,
+      parse: choice(ADAPTER_FORMATS),
+      otherwise: "weft",
+    },
+    { flags: "--part <side>", text: "one side of a combination: lora or reft", parse: choice(["lora", "reft"]) },
+    {
+      flags: "--base-model <name>",
+      text: "name by which PEFT loads the base model",
+      otherwise: "the path of the model directory",
+    },
+    { flags: "--out <folder>", text: `folder for it: ${NEW_FOLDER}`, otherwise: "adapter-FORMAT" },
+    JSON_OUTPUT,
+  ],
+  example: "weft adapter export --adapter alice-lora --format peft --out alice-peft",
+  run,
+};
+
+type AdapterExportOptions = {
   readonly adapter?: string;
   readonly dataDir?: string;
   readonly network?: string;
@@ -32,14 +55,18 @@ export type AdapterExportOptions = {
   readonly json?: boolean;
 };
 
-export async function run(options: AdapterExportOptions, terminal: Terminal): Promise<number> {
+async function run(options: AdapterExportOptions, terminal: Terminal): Promise<number> {
+  const { keptTrainedData, withTrainedData } = await import("../../../node/local/trained-data.ts");
+  const { sideOf } = await import("../../../node/interchange/saved-adapter.ts");
+  const { openModel } = await import("../../../node/local/stored-adapter.ts");
+  const { prepareOutputFolder, writeFolder } = await import("../../../node/system/files/adapter-files.ts");
   const format = options.format ?? "weft";
   const folder = resolve(options.out ?? `adapter-${format}`);
   const directory = modelDirectory(options.model);
   const opened = openModel(directory);
   const whole = await source(options, opened, terminal);
   const adapter = options.part === undefined ? whole : sideOf(whole, opened.model, options.part);
-  const files = written(adapter, opened, { format, baseModel: options.baseModel ?? directory });
+  const files = await written(adapter, opened, { format, baseModel: options.baseModel ?? directory });
   await prepareOutputFolder(folder);
   const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
   const all = withTrainedData(files, trained);
@@ -58,26 +85,28 @@ export async function run(options: AdapterExportOptions, terminal: Terminal): Pr
 }
 
 async function source(options: AdapterExportOptions, opened: OpenedModel, terminal: Terminal): Promise<SavedAdapter> {
+  const { adapterOfPeer, loadAdapter } = await import("../../../node/local/stored-adapter.ts");
   if (options.adapter !== undefined) {
     const { adapter, notes } = await loadAdapter(resolve(options.adapter), opened);
     for (const note of notes) terminal.err(`${note}\n`);
     return adapter;
   }
+  const { networkOf } = await import("../../../node/index.ts");
   const peer = dataDirectory(options.dataDir, terminal.environment);
   return adapterOfPeer(peer, (await networkOf(options.network, peer)).manifest, opened);
 }
 
-function written(
+async function written(
   adapter: SavedAdapter,
   { model }: OpenedModel,
   { format, baseModel }: { readonly format: AdapterFormat; readonly baseModel: string },
-): FolderFiles {
+): Promise<FolderFiles> {
   switch (format) {
     case "weft":
-      return writeAdapterDirectory(adapter);
+      return (await import("../../../node/interchange/adapter-directory.ts")).writeAdapterDirectory(adapter);
     case "peft":
-      return toPeft(adapter, model, { baseModel });
+      return (await import("../../../node/interchange/peft-export.ts")).toPeft(adapter, model, { baseModel });
     case "pyreft":
-      return toPyreft(adapter, model);
+      return (await import("../../../node/interchange/pyreft-export.ts")).toPyreft(adapter, model);
   }
 }

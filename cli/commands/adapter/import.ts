@@ -1,26 +1,41 @@
 /** `weft adapter import`: an adapter of PEFT or pyreft as one of weft's own. */
+
 import { resolve } from "node:path";
-import { writeAdapterDirectory } from "../../../node/interchange/adapter-directory.ts";
-import { type ImportPositions, loadAdapter, openModel } from "../../../node/local/stored-adapter.ts";
-import { keptTrainedData, withTrainedData } from "../../../node/local/trained-data.ts";
-import { prepareOutputFolder, writeFolder } from "../../../node/system/files/adapter-files.ts";
+import type { ImportPositions } from "../../../node/local/stored-adapter.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
+import { JSON_OUTPUT, MODEL, NEW_FOLDER, POSITIONS } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export type AdapterImportOptions = {
+/** The row of `weft adapter import`, and what it runs. */
+export const importAdapterCommand: CommandRow = {
+  name: ["adapter", "import"],
+  text: "Read an adapter of PEFT or pyreft and write it as one of weft's own.",
+  argument: { name: "folder", text: "a directory of PEFT or pyreft" },
+  options: [
+    MODEL,
+    POSITIONS,
+    { flags: "--out <folder>", text: `folder for the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
+    JSON_OUTPUT,
+  ],
+  example: "weft adapter import alice-peft --out alice",
+  run,
+};
+
+type AdapterImportOptions = {
   readonly model?: string;
   readonly positions?: ImportPositions;
   readonly out?: string;
   readonly json?: boolean;
 };
 
-export async function run(
-  options: AdapterImportOptions,
-  terminal: Terminal,
-  argument: string | undefined,
-): Promise<number> {
+async function run(options: AdapterImportOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { keptTrainedData, withTrainedData } = await import("../../../node/local/trained-data.ts");
+  const { writeAdapterDirectory } = await import("../../../node/interchange/adapter-directory.ts");
+  const { loadAdapter, openModel } = await import("../../../node/local/stored-adapter.ts");
+  const { prepareOutputFolder, writeFolder } = await import("../../../node/system/files/adapter-files.ts");
   const folder = resolve(options.out ?? "adapter");
   const opened = openModel(modelDirectory(options.model));
   const { adapter, notes } = await loadAdapter(resolve(argument ?? "."), opened, { positions: options.positions });

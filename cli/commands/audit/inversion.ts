@@ -1,22 +1,103 @@
 /** `weft audit inversion`: what can be read out of one's own update, for every kind of adapter. */
+
 import { availableParallelism } from "node:os";
-import { type AttackResult, auditInversion } from "../../../node/audit/inversion.ts";
-import { loadExamples } from "../../../node/local/data-source.ts";
-import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
-import { readModelFiles } from "../../../node/system/files/model-files.ts";
-import { createSecureRandom } from "../../../node/system/platform/secure-random.ts";
+import type { AttackResult } from "../../../node/audit/inversion.ts";
 import type { AdapterSettings } from "../../../protocol/adapter-spec.ts";
-import { formatShare, textTable } from "../../../testnet/text-table.ts";
-import { formatAdapter, parseAdapter } from "../../adapter-argument.ts";
-import { AUDIT_DEFAULTS, AUDITED } from "../../audit-defaults.ts";
-import { type DataFlags, dataOptions } from "../../data-options.ts";
+import { formatShare, textTable } from "../../../testnet/words/text-table.ts";
+import { ADAPTER_FORMS, formatAdapter, parseAdapter } from "../../adapter-argument.ts";
+import type { CommandRow } from "../../command-row.ts";
+import { DATA, type DataFlags, dataOptions, READING } from "../../data-options.ts";
+import { engineFlags } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS } from "../../network-options.ts";
+import { integer, positive } from "../../option-value.ts";
 import { PRIVACY_DEFAULTS } from "../../privacy-options.ts";
+import { JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export type AuditOptions = DataFlags & {
+/** One of each kind of what is sent: both factors, B only, C only, an edit of the residual stream. */
+const AUDITED = [
+  "lora:r8:q_proj,v_proj",
+  "ffa-lora:r8:q_proj,v_proj",
+  "tri-lora:r8:q_proj,v_proj",
+  "loreft:r8:f7+l7",
+] as const;
+
+/** Short texts of a small model, minutes on two cores. */
+const AUDIT_DEFAULTS = { texts: 3, maxTokens: 16, steps: 20, attackSteps: 60, attempts: 6 } as const;
+
+/** The row of `weft audit inversion`, and what it runs. */
+export const auditInversionCommand: CommandRow = {
+  name: ["audit", "inversion"],
+  text: "Attack your own updates: try to recover the tokens of a text from the gradient of one step on it.",
+  options: [
+    MODEL,
+    DATA,
+    ...READING,
+    {
+      flags: "--adapter <word>",
+      text: `adapter to attack: ${ADAPTER_FORMS}; may be repeated`,
+      parse: parseAdapter,
+      repeatable: true,
+      otherwise: AUDITED.join(", "),
+    },
+    {
+      flags: "--texts <count>",
+      text: "test examples to attack",
+      parse: integer(1, 1000),
+      otherwise: String(AUDIT_DEFAULTS.texts),
+    },
+    {
+      flags: "--max-tokens <count>",
+      text: "tokens of a text; longer ones are cut",
+      parse: integer(4, 256),
+      otherwise: String(AUDIT_DEFAULTS.maxTokens),
+    },
+    {
+      flags: "--steps <count>",
+      text: "local steps before the attack, which take the adapter away from its start",
+      parse: integer(0, 100_000),
+      otherwise: String(AUDIT_DEFAULTS.steps),
+    },
+    {
+      flags: "--attack-steps <count>",
+      text: "steps of descent in each attempt",
+      parse: integer(0, 100_000),
+      otherwise: String(AUDIT_DEFAULTS.attackSteps),
+    },
+    {
+      flags: "--attempts <count>",
+      text: "attempts to find a text by its gradient; with 0 the audit takes seconds",
+      parse: integer(0, 1000),
+      otherwise: String(AUDIT_DEFAULTS.attempts),
+    },
+    {
+      flags: "--dp-clip <norm>",
+      text: "clip the gradient and add noise, as --dp does",
+      parse: positive,
+      otherwise: "no noise",
+    },
+    {
+      flags: "--dp-noise <multiple>",
+      text: "standard deviation of that noise as a multiple of the norm",
+      parse: positive,
+      otherwise: "no noise",
+    },
+    {
+      flags: "--seed <number>",
+      text: "seed of the adapters and the attacks",
+      parse: integer(0, 2 ** 32 - 1),
+      otherwise: "0",
+    },
+    ...engineFlags({ only: ["threads"] }),
+    JSON_OUTPUT,
+  ],
+  example: "weft audit inversion --texts 3 --adapter tri-lora:r8:q_proj,v_proj",
+  run,
+};
+
+type AuditOptions = DataFlags & {
   readonly model?: string;
   readonly adapter?: readonly AdapterSettings[];
   readonly texts?: number;
@@ -31,7 +112,12 @@ export type AuditOptions = DataFlags & {
   readonly json?: boolean;
 };
 
-export async function run(options: AuditOptions, terminal: Terminal): Promise<number> {
+async function run(options: AuditOptions, terminal: Terminal): Promise<number> {
+  const { auditInversion } = await import("../../../node/audit/inversion.ts");
+  const { loadExamples } = await import("../../../node/local/data-source.ts");
+  const { createOnnxRuntime } = await import("../../../node/system/compute/onnxruntime.ts");
+  const { readModelFiles } = await import("../../../node/system/files/model-files.ts");
+  const { createSecureRandom } = await import("../../../node/system/platform/secure-random.ts");
   const directory = modelDirectory(options.model);
   const { training, seed } = NETWORK_DEFAULTS;
   const { sets, notes = [] } = await loadExamples({
@@ -91,7 +177,7 @@ function lines(results: readonly AttackResult[]): string[] {
     "",
     ...textTable(columns, rows),
     "",
-    "prior: the commonest tokens of the training data, without any update; span: tokens whose inputs lie in the space of the",
-    "gradient's rows; matching: the text whose own gradient is nearest, searched from what span found",
+    "prior: the commonest tokens of the training data, without any update; span: tokens with inputs in the space of the",
+    "gradient's rows; matching: the text with the nearest gradient, searched from the tokens that span found",
   ];
 }

@@ -1,19 +1,44 @@
 /** `weft egress export`: the record of everything that left a peer, for other programs. */
+
 import { createWriteStream } from "node:fs";
 import { resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
-import { checkedRecords, egressCsv, egressJson } from "../../../node/privacy/egress-summary.ts";
-import { fileError } from "../../../node/system/files/atomic-file.ts";
-import { egressLines } from "../../../node/system/files/egress-file.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
+import { choice } from "../../option-value.ts";
+import { DATA_DIR } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export async function run(
+/** The forms that it can write, the usual one first. */
+const EGRESS_FORMATS = ["csv", "json"] as const;
+
+/** The row of `weft egress export`, and what it runs. */
+export const exportEgressCommand: CommandRow = {
+  name: ["egress", "export"],
+  text: "Write the record of everything that left a peer as CSV or JSON. Each line is checked first.",
+  options: [
+    DATA_DIR,
+    {
+      flags: "--format <name>",
+      text: `format of the file: ${EGRESS_FORMATS.join(" or ")}`,
+      parse: choice(EGRESS_FORMATS),
+      otherwise: EGRESS_FORMATS[0],
+    },
+    { flags: "--out <file>", text: "file to write", otherwise: "standard output" },
+  ],
+  example: "weft egress export --data-dir alice --format csv --out egress.csv",
+  run,
+};
+
+async function run(
   options: { readonly dataDir?: string; readonly format?: "csv" | "json"; readonly out?: string },
   terminal: Terminal,
 ): Promise<number> {
+  const { checkedRecords, egressCsv, egressJson } = await import("../../../node/privacy/egress-summary.ts");
+  const { fileError } = await import("../../../node/system/files/atomic-file.ts");
+  const { egressLines } = await import("../../../node/system/files/egress-file.ts");
   const { egress } = dataDirectoryLayout(dataDirectory(options.dataDir, terminal.environment));
   const records = checkedRecords(egressLines(egress));
   const text = options.format === "json" ? egressJson(records) : egressCsv(records);

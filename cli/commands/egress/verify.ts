@@ -1,16 +1,28 @@
 /** `weft egress verify`: whether the record of everything that left a peer is whole. */
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
-import { checkedRecords, type EgressSummary, summarizeEgress } from "../../../node/privacy/egress-summary.ts";
-import { egressLines } from "../../../node/system/files/egress-file.ts";
-import { textTable } from "../../../testnet/text-table.ts";
+import type { EgressSummary } from "../../../node/privacy/egress-summary.ts";
+import { textTable } from "../../../testnet/words/text-table.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
+import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export async function run(
+/** The row of `weft egress verify`, and what it runs. */
+export const verifyEgressCommand: CommandRow = {
+  name: ["egress", "verify"],
+  text: "Check the record of everything that left a peer, line by line, and show its sums.",
+  options: [DATA_DIR, JSON_OUTPUT],
+  example: "weft egress verify --data-dir alice",
+  run,
+};
+
+async function run(
   options: { readonly dataDir?: string; readonly json?: boolean },
   terminal: Terminal,
 ): Promise<number> {
+  const { checkedRecords, summarizeEgress } = await import("../../../node/privacy/egress-summary.ts");
+  const { egressLines } = await import("../../../node/system/files/egress-file.ts");
   const { egress } = dataDirectoryLayout(dataDirectory(options.dataDir, terminal.environment));
   terminal.err(`egress ledger: ${egress}\n`);
   const summary = await summarizeEgress(checkedRecords(egressLines(egress)));

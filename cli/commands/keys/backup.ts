@@ -1,24 +1,45 @@
 /** `weft keys backup`: the peer's key, sealed by a passphrase. */
+
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { requireKey } from "../../../node/data-directory/key.ts";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
 import { NodeError } from "../../../node/errors.ts";
-import { writeFileAtomic } from "../../../node/system/files/atomic-file.ts";
-import { peerOfBackup, sealKey } from "../../../node/system/files/key-backup.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
-import { passphraseOf } from "../../passphrase.ts";
+import { DATA_DIR, JSON_OUTPUT, PASSPHRASE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export interface KeysBackupOptions {
+/** The row of `weft keys backup`, and what it runs. */
+export const backupKeysCommand: CommandRow = {
+  name: ["keys", "backup"],
+  text: "Write the peer's key, sealed by a passphrase, to a file that is safe to keep anywhere. The peer's other files are not in it.",
+  options: [
+    { ...DATA_DIR, text: "data directory with the key" },
+    {
+      flags: "--out <file>",
+      text: "file for the backup; a file that exists is not overwritten",
+      otherwise: "PEER-ID.weft-key",
+    },
+    PASSPHRASE,
+    JSON_OUTPUT,
+  ],
+  example: "weft keys backup --data-dir alice --out alice.weft-key",
+  run,
+};
+
+interface KeysBackupOptions {
   readonly dataDir?: string;
   readonly out?: string;
   readonly passphraseFile?: string;
   readonly json?: boolean;
 }
 
-export async function run(options: KeysBackupOptions, terminal: Terminal): Promise<number> {
+async function run(options: KeysBackupOptions, terminal: Terminal): Promise<number> {
+  const { writeFileAtomic } = await import("../../../node/system/files/atomic-file.ts");
+  const { peerOfBackup, sealKey } = await import("../../../node/system/files/key-backup.ts");
+  const { requireKey } = await import("../../../node/data-directory/key.ts");
+  const { passphraseOf } = await import("../../passphrase.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const seed = await requireKey(dataDirectoryLayout(folder).folder);
   const refuseIfThere = (path: string): void => {
@@ -31,7 +52,7 @@ export async function run(options: KeysBackupOptions, terminal: Terminal): Promi
   const file = resolve(options.out ?? `${peer}.weft-key`);
   refuseIfThere(file);
   await writeFileAtomic(file, new TextEncoder().encode(text), { mode: 0o600 });
-  terminal.err(`the key of ${folder}, sealed; without the passphrase nobody can open it, you included\n`);
+  terminal.err(`this is the key of ${folder}, sealed; nobody can open it without the passphrase, you included\n`);
   terminal.out(options.json ? jsonText({ peer, file }) : `${file}\n`);
   return EXIT_OK;
 }

@@ -1,26 +1,35 @@
 /** `weft keys restore`: the key of a backup, in a data directory again. */
+
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
 import { NodeError } from "../../../node/errors.ts";
-import { openKey, peerOfBackup } from "../../../node/system/files/key-backup.ts";
-import { readKey, writeKey } from "../../../node/system/files/key-file.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
-import { passphraseOf } from "../../passphrase.ts";
+import { DATA_DIR, JSON_OUTPUT, PASSPHRASE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export interface KeysRestoreOptions {
+/** The row of `weft keys restore`, and what it runs. */
+export const restoreKeysCommand: CommandRow = {
+  name: ["keys", "restore"],
+  text: "Put the key of a backup into a data directory without a key. Run a key in one place only.",
+  argument: { name: "backup", text: "a file that weft keys backup wrote" },
+  options: [{ ...DATA_DIR, text: "data directory for the key" }, PASSPHRASE, JSON_OUTPUT],
+  example: "weft keys restore alice.weft-key --data-dir alice-again",
+  run,
+};
+
+interface KeysRestoreOptions {
   readonly dataDir?: string;
   readonly passphraseFile?: string;
   readonly json?: boolean;
 }
 
-export async function run(
-  options: KeysRestoreOptions,
-  terminal: Terminal,
-  argument: string | undefined,
-): Promise<number> {
+async function run(options: KeysRestoreOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { openKey, peerOfBackup } = await import("../../../node/system/files/key-backup.ts");
+  const { readKey, writeKey } = await import("../../../node/system/files/key-file.ts");
+  const { passphraseOf } = await import("../../passphrase.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const text = await backupText(resolve(argument ?? ""));
   const { key } = dataDirectoryLayout(folder);
@@ -32,7 +41,7 @@ export async function run(
   const seed = openKey(text, await passphraseOf(options, { isNew: false }, terminal));
   await writeKey(key, seed);
   terminal.err(
-    `restored to ${folder}; make sure that the same key runs nowhere else: two peers with one key contradict each other\n`,
+    `restored to ${folder}; make sure that the same key runs nowhere else; two peers with one key contradict each other\n`,
   );
   terminal.out(options.json ? jsonText({ peer, dataDirectory: folder }) : `${peer}\n`);
   return EXIT_OK;

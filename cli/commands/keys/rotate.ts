@@ -1,10 +1,25 @@
 /** `weft keys rotate`: a new key for a member, in two parts: it is proposed, and begins to be used once admins agreed. */
-import { adoptNextKey, nextKeyOf } from "../../../node/peer/key-rotation.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
-import { decide, membersOf, operatorOf, type RosterFlags } from "../../roster-action.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export async function run(options: RosterFlags, terminal: Terminal): Promise<number> {
+/** The row of `weft keys rotate`, and what it runs. */
+export const rotateKeysCommand: CommandRow = {
+  name: ["keys", "rotate"],
+  text: "Give this peer's membership to a new key. The first run proposes it. Once the admins have approved, a second run puts the new key in place.",
+  options: [
+    { ...DATA_DIR, text: "data directory of the peer; the peer runs during the first run and not during the second" },
+    JSON_OUTPUT,
+  ],
+  example: "weft keys rotate --data-dir alice",
+  run,
+};
+
+async function run(options: RosterFlags, terminal: Terminal): Promise<number> {
+  const { adoptNextKey, nextKeyOf } = await import("../../../node/peer/key-rotation.ts");
+  const { decide, membersOf, operatorOf } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
   const { peer, file } = await nextKeyOf(operator.dataDirectory);
   const { removed, self } = await membersOf(operator);

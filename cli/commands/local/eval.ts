@@ -1,20 +1,49 @@
 /** `weft eval`: a model with or without an adapter on held-out data. */
+
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import type { ExampleSets } from "../../../node/interface/trainer.ts";
-import { loadExamples } from "../../../node/local/data-source.ts";
-import { evaluateLocally } from "../../../node/local/local-training.ts";
-import { loadAdapter, openModel } from "../../../node/local/stored-adapter.ts";
-import { keptTrainedData } from "../../../node/local/trained-data.ts";
-import { type DataFlags, dataOptions, type HeldOutFlags } from "../../data-options.ts";
-import { engineOf, type RuntimeOptions } from "../../engine-flags.ts";
+import { scoreLines } from "../../../testnet/words/score-table.ts";
+import type { CommandRow } from "../../command-row.ts";
+import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
+import { engineFlags, engineOf, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions } from "../../network-options.ts";
+import { choice } from "../../option-value.ts";
+import { ADAPTER, JSON_OUTPUT, MODEL, networkOptionsNamed, SEED } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
-import { scoreLines } from "./train.ts";
 
-export type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed"> &
+/** The row of `weft eval`, and what it runs. */
+export const evalCommand: CommandRow = {
+  name: ["eval"],
+  text: "Evaluate a model on held-out data, with an adapter or without.",
+  options: [
+    MODEL,
+    DATA,
+    ...READING,
+    ...HELD_OUT,
+    { ...ADAPTER, otherwise: "the base model alone" },
+    {
+      flags: "--set <name>",
+      text: "set of examples: test, validation or train",
+      parse: choice(["test", "validation", "train"]),
+      otherwise: "test",
+    },
+    ...networkOptionsNamed("batch-size", "max-tokens"),
+    {
+      ...SEED,
+      text: "seed of the embedded tasks",
+      otherwise: `the adapter's, else ${NETWORK_DEFAULTS.seed}`,
+    },
+    ...engineFlags({ only: RUNTIME_OPTIONS }),
+    JSON_OUTPUT,
+  ],
+  example: "weft eval --data alice.jsonl --adapter alice-lora",
+  run,
+};
+
+type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed"> &
   DataFlags &
   HeldOutFlags &
   RuntimeOptions & {
@@ -24,7 +53,11 @@ export type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" 
     readonly json?: boolean;
   };
 
-export async function run(options: EvalCommandOptions, terminal: Terminal): Promise<number> {
+async function run(options: EvalCommandOptions, terminal: Terminal): Promise<number> {
+  const { keptTrainedData } = await import("../../../node/local/trained-data.ts");
+  const { loadExamples } = await import("../../../node/local/data-source.ts");
+  const { evaluateLocally } = await import("../../../node/local/local-training.ts");
+  const { loadAdapter, openModel } = await import("../../../node/local/stored-adapter.ts");
   const directory = modelDirectory(options.model);
   const opened = openModel(directory);
   const loaded = options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened);
@@ -48,7 +81,7 @@ export async function run(options: EvalCommandOptions, terminal: Terminal): Prom
     batchSize: options.batchSize ?? trained?.batchSize ?? training.batchSize,
     seed,
     needed: [set],
-    ...(trained && { trained: trained.digests }),
+    ...(trained && { trained }),
   });
   for (const note of notes) terminal.err(`data: ${note}\n`);
   if (cut.records > 0) terminal.err(`${cut.records} records are longer than ${maxTokens} tokens and were cut\n`);

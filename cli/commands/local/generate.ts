@@ -1,20 +1,59 @@
 /** `weft generate`: text from a prompt, by a model with or without an adapter. */
+
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { framedPrompt } from "../../../node/data/frame.ts";
 import { NodeError } from "../../../node/errors.ts";
-import { generate } from "../../../node/generation/generate.ts";
-import { loadAdapter, openModel, usedAdapter } from "../../../node/local/stored-adapter.ts";
-import { keptTrainedData } from "../../../node/local/trained-data.ts";
-import { type Tokenizer, tokenizerOfFiles } from "../../../node/model/tokenizer.ts";
-import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
-import type { RuntimeOptions } from "../../engine-flags.ts";
+import type { Tokenizer } from "../../../node/model/tokenizer.ts";
+import type { CommandRow } from "../../command-row.ts";
+import { CHAT_TEMPLATE, templateArgument } from "../../data-options.ts";
+import { engineFlags, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
+import { integer, positive, share } from "../../option-value.ts";
+import { ADAPTER, JSON_OUTPUT, MODEL, POSITIONS, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export type GenerateCommandOptions = RuntimeOptions & {
+/** The row of `weft generate`, and what it runs. */
+export const generateCommand: CommandRow = {
+  name: ["generate"],
+  text: "Continue a prompt, token by token. Only the new text is printed.",
+  options: [
+    { flags: "--prompt <text>", text: "text to continue, or the user's turn where a chat template is used" },
+    { flags: "--system <text>", text: "the system's turn, which the chat template writes", otherwise: "none" },
+    { ...CHAT_TEMPLATE, otherwise: "the adapter's; without an adapter the prompt as it stands" },
+    MODEL,
+    { ...ADAPTER, otherwise: "the base model alone" },
+    POSITIONS,
+    {
+      flags: "--max-tokens <count>",
+      text: "most tokens to add",
+      parse: integer(1, 1_048_576),
+      otherwise: "128",
+    },
+    {
+      flags: "--temperature <number>",
+      text: "draw tokens at random with this temperature, such as 0.8",
+      parse: positive,
+      otherwise: "always the likeliest token",
+    },
+    {
+      flags: "--top-p <share>",
+      text: "draw only from the likeliest tokens that together have this probability",
+      parse: share,
+      otherwise: "1, all of them",
+    },
+    { ...SEED, text: "seed of the random draws" },
+    ...engineFlags({ only: RUNTIME_OPTIONS }),
+    JSON_OUTPUT,
+  ],
+  example: "weft generate --model models/tinystories-656k --prompt Once --max-tokens 60",
+  run,
+};
+
+type GenerateCommandOptions = RuntimeOptions & {
   readonly prompt?: string;
+  readonly system?: string;
+  readonly chatTemplate?: string;
   readonly model?: string;
   readonly adapter?: string;
   readonly positions?: "all" | { readonly first: number; readonly last: number };
@@ -25,8 +64,14 @@ export type GenerateCommandOptions = RuntimeOptions & {
   readonly json?: boolean;
 };
 
-export async function run(options: GenerateCommandOptions, terminal: Terminal): Promise<number> {
-  if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT to go on from");
+async function run(options: GenerateCommandOptions, terminal: Terminal): Promise<number> {
+  const { askedPrompt } = await import("../../../node/local/asked-prompt.ts");
+  const { keptTrainedData } = await import("../../../node/local/trained-data.ts");
+  const { generate } = await import("../../../node/generation/generate.ts");
+  const { loadAdapter, openModel, usedAdapter } = await import("../../../node/local/stored-adapter.ts");
+  const { tokenizerOfFiles } = await import("../../../node/model/tokenizer.ts");
+  const { createOnnxRuntime } = await import("../../../node/system/compute/onnxruntime.ts");
+  if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT, the text to continue");
   const opened = openModel(modelDirectory(options.model));
   const { model, files } = opened;
   const tokenizer = tokenizerOfFiles(files);
@@ -34,11 +79,12 @@ export async function run(options: GenerateCommandOptions, terminal: Terminal): 
   const loaded =
     options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened, { positions });
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
-  const begin = tokenizer.beginId === undefined ? [] : [tokenizer.beginId];
   // A prompt is put to an adapter as those were that it was trained on.
   const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
-  const asked = framedPrompt(trained?.frame ?? "plain", options.prompt);
-  const promptIds = [...begin, ...tokenizer.encode(asked)];
+  const { prompt, system, chatTemplate } = options;
+  const choice = chatTemplate && templateArgument(chatTemplate);
+  const asked = askedPrompt({ prompt, system, chatTemplate: choice, kept: trained }, files, tokenizer);
+  const promptIds = asked.ids;
   const print = printer(tokenizer, promptIds, options.json ? () => undefined : terminal.out);
   const result = await generate(
     {
@@ -51,7 +97,7 @@ export async function run(options: GenerateCommandOptions, terminal: Terminal): 
       tokensMax: options.maxTokens ?? 128,
       sampling: { temperature: options.temperature ?? 0, topP: options.topP ?? 1 },
       seed: options.seed ?? 0,
-      endIds: endIds(tokenizer, files.config),
+      endIds: new Set([...endIds(tokenizer, files.config), ...asked.endIds]),
       threads: options.threads ?? availableParallelism(),
       signal: terminal.signal,
       onToken: print.token,

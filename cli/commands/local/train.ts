@@ -1,25 +1,54 @@
 /** `weft train`: one adapter on this machine, without a network. */
+
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import { writeAdapterDirectory } from "../../../node/interchange/adapter-directory.ts";
 import type { EngineOptions } from "../../../node/interface/engine-options.ts";
-import type { Evaluation } from "../../../node/interface/trainer.ts";
-import { loadExamples } from "../../../node/local/data-source.ts";
-import { type LocalTrainingResult, stepsOfEpochs, trainLocally } from "../../../node/local/local-training.ts";
-import { loadAdapter, openModel } from "../../../node/local/stored-adapter.ts";
-import { keptTrainedData, withTrainedData } from "../../../node/local/trained-data.ts";
-import { prepareOutputFolder, writeFolder } from "../../../node/system/files/adapter-files.ts";
-import { formatLoss, formatShare, textTable } from "../../../testnet/text-table.ts";
+import type { LocalTrainingResult } from "../../../node/local/local-training.ts";
+import { scoreLines } from "../../../testnet/words/score-table.ts";
+import { formatLoss } from "../../../testnet/words/text-table.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
-import { type DataFlags, dataOptions, type HeldOutFlags } from "../../data-options.ts";
-import { engineOf } from "../../engine-flags.ts";
+import type { CommandRow } from "../../command-row.ts";
+import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
+import { engineFlags, engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
+import { integer, positive } from "../../option-value.ts";
+import { JSON_OUTPUT, MODEL, NEW_FOLDER, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export type TrainCommandOptions = Omit<
+/** The row of `weft train`, and what it runs. */
+export const trainCommand: CommandRow = {
+  name: ["train"],
+  text: "Train one adapter on this machine, without a network, and evaluate it on held-out data.",
+  options: [
+    MODEL,
+    DATA,
+    ...READING,
+    ...HELD_OUT,
+    ...networkOptionsNamed("adapter"),
+    { flags: "--from <folder>", text: "an adapter to train further, instead of --adapter" },
+    { flags: "--steps <count>", text: "optimiser steps", parse: integer(1, 100_000_000) },
+    {
+      flags: "--epochs <count>",
+      text: "passes over the data, where --steps is absent",
+      parse: positive,
+      otherwise: "3",
+    },
+    ...networkOptionsNamed("learning-rate", "optimizer"),
+    ...SCHEDULE,
+    ...networkOptionsNamed("batch-size", "accumulate", "max-tokens"),
+    SEED,
+    { flags: "--out <folder>", text: `folder for the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
+    ...engineFlags(),
+    JSON_OUTPUT,
+  ],
+  example: "weft train --data alice.jsonl --adapter lora:r8:q_proj,v_proj --epochs 3 --out alice-lora",
+  run,
+};
+
+type TrainCommandOptions = Omit<
   NetworkOptions,
   "rounds" | "localSteps" | "lambda" | "aggregation" | "reference" | "head" | "proximal"
 > &
@@ -39,9 +68,18 @@ const EPOCHS = 3;
 /** Steps between two lines about the loss. */
 const STEPS_PER_LINE = 10;
 
-export async function run(options: TrainCommandOptions, terminal: Terminal): Promise<number> {
+async function run(options: TrainCommandOptions, terminal: Terminal): Promise<number> {
+  const { keptTrainedData, withTrainedData } = await import("../../../node/local/trained-data.ts");
+  const { writeAdapterDirectory } = await import("../../../node/interchange/adapter-directory.ts");
+  const { loadExamples } = await import("../../../node/local/data-source.ts");
+  const { stepsOfEpochs, trainLocally } = await import("../../../node/local/local-training.ts");
+  const { loadAdapter, openModel } = await import("../../../node/local/stored-adapter.ts");
+  const { prepareOutputFolder, writeFolder } = await import("../../../node/system/files/adapter-files.ts");
   if (options.from !== undefined && options.adapter !== undefined) {
-    throw new NodeError("CONFIG_INVALID", "give --adapter for a new adapter or --from for one to go on from, not both");
+    throw new NodeError(
+      "CONFIG_INVALID",
+      "give --adapter for a new adapter or --from for one to train further, not both",
+    );
   }
   if (options.data === undefined && (options.validation ?? options.test) !== undefined) {
     throw new NodeError("CONFIG_INVALID", "--validation and --test hold out examples of --data; give that too");
@@ -63,7 +101,7 @@ export async function run(options: TrainCommandOptions, terminal: Terminal): Pro
   const before = options.from === undefined ? undefined : await keptTrainedData(resolve(options.from));
   const loaded = await loadExamples({
     ...dataOptions(options),
-    ...(before && { trained: before.digests }),
+    ...(before && { trained: before }),
     modelDirectory: directory,
     maxTokens: training.maxTokens,
     batchSize: training.batchSize,
@@ -101,23 +139,6 @@ export async function run(options: TrainCommandOptions, terminal: Terminal): Pro
 function document({ adapter, before, after, ...counts }: LocalTrainingResult, folder: string) {
   const parameters = adapter.values.length;
   return { adapter: adapter.settings, parameters, before, after: after ?? null, ...counts, out: folder };
-}
-
-/** Scores of the held-out examples, one row each. */
-export function scoreLines(scores: Readonly<Record<string, Evaluation>>): string[] {
-  const columns = [
-    { heading: "held-out data", numeric: false },
-    { heading: "loss", numeric: true },
-    { heading: "accuracy", numeric: true },
-    { heading: "whole answers", numeric: true },
-  ];
-  const rows = Object.entries(scores).map(([name, { loss, accuracy, exactMatch }]) => [
-    name,
-    formatLoss(loss),
-    formatShare(accuracy),
-    formatShare(exactMatch),
-  ]);
-  return textTable(columns, rows);
 }
 
 function resultLines({ before, after, stepsSkipped }: LocalTrainingResult): string[] {

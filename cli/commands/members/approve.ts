@@ -1,8 +1,21 @@
 /** `weft members approve`: agreeing to what is pending. */
-import { decide, operatorOf, pendingId, type RosterFlags } from "../../roster-action.ts";
+import type { CommandRow } from "../../command-row.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { MOTION, ROSTER_OPTIONS } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
-export async function run(options: RosterFlags, terminal: Terminal, argument = ""): Promise<number> {
+/** The row of `weft members approve`, and what it runs. */
+export const approveMembersCommand: CommandRow = {
+  name: ["members", "approve"],
+  text: "Approve a pending motion, or one that was declined here. It holds once enough admins have approved: the policy says how many.",
+  argument: MOTION,
+  options: ROSTER_OPTIONS,
+  example: "weft members approve 3f9a01c2d4e5 --data-dir alice",
+  run,
+};
+
+async function run(options: RosterFlags, terminal: Terminal, argument = ""): Promise<number> {
+  const { decide, operatorOf, pendingId } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
   return await decide(operator, { kind: "approve", id: await pendingId(operator, argument) }, options, terminal);
 }

@@ -1,16 +1,39 @@
 /** `weft members expire`: a membership that ends sooner than it would. */
 import { NodeError } from "../../../node/errors.ts";
+import { LIMITS } from "../../../protocol/limits.ts";
 import { parsePeerId } from "../../../protocol/peer-id.ts";
+import { dateWords } from "../../../testnet/words/statement-words.ts";
+import type { CommandRow } from "../../command-row.ts";
 import type { Moment } from "../../option-value.ts";
-import { decide, endOf, memberOf, nowSeconds, operatorOf, type RosterFlags } from "../../roster-action.ts";
-import { dateWords } from "../../statement-words.ts";
+import { momentOrDuration } from "../../option-value.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { MEMBER, ROSTER_OPTIONS } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
-export async function run(
+/** The row of `weft members expire`, and what it runs. */
+export const expireMembersCommand: CommandRow = {
+  name: ["members", "expire"],
+  text: "Propose a time at which a membership ends. Unlike a revocation it can be changed later.",
+  argument: MEMBER,
+  options: [
+    {
+      flags: "--at <time>",
+      text: "the end: a date in UTC, such as 2027-03-31 or 2027-03-31T18:00, or a time from now on, such as 30d",
+      parse: momentOrDuration(LIMITS.certificateSecondsMax),
+      otherwise: "now, with five minutes for clocks that differ",
+    },
+    ...ROSTER_OPTIONS,
+  ],
+  example: "weft members expire 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --at 30d --data-dir alice",
+  run,
+};
+
+async function run(
   options: RosterFlags & { readonly at?: Moment },
   terminal: Terminal,
   argument = "",
 ): Promise<number> {
+  const { decide, endOf, memberOf, nowSeconds, operatorOf } = await import("../../roster-action.ts");
   const subject = parsePeerId(argument);
   const operator = await operatorOf(options, terminal);
   const { member, policy } = await memberOf(operator, subject);

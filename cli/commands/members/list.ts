@@ -1,15 +1,27 @@
 /** `weft members list`: who is in the roster. */
 
-import { verifyMembers } from "../../../node/doctor/roster-verification.ts";
 import type { MembersAnswer } from "../../../node/membership/roster-desk.ts";
 import { describePolicy } from "../../../protocol/membership/settings.ts";
-import { textTable } from "../../../testnet/text-table.ts";
+import { dateWords, rebuiltWords } from "../../../testnet/words/statement-words.ts";
+import { textTable } from "../../../testnet/words/text-table.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
-import { membersOf, operatorOf, type RosterFlags } from "../../roster-action.ts";
-import { dateWords, rebuiltWords } from "../../statement-words.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { ROSTER_OPTIONS, VERIFY } from "../../shared-options.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
-export async function run(options: RosterFlags & { readonly verify?: boolean }, terminal: Terminal): Promise<number> {
+/** The row of `weft members list`, and what it runs. */
+export const listMembersCommand: CommandRow = {
+  name: ["members", "list"],
+  text: "Show the members with their roles and their ends, the removed ones, and the policy, as far as this peer has heard.",
+  options: [VERIFY, ...ROSTER_OPTIONS],
+  example: "weft members list --data-dir alice",
+  run,
+};
+
+async function run(options: RosterFlags & { readonly verify?: boolean }, terminal: Terminal): Promise<number> {
+  const { verifyMembers } = await import("../../../node/doctor/roster-verification.ts");
+  const { membersOf, operatorOf } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
   if (!options.verify) {
     const answer = await membersOf(operator);

@@ -1,13 +1,25 @@
 /** `weft members log`: every entry of the roster. */
 
-import { verifyStoredRoster } from "../../../node/doctor/roster-verification.ts";
 import type { LogAnswer } from "../../../node/membership/roster-desk.ts";
+import { dateWords, LOSS_WORDS, rebuiltWords, statementWords } from "../../../testnet/words/statement-words.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
-import { ask, operatorOf, type RosterFlags } from "../../roster-action.ts";
-import { dateWords, LOSS_WORDS, rebuiltWords, statementWords } from "../../statement-words.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { ROSTER_OPTIONS, VERIFY } from "../../shared-options.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
-export async function run(options: RosterFlags & { readonly verify?: boolean }, terminal: Terminal): Promise<number> {
+/** The row of `weft members log`, and what it runs. */
+export const logMembersCommand: CommandRow = {
+  name: ["members", "log"],
+  text: "Show every entry of the roster, oldest first, with those that do not count and why.",
+  options: [VERIFY, ...ROSTER_OPTIONS],
+  example: "weft members log --verify --data-dir alice",
+  run,
+};
+
+async function run(options: RosterFlags & { readonly verify?: boolean }, terminal: Terminal): Promise<number> {
+  const { verifyStoredRoster } = await import("../../../node/doctor/roster-verification.ts");
+  const { ask, operatorOf } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
   const verification = options.verify ? await verifyStoredRoster(operator) : undefined;
   // What was verified is what is shown.

@@ -1,14 +1,29 @@
 /** `weft members pending`: what waits for admins. */
 import type { Proposal } from "../../../node/membership/proposals.ts";
+import { statementWords } from "../../../testnet/words/statement-words.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
-import { ask, operatorOf, type RosterFlags } from "../../roster-action.ts";
-import { statementWords } from "../../statement-words.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { ROSTER_OPTIONS } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export async function run(
+/** The row of `weft members pending`, and what it runs. */
+export const pendingMembersCommand: CommandRow = {
+  name: ["members", "pending"],
+  text: "Show the requests for admission, each with a fingerprint to compare by phone, and the other motions that wait for admins.",
+  options: [
+    { flags: "--declined", text: "also show motions that this peer has declined; members approve takes them up again" },
+    ...ROSTER_OPTIONS,
+  ],
+  example: "weft members pending --data-dir alice",
+  run,
+};
+
+async function run(
   { declined = false, ...options }: RosterFlags & { readonly declined?: boolean },
   terminal: Terminal,
 ): Promise<number> {
+  const { ask, operatorOf } = await import("../../roster-action.ts");
   const { motions } = await ask(await operatorOf(options, terminal), { kind: "pending", declined });
   if (options.json) terminal.out(jsonText({ motions }));
   else terminal.out(motions.length === 0 ? "nothing waits\n" : `${motions.map(lines).join("\n")}\n`);

@@ -1,9 +1,22 @@
 /** `weft members policy`: other rules for the roster. */
-import type { PolicyOptions } from "../../membership-options.ts";
-import { decide, membersOf, operatorOf, type RosterFlags } from "../../roster-action.ts";
+
+import type { CommandRow } from "../../command-row.ts";
+import { POLICY_OPTIONS, type PolicyOptions } from "../../membership-options.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { ROSTER_OPTIONS } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
-export async function run(options: RosterFlags & PolicyOptions, terminal: Terminal): Promise<number> {
+/** The row of `weft members policy`, and what it runs. */
+export const policyMembersCommand: CommandRow = {
+  name: ["members", "policy"],
+  text: "Propose another policy. A setting that no flag names stays as it is.",
+  options: [...POLICY_OPTIONS.map((row) => ({ ...row, otherwise: "as it is" })), ...ROSTER_OPTIONS],
+  example: "weft members policy --threshold 3 --data-dir alice",
+  run,
+};
+
+async function run(options: RosterFlags & PolicyOptions, terminal: Terminal): Promise<number> {
+  const { decide, membersOf, operatorOf } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
   const { policy } = await membersOf(operator);
   const statement = {

@@ -1,14 +1,44 @@
 /** `weft members promote`: another role, or a longer membership. */
+import { LIMITS } from "../../../protocol/limits.ts";
 import type { Role } from "../../../protocol/membership/roles.ts";
+import { ROLES } from "../../../protocol/membership/roles.ts";
 import { parsePeerId } from "../../../protocol/peer-id.ts";
-import { decide, endOf, memberOf, nowSeconds, operatorOf, type RosterFlags } from "../../roster-action.ts";
+import type { CommandRow } from "../../command-row.ts";
+import { choice, duration } from "../../option-value.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { MEMBER, ROSTER_OPTIONS } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
-export async function run(
+/** The row of `weft members promote`, and what it runs. */
+export const promoteMembersCommand: CommandRow = {
+  name: ["members", "promote"],
+  text: "Propose another role for a member, or a membership that lasts longer.",
+  argument: MEMBER,
+  options: [
+    {
+      flags: "--role <word>",
+      text: `the new role: ${ROLES.join(", ")}`,
+      parse: choice(ROLES),
+      otherwise: "the role that it has",
+    },
+    {
+      flags: "--lasts <time>",
+      text: "length of the membership from now on, such as 30d",
+      parse: duration(60, LIMITS.certificateSecondsMax),
+      otherwise: "as long as the policy allows",
+    },
+    ...ROSTER_OPTIONS,
+  ],
+  example: "weft members promote 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --role admin --data-dir alice",
+  run,
+};
+
+async function run(
   options: RosterFlags & { readonly role?: Role; readonly lasts?: number },
   terminal: Terminal,
   argument = "",
 ): Promise<number> {
+  const { decide, endOf, memberOf, nowSeconds, operatorOf } = await import("../../roster-action.ts");
   const subject = parsePeerId(argument);
   const operator = await operatorOf(options, terminal);
   const { member, policy } = await memberOf(operator, subject);

@@ -1,24 +1,49 @@
 /** `weft model merge`: a model with a LoRA adapter in its weights, as a Hugging Face directory or with an ONNX file. */
+
 import { join, resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import { textGraph } from "../../../node/generation/inference-graph.ts";
-import { jsonBytes } from "../../../node/interchange/adapter-directory.ts";
-import { mergedModel } from "../../../node/interchange/merged-model.ts";
-import { sideOf } from "../../../node/interchange/saved-adapter.ts";
-import { loadAdapter, openModel } from "../../../node/local/stored-adapter.ts";
-import { encodeModel } from "../../../node/onnx/codec.ts";
-import {
-  copyCompanions,
-  prepareOutputFolder,
-  writeFolder,
-  writePieces,
-} from "../../../node/system/files/adapter-files.ts";
-import { formatBytes } from "../../../testnet/text-table.ts";
+import { formatBytes } from "../../../testnet/words/text-table.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
+import { choice, integer } from "../../option-value.ts";
+import { ADAPTER, JSON_OUTPUT, MODEL, NEW_FOLDER } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export type ModelMergeOptions = {
+/** The row of `weft model merge`, and what it runs. */
+export const mergeModelCommand: CommandRow = {
+  name: ["model", "merge"],
+  text: "Merge a LoRA adapter into the weights: a Hugging Face directory in float32, and an ONNX file on request.",
+  options: [
+    ADAPTER,
+    MODEL,
+    { flags: "--part <side>", text: "one side of a combination: lora", parse: choice(["lora"]) },
+    {
+      flags: "--format <name>",
+      text: "huggingface, or onnx, which adds model.onnx",
+      parse: choice(["huggingface", "onnx"]),
+      otherwise: "huggingface",
+    },
+    {
+      flags: "--batch <count>",
+      text: "number of texts that model.onnx reads at once",
+      parse: integer(1, 4096),
+      otherwise: "1",
+    },
+    {
+      flags: "--tokens <count>",
+      text: "length of the texts that model.onnx reads",
+      parse: integer(1, 1_048_576),
+      otherwise: "128, or the model's context",
+    },
+    { flags: "--out <folder>", text: `folder for the model: ${NEW_FOLDER}`, otherwise: "merged" },
+    JSON_OUTPUT,
+  ],
+  example: "weft model merge --adapter alice-lora --out alice-model",
+  run,
+};
+
+type ModelMergeOptions = {
   readonly adapter?: string;
   readonly model?: string;
   readonly part?: "lora";
@@ -29,9 +54,17 @@ export type ModelMergeOptions = {
   readonly json?: boolean;
 };
 
-export async function run(options: ModelMergeOptions, terminal: Terminal): Promise<number> {
+async function run(options: ModelMergeOptions, terminal: Terminal): Promise<number> {
+  const { jsonBytes } = await import("../../../node/interchange/adapter-directory.ts");
+  const { mergedModel } = await import("../../../node/interchange/merged-model.ts");
+  const { sideOf } = await import("../../../node/interchange/saved-adapter.ts");
+  const { keptTrainedData, templateFiles } = await import("../../../node/local/trained-data.ts");
+  const { loadAdapter, openModel } = await import("../../../node/local/stored-adapter.ts");
+  const { copyCompanions, prepareOutputFolder, writeFolder, writePieces } = await import(
+    "../../../node/system/files/adapter-files.ts"
+  );
   if (options.adapter === undefined)
-    throw new NodeError("CONFIG_INVALID", "give --adapter FOLDER, what is to be merged");
+    throw new NodeError("CONFIG_INVALID", "give --adapter FOLDER, the adapter to merge");
   const folder = resolve(options.out ?? "merged");
   const directory = modelDirectory(options.model);
   const opened = openModel(directory);
@@ -42,8 +75,10 @@ export async function run(options: ModelMergeOptions, terminal: Terminal): Promi
   await prepareOutputFolder(folder);
   await writePieces(join(folder, "model.safetensors"), merged.pieces());
   const companions = await copyCompanions(directory, folder);
-  await writeFolder(folder, new Map([["config.json", jsonBytes(merged.config)]]));
-  const files = ["model.safetensors", ...companions, "config.json"];
+  const template = templateFiles(await keptTrainedData(resolve(options.adapter)));
+  await writeFolder(folder, new Map([...template, ["config.json", jsonBytes(merged.config)]]));
+  const own = [...template.keys(), "config.json"];
+  const files = ["model.safetensors", ...companions.filter((name) => !own.includes(name)), ...own];
   if (options.format === "onnx") {
     await writeOnnx(folder, options);
     files.push("model.onnx");
@@ -56,6 +91,10 @@ export async function run(options: ModelMergeOptions, terminal: Terminal): Promi
 
 /** model.onnx beside the merged weights, which it refers to in model.safetensors, so that they are there once. */
 async function writeOnnx(folder: string, { batch = 1, tokens }: ModelMergeOptions): Promise<void> {
+  const { textGraph } = await import("../../../node/generation/inference-graph.ts");
+  const { encodeModel } = await import("../../../node/onnx/codec.ts");
+  const { openModel } = await import("../../../node/local/stored-adapter.ts");
+  const { writeFolder } = await import("../../../node/system/files/adapter-files.ts");
   const { model } = openModel(folder);
   const length = tokens ?? Math.min(128, model.shape.contextTokens);
   if (length > model.shape.contextTokens) {

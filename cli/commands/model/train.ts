@@ -1,18 +1,78 @@
 /** `weft model train`: weights of an ONNX file, or LoRA merged into them, trained on rows of tensors. */
+
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import { holdOut, trainOnnx } from "../../../node/local/onnx-training.ts";
 import type { OnnxLoss } from "../../../node/model/onnx-file.ts";
-import { createOnnxRuntime } from "../../../node/system/compute/onnxruntime.ts";
-import { readOnnxModelFile, readTensorFile, writeOnnxModelFile } from "../../../node/system/files/onnx-model-file.ts";
-import { formatLoss } from "../../../testnet/text-table.ts";
-import type { RuntimeOptions } from "../../engine-flags.ts";
+import { formatLoss } from "../../../testnet/words/text-table.ts";
+import type { CommandRow } from "../../command-row.ts";
+import { engineFlags, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
+import { choice, integer, positive, share } from "../../option-value.ts";
+import { JSON_OUTPUT, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export type ModelTrainOptions = Pick<
+/** The row of `weft model train`, and what it runs. */
+export const trainModelCommand: CommandRow = {
+  name: ["model", "train"],
+  text: "Train weights of any ONNX file on rows of tensors, or a LoRA beside them, which is merged in at the end.",
+  argument: { name: "file", text: "an ONNX model; open dimensions take the sizes of the rows" },
+  options: [
+    {
+      flags: "--data <file>",
+      text: 'rows of JSON: for every input of the model, and for "labels", a number or nested lists',
+    },
+    {
+      flags: "--weights <pattern>",
+      text: "names of the weights to train, with * for any text, such as *.bias; may be repeated",
+      repeatable: true,
+    },
+    {
+      flags: "--lora <pattern>",
+      text: "names of the weights of linear layers that get a LoRA beside them; may be repeated",
+      repeatable: true,
+    },
+    { flags: "--rank <count>", text: "rank of the LoRA", parse: integer(1, 65_536), otherwise: "8" },
+    {
+      flags: "--alpha <number>",
+      text: "scale of the LoRA: its product is multiplied by alpha / rank",
+      parse: positive,
+      otherwise: "twice the rank",
+    },
+    {
+      flags: "--loss <kind>",
+      text: "cross-entropy (labels below 0 do not count), mean-squared-error, or output (the model computes its own loss)",
+      parse: choice(["cross-entropy", "mean-squared-error", "output"]),
+      otherwise: "cross-entropy",
+    },
+    { flags: "--output <name>", text: "output of the model from which the loss is computed", otherwise: "logits" },
+    { flags: "--steps <count>", text: "optimiser steps", parse: integer(1, 100_000_000) },
+    {
+      flags: "--epochs <count>",
+      text: "passes over the rows, where --steps is absent",
+      parse: positive,
+      otherwise: "3",
+    },
+    {
+      flags: "--held-out <share>",
+      text: "share of the rows, in whole batches, that are evaluated before and after training and not trained on",
+      parse: share,
+      otherwise: "none",
+    },
+    ...networkOptionsNamed("learning-rate", "optimizer"),
+    ...SCHEDULE,
+    ...networkOptionsNamed("batch-size", "accumulate"),
+    { ...SEED, text: "seed of the LoRA's start, the rows held out and the batch order" },
+    { flags: "--out <file>", text: "file for the model", otherwise: "the model's name with .trained.onnx" },
+    ...engineFlags({ only: RUNTIME_OPTIONS }),
+    JSON_OUTPUT,
+  ],
+  example: "weft model train model.onnx --data rows.jsonl --weights '*.bias' --lora '*attention*'",
+  run,
+};
+
+type ModelTrainOptions = Pick<
   NetworkOptions,
   "learningRate" | "optimizer" | "schedule" | "batchSize" | "accumulate" | "seed"
 > &
@@ -35,17 +95,18 @@ const DEFAULTS = { epochs: 3, rank: 8, output: "logits" } as const;
 /** Steps between two lines about the loss. */
 const STEPS_PER_LINE = 10;
 
-export async function run(
-  options: ModelTrainOptions,
-  terminal: Terminal,
-  argument: string | undefined,
-): Promise<number> {
+async function run(options: ModelTrainOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { holdOut, trainOnnx } = await import("../../../node/local/onnx-training.ts");
+  const { createOnnxRuntime } = await import("../../../node/system/compute/onnxruntime.ts");
+  const { readOnnxModelFile, readTensorFile, writeOnnxModelFile } = await import(
+    "../../../node/system/files/onnx-model-file.ts"
+  );
   if (argument === undefined || options.data === undefined) {
     throw new NodeError("CONFIG_INVALID", "give the ONNX file, and --data with a file of rows");
   }
   const path = resolve(argument);
   const out = resolve(options.out ?? path.replace(/(\.onnx)?$/, ".trained.onnx"));
-  if (out === path) throw new NodeError("CONFIG_INVALID", "--out is the model itself; give another file");
+  if (out === path) throw new NodeError("CONFIG_INVALID", "--out names the model itself; give another file");
   const file = await readOnnxModelFile(path);
   const all = await readTensorFile(resolve(options.data));
   const { training, seed } = networkSettings(options, NETWORK_DEFAULTS);

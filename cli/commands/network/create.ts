@@ -1,19 +1,56 @@
 /** `weft network create`: the manifest of a new network. */
+
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
-import { readNetwork, writeNetwork } from "../../../node/index.ts";
-import { createNetwork } from "../../../node/manifest/create-network.ts";
 import { createGenesis, type Genesis, genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
-import { type MembershipOptions, membershipOf, thresholdWarning } from "../../membership-options.ts";
+import {
+  MEMBERSHIP_OPTIONS,
+  type MembershipOptions,
+  membershipOf,
+  thresholdWarning,
+} from "../../membership-options.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { headWarning, NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
+import {
+  headWarning,
+  NETWORK_DEFAULTS,
+  type NetworkOptions,
+  networkOptions,
+  networkSettings,
+} from "../../network-options.ts";
+import { peerAddress } from "../../option-value.ts";
+import { JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 import { sketchWarning } from "../../weights-argument.ts";
 
-export type NetworkCreateOptions = NetworkOptions &
+/** The row of `weft network create`, and what it runs. */
+export const createNetworkCommand: CommandRow = {
+  name: ["network", "create"],
+  text: "Write the manifest of a new network. It holds everything that the peers agree on; its hash is the network's id.",
+  options: [
+    { flags: "--name <name>", text: "name of the network, for people", otherwise: "weft" },
+    { flags: "--out <file>", text: "file for the manifest", otherwise: "network.json" },
+    { flags: "--force", text: "overwrite --out, even if it holds another manifest" },
+    MODEL,
+    ...networkOptions(NETWORK_DEFAULTS),
+    ...MEMBERSHIP_OPTIONS,
+    {
+      flags: "--bootstrap <multiaddr>",
+      text: "a peer that new ones may dial first, ending in /p2p/ID; may be repeated",
+      parse: peerAddress,
+      repeatable: true,
+      otherwise: "none",
+    },
+    JSON_OUTPUT,
+  ],
+  example: "weft network create --name poems --rounds 20 --out network.json",
+  run,
+};
+
+type NetworkCreateOptions = NetworkOptions &
   MembershipOptions & {
     readonly name?: string;
     readonly out?: string;
@@ -23,7 +60,9 @@ export type NetworkCreateOptions = NetworkOptions &
     readonly json?: boolean;
   };
 
-export async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<number> {
+async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<number> {
+  const { writeNetwork } = await import("../../../node/index.ts");
+  const { createNetwork } = await import("../../../node/manifest/create-network.ts");
   const file = resolve(options.out ?? "network.json");
   const membership = await membershipOf(options);
   const manifest = createNetwork({
@@ -56,13 +95,14 @@ export async function run(options: NetworkCreateOptions, terminal: Terminal): Pr
 
 function nextStep(genesis: Genesis): string {
   const { threshold } = genesisStatus(genesis);
-  if (threshold === 0) return "give this file to everybody who shall join";
+  if (threshold === 0) return "give this file to every peer that is to take part";
   return `it is valid once ${threshold} of its admins have signed it: weft network sign`;
 }
 
 /** What is at the place of the file; the same manifest may have been signed meanwhile. */
 async function contentOf(file: string, { manifest }: Genesis): Promise<"nothing" | "the same" | "something else"> {
   if (!existsSync(file)) return "nothing";
+  const { readNetwork } = await import("../../../node/index.ts");
   try {
     return networkId((await readNetwork(file)).manifest) === networkId(manifest) ? "the same" : "something else";
   } catch (error) {

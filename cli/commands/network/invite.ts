@@ -1,16 +1,56 @@
 /** `weft network invite`: one line of text that lets its holder ask for admission. */
+
 import { NodeError } from "../../../node/errors.ts";
-import { createInviteText } from "../../../node/peer/operator.ts";
 import { LIMITS } from "../../../protocol/limits.ts";
 import type { Role } from "../../../protocol/membership/roles.ts";
+import { ROLES } from "../../../protocol/membership/roles.ts";
+import { dateWords } from "../../../testnet/words/statement-words.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { INVITE_SECONDS } from "../../membership-options.ts";
-import { nowSeconds, operatorOf, type RosterFlags } from "../../roster-action.ts";
-import { dateWords } from "../../statement-words.ts";
-import { isRunning, readStatus } from "../../status-file.ts";
+import { choice, duration, formatDuration, integer, peerAddress } from "../../option-value.ts";
+import type { RosterFlags } from "../../roster-action.ts";
+import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export interface NetworkInviteOptions extends RosterFlags {
+/** The row of `weft network invite`, and what it runs. */
+export const inviteNetworkCommand: CommandRow = {
+  name: ["network", "invite"],
+  text: "Print an invite: one line of text with which a peer asks for admission. Only an admin can.",
+  options: [
+    { ...DATA_DIR, text: "data directory of the admin; its peer may run or not" },
+    {
+      flags: "--role <word>",
+      text: `role of the peers that it admits: ${ROLES.join(", ")}`,
+      parse: choice(ROLES),
+      otherwise: "trainer",
+    },
+    {
+      flags: "--uses <count>",
+      text: "number of peers that it admits in all",
+      parse: integer(1, LIMITS.inviteUsesMax),
+      otherwise: "1",
+    },
+    {
+      flags: "--expires <time>",
+      text: "time for which the invite is valid, such as 48h",
+      parse: duration(60, LIMITS.certificateSecondsMax),
+      otherwise: formatDuration(INVITE_SECONDS),
+    },
+    {
+      flags: "--bootstrap <multiaddr>",
+      text: "address of a member that the new peer asks, ending in /p2p/ID; may be repeated",
+      parse: peerAddress,
+      repeatable: true,
+      otherwise: "this peer where it runs, and those that the manifest names",
+    },
+    JSON_OUTPUT,
+  ],
+  example: "weft network invite --role trainer --expires 48h --data-dir alice",
+  run,
+};
+
+interface NetworkInviteOptions extends RosterFlags {
   readonly role?: Role;
   readonly uses?: number;
   /** Seconds. */
@@ -18,7 +58,9 @@ export interface NetworkInviteOptions extends RosterFlags {
   readonly bootstrap?: readonly string[];
 }
 
-export async function run(options: NetworkInviteOptions, terminal: Terminal): Promise<number> {
+async function run(options: NetworkInviteOptions, terminal: Terminal): Promise<number> {
+  const { createInviteText } = await import("../../../node/peer/operator.ts");
+  const { nowSeconds, operatorOf } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
   const addresses = [
     ...new Set([
@@ -28,8 +70,7 @@ export async function run(options: NetworkInviteOptions, terminal: Terminal): Pr
     ]),
   ].slice(0, LIMITS.inviteAddressCountMax);
   if (addresses.length === 0) {
-    const text =
-      "an invite needs an address of a member to begin with; start this peer with weft run, or give --bootstrap";
+    const text = "an invite needs the address of a member; start this peer with weft run, or give --bootstrap";
     throw new NodeError("CONFIG_INVALID", text);
   }
   const { role = "trainer", uses = 1 } = options;
@@ -37,13 +78,14 @@ export async function run(options: NetworkInviteOptions, terminal: Terminal): Pr
   const invite = await createInviteText({ role, uses, notAfter, addresses }, operator);
   const many = uses === 1 ? "one peer" : `${uses} peers`;
   terminal.err(`admits ${many} as ${role}, until ${dateWords(notAfter)}, by way of ${addresses.join(" or ")}\n`);
-  terminal.err("send it as you would send a password; it is shown only now. Its holder runs: weft join weft1…\n");
+  terminal.err("send it as you would send a password; it is shown only now. The new peer runs: weft join weft1…\n");
   terminal.out(options.json ? jsonText({ invite, role, uses, notAfter, addresses }) : `${invite}\n`);
   return EXIT_OK;
 }
 
 /** Where the running peer can be dialled. */
 async function ownAddresses(folder: string): Promise<readonly string[]> {
+  const { isRunning, readStatus } = await import("../../status-file.ts");
   try {
     const status = await readStatus(folder);
     return isRunning(status) ? status.view.addresses : [];

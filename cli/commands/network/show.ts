@@ -1,17 +1,30 @@
 /** `weft network show`: what a network's file says. */
+
 import { resolve } from "node:path";
-import { isSignedByFounders, readNetwork } from "../../../node/index.ts";
 import { type GenesisStatus, genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
-import { manifestLines, signatureLines } from "../../network-lines.ts";
+import { JSON_OUTPUT, NETWORK_FILE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export async function run(
+/** The row of `weft network show`, and what it runs. */
+export const showNetworkCommand: CommandRow = {
+  name: ["network", "show"],
+  text: "Check a network's file. Show its id, its settings and its signatures.",
+  argument: NETWORK_FILE,
+  options: [JSON_OUTPUT],
+  example: "weft network show network.json",
+  run,
+};
+
+async function run(
   options: { readonly json?: boolean },
   terminal: Terminal,
   file: string | undefined,
 ): Promise<number> {
+  const { isSignedByFounders, readNetwork } = await import("../../../node/index.ts");
+  const { manifestLines, signatureLines } = await import("../../network-lines.ts");
   const path = resolve(file ?? "");
   const genesis = await readNetwork(path);
   const { manifest } = genesis;

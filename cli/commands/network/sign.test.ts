@@ -129,7 +129,10 @@ describe("weft network sign", () => {
     expect(await readFile(network(), "utf8")).toBe(before);
     await weft(["network", "create", "--adapter", "loreft:r1:f1", "--out", at("open.json")]);
     const open = await weft(["network", "sign", at("open.json"), "--data-dir", at("alice")]);
-    expect(open).toMatchObject({ code: 2, err: expect.stringContaining("open network, which nobody signs") });
+    expect(open).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("the file of an open network, which needs no signatures"),
+    });
   });
 
   it("refuses a genesis that was changed after it was signed", async () => {

@@ -1,31 +1,48 @@
 /** `weft network sign`: a founder's signature under a network's file. */
+
 import { resolve } from "node:path";
-import { readSigner } from "../../../node/data-directory/key.ts";
 import { NodeError } from "../../../node/errors.ts";
-import { readNetwork, writeNetwork } from "../../../node/index.ts";
 import { type Genesis, genesisStatus, mergeGenesis, signGenesis } from "../../../protocol/membership/genesis.ts";
 import { rosterSettings } from "../../../protocol/membership/settings.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
-import { signatureLines } from "../../network-lines.ts";
-import { decide, operatorOf } from "../../roster-action.ts";
+import { DATA_DIR, JSON_OUTPUT, NETWORK_FILE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export interface NetworkSignOptions {
+/** The row of `weft network sign`, and what it runs. */
+export const signNetworkCommand: CommandRow = {
+  name: ["network", "sign"],
+  text: "Sign a network's file as one of its founders. The file is valid once enough admins have signed: its threshold says how many. Of a successor's file: agree that the network goes on under it.",
+  argument: NETWORK_FILE,
+  options: [
+    { ...DATA_DIR, text: "data directory with the key that signs" },
+    {
+      flags: "--add <file>",
+      text: "also add the signatures of another founder's copy; may be repeated",
+      repeatable: true,
+    },
+    JSON_OUTPUT,
+  ],
+  example: "weft network sign network.json --data-dir alice",
+  run,
+};
+
+interface NetworkSignOptions {
   readonly dataDir?: string;
   readonly add?: readonly string[];
   readonly json?: boolean;
 }
 
-export async function run(
-  options: NetworkSignOptions,
-  terminal: Terminal,
-  argument: string | undefined,
-): Promise<number> {
+async function run(options: NetworkSignOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { readNetwork, writeNetwork } = await import("../../../node/index.ts");
+  const { readSigner } = await import("../../../node/data-directory/key.ts");
+  const { signatureLines } = await import("../../network-lines.ts");
+  const { decide, operatorOf } = await import("../../roster-action.ts");
   const file = resolve(argument ?? "");
   let genesis = await readNetwork(file);
   if (rosterSettings(genesis.manifest) === undefined) {
-    const text = `${file} is of an open network, which nobody signs; weft network create --members makes one with a roster`;
+    const text = `${file} is the file of an open network, which needs no signatures; weft network create --members makes one with a roster`;
     throw new NodeError("CONFIG_INVALID", text, { file });
   }
   if (genesis.manifest.succeeds !== undefined) {

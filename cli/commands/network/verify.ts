@@ -1,24 +1,37 @@
 /** `weft network verify`: a network's file, its signatures, and a local model held against it. */
+
 import { resolve } from "node:path";
-import { isSignedByFounders, readNetwork } from "../../../node/index.ts";
-import { checkModel, modelProblems } from "../../../node/manifest/model-check.ts";
 import { genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { manifestDifference } from "../../../protocol/network-manifest.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
+import { JSON_OUTPUT, MODEL, NETWORK_FILE } from "../../shared-options.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
-export interface NetworkVerifyOptions {
+/** The row of `weft network verify`, and what it runs. */
+export const verifyNetworkCommand: CommandRow = {
+  name: ["network", "verify"],
+  text: "Check a network's file and its signatures, and a local model against it. Every field that differs is named.",
+  argument: NETWORK_FILE,
+  options: [
+    MODEL,
+    { flags: "--same-as <file>", text: "also name the first field that differs in another network's file" },
+    JSON_OUTPUT,
+  ],
+  example: "weft network verify network.json --model models/smollm2-135m",
+  run,
+};
+
+interface NetworkVerifyOptions {
   readonly model?: string;
   readonly sameAs?: string;
   readonly json?: boolean;
 }
 
-export async function run(
-  options: NetworkVerifyOptions,
-  terminal: Terminal,
-  argument: string | undefined,
-): Promise<number> {
+async function run(options: NetworkVerifyOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { isSignedByFounders, readNetwork } = await import("../../../node/index.ts");
+  const { checkModel, modelProblems } = await import("../../../node/manifest/model-check.ts");
   const file = resolve(argument ?? "");
   const genesis = await readNetwork(file);
   terminal.err(`read from ${file}\n`);

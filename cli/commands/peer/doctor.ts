@@ -1,21 +1,54 @@
 /** `weft doctor`: whether this machine, a peer's files and its model are fit for training. */
+
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
-import { type DeviceFinding, type DoctorReport, examine, type Finding } from "../../../node/doctor/doctor.ts";
+import type { DeviceFinding, DoctorOptions, DoctorReport, Finding } from "../../../node/doctor/doctor.ts";
 import { NodeError } from "../../../node/errors.ts";
-import { readNetwork, rosterGenesis } from "../../../node/index.ts";
 import type { Provider } from "../../../node/interface/runtime.ts";
+import { PROVIDERS } from "../../../node/interface/runtime.ts";
 import type { Genesis } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
-import { formatSeconds, textTable } from "../../../testnet/text-table.ts";
+import { formatSeconds, textTable } from "../../../testnet/words/text-table.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { type ReachFlags, reachOf } from "../../reach-options.ts";
+import { choice } from "../../option-value.ts";
+import { REACH_OPTIONS, type ReachFlags, reachOf } from "../../reach-options.ts";
+import { withRemedy } from "../../remedies.ts";
+import { BOOTSTRAP, DATA_DIR, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
-export type DoctorCommandOptions = ReachFlags & {
+/** The row of `weft doctor`, and what it runs. */
+export const doctorCommand: CommandRow = {
+  name: ["doctor"],
+  text: "Check this machine, the peer's files, its model and its network, and try a training step on every device.",
+  options: [
+    DATA_DIR,
+    {
+      flags: "--network <file>",
+      text: "manifest of the network; the model is checked against it, and its peers say whether they reach this one and what time it is",
+      otherwise: "network.json in the data directory, where there is one",
+    },
+    MODEL,
+    BOOTSTRAP,
+    ...REACH_OPTIONS,
+    {
+      flags: "--device <name>",
+      text: `try this device only: ${PROVIDERS.join(", ")}; may be repeated`,
+      parse: choice(PROVIDERS),
+      repeatable: true,
+      otherwise: "all of them",
+    },
+    JSON_OUTPUT,
+  ],
+  configurable: "partly",
+  example: "weft doctor --network network.json --model models/smollm2-135m",
+  run,
+};
+
+type DoctorCommandOptions = ReachFlags & {
   readonly bootstrap?: readonly string[];
   readonly dataDir?: string;
   readonly network?: string;
@@ -24,12 +57,13 @@ export type DoctorCommandOptions = ReachFlags & {
   readonly json?: boolean;
 };
 
-export async function run(options: DoctorCommandOptions, terminal: Terminal): Promise<number> {
+async function run(options: DoctorCommandOptions, terminal: Terminal): Promise<number> {
+  const { examine } = await import("../../../node/doctor/doctor.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
   let report: DoctorReport;
   try {
-    report = await examine(await examination(options, folder, terminal));
+    report = spoken(await examine(await examination(options, folder, terminal)));
   } catch (error) {
     if (terminal.signal.aborted) return EXIT_INTERRUPTED;
     throw error;
@@ -38,11 +72,17 @@ export async function run(options: DoctorCommandOptions, terminal: Terminal): Pr
   return report.healthy ? EXIT_OK : EXIT_REFUSED;
 }
 
-async function examination(
-  options: DoctorCommandOptions,
-  folder: string,
-  terminal: Terminal,
-): Promise<Parameters<typeof examine>[0]> {
+/** The findings with what to do about them. */
+function spoken(report: DoctorReport): DoctorReport {
+  const findings = report.findings.map(({ problem, text, ...finding }) => ({
+    ...finding,
+    text: withRemedy(text, problem === undefined ? {} : { problem }),
+  }));
+  return { ...report, findings };
+}
+
+async function examination(options: DoctorCommandOptions, folder: string, terminal: Terminal): Promise<DoctorOptions> {
+  const { readNetwork } = await import("../../../node/index.ts");
   const network = networkFile(options.network, folder);
   const read = network === undefined ? undefined : await readNetwork(network);
   const manifest = read?.manifest;
@@ -66,6 +106,7 @@ async function examination(
 
 /** That it is not there is a finding, and the examination goes on. */
 async function rosterGenesisIfThere(network: Genesis, folder: string): Promise<Genesis | undefined> {
+  const { rosterGenesis } = await import("../../../node/index.ts");
   try {
     return await rosterGenesis(network, folder);
   } catch (error) {

@@ -1,21 +1,32 @@
 /** `weft init`: the identity of a peer, and the flags that its runs follow. */
+
 import { resolve } from "node:path";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
-import { keepNetwork, networkOf } from "../../../node/index.ts";
 import type { EngineOptions } from "../../../node/interface/engine-options.ts";
-import { readOrCreateKey } from "../../../node/system/files/key-file.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import { peerIdFromPublicKey } from "../../../protocol/peer-id.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
-import { dataPath } from "../../data-options.ts";
+import { dataPath, templateArgument } from "../../data-options.ts";
 import { engineConfig } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import type { ReachFlags } from "../../reach-options.ts";
 import type { RunOptions } from "../../run-options.ts";
+import { DATA_DIR, JSON_OUTPUT, PEER_OPTIONS } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
+/** The row of `weft init`, and what it runs. */
+export const initCommand: CommandRow = {
+  name: ["init"],
+  text: "Make a peer: its key, and a file of the flags that `weft run` follows.",
+  options: [DATA_DIR, ...PEER_OPTIONS, JSON_OUTPUT],
+  example: "weft init --data-dir alice --data alice.jsonl",
+  run,
+};
+
+/** Values of the flags that a peer keeps. */
 export type InitOptions = Pick<
   RunOptions,
   | "dataDir"
@@ -24,6 +35,7 @@ export type InitOptions = Pick<
   | "data"
   | "columns"
   | "charset"
+  | "chatTemplate"
   | "split"
   | "part"
   | keyof ReachFlags
@@ -32,7 +44,9 @@ export type InitOptions = Pick<
   | "json"
 >;
 
-export async function run(options: InitOptions, terminal: Terminal): Promise<number> {
+async function run(options: InitOptions, terminal: Terminal): Promise<number> {
+  const { keepNetwork, networkOf } = await import("../../../node/index.ts");
+  const { readOrCreateKey } = await import("../../../node/system/files/key-file.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const genesis = options.network === undefined ? undefined : await networkOf(options.network, folder);
   const { seed, created } = await readOrCreateKey(dataDirectoryLayout(folder).key);
@@ -44,7 +58,7 @@ export async function run(options: InitOptions, terminal: Terminal): Promise<num
     const path = await writeConfig(folder, config);
     terminal.err(`flags for weft run kept in ${path}\n`);
   }
-  terminal.err(`${created ? "a new peer" : "this peer was there already"}; its files: ${folder}\n`);
+  terminal.err(`${created ? "a new peer" : "this peer exists already"}; its files: ${folder}\n`);
   if (options.json) terminal.out(jsonText({ peer, created, dataDirectory: folder, ...(network && { network }) }));
   else terminal.out(`${peer}\n`);
   return EXIT_OK;
@@ -59,6 +73,7 @@ export function configOf(options: InitOptions): Record<string, unknown> {
     data: data && dataPath(data),
     columns: options.columns,
     charset: options.charset,
+    "chat-template": options.chatTemplate && templateArgument(options.chatTemplate),
     split,
     part: part && `${part.index + 1}/${part.count}`,
     listen,

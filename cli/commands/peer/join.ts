@@ -1,47 +1,60 @@
 /** `weft join`: from an invite to a member, and on to a running peer. */
 
-import {
-  checkModel,
-  createLogger,
-  createNativeVerifier,
-  type FoundNetwork,
-  type Joining,
-  keepNetwork,
-  keptNetwork,
-  ModelDigests,
-  modelProblems,
-  NodeError,
-  openJoining,
-} from "../../../node/index.ts";
+import { NodeError } from "../../../node/errors.ts";
+import type { FoundNetwork, Joining, ModelDigests } from "../../../node/index.ts";
 import type { Grant } from "../../../protocol/membership/entry.ts";
 import { createGenesis } from "../../../protocol/membership/genesis.ts";
 import { parseInvite } from "../../../protocol/membership/invite.ts";
 import { type NetworkManifest, networkId } from "../../../protocol/network-manifest.ts";
+import { leavingLines } from "../../../testnet/words/leaving-lines.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
-import { leavingLines } from "../../leaving-lines.ts";
 import { modelDirectory } from "../../model-directory.ts";
+import { duration } from "../../option-value.ts";
 import { outwardReach } from "../../reach-options.ts";
 import type { RunOptions } from "../../run-options.ts";
+import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 import { configOf } from "./init.ts";
 import { runPeer } from "./run.ts";
 
+/** The row of `weft join`, and what it runs. */
+export const joinCommand: CommandRow = {
+  name: ["join"],
+  text: "Join a network by an invite. The peer checks the manifest and the model, asks for admission, waits for the admins, and runs.",
+  argument: { name: "invite", text: "the text weft1… that weft network invite printed" },
+  options: [
+    DATA_DIR,
+    { flags: "--label <text>", text: "name of this peer in its request, for the admins", otherwise: "nothing" },
+    {
+      flags: "--wait <time>",
+      text: "longest wait for the admins, such as 30m",
+      parse: duration(1, 30 * 86_400),
+      otherwise: "until Ctrl-C",
+    },
+    { flags: "--join-only", text: "join only, and do not run afterwards" },
+    ...PEER_OPTIONS.filter(({ flags }) => !flags.startsWith("--network")),
+    ...RUN_OPTIONS,
+  ],
+  configurable: "partly",
+  example: "weft join weft1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jq --label hospital-4 --data-dir dave",
+  run,
+};
+
 /** What `weft join` takes beside the flags of `weft run`. */
-export interface JoinCommandOptions extends RunOptions {
+interface JoinCommandOptions extends RunOptions {
   readonly label?: string;
   /** Seconds. */
   readonly wait?: number;
   readonly joinOnly?: boolean;
 }
 
-/** Join by the invite in `argument`, and run.  Throws: NodeError, ProtocolError; the exit code otherwise. */
-export async function run(
-  options: JoinCommandOptions,
-  terminal: Terminal,
-  argument: string | undefined,
-): Promise<number> {
+async function run(options: JoinCommandOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
+  const { createLogger, createNativeVerifier, keepNetwork, keptNetwork, ModelDigests, openJoining } = await import(
+    "../../../node/index.ts"
+  );
   const invite = parseInvite(argument ?? "", createNativeVerifier());
   const folder = dataDirectory(options.dataDir, terminal.environment);
   await refuseOther(folder, invite.ticket.networkId);
@@ -81,7 +94,8 @@ export async function run(
   await writeConfig(folder, configOf({ ...options, bootstrap }));
   const until = new Date(grant.notAfter * 1000).toISOString();
   terminal.err(`admitted to ${manifest.name} as ${grant.role} until ${until}\n`);
-  for (const line of leavingLines(manifest, grant.role)) terminal.err(`${line}\n`);
+  for (const line of leavingLines(manifest, grant.role, { more: "docs/PRIVACY.md, and --dp" }))
+    terminal.err(`${line}\n`);
   if (!options.joinOnly) return runPeer({ ...options, bootstrap }, terminal, digests);
   const { peer } = joining;
   const network = networkId(manifest);
@@ -106,6 +120,7 @@ async function networkOf(
       `it has gone on ${current} times since ${networkId(found.genesis.manifest)}, which the invite names\n`,
     );
   }
+  const { checkModel, modelProblems } = await import("../../../node/index.ts");
   const check = checkModel(manifest, modelDirectory(options.model), digests);
   if (check.isRight) return found;
   const problems = modelProblems(check);
@@ -116,6 +131,7 @@ async function networkOf(
 
 /** A peer belongs to one network. */
 async function refuseOther(folder: string, network: string): Promise<void> {
+  const { keptNetwork } = await import("../../../node/index.ts");
   const kept = await keptNetwork(folder);
   if (kept === undefined) return;
   const { manifest } = kept;

@@ -1,13 +1,24 @@
 /** `weft run`: one peer, from start to the last round or Ctrl-C. */
-import { createPeer, ModelDigests, NodeError } from "../../../node/index.ts";
+import { NodeError } from "../../../node/errors.ts";
+import type { ModelDigests } from "../../../node/index.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
-import { tellNews } from "../../peer-lines.ts";
-import { peerOptions, type RunOptions } from "../../run-options.ts";
-import { createStatusWriter } from "../../status-file.ts";
+import type { RunOptions } from "../../run-options.ts";
+import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
-/** One peer by its flags; the exit code. */
-export function run(options: RunOptions, terminal: Terminal): Promise<number> {
+/** The row of `weft run`, and what it runs. */
+export const runCommand: CommandRow = {
+  name: ["run"],
+  text: "Run one peer until the last round or Ctrl-C. In each round it trains, exchanges updates with its neighbours and aggregates them.",
+  options: [DATA_DIR, ...PEER_OPTIONS, ...RUN_OPTIONS],
+  configurable: true,
+  example: "weft run --data-dir alice --network network.json --data alice.jsonl --port 9000",
+  run,
+};
+
+async function run(options: RunOptions, terminal: Terminal): Promise<number> {
+  const { ModelDigests } = await import("../../../node/index.ts");
   return runPeer(options, terminal, new ModelDigests());
 }
 
@@ -16,6 +27,10 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests: 
   if (options.events && options.json) {
     throw new NodeError("CONFIG_INVALID", "--events and --json both fill standard output; give one of them");
   }
+  const { createPeer } = await import("../../../node/index.ts");
+  const { tellNews } = await import("../../peer-lines.ts");
+  const { peerOptions } = await import("../../run-options.ts");
+  const { createStatusWriter } = await import("../../status-file.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
   const peer = createPeer({ ...peerOptions(options, folder, terminal), digests });

@@ -2,20 +2,31 @@
 
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
 import { NodeError } from "../../../node/errors.ts";
-import { checkedRecords, type EgressSummary, summarizeEgress } from "../../../node/privacy/egress-summary.ts";
-import { egressLines } from "../../../node/system/files/egress-file.ts";
-import { forgettingSentence } from "../../../testnet/forgetting-table.ts";
-import { needsSentence } from "../../../testnet/live-view.ts";
-import { formatLoss, formatShare } from "../../../testnet/text-table.ts";
+import type { EgressSummary } from "../../../node/privacy/egress-summary.ts";
+import { forgettingSentence } from "../../../testnet/words/forgetting-table.ts";
+import { needsSentence } from "../../../testnet/words/live-view.ts";
+import { formatLoss, formatShare } from "../../../testnet/words/text-table.ts";
+import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
-import { isRunning, type PeerStatus, readStatus } from "../../status-file.ts";
+import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
+import type { PeerStatus } from "../../status-file.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
-export async function run(
+/** The row of `weft status`, and what it runs. */
+export const statusCommand: CommandRow = {
+  name: ["status"],
+  text: "Show what a peer is doing, or where it stopped.",
+  options: [DATA_DIR, JSON_OUTPUT],
+  example: "weft status --data-dir alice",
+  run,
+};
+
+async function run(
   options: { readonly dataDir?: string; readonly json?: boolean },
   terminal: Terminal,
 ): Promise<number> {
+  const { isRunning, readStatus } = await import("../../status-file.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
   const status = await readStatus(folder);
@@ -66,6 +77,8 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
 
 /** What left the peer; undefined where its record is damaged. */
 async function egressOf(folder: string): Promise<EgressSummary | undefined> {
+  const { checkedRecords, summarizeEgress } = await import("../../../node/privacy/egress-summary.ts");
+  const { egressLines } = await import("../../../node/system/files/egress-file.ts");
   try {
     return await summarizeEgress(checkedRecords(egressLines(dataDirectoryLayout(folder).egress)));
   } catch (error) {

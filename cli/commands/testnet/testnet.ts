@@ -6,28 +6,66 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { NodeError } from "../../../node/errors.ts";
 import type { EngineOptions } from "../../../node/interface/engine-options.ts";
-import { createNetwork } from "../../../node/manifest/create-network.ts";
+import type { LogLevel } from "../../../node/interface/logger.ts";
 import { STANDARD_INPUT } from "../../../node/system/files/data-bytes.ts";
-import type { LogLevel } from "../../../node/system/platform/log.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../../../testnet/defaults.ts";
-import { type LiveView, lineView, terminalView } from "../../../testnet/live-view.ts";
-import { renderReport } from "../../../testnet/report.ts";
-import { refuseUnwritable, writeReport } from "../../../testnet/report-file.ts";
-import { type TestnetResult, testnetDocument } from "../../../testnet/result.ts";
-import { refuseUsedFolder, runTestnet, type TestnetData } from "../../../testnet/run-testnet.ts";
-import { summaryLines, unfinishedSentence, verdictSentences } from "../../../testnet/summary.ts";
-import type { DataFlags } from "../../data-options.ts";
-import { engineOf } from "../../engine-flags.ts";
+import type { TestnetData } from "../../../testnet/run-testnet.ts";
+import type { LiveView } from "../../../testnet/words/live-view.ts";
+import { lineView, terminalView } from "../../../testnet/words/live-view.ts";
+import type { TestnetResult } from "../../../testnet/words/result.ts";
+import type { CommandRow } from "../../command-row.ts";
+import { DATA, type DataFlags, READING, templateArgument } from "../../data-options.ts";
+import { engineFlags, engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { headWarning, type NetworkOptions, networkSettings, TESTNET_SETTINGS } from "../../network-options.ts";
+import {
+  headWarning,
+  type NetworkOptions,
+  networkOptions,
+  networkSettings,
+  TESTNET_SETTINGS,
+} from "../../network-options.ts";
+import { integer } from "../../option-value.ts";
 import { packageFolder } from "../../package-folder.ts";
-import { type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "../../privacy-options.ts";
+import { PRIVACY_OPTIONS, type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "../../privacy-options.ts";
+import { DATA_DIR, JSON_OUTPUT, LOG_LEVEL, MODEL, SPLIT } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 import { sketchWarning } from "../../weights-argument.ts";
 
-export type TestnetCommandOptions = NetworkOptions &
+/** The row of `weft testnet`, and what it runs. */
+export const testnetCommand: CommandRow = {
+  name: ["testnet"],
+  text: "Train with several peers on this machine, each a process of its own. The report says whether the swarm helped.",
+  options: [
+    {
+      flags: "--peers <count>",
+      text: "number of peers",
+      parse: integer(1, 256),
+      otherwise: String(TESTNET_DEFAULTS.peers),
+    },
+    MODEL,
+    DATA,
+    ...READING,
+    SPLIT,
+    ...networkOptions(TESTNET_SETTINGS),
+    ...engineFlags({ threads: "processors divided by peers" }),
+    ...PRIVACY_OPTIONS,
+    {
+      ...DATA_DIR,
+      text: "folder for the files of the peers, a folder each; it is kept afterwards",
+      otherwise: "a temporary folder, removed afterwards",
+    },
+    { flags: "--keep", text: "keep the peers' files in the temporary folder" },
+    { flags: "--report <file>", text: "file for the HTML report", otherwise: "weft-report.html" },
+    JSON_OUTPUT,
+    LOG_LEVEL,
+  ],
+  example: "weft testnet --model models/tinystories-656k --data input.txt --split speaker --peers 6 --rounds 5",
+  run,
+};
+
+type TestnetCommandOptions = NetworkOptions &
   PrivacyOptions &
   DataFlags &
   EngineOptions & {
@@ -41,13 +79,18 @@ export type TestnetCommandOptions = NetworkOptions &
     readonly logLevel?: LogLevel;
   };
 
-export async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<number> {
+async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<number> {
+  const { renderReport } = await import("../../../testnet/words/report.ts");
+  const { refuseUnwritable, writeReport } = await import("../../../testnet/report-file.ts");
+  const { testnetDocument } = await import("../../../testnet/words/result.ts");
+  const { refuseUsedFolder, runTestnet } = await import("../../../testnet/run-testnet.ts");
+  const { summaryLines, unfinishedSentence, verdictSentences } = await import("../../../testnet/words/summary.ts");
   const peers = options.peers ?? TESTNET_DEFAULTS.peers;
   const privacy = privacySettings(options);
   const reportFile = resolve(options.report ?? "weft-report.html");
   if (options.dataDir !== undefined) await refuseUsedFolder(resolve(options.dataDir));
   await refuseUnwritable(reportFile);
-  const manifest = createTestnetManifest(options);
+  const manifest = await createTestnetManifest(options);
   refuseIdleSketchNoise(options, manifest);
   for (const warning of [headWarning(manifest.head), sketchWarning(manifest.aggregation.weights)]) {
     if (warning) terminal.err(`warning: ${warning}\n`);
@@ -92,7 +135,10 @@ export async function run(options: TestnetCommandOptions, terminal: Terminal): P
   return EXIT_REFUSED;
 }
 
-function sharedData(file: string, { split = "iid", columns, charset }: TestnetCommandOptions): TestnetData {
+function sharedData(
+  file: string,
+  { split = "iid", columns, charset, chatTemplate }: TestnetCommandOptions,
+): TestnetData {
   if (file === STANDARD_INPUT) {
     throw new NodeError("CONFIG_INVALID", "the peers of a testnet read --data each by itself; give a file, not -");
   }
@@ -102,11 +148,13 @@ function sharedData(file: string, { split = "iid", columns, charset }: TestnetCo
     reading: [
       ...(columns === undefined ? [] : ["--columns", columns]),
       ...(charset === undefined ? [] : ["--charset", charset]),
+      ...(chatTemplate === undefined ? [] : ["--chat-template", templateArgument(chatTemplate)]),
     ],
   };
 }
 
-function createTestnetManifest(options: TestnetCommandOptions): NetworkManifest {
+async function createTestnetManifest(options: TestnetCommandOptions): Promise<NetworkManifest> {
+  const { createNetwork } = await import("../../../node/manifest/create-network.ts");
   return createNetwork({
     name: "testnet",
     modelDirectory: modelDirectory(options.model),

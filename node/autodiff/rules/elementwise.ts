@@ -47,6 +47,7 @@ function constantExponent(p: OnnxValue): number | undefined {
   return p.source.kind === "constant" && p.source.data.length === 1 ? Number(p.source.data[0]) : undefined;
 }
 
+/** Rules by operator. Sums over axes that were broadcast are the engine's. */
 export const ELEMENTWISE: Readonly<Record<string, GradientRule>> = {
   Add: single((_, dy) => [() => dy, () => dy]),
   Sub: single((_, dy) => [() => dy, () => neg(dy)]),
@@ -116,7 +117,7 @@ export const ELEMENTWISE: Readonly<Record<string, GradientRule>> = {
   Min: extremum("LessOrEqual", "Less"),
 };
 
-/** Of two operands the larger (smaller) one receives the gradient; on a tie the first. */
+/** The larger (smaller) of two operands receives the gradient; on a tie the first one. */
 function extremum(first: string, second: string): GradientRule {
   return single(({ op, inputs: [a, b, ...more] }, dy) => {
     if (!a || !b || more.length > 0) throw new RangeError(`${op} has one with two operands only`);

@@ -6,6 +6,7 @@ import { recomputed } from "../recomputed.ts";
 import type { GradientRule } from "../rule.ts";
 import { single } from "../rule.ts";
 
+/** Rules by domain and operator. */
 export const FUSED: Readonly<Record<string, GradientRule>> = {
   /** y = x s, s = sigmoid(a x): dx = dy (s + a y (1 - s)), with y computed again. */
   "com.microsoft.QuickGelu": single(({ inputs: [x], attributes }, dy, y) => [

@@ -8,6 +8,7 @@ import { NORMALIZATION } from "./normalization.ts";
 import { REDUCTION } from "./reduction.ts";
 import { WINDOW } from "./window.ts";
 
+/** Every gradient rule there is. A new operator's rule is added to the table of its sort. */
 export const RULES: Readonly<Record<string, GradientRule>> = {
   ...ELEMENTWISE,
   ...FUSED,

@@ -13,6 +13,7 @@ function swapped(x: OnnxValue): OnnxValue {
   return transpose(x, [...Array(rank - 2).keys(), rank - 1, rank - 2]);
 }
 
+/** Rules of matrix products by operator. */
 export const LINEAR: Readonly<Record<string, GradientRule>> = {
   /** Y = A B: dA = dY B^T, dB = A^T dY, batch axes broadcast. */
   MatMul: single(({ inputs: [a, b] }, dy) => {

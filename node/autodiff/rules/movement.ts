@@ -20,6 +20,7 @@ function rowIndices(indices: OnnxValue, size: number): OnnxValue {
   return apply("Where", [apply("Less", [flat, constantValue(int64([], [0]))]), wrapped, flat]);
 }
 
+/** Rules by operator. Integer inputs, such as indices and shapes, have no gradient. */
 export const MOVEMENT: Readonly<Record<string, GradientRule>> = {
   Reshape: reshapeBack,
   Unsqueeze: reshapeBack,
@@ -117,7 +118,7 @@ export const MOVEMENT: Readonly<Record<string, GradientRule>> = {
     const cleared = () => apply("ScatterElements", [dy, indices, zeros(updates!.shape, dy.dtype)], along);
     return [cleared, undefined, updated];
   }),
-  /** What was put around x is cut off again; the constant that fills it gets no gradient. */
+  /** The values put around x are cut off again; the constant that fills them gets no gradient. */
   Pad: single(({ inputs, attributes }, dy) => {
     if (stringAttribute(attributes, "mode", "constant") !== "constant")
       throw new RangeError("there is none by copying");

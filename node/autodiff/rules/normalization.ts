@@ -17,6 +17,7 @@ function inverseRms(x: OnnxValue, axes: readonly number[], epsilon: number): Onn
   return reciprocal(sqrt(add(reduceMean(mul(x, x), axes, true), scalar(epsilon, x.dtype))));
 }
 
+/** Rules of fused normalisations by operator. */
 export const NORMALIZATION: Readonly<Record<string, GradientRule>> = {
   /** y = g n + b, n = (x - mean) s, s = 1/std: dx = s (dn - mean(dn) - n mean(dn n)), dn = g dy. */
   LayerNormalization: single((node, dy) => {

@@ -33,6 +33,7 @@ const extremum: GradientRule = single((node, dy, y) => [
   undefined,
 ]);
 
+/** Rules of reductions, softmax and log-softmax by operator. */
 export const REDUCTION: Readonly<Record<string, GradientRule>> = {
   ReduceSum: single((node, dy) => [() => expand(kept(node, dy), node.inputs[0]!.shape), undefined]),
   ReduceMean: single((node, dy, y) => [

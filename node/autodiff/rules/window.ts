@@ -89,6 +89,7 @@ function covered(axes: readonly WindowAxis[]): readonly WindowAxis[] {
   });
 }
 
+/** Rules of convolution and pooling by operator. */
 export const WINDOW: Readonly<Record<string, GradientRule>> = {
   Conv: single((node, dy) => {
     const [x, w] = node.inputs;

@@ -30,6 +30,7 @@ export interface Owners {
   readonly text: string;
 }
 
+/** Two different people, and a different thing for each of them. */
 export function owners(prng: Prng): Owners {
   const names = pickDifferent(prng, PEOPLE, 2).map(({ name }) => name) as [string, string];
   const things = pickDifferent(prng, THINGS, 2) as [string, string];
@@ -89,6 +90,7 @@ const numberKind = (name: string, answer: (a: number, b: number) => number): Tas
   },
 });
 
+/** The kinds of task of the pre-training. */
 export const BASE_KINDS: readonly TaskKind[] = [
   listKind("copy", [2, 3, 4, 5], (list) => list),
   listKind("first", [3, 4, 5], (list) => [list[0]!]),

@@ -8,18 +8,22 @@ import { BASE_KINDS } from "./base-kinds.ts";
 import type { Task, TaskKind } from "./task-kind.ts";
 import { TUNED_KINDS } from "./tuned-kinds.ts";
 
+/** A task, and the name of its kind. */
 export interface TaskRecord extends Task {
   readonly kind: string;
 }
 
+/** The tasks of one peer, divided by what they are for. */
 export interface TaskSets {
   readonly train: readonly TaskRecord[];
   readonly validation: readonly TaskRecord[];
   readonly test: readonly TaskRecord[];
 }
 
+/** The name of one of these sets. */
 export type TaskSetName = keyof TaskSets;
 
+/** Whose tasks are to be made: the seed, the peer's place and the number of peers. */
 export interface DefaultTasksOptions {
   readonly seed: number;
   /** Number of peers. */
@@ -78,7 +82,10 @@ export function taskSamples(options: {
   });
 }
 
-/** Which set a prompt belongs to, whoever draws it: half of all prompts train, a quarter each validation and test. */
+/**
+ * The set that a prompt belongs to, whichever peer draws it: half of all prompts train, a quarter each validation and
+ * test.
+ */
 export function setOfPrompt(prompt: string): TaskSetName {
   const quarter = createPrng(0).fork(prompt).below(4);
   return quarter < 2 ? "train" : quarter === 2 ? "validation" : "test";

@@ -16,7 +16,7 @@ import {
   THINGS,
 } from "./vocabulary.ts";
 
-/** What a story is about; every sentence speaks of the same hero, friend, animal, thing and place. */
+/** The cast of a story; every sentence speaks of the same hero, friend, animal, thing and place. */
 interface Scene {
   readonly hero: string;
   readonly he: string;

@@ -7,6 +7,7 @@ export interface Task {
   readonly response: string;
 }
 
+/** A generator of tasks of one kind. */
 export interface TaskKind {
   readonly name: string;
   /** Base kinds are what the base model is pre-trained on; tuned kinds are new to it and meant for fine-tuning. */

@@ -10,6 +10,7 @@ import type { TaskKind } from "./task-kind.ts";
 import { task } from "./task-kind.ts";
 import { ANIMALS, NUMBER_MAX, OPPOSITE_PAIRS, oppositeOf, THING_PAIRS, THINGS } from "./vocabulary.ts";
 
+/** The kinds of task for fine-tuning, the default four first. */
 export const TUNED_KINDS: readonly TaskKind[] = [
   {
     name: "second",

@@ -5,6 +5,7 @@
 
 export type Pronoun = "he" | "she";
 
+/** Names of people and their pronouns. */
 export const PEOPLE: readonly { readonly name: string; readonly pronoun: Pronoun }[] = [
   { name: "Tom", pronoun: "he" },
   { name: "Ann", pronoun: "she" },
@@ -22,14 +23,19 @@ export const PEOPLE: readonly { readonly name: string; readonly pronoun: Pronoun
 
 const words = (list: string): readonly string[] => list.split(" ");
 
+/** Animals, in the singular. */
 export const ANIMALS = words("cat dog bird fish cow pig hen duck fox bear wolf frog lion mouse horse goat bee owl");
+/** Places that somebody can go to. */
 export const PLACES = words(
   "garden house park river forest kitchen school barn hill lake farm town beach shop cave room",
 );
+/** Things that somebody can own. */
 export const THINGS = words(
   "ball hat box cup book bell lamp bed chair coat key door boat kite drum ring bag clock stone rope",
 );
+/** Foods. */
 export const FOODS = words("bread milk rice soup cake apple pear corn cheese honey");
+/** Colours. */
 export const COLOURS = words("red blue green yellow black white brown pink grey");
 
 /** Pairs of adjectives that mean the opposite of each other. */
@@ -59,6 +65,7 @@ export const THING_PAIRS = OPPOSITE_PAIRS.filter(
   ([word]) => !["happy", "fast", "rich", "early", "loud"].includes(word),
 );
 
+/** Both words of every pair of opposites. */
 export const ADJECTIVES: readonly string[] = OPPOSITE_PAIRS.flat();
 
 const OPPOSITES = new Map(OPPOSITE_PAIRS.flatMap(([a, b]) => [[a, b] as const, [b, a] as const]));

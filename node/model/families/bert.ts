@@ -54,7 +54,7 @@ const ROBERTA = z.object({
 type Fields = z.infer<ReturnType<typeof z.object<typeof FIELDS>>>;
 
 interface Encoder {
-  /** What module paths begin with. */
+  /** The beginning of module paths. */
   readonly prefix: "bert" | "roberta";
   /** The row of the first token's position. */
   readonly firstPosition: number;

@@ -5,13 +5,15 @@ import { gpt2 } from "./gpt2.ts";
 import { llama, mistral } from "./llama.ts";
 import { qwen2, qwen3 } from "./qwen.ts";
 
+/** How a family is built from config.json, and the prefix of its weights' names. */
 export interface KnownFamily {
   /** Throws: MODEL_CONFIG naming the field of config.json that is missing or not supported. */
   readonly build: (config: unknown) => ModelFamily;
-  /** What the names of the bare model's weights begin with. */
+  /** The beginning of the names of the bare model's weights. */
   readonly prefix: string;
 }
 
+/** All families by `model_type`. */
 export const FAMILIES: ReadonlyMap<string, KnownFamily> = new Map([
   ["llama", { build: llama, prefix: "model." }],
   ["mistral", { build: mistral, prefix: "model." }],

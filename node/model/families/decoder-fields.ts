@@ -5,6 +5,7 @@ import { ACTIVATION_NAMES } from "../layers/activation.ts";
 import { ROPE_FIELDS } from "../layers/rope-settings.ts";
 import type { DecoderLayout } from "./decoder.ts";
 
+/** The fields, by name, as a schema's shape. */
 export const DECODER_FIELDS = {
   ...COMMON_FIELDS,
   ...ROPE_FIELDS,
@@ -24,7 +25,7 @@ export const DECODER_FIELDS = {
 
 const SHAPE = z.object(DECODER_FIELDS);
 
-/** What a layout takes from these fields as they are. */
+/** The settings that a layout takes from these fields as they are. */
 export function decoderSizes(fields: z.infer<typeof SHAPE>) {
   return {
     vocabulary: fields.vocab_size,

@@ -121,9 +121,9 @@ export function decoder(layout: DecoderLayout): ModelFamily {
 }
 
 interface LinearOptions {
-  /** What the product is added to. */
+  /** The value that the product is added to. */
   readonly residual?: OnnxValue;
-  /** Of which rows of the stream the input is. */
+  /** The rows of the stream that the input holds. */
   readonly at?: OnnxValue | undefined;
 }
 
@@ -132,7 +132,7 @@ type SevenSites = readonly [LinearSite, LinearSite, LinearSite, LinearSite, Line
 interface LayerWeights {
   /** Before attention, before the MLP. */
   readonly norms: readonly WeightShape[];
-  /** Of queries and keys; none in most families. */
+  /** Norms of queries and keys; none in most families. */
   readonly headNorms: readonly WeightShape[];
   /** In the order in which the forward pass takes them: q, k, v, o, gate, up, down. */
   readonly sites: readonly LinearSite[];

@@ -24,10 +24,13 @@ const BY_NAME = {
   relu: (x: OnnxValue): OnnxValue => apply("Relu", [x]),
 } as const;
 
+/** The name of an activation in a config. */
 export type ActivationName = keyof typeof BY_NAME;
 
+/** All names, for a config's schema. */
 export const ACTIVATION_NAMES = Object.keys(BY_NAME) as [ActivationName, ...ActivationName[]];
 
+/** The activation of that name, element by element. */
 export function activation(name: ActivationName, x: OnnxValue): OnnxValue {
   return BY_NAME[name](x);
 }

@@ -49,7 +49,7 @@ export function paddingMask(attentionMask: OnnxValue): OnnxValue {
   return reshape(mul(sub(present, scalar(1)), scalar(-MASKED_SCORE)), [batch, 1, 1, 1, tokens]);
 }
 
-/** Which slots the one token at hand sees, and itself: f32[1, capacity + 1], as `causalMask` has its rows. */
+/** A mask for one token: the slots that it sees, and itself: f32[1, capacity + 1], as `causalMask` has its rows. */
 export function memoryMask({ position, capacity }: RememberedTokens, window?: number): OnnxValue {
   const slots = ints(Array.from({ length: capacity }, (_, slot) => slot));
   let seen = apply("Less", [slots, position]);
@@ -69,6 +69,7 @@ export interface QueryBlock {
   readonly mask: OnnxValue;
 }
 
+/** Places from `from` up to but without `to`. */
 export interface Range {
   readonly from: number;
   readonly to: number;
@@ -102,6 +103,7 @@ export function causalBlocks(mask: OnnxValue, tokens: number, window = tokens): 
   });
 }
 
+/** The sizes of one attention. */
 export interface AttentionShape {
   readonly batch: number;
   readonly tokens: number;
@@ -110,7 +112,7 @@ export interface AttentionShape {
   readonly headSize: number;
   /** Absent for models with learned positions. */
   readonly rope?: Rotary;
-  /** Of `oneBlock` or `causalBlocks`. */
+  /** The result of `oneBlock` or `causalBlocks`. */
   readonly blocks: readonly QueryBlock[];
   /** S keys and values to attend to, given those of the tokens at hand; these alone when absent. */
   readonly attended?: (now: KeysAndValues) => KeysAndValues;

@@ -6,13 +6,13 @@
 import { concat } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 
-/** Of one layer: keys, already rotated to their positions, and values; f32[B, groups, tokens, headSize]. */
+/** One layer's keys, already rotated to their positions, and its values; f32[B, groups, tokens, headSize]. */
 export interface KeysAndValues {
   readonly keys: OnnxValue;
   readonly values: OnnxValue;
 }
 
-/** What one layer's memory is: tokens that are attended to beside those at hand. */
+/** The tokens that one layer attends to beside those at hand. */
 export interface RememberedTokens {
   /** i64[1]: how many slots are filled, and where the one token of this call stands. */
   readonly position: OnnxValue;
@@ -29,6 +29,7 @@ export interface CacheShape {
   readonly headSize: number;
 }
 
+/** What the layers of one graph remember and are to give back. */
 export interface KeyValueCache {
   /** Absent where the tokens at hand are the text's first. */
   readonly past?: RememberedTokens;

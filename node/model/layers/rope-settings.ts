@@ -6,11 +6,13 @@ import { z } from "zod";
 import { NodeError } from "../../errors.ts";
 import { unsupported } from "../config.ts";
 
+/** How positions are turned into angles. */
 export interface RopeSettings {
   readonly theta: number;
   readonly scaling: RopeScaling;
 }
 
+/** How frequencies are changed for contexts longer than those of the pre-training. */
 export type RopeScaling =
   | { readonly kind: "default" }
   | { readonly kind: "linear"; readonly factor: number }
@@ -35,6 +37,7 @@ export const ROPE_FIELDS = {
   rope_parameters: record.nullish(),
 };
 
+/** The fields of a config that speak of positions. */
 export interface RopeFields {
   readonly rope_theta?: number | undefined;
   readonly rope_scaling?: Readonly<Record<string, unknown>> | null | undefined;

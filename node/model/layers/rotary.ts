@@ -5,8 +5,9 @@ import type { OnnxValue } from "../../onnx/value.ts";
 import { float32 } from "../../tensor.ts";
 import type { RopeScaling, RopeSettings } from "./rope-settings.ts";
 
+/** Cosines and sines of all places. */
 export interface Rotary {
-  /** Of t * frequency(i), f32[T, headSize / 2]; T rows at least as many as there are places. */
+  /** The cosine of t * frequency(i), f32[T, headSize / 2]; at least as many rows as there are places. */
   readonly cos: OnnxValue;
   readonly sin: OnnxValue;
   /** The place of each token i64[B, T], or of the first one of every row i64[1]. */

@@ -28,6 +28,7 @@ const hardSigmoid = (x: OnnxValue, alpha: number, beta: number): OnnxValue =>
 const SELU_ALPHA = 1.6732632423543772;
 const SELU_GAMMA = 1.0507009873554805;
 
+/** Lowerings of activations by operator. */
 export const ACTIVATIONS: Readonly<Record<string, Lowering>> = {
   LeakyRelu: activation((x, number, { attributes }) =>
     where(positive(x), x, mul(x, number(floatAttribute(attributes, "alpha", 0.01)))),

@@ -21,7 +21,7 @@ import {
 import type { OnnxValue } from "../value.ts";
 import { type ImportedNode, type Lowering, required, sizesOf } from "./lowering.ts";
 
-/** What a masked score becomes: its exponential is 0 beside any other, and a wholly masked row stays finite. */
+/** The value of a masked score: its exponential is 0 beside any other, and a wholly masked row stays finite. */
 const MASKED = -1e30;
 
 /** [B, T, heads x d] -> [B, heads, T, d]; four axes are there already. */
@@ -109,4 +109,5 @@ function angles(node: ImportedNode, index: number, size: { batch: number; tokens
   return reshape(rows, [rows.shape[0] === 1 ? 1 : size.batch, 1, size.tokens, size.half]);
 }
 
+/** Lowerings of attention by operator. */
 export const ATTENTION: Readonly<Record<string, Lowering>> = { Attention: attention, RotaryEmbedding: rotary };

@@ -100,6 +100,7 @@ function product(a: Labelled, b: Labelled, keep: ReadonlySet<string>, sizes: Rea
   return { value: reshape(matMul(left, right), shape), labels };
 }
 
+/** The lowering of Einsum. */
 export const EINSUM: Readonly<Record<string, Lowering>> = {
   Einsum: (node) => {
     const values = node.inputs.map((_, i) => required(node, i));

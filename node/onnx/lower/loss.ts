@@ -35,6 +35,7 @@ function negativeLogLikelihood(node: ImportedNode, logProbability: OnnxValue): O
   return reduction === "sum" ? sum : div(sum, reduceSum(share, all, false));
 }
 
+/** Lowerings of losses by operator. */
 export const LOSS: Readonly<Record<string, Lowering>> = {
   NegativeLogLikelihoodLoss: (node) => [negativeLogLikelihood(node, required(node, 0))],
   SoftmaxCrossEntropyLoss: (node) => {

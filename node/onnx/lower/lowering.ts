@@ -1,5 +1,5 @@
 /**
- * What a lowering is: an operator of an older set, or a fused one, in terms of the operators that weft computes and
+ * A lowering gives an operator of an older set, or a fused one, in terms of the operators that weft computes and
  * differentiates. So one set of shape and gradient rules serves every export.
  */
 import type { Attributes, OnnxValue } from "../value.ts";

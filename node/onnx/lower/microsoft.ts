@@ -32,6 +32,7 @@ const standard: Lowering = (node) => {
   return [apply(node.op, node.inputs, { attributes, label })];
 };
 
+/** Lowerings by operator, without the domain. */
 export const MICROSOFT: Readonly<Record<string, Lowering>> = {
   Gelu: (node) => gelu(node, required(node, 0)),
   BiasGelu: (node) => gelu(node, add(required(node, 0), required(node, 1))),

@@ -26,6 +26,7 @@ function groupStandardized(x: OnnxValue, groups: number, epsilon: number): OnnxV
   return reshape(standardized(rows, mean, reduceMean(mul(centred, centred), [2], true), epsilon), x.shape);
 }
 
+/** Lowerings of normalisations by operator. */
 export const NORMALIZATION: Readonly<Record<string, Lowering>> = {
   /** Inference: y = scale (x - mean) / sqrt(variance + epsilon) + bias, the statistics given. */
   BatchNormalization: (node) => {

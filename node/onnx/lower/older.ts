@@ -183,6 +183,7 @@ function globalPool(op: string): Lowering {
   };
 }
 
+/** Lowerings of older forms by operator. A form that is current already is left as it is. */
 export const OLDER: Readonly<Record<string, Lowering>> = {
   Squeeze: axesBecameInput,
   Unsqueeze: axesBecameInput,

@@ -3,6 +3,7 @@ import { constantNumber, intAttribute } from "../attributes.ts";
 import { DTYPE_BY_CODE } from "../dtype.ts";
 import { input, type Rule } from "./rule.ts";
 
+/** Rules by operator. */
 export const CREATION: Readonly<Record<string, Rule>> = {
   /** start, start + delta, … up to but not including limit. */
   Range: (a) => {

@@ -27,6 +27,7 @@ const compare: Rule = (a) => {
   return [{ dtype: "bool", shape: broadcastShapes(x.shape, y.shape) }];
 };
 
+/** Rules by operator. */
 export const ELEMENTWISE: Readonly<Record<string, Rule>> = {
   ...each(["Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mod"], broadcast),
   ...each(["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor"], compare),

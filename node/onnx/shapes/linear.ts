@@ -11,6 +11,7 @@ function matMulShape(a: readonly number[], b: readonly number[]): readonly numbe
   return [...batch, ...(a.length === 1 ? [] : [left.at(-2)!]), ...(b.length === 1 ? [] : [right.at(-1)!])];
 }
 
+/** Rules by operator. */
 export const LINEAR: Readonly<Record<string, Rule>> = {
   MatMul: (a) => {
     const [x, y] = [input(a, 0), input(a, 1)];

@@ -79,6 +79,7 @@ export function padWidths(
   return widths;
 }
 
+/** Rules by operator. */
 export const MOVEMENT: Readonly<Record<string, Rule>> = {
   Transpose: (a) => {
     const { dtype, shape } = input(a, 0);
@@ -180,7 +181,7 @@ export const MOVEMENT: Readonly<Record<string, Rule>> = {
   ScatterND: likeFirst,
   ScatterElements: likeFirst,
   Trilu: (a) => {
-    if (input(a, 0).shape.length < 2) throw new RangeError("the triangle of what is no matrix");
+    if (input(a, 0).shape.length < 2) throw new RangeError("a triangle needs a matrix");
     return likeFirst(a);
   },
 };

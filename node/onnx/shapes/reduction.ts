@@ -34,6 +34,7 @@ const argument: Rule = (a) => {
   return [{ dtype: "int64", shape: x.shape.flatMap((n, i) => (i === axis ? (keep ? [1] : []) : [n])) }];
 };
 
+/** Rules by operator. */
 export const REDUCTION: Readonly<Record<string, Rule>> = {
   ...each(
     ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceLogSumExp", "ReduceSumSquare"],

@@ -1,13 +1,15 @@
-/** What a shape rule is: dtype and static shape of what one operator returns. */
+/** A shape rule gives the data types and static shapes of one operator's outputs. */
 import { NodeError } from "../../errors.ts";
 import type { Dtype } from "../../tensor.ts";
 import type { Attributes, OnnxNode, OnnxValue } from "../value.ts";
 
+/** Data type and static shape of a value. */
 export interface ValueType {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
 }
 
+/** An operator applied to values, before its outputs exist. */
 export interface Application {
   readonly op: string;
   readonly domain: string;
@@ -30,6 +32,7 @@ export function describeNode(node: Pick<OnnxNode, "op" | "label" | "inputs">): s
   return `${node.op}${node.label ? ` at ${node.label}` : ""} (${shapes.join(", ")})`;
 }
 
+/** The error that a rule throws, with the operator and its place named. Code: ONNX_INVALID. */
 export function invalid(application: Application, text: string): NodeError {
   return new NodeError("ONNX_INVALID", `${describeNode(application)}: ${text}`);
 }
@@ -52,6 +55,7 @@ export function broadcastShapes(a: readonly number[], b: readonly number[]): rea
   });
 }
 
+/** The rule of operators whose output has the type of their first input. */
 export const likeFirst: Rule = (a) => [{ dtype: input(a, 0).dtype, shape: input(a, 0).shape }];
 
 /** The same rule for several operators. */

@@ -120,6 +120,7 @@ function checkRanks(a: Application): void {
   if (x.shape.length < 3 || w.shape.length !== x.shape.length) throw new RangeError("input and weight differ in rank");
 }
 
+/** Rules by operator. */
 export const WINDOW: Readonly<Record<string, Rule>> = {
   /** x [N, C, size...], w [M, C/group, kernel...] -> [N, M, output...] */
   Conv: (a) => {

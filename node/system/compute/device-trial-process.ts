@@ -1,11 +1,11 @@
 /** The process of `tryDevice`: arguments are the device and a model directory. */
 import { NodeError } from "../../errors.ts";
 import type { Provider, Runtime, Session } from "../../interface/runtime.ts";
-import { halfWeights } from "../../model/half-weights.ts";
 import { loadBaseModel, type ModelFiles } from "../../model/huggingface.ts";
 import { encodeModel } from "../../onnx/codec.ts";
 import { inputValue } from "../../onnx/graph.ts";
 import { neg } from "../../onnx/operators.ts";
+import { halfWeights } from "../../training/precision/halves.ts";
 import { trialStep } from "../../training/trial-step.ts";
 import { readModelFiles } from "../files/model-files.ts";
 import type { Float16Trial, TrialMessage } from "./device-trial.ts";

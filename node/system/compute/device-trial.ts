@@ -5,6 +5,7 @@ import { fork } from "node:child_process";
 import type { Provider } from "../../interface/runtime.ts";
 import type { TrialKind, TrialStep } from "../../training/trial-step.ts";
 
+/** A step for each kind of adapter. */
 export type TrialSteps = Readonly<Record<TrialKind, TrialStep>>;
 
 /** The steps with products in 16 bits, or why the device has none. */
@@ -17,6 +18,7 @@ export type TrialMessage =
   | { readonly ok: true; readonly steps: TrialSteps; readonly float16: Float16Trial }
   | { readonly ok: false; readonly code: string | undefined; readonly reason: string };
 
+/** The answer of the trial's process, or the news that it crashed. */
 export type TrialResult = TrialMessage | { readonly ok: false; readonly code: "CRASHED"; readonly reason: string };
 
 /** Compiling all kernels in software takes half a minute; four times that. */
@@ -25,6 +27,7 @@ export const TRIAL_TIMEOUT_MS = 120_000;
 /** Characters of the process's last words that are kept. */
 const WORDS_MAX = 2_000;
 
+/** The model that is tried, and the time that it may take. */
 export interface TrialOptions {
   readonly modelDirectory: string;
   /** After it the process is killed. */

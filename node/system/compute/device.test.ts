@@ -21,7 +21,8 @@ describe("the device", () => {
   it("that is named and cannot be used is refused with the reason", async () => {
     await expect(chooseDevice("dml", machine())).rejects.toMatchObject({
       code: "DEVICE_UNAVAILABLE",
-      message: "--device dml cannot be used: there is no dml; choose another device, see weft doctor",
+      message: "the device dml cannot be used: there is no dml",
+      facts: { device: "dml", reason: "there is no dml", problem: "device-missing" },
     });
   });
 });

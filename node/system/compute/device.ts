@@ -22,9 +22,10 @@ export async function chooseDevice(
   return device;
 }
 
+/** The error of a device that cannot be used. Code: DEVICE_UNAVAILABLE. */
 export function unavailable(provider: Provider, reason: string, cause?: unknown): NodeError {
-  const text = `--device ${provider} cannot be used: ${reason}; choose another device, see weft doctor`;
-  return new NodeError("DEVICE_UNAVAILABLE", text, { device: provider, reason }, { cause });
+  const text = `the device ${provider} cannot be used: ${reason}`;
+  return new NodeError("DEVICE_UNAVAILABLE", text, { device: provider, reason, problem: "device-missing" }, { cause });
 }
 
 /** What the runtime's package was built for, as its README lists it. */
@@ -77,7 +78,7 @@ export function whyUnavailable(
  */
 export function whyNotInHalves(provider: Provider, error = ""): string {
   if (provider === "cpu") {
-    return "the runtime has no products of 16-bit numbers on the processor: it widens them again, which takes more time and memory than fp32; int8 is what is faster there";
+    return "the runtime has no products of 16-bit numbers on the processor: it widens them again, which takes more time and memory than fp32; int8 is faster there";
   }
   if (/requires f16|shader-f16|ShaderF16/i.test(error)) {
     return "the graphics processor, or its driver, has no 16-bit numbers in shaders (WebGPU's feature shader-f16)";

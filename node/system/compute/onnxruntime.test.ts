@@ -45,7 +45,7 @@ describe("the runtime", () => {
     const device = process.platform === "win32" ? "coreml" : "dml";
     await expect(createOnnxRuntime({ device }).load(model, {})).rejects.toMatchObject({
       code: "DEVICE_UNAVAILABLE",
-      message: expect.stringContaining(`--device ${device} cannot be used: onnxruntime-node has it on`),
+      message: expect.stringContaining(`the device ${device} cannot be used: onnxruntime-node has it on`),
     });
   });
 

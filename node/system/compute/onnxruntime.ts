@@ -8,6 +8,7 @@ import type { Dtype, Tensor } from "../../tensor.ts";
 import { chooseDevice, unavailable, whyNotInHalves, whyUnavailable } from "./device.ts";
 import { type InferenceSession, loadOnnxRuntime, type OrtTensor } from "./load-onnxruntime.ts";
 
+/** How the runtime computes. */
 export interface OnnxRuntimeOptions {
   /** Default: cpu, on which equal seeds give equal bits. */
   readonly device?: Device;

@@ -19,7 +19,9 @@ export interface TrainerThread extends Trainer {
   distances(options: SketchPairs): Promise<readonly number[]>;
 }
 
+/** The examples of a sketch, and how it is computed; the noise is drawn on the thread. */
 export type SketchCall = Omit<SketchOptions, "normal"> & { readonly examples: readonly number[] };
+/** One sketch and those that it is compared with. */
 export interface SketchPairs {
   readonly own: DataSketch;
   readonly others: readonly DataSketch[];
@@ -37,14 +39,17 @@ export type TrainerCall =
   | { readonly method: "sketch"; readonly argument: SketchCall }
   | { readonly method: "distances"; readonly argument: SketchPairs };
 
+/** A message to the thread: a call and its number. */
 export type ToWorker = { readonly id: number } & TrainerCall;
 
+/** A message of the thread. `id` is the number of the call that it belongs to. */
 export type FromWorker =
   | { readonly kind: "ready"; readonly tensors: readonly AdapterTensor[] }
   | { readonly kind: "step"; readonly id: number; readonly loss: number }
   | { readonly kind: "result"; readonly id: number; readonly value: unknown }
   | { readonly kind: "error"; readonly id?: number; readonly error: SerializedError };
 
+/** An error as it crosses from one thread to the other. */
 export interface SerializedError {
   readonly code?: NodeErrorCode;
   readonly message: string;

@@ -52,7 +52,7 @@ export async function readAdapterFolder(folder: string): Promise<FolderFiles> {
 export async function prepareOutputFolder(folder: string): Promise<void> {
   const present = await names(folder);
   if (present !== undefined && present.length > 0) {
-    throw new NodeError("ADAPTER_FILE", `${folder} is not empty; give --out a new folder`, { folder });
+    throw new NodeError("ADAPTER_FILE", `${folder} is not empty`, { folder, problem: "folder-not-empty" });
   }
   await ensureFolder(folder);
 }

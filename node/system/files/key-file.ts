@@ -35,8 +35,8 @@ export async function writeKey(path: string, seed: Uint8Array): Promise<void> {
   if (await isEmpty(folder)) await closeFolder(folder);
   await refuseLooseMode(folder, "700");
   if ((await readKey(path)) !== undefined) {
-    const text = `${path} holds a key already; name another --data-dir, or move that file away first`;
-    throw new NodeError("KEY_FILE", text, { path });
+    const text = `${path} holds a key already`;
+    throw new NodeError("KEY_FILE", text, { path, problem: "key-there-already" });
   }
   await writeFileAtomic(path, seed, { mode: 0o600 });
 }

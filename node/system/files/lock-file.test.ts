@@ -38,7 +38,8 @@ test("a second process is refused by name, and let in once the first was killed"
   const child = await holder();
   await expect(takeLock(path)).rejects.toMatchObject({
     code: "DATA_LOCKED",
-    message: `data directory ${root} is in use by process ${child.pid}; stop it or choose another --data-dir`,
+    message: `data directory ${root} is in use by process ${child.pid}`,
+    facts: { folder: root, process: child.pid, problem: "in-use" },
   });
   child.kill("SIGKILL");
   await once(child, "exit");

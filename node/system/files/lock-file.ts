@@ -9,6 +9,7 @@ import { dirname } from "node:path";
 import { NodeError } from "../../errors.ts";
 import { ensureFolder, fileError, systemCode } from "./atomic-file.ts";
 
+/** A lock that this process holds. */
 export interface LockFile {
   /** Idempotent; removes the file only while it is still this process's. */
   release(): Promise<void>;
@@ -74,8 +75,8 @@ async function tryLock(path: string): Promise<LockFile> {
 }
 
 function locked(folder: string, process: number): NodeError {
-  const text = `data directory ${folder} is in use by process ${process}; stop it or choose another --data-dir`;
-  return new NodeError("DATA_LOCKED", text, { folder, process });
+  const text = `data directory ${folder} is in use by process ${process}`;
+  return new NodeError("DATA_LOCKED", text, { folder, process, problem: "in-use" });
 }
 
 /** The file appears under its name with its contents, or not at all because somebody else's is there. */

@@ -2,6 +2,7 @@
 import { NodeError } from "../../errors.ts";
 import type { Store } from "../../interface/store.ts";
 
+/** An empty store. */
 export function createMemoryStore(): Store {
   const values = new Map<string, Uint8Array>();
   let closed = false;

@@ -109,7 +109,8 @@ describe("weights beside an ONNX file", () => {
     const given = { original: at("model.onnx"), locations: [WEIGHTS] };
     await expect(writeOnnxModelFile(at("cache/out.onnx"), new Uint8Array(1), given)).rejects.toMatchObject({
       code: "CONFIG_INVALID",
-      message: expect.stringContaining("--out a file in the same folder"),
+      message: expect.stringContaining(`keeps weights in ${WEIGHTS} beside it`),
+      facts: { path: at("cache/out.onnx"), problem: "weights-beside" },
     });
   });
 });

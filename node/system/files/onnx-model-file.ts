@@ -10,6 +10,7 @@ import { systemCode, writeFileAtomic } from "./atomic-file.ts";
 import { fileSize, linesOf } from "./data-files.ts";
 import { openWeightFiles } from "./weight-files.ts";
 
+/** An ONNX file that is read, and the files that it refers to. */
 export interface OnnxModelFile {
   /** For error lines. */
   readonly path: string;
@@ -66,8 +67,8 @@ export async function writeOnnxModelFile(
   { original, locations }: { readonly original: string; readonly locations: readonly string[] },
 ): Promise<void> {
   if (locations.length > 0 && resolve(dirname(path)) !== resolve(dirname(original))) {
-    const text = `${original} keeps weights in ${locations.join(", ")} beside it; give --out a file in the same folder`;
-    throw new NodeError("CONFIG_INVALID", text);
+    const text = `${original} keeps weights in ${locations.join(", ")} beside it, and ${path} is in another folder`;
+    throw new NodeError("CONFIG_INVALID", text, { path, problem: "weights-beside" });
   }
   await writeFileAtomic(path, bytes);
 }

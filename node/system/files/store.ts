@@ -114,8 +114,8 @@ export function storeError(cause: unknown, folder: string): NodeError {
   const said = root instanceof Error ? root.message : String(root);
   const facts = { folder, level: code };
   if (code === "LEVEL_LOCKED") {
-    const text = `the store ${folder} is in use by another process; stop it or choose another --data-dir`;
-    return new NodeError("DATA_LOCKED", text, facts, { cause });
+    const text = `the store ${folder} is in use by another process`;
+    return new NodeError("DATA_LOCKED", text, { ...facts, problem: "in-use" }, { cause });
   }
   if (/no space left|quota exceeded/i.test(said)) return diskFull(folder, facts, { cause });
   const text = `the store ${folder} failed: ${said.split("\n", 1)[0]}`;

@@ -1,4 +1,4 @@
-/** The cache of f32 copies of 16-bit weights: one folder, one file per model, there whole or not at all. */
+/** The cache of copies of weights in another form: one folder, one file for each copy, there whole or not at all. */
 import { randomUUID } from "node:crypto";
 import {
   closeSync,
@@ -14,8 +14,8 @@ import {
 import { join } from "node:path";
 import envPaths from "env-paths";
 import { NodeError } from "../../errors.ts";
+import type { WeightCache, WeightCopy } from "../../model/weight-copy.ts";
 import type { WeightFile } from "../../model/weight-file.ts";
-import type { WeightCache, WidenedWeights } from "../../model/widened-weights.ts";
 import { systemCode } from "./atomic-file.ts";
 import { openWeightFiles } from "./weight-files.ts";
 
@@ -40,13 +40,13 @@ export function createWeightCache({ folder }: { readonly folder: string }): Weig
       }
       const made = complete(path, weights);
       if (made) return made;
-      throw new NodeError("DATA_DIRECTORY", `${path} is not what was written to it; remove it and start again`);
+      throw new NodeError("DATA_DIRECTORY", `${path} has changed since it was written; remove it and start again`);
     },
   };
 }
 
 /** The file, when it is as long as it must be and begins as it must: only whole files are ever given their name. */
-function complete(path: string, { header, fileBytes }: WidenedWeights): WeightFile | undefined {
+function complete(path: string, { header, fileBytes }: WeightCopy): WeightFile | undefined {
   if (!existsSync(path)) return undefined;
   const [file] = openWeightFiles([path]) as [WeightFile];
   if (file.fileBytes !== fileBytes) return undefined;
@@ -55,7 +55,7 @@ function complete(path: string, { header, fileBytes }: WidenedWeights): WeightFi
 }
 
 /** Peers that start together may write the same file at once: each under a name of its own, and all the same bytes. */
-function write(path: string, weights: WidenedWeights): void {
+function write(path: string, weights: WeightCopy): void {
   const temporary = `${path}.${process.pid}.${randomUUID()}.tmp`;
   try {
     const fd = openSync(temporary, "wx");
@@ -74,7 +74,7 @@ function write(path: string, weights: WidenedWeights): void {
 }
 
 /** A system that does not replace a file in use keeps the one that another peer wrote. */
-function rename(temporary: string, path: string, weights: WidenedWeights): void {
+function rename(temporary: string, path: string, weights: WeightCopy): void {
   try {
     renameSync(temporary, path);
   } catch (error) {

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { access, stat, statfs } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname } from "node:path";
-import { NodeError } from "../../errors.ts";
+import { type ErrorFacts, NodeError, type Problem } from "../../errors.ts";
 import { fileError, systemCode } from "../files/atomic-file.ts";
 import { readKey } from "../files/key-file.ts";
 
@@ -12,6 +12,17 @@ export interface Finding {
   readonly name: string;
   readonly state: "ok" | "warning" | "problem" | "absent";
   readonly text: string;
+  /** What exactly is wrong or missing, where something can be done about it. */
+  readonly problem?: Problem;
+}
+
+/** What an error says, as a finding. */
+export function problemOf(
+  name: string,
+  { message, facts }: { readonly message: string; readonly facts: ErrorFacts },
+): Finding {
+  const { problem } = facts;
+  return { name, state: "problem", text: message, ...(problem && { problem }) };
 }
 
 /** Below this a checkpoint may not find its place: two of them, of vectors of up to 16 million values. */
@@ -19,6 +30,7 @@ const SPACE_NEEDED_BYTES = 1_000_000_000;
 /** Below this nothing is written for long. */
 const SPACE_LEAST_BYTES = 50_000_000;
 
+/** The machine's processors and memory. */
 export function machineFinding(): Finding {
   const gigabytes = (totalmem() / 1e9).toFixed(1);
   const text = `Node.js ${process.versions.node}, ${process.platform} ${process.arch}, ${availableParallelism()} processors, ${gigabytes} GB of memory`;
@@ -57,7 +69,7 @@ export function spaceFinding(folder: string): Promise<Finding> {
   });
 }
 
-const ABSENT = { state: "absent", text: "not there yet; weft init makes it" } as const;
+const ABSENT = { state: "absent", text: "not there yet", problem: "nothing-made-yet" } as const;
 
 async function finding(name: string, look: () => Promise<Omit<Finding, "name">>): Promise<Finding> {
   try {
@@ -66,7 +78,7 @@ async function finding(name: string, look: () => Promise<Omit<Finding, "name">>)
     if (systemCode(cause) === "ENOENT") return { name, ...ABSENT };
     const error = cause instanceof NodeError ? cause : fileError(cause, name);
     if (!(error instanceof NodeError)) throw error;
-    return { name, state: "problem", text: error.message };
+    return problemOf(name, error);
   }
 }
 

@@ -1,10 +1,6 @@
 /** The log: one JSON line each, on standard error, so that standard output stays free for data. */
 import { pino } from "pino";
-import type { Logger } from "../../interface/logger.ts";
-
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
-
-export type LogLevel = (typeof LOG_LEVELS)[number];
+import type { Logger, LogLevel } from "../../interface/logger.ts";
 
 /**
  * fields: added to every line; this peer's own id is `self`, because `peer` is always another one.

@@ -4,6 +4,7 @@ import type { Clock } from "../../interface/clock.ts";
 /** setTimeout fires at once when asked for more than a signed 32-bit count of milliseconds. */
 const DELAY_MS_MAX = 2 ** 31 - 1;
 
+/** The clock of the machine, in milliseconds since the Unix epoch. */
 export function createSystemClock(): Clock {
   return {
     now: () => Date.now(),

@@ -1,6 +1,7 @@
 /** Time that stands still until it is told to go on: the twin that tests and simulations use. */
 import type { Clock } from "../../interface/clock.ts";
 
+/** A clock that a test moves. */
 export interface VirtualClock extends Clock {
   /** Let so much time pass; callbacks that fall due run in the order of their times, then of their making. */
   advance(byMs: number): void;

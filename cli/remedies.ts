@@ -1,0 +1,69 @@
+/**
+ * What a person can do about an error: the flags and commands of `weft`, by the problem that an error or a finding names.
+ * Below the command line nothing knows a flag.
+ */
+import type { ErrorFacts, NodeError, Problem } from "../node/errors.ts";
+import type { ProtocolError } from "../protocol/errors.ts";
+
+/** A clause that follows what is wrong, after a semicolon. */
+type Remedy = string | ((facts: ErrorFacts) => string);
+
+/** One for every problem. */
+export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
+  "another-data": "choose another --data-dir for this data, or give the same data as before",
+  "another-model": "give --model the directory that the adapter was trained on",
+  "another-network": "choose another --data-dir for this network",
+  "budget-kept": "give its --dp again, or start with a new --data-dir",
+  "budget-missing": "start with a new --data-dir",
+  "budget-of-another-mode": ({ mode }) => `go on with --dp ${mode}, or start with a new --data-dir`,
+  "device-missing": "choose another --device; weft doctor tries them all",
+  "earlier-run": ({ folder }) => `give another --data-dir, or remove ${folder}`,
+  "ends-earlier": "weft members promote makes it longer",
+  "folder-not-empty": "give --out a new folder",
+  "genesis-missing": "use weft join",
+  "in-use": "stop it or choose another --data-dir",
+  "int8-elsewhere": "leave out --precision int8 or --device",
+  "invite-without-address": "give --bootstrap",
+  "key-barred": "join with a new --data-dir and a new invite",
+  "key-missing": "weft init makes one, or name another --data-dir",
+  "key-there-already": "name another --data-dir, or move that file away first",
+  "lora-part-only": "take its LoRA part alone with --part lora",
+  "manifest-missing": "make one with weft network create, or get it from a member of the network",
+  "manifest-of-another-program": "ask its author for a manifest that weft network create has written",
+  "member-already": "start it with weft run",
+  "motion-unknown": "weft members pending shows the motions that wait, with --declined also those declined here",
+  "network-not-given": "give --network FILE, which weft network create makes",
+  "network-not-named": "give --network to check it against a network",
+  "no-adapter-of-weft": "weft train and weft adapter import write one",
+  "no-checkpoint": "let weft run train there first",
+  "no-member": "weft members list shows the members",
+  "not-reachable": "open the port, announce the address of a port forwarding (--announce), or use --outbound-only",
+  "nothing-made-yet": "weft init makes it",
+  "peers-unknown": "give --bootstrap, and the doctor checks reachability and clock too",
+  "peft-form-only": "export it with --format peft",
+  "positions-of-two": "give --positions f7+l7 or the like",
+  "positions-unsaid": "import it with weft adapter import --positions f7+l7",
+  "precision-missing": "leave out --precision, or see weft doctor for other devices",
+  "pyreft-form-only": "export it with --format pyreft",
+  "reft-part-only": "take its ReFT part alone with --part reft",
+  "relay-without-role": "leave out --relay, or ask an admin for one of these roles",
+  "report-unwritable": "choose another with --report FILE",
+  "role-differs": "weft members promote changes a role",
+  "rows-too-few": "lower --held-out or --batch-size",
+  "signatures-missing": "a founder adds its signature with weft network sign",
+  stranger: "ask an admin for an invite and use weft join",
+  "successions-used-up": "found a new network with weft network create",
+  "weights-beside": "give --out a file in the same folder",
+};
+
+/** The line that a person reads: what is wrong, where, and what to do. */
+export function errorLine({ message, facts }: NodeError | ProtocolError): string {
+  return withRemedy(message, facts);
+}
+
+/** A text about what is wrong or missing, with what to do where the facts name a problem. */
+export function withRemedy(text: string, facts: ErrorFacts): string {
+  if (facts.problem === undefined) return text;
+  const remedy = REMEDIES[facts.problem];
+  return `${text}; ${typeof remedy === "string" ? remedy : remedy(facts)}`;
+}

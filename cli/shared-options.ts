@@ -1,0 +1,152 @@
+/** Flags that several commands have: one row each. Those that come from a network's settings are in network-options.ts. */
+
+import { LOG_LEVELS } from "../node/interface/logger.ts";
+import { parsePromptPositions } from "./adapter-argument.ts";
+import { type ArgumentRow, longName, type OptionRow } from "./command-row.ts";
+import { DATA, READING } from "./data-options.ts";
+import { engineFlags } from "./engine-flags.ts";
+import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
+import { choice, integer, part, peerAddress } from "./option-value.ts";
+import { PRIVACY_OPTIONS } from "./privacy-options.ts";
+import { REACH_OPTIONS } from "./reach-options.ts";
+
+/** Where a peer keeps its files. */
+export const DATA_DIR: OptionRow = {
+  flags: "--data-dir <folder>",
+  text: "folder of the peer's files",
+  otherwise: "WEFT_DATA_DIR, else the system's folder for data of programs",
+};
+/** Output for programs. */
+export const JSON_OUTPUT: OptionRow = { flags: "--json", text: "print one JSON document on standard output" };
+/** How much is logged. */
+export const LOG_LEVEL: OptionRow = {
+  flags: "--log-level <level>",
+  text: `log on standard error from this level on: ${LOG_LEVELS.join(", ")}`,
+  parse: choice(LOG_LEVELS),
+  otherwise: "warn",
+};
+/** The base model. */
+export const MODEL: OptionRow = {
+  flags: "--model <folder>",
+  text: "base model: a Hugging Face directory with config.json, model.safetensors and tokenizer.json",
+  otherwise: "the embedded model",
+};
+/** How several peers divide one data set. */
+export const SPLIT: OptionRow = {
+  flags: "--split <rule>",
+  text: "rule that divides the data among peers: iid, speaker, field:NAME or dirichlet:ALPHA[:FIELD]",
+  otherwise: "iid",
+};
+/** The peers to dial first. */
+export const BOOTSTRAP: OptionRow = {
+  flags: "--bootstrap <multiaddr>",
+  text: "a peer to dial first, ending in /p2p/ID; may be repeated",
+  parse: peerAddress,
+  repeatable: true,
+  otherwise: "those that the manifest names",
+};
+
+/** Flags of a peer; `weft init` can keep them, `weft run` follows them. */
+export const PEER_OPTIONS: readonly OptionRow[] = [
+  {
+    flags: "--network <file>",
+    text: "the network's manifest, made by `weft network create`",
+    otherwise: "network.json in the data directory",
+  },
+  MODEL,
+  DATA,
+  ...READING,
+  SPLIT,
+  {
+    flags: "--part <i/n>",
+    text: "this peer's part of the split data, such as 2/6",
+    parse: part,
+    otherwise: "1/1, all of it",
+  },
+  ...REACH_OPTIONS,
+  BOOTSTRAP,
+  ...engineFlags(),
+  ...PRIVACY_OPTIONS,
+];
+
+/** Flags of one run. */
+export const RUN_OPTIONS: readonly OptionRow[] = [
+  { flags: "--compare-alone", text: "also train alone for as many steps on the same data, and report both results" },
+  {
+    flags: "--hold",
+    text: "listen and connect, but begin the first round only when a line comes on standard input",
+  },
+  { flags: "--serve", text: "after the last round stay, and serve updates to others until Ctrl-C" },
+  { flags: "--events", text: "print every event as a line of JSON on standard output; not with --json" },
+  JSON_OUTPUT,
+  LOG_LEVEL,
+];
+
+/** An adapter in a folder. */
+export const ADAPTER: OptionRow = {
+  flags: "--adapter <folder>",
+  text: "folder of an adapter, in weft's own form or PEFT's",
+};
+
+/** What the files of pyreft leave out. */
+export const POSITIONS: OptionRow = {
+  flags: "--positions <word>",
+  text: "positions of a pyreft directory's interventions, which its files do not hold: f7+l7, f4, l4 or all",
+  parse: parsePromptPositions,
+};
+
+/** The seed of work on one machine. */
+export const SEED: OptionRow = {
+  flags: "--seed <number>",
+  text: "seed of the adapter's start, the embedded tasks and the batch order",
+  parse: integer(0),
+  otherwise: String(NETWORK_DEFAULTS.seed),
+};
+
+/** What a folder to write to must be. */
+export const NEW_FOLDER = "a new or empty folder";
+
+/** The flag for a backup's passphrase. */
+export const PASSPHRASE: OptionRow = {
+  flags: "--passphrase-file <file>",
+  text: "file with the passphrase; only its owner may read it (mode 600)",
+  otherwise: "asked for at the terminal",
+};
+
+/** Of the flags that a network's settings have, those that a command on one machine takes too. */
+export function networkOptionsNamed(...names: readonly string[]): readonly OptionRow[] {
+  return networkOptions(NETWORK_DEFAULTS).filter((option) => names.includes(longName(option)));
+}
+
+/** The learning rate's course where there are no rounds. */
+export const SCHEDULE: readonly OptionRow[] = networkOptionsNamed("schedule").map((row) => ({
+  ...row,
+  text: row.text.replace("over all rounds", "over all steps"),
+}));
+
+/** The argument of the commands that read a network's file. */
+export const NETWORK_FILE: ArgumentRow = {
+  name: "file",
+  text: "a network's file: a manifest, or a genesis where there is a roster",
+};
+
+/** Flags of every command of `weft members`. */
+export const ROSTER_OPTIONS: readonly OptionRow[] = [
+  { ...DATA_DIR, text: "data directory with the roster; its peer may run or not" },
+  JSON_OUTPUT,
+];
+
+/** The flag that trusts nothing but the genesis. */
+export const VERIFY: OptionRow = {
+  flags: "--verify",
+  text: "rebuild the roster from the genesis and the stored entries alone, and check every signature",
+};
+
+/** The argument that names what is pending. */
+export const MOTION: ArgumentRow = {
+  name: "motion",
+  text: "name of the motion as weft members pending prints it, or its first 8 characters or more, or the peer id of the newcomer",
+};
+
+/** The argument that names a member. */
+export const MEMBER: ArgumentRow = { name: "peer", text: "a peer id, as weft members list prints it" };

@@ -1,0 +1,168 @@
+/** What a person sees while a testnet runs: a table drawn in place on a terminal, plain lines anywhere else. */
+import type { ModelNeed, PeerEvent } from "../../node/interface/peer-event.ts";
+import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import type { TestnetObserver, TestnetPeer } from "./result.ts";
+import { exitSentence } from "./summary.ts";
+import { formatLoss, formatSeconds, shortPeerId, textTable } from "./text-table.ts";
+
+/** Shows a run while it goes on. */
+export interface LiveView extends TestnetObserver {
+  /** Draw the last state for good. Idempotent. */
+  end(): void;
+}
+
+/** The run, and where its lines go. */
+export interface LiveViewOptions {
+  readonly write: (text: string) => void;
+  readonly manifest: NetworkManifest;
+  readonly peers: number;
+}
+
+/** Redraws at most so often: fast enough to look alive, slow enough to cost nothing. */
+const REDRAW_MS = 150;
+
+/** A table that is redrawn in place.  now: milliseconds.  columns: width of the terminal. */
+export function terminalView(
+  options: LiveViewOptions & { readonly now: () => number; readonly columns: () => number },
+): LiveView {
+  const { write, manifest, now, columns } = options;
+  const peers = new Map<string, TestnetPeer>();
+  let linesDrawn = 0;
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  let ended = false;
+  const draw = (): void => {
+    const lines = liveTable([...peers.values()].sort(byName), manifest).map((line) => line.slice(0, columns() - 1));
+    // Up to the first line of the table, clear to the end of the screen, draw anew.
+    write(`${linesDrawn > 0 ? `\x1b[${linesDrawn}A` : ""}\r\x1b[J${lines.join("\n")}\n`);
+    linesDrawn = lines.length;
+    drawnAt = now();
+  };
+  const changed = (peer: TestnetPeer, force: boolean): void => {
+    peers.set(peer.name, peer);
+    if (force || now() - drawnAt >= REDRAW_MS) draw();
+  };
+  return {
+    onEvent: (peer, event) => changed(peer, event.type !== "step" && event.type !== "update"),
+    onExit: (peer) => changed(peer, true),
+    end: () => {
+      if (!ended && peers.size > 0) draw();
+      ended = true;
+    },
+  };
+}
+
+/** One line for what matters: a peer starts, ends a round, pauses, finishes, dies. */
+export function lineView(options: LiveViewOptions): LiveView {
+  const { write, manifest } = options;
+  return {
+    onEvent: (peer, event) => {
+      const text = progressLine(event, manifest);
+      if (text !== undefined) write(`${peer.name}: ${text}\n`);
+    },
+    onExit: (peer) => write(`${[exitSentence(peer), ...(peer.exit?.lastLines ?? [])].join("\n  | ")}\n`),
+    end: () => undefined,
+  };
+}
+
+/** The table of the terminal view, as lines. */
+export function liveTable(peers: readonly TestnetPeer[], manifest: NetworkManifest): string[] {
+  const columns = [
+    { heading: "peer", numeric: false },
+    { heading: "id", numeric: false },
+    { heading: "doing", numeric: false },
+    { heading: "round", numeric: true },
+    { heading: "step", numeric: true },
+    { heading: "loss", numeric: true },
+    { heading: "validation", numeric: true },
+    { heading: "updates", numeric: true },
+    { heading: "neighbours", numeric: true },
+  ];
+  const rows = peers.map(({ name, view }) => [
+    name,
+    view.peer ? shortPeerId(view.peer) : "",
+    view.state,
+    `${view.roundsDone}/${manifest.rounds.count}`,
+    view.steps > 0 ? `${view.step}/${view.steps}` : "",
+    formatLoss(view.loss),
+    formatLoss(view.rounds.at(-1)?.validationLoss),
+    String(view.updates.accepted),
+    String(view.neighbours),
+  ]);
+  const troubles = peers.flatMap((peer) => [
+    ...(peer.exit ? [exitSentence(peer)] : []),
+    ...(peer.view.state === "paused" ? [`${peer.name} paused: ${peer.view.pausedBecause ?? ""}`] : []),
+  ]);
+  return [...textTable(columns, rows), ...troubles];
+}
+
+/** What an event means for a person following along, undefined for the many that are only numbers. */
+export function progressLine(event: PeerEvent, manifest: NetworkManifest): string | undefined {
+  switch (event.type) {
+    case "started": {
+      const { train, validation, test } = event.examples;
+      const from = event.resumed ? `goes on in round ${event.round + 1}` : "starts";
+      return `${from} as ${event.peer}, ${train} examples to train on, ${validation} to validate, ${test} to test`;
+    }
+    case "round": {
+      const { summary } = event;
+      const done = `${summary.round + 1}/${manifest.rounds.count}`;
+      const losses = `train loss ${formatLoss(summary.trainLoss)}, validation ${formatLoss(summary.validationLoss)}`;
+      return `round ${done} in ${formatSeconds(summary.seconds.total)}, ${losses}, ${summary.neighbours} neighbours mixed in at lambda ${summary.lambda.toFixed(2)}`;
+    }
+    case "step":
+      return event.phase === "alone" && event.round === 0 && event.step === 1
+        ? "trains alone, for comparison"
+        : undefined;
+    case "jumped":
+      return `fell behind after round ${event.from + 1}, goes on in round ${event.to + 1} where the others are`;
+    case "observing":
+      return `observes without the network's model; ${needsSentence(event)}, and it trains`;
+    case "paused":
+      return `paused: ${event.reason}`;
+    case "privacy": {
+      const { spent, epsilon, delta, sending } = event.status;
+      const rest = sending ? "" : "; nothing more is sent";
+      return `privacy: epsilon ${spent.toFixed(3)} of ${epsilon} spent at delta ${delta}${rest}`;
+    }
+    case "finished": {
+      const { base, alone, swarm } = event.report;
+      return `finished, held-out loss ${formatLoss(base.loss)} base, ${formatLoss(alone?.loss)} alone, ${formatLoss(swarm.loss)} swarm`;
+    }
+    case "member":
+      return `member ${event.change}: ${event.peer}, ${event.role}`;
+    case "equivocation": {
+      const what = event.isBarred ? "and is barred" : "the policy lets it stay";
+      return `${event.peer} signed two different things under number ${event.sequence}, ${what}`;
+    }
+    case "succession": {
+      const here = event.isHeld ? "" : "; its manifest is not here yet";
+      return `the members have agreed on a new manifest from round ${event.round + 1} on, network ${event.network}${here}`;
+    }
+    case "roster":
+    case "neighbours":
+    case "published":
+    case "update":
+      return undefined;
+    default: {
+      const unknown: never = event;
+      throw new Error(`unknown event ${JSON.stringify(unknown)}`);
+    }
+  }
+}
+
+/** What a person has to get, and where to put it. */
+export function needsSentence({
+  directory,
+  needs,
+}: {
+  readonly directory: string;
+  readonly needs: readonly ModelNeed[];
+}): string {
+  const files = needs.map(({ file, expected, found }) => {
+    const instead = found === undefined ? "missing" : `${found} is there`;
+    return `${file} (digest ${expected}; ${instead})`;
+  });
+  return `put ${files.join(" and ")} into ${directory}`;
+}
+
+const byName = (a: TestnetPeer, b: TestnetPeer): number => a.name.localeCompare(b.name, "en", { numeric: true });

@@ -1,0 +1,28 @@
+/** How models do on held-out data, a row each. */
+import { formatLoss, formatShare, textTable } from "./text-table.ts";
+
+/** What a row shows of an evaluation. */
+export interface ShownScore {
+  readonly loss: number;
+  /** Share of the answers' tokens. */
+  readonly accuracy: number;
+  /** Share of the answers that are right as a whole. */
+  readonly exactMatch: number;
+}
+
+/** Scores of the held-out examples, one row each. */
+export function scoreLines(scores: Readonly<Record<string, ShownScore>>): string[] {
+  const columns = [
+    { heading: "held-out data", numeric: false },
+    { heading: "loss", numeric: true },
+    { heading: "accuracy", numeric: true },
+    { heading: "whole answers", numeric: true },
+  ];
+  const rows = Object.entries(scores).map(([name, { loss, accuracy, exactMatch }]) => [
+    name,
+    formatLoss(loss),
+    formatShare(accuracy),
+    formatShare(exactMatch),
+  ]);
+  return textTable(columns, rows);
+}

@@ -1,0 +1,46 @@
+/** What entries and proposals of a roster say, in words. */
+import type { Statement } from "../../protocol/membership/entry.ts";
+import type { LossReason } from "../../protocol/membership/roster-view.ts";
+
+/** A statement in a line. */
+export function statementWords(statement: Statement): string {
+  switch (statement.kind) {
+    case "admit": {
+      const by = statement.invite === undefined ? "" : `, by the invite ${statement.invite.key.slice(0, 8)}`;
+      return `admit ${statement.subject} as ${statement.role} until ${dateWords(statement.notAfter)}${by}`;
+    }
+    case "promote":
+      return `${statement.subject} is ${statement.role} until ${dateWords(statement.notAfter)}`;
+    case "expire":
+      return `the membership of ${statement.subject} ends ${dateWords(statement.notAfter)}`;
+    case "rotate":
+      return `${statement.subject} takes the place of ${statement.replaces} as ${statement.role}`;
+    case "revoke":
+      return `revoke ${statement.subject} (${statement.reason})`;
+    case "policy": {
+      const { threshold, approval, earlierUpdates, equivocation, certificateSeconds } = statement.policy;
+      const days = Number((certificateSeconds / 86_400).toFixed(2));
+      return `policy: threshold ${threshold}, approval ${approval}, earlier updates ${earlierUpdates}, equivocation ${equivocation}, at most ${days} days at a time`;
+    }
+    case "succeed":
+      return `go on as ${statement.successor} from round ${statement.round} on`;
+  }
+}
+
+/** Why an entry that was signed as it should be does not count. */
+export const LOSS_WORDS: Readonly<Record<LossReason, string>> = {
+  SIGNERS_REMOVED: "too few of its signers count: others were removed on another branch",
+  REMOVAL_WINS: "a removal on another branch overrides it",
+  INVITE_USED: "the invite was used up",
+  OUTRANKED: "another entry about the same matter counts in its place",
+};
+
+/** What came of rebuilding a roster. */
+export function rebuiltWords(problems: readonly string[]): string {
+  return problems.length === 0 ? "rebuilt from the genesis alone, every signature checked" : "DIFFERENT when rebuilt";
+}
+
+/** A time in seconds since 1970, to the minute, in UTC. */
+export function dateWords(seconds: number): string {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}
