@@ -534,7 +534,7 @@ describe("one identity twice", () => {
     const second = await up(net, { seed: 1, store: copy });
     await connect(second, friend);
     await expect(next(second, 1)).rejects.toMatchObject(inUse);
-    await expect(next(second, 2)).rejects.toThrow(/its address is not known.*weft keys restore/);
+    await expect(next(second, 2)).rejects.toThrow(/its address is not known.*the key alone/);
     expect(second.said).toEqual(["another process signs updates with this peer's identity"]);
     expect(roundsOf(friend)[second.id]).toBe(1);
     expect(friend.exchange.counts().rejected).toBe(0);

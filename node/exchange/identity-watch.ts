@@ -109,7 +109,7 @@ export class IdentityWatch {
       `neighbours know update ${sequence} of this peer (${self}), which this data directory did not sign: another process ` +
       `has the same key, or the directory comes from an old backup; ${where}. Nothing more is signed here, because two ` +
       "updates under one number bar a peer. Let the other process go on and give this one a key of its own; where there " +
-      "is no other, bring back the newest data directory, or the key alone (weft keys restore) into an empty one";
+      "is no other, bring back the newest data directory, or the key alone into an empty one";
     this.#double = new NodeError("IDENTITY_IN_USE", text, { sequence, addresses });
     logger.error("another process signs updates with this peer's identity", { sequence, addresses });
   }

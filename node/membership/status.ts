@@ -104,13 +104,13 @@ function removalText(peer: PeerId, { barred, removed }: Pick<RosterState, "barre
   if (barred.has(peer)) {
     return (
       "this peer is barred: two different things were signed with its key under one number, as happens where a copy of its " +
-      "data directory runs as well. No admin did it and none can undo it: stop the copies, and join with a new --data-dir and a " +
+      "data directory runs as well. No admin did it and none can undo it: stop the copies, and join with a new data directory and a " +
       "new invite"
     );
   }
   const removal = removed.get(peer);
   if (removal?.reason === "rotated") {
-    return `this key was replaced by another one (${removal.successor}); run weft with the data directory of that key`;
+    return `this key was replaced by another one (${removal.successor}); go on with the data directory of that key`;
   }
   return "this peer was removed from the network by its admins";
 }
