@@ -236,7 +236,7 @@ export function explainReply(reply: Reply, own: NetworkManifest): string | undef
     case "EXPIRED":
       return "this peer's membership is over; ask an admin to renew it";
     case "REMOVED":
-      return "this peer was removed from the network";
+      return "this peer's key is not of the network any more: it was removed, replaced or barred";
     case "ROSTER":
       return "the peer has not heard of this one's admission";
     case "FEATURES":

@@ -58,7 +58,8 @@ export function membershipFinding(
   const name = "membership";
   const role = membership.roleOf(self);
   const terms = termsOf(membership, self);
-  if (role === undefined) return problemOf(name, statusError(membership.statusOf(self), self));
+  if (role === undefined)
+    return problemOf(name, statusError(membership.statusOf(self), self, membership.roster.log.state()));
   const { members, entryCount } = membership.roster.log.state();
   const notAfter = terms?.notAfter ?? END_OF_TIME;
   const until = notAfter === END_OF_TIME ? "without end" : `until ${dateOf(notAfter)}`;

@@ -158,7 +158,8 @@ export class AddressExchange implements Conversation {
     this.#count(from);
     try {
       const message = await pipe(stream.source, oneFrame(this.protocol.bytesMax.opened));
-      this.#dependencies.onAddresses(decodeAddresses(message));
+      const { transport, onAddresses } = this.#dependencies;
+      onAddresses(transport.believable(decodeAddresses(message), from));
     } catch (error) {
       if (error instanceof ProtocolError) this.#dependencies.neighbours.blame(from);
       throw error;

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { encodeBlobHeader } from "../../protocol/blob.ts";
 import { type ContentId, contentIdOf } from "../../protocol/content-id.ts";
 import { FEATURES } from "../../protocol/features.ts";
+import { encodeFrame } from "../../protocol/frame.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import type { Transport } from "../interface/transport.ts";
@@ -50,7 +52,10 @@ const serving =
     const neighbours = new NeighbourTable({ transport, clock, logger: silentLogger, background }, options);
     if (isAdmitted) neighbours.admit(signerOf(1).peer, FEATURES);
     const held = { transport, clock, logger: silentLogger, background, neighbours };
-    return new BlobTransfer({ ...held, find }, { requestsPerPeerMax: 2, timeoutMs: 1000 }).start();
+    return new BlobTransfer(
+      { ...held, find },
+      { ...EXCHANGE_DEFAULTS, requestsPerPeerMax: 2, timeoutMs: 1000 },
+    ).start();
   };
 
 const request = (server: Transport, contentId = ID, length = BYTES.byteLength) => ({
@@ -123,6 +128,52 @@ describe("blob transfer", () => {
     await until(() => asked.length === 2);
     controller.abort(new Error("stop now"));
     await ended;
+    expect(clock.waiting()).toBe(0);
+  });
+
+  it("gives up on a server whose first byte is late, and on one that is slower than the pace", async () => {
+    const pace = { firstByteTimeoutMs: 100, paceBytesMin: 1000, paceWindowMs: 200 };
+    const go = { on: Promise.withResolvers<void>() };
+    let served = 0;
+    let received = 0;
+    const dripping = (transport: Transport) =>
+      transport.handle(STREAM_PROTOCOLS.blob, async (stream) => {
+        for await (const _ of stream.source);
+        const drops = async function* () {
+          for (const bytes of [encodeFrame(encodeBlobHeader({ status: "found", length: 5000 })), ...drip]) {
+            served++;
+            await go.on.promise;
+            yield bytes;
+            received++;
+          }
+        };
+        await stream.sink(drops());
+      });
+    const drip = [new Uint8Array(1000), new Uint8Array(999), new Uint8Array(3001)];
+    const [client, server] = await pair(dripping);
+    const timeoutMs = 64_000;
+    const ask = () => fetchBlob({ transport: client, clock }, { ...request(server), length: 5000, timeoutMs, pace });
+    const late = expect(ask()).rejects.toMatchObject({ code: "TIMEOUT", message: /first byte/ });
+    await until(() => served === 1);
+    clock.advance(100);
+    await late;
+    const slow = expect(ask()).rejects.toMatchObject({ code: "TIMEOUT", message: /fewer than 1000 bytes/ });
+    await until(() => served === 2);
+    const next = async (count: number): Promise<void> => {
+      const { on } = go;
+      go.on = Promise.withResolvers<void>();
+      on.resolve();
+      await until(() => received >= count);
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    // The header begins the first window, in which enough comes; the second one has a byte too few.
+    await next(1);
+    await next(2);
+    clock.advance(200);
+    await next(3);
+    clock.advance(200);
+    await slow;
+    go.on.resolve();
     expect(clock.waiting()).toBe(0);
   });
 

@@ -24,6 +24,7 @@ import type { ByteStream, Transport } from "../interface/transport.ts";
 import { type ByteSource, bounded, createFrameReader, cut, oneFrame } from "./byte-pipeline.ts";
 import { answerNeighbours, type ConversationDependencies, requireFetcher } from "./conversation.ts";
 import { withStream } from "./deadline.ts";
+import { type PaceLimits, PaceWatch } from "./pace-watch.ts";
 
 /** The needs of these conversations, and the bytes to serve. */
 export interface BlobTransferDependencies extends ConversationDependencies {
@@ -38,6 +39,10 @@ export interface BlobTransferOptions {
   readonly requestsPerPeerMax: number;
   /** Of one request. */
   readonly timeoutMs: number;
+  /** Of who is asked, within the time of one request. */
+  readonly firstByteTimeoutMs: number;
+  readonly paceBytesMin: number;
+  readonly paceWindowMs: number;
 }
 
 /** Answers requests of neighbours whose role gets updates, and asks for bytes. */
@@ -72,8 +77,9 @@ export class BlobTransfer implements Conversation {
   async stop(): Promise<void> {}
 
   /** As `fetchBlob`, within the time of one request. */
-  fetch(request: Omit<BlobRequest, "timeoutMs">): Promise<Uint8Array> {
-    return fetchBlob(this.#dependencies, { ...request, timeoutMs: this.#options.timeoutMs });
+  fetch(request: Omit<BlobRequest, "timeoutMs" | "pace">): Promise<Uint8Array> {
+    const { timeoutMs } = this.#options;
+    return fetchBlob(this.#dependencies, { ...request, timeoutMs, pace: this.#options });
   }
 
   async #answer(stream: ByteStream, busy: boolean): Promise<void> {
@@ -95,7 +101,11 @@ export interface BlobRequest {
   /** Bytes that were announced; where nothing was, the most that are taken. At most LIMITS.updateBytesMax. */
   readonly length: number | { readonly max: number };
   readonly timeoutMs: number;
+  /** What is expected of the other side within that time; nothing more when absent. */
+  readonly pace?: PaceLimits;
   readonly signal: AbortSignal;
+  /** Called when the other side has begun to hand them out. */
+  readonly onBegun?: () => void;
 }
 
 /**
@@ -105,24 +115,28 @@ export interface BlobRequest {
  */
 export async function fetchBlob(
   dependencies: { readonly transport: Transport; readonly clock: Clock; readonly createSha256?: CreateSha256 },
-  { peer, contentId, length, timeoutMs, signal }: BlobRequest,
+  { peer, contentId, length, timeoutMs, pace, signal, onBegun }: BlobRequest,
 ): Promise<Uint8Array> {
   const lengthMax = typeof length === "number" ? length : length.max;
   if (lengthMax > LIMITS.updateBytesMax) {
     throw new NodeError("BLOB_LENGTH", `${lengthMax} bytes are more than an update may have`, { length: lengthMax });
   }
-  return await withStream(
-    dependencies,
-    { peer, protocol: STREAM_PROTOCOLS.blob, timeoutMs, signal },
-    async (stream) => {
+  const watch = new PaceWatch(dependencies, { signal, pace });
+  const call = { peer, protocol: STREAM_PROTOCOLS.blob, timeoutMs, signal: watch.signal };
+  try {
+    return await withStream(dependencies, call, async (stream) => {
       await pipe([encodeFrame(encodeBlobRequest(contentId))], cut, stream.sink);
       const bytesMax = FRAME_HEADER_BYTES + LIMITS.blobHeaderBytesMax + lengthMax;
-      return await pipe(stream.source, bounded(bytesMax), verified({ contentId, length }, dependencies.createSha256));
-    },
-  );
+      const expected = { contentId, length, onBegun };
+      const taken = verified(expected, dependencies.createSha256);
+      return await pipe(stream.source, watch.paced, bounded(bytesMax), taken);
+    });
+  } finally {
+    watch.stop();
+  }
 }
 
-type Expected = Pick<BlobRequest, "contentId" | "length">;
+type Expected = Pick<BlobRequest, "contentId" | "length"> & { readonly onBegun?: (() => void) | undefined };
 
 /** A sink that takes a reply: its header, as many bytes as expected, and only if they hash to `contentId`. */
 function verified(
@@ -136,7 +150,10 @@ function verified(
     let filled = 0;
     for await (const piece of source) {
       const rest = header.push(piece);
-      if (bytes === undefined && header.isComplete()) bytes = allocate(decodeBlobHeader(header.message()), expected);
+      if (bytes === undefined && header.isComplete()) {
+        bytes = allocate(decodeBlobHeader(header.message()), expected);
+        expected.onBegun?.();
+      }
       if (bytes === undefined) continue;
       if (filled + rest.byteLength > bytes.byteLength) throw lengthError("more", expected);
       bytes.set(rest, filled);

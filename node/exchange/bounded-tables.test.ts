@@ -145,4 +145,26 @@ describe("the fetch queue", () => {
     expect(begun).toHaveLength(4);
     expect([1, 2, 3, 4].some((seed) => queue.has(author(seed)))).toBe(false);
   });
+
+  it("puts authors that are late behind the others, so many of them at a time, and starts what has somebody to ask", () => {
+    const begun: string[] = [];
+    const late = [author(1), author(2), author(3)];
+    let isBusy = true;
+    const queue = createFetchQueue<string>(
+      {
+        fetch: (item) => {
+          begun.push(item);
+          return new Promise(() => {});
+        },
+        canStart: (item) => !(isBusy && item === "d"),
+        isLate: (peer) => late.includes(peer),
+      },
+      { concurrentMax: 4, lateMax: 2, authorsMax: 9 },
+    );
+    for (const [i, item] of ["a", "b", "c", "d"].entries()) queue.offer(author(i + 1), item);
+    expect(begun).toEqual(["a", "b"]);
+    isBusy = false;
+    queue.offer(author(5), "e");
+    expect(begun).toEqual(["a", "b", "d", "e"]);
+  });
 });

@@ -81,7 +81,10 @@ export class Checkups implements Conversation {
       controller.abort(new Error("the checkup takes too long")),
     );
     try {
-      const reached = await Promise.all(addresses.map((address) => transport.reaches(address, controller.signal)));
+      const believable = transport.believable(addresses, from);
+      const reaches = (address: string): boolean | Promise<boolean> =>
+        believable.includes(address) && transport.reaches(address, controller.signal);
+      const reached = await Promise.all(addresses.map(reaches));
       return encodeCheckupReply({ timeMs, reached });
     } finally {
       cancel();

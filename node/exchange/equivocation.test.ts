@@ -56,29 +56,31 @@ function receiver(round: number) {
   neighbours.admit(signerOf(2).peer, FEATURES);
   const intake = new Intake(
     {
-      ...{ logger, background, neighbours },
+      ...{ logger, clock, background, neighbours },
       blobs: { fetch: () => Promise.reject(new Error("nothing is fetched")) },
       inbox: new Inbox({ store, logger }, { ...rules, authorsMax: 4, bytesMax: 1e6 }),
       heads: createKnownHeads({ authorsMax: 4, announcementsPerAuthorMax: REMEMBERED }),
       ownChain: createOwnChain({ store, signer: signerOf(SELF) }, rules),
+      identity: { hear: () => {} },
       notices: new UpdateNotices({ neighbours: { blame: () => {} }, logger }),
       onEquivocation: (first, second) =>
         void proofs.push(createEquivocationProof("announcement", [first, second], verify)),
     },
     {
       rules: () => ({ ...rules, self: signerOf(SELF).peer, isMember: () => true, verify, round }),
-      ...{ fetchesMax: 1, providersMax: 1, authorsMax: 4 },
+      ...{ ...EXCHANGE_DEFAULTS, fetchesMax: 1, providersMax: 1, authorsMax: 4 },
       sample: () => undefined,
     },
   );
   const hear = ({ bytes, way }: { readonly bytes: Uint8Array; readonly way: "gossip" | "heads" }): void => {
-    if (way === "heads") intake.takeHeads([bytes], signerOf(2).peer);
+    if (way === "heads") void intake.takeHeads([bytes], signerOf(2).peer);
     else {
       const judged = intake.judgeGossip(bytes, signerOf(2).peer);
       if (judged.verdict === "accept") intake.takeGossip(judged.message, signerOf(2).peer);
     }
   };
-  return { hear, proofs };
+  const judge = (bytes: Uint8Array) => intake.judgeGossip(bytes, signerOf(2).peer);
+  return { hear, proofs, judge };
 }
 
 const way = fc.constantFrom("gossip" as const, "heads" as const);
@@ -138,4 +140,14 @@ it("are found in rounds that are too old to be used, and by no forged signature"
   expect(proofs.map((proof) => contentIdOf(proof))).toEqual([
     contentIdOf(createEquivocationProof("announcement", [tell(0, 1), tell(0, 0)], verify)),
   ]);
+});
+
+it("are nobody's fault who passes them on: gossip that proves them is dropped, not rejected", () => {
+  const { hear, proofs, judge } = receiver(0);
+  hear({ bytes: tell(0, 0), way: "gossip" });
+  expect(judge(tell(0, 1))).toEqual({ verdict: "ignore" });
+  expect(proofs).toHaveLength(1);
+  const forged = tell(1, 0).slice();
+  forged[forged.byteLength - 1]! ^= 1;
+  expect(judge(forged)).toEqual({ verdict: "reject" });
 });

@@ -1,13 +1,16 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { encodeAddresses } from "../../protocol/addresses.ts";
+import { readAnnouncement, signAnnouncement } from "../../protocol/announcement.ts";
 import { encodeBlobRequest } from "../../protocol/blob.ts";
+import { decodeCheckupReply, encodeCheckupRequest } from "../../protocol/checkup.ts";
 import { contentIdOf } from "../../protocol/content-id.ts";
 import { createSigner } from "../../protocol/envelope.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { encodeHello } from "../../protocol/handshake.ts";
 import { encodeHeads } from "../../protocol/heads.ts";
 import { LIMITS } from "../../protocol/limits.ts";
+import { networkId } from "../../protocol/network-manifest.ts";
 import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createMemoryHub } from "../system/network/memory-transport.ts";
@@ -25,6 +28,7 @@ import {
   type TestPeerOptions,
   thetaOf,
 } from "./exchange.suite.ts";
+import { EXCHANGE_DEFAULTS } from "./exchange-limits.ts";
 import { blobReply, createImpostor, forge, type Impostor } from "./impostor.suite.ts";
 
 const stops: (() => Promise<void>)[] = [];
@@ -166,6 +170,153 @@ describe("bytes that are not what was announced", () => {
     expect(victim.exchange.admitted()).toEqual([]);
     net.clock.advance(5000);
     await liar.enter(victim);
+  });
+});
+
+describe("blame goes to whoever could have known", () => {
+  it("an author that announces a wrong length is convicted by the bytes, and who serves them stays a neighbour", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1, exchange: { rejectsMax: 2 } });
+    const honest = await impostor(net, { seed: 8 });
+    const liar = await impostor(net, { seed: 9 });
+    await honest.enter(victim);
+    await liar.enter(victim);
+    for (const sequence of [0, 1, 2]) {
+      const right = forge(9, { sequence });
+      const said = forge(9, { sequence }, { bytesLength: right.envelope.byteLength + (sequence === 1 ? -1 : 1) });
+      liar.serve(undefined);
+      honest.serve(() => blobReply({ status: "found", length: right.envelope.byteLength }, right.envelope));
+      await liar.sendHeads(victim, [said.announcement]);
+      await until(() => victim.updates.length === sequence + 1);
+    }
+    const mismatch = { from: liar.signer.peer, verdict: "reject", code: "ANNOUNCEMENT_MISMATCH" };
+    for (const notice of victim.updates) expect(notice).toMatchObject(mismatch);
+    expect(victim.exchange.refuses(liar.signer.peer)).toBe(true);
+    expect(victim.exchange.refuses(honest.signer.peer)).toBe(false);
+    expect(victim.exchange.admitted()).toContain(honest.signer.peer);
+  });
+
+  it("an author that announces another's update is convicted by its bytes, and neither the other nor who serves them", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1, exchange: { rejectsMax: 0 } });
+    const [other, honest, liar] = [
+      await impostor(net, { seed: 7 }),
+      await impostor(net, { seed: 8 }),
+      await impostor(net, { seed: 9 }),
+    ];
+    for (const one of [other, honest, liar]) await one.enter(victim);
+    const theirs = forge(7);
+    const { contentId, bytesLength } = readAnnouncement(theirs.announcement);
+    const fields = { networkId: networkId(MANIFEST), round: 0, sequence: 0, contentId, bytesLength };
+    honest.serve(() => blobReply({ status: "found", length: theirs.envelope.byteLength }, theirs.envelope));
+    await liar.sendHeads(victim, [signAnnouncement(fields, liar.signer)]);
+    await until(() => victim.updates.length === 1);
+    expect(victim.updates[0]).toMatchObject({ from: liar.signer.peer, code: "ANNOUNCEMENT_MISMATCH" });
+    expect([other, honest, liar].map(({ signer }) => victim.exchange.refuses(signer.peer))).toEqual([
+      false,
+      false,
+      true,
+    ]);
+  });
+});
+
+describe("what neighbours have of a peer's time", () => {
+  const rejectsMax = 2;
+  const known = (peer: TestPeer): number => Object.values(peer.exchange.counts().codes).reduce((sum, n) => sum + n, 0);
+
+  it("is one announcement of each author in a message, and who sends more is to blame", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1, exchange: { rejectsMax } });
+    const flooder = await impostor(net, { seed: 9 });
+    await flooder.enter(victim);
+    const old = Array.from({ length: 50 }, (_, i) => forge(9, { sequence: i, round: 1, sampleCount: 2 }).announcement);
+    await flooder.sendHeads(victim, [forge(9, { sequence: 60, round: 1 }).announcement]);
+    for (let message = 0; message <= rejectsMax; message++) {
+      expect(victim.exchange.refuses(flooder.signer.peer)).toBe(false);
+      await flooder.sendHeads(victim, old).catch(() => {});
+    }
+    await until(() => victim.exchange.refuses(flooder.signer.peer));
+    expect(victim.exchange.counts().codes.OLD).toBe(rejectsMax + 1);
+  });
+
+  it("is so many verified signatures, in heads and gossip together, until more time has passed", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1, exchange: { signatureChecksBurst: 5, signatureChecksPerSecond: 2 } });
+    const flooder = await impostor(net, { seed: 9 });
+    await flooder.enter(victim);
+    const told = (from: number) => Array.from({ length: 30 }, (_, i) => forge(from + i, { round: 99 }).announcement);
+    await flooder.sendHeads(victim, told(30));
+    expect(victim.exchange.counts().codes).toEqual({ ROUND_AHEAD: 5 });
+    await flooder.gossip(forge(80, { round: 99 }).announcement);
+    await flooder.sendHeads(victim, told(100));
+    expect(known(victim)).toBe(5);
+    net.clock.advance(1000);
+    await flooder.sendHeads(victim, told(100));
+    await until(() => known(victim) === 7);
+    // Nobody else waits for it.
+    const honest = await impostor(net, { seed: 8 });
+    await honest.enter(victim);
+    await honest.sendHeads(victim, [forge(8, { round: 99 }).announcement]);
+    await until(() => known(victim) === 8);
+  });
+
+  it("is so many heads and so many hellos once it is admitted", async () => {
+    const net = createNet();
+    const victim = await up(net, {
+      seed: 1,
+      exchange: { headsRates: { burst: 2, perPeriod: 1, periodMs: 1000 }, rejectsMax },
+    });
+    const flooder = await impostor(net, { seed: 9 });
+    await flooder.enter(victim);
+    await flooder.sendHeads(victim, []);
+    await flooder.sendHeads(victim, []);
+    await expect(flooder.sendHeads(victim, [])).rejects.toThrow();
+    net.clock.advance(1000);
+    await flooder.sendHeads(victim, []);
+    const { burst, periodMs } = EXCHANGE_DEFAULTS.hellosOfNeighbours;
+    const greet = () => flooder.send(victim, STREAM_PROTOCOLS.handshake, [encodeFrame(encodeHello(MANIFEST))]);
+    for (let hello = 0; hello < burst; hello++) expect(await greet()).toBeInstanceOf(Uint8Array);
+    expect(await greet()).toBeInstanceOf(Error);
+    net.clock.advance(periodMs);
+    expect(await greet()).toBeInstanceOf(Uint8Array);
+  });
+
+  it("is a hello of an open network that is not much longer than its own", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1 });
+    const stranger = await impostor(net, { seed: 9, answers: false });
+    await stranger.dial(victim);
+    const long = { ...MANIFEST, bootstrap: Array.from({ length: 64 }, (_, i) => `/dns4/${i}${"n".repeat(250)}/tcp/1`) };
+    expect(await stranger.send(victim, STREAM_PROTOCOLS.handshake, [encodeFrame(encodeHello(long))])).toBeInstanceOf(
+      Uint8Array,
+    );
+    const huge = new Uint8Array(1_800_000).fill(0x0a);
+    expect(await stranger.send(victim, STREAM_PROTOCOLS.handshake, [encodeFrame(huge)])).toBeInstanceOf(Error);
+    expect(victim.exchange.admitted()).toEqual([]);
+  });
+});
+
+describe("addresses that a neighbour's word is not good for", () => {
+  it("are dialled neither as hearsay nor for a checkup", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1 });
+    const liar = await impostor(net, { seed: 9 });
+    await liar.enter(victim);
+    const at = (host: string) => `/ip4/${host}/tcp/80/ws/p2p/${liar.signer.peer}`;
+    const tried: string[] = [];
+    victim.transport.believable = (addresses) => addresses.filter((address) => address !== at("127.0.0.1"));
+    victim.transport.reaches = async (address) => tried.push(address) > 0;
+    const heard: (readonly string[])[] = [];
+    victim.exchange.onAddresses((addresses) => heard.push(addresses));
+    const both = [at("127.0.0.1"), at("192.0.2.7")];
+    await liar.send(victim, STREAM_PROTOCOLS.addresses, [encodeFrame(encodeAddresses(both))]);
+    await until(() => heard.length === 1);
+    expect(heard[0]).toEqual([at("192.0.2.7")]);
+    const asked = encodeFrame(encodeCheckupRequest(both, liar.signer.peer));
+    const reply = await liar.send(victim, STREAM_PROTOCOLS.checkup, [asked]);
+    if (reply instanceof Error) throw reply;
+    expect(decodeCheckupReply(reply.subarray(4), 2).reached).toEqual([false, true]);
+    expect(tried).toEqual([at("192.0.2.7")]);
   });
 });
 
@@ -351,6 +502,86 @@ describe("a restart", () => {
     await publish(after, 1, 1);
     await publish(after, 1, 2);
     await until(() => roundsOf(friend)[after.id] === 2);
+    expect(friend.exchange.counts().rejected).toBe(0);
+  });
+});
+
+describe("one identity twice", () => {
+  const theta = new Float32Array(P);
+  const inUse = { code: "IDENTITY_IN_USE" };
+  const next = (peer: TestPeer, round: number) =>
+    peer.exchange.publish({ round, theta, localSteps: 1, sampleCount: 1 });
+
+  /** A friend that knows updates 0 and 1 of a peer, and a copy of the peer's store from between the two. */
+  async function copied() {
+    const net = createNet();
+    const friend = await up(net, { seed: 2 });
+    const store = createMemoryStore();
+    const original = await createTestPeer(net, { seed: 1, store });
+    await connect(original, friend);
+    await publish(original, 1, 0);
+    const copy = createMemoryStore();
+    for await (const [key, value] of store.entries("")) await copy.batch([{ put: key, value }]);
+    await publish(original, 1, 1);
+    await until(() => roundsOf(friend)[original.id] === 1);
+    await original.exchange.stop();
+    await until(() => friend.transport.connected().length === 0);
+    return { net, friend, copy };
+  }
+
+  it("is seen by a copied or older data directory before it signs, and nobody is proven to have signed twice", async () => {
+    const { net, friend, copy } = await copied();
+    const second = await up(net, { seed: 1, store: copy });
+    await connect(second, friend);
+    await expect(next(second, 1)).rejects.toMatchObject(inUse);
+    await expect(next(second, 2)).rejects.toThrow(/its address is not known.*the key alone/);
+    expect(second.said).toEqual(["another process signs updates with this peer's identity"]);
+    expect(roundsOf(friend)[second.id]).toBe(1);
+    expect(friend.exchange.counts().rejected).toBe(0);
+  });
+
+  it("is seen before it tells what it signed while it was alone", async () => {
+    const { net, friend, copy } = await copied();
+    const second = await up(net, { seed: 1, store: copy });
+    await next(second, 1);
+    await connect(second, friend);
+    await until(() => second.said.length > 0);
+    await expect(next(second, 2)).rejects.toMatchObject(inUse);
+    await second.exchange.announceAgain();
+    expect(friend.exchange.counts().codes.EQUIVOCATION).toBeUndefined();
+  });
+
+  it("is seen by who has signed in this life as soon as another one goes on, with the address where it is", async () => {
+    const net = createNet();
+    const peer = await up(net, { seed: 1 });
+    const witness = await impostor(net, { seed: 9 });
+    await witness.enter(peer);
+    await publish(peer, 1, 0);
+    const address = `/ip4/10.0.0.9/tcp/4001/p2p/${peer.id}`;
+    await witness.send(peer, STREAM_PROTOCOLS.addresses, [encodeFrame(encodeAddresses([address]))]);
+    await witness.gossip(forge(1, { sequence: 1, round: 1 }).announcement);
+    await until(() => peer.said.length > 0);
+    await expect(next(peer, 1)).rejects.toMatchObject({ ...inUse, facts: { sequence: 1, addresses: [address] } });
+  });
+
+  it("is seen after a restore from the key alone, which goes on where neighbours say unless another one goes on too", async () => {
+    const net = createNet();
+    const restored = await up(net, { seed: 1 });
+    const witness = await impostor(net, { seed: 9 });
+    await witness.enter(restored);
+    await witness.sendHeads(restored, [forge(1, { sequence: 4, round: 4 }).announcement]);
+    await until(() => restored.said.length > 0);
+    await witness.gossip(forge(1, { sequence: 5, round: 5 }).announcement);
+    await until(() => restored.said.length > 1);
+    await expect(next(restored, 6)).rejects.toMatchObject(inUse);
+  });
+
+  it("is asked about before the first update of a life: what neighbours remember is heard first", async () => {
+    const { net, friend } = await copied();
+    const restored = await up(net, { seed: 1 });
+    await connect(restored, friend);
+    await next(restored, 2);
+    await until(() => roundsOf(friend)[restored.id] === 2);
     expect(friend.exchange.counts().rejected).toBe(0);
   });
 });

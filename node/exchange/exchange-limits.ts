@@ -1,5 +1,9 @@
 /** The resources that one peer spends on its neighbours. */
 import { LIMITS } from "../../protocol/limits.ts";
+import type { RateLimits } from "./rate-limiter.ts";
+
+/** How often one peer may do something: so often at once, then so often within a period. */
+export type Rate = Omit<RateLimits, "peersMax">;
 
 /** Bounds of one peer's own resources; protocol/limits bounds the wire. */
 export interface ExchangeLimits {
@@ -14,16 +18,41 @@ export interface ExchangeLimits {
   readonly announcementsPerAuthorMax: number;
   /** Memory of the inbox: neighbours' updates, as sent and as aggregated. */
   readonly inboxBytesMax: number;
-  /** Updates that are fetched at the same time. */
+  /** Updates that are fetched at the same time; 16 of the largest there can be are a gibibyte. */
   readonly fetchesMax: number;
+  /** Among them those whose authors have kept this peer waiting: half, so that the others always have the other half. */
+  readonly lateFetchesMax: number;
+  /** Requests for bytes to one provider at the same time: one under way, and one that it reads meanwhile. */
+  readonly fetchesPerProviderMax: number;
   /** Neighbours that are asked for one update. */
   readonly providersMax: number;
+  /** How long one of them is waited for before the next one is asked as well: far above a round trip round the world. */
+  readonly nextProviderAfterMs: number;
+  /** How long a fetch waits where all that it could ask have enough to answer; it is announced again later. */
+  readonly providerWaitMs: number;
   /** Requests of one neighbour that are served at the same time. */
   readonly requestsPerPeerMax: number;
   readonly handshakeTimeoutMs: number;
   readonly headsTimeoutMs: number;
+  /** Heads that a neighbour may send unasked; it has a reason once a round and when it is admitted. */
+  readonly headsRates: Rate;
+  /**
+   * Announcements of one neighbour whose signatures are verified: one message of the most authors at once, then so many
+   * a second. 64 neighbours that use all of it take a third of one processor, at 0.15 ms each.
+   */
+  readonly signatureChecksBurst: number;
+  readonly signatureChecksPerSecond: number;
+  /** Announcements out of heads that are judged before the event loop goes on: some 3 ms. */
+  readonly headsPerTurnMax: number;
+  /** Hellos of who is admitted already: none is needed. */
+  readonly hellosOfNeighbours: Rate;
   /** One update over a slow line: 64 MiB at 1 MiB/s. */
   readonly blobTimeoutMs: number;
+  /** From the request for an update to the first byte of the answer: what a loaded machine needs, and nobody else. */
+  readonly firstByteTimeoutMs: number;
+  /** Within each `paceWindowMs` after it so many bytes come, or the transfer is given up: 16 KiB/s, a slow radio link. */
+  readonly paceBytesMin: number;
+  readonly paceWindowMs: number;
   /** Authors whose sketches are asked for at the same time. */
   readonly sketchFetchesMax: number;
   readonly sketchTimeoutMs: number;
@@ -50,12 +79,24 @@ export const EXCHANGE_DEFAULTS: ExchangeLimits = {
   announcementsPerAuthorMax: 32,
   // 21 authors of the largest adapter there can be, 40 of LoRA of rank 8 on all of an 8-billion-parameter Llama as int8.
   inboxBytesMax: 4 * 1024 ** 3,
-  fetchesMax: 4,
+  fetchesMax: 16,
+  lateFetchesMax: 8,
+  fetchesPerProviderMax: 2,
   providersMax: 4,
+  nextProviderAfterMs: 2_000,
+  providerWaitMs: 8_000,
   requestsPerPeerMax: 4,
   handshakeTimeoutMs: 10_000,
   headsTimeoutMs: 10_000,
+  headsRates: { burst: 64, perPeriod: 1, periodMs: 1_000 },
+  signatureChecksBurst: LIMITS.headsCountMax,
+  signatureChecksPerSecond: 32,
+  headsPerTurnMax: 16,
+  hellosOfNeighbours: { burst: 4, perPeriod: 1, periodMs: 10_000 },
   blobTimeoutMs: 64_000,
+  firstByteTimeoutMs: 8_000,
+  paceBytesMin: 64 * 1024,
+  paceWindowMs: 4_000,
   sketchFetchesMax: 16,
   sketchTimeoutMs: 10_000,
   addressesTimeoutMs: 10_000,

@@ -27,6 +27,7 @@ import type { ConversationDependencies } from "./conversation.ts";
 import { EXCHANGE_DEFAULTS, type ExchangeLimits } from "./exchange-limits.ts";
 import { Handshake } from "./handshake.ts";
 import { HeadExchange } from "./head-exchange.ts";
+import { IdentityWatch } from "./identity-watch.ts";
 import { Inbox } from "./inbox.ts";
 import { Intake } from "./intake.ts";
 import { createKnownHeads, type KnownHeads } from "./known-heads.ts";
@@ -103,6 +104,9 @@ class PeerExchange implements Exchange {
   readonly #neighbours: NeighbourTable;
   readonly #position: RoundPosition;
   readonly #ownChain: OwnChain;
+  readonly #identity: IdentityWatch;
+  /** What neighbours remember of this peer is asked for once, before it signs anything. */
+  #askedOfSelf: Promise<void> | undefined;
   readonly #inbox: Inbox;
   readonly #heads: KnownHeads;
   readonly #notices: UpdateNotices;
@@ -131,6 +135,8 @@ class PeerExchange implements Exchange {
     this.#background = createBackground({ logger });
     this.#position = new RoundPosition(manifest, signer.peer);
     this.#ownChain = createOwnChain({ store, signer }, rules);
+    const ownAddresses = () => transport.addresses();
+    this.#identity = new IdentityWatch({ self: signer.peer, ownChain: this.#ownChain, logger, ownAddresses });
     const kept = { ...rules, authorsMax: limits.authorsMax, bytesMax: limits.inboxBytesMax };
     this.#inbox = new Inbox({ store, logger }, kept);
     this.#heads = createKnownHeads(limits);
@@ -146,19 +152,23 @@ class PeerExchange implements Exchange {
     this.#handshake = new Handshake(held, {
       ...{ manifest, features: this.#features, isMember, ...(membership && { membership }) },
       ...{ neighboursMax: limits.neighboursMax, timeoutMs: limits.handshakeTimeoutMs },
+      ...{ hellosOfNeighbours: limits.hellosOfNeighbours, peersMax: limits.authorsMax },
     });
     const blobs = new BlobTransfer(
       { ...held, find: (contentId) => this.#find(contentId), ...(createSha256 && { createSha256 }) },
-      { requestsPerPeerMax: limits.requestsPerPeerMax, timeoutMs: limits.blobTimeoutMs },
+      { ...limits, timeoutMs: limits.blobTimeoutMs },
     );
     this.#intake = this.#createIntake(held, blobs);
     this.#headExchange = new HeadExchange(
       {
         ...held,
         heads: () => this.#headsToTell(),
-        onHeads: (announcements, from) => this.#intake.takeHeads(announcements, from),
+        onHeads: async (announcements, from) => {
+          await this.#intake.takeHeads(announcements, from);
+          this.#identity.heardHeads();
+        },
       },
-      { timeoutMs: limits.headsTimeoutMs },
+      { timeoutMs: limits.headsTimeoutMs, rates: limits.headsRates, peersMax: limits.authorsMax },
     );
     this.#sketches = this.#createSketches(held);
     this.#conversations = [
@@ -187,7 +197,9 @@ class PeerExchange implements Exchange {
       logger.info("this peer's role sends no updates", { round: own.round });
       return undefined;
     }
+    await this.#requireIdentity();
     const stored = await this.#ownChain.append(own);
+    this.#identity.noteSigned();
     if (stored === undefined) {
       logger.info("this round was published before", { round: own.round });
       return undefined;
@@ -281,6 +293,8 @@ class PeerExchange implements Exchange {
   async #start(): Promise<void> {
     const { transport } = this.#dependencies;
     await this.#ownChain.load();
+    this.#identity.begin();
+    this.#identity.onCleared(() => void this.#background.run("telling the own update", () => this.#tellOwn()));
     await this.#inbox.load();
     for (const { announcement, update } of this.#inbox.all()) this.#heads.accept(update, announcement);
     await this.#sketches?.load();
@@ -299,21 +313,35 @@ class PeerExchange implements Exchange {
     await this.#dependencies.transport.stop();
   }
 
-  /** A feature that this peer lacks is neither asked nor answered; it cannot lack the core. */
+  /** Throws: NodeError IDENTITY_IN_USE. */
+  async #requireIdentity(): Promise<void> {
+    this.#askedOfSelf ??= this.#headExchange.exchangeAll();
+    await this.#askedOfSelf;
+    this.#identity.require();
+  }
+
+  /** What an earlier life signed, once it is known that no other one has gone on. */
+  async #tellOwn(): Promise<void> {
+    const own = this.#ownChain.head();
+    if (own === undefined || !this.#maySend("announcement")) return;
+    await this.announceAgain();
+  }
+
+  /** What this peer does not have is neither asked nor answered; the core is what it cannot lack. */
   #isSpoken({ protocol: { feature } }: Conversation): boolean {
     return feature.name === "core" || this.#features.includes(feature.name);
   }
 
   #createIntake(held: ConversationDependencies, blobs: BlobTransfer): Intake {
-    const { fetchesMax, providersMax, authorsMax } = this.#limits;
     return new Intake(
       {
         ...{ ...held, blobs, inbox: this.#inbox, heads: this.#heads, ownChain: this.#ownChain },
+        identity: this.#identity,
         notices: this.#notices,
         onEquivocation: (first, second) => this.#options.membership?.reportEquivocation(first, second),
       },
       {
-        ...{ fetchesMax, providersMax, authorsMax },
+        ...this.#limits,
         rules: () => this.#rulesNow(),
         sample: () => this.#position.sample,
       },
@@ -339,8 +367,13 @@ class PeerExchange implements Exchange {
 
   #createAddressExchange(held: ConversationDependencies): AddressExchange {
     const limits = this.#limits;
+    const onAddresses = (heard: readonly string[]): void => {
+      this.#identity.noteAddresses(heard);
+      this.#addresses.tell(heard);
+    };
+    this.#dependencies.transport.onDiscovered((found) => this.#identity.noteAddresses(found));
     return new AddressExchange(
-      { ...held, onAddresses: (heard) => this.#addresses.tell(heard) },
+      { ...held, onAddresses },
       {
         timeoutMs: limits.addressesTimeoutMs,
         intervalMs: limits.addressesIntervalMs,
@@ -379,7 +412,7 @@ class PeerExchange implements Exchange {
 
   #headsToTell(): readonly Uint8Array[] {
     const own = this.#ownChain.head();
-    const isTold = own !== undefined && this.#maySend("announcement");
+    const isTold = own !== undefined && this.#maySend("announcement") && this.#identity.mayTell();
     return [...(isTold ? [own.announcement] : []), ...this.#heads.all()].slice(0, LIMITS.headsCountMax);
   }
 

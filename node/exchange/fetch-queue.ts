@@ -13,27 +13,45 @@ export interface FetchQueue<Item> {
 export interface FetchQueueOptions {
   /** Fetches under way at the same time. */
   readonly concurrentMax: number;
+  /** Among them those for authors that are late; as many as all of them where nothing is said. */
+  readonly lateMax?: number;
   /** Authors that wait. */
   readonly authorsMax: number;
 }
 
-/** fetch: never rejects. */
+/** How things are fetched and which may begin. */
+export interface FetchQueueDependencies<Item> {
+  /** Never rejects. */
+  readonly fetch: (item: Item) => Promise<void>;
+  /** Whether a fetch would have somebody to ask; what may not start waits until another fetch ends. */
+  readonly canStart?: (item: Item) => boolean;
+  /** Whether an author has kept this peer waiting: the others go first. */
+  readonly isLate?: (author: PeerId) => boolean;
+}
+
+/** Nothing waits yet. */
 export function createFetchQueue<Item>(
-  { fetch }: { readonly fetch: (item: Item) => Promise<void> },
-  { concurrentMax, authorsMax }: FetchQueueOptions,
+  { fetch, canStart = () => true, isLate = () => false }: FetchQueueDependencies<Item>,
+  { concurrentMax, lateMax = concurrentMax, authorsMax }: FetchQueueOptions,
 ): FetchQueue<Item> {
   const waiting = new Map<PeerId, Item>();
   const active = new Set<PeerId>();
+  const begin = (author: PeerId, item: Item): void => {
+    waiting.delete(author);
+    active.add(author);
+    void fetch(item).finally(() => {
+      active.delete(author);
+      pump();
+    });
+  };
   const pump = (): void => {
-    for (const [author, item] of waiting) {
+    const inTurn = [...waiting].filter(([author]) => !isLate(author));
+    const late = [...waiting].filter(([author]) => isLate(author));
+    for (const [author, item] of [...inTurn, ...late]) {
       if (active.size >= concurrentMax) return;
-      if (active.has(author)) continue;
-      waiting.delete(author);
-      active.add(author);
-      void fetch(item).finally(() => {
-        active.delete(author);
-        pump();
-      });
+      if (active.has(author) || !canStart(item)) continue;
+      if (isLate(author) && [...active].filter(isLate).length >= lateMax) continue;
+      begin(author, item);
     }
   };
   return {

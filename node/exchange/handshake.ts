@@ -29,6 +29,7 @@ import { cut, oneFrame } from "./byte-pipeline.ts";
 import { ask, type ConversationDependencies } from "./conversation.ts";
 import { answerWithin } from "./deadline.ts";
 import type { NeighbourTable } from "./neighbour-table.ts";
+import { RateLimiter, type RateLimits } from "./rate-limiter.ts";
 
 /** The needs of a handshake; only it writes the table of neighbours. */
 export interface HandshakeDependencies extends Omit<ConversationDependencies, "neighbours"> {
@@ -47,6 +48,10 @@ export interface HandshakeOptions {
   /** Neighbours that this peer admits at a time. */
   readonly neighboursMax: number;
   readonly timeoutMs: number;
+  /** How often who is admitted may greet again. */
+  readonly hellosOfNeighbours: Omit<RateLimits, "peersMax">;
+  /** Peers whose rates are remembered. */
+  readonly peersMax: number;
 }
 
 /** The state of one connected peer; forgotten when it disconnects. */
@@ -96,10 +101,12 @@ export class Handshake implements Conversation {
   readonly #options: HandshakeOptions;
   readonly #acquaintances = new Map<PeerId, Acquaintance>();
   readonly #openHello: Uint8Array;
+  readonly #rates: RateLimiter;
 
   constructor(dependencies: HandshakeDependencies, options: HandshakeOptions) {
     this.#dependencies = dependencies;
     this.#options = options;
+    this.#rates = new RateLimiter(dependencies, { ...options.hellosOfNeighbours, peersMax: options.peersMax });
     this.#openHello = encodeHello(options.manifest, undefined, options.features);
   }
 
@@ -157,11 +164,11 @@ export class Handshake implements Conversation {
     return membership === undefined ? this.#openHello : encodeHello(manifest, membership.shown(known), features);
   }
 
-  /** A hello of an open network; where there is a roster, one of a manifest that is not much longer than this one. */
+  /** A hello of a manifest that is not much longer than this one, and of what it may show where there is a roster. */
   #helloBytesMax(hellos: number): number {
     const { opened } = this.protocol.bytesMax;
-    if (this.#options.membership === undefined) return opened;
-    const shownMax = hellos === 0 ? 0 : LIMITS.rosterMessageBytesMax;
+    const isShown = this.#options.membership !== undefined && hellos > 0;
+    const shownMax = isShown ? LIMITS.rosterMessageBytesMax : 0;
     return Math.min(opened, 2 * (this.#openHello.length + FRAME_HEADER_BYTES) + HELLO_ROOM_BYTES + shownMax);
   }
 
@@ -276,6 +283,7 @@ export class Handshake implements Conversation {
     if (!acquaintance.admitted && acquaintance.hellos >= HELLOS_MAX) {
       throw new NodeError("TOO_OFTEN", `${peer} greets too often`);
     }
+    if (acquaintance.admitted) this.#rates.require(peer, "a welcome");
     const bytes = await pipe(stream.source, oneFrame(this.#helloBytesMax(acquaintance.hellos++)));
     const { manifest, isMember, features: own, membership, neighboursMax } = this.#options;
     const answered = answerHello(bytes, peer, {
@@ -308,5 +316,5 @@ const REFUSALS: Readonly<Record<Exclude<HandshakeCode, "WELCOME" | "NETWORK" | "
   BUSY: "there is no room for another neighbour",
   MALFORMED: "its hello cannot be read",
   EXPIRED: "its membership is over",
-  REMOVED: "it was removed from the network",
+  REMOVED: "its key was removed from the network, replaced or barred",
 };

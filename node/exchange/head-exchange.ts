@@ -7,13 +7,22 @@ import type { PeerId } from "../../protocol/peer-id.ts";
 import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import type { Conversation } from "../interface/conversation.ts";
 import { answer, answerNeighbours, ask, type ConversationDependencies } from "./conversation.ts";
+import { RateLimiter, type RateLimits } from "./rate-limiter.ts";
 
 /** The needs of these conversations, the heads to tell, and the listener. */
 export interface HeadExchangeDependencies extends ConversationDependencies {
   /** Announcement envelopes to send, at most LIMITS.headsCountMax. */
   readonly heads: () => readonly Uint8Array[];
-  /** The other side's announcements, not judged yet. */
-  readonly onHeads: (announcements: readonly Uint8Array[], from: PeerId) => void;
+  /** What the other side sent, not judged yet. */
+  readonly onHeads: (announcements: readonly Uint8Array[], from: PeerId) => Promise<void>;
+}
+
+/** How long an exchange takes and how often a neighbour may begin one. */
+export interface HeadExchangeOptions {
+  readonly timeoutMs: number;
+  readonly rates: Omit<RateLimits, "peersMax">;
+  /** Peers whose rates are remembered. */
+  readonly peersMax: number;
 }
 
 /** Exchanges heads with each new neighbour, and whenever it is asked to. */
@@ -21,10 +30,12 @@ export class HeadExchange implements Conversation {
   readonly protocol = STREAM_PROTOCOLS.heads;
   readonly #dependencies: HeadExchangeDependencies;
   readonly #timeoutMs: number;
+  readonly #rates: RateLimiter;
 
-  constructor(dependencies: HeadExchangeDependencies, { timeoutMs }: { readonly timeoutMs: number }) {
+  constructor(dependencies: HeadExchangeDependencies, options: HeadExchangeOptions) {
     this.#dependencies = dependencies;
-    this.#timeoutMs = timeoutMs;
+    this.#timeoutMs = options.timeoutMs;
+    this.#rates = new RateLimiter(dependencies, { ...options.rates, peersMax: options.peersMax });
   }
 
   async start(): Promise<void> {
@@ -32,13 +43,14 @@ export class HeadExchange implements Conversation {
     const { protocol } = this;
     const calls = { protocol, timeoutMs: this.#timeoutMs, did: "asked for heads" };
     await answerNeighbours(this.#dependencies, calls, async (stream, from) => {
+      this.#rates.require(from, "heads");
       let heard: Uint8Array | undefined;
       await answer(stream, protocol, (message) => {
         heard = message;
         return this.#message();
       });
-      // After the answer: there may be many heads to judge.
-      if (heard !== undefined) this.#receive(heard, from);
+      // After the answer: what is heard may be much to judge.
+      if (heard !== undefined) await this.#receive(heard, from);
     });
     neighbours.onAdmitted((peer) => void this.exchange(peer));
   }
@@ -50,7 +62,7 @@ export class HeadExchange implements Conversation {
     const { protocol } = this;
     return this.#dependencies.background.run("exchange of heads", async (signal) => {
       const call = { peer, protocol, timeoutMs: this.#timeoutMs, signal };
-      this.#receive(await ask(this.#dependencies, call, this.#message()), peer);
+      await this.#receive(await ask(this.#dependencies, call, this.#message()), peer);
     });
   }
 
@@ -63,7 +75,7 @@ export class HeadExchange implements Conversation {
     return encodeHeads(this.#dependencies.heads());
   }
 
-  #receive(bytes: Uint8Array, from: PeerId): void {
+  async #receive(bytes: Uint8Array, from: PeerId): Promise<void> {
     const { neighbours, onHeads } = this.#dependencies;
     let announcements: readonly Uint8Array[];
     try {
@@ -72,6 +84,6 @@ export class HeadExchange implements Conversation {
       neighbours.blame(from);
       throw error;
     }
-    onHeads(announcements, from);
+    await onHeads(announcements, from);
   }
 }

@@ -27,8 +27,8 @@ export interface Impostor {
   send(victim: TestPeer, protocol: StreamProtocol, bytes: readonly Uint8Array[]): Promise<Uint8Array | Error>;
   sendHeads(victim: TestPeer, announcements: readonly Uint8Array[]): Promise<void>;
   gossip(bytes: Uint8Array): Promise<void>;
-  /** What it answers to every request for bytes: the raw pieces. */
-  serve(reply: (() => readonly Uint8Array[]) | undefined): void;
+  /** What it answers to every request for bytes: the raw pieces; "hang": nothing, for as long as it is asked. */
+  serve(reply: (() => readonly Uint8Array[]) | "hang" | undefined): void;
   /** Requests for bytes so far. */
   requests(): number;
   stop(): Promise<void>;
@@ -44,7 +44,7 @@ export async function createImpostor(
 ): Promise<Impostor> {
   const transport = await net.transport(secretKeyOf(seed), silentLogger);
   const signer = signerOf(seed);
-  let reply: (() => readonly Uint8Array[]) | undefined;
+  let reply: (() => readonly Uint8Array[]) | "hang" | undefined;
   let requests = 0;
   const stopping = Promise.withResolvers<void>();
   await transport.handle(STREAM_PROTOCOLS.handshake, async (stream, from) => {
@@ -60,7 +60,10 @@ export async function createImpostor(
   await transport.handle(STREAM_PROTOCOLS.blob, async (stream) => {
     requests++;
     await collect(stream.source);
-    await stream.sink(reply?.() ?? [encodeFrame(encodeBlobHeader({ status: "not-found" }))]);
+    if (reply === "hang") await stopping.promise;
+    await stream.sink(
+      (reply === "hang" ? undefined : reply?.()) ?? [encodeFrame(encodeBlobHeader({ status: "not-found" }))],
+    );
   });
   transport.subscribe(announcementTopic(networkId(manifest)), {
     validate: () => ({ verdict: "accept", message: undefined }),

@@ -38,6 +38,8 @@ export interface OwnChain {
    */
   append(own: OwnUpdate): Promise<StoredUpdate | undefined>;
   head(): StoredUpdate | undefined;
+  /** The link that the next update follows: the head, or what neighbours remembered after it. */
+  last(): ChainHead | undefined;
   /** The signed bytes of the last update, and of those that it rests on, by content id. */
   find(contentId: ContentId): Uint8Array | undefined;
   /** Go on after a link of this chain that neighbours remember and this peer does not; true when it was news. */
@@ -114,6 +116,7 @@ export function createOwnChain(
       return result;
     },
     head: () => head,
+    last,
     find: (contentId) => head && linksAfter(head).find((link) => link.contentId === contentId)?.envelope,
     adopt(link) {
       const known = last();

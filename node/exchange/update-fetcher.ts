@@ -1,4 +1,5 @@
-/** Fetches announced updates, and the updates they rest on, from neighbours, judges them, and puts them into the inbox. */
+/** Fetches announced updates and what they rest on from neighbours, judges them, and puts them into the inbox. */
+import type { ContentId } from "../../protocol/content-id.ts";
 import { isSparse } from "../../protocol/encoding/update-payload.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { JudgeContext, JudgeState, UpdateContext } from "../../protocol/judge-context.ts";
@@ -6,12 +7,15 @@ import type { PeerId } from "../../protocol/peer-id.ts";
 import { readUpdate } from "../../protocol/update.ts";
 import { type JudgedUpdate, type Judgement, judgeUpdate, verdictOf } from "../../protocol/verdict.ts";
 import { NodeError } from "../errors.ts";
+import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Neighbours } from "../interface/neighbours.ts";
-import type { BlobRequest, BlobTransfer } from "./blob-transfer.ts";
+import type { BlobTransfer } from "./blob-transfer.ts";
 import { collectLinks } from "./collect-links.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Announced } from "./known-heads.ts";
+import { type AskProvider, raceProviders } from "./provider-race.ts";
+import type { ProviderSlots } from "./provider-slots.ts";
 import { linksAfter } from "./stored-update.ts";
 import type { UpdateLink } from "./update-links.ts";
 import type { UpdateNotices } from "./update-notices.ts";
@@ -28,7 +32,10 @@ export interface Wanted extends Announced {
 /** Whom bytes are asked of and where updates go. */
 export interface UpdateFetcherDependencies {
   readonly logger: Logger;
+  readonly clock: Pick<Clock, "after">;
   readonly neighbours: Neighbours;
+  /** Shared by all fetches. */
+  readonly slots: ProviderSlots;
   readonly blobs: Pick<BlobTransfer, "fetch">;
   readonly inbox: Inbox;
   readonly notices: UpdateNotices;
@@ -41,6 +48,10 @@ export interface UpdateFetcherOptions {
   readonly bytesMax: number;
   /** Neighbours that are asked for one update before it is given up until it is announced again. */
   readonly providersMax: number;
+  /** How long one provider is waited for before the next one is asked as well. */
+  readonly nextProviderAfterMs: number;
+  /** How long a fetch waits where all that it could ask are busy. */
+  readonly providerWaitMs: number;
 }
 
 interface JudgedFetch {
@@ -60,44 +71,59 @@ export class UpdateFetcher {
 
   /** Get an update into the inbox, or find out why it does not belong there. */
   async fetch(wanted: Wanted, signal: AbortSignal): Promise<void> {
-    const { contentId, bytesLength: length } = wanted.announcement;
-    const envelope = await this.#bytesOf(wanted, { contentId, length }, signal);
-    if (envelope !== undefined) await this.#settle(wanted, envelope, signal);
+    const { author, contentId, bytesLength } = wanted.announcement;
+    const { logger, slots } = this.#dependencies;
+    const envelope = await this.#bytesOf(wanted, contentId, signal);
+    if (envelope !== undefined) slots.noteServed(author);
+    if (envelope !== undefined && envelope.byteLength !== bytesLength) this.#convict(wanted);
+    else if (envelope !== undefined) await this.#settle(wanted, envelope, signal);
     else {
-      const { logger } = this.#dependencies;
+      // Who passed it on is late for it already; who only announces what nobody hands out is late as its author.
+      if (this.#providersOf(wanted).some((peer) => slots.isLate(peer))) slots.noteLate(author);
       logger.debug("nobody had the update; it is fetched when it is announced again", { contentId });
     }
   }
 
-  #providersOf({ announcement, from }: Wanted): readonly PeerId[] {
-    const neighbours = new Set(this.#dependencies.neighbours.all());
-    const preferred = [announcement.author, from].filter((peer) => neighbours.has(peer));
-    return [...new Set([...preferred, ...neighbours])].slice(0, this.#options.providersMax);
+  /** Whether somebody can be asked for it now; nobody is waited for who has enough to answer. */
+  canStart(wanted: Wanted): boolean {
+    const providers = this.#providersOf(wanted);
+    return providers.length === 0 || providers.some((peer) => this.#dependencies.slots.hasRoom(peer));
   }
 
-  /** The bytes of a content id, from the first neighbour that has them. */
-  async #bytesOf(
-    wanted: Wanted,
-    { contentId, length }: Pick<BlobRequest, "contentId" | "length">,
-    signal: AbortSignal,
-  ): Promise<Uint8Array | undefined> {
-    const { blobs, neighbours, logger } = this.#dependencies;
-    for (const peer of this.#providersOf(wanted)) {
-      if (signal.aborted) return undefined;
+  /** Who hangs is asked last: its author and who spoke of it go first only where they did not. */
+  #providersOf({ announcement, from }: Wanted): readonly PeerId[] {
+    const { neighbours: table, slots } = this.#dependencies;
+    const neighbours = new Set(table.all());
+    const preferred = [announcement.author, from].filter((peer) => neighbours.has(peer));
+    return slots.ordered([...new Set([...preferred, ...neighbours])]).slice(0, this.#options.providersMax);
+  }
+
+  /**
+   * The bytes of a content id, from the first neighbour that has them. Their length is bounded by what an update of this
+   * network can have, not by what was announced: whoever hands them out does not know what this peer was told of it.
+   */
+  #bytesOf(wanted: Wanted, contentId: ContentId, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    const { blobs, neighbours, logger, slots } = this.#dependencies;
+    const { nextProviderAfterMs: nextAfterMs, providerWaitMs: slotWaitMs, bytesMax } = this.#options;
+    const ask: AskProvider = async (peer, { signal: ended, onBegun }) => {
       try {
-        return await blobs.fetch({ peer, contentId, length, signal });
+        return await blobs.fetch({ peer, contentId, length: { max: bytesMax }, signal: ended, onBegun });
       } catch (error) {
+        if (ended.aborted) return undefined;
         if (isFault(error)) neighbours.blame(peer);
+        if (error instanceof NodeError && error.code === "TIMEOUT") slots.noteLate(peer);
         logger.debug("fetch failed", { peer, contentId, error });
+        return undefined;
       }
-    }
-    return undefined;
+    };
+    const providers = this.#providersOf(wanted);
+    return raceProviders({ ...this.#dependencies, ask }, { providers, nextAfterMs, slotWaitMs, signal });
   }
 
   /** The verdict on an update, and the updates that it rests on; missing ones are fetched. */
   async #judge(wanted: Wanted, envelope: Uint8Array, signal: AbortSignal): Promise<JudgedFetch> {
     const { inbox, logger } = this.#dependencies;
-    const { rules, bytesMax } = this.#options;
+    const { rules } = this.#options;
     const { announcement } = wanted;
     const judgeOn = (valuesOf: NonNullable<UpdateContext["valuesOf"]>) =>
       judgeUpdate(envelope, { ...rules(), headOf: (author) => inbox.headOf(author), announcement, valuesOf });
@@ -108,8 +134,7 @@ export class UpdateFetcher {
       return { judgement, links: rests && known !== undefined ? linksAfter(known) : [] };
     }
     const update = readUpdate(envelope, rules().createSha256);
-    const fetch: Parameters<typeof collectLinks>[1]["fetch"] = (contentId) =>
-      this.#bytesOf(wanted, { contentId, length: { max: bytesMax } }, signal);
+    const fetch: Parameters<typeof collectLinks>[1]["fetch"] = (contentId) => this.#bytesOf(wanted, contentId, signal);
     try {
       const found = await collectLinks(update, { rules: rules(), known, fetch });
       // Judged again: other updates may have come meanwhile.
@@ -121,6 +146,12 @@ export class UpdateFetcher {
       logger.debug("an update rests on others that are not its author's chain", { author: update.author, error });
       return { judgement: verdictOf("CHAIN_BROKEN"), links: [] };
     }
+  }
+
+  /** The bytes hash to what was announced and have another length: only who signed the announcement can have known. */
+  #convict({ announcement }: Wanted): void {
+    const { notices } = this.#dependencies;
+    notices.refused(verdictOf("ANNOUNCEMENT_MISMATCH"), { announcement, from: announcement.author });
   }
 
   async #settle(wanted: Wanted, envelope: Uint8Array, signal: AbortSignal): Promise<void> {

@@ -46,6 +46,11 @@ export interface Transport {
   dial(address: string, signal: AbortSignal): Promise<PeerId>;
   /** Whether a connected peer can be dialled anew at an address; the connection is closed again. */
   reaches(address: string, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Of addresses that a connected peer tells of, those that may be dialled on its word: never of this machine or of a private
+   * network unless it is there itself, and nothing but hosts on a network.
+   */
+  believable(addresses: readonly string[], from: PeerId): readonly string[];
   connected(): readonly PeerId[];
   /** Close all connections to a peer. */
   hangUp(peer: PeerId): Promise<void>;
@@ -62,7 +67,7 @@ export interface Transport {
   onIdentified(listener: (peer: PeerId) => void): void;
   /** Called with multiaddrs, ending in `/p2p/<peer>`, of a peer that was found without anybody telling of it. */
   onDiscovered(listener: (addresses: readonly string[]) => void): void;
-  /** Multiaddrs, ending in `/p2p/<peer>`, at which a peer that is or was connected says it can be dialled. */
+  /** Multiaddrs, ending in `/p2p/<peer>`, at which a connected peer says it can be dialled, as far as that is believable. */
   addressesOf(peer: PeerId): Promise<readonly string[]>;
   /** Bytes on the wire since start, all connections and all protocols together. */
   bytes(): { readonly sent: number; readonly received: number };

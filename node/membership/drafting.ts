@@ -16,6 +16,7 @@ import {
 import type { RosterMessage } from "../../protocol/membership/roster-message.ts";
 import { adminsOf } from "../../protocol/membership/roster-state.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
+import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
@@ -54,6 +55,8 @@ export class Drafting {
   /** When this peer first saw a statement, or last drafted it. */
   readonly #since = new Map<string, number>();
   #sequence = 0;
+  /** Whether the number is this store's own, not what others remember of a key whose store was lost. */
+  #isWritten = false;
   #cancelTimer: () => void = () => {};
   /** One at a time: a draft is signed before the next look at what is missing. */
   #turn: Promise<void> = Promise.resolve();
@@ -69,6 +72,7 @@ export class Drafting {
     const stored = await store.get(SEQUENCE_KEY);
     const written = stored === undefined ? 0 : Number(new TextDecoder().decode(stored));
     this.#sequence = Math.max(written, roster.log.nextSequence(signer.peer));
+    this.#isWritten = stored !== undefined;
   }
 
   /**
@@ -78,7 +82,9 @@ export class Drafting {
   async draft(statement: Statement, signers: readonly PeerId[], cosigners: readonly Signer[] = []): Promise<void> {
     const { roster, signer, clock } = this.#dependencies;
     const { log } = roster;
+    this.#requireNewest();
     const number = Math.max(this.#sequence, log.nextSequence(signer.peer));
+    this.#isWritten = true;
     this.#sequence = number + 1;
     // On disk before it is used: two entries with one number would be held against this peer for ever.
     await roster.save([{ put: SEQUENCE_KEY, value: new TextEncoder().encode(String(this.#sequence)) }]);
@@ -94,6 +100,21 @@ export class Drafting {
     const entry = [signer, ...cosigners].reduce(signEntry, unsigned);
     this.#since.set(statementDigest(statement), clock.now());
     await this.#offer(entry);
+  }
+
+  /**
+   * Each number is on disk before it is used, so a roster that holds a later one by this key has it from another process,
+   * or this store is an old one: to go on would be equivocation.  Throws: NodeError IDENTITY_IN_USE.
+   */
+  #requireNewest(): void {
+    const { roster, signer } = this.#dependencies;
+    const next = roster.log.nextSequence(signer.peer);
+    if (!this.#isWritten || next <= this.#sequence) return;
+    const text =
+      `the roster holds entry ${next - 1} of this peer (${signer.peer}), which this data directory did not sign: another process ` +
+      "has the same key, or the directory comes from an old backup. Nothing more is signed here; stop the other process, or " +
+      "bring back the newest data directory";
+    throw new NodeError("IDENTITY_IN_USE", text, { sequence: next - 1 });
   }
 
   /** Do something between two looks at what waits. */

@@ -343,6 +343,20 @@ describe("what a peer keeps", () => {
     expect(again.events.filter(({ type }) => type === "equivocation")).toEqual([]);
   });
 
+  it("signs nothing where the roster holds a later entry of its key than its store does", async () => {
+    found();
+    const store = createMemoryStore();
+    const a = await net.up({ seed: 1, store });
+    await act(a, { kind: "propose", statement: admit(dave.peer) });
+    await a.stop();
+    const again = await net.up({ seed: 1, store });
+    know(again, entryOf(net.genesis, admit(signerOf(6).peer), { sequence: 7 }));
+    await expect(act(again, { kind: "propose", statement: admit(signerOf(7).peer) })).rejects.toMatchObject({
+      code: "IDENTITY_IN_USE",
+    });
+    expect(again.events.filter(({ type }) => type === "equivocation")).toEqual([]);
+  });
+
   it("loses nothing that it has acted on when it is killed", async () => {
     found();
     const a = await net.up({ seed: 1 });

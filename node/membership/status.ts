@@ -2,7 +2,7 @@
 import type { EntryId, Terms } from "../../protocol/membership/entry.ts";
 import type { Role } from "../../protocol/membership/roles.ts";
 import type { RosterLog } from "../../protocol/membership/roster-log.ts";
-import { roleOf } from "../../protocol/membership/roster-state.ts";
+import { type RosterState, roleOf } from "../../protocol/membership/roster-state.ts";
 import { isWithin } from "../../protocol/membership/roster-view.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
@@ -99,14 +99,33 @@ export class Statuses {
   }
 }
 
+/** What ended a membership before its time, and what to do. */
+function removalText(peer: PeerId, { barred, removed }: Pick<RosterState, "barred" | "removed">): string {
+  if (barred.has(peer)) {
+    return (
+      "this peer is barred: two different things were signed with its key under one number, as happens where a copy of its " +
+      "data directory runs as well. No admin did it and none can undo it: stop the copies, and join with a new data directory and a " +
+      "new invite"
+    );
+  }
+  const removal = removed.get(peer);
+  if (removal?.reason === "rotated") {
+    return `this key was replaced by another one (${removal.successor}); go on with the data directory of that key`;
+  }
+  return "this peer was removed from the network by its admins";
+}
+
+/** Of whom the roster says nothing. */
+const NOTHING_SAID: Pick<RosterState, "barred" | "removed"> = { barred: new Set(), removed: new Map() };
+
 /** MEMBERSHIP_ENDED or NOT_ALLOWED, with what to do; of a member without a role it says what it says of a stranger. */
-export function statusError(status: MemberStatus, peer: PeerId): NodeError {
+export function statusError(status: MemberStatus, peer: PeerId, state = NOTHING_SAID): NodeError {
   const facts = { peer, standing: status };
   switch (status) {
     case "expired":
       return new NodeError("MEMBERSHIP_ENDED", "this peer's membership is over; ask an admin to renew it", facts);
     case "removed":
-      return new NodeError("MEMBERSHIP_ENDED", "this peer was removed from the network by its admins", facts);
+      return new NodeError("MEMBERSHIP_ENDED", removalText(peer, state), facts);
     case "early":
       return new NodeError("NOT_ALLOWED", "this peer's membership has not begun; look at the machine's clock", facts);
     case "stranger":

@@ -27,7 +27,8 @@ export async function openMembership(
   const membership = await createMembership(dependencies, { genesis, manifest });
   const { peer } = dependencies.signer;
   const role = membership.roleOf(peer);
-  const problem = role === undefined ? statusError(membership.statusOf(peer), peer) : undefined;
+  const problem =
+    role === undefined ? statusError(membership.statusOf(peer), peer, membership.roster.log.state()) : undefined;
   if (problem !== undefined) throw problem;
   if (reach?.relay === true && role !== "relay" && role !== "admin") {
     const text = `only a member with the role relay or admin may relay; this peer is ${role}`;
@@ -41,7 +42,7 @@ export function whenEnded(membership: RosterMembership | undefined, peer: PeerId
   const ended = new Promise<never>((_, reject) => {
     membership?.onChange(() => {
       const standing = membership.statusOf(peer);
-      if (standing !== "member") reject(statusError(standing, peer));
+      if (standing !== "member") reject(statusError(standing, peer, membership.roster.log.state()));
     });
   });
   // Nobody may be waiting for the end when it comes.

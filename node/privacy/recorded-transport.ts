@@ -116,6 +116,10 @@ class RecordedTransport implements Transport {
     this.#inner.onConnect(listener);
   }
 
+  believable(addresses: readonly string[], from: PeerId): readonly string[] {
+    return this.#inner.believable(addresses, from);
+  }
+
   onDisconnect(listener: (peer: PeerId) => void): void {
     this.#inner.onDisconnect(listener);
   }

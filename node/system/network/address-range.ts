@@ -13,7 +13,10 @@ export function addressFilter(ranges: readonly string[] | undefined): AddressFil
   for (const text of ranges) addRange(list, text);
   return (address) => {
     const host = address.getComponents().find(({ name }) => name === "ip4" || name === "ip6");
-    return host?.value === undefined || list.check(host.value, host.name === "ip4" ? "ipv4" : "ipv6");
+    if (host?.value !== undefined) return list.check(host.value, host.name === "ip4" ? "ipv4" : "ipv6");
+    // A name is judged once it is resolved, a relay by the connection to it; a socket in the file system is in no range.
+    const names = address.getComponents().map(({ name }) => name);
+    return names.some((name) => name.startsWith("dns") || name === "p2p-circuit");
   };
 }
 

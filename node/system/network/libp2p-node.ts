@@ -9,8 +9,10 @@ import { yamux } from "@libp2p/yamux";
 import { createLibp2p, type Libp2pOptions as NodeOptions } from "libp2p";
 import type { PeerId } from "../../../protocol/peer-id.ts";
 import { addressFilter } from "./address-range.ts";
+import { isOfNetwork } from "./hearsay-range.ts";
 import { gossipOptions } from "./libp2p-gossip.ts";
 import { peerOf } from "./libp2p-peer.ts";
+import { PendingInbound } from "./pending-inbound.ts";
 import { listenedAddresses, listenOf, type ReachOptions, reachServices, transportsOf } from "./reach.ts";
 import { type WireBytes, wireMetrics } from "./wire-bytes.ts";
 
@@ -81,13 +83,24 @@ function passes(asks: (peer: PeerId) => boolean = () => true): (id: Pick<Libp2pP
   };
 }
 
+/**
+ * Connections from one address that have shown no identity yet: an eighth of all places, and as many peers as one household
+ * or institute starts at once; whoever is turned away dials again.
+ */
+export const PENDING_PER_ADDRESS_MAX = 16;
+
 function gaterOf({ admits }: Libp2pGate, { ranges }: ReachOptions): NonNullable<NodeOptions["connectionGater"]> {
   const isWithin = addressFilter(ranges);
   const isAdmitted = passes(admits);
+  const pending = new PendingInbound({ perAddressMax: PENDING_PER_ADDRESS_MAX });
   return {
     denyDialPeer: (peer) => !isAdmitted(peer),
-    denyDialMultiaddr: (address) => !isWithin(address),
-    denyInboundConnection: ({ remoteAddr }) => !isWithin(remoteAddr),
+    denyDialMultiaddr: (address) => !isOfNetwork(address) || !isWithin(address),
+    denyInboundConnection: (connection) => !isWithin(connection.remoteAddr) || !pending.begin(connection),
+    denyInboundUpgradedConnection: (_, connection) => {
+      pending.known(connection);
+      return false;
+    },
     denyInboundRelayReservation: (source) => !isAdmitted(source),
     denyOutboundRelayedConnection: (source, destination) => !isAdmitted(source) || !isAdmitted(destination),
     denyInboundEncryptedConnection: (peer) => !isAdmitted(peer),

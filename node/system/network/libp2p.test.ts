@@ -1,3 +1,4 @@
+import { connect as connectTo } from "node:net";
 import { noise } from "@chainsafe/libp2p-noise";
 import { generateKeyPair } from "@libp2p/crypto/keys";
 import { tcp } from "@libp2p/tcp";
@@ -6,6 +7,7 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { describe, expect, it } from "vitest";
 import { createLibp2pTransport, type Libp2pOptions } from "./libp2p.ts";
+import { PENDING_PER_ADDRESS_MAX } from "./libp2p-node.ts";
 import { patient, SUITE_LIMITS, silentLogger, transportSuite, until } from "./transport.suite.ts";
 
 const options = (seed: number, listen = "/ip4/127.0.0.1/tcp/0"): Libp2pOptions => ({
@@ -70,6 +72,28 @@ describe("the libp2p transport", () => {
       expect([...met, ...transport.connected()]).toEqual([]);
     } finally {
       await Promise.all([transport.stop(), other.stop()]);
+    }
+  });
+
+  it("has room for others however many silent connections one address begins", async () => {
+    const transport = await createLibp2pTransport({ logger: silentLogger }, options(1));
+    const friend = await createLibp2pTransport({ logger: silentLogger }, options(2));
+    await Promise.all([transport.start(), friend.start()]);
+    const port = Number(/tcp\/(\d+)/.exec(transport.addresses()[0]!)?.[1]);
+    let closed = 0;
+    const silent = Array.from({ length: 40 }, () =>
+      connectTo({ host: "127.0.0.1", port, localAddress: "127.0.0.2" })
+        .on("error", () => {})
+        .on("close", () => closed++)
+        .resume(),
+    );
+    try {
+      await until(() => closed === silent.length - PENDING_PER_ADDRESS_MAX);
+      expect(await friend.dial(transport.addresses()[0]!, patient())).toBe(transport.peer);
+      expect(closed).toBe(silent.length - PENDING_PER_ADDRESS_MAX);
+    } finally {
+      for (const socket of silent) socket.destroy();
+      await Promise.all([transport.stop(), friend.stop()]);
     }
   });
 

@@ -11,6 +11,7 @@ import type { StreamProtocol } from "../../../protocol/stream-protocols.ts";
 import { NodeError } from "../../errors.ts";
 import type { Logger } from "../../interface/logger.ts";
 import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../../interface/transport.ts";
+import { type AddressRange, isBelievable, rangeOf } from "./hearsay-range.ts";
 import { Libp2pGossip } from "./libp2p-gossip.ts";
 import { createNode, type Libp2pGate, type Libp2pOptions, type WeftNode } from "./libp2p-node.ts";
 import { peerOf } from "./libp2p-peer.ts";
@@ -111,6 +112,12 @@ class Libp2pTransport implements Transport {
     }
   }
 
+  believable(addresses: readonly string[], from: PeerId): readonly string[] {
+    const connections = this.#node.getConnections(peerIdFromString(from));
+    const tellers = connections.flatMap(({ remoteAddr }) => rangeOf(remoteAddr) ?? []);
+    return addresses.filter((address) => isBelievable(address, tellers));
+  }
+
   connected(): readonly PeerId[] {
     return this.#node.getPeers().flatMap((id) => peerOf(id) ?? []);
   }
@@ -169,7 +176,10 @@ class Libp2pTransport implements Transport {
     this.#node.addEventListener("peer:discovery", ({ detail: { id, multiaddrs } }) =>
       this.#contain("discovery", () =>
         listener(
-          multiaddrs.slice(0, DISCOVERED_ADDRESSES_MAX).map((address) => withPeer(address.toString(), id.toString())),
+          multiaddrs
+            .slice(0, DISCOVERED_ADDRESSES_MAX)
+            .map((address) => withPeer(address.toString(), id.toString()))
+            .filter((address) => isBelievable(address, this.#ownRanges())),
         ),
       ),
     );
@@ -178,7 +188,8 @@ class Libp2pTransport implements Transport {
   async addressesOf(peer: PeerId): Promise<readonly string[]> {
     try {
       const { addresses } = await this.#node.peerStore.get(peerIdFromString(peer));
-      return addresses.map((address) => withPeer(address.multiaddr.toString(), peer));
+      const said = addresses.map((address) => withPeer(address.multiaddr.toString(), peer));
+      return this.believable(said, peer);
     } catch (error) {
       // The peer store throws for a peer that it does not know.
       if (error instanceof Error && error.name === "NotFoundError") return [];
@@ -188,6 +199,11 @@ class Libp2pTransport implements Transport {
 
   bytes(): { readonly sent: number; readonly received: number } {
     return this.#wireBytes.total();
+  }
+
+  /** Where this peer is itself: nobody in particular tells of what was discovered. */
+  #ownRanges(): readonly AddressRange[] {
+    return this.#node.getMultiaddrs().flatMap((address) => rangeOf(address) ?? []);
   }
 
   async #stop(): Promise<void> {

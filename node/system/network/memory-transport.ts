@@ -192,6 +192,11 @@ class MemoryTransport implements Transport {
     this.#onConnect.push(listener);
   }
 
+  /** There is nothing but the hub to dial. */
+  believable(addresses: readonly string[]): readonly string[] {
+    return addresses;
+  }
+
   /** Peers of a hub find nobody by themselves. */
   onDiscovered(): void {}
 

@@ -15,6 +15,7 @@ export function createOfflineTransport(peer: PeerId): Transport {
     addresses: () => [],
     dial: nobody,
     reaches: async () => false,
+    believable: () => [],
     connected: () => [],
     hangUp: async () => {},
     handle: async () => {},
