@@ -63,7 +63,7 @@ export {
 export { createPeer, type Peer, type PeerStatus } from "./peer/peer.ts";
 export { loadPeerExamples, type ManifestAndModel, type PeerData } from "./peer/peer-data.ts";
 export type { PeerOptions } from "./peer/peer-options.ts";
-export { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./peer/peer-view.ts";
+export { foldPeerEvent, type PeerView, restingView, UNSEEN_PEER } from "./peer/peer-view.ts";
 export type { PeerNews, SessionEvent } from "./peer/session-event.ts";
 export { createOnnxRuntime } from "./system/compute/onnxruntime.ts";
 export { startTrainerThread } from "./system/compute/trainer-thread.ts";

@@ -65,6 +65,11 @@ export const UNSEEN_PEER: PeerView = {
   rounds: [],
 };
 
+/** What is left of a view once its peer runs no more. */
+export function restingView(view: PeerView): PeerView {
+  return { ...view, state: view.state === "finished" ? "finished" : "stopped", neighbours: 0 };
+}
+
 const COUNTED_AS = { accept: "accepted", ignore: "ignored", reject: "rejected" } as const;
 
 /** The view after one more event. */

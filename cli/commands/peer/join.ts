@@ -16,7 +16,7 @@ import { duration } from "../../option-value.ts";
 import { outwardReach } from "../../reach-options.ts";
 import type { RunOptions } from "../../run-options.ts";
 import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
-import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
+import { EXIT_OK, stoppedCode, type Terminal } from "../../terminal.ts";
 import { configOf } from "./init.ts";
 import { runPeer } from "./run.ts";
 
@@ -85,7 +85,7 @@ async function run(options: JoinCommandOptions, terminal: Terminal, argument: st
       const text = `nobody decided within ${options.wait} seconds; run the same command again, and it asks the same question`;
       throw new NodeError("TIMEOUT", text);
     }
-    if (terminal.signal.aborted) return EXIT_INTERRUPTED;
+    if (terminal.signal.aborted) return stoppedCode(terminal.signal);
     throw error;
   } finally {
     await joining.close();

@@ -27,10 +27,12 @@ async function run(
   terminal: Terminal,
 ): Promise<number> {
   const { isRunning, readStatus } = await import("../../status-file.ts");
+  const { restingView } = await import("../../../node/peer/peer-view.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
-  const status = await readStatus(folder);
-  const running = isRunning(status);
+  const written = await readStatus(folder);
+  const running = isRunning(written);
+  const status = running ? written : { ...written, view: restingView(written.view) };
   const egress = await egressOf(folder);
   if (options.json) terminal.out(jsonText({ ...status, running, egress }));
   else terminal.out(`${lines(status, running, egress).join("\n")}\n`);
