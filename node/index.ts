@@ -19,6 +19,7 @@ export { fromPeft, type Imported } from "./interchange/peft-import.ts";
 export { toPyreft } from "./interchange/pyreft-export.ts";
 export { fromPyreft } from "./interchange/pyreft-import.ts";
 export type { SavedAdapter } from "./interchange/saved-adapter.ts";
+export type { CompanyEvent } from "./interface/company-event.ts";
 export type { EngineOptions } from "./interface/engine-options.ts";
 export type { LogLevel } from "./interface/logger.ts";
 export type { PeerEvent, PeerReport, RoundSummary, Score } from "./interface/peer-event.ts";

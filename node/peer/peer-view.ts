@@ -32,6 +32,10 @@ export interface PeerView {
   /** Training loss of the newest local step, nats per response token. */
   readonly loss?: number;
   readonly neighbours: number;
+  /** Since when it has had no neighbour (ISO 8601), as far as that was said. */
+  readonly aloneSince?: string | undefined;
+  /** Whom it could not reach, the newest last. */
+  readonly unreachable: readonly Omit<Extract<PeerEvent, { type: "unreachable" }>, "type">[];
   readonly updates: UpdateCounts;
   readonly rounds: readonly RoundSummary[];
   /** After the newest of these rounds. */
@@ -61,16 +65,28 @@ export const UNSEEN_PEER: PeerView = {
   step: 0,
   steps: 0,
   neighbours: 0,
+  unreachable: [],
   updates: { accepted: 0, ignored: 0, rejected: 0 },
   rounds: [],
 };
 
 /** What is left of a view once its peer runs no more. */
 export function restingView(view: PeerView): PeerView {
-  return { ...view, state: view.state === "finished" ? "finished" : "stopped", neighbours: 0 };
+  return { ...view, state: view.state === "finished" ? "finished" : "stopped", neighbours: 0, aloneSince: undefined };
 }
 
 const COUNTED_AS = { accept: "accepted", ignore: "ignored", reject: "rejected" } as const;
+
+/** Addresses that a person can still read. */
+const UNREACHABLE_MAX = 8;
+
+function companyOf(
+  { unreachable }: PeerView,
+  { change, peer, at }: Extract<PeerEvent, { type: "company" }>,
+): Pick<PeerView, "aloneSince" | "unreachable"> {
+  if (change === "lost") return { aloneSince: at, unreachable };
+  return { aloneSince: undefined, unreachable: unreachable.filter(({ address }) => !address.endsWith(`/p2p/${peer}`)) };
+}
 
 /** The view after one more event. */
 export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
@@ -95,6 +111,15 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
     }
     case "neighbours":
       return { ...view, neighbours: event.connected };
+    case "company":
+      return { ...view, ...companyOf(view, event) };
+    case "alone":
+      return { ...view, aloneSince: event.since };
+    case "unreachable": {
+      const { type: _, ...failure } = event;
+      const others = view.unreachable.filter(({ address }) => address !== event.address);
+      return { ...view, unreachable: [...others, failure].slice(-UNREACHABLE_MAX) };
+    }
     case "update": {
       const kind = COUNTED_AS[event.verdict];
       return { ...view, updates: { ...view.updates, [kind]: view.updates[kind] + 1 } };

@@ -140,6 +140,9 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
     }
     case "roster":
     case "neighbours":
+    case "company":
+    case "alone":
+    case "unreachable":
     case "published":
     case "update":
       return undefined;

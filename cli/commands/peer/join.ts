@@ -111,7 +111,7 @@ async function networkOf(
   options: JoinCommandOptions,
   { terminal, digests }: { readonly terminal: Terminal; readonly digests: ModelDigests },
 ): Promise<FoundNetwork> {
-  const found = await joining.network();
+  const found = await joining.network(unreachableTeller(joining, terminal));
   const { manifests, current } = found.story;
   const manifest = manifests[current] ?? found.genesis.manifest;
   terminal.err(`network ${manifest.name}, ${networkId(manifest)}\n`);
@@ -138,6 +138,16 @@ async function refuseOther(folder: string, network: string): Promise<void> {
   if ((manifest.succeeds?.first ?? networkId(manifest)) === network) return;
   const text = `${folder} belongs to another network, ${manifest.name}; choose another --data-dir`;
   throw new NodeError("MANIFEST_MISMATCH", text, { network });
+}
+
+/** Says whom this peer asks, and once for each reason why nobody has answered. */
+function unreachableTeller({ addresses }: Joining, terminal: Terminal): (reason: string) => void {
+  for (const address of addresses) terminal.err(`asking for the network at ${address}\n`);
+  const said = new Set<string>();
+  return (reason) => {
+    if (!said.has(reason)) terminal.err(`${reason}; trying again for a minute\n`);
+    said.add(reason);
+  };
 }
 
 /** Says once what is waited for, and when nobody can be reached. */

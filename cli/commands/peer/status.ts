@@ -2,6 +2,7 @@
 
 import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
 import { NodeError } from "../../../node/errors.ts";
+import type { PeerView } from "../../../node/peer/peer-view.ts";
 import type { EgressSummary } from "../../../node/privacy/egress-summary.ts";
 import { forgettingSentence } from "../../../testnet/words/forgetting-table.ts";
 import { needsSentence } from "../../../testnet/words/live-view.ts";
@@ -53,7 +54,8 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
     ["lacks", view.lacks && needsSentence(view.lacks)],
     ["round", `${view.roundsDone} of ${rounds} done`],
     ["step", view.steps > 0 ? `${view.step} of ${view.steps}` : undefined],
-    ["neighbours", String(view.neighbours)],
+    ["neighbours", view.aloneSince === undefined ? String(view.neighbours) : `none since ${view.aloneSince}`],
+    ...(view.neighbours > 0 ? [] : view.unreachable).map(unreachableRow),
     ["role", view.roster && (view.roster.role === "none" ? "no member" : view.roster.role)],
     [
       "roster",
@@ -76,6 +78,11 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
   ];
   return rows.flatMap(([title, text]) => (text === undefined ? [] : [`${title.padEnd(11)} ${text}`]));
 }
+
+const unreachableRow = ({ address, reason, failures }: PeerView["unreachable"][number]): [string, string] => [
+  "",
+  `cannot reach ${address}: ${reason} (${failures} times)`,
+];
 
 /** What left the peer; undefined where its record is damaged. */
 async function egressOf(folder: string): Promise<EgressSummary | undefined> {
