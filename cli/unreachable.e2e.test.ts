@@ -31,7 +31,7 @@ it(
     const nowhere = [
       "/ip4/127.0.0.1/tcp/9/p2p/12D3KooWHHzSeKaY8xuZVzkLbKFfvNgPPeKhFBGrMbNzbm5akpqu",
       address.replace(/[^/]+$/, another),
-      "/dns4/nowhere.invalid/tcp/9/p2p/12D3KooWHHzSeKaY8xuZVzkLbKFfvNgPPeKhFBGrMbNzbm5akpqu",
+      "/dns4/nowhere.invalid/tcp/9/p2p/12D3KooWPjceQrSwdWXPyLLeABRXmuqt69Rg3sBYbU1Nft9HyQ6X",
     ];
     const bob = watchWeft(words("bob", ...nowhere.flatMap((one) => ["--bootstrap", one])));
     try {

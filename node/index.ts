@@ -62,7 +62,7 @@ export {
   writeNetwork,
 } from "./peer/network-file.ts";
 export { createPeer, type Peer, type PeerStatus } from "./peer/peer.ts";
-export { loadPeerExamples, type ManifestAndModel, type PeerData } from "./peer/peer-data.ts";
+export { loadPeerExamples, type ManifestAndModel, type PeerData, requireDemonstration } from "./peer/peer-data.ts";
 export type { PeerOptions } from "./peer/peer-options.ts";
 export { foldPeerEvent, type PeerView, restingView, UNSEEN_PEER } from "./peer/peer-view.ts";
 export type { PeerNews, SessionEvent } from "./peer/session-event.ts";

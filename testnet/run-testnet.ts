@@ -210,7 +210,7 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     ...privacyArguments(options),
     ...(options.sketchNoise === undefined ? [] : ["--sketch-noise", String(options.sketchNoise)]),
     ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
-    ...(data === undefined ? [] : ["--data", data.file]),
+    ...["--data", data === undefined ? "embedded" : data.file],
     ...(data?.split === undefined ? [] : ["--split", data.split]),
     ...(data?.reading ?? []),
     ...bootstrap.flatMap((address) => ["--bootstrap", address]),
