@@ -64,7 +64,7 @@ const terminal: Terminal = {
 
 /** The version is the one question that no command has to be known for. */
 async function run(words: readonly string[]): Promise<number> {
-  if (words.length === 1 && words[0] === "--version") {
+  if (words.length === 1 && ["--version", "-V", "-v", "version"].includes(words[0] ?? "")) {
     terminal.out(`${packageVersion()}\n`);
     return EXIT_OK;
   }

@@ -60,8 +60,14 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "weights-beside": "give --out a file in the same folder",
 };
 
-/** The line that a person reads: what is wrong, where, and what to do. */
-export function errorLine({ message, facts }: NodeError | ProtocolError): string {
+/** What a command says that takes no such flag. */
+const WITHOUT_NETWORK = "weft init --network FILE, weft run --network FILE or weft join INVITE makes it one's";
+
+/** The line that a person reads: what is wrong, where, and what to do.  flags: long names of those that the command takes. */
+export function errorLine({ message, facts }: NodeError | ProtocolError, flags?: readonly string[]): string {
+  if (facts.problem === "network-not-given" && flags?.includes("network") === false) {
+    return `${message}; ${WITHOUT_NETWORK}`;
+  }
   return withRemedy(message, facts);
 }
 

@@ -52,6 +52,8 @@ export interface PeerView {
     readonly entries: number;
     readonly digest: string;
   };
+  /** Who asks to be admitted, of an admin's peer. */
+  readonly requests?: readonly Extract<PeerEvent, { type: "request" }>[];
   readonly report?: PeerReport;
 }
 
@@ -80,6 +82,17 @@ const COUNTED_AS = { accept: "accepted", ignore: "ignored", reject: "rejected" }
 /** Addresses that a person can still read. */
 const UNREACHABLE_MAX = 8;
 
+/** Requests for admission that a person can still read. */
+const REQUESTS_MAX = 16;
+
+function withFailure(
+  before: PeerView["unreachable"],
+  { address, reason, failures }: Extract<PeerEvent, { type: "unreachable" }>,
+): PeerView["unreachable"] {
+  const others = before.filter((one) => one.address !== address);
+  return [...others, { address, reason, failures }].slice(-UNREACHABLE_MAX);
+}
+
 function companyOf(
   { unreachable }: PeerView,
   { change, peer, at }: Extract<PeerEvent, { type: "company" }>,
@@ -92,18 +105,8 @@ function companyOf(
 export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
   switch (event.type) {
     case "started": {
-      const { peer, addresses, dataDirectory, round, resumed, examples } = event;
-      return {
-        ...view,
-        state: "training",
-        peer,
-        addresses,
-        dataDirectory,
-        round,
-        roundsDone: round,
-        resumed,
-        examples,
-      };
+      const { type: _, ...told } = event;
+      return { ...view, ...told, state: "training", roundsDone: event.round };
     }
     case "step": {
       const { round, step, steps, loss, phase } = event;
@@ -115,11 +118,13 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       return { ...view, ...companyOf(view, event) };
     case "alone":
       return { ...view, aloneSince: event.since };
-    case "unreachable": {
-      const { type: _, ...failure } = event;
-      const others = view.unreachable.filter(({ address }) => address !== event.address);
-      return { ...view, unreachable: [...others, failure].slice(-UNREACHABLE_MAX) };
-    }
+    case "unreachable":
+      return { ...view, unreachable: withFailure(view.unreachable, event) };
+    case "request":
+      return {
+        ...view,
+        requests: [...(view.requests ?? []).filter(({ peer }) => peer !== event.peer), event].slice(-REQUESTS_MAX),
+      };
     case "update": {
       const kind = COUNTED_AS[event.verdict];
       return { ...view, updates: { ...view.updates, [kind]: view.updates[kind] + 1 } };
@@ -142,6 +147,7 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       return { ...view, roster: { role: role ?? "none", members, entries, digest } };
     }
     case "member":
+      return { ...view, requests: (view.requests ?? []).filter(({ peer }) => peer !== event.peer) };
     case "equivocation":
     case "succession":
       // News for people; what it amounts to is in the roster.

@@ -18,6 +18,7 @@ const TYPES: Readonly<Record<PeerEvent["type"], true>> = {
   observing: true,
   paused: true,
   privacy: true,
+  request: true,
   member: true,
   equivocation: true,
   succession: true,

@@ -62,6 +62,10 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
       view.roster &&
         `${view.roster.members} members, ${view.roster.entries} entries, head ${view.roster.digest.slice(0, 16)}`,
     ],
+    ...(view.requests ?? []).map(({ peer, label, fingerprint, motion }): [string, string] => [
+      "asks",
+      `"${label}", ${peer}, fingerprint ${fingerprint}; weft members approve ${motion.slice(0, 12)}`,
+    ]),
     ["updates", `${accepted} accepted, ${ignored} ignored, ${rejected} rejected`],
     ["egress", egress ? egressLine(egress) : "the record is damaged; see weft egress verify"],
     ["privacy", privacyLine(status)],
