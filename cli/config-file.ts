@@ -5,6 +5,7 @@ import { dataDirectoryLayout } from "../node/data-directory/layout.ts";
 import { NodeError } from "../node/errors.ts";
 import { writeFileAtomic } from "../node/system/files/atomic-file.ts";
 import { closestName } from "../protocol/closest-name.ts";
+import { jsonFlaw } from "../protocol/json-names.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
 import { dataDirectory } from "./data-directory.ts";
 import type { Terminal } from "./terminal.ts";
@@ -61,8 +62,12 @@ async function readConfig(path: string): Promise<object> {
   if (text.length > CONFIG_CHARACTERS_MAX) throw refusal(path, "is too large", "it holds flags of weft run only");
   try {
     const value: unknown = JSON.parse(text);
+    const flaw = jsonFlaw(text);
+    if (flaw?.kind === "twice")
+      throw refusal(path, `names ${JSON.stringify(flaw.name)} twice`, "remove one of the two");
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
   } catch (cause) {
+    if (cause instanceof NodeError) throw cause;
     throw refusal(path, `is not JSON (${(cause as Error).message})`, "repair or remove it");
   }
   throw refusal(path, "is not an object", 'write {"port": 9000} and so on');

@@ -9,6 +9,7 @@ export interface DataFlags {
   readonly data?: string;
   readonly columns?: string;
   readonly charset?: string;
+  readonly chatTemplate?: string;
 }
 
 /** Files that are held out whole. */
@@ -24,6 +25,13 @@ export const DATA: OptionRow = {
   otherwise: "the embedded tasks",
 };
 
+/** The flag of the template that writes conversations. */
+export const CHAT_TEMPLATE: OptionRow = {
+  flags: "--chat-template <name>",
+  text: "how conversations are written: a chat template of the model by its name, a file of one, or none",
+  otherwise: "the adapter's, else the model's",
+};
+
 /** How a file of data is read. */
 export const READING: readonly OptionRow[] = [
   {
@@ -32,6 +40,7 @@ export const READING: readonly OptionRow[] = [
     otherwise: "they have the names of docs/DATA.md",
   },
   { flags: "--charset <name>", text: "character set of text files, such as latin1 or utf-16le", otherwise: "utf-8" },
+  CHAT_TEMPLATE,
 ];
 
 /** What is held out, where it does not come out of the data. */
@@ -56,15 +65,21 @@ export function dataPath(file: string): string {
   return file === STANDARD_INPUT || file === EMBEDDED_DATA ? file : resolve(file);
 }
 
+/** A template's file by its whole path; a name stays what it is. */
+export function templateArgument(text: string): string {
+  return /[\\/]|\.jinja2?$/u.test(text) ? resolve(text) : text;
+}
+
 /** The flags as `loadExamples` takes them. */
 export function dataOptions(
   flags: DataFlags & HeldOutFlags,
-): Pick<LoadExamplesOptions, "file" | "columns" | "charset" | "validation" | "test"> {
-  const { data, columns, charset, validation, test } = flags;
+): Pick<LoadExamplesOptions, "file" | "columns" | "charset" | "chatTemplate" | "validation" | "test"> {
+  const { data, columns, charset, chatTemplate, validation, test } = flags;
   return {
     ...(data !== undefined && data !== EMBEDDED_DATA && { file: dataPath(data) }),
     ...(columns !== undefined && { columns }),
     ...(charset !== undefined && { charset }),
+    ...(chatTemplate !== undefined && { chatTemplate: templateArgument(chatTemplate) }),
     ...(validation !== undefined && { validation: dataPath(validation) }),
     ...(test !== undefined && { test: dataPath(test) }),
   };

@@ -182,8 +182,23 @@ describe("one clear line names the field", () => {
     ["null", "must be an object, found null"],
     [undefined, "is missing"],
     ['{"__proto__": {"x": 1}}', "__proto__ is not a field of a manifest"],
+    ['{"seed": 1, "rounds": {}, "s\\u0065ed": 2}', "seed stands twice in one object"],
   ])("%j: %s", (source, expected) => {
     expect(lineOf(source)).toContain(`network manifest: ${expected}`);
+  });
+
+  test("a name that readers take differently is refused at every depth, in a text and in a parsed value", () => {
+    const text = changed(() => {});
+    expect(lineOf(text)).toBe("valid");
+    const objects = [...text.matchAll(/\{"/g)].map(({ index }) => index + 1);
+    expect(objects.length).toBeGreaterThan(5);
+    for (const at of objects) {
+      const withProto = `${text.slice(0, at)}"__proto__":{"count":1},${text.slice(at)}`;
+      expect(lineOf(withProto)).toMatch(/__proto__ is not a field of a manifest$/);
+      expect(lineOf(JSON.parse(withProto))).toMatch(/__proto__ is not a field of a manifest$/);
+      const [name] = /^"[^"]+"/.exec(text.slice(at))!;
+      expect(lineOf(`${text.slice(0, at)}${name}:0,${text.slice(at)}`)).toContain("stands twice in one object");
+    }
   });
 
   test("whatever the text is, the error is one printable line with a code", () => {

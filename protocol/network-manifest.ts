@@ -8,8 +8,9 @@ import canonicalize from "canonicalize";
 import type { AdapterSettings, AdapterTensor } from "./adapter-spec.ts";
 import type { UpdateEncoding } from "./encoding/update-encoding.ts";
 import { ProtocolError } from "./errors.ts";
+import { jsonFlaw, protoPath } from "./json-names.ts";
 import { LIMITS } from "./limits.ts";
-import { describeManifestIssue, manifestSchema } from "./manifest-schema.ts";
+import { describeManifestIssue, fieldPath, manifestSchema } from "./manifest-schema.ts";
 import type { MembershipSettings } from "./membership/settings.ts";
 import { type NetworkId, networkIdFromBytes } from "./network-id.ts";
 import type { AggregationSettings } from "./settings/aggregation-rules.ts";
@@ -56,7 +57,7 @@ export interface NetworkManifest {
   readonly encoding?: UpdateEncoding;
   /** Multiaddrs that a new peer may dial first. */
   readonly bootstrap: readonly string[];
-  /** Who may take part; everybody when absent. */
+  /** The peers that may take part; everybody when absent. */
   readonly membership?: MembershipSettings;
   /** Of a network that goes on where another one, whose roster it keeps, ended. */
   readonly succeeds?: {
@@ -100,6 +101,12 @@ export const MANIFEST_DEFAULTS: Pick<NetworkManifest, "training" | "rounds" | "a
  */
 export function parseManifest(source: unknown): NetworkManifest {
   const value = typeof source === "string" ? parseJson(source) : source;
+  // The schema passes over a field of this name.
+  const proto = protoPath(value);
+  if (proto !== undefined) {
+    const field = fieldPath(proto);
+    throw new ProtocolError("MANIFEST_INVALID", `network manifest: ${field} is not a field of a manifest`, { field });
+  }
   const result = manifestSchema.safeParse(value);
   if (!result.success) {
     const { field, text } = describeManifestIssue(result.error, value);
@@ -174,12 +181,19 @@ function canonicalText(manifest: NetworkManifest): string {
 function parseJson(text: string): unknown {
   // A character has at least one byte, so a text above the bound is above it in bytes too.
   refuseAbove(text.length);
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (cause) {
     const reason = (cause as Error).message.replace(/[^\x20-\x7e]+/g, " ");
     throw new ProtocolError("MANIFEST_INVALID", `network manifest: not JSON: ${reason}`, {}, { cause });
   }
+  const flaw = jsonFlaw(text);
+  if (flaw?.kind === "twice") {
+    const field = fieldPath([flaw.name]);
+    throw new ProtocolError("MANIFEST_INVALID", `network manifest: ${field} stands twice in one object`, { field });
+  }
+  return value;
 }
 
 function refuseAbove(bytes: number): void {

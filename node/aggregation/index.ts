@@ -27,7 +27,6 @@ export {
   rotationGroups,
 } from "./gauge.ts";
 export { type GeometricMedian, geometricMedian } from "./geometric-median.ts";
-export { krum, krumPointsMin, krumScores, multiKrum } from "./krum.ts";
 export { weightedMean } from "./mean.ts";
 export { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
 export { metropolisWeight, type NeighbourWeights, neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
@@ -44,4 +43,3 @@ export {
 export { aggregateByRule, type Fallback, fallbackOf, neighboursMin } from "./rule.ts";
 export { coreSimilarity, linearCka, softmaxWeights } from "./similarity.ts";
 export { type SketchOptions, sketchFeatures, sketchOfFeatures } from "./sketch-of-features.ts";
-export { trimmedMean } from "./trimmed-mean.ts";

@@ -58,7 +58,7 @@ export function membershipFinding(
   const name = "membership";
   const role = membership.roleOf(self);
   const terms = termsOf(membership, self);
-  if (role === undefined) return problemOf(name, statusError(membership.standingOf(self), self));
+  if (role === undefined) return problemOf(name, statusError(membership.statusOf(self), self));
   const { members, entryCount } = membership.roster.log.state();
   const notAfter = terms?.notAfter ?? END_OF_TIME;
   const until = notAfter === END_OF_TIME ? "without end" : `until ${dateOf(notAfter)}`;

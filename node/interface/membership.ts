@@ -6,13 +6,13 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 
 /** `removed`: revoked, replaced by another key, or barred for equivocation. `stranger`: nothing was heard of it. */
-export type Standing = "member" | "stranger" | "early" | "expired" | "removed";
+export type MemberStatus = "member" | "stranger" | "early" | "expired" | "removed";
 
 /** The roster as a layer of the exchange asks it. */
 export interface Membership {
   /** undefined: it is no member now, and may nothing. */
   roleOf(peer: PeerId): Role | undefined;
-  standingOf(peer: PeerId): Standing;
+  statusOf(peer: PeerId): MemberStatus;
   /** Whether what a peer sent while it was a member may still be used and handed on. */
   keepsUpdatesOf(author: PeerId): boolean;
   /** What becomes of a peer that greets; what it shows is remembered where it proves something. */

@@ -8,7 +8,19 @@ export async function keptTrainedData(folder: string): Promise<TrainedData | und
   return bytes && parseTrainedData(bytes, folder);
 }
 
-/** An adapter's files, and the file about its data where there is something to keep. */
+/** Where transformers and others look for the template of an adapter. */
+const CHAT_TEMPLATE = "chat_template.jinja";
+
+/** An adapter's files, and those about its data where there is something to keep: what was trained on, the chat template. */
 export function withTrainedData(files: FolderFiles, data: TrainedData | undefined): FolderFiles {
-  return data === undefined ? files : new Map([[TRAINED_DATA_JSON, formatTrainedData(data)], ...files]);
+  if (data === undefined) return files;
+  return new Map([[TRAINED_DATA_JSON, formatTrainedData(data)], ...templateFiles(data), ...files]);
+}
+
+/** The file of the chat template that an adapter was trained with; none where it has one for tools too, as its model has. */
+export function templateFiles(data: TrainedData | undefined): FolderFiles {
+  const { text, toolUse } = data?.chatTemplate ?? {};
+  return text === undefined || toolUse !== undefined
+    ? new Map()
+    : new Map([[CHAT_TEMPLATE, new TextEncoder().encode(text)]]);
 }

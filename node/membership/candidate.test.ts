@@ -83,13 +83,13 @@ describe("a newcomer with an invite", () => {
     expect(networkId((await meanwhile(asking.findNetwork())).genesis.manifest)).toBe(networkId(net.genesis.manifest));
     const admission = asking.admission();
     admission.catch(() => undefined);
-    await meanwhile(until(() => asking.waited.length > 0 && b.membership.motions.pending().length === 1));
+    await meanwhile(until(() => asking.waited.length > 0 && b.membership.proposals.pending().length === 1));
     expect(asking.waited[0]).toEqual({ kind: "pending", member: a.signer.peer });
-    const [motion] = b.membership.motions.pending();
+    const [motion] = b.membership.proposals.pending();
     expect(motion).toMatchObject({ request: { candidate: dave.peer, label: "dave's" }, threshold: 2 });
-    await meanwhile(b.membership.motions.approve(motion!.id));
-    expect(a.membership.standingOf(dave.peer)).toBe("stranger");
-    await meanwhile(a.membership.motions.approve(motion!.id));
+    await meanwhile(b.membership.proposals.approve(motion!.id));
+    expect(a.membership.statusOf(dave.peer)).toBe("stranger");
+    await meanwhile(a.membership.proposals.approve(motion!.id));
     const { entry, member } = await meanwhile(admission);
     expect(member).toBe(a.signer.peer);
     expect(requireGrant(entry, { genesis: net.genesis, peer: dave.peer, verify })).toMatchObject({
@@ -118,12 +118,12 @@ describe("a newcomer with an invite", () => {
     const admission = asking.admission();
     admission.catch(() => undefined);
     await meanwhile(
-      until(() => a.membership.motions.pending().length === 1 && b.membership.motions.pending().length === 1),
+      until(() => a.membership.proposals.pending().length === 1 && b.membership.proposals.pending().length === 1),
     );
-    const { id } = a.membership.motions.pending()[0]!;
+    const { id } = a.membership.proposals.pending()[0]!;
     // With three admins and a threshold of two, two who say no are enough.
-    await meanwhile(a.membership.motions.deny(id));
-    await meanwhile(b.membership.motions.deny(id));
+    await meanwhile(a.membership.proposals.deny(id));
+    await meanwhile(b.membership.proposals.deny(id));
     await expect(meanwhile(admission)).rejects.toMatchObject({ code: "NOT_ALLOWED", facts: { reason: "DECLINED" } });
   });
 

@@ -31,7 +31,7 @@ const shown = (certificate: Entry, ...entries: readonly Entry[]) => ({
   certificate: encodeEntry(certificate),
   entries: entries.map(encodeEntry),
 });
-const statusOf = ({ membership }: Member, seed: number) => membership.standingOf(signerOf(seed).peer);
+const statusOf = ({ membership }: Member, seed: number) => membership.statusOf(signerOf(seed).peer);
 /** What changes an entry of the roster makes is looked at a moment later. */
 const settled = (): Promise<void> => until(() => true).then(() => new Promise((resolve) => setTimeout(resolve, 1)));
 

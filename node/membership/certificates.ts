@@ -13,7 +13,7 @@ import type { RosterLog } from "../../protocol/membership/roster-log.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { Membership, Standing } from "../interface/membership.ts";
+import type { MemberStatus, Membership } from "../interface/membership.ts";
 import type { Store } from "../interface/store.ts";
 import type { RosterStore } from "./roster-store.ts";
 import type { Statuses } from "./status.ts";
@@ -158,7 +158,7 @@ function pastOf(log: RosterLog, ids: readonly EntryId[]): ReadonlySet<EntryId> {
   return seen;
 }
 
-function refusalOf(status: Standing): ShownJudgement {
+function refusalOf(status: MemberStatus): ShownJudgement {
   switch (status) {
     case "member":
       return "WELCOME";

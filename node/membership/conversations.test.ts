@@ -1,4 +1,4 @@
-/** A real membership says of greetings, notes and streams what the vectors say, and accepts no changed one. */
+/** A real membership says of greetings, messages and streams what the vectors say, and accepts no changed one. */
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { afterEach, describe, expect, it } from "vitest";
 import { ProtocolError } from "../../protocol/errors.ts";
@@ -44,7 +44,7 @@ type Sent = Pick<ConversationVector, "message" | "from">;
 function outcomeAt({ membership }: Member, { message, from }: Sent, bytes: Uint8Array): string {
   try {
     if (message === "note") {
-      const { verdict, code } = membership.takeNote(decodeRosterMessage(bytes));
+      const { verdict, code } = membership.takeMessage(decodeRosterMessage(bytes));
       return verdict === "accept" ? "accepted" : code;
     }
     const roster = { judge: membership.judgeShown.bind(membership), heads: membership.heads.bind(membership) };
@@ -64,7 +64,7 @@ describe("a membership", () => {
   it("says of every greeting and note what its vector says", async () => {
     for (const vector of vectors) {
       const member = await receiver();
-      if (vector.name.includes("deni")) member.membership.takeNote({ kind: "request", body: REQUEST });
+      if (vector.name.includes("deni")) member.membership.takeMessage({ kind: "request", body: REQUEST });
       expect(outcomeAt(member, vector, vectorBytes(vector)), `${vector.message} ${vector.name}`).toBe(vector.expected);
     }
   });
@@ -130,7 +130,7 @@ describe("the streams of a member", () => {
     }
     expect(codes).toContain("SIGNATURE_INVALID");
     expect([...codes]).not.toContain("pending");
-    expect(member.membership.motions.pending()).toEqual([]);
+    expect(member.membership.proposals.pending()).toEqual([]);
   });
 
   it("survive every changed inventory of a member, whose roster stays as it was", async () => {

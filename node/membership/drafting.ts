@@ -37,6 +37,8 @@ export interface DraftingDependencies {
   readonly publish: (message: RosterMessage) => void;
   /** What waits and this peer agrees to, by the digest of the statement; asked for one by one. */
   readonly agreed: () => Iterable<readonly [string, Statement]>;
+  /** Whether this peer agrees to a statement, and it has not happened. */
+  readonly hasAgreed: (id: string) => boolean;
 }
 
 /** Pause between the turns of admins that could draft the same entry. */
@@ -146,9 +148,10 @@ export class Drafting {
 
   /** One statement that this peer agrees to; resolves to the milliseconds until its turn, undefined for nothing to do. */
   async #advance(id: string, statement: Statement): Promise<number | undefined> {
-    const { pending, signer, clock } = this.#dependencies;
+    const { pending, signer, clock, hasAgreed } = this.#dependencies;
     await this.#signDrafts(id);
-    if (statement.kind === "rotate") return undefined;
+    // A signature may have been the last one that was missing: then nothing is left to draft.
+    if (statement.kind === "rotate" || !hasAgreed(id)) return undefined;
     const approvers = pending.approversOf(id);
     const first = this.#since.get(id) ?? clock.now();
     this.#since.set(id, first);

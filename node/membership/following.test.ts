@@ -66,11 +66,11 @@ it("a latecomer learns the whole way from a member that is ahead, and where the 
   know(one, ...agreement());
   // The one between hands on what it is in, and learns the newest.
   await dial(one, two);
-  await until(() => one.membership.successions.chain().length === 3 && two.membership.successions.chain().length === 3);
+  await until(() => one.membership.migration.chain().length === 3 && two.membership.migration.chain().length === 3);
   expect(namesOf(one)).toEqual(["third"]);
   const late = await under(first(), 3);
   await dial(late, two);
-  await until(() => late.membership.successions.chain().length === 3);
+  await until(() => late.membership.migration.chain().length === 3);
   expect(digestOf(late)).toBe(digestOf(two));
   expect(namesOf(late)).toEqual(["second", "third"]);
   // Neither is a neighbour of the other.
@@ -79,7 +79,7 @@ it("a latecomer learns the whole way from a member that is ahead, and where the 
   await until(() => late.transport.connected().length === 0);
   await late.stop();
   const again = await under(first(), 3, { store: late.store });
-  expect(again.membership.successions.ahead().map(({ round }) => round)).toEqual([50, 60]);
+  expect(again.membership.migration.ahead().map(({ round }) => round)).toEqual([50, 60]);
   // That others have gone over it hears anew.
   expect(namesOf(again)).toEqual([]);
 });
@@ -92,7 +92,7 @@ it("a member that a latecomer has not heard of is followed by what it shows", as
   const newcomer = await under(third(), 5);
   know(newcomer, grant, ...agreement());
   await connect(newcomer, two);
-  await until(() => newcomer.membership.successions.chain().length === 3);
+  await until(() => newcomer.membership.migration.chain().length === 3);
   const late = await under(first(), 3);
   await dial(late, newcomer);
   await until(() => namesOf(late).length === 2);
@@ -101,7 +101,7 @@ it("a member that a latecomer has not heard of is followed by what it shows", as
 it("one liar does not draw a peer away from neighbours that are still here", async () => {
   const [a, b, c] = [await under(first(), 1), await under(first(), 2), await under(first(), 3)];
   for (const member of [a, b, c]) {
-    await member.membership.successions.prepare(second());
+    await member.membership.migration.prepare(second());
     know(member, agreement()[0]);
   }
   await connect(a, b);
@@ -110,7 +110,7 @@ it("one liar does not draw a peer away from neighbours that are still here", asy
   const liar = await under(second(), 4);
   know(liar, agreement()[0]);
   await dial(liar, a);
-  await until(() => liar.membership.successions.chain().length === 2 && liar.transport.connected().length === 0);
+  await until(() => liar.membership.migration.chain().length === 2 && liar.transport.connected().length === 0);
   expect(namesOf(a)).toEqual([]);
   await b.stop();
   await until(() => namesOf(a).length === 1);
@@ -120,19 +120,19 @@ it("nobody follows where the roster has agreed to nothing, nor goes over by hand
   const [a, liar] = [await under(first(), 1), await under(second(), 4)];
   await dial(liar, a);
   await until(() => liar.transport.connected().length === 0);
-  expect(a.membership.successions.chain()).toEqual([first()]);
+  expect(a.membership.migration.chain()).toEqual([first()]);
   expect(namesOf(a)).toEqual([]);
-  expect(liar.membership.successions.ahead()).toEqual([]);
+  expect(liar.membership.migration.ahead()).toEqual([]);
 });
 
 it("who was led astray by a branch that lost goes on where the ways part", async () => {
   const rival = succeedingManifest(first(), { name: "rival" }, 40);
   const peer = await under(second(), 1);
-  await peer.membership.successions.prepare(third());
+  await peer.membership.migration.prepare(third());
   know(peer, ...agreement(), entryOf(net.genesis, successionStatement(first(), rival)));
-  expect(peer.membership.successions.isMissing()).toBe(true);
+  expect(peer.membership.migration.isMissing()).toBe(true);
   // Until it has the rival's manifest, it stays with what it can verify.
-  expect(peer.membership.successions.ahead().map(({ manifest }) => manifest.name)).toEqual([]);
+  expect(peer.membership.migration.ahead().map(({ manifest }) => manifest.name)).toEqual([]);
   const other = await under(rival, 2);
   know(other, entryOf(net.genesis, successionStatement(first(), rival), { sequence: 1 }));
   await dial(peer, other);

@@ -141,7 +141,7 @@ describe("the gossip validator", () => {
   it("rejects forged entries and drafts, and looks at so many of a neighbour's notes only", async () => {
     found();
     const [victim, liar] = [
-      await net.up({ seed: 1, membership: { notesBurst: 3, notesPerSecond: 0 } }),
+      await net.up({ seed: 1, membership: { messagesBurst: 3, messagesPerSecond: 0 } }),
       await net.up({ seed: 2 }),
     ];
     await connect(victim, liar);
@@ -186,7 +186,7 @@ describe("the blob server and the inbox", () => {
     const late = await net.up({ seed: 3 });
     know(late, relay);
     await connect(late, victim);
-    await until(() => late.membership.standingOf(author.signer.peer) === "removed");
+    await until(() => late.membership.statusOf(author.signer.peer) === "removed");
     expect(late.exchange.latest()).toEqual([]);
   });
 });
@@ -203,7 +203,7 @@ describe("two different updates of one author under one sequence", () => {
     await publish(liar, 4, 0);
     await until(() => a.exchange.latest().length === 1);
     await liar.transport.publish(topic, announcementBy(4).announcement);
-    const isOut = (member: Member): boolean => member.membership.standingOf(signerOf(4).peer) === "removed";
+    const isOut = (member: Member): boolean => member.membership.statusOf(signerOf(4).peer) === "removed";
     await until(() => [a, b, c].every(isOut));
     expect(a.exchange.latest()).toEqual([]);
     expect(a.transport.connected()).not.toContain(signerOf(4).peer);

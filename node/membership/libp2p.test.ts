@@ -69,7 +69,7 @@ it("admits members, gossips the roster, cuts a revoked one off and lets it in no
     await until(() => true);
   }
   const out = entryOf(genesis, revoke(c.signer.peer), { issuedAt: seconds });
-  a.membership.takeNote({ kind: "entry", body: encodeEntry(out) });
+  a.membership.takeMessage({ kind: "entry", body: encodeEntry(out) });
   await until(() => digestOf(a) === digestOf(b) && !areNeighbours(a, c) && !areNeighbours(b, c));
   await until(() => c.transport.connected().length === 0);
   expect(b.exchange.latest()).toEqual([]);

@@ -11,8 +11,8 @@ export interface MembershipLimits {
   /** Visitors that are remembered, the oldest forgotten first. */
   readonly visitsRememberedMax: number;
   /** Notes of one neighbour that are looked at: so many at once, and so many a second on average. */
-  readonly notesBurst: number;
-  readonly notesPerSecond: number;
+  readonly messagesBurst: number;
+  readonly messagesPerSecond: number;
   /** Requests for entries of one neighbour that are answered within `pullWindowMs`. */
   readonly pullsPerWindowMax: number;
   readonly pullWindowMs: number;
@@ -38,8 +38,8 @@ export const MEMBERSHIP_DEFAULTS: MembershipLimits = {
   visitMs: 20_000,
   visitorsMax: 16,
   visitsRememberedMax: 1024,
-  notesBurst: 256,
-  notesPerSecond: 32,
+  messagesBurst: 256,
+  messagesPerSecond: 32,
   pullsPerWindowMax: 8,
   pullWindowMs: 10_000,
   manifestsPerWindowMax: 72,

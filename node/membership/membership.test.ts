@@ -37,7 +37,7 @@ describe("the roster of a peer", () => {
     await connect(a, b);
     await connect(b, c);
     const entry = entryOf(net.genesis, admit(dave.peer));
-    expect(a.membership.takeNote({ kind: "entry", body: encodeEntry(entry) })).toEqual({
+    expect(a.membership.takeMessage({ kind: "entry", body: encodeEntry(entry) })).toEqual({
       verdict: "accept",
       code: "NEWS",
     });
@@ -67,7 +67,7 @@ describe("the roster of a peer", () => {
     await connect(c, d);
     await connect(b, c);
     await until(() => new Set([a, b, c, d].map(digestOf)).size === 1);
-    for (const member of [a, b, c, d]) expect(member.membership.standingOf(signerOf(20).peer)).toBe("removed");
+    for (const member of [a, b, c, d]) expect(member.membership.statusOf(signerOf(20).peer)).toBe("removed");
   });
 });
 
@@ -116,7 +116,7 @@ describe("a membership that ends", () => {
     await connect(a, b);
     await publish(c, 4, 0);
     await until(() => authors(a).length === 1 && authors(b).length === 1);
-    a.membership.takeNote({ kind: "entry", body: encodeEntry(entryOf(net.genesis, revoke(c.signer.peer))) });
+    a.membership.takeMessage({ kind: "entry", body: encodeEntry(entryOf(net.genesis, revoke(c.signer.peer))) });
     await until(() => !areNeighbours(a, c) && !areNeighbours(b, c));
     await until(() => c.transport.connected().length === 0);
     expect([...authors(a), ...authors(b)]).toEqual([]);

@@ -21,7 +21,7 @@ import { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Conversation } from "../interface/conversation.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { Membership, Standing } from "../interface/membership.ts";
+import type { MemberStatus, Membership } from "../interface/membership.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
 import type { Store } from "../interface/store.ts";
 import type { Transport } from "../interface/transport.ts";
@@ -75,8 +75,8 @@ export async function createMembership(
 /** Membership as the composition root sees it; see createMembership. */
 export class RosterMembership implements Membership {
   readonly roster: RosterStore;
-  readonly motions: Proposals;
-  readonly successions: Migration;
+  readonly proposals: Proposals;
+  readonly migration: Migration;
   readonly #dependencies: MembershipDependencies;
   readonly #manifest: NetworkManifest;
   readonly #background: Background;
@@ -107,14 +107,14 @@ export class RosterMembership implements Membership {
     this.#proofs = new EquivocationProofs({ ...dependencies, network: networkId(manifest) });
     this.#certificates = new Certificates({ ...dependencies, statuses, self });
     this.#watch = new RosterWatch({ ...{ roster, statuses, clock, logger, self }, proofs: this.#proofs });
-    this.motions = new Proposals({
+    this.proposals = new Proposals({
       ...dependencies,
       present: () => this.#present(),
       publish: (message) => this.#publish(message),
       onRequest: (event) => this.#watch.tell(event),
       onEquivocation: (first, second) => this.#report("roster-entry", first, second),
     });
-    this.successions = new Migration(
+    this.migration = new Migration(
       {
         ...{ store: dependencies.store, roster, isMember: (peer) => statuses.isMember(peer) },
         fetchManifest: (peer, id, signal) =>
@@ -125,13 +125,13 @@ export class RosterMembership implements Membership {
     this.#intake = this.#createIntake(limits);
     this.#exchange = this.#createExchange(limits);
     this.#admission = new AdmissionExchange(
-      { ...dependencies, proposals: this.motions, publish: (message) => this.#publish(message) },
+      { ...dependencies, proposals: this.proposals, publish: (message) => this.#publish(message) },
       limits,
     );
     this.#conversations = [this.#exchange, this.#admission, ...this.#createNetworkExchanges(genesis, limits)];
     this.#visits = this.#createVisits(limits);
     this.#watch.onChange((change) => this.#changed(change));
-    this.successions.onHeld(() => {
+    this.migration.onHeld(() => {
       this.#tellSuccession();
       this.#successionChanged();
     });
@@ -139,10 +139,10 @@ export class RosterMembership implements Membership {
 
   /** Read what is on disk; before anything else.  Throws: NodeError STORE_FAILED. */
   async load(): Promise<void> {
-    await this.successions.load();
+    await this.migration.load();
     await this.#proofs.load();
     await this.#certificates.load();
-    await this.motions.load();
+    await this.proposals.load();
     this.#watch.begin();
   }
 
@@ -151,11 +151,11 @@ export class RosterMembership implements Membership {
     const { transport } = this.#dependencies;
     transport.onConnect((peer) => {
       this.#visits.begin(peer);
-      void this.motions.settle();
+      void this.proposals.settle();
     });
     transport.onDisconnect((peer) => {
       this.#visits.end(peer);
-      this.successions.leave(peer);
+      this.migration.leave(peer);
       this.#successionChanged();
       this.#exchange.forget(peer);
     });
@@ -165,14 +165,14 @@ export class RosterMembership implements Membership {
     });
     for (const conversation of this.#conversations) await conversation.start();
     this.#watch.arm();
-    void this.motions.settle();
+    void this.proposals.settle();
   }
 
   /** End everything under way; idempotent. The transport is the exchange's to stop. */
   async stop(): Promise<void> {
     this.#watch.stop();
     this.#visits.stop();
-    this.motions.stop();
+    this.proposals.stop();
     for (const conversation of this.#conversations) await conversation.stop();
     await this.#background.stop();
     await this.roster.written();
@@ -196,9 +196,9 @@ export class RosterMembership implements Membership {
 
   /** A peer is past its handshake: ask it what it holds. */
   welcome(peer: PeerId): void {
-    this.successions.join(peer);
+    this.migration.join(peer);
     void this.#exchange.ask(peer);
-    if (this.successions.isMissing()) this.#fetchSuccession([peer]);
+    if (this.migration.isMissing()) this.#fetchSuccession([peer]);
   }
 
   /** Ask one peer what it holds, whoever it is; resolves when it has answered or failed. */
@@ -213,16 +213,16 @@ export class RosterMembership implements Membership {
 
   /** What this peer should migrate to, in turn, because the others have; see migration.ts. */
   followed(): readonly SuccessorLink[] {
-    return this.successions.followed();
+    return this.migration.followed();
   }
 
-  /** Call when what `successions` or `followed` say may have changed. */
+  /** Call when what `migration` or `followed` say may have changed. */
   onSuccession(listener: () => void): void {
     this.#successionListeners.push(listener);
   }
 
   /** Take a message as if a neighbour had sent it, and pass it on.  Throws: nothing. */
-  takeNote(message: RosterMessage): MessageJudgement {
+  takeMessage(message: RosterMessage): MessageJudgement {
     const judgement = this.#intake.message(message);
     if (judgement.verdict === "accept") this.#publish(message);
     return judgement;
@@ -244,7 +244,7 @@ export class RosterMembership implements Membership {
   }
 
   /** See Membership. */
-  standingOf(peer: PeerId): Standing {
+  statusOf(peer: PeerId): MemberStatus {
     return this.#statuses.statusOf(peer);
   }
 
@@ -271,12 +271,12 @@ export class RosterMembership implements Membership {
   /** See Membership. */
   async meetElsewhere(peer: PeerId, manifest: NetworkManifest): Promise<void> {
     const theirs = networkId(manifest);
-    this.successions.meet(peer, theirs);
+    this.migration.meet(peer, theirs);
     await this.#exchange.ask(peer);
-    await this.#background.run("fetching a manifest", (signal) => this.successions.fetch([peer], signal));
+    await this.#background.run("fetching a manifest", (signal) => this.migration.fetch([peer], signal));
     this.#successionChanged();
     // It is the other one that has to go on, and hangs up when it has what it needs.
-    if (this.successions.isBehind(theirs)) await new Promise(() => {});
+    if (this.migration.isBehind(theirs)) await new Promise(() => {});
   }
 
   /** See Membership. */
@@ -289,15 +289,15 @@ export class RosterMembership implements Membership {
     this.#changeListeners.push(listener);
   }
 
-  #createIntake({ notesBurst, notesPerSecond, visitsRememberedMax }: MembershipLimits): MessageIntake {
+  #createIntake({ messagesBurst, messagesPerSecond, visitsRememberedMax }: MembershipLimits): MessageIntake {
     const { clock, logger } = this.#dependencies;
-    const rates = { burst: notesBurst, perPeriod: notesPerSecond, periodMs: 1000, peersMax: visitsRememberedMax };
+    const rates = { burst: messagesBurst, perPeriod: messagesPerSecond, periodMs: 1000, peersMax: visitsRememberedMax };
     return new MessageIntake({
       ...{ roster: this.roster, logger, rates: new RateLimiter({ clock }, rates) },
       takeProof: (body) => this.#proofs.take(body),
       takePending: (message) => {
-        const judgement = this.motions.take(message);
-        if (judgement.verdict === "accept") void this.motions.settle();
+        const judgement = this.proposals.take(message);
+        if (judgement.verdict === "accept") void this.proposals.settle();
         return judgement;
       },
       roleOf: (peer) => this.#statuses.roleOf(peer),
@@ -311,7 +311,7 @@ export class RosterMembership implements Membership {
     return new RosterExchange(
       {
         ...{ transport, clock, roster: this.roster, background: this.#background, intake: this.#intake },
-        messages: () => [...this.motions.messages(), ...proofs()],
+        messages: () => [...this.proposals.messages(), ...proofs()],
         isMember: (peer) => this.#statuses.isMember(peer),
         present: () => this.#present(),
         publish: (message) => this.#publish(message),
@@ -326,8 +326,8 @@ export class RosterMembership implements Membership {
     const network = networkId(this.#manifest);
     const common = { transport, clock, verify, log: this.roster.log };
     const isMember = (peer: PeerId): boolean => this.#statuses.isMember(peer);
-    const manifestOf = (id: NetworkId): NetworkManifest | undefined => this.successions.manifestOf(id);
-    const story = () => ({ manifests: this.successions.chain(), network });
+    const manifestOf = (id: NetworkId): NetworkManifest | undefined => this.migration.manifestOf(id);
+    const story = () => ({ manifests: this.migration.chain(), network });
     return [
       new GenesisExchange({ ...common, genesis, isMember, manifestOf }, limits),
       new SuccessorExchange({ ...common, story }, limits),
@@ -339,7 +339,7 @@ export class RosterMembership implements Membership {
       {
         clock: this.#dependencies.clock,
         statusOf: (peer) => this.#statuses.statusOf(peer),
-        isCandidate: (peer) => this.motions.isCandidate(peer),
+        isCandidate: (peer) => this.proposals.isCandidate(peer),
         hangUp: (peer) => this.#hangUp(peer),
         dismiss: (peer) => this.#exchange.dismiss(peer),
       },
@@ -352,7 +352,7 @@ export class RosterMembership implements Membership {
     const { transport, signer } = this.#dependencies;
     if (isSucceeded) this.#tellSuccession();
     this.#successionChanged();
-    if (this.successions.isMissing()) this.#fetchSuccession(this.#present());
+    if (this.migration.isMissing()) this.#fetchSuccession(this.#present());
     for (const listener of this.#changeListeners) listener();
     this.#admission.review();
     this.#visits.review();
@@ -360,14 +360,14 @@ export class RosterMembership implements Membership {
     if (this.#statuses.statusOf(signer.peer) === "removed") {
       for (const peer of transport.connected()) this.#hangUp(peer);
     }
-    void this.motions.settle();
+    void this.proposals.settle();
   }
 
   #tellSuccession(): void {
     const agreed = this.roster.log.state().succession;
     if (agreed === undefined) return;
     const { network, round } = agreed;
-    const isHeld = this.successions.manifestOf(network) !== undefined;
+    const isHeld = this.migration.manifestOf(network) !== undefined;
     this.#watch.tell({ type: "succession", network, round, isHeld });
   }
 
@@ -376,7 +376,7 @@ export class RosterMembership implements Membership {
   }
 
   #fetchSuccession(from: readonly PeerId[]): void {
-    void this.#background.run("fetching a manifest", (signal) => this.successions.fetch(from, signal));
+    void this.#background.run("fetching a manifest", (signal) => this.migration.fetch(from, signal));
   }
 
   #report(kind: "announcement" | "roster-entry", first: Uint8Array, second: Uint8Array): void {

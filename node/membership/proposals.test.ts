@@ -24,6 +24,7 @@ import {
   revoke,
 } from "./membership.suite.ts";
 import { fetchGenesis } from "./network-exchange.ts";
+import { GRANTS_BY_POLICY_MAX } from "./proposals.ts";
 import { actOnRoster, type RosterAction } from "./roster-desk.ts";
 
 const verify = createNativeVerifier();
@@ -45,7 +46,7 @@ const act = (member: Member, action: RosterAction) =>
     },
     action,
   );
-const pendingOf = ({ membership }: Member) => membership.motions.pending();
+const pendingOf = ({ membership }: Member) => membership.proposals.pending();
 const has = (member: Member, seed: number): boolean =>
   isMember(member.membership.roster.log.state(), signerOf(seed).peer, Math.floor(net.clock.now() / 1000));
 /** Let virtual time pass until something holds. */
@@ -132,7 +133,7 @@ describe("a motion", () => {
     expect(pendingOf(b)).toEqual([]);
     await b.membership.pull(a.signer.peer);
     await act(a, { kind: "propose", statement: admit(dave.peer) });
-    await until(() => b.membership.motions.messages().length === 2);
+    await until(() => b.membership.proposals.messages().length === 2);
     expect(pendingOf(b)).toEqual([]);
     await b.stop();
     const again = await net.up({ seed: 2, store: b.store });
@@ -202,7 +203,7 @@ describe("an expiry", () => {
     await whileTime(() => [a, b, c].every((member) => endOf(member) === NOW + DAY));
     expect(has(a, 4)).toBe(true);
     net.clock.advance((DAY + 301) * 1000);
-    await until(() => [a, b].every((member) => member.membership.standingOf(c.signer.peer) === "expired"));
+    await until(() => [a, b].every((member) => member.membership.statusOf(c.signer.peer) === "expired"));
     await until(() => !a.exchange.admitted().includes(c.signer.peer));
   });
 });
@@ -253,12 +254,32 @@ describe("admission", () => {
     await other.stop();
   });
 
+  it("grants so many invites of one admin without a person, where the policy lets it, and the rest when one agrees", async () => {
+    found(genesisWith({ approval: "invite" }, 1));
+    const a = await net.up({ seed: 1 });
+    const many = inviteBy(net.genesis, signerOf(2), { uses: 64 });
+    const seeds = Array.from({ length: GRANTS_BY_POLICY_MAX + 2 }, (_, i) => 20 + i);
+    for (const seed of seeds) a.membership.takeMessage({ kind: "request", body: requestBy(many, signerOf(seed)) });
+    await whileTime(() => seeds.filter((seed) => has(a, seed)).length >= GRANTS_BY_POLICY_MAX);
+    await whileTime(() => net.clock.now() > (NOW + 60) * 1000);
+    expect(seeds.filter((seed) => has(a, seed))).toHaveLength(GRANTS_BY_POLICY_MAX);
+    expect(pendingOf(a)).toHaveLength(2);
+    // Another admin's invite is not held up.
+    a.membership.takeMessage({
+      kind: "request",
+      body: requestBy(inviteBy(net.genesis, signerOf(3), { secret: 8 }), signerOf(70)),
+    });
+    await whileTime(() => has(a, 70));
+    await act(a, { kind: "approve", id: pendingOf(a)[0]!.id });
+    await whileTime(() => seeds.filter((seed) => has(a, seed)).length === GRANTS_BY_POLICY_MAX + 1);
+  });
+
   it("waits for people where the policy wants them, and tells a declined newcomer so", async () => {
     found();
     const [a, b] = [await net.up({ seed: 1 }), await net.up({ seed: 2 })];
     await connect(a, b);
     const request = requestBy(inviteBy(net.genesis, a.signer), dave);
-    expect(a.membership.takeNote({ kind: "request", body: request })).toMatchObject({ verdict: "accept" });
+    expect(a.membership.takeMessage({ kind: "request", body: request })).toMatchObject({ verdict: "accept" });
     await until(() => pendingOf(b).length === 1);
     expect(pendingOf(b)[0]).toMatchObject({
       request: { candidate: dave.peer, label: "somebody", fingerprint: expect.stringMatching(/^(\d{4} ){4}\d{4}$/) },
@@ -272,6 +293,23 @@ describe("admission", () => {
     expect(said).toMatchObject({ code: "denied", reason: "DECLINED" });
     expect(has(a, 5)).toBe(false);
     await transport.stop();
+  });
+
+  it("that was granted is not granted again, and a removal of who was admitted holds", async () => {
+    found();
+    const [a, b] = [await net.up({ seed: 1 }), await net.up({ seed: 2 })];
+    await connect(a, b);
+    a.membership.takeMessage({ kind: "request", body: requestBy(inviteBy(net.genesis, a.signer), dave) });
+    await until(() => pendingOf(b).length === 1);
+    for (const member of [b, a]) await act(member, { kind: "approve", id: pendingOf(member)[0]!.id });
+    await whileTime(() => has(a, 5) && has(b, 5));
+    await whileTime(() => net.clock.now() > (NOW + 60) * 1000);
+    expect([...pendingOf(a), ...pendingOf(b)]).toEqual([]);
+    expect([a, b].map(({ membership }) => membership.roster.log.state().entryCount)).toEqual([1, 1]);
+    await act(b, { kind: "propose", statement: revoke(dave.peer) });
+    await until(() => pendingOf(a).length === 1);
+    await act(a, { kind: "approve", id: pendingOf(a)[0]!.id });
+    await whileTime(() => [a, b].every(({ membership }) => membership.statusOf(dave.peer) === "removed"));
   });
 
   it("gives the genesis to nobody without an invite, and asks no more of forged ones", async () => {
@@ -296,12 +334,12 @@ describe("what a peer keeps", () => {
     const store = createMemoryStore();
     const a = await net.up({ seed: 1, store });
     await act(a, { kind: "propose", statement: admit(dave.peer) });
-    const first = a.membership.motions.messages()[0]!;
+    const first = a.membership.proposals.messages()[0]!;
     await a.stop();
     for await (const [key] of store.entries("roster/note/")) await store.batch([{ delete: key }]);
     const again = await net.up({ seed: 1, store });
     await act(again, { kind: "propose", statement: admit(signerOf(6).peer) });
-    expect(again.membership.takeNote({ kind: "draft", body: first.body })).toMatchObject({ verdict: "accept" });
+    expect(again.membership.takeMessage({ kind: "draft", body: first.body })).toMatchObject({ verdict: "accept" });
     expect(again.events.filter(({ type }) => type === "equivocation")).toEqual([]);
   });
 
@@ -333,9 +371,9 @@ describe("equivocation", () => {
           draft.signers[at] === signerOf(3).peer ? one : new Uint8Array(0),
         ),
       };
-      (i === 0 ? a : b).membership.takeNote({ kind: "draft", body: encodeEntry(half) });
+      (i === 0 ? a : b).membership.takeMessage({ kind: "draft", body: encodeEntry(half) });
     }
-    await until(() => [a, b, c].every((member) => member.membership.standingOf(signerOf(3).peer) === "removed"));
+    await until(() => [a, b, c].every((member) => member.membership.statusOf(signerOf(3).peer) === "removed"));
     expect(c.events).toContainEqual({
       type: "equivocation",
       peer: signerOf(3).peer,

@@ -5,6 +5,7 @@
  */
 import type { ContentId } from "../../protocol/content-id.ts";
 import type { Signer } from "../../protocol/envelope.ts";
+import { LIMITS } from "../../protocol/limits.ts";
 import { type AdmissionRequest, fingerprintOf, signAdmissionReply } from "../../protocol/membership/admission.ts";
 import { type Entry, type Statement, statementDigest } from "../../protocol/membership/entry.ts";
 import type { RosterMessage } from "../../protocol/membership/roster-message.ts";
@@ -12,6 +13,7 @@ import { adminsOf, roleOf } from "../../protocol/membership/roster-state.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
+import { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
@@ -21,6 +23,10 @@ import { Drafting } from "./drafting.ts";
 import type { MessageJudgement } from "./message-intake.ts";
 import { PendingMessages, statementFor } from "./pending-messages.ts";
 import type { RosterStore } from "./roster-store.ts";
+
+/** Requests by invites of one admin that a peer grants without a person: so many at once, and as many within an hour. */
+export const GRANTS_BY_POLICY_MAX = 16;
+const HOUR_MS = 3_600_000;
 
 /** What proposals need. */
 export interface ProposalDependencies {
@@ -65,6 +71,7 @@ export class Proposals {
   readonly #drafting: Drafting;
   /** Motions of requests that were told. */
   readonly #told = new Set<string>();
+  readonly #grantsByPolicy: RateLimiter;
 
   constructor(dependencies: ProposalDependencies) {
     const { store, roster, clock, verify, onEquivocation } = dependencies;
@@ -82,6 +89,11 @@ export class Proposals {
     this.#drafting = new Drafting({
       ...dependencies,
       ...{ pending: this.#pending, isAdmin, agreed: () => this.#agreed() },
+      hasAgreed: (id) => this.#decisions.hasAgreed(id),
+    });
+    this.#grantsByPolicy = new RateLimiter(dependencies, {
+      ...{ burst: GRANTS_BY_POLICY_MAX, perPeriod: GRANTS_BY_POLICY_MAX, periodMs: HOUR_MS },
+      peersMax: LIMITS.rosterEntryCountMax,
     });
     roster.onEntry((entry) => this.#enter(entry));
   }
@@ -207,11 +219,14 @@ export class Proposals {
     this.#drafting.enter(entry);
   }
 
-  /** A request that the policy lets in without a person. */
+  /** A request that the policy lets in without a person; one too many of an issuer waits for a person all the same. */
   #agreeByPolicy(request: AdmissionRequest): void {
-    const { roster, signer } = this.#dependencies;
+    const { roster, signer, logger } = this.#dependencies;
     const id = statementDigest(statementFor(request, roster.log));
-    if (this.#isAdmin(signer.peer) && !this.#decisions.hasDeclined(id)) this.#decisions.agree(id);
+    if (!this.#isAdmin(signer.peer) || this.#decisions.hasAgreed(id) || this.#decisions.hasDeclined(id)) return;
+    const { issuer } = request.ticket;
+    if (this.#grantsByPolicy.take(issuer)) this.#decisions.agree(id);
+    else logger.warn("an admin's invites ask for many admissions; this one waits for a person", { issuer });
   }
 
   *#agreed(): Iterable<readonly [string, Statement]> {

@@ -28,7 +28,7 @@ import { networkId, parseManifest } from "../../protocol/network-manifest.ts";
 import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { Standing } from "../interface/membership.ts";
+import type { MemberStatus } from "../interface/membership.ts";
 import type { RosterMembership } from "./membership.ts";
 import type { Proposal } from "./proposals.ts";
 import type { StoredEntries } from "./roster-store.ts";
@@ -57,7 +57,7 @@ export type RosterAction =
 /** Everybody a roster knows, and the roster as a whole. */
 export interface MembersAnswer {
   readonly kind: "members";
-  readonly self: { readonly peer: PeerId; readonly role: Role | undefined; readonly standing: Standing };
+  readonly self: { readonly peer: PeerId; readonly role: Role | undefined; readonly standing: MemberStatus };
   /** The roster's network id: that of its first manifest. */
   readonly network: NetworkId;
   readonly members: readonly {
@@ -67,7 +67,7 @@ export interface MembersAnswer {
     readonly notBefore: number;
     readonly notAfter: number;
     readonly isFounder: boolean;
-    readonly standing: Standing;
+    readonly standing: MemberStatus;
     readonly isConnected: boolean;
   }[];
   readonly removed: readonly (Removal & { readonly peer: PeerId })[];
@@ -126,7 +126,7 @@ export interface RosterDeskDependencies {
 
 /** Do one thing.  Throws: NodeError NOT_ALLOWED, KEY_FILE, STORE_FAILED, DISK_FULL; ProtocolError FIELD_INVALID. */
 export async function actOnRoster(dependencies: RosterDeskDependencies, action: RosterAction): Promise<RosterAnswer> {
-  const { motions, roster, successions } = dependencies.membership;
+  const { proposals, roster, migration } = dependencies.membership;
   switch (action.kind) {
     case "members":
       return membersAnswer(dependencies);
@@ -135,26 +135,26 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
     case "entries":
       return entriesAnswer(await roster.stored(placeFrom(action.from)));
     case "pending":
-      return { kind: "pending", motions: motions.pending({ declined: action.declined === true }) };
+      return { kind: "pending", motions: proposals.pending({ declined: action.declined === true }) };
     case "propose":
       checkSubject(dependencies, action.statement);
-      return decided(await motions.propose(action.statement));
+      return decided(await proposals.propose(action.statement));
     case "approve":
-      return decided(await motions.approve(wholeId(action.id)));
+      return decided(await proposals.approve(wholeId(action.id)));
     case "deny":
-      return decided(await motions.deny(wholeId(action.id)));
+      return decided(await proposals.deny(wholeId(action.id)));
     case "succeed":
       return (
-        agreedSuccession(action.manifest) ?? decided(await motions.propose(await successions.prepare(action.manifest)))
+        agreedSuccession(action.manifest) ?? decided(await proposals.propose(await migration.prepare(action.manifest)))
       );
     case "rotate":
       return decided(await rotate(dependencies, action.keyFile));
   }
 
   async function decided(motion: Proposal): Promise<RosterAnswer> {
-    await motions.settle();
+    await proposals.settle();
     await roster.written();
-    const isPending = motions.pending().some(({ id }) => id === motion.id);
+    const isPending = proposals.pending().some(({ id }) => id === motion.id);
     const isDecided = roster.log.entries().some(({ statement }) => statementDigest(statement) === motion.id);
     if (isPending || isDecided || action.kind === "deny") return { kind: "motion", motion, isDecided };
     throw new NodeError("NOT_ALLOWED", "the roster does not take this entry; the reason is in the log", {
@@ -164,7 +164,7 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
   /** Where the network goes, or has gone, on under it already, there is nothing left to decide. */
   function agreedSuccession(source: unknown): RosterAnswer | undefined {
     const id = networkId(parseManifest(source));
-    if (!successions.chain().slice(1).map(networkId).includes(id)) return undefined;
+    if (!migration.chain().slice(1).map(networkId).includes(id)) return undefined;
     const isAbout = ({ statement }: Entry): boolean => statement.kind === "succeed" && statement.successor === id;
     const entry = roster.log.entries().findLast(isAbout);
     if (entry === undefined) return undefined;
@@ -175,7 +175,7 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
     return { kind: "motion", motion, isDecided: true };
   }
   function wholeId(text: string): string {
-    const all = motions.pending({ declined: true });
+    const all = proposals.pending({ declined: true });
     const found = all.filter(({ id }) => id === text || (text.length >= 8 && id.startsWith(text)));
     if (found.length === 1) return found[0]!.id;
     const what =
@@ -192,12 +192,12 @@ function membersAnswer({ membership, clock, self, connected }: RosterDeskDepende
   const facts = rosterFacts(state);
   const members = facts.members.map((member) => ({
     ...member,
-    standing: membership.standingOf(member.peer),
+    standing: membership.statusOf(member.peer),
     isConnected: here.has(member.peer),
   }));
   return {
     kind: "members",
-    self: { peer: self, role: membership.roleOf(self), standing: membership.standingOf(self) },
+    self: { peer: self, role: membership.roleOf(self), standing: membership.statusOf(self) },
     ...facts,
     members,
     barred: [...state.barred],
@@ -304,7 +304,7 @@ async function rotate(
   const fresh = await signerOf(keyFile);
   const isSame = (one: Statement): boolean =>
     one.kind === "rotate" && one.replaces === self && one.subject === fresh.peer && one.role === role;
-  const waits = membership.motions.pending().find(({ statement }) => isSame(statement));
+  const waits = membership.proposals.pending().find(({ statement }) => isSame(statement));
   if (waits !== undefined) return waits;
   const here = new Set(connected());
   const rank = (peer: PeerId): number => (peer === self ? 0 : here.has(peer) ? 1 : 2);
@@ -317,5 +317,5 @@ async function rotate(
     notBefore: seconds,
     notAfter: Math.min(terms.notAfter, seconds + state.policy.certificateSeconds),
   };
-  return await membership.motions.propose(statement, { cosigners: [fresh], signers: [self, fresh.peer, ...admins] });
+  return await membership.proposals.propose(statement, { cosigners: [fresh], signers: [self, fresh.peer, ...admins] });
 }

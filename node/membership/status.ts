@@ -7,7 +7,7 @@ import { isWithin } from "../../protocol/membership/roster-view.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { Standing } from "../interface/membership.ts";
+import type { MemberStatus } from "../interface/membership.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 
 /** A membership that the roster does not say, and what it was derived from. */
@@ -46,7 +46,7 @@ export class Statuses {
   }
 
   /** What it is now, and what it was when it is no member. */
-  statusOf(peer: PeerId): Standing {
+  statusOf(peer: PeerId): MemberStatus {
     const state = this.#log.state();
     if (this.roleOf(peer) !== undefined) return "member";
     if (state.barred.has(peer) || state.removed.has(peer)) return "removed";
@@ -100,7 +100,7 @@ export class Statuses {
 }
 
 /** MEMBERSHIP_ENDED or NOT_ALLOWED, with what to do; of a member without a role it says what it says of a stranger. */
-export function statusError(status: Standing, peer: PeerId): NodeError {
+export function statusError(status: MemberStatus, peer: PeerId): NodeError {
   const facts = { peer, standing: status };
   switch (status) {
     case "expired":

@@ -2,13 +2,13 @@
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { Standing } from "../interface/membership.ts";
+import type { MemberStatus } from "../interface/membership.ts";
 import type { MembershipLimits } from "./membership-limits.ts";
 
 /** What the gate asks about a peer, and what it has done to one. */
 export interface VisitDependencies {
   readonly clock: Clock;
-  readonly statusOf: (peer: PeerId) => Standing;
+  readonly statusOf: (peer: PeerId) => MemberStatus;
   /** Whether a visitor waits for an answer to a valid request. */
   readonly isCandidate: (peer: PeerId) => boolean;
   readonly hangUp: (peer: PeerId) => void;

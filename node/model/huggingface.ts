@@ -20,6 +20,9 @@ export interface ModelFiles {
   /** The bytes of tokenizer.json, where there is one. */
   readonly tokenizer?: Uint8Array;
   readonly tokenizerConfig?: unknown;
+  readonly specialTokensMap?: unknown;
+  /** Chat templates that have files of their own, by name. */
+  readonly chatTemplates?: ReadonlyMap<string, string>;
   /** The `*.safetensors` files, by name. */
   readonly shards: readonly WeightFile[];
   /** Where copies of weights in another form are kept; in memory when absent. */

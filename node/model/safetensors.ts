@@ -3,6 +3,7 @@
  * Read strictly, because files come from anywhere: every range is inside the file, fits its shape, and the tensors
  * cover the data without gap or overlap.  Source: https://huggingface.co/docs/safetensors, section "Format".
  */
+import { jsonFlaw } from "../../protocol/json-names.ts";
 import { NodeError } from "../errors.ts";
 import { sizeOf } from "../tensor.ts";
 
@@ -213,49 +214,10 @@ function parseObject(text: string, fail: Fail): Map<string, unknown> {
   return new Map(Object.entries(value));
 }
 
-/** Checks that JSON.parse does not make: the depth of nesting, and names that occur twice in one object. */
 function checkStructure(text: string, fail: Fail): void {
-  const names: (Set<string> | undefined)[] = [];
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i]!;
-    if (c === "{" || c === "[") {
-      if (names.length === HEADER_DEPTH_MAX) throw fail(`the header nests deeper than ${HEADER_DEPTH_MAX} levels`);
-      names.push(c === "{" ? new Set() : undefined);
-    } else if (c === "}" || c === "]") {
-      names.pop();
-    } else if (c === '"') {
-      const end = stringEnd(text, i);
-      if (isName(text, end)) addName(names.at(-1), text.slice(i, end), fail);
-      i = end - 1;
-    }
-  }
-}
-
-/** One past the closing quote of the string that begins at `start`. */
-function stringEnd(text: string, start: number): number {
-  for (let i = start + 1; i < text.length; i++) {
-    if (text[i] === "\\") i++;
-    else if (text[i] === '"') return i + 1;
-  }
-  return text.length;
-}
-
-function isName(text: string, end: number): boolean {
-  let i = end;
-  while (i < text.length && " \t\r\n".includes(text[i]!)) i++;
-  return text[i] === ":";
-}
-
-function addName(names: Set<string> | undefined, literal: string, fail: Fail): void {
-  let name: unknown;
-  try {
-    name = JSON.parse(literal);
-  } catch (cause) {
-    throw withCause(fail("the header is not JSON"), cause);
-  }
-  if (typeof name !== "string" || names === undefined) throw fail("the header is not JSON");
-  if (names.has(name)) throw fail(`the header names ${shown(name)} twice`);
-  names.add(name);
+  const flaw = jsonFlaw(text, HEADER_DEPTH_MAX);
+  if (flaw?.kind === "deep") throw fail(`the header nests deeper than ${HEADER_DEPTH_MAX} levels`);
+  if (flaw !== undefined) throw fail(`the header names ${shown(flaw.name)} twice`);
 }
 
 function readMetadata(value: unknown, fail: Fail): Readonly<Record<string, string>> {

@@ -12,6 +12,8 @@ export interface Tokenizer {
   readonly beginId?: number;
   /** The token that ends a text; absent when the tokenizer names no such token. */
   readonly endId?: number;
+  /** Ids of the tokens that were added to the vocabulary, special ones among them. */
+  readonly addedIds?: ReadonlySet<number>;
   /** Number of ids: the highest one and 1. */
   readonly vocabularySize: number;
 }
@@ -54,6 +56,7 @@ export function createTokenizer({ tokenizerJson, tokenizerConfig, directory }: T
       ids.length === 0 ? "" : library.decode([...ids], { skip_special_tokens: !special }),
     ...(beginId === undefined ? {} : { beginId }),
     ...(endId === undefined ? {} : { endId }),
+    addedIds: new Set(library.get_added_tokens_decoder().keys()),
     vocabularySize: Math.max(...knownIds) + 1,
   };
 }

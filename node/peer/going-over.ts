@@ -22,7 +22,7 @@ export function watchSuccession(
   const { promise, resolve } = Promise.withResolvers<readonly NetworkManifest[]>();
   let isDone = false;
   const heed = (): void => {
-    const next = membership?.successions.ahead()[0];
+    const next = membership?.migration.ahead()[0];
     if (next === undefined) return;
     driver?.endBefore(next.round);
     if (isDone) resolve([next.manifest]);

@@ -155,9 +155,9 @@ async function bringRoster(
       const text = `${member} says that this peer is admitted, and its roster does not say so; ask another member`;
       throw new NodeError("NOT_ADMITTED", text, { member, peer });
     }
-    await membership.successions.fetch([member], signal);
+    await membership.migration.fetch([member], signal);
     const told = story.manifests[story.current] ?? genesis.manifest;
-    const agreed = membership.successions.chain().find((one) => networkId(one) === networkId(told));
+    const agreed = membership.migration.chain().find((one) => networkId(one) === networkId(told));
     if (agreed !== undefined) return agreed;
     const text = `the network was said to be in ${networkId(told)}, and its roster has not agreed to that; ask another member`;
     throw new NodeError("NOT_ADMITTED", text, { member, network: networkId(told) });

@@ -136,7 +136,7 @@ function running(
   done.catch(() => undefined);
   return {
     done,
-    successor: () => membership?.successions.ahead()[0],
+    successor: () => membership?.migration.ahead()[0],
     goesOver: goingOver.manifests,
     stop: () => {
       stopped ??= shutdown.run().finally(() => whenStopped.resolve(undefined));

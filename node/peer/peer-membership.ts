@@ -27,7 +27,7 @@ export async function openMembership(
   const membership = await createMembership(dependencies, { genesis, manifest });
   const { peer } = dependencies.signer;
   const role = membership.roleOf(peer);
-  const problem = role === undefined ? statusError(membership.standingOf(peer), peer) : undefined;
+  const problem = role === undefined ? statusError(membership.statusOf(peer), peer) : undefined;
   if (problem !== undefined) throw problem;
   if (reach?.relay === true && role !== "relay" && role !== "admin") {
     const text = `only a member with the role relay or admin may relay; this peer is ${role}`;
@@ -40,7 +40,7 @@ export async function openMembership(
 export function whenEnded(membership: RosterMembership | undefined, peer: PeerId): Promise<never> {
   const ended = new Promise<never>((_, reject) => {
     membership?.onChange(() => {
-      const standing = membership.standingOf(peer);
+      const standing = membership.statusOf(peer);
       if (standing !== "member") reject(statusError(standing, peer));
     });
   });

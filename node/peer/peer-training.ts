@@ -8,6 +8,7 @@ import type { Checkpoints } from "../interface/checkpoint.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { DataSimilarity } from "../interface/sketches.ts";
 import { hasBudget } from "../privacy/budget.ts";
+import { countedTrainer } from "../privacy/counted-trainer.ts";
 import { createPrivacyGuard } from "../privacy/privacy-guard.ts";
 import { createDataSimilarity } from "../round/data-similarity.ts";
 import { createRoundDriver, type RoundDriver } from "../round/driver.ts";
@@ -52,7 +53,9 @@ export async function openTraining(
   const checkpoints = await createCheckpointFiles({ logger }, { folder: layout.checkpoints });
   const hasTrained =
     (await checkpoints.load()) !== undefined || (await hasPublished(store)) || (await hasSketch(store, signer.peer));
-  return { trainer, checkpoints, privacy: await openPrivacy(options, files, { trainer, fresh: !hasTrained }) };
+  const privacy = await openPrivacy(options, files, { trainer, fresh: !hasTrained });
+  // Nothing of the peer gets hold of the trainer that does not count.
+  return { trainer: privacy === undefined ? trainer : countedTrainer(trainer, privacy), checkpoints, privacy };
 }
 
 /** Throws: PRIVACY_BUDGET where the peer's settings and what its store holds do not go together. */

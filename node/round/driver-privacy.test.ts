@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import type { PeerEvent } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import { epsilonOf } from "../privacy/accountant.ts";
-import { createPrivacyGuard } from "../privacy/privacy-guard.ts";
+import { createPrivacyGuard, stepMechanism } from "../privacy/privacy-guard.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createSecureRandom } from "../system/platform/secure-random.ts";
 import { ofType, peer, run, world } from "./driver.suite.ts";
@@ -61,6 +62,35 @@ describe("a peer with a privacy budget", () => {
       expect(said.filter((text) => text === "the privacy budget is spent, nothing is sent any more")).toHaveLength(1);
     },
   );
+
+  test("counts every local step before it is taken: of rounds, of rivals, and of the run alone", async () => {
+    const { clock, hub } = world();
+    let [counted, taken] = [0, 0];
+    const guard = await guardOf("example", 1e9);
+    const privacy: PrivacyGuard = {
+      ...guard,
+      // A rule that looks at losses and trains a rival.
+      lambda: { mode: "adaptive" },
+      beforeSteps: async (count) => {
+        counted += count;
+        await guard.beforeSteps(count);
+      },
+    };
+    const onEvent = (event: PeerEvent): void => {
+      if (event.type === "step") expect(++taken).toBeLessThanOrEqual(counted);
+    };
+    const a = await peer(clock, hub, "a", { privacy, onEvent, compareAlone: true });
+    const b = await peer(clock, hub, "b");
+    const [report] = await run(clock, a, b);
+    const ofRivals = report!.rounds.reduce((sum, { lambdaCost }) => sum + lambdaCost.steps, 0);
+    expect(ofRivals).toBeGreaterThan(0);
+    expect(ofType(a.events, "step").filter(({ phase }) => phase === "alone").length).toBeGreaterThan(0);
+    expect(counted).toBe(taken + ofRivals);
+    // What comes next is charged for all of them.
+    await guard.release({ round: 9, theta: new Float32Array(6) });
+    const mechanism = stepMechanism({ ...settings, mode: "example", epsilon: 1e9 }, testManifest(), 100);
+    expect(guard.status().spent).toBeCloseTo(epsilonOf([{ ...mechanism, count: counted }], settings.delta), 9);
+  });
 
   test("that is spent holds the others up for two rounds more, and then no longer", async () => {
     const { clock, hub } = world();

@@ -4,6 +4,7 @@ import type { Checkpoint } from "../interface/checkpoint.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { ExampleSets } from "../interface/trainer.ts";
+import { countedTrainer } from "../privacy/counted-trainer.ts";
 import { createVirtualClock, type VirtualClock } from "../system/platform/virtual-clock.ts";
 import { createRoundDriver, type RoundDriver } from "./driver.ts";
 import {
@@ -64,7 +65,7 @@ export async function peer(clock: VirtualClock, hub: Hub, name: string, setting:
   };
   const driver = await createRoundDriver(
     {
-      trainer,
+      trainer: setting.privacy ? countedTrainer(trainer, setting.privacy) : trainer,
       exchange,
       checkpoints,
       clock,

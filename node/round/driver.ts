@@ -38,7 +38,10 @@ import { CHUNK_STEPS, trainRound } from "./train-round.ts";
 
 /** What a peer's rounds need of the rest of the peer. */
 export interface RoundDependencies {
-  /** Ready, and at the network's common start unless there is a checkpoint. */
+  /**
+   * Ready, and at the network's common start unless there is a checkpoint. Of a peer with a privacy budget it counts its steps
+   * (countedTrainer); where that finds the disk full, no step was taken.
+   */
   readonly trainer: Trainer;
   readonly exchange: UpdateExchange;
   readonly checkpoints: Checkpoints;
@@ -130,7 +133,9 @@ class Driver implements RoundDriver {
     },
   ) {
     const { memory, resumed } = options;
-    this.#dependencies = dependencies;
+    const { trainer } = dependencies;
+    const train: Trainer["train"] = (steps) => this.#patiently(() => trainer.train(steps));
+    this.#dependencies = { ...dependencies, trainer: { ...trainer, train } };
     this.#options = options;
     this.#memory = memory;
     const heardNothing = (): boolean => this.#memory.summaries.at(-1)?.neighbours === 0;

@@ -84,6 +84,27 @@ describe("a peer's memory in a checkpoint", () => {
     expect(withOthers(false)).not.toThrow();
   });
 
+  it("is carried over from the run alone with the adapter of the swarm, which is what was counted and sent", () => {
+    const swarm = memory({ adapter: P, moments: P });
+    const score = { loss: 1, accuracy: 0, exactMatch: 0 };
+    const alone: PeerMemory = {
+      ...swarm,
+      trainer: { ...swarm.trainer, adapter: new Float32Array(P).fill(9), fisher: new Float32Array(P), step: 2 },
+      evaluation: { stage: "alone", base: score, swarmScore: score, swarm: swarm.trainer, stepsDone: 2 },
+    };
+    const where = { network: "next", round: 7, keepsReference: true, keepsExamples: true };
+    const carried = carryMemory(encodeMemory(alone, OWNER), where);
+    expect([...carried.vectors.keys()].sort()).toEqual(["adapter", "first_moment", "reference.0", "second_moment"]);
+    const decoded = decodeMemory(carried, {
+      ...OWNER,
+      network: "next",
+      reference: { kind: "window", size: 2, weights: "uniform", l1: 0, l2: 0 },
+      parameterCount: P,
+      trainedCount: P,
+    });
+    expect(decoded).toEqual({ ...swarm, position: { round: 7, phase: "training" } });
+  });
+
   it.each([
     { name: "values that nothing trains", adapter: P + 5, moments: P + 5, trained: P },
     { name: "less than travels", adapter: P - 1, moments: P - 1, trained: P + 5 },

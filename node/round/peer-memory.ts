@@ -113,7 +113,7 @@ export function encodeMemory(memory: PeerMemory, { network, examples }: MemoryOw
     rivalStep: trial.rival?.step,
     swarmStep: evaluation.stage === "alone" ? evaluation.swarm.step : 0,
   };
-  const stage = evaluation.stage === "alone" ? { ...evaluation, swarm: undefined } : evaluation;
+  const stage = evaluation.stage === "alone" ? withoutSwarm(evaluation) : evaluation;
   return {
     vectors,
     state: { schema: SCHEMA, network, examples, ...rest, ...steps, trial: trial.state, evaluation: stage },
@@ -200,13 +200,20 @@ export function carryMemory(
 ): Checkpoint {
   const parsed = stateSchema.safeParse(state);
   if (!parsed.success) throw corrupt("it cannot be read; it was written by another version or is damaged");
-  const { rivalStep: _rival, trial: _trial, examples, ...rest } = parsed.data;
-  const isKept = (name: string): boolean =>
-    !name.startsWith("rival.") && !name.startsWith("swarm.") && (keepsReference || !name.startsWith("reference."));
+  const { rivalStep: _rival, trial: _trial, examples, step, swarmStep, evaluation, ...rest } = parsed.data;
+  // During the run alone the trainer is on an adapter of its own, and the swarm's waits beside it.
+  const from = evaluation.stage === "alone" ? "swarm." : "";
+  const trainer = TRAINER_VECTORS.flatMap((name) => {
+    const vector = vectors.get(`${from}${name}`);
+    return vector === undefined ? [] : [[name, vector] as const];
+  });
+  const past = [...vectors].filter(([name]) => keepsReference && name.startsWith("reference."));
   return {
-    vectors: new Map([...vectors].filter(([name]) => isKept(name))),
+    vectors: new Map([...trainer, ...past]),
     state: {
       ...rest,
+      step: evaluation.stage === "alone" ? swarmStep : step,
+      swarmStep: 0,
       ...(keepsExamples && { examples }),
       network,
       position: { round, phase: "training" },
@@ -217,6 +224,12 @@ export function carryMemory(
 }
 
 const SCHEMA = "weft-peer-memory/1";
+/** Names of the vectors of a trainer's state; another trainer's than the peer's own stand behind a prefix. */
+const TRAINER_VECTORS = ["adapter", "first_moment", "second_moment", "fisher"];
+
+function withoutSwarm({ swarm: _, ...rest }: Extract<EvaluationProgress, { readonly stage: "alone" }>) {
+  return rest;
+}
 
 function putTrainer(vectors: Map<string, Float32Array>, prefix: string, state: TrainerState): void {
   vectors.set(`${prefix}adapter`, state.adapter);

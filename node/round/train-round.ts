@@ -44,7 +44,6 @@ export async function trainRound(
     const chunk = Math.min(CHUNK_STEPS, steps - done);
     let index = done;
     const onStep = (loss: number): void => emit({ type: "step", round, step: ++index, steps, loss, phase: "swarm" });
-    if (privacy) await patiently(() => privacy.beforeSteps(chunk));
     const result = await meter.during("train", () => trainer.train({ steps: chunk, onStep }));
     meter.trained(chunk, result);
     onChunk(chunk);

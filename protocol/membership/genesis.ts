@@ -6,6 +6,7 @@ import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import type { Signer } from "../envelope.ts";
 import { ProtocolError } from "../errors.ts";
+import { jsonFlaw } from "../json-names.ts";
 import { LIMITS } from "../limits.ts";
 import { type NetworkId, networkIdToBytes, parseNetworkId } from "../network-id.ts";
 import { manifestDifference, type NetworkManifest, networkId, parseManifest } from "../network-manifest.ts";
@@ -23,7 +24,7 @@ export interface GenesisSignature {
   readonly signature: string;
 }
 
-/** What a network.json holds where membership is by roster; of an open network it is the manifest alone. */
+/** The content of a network.json where membership is by roster; of an open network it is the manifest alone. */
 export interface Genesis {
   readonly schema: typeof GENESIS_SCHEMA;
   readonly manifest: NetworkManifest;
@@ -31,7 +32,7 @@ export interface Genesis {
   readonly signatures: readonly GenesisSignature[];
 }
 
-/** Who has signed, and whether that is enough. */
+/** The founders that have signed, and whether they are enough. */
 export interface GenesisStatus {
   readonly networkId: NetworkId;
   readonly signed: readonly PeerId[];
@@ -114,7 +115,7 @@ export function canonicalGenesisBytes(genesis: Genesis): Uint8Array {
   return new TextEncoder().encode(canonicalize(genesis));
 }
 
-/** Who has signed. Signatures are not verified again. An open network needs none. */
+/** The founders that have signed. Signatures are not verified again. An open network needs none. */
 export function genesisStatus({ manifest, signatures }: Genesis): GenesisStatus {
   const settings = rosterSettings(manifest);
   const signed = signatures.map(({ peer }) => peer as PeerId);
@@ -167,8 +168,9 @@ function checkGenesisSignatures({ manifest, signatures }: Genesis, verify: Verif
 
 function parseJson(text: string): unknown {
   refuseAbove(text.length);
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (cause) {
     throw new ProtocolError(
       "GENESIS_INVALID",
@@ -177,6 +179,9 @@ function parseJson(text: string): unknown {
       { cause },
     );
   }
+  const flaw = jsonFlaw(text);
+  if (flaw?.kind === "twice") throw refused(`${printable(flaw.name)} stands twice in one object`);
+  return value;
 }
 
 function refuseAbove(bytes: number): void {

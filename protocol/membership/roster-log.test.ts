@@ -51,6 +51,17 @@ test("a genesis with too few signatures, or of an open network, begins no roster
   expect(() => new RosterLog(createGenesis(open))).toThrow(invalid);
 });
 
+test("a roster that is full of admissions takes removals, policies and expiries still", () => {
+  const log = new RosterLog(EXAMPLE_GENESIS, { entryCountMax: 16 });
+  const peers = Array.from({ length: 16 }, (_, i) => createSigner(exampleSecretKey(100 + i)));
+  const codes = peers.map((peer) => outcome(log, signedEntry(admit(peer))));
+  expect(codes).toEqual([...Array(15).fill("added"), "FULL"]);
+  expect(outcome(log, signedEntry({ ...admit(peers[0]!, "observer"), kind: "promote" } as Statement))).toBe("FULL");
+  expect(outcome(log, signedEntry(revoke(peers[0]!)))).toBe("added");
+  expect(log.state().removed.has(peers[0]!.peer)).toBe(true);
+  expect(outcome(log, signedEntry(revoke(peers[1]!)))).toBe("FULL");
+});
+
 describe("entries that may not enter", () => {
   const first = signedEntry(admit(DAVE));
   const rows: readonly (readonly [string, Statement, Drawn])[] = [

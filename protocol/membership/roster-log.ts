@@ -18,11 +18,11 @@ import { RosterView, type Standing } from "./roster-view.ts";
 import { foundersOf, type RosterSettings, rosterSettings } from "./settings.ts";
 import { type VerifySignature, verifyStrictly } from "./signatures.ts";
 
-/** What became of an entry that was offered. */
+/** The outcome for an entry that was offered. */
 export type AddResult =
   | { readonly outcome: "added"; readonly entry: Entry; readonly alsoAdded: readonly Entry[] }
   | { readonly outcome: "known"; readonly entry: Entry }
-  /** It waits for these; ask whoever sent it. */
+  /** It waits for these; ask its sender. */
   | { readonly outcome: "pending"; readonly entry: Entry; readonly missing: readonly EntryId[] }
   /** `entry` is undefined when the bytes could not be read. */
   | {
@@ -90,7 +90,7 @@ export class RosterLog {
     return result.outcome === "added" ? { ...result, alsoAdded: this.#settlePending() } : result;
   }
 
-  /** What all entries so far amount to; the same object until there is a new one. */
+  /** The state that follows from all entries so far; the same object until there is a new entry. */
   state(): RosterState {
     this.#state ??= this.#derive();
     return this.#state;
@@ -167,7 +167,7 @@ export class RosterLog {
     if (entry.networkId !== this.networkId) return refused("NETWORK_MISMATCH", "it is of another network", entry);
     const past = this.#graph.pastOf(entry.parents);
     if (past === undefined) return this.#keepWaiting(entry);
-    if (this.#graph.placed.length >= this.#entryCountMax) return refused("FULL", "the roster is full", entry);
+    if (this.#graph.placed.length >= this.#roomFor(entry)) return refused("FULL", "the roster is full", entry);
     const refusal = checkEntry(entry, { graph: this.#graph, settings: this.#settings, past });
     if (refusal !== undefined) return refused(refusal.code, refusal.text, entry);
     const wrong = wrongSigner(entry, this.#verify);
@@ -175,6 +175,12 @@ export class RosterLog {
     this.#graph.place(entry, past);
     this.#state = undefined;
     return { outcome: "added", entry, alsoAdded: [] };
+  }
+
+  /** Entries among which this one may be: the last sixteenth is not for admissions and promotions, so that removals find room. */
+  #roomFor({ statement }: Entry): number {
+    const isGrowth = statement.kind === "admit" || statement.kind === "promote";
+    return this.#entryCountMax - (isGrowth ? Math.floor(this.#entryCountMax / 16) : 0);
   }
 
   #keepWaiting(entry: Entry): AddResult {

@@ -7,7 +7,7 @@ export function kebabCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** The arguments of a process that say these values; what is absent, and what is switched off, is not said. */
+/** The arguments of a process that say these values; absent values, and switches that are off, are left out. */
 export function fieldArguments<Fields extends Readonly<Record<string, Field>>>(
   fields: Fields,
   values: FieldValues<Fields>,

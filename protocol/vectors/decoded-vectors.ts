@@ -58,7 +58,7 @@ export interface DecodedVector {
   readonly message: "reply" | "heads" | "blob-request" | "blob-header" | "frame";
   readonly name: string;
   readonly bytes: string;
-  /** What it decodes to, or the code with which it is refused. */
+  /** Its decoded form, or the code with which it is refused. */
   readonly expected: { readonly value: unknown } | { readonly code: ProtocolErrorCode };
 }
 

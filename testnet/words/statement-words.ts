@@ -1,4 +1,4 @@
-/** What entries and motions of a roster say, in words. */
+/** What entries and proposals of a roster say, in words. */
 import type { Statement } from "../../protocol/membership/entry.ts";
 import type { LossReason } from "../../protocol/membership/roster-view.ts";
 

@@ -81,7 +81,7 @@ async function run(options: EvalCommandOptions, terminal: Terminal): Promise<num
     batchSize: options.batchSize ?? trained?.batchSize ?? training.batchSize,
     seed,
     needed: [set],
-    ...(trained && { trained: trained.digests }),
+    ...(trained && { trained }),
   });
   for (const note of notes) terminal.err(`data: ${note}\n`);
   if (cut.records > 0) terminal.err(`${cut.records} records are longer than ${maxTokens} tokens and were cut\n`);

@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { NodeError } from "../../../node/errors.ts";
 import type { Tokenizer } from "../../../node/model/tokenizer.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { CHAT_TEMPLATE, templateArgument } from "../../data-options.ts";
 import { engineFlags, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
@@ -17,7 +18,9 @@ export const generateCommand: CommandRow = {
   name: ["generate"],
   text: "Continue a prompt, token by token. Only the new text is printed.",
   options: [
-    { flags: "--prompt <text>", text: "text to continue" },
+    { flags: "--prompt <text>", text: "text to continue, or the user's turn where a chat template is used" },
+    { flags: "--system <text>", text: "the system's turn, which the chat template writes", otherwise: "none" },
+    { ...CHAT_TEMPLATE, otherwise: "the adapter's; without an adapter the prompt as it stands" },
     MODEL,
     { ...ADAPTER, otherwise: "the base model alone" },
     POSITIONS,
@@ -49,6 +52,8 @@ export const generateCommand: CommandRow = {
 
 type GenerateCommandOptions = RuntimeOptions & {
   readonly prompt?: string;
+  readonly system?: string;
+  readonly chatTemplate?: string;
   readonly model?: string;
   readonly adapter?: string;
   readonly positions?: "all" | { readonly first: number; readonly last: number };
@@ -60,7 +65,7 @@ type GenerateCommandOptions = RuntimeOptions & {
 };
 
 async function run(options: GenerateCommandOptions, terminal: Terminal): Promise<number> {
-  const { framedPrompt } = await import("../../../node/data/frame.ts");
+  const { askedPrompt } = await import("../../../node/local/asked-prompt.ts");
   const { keptTrainedData } = await import("../../../node/local/trained-data.ts");
   const { generate } = await import("../../../node/generation/generate.ts");
   const { loadAdapter, openModel, usedAdapter } = await import("../../../node/local/stored-adapter.ts");
@@ -74,11 +79,12 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
   const loaded =
     options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened, { positions });
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
-  const begin = tokenizer.beginId === undefined ? [] : [tokenizer.beginId];
   // A prompt is put to an adapter as those were that it was trained on.
   const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
-  const asked = framedPrompt(trained?.frame ?? "plain", options.prompt);
-  const promptIds = [...begin, ...tokenizer.encode(asked)];
+  const { prompt, system, chatTemplate } = options;
+  const choice = chatTemplate && templateArgument(chatTemplate);
+  const asked = askedPrompt({ prompt, system, chatTemplate: choice, kept: trained }, files, tokenizer);
+  const promptIds = asked.ids;
   const print = printer(tokenizer, promptIds, options.json ? () => undefined : terminal.out);
   const result = await generate(
     {
@@ -91,7 +97,7 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
       tokensMax: options.maxTokens ?? 128,
       sampling: { temperature: options.temperature ?? 0, topP: options.topP ?? 1 },
       seed: options.seed ?? 0,
-      endIds: endIds(tokenizer, files.config),
+      endIds: new Set([...endIds(tokenizer, files.config), ...asked.endIds]),
       threads: options.threads ?? availableParallelism(),
       signal: terminal.signal,
       onToken: print.token,

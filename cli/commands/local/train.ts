@@ -101,7 +101,7 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   const before = options.from === undefined ? undefined : await keptTrainedData(resolve(options.from));
   const loaded = await loadExamples({
     ...dataOptions(options),
-    ...(before && { trained: before.digests }),
+    ...(before && { trained: before }),
     modelDirectory: directory,
     maxTokens: training.maxTokens,
     batchSize: training.batchSize,

@@ -58,6 +58,7 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
   const { jsonBytes } = await import("../../../node/interchange/adapter-directory.ts");
   const { mergedModel } = await import("../../../node/interchange/merged-model.ts");
   const { sideOf } = await import("../../../node/interchange/saved-adapter.ts");
+  const { keptTrainedData, templateFiles } = await import("../../../node/local/trained-data.ts");
   const { loadAdapter, openModel } = await import("../../../node/local/stored-adapter.ts");
   const { copyCompanions, prepareOutputFolder, writeFolder, writePieces } = await import(
     "../../../node/system/files/adapter-files.ts"
@@ -74,8 +75,10 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
   await prepareOutputFolder(folder);
   await writePieces(join(folder, "model.safetensors"), merged.pieces());
   const companions = await copyCompanions(directory, folder);
-  await writeFolder(folder, new Map([["config.json", jsonBytes(merged.config)]]));
-  const files = ["model.safetensors", ...companions, "config.json"];
+  const template = templateFiles(await keptTrainedData(resolve(options.adapter)));
+  await writeFolder(folder, new Map([...template, ["config.json", jsonBytes(merged.config)]]));
+  const own = [...template.keys(), "config.json"];
+  const files = ["model.safetensors", ...companions.filter((name) => !own.includes(name)), ...own];
   if (options.format === "onnx") {
     await writeOnnx(folder, options);
     files.push("model.onnx");

@@ -9,7 +9,7 @@ import { peerIdFromPublicKey } from "../../../protocol/peer-id.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
-import { dataPath } from "../../data-options.ts";
+import { dataPath, templateArgument } from "../../data-options.ts";
 import { engineConfig } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import type { ReachFlags } from "../../reach-options.ts";
@@ -35,6 +35,7 @@ export type InitOptions = Pick<
   | "data"
   | "columns"
   | "charset"
+  | "chatTemplate"
   | "split"
   | "part"
   | keyof ReachFlags
@@ -72,6 +73,7 @@ export function configOf(options: InitOptions): Record<string, unknown> {
     data: data && dataPath(data),
     columns: options.columns,
     charset: options.charset,
+    "chat-template": options.chatTemplate && templateArgument(options.chatTemplate),
     split,
     part: part && `${part.index + 1}/${part.count}`,
     listen,

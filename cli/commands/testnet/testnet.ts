@@ -15,7 +15,7 @@ import type { LiveView } from "../../../testnet/words/live-view.ts";
 import { lineView, terminalView } from "../../../testnet/words/live-view.ts";
 import type { TestnetResult } from "../../../testnet/words/result.ts";
 import type { CommandRow } from "../../command-row.ts";
-import { DATA, type DataFlags, READING } from "../../data-options.ts";
+import { DATA, type DataFlags, READING, templateArgument } from "../../data-options.ts";
 import { engineFlags, engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
@@ -135,7 +135,10 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   return EXIT_REFUSED;
 }
 
-function sharedData(file: string, { split = "iid", columns, charset }: TestnetCommandOptions): TestnetData {
+function sharedData(
+  file: string,
+  { split = "iid", columns, charset, chatTemplate }: TestnetCommandOptions,
+): TestnetData {
   if (file === STANDARD_INPUT) {
     throw new NodeError("CONFIG_INVALID", "the peers of a testnet read --data each by itself; give a file, not -");
   }
@@ -145,6 +148,7 @@ function sharedData(file: string, { split = "iid", columns, charset }: TestnetCo
     reading: [
       ...(columns === undefined ? [] : ["--columns", columns]),
       ...(charset === undefined ? [] : ["--charset", charset]),
+      ...(chatTemplate === undefined ? [] : ["--chat-template", templateArgument(chatTemplate)]),
     ],
   };
 }
