@@ -3,7 +3,6 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { NodeError } from "../errors.ts";
 import { type DataOptions, type LoadedExamples, loadExamples } from "../local/data-source.ts";
-import { ModelDigests } from "../manifest/model-digests.ts";
 import { type ExampleDigests, exampleDigests } from "../round/example-digests.ts";
 import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
 import { STANDARD_INPUT } from "../system/files/data-bytes.ts";
@@ -47,10 +46,8 @@ export async function loadPeerExamples(
  * A network in which a peer may train on the embedded tasks unasked: open, and of the embedded model. In any other one it
  * would train on toy tasks unawares, and send what comes of it.  Throws: NodeError CONFIG_INVALID.
  */
-export function requireDemonstration({ name, membership, model }: NetworkManifest): void {
-  const isOpen = membership?.kind !== "roster";
-  const { digest } = new ModelDigests().read(embeddedModelDirectory());
-  if (isOpen && model.digest.weights === digest.weights) return;
+export function requireDemonstration({ manifest: { name, membership }, modelDirectory }: ManifestAndModel): void {
+  if (membership?.kind !== "roster" && modelDirectory === embeddedModelDirectory()) return;
   const text = `this peer has no data to train on in network ${name}`;
   throw new NodeError("CONFIG_INVALID", text, { problem: "data-not-given" });
 }

@@ -78,6 +78,8 @@ const OF_A_PEER = ["store", "checkpoints", "egress.jsonl"];
 
 /** Another key would sign in the name of somebody else's past.  Throws: KEY_FILE, DATA_DIRECTORY. */
 async function refuseLostKey(folder: string): Promise<void> {
+  // The key of a rotation comes beside the one that is there.
+  if (await fileExists(join(folder, "key"))) return;
   const left: string[] = [];
   for (const name of OF_A_PEER) if (await fileExists(join(folder, name))) left.push(name);
   if (left.length === 0) return;
