@@ -8,6 +8,7 @@ import {
   type PeerView,
   type PeerStatus as RunningStatus,
   restingView,
+  UNSEEN_PEER,
   writeFileAtomic,
 } from "../node/index.ts";
 
@@ -115,7 +116,8 @@ export async function readStatus(dataDirectory: string): Promise<PeerStatus> {
   }
   try {
     const status = JSON.parse(text) as PeerStatus;
-    if (status.schema === "weft-status/1") return status;
+    // What an earlier version did not write yet is as of a peer of which nothing is known.
+    if (status.schema === "weft-status/1") return { ...status, view: { ...UNSEEN_PEER, ...status.view } };
   } catch (cause) {
     throw new NodeError("DATA_DIRECTORY", `${path} is damaged; weft run writes it anew`, { path }, { cause });
   }
