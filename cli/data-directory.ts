@@ -1,9 +1,14 @@
 /** Where a peer keeps its files. */
 import { resolve } from "node:path";
-import envPaths from "env-paths";
+import { NodeError, userDataFolder } from "../node/index.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** The flag, else WEFT_DATA_DIR, else the operating system's place for the data of programs. */
+/**
+ * The flag, else WEFT_DATA_DIR, else the operating system's place for the data of programs.
+ * Throws: NodeError DATA_DIRECTORY where this account has no such place.
+ */
 export function dataDirectory(flag: string | undefined, environment: Terminal["environment"]): string {
-  return resolve(flag ?? (environment.WEFT_DATA_DIR || envPaths("weft", { suffix: "" }).data));
+  const folder = flag ?? (environment.WEFT_DATA_DIR || userDataFolder);
+  if (folder !== undefined) return resolve(folder);
+  throw new NodeError("DATA_DIRECTORY", "this account has no home folder; give --data-dir or set WEFT_DATA_DIR");
 }

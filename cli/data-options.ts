@@ -56,9 +56,12 @@ export const HELD_OUT: readonly OptionRow[] = [
   },
 ];
 
-/** A file of data by its whole path; standard input stays what it is. */
+/** The word for the small tasks that come with weft, where they are meant. */
+export const EMBEDDED_DATA = "embedded";
+
+/** A file of data by its whole path; standard input and the embedded tasks stay what they are. */
 export function dataPath(file: string): string {
-  return file === STANDARD_INPUT ? file : resolve(file);
+  return file === STANDARD_INPUT || file === EMBEDDED_DATA ? file : resolve(file);
 }
 
 /** A template's file by its whole path; a name stays what it is. */
@@ -72,7 +75,7 @@ export function dataOptions(
 ): Pick<LoadExamplesOptions, "file" | "columns" | "charset" | "chatTemplate" | "validation" | "test"> {
   const { data, columns, charset, chatTemplate, validation, test } = flags;
   return {
-    ...(data !== undefined && { file: dataPath(data) }),
+    ...(data !== undefined && data !== EMBEDDED_DATA && { file: dataPath(data) }),
     ...(columns !== undefined && { columns }),
     ...(charset !== undefined && { charset }),
     ...(chatTemplate !== undefined && { chatTemplate: templateArgument(chatTemplate) }),

@@ -1,7 +1,7 @@
 /** The process: its signals, its outputs and its exit code. The only place that ends it. */
 import { askSecret } from "./ask-secret.ts";
 import { packageVersion } from "./package-folder.ts";
-import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "./terminal.ts";
+import { EXIT_INTERRUPTED, EXIT_OK, Interruption, type Terminal } from "./terminal.ts";
 
 const EXIT_UNEXPECTED = 1;
 
@@ -13,19 +13,31 @@ function stopNow(signal: NodeJS.Signals): void {
   process.emit("exit", EXIT_INTERRUPTED);
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
+  // The first process of a container does not die of its own signal.
+  setTimeout(() => process.exit(EXIT_INTERRUPTED), OWN_SIGNAL_MS);
 }
 
+/** A terminal, npx and whoever stops a process group send one wish several times. */
+const SAME_WISH_MS = 500;
+/** Longer than a signal takes that a process sends to itself. */
+const OWN_SIGNAL_MS = 200;
+
 const interrupt = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
+let interruptedAt = 0;
+const streams = [process.stdout, process.stderr];
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => {
-    if (interrupt.signal.aborted) stopNow(signal);
-    interrupt.abort();
+    // Node.js forgets that nohup has a process ignore this signal; without a terminal there is none that could hang up.
+    if (signal === "SIGHUP" && ![process.stdin, ...streams].some((stream) => stream.isTTY)) return;
+    if (!interrupt.signal.aborted) interruptedAt = performance.now();
+    else if (performance.now() - interruptedAt > SAME_WISH_MS) stopNow(signal);
+    interrupt.abort(new Interruption(signal));
   });
 }
-for (const stream of [process.stdout, process.stderr]) {
+for (const stream of streams) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    // Whoever read our output has gone; there is nobody left to work for.
-    if (error.code !== "EPIPE") throw error;
+    // Whoever read our output has gone (EIO: the terminal hung up); there is nobody left to work for.
+    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
     interrupt.abort();
   });
 }
@@ -52,7 +64,7 @@ const terminal: Terminal = {
 
 /** The version is the one question that no command has to be known for. */
 async function run(words: readonly string[]): Promise<number> {
-  if (words.length === 1 && words[0] === "--version") {
+  if (words.length === 1 && ["--version", "-V", "-v", "version"].includes(words[0] ?? "")) {
     terminal.out(`${packageVersion()}\n`);
     return EXIT_OK;
   }

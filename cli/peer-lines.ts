@@ -1,5 +1,5 @@
 /** What a running peer tells, as lines for a person or for a program. */
-import type { NetworkManifest, PeerEvent, PeerNews, SessionEvent } from "../node/index.ts";
+import type { CompanyEvent, NetworkManifest, PeerEvent, PeerNews, SessionEvent } from "../node/index.ts";
 import { formatEventLine } from "../testnet/words/event-line.ts";
 import { progressLine } from "../testnet/words/live-view.ts";
 import { reportLines } from "../testnet/words/report-lines.ts";
@@ -32,12 +32,35 @@ export function tellNews(
 
 /** Nothing for the many events that are only numbers. */
 function eventLines(event: PeerEvent, manifest: NetworkManifest): readonly string[] {
+  if (event.type === "company" || event.type === "alone" || event.type === "unreachable") return [companyLine(event)];
   const line = progressLine(event, manifest);
   return [
     ...(event.type === "started" ? [`dial this peer at ${event.addresses.join(" or ")}`] : []),
     ...(line === undefined ? [] : [line]),
   ];
 }
+
+/** Whom the peer has to talk to, and whom it cannot reach. */
+function companyLine(event: CompanyEvent): string {
+  switch (event.type) {
+    case "company":
+      return COMPANY_LINES[event.change](event.peer);
+    case "alone":
+      return event.addresses === 0
+        ? "no neighbour yet, and no address to dial: others dial this peer, or give --bootstrap"
+        : `no neighbour since ${event.since}; ${event.addresses} known addresses are dialled again and again, weft doctor looks closer`;
+    case "unreachable": {
+      const tries = event.failures > 1 ? ` (${event.failures} times by now)` : "";
+      return `cannot reach ${event.address}: ${event.reason}${tries}; trying again`;
+    }
+  }
+}
+
+const COMPANY_LINES: Readonly<Record<"found" | "lost" | "back", (peer: string) => string>> = {
+  found: (peer) => `found a first neighbour, ${peer}`,
+  lost: (peer) => `the last neighbour, ${peer}, is gone; training goes on alone while others are looked for`,
+  back: (peer) => `there is a neighbour again, ${peer}`,
+};
 
 function sessionLine(event: SessionEvent): string {
   switch (event.step) {

@@ -34,7 +34,6 @@ describe("command line", () => {
     [["testnet", "--zzz"], "weft: unknown option '--zzz'; see weft --help\n"],
     [["network", "crate"], "weft: unknown command 'crate'; did you mean create?\n"],
     [["network"], "weft: which command? See weft --help\n"],
-    [[], "weft: which command? See weft --help\n"],
     [
       ["testnet", "--peers", "0"],
       'weft: --peers <count> does not take "0": expected an integer from 1 to 256; see weft --help\n',
@@ -80,6 +79,35 @@ describe("command line", () => {
 
   it.each(["/ip4/0.0.0.0/tcp/9000", "/ip6/::/tcp/0", "/dns4/localhost/tcp/9000"])("listens on %s", (address) => {
     expect(listenAddress(address)).toBe(address);
+  });
+
+  it("shows the commands to whoever names none, and knows the words of other programs", async () => {
+    const bare = recordingTerminal();
+    expect(await runCommandLine([], bare.terminal)).toBe(2);
+    expect(bare.text).toEqual({ out: "", err: expect.stringMatching(/^Usage: weft/) });
+    for (const [words, start] of [
+      [["-h"], "Usage: weft ["],
+      [["help"], "Usage: weft ["],
+      [["help", "run"], "Usage: weft run"],
+      [["run", "-h"], "Usage: weft run"],
+      [["version"], "0."],
+      [["-V"], "0."],
+    ] as const) {
+      const { terminal, text } = recordingTerminal();
+      expect(await runCommandLine(words, terminal)).toBe(0);
+      expect(text.out.startsWith(start)).toBe(true);
+    }
+  });
+
+  it("asks for --network only of commands that take it", async () => {
+    for (const [words, says] of [
+      [["run"], /give --network FILE/],
+      [["members", "list"], /weft init --network FILE/],
+    ] as const) {
+      const { terminal, text } = recordingTerminal({ WEFT_DATA_DIR: "/nonexistent/weft" });
+      expect(await runCommandLine(words, terminal)).toBe(2);
+      expect(text.err).toMatch(says);
+    }
   });
 
   it("prints version and help on standard output", async () => {

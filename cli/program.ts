@@ -2,7 +2,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { NodeError } from "../node/index.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import type { CommandRow, OptionRow } from "./command-row.ts";
+import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";
 import { applyConfigFile } from "./config-file.ts";
 import { packageVersion } from "./package-folder.ts";
@@ -15,19 +15,33 @@ import { EXIT_OK, EXIT_REFUSED, type Terminal } from "./terminal.ts";
  */
 export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = EXIT_OK;
+  let chosen: CommandRow | undefined;
+  if (words.length === 0) {
+    terminal.err(buildProgram(terminal, async () => undefined).helpInformation());
+    return EXIT_REFUSED;
+  }
   const program = buildProgram(terminal, async (row, command) => {
+    chosen = row;
     if (row.configurable) await applyConfigFile(command, row, terminal);
     exitCode = await row.run(command.opts(), terminal, command.args[0]);
   });
   try {
-    await program.parseAsync([...words], { from: "user" });
+    await program.parseAsync(meant(words), { from: "user" });
     return exitCode;
   } catch (error) {
-    const line = expectedFailure(error);
+    const line = expectedFailure(error, chosen);
     if (line === undefined) throw error;
     if (line !== "") terminal.err(`weft: ${line}\n`);
     return error instanceof CommanderError && error.exitCode === 0 ? EXIT_OK : EXIT_REFUSED;
   }
+}
+
+/** Words that other programs have taught people: help, help COMMAND, version. */
+function meant(words: readonly string[]): string[] {
+  const [first, ...rest] = words;
+  if (first === "help") return [...rest, "--help"];
+  if (words.length === 1 && (first === "version" || first === "-V" || first === "-v")) return ["--version"];
+  return [...words];
 }
 
 /** The commands of the table as a commander program.  run: called for the chosen one. */
@@ -52,10 +66,10 @@ export function buildProgram(
   return program;
 }
 
-/** Help without short flags; errors thrown, not printed; nothing ends the process. */
+/** Errors thrown, not printed; nothing ends the process. */
 function quiet(command: Command, terminal: Pick<Terminal, "out" | "err">): void {
   command
-    .helpOption("--help", "show the commands and flags")
+    .helpOption("-h, --help", "show the commands and flags")
     .exitOverride()
     .configureOutput({ writeOut: terminal.out, writeErr: () => undefined, outputError: () => undefined });
   if (command.commands.length > 0) command.helpCommand(false);
@@ -83,8 +97,8 @@ function optionOf({ flags, text, parse, repeatable, otherwise }: OptionRow): Opt
 }
 
 /** One line for a failure that was to be expected, "" when all is said, undefined for a bug. */
-export function expectedFailure(error: unknown): string | undefined {
-  if (error instanceof NodeError || error instanceof ProtocolError) return errorLine(error);
+export function expectedFailure(error: unknown, row?: CommandRow): string | undefined {
+  if (error instanceof NodeError || error instanceof ProtocolError) return errorLine(error, row?.options.map(longName));
   if (!(error instanceof CommanderError)) return undefined;
   if (error.exitCode === 0) return "";
   if (error.code === "commander.help") return "which command? See weft --help";

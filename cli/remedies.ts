@@ -16,6 +16,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",
   "budget-of-another-mode": ({ mode }) => `go on with --dp ${mode}, or start with a new --data-dir`,
+  "data-not-given": "give --data FILE, or --data embedded to train on the small tasks that come with weft",
   "device-missing": "choose another --device; weft doctor tries them all",
   "earlier-run": ({ folder }) => `give another --data-dir, or remove ${folder}`,
   "ends-earlier": "weft members promote makes it longer",
@@ -25,6 +26,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "int8-elsewhere": "leave out --precision int8 or --device",
   "invite-without-address": "give --bootstrap",
   "key-barred": "join with a new --data-dir and a new invite",
+  "key-lost": "weft keys restore brings its key back from a backup; for a new peer name another --data-dir",
   "key-missing": "weft init makes one, or name another --data-dir",
   "key-there-already": "name another --data-dir, or move that file away first",
   "lora-part-only": "take its LoRA part alone with --part lora",
@@ -51,13 +53,21 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "role-differs": "weft members promote changes a role",
   "rows-too-few": "lower --held-out or --batch-size",
   "signatures-missing": "a founder adds its signature with weft network sign",
+  "store-damaged": ({ folder }) =>
+    `stop the peer, move ${folder} away and start it again: checkpoints stay, neighbours give back the roster and what this peer has published, but motions and requests that only it had are lost`,
   stranger: "ask an admin for an invite and use weft join",
   "successions-used-up": "found a new network with weft network create",
   "weights-beside": "give --out a file in the same folder",
 };
 
-/** The line that a person reads: what is wrong, where, and what to do. */
-export function errorLine({ message, facts }: NodeError | ProtocolError): string {
+/** What a command says that takes no such flag. */
+const WITHOUT_NETWORK = "weft init --network FILE, weft run --network FILE or weft join INVITE makes it one's";
+
+/** The line that a person reads: what is wrong, where, and what to do.  flags: long names of those that the command takes. */
+export function errorLine({ message, facts }: NodeError | ProtocolError, flags?: readonly string[]): string {
+  if (facts.problem === "network-not-given" && flags?.includes("network") === false) {
+    return `${message}; ${WITHOUT_NETWORK}`;
+  }
   return withRemedy(message, facts);
 }
 

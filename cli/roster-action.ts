@@ -111,6 +111,8 @@ function outcome(action: RosterAction, { id, approvedBy, deniedBy, threshold }: 
     return `declined, by ${Math.max(1, deniedBy.length)} admins so far; ${again}`;
   }
   if (isDecided) return "decided; the others hear of it as soon as they are connected";
+  // The other admins have agreed to it already; they sign by themselves as soon as they hear of it.
+  if (approvedBy.length >= threshold) return "enough admins agree; it holds once their signatures have come together";
   const count = `${approvedBy.length} of ${threshold} admins agree so far`;
   return `${count}; the others approve with weft members approve ${id.slice(0, 12)}`;
 }

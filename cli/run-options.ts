@@ -38,7 +38,8 @@ export function peerOptions(options: RunOptions, dataDirectory: string, terminal
     ...(model !== undefined && { modelDirectory: modelDirectory(model) }),
     data: async (underManifest) => {
       refuseIdleSketchNoise(options, underManifest.manifest);
-      const { loadPeerExamples } = await trainingDoor();
+      const { loadPeerExamples, requireDemonstration } = await trainingDoor();
+      if (options.data === undefined) requireDemonstration(underManifest);
       const loaded = await loadPeerExamples(dataOf(options), underManifest, dataDirectory);
       for (const note of loaded.notes ?? []) terminal.err(`data: ${note}\n`);
       return loaded;

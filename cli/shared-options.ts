@@ -54,7 +54,11 @@ export const PEER_OPTIONS: readonly OptionRow[] = [
     otherwise: "network.json in the data directory",
   },
   MODEL,
-  DATA,
+  {
+    ...DATA,
+    text: `${DATA.text}; embedded for the small tasks that come with weft`,
+    otherwise: "the embedded tasks in an open network of the embedded model; else it must be given",
+  },
   ...READING,
   SPLIT,
   {

@@ -37,7 +37,7 @@ export const LINES: readonly SilentLine[] = [
   { words: "network show closed.json" },
   { words: "network sign closed.json --data-dir alice" },
   { words: "network verify closed.json" },
-  { words: "run --data-dir alice --network closed.json --listen /ip4/127.0.0.1/tcp/0 --part 1/2" },
+  { words: "run --data-dir alice --network closed.json --data embedded --listen /ip4/127.0.0.1/tcp/0 --part 1/2" },
   { words: "doctor --data-dir alice --device cpu" },
   { words: "network invite --data-dir alice --bootstrap /ip4/127.0.0.1/tcp/9/p2p/ALICE" },
   { words: "network propose closed.json --data-dir alice", code: 2 },

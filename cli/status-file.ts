@@ -7,6 +7,8 @@ import {
   type PeerEvent,
   type PeerView,
   type PeerStatus as RunningStatus,
+  restingView,
+  UNSEEN_PEER,
   writeFileAtomic,
 } from "../node/index.ts";
 
@@ -23,6 +25,7 @@ export interface PeerStatus {
   readonly ended: boolean;
   /** ISO 8601. */
   readonly updatedAt: string;
+  /** With the newest rounds only. */
   readonly view: PeerView;
 }
 
@@ -34,8 +37,10 @@ export interface StatusWriter {
   end(): Promise<void>;
 }
 
-/** Steps and gossip come many a second; the file is for people. */
+/** Steps and gossip come many a second, rounds may too; the file is for people. */
 const WRITE_INTERVAL_MS = 1_000;
+/** Of the rounds, the newest are written: a peer of a thousand rounds has a file no longer than one of twenty. */
+const ROUNDS_MAX = 20;
 
 /** status: of the running peer.  onError: told when the file cannot be written; the peer itself goes on. */
 export function createStatusWriter(options: {
@@ -46,10 +51,12 @@ export function createStatusWriter(options: {
   const path = dataDirectoryLayout(options.dataDirectory).status;
   let hasStarted = false;
   let timer: NodeJS.Timeout | undefined;
+  let writtenAt = Number.NEGATIVE_INFINITY;
   let writing = Promise.resolve();
   const write = (ended: boolean): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
+    writtenAt = performance.now();
     // One after the other, so that an older state never replaces a newer one.
     writing = writing.then(() => writeStatus(path, options.status(), ended)).catch(options.onError);
     return writing;
@@ -57,8 +64,10 @@ export function createStatusWriter(options: {
   return {
     note: ({ type }) => {
       hasStarted ||= type === "started";
-      if (type === "started" || type === "round" || type === "finished") void write(false);
-      else timer ??= setTimeout(() => void write(false), WRITE_INTERVAL_MS);
+      const isWorthIt = type === "started" || type === "round" || type === "finished";
+      const pauseMs = isWorthIt ? writtenAt + WRITE_INTERVAL_MS - performance.now() : WRITE_INTERVAL_MS;
+      if (pauseMs <= 0) void write(false);
+      else timer ??= setTimeout(() => void write(false), pauseMs);
     },
     end: async () => {
       clearTimeout(timer);
@@ -77,9 +86,18 @@ async function writeStatus(path: string, running: RunningStatus | undefined, end
     process: process.pid,
     ended,
     updatedAt: new Date().toISOString(),
-    view,
+    view: bounded(ended ? restingView(view) : view),
   };
   await writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(status)}\n`));
+}
+
+function bounded(view: PeerView): PeerView {
+  const { report } = view;
+  return {
+    ...view,
+    rounds: view.rounds.slice(-ROUNDS_MAX),
+    ...(report && { report: { ...report, rounds: report.rounds.slice(-ROUNDS_MAX) } }),
+  };
 }
 
 /** The status in a data directory.  Throws: NodeError DATA_DIRECTORY when there is none or it is not readable. */
@@ -98,7 +116,8 @@ export async function readStatus(dataDirectory: string): Promise<PeerStatus> {
   }
   try {
     const status = JSON.parse(text) as PeerStatus;
-    if (status.schema === "weft-status/1") return status;
+    // What an earlier version did not write yet is as of a peer of which nothing is known.
+    if (status.schema === "weft-status/1") return { ...status, view: { ...UNSEEN_PEER, ...status.view } };
   } catch (cause) {
     throw new NodeError("DATA_DIRECTORY", `${path} is damaged; weft run writes it anew`, { path }, { cause });
   }

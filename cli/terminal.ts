@@ -13,7 +13,7 @@ export interface Terminal {
   /** Ask for a secret, which is not shown; absent where nobody sits at a terminal. */
   askSecret?(question: string): Promise<string>;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Aborted by the first Ctrl-C (or SIGTERM), or when nobody reads standard output any more. */
+  /** Aborted by the first Ctrl-C, SIGTERM or hang-up (with an Interruption), or when nobody reads the output any more. */
   readonly signal: AbortSignal;
 }
 
@@ -23,3 +23,18 @@ export const EXIT_OK = 0;
 export const EXIT_REFUSED = 2;
 /** Stopped by the user before the end: 128 + SIGINT, as shells have it. */
 export const EXIT_INTERRUPTED = 130;
+
+/** A signal that asked the program to stop. */
+export class Interruption extends DOMException {
+  readonly signal: string;
+
+  constructor(signal: string) {
+    super(`stopped by ${signal}`, "AbortError");
+    this.signal = signal;
+  }
+}
+
+/** The exit code of what runs until it is stopped: done where SIGTERM asked, as supervisors do; interrupted by any other. */
+export function stoppedCode({ reason }: AbortSignal): number {
+  return reason instanceof Interruption && reason.signal === "SIGTERM" ? EXIT_OK : EXIT_INTERRUPTED;
+}

@@ -5,8 +5,10 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { watchParent } from "./parent-watch.js";
 
 const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(packageFolder, "cli", "main.ts");
@@ -18,6 +20,7 @@ const needed = isCheckout ? [22, 18] : [20, 0];
 if (isAtLeast(process.versions.node, needed)) {
   // libp2p uses Promise.withResolvers, which Node.js 20 lacks.
   Promise.withResolvers ??= withResolvers;
+  watchParent(() => process.kill(process.pid, "SIGTERM"));
   await import(pathToFileURL(isCheckout ? source : join(packageFolder, "dist", "cli", "main.js")).href);
 } else {
   const binary = bundledNode();
@@ -60,6 +63,7 @@ function runWith(binary) {
   process.on("SIGINT", () => inTerminal || child.kill("SIGINT"));
   process.on("SIGTERM", () => child.kill("SIGTERM"));
   process.on("SIGHUP", () => child.kill("SIGHUP"));
+  watchParent(() => child.kill("SIGTERM"));
   child.on("error", (error) => {
     process.stderr.write(`weft: cannot start ${binary}: ${error.message}\n`);
     process.exitCode = 2;
@@ -70,6 +74,8 @@ function runWith(binary) {
       return;
     }
     process.removeAllListeners(signal);
+    // The first process of a container does not die of its own signal.
+    process.exitCode = 128 + constants.signals[signal];
     process.kill(process.pid, signal);
   });
 }

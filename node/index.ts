@@ -19,6 +19,7 @@ export { dataDirectoryLayout } from "./data-directory/layout.ts";
 export type { ErrorFacts, NodeErrorCode, Problem } from "./errors.ts";
 export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 // What may be set, and within which bounds.
+export type { CompanyEvent } from "./interface/company-event.ts";
 export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.ts";
 export { LOG_LEVELS, type LogLevel } from "./interface/logger.ts";
 export type {
@@ -53,7 +54,7 @@ export {
 export { createPeer, type Peer, type PeerStatus } from "./peer/peer.ts";
 export type { ManifestAndModel, PeerData } from "./peer/peer-data.ts";
 export type { PeerOptions } from "./peer/peer-options.ts";
-export { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./peer/peer-view.ts";
+export { foldPeerEvent, type PeerView, restingView, UNSEEN_PEER } from "./peer/peer-view.ts";
 export type { PeerNews, SessionEvent } from "./peer/session-event.ts";
 export { ensureFolder, fileError, systemCode, temporaryPath, writeFileAtomic } from "./system/files/atomic-file.ts";
 export { STANDARD_INPUT } from "./system/files/data-bytes.ts";
@@ -62,6 +63,7 @@ export { checkPassphrase, readPassphraseFile } from "./system/files/key-backup.t
 export { type AddressFilter, addressFilter } from "./system/network/address-range.ts";
 export type { ReachOptions } from "./system/network/reach.ts";
 export { createNativeVerifier } from "./system/platform/ed25519.ts";
+export { userDataFolder } from "./system/platform/user-folders.ts";
 /** The manifest of a new network.  Throws: NodeError for a model or adapter that cannot be used, ProtocolError MANIFEST_INVALID. */
 export async function createNetwork(options: CreateNetworkOptions): Promise<NetworkManifest> {
   return (await networkDoor()).createNetwork(options);

@@ -110,7 +110,19 @@ export async function createConsortium({
     const process = startPeerProcess({
       command: COMMAND,
       launcher: on(name),
-      arguments: [...words, "--events", "--serve", "--threads", "1", "--part", part, "--data-dir", at(name)],
+      arguments: [
+        ...words,
+        "--data",
+        "embedded",
+        "--events",
+        "--serve",
+        "--threads",
+        "1",
+        "--part",
+        part,
+        "--data-dir",
+        at(name),
+      ],
       onEvent: (event) => events.push(event),
     });
     const of = <T extends PeerEvent["type"]>(type: T) =>

@@ -71,7 +71,7 @@ function start(host: HostName, part: number, flags: readonly string[]) {
     command,
     launcher: hosts.on(host),
     arguments: [
-      ...["run", "--events", "--serve", "--hold", "--threads", "1", "--part", `${part}/4`],
+      ...["run", "--events", "--serve", "--hold", "--threads", "1", "--data", "embedded", "--part", `${part}/4`],
       ...["--network", join(folder, "network.json"), "--data-dir", join(folder, host), ...flags],
     ],
     onEvent: (event) => events.push(event),

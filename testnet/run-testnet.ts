@@ -216,7 +216,7 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
     }),
     ...fieldArguments(ENGINE_OPTIONS, options.engine),
     ...(privacy === undefined ? [] : privacyArguments(privacy)),
-    ...optionArguments({ sketchNoise, model: modelDirectory, data: data?.file, split: data?.split }),
+    ...optionArguments({ sketchNoise, model: modelDirectory, data: data?.file ?? "embedded", split: data?.split }),
     ...(data?.reading ?? []),
     ...optionArguments({ bootstrap }),
   ];

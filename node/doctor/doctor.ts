@@ -1,6 +1,7 @@
 /** Whether this machine, a peer's files and its model are fit for training: what is looked at, and what came of it. */
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { withDirectory } from "../data-directory/open.ts";
 import { NodeError } from "../errors.ts";
 import { PROVIDERS, type Provider } from "../interface/runtime.ts";
 import { verifyModel } from "../manifest/verify-model.ts";
@@ -12,6 +13,7 @@ import {
   tryDevice,
 } from "../system/compute/device-trial.ts";
 import { whyMissing } from "../system/compute/onnxruntime.ts";
+import { fileExists } from "../system/files/atomic-file.ts";
 import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import {
@@ -93,6 +95,7 @@ export async function examine(options: DoctorOptions): Promise<DoctorReport> {
     await folderFinding(layout.folder),
     await keyFinding(layout.key),
     await spaceFinding(layout.folder),
+    ...(await storeFindings(layout.folder)),
     modelFinding(options),
     ...(await networkFindings(options)),
   ];
@@ -100,6 +103,24 @@ export async function examine(options: DoctorOptions): Promise<DoctorReport> {
   const isOk = (wanted: Provider): boolean => found.some(({ device, state }) => device === wanted && state === "ok");
   const healthy = findings.every(({ state }) => state !== "problem") && found.every(({ state }) => state !== "failed");
   return { findings, devices: found, auto: isOk("cuda") ? "cuda" : "cpu", healthy };
+}
+
+/** Whether the store opens; nothing is made where there is none, and a running peer has it open itself. */
+async function storeFindings(folder: string): Promise<readonly Finding[]> {
+  const name = "store";
+  const { store: path } = dataDirectoryLayout(folder);
+  if (!(await fileExists(path).catch(() => false))) return [];
+  try {
+    let count = 0;
+    await withDirectory(folder, {}, async (directory) => {
+      for await (const _ of (await directory.store()).entries("")) count++;
+    });
+    return [{ name, state: "ok", text: `${path} opens, ${count} records` }];
+  } catch (error) {
+    if (!(error instanceof NodeError)) throw error;
+    if (error.code === "DATA_LOCKED") return [{ name, state: "ok", text: "open in the peer that runs" }];
+    return [problemOf(name, error)];
+  }
 }
 
 async function networkFindings(options: DoctorOptions): Promise<readonly Finding[]> {

@@ -2,7 +2,7 @@
 export { loadExamples } from "../local/data-source.ts";
 export { evaluateLocally, stepsOfEpochs, trainLocally } from "../local/local-training.ts";
 export { holdOut, trainOnnx } from "../local/onnx-training.ts";
-export { loadPeerExamples } from "../peer/peer-data.ts";
+export { loadPeerExamples, requireDemonstration } from "../peer/peer-data.ts";
 export { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 export { startTrainerThread } from "../system/compute/trainer-thread.ts";
 export { readOnnxModelFile, readTensorFile, writeOnnxModelFile } from "../system/files/onnx-model-file.ts";

@@ -5,6 +5,7 @@
  * restarted peer finds its way back without the bootstrap peers and strangers write nothing to the disk.
  */
 import { asPeerId, type PeerId } from "../../protocol/peer-id.ts";
+import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
@@ -47,6 +48,8 @@ export interface Dialer {
   meet(peer: PeerId): void;
   /** Try addresses that somebody told of; each ends in `/p2p/` and a peer. They are given up when nobody is met there. */
   hear(addresses: readonly string[]): void;
+  /** How many addresses are dialled again and again. */
+  addressCount(): number;
   /** Idempotent. */
   stop(): Promise<void>;
 }
@@ -60,8 +63,22 @@ export interface DialerDependencies {
   readonly logger: Logger;
 }
 
-/** `bootstrap`: addresses that are always dialled. */
-export type DialerOptions = { readonly bootstrap: readonly string[] } & Partial<DialerLimits>;
+/** An address at which nobody was reached. */
+export interface DialFailure {
+  readonly address: string;
+  /** Whether it is one of the bootstrap addresses. */
+  readonly isGiven: boolean;
+  /** A clause for a person. */
+  readonly reason: string;
+}
+
+/** What is dialled, and who is told of failures. */
+export type DialerOptions = {
+  /** Addresses that are always dialled. */
+  readonly bootstrap: readonly string[];
+  /** Told of every failure, but not of those at addresses that were only heard of. Must not throw. */
+  readonly onFailure?: (failure: DialFailure) => void;
+} & Partial<DialerLimits>;
 
 const PREFIX = "address/";
 
@@ -81,6 +98,7 @@ class AddressDialer implements Dialer {
   readonly #limits: DialerLimits;
   readonly #background: Background;
   readonly #book: AddressBook;
+  readonly #onFailure: (failure: DialFailure) => void;
   readonly #timers = new Map<string, () => void>();
   /** Peers reached at addresses, which may not name them. */
   readonly #reached = new Map<string, PeerId>();
@@ -94,6 +112,7 @@ class AddressDialer implements Dialer {
     this.#limits = { ...DIALER_DEFAULTS, ...options };
     this.#background = createBackground(dependencies);
     this.#book = createAddressBook(this.#limits);
+    this.#onFailure = options.onFailure ?? (() => undefined);
     for (const address of options.bootstrap) this.#book.note(address, "given");
   }
 
@@ -111,7 +130,7 @@ class AddressDialer implements Dialer {
       const wasNeighbour = this.#neighbours.delete(peer);
       for (const address of this.#addressesOf(peer)) {
         if (wasNeighbour) this.#later(address, this.#limits.pauseMinMs);
-        else this.#failed(address);
+        else this.#failed(address, "the connection ended before both sides had agreed to exchange updates");
       }
     });
     await Promise.all(this.#book.addresses().map((address) => this.#dialOnce(address)));
@@ -133,6 +152,10 @@ class AddressDialer implements Dialer {
       for (const forgotten of this.#book.note(address, "heard")) this.#forget(forgotten);
       void this.#dialOnce(address);
     }
+  }
+
+  addressCount(): number {
+    return this.#book.addresses().length;
   }
 
   async stop(): Promise<void> {
@@ -169,10 +192,11 @@ class AddressDialer implements Dialer {
   }
 
   /** Nobody answered, or a peer that was not admitted. */
-  #failed(address: string): void {
+  #failed(address: string, reason: string): void {
     const entry = this.#book.get(address);
     if (entry === undefined) return;
     entry.failures++;
+    if (entry.origin !== "heard") this.#onFailure({ address, isGiven: entry.origin === "given", reason });
     if (entry.origin === "heard" && entry.failures >= this.#limits.heardTriesMax) {
       this.#forget(address);
       return;
@@ -213,7 +237,7 @@ class AddressDialer implements Dialer {
     } catch (error) {
       if (signal.aborted) return;
       logger.debug("cannot reach a known address", { address, error });
-      this.#failed(address);
+      this.#failed(address, reasonOf(error, this.#limits.dialTimeoutMs));
     } finally {
       cancel();
       if (hearsay !== undefined) this.#trying.delete(hearsay);
@@ -239,6 +263,11 @@ class AddressDialer implements Dialer {
       ]);
     });
   }
+}
+
+function reasonOf(error: unknown, timeoutMs: number): string {
+  if (error instanceof NodeError && typeof error.facts.reason === "string") return error.facts.reason;
+  return `no connection within ${timeoutMs / 1000} s`;
 }
 
 /** A signal that aborts with `signal`, or after the time. */

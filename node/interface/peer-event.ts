@@ -1,4 +1,5 @@
 /** What a running peer tells its surroundings: one event a line, as JSON, on the channel that started it. */
+import type { CompanyEvent } from "./company-event.ts";
 import type { PrivacyStatus } from "./privacy.ts";
 import type { RosterEvent } from "./roster-event.ts";
 import type { Evaluation } from "./trainer.ts";
@@ -97,6 +98,7 @@ export type RefusalReason = "spoilt" | "values" | "loss" | "reference" | "diverg
 /** An event of a running peer, told apart by `type`. */
 export type PeerEvent =
   | RosterEvent
+  | CompanyEvent
   | {
       readonly type: "started";
       readonly peer: string;

@@ -1,5 +1,16 @@
 /** What operators are told of the membership of a network. */
 export type RosterEvent =
+  /** Somebody asks to be admitted, and admins have to decide; told once at each member. */
+  | {
+      readonly type: "request";
+      /** Names the motion that grants it. */
+      readonly motion: string;
+      readonly peer: string;
+      /** What it calls itself. */
+      readonly label: string;
+      /** Digits to compare by phone. */
+      readonly fingerprint: string;
+    }
   | {
       readonly type: "member";
       /** `renewed`: another role or other times. `expired`: its time is over; `revoked`: an entry ended it. */

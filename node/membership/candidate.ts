@@ -33,6 +33,8 @@ export interface CandidateOptions {
   /** Multiaddrs of members, tried in this order. */
   readonly addresses: readonly string[];
   readonly signal: AbortSignal;
+  /** Told of each visit that reached nobody while the network is looked for. */
+  readonly onUnreachable?: (reason: string) => void;
   readonly timeoutMs?: number;
   /** Pause between two visits. */
   readonly pauseMs?: number;
@@ -105,6 +107,7 @@ export async function findNetwork(
         signal.throwIfAborted();
         if (!isUnreachable(error)) throw error;
         reason = error.message;
+        options.onUnreachable?.(reason);
       }
     }
     if (options.addresses.length === 0 || clock.now() >= untilMs) {

@@ -111,6 +111,7 @@ export class RosterMembership implements Membership {
       ...dependencies,
       present: () => this.#present(),
       publish: (message) => this.#publish(message),
+      onRequest: (event) => this.#watch.tell(event),
       onEquivocation: (first, second) => this.#report("roster-entry", first, second),
     });
     this.migration = new Migration(

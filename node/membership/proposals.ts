@@ -16,6 +16,7 @@ import { NodeError } from "../errors.ts";
 import { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
+import type { RosterEvent } from "../interface/roster-event.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
 import { Decisions } from "./decisions.ts";
 import { Drafting } from "./drafting.ts";
@@ -39,6 +40,8 @@ export interface ProposalDependencies {
   readonly present: () => readonly PeerId[];
   /** Tell the others; safe on this peer's disk already. */
   readonly publish: (message: RosterMessage) => void;
+  /** Told of each request that waits for a person. */
+  readonly onRequest?: (event: Extract<RosterEvent, { type: "request" }>) => void;
   /** Two different statements of one author under one sequence, as bytes of entries. */
   readonly onEquivocation: (first: Uint8Array, second: Uint8Array) => void;
 }
@@ -66,6 +69,8 @@ export class Proposals {
   readonly #decisions: Decisions;
   readonly #pending: PendingMessages;
   readonly #drafting: Drafting;
+  /** Motions of requests that were told. */
+  readonly #told = new Set<string>();
   readonly #grantsByPolicy: RateLimiter;
 
   constructor(dependencies: ProposalDependencies) {
@@ -102,7 +107,19 @@ export class Proposals {
 
   /** Keep a request, a draft or a denial where it is news.  Throws: nothing of these kinds. */
   take(message: RosterMessage): MessageJudgement {
-    return this.#pending.take(message);
+    const judgement = this.#pending.take(message);
+    if (message.kind === "request" && judgement.verdict === "accept") this.#tellRequests();
+    return judgement;
+  }
+
+  /** Who waits for a person's decision here, each told once. */
+  #tellRequests(): void {
+    for (const { id, request } of this.pending()) {
+      if (request === undefined || this.#told.has(id) || this.#decisions.hasAgreed(id)) continue;
+      this.#told.add(id);
+      const { candidate: peer, label, fingerprint } = request;
+      this.#dependencies.onRequest?.({ type: "request", motion: id, peer, label, fingerprint });
+    }
   }
 
   /** Messages for a neighbour: what is not decided yet. */

@@ -47,8 +47,10 @@ export interface Joining {
   readonly peer: PeerId;
   /** Twenty digits to compare with an admin by phone. */
   readonly fingerprint: string;
-  /** Throws: as findNetwork. */
-  network(): Promise<FoundNetwork>;
+  /** onUnreachable: told of each visit that reached nobody.  Throws: as findNetwork. */
+  network(onUnreachable?: (reason: string) => void): Promise<FoundNetwork>;
+  /** The multiaddrs of members that are asked, in this order. */
+  readonly addresses: readonly string[];
   /**
    * Ask until the admins have decided, and keep the certificate.
    * Throws: as waitForAdmission; NOT_ADMITTED where the roster does not say what was told of it; STORE_FAILED, DISK_FULL.
@@ -109,7 +111,8 @@ export async function openJoining(options: JoinOptions): Promise<Joining> {
     return {
       peer: signer.peer,
       fingerprint: fingerprintOf(invite.ticket.networkId, signer.peer),
-      network: () => findNetwork(dependencies, about),
+      addresses,
+      network: (onUnreachable) => findNetwork(dependencies, { ...about, ...(onUnreachable && { onUnreachable }) }),
       async admission({ genesis, story }, onWaiting) {
         const { entry, member } = await waitForAdmission(dependencies, { ...about, genesis, onWaiting });
         const grant = requireGrant(entry, { genesis, peer: signer.peer, verify });

@@ -65,7 +65,7 @@ async function start(options: NetworkPeerOptions, shutdown: Shutdown): Promise<N
   if (!hasRoster(options.manifest)) requireModel(options);
   const files = await openPeerFiles(options, shutdown);
   const network = await openPeerNetwork(options, files, shutdown);
-  const { membership, exchange, transport, dialer } = network;
+  const { membership, exchange, transport, dialer, company } = network;
   const isRelay = membership?.roleOf(files.signer.peer) === "relay";
   const lacks = isRelay ? undefined : options.lacks;
   const trains = !isRelay && lacks === undefined;
@@ -77,6 +77,7 @@ async function start(options: NetworkPeerOptions, shutdown: Shutdown): Promise<N
   await exchange.start();
   shutdown.add(() => exchange.stop());
   shutdown.add(() => dialer.stop());
+  shutdown.add(async () => company.stop());
   if (membership !== undefined) {
     await serveOperators(membership, files, { transport, shutdown });
     options.onEvent(membership.rosterEvent());
@@ -86,6 +87,7 @@ async function start(options: NetworkPeerOptions, shutdown: Shutdown): Promise<N
   const goingOver = watchSuccession(options.manifest, { membership, driver });
   await options.beforeStarted?.();
   tellStarted(options, { files, network, driver, privacy, lacks });
+  company.begin();
   await dialer.start();
   return running(options, { files, network, driver }, { goingOver, shutdown });
 }

@@ -1,10 +1,12 @@
 /** What a peer trains on under a manifest: its own part of the data, as tokens of the manifest's model. */
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { NodeError } from "../errors.ts";
 import { type DataOptions, type LoadedExamples, loadExamples } from "../local/data-source.ts";
 import { type ExampleDigests, exampleDigests } from "../round/example-digests.ts";
 import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
 import { STANDARD_INPUT } from "../system/files/data-bytes.ts";
+import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
 import { createLogger } from "../system/platform/log.ts";
 
 /** A manifest, and where its model is. */
@@ -38,6 +40,16 @@ export async function loadPeerExamples(
   if (before === undefined || !isSame(kept, exampleDigests(before.sets))) return loaded;
   const note = "this peer's checkpoint has the data divided by the network's seed; it stays so";
   return { ...before, notes: [...(loaded.notes ?? []), note] };
+}
+
+/**
+ * A network in which a peer may train on the embedded tasks unasked: open, and of the embedded model. In any other one it
+ * would train on toy tasks unawares, and send what comes of it.  Throws: NodeError CONFIG_INVALID.
+ */
+export function requireDemonstration({ manifest: { name, membership }, modelDirectory }: ManifestAndModel): void {
+  if (membership?.kind !== "roster" && modelDirectory === embeddedModelDirectory()) return;
+  const text = `this peer has no data to train on in network ${name}`;
+  throw new NodeError("CONFIG_INVALID", text, { problem: "data-not-given" });
 }
 
 async function checkpointDigests(dataDirectory: string): Promise<ExampleDigests | undefined> {

@@ -11,6 +11,7 @@ import { createRecordedTransport } from "../privacy/recorded-transport.ts";
 import type { Shutdown } from "../shutdown.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { createNativeSha256 } from "../system/platform/sha256.ts";
+import { Company } from "./company.ts";
 import { hasRoster, type NetworkPeerOptions } from "./network-peer-options.ts";
 import type { PeerFiles } from "./peer-files.ts";
 import { openMembership } from "./peer-membership.ts";
@@ -27,6 +28,8 @@ export interface PeerNetwork {
   readonly membership: RosterMembership | undefined;
   readonly exchange: Exchange;
   readonly dialer: Dialer;
+  /** Tells of neighbours that come and go, and of whom cannot be reached. */
+  readonly company: Company;
   /** What the record of everything sent says of the budget from now on. */
   account(privacy: PrivacyGuard): void;
 }
@@ -59,8 +62,12 @@ export async function openPeerNetwork(
   if (membership !== undefined) shutdown.add(() => membership.stop());
   const exchange = createExchange(dependencies, { manifest: options.manifest, ...(membership && { membership }) });
   gate.exchange = exchange;
-  const dialer = createDialer({ transport, store, clock, logger }, { bootstrap: options.bootstrap });
-  return { transport, membership, exchange, dialer, account: (privacy) => void (gate.privacy = privacy) };
+  const company = new Company({ clock, onEvent: options.onEvent, addressCount: () => dialer.addressCount() });
+  const dialer = createDialer(
+    { transport, store, clock, logger },
+    { bootstrap: options.bootstrap, onFailure: (failure) => company.fail(failure) },
+  );
+  return { transport, membership, exchange, dialer, company, account: (privacy) => void (gate.privacy = privacy) };
 }
 
 /** libp2p, with a record of everything that leaves. */
@@ -87,7 +94,7 @@ async function openTransport(
 
 /** Have the parts tell each other, and the surroundings, who comes and goes; the membership begins to answer. */
 export async function connectParts(
-  { transport, membership, exchange, dialer }: PeerNetwork,
+  { transport, membership, exchange, dialer, company }: PeerNetwork,
   onEvent: (event: PeerEvent) => void,
 ): Promise<void> {
   if (membership !== undefined) {
@@ -98,6 +105,8 @@ export async function connectParts(
   const tellNeighbours = (): void => onEvent({ type: "neighbours", connected: exchange.admitted().length });
   exchange.onAdmitted(tellNeighbours);
   exchange.onLeft(tellNeighbours);
+  exchange.onAdmitted((peer) => company.join(peer));
+  exchange.onLeft((peer) => company.leave(peer));
   exchange.onAdmitted((peer) => dialer.meet(peer));
   exchange.onAddresses((addresses) => dialer.hear(addresses));
   transport.onDiscovered((addresses) => dialer.hear(addresses));

@@ -32,6 +32,10 @@ export interface PeerView {
   /** Training loss of the newest local step, nats per response token. */
   readonly loss?: number;
   readonly neighbours: number;
+  /** Since when it has had no neighbour (ISO 8601), as far as that was said. */
+  readonly aloneSince?: string | undefined;
+  /** Whom it could not reach, the newest last. */
+  readonly unreachable: readonly Omit<Extract<PeerEvent, { type: "unreachable" }>, "type">[];
   readonly updates: UpdateCounts;
   readonly rounds: readonly RoundSummary[];
   /** After the newest of these rounds. */
@@ -48,6 +52,8 @@ export interface PeerView {
     readonly entries: number;
     readonly digest: string;
   };
+  /** Who asks to be admitted, of an admin's peer. */
+  readonly requests?: readonly Extract<PeerEvent, { type: "request" }>[];
   readonly report?: PeerReport;
 }
 
@@ -61,28 +67,46 @@ export const UNSEEN_PEER: PeerView = {
   step: 0,
   steps: 0,
   neighbours: 0,
+  unreachable: [],
   updates: { accepted: 0, ignored: 0, rejected: 0 },
   rounds: [],
 };
 
+/** What is left of a view once its peer runs no more. */
+export function restingView(view: PeerView): PeerView {
+  return { ...view, state: view.state === "finished" ? "finished" : "stopped", neighbours: 0, aloneSince: undefined };
+}
+
 const COUNTED_AS = { accept: "accepted", ignore: "ignored", reject: "rejected" } as const;
+
+/** Addresses that a person can still read. */
+const UNREACHABLE_MAX = 8;
+
+/** Requests for admission that a person can still read. */
+const REQUESTS_MAX = 16;
+
+function withFailure(
+  before: PeerView["unreachable"],
+  { address, reason, failures }: Extract<PeerEvent, { type: "unreachable" }>,
+): PeerView["unreachable"] {
+  const others = before.filter((one) => one.address !== address);
+  return [...others, { address, reason, failures }].slice(-UNREACHABLE_MAX);
+}
+
+function companyOf(
+  { unreachable }: PeerView,
+  { change, peer, at }: Extract<PeerEvent, { type: "company" }>,
+): Pick<PeerView, "aloneSince" | "unreachable"> {
+  if (change === "lost") return { aloneSince: at, unreachable };
+  return { aloneSince: undefined, unreachable: unreachable.filter(({ address }) => !address.endsWith(`/p2p/${peer}`)) };
+}
 
 /** The view after one more event. */
 export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
   switch (event.type) {
     case "started": {
-      const { peer, addresses, dataDirectory, round, resumed, examples } = event;
-      return {
-        ...view,
-        state: "training",
-        peer,
-        addresses,
-        dataDirectory,
-        round,
-        roundsDone: round,
-        resumed,
-        examples,
-      };
+      const { type: _, ...told } = event;
+      return { ...view, ...told, state: "training", roundsDone: event.round };
     }
     case "step": {
       const { round, step, steps, loss, phase } = event;
@@ -90,6 +114,17 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
     }
     case "neighbours":
       return { ...view, neighbours: event.connected };
+    case "company":
+      return { ...view, ...companyOf(view, event) };
+    case "alone":
+      return { ...view, aloneSince: event.since };
+    case "unreachable":
+      return { ...view, unreachable: withFailure(view.unreachable, event) };
+    case "request":
+      return {
+        ...view,
+        requests: [...(view.requests ?? []).filter(({ peer }) => peer !== event.peer), event].slice(-REQUESTS_MAX),
+      };
     case "update": {
       const kind = COUNTED_AS[event.verdict];
       return { ...view, updates: { ...view.updates, [kind]: view.updates[kind] + 1 } };
@@ -112,6 +147,7 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       return { ...view, roster: { role: role ?? "none", members, entries, digest } };
     }
     case "member":
+      return { ...view, requests: (view.requests ?? []).filter(({ peer }) => peer !== event.peer) };
     case "equivocation":
     case "succession":
       // News for people; what it amounts to is in the roster.

@@ -130,6 +130,8 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       const { base, alone, swarm } = event.report;
       return `finished, held-out loss ${formatLoss(base.loss)} base, ${formatLoss(alone?.loss)} alone, ${formatLoss(swarm.loss)} swarm`;
     }
+    case "request":
+      return `${event.peer} asks to be admitted and calls itself "${event.label}"; fingerprint ${event.fingerprint}, motion ${event.motion.slice(0, 12)}`;
     case "member":
       return `member ${event.change}: ${event.peer}, ${event.role}`;
     case "equivocation": {
@@ -142,6 +144,9 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
     }
     case "roster":
     case "neighbours":
+    case "company":
+    case "alone":
+    case "unreachable":
     case "published":
     case "update":
       return undefined;

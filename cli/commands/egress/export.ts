@@ -45,7 +45,7 @@ async function run(
     return EXIT_OK;
   }
   const path = resolve(options.out);
-  await pipeline(Readable.from(text), createWriteStream(path)).catch((error: unknown) => {
+  await pipeline(Readable.from(text), createWriteStream(path, { flush: true })).catch((error: unknown) => {
     throw fileError(error, path);
   });
   terminal.err(`wrote ${path}\n`);

@@ -36,6 +36,7 @@ async function run(options: KeysRestoreOptions, terminal: Terminal, argument: st
     throw new NodeError("KEY_FILE", `${folder} has a key already; name another --data-dir`, { path: key });
   }
   const peer = peerOfBackup(text);
+  await refuseOther(folder, peer);
   const seed = openKey(text, await passphraseOf(options, { isNew: false }, terminal));
   await writeKey(key, seed);
   terminal.err(
@@ -43,6 +44,16 @@ async function run(options: KeysRestoreOptions, terminal: Terminal, argument: st
   );
   terminal.out(options.json ? jsonText({ peer, dataDirectory: folder }) : `${peer}\n`);
   return EXIT_OK;
+}
+
+/** The files in the directory belong to the peer that wrote its status.  Throws: NodeError KEY_FILE. */
+async function refuseOther(folder: string, peer: string): Promise<void> {
+  const { readStatus } = await import("../../status-file.ts");
+  const status = await readStatus(folder).catch(() => undefined);
+  const owner = status?.view.peer;
+  if (owner === undefined || owner === peer) return;
+  const text = `${folder} has the files of another peer, ${owner}, and the backup is of ${peer}; name another --data-dir`;
+  throw new NodeError("KEY_FILE", text, { path: folder });
 }
 
 async function backupText(file: string): Promise<string> {

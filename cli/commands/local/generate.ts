@@ -125,6 +125,7 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
     terminal.out(jsonText({ prompt: options.prompt, response, stopped, promptIds, ids }));
   } else {
     terminal.out("\n");
+    if (response.trim() === "") terminal.err("the model ended its answer at once: it is empty\n");
   }
   if (result.stopped === "context")
     terminal.err(`the model's context of ${model.shape.contextTokens} tokens is full\n`);

@@ -26,7 +26,7 @@ import { duration } from "../../option-value.ts";
 import { outwardReach } from "../../reach-options.ts";
 import type { RunOptions } from "../../run-options.ts";
 import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
-import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
+import { EXIT_OK, stoppedCode, type Terminal } from "../../terminal.ts";
 import { configOf } from "./init.ts";
 import { runPeer } from "./run.ts";
 
@@ -95,7 +95,7 @@ async function run(options: JoinCommandOptions, terminal: Terminal, argument: st
       const text = `nobody decided within ${options.wait} seconds; run the same command again, and it asks the same question`;
       throw new NodeError("TIMEOUT", text);
     }
-    if (terminal.signal.aborted) return EXIT_INTERRUPTED;
+    if (terminal.signal.aborted) return stoppedCode(terminal.signal);
     throw error;
   } finally {
     await joining.close();
@@ -121,7 +121,7 @@ async function networkOf(
   options: JoinCommandOptions,
   { terminal, digests }: { readonly terminal: Terminal; readonly digests: ModelDigests },
 ): Promise<FoundNetwork> {
-  const found = await joining.network();
+  const found = await joining.network(unreachableTeller(joining, terminal));
   const { manifests, current } = found.story;
   const manifest = manifests[current] ?? found.genesis.manifest;
   terminal.err(`network ${manifest.name}, ${networkId(manifest)}\n`);
@@ -147,6 +147,16 @@ async function refuseOther(folder: string, network: string): Promise<void> {
   if ((manifest.succeeds?.first ?? networkId(manifest)) === network) return;
   const text = `${folder} belongs to another network, ${manifest.name}; choose another --data-dir`;
   throw new NodeError("MANIFEST_MISMATCH", text, { network });
+}
+
+/** Says whom this peer asks, and once for each reason why nobody has answered. */
+function unreachableTeller({ addresses }: Joining, terminal: Terminal): (reason: string) => void {
+  for (const address of addresses) terminal.err(`asking for the network at ${address}\n`);
+  const said = new Set<string>();
+  return (reason) => {
+    if (!said.has(reason)) terminal.err(`${reason}; trying again for a minute\n`);
+    said.add(reason);
+  };
 }
 
 /** Says once what is waited for, and when nobody can be reached. */

@@ -1,10 +1,10 @@
 /** `weft run`: one peer, from start to the last round or Ctrl-C. */
-import { createPeer, type ModelDigests, NodeError } from "../../../node/index.ts";
+import { createPeer, type ModelDigests, NodeError, type PeerStatus } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import type { RunOptions } from "../../run-options.ts";
 import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
-import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
+import { EXIT_OK, stoppedCode, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft run`, and what it runs. */
 export const runCommand: CommandRow = {
@@ -47,10 +47,21 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
     await peer.start();
     // Of an interrupt from before this command began, nobody is told.
     if (terminal.signal.aborted) stop();
-    return (await peer.done) === undefined ? EXIT_INTERRUPTED : EXIT_OK;
+    const isFinished = (await peer.done) !== undefined;
+    await peer.stop();
+    if (terminal.signal.aborted) terminal.err(`${stoppedLine(peer.status())}\n`);
+    return isFinished ? EXIT_OK : stoppedCode(terminal.signal);
   } finally {
     terminal.signal.removeEventListener("abort", stop);
     await peer.stop();
     await status.end();
   }
+}
+
+/** What a person reads once a peer was stopped. */
+function stoppedLine(status: PeerStatus | undefined): string {
+  if (status === undefined) return "stopped before it had found its network";
+  const { view, manifest } = status;
+  if (view.roundsDone >= manifest.rounds.count) return "stopped; all rounds are done";
+  return `stopped after round ${view.roundsDone} of ${manifest.rounds.count}; the same command goes on from there`;
 }

@@ -1,6 +1,13 @@
 /** `weft status`: where a peer is. */
 
-import { dataDirectoryLayout, type EgressSummary, NodeError, recordDoor } from "../../../node/index.ts";
+import {
+  dataDirectoryLayout,
+  type EgressSummary,
+  NodeError,
+  type PeerView,
+  recordDoor,
+  restingView,
+} from "../../../node/index.ts";
 import { forgettingSentence } from "../../../testnet/words/forgetting-table.ts";
 import { needsSentence } from "../../../testnet/words/live-view.ts";
 import { formatLoss, formatShare } from "../../../testnet/words/text-table.ts";
@@ -27,8 +34,9 @@ async function run(
   const { isRunning, readStatus } = await import("../../status-file.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
-  const status = await readStatus(folder);
-  const running = isRunning(status);
+  const written = await readStatus(folder);
+  const running = isRunning(written);
+  const status = running ? written : { ...written, view: restingView(written.view) };
   const egress = await egressOf(folder);
   if (options.json) terminal.out(jsonText({ ...status, running, egress }));
   else terminal.out(`${lines(status, running, egress).join("\n")}\n`);
@@ -49,13 +57,18 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
     ["lacks", view.lacks && needsSentence(view.lacks)],
     ["round", `${view.roundsDone} of ${rounds} done`],
     ["step", view.steps > 0 ? `${view.step} of ${view.steps}` : undefined],
-    ["neighbours", String(view.neighbours)],
+    ["neighbours", view.aloneSince === undefined ? String(view.neighbours) : `none since ${view.aloneSince}`],
+    ...(view.neighbours > 0 ? [] : view.unreachable).map(unreachableRow),
     ["role", view.roster && (view.roster.role === "none" ? "no member" : view.roster.role)],
     [
       "roster",
       view.roster &&
         `${view.roster.members} members, ${view.roster.entries} entries, head ${view.roster.digest.slice(0, 16)}`,
     ],
+    ...(view.requests ?? []).map(({ peer, label, fingerprint, motion }): [string, string] => [
+      "asks",
+      `"${label}", ${peer}, fingerprint ${fingerprint}; weft members approve ${motion.slice(0, 12)}`,
+    ]),
     ["updates", `${accepted} accepted, ${ignored} ignored, ${rejected} rejected`],
     ["egress", egress ? egressLine(egress) : "the record is damaged; see weft egress verify"],
     ["privacy", privacyLine(status)],
@@ -72,6 +85,11 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
   ];
   return rows.flatMap(([title, text]) => (text === undefined ? [] : [`${title.padEnd(11)} ${text}`]));
 }
+
+const unreachableRow = ({ address, reason, failures }: PeerView["unreachable"][number]): [string, string] => [
+  "",
+  `cannot reach ${address}: ${reason} (${failures} times)`,
+];
 
 /** What left the peer; undefined where its record is damaged. */
 async function egressOf(folder: string): Promise<EgressSummary | undefined> {

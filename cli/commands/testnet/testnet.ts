@@ -93,7 +93,7 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
     if (warning) terminal.err(`warning: ${warning}\n`);
   }
   const isTemporary = options.dataDir === undefined;
-  const folder = isTemporary ? await mkdtemp(join(tmpdir(), "weft-testnet-")) : resolve(options.dataDir ?? "");
+  const folder = isTemporary ? await temporaryFolder() : resolve(options.dataDir ?? "");
   terminal.err(`files of the peers: ${folder}\n`);
   const view = liveView(terminal, manifest, peers);
   let result: TestnetResult;
@@ -163,4 +163,15 @@ function liveView(terminal: Terminal, manifest: NetworkManifest, peers: number):
   const options = { write: terminal.err, manifest, peers };
   if (!terminal.errIsTerminal) return lineView(options);
   return terminalView({ ...options, now: () => performance.now(), columns: terminal.columns });
+}
+
+/** A new folder for the peers.  Throws: NodeError DATA_DIRECTORY, DISK_FULL. */
+async function temporaryFolder(): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), "weft-testnet-"));
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const text = `cannot make a folder in ${tmpdir()}, the system's place for temporary files (${code}); set TMPDIR or give --data-dir`;
+    throw new NodeError("DATA_DIRECTORY", text, {}, { cause });
+  }
 }

@@ -52,6 +52,7 @@ async function makeFolder(path: string, mode: number): Promise<void> {
   if (parent !== path) await makeFolder(parent, mode);
   try {
     await mkdir(path, { mode });
+    await syncFolder(parent);
   } catch (error) {
     // Somebody else may have made it meanwhile.
     if (systemCode(error) !== "EEXIST" || !(await isFolder(path))) throw error;
@@ -142,6 +143,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: "a folder is in the place of a file",
   ENOENT: "the folder is gone",
   EIO: "the disk reports an error",
+  EMFILE: "this process may open no more files; raise its limit (ulimit -n)",
+  ENFILE: "the system has no file descriptors left",
 };
 
 /** The errno name of an operating system error.  Its shape: Node's `SystemError`. */

@@ -1,9 +1,9 @@
 /** The peer's identity on disk: the 32 bytes of an Ed25519 seed, readable by its owner alone. */
 import { randomBytes } from "node:crypto";
 import { chmod, readdir, readFile, rename, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { NodeError } from "../../errors.ts";
-import { ensureFolder, fileError, syncFolder, systemCode, writeFileAtomic } from "./atomic-file.ts";
+import { ensureFolder, fileError, fileExists, syncFolder, systemCode, writeFileAtomic } from "./atomic-file.ts";
 
 /** RFC 8032, section 5.1.5: the private key is 32 octets of random data. */
 export const SEED_BYTES = 32;
@@ -20,6 +20,7 @@ export async function readOrCreateKey(path: string): Promise<{ readonly seed: Ui
   await refuseLooseMode(folder, "700");
   const existing = await readKey(path);
   if (existing !== undefined) return { seed: existing, created: false };
+  await refuseLostKey(folder);
   const seed = new Uint8Array(randomBytes(SEED_BYTES));
   await writeFileAtomic(path, seed, { mode: 0o600 });
   return { seed, created: true };
@@ -70,6 +71,20 @@ export async function readKey(path: string): Promise<Uint8Array | undefined> {
     throw new NodeError("KEY_FILE", text, { path, bytes: bytes.length });
   }
   return new Uint8Array(bytes);
+}
+
+/** What only a peer with a key leaves behind: signed updates, and what was trained between them. */
+const OF_A_PEER = ["store", "checkpoints", "egress.jsonl"];
+
+/** Another key would sign in the name of somebody else's past.  Throws: KEY_FILE, DATA_DIRECTORY. */
+async function refuseLostKey(folder: string): Promise<void> {
+  // The key of a rotation comes beside the one that is there.
+  if (await fileExists(join(folder, "key"))) return;
+  const left: string[] = [];
+  for (const name of OF_A_PEER) if (await fileExists(join(folder, name))) left.push(name);
+  if (left.length === 0) return;
+  const text = `${folder} has the files of a peer (${left.join(", ")}) and no key`;
+  throw new NodeError("KEY_FILE", text, { path: folder, problem: "key-lost" });
 }
 
 async function isEmpty(folder: string): Promise<boolean> {

@@ -119,8 +119,14 @@ export function storeError(cause: unknown, folder: string): NodeError {
   }
   if (/no space left|quota exceeded/i.test(said)) return diskFull(folder, facts, { cause });
   const text = `the store ${folder} failed: ${said.split("\n", 1)[0]}`;
-  return new NodeError("STORE_FAILED", text, facts, { cause });
+  return new NodeError("STORE_FAILED", text, isDamage(said) ? { ...facts, problem: "store-damaged" } : facts, {
+    cause,
+  });
 }
+
+/** LevelDB's words for files that are there and wrong, or that it misses. */
+const isDamage = (said: string): boolean =>
+  /corruption|missing files|checksum mismatch|does not exist|not an sstable|no such file/i.test(said);
 
 function diskFull(folder: string, facts: Readonly<Record<string, unknown>>, options?: ErrorOptions): NodeError {
   const text = `no space left to write ${folder}; free some space and it goes on`;

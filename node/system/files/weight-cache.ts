@@ -12,16 +12,16 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import envPaths from "env-paths";
 import { NodeError } from "../../errors.ts";
 import type { WeightCache, WeightCopy } from "../../model/weight-copy.ts";
 import type { WeightFile } from "../../model/weight-file.ts";
+import { userCacheFolder } from "../platform/user-folders.ts";
 import { systemCode } from "./atomic-file.ts";
 import { openWeightFiles } from "./weight-files.ts";
 
 /** The given folder, else that of the environment variable WEFT_CACHE, else the system's place for caches. */
 export function cacheFolder(given?: string): string {
-  return given ?? process.env.WEFT_CACHE ?? envPaths("weft", { suffix: "" }).cache;
+  return given ?? process.env.WEFT_CACHE ?? userCacheFolder;
 }
 
 /** Nothing is created before something is to be kept. */

@@ -8,6 +8,7 @@ import { ping } from "@libp2p/ping";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p, type Libp2pOptions as NodeOptions } from "libp2p";
 import type { PeerId } from "../../../protocol/peer-id.ts";
+import { connectionsWithin } from "../platform/descriptors.ts";
 import { addressFilter } from "./address-range.ts";
 import { isOfNetwork } from "./hearsay-range.ts";
 import { gossipOptions } from "./libp2p-gossip.ts";
@@ -45,17 +46,18 @@ export type WeftNode = Libp2p<{ gossip: GossipSub; listened: ReturnType<typeof l
 /** A stopped node with the identity of `seed`.  bytes: counts what passes. */
 export async function createNode(gate: Libp2pGate, options: Libp2pOptions, bytes: WireBytes): Promise<WeftNode> {
   const { reach = { network: "" } } = options;
+  const connectionsMax = connectionsWithin(options.connectionsMax);
   return await createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed("Ed25519", options.seed),
     addresses: { listen: listenOf(options.listen, reach), announce: [...(reach.announce ?? [])] },
-    transports: await transportsOf(),
+    transports: await transportsOf(connectionsMax),
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ streamOptions: YAMUX_STREAMS })],
     metrics: () => wireMetrics(bytes),
     connectionManager: {
-      maxConnections: options.connectionsMax,
-      maxIncomingPendingConnections: options.connectionsMax,
+      maxConnections: connectionsMax,
+      maxIncomingPendingConnections: connectionsMax,
       // libp2p allows 5 a second from one host, which a testnet on one machine passes at its start.
       inboundConnectionThreshold: options.connectionsMax,
     },

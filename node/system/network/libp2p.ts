@@ -11,6 +11,7 @@ import type { StreamProtocol } from "../../../protocol/stream-protocols.ts";
 import { NodeError } from "../../errors.ts";
 import type { Logger } from "../../interface/logger.ts";
 import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../../interface/transport.ts";
+import { dialReason } from "./dial-reason.ts";
 import { type AddressRange, isBelievable, rangeOf } from "./hearsay-range.ts";
 import { Libp2pGossip } from "./libp2p-gossip.ts";
 import { createNode, type Libp2pGate, type Libp2pOptions, type WeftNode } from "./libp2p-node.ts";
@@ -87,13 +88,9 @@ class Libp2pTransport implements Transport {
       const { remotePeer } = await this.#node.dial(multiaddr(address), { signal });
       // The gate lets nobody else in.
       return parsePeerId(remotePeer.toString());
-    } catch (error) {
-      throw new NodeError(
-        "DIAL_FAILED",
-        `cannot reach ${address}; check that a peer listens there`,
-        { address },
-        { cause: error },
-      );
+    } catch (cause) {
+      const reason = dialReason(cause);
+      throw new NodeError("DIAL_FAILED", `cannot reach ${address}: ${reason}`, { address, reason }, { cause });
     }
   }
 

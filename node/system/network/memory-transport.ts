@@ -122,7 +122,10 @@ class MemoryTransport implements Transport {
     const isAdmitted =
       other !== undefined && (this.#links.has(other.peer) || (this.#admits(other.peer) && other.#admits(this.peer)));
     if (!isAdmitted || signal.aborted) {
-      throw new NodeError("DIAL_FAILED", `cannot reach ${address}; check that a peer listens there`, { address });
+      throw new NodeError("DIAL_FAILED", `cannot reach ${address}: nobody listens there`, {
+        address,
+        reason: "nobody listens there",
+      });
     }
     if (!this.#links.has(other.peer)) {
       this.#links.set(other.peer, other);

@@ -45,9 +45,15 @@ export async function quicTransport(): Promise<NonNullable<NodeOptions["transpor
 }
 
 /** The transports: TCP and WebSocket always, QUIC where its binding loads, circuits through relays for all. */
-export async function transportsOf(): Promise<NonNullable<NodeOptions["transports"]>> {
+export async function transportsOf(connectionsMax: number): Promise<NonNullable<NodeOptions["transports"]>> {
   const quic = await quicTransport();
-  return [tcp(), ...(quic === undefined ? [] : [quic]), webSockets(), circuitRelayTransport()];
+  // What connects and then says nothing takes a descriptor too; the system's limit is not to be reached by it.
+  return [
+    tcp({ maxConnections: connectionsMax }),
+    ...(quic === undefined ? [] : [quic]),
+    webSockets(),
+    circuitRelayTransport(),
+  ];
 }
 
 /** What to listen on: `listen`, and a place at every relaying member where this peer is reached through them. */
