@@ -48,6 +48,8 @@ export interface PeerView {
     readonly entries: number;
     readonly digest: string;
   };
+  /** What is about to end, or has: seconds since 1970. */
+  readonly endings?: { readonly membership?: number | undefined; readonly quorum?: number | undefined };
   readonly report?: PeerReport;
 }
 
@@ -111,7 +113,10 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       const { role, members, entries, digest } = event;
       return { ...view, roster: { role: role ?? "none", members, entries, digest } };
     }
+    case "ending":
+      return { ...view, endings: { ...view.endings, [event.what]: event.at ?? undefined } };
     case "member":
+    case "clock":
     case "equivocation":
     case "succession":
       // News for people; what it amounts to is in the roster.
