@@ -8,12 +8,14 @@ import { applyConfigFile } from "./config-file.ts";
 import { packageVersion } from "./package-folder.ts";
 import { errorLine } from "./remedies.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "./terminal.ts";
+import { visibleTerminal } from "./visible-text.ts";
 
 /**
  * Run one command line, without the program's name.  Returns the exit code: 0 done, 2 an expected failure that one
  * line on standard error has explained.  Throws: whatever nobody expected.
  */
-export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<number> {
+export async function runCommandLine(words: readonly string[], given: Terminal): Promise<number> {
+  const terminal = visibleTerminal(given);
   let exitCode = EXIT_OK;
   const program = buildProgram(terminal, async (row, command) => {
     if (row.configurable) await applyConfigFile(command, row, terminal);
