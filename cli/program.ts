@@ -45,7 +45,10 @@ export function buildProgram(
     const [first = "", second] = row.name;
     const parent = second === undefined ? program : (groups.get(first) ?? group(program, groups, first));
     const command = parent.command(second ?? first).description(row.text);
-    if (row.argument) command.argument(`<${row.argument.name}>`, row.argument.text);
+    if (row.argument) {
+      const { name, text, optional } = row.argument;
+      command.argument(optional ? `[${name}]` : `<${name}>`, text);
+    }
     for (const option of row.options) command.addOption(optionOf(option));
     command.addHelpText("after", `\nExample:\n  ${row.example}`);
     command.action(() => run(row, command));

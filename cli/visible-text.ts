@@ -15,6 +15,7 @@ export function visibleText(text: string): string {
 }
 
 /** The view that is drawn over begins with these: up so many lines, and clear what is below. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these begin the view
 const OWN = /^(?:\u001b\[\d+A)?\r\u001b\[J/;
 
 /** A terminal that is given nothing hidden, whatever a command writes. */
