@@ -30,11 +30,19 @@ module.exports = {
       to: { path: "^cli/" },
     },
     {
+      name: "node-by-its-index",
+      comment:
+        "programs use node/ as anybody else does, through what node/index.ts offers; tests and testnet/evaluation compare and test inner parts, so they alone reach deeper",
+      severity: "error",
+      from: { path: "^(cli|testnet)/", pathNot: [tests, "^testnet/(evaluation|fixtures)/"] },
+      to: { path: "^node/(?!index\\.ts$)" },
+    },
+    {
       name: "words-know-no-hands",
       comment: "tables and sentences for the testnet and the commands; neither processes, commands nor the machine",
       severity: "error",
       from: { path: "^testnet/words/", pathNot: tests },
-      to: { path: "^cli/|^testnet/(?!words/)|^node/(?!interface/|(errors|index)\\.ts$)" },
+      to: { path: "^cli/|^testnet/(?!words/)|^node/(?!index\\.ts$)" },
     },
     {
       name: "protocol-is-pure",

@@ -46,6 +46,8 @@ describe("import directions", () => {
     ["node/exchange/a.ts", 'export const a = () => import("@libp2p/tcp");', "only-system-has-hands"],
     ["node/system/a.ts", 'export { InferenceSession } from "onnxruntime-node";', "one-place-loads-onnxruntime"],
     ["node/a.ts", 'export type * from "../testnet/thing.ts";', "node-below-testnet"],
+    ["cli/a.ts", 'export type { Thing } from "../node/thing.ts";', "node-by-its-index"],
+    ["cli/commands/a.ts", 'export const a = () => import("../../node/thing.ts");', "node-by-its-index"],
     ["testnet/a.ts", 'export type { Thing } from "../cli/thing.ts";', "testnet-below-cli"],
     ["cli/a.ts", 'export { test } from "vitest";', "no-tools-in-the-product"],
   ])("refuses in %s: %s", async (path, text, rule) => {
@@ -59,7 +61,12 @@ describe("import directions", () => {
       "node/system/a.ts",
       'import "node:fs"; import "libp2p"; import type { Thing } from "../../protocol/thing.ts"; export type A = Thing;',
     );
-    write("testnet/a.ts", 'export type { Thing } from "../node/thing.ts";');
+    write(
+      "node/index.ts",
+      'export type { Thing } from "./thing.ts"; export const open = () => import("./doctor/b.ts");',
+    );
+    write("node/doctor/b.ts", "export const b = 1;");
+    write("testnet/a.ts", 'export type { Thing } from "../node/index.ts";');
     write("cli/a.ts", 'export type { Thing } from "../testnet/thing.ts";');
     const { summary } = await cruiseHouse(house);
     expect(summary.violations).toEqual([]);

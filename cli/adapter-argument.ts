@@ -2,7 +2,7 @@
  * An adapter in one word: `loreft:r4:f7+l7` or `lora:r8:q_proj,v_proj`, with optional parts after a colon each, or two
  * of them joined by a plus sign.
  */
-import { NodeError } from "../node/errors.ts";
+import { NodeError } from "../node/index.ts";
 import type { AdapterSettings, LowRankSettings, ReftSettings } from "../protocol/adapter-spec.ts";
 import { ADAPTERS, POSITIONS } from "../protocol/settings/adapter-kinds.ts";
 import { fieldBounds, valueOfText } from "../protocol/settings/field.ts";

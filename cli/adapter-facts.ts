@@ -1,14 +1,17 @@
 /** What an adapter's folder holds, read without the model that it belongs to. */
-import { parseJson, readAdapterDirectory } from "../node/interchange/adapter-directory.ts";
-import { readPeftConfig } from "../node/interchange/peft-config.ts";
-import { PEFT_CONFIG } from "../node/interchange/peft-export.ts";
-import { slotsOf } from "../node/interchange/saved-adapter.ts";
-import { readTorchFile } from "../node/interchange/torch-file.ts";
-import type { AdapterFormat } from "../node/local/adapter-format.ts";
-import { formatOf } from "../node/local/stored-adapter.ts";
-import { readSafetensors } from "../node/model/safetensors.ts";
-import type { FolderFiles } from "../node/system/files/adapter-files.ts";
+import { type AdapterFormat, type FolderFiles, modelDoor } from "../node/index.ts";
 import { formatAdapter } from "./adapter-argument.ts";
+
+const {
+  formatOf,
+  PEFT_CONFIG,
+  parseJson,
+  readAdapterDirectory,
+  readPeftConfig,
+  readSafetensors,
+  readTorchFile,
+  slotsOf,
+} = await modelDoor();
 
 /** One tensor of an adapter. */
 export interface TensorFacts {

@@ -1,6 +1,6 @@
 /** A line typed at a terminal that does not show it. */
 import type { ReadStream } from "node:tty";
-import { NodeError } from "../node/errors.ts";
+import { NodeError } from "../node/index.ts";
 
 const [CTRL_C, CTRL_D, BACKSPACE, DELETE] = ["\u0003", "\u0004", "\b", "\u007f"];
 

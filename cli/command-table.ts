@@ -4,6 +4,7 @@ import { exportAdapterCommand } from "./commands/adapter/export.ts";
 import { importAdapterCommand } from "./commands/adapter/import.ts";
 import { inspectAdapterCommand } from "./commands/adapter/inspect.ts";
 import { auditInversionCommand } from "./commands/audit/inversion.ts";
+import { checkDataCommand } from "./commands/data/check.ts";
 import { exportEgressCommand } from "./commands/egress/export.ts";
 import { verifyEgressCommand } from "./commands/egress/verify.ts";
 import { backupKeysCommand } from "./commands/keys/backup.ts";
@@ -65,6 +66,7 @@ export const COMMANDS: readonly CommandRow[] = [
   rotateKeysCommand,
   backupKeysCommand,
   restoreKeysCommand,
+  checkDataCommand,
   trainCommand,
   evalCommand,
   generateCommand,

@@ -1,9 +1,7 @@
 /** config.json in a data directory: flags of `weft run` by their long names, for those that the command line leaves out. */
 import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError } from "commander";
-import { dataDirectoryLayout } from "../node/data-directory/layout.ts";
-import { NodeError } from "../node/errors.ts";
-import { writeFileAtomic } from "../node/system/files/atomic-file.ts";
+import { dataDirectoryLayout, NodeError, writeFileAtomic } from "../node/index.ts";
 import { closestName } from "../protocol/closest-name.ts";
 import { jsonFlaw } from "../protocol/json-names.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";

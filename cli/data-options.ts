@@ -1,7 +1,6 @@
 /** The flags of a file of data, for all commands that read one. */
 import { resolve } from "node:path";
-import type { LoadExamplesOptions } from "../node/local/data-source.ts";
-import { STANDARD_INPUT } from "../node/system/files/data-bytes.ts";
+import { type LoadExamplesOptions, STANDARD_INPUT } from "../node/index.ts";
 import type { OptionRow } from "./command-row.ts";
 
 /** A file of data and how it is read. */
@@ -9,6 +8,7 @@ export interface DataFlags {
   readonly data?: string;
   readonly columns?: string;
   readonly charset?: string;
+  readonly chatTemplate?: string;
 }
 
 /** Files that are held out whole. */
@@ -24,6 +24,13 @@ export const DATA: OptionRow = {
   otherwise: "the embedded tasks",
 };
 
+/** The flag of the template that writes conversations. */
+export const CHAT_TEMPLATE: OptionRow = {
+  flags: "--chat-template <name>",
+  text: "how conversations are written: a chat template of the model by its name, a file of one, or none",
+  otherwise: "the adapter's, else the model's",
+};
+
 /** How a file of data is read. */
 export const READING: readonly OptionRow[] = [
   {
@@ -32,6 +39,7 @@ export const READING: readonly OptionRow[] = [
     otherwise: "they have the names of docs/DATA.md",
   },
   { flags: "--charset <name>", text: "character set of text files, such as latin1 or utf-16le", otherwise: "utf-8" },
+  CHAT_TEMPLATE,
 ];
 
 /** What is held out, where it does not come out of the data. */
@@ -53,15 +61,21 @@ export function dataPath(file: string): string {
   return file === STANDARD_INPUT ? file : resolve(file);
 }
 
+/** A template's file by its whole path; a name stays what it is. */
+export function templateArgument(text: string): string {
+  return /[\\/]|\.jinja2?$/u.test(text) ? resolve(text) : text;
+}
+
 /** The flags as `loadExamples` takes them. */
 export function dataOptions(
   flags: DataFlags & HeldOutFlags,
-): Pick<LoadExamplesOptions, "file" | "columns" | "charset" | "validation" | "test"> {
-  const { data, columns, charset, validation, test } = flags;
+): Pick<LoadExamplesOptions, "file" | "columns" | "charset" | "chatTemplate" | "validation" | "test"> {
+  const { data, columns, charset, chatTemplate, validation, test } = flags;
   return {
     ...(data !== undefined && { file: dataPath(data) }),
     ...(columns !== undefined && { columns }),
     ...(charset !== undefined && { charset }),
+    ...(chatTemplate !== undefined && { chatTemplate: templateArgument(chatTemplate) }),
     ...(validation !== undefined && { validation: dataPath(validation) }),
     ...(test !== undefined && { test: dataPath(test) }),
   };

@@ -1,5 +1,5 @@
 /** The flags by which a peer says how its training engine computes; `ENGINE_OPTIONS` describes them. */
-import { ENGINE_OPTIONS, type EngineOptions } from "../node/interface/engine-options.ts";
+import { ENGINE_OPTIONS, type EngineOptions } from "../node/index.ts";
 import { kebabCase } from "../protocol/settings/field-words.ts";
 import type { OptionRow } from "./command-row.ts";
 import { fieldFlag } from "./field-flag.ts";

@@ -1,7 +1,7 @@
 /** The invite that a command is given: as its argument, in a file, or on standard input, which other users do not see. */
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { NodeError } from "../node/errors.ts";
+import { NodeError } from "../node/index.ts";
 
 /** The text of the invite.  Throws: NodeError CONFIG_INVALID where none or two are given, or the file cannot be read. */
 export async function inviteGiven(

@@ -1,6 +1,6 @@
 /** A file that names the founders of a network: one peer id and role a line; # begins a comment. */
 import { readFile } from "node:fs/promises";
-import { NodeError } from "../node/errors.ts";
+import { NodeError } from "../node/index.ts";
 import { closestName } from "../protocol/closest-name.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { ROLES, type Role } from "../protocol/membership/roles.ts";

@@ -1,5 +1,5 @@
 /** Flags that decide who may take part in a network, and the settings of its manifest that they stand for. */
-import { NodeError } from "../node/errors.ts";
+import { NodeError } from "../node/index.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { type MembershipPolicy, type MembershipSettings, POLICY_DEFAULTS } from "../protocol/membership/settings.ts";
 import type { OptionRow } from "./command-row.ts";

@@ -1,12 +1,13 @@
 /** Flags that decide what a network agrees on, and the manifest settings that they stand for. */
 
-import { defaultValues, KEYFRAME_EVERY } from "../node/manifest/default-encoding.ts";
+import { defaultValues, KEYFRAME_EVERY } from "../node/index.ts";
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
 import type { UpdateEncoding } from "../protocol/encoding/update-encoding.ts";
 import {
   type LambdaRule,
   type LearningRateSchedule,
   MANIFEST_DEFAULTS,
+  type NeighbourWeighting,
   type NetworkManifest,
   type ReferenceSettings,
   type RuleSettings,
@@ -175,6 +176,11 @@ const NETWORK_FLAGS: readonly OptionRow[] = [
   { flags: "--seed <number>", text: "seed of everything the peers derive alike", parse: integer(0) },
 ];
 
+/** Similarity without the peer itself cannot personalise: manifests that say so keep it, and new networks do not have it. */
+function withSelf(weights: NeighbourWeighting): NeighbourWeighting {
+  return weights.kind === "similarity" ? { ...weights, self: true } : weights;
+}
+
 /** The flags over their defaults. */
 export function networkSettings(options: NetworkOptions, defaults: NetworkSettings): NetworkSettings {
   const { training, rounds, aggregation } = defaults;
@@ -201,7 +207,7 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
     rounds: { ...rounds, ...valuesOfFlags(ROUNDS, options) },
     aggregation: {
       ...(options.aggregation === undefined ? { ...aggregation, ...shared } : { ...shared, ...options.aggregation }),
-      ...(typeof options.neighbourWeights === "object" && { weights: options.neighbourWeights }),
+      ...(typeof options.neighbourWeights === "object" && { weights: withSelf(options.neighbourWeights) }),
       ...valuesOfFlags(AGGREGATION_FIELDS, options),
     },
   };

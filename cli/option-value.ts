@@ -2,7 +2,7 @@
 
 import { multiaddr } from "@multiformats/multiaddr";
 import { InvalidArgumentError } from "commander";
-import { addressFilter } from "../node/system/network/address-range.ts";
+import { addressFilter } from "../node/index.ts";
 import { peerIdOfAddress } from "../protocol/addresses.ts";
 import { fieldParser } from "./field-flag.ts";
 
@@ -18,6 +18,11 @@ export function positive(text: string): number {
     throw new InvalidArgumentError("expected a number above 0");
   }
   return value;
+}
+
+/** A number, 0 or more. */
+export function notNegative(text: string): number {
+  return text.trim() !== "" && Number(text) === 0 ? 0 : positive(text);
 }
 
 /** A number above 0 and at most 1. */

@@ -1,7 +1,6 @@
 /** The passphrase of a backup: from a file that its owner alone may read, or asked for at the terminal. */
 import { resolve } from "node:path";
-import { NodeError } from "../node/errors.ts";
-import { checkPassphrase, readPassphraseFile } from "../node/system/files/key-backup.ts";
+import { checkPassphrase, NodeError, readPassphraseFile } from "../node/index.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** `isNew`: it is asked for twice.  Throws: KEY_FILE, DATA_DIRECTORY; CONFIG_INVALID where nobody can be asked. */

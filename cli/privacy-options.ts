@@ -1,7 +1,6 @@
 /** Flags of a peer's own privacy: agreed with nobody, kept in its own configuration. */
 import { InvalidArgumentError } from "commander";
-import { NodeError } from "../node/errors.ts";
-import { PRIVACY_MODES, type PrivacyMode, type PrivacySettings } from "../node/interface/privacy.ts";
+import { NodeError, PRIVACY_MODES, type PrivacyMode, type PrivacySettings } from "../node/index.ts";
 import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import type { OptionRow } from "./command-row.ts";
 import { choice, positive } from "./option-value.ts";

@@ -1,6 +1,6 @@
 /** The command line as a whole: parses by the command table, runs the command, says in one line what is wrong. */
 import { Command, CommanderError, Option } from "commander";
-import { NodeError } from "../node/errors.ts";
+import { NodeError } from "../node/index.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import type { CommandRow, OptionRow } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";

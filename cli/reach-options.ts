@@ -1,6 +1,5 @@
 /** The flags by which a peer says where it listens, how others reach it and how it finds them. */
-import { NodeError } from "../node/errors.ts";
-import type { ReachOptions } from "../node/system/network/reach.ts";
+import { NodeError, type ReachOptions } from "../node/index.ts";
 import type { OptionRow } from "./command-row.ts";
 import { addressRange, announcedAddress, integer, listenAddress } from "./option-value.ts";
 

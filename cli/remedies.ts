@@ -2,7 +2,7 @@
  * What a person can do about an error: the flags and commands of `weft`, by the problem that an error or a finding names.
  * Below the command line nothing knows a flag.
  */
-import type { ErrorFacts, NodeError, Problem } from "../node/errors.ts";
+import type { ErrorFacts, NodeError, Problem } from "../node/index.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
 
 /** A clause that follows what is wrong, after a semicolon. */

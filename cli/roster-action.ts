@@ -1,9 +1,15 @@
 /** Acting on the roster of a data directory, as the commands of `weft members` do. */
-import { NodeError } from "../node/errors.ts";
-import { networkOf, rosterGenesis } from "../node/index.ts";
-import type { Proposal } from "../node/membership/proposals.ts";
-import type { MembersAnswer, RosterAction, RosterAnswer } from "../node/membership/roster-desk.ts";
-import { type OperatorOptions, operate } from "../node/peer/operator.ts";
+import {
+  type MembersAnswer,
+  membershipDoor,
+  NodeError,
+  networkOf,
+  type OperatorOptions,
+  type Proposal,
+  type RosterAction,
+  type RosterAnswer,
+  rosterGenesis,
+} from "../node/index.ts";
 import type { Genesis } from "../protocol/membership/genesis.ts";
 import type { PeerId } from "../protocol/peer-id.ts";
 import { dateWords, statementWords } from "../testnet/words/statement-words.ts";
@@ -62,6 +68,7 @@ export async function ask<K extends "members" | "log" | "pending">(
   operator: OperatorOptions,
   question: RosterAction & { readonly kind: K },
 ): Promise<Extract<RosterAnswer, { kind: K }>> {
+  const { operate } = await membershipDoor();
   const answer = await operate(question, operator);
   if (answer.kind === question.kind) return answer as Extract<RosterAnswer, { kind: K }>;
   throw new TypeError(`an answer about ${answer.kind} to a question about ${question.kind}`);
@@ -90,6 +97,7 @@ export async function decide(
   { json, withoutQuorum }: RosterFlags,
   terminal: Terminal,
 ): Promise<number> {
+  const { operate } = await membershipDoor();
   const answer = await operate(withoutQuorum ? meant(action) : action, operator);
   if (answer.kind !== "motion") throw new TypeError(`an answer about ${answer.kind} to a motion`);
   const { motion, isDecided } = answer;

@@ -1,6 +1,6 @@
 /** The flags of `weft run`, and the peer that they ask for. */
 import { availableParallelism } from "node:os";
-import { type EngineOptions, type LogLevel, loadPeerExamples, type PeerOptions } from "../node/index.ts";
+import { type EngineOptions, type LogLevel, type PeerOptions, trainingDoor } from "../node/index.ts";
 import { type DataFlags, dataOptions } from "./data-options.ts";
 import { engineOf } from "./engine-flags.ts";
 import { modelDirectory } from "./model-directory.ts";
@@ -38,6 +38,7 @@ export function peerOptions(options: RunOptions, dataDirectory: string, terminal
     ...(model !== undefined && { modelDirectory: modelDirectory(model) }),
     data: async (underManifest) => {
       refuseIdleSketchNoise(options, underManifest.manifest);
+      const { loadPeerExamples } = await trainingDoor();
       const loaded = await loadPeerExamples(dataOf(options), underManifest, dataDirectory);
       for (const note of loaded.notes ?? []) terminal.err(`data: ${note}\n`);
       return loaded;

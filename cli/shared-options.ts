@@ -1,6 +1,6 @@
 /** Flags that several commands have: one row each. Those that come from a network's settings are in network-options.ts. */
 
-import { LOG_LEVELS } from "../node/interface/logger.ts";
+import { LOG_LEVELS } from "../node/index.ts";
 import { parsePromptPositions } from "./adapter-argument.ts";
 import { type ArgumentRow, longName, type OptionRow } from "./command-row.ts";
 import { DATA, READING } from "./data-options.ts";

@@ -1,15 +1,14 @@
 /** docs/TRAFFIC.md, computed from adapters and encodings: `npm run docs` writes it, a test compares it. */
 
-import { adapterMethod } from "../node/adapter/methods.ts";
-import { defaultValues, KEYFRAME_EVERY } from "../node/manifest/default-encoding.ts";
-import type { ModelShape } from "../node/model/base-model.ts";
-import { FAMILIES } from "../node/model/families/by-model-type.ts";
+import { defaultValues, KEYFRAME_EVERY, type ModelShape, modelDoor } from "../node/index.ts";
 import { parameterCount } from "../protocol/adapter-spec.ts";
 import type { UpdateEncoding } from "../protocol/encoding/update-encoding.ts";
 import { payloadSizes } from "../protocol/encoding/update-payload.ts";
 import { ADAPTERS } from "../protocol/settings/adapter-kinds.ts";
 import { formatBytes } from "../testnet/words/text-table.ts";
 import { parseAdapter } from "./adapter-argument.ts";
+
+const { adapterMethod, FAMILIES } = await modelDoor();
 
 /** The parts of the published config.json files that say which tensors there are. */
 const MODELS = [
@@ -55,21 +54,27 @@ export function trafficPage(): string {
 
 Written by \`npm run docs\` from \`cli/traffic-page.ts\`; do not edit.
 
+For anybody who plans a network: how many bytes does a peer send and receive in a round, with which adapter and encoding?
+
 After each round a peer signs one update. The tables have the bytes of its payload, computed from the adapter's tensors
-by the code that encodes them; the envelope around it adds less than 250 bytes, an announcement has at most 189. Each
-neighbour fetches an update once, so that a peer with n neighbours that all fetch from it sends n times as much, and
+by the code that encodes them. The envelope around a payload adds less than 250 bytes; an announcement has at most 189.
+Each neighbour fetches an update once. So a peer with n neighbours that all fetch from it sends n times as much, and it
 receives as much from each author in the network.
 
-The encoding that \`weft network create\` chooses is **bold**; \`--encoding\` and \`--top-k\` choose another one. Under
-"top 5 %" is the mean over ${KEYFRAME_EVERY} updates, of which one has every value (\`--top-k ${SHARE}\`). The last column
-compares the bold bytes with those of LoRA of rank 8 on q_proj and v_proj in float32.
+## How do I read the tables?
+
+* **Bold**: the encoding that \`weft network create\` chooses. \`--encoding\` and \`--top-k\` choose another one.
+* **top 5 %**: the mean over ${KEYFRAME_EVERY} updates, of which one has every value (\`--top-k ${SHARE}\`).
+* **of LoRA r 8**: the bold bytes as a share of those of LoRA of rank 8 on q_proj and v_proj in float32.
+
+## What does an encoding lose?
 
 | encoding | error of a value x | of an adapter of normal values |
 |---|---|---|
 | float32 | none | 0 |
 | float16 | at most 2^-11 \\|x\\|, or 2^-25 | about 0.02 % of its norm |
 | int8 | below max \\|row\\| / 127, 0 on average | 0.55 % of its norm in rows of 8 values, 1.1 % in rows of 2048 |
-| top-k | what is left out stays in the difference and is sent when it has grown | at most √(1 - share) of the change, each round |
+| top-k | values that are left out stay in the residual, and are sent when they have grown | at most √(1 - share) of the change, each round |
 
 ${MODELS.map(({ name, config }) => modelSection(name, FAMILIES.get(config.model_type)!.build(config).shape)).join("\n")}`;
 }

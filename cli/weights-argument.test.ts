@@ -2,13 +2,18 @@ import { expect, it } from "vitest";
 import { NETWORK_DEFAULTS, networkSettings } from "./network-options.ts";
 import { formatWeights, parseWeights, sketchWarning } from "./weights-argument.ts";
 
-it.each(["uniform", "samples", "metropolis", "similarity:0.1", "similarity:0.1+data:0.5:0.2"])(
-  "reads %s and writes it again",
-  (word) => {
-    const weights = parseWeights(word);
-    expect(formatWeights(weights === "uniform" ? undefined : weights)).toBe(word);
-  },
-);
+it.each([
+  "uniform",
+  "samples",
+  "metropolis",
+  "similarity:0.1",
+  "similarity:0.1+data:0.5:0.2",
+  "similarity:0.1:self",
+  "similarity:0.1:self+data:0.5:0.2",
+])("reads %s and writes it again", (word) => {
+  const weights = parseWeights(word);
+  expect(formatWeights(weights === "uniform" ? undefined : weights)).toBe(word);
+});
 
 it("names the nearest word", () => {
   expect(() => parseWeights("metropoli")).toThrow("did you mean metropolis?");
@@ -45,4 +50,12 @@ it("leaves out of the settings what is the same without", () => {
     NETWORK_DEFAULTS,
   );
   expect(aggregation).toMatchObject({ rule: "mean", weights: { kind: "samples" }, sample: 8 });
+});
+
+it("weighs the peer itself among the others in every new network that asks for similarity", () => {
+  const { aggregation } = networkSettings(
+    { neighbourWeights: parseWeights("similarity:0.1") as never },
+    NETWORK_DEFAULTS,
+  );
+  expect(aggregation.weights).toEqual({ kind: "similarity", temperature: 0.1, self: true });
 });

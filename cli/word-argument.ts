@@ -1,5 +1,5 @@
 /** The text after a flag that says settings of several kinds in one word; the kinds' descriptors say how. */
-import { NodeError, type NodeErrorCode } from "../node/errors.ts";
+import { NodeError, type NodeErrorCode } from "../node/index.ts";
 import type { SettingsOf, Variants } from "../protocol/settings/variant.ts";
 import { settingsOfWord, wordForms, wordOfSettings } from "../protocol/settings/variant-word.ts";
 

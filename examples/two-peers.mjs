@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createNetwork, createPeer, embeddedModelDirectory } from "weft";
 
-const network = createNetwork({
+const network = await createNetwork({
   name: "two-peers",
   modelDirectory: embeddedModelDirectory(),
   adapter: { kind: "loreft", rank: 4, layers: [0, 1], positions: "all" },

@@ -1,6 +1,6 @@
 /**
- * What an adapter is, as far as two peers must agree on it: its settings, and the order of its tensors in one flat
- * vector f32[P]. Which numbers mean what is the business of `node/adapter`; this page only names and counts them.
+ * An adapter, as far as two peers must agree on it: its settings, and the order of its tensors in one flat vector f32[P].
+ * This file only names and counts the numbers; `node/adapter` gives them their meaning.
  */
 
 import type { LOW_RANK_ADAPTERS, REFT_ADAPTERS } from "./settings/adapter-kinds.ts";
@@ -8,10 +8,10 @@ import type { SettingsOf } from "./settings/variant.ts";
 
 export type { AdapterLayers, ReftPositions } from "./settings/adapter-kinds.ts";
 
-/** What the LoRA kinds share: products of low rank beside linear layers (arXiv:2106.09685). */
+/** Settings that the LoRA kinds share: products of low rank beside linear layers (arXiv:2106.09685). */
 export type LowRankSettings = SettingsOf<typeof LOW_RANK_ADAPTERS>;
 
-/** What the ReFT kinds share: edits of the residual stream (arXiv:2404.03592). */
+/** Settings that the ReFT kinds share: edits of the residual stream (arXiv:2404.03592). */
 export type ReftSettings = SettingsOf<typeof REFT_ADAPTERS>;
 
 /** Both at once; the tensors of `lora` come first. */

@@ -1,6 +1,6 @@
 /**
  * Addresses: where a peer and its neighbours can be dialled, so that any of them may vanish and the others still find
- * each other. They are hearsay: whoever answers at one has to prove its identity and pass the handshake.
+ * each other. They are hearsay: a peer that answers at one has to prove its identity and pass the handshake.
  */
 import { decodeCanonical, encodeCanonical } from "./canonical-message.ts";
 import { ProtocolError } from "./errors.ts";
@@ -31,8 +31,8 @@ export function encodeAddresses(addresses: readonly string[]): Uint8Array {
 }
 
 /**
- * The addresses of an Addresses message, in its order. What is no address, comes twice, or is one too many of its peer is
- * left out.  Throws: TOO_LARGE, MALFORMED, NOT_CANONICAL.
+ * The addresses of an Addresses message, in its order. An entry that is no address, comes twice, or is one too many of its
+ * peer is left out.  Throws: TOO_LARGE, MALFORMED, NOT_CANONICAL.
  */
 export function decodeAddresses(bytes: Uint8Array): readonly string[] {
   const { address } = decodeCanonical(AddressesSchema, bytes, LIMITS.addressesBytesMax);

@@ -9,7 +9,7 @@ import type { PeerId } from "./peer-id.ts";
 import type { Update } from "./update.ts";
 import { AnnouncementBodySchema } from "./wire_pb.ts";
 
-/** What the body of an announcement says. */
+/** The body of an announcement. */
 export interface AnnouncementFields {
   readonly networkId: NetworkId;
   readonly round: number;
@@ -20,7 +20,7 @@ export interface AnnouncementFields {
   readonly bytesLength: number;
 }
 
-/** What an announcement says, and who signed it. */
+/** The content of an announcement, and its signer. */
 export interface Announcement extends AnnouncementFields {
   readonly author: PeerId;
 }

@@ -1,4 +1,4 @@
-/** Protobuf messages in their one canonical form: what decodes and does not re-encode to the same bytes is refused. */
+/** Protobuf messages in their one canonical form: bytes that decode and do not re-encode to the same bytes are refused. */
 import {
   create,
   type DescMessage,
@@ -22,8 +22,8 @@ export function encodeCanonical<Desc extends DescMessage>(schema: Desc, fields: 
 }
 
 /**
- * Decode a message that a stranger sent, in whatever form, for a caller that holds it against its canonical form itself; byte
- * fields are views into `bytes`.  Throws: TOO_LARGE before anything is read, MALFORMED.
+ * Decode a message that a stranger sent, in any form. The caller compares it with its canonical form itself. Byte fields
+ * are views into `bytes`.  Throws: TOO_LARGE before anything is read, MALFORMED.
  */
 export function decodeAnyForm<Desc extends DescMessage>(
   schema: Desc,

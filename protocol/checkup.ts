@@ -1,4 +1,4 @@
-/** Checkups: a neighbour says what its clock says, and whether it gets through to the asking peer's addresses. */
+/** Checkups: a neighbour tells the time of its clock, and whether it gets through to the asking peer's addresses. */
 import { peerIdOfAddress } from "./addresses.ts";
 import { decodeCanonical, encodeCanonical } from "./canonical-message.ts";
 import { ProtocolError } from "./errors.ts";

@@ -25,7 +25,7 @@ export const MESSAGE_KINDS: Readonly<Record<MessageKind, { readonly number: numb
   sketch: { number: 3, bytesMax: LIMITS.sketchBytesMax },
 };
 
-/** What a peer signs its messages with; the key itself stays inside. */
+/** A signer of a peer's messages; the key itself stays inside. */
 export interface Signer {
   readonly peer: PeerId;
   readonly publicKey: Uint8Array;

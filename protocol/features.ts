@@ -1,13 +1,14 @@
 /**
- * Features: the parts of the protocol that a peer's program has, by name, as the two sides of a handshake tell each other.
- * What a network's manifest needs must be there; of the rest two peers use what both have. README.md, 7.12.
+ * Features: the parts of the protocol that a peer's program has, by name. The two sides of a handshake tell each other
+ * theirs. A peer must have every feature that the network's manifest needs. Of the other features, two peers use those that
+ * both have. README.md, 7.12.
  */
 import { ProtocolError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
 import type { NetworkManifest } from "./network-manifest.ts";
 import { type StreamProtocol, streamProtocols } from "./stream-protocols.ts";
 
-/** Parts of the protocol that are no conversation, each with what it stands for; the others stand in stream-protocols.ts. */
+/** Parts of the protocol that are no conversation, each with its meaning; the others stand in stream-protocols.ts. */
 const MESSAGE_WORDS = {
   "encoding-float16": "updates in float16",
   "encoding-int8": "updates in int8",
@@ -27,7 +28,7 @@ const WORDS: ReadonlyMap<string, string> = new Map([
 /** All features of this program, rising. */
 export const FEATURES = [...WORDS.keys()].sort() as readonly Feature[];
 
-/** What a peer has that tells no features. It never changes: later features are told by name. */
+/** The features of a peer that tells none. The list never changes: later features are told by name. */
 export const BASELINE_FEATURES: readonly Feature[] = [
   "addresses",
   "checkup",
@@ -51,12 +52,12 @@ const NEEDED: Readonly<Partial<Record<Feature, (manifest: NetworkManifest) => bo
   sketch: ({ aggregation: { weights } }) => weights?.kind === "similarity" && weights.data !== undefined,
 };
 
-/** What every peer of a network needs, rising. */
+/** The features that every peer of a network needs, rising. */
 export function requiredFeatures(manifest: NetworkManifest): readonly Feature[] {
   return FEATURES.filter((feature) => NEEDED[feature]?.(manifest) === true);
 }
 
-/** What the network needs and is not among these. */
+/** The features that the network needs and that are not among these. */
 export function missingFeatures(manifest: NetworkManifest, told: readonly string[]): readonly Feature[] {
   return requiredFeatures(manifest).filter((feature) => !told.includes(feature));
 }

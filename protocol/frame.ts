@@ -13,7 +13,7 @@ export function encodeFrame(message: Uint8Array): Uint8Array {
 }
 
 /**
- * The first message of the bytes that have arrived so far and what stands after it; undefined while it is incomplete.
+ * The first message of the bytes that have arrived so far, and the bytes after it; undefined while it is incomplete.
  * Throws: TOO_LARGE as soon as the length is known to be above `bytesMax`, so that nobody buffers more than that.
  */
 export function decodeFrame(

@@ -1,10 +1,10 @@
-/** The gossip topics: what is told to everybody at once, by who wrote it and then by everybody who takes it. */
+/** The gossip topics: messages to everybody at once, sent by their author and passed on by every peer that accepts them. */
 import { LIMITS } from "./limits.ts";
 import type { NetworkId } from "./network-id.ts";
 
 declare const brand: unique symbol;
 
-/** What a message of a topic is in the record of everything that leaves a peer. */
+/** The kind of a topic's message in the record of everything that leaves a peer. */
 export type GossipKind = "announcement" | "relay" | "roster";
 
 /** A topic that a function of this file has named. */
@@ -14,7 +14,7 @@ export interface GossipTopic {
   readonly name: string;
   /** The longest message. */
   readonly bytesMax: number;
-  /** What a message is in the record of everything that leaves a peer: an own one, and another's that is passed on. */
+  /** Kinds in the record of everything that leaves a peer: of the peer's own message, and of one that it passes on. */
   readonly egress: { readonly published: GossipKind; readonly relayed: GossipKind };
 }
 

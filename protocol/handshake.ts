@@ -33,7 +33,7 @@ export type HandshakeCode =
   | "MALFORMED"
   | "EXPIRED"
   | "REMOVED"
-  /** Not known here, but what it shows may make it a member: greet again with the entries that it rests on. */
+  /** Not known here, but its certificate may make it a member: greet again with the entries that the certificate rests on. */
   | "ROSTER"
   /** It lacks features that the network needs. */
   | "FEATURES";
@@ -52,7 +52,7 @@ export const HANDSHAKE_CODES: Readonly<Record<HandshakeCode, number>> = {
   FEATURES: 12,
 };
 
-/** What a peer shows of its membership, where there is a roster. */
+/** A peer's proof of its membership, where there is a roster. */
 export interface ShownMembership {
   /** Entries that no other one follows, as far as it has heard; at most LIMITS.rosterParentCountMax. */
   readonly heads: readonly EntryId[];
@@ -62,7 +62,7 @@ export interface ShownMembership {
   readonly entries: readonly Uint8Array[];
 }
 
-/** What a roster says to somebody who shows such a thing. */
+/** The answer of a roster to such a proof. */
 export type ShownJudgement = Extract<HandshakeCode, "WELCOME" | "NOT_A_MEMBER" | "EXPIRED" | "REMOVED" | "ROSTER">;
 
 const NOTHING_SHOWN: ShownMembership = { heads: [], certificate: new Uint8Array(), entries: [] };
@@ -74,7 +74,7 @@ export interface Hello {
   readonly manifest: NetworkManifest;
   /** Empty in an open network. */
   readonly shown: ShownMembership;
-  /** What the sender has; names may be unknown. */
+  /** The sender's features; names may be unknown. */
   readonly features: readonly string[];
 }
 
@@ -87,13 +87,13 @@ export interface Reply {
   readonly manifest: NetworkManifest | undefined;
   /** The answering side's heads with the codes WELCOME and ROSTER in a network with a roster; otherwise none. */
   readonly heads: readonly EntryId[];
-  /** What the answering side has, with the codes WELCOME and FEATURES; names may be unknown. Otherwise none. */
+  /** The answering side's features, with the codes WELCOME and FEATURES; names may be unknown. Otherwise none. */
   readonly features: readonly string[];
-  /** What the dialling side lacks, with the code FEATURES; names may be unknown. */
+  /** The features that the dialling side lacks, with the code FEATURES; names may be unknown. */
   readonly missing: readonly string[];
 }
 
-/** What the answering side is: its network, and whom it lets in. */
+/** The answering side: its network, and its rule for letting peers in. */
 export interface HandshakeContext {
   readonly manifest: NetworkManifest;
   readonly isMember: (peer: PeerId) => boolean;
@@ -103,7 +103,7 @@ export interface HandshakeContext {
     /** At most LIMITS.rosterParentCountMax. */
     readonly heads: () => readonly EntryId[];
   };
-  /** What this side has, told in the reply; the baseline, and nothing told, when absent. */
+  /** This side's features, told in the reply; when absent, the baseline, and the reply tells nothing. */
   readonly features?: readonly string[];
   /** Whether this side has no room for another neighbour. */
   readonly busy: boolean;
@@ -160,18 +160,18 @@ export function decodeHello(bytes: Uint8Array): Hello | { readonly protocolVersi
   };
 }
 
-/** What came of a hello. */
+/** The outcome of a hello. */
 export interface HelloJudgement {
   readonly code: HandshakeCode;
   /** With the code NETWORK. */
   readonly difference: ManifestDifference | undefined;
-  /** With the code WELCOME: what the dialling side has. */
+  /** With the code WELCOME: the dialling side's features. */
   readonly features: readonly string[];
-  /** With the code FEATURES: what it lacks. */
+  /** With the code FEATURES: the features that it lacks. */
   readonly missing: readonly Feature[];
 }
 
-/** The answer to a hello from `peer`, whatever its bytes are.  Throws: nothing. */
+/** The answer to a hello from `peer`, for any bytes.  Throws: nothing. */
 export function answerHello(
   bytes: Uint8Array,
   peer: PeerId,
@@ -248,7 +248,7 @@ export function explainReply(reply: Reply, own: NetworkManifest): string | undef
   }
 }
 
-/** One line: what the other side lacks of what the network needs; undefined when nothing. */
+/** One line: the features that the network needs and the other side lacks; undefined when there is none. */
 export function explainMissing(missing: readonly string[]): string | undefined {
   if (missing.length === 0) return undefined;
   return `the other's version of weft lacks what the network needs: ${featureWords(missing)}`;
@@ -285,7 +285,7 @@ function judgeHello(bytes: Uint8Array, peer: PeerId, context: HandshakeContext):
   const difference = manifestDifference(context.manifest, hello.manifest);
   const { roster } = context;
   if (difference !== undefined) {
-    // Two networks of one roster: what makes the other side a member is heard all the same.
+    // Two networks of one roster: the other side's proof of membership is heard all the same.
     const isOfRoster = roster !== undefined && rosterIdOf(hello.manifest) === rosterIdOf(context.manifest);
     const isUnheard = isOfRoster && roster.judge(peer, hello.shown) === "ROSTER";
     return isUnheard ? refused("ROSTER") : { ...refused("NETWORK"), difference };

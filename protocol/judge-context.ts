@@ -1,4 +1,4 @@
-/** What a peer knows when it judges a message: its network, its round, and the chains it has seen. */
+/** The knowledge of a peer that judges a message: its network, its round, and the chains it has seen. */
 import { parameterCount } from "./adapter-spec.ts";
 import type { Announcement } from "./announcement.ts";
 import type { ContentId, CreateSha256 } from "./content-id.ts";
@@ -24,7 +24,7 @@ export interface Cryptography {
   readonly createSha256?: CreateSha256;
 }
 
-/** What changes from message to message. */
+/** The part that changes from message to message. */
 export interface JudgeState extends Cryptography {
   /** This peer's own id. */
   readonly self: PeerId;
@@ -32,7 +32,7 @@ export interface JudgeState extends Cryptography {
   /** Whether a member's role lets it author messages of a kind; every member may when absent. */
   readonly maySend?: (peer: PeerId, kind: MessageKind) => boolean;
   readonly headOf: (author: PeerId) => ChainHead | undefined;
-  /** What an author named under a sequence before, where the receiver remembers it; of its head alone when absent. */
+  /** The content id that an author named under a sequence before, where it is remembered; of its head alone when absent. */
   readonly linkOf?: (author: PeerId, sequence: number) => ContentId | undefined;
   /** The round that this peer is in. */
   readonly round: number;
@@ -54,7 +54,7 @@ export interface JudgeContext extends JudgeState, PayloadRules {
 export interface UpdateContext extends JudgeContext {
   /** The announcement because of which the bytes were asked for; absent when they come from this peer's own store. */
   readonly announcement?: Announcement;
-  /** What the update that this one names as its previous one decoded to, where this peer knows; f32[P]. */
+  /** The decoded form of the update that this one names as its previous one, where this peer knows it; f32[P]. */
   readonly valuesOf?: (update: {
     readonly author: PeerId;
     readonly previous: ContentId | undefined;

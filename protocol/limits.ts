@@ -1,6 +1,6 @@
 /**
- * Every bound on what strangers can send, and on what a manifest may ask of its peers. A peer that receives more refuses
- * it before it looks inside. Each is filled once by a test.
+ * Every bound on messages of strangers, and on the demands of a manifest on its peers. A peer refuses a larger message
+ * before it looks inside. A test fills each bound once.
  */
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -116,7 +116,7 @@ export const LIMITS = {
   labelLengthMax: 64,
   /** One EquivocationProof. */
   equivocationProofBytesMax: 2 * rosterEntryBytesMax + 64,
-  /** One RosterNote: what is gossiped about a roster. */
+  /** One RosterNote: a message that is gossiped about a roster. */
   rosterNoteBytesMax: 2 * rosterEntryBytesMax + 128,
   /** Notes that one peer keeps and tells: requests, drafts and denials together. */
   rosterNoteCountMax: 256,

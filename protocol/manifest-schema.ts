@@ -1,4 +1,4 @@
-/** What each field of a network manifest may be, and how to say in one line what is wrong with one that is not. */
+/** The allowed values of each field of a network manifest, and the line that explains a wrong one. */
 import { z } from "zod";
 import type { AdapterSettings } from "./adapter-spec.ts";
 import { closestName } from "./closest-name.ts";
@@ -70,10 +70,10 @@ const modelOf = object({
   digest: object({ weights: digest, config: digest, tokenizer: digest }),
 });
 
-/** What an adapter says of itself, in a manifest as in a file of its own. */
+/** The settings of an adapter, in a manifest as in a file of its own. */
 export const adapterFields = { seed: integer(0, Number.MAX_SAFE_INTEGER), model: modelOf, adapter: adapterSchema };
 
-/** The numbers of all rules first, then what any rule may have. */
+/** The numbers of all rules first, then the fields that any rule may have. */
 const rules = Object.entries(fieldsOfKinds(AGGREGATION));
 const isOfAll = (of: readonly string[]): boolean => of.length === kindsOf(AGGREGATION).length;
 const ruleFields = recordShape(
@@ -83,7 +83,7 @@ const ruleFields = recordShape(
     ),
   ),
 );
-const { sample, ...shared } = recordShape(AGGREGATION_FIELDS);
+const { sample, momentum: aggregateMomentum, ...shared } = recordShape(AGGREGATION_FIELDS);
 const { scope, ...ages } = shared;
 
 const aggregation = object({
@@ -94,7 +94,12 @@ const aggregation = object({
   ...ruleFields,
   weights: variantSchema(NEIGHBOUR_WEIGHTS).exactOptional(),
   sample: sample!,
+  momentum: aggregateMomentum!,
 }).superRefine((settings, context) => {
+  if (settings.momentum !== undefined && Object.hasOwn(settings, "factors")) {
+    const message = "is not for factors: they are written anew in each round, and do not move";
+    context.addIssue({ code: "custom", path: ["momentum"], message });
+  }
   for (const [field, { of, isOptional }] of rules) {
     const isThere = Object.hasOwn(settings, field);
     if (isThere && !of.includes(settings.rule)) {
@@ -133,7 +138,7 @@ function isPeerId(text: string): boolean {
     parsePeerId(text);
     return true;
   } catch {
-    // What is wrong with it is what the refinement says.
+    // The refinement says what is wrong with it.
     return false;
   }
 }
@@ -222,7 +227,7 @@ export const manifestSchema = object({
   if (problem !== undefined) refuse(["aggregation", "factors"], problem);
 });
 
-/** What of an adapter, its tensors and its rule does not go with `aggregation.factors`. */
+/** The part of an adapter, its tensors and its rule that does not go with `aggregation.factors`. */
 function factorsProblem({
   adapter,
   tensors,
@@ -266,7 +271,7 @@ export function describeManifestIssue(error: z.ZodError, value: unknown): { fiel
   return { field, text: `${field} ${issue.message}${detail}`.trimStart() };
 }
 
-/** Of a word or an object that turned out an object: what is wrong inside of it, rather than that it is no word. */
+/** The fault inside an object, where a word or an object is allowed; rather than that the object is no word. */
 function tellingIssues(issue: z.core.$ZodIssue, value: unknown): readonly z.core.$ZodIssue[] {
   const inside = issue.code === "invalid_union" ? issue.errors.at(-1) : undefined;
   const found = valueAt(value, issue.path);

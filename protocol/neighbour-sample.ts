@@ -4,8 +4,8 @@ import { createPrng } from "./prng.ts";
 /** The neighbours that one peer hears in one round. */
 export interface NeighbourSample {
   /**
-   * Whether an author is among the `count` of the lowest draws of `authors`. Who is added to the list later moves others
-   * out or stays outside; nobody else changes sides, so that little is fetched in vain.
+   * Whether an author is among the `count` of the lowest draws of `authors`. An author that is added to the list later moves
+   * another one out or stays outside. No other author changes sides, so that little is fetched in vain.
    */
   has(author: string, authors: Iterable<string>): boolean;
 }

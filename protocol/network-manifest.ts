@@ -57,7 +57,7 @@ export interface NetworkManifest {
   readonly encoding?: UpdateEncoding;
   /** Multiaddrs that a new peer may dial first. */
   readonly bootstrap: readonly string[];
-  /** Who may take part; everybody when absent. */
+  /** The peers that may take part; everybody when absent. */
   readonly membership?: MembershipSettings;
   /** Of a network that goes on where another one, whose roster it keeps, ended. */
   readonly succeeds?: {

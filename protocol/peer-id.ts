@@ -1,5 +1,5 @@
 /**
- * Who a peer is: its Ed25519 public key. As text it is the libp2p peer id, the base58btc form of the identity multihash
+ * A peer is its Ed25519 public key. As text it is the libp2p peer id, the base58btc form of the identity multihash
  * of the key's protobuf envelope (libp2p specs, peer-ids: keys of at most 42 bytes are inlined).
  */
 import { base58btc } from "multiformats/bases/base58";
@@ -63,7 +63,7 @@ export function publicKeyOfPeerId(text: string): Uint8Array {
   return remember(keyOfId, text, bytes.slice(PREFIX.length)).slice();
 }
 
-/** Bytes as the text of as many characters: what a map can be asked for. */
+/** Bytes as a text of as many characters, to be the key of a map. */
 export function latin1(bytes: Uint8Array): string {
   return String.fromCharCode.apply(null, bytes as unknown as number[]);
 }

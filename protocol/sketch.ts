@@ -1,5 +1,5 @@
 /**
- * The sketch: what an author's data set is like, as a mixture of Gaussians over SKETCH_FEATURES features of the frozen base
+ * The sketch: a description of an author's data set, as a mixture of Gaussians over SKETCH_FEATURES features of the frozen base
  * model. Signed once for a network, bound to it and to its author; anybody may hand it on.
  */
 import { decodeCanonical, encodeCanonical } from "./canonical-message.ts";
@@ -13,7 +13,7 @@ import { SketchBodySchema, SketchRequestSchema } from "./wire_pb.ts";
 
 /** F, the features of every sketch (README.md 6.10). */
 export const SKETCH_FEATURES = 32;
-/** What the shares of a sketch add up to. */
+/** The sum of the shares of a sketch. */
 export const SHARES_TOTAL = 65_536;
 
 const COMPONENT_BYTES = 2 * SKETCH_FEATURES * 4;
@@ -136,7 +136,7 @@ function valuesAt(bytes: Uint8Array, part: number): Float64Array {
   );
 }
 
-/** Weights as multiples of 2^-16 of at least one that add up to 1: what is missing goes to those rounded down most. */
+/** Weights as multiples of 2^-16 of at least one that add up to 1: the missing part goes to those rounded down most. */
 function sharesOf(components: readonly SketchComponent[]): number[] {
   const total = components.reduce((sum, { weight }) => sum + weight, 0);
   if (!(total > 0) || !components.every(({ weight }) => weight > 0)) {

@@ -1,7 +1,7 @@
 /**
- * The stream protocols: every conversation that one peer can open with another, in one list. What stands here is all that
- * the transport, the features of a handshake and the record of what leaves a peer know of a protocol, and one that does not
- * stand here cannot be spoken.
+ * The stream protocols: every conversation that one peer can open with another, in one list. The transport, the features of
+ * a handshake and the egress ledger know nothing of a protocol but this list. A protocol that is not in it cannot be
+ * spoken.
  */
 import { LIMITS } from "./limits.ts";
 
@@ -18,9 +18,9 @@ interface ProtocolFields<Name extends string, FeatureName extends string, Kind e
   readonly feature: { readonly name: FeatureName; readonly words: string };
   /** The longest message without its frame: of the side that opened the stream, and of the side that answers. */
   readonly bytesMax: { readonly opened: number; readonly answered: number };
-  /** What the messages of each side are in the record of everything that leaves a peer. */
+  /** Kinds of each side's messages in the record of everything that leaves a peer. */
   readonly egress: { readonly opened: Kind; readonly answered: Kind };
-  /** What it is for. */
+  /** Its purpose. */
   readonly purpose: string;
 }
 
@@ -103,7 +103,7 @@ const LIST = {
 
 type Listed = (typeof LIST)[keyof typeof LIST];
 
-/** What a message on a stream is in the record of everything that leaves a peer. */
+/** The kind of a stream's message in the record of everything that leaves a peer. */
 export type StreamKind = Listed["egress"]["opened" | "answered"];
 
 /** A protocol of the list, and nothing else. */

@@ -1,5 +1,5 @@
 /**
- * What is said of a message before anything else happens to it. Rules and their order are section 8 of README.md; each
+ * The judgement of a message, before anything else happens to it. Rules and their order are section 8 of README.md; each
  * is quoted above its check. Judging is pure: membership, round and known chains are arguments.
  */
 import { type Announcement, type AnnouncementFields, decodeAnnouncementBody } from "./announcement.ts";
@@ -12,7 +12,7 @@ import type { PeerId } from "./peer-id.ts";
 import { decodeSketchBody, type SignedSketch } from "./sketch.ts";
 import { decodeUpdateBody, type Update } from "./update.ts";
 
-/** Every verdict: what it does, the clause it comes from, and whose fault it is (for scoring). */
+/** Every verdict: its effect, its clause, and the side at fault (for scoring). */
 export const VERDICTS = {
   ACCEPTED: { kind: "accept", clause: "8.1", fault: "none" },
   TOO_LARGE: { kind: "reject", clause: "8.2", fault: "sender" },
@@ -43,20 +43,20 @@ export const VERDICTS = {
   INTERNAL: { kind: "ignore", clause: "8.24", fault: "none" },
 } as const satisfies Record<string, { kind: VerdictKind; clause: string; fault: Fault }>;
 
-/** What a verdict does with a message. */
+/** The effect of a verdict on a message. */
 export type VerdictKind = "accept" | "ignore" | "reject";
-/** The closed list of what can be said of a message. */
+/** The closed list of verdicts. */
 export type VerdictCode = keyof typeof VERDICTS;
 
 /**
- * Who is to blame: the author who signed it, or the sender from whom the bytes came, who should have looked before
- * passing them on. A sender need not know what this peer knows of an author's chain, so an author's fault is not his.
+ * The side at fault. It is the author who signed the message, or the sender of the bytes, who should have looked before
+ * passing them on. A sender need not know as much of an author's chain as this peer does, so an author's fault is not his.
  */
 export type Fault = "none" | "author" | "sender";
 
-/** What is said of a message, and why. */
+/** The judgement of a message, and its reason. */
 export interface Verdict {
-  /** accept: use and pass on; ignore: drop without blame; reject: drop, and hold it against who is at fault. */
+  /** accept: use and pass on; ignore: drop without blame; reject: drop, and blame the side at fault. */
   readonly kind: VerdictKind;
   readonly code: VerdictCode;
   /** Clause of protocol/README.md. */
@@ -69,7 +69,7 @@ export type Judgement<T> =
   | (Verdict & { readonly kind: "accept"; readonly message: T })
   | (Verdict & {
       readonly kind: "ignore" | "reject";
-      /** With INTERNAL: what was thrown. */
+      /** With INTERNAL: the thrown error. */
       readonly cause?: unknown;
     });
 
@@ -87,18 +87,18 @@ export function verdictOf<C extends VerdictCode>(code: C): Verdict & { readonly 
 /** An announcement whose bytes were decoded and nothing else; a code where they do not decode. */
 export type OpenedAnnouncement = Decoded<AnnouncementFields> | VerdictCode;
 
-/** Decode the bytes of an announcement once, for whoever looks at it before it is judged. */
+/** Decode the bytes of an announcement once, for code that looks at it before it is judged. */
 export function openAnnouncement(bytes: Uint8Array): OpenedAnnouncement {
   return decoded("announcement", bytes, decodeAnnouncementBody);
 }
 
-/** What an opened announcement says, before anything in it is verified; undefined where it does not decode. */
+/** The content of an opened announcement, before anything in it is verified; undefined where it does not decode. */
 export function announcementIn(opened: OpenedAnnouncement): Announcement | undefined {
   return typeof opened === "string" ? undefined : { ...opened.fields, author: opened.envelope.author };
 }
 
 /**
- * Judge an announcement, from gossip or out of a Heads message: its bytes, or what was made of them when they were opened.
+ * Judge an announcement, from gossip or out of a Heads message: its bytes, or their opened form.
  * `headOf` gives the last announcement that was accepted from an author.  Throws: nothing.
  */
 export function judgeAnnouncement(
@@ -146,7 +146,7 @@ export function judgeUpdate(bytes: Uint8Array, context: UpdateContext): Judgemen
   });
 }
 
-/** What is asked of a sketch's bytes beside their own form. */
+/** Conditions on a sketch's bytes beside their own form. */
 export type SketchContext = Pick<JudgeContext, "networkId" | "self" | "isMember" | "maySend" | "verify"> & {
   /** Whose sketch was asked for. */
   readonly author: PeerId;
@@ -277,7 +277,7 @@ function refusal(code: VerdictCode): Judgement<never> {
   return { ...verdict, kind: verdict.kind };
 }
 
-/** What a decoder makes of remote bytes, or the verdict that its ProtocolError amounts to. */
+/** The result of a decoder on remote bytes, or the verdict that follows from its ProtocolError. */
 function attempt<T extends object>(decode: () => T): T | VerdictCode {
   try {
     return decode();

@@ -2,9 +2,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { NodeError } from "../node/errors.ts";
-import { ENGINE_OPTIONS } from "../node/interface/engine-options.ts";
-import { ensureFolder, writeFileAtomic } from "../node/system/files/atomic-file.ts";
+import { ENGINE_OPTIONS, ensureFolder, NodeError, writeFileAtomic } from "../node/index.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { fieldBounds, valueOfText } from "../protocol/settings/field.ts";
 import { checkClaims } from "./evaluation/claims.ts";

@@ -1,6 +1,6 @@
 /** One peer as an operating system process: started, listened to, stopped. */
 import { spawn } from "node:child_process";
-import type { PeerEvent } from "../node/interface/peer-event.ts";
+import type { PeerEvent } from "../node/index.ts";
 import { lineSplitter, parseEventLine } from "./words/event-line.ts";
 import type { PeerExit } from "./words/result.ts";
 

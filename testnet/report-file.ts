@@ -1,8 +1,7 @@
 /** The file that the report goes to: tried before the run, written whole after it. */
 import { constants, type Stats } from "node:fs";
 import { access, lstat, open, rm, writeFile } from "node:fs/promises";
-import { NodeError } from "../node/errors.ts";
-import { fileError, systemCode, temporaryPath, writeFileAtomic } from "../node/system/files/atomic-file.ts";
+import { fileError, NodeError, systemCode, temporaryPath, writeFileAtomic } from "../node/index.ts";
 
 /**
  * Better before the run than after it: whether the report can be written. Leaves nothing behind, and what is there as

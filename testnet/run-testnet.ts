@@ -3,13 +3,21 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
-import { NodeError } from "../node/errors.ts";
-import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "../node/index.ts";
-import { ENGINE_OPTIONS, type EngineOptions } from "../node/interface/engine-options.ts";
-import type { PrivacySettings } from "../node/interface/privacy.ts";
-import { ensureFolder, fileError, systemCode, writeFileAtomic } from "../node/system/files/atomic-file.ts";
+import {
+  ENGINE_OPTIONS,
+  type EngineOptions,
+  ensureFolder,
+  fileError,
+  foldPeerEvent,
+  NodeError,
+  type PeerView,
+  type PrivacySettings,
+  systemCode,
+  UNSEEN_PEER,
+  writeFileAtomic,
+} from "../node/index.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
-import { fieldArguments } from "../protocol/settings/field-words.ts";
+import { fieldArguments, optionArguments } from "../protocol/settings/field-words.ts";
 import { type PeerProcess, startPeerProcess } from "./peer-process.ts";
 import type { PeerExit, TestnetObserver, TestnetPeer, TestnetResult } from "./words/result.ts";
 
@@ -193,35 +201,29 @@ function startMember(index: number, bootstrap: readonly string[], options: Testn
   };
 }
 
-function peerArguments(index: number, bootstrap: readonly string[], options: TestnetOptions): string[] {
-  const { folder, modelDirectory, data } = options;
+/** The words after the command, for one peer: every option in one place. */
+function peerArguments(index: number, bootstrap: readonly string[], options: TestnetOptions): readonly string[] {
+  const { folder, modelDirectory, data, privacy, sketchNoise } = options;
   return [
     "run",
-    "--events",
-    "--hold",
-    "--serve",
-    "--compare-alone",
-    ...["--network", join(folder, "network.json")],
-    ...["--data-dir", join(folder, `peer-${index + 1}`)],
-    ...["--part", `${index + 1}/${options.peers}`],
-    ...["--listen", "/ip4/127.0.0.1/tcp/0"],
-    ...["--log-level", options.logLevel],
+    ...optionArguments({ events: true, hold: true, serve: true, compareAlone: true }),
+    ...optionArguments({
+      network: join(folder, "network.json"),
+      dataDir: join(folder, `peer-${index + 1}`),
+      part: `${index + 1}/${options.peers}`,
+      listen: "/ip4/127.0.0.1/tcp/0",
+      logLevel: options.logLevel,
+    }),
     ...fieldArguments(ENGINE_OPTIONS, options.engine),
-    ...privacyArguments(options),
-    ...(options.sketchNoise === undefined ? [] : ["--sketch-noise", String(options.sketchNoise)]),
-    ...(modelDirectory === undefined ? [] : ["--model", modelDirectory]),
-    ...(data === undefined ? [] : ["--data", data.file]),
-    ...(data?.split === undefined ? [] : ["--split", data.split]),
+    ...(privacy === undefined ? [] : privacyArguments(privacy)),
+    ...optionArguments({ sketchNoise, model: modelDirectory, data: data?.file, split: data?.split }),
     ...(data?.reading ?? []),
-    ...bootstrap.flatMap((address) => ["--bootstrap", address]),
+    ...optionArguments({ bootstrap }),
   ];
 }
 
-function privacyArguments({ privacy }: TestnetOptions): string[] {
-  if (privacy === undefined) return [];
-  const { mode, clip, noise, epsilon, delta } = privacy;
-  const flags = { dp: mode, "dp-clip": clip, "dp-noise": noise, epsilon, delta };
-  return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
+function privacyArguments({ mode, clip, noise, epsilon, delta }: PrivacySettings): readonly string[] {
+  return optionArguments({ dp: mode, dpClip: clip, dpNoise: noise, epsilon, delta });
 }
 
 /** One address of each of the first peers that run. */

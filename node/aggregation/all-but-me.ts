@@ -55,6 +55,11 @@ export interface Aggregate {
   /** The neighbours in it, in rising order. */
   readonly peers: readonly string[];
   readonly refused: readonly { readonly peer: string; readonly reason: RefusalReason }[];
+  /**
+   * Why there is no aggregate although there were neighbours: it is beyond what float32 can hold, or its rotations depend on
+   * each other. `peers` is empty then, and z the own adapter.
+   */
+  readonly spoilt?: Exclude<RefusalReason, "length">;
   /** Rounds by which the oldest of them is behind; 0 without any. */
   readonly stalenessMax: number;
   /** The rule was the geometric median of exactly two, which is not unique: z is their mean. For the log. */
@@ -90,17 +95,12 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
       points.push(point);
     }
   }
-  if (used.length === 0) {
-    return { z: own.theta.slice(), peers: [], refused, stalenessMax: 0, degenerate: false, fallback: undefined };
-  }
-  const { weights, mass } = neighbourWeights(settings, { own, neighbours: used, slots, round });
-  const average = aggregatePoints(settings, { points, weights, own: own.theta, slots, factors });
-  for (const { R } of groups) {
-    for (let i = R.offset; i < R.offset + R.length; i++) average[i]! += TIE_BREAK * own.theta[i]!;
-  }
-  const others = Float32Array.from(retractRotations(average, groups));
+  const none = { z: own.theta.slice(), peers: [], refused, stalenessMax: 0, degenerate: false, fallback: undefined };
+  if (used.length === 0) return none;
+  const z = put(options, { points, used, groups });
+  if (typeof z === "string") return { ...none, spoilt: z };
   return {
-    z: mass < 1 ? mix({ kind, slots, factors, own: own.theta, z: others, lambda: mass }) : others,
+    z,
     peers: used.map((update) => update.peer),
     refused,
     stalenessMax: used.reduce((oldest, update) => Math.max(oldest, ageOf(update, round)), 0),
@@ -142,6 +142,36 @@ export function mix({
   return Float32Array.from(retractRotations(mixed, rotationGroups(kind, slots)));
 }
 
+/** The points by weights and rule, and the own share; why it is no adapter where it is none. */
+function put(
+  { kind, slots, factors, own, settings, round }: AggregateOptions,
+  {
+    points,
+    used,
+    groups,
+  }: {
+    readonly points: readonly Float32Array[];
+    readonly used: readonly NeighbourUpdate[];
+    readonly groups: readonly RotationGroup[];
+  },
+): Float32Array | Exclude<RefusalReason, "length"> {
+  const { weights, mass } = neighbourWeights(settings, { own, neighbours: used, slots, round });
+  try {
+    const average = aggregatePoints(settings, { points, weights, own: own.theta, slots, factors });
+    for (const { R } of groups) {
+      for (let i = R.offset; i < R.offset + R.length; i++) average[i]! += TIE_BREAK * own.theta[i]!;
+    }
+    const others = Float32Array.from(retractRotations(average, groups));
+    if (!isFinitePoint(others)) return "not-finite";
+    const z = mass < 1 ? mix({ kind, slots, factors, own: own.theta, z: others, lambda: mass }) : others;
+    return isFinitePoint(z) ? z : "not-finite";
+  } catch (error) {
+    // The own adapter was checked before: what cannot be put together here are the neighbours' values.
+    if (error instanceof NodeError && error.code === "ADAPTER_SHAPE") return "rotation";
+    throw error;
+  }
+}
+
 /** A neighbour's adapter as a point in the own gauge, or why it cannot be one. No copy where there is no gauge. */
 function admit(
   theta: Float32Array,
@@ -159,7 +189,10 @@ function admit(
   if (theta.length !== own.length) return "length";
   if (!isFinitePoint(theta)) return "not-finite";
   if (factors === "product" && !theta.every((x) => Math.abs(x) <= FACTOR_MAX)) return "not-finite";
-  if (factors === "aligned") return alignCores(own, theta, slots);
+  if (factors === "aligned") {
+    const aligned = alignCores(own, theta, slots);
+    return isFinitePoint(aligned) ? aligned : "not-finite";
+  }
   if (groups.length === 0) return theta;
   const theirs = retractOrRefuse(theta, groups);
   if (theirs === "rotation") return theirs;

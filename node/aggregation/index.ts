@@ -28,8 +28,11 @@ export {
 } from "./gauge.ts";
 export { type GeometricMedian, geometricMedian } from "./geometric-median.ts";
 export { weightedMean } from "./mean.ts";
+export { type RememberedAggregate, withMomentum } from "./momentum.ts";
 export { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
 export { metropolisWeight, type NeighbourWeights, neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
+export { GROWTH_MAX, ifAdapter, isPlausible } from "./plausible.ts";
+export { isFinitePoint } from "./point.ts";
 export {
   type AdapterLayout,
   anchorToReference,

@@ -5,6 +5,7 @@ import { createPrng } from "../../protocol/prng.ts";
 import { aggregateNeighbours } from "./all-but-me.ts";
 import type { NeighbourUpdate } from "./neighbour.ts";
 import { metropolisWeight, neighbourWeights } from "./neighbour-weight.ts";
+import { coreSimilarity } from "./similarity.ts";
 
 /** A peer's own adapter, of which these weights need nothing. */
 const OWN = Float32Array.of(0);
@@ -195,5 +196,82 @@ describe("similarity with data sets", () => {
 
   it("looks at no data set where the network does not", () => {
     expect(ratio([alike(0), alike(1)])).toBe(1);
+  });
+});
+
+describe("similarity with the peer itself", () => {
+  const slots = adapterSlots([{ name: "x.C", shape: [3, 3] }]);
+  const settings = { weights: { kind: "similarity", temperature: 0.1, self: true }, stalenessExponent: 0 } as const;
+  const cores = fc.integer({ min: 1, max: 1_000_000 }).map((seed) =>
+    Float32Array.from(
+      { length: 9 },
+      (
+        (prng) => () =>
+          prng.normal()
+      )(createPrng(seed)),
+    ),
+  );
+  /** Cores whose centred columns are orthogonal to those of each other, so that no two are alike. */
+  const UNLIKE = [
+    Float32Array.of(1, 1, 1, -1, -1, -1, 0, 0, 0),
+    Float32Array.of(1, 1, 1, 1, 1, 1, -2, -2, -2),
+  ] as const;
+
+  it("is the softmax over itself and the others, of mass 1 in all", () => {
+    fc.assert(
+      fc.property(cores, fc.array(cores, { minLength: 1, maxLength: 6 }), (own, others) => {
+        const neighbours = others.map((theta, j) => update(`p${j}`, { theta }));
+        const { weights, mass } = neighbourWeights(settings, { own: { theta: own }, neighbours, slots, round: 5 });
+        const powers = others.map((theta) => Math.exp((coreSimilarity(own, theta, slots) - 1) / 0.1));
+        const total = 1 + powers.reduce((sum, power) => sum + power, 0);
+        for (const [j, weight] of weights.entries()) expect(weight).toBeCloseTo(powers[j]! / total, 12);
+        expect(mass).toBeGreaterThan(0);
+        expect(mass + 1 / total).toBeCloseTo(1, 12);
+        // Nobody is more alike to a peer than it is to itself.
+        expect(1 - mass).toBeGreaterThanOrEqual(Math.max(...weights) - 1e-12);
+      }),
+    );
+  });
+
+  it("divides the mix as it did among the others, and by the mean gives the sum over all", () => {
+    fc.assert(
+      fc.property(cores, fc.array(cores, { minLength: 1, maxLength: 6 }), (own, others) => {
+        const neighbours = others.map((theta, j) => update(`p${j}`, { theta }));
+        const { weights, mass } = neighbourWeights(settings, { own: { theta: own }, neighbours, slots, round: 5 });
+        const without = { ...settings, weights: { kind: "similarity", temperature: 0.1 } } as const;
+        const before = neighbourWeights(without, { own: { theta: own }, neighbours, slots, round: 5 });
+        expect(before.mass).toBe(1);
+        for (const [j, weight] of weights.entries()) expect(weight / mass).toBeCloseTo(before.weights[j]!, 9);
+        const { z } = aggregateNeighbours({
+          ...{ kind: "tri-lora", slots, own: { peer: "me", theta: own }, neighbours, round: 5 },
+          settings: { ...settings, rule: "mean", scope: "tensor", ageMax: 8 },
+        });
+        for (const [i, x] of z.entries()) {
+          const sum = others.reduce((s, theta, j) => s + weights[j]! * theta[i]!, (1 - mass) * own[i]!);
+          expect(x).toBeCloseTo(sum, 5);
+        }
+      }),
+    );
+  });
+
+  it("stays by itself where nobody is alike, and is the mean over all where all are", () => {
+    const [own, other] = UNLIKE;
+    const unlike = [update("a", { theta: other }), update("b", { theta: other })];
+    expect(coreSimilarity(own, other, slots)).toBeCloseTo(0, 12);
+    const alone = neighbourWeights(settings, { own: { theta: own }, neighbours: unlike, slots, round: 5 });
+    expect(alone.mass).toBeLessThan(1e-4);
+    const alike = [update("a", { theta: own }), update("b", { theta: own })];
+    const same = neighbourWeights(settings, { own: { theta: own }, neighbours: alike, slots, round: 5 });
+    for (const weight of same.weights) expect(weight).toBeCloseTo(1 / 3, 12);
+    expect(same.mass).toBeCloseTo(2 / 3, 12);
+  });
+
+  it("gives what an old update loses to the peer itself", () => {
+    const own = UNLIKE[0];
+    const neighbours = [update("a", { theta: own, round: 2 }), update("b", { theta: own })];
+    const aged = { ...settings, stalenessExponent: 0.5 };
+    const { weights, mass } = neighbourWeights(aged, { own: { theta: own }, neighbours, slots, round: 5 });
+    expect(weights[0]).toBeCloseTo(1 / 6, 12);
+    expect(mass).toBeCloseTo(1 / 2, 12);
   });
 });

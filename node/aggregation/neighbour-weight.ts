@@ -15,10 +15,15 @@ export interface NeighbourWeights {
   readonly mass: number;
 }
 
+/** S of a peer and itself, of models as of data sets. */
+const OWN_SIMILARITY = 1;
+
 /**
  * α_j = w_j (age_j + 1)^-a. w_j is 1 when nothing is said, the author's sample count, the softmax of its similarity, or
- * the weight of Metropolis and Hastings, of which what is missing to 1 is the peer's own; the others divide the whole mix
- * among the neighbours. Similarity is S_model, and with data β S_data + (1 - β) S_model where S_data is known.
+ * the weight of Metropolis and Hastings, of which what is missing to 1 is the peer's own. With `self` the softmax is over the
+ * peer itself too, p_ij = exp(s_ij / τ) / (exp(1 / τ) + Σ_k exp(s_ik / τ)), and the mix at lambda 1 is Σ_j p_ij x_j, the
+ * peer's own x_i among them; so too is what age takes from a neighbour. All others divide the whole mix among the
+ * neighbours. Similarity is S_model, and with data β S_data + (1 - β) S_model where S_data is known.
  * own: neighbours that this peer announced for the round, in its own update; absent: those at hand.
  * Shapes: at least one neighbour.
  */
@@ -49,14 +54,19 @@ export function neighbourWeights(
       return { weights, mass: weights.reduce((sum, weight) => sum + weight, 0) };
     }
     case "similarity": {
-      const { temperature, data } = settings.weights;
+      const { temperature, data, self } = settings.weights;
       const similarities = neighbours.map(({ theta, dataSimilarity }) => {
         const ofModels = coreSimilarity(own.theta, theta, slots);
         if (data === undefined || dataSimilarity === undefined) return ofModels;
         return data.share * dataSimilarity + (1 - data.share) * ofModels;
       });
-      const weights = softmaxWeights(similarities, temperature);
-      return { weights: weights.map((weight, j) => fresh[j]! * weight), mass: 1 };
+      if (!self) {
+        const shares = softmaxWeights(similarities, temperature);
+        return { weights: shares.map((share, j) => fresh[j]! * share), mass: 1 };
+      }
+      const [, ...shares] = softmaxWeights([OWN_SIMILARITY, ...similarities], temperature);
+      const weights = shares.map((share, j) => fresh[j]! * share);
+      return { weights, mass: weights.reduce((sum, weight) => sum + weight, 0) };
     }
   }
 }

@@ -8,6 +8,7 @@ import type { AggregationSettings, ReferenceSettings } from "../../protocol/netw
 import { NodeError } from "../errors.ts";
 import { alignGauge, type GaugeKind, retractRotations, rotationGroups } from "./gauge.ts";
 import { weightedMean } from "./mean.ts";
+import { isFinitePoint } from "./point.ts";
 
 /** A peer's memory of its past between rounds; plain data. Adapters are f32[P] as they left their rounds. */
 export type ReferenceState =
@@ -40,6 +41,7 @@ export function emptyReference(settings: ReferenceSettings): ReferenceState {
 
 /**
  * Remember the adapter that leaves a round. Window: it becomes x^t and the oldest beyond `size` goes.
+ * A model that is not finite is not remembered, and an average that is not begins anew.
  * Average over time: m ← decay · m + (1 - decay) · x, with m turned into the gauge of x first; m starts at x.
  */
 export function rememberModel(
@@ -48,6 +50,7 @@ export function rememberModel(
   { settings, layout }: { readonly settings: ReferenceSettings; readonly layout: AdapterLayout },
 ): ReferenceState {
   assertSameKind(state, settings);
+  if (!isFinitePoint(model)) return state;
   if (state.kind === "window" && settings.kind === "window") {
     return { kind: "window", snapshots: [model.slice(), ...state.snapshots].slice(0, settings.size) };
   }
@@ -57,7 +60,8 @@ export function rememberModel(
     const groups = rotationGroups(layout.kind, layout.slots);
     const mean = alignGauge({ mine: model, theirs: state.past.mean, groups });
     const next = mean.map((m, i) => settings.decay * m + (1 - settings.decay) * model[i]!);
-    return { kind: "ema", past: { latest, mean: Float32Array.from(retractRotations(next, groups)) } };
+    const kept = Float32Array.from(retractRotations(next, groups));
+    return { kind: "ema", past: { latest, mean: isFinitePoint(kept) ? kept : latest.slice() } };
   }
   return state;
 }

@@ -2,12 +2,13 @@ import { describe, expect, test } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { adapterMethod } from "../adapter/methods.ts";
+import type { Example } from "../interface/trainer.ts";
 import { openModel } from "../local/stored-adapter.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
 import type { AdaptedModel } from "../training/training-step.ts";
 import { oneHot } from "./gradient-matching.ts";
-import { createGradientMatcher } from "./matching-graph.ts";
+import { createGradientMatcher, type TextShape } from "./matching-graph.ts";
 import { distanceToSpace, rowSpace } from "./row-space.ts";
 import { seenGradient } from "./seen-gradient.ts";
 import { spanAttack } from "./span-attack.ts";
@@ -25,14 +26,14 @@ const KINDS: readonly (readonly [string, AdapterSettings])[] = [
   ["loreft", { kind: "loreft", rank: 8, layers: [0], positions: { first: 7, last: 7, tied: false } }],
 ];
 
-async function victim(settings: AdapterSettings) {
+async function victim(settings: AdapterSettings, example: Example = EXAMPLE) {
   const method = adapterMethod(settings);
   const slots = adapterSlots(method.tensors(settings, model.shape));
   const adapted: AdaptedModel = { model, adapter: settings, slots, frozen: method.frozen(settings, model.shape, 1) };
   // Off the start, where half of LoRA's gradient is 0.
   const adapter = method.start(settings, model.shape, 1).map((x, i) => x + 0.02 * Math.sin(i * i));
   method.retract(slots, adapter);
-  const observed = await seenGradient(runtime, { adapted, example: EXAMPLE, adapter, threads: 1 });
+  const observed = await seenGradient(runtime, { adapted, example, adapter, threads: 1 });
   return { adapted, adapter, observed, shape: SHAPE, threads: 1 };
 }
 
@@ -69,6 +70,24 @@ describe.each(KINDS)("an onlooker of %s", (kind, settings) => {
       expect(tokenOverlap(EXAMPLE.tokens, found!.tokens).recall).toBeGreaterThan(0.7);
     }
   });
+});
+
+test("takes the loss on the turns that are learnt, where a text has several", async () => {
+  const learnt = [
+    [3, 5],
+    [7, 8],
+  ] as const;
+  const example = { tokens: EXAMPLE.tokens, promptLength: 3, learnt };
+  const seen = await victim(KINDS[0]![1], example);
+  const distance = async (shape: TextShape): Promise<number> => {
+    const matcher = await createGradientMatcher(runtime, { ...seen, shape });
+    const { distance: found } = await matcher.guess(oneHot(EXAMPLE.tokens, model.shape.vocabulary));
+    await matcher.close();
+    return found;
+  };
+  const shape = { tokens: EXAMPLE.tokens.length, promptLength: 3 };
+  expect(await distance({ ...shape, learnt })).toBeLessThan(1e-6);
+  expect(await distance(shape)).toBeGreaterThan(1e-2);
 });
 
 test("noise of a private update hides the text from both", async () => {

@@ -122,7 +122,8 @@ async function attack(
   },
 ): Promise<{ readonly span: readonly number[]; readonly matching?: readonly number[] }> {
   const { threads, effort, seed } = options;
-  const shape = { tokens: text.tokens.length, promptLength: text.promptLength };
+  const { promptLength, learnt } = text;
+  const shape = { tokens: text.tokens.length, promptLength, ...(learnt && { learnt }) };
   const span = await spanAttack(runtime, { adapted, adapter, observed, shape, threads });
   const read = span?.tokens ?? [];
   if (effort.attempts === 0) return { span: read };

@@ -10,7 +10,9 @@ import { interventionFeeds } from "../adapter/positions.ts";
 import { sentPart } from "../adapter/sent-part.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import type { Runtime } from "../interface/runtime.ts";
+import type { Example } from "../interface/trainer.ts";
 import type { WeightSource } from "../model/base-model.ts";
+import { capped } from "../model/layers/cap.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import { forSpeed } from "../onnx/for-speed.ts";
 import { inputValue } from "../onnx/graph.ts";
@@ -40,8 +42,10 @@ import { type AdaptedModel, unflatten } from "../training/training-step.ts";
 export interface TextShape {
   /** T */
   readonly tokens: number;
-  /** Tokens of the prompt; those behind it are the labels. */
+  /** Tokens of the prompt. */
   readonly promptLength: number;
+  /** The tokens that are labels, as ranges [from, to); all behind the prompt when absent. */
+  readonly learnt?: Example["learnt"];
 }
 
 /** p f32[T, V] throughout: how much of each token of the vocabulary stands at each position. */
@@ -88,7 +92,7 @@ export function matchingGraph(
   { slopes }: { readonly slopes: boolean },
 ): OnnxGraph {
   const { model, adapter: settings, slots, frozen = new Map() } = adapted;
-  const { tokens, promptLength } = shape;
+  const { tokens, promptLength, learnt } = shape;
   const { vocabulary, hidden: width } = model.shape;
   const embedding = model.weights.find(
     (weight) => weight.shape.length === 2 && weight.shape[0] === vocabulary && weight.shape[1] === width,
@@ -115,13 +119,15 @@ export function matchingGraph(
   const inputIds = reshape(ints(Array.from({ length: tokens }, (_, t) => t)), [1, tokens]);
   const stream = model.hidden({ inputIds, weight: lookedUp, hooks });
   const outputMatrix = model.outputMatrix(weight);
-  const logits = gemm(model.normalize(gather(stream, range(0, tokens - 1)), weight), outputMatrix, {
+  const z = gemm(model.normalize(gather(stream, range(0, tokens - 1)), weight), outputMatrix, {
     transB: true,
     c: model.outputBias?.(weight),
   });
+  const logits = capped(z, model.logitCap);
   const each = sub(logSumExp(logits), reduceSum(mul(gather(p, range(1, tokens)), logits), [1], false));
   const surprise = reduceMean(each, [0], false);
-  const losses = gather(each, range(promptLength - 1, tokens - 1));
+  const labelled = (learnt ?? [[promptLength, tokens]]).flatMap(([from, to]) => numbers(from - 1, to - 1));
+  const losses = gather(each, ints(labelled));
   const [all] = gradient(reduceMean(losses, [0], false), [flat]);
   const { sent, observed, pieces } = sentGradient(adapted, all!, live);
   const cosines = pieces.map(([g, o]) => {
@@ -139,7 +145,8 @@ export function matchingGraph(
   return forSpeed({ inputs: [p, flat, observed, ...inputs], outputs }).graph;
 }
 
-const range = (from: number, to: number): OnnxValue => ints(Array.from({ length: to - from }, (_, i) => from + i));
+const numbers = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+const range = (from: number, to: number): OnnxValue => ints(numbers(from, to));
 const squares = (x: OnnxValue): OnnxValue => reduceSum(mul(x, x), [0], false);
 
 /** Of the gradient of all trained values what travels, and the tensors of it that have one, beside what was seen. */

@@ -87,7 +87,9 @@ function messageOf(turn: unknown, name: string, place: Place): Message {
   const present = Object.entries(rest).filter(([, part]) => part !== null && part !== undefined);
   const more = Object.fromEntries(present);
   const said = textOf(isShareGpt ? value : content, { name, field: isShareGpt ? "value" : "content", place, more });
-  return { role: known, content: said, ...(present.length > 0 && { more }) };
+  const heard = isShareGpt ? value : content;
+  const silent = heard === null ? "null" : heard === undefined ? "missing" : undefined;
+  return { role: known, content: said, ...(silent && { silent }), ...(present.length > 0 && { more }) };
 }
 
 function unknownRole(name: string, field: string, word: unknown): string {

@@ -10,6 +10,8 @@ export interface Message {
   readonly role: Role;
   /** Empty where the turn only calls tools. */
   readonly content: string;
+  /** Where the row has no content: that it has null there, or nothing. */
+  readonly silent?: "null" | "missing";
   /** As in the row: `tool_calls`, `tool_call_id`, `name`, `reasoning_content`. */
   readonly more?: Readonly<Record<string, unknown>>;
 }

@@ -1,4 +1,5 @@
 /** One record as examples of the model at hand: text to go on with, or a text and the number of its class. */
+import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { type CutCounts, type EncodeOptions, encodeRecords } from "./example.ts";
@@ -19,5 +20,11 @@ export function encodeInto(
   index: number,
   { labels, ...options }: EncodeIntoOptions,
 ): { readonly examples: readonly Example[]; readonly cut: CutCounts } {
-  return labels ? encodeLabelled([record], { ...options, labels, first: index }) : encodeRecords([record], options);
+  if (labels) return encodeLabelled([record], { ...options, labels, first: index });
+  try {
+    return encodeRecords([record], options);
+  } catch (cause) {
+    if (!(cause instanceof NodeError) || cause.code !== "DATA_FORMAT") throw cause;
+    throw new NodeError("DATA_FORMAT", `record ${index + 1}: ${cause.message}`, { record: index + 1 }, { cause });
+  }
 }

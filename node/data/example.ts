@@ -1,10 +1,12 @@
 /** From a record's text to examples in token ids: begin, prompt, response, end. Records that are too long are cut. */
 import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
+import type { ChatTemplate } from "../model/chat-template.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { conversationParts } from "./conversation-parts.ts";
 import type { Parts } from "./parts.ts";
 import { type DataRecord, taskOf } from "./record.ts";
+import { templateParts } from "./template-parts.ts";
 
 /** How text becomes tokens. */
 export interface EncodeOptions {
@@ -16,6 +18,8 @@ export interface EncodeOptions {
    * the embedded tasks; default parts.
    */
   readonly seam?: "blank" | "parts";
+  /** Writes conversations; without it their turns stand on lines of their own. */
+  readonly template?: ChatTemplate | undefined;
 }
 
 /** Records as examples, and what was cut of them. */
@@ -49,7 +53,7 @@ const TOKENS_MIN = 2;
  */
 export function encodeRecords(
   records: readonly DataRecord[],
-  { tokenizer, maxTokens, seam = "parts" }: EncodeOptions,
+  { tokenizer, maxTokens, seam = "parts", template }: EncodeOptions,
 ): EncodedRecords {
   if (!Number.isSafeInteger(maxTokens) || maxTokens < TOKENS_MIN) {
     throw new NodeError("CONFIG_INVALID", `maxTokens is ${maxTokens}; it must be ${TOKENS_MIN} or more`, { maxTokens });
@@ -57,7 +61,7 @@ export function encodeRecords(
   const examples: Example[] = [];
   const cut = { records: 0, promptTokens: 0, responseTokens: 0 };
   for (const record of records) {
-    const parts = partsOf(record, tokenizer, seam);
+    const parts = partsOf(record, { tokenizer, seam, template });
     if (parts.response.length === 0) continue;
     const fitted =
       record.overflow === "continue" && parts.learnt === undefined
@@ -72,8 +76,12 @@ export function encodeRecords(
   return { examples, cut };
 }
 
-function partsOf(record: DataRecord, tokenizer: Tokenizer, seam: EncodeOptions["seam"]): Parts {
-  return record.conversation ? conversationParts(record.conversation, tokenizer) : encodeParts(record, tokenizer, seam);
+/** What a record becomes in token ids, before it is cut.  Throws: DATA_FORMAT where the template refuses it. */
+export function partsOf(record: DataRecord, options: Omit<EncodeOptions, "maxTokens">): Parts {
+  const { tokenizer, seam = "parts", template } = options;
+  if (record.conversation === undefined) return encodeParts(record, tokenizer, seam);
+  if (template === undefined) return conversationParts(record.conversation, tokenizer);
+  return templateParts(record.conversation, { tokenizer, template });
 }
 
 /**

@@ -7,6 +7,7 @@ import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import { base64 } from "@scure/base";
 import { z } from "zod";
 import { NodeError } from "../errors.ts";
+import type { TemplateTexts } from "../model/chat-template.ts";
 import { DIGEST_DIGITS } from "./content-digest.ts";
 import { FRAMES, type FrameName } from "./frame.ts";
 
@@ -17,6 +18,8 @@ const SCHEMA = "weft-data/1";
 /** What is kept about the data of an adapter. */
 export interface TrainedData {
   readonly frame: FrameName;
+  /** The template of the frame, where that is one. */
+  readonly chatTemplate?: TemplateTexts | undefined;
   readonly maxTokens: number;
   readonly batchSize: number;
   /** Of the examples trained on, by content. */
@@ -26,16 +29,17 @@ export interface TrainedData {
 const file = z.strictObject({
   schema: z.literal(SCHEMA),
   frame: z.enum(FRAMES),
+  chatTemplate: z.strictObject({ text: z.string(), toolUse: z.string().optional() }).optional(),
   maxTokens: z.number().int().min(2),
   batchSize: z.number().int().min(1),
   trained: z.strictObject({ count: z.number().int().min(0), digests: z.string() }),
 });
 
 /** The file's bytes. Digests are sorted, so that the order of the data does not show. */
-export function formatTrainedData({ frame, maxTokens, batchSize, digests }: TrainedData): Uint8Array {
+export function formatTrainedData({ digests, ...settings }: TrainedData): Uint8Array {
   const sorted = [...digests].toSorted();
   const trained = { count: sorted.length, digests: base64.encode(hexToBytes(sorted.join(""))) };
-  const text = JSON.stringify({ schema: SCHEMA, frame, maxTokens, batchSize, trained }, null, 2);
+  const text = JSON.stringify({ schema: SCHEMA, ...settings, trained }, null, 2);
   return new TextEncoder().encode(`${text}\n`);
 }
 
@@ -46,13 +50,15 @@ export function parseTrainedData(bytes: Uint8Array, folder: string): TrainedData
     return new NodeError("ADAPTER_FILE", text, { folder }, { cause });
   };
   try {
-    const { trained, frame, maxTokens, batchSize } = file.parse(JSON.parse(new TextDecoder().decode(bytes)));
+    const { trained, schema: _, ...settings } = file.parse(JSON.parse(new TextDecoder().decode(bytes)));
     const digits = bytesToHex(base64.decode(trained.digests));
     if (digits.length !== trained.count * DIGEST_DIGITS) throw new Error("the number of digests is another");
     const each = Array.from({ length: trained.count }, (_, i) =>
       digits.slice(i * DIGEST_DIGITS, (i + 1) * DIGEST_DIGITS),
     );
-    return { frame, maxTokens, batchSize, digests: new Set(each) };
+    if (settings.frame === "template" && settings.chatTemplate === undefined)
+      throw new Error("the template is missing");
+    return { ...settings, digests: new Set(each) };
   } catch (cause) {
     throw fail(cause);
   }

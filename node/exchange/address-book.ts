@@ -1,9 +1,9 @@
-/** The addresses that a peer may dial, with where each comes from; bounded, what was only heard of is forgotten first. */
+/** The addresses that a peer may dial, with the origin of each; bounded, and hearsay is forgotten first. */
 
-/** Given: a bootstrap address. Met: of a peer that was admitted once. Heard: what a neighbour said of somebody else. */
+/** Given: a bootstrap address. Met: of a peer that was admitted once. Heard: a neighbour told it of another peer. */
 export type AddressOrigin = "given" | "met" | "heard";
 
-/** What is known of one address. */
+/** The knowledge of one address. */
 export interface BookEntry {
   readonly origin: AddressOrigin;
   /** The pause after the next failure. */
@@ -17,7 +17,7 @@ export interface AddressBook {
   get(address: string): BookEntry | undefined;
   /** In the order of noting, newest last. */
   addresses(): readonly string[];
-  /** Note an address, or that it was met; returns what had to be forgotten for it. Who was met is never unmet. */
+  /** Note an address, or that it was met; returns the addresses forgotten for it. An address that was met stays met. */
   note(address: string, origin: AddressOrigin): readonly string[];
   forget(address: string): void;
 }

@@ -1,7 +1,7 @@
 /**
  * Addresses over `/weft/addresses/1`: each side tells its neighbours where it and its other neighbours can be dialled, so
- * that two peers that met through a third stay together when that one is gone. Told once a neighbour is admitted, and
- * again when there is something new, not too often; what is heard is only hearsay and goes to the dialer.
+ * that two peers that met through a third stay together when that one is gone. A peer tells a neighbour once it is admitted,
+ * and again when there is something new, not too often. The addresses it hears are only hearsay and go to the dialer.
  */
 
 import { pipe } from "it-pipe";
@@ -18,9 +18,9 @@ import { bounded, cut, oneFrame } from "./byte-pipeline.ts";
 import { answerNeighbours, type ConversationDependencies } from "./conversation.ts";
 import { withStream } from "./deadline.ts";
 
-/** What it is held with, and who hears of addresses. */
+/** The needs of these conversations, and the listener for addresses. */
 export interface AddressExchangeDependencies extends ConversationDependencies {
-  /** What a neighbour says; each is an address by README.md 7.8, and nothing else is known of it. */
+  /** The addresses that a neighbour tells; each is an address by README.md 7.8, and nothing else is known of it. */
   readonly onAddresses: (addresses: readonly string[]) => void;
 }
 
@@ -37,7 +37,7 @@ export interface AddressExchangeOptions {
 /** Messages in a row that a neighbour did not take; after so many it is told again only when there is something new. */
 const FAILURES_MAX = 5;
 
-/** What was said between this peer and one neighbour; forgotten when it disconnects. */
+/** The addresses told between this peer and one neighbour; forgotten when it disconnects. */
 interface Exchanged {
   /** The addresses of the last message that it took, or may be taking. */
   told: readonly string[] | undefined;
@@ -114,7 +114,7 @@ export class AddressExchange implements Conversation {
     for (const other of this.#dependencies.neighbours.all()) if (other !== peer) this.#tell(other);
   }
 
-  /** Tell a neighbour what is new, now or when its time has come. */
+  /** Tell a neighbour the news, now or when its time has come. */
   #tell(peer: PeerId): void {
     const { neighbours, background, clock } = this.#dependencies;
     if (!neighbours.shares(peer, "addresses")) return;
@@ -147,7 +147,7 @@ export class AddressExchange implements Conversation {
       });
       exchanged.failures = 0;
     } catch (error) {
-      // It may not have come to the end of its handshake yet, or be too busy: what it has not read is told again.
+      // The neighbour may not have come to the end of its handshake yet, or be too busy: unread addresses are told again.
       exchanged.told = told;
       if (this.#exchanged.get(peer) === exchanged && ++exchanged.failures < FAILURES_MAX) this.#tell(peer);
       throw error;

@@ -1,7 +1,7 @@
 /** Work that nobody waits for: its failures are logged, and stopping ends it and waits for its end. */
 import type { Logger } from "../interface/logger.ts";
 
-/** What runs until stop. */
+/** Work that runs until stop. */
 export interface Background {
   /** Aborted when stop begins. */
   readonly signal: AbortSignal;

@@ -1,5 +1,5 @@
 /**
- * Bytes by content id over `/weft/blob/1`: ask, get a header, get the bytes. The one who asked knows their length and
+ * Bytes by content id over `/weft/blob/1`: ask, get a header, get the bytes. The asking peer knows their length and
  * hash beforehand, from a signed announcement, and takes nothing else.
  */
 
@@ -25,14 +25,14 @@ import { type ByteSource, bounded, createFrameReader, cut, oneFrame } from "./by
 import { answerNeighbours, type ConversationDependencies, requireFetcher } from "./conversation.ts";
 import { withStream } from "./deadline.ts";
 
-/** What it is held with, and the bytes to serve. */
+/** The needs of these conversations, and the bytes to serve. */
 export interface BlobTransferDependencies extends ConversationDependencies {
   /** The bytes of a content id that this peer hands out. */
   readonly find: (contentId: ContentId) => Uint8Array | undefined;
   readonly createSha256?: CreateSha256;
 }
 
-/** Bounds of what is served and asked. */
+/** Bounds on answers and requests. */
 export interface BlobTransferOptions {
   /** Requests of one peer that are answered at the same time; further ones are told to come back. */
   readonly requestsPerPeerMax: number;

@@ -8,7 +8,7 @@ export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 /** Bytes of one piece: large enough to keep a connection busy, small enough for others to get their turn. */
 export const PIECE_BYTES_MAX = 64 * 1024;
 
-/** Cut what passes into pieces of at most PIECE_BYTES_MAX. */
+/** Cut passing bytes into pieces of at most PIECE_BYTES_MAX. */
 export async function* cut(source: ByteSource): AsyncGenerator<Uint8Array> {
   for await (const bytes of source) {
     for (let offset = 0; offset < bytes.byteLength; offset += PIECE_BYTES_MAX) {
@@ -42,7 +42,7 @@ export function oneFrame(bytesMax: number): (source: ByteSource) => Promise<Uint
 
 /** One frame that is being read. */
 export interface FrameReader {
-  /** Take what belongs to the frame; what stands after it comes back. */
+  /** Take the bytes that belong to the frame; returns the bytes after it. */
   push(bytes: Uint8Array): Uint8Array;
   isComplete(): boolean;
   /** The frame's message.  Throws: NodeError FRAME_INVALID when it is not complete. */

@@ -25,14 +25,14 @@ export interface CheckupOptions {
   readonly intervalMs: number;
 }
 
-/** What a neighbour found. */
+/** A neighbour's findings. */
 export interface Checkup extends CheckupReply {
   /** By this peer's clock: the neighbour looked at its own somewhere in between. */
   readonly askedAtMs: number;
   readonly answeredAtMs: number;
 }
 
-/** Answers the checkups of neighbours; who wants one asks with `askForCheckup`. */
+/** Answers the checkups of neighbours; `askForCheckup` asks for one. */
 export class Checkups implements Conversation {
   readonly protocol = STREAM_PROTOCOLS.checkup;
   readonly #dependencies: ConversationDependencies;
@@ -49,7 +49,7 @@ export class Checkups implements Conversation {
     const { timeoutMs, intervalMs } = this.#options;
     transport.onDisconnect((peer) => {
       const lastMs = this.#answeredAtMs.get(peer);
-      // Who comes back at once has to wait like who stayed.
+      // A neighbour that comes back at once has to wait like one that stayed.
       if (lastMs !== undefined) clock.after(intervalMs, () => this.#answeredAtMs.delete(peer));
     });
     const calls = { protocol: this.protocol, timeoutMs, did: "asked for a checkup" };

@@ -1,4 +1,4 @@
-/** Gets what a sparse update rests on: from the inbox as far as it is there, the rest from neighbours. */
+/** Gets the updates that a sparse update rests on: from the inbox if they are there, the rest from neighbours. */
 import type { ContentId } from "../../protocol/content-id.ts";
 import type { Update } from "../../protocol/update.ts";
 import { linksAfter, type StoredUpdate } from "./stored-update.ts";
@@ -8,7 +8,7 @@ import { decodeLinks, type LinkRules, linksMax, readLink, restsOnPrevious, type 
 export interface CollectedLinks {
   /** The oldest first. */
   readonly links: readonly UpdateLink[];
-  /** What the last of them decodes to, f32[P]. */
+  /** The decoded form of the last of them, f32[P]. */
   readonly values: Float32Array | undefined;
 }
 
@@ -22,8 +22,8 @@ export interface LinkSources {
 }
 
 /**
- * All that an update rests on; undefined when nobody has some of it, or it is more than may be between two keyframes.
- * Throws: ProtocolError when the author's chain is not what the update says.
+ * All updates that an update rests on; undefined when nobody has some of them, or they are more than may be between two
+ * keyframes.  Throws: ProtocolError when the author's chain contradicts the update.
  */
 export async function collectLinks(update: Update, sources: LinkSources): Promise<CollectedLinks | undefined> {
   const { rules, known, fetch } = sources;

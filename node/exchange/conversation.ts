@@ -13,7 +13,7 @@ import type { Background } from "./background.ts";
 import { cut, oneFrame } from "./byte-pipeline.ts";
 import { answerWithin, type Call, withStream } from "./deadline.ts";
 
-/** What each conversation with neighbours is held with. */
+/** The needs of each conversation with neighbours. */
 export interface ConversationDependencies {
   readonly transport: Transport;
   readonly clock: Clock;
@@ -39,7 +39,7 @@ export async function ask(
 
 /**
  * Read one message and answer it with the one that `respond` makes of it.
- * Throws: NodeError FRAME_INVALID; ProtocolError TOO_LARGE; what `respond` throws.
+ * Throws: NodeError FRAME_INVALID; ProtocolError TOO_LARGE; every error of `respond`.
  */
 export async function answer(
   { source, sink }: ByteStream,
@@ -54,7 +54,7 @@ export async function answer(
 export interface NeighbourCalls {
   readonly protocol: StreamProtocol;
   readonly timeoutMs: number;
-  /** What somebody did who is no neighbour, in the words of its refusal. */
+  /** The act that only neighbours may do, as the refusal of another peer names it. */
   readonly did: string;
 }
 
@@ -70,7 +70,7 @@ export async function answerNeighbours(
   });
 }
 
-/** Refuse a neighbour whose role is not served what authors sent.  Throws: NodeError NOT_ADMITTED. */
+/** Refuse a neighbour whose role is not served messages of authors.  Throws: NodeError NOT_ADMITTED. */
 export function requireFetcher(neighbours: Neighbours, from: PeerId, what: string): void {
   if (mayFetch(neighbours.roleOf(from))) return;
   throw new NodeError("NOT_ADMITTED", `${from} asked for ${what}, which its role does not get`);

@@ -17,7 +17,7 @@ export interface Call {
 /**
  * Open a stream, use it, and let go of it: when `use` fails, the time is over or the signal aborts, the stream is
  * aborted, which ends every wait inside `use`.
- * Throws: NodeError STREAM_FAILED when it cannot be opened, TIMEOUT, and whatever `use` throws.
+ * Throws: NodeError STREAM_FAILED when it cannot be opened, TIMEOUT, and every error of `use`.
  */
 export async function withStream<T>(
   { transport, clock }: { readonly transport: Transport; readonly clock: Clock },
@@ -40,7 +40,7 @@ export async function withStream<T>(
   }
 }
 
-/** Answer on a stream that somebody else opened, within the time.  Throws: NodeError TIMEOUT, and what `use` throws. */
+/** Answer on a stream that another peer opened, within the time.  Throws: NodeError TIMEOUT, and every error of `use`. */
 export async function answerWithin<T>(
   clock: Clock,
   {

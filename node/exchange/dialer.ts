@@ -12,7 +12,7 @@ import type { Transport } from "../interface/transport.ts";
 import { type AddressBook, createAddressBook } from "./address-book.ts";
 import { type Background, createBackground } from "./background.ts";
 
-/** Bounds of what is dialled and remembered, and pauses. */
+/** Bounds on dialled and remembered addresses, and pauses. */
 export interface DialerLimits {
   /** Addresses in the book, the oldest forgotten first; four for every peer of a network of 64. */
   readonly addressesMax: number;
@@ -20,7 +20,7 @@ export interface DialerLimits {
   readonly heardMax: number;
   /** Such an address is given up after so many failures; with the pauses below, a minute and a half. */
   readonly heardTriesMax: number;
-  /** No more is dialled while so many are connected, whoever dialled them. */
+  /** No more is dialled while so many are connected, from either side. */
   readonly connectedEnough: number;
   readonly dialTimeoutMs: number;
   /** First pause after a failure; it doubles up to `pauseMaxMs`. */
@@ -39,7 +39,7 @@ export const DIALER_DEFAULTS: DialerLimits = {
   pauseMaxMs: 30_000,
 };
 
-/** Dials what it is given, what it met and what it hears of. */
+/** Dials addresses that it was given, that it met and that it hears of. */
 export interface Dialer {
   /** Load the address book and dial everything in it once; resolves when each was tried. */
   start(): Promise<void>;
@@ -51,7 +51,7 @@ export interface Dialer {
   stop(): Promise<void>;
 }
 
-/** What a dialer dials with and where it keeps addresses. */
+/** The needs of a dialer: a transport, and a place for addresses. */
 export interface DialerDependencies {
   /** Started. */
   readonly transport: Transport;
@@ -86,7 +86,7 @@ class AddressDialer implements Dialer {
   readonly #reached = new Map<string, PeerId>();
   /** Admitted since they connected. */
   readonly #neighbours = new Set<PeerId>();
-  /** What was heard of is dialled at one address of a peer at a time. */
+  /** Addresses of hearsay are dialled one at a time for each peer. */
   readonly #trying = new Map<PeerId, string>();
 
   constructor(dependencies: DialerDependencies, options: DialerOptions) {
@@ -168,7 +168,7 @@ class AddressDialer implements Dialer {
     this.#reached.delete(address);
   }
 
-  /** Nobody answered, or somebody who was not admitted. */
+  /** Nobody answered, or a peer that was not admitted. */
   #failed(address: string): void {
     const entry = this.#book.get(address);
     if (entry === undefined) return;
@@ -220,7 +220,7 @@ class AddressDialer implements Dialer {
     }
   }
 
-  /** Note where a neighbour can be dialled: what it says itself, and what led to it. */
+  /** Note where a neighbour can be dialled: the addresses that it tells itself, and the one that led to it. */
   #remember(peer: PeerId): Promise<void> {
     return this.#background.run("noting an address", async () => {
       const { store, transport } = this.#dependencies;

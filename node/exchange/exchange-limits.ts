@@ -1,7 +1,7 @@
-/** What one peer spends on its neighbours. */
+/** The resources that one peer spends on its neighbours. */
 import { LIMITS } from "../../protocol/limits.ts";
 
-/** Bounds of one peer's own resources; what is on the wire is bounded by protocol/limits. */
+/** Bounds of one peer's own resources; protocol/limits bounds the wire. */
 export interface ExchangeLimits {
   /** Neighbours past their handshake. */
   readonly neighboursMax: number;
@@ -12,7 +12,7 @@ export interface ExchangeLimits {
    * news are apart, and 256 bytes each of `authorsMax` authors are 8 MiB.
    */
   readonly announcementsPerAuthorMax: number;
-  /** Memory of the inbox: what neighbours sent, as they sent it and as it is aggregated. */
+  /** Memory of the inbox: neighbours' updates, as sent and as aggregated. */
   readonly inboxBytesMax: number;
   /** Updates that are fetched at the same time. */
   readonly fetchesMax: number;

@@ -49,18 +49,18 @@ export interface ExchangeDependencies extends Cryptography {
   readonly signer: Signer;
 }
 
-/** Which network the exchange is of, who belongs to it, and bounds other than the defaults. */
+/** The network of the exchange, its members, and bounds other than the defaults. */
 export interface ExchangeOptions extends Partial<ExchangeLimits> {
   readonly manifest: NetworkManifest;
   /** Whether a peer belongs to the network; everybody when absent. */
   readonly isMember?: (peer: PeerId) => boolean;
-  /** What this peer has, by name; all that this program has when absent. What is missing is neither asked nor answered. */
+  /** This peer's features, by name; all of this program when absent. A missing one is neither asked nor answered. */
   readonly features?: readonly string[];
-  /** Who belongs to the network and as what, instead of `isMember`. Every layer asks it for itself. */
+  /** The members of the network and their roles, instead of `isMember`. Every layer asks it for itself. */
   readonly membership?: Membership;
 }
 
-/** The exchange as the round driver sees it, and what the composition root needs besides. */
+/** The exchange as the round driver sees it, with the calls that the composition root needs besides. */
 export interface Exchange extends UpdateExchange {
   /** Load the own chain and the inbox, then start the transport; idempotent.  Throws: NodeError STORE_FAILED, PORT_IN_USE, … */
   start(): Promise<void>;
@@ -77,7 +77,7 @@ export interface Exchange extends UpdateExchange {
   welcoming(): readonly PeerId[];
   /** Whether this peer and an admitted one both have a feature. */
   shares(peer: PeerId, feature: Feature): boolean;
-  /** Called with what a neighbour says of where other peers can be dialled; hearsay, for the dialer to try. */
+  /** Called with addresses of other peers that a neighbour tells; hearsay, for the dialer to try. */
   onAddresses(listener: (addresses: readonly string[]) => void): void;
   /** Of data sets; only where the network weighs by them. */
   readonly sketches: Sketches | undefined;
@@ -95,7 +95,7 @@ class PeerExchange implements Exchange {
   readonly #dependencies: ExchangeDependencies;
   readonly #options: ExchangeOptions;
   readonly #limits: ExchangeLimits;
-  /** What the manifest fixes. */
+  /** The rules that the manifest fixes. */
   readonly #rules: ReturnType<typeof judgeRules> & Cryptography;
   readonly #features: readonly string[];
   readonly #topic: GossipTopic;
@@ -299,7 +299,7 @@ class PeerExchange implements Exchange {
     await this.#dependencies.transport.stop();
   }
 
-  /** What this peer does not have is neither asked nor answered; the core is what it cannot lack. */
+  /** A feature that this peer lacks is neither asked nor answered; it cannot lack the core. */
   #isSpoken({ protocol: { feature } }: Conversation): boolean {
     return feature.name === "core" || this.#features.includes(feature.name);
   }
@@ -361,12 +361,12 @@ class PeerExchange implements Exchange {
     return maySend(this.#neighbours.roleOf(this.#neighbours.self), kind);
   }
 
-  /** Whether the roster lets what an author sent be used and handed on. */
+  /** Whether the roster lets an author's messages be used and handed on. */
   #isKept(author: PeerId): boolean {
     return this.#options.membership?.keepsUpdatesOf(author) !== false;
   }
 
-  /** What is asked of an author. */
+  /** Conditions on an author. */
   #judgement(): Pick<Rules, "isMember" | "maySend"> {
     return { isMember: this.#isMember, maySend: (peer, kind) => maySend(this.#neighbours.roleOf(peer), kind) };
   }

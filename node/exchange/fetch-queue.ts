@@ -1,9 +1,9 @@
-/** What is still to be fetched: at most one fetch for an author at a time, of several announcements the newest. */
+/** Updates that are still to be fetched: at most one fetch for an author at a time, of several announcements the newest. */
 import type { PeerId } from "../../protocol/peer-id.ts";
 
-/** What waits and what is under way, by author. */
+/** Waiting fetches and those under way, by author. */
 export interface FetchQueue<Item> {
-  /** Take the place of what waits for this author; false when there is no room for another author. */
+  /** Take the place of the fetch that waits for this author; false when there is no room for another author. */
   offer(author: PeerId, item: Item): boolean;
   /** Whether something for this author waits or is under way. */
   has(author: PeerId): boolean;

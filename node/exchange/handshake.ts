@@ -1,8 +1,8 @@
 /**
- * Admission over `/weft/handshake/1`: on every new connection both sides show their network, and whoever is in another
- * one learns in which field it differs. Until then a peer gets no heads and no bytes, and its gossip is ignored. Where there is
- * a roster, both sides show what made them members; each admits only whom its own roster, or what was shown, makes a member,
- * whatever the other side says of itself.
+ * Admission over `/weft/handshake/1`: on every new connection both sides show their network, and a peer of another network
+ * learns in which field it differs. Until then a peer gets no heads and no bytes, and its gossip is ignored. Where there is a
+ * roster, both sides show their certificates. Each admits the other only if its own roster, or the certificate, makes the
+ * other a member; the other's word does not count.
  */
 import { pipe } from "it-pipe";
 import { encodeFrame, FRAME_HEADER_BYTES } from "../../protocol/frame.ts";
@@ -30,16 +30,16 @@ import { ask, type ConversationDependencies } from "./conversation.ts";
 import { answerWithin } from "./deadline.ts";
 import type { NeighbourTable } from "./neighbour-table.ts";
 
-/** What it is held with; the table of neighbours is its to write. */
+/** The needs of a handshake; only it writes the table of neighbours. */
 export interface HandshakeDependencies extends Omit<ConversationDependencies, "neighbours"> {
-  /** Where it writes who is past it. */
+  /** The table of the peers that are past it. */
   readonly neighbours: NeighbourTable;
 }
 
-/** What this peer shows, and whom it admits. */
+/** This peer's side of a handshake, and its rule for admitting peers. */
 export interface HandshakeOptions {
   readonly manifest: NetworkManifest;
-  /** What this peer has, by name: protocol/features.ts. */
+  /** This peer's features, by name: protocol/features.ts. */
   readonly features: readonly string[];
   readonly isMember: (peer: PeerId) => boolean;
   /** Where there is a roster; `isMember` answers by it then. */
@@ -49,7 +49,7 @@ export interface HandshakeOptions {
   readonly timeoutMs: number;
 }
 
-/** What is known of one connected peer; forgotten when it disconnects. */
+/** The state of one connected peer; forgotten when it disconnects. */
 interface Acquaintance {
   greeted: boolean;
   answered: boolean;
@@ -58,12 +58,12 @@ interface Acquaintance {
   /** Its hellos so far. */
   hellos: number;
   admitted: boolean;
-  /** What it has, by what it said last. */
+  /** Its features, as it told them last. */
   features: readonly string[];
   refused: boolean;
-  /** What it said to be in, where that is another network. */
+  /** Its network, as it told, where that is another one. */
   elsewhere: NetworkManifest | undefined;
-  /** Of a member in another network of this roster: what is exchanged before the two part. */
+  /** Of a member in another network of this roster: the exchange before the two part. */
   farewell: Promise<void> | undefined;
   /** Cancels the hang-up on a refused peer that does not finish its own half. */
   cancel: () => void;
@@ -89,7 +89,7 @@ const HELLOS_MAX = 4;
 /** Of a hello besides its manifest: a certificate, heads, and a manifest that differs in a list. */
 const HELLO_ROOM_BYTES = 64 * 1024;
 
-/** Greets whoever connects, answers who greets, and admits or refuses. */
+/** Greets every peer that connects, answers greetings, and admits or refuses. */
 export class Handshake implements Conversation {
   readonly protocol = STREAM_PROTOCOLS.handshake;
   readonly #dependencies: HandshakeDependencies;
@@ -103,7 +103,7 @@ export class Handshake implements Conversation {
     this.#openHello = encodeHello(options.manifest, undefined, options.features);
   }
 
-  /** Handle the protocol and greet whoever connects; before the transport starts. */
+  /** Handle the protocol and greet every peer that connects; before the transport starts. */
   async start(): Promise<void> {
     const { transport, clock, background, neighbours } = this.#dependencies;
     const { membership, timeoutMs } = this.#options;
@@ -138,7 +138,7 @@ export class Handshake implements Conversation {
     return this.#dependencies.neighbours.all().filter((peer) => this.#acquaintances.get(peer)?.welcomed === true);
   }
 
-  /** Memberships have changed: cut off at once whoever is no member any more. */
+  /** Memberships have changed: cut off at once every peer that is no member any more. */
   review(): void {
     for (const [peer, acquaintance] of this.#acquaintances) {
       if (this.#options.isMember(peer)) {
@@ -201,7 +201,7 @@ export class Handshake implements Conversation {
     if (acquaintance.refused) return;
     acquaintance.refused = true;
     const { logger, clock, neighbours } = this.#dependencies;
-    // Also of who has hung up meanwhile: it knew the reason first.
+    // Also of a peer that has hung up meanwhile: it knew the reason first.
     logger.warn("peer refused", { peer, reason });
     if (!this.#isPresent(peer, acquaintance)) return;
     acquaintance.cancel = clock.after(this.#options.timeoutMs, () => this.#hangUp(peer));
@@ -210,8 +210,8 @@ export class Handshake implements Conversation {
   }
 
   /**
-   * Once both have asked and answered, the side that was told why hangs up. The side that told it waits a little: closing
-   * a connection drops what the other side has not read yet, and that is the reason.
+   * Once both have asked and answered, the side that was told the reason hangs up. The side that told it waits a little:
+   * closing a connection drops all unread bytes of the other side, and the reason is among them.
    */
   #partIfDone(peer: PeerId, acquaintance: Acquaintance): void {
     if (!acquaintance.refused || !acquaintance.greeted || !acquaintance.answered) return;
@@ -247,12 +247,12 @@ export class Handshake implements Conversation {
     }
   }
 
-  /** What the other side says in the end. */
+  /** The other side's last reply. */
   async #greeted(peer: PeerId, signal: AbortSignal): Promise<Reply> {
     const call = { peer, protocol: this.protocol, timeoutMs: this.#options.timeoutMs, signal };
     const say = async (hello: Uint8Array): Promise<Reply> => decodeReply(await ask(this.#dependencies, call, hello));
     const first = await say(this.#hello());
-    // It has not heard of what made this peer a member: once more, with the entries.
+    // It has not heard of the entries that made this peer a member: once more, with these entries.
     const isAskedAgain = first.code === "ROSTER" && this.#options.membership !== undefined;
     return isAskedAgain ? await say(this.#hello(first.heads)) : first;
   }
@@ -264,7 +264,7 @@ export class Handshake implements Conversation {
     // A visitor may have come to ask for admission and nothing else; the gate shows it out in time.
     if (membership !== undefined && !isMember(peer)) return;
     this.#refuse(peer, acquaintance, "it did not complete the handshake");
-    // Who holds an invite has nothing to greet with yet, and comes to ask what has become of its request; the timer of
+    // The holder of an invite has nothing to greet with yet, and comes to ask for the answer to its request; the timer of
     // a refusal ends its visit.
     if (membership === undefined) this.#hangUp(peer);
   }
@@ -286,7 +286,7 @@ export class Handshake implements Conversation {
       }),
     });
     const { code, reply, difference, features, missing } = answered;
-    // Before the reply leaves: whoever reads a welcome may ask for heads at once.
+    // Before the reply leaves: a peer that reads a welcome may ask for heads at once.
     if (code === "WELCOME") {
       acquaintance.features = features;
       this.#admit(peer, acquaintance);
@@ -295,7 +295,7 @@ export class Handshake implements Conversation {
     else if (code !== "ROSTER") this.#refuse(peer, acquaintance, REFUSALS[code]);
     await pipe([encodeFrame(reply)], cut, stream.sink);
     acquaintance.answered = code !== "ROSTER";
-    // After it has left: what this side asks for now finds the other side admitting it.
+    // After it has left: a request of this side now finds the other side admitting it.
     this.#tell(peer, acquaintance);
     this.#partIfDone(peer, acquaintance);
   }

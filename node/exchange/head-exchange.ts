@@ -8,11 +8,11 @@ import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import type { Conversation } from "../interface/conversation.ts";
 import { answer, answerNeighbours, ask, type ConversationDependencies } from "./conversation.ts";
 
-/** What it is held with, what is told and who hears. */
+/** The needs of these conversations, the heads to tell, and the listener. */
 export interface HeadExchangeDependencies extends ConversationDependencies {
   /** Announcement envelopes to send, at most LIMITS.headsCountMax. */
   readonly heads: () => readonly Uint8Array[];
-  /** What the other side sent, not judged yet. */
+  /** The other side's announcements, not judged yet. */
   readonly onHeads: (announcements: readonly Uint8Array[], from: PeerId) => void;
 }
 
@@ -37,7 +37,7 @@ export class HeadExchange implements Conversation {
         heard = message;
         return this.#message();
       });
-      // After the answer: what is heard may be much to judge.
+      // After the answer: there may be many heads to judge.
       if (heard !== undefined) this.#receive(heard, from);
     });
     neighbours.onAdmitted((peer) => void this.exchange(peer));

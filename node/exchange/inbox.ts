@@ -14,10 +14,10 @@ import type { Store, StoreChange } from "../interface/store.ts";
 import { decodeStored, encodeStored, linksAfter, type StoredUpdate } from "./stored-update.ts";
 import type { LinkRules } from "./update-links.ts";
 
-/** What updates have to be like, and bounds of the inbox. */
+/** Conditions on updates, and bounds of the inbox. */
 export interface InboxOptions extends LinkRules {
   readonly authorsMax: number;
-  /** Of all that is kept together: values as they are aggregated, signed bytes, and what those rest on. */
+  /** Of everything kept: values as they are aggregated, signed bytes, and the updates that those rest on. */
   readonly bytesMax: number;
 }
 
@@ -39,7 +39,7 @@ export class Inbox {
     this.#options = options;
   }
 
-  /** Read the store; what is not verified is dropped there too.  Throws: NodeError STORE_FAILED, DISK_FULL. */
+  /** Read the store; an update that fails its check is dropped there too.  Throws: NodeError STORE_FAILED, DISK_FULL. */
   async load(): Promise<void> {
     const { authorsMax, bytesMax } = this.#options;
     const drop: StoreChange[] = [];

@@ -1,6 +1,6 @@
 /**
  * The way of an announcement into this peer: decoded once, judged, remembered, and its update queued to be fetched.
- * What the network calls here only decodes, checks and enqueues.
+ * The functions that the network calls here only decode, check and enqueue.
  */
 import type { Announcement } from "../../protocol/announcement.ts";
 import { payloadBytesMax } from "../../protocol/encoding/update-payload.ts";
@@ -29,7 +29,7 @@ import type { OwnChain } from "./own-chain.ts";
 import { type Rules, UpdateFetcher, type Wanted } from "./update-fetcher.ts";
 import type { UpdateNotices } from "./update-notices.ts";
 
-/** Where announcements come to and what becomes of them. */
+/** The needs of an intake, and its listener. */
 export interface IntakeDependencies {
   readonly logger: Logger;
   readonly background: Background;
@@ -43,7 +43,7 @@ export interface IntakeDependencies {
   readonly onEquivocation: (first: Uint8Array, second: Uint8Array) => void;
 }
 
-/** What is judged by, and bounds of what is fetched. */
+/** Rules of judging, and bounds on fetches. */
 export interface IntakeOptions {
   readonly rules: () => Rules;
   /** Updates that are fetched at the same time. */
@@ -55,7 +55,7 @@ export interface IntakeOptions {
   readonly sample: () => NeighbourSample | undefined;
 }
 
-/** What is said of announcements whose signature holds and that come too late. */
+/** Verdicts on announcements whose signature holds and that come too late. */
 const OUTDATED: readonly VerdictCode[] = ["OLD", "ROUND_OLD"];
 
 /** Bytes of an update's envelope besides its values. */
@@ -93,7 +93,7 @@ export class Intake {
     this.#accept(announced, from);
   }
 
-  /** What a neighbour knows, each announcement on its own. */
+  /** The announcements that a neighbour knows, each on its own. */
   takeHeads(announcements: readonly Uint8Array[], from: PeerId): void {
     for (const bytes of announcements) {
       if (this.#dependencies.neighbours.refuses(from)) return;
@@ -102,7 +102,7 @@ export class Intake {
     }
   }
 
-  /** Another round: what those of its sample have announced for it already is fetched. */
+  /** Another round: fetch the updates that authors of its sample have announced for it already. */
   roundChanged(): void {
     if (this.#options.sample() === undefined) return;
     const { round } = this.#options.rules();
@@ -112,11 +112,11 @@ export class Intake {
     }
   }
 
-  /** The announcement when it is news to be taken, otherwise what is to be said of the message. */
+  /** The announcement when it is news to be taken, otherwise the judgement of the message. */
   #judge(bytes: Uint8Array, from: PeerId): GossipJudgement<Announced> {
     const { heads, ownChain } = this.#dependencies;
     const opened = openAnnouncement(bytes);
-    /** What it says, before anything in it is verified. */
+    /** Its content, before anything in it is verified. */
     const seen = announcementIn(opened);
     if (seen !== undefined && isOwnHead(seen, ownChain)) return { verdict: "ignore" };
     if (seen !== undefined && heads.has(seen.author, bytes)) {
@@ -147,7 +147,7 @@ export class Intake {
     // Useless for training, and signed all the same: its author may have said something else to others.
     if (seen !== undefined && OUTDATED.includes(verdict.code)) heads.remember(seen, bytes);
     if (verdict.code === "OWN" && seen !== undefined) this.#hearOfSelf(seen);
-    // Whatever the verdict is, a signature that was looked at and is not the author's vouches for nobody.
+    // Under any verdict, a signature that was looked at and is not the author's vouches for nobody.
     else notices.refused(verdict, { announcement: verdict.fault === "sender" ? undefined : seen, from });
   }
 

@@ -1,7 +1,7 @@
 /**
- * The newest announcement of every author that this peer accepted, fetched or not, which is what is told to others; and of
- * each author the last ones before it, by which equivocation is recognised whenever the other one comes. Bounded; a new
- * author takes the place of the one with the lowest round, a later number that of the lowest one.
+ * The newest announcement of every author that this peer accepted, fetched or not: these are told to others. Also the last
+ * ones before it of each author: they show an equivocation, whichever announcement comes first. Bounded: a new author takes
+ * the place of the one with the lowest round, a later number that of the lowest one.
  */
 import type { Announcement } from "../../protocol/announcement.ts";
 import { equalBytes } from "../../protocol/canonical-message.ts";
@@ -16,7 +16,7 @@ export interface KnownHeads {
   /** Remember one that is older than its author's newest, for evidence only: its author signed it. */
   remember(announcement: Announcement, bytes: Uint8Array): void;
   headOf(author: PeerId): ChainHead | undefined;
-  /** What the author named under this sequence, where it is remembered. */
+  /** The content id that the author named under this sequence, where it is remembered. */
   linkOf(author: PeerId, sequence: number): ContentId | undefined;
   /** Whether these are, byte for byte, the newest announcement of their author. */
   has(author: PeerId, bytes: Uint8Array): boolean;
@@ -26,7 +26,7 @@ export interface KnownHeads {
   forget(author: PeerId): void;
   /** Announcement envelopes, highest rounds first. */
   all(): readonly Uint8Array[];
-  /** The same with what they say. */
+  /** The same with their content. */
   announced(): readonly Announced[];
   /** Authors whose head is of this round or a later one. */
   authorsSince(round: number): readonly PeerId[];
@@ -54,7 +54,7 @@ export function createKnownHeads({
     const { author, sequence } = told.announcement;
     const all = links.get(author) ?? new Map<number, Announced>();
     links.set(author, all);
-    // The first one stays: it is what the second is held against.
+    // The first one stays: the second is compared with it.
     if (!all.has(sequence)) all.set(sequence, told);
     if (all.size > announcementsPerAuthorMax) all.delete(Math.min(...all.keys()));
   };

@@ -1,7 +1,7 @@
-/** Listeners of one event; what one of them throws is logged and does not reach the network. */
+/** Listeners of one event; an error that one of them throws is logged and does not reach the network. */
 import type { Logger } from "../interface/logger.ts";
 
-/** Who listens to one event. */
+/** The listeners of one event. */
 export class Listeners<Event> {
   readonly #logger: Logger;
   readonly #all: ((event: Event) => void)[] = [];

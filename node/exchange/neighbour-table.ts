@@ -1,6 +1,6 @@
 /**
- * The neighbours of this peer: who is past the handshake, what each has and is, and who is refused for what it sent. The
- * handshake writes here, every conversation reads.
+ * The neighbours of this peer: the peers that are past the handshake, the features and role of each, and the peers that are
+ * refused for their messages. The handshake writes here, every conversation reads.
  */
 import type { Feature } from "../../protocol/features.ts";
 import type { Role } from "../../protocol/membership/roles.ts";
@@ -15,7 +15,7 @@ import type { ExchangeLimits } from "./exchange-limits.ts";
 import { Listeners } from "./listeners.ts";
 import { createPeerScoring, type PeerScoring } from "./peer-scoring.ts";
 
-/** What it takes to look a peer up and to hang up on it. */
+/** The means to look a peer up and to hang up on it. */
 export interface NeighbourTableDependencies {
   readonly transport: Pick<Transport, "peer" | "hangUp">;
   readonly clock: Clock;
@@ -25,17 +25,17 @@ export interface NeighbourTableDependencies {
   readonly membership?: Pick<Membership, "roleOf">;
 }
 
-/** What this peer has, who is a member, and when a peer is refused. */
+/** This peer's features, the members, and the limits at which a peer is refused. */
 export interface NeighbourTableOptions
   extends Pick<ExchangeLimits, "rejectsMax" | "rejectsWindowMs" | "refusalMs" | "authorsMax"> {
-  /** What this peer has, by name: protocol/features.ts. */
+  /** This peer's features, by name: protocol/features.ts. */
   readonly features: readonly string[];
   /** Whether a peer belongs to the network now; asked again whenever somebody is looked up. */
   readonly isMember: (peer: PeerId) => boolean;
 }
 
 interface Neighbour {
-  /** What it has, by what it said last. */
+  /** Its features, as it told them last. */
   features: readonly string[];
   /** Whether listeners know of it. */
   isTold: boolean;
@@ -99,7 +99,7 @@ export class NeighbourTable implements Neighbours {
     this.#departures.add(listener);
   }
 
-  /** A peer is past the handshake, or has said again what it has; listeners are not told yet. */
+  /** A peer is past the handshake, or has told its features again; listeners are not told yet. */
   admit(peer: PeerId, features: readonly string[]): void {
     const known = this.#neighbours.get(peer);
     if (known === undefined) this.#neighbours.set(peer, { features, isTold: false });

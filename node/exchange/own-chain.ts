@@ -1,8 +1,8 @@
 /**
  * The peer's own chain of signed updates. Each is in the store before anybody hears of it, so that a crash at any
  * instant leaves either an update that was never announced and never will be, or one that is announced again as it is:
- * never two updates with one sequence. What the others have decoded is read back with it, so that the difference to it,
- * from which the next changes are taken, survives a kill as well.
+ * never two updates with one sequence. The adapter that the others have decoded is read back with it. So the residual, from
+ * which the next changes are taken, survives a kill as well.
  */
 import { signAnnouncement } from "../../protocol/announcement.ts";
 import type { ContentId } from "../../protocol/content-id.ts";
@@ -28,11 +28,11 @@ export interface OwnUpdate {
 
 /** Signed updates of this peer, of which the last is kept. */
 export interface OwnChain {
-  /** Throws: NodeError STORE_FAILED when what is stored is not this peer's verified last update. */
+  /** Throws: NodeError STORE_FAILED when the stored update is not this peer's verified last one. */
   load(): Promise<void>;
   /**
    * Sign and store the update of a round, and return it once it is safe to announce. A round that was published before
-   * gives the stored update again, whatever the values are now; undefined when it was published by an earlier life of
+   * gives the stored update again, even if the values differ now; undefined when it was published by an earlier life of
    * this identity whose store is lost.
    * Throws: NodeError STORE_FAILED, DISK_FULL; ProtocolError VALUE_NOT_FINITE, FIELD_INVALID.
    */
@@ -71,7 +71,7 @@ export function createOwnChain(
     const sequence = previous === undefined ? 0 : previous.sequence + 1;
     // The same numbers for the same update, so that one that a kill kept from the store comes out the same again.
     const prng = createPrng(0).fork(signer.peer).fork("encoding").fork(String(sequence));
-    // After a link that only neighbours remember nobody knows what the changes would be to.
+    // After a link that only neighbours remember, nobody knows the adapter that changes would refer to.
     const base = adopted === undefined ? head : undefined;
     const { encoding, payload, decoded } = encodeUpdate(theta, { ...rules, sequence, previous: base?.theta, prng });
     const fields = {

@@ -1,4 +1,4 @@
-/** Who has sent too much that had to be rejected: refused for a while, then given another chance. */
+/** Peers that sent too many rejected messages: they are refused for a while, then given another chance. */
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 

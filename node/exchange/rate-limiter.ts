@@ -41,13 +41,13 @@ export class RateLimiter {
     return tokens >= 1;
   }
 
-  /** Empty a bucket: this thing was done whatever the limit says, and the next one waits as if it had been allowed. */
+  /** Empty a bucket: this act happened regardless of the limit, and the next one waits as if it had been allowed. */
   drain(peer: PeerId): void {
     this.take(peer);
     this.#buckets.set(peer, { tokens: 0, atMs: this.#clock.now() });
   }
 
-  /** Take a token for one question; `what`: what is asked for, in the words of the refusal.  Throws: NodeError TOO_OFTEN. */
+  /** Take a token for one question; `what`: the wanted thing, in the words of the refusal.  Throws: NodeError TOO_OFTEN. */
   require(peer: PeerId, what: string): void {
     if (!this.take(peer)) throw new NodeError("TOO_OFTEN", `${peer} asks for ${what} too often`, { peer });
   }

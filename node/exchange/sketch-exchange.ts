@@ -22,15 +22,15 @@ import type { Sketches } from "../interface/sketches.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
 import { answer, answerNeighbours, ask, type ConversationDependencies, requireFetcher } from "./conversation.ts";
 
-/** What it is held with, where sketches are kept and who signs. */
+/** The needs of these conversations, the store of sketches, and the signer. */
 export interface SketchExchangeDependencies extends ConversationDependencies {
   readonly store: Store;
   readonly signer: Signer;
-  /** Whether what an author sent may be used and handed on. */
+  /** Whether an author's messages may be used and handed on. */
   readonly isKept: (author: PeerId) => boolean;
 }
 
-/** What sketches are judged by, and bounds. */
+/** Rules of judging sketches, and bounds. */
 export interface SketchExchangeOptions {
   readonly networkId: NetworkId;
   readonly judge: () => Pick<JudgeContext, "isMember" | "maySend" | "verify">;
@@ -71,7 +71,7 @@ export class SketchExchange implements Conversation, Sketches {
     this.#self = dependencies.signer.peer;
   }
 
-  /** Read the store; what is not verified is dropped there too.  Throws: NodeError STORE_FAILED, DISK_FULL. */
+  /** Read the store; a sketch that fails its check is dropped there too.  Throws: NodeError STORE_FAILED, DISK_FULL. */
   async load(): Promise<void> {
     const { store, logger } = this.#dependencies;
     const drop: StoreChange[] = [];
@@ -185,7 +185,7 @@ export class SketchExchange implements Conversation, Sketches {
   }
 }
 
-/** What the store holds, verified; undefined where it is not a sketch of this network. */
+/** A sketch from the store, verified; undefined where it is not a sketch of this network. */
 function readKept(envelope: Uint8Array, networkId: NetworkId): SignedSketch | undefined {
   try {
     const sketch = readSketch(envelope);

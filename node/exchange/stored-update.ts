@@ -1,4 +1,4 @@
-/** An update as this peer keeps it: the signed bytes, so that it can hand them on, and what they say. */
+/** An update as this peer keeps it: the signed bytes, so that it can hand them on, and their content. */
 import { type Announcement, readAnnouncement } from "../../protocol/announcement.ts";
 import { contentIdOf } from "../../protocol/content-id.ts";
 import { decodeUpdate } from "../../protocol/encoding/update-payload.ts";
@@ -15,9 +15,9 @@ export interface StoredUpdate {
   /** The author's signed update, as bytes; their hash is `update.contentId`. */
   readonly envelope: Uint8Array;
   readonly update: Update;
-  /** What the update rests on, the oldest first; empty when it holds every value. */
+  /** The updates that this one rests on, the oldest first; empty when it holds every value. */
   readonly links: readonly UpdateLink[];
-  /** What it decodes to, f32[P]. */
+  /** Its decoded form, f32[P]. */
   readonly theta: Float32Array;
 }
 
@@ -38,7 +38,7 @@ export function encodeStored({
 }
 
 /**
- * Read back what was stored and verify it: the signatures, the hashes, the network, and P values.
+ * Read back a stored update and verify it: the signatures, the hashes, the network, and P values.
  * Returns the reason in words when something is wrong.
  */
 export function decodeStored(bytes: Uint8Array, rules: LinkRules): StoredUpdate | string {
@@ -66,7 +66,7 @@ export function decodeStored(bytes: Uint8Array, rules: LinkRules): StoredUpdate 
   }
 }
 
-/** What the author's next update rests on when it is sparse. */
+/** The updates that the author's next one rests on when it is sparse. */
 export function linksAfter({ links, update, envelope }: StoredUpdate): readonly UpdateLink[] {
   return [...links, { contentId: update.contentId, envelope }];
 }

@@ -1,4 +1,4 @@
-/** Fetches announced updates and what they rest on from neighbours, judges them, and puts them into the inbox. */
+/** Fetches announced updates, and the updates they rest on, from neighbours, judges them, and puts them into the inbox. */
 import { isSparse } from "../../protocol/encoding/update-payload.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { JudgeContext, JudgeState, UpdateContext } from "../../protocol/judge-context.ts";
@@ -16,11 +16,11 @@ import { linksAfter } from "./stored-update.ts";
 import type { UpdateLink } from "./update-links.ts";
 import type { UpdateNotices } from "./update-notices.ts";
 
-/** What the manifest and this peer's round allow at the moment, without what is known of an author's chain. */
+/** The rules of the manifest and of this peer's present round, without the knowledge of an author's chain. */
 export type Rules = Omit<JudgeContext, keyof JudgeState> &
   Pick<JudgeState, "self" | "isMember" | "maySend" | "verify" | "createSha256" | "round">;
 
-/** An announced update that is to be fetched, and who spoke of it. */
+/** An announced update that is to be fetched, and the peer that spoke of it. */
 export interface Wanted extends Announced {
   readonly from: PeerId;
 }
@@ -34,7 +34,7 @@ export interface UpdateFetcherDependencies {
   readonly notices: UpdateNotices;
 }
 
-/** What is judged by, and bounds. */
+/** Rules of judging, and bounds. */
 export interface UpdateFetcherOptions {
   readonly rules: () => Rules;
   /** The longest envelope that an update of this network can have. */
@@ -94,7 +94,7 @@ export class UpdateFetcher {
     return undefined;
   }
 
-  /** The verdict on an update, and what it rests on, which is fetched where it is missing. */
+  /** The verdict on an update, and the updates that it rests on; missing ones are fetched. */
   async #judge(wanted: Wanted, envelope: Uint8Array, signal: AbortSignal): Promise<JudgedFetch> {
     const { inbox, logger } = this.#dependencies;
     const { rules, bytesMax } = this.#options;
@@ -147,7 +147,7 @@ export class UpdateFetcher {
   }
 }
 
-/** Whether a failed fetch is the other side's doing: it sent what it must not, rather than nothing. */
+/** Whether a failed fetch is the other side's doing: it sent forbidden bytes, rather than nothing. */
 function isFault(error: unknown): boolean {
   if (error instanceof ProtocolError) return true;
   return error instanceof NodeError && ["BLOB_HASH", "BLOB_LENGTH", "FRAME_INVALID"].includes(error.code);

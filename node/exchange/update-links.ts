@@ -1,5 +1,5 @@
 /**
- * What a sparse update rests on: the author's updates before it, back to the last one that holds every value
+ * The updates that a sparse update rests on: the author's updates before it, back to the last one that holds every value
  * (protocol/README.md, 6.7). They are kept with it as signed bytes, so that this peer can hand them on.
  */
 import { type ContentId, type CreateSha256, contentIdOf } from "../../protocol/content-id.ts";
@@ -16,7 +16,7 @@ export interface UpdateLink {
   readonly envelope: Uint8Array;
 }
 
-/** What all updates of a network have in common. */
+/** The rules that all updates of a network have in common. */
 export interface LinkRules extends PayloadRules, Cryptography {
   readonly networkId: string;
 }
@@ -54,8 +54,8 @@ export function readLink(envelope: Uint8Array, next: Update, rules: LinkRules): 
 }
 
 /**
- * What an update's previous one decodes to, from all that it rests on, the oldest first.  Shapes: f32[P].
- * Throws: ProtocolError when a link is not what the next one names, or the first one rests on others.
+ * The decoded form of an update's previous one, from all updates that it rests on, the oldest first.  Shapes: f32[P].
+ * Throws: ProtocolError when a link is not the one that the next names, or the first one rests on others.
  */
 export function decodeLinks(links: readonly UpdateLink[], update: Update, rules: LinkRules): Float32Array | undefined {
   const updates: Update[] = [];

@@ -1,4 +1,4 @@
-/** What is said of each update that arrives: told to listeners, counted, and held against who is at fault. */
+/** The verdict on each update that arrives: told to listeners, counted, and held against the peer at fault. */
 import type { Announcement } from "../../protocol/announcement.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Verdict } from "../../protocol/verdict.ts";
@@ -11,13 +11,13 @@ import { Listeners } from "./listeners.ts";
 /** Its code is one of protocol/verdict.ts, INBOX_FULL or NOT_SAMPLED. */
 export type Notice = UpdateNotice & { readonly from: PeerId };
 
-/** How often what was said. */
+/** Counts of verdicts. */
 export interface NoticeCounts extends UpdateCounts {
   /** How often each code was given. */
   readonly codes: Readonly<Record<string, number>>;
 }
 
-/** Says of each update what became of it. */
+/** Tells the outcome of each update. */
 export class UpdateNotices {
   readonly #neighbours: Pick<Neighbours, "blame">;
   readonly #logger: Logger;
@@ -41,7 +41,7 @@ export class UpdateNotices {
     this.#listeners.tell(notice);
   }
 
-  /** An update was refused. `announcement`: what is believed of it; absent where nobody's signature vouches for it. */
+  /** An update was refused. `announcement`: the believed part; absent where nobody's signature vouches for it. */
   refused(
     { kind, code, fault }: Verdict,
     { announcement, from }: { readonly announcement: Announcement | undefined; readonly from: PeerId },

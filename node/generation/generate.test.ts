@@ -5,6 +5,7 @@ import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
+import { goldenNames, openGolden } from "../golden/golden-models.suite.ts";
 import { sharedAsset } from "../golden/shared-assets.suite.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { CONFIGS, filesOf, randomTensors } from "../model/random-model.suite.ts";
@@ -78,6 +79,14 @@ describe("generate", () => {
       });
     }
   }
+
+  const goldens = goldenNames().filter((name) => openGolden(name).model.cache);
+  it.each(goldens)("says with a memory what it says without: the golden %s, with LoRA", async (name) => {
+    const golden = openGolden(name);
+    const used = { model: golden.model, adapter: randomAdapter(golden.lora, golden.model) };
+    const { ids } = await generate({ runtime, ...used }, OPTIONS);
+    expect(ids).toEqual(await withoutMemory(used, ids.length));
+  });
 
   const model = loadBaseModel(filesOf(CONFIGS.llama, randomTensors(CONFIGS.llama)));
   it.each<[string, AdapterSettings]>([

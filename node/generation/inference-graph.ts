@@ -5,6 +5,7 @@
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { inject } from "../adapter/inject.ts";
 import type { BaseModel, WeightSource } from "../model/base-model.ts";
+import { capped } from "../model/layers/cap.ts";
 import type { KeysAndValues, KeyValueCache } from "../model/layers/key-value-cache.ts";
 import { constantValue, inputValue } from "../onnx/graph.ts";
 import { gather, gemm, ints, reshape } from "../onnx/operators.ts";
@@ -118,5 +119,6 @@ function remembering(past?: KeyValueCache["past"]) {
 
 function logitsOf(model: BaseModel, weight: WeightSource, rows: OnnxValue): OnnxValue {
   const x = model.normalize(rows, weight);
-  return gemm(x, model.outputMatrix(weight), { transB: true, c: model.outputBias?.(weight) });
+  const z = gemm(x, model.outputMatrix(weight), { transB: true, c: model.outputBias?.(weight) });
+  return capped(z, model.logitCap);
 }

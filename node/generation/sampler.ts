@@ -8,6 +8,8 @@ export interface SamplingSettings {
   readonly temperature: number;
   /** Draw only from the likeliest tokens that together have at least this probability; 1 draws from all. */
   readonly topP: number;
+  /** Draw only from so many of the likeliest tokens; from all when absent. */
+  readonly topK?: number;
 }
 
 /** The likeliest token, the first of equals, and no randomness. */
@@ -18,11 +20,13 @@ export const GREEDY: SamplingSettings = { temperature: 0, topP: 1 };
  * Source: Holtzman et al. 2019, "The Curious Case of Neural Text Degeneration", arXiv:1904.09751, for top-p.
  * Throws: MODEL_CONFIG when a logit is not a number, which weights or an adapter that are damaged give.
  */
-export function sampleToken(logits: Float32Array, { temperature, topP }: SamplingSettings, prng: Prng): number {
+export function sampleToken(logits: Float32Array, { temperature, topP, topK }: SamplingSettings, prng: Prng): number {
   const best = likeliest(logits);
   if (temperature === 0) return best;
   const weights = Float64Array.from(logits, (z) => Math.exp((z - logits[best]!) / temperature));
-  const order = Array.from(weights.keys()).sort((a, b) => weights[b]! - weights[a]! || a - b);
+  const order = Array.from(weights.keys())
+    .sort((a, b) => weights[b]! - weights[a]! || a - b)
+    .slice(0, topK);
   const total = order.reduce((sum, id) => sum + weights[id]!, 0);
   const nucleus: number[] = [];
   let mass = 0;

@@ -41,6 +41,13 @@ ROPE3 = dict(
     original_max_position_embeddings=32,
 )
 LLAMA_TARGETS = ["q_proj", "v_proj", "down_proj"]
+#: transformers takes the texts' last positions into the long context only beyond `original_max_position_embeddings`.
+LONGROPE = dict(rope_type="longrope", rope_theta=10_000.0, short_factor=[1.0, 1.3, 1.9], long_factor=[2.0, 4.0, 9.0])
+YARN = dict(rope_type="yarn", rope_theta=10_000.0, factor=4.0, original_max_position_embeddings=16)
+GEMMA_ROPE = dict(
+    full_attention=dict(rope_type="linear", factor=2.0, rope_theta=50_000.0),
+    sliding_attention=dict(rope_type="default", rope_theta=1_000.0),
+)
 #: Family: class of transformers, its settings beside the shape, LoRA's targets, module path of its blocks.
 FAMILIES = {
     "llama": ("LlamaForCausalLM", dict(tie_word_embeddings=True), LLAMA_TARGETS, "model.layers"),
@@ -48,10 +55,52 @@ FAMILIES = {
     "mistral": ("MistralForCausalLM", dict(tie_word_embeddings=False, sliding_window=7), LLAMA_TARGETS, "model.layers"),
     "qwen2": ("Qwen2ForCausalLM", dict(tie_word_embeddings=True), LLAMA_TARGETS, "model.layers"),
     "qwen3": ("Qwen3ForCausalLM", dict(tie_word_embeddings=False, head_dim=24), LLAMA_TARGETS, "model.layers"),
+    "gemma2": (
+        "Gemma2ForCausalLM",
+        dict(head_dim=12, query_pre_attn_scalar=20, sliding_window=6, attn_logit_softcapping=2.0, final_logit_softcapping=1.5),
+        LLAMA_TARGETS,
+        "model.layers",
+    ),
+    "gemma3_text": (
+        "Gemma3ForCausalLM",
+        dict(head_dim=12, query_pre_attn_scalar=20, sliding_window=6, rope_parameters=GEMMA_ROPE),
+        LLAMA_TARGETS,
+        "model.layers",
+    ),
+    "phi3": ("Phi3ForCausalLM", dict(sliding_window=9, pad_token_id=0, eos_token_id=2), ["qkv_proj", "down_proj"], "model.layers"),
+    "smollm3": ("SmolLM3ForCausalLM", dict(pad_token_id=0, bos_token_id=1, eos_token_id=2), LLAMA_TARGETS, "model.layers"),
+    "granite": (
+        "GraniteForCausalLM",
+        dict(embedding_multiplier=3.0, residual_multiplier=0.3, attention_multiplier=0.2, logits_scaling=2.5),
+        LLAMA_TARGETS,
+        "model.layers",
+    ),
+    "olmo2": ("Olmo2ForCausalLM", dict(eos_token_id=2), LLAMA_TARGETS, "model.layers"),
+    "olmo3": ("Olmo3ForCausalLM", dict(sliding_window=5, eos_token_id=2), LLAMA_TARGETS, "model.layers"),
+    "ministral": (
+        "MinistralForCausalLM",
+        dict(head_dim=8, sliding_window=5, layer_types=["sliding_attention", "full_attention"]),
+        LLAMA_TARGETS,
+        "model.layers",
+    ),
     "gpt2": ("GPT2LMHeadModel", {}, ["c_attn", "mlp.c_proj"], "transformer.h"),
     "bert": ("BertForSequenceClassification", dict(pad_token_id=0), ["query", "value"], "bert.encoder.layer"),
     "roberta": ("RobertaForSequenceClassification", dict(pad_token_id=1), ["query", "value"], "roberta.encoder.layer"),
+    "xlm-roberta": (
+        "XLMRobertaForSequenceClassification",
+        dict(pad_token_id=1),
+        ["query", "value"],
+        "roberta.encoder.layer",
+    ),
+    "distilbert": (
+        "DistilBertForSequenceClassification",
+        dict(pad_token_id=0, dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0),
+        ["q_lin", "v_lin"],
+        "distilbert.transformer.layer",
+    ),
 }
+#: Those that give a class to a text.
+CLASSIFIERS = ("bert", "roberta", "xlm-roberta", "distilbert")
 #: What `main` takes when nothing is said. lora_layers and loreft_layers: all of them when empty.
 DEFAULTS = dict(
     seed=0,
@@ -71,8 +120,10 @@ DEFAULTS = dict(
     loreft_first=2,
     loreft_last=2,
     loreft_layers=[],
+    settings={},
 )
 SMALL = dict(hidden=32, vocab=61, positions=32)
+TINY = dict(hidden=24, vocab=41, positions=32, lora_rank=2, loreft_rank=2)
 #: The directories beside this script: family, and what differs from DEFAULTS.
 DIRECTORIES = {
     "llama": ("llama", {}),
@@ -104,6 +155,71 @@ DIRECTORIES = {
         "roberta",
         SMALL | dict(seed=5, layers=4, hidden=24, heads=3, tokens=13, lora_layers=[0, 3], loreft_layers=[1, 2]),
     ),
+    "gemma2": ("gemma2", TINY | dict(seed=6)),
+    "gemma2-uncapped": (
+        "gemma2",
+        TINY
+        | dict(seed=7, layers=3, heads=2, kv_heads=1, lora_targets=["k_proj", "o_proj", "gate_proj"], loreft_layers=[0, 2])
+        | dict(settings=dict(attn_logit_softcapping=None, final_logit_softcapping=None, tie_word_embeddings=False)),
+    ),
+    "gemma3": ("gemma3_text", TINY | dict(seed=8, layers=3)),
+    "gemma3-capped": (
+        "gemma3_text",
+        TINY
+        | dict(seed=9, heads=2, kv_heads=2, lora_targets=["k_proj", "up_proj"])
+        | dict(settings=dict(final_logit_softcapping=1.5, attention_bias=True, rope_parameters=None)),
+    ),
+    "phi3": ("phi3", TINY | dict(seed=10)),
+    "phi3-longrope": (
+        "phi3",
+        TINY
+        | dict(seed=11, layers=3, heads=3, kv_heads=1, lora_targets=["o_proj", "gate_up_proj"])
+        | dict(settings=dict(rope_parameters=LONGROPE | dict(partial_rotary_factor=0.75), original_max_position_embeddings=20)),
+    ),
+    "smollm3": ("smollm3", TINY | dict(seed=12, layers=4)),
+    "smollm3-windows": (
+        "smollm3",
+        TINY
+        | dict(seed=13, lora_targets=["o_proj", "gate_proj"])
+        | dict(settings=dict(no_rope_layers=[0, 1], use_sliding_window=True, sliding_window=5, attention_bias=True)),
+    ),
+    "granite": ("granite", TINY | dict(seed=14)),
+    "granite-biases": (
+        "granite",
+        TINY
+        | dict(seed=15, layers=1, heads=2, kv_heads=1, lora_targets=["o_proj", "up_proj"])
+        | dict(settings=dict(attention_bias=True, mlp_bias=True, tie_word_embeddings=True)),
+    ),
+    "olmo2": ("olmo2", TINY | dict(seed=16)),
+    "olmo2-biases": (
+        "olmo2",
+        TINY
+        | dict(seed=17, layers=3, heads=2, kv_heads=2, lora_targets=["k_proj", "gate_proj"])
+        | dict(settings=dict(attention_bias=True, tie_word_embeddings=True)),
+    ),
+    "olmo3": ("olmo3", TINY | dict(seed=18, layers=4)),
+    "ministral": ("ministral", TINY | dict(seed=19)),
+    "llama-yarn": ("llama", TINY | dict(seed=20, settings=dict(rope_parameters=YARN))),
+    "llama-dynamic": (
+        "llama",
+        TINY | dict(seed=21, settings=dict(rope_parameters=dict(rope_type="dynamic", rope_theta=10_000.0, factor=3.0))),
+    ),
+    "xlm-roberta": ("xlm-roberta", TINY | dict(seed=23)),
+    "xlm-roberta-3-layers": (
+        "xlm-roberta",
+        TINY | dict(seed=24, layers=3, heads=3, lora_targets=["key", "intermediate.dense"], loreft_layers=[0, 1]),
+    ),
+    "distilbert": ("distilbert", TINY | dict(seed=25)),
+    "distilbert-3-layers": (
+        "distilbert",
+        TINY
+        | dict(seed=26, layers=3, heads=3, tokens=13, lora_targets=["out_lin", "lin1", "lin2"], loreft_layers=[1, 2])
+        | dict(settings=dict(activation="relu")),
+    ),
+    "qwen2-windows": (
+        "qwen2",
+        TINY | dict(seed=22, settings=dict(use_sliding_window=True, sliding_window=5, max_window_layers=1)),
+    ),
 }
 
 
@@ -113,8 +229,11 @@ def config_settings(family, shape):
     if family == "gpt2":
         sizes = dict(vocab_size=shape["vocab"], n_embd=D, n_layer=L, n_head=H, n_positions=shape["positions"])
         return sizes | dict(attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0)
+    if family == "distilbert":
+        sizes = dict(vocab_size=shape["vocab"], dim=D, n_layers=L, n_heads=H, hidden_dim=3 * D)
+        return sizes | dict(max_position_embeddings=shape["positions"], num_labels=CLASSES)
     sizes = dict(vocab_size=shape["vocab"], hidden_size=D, num_hidden_layers=L, num_attention_heads=H, intermediate_size=3 * D)
-    if family in ("bert", "roberta"):
+    if family in CLASSIFIERS:
         # RoBERTa counts positions from pad_token_id + 1, so it needs two more.
         sizes |= dict(max_position_embeddings=shape["positions"] + 2, num_labels=CLASSES)
         return sizes | dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
@@ -125,7 +244,10 @@ def random_model(family, shape):
     """The family's model with random weights, in evaluation mode, frozen."""
     name, settings, _, _ = FAMILIES[family]
     model_class = getattr(transformers, name)
-    model = model_class(model_class.config_class(**config_settings(family, shape), **settings))
+    model = model_class(model_class.config_class(**config_settings(family, shape) | settings | shape["settings"]))
+    if family == "gemma2":
+        # The others of transformers leave out the bound of the scores.
+        model.set_attn_implementation("eager")
     for weight in model.parameters():
         noise = torch.randn_like(weight)
         # Biases and norms are random too, so that zeros and ones hide nothing.
@@ -213,7 +335,7 @@ def write_directory(out, family, changes):
         raise SystemExit(f"{out}: --tokens must be at least 2 * batch + 2, because each row is two tokens shorter than the last")
     torch.manual_seed(shape["seed"])
     torch.set_num_threads(1)
-    classes = CLASSES if family in ("bert", "roberta") else 0
+    classes = CLASSES if family in CLASSIFIERS else 0
     model = random_model(family, shape)
     feed, prompts = random_batch(model, shape, classes)
     base = model(**feed)
@@ -249,6 +371,9 @@ def main():
     parser.add_argument("out", nargs="?")
     parser.add_argument("family", nargs="?", choices=list(FAMILIES))
     for name, value in DEFAULTS.items():
+        if name == "settings":
+            parser.add_argument("--settings", type=json.loads, default=value, help="more fields of the config, as JSON")
+            continue
         several = isinstance(value, list)
         kind = (str if name == "lora_targets" else int) if several else int
         parser.add_argument("--" + name.replace("_", "-"), type=kind, default=value, nargs="+" if several else None)

@@ -5,6 +5,8 @@
  */
 import type { BaseModel, WeightShape } from "../model/base-model.ts";
 import { safetensorsHeader } from "../model/safetensors.ts";
+import { isTied } from "../model/stored-weights.ts";
+import { textConfig } from "../model/text-config.ts";
 import { sizeOf } from "../tensor.ts";
 import type { LowRankProduct } from "./low-rank-product.ts";
 import { lowRankProducts, lowRankSettings } from "./low-rank-product.ts";
@@ -44,7 +46,7 @@ export function mergedModel(adapter: SavedAdapter, model: BaseModel, config: unk
     return values;
   };
   return {
-    config: mergedConfig(config as Readonly<Record<string, unknown>>, model, head.size > 0),
+    config: mergedConfig(config, model, head.size > 0),
     fileBytes: header.length + 4 * weights.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
     changed: products.size,
     *pieces() {
@@ -75,17 +77,14 @@ export function addProduct(W: Float32Array, { site, A, B, rank, scale }: LowRank
   }
 }
 
-/** The weights are float32 now, and an encoder whose head was trained is a classifier. */
-function mergedConfig(
-  config: Readonly<Record<string, unknown>>,
-  { family }: BaseModel,
-  hasTrainedHead: boolean,
-): Readonly<Record<string, unknown>> {
+/** The text model of a whole; its weights are float32 now, its output its own where it was, and an encoder whose head was trained is a classifier. */
+function mergedConfig(whole: unknown, model: BaseModel, hasTrainedHead: boolean): Readonly<Record<string, unknown>> {
+  const config = textConfig(whole).config as Readonly<Record<string, unknown>>;
   const dtypes = ["dtype", "torch_dtype"].filter((key) => key in config);
-  const name = `${family[0]!.toUpperCase()}${family.slice(1)}ForSequenceClassification`;
   return {
     ...config,
     ...Object.fromEntries(dtypes.map((key) => [key, "float32"])),
-    ...(hasTrainedHead ? { architectures: [name] } : {}),
+    ...(config.tie_word_embeddings === true && !isTied(model) ? { tie_word_embeddings: false } : {}),
+    ...(hasTrainedHead && model.classifier ? { architectures: [model.classifier.architecture] } : {}),
   };
 }

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { NodeError } from "../errors.ts";
+import { fitsEnd, fitsWhole, isReadable } from "./module-pattern.ts";
 
 /** The settings of a plain LoRA that are read from the file. */
 export interface PeftConfig {
@@ -12,28 +13,40 @@ export interface PeftConfig {
   readonly lora_alpha: number;
   readonly lora_dropout: number;
   readonly use_rslora: boolean;
-  /** By module: a path, or what a path ends with. */
+  /** By module: an expression for a path, or for what a path ends with. */
   readonly rank_pattern: Readonly<Record<string, number>>;
   readonly alpha_pattern: Readonly<Record<string, number>>;
-  /** Absent where it was no list of names. */
-  readonly targets?: readonly string[];
+  /** Names, or one expression for whole paths; absent where the file leaves them to peft, or weft does not read them. */
+  readonly targets?: readonly string[] | string;
+  /** Modules that the targets do not mean. */
+  readonly excluded: readonly string[] | string;
+  /** Of which layers; all when absent. */
+  readonly layers?: readonly number[];
+  /** The base model, as the file names it. */
+  readonly baseModel?: string;
   readonly modules_to_save: readonly string[];
 }
 
 const pattern = z.record(z.string(), z.number().positive()).nullish();
 
+const NAMES = z.union([z.string(), z.array(z.string()).max(100_000)]).nullish();
+
 const LORA = z.object({
   peft_type: z.literal("LORA"),
-  r: z.number().int().min(1).max(65_536),
-  lora_alpha: z.number().positive(),
+  // What a short file does not say is as LoraConfig has it.
+  r: z.number().int().min(1).max(65_536).default(8),
+  lora_alpha: z.number().positive().default(8),
   lora_dropout: z.number().min(0).max(1).default(0),
   use_rslora: z.boolean().default(false),
   rank_pattern: pattern,
   alpha_pattern: pattern,
-  target_modules: z.union([z.string(), z.array(z.string()).max(100_000)]).nullish(),
+  target_modules: NAMES,
+  exclude_modules: NAMES,
+  layers_to_transform: z.union([z.number().int(), z.array(z.number().int()).max(1000)]).nullish(),
+  base_model_name_or_path: z.string().nullish(),
   modules_to_save: z.array(z.string()).max(64).nullish(),
   bias: z.string().default("none"),
-  init_lora_weights: z.unknown(),
+  init_lora_weights: z.unknown().optional(),
 });
 
 /** Fields with which an adapter is not the function B A x, and what they stand for. */
@@ -80,43 +93,69 @@ export function readPeftConfig(value: unknown, file: string): PeftConfig {
     throw fail(`${field} = ${shown(setting)}: ${meaning}; weft reads plain LoRA. Merge it with peft instead`);
   }
   if (fields.bias !== "none") throw fail(`bias = ${shown(fields.bias)}: trained biases; weft reads plain LoRA`);
-  const { init_lora_weights: start, target_modules: targets } = fields;
+  const { init_lora_weights: start, target_modules: targets, layers_to_transform: layers } = fields;
   if (typeof start === "string" && REBASED.test(start)) {
     const way = "save it with path_initial_model_for_weight_conversion, which makes a plain LoRA of it";
     throw fail(`init_lora_weights = ${shown(start)}: its start changed the base weights; ${way}`);
   }
   return {
     ...fields,
-    rank_pattern: literalPattern(fields.rank_pattern, "rank_pattern", fail),
-    alpha_pattern: literalPattern(fields.alpha_pattern, "alpha_pattern", fail),
-    ...(Array.isArray(targets) ? { targets } : {}),
+    rank_pattern: readablePattern(fields.rank_pattern, "rank_pattern", fail),
+    alpha_pattern: readablePattern(fields.alpha_pattern, "alpha_pattern", fail),
+    ...(Array.isArray(targets) || (typeof targets === "string" && isReadable(targets)) ? { targets } : {}),
+    excluded: excludedOf(fields.exclude_modules, fail),
+    ...(layers === undefined || layers === null ? {} : { layers: Array.isArray(layers) ? layers : [layers] }),
+    ...(fields.base_model_name_or_path ? { baseModel: fields.base_model_name_or_path } : {}),
     modules_to_save: fields.modules_to_save ?? [],
   };
 }
 
-/** The value that a pattern gives a module: peft matches `(.*\.)?(key)$`, and the first key that fits counts. */
+/** The value that a pattern gives a module: the first key that fits counts. */
 export function patternValue(patterns: Readonly<Record<string, number>>, path: string, otherwise: number): number {
-  for (const [key, value] of Object.entries(patterns)) {
-    const whole = key.startsWith("^");
-    const name = whole ? key.slice(1) : key;
-    if (path === name || (!whole && path.endsWith(`.${name}`))) return value;
-  }
+  for (const [key, value] of Object.entries(patterns)) if (fitsEnd(key, path)) return value;
   return otherwise;
 }
 
-/** Keys are regular expressions; those that are names are taken, others refused: a file must not bring code to run. */
-function literalPattern(
+/**
+ * The linear layers, by their paths, that a file means to adapt; undefined where it does not say it in a form that weft reads.
+ * linears: all that an adapter may be attached to, the output matrix not among them, as peft's `all-linear` has it.
+ */
+export function targetedPaths(
+  { targets, excluded, layers }: Pick<PeftConfig, "targets" | "excluded" | "layers">,
+  linears: readonly { readonly path: string; readonly layer: number }[],
+): ReadonlySet<string> | undefined {
+  if (targets === undefined) return undefined;
+  const all = targets === "all-linear" || (targets.length === 1 && targets[0] === "all-linear");
+  const isAmong = (names: readonly string[] | string, path: string): boolean =>
+    typeof names === "string"
+      ? names !== "" && fitsWhole(names, path)
+      : names.some((name) => path === name || path.endsWith(`.${name}`));
+  // Layers are asked for only beside a list of names.
+  const inLayer = (layer: number): boolean =>
+    typeof targets === "string" || layers === undefined || layers.length === 0 || layers.includes(layer);
+  const chosen = linears.filter(
+    ({ path, layer }) => (all || isAmong(targets, path)) && inLayer(layer) && !isAmong(excluded, path),
+  );
+  return new Set(chosen.map(({ path }) => path));
+}
+
+function excludedOf(names: readonly string[] | string | null | undefined, fail: Fail): readonly string[] | string {
+  if (typeof names !== "string" || isReadable(names)) return names ?? [];
+  throw fail(`exclude_modules = ${shown(names)}: a regular expression that weft does not read; name the modules`);
+}
+
+type Fail = (what: string) => NodeError;
+
+/** Keys are regular expressions; those that may take long are refused. */
+function readablePattern(
   patterns: Readonly<Record<string, number>> | null | undefined,
   field: string,
-  fail: (what: string) => NodeError,
+  fail: Fail,
 ): Readonly<Record<string, number>> {
-  return Object.fromEntries(
-    Object.entries(patterns ?? {}).map(([key, value]) => {
-      const name = key.replaceAll("\\.", ".").replace(/\$$/, "");
-      if (/^\^?[\w.]+$/.test(name)) return [name, value];
-      throw fail(`${field}: the key ${shown(key)} is a regular expression; write the modules out by name`);
-    }),
-  );
+  const unread = Object.keys(patterns ?? {}).find((key) => !isReadable(key));
+  if (unread === undefined) return patterns ?? {};
+  const what = `the key ${shown(unread)} is a regular expression that weft does not read`;
+  throw fail(`${field}: ${what}; write the modules out by name`);
 }
 
 /** The settings that `writePeftConfig` is given; the rest is as LoraConfig has it by default. */

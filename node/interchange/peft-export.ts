@@ -67,10 +67,10 @@ function layersToTransform(layers: AdapterLayers, model: BaseModel): readonly nu
   return model.classifier ? Array.from({ length: model.shape.layers }, (_, layer) => layer) : null;
 }
 
-/** peft saves whole modules: `classifier`, and of BERT `pooler` too. */
+/** peft saves whole modules: `classifier`, of BERT `pooler` too, of DistilBERT `pre_classifier`. */
 export function headModules(model: BaseModel): readonly string[] {
   const paths = (model.classifier?.head ?? []).map(({ name }) =>
-    /(^|\.)pooler\./.test(name) ? "pooler" : "classifier",
+    /(^|\.)pooler\./.test(name) ? "pooler" : name.split(".")[0]!,
   );
   return [...new Set(paths)].toSorted();
 }

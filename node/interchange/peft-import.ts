@@ -5,10 +5,11 @@ import { lowRankScale, lowRankSites } from "../adapter/low-rank.ts";
 import { type ErrorFacts, NodeError } from "../errors.ts";
 import type { BaseModel, LinearSite } from "../model/base-model.ts";
 import { readSafetensors, toFloat32 } from "../model/safetensors.ts";
+import { innerName } from "../model/text-config.ts";
 import type { FileSet } from "./adapter-directory.ts";
 import { parseJson } from "./adapter-directory.ts";
 import type { PeftConfig } from "./peft-config.ts";
-import { patternValue, readPeftConfig } from "./peft-config.ts";
+import { patternValue, readPeftConfig, targetedPaths } from "./peft-config.ts";
 import { headModules, PEFT_CONFIG, PEFT_PREFIX, PEFT_TENSORS } from "./peft-export.ts";
 import type { SavedAdapter } from "./saved-adapter.ts";
 import { adapterOfVector, concatenated } from "./saved-adapter.ts";
@@ -34,7 +35,7 @@ export interface Imported {
 export function fromPeft(
   files: FileSet,
   model: BaseModel,
-  { directory, digest }: { readonly directory: string; readonly digest: ModelDigest },
+  { directory, digest, modelNames = [] }: PeftPlace,
 ): Imported {
   const fail = (what: string, facts: ErrorFacts = {}): NodeError =>
     new NodeError("ADAPTER_FORMAT", `${directory}: ${what}`, { directory, ...facts });
@@ -43,6 +44,8 @@ export function fromPeft(
   const file = `${directory}/${PEFT_CONFIG}`;
   const config = readPeftConfig(parseJson(json, file), file);
   const { factors, head, fromBase } = sortTensors(readTensors(files, directory), { config, model, fail });
+  const missing = missingNote({ config, model, fail }, new Set(factors.keys()));
+  const base = otherBase(config, modelNames);
   const settings = settingsOf([...factors.keys()], [...factors.values()], { config, model, fail });
   const scale = lowRankScale(settings);
   const sites = lowRankSites(settings, model.shape);
@@ -58,6 +61,8 @@ export function fromPeft(
   const adapter = adapterOfVector(model, { settings, seed: 0, digest, values: concatenated([...values, ...head]) });
   const all = [...factors.values()];
   const notes = [
+    ...missing,
+    ...(base === undefined ? [] : [`it was made for the base model ${base}, and this one is ${modelNames[0]}`]),
     ...(all.some(({ rank }) => rank !== settings.rank)
       ? [`ranks differ; all are ${settings.rank} now, the rest zeros`]
       : []),
@@ -66,6 +71,45 @@ export function fromPeft(
     ...(fromBase.length > 0 ? [`${fromBase.join(" and ")} were not saved; they are the base model's`] : []),
   ];
   return { adapter, notes };
+}
+
+/** Where an adapter lies, and the model that it is read for. */
+export interface PeftPlace {
+  /** For error lines. */
+  readonly directory: string;
+  readonly digest: ModelDigest;
+  /** What the model is called: the path of its directory, the name in its config; none where nobody said it. */
+  readonly modelNames?: readonly string[];
+}
+
+/** The file's word for its base, where no name of the model ends as that does. */
+function otherBase({ baseModel }: PeftConfig, modelNames: readonly string[]): string | undefined {
+  if (baseModel === undefined || modelNames.length === 0) return undefined;
+  const last = (name: string): string =>
+    name
+      .replace(/[\\/]+$/, "")
+      .split(/[\\/]/)
+      .at(-1)!
+      .toLowerCase();
+  const own = last(baseModel);
+  // A cache of models writes the owner's and the model's name into one folder.
+  const isSame = modelNames.some((name) => last(name) === own || name.toLowerCase().includes(`--${own}/`));
+  return isSame ? undefined : baseModel;
+}
+
+/** What target_modules means to adapt and the file has no factors for. */
+function missingNote({ config, model, fail }: Context, found: ReadonlySet<LinearSite>): readonly string[] {
+  const targeted = targetedPaths(config, model.shape.linears);
+  if (!targeted) return [];
+  const paths = new Set([...found].map(({ path }) => path));
+  const extra = [...paths].find((path) => !targeted.has(path));
+  if (extra !== undefined) {
+    throw fail(`it has factors for ${extra}, which target_modules does not name; peft would leave them out`);
+  }
+  const missing = [...targeted].filter((path) => !paths.has(path));
+  if (missing.length === 0) return [];
+  const which = missing.length === 1 ? missing[0] : `${missing[0]} for one`;
+  return [`missing: ${missing.length} of ${targeted.size} layers that target_modules names have no factors, ${which}`];
 }
 
 interface Factors {
@@ -101,6 +145,9 @@ const REFUSED_KEYS: readonly (readonly [RegExp, string])[] = [
   [/\.bias$/, "a trained bias"],
 ];
 
+/** A module of the text model inside a whole, by its name in the text model alone. */
+const textPath = (path: string): string => (innerName(`${path}.weight`) ?? "").replace(/\.weight$/, "");
+
 /** The factors of every linear layer, and the classifier's head in flat order, if there is one. */
 function sortTensors(tensors: readonly StateTensor[], context: Context) {
   const { config, model, fail } = context;
@@ -119,7 +166,7 @@ function sortTensors(tensors: readonly StateTensor[], context: Context) {
       const why = REFUSED_KEYS.find(([key]) => key.test(tensor.name))?.[1] ?? "no factor of a linear layer";
       throw fail(`tensor ${tensor.name} is ${why}; weft reads plain LoRA. Merge it with peft instead`);
     }
-    const site = byPath.get(path);
+    const site = byPath.get(path) ?? byPath.get(textPath(path));
     if (!site) throw fail(`${path} is no linear layer of this ${model.family} model`, { problem: "another-model" });
     halves.set(site, { ...halves.get(site), [half]: tensor });
   }
@@ -206,7 +253,8 @@ function settingsOf(
   };
   const short = [...new Set(sites.map(({ path }) => path.split(".").at(-1)!))];
   const inLayer = [...new Set(sites.map(({ path }) => path.replace(/^.*?\.\d+\./, "")))];
-  const own = config.targets?.filter((name) => sites.some(({ path }) => path === name || path.endsWith(`.${name}`)));
+  const names = typeof config.targets === "string" ? [] : config.targets;
+  const own = names?.filter((name) => sites.some(({ path }) => path === name || path.endsWith(`.${name}`)));
   const candidates = [...(own && own.length > 0 && own.length <= 64 ? [own] : []), short];
   return settings(candidates.find(fits) ?? inLayer);
 }

@@ -13,7 +13,9 @@ import { encodeModel } from "../onnx/codec.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { int64, sizeOf } from "../tensor.ts";
 import type { FileSet } from "./adapter-directory.ts";
+import { jsonBytes } from "./adapter-directory.ts";
 import { goldenLoss, NO_DIGEST, used } from "./golden.suite.ts";
+import { isReadable } from "./module-pattern.ts";
 import { toPeft } from "./peft-export.ts";
 import { fromPeft } from "./peft-import.ts";
 import type { SavedAdapter } from "./saved-adapter.ts";
@@ -279,6 +281,69 @@ describe("PEFT import", () => {
       const expected = product(B!, A!, { rank: own, scale, inputs, outputs });
       for (const [i, value] of found.entries()) expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-6);
     }
+  });
+
+  it("takes what a short file does not say as peft has it", () => {
+    const { adapter } = fromPeft(
+      new Map([
+        factors({ "model.layers.0.self_attn.q_proj": 8, "model.layers.1.self_attn.q_proj": 8 }),
+        ["adapter_config.json", jsonBytes({ peft_type: "LORA", target_modules: ["q_proj"] })],
+      ]),
+      llama,
+      where,
+    );
+    expect(adapter.settings).toMatchObject({ rank: 8, alpha: 8, targets: ["q_proj"], layers: "all" });
+  });
+
+  it.each<[string, object, RegExp]>([
+    ["a layer that is missing", { target_modules: ["q_proj"] }, /missing: 1 of 2 layers.*layers\.1\.self_attn\.q_proj/],
+    ["a module that is missing", { target_modules: ["q_proj", "v_proj"] }, /missing: 3 of 4 layers/],
+    ["all-linear", { target_modules: "all-linear" }, /missing: 13 of 14 layers/],
+    ["an expression", { target_modules: ".*\\.(q|k)_proj" }, /missing: 3 of 4 layers/],
+    [
+      "excluded modules",
+      { target_modules: ["q_proj", "v_proj"], exclude_modules: ["v_proj"] },
+      /missing: 1 of 2 layers/,
+    ],
+    [
+      "another base",
+      { base_model_name_or_path: "org/other-7b", layers_to_transform: 0 },
+      /the base model org\/other-7b/,
+    ],
+  ])("says what the file and its adapter_config.json disagree about: %s", (_, fields, text) => {
+    const only = { r: 2, target_modules: ["q_proj"], layers_to_transform: null, ...fields };
+    const files = changed(only, new Map([factors({ "model.layers.0.self_attn.q_proj": 2 })]));
+    const { notes } = fromPeft(files, llama, { ...where, modelNames: ["/models/own-1b"] });
+    expect(notes.join("\n")).toMatch(text);
+  });
+
+  it("says nothing where the base is the one that is named, however it is written", () => {
+    const files = changed({ base_model_name_or_path: "org/Own-1B" });
+    for (const name of ["/models/own-1b", "/cache/models--org--own-1b/snapshots/12ab"]) {
+      expect(fromPeft(files, llama, { ...where, modelNames: [name] }).notes).toEqual([]);
+    }
+  });
+
+  it("refuses factors that target_modules does not name, which peft leaves out", () => {
+    const files = changed(
+      { r: 2, target_modules: ["v_proj"], layers_to_transform: null },
+      new Map([factors({ "model.layers.0.self_attn.q_proj": 2 })]),
+    );
+    expect(() => fromPeft(files, llama, where)).toThrow(refusal("target_modules does not name"));
+  });
+
+  it.each([
+    ["(.*q_proj|.*v_proj)", true],
+    ["model\\.layers\\.(0|1)\\..*", true],
+    ["layers\\.[0-9]\\.\\w+\\.q_proj", true],
+    ["(a+)+", false],
+    ["(a|a)*", false],
+    ["(?=a)b", false],
+    ["a**", false],
+    ["(a", false],
+    [".*.*.*.*.*.*.*", false],
+  ])("expression %s is read: %s", (expression, readable) => {
+    expect(isReadable(expression)).toBe(readable);
   });
 
   it("reads the pickled form of older versions", () => {

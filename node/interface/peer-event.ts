@@ -87,6 +87,13 @@ export interface ModelNeed {
   readonly found?: string;
 }
 
+/**
+ * Why a round's aggregate was not taken up. spoilt: it is no adapter. values: its values are not finite, or beyond what training
+ * gives. loss: its held-out loss is not finite, or explodes. reference: the peer's reference model did that, and is
+ * forgotten. diverged: local training went nowhere from it. checkpoint: a checkpoint held one that an older version took up.
+ */
+export type RefusalReason = "spoilt" | "values" | "loss" | "reference" | "diverged" | "checkpoint";
+
 /** An event of a running peer, told apart by `type`. */
 export type PeerEvent =
   | RosterEvent
@@ -118,6 +125,8 @@ export type PeerEvent =
   /** This peer's own update of a round is out: bytes as signed, a number of protocol's ENCODINGS. */
   | { readonly type: "published"; readonly round: number; readonly bytes: number; readonly encoding: number }
   | { readonly type: "round"; readonly summary: RoundSummary; readonly forgetting: ForgettingReport }
+  /** What came from the others would have ruined its adapter, and was refused: it keeps its own. */
+  | { readonly type: "refused"; readonly round: number; readonly reason: RefusalReason }
   /** It fell behind and goes on where the others are: from the round it has just left to the one it does next. */
   | { readonly type: "jumped"; readonly from: number; readonly to: number }
   /** It lacks the network's model and takes part without training, until these files are in this directory. */

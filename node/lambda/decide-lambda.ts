@@ -16,7 +16,7 @@ import type { Logger } from "../interface/logger.ts";
 import type { LambdaCost } from "../interface/peer-event.ts";
 import type { Trainer } from "../interface/trainer.ts";
 import { chooseLambda } from "./round-rule.ts";
-import { type Mixed, type TrialMemory, trialRound } from "./trial.ts";
+import { type Anchoring, type Mixing, type RivalPast, type TrialMemory, trialRound } from "./trial.ts";
 
 /**
  * Examples that lambda is judged on: enough to tell quarters apart on a held-out set of a private data set's size. They
@@ -42,13 +42,14 @@ export interface LambdaQuestion {
    * An adapter of this peer, mixed with what its neighbours sent, at any lambda. The rival has an adapter other than `own`.
    * Undefined where no neighbour is in the aggregate.
    */
-  readonly mixing: ((own: Float32Array) => Promise<Mixed>) | undefined;
+  readonly mixing: Mixing | undefined;
+  /** The reference model, which holds a rival as it holds the peer. */
+  readonly anchoring?: Anchoring | undefined;
   /** The memory of the adaptive rule. The other rules leave it as it is. */
   readonly trial: TrialMemory;
   readonly localSteps: number;
   /** Whether no round follows, so that nothing can pay later. */
   readonly last: boolean;
-  /** For the log. */
   readonly round: number;
   readonly signal: AbortSignal;
 }
@@ -61,6 +62,9 @@ export interface LambdaDecision {
   readonly trial: TrialMemory;
   /** Whether the peer has become its rival: the past that it remembers is not that of its adapter then. */
   readonly rivalWon: boolean;
+  /** What the rival that won remembered before this round, and its aggregate. */
+  readonly rivalPast?: RivalPast | undefined;
+  readonly rivalAggregate?: Float32Array | undefined;
   readonly cost: LambdaCost;
 }
 
@@ -89,13 +93,25 @@ async function decide(
   question: LambdaQuestion,
   evaluate: (theta: Float32Array) => Promise<number>,
 ): Promise<Omit<LambdaDecision, "cost"> & { readonly steps?: number }> {
-  const { rule, own, mixing, trial, localSteps, last, round, signal } = question;
-  if (mixing === undefined) return { lambda: 0, theta: own, trial, rivalWon: false };
+  const { rule, own, mixing, anchoring, trial, localSteps, last, round, signal } = question;
   if (rule.mode !== "adaptive") {
-    const { lambda, theta } = await chooseLambda(rule, { mixed: await mixing(own), evaluate, signal });
+    if (mixing === undefined) return { lambda: 0, theta: own, trial, rivalWon: false };
+    const mixed = await mixing(own);
+    const hasMomentum = mixed.hasMomentum === true;
+    const { lambda, theta } = await chooseLambda(rule, { mixed, evaluate, hasMomentum, signal });
     return { lambda, theta, trial, rivalWon: false };
   }
-  const decided = await trialRound(trainer, { trial, own, mixing, evaluate, localSteps, last, signal });
+  const decided = await trialRound(trainer, {
+    trial,
+    own,
+    mixing,
+    anchoring,
+    round,
+    evaluate,
+    localSteps,
+    last,
+    signal,
+  });
   if (decided.trial.state.stage !== trial.state.stage) {
     logger.debug("lambda", { round, from: trial.state.stage, to: decided.trial.state.stage });
   }

@@ -46,6 +46,29 @@ describe("search", () => {
   });
 });
 
+describe("search with momentum of the aggregate", () => {
+  const pushed = (lambda: number, isPushed = true): Float32Array => Float32Array.of(lambda, isPushed ? 1 : 0);
+  const search = (loss: (lambda: number, isPushed: boolean) => number) =>
+    chooseLambda(SEARCH, {
+      mixed: pushed,
+      hasMomentum: true,
+      evaluate: async ([lambda, isPushed]) => loss(lambda!, isPushed === 1),
+    });
+
+  it("tries every lambda without it and with it, and 0 once", async () => {
+    const choice = await search((lambda, isPushed) => 5 - lambda - (isPushed ? 1 : 0));
+    expect(choice).toMatchObject({ lambda: 1, pushed: true, theta: pushed(1, true) });
+    expect(choice.losses).toHaveLength(9);
+  });
+
+  it("leaves it out where it is no better", async () => {
+    expect(await search((lambda, isPushed) => 5 - lambda + (isPushed ? 1 : 0))).toMatchObject({
+      ...{ lambda: 1, pushed: false, theta: pushed(1, false) },
+    });
+    expect(await search(() => 1)).toMatchObject({ lambda: 0 });
+  });
+});
+
 it("fixed evaluates nothing", async () => {
   const choice = await choose({ mode: "fixed", value: 0.3 }, () => {
     throw new Error("evaluated");

@@ -1,4 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { adapterSlots } from "../../protocol/adapter-spec.ts";
+import {
+  anchorToReference,
+  emptyReference,
+  type ReferenceState,
+  referenceModel,
+  rememberModel,
+} from "../aggregation/index.ts";
 import type { Trainer, TrainerState } from "../interface/trainer.ts";
 import { createQuadraticTrainer, type TrainerFaults, throughTime } from "../round/twins.suite.ts";
 import { createVirtualClock } from "../system/platform/virtual-clock.ts";
@@ -95,6 +103,78 @@ describe("a trial", () => {
     };
     await throughTime(clock, work());
     expect(await trainer.state()).toEqual(await searching.state());
+  });
+
+  it("that the search wins goes on as a peer would that a reference model held while it searched", async () => {
+    const others = 1000.05;
+    const [settings, layout] = [
+      { kind: "window", size: 3, weights: "uniform", l1: 0.05, l2: 0.3 } as const,
+      { kind: "lora", slots: adapterSlots([{ name: "x.A", shape: [6] }]) } as const,
+    ];
+    const anchor = (mixed: Float32Array, past: ReferenceState): Float32Array =>
+      anchorToReference(past, mixed, { settings, layout });
+    const remember = (past: ReferenceState, adapter: Float32Array): ReferenceState =>
+      rememberModel(past, adapter, { settings, layout });
+    const heard = (round: number): boolean => round !== 1;
+
+    const trainer = trainerTo(1000);
+    let trial: TrialMemory = NO_TRIAL;
+    let past = emptyReference(settings);
+    const stages: string[] = [];
+    const held: (Float32Array | undefined)[] = [];
+    const deciding = async (): Promise<void> => {
+      for (let round = 0; round < 7; round++) {
+        await trainer.train({ steps: STEPS });
+        const own = await trainer.adapter();
+        const result: TrialRound = await trialRound(trainer, {
+          trial,
+          own,
+          mixing: heard(round)
+            ? async (from) => (lambda) => from.map((x) => (1 - lambda) * x + lambda * others)
+            : undefined,
+          anchoring: {
+            past: { reference: past },
+            hold: async (one) => void held.push(referenceModel(one, { settings, layout })),
+            anchor,
+            remember,
+          },
+          evaluate: async (adapter) => (await trainer.evaluate({ set: "validation", adapter })).loss,
+          localSteps: STEPS,
+          last: round === 6,
+          signal: never,
+        });
+        trial = result.trial;
+        stages.push(trial.state.stage);
+        const before = result.rivalPast?.reference ?? past;
+        await trainer.setAdapter(anchor(result.theta, before));
+        past = remember(before, await trainer.adapter());
+      }
+    };
+    await throughTime(clock, deciding());
+    expect(stages).toContain("search");
+    expect(stages.slice(0, 2)).toEqual(["trial", "trial"]);
+
+    const searching = trainerTo(1000);
+    let itsPast = emptyReference(settings);
+    const itsModels: (Float32Array | undefined)[] = [];
+    const evaluate = async (adapter: Float32Array): Promise<number> =>
+      (await searching.evaluate({ set: "validation", adapter })).loss;
+    const work = async (): Promise<void> => {
+      for (let round = 0; round < 7; round++) {
+        itsModels.push(referenceModel(itsPast, { settings, layout }));
+        await searching.train({ steps: STEPS });
+        const own = await searching.adapter();
+        const mixed = (lambda: number): Float32Array => own.map((x) => (1 - lambda) * x + lambda * others);
+        const theta = heard(round) ? (await chooseLambda({ mode: "search" }, { mixed, evaluate })).theta : own;
+        await searching.setAdapter(anchor(theta, itsPast));
+        itsPast = remember(itsPast, await searching.adapter());
+      }
+    };
+    await throughTime(clock, work());
+    expect(await trainer.state()).toEqual(await searching.state());
+    expect(past).toEqual(itsPast);
+    // The rival's steps are held to its own past, where the network has a proximal term.
+    expect(held).toEqual(itsModels.slice(1, 1 + held.length));
   });
 
   it("ends with the best of what there is", async () => {

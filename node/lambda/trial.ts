@@ -1,4 +1,6 @@
 /** A round under the adaptive lambda: the losses are measured, the rival is trained, and the peer takes what `decide` chose. */
+
+import type { ReferenceState, RememberedAggregate } from "../aggregation/index.ts";
 import { NodeError } from "../errors.ts";
 import type { Trainer, TrainerState } from "../interface/trainer.ts";
 import { ADAPTIVE_SHARE, type AdaptiveState, decide, FIRST_TRIAL, isLookDue, passRound } from "./adaptive.ts";
@@ -9,6 +11,27 @@ export interface TrialMemory {
   readonly state: AdaptiveState;
   /** The trainer as it would be, had it searched for lambda in every round since the trial began; in a trial only. */
   readonly rival?: TrainerState;
+  /** What the rival remembers of its own rounds; with a rival only. */
+  readonly rivalPast?: RivalPast;
+}
+
+/** A rival's memory of its rounds: what a peer that searched would remember. */
+export interface RivalPast {
+  readonly reference: ReferenceState;
+  /** Its last aggregate, where the network has momentum. */
+  readonly aggregate?: RememberedAggregate | undefined;
+}
+
+/** How a network's reference model holds an adapter back. */
+export interface Anchoring {
+  /** The peer's own past; a rival begins with it. */
+  readonly past: RivalPast;
+  /** Hold the trainer's next steps to this past, where the network has a proximal term. */
+  hold(past: ReferenceState): Promise<void>;
+  /** Anchor a mix, f32[P], to this past.  Shapes: → f32[P]. */
+  anchor(mixed: Float32Array, past: ReferenceState, fisher: Float32Array | undefined): Float32Array;
+  /** Remember the adapter that left the round. */
+  remember(past: ReferenceState, adapter: Float32Array): ReferenceState;
 }
 
 /** The memory of a peer that has not mixed yet. */
@@ -21,6 +44,10 @@ export interface TrialRound {
   readonly trial: TrialMemory;
   /** Whether the peer has become its rival: the past that it remembers is not that of its adapter then. */
   readonly rivalWon: boolean;
+  /** The past of the rival that won, as it was before this round. */
+  readonly rivalPast?: RivalPast | undefined;
+  /** The aggregate of the rival that won. */
+  readonly rivalAggregate?: Float32Array | undefined;
   /** Local steps of the rival. */
   readonly steps: number;
 }
@@ -30,8 +57,15 @@ export interface TrialOptions {
   readonly trial: TrialMemory;
   /** The trainer's adapter as it travels. */
   readonly own: Float32Array;
-  /** An adapter of this peer, as it travels, mixed with what its neighbours sent. */
-  readonly mixing: (own: Float32Array) => Promise<Mixed>;
+  /**
+   * An adapter of this peer, as it travels, mixed with what its neighbours sent; before: the aggregate that the momentum counts
+   * from, the peer's own when absent. Undefined where no neighbour is in the aggregate.
+   */
+  readonly mixing: Mixing | undefined;
+  /** The reference model, which holds the rival as it holds the peer; nothing holds them when absent. */
+  readonly anchoring?: Anchoring | undefined;
+  /** The round, for what the rival remembers; 0 when absent. */
+  readonly round?: number;
   /** Loss of an adapter on held-out data, in nats per token; what does not travel is the trainer's. */
   readonly evaluate: (theta: Float32Array) => Promise<number>;
   readonly localSteps: number;
@@ -41,7 +75,18 @@ export interface TrialOptions {
 }
 
 /** The mix of a peer's adapter and its aggregate at one lambda, f32[P]. */
-export type Mixed = (lambda: number) => Float32Array;
+export interface Mixed {
+  /** pushed: with the momentum of the aggregate, where it has some; true when absent. */
+  (lambda: number, pushed?: boolean): Float32Array;
+  readonly hasMomentum?: boolean;
+  /** The aggregate before momentum, f32[P]. */
+  readonly aggregate?: Float32Array;
+}
+
+/** Mixes of one adapter with what the neighbours sent. */
+export type Mixing = (own: Float32Array, past?: RivalPast) => Promise<Mixed>;
+
+const DIVERGENCES: readonly NodeError["code"][] = ["TRAINING_DIVERGED", "ADAPTER_SHAPE"];
 
 /** Local steps of a rival between two looks at the signal. */
 const CHUNK_STEPS = 8;
@@ -55,6 +100,7 @@ export async function trialRound(trainer: Trainer, options: TrialOptions): Promi
   const { trial, own, last } = options;
   const { stage } = trial.state;
   const stay = { rivalWon: false, steps: 0 };
+  if (options.mixing === undefined) return roundAlone(trainer, options);
   const mixed = await options.mixing(own);
   if (!isLookDue(trial.state, { last })) {
     return { lambda: ADAPTIVE_SHARE, theta: mixed(ADAPTIVE_SHARE), trial: { state: passRound(trial.state) }, ...stay };
@@ -78,26 +124,64 @@ export async function trialRound(trainer: Trainer, options: TrialOptions): Promi
   if (take === "rival" && rival) {
     await trainer.restore(rival.state);
     const { lambda, theta } = rival.choice;
-    return { lambda, theta, trial: { state }, rivalWon: true, steps };
+    return { lambda, theta, trial: { state }, rivalWon: true, ...rival.before, steps };
   }
-  const next = state.stage === "trial" && rival && !last ? { state, rival: rival.state } : { state };
+  const next = state.stage === "trial" && rival && !last ? { state, ...remembered(rival) } : { state };
   if (take === "own") return { lambda: 0, theta: mixed(0), trial: next, rivalWon: false, steps };
   const lambda = last && found ? found.lambda : ADAPTIVE_SHARE;
   return { lambda, theta: mixed(lambda), trial: next, rivalWon: false, steps };
 }
 
-const searched = (mixed: Mixed, { evaluate, signal }: Pick<TrialOptions, "evaluate" | "signal">) =>
-  chooseLambda({ mode: "search" }, { mixed, evaluate, signal });
+/**
+ * A round in which nobody is in the aggregate: a peer that searched would go on alone, and so does the rival. In the last round
+ * the better of the two is taken.
+ */
+async function roundAlone(trainer: Trainer, options: TrialOptions): Promise<TrialRound> {
+  const { trial, own, last, evaluate } = options;
+  const stay = { lambda: 0, theta: own, trial, rivalWon: false, steps: 0 };
+  if (trial.rival === undefined) return stay;
+  const rival = await rivalOf(trainer, {
+    before: await trainer.state(),
+    beginning: false,
+    found: undefined,
+    options,
+  });
+  if (rival === undefined) return { ...stay, trial: { state: trial.state } };
+  const { steps } = rival;
+  if (!last) return { ...stay, trial: { state: trial.state, ...remembered(rival) }, steps };
+  const losses = { own: await evaluate(own), mixed: Number.NaN, rival: await evaluate(rival.choice.theta) };
+  const { take, state } = decide(trial.state, losses, { last });
+  if (take !== "rival") return { ...stay, trial: { state }, steps };
+  await trainer.restore(rival.state);
+  return { ...stay, theta: rival.choice.theta, trial: { state }, rivalWon: true, ...rival.before, steps };
+}
 
+const searched = (mixed: Mixed, { evaluate, signal }: Pick<TrialOptions, "evaluate" | "signal">) =>
+  chooseLambda({ mode: "search" }, { mixed, evaluate, signal, hasMomentum: mixed.hasMomentum === true });
+
+/** The loss at one lambda, with the momentum where there is some. */
 const lossAt = ({ losses }: LambdaChoice, lambda: number): number =>
-  losses.find((one) => one.lambda === lambda)?.loss ?? Number.NaN;
-const lossOf = (choice: LambdaChoice): number => lossAt(choice, choice.lambda);
+  losses.find((one) => one.lambda === lambda && one.pushed !== false)?.loss ?? Number.NaN;
+const lossOf = ({ lambda, pushed, losses }: LambdaChoice): number =>
+  losses.find((one) => one.lambda === lambda && one.pushed === pushed)?.loss ?? Number.NaN;
 
 interface Rival {
   readonly state: TrainerState;
   readonly choice: LambdaChoice;
   readonly steps: number;
+  /** What it remembers from this round on. */
+  readonly past: RivalPast | undefined;
+  /** What it remembered before, and this round's aggregate. */
+  readonly before: Pick<TrialRound, "rivalPast" | "rivalAggregate">;
 }
+
+const remembered = ({ state, past }: Rival): Pick<TrialMemory, "rival" | "rivalPast"> => ({
+  rival: state,
+  ...(past && { rivalPast: past }),
+});
+
+/** The choice of a peer that has nothing to mix. */
+const alone = (theta: Float32Array): LambdaChoice => ({ lambda: 0, theta, losses: [] });
 
 /**
  * The rival after this round; the trainer is as before. In a trial's first round the rival has the peer's own adapter, and
@@ -117,20 +201,36 @@ async function rivalOf(
     readonly options: TrialOptions;
   },
 ): Promise<Rival | undefined> {
-  const { trial, localSteps, mixing, signal } = options;
+  const { trial, localSteps, mixing, anchoring, round = 0, signal } = options;
+  const past = trial.rivalPast ?? anchoring?.past;
   if (!beginning && trial.rival === undefined) return undefined;
   const steps = beginning ? 0 : localSteps;
   try {
     if (trial.rival) await trainer.restore(trial.rival);
+    if (past && steps > 0) await anchoring?.hold(past.reference);
     for (let done = 0; done < steps; done += CHUNK_STEPS) {
       signal.throwIfAborted();
       await trainer.train({ steps: Math.min(CHUNK_STEPS, steps - done) });
     }
-    const choice = beginning && found ? found : await searched(await mixing(await trainer.adapter()), options);
-    await trainer.setAdapter(choice.theta);
-    return { state: await trainer.state(), choice, steps };
+    const trained = await trainer.adapter();
+    const mixed = await mixing?.(beginning ? options.own : trained, past);
+    const choice = beginning && found ? found : mixed ? await searched(mixed, options) : alone(trained);
+    const held = past && anchoring?.anchor(choice.theta, past.reference, await trainer.fisher());
+    await trainer.setAdapter(held ?? choice.theta);
+    const left = await trainer.adapter();
+    const reference = past && anchoring?.remember(past.reference, left);
+    const aggregate = mixed?.aggregate && { round, z: mixed.aggregate };
+    return {
+      state: await trainer.state(),
+      choice,
+      steps,
+      past: reference && { reference, ...(aggregate && { aggregate }) },
+      before: { rivalPast: past, rivalAggregate: mixed?.aggregate },
+    };
   } catch (error) {
-    if (error instanceof NodeError && error.code === "TRAINING_DIVERGED") return undefined;
+    // Rotations that cannot be brought back to orthonormal rows are a way of diverging as well.
+    const hasDiverged = error instanceof NodeError && DIVERGENCES.includes(error.code);
+    if (hasDiverged) return undefined;
     throw error;
   } finally {
     await trainer.restore(before);

@@ -1,5 +1,6 @@
 /** From a data file, or the embedded tasks, to the token examples that one peer trains on. */
 import { type ColumnMap, parseColumnMap } from "../data/column-map.ts";
+import { contentDigest } from "../data/content-digest.ts";
 import { type ContentSets, prepareByContent, type SetName } from "../data/content-sets.ts";
 import { prepareExamples, taskRecords } from "../data/dataset.ts";
 import { defaultTasks } from "../data/embedded/default-tasks.ts";
@@ -16,6 +17,7 @@ import { tokenizerOfFiles } from "../model/tokenizer.ts";
 import { STANDARD_INPUT } from "../system/files/data-bytes.ts";
 import { type DataSet, openDataSet } from "../system/files/data-files.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
+import { openChatTemplate } from "./chat-template.ts";
 
 /** Which data a peer has, and how it is divided and cut. */
 export interface DataOptions {
@@ -25,6 +27,8 @@ export interface DataOptions {
   readonly columns?: string;
   /** Of text files; default utf-8. */
   readonly charset?: string;
+  /** How conversations are written: a chat template of the model by name, a file of one, or `none`; default: the model's. */
+  readonly chatTemplate?: string;
   /** How the file is divided among peers: `speaker`, `field:NAME`, `iid` or `dirichlet:ALPHA[:FIELD]`; default iid. */
   readonly split?: string;
   /** This peer's part of the data: `index` of `count`, counted from 0; all of it when absent. */
@@ -48,8 +52,8 @@ export interface LoadExamplesOptions extends DataOptions {
   readonly test?: string;
   /** The sets that must not be empty; default: all three have a batch at least. */
   readonly needed?: readonly SetName[];
-  /** What an adapter was trained on before: it is held out no more. */
-  readonly trained?: ReadonlySet<string>;
+  /** What is kept with an adapter: what it was trained on is held out no more, and its chat template writes conversations. */
+  readonly trained?: TrainedData | undefined;
 }
 
 /** A peer's example sets, and what was cut of them. */
@@ -97,6 +101,7 @@ export async function loadExamples(options: LoadExamplesOptions): Promise<Loaded
   const files = readModelFiles(modelDirectory);
   const tokenizer = tokenizerOfFiles(files);
   const { classifier } = loadBaseModel(files);
+  const template = openChatTemplate(files, { chatTemplate: options.chatTemplate, kept: options.trained });
   const encoding = {
     tokenizer,
     maxTokens,
@@ -106,20 +111,42 @@ export async function loadExamples(options: LoadExamplesOptions): Promise<Loaded
   };
   if (heldOut === "by seed" || (file === undefined && options.test === undefined)) {
     const records = await loadRecords(options);
-    return naming(file, () => prepareExamples(records, { ...encoding, seam: "parts", seed }));
+    const asked = { ...encoding, seam: "parts" as const, seed };
+    return heldOut === "by seed"
+      ? naming(file, () => prepareExamples(records, asked))
+      : ofTasks(records, asked, options);
   }
-  return examplesOfFiles(options, encoding);
+  return examplesOfFiles(options, { ...encoding, template });
+}
+
+/** The embedded tasks, whose records say themselves which set they belong to. */
+function ofTasks(
+  records: readonly DataRecord[],
+  encoding: Parameters<typeof prepareExamples>[1],
+  { trained }: LoadExamplesOptions,
+): LoadedExamples {
+  const before = trained?.digests ?? new Set();
+  const isTrained = ({ fields }: DataRecord): boolean => fields.set === "train";
+  const kept = records.filter((record) => isTrained(record) || !before.has(contentDigest(record)));
+  const digests = new Set([...before, ...records.filter(isTrained).map(contentDigest)]);
+  const { maxTokens, batchSize } = encoding;
+  const left = records.length - kept.length;
+  return {
+    ...prepareExamples(kept, encoding),
+    ...(left > 0 && { notes: [`${left} held-out records were trained on before; they are left out`] }),
+    trainedData: { frame: "plain", maxTokens, batchSize, digests },
+  };
 }
 
 type Encoding = Pick<
   Parameters<typeof prepareByContent>[1],
-  "tokenizer" | "maxTokens" | "batchSize" | "labels" | "seam"
+  "tokenizer" | "maxTokens" | "batchSize" | "labels" | "seam" | "template"
 >;
 
 async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding): Promise<LoadedExamples> {
   const { file, part = WHOLE, needed, trained } = options;
   const notes: string[] = [];
-  const frames = new FrameCount();
+  const frames = new FrameCount({ hasTemplate: encoding.template !== undefined });
   const readAll = async (path: string): Promise<DataRecord[]> => {
     const source = await opened(path, options);
     const records = await collected(source);
@@ -139,16 +166,18 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
       yield record;
     }
   }
-  const settings = { ...encoding, given, ...(needed && { needed }), ...(trained && { trained }) };
+  const settings = { ...encoding, given, ...(needed && { needed }), ...(trained && { trained: trained.digests }) };
   const sets = await namingLater(file ?? options.test, () => prepareByContent(records(), settings));
   if (main !== undefined) notes.push(`${file}: ${main.found.line()}; frame: ${FRAME_WORDS[frames.most()]}`);
-  const { maxTokens, batchSize } = encoding;
-  const digests = new Set([...sets.digests, ...(trained ?? [])]);
+  const { maxTokens, batchSize, template } = encoding;
+  const digests = new Set([...sets.digests, ...(trained?.digests ?? [])]);
+  const frame = frames.most();
+  const chatTemplate = frame === "template" ? template?.texts : undefined;
   return {
     sets: sets.sets,
     cut: sets.cut,
     notes: [...notes, ...divisionNotes(sets)],
-    trainedData: { frame: frames.most(), maxTokens, batchSize, digests },
+    trainedData: { frame, ...(chatTemplate && { chatTemplate }), maxTokens, batchSize, digests },
   };
 }
 
@@ -176,7 +205,8 @@ function naming<T>(file: string | undefined, work: () => T): T {
   }
 }
 
-async function namingLater<T>(file: string | undefined, work: () => Promise<T>): Promise<T> {
+/** What is wrong with the data of a file, in a line that begins with the file. */
+export async function namingLater<T>(file: string | undefined, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {

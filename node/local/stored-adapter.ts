@@ -63,7 +63,7 @@ export function formatOf(files: FolderFiles, folder: string): AdapterFormat {
  */
 export async function loadAdapter(
   folder: string,
-  { model, digest }: OpenedModel,
+  { model, digest, files: modelFiles }: OpenedModel,
   { positions }: { readonly positions?: ImportPositions | undefined } = {},
 ): Promise<Imported> {
   const files = await readAdapterFolder(folder);
@@ -75,13 +75,19 @@ export async function loadAdapter(
       return { adapter, notes: [] };
     }
     case "peft":
-      return fromPeft(files, model, options);
+      return fromPeft(files, model, { ...options, modelNames: namesOf(modelFiles) });
     case "pyreft": {
       if (positions !== undefined) return { adapter: fromPyreft(files, model, { ...options, positions }), notes: [] };
       const text = `${folder} is a pyreft directory, which does not say at which positions it acts`;
       throw new NodeError("CONFIG_INVALID", text, { folder, problem: "positions-unsaid" });
     }
   }
+}
+
+/** What a model is called: the path of its directory, and its name where its config has one. */
+function namesOf({ directory, config }: ModelFiles): readonly string[] {
+  const { _name_or_path: name } = config as { readonly _name_or_path?: unknown };
+  return [directory, ...(typeof name === "string" && name !== "" ? [name] : [])];
 }
 
 /**

@@ -78,6 +78,8 @@ export interface ForwardOptions {
 export interface Classifier {
   /** Names of the classes, by number. */
   readonly labels: readonly string[];
+  /** The class of transformers that config.json names for it. */
+  readonly architecture: string;
   /** The weights of the head alone; a checkpoint of the bare encoder lacks them. */
   readonly head: readonly WeightShape[];
 }
@@ -99,12 +101,16 @@ export interface ModelFamily {
   outputMatrix(weight: WeightSource): OnnxValue;
   /** f32[vocabulary or classes]; absent where there is none. */
   outputBias?(weight: WeightSource): OnnxValue;
+  /** Where logits z become c tanh(z / c). */
+  readonly logitCap?: number;
 }
 
 /** A family together with the weights of one model. */
 export interface BaseModel extends ModelFamily {
   /** `model_type` of config.json. */
   readonly family: string;
+  /** What of the files is not as their config says, for people; empty where all is. */
+  readonly notes: readonly string[];
   readonly weight: WeightSource;
   /** Whether the files hold a weight; only those of a classifier's head may be missing. */
   has(weight: WeightShape): boolean;

@@ -37,6 +37,7 @@ export function readConfig<Schema extends z.ZodObject>(schema: Schema, config: u
   }
   for (const [field, value] of Object.entries(config as Readonly<Record<string, unknown>>)) {
     if (Object.hasOwn(schema.shape, field)) continue;
+    if (isUnusedWindow(field, config as Readonly<Record<string, unknown>>)) continue;
     const meaning = meaningOf(field, value);
     if (meaning !== undefined) throw unsupported(field, value, meaning);
   }
@@ -87,6 +88,7 @@ const DESCRIPTIVE: readonly RegExp[] = [
   /eps(ilon)?$/,
   /^(output|summary|pooler)_/,
   /attn_implementation|flash_att/,
+  /^(num_)?logits_to_keep$/,
   /^(chunk_size_feed_forward|reorder_and_upcast_attn|router_aux_loss_coef|max_window_layers|transformers\.js_config)$/,
 ];
 
@@ -96,6 +98,10 @@ function meaningOf(field: string, value: unknown): string | undefined {
   const meaning = MEANINGS.find(({ names }) => names.test(field));
   return meaning?.neutral?.includes(value) ? undefined : meaning?.what;
 }
+
+/** A window that the config itself switches off. */
+const isUnusedWindow = (field: string, config: Readonly<Record<string, unknown>>): boolean =>
+  field === "sliding_window" && config.use_sliding_window === false;
 
 function isOff(value: unknown): boolean {
   if (value === null || value === undefined || value === false || value === "") return true;

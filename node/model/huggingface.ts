@@ -7,9 +7,12 @@ import { NodeError } from "../errors.ts";
 import { externalValue } from "../onnx/graph.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 import type { BaseModel, ModelFamily, WeightShape } from "./base-model.ts";
-import { FAMILIES } from "./families/by-model-type.ts";
+import { FAMILIES, type KnownFamily } from "./families/by-model-type.ts";
+import { hasOwnOutput, isTied, storedWeights, unreadNote, type WeightPlace } from "./stored-weights.ts";
+import { textConfig } from "./text-config.ts";
+import { tokenizerContent } from "./tokenizer.ts";
 import { storedCopy, type WeightCache, widenedCopy } from "./weight-copy.ts";
-import type { StoredTensor, WeightFile } from "./weight-file.ts";
+import type { WeightFile } from "./weight-file.ts";
 import { locateTensors, tensorValues } from "./weight-file.ts";
 
 /** The files of a model directory, read by `node/system/files/model-files`. */
@@ -20,6 +23,12 @@ export interface ModelFiles {
   /** The bytes of tokenizer.json, where there is one. */
   readonly tokenizer?: Uint8Array;
   readonly tokenizerConfig?: unknown;
+  /** added_tokens.json, special_tokens_map.json and generation_config.json, parsed, where they are there. */
+  readonly addedTokens?: unknown;
+  readonly specialTokensMap?: unknown;
+  readonly generationConfig?: unknown;
+  /** Chat templates that have files of their own, by name. */
+  readonly chatTemplates?: ReadonlyMap<string, string>;
   /** The `*.safetensors` files, by name. */
   readonly shards: readonly WeightFile[];
   /** Where copies of weights in another form are kept; in memory when absent. */
@@ -34,8 +43,8 @@ export interface ModelFiles {
  * Throws: MODEL_CONFIG, MODEL_MISSING, SAFETENSORS_INVALID; asking for weights: DISK_FULL, DATA_DIRECTORY.
  */
 export function loadBaseModel(files: ModelFiles): BaseModel {
-  const { type, family, prefix } = familyOf(files);
-  const source = tensorsOf(files, prefix);
+  const { type, family, place, notes } = openFamily(files);
+  const source = storedWeights(family, place);
   const head = new Set(family.classifier?.head.map((weight) => weight.name));
   const has = (weight: WeightShape): boolean => source.find(weight) !== undefined;
   const needed = family.weights.filter((weight) => !head.has(weight.name) || has(weight)).map(source.get);
@@ -46,6 +55,7 @@ export function loadBaseModel(files: ModelFiles): BaseModel {
   return {
     ...family,
     family: type,
+    notes,
     has,
     values: (weight) => tensorValues(source.get(weight)),
     weight: (weight) => {
@@ -64,62 +74,50 @@ export function loadBaseModel(files: ModelFiles): BaseModel {
   };
 }
 
-function familyOf(files: ModelFiles): { type: string; family: ModelFamily; prefix: string } {
-  const type = (files.config as { model_type?: unknown } | null)?.model_type;
+interface OpenedFamily {
+  readonly type: string;
+  readonly family: ModelFamily;
+  readonly place: WeightPlace;
+  readonly notes: readonly string[];
+}
+
+/** The family that a config names, built by it and by what the files hold. */
+function openFamily(files: ModelFiles): OpenedFamily {
+  const { directory } = files;
+  const { config, nameOf, parted } = textConfig(files.config);
+  const { type, known } = knownFamily(directory, config);
+  let family = known.build(config);
+  const located = new Map(
+    [...locateTensors(files.shards)].flatMap(([name, tensor]) => {
+      const own = nameOf(name);
+      return own === undefined ? [] : [[own, tensor] as const];
+    }),
+  );
+  const place = { located, prefix: known.prefix, directory };
+  const notes: string[] = [];
+  if (parted !== undefined) notes.push(`of this ${parted} model its text model, ${type}, is used`);
+  const untied = { ...(config as object), tie_word_embeddings: false };
+  if (!family.classifier && isTied(family) && hasOwnOutput(place)) {
+    family = known.build(untied);
+    notes.push("config.json ties output and embedding, the files hold two different matrices; both are used as stored");
+  }
+  const unread = unreadNote(family, place);
+  return { type, family, place, notes: unread === undefined ? notes : [...notes, unread] };
+}
+
+function knownFamily(directory: string, config: unknown): { readonly type: string; readonly known: KnownFamily } {
+  const type = (config as { model_type?: unknown } | null)?.model_type;
   if (typeof type !== "string") {
-    const text = `${files.directory}/config.json names no model_type; is it a Hugging Face model directory?`;
+    const text = `${directory}/config.json names no model_type; is it a Hugging Face model directory?`;
     throw new NodeError("MODEL_CONFIG", text);
   }
   const known = FAMILIES.get(type);
-  if (known) return { type, family: known.build(files.config), prefix: known.prefix };
+  if (known) return { type, known };
   throw new NodeError(
     "MODEL_CONFIG",
-    `${files.directory}/config.json: model_type "${type}" is not supported; weft runs ${[...FAMILIES.keys()].join(", ")}`,
+    `${directory}/config.json: model_type "${type}" is not supported; weft runs ${[...FAMILIES.keys()].join(", ")}`,
   );
 }
-
-interface StoredTensors {
-  find(weight: WeightShape): StoredTensor | undefined;
-  /** Throws: MODEL_MISSING. */
-  get(weight: WeightShape): StoredTensor;
-}
-
-/** The stored tensors by the names that the family gives them.  Throws: MODEL_CONFIG for another shape. */
-function tensorsOf(files: ModelFiles, prefix: string): StoredTensors {
-  const located = locateTensors(files.shards);
-  const tied = (files.config as { tie_word_embeddings?: unknown }).tie_word_embeddings === true;
-  const find = (weight: WeightShape): StoredTensor | undefined => {
-    const name = storedNames(weight.name, { prefix, tied }).find((candidate) => located.has(candidate));
-    const tensor = name === undefined ? undefined : located.get(name)!;
-    if (!tensor || tensor.shape.join() === weight.shape.join()) return tensor;
-    const text = `tensor ${weight.name} has shape [${tensor.shape}], config.json asks for [${weight.shape}]`;
-    throw new NodeError("MODEL_CONFIG", `${files.directory}: ${text}`);
-  };
-  return {
-    find,
-    get: (weight) => {
-      const tensor = find(weight);
-      if (tensor) return tensor;
-      const text = `the weights hold no tensor ${weight.name}; is a shard missing?`;
-      throw new NodeError("MODEL_MISSING", `${files.directory}: ${text}`);
-    },
-  };
-}
-
-/**
- * Names under which checkpoints store a weight: its own; the other one of tied embeddings; without the prefix, where
- * the bare model was saved; with the LayerNorm names of the first BERT checkpoints.
- */
-function storedNames(name: string, { prefix, tied }: { prefix: string; tied: boolean }): readonly string[] {
-  const names = [name, ...(tied && TIED[name] !== undefined ? [TIED[name]] : [])];
-  const old = name.replace(/LayerNorm\.weight$/, "LayerNorm.gamma").replace(/LayerNorm\.bias$/, "LayerNorm.beta");
-  if (old !== name) names.push(old);
-  return [...names, ...names.filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length))];
-}
-
-const TIED: Readonly<Record<string, string>> = {
-  "model.embed_tokens.weight": "lm_head.weight",
-};
 
 function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
@@ -129,9 +127,10 @@ function once<T>(make: () => T): () => T {
   };
 }
 
-/** tokenizer.json.  Throws: TOKENIZER_MISSING. */
+/** tokenizer.json, with the tokens that other files add to it.  Throws: TOKENIZER_MISSING, MODEL_CONFIG. */
 export function tokenizerBytes(files: ModelFiles): Uint8Array {
-  if (files.tokenizer) return files.tokenizer;
+  if (files.tokenizer?.length === 0) return files.tokenizer;
+  if (files.tokenizer) return tokenizerContent(files.tokenizer, files.directory, files);
   throw new NodeError(
     "TOKENIZER_MISSING",
     `${files.directory} has no tokenizer.json; save the model's fast tokenizer there`,

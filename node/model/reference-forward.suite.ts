@@ -31,6 +31,20 @@ export function referenceForward(
   }
 }
 
+const TYPES: readonly unknown[] = ["gpt2", "bert", "roberta", "llama", "mistral", "qwen2", "qwen3"];
+const ROPES: readonly unknown[] = [undefined, "default", "linear", "llama3"];
+
+/** Whether the oracle computes a model; other families and kinds are held to PyTorch alone. */
+export function hasReference(config: ReferenceConfig): boolean {
+  const rope = (config.rope_parameters ?? config.rope_scaling ?? {}) as ReferenceConfig;
+  const types = config.layer_types as readonly string[] | null | undefined;
+  return (
+    TYPES.includes(config.model_type) &&
+    ROPES.includes(rope.rope_type ?? rope.type) &&
+    !types?.includes("sliding_attention")
+  );
+}
+
 /** llama, mistral, qwen2, qwen3. */
 function llamaLayout(config: ReferenceConfig, weights: ReferenceWeights, ids: readonly number[]): Matrix {
   const type = config.model_type;

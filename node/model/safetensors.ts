@@ -7,8 +7,11 @@ import { jsonFlaw } from "../../protocol/json-names.ts";
 import { NodeError } from "../errors.ts";
 import { sizeOf } from "../tensor.ts";
 
-/** The data types that weft reads and writes, by their names in the header. */
-export type SafetensorsDtype = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I8" | "U8" | "BOOL";
+/** Every type of values that the format has at 0.8; weft computes with the first four, the others may stand beside them. */
+export type SafetensorsDtype =
+  | ("F64" | "F32" | "F16" | "BF16")
+  | ("I64" | "I32" | "I16" | "I8" | "U64" | "U32" | "U16" | "U8" | "BOOL" | "C64")
+  | ("F8_E4M3" | "F8_E5M2" | "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ" | "F6_E2M3" | "F6_E3M2" | "F4");
 
 /** One tensor as the header lists it. */
 export interface SafetensorsEntry {
@@ -50,16 +53,11 @@ export const SAFETENSORS_HEADER_BYTES_MAX = 100_000_000;
 /** The header's object, a tensor's object, its shape: a valid header nests no deeper. */
 const HEADER_DEPTH_MAX = 3;
 
+/** Bytes of a value; a fraction where several share a byte, as numbers of 4 and 6 bits do. */
 const BYTES: Readonly<Record<SafetensorsDtype, number>> = {
-  F64: 8,
-  F32: 4,
-  F16: 2,
-  BF16: 2,
-  I64: 8,
-  I32: 4,
-  I8: 1,
-  U8: 1,
-  BOOL: 1,
+  ...{ F64: 8, F32: 4, F16: 2, BF16: 2 },
+  ...{ I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1, C64: 8 },
+  ...{ F8_E4M3: 1, F8_E5M2: 1, F8_E8M0: 1, F8_E4M3FNUZ: 1, F8_E5M2FNUZ: 1, F6_E2M3: 0.75, F6_E3M2: 0.75, F4: 0.5 },
 };
 
 /**
@@ -111,11 +109,7 @@ export function toFloat32(tensor: Pick<SafetensorsTensor, "dtype" | "bytes">): F
       return widenBfloat16(new Uint16Array(copy));
     case "F16":
       return widenHalf(new Uint16Array(copy));
-    case "I64":
-    case "I32":
-    case "I8":
-    case "U8":
-    case "BOOL":
+    default:
       throw new NodeError("SAFETENSORS_INVALID", `a tensor of ${dtype} values where floating point is needed`, {
         dtype,
       });
@@ -242,7 +236,7 @@ function readEntry(name: string, value: unknown, fail: Fail): SafetensorsEntry {
   if (!isCounts(shape)) throw fail(`${tensor} has a shape that is not a list of whole numbers`);
   if (!isCounts(offsets) || offsets.length !== 2) throw fail(`${tensor} has no data_offsets [begin, end]`);
   const [begin, end] = offsets as [number, number];
-  const bytes = shape.reduce((product, n) => product * n, BYTES[dtype as SafetensorsDtype]);
+  const bytes = Math.ceil(shape.reduce((product, n) => product * n, BYTES[dtype as SafetensorsDtype]));
   if (end < begin || !Number.isSafeInteger(bytes) || end - begin !== bytes) {
     throw fail(
       `${tensor} of ${dtype} [${shape.slice(0, 8).join(", ")}] needs ${bytes} bytes, its range ${end - begin}`,

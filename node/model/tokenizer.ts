@@ -1,6 +1,8 @@
 /** Text to token ids and back, as a Hugging Face `tokenizer.json` says. The only user of the tokenizer library. */
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { NodeError } from "../errors.ts";
+import { specialToken, type TokenFiles, withAddedTokens } from "./added-tokens.ts";
+import { generationSettings } from "./generation-settings.ts";
 
 /** Turns text into token ids and back. */
 export interface Tokenizer {
@@ -12,22 +14,28 @@ export interface Tokenizer {
   readonly beginId?: number;
   /** The token that ends a text; absent when the tokenizer names no such token. */
   readonly endId?: number;
+  /** Ids of the tokens that were added to the vocabulary, special ones among them. */
+  readonly addedIds?: ReadonlySet<number>;
   /** Number of ids: the highest one and 1. */
   readonly vocabularySize: number;
 }
 
 /** The files that a tokenizer is made from. */
-export interface TokenizerSource {
+export interface TokenizerSource extends TokenFiles {
   /** Parsed content of `tokenizer.json`; undefined when there is no such file. */
   readonly tokenizerJson: unknown;
-  /** Parsed content of `tokenizer_config.json`, where there is one. */
-  readonly tokenizerConfig?: unknown;
-  /** The folder of the files, for messages. */
+  /** The id that ends the model's texts, where its tokenizer's files name no end token. */
+  readonly modelEndId?: number | undefined;
+  /** Where the files are, for messages. */
   readonly directory?: string;
 }
 
-/** Throws: NodeError TOKENIZER_MISSING (no tokenizer.json), MODEL_CONFIG (one that cannot be used). */
-export function createTokenizer({ tokenizerJson, tokenizerConfig, directory }: TokenizerSource): Tokenizer {
+/**
+ * Throws: NodeError TOKENIZER_MISSING (no tokenizer.json), MODEL_CONFIG (one that cannot be used, or a begin or end
+ * token that it does not have).
+ */
+export function createTokenizer(source: TokenizerSource): Tokenizer {
+  const { tokenizerJson, tokenizerConfig, directory, modelEndId } = source;
   const place = directory === undefined ? "tokenizer.json" : `${directory}/tokenizer.json`;
   if (tokenizerJson === undefined || tokenizerJson === null) {
     throw new NodeError("TOKENIZER_MISSING", `${place} is missing; copy it from the model it belongs to`, {
@@ -35,15 +43,23 @@ export function createTokenizer({ tokenizerJson, tokenizerConfig, directory }: T
     });
   }
   const config = isObject(tokenizerConfig) ? tokenizerConfig : {};
-  const library = load(tokenizerJson, config, place);
-  const idOf = (token: unknown): number | undefined => {
-    const content = isObject(token) ? token.content : token;
-    return typeof content === "string" ? library.token_to_id(content) : undefined;
+  const library = load(
+    isObject(tokenizerJson) ? withAddedTokens(tokenizerJson, source, place) : tokenizerJson,
+    config,
+    place,
+  );
+  const idOf = (name: "bos_token" | "eos_token"): number | undefined => {
+    const content = specialToken(name, source);
+    if (content === undefined) return undefined;
+    const id = library.token_to_id(content);
+    if (id !== undefined) return id;
+    const text = `${place} has no token ${JSON.stringify(content)}, which the files beside it name as ${name}; take the tokenizer's files from one model`;
+    throw new NodeError("MODEL_CONFIG", text, { place });
   };
   const knownIds = library.get_vocab().values();
   const template = templateBegin(library);
-  const beginId = template ?? (config.add_bos_token === true ? idOf(config.bos_token) : undefined);
-  const endId = idOf(config.eos_token) ?? knownEnd(library);
+  const beginId = template ?? (config.add_bos_token === true ? idOf("bos_token") : undefined);
+  const endId = idOf("eos_token") ?? modelEndId ?? knownEnd(library);
   const missingBegin = template === undefined && beginId !== undefined ? [beginId] : [];
   return {
     encode: (text, { special = false } = {}) => {
@@ -54,18 +70,32 @@ export function createTokenizer({ tokenizerJson, tokenizerConfig, directory }: T
       ids.length === 0 ? "" : library.decode([...ids], { skip_special_tokens: !special }),
     ...(beginId === undefined ? {} : { beginId }),
     ...(endId === undefined ? {} : { endId }),
+    addedIds: new Set(library.get_added_tokens_decoder().keys()),
     vocabularySize: Math.max(...knownIds) + 1,
   };
 }
 
 /** The same from the files of a model directory, `tokenizer.json` as bytes.  Throws: as `createTokenizer`. */
-export function tokenizerOfFiles(files: {
-  readonly directory: string;
-  readonly tokenizer?: Uint8Array;
-  readonly tokenizerConfig?: unknown;
-}): Tokenizer {
-  const { directory, tokenizer, tokenizerConfig } = files;
-  return createTokenizer({ tokenizerJson: tokenizer && parse(tokenizer, directory), tokenizerConfig, directory });
+export function tokenizerOfFiles(
+  files: TokenFiles & {
+    readonly directory: string;
+    readonly tokenizer?: Uint8Array;
+    readonly config?: unknown;
+    readonly generationConfig?: unknown;
+  },
+): Tokenizer {
+  const { directory, tokenizer, config, generationConfig } = files;
+  const [modelEndId] = generationSettings({ directory, config, generationConfig }).endIds;
+  return createTokenizer({ ...files, tokenizerJson: tokenizer && parse(tokenizer, directory), modelEndId });
+}
+
+/** The bytes that a tokenizer's digest is of: tokenizer.json, or that with the tokens which other files add to it. */
+export function tokenizerContent(tokenizer: Uint8Array, directory: string, files: TokenFiles): Uint8Array {
+  if (files.addedTokens === undefined && files.tokenizerConfig === undefined) return tokenizer;
+  const json = parse(tokenizer, directory);
+  if (!isObject(json)) return tokenizer;
+  const complete = withAddedTokens(json, files, `${directory}/tokenizer.json`);
+  return complete === json ? tokenizer : new TextEncoder().encode(JSON.stringify(complete));
 }
 
 function parse(bytes: Uint8Array, directory: string): unknown {

@@ -4,7 +4,7 @@ import type { ModelDigests } from "../manifest/model-digests.ts";
 import type { ReachOptions } from "../system/network/reach.ts";
 import type { GivenNetwork } from "./network-file.ts";
 import type { OwnSettings } from "./network-peer-options.ts";
-import { loadPeerExamples, type ManifestAndModel, type PeerData } from "./peer-data.ts";
+import type { ManifestAndModel, PeerData } from "./peer-data.ts";
 
 /** Settings that are not given take `PEER_DEFAULTS`; `dataDirectory` alone has none. */
 export interface PeerOptions extends Partial<OwnSettings> {
@@ -39,9 +39,4 @@ export const PEER_DEFAULTS = {
 export function ownSettings(options: PeerOptions): OwnSettings {
   const { network, modelDirectory, digests, data, reach, bootstrap, startWhen, serve, ...own } = options;
   return { ...PEER_DEFAULTS, ...own };
-}
-
-/** The examples under one manifest.  Throws: as loadExamples, or what the given function throws. */
-export function examplesUnder(data: PeerOptions["data"], network: ManifestAndModel): Promise<LoadedExamples> {
-  return typeof data === "function" ? data(network) : loadPeerExamples(data ?? {}, network);
 }

@@ -124,6 +124,9 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
     case "published":
       // The round's summary tells of it.
       return view;
+    case "refused":
+      // The round's summary has lambda 0.
+      return view;
     case "jumped":
       return { ...view, round: event.to, roundsDone: event.to };
     case "observing":

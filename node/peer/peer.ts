@@ -5,19 +5,12 @@
  */
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
-import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
-import { ModelDigests } from "../manifest/model-digests.ts";
-import { type ModelSearch, searchModel, waitForModel } from "../manifest/model-search.ts";
-import { absolutePath } from "../system/files/absolute-path.ts";
-import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import type { ModelSearch } from "../manifest/model-search.ts";
 import { COMMAND_WAIT_MS } from "../system/files/lock-file.ts";
-import { createSystemClock } from "../system/platform/system-clock.ts";
-import { enterNetwork, type LeftNetwork, switchThrough } from "./enter-network.ts";
-import { keepNetwork, networkOf, rosterGenesis } from "./network-file.ts";
-import { type NetworkPeer, startNetworkPeer } from "./network-peer.ts";
-import { NO_EXAMPLES } from "./peer-data.ts";
-import { examplesUnder, ownSettings, type PeerOptions } from "./peer-options.ts";
+import type { Chapter, ChapterOptions } from "./chapter.ts";
+import { networkOf } from "./network-file.ts";
+import type { PeerOptions } from "./peer-options.ts";
 import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./peer-view.ts";
 import type { PeerNews, SessionEvent } from "./session-event.ts";
 
@@ -63,14 +56,6 @@ export function createPeer(options: PeerOptions): Peer {
   return new Session(options);
 }
 
-/** The peer under one manifest, and what it was started with. */
-interface Chapter extends LeftNetwork {
-  readonly peer: NetworkPeer;
-  /** Where its model may be; the last place is where it should be. */
-  readonly places: readonly [string, ...string[]];
-  readonly lacks: ModelSearch | undefined;
-}
-
 /** How the peer under one manifest comes to its end. */
 type Ending =
   | { readonly kind: "stopped" }
@@ -80,7 +65,6 @@ type Ending =
 
 class Session implements Peer {
   readonly #options: PeerOptions;
-  readonly #digests: ModelDigests;
   readonly #listeners = new Set<(event: PeerNews) => void>();
   readonly #done = Promise.withResolvers<PeerReport | undefined>();
   readonly #stopping = Promise.withResolvers<void>();
@@ -90,7 +74,6 @@ class Session implements Peer {
 
   constructor(options: PeerOptions) {
     this.#options = options;
-    this.#digests = options.digests ?? new ModelDigests();
     // Nobody may be waiting for the end when it comes.
     this.done.catch(() => undefined);
   }
@@ -122,10 +105,11 @@ class Session implements Peer {
 
   async #start(): Promise<void> {
     try {
-      const { network, dataDirectory, startWhen } = this.#options;
+      const { network, dataDirectory, startWhen, digests } = this.#options;
+      const { enterNetwork } = await import("./enter-network.ts");
       const genesis = await enterNetwork(network, dataDirectory);
       // Until now the directory was nobody's or this peer's: whoever has it open is another peer.
-      const first = await this.#open(genesis, { lockWaitMs: 0, startWhen });
+      const first = await this.#open(genesis, { lockWaitMs: 0, startWhen, digests });
       this.#done.resolve(this.#live(first));
     } catch (error) {
       this.#done.reject(error);
@@ -152,59 +136,23 @@ class Session implements Peer {
       }
       const kept = await networkOf(undefined, this.#options.dataDirectory);
       // Whoever has the directory open by now is a command, which ends soon.
-      chapter = await this.#open(kept, { lockWaitMs: COMMAND_WAIT_MS });
+      chapter = await this.#open(kept, { lockWaitMs: COMMAND_WAIT_MS, digests: chapter.digests });
     }
   }
 
   /** A peer under the manifest of this network. */
   async #open(
     genesis: Genesis,
-    { lockWaitMs, startWhen }: { readonly lockWaitMs: number; readonly startWhen?: Promise<void> | undefined },
+    options: Pick<ChapterOptions, "lockWaitMs" | "startWhen" | "digests">,
   ): Promise<Chapter> {
-    const { manifest } = genesis;
-    const { dataDirectory, data, reach, bootstrap = [] } = this.#options;
-    const roster = await rosterGenesis(genesis, dataDirectory);
-    const places = this.#places();
-    const { directory: modelDirectory, lacks } = this.#modelOf(manifest, places);
-    const { sets: examples, cut } = lacks ? NO_EXAMPLES : await examplesUnder(data, { manifest, modelDirectory });
-    this.#status = { manifest, view: UNSEEN_PEER };
-    if (cut.records > 0)
-      this.#tell({ type: "session", step: "records cut", cut, maxTokens: manifest.training.maxTokens });
-    const peer = await startNetworkPeer({
-      ...ownSettings(this.#options),
-      ...{ manifest, modelDirectory, examples, lockWaitMs, digests: this.#digests },
-      ...(roster && { genesis: roster }),
-      ...(lacks && { lacks }),
-      ...(startWhen && { startWhen }),
-      reach: { ...reach, network: networkId(manifest) },
-      bootstrap: [...bootstrap, ...manifest.bootstrap],
-      // Not earlier: a start that is refused leaves a fresh directory free for any network.
-      beforeStarted: () => keepNetwork(genesis, dataDirectory),
-      onEvent: (event) => this.#tell(event),
-    });
-    return { manifest, roster, peer, places, lacks };
+    const { openChapter } = await import("./chapter.ts");
+    // Before the first event under this manifest, which is folded into it.
+    this.#status = { manifest: genesis.manifest, view: UNSEEN_PEER };
+    return openChapter(this.#options, genesis, { ...options, onEvent: (event) => this.#tell(event) });
   }
 
-  /** A folder of the peer's own for a model that comes later, and what the person says; last, where it should be. */
-  #places(): readonly [string, string] {
-    const own = absolutePath(dataDirectoryLayout(this.#options.dataDirectory).model);
-    const { modelDirectory } = this.#options;
-    return modelDirectory === undefined ? [embeddedModelDirectory(), own] : [own, modelDirectory];
-  }
-
-  /** The first network's model is there before a peer takes part; that of a later one may have to be got. */
-  #modelOf(
-    manifest: NetworkManifest,
-    places: Chapter["places"],
-  ): { directory: string; lacks: ModelSearch | undefined } {
-    if (manifest.succeeds === undefined) {
-      return { directory: this.#options.modelDirectory ?? embeddedModelDirectory(), lacks: undefined };
-    }
-    const search = searchModel(manifest, places, this.#digests);
-    return { directory: search.directory, lacks: search.needs.length > 0 ? search : undefined };
-  }
-
-  async #endOf({ peer, manifest, places, lacks }: Chapter): Promise<Ending> {
+  async #endOf(chapter: Chapter): Promise<Ending> {
+    const { peer, lacks } = chapter;
     const waiting = new AbortController();
     const endings: Promise<Ending>[] = [
       peer.done.then((report) => (report ? { kind: "finished", report } : { kind: "stopped" })),
@@ -212,9 +160,9 @@ class Session implements Peer {
       peer.goesOver.then((manifests) => ({ kind: "left behind", manifests })),
     ];
     if (lacks !== undefined) {
+      const { modelOfChapter } = await import("./chapter.ts");
       const onReminder = (still: ModelSearch): void => this.#tell({ type: "observing", ...still });
-      const dependencies = { clock: createSystemClock(), digests: this.#digests };
-      const found = waitForModel(dependencies, manifest, places, { onReminder, signal: waiting.signal });
+      const found = modelOfChapter(chapter, { onReminder, signal: waiting.signal });
       endings.push(found.then(() => ({ kind: "model found" })));
     }
     try {
@@ -235,6 +183,7 @@ class Session implements Peer {
 
   async #goOver(chapter: Chapter, manifests: readonly NetworkManifest[]): Promise<void> {
     await chapter.peer.stop();
+    const { switchThrough } = await import("./enter-network.ts");
     const { dataDirectory, logLevel = "warn" } = this.#options;
     await switchThrough(dataDirectory, chapter, manifests, {
       logLevel,

@@ -8,6 +8,7 @@ import type { Store } from "../interface/store.ts";
 import { epsilonOf, type Spending } from "./accountant.ts";
 import type { SampledGaussian } from "./subsampled-gaussian.ts";
 
+/** The account of one peer: what was done to its data, and what of it may leave. */
 export interface Budget {
   /** Note `count` uses of a mechanism whose results are kept for now; durable when it resolves. */
   perform(mechanism: SampledGaussian, count: number): Promise<void>;
@@ -40,6 +41,7 @@ const MECHANISMS_MAX = 1000;
 /** Whether a store holds a budget: a peer that once promised privacy does not go on without. */
 export const hasBudget = async (store: Store): Promise<boolean> => (await store.get(KEY)) !== undefined;
 
+/** How much may leave, and what is known of the time before. */
 export interface BudgetOptions {
   readonly settings: PrivacySettings;
   /** Nothing was trained or sent from this store before, so that there is nothing that no budget covers. */

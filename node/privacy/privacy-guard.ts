@@ -9,11 +9,13 @@
  * `example`: the trainer's steps are noised, everything that follows from them is free, and the steps are counted.
  */
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
-import type { LambdaRule, NetworkManifest } from "../../protocol/network-manifest.ts";
+import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import {
   type Aggregator,
   aggregateNeighbours,
   gaugeKind,
+  ifAdapter,
+  isPlausible,
   mix,
   retractRotations,
   rotationGroups,
@@ -22,11 +24,13 @@ import type { PrivacySettings } from "../interface/privacy.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { RandomSource } from "../interface/random-source.ts";
 import type { Store } from "../interface/store.ts";
+import { blindLambda } from "../lambda/peer-rule.ts";
 import { type Budget, openBudget } from "./budget.ts";
 import { privateUpdate, updateMechanism } from "./private-update.ts";
 import { decodeRoundStart, encodeRoundStart, type RoundStart } from "./round-start.ts";
 import type { SampledGaussian } from "./subsampled-gaussian.ts";
 
+/** Where the guard keeps its account, and what draws its noise. */
 export interface PrivacyGuardDependencies {
   readonly store: Store;
   readonly random: RandomSource;
@@ -34,6 +38,7 @@ export interface PrivacyGuardDependencies {
   readonly aggregate?: Aggregator;
 }
 
+/** The budget, and the peer and network that it is for. */
 export interface PrivacyGuardOptions {
   readonly settings: PrivacySettings;
   readonly manifest: NetworkManifest;
@@ -47,14 +52,6 @@ export interface PrivacyGuardOptions {
 }
 
 const KEY = "privacy/round-start";
-
-/** How far the public twin goes towards the others where the network's rule looks at losses. */
-export const PUBLIC_LAMBDA = 0.5;
-
-/** The network's rule where it is blind to data, else a fixed share. */
-export function blindLambda(rule: LambdaRule): Extract<LambdaRule, { readonly mode: "fixed" }> {
-  return rule.mode === "fixed" ? rule : { mode: "fixed", value: PUBLIC_LAMBDA };
-}
 
 /** q and z of a local step: every example is drawn with the probability of standing in a batch of k B out of N. */
 export function stepMechanism(
@@ -137,7 +134,9 @@ async function guardUpdates(
       });
       if (peers.length === 0) return;
       const { value } = blindLambda(manifest.aggregation.lambda);
-      await save({ ...state, twin: mix({ ...layout, own, z, lambda: value }) });
+      const twin = ifAdapter(() => mix({ ...layout, own, z, lambda: value }));
+      // As the peer refuses it: by the values alone, so that the twin stays a function of messages.
+      if (twin && isPlausible(twin, own)) await save({ ...state, twin });
     },
   };
 }

@@ -2,6 +2,7 @@
 import type { RandomSource } from "../interface/random-source.ts";
 import { gaussianSource } from "./gaussian-noise.ts";
 
+/** What a round changed, and how it is clipped and noised. */
 export interface PrivateUpdateOptions {
   /** s f32[P], a function of what this and other peers have sent and of nothing else. */
   readonly start: Float32Array;

@@ -8,24 +8,29 @@ import {
   type Aggregator,
   aggregateNeighbours,
   anchorToReference,
-  emptyReference,
   gaugeKind,
+  ifAdapter,
   mix,
   type NeighbourUpdate,
   type ReferenceState,
+  type RememberedAggregate,
   referenceModel,
   rememberModel,
+  withMomentum,
 } from "../aggregation/index.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { LambdaCost } from "../interface/peer-event.ts";
+import type { LambdaCost, RefusalReason } from "../interface/peer-event.ts";
 import type { Evaluation, Trainer } from "../interface/trainer.ts";
 import { decideLambda } from "../lambda/decide-lambda.ts";
-import type { Mixed, TrialMemory } from "../lambda/trial.ts";
+import type { Anchoring, Mixed, RivalPast, TrialMemory } from "../lambda/trial.ts";
+import { settleAdapter } from "./settle-adapter.ts";
 
 /** The outcome of a round's aggregation. */
 export interface AggregatedRound {
   readonly reference: ReferenceState;
+  /** The aggregate before momentum, where the network has momentum and it was taken up. */
+  readonly aggregate: RememberedAggregate | undefined;
   readonly lambda: number;
   readonly lambdaCost: LambdaCost;
   readonly trial: TrialMemory;
@@ -34,6 +39,10 @@ export interface AggregatedRound {
   readonly stalenessMax: number;
   /** The adapter that leaves the round, evaluated on the validation set. */
   readonly validation: Evaluation;
+  /** Why the aggregate was not taken up; undefined where it was, or where there was none. */
+  readonly refusal: RefusalReason | undefined;
+  /** The peer's adapter before others' values came into it, f32[P]; undefined where none did. */
+  readonly before: Float32Array | undefined;
 }
 
 /** What a round's aggregation needs of the peer. */
@@ -54,8 +63,14 @@ export interface AggregationOptions {
   /** Neighbours that this peer counted in its update of the round; absent where it said nothing. */
   readonly announced?: number | undefined;
   readonly reference: ReferenceState;
+  /** The aggregate that this peer last took up, where the network has momentum. */
+  readonly aggregate?: RememberedAggregate | undefined;
   /** The memory of the adaptive lambda; the other rules leave it as it is. */
   readonly trial: TrialMemory;
+  /** A held-out loss that this peer had before, in nats per token; a mix far above it is compared with the own adapter. */
+  readonly expectedLoss?: number | undefined;
+  /** Whether losses may decide what is taken up; not those of a peer with a privacy budget. True when absent. */
+  readonly looksAtLosses?: boolean;
   readonly round: number;
   /** The round against which ages count. */
   readonly asOf: number;
@@ -63,7 +78,8 @@ export interface AggregationOptions {
 }
 
 /**
- * Aggregate, decide lambda on the validation set, anchor to the reference model, and give the trainer the result.
+ * Aggregate, decide lambda on the validation set, anchor to the reference model, and give the trainer the result; or leave it
+ * the own adapter, where the result would ruin it.
  * Throws: what the trainer throws; the signal's reason when aborted before the trainer was given anything.
  */
 export async function aggregateRound(
@@ -72,6 +88,7 @@ export async function aggregateRound(
 ): Promise<AggregatedRound> {
   const { trainer, logger, aggregate: aggregateThere = aggregateHere } = dependencies;
   const { manifest, peer, announced, reference, trial, round, asOf, signal } = options;
+  const { expectedLoss, looksAtLosses = true } = options;
   const neighbours = heardNeighbours(options);
   const layout = layoutOf(manifest);
   const own = await trainer.adapter();
@@ -86,37 +103,77 @@ export async function aggregateRound(
     });
   const aggregate = await aggregateFor(own);
   logAggregate(logger, aggregate, { round, rule: settings.rule });
-  const mixing = async (theta: Float32Array): Promise<Mixed> => {
-    // A rival's aggregate is in the rival's gauge.
-    const z = theta === own ? aggregate.z : (await aggregateFor(theta)).z;
-    return (lambda) => mix({ ...layout, own: theta, z, lambda });
-  };
+  // A mix that is no adapter counts as the own one, which no rule for lambda finds better.
+  let hasFailed = false;
   const { localSteps, count } = manifest.rounds;
+  const last = asOf + 1 >= count;
+  const pushed = (z: Float32Array, before: RememberedAggregate | undefined): Float32Array => {
+    const { momentum } = settings;
+    // The twin of a peer with a privacy budget has no momentum.
+    const isOff = momentum === undefined || last || !looksAtLosses;
+    if (isOff || before?.round !== asOf - 1) return z;
+    return withMomentum({ ...layout, z, before: before.z, momentum });
+  };
+  const past: RivalPast = { reference, aggregate: options.aggregate };
+  const mixing = async (theta: Float32Array, { aggregate: before } = past): Promise<Mixed> => {
+    // A rival's aggregate is in the rival's gauge.
+    const { z } = theta === own ? aggregate : await aggregateFor(theta);
+    const further = pushed(z, before);
+    const mixed = (lambda: number, isPushed = true): Float32Array => {
+      const sum = ifAdapter(() => mix({ ...layout, own: theta, z: isPushed ? further : z, lambda }));
+      hasFailed ||= sum === undefined;
+      return sum ?? theta.slice();
+    };
+    return Object.assign(mixed, {
+      hasMomentum: further !== z,
+      ...(settings.momentum !== undefined && { aggregate: z }),
+    });
+  };
+  const anchor = { settings: manifest.reference, layout };
+  const anchoring: Anchoring = {
+    past,
+    hold: (one) => holdToReference(trainer, one, manifest),
+    anchor: (mixed, one, fisher) => ifAdapter(() => anchorToReference(one, mixed, { ...anchor, fisher })) ?? mixed,
+    remember: (one, adapter) => rememberModel(one, adapter, anchor),
+  };
   const decided = await decideLambda(dependencies, {
     rule: settings.lambda,
     own,
     mixing: aggregate.peers.length === 0 ? undefined : mixing,
+    anchoring,
     trial,
     localSteps,
-    last: asOf + 1 >= count,
-    round,
+    last,
+    round: asOf,
     signal,
   });
   signal.throwIfAborted();
-  const anchor = { settings: manifest.reference, layout, fisher: await trainer.fisher() };
-  // A rival has a past of its own, which nobody remembered: it begins a new one.
-  const past = decided.rivalWon ? emptyReference(manifest.reference) : reference;
-  await trainer.setAdapter(anchorToReference(past, decided.theta, anchor));
-  const adapter = await trainer.adapter();
-  const validation = await trainer.evaluate({ set: "validation" });
+  const { rivalWon, rivalPast, rivalAggregate } = decided;
+  const settled = await settleAdapter(trainer, {
+    own: rivalWon ? decided.theta : own,
+    mixed: decided.theta,
+    past: (rivalWon ? rivalPast?.reference : undefined) ?? reference,
+    ...anchor,
+    expectedLoss,
+    looksAtLosses,
+  });
+  const isOwn = decided.theta.every((x, i) => x === own[i]);
+  const refusal = settled.refusal ?? ((hasFailed && isOwn) || aggregate.spoilt !== undefined ? "spoilt" : undefined);
+  const isKept = settled.refusal !== undefined && settled.refusal !== "reference";
+  const remembersAggregate = settings.momentum !== undefined && aggregate.peers.length > 0 && !isKept;
   return {
-    reference: rememberModel(past, adapter, anchor),
-    lambda: decided.lambda,
+    reference: settled.past,
+    aggregate: remembersAggregate
+      ? { round: asOf, z: rivalWon && rivalAggregate ? rivalAggregate : aggregate.z }
+      : undefined,
+    lambda: isKept ? 0 : decided.lambda,
     lambdaCost: decided.cost,
     trial: decided.trial,
     neighbours: aggregate.peers.length,
     stalenessMax: aggregate.stalenessMax,
-    validation,
+    validation: settled.validation,
+    refusal,
+    before: aggregate.peers.length > 0 && !isKept ? own : undefined,
   };
 }
 

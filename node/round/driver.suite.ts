@@ -3,7 +3,7 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
-import type { ExampleSets } from "../interface/trainer.ts";
+import type { ExampleSets, Trainer } from "../interface/trainer.ts";
 import { countedTrainer } from "../privacy/counted-trainer.ts";
 import { createVirtualClock, type VirtualClock } from "../system/platform/virtual-clock.ts";
 import { createRoundDriver, type RoundDriver } from "./driver.ts";
@@ -43,6 +43,10 @@ export interface Setting {
   readonly checkpoints?: MemoryCheckpoints;
   readonly onEvent?: (event: PeerEvent) => void;
   readonly privacy?: PrivacyGuard;
+  /** What all values of the peer's own optimum are; by its name when absent. */
+  readonly target?: number;
+  /** The trainer as the driver has it. */
+  readonly wrap?: (trainer: Trainer) => Trainer;
   /** Told every warning. */
   readonly onWarn?: (text: string, fields?: object) => void;
 }
@@ -53,10 +57,12 @@ export async function peer(clock: VirtualClock, hub: Hub, name: string, setting:
   const { examples = EXAMPLES } = setting;
   const checkpoints = setting.checkpoints ?? createMemoryCheckpoints();
   const { onReference = () => undefined, onWarn: warn = () => undefined } = setting;
-  const trainer = createQuadraticTrainer(
+  const { target = TARGETS[name]!, wrap = (one: Trainer) => one } = setting;
+  const quadratic = createQuadraticTrainer(
     { clock },
-    { target: TARGETS[name]!, seed: name.charCodeAt(0), stepMs, faults, onReference },
+    { target, seed: name.charCodeAt(0), stepMs, faults, onReference },
   );
+  const trainer = wrap(quadratic);
   const exchange = hub.join(name);
   const events: PeerEvent[] = [];
   const emit = (event: PeerEvent): void => {

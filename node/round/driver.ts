@@ -5,12 +5,12 @@
 import { parameterCount } from "../../protocol/adapter-spec.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
-import type { Aggregator, NeighbourUpdate } from "../aggregation/index.ts";
+import { type Aggregator, isFinitePoint, type NeighbourUpdate } from "../aggregation/index.ts";
 import type { Checkpoints } from "../interface/checkpoint.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { ReceivedUpdate, UpdateExchange } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
+import type { PeerEvent, PeerReport, RefusalReason } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { DataSimilarity } from "../interface/sketches.ts";
 import type { ExampleSets, Trainer } from "../interface/trainer.ts";
@@ -33,6 +33,15 @@ import {
   SUMMARIES_MAX,
 } from "./peer-memory.ts";
 import { publishRound } from "./publish-round.ts";
+import {
+  fallbackAdapters,
+  goOnFrom,
+  goOnFromPast,
+  hasDiverged,
+  hasMixed,
+  isRuinedMemory,
+  withoutPast,
+} from "./recover-adapter.ts";
 import { createRoundMeter, peerReport, type RoundMeter, roundSummary } from "./round-meter.ts";
 import { CHUNK_STEPS, trainRound } from "./train-round.ts";
 
@@ -53,7 +62,7 @@ export interface RoundDependencies {
   readonly privacy?: PrivacyGuard;
   /** How alike data sets are; only where the network weighs by them. */
   readonly similarity?: DataSimilarity;
-  /** Receives `step`, `update`, `published`, `round`, `jumped`, `paused`, `privacy` and `finished`; must not throw. */
+  /** Receives `step`, `update`, `published`, `round`, `refused`, `jumped`, `paused`, `privacy` and `finished`; must not throw. */
   readonly emit: (event: PeerEvent) => void;
 }
 
@@ -104,7 +113,10 @@ export async function createRoundDriver(dependencies: RoundDependencies, options
     trainedCount: (await dependencies.trainer.state()).adapter.length,
   });
   await dependencies.trainer.restore(trainer);
-  return new Driver(dependencies, { ...options, owner, memory, resumed: true });
+  const isRuined = isRuinedMemory({ ...memory, trainer });
+  if (isRuined) await goOnFromPast(dependencies.trainer, memory);
+  const kept = isRuined ? withoutPast(memory, manifest.reference) : memory;
+  return new Driver(dependencies, { ...options, owner, memory: kept, resumed: true, isRecovered: isRuined });
 }
 
 /** Ends the run early when `stop` was called. It is never seen outside. */
@@ -113,7 +125,7 @@ class Stopped extends Error {}
 class Driver implements RoundDriver {
   readonly position: RoundDriver["position"];
   readonly #dependencies: RoundDependencies;
-  readonly #options: RoundOptions & { readonly owner: MemoryOwner };
+  readonly #options: RoundOptions & { readonly owner: MemoryOwner; readonly isRecovered?: boolean };
   readonly #meter: RoundMeter;
   readonly #stopping = new AbortController();
   readonly #machine: MachineHost;
@@ -123,6 +135,8 @@ class Driver implements RoundDriver {
   /** Neighbours that this peer counted in its update of the round. */
   #announced: number | undefined;
   #running: Promise<PeerReport | undefined> | undefined;
+  /** The adapter that training last went on from without anybody else's values in it, f32[P]; of this process. */
+  #before: Float32Array | undefined;
 
   constructor(
     dependencies: RoundDependencies,
@@ -130,6 +144,8 @@ class Driver implements RoundDriver {
       readonly owner: MemoryOwner;
       readonly memory: RoundMemory;
       readonly resumed: boolean;
+      /** Whether what the checkpoint held was ruined. */
+      readonly isRecovered?: boolean;
     },
   ) {
     const { memory, resumed } = options;
@@ -171,6 +187,7 @@ class Driver implements RoundDriver {
   async #run(): Promise<PeerReport | undefined> {
     this.#machine.listen();
     try {
+      if (this.#options.isRecovered) this.#sayRefused(this.position.round, "checkpoint");
       this.#machine.tell({ type: "started", position: this.#memory.position });
       for (let effect = await this.#machine.next(); effect !== undefined; effect = await this.#machine.next()) {
         if (effect.type === "finish") return this.#finish();
@@ -208,22 +225,42 @@ class Driver implements RoundDriver {
       this.#machine.tell({ type: "trained" });
       return;
     }
-    await holdToReference(trainer, this.#memory.reference, this.#options.manifest);
-    await trainRound(
-      {
-        trainer,
-        privacy,
-        meter: this.#meter,
-        emit,
-        patiently: (work) => this.#patiently(work),
-        onChunk: (count) => {
-          this.#memory = { ...this.#memory, stepsTaken: this.#memory.stepsTaken + count };
-        },
-        save: () => this.#save(),
-      },
-      { round, steps, signal: this.#stopping.signal },
-    );
+    const { signal } = this.#stopping;
+    const fallbacks = fallbackAdapters({ before: this.#before, past: this.#memory.reference });
+    for (;;) {
+      await holdToReference(trainer, this.#memory.reference, this.#options.manifest);
+      try {
+        await trainRound(
+          {
+            trainer,
+            privacy,
+            meter: this.#meter,
+            emit,
+            patiently: (work) => this.#patiently(work),
+            onChunk: (count) => {
+              this.#memory = { ...this.#memory, stepsTaken: this.#memory.stepsTaken + count };
+            },
+            save: () => this.#save(),
+          },
+          { round, steps, signal },
+        );
+        if (isFinitePoint(await trainer.adapter())) break;
+      } catch (error) {
+        if (!hasDiverged(error) || !hasMixed(this.#memory) || fallbacks.length === 0) throw error;
+      }
+      signal.throwIfAborted();
+      // Others' values came into the adapter: back to one without them, as far as there is one.
+      await goOnFrom(trainer, fallbacks.shift());
+      this.#memory = withoutPast(this.#memory, this.#options.manifest.reference);
+      this.#before = undefined;
+      this.#sayRefused(round, "diverged");
+    }
     this.#machine.tell({ type: "trained" });
+  }
+
+  #sayRefused(round: number, reason: RefusalReason): void {
+    this.#dependencies.logger.warn("what came from others was refused", { round, reason });
+    this.#dependencies.emit({ type: "refused", round, reason });
   }
 
   async #publish(round: number): Promise<void> {
@@ -260,13 +297,30 @@ class Driver implements RoundDriver {
     this.#meter.end("network");
     const { signal } = this.#stopping;
     const manifest = this.#ownManifest();
-    const { reference, trial } = this.#memory;
+    const { reference, aggregate, trial } = this.#memory;
     const heard = heardNeighbours({ manifest, peer, neighbours: exchange.latest(), round });
     const neighbours = await this.#withDataSimilarity(heard);
-    const announced = this.#announced;
-    const options = { manifest, peer, neighbours, announced, reference, trial, round, asOf, signal };
+    const { lossSum, lossCount } = this.#meter.progress();
+    const best = this.#memory.best.all.loss;
+    const expectedLoss = Number.isFinite(best) ? best : lossSum / lossCount;
+    const judging = { expectedLoss, looksAtLosses: privacy === undefined };
+    const options = {
+      manifest,
+      peer,
+      neighbours,
+      announced: this.#announced,
+      reference,
+      aggregate,
+      trial,
+      round,
+      asOf,
+      signal,
+      ...judging,
+    };
     const aggregated = await this.#meter.during("aggregate", () => aggregateRound(this.#dependencies, options));
     if (privacy) await this.#patiently(() => privacy.aggregated({ neighbours, asOf }));
+    this.#before = aggregated.before;
+    if (aggregated.refusal) this.#sayRefused(round, aggregated.refusal);
     this.#closeRound(round, aggregated);
     if (asOf > round) {
       logger.warn("fell behind, going on where the others are", { from: round, to: asOf + 1 });
@@ -314,6 +368,7 @@ class Driver implements RoundDriver {
     this.#memory = {
       ...this.#memory,
       reference: aggregated.reference,
+      aggregate: aggregated.aggregate,
       trial: aggregated.trial,
       summaries,
       best,

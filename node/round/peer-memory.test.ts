@@ -50,6 +50,21 @@ describe("a peer's memory in a checkpoint", () => {
     expect(reread(gathered, P)).toEqual(gathered);
   });
 
+  it("keeps the aggregate that momentum counts from, and what a rival remembers", () => {
+    const bare = memory({ adapter: P, moments: P });
+    const vector = (first: number): Float32Array => Float32Array.of(first, 1, 2, 3);
+    const reference = { kind: "window", snapshots: [vector(7), vector(8)] } as const;
+    const rivalPast = { reference, aggregate: { round: 4, z: vector(9) } };
+    const busy: PeerMemory = {
+      ...bare,
+      aggregate: { round: 5, z: vector(6) },
+      trial: { ...NO_TRIAL, rival: bare.trainer, rivalPast },
+    };
+    expect(reread(busy, P)).toEqual(busy);
+    const ruined = { ...busy, aggregate: { round: 5, z: vector(Number.NaN) } };
+    expect(reread(ruined, P).aggregate).toBeUndefined();
+  });
+
   it("is carried over to the manifest under which a network goes on, without what only the one before could use", () => {
     const trained = memory({ adapter: P, moments: P });
     const trial: PeerMemory["trial"] = { ...NO_TRIAL, rival: trained.trainer };

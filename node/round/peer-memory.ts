@@ -1,7 +1,14 @@
 /** Everything that a peer must remember to go on after a kill with the same bits, and its form in a checkpoint. */
 import { z } from "zod";
 import type { NetworkManifest, ReferenceSettings } from "../../protocol/network-manifest.ts";
-import { decodeReference, emptyReference, encodeReference, type ReferenceState } from "../aggregation/index.ts";
+import {
+  decodeReference,
+  emptyReference,
+  encodeReference,
+  isFinitePoint,
+  type ReferenceState,
+  type RememberedAggregate,
+} from "../aggregation/index.ts";
 import { NodeError } from "../errors.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
 import type { ForgettingReport, PhaseSeconds, RoundSummary, Score, UpdateCounts } from "../interface/peer-event.ts";
@@ -43,6 +50,8 @@ export type EvaluationProgress =
 export interface PeerMemory {
   readonly trainer: TrainerState;
   readonly reference: ReferenceState;
+  /** The aggregate that was last taken up, where the network has momentum. */
+  readonly aggregate?: RememberedAggregate | undefined;
   readonly position: RoundPosition;
   readonly pace: Pace;
   readonly progress: RoundProgress;
@@ -102,15 +111,24 @@ export interface MemoryOwner {
 
 /** A memory as a checkpoint: vectors as tensors, the rest as JSON. */
 export function encodeMemory(memory: PeerMemory, { network, examples }: MemoryOwner): Checkpoint {
-  const { trainer, reference, evaluation, trial, ...rest } = memory;
+  const { trainer, reference, aggregate, evaluation, trial, ...rest } = memory;
   const vectors = new Map<string, Float32Array>();
   putTrainer(vectors, "", trainer);
   if (trial.rival) putTrainer(vectors, "rival.", trial.rival);
+  if (aggregate) vectors.set("aggregate", aggregate.z);
+  if (trial.rivalPast) {
+    for (const [i, snapshot] of encodeReference(trial.rivalPast.reference).entries()) {
+      vectors.set(`rival.reference.${i}`, snapshot);
+    }
+    if (trial.rivalPast.aggregate) vectors.set("rival.aggregate", trial.rivalPast.aggregate.z);
+  }
   for (const [i, snapshot] of encodeReference(reference).entries()) vectors.set(`reference.${i}`, snapshot);
   if (evaluation.stage === "alone") putTrainer(vectors, "swarm.", evaluation.swarm);
   const steps = {
     step: trainer.step,
     rivalStep: trial.rival?.step,
+    aggregateRound: aggregate?.round,
+    rivalAggregateRound: trial.rivalPast?.aggregate?.round,
     swarmStep: evaluation.stage === "alone" ? evaluation.swarm.step : 0,
   };
   const stage = evaluation.stage === "alone" ? withoutSwarm(evaluation) : evaluation;
@@ -148,6 +166,8 @@ export function decodeMemory(
     step,
     swarmStep,
     rivalStep,
+    aggregateRound,
+    rivalAggregateRound,
     trial,
     evaluation,
     ...rest
@@ -157,18 +177,29 @@ export function decodeMemory(
     throw new NodeError("MANIFEST_MISMATCH", text, { found, network, problem: "another-network" });
   }
   checkSameExamples(examples, options.examples);
-  const snapshots = [...vectors].filter(([name]) => name.startsWith("reference.")).map(([name]) => name);
-  const ordered = Array.from({ length: snapshots.length }, (_, i) =>
-    vectorOf(vectors, `reference.${i}`, parameterCount),
-  );
+  const referenceOf = (prefix: string): ReferenceState => {
+    const { length } = [...vectors].filter(([name]) => name.startsWith(prefix));
+    const ordered = Array.from({ length }, (_, i) => vectorOf(vectors, `${prefix}${i}`, parameterCount));
+    return decodeReference(wholePast(ordered, options.reference), { settings: options.reference, parameterCount });
+  };
+  const aggregateOf = (name: string, round: number | undefined): { readonly aggregate?: RememberedAggregate } => {
+    if (round === undefined) return {};
+    const z = vectorOf(vectors, name, parameterCount);
+    return isFinitePoint(z) ? { aggregate: { round, z } } : {};
+  };
   return {
     ...rest,
     trainer: takeTrainer(vectors, "", { step, trainedCount }),
-    reference: decodeReference(ordered, { settings: options.reference, parameterCount }),
+    reference: referenceOf("reference."),
+    ...aggregateOf("aggregate", aggregateRound),
     trial: {
       state: trial,
       ...(rivalStep !== undefined && {
         rival: takeTrainer(vectors, "rival.", { step: rivalStep, trainedCount }),
+        rivalPast: {
+          reference: referenceOf("rival.reference."),
+          ...aggregateOf("rival.aggregate", rivalAggregateRound),
+        },
       }),
     },
     evaluation:
@@ -200,7 +231,17 @@ export function carryMemory(
 ): Checkpoint {
   const parsed = stateSchema.safeParse(state);
   if (!parsed.success) throw corrupt("it cannot be read; it was written by another version or is damaged");
-  const { rivalStep: _rival, trial: _trial, examples, step, swarmStep, evaluation, ...rest } = parsed.data;
+  const {
+    rivalStep: _rival,
+    trial: _trial,
+    aggregateRound: _round,
+    rivalAggregateRound: _of,
+    examples,
+    step,
+    swarmStep,
+    evaluation,
+    ...rest
+  } = parsed.data;
   // During the run alone the trainer is on an adapter of its own, and the swarm's waits beside it.
   const from = evaluation.stage === "alone" ? "swarm." : "";
   const trainer = TRAINER_VECTORS.flatMap((name) => {
@@ -221,6 +262,12 @@ export function carryMemory(
       evaluation: { stage: "none" },
     },
   };
+}
+
+/** The snapshots without what an older version remembered of a ruined round; none where an average is ruined. */
+function wholePast(snapshots: readonly Float32Array[], settings: ReferenceSettings): readonly Float32Array[] {
+  const whole = snapshots.filter(isFinitePoint);
+  return settings.kind === "ema" && whole.length < snapshots.length ? [] : whole;
 }
 
 const SCHEMA = "weft-peer-memory/1";
@@ -297,6 +344,8 @@ const stateSchema = z.strictObject({
   step: count,
   swarmStep: count,
   rivalStep: count.optional(),
+  aggregateRound: count.optional(),
+  rivalAggregateRound: count.optional(),
   /** Absent in a memory that was carried over: a trial begins anew. */
   trial: z
     .strictObject({

@@ -9,19 +9,20 @@
  * has a bias, the rows x are cut instead.
  */
 import type { BaseModel, WeightSource } from "../model/base-model.ts";
+import { capped } from "../model/layers/cap.ts";
 import { apply, externalRows } from "../onnx/graph.ts";
 import { add, concat, gather, gemm, ints, logSumExp, mul, reduceSum, split, sub } from "../onnx/operators.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 
 /** The part of a model behind its last block. */
-export type Output = Pick<BaseModel, "normalize" | "outputMatrix" | "outputBias">;
+export type Output = Pick<BaseModel, "normalize" | "outputMatrix" | "outputBias" | "logitCap">;
 
-/** z = x E^T + b of rows h f32[M,D], x their normalisation -> logits z f32[M,V]. */
+/** z = x E^T + b, within the model's bounds, of rows h f32[M,D], x their normalisation -> logits z f32[M,V]. */
 export function logitsOf(model: Output, weight: WeightSource, h: OnnxValue) {
   const x = model.normalize(h, weight);
   const matrix = model.outputMatrix(weight);
   const bias = model.outputBias?.(weight);
-  return { x, matrix, bias, logits: gemm(x, matrix, { transB: true, c: bias }) };
+  return { x, matrix, bias, logits: capped(gemm(x, matrix, { transB: true, c: bias }), model.logitCap) };
 }
 
 /**
@@ -64,10 +65,10 @@ export function crossEntropy(
   const starts = Array.from({ length: Math.ceil(vocabulary / rows) }, (_, i) => i * rows);
   const parts = starts.map((from) => {
     const part = externalRows(matrix, { from, to: Math.min(vocabulary, from + rows) });
-    const z = gemm(x, part, { transB: true });
+    const z = capped(gemm(x, part, { transB: true }), model.logitCap);
     return apply("ReduceLogSumExp", [z, ints([1])], { attributes: { keepdims: { int: 1 } } });
   });
-  return sub(logSumExp(concat(parts, 1)), labelProduct(x, matrix, batch.labelIds));
+  return sub(logSumExp(concat(parts, 1)), capped(labelProduct(x, matrix, batch.labelIds), model.logitCap));
 }
 
 /** The same with logits f32[M',V] of every part, which are cut by rows: to look for the largest of a row. */
@@ -82,7 +83,7 @@ export function crossEntropyByRows(
   const parts = split(batch.rows, sizes, 0).map((rows, i) => {
     const { x, matrix, bias, logits } = logitsOf(model, weight, rows);
     const product = labelProduct(x, matrix, ids[i]!);
-    const labelLogits = bias ? add(product, gather(bias, ids[i]!)) : product;
+    const labelLogits = capped(bias ? add(product, gather(bias, ids[i]!)) : product, model.logitCap);
     return { losses: sub(logSumExp(logits), labelLogits), logits };
   });
   const losses = concat(

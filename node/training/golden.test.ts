@@ -5,7 +5,9 @@ import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
 import type { Golden } from "../golden/golden-models.suite.ts";
-import { goldenNames, openGolden } from "../golden/golden-models.suite.ts";
+import { goldenDirectory, goldenNames, openGolden } from "../golden/golden-models.suite.ts";
+import type { Closeness, MeasuredGolden } from "../golden/models-table.suite.ts";
+import { modelsTableFaults, writeModelsTable } from "../golden/models-table.suite.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { FAMILIES } from "../model/families/by-model-type.ts";
 import { encodeModel } from "../onnx/codec.ts";
@@ -16,6 +18,26 @@ import { float32, int64 } from "../tensor.ts";
 import { logitsGraph, trainingStepGraph } from "./training-step.ts";
 
 const runtime = createOnnxRuntime();
+
+/** What the tests below measure of each directory. */
+const measured = new Map<string, MeasuredGolden>();
+
+function closenessOf(name: string): Closeness {
+  const directory = goldenDirectory(name);
+  const known = measured.get(name) ?? {
+    ...{ name, directory, family: openGolden(name).model.family },
+    closeness: { logits: 0, losses: 0, gradients: 0 },
+  };
+  measured.set(name, known);
+  return known.closeness;
+}
+
+/** Keep the largest of what is measured. */
+function note(name: string, column: keyof Closeness, error: number): number {
+  const closeness = closenessOf(name);
+  closeness[column] = Math.max(closeness[column], error);
+  return error;
+}
 
 async function run(graph: OnnxGraph, feeds: Record<string, Tensor>, model: BaseModel) {
   const session = await runtime.load(encodeModel(graph), { threads: 1, externalData: model.externalData });
@@ -57,6 +79,7 @@ function textFeeds(golden: Golden): Record<string, Tensor> {
 }
 
 async function checkAdapter(
+  name: string,
   golden: Golden,
   settings: AdapterSettings,
   expected: { loss: number; tensor: (name: string) => string; gradient: (name: string) => string },
@@ -78,11 +101,13 @@ async function checkAdapter(
     },
     model,
   );
-  expect(Math.abs(Number(result.loss!.data[0]) - expected.loss)).toBeLessThan(1e-5 * Math.max(1, expected.loss));
+  const off = Math.abs(Number(result.loss!.data[0]) - expected.loss);
+  note(name, "losses", off / expected.loss);
+  expect(off).toBeLessThan(1e-5 * Math.max(1, expected.loss));
   const gradient = result.gradient!.data as Float32Array;
-  for (const { name, offset, length } of slots) {
-    const error = relativeError(gradient.subarray(offset, offset + length), golden.floats(expected.gradient(name)));
-    expect(error, `gradient of ${name}`).toBeLessThan(1e-3);
+  for (const { name: slot, offset, length } of slots) {
+    const error = relativeError(gradient.subarray(offset, offset + length), golden.floats(expected.gradient(slot)));
+    expect(note(name, "gradients", error), `gradient of ${slot}`).toBeLessThan(1e-3);
   }
   return slots.map(({ name }) => expected.tensor(name));
 }
@@ -125,19 +150,22 @@ describe("golden", () => {
         ? Array.from({ length: examples }, (_, b) => b)
         : mask.flatMap((one, row) => (one === 1 ? [row] : []));
       const pick = (all: Float32Array) => real.flatMap((row) => [...all.subarray(row * width, (row + 1) * width)]);
-      expect(relativeError(pick(logits!.data as Float32Array), pick(golden.floats("base_logits")))).toBeLessThan(1e-4);
+      const error = relativeError(pick(logits!.data as Float32Array), pick(golden.floats("base_logits")));
+      expect(note(name, "logits", error)).toBeLessThan(1e-4);
       const losses = golden.labels.map(({ row, id }) => {
         const at = model.classifier ? row / tokens : row;
         const z = Array.from((logits!.data as Float32Array).subarray(at * width, (at + 1) * width));
         return Math.log(z.reduce((total, x) => total + Math.exp(x), 0)) - z[id]!;
       });
       const loss = losses.reduce((total, x) => total + x, 0) / losses.length;
-      expect(Math.abs(loss - golden.meta.base_loss)).toBeLessThan(1e-5 * Math.max(1, loss));
+      const off = Math.abs(loss - golden.meta.base_loss);
+      note(name, "losses", off / loss);
+      expect(off).toBeLessThan(1e-5 * Math.max(1, loss));
     });
 
     it("LoRA loss and every gradient", async () => {
       const golden = openGolden(name);
-      const checked = await checkAdapter(golden, golden.lora, {
+      const checked = await checkAdapter(name, golden, golden.lora, {
         loss: golden.meta.lora_loss,
         tensor: (slot) => `lora.${slot}`,
         gradient: (slot) => `lora_grad.${slot}`,
@@ -148,12 +176,19 @@ describe("golden", () => {
     it("LoReFT loss and every gradient", async () => {
       const golden = openGolden(name);
       const short = (slot: string) => slot.replace(/^layers\./, "");
-      const checked = await checkAdapter(golden, golden.loreft, {
+      const checked = await checkAdapter(name, golden, golden.loreft, {
         loss: golden.meta.loreft_loss,
         tensor: (slot) => `loreft.${short(slot)}`,
         gradient: (slot) => `loreft_grad.${short(slot)}`,
       });
       expect(checked.toSorted()).toEqual(stored(golden, "loreft"));
     });
+  });
+
+  it("docs/MODELS.md says which directories these are and how close they were", () => {
+    const own = [...measured.values()].filter(({ name }) => !name.startsWith("WEFT_GOLDENS/"));
+    expect(own.length).toBe(goldenNames().filter((name) => !name.startsWith("WEFT_GOLDENS/")).length);
+    if (process.env.WEFT_WRITE_MODELS) writeModelsTable(own);
+    expect(modelsTableFaults(own)).toEqual([]);
   });
 });

@@ -2,11 +2,11 @@
 
 /** The largest finite binary16. */
 export const FLOAT16_MAX = 65_504;
-/** Bits of infinity without a sign; what is equal or above is infinite or NaN. */
+/** Bits of infinity without a sign; equal or larger bits are infinite or NaN. */
 const INFINITE = 0x7c00;
 
 /**
- * Nearest binary16, ties to even; what is beyond the largest one becomes the largest one.
+ * Nearest binary16, ties to even; a value beyond the largest one becomes the largest one.
  * Error: at most max(2^-11 |x|, 2^-25) for |x| up to 65504.  Shapes: f32[n] of finite values -> 2 n bytes.
  */
 export function encodeFloat16(values: Float32Array): Uint8Array {

@@ -1,6 +1,6 @@
 /**
- * Eight bits a value with one scale per row: s = max |x| / 127, q = x / s rounded up with the probability of what is
- * above the integer below it, x' = s q. The mean of x' over the random numbers is x.
+ * Eight bits a value with one scale per row: s = max |x| / 127, x' = s q, and q is x / s rounded to one of the two
+ * integers beside it. The probability of rounding up is the fraction. The mean of x' over the random numbers is x.
  * Source: stochastic quantisation as in QSGD, Alistarh et al. 2017, arXiv:1610.02132, with the maximum as the norm.
  */
 import { ProtocolError } from "../errors.ts";

@@ -1,8 +1,8 @@
 /**
  * The payload of an update: an adapter in one of the encodings of README.md, section 6. A *dense* one holds every value
- * and is read by itself; a *sparse* one holds the largest changes since the author's previous update, as everybody who
- * has read that one knows it. What is not sent stays in the difference and is sent when it has grown (error feedback):
- * e <- e + delta, q = topk(e), e <- e - q, where e = theta - theta' and theta' is what the others know.
+ * and is read by itself. A *sparse* one holds the largest changes since the author's previous update, as every reader of
+ * that update knows it. Changes that are not sent stay in the residual, and are sent when they have grown (error feedback):
+ * e <- e + delta, q = topk(e), e <- e - q, where e = theta - theta' and theta' is the adapter that the others know.
  * Source: Stich, Cordonnier, Jaggi 2018, arXiv:1809.07599; Karimireddy et al. 2019, arXiv:1901.09847.
  */
 
@@ -16,7 +16,7 @@ import { largestIndices } from "./largest.ts";
 import type { UpdateEncoding, ValueEncoding } from "./update-encoding.ts";
 import { decodeValuesAs, encodeValuesAs, valuesBytes } from "./values.ts";
 
-/** What an update's field `encoding` says. */
+/** The field `encoding` of an update, as a type. */
 export const ENCODINGS = {
   1: { values: "float32", isSparse: false },
   2: { values: "float16", isSparse: false },
@@ -26,7 +26,7 @@ export const ENCODINGS = {
   6: { values: "int8", isSparse: true },
 } as const satisfies Record<number, { readonly values: ValueEncoding; readonly isSparse: boolean }>;
 
-/** What all of a network agree on; the fields of its manifest. */
+/** The settings that all peers of a network agree on; fields of its manifest. */
 export interface PayloadRules {
   readonly tensors: readonly AdapterTensor[];
   /** float32, every value, when absent. */
@@ -38,11 +38,11 @@ export interface Payload {
   /** A number of ENCODINGS. */
   readonly encoding: number;
   readonly payload: Uint8Array;
-  /** f32[P], what whoever decodes the payload gets; values - decoded is the residual e. */
+  /** f32[P], the values that a reader decodes from the payload; values - decoded is the residual e. */
   readonly decoded: Float32Array;
 }
 
-/** Values that share a scale where a payload is sparse: neighbours in the list of what is sent. */
+/** Number of values that share a scale where a payload is sparse: neighbours in the list of sent values. */
 const SPARSE_ROW = 256;
 /** k, before the places. */
 const COUNT_BYTES = 4;
@@ -52,7 +52,7 @@ export function isSparse(encoding: number): boolean {
   return ENCODINGS[encoding as keyof typeof ENCODINGS]?.isSparse ?? false;
 }
 
-/** What an update's field `encoding` is for a manifest's values. */
+/** An update's field `encoding`, for a manifest's values. */
 export function encodingNumber(values: ValueEncoding, { sparse } = { sparse: false }): number {
   const found = Object.entries(ENCODINGS).find(([, one]) => one.values === values && one.isSparse === sparse);
   return Number(found?.[0]);
@@ -83,8 +83,8 @@ export function payloadBytesMax(rules: PayloadRules): number {
 }
 
 /**
- * Encode an adapter. `previous` is what the others have decoded of this author's update before; without one, at every
- * `keyframeEvery`-th sequence, and where the changes would take more bytes, the payload is dense. `prng` decides
+ * Encode an adapter. `previous` is the adapter that the others have decoded from this author's previous update. The payload
+ * is dense without a `previous`, at every `keyframeEvery`-th sequence, and where changes would take more bytes. `prng` decides
  * how int8 rounds; other encodings draw nothing.
  * Shapes: values f32[P], previous f32[P].  Throws: VALUE_NOT_FINITE, TOO_LARGE.
  */
@@ -115,7 +115,7 @@ export function encodeUpdate(
 }
 
 /**
- * Decode an adapter that a stranger encoded. `previous` is what the update that it names as its previous one decoded to.
+ * Decode an adapter that a stranger encoded. `previous` is the decoded form of the update that it names as its previous one.
  * Shapes: f32[P].
  * Throws: ENCODING_UNKNOWN (none, or not one that the manifest allows at this sequence), PAYLOAD_LENGTH,
  * PAYLOAD_INVALID, VALUE_NOT_FINITE; at last BASE_UNKNOWN when it is sparse and there is no `previous`.

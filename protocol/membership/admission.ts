@@ -1,6 +1,6 @@
 /**
- * Asking for admission by an invite, and the answer. The request is signed by who asks and by the invite's key, so that it
- * shows the secret without giving it away and nobody else can use it: it admits this one key. The answer is signed by an admin.
+ * Requests of admission by an invite, and their answers. The candidate and the invite's key both sign a request. So it
+ * proves the secret without giving it away, and nobody else can use it: it admits this one key. An admin signs the answer.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { concatBytes } from "@noble/hashes/utils.js";
@@ -29,9 +29,9 @@ export interface AdmissionRequest {
   readonly candidate: PeerId;
   /** Seconds since 1970. */
   readonly issuedAt: number;
-  /** What the candidate calls itself; hearsay, printable ASCII. */
+  /** The candidate's name for itself; hearsay, printable ASCII. */
   readonly label: string;
-  /** Digest of what was signed: the request's name in answers. */
+  /** Digest of the signed body: the request's name in answers. */
   readonly id: ContentId;
 }
 
@@ -73,7 +73,7 @@ export type AdmissionReply = AdmissionAnswer & {
   readonly admin: PeerId;
 };
 
-/** The request of who holds an invite.  Throws: FIELD_INVALID (the label), INVITE_INVALID. */
+/** The request of an invite's holder.  Throws: FIELD_INVALID (the label), INVITE_INVALID. */
 export function createAdmissionRequest(
   invite: Pick<Invite, "ticket" | "secret">,
   { label, issuedAt }: { readonly label: string; readonly issuedAt: number },
@@ -100,7 +100,7 @@ export interface AdmissionContext {
   readonly verify?: VerifySignature;
 }
 
-/** Whether an admin may sign what is asked for, and whether a person has to agree first.  Throws: nothing. */
+/** Whether an admin may sign the requested entry, and whether a person has to agree first.  Throws: nothing. */
 export function judgeAdmissionRequest(bytes: Uint8Array, context: AdmissionContext): AdmissionJudgement {
   const { state, usesOf, nowSeconds, verify = verifyStrictly } = context;
   let decoded: ReturnType<typeof decodeRequest>;
@@ -130,7 +130,7 @@ export function judgeAdmissionRequest(bytes: Uint8Array, context: AdmissionConte
   return { isAccepted: true, request, needsPerson: state.policy.approval === "person" || ticket.role === "admin" };
 }
 
-/** What an entry has to say to grant a request: for `seconds` from now, within what the policy allows. */
+/** The statement of an entry that grants a request: for `seconds` from now, at most as long as the policy allows. */
 export function admissionStatement(
   { ticket, candidate }: AdmissionRequest,
   { state, nowSeconds, seconds }: { state: RosterState; nowSeconds: number; seconds: number },
@@ -145,7 +145,7 @@ export function admissionStatement(
   };
 }
 
-/** Twenty digits for two people to compare by phone: who asks, in which network. */
+/** Twenty digits for two people to compare by phone; they stand for the candidate and the network. */
 export function fingerprintOf(networkId: NetworkId, candidate: PeerId): string {
   const statement = concatBytes(networkIdToBytes(networkId), publicKeyOfPeerId(candidate));
   const digest = sha256(domainBytes("fingerprint", statement)).subarray(0, 16);

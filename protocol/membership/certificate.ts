@@ -1,6 +1,6 @@
 /**
- * A membership certificate: the entry that makes a peer a member, shown to somebody who may not have heard of it. It says
- * who, what role, in which network, from when to when, and is signed by admins; what the roster says goes before it.
+ * A membership certificate: the entry that makes a peer a member. The member shows it to peers that may not have heard of
+ * it. It names the subject, the role, the network and the interval, and admins have signed it. The roster goes before it.
  */
 import { ProtocolError } from "../errors.ts";
 import { LIMITS } from "../limits.ts";
@@ -30,7 +30,7 @@ export type CertificateJudgement =
   | { readonly isAccepted: true; readonly terms: Terms; readonly entry: Entry }
   | { readonly isAccepted: false; readonly code: CertificateRefusal };
 
-/** The certificate of a member; undefined for a founder, whom the genesis names, and for who is no member. */
+/** The certificate of a member; undefined for a founder, whom the genesis names, and for a peer that is no member. */
 export function certificateOf(log: RosterLog, peer: PeerId): Uint8Array | undefined {
   const grant = log.state().members.get(peer)?.grant;
   const entry = grant === undefined ? undefined : log.get(grant);
@@ -40,7 +40,7 @@ export function certificateOf(log: RosterLog, peer: PeerId): Uint8Array | undefi
 /** Everything that a peer knows when it judges a certificate. */
 export interface CertificateContext {
   readonly state: RosterState;
-  /** Who shows the certificate, as the connection has authenticated it. */
+  /** The peer that shows the certificate, as the connection has authenticated it. */
   readonly peer: PeerId;
   /** Seconds since 1970. */
   readonly nowSeconds: number;
@@ -66,7 +66,7 @@ export function judgeCertificate(bytes: Uint8Array, context: CertificateContext)
   if (state.barred.has(peer)) return refused("BARRED");
   if (state.removed.has(peer)) return refused("REMOVED");
   if (isLost(entry, state, usesOf)) return refused("LOST");
-  // The roster may know of a later promotion or an earlier end; a certificate cannot bring back what was before.
+  // The roster may know of a later promotion or an earlier end; a certificate cannot bring the earlier terms back.
   const terms: Terms = state.members.get(peer) ?? statement;
   if (!isWithin(terms, nowSeconds)) return refused(nowSeconds > terms.notAfter ? "EXPIRED" : "NOT_YET");
   if (entry.issuedAt > nowSeconds + LIMITS.clockSkewSeconds) return refused("NOT_YET");
@@ -78,7 +78,7 @@ export function judgeCertificate(bytes: Uint8Array, context: CertificateContext)
   return { isAccepted: true, terms, entry };
 }
 
-/** Whether the entry does not count by what the roster holds: itself, or what it would have to outrank. */
+/** Whether the entry does not count by the entries of the roster: by itself there, or by one that it would have to outrank. */
 function isLost({ id, statement }: Entry, state: RosterState, usesOf: CertificateContext["usesOf"]): boolean {
   if (state.lost.some((lost) => lost.id === id)) return true;
   if (statement.kind === "rotate") {

@@ -22,7 +22,7 @@ export type EntryId = string & { readonly [brand]: "EntryId" };
 /** The reason for which a membership is revoked. */
 export type RevokeReason = "left" | "key-lost" | "key-stolen" | "misconduct" | "equivocation" | "other";
 
-/** What a membership is worth, and from when to when; times are seconds since 1970. */
+/** The terms of a membership, with its interval; times are seconds since 1970. */
 export interface Terms {
   readonly subject: PeerId;
   readonly role: Role;
@@ -62,9 +62,9 @@ export interface EntryFields {
   readonly networkId: NetworkId;
   /** Entries that it follows, at most LIMITS.rosterParentCountMax; none when it follows the genesis alone. */
   readonly parents: readonly EntryId[];
-  /** Who wrote it; one of the signers. */
+  /** Its author; one of the signers. */
   readonly author: PeerId;
-  /** Who signs: admins, and with a rotation both keys; at most LIMITS.signatureCountMax. */
+  /** Its signers: admins, and with a rotation both keys; at most LIMITS.signatureCountMax. */
   readonly signers: readonly PeerId[];
   /** 0, 1, 2, … of this author; never used for two different entries. */
   readonly sequence: number;
@@ -174,7 +174,7 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   return { ...fields, id: entryIdOf(body), body, signatures };
 }
 
-/** What an entry says, as bytes that two entries with the same statement share: for "has a person agreed to this?". */
+/** The statement of an entry, as bytes that two entries with the same statement share: for "has a person agreed to this?". */
 export function statementDigest(statement: Statement): string {
   return contentIdOf(
     encodeCanonical(EntryBodySchema, { kind: KIND_NUMBERS[statement.kind], ...statementFields(statement) }),
@@ -239,7 +239,7 @@ function decodeBody(bytes: Uint8Array): EntryFields {
   try {
     return fieldsOf(body, bytes);
   } catch (error) {
-    // What is not in canonical form is refused as that, whatever else is wrong with it.
+    // An entry that is not in canonical form is refused with that code, even if more is wrong with it.
     decodeCanonical(EntryBodySchema, bytes, LIMITS.rosterEntryBytesMax);
     throw error;
   }
@@ -260,8 +260,8 @@ function fieldsOf(body: EntryBody, bytes: Uint8Array): EntryFields {
     statement: statementOf(body),
   };
   checkFields(fields, body.signers);
-  // A field that is not of this kind of statement would be lost in the typed form; only what comes back whole is read,
-  // which is in canonical form thereby.
+  // A field that is not of this kind of statement would be lost in the typed form. So an entry is read only if it comes
+  // back whole, and then it is in canonical form.
   const { networkId, parents, author, signers, sequence, issuedAt, kind } = body;
   const again = { networkId, parents, author, signers, sequence, issuedAt, kind, ...statementFields(fields.statement) };
   if (!equalBytes(encodeCanonical(EntryBodySchema, again), bytes))

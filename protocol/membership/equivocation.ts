@@ -1,6 +1,6 @@
 /**
  * Proof that somebody signed two different things under one number: two announcements of updates, or two roster entries.
- * Whoever holds it can show it to anybody; it needs no trust in who brings it.
+ * Its holder can show it to anybody; nobody needs to trust the holder.
  */
 import { type Announcement, readAnnouncement } from "../announcement.ts";
 import { decodeCanonical, encodeCanonical } from "../canonical-message.ts";
@@ -14,7 +14,7 @@ import { decodeEntry, type Entry, encodeEntry, missingSigners, wrongSigner } fro
 import { EquivocationProofSchema } from "./membership_pb.ts";
 import { type VerifySignature, verifyStrictly } from "./signatures.ts";
 
-/** What two statements are of; numbers on the wire 1 and 2. */
+/** The kind of two statements; on the wire the numbers 1 and 2. */
 export type EquivocationKind = "announcement" | "roster-entry";
 
 /** Two signed messages of one author that contradict each other. */
@@ -46,8 +46,8 @@ export function createEquivocationProof(
 }
 
 /**
- * Who equivocated, by a proof from anybody. The caller compares the network id with its own: of announcements that is the
- * network's, of entries the roster's.
+ * The author that equivocated, by a proof from anybody. The caller compares the network id with its own. Announcements have
+ * the network's id, entries the roster's.
  * Throws: TOO_LARGE, MALFORMED, NOT_CANONICAL, WRONG_KIND, FIELD_INVALID (no equivocation), SIGNATURE_INVALID.
  */
 export function checkEquivocation(bytes: Uint8Array, verify: VerifySignature = verifyStrictly): Equivocation {
@@ -79,7 +79,7 @@ function ofEntries(first: Uint8Array, second: Uint8Array, verify: VerifySignatur
   const { author, networkId, sequence } = sameNumber(a, b);
   if (a.id === b.id) throw invalid("both entries are the same");
   for (const entry of [a, b]) {
-    // The others may have been fooled, and who brings a proof could put anything in their places.
+    // The other signers may have been fooled, and the bringer of a proof could put anything in their places.
     if (missingSigners(entry).length !== entry.signers.length - 1) throw invalid("it has signatures of others");
     const at = entry.signers.indexOf(entry.author);
     if (entry.signatures[at]!.length === 0 || wrongSigner(entry, verify) !== undefined) throw wrongSignature();

@@ -24,7 +24,7 @@ export interface GenesisSignature {
   readonly signature: string;
 }
 
-/** What a network.json holds where membership is by roster; of an open network it is the manifest alone. */
+/** The content of a network.json where membership is by roster; of an open network it is the manifest alone. */
 export interface Genesis {
   readonly schema: typeof GENESIS_SCHEMA;
   readonly manifest: NetworkManifest;
@@ -32,7 +32,7 @@ export interface Genesis {
   readonly signatures: readonly GenesisSignature[];
 }
 
-/** Who has signed, and whether that is enough. */
+/** The founders that have signed, and whether they are enough. */
 export interface GenesisStatus {
   readonly networkId: NetworkId;
   readonly signed: readonly PeerId[];
@@ -115,7 +115,7 @@ export function canonicalGenesisBytes(genesis: Genesis): Uint8Array {
   return new TextEncoder().encode(canonicalize(genesis));
 }
 
-/** Who has signed. Signatures are not verified again. An open network needs none. */
+/** The founders that have signed. Signatures are not verified again. An open network needs none. */
 export function genesisStatus({ manifest, signatures }: Genesis): GenesisStatus {
   const settings = rosterSettings(manifest);
   const signed = signatures.map(({ peer }) => peer as PeerId);

@@ -1,7 +1,7 @@
 /**
- * An invite: one line of text that lets its holder ask for admission. It holds the network id, where to dial, a secret, and
- * a ticket by which an admin says what the invite is worth. The secret gives a key pair; only the public key is ever shown, and
- * who asks proves the secret by a signature.
+ * An invite: one line of text that lets its holder ask for admission. It holds the network id, addresses to dial, a secret,
+ * and a ticket, in which an admin has signed the terms of the invite. The secret gives a key pair. Only the public key is ever
+ * shown, and the holder proves the secret by a signature.
  */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
@@ -24,7 +24,7 @@ export const INVITE_PREFIX = "weft";
 /** 128 bits: nobody guesses it, and the text stays short. */
 export const INVITE_SECRET_BYTES = 16;
 
-/** What an invite is worth. */
+/** The terms of an invite. */
 export interface InviteTerms {
   readonly networkId: NetworkId;
   readonly role: Role;
@@ -45,7 +45,7 @@ export interface InviteTicket extends InviteTerms {
 /** An invite that was parsed: its ticket, its secret and its addresses. */
 export interface Invite {
   readonly ticket: InviteTicket;
-  /** Signs as the invite: whoever holds this may ask for admission. */
+  /** Signs as the invite: the holder of this signer may ask for admission. */
   readonly secret: Uint8Array;
   /** Multiaddrs that end in /p2p/ and a peer id. */
   readonly addresses: readonly string[];
@@ -87,7 +87,7 @@ export function inviteText({ ticket, secret, addresses }: Invite): string {
   return bech32m.encode(INVITE_PREFIX, bech32m.toWords(bytes), LIMITS.inviteTextLengthMax);
 }
 
-/** An invite from its text; the ticket's signature is verified.  Throws: INVITE_INVALID (a line for who pasted it). */
+/** An invite from its text; the ticket's signature is verified.  Throws: INVITE_INVALID (a line for its user). */
 export function parseInvite(text: string, verify: VerifySignature = verifyStrictly): Invite {
   const fields = decodeText(text);
   const { secret, address, networkId, role, uses, notAfter, issuer, signature } = fields;

@@ -1,4 +1,4 @@
-/** What a member may do. A closed table: who is not in the roster has no role and may nothing. */
+/** The rights of each role. A closed table: a peer that is not in the roster has no role, and no right. */
 import type { MessageKind } from "../envelope.ts";
 
 /** The role of a member, which says what it may do. */
@@ -42,7 +42,7 @@ export function mayFetch(role: Role | undefined): boolean {
   return role !== undefined && RIGHTS[role].fetches;
 }
 
-/** Whether what a member of this role passes on from others is looked at. */
+/** Whether messages of others are looked at when a member of this role passes them on. */
 export function mayForward(role: Role | undefined): boolean {
   return role !== undefined && RIGHTS[role].forwards;
 }

@@ -1,4 +1,4 @@
-/** How two peers come to hold the same entries: each says what it holds, and gets what it lacks. */
+/** How two peers come to hold the same entries: each names the entries that it holds, and gets those that it lacks. */
 import { bytesToHex, concatBytes } from "@noble/hashes/utils.js";
 import { decodeCanonical, encodeCanonical } from "../canonical-message.ts";
 import { DIGEST_BYTES } from "../content-id.ts";
@@ -38,7 +38,7 @@ export function decodeInventory(bytes: Uint8Array): ReadonlySet<EntryId> {
   return new Set(entryNamesFrom(names, LIMITS.rosterEntryCountMax));
 }
 
-/** What a peer with this inventory lacks, parents before children, in messages of LIMITS.rosterMessageBytesMax. */
+/** The entries that a peer with this inventory lacks, parents before children, in messages of LIMITS.rosterMessageBytesMax. */
 export function encodeMissing(log: RosterLog, known: ReadonlySet<EntryId>): readonly Uint8Array[] {
   const messages: Uint8Array[] = [];
   let entries: Uint8Array[] = [];

@@ -31,7 +31,7 @@ export function inOrder(a: PlacedEntry, b: PlacedEntry): number {
   return a.depth - b.depth || (a.entry.id < b.entry.id ? -1 : a.entry.id > b.entry.id ? 1 : 0);
 }
 
-/** Grows by `place` only. What it holds is a set: nothing that is asked of it depends on the order of placing. */
+/** Grows by `place` only. It holds a set: no answer depends on the order of placing. */
 export class RosterGraph {
   readonly placed: PlacedEntry[] = [];
   readonly #byId = new Map<EntryId, PlacedEntry>();

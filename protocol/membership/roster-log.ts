@@ -18,11 +18,11 @@ import { RosterView, type Standing } from "./roster-view.ts";
 import { foundersOf, type RosterSettings, rosterSettings } from "./settings.ts";
 import { type VerifySignature, verifyStrictly } from "./signatures.ts";
 
-/** What became of an entry that was offered. */
+/** The outcome for an entry that was offered. */
 export type AddResult =
   | { readonly outcome: "added"; readonly entry: Entry; readonly alsoAdded: readonly Entry[] }
   | { readonly outcome: "known"; readonly entry: Entry }
-  /** It waits for these; ask whoever sent it. */
+  /** It waits for these; ask its sender. */
   | { readonly outcome: "pending"; readonly entry: Entry; readonly missing: readonly EntryId[] }
   /** `entry` is undefined when the bytes could not be read. */
   | {
@@ -32,6 +32,7 @@ export type AddResult =
       readonly entry: Entry | undefined;
     };
 
+/** Why an entry is not taken. */
 export type AddRefusal =
   | EntryRefusal
   | "MALFORMED"
@@ -40,6 +41,7 @@ export type AddRefusal =
   /** The roster is full. */
   | "FULL";
 
+/** How signatures are verified, and how many entries there is room for. */
 export interface RosterLogOptions {
   readonly verify?: VerifySignature;
   /** Fewer entries than LIMITS.rosterEntryCountMax. */
@@ -54,7 +56,7 @@ interface WaitingEntry {
 
 const NOT_SIGNED = new Uint8Array(0);
 
-/** Entries of a network's roster, and what they amount to. */
+/** The entries of one roster, and the state that they amount to. */
 export class RosterLog {
   /** Of the network's first manifest. */
   readonly networkId: NetworkId;
@@ -100,7 +102,7 @@ export class RosterLog {
     return result.outcome === "added" ? { ...result, alsoAdded: this.#settlePending() } : result;
   }
 
-  /** What all entries so far amount to; the same object until there is a new one. */
+  /** The state that follows from all entries so far; the same object until there is a new entry. */
   state(): RosterState {
     this.#state ??= this.#derive();
     return this.#state;

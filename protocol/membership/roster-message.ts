@@ -1,6 +1,6 @@
 /**
  * Messages about a roster, as they are gossiped and told to neighbours: an entry, or something that may become one. Each of
- * them is signed inside, so it does not matter who passes it on. On the wire each is a `RosterNote` (10.12).
+ * them is signed inside, so any peer may pass it on. On the wire each is a `RosterNote` (10.12).
  */
 import { decodeCanonical, encodeCanonical } from "../canonical-message.ts";
 import { ProtocolError } from "../errors.ts";
@@ -34,7 +34,7 @@ export function encodeRosterMessage({ kind, body }: RosterMessage): Uint8Array {
   return encodeCanonical(RosterNoteSchema, { kind: KIND_NUMBERS[kind], body });
 }
 
-/** Read a message, not what is in it.  Throws: TOO_LARGE, MALFORMED, NOT_CANONICAL, FIELD_INVALID (a kind not known). */
+/** Read a message, without the message in it.  Throws: TOO_LARGE, MALFORMED, NOT_CANONICAL, FIELD_INVALID (a kind not known). */
 export function decodeRosterMessage(bytes: Uint8Array): RosterMessage {
   const note = decodeCanonical(RosterNoteSchema, bytes, LIMITS.rosterNoteBytesMax);
   const kind = KINDS.find((name) => KIND_NUMBERS[name] === note.kind);

@@ -1,4 +1,4 @@
-/** Who is a member of a network with a roster, as far as one peer has heard: plain data, a function of the entries. */
+/** The members of a network with a roster, as far as one peer has heard: plain data, a function of the entries. */
 import type { MessageKind } from "../envelope.ts";
 import type { NetworkId } from "../network-id.ts";
 import type { PeerId } from "../peer-id.ts";
@@ -72,7 +72,7 @@ export function adminsOf(state: RosterState, nowSeconds: number): readonly PeerI
   return [...state.members.keys()].filter((peer) => roleOf(state, peer, nowSeconds) === "admin").sort();
 }
 
-/** What a judge of messages asks (JudgeState), answered by a roster at this time (seconds since 1970). */
+/** The questions of a judge of messages (JudgeState), answered by a roster at this time (seconds since 1970). */
 export function judgeMembership(state: RosterState, nowSeconds: number) {
   return {
     isMember: (peer: PeerId): boolean => isMember(state, peer, nowSeconds),

@@ -1,10 +1,12 @@
 /**
- * What a set of roster entries amounts to. A view looks at a set that holds, with each entry, all that precedes it: either
- * everything a peer has, or the past of one entry. It depends on the set alone, never on the order in which it came.
+ * The state that follows from a set of roster entries. A view looks at a set that holds, with each entry, all entries that
+ * precede it: either everything a peer has, or the past of one entry. It depends on the set alone, never on the order of
+ * arrival.
  *
  * A removal (revocation, or the old key of a rotation) is never undone by another entry. Every other entry counts while
- * enough of its signers count: one counts that was an admin in the entry's past, by grants that count themselves, and that
- * no removal strikes which is concurrent with the entry. That recursion ends because grants precede what they support.
+ * enough of its signers count. A signer counts if two things hold: it was an admin in the entry's past, by grants that count
+ * themselves, and no removal of it is concurrent with the entry. That recursion ends because a grant precedes the entries
+ * that it supports.
  */
 import { LIMITS } from "../limits.ts";
 import type { PeerId } from "../peer-id.ts";
@@ -24,7 +26,7 @@ export type LossReason =
   /** Another grant, policy or successor of a concurrent branch wins. */
   | "OUTRANKED";
 
-/** What a peer is in a view: its terms and the entry they come from. */
+/** A peer's place in a view: its terms and the entry they come from. */
 export interface Standing extends Terms {
   /** undefined: the genesis. */
   readonly grant: EntryId | undefined;
@@ -46,7 +48,7 @@ export class RosterView {
     this.#settings = settings;
     this.#founders = new Map(foundersOf(settings).map(({ peer, role }) => [peer, role]));
     this.#within = within;
-    // In order, so that what an entry rests on is known when it is looked at, and no recursion goes deep.
+    // In order, so that an entry's support is known when the entry is looked at, and no recursion goes deep.
     for (const placed of graph.authority()) if (contains(within, placed.index)) this.lossOf(placed);
   }
 
@@ -60,7 +62,7 @@ export class RosterView {
     return loss === "counts" ? undefined : loss;
   }
 
-  /** What a peer is by the entries of `among`, a part of the view; undefined when it is no member. */
+  /** A peer's place by the entries of `among`, a part of the view; undefined when it is no member. */
   standing(peer: PeerId, among: EntrySet | undefined = this.#within): Standing | undefined {
     const [winner] = this.#ranked(this.#live(peer, among));
     if (winner !== undefined && isGrant(winner.entry.statement)) {
@@ -98,7 +100,7 @@ export class RosterView {
     return standing !== undefined && mayGovern(standing.role) && isWithin(standing, issuedAt);
   }
 
-  /** Admins by the entries of `among`, whatever the time. */
+  /** Admins by the entries of `among`, at any time. */
   admins(among: EntrySet | undefined = this.#within): readonly PeerId[] {
     return [...this.#graph.admins()].filter((peer) => mayGovern(this.standing(peer, among)?.role)).sort();
   }
@@ -203,7 +205,7 @@ export function isWithin({ notBefore, notAfter }: Pick<Terms, "notBefore" | "not
 /** Entries that no other one of the list follows. */
 function lastOf(entries: readonly PlacedEntry[]): PlacedEntry[] {
   const last: PlacedEntry[] = [];
-  // From the newest: what an entry that is not last precedes has been found, or precedes one that has.
+  // From the newest: if an entry is not last, one that it precedes has been found, or precedes one that has.
   for (const placed of entries.toSorted((a, b) => b.index - a.index)) {
     if (!last.some(({ past }) => contains(past, placed.index))) last.push(placed);
   }

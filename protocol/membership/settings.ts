@@ -7,9 +7,9 @@ import type { Role } from "./roles.ts";
 export interface MembershipPolicy {
   /** Admin signatures that an entry needs, 1 to LIMITS.signatureCountMax. */
   readonly threshold: number;
-  /** Who decides on a valid invite: a person at each admin, or the admin's peer by itself (never for the role admin). */
+  /** Decides on a valid invite: a person at each admin, or the admin's peer by itself (never for the role admin). */
   readonly approval: "person" | "invite";
-  /** What happens to what a revoked member sent before. */
+  /** The fate of a revoked member's earlier updates. */
   readonly earlierUpdates: "keep" | "drop";
   /** Whether a proof of equivocation takes its author's membership away. */
   readonly equivocation: "bar" | "report";
@@ -59,7 +59,7 @@ export function foundersOf(settings: RosterSettings): readonly { readonly peer: 
   return settings.founders.map(({ peer, role }) => ({ peer: peer as PeerId, role }));
 }
 
-/** What a network's membership means, a sentence a line. */
+/** The meaning of a network's membership settings, a sentence a line. */
 export function describeMembership(membership: MembershipSettings | undefined): readonly string[] {
   if (membership?.kind !== "roster") {
     return [

@@ -1,6 +1,6 @@
 /**
- * Ed25519 signatures by one or several keys, each kind of statement in a domain of its own. What counts as valid is clause
- * 5.3 of README.md; peers must agree on it to the last signature, or their rosters differ.
+ * Ed25519 signatures by one or several keys, each kind of statement in a domain of its own. Clause 5.3 of README.md says
+ * which signatures are valid. Peers must agree on it to the last signature, or their rosters differ.
  */
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { concatBytes, utf8ToBytes } from "@noble/hashes/utils.js";
@@ -45,7 +45,7 @@ export const verifyStrictly: VerifySignature = (publicKey, message, signature) =
 /**
  * The same decisions as verifyStrictly, from a faster verifier that checks RFC 8032's equation without the cofactor (as
  * OpenSSL does). Such a check accepts no signature that the one with the cofactor refuses, and compares R as bytes; it is
- * trusted when it accepts under a key that has passed the strict checks. What it refuses is decided by verifyStrictly.
+ * trusted when it accepts under a key that has passed the strict checks. verifyStrictly decides on signatures that it refuses.
  */
 export function acceleratedVerifier(fast: VerifySignature): VerifySignature {
   const strictKeys = new Set<string>();

@@ -20,7 +20,7 @@ export function succeedingManifest(
   return next;
 }
 
-/** What an entry has to say so that the roster agrees to the next manifest.  Throws: MANIFEST_INVALID. */
+/** The statement of an entry by which the roster agrees to the next manifest.  Throws: MANIFEST_INVALID. */
 export function successionStatement(before: NetworkManifest, next: NetworkManifest): Statement {
   return { kind: "succeed", successor: networkId(next), round: checkSuccessor(before, next) };
 }
@@ -31,18 +31,18 @@ export function isAgreedSuccessor(state: RosterState, before: NetworkManifest, n
   return state.succession?.network === networkId(next) && state.succession.round === round;
 }
 
-/** What a roster and the manifests at hand amount to. */
+/** The successions that follow from a roster and the manifests at hand. */
 export interface SuccessorChain {
-  /** From the genesis' on, each the successor of the one before; the last one is what the network goes on under. */
+  /** From the genesis' on, each the successor of the one before; the network goes on under the last one. */
   readonly manifests: readonly NetworkManifest[];
   /** A manifest that has to be known to tell; undefined when all are here. */
   readonly missing: NetworkId | undefined;
 }
 
 /**
- * The manifests that a network goes through, by what its roster has agreed to (README 10.9). The newest succession whose
- * manifest leads back to the genesis', link by link, is followed; one that does not lead there is as if it were not. While a
- * manifest of a newer one is missing, the newest that is whole is given.
+ * The manifests that a network goes through, as its roster has agreed (README 10.9). The newest succession counts whose
+ * manifest leads back to the genesis', link by link; one that does not lead there is as if it were not. While a manifest of a
+ * newer succession is missing, the newest whole chain is given.
  */
 export function successorChain(
   first: NetworkManifest,
@@ -109,7 +109,7 @@ function follows(before: NetworkManifest, next: NetworkManifest): boolean {
   }
 }
 
-/** The round at which `next` takes over from `before`.  Throws: MANIFEST_INVALID, naming what does not fit. */
+/** The round at which `next` takes over from `before`.  Throws: MANIFEST_INVALID, naming the field that does not fit. */
 function checkSuccessor(before: NetworkManifest, next: NetworkManifest): number {
   const { succeeds } = next;
   if (succeeds === undefined) throw invalid("succeeds is missing, so it is a network of its own");

@@ -1,4 +1,4 @@
-/** Every kind of adapter: what its settings may be, the word that says them, and what is known of it before any peer runs. */
+/** Every kind of adapter: its allowed settings, the word that says them, and the facts about it that need no running peer. */
 import { z } from "zod";
 import { LIMITS } from "../limits.ts";
 import type { FormBounds } from "./field.ts";
@@ -8,7 +8,7 @@ import type { Mark, Variant, VariantField } from "./variant.ts";
 /** Layers an adapter is attached to, counted from 0 at the embedding: all of them, or the listed ones in rising order. */
 export type AdapterLayers = "all" | readonly number[];
 
-/** Every position of the sequence, what is generated included; or chosen prompt positions. */
+/** Every position of the sequence, generated ones included; or chosen prompt positions. */
 export type ReftPositions =
   | "all"
   | {
@@ -18,7 +18,7 @@ export type ReftPositions =
       readonly tied: boolean;
     };
 
-/** What the average of adapters of a kind is, in one of its forms. */
+/** The average of adapters of a kind, in one of its forms. */
 export interface AverageFact {
   /** The form, behind the kind's name, such as `with a frozen rotation`; empty where there is one only. */
   readonly form: string;
@@ -26,16 +26,16 @@ export interface AverageFact {
   readonly is: string;
 }
 
-/** What is known of a kind besides its settings. */
+/** The facts about a kind besides its settings. */
 export interface AdapterFacts {
-  /** What it changes: products beside linear layers, or the residual stream. */
+  /** The part of the model that it changes: linear layers, by products beside them, or the residual stream. */
   readonly family: "low-rank" | "reft";
   /** The edit, in the letters of protocol/README.md, 2.5. */
   readonly edit: string;
   /** The tensors that travel, per site, and those that every peer derives from the network's seed. */
   readonly sent: string;
   readonly derived: string;
-  /** What absence of its optional fields means. */
+  /** The meaning of absent optional fields. */
   readonly absent: string;
   readonly averages: readonly AverageFact[];
   /**
@@ -45,7 +45,7 @@ export interface AdapterFacts {
   readonly gauge: "none" | "rotation" | "relative-rotation";
   /** How its values are sent in a new network where nobody says otherwise; see node/manifest/default-encoding.ts. */
   readonly values: "float32" | "float16" | "int8";
-  /** What PEFT, pyreft and a merged model make of it. */
+  /** Its form in PEFT, pyreft and a merged model. */
   readonly elsewhere: { readonly peft: string; readonly pyreft: string; readonly merged: string };
   /** Adapters of the kind whose bytes docs/TRAFFIC.md counts. */
   readonly counted: readonly string[];
@@ -220,7 +220,7 @@ const ROTATION = [
   {
     form: "with a trained rotation",
     of: "R, W, b in the peer's own gauge",
-    is: "near it, while the rotations are near each other; one function in two gauges averages to itself",
+    is: "near the average of the edits, while the rotations are near each other; one function in two gauges averages to itself",
   },
 ] as const;
 const SCALE_AND_DROPOUT = '`scale`: "rank", `dropout`: 0';
@@ -241,7 +241,7 @@ const FREE_FACTS = {
   sent: "W1 [r, d], W2 [r, d], b [r]",
   derived: "",
   absent: "",
-  averages: [{ form: "", of: "W1, W2 and b by themselves", is: "not that of the edits" }],
+  averages: [{ form: "", of: "W1, W2 and b by themselves", is: "not the average of the edits" }],
   gauge: "none",
   values: "float16",
   elsewhere: {
@@ -269,7 +269,7 @@ export const LOW_RANK_KINDS = {
         of: "B A",
         is: "the average of the edits, cut to rank r: the nearest there is of that rank",
       },
-      { form: "", of: "A and B by themselves", is: "not that of the products, and it changes with the gauge" },
+      { form: "", of: "A and B by themselves", is: "not the average of the products, and it changes with the gauge" },
     ],
     gauge: "none",
     values: "int8",
@@ -311,7 +311,7 @@ export const LOW_RANK_KINDS = {
       {
         form: "with a personal basis",
         of: "C; A and B stay with their peer",
-        is: "the edit of no one: each C means something else in each basis",
+        is: "no peer's edit: each C means something else in each basis",
       },
     ],
     gauge: "none",
@@ -365,7 +365,7 @@ export const REFT_KINDS = {
   },
 } as const satisfies Readonly<Record<string, AdapterKind>>;
 
-/** What one word without a plus sign between kinds says. */
+/** The settings of one word without a plus sign between kinds. */
 export const ADAPTERS = { tag: "kind", what: "adapter", kinds: { ...LOW_RANK_KINDS, ...REFT_KINDS } } as const;
 /** One that changes linear layers. */
 export const LOW_RANK_ADAPTERS = { tag: "kind", what: "adapter", kinds: LOW_RANK_KINDS } as const;

@@ -1,4 +1,4 @@
-/** Every aggregation rule: its numbers, the word that says it, and what it is. The mathematics is in node/aggregation. */
+/** Every aggregation rule: its numbers, its word, and its description. The mathematics is in node/aggregation. */
 import { LIMITS } from "../limits.ts";
 import type { RecordOf } from "./field.ts";
 import type { FlaggedTable } from "./flagged.ts";
@@ -6,20 +6,20 @@ import type { LambdaRule } from "./lambda-rules.ts";
 import type { NeighbourWeighting } from "./neighbour-weights.ts";
 import type { SettingsOf, Variant, VariantField } from "./variant.ts";
 
-/** What is known of a rule besides its numbers. */
+/** The facts about a rule besides its numbers. */
 export interface RuleFacts {
-  /** What it computes of the x_j with the weights α_j, in the words of protocol/README.md, 2.7. */
+  /** Its result from the x_j with the weights α_j, in the words of protocol/README.md, 2.7. */
   readonly computes: string;
-  /** Its numbers there, and what absence means. */
+  /** Its numbers there, and the meaning of an absent one. */
   readonly numbers: string;
-  /** The fewest neighbours with which it is what its name says. */
+  /** The fewest neighbours with which it does what its name says. */
   readonly needs: string;
 }
 
 /** One rule. */
 export type AggregationRuleKind = Variant & RuleFacts;
 
-/** What any rule may have beside its own numbers. */
+/** The fields that any rule may have beside its own numbers. */
 const EVERY = {
   normClip: {
     type: "mark",
@@ -154,7 +154,7 @@ export const AGGREGATION_RULES = {
 /** A rule with its numbers, in one word: `median`, `trimmed-mean:0.2`, `multi-krum:1:3:norm-clip`. */
 export const AGGREGATION = { tag: "rule", what: "aggregation", kinds: AGGREGATION_RULES } as const;
 
-/** What every rule shares: what is put together, and whom a peer hears. */
+/** The fields that every rule shares: the tensors to put together, and the neighbours to hear. */
 export const AGGREGATION_FIELDS = {
   scope: {
     type: "choice",
@@ -186,6 +186,17 @@ export const AGGREGATION_FIELDS = {
     flag: "sample",
     otherwise: "all of them",
   },
+  momentum: {
+    type: "number",
+    min: 0,
+    without: "min",
+    max: 1,
+    text: "how much of what the aggregate moved by since the last round is added to it once more",
+    source: "b of z_t + b (z_t - z_(t-1)); Polyak 1964, node/aggregation/momentum.ts",
+    optional: true,
+    flag: "aggregateMomentum",
+    otherwise: "none",
+  },
 } as const satisfies FlaggedTable;
 
 /** The rule by which neighbours' adapters are put together, with the numbers of that rule. */
@@ -197,5 +208,5 @@ interface AggregationShared extends RecordOf<typeof AGGREGATION_FIELDS> {
   readonly weights?: NeighbourWeighting;
 }
 
-/** A rule, and what every rule shares. */
+/** A rule, with the fields that every rule shares. */
 export type AggregationSettings = RuleSettings & AggregationShared;

@@ -51,7 +51,7 @@ export function integer(min: number, max: number): z.ZodNumber {
   return z.number(text).int(text).min(min, text).max(max, text);
 }
 
-/** Text of a pattern; words: what it is. */
+/** Text of a pattern; words: its description. */
 export function text(pattern: RegExp, words: string): z.ZodString {
   return z.string(`must be ${words}`).regex(pattern, `must be ${words}`);
 }
@@ -75,7 +75,7 @@ export function object<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core
   return z.strictObject(shape, "must be an object");
 }
 
-/** What is said of an object whose kind is none of those: `must be "open" or "roster"`. */
+/** The refusal of an object whose kind is none of those: `must be "open" or "roster"`. */
 export function oneOf(kinds: readonly string[]): { readonly error: (issue: { code?: string }) => string } {
   const quoted = kinds.map((kind) => `"${kind}"`);
   const words = quoted.length > 1 ? `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}` : quoted.join("");

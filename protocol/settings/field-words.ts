@@ -7,7 +7,23 @@ export function kebabCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** The arguments of a process that say these values; what is absent, and what is switched off, is not said. */
+/** What an option of a command line may be given. */
+export type OptionValue = string | number | boolean | readonly string[] | undefined;
+
+/**
+ * The arguments of a process that say these options, in their order; a list says its option once for each value. What is absent,
+ * and what is switched off, is not said.
+ */
+export function optionArguments(options: Readonly<Record<string, OptionValue>>): readonly string[] {
+  return Object.entries(options).flatMap(([name, value]) => {
+    const flag = `--${kebabCase(name)}`;
+    if (value === undefined || value === false) return [];
+    if (value === true) return [flag];
+    return [value].flat().flatMap((one) => [flag, String(one)]);
+  });
+}
+
+/** The arguments of a process that say these values; absent values, and switches that are off, are left out. */
 export function fieldArguments<Fields extends Readonly<Record<string, Field>>>(
   fields: Fields,
   values: FieldValues<Fields>,

@@ -4,17 +4,17 @@
  */
 import type { z } from "zod";
 
-/** What every field says of itself. */
+/** The description that every field has. */
 export interface Described {
-  /** What the value is, in words that help and pages print: a phrase without a full stop. */
+  /** The meaning of the value, in words that help and pages print: a phrase without a full stop. */
   readonly text: string;
-  /** What the value or its bounds are taken from: a paper, a specification, a file, or a reason. */
+  /** The source of the value or its bounds: a paper, a specification, a file, or a reason. */
   readonly source: string;
-  /** What there is to know about single values; it follows the list of them. */
+  /** A remark about single values; it follows the list of them. */
   readonly note?: string;
-  /** What holds where nothing is said, for people. */
+  /** The value that holds where nothing is said, in words for people. */
   readonly otherwise?: string;
-  /** What stands for the value in help, such as `count`. */
+  /** The stand-in for the value in help, such as `count`. */
   readonly placeholder?: string;
 }
 
@@ -58,7 +58,7 @@ export interface RecordBounds {
 /** A value with a form of its own, in a manifest as in a word. */
 export interface FormBounds {
   readonly type: "form";
-  /** What it takes, for refusals. */
+  /** The values that it takes, for refusals. */
   readonly bounds: string;
   readonly schema: z.ZodType;
   /** undefined where the text has another form; a form with bounds of its own says by `schema` what is wrong. */
@@ -114,7 +114,7 @@ export type RecordOf<Fields extends FieldTable> = Flat<
 /** The same type, as one object. */
 export type Flat<T> = { readonly [Name in keyof T]: T[Name] };
 
-/** Values by the names of their fields; what is not said is absent. */
+/** Values by the names of their fields; unsaid values are absent. */
 export type FieldValues<Fields extends Readonly<Record<string, Bounds>>> = {
   readonly [Name in keyof Fields]?: FieldValue<Fields[Name]>;
 };
@@ -148,7 +148,7 @@ function fitsTable(fields: FieldTable, values: object): boolean {
   );
 }
 
-/** What a field takes, in the words of a refusal: `an integer from 1 to 4096`. */
+/** The values that a field takes, in the words of a refusal: `an integer from 1 to 4096`. */
 export function fieldBounds(field: Bounds): string {
   switch (field.type) {
     case "integer":

@@ -7,7 +7,7 @@ export type FlaggedField = RecordField & { readonly flag?: string };
 /** Fields of one object of a manifest, some of them with flags. */
 export type FlaggedTable = Readonly<Record<string, FlaggedField>>;
 
-/** What the flags of a table say, by the flags' names. */
+/** The values that the flags of a table give, by the flags' names. */
 export type FlagValues<Table extends FlaggedTable> = {
   readonly [Name in keyof Table as Table[Name] extends { readonly flag: infer Flag extends string }
     ? Flag
@@ -23,7 +23,7 @@ export function flaggedFields(
   );
 }
 
-/** The part of the object that flags have set; options: whatever a command was told, by the flags' names. */
+/** The part of the object that flags have set; options: all options of a command, by the flags' names. */
 export function valuesOfFlags<Table extends FlaggedTable>(
   table: Table,
   options: FlagValues<Table>,

@@ -65,6 +65,13 @@ export const NEIGHBOUR_WEIGHTS = {
           word: { plus: "data" },
           example: "0.5:0.3",
         },
+        self: {
+          type: "mark",
+          text: "weigh the peer itself among them, so that one unlike all others stays by itself",
+          source: "CE-LoRA, arXiv:2503.23869; node/aggregation/neighbour-weight.ts",
+          optional: true,
+          word: { words: { self: true } },
+        },
       },
     },
   } as const satisfies Readonly<Record<string, Variant>>,

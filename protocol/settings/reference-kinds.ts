@@ -85,5 +85,5 @@ export const REFERENCES = {
   } as const satisfies Readonly<Record<string, Variant>>,
 } as const;
 
-/** What of a peer's past holds its adapter back, and how strongly. */
+/** The part of a peer's past that holds its adapter back, and its strength. */
 export type ReferenceSettings = SettingsOf<typeof REFERENCES>;

@@ -10,7 +10,7 @@ import {
   wordFields,
 } from "./variant.ts";
 
-/** What a word stands for, or what is wrong with it: half a sentence, which the forms of the kind may follow. */
+/** The settings that a word stands for, or its fault: half a sentence, which the forms of the kind may follow. */
 export type Reading<T> = { readonly value: T } | { readonly problem: string; readonly kind: string | undefined };
 
 type Values = Record<string, unknown>;
@@ -57,7 +57,7 @@ function kindOf({ kinds, bare }: Variants, word: string): string | undefined {
 const hasExtras = (kinds: VariantTable): boolean =>
   Object.values(kinds).some(({ fields }) => Object.values(fields).some(({ word }) => word && "plus" in word));
 
-/** The parts that have a place; what is left of the word. */
+/** Reads the parts that have a place; returns the rest of the word. */
 function readPlaces(
   kind: string,
   fields: readonly Named[],
@@ -139,13 +139,13 @@ function optionsOf(fields: readonly Named[], values: Readonly<Values>): readonly
   ]);
 }
 
-/** What the settings hold, in the order of the manifest. */
+/** The values of the settings, in the order of the manifest. */
 function complete(tag: string, kind: string, { fields }: Variant, values: Readonly<Values>): unknown {
   const settings: Values = { [tag]: kind };
   for (const [name, field] of Object.entries(fields)) {
     const initial = field.initialOf?.(values as never) ?? field.initial;
     const value = Object.hasOwn(values, name) ? values[name] : initial;
-    // What absence means is not written into a manifest.
+    // A value that absence already means is not written into a manifest.
     if (value === undefined || (field.optional && value === initial)) continue;
     if (!fitsField(field, value))
       throw new Problem(`${name} ${textOfValue(field, value)} is not ${fieldBounds(field)}`);
@@ -154,7 +154,7 @@ function complete(tag: string, kind: string, { fields }: Variant, values: Readon
   return settings;
 }
 
-/** The word for settings; `settingsOfWord` of it gives them back, but for what no word says. */
+/** The word for settings; `settingsOfWord` of it gives them back, but for fields that no word says. */
 export function wordOfSettings<All extends Variants>({ tag, kinds }: All, settings: SettingsOf<All>): string {
   const values = settings as Readonly<Values>;
   const kind = String(values[tag]);
@@ -215,7 +215,11 @@ function wordForm(variant: Variant, without: readonly string[]): string {
     return (word.place === "optional" ? `[${part}]` : part) + (mark ? optional(mark.word) : "");
   });
   const options = fields.flatMap(([, field]) => optionForms(field)).filter((form) => !without.includes(form));
-  return [...places, ...options.map(optional)].join("");
+  // What is behind a plus sign ends the word.
+  const isExtra = (form: string): boolean => form.startsWith("+");
+  return [...places, ...[...options.filter((form) => !isExtra(form)), ...options.filter(isExtra)].map(optional)].join(
+    "",
+  );
 }
 
 /** How an option looks, with its example. */

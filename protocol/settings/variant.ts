@@ -26,9 +26,9 @@ export interface Mark<T> {
 /** A field of one kind. */
 export type VariantField = RecordField & {
   readonly word?: WordForm;
-  /** What the settings hold where the word says nothing; absent where the field is then left out. */
+  /** The value in the settings where the word says nothing; absent where the field is then left out. */
   readonly initial?: unknown;
-  /** The same, where it depends on what else the word says. */
+  /** The same, where it depends on the rest of the word. */
   readonly initialOf?: (settings: Readonly<Record<string, never>>) => unknown;
   // biome-ignore lint/suspicious/noExplicitAny: a mark is of the value of its own field, which only that field's type tells
   readonly mark?: Mark<any>;
@@ -49,7 +49,7 @@ export type VariantTable = Readonly<Record<string, Variant>>;
 /** Settings of several kinds, which the field `tag` tells apart. */
 export interface VariantsOf<Tag extends string, Table extends VariantTable> {
   readonly tag: Tag;
-  /** What the settings are, for refusals: `adapter "lora": …`. */
+  /** The name of the settings, for refusals: `adapter "lora": …`. */
   readonly what: string;
   readonly kinds: Table;
   /** The kind that a word stands for which begins with a digit: `0.5` for `fixed:0.5`. */

@@ -1,4 +1,4 @@
-/** What a peer that holds the example's genesis says to greetings and notes. */
+/** The answers of a peer that holds the example's genesis to greetings and messages about the roster. */
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { ProtocolError } from "../errors.ts";
 import { answerHello, decodeHello, decodeReply, type ShownJudgement, type ShownMembership } from "../handshake.ts";
@@ -19,11 +19,11 @@ import { DAVE, DAY, EXAMPLE_GENESIS, NOW, ROSTER_ID, ROSTER_MANIFEST } from "./e
 /** The kinds of message in these vectors. */
 export type ConversationMessage = "hello" | "reply" | "note" | "notes";
 
-/** A message in hex, and what comes of it. */
+/** A message in hex, and its outcome. */
 export interface ConversationVector {
   readonly message: ConversationMessage;
   readonly name: string;
-  /** Who sends it, as the connection has authenticated it. */
+  /** Its sender, as the connection has authenticated it. */
   readonly from: PeerId;
   /** Hexadecimal digits. */
   readonly bytes: string;
@@ -38,8 +38,8 @@ export const isAccepted = ({ expected }: Pick<ConversationVector, "expected">): 
   expected === "WELCOME" || expected === "accepted";
 
 /**
- * What a peer that knows the genesis, and the request of admission that is among the vectors, says at NOW.
- * Throws: only what is a fault of the code.
+ * The answer at NOW of a peer that knows the genesis, and the request of admission that is among the vectors.
+ * Throws: only for a fault of the code.
  */
 export function conversationOutcome(
   { message, from }: Pick<ConversationVector, "message" | "from">,
@@ -84,7 +84,7 @@ export function signedParts({ message }: Pick<ConversationVector, "message">, by
   }
 }
 
-/** README.md, 10.11, by a roster that remembers nothing of who came before. */
+/** README.md, 10.11, by a roster that remembers no earlier peer. */
 function judgeShown(
   log: RosterLog,
   { peer, shown, verify }: { peer: PeerId; shown: ShownMembership; verify: VerifySignature },

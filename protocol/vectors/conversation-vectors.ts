@@ -1,4 +1,4 @@
-/** Vectors of greetings and notes in a network with a roster, and what a peer that holds the example's genesis says to each. */
+/** Vectors of greetings and notes in a network with a roster, and the answer to each of a peer that holds the example's genesis. */
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { encodeCanonical } from "../canonical-message.ts";
 import type { Signer } from "../envelope.ts";

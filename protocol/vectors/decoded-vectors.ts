@@ -10,7 +10,12 @@ import { announcementTopic } from "../gossip-topics.ts";
 import { answerHello, encodeHello, HANDSHAKE_CODES, type HandshakeCode } from "../handshake.ts";
 import { encodeHeads } from "../heads.ts";
 import { networkIdToBytes } from "../network-id.ts";
-import { canonicalManifestBytes, type NetworkManifest, networkId } from "../network-manifest.ts";
+import {
+  canonicalManifestBytes,
+  type NeighbourWeighting,
+  type NetworkManifest,
+  networkId,
+} from "../network-manifest.ts";
 import { PROTOCOL_VERSION } from "../stream-protocols.ts";
 import { readUpdate, signUpdate } from "../update.ts";
 import { BlobReplySchema, BlobRequestSchema, HandshakeHelloSchema, HandshakeReplySchema } from "../wire_pb.ts";
@@ -58,7 +63,7 @@ export interface DecodedVector {
   readonly message: "reply" | "heads" | "blob-request" | "blob-header" | "frame";
   readonly name: string;
   readonly bytes: string;
-  /** What it decodes to, or the code with which it is refused. */
+  /** Its decoded form, or the code with which it is refused. */
   readonly expected: { readonly value: unknown } | { readonly code: ProtocolErrorCode };
 }
 
@@ -78,6 +83,17 @@ const OTHER_MANIFEST: NetworkManifest = {
   reference: { kind: "ema", decay: 0.9, l1: 0, l2: 1e-2 },
   bootstrap: [],
 };
+
+/** A network of Tri-LoRA whose peers weigh by similarity; only true says that the peer itself is among them. */
+const withSelf = (self: boolean): NetworkManifest => ({
+  ...EXAMPLE_MANIFEST,
+  adapter: { kind: "tri-lora", rank: 2, alpha: 4, targets: ["q_proj"], layers: [0], basis: "shared" },
+  tensors: [{ name: "model.layers.0.self_attn.q_proj.C", shape: [2, 2] }],
+  aggregation: {
+    ...EXAMPLE_MANIFEST.aggregation,
+    weights: { kind: "similarity", temperature: 0.1, self } as NeighbourWeighting,
+  },
+});
 
 /** Manifests that are accepted or refused. */
 export function manifestVectors(): readonly ManifestVector[] {
@@ -110,6 +126,15 @@ export function manifestVectors(): readonly ManifestVector[] {
     invalid("too many values", { tensors: [{ name: "a", shape: [4097, 4096] }] }, "tensors"),
     invalid("a tensor twice", { tensors: [...EXAMPLE_MANIFEST.tensors, ...EXAMPLE_MANIFEST.tensors] }, "tensors"),
     invalid("deadline upside down", { rounds: { ...rounds, deadlineMs: { min: 2, max: 1 } } }, "rounds.deadlineMs"),
+    valid("momentum of the aggregate", { ...EXAMPLE_MANIFEST, aggregation: { ...aggregation, momentum: 1 } }),
+    invalid("no momentum", { aggregation: { ...aggregation, momentum: 0 } }, "aggregation.momentum"),
+    invalid(
+      "momentum of products",
+      { ...OTHER_MANIFEST, aggregation: { ...aggregation, rule: "mean", factors: "product", momentum: 1 } },
+      "aggregation.momentum",
+    ),
+    valid("similarity with the peer itself", withSelf(true)),
+    invalid("similarity with the peer itself said to be left out", withSelf(false), "aggregation.weights.self"),
   ];
 }
 

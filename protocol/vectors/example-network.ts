@@ -25,7 +25,7 @@ export const EXAMPLE_MANIFEST: NetworkManifest = {
   ],
   ...MANIFEST_DEFAULTS,
   rounds: { ...MANIFEST_DEFAULTS.rounds, count: 100 },
-  // What new networks had when the vectors were made, which a network keeps.
+  // The settings of new networks when the vectors were made; a network keeps its settings.
   aggregation: { ...MANIFEST_DEFAULTS.aggregation, lambda: { mode: "search" } },
   bootstrap: ["/ip4/127.0.0.1/tcp/4001"],
 };
@@ -33,7 +33,7 @@ export const EXAMPLE_MANIFEST: NetworkManifest = {
 /** The secret key whose 32 bytes are all `byte`. */
 export const exampleSecretKey = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
-/** The receiver, two members, and somebody who is none. */
+/** The receiver, two members, and a peer that is no member. */
 export const SELF: Signer = createSigner(exampleSecretKey(1));
 /** A peer of the example network. */
 export const ALICE: Signer = createSigner(exampleSecretKey(2));
@@ -82,7 +82,7 @@ export const EXAMPLE_SKETCH: SketchFields = {
   })),
 };
 
-/** What the receiver knows unless a vector says otherwise: it is in round 3 and has seen nobody's chain. */
+/** The receiver's state unless a vector says otherwise: it is in round 3 and has seen nobody's chain. */
 export const EXAMPLE_CONTEXT: JudgeContext = {
   ...judgeRules(EXAMPLE_MANIFEST),
   self: SELF.peer,

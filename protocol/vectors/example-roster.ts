@@ -19,7 +19,7 @@ export const NOW = 1_800_000_000;
 /** Seconds of a day. */
 export const DAY = 86_400;
 
-/** Founders with the role trainer, and somebody who is invited. */
+/** Founders with the role trainer, and an invited peer. */
 export const CAROL: Signer = createSigner(exampleSecretKey(5));
 /** A peer that is no founder. */
 export const DAVE: Signer = createSigner(exampleSecretKey(6));
@@ -46,7 +46,7 @@ export const ROSTER_ID = networkId(ROSTER_MANIFEST);
 /** Signed by two of its three admins. */
 export const EXAMPLE_GENESIS: Genesis = signGenesis(signGenesis(createGenesis(ROSTER_MANIFEST), SELF), ALICE);
 
-/** What an example entry has other than usual. */
+/** The unusual fields of an example entry. */
 export interface Drawn {
   readonly parents?: readonly EntryId[];
   /** The first one is the author; SELF and ALICE unless said otherwise. */

@@ -1,4 +1,4 @@
-/** Vectors of features: what manifests need, and greetings and answers that tell names. */
+/** Vectors of features: the needs of manifests, and greetings and answers that tell names. */
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { encodeCanonical } from "../canonical-message.ts";
 import { BASELINE_FEATURES, type Feature, requiredFeatures } from "../features.ts";
@@ -17,7 +17,7 @@ export type FeaturesVector =
   | {
       readonly message: "hello";
       readonly name: string;
-      /** Canonical text of the receiver's manifest, and what the receiver has; without the latter it tells nothing. */
+      /** Canonical text of the receiver's manifest, and the receiver's features; without these it tells nothing. */
       readonly manifest: string;
       readonly own?: readonly string[];
       /** Hexadecimal digits, as is the reply. */

@@ -1,4 +1,4 @@
-/** What is changed of everything that members sign, and of greetings and notes, and when a change may be accepted. */
+/** Changes of everything that members sign, of greetings and of messages, and the rule for changes that may be accepted. */
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { RosterLog } from "../membership/roster-log.ts";
 import { conversationOutcome, isAccepted, signedParts } from "./conversation-outcome.ts";
@@ -7,7 +7,7 @@ import { EXAMPLE_GENESIS, NOW } from "./example-roster.ts";
 import { type MembershipMessage, membershipVectors, outcomeOf, vectorBytes } from "./membership-vectors.ts";
 import { type FuzzTarget, fuzzTarget } from "./mutation.ts";
 
-/** Messages without a signature of their own: what is changed may still be one, so only failures count. */
+/** Messages without a signature of their own: a changed one may still be valid, so only failures count. */
 const UNSIGNED: readonly MembershipMessage[] = ["inventory", "entries"];
 const EVERYTHING_IS_SIGNED = () => true;
 
@@ -28,7 +28,7 @@ export function membershipTarget(): FuzzTarget {
   });
 }
 
-/** Greetings and notes: what is accepted contains, unchanged, what somebody signed. */
+/** Greetings and messages: an accepted one contains, unchanged, a statement that somebody signed. */
 export function conversationTarget(): FuzzTarget {
   const originals = conversationVectors()
     .filter(isAccepted)
@@ -45,8 +45,8 @@ export function conversationTarget(): FuzzTarget {
 }
 
 /**
- * The same bytes where every signature holds: what as many admins as it takes, or a member, signs on purpose. It may be
- * accepted; nothing may fail, neither the decoders behind the signatures nor the state of a roster with such an entry.
+ * The same bytes where every signature holds: a statement that a member, or as many admins as it takes, sign on purpose. It
+ * may be accepted; nothing may fail, neither the decoders behind the signatures nor the state of a roster with such an entry.
  */
 export function insiderTarget(): FuzzTarget {
   const notes = conversationVectors()
@@ -62,7 +62,7 @@ export function insiderTarget(): FuzzTarget {
   });
 }
 
-/** What a roster says to an entry; one that it takes is part of its state, after which it takes another entry. */
+/** A roster's answer to an entry; an entry that it takes is part of its state, after which it takes another entry. */
 function entered(bytes: Uint8Array): string {
   const log = new RosterLog(EXAMPLE_GENESIS, { verify: EVERYTHING_IS_SIGNED });
   const result = log.add(bytes, NOW);

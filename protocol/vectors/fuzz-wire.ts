@@ -1,4 +1,4 @@
-/** What is changed of updates, announcements, sketches, requests and texts, and what must hold of what is accepted. */
+/** Changes of updates, announcements, sketches, requests and texts, and the conditions on accepted ones. */
 import { bytesToHex, hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import { decodeAddresses, encodeAddresses, peerIdOfAddress } from "../addresses.ts";
 import { encodeAnnouncementBody, readAnnouncement } from "../announcement.ts";
@@ -41,7 +41,7 @@ const BEFORE_ANYTHING_ELSE: readonly VerdictCode[] = [
   ...(["TOO_LARGE", "MALFORMED", "NOT_CANONICAL", "WRONG_KIND", "FIELD_INVALID", "SIGNATURE_INVALID"] as const),
 ];
 
-/** Everything that peers exchange beside what is about their membership. */
+/** All messages of peers but those about their membership. */
 export function wireTarget(): FuzzTarget {
   const originals = [...envelopes(), ...bodies(), ...payloads(), ...requests(), ...texts(), ...handshakes()];
   return fuzzTarget("wire", originals, ({ read }, bytes, verify) => {
@@ -89,7 +89,7 @@ function envelopes(): readonly WireOriginal[] {
   });
 }
 
-/** The bodies of such messages, changed by their own author: whatever it signs has a verdict. */
+/** The bodies of such messages, changed by their own author: everything that it signs has a verdict. */
 function bodies(): readonly WireOriginal[] {
   const example = { announcement: encodeAnnouncementBody, update: encodeUpdateBody, sketch: encodeSketchBody } as const;
   return KINDS.flatMap((kind) => {
@@ -107,7 +107,7 @@ function bodies(): readonly WireOriginal[] {
   });
 }
 
-/** Adapters in their encodings: what is accepted has as many values as the network's adapter, all of them numbers. */
+/** Adapters in their encodings: an accepted one has as many values as the network's adapter, all of them numbers. */
 function payloads(): readonly WireOriginal[] {
   return payloadVectors().flatMap(({ name, tensors, manifestEncoding, sequence, previous, encoding, ...vector }) => {
     if ("code" in vector.expected) return [];
@@ -121,7 +121,7 @@ function payloads(): readonly WireOriginal[] {
   });
 }
 
-/** Messages that nobody signs: what is accepted is the only form of what it says. */
+/** Messages that nobody signs: an accepted one is the only form of its content. */
 function requests(): readonly WireOriginal[] {
   const row = (message: string, name: string, bytes: Uint8Array, read: Read) => ({ message, name, bytes, read });
   const own = [1, 2].map((port) => `/ip4/192.0.2.7/tcp/${port}/p2p/${ALICE.peer}`);
@@ -156,7 +156,7 @@ function requests(): readonly WireOriginal[] {
   ];
 }
 
-/** Greetings of an open network: who is welcome shows the manifest of this one. */
+/** Greetings of an open network: a welcome peer shows the manifest of this network. */
 function handshakes(): readonly WireOriginal[] {
   const context = { manifest: EXAMPLE_MANIFEST, isMember: () => true, busy: false, features: FEATURES };
   const manifest = bytesToHex(canonicalManifestBytes(EXAMPLE_MANIFEST));
@@ -185,7 +185,7 @@ function handshakes(): readonly WireOriginal[] {
   ];
 }
 
-/** Ids and manifests, as text or bytes: what is accepted is written as it was read. */
+/** Ids and manifests, as text or bytes: an accepted one is written as it was read. */
 function texts(): readonly WireOriginal[] {
   const text = (message: string, one: string, parse: (text: string) => string): WireOriginal => ({
     ...{ message, name: message, bytes: utf8ToBytes(one) },
@@ -206,7 +206,7 @@ function texts(): readonly WireOriginal[] {
   ];
 }
 
-/** The text of a file need not be canonical; what is read of it is one manifest and no other. */
+/** The text of a file need not be canonical; it is read as one manifest and no other. */
 function readManifestFile(bytes: Uint8Array): FuzzJudgement {
   const written = canonicalManifestBytes(parseManifest(new TextDecoder().decode(bytes)));
   return { outcome: "accepted", isForged: !equalBytes(canonicalManifestBytes(manifestFromBytes(written)), written) };
@@ -219,7 +219,7 @@ function readFrame(bytes: Uint8Array): FuzzJudgement {
   return { outcome: "accepted", isForged: !equalBytes(Uint8Array.from(again), bytes) };
 }
 
-/** What is no address is passed over; what is taken can be told to others. */
+/** An entry that is no address is passed over; a taken address can be told to others. */
 function readAddresses(bytes: Uint8Array): FuzzJudgement {
   const taken = decodeAddresses(bytes);
   const again = decodeAddresses(encodeAddresses(taken));
@@ -231,7 +231,7 @@ function canonical<T>(decode: (bytes: Uint8Array) => T, encode: (value: T) => Ui
   return (bytes) => ({ outcome: "accepted", isForged: !equalBytes(encode(decode(bytes)), bytes) });
 }
 
-/** A judgement's code. Throws: what the judge itself failed with. */
+/** A judgement's code. Throws: the error with which the judge itself failed. */
 function codeOf(judgement: Judgement<unknown>): VerdictCode {
   if (judgement.code === "INTERNAL") throw judgement.kind === "accept" ? undefined : judgement.cause;
   return judgement.code;

@@ -1,4 +1,4 @@
-/** Golden vectors of announcements and updates: bytes, what the receiver knows, and the verdict they must get. */
+/** Golden vectors of announcements and updates: bytes, the receiver's knowledge, and the verdict they must get. */
 import { bytesToHex, concatBytes } from "@noble/hashes/utils.js";
 import { type AnnouncementFields, encodeAnnouncementBody, signAnnouncement } from "../announcement.ts";
 import { encodeCanonical } from "../canonical-message.ts";
@@ -152,7 +152,7 @@ export function updateVectors(): readonly JudgedVector[] {
 /** Field 15, varint 0: a field that no message has. */
 const UNKNOWN_FIELD = Uint8Array.of(0x78, 0x00);
 
-/** What can be wrong with an envelope whatever its kind. */
+/** Faults of an envelope of any kind. */
 function commonVectors(kind: MessageKind, bytes: Uint8Array, body: Uint8Array): readonly JudgedVector[] {
   const vector = vectorOf(kind);
   const other: MessageKind = kind === "update" ? "announcement" : "update";

@@ -1,4 +1,4 @@
-/** Vectors of everything that members sign, and what a peer that holds the example's genesis says to each. */
+/** Vectors of everything that members sign, and the answer to each of a peer that holds the example's genesis. */
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import { signAnnouncement } from "../announcement.ts";
 import type { Signer } from "../envelope.ts";
@@ -44,7 +44,7 @@ export type MembershipMessage =
   | "inventory"
   | "entries";
 
-/** A message in hex, and what comes of it. */
+/** A message in hex, and its outcome. */
 export interface MembershipVector {
   readonly message: MembershipMessage;
   readonly name: string;
@@ -55,8 +55,8 @@ export interface MembershipVector {
 }
 
 /**
- * What a peer that knows the genesis and nothing else says at NOW: "accepted" or a code. Dave shows the certificates.
- * Throws: only what is a fault of the code.
+ * The answer at NOW of a peer that knows the genesis and nothing else: "accepted" or a code. Dave shows the certificates.
+ * Throws: only for a fault of the code.
  */
 export function outcomeOf(
   message: MembershipMessage,

@@ -1,4 +1,4 @@
-/** Changes of bytes, and what comes of them: nothing that is changed may be accepted, and nothing may fail otherwise. */
+/** Changes of bytes, and their outcomes: no changed message may be accepted, and nothing may fail otherwise. */
 import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import { equalBytes } from "../canonical-message.ts";
 import type { VerifySignature } from "../membership/signatures.ts";
@@ -11,18 +11,18 @@ export interface Original {
   readonly bytes: Uint8Array;
 }
 
-/** What comes of bytes, and whether they were accepted although nobody made or signed them. */
+/** The outcome of bytes, and whether they were accepted although nobody made or signed them. */
 export interface FuzzJudgement {
   readonly outcome: string;
   readonly isForged: boolean;
 }
 
-/** Messages that are changed, and who judges what comes out. */
+/** Messages to change, and the judge of the changed ones. */
 export interface FuzzTarget {
   /** Of the random numbers, too. */
   readonly name: string;
   readonly originals: readonly Original[];
-  /** Throws: whatever a decoder throws that is no ProtocolError, which is a fault of the code. */
+  /** Throws: any error of a decoder that is no ProtocolError, which is a fault of the code. */
   judge(original: Original, bytes: Uint8Array, verify: VerifySignature): FuzzJudgement;
 }
 
@@ -50,7 +50,7 @@ export interface FuzzCase {
   readonly name: string;
   readonly seed: number;
   readonly index: number;
-  /** What came out of the changes, in hexadecimal digits. */
+  /** The changed bytes, in hexadecimal digits. */
   readonly bytes: string;
 }
 

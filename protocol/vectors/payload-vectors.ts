@@ -1,4 +1,4 @@
-/** Golden vectors of payloads: what a network agrees on, what came before, bytes; the values or the verdict code. */
+/** Golden vectors of payloads: a network's settings, the previous update, bytes; the values or the verdict code. */
 
 import { bytesToHex } from "@noble/hashes/utils.js";
 import type { AdapterTensor } from "../adapter-spec.ts";
@@ -7,14 +7,14 @@ import { encodeUpdate } from "../encoding/update-payload.ts";
 import { createPrng } from "../prng.ts";
 import type { VerdictCode } from "../verdict.ts";
 
-/** A payload in hex, what came before it, and its values or the code of its refusal. */
+/** A payload in hex, the update before it, and its values or the code of its refusal. */
 export interface PayloadVector {
   readonly name: string;
   readonly tensors: readonly AdapterTensor[];
   /** The manifest's field. */
   readonly manifestEncoding: UpdateEncoding;
   readonly sequence: number;
-  /** What the previous update decoded to; unknown when absent. */
+  /** The decoded form of the previous update; unknown when absent. */
   readonly previous?: readonly number[];
   readonly encoding: number;
   /** Hexadecimal. */

@@ -1,6 +1,6 @@
 /**
  * `npm run bench:lambda [-- --peers 4,8] [--seeds 1,2,3] [--rounds 16] [--splits distinct,mixed,dirichlet-0.1]
- * [--rules alone,fixed:0.5,search,adaptive]`: the lambda rules on the embedded tasks, one line of JSON for each run:
+ * [--rules alone,pooled,fixed:0.5,search,adaptive,search+momentum:1]`: the lambda rules on the embedded tasks, one line of JSON for each run:
  * mean own-task test scores over the peers. The rules choose on validation data; test data is scored once, at the end.
  */
 import { parseArgs } from "node:util";
@@ -47,7 +47,10 @@ function ruleOf(word: string): LambdaRule {
 
 function methodOf(word: string): Method {
   if (word === "alone") return { name: word, exchange: "none", adapter: ADAPTER };
-  return { name: word, exchange: "others", adapter: ADAPTER, aggregation: { lambda: ruleOf(word) } };
+  if (word === "pooled") return { name: word, exchange: "pooled", adapter: ADAPTER };
+  const [rule = "", momentum] = word.split("+momentum:");
+  const pushed = momentum !== undefined && { momentum: Number(momentum) };
+  return { name: word, exchange: "others", adapter: ADAPTER, aggregation: { lambda: ruleOf(rule), ...pushed } };
 }
 
 const numbers = (list: string): number[] => list.split(",").map(Number);
@@ -81,6 +84,7 @@ for (const split of values.splits.split(",").map(splitOf)) {
           loss: mean(own.map(({ loss }) => loss)),
           accuracy: mean(own.map(({ accuracy }) => accuracy)),
           worstLoss: Math.max(...own.map(({ loss }) => loss)),
+          refused: result.peers.reduce((sum, { refused }) => sum + refused, 0),
           seconds: result.seconds,
         };
         process.stdout.write(`${JSON.stringify(line)}\n`);

@@ -26,8 +26,10 @@ export function pageOf({ results, plots, claims, reasons, skipped, command }: Pa
   const measured = results.filter(({ cells }) => cells.length > 0);
   return `${[
     "# Evaluation",
-    `Written by \`${command}\`; do not edit. Peers are simulated in one process; training, updates, verdicts and aggregation are those of the product, and everybody hears everybody in every round. Numbers are means over the peers, then mean ± standard deviation over the seeds. Learning rates are chosen for each method by the swarm's validation loss on a seed that is in none of the results; test data are looked at once, at the end. Numbers for programs: [results.csv](results.csv).`,
-    "## Which claims hold here",
+    `Written by \`${command}\`; do not edit. Numbers for programs: [results.csv](results.csv).`,
+    INTRODUCTION,
+    `## How were the numbers made?\n\n${METHOD}`,
+    "## Which claims hold here?",
     ...claims.map((claim) => claimText(claim, reasons)),
     ...measured.map((one) =>
       suiteText(
@@ -35,16 +37,26 @@ export function pageOf({ results, plots, claims, reasons, skipped, command }: Pa
         plots.filter(({ name }) => name.startsWith(`${one.suite.name}-`)),
       ),
     ),
-    ...(skipped.length > 0 ? ["## Not run", skipped.map((line) => `* ${line}`).join("\n")] : []),
-    `## How to read the columns\n\n${COLUMNS}`,
+    ...(skipped.length > 0 ? ["## What was not run?", skipped.map((line) => `* ${line}`).join("\n")] : []),
+    `## What do the columns mean?\n\n${COLUMNS}`,
   ].join("\n\n")}\n`;
 }
 
+const INTRODUCTION =
+  "For anybody who chooses a method: how good is each of them, what does it cost, and which claims of the papers, and of weft itself, hold here?";
+
+const METHOD = [
+  "* Peers are simulated in one process. Training, updates, verdicts and aggregation are those of the product. Every peer hears every other one in every round.",
+  "* Numbers are means over the peers, then mean ± standard deviation over the seeds.",
+  "* The swarm's validation loss chooses the learning rate of each method, on a seed that is in none of the results.",
+  "* Test data are looked at once, at the end.",
+].join("\n");
+
 const COLUMNS = [
-  "* **own**: on the peer's own test set; **others**: on the test sets of peers with other tasks; **worst**: own, of the peer that has it worst.",
-  "* **psi**: forgetting, the best value at any look at the validation set less the last one; own and others.",
-  "* **last quarter**: what the validation metric still gained in the last quarter of the rounds; near zero where the curve has flattened.",
-  "* **trained**, **sent**: values of the adapter that a peer trains, and that travel. **bytes**: what one peer sends in one round, its update to each of the others. **seconds**: of the processor, for one peer's training and aggregation in one run.",
+  "* **own**: the metric on the peer's own test set. **others**: the metric on the test sets of peers with other tasks. **worst**: own, of the peer with the worst value.",
+  "* **psi**: forgetting, as the best value at any look at the validation set minus the last one; own and others.",
+  "* **last quarter**: the gain of the validation metric in the last quarter of the rounds; near zero where the curve has flattened.",
+  "* **trained**, **sent**: the number of values of the adapter that a peer trains, and that it sends. **bytes**: the bytes that one peer sends in one round, its update to each of the others. **seconds**: processor time of one peer's training and aggregation in one run.",
 ].join("\n");
 
 function claimText(
@@ -132,7 +144,7 @@ function robustTable(suite: Suite, rows: readonly Row[]): string {
       return row ? plusMinus(metric, row.own) : "–";
     }),
   ]);
-  return `One of the peers lies; own-task metric of the honest ones.\n\n${markdownTable(["method", ...attacks], lines)}`;
+  return `One of the peers lies. The table has the own-task metric of the honest peers.\n\n${markdownTable(["method", ...attacks], lines)}`;
 }
 
 function plusMinus(metric: Metric, { mean, deviation }: Statistic): string {

@@ -3,7 +3,13 @@
  * product's own; only the transport between the peers is left out: everybody hears everybody, every round.
  */
 
-import { dataSimilarity, emptyReference, type ReferenceState, sketchOfFeatures } from "../../node/aggregation/index.ts";
+import {
+  dataSimilarity,
+  emptyReference,
+  type ReferenceState,
+  type RememberedAggregate,
+  sketchOfFeatures,
+} from "../../node/aggregation/index.ts";
 import { NodeError } from "../../node/errors.ts";
 import type { Logger } from "../../node/interface/logger.ts";
 import type { ExampleSets, Trainer } from "../../node/interface/trainer.ts";
@@ -53,6 +59,8 @@ export interface PeerResult {
   readonly adapter: Float32Array;
   /** The lambda of each round. */
   readonly lambdas: readonly number[];
+  /** Rounds whose aggregate was refused. */
+  readonly refused: number;
 }
 
 /** The outcome of a simulation. */
@@ -73,6 +81,10 @@ interface SimulatedPeer extends ExchangingPeer {
   readonly trainer: Trainer;
   reference: ReferenceState;
   trial: TrialMemory;
+  aggregate: RememberedAggregate | undefined;
+  refused: number;
+  /** The best loss on its validation set after any round. */
+  bestLoss: number;
   readonly lambdas: number[];
   /** S_data of each other peer, where the method weighs by it. */
   alike: ReadonlyMap<string, number>;
@@ -138,7 +150,8 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
     for (const peer of data.keys()) {
       const adapter = await adapterOf(peer);
       const closing = await timed("evaluate", () => jury.close(peer, adapter));
-      results.push({ ...closing, adapter, lambdas: peers[pooled ? 0 : peer]!.lambdas });
+      const { lambdas, refused } = peers[pooled ? 0 : peer]!;
+      results.push({ ...closing, adapter, lambdas, refused });
     }
     const trainedParameters = results[0]!.adapter.length;
     const sentParameters = (await peers[0]!.trainer.adapter()).length;
@@ -189,6 +202,9 @@ async function startPeer(
     inbox: inboxes.inboxOf(signer.peer),
     reference: emptyReference(manifest.reference),
     trial: NO_TRIAL,
+    aggregate: undefined,
+    refused: 0,
+    bestLoss: Number.NaN,
     lambdas: [],
     alike: new Map(),
   };
@@ -264,6 +280,8 @@ async function aggregate(
       neighbours: peer.inbox.latest().map((update) => ({ ...update, dataSimilarity: peer.alike.get(update.peer) })),
       reference: peer.reference,
       trial: peer.trial,
+      aggregate: peer.aggregate,
+      expectedLoss: peer.bestLoss,
       round,
       asOf: round,
       signal,
@@ -271,7 +289,11 @@ async function aggregate(
   );
   peer.reference = result.reference;
   peer.trial = result.trial;
+  peer.aggregate = result.aggregate;
+  if (result.refusal !== undefined) peer.refused += 1;
   peer.lambdas.push(result.lambda);
+  // Not Math.min, which a loss that is not finite would stay in.
+  if (!(result.validation.loss >= peer.bestLoss)) peer.bestLoss = result.validation.loss;
   return result.validation.loss;
 }
 

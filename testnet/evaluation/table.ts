@@ -53,7 +53,7 @@ const suite = z.strictObject({
   name,
   title: z.string().min(1).max(120),
   data: z.enum(DATA_KINDS),
-  /** embedded; tinystories-656k among the assets; or named: the directory that --base gives. */
+  /** embedded; tinystories-656k among the assets; or named: the directory that the caller names. */
   base: z.enum(["embedded", "tinystories-656k", "named"]),
   /** Examples per peer and set. */
   sizes: z.strictObject({ train: count(100_000), validation: count(10_000), test: count(10_000) }),
@@ -170,7 +170,7 @@ function readText(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
-    const text = `cannot read the table ${file}; give another with --table FILE`;
+    const text = `cannot read the table ${file}; name another one`;
     throw new NodeError("CONFIG_INVALID", text, { file }, { cause });
   }
 }

@@ -1,5 +1,5 @@
 /** What the swarm was good for, one peer at a time: its scores after the swarm against those after training alone. */
-import type { PeerReport } from "../../node/interface/peer-event.ts";
+import type { PeerReport } from "../../node/index.ts";
 import { formatLoss, formatShare } from "./text-table.ts";
 
 type Scores = Pick<PeerReport, "alone" | "swarm" | "rounds">;

@@ -1,5 +1,5 @@
 /** Peer events as lines of JSON between a peer's process and the one that started it. */
-import type { PeerEvent } from "../../node/interface/peer-event.ts";
+import type { PeerEvent } from "../../node/index.ts";
 
 /** A finished report of thousands of rounds is below a megabyte; what is longer is not an event. */
 export const EVENT_LINE_CHARACTERS_MAX = 16 * 1024 * 1024;
@@ -11,6 +11,7 @@ const TYPES: Readonly<Record<PeerEvent["type"], true>> = {
   update: true,
   published: true,
   round: true,
+  refused: true,
   jumped: true,
   observing: true,
   paused: true,

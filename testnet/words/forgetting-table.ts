@@ -1,5 +1,5 @@
 /** What peers have forgotten, as rows of tables: psi on the whole validation set and on each task in it. */
-import type { Forgetting, ForgettingReport } from "../../node/interface/peer-event.ts";
+import type { Forgetting, ForgettingReport } from "../../node/index.ts";
 import { formatLoss, formatShare } from "./text-table.ts";
 
 /** Said where the numbers stand. */

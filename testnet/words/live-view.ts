@@ -1,5 +1,5 @@
 /** What a person sees while a testnet runs: a table drawn in place on a terminal, plain lines anywhere else. */
-import type { ModelNeed, PeerEvent } from "../../node/interface/peer-event.ts";
+import type { ModelNeed, PeerEvent } from "../../node/index.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { TestnetObserver, TestnetPeer } from "./result.ts";
 import { dateWords } from "./statement-words.ts";
@@ -114,6 +114,8 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       return event.phase === "alone" && event.round === 0 && event.step === 1
         ? "trains alone, for comparison"
         : undefined;
+    case "refused":
+      return `keeps its own adapter in round ${event.round + 1}: the aggregate of the others was refused (${event.reason})`;
     case "jumped":
       return `fell behind after round ${event.from + 1}, goes on in round ${event.to + 1} where the others are`;
     case "observing":

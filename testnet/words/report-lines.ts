@@ -1,5 +1,5 @@
 /** What a peer has to show at its end, as lines for a person. */
-import type { PeerReport } from "../../node/interface/peer-event.ts";
+import type { PeerReport } from "../../node/index.ts";
 import { comparisonSentences } from "./comparison.ts";
 import { forgettingSentence } from "./forgetting-table.ts";
 import { scoreLines } from "./score-table.ts";

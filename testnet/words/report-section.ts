@@ -1,5 +1,5 @@
 /** The parts of the report that need no script: summary, bars, times, verdicts, manifest. */
-import type { Score } from "../../node/interface/peer-event.ts";
+import type { Score } from "../../node/index.ts";
 import { forgettingRows, formatPoints } from "./forgetting-table.ts";
 import { type Html, html } from "./html.ts";
 import { idOf, isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
@@ -11,7 +11,7 @@ export function summarySection(result: TestnetResult): Html {
   const { network, manifest, peers, data, startedAt, seconds } = result;
   const finished = peers.filter(({ view }) => view.report !== undefined).length;
   const isAlarming = (sentence: string): boolean => /WORSE|before it had finished|interrupted/.test(sentence);
-  return html`<h1>weft testnet: ${peers.length} peers, ${manifest.rounds.count} rounds</h1>
+  return html`<h1>weft: a testnet of ${peers.length} peers, ${manifest.rounds.count} rounds</h1>
 <p class="faint">${startedAt}, ${formatSeconds(seconds)} in all, ${finished} of ${peers.length} peers finished</p>
 ${verdictSentences(result).map((sentence) => html`<p class="${isAlarming(sentence) ? "alarm" : ""}">${sentence}</p>`)}
 <dl>

@@ -26,7 +26,7 @@ export function renderReport(result: TestnetResult): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
-<title>weft testnet report</title>
+<title>weft: report of a testnet</title>
 <style>${uplot.style}${new Html(REPORT_STYLE)}</style>
 </head>
 <body>

@@ -1,13 +1,6 @@
 /** What a testnet run has to show: everything per peer, and the one JSON document of it all. */
 
-import type { PeerView } from "../../node/index.ts";
-import type {
-  ForgettingReport,
-  PeerEvent,
-  PhaseSeconds,
-  Score,
-  UpdateCounts,
-} from "../../node/interface/peer-event.ts";
+import type { ForgettingReport, PeerEvent, PeerView, PhaseSeconds, Score, UpdateCounts } from "../../node/index.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { isWorseThanAlone } from "./comparison.ts";
 

@@ -1,5 +1,5 @@
 /** The end of a testnet run in plain text: a table, and in words who was worse off in the swarm. */
-import type { Score } from "../../node/interface/peer-event.ts";
+import type { Score } from "../../node/index.ts";
 import { hadNoNeighbours, isLessAccurateThanAlone } from "./comparison.ts";
 import { forgettingLines } from "./forgetting-table.ts";
 import { isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";

@@ -1,11 +1,15 @@
 /** `weft adapter export`: an adapter, or that of a peer, in the form that another program reads. */
 
 import { resolve } from "node:path";
-import type { SavedAdapter } from "../../../node/interchange/saved-adapter.ts";
-import type { AdapterFormat } from "../../../node/local/adapter-format.ts";
-import { ADAPTER_FORMATS } from "../../../node/local/adapter-format.ts";
-import type { OpenedModel } from "../../../node/local/stored-adapter.ts";
-import type { FolderFiles } from "../../../node/system/files/adapter-files.ts";
+import {
+  ADAPTER_FORMATS,
+  type AdapterFormat,
+  type FolderFiles,
+  modelDoor,
+  networkOf,
+  type OpenedModel,
+  type SavedAdapter,
+} from "../../../node/index.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
@@ -56,10 +60,7 @@ type AdapterExportOptions = {
 };
 
 async function run(options: AdapterExportOptions, terminal: Terminal): Promise<number> {
-  const { keptTrainedData, withTrainedData } = await import("../../../node/local/trained-data.ts");
-  const { sideOf } = await import("../../../node/interchange/saved-adapter.ts");
-  const { openModel } = await import("../../../node/local/stored-adapter.ts");
-  const { prepareOutputFolder, writeFolder } = await import("../../../node/system/files/adapter-files.ts");
+  const { keptTrainedData, withTrainedData, sideOf, openModel, prepareOutputFolder, writeFolder } = await modelDoor();
   const format = options.format ?? "weft";
   const folder = resolve(options.out ?? `adapter-${format}`);
   const directory = modelDirectory(options.model);
@@ -68,7 +69,8 @@ async function run(options: AdapterExportOptions, terminal: Terminal): Promise<n
   const adapter = options.part === undefined ? whole : sideOf(whole, opened.model, options.part);
   const files = await written(adapter, opened, { format, baseModel: options.baseModel ?? directory });
   await prepareOutputFolder(folder);
-  const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
+  const place = options.adapter === undefined ? dataDirectory(options.dataDir, terminal.environment) : options.adapter;
+  const trained = await keptTrainedData(resolve(place));
   const all = withTrainedData(files, trained);
   await writeFolder(folder, all);
   const positions = "positions" in adapter.settings ? adapter.settings.positions : undefined;
@@ -85,13 +87,12 @@ async function run(options: AdapterExportOptions, terminal: Terminal): Promise<n
 }
 
 async function source(options: AdapterExportOptions, opened: OpenedModel, terminal: Terminal): Promise<SavedAdapter> {
-  const { adapterOfPeer, loadAdapter } = await import("../../../node/local/stored-adapter.ts");
+  const { adapterOfPeer, loadAdapter } = await modelDoor();
   if (options.adapter !== undefined) {
     const { adapter, notes } = await loadAdapter(resolve(options.adapter), opened);
     for (const note of notes) terminal.err(`${note}\n`);
     return adapter;
   }
-  const { networkOf } = await import("../../../node/index.ts");
   const peer = dataDirectory(options.dataDir, terminal.environment);
   return adapterOfPeer(peer, (await networkOf(options.network, peer)).manifest, opened);
 }
@@ -101,12 +102,13 @@ async function written(
   { model }: OpenedModel,
   { format, baseModel }: { readonly format: AdapterFormat; readonly baseModel: string },
 ): Promise<FolderFiles> {
+  const { toPeft, toPyreft, writeAdapterDirectory } = await modelDoor();
   switch (format) {
     case "weft":
-      return (await import("../../../node/interchange/adapter-directory.ts")).writeAdapterDirectory(adapter);
+      return writeAdapterDirectory(adapter);
     case "peft":
-      return (await import("../../../node/interchange/peft-export.ts")).toPeft(adapter, model, { baseModel });
+      return toPeft(adapter, model, { baseModel });
     case "pyreft":
-      return (await import("../../../node/interchange/pyreft-export.ts")).toPyreft(adapter, model);
+      return toPyreft(adapter, model);
   }
 }

@@ -1,7 +1,7 @@
 /** `weft adapter import`: an adapter of PEFT or pyreft as one of weft's own. */
 
 import { resolve } from "node:path";
-import type { ImportPositions } from "../../../node/local/stored-adapter.ts";
+import { type ImportPositions, modelDoor } from "../../../node/index.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -32,10 +32,15 @@ type AdapterImportOptions = {
 };
 
 async function run(options: AdapterImportOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
-  const { keptTrainedData, withTrainedData } = await import("../../../node/local/trained-data.ts");
-  const { writeAdapterDirectory } = await import("../../../node/interchange/adapter-directory.ts");
-  const { loadAdapter, openModel } = await import("../../../node/local/stored-adapter.ts");
-  const { prepareOutputFolder, writeFolder } = await import("../../../node/system/files/adapter-files.ts");
+  const {
+    keptTrainedData,
+    withTrainedData,
+    writeAdapterDirectory,
+    loadAdapter,
+    openModel,
+    prepareOutputFolder,
+    writeFolder,
+  } = await modelDoor();
   const folder = resolve(options.out ?? "adapter");
   const opened = openModel(modelDirectory(options.model));
   const { adapter, notes } = await loadAdapter(resolve(argument ?? "."), opened, { positions: options.positions });

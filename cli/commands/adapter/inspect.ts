@@ -1,6 +1,7 @@
 /** `weft adapter inspect`: what an adapter's folder holds, without the model it belongs to. */
 
 import { resolve } from "node:path";
+import { modelDoor } from "../../../node/index.ts";
 import { textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -23,7 +24,7 @@ async function run(
   argument: string | undefined,
 ): Promise<number> {
   const { adapterFacts } = await import("../../adapter-facts.ts");
-  const { readAdapterFolder } = await import("../../../node/system/files/adapter-files.ts");
+  const { readAdapterFolder } = await modelDoor();
   const folder = resolve(argument ?? ".");
   const files = await readAdapterFolder(folder);
   const found = adapterFacts(files, folder);

@@ -1,7 +1,7 @@
 /** `weft audit inversion`: what can be read out of one's own update, for every kind of adapter. */
 
 import { availableParallelism } from "node:os";
-import type { AttackResult } from "../../../node/audit/inversion.ts";
+import { type AttackResult, checkDoor, trainingDoor } from "../../../node/index.ts";
 import type { AdapterSettings } from "../../../protocol/adapter-spec.ts";
 import { formatShare, textTable } from "../../../testnet/words/text-table.ts";
 import { ADAPTER_FORMS, formatAdapter, parseAdapter } from "../../adapter-argument.ts";
@@ -113,11 +113,8 @@ type AuditOptions = DataFlags & {
 };
 
 async function run(options: AuditOptions, terminal: Terminal): Promise<number> {
-  const { auditInversion } = await import("../../../node/audit/inversion.ts");
-  const { loadExamples } = await import("../../../node/local/data-source.ts");
-  const { createOnnxRuntime } = await import("../../../node/system/compute/onnxruntime.ts");
-  const { readModelFiles } = await import("../../../node/system/files/model-files.ts");
-  const { createSecureRandom } = await import("../../../node/system/platform/secure-random.ts");
+  const { auditInversion, readModelFiles, createSecureRandom } = await checkDoor();
+  const { loadExamples, createOnnxRuntime } = await trainingDoor();
   const directory = modelDirectory(options.model);
   const { training, seed } = NETWORK_DEFAULTS;
   const { sets, notes = [] } = await loadExamples({

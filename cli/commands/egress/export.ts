@@ -4,7 +4,7 @@ import { createWriteStream } from "node:fs";
 import { resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
+import { dataDirectoryLayout, fileError, recordDoor } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { choice } from "../../option-value.ts";
@@ -36,9 +36,7 @@ async function run(
   options: { readonly dataDir?: string; readonly format?: "csv" | "json"; readonly out?: string },
   terminal: Terminal,
 ): Promise<number> {
-  const { checkedRecords, egressCsv, egressJson } = await import("../../../node/privacy/egress-summary.ts");
-  const { fileError } = await import("../../../node/system/files/atomic-file.ts");
-  const { egressLines } = await import("../../../node/system/files/egress-file.ts");
+  const { checkedRecords, egressCsv, egressJson, egressLines } = await recordDoor();
   const { egress } = dataDirectoryLayout(dataDirectory(options.dataDir, terminal.environment));
   const records = checkedRecords(egressLines(egress));
   const text = options.format === "json" ? egressJson(records) : egressCsv(records);

@@ -1,6 +1,5 @@
 /** `weft egress verify`: whether the record of everything that left a peer is whole. */
-import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
-import type { EgressSummary } from "../../../node/privacy/egress-summary.ts";
+import { dataDirectoryLayout, type EgressSummary, recordDoor } from "../../../node/index.ts";
 import { textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
@@ -21,8 +20,7 @@ async function run(
   options: { readonly dataDir?: string; readonly json?: boolean },
   terminal: Terminal,
 ): Promise<number> {
-  const { checkedRecords, summarizeEgress } = await import("../../../node/privacy/egress-summary.ts");
-  const { egressLines } = await import("../../../node/system/files/egress-file.ts");
+  const { checkedRecords, summarizeEgress, egressLines } = await recordDoor();
   const { egress } = dataDirectoryLayout(dataDirectory(options.dataDir, terminal.environment));
   terminal.err(`egress ledger: ${egress}\n`);
   const summary = await summarizeEgress(checkedRecords(egressLines(egress)));

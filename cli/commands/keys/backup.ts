@@ -2,8 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
-import { NodeError } from "../../../node/errors.ts";
+import { dataDirectoryLayout, NodeError, recordDoor, writeFileAtomic } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
@@ -36,9 +35,7 @@ interface KeysBackupOptions {
 }
 
 async function run(options: KeysBackupOptions, terminal: Terminal): Promise<number> {
-  const { writeFileAtomic } = await import("../../../node/system/files/atomic-file.ts");
-  const { peerOfBackup, sealKey } = await import("../../../node/system/files/key-backup.ts");
-  const { requireKey } = await import("../../../node/data-directory/key.ts");
+  const { peerOfBackup, sealKey, requireKey } = await recordDoor();
   const { passphraseOf } = await import("../../passphrase.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const seed = await requireKey(dataDirectoryLayout(folder).folder);

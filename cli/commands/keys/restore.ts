@@ -2,8 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
-import { NodeError } from "../../../node/errors.ts";
+import { dataDirectoryLayout, NodeError, recordDoor } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
@@ -27,8 +26,7 @@ interface KeysRestoreOptions {
 }
 
 async function run(options: KeysRestoreOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
-  const { openKey, peerOfBackup } = await import("../../../node/system/files/key-backup.ts");
-  const { readKey, writeKey } = await import("../../../node/system/files/key-file.ts");
+  const { openKey, peerOfBackup, readKey, writeKey } = await recordDoor();
   const { passphraseOf } = await import("../../passphrase.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const text = await backupText(resolve(argument ?? ""));

@@ -1,4 +1,5 @@
 /** `weft keys rotate`: a new key for a member, in two parts: it is proposed, and begins to be used once admins agreed. */
+import { membershipDoor } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import type { RosterFlags } from "../../roster-action.ts";
@@ -19,7 +20,7 @@ export const rotateKeysCommand: CommandRow = {
 };
 
 async function run(options: RosterFlags, terminal: Terminal): Promise<number> {
-  const { adoptNextKey, nextKeyOf } = await import("../../../node/peer/key-rotation.ts");
+  const { adoptNextKey, nextKeyOf } = await membershipDoor();
   const { decide, membersOf, operatorOf } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
   const { peer, file } = await nextKeyOf(operator.dataDirectory);

@@ -2,7 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import type { ExampleSets } from "../../../node/interface/trainer.ts";
+import { type ExampleSets, modelDoor, trainingDoor } from "../../../node/index.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
@@ -54,12 +54,11 @@ type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed
   };
 
 async function run(options: EvalCommandOptions, terminal: Terminal): Promise<number> {
-  const { keptTrainedData } = await import("../../../node/local/trained-data.ts");
-  const { loadExamples } = await import("../../../node/local/data-source.ts");
-  const { evaluateLocally } = await import("../../../node/local/local-training.ts");
-  const { loadAdapter, openModel } = await import("../../../node/local/stored-adapter.ts");
+  const { keptTrainedData, loadAdapter, openModel } = await modelDoor();
+  const { loadExamples, evaluateLocally } = await trainingDoor();
   const directory = modelDirectory(options.model);
   const opened = openModel(directory);
+  for (const note of opened.model.notes) terminal.err(`${note}\n`);
   const loaded = options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened);
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
   const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
@@ -81,7 +80,7 @@ async function run(options: EvalCommandOptions, terminal: Terminal): Promise<num
     batchSize: options.batchSize ?? trained?.batchSize ?? training.batchSize,
     seed,
     needed: [set],
-    ...(trained && { trained: trained.digests }),
+    ...(trained && { trained }),
   });
   for (const note of notes) terminal.err(`data: ${note}\n`);
   if (cut.records > 0) terminal.err(`${cut.records} records are longer than ${maxTokens} tokens and were cut\n`);

@@ -2,13 +2,19 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { NodeError } from "../../../node/errors.ts";
-import type { Tokenizer } from "../../../node/model/tokenizer.ts";
+import {
+  type GenerationSettings,
+  modelDoor,
+  NodeError,
+  type SamplingSettings,
+  type Tokenizer,
+} from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { CHAT_TEMPLATE, templateArgument } from "../../data-options.ts";
 import { engineFlags, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { integer, positive, share } from "../../option-value.ts";
+import { integer, notNegative, share } from "../../option-value.ts";
 import { ADAPTER, JSON_OUTPUT, MODEL, POSITIONS, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
@@ -17,7 +23,9 @@ export const generateCommand: CommandRow = {
   name: ["generate"],
   text: "Continue a prompt, token by token. Only the new text is printed.",
   options: [
-    { flags: "--prompt <text>", text: "text to continue" },
+    { flags: "--prompt <text>", text: "text to continue, or the user's turn where a chat template is used" },
+    { flags: "--system <text>", text: "the system's turn, which the chat template writes", otherwise: "none" },
+    { ...CHAT_TEMPLATE, otherwise: "the adapter's; without an adapter the prompt as it stands" },
     MODEL,
     { ...ADAPTER, otherwise: "the base model alone" },
     POSITIONS,
@@ -29,15 +37,15 @@ export const generateCommand: CommandRow = {
     },
     {
       flags: "--temperature <number>",
-      text: "draw tokens at random with this temperature, such as 0.8",
-      parse: positive,
-      otherwise: "always the likeliest token",
+      text: "draw tokens at random with this temperature, such as 0.8; 0 takes the likeliest token",
+      parse: notNegative,
+      otherwise: "as the model's generation_config.json says, else 0",
     },
     {
       flags: "--top-p <share>",
       text: "draw only from the likeliest tokens that together have this probability",
       parse: share,
-      otherwise: "1, all of them",
+      otherwise: "as of --temperature, else 1, all of them",
     },
     { ...SEED, text: "seed of the random draws" },
     ...engineFlags({ only: RUNTIME_OPTIONS }),
@@ -49,6 +57,8 @@ export const generateCommand: CommandRow = {
 
 type GenerateCommandOptions = RuntimeOptions & {
   readonly prompt?: string;
+  readonly system?: string;
+  readonly chatTemplate?: string;
   readonly model?: string;
   readonly adapter?: string;
   readonly positions?: "all" | { readonly first: number; readonly last: number };
@@ -60,25 +70,33 @@ type GenerateCommandOptions = RuntimeOptions & {
 };
 
 async function run(options: GenerateCommandOptions, terminal: Terminal): Promise<number> {
-  const { framedPrompt } = await import("../../../node/data/frame.ts");
-  const { keptTrainedData } = await import("../../../node/local/trained-data.ts");
-  const { generate } = await import("../../../node/generation/generate.ts");
-  const { loadAdapter, openModel, usedAdapter } = await import("../../../node/local/stored-adapter.ts");
-  const { tokenizerOfFiles } = await import("../../../node/model/tokenizer.ts");
-  const { createOnnxRuntime } = await import("../../../node/system/compute/onnxruntime.ts");
+  const {
+    askedPrompt,
+    keptTrainedData,
+    generate,
+    generationSettings,
+    loadAdapter,
+    openModel,
+    usedAdapter,
+    tokenizerOfFiles,
+    createOnnxRuntime,
+  } = await modelDoor();
   if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT, the text to continue");
   const opened = openModel(modelDirectory(options.model));
   const { model, files } = opened;
+  for (const note of model.notes) terminal.err(`${note}\n`);
   const tokenizer = tokenizerOfFiles(files);
+  const settings = generationSettings(files);
   const { positions } = options;
   const loaded =
     options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened, { positions });
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
-  const begin = tokenizer.beginId === undefined ? [] : [tokenizer.beginId];
   // A prompt is put to an adapter as those were that it was trained on.
   const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
-  const asked = framedPrompt(trained?.frame ?? "plain", options.prompt);
-  const promptIds = [...begin, ...tokenizer.encode(asked)];
+  const { prompt, system, chatTemplate } = options;
+  const choice = chatTemplate && templateArgument(chatTemplate);
+  const asked = askedPrompt({ prompt, system, chatTemplate: choice, kept: trained }, files, tokenizer);
+  const promptIds = asked.ids;
   const print = printer(tokenizer, promptIds, options.json ? () => undefined : terminal.out);
   const result = await generate(
     {
@@ -89,9 +107,13 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
     {
       promptIds,
       tokensMax: options.maxTokens ?? 128,
-      sampling: { temperature: options.temperature ?? 0, topP: options.topP ?? 1 },
+      sampling: samplingOf(options, settings, terminal),
       seed: options.seed ?? 0,
-      endIds: endIds(tokenizer, files.config),
+      endIds: new Set([
+        ...(tokenizer.endId === undefined ? [] : [tokenizer.endId]),
+        ...settings.endIds,
+        ...asked.endIds,
+      ]),
       threads: options.threads ?? availableParallelism(),
       signal: terminal.signal,
       onToken: print.token,
@@ -109,11 +131,20 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
   return result.stopped === "signal" ? EXIT_INTERRUPTED : EXIT_OK;
 }
 
-/** The end token of the tokenizer, and those that config.json names: one id or a list. */
-function endIds(tokenizer: Tokenizer, config: unknown): ReadonlySet<number> {
-  const { eos_token_id: named } = config as { readonly eos_token_id?: unknown };
-  const ids = [tokenizer.endId, ...(Array.isArray(named) ? named : [named])];
-  return new Set(ids.filter((id): id is number => typeof id === "number"));
+/** What is asked for; where nothing is, what the model's makers recommend, which is said. */
+function samplingOf(
+  { temperature, topP }: GenerateCommandOptions,
+  { sampling, ignored }: GenerationSettings,
+  terminal: Terminal,
+): SamplingSettings {
+  if (temperature !== undefined || topP !== undefined || !sampling) {
+    return { temperature: temperature ?? 0, topP: topP ?? 1 };
+  }
+  const words = [`temperature ${sampling.temperature}`, `top-p ${sampling.topP}`];
+  if (sampling.topK !== undefined) words.push(`top-k ${sampling.topK}`);
+  terminal.err(`drawing as generation_config.json says: ${words.join(", ")}; --temperature 0 takes the likeliest\n`);
+  if (ignored.length > 0) terminal.err(`weft does not do ${ignored.join(", ")}, which it says too\n`);
+  return sampling;
 }
 
 /**

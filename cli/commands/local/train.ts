@@ -2,9 +2,13 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { NodeError } from "../../../node/errors.ts";
-import type { EngineOptions } from "../../../node/interface/engine-options.ts";
-import type { LocalTrainingResult } from "../../../node/local/local-training.ts";
+import {
+  type EngineOptions,
+  type LocalTrainingResult,
+  modelDoor,
+  NodeError,
+  trainingDoor,
+} from "../../../node/index.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
 import { formatLoss } from "../../../testnet/words/text-table.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
@@ -69,12 +73,16 @@ const EPOCHS = 3;
 const STEPS_PER_LINE = 10;
 
 async function run(options: TrainCommandOptions, terminal: Terminal): Promise<number> {
-  const { keptTrainedData, withTrainedData } = await import("../../../node/local/trained-data.ts");
-  const { writeAdapterDirectory } = await import("../../../node/interchange/adapter-directory.ts");
-  const { loadExamples } = await import("../../../node/local/data-source.ts");
-  const { stepsOfEpochs, trainLocally } = await import("../../../node/local/local-training.ts");
-  const { loadAdapter, openModel } = await import("../../../node/local/stored-adapter.ts");
-  const { prepareOutputFolder, writeFolder } = await import("../../../node/system/files/adapter-files.ts");
+  const {
+    keptTrainedData,
+    withTrainedData,
+    writeAdapterDirectory,
+    loadAdapter,
+    openModel,
+    prepareOutputFolder,
+    writeFolder,
+  } = await modelDoor();
+  const { loadExamples, stepsOfEpochs, trainLocally } = await trainingDoor();
   if (options.from !== undefined && options.adapter !== undefined) {
     throw new NodeError(
       "CONFIG_INVALID",
@@ -88,6 +96,7 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   await prepareOutputFolder(folder);
   const directory = modelDirectory(options.model);
   const opened = openModel(directory);
+  for (const note of opened.model.notes) terminal.err(`${note}\n`);
   const started = options.from === undefined ? undefined : await loadAdapter(resolve(options.from), opened);
   for (const note of started?.notes ?? []) terminal.err(`${note}\n`);
   const from = started?.adapter;
@@ -101,7 +110,7 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   const before = options.from === undefined ? undefined : await keptTrainedData(resolve(options.from));
   const loaded = await loadExamples({
     ...dataOptions(options),
-    ...(before && { trained: before.digests }),
+    ...(before && { trained: before }),
     modelDirectory: directory,
     maxTokens: training.maxTokens,
     batchSize: training.batchSize,

@@ -1,5 +1,5 @@
 /** `weft members expire`: a membership that ends sooner than it would. */
-import { NodeError } from "../../../node/errors.ts";
+import { NodeError } from "../../../node/index.ts";
 import { LIMITS } from "../../../protocol/limits.ts";
 import { parsePeerId } from "../../../protocol/peer-id.ts";
 import { dateWords } from "../../../testnet/words/statement-words.ts";

@@ -1,6 +1,6 @@
 /** `weft members list`: who is in the roster. */
 
-import type { MembersAnswer } from "../../../node/membership/roster-desk.ts";
+import { type MembersAnswer, membershipDoor } from "../../../node/index.ts";
 import { describePolicy } from "../../../protocol/membership/settings.ts";
 import { endingWords } from "../../../testnet/words/live-view.ts";
 import { dateWords, rebuiltWords } from "../../../testnet/words/statement-words.ts";
@@ -21,7 +21,7 @@ export const listMembersCommand: CommandRow = {
 };
 
 async function run(options: RosterFlags & { readonly verify?: boolean }, terminal: Terminal): Promise<number> {
-  const { verifyMembers } = await import("../../../node/doctor/roster-verification.ts");
+  const { verifyMembers } = await membershipDoor();
   const { membersOf, operatorOf } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
   if (!options.verify) {

@@ -1,6 +1,6 @@
 /** `weft members log`: every entry of the roster. */
 
-import type { LogAnswer } from "../../../node/membership/roster-desk.ts";
+import { type LogAnswer, membershipDoor } from "../../../node/index.ts";
 import { dateWords, LOSS_WORDS, rebuiltWords, statementWords } from "../../../testnet/words/statement-words.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -18,7 +18,7 @@ export const logMembersCommand: CommandRow = {
 };
 
 async function run(options: RosterFlags & { readonly verify?: boolean }, terminal: Terminal): Promise<number> {
-  const { verifyStoredRoster } = await import("../../../node/doctor/roster-verification.ts");
+  const { verifyStoredRoster } = await membershipDoor();
   const { ask, operatorOf } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
   const verification = options.verify ? await verifyStoredRoster(operator) : undefined;

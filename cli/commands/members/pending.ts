@@ -1,5 +1,5 @@
 /** `weft members pending`: what waits for admins. */
-import type { Proposal } from "../../../node/membership/proposals.ts";
+import type { Proposal } from "../../../node/index.ts";
 import { statementWords } from "../../../testnet/words/statement-words.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";

@@ -1,7 +1,7 @@
 /** `weft model merge`: a model with a LoRA adapter in its weights, as a Hugging Face directory or with an ONNX file. */
 
 import { join, resolve } from "node:path";
-import { NodeError } from "../../../node/errors.ts";
+import { modelDoor, NodeError } from "../../../node/index.ts";
 import { formatBytes } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -55,13 +55,19 @@ type ModelMergeOptions = {
 };
 
 async function run(options: ModelMergeOptions, terminal: Terminal): Promise<number> {
-  const { jsonBytes } = await import("../../../node/interchange/adapter-directory.ts");
-  const { mergedModel } = await import("../../../node/interchange/merged-model.ts");
-  const { sideOf } = await import("../../../node/interchange/saved-adapter.ts");
-  const { loadAdapter, openModel } = await import("../../../node/local/stored-adapter.ts");
-  const { copyCompanions, prepareOutputFolder, writeFolder, writePieces } = await import(
-    "../../../node/system/files/adapter-files.ts"
-  );
+  const {
+    jsonBytes,
+    mergedModel,
+    sideOf,
+    keptTrainedData,
+    templateFiles,
+    loadAdapter,
+    openModel,
+    copyCompanions,
+    prepareOutputFolder,
+    writeFolder,
+    writePieces,
+  } = await modelDoor();
   if (options.adapter === undefined)
     throw new NodeError("CONFIG_INVALID", "give --adapter FOLDER, the adapter to merge");
   const folder = resolve(options.out ?? "merged");
@@ -70,12 +76,15 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
   const { adapter, notes } = await loadAdapter(resolve(options.adapter), opened);
   for (const note of notes) terminal.err(`${note}\n`);
   const chosen = options.part === undefined ? adapter : sideOf(adapter, opened.model, options.part);
+  for (const note of opened.model.notes) terminal.err(`${note}\n`);
   const merged = mergedModel(chosen, opened.model, opened.files.config);
   await prepareOutputFolder(folder);
   await writePieces(join(folder, "model.safetensors"), merged.pieces());
   const companions = await copyCompanions(directory, folder);
-  await writeFolder(folder, new Map([["config.json", jsonBytes(merged.config)]]));
-  const files = ["model.safetensors", ...companions, "config.json"];
+  const template = templateFiles(await keptTrainedData(resolve(options.adapter)));
+  await writeFolder(folder, new Map([...template, ["config.json", jsonBytes(merged.config)]]));
+  const own = [...template.keys(), "config.json"];
+  const files = ["model.safetensors", ...companions.filter((name) => !own.includes(name)), ...own];
   if (options.format === "onnx") {
     await writeOnnx(folder, options);
     files.push("model.onnx");
@@ -88,10 +97,7 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
 
 /** model.onnx beside the merged weights, which it refers to in model.safetensors, so that they are there once. */
 async function writeOnnx(folder: string, { batch = 1, tokens }: ModelMergeOptions): Promise<void> {
-  const { textGraph } = await import("../../../node/generation/inference-graph.ts");
-  const { encodeModel } = await import("../../../node/onnx/codec.ts");
-  const { openModel } = await import("../../../node/local/stored-adapter.ts");
-  const { writeFolder } = await import("../../../node/system/files/adapter-files.ts");
+  const { textGraph, encodeModel, openModel, writeFolder } = await modelDoor();
   const { model } = openModel(folder);
   const length = tokens ?? Math.min(128, model.shape.contextTokens);
   if (length > model.shape.contextTokens) {

@@ -2,8 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { NodeError } from "../../../node/errors.ts";
-import type { OnnxLoss } from "../../../node/model/onnx-file.ts";
+import { NodeError, type OnnxLoss, trainingDoor } from "../../../node/index.ts";
 import { formatLoss } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { engineFlags, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
@@ -96,11 +95,8 @@ const DEFAULTS = { epochs: 3, rank: 8, output: "logits" } as const;
 const STEPS_PER_LINE = 10;
 
 async function run(options: ModelTrainOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
-  const { holdOut, trainOnnx } = await import("../../../node/local/onnx-training.ts");
-  const { createOnnxRuntime } = await import("../../../node/system/compute/onnxruntime.ts");
-  const { readOnnxModelFile, readTensorFile, writeOnnxModelFile } = await import(
-    "../../../node/system/files/onnx-model-file.ts"
-  );
+  const { holdOut, trainOnnx, createOnnxRuntime, readOnnxModelFile, readTensorFile, writeOnnxModelFile } =
+    await trainingDoor();
   if (argument === undefined || options.data === undefined) {
     throw new NodeError("CONFIG_INVALID", "give the ONNX file, and --data with a file of rows");
   }

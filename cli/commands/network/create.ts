@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { NodeError } from "../../../node/errors.ts";
+import { createNetwork, NodeError, readNetwork, writeNetwork } from "../../../node/index.ts";
 import { createGenesis, type Genesis, genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import type { CommandRow } from "../../command-row.ts";
@@ -61,11 +61,9 @@ type NetworkCreateOptions = NetworkOptions &
   };
 
 async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<number> {
-  const { writeNetwork } = await import("../../../node/index.ts");
-  const { createNetwork } = await import("../../../node/manifest/create-network.ts");
   const file = resolve(options.out ?? "network.json");
   const membership = await membershipOf(options);
-  const manifest = createNetwork({
+  const manifest = await createNetwork({
     name: options.name ?? "weft",
     modelDirectory: modelDirectory(options.model),
     ...networkSettings(options, NETWORK_DEFAULTS),
@@ -102,7 +100,6 @@ function nextStep(genesis: Genesis): string {
 /** What is at the place of the file; the same manifest may have been signed meanwhile. */
 async function contentOf(file: string, { manifest }: Genesis): Promise<"nothing" | "the same" | "something else"> {
   if (!existsSync(file)) return "nothing";
-  const { readNetwork } = await import("../../../node/index.ts");
   try {
     return networkId((await readNetwork(file)).manifest) === networkId(manifest) ? "the same" : "something else";
   } catch (error) {

@@ -1,6 +1,6 @@
 /** `weft network invite`: one line of text that lets its holder ask for admission. */
 
-import { NodeError } from "../../../node/errors.ts";
+import { membershipDoor, NodeError } from "../../../node/index.ts";
 import { LIMITS } from "../../../protocol/limits.ts";
 import type { Role } from "../../../protocol/membership/roles.ts";
 import { ROLES } from "../../../protocol/membership/roles.ts";
@@ -59,7 +59,7 @@ interface NetworkInviteOptions extends RosterFlags {
 }
 
 async function run(options: NetworkInviteOptions, terminal: Terminal): Promise<number> {
-  const { createInviteText } = await import("../../../node/peer/operator.ts");
+  const { createInviteText } = await membershipDoor();
   const { nowSeconds, operatorOf } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
   const addresses = [

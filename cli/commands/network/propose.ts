@@ -1,7 +1,7 @@
 /** `weft network propose`: the manifest under which a network shall go on. */
 
 import { resolve } from "node:path";
-import { NodeError } from "../../../node/errors.ts";
+import { NodeError, networkDoor, networkOf, writeNetwork } from "../../../node/index.ts";
 import { LIMITS } from "../../../protocol/limits.ts";
 import { createGenesis } from "../../../protocol/membership/genesis.ts";
 import type { CommandRow } from "../../command-row.ts";
@@ -40,8 +40,7 @@ type NetworkProposeOptions = RosterFlags &
   };
 
 async function run(options: NetworkProposeOptions, terminal: Terminal): Promise<number> {
-  const { networkOf, writeNetwork } = await import("../../../node/index.ts");
-  const { createSuccessor } = await import("../../../node/manifest/create-network.ts");
+  const { createSuccessor } = await networkDoor();
   const { decide, operatorOf } = await import("../../roster-action.ts");
   if (options.atRound === undefined) {
     throw new NodeError(

@@ -1,6 +1,7 @@
 /** `weft network show`: what a network's file says. */
 
 import { resolve } from "node:path";
+import { isSignedByFounders, readNetwork } from "../../../node/index.ts";
 import { type GenesisStatus, genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import type { CommandRow } from "../../command-row.ts";
@@ -23,7 +24,6 @@ async function run(
   terminal: Terminal,
   file: string | undefined,
 ): Promise<number> {
-  const { isSignedByFounders, readNetwork } = await import("../../../node/index.ts");
   const { manifestLines, signatureLines } = await import("../../network-lines.ts");
   const path = resolve(file ?? "");
   const genesis = await readNetwork(path);

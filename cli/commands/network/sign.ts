@@ -1,7 +1,7 @@
 /** `weft network sign`: a founder's signature under a network's file. */
 
 import { resolve } from "node:path";
-import { NodeError } from "../../../node/errors.ts";
+import { NodeError, readNetwork, recordDoor, writeNetwork } from "../../../node/index.ts";
 import { type Genesis, genesisStatus, mergeGenesis, signGenesis } from "../../../protocol/membership/genesis.ts";
 import { rosterSettings } from "../../../protocol/membership/settings.ts";
 import type { CommandRow } from "../../command-row.ts";
@@ -35,8 +35,7 @@ interface NetworkSignOptions {
 }
 
 async function run(options: NetworkSignOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
-  const { readNetwork, writeNetwork } = await import("../../../node/index.ts");
-  const { readSigner } = await import("../../../node/data-directory/key.ts");
+  const { readSigner } = await recordDoor();
   const { signatureLines } = await import("../../network-lines.ts");
   const { decide, operatorOf } = await import("../../roster-action.ts");
   const file = resolve(argument ?? "");

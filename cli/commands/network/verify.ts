@@ -1,6 +1,7 @@
 /** `weft network verify`: a network's file, its signatures, and a local model held against it. */
 
 import { resolve } from "node:path";
+import { isSignedByFounders, networkDoor, readNetwork } from "../../../node/index.ts";
 import { genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { manifestDifference } from "../../../protocol/network-manifest.ts";
 import type { CommandRow } from "../../command-row.ts";
@@ -30,8 +31,7 @@ interface NetworkVerifyOptions {
 }
 
 async function run(options: NetworkVerifyOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
-  const { isSignedByFounders, readNetwork } = await import("../../../node/index.ts");
-  const { checkModel, modelProblems } = await import("../../../node/manifest/model-check.ts");
+  const { checkModel, modelProblems } = await networkDoor();
   const file = resolve(argument ?? "");
   const genesis = await readNetwork(file);
   terminal.err(`read from ${file}\n`);

@@ -2,11 +2,19 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
-import type { DeviceFinding, DoctorOptions, DoctorReport, Finding } from "../../../node/doctor/doctor.ts";
-import { NodeError } from "../../../node/errors.ts";
-import type { Provider } from "../../../node/interface/runtime.ts";
-import { PROVIDERS } from "../../../node/interface/runtime.ts";
+import {
+  checkDoor,
+  type DeviceFinding,
+  type DoctorOptions,
+  type DoctorReport,
+  dataDirectoryLayout,
+  type Finding,
+  NodeError,
+  PROVIDERS,
+  type Provider,
+  readNetwork,
+  rosterGenesis,
+} from "../../../node/index.ts";
 import type { Genesis } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import { formatSeconds, textTable } from "../../../testnet/words/text-table.ts";
@@ -58,7 +66,7 @@ type DoctorCommandOptions = ReachFlags & {
 };
 
 async function run(options: DoctorCommandOptions, terminal: Terminal): Promise<number> {
-  const { examine } = await import("../../../node/doctor/doctor.ts");
+  const { examine } = await checkDoor();
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
   let report: DoctorReport;
@@ -82,7 +90,6 @@ function spoken(report: DoctorReport): DoctorReport {
 }
 
 async function examination(options: DoctorCommandOptions, folder: string, terminal: Terminal): Promise<DoctorOptions> {
-  const { readNetwork } = await import("../../../node/index.ts");
   const network = networkFile(options.network, folder);
   const read = network === undefined ? undefined : await readNetwork(network);
   const manifest = read?.manifest;
@@ -106,7 +113,6 @@ async function examination(options: DoctorCommandOptions, folder: string, termin
 
 /** That it is not there is a finding, and the examination goes on. */
 async function rosterGenesisIfThere(network: Genesis, folder: string): Promise<Genesis | undefined> {
-  const { rosterGenesis } = await import("../../../node/index.ts");
   try {
     return await rosterGenesis(network, folder);
   } catch (error) {

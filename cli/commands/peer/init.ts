@@ -2,14 +2,13 @@
 
 import { resolve } from "node:path";
 import { ed25519 } from "@noble/curves/ed25519.js";
-import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
-import type { EngineOptions } from "../../../node/interface/engine-options.ts";
+import { dataDirectoryLayout, type EngineOptions, keepNetwork, networkOf, recordDoor } from "../../../node/index.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import { peerIdFromPublicKey } from "../../../protocol/peer-id.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
-import { dataPath } from "../../data-options.ts";
+import { dataPath, templateArgument } from "../../data-options.ts";
 import { engineConfig } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import type { ReachFlags } from "../../reach-options.ts";
@@ -35,6 +34,7 @@ export type InitOptions = Pick<
   | "data"
   | "columns"
   | "charset"
+  | "chatTemplate"
   | "split"
   | "part"
   | keyof ReachFlags
@@ -44,8 +44,7 @@ export type InitOptions = Pick<
 >;
 
 async function run(options: InitOptions, terminal: Terminal): Promise<number> {
-  const { keepNetwork, networkOf } = await import("../../../node/index.ts");
-  const { readOrCreateKey } = await import("../../../node/system/files/key-file.ts");
+  const { readOrCreateKey } = await recordDoor();
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const genesis = options.network === undefined ? undefined : await networkOf(options.network, folder);
   const { seed, created } = await readOrCreateKey(dataDirectoryLayout(folder).key);
@@ -72,6 +71,7 @@ export function configOf(options: InitOptions): Record<string, unknown> {
     data: data && dataPath(data),
     columns: options.columns,
     charset: options.charset,
+    "chat-template": options.chatTemplate && templateArgument(options.chatTemplate),
     split,
     part: part && `${part.index + 1}/${part.count}`,
     listen,

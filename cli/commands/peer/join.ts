@@ -1,7 +1,17 @@
 /** `weft join`: from an invite to a member, and on to a running peer. */
 
-import { NodeError } from "../../../node/errors.ts";
-import type { FoundNetwork, Joining, ModelDigests } from "../../../node/index.ts";
+import {
+  createNativeVerifier,
+  type FoundNetwork,
+  type Joining,
+  keepNetwork,
+  keptNetwork,
+  type ModelDigests,
+  membershipDoor,
+  NodeError,
+  networkDoor,
+  recordDoor,
+} from "../../../node/index.ts";
 import type { Grant } from "../../../protocol/membership/entry.ts";
 import { createGenesis } from "../../../protocol/membership/genesis.ts";
 import { parseInvite } from "../../../protocol/membership/invite.ts";
@@ -59,13 +69,13 @@ interface JoinCommandOptions extends RunOptions {
 }
 
 async function run(options: JoinCommandOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
-  const { createLogger, createNativeVerifier, keepNetwork, keptNetwork, ModelDigests, openJoining } = await import(
-    "../../../node/index.ts"
-  );
+  const { createLogger } = await recordDoor();
+  const { openJoining } = await membershipDoor();
   const invite = parseInvite(await inviteGiven(options, argument), createNativeVerifier());
   const folder = dataDirectory(options.dataDir, terminal.environment);
   await refuseOther(folder, invite.ticket.networkId);
   terminal.err(`files of this peer: ${folder}\n`);
+  const { ModelDigests } = await networkDoor();
   const digests = new ModelDigests();
   const timeout = options.wait === undefined ? undefined : AbortSignal.timeout(options.wait * 1000);
   const joining = await openJoining({
@@ -127,7 +137,7 @@ async function networkOf(
       `it has gone on ${current} times since ${networkId(found.genesis.manifest)}, which the invite names\n`,
     );
   }
-  const { checkModel, modelProblems } = await import("../../../node/index.ts");
+  const { checkModel, modelProblems } = await networkDoor();
   const check = checkModel(manifest, modelDirectory(options.model), digests);
   if (check.isRight) return found;
   const problems = modelProblems(check);
@@ -138,7 +148,6 @@ async function networkOf(
 
 /** A peer belongs to one network. */
 async function refuseOther(folder: string, network: string): Promise<void> {
-  const { keptNetwork } = await import("../../../node/index.ts");
   const kept = await keptNetwork(folder);
   if (kept === undefined) return;
   const { manifest } = kept;

@@ -1,6 +1,5 @@
 /** `weft run`: one peer, from start to the last round or Ctrl-C. */
-import { NodeError } from "../../../node/errors.ts";
-import type { ModelDigests } from "../../../node/index.ts";
+import { createPeer, type ModelDigests, NodeError } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import type { RunOptions } from "../../run-options.ts";
@@ -18,22 +17,20 @@ export const runCommand: CommandRow = {
 };
 
 async function run(options: RunOptions, terminal: Terminal): Promise<number> {
-  const { ModelDigests } = await import("../../../node/index.ts");
-  return runPeer(options, terminal, new ModelDigests());
+  return runPeer(options, terminal);
 }
 
 /** `digests`: what is known of model directories that this process has read before. */
-export async function runPeer(options: RunOptions, terminal: Terminal, digests: ModelDigests): Promise<number> {
+export async function runPeer(options: RunOptions, terminal: Terminal, digests?: ModelDigests): Promise<number> {
   if (options.events && options.json) {
     throw new NodeError("CONFIG_INVALID", "--events and --json both fill standard output; give one of them");
   }
-  const { createPeer } = await import("../../../node/index.ts");
   const { tellNews } = await import("../../peer-lines.ts");
   const { peerOptions } = await import("../../run-options.ts");
   const { createStatusWriter } = await import("../../status-file.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
-  const peer = createPeer({ ...peerOptions(options, folder, terminal), digests });
+  const peer = createPeer({ ...peerOptions(options, folder, terminal), ...(digests && { digests }) });
   const status = createStatusWriter({
     dataDirectory: folder,
     status: () => peer.status(),

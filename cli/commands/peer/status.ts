@@ -1,8 +1,6 @@
 /** `weft status`: where a peer is. */
 
-import { dataDirectoryLayout } from "../../../node/data-directory/layout.ts";
-import { NodeError } from "../../../node/errors.ts";
-import type { EgressSummary } from "../../../node/privacy/egress-summary.ts";
+import { dataDirectoryLayout, type EgressSummary, NodeError, recordDoor } from "../../../node/index.ts";
 import { forgettingSentence } from "../../../testnet/words/forgetting-table.ts";
 import { endingWords, needsSentence } from "../../../testnet/words/live-view.ts";
 import { formatLoss, formatShare } from "../../../testnet/words/text-table.ts";
@@ -79,8 +77,7 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
 
 /** What left the peer; undefined where its record is damaged. */
 async function egressOf(folder: string): Promise<EgressSummary | undefined> {
-  const { checkedRecords, summarizeEgress } = await import("../../../node/privacy/egress-summary.ts");
-  const { egressLines } = await import("../../../node/system/files/egress-file.ts");
+  const { checkedRecords, summarizeEgress, egressLines } = await recordDoor();
   try {
     return await summarizeEgress(checkedRecords(egressLines(dataDirectoryLayout(folder).egress)));
   } catch (error) {

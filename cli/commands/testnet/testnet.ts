@@ -4,10 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { NodeError } from "../../../node/errors.ts";
-import type { EngineOptions } from "../../../node/interface/engine-options.ts";
-import type { LogLevel } from "../../../node/interface/logger.ts";
-import { STANDARD_INPUT } from "../../../node/system/files/data-bytes.ts";
+import { createNetwork, type EngineOptions, type LogLevel, NodeError, STANDARD_INPUT } from "../../../node/index.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../../../testnet/defaults.ts";
 import type { TestnetData } from "../../../testnet/run-testnet.ts";
@@ -15,7 +12,7 @@ import type { LiveView } from "../../../testnet/words/live-view.ts";
 import { lineView, terminalView } from "../../../testnet/words/live-view.ts";
 import type { TestnetResult } from "../../../testnet/words/result.ts";
 import type { CommandRow } from "../../command-row.ts";
-import { DATA, type DataFlags, READING } from "../../data-options.ts";
+import { DATA, type DataFlags, READING, templateArgument } from "../../data-options.ts";
 import { engineFlags, engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
@@ -135,7 +132,10 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   return EXIT_REFUSED;
 }
 
-function sharedData(file: string, { split = "iid", columns, charset }: TestnetCommandOptions): TestnetData {
+function sharedData(
+  file: string,
+  { split = "iid", columns, charset, chatTemplate }: TestnetCommandOptions,
+): TestnetData {
   if (file === STANDARD_INPUT) {
     throw new NodeError("CONFIG_INVALID", "the peers of a testnet read --data each by itself; give a file, not -");
   }
@@ -145,12 +145,12 @@ function sharedData(file: string, { split = "iid", columns, charset }: TestnetCo
     reading: [
       ...(columns === undefined ? [] : ["--columns", columns]),
       ...(charset === undefined ? [] : ["--charset", charset]),
+      ...(chatTemplate === undefined ? [] : ["--chat-template", templateArgument(chatTemplate)]),
     ],
   };
 }
 
 async function createTestnetManifest(options: TestnetCommandOptions): Promise<NetworkManifest> {
-  const { createNetwork } = await import("../../../node/manifest/create-network.ts");
   return createNetwork({
     name: "testnet",
     modelDirectory: modelDirectory(options.model),

@@ -1,9 +1,14 @@
 /** The families by the `model_type` of config.json. A new one is a file of its own and a line here. */
 import type { ModelFamily } from "../base-model.ts";
-import { bert, roberta } from "./bert.ts";
+import { bert, distilbert, roberta, xlmRoberta } from "./bert.ts";
+import { gemma2, gemma3 } from "./gemma.ts";
 import { gpt2 } from "./gpt2.ts";
-import { llama, mistral } from "./llama.ts";
+import { granite } from "./granite.ts";
+import { llama, ministral, mistral } from "./llama.ts";
+import { olmo2, olmo3 } from "./olmo.ts";
+import { phi3 } from "./phi3.ts";
 import { qwen2, qwen3 } from "./qwen.ts";
+import { smollm3 } from "./smollm3.ts";
 
 /** How a family is built from config.json, and the prefix of its weights' names. */
 export interface KnownFamily {
@@ -22,4 +27,14 @@ export const FAMILIES: ReadonlyMap<string, KnownFamily> = new Map([
   ["gpt2", { build: gpt2, prefix: "transformer." }],
   ["bert", { build: bert, prefix: "bert." }],
   ["roberta", { build: roberta, prefix: "roberta." }],
+  ["xlm-roberta", { build: xlmRoberta, prefix: "roberta." }],
+  ["distilbert", { build: distilbert, prefix: "distilbert." }],
+  ["gemma2", { build: gemma2, prefix: "model." }],
+  ["gemma3_text", { build: gemma3, prefix: "model." }],
+  ["phi3", { build: phi3, prefix: "model." }],
+  ["smollm3", { build: smollm3, prefix: "model." }],
+  ["granite", { build: granite, prefix: "model." }],
+  ["olmo2", { build: olmo2, prefix: "model." }],
+  ["olmo3", { build: olmo3, prefix: "model." }],
+  ["ministral", { build: ministral, prefix: "model." }],
 ]);

@@ -1,169 +1,178 @@
 /**
- * The Llama layout, which several families share: RMS norms before attention and MLP, rotary positions, grouped
- * key/value heads, a gated MLP.  Block: h + O att(norm h), then h + D (act(G n) * U n) with n = norm of that.
+ * The Llama layout, which many families share: RMS norms, rotary positions, grouped key/value heads, a gated MLP.
+ * Block: h + O att(norm h), then h + D (act(G n) * U n) with n = norm of that; families vary where norms stand, what is
+ * scaled or bounded, and what a layer sees (`DecoderLayout`).
  * Source: Touvron et al. 2023, arXiv:2302.13971; weights and names as in Hugging Face transformers.
  */
-import { NodeError } from "../../errors.ts";
-import { add, chosenRows, gather, gemm, mul, reshape } from "../../onnx/operators.ts";
+import { add, chosenRows, gather, gemm, mul, reshape, scalar, split } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
-import type { LinearSite, ModelFamily, WeightShape } from "../base-model.ts";
-import type { ActivationName } from "../layers/activation.ts";
+import type { ForwardOptions, LinearSite, ModelFamily, WeightShape } from "../base-model.ts";
 import { activation } from "../layers/activation.ts";
+import type { AttentionShape } from "../layers/attention.ts";
 import { attention, causalBlocks, causalMask, memoryMask, oneBlock, packedMask } from "../layers/attention.ts";
 import { attended } from "../layers/key-value-cache.ts";
 import { rmsNorm } from "../layers/norm.ts";
-import type { RopeSettings } from "../layers/rope-settings.ts";
 import { rotaryTables } from "../layers/rotary.ts";
-
-/** Everything in which the families of this layout differ. */
-export interface DecoderLayout {
-  readonly vocabulary: number;
-  readonly hidden: number;
-  /** Width of the MLP. */
-  readonly inner: number;
-  readonly layers: number;
-  readonly heads: number;
-  /** Key/value heads. */
-  readonly groups: number;
-  readonly headSize: number;
-  readonly contextTokens: number;
-  readonly epsilon: number;
-  readonly rope: RopeSettings;
-  readonly activation: ActivationName;
-  /** Whether the output matrix is the embedding. */
-  readonly tied: boolean;
-  readonly biases: { readonly qkv: boolean; readonly o: boolean; readonly mlp: boolean };
-  /** RMS norms of every query and key head, before the rotation. */
-  readonly headNorms: boolean;
-  /** Tokens that a query sees, itself included; all earlier ones when absent. */
-  readonly window?: number | undefined;
-}
+import type { DecoderLayout, LayerKind, LayerWeights, NormPair } from "./decoder-layout.ts";
+import { checkLayout, layerWeights, linearWeights, normWeights } from "./decoder-layout.ts";
 
 /** Throws: MODEL_CONFIG when the numbers of heads do not fit. */
 export function decoder(layout: DecoderLayout): ModelFamily {
-  const { hidden, vocabulary, layers, heads, groups, headSize } = layout;
-  if (!Number.isInteger(headSize) || heads % groups !== 0 || headSize % 2 !== 0) {
-    throw new NodeError(
-      "MODEL_CONFIG",
-      `config.json: ${heads} heads of size ${headSize}, ${groups} key/value heads and hidden size ${hidden} do not fit`,
-    );
-  }
+  checkLayout(layout);
+  const { hidden, vocabulary, layers, groups, headSize, scales = {} } = layout;
   const embedding: WeightShape = { name: "model.embed_tokens.weight", shape: [vocabulary, hidden] };
   const output: WeightShape = layout.tied ? embedding : { name: "lm_head.weight", shape: [vocabulary, hidden] };
   const finalNorm: WeightShape = { name: "model.norm.weight", shape: [hidden] };
   const perLayer = Array.from({ length: layers }, (_, layer) => layerWeights(layout, layer));
-  const norm = (x: OnnxValue, weight: OnnxValue): OnnxValue => rmsNorm(x, weight, layout.epsilon);
-  const headNorm = (x: OnnxValue, weight: OnnxValue): OnnxValue =>
-    reshape(norm(reshape(x, [x.shape[0]!, x.shape[1]! / headSize, headSize]), weight), x.shape);
-
+  const limits = layout.kinds.map(({ rope }) => rope?.contextTokens ?? layout.contextTokens);
+  const linears = perLayer.flatMap((weights) => [...weights.attention, ...weights.mlp]);
   return {
-    shape: {
-      layers,
-      hidden,
-      vocabulary,
-      contextTokens: layout.contextTokens,
-      linears: perLayer.flatMap((weights) => weights.sites),
-    },
+    shape: { layers, hidden, vocabulary, contextTokens: Math.min(layout.contextTokens, ...limits), linears },
     weights: [
       embedding,
-      ...perLayer.flatMap(({ norms, headNorms, sites }) => [
-        ...norms,
-        ...headNorms,
-        ...sites.flatMap((site) => linearWeights(layout, site)),
+      ...perLayer.flatMap((weights) => [
+        ...normWeights(weights),
+        ...[...weights.attention, ...weights.mlp].flatMap((site) => linearWeights(layout, site)),
       ]),
       finalNorm,
       ...(layout.tied ? [] : [output]),
     ],
     cache: { groups, headSize },
-    hidden: ({ inputIds, weight, hooks, cache, packing, rows }) => {
-      const [batch, tokens] = inputIds.shape as [number, number];
-      const past = cache?.past;
-      const table = rotaryTables(past ? past.capacity + 1 : tokens, headSize, layout.rope);
-      const rope = { ...table, positions: past?.position ?? packing?.positions ?? table.positions };
-      const mask = packing ? packedMask(packing.segments, layout.window) : causalMask(tokens, layout.window);
-      const blocks = past
-        ? oneBlock(memoryMask(past, layout.window), tokens)
-        : causalBlocks(mask, tokens, layout.window);
-      const shape = { batch, tokens, heads, groups, headSize, rope, blocks };
-      const linear = (site: LinearSite, x: OnnxValue, { residual, at }: LinearOptions = {}): OnnxValue => {
-        const [w, bias] = linearWeights(layout, site).map(weight);
-        const hook = hooks.adapts?.(site) === false ? undefined : hooks.linear;
-        const y = gemm(x, w!, { transB: true, c: bias ?? (hook ? undefined : residual) });
-        const changed = hook ? hook(site, x, y, at) : y;
-        return residual && (bias || hook) ? add(residual, changed) : changed;
-      };
-      let h = reshape(gather(weight(embedding), inputIds), [batch * tokens, hidden]);
-      for (const [layer, { norms, headNorms, sites }] of perLayer.entries()) {
-        const [q, k, v, o, gate, up, down] = sites as SevenSites;
-        const [inputNorm, mlpNorm] = norms.map(weight);
-        const [queryNorm, keyNorm] = headNorms.map(weight);
-        const x = norm(h, inputNorm!);
-        const [queries, keys] = [linear(q, x), linear(k, x)];
-        const parts = {
-          q: queryNorm ? headNorm(queries, queryNorm) : queries,
-          k: keyNorm ? headNorm(keys, keyNorm) : keys,
-          v: linear(v, x),
-        };
-        // What follows treats every row by itself.
-        const at = layer === layers - 1 ? rows : undefined;
-        const mixed = chosenRows(attention(parts, { ...shape, attended: attended(cache, layer) }), at);
-        h = linear(o, mixed, { residual: chosenRows(h, at), at });
-        const y = norm(h, mlpNorm!);
-        const gated = mul(activation(layout.activation, linear(gate, y, { at })), linear(up, y, { at }));
-        h = linear(down, gated, { residual: h, at });
-        h = hooks.block?.(layer, h, at) ?? h;
-      }
+    hidden: (options) => {
+      const [batch, tokens] = options.inputIds.shape as [number, number];
+      const embedded = gather(options.weight(embedding), options.inputIds);
+      let h = reshape(times(embedded, scales.embedding), [batch * tokens, hidden]);
+      const pass = new ForwardPass(layout, options);
+      for (const [layer, weights] of perLayer.entries()) h = pass.block(layer, weights, h);
       return h;
     },
-    normalize: (rows, weight) => norm(rows, weight(finalNorm)),
+    normalize: (rows, weight) => times(decoderNorm(layout, rows, weight(finalNorm)), scales.logits),
     outputMatrix: (weight) => weight(output),
+    ...(scales.logitCap === undefined ? {} : { logitCap: scales.logitCap }),
   };
 }
 
+/** x times a number; x itself where there is none. */
+const times = (x: OnnxValue, scale: number | undefined): OnnxValue =>
+  scale === undefined || scale === 1 ? x : mul(x, scalar(scale));
+
+const decoderNorm = ({ epsilon, normsFromOne }: DecoderLayout, x: OnnxValue, weight: OnnxValue): OnnxValue =>
+  rmsNorm(x, normsFromOne ? add(weight, scalar(1)) : weight, epsilon);
+
 interface LinearOptions {
-  /** The value that the product is added to. */
-  readonly residual?: OnnxValue;
-  /** The rows of the stream that the input holds. */
+  /** What the product is added to. */
+  readonly residual?: OnnxValue | undefined;
+  /** Of which rows of the stream the input is. */
   readonly at?: OnnxValue | undefined;
 }
 
-type SevenSites = readonly [LinearSite, LinearSite, LinearSite, LinearSite, LinearSite, LinearSite, LinearSite];
+/** One forward pass: what all its layers share, and their blocks. */
+class ForwardPass {
+  readonly #layout: DecoderLayout;
+  readonly #options: ForwardOptions;
+  /** What layers of one kind see and where their tokens stand, made once. */
+  readonly #seen = new Map<string, Pick<AttentionShape, "rope" | "blocks">>();
 
-interface LayerWeights {
-  /** Before attention, before the MLP. */
-  readonly norms: readonly WeightShape[];
-  /** Norms of queries and keys; none in most families. */
-  readonly headNorms: readonly WeightShape[];
-  /** In the order in which the forward pass takes them: q, k, v, o, gate, up, down. */
-  readonly sites: readonly LinearSite[];
-}
+  constructor(layout: DecoderLayout, options: ForwardOptions) {
+    this.#layout = layout;
+    this.#options = options;
+  }
 
-function layerWeights(layout: DecoderLayout, layer: number): LayerWeights {
-  const { hidden, inner, heads, groups, headSize } = layout;
-  const path = `model.layers.${layer}`;
-  const sizes: readonly (readonly [string, number, number])[] = [
-    ["self_attn.q_proj", hidden, heads * headSize],
-    ["self_attn.k_proj", hidden, groups * headSize],
-    ["self_attn.v_proj", hidden, groups * headSize],
-    ["self_attn.o_proj", heads * headSize, hidden],
-    ["mlp.gate_proj", hidden, inner],
-    ["mlp.up_proj", hidden, inner],
-    ["mlp.down_proj", inner, hidden],
-  ];
-  const vector = (part: string, size: number): WeightShape => ({ name: `${path}.${part}.weight`, shape: [size] });
-  return {
-    norms: [vector("input_layernorm", hidden), vector("post_attention_layernorm", hidden)],
-    headNorms: layout.headNorms ? [vector("self_attn.q_norm", headSize), vector("self_attn.k_norm", headSize)] : [],
-    sites: sizes.map(([part, inputs, outputs]) => ({ path: `${path}.${part}`, layer, inputs, outputs })),
-  };
-}
+  /** The stream f32[B*T, hidden] behind a layer. */
+  block(layer: number, weights: LayerWeights, h: OnnxValue): OnnxValue {
+    const { hooks, rows } = this.#options;
+    // What follows attention treats every row by itself.
+    const at = layer === this.#layout.layers - 1 ? rows : undefined;
+    const mixed = chosenRows(this.#attention(layer, weights, h), at);
+    const o = weights.attention.at(-1)!;
+    const n = this.#join(chosenRows(h, at), { site: o, x: mixed, norms: weights.attentionNorms, at });
+    const gated = this.#gated(weights, n, at);
+    const down = weights.mlp.at(-1)!;
+    const out = this.#join(n, { site: down, x: gated, norms: weights.mlpNorms, at });
+    return hooks.block?.(layer, out, at) ?? out;
+  }
 
-/** The matrix [outputs, inputs] of a linear layer, and its bias where it has one. */
-function linearWeights({ biases }: DecoderLayout, site: LinearSite): readonly WeightShape[] {
-  const part = site.path.split(".").at(-1);
-  const biased = site.path.includes(".mlp.") ? biases.mlp : part === "o_proj" ? biases.o : biases.qkv;
-  return [
-    { name: `${site.path}.weight`, shape: [site.outputs, site.inputs] },
-    ...(biased ? [{ name: `${site.path}.bias`, shape: [site.outputs] }] : []),
-  ];
+  #attention(layer: number, weights: LayerWeights, h: OnnxValue): OnnxValue {
+    const { heads, groups, headSize, scales = {}, kinds } = this.#layout;
+    const { inputIds, cache, weight } = this.#options;
+    const [batch, tokens] = inputIds.shape as [number, number];
+    const x = this.#norm(h, weights.attentionNorms.before);
+    const { q, k, v } = this.#projected(weights.attention, x);
+    const [queryNorm, keyNorm] = (weights.queryKeyNorms ?? []).map(weight);
+    const parts = { q: this.#headNorm(q, queryNorm), k: this.#headNorm(k, keyNorm), v };
+    return attention(parts, {
+      ...{ batch, tokens, heads, groups, headSize },
+      ...this.#visible(kinds[layer]!),
+      scale: scales.attention,
+      cap: scales.attentionCap,
+      attended: attended(cache, layer),
+    });
+  }
+
+  #projected(sites: readonly LinearSite[], x: OnnxValue): Record<"q" | "k" | "v", OnnxValue> {
+    const { heads, groups, headSize, fused } = this.#layout;
+    const sizes = [heads * headSize, groups * headSize, groups * headSize];
+    const [q, k, v] = fused
+      ? split(this.#linear(sites[0]!, x), sizes, 1)
+      : sites.slice(0, 3).map((site) => this.#linear(site, x));
+    return { q: q!, k: k!, v: v! };
+  }
+
+  #gated({ mlp, mlpNorms }: LayerWeights, h: OnnxValue, at: OnnxValue | undefined): OnnxValue {
+    const { inner, fused, activation: name } = this.#layout;
+    const y = this.#norm(h, mlpNorms.before);
+    const [gate, up] = fused
+      ? split(this.#linear(mlp[0]!, y, { at }), [inner, inner], 1)
+      : mlp.slice(0, 2).map((site) => this.#linear(site, y, { at }));
+    return mul(activation(name, gate!), up!);
+  }
+
+  /** h + s norm(W x): what attention or MLP adds to the stream. */
+  #join(
+    h: OnnxValue,
+    { site, x, norms, at }: { site: LinearSite; x: OnnxValue; norms: NormPair; at: OnnxValue | undefined },
+  ): OnnxValue {
+    const scale = this.#layout.scales?.residual;
+    if (!norms.after && (scale === undefined || scale === 1)) return this.#linear(site, x, { residual: h, at });
+    return add(h, times(this.#norm(this.#linear(site, x, { at }), norms.after), scale));
+  }
+
+  #norm(x: OnnxValue, weight: WeightShape | undefined): OnnxValue {
+    return weight ? decoderNorm(this.#layout, x, this.#options.weight(weight)) : x;
+  }
+
+  #headNorm(x: OnnxValue, weight: OnnxValue | undefined): OnnxValue {
+    const { headSize, queryKeyNorms } = this.#layout;
+    if (!weight) return x;
+    if (queryKeyNorms === "all heads") return decoderNorm(this.#layout, x, weight);
+    const perHead = reshape(x, [x.shape[0]!, x.shape[1]! / headSize, headSize]);
+    return reshape(decoderNorm(this.#layout, perHead, weight), x.shape);
+  }
+
+  #linear(site: LinearSite, x: OnnxValue, { residual, at }: LinearOptions = {}): OnnxValue {
+    const { hooks, weight } = this.#options;
+    const [w, bias] = linearWeights(this.#layout, site).map(weight);
+    const hook = hooks.adapts?.(site) === false ? undefined : hooks.linear;
+    const y = gemm(x, w!, { transB: true, c: bias ?? (hook ? undefined : residual) });
+    const changed = hook ? hook(site, x, y, at) : y;
+    return residual && (bias || hook) ? add(residual, changed) : changed;
+  }
+
+  #visible(kind: LayerKind): Pick<AttentionShape, "rope" | "blocks"> {
+    const key = JSON.stringify(kind);
+    const known = this.#seen.get(key) ?? this.#seenBy(kind);
+    this.#seen.set(key, known);
+    return known;
+  }
+
+  #seenBy({ window, rope }: LayerKind): Pick<AttentionShape, "rope" | "blocks"> {
+    const { inputIds, cache, packing } = this.#options;
+    const tokens = inputIds.shape[1]!;
+    const past = cache?.past;
+    const table = rope && rotaryTables(past ? past.capacity + 1 : tokens, this.#layout.headSize, rope);
+    const mask = packing ? packedMask(packing.segments, window) : causalMask(tokens, window);
+    const blocks = past ? oneBlock(memoryMask(past, window), tokens) : causalBlocks(mask, tokens, window);
+    const positions = past?.position ?? packing?.positions ?? table?.positions;
+    return { blocks, ...(table && positions && { rope: { ...table, positions } }) };
+  }
 }

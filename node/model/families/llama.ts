@@ -1,5 +1,6 @@
 /**
- * Llama (2, 3, 3.x, SmolLM2, TinyLlama) and Mistral, which is the same with a sliding window.
+ * Llama (2, 3, 3.x, SmolLM2, TinyLlama), Mistral, which is the same with a sliding window, and Ministral, where some
+ * layers have one.
  * Source: Touvron et al. 2023, arXiv:2302.13971; Jiang et al. 2023, arXiv:2310.06825; Hugging Face transformers.
  */
 import { z } from "zod";
@@ -7,7 +8,7 @@ import type { ModelFamily } from "../base-model.ts";
 import { readConfig } from "../config.ts";
 import { ropeSettings } from "../layers/rope-settings.ts";
 import { decoder } from "./decoder.ts";
-import { DECODER_FIELDS, decoderSizes } from "./decoder-fields.ts";
+import { DECODER_FIELDS, decoderSizes, LAYER_TYPES, sameLayers, windowedLayers } from "./decoder-fields.ts";
 
 const LLAMA = z.object({
   ...DECODER_FIELDS,
@@ -29,16 +30,24 @@ const MISTRAL = z.object({
   mlp_bias: z.literal(false).optional(),
 });
 
+/** Mistral with layers of two kinds. */
+const MINISTRAL = z.object({
+  ...MISTRAL.shape,
+  model_type: z.literal("ministral"),
+  architectures: z.array(z.enum(["MinistralForCausalLM", "MinistralModel"])).optional(),
+  layer_types: LAYER_TYPES,
+});
+
+const NO_BIASES = { qkv: false, o: false, mlp: false };
+
 /** Throws: MODEL_CONFIG naming the field of config.json that is missing or not supported. */
 export function llama(config: unknown): ModelFamily {
   const fields = readConfig(LLAMA, config);
   const { attention_bias: attention, mlp_bias: mlp } = fields;
   return decoder({
     ...decoderSizes(fields),
-    headSize: fields.head_dim ?? fields.hidden_size / fields.num_attention_heads,
-    rope: ropeSettings(fields),
     biases: { qkv: attention, o: attention, mlp },
-    headNorms: false,
+    kinds: sameLayers(fields, { rope: ropeSettings(fields) }),
   });
 }
 
@@ -47,10 +56,19 @@ export function mistral(config: unknown): ModelFamily {
   const fields = readConfig(MISTRAL, config);
   return decoder({
     ...decoderSizes(fields),
-    headSize: fields.head_dim ?? fields.hidden_size / fields.num_attention_heads,
-    rope: ropeSettings(fields),
-    biases: { qkv: false, o: false, mlp: false },
-    headNorms: false,
-    window: fields.sliding_window ?? undefined,
+    biases: NO_BIASES,
+    kinds: sameLayers(fields, { rope: ropeSettings(fields), window: fields.sliding_window ?? undefined }),
+  });
+}
+
+/** Throws: as `llama`. */
+export function ministral(config: unknown): ModelFamily {
+  const fields = readConfig(MINISTRAL, config);
+  const rope = ropeSettings(fields);
+  const otherwise = (): boolean => fields.sliding_window !== null;
+  return decoder({
+    ...decoderSizes(fields),
+    biases: NO_BIASES,
+    kinds: windowedLayers(fields, { otherwise, ropes: { full: rope, sliding: rope } }),
   });
 }

@@ -5,18 +5,18 @@
  */
 import { z } from "zod";
 import type { ModelFamily } from "../base-model.ts";
-import { readConfig } from "../config.ts";
-import { ropeSettings } from "../layers/rope-settings.ts";
+import { readConfig, unsupported } from "../config.ts";
+import { type RopeFields, ropeSettings } from "../layers/rope-settings.ts";
 import { decoder } from "./decoder.ts";
-import { DECODER_FIELDS, decoderSizes } from "./decoder-fields.ts";
+import { DECODER_FIELDS, decoderSizes, LAYER_TYPES, type WindowFields, windowedLayers } from "./decoder-fields.ts";
 
-/** The window's size is in every config; it counts only where `use_sliding_window` is true, which is refused. */
+/** The window's size is in every config; it counts only where `use_sliding_window` is true. */
 const QWEN_FIELDS = {
   ...DECODER_FIELDS,
-  layer_types: z.array(z.literal("full_attention")).nullish(),
-  use_sliding_window: z.literal(false).optional(),
+  layer_types: LAYER_TYPES,
+  use_sliding_window: z.boolean().default(false),
   sliding_window: z.number().nullish(),
-  max_window_layers: z.number().nullish(),
+  max_window_layers: z.number().default(28),
   mlp_bias: z.literal(false).optional(),
 };
 
@@ -42,10 +42,8 @@ export function qwen2(config: unknown): ModelFamily {
   const fields = readConfig(QWEN2, config);
   return decoder({
     ...decoderSizes(fields),
-    headSize: fields.head_dim ?? fields.hidden_size / fields.num_attention_heads,
-    rope: ropeSettings(fields),
     biases: { qkv: true, o: false, mlp: false },
-    headNorms: false,
+    kinds: qwenLayers(fields),
   });
 }
 
@@ -55,8 +53,22 @@ export function qwen3(config: unknown): ModelFamily {
   return decoder({
     ...decoderSizes(fields),
     headSize: fields.head_dim ?? QWEN3_HEAD_SIZE,
-    rope: ropeSettings(fields),
     biases: { qkv: fields.attention_bias, o: fields.attention_bias, mlp: false },
-    headNorms: true,
+    queryKeyNorms: "each head",
+    kinds: qwenLayers(fields),
   });
+}
+
+/** The window is that of the layers from `max_window_layers` on, or of those that `layer_types` names. */
+function qwenLayers(
+  fields: RopeFields & WindowFields & { readonly use_sliding_window: boolean; readonly max_window_layers: number },
+) {
+  const rope = ropeSettings(fields);
+  const { use_sliding_window: isOn, sliding_window: window } = fields;
+  if (isOn && typeof window !== "number") {
+    throw unsupported("use_sliding_window", isOn, "sliding_window, its size, is needed");
+  }
+  const otherwise = (layer: number): boolean => isOn && layer >= fields.max_window_layers;
+  const counted = { ...fields, sliding_window: isOn ? window : undefined };
+  return windowedLayers(counted, { otherwise, ropes: { full: rope, sliding: rope } });
 }

@@ -16,6 +16,7 @@ import {
 } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { float32 } from "../../tensor.ts";
+import { capped } from "./cap.ts";
 import type { KeysAndValues, RememberedTokens } from "./key-value-cache.ts";
 import type { Rotary } from "./rotary.ts";
 import { rotate } from "./rotary.ts";
@@ -112,24 +113,29 @@ export interface AttentionShape {
   readonly headSize: number;
   /** Absent for models with learned positions. */
   readonly rope?: Rotary;
-  /** The result of `oneBlock` or `causalBlocks`. */
+  /** Of query-key products; headSize^-0.5 when absent. */
+  readonly scale?: number | undefined;
+  /** Where products z become cap tanh(z / cap). */
+  readonly cap?: number | undefined;
+  /** Of `oneBlock` or `causalBlocks`. */
   readonly blocks: readonly QueryBlock[];
   /** S keys and values to attend to, given those of the tokens at hand; these alone when absent. */
   readonly attended?: (now: KeysAndValues) => KeysAndValues;
 }
 
 /**
- * softmax(Q K^T / sqrt(headSize) + mask) V; q f32[N, heads*headSize], k and v f32[N, groups*headSize] -> like q.
+ * softmax(scale Q K^T + mask) V; q f32[N, heads*headSize], k and v f32[N, groups*headSize] -> like q.
  * Padding stands to the right: where every query looks left only, the causal mask is enough.
  */
 export function attention({ q, k, v }: Readonly<Record<"q" | "k" | "v", OnnxValue>>, shape: AttentionShape): OnnxValue {
   const { batch, tokens, heads, groups, headSize, rope, blocks, attended = (now) => now } = shape;
+  const { scale = headSize ** -0.5, cap } = shape;
   const share = heads / groups;
   const turned = (x: OnnxValue): OnnxValue => (rope ? rotate(reshape(x, [batch, tokens, x.shape[1]!]), rope) : x);
   const perGroup = (x: OnnxValue): OnnxValue => transpose(reshape(x, [batch, tokens, groups, headSize]), [0, 2, 1, 3]);
   // The queries of one group stand below one another, so that a group's keys are used in one product.
   const queries = transpose(reshape(turned(q), [batch, tokens, groups, share, headSize]), [0, 2, 3, 1, 4]);
-  const scaled = mul(queries, scalar(headSize ** -0.5));
+  const scaled = mul(queries, scalar(scale));
   const { keys, values } = attended({ keys: perGroup(turned(k)), values: perGroup(v) });
   const columns = transpose(keys, [0, 1, 3, 2]);
   // Keys are cut where blocks of queries begin, and each block puts together those that it sees.
@@ -141,7 +147,7 @@ export function attention({ q, k, v }: Readonly<Record<"q" | "k" | "v", OnnxValu
     const [n, of] = [queryParts[i]!.shape[3]!, seen.to - seen.from];
     const stacked = reshape(queryParts[i]!, [batch, groups, share * n, headSize]);
     const products = matMul(stacked, concat(columnParts.slice(first, i + 1), 3));
-    const scores = reshape(products, [batch, groups, share, n, of]);
+    const scores = reshape(capped(products, cap), [batch, groups, share, n, of]);
     const weights = reshape(softmax(add(scores, mask)), [batch, groups, share * n, of]);
     return reshape(matMul(weights, concat(valueParts.slice(first, i + 1), 2)), [batch, groups, share, n, headSize]);
   });

@@ -1,6 +1,6 @@
 /** Rotary positions (Su et al. 2021, arXiv:2104.09864), in the layout of Hugging Face: halves, not interleaved pairs. */
 import { apply, constantValue } from "../../onnx/graph.ts";
-import { ints } from "../../onnx/operators.ts";
+import { concat, ints, reshape, split } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { float32 } from "../../tensor.ts";
 import type { RopeScaling, RopeSettings } from "./rope-settings.ts";
@@ -12,20 +12,43 @@ export interface Rotary {
   readonly sin: OnnxValue;
   /** The place of each token i64[B, T], or of the first one of every row i64[1]. */
   readonly positions: OnnxValue;
+  readonly headSize: number;
+  /** Values of a head that are turned: the first ones. */
+  readonly turned: number;
 }
 
-/** For rows whose first token stands at 0. */
+/**
+ * For rows whose first token stands at 0. Pairs behind the share of a head that is turned stay as they are.
+ * Throws: RangeError where a list of factors is not one for each pair.
+ */
 export function rotaryTables(tokens: number, headSize: number, rope: RopeSettings): Rotary {
   const half = headSize / 2;
-  const frequencies = Float64Array.from({ length: half }, (_, i) => scaled(rope.theta ** (-i / half), rope.scaling));
+  const turned = turnedValues(headSize, rope) / 2;
+  const frequencies = ropeFrequencies(2 * turned, rope);
+  const size = "attentionFactor" in rope.scaling ? rope.scaling.attentionFactor : 1;
   const table = (f: (angle: number) => number): OnnxValue => {
     const values = new Float32Array(tokens * half);
     for (let t = 0; t < tokens; t++) {
-      for (let i = 0; i < half; i++) values[t * half + i] = f(t * frequencies[i]!);
+      for (let i = 0; i < half; i++) values[t * half + i] = i < turned ? size * f(t * frequencies[i]!) : f(0);
     }
     return constantValue(float32([tokens, half], values));
   };
-  return { cos: table(Math.cos), sin: table(Math.sin), positions: ints([0]) };
+  return { cos: table(Math.cos), sin: table(Math.sin), positions: ints([0]), headSize, turned: 2 * turned };
+}
+
+/** How many values of a head are turned: the first ones, an even number. */
+export function turnedValues(headSize: number, { share = 1 }: RopeSettings): number {
+  return Math.floor(headSize * share);
+}
+
+/** Turns per token of each pair, in radians; `size` values are turned. */
+export function ropeFrequencies(size: number, { theta, scaling }: RopeSettings): Float64Array {
+  const half = size / 2;
+  if (scaling.kind === "longrope" && scaling.factors.length !== half) {
+    throw new RangeError(`${scaling.factors.length} factors do not fit ${half} pairs`);
+  }
+  const ramp = scaling.kind === "yarn" ? yarnRamp(size, theta, scaling) : () => 0;
+  return Float64Array.from({ length: half }, (_, i) => scaled(theta ** (-i / half), { scaling, i, ramp }));
 }
 
 /**
@@ -34,8 +57,13 @@ export function rotaryTables(tokens: number, headSize: number, rope: RopeSetting
  * llama3: frequencies with more than highFrequencyFactor turns in the original context stay, those with fewer than
  * lowFrequencyFactor are divided by factor, those between are mixed of both in proportion to their turns n:
  * s w + (1 - s) w / factor, s = (n - low) / (high - low) (Llama 3.1; transformers modeling_rope_utils.py).
+ * yarn: the same mixture by a ramp over the pairs (Peng et al. 2023, arXiv:2309.00071).
+ * longrope: each by a factor of its own (Ding et al. 2024, arXiv:2402.13753).
  */
-function scaled(frequency: number, scaling: RopeScaling): number {
+function scaled(
+  frequency: number,
+  { scaling, i, ramp }: { readonly scaling: RopeScaling; readonly i: number; readonly ramp: (i: number) => number },
+): number {
   switch (scaling.kind) {
     case "default":
       return frequency;
@@ -47,10 +75,43 @@ function scaled(frequency: number, scaling: RopeScaling): number {
       const share = Math.min(1, Math.max(0, (turns - low) / (high - low)));
       return share * frequency + (1 - share) * (frequency / factor);
     }
+    case "yarn":
+      return ramp(i) * (frequency / scaling.factor) + (1 - ramp(i)) * frequency;
+    case "longrope":
+      return frequency / scaling.factors[i]!;
   }
 }
 
-/** Rotate the pairs (x_i, x_{i + headSize/2}) of every head by their position's angle; x: f32[B, T, heads*headSize]. */
-export function rotate(x: OnnxValue, { cos, sin, positions }: Rotary): OnnxValue {
-  return apply("RotaryEmbedding", [x, positions, cos, sin], { domain: "com.microsoft" });
+/** How far each pair is stretched: 0 for those that turn more than betaFast times in the original context, 1 below betaSlow. */
+function yarnRamp(
+  size: number,
+  theta: number,
+  { betaFast, betaSlow, truncate, originalContextTokens }: Extract<RopeScaling, { kind: "yarn" }>,
+): (i: number) => number {
+  const pairOf = (turns: number): number =>
+    (size * Math.log(originalContextTokens / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  const [fast, slow] = [pairOf(betaFast), pairOf(betaSlow)];
+  const low = Math.max(0, truncate ? Math.floor(fast) : fast);
+  const high = Math.min(size - 1, truncate ? Math.ceil(slow) : slow);
+  const width = high === low ? 0.001 : high - low;
+  return (i) => Math.min(1, Math.max(0, (i - low) / width));
+}
+
+/**
+ * Rotate the pairs (x_i, x_{i + turned/2}) of every head by their position's angle; x: f32[B, T, heads*headSize].
+ * Where a part of the head stays, its values are brought in between: of queries and keys alike, so that their products
+ * are the same.
+ */
+export function rotate(x: OnnxValue, { cos, sin, positions, headSize, turned }: Rotary): OnnxValue {
+  const paired = turned === headSize ? x : inPairs(x, headSize, turned);
+  return apply("RotaryEmbedding", [paired, positions, cos, sin], { domain: "com.microsoft" });
+}
+
+/** Halves of what is turned and of what is not, so that the operator's pairs are those that belong together. */
+function inPairs(x: OnnxValue, headSize: number, turned: number): OnnxValue {
+  const [batch, tokens, width] = x.shape as [number, number, number];
+  const [half, rest] = [turned / 2, (headSize - turned) / 2];
+  const heads = reshape(x, [batch, tokens, width / headSize, headSize]);
+  const [a, b, c, d] = split(heads, [half, half, rest, rest], 3) as [OnnxValue, OnnxValue, OnnxValue, OnnxValue];
+  return reshape(concat([a, c, b, d], 3), x.shape);
 }

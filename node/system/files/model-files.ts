@@ -27,12 +27,22 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
     );
   }
   const tokenizer = read("tokenizer.json");
-  const tokenizerConfig = read("tokenizer_config.json");
+  const parsed = (name: string): unknown => {
+    const bytes = read(name);
+    return bytes && json(join(directory, name), bytes);
+  };
+  const beside = {
+    tokenizerConfig: parsed("tokenizer_config.json"),
+    addedTokens: parsed("added_tokens.json"),
+    specialTokensMap: parsed("special_tokens_map.json"),
+    generationConfig: parsed("generation_config.json"),
+  };
   return {
     directory,
     config: json(join(directory, "config.json"), config),
     ...(tokenizer ? { tokenizer } : {}),
-    ...(tokenizerConfig ? { tokenizerConfig: json(join(directory, "tokenizer_config.json"), tokenizerConfig) } : {}),
+    chatTemplates: readChatTemplates(directory, names),
+    ...Object.fromEntries(Object.entries(beside).filter(([, content]) => content !== undefined)),
     shards: openWeightFiles(shardNames(directory, names).map((name) => join(directory, name))),
     cache: createWeightCache({ folder: cacheFolder(options.cacheFolder) }),
     sha256: () => {
@@ -40,6 +50,22 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
       return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
     },
   };
+}
+
+const TEMPLATE = "chat_template.jinja";
+const TEMPLATES = "additional_chat_templates";
+
+/** Chat templates that have files of their own, by name; the one of the directory itself is "default". */
+function readChatTemplates(directory: string, names: readonly string[]): ReadonlyMap<string, string> {
+  const others = names.includes(TEMPLATES)
+    ? list(join(directory, TEMPLATES)).filter((name) => name.endsWith(".jinja"))
+    : [];
+  return new Map([
+    ...(names.includes(TEMPLATE) ? [["default", readFileSync(join(directory, TEMPLATE), "utf8")] as const] : []),
+    ...others.map(
+      (name) => [name.replace(/\.jinja$/u, ""), readFileSync(join(directory, TEMPLATES, name), "utf8")] as const,
+    ),
+  ]);
 }
 
 /** Files that a model directory lacks, by the part of the model that they are; empty when all are there. */

@@ -1,0 +1,174 @@
+/** Model directories as people have them (node/model/cases), by the command line; what is right is what transformers does. */
+import { copyFile, cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { runCommandLine } from "../program.ts";
+import type { Terminal } from "../terminal.ts";
+
+const CASES = join(import.meta.dirname, "../../node/model/cases");
+const at = (name: string): string => join(CASES, name);
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "weft-cases-"));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function weft(...words: readonly string[]) {
+  let [out, err] = ["", ""];
+  const terminal: Terminal = {
+    out: (chunk) => void (out += chunk),
+    err: (chunk) => void (err += chunk),
+    errIsTerminal: false,
+    columns: () => 80,
+    nextLine: () => Promise.resolve(),
+    environment: { WEFT_DATA_DIR: join(folder, "peer") },
+    signal: new AbortController().signal,
+  };
+  const code = await runCommandLine(words, terminal);
+  return { code, out, err, json: () => JSON.parse(out) };
+}
+
+const generate = (model: string, prompt = "hello", tokens = 6) =>
+  weft("generate", "--model", model, "--prompt", prompt, "--max-tokens", String(tokens), "--threads", "1", "--json");
+
+/** A case with a file of it changed. */
+async function changed(name: string, file: string, change: (content: Record<string, unknown>) => unknown) {
+  const copy = join(folder, "model");
+  await cp(at(name), copy, { recursive: true });
+  const content = await readFile(join(copy, file), "utf8").then(JSON.parse, () => ({}));
+  await writeFile(join(copy, file), JSON.stringify(change(content)));
+  return copy;
+}
+
+describe("a directory as it comes", () => {
+  const rows: readonly (readonly [string, string, readonly number[], string])[] = [
+    ["says what it says in transformers", "base-llama", [68, 68, 68, 68, 239, 255], ""],
+    ["with a tensor of another type that nothing reads", "I1-unused-u16", [68, 68, 68, 68, 239, 255], ""],
+    ["with two matrices where the config ties them", "K1-tied-but-two", [112], "both are used as stored"],
+    ["with rope_parameters and a rope_scaling that agree", "M1-both-rope-fields", [68, 68, 68, 68, 68, 255], ""],
+    ["with a window that no layer has", "M3-qwen2-window-no-layer", [237, 38, 22, 132, 70, 29], ""],
+    ["of a model that sees images: Gemma 3", "parted-gemma3", [83, 83, 83, 83, 83, 83], "its text model, gemma3_text"],
+    ["of a model that sees images: LLaVA", "parted-llava", [236, 40, 236, 95, 253, 126], "its text model, llama"],
+    ["of a model that sees images: Mistral 3", "parted-mistral3", [67, 167, 295, 57, 219, 254], "model, mistral"],
+    ["with several end tokens in generation_config.json", "E1-stop-list", [], ""],
+  ];
+  it.each(rows)("%s", async (_, name, ids, note) => {
+    const { code, err, json } = await generate(at(name));
+    expect(code, err).toBe(0);
+    expect(json().ids).toEqual(ids);
+    expect(json().stopped).toBe(ids.length < 6 ? "end token" : "tokens");
+    expect(err).toContain(note);
+  });
+
+  it("with added tokens beside tokenizer.json", async () => {
+    const { json } = await generate(at("F1-added-tokens"), "<|im_start|>user hi<|im_end|>", 1);
+    expect(json().promptIds).toEqual([1, 400, 325, 323, 393, 353, 312, 313, 401]);
+  });
+
+  it("with a default classifier of two classes, which its config does not name", async () => {
+    const { code, err, json } = await weft(
+      ...["eval", "--model", at("J1-two-classes"), "--data", at("J1-rows.jsonl"), "--threads", "1", "--json"],
+    );
+    expect(code, err).toBe(0);
+    expect(json().loss).toBeGreaterThan(0);
+  });
+
+  it("with 8-bit floats is refused as quantised", async () => {
+    const { code, err } = await generate(at("I3-fp8-weights"));
+    expect(code).toBe(2);
+    expect(err).toMatch(/holds F8_E4M3 values: quantised weights, which weft does not read/);
+    expect(err).not.toContain("again");
+  });
+});
+
+describe("an adapter as it comes", () => {
+  const rows: readonly (readonly [string, string, string, string])[] = [
+    ["of an older version, whose file says less", "G1-old-config", "lora:r2:q_proj,v_proj:alpha4:dropout0.05", ""],
+    ["with a layer missing", "H1-layer-missing", "lora:r2:q_proj,v_proj:alpha4:layers=0", "missing: 2 of 4 layers"],
+  ];
+  it.each(rows)("%s", async (_, name, word, note) => {
+    const { code, out, err } = await weft(
+      ...["adapter", "import", at(name), "--model", at("base-llama"), "--out", join(folder, "adapter")],
+    );
+    expect(code, err).toBe(0);
+    expect(out).toContain(`${word}, `);
+    expect(err).toContain(note);
+  });
+});
+
+describe("the same kinds, otherwise", () => {
+  it("an end token that the tokenizer does not have is refused, not guessed", async () => {
+    const model = await changed("base-llama", "tokenizer_config.json", (content) => ({
+      ...content,
+      eos_token: { content: "<|im_end|>" },
+    }));
+    const { code, err } = await generate(model);
+    expect(code).toBe(2);
+    expect(err).toMatch(/has no token "<\|im_end\|>", which the files beside it name as eos_token/);
+  });
+
+  it("an end token stands in special_tokens_map.json too", async () => {
+    const model = await changed("base-llama", "tokenizer_config.json", ({ eos_token, ...content }) => content);
+    await writeFile(join(model, "special_tokens_map.json"), JSON.stringify({ eos_token: { content: "<|no|>" } }));
+    expect((await generate(model)).err).toContain('no token "<|no|>"');
+  });
+
+  it("an added token with two ids is refused", async () => {
+    const model = await changed("F1-added-tokens", "added_tokens.json", () => ({ "<|im_start|>": 401 }));
+    const { code, err } = await generate(model);
+    expect(code).toBe(2);
+    expect(err).toMatch(/the token "<\|im_start\|>" has id 400 there and id 401 beside it/);
+  });
+
+  it("sampling is as generation_config.json says, which is said, and greedy where that is asked for", async () => {
+    const model = await changed("base-llama", "generation_config.json", (content) => ({
+      ...content,
+      ...{ do_sample: true, temperature: 5, top_p: 0.9, top_k: 40, repetition_penalty: 1.1 },
+    }));
+    const drawn = await generate(model);
+    expect(drawn.err).toContain("temperature 5, top-p 0.9, top-k 40; --temperature 0 takes the likeliest");
+    expect(drawn.err).toContain("weft does not do repetition_penalty = 1.1");
+    expect(drawn.json().ids).not.toEqual([68, 68, 68, 68, 239, 255]);
+    const likeliest = await weft(
+      ...["generate", "--model", model, "--prompt", "hello", "--max-tokens", "6", "--temperature", "0", "--json"],
+    );
+    expect(likeliest.json().ids).toEqual([68, 68, 68, 68, 239, 255]);
+    expect(likeliest.err).toBe("");
+  });
+
+  it("a rope_scaling that differs from rope_parameters is refused", async () => {
+    const model = await changed("M1-both-rope-fields", "config.json", (content) => ({
+      ...content,
+      rope_scaling: { rope_type: "linear", factor: 4 },
+    }));
+    expect((await generate(model)).err).toContain("rope_parameters and rope_scaling, which differ");
+  });
+
+  it("num_logits_to_keep changes nothing", async () => {
+    const model = await changed("base-llama", "config.json", (content) => ({ ...content, num_logits_to_keep: 1 }));
+    expect((await generate(model)).json().ids).toEqual([68, 68, 68, 68, 239, 255]);
+  });
+
+  it("MLX's words for quantised weights are understood", async () => {
+    const model = await changed("base-llama", "config.json", (content) => ({
+      ...content,
+      quantization: { group_size: 64, bits: 4 },
+    }));
+    const { code, err } = await generate(model);
+    expect(code).toBe(2);
+    expect(err).toContain("quantised weights");
+  });
+
+  it("a classifier of classes that nobody names, and whose head is missing, is refused", async () => {
+    const model = await changed("J1-two-classes", "config.json", (content) => ({
+      ...content,
+      architectures: ["BertForMaskedLM"],
+    }));
+    await copyFile(at("J1-rows.jsonl"), join(folder, "rows.jsonl"));
+    const { code, err } = await weft("eval", "--model", model, "--data", join(folder, "rows.jsonl"));
+    expect(code).toBe(2);
+    expect(err).toContain("names no classes");
+  });
+});

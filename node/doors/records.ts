@@ -1,0 +1,7 @@
+/** The door to a peer's files: its egress ledger, its key and the key's backup. */
+export { readSigner, requireKey } from "../data-directory/key.ts";
+export { checkedRecords, egressCsv, egressJson, summarizeEgress } from "../privacy/egress-summary.ts";
+export { egressLines } from "../system/files/egress-file.ts";
+export { openKey, peerOfBackup, sealKey } from "../system/files/key-backup.ts";
+export { readKey, readOrCreateKey, writeKey } from "../system/files/key-file.ts";
+export { createLogger } from "../system/platform/log.ts";

@@ -1,0 +1,8 @@
+/** The door to training on one machine: data to examples, and a training or an evaluation without a network. */
+export { loadExamples } from "../local/data-source.ts";
+export { evaluateLocally, stepsOfEpochs, trainLocally } from "../local/local-training.ts";
+export { holdOut, trainOnnx } from "../local/onnx-training.ts";
+export { loadPeerExamples } from "../peer/peer-data.ts";
+export { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
+export { startTrainerThread } from "../system/compute/trainer-thread.ts";
+export { readOnnxModelFile, readTensorFile, writeOnnxModelFile } from "../system/files/onnx-model-file.ts";

@@ -1,0 +1,83 @@
+/** Conversations by chat templates, against what transformers makes of them: token ids, and the assistant's turns. */
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Conversation } from "../data/conversation.ts";
+import { conversationOf } from "../data/conversation-rows.ts";
+import { templateTokens } from "../data/template-parts.ts";
+import { NodeError } from "../errors.ts";
+import { ChatTemplate } from "../model/chat-template.ts";
+import { createTokenizer, type Tokenizer } from "../model/tokenizer.ts";
+
+const folder = join(import.meta.dirname, "chat");
+const json = <T>(name: string): T => JSON.parse(readFileSync(join(folder, name), "utf8")) as T;
+const golden = json<Record<string, Record<string, string[]>>>("golden.json");
+const chats = json<Record<string, unknown>[]>("conversations.json").map((row, i) =>
+  conversationOf(row, ["messages"], { place: { file: "conversations.json", line: i + 1 }, learntFrom: "messages" }),
+);
+const templates = readdirSync(join(folder, "templates")).map((file) => ({
+  name: file.replace(".jinja", ""),
+  text: readFileSync(join(folder, "templates", file), "utf8"),
+}));
+const cases = Object.keys(golden).flatMap((tokenizer) =>
+  templates.flatMap(({ name, text }) => [
+    { tokenizer, name, isMarked: true, blocks: "with generation blocks", text },
+    { tokenizer, name, isMarked: false, blocks: "without", text: text.replace(/\{% (end)?generation %\}/gu, "") },
+  ]),
+);
+/** Tokens that end a turn, by template; all others end it by the tokenizer's end token. */
+const ENDS: Readonly<Record<string, string>> = {
+  chatml: "<|im_end|>",
+  "qwen-tools": "<|im_end|>",
+  "qwen-think": "<|im_end|>",
+  llama3: "<|eot_id|>",
+  gemma: "<end_of_turn>",
+  phi: "<|end|>",
+  command: "<|END_OF_TURN_TOKEN|>",
+  openchat: "<|end_of_turn|>",
+};
+
+function opened(text: string): ChatTemplate {
+  const special = { bos_token: "<s>", eos_token: "</s>", unk_token: "<unk>" };
+  return new ChatTemplate({ text }, { special, place: "a test", now: () => new Date(2024, 6, 26, 9, 5) });
+}
+
+/** undefined where the template refuses. */
+function tokensOf(chat: Conversation, tokenizer: Tokenizer, template: ChatTemplate) {
+  try {
+    return templateTokens(chat, { tokenizer, template });
+  } catch (cause) {
+    if (cause instanceof NodeError && cause.code === "DATA_FORMAT") return undefined;
+    throw cause;
+  }
+}
+
+describe.each(Object.keys(golden))("with a tokenizer of %s", (kind) => {
+  const tokenizerConfig = { bos_token: "<s>", eos_token: "</s>", unk_token: "<unk>" };
+  const tokenizer = createTokenizer({ tokenizerJson: json(`${kind}-tokenizer.json`), tokenizerConfig });
+  const mine = cases.filter((one) => one.tokenizer === kind);
+
+  it.each(mine)("$name $blocks gives the ids and the mask of transformers", ({ name, text, isMarked }) => {
+    const template = opened(text);
+    const end = tokenizer.encode(ENDS[name] ?? "</s>").at(-1);
+    const wrong: unknown[] = [];
+    const refused: number[] = [];
+    for (const [i, chat] of chats.entries()) {
+      const got = tokensOf(chat, tokenizer, template);
+      const mask = got?.ids.map((_, at) => (got.learnt.some(([from, to]) => at >= from && at < to) ? 1 : 0));
+      const digest = got && createHash("sha256").update(`${got.ids.join()}|${mask?.join()}`).digest("hex").slice(0, 12);
+      if (got === undefined && !isMarked && golden[kind]?.[name]?.[i] !== "") {
+        refused.push(i);
+        continue;
+      }
+      if ((digest ?? "") !== golden[kind]?.[name]?.[i]) wrong.push({ chat: i, digest });
+      const turns = chat.messages.filter(({ role }) => role === "assistant").length;
+      const ends = got?.learnt.filter(([, to]) => got.ids[to - 1] === end).length;
+      if (got && (ends !== turns || got.learnt.length !== turns)) wrong.push({ chat: i, turns, ends });
+    }
+    expect(wrong).toEqual([]);
+    // This one writes the system's turn and the tools before the last question: calls of tools cannot be told from the rest.
+    expect(refused.length).toBeLessThanOrEqual(name === "mistral" ? chats.length / 5 : 0);
+  });
+});

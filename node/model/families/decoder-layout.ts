@@ -1,0 +1,169 @@
+/** What a family of the Llama layout is made of: its sizes, its layers' kinds and scales, and the weights that follow. */
+import { NodeError } from "../../errors.ts";
+import type { LinearSite, WeightShape } from "../base-model.ts";
+import type { ActivationName } from "../layers/activation.ts";
+import type { RopeSettings } from "../layers/rope-settings.ts";
+import { turnedValues } from "../layers/rotary.ts";
+
+/** In what the layers of one model may differ. */
+export interface LayerKind {
+  /** Tokens that a query sees, itself included; all earlier ones when absent. */
+  readonly window?: number | undefined;
+  /** Absent where a layer does not know positions. */
+  readonly rope?: RopeSettings | undefined;
+}
+
+/** Everything in which the families of this layout differ. */
+export interface DecoderLayout {
+  readonly vocabulary: number;
+  readonly hidden: number;
+  /** Width of the MLP. */
+  readonly inner: number;
+  readonly layers: number;
+  readonly heads: number;
+  /** Key/value heads. */
+  readonly groups: number;
+  readonly headSize: number;
+  readonly contextTokens: number;
+  readonly epsilon: number;
+  readonly activation: ActivationName;
+  /** Whether the output matrix is the embedding. */
+  readonly tied: boolean;
+  readonly biases: { readonly qkv: boolean; readonly o: boolean; readonly mlp: boolean };
+  /** One for each layer. */
+  readonly kinds: readonly LayerKind[];
+  /** RMS norms of queries and keys, before the rotation: of every head, or of all heads together; default none. */
+  readonly queryKeyNorms?: "each head" | "all heads";
+  /** RMS norms stand before attention and MLP (the default), behind them, or on both sides. */
+  readonly norms?: "before" | "after" | "around";
+  /** Whether the norms' weights are stored as what is added to 1. */
+  readonly normsFromOne?: boolean;
+  /** Whether q, k and v are one matrix, and gate and up another. */
+  readonly fused?: boolean;
+  readonly scales?: DecoderScales;
+}
+
+/** Numbers that some families multiply with, or bound by. */
+export interface DecoderScales {
+  readonly embedding?: number;
+  /** Of what attention and MLP add to the stream. */
+  readonly residual?: number;
+  /** Of query-key products; default headSize^-0.5. */
+  readonly attention?: number;
+  readonly logits?: number;
+  /** z becomes c tanh(z / c), of query-key products and of logits. */
+  readonly attentionCap?: number | undefined;
+  readonly logitCap?: number | undefined;
+}
+
+/** The weights of one layer. */
+export interface LayerWeights {
+  readonly attentionNorms: NormPair;
+  readonly mlpNorms: NormPair;
+  /** Of queries and keys. */
+  readonly queryKeyNorms?: readonly [WeightShape, WeightShape];
+  /** In the order in which the forward pass takes them. */
+  readonly attention: readonly LinearSite[];
+  readonly mlp: readonly LinearSite[];
+}
+
+/** Norms on the two sides of attention or of the MLP. */
+export interface NormPair {
+  readonly before?: WeightShape;
+  readonly after?: WeightShape;
+}
+
+/** Throws: MODEL_CONFIG when the numbers of heads do not fit, or the share of a head that is turned. */
+export function checkLayout({ heads, groups, headSize, hidden, kinds }: DecoderLayout): void {
+  if (!Number.isInteger(headSize) || heads % groups !== 0 || headSize % 2 !== 0) {
+    throw new NodeError(
+      "MODEL_CONFIG",
+      `config.json: ${heads} heads of size ${headSize}, ${groups} key/value heads and hidden size ${hidden} do not fit`,
+    );
+  }
+  for (const { rope } of kinds) {
+    if (!rope) continue;
+    const turned = turnedValues(headSize, rope);
+    const factors = rope.scaling.kind === "longrope" ? rope.scaling.factors.length : turned / 2;
+    if (turned >= 2 && turned % 2 === 0 && factors === turned / 2) continue;
+    const what = `${turned} values of a head of ${headSize} are turned, in pairs, with ${factors} factors`;
+    throw new NodeError("MODEL_CONFIG", `config.json: ${what}; that does not fit`, { field: "rope_parameters" });
+  }
+}
+
+/** The names are those of transformers, which has "post_attention_layernorm" for different places. */
+export function layerWeights(layout: DecoderLayout, layer: number): LayerWeights {
+  const { hidden, heads, groups, headSize, queryKeyNorms, norms = "before" } = layout;
+  const path = `model.layers.${layer}`;
+  const vector = (part: string, size: number): WeightShape => ({ name: `${path}.${part}.weight`, shape: [size] });
+  const norm = (part: string): WeightShape => vector(part, hidden);
+  const [queries, keys] = queryKeyNorms === "each head" ? [1, 1] : [heads, groups];
+  return {
+    ...normsOfLayer(norms, norm),
+    ...(queryKeyNorms && {
+      queryKeyNorms: [
+        vector("self_attn.q_norm", queries * headSize),
+        vector("self_attn.k_norm", keys * headSize),
+      ] as const,
+    }),
+    attention: sites(`${path}.self_attn`, layer, attentionSizes(layout)),
+    mlp: sites(`${path}.mlp`, layer, mlpSizes(layout)),
+  };
+}
+
+function normsOfLayer(
+  norms: "before" | "after" | "around",
+  norm: (part: string) => WeightShape,
+): Pick<LayerWeights, "attentionNorms" | "mlpNorms"> {
+  switch (norms) {
+    case "before":
+      return {
+        attentionNorms: { before: norm("input_layernorm") },
+        mlpNorms: { before: norm("post_attention_layernorm") },
+      };
+    case "after":
+      return {
+        attentionNorms: { after: norm("post_attention_layernorm") },
+        mlpNorms: { after: norm("post_feedforward_layernorm") },
+      };
+    case "around":
+      return {
+        attentionNorms: { before: norm("input_layernorm"), after: norm("post_attention_layernorm") },
+        mlpNorms: { before: norm("pre_feedforward_layernorm"), after: norm("post_feedforward_layernorm") },
+      };
+  }
+}
+
+type Sizes = readonly (readonly [name: string, inputs: number, outputs: number])[];
+
+function attentionSizes({ hidden, heads, groups, headSize, fused }: DecoderLayout): Sizes {
+  const [q, kv] = [heads * headSize, groups * headSize];
+  const o = ["o_proj", q, hidden] as const;
+  if (fused) return [["qkv_proj", hidden, q + 2 * kv], o];
+  return [["q_proj", hidden, q], ["k_proj", hidden, kv], ["v_proj", hidden, kv], o];
+}
+
+function mlpSizes({ hidden, inner, fused }: DecoderLayout): Sizes {
+  const down = ["down_proj", inner, hidden] as const;
+  if (fused) return [["gate_up_proj", hidden, 2 * inner], down];
+  return [["gate_proj", hidden, inner], ["up_proj", hidden, inner], down];
+}
+
+const sites = (path: string, layer: number, sizes: Sizes): readonly LinearSite[] =>
+  sizes.map(([part, inputs, outputs]) => ({ path: `${path}.${part}`, layer, inputs, outputs }));
+
+/** The matrix [outputs, inputs] of a linear layer, and its bias where it has one. */
+export function linearWeights({ biases }: DecoderLayout, site: LinearSite): readonly WeightShape[] {
+  const part = site.path.split(".").at(-1);
+  const biased = site.path.includes(".mlp.") ? biases.mlp : part === "o_proj" ? biases.o : biases.qkv;
+  return [
+    { name: `${site.path}.weight`, shape: [site.outputs, site.inputs] },
+    ...(biased ? [{ name: `${site.path}.bias`, shape: [site.outputs] }] : []),
+  ];
+}
+
+/** The norms of a layer in the order in which they act. */
+export function normWeights({ attentionNorms, queryKeyNorms, mlpNorms }: LayerWeights): readonly WeightShape[] {
+  const all = [attentionNorms.before, attentionNorms.after, mlpNorms.before, mlpNorms.after];
+  return [...all.filter((norm) => norm !== undefined), ...(queryKeyNorms ?? [])];
+}

@@ -1,0 +1,132 @@
+/** The tensors of a directory under the names that its family gives them, and what the files hold beside them. */
+import { NodeError } from "../errors.ts";
+import type { ModelFamily, WeightShape } from "./base-model.ts";
+import type { StoredTensor } from "./weight-file.ts";
+
+/** Tensors by name. */
+export type Located = ReadonlyMap<string, StoredTensor>;
+
+/** The tensors of a family. */
+export interface StoredWeights {
+  find(weight: WeightShape): StoredTensor | undefined;
+  /** Throws: MODEL_MISSING. */
+  get(weight: WeightShape): StoredTensor;
+}
+
+/** Where a family's tensors are looked for. */
+export interface WeightPlace {
+  readonly located: Located;
+  /** What the names of the bare model's weights begin with. */
+  readonly prefix: string;
+  /** For error lines. */
+  readonly directory: string;
+}
+
+/** The output matrix of language models. */
+const OUTPUT = "lm_head.weight";
+/** Embeddings that the output matrix may be. */
+const EMBEDDINGS: readonly string[] = ["model.embed_tokens.weight", "transformer.wte.weight"];
+
+/** Values of which a product can be computed. */
+const FLOATS: readonly string[] = ["F64", "F32", "F16", "BF16"];
+
+/** Tensors that say of the matrix beside them that it is to be unpacked: of GPTQ, AWQ, bitsandbytes, FP8, MLX and others. */
+const PACKED =
+  /^(.+)\.(qweight|qzeros|scales?|biases|g_idx|SCB|(?:weight|input|output)_(?:scale|packed|zero|shape|global)\w*|weight\.[\w.]+)$/;
+
+/**
+ * Find a family's tensors.
+ * Throws: MODEL_CONFIG for a tensor of another shape, and for one that holds quantised values.
+ */
+export function storedWeights(family: Pick<ModelFamily, "weights">, place: WeightPlace): StoredWeights {
+  const { located, directory } = place;
+  const tied = isTied(family);
+  const quantised = (name: string, what: string): NodeError => {
+    const text = `tensor ${name} ${what}: quantised weights, which weft does not read; take the model in F32, F16 or BF16`;
+    return new NodeError("MODEL_CONFIG", `${directory}: ${text}`);
+  };
+  const packed = new Map<string, string>(
+    [...located.keys()].flatMap((name) => {
+      const path = PACKED.exec(name)?.[1];
+      return path === undefined ? [] : [[`${path}.weight`, name] as const];
+    }),
+  );
+  const find = (weight: WeightShape): StoredTensor | undefined => {
+    const names = storedNames(weight.name, { prefix: place.prefix, isTied: tied });
+    const beside = names.find((candidate) => packed.has(candidate));
+    if (beside !== undefined) throw quantised(packed.get(beside)!, "stands beside a packed matrix");
+    const name = names.find((candidate) => located.has(candidate));
+    const tensor = name === undefined ? undefined : located.get(name)!;
+    if (tensor && !FLOATS.includes(tensor.dtype)) throw quantised(tensor.name, `holds ${tensor.dtype} values`);
+    if (!tensor || tensor.shape.join() === weight.shape.join()) return tensor;
+    const text = `tensor ${weight.name} has shape [${tensor.shape}], config.json asks for [${weight.shape}]`;
+    throw new NodeError("MODEL_CONFIG", `${directory}: ${text}`);
+  };
+  return {
+    find,
+    get: (weight) => {
+      const tensor = find(weight);
+      if (tensor) return tensor;
+      const text = `the weights hold no tensor ${weight.name}; is a shard missing?`;
+      throw new NodeError("MODEL_MISSING", `${directory}: ${text}`);
+    },
+  };
+}
+
+/**
+ * Names under which checkpoints store a weight: its own; the other one of tied embeddings; without the prefix, where
+ * the bare model was saved; with the LayerNorm names of the first BERT checkpoints.
+ */
+function storedNames(
+  name: string,
+  { prefix, isTied }: { readonly prefix: string; readonly isTied: boolean },
+): readonly string[] {
+  const names = [name, ...(isTied && EMBEDDINGS.includes(name) ? [OUTPUT] : [])];
+  const old = name.replace(/LayerNorm\.weight$/, "LayerNorm.gamma").replace(/LayerNorm\.bias$/, "LayerNorm.beta");
+  if (old !== name) names.push(old);
+  return [...names, ...names.filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length))];
+}
+
+/** Whether a language model's output matrix is its embedding. */
+export const isTied = ({ weights }: Pick<ModelFamily, "weights">): boolean =>
+  !weights.some(({ name }) => name === OUTPUT);
+
+/** Bytes compared at a time. */
+const COMPARED_BYTES = 1 << 22;
+
+/**
+ * Whether the files hold an output matrix beside another embedding. Where a config ties the two, transformers computes
+ * with both all the same.  Source: transformers 5, `tie_weights`, which leaves them where both were stored and differ.
+ */
+export function hasOwnOutput({ located, prefix }: Omit<WeightPlace, "directory">): boolean {
+  const stored = (names: readonly string[]): StoredTensor | undefined =>
+    names.map((name) => located.get(name)).find((tensor) => tensor !== undefined);
+  const output = stored([OUTPUT]);
+  const embedding = stored(EMBEDDINGS.flatMap((name) => storedNames(name, { prefix, isTied: false })));
+  if (!output || !embedding) return false;
+  if (output.dtype !== embedding.dtype || output.shape.join() !== embedding.shape.join()) return true;
+  const bytes = output.end - output.begin;
+  for (let at = 0; at < bytes; at += COMPARED_BYTES) {
+    const length = Math.min(COMPARED_BYTES, bytes - at);
+    const [a, b] = [output, embedding].map(({ file, offset }) => file.read(offset + at, length)) as [
+      Uint8Array,
+      Uint8Array,
+    ];
+    if (a.some((byte, i) => byte !== b[i])) return true;
+  }
+  return false;
+}
+
+/** Buffers that old checkpoints hold and every family computes by itself. */
+const BUFFERS = /(\.rotary_emb\.inv_freq|\.attn\.(masked_)?bias|\.position_ids)$/;
+
+/** What the layers' tensors are that no part of the family reads, in one line; undefined where there are none. */
+export function unreadNote(family: Pick<ModelFamily, "weights">, { located, prefix }: WeightPlace): string | undefined {
+  const tied = isTied(family);
+  const read = new Set(family.weights.flatMap(({ name }) => storedNames(name, { prefix, isTied: tied })));
+  const unread = [...located.keys()].filter(
+    (name) => /(^|\.)(layers?|h|block)\.\d+\./.test(name) && !read.has(name) && !BUFFERS.test(name),
+  );
+  if (unread.length === 0) return undefined;
+  return `${unread.length} tensors of layers are in the files and config.json does not ask for them, ${unread[0]} for one; they are not used`;
+}

@@ -1,0 +1,45 @@
+/** What the tests of limits share: each limit is filled once, and passed by one. */
+import { expect, test } from "vitest";
+import { LIMITS, type LimitName } from "./limits.ts";
+
+/** The limits of membership, which membership/limits.test.ts fills; limits.test.ts fills the others. */
+export const MEMBERSHIP_LIMITS: readonly LimitName[] = [
+  "admissionReplyBytesMax",
+  "admissionRequestBytesMax",
+  "certificateSecondsMax",
+  "clockSkewSeconds",
+  "equivocationProofBytesMax",
+  "founderCountMax",
+  "genesisBytesMax",
+  "inviteAddressCountMax",
+  "inviteTextLengthMax",
+  "inviteUsesMax",
+  "labelLengthMax",
+  "rosterEntryBytesMax",
+  "rosterEntryCountMax",
+  "rosterMessageBytesMax",
+  "rosterNoteBytesMax",
+  "rosterNoteCountMax",
+  "rosterParentCountMax",
+  "rosterPendingCountMax",
+  "signatureCountMax",
+  "successionCountMax",
+];
+
+/** The limits that this test file has filled. */
+export const filled = new Set<LimitName>();
+
+/** A test that fills these limits. */
+export const fills = (names: readonly LimitName[], body: () => void): void => {
+  for (const name of names) filled.add(name);
+  test(names.join(", "), body);
+};
+
+/** An error with this code. */
+export const code = (expected: string) => expect.objectContaining({ code: expected });
+
+/** The i-th name of the greatest length. */
+export const name = (i: number) => String(i).padEnd(LIMITS.nameLengthMax, ".");
+
+/** A list of so many. */
+export const list = <T>(length: number, make: (i: number) => T): T[] => Array.from({ length }, (_, i) => make(i));
