@@ -17,6 +17,8 @@ export interface OptionRow {
 /** The one word of a command that is not a flag. */
 export interface ArgumentRow {
   readonly name: string;
+  /** Whether it may be left out. */
+  readonly optional?: true;
   readonly text: string;
 }
 

@@ -1,7 +1,8 @@
 /** The process: its signals, its outputs and its exit code. The only place that ends it. */
 import { askSecret } from "./ask-secret.ts";
 import { packageVersion } from "./package-folder.ts";
-import { EXIT_INTERRUPTED, EXIT_OK, Interruption, type Terminal } from "./terminal.ts";
+import { EXIT_INTERRUPTED, EXIT_OK, Interruption } from "./terminal.ts";
+import { visibleTerminal } from "./visible-text.ts";
 
 const EXIT_UNEXPECTED = 1;
 
@@ -48,9 +49,10 @@ if (process.channel) {
   process.on("disconnect", () => interrupt.abort());
 }
 
-const terminal: Terminal = {
+const terminal = visibleTerminal({
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  draw: (text) => void process.stderr.write(text),
   errIsTerminal: process.stderr.isTTY === true,
   columns: () => process.stderr.columns ?? 120,
   nextLine: () =>
@@ -60,7 +62,7 @@ const terminal: Terminal = {
   ...(process.stdin.isTTY && process.stderr.isTTY && { askSecret: (question: string) => askSecret(question, process) }),
   environment: process.env,
   signal: interrupt.signal,
-};
+});
 
 /** The version is the one question that no command has to be known for. */
 async function run(words: readonly string[]): Promise<number> {
@@ -76,7 +78,7 @@ let exitCode: number;
 try {
   exitCode = await run(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  terminal.err(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   exitCode = EXIT_UNEXPECTED;
 }
 // What is still in a pipe is written before the process ends.

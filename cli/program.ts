@@ -8,12 +8,14 @@ import { applyConfigFile } from "./config-file.ts";
 import { packageVersion } from "./package-folder.ts";
 import { errorLine } from "./remedies.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "./terminal.ts";
+import { visibleTerminal } from "./visible-text.ts";
 
 /**
  * Run one command line, without the program's name.  Returns the exit code: 0 done, 2 an expected failure that one
  * line on standard error has explained.  Throws: whatever nobody expected.
  */
-export async function runCommandLine(words: readonly string[], terminal: Terminal): Promise<number> {
+export async function runCommandLine(words: readonly string[], given: Terminal): Promise<number> {
+  const terminal = visibleTerminal(given);
   let exitCode = EXIT_OK;
   let chosen: CommandRow | undefined;
   if (words.length === 0) {
@@ -57,7 +59,10 @@ export function buildProgram(
     const [first = "", second] = row.name;
     const parent = second === undefined ? program : (groups.get(first) ?? group(program, groups, first));
     const command = parent.command(second ?? first).description(row.text);
-    if (row.argument) command.argument(`<${row.argument.name}>`, row.argument.text);
+    if (row.argument) {
+      const { name, text, optional } = row.argument;
+      command.argument(optional ? `[${name}]` : `<${name}>`, text);
+    }
     for (const option of row.options) command.addOption(optionOf(option));
     command.addHelpText("after", `\nExample:\n  ${row.example}`);
     command.action(() => run(row, command));

@@ -140,6 +140,13 @@ export const ROSTER_OPTIONS: readonly OptionRow[] = [
   JSON_OUTPUT,
 ];
 
+/** The flag of what may leave a network without enough admins. */
+export const WITHOUT_QUORUM: OptionRow = {
+  flags: "--without-quorum",
+  text: "do it although too few admins are left afterwards to change anything, now or from a known date on",
+  otherwise: "such a thing is refused",
+};
+
 /** The flag that trusts nothing but the genesis. */
 export const VERIFY: OptionRow = {
   flags: "--verify",

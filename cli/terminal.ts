@@ -4,6 +4,8 @@ export interface Terminal {
   out(text: string): void;
   /** Talk, on standard error. */
   err(text: string): void;
+  /** A view on standard error that begins by clearing the one before; absent where there is none. */
+  draw?(text: string): void;
   /** Whether standard error is a terminal on which lines can be drawn over. */
   readonly errIsTerminal: boolean;
   /** Width of the terminal in characters. */

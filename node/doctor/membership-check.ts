@@ -13,6 +13,7 @@ import type { Store } from "../interface/store.ts";
 import { CERTIFICATE_KEY } from "../membership/certificates.ts";
 import { PROOF_PREFIX } from "../membership/equivocation-proofs.ts";
 import { createMembership, type MembershipDependencies, type RosterMembership } from "../membership/membership.ts";
+import { nearness, quorumEndWords, quorumOf } from "../membership/quorum.ts";
 import { ENTRY_PREFIX } from "../membership/roster-store.ts";
 import { statusError } from "../membership/status.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
@@ -68,6 +69,15 @@ export function membershipFinding(
   if (secondsLeft >= WARNING_SECONDS) return { name, state: "ok", text };
   const days = Math.max(0, Math.floor(secondsLeft / DAY_SECONDS));
   return { name, state: "warning", text: `${text}; ${days} days are left: ask an admin to renew it` };
+}
+
+/** That too few admins are left to change the roster, or will be from a known time on; nothing where no such time is known. */
+export function quorumFindings(membership: RosterMembership, nowSeconds: number): readonly Finding[] {
+  const quorum = quorumOf(membership.roster.log.state(), nowSeconds);
+  if (quorum.endsAt === undefined) return [];
+  const text = quorumEndWords(quorum, nowSeconds);
+  if (nearness(quorum.endsAt, nowSeconds) === 0) return [{ name: "admins", state: "ok", text }];
+  return [{ name: "admins", state: "warning", text: `${text}; make others admins, or their memberships longer` }];
 }
 
 /** By the roster, or by the certificate that it does not have yet. */

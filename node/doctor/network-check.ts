@@ -20,7 +20,7 @@ import type { ReachOptions } from "../system/network/reach.ts";
 import { createNativeSigner, createNativeVerifier } from "../system/platform/ed25519.ts";
 import { type Finding, problemOf } from "../system/platform/health.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
-import { membershipFinding, storedMembership } from "./membership-check.ts";
+import { membershipFinding, quorumFindings, storedMembership } from "./membership-check.ts";
 
 /** The peer and the network to look at. */
 export interface NetworkCheckOptions {
@@ -90,8 +90,9 @@ async function checkAs(
     if (!(error instanceof NodeError || error instanceof ProtocolError)) throw error;
     return [problemOf("membership", error)];
   }
+  const nowSeconds = Math.floor(clock.now() / 1000);
   const findings = membership
-    ? [membershipFinding(membership, { self: signer.peer, nowSeconds: Math.floor(clock.now() / 1000) })]
+    ? [membershipFinding(membership, { self: signer.peer, nowSeconds }), ...quorumFindings(membership, nowSeconds)]
     : [];
   const exchange = createExchange(
     { ...dependencies, store: createMemoryStore() },

@@ -29,6 +29,15 @@ export type RosterEvent =
     }
   /** The roster has agreed to go on under another manifest, from this round on; `isHeld` once this peer has the manifest. */
   | { readonly type: "succession"; readonly network: string; readonly round: number; readonly isHeld: boolean }
+  /** Something is about to end, or has, at this time (seconds since 1970); null when no such end is near any more. */
+  | {
+      readonly type: "ending";
+      /** This peer's membership, or the quorum of admins that can change the roster. */
+      readonly what: "membership" | "quorum";
+      readonly at: number | null;
+    }
+  /** A member's clock is so far ahead of this one that what it signs is put off: one of the two clocks is wrong. */
+  | { readonly type: "clock"; readonly peer: string; readonly aheadSeconds: number }
   /** The roster has changed: this peer's own role, counts, and the digest of all entries, by which two peers compare. */
   | {
       readonly type: "roster";

@@ -26,7 +26,8 @@ export interface DecisionDependencies {
 /** The decisions of one peer. */
 export class Decisions {
   readonly #dependencies: DecisionDependencies;
-  readonly #agreed = new Set<string>();
+  /** Whether each was agreed to although too few admins are left afterwards. */
+  readonly #agreed = new Map<string, boolean>();
   /** Seconds at which each was declined, the oldest first. */
   readonly #declined = new Map<string, number>();
 
@@ -37,7 +38,9 @@ export class Decisions {
   /** Read what is on disk.  Throws: NodeError STORE_FAILED. */
   async load(): Promise<void> {
     const { store } = this.#dependencies;
-    for await (const [key] of store.entries(AGREED_PREFIX)) this.#agreed.add(key.slice(AGREED_PREFIX.length));
+    for await (const [key, value] of store.entries(AGREED_PREFIX)) {
+      this.#agreed.set(key.slice(AGREED_PREFIX.length), value.length > 0);
+    }
     const found: (readonly [string, number])[] = [];
     for await (const [key, value] of store.entries(DECLINED_PREFIX)) {
       found.push([key.slice(DECLINED_PREFIX.length), Number(new TextDecoder().decode(value))]);
@@ -57,11 +60,16 @@ export class Decisions {
     return seconds !== undefined && !this.#isOver(seconds);
   }
 
-  /** Agree to a statement, in place of an earlier decision. */
-  agree(id: string): void {
+  /** Whether it was agreed to although too few admins are left afterwards to change anything. */
+  isMeant(id: string): boolean {
+    return this.#agreed.get(id) === true;
+  }
+
+  /** Agree to a statement, in place of an earlier decision; `isMeant`: whatever it leaves of the admins. */
+  agree(id: string, { isMeant = false }: { readonly isMeant?: boolean } = {}): void {
     const changes = this.#withdraw(id);
-    this.#agreed.add(id);
-    this.#dependencies.save([...changes, { put: AGREED_PREFIX + id, value: new Uint8Array(0) }]);
+    this.#agreed.set(id, isMeant);
+    this.#dependencies.save([...changes, { put: AGREED_PREFIX + id, value: new Uint8Array(isMeant ? 1 : 0) }]);
   }
 
   /** Decline a statement, in place of an earlier decision. */

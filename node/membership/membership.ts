@@ -27,6 +27,7 @@ import type { Store } from "../interface/store.ts";
 import type { Transport } from "../interface/transport.ts";
 import { AdmissionExchange } from "./admission.ts";
 import { Certificates } from "./certificates.ts";
+import { ClocksAhead } from "./clocks-ahead.ts";
 import { EquivocationProofs } from "./equivocation-proofs.ts";
 import { MEMBERSHIP_DEFAULTS, type MembershipLimits } from "./membership-limits.ts";
 import { MessageIntake, type MessageJudgement } from "./message-intake.ts";
@@ -84,6 +85,7 @@ export class RosterMembership implements Membership {
   readonly #proofs: EquivocationProofs;
   readonly #certificates: Certificates;
   readonly #watch: RosterWatch;
+  readonly #clocks: ClocksAhead;
   readonly #intake: MessageIntake;
   readonly #exchange: RosterExchange;
   readonly #admission: AdmissionExchange;
@@ -107,12 +109,17 @@ export class RosterMembership implements Membership {
     this.#proofs = new EquivocationProofs({ ...dependencies, network: networkId(manifest) });
     this.#certificates = new Certificates({ ...dependencies, statuses, self });
     this.#watch = new RosterWatch({ ...{ roster, statuses, clock, logger, self }, proofs: this.#proofs });
+    this.#clocks = new ClocksAhead({
+      ...{ clock, logger, verify: dependencies.verify, isMember: (peer) => statuses.isMember(peer) },
+      tell: (event) => this.#watch.tell(event),
+    });
     this.proposals = new Proposals({
       ...dependencies,
       present: () => this.#present(),
       publish: (message) => this.#publish(message),
       onRequest: (event) => this.#watch.tell(event),
       onEquivocation: (first, second) => this.#report("roster-entry", first, second),
+      onEarly: (entry) => this.#clocks.note(entry),
     });
     this.migration = new Migration(
       {
@@ -182,6 +189,11 @@ export class RosterMembership implements Membership {
   rosterEvent(): RosterEvent {
     const { clock, signer } = this.#dependencies;
     return rosterEvent({ self: signer.peer, state: this.roster.log.state(), seconds: Math.floor(clock.now() / 1000) });
+  }
+
+  /** What is about to end, as onEvent tells it. */
+  endings(): readonly RosterEvent[] {
+    return this.#watch.endings();
   }
 
   /** Whether a connection may be made; for the transport's gate. */
@@ -294,6 +306,7 @@ export class RosterMembership implements Membership {
     const rates = { burst: messagesBurst, perPeriod: messagesPerSecond, periodMs: 1000, peersMax: visitsRememberedMax };
     return new MessageIntake({
       ...{ roster: this.roster, logger, rates: new RateLimiter({ clock }, rates) },
+      onEarly: (entry) => this.#clocks.note(entry),
       takeProof: (body) => this.#proofs.take(body),
       takePending: (message) => {
         const judgement = this.proposals.take(message);

@@ -1,5 +1,6 @@
 /** Messages about the roster as they come: read, judged by their kind, counted. */
 import { ProtocolError } from "../../protocol/errors.ts";
+import type { Entry } from "../../protocol/membership/entry.ts";
 import { mayForward, type Role } from "../../protocol/membership/roles.ts";
 import type { AddRefusal } from "../../protocol/membership/roster-log.ts";
 import { decodeRosterMessage, type RosterMessage } from "../../protocol/membership/roster-message.ts";
@@ -26,6 +27,8 @@ const LATER: readonly AddRefusal[] = ["EARLY", "FULL"];
 /** Who keeps what comes. */
 export interface MessageIntakeDependencies {
   readonly roster: Pick<RosterStore, "add">;
+  /** An entry is from later than this clock shows, and put off. */
+  readonly onEarly?: (entry: Entry) => void;
   /** Throws: ProtocolError where the proof proves nothing. */
   readonly takeProof: (body: Uint8Array) => MessageJudgement;
   /** Takes what waits for a decision: requests, drafts, denials.  Throws: nothing. */
@@ -56,6 +59,7 @@ export class MessageIntake {
       case "pending":
         return ignored("PENDING");
       case "refused":
+        if (result.code === "EARLY" && result.entry) this.#dependencies.onEarly?.(result.entry);
         return LATER.includes(result.code) ? ignored(result.code) : rejected(result.code);
     }
   }

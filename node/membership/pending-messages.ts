@@ -42,6 +42,8 @@ export interface PendingMessageDependencies {
   readonly isMember: (peer: PeerId) => boolean;
   /** Whether this peer has declined a statement, by its digest. */
   readonly hasDeclined: (id: string) => boolean;
+  /** A draft is from later than this clock shows, and put off. */
+  readonly onEarly?: ((entry: Entry) => void) | undefined;
   /** A request is kept that admins may grant without asking anybody. */
   readonly onOpenRequest: (request: AdmissionRequest) => void;
   /** Two different statements of one author under one sequence, as bytes of entries. */
@@ -259,7 +261,10 @@ export class PendingMessages {
     const entry = decodeEntry(bytes);
     const { author, signers, signatures } = entry;
     if (entry.networkId !== log.networkId) return rejected("NETWORK_MISMATCH");
-    if (entry.issuedAt > this.#now() + LIMITS.clockSkewSeconds) return ignored("EARLY");
+    if (entry.issuedAt > this.#now() + LIMITS.clockSkewSeconds) {
+      this.#dependencies.onEarly?.(entry);
+      return ignored("EARLY");
+    }
     const known = this.#drafts.get(entry.id)?.entry;
     const isNews =
       known === undefined || entry.signatures.some((one, i) => one.length > 0 && known.signatures[i]!.length === 0);

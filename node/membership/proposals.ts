@@ -22,6 +22,7 @@ import { Decisions } from "./decisions.ts";
 import { Drafting } from "./drafting.ts";
 import type { MessageJudgement } from "./message-intake.ts";
 import { PendingMessages, statementFor } from "./pending-messages.ts";
+import { type Quorum, quorumEndedBy, quorumEndWords } from "./quorum.ts";
 import type { RosterStore } from "./roster-store.ts";
 
 /** Requests by invites of one admin that a peer grants without a person: so many at once, and as many within an hour. */
@@ -44,6 +45,8 @@ export interface ProposalDependencies {
   readonly onRequest?: (event: Extract<RosterEvent, { type: "request" }>) => void;
   /** Two different statements of one author under one sequence, as bytes of entries. */
   readonly onEquivocation: (first: Uint8Array, second: Uint8Array) => void;
+  /** A draft is from later than this clock shows, and put off. */
+  readonly onEarly?: (entry: Entry) => void;
 }
 
 /** What is to be decided, and who has. */
@@ -61,6 +64,16 @@ export interface Proposal {
   readonly isDeclinedHere: boolean;
   /** Admins that have to agree in all. */
   readonly threshold: number;
+  /** What it leaves of the admins, where afterwards too few are left to change anything, now or from a known time on. */
+  readonly endsQuorum?: Quorum | undefined;
+}
+
+/** How a statement is proposed. */
+export interface ProposalOptions {
+  readonly cosigners?: readonly Signer[];
+  readonly signers?: readonly PeerId[];
+  /** Whether it is to be signed also when, by then, it leaves too few admins to change anything. */
+  readonly isMeant?: boolean;
 }
 
 /** Everything that waits at one peer, and what its person may do about it. */
@@ -72,6 +85,8 @@ export class Proposals {
   /** Motions of requests that were told. */
   readonly #told = new Set<string>();
   readonly #grantsByPolicy: RateLimiter;
+  /** Motions of which it was said that they are not signed any more. */
+  readonly #heldBack = new Set<string>();
 
   constructor(dependencies: ProposalDependencies) {
     const { store, roster, clock, verify, onEquivocation } = dependencies;
@@ -84,6 +99,7 @@ export class Proposals {
       isMember: (peer) => roleOf(roster.log.state(), peer, this.#nowSeconds()) !== undefined,
       hasDeclined: (id) => this.#decisions.hasDeclined(id),
       log: roster.log,
+      onEarly: dependencies.onEarly,
       onOpenRequest: (request) => this.#agreeByPolicy(request),
     });
     this.#drafting = new Drafting({
@@ -141,15 +157,12 @@ export class Proposals {
    * asked to, when it is not left to who approves.
    * Throws: NodeError NOT_ALLOWED; ProtocolError FIELD_INVALID; STORE_FAILED.
    */
-  propose(
-    statement: Statement,
-    { cosigners = [], signers }: { readonly cosigners?: readonly Signer[]; readonly signers?: readonly PeerId[] } = {},
-  ): Promise<Proposal> {
+  propose(statement: Statement, { cosigners = [], signers, isMeant = false }: ProposalOptions = {}): Promise<Proposal> {
     return this.#drafting.inTurn(async () => {
       if (statement.kind !== "rotate") this.#requireAdmin();
       const { signer, roster } = this.#dependencies;
       const id = statementDigest(statement);
-      this.#decisions.agree(id);
+      this.#decisions.agree(id, { isMeant });
       const willing = this.#pending.approversOf(id).filter((peer) => peer !== signer.peer);
       const chosen = signers ?? [signer.peer, ...willing].slice(0, roster.log.state().policy.threshold);
       await this.#drafting.draft(statement, chosen, cosigners);
@@ -158,10 +171,10 @@ export class Proposals {
   }
 
   /** Agree to what waits, also where this peer has declined it before.  Throws: NodeError NOT_ALLOWED. */
-  async approve(id: string): Promise<Proposal> {
+  async approve(id: string, { isMeant = false }: Pick<ProposalOptions, "isMeant"> = {}): Promise<Proposal> {
     this.#requireAdmin();
     const statement = this.#statementOf(id);
-    this.#decisions.agree(id);
+    this.#decisions.agree(id, { isMeant });
     this.#drafting.hurry(id);
     await this.#drafting.settle();
     return this.#proposalOf(id, statement);
@@ -216,6 +229,7 @@ export class Proposals {
     this.#pending.enter(entry);
     // What was agreed to has happened; saying it again needs a new decision.
     this.#decisions.forget(statementDigest(entry.statement));
+    this.#heldBack.delete(statementDigest(entry.statement));
     this.#drafting.enter(entry);
   }
 
@@ -230,7 +244,26 @@ export class Proposals {
   }
 
   *#agreed(): Iterable<readonly [string, Statement]> {
-    for (const [id, statement] of this.#pending.statements()) if (this.#decisions.hasAgreed(id)) yield [id, statement];
+    for (const [id, statement] of this.#pending.statements()) {
+      if (this.#decisions.hasAgreed(id) && !this.#isHeldBack(id, statement)) yield [id, statement];
+    }
+  }
+
+  /** Of two removals that leave enough admins each, the second one may leave too few once the first one has happened. */
+  #isHeldBack(id: string, statement: Statement): boolean {
+    if (this.#decisions.isMeant(id)) return false;
+    const { roster, logger } = this.#dependencies;
+    const quorum = quorumEndedBy(roster.log.state(), statement, this.#nowSeconds());
+    if (quorum === undefined) return false;
+    if (!this.#heldBack.has(id)) {
+      const reason = quorumEndWords(quorum, this.#nowSeconds());
+      logger.warn("a motion that this peer agreed to is not signed any more; approve it again if it is meant", {
+        id,
+        reason,
+      });
+    }
+    this.#heldBack.add(id);
+    return true;
   }
 
   #proposalOf(id: string, statement: Statement): Proposal {
@@ -250,6 +283,7 @@ export class Proposals {
       deniedBy: asked === undefined ? (isDeclinedHere ? [signer.peer] : []) : this.#pending.deniersOf(asked.id),
       isDeclinedHere,
       threshold: roster.log.state().policy.threshold,
+      endsQuorum: quorumEndedBy(roster.log.state(), statement, this.#nowSeconds()),
     };
   }
 

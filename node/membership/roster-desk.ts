@@ -4,6 +4,7 @@
  */
 import type { Signer } from "../../protocol/envelope.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
+import { LIMITS } from "../../protocol/limits.ts";
 import {
   type Entry,
   type EntryId,
@@ -31,9 +32,10 @@ import type { Clock } from "../interface/clock.ts";
 import type { MemberStatus } from "../interface/membership.ts";
 import type { RosterMembership } from "./membership.ts";
 import type { Proposal } from "./proposals.ts";
+import { type Quorum, quorumEndedBy, quorumEndWords, quorumOf } from "./quorum.ts";
 import type { StoredEntries } from "./roster-store.ts";
 
-/** One thing that a person does. */
+/** One thing that a person does. `isMeant`: also where too few admins are left afterwards to change anything (quorum.ts). */
 export type RosterAction =
   | { readonly kind: "members" }
   /** With `declined` also what this peer has declined. */
@@ -42,9 +44,9 @@ export type RosterAction =
   /** The bytes of entries as they are stored, from a place on, so many at a time. */
   | { readonly kind: "entries"; readonly from: number }
   /** Propose and agree. Admins only. */
-  | { readonly kind: "propose"; readonly statement: Statement }
+  | { readonly kind: "propose"; readonly statement: Statement; readonly isMeant?: boolean }
   /** By its id, or the first 8 or more of its characters; also what was declined before. Admins only. */
-  | { readonly kind: "approve"; readonly id: string }
+  | { readonly kind: "approve"; readonly id: string; readonly isMeant?: boolean }
   | { readonly kind: "deny"; readonly id: string }
   /**
    * Propose to go on under another manifest, given as parsed JSON; see succeedingManifest. Admins only, unless it is decided
@@ -52,7 +54,7 @@ export type RosterAction =
    */
   | { readonly kind: "succeed"; readonly manifest: unknown }
   /** Give this peer's membership to a new key, whose seed is in a file of this machine (mode 0600). */
-  | { readonly kind: "rotate"; readonly keyFile: string };
+  | { readonly kind: "rotate"; readonly keyFile: string; readonly isMeant?: boolean };
 
 /** Everybody a roster knows, and the roster as a whole. */
 export interface MembersAnswer {
@@ -74,6 +76,7 @@ export interface MembersAnswer {
   readonly barred: readonly PeerId[];
   readonly policy: MembershipPolicy;
   readonly admins: readonly PeerId[];
+  readonly quorum: Quorum;
   readonly succession: Succession | undefined;
   readonly heads: readonly EntryId[];
   readonly entryCount: number;
@@ -122,6 +125,8 @@ export interface RosterDeskDependencies {
   readonly connected: () => readonly string[];
   /** The signer whose seed is in a file.  Throws: NodeError KEY_FILE. */
   readonly signerOf: (keyFile: string) => Promise<Signer>;
+  /** By how many milliseconds this clock is ahead of that of each neighbour that says so; absent where nobody is asked. */
+  readonly clocksBehind?: () => Promise<readonly number[]>;
 }
 
 /** Do one thing.  Throws: NodeError NOT_ALLOWED, KEY_FILE, STORE_FAILED, DISK_FULL; ProtocolError FIELD_INVALID. */
@@ -138,17 +143,20 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
       return { kind: "pending", motions: proposals.pending({ declined: action.declined === true }) };
     case "propose":
       checkSubject(dependencies, action.statement);
-      return decided(await proposals.propose(action.statement));
+      checkQuorum(dependencies, action.statement, action);
+      await checkClock(dependencies);
+      return decided(await proposals.propose(action.statement, { isMeant: action.isMeant === true }));
     case "approve":
-      return decided(await proposals.approve(wholeId(action.id)));
+      return decided(await approve(dependencies, wholeId(action.id), action));
     case "deny":
       return decided(await proposals.deny(wholeId(action.id)));
     case "succeed":
+      await checkClock(dependencies);
       return (
         agreedSuccession(action.manifest) ?? decided(await proposals.propose(await migration.prepare(action.manifest)))
       );
     case "rotate":
-      return decided(await rotate(dependencies, action.keyFile));
+      return decided(await rotate(dependencies, action));
   }
 
   async function decided(motion: Proposal): Promise<RosterAnswer> {
@@ -202,6 +210,7 @@ function membersAnswer({ membership, clock, self, connected }: RosterDeskDepende
     members,
     barred: [...state.barred],
     admins: adminsOf(state, Math.floor(clock.now() / 1000)),
+    quorum: quorumOf(state, Math.floor(clock.now() / 1000)),
   };
 }
 
@@ -274,6 +283,48 @@ function checkSubject({ membership, clock }: RosterDeskDependencies, statement: 
   if (statement.kind === "expire") checkShorter(statement, known);
 }
 
+/**
+ * What would leave the network without enough admins, now or at a known time, is done by who says that it is meant.
+ * Throws: NodeError NOT_ALLOWED.
+ */
+function checkQuorum(
+  { membership, clock, self }: RosterDeskDependencies,
+  statement: Statement,
+  { isMeant = false }: { readonly isMeant?: boolean },
+): void {
+  // Who is no admin is told that first.
+  if (statement.kind !== "rotate" && membership.roleOf(self) !== "admin") return;
+  const nowSeconds = Math.floor(clock.now() / 1000);
+  const quorum = isMeant ? undefined : quorumEndedBy(membership.roster.log.state(), statement, nowSeconds);
+  if (quorum === undefined) return;
+  const text = `afterwards ${quorumEndWords(quorum, nowSeconds)}`;
+  throw new NodeError("NOT_ALLOWED", text, { ...quorum, problem: "quorum-ends" });
+}
+
+/**
+ * A signature from later than the others' clocks show is put off by them, and they see no reason to tell.
+ * Throws: NodeError NOT_ALLOWED where this clock is further ahead of most neighbours than they tolerate.
+ */
+async function checkClock({ clocksBehind }: RosterDeskDependencies): Promise<void> {
+  const ahead = [...((await clocksBehind?.()) ?? [])].sort((a, b) => a - b);
+  const seconds = Math.floor((ahead[Math.floor((ahead.length - 1) / 2)] ?? 0) / 1000);
+  if (seconds <= LIMITS.clockSkewSeconds) return;
+  const text = `this machine's clock is ${seconds} s ahead of its neighbours', which take nothing from so much later`;
+  throw new NodeError("NOT_ALLOWED", text, { seconds, problem: "clock-ahead" });
+}
+
+async function approve(
+  dependencies: RosterDeskDependencies,
+  id: string,
+  action: { readonly isMeant?: boolean },
+): Promise<Proposal> {
+  const { proposals } = dependencies.membership;
+  const motion = proposals.pending({ declined: true }).find((one) => one.id === id);
+  if (motion !== undefined) checkQuorum(dependencies, motion.statement, action);
+  await checkClock(dependencies);
+  return await proposals.approve(id, { isMeant: action.isMeant === true });
+}
+
 /** An expiry ends what is there sooner, and changes nothing else (10.4, TERMS_DIFFER). */
 function checkShorter({ subject, role, notAfter }: Terms, known: Terms): void {
   const about = { peer: subject, notAfter };
@@ -291,9 +342,10 @@ function checkShorter({ subject, role, notAfter }: Terms, known: Terms): void {
  * waits already is not drafted again: of two rotations that are concluded on two branches neither would count (10.5, 3).
  */
 async function rotate(
-  { membership, clock, self, connected, signerOf }: RosterDeskDependencies,
-  keyFile: string,
+  dependencies: RosterDeskDependencies,
+  action: { readonly keyFile: string; readonly isMeant?: boolean },
 ): Promise<Proposal> {
+  const { membership, clock, self, connected, signerOf } = dependencies;
   const state = membership.roster.log.state();
   const seconds = Math.floor(clock.now() / 1000);
   const terms = state.members.get(self);
@@ -301,7 +353,7 @@ async function rotate(
   if (terms === undefined || role === undefined) {
     throw new NodeError("NOT_ALLOWED", "this peer is no member, so there is nothing to give to another key", { self });
   }
-  const fresh = await signerOf(keyFile);
+  const fresh = await signerOf(action.keyFile);
   const isSame = (one: Statement): boolean =>
     one.kind === "rotate" && one.replaces === self && one.subject === fresh.peer && one.role === role;
   const waits = membership.proposals.pending().find(({ statement }) => isSame(statement));
@@ -317,5 +369,11 @@ async function rotate(
     notBefore: seconds,
     notAfter: Math.min(terms.notAfter, seconds + state.policy.certificateSeconds),
   };
-  return await membership.proposals.propose(statement, { cosigners: [fresh], signers: [self, fresh.peer, ...admins] });
+  checkQuorum(dependencies, statement, action);
+  await checkClock(dependencies);
+  const signers = [self, fresh.peer, ...admins];
+  return await membership.proposals.propose(statement, {
+    ...{ cosigners: [fresh], signers },
+    isMeant: action.isMeant === true,
+  });
 }

@@ -1,11 +1,13 @@
 /** Notices that the roster has changed, or that the time of a member has come, and tells who listens. */
 import { LIMITS } from "../../protocol/limits.ts";
+import { END_OF_TIME } from "../../protocol/membership/entry.ts";
 import { type RosterState, roleOf } from "../../protocol/membership/roster-state.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
 import type { EquivocationProofs } from "./equivocation-proofs.ts";
+import { nearness, quorumOf, WARNING_SECONDS } from "./quorum.ts";
 import type { RosterStore } from "./roster-store.ts";
 import type { Statuses } from "./status.ts";
 
@@ -79,6 +81,10 @@ export class RosterWatch {
     const seconds = Math.floor(clock.now() / 1000);
     const skew = LIMITS.clockSkewSeconds;
     const times = statuses.terms().flatMap(({ notBefore, notAfter }) => [notBefore - skew, notAfter + skew + 1]);
+    const { membership, quorum } = endingsOf(this.#moment());
+    for (const end of [membership, quorum]) {
+      if (end !== undefined) times.push(end, ...WARNING_SECONDS.map((before) => end - before));
+    }
     const next = times.reduce((least, time) => (time > seconds ? Math.min(least, time) : least), Infinity);
     if (this.#isStopped || next === Infinity) return;
     this.#cancelTimer = clock.after(next * 1000 - clock.now(), () => this.#changed());
@@ -88,6 +94,11 @@ export class RosterWatch {
   stop(): void {
     this.#isStopped = true;
     this.#cancelTimer();
+  }
+
+  /** What is about to end, or has. */
+  endings(): readonly RosterEvent[] {
+    return endingEvents(undefined, this.#moment());
   }
 
   /** Several entries of one message are looked at together. */
@@ -107,6 +118,7 @@ export class RosterWatch {
     this.#before = after;
     this.#dependencies.statuses.tidy();
     for (const event of rosterEvents(before, after)) this.tell(event);
+    for (const event of endingEvents(before, after)) this.tell(event);
     for (const listener of this.#changeListeners) listener({ isSucceeded });
     this.arm();
   }
@@ -144,6 +156,24 @@ export function rosterEvents(before: RosterMoment, after: RosterMoment): readonl
   }
   const isSame = before.state.digest === after.state.digest && events.length === 0;
   return isSame ? events : [...events, rosterEvent(after)];
+}
+
+/** When this peer's membership ends, and the quorum; undefined where no end is known. */
+function endingsOf({ self, state, seconds }: RosterMoment) {
+  const own = state.members.get(self)?.notAfter;
+  return { membership: own === END_OF_TIME ? undefined : own, quorum: quorumOf(state, seconds).endsAt };
+}
+
+/** Ends that are near, or nearer than before, or not near any more. */
+export function endingEvents(before: RosterMoment | undefined, after: RosterMoment): readonly RosterEvent[] {
+  const [was, is] = [before && endingsOf(before), endingsOf(after)];
+  return (["membership", "quorum"] as const).flatMap((what) => {
+    const near = nearness(is[what], after.seconds);
+    const wasNear = before === undefined ? 0 : nearness(was?.[what], before.seconds);
+    // An end that is over stays where it was, however late it is looked at.
+    const isSame = near === wasNear && (near === 0 || was?.[what] === is[what] || near > WARNING_SECONDS.length);
+    return isSame ? [] : [{ type: "ending" as const, what, at: near === 0 ? null : (is[what] ?? null) }];
+  });
 }
 
 /** The roster as a whole. */

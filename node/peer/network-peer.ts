@@ -81,6 +81,7 @@ async function start(options: NetworkPeerOptions, shutdown: Shutdown): Promise<N
   if (membership !== undefined) {
     await serveOperators(membership, files, { transport, shutdown });
     options.onEvent(membership.rosterEvent());
+    for (const event of membership.endings()) options.onEvent(event);
   }
   const driver = training && (await openRounds(options, files, { training, exchange, shutdown }));
   if (lacks !== undefined) observeRounds({ exchange, emit: options.onEvent });

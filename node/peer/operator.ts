@@ -9,7 +9,7 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { signerIn } from "../data-directory/key.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { openPeerDirectory } from "../data-directory/open.ts";
-import { NODE_ERROR_CODES, NodeError, type NodeErrorCode } from "../errors.ts";
+import { NODE_ERROR_CODES, NodeError, type NodeErrorCode, PROBLEMS } from "../errors.ts";
 import { createMembership } from "../membership/membership.ts";
 import {
   actOnRoster,
@@ -62,7 +62,8 @@ export async function askRunningPeer(action: RosterAction, options: OperatorOpti
   if ("answer" in result) return result.answer as RosterAnswer;
   const { code, message } = result.error;
   const known = NODE_ERROR_CODES.find((one): one is NodeErrorCode => one === code);
-  throw new NodeError(known ?? "NOT_ALLOWED", message, { code });
+  const problem = PROBLEMS.find((one) => one === result.error.problem);
+  throw new NodeError(known ?? "NOT_ALLOWED", message, { code, ...(problem !== undefined && { problem }) });
 }
 
 /**

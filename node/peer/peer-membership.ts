@@ -2,6 +2,7 @@
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { signerIn } from "../data-directory/key.ts";
 import { NodeError } from "../errors.ts";
+import { askForCheckup } from "../exchange/checkup.ts";
 import type { Transport } from "../interface/transport.ts";
 import { createMembership, type MembershipDependencies, type RosterMembership } from "../membership/membership.ts";
 import { actOnRoster, type RosterAction } from "../membership/roster-desk.ts";
@@ -50,13 +51,36 @@ export function whenEnded(membership: RosterMembership | undefined, peer: PeerId
   return ended;
 }
 
+/** Neighbours whose clocks are asked before something is signed, and how long each may take. */
+const CLOCKS_ASKED_MAX = 8;
+const CLOCK_TIMEOUT_MS = 3_000;
+
+/** By how many milliseconds this clock is ahead of that of each of some members that are connected and answer. */
+async function clocksBehind(
+  { transport, clock }: { readonly transport: Transport; readonly clock: PeerFiles["clock"] },
+  membership: RosterMembership,
+): Promise<readonly number[]> {
+  const { signal } = new AbortController();
+  const peers = (transport.connected() as readonly PeerId[]).filter((peer) => membership.mayGossip(peer));
+  const asked = peers.slice(0, CLOCKS_ASKED_MAX).map(async (peer) => {
+    const call = { peer, addresses: [], signal };
+    const found = await askForCheckup({ transport, clock }, call, { timeoutMs: CLOCK_TIMEOUT_MS });
+    return (found.askedAtMs + found.answeredAtMs) / 2 - found.timeMs;
+  });
+  // Who does not answer, or was asked a moment ago, says nothing of clocks.
+  return (await Promise.allSettled(asked)).flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+}
+
 /** Let other programs of this machine act on the roster of the running peer; `shutdown` ends it. */
 export async function serveOperators(
   membership: RosterMembership,
   { layout, clock, logger, signer }: PeerFiles,
   { transport, shutdown }: { readonly transport: Transport; readonly shutdown: Shutdown },
 ): Promise<void> {
-  const desk = { membership, clock, self: signer.peer, connected: () => transport.connected(), signerOf: signerIn };
+  const desk = {
+    ...{ membership, clock, self: signer.peer, connected: () => transport.connected(), signerOf: signerIn },
+    clocksBehind: () => clocksBehind({ transport, clock }, membership),
+  };
   const requests = await watchRequestInbox(layout.requestInbox, { clock, logger }, (request) =>
     actOnRoster(desk, request as RosterAction),
   );

@@ -54,6 +54,8 @@ export interface PeerView {
   };
   /** Who asks to be admitted, of an admin's peer. */
   readonly requests?: readonly Extract<PeerEvent, { type: "request" }>[];
+  /** What is about to end, or has: seconds since 1970. */
+  readonly endings?: { readonly membership?: number | undefined; readonly quorum?: number | undefined };
   readonly report?: PeerReport;
 }
 
@@ -146,8 +148,11 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       const { role, members, entries, digest } = event;
       return { ...view, roster: { role: role ?? "none", members, entries, digest } };
     }
+    case "ending":
+      return { ...view, endings: { ...view.endings, [event.what]: event.at ?? undefined } };
     case "member":
       return { ...view, requests: (view.requests ?? []).filter(({ peer }) => peer !== event.peer) };
+    case "clock":
     case "equivocation":
     case "succession":
       // News for people; what it amounts to is in the roster.

@@ -14,7 +14,7 @@ import {
   signedEntry,
   termsOf,
 } from "../vectors/example-roster.ts";
-import { type Entry, encodeEntry, type Statement } from "./entry.ts";
+import { createEntry, type Entry, type EntryId, encodeEntry, type Statement } from "./entry.ts";
 import { createGenesis, signGenesis } from "./genesis.ts";
 import { RosterLog } from "./roster-log.ts";
 import { adminsOf, isMember, keepsEarlierUpdates, roleOf } from "./roster-state.ts";
@@ -306,4 +306,19 @@ test("entries wait for those before them, and come in as soon as these do", () =
   expect(log.missing()).toEqual([]);
   expect(log.nextParents()).toEqual([b.id]);
   expect([log.nextSequence(SELF.peer), log.nextSequence(BOB.peer)]).toEqual([7, 0]);
+});
+
+test("an entry of a member that waits keeps its place, whatever strangers have others wait for", () => {
+  const log = logOf();
+  const a = signedEntry(admit(DAVE), { sequence: 6 });
+  const b = signedEntry(admit(FRANK), { ...following(a), sequence: 0 });
+  expect(log.add(encodeEntry(b), NOW).outcome).toBe("pending");
+  for (let i = 0; i < LIMITS.rosterPendingCountMax + 8; i++) {
+    const parents = [(1000 + i).toString(16).padStart(64, "0") as EntryId];
+    const [author, signers] = [STRANGER.peer, [STRANGER.peer]];
+    const entry = createEntry({ ...b, parents, author, signers, sequence: i });
+    expect(log.add(encodeEntry(entry), NOW).outcome).toBe("pending");
+  }
+  expect(log.isWaiting(b.id)).toBe(true);
+  expect(log.add(encodeEntry(a), NOW)).toMatchObject({ outcome: "added", alsoAdded: [{ id: b.id }] });
 });

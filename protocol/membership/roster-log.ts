@@ -48,6 +48,14 @@ export interface RosterLogOptions {
   readonly entryCountMax?: number;
 }
 
+/** An entry whose parents are not here yet. */
+interface WaitingEntry {
+  readonly entry: Entry;
+  readonly isOfKnown: boolean;
+}
+
+const NOT_SIGNED = new Uint8Array(0);
+
 /** The entries of one roster, and the state that they amount to. */
 export class RosterLog {
   /** Of the network's first manifest. */
@@ -56,7 +64,8 @@ export class RosterLog {
   readonly #graph: RosterGraph;
   readonly #verify: VerifySignature;
   readonly #entryCountMax: number;
-  readonly #pending = new Map<EntryId, Entry>();
+  /** Oldest first. */
+  readonly #pending = new Map<EntryId, WaitingEntry>();
   readonly #proven = new Set<PeerId>();
   #state: RosterState | undefined;
 
@@ -160,8 +169,8 @@ export class RosterLog {
   /** Names that waiting entries need and that are neither here nor waiting. */
   missing(): readonly EntryId[] {
     const missing = new Set<EntryId>();
-    for (const { parents } of this.#pending.values()) {
-      for (const id of parents) if (this.#graph.get(id) === undefined && !this.#pending.has(id)) missing.add(id);
+    for (const { entry } of this.#pending.values()) {
+      for (const id of entry.parents) if (this.#graph.get(id) === undefined && !this.#pending.has(id)) missing.add(id);
     }
     return [...missing].sort();
   }
@@ -187,15 +196,29 @@ export class RosterLog {
   }
 
   #keepWaiting(entry: Entry): AddResult {
-    this.#pending.set(entry.id, entry);
-    // Nothing about a waiting entry is verified, so a stranger's can be among them: the oldest one goes.
-    if (this.#pending.size > LIMITS.rosterPendingCountMax) {
-      for (const oldest of this.#pending.keys()) {
-        this.#pending.delete(oldest);
-        break;
-      }
-    }
+    if (!this.#pending.has(entry.id)) this.#pending.set(entry.id, { entry, isOfKnown: this.#isOfKnown(entry) });
+    if (this.#pending.size > LIMITS.rosterPendingCountMax) this.#pending.delete(this.#spare());
     return { outcome: "pending", entry, missing: entry.parents.filter((id) => this.#graph.get(id) === undefined) };
+  }
+
+  /** Whether the author has been in this roster and has signed; whatever else an entry that waits says is not verified. */
+  #isOfKnown(entry: Entry): boolean {
+    const { author, signers, signatures } = entry;
+    const isFounder = foundersOf(this.#settings).some(({ peer }) => peer === author);
+    if (!isFounder && this.#graph.grantsOf(author).length === 0) return false;
+    const own = signatures.map((one, i) => (signers[i] === author ? one : NOT_SIGNED));
+    return own.some((one) => one.length > 0) && wrongSigner({ ...entry, signatures: own }, this.#verify) === undefined;
+  }
+
+  /** The waiting entry that goes: the oldest of strangers, and else of the author that has most. */
+  #spare(): EntryId {
+    const waiting = [...this.#pending.values()];
+    const stranger = waiting.find(({ isOfKnown }) => !isOfKnown);
+    if (stranger !== undefined) return stranger.entry.id;
+    const counts = new Map<PeerId, number>();
+    for (const { entry } of waiting) counts.set(entry.author, (counts.get(entry.author) ?? 0) + 1);
+    const most = Math.max(...counts.values());
+    return waiting.find(({ entry }) => counts.get(entry.author) === most)!.entry.id;
   }
 
   /** Waiting entries whose parents have come, and those that waited for these in turn. */
@@ -203,7 +226,7 @@ export class RosterLog {
     const added: Entry[] = [];
     for (let progress = true; progress; ) {
       progress = false;
-      for (const entry of [...this.#pending.values()]) {
+      for (const { entry } of [...this.#pending.values()]) {
         if (entry.parents.some((id) => this.#graph.get(id) === undefined)) continue;
         this.#pending.delete(entry.id);
         progress = true;

@@ -23,6 +23,8 @@ const TYPES: Readonly<Record<PeerEvent["type"], true>> = {
   member: true,
   equivocation: true,
   succession: true,
+  ending: true,
+  clock: true,
   roster: true,
   finished: true,
 };

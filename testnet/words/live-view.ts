@@ -2,6 +2,7 @@
 import type { ModelNeed, PeerEvent } from "../../node/index.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { TestnetObserver, TestnetPeer } from "./result.ts";
+import { dateWords } from "./statement-words.ts";
 import { exitSentence } from "./summary.ts";
 import { formatLoss, formatSeconds, shortPeerId, textTable } from "./text-table.ts";
 
@@ -142,6 +143,12 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       const here = event.isHeld ? "" : "; its manifest is not here yet";
       return `the members have agreed on a new manifest from round ${event.round + 1} on, network ${event.network}${here}`;
     }
+    case "ending":
+      return event.at === null ? undefined : endingWords(event.what, event.at);
+    case "clock": {
+      const minutes = Math.ceil(event.aheadSeconds / 60);
+      return `the clock of ${event.peer} is ${minutes} minutes ahead of this one, so what it signs is put off; one of the two is wrong, see weft doctor`;
+    }
     case "roster":
     case "neighbours":
     case "company":
@@ -155,6 +162,13 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       throw new Error(`unknown event ${JSON.stringify(unknown)}`);
     }
   }
+}
+
+/** What ends, when, and what to do about it. */
+export function endingWords(what: "membership" | "quorum", at: number): string {
+  return what === "membership"
+    ? `this peer's membership ends ${dateWords(at)}; ask an admin to make it longer (weft members promote)`
+    : `from ${dateWords(at)} on too few admins are left to change anything in this network; make others admins, or their memberships longer, before (weft members promote)`;
 }
 
 /** What a person has to get, and where to put it. */

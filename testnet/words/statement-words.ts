@@ -14,7 +14,7 @@ export function statementWords(statement: Statement): string {
     case "expire":
       return `the membership of ${statement.subject} ends ${dateWords(statement.notAfter)}`;
     case "rotate":
-      return `${statement.subject} takes the place of ${statement.replaces} as ${statement.role}`;
+      return `${statement.subject} takes the place of ${statement.replaces} as ${statement.role} until ${dateWords(statement.notAfter)}`;
     case "revoke":
       return `revoke ${statement.subject} (${statement.reason})`;
     case "policy": {

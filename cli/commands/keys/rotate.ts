@@ -3,7 +3,7 @@ import { membershipDoor } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import type { RosterFlags } from "../../roster-action.ts";
-import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
+import { DATA_DIR, JSON_OUTPUT, WITHOUT_QUORUM } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft keys rotate`, and what it runs. */
@@ -12,6 +12,7 @@ export const rotateKeysCommand: CommandRow = {
   text: "Give this peer's membership to a new key. The first run proposes it. Once the admins have approved, a second run puts the new key in place.",
   options: [
     { ...DATA_DIR, text: "data directory of the peer; the peer runs during the first run and not during the second" },
+    WITHOUT_QUORUM,
     JSON_OUTPUT,
   ],
   example: "weft keys rotate --data-dir alice",

@@ -1,7 +1,7 @@
 /** `weft members approve`: agreeing to what is pending. */
 import type { CommandRow } from "../../command-row.ts";
 import type { RosterFlags } from "../../roster-action.ts";
-import { MOTION, ROSTER_OPTIONS } from "../../shared-options.ts";
+import { MOTION, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
 /** The row of `weft members approve`, and what it runs. */
@@ -9,7 +9,7 @@ export const approveMembersCommand: CommandRow = {
   name: ["members", "approve"],
   text: "Approve a pending motion, or one that was declined here. It holds once enough admins have approved: the policy says how many.",
   argument: MOTION,
-  options: ROSTER_OPTIONS,
+  options: [WITHOUT_QUORUM, ...ROSTER_OPTIONS],
   example: "weft members approve 3f9a01c2d4e5 --data-dir alice",
   run,
 };

@@ -7,7 +7,7 @@ import type { CommandRow } from "../../command-row.ts";
 import type { Moment } from "../../option-value.ts";
 import { momentOrDuration } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
-import { MEMBER, ROSTER_OPTIONS } from "../../shared-options.ts";
+import { MEMBER, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
 /** The row of `weft members expire`, and what it runs. */
@@ -22,6 +22,7 @@ export const expireMembersCommand: CommandRow = {
       parse: momentOrDuration(LIMITS.certificateSecondsMax),
       otherwise: "now, with five minutes for clocks that differ",
     },
+    WITHOUT_QUORUM,
     ...ROSTER_OPTIONS,
   ],
   example: "weft members expire 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --at 30d --data-dir alice",

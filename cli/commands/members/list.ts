@@ -2,6 +2,7 @@
 
 import { type MembersAnswer, membershipDoor } from "../../../node/index.ts";
 import { describePolicy } from "../../../protocol/membership/settings.ts";
+import { endingWords } from "../../../testnet/words/live-view.ts";
 import { dateWords, rebuiltWords } from "../../../testnet/words/statement-words.ts";
 import { textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
@@ -39,7 +40,23 @@ async function run(options: RosterFlags & { readonly verify?: boolean }, termina
 
 const COLUMNS = ["peer", "role", "until", "state", ""].map((heading) => ({ heading, numeric: false }));
 
-function lines({ self, members, removed, barred, policy, succession, entryCount, digest }: MembersAnswer): string[] {
+/** A quorum that no end is known of says nothing, but for one that can spare nobody. */
+function quorumLines({ admins, threshold, endsAt }: MembersAnswer["quorum"]): readonly string[] {
+  if (endsAt !== undefined) return [`WARNING ${endingWords("quorum", endsAt)}`];
+  return admins === threshold ? ["None of the admins can be spared: without one of them nothing can be changed."] : [];
+}
+
+function lines({
+  self,
+  members,
+  removed,
+  barred,
+  policy,
+  quorum,
+  succession,
+  entryCount,
+  digest,
+}: MembersAnswer): string[] {
   const rows = members.map(({ peer, role, notAfter, isFounder, standing, isConnected }) => [
     peer,
     role,
@@ -53,6 +70,7 @@ function lines({ self, members, removed, barred, policy, succession, entryCount,
     ...barred.map((peer) => `${peer} barred: it signed two different things under one number`),
     "",
     ...describePolicy(policy),
+    ...quorumLines(quorum),
     ...(succession ? [`The network goes on as ${succession.network} from round ${succession.round} on.`] : []),
     `${entryCount} entries, digest ${digest.slice(0, 16)}: peers with the same digest have the same roster.`,
   ];

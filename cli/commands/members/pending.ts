@@ -30,12 +30,22 @@ async function run(
   return EXIT_OK;
 }
 
-function lines({ id, statement, request, approvedBy, deniedBy, isDeclinedHere, threshold }: Proposal): string {
+function lines({
+  id,
+  statement,
+  request,
+  approvedBy,
+  deniedBy,
+  isDeclinedHere,
+  threshold,
+  endsQuorum,
+}: Proposal): string {
   const declined = deniedBy.length > 0 ? `, ${deniedBy.length} decline` : "";
   return [
     `${id.slice(0, 12)} ${statementWords(statement)}`,
     ...(request ? [`  calls itself "${request.label}"; fingerprint ${request.fingerprint}, compare it by phone`] : []),
     `  ${approvedBy.length} of ${threshold} admins agree${declined}`,
+    ...(endsQuorum ? ["  leaves too few admins to change anything; it is approved with --without-quorum only"] : []),
     ...(isDeclinedHere ? [`  declined here; weft members approve ${id.slice(0, 12)} takes that back`] : []),
   ].join("\n");
 }

@@ -6,7 +6,7 @@ import { parsePeerId } from "../../../protocol/peer-id.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { choice, duration } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
-import { MEMBER, ROSTER_OPTIONS } from "../../shared-options.ts";
+import { MEMBER, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
 /** The row of `weft members promote`, and what it runs. */
@@ -27,6 +27,7 @@ export const promoteMembersCommand: CommandRow = {
       parse: duration(60, LIMITS.certificateSecondsMax),
       otherwise: "as long as the policy allows",
     },
+    WITHOUT_QUORUM,
     ...ROSTER_OPTIONS,
   ],
   example: "weft members promote 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --role admin --data-dir alice",

@@ -5,7 +5,7 @@ import { parsePeerId } from "../../../protocol/peer-id.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { choice } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
-import { MEMBER, ROSTER_OPTIONS } from "../../shared-options.ts";
+import { MEMBER, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
 /** The row of `weft members revoke`, and what it runs. */
@@ -20,6 +20,7 @@ export const revokeMembersCommand: CommandRow = {
       parse: choice(REVOKE_REASONS),
       otherwise: "other",
     },
+    WITHOUT_QUORUM,
     ...ROSTER_OPTIONS,
   ],
   example: "weft members revoke 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --reason left --data-dir alice",

@@ -78,7 +78,9 @@ async function run(options: NetworkInviteOptions, terminal: Terminal): Promise<n
   const invite = await createInviteText({ role, uses, notAfter, addresses }, operator);
   const many = uses === 1 ? "one peer" : `${uses} peers`;
   terminal.err(`admits ${many} as ${role}, until ${dateWords(notAfter)}, by way of ${addresses.join(" or ")}\n`);
-  terminal.err("send it as you would send a password; it is shown only now. The new peer runs: weft join weft1…\n");
+  terminal.err(
+    "send it as you would send a password; it is shown only now. The new peer keeps it in a file and runs: weft join --invite-file FILE\n",
+  );
   terminal.out(options.json ? jsonText({ invite, role, uses, notAfter, addresses }) : `${invite}\n`);
   return EXIT_OK;
 }

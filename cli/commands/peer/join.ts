@@ -20,6 +20,7 @@ import { leavingLines } from "../../../testnet/words/leaving-lines.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
+import { inviteGiven } from "../../invite-argument.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { duration } from "../../option-value.ts";
@@ -34,8 +35,13 @@ import { runPeer } from "./run.ts";
 export const joinCommand: CommandRow = {
   name: ["join"],
   text: "Join a network by an invite. The peer checks the manifest and the model, asks for admission, waits for the admins, and runs.",
-  argument: { name: "invite", text: "the text weft1… that weft network invite printed" },
+  argument: {
+    name: "invite",
+    text: "the text weft1… that weft network invite printed, or - to read it from standard input; every user of the machine sees what stands in a command",
+    optional: true,
+  },
   options: [
+    { flags: "--invite-file <file>", text: "file with the invite, in place of the argument" },
     DATA_DIR,
     { flags: "--label <text>", text: "name of this peer in its request, for the admins", otherwise: "nothing" },
     {
@@ -49,12 +55,13 @@ export const joinCommand: CommandRow = {
     ...RUN_OPTIONS,
   ],
   configurable: "partly",
-  example: "weft join weft1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0jq --label hospital-4 --data-dir dave",
+  example: "weft join --invite-file invite.txt --label hospital-4 --data-dir dave",
   run,
 };
 
 /** What `weft join` takes beside the flags of `weft run`. */
 interface JoinCommandOptions extends RunOptions {
+  readonly inviteFile?: string;
   readonly label?: string;
   /** Seconds. */
   readonly wait?: number;
@@ -64,7 +71,7 @@ interface JoinCommandOptions extends RunOptions {
 async function run(options: JoinCommandOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
   const { createLogger } = await recordDoor();
   const { openJoining } = await membershipDoor();
-  const invite = parseInvite(argument ?? "", createNativeVerifier());
+  const invite = parseInvite(await inviteGiven(options, argument), createNativeVerifier());
   const folder = dataDirectory(options.dataDir, terminal.environment);
   await refuseOther(folder, invite.ticket.networkId);
   terminal.err(`files of this peer: ${folder}\n`);

@@ -9,7 +9,7 @@ import {
   restingView,
 } from "../../../node/index.ts";
 import { forgettingSentence } from "../../../testnet/words/forgetting-table.ts";
-import { needsSentence } from "../../../testnet/words/live-view.ts";
+import { endingWords, needsSentence } from "../../../testnet/words/live-view.ts";
 import { formatLoss, formatShare } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
@@ -48,7 +48,7 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
   const last = view.rounds.at(-1);
   const { accepted, ignored, rejected } = view.updates;
   const stopped = ended ? "stopped" : "not running (it was killed, or the machine stopped)";
-  const rows: [string, string | undefined][] = [
+  const rows: [string, string | 0 | undefined][] = [
     ["peer", view.peer],
     ["network", network],
     ["process", running ? `${id}, running` : stopped],
@@ -69,6 +69,8 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
       "asks",
       `"${label}", ${peer}, fingerprint ${fingerprint}; weft members approve ${motion.slice(0, 12)}`,
     ]),
+    ["ends", view.endings?.membership && endingWords("membership", view.endings.membership)],
+    ["admins", view.endings?.quorum && endingWords("quorum", view.endings.quorum)],
     ["updates", `${accepted} accepted, ${ignored} ignored, ${rejected} rejected`],
     ["egress", egress ? egressLine(egress) : "the record is damaged; see weft egress verify"],
     ["privacy", privacyLine(status)],
@@ -83,7 +85,7 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
     ],
     ["addresses", view.addresses.join(" ") || undefined],
   ];
-  return rows.flatMap(([title, text]) => (text === undefined ? [] : [`${title.padEnd(11)} ${text}`]));
+  return rows.flatMap(([title, text]) => (!text ? [] : [`${title.padEnd(11)} ${text}`]));
 }
 
 const unreachableRow = ({ address, reason, failures }: PeerView["unreachable"][number]): [string, string] => [

@@ -162,7 +162,12 @@ async function createTestnetManifest(options: TestnetCommandOptions): Promise<Ne
 function liveView(terminal: Terminal, manifest: NetworkManifest, peers: number): LiveView {
   const options = { write: terminal.err, manifest, peers };
   if (!terminal.errIsTerminal) return lineView(options);
-  return terminalView({ ...options, now: () => performance.now(), columns: terminal.columns });
+  return terminalView({
+    ...options,
+    write: terminal.draw ?? terminal.err,
+    now: () => performance.now(),
+    columns: terminal.columns,
+  });
 }
 
 /** A new folder for the peers.  Throws: NodeError DATA_DIRECTORY, DISK_FULL. */

@@ -23,7 +23,7 @@ const REQUEST_BYTES_MAX = 4 * 2 ** 20;
 /** What the asking process gets back: the answer, or the error in its closed form. */
 export type RequestAnswer =
   | { readonly answer: unknown }
-  | { readonly error: { readonly code: string; readonly message: string } };
+  | { readonly error: { readonly code: string; readonly message: string; readonly problem?: string } };
 
 /**
  * Answer requests until stopped. `perform` gets a request's parsed JSON; what it throws is the answer. What was left there
@@ -103,7 +103,9 @@ async function resultOf(path: string, perform: (request: unknown) => Promise<unk
     return { answer: await perform(JSON.parse(bytes.toString("utf8"))) };
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "PEER_FAILED";
-    return { error: { code, message: error instanceof Error ? error.message : String(error) } };
+    const problem = error instanceof NodeError ? error.facts.problem : undefined;
+    const message = error instanceof Error ? error.message : String(error);
+    return { error: { code, message, ...(problem !== undefined && { problem }) } };
   }
 }
 
