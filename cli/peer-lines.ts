@@ -36,9 +36,15 @@ function eventLines(event: PeerEvent, manifest: NetworkManifest): readonly strin
   const line = progressLine(event, manifest);
   return [
     ...(event.type === "started" ? [`dial this peer at ${event.addresses.join(" or ")}`] : []),
-    ...(line === undefined ? [] : [line]),
+    ...(line === undefined ? [] : [`${line}${NEXT_STEPS[event.type] ?? ""}`]),
   ];
 }
+
+/** The command that helps with what an event says. */
+const NEXT_STEPS: { readonly [Type in PeerEvent["type"]]?: string } = {
+  ending: " (weft members promote)",
+  clock: " (weft doctor compares the clocks)",
+};
 
 /** Whom the peer has to talk to, and whom it cannot reach. */
 function companyLine(event: CompanyEvent): string {

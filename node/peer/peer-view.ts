@@ -95,13 +95,36 @@ function withFailure(
   return [...others, { address, reason, failures }].slice(-UNREACHABLE_MAX);
 }
 
-function companyOf(
+/** What news of neighbours changes. */
+function companyNews(
   { unreachable }: PeerView,
-  { change, peer, at }: Extract<PeerEvent, { type: "company" }>,
-): Pick<PeerView, "aloneSince" | "unreachable"> {
-  if (change === "lost") return { aloneSince: at, unreachable };
-  return { aloneSince: undefined, unreachable: unreachable.filter(({ address }) => !address.endsWith(`/p2p/${peer}`)) };
+  event: Extract<PeerEvent, { type: "neighbours" | "company" | "alone" | "unreachable" }>,
+): Partial<PeerView> {
+  switch (event.type) {
+    case "neighbours":
+      return { neighbours: event.connected };
+    case "alone":
+      return { aloneSince: event.since };
+    case "unreachable":
+      return { unreachable: withFailure(unreachable, event) };
+    case "company": {
+      const { change, peer, at } = event;
+      if (change === "lost") return { aloneSince: at };
+      const rest = unreachable.filter(({ address }) => !address.endsWith(`/p2p/${peer}`));
+      return { aloneSince: undefined, unreachable: rest };
+    }
+  }
 }
+
+/** What the end of a round changes; a round that is told again after a restart replaces what was told before. */
+function roundDone(view: PeerView, { summary, forgetting }: Extract<PeerEvent, { type: "round" }>): Partial<PeerView> {
+  const rounds = [...view.rounds.filter(({ round }) => round < summary.round), summary];
+  return { state: "training", round: summary.round, roundsDone: summary.round + 1, rounds, forgetting };
+}
+
+/** The requests of other peers than this one. */
+const others = (requests: PeerView["requests"] = [], one: string): NonNullable<PeerView["requests"]> =>
+  requests.filter(({ peer }) => peer !== one);
 
 /** The view after one more event. */
 export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
@@ -115,35 +138,18 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       return { ...view, state: phase === "alone" ? "training alone" : "training", round, step, steps, loss };
     }
     case "neighbours":
-      return { ...view, neighbours: event.connected };
     case "company":
-      return { ...view, ...companyOf(view, event) };
     case "alone":
-      return { ...view, aloneSince: event.since };
     case "unreachable":
-      return { ...view, unreachable: withFailure(view.unreachable, event) };
+      return { ...view, ...companyNews(view, event) };
     case "request":
-      return {
-        ...view,
-        requests: [...(view.requests ?? []).filter(({ peer }) => peer !== event.peer), event].slice(-REQUESTS_MAX),
-      };
+      return { ...view, requests: [...others(view.requests, event.peer), event].slice(-REQUESTS_MAX) };
     case "update": {
       const kind = COUNTED_AS[event.verdict];
       return { ...view, updates: { ...view.updates, [kind]: view.updates[kind] + 1 } };
     }
-    case "round": {
-      // A round that is told again after a restart replaces what was told before.
-      const { forgetting } = event;
-      const rounds = [...view.rounds.filter(({ round }) => round < event.summary.round), event.summary];
-      return {
-        ...view,
-        state: "training",
-        round: event.summary.round,
-        roundsDone: event.summary.round + 1,
-        rounds,
-        forgetting,
-      };
-    }
+    case "round":
+      return { ...view, ...roundDone(view, event) };
     case "roster": {
       const { role, members, entries, digest } = event;
       return { ...view, roster: { role: role ?? "none", members, entries, digest } };
@@ -151,7 +157,7 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
     case "ending":
       return { ...view, endings: { ...view.endings, [event.what]: event.at ?? undefined } };
     case "member":
-      return { ...view, requests: (view.requests ?? []).filter(({ peer }) => peer !== event.peer) };
+      return { ...view, requests: others(view.requests, event.peer) };
     case "clock":
     case "equivocation":
     case "succession":

@@ -10,20 +10,19 @@ import {
   anchorToReference,
   gaugeKind,
   ifAdapter,
-  mix,
   type NeighbourUpdate,
   type ReferenceState,
   type RememberedAggregate,
   referenceModel,
   rememberModel,
-  withMomentum,
 } from "../aggregation/index.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { LambdaCost, RefusalReason } from "../interface/peer-event.ts";
 import type { Evaluation, Trainer } from "../interface/trainer.ts";
 import { decideLambda } from "../lambda/decide-lambda.ts";
-import type { Anchoring, Mixed, RivalPast, TrialMemory } from "../lambda/trial.ts";
+import type { Anchoring, RivalPast, TrialMemory } from "../lambda/trial.ts";
+import { RoundMixer } from "./round-mixer.ts";
 import { settleAdapter } from "./settle-adapter.ts";
 
 /** The outcome of a round's aggregation. */
@@ -103,32 +102,13 @@ export async function aggregateRound(
     });
   const aggregate = await aggregateFor(own);
   logAggregate(logger, aggregate, { round, rule: settings.rule });
-  // A mix that is no adapter counts as the own one, which no rule for lambda finds better.
-  let hasFailed = false;
   const { localSteps, count } = manifest.rounds;
   const last = asOf + 1 >= count;
-  const pushed = (z: Float32Array, before: RememberedAggregate | undefined): Float32Array => {
-    const { momentum } = settings;
-    // The twin of a peer with a privacy budget has no momentum.
-    const isOff = momentum === undefined || last || !looksAtLosses;
-    if (isOff || before?.round !== asOf - 1) return z;
-    return withMomentum({ ...layout, z, before: before.z, momentum });
-  };
   const past: RivalPast = { reference, aggregate: options.aggregate };
-  const mixing = async (theta: Float32Array, { aggregate: before } = past): Promise<Mixed> => {
-    // A rival's aggregate is in the rival's gauge.
-    const { z } = theta === own ? aggregate : await aggregateFor(theta);
-    const further = pushed(z, before);
-    const mixed = (lambda: number, isPushed = true): Float32Array => {
-      const sum = ifAdapter(() => mix({ ...layout, own: theta, z: isPushed ? further : z, lambda }));
-      hasFailed ||= sum === undefined;
-      return sum ?? theta.slice();
-    };
-    return Object.assign(mixed, {
-      hasMomentum: further !== z,
-      ...(settings.momentum !== undefined && { aggregate: z }),
-    });
-  };
+  // The twin of a peer with a privacy budget has no momentum.
+  const momentum = last || !looksAtLosses ? undefined : settings.momentum;
+  const mixer = new RoundMixer({ layout, own, aggregate, aggregateFor, past, asOf, momentum, settings });
+  const mixing = mixer.mixing;
   const anchor = { settings: manifest.reference, layout };
   const anchoring: Anchoring = {
     past,
@@ -158,7 +138,8 @@ export async function aggregateRound(
     looksAtLosses,
   });
   const isOwn = decided.theta.every((x, i) => x === own[i]);
-  const refusal = settled.refusal ?? ((hasFailed && isOwn) || aggregate.spoilt !== undefined ? "spoilt" : undefined);
+  const refusal =
+    settled.refusal ?? ((mixer.hasFailed && isOwn) || aggregate.spoilt !== undefined ? "spoilt" : undefined);
   const isKept = settled.refusal !== undefined && settled.refusal !== "reference";
   const remembersAggregate = settings.momentum !== undefined && aggregate.peers.length > 0 && !isKept;
   return {

@@ -17,8 +17,9 @@ import {
 import type { RefusalReason } from "../interface/peer-event.ts";
 import type { Evaluation, Trainer } from "../interface/trainer.ts";
 
-/** A loss explodes above this many times the one that it is compared with, and so many nats more. */
+/** A loss explodes above this many times the one that it is compared with, and `EXPLOSION_NATS` more; a judgement, not measured. */
 export const EXPLOSION_FACTOR = 2;
+/** Nats per token, so that a loss near 0 may grow a little. */
 export const EXPLOSION_NATS = 4;
 
 /** Whether a held-out loss is not finite, or explodes: L > 2 L_own + 4. Where the other one is not finite, any that is will do. */

@@ -147,7 +147,7 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       return event.at === null ? undefined : endingWords(event.what, event.at);
     case "clock": {
       const minutes = Math.ceil(event.aheadSeconds / 60);
-      return `the clock of ${event.peer} is ${minutes} minutes ahead of this one, so what it signs is put off; one of the two is wrong, see weft doctor`;
+      return `the clock of ${event.peer} is ${minutes} minutes ahead of this one, so what it signs is put off; one of the two is wrong`;
     }
     case "roster":
     case "neighbours":
@@ -167,8 +167,8 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
 /** What ends, when, and what to do about it. */
 export function endingWords(what: "membership" | "quorum", at: number): string {
   return what === "membership"
-    ? `this peer's membership ends ${dateWords(at)}; ask an admin to make it longer (weft members promote)`
-    : `from ${dateWords(at)} on too few admins are left to change anything in this network; make others admins, or their memberships longer, before (weft members promote)`;
+    ? `this peer's membership ends ${dateWords(at)}; ask an admin to make it longer`
+    : `from ${dateWords(at)} on too few admins are left to change anything in this network; make others admins, or their memberships longer, before`;
 }
 
 /** What a person has to get, and where to put it. */
