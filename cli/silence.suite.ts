@@ -51,10 +51,10 @@ export const LINES: readonly SilentLine[] = [
   { words: "members revoke BOB --reason left --data-dir alice" },
   { words: "members policy --membership-lasts 30d --data-dir alice" },
   { words: "members log --data-dir alice" },
-  { words: "keys rotate --data-dir alice" },
+  { words: "keys rotate --without-quorum --data-dir alice" },
   { words: "keys backup --data-dir bob --passphrase-file passphrase --out bob.weft-key" },
   { words: "keys restore bob.weft-key --passphrase-file passphrase --data-dir bob-again" },
-  { words: "data check founders.txt" },
+  { words: "data check rows.jsonl" },
   { words: "train --adapter lora:r2:q_proj --steps 4 --out adapter" },
   { words: "eval --adapter adapter" },
   { words: "generate --adapter adapter --prompt Once --max-tokens 2" },
@@ -83,6 +83,8 @@ export function describeSilence(lines: readonly SilentLine[]): void {
       folder = mkdtempSync(join(tmpdir(), "weft-silence-"));
       for (const name of ["home", "tmp", "files"]) mkdirSync(join(folder, name));
       writeFileSync(join(folder, "files", "passphrase"), "correct horse battery\n", { mode: 0o600 });
+      const rows = Array.from({ length: 12 }, (_, i) => `{"prompt":"what is ${i}?","response":"a number"}\n`);
+      writeFileSync(join(folder, "files", "rows.jsonl"), rows.join(""));
       const known = new Map<string, string>();
       const wrong: unknown[] = [];
       for (const { words, code = 0 } of lines) {
