@@ -33,7 +33,8 @@ describe("the report's file", () => {
     await mkdir(join(folder, "folder"));
     await expect(refuseUnwritable(join(folder, name))).rejects.toMatchObject({
       code: "DATA_DIRECTORY",
-      message: `cannot write the report ${join(folder, name)}; choose another with --report FILE`,
+      message: `cannot write the report ${join(folder, name)}`,
+      facts: { problem: "report-unwritable" },
     });
     expect(await readdir(folder)).toEqual(["folder"]);
   });

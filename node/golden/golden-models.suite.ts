@@ -119,7 +119,9 @@ export class Golden {
   }
 }
 
-const isGolden = (directory: string): boolean => existsSync(join(directory, "golden.json"));
+/** A model directory with golden values; the folder of chat templates is none. */
+const isGolden = (directory: string): boolean =>
+  ["golden.json", "config.json"].every((file) => existsSync(join(directory, file)));
 
 function goldensIn(folder: string): readonly string[] {
   if (isGolden(folder)) return [folder];
