@@ -32,15 +32,6 @@ export function share(text: string): number {
   return value;
 }
 
-/** A share of `min` to `max`. */
-export function shareOf(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = positive(text);
-    if (value < min || value > max) throw new InvalidArgumentError(`expected a number from ${min} to ${max}`);
-    return value;
-  };
-}
-
 /** One of a few words. */
 export function choice<const T extends string>(values: readonly T[]): (text: string) => T {
   return fieldParser({ type: "choice", values });
