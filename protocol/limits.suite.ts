@@ -26,14 +26,18 @@ export const MEMBERSHIP_LIMITS: readonly LimitName[] = [
   "successionCountMax",
 ];
 
-/** The limits that this test file has filled. */
-export const filled = new Set<LimitName>();
-
-/** A test that fills these limits. */
-export const fills = (names: readonly LimitName[], body: () => void): void => {
-  for (const name of names) filled.add(name);
-  test(names.join(", "), body);
-};
+/** What one test file fills: its limits, and the test that fills some. Files may share a process, so each has its own. */
+export function limitsOfThisFile(): {
+  filled: ReadonlySet<LimitName>;
+  fills(names: readonly LimitName[], body: () => void): void;
+} {
+  const filled = new Set<LimitName>();
+  const fills = (names: readonly LimitName[], body: () => void): void => {
+    for (const name of names) filled.add(name);
+    test(names.join(", "), body);
+  };
+  return { filled, fills };
+}
 
 /** An error with this code. */
 export const code = (expected: string) => expect.objectContaining({ code: expected });

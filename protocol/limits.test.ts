@@ -10,7 +10,7 @@ import { decodeUpdate, encodeUpdate } from "./encoding/update-payload.ts";
 import { readFeatures } from "./features.ts";
 import { decodeHello, decodeReply, encodeHello } from "./handshake.ts";
 import { decodeHeads, encodeHeads } from "./heads.ts";
-import { code, filled, fills, list, MEMBERSHIP_LIMITS, name } from "./limits.suite.ts";
+import { code, limitsOfThisFile, list, MEMBERSHIP_LIMITS, name } from "./limits.suite.ts";
 import { LIMIT_NOTES, LIMITS, type LimitName } from "./limits.ts";
 import { opensslSigner, opensslVerify } from "./membership/openssl.suite.ts";
 import { canonicalManifestBytes, manifestFromBytes, type NetworkManifest, parseManifest } from "./network-manifest.ts";
@@ -27,6 +27,8 @@ import {
   SOME_CONTENT_ID,
 } from "./vectors/example-network.ts";
 import { judgeAnnouncement, judgeSketch, judgeUpdate } from "./verdict.ts";
+
+const { filled, fills } = limitsOfThisFile();
 
 const UINT32_MAX = 0xffff_ffff;
 

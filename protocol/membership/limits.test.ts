@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { encodeCanonical } from "../canonical-message.ts";
 import { type ContentId, contentIdToBytes } from "../content-id.ts";
-import { code, filled, fills, list, MEMBERSHIP_LIMITS } from "../limits.suite.ts";
+import { code, limitsOfThisFile, list, MEMBERSHIP_LIMITS } from "../limits.suite.ts";
 import { LIMITS } from "../limits.ts";
 import { canonicalManifestBytes, networkId, parseManifest } from "../network-manifest.ts";
 import { peerIdFromPublicKey } from "../peer-id.ts";
@@ -27,6 +27,8 @@ import type { RosterState } from "./roster-state.ts";
 import { isMember } from "./roster-state.ts";
 import { POLICY_DEFAULTS } from "./settings.ts";
 import { succeedingManifest, successorChain } from "./succession.ts";
+
+const { filled, fills } = limitsOfThisFile();
 
 const UINT32_MAX = 0xffff_ffff;
 
