@@ -39,7 +39,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "network-not-named": "give --network to check it against a network",
   "no-adapter-of-weft": "weft train and weft adapter import write one",
   "no-checkpoint": "let weft run train there first",
-  "no-member": "weft members list shows the members",
+  "no-member": "weft members list shows the members, weft network invite lets a new one ask",
   "not-reachable": "open the port, announce the address of a port forwarding (--announce), or use --outbound-only",
   "nothing-made-yet": "weft init makes it",
   "peers-unknown": "give --bootstrap, and the doctor checks reachability and clock too",
