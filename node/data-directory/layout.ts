@@ -38,6 +38,11 @@ export interface DataDirectory {
   readonly status: string;
 }
 
+/** Names of folders with the checkpoints of manifests before. */
+export const CHECKPOINTS_ASIDE = /^checkpoints-[0-9a-f]{16}(-\d+)?$/;
+/** How many of them are kept: the newest. */
+export const CHECKPOINTS_ASIDE_MAX = 8;
+
 /** The paths within a folder; nothing is created. Forward slashes, which every system understands. */
 export function dataDirectoryLayout(folder: string): DataDirectory {
   const root = folder.length > 1 ? folder.replace(/[/\\]+$/, "") : folder;

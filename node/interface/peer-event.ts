@@ -138,6 +138,9 @@ export type PeerEvent =
   | { readonly type: "privacy"; readonly status: PrivacyStatus }
   | { readonly type: "finished"; readonly report: PeerReport };
 
+/** Rounds remembered for the report: 4 MB of JSON in a checkpoint, and far more rounds than fine-tuning takes. */
+export const SUMMARIES_MAX = 10_000;
+
 /** What one peer has to show at the end. Bytes, seconds and updates are totals of all rounds. */
 export interface PeerReport {
   readonly id: string;

@@ -40,8 +40,8 @@ class Gate {
   membership: RosterMembership | undefined;
   privacy: PrivacyGuard | undefined;
 
-  readonly admits = (peer: PeerId): boolean =>
-    this.exchange?.refuses(peer) !== true && this.membership?.admits(peer) !== false;
+  readonly admits = (peer: PeerId, origin?: string): boolean =>
+    this.exchange?.refuses(peer) !== true && this.membership?.admits(peer, origin) !== false;
   readonly mayGossip = (peer: PeerId): boolean => this.membership?.mayGossip(peer) !== false;
   readonly epsilon = (): number | undefined => this.privacy?.status().spent;
 }

@@ -1,11 +1,12 @@
 /** What is known of one peer from the events it has sent so far. A pure fold: view + event -> view. */
-import type {
-  ForgettingReport,
-  ModelNeed,
-  PeerEvent,
-  PeerReport,
-  RoundSummary,
-  UpdateCounts,
+import {
+  type ForgettingReport,
+  type ModelNeed,
+  type PeerEvent,
+  type PeerReport,
+  type RoundSummary,
+  SUMMARIES_MAX,
+  type UpdateCounts,
 } from "../interface/peer-event.ts";
 import type { PrivacyStatus } from "../interface/privacy.ts";
 
@@ -118,7 +119,7 @@ function companyNews(
 
 /** What the end of a round changes; a round that is told again after a restart replaces what was told before. */
 function roundDone(view: PeerView, { summary, forgetting }: Extract<PeerEvent, { type: "round" }>): Partial<PeerView> {
-  const rounds = [...view.rounds.filter(({ round }) => round < summary.round), summary];
+  const rounds = [...view.rounds.filter(({ round }) => round < summary.round), summary].slice(-SUMMARIES_MAX);
   return { state: "training", round: summary.round, roundsDone: summary.round + 1, rounds, forgetting };
 }
 

@@ -10,7 +10,7 @@ import type { Checkpoints } from "../interface/checkpoint.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { ReceivedUpdate, UpdateExchange } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { PeerEvent, PeerReport, RefusalReason } from "../interface/peer-event.ts";
+import { type PeerEvent, type PeerReport, type RefusalReason, SUMMARIES_MAX } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { DataSimilarity } from "../interface/sketches.ts";
 import type { ExampleSets, Trainer } from "../interface/trainer.ts";
@@ -30,7 +30,6 @@ import {
   firstMemory,
   type MemoryOwner,
   type RoundMemory,
-  SUMMARIES_MAX,
 } from "./peer-memory.ts";
 import { publishRound } from "./publish-round.ts";
 import {

@@ -18,6 +18,7 @@ import { createNode, type Libp2pGate, type Libp2pOptions, type WeftNode } from "
 import { peerOf } from "./libp2p-peer.ts";
 import { byteStreamOf } from "./libp2p-stream.ts";
 import { listenError } from "./listen-error.ts";
+import { originOf } from "./pending-inbound.ts";
 import { createWireBytes, type WireBytes } from "./wire-bytes.ts";
 
 export type { Libp2pOptions } from "./libp2p-node.ts";
@@ -117,6 +118,11 @@ class Libp2pTransport implements Transport {
 
   connected(): readonly PeerId[] {
     return this.#node.getPeers().flatMap((id) => peerOf(id) ?? []);
+  }
+
+  originOf(peer: PeerId): string | undefined {
+    const [connection] = this.#node.getConnections(peerIdFromString(peer));
+    return connection && originOf(connection.remoteAddr);
   }
 
   async hangUp(peer: PeerId): Promise<void> {
