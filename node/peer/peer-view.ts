@@ -1,4 +1,5 @@
 /** What is known of one peer from the events it has sent so far. A pure fold: view + event -> view. */
+import type { LoopReport } from "../interface/event-loop.ts";
 import {
   type ForgettingReport,
   type ModelNeed,
@@ -42,6 +43,8 @@ export interface PeerView {
   /** After the newest of these rounds. */
   readonly forgetting?: ForgettingReport;
   readonly pausedBecause?: string;
+  /** How the event loop of its process fares. */
+  readonly loop?: LoopReport;
   /** Of a peer that observes because it lacks the model: what, and where it belongs. */
   readonly lacks?: { readonly directory: string; readonly needs: readonly ModelNeed[] };
   /** Of a peer with a privacy budget. */
@@ -176,6 +179,8 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       return { ...view, state: "observing", lacks: { directory: event.directory, needs: event.needs } };
     case "paused":
       return { ...view, state: "paused", pausedBecause: event.reason };
+    case "loop":
+      return { ...view, loop: event.report };
     case "privacy":
       return { ...view, privacy: event.status };
     case "finished":

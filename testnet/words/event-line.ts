@@ -18,6 +18,7 @@ const TYPES: Readonly<Record<PeerEvent["type"], true>> = {
   jumped: true,
   observing: true,
   paused: true,
+  loop: true,
   privacy: true,
   request: true,
   member: true,

@@ -154,6 +154,7 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
     case "company":
     case "alone":
     case "unreachable":
+    case "loop":
     case "published":
     case "update":
       return undefined;
