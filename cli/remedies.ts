@@ -59,6 +59,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
     `stop the peer, move ${folder} away and start it again: checkpoints stay, neighbours give back the roster and what this peer has published, but motions and requests that only it had are lost`,
   stranger: "ask an admin for an invite and use weft join",
   "successions-used-up": "found a new network with weft network create",
+  "training-changed": "give what it was trained with, or --fresh to begin optimiser, schedule and batch order anew",
   "weights-beside": "give --out a file in the same folder",
 };
 

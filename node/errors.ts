@@ -106,6 +106,7 @@ export const PROBLEMS = [
   "store-damaged",
   "stranger",
   "successions-used-up",
+  "training-changed",
   "weights-beside",
 ] as const;
 
