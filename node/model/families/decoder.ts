@@ -112,9 +112,10 @@ class ForwardPass {
   #projected(sites: readonly LinearSite[], x: OnnxValue): Record<"q" | "k" | "v", OnnxValue> {
     const { heads, groups, headSize, fused } = this.#layout;
     const sizes = [heads * headSize, groups * headSize, groups * headSize];
-    const [q, k, v] = fused
-      ? split(this.#linear(sites[0]!, x), sizes, 1)
-      : sites.slice(0, 3).map((site) => this.#linear(site, x));
+    const [q, k, v] =
+      fused === "all"
+        ? split(this.#linear(sites[0]!, x), sizes, 1)
+        : sites.slice(0, 3).map((site) => this.#linear(site, x));
     return { q: q!, k: k!, v: v! };
   }
 
