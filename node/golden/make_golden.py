@@ -46,6 +46,7 @@ LLAMA_TARGETS = ["q_proj", "v_proj", "down_proj"]
 #: transformers takes the texts' last positions into the long context only beyond `original_max_position_embeddings`.
 LONGROPE = dict(rope_type="longrope", rope_theta=10_000.0, short_factor=[1.0, 1.3, 1.9], long_factor=[2.0, 4.0, 9.0])
 YARN = dict(rope_type="yarn", rope_theta=10_000.0, factor=4.0, original_max_position_embeddings=16)
+GROWING = YARN | dict(original_max_position_embeddings=6, llama_4_scaling_beta=0.3, mscale=1.0, mscale_all_dim=0.5)
 HALF = dict(rope_type="linear", factor=2.0, rope_theta=1_000.0, partial_rotary_factor=0.5)
 GEMMA_ROPE = dict(
     full_attention=dict(rope_type="linear", factor=2.0, rope_theta=50_000.0),
@@ -86,6 +87,7 @@ FAMILIES = {
         LLAMA_TARGETS,
         "model.layers",
     ),
+    "ministral3": ("Ministral3ForCausalLM", dict(head_dim=8, rope_parameters=GROWING), LLAMA_TARGETS, "model.layers"),
     "glm4": ("Glm4ForCausalLM", dict(head_dim=8, pad_token_id=0, eos_token_id=2), LLAMA_TARGETS, "model.layers"),
     "gpt_neox": ("GPTNeoXForCausalLM", {}, ["query_key_value", "dense_4h_to_h"], "gpt_neox.layers"),
     "phi": ("PhiForCausalLM", {}, ["q_proj", "v_proj", "fc2"], "model.layers"),
@@ -206,6 +208,13 @@ DIRECTORIES = {
     ),
     "olmo3": ("olmo3", TINY | dict(seed=18, layers=4)),
     "ministral": ("ministral", TINY | dict(seed=19)),
+    "ministral3": ("ministral3", TINY | dict(seed=36)),
+    "ministral3-windows": (
+        "ministral3",
+        TINY
+        | dict(seed=37, layers=3, heads=2, kv_heads=1, lora_targets=["k_proj", "o_proj", "gate_proj"], loreft_layers=[0, 2])
+        | dict(settings=dict(sliding_window=5, tie_word_embeddings=True)),
+    ),
     "llama-yarn": ("llama", TINY | dict(seed=20, settings=dict(rope_parameters=YARN))),
     "llama-dynamic": (
         "llama",

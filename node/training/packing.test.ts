@@ -38,6 +38,7 @@ const CASES = [
   { family: "mistral", name: "lora", adapter: lora(["k_proj", "down_proj"]) },
   { family: "gpt2", name: "lora", adapter: lora(["c_attn"]) },
   { family: "phi", name: "lora", adapter: lora(["q_proj", "fc2"]) },
+  { family: "ministral3", name: "lora", adapter: lora(["q_proj"]) },
   { family: "opt", name: "loreft", adapter: loreft("all") },
 ] as const;
 

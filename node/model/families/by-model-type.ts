@@ -7,6 +7,7 @@ import { gptNeox } from "./gpt-neox.ts";
 import { gpt2 } from "./gpt2.ts";
 import { granite } from "./granite.ts";
 import { llama, ministral, mistral } from "./llama.ts";
+import { ministral3 } from "./ministral3.ts";
 import { olmo2, olmo3 } from "./olmo.ts";
 import { opt } from "./opt.ts";
 import { phi } from "./phi.ts";
@@ -45,4 +46,5 @@ export const FAMILIES: ReadonlyMap<string, KnownFamily> = new Map([
   ["phi", { build: phi, prefix: "model." }],
   ["opt", { build: opt, prefix: "model." }],
   ["ministral", { build: ministral, prefix: "model." }],
+  ["ministral3", { build: ministral3, prefix: "model." }],
 ]);

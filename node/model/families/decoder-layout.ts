@@ -54,6 +54,8 @@ export interface DecoderScales {
   /** Of query-key products; default headSize^-0.5. */
   readonly attention?: number;
   readonly logits?: number;
+  /** Of the query at place t: 1 + by ln(1 + floor(t / every)). */
+  readonly queryGrowth?: { readonly by: number; readonly every: number };
   /** z becomes c tanh(z / c), of query-key products and of logits. */
   readonly attentionCap?: number | undefined;
   readonly logitCap?: number | undefined;

@@ -105,6 +105,7 @@ OPT = {k: v for k, v in GPT.items() if k != "intermediate_size"} | dict(ffn_dim=
 DISTILBERT = dict(vocab_size=29, dim=32, n_layers=2, n_heads=4, hidden_dim=48, max_position_embeddings=40, num_labels=3)
 GRANITE = dict(embedding_multiplier=3.0, residual_multiplier=0.3, attention_multiplier=0.2, logits_scaling=2.5)
 WINDOWS = dict(head_dim=8, sliding_window=3, layer_types=["sliding_attention", "full_attention"])
+GROWING = dict(rope_type="yarn", rope_theta=1e4, factor=4.0, original_max_position_embeddings=5, llama_4_scaling_beta=0.3)
 #: Family: class of transformers, its settings, module path of its blocks.
 FAMILIES = {
     "llama": ("LlamaForCausalLM", DECODER, "model.layers"),
@@ -121,6 +122,7 @@ FAMILIES = {
     "olmo2": ("Olmo2ForCausalLM", DECODER | IDS, "model.layers"),
     "olmo3": ("Olmo3ForCausalLM", DECODER | IDS | WINDOWS, "model.layers"),
     "ministral": ("MinistralForCausalLM", DECODER | WINDOWS, "model.layers"),
+    "ministral3": ("Ministral3ForCausalLM", DECODER | dict(head_dim=8, rope_parameters=GROWING), "model.layers"),
     "glm4": ("Glm4ForCausalLM", DECODER | IDS | dict(head_dim=8), "model.layers"),
     "gpt_neox": ("GPTNeoXForCausalLM", GPT, "gpt_neox.layers"),
     "phi": ("PhiForCausalLM", GPT, "model.layers"),

@@ -54,6 +54,7 @@ CASES = [
     ("olmo2", "lora", lora("v_proj", "gate_proj"), {}),
     ("olmo3", "loreft, untied", loreft(UNTIED), linear),
     ("ministral", "lora, accumulated batches", lora("q_proj", "v_proj"), dict(batchSize=2, accumulate=2)),
+    ("ministral3", "lora", lora("q_proj", "k_proj"), {}),
     ("glm4", "lora", lora("q_proj", "gate_up_proj"), {}),
     ("gpt_neox", "lora, weight decay", lora("query_key_value", "dense_4h_to_h"), dict(weightDecay=0.1)),
     ("phi", "loreft, every position", loreft("all"), {}),
