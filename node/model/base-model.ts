@@ -95,9 +95,12 @@ export interface ModelFamily {
   readonly cache?: CacheShape;
   /** Residual stream after the last block, f32[B*T, hidden], or f32[M, hidden] of the rows asked for. */
   hidden(options: ForwardOptions): OnnxValue;
-  /** The last layer before the output matrix, f32[M, hidden] -> f32[M, hidden]: a norm, or a classifier's own layer. */
+  /**
+   * The last layer before the output matrix, f32[M, hidden] -> f32[M, W]: a norm, or a classifier's own layer. W is the
+   * width of the output matrix, of nearly all models that of the stream.
+   */
   normalize(rows: OnnxValue, weight: WeightSource): OnnxValue;
-  /** f32[vocabulary or classes, hidden]: logits are normalised rows times its transpose, plus the bias. */
+  /** f32[vocabulary or classes, W]: logits are normalised rows times its transpose, plus the bias. */
   outputMatrix(weight: WeightSource): OnnxValue;
   /** f32[vocabulary or classes]; absent where there is none. */
   outputBias?(weight: WeightSource): OnnxValue;

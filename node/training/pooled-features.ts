@@ -48,7 +48,8 @@ export async function pooledFeatures(
   { runtime, model, sessionOptions, bucketsMax }: PoolingDependencies,
   examples: readonly Example[],
 ): Promise<PooledFeatures> {
-  const width = model.shape.hidden;
+  // Some models have an output narrower than their stream.
+  const width = model.classifier ? model.shape.hidden : model.outputMatrix(model.weight).shape[1]!;
   const values = new Float32Array(examples.length * width);
   for (const { shape, members } of planBuckets(examples, { batchSize: BATCH, bucketsMax })) {
     const graph = poolingGraph(model, { examples: BATCH, tokens: shape.tokens });
