@@ -3,9 +3,9 @@ import type { Signer } from "../../protocol/envelope.ts";
 import type { DataDirectory } from "../data-directory/layout.ts";
 import { openPeerDirectory } from "../data-directory/open.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { EgressLedger } from "../interface/egress.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
+import { EgressTally } from "../privacy/egress-tally.ts";
 import type { Shutdown } from "../shutdown.ts";
 import { openEgressFile } from "../system/files/egress-file.ts";
 import { createLogger } from "../system/platform/log.ts";
@@ -19,7 +19,7 @@ export interface PeerFiles {
   readonly seed: Uint8Array;
   readonly signer: Signer;
   readonly store: Store;
-  readonly ledger: EgressLedger;
+  readonly ledger: EgressTally;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -34,7 +34,7 @@ export async function openPeerFiles(
   const clock = createSystemClock();
   const logger = createLogger({ level: logLevel, fields: { self: signer.peer } });
   const store = await directory.store();
-  const ledger = await openEgressFile({ clock, logger }, { path: directory.layout.egress });
+  const ledger = new EgressTally(await openEgressFile({ clock, logger }, { path: directory.layout.egress }));
   shutdown.add(() => ledger.close());
   return { layout: directory.layout, seed, signer, store, ledger, clock, logger };
 }

@@ -163,6 +163,7 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
     case "succession":
       // News for people; what it amounts to is in the roster.
       return view;
+    case "mixed":
     case "published":
       // The round's summary tells of it.
       return view;
@@ -175,6 +176,8 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       return { ...view, state: "observing", lacks: { directory: event.directory, needs: event.needs } };
     case "paused":
       return { ...view, state: "paused", pausedBecause: event.reason };
+    case "resumed":
+      return { ...view, state: "training" };
     case "privacy":
       return { ...view, privacy: event.status };
     case "finished":
