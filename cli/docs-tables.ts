@@ -1,12 +1,19 @@
 /** Tables of the pages that are made from descriptors: `npm run docs` writes them between their markers, a test compares them. */
+import { type MetricRow, PEER_METRICS } from "../node/index.ts";
 import { ADAPTERS, type AdapterKind } from "../protocol/settings/adapter-kinds.ts";
 import { AGGREGATION_RULES, type AggregationRuleKind } from "../protocol/settings/aggregation-rules.ts";
 
+const METRICS: readonly MetricRow[] = PEER_METRICS;
 const KINDS: readonly (readonly [string, AdapterKind])[] = Object.entries(ADAPTERS.kinds);
 const RULES: readonly (readonly [string, AggregationRuleKind])[] = Object.entries(AGGREGATION_RULES);
 
 /** The pages with such tables, by their paths in the repository. */
-export const PAGES_WITH_TABLES = ["protocol/README.md", "docs/AGGREGATION.md", "docs/INTERCHANGE.md"] as const;
+export const PAGES_WITH_TABLES = [
+  "protocol/README.md",
+  "docs/AGGREGATION.md",
+  "docs/INTERCHANGE.md",
+  "docs/monitoring/README.md",
+] as const;
 
 /** The tables, by the names in their markers. */
 const TABLES: Readonly<Record<string, () => string>> = {
@@ -37,6 +44,11 @@ const TABLES: Readonly<Record<string, () => string>> = {
           averages.map(({ form, of, is }) => ({ kind, form: form === "" ? "" : ` ${form}`, cells: [of, is] })),
         ),
       ),
+    ),
+  metrics: () =>
+    table(
+      ["figure", "kind", "labels", "what it says"],
+      METRICS.map(({ name, kind, labels = [], text }) => [`\`${name}\``, kind, labels.join(", "), text]),
     ),
   interchange: () =>
     table(

@@ -119,8 +119,10 @@ export type { DeviceFinding, DoctorOptions, DoctorReport, Finding } from "./doct
 export const checkDoor = (): Promise<typeof import("./doors/checks.ts")> => import("./doors/checks.ts");
 
 // The admin interface of a running peer.
+export { PEER_METRICS } from "./admin/metric-rows.ts";
 export type { AdminInterface } from "./admin/serve-admin.ts";
 export type { AdminAddress } from "./interface/admin.ts";
+export type { MetricRow } from "./interface/metrics.ts";
 /** Loads what serves an admin interface. */
 export const adminDoor = (): Promise<typeof import("./doors/admin.ts")> => import("./doors/admin.ts");
 /** Loads what asks one. */

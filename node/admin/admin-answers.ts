@@ -168,6 +168,9 @@ export const LEDGER_ANSWER = z.looseObject({
 /** What control does. */
 export const CONTROL_ANSWER = z.looseObject({ paused: z.boolean(), stopping: z.boolean() });
 
+/** That all is well. */
+export const HEALTH_ANSWER = z.looseObject({ status: z.literal("OK") });
+
 /** What is said where something is refused. */
 export const ERROR_ANSWER = z.looseObject({ error: z.looseObject({ code: z.string(), message: z.string() }) });
 
@@ -175,6 +178,8 @@ export const ERROR_ANSWER = z.looseObject({ error: z.looseObject({ code: z.strin
 export const NEWEST_QUERY = z.object({ newest: z.coerce.number().int().min(1).max(1_000).default(50) });
 /** Rounds from this one on. */
 export const ROUNDS_QUERY = z.object({ from: z.coerce.number().int().min(0).default(0) });
+/** How many neighbours a peer needs to be of use. */
+export const READINESS_QUERY = z.object({ minPeers: z.coerce.number().int().min(0).max(1_000).default(0) });
 /** A motion by its name, or by the first 8 or more characters of it. */
 export const MOTION_PARAMETERS = z.object({ motion: z.string().regex(/^[0-9a-f]{8,64}$/) });
 /** Whether an act is meant that leaves the network without enough admins. */

@@ -216,9 +216,37 @@ describe("what is asked", () => {
       Object.values(path).map(({ operationId }) => operationId),
     );
     expect(names.sort()).toEqual(
-      "approve config decline events ledger members motions pause peers resume rounds status stop updates".split(" "),
+      "approve config decline events ledger liveness members metrics motions pause peers readiness resume rounds status stop updates".split(
+        " ",
+      ),
     );
     expect(document.paths["/v1/motions/{motion}/approve"]).toBeDefined();
+  });
+});
+
+describe("monitoring", () => {
+  it("reads figures by the token", async () => {
+    expect((await raw("/metrics")).status).toBe(401);
+    const { status, headers, text } = await raw("/metrics", { headers: bearer() });
+    expect([status, headers["content-type"]]).toEqual([200, expect.stringContaining("text/plain")]);
+    expect(text).toMatch(/^weft_round 2$/m);
+    expect(text).toMatch(/^weft_disk_free_bytes [1-9]/m);
+  });
+
+  it("asks without one whether the peer lives and is of use, and learns no more", async () => {
+    const health = async (path: string) => {
+      const { status, text } = await raw(path);
+      return [status, JSON.parse(text).status ?? JSON.parse(text).error.message];
+    };
+    expect(await health("/liveness")).toEqual([200, "OK"]);
+    expect(await health("/readiness")).toEqual([200, "OK"]);
+    expect(await health("/readiness?minPeers=1")).toEqual([200, "OK"]);
+    expect(await health("/readiness?minPeers=2")).toEqual([503, "it has 1 of 2 neighbours"]);
+    peer.tell({ type: "paused", reason: "no space" });
+    expect(await health("/readiness")).toEqual([503, "its rounds stand still"]);
+    expect(await health("/liveness")).toEqual([200, "OK"]);
+    peer.tell({ type: "resumed" });
+    expect((await raw("/readiness", { headers: { host: "rebound.example" } })).status).toBe(403);
   });
 });
 

@@ -1,12 +1,15 @@
 /** The admin interface of a running peer: put together, served, and found again by other programs of this machine. */
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import type { AdminAddress } from "../interface/admin.ts";
+import type { MetricsPage } from "../interface/metrics.ts";
 import type { Peer } from "../peer/peer.ts";
 import { absolutePath } from "../system/files/absolute-path.ts";
 import { readOrCreateToken } from "../system/files/admin-token.ts";
 import { removeAll, writeFileAtomic } from "../system/files/atomic-file.ts";
 import { egressTail } from "../system/files/egress-tail.ts";
 import { startAdminServer } from "../system/http/admin-server.ts";
+import { createMetricsPage } from "../system/http/metrics-page.ts";
+import { measureFiles } from "../system/platform/file-figures.ts";
 import { createLogger } from "../system/platform/log.ts";
 import { processFacts } from "../system/platform/process-facts.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
@@ -14,6 +17,9 @@ import { adminUrl, defaultAdminAddress } from "./admin-address.ts";
 import { adminRoutes } from "./admin-routes.ts";
 import { EventFeed } from "./event-feed.ts";
 import type { AdminFile } from "./find-admin.ts";
+import { healthRoutes } from "./health-routes.ts";
+import { PEER_METRICS } from "./metric-rows.ts";
+import { PeerMetrics } from "./peer-metrics.ts";
 import { PeerRecord } from "./peer-record.ts";
 
 /** How a peer's admin interface is served. */
@@ -35,6 +41,8 @@ export class AdminInterface {
   readonly #options: AdminOptions;
   readonly #record: PeerRecord;
   readonly #feed: EventFeed;
+  readonly #page: MetricsPage;
+  readonly #figures: PeerMetrics;
   readonly #endListening: () => void;
   #close: (() => Promise<void>) | undefined;
   #isAskedToStop = false;
@@ -45,8 +53,11 @@ export class AdminInterface {
     this.#options = options;
     this.#record = new PeerRecord(clock);
     this.#feed = new EventFeed(clock);
+    this.#page = createMetricsPage(PEER_METRICS);
+    this.#figures = new PeerMetrics(this.#page, clock);
     this.#endListening = peer.events((event) => {
       this.#record.note(event);
+      this.#figures.note(event);
       this.#feed.add(event);
     });
   }
@@ -71,16 +82,22 @@ export class AdminInterface {
       token,
       version,
       feed: this.#feed,
-      routes: adminRoutes({
-        peer: this.#peer,
-        record: this.#record,
-        about: { version, ...facts, dataDirectory: absolutePath(dataDirectory), settings },
-        ledgerTail: (count) => egressTail(layout.egress, count),
-        stop: () => {
-          this.#isAskedToStop = true;
-          stop();
-        },
-      }),
+      routes: [
+        ...adminRoutes({
+          peer: this.#peer,
+          record: this.#record,
+          about: { version, ...facts, dataDirectory: absolutePath(dataDirectory), settings },
+          ledgerTail: (count) => egressTail(layout.egress, count),
+          stop: () => {
+            this.#isAskedToStop = true;
+            stop();
+          },
+        }),
+        ...healthRoutes({
+          ...{ peer: this.#peer, version, figures: this.#figures, page: this.#page },
+          measureFiles: () => measureFiles(dataDirectory, layout.checkpoints),
+        }),
+      ],
     });
     this.#close = async () => {
       await removeAll(layout.admin);

@@ -21,6 +21,10 @@ export interface AdminRoute {
   readonly parameters?: JsonSchema;
   readonly query?: JsonSchema;
   readonly answer: JsonSchema;
+  /** The kind of an answer that is text; JSON when absent. */
+  readonly contentType?: string;
+  /** Answered without a token; it says nothing that is anybody's. */
+  readonly isOpen?: true;
   /** The answer as plain data.  Throws: NodeError, which is told to who asked. */
   handle(request: AdminRequest): Promise<unknown>;
 }

@@ -43,10 +43,12 @@ export async function startAdminServer(logger: Logger, options: AdminServerOptio
   app.setNotFoundHandler((_, reply) => void reply.code(404).send(errorBody("NOT_FOUND", "nothing is served here")));
   let address = options.address;
   const isToken = tokenCheck(options.token);
+  const open = new Set(options.routes.filter((route) => route.isOpen).map(({ path }) => path));
+  const isOpen = ({ routeOptions: { url } }: FastifyRequest): boolean => url !== undefined && open.has(url);
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURE_HEADERS);
     if (!isOwnHost(request, address)) return reply.code(403).send(errorBody("HOST", "this interface has another name"));
-    if (!isToken(request.headers.authorization)) {
+    if (!isOpen(request) && !isToken(request.headers.authorization)) {
       return reply
         .code(401)
         .header("www-authenticate", "Bearer")
@@ -83,7 +85,7 @@ function addRoutes(app: FastifyInstance, { routes, feed }: AdminServerOptions): 
   // Inside of a plugin, so that the description, which is one too, sees them.
   app.register(async (scope) => {
     const error = jsonSchema(ERROR_ANSWER);
-    for (const { method, path, name, text, parameters, query, answer, handle } of routes) {
+    for (const { method, path, name, text, parameters, query, answer, contentType, isOpen, handle } of routes) {
       scope.route({
         method,
         url: path,
@@ -92,13 +94,18 @@ function addRoutes(app: FastifyInstance, { routes, feed }: AdminServerOptions): 
           summary: text,
           ...(parameters && { params: parameters }),
           ...(query && { querystring: query }),
-          response: { 200: answer, "4xx": error, "5xx": error },
+          ...(isOpen && { security: [] }),
+          ...(contentType === undefined
+            ? { response: { 200: answer, "4xx": error, "5xx": error } }
+            : { produces: [contentType] }),
         },
-        handler: async (request) =>
-          handle({
+        handler: async (request, reply) => {
+          if (contentType !== undefined) reply.type(contentType);
+          return handle({
             parameters: (request.params ?? {}) as Record<string, string>,
             query: (request.query ?? {}) as Record<string, unknown>,
-          }),
+          });
+        },
       });
     }
     const summary = "Everything that the peer tells, as server-sent events; Last-Event-ID goes on behind an event.";
