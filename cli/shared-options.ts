@@ -91,6 +91,11 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
   { flags: "--events", text: "print every event as a line of JSON on standard output; not with --json" },
   JSON_OUTPUT,
   LOG_LEVEL,
+  {
+    flags: "--admin <address>",
+    text: "where the admin interface listens, on this machine alone: a port or 127.0.0.1:PORT, a socket's absolute path, or off for none",
+    otherwise: "the socket admin.sock in the data directory; a free port where that path is too long",
+  },
 ];
 
 /** An adapter in a folder. */

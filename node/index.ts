@@ -121,6 +121,17 @@ export type { DeviceFinding, DoctorOptions, DoctorReport, Finding } from "./doct
 /** Loads the doctor and the audit. */
 export const checkDoor = (): Promise<typeof import("./doors/checks.ts")> => import("./doors/checks.ts");
 
+// The admin interface of a running peer.
+export { PEER_METRICS } from "./admin/metric-rows.ts";
+export type { AdminInterface } from "./admin/serve-admin.ts";
+export type { AdminAddress } from "./interface/admin.ts";
+export type { MetricRow } from "./interface/metrics.ts";
+/** Loads what serves an admin interface. */
+export const adminDoor = (): Promise<typeof import("./doors/admin.ts")> => import("./doors/admin.ts");
+/** Loads what asks one. */
+export const adminClientDoor = (): Promise<typeof import("./doors/admin-client.ts")> =>
+  import("./doors/admin-client.ts");
+
 // A peer's records: its egress ledger, its key and the key's backup, its log.
 export type { EgressSummary } from "./privacy/egress-summary.ts";
 /** Loads what reads and writes a peer's records. */

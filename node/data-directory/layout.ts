@@ -36,6 +36,12 @@ export interface DataDirectory {
   readonly genesis: string;
   /** Where the peer is, for a person who asks. */
   readonly status: string;
+  /** What whoever uses the admin interface has to show, mode 0600. */
+  readonly adminToken: string;
+  /** Where the admin interface of the running peer is. */
+  readonly admin: string;
+  /** The socket of the admin interface, where it has no other place. */
+  readonly adminSocket: string;
 }
 
 /** Names of folders with the checkpoints of manifests before. */
@@ -64,5 +70,8 @@ export function dataDirectoryLayout(folder: string): DataDirectory {
     requestInbox: at("outbox"),
     genesis: at("genesis.json"),
     status: at("status.json"),
+    adminToken: at("admin-token"),
+    admin: at("admin.json"),
+    adminSocket: at("admin.sock"),
   };
 }

@@ -167,6 +167,7 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
     case "succession":
       // News for people; what it amounts to is in the roster.
       return view;
+    case "mixed":
     case "published":
       // The round's summary tells of it.
       return view;
@@ -181,6 +182,8 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       return { ...view, state: "paused", pausedBecause: event.reason };
     case "loop":
       return { ...view, loop: event.report };
+    case "resumed":
+      return { ...view, state: "training" };
     case "privacy":
       return { ...view, privacy: event.status };
     case "finished":

@@ -11,7 +11,7 @@ import type { StreamProtocol } from "../../../protocol/stream-protocols.ts";
 import { NodeError } from "../../errors.ts";
 import type { LoopMarks } from "../../interface/event-loop.ts";
 import type { Logger } from "../../interface/logger.ts";
-import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../../interface/transport.ts";
+import type { ByteStream, GossipHandlers, Link, StreamHandler, Transport } from "../../interface/transport.ts";
 import { dialReason } from "./dial-reason.ts";
 import { type AddressRange, isBelievable, rangeOf } from "./hearsay-range.ts";
 import { Libp2pGossip } from "./libp2p-gossip.ts";
@@ -138,6 +138,16 @@ class Libp2pTransport implements Transport {
   originOf(peer: PeerId): string | undefined {
     const [connection] = this.#node.getConnections(peerIdFromString(peer));
     return connection && originOf(connection.remoteAddr);
+  }
+
+  links(): readonly Link[] {
+    const open = this.#node.getConnections().filter(({ status }) => status === "open");
+    return open.flatMap((connection) => {
+      const peer = peerOf(connection.remotePeer);
+      const { remoteAddr, direction, rtt: roundTripMs, timeline } = connection;
+      const link = { address: remoteAddr.toString(), direction, isRelayed: isRelayed(remoteAddr), roundTripMs };
+      return peer === undefined ? [] : { peer, ...link, openedAtMs: timeline.open };
+    });
   }
 
   async hangUp(peer: PeerId): Promise<void> {
