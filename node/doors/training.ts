@@ -2,6 +2,8 @@
 export { loadExamples } from "../local/data-source.ts";
 export { evaluateLocally, stepsOfEpochs, trainLocally } from "../local/local-training.ts";
 export { holdOut, trainOnnx } from "../local/onnx-training.ts";
+export { PROBE_STEPS, probe, probeCandidates } from "../local/probe.ts";
+export { factsOf, factsOfModel, formOfExamples } from "../local/recipe-source.ts";
 export { loadPeerExamples, requireDemonstration } from "../peer/peer-data.ts";
 export { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 export { startTrainerThread } from "../system/compute/trainer-thread.ts";

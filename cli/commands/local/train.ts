@@ -17,8 +17,9 @@ import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING
 import { engineFlags, engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
+import { type NetworkOptions, networkSettings, PLAIN_DEFAULTS } from "../../network-options.ts";
 import { integer, positive } from "../../option-value.ts";
+import { chosenSettings, TUNE } from "../../recipe-argument.ts";
 import { JSON_OUTPUT, MODEL, NEW_FOLDER, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
@@ -43,6 +44,7 @@ export const trainCommand: CommandRow = {
     ...networkOptionsNamed("learning-rate", "optimizer"),
     ...SCHEDULE,
     ...networkOptionsNamed("batch-size", "accumulate", "max-tokens"),
+    TUNE,
     SEED,
     { flags: "--out <folder>", text: `folder for the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
     ...engineFlags(),
@@ -60,6 +62,7 @@ type TrainCommandOptions = Omit<
   HeldOutFlags &
   EngineOptions & {
     readonly model?: string;
+    readonly tune?: boolean;
     readonly from?: string;
     readonly steps?: number;
     readonly epochs?: number;
@@ -82,7 +85,7 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
     prepareOutputFolder,
     writeFolder,
   } = await modelDoor();
-  const { loadExamples, stepsOfEpochs, trainLocally } = await trainingDoor();
+  const { factsOfModel, formOfExamples, loadExamples, stepsOfEpochs, trainLocally } = await trainingDoor();
   if (options.from !== undefined && options.adapter !== undefined) {
     throw new NodeError(
       "CONFIG_INVALID",
@@ -100,27 +103,33 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   const started = options.from === undefined ? undefined : await loadAdapter(resolve(options.from), opened);
   for (const note of started?.notes ?? []) terminal.err(`${note}\n`);
   const from = started?.adapter;
-  const settings = networkSettings(options, NETWORK_DEFAULTS);
-  const adapter = from?.settings ?? settings.adapter;
-  const seed = from?.seed ?? settings.seed;
-  const training = {
-    ...settings.training,
-    maxTokens: Math.min(settings.training.maxTokens, opened.model.shape.contextTokens),
-  };
+  const asked = networkSettings(options, PLAIN_DEFAULTS);
+  const seed = from?.seed ?? asked.seed;
+  const maxTokens = Math.min(asked.training.maxTokens, opened.model.shape.contextTokens);
   const before = options.from === undefined ? undefined : await keptTrainedData(resolve(options.from));
   const loaded = await loadExamples({
     ...dataOptions(options),
     ...(before && { trained: before }),
     modelDirectory: directory,
-    maxTokens: training.maxTokens,
-    batchSize: training.batchSize,
-    seed: settings.seed,
+    maxTokens,
+    batchSize: asked.training.batchSize,
+    seed: asked.seed,
   });
   const { sets, cut, notes = [], trainedData } = loaded;
   for (const note of notes) terminal.err(`data: ${note}\n`);
-  if (cut.records > 0)
-    terminal.err(`${cut.records} records are longer than ${training.maxTokens} tokens and were cut\n`);
-  const steps = options.steps ?? stepsOfEpochs(options.epochs ?? EPOCHS, sets, training);
+  if (cut.records > 0) terminal.err(`${cut.records} records are longer than ${maxTokens} tokens and were cut\n`);
+  const steps = options.steps ?? stepsOfEpochs(options.epochs ?? EPOCHS, sets, asked.training);
+  const { adapter, training: chosen } = await chosenSettings(
+    { ...options, ...(from && { adapter: from.settings }) },
+    {
+      base: PLAIN_DEFAULTS,
+      facts: factsOfModel(opened, formOfExamples(sets.train)),
+      steps,
+      tuning: { modelDirectory: directory, load: async () => loaded },
+      terminal,
+    },
+  );
+  const training = { ...chosen, maxTokens };
   terminal.err(`${formatAdapter(adapter)}: ${steps} steps on ${sets.train.length} examples\n`);
   const result = await trainLocally({
     opened,
