@@ -1,4 +1,5 @@
 /** The door to training on one machine: data to examples, and a training or an evaluation without a network. */
+export { trainCentrally } from "../local/central-training.ts";
 export { loadExamples } from "../local/data-source.ts";
 export { evaluateLocally, stepsOfEpochs, trainLocally } from "../local/local-training.ts";
 export { holdOut, trainOnnx } from "../local/onnx-training.ts";

@@ -7,8 +7,12 @@ const deep: RecipeFacts = { ...shallow, layers: DEEP_LAYERS_MIN, chat: true };
 
 describe("the recipe of an adapter", () => {
   it("has the model's own names where it takes every linear layer", () => {
-    const { adapter } = recipeAdapter(shallow);
+    const { adapter } = recipeAdapter({ ...shallow, form: "text" });
     expect(adapter).toMatchObject({ kind: "lora", targets: ["q_proj", "up_proj"] });
+  });
+
+  it("edits all positions where a shallow model is to answer", () => {
+    expect(recipeAdapter(shallow).adapter).toMatchObject({ kind: "loreft", positions: "all" });
   });
 
   it("edits the prompt's ends of a deep model that follows instructions, and of no other", () => {

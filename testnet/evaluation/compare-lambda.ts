@@ -5,8 +5,10 @@
  */
 import { parseArgs } from "node:util";
 import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
-import type { LambdaRule } from "../../protocol/network-manifest.ts";
+import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import type { LambdaRule, TrainingSpec } from "../../protocol/network-manifest.ts";
 import { openSharedBase } from "./base.ts";
+import { BENCH_ADAPTERS } from "./bench-adapters.ts";
 import { embeddedData } from "./embedded-data.ts";
 import type { Method } from "./method.ts";
 import { simulate } from "./simulate.ts";
@@ -21,15 +23,26 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "16" },
     steps: { type: "string", default: "10" },
     threads: { type: "string", default: "1" },
+    adapter: { type: "string", default: "" },
+    rate: { type: "string", default: "0.005" },
+    schedule: { type: "string", default: "constant" },
+    train: { type: "string", default: "64" },
   },
 });
 
 const BATCH = 8;
 const TOKENS_MAX = 64;
 /** As in the product's testnet. */
-const SIZES = { train: 64, validation: 40, test: 120 };
-const LEARNING_RATE = 5e-3;
-const ADAPTER = { kind: "loreft", rank: 4, layers: "all", positions: { first: 4, last: 6, tied: false } } as const;
+const SIZES = { train: Number(values.train), validation: 40, test: 120 };
+const LEARNING_RATE = Number(values.rate);
+const SCHEDULE: Pick<TrainingSpec, "schedule"> =
+  values.schedule === "linear" ? { schedule: { kind: "linear", warmupSteps: 10 } } : {};
+const ADAPTER: AdapterSettings = BENCH_ADAPTERS[values.adapter]?.adapter ?? {
+  kind: "loreft",
+  rank: 4,
+  layers: "all",
+  positions: { first: 4, last: 6, tied: false },
+};
 
 function splitOf(word: string): Split {
   if (word === "distinct" || word === "mixed" || word === "iid") return { kind: word };
@@ -71,7 +84,7 @@ for (const split of values.splits.split(",").map(splitOf)) {
           settings: {
             rounds: Number(values.rounds),
             localSteps: Number(values.steps),
-            training: { learningRate: LEARNING_RATE, batchSize: BATCH, maxTokens: TOKENS_MAX },
+            training: { learningRate: LEARNING_RATE, ...SCHEDULE, batchSize: BATCH, maxTokens: TOKENS_MAX },
           },
           seed,
         });
@@ -83,6 +96,7 @@ for (const split of values.splits.split(",").map(splitOf)) {
           rule,
           loss: mean(own.map(({ loss }) => loss)),
           accuracy: mean(own.map(({ accuracy }) => accuracy)),
+          exactMatch: mean(own.map(({ exactMatch }) => exactMatch)),
           worstLoss: Math.max(...own.map(({ loss }) => loss)),
           refused: result.peers.reduce((sum, { refused }) => sum + refused, 0),
           seconds: result.seconds,

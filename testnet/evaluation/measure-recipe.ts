@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { createTrainer } from "../../node/training/trainer.ts";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import { BENCH_ADAPTERS } from "./bench-adapters.ts";
 import { materialOf } from "./material.ts";
 import type { Suite } from "./table.ts";
 
@@ -22,25 +23,6 @@ const { values } = parseArgs({
     assets: { type: "string", default: resolve(import.meta.dirname, "../../../shared/assets") },
   },
 });
-
-const TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
-const low = { alpha: 16, rank: 8, targets: TARGETS, layers: "all" } as const;
-const reft = { rank: 8, layers: "all", positions: "all" } as const;
-/** What is compared, and the least rate that is tried of each. */
-const ADAPTERS: Readonly<Record<string, { readonly adapter: AdapterSettings; readonly from: number }>> = {
-  "loreft:r4:f7+l7": {
-    adapter: { kind: "loreft", rank: 4, layers: "all", positions: { first: 7, last: 7, tied: false } },
-    from: 3e-3,
-  },
-  "loreft:r8:all": { adapter: { kind: "loreft", ...reft }, from: 3e-3 },
-  "direft:r8:all": { adapter: { kind: "direft", ...reft }, from: 3e-3 },
-  "noreft:r8:all": { adapter: { kind: "noreft", ...reft }, from: 1e-3 },
-  "nodireft:r8:all": { adapter: { kind: "nodireft", ...reft }, from: 1e-3 },
-  "lora:r8": { adapter: { kind: "lora", ...low }, from: 3e-3 },
-  "ffa-lora:r8": { adapter: { kind: "ffa-lora", ...low }, from: 1e-2 },
-  "tri-lora:r8": { adapter: { kind: "tri-lora", ...low, basis: "shared" }, from: 3e-2 },
-  "tri-lora:r32": { adapter: { kind: "tri-lora", ...low, rank: 32, alpha: 64, basis: "shared" }, from: 1e-2 },
-};
 
 /** One peer's data of each sort: what a member of a small network has. */
 const SORTS: Readonly<
@@ -83,8 +65,8 @@ for (const sort of listed(values.data)) {
     (reason) => process.stderr.write(`${reason}\n`),
   );
   if (!material) continue;
-  for (const name of values.adapters === "" ? Object.keys(ADAPTERS) : listed(values.adapters)) {
-    const { adapter, from } = ADAPTERS[name]!;
+  for (const name of values.adapters === "" ? Object.keys(BENCH_ADAPTERS) : listed(values.adapters)) {
+    const { adapter, from } = BENCH_ADAPTERS[name]!;
     const asked = numbers(values.rates);
     const tried: { readonly rate: number; readonly loss: number }[] = [];
     // Three rates at least, and further ones while the largest is the best.

@@ -62,6 +62,11 @@ export const testnetCommand: CommandRow = {
       text: "folder for the files of the peers, a folder each; it is kept afterwards",
       otherwise: "a temporary folder, removed afterwards",
     },
+    {
+      flags: "--without-central",
+      text: "do not also train once with all data in one place, which the share of the way is counted from",
+      otherwise: "it is done after the peers have finished",
+    },
     { flags: "--keep", text: "keep the peers' files in the temporary folder" },
     { flags: "--report <file>", text: "file for the HTML report", otherwise: "weft-report.html" },
     JSON_OUTPUT,
@@ -81,6 +86,7 @@ type TestnetCommandOptions = NetworkOptions &
     readonly tune?: boolean;
     readonly dataDir?: string;
     readonly keep?: boolean;
+    readonly withoutCentral?: boolean;
     readonly report?: string;
     readonly json?: boolean;
     readonly logLevel?: LogLevel;
@@ -127,6 +133,7 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
     view.end();
     if (isTemporary && !options.keep) await rm(folder, { recursive: true, force: true });
   }
+  result = await withCentral(result, options, { manifest, peers, data, terminal });
   await writeReport(reportFile, renderReport(result));
   terminal.err(`report: ${pathToFileURL(reportFile).href}\n`);
   terminal.err(`files of the peers: ${isTemporary && !options.keep ? "removed (--keep keeps them)" : folder}\n`);
@@ -141,6 +148,45 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   if (unfinished === undefined) return EXIT_OK;
   terminal.err(`weft: ${unfinished}; the last lines of each are in ${reportFile}\n`);
   return EXIT_REFUSED;
+}
+
+/** The run, and what one training with everybody's data gave, where all peers finished and nobody stopped it. */
+async function withCentral(
+  result: TestnetResult,
+  options: TestnetCommandOptions,
+  {
+    manifest,
+    peers,
+    data,
+    terminal,
+  }: {
+    readonly manifest: NetworkManifest;
+    readonly peers: number;
+    readonly data: TestnetData | undefined;
+    readonly terminal: Terminal;
+  },
+): Promise<TestnetResult> {
+  const isWhole = result.peers.every(({ view }) => view.report?.alone !== undefined);
+  if (options.withoutCentral || result.interrupted || !isWhole) return result;
+  const { trainCentrally } = await trainingDoor();
+  terminal.err("all data in one place, to compare with: training\n");
+  try {
+    const central = await trainCentrally({
+      manifest,
+      modelDirectory: modelDirectory(options.model),
+      data: {
+        ...(data ? dataOptions(options) : {}),
+        ...(options.split !== undefined && { split: options.split }),
+      },
+      peers,
+      engine: engineOf(options, { threads: availableParallelism() }),
+      signal: terminal.signal,
+    });
+    return { ...result, central };
+  } catch (error) {
+    if (!terminal.signal.aborted) throw error;
+    return result;
+  }
 }
 
 function sharedData(
