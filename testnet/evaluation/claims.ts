@@ -31,7 +31,8 @@ export interface ClaimMethods {
 /** The methods of the published table that the claims speak of. */
 export const CLAIM_METHODS: ClaimMethods = {
   federatedLora: "fedit",
-  loreft: ["loreft-abm-median", "loreft-abm-mean", "loreft-abm-search", "loreft-abm-adaptive"],
+  // A mean is compared with a mean: methods that personalise, or the best of several on test data, say nothing of adapters.
+  loreft: ["loreft-mean"],
   cOnly: ["c-only-uniform", "c-only-similarity"],
   alone: "alone-loreft",
   fixed: "loreft-abm-median",
