@@ -359,6 +359,7 @@ const stateSchema = z.strictObject({
       lead: real,
       wait: count,
       interval: count,
+      pushed: z.boolean().exactOptional(),
     })
     .default({ ...NO_TRIAL.state }),
   summaries: z
