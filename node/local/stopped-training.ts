@@ -127,7 +127,7 @@ export function changedSettings(
     throw new NodeError("CONFIG_INVALID", text, { name, problem: "training-changed" });
   }
   const free = Object.keys({ ...before, ...after }).filter((name) => !FIXED.some((fixed) => fixed === name));
-  return free.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+  return free.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).sort();
 }
 
 const FIXED = ["optimizer", "momentum", "batchSize", "accumulate", "maxTokens", ...ORDER_OPTIONS] as const;
