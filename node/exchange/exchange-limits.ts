@@ -75,6 +75,19 @@ export interface ExchangeLimits {
   readonly refusalMs: number;
 }
 
+/** Connections of one peer, whoever is at the other end. */
+export const CONNECTION_LIMITS = {
+  /** Beside those of admitted neighbours, those of visitors, and of strangers in their handshake. */
+  connectionsMax: 128,
+  /** Head exchanges, handshakes and transfers that one neighbour may have open at a time. */
+  streamsPerProtocolMax: 16,
+  /**
+   * Connections from one address that have shown no identity yet: an eighth of all places, and as many peers as one household
+   * or institute starts at once; whoever is turned away dials again.
+   */
+  pendingPerAddressMax: 16,
+} as const;
+
 /** For 64 neighbours and the largest adapter that there can be. */
 export const EXCHANGE_DEFAULTS: ExchangeLimits = {
   neighboursMax: 64,
