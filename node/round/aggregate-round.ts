@@ -21,7 +21,7 @@ import type { Logger } from "../interface/logger.ts";
 import type { LambdaCost, RefusalReason } from "../interface/peer-event.ts";
 import type { Evaluation, Trainer } from "../interface/trainer.ts";
 import { decideLambda } from "../lambda/decide-lambda.ts";
-import type { Anchoring, RivalPast, TrialMemory } from "../lambda/trial.ts";
+import type { Anchoring, TrialMemory } from "../lambda/trial.ts";
 import { RoundMixer } from "./round-mixer.ts";
 import { settleAdapter } from "./settle-adapter.ts";
 
@@ -92,26 +92,22 @@ export async function aggregateRound(
   const layout = layoutOf(manifest);
   const own = await trainer.adapter();
   const settings = manifest.aggregation;
-  const aggregateFor = (theta: Float32Array): Promise<Aggregate> =>
-    aggregateThere({
-      ...layout,
-      own: { peer, theta, ...(announced !== undefined && { neighbours: announced }) },
-      neighbours,
-      settings,
-      round: asOf,
-    });
-  const aggregate = await aggregateFor(own);
+  const aggregate = await aggregateThere({
+    ...layout,
+    own: { peer, theta: own, ...(announced !== undefined && { neighbours: announced }) },
+    neighbours,
+    settings,
+    round: asOf,
+  });
   logAggregate(logger, aggregate, { round, rule: settings.rule });
   const { localSteps, count } = manifest.rounds;
   const last = asOf + 1 >= count;
-  const past: RivalPast = { reference, aggregate: options.aggregate };
   // The twin of a peer with a privacy budget has no momentum.
   const momentum = last || !looksAtLosses ? undefined : settings.momentum;
-  const mixer = new RoundMixer({ layout, own, aggregate, aggregateFor, past, asOf, momentum, settings });
-  const mixing = mixer.mixing;
+  const mixer = new RoundMixer({ layout, own, aggregate, before: options.aggregate, asOf, momentum });
   const anchor = { settings: manifest.reference, layout };
   const anchoring: Anchoring = {
-    past,
+    past: { reference },
     hold: (one) => holdToReference(trainer, one, manifest),
     anchor: (mixed, one, fisher) => ifAdapter(() => anchorToReference(one, mixed, { ...anchor, fisher })) ?? mixed,
     remember: (one, adapter) => rememberModel(one, adapter, anchor),
@@ -119,7 +115,7 @@ export async function aggregateRound(
   const decided = await decideLambda(dependencies, {
     rule: settings.lambda,
     own,
-    mixing: aggregate.peers.length === 0 ? undefined : mixing,
+    mixing: aggregate.peers.length === 0 ? undefined : mixer.mixing,
     anchoring,
     trial,
     localSteps,
@@ -128,7 +124,7 @@ export async function aggregateRound(
     signal,
   });
   signal.throwIfAborted();
-  const { rivalWon, rivalPast, rivalAggregate } = decided;
+  const { rivalWon, rivalPast } = decided;
   const settled = await settleAdapter(trainer, {
     own: rivalWon ? decided.theta : own,
     mixed: decided.theta,
@@ -144,9 +140,7 @@ export async function aggregateRound(
   const remembersAggregate = settings.momentum !== undefined && aggregate.peers.length > 0 && !isKept;
   return {
     reference: settled.past,
-    aggregate: remembersAggregate
-      ? { round: asOf, z: rivalWon && rivalAggregate ? rivalAggregate : aggregate.z }
-      : undefined,
+    aggregate: remembersAggregate ? { round: asOf, z: aggregate.z } : undefined,
     lambda: isKept ? 0 : decided.lambda,
     lambdaCost: decided.cost,
     trial: decided.trial,

@@ -13,6 +13,7 @@ import { NodeError } from "../errors.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
 import type { ForgettingReport, PhaseSeconds, RoundSummary, Score, UpdateCounts } from "../interface/peer-event.ts";
 import { TASKS_MAX, type TrainerState } from "../interface/trainer.ts";
+import { LAMBDA_EXAMPLES_MAX } from "../lambda/decide-lambda.ts";
 import { NO_TRIAL, type TrialMemory } from "../lambda/trial.ts";
 import { checkSameExamples, type ExampleDigests } from "./example-digests.ts";
 import { type BestScores, NO_FORGETTING, NO_SCORES } from "./forgetting.ts";
@@ -120,7 +121,6 @@ export function encodeMemory(memory: PeerMemory, { network, examples }: MemoryOw
     for (const [i, snapshot] of encodeReference(trial.rivalPast.reference).entries()) {
       vectors.set(`rival.reference.${i}`, snapshot);
     }
-    if (trial.rivalPast.aggregate) vectors.set("rival.aggregate", trial.rivalPast.aggregate.z);
   }
   for (const [i, snapshot] of encodeReference(reference).entries()) vectors.set(`reference.${i}`, snapshot);
   if (evaluation.stage === "alone") putTrainer(vectors, "swarm.", evaluation.swarm);
@@ -128,7 +128,6 @@ export function encodeMemory(memory: PeerMemory, { network, examples }: MemoryOw
     step: trainer.step,
     rivalStep: trial.rival?.step,
     aggregateRound: aggregate?.round,
-    rivalAggregateRound: trial.rivalPast?.aggregate?.round,
     swarmStep: evaluation.stage === "alone" ? evaluation.swarm.step : 0,
   };
   const stage = evaluation.stage === "alone" ? withoutSwarm(evaluation) : evaluation;
@@ -167,7 +166,7 @@ export function decodeMemory(
     swarmStep,
     rivalStep,
     aggregateRound,
-    rivalAggregateRound,
+    rivalAggregateRound: _rivalAggregate,
     trial,
     evaluation,
     ...rest
@@ -196,10 +195,7 @@ export function decodeMemory(
       state: trial,
       ...(rivalStep !== undefined && {
         rival: takeTrainer(vectors, "rival.", { step: rivalStep, trainedCount }),
-        rivalPast: {
-          reference: referenceOf("rival.reference."),
-          ...aggregateOf("rival.aggregate", rivalAggregateRound),
-        },
+        rivalPast: { reference: referenceOf("rival.reference.") },
       }),
     },
     evaluation:
@@ -315,6 +311,8 @@ const corrupt = (what: string): NodeError =>
 const count = z.number().int().min(0);
 /** JSON writes NaN as null. */
 const real = z.union([z.number(), z.nan(), z.null().transform(() => Number.NaN)]);
+/** JSON writes an infinite difference as null: of a loss that was no number, which counts as no difference then. */
+const difference = z.union([z.number(), z.null().transform(() => 0)]);
 const seconds = z.strictObject({ train: real, network: real, aggregate: real, total: real });
 const bytes = z.strictObject({ sent: count, received: count });
 const updates = z.strictObject({ accepted: count, ignored: count, rejected: count });
@@ -345,17 +343,22 @@ const stateSchema = z.strictObject({
   swarmStep: count,
   rivalStep: count.optional(),
   aggregateRound: count.optional(),
+  /** Of an earlier rule, whose rivals mixed. */
   rivalAggregateRound: count.optional(),
   /** Absent in a memory that was carried over: a trial begins anew. */
   trial: z
     .strictObject({
       stage: z.enum(["trial", "swarm", "search"]),
       rounds: count,
-      gain: real,
-      lead: real,
-      wait: count,
-      interval: count,
+      against: count.default(0),
+      differences: z.array(difference).max(LAMBDA_EXAMPLES_MAX).optional(),
+      // Of an earlier rule, which pooled relative losses.
+      ...{ gain: real.optional(), lead: real.optional(), wait: count.optional(), interval: count.optional() },
     })
+    .transform(({ stage, rounds, against, differences }): TrialMemory["state"] => ({
+      ...{ stage, rounds, against },
+      ...(differences && { differences }),
+    }))
     .default({ ...NO_TRIAL.state }),
   summaries: z
     .array(

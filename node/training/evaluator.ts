@@ -6,7 +6,7 @@ import type { Evaluation, Example, ExampleSets } from "../interface/trainer.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import { float32 } from "../tensor.ts";
 import { createBucketSessions } from "./bucket-sessions.ts";
-import { type EvaluatedBatch, summarize } from "./evaluate.ts";
+import { type EvaluatedBatch, exampleLossesOf, summarize } from "./evaluate.ts";
 import { type Feeding, modelFeeds } from "./feeds.ts";
 import { type AdaptedModel, evaluationGraph } from "./training-step.ts";
 
@@ -31,6 +31,7 @@ export interface Evaluator {
     readonly set: keyof ExampleSets;
     readonly adapter: Float32Array;
     readonly examplesMax: number;
+    readonly perExample?: boolean | undefined;
   }): Promise<Evaluation>;
   close(): Promise<void>;
 }
@@ -46,7 +47,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     return runtime.load(encodeModel(evaluationGraph(adapted, { ...shape, examples: shape.batchSize })), sessionOptions);
   });
   return {
-    evaluate: async ({ set, adapter, examplesMax }) => {
+    evaluate: async ({ set, adapter, examplesMax, perExample = false }) => {
       const examples = data[set].slice(0, examplesMax);
       const theta = float32([adapter.length], adapter);
       const parts: EvaluatedBatch[] = [];
@@ -64,7 +65,8 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
           });
         }
       }
-      return summarize(parts);
+      const summary = summarize(parts);
+      return perExample ? { ...summary, exampleLosses: parts.flatMap(exampleLossesOf) } : summary;
     },
     close: sessions.close,
   };

@@ -133,11 +133,12 @@ function trainerOf({
       }
       return { losses, stepsSkipped: count - losses.length, seconds: (performance.now() - began) / 1000 };
     },
-    evaluate: ({ set, adapter, examplesMax }) =>
+    evaluate: ({ set, adapter, examplesMax, perExample }) =>
       evaluator.evaluate({
         set,
         adapter: adapter === "base" ? start() : adapter ? sent.withSent(steps.theta, adapter) : steps.theta,
         examplesMax: examplesMax ?? Number.POSITIVE_INFINITY,
+        perExample,
       }),
     adapter: async () => sent.sentOf(steps.theta),
     setAdapter: async (vector) => steps.setSent(vector),

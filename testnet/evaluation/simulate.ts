@@ -50,6 +50,8 @@ export interface SimulateOptions {
   readonly lookEvery?: number;
   readonly signal?: AbortSignal;
   readonly onRound?: (round: number, validationLoss: number) => void;
+  /** Told the validation loss of each honest peer before and after each aggregation; it costs an evaluation. */
+  readonly onMix?: (mix: { readonly round: number; readonly own: number; readonly mixed: number }) => void;
 }
 
 /** The outcome for one simulated peer. */
@@ -173,7 +175,7 @@ async function runRounds(
   options: SimulateOptions & { readonly exchange: Exchange | undefined },
 ): Promise<{ readonly looks: readonly number[]; readonly updateBytes: number }> {
   const { manifest, peers, honest, judged, trained, jury } = swarm;
-  const { exchange, lookEvery = 1, onRound, signal = new AbortController().signal } = options;
+  const { exchange, lookEvery = 1, onRound, onMix, signal = new AbortController().signal } = options;
   const look = (): Promise<void> =>
     timed(swarm, "evaluate", async () => {
       for (const [peer, { trainer }] of judged.entries()) await jury.look(peer, (await trainer.state()).adapter);
@@ -188,7 +190,12 @@ async function runRounds(
       if (exchange)
         updateBytes = exchange.round(round, await Promise.all(peers.map(({ trainer }) => trainer.adapter())));
       const results: number[] = [];
-      for (const peer of honest) results.push(await aggregate(peer, { manifest, round, signal }));
+      for (const peer of honest) {
+        const own = onMix && (await peer.trainer.evaluate({ set: "validation" })).loss;
+        const mixed = await aggregate(peer, { manifest, round, signal });
+        if (onMix && own !== undefined) onMix({ round, own, mixed });
+        results.push(mixed);
+      }
       return results;
     });
     if ((round + 1) % lookEvery === 0 || round + 1 === manifest.rounds.count) {
