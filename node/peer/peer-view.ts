@@ -5,6 +5,7 @@ import type {
   PeerEvent,
   PeerReport,
   RoundSummary,
+  ScoreFigures,
   UpdateCounts,
 } from "../interface/peer-event.ts";
 import type { PrivacyStatus } from "../interface/privacy.ts";
@@ -40,6 +41,8 @@ export interface PeerView {
   readonly rounds: readonly RoundSummary[];
   /** After the newest of these rounds. */
   readonly forgetting?: ForgettingReport;
+  /** Of the neighbours that it has looked at, the most harmful ones first. */
+  readonly scores?: readonly ScoreFigures[];
   readonly pausedBecause?: string;
   /** Of a peer that observes because it lacks the model: what, and where it belongs. */
   readonly lacks?: { readonly directory: string; readonly needs: readonly ModelNeed[] };
@@ -117,9 +120,19 @@ function companyNews(
 }
 
 /** What the end of a round changes; a round that is told again after a restart replaces what was told before. */
-function roundDone(view: PeerView, { summary, forgetting }: Extract<PeerEvent, { type: "round" }>): Partial<PeerView> {
+function roundDone(
+  view: PeerView,
+  { summary, forgetting, scores }: Extract<PeerEvent, { type: "round" }>,
+): Partial<PeerView> {
   const rounds = [...view.rounds.filter(({ round }) => round < summary.round), summary];
-  return { state: "training", round: summary.round, roundsDone: summary.round + 1, rounds, forgetting };
+  return {
+    state: "training",
+    round: summary.round,
+    roundsDone: summary.round + 1,
+    rounds,
+    forgetting,
+    ...(scores && { scores }),
+  };
 }
 
 /** The requests of other peers than this one. */

@@ -22,6 +22,7 @@ import { exampleDigests } from "./example-digests.ts";
 import { forgettingOf } from "./forgetting.ts";
 import { positionOf, type RoundSettings, type RoundState } from "./machine.ts";
 import { MachineHost, type Work } from "./machine-host.ts";
+import { shownScores } from "./neighbour-scores.ts";
 import { deadlineOf } from "./pace.ts";
 import {
   decodeMemory,
@@ -295,15 +296,13 @@ class Driver implements RoundDriver {
     const { exchange, privacy, logger, emit } = this.#dependencies;
     const { peer } = this.#options;
     this.#meter.end("network");
-    const { signal } = this.#stopping;
     const manifest = this.#ownManifest();
-    const { reference, aggregate, trial } = this.#memory;
+    const { reference, aggregate, trial, scores = [] } = this.#memory;
     const heard = heardNeighbours({ manifest, peer, neighbours: exchange.latest(), round });
     const neighbours = await this.#withDataSimilarity(heard);
     const { lossSum, lossCount } = this.#meter.progress();
     const best = this.#memory.best.all.loss;
     const expectedLoss = Number.isFinite(best) ? best : lossSum / lossCount;
-    const judging = { expectedLoss, looksAtLosses: privacy === undefined };
     const options = {
       manifest,
       peer,
@@ -312,10 +311,12 @@ class Driver implements RoundDriver {
       reference,
       aggregate,
       trial,
+      // An observer trains nothing that it could compare with.
+      ...(this.#isAuthor() && { scores }),
       round,
       asOf,
-      signal,
-      ...judging,
+      signal: this.#stopping.signal,
+      ...{ expectedLoss, looksAtLosses: privacy === undefined },
     };
     const aggregated = await this.#meter.during("aggregate", () => aggregateRound(this.#dependencies, options));
     if (privacy) await this.#patiently(() => privacy.aggregated({ neighbours, asOf }));
@@ -370,11 +371,12 @@ class Driver implements RoundDriver {
       reference: aggregated.reference,
       aggregate: aggregated.aggregate,
       trial: aggregated.trial,
+      scores: aggregated.scores,
       summaries,
       best,
       forgetting,
     };
-    emit({ type: "round", summary, forgetting });
+    emit({ type: "round", summary, forgetting, ...shownScores(aggregated.scores) });
   }
 
   async #evaluate(): Promise<void> {

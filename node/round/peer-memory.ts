@@ -1,5 +1,6 @@
 /** Everything that a peer must remember to go on after a kill with the same bits, and its form in a checkpoint. */
 import { z } from "zod";
+import { LIMITS } from "../../protocol/limits.ts";
 import type { NetworkManifest, ReferenceSettings } from "../../protocol/network-manifest.ts";
 import {
   decodeReference,
@@ -18,6 +19,7 @@ import { NO_TRIAL, type TrialMemory } from "../lambda/trial.ts";
 import { checkSameExamples, type ExampleDigests } from "./example-digests.ts";
 import { type BestScores, NO_FORGETTING, NO_SCORES } from "./forgetting.ts";
 import type { RoundPosition } from "./machine.ts";
+import { GAINS_MAX, type NeighbourScore } from "./neighbour-scores.ts";
 import { PACE_LAGS_MAX, type Pace } from "./pace.ts";
 
 /** The progress of the round that is being worked on. */
@@ -64,6 +66,8 @@ export interface PeerMemory {
   readonly best: BestScores;
   /** The memory of the adaptive lambda. */
   readonly trial: TrialMemory;
+  /** The scores of neighbours; absent before the first look. */
+  readonly scores?: readonly NeighbourScore[] | undefined;
   /** How far the scores have fallen behind the best ones. */
   readonly forgetting: ForgettingReport;
   readonly evaluation: EvaluationProgress;
@@ -380,6 +384,16 @@ const stateSchema = z.strictObject({
       }),
     )
     .max(SUMMARIES_MAX),
+  scores: z
+    .array(
+      z.strictObject({
+        peer: z.string().max(LIMITS.nameLengthMax),
+        round: count,
+        gains: z.array(z.number()).min(1).max(GAINS_MAX),
+      }),
+    )
+    .max(LIMITS.headsCountMax)
+    .optional(),
   best: z.strictObject({ all: z.strictObject(pair), tasks }),
   forgetting: z.strictObject({ ...pair, tasks }),
   evaluation: z.discriminatedUnion("stage", [

@@ -46,6 +46,8 @@ export const TRIED_RULES = [
   "mean:product",
 ] as const;
 
+/** Weights by each neighbour's score. */
+const SCORE = "score:0.1";
 /** The kind of adapter by which rules are compared. */
 const KIND = "lora";
 /** The rule with which kinds are compared, and what else is tried with it. */
@@ -90,6 +92,7 @@ export function robustnessTable({ quick = false } = {}): Table {
       method(KIND, rule, { isEven: true }),
     ]),
     weighted(KIND, "samples"),
+    weighted(KIND, SCORE),
   ];
   const even = { isEven: true };
   const shipped = methodName(KIND, RULE);
@@ -107,8 +110,13 @@ export function robustnessTable({ quick = false } = {}): Table {
           methods: [aloneName(KIND), ...TRIED_RULES.map((rule) => methodName(KIND, rule))],
         }),
         suite("thirty", "Thirty peers", { methods: [aloneName(KIND), shipped], peers: [30], liars: [6, 9] }),
-        suite("weights", "Weights by the number of examples that each claims", {
-          methods: [aloneName(KIND), methodName(KIND, "samples"), methodName(KIND, RULE, even)],
+        suite("weights", "Weights of neighbours under an even mix, two liars of ten", {
+          methods: [
+            aloneName(KIND),
+            methodName(KIND, SCORE, even),
+            methodName(KIND, RULE, even),
+            methodName(KIND, "samples", even),
+          ],
         }),
         suite("even-kinds", "Kinds of adapters under an even mix, two liars of ten", {
           methods: kinds.flatMap((kind) => [aloneName(kind), methodName(kind, RULE, even)]),
@@ -172,7 +180,7 @@ function weighted(kind: keyof typeof TRIED_KINDS, word: string): DeclaredMethod 
   const { aggregation, ...rest } = method(kind, RULE, { isEven: true });
   const weights = settings(NEIGHBOUR_WEIGHTS, word);
   const title = `${kind}, ${RULE}, λ 0.5, weights ${word}`;
-  return { ...rest, name: methodName(kind, word), title, aggregation: { ...aggregation, weights } };
+  return { ...rest, name: methodName(kind, word, { isEven: true }), title, aggregation: { ...aggregation, weights } };
 }
 
 function common(kind: keyof typeof TRIED_KINDS): Pick<DeclaredMethod, "adapter" | "learningRates"> {

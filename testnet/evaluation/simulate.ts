@@ -16,6 +16,7 @@ import type { ExampleSets, Trainer } from "../../node/interface/trainer.ts";
 import { NO_TRIAL, type TrialMemory } from "../../node/lambda/trial.ts";
 import { SKETCH_EXAMPLES } from "../../node/peer/publish-sketch.ts";
 import { aggregateRound, holdToReference } from "../../node/round/aggregate-round.ts";
+import type { NeighbourScore } from "../../node/round/neighbour-scores.ts";
 import { fallbackAdapters, goOnFrom, hasDiverged } from "../../node/round/recover-adapter.ts";
 import { fisherOptions } from "../../node/training/fisher.ts";
 import { createTrainer } from "../../node/training/trainer.ts";
@@ -101,6 +102,7 @@ interface SimulatedPeer extends ExchangingPeer {
   /** The best loss on its validation set after any round. */
   bestLoss: number;
   readonly lambdas: number[];
+  scores: readonly NeighbourScore[] | undefined;
   /** S_data of each other peer, where the method weighs by it. */
   alike: ReadonlyMap<string, number>;
 }
@@ -254,6 +256,8 @@ async function startPeer(
     hasExited: false,
     bestLoss: Number.NaN,
     lambdas: [],
+    // Looks that only a status line shows would cost an evaluation or two each round, and change nothing.
+    scores: manifest.aggregation.weights?.kind === "score" ? [] : undefined,
     alike: new Map(),
   };
 }
@@ -345,6 +349,7 @@ async function aggregate(
       reference: peer.reference,
       trial: peer.trial,
       aggregate: peer.aggregate,
+      scores: peer.scores,
       expectedLoss: peer.bestLoss,
       round,
       asOf: round,
@@ -353,6 +358,7 @@ async function aggregate(
   );
   peer.reference = result.reference;
   peer.trial = result.trial;
+  if (peer.scores) peer.scores = result.scores;
   peer.aggregate = result.aggregate;
   peer.before = result.before;
   if (result.refusal !== undefined) peer.refused += 1;
