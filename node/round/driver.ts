@@ -43,7 +43,7 @@ import {
   isRuinedMemory,
   withoutPast,
 } from "./recover-adapter.ts";
-import { createRoundMeter, peerReport, type RoundMeter, roundSummary } from "./round-meter.ts";
+import { createRoundMeter, expectedLossOf, peerReport, type RoundMeter, roundSummary } from "./round-meter.ts";
 import { CHUNK_STEPS, trainRound } from "./train-round.ts";
 
 /** What a peer's rounds need of the rest of the peer. */
@@ -300,9 +300,7 @@ class Driver implements RoundDriver {
     const { reference, aggregate, trial, scores = [] } = this.#memory;
     const heard = heardNeighbours({ manifest, peer, neighbours: exchange.latest(), round });
     const neighbours = await this.#withDataSimilarity(heard);
-    const { lossSum, lossCount } = this.#meter.progress();
-    const best = this.#memory.best.all.loss;
-    const expectedLoss = Number.isFinite(best) ? best : lossSum / lossCount;
+    const expectedLoss = expectedLossOf(this.#memory.best, this.#meter.progress());
     const options = {
       manifest,
       peer,
