@@ -9,7 +9,7 @@ import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from 
 import type { BaseModel } from "../model/base-model.ts";
 import { loadBaseModel, type ModelFiles } from "../model/huggingface.ts";
 import { textOf } from "./classification.ts";
-import { createEvaluator, type Evaluator } from "./evaluator.ts";
+import { createEvaluator, EVALUATION_BYTES_MAX, type Evaluator } from "./evaluator.ts";
 import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
 import { LocalSteps } from "./local-steps.ts";
 import { pooledFeatures } from "./pooled-features.ts";
@@ -70,7 +70,12 @@ export async function createTrainer(
   );
   // Evaluation gives the same in any batches; each length of them is a session with memory of its own.
   const bucketsMax = engine.lowMemory ? 1 : BUCKETS_MAX;
-  const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, feeding, bucketsMax });
+  const activationBytesMax = engine.lowMemory
+    ? 0
+    : Math.min(options.activationBytesMax ?? ACTIVATION_BYTES_MAX, EVALUATION_BYTES_MAX);
+  const evaluator = createEvaluator({
+    ...{ runtime, adapted, sessionOptions, data, feeding, bucketsMax, activationBytesMax },
+  });
   const steps = new LocalSteps({ gradients, tensors }, { training, totalSteps, fisherDecay: options.fisherDecay });
   const features: Trainer["features"] = async ({ examples }) =>
     pooledFeatures({ runtime, model, sessionOptions, bucketsMax }, chosenExamples(data.train, examples));
