@@ -3,7 +3,7 @@
  * the settings' own descriptions, so that a new rule or kind is in it, or is missed by a test.
  */
 import { NodeError } from "../../node/errors.ts";
-import { MANIFEST_DEFAULTS } from "../../protocol/network-manifest.ts";
+import { MANIFEST_DEFAULTS, type NetworkManifest } from "../../protocol/network-manifest.ts";
 import { ADAPTERS } from "../../protocol/settings/adapter-kinds.ts";
 import { AGGREGATION } from "../../protocol/settings/aggregation-rules.ts";
 import { LAMBDA_RULES } from "../../protocol/settings/lambda-rules.ts";
@@ -73,6 +73,15 @@ export const ATTACK_ORDER: readonly Attack[] = [
   "replay",
   "nan",
 ];
+
+/** The aggregation of each rule under an even mix. */
+export function triedAggregations(): Readonly<Record<string, NetworkManifest["aggregation"]>> {
+  const even = { ...MANIFEST_DEFAULTS.aggregation, lambda: settings(LAMBDA_RULES, "0.5") };
+  const { rule: _, ...shared } = even;
+  return Object.fromEntries(
+    TRIED_RULES.map((rule) => [rule, { ...shared, ...settings(AGGREGATION, rule) } as NetworkManifest["aggregation"]]),
+  );
+}
 
 /** The name of a method in files: `lora-mean-norm-clip`, `lora-mean-even` under an even mix. */
 export function methodName(kind: string, rule: string, { isEven = false } = {}): string {
