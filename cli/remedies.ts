@@ -47,6 +47,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "positions-of-two": "give --positions f7+l7 or the like",
   "positions-unsaid": "import it with weft adapter import --positions f7+l7",
   "precision-missing": "leave out --precision, or see weft doctor for other devices",
+  "precision-of-kind": "leave out --precision, or choose another --adapter",
   "pyreft-form-only": "export it with --format pyreft",
   "quorum-ends": "make others admins first (weft members promote), or add --without-quorum where it is meant",
   "reft-part-only": "take its ReFT part alone with --part reft",

@@ -95,6 +95,7 @@ export const PROBLEMS = [
   "positions-of-two",
   "positions-unsaid",
   "precision-missing",
+  "precision-of-kind",
   "pyreft-form-only",
   "quorum-ends",
   "reft-part-only",

@@ -245,6 +245,7 @@ function factorsProblem({
     return isPersonal ? undefined : '"aligned" is of tri-lora on a personal basis only';
   }
   if (lowRank.kind !== "lora") return '"product" is of lora only: other kinds do not send both factors';
+  if (lowRank.bias === "trained") return '"product" is of lora without biases only';
   if (rule !== "mean" || normClip) return '"product" is of the rule mean without normClip only';
   const narrow = tensors.find(({ name, shape }) => /\.[AB]$/.test(name) && Math.min(...shape) < lowRank.rank);
   return narrow && `"product" needs layers as wide as the rank, and ${narrow.name} is narrower`;

@@ -13,7 +13,7 @@ import { createEvaluator, type Evaluator } from "./evaluator.ts";
 import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
 import { LocalSteps } from "./local-steps.ts";
 import { pooledFeatures } from "./pooled-features.ts";
-import { otherArithmetic } from "./precision/precision.ts";
+import { otherArithmetic, refuseOtherArithmetic } from "./precision/precision.ts";
 import { createPrivateStepGradient } from "./private-step-gradient.ts";
 import { createStepGradient, type StepGradient, type StepGradientOptions } from "./step-gradient.ts";
 import { type TrainedTensors, trainedTensors } from "./trained-tensors.ts";
@@ -47,6 +47,7 @@ export async function createTrainer(
     externalData: model.externalData,
     ...(engine.threads !== undefined && { threads: engine.threads }),
   };
+  if (method.readsWeights(settings)) refuseOtherArithmetic(engine);
   const others = await otherArithmetic({ runtime, model, files }, engine);
   const isCpu = (await runtime.provider()) === "cpu";
   const gradients = await stepGradient(

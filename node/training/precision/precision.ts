@@ -41,6 +41,13 @@ export async function otherArithmetic(
   }
 }
 
+/** For adapters that read the weights, of which other arithmetic has no f32 beside its own.  Throws: CONFIG_INVALID. */
+export function refuseOtherArithmetic({ precision = "fp32" }: EngineOptions): void {
+  if (precision === "fp32") return;
+  const text = `this kind of adapter is made of the lengths of the weights' rows, which ${precision} products do not have`;
+  throw new NodeError("CONFIG_INVALID", text, { problem: "precision-of-kind" });
+}
+
 /** onnxruntime has products in integers on the processor only.  Throws: CONFIG_INVALID. */
 async function assertIntegers(runtime: Runtime, device: EngineOptions["device"]): Promise<void> {
   const provider = await runtime.provider();
