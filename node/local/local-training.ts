@@ -8,6 +8,8 @@ import type { SavedAdapter } from "../interchange/saved-adapter.ts";
 import { adapterOfVector } from "../interchange/saved-adapter.ts";
 import type { EngineOptions } from "../interface/engine-options.ts";
 import type { Evaluation, ExampleSets } from "../interface/trainer.ts";
+import { assertComputed } from "../model/base/base-form.ts";
+import { modelSession } from "../model/base-model.ts";
 import { exampleDigests } from "../round/example-digests.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { startTrainerThread } from "../system/compute/trainer-thread.ts";
@@ -163,15 +165,17 @@ export async function evaluateLocally({
   const seed = adapter?.seed ?? 0;
   const method = adapterMethod(settings);
   const tensors = adapter?.tensors ?? method.tensors(settings, model.shape);
+  const runtime = createOnnxRuntime(device === undefined ? {} : { device });
+  await assertComputed(runtime, model);
   const evaluator = createEvaluator({
-    runtime: createOnnxRuntime(device === undefined ? {} : { device }),
+    runtime,
     adapted: {
       model,
       adapter: settings,
       slots: adapterSlots(tensors),
       frozen: method.frozen(settings, model.shape, seed),
     },
-    sessionOptions: { externalData: model.externalData, ...(threads !== undefined && { threads }) },
+    sessionOptions: modelSession(model, { threads }),
     data,
     feeding: { counts: method.positions(settings), classifies: model.classifier !== undefined },
     bucketsMax: BUCKETS_MAX,
