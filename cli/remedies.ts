@@ -13,6 +13,8 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "another-data": "choose another --data-dir for this data, or give the same data as before",
   "another-model": "give --model the directory that the adapter was trained on",
   "another-network": "choose another --data-dir for this network",
+  "another-template":
+    "take tokenizer_config.json and chat_template.jinja from whoever made the network, or give --chat-template the network's",
   "base-elsewhere": "leave out --base or --device",
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",

@@ -61,6 +61,7 @@ export const PROBLEMS = [
   "another-data",
   "another-model",
   "another-network",
+  "another-template",
   "base-elsewhere",
   "budget-kept",
   "budget-missing",

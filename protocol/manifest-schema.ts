@@ -172,6 +172,12 @@ const membership = z.discriminatedUnion(
 
 const succeeds = object({ network: digest, first: digest, round: integer(1, LIMITS.roundCountMax) });
 
+const frame = z.discriminatedUnion(
+  "kind",
+  [object({ kind: z.literal("template"), digest }), object({ kind: z.literal("turns") })],
+  oneOf(["template", "turns"]),
+);
+
 /** Every field of a manifest with its bounds; rules between fields are checked behind it. */
 export const manifestSchema = object({
   schema: choice("weft-network/1"),
@@ -186,6 +192,7 @@ export const manifestSchema = object({
   }),
   adapter: adapterSchema,
   head: choice("shared", "frozen").exactOptional(),
+  frame: frame.exactOptional(),
   tensors,
   training,
   rounds: object({

@@ -10,6 +10,7 @@ import { successionStatement } from "../../protocol/membership/succession.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { MANIFEST_DEFAULTS, networkId, parseManifest } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
+import { frameOfNetwork } from "../local/network-frame.ts";
 import { loadBaseModel, modelDigest } from "../model/huggingface.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
@@ -31,6 +32,8 @@ export interface CreateNetworkOptions {
   /** `defaultValues` of the adapter, all of them in every update, when absent. */
   readonly encoding?: UpdateEncoding;
   readonly bootstrap?: readonly string[];
+  /** How conversations become text: a chat template of the model by name, a file of one, or `none`; default: the model's. */
+  readonly chatTemplate?: string;
   /** Who may take part; everybody when absent. */
   readonly membership?: MembershipSettings;
 }
@@ -46,6 +49,7 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
   const training = { ...MANIFEST_DEFAULTS.training, ...options.training };
   const tokensMax = Math.min(training.maxTokens, model.shape.contextTokens);
   const tensors = networkTensors(model, options);
+  const frame = model.classifier ? undefined : frameOfNetwork(files, options.chatTemplate);
   const encoding = options.encoding ?? { values: defaultValues(options.adapter) };
   checkAdapterSize(tensors, encoding);
   return parseManifest({
@@ -55,6 +59,7 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
     model: { family: model.family, digest: modelDigest(files) },
     adapter: options.adapter,
     ...(options.head !== undefined && { head: options.head }),
+    ...(frame !== undefined && { frame }),
     tensors,
     training: { ...training, maxTokens: tokensMax },
     rounds: { ...MANIFEST_DEFAULTS.rounds, ...options.rounds },
@@ -94,7 +99,21 @@ export function createSuccessor(
   const { name, bootstrap, membership } = before;
   const whole = createNetwork({ ...options, name, bootstrap, ...(membership && { membership }) });
   const succeeds = { network: networkId(before), first: rosterIdOf(before), round };
-  const next = parseManifest({ ...whole, succeeds });
+  const next = parseManifest({ ...withFrame(whole, before, options), succeeds });
   successionStatement(before, next);
   return next;
+}
+
+/** Where nobody chooses a frame, that of before stays with its model. */
+function withFrame(
+  whole: NetworkManifest,
+  { frame, model }: NetworkManifest,
+  { chatTemplate }: Pick<CreateNetworkOptions, "chatTemplate">,
+): NetworkManifest {
+  const { frame: _, ...rest } = whole;
+  const isSameModel = Object.entries(model.digest).every(
+    ([part, digest]) => rest.model.digest[part as keyof typeof model.digest] === digest,
+  );
+  if (chatTemplate !== undefined || !isSameModel) return whole;
+  return { ...rest, ...(frame !== undefined && { frame }) };
 }

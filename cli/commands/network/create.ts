@@ -6,6 +6,7 @@ import { createNetwork, NodeError, readNetwork, writeNetwork } from "../../../no
 import { createGenesis, type Genesis, genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { CHAT_TEMPLATE, templateArgument } from "../../data-options.ts";
 import { jsonText } from "../../json.ts";
 import {
   MEMBERSHIP_OPTIONS,
@@ -36,6 +37,7 @@ export const createNetworkCommand: CommandRow = {
     { flags: "--force", text: "overwrite --out, even if it holds another manifest" },
     MODEL,
     ...networkOptions(NETWORK_DEFAULTS),
+    { ...CHAT_TEMPLATE, otherwise: "the model's; each peer's own where it has none" },
     ...MEMBERSHIP_OPTIONS,
     {
       flags: "--bootstrap <multiaddr>",
@@ -55,6 +57,7 @@ type NetworkCreateOptions = NetworkOptions &
     readonly name?: string;
     readonly out?: string;
     readonly model?: string;
+    readonly chatTemplate?: string;
     readonly bootstrap?: readonly string[];
     readonly force?: boolean;
     readonly json?: boolean;
@@ -68,6 +71,7 @@ async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<n
     modelDirectory: modelDirectory(options.model),
     ...networkSettings(options, NETWORK_DEFAULTS),
     bootstrap: options.bootstrap ?? [],
+    ...(options.chatTemplate !== undefined && { chatTemplate: templateArgument(options.chatTemplate) }),
     ...(membership && { membership }),
   });
   const genesis = createGenesis(manifest);

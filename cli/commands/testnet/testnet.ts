@@ -155,6 +155,7 @@ async function createTestnetManifest(options: TestnetCommandOptions): Promise<Ne
     name: "testnet",
     modelDirectory: modelDirectory(options.model),
     ...networkSettings(options, TESTNET_SETTINGS),
+    ...(options.chatTemplate !== undefined && { chatTemplate: templateArgument(options.chatTemplate) }),
     bootstrap: [],
   });
 }
