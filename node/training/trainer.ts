@@ -14,7 +14,7 @@ import { createEvaluator, EVALUATION_BYTES_MAX, type Evaluator } from "./evaluat
 import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
 import { LocalSteps } from "./local-steps.ts";
 import { pooledFeatures } from "./pooled-features.ts";
-import { otherArithmetic } from "./precision/precision.ts";
+import { otherArithmetic, refuseOtherArithmetic } from "./precision/precision.ts";
 import { createPrivateStepGradient } from "./private-step-gradient.ts";
 import { createStepGradient, type StepGradient, type StepGradientOptions } from "./step-gradient.ts";
 import { type TrainedTensors, trainedTensors } from "./trained-tensors.ts";
@@ -45,6 +45,7 @@ export async function createTrainer(
   const totalSteps = scheduledSteps(options);
   if (engine.pack) assertPackable(model, options);
   const sessionOptions = modelSession(model, engine);
+  if (method.readsWeights(settings)) refuseOtherArithmetic(engine);
   const others = await otherArithmetic({ runtime, model, files }, engine);
   await assertComputed(runtime, model);
   const isCpu = (await runtime.provider()) === "cpu";

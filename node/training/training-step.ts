@@ -202,7 +202,7 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
   const tensor = unflatten(flat, slots);
   const trained = (name: string): OnnxValue | undefined => (own.has(name) ? tensor(name) : undefined);
   const weight: WeightSource = (wanted) => trained(wanted.name) ?? model.weight(wanted);
-  const { inputs, hooks } = inject({ settings, model: model.shape, trained, frozen, ...shape });
+  const { inputs, hooks } = inject({ settings, model: model.shape, base: model, trained, frozen, ...shape });
   const masks = model.classifier ? [attentionMask] : [];
   const grid = (name: string): OnnxValue => inputValue(name, "int64", [shape.examples, shape.tokens]);
   const packing = shape.packed ? { positions: grid("positions"), segments: grid("segments") } : undefined;
