@@ -101,6 +101,19 @@ FAMILIES = {
         ["query", "value"],
         "roberta.encoder.layer",
     ),
+    "modernbert": (
+        "ModernBertForSequenceClassification",
+        dict(local_attention=6, pad_token_id=0, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2),
+        ["Wqkv", "mlp.Wo"],
+        "model.layers",
+    ),
+    "deberta-v2": (
+        "DebertaV2ForSequenceClassification",
+        dict(relative_attention=True, position_buckets=4, share_att_key=True, norm_rel_ebd="layer_norm")
+        | dict(pos_att_type=["p2c", "c2p"], position_biased_input=False, pooler_hidden_act="gelu"),
+        ["query_proj", "key_proj", "value_proj"],
+        "deberta.encoder.layer",
+    ),
     "distilbert": (
         "DistilBertForSequenceClassification",
         dict(pad_token_id=0, dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0),
@@ -109,7 +122,7 @@ FAMILIES = {
     ),
 }
 #: Those that give a class to a text.
-CLASSIFIERS = ("bert", "roberta", "xlm-roberta", "distilbert")
+CLASSIFIERS = ("bert", "roberta", "xlm-roberta", "distilbert", "modernbert", "deberta-v2")
 #: What `main` takes when nothing is said. lora_layers and loreft_layers: all of them when empty.
 DEFAULTS = dict(
     seed=0,
@@ -266,6 +279,26 @@ DIRECTORIES = {
         | dict(seed=35, layers=1, heads=2, lora_targets=["out_proj", "fc1"])
         | dict(settings=dict(enable_bias=False, tie_word_embeddings=False, _remove_final_layer_norm=True)),
     ),
+    "modernbert": ("modernbert", TINY | dict(seed=38, layers=4)),
+    "modernbert-mean": (
+        "modernbert",
+        TINY
+        | dict(seed=39, layers=2, heads=2, lora_targets=["attn.Wo", "Wi"], loreft_layers=[1])
+        | dict(settings=dict(classifier_pooling="mean", norm_bias=True, attention_bias=True, mlp_bias=True, classifier_bias=True)),
+    ),
+    "deberta-v2": ("deberta-v2", TINY | dict(seed=40)),
+    "deberta-v2-own-keys": (
+        "deberta-v2",
+        TINY
+        | dict(seed=41, layers=3, heads=3, lora_targets=["pos_key_proj", "pos_query_proj", "output.dense"], loreft_layers=[0, 2])
+        | dict(settings=dict(share_att_key=False, norm_rel_ebd="none", position_buckets=-1, max_relative_positions=6)),
+    ),
+    "deberta-v2-no-distances": (
+        "deberta-v2",
+        TINY
+        | dict(seed=42, layers=1, heads=2, lora_targets=["query_proj", "intermediate.dense"])
+        | dict(settings=dict(relative_attention=False, pos_att_type=None, position_biased_input=True, type_vocab_size=2)),
+    ),
     "qwen2-windows": (
         "qwen2",
         TINY | dict(seed=22, settings=dict(use_sliding_window=True, sliding_window=5, max_window_layers=1)),
@@ -289,6 +322,8 @@ def config_settings(family, shape):
     if family in CLASSIFIERS:
         # RoBERTa counts positions from pad_token_id + 1, so it needs two more.
         sizes |= dict(max_position_embeddings=shape["positions"] + 2, num_labels=CLASSES)
+        if family == "modernbert":
+            return sizes
         return sizes | dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     if family == "gpt_neox":
         return sizes | dict(max_position_embeddings=shape["positions"])

@@ -11,7 +11,7 @@ import type { BaseModel, Classifier, WeightShape } from "../model/base-model.ts"
 import type { Tensor } from "../tensor.ts";
 import { int64 } from "../tensor.ts";
 
-/** Deviation of a new head's weights, as in the encoders' own start; biases start at 0. */
+/** Deviation of a new head's weights, as in the encoders' own start; biases start at 0, norms at 1. */
 const HEAD_DEVIATION = 0.02;
 
 /** The fate of a classifier's head: trained and kept by the peer, trained and sent, or left as it is. */
@@ -28,6 +28,7 @@ export function headStart(model: BaseModel, head: readonly WeightShape[], networ
   const theta = new Float32Array(slots.reduce((sum, slot) => sum + slot.length, 0));
   for (const [i, { name, shape, offset, length }] of slots.entries()) {
     if (model.has(head[i]!)) theta.set(model.values(head[i]!), offset);
+    else if (/norm\.weight$/i.test(name)) theta.fill(1, offset, offset + length);
     else if (shape.length > 1) {
       const stream = createPrng(networkSeed).fork("head").fork(name);
       for (let k = 0; k < length; k++) theta[offset + k] = HEAD_DEVIATION * stream.normal();
