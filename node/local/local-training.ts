@@ -140,7 +140,8 @@ export async function evaluateLocally({
     },
     sessionOptions: { externalData: model.externalData, ...(threads !== undefined && { threads }) },
     data,
-    feeding: { counts: method.positions(settings), classifies: model.classifier !== undefined },
+    labels: model.classifier?.labels,
+    feeding: { counts: method.positions(settings), classifies: model.classifier?.reads ?? false },
     bucketsMax: BUCKETS_MAX,
   });
   try {

@@ -1,5 +1,5 @@
 /** Evaluation of an adapter on one of a peer's sets. */
-import { evaluationBatches } from "../data/batch.ts";
+import { evaluationBatches, readTokens } from "../data/batch.ts";
 import { planBuckets } from "../data/bucket.ts";
 import type { Runtime, SessionOptions } from "../interface/runtime.ts";
 import type { Evaluation, Example, ExampleSets } from "../interface/trainer.ts";
@@ -20,6 +20,8 @@ export interface EvaluatorOptions {
   readonly sessionOptions: SessionOptions;
   readonly data: ExampleSets;
   readonly feeding: Feeding;
+  /** Names of a classifier's classes. */
+  readonly labels?: readonly string[] | undefined;
   /** At most so many different lengths of batches. */
   readonly bucketsMax: number;
 }
@@ -37,10 +39,10 @@ export interface Evaluator {
 
 /** Its sessions are made when they are first needed, for the lengths of all examples. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
-  const { runtime, adapted, sessionOptions, data, feeding, bucketsMax } = options;
+  const { runtime, adapted, sessionOptions, data, feeding, labels = [], bucketsMax } = options;
   const all = [...data.train, ...data.validation, ...data.test];
   const shapes = planBuckets(all, { batchSize: EVALUATION_BATCH, bucketsMax }).map(({ shape }) => shape);
-  const bucketOf = ({ tokens }: Example): number => shapes.findIndex((shape) => tokens.length <= shape.tokens);
+  const bucketOf = (example: Example): number => shapes.findIndex((shape) => readTokens(example) <= shape.tokens);
   const sessions = createBucketSessions((bucket) => {
     const shape = shapes[bucket]!;
     return runtime.load(encodeModel(evaluationGraph(adapted, { ...shape, examples: shape.batchSize })), sessionOptions);
@@ -64,7 +66,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
           });
         }
       }
-      return summarize(parts);
+      return summarize(parts, feeding.classifies === "each token" ? labels : []);
     },
     close: sessions.close,
   };

@@ -39,7 +39,7 @@ export async function createTrainer(
   const method = adapterMethod(settings);
   const tensors = trainedTensors(model, options);
   const { adapted } = tensors;
-  const feeding = { counts: method.positions(settings), classifies: model.classifier !== undefined };
+  const feeding = { counts: method.positions(settings), classifies: model.classifier?.reads ?? (false as const) };
   checkTokens(data, model);
   const totalSteps = scheduledSteps(options);
   if (engine.pack) assertPackable(model, options);
@@ -70,7 +70,10 @@ export async function createTrainer(
   );
   // Evaluation gives the same in any batches; each length of them is a session with memory of its own.
   const bucketsMax = engine.lowMemory ? 1 : BUCKETS_MAX;
-  const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, feeding, bucketsMax });
+  const evaluator = createEvaluator({
+    ...{ runtime, adapted, sessionOptions, data, feeding, bucketsMax },
+    labels: model.classifier?.labels,
+  });
   const steps = new LocalSteps({ gradients, tensors }, { training, totalSteps, fisherDecay: options.fisherDecay });
   const features: Trainer["features"] = async ({ examples }) =>
     pooledFeatures({ runtime, model, sessionOptions, bucketsMax }, chosenExamples(data.train, examples));
