@@ -1,5 +1,5 @@
 /** Evaluation of an adapter on one of a peer's sets. */
-import { evaluationBatches } from "../data/batch.ts";
+import { evaluationBatches, readTokens } from "../data/batch.ts";
 import { planBuckets } from "../data/bucket.ts";
 import type { Runtime, SessionOptions } from "../interface/runtime.ts";
 import type { Evaluation, Example, ExampleSets } from "../interface/trainer.ts";
@@ -31,6 +31,8 @@ export interface EvaluatorOptions {
   readonly sessionOptions: SessionOptions;
   readonly data: ExampleSets;
   readonly feeding: Feeding;
+  /** Names of a classifier's classes. */
+  readonly labels?: readonly string[] | undefined;
   /** At most so many different lengths of batches. */
   readonly bucketsMax: number;
   /**
@@ -54,10 +56,11 @@ export interface Evaluator {
 
 /** Its sessions are made when they are first needed, for the lengths of all examples. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
-  const { runtime, adapted, sessionOptions, data, feeding, bucketsMax, activationBytesMax: bytesMax = 0 } = options;
+  const { runtime, adapted, sessionOptions, data, feeding, labels = [], bucketsMax } = options;
+  const { activationBytesMax: bytesMax = 0 } = options;
   const all = [...data.train, ...data.validation, ...data.test];
   const shapes = planBuckets(all, { batchSize: EVALUATION_BATCH, bucketsMax }).map(({ shape }) => shape);
-  const bucketOf = ({ tokens }: Example): number => shapes.findIndex((shape) => tokens.length <= shape.tokens);
+  const bucketOf = (example: Example): number => shapes.findIndex((shape) => readTokens(example) <= shape.tokens);
   const store = createActivationStore({ bytesMax });
   const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
   const sessions = createBucketSessions((bucket) => {
@@ -91,7 +94,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
           });
         }
       }
-      const summary = summarize(parts);
+      const summary = summarize(parts, feeding.classifies === "each token" ? labels : []);
       return perExample ? { ...summary, exampleLosses: parts.flatMap(exampleLossesOf) } : summary;
     },
     close: async () => {

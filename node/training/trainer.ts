@@ -40,7 +40,7 @@ export async function createTrainer(
   const method = adapterMethod(settings);
   const tensors = trainedTensors(model, options);
   const { adapted } = tensors;
-  const feeding = { counts: method.positions(settings), classifies: model.classifier !== undefined };
+  const feeding = { counts: method.positions(settings), classifies: model.classifier?.reads ?? (false as const) };
   checkTokens(data, model);
   const totalSteps = scheduledSteps(options);
   if (engine.pack) assertPackable(model, options);
@@ -75,6 +75,7 @@ export async function createTrainer(
     : Math.min(options.activationBytesMax ?? ACTIVATION_BYTES_MAX, EVALUATION_BYTES_MAX);
   const evaluator = createEvaluator({
     ...{ runtime, adapted, sessionOptions, data, feeding, bucketsMax, activationBytesMax },
+    labels: model.classifier?.labels,
   });
   const steps = new LocalSteps({ gradients, tensors }, { training, totalSteps, fisherDecay: options.fisherDecay });
   const features: Trainer["features"] = async ({ examples }) =>
