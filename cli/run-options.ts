@@ -27,6 +27,7 @@ export type RunOptions = PrivacyOptions &
     readonly json?: boolean;
     readonly logLevel?: LogLevel;
     readonly admin?: string;
+    readonly page?: boolean;
   };
 
 /** A peer by its flags.  Throws: NodeError CONFIG_INVALID for flags that contradict each other. */

@@ -87,8 +87,9 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
   {
     flags: "--admin <address>",
     text: "where the admin interface listens, on this machine alone: a port or 127.0.0.1:PORT, a socket's absolute path, or off for none",
-    otherwise: "the socket admin.sock in the data directory; a free port where that path is too long",
+    otherwise: "the socket admin.sock in the data directory; a free port where that path is too long, or with --page",
   },
+  { flags: "--page", text: "serve a page that shows the peer as it runs, for a browser on this machine" },
 ];
 
 /** An adapter in a folder. */

@@ -120,7 +120,7 @@ export const checkDoor = (): Promise<typeof import("./doors/checks.ts")> => impo
 
 // The admin interface of a running peer.
 export { PEER_METRICS } from "./admin/metric-rows.ts";
-export type { AdminInterface } from "./admin/serve-admin.ts";
+export type { AdminInterface, ServedAdmin } from "./admin/serve-admin.ts";
 export type { AdminAddress } from "./interface/admin.ts";
 export type { MetricRow } from "./interface/metrics.ts";
 /** Loads what serves an admin interface. */

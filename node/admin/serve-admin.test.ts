@@ -30,7 +30,7 @@ beforeAll(async () => {
     address: { kind: "port", host: "127.0.0.1", port: 0 },
   });
   tellExample(peer);
-  port = Number(new URL(await admin.serve()).port);
+  port = Number(new URL((await admin.serve()).place).port);
   const found = await findAdmin(folder);
   if (found === undefined) throw new Error("the interface is not found");
   client = found;
@@ -337,10 +337,10 @@ it("is nowhere to be found once it is closed", async () => {
     settings: {},
     stop: () => undefined,
   });
-  const address = await second.serve();
+  const { place } = await second.serve();
   const found = await findAdmin(other);
   if (process.platform === "linux") {
-    expect(address).toBe(dataDirectoryLayout(other).adminSocket);
+    expect(place).toBe(dataDirectoryLayout(other).adminSocket);
     expect((await stat(dataDirectoryLayout(other).adminSocket)).mode & 0o777).toBe(0o600);
   }
   expect(await askAdmin("/v1/status", found!)).toMatchObject({ version: "1" });

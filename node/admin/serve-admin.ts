@@ -1,5 +1,6 @@
 /** The admin interface of a running peer: put together, served, and found again by other programs of this machine. */
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { NodeError } from "../errors.ts";
 import type { AdminAddress } from "../interface/admin.ts";
 import type { MetricsPage } from "../interface/metrics.ts";
 import type { Peer } from "../peer/peer.ts";
@@ -7,6 +8,7 @@ import { absolutePath } from "../system/files/absolute-path.ts";
 import { readOrCreateToken } from "../system/files/admin-token.ts";
 import { removeAll, writeFileAtomic } from "../system/files/atomic-file.ts";
 import { egressTail } from "../system/files/egress-tail.ts";
+import { readPageFiles } from "../system/files/page-files.ts";
 import { startAdminServer } from "../system/http/admin-server.ts";
 import { createMetricsPage } from "../system/http/metrics-page.ts";
 import { measureFiles } from "../system/platform/file-figures.ts";
@@ -29,10 +31,20 @@ export interface AdminOptions {
   readonly version: string;
   /** Default: a socket among the peer's files, or a free port where that cannot be. */
   readonly address?: AdminAddress;
+  /** Whether a page for browsers is served too; it needs a port, any free one where no address is given. */
+  readonly page?: boolean;
   /** What the run was told, for people to look at; secrets left out. */
   readonly settings: Readonly<Record<string, unknown>>;
   /** Called when somebody asks for the peer to stop. */
   readonly stop: () => void;
+}
+
+/** Where an interface is, for people. */
+export interface ServedAdmin {
+  /** The path of a socket, or an address for browsers. */
+  readonly place: string;
+  readonly token: string;
+  readonly tokenFile: string;
 }
 
 /** An admin interface that listens to its peer from the beginning, and is served once the peer has its data directory. */
@@ -69,16 +81,17 @@ export class AdminInterface {
 
   /**
    * Serve it; the peer has started, so that the data directory is this process's. Where it is stands in the data directory;
-   * resolves with the same for people: the path of a socket, or an address for browsers.
-   * Throws: NodeError PORT_IN_USE, LISTEN_FAILED, KEY_FILE, DISK_FULL, DATA_DIRECTORY.
+   * resolves with the same for people.
+   * Throws: NodeError CONFIG_INVALID, PORT_IN_USE, LISTEN_FAILED, KEY_FILE, DISK_FULL, DATA_DIRECTORY.
    */
-  async serve(): Promise<string> {
-    const { dataDirectory, version, settings, stop } = this.#options;
+  async serve(): Promise<ServedAdmin> {
+    const { dataDirectory, version, settings, stop, page = false } = this.#options;
     const layout = dataDirectoryLayout(dataDirectory);
     const facts = processFacts();
     const token = await readOrCreateToken(layout.adminToken);
     const server = await startAdminServer(createLogger({ level: "warn" }), {
-      address: this.#options.address ?? defaultAdminAddress(absolutePath(layout.adminSocket), facts.system),
+      address: this.#address(absolutePath(layout.adminSocket), facts.system),
+      ...(page && { assets: await readPageFiles() }),
       token,
       version,
       feed: this.#feed,
@@ -105,7 +118,22 @@ export class AdminInterface {
     };
     const found: AdminFile = { schema: "weft-admin/1", address: server.address, process: facts.process };
     await writeFileAtomic(layout.admin, new TextEncoder().encode(`${JSON.stringify(found)}\n`), { mode: 0o600 });
-    return server.address.kind === "socket" ? server.address.path : adminUrl(server.address);
+    const { address } = server;
+    const place = address.kind === "socket" ? address.path : adminUrl(address);
+    return { place, token, tokenFile: layout.adminToken };
+  }
+
+  /** Throws: NodeError CONFIG_INVALID where a page is to be at a socket. */
+  #address(socket: string, system: string): AdminAddress {
+    const { address, page = false } = this.#options;
+    if (!page) return address ?? defaultAdminAddress(socket, system);
+    if (address === undefined) return { kind: "port", host: "127.0.0.1", port: 0 };
+    if (address.kind === "port") return address;
+    throw new NodeError(
+      "CONFIG_INVALID",
+      "a browser opens no socket in the file system; give the interface a port",
+      address,
+    );
   }
 
   /** Serve and listen no more. Idempotent. */

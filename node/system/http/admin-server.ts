@@ -6,7 +6,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { ownHosts } from "../../admin/admin-address.ts";
 import { ERROR_ANSWER, jsonSchema } from "../../admin/admin-answers.ts";
 import { NodeError } from "../../errors.ts";
-import type { AdminAddress, AdminRoute, EventSource } from "../../interface/admin.ts";
+import type { AdminAddress, AdminRoute, EventSource, PageAsset } from "../../interface/admin.ts";
 import type { Logger } from "../../interface/logger.ts";
 import { systemCode } from "../files/atomic-file.ts";
 import { streamEvents } from "./event-stream.ts";
@@ -19,6 +19,8 @@ export interface AdminServerOptions {
   readonly version: string;
   readonly routes: readonly AdminRoute[];
   readonly feed: EventSource;
+  /** Of the page; none where there is no page. They hold nothing of the peer, and are served without a token. */
+  readonly assets?: readonly PageAsset[];
 }
 
 /** A server that listens. */
@@ -43,7 +45,8 @@ export async function startAdminServer(logger: Logger, options: AdminServerOptio
   app.setNotFoundHandler((_, reply) => void reply.code(404).send(errorBody("NOT_FOUND", "nothing is served here")));
   let address = options.address;
   const isToken = tokenCheck(options.token);
-  const open = new Set(options.routes.filter((route) => route.isOpen).map(({ path }) => path));
+  const openRoutes = [...options.routes.filter((route) => route.isOpen), ...(options.assets ?? [])];
+  const open = new Set(openRoutes.map(({ path }) => path));
   const isOpen = ({ routeOptions: { url } }: FastifyRequest): boolean => url !== undefined && open.has(url);
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURE_HEADERS);
@@ -57,6 +60,11 @@ export async function startAdminServer(logger: Logger, options: AdminServerOptio
   });
   await describe(app, options.version);
   addRoutes(app, options);
+  for (const { path, contentType, bytes } of options.assets ?? []) {
+    app.get(path, { schema: { hide: true } }, (_, reply) => {
+      reply.header("content-security-policy", PAGE_POLICY).type(contentType).send(bytes);
+    });
+  }
   address = await listen(app, address);
   return { address, close: () => app.close() };
 }
@@ -69,6 +77,10 @@ const SECURE_HEADERS = {
   "referrer-policy": "no-referrer",
   "cross-origin-resource-policy": "same-origin",
 } as const;
+
+/** The page has its own files, asks where it came from, and nothing else. */
+const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 async function describe(app: FastifyInstance, version: string): Promise<void> {
   await app.register(swagger, {
