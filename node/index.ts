@@ -21,6 +21,7 @@ export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 // What may be set, and within which bounds.
 export type { CompanyEvent } from "./interface/company-event.ts";
 export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.ts";
+export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
 export { LOG_LEVELS, type LogLevel } from "./interface/logger.ts";
 export type {
   Forgetting,
@@ -80,6 +81,7 @@ export type { OperatorOptions } from "./peer/operator.ts";
 /** Loads what acts on a roster. */
 export const membershipDoor = (): Promise<typeof import("./doors/membership.ts")> => import("./doors/membership.ts");
 
+export type { TrainedData } from "./data/trained-data.ts";
 // Training and evaluation on one machine.
 export type {
   Evaluation,
@@ -91,6 +93,7 @@ export type {
 } from "./interface/trainer.ts";
 export type { DataOptions, LoadExamplesOptions, LoadedExamples } from "./local/data-source.ts";
 export type { LocalTrainingOptions, LocalTrainingResult } from "./local/local-training.ts";
+export type { BestStep, StoppedTraining, Watching } from "./local/stopped-training.ts";
 export type { OnnxLoss } from "./model/onnx-file.ts";
 /** Loads what trains and evaluates without a network. */
 export const trainingDoor = (): Promise<typeof import("./doors/training.ts")> => import("./doors/training.ts");

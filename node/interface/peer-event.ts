@@ -1,5 +1,6 @@
 /** What a running peer tells its surroundings: one event a line, as JSON, on the channel that started it. */
 import type { CompanyEvent } from "./company-event.ts";
+import type { LoopReport } from "./event-loop.ts";
 import type { PrivacyStatus } from "./privacy.ts";
 import type { RosterEvent } from "./roster-event.ts";
 import type { Evaluation } from "./trainer.ts";
@@ -152,11 +153,16 @@ export type PeerEvent =
   /** It lacks the network's model and takes part without training, until these files are in this directory. */
   | { readonly type: "observing"; readonly directory: string; readonly needs: readonly ModelNeed[] }
   | { readonly type: "paused"; readonly reason: string }
+  /** How the event loop of its process fares; told every ten seconds, and when something held it. */
+  | { readonly type: "loop"; readonly report: LoopReport }
   /** It goes on after somebody had it pause. */
   | { readonly type: "resumed" }
   /** What this peer has spent of its privacy budget. */
   | { readonly type: "privacy"; readonly status: PrivacyStatus }
   | { readonly type: "finished"; readonly report: PeerReport };
+
+/** Rounds remembered for the report: 4 MB of JSON in a checkpoint, and far more rounds than fine-tuning takes. */
+export const SUMMARIES_MAX = 10_000;
 
 /** What one peer has to show at the end. Bytes, seconds and updates are totals of all rounds. */
 export interface PeerReport {

@@ -67,6 +67,11 @@ export interface Transport {
    */
   believable(addresses: readonly string[], from: PeerId): readonly string[];
   connected(): readonly PeerId[];
+  /**
+   * Where a connected peer comes from: an IPv4 address, the first 64 bits of an IPv6 address, or the address of the relay that
+   * carries it; undefined where the network knows no addresses.
+   */
+  originOf(peer: PeerId): string | undefined;
   /** Every open connection; a peer may have several. */
   links(): readonly Link[];
   /** Close all connections to a peer. */

@@ -38,6 +38,8 @@ export interface AdmissionDependencies {
   readonly signer: Signer;
   readonly verify: VerifySignature;
   readonly publish: (message: RosterMessage) => void;
+  /** A peer has shown an invite by which it may be admitted itself. */
+  readonly onShown: (peer: PeerId) => void;
 }
 
 /** The conversation about admission, at one member. A stranger's connection is short, and comes seldom (visits.ts). */
@@ -79,7 +81,7 @@ export class AdmissionExchange implements Conversation {
 
   /** The answer to a request.  Throws: NodeError FRAME_INVALID of bytes that are none. */
   async #answer(bytes: Uint8Array, from: PeerId): Promise<Uint8Array> {
-    const { roster, clock, verify, signer, proposals } = this.#dependencies;
+    const { roster, clock, verify, signer, proposals, onShown } = this.#dependencies;
     const judged = judgeRequest(bytes, { log: roster.log, clock, verify });
     const { request } = judged;
     if (request === undefined) throw new NodeError("FRAME_INVALID", `${from} sent no request of admission`);
@@ -89,6 +91,7 @@ export class AdmissionExchange implements Conversation {
       const granted = judged.code === "ALREADY_MEMBER" ? this.#granted(request) : undefined;
       return sign(granted ?? { code: "denied", reason: judged.code });
     }
+    if (request.candidate === from) onShown(from);
     await this.#take(request, bytes);
     void proposals.settle();
     return sign(await this.#answerSoon(request));

@@ -16,21 +16,38 @@ export interface VisitDependencies {
   readonly dismiss: (peer: PeerId) => void;
 }
 
-/** The connections of one peer, and how often who is no member may come. */
+/** One connection. */
+interface Visit {
+  /** Whether it has been a member since it came. */
+  wasMember: boolean;
+  /** Where it comes from; who comes from nowhere in particular stands alone. */
+  readonly origin: string;
+  /** Whether it has shown by what it may become a member. */
+  hasShown: boolean;
+  /** Whether its time was made longer, so that it can show what its certificate rests on. */
+  hasLingered: boolean;
+  /** Whether it is being shown out, and takes no place any more. */
+  isLeaving: boolean;
+  cancel: () => void;
+}
+
+type VisitLimits = Pick<MembershipLimits, "visitMs" | "visitSilenceMs" | "visitorsMax" | "visitorsPerOriginMax">;
+
+/**
+ * The connections of one peer, and how often who is no member may come. A visitor that shows nothing is shown out after a short
+ * time. When all places are taken, such a visitor makes room for one from elsewhere, of the origin that has most of them.
+ */
 export class Visits {
   readonly #dependencies: VisitDependencies;
-  readonly #limits: Pick<MembershipLimits, "visitMs" | "visitorsMax">;
+  readonly #limits: VisitLimits;
   readonly #strangers: RateLimiter;
   readonly #candidates: RateLimiter;
-  /** Who is connected: whether it has been a visitor only, and what cancels its time. */
-  readonly #present = new Map<PeerId, { wasMember: boolean; readonly cancel: () => void }>();
+  /** Who is connected, the longest first. */
+  readonly #present = new Map<PeerId, Visit>();
 
   constructor(
     dependencies: VisitDependencies,
-    limits: Pick<
-      MembershipLimits,
-      "visitIntervalMs" | "candidateIntervalMs" | "visitMs" | "visitorsMax" | "visitsRememberedMax"
-    >,
+    limits: VisitLimits & Pick<MembershipLimits, "visitIntervalMs" | "candidateIntervalMs" | "visitsRememberedMax">,
   ) {
     this.#dependencies = dependencies;
     this.#limits = limits;
@@ -40,30 +57,47 @@ export class Visits {
   }
 
   /** Whether a connection to or from this peer may be made now; asking changes nothing. */
-  admits(peer: PeerId): boolean {
+  admits(peer: PeerId, origin: string = peer): boolean {
     const { statusOf, isCandidate } = this.#dependencies;
     const status = statusOf(peer);
     if (status === "member") return true;
-    if (status === "removed") return false;
-    const visitors = [...this.#present.keys()].filter((one) => this.#isVisitor(one)).length;
-    if (visitors >= this.#limits.visitorsMax) return false;
+    if (status === "removed" || this.#placeFor(origin) === undefined) return false;
     return (isCandidate(peer) ? this.#candidates : this.#strangers).permits(peer);
   }
 
   /** A connection was made; whoever is no member is shown out when its time is over. */
-  begin(peer: PeerId): void {
-    const { clock, hangUp } = this.#dependencies;
+  begin(peer: PeerId, origin: string = peer): void {
     this.end(peer);
-    if (!this.#isVisitor(peer)) {
-      this.#present.set(peer, { wasMember: true, cancel: () => {} });
+    const isMember = !this.#isVisitor(peer);
+    const fresh = { origin, hasShown: false, hasLingered: false, isLeaving: false, cancel: () => {} };
+    const visit: Visit = { wasMember: isMember, ...fresh };
+    if (isMember) {
+      this.#present.set(peer, visit);
       return;
     }
     this.#strangers.drain(peer);
     this.#candidates.drain(peer);
-    const cancel = clock.after(this.#limits.visitMs, () => {
-      if (this.#isVisitor(peer)) hangUp(peer);
-    });
-    this.#present.set(peer, { wasMember: false, cancel });
+    // Others may have come since the gate was asked.
+    const place = this.#placeFor(origin);
+    this.#present.set(peer, visit);
+    this.#listen(peer, visit);
+    if (place === undefined) this.#showOut(peer);
+    else if (place !== "free") this.#showOut(place.taken);
+  }
+
+  /** A visitor has shown an invite: it may stay until its time is over. */
+  show(peer: PeerId): void {
+    const visit = this.#present.get(peer);
+    if (visit !== undefined) visit.hasShown = true;
+  }
+
+  /** A visitor has shown a certificate of which nothing was heard, and is asked for more: it has time for that, once. */
+  linger(peer: PeerId): void {
+    const visit = this.#present.get(peer);
+    if (visit === undefined || visit.hasLingered || !this.#isVisitor(peer)) return;
+    visit.hasLingered = true;
+    visit.cancel();
+    this.#listen(peer, visit);
   }
 
   /** A connection is over. */
@@ -87,6 +121,46 @@ export class Visits {
   stop(): void {
     for (const { cancel } of this.#present.values()) cancel();
     this.#present.clear();
+  }
+
+  /** Wait for what a visitor shows, and then for the end of its time. */
+  #listen(peer: PeerId, visit: Visit): void {
+    const { clock } = this.#dependencies;
+    const { visitMs, visitSilenceMs } = this.#limits;
+    const partIfVisitor = (): void => {
+      if (this.#isVisitor(peer)) this.#showOut(peer);
+    };
+    visit.cancel = clock.after(visitSilenceMs, () => {
+      if (!this.#isSilent(peer, visit)) visit.cancel = clock.after(visitMs - visitSilenceMs, partIfVisitor);
+      else partIfVisitor();
+    });
+  }
+
+  #showOut(peer: PeerId): void {
+    const visit = this.#present.get(peer);
+    if (visit !== undefined) visit.isLeaving = true;
+    this.#dependencies.hangUp(peer);
+  }
+
+  /** The place of one more visitor: free, or of one that shows nothing and has to go for it; undefined: there is none. */
+  #placeFor(origin: string): "free" | { readonly taken: PeerId } | undefined {
+    const { visitorsMax, visitorsPerOriginMax } = this.#limits;
+    const visitors = [...this.#present].filter(([peer, { isLeaving }]) => !isLeaving && this.#isVisitor(peer));
+    const counts = new Map<string, number>();
+    for (const [, { origin: one }] of visitors) counts.set(one, (counts.get(one) ?? 0) + 1);
+    const own = counts.get(origin) ?? 0;
+    if (own >= visitorsPerOriginMax) return undefined;
+    if (visitors.length < visitorsMax) return "free";
+    const silent = visitors.filter(([peer, visit]) => this.#isSilent(peer, visit));
+    const countOf = ([, visit]: readonly [PeerId, Visit]): number => counts.get(visit.origin) ?? 0;
+    const most = Math.max(0, ...silent.map(countOf));
+    const [taken] = silent.find((one) => countOf(one) === most && most > own + 1) ?? [];
+    return taken && { taken };
+  }
+
+  /** Of a visitor: that it has shown nothing by which it may become a member. */
+  #isSilent(peer: PeerId, { hasShown }: Visit): boolean {
+    return !hasShown && !this.#dependencies.isCandidate(peer);
   }
 
   #isVisitor(peer: PeerId): boolean {

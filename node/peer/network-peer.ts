@@ -92,6 +92,7 @@ async function start(options: NetworkPeerOptions, shutdown: Shutdown): Promise<N
   const goingOver = watchSuccession(options.manifest, { membership, driver });
   await options.beforeStarted?.();
   tellStarted(options, { files, network, driver, privacy, lacks });
+  files.loop.start();
   company.begin();
   await dialer.start();
   return running(options, { files, network, driver }, { goingOver, shutdown });

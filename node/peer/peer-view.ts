@@ -1,11 +1,13 @@
 /** What is known of one peer from the events it has sent so far. A pure fold: view + event -> view. */
-import type {
-  ForgettingReport,
-  ModelNeed,
-  PeerEvent,
-  PeerReport,
-  RoundSummary,
-  UpdateCounts,
+import type { LoopReport } from "../interface/event-loop.ts";
+import {
+  type ForgettingReport,
+  type ModelNeed,
+  type PeerEvent,
+  type PeerReport,
+  type RoundSummary,
+  SUMMARIES_MAX,
+  type UpdateCounts,
 } from "../interface/peer-event.ts";
 import type { PrivacyStatus } from "../interface/privacy.ts";
 
@@ -41,6 +43,8 @@ export interface PeerView {
   /** After the newest of these rounds. */
   readonly forgetting?: ForgettingReport;
   readonly pausedBecause?: string;
+  /** How the event loop of its process fares. */
+  readonly loop?: LoopReport;
   /** Of a peer that observes because it lacks the model: what, and where it belongs. */
   readonly lacks?: { readonly directory: string; readonly needs: readonly ModelNeed[] };
   /** Of a peer with a privacy budget. */
@@ -118,7 +122,7 @@ function companyNews(
 
 /** What the end of a round changes; a round that is told again after a restart replaces what was told before. */
 function roundDone(view: PeerView, { summary, forgetting }: Extract<PeerEvent, { type: "round" }>): Partial<PeerView> {
-  const rounds = [...view.rounds.filter(({ round }) => round < summary.round), summary];
+  const rounds = [...view.rounds.filter(({ round }) => round < summary.round), summary].slice(-SUMMARIES_MAX);
   return { state: "training", round: summary.round, roundsDone: summary.round + 1, rounds, forgetting };
 }
 
@@ -176,6 +180,8 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       return { ...view, state: "observing", lacks: { directory: event.directory, needs: event.needs } };
     case "paused":
       return { ...view, state: "paused", pausedBecause: event.reason };
+    case "loop":
+      return { ...view, loop: event.report };
     case "resumed":
       return { ...view, state: "training" };
     case "privacy":

@@ -108,6 +108,10 @@ class RecordedTransport implements Transport {
     return this.#inner.connected();
   }
 
+  originOf(peer: PeerId): string | undefined {
+    return this.#inner.originOf(peer);
+  }
+
   links(): readonly Link[] {
     return this.#inner.links();
   }

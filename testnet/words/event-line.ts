@@ -19,6 +19,7 @@ const TYPES: Readonly<Record<PeerEvent["type"], true>> = {
   jumped: true,
   observing: true,
   paused: true,
+  loop: true,
   resumed: true,
   privacy: true,
   request: true,

@@ -156,6 +156,7 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
     case "company":
     case "alone":
     case "unreachable":
+    case "loop":
     case "published":
     case "mixed":
     case "update":

@@ -3,7 +3,7 @@ import { type GossipSub, gossipsub } from "@chainsafe/libp2p-gossipsub";
 import { noise } from "@chainsafe/libp2p-noise";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { identify, identifyPush } from "@libp2p/identify";
-import type { Libp2p, PeerId as Libp2pPeerId } from "@libp2p/interface";
+import type { Libp2p, PeerId as Libp2pPeerId, Metrics } from "@libp2p/interface";
 import { ping } from "@libp2p/ping";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p, type Libp2pOptions as NodeOptions } from "libp2p";
@@ -13,14 +13,16 @@ import { addressFilter } from "./address-range.ts";
 import { isOfNetwork } from "./hearsay-range.ts";
 import { gossipOptions } from "./libp2p-gossip.ts";
 import { peerOf } from "./libp2p-peer.ts";
-import { PendingInbound } from "./pending-inbound.ts";
+import { originOf, PendingInbound } from "./pending-inbound.ts";
 import { listenedAddresses, listenOf, type ReachOptions, reachServices, transportsOf } from "./reach.ts";
-import { type WireBytes, wireMetrics } from "./wire-bytes.ts";
 
 /** Who is let in; for the transport's user to say. */
 export interface Libp2pGate {
-  /** Asked for every connection once the other side's identity is proven; false closes it. Everybody when absent. */
-  readonly admits?: (peer: PeerId) => boolean;
+  /**
+   * Asked for every connection once the other side's identity is proven; false closes it. Everybody when absent.
+   * origin: where an inbound one comes from, as `Transport.originOf` tells it.
+   */
+  readonly admits?: (peer: PeerId, origin?: string) => boolean;
   /** Whether a connected peer is sent gossip and listened to; everybody when absent. Asked about once a second. */
   readonly mayGossip?: (peer: PeerId) => boolean;
 }
@@ -43,8 +45,8 @@ export interface Libp2pOptions {
 /** A node with what the transport uses of its services. */
 export type WeftNode = Libp2p<{ gossip: GossipSub; listened: ReturnType<typeof listenedAddresses> }>;
 
-/** A stopped node with the identity of `seed`.  bytes: counts what passes. */
-export async function createNode(gate: Libp2pGate, options: Libp2pOptions, bytes: WireBytes): Promise<WeftNode> {
+/** A stopped node with the identity of `seed`.  metrics: sees what passes. */
+export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metrics: Metrics): Promise<WeftNode> {
   const { reach = { network: "" } } = options;
   const connectionsMax = connectionsWithin(options.connectionsMax);
   return await createLibp2p({
@@ -54,7 +56,7 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, bytes
     transports: await transportsOf(connectionsMax),
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ streamOptions: YAMUX_STREAMS })],
-    metrics: () => wireMetrics(bytes),
+    metrics: () => metrics,
     connectionManager: {
       maxConnections: connectionsMax,
       maxIncomingPendingConnections: connectionsMax,
@@ -78,10 +80,10 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, bytes
 const YAMUX_STREAMS = { maxStreamWindowSize: 2 ** 20, maxReadBufferLength: 2 ** 22, maxWriteBufferLength: 2 ** 22 };
 
 /** Whether an identity is that of a peer, and one that a question says yes to. */
-function passes(asks: (peer: PeerId) => boolean = () => true): (id: Pick<Libp2pPeerId, "toString">) => boolean {
-  return (id) => {
+function passes(asks: (peer: PeerId, origin?: string) => boolean = () => true) {
+  return (id: Pick<Libp2pPeerId, "toString">, origin?: string): boolean => {
     const peer = peerOf(id);
-    return peer !== undefined && asks(peer);
+    return peer !== undefined && asks(peer, origin);
   };
 }
 
@@ -105,7 +107,7 @@ function gaterOf({ admits }: Libp2pGate, { ranges }: ReachOptions): NonNullable<
     },
     denyInboundRelayReservation: (source) => !isAdmitted(source),
     denyOutboundRelayedConnection: (source, destination) => !isAdmitted(source) || !isAdmitted(destination),
-    denyInboundEncryptedConnection: (peer) => !isAdmitted(peer),
+    denyInboundEncryptedConnection: (peer, { remoteAddr }) => !isAdmitted(peer, originOf(remoteAddr)),
     denyOutboundEncryptedConnection: (peer) => !isAdmitted(peer),
   };
 }

@@ -17,6 +17,7 @@ export function createOfflineTransport(peer: PeerId): Transport {
     reaches: async () => false,
     believable: () => [],
     connected: () => [],
+    originOf: () => undefined,
     links: () => [],
     hangUp: async () => {},
     handle: async () => {},
