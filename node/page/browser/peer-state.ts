@@ -141,8 +141,8 @@ class PeerReader {
   #note(event: PeerNotice): void {
     this.#newest = Math.max(this.#newest, event.number);
     this.#want(event.type);
-    // Steps are too many to read, and the status has the newest.
-    if (event.type === "step") return;
+    // Too many to read, and shown elsewhere.
+    if (event.type === "step" || event.type === "loop") return;
     this.#log = [...this.#log, event].slice(-LOG_MAX);
     this.#change({ log: this.#log });
   }
