@@ -22,7 +22,7 @@ export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 export type { CompanyEvent } from "./interface/company-event.ts";
 export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.ts";
 export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
-export { LOG_LEVELS, type LogLevel } from "./interface/logger.ts";
+export { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "./interface/logger.ts";
 export type {
   Forgetting,
   ForgettingReport,

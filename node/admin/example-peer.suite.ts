@@ -40,6 +40,7 @@ const TWO_LINKS = [
 /** A peer that has not told anything yet. */
 export function examplePeer(links: readonly object[] = TWO_LINKS): ExamplePeer {
   const listeners = new Set<(event: PeerNews) => void>();
+  let isPaused = false;
   const acted: RosterAction[] = [];
   const calls: string[] = [];
   let status: PeerStatus = { manifest: EXAMPLE_MANIFEST, view: UNSEEN_PEER };
@@ -53,8 +54,14 @@ export function examplePeer(links: readonly object[] = TWO_LINKS): ExamplePeer {
       if (answer === undefined) throw new NodeError("NOT_ALLOWED", "the network is open");
       return answer as RosterAnswer;
     },
-    pause: () => void calls.push("pause"),
-    resume: () => void calls.push("resume"),
+    pause: () => {
+      isPaused = true;
+      calls.push("pause");
+    },
+    resume: () => {
+      isPaused = false;
+      calls.push("resume");
+    },
   };
   const peer: ExamplePeer = {
     acted,
@@ -72,6 +79,9 @@ export function examplePeer(links: readonly object[] = TWO_LINKS): ExamplePeer {
     },
     status: () => status,
     desk: () => desk,
+    get isPaused() {
+      return isPaused;
+    },
     pause: () => desk.pause(),
     resume: () => desk.resume(),
     done: new Promise(() => undefined),

@@ -1,22 +1,23 @@
 /** The admin interface of a running peer: put together, served, and found again by other programs of this machine. */
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { NodeError } from "../errors.ts";
-import type { AdminAddress } from "../interface/admin.ts";
+import type { AdminAddress, AdminRoute } from "../interface/admin.ts";
 import type { MetricsPage } from "../interface/metrics.ts";
 import type { Peer } from "../peer/peer.ts";
 import { absolutePath } from "../system/files/absolute-path.ts";
 import { readOrCreateToken } from "../system/files/admin-token.ts";
 import { removeAll, writeFileAtomic } from "../system/files/atomic-file.ts";
 import { egressTail } from "../system/files/egress-tail.ts";
+import { logTail } from "../system/files/log-file.ts";
 import { readPageFiles } from "../system/files/page-files.ts";
-import { startAdminServer } from "../system/http/admin-server.ts";
+import { type AdminServer, createAdminServer } from "../system/http/admin-server.ts";
 import { createMetricsPage } from "../system/http/metrics-page.ts";
 import { measureFiles } from "../system/platform/file-figures.ts";
 import { createLogger } from "../system/platform/log.ts";
 import { processFacts } from "../system/platform/process-facts.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import { adminUrl, defaultAdminAddress } from "./admin-address.ts";
-import { adminRoutes } from "./admin-routes.ts";
+import { controlRoutes, lookRoutes, rosterRoutes } from "./admin-routes.ts";
 import { EventFeed } from "./event-feed.ts";
 import type { AdminFile } from "./find-admin.ts";
 import { healthRoutes } from "./health-routes.ts";
@@ -56,7 +57,8 @@ export class AdminInterface {
   readonly #page: MetricsPage;
   readonly #figures: PeerMetrics;
   readonly #endListening: () => void;
-  #close: (() => Promise<void>) | undefined;
+  #server: Promise<AdminServer> | undefined;
+  #forget: (() => Promise<void>) | undefined;
   #isAskedToStop = false;
 
   constructor(peer: Peer, options: AdminOptions) {
@@ -79,48 +81,56 @@ export class AdminInterface {
     return this.#isAskedToStop;
   }
 
+  /** Do what takes long, so that serving holds up no running peer. Idempotent. */
+  prepare(): Promise<AdminServer> {
+    this.#server ??= this.#create();
+    return this.#server;
+  }
+
   /**
    * Serve it; the peer has started, so that the data directory is this process's. Where it is stands in the data directory;
    * resolves with the same for people.
    * Throws: NodeError CONFIG_INVALID, PORT_IN_USE, LISTEN_FAILED, KEY_FILE, DISK_FULL, DATA_DIRECTORY.
    */
   async serve(): Promise<ServedAdmin> {
-    const { dataDirectory, version, settings, stop, page = false } = this.#options;
-    const layout = dataDirectoryLayout(dataDirectory);
-    const facts = processFacts();
+    const layout = dataDirectoryLayout(this.#options.dataDirectory);
+    const { system, process } = processFacts();
+    const server = await this.prepare();
     const token = await readOrCreateToken(layout.adminToken);
-    const server = await startAdminServer(createLogger({ level: "warn" }), {
-      address: this.#address(absolutePath(layout.adminSocket), facts.system),
-      ...(page && { assets: await readPageFiles() }),
-      token,
-      version,
-      feed: this.#feed,
-      routes: [
-        ...adminRoutes({
-          peer: this.#peer,
-          record: this.#record,
-          about: { version, ...facts, dataDirectory: absolutePath(dataDirectory), settings },
-          ledgerTail: (count) => egressTail(layout.egress, count),
-          stop: () => {
-            this.#isAskedToStop = true;
-            stop();
-          },
-        }),
-        ...healthRoutes({
-          ...{ peer: this.#peer, version, figures: this.#figures, page: this.#page },
-          measureFiles: () => measureFiles(dataDirectory, layout.checkpoints),
-        }),
-      ],
-    });
-    this.#close = async () => {
-      await removeAll(layout.admin);
-      await server.close();
-    };
-    const found: AdminFile = { schema: "weft-admin/1", address: server.address, process: facts.process };
+    const address = await server.listen(this.#address(absolutePath(layout.adminSocket), system), token);
+    this.#forget = () => removeAll(layout.admin);
+    const found: AdminFile = { schema: "weft-admin/1", address, process };
     await writeFileAtomic(layout.admin, new TextEncoder().encode(`${JSON.stringify(found)}\n`), { mode: 0o600 });
-    const { address } = server;
     const place = address.kind === "socket" ? address.path : adminUrl(address);
     return { place, token, tokenFile: layout.adminToken };
+  }
+
+  async #create(): Promise<AdminServer> {
+    const { version, page = false } = this.#options;
+    return await createAdminServer(createLogger({ level: "warn" }), {
+      ...{ version, feed: this.#feed, routes: this.#routes() },
+      ...(page && { assets: await readPageFiles() }),
+    });
+  }
+
+  #routes(): readonly AdminRoute[] {
+    const { dataDirectory, version, settings, stop } = this.#options;
+    const layout = dataDirectoryLayout(dataDirectory);
+    const desk = {
+      ...{ peer: this.#peer, record: this.#record },
+      about: { version, ...processFacts(), dataDirectory: absolutePath(dataDirectory), settings },
+      ledgerTail: (count: number) => egressTail(layout.egress, count),
+      logTail: (count: number) => logTail(layout.logs, count),
+      stop: () => {
+        this.#isAskedToStop = true;
+        stop();
+      },
+    };
+    const health = {
+      ...{ peer: this.#peer, version, figures: this.#figures, page: this.#page },
+      measureFiles: () => measureFiles(dataDirectory, layout.checkpoints),
+    };
+    return [...lookRoutes(desk), ...rosterRoutes(desk), ...controlRoutes(desk), ...healthRoutes(health)];
   }
 
   /** Throws: NodeError CONFIG_INVALID where a page is to be at a socket. */
@@ -139,8 +149,10 @@ export class AdminInterface {
   /** Serve and listen no more. Idempotent. */
   async close(): Promise<void> {
     this.#endListening();
-    const close = this.#close;
-    this.#close = undefined;
-    await close?.();
+    const [server, forget] = [this.#server, this.#forget];
+    this.#server = undefined;
+    this.#forget = undefined;
+    await forget?.();
+    await (await server)?.close();
   }
 }

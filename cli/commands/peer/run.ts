@@ -87,10 +87,12 @@ async function adminOf(
   if (page && address?.kind === "socket") {
     throw new NodeError("CONFIG_INVALID", "a browser opens no socket in the file system; give --admin a port");
   }
-  return new AdminInterface(peer, {
+  const interfaceOfPeer = new AdminInterface(peer, {
     ...{ dataDirectory: folder, version: packageVersion(), settings, stop, page },
     ...(address && { address }),
   });
+  await interfaceOfPeer.prepare();
+  return interfaceOfPeer;
 }
 
 /** Where the interface and the page are. The token goes to a terminal only: what is not one may be kept by many. */

@@ -114,3 +114,14 @@ export interface PeerNotice {
   readonly type: string;
   readonly [field: string]: unknown;
 }
+
+/** GET /v1/log. */
+export interface LogLines {
+  readonly lines: readonly {
+    readonly level: string;
+    readonly time: string;
+    readonly text: string;
+    readonly module?: string;
+    readonly [field: string]: unknown;
+  }[];
+}

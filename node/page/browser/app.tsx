@@ -4,7 +4,7 @@ import { ask, keepToken, tokenOfPage } from "./admin-client.ts";
 import type { Status } from "./answers.ts";
 import { Membership } from "./members.tsx";
 import { usePeer } from "./peer-state.ts";
-import { LedgerTables, Log, Verdicts } from "./records.tsx";
+import { Events, LedgerTables, LogLinesList, Verdicts } from "./records.tsx";
 import { Losses, Neighbours, Time, Traffic } from "./rounds.tsx";
 import { Topology } from "./topology.tsx";
 import { bytesText, figure } from "./words.ts";
@@ -61,7 +61,7 @@ export function App() {
 }
 
 function Sections(peer: ReturnType<typeof usePeer> & { readonly token: string }) {
-  const { rounds, peers, updates, members, motions, ledger, log, token, refresh } = peer;
+  const { rounds, peers, updates, members, motions, ledger, log, events, token, refresh } = peer;
   return (
     <>
       <h2 id="losses">Losses</h2>
@@ -89,7 +89,8 @@ function Sections(peer: ReturnType<typeof usePeer> & { readonly token: string })
       <h2 id="ledger">Ledger</h2>
       {ledger && <LedgerTables ledger={ledger} />}
       <h2 id="log">Log</h2>
-      <Log log={log} />
+      <Events events={events} />
+      {log && <LogLinesList log={log} />}
     </>
   );
 }

@@ -1,7 +1,7 @@
 /** What the page knows of its peer: asked for at first, and again where an event says that it has changed. */
 import { useEffect, useReducer, useRef } from "preact/hooks";
 import { ask, Refusal, readEvents } from "./admin-client.ts";
-import type { Ledger, Members, Motion, PeerNotice, Peers, Rounds, Status, Updates } from "./answers.ts";
+import type { Ledger, LogLines, Members, Motion, PeerNotice, Peers, Rounds, Status, Updates } from "./answers.ts";
 
 /** Everything that is shown. Undefined: not known yet, or the peer has none. */
 export interface PeerState {
@@ -13,14 +13,16 @@ export interface PeerState {
   readonly motions?: readonly Motion[] | undefined;
   readonly ledger?: Ledger;
   /** The newest events, the newest last. */
-  readonly log: readonly PeerNotice[];
+  readonly events: readonly PeerNotice[];
+  /** What its log says. */
+  readonly log?: LogLines;
   /** Why the peer does not answer; undefined while it does. */
   readonly trouble?: string | undefined;
   /** Whether the token is refused. */
   readonly isLocked?: boolean;
 }
 
-type Part = "status" | "peers" | "rounds" | "updates" | "members" | "motions" | "ledger";
+type Part = "log" | "status" | "peers" | "rounds" | "updates" | "members" | "motions" | "ledger";
 
 /** Lines that a person may scroll back. */
 const LOG_MAX = 300;
@@ -45,7 +47,7 @@ const CHANGES: Readonly<Record<string, readonly Part[]>> = {
   resumed: ["status"],
   privacy: ["status"],
   finished: ["status", "rounds"],
-  lost: ["status", "peers", "rounds", "updates", "members", "motions", "ledger"],
+  lost: ["status", "peers", "rounds", "updates", "members", "motions", "ledger", "log"],
 };
 
 /** Ask for a part. A network without a roster has no members and no motions. */
@@ -62,7 +64,7 @@ async function fetchPart(part: Part, token: string): Promise<Partial<PeerState>>
 /** The state of the peer as it goes on, and what asks for parts of it at once. */
 export function usePeer(token: string | undefined): PeerState & { readonly refresh: (...parts: Part[]) => void } {
   const [state, change] = useReducer((before: PeerState, news: Partial<PeerState>) => ({ ...before, ...news }), {
-    log: [],
+    events: [],
   });
   const wanted = useRef(new Set<Part>());
   const hurry = useRef<() => void>(() => undefined);
@@ -86,7 +88,7 @@ class PeerReader {
   readonly #change: (news: Partial<PeerState>) => void;
   readonly #wanted: Set<Part>;
   readonly #stopping = new AbortController();
-  #log: readonly PeerNotice[] = [];
+  #events: readonly PeerNotice[] = [];
   #newest = 0;
   #timers: number[] = [];
 
@@ -101,7 +103,7 @@ class PeerReader {
     void this.look();
     void this.#follow();
     const regular = (): void => {
-      for (const part of ["status", "peers", "ledger"] as const) this.#wanted.add(part);
+      for (const part of ["status", "peers", "ledger", "log"] as const) this.#wanted.add(part);
     };
     this.#timers = [setInterval(() => void this.look(), PAUSE_MS), setInterval(regular, LOOK_MS)];
   }
@@ -143,8 +145,8 @@ class PeerReader {
     this.#want(event.type);
     // Too many to read, and shown elsewhere.
     if (event.type === "step" || event.type === "loop") return;
-    this.#log = [...this.#log, event].slice(-LOG_MAX);
-    this.#change({ log: this.#log });
+    this.#events = [...this.#events, event].slice(-LOG_MAX);
+    this.#change({ events: this.#events });
   }
 
   #want(type: string): void {

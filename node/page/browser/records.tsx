@@ -1,5 +1,5 @@
 /** What left the peer, what came to it, and what it said. */
-import type { Ledger, PeerNotice, Updates } from "./answers.ts";
+import type { Ledger, LogLines, PeerNotice, Updates } from "./answers.ts";
 import { Table } from "./table.tsx";
 import { bytesText, clockTime, shortPeer } from "./words.ts";
 
@@ -43,12 +43,12 @@ export function Verdicts({ updates: { reasons } }: { readonly updates: Updates }
 }
 
 /** The newest events, the newest first. */
-export function Log({ log }: { readonly log: readonly PeerNotice[] }) {
-  if (log.length === 0) return <p class="faint">Nothing has happened since this page was opened.</p>;
+export function Events({ events }: { readonly events: readonly PeerNotice[] }) {
+  if (events.length === 0) return <p class="faint">Nothing has happened since this page was opened.</p>;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls what has the focus
     <ol class="log" tabIndex={0} aria-label="The newest events, the newest first">
-      {[...log].reverse().map((event) => (
+      {[...events].reverse().map((event) => (
         <li key={`${event.number} ${event.type}`}>
           {clockTime(event.at)} <b>{event.type}</b> {detail(event)}
         </li>
@@ -76,3 +76,22 @@ const summaryText = ({
   readonly round: number;
   readonly validationLoss: number | null;
 }): string => `${round + 1} is done, validation loss ${validationLoss?.toFixed(3) ?? "–"}`;
+
+/** What the log says from warnings on, the newest first: events stand above. */
+export function LogLinesList({ log: { lines } }: { readonly log: LogLines }) {
+  const shown = lines.filter(({ level }) => level !== "info");
+  if (shown.length === 0) return <p class="faint">Its log has no warnings.</p>;
+  return (
+    <>
+      <h3>Warnings of its log</h3>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls what has the focus */}
+      <ol class="log" tabIndex={0} aria-label="The newest lines of the log, the newest first">
+        {[...shown].reverse().map((line, i) => (
+          <li key={i}>
+            {clockTime(line.time)} <b>{line.level}</b> {line.module} {line.text}
+          </li>
+        ))}
+      </ol>
+    </>
+  );
+}

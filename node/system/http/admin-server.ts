@@ -14,8 +14,6 @@ import { refuseLiveSocket } from "./live-socket.ts";
 
 /** What is served, and to whom. */
 export interface AdminServerOptions {
-  readonly address: AdminAddress;
-  readonly token: string;
   readonly version: string;
   readonly routes: readonly AdminRoute[];
   readonly feed: EventSource;
@@ -23,10 +21,13 @@ export interface AdminServerOptions {
   readonly assets?: readonly PageAsset[];
 }
 
-/** A server that listens. */
+/** A server. */
 export interface AdminServer {
-  /** With the port that the system has chosen. */
-  readonly address: AdminAddress;
+  /**
+   * Answer from now on, at this address, who shows this token; resolves with the address, with the port that the system has chosen.
+   * Throws: NodeError PORT_IN_USE, LISTEN_FAILED; it is closed then.
+   */
+  listen(address: AdminAddress, token: string): Promise<AdminAddress>;
   /** Closes every connection. Idempotent. */
   close(): Promise<void>;
 }
@@ -36,21 +37,22 @@ export const FEED_READERS_MAX = 16;
 /** No order has a body worth mentioning. */
 const BODY_BYTES_MAX = 16 * 1024;
 
-/** Start it.  Throws: NodeError PORT_IN_USE, LISTEN_FAILED. */
-export async function startAdminServer(logger: Logger, options: AdminServerOptions): Promise<AdminServer> {
+/** A server that does not listen yet: what takes long is done by then, so that it holds up no running peer. */
+export async function createAdminServer(logger: Logger, options: AdminServerOptions): Promise<AdminServer> {
   const app = Fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, exposeHeadRoutes: false });
   // Answers are plain data already; the schemas describe them, and take nothing away.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   app.setErrorHandler((error, _, reply) => sayError(error, reply, logger));
   app.setNotFoundHandler((_, reply) => void reply.code(404).send(errorBody("NOT_FOUND", "nothing is served here")));
-  let address = options.address;
-  const isToken = tokenCheck(options.token);
+  let address: AdminAddress | undefined;
+  let isToken = (_: string | undefined): boolean => false;
   const openRoutes = [...options.routes.filter((route) => route.isOpen), ...(options.assets ?? [])];
   const open = new Set(openRoutes.map(({ path }) => path));
   const isOpen = ({ routeOptions: { url } }: FastifyRequest): boolean => url !== undefined && open.has(url);
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURE_HEADERS);
-    if (!isOwnHost(request, address)) return reply.code(403).send(errorBody("HOST", "this interface has another name"));
+    if (address === undefined || !isOwnHost(request, address))
+      return reply.code(403).send(errorBody("HOST", "this interface has another name"));
     if (!isOpen(request) && !isToken(request.headers.authorization)) {
       return reply
         .code(401)
@@ -65,8 +67,17 @@ export async function startAdminServer(logger: Logger, options: AdminServerOptio
       reply.header("content-security-policy", PAGE_POLICY).type(contentType).send(bytes);
     });
   }
-  address = await listen(app, address);
-  return { address, close: () => app.close() };
+  await app.ready();
+  return {
+    listen: async (wanted, token) => {
+      isToken = tokenCheck(token);
+      // A port of the system's choice is known once it listens, and nobody knows it before.
+      address = wanted;
+      address = await listen(app, wanted);
+      return address;
+    },
+    close: () => app.close(),
+  };
 }
 
 /** Nothing of it is kept, framed, or taken for another kind of content. */
