@@ -111,7 +111,7 @@ const aggregation = object({
   }
 }) as z.ZodType as z.ZodType<AggregationSettings>;
 
-const { accumulate, proximal, ...trainingNumbers } = recordShape(TRAINING);
+const { accumulate, proximal, logitAdjustment, ...trainingNumbers } = recordShape(TRAINING);
 const training = object({
   optimizer: choice(...kindsOf(OPTIMIZERS)),
   ...trainingNumbers,
@@ -122,6 +122,7 @@ const training = object({
   }).exactOptional(),
   accumulate: accumulate!,
   proximal: proximal!,
+  logitAdjustment: logitAdjustment!,
 }).refine(({ optimizer, momentum }) => momentum === undefined || optimizer === "sgd", {
   path: ["momentum"],
   error: "is of sgd only: adamw has means of its own",

@@ -12,6 +12,7 @@ import { textOf } from "./classification.ts";
 import { createEvaluator, type Evaluator } from "./evaluator.ts";
 import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
 import { LocalSteps } from "./local-steps.ts";
+import { adjustedModel } from "./logit-adjustment.ts";
 import { pooledFeatures } from "./pooled-features.ts";
 import { otherArithmetic } from "./precision/precision.ts";
 import { createPrivateStepGradient } from "./private-step-gradient.ts";
@@ -34,13 +35,14 @@ export async function createTrainer(
   { runtime, files, random }: TrainerDependencies,
   options: TrainerOptions,
 ): Promise<Trainer> {
-  const model = loadBaseModel(files);
+  const plain = loadBaseModel(files);
+  checkTokens(options.data, plain);
+  const model = adjustedModel(plain, options);
   const { adapter: settings, training, data, engine } = options;
   const method = adapterMethod(settings);
   const tensors = trainedTensors(model, options);
   const { adapted } = tensors;
   const feeding = { counts: method.positions(settings), classifies: model.classifier !== undefined };
-  checkTokens(data, model);
   const totalSteps = scheduledSteps(options);
   if (engine.pack) assertPackable(model, options);
   const sessionOptions = {
