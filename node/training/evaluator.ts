@@ -32,6 +32,11 @@ export interface Evaluator {
     readonly adapter: Float32Array;
     readonly examplesMax: number;
   }): Promise<Evaluation>;
+  /** Loss of each example of a set, in its order: nats, summed over its labelled tokens. */
+  exampleLosses(options: {
+    readonly set: keyof ExampleSets;
+    readonly adapter: Float32Array;
+  }): Promise<readonly number[]>;
   close(): Promise<void>;
 }
 
@@ -45,27 +50,47 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     const shape = shapes[bucket]!;
     return runtime.load(encodeModel(evaluationGraph(adapted, { ...shape, examples: shape.batchSize })), sessionOptions);
   });
+  const run = async (examples: readonly Example[], adapter: Float32Array): Promise<Part[]> => {
+    const theta = float32([adapter.length], adapter);
+    const parts: Part[] = [];
+    for (const [bucket, shape] of shapes.entries()) {
+      const members = examples.flatMap((example, at) => (bucketOf(example) === bucket ? [{ example, at }] : []));
+      const batches = evaluationBatches(
+        members.map(({ example }) => example),
+        { shape },
+      );
+      for (const [i, batch] of batches.entries()) {
+        const first = i * shape.batchSize;
+        const session = await sessions.at(bucket);
+        const result = await session.run({ ...modelFeeds(batch, feeding), adapter: theta });
+        const own = members.slice(first, first + shape.batchSize);
+        parts.push({
+          batch,
+          losses: result.losses!.data as Float32Array,
+          predicted: Array.from(result.predicted!.data as BigInt64Array, Number),
+          tasks: own.map(({ example }) => example.task),
+          places: own.map(({ at }) => at),
+        });
+      }
+    }
+    return parts;
+  };
   return {
-    evaluate: async ({ set, adapter, examplesMax }) => {
-      const examples = data[set].slice(0, examplesMax);
-      const theta = float32([adapter.length], adapter);
-      const parts: EvaluatedBatch[] = [];
-      for (const [bucket, shape] of shapes.entries()) {
-        const members = examples.filter((example) => bucketOf(example) === bucket);
-        for (const [i, batch] of evaluationBatches(members, { shape }).entries()) {
-          const first = i * shape.batchSize;
-          const session = await sessions.at(bucket);
-          const result = await session.run({ ...modelFeeds(batch, feeding), adapter: theta });
-          parts.push({
-            batch,
-            losses: result.losses!.data as Float32Array,
-            predicted: Array.from(result.predicted!.data as BigInt64Array, Number),
-            tasks: members.slice(first, first + shape.batchSize).map(({ task }) => task),
-          });
+    evaluate: async ({ set, adapter, examplesMax }) => summarize(await run(data[set].slice(0, examplesMax), adapter)),
+    exampleLosses: async ({ set, adapter }) => {
+      const sums = new Array<number>(data[set].length).fill(0);
+      for (const { batch, losses, places } of await run(data[set], adapter)) {
+        const width = batch.inputIds.shape[1]!;
+        for (let m = 0; m < batch.labelCount; m++) {
+          const row = Math.floor(Number(batch.labelRows.data[m]) / width);
+          sums[places[row]!]! += losses[m]!;
         }
       }
-      return summarize(parts);
+      return sums;
     },
     close: sessions.close,
   };
 }
+
+/** A batch that was evaluated, and the places of its examples in their set. */
+type Part = EvaluatedBatch & { readonly places: readonly number[] };
