@@ -4,6 +4,7 @@ import {
   type AdaptiveState,
   type CandidateLosses,
   decide,
+  decideAlone,
   FIRST_TRIAL,
   isLookDue,
   passRound,
@@ -108,5 +109,61 @@ describe("the adaptive lambda", () => {
     const state = run.reduce((before, of) => decide(before, of, more).state, FIRST_TRIAL);
     expect(state.gain).toBe(0.5 * (1 / 2) + -3 / 4);
     expect(state.lead).toBe(0.5 * (3 / 4) + 1 / 2);
+  });
+});
+
+describe("a trial against training alone", () => {
+  /** Looks with these rival losses against 1 of the mix, until decided.  Returns what was taken, and the stage at the end. */
+  function looks(rivals: readonly number[], own = 9): { take: string[]; stage: string; state: AdaptiveState } {
+    let state = FIRST_TRIAL;
+    const take: string[] = [];
+    for (const rival of rivals) {
+      if (state.stage !== "trial") break;
+      const decision = decideAlone(state, { own, mixed: 1, rival }, more);
+      take.push(decision.take);
+      state = decision.state;
+    }
+    return { take, stage: state.stage, state };
+  }
+
+  it.each([
+    [[2, 2, 2], "swarm", "mixed"],
+    [[0.5, 0.5, 0.5], "search", "rival"],
+    [[1.02, 1.04, 1.03], "swarm", "mixed"],
+    [[0.98, 0.96, 0.97], "search", "rival"],
+  ])("is decided by three looks like %j: %s", (rivals, stage, take) => {
+    const seen = looks(rivals);
+    expect(seen.stage).toBe(stage);
+    expect(seen.take).toEqual(["mixed", "mixed", take]);
+  });
+
+  it("stays undecided while looks disagree, for as long as they do, and takes the best at the end", () => {
+    const rivals = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? 1.5 : 0.7));
+    const { state, take } = looks(rivals);
+    expect(state.stage).toBe("trial");
+    expect(new Set(take)).toEqual(new Set(["mixed"]));
+    expect(decideAlone(state, { own: 3, mixed: 1, rival: 0.9 }, { last: true }).take).toBe("rival");
+    expect(decideAlone(state, { own: 3, mixed: 1, rival: 1.1 }, { last: true }).take).toBe("mixed");
+  });
+
+  it("gives up neither side on average worse: never the rival while the swarm leads, nor the other way round", () => {
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0.1, max: 9, noNaN: true }), { minLength: 3, maxLength: 12 }), (rivals) => {
+        const { take, stage } = looks(rivals);
+        const seen = rivals.slice(0, take.length).map((rival) => (rival - 1) / Math.max(rival, 1));
+        const mean = seen.reduce((sum, lead) => sum + lead, 0) / seen.length;
+        if (stage === "search") expect(mean).toBeLessThan(0);
+        if (stage === "swarm") expect(mean).toBeGreaterThan(0);
+      }),
+    );
+  });
+
+  it("never ends with a larger loss than training alone has", () => {
+    fc.assert(
+      fc.property(losses, (of) => {
+        const { take } = decideAlone(FIRST_TRIAL, of, { last: true });
+        if (Number.isFinite(of.rival)) expect(of[take]).toBeLessThanOrEqual(of.rival!);
+      }),
+    );
   });
 });

@@ -32,6 +32,15 @@ export interface AdaptiveState {
   readonly interval: number;
   /** Whether the even mix had the momentum of the aggregate at the last look that could tell; absent before it. */
   readonly pushed?: boolean;
+  /** Of a trial against training alone: the leads so far. */
+  readonly leads?: Leads;
+}
+
+/** Relative leads over a rival that trains alone: how many, their sum and the sum of their squares. */
+export interface Leads {
+  readonly count: number;
+  readonly sum: number;
+  readonly squares: number;
 }
 
 /** Held-out losses of the adapters that a peer can go on with, in nats per token. Only a trial has a `rival`. */
@@ -99,6 +108,45 @@ export function decide(state: AdaptiveState, losses: CandidateLosses, { last }: 
   }
   if (gain < -LOSS_BY_MIXING_MAX) return { take: "own", state: entered("search") };
   return { take: "mixed", state: settled(looked) };
+}
+
+/** Looks before a trial against training alone may be decided. */
+export const ALONE_LOOKS_MIN = 3;
+
+/** Quantiles 0.95 of Student's t for 2 to 10 degrees of freedom; of more looks as for 10, which is stricter. */
+const T_QUANTILES = [2.919986, 2.353363, 2.131847, 2.015048, 1.94318, 1.894579, 1.859548, 1.833113, 1.812461] as const;
+
+/**
+ * A round of a trial whose rival trains alone. Each look gives d = (L_rival - L_best) / max(L_rival, L_best) on the same held-out
+ * examples. From the third look on a one-sided t test at 5 % on all of them decides: the peer becomes its rival where the swarm
+ * is behind, and gives it up where the swarm is ahead. Undecided, both go on, and after the last round the smallest loss is taken.
+ */
+export function decideAlone(
+  state: AdaptiveState,
+  losses: CandidateLosses,
+  { last }: { readonly last: boolean },
+): Decision {
+  if (state.stage !== "trial" || losses.rival === undefined) return decide(state, losses, { last });
+  const best = Number.isNaN(losses.mixed) || losses.own < losses.mixed ? losses.own : losses.mixed;
+  const lead = relativeGain(losses.rival, best);
+  const { count, sum, squares } = state.leads ?? { count: 0, sum: 0, squares: 0 };
+  const leads = { count: count + 1, sum: sum + lead, squares: squares + lead * lead };
+  const looked = { ...state, rounds: state.rounds + 1, lead, leads };
+  if (last) return { take: smallest(losses), state: looked };
+  if (leads.count < ALONE_LOOKS_MIN) return { take: "mixed", state: looked };
+  const t = tOf(leads);
+  const bound = T_QUANTILES[Math.min(leads.count - ALONE_LOOKS_MIN, T_QUANTILES.length - 1)]!;
+  if (t < -bound) return { take: "rival", state: entered("search") };
+  return { take: "mixed", state: t > bound ? entered("swarm") : looked };
+}
+
+/** The mean over its standard error; of leads that are all alike, 0 or infinite with their sign. */
+function tOf({ count, sum, squares }: Leads): number {
+  const mean = sum / count;
+  const variance = Math.max(0, squares / count - mean * mean) * (count / (count - 1));
+  if (variance <= 1e-12 * mean * mean || variance === 0)
+    return mean === 0 ? 0 : Math.sign(mean) * Number.POSITIVE_INFINITY;
+  return mean / Math.sqrt(variance / count);
 }
 
 const entered = (stage: AdaptiveStage): AdaptiveState => ({ stage, rounds: 0, gain: 0, lead: 0, wait: 0, interval: 1 });

@@ -106,6 +106,7 @@ async function decide(
     own,
     mixing,
     anchoring,
+    rival: rule.rival,
     round,
     evaluate,
     localSteps,

@@ -34,8 +34,11 @@ async function run(
     reread = (trial) => trial,
     evaluate = async (adapter) => (await trainer.evaluate({ set: "validation", adapter })).loss,
     push,
+    rival,
   }: {
     others: number;
+    /** What the rival does; it searches when absent. */
+    rival?: "alone";
     /** What the momentum of the aggregate adds to it; no momentum when absent. */
     push?: (round: number) => number;
     rounds: number;
@@ -63,6 +66,7 @@ async function run(
         localSteps: STEPS,
         last: round === rounds - 1,
         signal,
+        rival,
       });
       trial = result.trial;
       decided.push(result);
@@ -218,6 +222,21 @@ describe("a trial", () => {
     });
     expect(theta[0]).toBe(pushed ? 7 : 5);
     expect(trial.state).toEqual({ ...state, rounds: 4, wait: 0 });
+  });
+
+  it("against training alone leaves a peer that the others lead away, bit for bit, where it would be alone", async () => {
+    const { trainer, rounds } = await run(trainerTo(1), { others: -40, rounds: 5, rival: "alone" });
+    const alone = trainerTo(1);
+    await throughTime(clock, alone.train({ steps: 5 * STEPS }));
+    expect(await trainer.adapter()).toEqual(await alone.adapter());
+    // The first look is before the two differ.
+    expect(rounds.findIndex(({ rivalWon }) => rivalWon)).toBe(3);
+  });
+
+  it("against training alone is won by others who are nearer to the goal", async () => {
+    const { rounds } = await run(trainerTo(9), { others: 9, rounds: 6, rival: "alone" });
+    expect(rounds.some(({ rivalWon }) => rivalWon)).toBe(false);
+    expect(rounds.at(-1)!.trial.state.stage).toBe("swarm");
   });
 
   it("ends with the best of what there is", async () => {

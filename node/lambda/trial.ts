@@ -8,6 +8,7 @@ import {
   type AdaptiveState,
   type Decision,
   decide,
+  decideAlone,
   FIRST_TRIAL,
   isLookDue,
   passRound,
@@ -72,6 +73,8 @@ export interface TrialOptions {
   readonly mixing: Mixing | undefined;
   /** The reference model, which holds the rival as it holds the peer; nothing holds them when absent. */
   readonly anchoring?: Anchoring | undefined;
+  /** What the rival does: it searches when absent, or trains alone. */
+  readonly rival?: "alone" | undefined;
   /** The round, for what the rival remembers; 0 when absent. */
   readonly round?: number;
   /** Loss of an adapter on held-out data, in nats per token; what does not travel is the trainer's. */
@@ -128,7 +131,8 @@ export async function trialRound(trainer: Trainer, options: TrialOptions): Promi
   options.signal.throwIfAborted();
   const before = await trainer.state();
   const rival = stage === "trial" ? await rivalOf(trainer, { before, beginning, found, options }) : undefined;
-  const decision = decide(trial.state, { ...losses, ...(rival && { rival: lossOf(rival.choice) }) }, { last });
+  const judged = options.rival === "alone" ? decideAlone : decide;
+  const decision = judged(trial.state, { ...losses, ...(rival && { rival: lossOf(rival.choice) }) }, { last });
   const { take, state } = remembering(decision, even);
   const steps = rival?.steps ?? 0;
   if (take === "rival" && rival) {
@@ -229,6 +233,26 @@ const remembered = ({ state, past }: Rival): Pick<TrialMemory, "rival" | "rivalP
 /** The choice of a peer that has nothing to mix. */
 const alone = (theta: Float32Array): LambdaChoice => ({ lambda: 0, theta, losses: [] });
 
+/** How far the rival mixes: not at all where it trains alone or hears nobody, else as far as the search finds good. */
+async function rivalChoice(
+  options: TrialOptions,
+  {
+    trained,
+    mixed,
+    found,
+  }: {
+    readonly trained: Float32Array;
+    readonly mixed: Mixed | undefined;
+    readonly found: LambdaChoice | undefined;
+  },
+): Promise<LambdaChoice> {
+  if (options.rival === "alone" && options.mixing !== undefined) {
+    const loss = found ? lossAt(found, 0) : await options.evaluate(trained);
+    return { ...alone(trained), losses: [{ lambda: 0, loss }] };
+  }
+  return found ?? (mixed ? await searched(mixed, options) : alone(trained));
+}
+
 /**
  * The rival after this round; the trainer is as before. In a trial's first round the rival has the peer's own adapter, and
  * differs from then on. A rival whose training diverges is given up: undefined.
@@ -259,8 +283,8 @@ async function rivalOf(
       await trainer.train({ steps: Math.min(CHUNK_STEPS, steps - done) });
     }
     const trained = await trainer.adapter();
-    const mixed = await mixing?.(beginning ? options.own : trained, past);
-    const choice = beginning && found ? found : mixed ? await searched(mixed, options) : alone(trained);
+    const mixed = options.rival === "alone" ? undefined : await mixing?.(beginning ? options.own : trained, past);
+    const choice = await rivalChoice(options, { trained, mixed, found: beginning ? found : undefined });
     const held = past && anchoring?.anchor(choice.theta, past.reference, await trainer.fisher());
     await trainer.setAdapter(held ?? choice.theta);
     const left = await trainer.adapter();

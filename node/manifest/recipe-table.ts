@@ -31,7 +31,7 @@ export const TRI_SMALL_RANK_MAX = 16;
  */
 export const KIND_RATES: Readonly<Record<LowRankKind | ReftKind | "tri-lora of a small rank", KindRate>> = {
   lora: { shallow: 1e-2, deep: 3e-4 },
-  "ffa-lora": { shallow: 2e-2, deep: 6e-4 },
+  "ffa-lora": { shallow: 1e-2, deep: 3e-4 },
   "tri-lora": { shallow: 3e-2, deep: 1e-3 },
   "tri-lora of a small rank": { shallow: 1e-1, deep: 3e-3 },
   loreft: { shallow: 3e-2, deep: 9e-4 },

@@ -356,6 +356,7 @@ const stateSchema = z.strictObject({
       wait: count,
       interval: count,
       pushed: z.boolean().exactOptional(),
+      leads: z.strictObject({ count, sum: real, squares: real }).exactOptional(),
     })
     .default({ ...NO_TRIAL.state }),
   summaries: z
