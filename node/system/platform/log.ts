@@ -1,6 +1,10 @@
-/** The log: one JSON line each, on standard error, so that standard output stays free for data. */
+/**
+ * The log: one JSON line each, on standard error, so that standard output stays free for data. What others wrote into fields
+ * is written out where it is hidden: the lines are read on terminals.
+ */
 import { pino } from "pino";
 import type { Logger, LogLevel } from "../../interface/logger.ts";
+import { visibleText } from "../../visible-text.ts";
 
 /**
  * fields: added to every line; this peer's own id is `self`, because `peer` is always another one.
@@ -20,7 +24,8 @@ export function createLogger(options: {
     formatters: { level: (label: string) => ({ level: label }) },
   };
   // Synchronous: the last lines before an exit are the ones that matter.
-  const log = pino(settings, write === undefined ? pino.destination({ fd: 2, sync: true }) : { write });
+  const target = write === undefined ? pino.destination({ fd: 2, sync: true }) : { write };
+  const log = pino(settings, { write: (line: string) => void target.write(visibleText(line)) });
   return {
     debug: (text, more = {}) => log.debug(more, text),
     info: (text, more = {}) => log.info(more, text),
