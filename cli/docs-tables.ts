@@ -1,9 +1,10 @@
 /** Tables of the pages that are made from descriptors: `npm run docs` writes them between their markers, a test compares them. */
-import { recordDoor } from "../node/index.ts";
+import { type MetricRow, PEER_METRICS, recordDoor } from "../node/index.ts";
 import { ADAPTERS, type AdapterKind } from "../protocol/settings/adapter-kinds.ts";
 import { AGGREGATION_RULES, type AggregationRuleKind } from "../protocol/settings/aggregation-rules.ts";
 
 const { FILE_BOUNDS } = await recordDoor();
+const METRICS: readonly MetricRow[] = PEER_METRICS;
 const KINDS: readonly (readonly [string, AdapterKind])[] = Object.entries(ADAPTERS.kinds);
 const RULES: readonly (readonly [string, AggregationRuleKind])[] = Object.entries(AGGREGATION_RULES);
 
@@ -13,6 +14,7 @@ export const PAGES_WITH_TABLES = [
   "docs/AGGREGATION.md",
   "docs/INTERCHANGE.md",
   "docs/FILES.md",
+  "docs/monitoring/README.md",
 ] as const;
 
 /** The tables, by the names in their markers. */
@@ -49,6 +51,11 @@ const TABLES: Readonly<Record<string, () => string>> = {
     table(
       ["file", "what", "largest size", "what keeps it there"],
       FILE_BOUNDS.map(({ name, what, size, because }) => [name, what, size, because]),
+    ),
+  metrics: () =>
+    table(
+      ["figure", "kind", "labels", "what it says"],
+      METRICS.map(({ name, kind, labels = [], text }) => [`\`${name}\``, kind, labels.join(", "), text]),
     ),
   interchange: () =>
     table(

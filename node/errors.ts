@@ -62,6 +62,7 @@ export const PROBLEMS = [
   "another-data",
   "another-model",
   "another-network",
+  "base-elsewhere",
   "budget-kept",
   "budget-missing",
   "budget-of-another-mode",
@@ -107,6 +108,7 @@ export const PROBLEMS = [
   "store-damaged",
   "stranger",
   "successions-used-up",
+  "training-changed",
   "weights-beside",
 ] as const;
 

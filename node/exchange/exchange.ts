@@ -13,6 +13,7 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Conversation } from "../interface/conversation.ts";
+import type { LoopMarks } from "../interface/event-loop.ts";
 import type { PublishedUpdate, ReceivedUpdate, UpdateExchange, UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Membership } from "../interface/membership.ts";
@@ -46,6 +47,8 @@ export interface ExchangeDependencies extends Cryptography {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Told who has the event loop. */
+  readonly loop?: Pick<LoopMarks, "entered">;
   /** Of the same identity as the transport. */
   readonly signer: Signer;
 }
@@ -342,6 +345,7 @@ class PeerExchange implements Exchange {
         ...{ ...held, blobs, inbox: this.#inbox, heads: this.#heads, ownChain: this.#ownChain },
         identity: this.#identity,
         notices: this.#notices,
+        ...(this.#dependencies.loop && { loop: this.#dependencies.loop }),
         onEquivocation: (first, second) => this.#options.membership?.reportEquivocation(first, second),
       },
       {

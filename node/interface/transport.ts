@@ -34,6 +34,21 @@ export interface GossipHandlers<Message> {
   readonly deliver: (message: Message, from: PeerId) => void;
 }
 
+/** One connection, as people look at it. */
+export interface Link {
+  readonly peer: PeerId;
+  /** The multiaddr at its other end. */
+  readonly address: string;
+  /** Which of the two sides dialled. */
+  readonly direction: "inbound" | "outbound";
+  /** Whether it leads through a third peer. */
+  readonly isRelayed: boolean;
+  /** Of the newest ping; undefined before the first. */
+  readonly roundTripMs: number | undefined;
+  /** Milliseconds since 1970. */
+  readonly openedAtMs: number;
+}
+
 /** Peers are those whose identity is an Ed25519 key; nobody else is connected. */
 export interface Transport {
   readonly peer: PeerId;
@@ -60,6 +75,8 @@ export interface Transport {
    * carries it; undefined where the network knows no addresses.
    */
   originOf(peer: PeerId): string | undefined;
+  /** Every open connection; a peer may have several. */
+  links(): readonly Link[];
   /** Close all connections to a peer. */
   hangUp(peer: PeerId): Promise<void>;
   /** Answer streams of one protocol; the handler's rejection aborts its stream and is logged, never thrown. */

@@ -4,6 +4,8 @@ import type { PeerId } from "../../protocol/peer-id.ts";
 import { createDialer, type Dialer } from "../exchange/dialer.ts";
 import { createExchange, type Exchange } from "../exchange/exchange.ts";
 import { CONNECTION_LIMITS } from "../exchange/exchange-limits.ts";
+import type { Clock } from "../interface/clock.ts";
+import { namedClock } from "../interface/event-loop.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { Transport } from "../interface/transport.ts";
@@ -48,16 +50,21 @@ export async function openPeerNetwork(
   files: PeerFiles,
   shutdown: Shutdown,
 ): Promise<PeerNetwork> {
-  const { store, clock, logger, signer } = files;
+  const { store, logger, signer, loop } = files;
+  const clockOf = (what: string): Clock => namedClock(files.clock, loop, `timer of ${what}`);
   const gate = new Gate();
   const transport = await openTransport(options, files, gate);
   const createSha256 = createNativeSha256;
-  const dependencies = { transport, store, clock, logger, signer, verify: createNativeVerifier(), createSha256 };
-  const membership = await openMembership(options, dependencies);
+  const dependencies = { transport, store, logger, signer, verify: createNativeVerifier(), createSha256 };
+  const membership = await openMembership(options, { ...dependencies, clock: clockOf("the membership") });
   gate.membership = membership;
   if (membership !== undefined) shutdown.add(() => membership.stop());
-  const exchange = createExchange(dependencies, { manifest: options.manifest, ...(membership && { membership }) });
+  const exchange = createExchange(
+    { ...dependencies, clock: clockOf("the exchange"), loop },
+    { manifest: options.manifest, ...(membership && { membership }) },
+  );
   gate.exchange = exchange;
+  const clock = clockOf("the dialler");
   const company = new Company({ clock, onEvent: options.onEvent, addressCount: () => dialer.addressCount() });
   const dialer = createDialer(
     { transport, store, clock, logger },
@@ -69,13 +76,13 @@ export async function openPeerNetwork(
 /** libp2p, with a record of everything that leaves. */
 async function openTransport(
   { manifest, listen, reach }: NetworkPeerOptions,
-  { seed, ledger, logger }: PeerFiles,
+  { seed, ledger, logger, loop }: PeerFiles,
   { admits, mayGossip, epsilon }: Gate,
 ): Promise<Transport> {
   // Loaded here: a program that runs no peer has no use for it.
   const { createLibp2pTransport } = await import("../system/network/libp2p.ts");
   const transport = await createLibp2pTransport(
-    { logger, admits, mayGossip },
+    { logger, loop, admits, mayGossip },
     {
       seed,
       listen,

@@ -10,7 +10,7 @@ import type { PeerId } from "../../protocol/peer-id.ts";
 import type { StreamKind, StreamProtocol } from "../../protocol/stream-protocols.ts";
 import type { EgressKind, EgressLedger } from "../interface/egress.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../interface/transport.ts";
+import type { ByteStream, GossipHandlers, Link, StreamHandler, Transport } from "../interface/transport.ts";
 
 /** The transport that is recorded, and the record. */
 export interface RecordedTransportDependencies {
@@ -110,6 +110,10 @@ class RecordedTransport implements Transport {
 
   originOf(peer: PeerId): string | undefined {
     return this.#inner.originOf(peer);
+  }
+
+  links(): readonly Link[] {
+    return this.#inner.links();
   }
 
   hangUp(peer: PeerId): Promise<void> {

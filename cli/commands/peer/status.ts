@@ -32,10 +32,12 @@ async function run(
   terminal: Terminal,
 ): Promise<number> {
   const { isRunning, readStatus } = await import("../../status-file.ts");
+  const { runningStatus } = await import("../../running-peer.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
-  const written = await readStatus(folder);
-  const running = isRunning(written);
+  const told = await runningStatus(folder);
+  const written = told ?? (await readStatus(folder));
+  const running = told !== undefined || isRunning(written);
   const status = running ? written : { ...written, view: restingView(written.view) };
   const egress = await egressOf(folder);
   if (options.json) terminal.out(jsonText({ ...status, running, egress }));
@@ -72,11 +74,13 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
     ["ends", view.endings?.membership && endingWords("membership", view.endings.membership)],
     ["admins", view.endings?.quorum && endingWords("quorum", view.endings.quorum)],
     ["updates", `${accepted} accepted, ${ignored} ignored, ${rejected} rejected`],
+    ["event loop", view.loop && loopLine(view.loop)],
     ["egress", egress ? egressLine(egress) : "the record is damaged; see weft egress verify"],
     ["privacy", privacyLine(status)],
     ["loss", `${formatLoss(view.loss)} in the newest step`],
     ["validation", last && `${formatLoss(last.validationLoss)} after round ${last.round + 1}`],
     ["forgetting", view.forgetting && forgettingSentence(view.forgetting)],
+    ...(view.scores ?? []).map(scoreRow),
     ["base", view.report && `held-out loss ${formatLoss(view.report.base.loss)}`],
     [
       "swarm",
@@ -87,6 +91,17 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
   ];
   return rows.flatMap(([title, text]) => (!text ? [] : [`${title.padEnd(11)} ${text}`]));
 }
+
+/** What a neighbour's updates alone do to this peer's held-out loss. */
+const scoreRow = (
+  { peer, gain, interval, looks }: NonNullable<PeerView["scores"]>[number],
+  index: number,
+): [string, string] => {
+  const change = `${gain < 0 ? "harms by" : "helps by"} ${Math.abs(gain).toFixed(3)}`;
+  const spread = interval === undefined ? "" : ` ± ${interval.toFixed(3)}`;
+  const times = looks === 1 ? "1 look" : `${looks} looks`;
+  return [index === 0 ? "scores" : "", `${peer} ${change}${spread} nats per token in ${times}`];
+};
 
 const unreachableRow = ({ address, reason, failures }: PeerView["unreachable"][number]): [string, string] => [
   "",
@@ -106,6 +121,14 @@ async function egressOf(folder: string): Promise<EgressSummary | undefined> {
 
 const egressLine = ({ messages, bytes, recipients }: EgressSummary): string =>
   `${messages} messages, ${bytes} bytes to ${recipients} peers`;
+
+function loopLine({ p99Ms, holds, longest }: NonNullable<PeerView["loop"]>): string {
+  const lag = `99 % of timers within ${p99Ms} ms`;
+  if (longest === undefined) return `${lag}, never held for long`;
+  const { handler, ms, processorMs } = longest;
+  const worked = processorMs === undefined ? "" : ` (${processorMs} ms of processor time)`;
+  return `${lag}, held ${holds} times, the longest ${ms} ms${worked} by ${handler}`;
+}
 
 function privacyLine({ view: { privacy } }: PeerStatus): string | undefined {
   if (privacy === undefined) return undefined;

@@ -3,7 +3,7 @@ import { type GossipSub, gossipsub } from "@chainsafe/libp2p-gossipsub";
 import { noise } from "@chainsafe/libp2p-noise";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { identify, identifyPush } from "@libp2p/identify";
-import type { Libp2p, PeerId as Libp2pPeerId } from "@libp2p/interface";
+import type { Libp2p, PeerId as Libp2pPeerId, Metrics } from "@libp2p/interface";
 import { ping } from "@libp2p/ping";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p, type Libp2pOptions as NodeOptions } from "libp2p";
@@ -16,7 +16,6 @@ import { gossipOptions } from "./libp2p-gossip.ts";
 import { peerOf } from "./libp2p-peer.ts";
 import { originOf, PendingInbound } from "./pending-inbound.ts";
 import { listenedAddresses, listenOf, type ReachOptions, reachServices, transportsOf } from "./reach.ts";
-import { type WireBytes, wireMetrics } from "./wire-bytes.ts";
 
 /** Who is let in; for the transport's user to say. */
 export interface Libp2pGate {
@@ -51,8 +50,8 @@ export interface Libp2pOptions {
 /** A node with what the transport uses of its services. */
 export type WeftNode = Libp2p<{ gossip: GossipSub; listened: ReturnType<typeof listenedAddresses> }>;
 
-/** A stopped node with the identity of `seed`.  bytes: counts what passes. */
-export async function createNode(gate: Libp2pGate, options: Libp2pOptions, bytes: WireBytes): Promise<WeftNode> {
+/** A stopped node with the identity of `seed`.  metrics: sees what passes. */
+export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metrics: Metrics): Promise<WeftNode> {
   const { reach = { network: "" } } = options;
   const connectionsMax = connectionsWithin(options.connectionsMax);
   return await createLibp2p({
@@ -62,7 +61,7 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, bytes
     transports: await transportsOf(connectionsMax),
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ streamOptions: YAMUX_STREAMS })],
-    metrics: () => wireMetrics(bytes),
+    metrics: () => metrics,
     connectionManager: {
       maxConnections: connectionsMax,
       maxIncomingPendingConnections: connectionsMax,

@@ -9,8 +9,9 @@ import type { GossipTopic } from "../../../protocol/gossip-topics.ts";
 import { type PeerId, parsePeerId } from "../../../protocol/peer-id.ts";
 import type { StreamProtocol } from "../../../protocol/stream-protocols.ts";
 import { NodeError } from "../../errors.ts";
+import type { LoopMarks } from "../../interface/event-loop.ts";
 import type { Logger } from "../../interface/logger.ts";
-import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../../interface/transport.ts";
+import type { ByteStream, GossipHandlers, Link, StreamHandler, Transport } from "../../interface/transport.ts";
 import { dialReason } from "./dial-reason.ts";
 import { HearsayDial, type LookUp } from "./hearsay-dial.ts";
 import { type AddressRange, rangeOf } from "./hearsay-range.ts";
@@ -20,39 +21,48 @@ import { peerOf } from "./libp2p-peer.ts";
 import { byteStreamOf } from "./libp2p-stream.ts";
 import { listenError } from "./listen-error.ts";
 import { originOf } from "./pending-inbound.ts";
-import { createWireBytes, type WireBytes } from "./wire-bytes.ts";
+import { createWireBytes, type WireBytes, wireMetrics } from "./wire-bytes.ts";
 
 export type { Libp2pOptions } from "./libp2p-node.ts";
 
-/** The log, and who is let in. */
+/** The log, the watch over the event loop, and who is let in. */
 export interface Libp2pDependencies extends Omit<Libp2pGate, "hearsay"> {
   readonly logger: Logger;
+  /** Told which stream, topic or connection has the event loop; nobody when absent. */
+  readonly loop?: LoopMarks;
   /** How names of hearsay are looked up; the system's own way when absent. */
   readonly lookUp?: LookUp;
 }
+
+const NOBODY: LoopMarks = { entered: () => {}, during: (_, run) => run() };
 
 /**
  * A stopped transport with the identity of `seed`.
  * Throws from start(): NodeError PORT_IN_USE, LISTEN_FAILED.
  */
 export async function createLibp2pTransport(
-  { logger, lookUp, ...gate }: Libp2pDependencies,
+  { logger, loop = NOBODY, lookUp, ...gate }: Libp2pDependencies,
   options: Libp2pOptions,
 ): Promise<Transport> {
   const wireBytes = createWireBytes();
   const hearsay = new HearsayDial(lookUp);
-  const node = await createNode({ ...gate, hearsay }, options, wireBytes);
+  const node = await createNode(
+    { ...gate, hearsay },
+    options,
+    wireMetrics(wireBytes, () => loop.entered("connection")),
+  );
   hearsay.attach(() => ({
     connections: node.getConnections().map(({ remoteAddr }) => remoteAddr),
     own: node.getMultiaddrs(),
   }));
-  return new Libp2pTransport({ node, logger, wireBytes, hearsay }, options);
+  return new Libp2pTransport({ node, logger, loop, wireBytes, hearsay }, options);
 }
 
 class Libp2pTransport implements Transport {
   readonly peer: PeerId;
   readonly #node: WeftNode;
   readonly #logger: Logger;
+  readonly #loop: LoopMarks;
   readonly #wireBytes: WireBytes;
   readonly #hearsay: HearsayDial;
   readonly #options: Libp2pOptions;
@@ -61,9 +71,8 @@ class Libp2pTransport implements Transport {
   #stopping: Promise<void> | undefined;
 
   constructor(
-    dependencies: {
+    dependencies: Required<Pick<Libp2pDependencies, "logger" | "loop">> & {
       readonly node: WeftNode;
-      readonly logger: Logger;
       readonly wireBytes: WireBytes;
       readonly hearsay: HearsayDial;
     },
@@ -71,11 +80,12 @@ class Libp2pTransport implements Transport {
   ) {
     this.#node = dependencies.node;
     this.#logger = dependencies.logger;
+    this.#loop = dependencies.loop;
     this.#wireBytes = dependencies.wireBytes;
     this.#hearsay = dependencies.hearsay;
     this.#options = options;
     this.peer = parsePeerId(this.#node.peerId.toString());
-    const gossip = { gossip: this.#node.services.gossip, logger: this.#logger };
+    const gossip = { gossip: this.#node.services.gossip, logger: this.#logger, loop: this.#loop };
     this.#gossip = new Libp2pGossip(gossip, { bytesMax: options.gossipBytesMax });
   }
 
@@ -144,6 +154,16 @@ class Libp2pTransport implements Transport {
     return connection && originOf(connection.remoteAddr);
   }
 
+  links(): readonly Link[] {
+    const open = this.#node.getConnections().filter(({ status }) => status === "open");
+    return open.flatMap((connection) => {
+      const peer = peerOf(connection.remotePeer);
+      const { remoteAddr, direction, rtt: roundTripMs, timeline } = connection;
+      const link = { address: remoteAddr.toString(), direction, isRelayed: isRelayed(remoteAddr), roundTripMs };
+      return peer === undefined ? [] : { peer, ...link, openedAtMs: timeline.open };
+    });
+  }
+
   async hangUp(peer: PeerId): Promise<void> {
     await this.#node.hangUp(peerIdFromString(peer));
   }
@@ -167,7 +187,7 @@ class Libp2pTransport implements Transport {
       });
       // The other side may have refused between its yes to the protocol and now.
       if (stream.status !== "open") throw new Error(`the other side closed the stream (${stream.status})`);
-      return byteStreamOf(stream);
+      return this.#byteStream(stream, `${name}, opened`);
     } catch (error) {
       const details = { peer, protocol: name };
       throw new NodeError("STREAM_FAILED", `cannot open ${name} to ${peer}`, details, { cause: error });
@@ -250,7 +270,10 @@ class Libp2pTransport implements Transport {
     const { protocol, handler, stream, connection } = call;
     const run = async (): Promise<void> => {
       try {
-        await handler(byteStreamOf(stream), parsePeerId(connection.remotePeer.toString()));
+        await handler(
+          this.#byteStream(stream, `${protocol.name}, answered`),
+          parsePeerId(connection.remotePeer.toString()),
+        );
         await stream.close();
         // A handler reads its stream to the end; whoever still writes has more to say than the protocol knows.
         if (stream.remoteWriteStatus !== "closed") stream.abort(new Error("the handler is done"));
@@ -264,6 +287,13 @@ class Libp2pTransport implements Transport {
     this.#running.add(running);
   }
 
+  /** Its user names itself to the loop's watch: now, and whenever it goes on. */
+  #byteStream(stream: Stream, handler: string): ByteStream {
+    const mark = (): void => this.#loop.entered(handler);
+    mark();
+    return byteStreamOf(stream, mark);
+  }
+
   #tell(what: string, id: { toString(): string }, listener: (peer: PeerId) => void): void {
     const peer = peerOf(id);
     if (peer !== undefined) this.#contain(what, () => listener(peer));
@@ -271,7 +301,7 @@ class Libp2pTransport implements Transport {
 
   #contain(what: string, callback: () => void): void {
     try {
-      callback();
+      this.#loop.during(what, callback);
     } catch (error) {
       this.#logger.error("network callback failed", { what, error });
     }

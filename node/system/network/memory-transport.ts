@@ -10,7 +10,7 @@ import type { PeerId } from "../../../protocol/peer-id.ts";
 import type { StreamProtocol } from "../../../protocol/stream-protocols.ts";
 import { NodeError } from "../../errors.ts";
 import type { Logger } from "../../interface/logger.ts";
-import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../../interface/transport.ts";
+import type { ByteStream, GossipHandlers, Link, StreamHandler, Transport } from "../../interface/transport.ts";
 import { type BoundHandlers, boundHandlers } from "./bound-handlers.ts";
 import { type MemoryStream, memoryStreamPair } from "./memory-stream.ts";
 
@@ -150,6 +150,17 @@ class MemoryTransport implements Transport {
   originOf(peer: PeerId): string | undefined {
     const other = this.#links.get(peer);
     return other === undefined ? undefined : other.#options.origin;
+  }
+
+  links(): readonly Link[] {
+    return [...this.#links].map(([peer, other]) => ({
+      peer,
+      address: other.#address,
+      direction: "outbound",
+      isRelayed: false,
+      roundTripMs: 0,
+      openedAtMs: 0,
+    }));
   }
 
   async hangUp(peer: PeerId): Promise<void> {

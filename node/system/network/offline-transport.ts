@@ -18,6 +18,7 @@ export function createOfflineTransport(peer: PeerId): Transport {
     believable: () => [],
     connected: () => [],
     originOf: () => undefined,
+    links: () => [],
     hangUp: async () => {},
     handle: async () => {},
     open: nobody,
