@@ -22,7 +22,6 @@ import {
   type Member,
   NOW,
   requestBy,
-  requestLabelled,
   revoke,
 } from "./membership.suite.ts";
 import { fetchGenesis } from "./network-exchange.ts";
@@ -302,31 +301,6 @@ describe("admission", () => {
     net.clock.advance(3_600_000);
     ask(2 * GRANTS_BY_POLICY_MAX);
     await whileTime(() => granted() > GRANTS_BY_POLICY_MAX);
-  });
-
-  it.each([
-    ["a terminal's escapes", "a\u001b[2Jb"],
-    ["a C1 control character", "a\u009b31mb"],
-    ["marks of direction", "a\u202eb\u2066c"],
-    ["a line end", "a\nb"],
-    ["more characters than there may be", "a".repeat(65)],
-  ])("takes no request whose label has %s: it is told to nobody, kept nowhere, and in no log", async (_, label) => {
-    found();
-    const a = await net.up({ seed: 1 });
-    const invite = inviteBy(net.genesis, a.signer);
-    const body = requestLabelled(label, invite, dave);
-    expect(a.membership.takeMessage({ kind: "request", body })).toMatchObject({ code: "MALFORMED" });
-    const transport = await visitor(5);
-    await transport.dial(a.transport.addresses()[0]!, patient());
-    const asked = askForAdmission({ transport, clock: net.clock }, call(a), { request: body, verify });
-    await expect(asked).rejects.toMatchObject({ code: expect.stringMatching(/STREAM_FAILED|FRAME_INVALID/) });
-    expect(pendingOf(a)).toEqual([]);
-    expect(JSON.stringify([a.said, a.events])).not.toContain(JSON.stringify(label).slice(1, -1));
-    // The same label in plain letters is one.
-    expect(a.membership.takeMessage({ kind: "request", body: requestLabelled("a[2Jb", invite, dave) })).toMatchObject({
-      verdict: "accept",
-    });
-    await transport.stop();
   });
 
   it("waits for people where the policy wants them, and tells a declined newcomer so", async () => {
