@@ -10,11 +10,9 @@ import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
-import { createNetwork } from "../../manifest/create-network.ts";
-import { embeddedModelDirectory } from "../../system/files/embedded-model.ts";
 import type { AttackNews, AttackOrder } from "./attack-process.ts";
-import { ATTACKS, type AttackCount } from "./attacks.ts";
+import { ATTACKS, type AttackCount, OF_ROSTERS } from "./attacks.ts";
+import { openNetwork, rosterNetwork } from "./flooded-network.ts";
 import { FloodedPeer } from "./flooded-peer.ts";
 import { beyondBounds, type Flood, floodsPage } from "./floods-page.ts";
 import { HonestNeighbour } from "./honest-neighbour.ts";
@@ -59,13 +57,17 @@ async function measure(name: keyof typeof ATTACKS, seconds: number): Promise<Flo
   const peers: FloodedPeer[] = [];
   let honest: HonestNeighbour | undefined;
   try {
-    const manifest = writeNetwork(folder);
+    const isOfRoster = OF_ROSTERS.includes(name);
+    const network = isOfRoster
+      ? await rosterNetwork(folder, { admin: "target", trainer: "other" })
+      : await openNetwork(folder);
+    const { manifest, honestSeed, invite } = network;
     const target = new FloodedPeer({ folder, name: "target", part: "1/2" });
     peers.push(target);
     const address = await until(target, () => target.address());
     peers.push(new FloodedPeer({ folder, name: "other", part: "2/2", bootstrap: address }));
     await until(target, () => target.of("round").filter(({ summary }) => summary.neighbours > 0)[2]);
-    honest = await HonestNeighbour.start(manifest, address);
+    honest = await HonestNeighbour.start({ manifest, seed: honestSeed }, address);
     await until(target, () => (target.of("round").length > WARM_ROUNDS ? true : undefined));
 
     const load = loadavg()[0]!;
@@ -76,7 +78,7 @@ async function measure(name: keyof typeof ATTACKS, seconds: number): Promise<Flo
     const quiet = { ...quietly(), ...honest.take(), loop: target.loop() };
 
     const round = target.of("round").at(-1)?.summary.round ?? 0;
-    const attack = await beginAttack({ name, address, manifest, round, durationMs: 1000 * sides.flood });
+    const attack = await beginAttack({ name, address, manifest, invite, round, durationMs: 1000 * sides.flood });
     const flooded = target.measure();
     honest.take();
     await pause(1000 * sides.flood);
@@ -88,19 +90,6 @@ async function measure(name: keyof typeof ATTACKS, seconds: number): Promise<Flo
     await Promise.all(peers.map((peer) => peer.stop()));
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-function writeNetwork(folder: string): NetworkManifest {
-  const manifest = createNetwork({
-    name: "flood",
-    modelDirectory: embeddedModelDirectory(),
-    adapter: { kind: "loreft", rank: 2, layers: [0], positions: { first: 2, last: 2, tied: true } },
-    seed: 1,
-    rounds: { count: 100_000, localSteps: 4, deadlineMs: { min: 500, max: 2_000 } },
-    aggregation: { lambda: { mode: "fixed", value: 0.5 } },
-  });
-  writeFileSync(join(folder, "network.json"), JSON.stringify(manifest));
-  return manifest;
 }
 
 /** Resolves with the attack under way, and rejects where it ends before. */

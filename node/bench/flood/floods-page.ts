@@ -63,6 +63,9 @@ const TITLES: Readonly<Record<string, string>> = {
   "garbage-gossip": "4 neighbours gossip random bytes and broken signatures",
   "large-requests": "4 neighbours ask for the newest update on 16 streams at a time, and read nothing",
   "hearsay-addresses": "8 neighbours tell of 128 addresses that lead nowhere, 50 times a second",
+  "admission-requests":
+    "strangers with new keys and one invite ask an admin for admission, 16 times a visit, 8 at a time",
+  "strangers-of-a-roster": "16 connections at a time to an admin, each of a new key, that show nothing",
 };
 
 /** The page that docs/ has. */
