@@ -1,6 +1,7 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse } from "smol-toml";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { foldPeerEvent, type LoopReport, type PeerEvent, UNSEEN_PEER } from "../../node/index.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
@@ -65,7 +66,7 @@ describe("weft init", () => {
       "9000",
     );
     expect(code).toBe(0);
-    const kept = JSON.parse(await readFile(join(folder, "peer", "config.json"), "utf8"));
+    const kept = parse(await readFile(join(folder, "peer", "config.toml"), "utf8"));
     expect(kept).toEqual({ data: join(process.cwd(), "some.jsonl"), part: "2/6", port: 9000 });
     expect(JSON.parse(await readFile(join(folder, "peer", "network.json"), "utf8"))).toEqual(EXAMPLE_MANIFEST);
   });

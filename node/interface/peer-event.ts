@@ -78,6 +78,17 @@ export interface RoundSummary {
   readonly deadlineMs: number;
 }
 
+/** One neighbour in a round's aggregate. */
+export interface NeighbourMix {
+  readonly peer: string;
+  /** Its share of the neighbours' weight; those of a round add up to 1. */
+  readonly weight: number;
+  /** Rounds that its update was behind. */
+  readonly staleness: number;
+  /** Euclidean distance of its adapter from the own one, before they were mixed. */
+  readonly distance: number;
+}
+
 /** A part of the base model that a peer lacks. */
 export interface ModelNeed {
   /** Of the manifest. */
@@ -127,6 +138,13 @@ export type PeerEvent =
     }
   /** This peer's own update of a round is out: bytes as signed, a number of protocol's ENCODINGS. */
   | { readonly type: "published"; readonly round: number; readonly bytes: number; readonly encoding: number }
+  /** Whose adapters were mixed in, and how far this peer went towards them; told before its `round`. */
+  | {
+      readonly type: "mixed";
+      readonly round: number;
+      readonly lambda: number;
+      readonly neighbours: readonly NeighbourMix[];
+    }
   | { readonly type: "round"; readonly summary: RoundSummary; readonly forgetting: ForgettingReport }
   /** What came from the others would have ruined its adapter, and was refused: it keeps its own. */
   | { readonly type: "refused"; readonly round: number; readonly reason: RefusalReason }
@@ -137,9 +155,14 @@ export type PeerEvent =
   | { readonly type: "paused"; readonly reason: string }
   /** How the event loop of its process fares; told every ten seconds, and when something held it. */
   | { readonly type: "loop"; readonly report: LoopReport }
+  /** It goes on after somebody had it pause. */
+  | { readonly type: "resumed" }
   /** What this peer has spent of its privacy budget. */
   | { readonly type: "privacy"; readonly status: PrivacyStatus }
   | { readonly type: "finished"; readonly report: PeerReport };
+
+/** Rounds remembered for the report: 4 MB of JSON in a checkpoint, and far more rounds than fine-tuning takes. */
+export const SUMMARIES_MAX = 10_000;
 
 /** What one peer has to show at the end. Bytes, seconds and updates are totals of all rounds. */
 export interface PeerReport {

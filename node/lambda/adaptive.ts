@@ -30,6 +30,8 @@ export interface AdaptiveState {
   readonly wait: number;
   /** Rounds between the last two looks. */
   readonly interval: number;
+  /** Whether the even mix had the momentum of the aggregate at the last look that could tell; absent before it. */
+  readonly pushed?: boolean;
 }
 
 /** Held-out losses of the adapters that a peer can go on with, in nats per token. Only a trial has a `rival`. */

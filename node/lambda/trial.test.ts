@@ -33,8 +33,11 @@ async function run(
     signal = never,
     reread = (trial) => trial,
     evaluate = async (adapter) => (await trainer.evaluate({ set: "validation", adapter })).loss,
+    push,
   }: {
     others: number;
+    /** What the momentum of the aggregate adds to it; no momentum when absent. */
+    push?: (round: number) => number;
     rounds: number;
     signal?: AbortSignal;
     reread?: (trial: TrialMemory) => TrialMemory;
@@ -50,7 +53,12 @@ async function run(
       const result = await trialRound(trainer, {
         trial: reread(trial),
         own,
-        mixing: async (from) => (lambda) => from.map((x) => (1 - lambda) * x + lambda * others),
+        mixing: async (from) =>
+          Object.assign(
+            (lambda: number, pushed = true) =>
+              from.map((x) => (1 - lambda) * x + lambda * (others + (pushed ? (push?.(round) ?? 0) : 0))),
+            { hasMomentum: push !== undefined && round !== rounds - 1 },
+          ),
         evaluate,
         localSteps: STEPS,
         last: round === rounds - 1,
@@ -175,6 +183,41 @@ describe("a trial", () => {
     expect(past).toEqual(itsPast);
     // The rival's steps are held to its own past, where the network has a proximal term.
     expect(held).toEqual(itsModels.slice(1, 1 + held.length));
+  });
+
+  it("mixes with the momentum of the aggregate where that is better on held-out data, and without it elsewhere", async () => {
+    const evaluate = async (adapter: Float32Array): Promise<number> => Math.abs(adapter[0]! - 9) + 1;
+    for (const [push, helps] of [
+      [3, true],
+      [-3, false],
+    ] as const) {
+      const { rounds } = await run(trainerTo(1), { others: 6, rounds: 8, evaluate, push: () => push });
+      const plain = await run(trainerTo(1), { others: 6, rounds: 8, evaluate });
+      const [pushed, without] = [rounds[1]!.theta[0]!, plain.rounds[1]!.theta[0]!];
+      if (helps) expect(pushed).toBeGreaterThan(without + 1);
+      else expect(pushed).toBe(without);
+      const swarm = rounds.filter(({ trial }) => trial.state.stage !== "search");
+      expect(swarm.length).toBeGreaterThan(1);
+      expect(new Set(swarm.slice(0, -1).map(({ trial }) => trial.state.pushed))).toEqual(new Set([helps]));
+    }
+  });
+
+  it.each([true, false])("mixes in a round without a look as the last look found better: pushed %s", async (pushed) => {
+    const state = { stage: "swarm", rounds: 3, gain: 1, lead: 0, wait: 1, interval: 2, pushed } as const;
+    const trainer = trainerTo(1);
+    const own = await trainer.adapter();
+    const { theta, trial } = await trialRound(trainer, {
+      trial: { state },
+      own,
+      mixing: async () =>
+        Object.assign((_: number, isPushed = true) => own.map(() => (isPushed ? 7 : 5)), { hasMomentum: true }),
+      evaluate: async () => expect.unreachable("nobody looks"),
+      localSteps: STEPS,
+      last: false,
+      signal: never,
+    });
+    expect(theta[0]).toBe(pushed ? 7 : 5);
+    expect(trial.state).toEqual({ ...state, rounds: 4, wait: 0 });
   });
 
   it("ends with the best of what there is", async () => {

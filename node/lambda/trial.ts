@@ -3,7 +3,15 @@
 import type { ReferenceState, RememberedAggregate } from "../aggregation/index.ts";
 import { NodeError } from "../errors.ts";
 import type { Trainer, TrainerState } from "../interface/trainer.ts";
-import { ADAPTIVE_SHARE, type AdaptiveState, decide, FIRST_TRIAL, isLookDue, passRound } from "./adaptive.ts";
+import {
+  ADAPTIVE_SHARE,
+  type AdaptiveState,
+  type Decision,
+  decide,
+  FIRST_TRIAL,
+  isLookDue,
+  passRound,
+} from "./adaptive.ts";
 import { chooseLambda, type LambdaChoice } from "./round-rule.ts";
 
 /** The memory of a trial between rounds; plain data. */
@@ -103,7 +111,8 @@ export async function trialRound(trainer: Trainer, options: TrialOptions): Promi
   if (options.mixing === undefined) return roundAlone(trainer, options);
   const mixed = await options.mixing(own);
   if (!isLookDue(trial.state, { last })) {
-    return { lambda: ADAPTIVE_SHARE, theta: mixed(ADAPTIVE_SHARE), trial: { state: passRound(trial.state) }, ...stay };
+    const theta = mixed(ADAPTIVE_SHARE, trial.state.pushed);
+    return { lambda: ADAPTIVE_SHARE, theta, trial: { state: passRound(trial.state) }, ...stay };
   }
   if (stage === "search") {
     const { lambda, theta } = await searched(mixed, options);
@@ -112,14 +121,15 @@ export async function trialRound(trainer: Trainer, options: TrialOptions): Promi
   const beginning = stage === "trial" && trial.rival === undefined && trial.state.rounds === 0;
   // Where all of lambda is looked at anyway, the even mix is among it.
   const found = last || beginning ? await searched(mixed, options) : undefined;
+  const even = await evenMix(mixed, found, options);
   const losses = found
-    ? { own: lossAt(found, 0), mixed: last ? lossOf(found) : lossAt(found, ADAPTIVE_SHARE) }
-    : { own: await options.evaluate(own), mixed: await options.evaluate(mixed(ADAPTIVE_SHARE)) };
+    ? { own: lossAt(found, 0), mixed: last ? lossOf(found) : even.loss }
+    : { own: await options.evaluate(own), mixed: even.loss };
   options.signal.throwIfAborted();
   const before = await trainer.state();
   const rival = stage === "trial" ? await rivalOf(trainer, { before, beginning, found, options }) : undefined;
   const decision = decide(trial.state, { ...losses, ...(rival && { rival: lossOf(rival.choice) }) }, { last });
-  const { take, state } = decision;
+  const { take, state } = remembering(decision, even);
   const steps = rival?.steps ?? 0;
   if (take === "rival" && rival) {
     await trainer.restore(rival.state);
@@ -128,8 +138,37 @@ export async function trialRound(trainer: Trainer, options: TrialOptions): Promi
   }
   const next = state.stage === "trial" && rival && !last ? { state, ...remembered(rival) } : { state };
   if (take === "own") return { lambda: 0, theta: mixed(0), trial: next, rivalWon: false, steps };
-  const lambda = last && found ? found.lambda : ADAPTIVE_SHARE;
-  return { lambda, theta: mixed(lambda), trial: next, rivalWon: false, steps };
+  const { lambda, pushed } = last && found ? found : { lambda: ADAPTIVE_SHARE, pushed: even.pushed };
+  return { lambda, theta: mixed(lambda, pushed), trial: next, rivalWon: false, steps };
+}
+
+/** The even mix, without or with the momentum of the aggregate, whichever is better on held-out data. */
+interface EvenMix {
+  readonly loss: number;
+  /** Absent where there is no momentum to choose. */
+  readonly pushed?: boolean;
+}
+
+async function evenMix(
+  mixed: Mixed,
+  found: LambdaChoice | undefined,
+  { evaluate }: Pick<TrialOptions, "evaluate">,
+): Promise<EvenMix> {
+  if (found !== undefined) return bestAt(found, ADAPTIVE_SHARE);
+  if (!mixed.hasMomentum) return { loss: await evaluate(mixed(ADAPTIVE_SHARE)) };
+  const [plain, pushed] = [await evaluate(mixed(ADAPTIVE_SHARE, false)), await evaluate(mixed(ADAPTIVE_SHARE, true))];
+  return better(plain, pushed);
+}
+
+/** Plain where both are equal or neither is a number. */
+const better = (plain: number, pushed: number): EvenMix =>
+  pushed < plain || (Number.isFinite(pushed) && !Number.isFinite(plain))
+    ? { loss: pushed, pushed: true }
+    : { loss: plain, pushed: false };
+
+/** The state after a look: rounds without one mix as the last look found better. */
+function remembering({ take, state }: Decision, { pushed }: EvenMix): Decision {
+  return pushed === undefined || state.stage === "search" ? { take, state } : { take, state: { ...state, pushed } };
 }
 
 /**
@@ -159,9 +198,16 @@ async function roundAlone(trainer: Trainer, options: TrialOptions): Promise<Tria
 const searched = (mixed: Mixed, { evaluate, signal }: Pick<TrialOptions, "evaluate" | "signal">) =>
   chooseLambda({ mode: "search" }, { mixed, evaluate, signal, hasMomentum: mixed.hasMomentum === true });
 
-/** The loss at one lambda, with the momentum where there is some. */
-const lossAt = ({ losses }: LambdaChoice, lambda: number): number =>
-  losses.find((one) => one.lambda === lambda && one.pushed !== false)?.loss ?? Number.NaN;
+/** The loss at one lambda where there is no momentum to choose, as at 0. */
+const lossAt = ({ losses }: LambdaChoice, at: number): number =>
+  losses.find(({ lambda }) => lambda === at)?.loss ?? Number.NaN;
+
+/** The better of both at one lambda, where the momentum was looked at. */
+function bestAt(choice: LambdaChoice, at: number): EvenMix {
+  const looks = choice.losses.filter(({ lambda }) => lambda === at);
+  const [plain, pushed] = [false, true].map((is) => looks.find((one) => one.pushed === is)?.loss);
+  return plain === undefined || pushed === undefined ? { loss: lossAt(choice, at) } : better(plain, pushed);
+}
 const lossOf = ({ lambda, pushed, losses }: LambdaChoice): number =>
   losses.find((one) => one.lambda === lambda && one.pushed === pushed)?.loss ?? Number.NaN;
 

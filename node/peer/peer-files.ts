@@ -3,10 +3,10 @@ import type { Signer } from "../../protocol/envelope.ts";
 import type { DataDirectory } from "../data-directory/layout.ts";
 import { openPeerDirectory } from "../data-directory/open.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { EgressLedger } from "../interface/egress.ts";
 import { namedClock } from "../interface/event-loop.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
+import { EgressTally } from "../privacy/egress-tally.ts";
 import type { Shutdown } from "../shutdown.ts";
 import { openEgressFile } from "../system/files/egress-file.ts";
 import { EventLoopWatch } from "../system/platform/event-loop-watch.ts";
@@ -21,7 +21,7 @@ export interface PeerFiles {
   readonly seed: Uint8Array;
   readonly signer: Signer;
   readonly store: Store;
-  readonly ledger: EgressLedger;
+  readonly ledger: EgressTally;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Begun once the peer runs: its start reads whole models, and nobody waits for it yet. */
@@ -40,9 +40,11 @@ export async function openPeerFiles(
   const loop = new EventLoopWatch({ logger, onReport: (report) => onEvent({ type: "loop", report }) });
   shutdown.add(async () => loop.stop());
   const store = await directory.store();
-  const ledger = await openEgressFile(
-    { clock: namedClock(clock, loop, "timer of the egress ledger"), logger },
-    { path: directory.layout.egress },
+  const ledger = new EgressTally(
+    await openEgressFile(
+      { clock: namedClock(clock, loop, "timer of the egress ledger"), logger },
+      { path: directory.layout.egress },
+    ),
   );
   shutdown.add(() => ledger.close());
   return { layout: directory.layout, seed, signer, store, ledger, clock, logger, loop };

@@ -1,12 +1,13 @@
 /** What is known of one peer from the events it has sent so far. A pure fold: view + event -> view. */
 import type { LoopReport } from "../interface/event-loop.ts";
-import type {
-  ForgettingReport,
-  ModelNeed,
-  PeerEvent,
-  PeerReport,
-  RoundSummary,
-  UpdateCounts,
+import {
+  type ForgettingReport,
+  type ModelNeed,
+  type PeerEvent,
+  type PeerReport,
+  type RoundSummary,
+  SUMMARIES_MAX,
+  type UpdateCounts,
 } from "../interface/peer-event.ts";
 import type { PrivacyStatus } from "../interface/privacy.ts";
 
@@ -121,7 +122,7 @@ function companyNews(
 
 /** What the end of a round changes; a round that is told again after a restart replaces what was told before. */
 function roundDone(view: PeerView, { summary, forgetting }: Extract<PeerEvent, { type: "round" }>): Partial<PeerView> {
-  const rounds = [...view.rounds.filter(({ round }) => round < summary.round), summary];
+  const rounds = [...view.rounds.filter(({ round }) => round < summary.round), summary].slice(-SUMMARIES_MAX);
   return { state: "training", round: summary.round, roundsDone: summary.round + 1, rounds, forgetting };
 }
 
@@ -166,6 +167,7 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
     case "succession":
       // News for people; what it amounts to is in the roster.
       return view;
+    case "mixed":
     case "published":
       // The round's summary tells of it.
       return view;
@@ -180,6 +182,8 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       return { ...view, state: "paused", pausedBecause: event.reason };
     case "loop":
       return { ...view, loop: event.report };
+    case "resumed":
+      return { ...view, state: "training" };
     case "privacy":
       return { ...view, privacy: event.status };
     case "finished":

@@ -35,6 +35,8 @@ export interface AggregatedRound {
   readonly trial: TrialMemory;
   /** Neighbours in the aggregate. */
   readonly neighbours: number;
+  /** Each of them. */
+  readonly shares: Aggregate["shares"];
   readonly stalenessMax: number;
   /** The adapter that leaves the round, evaluated on the validation set. */
   readonly validation: Evaluation;
@@ -151,6 +153,7 @@ export async function aggregateRound(
     lambdaCost: decided.cost,
     trial: decided.trial,
     neighbours: aggregate.peers.length,
+    shares: aggregate.shares,
     stalenessMax: aggregate.stalenessMax,
     validation: settled.validation,
     refusal,

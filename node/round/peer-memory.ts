@@ -11,7 +11,14 @@ import {
 } from "../aggregation/index.ts";
 import { NodeError } from "../errors.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
-import type { ForgettingReport, PhaseSeconds, RoundSummary, Score, UpdateCounts } from "../interface/peer-event.ts";
+import {
+  type ForgettingReport,
+  type PhaseSeconds,
+  type RoundSummary,
+  type Score,
+  SUMMARIES_MAX,
+  type UpdateCounts,
+} from "../interface/peer-event.ts";
 import { TASKS_MAX, type TrainerState } from "../interface/trainer.ts";
 import { NO_TRIAL, type TrialMemory } from "../lambda/trial.ts";
 import { checkSameExamples, type ExampleDigests } from "./example-digests.ts";
@@ -86,9 +93,6 @@ export function firstMemory(manifest: Pick<NetworkManifest, "reference" | "succe
     evaluation: { stage: "none" },
   };
 }
-
-/** Rounds remembered for the report: 4 MB of JSON in a checkpoint, and far more rounds than fine-tuning takes. */
-export const SUMMARIES_MAX = 10_000;
 
 /** The progress of a round that begins. */
 export const NO_PROGRESS: RoundProgress = {
@@ -355,6 +359,7 @@ const stateSchema = z.strictObject({
       lead: real,
       wait: count,
       interval: count,
+      pushed: z.boolean().exactOptional(),
     })
     .default({ ...NO_TRIAL.state }),
   summaries: z

@@ -32,10 +32,12 @@ async function run(
   terminal: Terminal,
 ): Promise<number> {
   const { isRunning, readStatus } = await import("../../status-file.ts");
+  const { runningStatus } = await import("../../running-peer.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
-  const written = await readStatus(folder);
-  const running = isRunning(written);
+  const told = await runningStatus(folder);
+  const written = told ?? (await readStatus(folder));
+  const running = told !== undefined || isRunning(written);
   const status = running ? written : { ...written, view: restingView(written.view) };
   const egress = await egressOf(folder);
   if (options.json) terminal.out(jsonText({ ...status, running, egress }));

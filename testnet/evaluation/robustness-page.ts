@@ -1,0 +1,135 @@
+/** The page that `npm run attack` writes: what every attack takes from the honest peers, and what was not computed yet. */
+import { meanOf } from "./cell.ts";
+import { type AttackFigures, attackFigures, isHeld, LOST_MAX, WORST_MAX } from "./robustness.ts";
+import type { SuiteResults } from "./run-table.ts";
+import type { DeclaredMethod, Suite } from "./table.ts";
+
+/** What the page is made of. */
+export interface RobustnessPage {
+  readonly results: readonly SuiteResults[];
+  /** Cells that each suite asks for, those that are not there included. */
+  readonly wanted: (suite: Suite) => number;
+  readonly methods: readonly DeclaredMethod[];
+  readonly command: string;
+}
+
+/** The page as Markdown. Suites of which nothing was computed are named at the end. */
+export function robustnessPage({ results, wanted, methods, command }: RobustnessPage): string {
+  const titleOf = (name: string): string => methods.find((one) => one.name === name)?.title ?? name;
+  const parts = results.map((one) => ({ ...one, figures: attackFigures(one) }));
+  const shown = parts.filter(({ figures }) => figures.length > 0);
+  return [
+    INTRODUCTION,
+    `\`${command}\` writes this page, and goes on where it stopped. ${commitsSentence(results)}`,
+    ...shown.flatMap((one) => suiteLines(one, titleOf)),
+    "## What is missing",
+    missingLines(results, wanted),
+    "",
+  ].join("\n\n");
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+const INTRODUCTION = `# What liars can do
+
+For anybody who sets up a network: how much do f lying peers of n take from the honest ones, under which settings?
+
+Every peer hears every other one in every round; the last f of them lie, all in the same way, and know what the honest
+peers send before they send their own. [The attacks](../testnet/evaluation/attack.ts) have an equation each. The product's own
+code trains, signs, judges and aggregates. The peers learn the embedded tasks, equally divided, with an adapter on the last
+block of the embedded model, so that a cell takes seconds.
+
+* **lost**: the share of the honest peers' gain over training alone that the attack takes. The gain is that of the same
+  honest peers without the liars. Below 0 they end better with the liars among them.
+* **worst**: by how much the honest peer that fares worst ends above its own held-out loss when it trains alone.
+* **refused**: rounds in which a peer kept its own adapter because the aggregate would have ruined it.
+* **held**: whether at most ${percent(LOST_MAX)} is lost, no peer ends more than ${percent(WORST_MAX)} worse than alone, none
+  ends early and none is blamed for what an honest one sent.
+
+All losses are on test examples that no choice looked at. One seed: differences of a few percent of the gain are chance.`;
+
+/** The states of the program that the cells are of. */
+function commitsSentence(results: readonly SuiteResults[]): string {
+  const counts = new Map<string, number>();
+  const seen = new Set<unknown>();
+  for (const { result } of results.flatMap(({ cells }) => cells)) {
+    if (seen.has(result.key)) continue;
+    seen.add(result.key);
+    const commit = result.commit ?? "a state that is not known";
+    counts.set(commit, (counts.get(commit) ?? 0) + 1);
+  }
+  const list = [...counts].sort().map(([commit, count]) => `${count} of ${commit}`);
+  return list.length === 0
+    ? "No cell was computed yet."
+    : `Cells by the commit that computed them: ${list.join(", ")}.`;
+}
+
+function suiteLines(
+  { suite, figures }: { readonly suite: Suite; readonly figures: readonly AttackFigures[] },
+  titleOf: (name: string) => string,
+): string[] {
+  const names = [...new Set(figures.map(({ method }) => method))];
+  const body = names.length === 1 ? [attackTable(figures)] : [lostTable(figures, names, titleOf), heldLine(figures)];
+  return [`## ${suite.title}`, ...(names.length === 1 ? [`${titleOf(names[0]!)}.`] : []), ...body];
+}
+
+/** A row for each attack and number of liars, with all that is known of it. */
+function attackTable(figures: readonly AttackFigures[]): string {
+  const rows = figures.map((one) => {
+    const { attack, peers, liars, alone, clean, attacked, worst, worstClean, refused } = one;
+    const losses = [alone, clean, attacked].map((loss) => loss.toFixed(3));
+    const words = [
+      attack,
+      `${liars} of ${peers}`,
+      ...losses,
+      lostWord(one),
+      percent(worst),
+      percent(worstClean),
+      refused,
+    ];
+    return [...words, isHeld(one) ? "yes" : "**no**"];
+  });
+  const sorted = rows.sort((a, b) => Number.parseInt(`${a[1]}`, 10) - Number.parseInt(`${b[1]}`, 10));
+  const head = ["attack", "liars", "alone", "clean", "attacked", "lost", "worst", "worst, clean", "refused", "held"];
+  return table(head, sorted);
+}
+
+/** A row for each method: what each attack takes of the gain, and the worst of all peers under any attack. */
+function lostTable(
+  figures: readonly AttackFigures[],
+  names: readonly string[],
+  titleOf: (name: string) => string,
+): string {
+  const attacks = [...new Set(figures.map(({ attack }) => attack))];
+  const rows = names.map((name) => {
+    const own = figures.filter(({ method }) => method === name);
+    const gain = meanOf(own.map(({ alone, clean }) => alone - clean));
+    const cells = attacks.map((attack) => {
+      const one = own.find((each) => each.attack === attack);
+      return one === undefined ? "" : lostWord(one);
+    });
+    return [titleOf(name), gain.toFixed(3), ...cells, percent(Math.max(...own.map(({ worst }) => worst)))];
+  });
+  return table(["method", "gain, nats", ...attacks, "worst peer"], rows);
+}
+
+function heldLine(figures: readonly AttackFigures[]): string {
+  const sum = (of: (one: AttackFigures) => number): number => figures.reduce((total, one) => total + of(one), 0);
+  const held = figures.filter(isHeld).length;
+  return `${held} of ${figures.length} held; ${sum(({ refused }) => refused)} aggregates refused, ${sum(({ exits }) => exits)} peers ended early, ${sum(({ blamed }) => blamed)} honest updates blamed.`;
+}
+
+function lostWord({ lost, worst, exits }: AttackFigures): string {
+  const word = Number.isNaN(lost) ? "no gain" : Number.isFinite(lost) ? percent(lost) : "all";
+  return lost > LOST_MAX || worst > WORST_MAX || exits > 0 ? `**${word}**` : word;
+}
+
+function missingLines(results: readonly SuiteResults[], wanted: (suite: Suite) => number): string {
+  const rows = results.map(({ suite, cells }) => [suite.title, `${cells.length}`, `${wanted(suite) - cells.length}`]);
+  return table(["suite", "cells that are there", "missing"], rows);
+}
+
+function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const line = (cells: readonly (string | number)[]): string => `| ${cells.join(" | ")} |`;
+  return [line(head), `|${head.map((_, i) => (i === 0 ? "---" : "---:")).join("|")}|`, ...rows.map(line)].join("\n");
+}
