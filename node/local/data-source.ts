@@ -117,7 +117,7 @@ export async function loadExamples(options: LoadExamplesOptions): Promise<Loaded
     maxTokens,
     batchSize,
     seam: "blank" as const,
-    ...(classifier && { labels: classifier.labels }),
+    ...(classifier && { labels: classifier.labels, ofTokens: classifier.reads === "each token" }),
   };
   if (heldOut === "by seed" || (file === undefined && options.test === undefined)) {
     const records = await loadRecords(options);
