@@ -56,7 +56,7 @@ module.exports = {
       severity: "error",
       from: { path: "^node/", pathNot: [room("system"), room("bench"), tests, "^node/pretrain/main\\.ts$"] },
       to: {
-        path: "^(libp2p|@libp2p/|@chainsafe/|onnxruntime-node|classic-level|pino)|node_modules/(libp2p|@libp2p|@chainsafe|onnxruntime-node|classic-level|pino)/",
+        path: "^(libp2p|@libp2p/|@chainsafe/|onnxruntime-node|classic-level|pino|fastify|@fastify/|prom-client)|node_modules/(libp2p|@libp2p|@chainsafe|onnxruntime-node|classic-level|pino|fastify|@fastify|prom-client)/",
       },
     },
     {
@@ -153,6 +153,13 @@ module.exports = {
       severity: "error",
       from: { path: room("exchange"), pathNot: tests },
       to: { path: "^node/(onnx|autodiff|adapter|model|training|data|aggregation|membership|round|system)/" },
+    },
+    {
+      name: "admin-knows-no-training",
+      comment: "what people may see and do of a peer; it asks the peer, and neither trains nor speaks to others",
+      severity: "error",
+      from: { path: room("admin"), pathNot: tests },
+      to: { path: "^node/(onnx|autodiff|adapter|model|training|data|aggregation|exchange|round)/" },
     },
     {
       name: "system-serves-no-composition",

@@ -33,7 +33,9 @@ export function share(text: string): number {
 }
 
 /** One of a few words. */
-export function choice<const T extends string>(values: readonly T[]): (text: string) => T {
+export function choice<const T extends string>(
+  values: readonly T[],
+): ((text: string) => T) & { readonly values?: readonly string[] } {
   return fieldParser({ type: "choice", values });
 }
 

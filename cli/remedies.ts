@@ -13,6 +13,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "another-data": "choose another --data-dir for this data, or give the same data as before",
   "another-model": "give --model the directory that the adapter was trained on",
   "another-network": "choose another --data-dir for this network",
+  "base-elsewhere": "leave out --base or --device",
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",
   "budget-of-another-mode": ({ mode }) => `go on with --dp ${mode}, or start with a new --data-dir`,
@@ -39,7 +40,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "network-not-named": "give --network to check it against a network",
   "no-adapter-of-weft": "weft train and weft adapter import write one",
   "no-checkpoint": "let weft run train there first",
-  "no-member": "weft members list shows the members",
+  "no-member": "weft members list shows the members, weft network invite lets a new one ask",
   "not-reachable": "open the port, announce the address of a port forwarding (--announce), or use --outbound-only",
   "nothing-made-yet": "weft init makes it",
   "peers-unknown": "give --bootstrap, and the doctor checks reachability and clock too",
@@ -59,6 +60,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
     `stop the peer, move ${folder} away and start it again: checkpoints stay, neighbours give back the roster and what this peer has published, but motions and requests that only it had are lost`,
   stranger: "ask an admin for an invite and use weft join",
   "successions-used-up": "found a new network with weft network create",
+  "training-changed": "give what it was trained with, or --fresh to begin optimiser, schedule and batch order anew",
   "weights-beside": "give --out a file in the same folder",
 };
 

@@ -26,6 +26,7 @@ export type RunOptions = PrivacyOptions &
     readonly events?: boolean;
     readonly json?: boolean;
     readonly logLevel?: LogLevel;
+    readonly admin?: string;
   };
 
 /** A peer by its flags.  Throws: NodeError CONFIG_INVALID for flags that contradict each other. */

@@ -16,6 +16,12 @@ export const DATA_DIR: OptionRow = {
   text: "folder of the peer's files",
   otherwise: "WEFT_DATA_DIR, else the system's folder for data of programs",
 };
+/** Where flags are kept. */
+export const CONFIG: OptionRow = {
+  flags: "--config <file>",
+  text: "file of flags by their long names, TOML, or JSON where its name ends in .json",
+  otherwise: "config.toml in the data directory",
+};
 /** Output for programs. */
 export const JSON_OUTPUT: OptionRow = { flags: "--json", text: "print one JSON document on standard output" };
 /** How much is logged. */
@@ -75,6 +81,7 @@ export const PEER_OPTIONS: readonly OptionRow[] = [
 
 /** Flags of one run. */
 export const RUN_OPTIONS: readonly OptionRow[] = [
+  CONFIG,
   { flags: "--compare-alone", text: "also train alone for as many steps on the same data, and report both results" },
   {
     flags: "--hold",
@@ -84,6 +91,11 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
   { flags: "--events", text: "print every event as a line of JSON on standard output; not with --json" },
   JSON_OUTPUT,
   LOG_LEVEL,
+  {
+    flags: "--admin <address>",
+    text: "where the admin interface listens, on this machine alone: a port or 127.0.0.1:PORT, a socket's absolute path, or off for none",
+    otherwise: "the socket admin.sock in the data directory; a free port where that path is too long",
+  },
 ];
 
 /** An adapter in a folder. */

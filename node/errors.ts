@@ -61,6 +61,7 @@ export const PROBLEMS = [
   "another-data",
   "another-model",
   "another-network",
+  "base-elsewhere",
   "budget-kept",
   "budget-missing",
   "budget-of-another-mode",
@@ -106,6 +107,7 @@ export const PROBLEMS = [
   "store-damaged",
   "stranger",
   "successions-used-up",
+  "training-changed",
   "weights-beside",
 ] as const;
 

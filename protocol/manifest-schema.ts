@@ -112,7 +112,8 @@ const aggregation = object({
 }) as z.ZodType as z.ZodType<AggregationSettings>;
 
 const { accumulate, proximal, ...trainingNumbers } = recordShape(TRAINING);
-const training = object({
+/** How a network trains; also how a training on one machine was done, where it is kept. */
+export const training = object({
   optimizer: choice(...kindsOf(OPTIMIZERS)),
   ...trainingNumbers,
   momentum: fieldSchema(OPTIMIZERS.kinds.sgd.fields.momentum).exactOptional(),

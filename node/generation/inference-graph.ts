@@ -4,7 +4,7 @@
  */
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { inject } from "../adapter/inject.ts";
-import type { BaseModel, WeightSource } from "../model/base-model.ts";
+import { type BaseModel, finishedGraph, type WeightSource } from "../model/base-model.ts";
 import { capped } from "../model/layers/cap.ts";
 import type { KeysAndValues, KeyValueCache } from "../model/layers/key-value-cache.ts";
 import { constantValue, inputValue } from "../onnx/graph.ts";
@@ -40,10 +40,10 @@ export function textGraph(used: UsedModel, shape: { readonly examples: number; r
   const first = Array.from({ length: examples }, (_, b) => b * tokens);
   const rows = model.classifier ? gather(hidden, ints(first)) : hidden;
   const logits = logitsOf(model, weight, rows);
-  return {
+  return finishedGraph(model, {
     inputs: [inputIds, ...(model.classifier ? [attentionMask] : []), ...inputs],
     outputs: { logits: model.classifier ? logits : reshape(logits, [examples, tokens, model.shape.vocabulary]) },
-  };
+  });
 }
 
 /**
@@ -57,7 +57,7 @@ export function promptGraph(used: UsedModel, { tokens }: { readonly tokens: numb
   const { cache, outputs } = remembering();
   const hidden = model.hidden({ inputIds, weight, hooks, cache });
   const logits = logitsOf(model, weight, gather(hidden, ints([tokens - 1])));
-  return { inputs: [inputIds, ...inputs], outputs: { logits, ...outputs } };
+  return finishedGraph(model, { inputs: [inputIds, ...inputs], outputs: { logits, ...outputs } });
 }
 
 /**
@@ -80,10 +80,10 @@ export function tokenGraph(used: UsedModel, { capacity }: { readonly capacity: n
   const { cache, outputs } = remembering({ position, capacity, layer: (layer) => past[layer]! });
   const hidden = model.hidden({ inputIds, weight, hooks, cache });
   const memories = past.flatMap(({ keys, values }) => [keys, values]);
-  return {
+  return finishedGraph(model, {
     inputs: [inputIds, position, ...memories, ...inputs],
     outputs: { logits: logitsOf(model, weight, hidden), ...outputs },
-  };
+  });
 }
 
 /**

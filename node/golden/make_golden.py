@@ -3,6 +3,8 @@ PyTorch, transformers and peft compute with it. node/golden/golden-models.suite.
 
 usage: python3 make_golden.py
            writes every directory of DIRECTORIES beside this script
+       python3 make_golden.py --only NAME ...
+           writes these of them
        python3 make_golden.py OUT FAMILY [--layers L] [--hidden D] [--heads H] ... (--help lists all)
            writes one directory of a shape of your own; WEFT_GOLDENS=FOLDER runs the golden tests over those in FOLDER too
 
@@ -44,6 +46,8 @@ LLAMA_TARGETS = ["q_proj", "v_proj", "down_proj"]
 #: transformers takes the texts' last positions into the long context only beyond `original_max_position_embeddings`.
 LONGROPE = dict(rope_type="longrope", rope_theta=10_000.0, short_factor=[1.0, 1.3, 1.9], long_factor=[2.0, 4.0, 9.0])
 YARN = dict(rope_type="yarn", rope_theta=10_000.0, factor=4.0, original_max_position_embeddings=16)
+GROWING = YARN | dict(original_max_position_embeddings=6, llama_4_scaling_beta=0.3, mscale=1.0, mscale_all_dim=0.5)
+HALF = dict(rope_type="linear", factor=2.0, rope_theta=1_000.0, partial_rotary_factor=0.5)
 GEMMA_ROPE = dict(
     full_attention=dict(rope_type="linear", factor=2.0, rope_theta=50_000.0),
     sliding_attention=dict(rope_type="default", rope_theta=1_000.0),
@@ -83,6 +87,11 @@ FAMILIES = {
         LLAMA_TARGETS,
         "model.layers",
     ),
+    "ministral3": ("Ministral3ForCausalLM", dict(head_dim=8, rope_parameters=GROWING), LLAMA_TARGETS, "model.layers"),
+    "glm4": ("Glm4ForCausalLM", dict(head_dim=8, pad_token_id=0, eos_token_id=2), LLAMA_TARGETS, "model.layers"),
+    "gpt_neox": ("GPTNeoXForCausalLM", {}, ["query_key_value", "dense_4h_to_h"], "gpt_neox.layers"),
+    "phi": ("PhiForCausalLM", {}, ["q_proj", "v_proj", "fc2"], "model.layers"),
+    "opt": ("OPTForCausalLM", {}, ["q_proj", "v_proj", "fc2"], "model.decoder.layers"),
     "gpt2": ("GPT2LMHeadModel", {}, ["c_attn", "mlp.c_proj"], "transformer.h"),
     "bert": ("BertForSequenceClassification", dict(pad_token_id=0), ["query", "value"], "bert.encoder.layer"),
     "roberta": ("RobertaForSequenceClassification", dict(pad_token_id=1), ["query", "value"], "roberta.encoder.layer"),
@@ -199,6 +208,13 @@ DIRECTORIES = {
     ),
     "olmo3": ("olmo3", TINY | dict(seed=18, layers=4)),
     "ministral": ("ministral", TINY | dict(seed=19)),
+    "ministral3": ("ministral3", TINY | dict(seed=36)),
+    "ministral3-windows": (
+        "ministral3",
+        TINY
+        | dict(seed=37, layers=3, heads=2, kv_heads=1, lora_targets=["k_proj", "o_proj", "gate_proj"], loreft_layers=[0, 2])
+        | dict(settings=dict(sliding_window=5, tie_word_embeddings=True)),
+    ),
     "llama-yarn": ("llama", TINY | dict(seed=20, settings=dict(rope_parameters=YARN))),
     "llama-dynamic": (
         "llama",
@@ -216,6 +232,40 @@ DIRECTORIES = {
         | dict(seed=26, layers=3, heads=3, tokens=13, lora_targets=["out_lin", "lin1", "lin2"], loreft_layers=[1, 2])
         | dict(settings=dict(activation="relu")),
     ),
+    "glm4": ("glm4", TINY | dict(seed=27)),
+    "glm4-whole-heads": (
+        "glm4",
+        TINY
+        | dict(seed=28, layers=3, heads=2, kv_heads=1, lora_targets=["o_proj", "gate_up_proj"], loreft_layers=[0, 2])
+        | dict(settings=dict(attention_bias=False, tie_word_embeddings=True, partial_rotary_factor=1.0)),
+    ),
+    "gpt-neox": ("gpt_neox", TINY | dict(seed=29, heads=3)),
+    "gpt-neox-in-turn": (
+        "gpt_neox",
+        TINY
+        | dict(seed=30, layers=3, heads=2, lora_targets=["dense", "dense_h_to_4h"], loreft_layers=[1, 2])
+        | dict(settings=dict(use_parallel_residual=False, attention_bias=False, tie_word_embeddings=True, rope_parameters=HALF)),
+    ),
+    "phi": ("phi", TINY | dict(seed=31, heads=3, kv_heads=3)),
+    "phi-head-norms": (
+        "phi",
+        TINY
+        | dict(seed=32, layers=3, heads=6, kv_heads=2, lora_targets=["k_proj", "dense", "fc1"], loreft_layers=[0, 1])
+        | dict(settings=dict(qk_layernorm=True, partial_rotary_factor=1.0)),
+    ),
+    "opt": ("opt", TINY | dict(seed=33)),
+    "opt-behind": (
+        "opt",
+        TINY
+        | dict(seed=34, layers=3, heads=3, lora_targets=["k_proj", "out_proj", "fc1"], loreft_layers=[0, 2])
+        | dict(settings=dict(do_layer_norm_before=False, word_embed_proj_dim=16, activation_function="gelu")),
+    ),
+    "opt-no-biases": (
+        "opt",
+        TINY
+        | dict(seed=35, layers=1, heads=2, lora_targets=["out_proj", "fc1"])
+        | dict(settings=dict(enable_bias=False, tie_word_embeddings=False, _remove_final_layer_norm=True)),
+    ),
     "qwen2-windows": (
         "qwen2",
         TINY | dict(seed=22, settings=dict(use_sliding_window=True, sliding_window=5, max_window_layers=1)),
@@ -232,11 +282,16 @@ def config_settings(family, shape):
     if family == "distilbert":
         sizes = dict(vocab_size=shape["vocab"], dim=D, n_layers=L, n_heads=H, hidden_dim=3 * D)
         return sizes | dict(max_position_embeddings=shape["positions"], num_labels=CLASSES)
+    if family == "opt":
+        sizes = dict(vocab_size=shape["vocab"], hidden_size=D, num_hidden_layers=L, num_attention_heads=H, ffn_dim=3 * D)
+        return sizes | dict(max_position_embeddings=shape["positions"])
     sizes = dict(vocab_size=shape["vocab"], hidden_size=D, num_hidden_layers=L, num_attention_heads=H, intermediate_size=3 * D)
     if family in CLASSIFIERS:
         # RoBERTa counts positions from pad_token_id + 1, so it needs two more.
         sizes |= dict(max_position_embeddings=shape["positions"] + 2, num_labels=CLASSES)
         return sizes | dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    if family == "gpt_neox":
+        return sizes | dict(max_position_embeddings=shape["positions"])
     return sizes | dict(max_position_embeddings=shape["positions"], num_key_value_heads=shape["kv_heads"])
 
 
@@ -377,10 +432,12 @@ def main():
         several = isinstance(value, list)
         kind = (str if name == "lora_targets" else int) if several else int
         parser.add_argument("--" + name.replace("_", "-"), type=kind, default=value, nargs="+" if several else None)
+    parser.add_argument("--only", nargs="+", choices=list(DIRECTORIES), default=list(DIRECTORIES))
     options = vars(parser.parse_args())
-    out, family = options.pop("out"), options.pop("family")
+    out, family, own = options.pop("out"), options.pop("family"), options.pop("only")
     if out is None:
-        for name, (family, changes) in DIRECTORIES.items():
+        for name in own:
+            family, changes = DIRECTORIES[name]
             write_directory(os.path.join(os.path.dirname(os.path.abspath(__file__)), name), family, changes)
     elif family is None:
         parser.error("give a FAMILY after OUT")

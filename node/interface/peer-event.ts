@@ -1,5 +1,6 @@
 /** What a running peer tells its surroundings: one event a line, as JSON, on the channel that started it. */
 import type { CompanyEvent } from "./company-event.ts";
+import type { LoopReport } from "./event-loop.ts";
 import type { PrivacyStatus } from "./privacy.ts";
 import type { RosterEvent } from "./roster-event.ts";
 import type { Evaluation } from "./trainer.ts";
@@ -87,6 +88,17 @@ export interface ScoreFigures {
   readonly interval?: number;
 }
 
+/** One neighbour in a round's aggregate. */
+export interface NeighbourMix {
+  readonly peer: string;
+  /** Its share of the neighbours' weight; those of a round add up to 1. */
+  readonly weight: number;
+  /** Rounds that its update was behind. */
+  readonly staleness: number;
+  /** Euclidean distance of its adapter from the own one, before they were mixed. */
+  readonly distance: number;
+}
+
 /** A part of the base model that a peer lacks. */
 export interface ModelNeed {
   /** Of the manifest. */
@@ -143,6 +155,13 @@ export type PeerEvent =
       /** Of the neighbours looked at so far, the most harmful ones first; absent without any. */
       readonly scores?: readonly ScoreFigures[];
     }
+  /** Whose adapters were mixed in, and how far this peer went towards them; told before its `round`. */
+  | {
+      readonly type: "mixed";
+      readonly round: number;
+      readonly lambda: number;
+      readonly neighbours: readonly NeighbourMix[];
+    }
   /** What came from the others would have ruined its adapter, and was refused: it keeps its own. */
   | { readonly type: "refused"; readonly round: number; readonly reason: RefusalReason }
   /** It fell behind and goes on where the others are: from the round it has just left to the one it does next. */
@@ -150,9 +169,16 @@ export type PeerEvent =
   /** It lacks the network's model and takes part without training, until these files are in this directory. */
   | { readonly type: "observing"; readonly directory: string; readonly needs: readonly ModelNeed[] }
   | { readonly type: "paused"; readonly reason: string }
+  /** How the event loop of its process fares; told every ten seconds, and when something held it. */
+  | { readonly type: "loop"; readonly report: LoopReport }
+  /** It goes on after somebody had it pause. */
+  | { readonly type: "resumed" }
   /** What this peer has spent of its privacy budget. */
   | { readonly type: "privacy"; readonly status: PrivacyStatus }
   | { readonly type: "finished"; readonly report: PeerReport };
+
+/** Rounds remembered for the report: 4 MB of JSON in a checkpoint, and far more rounds than fine-tuning takes. */
+export const SUMMARIES_MAX = 10_000;
 
 /** What one peer has to show at the end. Bytes, seconds and updates are totals of all rounds. */
 export interface PeerReport {

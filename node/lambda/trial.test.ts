@@ -38,8 +38,11 @@ async function run(
     signal = never,
     reread = (trial) => trial,
     evaluate = (adapter) => heldOut(trainer, adapter),
+    push,
   }: {
     others: number;
+    /** What the momentum of the aggregate adds to it; no momentum when absent. */
+    push?: (round: number) => number;
     rounds: number;
     signal?: AbortSignal;
     reread?: (trial: TrialMemory) => TrialMemory;
@@ -55,7 +58,12 @@ async function run(
       const result = await trialRound(trainer, {
         trial: reread(trial),
         own,
-        mixing: async (from) => (lambda) => from.map((x) => (1 - lambda) * x + lambda * others),
+        mixing: async (from) =>
+          Object.assign(
+            (lambda: number, pushed = true) =>
+              from.map((x) => (1 - lambda) * x + lambda * (others + (pushed ? (push?.(round) ?? 0) : 0))),
+            { hasMomentum: push !== undefined && round !== rounds - 1 },
+          ),
         evaluate,
         localSteps: STEPS,
         last: round === rounds - 1,
@@ -197,6 +205,26 @@ describe("a trial", () => {
     // The rival's steps are held to its own past, where the network has a proximal term.
     expect(held).toEqual(itsModels.slice(1, 1 + held.length));
     expect(held).toHaveLength(3);
+  });
+
+  it("mixes with the momentum of the aggregate where that is better on held-out data, and without it elsewhere", async () => {
+    const evaluate = async (adapter: Float32Array): Promise<HeldOutLoss> => {
+      const loss = Math.abs(adapter[0]! - 9) + 1;
+      return { loss, examples: [loss, loss] };
+    };
+    for (const [push, helps] of [
+      [3, true],
+      [-3, false],
+    ] as const) {
+      const { rounds } = await run(trainerTo(1), { others: 6, rounds: 8, evaluate, push: () => push });
+      const plain = await run(trainerTo(1), { others: 6, rounds: 8, evaluate });
+      for (const round of [1, 4]) {
+        const [pushed, without] = [rounds[round]!.theta[0]!, plain.rounds[round]!.theta[0]!];
+        if (helps) expect(pushed, `${round}`).toBeGreaterThan(without + 1);
+        else expect(pushed, `${round}`).toBe(without);
+      }
+      expect(rounds[4]!.trial.state.stage).toBe("swarm");
+    }
   });
 
   it("ends with the best of what there is", async () => {

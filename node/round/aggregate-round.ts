@@ -37,6 +37,8 @@ export interface AggregatedRound {
   readonly trial: TrialMemory;
   /** Neighbours in the aggregate. */
   readonly neighbours: number;
+  /** Each of them. */
+  readonly shares: Aggregate["shares"];
   readonly stalenessMax: number;
   /** The adapter that leaves the round, evaluated on the validation set. */
   readonly validation: Evaluation;
@@ -153,6 +155,7 @@ export async function aggregateRound(
     lambdaCost: decided.cost,
     trial: decided.trial,
     neighbours: aggregate.peers.length,
+    shares: aggregate.shares,
     stalenessMax: aggregate.stalenessMax,
     validation: settled.validation,
     scores,

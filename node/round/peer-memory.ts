@@ -12,7 +12,14 @@ import {
 } from "../aggregation/index.ts";
 import { NodeError } from "../errors.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
-import type { ForgettingReport, PhaseSeconds, RoundSummary, Score, UpdateCounts } from "../interface/peer-event.ts";
+import {
+  type ForgettingReport,
+  type PhaseSeconds,
+  type RoundSummary,
+  type Score,
+  SUMMARIES_MAX,
+  type UpdateCounts,
+} from "../interface/peer-event.ts";
 import { TASKS_MAX, type TrainerState } from "../interface/trainer.ts";
 import { LAMBDA_EXAMPLES_MAX } from "../lambda/decide-lambda.ts";
 import { NO_TRIAL, type TrialMemory } from "../lambda/trial.ts";
@@ -91,9 +98,6 @@ export function firstMemory(manifest: Pick<NetworkManifest, "reference" | "succe
     evaluation: { stage: "none" },
   };
 }
-
-/** Rounds remembered for the report: 4 MB of JSON in a checkpoint, and far more rounds than fine-tuning takes. */
-export const SUMMARIES_MAX = 10_000;
 
 /** The progress of a round that begins. */
 export const NO_PROGRESS: RoundProgress = {
@@ -358,6 +362,7 @@ const stateSchema = z.strictObject({
       differences: z.array(difference).max(LAMBDA_EXAMPLES_MAX).optional(),
       // Of an earlier rule, which pooled relative losses.
       ...{ gain: real.optional(), lead: real.optional(), wait: count.optional(), interval: count.optional() },
+      pushed: z.boolean().optional(),
     })
     .transform(({ stage, rounds, against, differences }): TrialMemory["state"] => ({
       ...{ stage, rounds, against },

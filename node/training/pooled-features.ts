@@ -3,7 +3,7 @@ import { evaluationBatches } from "../data/batch.ts";
 import { planBuckets } from "../data/bucket.ts";
 import type { Runtime, SessionOptions } from "../interface/runtime.ts";
 import type { Example, PooledFeatures } from "../interface/trainer.ts";
-import type { BaseModel } from "../model/base-model.ts";
+import { type BaseModel, finishedGraph } from "../model/base-model.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import { forSpeed } from "../onnx/for-speed.ts";
 import { inputValue } from "../onnx/graph.ts";
@@ -40,7 +40,7 @@ export function poolingGraph(
   // Behind an encoder comes no norm but the head's own layer.
   const rows = model.classifier ? hidden : model.normalize(hidden, weight);
   const inputs = [inputIds, ...(model.classifier ? [attentionMask] : []), means];
-  return forSpeed({ inputs, outputs: { pooled: gemm(means, rows, {}) } }).graph;
+  return finishedGraph(model, forSpeed({ inputs, outputs: { pooled: gemm(means, rows, {}) } }).graph);
 }
 
 /** Features of examples, in their order.  Shapes: at least one example. */
@@ -48,7 +48,8 @@ export async function pooledFeatures(
   { runtime, model, sessionOptions, bucketsMax }: PoolingDependencies,
   examples: readonly Example[],
 ): Promise<PooledFeatures> {
-  const width = model.shape.hidden;
+  // Some models have an output narrower than their stream.
+  const width = model.classifier ? model.shape.hidden : model.outputMatrix(model.weight).shape[1]!;
   const values = new Float32Array(examples.length * width);
   for (const { shape, members } of planBuckets(examples, { batchSize: BATCH, bucketsMax })) {
     const graph = poolingGraph(model, { examples: BATCH, tokens: shape.tokens });

@@ -6,7 +6,8 @@ import { NodeError } from "../errors.ts";
 import type { RandomSource } from "../interface/random-source.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
-import type { BaseModel } from "../model/base-model.ts";
+import { assertComputed, inBaseForm } from "../model/base/base-form.ts";
+import { type BaseModel, modelSession } from "../model/base-model.ts";
 import { loadBaseModel, type ModelFiles } from "../model/huggingface.ts";
 import { textOf } from "./classification.ts";
 import { createEvaluator, EVALUATION_BYTES_MAX, type Evaluator } from "./evaluator.ts";
@@ -34,8 +35,8 @@ export async function createTrainer(
   { runtime, files, random }: TrainerDependencies,
   options: TrainerOptions,
 ): Promise<Trainer> {
-  const model = loadBaseModel(files);
   const { adapter: settings, training, data, engine } = options;
+  const model = inBaseForm(loadBaseModel(files), files, engine.base);
   const method = adapterMethod(settings);
   const tensors = trainedTensors(model, options);
   const { adapted } = tensors;
@@ -43,11 +44,9 @@ export async function createTrainer(
   checkTokens(data, model);
   const totalSteps = scheduledSteps(options);
   if (engine.pack) assertPackable(model, options);
-  const sessionOptions = {
-    externalData: model.externalData,
-    ...(engine.threads !== undefined && { threads: engine.threads }),
-  };
+  const sessionOptions = modelSession(model, engine);
   const others = await otherArithmetic({ runtime, model, files }, engine);
+  await assertComputed(runtime, model);
   const isCpu = (await runtime.provider()) === "cpu";
   const gradients = await stepGradient(
     {

@@ -6,7 +6,7 @@
 import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.ts";
 import { inject } from "../adapter/inject.ts";
 import { gradient } from "../autodiff/gradient.ts";
-import type { BaseModel, WeightSource } from "../model/base-model.ts";
+import { type BaseModel, finishedGraph, type WeightSource } from "../model/base-model.ts";
 import { cutGraph } from "../onnx/cut.ts";
 import { forSpeed } from "../onnx/for-speed.ts";
 import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
@@ -68,7 +68,7 @@ export function trainingStepGraph(
   shape: BatchShape,
   options: TrainingStepOptions = {},
 ): OnnxGraph {
-  return finished(trainingStep(adapted, shape, options).graph, options);
+  return finished(adapted.model, trainingStep(adapted, shape, options).graph, options);
 }
 
 /**
@@ -86,13 +86,13 @@ export function cutTrainingStep(
   const { graph, frozenEnd } = trainingStep(adapted, shape, options);
   if (!frozenEnd) return undefined;
   const { below, above } = cutGraph(graph, { at: frozenEnd, name: "stream" });
-  return { below: finished(below, options), above: finished(above, options) };
+  return { below: finished(adapted.model, below, options), above: finished(adapted.model, above, options) };
 }
 
 /** The graph as it is handed to the runtime, after the passes that change how it is computed. */
-function finished(graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGraph {
+function finished(model: BaseModel, graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGraph {
   const fast = softmaxProductsFirst(forSpeed(graph).graph).graph;
-  return products ? products(fast).graph : fast;
+  return products ? products(fast).graph : finishedGraph(model, fast);
 }
 
 function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions) {
@@ -135,7 +135,7 @@ function dependentOn(root: OnnxValue, values: readonly OnnxValue[]): readonly On
 
 /** The same inputs without weights and masks.  Outputs: losses f32[M] in nats, predicted i64[M]. */
 export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
-  return forSpeed(evaluation(adapted, shape).graph).graph;
+  return finishedGraph(adapted.model, forSpeed(evaluation(adapted, shape).graph).graph);
 }
 
 /** The same in two graphs, cut as `cutTrainingStep` cuts; undefined where there is nothing below the adapter. */
@@ -146,7 +146,8 @@ export function cutEvaluation(
   const { graph, frozenEnd } = evaluation(adapted, shape);
   if (!frozenEnd) return undefined;
   const { below, above } = cutGraph(graph, { at: frozenEnd, name: "stream" });
-  return { below: forSpeed(below).graph, above: forSpeed(above).graph };
+  const finish = (part: OnnxGraph): OnnxGraph => finishedGraph(adapted.model, forSpeed(part).graph);
+  return { below: finish(below), above: finish(above) };
 }
 
 function evaluation(adapted: AdaptedModel, shape: BatchShape) {
@@ -168,7 +169,7 @@ export function logitsGraph(adapted: AdaptedModel, shape: Omit<BatchShape, "labe
   const { inputs, hidden, weight } = hiddenRows(adapted, { ...shape, training: false });
   const first = Array.from({ length: shape.examples }, (_, b) => b * shape.tokens);
   const rows = model.classifier ? gather(hidden, ints(first)) : hidden;
-  return { inputs, outputs: { logits: logitsOf(model, weight, rows).logits } };
+  return finishedGraph(model, { inputs, outputs: { logits: logitsOf(model, weight, rows).logits } });
 }
 
 /** Values of the flat vector as tensors by name; the gradient comes back the same way. */

@@ -163,7 +163,7 @@ function oneRoundLines(oneRounds: RobustnessPage["oneRounds"]): string[] {
 }
 
 const ONE_ROUND_TEXT = `After three rounds among themselves the honest peers aggregate once more, with the liars and without. The gain is by how
-much the even mix without the liars lowers the held-out loss of four peers; the figures are the share of it that the attack takes.
+much the even mix without the liars lowers the held-out loss of three peers; the figures are the share of it that the attack takes.
 Above 100 % the mix is worse than the own adapter. A mix that would be refused counts as the own adapter: 100 %. No judge of the
 mix is in between, so that these figures are the rules' alone.`;
 

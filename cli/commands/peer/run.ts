@@ -1,7 +1,16 @@
 /** `weft run`: one peer, from start to the last round or Ctrl-C. */
-import { createPeer, type ModelDigests, NodeError, type PeerStatus } from "../../../node/index.ts";
+import {
+  type AdminInterface,
+  adminDoor,
+  createPeer,
+  type ModelDigests,
+  NodeError,
+  type Peer,
+  type PeerStatus,
+} from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
+import { packageVersion } from "../../package-folder.ts";
 import type { RunOptions } from "../../run-options.ts";
 import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
 import { EXIT_OK, stoppedCode, type Terminal } from "../../terminal.ts";
@@ -31,6 +40,7 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
   const peer = createPeer({ ...peerOptions(options, folder, terminal), ...(digests && { digests }) });
+  const admin = await adminOf(peer, options, { folder, stop: () => void peer.stop() });
   const status = createStatusWriter({
     dataDirectory: folder,
     status: () => peer.status(),
@@ -45,17 +55,35 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
   terminal.signal.addEventListener("abort", stop, { once: true });
   try {
     await peer.start();
+    if (admin !== undefined) terminal.err(`admin interface: ${await admin.serve()}\n`);
     // Of an interrupt from before this command began, nobody is told.
     if (terminal.signal.aborted) stop();
     const isFinished = (await peer.done) !== undefined;
     await peer.stop();
-    if (terminal.signal.aborted) terminal.err(`${stoppedLine(peer.status())}\n`);
-    return isFinished ? EXIT_OK : stoppedCode(terminal.signal);
+    const isAskedToStop = admin?.isAskedToStop === true;
+    if (terminal.signal.aborted || isAskedToStop) terminal.err(`${stoppedLine(peer.status())}\n`);
+    return isFinished || isAskedToStop ? EXIT_OK : stoppedCode(terminal.signal);
   } finally {
     terminal.signal.removeEventListener("abort", stop);
+    await admin?.close();
     await peer.stop();
     await status.end();
   }
+}
+
+/** The admin interface that the flags ask for; it listens to the peer from now on, and is served later. */
+async function adminOf(
+  peer: Peer,
+  { admin, ...settings }: RunOptions,
+  { folder, stop }: { readonly folder: string; readonly stop: () => void },
+): Promise<AdminInterface | undefined> {
+  if (admin === "off") return undefined;
+  const { AdminInterface, parseAdminAddress } = await adminDoor();
+  const address = admin === undefined ? undefined : parseAdminAddress(admin);
+  return new AdminInterface(peer, {
+    ...{ dataDirectory: folder, version: packageVersion(), settings, stop },
+    ...(address && { address }),
+  });
 }
 
 /** What a person reads once a peer was stopped. */

@@ -32,10 +32,12 @@ async function run(
   terminal: Terminal,
 ): Promise<number> {
   const { isRunning, readStatus } = await import("../../status-file.ts");
+  const { runningStatus } = await import("../../running-peer.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
-  const written = await readStatus(folder);
-  const running = isRunning(written);
+  const told = await runningStatus(folder);
+  const written = told ?? (await readStatus(folder));
+  const running = told !== undefined || isRunning(written);
   const status = running ? written : { ...written, view: restingView(written.view) };
   const egress = await egressOf(folder);
   if (options.json) terminal.out(jsonText({ ...status, running, egress }));
@@ -72,6 +74,7 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
     ["ends", view.endings?.membership && endingWords("membership", view.endings.membership)],
     ["admins", view.endings?.quorum && endingWords("quorum", view.endings.quorum)],
     ["updates", `${accepted} accepted, ${ignored} ignored, ${rejected} rejected`],
+    ["event loop", view.loop && loopLine(view.loop)],
     ["egress", egress ? egressLine(egress) : "the record is damaged; see weft egress verify"],
     ["privacy", privacyLine(status)],
     ["loss", `${formatLoss(view.loss)} in the newest step`],
@@ -118,6 +121,14 @@ async function egressOf(folder: string): Promise<EgressSummary | undefined> {
 
 const egressLine = ({ messages, bytes, recipients }: EgressSummary): string =>
   `${messages} messages, ${bytes} bytes to ${recipients} peers`;
+
+function loopLine({ p99Ms, holds, longest }: NonNullable<PeerView["loop"]>): string {
+  const lag = `99 % of timers within ${p99Ms} ms`;
+  if (longest === undefined) return `${lag}, never held for long`;
+  const { handler, ms, processorMs } = longest;
+  const worked = processorMs === undefined ? "" : ` (${processorMs} ms of processor time)`;
+  return `${lag}, held ${holds} times, the longest ${ms} ms${worked} by ${handler}`;
+}
 
 function privacyLine({ view: { privacy } }: PeerStatus): string | undefined {
   if (privacy === undefined) return undefined;
