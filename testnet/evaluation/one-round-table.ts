@@ -65,6 +65,8 @@ export interface OneRoundTableOptions {
   readonly material: SuiteMaterial;
   readonly folder: string;
   readonly commit: string | undefined;
+  /** A part of the path of the cells to run; all of them when absent. */
+  readonly only?: string;
   readonly signal: AbortSignal;
   readonly tell: (line: string) => void;
 }
@@ -74,6 +76,7 @@ export async function runOneRounds(options: OneRoundTableOptions): Promise<void>
   const { material, folder, commit, signal, tell } = options;
   for (const cell of ONE_ROUND_CELLS) {
     if (signal.aborted) return;
+    if (options.only !== undefined && !oneRoundPath(cell).includes(options.only)) continue;
     const key = oneRoundKey(cell, material.modelDigest);
     if (await readResult<OneRoundResult>(folder, oneRoundPath(cell), key)) continue;
     const before = process.cpuUsage();
