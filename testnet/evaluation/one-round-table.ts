@@ -35,7 +35,7 @@ export const ONE_ROUND_CELLS: readonly OneRoundCell[] = [
 ];
 
 const SEED = 1;
-const SIZES = { train: 32, validation: 32, test: 4 };
+const SIZES = { train: 32, validation: 32, test: 16 };
 const SETTINGS = { roundsBefore: 3, count: 6, localSteps: 6, receivers: 3, maxTokens: 40, batchSize: 4 };
 /** Without those that say nothing new here: no receiver takes a NaN, and a replay of the first update is what a stale one is. */
 const LIES = ATTACKS.filter((attack): attack is Attack => !["silent", "nan", "replay"].includes(attack));
