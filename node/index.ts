@@ -41,6 +41,8 @@ export { ADAPTER_FORMATS, type AdapterFormat } from "./local/adapter-format.ts";
 export type { CreateNetworkOptions } from "./manifest/create-network.ts";
 export { defaultValues, KEYFRAME_EVERY } from "./manifest/default-encoding.ts";
 export type { ModelDigests } from "./manifest/model-digests.ts";
+export { type RecipeFacts, recipeAdapter, recipeTraining } from "./manifest/recipe.ts";
+export type { DataForm } from "./manifest/recipe-table.ts";
 export {
   type GivenNetwork,
   isSignedByFounders,

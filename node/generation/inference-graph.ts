@@ -101,7 +101,14 @@ function adapted({ model, adapter }: UsedModel, shape: { readonly examples: numb
   if (!adapter) return { inputs: [], hooks: {}, weight: model.weight };
   const constants = new Map([...adapter.tensors].map(([name, tensor]) => [name, constantValue(tensor, name)]));
   const trained = (name: string): OnnxValue | undefined => constants.get(name);
-  const injection = { settings: adapter.settings, model: model.shape, trained, frozen: new Map(), training: false };
+  const injection = {
+    settings: adapter.settings,
+    model: model.shape,
+    base: model,
+    trained,
+    frozen: new Map(),
+    training: false,
+  };
   const { inputs, hooks } = inject({ ...injection, ...shape });
   const weight: WeightSource = (wanted) => trained(wanted.name) ?? model.weight(wanted);
   return { inputs, hooks, weight };

@@ -92,6 +92,11 @@ export interface Evaluation {
   readonly entities?: EntityScore;
   /** Of each task that examples name, by name; absent where none of them does. */
   readonly tasks?: readonly TaskScore[];
+  /**
+   * Negative log likelihood of each example's response, in nats, summed over its tokens; always in the same order of examples.
+   * Only where it was asked for.
+   */
+  readonly exampleLosses?: readonly number[];
 }
 
 /** Entities that are found with the right kind, beginning and end. */
@@ -155,6 +160,7 @@ export interface Trainer {
     readonly set: keyof ExampleSets;
     readonly adapter?: Float32Array | "base";
     readonly examplesMax?: number;
+    readonly perExample?: boolean;
   }): Promise<Evaluation>;
   /** The current adapter as it travels, a copy. */
   adapter(): Promise<Float32Array>;

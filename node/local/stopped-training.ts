@@ -111,9 +111,9 @@ function digestOf({ values }: SavedAdapter): string {
 }
 
 /**
- * What a training is to go on with, compared with what it stopped with. The learning rate, its schedule, the decay and the
- * clipping may be others from here on: returned is their names where they are. Everything else decides what the moments
- * mean or which examples come next.
+ * What a training is to go on with, compared with what it stopped with. What decides about what the moments mean, or about which
+ * examples come next, must be the same. The rest, such as the learning rate and its schedule, may be another from here on:
+ * returned are the names of what is.
  * Throws: CONFIG_INVALID naming the first such field.
  */
 export function changedSettings(
@@ -126,11 +126,11 @@ export function changedSettings(
     const text = `${name} was ${before[name]} where the training stopped, and is ${after[name]} now`;
     throw new NodeError("CONFIG_INVALID", text, { name, problem: "training-changed" });
   }
-  return FREE.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+  const free = Object.keys({ ...before, ...after }).filter((name) => !(FIXED as readonly string[]).includes(name));
+  return free.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).sort();
 }
 
 const FIXED = ["optimizer", "momentum", "batchSize", "accumulate", "maxTokens", ...ORDER_OPTIONS] as const;
-const FREE = ["learningRate", "schedule", "weightDecay", "gradientClip"] as const;
 
 function flat({ training, order }: Pick<StoppedTraining, "training" | "order">): Readonly<Record<string, unknown>> {
   const absent = { momentum: 0, accumulate: 1, lengthBuckets: 1, pack: false, schedule: "constant" };

@@ -3,6 +3,7 @@ import { LIMITS } from "../../protocol/limits.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { createDialer, type Dialer } from "../exchange/dialer.ts";
 import { createExchange, type Exchange } from "../exchange/exchange.ts";
+import { CONNECTION_LIMITS } from "../exchange/exchange-limits.ts";
 import type { Clock } from "../interface/clock.ts";
 import { namedClock } from "../interface/event-loop.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
@@ -17,11 +18,6 @@ import { Company } from "./company.ts";
 import { hasRoster, type NetworkPeerOptions } from "./network-peer-options.ts";
 import type { PeerFiles } from "./peer-files.ts";
 import { openMembership } from "./peer-membership.ts";
-
-/** Connections beside those of admitted neighbours: strangers in their handshake. */
-const CONNECTIONS_MAX = 128;
-/** Head exchanges, handshakes and transfers that one neighbour may have open at a time. */
-const STREAMS_PER_PROTOCOL_MAX = 16;
 
 /** Nothing of it is started. */
 export interface PeerNetwork {
@@ -90,8 +86,7 @@ async function openTransport(
     {
       seed,
       listen,
-      connectionsMax: CONNECTIONS_MAX,
-      streamsPerProtocolMax: STREAMS_PER_PROTOCOL_MAX,
+      ...CONNECTION_LIMITS,
       gossipBytesMax: hasRoster(manifest) ? LIMITS.rosterNoteBytesMax : LIMITS.announcementBytesMax,
       ...(reach !== undefined && { reach }),
     },

@@ -63,6 +63,14 @@ export function summarize(parts: readonly EvaluatedBatch[], labels: readonly str
   };
 }
 
+/** The summed loss of each example of a batch, in nats, in the batch's order. */
+export function exampleLossesOf({ batch, losses }: EvaluatedBatch): readonly number[] {
+  const width = batch.inputIds.shape[1]!;
+  const sums = new Array<number>(batch.exampleCount).fill(0);
+  for (let m = 0; m < batch.labelCount; m++) sums[Math.floor(Number(batch.labelRows.data[m]) / width)]! += losses[m]!;
+  return sums;
+}
+
 function count(sums: Sums, loss: number, isHit: boolean): void {
   sums.loss += loss;
   sums.tokens += 1;

@@ -111,10 +111,18 @@ function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: Trainin
   const checkpoints = kept.map((value, i) => ({ value, gradient: atBlocks[i]! }));
   const whole = { inputs: [...inputs, ...(held?.inputs ?? [])], outputs: { loss, gradient: flat! } };
   const { graph } = withCheckpoints(whole, { loss: total, checkpoints });
+  return { graph, frozenEnd: frozenEndOf(adapter, { blockEnds, wholeStreams }) };
+}
+
+/** The last stream that no part of the adapter changes; undefined where the adapter changes the first block. */
+function frozenEndOf(
+  adapter: OnnxValue,
+  { blockEnds, wholeStreams }: Pick<ReturnType<typeof forward>, "blockEnds" | "wholeStreams">,
+): OnnxValue | undefined {
   const edited = dependentOn(adapter, wholeStreams);
   // A single block is not worth what keeping its result takes.
-  const frozenEnd = changed.includes(blockEnds[0]!) ? undefined : wholeStreams.findLast((h) => !edited.includes(h));
-  return { graph, frozenEnd };
+  const isFirst = dependentOn(adapter, blockEnds.slice(0, 1)).length > 0;
+  return isFirst ? undefined : wholeStreams.findLast((h) => !edited.includes(h));
 }
 
 /** Those of the given values that are computed from `root`. */
@@ -128,7 +136,24 @@ function dependentOn(root: OnnxValue, values: readonly OnnxValue[]): readonly On
 
 /** The same inputs without weights and masks.  Outputs: losses f32[M] in nats, predicted i64[M]. */
 export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
-  const { inputs, weight, batch, labelWeights } = forward(adapted, shape, { training: false });
+  return finishedGraph(adapted.model, forSpeed(evaluation(adapted, shape).graph).graph);
+}
+
+/** The same in two graphs, cut as `cutTrainingStep` cuts; undefined where there is nothing below the adapter. */
+export function cutEvaluation(
+  adapted: AdaptedModel,
+  shape: BatchShape,
+): { readonly below: OnnxGraph; readonly above: OnnxGraph } | undefined {
+  const { graph, frozenEnd } = evaluation(adapted, shape);
+  if (!frozenEnd) return undefined;
+  const { below, above } = cutGraph(graph, { at: frozenEnd, name: "stream" });
+  const finish = (part: OnnxGraph): OnnxGraph => finishedGraph(adapted.model, forSpeed(part).graph);
+  return { below: finish(below), above: finish(above) };
+}
+
+function evaluation(adapted: AdaptedModel, shape: BatchShape) {
+  const whole = forward(adapted, shape, { training: false });
+  const { inputs, adapter, weight, batch, labelWeights } = whole;
   const { losses, logits } = crossEntropyByRows(adapted.model, weight, batch);
   const largest = { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } };
   const predicted = concat(
@@ -136,7 +161,7 @@ export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxG
     0,
   );
   const unweighted = inputs.filter((input) => input !== labelWeights);
-  return finishedGraph(adapted.model, forSpeed({ inputs: unweighted, outputs: { losses, predicted } }).graph);
+  return { graph: { inputs: unweighted, outputs: { losses, predicted } }, frozenEnd: frozenEndOf(adapter, whole) };
 }
 
 /** Inputs without labels.  Outputs: logits f32[B*T, V], of classifiers of texts f32[B, classes]. */
@@ -177,7 +202,7 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
   const tensor = unflatten(flat, slots);
   const trained = (name: string): OnnxValue | undefined => (own.has(name) ? tensor(name) : undefined);
   const weight: WeightSource = (wanted) => trained(wanted.name) ?? model.weight(wanted);
-  const { inputs, hooks } = inject({ settings, model: model.shape, trained, frozen, ...shape });
+  const { inputs, hooks } = inject({ settings, model: model.shape, base: model, trained, frozen, ...shape });
   const masks = model.classifier ? [attentionMask] : [];
   const grid = (name: string): OnnxValue => inputValue(name, "int64", [shape.examples, shape.tokens]);
   const packing = shape.packed ? { positions: grid("positions"), segments: grid("segments") } : undefined;

@@ -80,6 +80,7 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
     ["loss", `${formatLoss(view.loss)} in the newest step`],
     ["validation", last && `${formatLoss(last.validationLoss)} after round ${last.round + 1}`],
     ["forgetting", view.forgetting && forgettingSentence(view.forgetting)],
+    ...(view.scores ?? []).map(scoreRow),
     ["base", view.report && `held-out loss ${formatLoss(view.report.base.loss)}`],
     [
       "swarm",
@@ -90,6 +91,17 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
   ];
   return rows.flatMap(([title, text]) => (!text ? [] : [`${title.padEnd(11)} ${text}`]));
 }
+
+/** What a neighbour's updates alone do to this peer's held-out loss. */
+const scoreRow = (
+  { peer, gain, interval, looks }: NonNullable<PeerView["scores"]>[number],
+  index: number,
+): [string, string] => {
+  const change = `${gain < 0 ? "harms by" : "helps by"} ${Math.abs(gain).toFixed(3)}`;
+  const spread = interval === undefined ? "" : ` ± ${interval.toFixed(3)}`;
+  const times = looks === 1 ? "1 look" : `${looks} looks`;
+  return [index === 0 ? "scores" : "", `${peer} ${change}${spread} nats per token in ${times}`];
+};
 
 const unreachableRow = ({ address, reason, failures }: PeerView["unreachable"][number]): [string, string] => [
   "",
