@@ -4,7 +4,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { createNetwork, type EngineOptions, type LogLevel, NodeError, STANDARD_INPUT } from "../../../node/index.ts";
+import {
+  createNetwork,
+  type EngineOptions,
+  type LogLevel,
+  modelDoor,
+  NodeError,
+  STANDARD_INPUT,
+} from "../../../node/index.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../../../testnet/defaults.ts";
 import type { TestnetData } from "../../../testnet/run-testnet.ts";
@@ -88,6 +95,8 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   if (options.dataDir !== undefined) await refuseUsedFolder(resolve(options.dataDir));
   await refuseUnwritable(reportFile);
   const manifest = await createTestnetManifest(options);
+  const { openModel } = await modelDoor();
+  for (const note of openModel(modelDirectory(options.model)).model.notes) terminal.err(`${note}\n`);
   refuseIdleSketchNoise(options, manifest);
   for (const warning of [headWarning(manifest.head), sketchWarning(manifest.aggregation.weights)]) {
     if (warning) terminal.err(`warning: ${warning}\n`);
