@@ -42,10 +42,13 @@ describe("docs/CLI.md", () => {
       return [key, [...LEFT_OUT, "topK"].includes(key) ? undefined : parse!(otherwise!.split(", or ")[0]!)];
     });
     const { schedule, ...training } = networkSettings(Object.fromEntries(given), defaults).training;
-    expect(schedule).toEqual({ kind: "constant", warmupSteps: 0 });
+    expect(schedule).toEqual({ kind: "linear", warmupSteps: 10 });
+    expect(schedule).toEqual(defaults.training.schedule);
     const accumulate = options.find((one) => longName(one) === "accumulate")!;
     expect(accumulate.parse!(accumulate.otherwise!)).toBe(1);
-    expect({ ...networkSettings(Object.fromEntries(given), defaults), training }).toEqual(defaults);
+    expect({ ...networkSettings(Object.fromEntries(given), defaults), training: { ...training, schedule } }).toEqual(
+      defaults,
+    );
   });
 
   it("names flags in their long form only", () => {

@@ -154,7 +154,11 @@ class PeerExchange implements Exchange {
     this.#notices = new UpdateNotices(held);
     this.#handshake = new Handshake(held, {
       ...{ manifest, features: this.#features, isMember, ...(membership && { membership }) },
-      ...{ neighboursMax: limits.neighboursMax, timeoutMs: limits.handshakeTimeoutMs },
+      ...{
+        neighboursMax: limits.neighboursMax,
+        moreAdminsMax: limits.moreAdminsMax,
+        timeoutMs: limits.handshakeTimeoutMs,
+      },
       ...{ hellosOfNeighbours: limits.hellosOfNeighbours, peersMax: limits.authorsMax },
     });
     const blobs = new BlobTransfer(
@@ -357,11 +361,11 @@ class PeerExchange implements Exchange {
     const { weights } = this.#options.manifest.aggregation;
     if (weights?.kind !== "similarity" || weights.data === undefined) return undefined;
     const { store, signer, verify } = this.#dependencies;
-    const { authorsMax, sketchFetchesMax: fetchesMax, providersMax, sketchTimeoutMs: timeoutMs } = this.#limits;
+    const { sketchFetchesMax: fetchesMax, sketchTimeoutMs: timeoutMs } = this.#limits;
     const judge = () => ({ ...this.#judgement(), ...(verify && { verify }) });
     const sketches = new SketchExchange(
       { ...held, store, signer, isKept: (author) => this.#isKept(author) },
-      { ...{ networkId: this.#rules.networkId, judge }, ...{ authorsMax, fetchesMax, providersMax, timeoutMs } },
+      { ...this.#limits, ...{ networkId: this.#rules.networkId, judge, fetchesMax, timeoutMs } },
     );
     this.#notices.onNotice(({ verdict, from }) => {
       if (verdict === "accept") sketches.want(from);

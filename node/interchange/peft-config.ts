@@ -197,7 +197,7 @@ export interface PeftSettings {
   readonly target_modules: readonly string[];
   readonly layers_to_transform: readonly number[] | null;
   readonly modules_to_save: readonly string[] | null;
-  readonly task_type: "CAUSAL_LM" | "SEQ_CLS" | null;
+  readonly task_type: "CAUSAL_LM" | "SEQ_CLS" | "TOKEN_CLS" | null;
   readonly base_model_name_or_path: string | null;
 }
 

@@ -58,13 +58,19 @@ export function toPeft(
     target_modules: settings.targets,
     layers_to_transform: layersToTransform(settings.layers, model),
     modules_to_save: head.length > 0 ? headModules(model) : null,
-    task_type: model.classifier ? (head.length > 0 ? "SEQ_CLS" : null) : "CAUSAL_LM",
+    task_type: taskType(model, head.length > 0),
     base_model_name_or_path: baseModel ?? null,
   });
   return new Map([
     [PEFT_TENSORS, writeSafetensors(tensors, { format: "pt" })],
     [PEFT_CONFIG, jsonBytes(config)],
   ]);
+}
+
+function taskType({ classifier }: BaseModel, hasHead: boolean): "CAUSAL_LM" | "SEQ_CLS" | "TOKEN_CLS" | null {
+  if (!classifier) return "CAUSAL_LM";
+  if (!hasHead) return null;
+  return classifier.reads === "each token" ? "TOKEN_CLS" : "SEQ_CLS";
 }
 
 /** All layers are written out where a target may also name a module outside of them, such as a pooler's `dense`. */

@@ -57,8 +57,11 @@ export interface Transport {
   stop(): Promise<void>;
   /** Multiaddrs others can dial, with `/p2p/<peer>` at the end. */
   addresses(): readonly string[];
-  /** Throws: NodeError DIAL_FAILED. */
-  dial(address: string, signal: AbortSignal): Promise<PeerId>;
+  /**
+   * Connect.  isHearsay: somebody told of the address, and nobody who runs this peer: a name in it is judged by what it leads
+   * to.  Throws: NodeError DIAL_FAILED.
+   */
+  dial(address: string, signal: AbortSignal, options?: { readonly isHearsay: boolean }): Promise<PeerId>;
   /** Whether a connected peer can be dialled anew at an address; the connection is closed again. */
   reaches(address: string, signal: AbortSignal): Promise<boolean>;
   /**

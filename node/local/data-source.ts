@@ -76,7 +76,7 @@ export interface LoadedExamples {
 export async function loadRecords(options: DataOptions): Promise<readonly DataRecord[]> {
   const { file, seed, part = WHOLE } = options;
   if (file === undefined) return taskRecords(defaultTasks({ seed, peers: part.count })[part.index]!);
-  return partOf(await collected(await opened(file, options)), file, options);
+  return partOf(await collected(await openRecords(file, options)), file, options);
 }
 
 async function collected({ records }: DataSet): Promise<DataRecord[]> {
@@ -87,7 +87,11 @@ async function collected({ records }: DataSet): Promise<DataRecord[]> {
 
 const WHOLE = { index: 0, count: 1 };
 
-function opened(file: string, { columns, charset }: Pick<DataOptions, "columns" | "charset">): Promise<DataSet> {
+/** The records of a file as it is, one after another.  Throws: as `openDataSet`; CONFIG_INVALID for a bad map of columns. */
+export function openRecords(
+  file: string,
+  { columns, charset }: Pick<DataOptions, "columns" | "charset">,
+): Promise<DataSet> {
   const map: ColumnMap | undefined = columns === undefined ? undefined : parseColumnMap(columns);
   return openDataSet(file, { columns: map, charset });
 }
@@ -115,7 +119,7 @@ export async function loadExamples(options: LoadExamplesOptions): Promise<Loaded
     maxTokens,
     batchSize,
     seam: "blank" as const,
-    ...(classifier && { labels: classifier.labels }),
+    ...(classifier && { labels: classifier.labels, ofTokens: classifier.reads === "each token" }),
   };
   const loaded = async (): Promise<LoadedExamples> => {
     const isOfTasks = file === undefined && options.test === undefined;
@@ -157,7 +161,7 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
   const notes: string[] = [];
   const frames = new FrameCount({ hasTemplate: encoding.template !== undefined });
   const readAll = async (path: string): Promise<DataRecord[]> => {
-    const source = await opened(path, options);
+    const source = await openRecords(path, options);
     const records = await collected(source);
     notes.push(`${path}: ${source.found.line()}`);
     return records;
@@ -166,7 +170,7 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
     ...(options.validation !== undefined && { validation: await readAll(options.validation) }),
     ...(options.test !== undefined && { test: await readAll(options.test) }),
   };
-  const main = file === undefined ? undefined : await opened(file, options);
+  const main = file === undefined ? undefined : await openRecords(file, options);
   async function* records(): AsyncGenerator<DataRecord> {
     // Where peers share a file, all of it decides who has what; else records pass through one by one.
     if (main === undefined || file === undefined) return;

@@ -136,7 +136,8 @@ export class RosterMembership implements Membership {
         ...dependencies,
         proposals: this.proposals,
         publish: (message) => this.#publish(message),
-        onShown: (peer) => this.#visits.show(peer),
+        onShown: (peer, invite) => this.#visits.show(peer, invite),
+        onAnswered: (peer) => this.#visits.finish(peer),
       },
       limits,
     );
@@ -344,7 +345,7 @@ export class RosterMembership implements Membership {
   #createNetworkExchanges(genesis: Genesis, limits: MembershipLimits): readonly Conversation[] {
     const { transport, clock, verify } = this.#dependencies;
     const network = networkId(this.#manifest);
-    const onShown = (peer: PeerId): void => this.#visits.show(peer);
+    const onShown = (peer: PeerId, invite: string): void => this.#visits.show(peer, invite);
     const common = { transport, clock, verify, log: this.roster.log, onShown };
     const isMember = (peer: PeerId): boolean => this.#statuses.isMember(peer);
     const manifestOf = (id: NetworkId): NetworkManifest | undefined => this.migration.manifestOf(id);
@@ -360,7 +361,7 @@ export class RosterMembership implements Membership {
       {
         clock: this.#dependencies.clock,
         statusOf: (peer) => this.#statuses.statusOf(peer),
-        isCandidate: (peer) => this.proposals.isCandidate(peer),
+        inviteOf: (peer) => this.proposals.inviteOf(peer),
         hangUp: (peer) => this.#hangUp(peer),
         dismiss: (peer) => this.#exchange.dismiss(peer),
       },

@@ -51,8 +51,8 @@ interface InviteDependencies {
   readonly clock: Clock;
   readonly log: RosterLog;
   readonly verify: VerifySignature;
-  /** A peer has shown an invite by which it may be admitted itself. */
-  readonly onShown: (peer: PeerId) => void;
+  /** A peer has shown an invite, by its key, by which it may be admitted itself. */
+  readonly onShown: (peer: PeerId, invite: string) => void;
 }
 
 type NetworkLimits = Pick<MembershipLimits, "admissionTimeoutMs" | "pullWindowMs" | "visitsRememberedMax">;
@@ -60,7 +60,7 @@ type NetworkLimits = Pick<MembershipLimits, "admissionTimeoutMs" | "pullWindowMs
 /** Whether somebody who sends these bytes holds an invite, or has been admitted by one. */
 function mayKnow(request: Uint8Array, from: PeerId, dependencies: InviteDependencies): boolean {
   const judged = judgeRequest(request, dependencies);
-  if (judged.isAccepted && judged.request.candidate === from) dependencies.onShown(from);
+  if (judged.isAccepted && judged.request.candidate === from) dependencies.onShown(from, judged.request.ticket.key);
   return judged.isAccepted || judged.code === "ALREADY_MEMBER";
 }
 

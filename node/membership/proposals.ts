@@ -203,9 +203,9 @@ export class Proposals {
     return this.#pending.deniersOf(request).length > admins - roster.log.state().policy.threshold;
   }
 
-  /** Whether somebody waits for a decision about itself. */
-  isCandidate(peer: PeerId): boolean {
-    return this.#pending.requests().some(({ candidate }) => candidate === peer);
+  /** The key of the invite by which somebody waits for a decision about itself. */
+  inviteOf(peer: PeerId): string | undefined {
+    return this.#pending.requests().find(({ candidate }) => candidate === peer)?.ticket.key;
   }
 
   /** Look again at everything that waits; called when the roster, the time or who is present has changed.  Throws: nothing. */

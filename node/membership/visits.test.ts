@@ -12,16 +12,16 @@ let clock: VirtualClock;
 let visits: Visits;
 let out: PeerId[];
 let members: Set<PeerId>;
-let candidates: Set<PeerId>;
+let candidates: Map<PeerId, string>;
 beforeEach(() => {
   clock = createVirtualClock(0);
   out = [];
-  [members, candidates] = [new Set(), new Set()];
+  [members, candidates] = [new Set(), new Map()];
   visits = new Visits(
     {
       clock,
       statusOf: (peer): MemberStatus => (members.has(peer) ? "member" : "stranger"),
-      isCandidate: (peer) => candidates.has(peer),
+      inviteOf: (peer) => candidates.get(peer),
       hangUp: (peer) => void out.push(peer),
       dismiss: () => {},
     },
@@ -47,30 +47,30 @@ function fill(): string[] {
 }
 
 describe("a visitor", () => {
-  it("that shows nothing is shown out after two seconds; one that shows an invite stays until its time is over", async () => {
+  it("that shows nothing is shown out after two seconds; one that shows an invite stays until its time is over", () => {
     for (const [host, name] of ["silent", "shows", "candidate", "member"].entries()) comes(name, `192.0.2.${host}`);
-    await clock.advance(visitSilenceMs - 1);
-    visits.show(peer("shows"));
-    candidates.add(peer("candidate"));
+    clock.advance(visitSilenceMs - 1);
+    visits.show(peer("shows"), "an invite");
+    candidates.set(peer("candidate"), "of another");
     members.add(peer("member"));
     expect(out).toEqual([]);
-    await clock.advance(1);
+    clock.advance(1);
     expect(visitSilenceMs).toBe(2_000);
     expect(out).toEqual(["silent"]);
-    await clock.advance(visitMs - visitSilenceMs - 1);
+    clock.advance(visitMs - visitSilenceMs - 1);
     expect(out).toEqual(["silent"]);
-    await clock.advance(1);
+    clock.advance(1);
     expect(out).toEqual(["silent", "shows", "candidate"]);
   });
 
-  it("that shows a certificate of which nothing was heard has the time again for what it rests on, once", async () => {
+  it("that shows a certificate of which nothing was heard has the time again for what it rests on, once", () => {
     comes("lingers", "192.0.2.1");
-    await clock.advance(visitSilenceMs - 1);
+    clock.advance(visitSilenceMs - 1);
     visits.linger(peer("lingers"));
-    await clock.advance(visitSilenceMs - 1);
+    clock.advance(visitSilenceMs - 1);
     visits.linger(peer("lingers"));
     expect(out).toEqual([]);
-    await clock.advance(1);
+    clock.advance(1);
     expect(out).toEqual(["lingers"]);
   });
 });
@@ -94,10 +94,35 @@ describe("the places of visitors", () => {
   it("are kept by who has shown something", () => {
     const origins = fill();
     for (const origin of origins) {
-      for (let key = 0; key < visitorsPerOriginMax; key++) visits.show(peer(`${origin} ${key}`));
+      for (let key = 0; key < visitorsPerOriginMax; key++)
+        visits.show(peer(`${origin} ${key}`), `invite ${origin} ${key}`);
     }
     expect(comes("newcomer", "198.51.100.1")).toBe(false);
     expect(out).toEqual([]);
+  });
+
+  it("are kept by a few holders of one invite; the others make room when all places are taken", () => {
+    const origins = fill();
+    for (const origin of origins) {
+      for (let key = 0; key < visitorsPerOriginMax; key++) {
+        if (key % 2 === 0) visits.show(peer(`${origin} ${key}`), "one invite");
+        else candidates.set(peer(`${origin} ${key}`), "one invite");
+      }
+    }
+    const newcomers = Array.from({ length: 4 }, (_, host) => comes(`newcomer ${host}`, `198.51.100.${host}`));
+    expect(newcomers).toEqual([true, true, true, true]);
+    expect(out.every((name) => !name.startsWith(`${origins[0]} `))).toBe(true);
+  });
+
+  it("are free two seconds after who came for an answer has it", () => {
+    comes("candidate", "192.0.2.1");
+    visits.show(peer("candidate"), "an invite");
+    clock.advance(visitSilenceMs / 2);
+    visits.finish(peer("candidate"));
+    clock.advance(visitSilenceMs - 1);
+    expect(out).toEqual([]);
+    clock.advance(1);
+    expect(out).toEqual(["candidate"]);
   });
 
   it("are no more when the gate has let several in at once: the last ones go again", () => {

@@ -9,8 +9,8 @@ import type { MembershipLimits } from "./membership-limits.ts";
 export interface VisitDependencies {
   readonly clock: Clock;
   readonly statusOf: (peer: PeerId) => MemberStatus;
-  /** Whether a visitor waits for an answer to a valid request. */
-  readonly isCandidate: (peer: PeerId) => boolean;
+  /** The key of the invite by which a visitor waits for an answer to a valid request. */
+  readonly inviteOf: (peer: PeerId) => string | undefined;
   readonly hangUp: (peer: PeerId) => void;
   /** Hang up on somebody who was a member until now, once it has been told why. */
   readonly dismiss: (peer: PeerId) => void;
@@ -22,8 +22,8 @@ interface Visit {
   wasMember: boolean;
   /** Where it comes from; who comes from nowhere in particular stands alone. */
   readonly origin: string;
-  /** Whether it has shown by what it may become a member. */
-  hasShown: boolean;
+  /** Key of the invite that it has shown. */
+  invite: string | undefined;
   /** Whether its time was made longer, so that it can show what its certificate rests on. */
   hasLingered: boolean;
   /** Whether it is being shown out, and takes no place any more. */
@@ -58,18 +58,18 @@ export class Visits {
 
   /** Whether a connection to or from this peer may be made now; asking changes nothing. */
   admits(peer: PeerId, origin: string = peer): boolean {
-    const { statusOf, isCandidate } = this.#dependencies;
+    const { statusOf, inviteOf } = this.#dependencies;
     const status = statusOf(peer);
     if (status === "member") return true;
     if (status === "removed" || this.#placeFor(origin) === undefined) return false;
-    return (isCandidate(peer) ? this.#candidates : this.#strangers).permits(peer);
+    return (inviteOf(peer) === undefined ? this.#strangers : this.#candidates).permits(peer);
   }
 
   /** A connection was made; whoever is no member is shown out when its time is over. */
   begin(peer: PeerId, origin: string = peer): void {
     this.end(peer);
     const isMember = !this.#isVisitor(peer);
-    const fresh = { origin, hasShown: false, hasLingered: false, isLeaving: false, cancel: () => {} };
+    const fresh = { origin, invite: undefined, hasLingered: false, isLeaving: false, cancel: () => {} };
     const visit: Visit = { wasMember: isMember, ...fresh };
     if (isMember) {
       this.#present.set(peer, visit);
@@ -85,10 +85,18 @@ export class Visits {
     else if (place !== "free") this.#showOut(place.taken);
   }
 
-  /** A visitor has shown an invite: it may stay until its time is over. */
-  show(peer: PeerId): void {
+  /** A visitor has shown an invite, by its key: it may stay until its time is over. */
+  show(peer: PeerId, invite: string): void {
     const visit = this.#present.get(peer);
-    if (visit !== undefined) visit.hasShown = true;
+    if (visit !== undefined) visit.invite = invite;
+  }
+
+  /** A visitor was told what has become of its request: it has come for nothing else, and leaves its place to others. */
+  finish(peer: PeerId): void {
+    const visit = this.#present.get(peer);
+    if (visit === undefined || !this.#isVisitor(peer)) return;
+    visit.cancel();
+    visit.cancel = this.#dependencies.clock.after(this.#limits.visitSilenceMs, () => this.#part(peer));
   }
 
   /** A visitor has shown a certificate of which nothing was heard, and is asked for more: it has time for that, once. */
@@ -127,13 +135,14 @@ export class Visits {
   #listen(peer: PeerId, visit: Visit): void {
     const { clock } = this.#dependencies;
     const { visitMs, visitSilenceMs } = this.#limits;
-    const partIfVisitor = (): void => {
-      if (this.#isVisitor(peer)) this.#showOut(peer);
-    };
     visit.cancel = clock.after(visitSilenceMs, () => {
-      if (!this.#isSilent(peer, visit)) visit.cancel = clock.after(visitMs - visitSilenceMs, partIfVisitor);
-      else partIfVisitor();
+      if (this.#inviteOf(peer, visit) === undefined) this.#part(peer);
+      else visit.cancel = clock.after(visitMs - visitSilenceMs, () => this.#part(peer));
     });
+  }
+
+  #part(peer: PeerId): void {
+    if (this.#isVisitor(peer)) this.#showOut(peer);
   }
 
   #showOut(peer: PeerId): void {
@@ -151,16 +160,27 @@ export class Visits {
     const own = counts.get(origin) ?? 0;
     if (own >= visitorsPerOriginMax) return undefined;
     if (visitors.length < visitorsMax) return "free";
-    const silent = visitors.filter(([peer, visit]) => this.#isSilent(peer, visit));
+    const spare = this.#sparable(visitors);
     const countOf = ([, visit]: readonly [PeerId, Visit]): number => counts.get(visit.origin) ?? 0;
-    const most = Math.max(0, ...silent.map(countOf));
-    const [taken] = silent.find((one) => countOf(one) === most && most > own + 1) ?? [];
+    const most = Math.max(0, ...spare.map(countOf));
+    const [taken] = spare.find((one) => countOf(one) === most && most > own + 1) ?? [];
     return taken && { taken };
   }
 
-  /** Of a visitor: that it has shown nothing by which it may become a member. */
-  #isSilent(peer: PeerId, { hasShown }: Visit): boolean {
-    return !hasShown && !this.#dependencies.isCandidate(peer);
+  /** Who has shown nothing, or an invite that as many others have shown before it as come from one address. */
+  #sparable(visitors: readonly (readonly [PeerId, Visit])[]): readonly (readonly [PeerId, Visit])[] {
+    const shown = new Map<string, number>();
+    return visitors.filter(([peer, visit]) => {
+      const invite = this.#inviteOf(peer, visit);
+      if (invite === undefined) return true;
+      const before = shown.get(invite) ?? 0;
+      shown.set(invite, before + 1);
+      return before >= this.#limits.visitorsPerOriginMax;
+    });
+  }
+
+  #inviteOf(peer: PeerId, { invite }: Visit): string | undefined {
+    return invite ?? this.#dependencies.inviteOf(peer);
   }
 
   #isVisitor(peer: PeerId): boolean {

@@ -96,8 +96,8 @@ class RecordedTransport implements Transport {
     return this.#inner.addresses();
   }
 
-  dial(address: string, signal: AbortSignal): Promise<PeerId> {
-    return this.#inner.dial(address, signal);
+  dial(address: string, signal: AbortSignal, options?: { readonly isHearsay: boolean }): Promise<PeerId> {
+    return this.#inner.dial(address, signal, options);
   }
 
   reaches(address: string, signal: AbortSignal): Promise<boolean> {

@@ -24,8 +24,9 @@ import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING
 import { engineFlags, engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
+import { type NetworkOptions, type NetworkSettings, networkSettings, PLAIN_DEFAULTS } from "../../network-options.ts";
 import { integer, positive } from "../../option-value.ts";
+import { chosenSettings, TUNE } from "../../recipe-argument.ts";
 import { JSON_OUTPUT, MODEL, NEW_FOLDER, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
@@ -71,6 +72,7 @@ export const trainCommand: CommandRow = {
     ...networkOptionsNamed("learning-rate", "optimizer"),
     ...SCHEDULE,
     ...networkOptionsNamed("batch-size", "accumulate", "max-tokens"),
+    TUNE,
     SEED,
     { flags: "--out <folder>", text: `folder for the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
     ...engineFlags(),
@@ -88,6 +90,7 @@ type TrainCommandOptions = Omit<
   HeldOutFlags &
   EngineOptions & {
     readonly model?: string;
+    readonly tune?: boolean;
     readonly from?: string;
     readonly fresh?: boolean;
     readonly steps?: number;
@@ -114,27 +117,27 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   const note = (line: string): void => terminal.err(`${line}\n`);
   opened.model.notes.forEach(note);
   const { from, stopped, trained: before } = await startOf(options, opened, note);
-  const settings = networkSettings(options, stopped ? { ...NETWORK_DEFAULTS, ...stopped } : NETWORK_DEFAULTS);
-  const adapter = from?.settings ?? settings.adapter;
-  const training = {
-    ...settings.training,
-    maxTokens: Math.min(settings.training.maxTokens, opened.model.shape.contextTokens),
-  };
+  const asked = networkSettings(options, stopped ? { ...PLAIN_DEFAULTS, ...stopped } : PLAIN_DEFAULTS);
+  const maxTokens = Math.min(asked.training.maxTokens, opened.model.shape.contextTokens);
   const engine = engineOf(options, { threads: availableParallelism(), ...stopped?.order });
   const loaded = await loadExamples({
     ...dataOptions(options),
     ...(before && { trained: before }),
     modelDirectory: directory,
-    maxTokens: training.maxTokens,
-    batchSize: training.batchSize,
-    seed: settings.seed,
+    maxTokens,
+    batchSize: asked.training.batchSize,
+    seed: asked.seed,
   });
   const { sets, cut, notes = [], trainedData } = loaded;
   for (const line of notes) note(`data: ${line}`);
-  if (cut.records > 0) note(`${cut.records} records are longer than ${training.maxTokens} tokens and were cut`);
+  if (cut.records > 0) note(`${cut.records} records are longer than ${maxTokens} tokens and were cut`);
+  const material = { opened, modelDirectory: directory, loaded, from };
+  const chosen = stopped ? asked : await settingsFor(options, asked, material, terminal);
+  const adapter = from?.settings ?? chosen.adapter;
+  const training = { ...chosen.training, maxTokens };
   const { steps, total, watching } = await planOf(options, { stopped, sets, training, engine }, note);
-  const from0 = stopped ? `, from step ${stopped.state.step} on` : "";
-  note(`${formatAdapter(adapter)}: ${steps} steps on ${sets.train.length} examples${from0}`);
+  const onFrom = stopped ? `, from step ${stopped.state.step} on` : "";
+  note(`${formatAdapter(adapter)}: ${steps} steps on ${sets.train.length} examples${onFrom}`);
   const result = await trainLocally({
     opened,
     modelDirectory: directory,
@@ -143,8 +146,8 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
     stopped,
     training,
     data: sets,
-    seed: from?.seed ?? settings.seed,
-    dataSeed: settings.seed,
+    seed: from?.seed ?? asked.seed,
+    dataSeed: asked.seed,
     steps,
     engine,
     watching,
@@ -174,6 +177,32 @@ function refuseContradictions(options: TrainCommandOptions): void {
   if (options.fresh && options.from === undefined) refuse("--fresh is for --from; a new adapter begins anew anyway");
   if (options.data === undefined && (options.validation ?? options.test) !== undefined)
     refuse("--validation and --test hold out examples of --data; give that too");
+}
+
+/** What a training that begins anew goes by: the flags, and what suits the model and its data where they say nothing. */
+async function settingsFor(
+  options: TrainCommandOptions,
+  asked: NetworkSettings,
+  material: {
+    readonly opened: OpenedModel;
+    readonly modelDirectory: string;
+    readonly loaded: { readonly sets: ExampleSets };
+    readonly from: SavedAdapter | undefined;
+  },
+  terminal: Terminal,
+): Promise<NetworkSettings> {
+  const { factsOfModel, formOfExamples, stepsOfEpochs } = await trainingDoor();
+  const { opened, modelDirectory: folder, loaded, from } = material;
+  return await chosenSettings(
+    { ...options, ...(from && { adapter: from.settings }) },
+    {
+      base: PLAIN_DEFAULTS,
+      facts: factsOfModel(opened, formOfExamples(loaded.sets.train)),
+      steps: options.steps ?? stepsOfEpochs(options.epochs ?? EPOCHS, loaded.sets, asked.training),
+      tuning: { modelDirectory: folder, load: async () => loaded },
+      terminal,
+    },
+  );
 }
 
 /** The adapter to go on from, and where its training stopped. */

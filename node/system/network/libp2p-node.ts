@@ -10,6 +10,7 @@ import { createLibp2p, type Libp2pOptions as NodeOptions } from "libp2p";
 import type { PeerId } from "../../../protocol/peer-id.ts";
 import { connectionsWithin } from "../platform/descriptors.ts";
 import { addressFilter } from "./address-range.ts";
+import type { HearsayDial } from "./hearsay-dial.ts";
 import { isOfNetwork } from "./hearsay-range.ts";
 import { gossipOptions } from "./libp2p-gossip.ts";
 import { peerOf } from "./libp2p-peer.ts";
@@ -25,6 +26,8 @@ export interface Libp2pGate {
   readonly admits?: (peer: PeerId, origin?: string) => boolean;
   /** Whether a connected peer is sent gossip and listened to; everybody when absent. Asked about once a second. */
   readonly mayGossip?: (peer: PeerId) => boolean;
+  /** What libp2p may dial by itself. */
+  readonly hearsay: HearsayDial;
 }
 
 /** What a node is made from. */
@@ -34,6 +37,8 @@ export interface Libp2pOptions {
   /** Multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/0`; none: this peer only dials. */
   readonly listen: readonly string[];
   readonly connectionsMax: number;
+  /** Connections from one address that have shown no identity yet; an eighth of all when absent. */
+  readonly pendingPerAddressMax?: number;
   /** Streams of one protocol that one connection may have open at a time, per direction. */
   readonly streamsPerProtocolMax: number;
   /** Largest gossip message; a larger one is refused here and rejected from others. */
@@ -64,14 +69,14 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metri
       inboundConnectionThreshold: options.connectionsMax,
     },
     connectionMonitor: { pingInterval: 10_000, pingTimeout: { minTimeout: 15_000 } },
-    connectionGater: gaterOf(gate, reach),
+    connectionGater: gaterOf(gate, reach, options.pendingPerAddressMax ?? Math.ceil(options.connectionsMax / 8)),
     services: {
       identify: identify(),
       identifyPush: identifyPush(),
       ping: ping(),
       listened: listenedAddresses,
       gossip: gossipsub(gossipOptions(options.gossipBytesMax, passes(gate.mayGossip))),
-      ...reachServices(reach),
+      ...reachServices(reach, gate.hearsay),
     },
   });
 }
@@ -87,19 +92,17 @@ function passes(asks: (peer: PeerId, origin?: string) => boolean = () => true) {
   };
 }
 
-/**
- * Connections from one address that have shown no identity yet: an eighth of all places, and as many peers as one household
- * or institute starts at once; whoever is turned away dials again.
- */
-export const PENDING_PER_ADDRESS_MAX = 16;
-
-function gaterOf({ admits }: Libp2pGate, { ranges }: ReachOptions): NonNullable<NodeOptions["connectionGater"]> {
+function gaterOf(
+  { admits, hearsay }: Libp2pGate,
+  { ranges }: ReachOptions,
+  perAddressMax: number,
+): NonNullable<NodeOptions["connectionGater"]> {
   const isWithin = addressFilter(ranges);
   const isAdmitted = passes(admits);
-  const pending = new PendingInbound({ perAddressMax: PENDING_PER_ADDRESS_MAX });
+  const pending = new PendingInbound({ perAddressMax });
   return {
     denyDialPeer: (peer) => !isAdmitted(peer),
-    denyDialMultiaddr: (address) => !isOfNetwork(address) || !isWithin(address),
+    denyDialMultiaddr: (address) => !isOfNetwork(address) || !isWithin(address) || !hearsay.permits(address),
     denyInboundConnection: (connection) => !isWithin(connection.remoteAddr) || !pending.begin(connection),
     denyInboundUpgradedConnection: (_, connection) => {
       pending.known(connection);

@@ -9,15 +9,18 @@ import { describe, expect, it } from "vitest";
 import { announcementTopic } from "../../../protocol/gossip-topics.ts";
 import { parseNetworkId } from "../../../protocol/network-id.ts";
 import { STREAM_PROTOCOLS } from "../../../protocol/stream-protocols.ts";
+import { CONNECTION_LIMITS } from "../../exchange/exchange-limits.ts";
 import { EventLoopWatch } from "../platform/event-loop-watch.ts";
 import { createLibp2pTransport, type Libp2pOptions } from "./libp2p.ts";
-import { PENDING_PER_ADDRESS_MAX } from "./libp2p-node.ts";
 import { patient, SUITE_LIMITS, silentLogger, transportSuite, until } from "./transport.suite.ts";
+
+const { pendingPerAddressMax: PENDING_PER_ADDRESS_MAX } = CONNECTION_LIMITS;
 
 const options = (seed: number, listen = "/ip4/127.0.0.1/tcp/0"): Libp2pOptions => ({
   seed: new Uint8Array(32).fill(seed),
   listen: [listen],
   connectionsMax: 32,
+  pendingPerAddressMax: PENDING_PER_ADDRESS_MAX,
   ...SUITE_LIMITS,
 });
 

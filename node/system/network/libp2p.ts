@@ -13,7 +13,8 @@ import type { LoopMarks } from "../../interface/event-loop.ts";
 import type { Logger } from "../../interface/logger.ts";
 import type { ByteStream, GossipHandlers, Link, StreamHandler, Transport } from "../../interface/transport.ts";
 import { dialReason } from "./dial-reason.ts";
-import { type AddressRange, isBelievable, rangeOf } from "./hearsay-range.ts";
+import { HearsayDial, type LookUp } from "./hearsay-dial.ts";
+import { type AddressRange, rangeOf } from "./hearsay-range.ts";
 import { Libp2pGossip } from "./libp2p-gossip.ts";
 import { createNode, type Libp2pGate, type Libp2pOptions, type WeftNode } from "./libp2p-node.ts";
 import { peerOf } from "./libp2p-peer.ts";
@@ -25,10 +26,12 @@ import { createWireBytes, type WireBytes, wireMetrics } from "./wire-bytes.ts";
 export type { Libp2pOptions } from "./libp2p-node.ts";
 
 /** The log, the watch over the event loop, and who is let in. */
-export interface Libp2pDependencies extends Libp2pGate {
+export interface Libp2pDependencies extends Omit<Libp2pGate, "hearsay"> {
   readonly logger: Logger;
   /** Told which stream, topic or connection has the event loop; nobody when absent. */
   readonly loop?: LoopMarks;
+  /** How names of hearsay are looked up; the system's own way when absent. */
+  readonly lookUp?: LookUp;
 }
 
 const NOBODY: LoopMarks = { entered: () => {}, during: (_, run) => run() };
@@ -38,16 +41,21 @@ const NOBODY: LoopMarks = { entered: () => {}, during: (_, run) => run() };
  * Throws from start(): NodeError PORT_IN_USE, LISTEN_FAILED.
  */
 export async function createLibp2pTransport(
-  { logger, loop = NOBODY, ...gate }: Libp2pDependencies,
+  { logger, loop = NOBODY, lookUp, ...gate }: Libp2pDependencies,
   options: Libp2pOptions,
 ): Promise<Transport> {
   const wireBytes = createWireBytes();
+  const hearsay = new HearsayDial(lookUp);
   const node = await createNode(
-    gate,
+    { ...gate, hearsay },
     options,
     wireMetrics(wireBytes, () => loop.entered("connection")),
   );
-  return new Libp2pTransport({ node, logger, loop, wireBytes }, options);
+  hearsay.attach(() => ({
+    connections: node.getConnections().map(({ remoteAddr }) => remoteAddr),
+    own: node.getMultiaddrs(),
+  }));
+  return new Libp2pTransport({ node, logger, loop, wireBytes, hearsay }, options);
 }
 
 class Libp2pTransport implements Transport {
@@ -56,6 +64,7 @@ class Libp2pTransport implements Transport {
   readonly #logger: Logger;
   readonly #loop: LoopMarks;
   readonly #wireBytes: WireBytes;
+  readonly #hearsay: HearsayDial;
   readonly #options: Libp2pOptions;
   readonly #gossip: Libp2pGossip;
   readonly #running = new Set<Promise<void>>();
@@ -65,6 +74,7 @@ class Libp2pTransport implements Transport {
     dependencies: Required<Pick<Libp2pDependencies, "logger" | "loop">> & {
       readonly node: WeftNode;
       readonly wireBytes: WireBytes;
+      readonly hearsay: HearsayDial;
     },
     options: Libp2pOptions,
   ) {
@@ -72,6 +82,7 @@ class Libp2pTransport implements Transport {
     this.#logger = dependencies.logger;
     this.#loop = dependencies.loop;
     this.#wireBytes = dependencies.wireBytes;
+    this.#hearsay = dependencies.hearsay;
     this.#options = options;
     this.peer = parsePeerId(this.#node.peerId.toString());
     const gossip = { gossip: this.#node.services.gossip, logger: this.#logger, loop: this.#loop };
@@ -99,9 +110,11 @@ class Libp2pTransport implements Transport {
     return this.#node.getMultiaddrs().map(String);
   }
 
-  async dial(address: string, signal: AbortSignal): Promise<PeerId> {
+  async dial(address: string, signal: AbortSignal, { isHearsay } = { isHearsay: false }): Promise<PeerId> {
     try {
-      const { remotePeer } = await this.#node.dial(multiaddr(address), { signal });
+      const targets = isHearsay ? await this.#targets(address) : [multiaddr(address)];
+      const dial = () => this.#node.dial([...targets], { signal });
+      const { remotePeer } = await this.#hearsay.decided(targets, dial);
       // The gate lets nobody else in.
       return parsePeerId(remotePeer.toString());
     } catch (cause) {
@@ -114,8 +127,9 @@ class Libp2pTransport implements Transport {
     try {
       // Told whom to dial, libp2p would try all addresses that it knows of the peer.
       const [, where = address, peer] = /^(.*)\/p2p\/([^/]+)$/.exec(address) ?? [];
-      const target = multiaddr(where.endsWith("/p2p-circuit") ? address : where);
-      const connection = await this.#node.dial(target, { signal, force: true });
+      const targets = await this.#targets(where.endsWith("/p2p-circuit") ? address : where);
+      const dial = () => this.#node.dial([...targets], { signal, force: true });
+      const connection = await this.#hearsay.decided(targets, dial);
       const isPeer = connection.remotePeer.toString() === peer;
       await connection.close({ signal });
       return isPeer;
@@ -128,7 +142,7 @@ class Libp2pTransport implements Transport {
   believable(addresses: readonly string[], from: PeerId): readonly string[] {
     const connections = this.#node.getConnections(peerIdFromString(from));
     const tellers = connections.flatMap(({ remoteAddr }) => rangeOf(remoteAddr) ?? []);
-    return addresses.filter((address) => isBelievable(address, tellers));
+    return this.#hearsay.believable(addresses, tellers);
   }
 
   connected(): readonly PeerId[] {
@@ -204,10 +218,10 @@ class Libp2pTransport implements Transport {
     this.#node.addEventListener("peer:discovery", ({ detail: { id, multiaddrs } }) =>
       this.#contain("discovery", () =>
         listener(
-          multiaddrs
-            .slice(0, DISCOVERED_ADDRESSES_MAX)
-            .map((address) => withPeer(address.toString(), id.toString()))
-            .filter((address) => isBelievable(address, this.#ownRanges())),
+          this.#hearsay.believable(
+            multiaddrs.slice(0, DISCOVERED_ADDRESSES_MAX).map((address) => withPeer(address.toString(), id.toString())),
+            this.#discoverers(),
+          ),
         ),
       ),
     );
@@ -229,9 +243,17 @@ class Libp2pTransport implements Transport {
     return this.#wireBytes.total();
   }
 
-  /** Where this peer is itself: nobody in particular tells of what was discovered. */
-  #ownRanges(): readonly AddressRange[] {
-    return this.#node.getMultiaddrs().flatMap((address) => rangeOf(address) ?? []);
+  /** Nobody in particular tells of what was discovered: somebody who is connected, or on the same local network. */
+  #discoverers(): readonly AddressRange[] {
+    const isLocal = this.#options.reach?.mdns === true;
+    return [...this.#hearsay.tellersNow(), ...(isLocal ? this.#hearsay.nearby() : [])];
+  }
+
+  /** What to dial at an address that somebody told of.  Throws: Error where nobody may have this peer dial it. */
+  async #targets(address: string): Promise<readonly Multiaddr[]> {
+    const targets = await this.#hearsay.targets(address);
+    if (targets.length > 0) return targets;
+    throw new Error("it leads to this machine or a private network, on the word of somebody who is not there");
   }
 
   async #stop(): Promise<void> {
