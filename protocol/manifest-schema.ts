@@ -111,7 +111,7 @@ const aggregation = object({
   }
 }) as z.ZodType as z.ZodType<AggregationSettings>;
 
-const { accumulate, proximal, ...trainingNumbers } = recordShape(TRAINING);
+const { accumulate, proximal, logitAdjustment, ...trainingNumbers } = recordShape(TRAINING);
 /** How a network trains; also how a training on one machine was done, where it is kept. */
 export const training = object({
   optimizer: choice(...kindsOf(OPTIMIZERS)),
@@ -123,6 +123,7 @@ export const training = object({
   }).exactOptional(),
   accumulate: accumulate!,
   proximal: proximal!,
+  logitAdjustment: logitAdjustment!,
 }).refine(({ optimizer, momentum }) => momentum === undefined || optimizer === "sgd", {
   path: ["momentum"],
   error: "is of sgd only: adamw has means of its own",

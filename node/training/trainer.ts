@@ -13,6 +13,7 @@ import { textOf } from "./classification.ts";
 import { createEvaluator, EVALUATION_BYTES_MAX, type Evaluator } from "./evaluator.ts";
 import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
 import { LocalSteps } from "./local-steps.ts";
+import { adjustedModel } from "./logit-adjustment.ts";
 import { pooledFeatures } from "./pooled-features.ts";
 import { otherArithmetic, refuseOtherArithmetic } from "./precision/precision.ts";
 import { createPrivateStepGradient } from "./private-step-gradient.ts";
@@ -36,7 +37,8 @@ export async function createTrainer(
   options: TrainerOptions,
 ): Promise<Trainer> {
   const { adapter: settings, training, data, engine } = options;
-  const model = inBaseForm(loadBaseModel(files), files, engine.base);
+  const plain = loadBaseModel(files);
+  const model = adjustedModel(inBaseForm(plain, files, engine.base), options);
   const method = adapterMethod(settings);
   const tensors = trainedTensors(model, options);
   const { adapted } = tensors;

@@ -134,6 +134,8 @@ export function manifestVectors(): readonly ManifestVector[] {
       { ...OTHER_MANIFEST, aggregation: { ...aggregation, rule: "mean", factors: "product", momentum: 1 } },
       "aggregation.momentum",
     ),
+    valid("logit adjustment", { ...EXAMPLE_MANIFEST, training: { ...training, logitAdjustment: 1 } }),
+    invalid("no logit adjustment", { training: { ...training, logitAdjustment: 0 } }, "training.logitAdjustment"),
     valid("similarity with the peer itself", withSelf(true)),
     invalid("similarity with the peer itself said to be left out", withSelf(false), "aggregation.weights.self"),
     valid("conversations by a chat template", {

@@ -102,7 +102,7 @@ async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<n
   if (there === "nothing") await writeNetwork(file, genesis);
   const network = networkId(manifest);
   for (const warning of [
-    headWarning(manifest.head),
+    headWarning(manifest.head, manifest.training),
     sketchWarning(manifest.aggregation.weights),
     thresholdWarning(membership),
   ]) {
