@@ -7,6 +7,7 @@ import { EXCHANGE_DEFAULTS } from "../exchange/exchange-limits.ts";
 import { SUMMARIES_MAX } from "../interface/peer-event.ts";
 import { EGRESS_BOUNDS } from "../system/files/egress-file.ts";
 import { EGRESS_RESERVE_BYTES } from "../system/files/egress-reserve.ts";
+import { LOG_FILE_BOUNDS } from "../system/files/log-file.ts";
 import { INBOX_FILES_MAX, REQUEST_BYTES_MAX } from "../system/files/request-inbox.ts";
 import { CHECKPOINTS_ASIDE, CHECKPOINTS_ASIDE_MAX } from "./layout.ts";
 
@@ -130,6 +131,12 @@ export const FILE_BOUNDS: readonly FileBound[] = [
     ...{ name: "`outbox/`", pattern: /^outbox$/, what: "what commands ask the running peer, and its answers" },
     because: `${INBOX_FILES_MAX} files; older ones that nobody fetched go. Only the directory's own user can write there`,
     ...{ bytes: () => INBOX_FILES_MAX * REQUEST_BYTES_MAX, size: mib(INBOX_FILES_MAX * REQUEST_BYTES_MAX) },
+  },
+  {
+    ...{ name: "`logs/`", pattern: /^logs$/, what: "the log of the running peer, the newest lines in `weft.log`" },
+    because: `${LOG_FILE_BOUNDS.files} files of ${mib(LOG_FILE_BOUNDS.fileBytes)}; the oldest goes`,
+    bytes: () => LOG_FILE_BOUNDS.files * LOG_FILE_BOUNDS.fileBytes + MIB,
+    size: mib(LOG_FILE_BOUNDS.files * LOG_FILE_BOUNDS.fileBytes),
   },
   {
     ...{ name: "`admin-token`, `admin.json`, `admin.sock`", pattern: /^admin(-token|\.json|\.sock)$/ },

@@ -19,10 +19,12 @@ interface Tried {
 }
 
 /**
- * Every kind of adapter. Rates: the best of the grid 0.005, 0.01, 0.02, 0.05, 0.1 and 0.3 that was tried on seed 100 without liars.
+ * Every kind of adapter. Rates: the best of the grid 0.005, 0.01, 0.02, 0.05, 0.1 and 0.3 that was tried on seed 100 without liars; dora
+ * has the one of lora.
  */
 export const TRIED_KINDS: Readonly<Record<keyof typeof ADAPTERS.kinds, Tried>> = {
   lora: { word: "lora:r4:o_proj,gate_proj,up_proj,down_proj:layers=3", rate: 0.02 },
+  dora: { word: "dora:r4:o_proj,gate_proj,up_proj,down_proj:layers=3", rate: 0.02 },
   "ffa-lora": { word: "ffa-lora:r4:o_proj,gate_proj,up_proj,down_proj:layers=3", rate: 0.02 },
   "tri-lora": { word: "tri-lora:r8:o_proj,gate_proj,up_proj,down_proj:layers=3", rate: 0.1 },
   loreft: { word: "loreft:r4:all:layers=3", rate: 0.02 },
