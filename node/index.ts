@@ -22,7 +22,7 @@ export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 export type { CompanyEvent } from "./interface/company-event.ts";
 export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.ts";
 export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
-export { LOG_LEVELS, type LogLevel } from "./interface/logger.ts";
+export { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "./interface/logger.ts";
 export type {
   Forgetting,
   ForgettingReport,
@@ -125,7 +125,7 @@ export const checkDoor = (): Promise<typeof import("./doors/checks.ts")> => impo
 
 // The admin interface of a running peer.
 export { PEER_METRICS } from "./admin/metric-rows.ts";
-export type { AdminInterface } from "./admin/serve-admin.ts";
+export type { AdminInterface, ServedAdmin } from "./admin/serve-admin.ts";
 export type { AdminAddress } from "./interface/admin.ts";
 export type { MetricRow } from "./interface/metrics.ts";
 /** Loads what serves an admin interface. */

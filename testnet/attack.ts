@@ -6,6 +6,7 @@ import { ensureFolder, NodeError, writeFileAtomic } from "../node/index.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { commitOf } from "./evaluation/commit.ts";
 import { materialOf } from "./evaluation/material.ts";
+import { knownOneRounds, ONE_ROUND_CELLS, runOneRounds } from "./evaluation/one-round-table.ts";
 import { createResultFiles } from "./evaluation/result-files.ts";
 import { robustnessPage } from "./evaluation/robustness-page.ts";
 import { robustnessTable } from "./evaluation/robustness-table.ts";
@@ -16,6 +17,7 @@ const HELP = `npm run attack -- [flags]
 
   --quick        a few cells, in seconds; unless --out says otherwise into dist/attack
   --suite NAME   only this suite of the table, such as shipped or rules
+  --one-round    only the table of single aggregations, which has every kind, rule and number of liars
   --only TEXT    only cells whose file's path contains the text, such as sign-flip
   --minutes N    stop after so many minutes; the same command goes on from there
   --page         compute nothing: write the page from the cells that are there
@@ -46,6 +48,7 @@ async function attack(args: readonly string[]): Promise<void> {
     options: {
       quick: { type: "boolean", default: false },
       suite: { type: "string" },
+      "one-round": { type: "boolean", default: false },
       only: { type: "string" },
       minutes: { type: "string" },
       page: { type: "boolean", default: false },
@@ -76,13 +79,18 @@ async function attack(args: readonly string[]): Promise<void> {
     commit: commitOf(root),
   };
   tell(`attack: cells in ${out}`);
-  if (!values.page) await runTable(options);
+  if (!values.page && !values["one-round"]) await runTable(options);
+  const material = await options.materialOf(whole.suites[0]!);
+  const single = material && { ...options, material, folder: resolve(out, "cells") };
+  if (single && values["one-round"] && !values.page) await runOneRounds(single);
   clearTimeout(stop);
   const results = await knownCells({ ...options, table: whole });
   const text = robustnessPage({
     results,
     wanted: (suite) => cellsOf(suite, whole).length,
     methods: whole.methods,
+    oneRounds: single && !quick ? await knownOneRounds(single) : [],
+    oneRoundsWanted: quick ? 0 : ONE_ROUND_CELLS.length,
     command: quick ? "npm run attack -- --quick" : "npm run attack",
   });
   await ensureFolder(out);

@@ -89,6 +89,16 @@ export interface NeighbourMix {
   readonly distance: number;
 }
 
+/** The running mean of what a neighbour's updates, each mixed in evenly and alone, did to this peer's held-out loss. */
+export interface ScoreFigures {
+  readonly peer: string;
+  readonly looks: number;
+  /** Nats per response token by which the loss falls; below 0 the neighbour harms. */
+  readonly gain: number;
+  /** Half of the 95 % interval of that mean; absent after a single look. */
+  readonly interval?: number;
+}
+
 /** A part of the base model that a peer lacks. */
 export interface ModelNeed {
   /** Of the manifest. */
@@ -145,7 +155,13 @@ export type PeerEvent =
       readonly lambda: number;
       readonly neighbours: readonly NeighbourMix[];
     }
-  | { readonly type: "round"; readonly summary: RoundSummary; readonly forgetting: ForgettingReport }
+  | {
+      readonly type: "round";
+      readonly summary: RoundSummary;
+      readonly forgetting: ForgettingReport;
+      /** Of the neighbours looked at so far, the most harmful ones first; absent without any. */
+      readonly scores?: readonly ScoreFigures[];
+    }
   /** What came from the others would have ruined its adapter, and was refused: it keeps its own. */
   | { readonly type: "refused"; readonly round: number; readonly reason: RefusalReason }
   /** It fell behind and goes on where the others are: from the round it has just left to the one it does next. */

@@ -6,6 +6,7 @@ import {
   type PeerEvent,
   type PeerReport,
   type RoundSummary,
+  type ScoreFigures,
   SUMMARIES_MAX,
   type UpdateCounts,
 } from "../interface/peer-event.ts";
@@ -42,6 +43,8 @@ export interface PeerView {
   readonly rounds: readonly RoundSummary[];
   /** After the newest of these rounds. */
   readonly forgetting?: ForgettingReport;
+  /** Of the neighbours that it has looked at, the most harmful ones first. */
+  readonly scores?: readonly ScoreFigures[];
   readonly pausedBecause?: string;
   /** How the event loop of its process fares. */
   readonly loop?: LoopReport;
@@ -121,9 +124,19 @@ function companyNews(
 }
 
 /** What the end of a round changes; a round that is told again after a restart replaces what was told before. */
-function roundDone(view: PeerView, { summary, forgetting }: Extract<PeerEvent, { type: "round" }>): Partial<PeerView> {
+function roundDone(
+  view: PeerView,
+  { summary, forgetting, scores }: Extract<PeerEvent, { type: "round" }>,
+): Partial<PeerView> {
   const rounds = [...view.rounds.filter(({ round }) => round < summary.round), summary].slice(-SUMMARIES_MAX);
-  return { state: "training", round: summary.round, roundsDone: summary.round + 1, rounds, forgetting };
+  return {
+    state: "training",
+    round: summary.round,
+    roundsDone: summary.round + 1,
+    rounds,
+    forgetting,
+    ...(scores && { scores }),
+  };
 }
 
 /** The requests of other peers than this one. */

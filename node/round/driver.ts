@@ -20,13 +20,14 @@ import { whenDiskHasSpace } from "./disk-space.ts";
 import { forgettingOf } from "./forgetting.ts";
 import { positionOf, type RoundSettings, type RoundState } from "./machine.ts";
 import { MachineHost, type Work } from "./machine-host.ts";
+import { shownScores } from "./neighbour-scores.ts";
 import { deadlineOf } from "./pace.ts";
 import { PauseGate } from "./pause-gate.ts";
 import { type EvaluationProgress, encodeMemory, type RoundMemory } from "./peer-memory.ts";
 import { publishRound } from "./publish-round.ts";
 import { fallbackAdapters, goOnFrom, hasDiverged, hasMixed, withoutPast } from "./recover-adapter.ts";
 import { type RestoredMemory, restoreMemory } from "./restored-memory.ts";
-import { createRoundMeter, peerReport, type RoundMeter, roundSummary } from "./round-meter.ts";
+import { createRoundMeter, expectedLossOf, peerReport, type RoundMeter, roundSummary } from "./round-meter.ts";
 import { CHUNK_STEPS, trainRound } from "./train-round.ts";
 
 /** What a peer's rounds need of the rest of the peer. */
@@ -271,15 +272,11 @@ class Driver implements RoundDriver {
     const { exchange, privacy, logger, emit } = this.#dependencies;
     const { peer } = this.#options;
     this.#meter.end("network");
-    const { signal } = this.#stopping;
     const manifest = this.#ownManifest();
-    const { reference, aggregate, trial } = this.#memory;
+    const { reference, aggregate, trial, scores = [] } = this.#memory;
     const heard = heardNeighbours({ manifest, peer, neighbours: exchange.latest(), round });
     const neighbours = await this.#withDataSimilarity(heard);
-    const { lossSum, lossCount } = this.#meter.progress();
-    const best = this.#memory.best.all.loss;
-    const expectedLoss = Number.isFinite(best) ? best : lossSum / lossCount;
-    const judging = { expectedLoss, looksAtLosses: privacy === undefined };
+    const expectedLoss = expectedLossOf(this.#memory.best, this.#meter.progress());
     const options = {
       manifest,
       peer,
@@ -288,10 +285,12 @@ class Driver implements RoundDriver {
       reference,
       aggregate,
       trial,
+      // An observer trains nothing that it could compare with.
+      ...(this.#isAuthor() && { scores }),
       round,
       asOf,
-      signal,
-      ...judging,
+      signal: this.#stopping.signal,
+      ...{ expectedLoss, looksAtLosses: privacy === undefined },
     };
     const aggregated = await this.#meter.during("aggregate", () => aggregateRound(this.#dependencies, options));
     if (privacy) await this.#patiently(() => privacy.aggregated({ neighbours, asOf }));
@@ -346,6 +345,7 @@ class Driver implements RoundDriver {
       reference: aggregated.reference,
       aggregate: aggregated.aggregate,
       trial: aggregated.trial,
+      scores: aggregated.scores,
       summaries,
       best,
       forgetting,
@@ -353,7 +353,7 @@ class Driver implements RoundDriver {
     if (aggregated.neighbours > 0) {
       emit({ type: "mixed", round, lambda: aggregated.lambda, neighbours: aggregated.shares });
     }
-    emit({ type: "round", summary, forgetting });
+    emit({ type: "round", summary, forgetting, ...shownScores(aggregated.scores) });
   }
 
   async #evaluate(): Promise<void> {

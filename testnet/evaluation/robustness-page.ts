@@ -1,5 +1,8 @@
 /** The page that `npm run attack` writes: what every attack takes from the honest peers, and what was not computed yet. */
 import { meanOf } from "./cell.ts";
+import type { OneRoundRow } from "./one-round.ts";
+import type { OneRoundCell, OneRoundResult } from "./one-round-table.ts";
+import type { KeptResult } from "./result-files.ts";
 import { type AttackFigures, attackFigures, isHeld, LOST_MAX, WORST_MAX } from "./robustness.ts";
 import type { SuiteResults } from "./run-table.ts";
 import type { DeclaredMethod, Suite } from "./table.ts";
@@ -10,20 +13,25 @@ export interface RobustnessPage {
   /** Cells that each suite asks for, those that are not there included. */
   readonly wanted: (suite: Suite) => number;
   readonly methods: readonly DeclaredMethod[];
+  /** Single aggregations, and how many cells of them there are to be. */
+  readonly oneRounds: readonly (OneRoundResult & OneRoundCell)[];
+  readonly oneRoundsWanted: number;
   readonly command: string;
 }
 
 /** The page as Markdown. Suites of which nothing was computed are named at the end. */
-export function robustnessPage({ results, wanted, methods, command }: RobustnessPage): string {
+export function robustnessPage(page: RobustnessPage): string {
+  const { results, methods, oneRounds, command } = page;
   const titleOf = (name: string): string => methods.find((one) => one.name === name)?.title ?? name;
   const parts = results.map((one) => ({ ...one, figures: attackFigures(one) }));
   const shown = parts.filter(({ figures }) => figures.length > 0);
   return [
     INTRODUCTION,
-    `\`${command}\` writes this page, and goes on where it stopped. ${commitsSentence(results)}`,
+    `\`${command}\` writes this page, and goes on where it stopped. ${commitsSentence([...results.flatMap(({ cells }) => cells.map(({ result }) => result)), ...oneRounds])}`,
     ...shown.flatMap((one) => suiteLines(one, titleOf)),
+    ...oneRoundLines(oneRounds),
     "## What is missing",
-    missingLines(results, wanted),
+    missingLines(page),
     "",
   ].join("\n\n");
 }
@@ -49,10 +57,10 @@ block of the embedded model, so that a cell takes seconds.
 All losses are on test examples that no choice looked at. One seed: differences of a few percent of the gain are chance.`;
 
 /** The states of the program that the cells are of. */
-function commitsSentence(results: readonly SuiteResults[]): string {
+function commitsSentence(results: readonly KeptResult[]): string {
   const counts = new Map<string, number>();
   const seen = new Set<unknown>();
-  for (const { result } of results.flatMap(({ cells }) => cells)) {
+  for (const result of results) {
     if (seen.has(result.key)) continue;
     seen.add(result.key);
     const commit = result.commit ?? "a state that is not known";
@@ -124,8 +132,57 @@ function lostWord({ lost, worst, exits }: AttackFigures): string {
   return lost > LOST_MAX || worst > WORST_MAX || exits > 0 ? `**${word}**` : word;
 }
 
-function missingLines(results: readonly SuiteResults[], wanted: (suite: Suite) => number): string {
-  const rows = results.map(({ suite, cells }) => [suite.title, `${cells.length}`, `${wanted(suite) - cells.length}`]);
+/** One aggregation under every rule: all attacks for each kind, and each number of liars, in two figures a rule. */
+function oneRoundLines(oneRounds: RobustnessPage["oneRounds"]): string[] {
+  if (oneRounds.length === 0) return [];
+  const [first] = oneRounds as [RobustnessPage["oneRounds"][number]];
+  const attacks = [...new Set(first.rows.map(({ attack }) => attack))];
+  const rules = [...new Set(first.rows.map(({ rule }) => rule))];
+  const matrix = rules.map((rule) => {
+    const own = first.rows.filter((row) => row.rule === rule);
+    return [rule, (own[0]!.own - own[0]!.clean).toFixed(3), ...attacks.map((one) => rowWord(own, one))];
+  });
+  const summary = rules.map((rule) => [
+    rule,
+    ...oneRounds.map(({ rows }) => {
+      const own = rows.filter((row) => row.rule === rule);
+      if (own.length === 0) return "";
+      const losses = own.map(lostInOneRound);
+      return `${losses.filter((lost) => lost <= LOST_MAX).length}/${own.length}, ${percent(Math.max(...losses))}`;
+    }),
+  ]);
+  const heads = oneRounds.map(({ kind, peers, liars }) => `${kind}, ${liars} of ${peers}`);
+  return [
+    "## One aggregation under every rule",
+    ONE_ROUND_TEXT,
+    `${first.kind}, ${first.liars} of ${first.peers} lie:`,
+    table(["rule", "gain, nats", ...attacks], matrix),
+    "Every kind and number: attacks that take at most 5 % of the gain, and the most that any attack takes.",
+    table(["rule", ...heads], summary),
+  ];
+}
+
+const ONE_ROUND_TEXT = `After three rounds among themselves the honest peers aggregate once more, with the liars and without. The gain is by how
+much the even mix without the liars lowers the held-out loss of four peers; the figures are the share of it that the attack takes.
+Above 100 % the mix is worse than the own adapter. A mix that would be refused counts as the own adapter: 100 %. No judge of the
+mix is in between, so that these figures are the rules' alone.`;
+
+const lostInOneRound = ({ own, clean, attacked }: OneRoundRow): number => (attacked - clean) / (own - clean);
+
+function rowWord(rows: readonly OneRoundRow[], attack: string): string {
+  const row = rows.find((one) => one.attack === attack);
+  if (row === undefined) return "";
+  const lost = lostInOneRound(row);
+  return lost > LOST_MAX ? `**${percent(lost)}**` : percent(lost);
+}
+
+function missingLines({ results, wanted, oneRounds, oneRoundsWanted }: RobustnessPage): string {
+  const rows = [
+    ...results.map(({ suite, cells }) => [suite.title, `${cells.length}`, `${wanted(suite) - cells.length}`]),
+    ...(oneRoundsWanted > 0
+      ? [["One aggregation under every rule", `${oneRounds.length}`, `${oneRoundsWanted - oneRounds.length}`]]
+      : []),
+  ];
   return table(["suite", "cells that are there", "missing"], rows);
 }
 

@@ -92,7 +92,16 @@ describe("the figures of an attack", () => {
     const cells = [ALONE, CLEAN, cellOf("lora-mean-even", "alie", { losses: eight(3.2) })];
     const results = [{ suite, cells, learningRates: new Map() }];
     const { methods } = table;
-    const page = robustnessPage({ results, methods, wanted: () => 10, command: "npm run attack" });
+    const rows = [
+      { rule: "mean", attack: "alie", own: 4, clean: 3, attacked: 3.02, worst: -1, refused: 0 },
+      { rule: "mean", attack: "zero", own: 4, clean: 3, attacked: 4.5, worst: 1, refused: 2 },
+    ] as const;
+    const oneRounds = [{ key: "k", kind: "lora", peers: 10, liars: 2, rows }] as const;
+    const given = { results, methods, oneRounds, oneRoundsWanted: 3, wanted: () => 10 };
+    const page = robustnessPage({ ...given, command: "npm run attack" });
+    expect(page).toContain("| mean | 1.000 | 2.0 % | **150.0 %** |");
+    expect(page).toContain("| mean | 1/2, 150.0 % |");
+    expect(page).toContain("| One aggregation under every rule | 1 | 2 |");
     expect(page).toContain("| alie | 2 of 10 | 4.000 | 3.000 | 3.200 | **20.0 %** | -20.0 % | -25.0 % | 8 | **no** |");
     expect(page).toContain(`| ${suite.title} | 3 | 7 |`);
     expect(page).toContain("3 of abc");

@@ -16,6 +16,7 @@ import type { ExampleSets, Trainer } from "../../node/interface/trainer.ts";
 import { NO_TRIAL, type TrialMemory } from "../../node/lambda/trial.ts";
 import { SKETCH_EXAMPLES } from "../../node/peer/publish-sketch.ts";
 import { aggregateRound, holdToReference } from "../../node/round/aggregate-round.ts";
+import type { NeighbourScore } from "../../node/round/neighbour-scores.ts";
 import { fallbackAdapters, goOnFrom, hasDiverged } from "../../node/round/recover-adapter.ts";
 import { fisherOptions } from "../../node/training/fisher.ts";
 import { createTrainer } from "../../node/training/trainer.ts";
@@ -50,6 +51,8 @@ export interface SimulateOptions {
   readonly lookEvery?: number;
   readonly signal?: AbortSignal;
   readonly onRound?: (round: number, validationLoss: number) => void;
+  /** Told the validation loss of each honest peer before and after each aggregation; it costs an evaluation. */
+  readonly onMix?: (mix: { readonly round: number; readonly own: number; readonly mixed: number }) => void;
 }
 
 /** The outcome for one simulated peer. */
@@ -99,6 +102,7 @@ interface SimulatedPeer extends ExchangingPeer {
   /** The best loss on its validation set after any round. */
   bestLoss: number;
   readonly lambdas: number[];
+  scores: readonly NeighbourScore[] | undefined;
   /** S_data of each other peer, where the method weighs by it. */
   alike: ReadonlyMap<string, number>;
 }
@@ -173,7 +177,7 @@ async function runRounds(
   options: SimulateOptions & { readonly exchange: Exchange | undefined },
 ): Promise<{ readonly looks: readonly number[]; readonly updateBytes: number }> {
   const { manifest, peers, honest, judged, trained, jury } = swarm;
-  const { exchange, lookEvery = 1, onRound, signal = new AbortController().signal } = options;
+  const { exchange, lookEvery = 1, onRound, onMix, signal = new AbortController().signal } = options;
   const look = (): Promise<void> =>
     timed(swarm, "evaluate", async () => {
       for (const [peer, { trainer }] of judged.entries()) await jury.look(peer, (await trainer.state()).adapter);
@@ -188,7 +192,12 @@ async function runRounds(
       if (exchange)
         updateBytes = exchange.round(round, await Promise.all(peers.map(({ trainer }) => trainer.adapter())));
       const results: number[] = [];
-      for (const peer of honest) results.push(await aggregate(peer, { manifest, round, signal }));
+      for (const peer of honest) {
+        const own = onMix && (await peer.trainer.evaluate({ set: "validation" })).loss;
+        const mixed = await aggregate(peer, { manifest, round, signal });
+        if (onMix && own !== undefined) onMix({ round, own, mixed });
+        results.push(mixed);
+      }
       return results;
     });
     if ((round + 1) % lookEvery === 0 || round + 1 === manifest.rounds.count) {
@@ -247,6 +256,8 @@ async function startPeer(
     hasExited: false,
     bestLoss: Number.NaN,
     lambdas: [],
+    // Looks that only a status line shows would cost an evaluation or two each round, and change nothing.
+    scores: manifest.aggregation.weights?.kind === "score" ? [] : undefined,
     alike: new Map(),
   };
 }
@@ -338,6 +349,7 @@ async function aggregate(
       reference: peer.reference,
       trial: peer.trial,
       aggregate: peer.aggregate,
+      scores: peer.scores,
       expectedLoss: peer.bestLoss,
       round,
       asOf: round,
@@ -346,6 +358,7 @@ async function aggregate(
   );
   peer.reference = result.reference;
   peer.trial = result.trial;
+  if (peer.scores) peer.scores = result.scores;
   peer.aggregate = result.aggregate;
   peer.before = result.before;
   if (result.refusal !== undefined) peer.refused += 1;
