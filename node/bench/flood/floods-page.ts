@@ -79,7 +79,7 @@ before it.
 |---|---|---|---|---|---|---|---|
 ${floods.map(row).join("\n")}
 
-"Processor" is all of the peer's threads, its training too, in processors. "Taken, refused" counts the attacker's own acts: what
+${missing(floods)}"Processor" is all of the peer's threads, its training too, in processors. "Taken, refused" counts the attacker's own acts: what
 the peer took or answered, and what it refused, cut off, or left without an answer for 5 s.
 
 ## Who held the event loop?
@@ -97,6 +97,13 @@ A run fails where memory grew by more than ${GROWTH_MB_MAX} MB, the folder by mo
 were served, another was heard in fewer than half as many of the rounds as before, a handler held the loop for more than
 ${HOLD_PROCESSOR_MS_MAX / 1000} s of processor time, or the peer ended.
 `;
+}
+
+/** Attacks that are written and not measured yet. */
+function missing(floods: readonly Flood[]): string {
+  const measured = new Set(floods.map(({ name }) => name));
+  const rest = Object.keys(TITLES).filter((name) => !measured.has(name));
+  return rest.length === 0 ? "" : `Not measured yet: ${rest.map((name) => `\`${name}\``).join(", ")}.\n\n`;
 }
 
 function row({ name, load, quiet, flood, taken, refused }: Flood): string {
