@@ -11,6 +11,7 @@ import { backupKeysCommand } from "./commands/keys/backup.ts";
 import { restoreKeysCommand } from "./commands/keys/restore.ts";
 import { rotateKeysCommand } from "./commands/keys/rotate.ts";
 import { evalCommand } from "./commands/local/eval.ts";
+import { fitCommand } from "./commands/local/fit.ts";
 import { generateCommand } from "./commands/local/generate.ts";
 import { trainCommand } from "./commands/local/train.ts";
 import { approveMembersCommand } from "./commands/members/approve.ts";
@@ -67,6 +68,7 @@ export const COMMANDS: readonly CommandRow[] = [
   backupKeysCommand,
   restoreKeysCommand,
   checkDataCommand,
+  fitCommand,
   trainCommand,
   evalCommand,
   generateCommand,

@@ -69,7 +69,10 @@ export async function createTrainer(
   );
   // Evaluation gives the same in any batches; each length of them is a session with memory of its own.
   const bucketsMax = engine.lowMemory ? 1 : BUCKETS_MAX;
-  const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, feeding, bucketsMax });
+  const evaluator = createEvaluator({
+    ...{ runtime, adapted, sessionOptions, data, feeding, bucketsMax },
+    lowMemory: engine.lowMemory ?? false,
+  });
   const steps = new LocalSteps({ gradients, tensors }, { training, totalSteps, fisherDecay: options.fisherDecay });
   const features: Trainer["features"] = async ({ examples }) =>
     pooledFeatures({ runtime, model, sessionOptions, bucketsMax }, chosenExamples(data.train, examples));

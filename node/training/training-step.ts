@@ -10,11 +10,11 @@ import { type BaseModel, finishedGraph, type WeightSource } from "../model/base-
 import { cutGraph } from "../onnx/cut.ts";
 import { forSpeed } from "../onnx/for-speed.ts";
 import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
-import { add, concat, gather, ints, mul, reduceSum, reshape } from "../onnx/operators.ts";
+import { add, cast, concat, gather, ints, mul, reduceSum, reshape } from "../onnx/operators.ts";
 import type { GraphPass } from "../onnx/rewrite.ts";
 import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Dtype, Tensor } from "../tensor.ts";
 import { withCheckpoints } from "./checkpointing.ts";
 import { crossEntropy, crossEntropyByRows, logitsOf } from "./cross-entropy.ts";
 import { proximalTerm } from "./proximal.ts";
@@ -128,12 +128,20 @@ function dependentOn(root: OnnxValue, values: readonly OnnxValue[]): readonly On
 /** The same inputs without weights and masks.  Outputs: losses f32[M] in nats, predicted i64[M]. */
 export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
   const { inputs, weight, batch, labelWeights } = forward(adapted, shape, { training: false });
-  const { losses, logits } = crossEntropyByRows(adapted.model, weight, batch);
   const largest = { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } };
-  const predicted = concat(
-    logits.map((part) => apply("ArgMax", [part], largest)),
-    0,
-  );
+  // Nothing is ever less than itself: these zeros make a prediction wait for its loss, and a loss for its prediction.
+  // Otherwise the runtime would finish one of the outputs first, and hold the logits of every part for the other.
+  const zero = (of: OnnxValue, dtype: Dtype): OnnxValue => cast(apply("Less", [of, of]), dtype);
+  const parts = crossEntropyByRows(adapted.model, weight, batch).map(({ losses, logits }) => {
+    const predicted = apply("ArgMax", [logits], largest);
+    return { losses: add(losses, zero(predicted, "float32")), predicted: add(predicted, zero(losses, "int64")) };
+  });
+  const [losses, predicted] = (["losses", "predicted"] as const).map((name) =>
+    concat(
+      parts.map((part) => part[name]),
+      0,
+    ),
+  ) as [OnnxValue, OnnxValue];
   const unweighted = inputs.filter((input) => input !== labelWeights);
   return finishedGraph(adapted.model, forSpeed({ inputs: unweighted, outputs: { losses, predicted } }).graph);
 }

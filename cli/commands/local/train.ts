@@ -7,10 +7,11 @@ import {
   type LocalTrainingResult,
   modelDoor,
   NodeError,
+  type TrainingMemory,
   trainingDoor,
 } from "../../../node/index.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
-import { formatLoss } from "../../../testnet/words/text-table.ts";
+import { formatBytes, formatLoss } from "../../../testnet/words/text-table.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
@@ -82,7 +83,7 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
     prepareOutputFolder,
     writeFolder,
   } = await modelDoor();
-  const { loadExamples, stepsOfEpochs, trainLocally } = await trainingDoor();
+  const { loadExamples, stepsOfEpochs, trainLocally, trainingMemory } = await trainingDoor();
   if (options.from !== undefined && options.adapter !== undefined) {
     throw new NodeError(
       "CONFIG_INVALID",
@@ -122,16 +123,15 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
     terminal.err(`${cut.records} records are longer than ${training.maxTokens} tokens and were cut\n`);
   const steps = options.steps ?? stepsOfEpochs(options.epochs ?? EPOCHS, sets, training);
   terminal.err(`${formatAdapter(adapter)}: ${steps} steps on ${sets.train.length} examples\n`);
+  const engine = engineOf(options, { threads: availableParallelism() });
+  const asked = { modelDirectory: directory, adapter, training, data: sets, engine };
+  terminal.err(`${memoryLine(trainingMemory(asked), engine)}\n`);
   const result = await trainLocally({
+    ...asked,
     opened,
-    modelDirectory: directory,
-    adapter,
     from,
-    training,
-    data: sets,
     seed,
     steps,
-    engine: engineOf(options, { threads: availableParallelism() }),
     signal: terminal.signal,
     onStep: (step, loss) => {
       if (step % STEPS_PER_LINE === 0 || step === steps)
@@ -142,6 +142,12 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   terminal.err(`adapter written to ${folder}\n`);
   terminal.out(options.json ? jsonText(document(result, folder)) : `${resultLines(result).join("\n")}\n`);
   return result.after ? EXIT_OK : EXIT_INTERRUPTED;
+}
+
+/** The form of the base, and what of memory the training takes. */
+function memoryLine({ needed, memory }: TrainingMemory, { base = "f32" }: EngineOptions): string {
+  const [total, weights, activations] = [needed.total, needed.weights, needed.activations].map(formatBytes);
+  return `base in ${base}; about ${total} of memory (weights ${weights}, activations ${activations}), ${formatBytes(memory.available)} are available`;
 }
 
 /** What `--json` prints. */
