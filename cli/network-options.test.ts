@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { KIND_RATES } from "../node/manifest/recipe-table.ts";
 import { parseManifest } from "../protocol/network-manifest.ts";
 import { AGGREGATION_FIELDS } from "../protocol/settings/aggregation-rules.ts";
 import { type Field, fieldBounds } from "../protocol/settings/field.ts";
@@ -7,7 +8,15 @@ import { type FlaggedTable, flaggedFields } from "../protocol/settings/flagged.t
 import { ROUNDS, TRAINING } from "../protocol/settings/training.ts";
 import { EXAMPLE_MANIFEST } from "../protocol/vectors/example-network.ts";
 import { longName } from "./command-row.ts";
-import { NETWORK_DEFAULTS, networkOptions, networkSettings } from "./network-options.ts";
+import {
+  NETWORK_DEFAULTS,
+  networkOptions,
+  networkSettings,
+  PLAIN_DEFAULTS,
+  recipeSettings,
+} from "./network-options.ts";
+import { chosenLine } from "./recipe-argument.ts";
+import { REFERENCE_WORD } from "./setting-words.ts";
 
 type Numbered = readonly [flag: string, part: "training" | "rounds" | "aggregation", name: string, field: Field];
 
@@ -38,5 +47,48 @@ describe("a flag that sets one number of a manifest", () => {
     expect(names).toEqual(expect.arrayContaining(FLAGS.map(([flag]) => kebabCase(flag))));
     expect(new Set(names).size).toBe(names.length);
     expect(networkSettings({}, NETWORK_DEFAULTS)).toEqual(NETWORK_DEFAULTS);
+  });
+
+  it("brings a reference model where a term towards it is asked for, and none else", () => {
+    const of = (options: Parameters<typeof networkSettings>[0]) => networkSettings(options, NETWORK_DEFAULTS).reference;
+    expect(of({})).toEqual({ kind: "none" });
+    expect(of({ proximal: 0.1 })).toEqual({ kind: "window", size: 4, weights: "uniform", l1: 1e-3, l2: 1e-2 });
+    expect(of({ proximal: 0.1, reference: REFERENCE_WORD.parse("ema:0.9") })).toMatchObject({ kind: "ema" });
+  });
+});
+
+describe("settings by model and data", () => {
+  const facts = { layers: 4, targets: ["q_proj"], chat: false, form: "answers" } as const;
+  const lora = { kind: "lora", rank: 2, alpha: 4, layers: "all", targets: ["q_proj"] } as const;
+
+  it("leave what a flag says, and take the rate of the adapter's kind", () => {
+    const settings = recipeSettings({ adapter: { ...lora, kind: "ffa-lora" } }, PLAIN_DEFAULTS, facts);
+    expect(settings.training.learningRate).toBe(KIND_RATES["ffa-lora"].shallow);
+    expect(settings.encoding.values).toBe("int8");
+    const given = recipeSettings({ adapter: lora, learningRate: 0.5 }, PLAIN_DEFAULTS, facts);
+    expect(given.training).toMatchObject({ learningRate: 0.5, schedule: { kind: "linear", warmupSteps: 10 } });
+    const constant = { kind: "constant", warmupSteps: 0 } as const;
+    expect(recipeSettings({ schedule: constant }, PLAIN_DEFAULTS, facts).training.schedule).toEqual(constant);
+  });
+
+  it("have no rate of AdamW for gradient descent", () => {
+    const { training } = recipeSettings({ optimizer: { optimizer: "sgd" } }, PLAIN_DEFAULTS, facts);
+    expect(training).toMatchObject({ optimizer: "sgd", learningRate: PLAIN_DEFAULTS.training.learningRate });
+  });
+
+  it("warm up by the steps of the rounds that are asked for", () => {
+    const { training } = recipeSettings({ rounds: 2, localSteps: 10 }, PLAIN_DEFAULTS, facts);
+    expect(training.schedule).toEqual({ kind: "linear", warmupSteps: 2 });
+  });
+
+  it("are said in a line, unless flags say all of it", () => {
+    const settings = recipeSettings({}, PLAIN_DEFAULTS, facts);
+    expect(chosenLine({}, settings, facts)).toMatch(
+      /^chosen because .*: adapter .*, learning rate .*, schedule linear:10$/,
+    );
+    const { adapter, training } = settings;
+    const all = { adapter, learningRate: 1, schedule: training.schedule! };
+    expect(chosenLine(all, settings, facts)).toBeUndefined();
+    expect(chosenLine({ adapter }, settings, facts)).toMatch(/^chosen by the kind of adapter and the 4 layers/);
   });
 });

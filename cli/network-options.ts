@@ -1,6 +1,6 @@
 /** Flags that decide what a network agrees on, and the manifest settings that they stand for. */
 
-import { defaultValues, KEYFRAME_EVERY } from "../node/index.ts";
+import { defaultValues, KEYFRAME_EVERY, type RecipeFacts, recipeAdapter, recipeTraining } from "../node/index.ts";
 import type { AdapterSettings } from "../protocol/adapter-spec.ts";
 import type { UpdateEncoding } from "../protocol/encoding/update-encoding.ts";
 import {
@@ -47,9 +47,12 @@ const HEAD_WORDS = ["local", "shared", "frozen"] as const;
 type HeadWord = (typeof HEAD_WORDS)[number];
 
 /** To be told to whoever makes a network with a shared head; nothing else is worth a word. */
-export function headWarning(head: NetworkManifest["head"]): string | undefined {
-  if (head !== "shared") return undefined;
-  return "the classifier's head is shared: where peers have different shares of the classes, an averaged head is good at none of them; compare own-task accuracy with a local head first";
+export function headWarning(
+  head: NetworkManifest["head"],
+  { logitAdjustment }: Pick<NetworkManifest["training"], "logitAdjustment">,
+): string | undefined {
+  if (head !== "shared" || logitAdjustment !== undefined) return undefined;
+  return "the classifier's head is shared: where peers have different shares of the classes, an averaged head is good at none of them; compare own-task accuracy with a local head first, or adjust logits with --logit-adjustment 1";
 }
 
 /** What `createNetwork` is told besides the model and the name. */
@@ -60,25 +63,34 @@ export interface NetworkSettings
   readonly head?: NetworkManifest["head"];
 }
 
-/** What a new network agrees on where nothing else is said. */
-export const NETWORK_DEFAULTS: NetworkSettings = {
+/** What the embedded model and its tasks are to the recipe; help texts say what holds for these. */
+const EMBEDDED_FACTS: RecipeFacts = {
+  layers: 4,
+  targets: ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+  chat: false,
+  form: "answers",
+};
+
+/** What holds where nothing is said and no model is at hand: no rate suits every kind of adapter, and this one is careful. */
+export const PLAIN_DEFAULTS: NetworkSettings = {
   training: MANIFEST_DEFAULTS.training,
   rounds: MANIFEST_DEFAULTS.rounds,
   aggregation: MANIFEST_DEFAULTS.aggregation,
   reference: MANIFEST_DEFAULTS.reference,
-  // The published LoReFT recipe edits the first and last 7 prompt positions with a low rank (arXiv:2404.03592).
-  adapter: parseAdapter("loreft:r4:f7+l7"),
-  encoding: { values: "float16" },
+  adapter: recipeAdapter(EMBEDDED_FACTS).adapter,
+  encoding: { values: defaultValues(recipeAdapter(EMBEDDED_FACTS).adapter) },
   seed: 0,
 };
 
+/** What a new network of the embedded model agrees on where nothing else is said. */
+export const NETWORK_DEFAULTS: NetworkSettings = recipeSettings({}, PLAIN_DEFAULTS, EMBEDDED_FACTS);
+
 /** What `weft testnet` agrees on where nothing else is said. */
-export const TESTNET_SETTINGS: NetworkSettings = {
-  ...NETWORK_DEFAULTS,
-  adapter: parseAdapter(TESTNET_DEFAULTS.adapter),
-  training: { ...NETWORK_DEFAULTS.training, ...TESTNET_DEFAULTS.training },
-  rounds: { ...NETWORK_DEFAULTS.rounds, ...TESTNET_DEFAULTS.rounds },
-};
+export const TESTNET_SETTINGS: NetworkSettings = recipeSettings(
+  {},
+  { ...PLAIN_DEFAULTS, rounds: { ...PLAIN_DEFAULTS.rounds, ...TESTNET_DEFAULTS.rounds } },
+  EMBEDDED_FACTS,
+);
 
 /** The flags, each saying what holds when it is absent. */
 export function networkOptions(defaults: NetworkSettings): readonly OptionRow[] {
@@ -93,14 +105,15 @@ function absentFlags(defaults: NetworkSettings): Readonly<Record<string, string>
     ...absentValues(TRAINING, training),
     ...absentValues(ROUNDS, rounds),
     ...absentValues(AGGREGATION_FIELDS, aggregation),
-    adapter: formatAdapter(adapter),
+    adapter: `${formatAdapter(adapter)}, or what suits another model and its data: docs/DEFAULTS.md`,
+    "learning-rate": `${training.learningRate}, or what suits another kind of adapter`,
     lambda: LAMBDA_WORD.format(aggregation.lambda),
     aggregation: AGGREGATION_WORD.format(aggregation),
     "neighbour-weights": formatWeights(aggregation.weights),
     optimizer: OPTIMIZER_WORD.format(training),
-    schedule: SCHEDULE_WORD.format(training.schedule ?? { kind: "constant", warmupSteps: 0 }),
-    head: "local",
-    reference: REFERENCE_WORD.format(reference),
+    schedule: `${SCHEDULE_WORD.format(training.schedule ?? { kind: "constant", warmupSteps: 0 })}, or a shorter warm-up where there are fewer than 100 steps`,
+    head: "local, or shared with --logit-adjustment",
+    reference: `${REFERENCE_WORD.format(reference)}, or window:4 with --proximal`,
     "max-tokens": `${training.maxTokens}, or the model's context where that is shorter`,
     encoding: `${encoding.values}, or what suits another adapter: int8 for lora and ffa-lora, float32 for tri-lora`,
     "top-k": encoding.topK === undefined ? "every value" : String(encoding.topK.share),
@@ -181,6 +194,20 @@ function withSelf(weights: NeighbourWeighting): NeighbourWeighting {
   return weights.kind === "similarity" ? { ...weights, self: true } : weights;
 }
 
+/** With logit adjustment a head is shared unless the flags say otherwise: that is what the adjustment is for. */
+function headOf({ head, logitAdjustment }: NetworkOptions): Pick<NetworkSettings, "head"> {
+  if (head === undefined) return logitAdjustment === undefined ? {} : { head: "shared" };
+  return head === "local" ? {} : { head };
+}
+
+/** Window of p = 4 and weights l1, l2 of the proximal step: the middle of the range in arXiv:2506.23210. */
+const PROXIMAL_REFERENCE = REFERENCE_WORD.parse("window:4");
+
+/** Who asks for a term towards the reference model needs one. */
+function referenceOf({ proximal }: NetworkOptions, { reference }: NetworkSettings): ReferenceSettings {
+  return proximal !== undefined && reference.kind === "none" ? PROXIMAL_REFERENCE : reference;
+}
+
 /** The flags over their defaults. */
 export function networkSettings(options: NetworkOptions, defaults: NetworkSettings): NetworkSettings {
   const { training, rounds, aggregation } = defaults;
@@ -196,8 +223,8 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
       ...(topK !== undefined && { topK }),
     },
     seed: options.seed ?? defaults.seed,
-    reference: options.reference ?? defaults.reference,
-    ...(options.head !== undefined && options.head !== "local" && { head: options.head }),
+    reference: options.reference ?? referenceOf(options, defaults),
+    ...headOf(options),
     training: {
       ...training,
       ...options.optimizer,
@@ -211,4 +238,30 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
       ...valuesOfFlags(AGGREGATION_FIELDS, options),
     },
   };
+}
+
+/**
+ * The flags over what suits the model and the data: the adapter by these, rate and schedule by the adapter. Gradient descent
+ * has no rate of its own in the table, and keeps that of `base`.
+ */
+export function recipeSettings(
+  options: NetworkOptions,
+  base: NetworkSettings,
+  facts: RecipeFacts,
+  /** Local steps in all; those of the rounds when absent. */
+  steps?: number,
+): NetworkSettings {
+  const adapter = options.adapter ?? recipeAdapter(facts).adapter;
+  const { count, localSteps } = { ...base.rounds, ...valuesOfFlags(ROUNDS, options) };
+  const { learningRate, schedule } = recipeTraining(adapter, {
+    layers: facts.layers,
+    steps: steps ?? count * localSteps,
+  });
+  const isAdamW = (options.optimizer ?? base.training).optimizer === "adamw";
+  return networkSettings(options, {
+    ...base,
+    adapter,
+    encoding: { ...base.encoding, values: defaultValues(adapter) },
+    training: { ...base.training, ...(isAdamW && { learningRate }), ...(schedule && { schedule }) },
+  });
 }

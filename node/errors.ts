@@ -61,6 +61,7 @@ export const PROBLEMS = [
   "another-data",
   "another-model",
   "another-network",
+  "another-template",
   "base-elsewhere",
   "budget-kept",
   "budget-missing",
@@ -97,6 +98,7 @@ export const PROBLEMS = [
   "positions-of-two",
   "positions-unsaid",
   "precision-missing",
+  "precision-of-kind",
   "pyreft-form-only",
   "quorum-ends",
   "reft-part-only",
@@ -108,6 +110,7 @@ export const PROBLEMS = [
   "store-damaged",
   "stranger",
   "successions-used-up",
+  "training-changed",
   "weights-beside",
 ] as const;
 

@@ -21,7 +21,8 @@ export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 // What may be set, and within which bounds.
 export type { CompanyEvent } from "./interface/company-event.ts";
 export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.ts";
-export { LOG_LEVELS, type LogLevel } from "./interface/logger.ts";
+export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
+export { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "./interface/logger.ts";
 export type {
   Forgetting,
   ForgettingReport,
@@ -40,6 +41,8 @@ export { ADAPTER_FORMATS, type AdapterFormat } from "./local/adapter-format.ts";
 export type { CreateNetworkOptions } from "./manifest/create-network.ts";
 export { defaultValues, KEYFRAME_EVERY } from "./manifest/default-encoding.ts";
 export type { ModelDigests } from "./manifest/model-digests.ts";
+export { type RecipeFacts, recipeAdapter, recipeTraining } from "./manifest/recipe.ts";
+export type { DataForm } from "./manifest/recipe-table.ts";
 export {
   type GivenNetwork,
   isSignedByFounders,
@@ -80,6 +83,7 @@ export type { OperatorOptions } from "./peer/operator.ts";
 /** Loads what acts on a roster. */
 export const membershipDoor = (): Promise<typeof import("./doors/membership.ts")> => import("./doors/membership.ts");
 
+export type { TrainedData } from "./data/trained-data.ts";
 // Training and evaluation on one machine.
 export type {
   Evaluation,
@@ -92,6 +96,7 @@ export type {
 export type { DataOptions, LoadExamplesOptions, LoadedExamples } from "./local/data-source.ts";
 export type { Fit, FitRow, TrainingMemory } from "./local/fit.ts";
 export type { LocalTrainingOptions, LocalTrainingResult } from "./local/local-training.ts";
+export type { BestStep, StoppedTraining, Watching } from "./local/stopped-training.ts";
 export type { OnnxLoss } from "./model/onnx-file.ts";
 /** Loads what trains and evaluates without a network. */
 export const trainingDoor = (): Promise<typeof import("./doors/training.ts")> => import("./doors/training.ts");
@@ -118,6 +123,17 @@ export type { AttackResult } from "./audit/inversion.ts";
 export type { DeviceFinding, DoctorOptions, DoctorReport, Finding } from "./doctor/doctor.ts";
 /** Loads the doctor and the audit. */
 export const checkDoor = (): Promise<typeof import("./doors/checks.ts")> => import("./doors/checks.ts");
+
+// The admin interface of a running peer.
+export { PEER_METRICS } from "./admin/metric-rows.ts";
+export type { AdminInterface, ServedAdmin } from "./admin/serve-admin.ts";
+export type { AdminAddress } from "./interface/admin.ts";
+export type { MetricRow } from "./interface/metrics.ts";
+/** Loads what serves an admin interface. */
+export const adminDoor = (): Promise<typeof import("./doors/admin.ts")> => import("./doors/admin.ts");
+/** Loads what asks one. */
+export const adminClientDoor = (): Promise<typeof import("./doors/admin-client.ts")> =>
+  import("./doors/admin-client.ts");
 
 // A peer's records: its egress ledger, its key and the key's backup, its log.
 export type { EgressSummary } from "./privacy/egress-summary.ts";

@@ -97,6 +97,6 @@ test("the defaults make a valid manifest", () => {
   expect(parseManifest({ ...EXAMPLE_MANIFEST, ...MANIFEST_DEFAULTS })).toMatchObject(MANIFEST_DEFAULTS);
   expect(MANIFEST_DEFAULTS).toMatchObject({
     aggregation: { rule: "geometric-median", scope: "tensor", lambda: { mode: "adaptive" }, stalenessExponent: 0.5 },
-    reference: { kind: "window", size: 4, weights: "uniform", l1: 1e-3, l2: 1e-2 },
+    reference: { kind: "none" },
   });
 });

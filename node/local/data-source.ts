@@ -18,6 +18,7 @@ import { STANDARD_INPUT } from "../system/files/data-bytes.ts";
 import { type DataSet, openDataSet } from "../system/files/data-files.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { openChatTemplate } from "./chat-template.ts";
+import { type NetworkFrame, openNetworkTemplate } from "./network-frame.ts";
 
 /** Which data a peer has, and how it is divided and cut. */
 export interface DataOptions {
@@ -47,6 +48,8 @@ export interface LoadExamplesOptions extends DataOptions {
   readonly modelDirectory: string;
   readonly maxTokens: number;
   readonly batchSize: number;
+  /** Of a network: how its peers write conversations; they have its template, or are refused. */
+  readonly frame?: NetworkFrame;
   /** Files that are held out whole. */
   readonly validation?: string;
   readonly test?: string;
@@ -71,7 +74,7 @@ export interface LoadedExamples {
 export async function loadRecords(options: DataOptions): Promise<readonly DataRecord[]> {
   const { file, seed, part = WHOLE } = options;
   if (file === undefined) return taskRecords(defaultTasks({ seed, peers: part.count })[part.index]!);
-  return partOf(await collected(await opened(file, options)), file, options);
+  return partOf(await collected(await openRecords(file, options)), file, options);
 }
 
 async function collected({ records }: DataSet): Promise<DataRecord[]> {
@@ -82,7 +85,11 @@ async function collected({ records }: DataSet): Promise<DataRecord[]> {
 
 const WHOLE = { index: 0, count: 1 };
 
-function opened(file: string, { columns, charset }: Pick<DataOptions, "columns" | "charset">): Promise<DataSet> {
+/** The records of a file as it is, one after another.  Throws: as `openDataSet`; CONFIG_INVALID for a bad map of columns. */
+export function openRecords(
+  file: string,
+  { columns, charset }: Pick<DataOptions, "columns" | "charset">,
+): Promise<DataSet> {
   const map: ColumnMap | undefined = columns === undefined ? undefined : parseColumnMap(columns);
   return openDataSet(file, { columns: map, charset });
 }
@@ -95,19 +102,22 @@ function partOf(records: readonly DataRecord[], file: string, options: DataOptio
   return naming(file, () => partition(records, { rule, peers: part.count, seed, repeated })[part.index]!);
 }
 
-/** Throws: as `loadRecords`, which name the file here too, and TOKENIZER_MISSING, MODEL_MISSING, MODEL_CONFIG. */
+/** Throws: as `loadRecords`, which name the file here too, and TOKENIZER_MISSING, MODEL_MISSING, MODEL_CONFIG, MODEL_MISMATCH. */
 export async function loadExamples(options: LoadExamplesOptions): Promise<LoadedExamples> {
   const { modelDirectory, maxTokens, batchSize, seed, file, heldOut } = options;
   const files = readModelFiles(modelDirectory);
   const tokenizer = tokenizerOfFiles(files);
   const { classifier } = loadBaseModel(files);
-  const template = openChatTemplate(files, { chatTemplate: options.chatTemplate, kept: options.trained });
+  const { chatTemplate, trained: kept, frame } = options;
+  const template = frame
+    ? openNetworkTemplate(files, { chatTemplate, frame })
+    : openChatTemplate(files, { chatTemplate, kept });
   const encoding = {
     tokenizer,
     maxTokens,
     batchSize,
     seam: "blank" as const,
-    ...(classifier && { labels: classifier.labels }),
+    ...(classifier && { labels: classifier.labels, ofTokens: classifier.reads === "each token" }),
   };
   if (heldOut === "by seed" || (file === undefined && options.test === undefined)) {
     const records = await loadRecords(options);
@@ -148,7 +158,7 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
   const notes: string[] = [];
   const frames = new FrameCount({ hasTemplate: encoding.template !== undefined });
   const readAll = async (path: string): Promise<DataRecord[]> => {
-    const source = await opened(path, options);
+    const source = await openRecords(path, options);
     const records = await collected(source);
     notes.push(`${path}: ${source.found.line()}`);
     return records;
@@ -157,7 +167,7 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
     ...(options.validation !== undefined && { validation: await readAll(options.validation) }),
     ...(options.test !== undefined && { test: await readAll(options.test) }),
   };
-  const main = file === undefined ? undefined : await opened(file, options);
+  const main = file === undefined ? undefined : await openRecords(file, options);
   async function* records(): AsyncGenerator<DataRecord> {
     // Where peers share a file, all of it decides who has what; else records pass through one by one.
     if (main === undefined || file === undefined) return;

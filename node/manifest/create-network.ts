@@ -9,14 +9,21 @@ import type { MembershipSettings } from "../../protocol/membership/settings.ts";
 import { successionStatement } from "../../protocol/membership/succession.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { MANIFEST_DEFAULTS, networkId, parseManifest } from "../../protocol/network-manifest.ts";
+import type { TrainingSpec } from "../../protocol/settings/training.ts";
 import { NodeError } from "../errors.ts";
+import { frameOfNetwork } from "../local/network-frame.ts";
+import type { BaseModel } from "../model/base-model.ts";
 import { loadBaseModel, modelDigest } from "../model/huggingface.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { defaultValues, manifestEncoding } from "./default-encoding.ts";
 import { networkTensors } from "./network-tensors.ts";
+import { recipeTraining } from "./recipe.ts";
 
-/** Settings that are not given take `MANIFEST_DEFAULTS`. */
+/**
+ * Settings that are not given take `MANIFEST_DEFAULTS`; the learning rate and the schedule, where no rate is given, suit the
+ * kind of the adapter.
+ */
 export interface CreateNetworkOptions {
   readonly name: string;
   readonly modelDirectory: string;
@@ -31,6 +38,8 @@ export interface CreateNetworkOptions {
   /** `defaultValues` of the adapter, all of them in every update, when absent. */
   readonly encoding?: UpdateEncoding;
   readonly bootstrap?: readonly string[];
+  /** How conversations become text: a chat template of the model by name, a file of one, or `none`; default: the model's. */
+  readonly chatTemplate?: string;
   /** Who may take part; everybody when absent. */
   readonly membership?: MembershipSettings;
 }
@@ -43,9 +52,11 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
   const files = readModelFiles(options.modelDirectory);
   const model = loadBaseModel(files);
   tokenizerOfFiles(files);
-  const training = { ...MANIFEST_DEFAULTS.training, ...options.training };
+  const rounds = { ...MANIFEST_DEFAULTS.rounds, ...options.rounds };
+  const training = { ...MANIFEST_DEFAULTS.training, ...rateOf(options, model, rounds), ...options.training };
   const tokensMax = Math.min(training.maxTokens, model.shape.contextTokens);
   const tensors = networkTensors(model, options);
+  const frame = model.classifier ? undefined : frameOfNetwork(files, options.chatTemplate);
   const encoding = options.encoding ?? { values: defaultValues(options.adapter) };
   checkAdapterSize(tensors, encoding);
   return parseManifest({
@@ -55,15 +66,26 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
     model: { family: model.family, digest: modelDigest(files) },
     adapter: options.adapter,
     ...(options.head !== undefined && { head: options.head }),
+    ...(frame !== undefined && { frame }),
     tensors,
     training: { ...training, maxTokens: tokensMax },
-    rounds: { ...MANIFEST_DEFAULTS.rounds, ...options.rounds },
+    rounds,
     aggregation: { ...MANIFEST_DEFAULTS.aggregation, ...options.aggregation },
     reference: options.reference ?? MANIFEST_DEFAULTS.reference,
     ...manifestEncoding(encoding),
     bootstrap: options.bootstrap ?? [],
     ...(options.membership !== undefined && { membership: options.membership }),
   });
+}
+
+/** Of AdamW, where nobody says a rate; a manifest that is gone on from always says one. */
+function rateOf(
+  { adapter, training }: CreateNetworkOptions,
+  { shape }: BaseModel,
+  { count, localSteps }: NetworkManifest["rounds"],
+): Partial<TrainingSpec> {
+  if (training?.learningRate !== undefined || training?.optimizer === "sgd") return {};
+  return recipeTraining(adapter, { layers: shape.layers, steps: count * localSteps });
 }
 
 /** Throws: NodeError CONFIG_INVALID, with both numbers, where one update could not carry the adapter. */
@@ -94,7 +116,21 @@ export function createSuccessor(
   const { name, bootstrap, membership } = before;
   const whole = createNetwork({ ...options, name, bootstrap, ...(membership && { membership }) });
   const succeeds = { network: networkId(before), first: rosterIdOf(before), round };
-  const next = parseManifest({ ...whole, succeeds });
+  const next = parseManifest({ ...withFrame(whole, before, options), succeeds });
   successionStatement(before, next);
   return next;
+}
+
+/** Where nobody chooses a frame, that of before stays with its model. */
+function withFrame(
+  whole: NetworkManifest,
+  { frame, model }: NetworkManifest,
+  { chatTemplate }: Pick<CreateNetworkOptions, "chatTemplate">,
+): NetworkManifest {
+  const { frame: _, ...rest } = whole;
+  const isSameModel = Object.entries(model.digest).every(
+    ([part, digest]) => rest.model.digest[part as keyof typeof model.digest] === digest,
+  );
+  if (chatTemplate !== undefined || !isSameModel) return whole;
+  return { ...rest, ...(frame !== undefined && { frame }) };
 }

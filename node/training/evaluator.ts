@@ -1,15 +1,23 @@
 /** Evaluation of an adapter on one of a peer's sets. */
-import { evaluationBatches } from "../data/batch.ts";
+import { evaluationBatches, readTokens } from "../data/batch.ts";
 import { planBuckets } from "../data/bucket.ts";
 import type { Runtime, SessionOptions } from "../interface/runtime.ts";
 import type { Evaluation, Example, ExampleSets } from "../interface/trainer.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { encodeModel } from "../onnx/codec.ts";
+import type { OnnxGraph } from "../onnx/value.ts";
 import { float32 } from "../tensor.ts";
 import { createBucketSessions } from "./bucket-sessions.ts";
-import { type EvaluatedBatch, summarize } from "./evaluate.ts";
+import { type EvaluatedBatch, exampleLossesOf, summarize } from "./evaluate.ts";
 import { type Feeding, modelFeeds } from "./feeds.ts";
-import { type AdaptedModel, type BatchShape, evaluationGraph } from "./training-step.ts";
+import {
+  ACTIVATION_BYTES_MAX,
+  createActivationStore,
+  createFrozenBlocks,
+  declaredOnly,
+  type FrozenBlocks,
+} from "./frozen-blocks.ts";
+import { type AdaptedModel, type BatchShape, cutEvaluation, evaluationGraph } from "./training-step.ts";
 
 /** Examples evaluated at once: enough to fill two cores, few enough that the logits stay small. */
 const EVALUATION_BATCH = 16;
@@ -42,6 +50,9 @@ export function evaluationShape({
   return { examples, tokens, labels: model.classifier ? examples : examples * (tokens - 1) };
 }
 
+/** Kept activations of at most so many bytes: an eighth of what training keeps, for a set that is as much smaller. */
+export const EVALUATION_BYTES_MAX = ACTIVATION_BYTES_MAX / 8;
+
 /** What is evaluated: an adapted model and a peer's example sets. */
 export interface EvaluatorOptions {
   readonly runtime: Runtime;
@@ -49,8 +60,15 @@ export interface EvaluatorOptions {
   readonly sessionOptions: SessionOptions;
   readonly data: ExampleSets;
   readonly feeding: Feeding;
+  /** Names of a classifier's classes. */
+  readonly labels?: readonly string[] | undefined;
   /** At most so many different lengths of batches. */
   readonly bucketsMax: number;
+  /**
+   * Bytes of activations below the lowest adapter that are kept of the validation set, which is evaluated again and again; the other
+   * sets are evaluated once or twice. None when absent.
+   */
+  readonly activationBytesMax?: number;
   /** Whether long texts are evaluated a few at a time; default: all in batches of the same size. */
   readonly lowMemory?: boolean;
 }
@@ -62,43 +80,87 @@ export interface Evaluator {
     readonly set: keyof ExampleSets;
     readonly adapter: Float32Array;
     readonly examplesMax: number;
+    readonly perExample?: boolean | undefined;
   }): Promise<Evaluation>;
+  /** Loss of each example of a set, in its order: nats, summed over its labelled tokens. */
+  exampleLosses(options: {
+    readonly set: keyof ExampleSets;
+    readonly adapter: Float32Array;
+  }): Promise<readonly number[]>;
   close(): Promise<void>;
 }
 
 /** Its sessions are made when they are first needed, for the lengths of all examples. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
-  const { runtime, adapted, sessionOptions, data, feeding, bucketsMax, lowMemory = false } = options;
+  const { runtime, adapted, sessionOptions, data, feeding, labels = [], bucketsMax } = options;
+  const { activationBytesMax: bytesMax = 0, lowMemory = false } = options;
   const all = [...data.train, ...data.validation, ...data.test];
-  const tokens = all.reduce((most, example) => Math.max(most, example.tokens.length), 1);
+  const tokens = all.reduce((most, example) => Math.max(most, readTokens(example)), 1);
   const batchSize = examplesAtOnce({ tokens, lowMemory });
   const shapes = planBuckets(all, { batchSize, bucketsMax }).map(({ shape }) => shape);
-  const bucketOf = ({ tokens }: Example): number => shapes.findIndex((shape) => tokens.length <= shape.tokens);
+  const bucketOf = (example: Example): number => shapes.findIndex((shape) => readTokens(example) <= shape.tokens);
+  const store = createActivationStore({ bytesMax });
+  const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
   const sessions = createBucketSessions((bucket) => {
-    const shape = shapes[bucket]!;
-    return runtime.load(encodeModel(evaluationGraph(adapted, { ...shape, examples: shape.batchSize })), sessionOptions);
+    const shape = { ...shapes[bucket]!, examples: shapes[bucket]!.batchSize };
+    const cut = bytesMax > 0 ? cutEvaluation(adapted, shape) : undefined;
+    if (cut) {
+      const blocks = createFrozenBlocks({ runtime, store }, { below: cut.below, sessionOptions });
+      lower.set(bucket, { blocks, above: cut.above });
+    }
+    return runtime.load(encodeModel(cut?.above ?? evaluationGraph(adapted, shape)), sessionOptions);
   });
+  const run = async (set: keyof ExampleSets, examples: readonly Example[], adapter: Float32Array): Promise<Part[]> => {
+    const theta = float32([adapter.length], adapter);
+    const parts: Part[] = [];
+    for (const [bucket, shape] of shapes.entries()) {
+      const members = examples.flatMap((example, at) => (bucketOf(example) === bucket ? [{ example, at }] : []));
+      const batches = evaluationBatches(
+        members.map(({ example }) => example),
+        { shape },
+      );
+      for (const [i, batch] of batches.entries()) {
+        const first = i * shape.batchSize;
+        const session = await sessions.at(bucket);
+        const given = { ...modelFeeds(batch, feeding), adapter: theta };
+        const cut = lower.get(bucket);
+        const stream = cut && (await cut.blocks.feeds(batch, given, { keeps: set === "validation" }));
+        const result = await session.run(cut ? declaredOnly(cut.above, { ...given, ...stream }) : given);
+        const own = members.slice(first, first + shape.batchSize);
+        parts.push({
+          batch,
+          losses: result.losses!.data as Float32Array,
+          predicted: Array.from(result.predicted!.data as BigInt64Array, Number),
+          tasks: own.map(({ example }) => example.task),
+          places: own.map(({ at }) => at),
+        });
+      }
+    }
+    return parts;
+  };
   return {
-    evaluate: async ({ set, adapter, examplesMax }) => {
-      const examples = data[set].slice(0, examplesMax);
-      const theta = float32([adapter.length], adapter);
-      const parts: EvaluatedBatch[] = [];
-      for (const [bucket, shape] of shapes.entries()) {
-        const members = examples.filter((example) => bucketOf(example) === bucket);
-        for (const [i, batch] of evaluationBatches(members, { shape }).entries()) {
-          const first = i * shape.batchSize;
-          const session = await sessions.at(bucket);
-          const result = await session.run({ ...modelFeeds(batch, feeding), adapter: theta });
-          parts.push({
-            batch,
-            losses: result.losses!.data as Float32Array,
-            predicted: Array.from(result.predicted!.data as BigInt64Array, Number),
-            tasks: members.slice(first, first + shape.batchSize).map(({ task }) => task),
-          });
+    evaluate: async ({ set, adapter, examplesMax, perExample = false }) => {
+      const parts = await run(set, data[set].slice(0, examplesMax), adapter);
+      const summary = summarize(parts, feeding.classifies === "each token" ? labels : []);
+      return perExample ? { ...summary, exampleLosses: parts.flatMap(exampleLossesOf) } : summary;
+    },
+    exampleLosses: async ({ set, adapter }) => {
+      const sums = new Array<number>(data[set].length).fill(0);
+      for (const { batch, losses, places } of await run(set, data[set], adapter)) {
+        const width = batch.inputIds.shape[1]!;
+        for (let m = 0; m < batch.labelCount; m++) {
+          const row = Math.floor(Number(batch.labelRows.data[m]) / width);
+          sums[places[row]!]! += losses[m]!;
         }
       }
-      return summarize(parts);
+      return sums;
     },
-    close: sessions.close,
+    close: async () => {
+      await sessions.close();
+      for (const { blocks } of lower.values()) await blocks.close();
+    },
   };
 }
+
+/** A batch that was evaluated, and the places of its examples in their set. */
+type Part = EvaluatedBatch & { readonly places: readonly number[] };

@@ -48,7 +48,8 @@ export async function pooledFeatures(
   { runtime, model, sessionOptions, bucketsMax }: PoolingDependencies,
   examples: readonly Example[],
 ): Promise<PooledFeatures> {
-  const width = model.shape.hidden;
+  // Some models have an output narrower than their stream.
+  const width = model.classifier ? model.shape.hidden : model.outputMatrix(model.weight).shape[1]!;
   const values = new Float32Array(examples.length * width);
   for (const { shape, members } of planBuckets(examples, { batchSize: BATCH, bucketsMax })) {
     const graph = poolingGraph(model, { examples: BATCH, tokens: shape.tokens });
@@ -64,7 +65,7 @@ export async function pooledFeatures(
           const at = (row * BATCH + row) * shape.tokens;
           means.fill(1 / length, at, at + length);
         }
-        const { input_ids, attention_mask } = classifierFeeds(batch);
+        const { input_ids, attention_mask } = classifierFeeds(batch, model.classifier?.reads ?? "first token");
         const { pooled } = await session.run({
           ...(model.classifier ? { input_ids, attention_mask } : { input_ids: batch.inputIds }),
           means: float32([BATCH, BATCH * shape.tokens], means),
@@ -76,7 +77,7 @@ export async function pooledFeatures(
       await session.close();
     }
   }
-  if (!model.classifier) return { values, width, classCount: 1 };
+  if (!model.classifier || model.classifier.reads === "each token") return { values, width, classCount: 1 };
   const classes = examples.map(({ tokens, promptLength }) => tokens[promptLength]!);
   return { values, width, classes, classCount: model.classifier.labels.length };
 }

@@ -61,7 +61,8 @@ describe("a claim", () => {
         "fedreft",
         resultsOf([
           { method: "fedit", own: 0.5, parameters: 700 },
-          { method: "loreft-abm-mean", own, parameters },
+          { method: "loreft-mean", own, parameters },
+          { method: "loreft-abm-search", own: 0.9, parameters: 1 },
         ]),
       );
     expect(of(0.495, 100)).toBe("holds");

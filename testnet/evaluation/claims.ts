@@ -1,5 +1,6 @@
 /** The claims of the papers, held against the rows of this evaluation. */
 import { METRICS, type Metric } from "./metric.ts";
+import { SEEDS_MIN } from "./paired.ts";
 import type { SuiteResults } from "./run-table.ts";
 import { grouped, type Row, rowsOf } from "./summary-rows.ts";
 
@@ -30,7 +31,8 @@ export interface ClaimMethods {
 /** The methods of the published table that the claims speak of. */
 export const CLAIM_METHODS: ClaimMethods = {
   federatedLora: "fedit",
-  loreft: ["loreft-abm-median", "loreft-abm-mean", "loreft-abm-search", "loreft-abm-adaptive"],
+  // A mean is compared with a mean: methods that personalise, or the best of several on test data, say nothing of adapters.
+  loreft: ["loreft-mean"],
   cOnly: ["c-only-uniform", "c-only-similarity"],
   alone: "alone-loreft",
   fixed: "loreft-abm-median",
@@ -216,7 +218,9 @@ function robust(all: readonly SuiteResults[]): CheckedClaim {
 const ROBUST_METHOD = "robust-geometric-median";
 
 function show(metric: Metric, { own, seeds }: Row): string {
-  return seeds === 1 ? amount(metric, own.mean) : `${amount(metric, own.mean)} ± ${amount(metric, own.deviation)}`;
+  return seeds < SEEDS_MIN
+    ? amount(metric, own.mean)
+    : `${amount(metric, own.mean)} ± ${amount(metric, own.deviation)}`;
 }
 
 const nats = ({ ownLoss }: Row): string => `${ownLoss.mean.toFixed(3)} nats`;

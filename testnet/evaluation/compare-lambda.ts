@@ -3,14 +3,19 @@
  * [--rules alone,pooled,fixed:0.5,search,adaptive,search+momentum:1]`: the lambda rules on the embedded tasks, one line of JSON for each run:
  * mean own-task test scores over the peers. The rules choose on validation data; test data is scored once, at the end.
  */
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
-import type { LambdaRule } from "../../protocol/network-manifest.ts";
+import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
+import type { LambdaRule, TrainingSpec } from "../../protocol/network-manifest.ts";
 import { openSharedBase } from "./base.ts";
+import { BENCH_ADAPTERS } from "./bench-adapters.ts";
 import { embeddedData } from "./embedded-data.ts";
+import { materialOf } from "./material.ts";
 import type { Method } from "./method.ts";
 import { simulate } from "./simulate.ts";
 import { type Split, splitName } from "./split.ts";
+import type { Suite } from "./table.ts";
 
 const { values } = parseArgs({
   options: {
@@ -21,15 +26,30 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "16" },
     steps: { type: "string", default: "10" },
     threads: { type: "string", default: "1" },
+    data: { type: "string", default: "tasks" },
+    adapter: { type: "string", default: "" },
+    rate: { type: "string", default: "0.005" },
+    schedule: { type: "string", default: "constant" },
+    train: { type: "string", default: "64" },
+    batch: { type: "string", default: "8" },
+    tokens: { type: "string", default: "64" },
+    assets: { type: "string", default: resolve(import.meta.dirname, "../../../shared/assets") },
   },
 });
 
-const BATCH = 8;
-const TOKENS_MAX = 64;
+const BATCH = Number(values.batch);
+const TOKENS_MAX = Number(values.tokens);
 /** As in the product's testnet. */
-const SIZES = { train: 64, validation: 40, test: 120 };
-const LEARNING_RATE = 5e-3;
-const ADAPTER = { kind: "loreft", rank: 4, layers: "all", positions: { first: 4, last: 6, tied: false } } as const;
+const SIZES = { train: Number(values.train), validation: 40, test: 120 };
+const LEARNING_RATE = Number(values.rate);
+const SCHEDULE: Pick<TrainingSpec, "schedule"> =
+  values.schedule === "linear" ? { schedule: { kind: "linear", warmupSteps: 10 } } : {};
+const ADAPTER: AdapterSettings = BENCH_ADAPTERS[values.adapter]?.adapter ?? {
+  kind: "loreft",
+  rank: 4,
+  layers: "all",
+  positions: { first: 4, last: 6, tied: false },
+};
 
 function splitOf(word: string): Split {
   if (word === "distinct" || word === "mixed" || word === "iid") return { kind: word };
@@ -56,13 +76,25 @@ function methodOf(word: string): Method {
 const numbers = (list: string): number[] => list.split(",").map(Number);
 const mean = (list: readonly number[]): number => list.reduce((sum, x) => sum + x, 0) / list.length;
 
-const base = openSharedBase(embeddedModelDirectory(), { threads: Number(values.threads) });
+/** The embedded tasks, or speakers of Shakespeare's plays where the assets are there. */
+const material =
+  values.data === "speakers"
+    ? await materialOf(
+        {
+          ...{ data: "speakers", base: "tinystories-656k", sizes: { ...SIZES, validation: 16, test: 24 } },
+          training: { maxTokens: TOKENS_MAX, batchSize: BATCH },
+        } as unknown as Suite,
+        { assets: values.assets, base: undefined, threads: Number(values.threads) },
+        (reason) => process.stderr.write(`${reason}\n`),
+      )
+    : undefined;
+const base = material?.base ?? openSharedBase(embeddedModelDirectory(), { threads: Number(values.threads) });
 for (const split of values.splits.split(",").map(splitOf)) {
   for (const peers of numbers(values.peers)) {
     for (const seed of numbers(values.seeds)) {
       const { tokenizer } = base;
       const shape = { sizes: SIZES, tokenizer, maxTokens: TOKENS_MAX, batchSize: BATCH };
-      const data = embeddedData({ split, peers, seed, ...shape });
+      const data = (await material?.data({ split, peers, seed })) ?? embeddedData({ split, peers, seed, ...shape });
       for (const rule of values.rules.split(",")) {
         const result = await simulate({
           base,
@@ -71,7 +103,7 @@ for (const split of values.splits.split(",").map(splitOf)) {
           settings: {
             rounds: Number(values.rounds),
             localSteps: Number(values.steps),
-            training: { learningRate: LEARNING_RATE, batchSize: BATCH, maxTokens: TOKENS_MAX },
+            training: { learningRate: LEARNING_RATE, ...SCHEDULE, batchSize: BATCH, maxTokens: TOKENS_MAX },
           },
           seed,
         });
@@ -83,6 +115,7 @@ for (const split of values.splits.split(",").map(splitOf)) {
           rule,
           loss: mean(own.map(({ loss }) => loss)),
           accuracy: mean(own.map(({ accuracy }) => accuracy)),
+          exactMatch: mean(own.map(({ exactMatch }) => exactMatch)),
           worstLoss: Math.max(...own.map(({ loss }) => loss)),
           refused: result.peers.reduce((sum, { refused }) => sum + refused, 0),
           seconds: result.seconds,

@@ -1,7 +1,9 @@
 /** The page of an evaluation: its settings, tables, plots, and the claims that hold. */
 import { formatBytes } from "../words/text-table.ts";
+import { formatWay } from "../words/way.ts";
 import { amount, type CheckedClaim } from "./claims.ts";
 import { METRICS, type Metric } from "./metric.ts";
+import { type PairedGain, SEEDS_MIN } from "./paired.ts";
 import type { Plot } from "./plot.ts";
 import type { SuiteResults } from "./run-table.ts";
 import { splitName } from "./split.ts";
@@ -47,13 +49,14 @@ const INTRODUCTION =
 
 const METHOD = [
   "* Peers are simulated in one process. Training, updates, verdicts and aggregation are those of the product. Every peer hears every other one in every round.",
-  "* Numbers are means over the peers, then mean ± standard deviation over the seeds.",
+  "* Numbers are means over the peers, then mean ± standard deviation over the seeds. Below three seeds no spread is printed.",
+  "* Where a peer lies, all columns are over the same honest peers, the one without a liar too.",
   "* The swarm's validation loss chooses the learning rate of each method, on a seed that is in none of the results.",
   "* Test data are looked at once, at the end.",
 ].join("\n");
 
 const COLUMNS = [
-  "* **own**: the metric on the peer's own test set. **others**: the metric on the test sets of peers with other tasks. **worst**: own, of the peer with the worst value.",
+  "* **own**: the metric on the peer's own test set. **against alone**: by how much own is better than training the same kind of adapter alone, seed by seed, with the 95 % interval of the paired differences (Student's t) from three seeds on. **way**: the share of the way from training alone to all data in one place. **others**: the metric on the test sets of peers with other tasks. **worst**: own, of the peer with the worst value.",
   "* **psi**: forgetting, as the best value at any look at the validation set minus the last one; own and others.",
   "* **last quarter**: the gain of the validation metric in the last quarter of the rounds; near zero where the curve has flattened.",
   "* **trained**, **sent**: the number of values of the adapter that a peer trains, and that it sends. **bytes**: the bytes that one peer sends in one round, its update to each of the others. **seconds**: processor time of one peer's training and aggregation in one run.",
@@ -101,6 +104,8 @@ function methodTable(metric: Metric, rows: readonly Row[]): string {
   const header = [
     "method",
     "own",
+    "against alone",
+    "way",
     "others",
     "worst",
     "nats",
@@ -117,9 +122,11 @@ function methodTable(metric: Metric, rows: readonly Row[]): string {
   const lines = rows.map((row) => [
     row.title,
     of(row.own),
+    gainText(metric, row.gain),
+    formatWay(row.way),
     of(row.others),
     of(row.worst),
-    `${row.ownLoss.mean.toFixed(3)} ± ${row.ownLoss.deviation.toFixed(3)}`,
+    plusMinus(LOSS, row.ownLoss),
     of(row.psiOwn),
     of(row.psiOthers),
     amount(metric, row.lastQuarter.mean),
@@ -147,11 +154,23 @@ function robustTable(suite: Suite, rows: readonly Row[]): string {
   return `One of the peers lies. The table has the own-task metric of the honest peers.\n\n${markdownTable(["method", ...attacks], lines)}`;
 }
 
-function plusMinus(metric: Metric, { mean, deviation }: Statistic): string {
+function plusMinus(metric: Pick<Metric, "unit">, { mean, deviation, count }: Statistic): string {
   if (!Number.isFinite(mean)) return "–";
-  return metric.unit === "share"
-    ? `${(100 * mean).toFixed(1)} ± ${(100 * deviation).toFixed(1)} %`
-    : `${mean.toFixed(3)} ± ${deviation.toFixed(3)}`;
+  const number = (value: number): string => (metric.unit === "share" ? (100 * value).toFixed(1) : value.toFixed(3));
+  const spread = count < SEEDS_MIN ? "" : ` ± ${number(deviation)}`;
+  return `${number(mean)}${spread}${metric.unit === "share" ? " %" : ""}`;
+}
+
+/** Losses are nats whatever a suite is ranked by. */
+const LOSS = { unit: "nats" } as const;
+
+/** What is gained over training alone: the mean and, from three seeds on, its interval. */
+function gainText(metric: Metric, gain: PairedGain | undefined): string {
+  if (gain === undefined) return "–";
+  const [scale, digits] = metric.unit === "share" ? [100, 1] : [1, 3];
+  const number = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(scale * value).toFixed(digits)}`;
+  const { mean, half } = gain;
+  return half === undefined ? number(mean) : `${number(mean)} [${number(mean - half)}, ${number(mean + half)}]`;
 }
 
 function markdownTable(header: readonly string[], lines: readonly (readonly string[])[]): string {

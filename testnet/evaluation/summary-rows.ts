@@ -1,6 +1,9 @@
 /** Rows over the cells of a suite: one for each method, division, number of peers and attack, over the seeds. */
+
+import { shareOfWay } from "../words/way.ts";
 import { type Cell, type CellResult, deviationOf, lastQuarterGain, meanOf } from "./cell.ts";
 import { METRICS, type Metric } from "./metric.ts";
+import { type PairedGain, pairedGain } from "./paired.ts";
 import type { SuiteResults } from "./run-table.ts";
 import { splitName } from "./split.ts";
 
@@ -9,6 +12,8 @@ export interface Statistic {
   readonly mean: number;
   /** Standard deviation of the sample; 0 for one seed. */
   readonly deviation: number;
+  /** Values that it is over; a spread is printed from three on. */
+  readonly count: number;
 }
 
 /** One line of the evaluation's tables. */
@@ -24,6 +29,10 @@ export interface Row {
   /** Means over the peers. */
   readonly own: Statistic;
   readonly others: Statistic;
+  /** How much better own is than after training the same kind of adapter alone, seed by seed; absent where nobody did. */
+  readonly gain?: PairedGain;
+  /** Own on the way from alone (0) to everybody's data in one place (1), with the same kind of adapter; absent without both. */
+  readonly way?: number;
   /** The score of the peer that has the worst one. */
   readonly worst: Statistic;
   readonly ownLoss: Statistic;
@@ -44,16 +53,54 @@ export interface Row {
 /** The rows of a suite, in the order in which their first cells were run. */
 export function rowsOf({ suite, cells }: SuiteResults): readonly Row[] {
   const metric = METRICS[suite.data];
+  const settings = grouped(cells, ({ cell: { split, peers, attack } }) => [splitName(split), peers, attack].join(" "));
+  const byMethod = new Map([...settings].map(([place, all]) => [place, [...grouped(all, methodOf).values()]]));
   const groups = grouped(cells, ({ cell: { split, peers, attack, method } }) =>
     [splitName(split), peers, attack, method.name].join(" "),
   );
-  return [...groups.values()].map((group) =>
-    rowOf(
-      group[0]!.cell,
-      group.map(({ result }) => result),
-      metric,
-    ),
-  );
+  return [...groups.values()].map((group) => {
+    const { cell } = group[0]!;
+    const place = [splitName(cell.split), cell.peers, cell.attack].join(" ");
+    const row = rowOf(cell, group.map(compared), metric);
+    return { ...row, ...comparison(group, byMethod.get(place)!, metric) };
+  });
+}
+
+type Cells = SuiteResults["cells"];
+const methodOf = ({ cell }: Cells[number]): string => cell.method.name;
+
+/** Beside runs with a liar, the run without one is over the same peers: all but the last, which lies in the others. */
+function compared({ cell, result }: Cells[number]): CellResult {
+  const isClean =
+    cell.suite.attacks !== undefined && cell.attack === "none" && result.peers.length === cell.peers && cell.peers > 1;
+  return isClean ? { ...result, peers: result.peers.slice(0, -1) } : result;
+}
+
+/** Against training alone and in one place with the same kind of adapter, where these are among the cells of the setting. */
+function comparison(group: Cells, setting: readonly Cells[], metric: Metric): Pick<Row, "gain" | "way"> {
+  const { kind } = group[0]!.cell.method.adapter ?? {};
+  const those = (exchange: "none" | "pooled"): Cells | undefined =>
+    setting.find(([first]) => {
+      const { method } = first!.cell;
+      return method.exchange === exchange && method.adapter?.kind === kind && method.reference === undefined;
+    });
+  const [alone, pooled] = [those("none"), those("pooled")];
+  const { name } = group[0]!.cell.method;
+  const isOther = (cells: Cells | undefined): cells is Cells =>
+    cells !== undefined && cells[0]!.cell.method.name !== name;
+  if (!isOther(alone)) return {};
+  const ownOf = (one: Cells[number]): number => meanOf(compared(one).peers.map(({ own }) => metric.of(own)));
+  const pairs = group.flatMap((one) => {
+    const other = alone.find(({ cell }) => cell.seed === one.cell.seed);
+    return other ? [(metric.rises ? 1 : -1) * (ownOf(one) - ownOf(other))] : [];
+  });
+  if (pairs.length === 0) return {};
+  const gain = pairedGain(pairs);
+  if (!isOther(pooled)) return { gain };
+  // Where more is better, the way is counted downwards all the same.
+  const of = (cells: Cells): number => (metric.rises ? -1 : 1) * meanOf(cells.map(ownOf));
+  const way = shareOfWay({ alone: of(alone), swarm: of(group), central: of(pooled) }, 2 * metric.tolerance);
+  return { gain, ...(way !== undefined && { way }) };
 }
 
 /** In order of first appearance. */
@@ -109,4 +156,5 @@ function rowOf(
 export const statisticOf = (values: readonly number[]): Statistic => ({
   mean: meanOf(values),
   deviation: deviationOf(values),
+  count: values.length,
 });

@@ -2,16 +2,19 @@
 import type { Score } from "../../node/index.ts";
 import { forgettingRows, formatPoints } from "./forgetting-table.ts";
 import { type Html, html } from "./html.ts";
-import { idOf, isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
+import { type CentralScores, idOf, isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
 import { verdictSentences } from "./summary.ts";
 import { formatBytes, formatLoss, formatSeconds, formatShare } from "./text-table.ts";
+import { formatWay, shareOfWay, waySentence } from "./way.ts";
 
 /** What was run, and in words what came of it. */
 export function summarySection(result: TestnetResult): Html {
   const { network, manifest, peers, data, startedAt, seconds } = result;
   const finished = peers.filter(({ view }) => view.report !== undefined).length;
+  const way = waySentence(result);
   const isAlarming = (sentence: string): boolean => /WORSE|before it had finished|interrupted/.test(sentence);
   return html`<h1>weft: a testnet of ${peers.length} peers, ${manifest.rounds.count} rounds</h1>
+${way && html`<p class="headline">${way}</p>`}
 <p class="faint">${startedAt}, ${formatSeconds(seconds)} in all, ${finished} of ${peers.length} peers finished</p>
 ${verdictSentences(result).map((sentence) => html`<p class="${isAlarming(sentence) ? "alarm" : ""}">${sentence}</p>`)}
 <dl>
@@ -22,18 +25,20 @@ ${verdictSentences(result).map((sentence) => html`<p class="${isAlarming(sentenc
 }
 
 /** The table of all scores, and a group of bars per peer. */
-export function scoreSection({ peers }: TestnetResult): Html {
+export function scoreSection({ peers, central }: TestnetResult): Html {
   const scored = peers.filter(({ view }) => view.report !== undefined);
+  const centralOf = (peer: TestnetPeer): Central | undefined => central?.peers[peers.indexOf(peer)];
   const lossMax = Math.max(0, ...scored.flatMap((peer) => scoresOf(peer).map(([, score]) => score.loss)));
   return html`<h2>Held-out loss and accuracy</h2>
 <p>On examples that this peer was not trained on: of the frozen base model, after training alone with exactly as many local
-steps on the same data, and after training in the swarm. Loss in nats per response token (lower is better), accuracy
+steps on the same data, and after training in the swarm; central is one training with everybody's data and everybody's steps,
+which no swarm could be expected to beat. Way: how much of the way from alone to central the swarm went. Loss in nats per response token (lower is better), accuracy
 as the share of response tokens predicted exactly (higher is better).</p>
 <div class="scroll"><table><caption>Held-out scores per peer</caption>
-<thead><tr><th scope="col">peer</th><th scope="col">base loss</th><th scope="col">alone loss</th><th scope="col">swarm loss</th><th scope="col">swarm − alone</th><th scope="col">base accuracy</th><th scope="col">alone accuracy</th><th scope="col">swarm accuracy</th><th scope="col">examples</th></tr></thead>
-<tbody>${peers.map(scoreRow)}</tbody></table></div>
-<ul class="legend"><li><span class="key fill base"></span>base</li><li><span class="key fill alone"></span>alone</li><li><span class="key fill swarm"></span>swarm</li></ul>
-<div class="bars">${scored.map((peer) => barGroup(peer, lossMax))}</div>`;
+<thead><tr><th scope="col">peer</th><th scope="col">base loss</th><th scope="col">alone loss</th><th scope="col">swarm loss</th><th scope="col">swarm − alone</th><th scope="col">central loss</th><th scope="col">way</th><th scope="col">base accuracy</th><th scope="col">alone accuracy</th><th scope="col">swarm accuracy</th><th scope="col">examples</th></tr></thead>
+<tbody>${peers.map((peer) => scoreRow(peer, centralOf(peer)))}</tbody></table></div>
+<ul class="legend">${["base", "alone", "swarm", ...(central ? ["central"] : [])].map((kind) => html`<li><span class="key fill ${kind}"></span>${kind}</li>`)}</ul>
+<div class="bars">${scored.map((peer) => barGroup(peer, lossMax, centralOf(peer)))}</div>`;
 }
 
 /** psi of each peer and task. */
@@ -98,16 +103,25 @@ function scoresOf({ view: { report } }: TestnetPeer): [string, Score][] {
   ];
 }
 
-function scoreRow(peer: TestnetPeer): Html {
+type Central = CentralScores["peers"][number];
+
+function scoreRow(peer: TestnetPeer, central: Central | undefined): Html {
   const { report, examples } = peer.view;
   // Of the losses as they are printed, so that the three columns agree.
   const difference = Number(formatLoss(report?.swarm.loss)) - Number(formatLoss(report?.alone?.loss));
   const accuracy = (score: Score | undefined): string => (score ? formatShare(score.accuracy) : "–");
-  return html`<tr><th scope="row">${peer.name}</th><td>${formatLoss(report?.base.loss)}</td><td>${formatLoss(report?.alone?.loss)}</td><td>${formatLoss(report?.swarm.loss)}</td><td class="${isWorseOff(peer) ? "alarm" : ""}">${Number.isNaN(difference) ? "–" : signed(difference)}${isWorseOff(peer) && " worse"}</td><td>${accuracy(report?.base)}</td><td>${accuracy(report?.alone)}</td><td>${accuracy(report?.swarm)}</td><td>${examples ? examples.train : "–"}</td></tr>`;
+  const way =
+    report?.alone && central
+      ? shareOfWay({ alone: report.alone.loss, swarm: report.swarm.loss, central: central.loss })
+      : undefined;
+  return html`<tr><th scope="row">${peer.name}</th><td>${formatLoss(report?.base.loss)}</td><td>${formatLoss(report?.alone?.loss)}</td><td>${formatLoss(report?.swarm.loss)}</td><td class="${isWorseOff(peer) ? "alarm" : ""}">${Number.isNaN(difference) ? "–" : signed(difference)}${isWorseOff(peer) && " worse"}</td><td>${formatLoss(central?.loss)}</td><td>${formatWay(way)}</td><td>${accuracy(report?.base)}</td><td>${accuracy(report?.alone)}</td><td>${accuracy(report?.swarm)}</td><td>${examples ? examples.train : "–"}</td></tr>`;
 }
 
-function barGroup(peer: TestnetPeer, lossMax: number): Html {
-  const scores = scoresOf(peer);
+function barGroup(peer: TestnetPeer, lossMax: number, central: Central | undefined): Html {
+  const scores: [string, Central][] = [
+    ...scoresOf(peer),
+    ...(central ? [["central", central] as [string, Central]] : []),
+  ];
   return html`<section><h3>${peer.name}</h3>
 <p class="faint">loss</p>${scores.map(([kind, { loss }]) => bar(kind, loss / lossMax, formatLoss(loss)))}
 <p class="faint">accuracy</p>${scores.map(([kind, { accuracy }]) => bar(kind, accuracy, formatShare(accuracy)))}</section>`;

@@ -3,13 +3,13 @@ export const REPORT_STYLE = `
 :root {
   color-scheme: light dark;
   --paper: #ffffff; --ink: #1b1f24; --faint: #5b6470; --line: #d5dae0; --panel: #f5f7f9; --alarm: #b3261e;
-  --base: #8a929c; --alone: #b35c00; --swarm: #0062b1;
+  --base: #8a929c; --alone: #b35c00; --swarm: #0062b1; --central: #5b7f2a;
   --train: #0062b1; --network: #b35c00; --aggregate: #3d7a37; --other: #8a929c;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14171a; --ink: #e7eaee; --faint: #a3adb8; --line: #363c44; --panel: #1d2126; --alarm: #ff8a80;
-    --base: #8b95a1; --alone: #ffa94d; --swarm: #63b3ff;
+    --base: #8b95a1; --alone: #ffa94d; --swarm: #63b3ff; --central: #a3c76d;
     --train: #63b3ff; --network: #ffa94d; --aggregate: #7ccf73; --other: #8b95a1;
   }
 }
@@ -37,7 +37,8 @@ summary { cursor: pointer; color: var(--faint); }
 .bar .track { background: var(--panel); height: .9rem; }
 .bar .fill { display: block; height: 100%; }
 .bar .number { text-align: right; font-variant-numeric: tabular-nums; }
-.fill.base { background: var(--base); } .fill.alone { background: var(--alone); } .fill.swarm { background: var(--swarm); }
+.fill.base { background: var(--base); } .fill.alone { background: var(--alone); } .fill.swarm { background: var(--swarm); } .fill.central { background: var(--central); }
+.headline { font-size: 1.25em; font-weight: 600; }
 .stack { display: flex; height: 1.1rem; background: var(--panel); }
 .stack span { display: block; height: 100%; }
 .train { background: var(--train); } .network { background: var(--network); }

@@ -3,6 +3,7 @@
 import type { ForgettingReport, PeerEvent, PeerView, PhaseSeconds, Score, UpdateCounts } from "../../node/index.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { isWorseThanAlone } from "./comparison.ts";
+import { shareOfWay, wayOf } from "./way.ts";
 
 /** How a process ended, and the last it said on standard error. */
 export interface PeerExit {
@@ -34,6 +35,17 @@ export interface TestnetResult {
   readonly seconds: number;
   /** Stopped by the user before the end. */
   readonly interrupted: boolean;
+  /** The scores of one training with everybody's data, where it was made. */
+  readonly central?: CentralScores;
+}
+
+/** One training with everybody's data. */
+export interface CentralScores {
+  /** On each peer's own test set, in the peers' order. */
+  readonly peers: readonly { readonly loss: number; readonly accuracy: number }[];
+  /** Local steps, as many as the peers take together. */
+  readonly steps: number;
+  readonly seconds: number;
 }
 
 /** A peer in the JSON document; the scores are absent for a peer that did not finish. */
@@ -44,6 +56,8 @@ export interface PeerDocument {
   readonly base?: Score;
   readonly alone?: Score;
   readonly swarm?: Score;
+  /** Of one training with everybody's data, on this peer's test set. */
+  readonly central?: CentralScores["peers"][number];
   readonly bytes: { readonly sent: number; readonly received: number };
   readonly seconds: PhaseSeconds;
   readonly updates: UpdateCounts;
@@ -61,6 +75,8 @@ export interface TestnetDocument {
   readonly peers: readonly PeerDocument[];
   /** Ids of the peers whose held-out loss in the swarm is higher than alone, to three decimals. */
   readonly worseThanAlone: readonly string[];
+  /** From training alone (0) to all data in one place (1), by mean losses; null where there is no such way. */
+  readonly shareOfTheWay: number | null;
   readonly seconds: number;
   readonly interrupted: boolean;
   readonly manifest: NetworkManifest;
@@ -72,12 +88,21 @@ export function testnetDocument(result: TestnetResult): TestnetDocument {
   return {
     network,
     rounds: manifest.rounds.count,
-    peers: result.peers.map(peerDocument),
+    peers: result.peers.map((peer, i) => ({
+      ...peerDocument(peer),
+      ...(result.central?.peers[i] && { central: result.central.peers[i] }),
+    })),
     worseThanAlone: result.peers.filter(isWorseOff).map(idOf),
+    shareOfTheWay: shareOfTheWay(result),
     seconds,
     interrupted,
     manifest,
   };
+}
+
+function shareOfTheWay(result: TestnetResult): number | null {
+  const way = wayOf(result);
+  return (way && shareOfWay(way)) ?? null;
 }
 
 /** Whether a peer has finished, and with a held-out loss visibly higher than after training alone. */

@@ -2,8 +2,9 @@
 import type { Score } from "../../node/index.ts";
 import { hadNoNeighbours, isLessAccurateThanAlone } from "./comparison.ts";
 import { forgettingLines } from "./forgetting-table.ts";
-import { isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
+import { type CentralScores, isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
 import { formatBytes, formatLoss, formatSeconds, formatShare, shortPeerId, textTable } from "./text-table.ts";
+import { formatWay, shareOfWay, waySentence } from "./way.ts";
 
 /** Lines of the final table and the sentences below it. */
 export function summaryLines(result: TestnetResult): string[] {
@@ -12,16 +13,26 @@ export function summaryLines(result: TestnetResult): string[] {
     `network ${result.network}`,
     `${peers.length} peers, ${manifest.rounds.count} rounds of ${manifest.rounds.localSteps} local steps, ${formatSeconds(result.seconds)} in all`,
     "held-out loss (nats per response token) and accuracy (response tokens) of the base model, of training alone with",
-    "the same number of local steps on the same data, and of training in the swarm:",
+    "the same number of local steps on the same data, and of training in the swarm; central: one training with all data:",
     "",
-    ...textTable(SCORE_COLUMNS, peers.map(scoreRow)),
+    ...textTable(
+      SCORE_COLUMNS,
+      peers.map((peer, i) => scoreRow(peer, result.central?.peers[i])),
+    ),
     "",
     ...textTable(COST_COLUMNS, peers.map(costRow)),
     "",
     ...sectionOf(forgettingLines(peers.map(({ name, view }) => ({ name, forgetting: view.forgetting })))),
     ...verdictSentences(result),
+    ...headline(result),
   ];
 }
+
+/** How far the swarm went; the last line, because it is the one to remember. */
+const headline = (result: TestnetResult): string[] => {
+  const sentence = waySentence(result);
+  return sentence === undefined ? [] : [sentence];
+};
 
 /** With an empty line behind it, where there is anything. */
 const sectionOf = (lines: readonly string[]): string[] => (lines.length === 0 ? [] : [...lines, ""]);
@@ -91,10 +102,13 @@ function accuracyPair({ name, view: { report } }: TestnetPeer): string {
 const SCORE_COLUMNS = [
   { heading: "peer", numeric: false },
   { heading: "id", numeric: false },
-  ...["base", "alone", "swarm", "base acc", "alone acc", "swarm acc"].map((heading) => ({ heading, numeric: true })),
+  ...["base", "alone", "swarm", "central", "way", "base acc", "alone acc", "swarm acc"].map((heading) => ({
+    heading,
+    numeric: true,
+  })),
 ];
 
-function scoreRow({ name, view }: TestnetPeer): string[] {
+function scoreRow({ name, view }: TestnetPeer, central: CentralScores["peers"][number] | undefined): string[] {
   const { report } = view;
   const accuracy = (score: Score | undefined): string => (score ? formatShare(score.accuracy) : "–");
   return [
@@ -103,11 +117,16 @@ function scoreRow({ name, view }: TestnetPeer): string[] {
     formatLoss(report?.base.loss),
     formatLoss(report?.alone?.loss),
     formatLoss(report?.swarm.loss),
+    formatLoss(central?.loss),
+    formatWay(report?.alone && central && peerWay(report.alone.loss, report.swarm.loss, central.loss)),
     accuracy(report?.base),
     accuracy(report?.alone),
     accuracy(report?.swarm),
   ];
 }
+
+const peerWay = (alone: number, swarm: number, central: number): number | undefined =>
+  shareOfWay({ alone, swarm, central });
 
 const COST_COLUMNS = [
   { heading: "peer", numeric: false },

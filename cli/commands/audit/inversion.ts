@@ -10,7 +10,7 @@ import { DATA, type DataFlags, dataOptions, READING } from "../../data-options.t
 import { engineFlags } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { NETWORK_DEFAULTS } from "../../network-options.ts";
+import { PLAIN_DEFAULTS } from "../../network-options.ts";
 import { integer, positive } from "../../option-value.ts";
 import { PRIVACY_DEFAULTS } from "../../privacy-options.ts";
 import { JSON_OUTPUT, MODEL } from "../../shared-options.ts";
@@ -116,7 +116,7 @@ async function run(options: AuditOptions, terminal: Terminal): Promise<number> {
   const { auditInversion, readModelFiles, createSecureRandom } = await checkDoor();
   const { loadExamples, createOnnxRuntime } = await trainingDoor();
   const directory = modelDirectory(options.model);
-  const { training, seed } = NETWORK_DEFAULTS;
+  const { training, seed } = PLAIN_DEFAULTS;
   const { sets, notes = [] } = await loadExamples({
     ...dataOptions(options),
     modelDirectory: directory,

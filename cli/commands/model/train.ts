@@ -7,7 +7,7 @@ import { formatLoss } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { engineFlags, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
-import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
+import { type NetworkOptions, networkSettings, PLAIN_DEFAULTS } from "../../network-options.ts";
 import { choice, integer, positive, share } from "../../option-value.ts";
 import { JSON_OUTPUT, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
@@ -59,8 +59,12 @@ export const trainModelCommand: CommandRow = {
       parse: share,
       otherwise: "none",
     },
-    ...networkOptionsNamed("learning-rate", "optimizer"),
-    ...SCHEDULE,
+    ...networkOptionsNamed("learning-rate").map((row) => ({
+      ...row,
+      otherwise: String(PLAIN_DEFAULTS.training.learningRate),
+    })),
+    ...networkOptionsNamed("optimizer"),
+    ...SCHEDULE.map((row) => ({ ...row, otherwise: "constant" })),
     ...networkOptionsNamed("batch-size", "accumulate"),
     { ...SEED, text: "seed of the LoRA's start, the rows held out and the batch order" },
     { flags: "--out <file>", text: "file for the model", otherwise: "the model's name with .trained.onnx" },
@@ -105,7 +109,7 @@ async function run(options: ModelTrainOptions, terminal: Terminal, argument: str
   if (out === path) throw new NodeError("CONFIG_INVALID", "--out names the model itself; give another file");
   const file = await readOnnxModelFile(path);
   const all = await readTensorFile(resolve(options.data));
-  const { training, seed } = networkSettings(options, NETWORK_DEFAULTS);
+  const { training, seed } = networkSettings(options, PLAIN_DEFAULTS);
   const { heldOut: share = 0 } = options;
   // Where rows are held out, a batch of them and a batch to train on need room.
   const batchSize =

@@ -2,10 +2,18 @@
 
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { createNetwork, NodeError, readNetwork, writeNetwork } from "../../../node/index.ts";
+import {
+  createNetwork,
+  NodeError,
+  readNetwork,
+  STANDARD_INPUT,
+  trainingDoor,
+  writeNetwork,
+} from "../../../node/index.ts";
 import { createGenesis, type Genesis, genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { CHAT_TEMPLATE, DATA, type DataFlags, dataOptions, READING, templateArgument } from "../../data-options.ts";
 import { jsonText } from "../../json.ts";
 import {
   MEMBERSHIP_OPTIONS,
@@ -18,10 +26,12 @@ import {
   headWarning,
   NETWORK_DEFAULTS,
   type NetworkOptions,
+  type NetworkSettings,
   networkOptions,
-  networkSettings,
+  PLAIN_DEFAULTS,
 } from "../../network-options.ts";
 import { peerAddress } from "../../option-value.ts";
+import { chosenSettings, TUNE } from "../../recipe-argument.ts";
 import { JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 import { sketchWarning } from "../../weights-argument.ts";
@@ -36,6 +46,14 @@ export const createNetworkCommand: CommandRow = {
     { flags: "--force", text: "overwrite --out, even if it holds another manifest" },
     MODEL,
     ...networkOptions(NETWORK_DEFAULTS),
+    {
+      ...DATA,
+      text: "data of the sort that the peers will have: adapter and rate are chosen for it, and nothing of it is kept",
+      otherwise: "examples with answers",
+    },
+    ...READING.filter((row) => row !== CHAT_TEMPLATE),
+    TUNE,
+    { ...CHAT_TEMPLATE, otherwise: "the model's; each peer's own where it has none" },
     ...MEMBERSHIP_OPTIONS,
     {
       flags: "--bootstrap <multiaddr>",
@@ -51,10 +69,13 @@ export const createNetworkCommand: CommandRow = {
 };
 
 type NetworkCreateOptions = NetworkOptions &
-  MembershipOptions & {
+  MembershipOptions &
+  DataFlags & {
+    readonly tune?: boolean;
     readonly name?: string;
     readonly out?: string;
     readonly model?: string;
+    readonly chatTemplate?: string;
     readonly bootstrap?: readonly string[];
     readonly force?: boolean;
     readonly json?: boolean;
@@ -63,11 +84,13 @@ type NetworkCreateOptions = NetworkOptions &
 async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<number> {
   const file = resolve(options.out ?? "network.json");
   const membership = await membershipOf(options);
+  const directory = modelDirectory(options.model);
   const manifest = await createNetwork({
     name: options.name ?? "weft",
-    modelDirectory: modelDirectory(options.model),
-    ...networkSettings(options, NETWORK_DEFAULTS),
+    modelDirectory: directory,
+    ...(await settingsFor(options, directory, terminal)),
     bootstrap: options.bootstrap ?? [],
+    ...(options.chatTemplate !== undefined && { chatTemplate: templateArgument(options.chatTemplate) }),
     ...(membership && { membership }),
   });
   const genesis = createGenesis(manifest);
@@ -79,7 +102,7 @@ async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<n
   if (there === "nothing") await writeNetwork(file, genesis);
   const network = networkId(manifest);
   for (const warning of [
-    headWarning(manifest.head),
+    headWarning(manifest.head, manifest.training),
     sketchWarning(manifest.aggregation.weights),
     thresholdWarning(membership),
   ]) {
@@ -89,6 +112,28 @@ async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<n
   terminal.err(`${done}; ${nextStep(genesis)}\n`);
   terminal.out(options.json ? jsonText({ network, file, manifest }) : `${network}\n`);
   return EXIT_OK;
+}
+
+/** The flags over what suits the model and the data.  Throws: NodeError CONFIG_INVALID for data that can be read only once. */
+async function settingsFor(
+  options: NetworkCreateOptions,
+  directory: string,
+  terminal: Terminal,
+): Promise<NetworkSettings> {
+  if (options.data === STANDARD_INPUT) {
+    throw new NodeError("CONFIG_INVALID", "--data is looked at more than once here; give a file, not -");
+  }
+  const { factsOf, loadExamples } = await trainingDoor();
+  const data = dataOptions(options);
+  return await chosenSettings(options, {
+    base: PLAIN_DEFAULTS,
+    facts: await factsOf(directory, data),
+    tuning: {
+      modelDirectory: directory,
+      load: ({ training, seed }) => loadExamples({ ...data, ...training, modelDirectory: directory, seed }),
+    },
+    terminal,
+  });
 }
 
 function nextStep(genesis: Genesis): string {

@@ -4,7 +4,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { createNetwork, type EngineOptions, type LogLevel, NodeError, STANDARD_INPUT } from "../../../node/index.ts";
+import {
+  createNetwork,
+  type EngineOptions,
+  type LogLevel,
+  NodeError,
+  STANDARD_INPUT,
+  trainingDoor,
+} from "../../../node/index.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import { TESTNET_DEFAULTS } from "../../../testnet/defaults.ts";
 import type { TestnetData } from "../../../testnet/run-testnet.ts";
@@ -12,7 +19,7 @@ import type { LiveView } from "../../../testnet/words/live-view.ts";
 import { lineView, terminalView } from "../../../testnet/words/live-view.ts";
 import type { TestnetResult } from "../../../testnet/words/result.ts";
 import type { CommandRow } from "../../command-row.ts";
-import { DATA, type DataFlags, READING, templateArgument } from "../../data-options.ts";
+import { DATA, type DataFlags, dataOptions, READING, templateArgument } from "../../data-options.ts";
 import { engineFlags, engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
@@ -20,12 +27,13 @@ import {
   headWarning,
   type NetworkOptions,
   networkOptions,
-  networkSettings,
+  PLAIN_DEFAULTS,
   TESTNET_SETTINGS,
 } from "../../network-options.ts";
 import { integer } from "../../option-value.ts";
 import { packageFolder } from "../../package-folder.ts";
 import { PRIVACY_OPTIONS, type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "../../privacy-options.ts";
+import { chosenSettings, TUNE } from "../../recipe-argument.ts";
 import { DATA_DIR, JSON_OUTPUT, LOG_LEVEL, MODEL, SPLIT } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 import { sketchWarning } from "../../weights-argument.ts";
@@ -46,12 +54,18 @@ export const testnetCommand: CommandRow = {
     ...READING,
     SPLIT,
     ...networkOptions(TESTNET_SETTINGS),
+    TUNE,
     ...engineFlags({ threads: "processors divided by peers" }),
     ...PRIVACY_OPTIONS,
     {
       ...DATA_DIR,
       text: "folder for the files of the peers, a folder each; it is kept afterwards",
       otherwise: "a temporary folder, removed afterwards",
+    },
+    {
+      flags: "--without-central",
+      text: "do not also train once with all data in one place, which the share of the way is counted from",
+      otherwise: "it is done after the peers have finished",
     },
     { flags: "--keep", text: "keep the peers' files in the temporary folder" },
     { flags: "--report <file>", text: "file for the HTML report", otherwise: "weft-report.html" },
@@ -69,8 +83,10 @@ type TestnetCommandOptions = NetworkOptions &
     readonly peers?: number;
     readonly model?: string;
     readonly split?: string;
+    readonly tune?: boolean;
     readonly dataDir?: string;
     readonly keep?: boolean;
+    readonly withoutCentral?: boolean;
     readonly report?: string;
     readonly json?: boolean;
     readonly logLevel?: LogLevel;
@@ -87,9 +103,10 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   const reportFile = resolve(options.report ?? "weft-report.html");
   if (options.dataDir !== undefined) await refuseUsedFolder(resolve(options.dataDir));
   await refuseUnwritable(reportFile);
-  const manifest = await createTestnetManifest(options);
+  const data = options.data === undefined ? undefined : sharedData(options.data, options);
+  const manifest = await createTestnetManifest(options, { data, peers, terminal });
   refuseIdleSketchNoise(options, manifest);
-  for (const warning of [headWarning(manifest.head), sketchWarning(manifest.aggregation.weights)]) {
+  for (const warning of [headWarning(manifest.head, manifest.training), sketchWarning(manifest.aggregation.weights)]) {
     if (warning) terminal.err(`warning: ${warning}\n`);
   }
   const isTemporary = options.dataDir === undefined;
@@ -104,7 +121,7 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
       command: join(packageFolder(), "cli", "weft.js"),
       folder,
       ...(options.model !== undefined && { modelDirectory: resolve(options.model) }),
-      ...(options.data !== undefined && { data: sharedData(options.data, options) }),
+      ...(data && { data }),
       engine: engineOf(options, { threads: Math.max(1, Math.floor(availableParallelism() / peers)) }),
       ...(privacy && { privacy }),
       ...(options.sketchNoise !== undefined && { sketchNoise: options.sketchNoise }),
@@ -116,6 +133,7 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
     view.end();
     if (isTemporary && !options.keep) await rm(folder, { recursive: true, force: true });
   }
+  result = await withCentral(result, options, { manifest, peers, data, terminal });
   await writeReport(reportFile, renderReport(result));
   terminal.err(`report: ${pathToFileURL(reportFile).href}\n`);
   terminal.err(`files of the peers: ${isTemporary && !options.keep ? "removed (--keep keeps them)" : folder}\n`);
@@ -130,6 +148,45 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   if (unfinished === undefined) return EXIT_OK;
   terminal.err(`weft: ${unfinished}; the last lines of each are in ${reportFile}\n`);
   return EXIT_REFUSED;
+}
+
+/** The run, and what one training with everybody's data gave, where all peers finished and nobody stopped it. */
+async function withCentral(
+  result: TestnetResult,
+  options: TestnetCommandOptions,
+  {
+    manifest,
+    peers,
+    data,
+    terminal,
+  }: {
+    readonly manifest: NetworkManifest;
+    readonly peers: number;
+    readonly data: TestnetData | undefined;
+    readonly terminal: Terminal;
+  },
+): Promise<TestnetResult> {
+  const isWhole = result.peers.every(({ view }) => view.report?.alone !== undefined);
+  if (options.withoutCentral || result.interrupted || !isWhole) return result;
+  const { trainCentrally } = await trainingDoor();
+  terminal.err("all data in one place, to compare with: training\n");
+  try {
+    const central = await trainCentrally({
+      manifest,
+      modelDirectory: modelDirectory(options.model),
+      data: {
+        ...(data ? dataOptions(options) : {}),
+        ...(options.split !== undefined && { split: options.split }),
+      },
+      peers,
+      engine: engineOf(options, { threads: availableParallelism() }),
+      signal: terminal.signal,
+    });
+    return { ...result, central };
+  } catch (error) {
+    if (!terminal.signal.aborted) throw error;
+    return result;
+  }
 }
 
 function sharedData(
@@ -150,13 +207,35 @@ function sharedData(
   };
 }
 
-async function createTestnetManifest(options: TestnetCommandOptions): Promise<NetworkManifest> {
-  return createNetwork({
-    name: "testnet",
-    modelDirectory: modelDirectory(options.model),
-    ...networkSettings(options, TESTNET_SETTINGS),
-    bootstrap: [],
+async function createTestnetManifest(
+  options: TestnetCommandOptions,
+  {
+    data,
+    peers,
+    terminal,
+  }: { readonly data: TestnetData | undefined; readonly peers: number; readonly terminal: Terminal },
+): Promise<NetworkManifest> {
+  const { factsOf, loadExamples } = await trainingDoor();
+  const directory = modelDirectory(options.model);
+  const read = data === undefined ? {} : dataOptions(options);
+  // What the first peer will have is what is tuned on.
+  const own = {
+    ...read,
+    ...(options.split !== undefined && { split: options.split }),
+    part: { index: 0, count: peers },
+  };
+  const settings = await chosenSettings(options, {
+    base: { ...PLAIN_DEFAULTS, rounds: TESTNET_SETTINGS.rounds },
+    facts: await factsOf(directory, read),
+    tuning: {
+      modelDirectory: directory,
+      load: ({ training, seed }) => loadExamples({ ...own, ...training, modelDirectory: directory, seed }),
+    },
+    terminal,
   });
+  const chatTemplate =
+    options.chatTemplate === undefined ? {} : { chatTemplate: templateArgument(options.chatTemplate) };
+  return createNetwork({ name: "testnet", modelDirectory: directory, ...settings, ...chatTemplate, bootstrap: [] });
 }
 
 function liveView(terminal: Terminal, manifest: NetworkManifest, peers: number): LiveView {

@@ -1,0 +1,120 @@
+/** The choice of adapter, rate and schedule by model and data, and the search for a better one, for all commands that train. */
+import { availableParallelism } from "node:os";
+import { NodeError, type RecipeFacts, recipeAdapter, trainingDoor } from "../node/index.ts";
+import { formatLoss } from "../testnet/words/text-table.ts";
+import { formatAdapter } from "./adapter-argument.ts";
+import type { OptionRow } from "./command-row.ts";
+import { type NetworkOptions, type NetworkSettings, recipeSettings } from "./network-options.ts";
+import { SCHEDULE_WORD } from "./setting-words.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** The flag that asks for a search. */
+export const TUNE: OptionRow = {
+  flags: "--tune",
+  text: "try adapters and learning rates for 20 steps each, and take the one with the least loss on validation data; --adapter and --learning-rate stay as they are given",
+  otherwise: "they are chosen by model and data",
+};
+
+/** What a search works on; `loadExamples` reads the data. */
+export interface TuneMaterial {
+  readonly modelDirectory: string;
+  readonly load: (settings: NetworkSettings) => Promise<{ readonly sets: ProbeData }>;
+}
+type Probe = Awaited<ReturnType<typeof trainingDoor>>["probe"];
+type ProbeData = Parameters<Probe>[0]["data"];
+
+/** Flags, and what was chosen where they say nothing. */
+export interface ChosenSettings {
+  readonly settings: NetworkSettings;
+  /** One line for people: what was chosen and why; undefined where the flags say all of it. */
+  readonly line: string | undefined;
+}
+
+/** The settings of a command, told to the terminal where anything was chosen.  Throws: as `probe`. */
+export async function chosenSettings(
+  options: NetworkOptions & { readonly tune?: boolean },
+  {
+    base,
+    facts,
+    steps,
+    tuning,
+    terminal,
+  }: {
+    readonly base: NetworkSettings;
+    readonly facts: RecipeFacts;
+    readonly steps?: number;
+    readonly tuning: TuneMaterial;
+    readonly terminal: Terminal;
+  },
+): Promise<NetworkSettings> {
+  const found = options.tune ? await tuned(options, { base, facts, tuning, terminal }) : {};
+  const settings = recipeSettings({ ...options, ...found }, base, facts, steps);
+  const line = chosenLine(options, settings, facts);
+  if (line !== undefined) terminal.err(`${line}\n`);
+  return settings;
+}
+
+/** Of the adapter, the rate and the schedule: what no flag says, and why it is so. */
+export function chosenLine(
+  options: NetworkOptions & { readonly tune?: boolean },
+  { adapter, training }: NetworkSettings,
+  facts: RecipeFacts,
+): string | undefined {
+  const parts = [
+    ...(options.adapter === undefined ? [`adapter ${formatAdapter(adapter)}`] : []),
+    ...(options.learningRate === undefined ? [`learning rate ${training.learningRate}`] : []),
+    ...(options.schedule === undefined && training.schedule
+      ? [`schedule ${SCHEDULE_WORD.format(training.schedule)}`]
+      : []),
+  ];
+  if (parts.length === 0) return undefined;
+  const why = options.tune
+    ? "by the probe"
+    : options.adapter === undefined
+      ? `because ${recipeAdapter(facts).because}`
+      : `by the kind of adapter and the ${facts.layers} layers of the model`;
+  return `chosen ${why}: ${parts.join(", ")}`;
+}
+
+async function tuned(
+  options: NetworkOptions,
+  {
+    base,
+    facts,
+    tuning,
+    terminal,
+  }: {
+    readonly base: NetworkSettings;
+    readonly facts: RecipeFacts;
+    readonly tuning: TuneMaterial;
+    readonly terminal: Terminal;
+  },
+): Promise<Pick<NetworkOptions, "adapter" | "learningRate">> {
+  const { probe, probeCandidates, PROBE_STEPS } = await trainingDoor();
+  if ((options.optimizer ?? base.training).optimizer !== "adamw") {
+    throw new NodeError("CONFIG_INVALID", "--tune tries learning rates of adamw; leave out --optimizer or --tune");
+  }
+  const settings = recipeSettings(options, base, facts);
+  const { sets } = await tuning.load(settings);
+  const results = await probe({
+    modelDirectory: tuning.modelDirectory,
+    candidates: probeCandidates(facts, options),
+    training: settings.training,
+    data: sets,
+    seed: settings.seed,
+    engine: { threads: availableParallelism() },
+    signal: terminal.signal,
+    onResult: ({ adapter, learningRate, loss }) => {
+      const word = `${formatAdapter(adapter)} at ${learningRate}`;
+      terminal.err(`probe: ${word}: validation loss ${formatLoss(loss)} after ${PROBE_STEPS} steps\n`);
+    },
+  });
+  const best = results[0];
+  if (best === undefined || !Number.isFinite(best.loss)) {
+    throw new NodeError(
+      "TRAINING_DIVERGED",
+      "no adapter and rate of the probe had a finite loss; give --learning-rate",
+    );
+  }
+  return { adapter: best.adapter, learningRate: best.learningRate };
+}
