@@ -13,6 +13,7 @@ import { backupKeysCommand } from "./commands/keys/backup.ts";
 import { restoreKeysCommand } from "./commands/keys/restore.ts";
 import { rotateKeysCommand } from "./commands/keys/rotate.ts";
 import { evalCommand } from "./commands/local/eval.ts";
+import { fitCommand } from "./commands/local/fit.ts";
 import { generateCommand } from "./commands/local/generate.ts";
 import { trainCommand } from "./commands/local/train.ts";
 import { approveMembersCommand } from "./commands/members/approve.ts";
@@ -72,6 +73,7 @@ export const COMMANDS: readonly CommandRow[] = [
   backupKeysCommand,
   restoreKeysCommand,
   checkDataCommand,
+  fitCommand,
   trainCommand,
   evalCommand,
   generateCommand,

@@ -38,6 +38,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "manifest-missing": "make one with weft network create, or get it from a member of the network",
   "manifest-of-another-program": "ask its author for a manifest that weft network create has written",
   "member-already": "start it with weft run",
+  "memory-short": "weft fit shows what each --base takes, with --low-memory and without",
   "motion-unknown": "weft members pending shows the motions that wait, with --declined also those declined here",
   "network-not-given": "give --network FILE, which weft network create makes",
   "network-not-named": "give --network to check it against a network",

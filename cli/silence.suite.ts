@@ -56,6 +56,7 @@ export const LINES: readonly SilentLine[] = [
   { words: "keys backup --data-dir bob --passphrase-file passphrase --out bob.weft-key" },
   { words: "keys restore bob.weft-key --passphrase-file passphrase --data-dir bob-again" },
   { words: "data check rows.jsonl" },
+  { words: "fit --max-tokens 32" },
   { words: "train --adapter lora:r2:q_proj --steps 4 --out adapter" },
   { words: "eval --adapter adapter" },
   { words: "generate --adapter adapter --prompt Once --max-tokens 2" },

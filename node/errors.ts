@@ -86,6 +86,7 @@ export const PROBLEMS = [
   "manifest-missing",
   "manifest-of-another-program",
   "member-already",
+  "memory-short",
   "motion-unknown",
   "network-not-given",
   "network-not-named",

@@ -96,6 +96,7 @@ export type {
   TrainResult,
 } from "./interface/trainer.ts";
 export type { DataOptions, LoadExamplesOptions, LoadedExamples } from "./local/data-source.ts";
+export type { Fit, FitRow, TrainingMemory } from "./local/fit.ts";
 export type { LocalTrainingOptions, LocalTrainingResult } from "./local/local-training.ts";
 export type { BestStep, StoppedTraining, Watching } from "./local/stopped-training.ts";
 export type { OnnxLoss } from "./model/onnx-file.ts";

@@ -1,6 +1,7 @@
 /** The door to training on one machine: data to examples, and a training or an evaluation without a network. */
 export { trainCentrally } from "../local/central-training.ts";
 export { loadExamples } from "../local/data-source.ts";
+export { fitModel, trainingMemory } from "../local/fit.ts";
 export { evaluateLocally, orderOf, plannedTotal, stepsOfEpochs, trainLocally } from "../local/local-training.ts";
 export { holdOut, trainOnnx } from "../local/onnx-training.ts";
 export { PROBE_STEPS, probe, probeCandidates } from "../local/probe.ts";

@@ -58,7 +58,13 @@ export function crossEntropy(
   const matrix = model.outputMatrix(weight);
   const [vocabulary, labels] = [matrix.shape[0]!, batch.labelIds.shape[0]!];
   const cut = !wholeMatrix && matrix.source.kind === "external" && matrix.dtype === "float32" && !model.outputBias;
-  if (!cut || labels * vocabulary <= logitsAtOnce) return crossEntropyByRows(model, weight, batch, logitsAtOnce).losses;
+  if (!cut || labels * vocabulary <= logitsAtOnce) {
+    const parts = crossEntropyByRows(model, weight, batch, logitsAtOnce);
+    return concat(
+      parts.map((part) => part.losses),
+      0,
+    );
+  }
   const x = model.normalize(batch.rows, weight);
   const rows =
     VOCABULARY_TILE * Math.ceil(vocabulary / Math.ceil((labels * vocabulary) / logitsAtOnce) / VOCABULARY_TILE);
@@ -71,26 +77,27 @@ export function crossEntropy(
   return sub(logSumExp(concat(parts, 1)), capped(labelProduct(x, matrix, batch.labelIds), model.logitCap));
 }
 
-/** The same with logits f32[M',V] of every part, which are cut by rows: to look for the largest of a row. */
+/** Some of the rows: losses f32[M'] and logits f32[M',V]. */
+export interface RowsPart {
+  readonly losses: OnnxValue;
+  readonly logits: OnnxValue;
+}
+
+/** The same in parts of the rows, with their logits: to look for the largest of a row. */
 export function crossEntropyByRows(
   model: Output,
   weight: WeightSource,
   batch: LabelledRows,
   logitsAtOnce: number = LOGITS_AT_ONCE,
-): { readonly losses: OnnxValue; readonly logits: readonly OnnxValue[] } {
+): readonly RowsPart[] {
   const sizes = partSizes(batch.labelIds.shape[0]!, model.outputMatrix(weight).shape[0]!, logitsAtOnce);
   const ids = split(batch.labelIds, sizes, 0);
-  const parts = split(batch.rows, sizes, 0).map((rows, i) => {
+  return split(batch.rows, sizes, 0).map((rows, i) => {
     const { x, matrix, bias, logits } = logitsOf(model, weight, rows);
     const product = labelProduct(x, matrix, ids[i]!);
     const labelLogits = capped(bias ? add(product, gather(bias, ids[i]!)) : product, model.logitCap);
     return { losses: sub(logSumExp(logits), labelLogits), logits };
   });
-  const losses = concat(
-    parts.map((part) => part.losses),
-    0,
-  );
-  return { losses, logits: parts.map((part) => part.logits) };
 }
 
 /** x_m . E[label(m)], f32[M]. */

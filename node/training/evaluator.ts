@@ -3,6 +3,7 @@ import { evaluationBatches, readTokens } from "../data/batch.ts";
 import { planBuckets } from "../data/bucket.ts";
 import type { Runtime, SessionOptions } from "../interface/runtime.ts";
 import type { Evaluation, Example, ExampleSets } from "../interface/trainer.ts";
+import type { BaseModel } from "../model/base-model.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
 import { float32 } from "../tensor.ts";
@@ -16,10 +17,38 @@ import {
   declaredOnly,
   type FrozenBlocks,
 } from "./frozen-blocks.ts";
-import { type AdaptedModel, cutEvaluation, evaluationGraph } from "./training-step.ts";
+import { type AdaptedModel, type BatchShape, cutEvaluation, evaluationGraph } from "./training-step.ts";
 
 /** Examples evaluated at once: enough to fill two cores, few enough that the logits stay small. */
 const EVALUATION_BATCH = 16;
+
+/** Tokens of a batch where memory is short. */
+const LOW_MEMORY_TOKENS = 1024;
+
+/** Examples that are evaluated at once: of a length, and fewer long ones where memory is short. */
+export function examplesAtOnce({
+  tokens,
+  lowMemory,
+}: {
+  readonly tokens: number;
+  readonly lowMemory: boolean;
+}): number {
+  return lowMemory ? Math.max(1, Math.min(EVALUATION_BATCH, Math.floor(LOW_MEMORY_TOKENS / tokens))) : EVALUATION_BATCH;
+}
+
+/** The batch in which texts of a length are evaluated, all of whose tokens are learnt. */
+export function evaluationShape({
+  model,
+  ...size
+}: {
+  readonly tokens: number;
+  readonly lowMemory: boolean;
+  readonly model: Pick<BaseModel, "classifier">;
+}): BatchShape {
+  const examples = examplesAtOnce(size);
+  const { tokens } = size;
+  return { examples, tokens, labels: model.classifier ? examples : examples * (tokens - 1) };
+}
 
 /** Kept activations of at most so many bytes: an eighth of what training keeps, for a set that is as much smaller. */
 export const EVALUATION_BYTES_MAX = ACTIVATION_BYTES_MAX / 8;
@@ -40,6 +69,8 @@ export interface EvaluatorOptions {
    * sets are evaluated once or twice. None when absent.
    */
   readonly activationBytesMax?: number;
+  /** Whether long texts are evaluated a few at a time; default: all in batches of the same size. */
+  readonly lowMemory?: boolean;
 }
 
 /** Evaluates adapters of one model on one peer's sets. */
@@ -62,9 +93,11 @@ export interface Evaluator {
 /** Its sessions are made when they are first needed, for the lengths of all examples. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
   const { runtime, adapted, sessionOptions, data, feeding, labels = [], bucketsMax } = options;
-  const { activationBytesMax: bytesMax = 0 } = options;
+  const { activationBytesMax: bytesMax = 0, lowMemory = false } = options;
   const all = [...data.train, ...data.validation, ...data.test];
-  const shapes = planBuckets(all, { batchSize: EVALUATION_BATCH, bucketsMax }).map(({ shape }) => shape);
+  const tokens = all.reduce((most, example) => Math.max(most, readTokens(example)), 1);
+  const batchSize = examplesAtOnce({ tokens, lowMemory });
+  const shapes = planBuckets(all, { batchSize, bucketsMax }).map(({ shape }) => shape);
   const bucketOf = (example: Example): number => shapes.findIndex((shape) => readTokens(example) <= shape.tokens);
   const store = createActivationStore({ bytesMax });
   const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();

@@ -11,11 +11,11 @@ import { classRows, meanOfTokens } from "../model/layers/pooling.ts";
 import { cutGraph } from "../onnx/cut.ts";
 import { forSpeed } from "../onnx/for-speed.ts";
 import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
-import { add, concat, gather, ints, mul, reduceSum, reshape } from "../onnx/operators.ts";
+import { add, cast, concat, gather, ints, mul, reduceSum, reshape } from "../onnx/operators.ts";
 import type { GraphPass } from "../onnx/rewrite.ts";
 import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Dtype, Tensor } from "../tensor.ts";
 import { withCheckpoints } from "./checkpointing.ts";
 import { crossEntropy, crossEntropyByRows, logitsOf } from "./cross-entropy.ts";
 import { proximalTerm } from "./proximal.ts";
@@ -154,12 +154,20 @@ export function cutEvaluation(
 function evaluation(adapted: AdaptedModel, shape: BatchShape) {
   const whole = forward(adapted, shape, { training: false });
   const { inputs, adapter, weight, batch, labelWeights } = whole;
-  const { losses, logits } = crossEntropyByRows(adapted.model, weight, batch);
   const largest = { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } };
-  const predicted = concat(
-    logits.map((part) => apply("ArgMax", [part], largest)),
-    0,
-  );
+  // Nothing is ever less than itself: these zeros make a prediction wait for its loss, and a loss for its prediction.
+  // Otherwise the runtime would finish one of the outputs first, and hold the logits of every part for the other.
+  const zero = (of: OnnxValue, dtype: Dtype): OnnxValue => cast(apply("Less", [of, of]), dtype);
+  const parts = crossEntropyByRows(adapted.model, weight, batch).map(({ losses, logits }) => {
+    const predicted = apply("ArgMax", [logits], largest);
+    return { losses: add(losses, zero(predicted, "float32")), predicted: add(predicted, zero(losses, "int64")) };
+  });
+  const [losses, predicted] = (["losses", "predicted"] as const).map((name) =>
+    concat(
+      parts.map((part) => part[name]),
+      0,
+    ),
+  ) as [OnnxValue, OnnxValue];
   const unweighted = inputs.filter((input) => input !== labelWeights);
   return { graph: { inputs: unweighted, outputs: { losses, predicted } }, frozenEnd: frozenEndOf(adapter, whole) };
 }

@@ -1,0 +1,60 @@
+/** `weft fit`: what a training would take of this machine's memory. */
+
+import { type Fit, type FitRow, trainingDoor } from "../../../node/index.ts";
+import { formatBytes, textTable } from "../../../testnet/words/text-table.ts";
+import type { CommandRow } from "../../command-row.ts";
+import { jsonText } from "../../json.ts";
+import { modelDirectory } from "../../model-directory.ts";
+import { NETWORK_DEFAULTS, type NetworkOptions, networkSettings } from "../../network-options.ts";
+import { JSON_OUTPUT, MODEL, networkOptionsNamed } from "../../shared-options.ts";
+import { EXIT_OK, type Terminal } from "../../terminal.ts";
+
+/** The row of `weft fit`, and what it runs. */
+export const fitCommand: CommandRow = {
+  name: ["fit"],
+  text: "Say what a training takes of this machine's memory, for each form of the base. Nothing is loaded.",
+  options: [MODEL, ...networkOptionsNamed("adapter", "batch-size", "max-tokens"), JSON_OUTPUT],
+  example: "weft fit --model models/Qwen2.5-0.5B --max-tokens 512",
+  run,
+};
+
+type FitCommandOptions = Pick<NetworkOptions, "adapter" | "batchSize" | "maxTokens"> & {
+  readonly model?: string;
+  readonly json?: boolean;
+};
+
+async function run(options: FitCommandOptions, terminal: Terminal): Promise<number> {
+  const { fitModel } = await trainingDoor();
+  const { adapter, training } = networkSettings(options, NETWORK_DEFAULTS);
+  const { batchSize, maxTokens } = training;
+  const directory = modelDirectory(options.model);
+  const fit = fitModel({ modelDirectory: directory, adapter, examples: batchSize, tokens: maxTokens });
+  terminal.out(options.json ? jsonText(fit) : `${fitLines(fit, batchSize).join("\n")}\n`);
+  return EXIT_OK;
+}
+
+const COLUMNS = ["base", "", "weights", "activations", "in all", ""].map((heading, i) => ({
+  heading,
+  numeric: i > 1 && i < 5,
+}));
+
+function fitLines({ memory, tokens, rows, best }: Fit, examples: number): string[] {
+  const { available, total } = memory;
+  return [
+    `batches of ${examples} x ${tokens} tokens; ${formatBytes(available)} of ${formatBytes(total)} are available`,
+    ...textTable(COLUMNS, rows.map(cells)),
+    best ? `take ${flagsOf(best)}` : "nothing fits: lower --batch-size or --max-tokens, or take a smaller model",
+  ];
+}
+
+const cells = ({ base, lowMemory, needed, fits }: FitRow): readonly string[] => [
+  `--base ${base}`,
+  lowMemory ? "--low-memory" : "",
+  formatBytes(needed.weights),
+  formatBytes(needed.activations),
+  formatBytes(needed.total),
+  fits ? "fits" : "does not fit",
+];
+
+/** The flags of a way of training. */
+const flagsOf = ({ base, lowMemory }: FitRow): string => `--base ${base}${lowMemory ? " --low-memory" : ""}`;

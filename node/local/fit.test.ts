@@ -1,0 +1,32 @@
+import { expect, it } from "vitest";
+import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import { fitModel, trainingMemory } from "./fit.ts";
+
+const modelDirectory = embeddedModelDirectory();
+const adapter = { kind: "lora", rank: 4, alpha: 8, targets: ["q_proj"], layers: "all" } as const;
+
+it("names what each form of the base takes, and takes the closest to the model that fits", () => {
+  const { rows, best, tokens } = fitModel({ modelDirectory, adapter, examples: 2, tokens: 1000 });
+  expect(tokens).toBe(256);
+  expect(rows).toHaveLength(8);
+  const [wide, narrow] = [rows[0]!, rows.at(-1)!];
+  expect(narrow).toMatchObject({ base: "q4", lowMemory: true });
+  // Of the layers' weights an eighth and their scales, of the embedding a half.
+  expect(narrow.needed.weights).toBeLessThan(0.25 * wide.needed.weights);
+  expect(narrow.needed.activations).toBeLessThan(wide.needed.activations);
+  expect(best).toMatchObject({ base: "f32", lowMemory: false });
+});
+
+it("refuses a training that will not fit, before it begins", () => {
+  const example = { tokens: new Array<number>(256).fill(1), promptLength: 1 };
+  const data = { train: [example], validation: [], test: [] };
+  const training = { optimizer: "adamw", learningRate: 1, weightDecay: 0, gradientClip: 1, maxTokens: 256 } as const;
+  const asked = { modelDirectory, adapter, data, engine: {} };
+  expect(trainingMemory({ ...asked, training: { ...training, batchSize: 1 } }).needed.total).toBeGreaterThan(1e8);
+  const refused = expect.objectContaining({
+    code: "CONFIG_INVALID",
+    message: expect.stringMatching(/takes about [\d.]+ GB of memory, and [\d.]+ GB are available/),
+    facts: expect.objectContaining({ problem: "memory-short" }),
+  });
+  expect(() => trainingMemory({ ...asked, training: { ...training, batchSize: 4096 } })).toThrow(refused);
+});
