@@ -1,4 +1,9 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+
+// Every test process and thread loads the same code, which Node.js then compiles once.
+process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "weft-code");
 
 /**
  * Rooms whose tests open no sockets, start no processes and wait for no clock: their files share two processes, so that

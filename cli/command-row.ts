@@ -1,13 +1,16 @@
 /** One command and one flag, as the command table lists them. */
 import type { Terminal } from "./terminal.ts";
 
+/** Reads the text after a flag; of a flag that takes one of a few words it names them. */
+export type Parser = ((text: string) => unknown) & { readonly values?: readonly string[] };
+
 /** A flag. */
 export interface OptionRow {
   /** As in `--peers <count>`; long only. */
   readonly flags: string;
   readonly text: string;
   /** The value of the text after the flag; the text itself when absent. */
-  readonly parse?: (text: string) => unknown;
+  readonly parse?: Parser;
   /** May be given several times; the value is a list. */
   readonly repeatable?: true;
   /** What happens when it is absent, for people. */
@@ -29,7 +32,7 @@ export interface CommandRow {
   readonly text: string;
   readonly argument?: ArgumentRow;
   readonly options: readonly OptionRow[];
-  /** Flags of these may stand in config.json of the data directory, by their long names; "partly": among those of others. */
+  /** Flags of these may stand in the configuration file, by their long names; "partly": among those of others. */
   readonly configurable?: true | "partly";
   readonly example: string;
   /**
@@ -42,4 +45,20 @@ export interface CommandRow {
 /** The long name of a flag: `local-steps` for `--local-steps <count>`. */
 export function longName({ flags }: OptionRow): string {
   return flags.slice(2).split(" ")[0]!;
+}
+
+/** Whether a value follows the flag. */
+export function takesValue({ flags }: OptionRow): boolean {
+  return flags.includes("<");
+}
+
+/** A long name as values are looked up by: `localSteps` for `local-steps`. */
+export function camelCase(name: string): string {
+  return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** A flag's value, and the text that it was read from. */
+export interface ReadValue {
+  readonly value: unknown;
+  readonly text: string;
 }

@@ -4,9 +4,11 @@ import { exportAdapterCommand } from "./commands/adapter/export.ts";
 import { importAdapterCommand } from "./commands/adapter/import.ts";
 import { inspectAdapterCommand } from "./commands/adapter/inspect.ts";
 import { auditInversionCommand } from "./commands/audit/inversion.ts";
+import { showConfigCommand } from "./commands/config/show.ts";
 import { checkDataCommand } from "./commands/data/check.ts";
 import { exportEgressCommand } from "./commands/egress/export.ts";
 import { verifyEgressCommand } from "./commands/egress/verify.ts";
+import { completionCommand } from "./commands/help/completion.ts";
 import { backupKeysCommand } from "./commands/keys/backup.ts";
 import { restoreKeysCommand } from "./commands/keys/restore.ts";
 import { rotateKeysCommand } from "./commands/keys/rotate.ts";
@@ -50,6 +52,7 @@ export const COMMANDS: readonly CommandRow[] = [
   runCommand,
   joinCommand,
   statusCommand,
+  showConfigCommand,
   verifyEgressCommand,
   exportEgressCommand,
   auditInversionCommand,
@@ -75,4 +78,5 @@ export const COMMANDS: readonly CommandRow[] = [
   inspectAdapterCommand,
   trainModelCommand,
   mergeModelCommand,
+  completionCommand(() => COMMANDS),
 ];

@@ -1,81 +1,120 @@
-/** config.json in a data directory: flags of `weft run` by their long names, for those that the command line leaves out. */
+/**
+ * The configuration file: flags of `weft run` by their long names, for those that neither the command line nor the
+ * environment gives. It is config.toml in the data directory, or config.json, or the file that `--config` names.
+ */
 import { readFile } from "node:fs/promises";
-import { type Command, InvalidArgumentError } from "commander";
+import { InvalidArgumentError } from "commander";
+import { parse as parseToml, stringify as stringifyToml, TomlError } from "smol-toml";
 import { dataDirectoryLayout, NodeError, writeFileAtomic } from "../node/index.ts";
 import { closestName } from "../protocol/closest-name.ts";
 import { jsonFlaw } from "../protocol/json-names.ts";
-import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
-import { dataDirectory } from "./data-directory.ts";
-import type { Terminal } from "./terminal.ts";
+import { type CommandRow, longName, type OptionRow, type ReadValue, takesValue } from "./command-row.ts";
 
 /** Larger than any file of flags. */
 const CONFIG_CHARACTERS_MAX = 1_000_000;
 
 /** Flags about where the file is and how one run talks; they cannot stand in it. */
-const NOT_KEPT = new Set(["data-dir", "json", "events", "hold"]);
+const NOT_KEPT = new Set(["data-dir", "config", "json", "events", "hold"]);
 
-/** The flags of a command that config.json may hold. */
+/** What a file says, by long names as they stand in it. */
+export interface ConfigFile {
+  readonly path: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** The flags of a command that the file may hold. */
 export function configurableOptions(row: CommandRow): OptionRow[] {
   return row.options.filter((option) => !NOT_KEPT.has(longName(option)));
 }
 
 /**
- * Give a parsed command the values of its data directory's config.json, where there is one.
- * Throws: NodeError CONFIG_INVALID (not JSON, an unknown key, a value that the flag would not take).
+ * The file named, else the one of the data directory; undefined where there is none.
+ * Throws: NodeError CONFIG_INVALID (unreadable, two files, not TOML or JSON, a name twice).
  */
-export async function applyConfigFile(command: Command, row: CommandRow, terminal: Terminal): Promise<void> {
-  const folder = dataDirectory(command.getOptionValue("dataDir") as string | undefined, terminal.environment);
-  const path = dataDirectoryLayout(folder).config;
-  const options = configurableOptions(row);
-  for (const [key, value] of Object.entries(await readConfig(path))) {
-    const option = options.find((candidate) => longName(candidate) === key);
-    if (!option && row.configurable === "partly") continue;
-    if (!option) {
-      const near = closestName(key, options.map(longName));
-      throw refusal(path, `unknown key "${key}"`, near ? `did you mean "${near}"?` : "see weft run --help");
-    }
-    const name = camelCase(key);
-    if (command.getOptionValueSource(name) === "cli") continue;
-    command.setOptionValueWithSource(name, optionValue(option, value, path), "config");
+export async function readConfigFile(named: string | undefined, folder: string): Promise<ConfigFile | undefined> {
+  if (named !== undefined) {
+    const found = await readOne(named);
+    if (found !== undefined) return found;
+    throw refusal(named, "is not there", "name a file of flags of weft run");
   }
+  const { config, configJson } = dataDirectoryLayout(folder);
+  const [toml, json] = [await readOne(config), await readOne(configJson)];
+  if (toml && json)
+    throw refusal(config, `stands beside ${configJson}`, "move what you need into one and remove the other");
+  return toml ?? json;
 }
 
-/** Keep flags for later runs; those of value undefined are left out. Returns the file's path. */
+/**
+ * The values that a file gives to flags of a command, as their parsers return them, by long name.
+ * Throws: NodeError CONFIG_INVALID (a key that is no flag, a value that the flag would not take).
+ */
+export function configValues(file: ConfigFile, row: CommandRow): Map<string, ReadValue> {
+  const options = configurableOptions(row);
+  const values = new Map<string, ReadValue>();
+  for (const [key, value] of Object.entries(file.values)) {
+    const option = options.find((candidate) => longName(candidate) === key);
+    if (option) {
+      const read = optionValue(option, value, file.path);
+      values.set(key, { value: read, text: Array.isArray(value) ? value.join(", ") : String(value) });
+    }
+    if (option || row.configurable === "partly") continue;
+    const near = closestName(key, options.map(longName));
+    throw refusal(file.path, `unknown key "${key}"`, near ? `did you mean "${near}"?` : "see weft run --help");
+  }
+  return values;
+}
+
+/** Keep flags for later runs, in the file that is there, else in config.toml. Returns the file's path. */
 export async function writeConfig(folder: string, values: Readonly<Record<string, unknown>>): Promise<string> {
-  const path = dataDirectoryLayout(folder).config;
-  await writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(values, null, 2)}\n`));
+  const { config, configJson } = dataDirectoryLayout(folder);
+  const isJson = (await readOne(configJson)) !== undefined;
+  const text = isJson ? JSON.stringify(values, null, 2) : stringifyToml(values).trimEnd();
+  const path = isJson ? configJson : config;
+  await writeFileAtomic(path, new TextEncoder().encode(`${text}\n`));
   return path;
 }
 
-async function readConfig(path: string): Promise<object> {
+async function readOne(path: string): Promise<ConfigFile | undefined> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     // No such file: nothing is configured. What else is wrong with the folder, the peer itself will say.
-    if (code === "ENOENT" || code === "ENOTDIR") return {};
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw refusal(path, `cannot be read (${code ?? "unknown error"})`, "repair its permissions or remove it");
   }
   if (text.length > CONFIG_CHARACTERS_MAX) throw refusal(path, "is too large", "it holds flags of weft run only");
+  return { path, values: path.endsWith(".json") ? jsonValues(text, path) : tomlValues(text, path) };
+}
+
+function tomlValues(text: string, path: string): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(text);
-    const flaw = jsonFlaw(text);
-    if (flaw?.kind === "twice")
-      throw refusal(path, `names ${JSON.stringify(flaw.name)} twice`, "remove one of the two");
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+    return parseToml(text);
   } catch (cause) {
-    if (cause instanceof NodeError) throw cause;
+    if (!(cause instanceof TomlError)) throw cause;
+    const [what = ""] = cause.message.replace(/^Invalid TOML document: /, "").split("\n");
+    throw refusal(`${path}:${cause.line}`, `is not TOML (${what})`, 'write port = 9000, data = "my.jsonl" and so on');
+  }
+}
+
+function jsonValues(text: string, path: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
     throw refusal(path, `is not JSON (${(cause as Error).message})`, "repair or remove it");
   }
+  const flaw = jsonFlaw(text);
+  if (flaw?.kind === "twice") throw refusal(path, `names ${JSON.stringify(flaw.name)} twice`, "remove one of the two");
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw refusal(path, "is not an object", 'write {"port": 9000} and so on');
 }
 
 /** The value of a key as the flag's parser sees it. */
 function optionValue(option: OptionRow, value: unknown, path: string): unknown {
   const name = longName(option);
-  const takesValue = option.flags.includes("<");
-  if (!takesValue) {
+  if (!takesValue(option)) {
     if (typeof value === "boolean") return value;
     throw refusal(path, `"${name}" is not true or false`, "correct it");
   }
@@ -93,8 +132,6 @@ function optionValue(option: OptionRow, value: unknown, path: string): unknown {
   if (!option.repeatable) return one(value);
   return (Array.isArray(value) ? value : [value]).map(one);
 }
-
-const camelCase = (name: string): string => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 
 function refusal(path: string, what: string, todo: string): NodeError {
   return new NodeError("CONFIG_INVALID", `${path}: ${what}; ${todo}`, { path });

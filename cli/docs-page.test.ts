@@ -6,7 +6,9 @@ import { flaggedFields } from "../protocol/settings/flagged.ts";
 import { TRAINING } from "../protocol/settings/training.ts";
 import { longName } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";
+import { configSchema } from "./config-schema.ts";
 import { docsPage } from "./docs-page.ts";
+import { manualPage } from "./manual-page.ts";
 import { NETWORK_DEFAULTS, networkOptions, networkSettings, TESTNET_SETTINGS } from "./network-options.ts";
 import { packageFolder } from "./package-folder.ts";
 import { buildProgram } from "./program.ts";
@@ -15,6 +17,13 @@ import { buildProgram } from "./program.ts";
 const LEFT_OUT = [TRAINING, AGGREGATION_FIELDS].flatMap((table) =>
   flaggedFields(table).flatMap(({ flag, field }) => (field.optional ? [flag] : [])),
 );
+
+it.each([
+  ["weft.1", manualPage],
+  ["config.schema.json", configSchema],
+])("docs/%s is what the command table says (npm run docs writes it)", (name, written) => {
+  expect(readFileSync(join(packageFolder(), "docs", name), "utf8")).toBe(written());
+});
 
 describe("docs/CLI.md", () => {
   it("is what the command table says (npm run docs writes it)", () => {

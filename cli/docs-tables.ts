@@ -1,12 +1,21 @@
 /** Tables of the pages that are made from descriptors: `npm run docs` writes them between their markers, a test compares them. */
+import { type MetricRow, PEER_METRICS, recordDoor } from "../node/index.ts";
 import { ADAPTERS, type AdapterKind } from "../protocol/settings/adapter-kinds.ts";
 import { AGGREGATION_RULES, type AggregationRuleKind } from "../protocol/settings/aggregation-rules.ts";
 
+const { FILE_BOUNDS } = await recordDoor();
+const METRICS: readonly MetricRow[] = PEER_METRICS;
 const KINDS: readonly (readonly [string, AdapterKind])[] = Object.entries(ADAPTERS.kinds);
 const RULES: readonly (readonly [string, AggregationRuleKind])[] = Object.entries(AGGREGATION_RULES);
 
 /** The pages with such tables, by their paths in the repository. */
-export const PAGES_WITH_TABLES = ["protocol/README.md", "docs/AGGREGATION.md", "docs/INTERCHANGE.md"] as const;
+export const PAGES_WITH_TABLES = [
+  "protocol/README.md",
+  "docs/AGGREGATION.md",
+  "docs/INTERCHANGE.md",
+  "docs/FILES.md",
+  "docs/monitoring/README.md",
+] as const;
 
 /** The tables, by the names in their markers. */
 const TABLES: Readonly<Record<string, () => string>> = {
@@ -37,6 +46,16 @@ const TABLES: Readonly<Record<string, () => string>> = {
           averages.map(({ form, of, is }) => ({ kind, form: form === "" ? "" : ` ${form}`, cells: [of, is] })),
         ),
       ),
+    ),
+  "files of a data directory": () =>
+    table(
+      ["file", "what", "largest size", "what keeps it there"],
+      FILE_BOUNDS.map(({ name, what, size, because }) => [name, what, size, because]),
+    ),
+  metrics: () =>
+    table(
+      ["figure", "kind", "labels", "what it says"],
+      METRICS.map(({ name, kind, labels = [], text }) => [`\`${name}\``, kind, labels.join(", "), text]),
     ),
   interchange: () =>
     table(

@@ -13,6 +13,12 @@ export const RUNTIME_OPTIONS = ["threads", "device"] as const satisfies readonly
 /** Values of those flags. */
 export type RuntimeOptions = Pick<EngineOptions, (typeof RUNTIME_OPTIONS)[number]>;
 
+/** Where a base model is used, and not trained on. */
+export const USE_OPTIONS = [...RUNTIME_OPTIONS, "base"] as const satisfies readonly EngineOptionName[];
+
+/** Values of those flags. */
+export type UseOptions = Pick<EngineOptions, (typeof USE_OPTIONS)[number]>;
+
 /** What happens to the threads where the flag is absent, on a machine that one command has to itself. */
 const ALL_PROCESSORS = "all processors";
 

@@ -87,7 +87,7 @@ describe("few descriptors", { timeout: TIMEOUT_MS }, () => {
 
     writeFileSync(at("few/store/CURRENT"), "MANIFEST-999999\n");
     const broken = weft(["run", "--data-dir", at("few"), "--network", at("open.json")]);
-    expect(broken.status).toBe(2);
+    expect(broken.status).toBe(5);
     expect(broken.stderr).toMatch(
       /store failed: .*; stop the peer, move .*store away and start it again: checkpoints stay/,
     );

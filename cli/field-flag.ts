@@ -20,12 +20,15 @@ export function fieldFlag(name: string, field: Field): OptionRow {
 }
 
 /** The value of the text after a flag.  The parser throws InvalidArgumentError, which names what the field takes. */
-export function fieldParser<const F extends Bounds>(field: F): (text: string) => FieldValue<F> {
-  return (text) => {
+export function fieldParser<const F extends Bounds>(
+  field: F,
+): ((text: string) => FieldValue<F>) & { readonly values?: readonly string[] } {
+  const parse = (text: string): FieldValue<F> => {
     const value = valueOfText(field, text);
     if (value === undefined) throw new InvalidArgumentError(`expected ${fieldBounds(field)}`);
     return value;
   };
+  return field.type === "choice" ? Object.assign(parse, { values: field.values }) : parse;
 }
 
 const PLACEHOLDERS: Readonly<Partial<Record<Field["type"], string>>> = {

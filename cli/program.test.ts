@@ -3,10 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { peerIdFromPublicKey } from "../protocol/peer-id.ts";
-import { COMMANDS } from "./command-table.ts";
-import { applyConfigFile } from "./config-file.ts";
 import { listenAddress } from "./option-value.ts";
 import { buildProgram, runCommandLine } from "./program.ts";
+import { applySettings } from "./setting-sources.ts";
 import type { Terminal } from "./terminal.ts";
 
 function recordingTerminal(environment: Record<string, string> = {}) {
@@ -136,54 +135,117 @@ describe("command line", () => {
   });
 });
 
-describe("config.json", () => {
+describe("flags that the command line leaves out", () => {
   let folder: string;
-  const runRow = COMMANDS.find(({ name }) => name[0] === "run")!;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "weft-config-"));
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  const parsed = async (config: string, words: readonly string[] = []): Promise<Record<string, unknown>> => {
-    await writeFile(join(folder, "config.json"), config);
-    const { terminal } = recordingTerminal({ WEFT_DATA_DIR: folder });
+  interface Given {
+    readonly words?: readonly string[];
+    readonly environment?: Record<string, string>;
+    /** By name in the data directory. */
+    readonly files?: Readonly<Record<string, string>>;
+  }
+  const parsed = async ({ words = [], environment = {}, files = {} }: Given): Promise<Record<string, unknown>> => {
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+    const { terminal } = recordingTerminal({ WEFT_DATA_DIR: folder, ...environment });
     let seen: Record<string, unknown> = {};
     const program = buildProgram(terminal, async (row, command) => {
-      await applyConfigFile(command, row, terminal);
+      await applySettings(command, row, terminal);
       seen = command.opts();
     });
     await program.parseAsync(["run", ...words], { from: "user" });
-    return seen;
+    return { ...seen, dataDir: undefined };
   };
 
-  it("stands in for flags that are not given", async () => {
-    const config = JSON.stringify({ port: 9000, bootstrap: [ALICE], "compare-alone": true, part: "1/2" });
-    expect(await parsed(config, ["--port", "9001"])).toEqual({
-      port: 9001,
-      bootstrap: [ALICE],
-      compareAlone: true,
-      part: { index: 0, count: 2 },
+  const JSON_FILE = JSON.stringify({ port: 9000, bootstrap: [ALICE], "compare-alone": true, part: "1/2" });
+  const TOML_FILE = `# of Alice\nport = 9000\nbootstrap = ["${ALICE}"]\ncompare-alone = true\npart = "1/2"\n`;
+  it.each([
+    ["config.json", JSON_FILE],
+    ["config.toml", TOML_FILE],
+  ])("stand in %s, which the command line and the environment go before", async (name, text) => {
+    const kept = { port: 9000, bootstrap: [ALICE], compareAlone: true, part: { index: 0, count: 2 } };
+    expect(await parsed({ files: { [name]: text } })).toEqual(kept);
+    const environment = {
+      WEFT_PORT: "9001",
+      WEFT_BOOTSTRAP: `${ALICE}, ${BOB}`,
+      WEFT_COMPARE_ALONE: "0",
+      WEFT_SERVE: "1",
+    };
+    const named = { ...kept, port: 9001, bootstrap: [ALICE, BOB], compareAlone: false, serve: true };
+    expect(await parsed({ environment })).toEqual(named);
+    expect(await parsed({ words: ["--port", "9002"], environment })).toEqual({ ...named, port: 9002 });
+    const variable = Object.fromEntries(Object.entries(environment).map(([key]) => [key, ""]));
+    expect(await parsed({ environment: variable })).toEqual(kept);
+  });
+
+  it("stand in the file that --config names", async () => {
+    await writeFile(join(folder, "mine.toml"), "port = 9003\n");
+    const config = join(folder, "mine.toml");
+    const files = { "config.toml": "port = 9000\n" };
+    expect(await parsed({ words: ["--config", config], files })).toEqual({ config, port: 9003 });
+    expect(await parsed({ environment: { WEFT_CONFIG: config } })).toEqual({ config, port: 9003 });
+    await expect(parsed({ words: ["--config", `${config}x`] })).rejects.toThrow("mine.tomlx: is not there");
+  });
+
+  it.each<[string, string, string]>([
+    ["config.json", '{"prot": 9000}', 'config.json: unknown key "prot"; did you mean "port"?'],
+    ["config.toml", "prot = 9000", 'config.toml: unknown key "prot"; did you mean "port"?'],
+    ["config.json", '{"json": true}', 'unknown key "json"; see weft run --help'],
+    ["config.toml", "data-dir = 'x'", 'unknown key "data-dir"; see weft run --help'],
+    ["config.json", '{"port": 70000}', '"port" is "70000"; expected an integer from 1 to 65535'],
+    ["config.toml", "port = 70000", '"port" is "70000"; expected an integer from 1 to 65535'],
+    ["config.json", '{"serve": "yes"}', '"serve" is not true or false'],
+    ["config.json", '{"data": {}}', '"data" is neither text nor a number'],
+    ["config.toml", "data = 2026-11-30", '"data" is neither text nor a number'],
+    ["config.toml", "[port]\nport = 1", '"port" is neither text nor a number'],
+    ["config.json", "[]", "is not an object"],
+    ["config.json", "{", "is not JSON"],
+    ["config.json", '{"port": 1, "port": 2}', 'names "port" twice'],
+    ["config.toml", "port = 1\nport = 2", "config.toml:2: is not TOML ("],
+    ["config.toml", "data = C:\\mine", "config.toml:1: is not TOML ("],
+  ])("%s that holds %s is refused", async (name, text, message) => {
+    await expect(parsed({ files: { [name]: text } })).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: expect.stringContaining(message),
     });
   });
 
-  it.each([
-    ['{"prot": 9000}', 'unknown key "prot"; did you mean "port"?'],
-    ['{"json": true}', 'unknown key "json"; see weft run --help'],
-    ['{"port": 70000}', '"port" is "70000"; expected an integer from 1 to 65535'],
-    ['{"serve": "yes"}', '"serve" is not true or false'],
-    ['{"data": {}}', '"data" is neither text nor a number'],
-    ["[]", "is not an object"],
-    ["{", "is not JSON"],
-  ])("refuses %s", async (config, text) => {
-    const refusal = expect.objectContaining({ code: "CONFIG_INVALID", message: expect.stringContaining(text) });
-    await expect(parsed(config)).rejects.toEqual(refusal);
+  it("are not looked for in two files", async () => {
+    const files = { "config.toml": "port = 1\n", "config.json": "{}" };
+    await expect(parsed({ files })).rejects.toThrow(/config\.toml: stands beside .*config\.json; move what you need/);
   });
 
-  it("need not be there", async () => {
+  it.each([
+    ["WEFT_PORT", "x", 'WEFT_PORT is "x" in the environment: expected an integer from 1 to 65535'],
+    ["WEFT_SERVE", "maybe", 'WEFT_SERVE is "maybe" in the environment: expected 1 or 0'],
+  ])("are refused where %s is %s", async (name, value, message) => {
+    await expect(parsed({ environment: { [name]: value } })).rejects.toMatchObject({ code: "CONFIG_INVALID", message });
+  });
+
+  it("need no file, and a variable that is nearly one of a flag is said", async () => {
     await rm(folder, { recursive: true });
-    const { terminal } = recordingTerminal({ WEFT_DATA_DIR: folder });
-    const program = buildProgram(terminal, (row, command) => applyConfigFile(command, row, terminal));
-    await program.parseAsync(["run"], { from: "user" });
-    expect(runRow.configurable).toBe(true);
+    expect(await parsed({})).toEqual({});
+    const { terminal, text } = recordingTerminal({ WEFT_DATA_DIR: folder, WEFT_PROT: "1", WEFT_WITHOUT_QUORUM: "1" });
+    expect(await runCommandLine(["config", "show"], terminal)).toBe(0);
+    expect(text.err).toBe("WEFT_PROT in the environment is no flag of weft; did you mean WEFT_PORT?\n");
+  });
+
+  it("are shown by weft config show, each with who gave it", async () => {
+    await writeFile(join(folder, "config.toml"), 'port = 9000\npart = "1/2"\n');
+    const { terminal, text } = recordingTerminal({ WEFT_DATA_DIR: folder, WEFT_PORT: "9001" });
+    expect(await runCommandLine(["config", "show"], terminal)).toBe(0);
+    expect(text.out).toMatch(/^--port +9001 +WEFT_PORT$/m);
+    expect(text.out).toMatch(new RegExp(`^--part +1/2 +${join(folder, "config.toml")}$`, "m"));
+    expect(text.out).toMatch(/^--split +iid +nobody$/m);
+    const asJson = recordingTerminal({ WEFT_DATA_DIR: folder, WEFT_PORT: "9001" });
+    expect(await runCommandLine(["config", "show", "--json"], asJson.terminal)).toBe(0);
+    expect(JSON.parse(asJson.text.out)).toMatchObject({
+      port: { value: "9001", source: "environment", from: "WEFT_PORT" },
+      part: { value: "1/2", source: "file" },
+      split: { value: null, source: "default" },
+    });
   });
 });

@@ -4,15 +4,17 @@ import { NodeError } from "../node/index.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";
-import { applyConfigFile } from "./config-file.ts";
+import { misspelt } from "./environment.ts";
+import { exitCodeOf } from "./exit-code.ts";
 import { packageVersion } from "./package-folder.ts";
 import { errorLine } from "./remedies.ts";
+import { applySettings } from "./setting-sources.ts";
 import { EXIT_OK, EXIT_REFUSED, type Terminal } from "./terminal.ts";
 import { visibleTerminal } from "./visible-text.ts";
 
 /**
- * Run one command line, without the program's name.  Returns the exit code: 0 done, 2 an expected failure that one
- * line on standard error has explained.  Throws: whatever nobody expected.
+ * Run one command line, without the program's name.  Returns the exit code, of EXIT_CODES; an expected failure
+ * is explained in one line on standard error.  Throws: whatever nobody expected.
  */
 export async function runCommandLine(words: readonly string[], given: Terminal): Promise<number> {
   const terminal = visibleTerminal(given);
@@ -24,7 +26,10 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
   }
   const program = buildProgram(terminal, async (row, command) => {
     chosen = row;
-    if (row.configurable) await applyConfigFile(command, row, terminal);
+    for (const [name, near] of misspelt(COMMANDS, terminal.environment)) {
+      terminal.err(`${name} in the environment is no flag of weft; did you mean ${near}?\n`);
+    }
+    await applySettings(command, row, terminal);
     exitCode = await row.run(command.opts(), terminal, command.args[0]);
   });
   try {
@@ -34,7 +39,8 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
     const line = expectedFailure(error, chosen);
     if (line === undefined) throw error;
     if (line !== "") terminal.err(`weft: ${line}\n`);
-    return error instanceof CommanderError && error.exitCode === 0 ? EXIT_OK : EXIT_REFUSED;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_REFUSED;
+    return exitCodeOf(error as NodeError | ProtocolError);
   }
 }
 

@@ -13,6 +13,9 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "another-data": "choose another --data-dir for this data, or give the same data as before",
   "another-model": "give --model the directory that the adapter was trained on",
   "another-network": "choose another --data-dir for this network",
+  "another-template":
+    "take tokenizer_config.json and chat_template.jinja from whoever made the network, or give --chat-template the network's",
+  "base-elsewhere": "leave out --base or --device",
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",
   "budget-of-another-mode": ({ mode }) => `go on with --dp ${mode}, or start with a new --data-dir`,
@@ -39,7 +42,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "network-not-named": "give --network to check it against a network",
   "no-adapter-of-weft": "weft train and weft adapter import write one",
   "no-checkpoint": "let weft run train there first",
-  "no-member": "weft members list shows the members",
+  "no-member": "weft members list shows the members, weft network invite lets a new one ask",
   "not-reachable": "open the port, announce the address of a port forwarding (--announce), or use --outbound-only",
   "nothing-made-yet": "weft init makes it",
   "peers-unknown": "give --bootstrap, and the doctor checks reachability and clock too",
@@ -47,6 +50,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "positions-of-two": "give --positions f7+l7 or the like",
   "positions-unsaid": "import it with weft adapter import --positions f7+l7",
   "precision-missing": "leave out --precision, or see weft doctor for other devices",
+  "precision-of-kind": "leave out --precision, or choose another --adapter",
   "pyreft-form-only": "export it with --format pyreft",
   "quorum-ends": "make others admins first (weft members promote), or add --without-quorum where it is meant",
   "reft-part-only": "take its ReFT part alone with --part reft",
@@ -59,6 +63,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
     `stop the peer, move ${folder} away and start it again: checkpoints stay, neighbours give back the roster and what this peer has published, but motions and requests that only it had are lost`,
   stranger: "ask an admin for an invite and use weft join",
   "successions-used-up": "found a new network with weft network create",
+  "training-changed": "give what it was trained with, or --fresh to begin optimiser, schedule and batch order anew",
   "weights-beside": "give --out a file in the same folder",
 };
 

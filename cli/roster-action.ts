@@ -59,8 +59,7 @@ export async function memberOf(
   const { members, policy } = await membersOf(operator);
   const member = members.find(({ peer }) => peer === subject);
   if (member !== undefined) return { member, policy };
-  const text = `${subject} is no member; weft members list shows the members, weft network invite lets a new one ask`;
-  throw new NodeError("NOT_ALLOWED", text, { subject });
+  throw new NodeError("NOT_ALLOWED", `${subject} is no member`, { subject, problem: "no-member" });
 }
 
 /** An answer of the kind that belongs to the question. */

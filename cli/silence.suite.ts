@@ -60,6 +60,7 @@ export const LINES: readonly SilentLine[] = [
   { words: "generate --adapter adapter --prompt Once --max-tokens 2" },
   { words: "adapter export --adapter adapter --format peft --out peft" },
   { words: "adapter import peft --out back" },
+  { words: "config show --data-dir alice" },
   { words: "adapter inspect adapter" },
   { words: "model merge --adapter adapter --format onnx --out merged" },
   { words: "model train --model graph.onnx --data rows.jsonl", code: 2 },
@@ -68,7 +69,7 @@ export const LINES: readonly SilentLine[] = [
 ];
 
 /** Where a command may make files, beside the folders that it was given. */
-const DOCUMENTED = [/^home\/\.cache\/weft/, /^home\/\.local\/share\/weft/, /^tmp\/weft-/];
+const DOCUMENTED = [/^home\/\.cache(\/weft|$)/, /^home\/\.local\/share\/weft/, /^tmp\/weft-/];
 /** Folders and files that a line above names, and the temporary names beside them from which files are renamed. */
 const GIVEN =
   /^files\/\.?(alice|bob|bob-again|dave|open|adapter|peft|back|merged|closed\.json|open\.json|egress\.csv|bob\.weft-key|report\.html)/;
@@ -155,7 +156,7 @@ async function tracedProgram(folder: string, program: readonly string[]): Promis
     file,
     ...program,
   ];
-  const { CI: _, VITEST: __, NODE_OPTIONS: ___, ...environment } = process.env;
+  const { CI: _, VITEST: __, NODE_OPTIONS: ___, NODE_COMPILE_CACHE: ____, ...environment } = process.env;
   const child = spawn(command[0]!, command.slice(1), {
     cwd: join(folder, "files"),
     env: {

@@ -21,8 +21,14 @@ export interface Terminal {
 
 /** A command is done; the number is the exit code. */
 export const EXIT_OK = 0;
-/** An expected failure: one line has said what to do. */
+/** An expected failure of input: a flag, a file or a setting; one line has said what to do. */
 export const EXIT_REFUSED = 2;
+/** An expected failure of the network; one line has said what to do. */
+export const EXIT_NETWORK = 3;
+/** Refused by a rule; one line has said which. */
+export const EXIT_POLICY = 4;
+/** An expected failure of the machine; one line has said what to do. */
+export const EXIT_RESOURCE = 5;
 /** Stopped by the user before the end: 128 + SIGINT, as shells have it. */
 export const EXIT_INTERRUPTED = 130;
 

@@ -6,6 +6,7 @@ it.each([
   "uniform",
   "samples",
   "metropolis",
+  "score:0.1",
   "similarity:0.1",
   "similarity:0.1+data:0.5:0.2",
   "similarity:0.1:self",

@@ -61,6 +61,8 @@ export const PROBLEMS = [
   "another-data",
   "another-model",
   "another-network",
+  "another-template",
+  "base-elsewhere",
   "budget-kept",
   "budget-missing",
   "budget-of-another-mode",
@@ -95,6 +97,7 @@ export const PROBLEMS = [
   "positions-of-two",
   "positions-unsaid",
   "precision-missing",
+  "precision-of-kind",
   "pyreft-form-only",
   "quorum-ends",
   "reft-part-only",
@@ -106,6 +109,7 @@ export const PROBLEMS = [
   "store-damaged",
   "stranger",
   "successions-used-up",
+  "training-changed",
   "weights-beside",
 ] as const;
 

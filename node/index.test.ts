@@ -11,6 +11,7 @@ const HEAVY = [
   "apache-arrow",
   "classic-level",
   "csv-parse",
+  "fastify",
   "hyparquet",
   "libp2p",
   "onnxruntime-node",

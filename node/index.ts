@@ -21,7 +21,8 @@ export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 // What may be set, and within which bounds.
 export type { CompanyEvent } from "./interface/company-event.ts";
 export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.ts";
-export { LOG_LEVELS, type LogLevel } from "./interface/logger.ts";
+export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
+export { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "./interface/logger.ts";
 export type {
   Forgetting,
   ForgettingReport,
@@ -82,6 +83,7 @@ export type { OperatorOptions } from "./peer/operator.ts";
 /** Loads what acts on a roster. */
 export const membershipDoor = (): Promise<typeof import("./doors/membership.ts")> => import("./doors/membership.ts");
 
+export type { TrainedData } from "./data/trained-data.ts";
 // Training and evaluation on one machine.
 export type {
   Evaluation,
@@ -93,6 +95,7 @@ export type {
 } from "./interface/trainer.ts";
 export type { DataOptions, LoadExamplesOptions, LoadedExamples } from "./local/data-source.ts";
 export type { LocalTrainingOptions, LocalTrainingResult } from "./local/local-training.ts";
+export type { BestStep, StoppedTraining, Watching } from "./local/stopped-training.ts";
 export type { OnnxLoss } from "./model/onnx-file.ts";
 /** Loads what trains and evaluates without a network. */
 export const trainingDoor = (): Promise<typeof import("./doors/training.ts")> => import("./doors/training.ts");
@@ -119,6 +122,17 @@ export type { AttackResult } from "./audit/inversion.ts";
 export type { DeviceFinding, DoctorOptions, DoctorReport, Finding } from "./doctor/doctor.ts";
 /** Loads the doctor and the audit. */
 export const checkDoor = (): Promise<typeof import("./doors/checks.ts")> => import("./doors/checks.ts");
+
+// The admin interface of a running peer.
+export { PEER_METRICS } from "./admin/metric-rows.ts";
+export type { AdminInterface, ServedAdmin } from "./admin/serve-admin.ts";
+export type { AdminAddress } from "./interface/admin.ts";
+export type { MetricRow } from "./interface/metrics.ts";
+/** Loads what serves an admin interface. */
+export const adminDoor = (): Promise<typeof import("./doors/admin.ts")> => import("./doors/admin.ts");
+/** Loads what asks one. */
+export const adminClientDoor = (): Promise<typeof import("./doors/admin-client.ts")> =>
+  import("./doors/admin-client.ts");
 
 // A peer's records: its egress ledger, its key and the key's backup, its log.
 export type { EgressSummary } from "./privacy/egress-summary.ts";

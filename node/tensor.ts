@@ -1,6 +1,7 @@
 /** The array of numbers that every room of a peer passes on: values in row-major order and their shape. */
 
-export type Dtype = "float32" | "float64" | "float16" | "int64" | "int32" | "bool" | "uint8" | "int8";
+/** `int4`: two values in a byte, the first in its lower half; only weights that lie in a file have it. */
+export type Dtype = "float32" | "float64" | "float16" | "int64" | "int32" | "bool" | "uint8" | "int8" | "int4";
 
 /** The arrays that hold values. Halves are kept as their 16 bits, in a Uint16Array. */
 export type TensorData =

@@ -111,7 +111,7 @@ describe("one clear line names the field", () => {
       ({ aggregation }) => Object.assign(aggregation, { rule: "median", normClip: false }),
     ],
     [
-      'aggregation.weights.kind must be "samples", "metropolis" or "similarity", found "uniform"',
+      'aggregation.weights.kind must be "samples", "metropolis", "score" or "similarity", found "uniform"',
       ({ aggregation }) => Object.assign(aggregation, { weights: { kind: "uniform" } }),
     ],
     [

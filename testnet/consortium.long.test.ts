@@ -234,19 +234,19 @@ describe("a consortium of seven", () => {
   it("refuses an invite that is used, expired, of another network, or by who is no admin", async () => {
     const before = await net.everybodyHolds({});
     expect(await refusedJoin(reusable)).toMatchObject({
-      code: 2,
+      code: 4,
       err: expect.stringContaining("the invite is used up; ask for a new one"),
     });
     const expired = inviteText(await crafted("alice", longAgo()));
-    expect(await refusedJoin(expired)).toMatchObject({ code: 2, err: expect.stringContaining("has expired") });
+    expect(await refusedJoin(expired)).toMatchObject({ code: 4, err: expect.stringContaining("has expired") });
     // The visits of strangers are a minute apart, so each of these asks somebody else, or waits for its turn.
     const ofAnother = inviteText(await crafted("alice", { network: networkId(ELSEWHERE()) }));
     expect(await refusedJoin(ofAnother, "--bootstrap", up.carol!.address())).toMatchObject({
-      code: 2,
+      code: 4,
       err: expect.stringContaining("of another network than the invite is for"),
     });
     expect(await refusedJoin(inviteText(await crafted("dan")), "--bootstrap", up.dan!.address())).toMatchObject({
-      code: 2,
+      code: 4,
       err: expect.stringContaining("is no admin any more"),
     });
     expect(await net.everybodyHolds({})).toEqual(before);
@@ -306,7 +306,7 @@ describe("a consortium of seven", () => {
       expect(refused, from).toMatchObject({ code: 2, err: expect.stringContaining("is not over this manifest") });
     }
     const stranger = await weft(["run", "--data-dir", net.at("oscar"), "--network", net.at("network.json")]);
-    expect(stranger).toMatchObject({ code: 2, err: expect.stringContaining("is no member of the network") });
+    expect(stranger).toMatchObject({ code: 4, err: expect.stringContaining("is no member of the network") });
   });
 
   it("refuses a forged certificate, one of another peer, and an old one", async () => {

@@ -6,6 +6,7 @@ import { ENGINE_OPTIONS, ensureFolder, NodeError, writeFileAtomic } from "../nod
 import { ProtocolError } from "../protocol/errors.ts";
 import { fieldBounds, valueOfText } from "../protocol/settings/field.ts";
 import { checkClaims } from "./evaluation/claims.ts";
+import { commitOf } from "./evaluation/commit.ts";
 import { csvOf } from "./evaluation/csv.ts";
 import { pageOf } from "./evaluation/markdown.ts";
 import { materialOf } from "./evaluation/material.ts";
@@ -76,6 +77,7 @@ async function evaluate(args: readonly string[]): Promise<void> {
     ...(only === undefined ? {} : { only }),
     signal: abort.signal,
     tell,
+    commit: commitOf(root),
   });
   if (abort.signal.aborted) return tell("evaluate: stopped; the same command goes on from here");
   const plots = (await Promise.all(results.map(plotsOf))).flat();

@@ -3,9 +3,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { expectBounded } from "../node/data-directory/file-bounds.suite.ts";
 import type { PeerEvent } from "../node/interface/peer-event.ts";
 import { createNetwork } from "../node/manifest/create-network.ts";
 import { embeddedModelDirectory } from "../node/system/files/embedded-model.ts";
+import { parameterCount as parameterCountOf } from "../protocol/adapter-spec.ts";
 import { type PeerProcess, startPeerProcess } from "./peer-process.ts";
 
 const ROUNDS = 10;
@@ -23,6 +25,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+let parameterCount = 0;
 async function writeNetwork({ rounds }: { readonly rounds: number }): Promise<void> {
   const manifest = createNetwork({
     name: "kill and resume",
@@ -32,6 +35,7 @@ async function writeNetwork({ rounds }: { readonly rounds: number }): Promise<vo
     rounds: { count: rounds, localSteps: 4 },
     aggregation: { lambda: { mode: "fixed", value: 0.5 } },
   });
+  parameterCount = parameterCountOf(manifest.tensors);
   await writeFile(join(folder, "network.json"), JSON.stringify(manifest));
 }
 
@@ -96,6 +100,8 @@ it("goes on without a peer that is killed, which resumes from its checkpoint and
   for (const peer of [first, other]) expect(heardFrom).toContain(`accept ${peer.of("started")[0]!.peer}`);
   expect(again.of("round").some(({ summary }) => summary.neighbours === 2)).toBe(true);
   expect(Number.isFinite(report.swarm.loss)).toBe(true);
+  // One was killed, two still run: each file that they have written is one that is known, and within its bound.
+  for (const peer of [1, 2, 3]) await expectBounded(join(folder, `peer-${peer}`), { values: parameterCount });
 });
 
 it("goes on as one network when the only peer that the others were given is killed for good", async () => {

@@ -213,6 +213,8 @@ function peerArguments(index: number, bootstrap: readonly string[], options: Tes
       part: `${index + 1}/${options.peers}`,
       listen: "/ip4/127.0.0.1/tcp/0",
       logLevel: options.logLevel,
+      // Its events say all that a testnet asks of a peer.
+      admin: "off",
     }),
     ...fieldArguments(ENGINE_OPTIONS, options.engine),
     ...(privacy === undefined ? [] : privacyArguments(privacy)),

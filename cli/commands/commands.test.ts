@@ -1,8 +1,9 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse } from "smol-toml";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { foldPeerEvent, type PeerEvent, UNSEEN_PEER } from "../../node/index.ts";
+import { foldPeerEvent, type LoopReport, type PeerEvent, UNSEEN_PEER } from "../../node/index.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import { EXAMPLE_MANIFEST, exampleEvents } from "../../testnet/fixtures/example-run.ts";
 import { runCommandLine } from "../program.ts";
@@ -65,7 +66,7 @@ describe("weft init", () => {
       "9000",
     );
     expect(code).toBe(0);
-    const kept = JSON.parse(await readFile(join(folder, "peer", "config.json"), "utf8"));
+    const kept = parse(await readFile(join(folder, "peer", "config.toml"), "utf8"));
     expect(kept).toEqual({ data: join(process.cwd(), "some.jsonl"), part: "2/6", port: 9000 });
     expect(JSON.parse(await readFile(join(folder, "peer", "network.json"), "utf8"))).toEqual(EXAMPLE_MANIFEST);
   });
@@ -145,6 +146,40 @@ describe("weft status", () => {
       expect(out.split("\n")).toContain(line);
     }
     expect(JSON.parse((await weft("status", "--json")).out)).toMatchObject({ running: false, rounds: 6 });
+  });
+
+  it("shows how the event loop fares, and who held it longest", async () => {
+    await mkdir(join(folder, "peer"));
+    const writer = status();
+    for (const event of exampleEvents(1)) writer.note(event);
+    const loopLine = async (report: LoopReport): Promise<string | undefined> => {
+      writer.note({ type: "loop", report });
+      await writer.end();
+      return (await weft("status")).out.split("\n").find((line) => line.startsWith("event loop"));
+    };
+    expect(await loopLine({ p99Ms: 3.5, holds: 0 })).toBe(
+      "event loop  99 % of timers within 3.5 ms, never held for long",
+    );
+    expect(
+      await loopLine({ p99Ms: 80, holds: 2, longest: { handler: "gossip, taken", ms: 120, processorMs: 90 } }),
+    ).toBe(
+      "event loop  99 % of timers within 80 ms, held 2 times, the longest 120 ms (90 ms of processor time) by gossip, taken",
+    );
+  });
+
+  it("shows what each neighbour is worth, the most harmful one first", async () => {
+    await mkdir(join(folder, "peer"));
+    const writer = status();
+    const scores = [
+      { peer: "liar", looks: 4, gain: -1.25, interval: 0.5 },
+      { peer: "new", looks: 1, gain: 0.125 },
+    ];
+    for (const event of exampleEvents(1)) writer.note(event.type === "round" ? { ...event, scores } : event);
+    await writer.end();
+    const { out } = await weft("status");
+    expect(out).toContain("scores      liar harms by 1.250 ± 0.500 nats per token in 4 looks\n");
+    expect(out).toContain("            new helps by 0.125 nats per token in 1 look\n");
+    expect(JSON.parse((await weft("status", "--json")).out).view.scores).toEqual(scores);
   });
 
   it("tells a running peer from one that was killed", async () => {

@@ -101,13 +101,13 @@ describe("weft members", () => {
     expect((await members("policy", "--approval", "invite", "--membership-lasts", "12h")).code).toBe(0);
     expect((await json("list")).policy).toMatchObject({ threshold: 1, approval: "invite", certificateSeconds: 43_200 });
     const tooHigh = await members("policy", "--threshold", "2");
-    expect(tooHigh).toMatchObject({ code: 2, out: "", err: expect.stringContaining("cannot be reached by 1 admins") });
+    expect(tooHigh).toMatchObject({ code: 4, out: "", err: expect.stringContaining("cannot be reached by 1 admins") });
     expect((await json("list")).policy.threshold).toBe(1);
   });
 
   it("lets nobody decide who is no admin, and nothing that is not there", async () => {
     const notAdmin = await weft(["members", "revoke", alice, "--data-dir", at("bob")]);
-    expect(notAdmin).toMatchObject({ code: 2, out: "", err: expect.stringContaining("only an admin") });
+    expect(notAdmin).toMatchObject({ code: 4, out: "", err: expect.stringContaining("only an admin") });
     const nothing = await members("approve", "0123456789ab");
     expect(nothing).toMatchObject({ code: 2, err: expect.stringContaining("weft members pending") });
     expect(await members("revoke", "alice")).toMatchObject({ code: 2, err: expect.stringContaining("a peer id is") });
@@ -136,7 +136,7 @@ describe("weft network invite", () => {
   it("is of admins only, and needs an address", async () => {
     expect(await invite()).toMatchObject({ code: 2, err: expect.stringContaining("give --bootstrap") });
     const bobs = await weft(["network", "invite", "--data-dir", at("bob"), "--bootstrap", ADDRESS]);
-    expect(bobs).toMatchObject({ code: 2, out: "", err: expect.stringContaining("only an admin invites") });
+    expect(bobs).toMatchObject({ code: 4, out: "", err: expect.stringContaining("only an admin invites") });
   });
 });
 
@@ -197,7 +197,7 @@ describe("weft network propose", () => {
     expect(noRound).toMatchObject({ code: 2, err: expect.stringContaining("--at-round") });
     const flags = ["--at-round", "9", "--out", at("successor.json")];
     const bobs = await weft(["network", "propose", "--data-dir", at("bob"), ...flags]);
-    expect(bobs).toMatchObject({ code: 2, out: "", err: expect.stringContaining("only an admin") });
+    expect(bobs).toMatchObject({ code: 4, out: "", err: expect.stringContaining("only an admin") });
     // The file is there: an admin may take it up.
     const signed = await weft(["network", "sign", at("successor.json"), "--data-dir", at("alice")]);
     expect(signed).toMatchObject({ code: 0, out: expect.stringContaining("from round 9 on") });

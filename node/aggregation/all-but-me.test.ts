@@ -115,7 +115,8 @@ describe("aggregateNeighbours, the rules", () => {
         fc.property(orders, (order) => {
           const { z, ...rest } = aggregate(order, { settings });
           expect(bits(z)).toEqual(bits(expected.z));
-          expect(rest).toEqual({ peers: expected.peers, refused: [], stalenessMax: 2, degenerate: false });
+          const { peers, shares } = expected;
+          expect(rest).toEqual({ peers, shares, refused: [], stalenessMax: 2, degenerate: false });
         }),
         { numRuns: 10 },
       );
@@ -137,6 +138,18 @@ describe("aggregateNeighbours, the rules", () => {
     expect(moved(MEAN)).toBeGreaterThan(1e5);
   });
 
+  it("says what share each has, how old it is and how far away", () => {
+    const near = plain(1);
+    near[0]! += 3;
+    near[1]! += 4;
+    const { shares } = plainAggregate([update("b", near), update("a", plain(1), 3)]);
+    expect(shares).toEqual([
+      { peer: "a", weight: expect.closeTo(1 / 3), staleness: 3, distance: 0 },
+      { peer: "b", weight: expect.closeTo(2 / 3), staleness: 0, distance: expect.closeTo(5) },
+    ]);
+    expect(plainAggregate([]).shares).toEqual([]);
+  });
+
   it("says when the median is of exactly two and takes their mean", () => {
     const two = [update("a", plain(2)), update("b", plain(3), 1)];
     expect(plainAggregate(two, { settings: MEDIAN })).toEqual({ ...plainAggregate(two), degenerate: true });
@@ -150,7 +163,7 @@ describe("aggregateNeighbours, the rules", () => {
     for (const settings of RULES) {
       expect(plainAggregate([update("a", plain(2), 2)], { settings }).z).toEqual(plain(2));
       const alone = plainAggregate([update("a", plain(2), 4)], { settings });
-      expect(alone).toEqual({ z: plain(1), peers: [], refused: [], stalenessMax: 0, degenerate: false });
+      expect(alone).toEqual({ z: plain(1), peers: [], shares: [], refused: [], stalenessMax: 0, degenerate: false });
     }
   });
 });
@@ -224,8 +237,12 @@ describe("aggregateNeighbours, what it refuses", () => {
 
   it("does not depend on the own adapter where there is no gauge", () => {
     const neighbours = [2, 3, 4].map((seed, j) => update(`p${j}`, plain(seed)));
-    const other = plainAggregate(neighbours, { own: { peer: "me", theta: plain(9) } });
-    expect(other).toEqual(plainAggregate(neighbours));
+    const { shares: theirs, ...other } = plainAggregate(neighbours, { own: { peer: "me", theta: plain(9) } });
+    const { shares, ...same } = plainAggregate(neighbours);
+    expect(other).toEqual(same);
+    // Distances are those from the own one, for people.
+    const apart = ({ distance: _, ...share }: (typeof shares)[number]) => share;
+    expect(theirs.map(apart)).toEqual(shares.map(apart));
   });
 
   it("leaves out adapters that cannot be averaged, names them, and goes on with the others", () => {

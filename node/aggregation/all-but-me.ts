@@ -9,7 +9,7 @@ import { alignCores } from "./core-gauge.ts";
 import { alignGauge, type GaugeKind, type RotationGroup, retractRotations, rotationGroups } from "./gauge.ts";
 import { weightedMean } from "./mean.ts";
 import { ageOf, type NeighbourUpdate, selectNeighbours } from "./neighbour.ts";
-import { neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
+import { type NeighbourWeights, neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
 import { isFinitePoint, type Point } from "./point.ts";
 import { averageProducts, productGroups } from "./product-average.ts";
 import { aggregateByRule, type Fallback, fallbackOf } from "./rule.ts";
@@ -48,12 +48,25 @@ export type Factors = NonNullable<AggregationSettings["factors"]>;
 /** Why a neighbour's adapter did not enter: wrong length, NaN or Infinity, or a rotation without orthonormal rows. */
 export type RefusalReason = "length" | "not-finite" | "rotation";
 
+/** One neighbour of an aggregate. */
+export interface NeighbourShare {
+  readonly peer: string;
+  /** Its share of the neighbours' weight, before the rule looks at values; those of an aggregate add up to 1. */
+  readonly weight: number;
+  /** Rounds that its update is behind. */
+  readonly staleness: number;
+  /** Euclidean distance of its adapter, in the own gauge, from the own one. */
+  readonly distance: number;
+}
+
 /** The aggregate of a peer's neighbours, and how it came about. */
 export interface Aggregate {
   /** f32[P] in the peer's own gauge, rotations orthonormal. A copy of its own adapter when `peers` is empty. */
   readonly z: Float32Array;
   /** The neighbours in it, in rising order. */
   readonly peers: readonly string[];
+  /** What each of them, in the same order, counts for and how far it is. */
+  readonly shares: readonly NeighbourShare[];
   readonly refused: readonly { readonly peer: string; readonly reason: RefusalReason }[];
   /**
    * Why there is no aggregate although there were neighbours: it is beyond what float32 can hold, or its rotations depend on
@@ -95,13 +108,29 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
       points.push(point);
     }
   }
-  const none = { z: own.theta.slice(), peers: [], refused, stalenessMax: 0, degenerate: false, fallback: undefined };
+  const none = {
+    z: own.theta.slice(),
+    peers: [],
+    shares: [],
+    refused,
+    stalenessMax: 0,
+    degenerate: false,
+    fallback: undefined,
+  };
   if (used.length === 0) return none;
-  const z = put(options, { points, used, groups });
+  const weighed = neighbourWeights(settings, { own, neighbours: used, slots, round });
+  const z = put(options, { points, groups, ...weighed });
   if (typeof z === "string") return { ...none, spoilt: z };
+  const total = weighed.weights.reduce((sum, weight) => sum + weight, 0);
   return {
     z,
     peers: used.map((update) => update.peer),
+    shares: used.map((update, i) => ({
+      peer: update.peer,
+      weight: weighed.weights[i]! / total,
+      staleness: ageOf(update, round),
+      distance: distanceBetween(points[i]!, own.theta),
+    })),
     refused,
     stalenessMax: used.reduce((oldest, update) => Math.max(oldest, ageOf(update, round)), 0),
     degenerate: settings.rule === "geometric-median" && used.length === 2,
@@ -144,18 +173,17 @@ export function mix({
 
 /** The points by weights and rule, and the own share; why it is no adapter where it is none. */
 function put(
-  { kind, slots, factors, own, settings, round }: AggregateOptions,
+  { kind, slots, factors, own, settings }: AggregateOptions,
   {
     points,
-    used,
     groups,
-  }: {
+    weights,
+    mass,
+  }: NeighbourWeights & {
     readonly points: readonly Float32Array[];
-    readonly used: readonly NeighbourUpdate[];
     readonly groups: readonly RotationGroup[];
   },
 ): Float32Array | Exclude<RefusalReason, "length"> {
-  const { weights, mass } = neighbourWeights(settings, { own, neighbours: used, slots, round });
   try {
     const average = aggregatePoints(settings, { points, weights, own: own.theta, slots, factors });
     for (const { R } of groups) {
@@ -170,6 +198,12 @@ function put(
     if (error instanceof NodeError && error.code === "ADAPTER_SHAPE") return "rotation";
     throw error;
   }
+}
+
+function distanceBetween(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i]! - b[i]!) ** 2;
+  return Math.sqrt(sum);
 }
 
 /** A neighbour's adapter as a point in the own gauge, or why it cannot be one. No copy where there is no gauge. */

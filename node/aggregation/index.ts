@@ -5,6 +5,7 @@ export {
   type Aggregator,
   aggregateNeighbours,
   mix,
+  type NeighbourShare,
   type RefusalReason,
 } from "./all-but-me.ts";
 

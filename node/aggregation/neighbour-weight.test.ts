@@ -169,6 +169,63 @@ it("without a word every fresh neighbour weighs the same", () => {
   });
 });
 
+describe("score", () => {
+  const weighed = (gains: readonly (number | undefined)[], { temperature = 0.1, ages = [] as number[] } = {}) =>
+    neighbourWeights(
+      { weights: { kind: "score", temperature }, stalenessExponent: 1 },
+      {
+        slots: [],
+        own: { theta: OWN },
+        neighbours: gains.map((gain, j) => update(`p${j}`, { gain, round: 5 - (ages[j] ?? 0) })),
+        round: 5,
+      },
+    );
+  const gain = fc.option(fc.double({ min: -3, max: 3, noNaN: true }), { nil: undefined });
+
+  it("is the softmax with the peer itself, written out", () => {
+    fc.assert(
+      fc.property(fc.array(gain, { minLength: 1, maxLength: 9 }), (gains) => {
+        const { weights, mass } = weighed(gains, { temperature: 0.5 });
+        // The slow oracle: every term by itself, in the order of the equation.
+        let least = 0;
+        for (const g of gains) if (g !== undefined && g < least) least = g;
+        const powers = gains.map((g) => Math.exp((g ?? least) / 0.5));
+        let sum = 1;
+        for (const power of powers) sum += power;
+        for (const [j, weight] of weights.entries()) expect(weight).toBeCloseTo(powers[j]! / sum, 12);
+        expect(mass).toBeCloseTo(1 - 1 / sum, 12);
+      }),
+    );
+  });
+
+  it("gives more to who helps more, and to a stranger no more than to anybody", () => {
+    fc.assert(
+      fc.property(fc.array(gain, { minLength: 2, maxLength: 9 }), (gains) => {
+        const { weights, mass } = weighed(gains);
+        expect(weights.every((weight) => weight > 0)).toBe(true);
+        expect(mass).toBeLessThan(1);
+        const stranger = gains.indexOf(undefined);
+        for (const [j, g] of gains.entries()) {
+          if (stranger >= 0) expect(weights[stranger]).toBeLessThanOrEqual(weights[j]! * (1 + 1e-12));
+          for (const [k, other] of gains.entries()) {
+            if (g !== undefined && other !== undefined && g > other)
+              expect(weights[j]).toBeGreaterThanOrEqual(weights[k]!);
+          }
+        }
+      }),
+    );
+  });
+
+  it("leaves the mix to the peer itself where everybody harms, and little of it where all help", () => {
+    expect(weighed([-2, -2, -20]).mass).toBeLessThan(1e-6);
+    expect(weighed([2, 2, 2]).mass).toBeGreaterThan(0.999);
+    expect(weighed([0, 0, 0], { temperature: 1 }).mass).toBeCloseTo(3 / 4, 12);
+    const { weights } = weighed([1, 1, -20]);
+    expect(weights[2]! / weights[0]!).toBeLessThan(1e-12);
+    expect(weighed([1, 1], { ages: [0, 3] }).weights[1]! / weighed([1, 1]).weights[1]!).toBeCloseTo(1 / 4, 12);
+  });
+});
+
 describe("similarity with data sets", () => {
   const slots = adapterSlots([{ name: "x.C", shape: [2, 2] }]);
   const own = { theta: Float32Array.of(1, 0, 0, 1) };

@@ -17,12 +17,15 @@ export interface NeighbourWeights {
 
 /** S of a peer and itself, of models as of data sets. */
 const OWN_SIMILARITY = 1;
+/** What a peer gains by mixing with itself. */
+const OWN_GAIN = 0;
 
 /**
  * α_j = w_j (age_j + 1)^-a. w_j is 1 when nothing is said, the author's sample count, the softmax of its similarity, or
  * the weight of Metropolis and Hastings, of which what is missing to 1 is the peer's own. With `self` the softmax is over the
  * peer itself too, p_ij = exp(s_ij / τ) / (exp(1 / τ) + Σ_k exp(s_ik / τ)), and the mix at lambda 1 is Σ_j p_ij x_j, the
- * peer's own x_i among them; so too is what age takes from a neighbour. All others divide the whole mix among the
+ * peer's own x_i among them; so too is what age takes from a neighbour. By `score` p_ij = exp(g_ij / τ) / (1 + Σ_k exp(g_ik / τ)), g the
+ * gain of mixing each alone and the peer's own 0; who was never looked at has the least gain of all, or 0. All others divide the whole mix among the
  * neighbours. Similarity is S_model, and with data β S_data + (1 - β) S_model where S_data is known.
  * own: neighbours that this peer announced for the round, in its own update; absent: those at hand.
  * Shapes: at least one neighbour.
@@ -53,6 +56,11 @@ export function neighbourWeights(
       const weights = neighbours.map((update, j) => fresh[j]! * metropolisWeight(degree, update.neighbours ?? degree));
       return { weights, mass: weights.reduce((sum, weight) => sum + weight, 0) };
     }
+    case "score": {
+      const least = Math.min(OWN_GAIN, ...neighbours.flatMap(({ gain }) => (gain === undefined ? [] : [gain])));
+      const gains = neighbours.map(({ gain = least }) => gain);
+      return besideItself([OWN_GAIN, ...gains], fresh, settings.weights.temperature);
+    }
     case "similarity": {
       const { temperature, data, self } = settings.weights;
       const similarities = neighbours.map(({ theta, dataSimilarity }) => {
@@ -64,11 +72,16 @@ export function neighbourWeights(
         const shares = softmaxWeights(similarities, temperature);
         return { weights: shares.map((share, j) => fresh[j]! * share), mass: 1 };
       }
-      const [, ...shares] = softmaxWeights([OWN_SIMILARITY, ...similarities], temperature);
-      const weights = shares.map((share, j) => fresh[j]! * share);
-      return { weights, mass: weights.reduce((sum, weight) => sum + weight, 0) };
+      return besideItself([OWN_SIMILARITY, ...similarities], fresh, temperature);
     }
   }
+}
+
+/** The softmax over the peer itself, which is the first, and its neighbours; what age takes is the peer's own too. */
+function besideItself(values: readonly number[], fresh: readonly number[], temperature: number): NeighbourWeights {
+  const [, ...shares] = softmaxWeights(values, temperature);
+  const weights = shares.map((share, j) => fresh[j]! * share);
+  return { weights, mass: weights.reduce((sum, weight) => sum + weight, 0) };
 }
 
 /**

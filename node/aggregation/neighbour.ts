@@ -19,6 +19,8 @@ export interface NeighbourUpdate {
   readonly neighbours?: number | undefined;
   /** How alike its author's data set and this peer's are, 0 to 1, by their sketches; absent where one is missing. */
   readonly dataSimilarity?: number | undefined;
+  /** Nats per token by which its updates lowered this peer's own held-out loss, on average; absent before the first look. */
+  readonly gain?: number | undefined;
 }
 
 /** Rounds that an update is behind; 0 for one from a peer that is ahead. */

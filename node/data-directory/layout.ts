@@ -1,6 +1,6 @@
 /**
  * What stands where in a peer's data directory: one folder per peer, safe to copy while the peer is stopped. Which
- * values a run goes by is decided above, flag before environment before config.json; see `cli/config-file.ts`.
+ * values a run goes by is decided above, flag before environment before file; see `cli/config-file.ts`.
  */
 
 /** Paths of a data directory. */
@@ -24,8 +24,10 @@ export interface DataDirectory {
   readonly switch: string;
   /** Manifest of the network that this peer belongs to. */
   readonly network: string;
-  /** Flags for later runs. */
+  /** Flags for later runs, as TOML. */
   readonly config: string;
+  /** The same as JSON, as versions before 0.2 wrote it; one of the two. */
+  readonly configJson: string;
   /** Record of everything that left this peer. */
   readonly egress: string;
   /** Folder through which other processes ask the running peer to act on the roster. */
@@ -34,7 +36,20 @@ export interface DataDirectory {
   readonly genesis: string;
   /** Where the peer is, for a person who asks. */
   readonly status: string;
+  /** Folder of its log. */
+  readonly logs: string;
+  /** What whoever uses the admin interface has to show, mode 0600. */
+  readonly adminToken: string;
+  /** Where the admin interface of the running peer is. */
+  readonly admin: string;
+  /** The socket of the admin interface, where it has no other place. */
+  readonly adminSocket: string;
 }
+
+/** Names of folders with the checkpoints of manifests before. */
+export const CHECKPOINTS_ASIDE = /^checkpoints-[0-9a-f]{16}(-\d+)?$/;
+/** How many of them are kept: the newest. */
+export const CHECKPOINTS_ASIDE_MAX = 8;
 
 /** The paths within a folder; nothing is created. Forward slashes, which every system understands. */
 export function dataDirectoryLayout(folder: string): DataDirectory {
@@ -51,10 +66,15 @@ export function dataDirectoryLayout(folder: string): DataDirectory {
     model: at("model"),
     switch: at("switch.json"),
     network: at("network.json"),
-    config: at("config.json"),
+    config: at("config.toml"),
+    configJson: at("config.json"),
     egress: at("egress.jsonl"),
     requestInbox: at("outbox"),
     genesis: at("genesis.json"),
     status: at("status.json"),
+    logs: at("logs"),
+    adminToken: at("admin-token"),
+    admin: at("admin.json"),
+    adminSocket: at("admin.sock"),
   };
 }

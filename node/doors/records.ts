@@ -1,4 +1,5 @@
-/** The door to a peer's files: its egress ledger, its key and the key's backup. */
+/** The door to a peer's files: its egress ledger, its key and the key's backup, and the bounds of all of them. */
+export { boundOf, FILE_BOUNDS } from "../data-directory/file-bounds.ts";
 export { readSigner, requireKey } from "../data-directory/key.ts";
 export { checkedRecords, egressCsv, egressJson, summarizeEgress } from "../privacy/egress-summary.ts";
 export { egressLines } from "../system/files/egress-file.ts";

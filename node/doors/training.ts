@@ -1,10 +1,11 @@
 /** The door to training on one machine: data to examples, and a training or an evaluation without a network. */
 export { trainCentrally } from "../local/central-training.ts";
 export { loadExamples } from "../local/data-source.ts";
-export { evaluateLocally, stepsOfEpochs, trainLocally } from "../local/local-training.ts";
+export { evaluateLocally, orderOf, plannedTotal, stepsOfEpochs, trainLocally } from "../local/local-training.ts";
 export { holdOut, trainOnnx } from "../local/onnx-training.ts";
 export { PROBE_STEPS, probe, probeCandidates } from "../local/probe.ts";
 export { factsOf, factsOfModel, formOfExamples } from "../local/recipe-source.ts";
+export { changedSettings, stoppedTraining, stoppedTrainingFiles } from "../local/stopped-training.ts";
 export { evaluateTasks, type TaskMeasures } from "../local/task-evaluation.ts";
 export { readTaskItems } from "../local/task-items.ts";
 export { loadPeerExamples, requireDemonstration } from "../peer/peer-data.ts";

@@ -49,6 +49,9 @@ interface Exchanged {
   cancel: () => void;
   windowSinceMs: number;
   readInWindow: number;
+  /** Where it said it can be dialled, and whether it then said something else altogether: two processes with one identity. */
+  listens: readonly string[];
+  isTwice: boolean;
 }
 
 const nothingYet = (): Exchanged => ({
@@ -59,6 +62,8 @@ const nothingYet = (): Exchanged => ({
   cancel: () => {},
   windowSinceMs: Number.NEGATIVE_INFINITY,
   readInWindow: 0,
+  listens: [],
+  isTwice: false,
 });
 
 /** Tells neighbours of new addresses, and hears theirs. */
@@ -77,6 +82,7 @@ export class AddressExchange implements Conversation {
     const { transport, neighbours } = this.#dependencies;
     transport.onIdentified((peer) => {
       if (neighbours.has(peer)) this.#tellOthersOf(peer);
+      void this.#dependencies.background.run("noticing addresses", () => this.#notice(peer));
     });
     transport.onDisconnect((peer) => this.#forget(peer));
     const calls = { protocol: this.protocol, timeoutMs: this.#options.timeoutMs, did: "sent addresses" };
@@ -99,6 +105,20 @@ export class AddressExchange implements Conversation {
     const fresh = nothingYet();
     this.#exchanged.set(peer, fresh);
     return fresh;
+  }
+
+  /** One who says that it listens elsewhere altogether, while it is connected, is another process with the same key. */
+  async #notice(peer: PeerId): Promise<void> {
+    const { transport, neighbours } = this.#dependencies;
+    const said = (await knownAddresses(transport, [peer])).slice(0, LIMITS.addressesPerPeerMax);
+    if (said.length === 0 || !transport.connected().includes(peer)) return;
+    const exchanged = this.#with(peer);
+    const { listens } = exchanged;
+    const isElsewhere = listens.length > 0 && said.every((address) => !listens.includes(address));
+    exchanged.listens = isElsewhere ? [...said, ...listens].slice(0, LIMITS.addressesPerPeerMax) : said;
+    if (!isElsewhere) return;
+    exchanged.isTwice = true;
+    if (neighbours.has(peer)) this.#tell(peer);
   }
 
   #forget(peer: PeerId): void {
@@ -132,7 +152,11 @@ export class AddressExchange implements Conversation {
     const { transport, neighbours, clock } = this.#dependencies;
     exchanged.isDue = false;
     const others = neighbours.all().filter((other) => other !== peer);
-    const addresses = await knownAddresses(transport, [transport.peer, ...others]);
+    const ofOthers = await knownAddresses(transport, [transport.peer, ...others]);
+    // Either of two with its identity learns where the other one is.
+    const addresses = exchanged.isTwice
+      ? [...exchanged.listens, ...ofOthers].slice(0, LIMITS.addressesCountMax)
+      : ofOthers;
     if (!neighbours.has(peer) || this.#exchanged.get(peer) !== exchanged) return;
     const { told } = exchanged;
     if (told !== undefined && addresses.every((address) => told.includes(address))) return;

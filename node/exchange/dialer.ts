@@ -232,7 +232,8 @@ class AddressDialer implements Dialer {
     const { transport, clock, logger } = this.#dependencies;
     const { ended, cancel } = within(clock, this.#limits.dialTimeoutMs, signal);
     try {
-      const answered = await transport.dial(address, ended);
+      const isHearsay = this.#book.get(address)?.origin !== "given";
+      const answered = await transport.dial(address, ended, { isHearsay });
       if (this.#book.get(address) !== undefined) this.#reached.set(address, answered);
     } catch (error) {
       if (signal.aborted) return;

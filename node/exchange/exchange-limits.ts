@@ -9,6 +9,8 @@ export type Rate = Omit<RateLimits, "peersMax">;
 export interface ExchangeLimits {
   /** Neighbours past their handshake. */
   readonly neighboursMax: number;
+  /** As many more where they are admins of a roster, so that whoever fills the places keeps no removal away. */
+  readonly moreAdminsMax: number;
   /** Authors in the inbox, and among the known heads. */
   readonly authorsMax: number;
   /**
@@ -55,6 +57,7 @@ export interface ExchangeLimits {
   readonly paceWindowMs: number;
   /** Authors whose sketches are asked for at the same time. */
   readonly sketchFetchesMax: number;
+  /** Of one request; seconds to the first byte, pace, providers and slots are those of updates. */
   readonly sketchTimeoutMs: number;
   readonly addressesTimeoutMs: number;
   /** Shortest time between two messages with addresses to one neighbour. */
@@ -72,9 +75,23 @@ export interface ExchangeLimits {
   readonly refusalMs: number;
 }
 
+/** Connections of one peer, whoever is at the other end. */
+export const CONNECTION_LIMITS = {
+  /** Beside those of admitted neighbours, those of visitors, and of strangers in their handshake. */
+  connectionsMax: 128,
+  /** Head exchanges, handshakes and transfers that one neighbour may have open at a time. */
+  streamsPerProtocolMax: 16,
+  /**
+   * Connections from one address that have shown no identity yet: an eighth of all places, and as many peers as one household
+   * or institute starts at once; whoever is turned away dials again.
+   */
+  pendingPerAddressMax: 16,
+} as const;
+
 /** For 64 neighbours and the largest adapter that there can be. */
 export const EXCHANGE_DEFAULTS: ExchangeLimits = {
   neighboursMax: 64,
+  moreAdminsMax: 8,
   authorsMax: LIMITS.headsCountMax,
   announcementsPerAuthorMax: 32,
   // 21 authors of the largest adapter there can be, 40 of LoRA of rank 8 on all of an 8-billion-parameter Llama as int8.

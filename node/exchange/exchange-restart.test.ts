@@ -3,8 +3,19 @@ import { encodeAddresses } from "../../protocol/addresses.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
-import { until } from "../system/network/transport.suite.ts";
-import { connect, createTestPeer, P, publish, roundsOf, type TestPeer, thetaOf } from "./exchange.suite.ts";
+import { createLibp2pTransport } from "../system/network/libp2p.ts";
+import { patient, until } from "../system/network/transport.suite.ts";
+import { createSystemClock } from "../system/platform/system-clock.ts";
+import {
+  connect,
+  createTestPeer,
+  P,
+  publish,
+  roundsOf,
+  type TestNet,
+  type TestPeer,
+  thetaOf,
+} from "./exchange.suite.ts";
 import { createNet, impostor, up } from "./exchange-faults.suite.ts";
 import { forge } from "./impostor.suite.ts";
 
@@ -127,6 +138,34 @@ describe("one identity twice", () => {
     const address = `/ip4/10.0.0.9/tcp/4001/p2p/${peer.id}`;
     await witness.send(peer, STREAM_PROTOCOLS.addresses, [encodeFrame(encodeAddresses([address]))]);
     await witness.gossip(forge(1, { sequence: 1, round: 1 }).announcement);
+    await until(() => peer.said.length > 0);
+    await expect(next(peer, 1)).rejects.toMatchObject({ ...inUse, facts: { sequence: 1, addresses: [address] } });
+  });
+
+  it("is told where the other one is by a neighbour that is connected with both", async () => {
+    const bounds = { streamsPerProtocolMax: 16, gossipBytesMax: 1024, connectionsMax: 16 };
+    const net: TestNet = {
+      clock: createSystemClock(),
+      transport: (seed, logger) =>
+        createLibp2pTransport({ logger }, { seed, listen: ["/ip4/127.0.0.1/tcp/0"], ...bounds }),
+    };
+    const friend = await up(net, { seed: 2 });
+    const peer = await up(net, { seed: 1 });
+    const heard: string[] = [];
+    const { believable } = peer.transport;
+    peer.transport.believable = (addresses, from) => {
+      heard.push(...addresses);
+      return believable.call(peer.transport, addresses, from);
+    };
+    await connect(peer, friend);
+    await publish(peer, 1, 0);
+    const copy = await up(net, { seed: 1 });
+    await copy.transport.dial(friend.transport.addresses()[0]!, patient());
+    const [address] = copy.transport.addresses();
+    const witness = await impostor(net, { seed: 9 });
+    await witness.enter(peer);
+    await until(() => heard.includes(address!));
+    await witness.sendHeads(peer, [forge(1, { sequence: 1, round: 1 }).announcement]);
     await until(() => peer.said.length > 0);
     await expect(next(peer, 1)).rejects.toMatchObject({ ...inUse, facts: { sequence: 1, addresses: [address] } });
   });

@@ -13,6 +13,7 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Conversation } from "../interface/conversation.ts";
+import type { LoopMarks } from "../interface/event-loop.ts";
 import type { PublishedUpdate, ReceivedUpdate, UpdateExchange, UpdateNotice } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Membership } from "../interface/membership.ts";
@@ -46,6 +47,8 @@ export interface ExchangeDependencies extends Cryptography {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Told who has the event loop. */
+  readonly loop?: Pick<LoopMarks, "entered">;
   /** Of the same identity as the transport. */
   readonly signer: Signer;
 }
@@ -151,7 +154,11 @@ class PeerExchange implements Exchange {
     this.#notices = new UpdateNotices(held);
     this.#handshake = new Handshake(held, {
       ...{ manifest, features: this.#features, isMember, ...(membership && { membership }) },
-      ...{ neighboursMax: limits.neighboursMax, timeoutMs: limits.handshakeTimeoutMs },
+      ...{
+        neighboursMax: limits.neighboursMax,
+        moreAdminsMax: limits.moreAdminsMax,
+        timeoutMs: limits.handshakeTimeoutMs,
+      },
       ...{ hellosOfNeighbours: limits.hellosOfNeighbours, peersMax: limits.authorsMax },
     });
     const blobs = new BlobTransfer(
@@ -338,6 +345,7 @@ class PeerExchange implements Exchange {
         ...{ ...held, blobs, inbox: this.#inbox, heads: this.#heads, ownChain: this.#ownChain },
         identity: this.#identity,
         notices: this.#notices,
+        ...(this.#dependencies.loop && { loop: this.#dependencies.loop }),
         onEquivocation: (first, second) => this.#options.membership?.reportEquivocation(first, second),
       },
       {
@@ -353,11 +361,11 @@ class PeerExchange implements Exchange {
     const { weights } = this.#options.manifest.aggregation;
     if (weights?.kind !== "similarity" || weights.data === undefined) return undefined;
     const { store, signer, verify } = this.#dependencies;
-    const { authorsMax, sketchFetchesMax: fetchesMax, providersMax, sketchTimeoutMs: timeoutMs } = this.#limits;
+    const { sketchFetchesMax: fetchesMax, sketchTimeoutMs: timeoutMs } = this.#limits;
     const judge = () => ({ ...this.#judgement(), ...(verify && { verify }) });
     const sketches = new SketchExchange(
       { ...held, store, signer, isKept: (author) => this.#isKept(author) },
-      { ...{ networkId: this.#rules.networkId, judge }, ...{ authorsMax, fetchesMax, providersMax, timeoutMs } },
+      { ...this.#limits, ...{ networkId: this.#rules.networkId, judge, fetchesMax, timeoutMs } },
     );
     this.#notices.onNotice(({ verdict, from }) => {
       if (verdict === "accept") sketches.want(from);

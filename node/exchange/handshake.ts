@@ -45,8 +45,9 @@ export interface HandshakeOptions {
   readonly isMember: (peer: PeerId) => boolean;
   /** Where there is a roster; `isMember` answers by it then. */
   readonly membership?: Membership;
-  /** Neighbours that this peer admits at a time. */
+  /** Neighbours that this peer admits at a time, and how many more where they are admins. */
   readonly neighboursMax: number;
+  readonly moreAdminsMax: number;
   readonly timeoutMs: number;
   /** How often who is admitted may greet again. */
   readonly hellosOfNeighbours: Omit<RateLimits, "peersMax">;
@@ -172,6 +173,12 @@ export class Handshake implements Conversation {
     return Math.min(opened, 2 * (this.#openHello.length + FRAME_HEADER_BYTES) + HELLO_ROOM_BYTES + shownMax);
   }
 
+  /** Members that fill a peer's places keep no admin away from it, who may bring their removal. */
+  #roomFor(peer: PeerId): number {
+    const { neighboursMax, moreAdminsMax, membership } = this.#options;
+    return neighboursMax + (membership?.roleOf(peer) === "admin" ? moreAdminsMax : 0);
+  }
+
   #hangUp(peer: PeerId): void {
     const { background, transport } = this.#dependencies;
     void background.run("hanging up", () => transport.hangUp(peer));
@@ -285,10 +292,10 @@ export class Handshake implements Conversation {
     }
     if (acquaintance.admitted) this.#rates.require(peer, "a welcome");
     const bytes = await pipe(stream.source, oneFrame(this.#helloBytesMax(acquaintance.hellos++)));
-    const { manifest, isMember, features: own, membership, neighboursMax } = this.#options;
+    const { manifest, isMember, features: own, membership } = this.#options;
     const answered = answerHello(bytes, peer, {
       ...{ manifest, isMember, features: own },
-      busy: !acquaintance.admitted && neighbours.all().length >= neighboursMax,
+      busy: !acquaintance.admitted && neighbours.all().length >= this.#roomFor(peer),
       ...(membership && {
         roster: { judge: membership.judgeShown.bind(membership), heads: membership.heads.bind(membership) },
       }),

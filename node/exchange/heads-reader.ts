@@ -10,6 +10,8 @@ export interface HeadsReaderDependencies {
   readonly judge: (bytes: Uint8Array, message: HeadsMessage) => boolean;
   /** Resolves when everything else that waits has had its turn. */
   readonly nextTurn?: () => Promise<void>;
+  /** Called before the announcements of a turn are judged. */
+  readonly onTurn?: () => void;
 }
 
 /** Announcements of one message, and who sent it. */
@@ -69,6 +71,7 @@ export class HeadsReader {
   }
 
   #turn(reading: Reading): void {
+    this.#dependencies.onTurn?.();
     const { from, announcements } = reading.message;
     const end = Math.min(announcements.length, reading.at + this.#perTurnMax);
     while (reading.at < end) {

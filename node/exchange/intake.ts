@@ -19,6 +19,7 @@ import {
   verdictOf,
 } from "../../protocol/verdict.ts";
 import type { Clock } from "../interface/clock.ts";
+import type { LoopMarks } from "../interface/event-loop.ts";
 import { NOT_SAMPLED } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Neighbours } from "../interface/neighbours.ts";
@@ -50,6 +51,8 @@ export interface IntakeDependencies {
   /** Hears of what carries this peer's own signature. */
   readonly identity: Pick<IdentityWatch, "hear">;
   readonly notices: UpdateNotices;
+  /** Told who has the event loop. */
+  readonly loop?: Pick<LoopMarks, "entered">;
   /** Two announcements of one author with one sequence, as bytes. */
   readonly onEquivocation: (first: Uint8Array, second: Uint8Array) => void;
 }
@@ -117,7 +120,8 @@ export class Intake {
       heard.set(message, authors);
       return this.#takeHead(bytes, message, authors);
     };
-    this.#reader = new HeadsReader({ judge }, { perTurnMax: headsPerTurnMax });
+    const onTurn = () => dependencies.loop?.entered("announcements out of heads");
+    this.#reader = new HeadsReader({ judge, onTurn }, { perTurnMax: headsPerTurnMax });
     const slots = new ProviderSlots({ perProviderMax: fetchesPerProviderMax, lateMax: authorsMax });
     const fetcher = new UpdateFetcher({ ...dependencies, slots }, { ...options, bytesMax: this.#bytesMax });
     this.#queue = createFetchQueue<Wanted>(

@@ -2,15 +2,17 @@ import { describe, expect, it } from "vitest";
 import { createSigner } from "../../protocol/envelope.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { encodeSketchRequest, SKETCH_FEATURES, type SketchComponent, signSketch } from "../../protocol/sketch.ts";
 import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createMemoryHub } from "../system/network/memory-transport.ts";
 import { patient, until } from "../system/network/transport.suite.ts";
-import { createVirtualClock } from "../system/platform/virtual-clock.ts";
-import { connect, createTestPeer, MANIFEST, signerOf, type TestNet, thetaOf } from "./exchange.suite.ts";
+import { createVirtualClock, type VirtualClock } from "../system/platform/virtual-clock.ts";
+import { connect, createTestPeer, MANIFEST, signerOf, type TestNet, type TestPeer, thetaOf } from "./exchange.suite.ts";
+import { EXCHANGE_DEFAULTS } from "./exchange-limits.ts";
 import { createImpostor } from "./impostor.suite.ts";
-import { hasSketch } from "./sketch-exchange.ts";
+import { hasSketch, type SketchExchange } from "./sketch-exchange.ts";
 
 const manifest: NetworkManifest = {
   ...MANIFEST,
@@ -21,7 +23,7 @@ const manifest: NetworkManifest = {
   },
 };
 const exchange = { manifest };
-const netOf = (): TestNet => {
+const netOf = (): TestNet & { readonly clock: VirtualClock } => {
   const hub = createMemoryHub();
   const bounds = { streamsPerProtocolMax: 16, gossipBytesMax: 1024 };
   return {
@@ -32,6 +34,9 @@ const netOf = (): TestNet => {
 const sketchOf = (seed: number): readonly SketchComponent[] => [
   { weight: 1, mean: new Float64Array(SKETCH_FEATURES).fill(seed / 64), deviation: new Float64Array(SKETCH_FEATURES) },
 ];
+/** As when an update of the author was heard. */
+const wantSketch = (of: TestPeer, author: string): void =>
+  (of.exchange.sketches as SketchExchange).want(author as PeerId);
 const update = (seed: number, round: number) => ({ round, theta: thetaOf(seed, round), localSteps: 1, sampleCount: 1 });
 
 describe("sketches between peers", () => {
@@ -117,6 +122,78 @@ describe("sketches between peers", () => {
     expect(victim.exchange.sketches!.of(impostor.signer.peer)).toBeUndefined();
     await victim.exchange.stop();
     await impostor.stop();
+  });
+
+  it("come whoever else hangs: the next provider is asked beside who keeps this peer waiting, and it goes last from then on", async () => {
+    const net = netOf();
+    const over = Promise.withResolvers<void>();
+    const victim = await createTestPeer(net, { seed: 1, exchange });
+    const hanging = await createImpostor(net, { seed: 9, manifest });
+    const asked: string[] = [];
+    await hanging.transport.handle(STREAM_PROTOCOLS.sketch, async (stream) => {
+      for await (const piece of stream.source) asked.push(String(piece.length));
+      await over.promise;
+    });
+    const relay = await createTestPeer(net, { seed: 2, exchange });
+    const authors = [];
+    for (const seed of [5, 6]) {
+      const author = await createTestPeer(net, { seed, exchange });
+      await author.exchange.sketches!.publish(sketchOf(seed));
+      await connect(relay, author);
+      await until(() => relay.exchange.sketches!.of(author.id) !== undefined);
+      authors.push(author);
+    }
+    await hanging.enter(victim);
+    // Its own sketch is asked for at once.
+    await until(() => asked.length === 1);
+    await connect(victim, relay);
+    const [first, second] = authors;
+    wantSketch(victim, first!.id);
+    net.clock.advance(EXCHANGE_DEFAULTS.nextProviderAfterMs);
+    await until(() => victim.exchange.sketches!.of(first!.id) !== undefined);
+    const before = asked.length;
+    wantSketch(victim, second!.id);
+    // No time passes.
+    await until(() => victim.exchange.sketches!.of(second!.id) !== undefined);
+    expect(asked).toHaveLength(before);
+    // It is given up after the seconds that the first byte may take.
+    net.clock.advance(EXCHANGE_DEFAULTS.firstByteTimeoutMs);
+    for (const peer of [victim, relay, ...authors]) await peer.exchange.stop();
+    over.resolve();
+    await hanging.stop();
+  });
+
+  it("are waited for by a number of authors at a time, half of it for those that were waited for in vain", async () => {
+    const net = netOf();
+    const over = Promise.withResolvers<void>();
+    const victim = await createTestPeer(net, { seed: 1, exchange });
+    const { sketchFetchesMax, firstByteTimeoutMs, lateFetchesMax } = EXCHANGE_DEFAULTS;
+    const hanging: Awaited<ReturnType<typeof createImpostor>>[] = [];
+    let asked = 0;
+    for (let seed = 11; seed < 11 + sketchFetchesMax; seed++) {
+      const one = await createImpostor(net, { seed, manifest });
+      await one.transport.handle(STREAM_PROTOCOLS.sketch, async (stream) => {
+        for await (const _ of stream.source);
+        asked++;
+        await over.promise;
+      });
+      await one.enter(victim);
+      hanging.push(one);
+    }
+    await until(() => asked >= sketchFetchesMax);
+    for (let step = 0; step < 8; step++) {
+      net.clock.advance(firstByteTimeoutMs);
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+    for (const one of hanging) wantSketch(victim, one.signer.peer);
+    expect(lateFetchesMax).toBeLessThan(sketchFetchesMax);
+    const honest = await createTestPeer(net, { seed: 2, exchange });
+    await honest.exchange.sketches!.publish(sketchOf(2));
+    await connect(honest, victim);
+    await until(() => victim.exchange.sketches!.of(honest.id) !== undefined);
+    for (const peer of [victim, honest]) await peer.exchange.stop();
+    over.resolve();
+    for (const one of hanging) await one.stop();
   });
 
   it("are served to neighbours only, and a request that is none breaks nothing", async () => {

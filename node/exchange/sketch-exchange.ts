@@ -9,7 +9,6 @@ import type { NetworkId } from "../../protocol/network-id.ts";
 import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
 import {
   decodeSketchRequest,
-  encodeSketchRequest,
   readSketch,
   type SignedSketch,
   type SketchComponent,
@@ -20,7 +19,8 @@ import { judgeSketch } from "../../protocol/verdict.ts";
 import type { Conversation } from "../interface/conversation.ts";
 import type { Sketches } from "../interface/sketches.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
-import { answer, answerNeighbours, ask, type ConversationDependencies, requireFetcher } from "./conversation.ts";
+import { answer, answerNeighbours, type ConversationDependencies, requireFetcher } from "./conversation.ts";
+import { SketchFetcher, type SketchFetchLimits } from "./sketch-fetcher.ts";
 
 /** The needs of these conversations, the store of sketches, and the signer. */
 export interface SketchExchangeDependencies extends ConversationDependencies {
@@ -31,16 +31,11 @@ export interface SketchExchangeDependencies extends ConversationDependencies {
 }
 
 /** Rules of judging sketches, and bounds. */
-export interface SketchExchangeOptions {
+export interface SketchExchangeOptions extends SketchFetchLimits {
   readonly networkId: NetworkId;
   readonly judge: () => Pick<JudgeContext, "isMember" | "maySend" | "verify">;
   /** Authors whose sketches are kept; of more the one that came first is forgotten. */
   readonly authorsMax: number;
-  /** Authors whose sketches are asked for at the same time; more have to wait until they are heard of again. */
-  readonly fetchesMax: number;
-  /** Neighbours that are asked for one sketch. */
-  readonly providersMax: number;
-  readonly timeoutMs: number;
 }
 
 const PREFIX = "sketch/";
@@ -63,12 +58,13 @@ export class SketchExchange implements Conversation, Sketches {
   readonly #self: PeerId;
   /** By author, the one that came first in front; this peer's own is among them. */
   readonly #kept = new Map<PeerId, KeptSketch>();
-  readonly #asking = new Set<PeerId>();
+  readonly #fetcher: SketchFetcher;
 
   constructor(dependencies: SketchExchangeDependencies, options: SketchExchangeOptions) {
     this.#dependencies = dependencies;
     this.#options = options;
     this.#self = dependencies.signer.peer;
+    this.#fetcher = new SketchFetcher({ ...dependencies, take: (bytes, whose) => this.#take(bytes, whose) }, options);
   }
 
   /** Read the store; a sketch that fails its check is dropped there too.  Throws: NodeError STORE_FAILED, DISK_FULL. */
@@ -104,12 +100,9 @@ export class SketchExchange implements Conversation, Sketches {
 
   /** Something of this author was heard: its sketch is asked for, unless it is here or on its way. */
   want(author: PeerId): void {
-    const { neighbours, background } = this.#dependencies;
+    const { neighbours } = this.#dependencies;
     if (!mayFetch(neighbours.roleOf(this.#self)) || author === this.#self || this.#kept.has(author)) return;
-    if (this.#asking.has(author) || this.#asking.size >= this.#options.fetchesMax) return;
-    this.#asking.add(author);
-    const work = (signal: AbortSignal) => this.#fetch(author, signal);
-    void background.run("fetching a sketch", work).finally(() => this.#asking.delete(author));
+    this.#fetcher.want(author);
   }
 
   isAuthor(): boolean {
@@ -144,28 +137,12 @@ export class SketchExchange implements Conversation, Sketches {
     await this.#dependencies.store.batch(changes);
   }
 
-  async #fetch(author: PeerId, signal: AbortSignal): Promise<void> {
-    const { neighbours, logger } = this.#dependencies;
-    const others = neighbours.all().filter((peer) => peer !== author);
-    const asked = [...(neighbours.has(author) ? [author] : []), ...others].filter((peer) =>
-      neighbours.shares(peer, "sketch"),
-    );
-    for (const from of asked.slice(0, this.#options.providersMax)) {
-      try {
-        if (await this.#ask(author, from, signal)) return;
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.debug("a sketch did not come", { author, from, error });
-      }
-    }
-  }
-
-  /** Whether a neighbour had the sketch of an author, and it is kept now. */
-  async #ask(author: PeerId, from: PeerId, signal: AbortSignal): Promise<boolean> {
-    const { networkId, judge, timeoutMs } = this.#options;
-    const call = { peer: from, protocol: this.protocol, timeoutMs, signal };
-    const bytes = await ask(this.#dependencies, call, encodeSketchRequest(author));
-    if (bytes.byteLength === 0) return false;
+  /** Whether what a neighbour sent is the sketch of an author; it is kept then. */
+  async #take(
+    bytes: Uint8Array,
+    { author, from }: { readonly author: PeerId; readonly from: PeerId },
+  ): Promise<boolean> {
+    const { networkId, judge } = this.#options;
     const judged = judgeSketch(bytes, { networkId, self: this.#self, author, ...judge() });
     if (judged.kind !== "accept") {
       const { logger, neighbours } = this.#dependencies;
@@ -173,9 +150,9 @@ export class SketchExchange implements Conversation, Sketches {
       if (judged.kind === "reject") neighbours.blame(from);
       return false;
     }
-    // A copy: the bytes are a view into the frame.
+    // A copy: the bytes are a view into the frame. Another provider may have been as fast.
     const envelope = bytes.slice();
-    await this.#keep(author, envelope, readSketch(envelope));
+    if (!this.#kept.has(author)) await this.#keep(author, envelope, readSketch(envelope));
     return true;
   }
 

@@ -7,7 +7,8 @@ import { adapterMethod } from "../adapter/methods.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
 import { NodeError } from "../errors.ts";
 import type { Runtime, Session } from "../interface/runtime.ts";
-import type { BaseModel } from "../model/base-model.ts";
+import { assertComputed } from "../model/base/base-form.ts";
+import { type BaseModel, modelSession } from "../model/base-model.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
@@ -45,13 +46,10 @@ export async function generate(
 ): Promise<Generated> {
   const { promptIds, tokensMax, sampling, endIds, signal } = options;
   checkPrompt(model, promptIds);
+  await assertComputed(runtime, model);
   const room = model.shape.contextTokens - promptIds.length;
   const wanted = Math.min(tokensMax, room);
-  const load = (graph: OnnxGraph): Promise<Session> =>
-    runtime.load(encodeModel(graph), {
-      externalData: model.externalData,
-      ...(options.threads === undefined ? {} : { threads: options.threads }),
-    });
+  const load = (graph: OnnxGraph): Promise<Session> => runtime.load(encodeModel(graph), modelSession(model, options));
   const prng = createPrng(options.seed).fork("sampling");
   const memory = createMemory(model, promptIds.length + wanted);
   const ids: number[] = [];

@@ -3,6 +3,8 @@ PyTorch, transformers and peft compute with it. node/golden/golden-models.suite.
 
 usage: python3 make_golden.py
            writes every directory of DIRECTORIES beside this script
+       python3 make_golden.py --only NAME ...
+           writes these of them
        python3 make_golden.py OUT FAMILY [--layers L] [--hidden D] [--heads H] ... (--help lists all)
            writes one directory of a shape of your own; WEFT_GOLDENS=FOLDER runs the golden tests over those in FOLDER too
 
@@ -13,8 +15,8 @@ A directory holds config.json and model.safetensors, as transformers writes them
 golden.json         the adapters' settings, and the losses: base_loss, lora_loss, loreft_loss (mean cross entropy)
 golden.safetensors
   input_ids, attention_mask           i64[B,T]
-  labels                              i64[B,T], -100 where nothing is predicted; of a classifier i64[B]
-  base_logits                         f32[B,T,V]; of a classifier f32[B,classes]
+  labels                              i64[B,T], -100 where nothing is predicted; of a classifier of texts i64[B]
+  base_logits                         f32[B,T,V]; of a classifier of texts f32[B,classes], of tokens f32[B,T,classes]
   lora.{module}.A, .B                 f32[r,in], f32[out,r]; B is not zero, so that every gradient says something
   lora_grad.{module}.A, .B            gradient of lora_loss: LoRA alone, scale alpha / r
   loreft.{layer}.R, .W, .b            f32[r,D] with orthonormal rows, f32[r,D], f32[r]
@@ -44,6 +46,8 @@ LLAMA_TARGETS = ["q_proj", "v_proj", "down_proj"]
 #: transformers takes the texts' last positions into the long context only beyond `original_max_position_embeddings`.
 LONGROPE = dict(rope_type="longrope", rope_theta=10_000.0, short_factor=[1.0, 1.3, 1.9], long_factor=[2.0, 4.0, 9.0])
 YARN = dict(rope_type="yarn", rope_theta=10_000.0, factor=4.0, original_max_position_embeddings=16)
+GROWING = YARN | dict(original_max_position_embeddings=6, llama_4_scaling_beta=0.3, mscale=1.0, mscale_all_dim=0.5)
+HALF = dict(rope_type="linear", factor=2.0, rope_theta=1_000.0, partial_rotary_factor=0.5)
 GEMMA_ROPE = dict(
     full_attention=dict(rope_type="linear", factor=2.0, rope_theta=50_000.0),
     sliding_attention=dict(rope_type="default", rope_theta=1_000.0),
@@ -83,6 +87,11 @@ FAMILIES = {
         LLAMA_TARGETS,
         "model.layers",
     ),
+    "ministral3": ("Ministral3ForCausalLM", dict(head_dim=8, rope_parameters=GROWING), LLAMA_TARGETS, "model.layers"),
+    "glm4": ("Glm4ForCausalLM", dict(head_dim=8, pad_token_id=0, eos_token_id=2), LLAMA_TARGETS, "model.layers"),
+    "gpt_neox": ("GPTNeoXForCausalLM", {}, ["query_key_value", "dense_4h_to_h"], "gpt_neox.layers"),
+    "phi": ("PhiForCausalLM", {}, ["q_proj", "v_proj", "fc2"], "model.layers"),
+    "opt": ("OPTForCausalLM", {}, ["q_proj", "v_proj", "fc2"], "model.decoder.layers"),
     "gpt2": ("GPT2LMHeadModel", {}, ["c_attn", "mlp.c_proj"], "transformer.h"),
     "bert": ("BertForSequenceClassification", dict(pad_token_id=0), ["query", "value"], "bert.encoder.layer"),
     "roberta": ("RobertaForSequenceClassification", dict(pad_token_id=1), ["query", "value"], "roberta.encoder.layer"),
@@ -92,6 +101,19 @@ FAMILIES = {
         ["query", "value"],
         "roberta.encoder.layer",
     ),
+    "modernbert": (
+        "ModernBertForSequenceClassification",
+        dict(local_attention=6, pad_token_id=0, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2),
+        ["Wqkv", "mlp.Wo"],
+        "model.layers",
+    ),
+    "deberta-v2": (
+        "DebertaV2ForSequenceClassification",
+        dict(relative_attention=True, position_buckets=4, share_att_key=True, norm_rel_ebd="layer_norm")
+        | dict(pos_att_type=["p2c", "c2p"], position_biased_input=False, pooler_hidden_act="gelu"),
+        ["query_proj", "key_proj", "value_proj"],
+        "deberta.encoder.layer",
+    ),
     "distilbert": (
         "DistilBertForSequenceClassification",
         dict(pad_token_id=0, dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0),
@@ -100,7 +122,7 @@ FAMILIES = {
     ),
 }
 #: Those that give a class to a text.
-CLASSIFIERS = ("bert", "roberta", "xlm-roberta", "distilbert")
+CLASSIFIERS = ("bert", "roberta", "xlm-roberta", "distilbert", "modernbert", "deberta-v2")
 #: What `main` takes when nothing is said. lora_layers and loreft_layers: all of them when empty.
 DEFAULTS = dict(
     seed=0,
@@ -121,6 +143,7 @@ DEFAULTS = dict(
     loreft_last=2,
     loreft_layers=[],
     settings={},
+    model_class="",
 )
 SMALL = dict(hidden=32, vocab=61, positions=32)
 TINY = dict(hidden=24, vocab=41, positions=32, lora_rank=2, loreft_rank=2)
@@ -199,6 +222,13 @@ DIRECTORIES = {
     ),
     "olmo3": ("olmo3", TINY | dict(seed=18, layers=4)),
     "ministral": ("ministral", TINY | dict(seed=19)),
+    "ministral3": ("ministral3", TINY | dict(seed=36)),
+    "ministral3-windows": (
+        "ministral3",
+        TINY
+        | dict(seed=37, layers=3, heads=2, kv_heads=1, lora_targets=["k_proj", "o_proj", "gate_proj"], loreft_layers=[0, 2])
+        | dict(settings=dict(sliding_window=5, tie_word_embeddings=True)),
+    ),
     "llama-yarn": ("llama", TINY | dict(seed=20, settings=dict(rope_parameters=YARN))),
     "llama-dynamic": (
         "llama",
@@ -216,6 +246,71 @@ DIRECTORIES = {
         | dict(seed=26, layers=3, heads=3, tokens=13, lora_targets=["out_lin", "lin1", "lin2"], loreft_layers=[1, 2])
         | dict(settings=dict(activation="relu")),
     ),
+    "glm4": ("glm4", TINY | dict(seed=27)),
+    "glm4-whole-heads": (
+        "glm4",
+        TINY
+        | dict(seed=28, layers=3, heads=2, kv_heads=1, lora_targets=["o_proj", "gate_up_proj"], loreft_layers=[0, 2])
+        | dict(settings=dict(attention_bias=False, tie_word_embeddings=True, partial_rotary_factor=1.0)),
+    ),
+    "gpt-neox": ("gpt_neox", TINY | dict(seed=29, heads=3)),
+    "gpt-neox-in-turn": (
+        "gpt_neox",
+        TINY
+        | dict(seed=30, layers=3, heads=2, lora_targets=["dense", "dense_h_to_4h"], loreft_layers=[1, 2])
+        | dict(settings=dict(use_parallel_residual=False, attention_bias=False, tie_word_embeddings=True, rope_parameters=HALF)),
+    ),
+    "phi": ("phi", TINY | dict(seed=31, heads=3, kv_heads=3)),
+    "phi-head-norms": (
+        "phi",
+        TINY
+        | dict(seed=32, layers=3, heads=6, kv_heads=2, lora_targets=["k_proj", "dense", "fc1"], loreft_layers=[0, 1])
+        | dict(settings=dict(qk_layernorm=True, partial_rotary_factor=1.0)),
+    ),
+    "opt": ("opt", TINY | dict(seed=33)),
+    "opt-behind": (
+        "opt",
+        TINY
+        | dict(seed=34, layers=3, heads=3, lora_targets=["k_proj", "out_proj", "fc1"], loreft_layers=[0, 2])
+        | dict(settings=dict(do_layer_norm_before=False, word_embed_proj_dim=16, activation_function="gelu")),
+    ),
+    "opt-no-biases": (
+        "opt",
+        TINY
+        | dict(seed=35, layers=1, heads=2, lora_targets=["out_proj", "fc1"])
+        | dict(settings=dict(enable_bias=False, tie_word_embeddings=False, _remove_final_layer_norm=True)),
+    ),
+    "modernbert": ("modernbert", TINY | dict(seed=38, layers=4)),
+    "modernbert-mean": (
+        "modernbert",
+        TINY
+        | dict(seed=39, layers=2, heads=2, lora_targets=["attn.Wo", "Wi"], loreft_layers=[1])
+        | dict(settings=dict(classifier_pooling="mean", norm_bias=True, attention_bias=True, mlp_bias=True, classifier_bias=True)),
+    ),
+    "deberta-v2": ("deberta-v2", TINY | dict(seed=40)),
+    "deberta-v2-own-keys": (
+        "deberta-v2",
+        TINY
+        | dict(seed=41, layers=3, heads=3, lora_targets=["pos_key_proj", "pos_query_proj", "output.dense"], loreft_layers=[0, 2])
+        | dict(settings=dict(share_att_key=False, norm_rel_ebd="none", position_buckets=-1, max_relative_positions=6)),
+    ),
+    "deberta-v2-no-distances": (
+        "deberta-v2",
+        TINY
+        | dict(seed=42, layers=1, heads=2, lora_targets=["query_proj", "intermediate.dense"])
+        | dict(settings=dict(relative_attention=False, pos_att_type=None, position_biased_input=True, type_vocab_size=2)),
+    ),
+    "bert-tokens": ("bert", TINY | dict(seed=43, model_class="BertForTokenClassification")),
+    "roberta-tokens": ("roberta", TINY | dict(seed=44, layers=1, model_class="RobertaForTokenClassification")),
+    "xlm-roberta-tokens": ("xlm-roberta", TINY | dict(seed=45, layers=1, model_class="XLMRobertaForTokenClassification")),
+    "distilbert-tokens": ("distilbert", TINY | dict(seed=46, layers=1, model_class="DistilBertForTokenClassification")),
+    "modernbert-tokens": (
+        "modernbert",
+        TINY
+        | dict(seed=47, model_class="ModernBertForTokenClassification")
+        | dict(settings=dict(classifier_pooling="mean", layer_types=["sliding_attention", "full_attention"])),
+    ),
+    "deberta-v2-tokens": ("deberta-v2", TINY | dict(seed=48, layers=1, model_class="DebertaV2ForTokenClassification")),
     "qwen2-windows": (
         "qwen2",
         TINY | dict(seed=22, settings=dict(use_sliding_window=True, sliding_window=5, max_window_layers=1)),
@@ -232,18 +327,25 @@ def config_settings(family, shape):
     if family == "distilbert":
         sizes = dict(vocab_size=shape["vocab"], dim=D, n_layers=L, n_heads=H, hidden_dim=3 * D)
         return sizes | dict(max_position_embeddings=shape["positions"], num_labels=CLASSES)
+    if family == "opt":
+        sizes = dict(vocab_size=shape["vocab"], hidden_size=D, num_hidden_layers=L, num_attention_heads=H, ffn_dim=3 * D)
+        return sizes | dict(max_position_embeddings=shape["positions"])
     sizes = dict(vocab_size=shape["vocab"], hidden_size=D, num_hidden_layers=L, num_attention_heads=H, intermediate_size=3 * D)
     if family in CLASSIFIERS:
         # RoBERTa counts positions from pad_token_id + 1, so it needs two more.
         sizes |= dict(max_position_embeddings=shape["positions"] + 2, num_labels=CLASSES)
+        if family == "modernbert":
+            return sizes
         return sizes | dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    if family == "gpt_neox":
+        return sizes | dict(max_position_embeddings=shape["positions"])
     return sizes | dict(max_position_embeddings=shape["positions"], num_key_value_heads=shape["kv_heads"])
 
 
 def random_model(family, shape):
     """The family's model with random weights, in evaluation mode, frozen."""
     name, settings, _, _ = FAMILIES[family]
-    model_class = getattr(transformers, name)
+    model_class = getattr(transformers, shape["model_class"] or name)
     model = model_class(model_class.config_class(**config_settings(family, shape) | settings | shape["settings"]))
     if family == "gemma2":
         # The others of transformers leave out the bound of the scores.
@@ -263,7 +365,11 @@ def random_batch(model, shape, classes):
     for row in range(B):
         mask[row, T - 2 * row :] = 0
     ids[mask == 0] = model.config.pad_token_id or 0
-    if classes:
+    if "ForTokenClassification" in type(model).__name__:
+        labels, prompts = torch.randint(0, classes, (B, T)), mask.sum(1).tolist()
+        labels[mask == 0] = -100
+        labels[:, ::3] = -100
+    elif classes:
         labels, prompts = torch.randint(0, classes, (B,)), mask.sum(1).tolist()
     else:
         labels, prompts = ids.clone(), [T // 2] * B
@@ -371,16 +477,21 @@ def main():
     parser.add_argument("out", nargs="?")
     parser.add_argument("family", nargs="?", choices=list(FAMILIES))
     for name, value in DEFAULTS.items():
+        if name == "model_class":
+            parser.add_argument("--model-class", default=value, help="class of transformers, such as BertForTokenClassification")
+            continue
         if name == "settings":
             parser.add_argument("--settings", type=json.loads, default=value, help="more fields of the config, as JSON")
             continue
         several = isinstance(value, list)
         kind = (str if name == "lora_targets" else int) if several else int
         parser.add_argument("--" + name.replace("_", "-"), type=kind, default=value, nargs="+" if several else None)
+    parser.add_argument("--only", nargs="+", choices=list(DIRECTORIES), default=list(DIRECTORIES))
     options = vars(parser.parse_args())
-    out, family = options.pop("out"), options.pop("family")
+    out, family, own = options.pop("out"), options.pop("family"), options.pop("only")
     if out is None:
-        for name, (family, changes) in DIRECTORIES.items():
+        for name in own:
+            family, changes = DIRECTORIES[name]
             write_directory(os.path.join(os.path.dirname(os.path.abspath(__file__)), name), family, changes)
     elif family is None:
         parser.error("give a FAMILY after OUT")

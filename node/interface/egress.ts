@@ -39,6 +39,9 @@ export interface EgressMessage {
   readonly epsilon: number | null;
 }
 
+/** How much was sent, by kind; kinds of which there was nothing are absent. */
+export type EgressTotals = Readonly<Partial<Record<EgressKind, { readonly messages: number; readonly bytes: number }>>>;
+
 /** Where messages are put on record. */
 export interface EgressLedger {
   /** Resolves when the message is on record and survives this process; rejects when it is not, and must not be sent. */

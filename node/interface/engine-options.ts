@@ -11,6 +11,11 @@ export const PRECISIONS = ["fp32", "int8", "fp16"] as const;
 /** One of these arithmetics. */
 export type Precision = (typeof PRECISIONS)[number];
 
+/** Forms in which the frozen base is kept: f32, numbers of 16 bits, blocks of integers of 8 or 4 bits. */
+export const BASE_FORMS = ["f32", "f16", "q8", "q4"] as const;
+/** One of these forms. */
+export type BaseForm = (typeof BASE_FORMS)[number];
+
 /** Every option of the engine, in the order of the help. */
 export const ENGINE_OPTIONS = {
   threads: {
@@ -47,6 +52,14 @@ export const ENGINE_OPTIONS = {
     note: "int8 on the cpu only; docs/PERFORMANCE.md has what they are worth",
     otherwise: "fp32",
     source: "node/training/precision; evaluation stays in f32",
+  },
+  base: {
+    type: "choice",
+    values: BASE_FORMS,
+    text: "form in which the frozen base is kept: less memory, and a base that is rounded to it",
+    note: "docs/LARGE-MODELS.md has what they are worth",
+    otherwise: "f32",
+    source: "node/model/base; gradients are exact for the rounded base",
   },
   lowMemory: {
     type: "switch",

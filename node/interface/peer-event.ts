@@ -1,5 +1,6 @@
 /** What a running peer tells its surroundings: one event a line, as JSON, on the channel that started it. */
 import type { CompanyEvent } from "./company-event.ts";
+import type { LoopReport } from "./event-loop.ts";
 import type { PrivacyStatus } from "./privacy.ts";
 import type { RosterEvent } from "./roster-event.ts";
 import type { Evaluation } from "./trainer.ts";
@@ -77,6 +78,27 @@ export interface RoundSummary {
   readonly deadlineMs: number;
 }
 
+/** One neighbour in a round's aggregate. */
+export interface NeighbourMix {
+  readonly peer: string;
+  /** Its share of the neighbours' weight; those of a round add up to 1. */
+  readonly weight: number;
+  /** Rounds that its update was behind. */
+  readonly staleness: number;
+  /** Euclidean distance of its adapter from the own one, before they were mixed. */
+  readonly distance: number;
+}
+
+/** The running mean of what a neighbour's updates, each mixed in evenly and alone, did to this peer's held-out loss. */
+export interface ScoreFigures {
+  readonly peer: string;
+  readonly looks: number;
+  /** Nats per response token by which the loss falls; below 0 the neighbour harms. */
+  readonly gain: number;
+  /** Half of the 95 % interval of that mean; absent after a single look. */
+  readonly interval?: number;
+}
+
 /** A part of the base model that a peer lacks. */
 export interface ModelNeed {
   /** Of the manifest. */
@@ -126,7 +148,20 @@ export type PeerEvent =
     }
   /** This peer's own update of a round is out: bytes as signed, a number of protocol's ENCODINGS. */
   | { readonly type: "published"; readonly round: number; readonly bytes: number; readonly encoding: number }
-  | { readonly type: "round"; readonly summary: RoundSummary; readonly forgetting: ForgettingReport }
+  /** Whose adapters were mixed in, and how far this peer went towards them; told before its `round`. */
+  | {
+      readonly type: "mixed";
+      readonly round: number;
+      readonly lambda: number;
+      readonly neighbours: readonly NeighbourMix[];
+    }
+  | {
+      readonly type: "round";
+      readonly summary: RoundSummary;
+      readonly forgetting: ForgettingReport;
+      /** Of the neighbours looked at so far, the most harmful ones first; absent without any. */
+      readonly scores?: readonly ScoreFigures[];
+    }
   /** What came from the others would have ruined its adapter, and was refused: it keeps its own. */
   | { readonly type: "refused"; readonly round: number; readonly reason: RefusalReason }
   /** It fell behind and goes on where the others are: from the round it has just left to the one it does next. */
@@ -134,9 +169,16 @@ export type PeerEvent =
   /** It lacks the network's model and takes part without training, until these files are in this directory. */
   | { readonly type: "observing"; readonly directory: string; readonly needs: readonly ModelNeed[] }
   | { readonly type: "paused"; readonly reason: string }
+  /** How the event loop of its process fares; told every ten seconds, and when something held it. */
+  | { readonly type: "loop"; readonly report: LoopReport }
+  /** It goes on after somebody had it pause. */
+  | { readonly type: "resumed" }
   /** What this peer has spent of its privacy budget. */
   | { readonly type: "privacy"; readonly status: PrivacyStatus }
   | { readonly type: "finished"; readonly report: PeerReport };
+
+/** Rounds remembered for the report: 4 MB of JSON in a checkpoint, and far more rounds than fine-tuning takes. */
+export const SUMMARIES_MAX = 10_000;
 
 /** What one peer has to show at the end. Bytes, seconds and updates are totals of all rounds. */
 export interface PeerReport {

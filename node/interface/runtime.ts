@@ -26,6 +26,11 @@ export interface SessionOptions {
   readonly externalData?: readonly ExternalData[];
   /** Threads that one operator may use; the runtime's own choice when absent. */
   readonly threads?: number;
+  /**
+   * Leave nodes as the graph has them: neither compute what follows from weights alone while the model is loaded, nor merge
+   * nodes that are alike. So weights that the graph widens where it uses them stay as narrow as they are stored.
+   */
+  readonly weightsAsStored?: boolean;
 }
 
 /** Loads models and says what its device can do. */

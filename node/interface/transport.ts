@@ -34,6 +34,21 @@ export interface GossipHandlers<Message> {
   readonly deliver: (message: Message, from: PeerId) => void;
 }
 
+/** One connection, as people look at it. */
+export interface Link {
+  readonly peer: PeerId;
+  /** The multiaddr at its other end. */
+  readonly address: string;
+  /** Which of the two sides dialled. */
+  readonly direction: "inbound" | "outbound";
+  /** Whether it leads through a third peer. */
+  readonly isRelayed: boolean;
+  /** Of the newest ping; undefined before the first. */
+  readonly roundTripMs: number | undefined;
+  /** Milliseconds since 1970. */
+  readonly openedAtMs: number;
+}
+
 /** Peers are those whose identity is an Ed25519 key; nobody else is connected. */
 export interface Transport {
   readonly peer: PeerId;
@@ -42,8 +57,11 @@ export interface Transport {
   stop(): Promise<void>;
   /** Multiaddrs others can dial, with `/p2p/<peer>` at the end. */
   addresses(): readonly string[];
-  /** Throws: NodeError DIAL_FAILED. */
-  dial(address: string, signal: AbortSignal): Promise<PeerId>;
+  /**
+   * Connect.  isHearsay: somebody told of the address, and nobody who runs this peer: a name in it is judged by what it leads
+   * to.  Throws: NodeError DIAL_FAILED.
+   */
+  dial(address: string, signal: AbortSignal, options?: { readonly isHearsay: boolean }): Promise<PeerId>;
   /** Whether a connected peer can be dialled anew at an address; the connection is closed again. */
   reaches(address: string, signal: AbortSignal): Promise<boolean>;
   /**
@@ -52,6 +70,13 @@ export interface Transport {
    */
   believable(addresses: readonly string[], from: PeerId): readonly string[];
   connected(): readonly PeerId[];
+  /**
+   * Where a connected peer comes from: an IPv4 address, the first 64 bits of an IPv6 address, or the address of the relay that
+   * carries it; undefined where the network knows no addresses.
+   */
+  originOf(peer: PeerId): string | undefined;
+  /** Every open connection; a peer may have several. */
+  links(): readonly Link[];
   /** Close all connections to a peer. */
   hangUp(peer: PeerId): Promise<void>;
   /** Answer streams of one protocol; the handler's rejection aborts its stream and is logged, never thrown. */

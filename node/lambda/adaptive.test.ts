@@ -1,169 +1,130 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  type AdaptiveState,
-  type CandidateLosses,
-  decide,
-  decideAlone,
-  FIRST_TRIAL,
-  isLookDue,
-  passRound,
-  TRIAL_ROUNDS_MAX,
-} from "./adaptive.ts";
+import { type AdaptiveState, AGAINST_MAX, decideMix, decideTrial, FIRST_TRIAL, smallestOf } from "./adaptive.ts";
+import type { HeldOutLoss } from "./paired.ts";
 
-const loss = fc.oneof(
-  fc.double({ min: 0, max: 9, noNaN: true }),
-  fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY),
-);
-const losses: fc.Arbitrary<CandidateLosses> = fc.record({ own: loss, mixed: loss, rival: loss });
-const more = { last: false };
+/** A loss whose examples scatter by 0.1 around it, always in the same way. */
+const held = (loss: number): HeldOutLoss => ({
+  loss,
+  examples: [loss - 0.1, loss + 0.1, loss, loss + 0.05, loss - 0.05],
+});
+/** The same loss on the mean, made of examples that scatter by `spread`, in another order. */
+const scattered = (loss: number, spread: number): HeldOutLoss => ({
+  loss,
+  examples: [loss + spread, loss - spread, loss + spread, loss - spread, loss],
+});
+const someLoss = fc
+  .oneof(fc.double({ min: 0, max: 9, noNaN: true }), fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY))
+  .map(held);
 
-/** Rounds with the same losses, looked at when due, until the stage is the search.  Returns what was gone through. */
-function stages(of: CandidateLosses, rounds: number): { stage: string; looked: boolean; take: string }[] {
+/** Rounds of a trial with the same losses, until it ends.  Returns what was gone through. */
+function trial(of: Parameters<typeof decideTrial>[1], rounds: number): { stage: string; take: string }[] {
   let state = FIRST_TRIAL;
-  const seen: { stage: string; looked: boolean; take: string }[] = [];
-  while (seen.length < rounds && state.stage !== "search") {
-    const looked = isLookDue(state, more);
-    const decision = looked ? decide(state, of, more) : { take: "mixed", state: passRound(state) };
+  const seen: { stage: string; take: string }[] = [];
+  while (seen.length < rounds && state.stage === "trial") {
+    const decision = decideTrial(state, of);
     state = decision.state;
-    seen.push({ stage: state.stage, looked, take: decision.take });
+    seen.push({ stage: state.stage, take: decision.take });
   }
   return seen;
 }
 
-describe("the adaptive lambda", () => {
-  it("mixes for two rounds whatever they look like, and becomes the rival when the third is no better", () => {
-    const seen = stages({ own: 2, mixed: 2, rival: 1 }, 9);
+describe("a trial of the adaptive lambda", () => {
+  it("mixes for two rounds whatever they look like, and becomes the rival when that is better beyond chance", () => {
+    const seen = trial({ own: held(2), mixed: held(2), rival: held(1) }, 9);
     expect(seen.map(({ take }) => take)).toEqual(["mixed", "mixed", "rival"]);
     expect(seen[2]!.stage).toBe("search");
   });
 
+  it("ends for the swarm when the mixing peer is better beyond chance, by its own adapter or by the mix", () => {
+    for (const losses of [
+      { own: held(1.1), mixed: held(1), rival: held(1.5) },
+      { own: held(1), mixed: held(3), rival: held(1.5) },
+    ]) {
+      const seen = trial(losses, 9);
+      expect(seen.map(({ stage }) => stage)).toEqual(["trial", "trial", "swarm"]);
+    }
+  });
+
   it("forgives first mixes that look bad when later ones look good", () => {
     let state: AdaptiveState = FIRST_TRIAL;
-    for (const mixed of [3, 2.4, 1.5, 1.4]) state = decide(state, { own: 3, mixed, rival: 2 }, more).state;
+    for (const mixed of [3, 2.4, 1.5, 1.4, 1.3]) {
+      if (state.stage === "trial")
+        state = decideTrial(state, { own: held(3), mixed: held(mixed), rival: held(2) }).state;
+    }
     expect(state.stage).toBe("swarm");
   });
 
-  it("gives the rival up when the mix is well ahead, and looks at longer and longer intervals then", () => {
-    const seen = stages({ own: 1.1, mixed: 1, rival: 1.5 }, 16);
-    expect(seen[2]!.stage).toBe("swarm");
-    expect(seen.every(({ take }) => take === "mixed")).toBe(true);
-    expect(seen.map(({ looked }) => (looked ? "x" : ".")).join("")).toBe("xxxxx.x...x...x.");
+  it("goes on for as long as the examples cannot tell, however far apart the means are", () => {
+    for (const rival of [1.8, 2.2]) {
+      const seen = trial({ own: scattered(2, 3), mixed: scattered(2, 3), rival: held(rival) }, 30);
+      expect(seen).toHaveLength(30);
+      expect(seen.every(({ take, stage }) => take === "mixed" && stage === "trial")).toBe(true);
+    }
   });
 
-  it.each([
-    [0.99, "rival", "search"],
-    [1, "mixed", "swarm"],
-    [1.01, "mixed", "swarm"],
-  ])("decides for whoever is ahead when a trial has lasted long: rival's loss %d", (rival, take, stage) => {
-    const seen = stages({ own: 1, mixed: 1, rival }, TRIAL_ROUNDS_MAX);
-    expect(seen.slice(0, -1).every((round) => round.stage === "trial")).toBe(true);
-    expect(seen.at(-1)).toMatchObject({ take, stage });
-  });
-
-  it("leaves the swarm for the search when mixing begins to hurt", () => {
-    const swarm: AdaptiveState = { ...FIRST_TRIAL, stage: "swarm" };
-    expect(decide(swarm, { own: 1, mixed: 1.5 }, more)).toMatchObject({ take: "own", state: { stage: "search" } });
-    expect(decide(swarm, { own: 1, mixed: 1.05 }, more)).toMatchObject({ take: "mixed", state: { stage: "swarm" } });
-  });
-
-  it("searches in every round once it searches", () => {
-    expect(isLookDue({ ...FIRST_TRIAL, stage: "search", wait: 3 }, more)).toBe(true);
-  });
-
-  it("takes the smallest loss in the last round, whatever came before, and never one that is no number", () => {
-    fc.assert(
-      fc.property(losses, fc.constantFrom<AdaptiveState["stage"]>("trial", "swarm"), (of, stage) => {
-        const { take } = decide({ ...FIRST_TRIAL, stage }, of, { last: true });
-        const finite = Object.values(of).filter(Number.isFinite);
-        if (finite.length === 0) expect(take).toBe("own");
-        else expect(of[take]).toBe(Math.min(...finite));
-      }),
-    );
-  });
-
-  it("keeps its evidence within two rounds' worth, and every trial within its rounds", () => {
-    fc.assert(
-      fc.property(fc.array(losses, { maxLength: 20 }), (all) => {
-        let state = FIRST_TRIAL;
-        for (const of of all) {
-          if (state.stage === "search") return;
-          const due = isLookDue(state, more);
-          const decision = due ? decide(state, of, more) : { take: "mixed", state: passRound(state) };
-          state = decision.state;
-          expect(Math.abs(state.gain)).toBeLessThanOrEqual(2);
-          expect(Math.abs(state.lead)).toBeLessThanOrEqual(2);
-          expect(state.wait).toBeLessThanOrEqual(3);
-          if (state.stage === "trial") expect(state.rounds).toBeLessThan(TRIAL_ROUNDS_MAX);
-          if (decision.take === "rival") expect(state.stage).toBe("search");
-        }
-      }),
-    );
+  it("ends for the swarm where the rival diverged", () => {
+    expect(decideTrial(FIRST_TRIAL, { own: held(1), mixed: held(2) })).toMatchObject({ state: { stage: "swarm" } });
   });
 
   it("pools as the sum of halves, written out", () => {
-    const run = [
-      { own: 2, mixed: 1, rival: 4 },
-      { own: 1, mixed: 4, rival: 2 },
-    ];
-    const state = run.reduce((before, of) => decide(before, of, more).state, FIRST_TRIAL);
-    expect(state.gain).toBe(0.5 * (1 / 2) + -3 / 4);
-    expect(state.lead).toBe(0.5 * (3 / 4) + 1 / 2);
+    const first = decideTrial(FIRST_TRIAL, { own: held(2), mixed: held(1), rival: held(4) }).state;
+    const second = decideTrial(first, { own: held(1), mixed: held(4), rival: held(2) }).state;
+    expect(second.differences!.map((d) => Math.round(1e9 * d) / 1e9)).toEqual(Array(5).fill(0.5 * 3 + 1));
   });
 });
 
-describe("a trial against training alone", () => {
-  /** Looks with these rival losses against 1 of the mix, until decided.  Returns what was taken, and the stage at the end. */
-  function looks(rivals: readonly number[], own = 9): { take: string[]; stage: string; state: AdaptiveState } {
-    let state = FIRST_TRIAL;
-    const take: string[] = [];
-    for (const rival of rivals) {
-      if (state.stage !== "trial") break;
-      const decision = decideAlone(state, { own, mixed: 1, rival }, more);
-      take.push(decision.take);
-      state = decision.state;
+describe("a round of the swarm or of the search", () => {
+  const swarm: AdaptiveState = { ...FIRST_TRIAL, stage: "swarm" };
+  const search: AdaptiveState = { ...FIRST_TRIAL, stage: "search" };
+
+  it("mixes in the swarm unless that is worse beyond chance, and leaves it after such rounds in a row", () => {
+    expect(decideMix(swarm, held(1), [scattered(1.5, 3), held(1)])).toMatchObject({
+      mix: 1,
+      state: { stage: "swarm" },
+    });
+    expect(decideMix(swarm, held(1), [scattered(1.5, 3)])).toMatchObject({ mix: 0, state: { stage: "swarm" } });
+    let state = swarm;
+    for (let round = 1; round <= AGAINST_MAX; round++) {
+      const decided = decideMix(state, held(1), [held(1.5), held(2)]);
+      expect(decided.mix).toBeUndefined();
+      state = decided.state;
+      expect(state.stage).toBe(round < AGAINST_MAX ? "swarm" : "search");
     }
-    return { take, stage: state.stage, state };
-  }
-
-  it.each([
-    [[2, 2, 2], "swarm", "mixed"],
-    [[0.5, 0.5, 0.5], "search", "rival"],
-    [[1.02, 1.04, 1.03], "swarm", "mixed"],
-    [[0.98, 0.96, 0.97], "search", "rival"],
-  ])("is decided by three looks like %j: %s", (rivals, stage, take) => {
-    const seen = looks(rivals);
-    expect(seen.stage).toBe(stage);
-    expect(seen.take).toEqual(["mixed", "mixed", take]);
+    const forgiven = decideMix(decideMix(swarm, held(1), [held(2)]).state, held(1), [held(1)]).state;
+    expect(forgiven).toMatchObject({ stage: "swarm", against: 0 });
   });
 
-  it("stays undecided while looks disagree, for as long as they do, and takes the best at the end", () => {
-    const rivals = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? 1.5 : 0.7));
-    const { state, take } = looks(rivals);
-    expect(state.stage).toBe("trial");
-    expect(new Set(take)).toEqual(new Set(["mixed"]));
-    expect(decideAlone(state, { own: 3, mixed: 1, rival: 0.9 }, { last: true }).take).toBe("rival");
-    expect(decideAlone(state, { own: 3, mixed: 1, rival: 1.1 }, { last: true }).take).toBe("mixed");
+  it("mixes in the search only where that is better beyond chance", () => {
+    expect(decideMix(search, held(2), [held(1.5), held(1)])).toMatchObject({ mix: 1, state: { stage: "search" } });
+    expect(decideMix(search, held(2), [scattered(1.8, 3)]).mix).toBeUndefined();
+    expect(decideMix(search, held(2), [held(3)]).mix).toBeUndefined();
   });
 
-  it("gives up neither side on average worse: never the rival while the swarm leads, nor the other way round", () => {
+  it("never mixes what has no finite loss", () => {
     fc.assert(
-      fc.property(fc.array(fc.double({ min: 0.1, max: 9, noNaN: true }), { minLength: 3, maxLength: 12 }), (rivals) => {
-        const { take, stage } = looks(rivals);
-        const seen = rivals.slice(0, take.length).map((rival) => (rival - 1) / Math.max(rival, 1));
-        const mean = seen.reduce((sum, lead) => sum + lead, 0) / seen.length;
-        if (stage === "search") expect(mean).toBeLessThan(0);
-        if (stage === "swarm") expect(mean).toBeGreaterThan(0);
-      }),
+      fc.property(
+        fc.array(someLoss, { minLength: 1, maxLength: 5 }),
+        fc.constantFrom(swarm, search),
+        (mixes, state) => {
+          const { mix } = decideMix(state, held(1), mixes);
+          if (mix !== undefined) expect(mixes[mix]!.loss).toBe(Math.min(...mixes.map(finite)));
+        },
+      ),
     );
   });
+});
 
-  it("never ends with a larger loss than training alone has", () => {
-    fc.assert(
-      fc.property(losses, (of) => {
-        const { take } = decideAlone(FIRST_TRIAL, of, { last: true });
-        if (Number.isFinite(of.rival)) expect(of[take]).toBeLessThanOrEqual(of.rival!);
-      }),
-    );
-  });
+const finite = ({ loss }: HeldOutLoss): number => (Number.isFinite(loss) ? loss : Number.POSITIVE_INFINITY);
+
+it("takes the smallest loss in the last round, and never one that is no number", () => {
+  const losses = fc.record({ own: someLoss, mixed: someLoss, rival: fc.option(someLoss, { nil: undefined }) });
+  fc.assert(
+    fc.property(losses, (of) => {
+      const take = smallestOf(of);
+      const all = [of.own, of.mixed, ...(of.rival ? [of.rival] : [])].map(finite);
+      if (all.every((loss) => loss === Number.POSITIVE_INFINITY)) expect(take).toBe("own");
+      else expect(of[take]!.loss).toBe(Math.min(...all));
+    }),
+  );
 });

@@ -1,20 +1,23 @@
 /**
- * The adaptive lambda: mixing is tried before it is judged.
+ * The adaptive lambda: mixing is tried before it is judged, and training alone stays in reach.
  *
  * A single look at losses misleads. Right after mixing, a mix of related adapters often looks worse than it is, because it
  * pays only after further local steps. Once a peer has drifted away from the others, mixing looks bad though it would have
  * paid. So a peer begins by mixing evenly, whatever the first rounds look like. Beside it a rival goes on from the same
- * adapter, and mixes only as far as the search finds good at once. Where the rival is ahead, the peer becomes the rival and
- * has lost nothing. Where the even mix is ahead, the rival is given up and costs nothing more. After the last round the
- * candidate with the smallest loss is taken.
+ * adapter and trains alone, with the same batches. Where the rival is ahead beyond chance, the peer becomes the rival and has
+ * lost nothing. Where the mixing peer is ahead beyond chance, the rival trains no more, but its adapter is kept.
  *
  * This file is pure: losses in, a decision out. Source: this project's own; the measurements are in docs/LAMBDA.md.
  */
+import { type Better, bestAgainst, differencesOf, type HeldOutLoss, pairedTest, pooled } from "./paired.ts";
 
-/** lambda of a peer that mixes: the even mix, which no fixed value beat on related data. */
+/** lambda of a peer that tries mixing: the even mix, which no fixed value beat on related data. */
 export const ADAPTIVE_SHARE = 0.5;
 
-/** trial: mixing evenly, with a rival; swarm: mixing evenly; search: mixing as far as a search finds good at once. */
+/**
+ * trial: mixing evenly, with a rival that trains alone; swarm: mixing as far as is best, unless that is worse beyond chance;
+ * search: mixing only where that is better beyond chance.
+ */
 export type AdaptiveStage = "trial" | "swarm" | "search";
 
 /** The memory of the adaptive rule between rounds; plain data. */
@@ -22,32 +25,17 @@ export interface AdaptiveState {
   readonly stage: AdaptiveStage;
   /** Rounds with neighbours in this stage. */
   readonly rounds: number;
-  /** Pooled relative gain of the mix over the peer's own adapter; of the swarm. */
-  readonly gain: number;
-  /** Pooled relative lead over the rival; of a trial. */
-  readonly lead: number;
-  /** Rounds until the next look; 0 for now. Other than 0 in the swarm only. */
-  readonly wait: number;
-  /** Rounds between the last two looks. */
-  readonly interval: number;
-  /** Whether the even mix had the momentum of the aggregate at the last look that could tell; absent before it. */
-  readonly pushed?: boolean;
-  /** Of a trial against training alone: the leads so far. */
-  readonly leads?: Leads;
+  /** Of a trial: the rival's loss less the peer's on each held-out example, pooled; absent before the first look. */
+  readonly differences?: readonly number[];
+  /** Of the swarm: rounds in a row in which mixing was worse beyond chance. */
+  readonly against: number;
 }
 
-/** Relative leads over a rival that trains alone: how many, their sum and the sum of their squares. */
-export interface Leads {
-  readonly count: number;
-  readonly sum: number;
-  readonly squares: number;
-}
-
-/** Held-out losses of the adapters that a peer can go on with, in nats per token. Only a trial has a `rival`. */
+/** Held-out losses of the adapters that a peer of a trial can go on with; without a rival where it diverged. */
 export interface CandidateLosses {
-  readonly own: number;
-  readonly mixed: number;
-  readonly rival?: number;
+  readonly own: HeldOutLoss;
+  readonly mixed: HeldOutLoss;
+  readonly rival?: HeldOutLoss | undefined;
 }
 
 /** The adapters that a peer can go on with. */
@@ -60,125 +48,62 @@ export interface Decision {
 }
 
 /** The state of a peer that has not mixed yet: a trial begins. */
-export const FIRST_TRIAL: AdaptiveState = { stage: "trial", rounds: 0, gain: 0, lead: 0, wait: 0, interval: 1 };
+export const FIRST_TRIAL: AdaptiveState = { stage: "trial", rounds: 0, against: 0 };
 
 /** Rounds of a trial before it is judged: the first mixes of related peers look bad for one or two. */
 export const TRIAL_ROUNDS_MIN = 3;
-/** Rounds after which a trial is decided in favour of the side that is ahead, so that the cost of a rival has an end. */
-export const TRIAL_ROUNDS_MAX = 6;
 /** Share of the past that stays in what is pooled, by round. */
 const DECAY = 0.5;
-/** Pooled relative lead that decides a trial before its last round, either way. */
-const LEAD_MIN = 0.1;
-/** Pooled relative loss by mixing at which the swarm is left. */
-const LOSS_BY_MIXING_MAX = 0.1;
-/** Longest time between two looks when nothing changes. */
-const INTERVAL_MAX = 4;
-/** Smallest loss that a difference is divided by. */
-const LOSS_MIN = 1e-8;
+/** Rounds in a row of worse mixes after which the swarm is left: one in 20 is chance. */
+export const AGAINST_MAX = 2;
 
-/** Whether this round has to be looked at: losses are needed then, and not otherwise. */
-export function isLookDue(state: AdaptiveState, { last }: { readonly last: boolean }): boolean {
-  return last || state.stage !== "swarm" || state.wait <= 0;
-}
+const entered = (stage: AdaptiveStage): AdaptiveState => ({ stage, rounds: 0, against: 0 });
 
-/** After a round of the swarm without a look, in which it went on mixing. */
-export function passRound(state: AdaptiveState): AdaptiveState {
-  return { ...state, rounds: state.rounds + 1, wait: state.wait - 1 };
+/**
+ * A round of a trial: d ← d/2 + (l_rival - l_best) on every example, l_best of the own adapter or the mix, whichever has the
+ * smaller loss. From the third round on the paired test of d decides: the rival better makes the peer its rival (search),
+ * the peer better ends the trial (swarm); until then both go on. Where there is no rival, the swarm is entered.
+ */
+export function decideTrial(state: AdaptiveState, { own, mixed, rival }: CandidateLosses): Decision {
+  if (rival === undefined) return { take: "mixed", state: entered("swarm") };
+  const newest = differencesOf(rival, smaller(own, mixed));
+  const differences = pooled(state.differences, newest, DECAY);
+  const looked = { ...state, rounds: state.rounds + 1, differences };
+  if (looked.rounds < TRIAL_ROUNDS_MIN) return { take: "mixed", state: looked };
+  const better: Better = pairedTest(differences);
+  if (better === "first") return { take: "rival", state: entered("search") };
+  return { take: "mixed", state: better === "second" ? entered("swarm") : looked };
 }
 
 /**
- * A round of a trial or of the swarm.
- * trial: l ← l/2 + (L_rival - L_best) / max(L_rival, L_best) with L_best = min(L_own, L_mix). From the third round on
- * l < -0.1 makes the peer its rival (search), l > 0.1 drops the rival (swarm); in the sixth the sign of l decides.
- * swarm: g ← g/2 + (L_own - L_mix) / max(L_own, L_mix); g < -0.1 ends it (search).  Last round: the smallest loss.
+ * A round of the swarm or of the search, from the losses of the own adapter and of mixes with it. The swarm mixes unless the own
+ * adapter is better beyond chance, and is left after two such rounds in a row; the search mixes only where a mix is better
+ * beyond chance.
  */
-export function decide(state: AdaptiveState, losses: CandidateLosses, { last }: { readonly last: boolean }): Decision {
-  const best = Number.isNaN(losses.mixed) || losses.own < losses.mixed ? losses.own : losses.mixed;
-  const gain = DECAY * state.gain + relativeGain(losses.own, losses.mixed);
-  const lead = losses.rival === undefined ? 0 : DECAY * state.lead + relativeGain(losses.rival, best);
-  const looked = { ...state, rounds: state.rounds + 1, gain, lead };
-  if (last) return { take: smallest(losses), state: looked };
-  if (state.stage === "trial") {
-    const decisive = looked.rounds >= TRIAL_ROUNDS_MAX ? 0 : LEAD_MIN;
-    if (looked.rounds < TRIAL_ROUNDS_MIN) return { take: "mixed", state: looked };
-    if (lead < -decisive) return { take: "rival", state: entered("search") };
-    if (lead > decisive || looked.rounds >= TRIAL_ROUNDS_MAX) return { take: "mixed", state: entered("swarm") };
-    return { take: "mixed", state: looked };
-  }
-  if (gain < -LOSS_BY_MIXING_MAX) return { take: "own", state: entered("search") };
-  return { take: "mixed", state: settled(looked) };
-}
-
-/** Looks before a trial against training alone may be decided. */
-export const ALONE_LOOKS_MIN = 3;
-
-/** Quantiles 0.95 of Student's t for 2 to 10 degrees of freedom; of more looks as for 10, which is stricter. */
-const T_QUANTILES = [2.919986, 2.353363, 2.131847, 2.015048, 1.94318, 1.894579, 1.859548, 1.833113, 1.812461] as const;
-
-/**
- * A round of a trial whose rival trains alone. Each look gives d = (L_rival - L_best) / max(L_rival, L_best) on the same held-out
- * examples. From the third look on a one-sided t test at 5 % on all of them decides: the peer becomes its rival where the swarm
- * is behind, and gives it up where the swarm is ahead. Undecided, both go on, and after the last round the smallest loss is taken.
- */
-export function decideAlone(
+export function decideMix(
   state: AdaptiveState,
-  losses: CandidateLosses,
-  { last }: { readonly last: boolean },
-): Decision {
-  if (state.stage !== "trial" || losses.rival === undefined) return decide(state, losses, { last });
-  const best = Number.isNaN(losses.mixed) || losses.own < losses.mixed ? losses.own : losses.mixed;
-  const lead = relativeGain(losses.rival, best);
-  const { count, sum, squares } = state.leads ?? { count: 0, sum: 0, squares: 0 };
-  const leads = { count: count + 1, sum: sum + lead, squares: squares + lead * lead };
-  const looked = { ...state, rounds: state.rounds + 1, lead, leads };
-  if (last) return { take: smallest(losses), state: looked };
-  if (leads.count < ALONE_LOOKS_MIN) return { take: "mixed", state: looked };
-  const t = tOf(leads);
-  const bound = T_QUANTILES[Math.min(leads.count - ALONE_LOOKS_MIN, T_QUANTILES.length - 1)]!;
-  if (t < -bound) return { take: "rival", state: entered("search") };
-  return { take: "mixed", state: t > bound ? entered("swarm") : looked };
+  own: HeldOutLoss,
+  mixes: readonly HeldOutLoss[],
+): { readonly mix: number | undefined; readonly state: AdaptiveState } {
+  const { best, better } = bestAgainst(own, mixes);
+  const rounds = state.rounds + 1;
+  if (state.stage === "search") return { mix: better === "second" ? best : undefined, state: { ...state, rounds } };
+  if (better !== "first") return { mix: best, state: { ...state, rounds, against: 0 } };
+  const against = state.against + 1;
+  return { mix: undefined, state: against < AGAINST_MAX ? { ...state, rounds, against } : entered("search") };
 }
 
-/** The mean over its standard error; of leads that are all alike, 0 or infinite with their sign. */
-function tOf({ count, sum, squares }: Leads): number {
-  const mean = sum / count;
-  const variance = Math.max(0, squares / count - mean * mean) * (count / (count - 1));
-  if (variance <= 1e-12 * mean * mean || variance === 0)
-    return mean === 0 ? 0 : Math.sign(mean) * Number.POSITIVE_INFINITY;
-  return mean / Math.sqrt(variance / count);
-}
-
-const entered = (stage: AdaptiveStage): AdaptiveState => ({ stage, rounds: 0, gain: 0, lead: 0, wait: 0, interval: 1 });
-
-/** The next look is twice as far away as the last one was. */
-function settled(state: AdaptiveState): AdaptiveState {
-  return { ...state, wait: state.interval - 1, interval: Math.min(2 * state.interval, INTERVAL_MAX) };
-}
-
-/** From -1 to 1; a loss that is no finite number is infinitely bad, two of them are equal. */
-function relativeGain(from: number, to: number): number {
-  const [a, b] = [from, to].map((loss) => (Number.isFinite(loss) ? loss : Number.POSITIVE_INFINITY)) as [
-    number,
-    number,
-  ];
-  if (a === b) return 0;
-  if (a === Number.POSITIVE_INFINITY) return 1;
-  if (b === Number.POSITIVE_INFINITY) return -1;
-  return (a - b) / Math.max(a, b, LOSS_MIN);
-}
-
-/** Own before the others when equal, and when nothing is finite. */
-function smallest({ own, mixed, rival = Number.NaN }: CandidateLosses): Candidate {
-  let best: { take: Candidate; loss: number } = {
-    take: "own",
-    loss: Number.isFinite(own) ? own : Number.POSITIVE_INFINITY,
-  };
-  for (const [take, loss] of [
-    ["mixed", mixed],
-    ["rival", rival],
-  ] as const) {
-    if (Number.isFinite(loss) && loss < best.loss) best = { take, loss };
+/** The smallest loss; own before the others when equal, and when nothing is finite. */
+export function smallestOf(losses: CandidateLosses): Candidate {
+  let best: { readonly take: Candidate; readonly loss: number } = { take: "own", loss: finiteLoss(losses.own) };
+  for (const take of ["mixed", "rival"] as const) {
+    const one = losses[take];
+    if (one && finiteLoss(one) < best.loss) best = { take, loss: finiteLoss(one) };
   }
   return best.take;
 }
+
+const smaller = (own: HeldOutLoss, mixed: HeldOutLoss): HeldOutLoss =>
+  finiteLoss(mixed) <= finiteLoss(own) ? mixed : own;
+
+const finiteLoss = ({ loss }: HeldOutLoss): number => (Number.isFinite(loss) ? loss : Number.POSITIVE_INFINITY);

@@ -6,7 +6,7 @@
  * 2. This file: without a neighbour lambda is 0. With one, the rule decides.
  * 3. `round-rule.ts`: the rules that look at one round, `fixed`, `search` and `tanh`.
  * 4. `adaptive.ts`: what the adaptive rule makes of a round's losses and of what it remembers. `trial.ts` obtains those
- *    losses, and trains the rival that the peer is compared with.
+ *    losses, and trains the rival that the peer is compared with. `paired.ts` says whether a difference is chance.
  *
  * How two adapters are mixed at a given lambda is `mix` in node/aggregation. Reasons and measurements are in docs/LAMBDA.md.
  */
@@ -15,6 +15,7 @@ import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { LambdaCost } from "../interface/peer-event.ts";
 import type { Trainer } from "../interface/trainer.ts";
+import type { HeldOutLoss } from "./paired.ts";
 import { chooseLambda } from "./round-rule.ts";
 import { type Anchoring, type Mixing, type RivalPast, type TrialMemory, trialRound } from "./trial.ts";
 
@@ -38,10 +39,7 @@ export interface LambdaQuestion {
   readonly rule: LambdaRule;
   /** The peer's adapter as it travels, f32[P]. */
   readonly own: Float32Array;
-  /**
-   * An adapter of this peer, mixed with what its neighbours sent, at any lambda. The rival has an adapter other than `own`.
-   * Undefined where no neighbour is in the aggregate.
-   */
+  /** The own adapter, mixed with what its neighbours sent, at any lambda. Undefined where no neighbour is in the aggregate. */
   readonly mixing: Mixing | undefined;
   /** The reference model, which holds a rival as it holds the peer. */
   readonly anchoring?: Anchoring | undefined;
@@ -62,9 +60,8 @@ export interface LambdaDecision {
   readonly trial: TrialMemory;
   /** Whether the peer has become its rival: the past that it remembers is not that of its adapter then. */
   readonly rivalWon: boolean;
-  /** What the rival that won remembered before this round, and its aggregate. */
+  /** What the rival that won remembered before this round. */
   readonly rivalPast?: RivalPast | undefined;
-  readonly rivalAggregate?: Float32Array | undefined;
   readonly cost: LambdaCost;
 }
 
@@ -79,7 +76,7 @@ export async function decideLambda(
   const { clock } = dependencies;
   const began = clock.now();
   let evaluations = 0;
-  const evaluate = (theta: Float32Array): Promise<number> => {
+  const evaluate = (theta: Float32Array): Promise<HeldOutLoss> => {
     evaluations += 1;
     return heldOutLoss(dependencies.trainer, theta);
   };
@@ -91,14 +88,15 @@ export async function decideLambda(
 async function decide(
   { trainer, logger }: LambdaDependencies,
   question: LambdaQuestion,
-  evaluate: (theta: Float32Array) => Promise<number>,
+  evaluate: (theta: Float32Array) => Promise<HeldOutLoss>,
 ): Promise<Omit<LambdaDecision, "cost"> & { readonly steps?: number }> {
   const { rule, own, mixing, anchoring, trial, localSteps, last, round, signal } = question;
   if (rule.mode !== "adaptive") {
     if (mixing === undefined) return { lambda: 0, theta: own, trial, rivalWon: false };
     const mixed = await mixing(own);
     const hasMomentum = mixed.hasMomentum === true;
-    const { lambda, theta } = await chooseLambda(rule, { mixed, evaluate, hasMomentum, signal });
+    const lossOf = async (theta: Float32Array): Promise<number> => (await evaluate(theta)).loss;
+    const { lambda, theta } = await chooseLambda(rule, { mixed, evaluate: lossOf, hasMomentum, signal });
     return { lambda, theta, trial, rivalWon: false };
   }
   const decided = await trialRound(trainer, {
@@ -106,8 +104,6 @@ async function decide(
     own,
     mixing,
     anchoring,
-    rival: rule.rival,
-    round,
     evaluate,
     localSteps,
     last,
@@ -119,8 +115,9 @@ async function decide(
   return decided;
 }
 
-/** Loss of an adapter on the first held-out examples, in nats per response token. */
-async function heldOutLoss(trainer: Trainer, adapter: Float32Array): Promise<number> {
-  const { loss } = await trainer.evaluate({ set: "validation", adapter, examplesMax: LAMBDA_EXAMPLES_MAX });
-  return loss;
+/** Loss of an adapter on the first held-out examples, and on each of them. */
+async function heldOutLoss(trainer: Trainer, adapter: Float32Array): Promise<HeldOutLoss> {
+  const options = { set: "validation", adapter, examplesMax: LAMBDA_EXAMPLES_MAX, perExample: true } as const;
+  const { loss, exampleLosses = [loss] } = await trainer.evaluate(options);
+  return { loss, examples: exampleLosses };
 }

@@ -10,14 +10,19 @@ import {
 import type { Trainer, TrainerState } from "../interface/trainer.ts";
 import { createQuadraticTrainer, type TrainerFaults, throughTime } from "../round/twins.suite.ts";
 import { createVirtualClock } from "../system/platform/virtual-clock.ts";
-import { chooseLambda } from "./round-rule.ts";
-import { NO_TRIAL, type TrialMemory, type TrialRound, trialRound } from "./trial.ts";
+import type { HeldOutLoss } from "./paired.ts";
+import { NO_TRIAL, type TrialMemory, type TrialOptions, type TrialRound, trialRound } from "./trial.ts";
 
 const STEPS = 10;
 const clock = createVirtualClock(0);
 const trainerTo = (target: number, faults: TrainerFaults = {}): Trainer =>
   createQuadraticTrainer({ clock }, { target, seed: 4, stepMs: 1, faults });
 const never = new AbortController().signal;
+
+async function heldOut(trainer: Trainer, adapter: Float32Array): Promise<HeldOutLoss> {
+  const { loss, exampleLosses } = await trainer.evaluate({ set: "validation", adapter, perExample: true });
+  return { loss, examples: exampleLosses! };
+}
 
 interface Swarm {
   readonly trainer: Trainer;
@@ -32,19 +37,16 @@ async function run(
     rounds,
     signal = never,
     reread = (trial) => trial,
-    evaluate = async (adapter) => (await trainer.evaluate({ set: "validation", adapter })).loss,
+    evaluate = (adapter) => heldOut(trainer, adapter),
     push,
-    rival,
   }: {
     others: number;
-    /** What the rival does; it searches when absent. */
-    rival?: "alone";
     /** What the momentum of the aggregate adds to it; no momentum when absent. */
     push?: (round: number) => number;
     rounds: number;
     signal?: AbortSignal;
     reread?: (trial: TrialMemory) => TrialMemory;
-    evaluate?: (adapter: Float32Array) => Promise<number>;
+    evaluate?: (adapter: Float32Array) => Promise<HeldOutLoss>;
   },
 ): Promise<Swarm> {
   let trial = NO_TRIAL;
@@ -66,7 +68,6 @@ async function run(
         localSteps: STEPS,
         last: round === rounds - 1,
         signal,
-        rival,
       });
       trial = result.trial;
       decided.push(result);
@@ -88,37 +89,60 @@ describe("a trial", () => {
     expect(await trainer.state()).toEqual(await alone.state());
   });
 
-  it("that pays gives its rival up, and costs nothing from then on", async () => {
+  it("that pays trains its rival no more, and keeps it until the end", async () => {
     // A valley around 4 behind a hill: an even mix is at 5 first and then in it, and no mix that the search sees is.
-    const evaluate = async ([x]: Float32Array): Promise<number> => (x! < 2 ? 1 : x! > 3.5 && x! < 4.5 ? 0.1 : 2);
+    const evaluate = async ([x]: Float32Array): Promise<HeldOutLoss> => {
+      const loss = x! < 2 ? 1 : x! > 3.5 && x! < 4.5 ? 0.1 : 2;
+      return { loss, examples: [loss, loss] };
+    };
     const { rounds } = await run(trainerTo(0), { others: 10, rounds: 8, evaluate });
-    expect(rounds.slice(0, -1).map(({ lambda }) => lambda)).toEqual(Array(7).fill(0.5));
-    expect(rounds.at(-2)!.trial.state.stage).toBe("swarm");
-    expect(rounds.at(-2)!.trial.rival).toBeUndefined();
-    expect(rounds.map(({ steps }) => steps).slice(0, 3)).toEqual([0, STEPS, STEPS]);
-    expect(rounds.slice(4).map(({ steps }) => steps)).toEqual([0, 0, 0, 0]);
+    expect(rounds.slice(0, 3).map(({ lambda }) => lambda)).toEqual(Array(3).fill(0.5));
+    expect(rounds.map(({ steps }) => steps)).toEqual([0, STEPS, STEPS, ...Array(5).fill(0)]);
+    expect(rounds[2]!.trial.state.stage).toBe("swarm");
+    const kept = rounds[2]!.trial.rival!;
+    expect(rounds.at(-2)!.trial.rival).toEqual(kept);
+    const alone = trainerTo(0);
+    await throughTime(clock, alone.train({ steps: 3 * STEPS }));
+    expect(kept).toEqual(await alone.state());
+    expect(rounds.at(-1)!.trial.rival).toBeUndefined();
   });
 
-  it("that the search wins goes on as if it had searched from the beginning", async () => {
-    const { trainer, rounds } = await run(trainerTo(1000), { others: 1000.05, rounds: 6 });
-    expect(rounds.map(({ trial }) => trial.state.stage).slice(1, 4)).toEqual(["trial", "search", "search"]);
-    const searching = trainerTo(1000);
-    const evaluate = async (adapter: Float32Array): Promise<number> =>
-      (await searching.evaluate({ set: "validation", adapter })).loss;
+  it("that was won is taken back at the end, where what others sent since then ruined the peer", async () => {
+    // Others help until the trial is over; then they send what is worse, but hidden from every look but the last.
+    let round = 0;
+    const evaluate = async ([x]: Float32Array): Promise<HeldOutLoss> => {
+      const isHidden = round > 2 && round < 7;
+      const loss = isHidden ? 1 - Math.abs(x!) / 1000 : Math.abs(x! - (round <= 2 ? 3 : 0));
+      return { loss, examples: [loss, loss] };
+    };
+    const trainer = trainerTo(0);
+    const decided: TrialRound[] = [];
     const work = async (): Promise<void> => {
-      for (let round = 0; round < 6; round++) {
-        await searching.train({ steps: STEPS });
-        const own = await searching.adapter();
-        const mixed = (lambda: number): Float32Array => own.map((x) => (1 - lambda) * x + lambda * 1000.05);
-        await searching.setAdapter((await chooseLambda({ mode: "search" }, { mixed, evaluate })).theta);
+      let trial = NO_TRIAL;
+      for (; round < 8; round++) {
+        await trainer.train({ steps: STEPS });
+        const own = await trainer.adapter();
+        const others = round < 3 ? 6 : 500;
+        const mixing: TrialOptions["mixing"] = async (from) => (lambda) =>
+          from.map((x) => (1 - lambda) * x + lambda * others);
+        const common = { localSteps: STEPS, last: round === 7, signal: never };
+        decided.push(await trialRound(trainer, { trial, own, mixing, evaluate, ...common }));
+        trial = decided.at(-1)!.trial;
+        await trainer.setAdapter(decided.at(-1)!.theta);
       }
     };
     await throughTime(clock, work());
-    expect(await trainer.state()).toEqual(await searching.state());
+    expect(decided[2]!.trial.state.stage).toBe("swarm");
+    expect(decided[6]!.lambda).toBe(1);
+    expect(decided.at(-1)).toMatchObject({ rivalWon: true, lambda: 0 });
+    // It goes on at the peer's place in the order of batches.
+    const { step, adapter } = await trainer.state();
+    expect(step).toBe(8 * STEPS);
+    expect(Math.max(...adapter.map(Math.abs))).toBeLessThan(1);
   });
 
-  it("that the search wins goes on as a peer would that a reference model held while it searched", async () => {
-    const others = 1000.05;
+  it("that the rival wins goes on as a peer would that a reference model held while it trained alone", async () => {
+    const others = -40;
     const [settings, layout] = [
       { kind: "window", size: 3, weights: "uniform", l1: 0.05, l2: 0.3 } as const,
       { kind: "lora", slots: adapterSlots([{ name: "x.A", shape: [6] }]) } as const,
@@ -129,16 +153,15 @@ describe("a trial", () => {
       rememberModel(past, adapter, { settings, layout });
     const heard = (round: number): boolean => round !== 1;
 
-    const trainer = trainerTo(1000);
-    let trial: TrialMemory = NO_TRIAL;
+    const trainer = trainerTo(10);
     let past = emptyReference(settings);
-    const stages: string[] = [];
-    const held: (Float32Array | undefined)[] = [];
+    const [stages, held]: [string[], (Float32Array | undefined)[]] = [[], []];
     const deciding = async (): Promise<void> => {
+      let trial: TrialMemory = NO_TRIAL;
       for (let round = 0; round < 7; round++) {
         await trainer.train({ steps: STEPS });
         const own = await trainer.adapter();
-        const result: TrialRound = await trialRound(trainer, {
+        const result = await trialRound(trainer, {
           trial,
           own,
           mixing: heard(round)
@@ -147,10 +170,10 @@ describe("a trial", () => {
           anchoring: {
             past: { reference: past },
             hold: async (one) => void held.push(referenceModel(one, { settings, layout })),
-            anchor,
+            anchor: (mixed, one) => anchor(mixed, one),
             remember,
           },
-          evaluate: async (adapter) => (await trainer.evaluate({ set: "validation", adapter })).loss,
+          evaluate: (adapter) => heldOut(trainer, adapter),
           localSteps: STEPS,
           last: round === 6,
           signal: never,
@@ -163,34 +186,32 @@ describe("a trial", () => {
       }
     };
     await throughTime(clock, deciding());
-    expect(stages).toContain("search");
-    expect(stages.slice(0, 2)).toEqual(["trial", "trial"]);
+    expect(stages).toEqual(["trial", "trial", "trial", "search", "search", "search", "search"]);
 
-    const searching = trainerTo(1000);
+    const alone = trainerTo(10);
     let itsPast = emptyReference(settings);
     const itsModels: (Float32Array | undefined)[] = [];
-    const evaluate = async (adapter: Float32Array): Promise<number> =>
-      (await searching.evaluate({ set: "validation", adapter })).loss;
     const work = async (): Promise<void> => {
       for (let round = 0; round < 7; round++) {
         itsModels.push(referenceModel(itsPast, { settings, layout }));
-        await searching.train({ steps: STEPS });
-        const own = await searching.adapter();
-        const mixed = (lambda: number): Float32Array => own.map((x) => (1 - lambda) * x + lambda * others);
-        const theta = heard(round) ? (await chooseLambda({ mode: "search" }, { mixed, evaluate })).theta : own;
-        await searching.setAdapter(anchor(theta, itsPast));
-        itsPast = remember(itsPast, await searching.adapter());
+        await alone.train({ steps: STEPS });
+        await alone.setAdapter(anchor(await alone.adapter(), itsPast));
+        itsPast = remember(itsPast, await alone.adapter());
       }
     };
     await throughTime(clock, work());
-    expect(await trainer.state()).toEqual(await searching.state());
+    expect(await trainer.state()).toEqual(await alone.state());
     expect(past).toEqual(itsPast);
     // The rival's steps are held to its own past, where the network has a proximal term.
     expect(held).toEqual(itsModels.slice(1, 1 + held.length));
+    expect(held).toHaveLength(3);
   });
 
   it("mixes with the momentum of the aggregate where that is better on held-out data, and without it elsewhere", async () => {
-    const evaluate = async (adapter: Float32Array): Promise<number> => Math.abs(adapter[0]! - 9) + 1;
+    const evaluate = async ([x]: Float32Array): Promise<HeldOutLoss> => {
+      const loss = Math.abs(x! - 9) + 1;
+      return { loss, examples: [loss, loss] };
+    };
     for (const [push, helps] of [
       [3, true],
       [-3, false],
@@ -200,43 +221,7 @@ describe("a trial", () => {
       const [pushed, without] = [rounds[1]!.theta[0]!, plain.rounds[1]!.theta[0]!];
       if (helps) expect(pushed).toBeGreaterThan(without + 1);
       else expect(pushed).toBe(without);
-      const swarm = rounds.filter(({ trial }) => trial.state.stage !== "search");
-      expect(swarm.length).toBeGreaterThan(1);
-      expect(new Set(swarm.slice(0, -1).map(({ trial }) => trial.state.pushed))).toEqual(new Set([helps]));
     }
-  });
-
-  it.each([true, false])("mixes in a round without a look as the last look found better: pushed %s", async (pushed) => {
-    const state = { stage: "swarm", rounds: 3, gain: 1, lead: 0, wait: 1, interval: 2, pushed } as const;
-    const trainer = trainerTo(1);
-    const own = await trainer.adapter();
-    const { theta, trial } = await trialRound(trainer, {
-      trial: { state },
-      own,
-      mixing: async () =>
-        Object.assign((_: number, isPushed = true) => own.map(() => (isPushed ? 7 : 5)), { hasMomentum: true }),
-      evaluate: async () => expect.unreachable("nobody looks"),
-      localSteps: STEPS,
-      last: false,
-      signal: never,
-    });
-    expect(theta[0]).toBe(pushed ? 7 : 5);
-    expect(trial.state).toEqual({ ...state, rounds: 4, wait: 0 });
-  });
-
-  it("against training alone leaves a peer that the others lead away, bit for bit, where it would be alone", async () => {
-    const { trainer, rounds } = await run(trainerTo(1), { others: -40, rounds: 5, rival: "alone" });
-    const alone = trainerTo(1);
-    await throughTime(clock, alone.train({ steps: 5 * STEPS }));
-    expect(await trainer.adapter()).toEqual(await alone.adapter());
-    // The first look is before the two differ.
-    expect(rounds.findIndex(({ rivalWon }) => rivalWon)).toBe(3);
-  });
-
-  it("against training alone is won by others who are nearer to the goal", async () => {
-    const { rounds } = await run(trainerTo(9), { others: 9, rounds: 6, rival: "alone" });
-    expect(rounds.some(({ rivalWon }) => rivalWon)).toBe(false);
-    expect(rounds.at(-1)!.trial.state.stage).toBe("swarm");
   });
 
   it("ends with the best of what there is", async () => {
@@ -278,7 +263,7 @@ describe("a trial", () => {
         trial: { state: { ...NO_TRIAL.state, rounds: 1 }, rival },
         own,
         mixing: async () => () => own,
-        evaluate: async () => 1,
+        evaluate: async () => ({ loss: 1, examples: [1] }),
         localSteps: 20,
         last: false,
         signal: controller.signal,

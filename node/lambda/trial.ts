@@ -1,34 +1,35 @@
-/** A round under the adaptive lambda: the losses are measured, the rival is trained, and the peer takes what `decide` chose. */
+/** A round under the adaptive lambda: the losses are measured, the rival is trained, and the peer takes what was decided. */
 
-import type { ReferenceState, RememberedAggregate } from "../aggregation/index.ts";
+import type { ReferenceState } from "../aggregation/index.ts";
 import { NodeError } from "../errors.ts";
 import type { Trainer, TrainerState } from "../interface/trainer.ts";
 import {
   ADAPTIVE_SHARE,
   type AdaptiveState,
-  type Decision,
-  decide,
-  decideAlone,
+  type CandidateLosses,
+  decideMix,
+  decideTrial,
   FIRST_TRIAL,
-  isLookDue,
-  passRound,
+  smallestOf,
 } from "./adaptive.ts";
-import { chooseLambda, type LambdaChoice } from "./round-rule.ts";
+import type { HeldOutLoss } from "./paired.ts";
+import { LAMBDA_CANDIDATES } from "./round-rule.ts";
 
 /** The memory of a trial between rounds; plain data. */
 export interface TrialMemory {
   readonly state: AdaptiveState;
-  /** The trainer as it would be, had it searched for lambda in every round since the trial began; in a trial only. */
+  /**
+   * The trainer as it would be, had it trained alone since the trial began: in a trial up to the last round, in the swarm up to
+   * the end of the trial.
+   */
   readonly rival?: TrainerState;
   /** What the rival remembers of its own rounds; with a rival only. */
   readonly rivalPast?: RivalPast;
 }
 
-/** A rival's memory of its rounds: what a peer that searched would remember. */
+/** A rival's memory of its rounds: what a peer alone would remember. */
 export interface RivalPast {
   readonly reference: ReferenceState;
-  /** Its last aggregate, where the network has momentum. */
-  readonly aggregate?: RememberedAggregate | undefined;
 }
 
 /** How a network's reference model holds an adapter back. */
@@ -55,8 +56,6 @@ export interface TrialRound {
   readonly rivalWon: boolean;
   /** The past of the rival that won, as it was before this round. */
   readonly rivalPast?: RivalPast | undefined;
-  /** The aggregate of the rival that won. */
-  readonly rivalAggregate?: Float32Array | undefined;
   /** Local steps of the rival. */
   readonly steps: number;
 }
@@ -66,19 +65,12 @@ export interface TrialOptions {
   readonly trial: TrialMemory;
   /** The trainer's adapter as it travels. */
   readonly own: Float32Array;
-  /**
-   * An adapter of this peer, as it travels, mixed with what its neighbours sent; before: the aggregate that the momentum counts
-   * from, the peer's own when absent. Undefined where no neighbour is in the aggregate.
-   */
+  /** The own adapter mixed with what its neighbours sent. Undefined where no neighbour is in the aggregate. */
   readonly mixing: Mixing | undefined;
   /** The reference model, which holds the rival as it holds the peer; nothing holds them when absent. */
   readonly anchoring?: Anchoring | undefined;
-  /** What the rival does: it searches when absent, or trains alone. */
-  readonly rival?: "alone" | undefined;
-  /** The round, for what the rival remembers; 0 when absent. */
-  readonly round?: number;
-  /** Loss of an adapter on held-out data, in nats per token; what does not travel is the trainer's. */
-  readonly evaluate: (theta: Float32Array) => Promise<number>;
+  /** Loss of an adapter on held-out data; what does not travel is the trainer's. */
+  readonly evaluate: (theta: Float32Array) => Promise<HeldOutLoss>;
   readonly localSteps: number;
   /** Whether no round follows, so that nothing can pay later. */
   readonly last: boolean;
@@ -90,12 +82,10 @@ export interface Mixed {
   /** pushed: with the momentum of the aggregate, where it has some; true when absent. */
   (lambda: number, pushed?: boolean): Float32Array;
   readonly hasMomentum?: boolean;
-  /** The aggregate before momentum, f32[P]. */
-  readonly aggregate?: Float32Array;
 }
 
-/** Mixes of one adapter with what the neighbours sent. */
-export type Mixing = (own: Float32Array, past?: RivalPast) => Promise<Mixed>;
+/** Mixes of the peer's adapter with what the neighbours sent. */
+export type Mixing = (own: Float32Array) => Promise<Mixed>;
 
 const DIVERGENCES: readonly NodeError["code"][] = ["TRAINING_DIVERGED", "ADAPTER_SHAPE"];
 
@@ -103,126 +93,118 @@ const DIVERGENCES: readonly NodeError["code"][] = ["TRAINING_DIVERGED", "ADAPTER
 const CHUNK_STEPS = 8;
 
 /**
- * Decide one round. The rival takes as many local steps as the peer did, on the same batches, and mixes as far as the
- * search finds good. Where the rival won, the trainer is left with the rival's state; else it has its own.
+ * Decide one round. A trial's rival takes as many local steps as the peer did, on the same batches, and mixes with nobody.
+ * Where the rival won, the trainer is left with the rival's state; else it has its own.
  * Throws: what the trainer throws; the signal's reason when aborted; the trainer is as it was then.
  */
 export async function trialRound(trainer: Trainer, options: TrialOptions): Promise<TrialRound> {
-  const { trial, own, last } = options;
-  const { stage } = trial.state;
-  const stay = { rivalWon: false, steps: 0 };
-  if (options.mixing === undefined) return roundAlone(trainer, options);
-  const mixed = await options.mixing(own);
-  if (!isLookDue(trial.state, { last })) {
-    const theta = mixed(ADAPTIVE_SHARE, trial.state.pushed);
-    return { lambda: ADAPTIVE_SHARE, theta, trial: { state: passRound(trial.state) }, ...stay };
+  const { trial, own, mixing, last } = options;
+  if (mixing === undefined) return roundAlone(trainer, options);
+  const mixed = await mixing(own);
+  const looked: Looked = { own: { lambda: 0, theta: own, held: await options.evaluate(own) }, mixes: [] };
+  const isTrial = trial.state.stage === "trial";
+  const candidates = candidatesOf(mixed).filter(({ lambda }) => !isTrial || last || lambda === ADAPTIVE_SHARE);
+  for (const { lambda, pushed } of candidates) {
+    options.signal.throwIfAborted();
+    const theta = mixed(lambda, pushed);
+    looked.mixes.push({ lambda, theta, held: await options.evaluate(theta) });
   }
-  if (stage === "search") {
-    const { lambda, theta } = await searched(mixed, options);
-    return { lambda, theta, trial, ...stay };
-  }
-  const beginning = stage === "trial" && trial.rival === undefined && trial.state.rounds === 0;
-  // Where all of lambda is looked at anyway, the even mix is among it.
-  const found = last || beginning ? await searched(mixed, options) : undefined;
-  const even = await evenMix(mixed, found, options);
-  const losses = found
-    ? { own: lossAt(found, 0), mixed: last ? lossOf(found) : even.loss }
-    : { own: await options.evaluate(own), mixed: even.loss };
   options.signal.throwIfAborted();
+  return isTrial ? roundOfTrial(trainer, looked, options) : roundOfMixing(trainer, looked, options);
+}
+
+/** An adapter that was looked at. */
+interface Look {
+  readonly lambda: number;
+  readonly theta: Float32Array;
+  readonly held: HeldOutLoss;
+}
+
+interface Looked {
+  readonly own: Look;
+  /** At least one. */
+  readonly mixes: Look[];
+}
+
+/** Every lambda above 0, where the aggregate has momentum without it and with it. */
+const candidatesOf = ({ hasMomentum = false }: Mixed): readonly { lambda: number; pushed: boolean }[] =>
+  LAMBDA_CANDIDATES.filter((lambda) => lambda > 0).flatMap((lambda) =>
+    (hasMomentum ? [false, true] : [true]).map((pushed) => ({ lambda, pushed })),
+  );
+
+const leastOf = (looks: readonly Look[]): Look =>
+  looks.reduce((least, one) => (one.held.loss < least.held.loss || Number.isNaN(least.held.loss) ? one : least));
+
+async function roundOfTrial(trainer: Trainer, { own, mixes }: Looked, options: TrialOptions): Promise<TrialRound> {
+  const { trial, last } = options;
   const before = await trainer.state();
-  const rival = stage === "trial" ? await rivalOf(trainer, { before, beginning, found, options }) : undefined;
-  const judged = options.rival === "alone" ? decideAlone : decide;
-  const decision = judged(trial.state, { ...losses, ...(rival && { rival: lossOf(rival.choice) }) }, { last });
-  const { take, state } = remembering(decision, even);
+  const rival = await rivalOf(trainer, { before, held: own.held, options });
+  const best = leastOf(mixes);
+  const losses = { own: own.held, mixed: best.held, rival: rival?.held };
+  const { take, state } = last ? { take: smallestOf(losses), state: trial.state } : decideTrial(trial.state, losses);
   const steps = rival?.steps ?? 0;
-  if (take === "rival" && rival) {
-    await trainer.restore(rival.state);
-    const { lambda, theta } = rival.choice;
-    return { lambda, theta, trial: { state }, rivalWon: true, ...rival.before, steps };
+  if (take === "rival" && rival) return { ...(await becomeRival(trainer, rival, before)), trial: { state }, steps };
+  const { lambda, theta } = take === "own" ? own : best;
+  const next = rival && !last ? { state, ...remembered(rival) } : { state };
+  return { lambda, theta, trial: next, rivalWon: false, steps };
+}
+
+/** A round of the swarm or of the search; the rival of a trial that is over is taken where the swarm ends and it is ahead. */
+async function roundOfMixing(trainer: Trainer, { own, mixes }: Looked, options: TrialOptions): Promise<TrialRound> {
+  const { trial, last } = options;
+  const { mix, state } = decideMix(
+    trial.state,
+    own.held,
+    mixes.map(({ held }) => held),
+  );
+  const isSwarm = trial.state.stage === "swarm";
+  const best = leastOf(mixes);
+  const isEnding = isSwarm && (last || state.stage !== "swarm");
+  const rival = isEnding ? await keptRival(trainer, options) : undefined;
+  const losses: CandidateLosses = { own: own.held, mixed: best.held, rival: rival?.held };
+  const judged = mix === undefined ? "own" : "mixed";
+  const wins = rival && smallestOf({ ...losses, ...(!last && { mixed: own.held }) }) === "rival";
+  if (rival && wins) {
+    return { ...(await becomeRival(trainer, rival, await trainer.state())), trial: { state }, steps: 0 };
   }
-  const next = state.stage === "trial" && rival && !last ? { state, ...remembered(rival) } : { state };
-  if (take === "own") return { lambda: 0, theta: mixed(0), trial: next, rivalWon: false, steps };
-  const { lambda, pushed } = last && found ? found : { lambda: ADAPTIVE_SHARE, pushed: even.pushed };
-  return { lambda, theta: mixed(lambda, pushed), trial: next, rivalWon: false, steps };
-}
-
-/** The even mix, without or with the momentum of the aggregate, whichever is better on held-out data. */
-interface EvenMix {
-  readonly loss: number;
-  /** Absent where there is no momentum to choose. */
-  readonly pushed?: boolean;
-}
-
-async function evenMix(
-  mixed: Mixed,
-  found: LambdaChoice | undefined,
-  { evaluate }: Pick<TrialOptions, "evaluate">,
-): Promise<EvenMix> {
-  if (found !== undefined) return bestAt(found, ADAPTIVE_SHARE);
-  if (!mixed.hasMomentum) return { loss: await evaluate(mixed(ADAPTIVE_SHARE)) };
-  const [plain, pushed] = [await evaluate(mixed(ADAPTIVE_SHARE, false)), await evaluate(mixed(ADAPTIVE_SHARE, true))];
-  return better(plain, pushed);
-}
-
-/** Plain where both are equal or neither is a number. */
-const better = (plain: number, pushed: number): EvenMix =>
-  pushed < plain || (Number.isFinite(pushed) && !Number.isFinite(plain))
-    ? { loss: pushed, pushed: true }
-    : { loss: plain, pushed: false };
-
-/** The state after a look: rounds without one mix as the last look found better. */
-function remembering({ take, state }: Decision, { pushed }: EvenMix): Decision {
-  return pushed === undefined || state.stage === "search" ? { take, state } : { take, state: { ...state, pushed } };
+  const take = last && isSwarm ? smallestOf(losses) : judged;
+  const { lambda, theta } = take === "own" ? own : best;
+  return { lambda, theta, trial: isEnding || !isSwarm ? { state } : { ...trial, state }, rivalWon: false, steps: 0 };
 }
 
 /**
- * A round in which nobody is in the aggregate: a peer that searched would go on alone, and so does the rival. In the last round
- * the better of the two is taken.
+ * A round in which nobody is in the aggregate: the peer goes on alone, and so does a trial's rival. In the last round the better
+ * of the two is taken.
  */
 async function roundAlone(trainer: Trainer, options: TrialOptions): Promise<TrialRound> {
   const { trial, own, last, evaluate } = options;
   const stay = { lambda: 0, theta: own, trial, rivalWon: false, steps: 0 };
   if (trial.rival === undefined) return stay;
-  const rival = await rivalOf(trainer, {
-    before: await trainer.state(),
-    beginning: false,
-    found: undefined,
-    options,
-  });
-  if (rival === undefined) return { ...stay, trial: { state: trial.state } };
+  const before = await trainer.state();
+  const isTrial = trial.state.stage === "trial";
+  if (!isTrial && !last) return stay;
+  const rival = isTrial
+    ? await rivalOf(trainer, { before, held: undefined, options })
+    : await keptRival(trainer, options);
+  const { state } = trial;
+  if (rival === undefined) return { ...stay, trial: { state } };
   const { steps } = rival;
-  if (!last) return { ...stay, trial: { state: trial.state, ...remembered(rival) }, steps };
-  const losses = { own: await evaluate(own), mixed: Number.NaN, rival: await evaluate(rival.choice.theta) };
-  const { take, state } = decide(trial.state, losses, { last });
-  if (take !== "rival") return { ...stay, trial: { state }, steps };
-  await trainer.restore(rival.state);
-  return { ...stay, theta: rival.choice.theta, trial: { state }, rivalWon: true, ...rival.before, steps };
+  if (!last) return { ...stay, trial: { state, ...remembered(rival) }, steps };
+  const held = await evaluate(own);
+  if (smallestOf({ own: held, mixed: held, rival: rival.held }) !== "rival")
+    return { ...stay, trial: { state }, steps };
+  return { ...(await becomeRival(trainer, rival, before)), trial: { state }, steps };
 }
-
-const searched = (mixed: Mixed, { evaluate, signal }: Pick<TrialOptions, "evaluate" | "signal">) =>
-  chooseLambda({ mode: "search" }, { mixed, evaluate, signal, hasMomentum: mixed.hasMomentum === true });
-
-/** The loss at one lambda where there is no momentum to choose, as at 0. */
-const lossAt = ({ losses }: LambdaChoice, at: number): number =>
-  losses.find(({ lambda }) => lambda === at)?.loss ?? Number.NaN;
-
-/** The better of both at one lambda, where the momentum was looked at. */
-function bestAt(choice: LambdaChoice, at: number): EvenMix {
-  const looks = choice.losses.filter(({ lambda }) => lambda === at);
-  const [plain, pushed] = [false, true].map((is) => looks.find((one) => one.pushed === is)?.loss);
-  return plain === undefined || pushed === undefined ? { loss: lossAt(choice, at) } : better(plain, pushed);
-}
-const lossOf = ({ lambda, pushed, losses }: LambdaChoice): number =>
-  losses.find((one) => one.lambda === lambda && one.pushed === pushed)?.loss ?? Number.NaN;
 
 interface Rival {
   readonly state: TrainerState;
-  readonly choice: LambdaChoice;
+  /** Its adapter as it travels, f32[P], before the reference model holds it. */
+  readonly theta: Float32Array;
+  readonly held: HeldOutLoss;
   readonly steps: number;
-  /** What it remembers from this round on. */
+  /** What it remembers from this round on, and what it remembered before. */
   readonly past: RivalPast | undefined;
-  /** What it remembered before, and this round's aggregate. */
-  readonly before: Pick<TrialRound, "rivalPast" | "rivalAggregate">;
+  readonly before: RivalPast | undefined;
 }
 
 const remembered = ({ state, past }: Rival): Pick<TrialMemory, "rival" | "rivalPast"> => ({
@@ -230,51 +212,47 @@ const remembered = ({ state, past }: Rival): Pick<TrialMemory, "rival" | "rivalP
   ...(past && { rivalPast: past }),
 });
 
-/** The choice of a peer that has nothing to mix. */
-const alone = (theta: Float32Array): LambdaChoice => ({ lambda: 0, theta, losses: [] });
+/** The trainer goes on as the rival, at the place in the order of batches where the peer is. */
+async function becomeRival(
+  trainer: Trainer,
+  { state, theta, before: rivalPast }: Rival,
+  { step }: TrainerState,
+): Promise<Omit<TrialRound, "trial" | "steps">> {
+  await trainer.restore({ ...state, step });
+  return { lambda: 0, theta, rivalWon: true, rivalPast };
+}
 
-/** How far the rival mixes: not at all where it trains alone or hears nobody, else as far as the search finds good. */
-async function rivalChoice(
-  options: TrialOptions,
-  {
-    trained,
-    mixed,
-    found,
-  }: {
-    readonly trained: Float32Array;
-    readonly mixed: Mixed | undefined;
-    readonly found: LambdaChoice | undefined;
-  },
-): Promise<LambdaChoice> {
-  if (options.rival === "alone" && options.mixing !== undefined) {
-    const loss = found ? lossAt(found, 0) : await options.evaluate(trained);
-    return { ...alone(trained), losses: [{ lambda: 0, loss }] };
+/** The rival of a trial that is over, as it was then; undefined without one. */
+async function keptRival(trainer: Trainer, { trial, evaluate }: TrialOptions): Promise<Rival | undefined> {
+  const { rival: state, rivalPast: past } = trial;
+  if (state === undefined) return undefined;
+  const before = await trainer.state();
+  try {
+    await trainer.restore(state);
+    const theta = await trainer.adapter();
+    return { state, theta, held: await evaluate(theta), steps: 0, past, before: past };
+  } finally {
+    await trainer.restore(before);
   }
-  return found ?? (mixed ? await searched(mixed, options) : alone(trained));
 }
 
 /**
- * The rival after this round; the trainer is as before. In a trial's first round the rival has the peer's own adapter, and
- * differs from then on. A rival whose training diverges is given up: undefined.
+ * The rival of a trial after this round; the trainer is as before. In a trial's first round the rival has the peer's own adapter,
+ * whose held-out loss is known, and differs from then on. A rival whose training diverges is given up: undefined.
  */
 async function rivalOf(
   trainer: Trainer,
   {
     before,
-    beginning,
-    found,
+    held,
     options,
-  }: {
-    readonly before: TrainerState;
-    readonly beginning: boolean;
-    readonly found: LambdaChoice | undefined;
-    readonly options: TrialOptions;
-  },
+  }: { readonly before: TrainerState; readonly held: HeldOutLoss | undefined; readonly options: TrialOptions },
 ): Promise<Rival | undefined> {
-  const { trial, localSteps, mixing, anchoring, round = 0, signal } = options;
+  const { trial, localSteps, anchoring, evaluate, signal } = options;
   const past = trial.rivalPast ?? anchoring?.past;
-  if (!beginning && trial.rival === undefined) return undefined;
-  const steps = beginning ? 0 : localSteps;
+  const isBeginning = trial.rival === undefined && trial.state.rounds === 0;
+  if (!isBeginning && trial.rival === undefined) return undefined;
+  const steps = isBeginning ? 0 : localSteps;
   try {
     if (trial.rival) await trainer.restore(trial.rival);
     if (past && steps > 0) await anchoring?.hold(past.reference);
@@ -282,21 +260,13 @@ async function rivalOf(
       signal.throwIfAborted();
       await trainer.train({ steps: Math.min(CHUNK_STEPS, steps - done) });
     }
-    const trained = await trainer.adapter();
-    const mixed = options.rival === "alone" ? undefined : await mixing?.(beginning ? options.own : trained, past);
-    const choice = await rivalChoice(options, { trained, mixed, found: beginning ? found : undefined });
-    const held = past && anchoring?.anchor(choice.theta, past.reference, await trainer.fisher());
-    await trainer.setAdapter(held ?? choice.theta);
-    const left = await trainer.adapter();
-    const reference = past && anchoring?.remember(past.reference, left);
-    const aggregate = mixed?.aggregate && { round, z: mixed.aggregate };
-    return {
-      state: await trainer.state(),
-      choice,
-      steps,
-      past: reference && { reference, ...(aggregate && { aggregate }) },
-      before: { rivalPast: past, rivalAggregate: mixed?.aggregate },
-    };
+    const theta = await trainer.adapter();
+    const loss = steps === 0 && held ? held : await evaluate(theta);
+    const anchored = past && anchoring?.anchor(theta, past.reference, await trainer.fisher());
+    if (anchored) await trainer.setAdapter(anchored);
+    const reference = past && anchoring?.remember(past.reference, await trainer.adapter());
+    const after = reference && { reference };
+    return { state: await trainer.state(), theta, held: loss, steps, past: after, before: past };
   } catch (error) {
     // Rotations that cannot be brought back to orthonormal rows are a way of diverging as well.
     const hasDiverged = error instanceof NodeError && DIVERGENCES.includes(error.code);

@@ -8,10 +8,22 @@ import type { SavedAdapter } from "../interchange/saved-adapter.ts";
 import { adapterOfVector } from "../interchange/saved-adapter.ts";
 import type { EngineOptions } from "../interface/engine-options.ts";
 import type { Evaluation, ExampleSets } from "../interface/trainer.ts";
+import { assertComputed } from "../model/base/base-form.ts";
+import { modelSession } from "../model/base-model.ts";
+import { exampleDigests } from "../round/example-digests.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 import { startTrainerThread } from "../system/compute/trainer-thread.ts";
 import { createEvaluator } from "../training/evaluator.ts";
+import { BestKeeper } from "./best-step.ts";
+import {
+  type BestStep,
+  changedSettings,
+  checkSameTraining,
+  type StoppedTraining,
+  type Watching,
+} from "./stopped-training.ts";
 import type { OpenedModel } from "./stored-adapter.ts";
+import { type StepsTaken, takeSteps } from "./take-steps.ts";
 
 /** One training on one machine. */
 export interface LocalTrainingOptions {
@@ -20,38 +32,52 @@ export interface LocalTrainingOptions {
   readonly adapter: AdapterSettings;
   /** An adapter of these settings to go on from; the common start when absent. */
   readonly from?: SavedAdapter | undefined;
+  /** Where the training of that adapter stopped, to go on there; else optimiser, schedule and batch order begin anew. */
+  readonly stopped?: StoppedTraining | undefined;
   readonly training: TrainingSpec;
   readonly data: ExampleSets;
   /** The seed of the adapter's start and its frozen tensors, of the batch order and of dropout. */
   readonly seed: number;
-  /** Optimiser steps. */
+  /** The seed that the data were loaded with; it is kept. */
+  readonly dataSeed: number;
+  /** Optimiser steps to take now. */
   readonly steps: number;
   readonly engine: EngineOptions;
+  /** Looks at the validation set on the way, and keeps the best step's adapter instead of the last one's. */
+  readonly watching?: Watching | undefined;
   /** Stops after the step at hand; what is trained until then is returned. */
   readonly signal: AbortSignal;
+  /** step: counted from where the whole training began, as its last one is. */
   readonly onStep?: (step: number, loss: number) => void;
+  /** The loss on the validation set after so many steps, and the best one until then. */
+  readonly onValidated?: (step: number, loss: number, best: BestStep | undefined) => void;
   readonly onEvaluated?: (when: "before" | "after", evaluation: Evaluation) => void;
 }
 
 /** A trained adapter and how well it does. */
-export interface LocalTrainingResult {
+export interface LocalTrainingResult extends StepsTaken {
+  /** That of the best step where the training was watched, else of the last one. */
   readonly adapter: SavedAdapter;
+  /** Where the training stopped, to go on later. */
+  readonly stopped: StoppedTraining;
   /** On the test set; `after` is absent when training was stopped. */
   readonly before: Evaluation;
   readonly after?: Evaluation;
-  readonly steps: number;
-  readonly stepsSkipped: number;
-  /** Mean loss of the first and the last tenth of the steps that counted. */
-  readonly losses: { readonly first: number; readonly last: number };
-  readonly seconds: number;
 }
 
-/** Steps between two looks at the signal. */
-const STEPS_AT_ONCE = 4;
-
-/** Throws: whatever the model, the adapter settings or the data are refused with, TRAINING_DIVERGED. */
+/**
+ * Throws: whatever the model, the adapter settings or the data are refused with, TRAINING_DIVERGED; where it goes on,
+ * CONFIG_INVALID and DATA_MISMATCH for settings or examples that are not those of before.
+ */
 export async function trainLocally(options: LocalTrainingOptions): Promise<LocalTrainingResult> {
-  const { opened, adapter: settings, training, seed, steps, signal, from } = options;
+  const { opened, adapter: settings, training, seed, dataSeed, from, stopped, signal } = options;
+  const examples = exampleDigests(options.data).train;
+  const order = orderOf(options.engine);
+  if (stopped) {
+    changedSettings(stopped, { training, order });
+    checkSameTraining(stopped, examples);
+  }
+  const plannedSteps = plannedTotal(stopped, options.steps);
   const trainer = await startTrainerThread({
     modelDirectory: options.modelDirectory,
     adapter: settings,
@@ -60,32 +86,47 @@ export async function trainLocally(options: LocalTrainingOptions): Promise<Local
     peerSeed: seed,
     data: options.data,
     engine: options.engine,
-    totalSteps: steps,
+    totalSteps: plannedSteps,
   });
   try {
-    if (from) await trainer.restore(startingFrom(await trainer.state(), from));
+    if (stopped) await trainer.restore(stopped.state);
+    else if (from) await trainer.restore(startingFrom(await trainer.state(), from));
     const before = await trainer.evaluate({ set: "test" });
     options.onEvaluated?.("before", before);
-    const losses: number[] = [];
-    let [done, stepsSkipped, seconds] = [0, 0, 0];
-    while (done < steps && !signal.aborted) {
-      const part = await trainer.train({
-        steps: Math.min(STEPS_AT_ONCE, steps - done),
-        onStep: (loss) => options.onStep?.(++done, loss),
-      });
-      losses.push(...part.losses);
-      stepsSkipped += part.stepsSkipped;
-      seconds += part.seconds;
-    }
+    const { watching } = options;
+    const keeper = watching && bestKeeper(watching, options);
+    const start = stopped?.state.step ?? 0;
+    const counts = await takeSteps(trainer, keeper, { ...options, start });
+    const state = await trainer.state();
+    const best = keeper?.best;
+    const values = keeper?.values ?? state.adapter;
+    if (values !== state.adapter) await trainer.restore({ ...state, adapter: values });
     const after = signal.aborted ? undefined : await trainer.evaluate({ set: "test" });
     if (after) options.onEvaluated?.("after", after);
-    const { adapter: values } = await trainer.state();
     const adapter = adapterOfVector(opened.model, { settings, seed, digest: opened.digest(), values });
-    const counts = { steps: done, stepsSkipped, losses: ends(losses), seconds };
-    return { adapter, before, ...(after ? { after } : {}), ...counts };
+    const kept = { training, seed: dataSeed, order, plannedSteps, examples, watching, ...(best && { best }), state };
+    return { adapter, stopped: kept, before, ...(after ? { after } : {}), ...counts };
   } finally {
     await trainer.close();
   }
+}
+
+/**
+ * n of the schedule where so many steps are to be taken now: what was planned when the training began, or more where more
+ * are taken.
+ */
+export function plannedTotal(stopped: StoppedTraining | undefined, steps: number): number {
+  return Math.max(stopped?.plannedSteps ?? 0, (stopped?.state.step ?? 0) + steps);
+}
+
+/** What of the engine's options decides about the order of the examples. */
+export function orderOf({ lengthBuckets, pack }: EngineOptions): StoppedTraining["order"] {
+  return { ...(lengthBuckets !== undefined && { lengthBuckets }), ...(pack !== undefined && { pack }) };
+}
+
+function bestKeeper(watching: Watching, { stopped, from }: LocalTrainingOptions): BestKeeper {
+  const { best } = stopped ?? {};
+  return new BestKeeper(watching, best && from && { best, values: from.values });
 }
 
 /** A trainer's state with another adapter in it; a head that the adapter does not bring stays as it starts. */
@@ -93,12 +134,6 @@ function startingFrom<State extends { readonly adapter: Float32Array }>(state: S
   const adapter = state.adapter.slice();
   adapter.set(values);
   return { ...state, adapter };
-}
-
-function ends(losses: readonly number[]): { readonly first: number; readonly last: number } {
-  const count = Math.max(1, Math.ceil(losses.length / 10));
-  const mean = (part: readonly number[]): number => part.reduce((sum, loss) => sum + loss, 0) / part.length;
-  return { first: mean(losses.slice(0, count)), last: mean(losses.slice(-count)) };
 }
 
 /** Optimiser steps of so many passes over the training set. */
@@ -130,17 +165,20 @@ export async function evaluateLocally({
   const seed = adapter?.seed ?? 0;
   const method = adapterMethod(settings);
   const tensors = adapter?.tensors ?? method.tensors(settings, model.shape);
+  const runtime = createOnnxRuntime(device === undefined ? {} : { device });
+  await assertComputed(runtime, model);
   const evaluator = createEvaluator({
-    runtime: createOnnxRuntime(device === undefined ? {} : { device }),
+    runtime,
     adapted: {
       model,
       adapter: settings,
       slots: adapterSlots(tensors),
       frozen: method.frozen(settings, model.shape, seed),
     },
-    sessionOptions: { externalData: model.externalData, ...(threads !== undefined && { threads }) },
+    sessionOptions: modelSession(model, { threads }),
     data,
-    feeding: { counts: method.positions(settings), classifies: model.classifier !== undefined },
+    labels: model.classifier?.labels,
+    feeding: { counts: method.positions(settings), classifies: model.classifier?.reads ?? false },
     bucketsMax: BUCKETS_MAX,
   });
   try {

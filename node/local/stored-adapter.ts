@@ -11,7 +11,9 @@ import { fromPeft, type Imported } from "../interchange/peft-import.ts";
 import { fromPyreft } from "../interchange/pyreft-import.ts";
 import type { SavedAdapter } from "../interchange/saved-adapter.ts";
 import { adapterOfVector, checkAdapter, slotsOf, tensorsOf } from "../interchange/saved-adapter.ts";
+import type { EngineOptions } from "../interface/engine-options.ts";
 import { verifyModel } from "../manifest/verify-model.ts";
+import { inBaseForm } from "../model/base/base-form.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import type { ModelFiles } from "../model/huggingface.ts";
 import { loadBaseModel, modelDigest } from "../model/huggingface.ts";
@@ -30,10 +32,10 @@ export interface OpenedModel {
   digest(): ModelDigest;
 }
 
-/** Throws: MODEL_MISSING, MODEL_CONFIG, SAFETENSORS_INVALID. */
-export function openModel(directory: string): OpenedModel {
+/** base: the form in which graphs read the weights.  Throws: MODEL_MISSING, MODEL_CONFIG, SAFETENSORS_INVALID. */
+export function openModel(directory: string, { base }: Pick<EngineOptions, "base"> = {}): OpenedModel {
   const files = readModelFiles(directory);
-  const model = loadBaseModel(files);
+  const model = inBaseForm(loadBaseModel(files), files, base);
   let digest: ModelDigest | undefined;
   return {
     files,

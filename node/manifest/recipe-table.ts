@@ -19,7 +19,7 @@ export interface KindRate {
   readonly deep: number;
 }
 
-type LowRankKind = "lora" | "ffa-lora" | "tri-lora";
+type LowRankKind = "lora" | "dora" | "ffa-lora" | "tri-lora";
 type ReftKind = "loreft" | "direft" | "noreft" | "nodireft";
 
 /** Of a Tri-LoRA the core has r x r values, and the fewer there are the further each has to go. */
@@ -31,6 +31,8 @@ export const TRI_SMALL_RANK_MAX = 16;
  */
 export const KIND_RATES: Readonly<Record<LowRankKind | ReftKind | "tri-lora of a small rank", KindRate>> = {
   lora: { shallow: 1e-2, deep: 3e-4 },
+  // Not measured here: arXiv:2402.09353 trains it at the rates of LoRA.
+  dora: { shallow: 1e-2, deep: 3e-4 },
   "ffa-lora": { shallow: 1e-2, deep: 3e-4 },
   "tri-lora": { shallow: 3e-2, deep: 1e-3 },
   "tri-lora of a small rank": { shallow: 1e-1, deep: 3e-3 },

@@ -38,6 +38,10 @@ export interface AdmissionDependencies {
   readonly signer: Signer;
   readonly verify: VerifySignature;
   readonly publish: (message: RosterMessage) => void;
+  /** A peer has shown an invite, by its key, by which it may be admitted itself. */
+  readonly onShown: (peer: PeerId, invite: string) => void;
+  /** A peer is about to be told what has become of its request. */
+  readonly onAnswered: (peer: PeerId) => void;
 }
 
 /** The conversation about admission, at one member. A stranger's connection is short, and comes seldom (visits.ts). */
@@ -79,7 +83,7 @@ export class AdmissionExchange implements Conversation {
 
   /** The answer to a request.  Throws: NodeError FRAME_INVALID of bytes that are none. */
   async #answer(bytes: Uint8Array, from: PeerId): Promise<Uint8Array> {
-    const { roster, clock, verify, signer, proposals } = this.#dependencies;
+    const { roster, clock, verify, signer, proposals, onShown, onAnswered } = this.#dependencies;
     const judged = judgeRequest(bytes, { log: roster.log, clock, verify });
     const { request } = judged;
     if (request === undefined) throw new NodeError("FRAME_INVALID", `${from} sent no request of admission`);
@@ -89,9 +93,12 @@ export class AdmissionExchange implements Conversation {
       const granted = judged.code === "ALREADY_MEMBER" ? this.#granted(request) : undefined;
       return sign(granted ?? { code: "denied", reason: judged.code });
     }
+    if (request.candidate === from) onShown(from, request.ticket.key);
     await this.#take(request, bytes);
     void proposals.settle();
-    return sign(await this.#answerSoon(request));
+    const answered = await this.#answerSoon(request);
+    onAnswered(from);
+    return sign(answered);
   }
 
   async #take({ candidate }: AdmissionRequest, body: Uint8Array): Promise<void> {

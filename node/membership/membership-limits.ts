@@ -6,8 +6,12 @@ export interface MembershipLimits {
   readonly candidateIntervalMs: number;
   /** How long somebody who is no member may stay connected. */
   readonly visitMs: number;
+  /** Within this time a visitor shows an invite, or a certificate that this peer has not heard of; or its visit is over. */
+  readonly visitSilenceMs: number;
   /** Visitors at a time. Members are let in whatever their number. */
   readonly visitorsMax: number;
+  /** Visitors at a time of one address: an IPv4 address, an IPv6 network of 64 bits, or a relay. */
+  readonly visitorsPerOriginMax: number;
   /** Visitors that are remembered, the oldest forgotten first. */
   readonly visitsRememberedMax: number;
   /** Notes of one neighbour that are looked at: so many at once, and so many a second on average. */
@@ -36,7 +40,9 @@ export const MEMBERSHIP_DEFAULTS: MembershipLimits = {
   visitIntervalMs: 60_000,
   candidateIntervalMs: 5_000,
   visitMs: 20_000,
+  visitSilenceMs: 2_000,
   visitorsMax: 16,
+  visitorsPerOriginMax: 4,
   visitsRememberedMax: 1024,
   messagesBurst: 256,
   messagesPerSecond: 32,

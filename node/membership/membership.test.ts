@@ -180,3 +180,21 @@ describe("roles", () => {
     ]);
   });
 });
+
+describe("members that fill a peer's places", () => {
+  it("have room for an admin beside them, who may bring their removal", async () => {
+    found();
+    const full = await net.up({ seed: 1, exchange: { neighboursMax: 1, moreAdminsMax: 1 } });
+    const erin = entryOf(net.genesis, admit(signerOf(6).peer));
+    const [trainer, other] = [await net.up({ seed: 4 }), await net.up({ seed: 6 })];
+    for (const member of [full, trainer, other]) know(member, erin);
+    await connect(full, trainer);
+    await dial(other, full).catch(() => undefined);
+    await until(() => other.said.some((line) => line.includes("no room for another neighbour")));
+    await connect(await net.up({ seed: 2 }), full);
+    const third = await net.up({ seed: 3 });
+    await dial(third, full).catch(() => undefined);
+    await until(() => third.said.some((line) => line.includes("no room for another neighbour")));
+    expect(full.exchange.admitted()).toHaveLength(2);
+  });
+});

@@ -132,7 +132,13 @@ export class RosterMembership implements Membership {
     this.#intake = this.#createIntake(limits);
     this.#exchange = this.#createExchange(limits);
     this.#admission = new AdmissionExchange(
-      { ...dependencies, proposals: this.proposals, publish: (message) => this.#publish(message) },
+      {
+        ...dependencies,
+        proposals: this.proposals,
+        publish: (message) => this.#publish(message),
+        onShown: (peer, invite) => this.#visits.show(peer, invite),
+        onAnswered: (peer) => this.#visits.finish(peer),
+      },
       limits,
     );
     this.#conversations = [this.#exchange, this.#admission, ...this.#createNetworkExchanges(genesis, limits)];
@@ -157,7 +163,7 @@ export class RosterMembership implements Membership {
   async start(): Promise<void> {
     const { transport } = this.#dependencies;
     transport.onConnect((peer) => {
-      this.#visits.begin(peer);
+      this.#visits.begin(peer, transport.originOf(peer));
       void this.proposals.settle();
     });
     transport.onDisconnect((peer) => {
@@ -196,9 +202,9 @@ export class RosterMembership implements Membership {
     return this.#watch.endings();
   }
 
-  /** Whether a connection may be made; for the transport's gate. */
-  admits(peer: PeerId): boolean {
-    return this.#visits.admits(peer);
+  /** Whether a connection may be made; for the transport's gate. origin: where an inbound one comes from. */
+  admits(peer: PeerId, origin?: string): boolean {
+    return this.#visits.admits(peer, origin);
   }
 
   /** Whether somebody takes part in gossip; for the transport. */
@@ -267,7 +273,9 @@ export class RosterMembership implements Membership {
 
   /** See Membership. */
   judgeShown(peer: PeerId, shown: ShownMembership): ShownJudgement {
-    return this.#certificates.judgeShown(peer, shown);
+    const judged = this.#certificates.judgeShown(peer, shown);
+    if (judged === "ROSTER") this.#visits.linger(peer);
+    return judged;
   }
 
   /** See Membership. */
@@ -337,7 +345,8 @@ export class RosterMembership implements Membership {
   #createNetworkExchanges(genesis: Genesis, limits: MembershipLimits): readonly Conversation[] {
     const { transport, clock, verify } = this.#dependencies;
     const network = networkId(this.#manifest);
-    const common = { transport, clock, verify, log: this.roster.log };
+    const onShown = (peer: PeerId, invite: string): void => this.#visits.show(peer, invite);
+    const common = { transport, clock, verify, log: this.roster.log, onShown };
     const isMember = (peer: PeerId): boolean => this.#statuses.isMember(peer);
     const manifestOf = (id: NetworkId): NetworkManifest | undefined => this.migration.manifestOf(id);
     const story = () => ({ manifests: this.migration.chain(), network });
@@ -352,7 +361,7 @@ export class RosterMembership implements Membership {
       {
         clock: this.#dependencies.clock,
         statusOf: (peer) => this.#statuses.statusOf(peer),
-        isCandidate: (peer) => this.proposals.isCandidate(peer),
+        inviteOf: (peer) => this.proposals.inviteOf(peer),
         hangUp: (peer) => this.#hangUp(peer),
         dismiss: (peer) => this.#exchange.dismiss(peer),
       },

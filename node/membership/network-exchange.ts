@@ -51,13 +51,16 @@ interface InviteDependencies {
   readonly clock: Clock;
   readonly log: RosterLog;
   readonly verify: VerifySignature;
+  /** A peer has shown an invite, by its key, by which it may be admitted itself. */
+  readonly onShown: (peer: PeerId, invite: string) => void;
 }
 
 type NetworkLimits = Pick<MembershipLimits, "admissionTimeoutMs" | "pullWindowMs" | "visitsRememberedMax">;
 
 /** Whether somebody who sends these bytes holds an invite, or has been admitted by one. */
-function mayKnow(request: Uint8Array, dependencies: InviteDependencies): boolean {
+function mayKnow(request: Uint8Array, from: PeerId, dependencies: InviteDependencies): boolean {
   const judged = judgeRequest(request, dependencies);
+  if (judged.isAccepted && judged.request.candidate === from) dependencies.onShown(from, judged.request.ticket.key);
   return judged.isAccepted || judged.code === "ALREADY_MEMBER";
 }
 
@@ -111,7 +114,7 @@ export class GenesisExchange implements Conversation {
   #answer(request: Uint8Array, from: PeerId): Uint8Array {
     const { log, genesis, isMember, manifestOf } = this.#dependencies;
     if (request.length !== networkIdToBytes(log.networkId).length) {
-      return mayKnow(request, this.#dependencies) ? this.#bytes : new Uint8Array();
+      return mayKnow(request, from, this.#dependencies) ? this.#bytes : new Uint8Array();
     }
     if (!isMember(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for a manifest and is no member`);
     this.#rates.require(from, "manifests");
@@ -151,7 +154,7 @@ export class SuccessorExchange implements Conversation {
       answerWithin(clock, { stream, timeoutMs, protocol }, async ({ source, sink }) => {
         this.#rates.require(from, "successors");
         const request = await pipe(source, oneFrame(protocol.bytesMax.opened));
-        await pipe(this.#answer(request).map(encodeFrame), cut, sink);
+        await pipe(this.#answer(request, from).map(encodeFrame), cut, sink);
       }),
     );
   }
@@ -159,8 +162,8 @@ export class SuccessorExchange implements Conversation {
   /** Nothing goes on by itself. */
   async stop(): Promise<void> {}
 
-  #answer(request: Uint8Array): readonly Uint8Array[] {
-    if (!mayKnow(request, this.#dependencies)) return [new Uint8Array()];
+  #answer(request: Uint8Array, from: PeerId): readonly Uint8Array[] {
+    if (!mayKnow(request, from, this.#dependencies)) return [new Uint8Array()];
     const { manifests, network } = this.#dependencies.story();
     // The first one is the genesis', which is asked for by itself.
     return [networkIdToBytes(network), ...manifests.slice(1).map(canonicalManifestBytes)];

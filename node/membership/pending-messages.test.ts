@@ -19,6 +19,8 @@ import { makeRoom, type Place } from "./fair-places.ts";
 import { ADMINS, admit, DAY, genesisWith, inviteBy, NOW, requestBy, revoke } from "./membership.suite.ts";
 import {
   ADMIN_PLACES,
+  ADMISSIONS_SHARE,
+  DRAFTS_PER_AUTHOR_MAX,
   PendingMessages,
   REQUESTS_BEYOND_USES_MAX,
   ROTATIONS_PER_MEMBER_MAX,
@@ -90,6 +92,19 @@ describe("the table of what waits", () => {
     expect(pending.approversOf(statementDigest(removal))).toHaveLength(2);
     // What is told first is what cannot wait.
     expect(pending.messages()[0]).toMatchObject({ kind: "draft" });
+  });
+
+  it("hears an admin's removal whatever number of admissions it and the other admins wait with", () => {
+    for (let i = 0; i < DRAFTS_PER_AUTHOR_MAX; i++)
+      take(draft(admit(signerOf(100 + i).peer), [ADMINS[0]!], [ADMINS[1]!]));
+    expect(pending.drafts()).toHaveLength(ADMISSIONS_SHARE * DRAFTS_PER_AUTHOR_MAX);
+    const removal = draft(revoke(signerOf(4).peer), [ADMINS[0]!], [ADMINS[1]!]);
+    expect(take(removal)).toBe("NEWS");
+    expect(take(draft(admit(signerOf(200).peer), [ADMINS[0]!], [ADMINS[1]!]))).toBe("FULL");
+    for (const admin of ADMINS.slice(1)) {
+      for (let i = 0; i < DRAFTS_PER_AUTHOR_MAX; i++) take(draft(admit(signerOf(100 + i).peer), [admin], [ADMINS[0]!]));
+    }
+    expect(pending.drafts().map(({ id }) => id)).toContain(removal.id);
   });
 
   it("gives the places of whoever has most of them to others that have less", () => {

@@ -60,6 +60,8 @@ export const ROTATIONS_PER_MEMBER_MAX = 4;
 export const REQUESTS_BEYOND_USES_MAX = 4;
 /** Of all places, those for what admins sign; the others are for what members and holders of invites ask for. */
 export const ADMIN_PLACES = LIMITS.rosterNoteCountMax / 2;
+/** Of an admin's drafts, and of the admins' places, those that admissions and denials may take: the rest is for removals. */
+export const ADMISSIONS_SHARE = 3 / 4;
 
 const PENDING_PREFIX = "roster/note/";
 /** The kinds that wait here. */
@@ -288,13 +290,22 @@ export class PendingMessages {
     return (isAdmin(author) || isOwn) && signers.every((peer) => isAdmin(peer) || rotation.includes(peer));
   }
 
-  #hasRoomFor({ author }: Entry): boolean {
-    const { isAdmin } = this.#dependencies;
-    const [ofAuthorMax, placesMax] = isAdmin(author)
-      ? [DRAFTS_PER_AUTHOR_MAX, ADMIN_PLACES]
-      : [ROTATIONS_PER_MEMBER_MAX, LIMITS.rosterNoteCountMax - ADMIN_PLACES];
-    if (this.drafts().filter((other) => other.author === author).length >= ofAuthorMax) return false;
-    return makeRoom(isAdmin(author) ? this.#adminPlaces() : this.#places(), author, placesMax);
+  #hasRoomFor({ author, statement }: Entry): boolean {
+    const own = this.drafts().filter((other) => other.author === author).length;
+    if (!this.#dependencies.isAdmin(author)) {
+      const placesMax = LIMITS.rosterNoteCountMax - ADMIN_PLACES;
+      return own < ROTATIONS_PER_MEMBER_MAX && makeRoom(this.#places(), author, placesMax);
+    }
+    // Admissions that wait are no reason why a removal would not be heard.
+    if (!isGrowth(statement)) return own < DRAFTS_PER_AUTHOR_MAX && this.#makeAdminRoom(author, "all");
+    return own < ADMISSIONS_SHARE * DRAFTS_PER_AUTHOR_MAX && this.#makeAdminRoom(author, "admissions");
+  }
+
+  #makeAdminRoom(author: PeerId, places: "all" | "admissions"): boolean {
+    const [denials, drafts] = [this.#denialPlaces(), this.#draftPlaces(true)];
+    if (places === "all") return makeRoom([...denials, ...drafts], author, ADMIN_PLACES);
+    const admissions = drafts.filter(({ isAdmission }) => isAdmission);
+    return makeRoom([...denials, ...admissions], author, ADMISSIONS_SHARE * ADMIN_PLACES);
   }
 
   #takeDenial(bytes: Uint8Array): MessageJudgement {
@@ -306,7 +317,7 @@ export class PendingMessages {
     if (!this.#requests.has(reply.request)) return ignored("REQUEST_UNKNOWN");
     const known = this.#denials.get(reply.request) ?? new Map<PeerId, Uint8Array>();
     if (known.has(reply.admin)) return ignored("KNOWN");
-    if (!makeRoom(this.#adminPlaces(), reply.admin, ADMIN_PLACES)) return ignored("FULL");
+    if (!this.#makeAdminRoom(reply.admin, "admissions")) return ignored("FULL");
     this.#denials.set(reply.request, known.set(reply.admin, bytes.slice()));
     this.#keep("denial", `${reply.request}/${reply.admin}`, bytes);
     return news;
@@ -370,25 +381,24 @@ export class PendingMessages {
     return [...requests, ...this.#draftPlaces(false)];
   }
 
-  /** What admins have signed. */
-  #adminPlaces(): readonly Place[] {
-    const denials = [...this.#denials].flatMap(([request, all]) =>
+  #denialPlaces(): readonly Place[] {
+    return [...this.#denials].flatMap(([request, all]) =>
       [...all.keys()].map((admin) => ({
         origin: admin,
         isDeclined: false,
         forget: () => this.#forgetDenial(request, admin),
       })),
     );
-    return [...denials, ...this.#draftPlaces(true)];
   }
 
-  #draftPlaces(ofAdmins: boolean): readonly Place[] {
+  #draftPlaces(ofAdmins: boolean): readonly (Place & { readonly isAdmission: boolean })[] {
     const { isAdmin, hasDeclined } = this.#dependencies;
     return [...this.#drafts.values()]
       .filter(({ entry }) => isAdmin(entry.author) === ofAdmins)
       .map(({ entry, says }) => ({
         origin: entry.author,
         isDeclined: hasDeclined(says),
+        isAdmission: isGrowth(entry.statement),
         forget: () => this.forgetDraft(entry.id),
       }));
   }
@@ -403,6 +413,9 @@ export class PendingMessages {
     return Math.floor(this.#dependencies.clock.now() / 1000);
   }
 }
+
+/** What a roster has no room for first (10.4, FULL). */
+const isGrowth = ({ kind }: Statement): boolean => kind === "admit" || kind === "promote";
 
 /** An entry with those signatures only that are not in a draft whose signatures were verified. */
 function withoutKnown(entry: Entry, known: Entry | undefined): Entry {

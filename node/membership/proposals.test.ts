@@ -6,6 +6,7 @@ import { createMemoryStore } from "../system/files/memory-store.ts";
 import { patient, until } from "../system/network/transport.suite.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { askForAdmission } from "./admission.ts";
+import { GRANTS_BY_POLICY_MAX } from "./grants-by-policy.ts";
 import {
   admit,
   type Consortium,
@@ -24,7 +25,7 @@ import {
   revoke,
 } from "./membership.suite.ts";
 import { fetchGenesis } from "./network-exchange.ts";
-import { GRANTS_BY_POLICY_MAX } from "./proposals.ts";
+
 import { actOnRoster, type RosterAction } from "./roster-desk.ts";
 
 const verify = createNativeVerifier();
@@ -272,6 +273,34 @@ describe("admission", () => {
     await whileTime(() => has(a, 70));
     await act(a, { kind: "approve", id: pendingOf(a)[0]!.id });
     await whileTime(() => seeds.filter((seed) => has(a, seed)).length === GRANTS_BY_POLICY_MAX + 1);
+  });
+
+  it("grants no more of one admin's invites when it is started again, within the hour", async () => {
+    found(genesisWith({ approval: "invite" }, 1));
+    const many = inviteBy(net.genesis, signerOf(2), { uses: 64 });
+    const seeds = Array.from({ length: 3 * GRANTS_BY_POLICY_MAX }, (_, i) => 20 + i);
+    const store = createMemoryStore();
+    let a = await net.up({ seed: 1, store });
+    const granted = (): number => seeds.filter((seed) => has(a, seed)).length;
+    const ask = (from: number): void => {
+      for (const seed of seeds.slice(from, from + GRANTS_BY_POLICY_MAX)) {
+        a.membership.takeMessage({
+          kind: "request",
+          body: requestBy(many, signerOf(seed), Math.floor(net.clock.now() / 1000)),
+        });
+      }
+    };
+    ask(0);
+    await whileTime(() => granted() === GRANTS_BY_POLICY_MAX);
+    await a.stop();
+    a = await net.up({ seed: 1, store });
+    expect(granted()).toBe(GRANTS_BY_POLICY_MAX);
+    ask(GRANTS_BY_POLICY_MAX);
+    await whileTime(() => net.clock.now() > (NOW + 60) * 1000);
+    expect(granted()).toBe(GRANTS_BY_POLICY_MAX);
+    net.clock.advance(3_600_000);
+    ask(2 * GRANTS_BY_POLICY_MAX);
+    await whileTime(() => granted() > GRANTS_BY_POLICY_MAX);
   });
 
   it("waits for people where the policy wants them, and tells a declined newcomer so", async () => {

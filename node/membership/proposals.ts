@@ -5,7 +5,6 @@
  */
 import type { ContentId } from "../../protocol/content-id.ts";
 import type { Signer } from "../../protocol/envelope.ts";
-import { LIMITS } from "../../protocol/limits.ts";
 import { type AdmissionRequest, fingerprintOf, signAdmissionReply } from "../../protocol/membership/admission.ts";
 import { type Entry, type Statement, statementDigest } from "../../protocol/membership/entry.ts";
 import type { RosterMessage } from "../../protocol/membership/roster-message.ts";
@@ -13,21 +12,17 @@ import { adminsOf, roleOf } from "../../protocol/membership/roster-state.ts";
 import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
-import { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
 import { Decisions } from "./decisions.ts";
 import { Drafting } from "./drafting.ts";
+import { GrantsByPolicy } from "./grants-by-policy.ts";
 import type { MessageJudgement } from "./message-intake.ts";
 import { PendingMessages, statementFor } from "./pending-messages.ts";
 import { type Quorum, quorumEndedBy, quorumEndWords } from "./quorum.ts";
 import type { RosterStore } from "./roster-store.ts";
-
-/** Requests by invites of one admin that a peer grants without a person: so many at once, and as many within an hour. */
-export const GRANTS_BY_POLICY_MAX = 16;
-const HOUR_MS = 3_600_000;
 
 /** What proposals need. */
 export interface ProposalDependencies {
@@ -84,7 +79,7 @@ export class Proposals {
   readonly #drafting: Drafting;
   /** Motions of requests that were told. */
   readonly #told = new Set<string>();
-  readonly #grantsByPolicy: RateLimiter;
+  readonly #grantsByPolicy: GrantsByPolicy;
   /** Motions of which it was said that they are not signed any more. */
   readonly #heldBack = new Set<string>();
 
@@ -107,10 +102,7 @@ export class Proposals {
       ...{ pending: this.#pending, isAdmin, agreed: () => this.#agreed() },
       hasAgreed: (id) => this.#decisions.hasAgreed(id),
     });
-    this.#grantsByPolicy = new RateLimiter(dependencies, {
-      ...{ burst: GRANTS_BY_POLICY_MAX, perPeriod: GRANTS_BY_POLICY_MAX, periodMs: HOUR_MS },
-      peersMax: LIMITS.rosterEntryCountMax,
-    });
+    this.#grantsByPolicy = new GrantsByPolicy({ store, clock, save });
     roster.onEntry((entry) => this.#enter(entry));
   }
 
@@ -118,6 +110,7 @@ export class Proposals {
   async load(): Promise<void> {
     await this.#drafting.load();
     await this.#decisions.load();
+    await this.#grantsByPolicy.load();
     await this.#pending.load();
   }
 
@@ -210,9 +203,9 @@ export class Proposals {
     return this.#pending.deniersOf(request).length > admins - roster.log.state().policy.threshold;
   }
 
-  /** Whether somebody waits for a decision about itself. */
-  isCandidate(peer: PeerId): boolean {
-    return this.#pending.requests().some(({ candidate }) => candidate === peer);
+  /** The key of the invite by which somebody waits for a decision about itself. */
+  inviteOf(peer: PeerId): string | undefined {
+    return this.#pending.requests().find(({ candidate }) => candidate === peer)?.ticket.key;
   }
 
   /** Look again at everything that waits; called when the roster, the time or who is present has changed.  Throws: nothing. */

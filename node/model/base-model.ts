@@ -1,6 +1,7 @@
 /** The frozen base model as the engine sees it: its shape, its weights, and how its graph is built around hooks. */
-import type { ExternalData } from "../interface/runtime.ts";
-import type { OnnxValue } from "../onnx/value.ts";
+import type { ExternalData, SessionOptions } from "../interface/runtime.ts";
+import type { GraphPass } from "../onnx/rewrite.ts";
+import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
 import type { CacheShape, KeyValueCache } from "./layers/key-value-cache.ts";
 
 /** A linear layer that an adapter may be attached to. */
@@ -10,6 +11,8 @@ export interface LinearSite {
   readonly layer: number;
   readonly inputs: number;
   readonly outputs: number;
+  /** Whether its input here is a table of the model instead of tokens, as where keys of distances are made. */
+  readonly table?: true;
   /** How the weight is stored where that is not [outputs, inputs]. */
   readonly stored?: "inputs x outputs";
 }
@@ -74,8 +77,10 @@ export interface ForwardOptions {
   readonly cache?: KeyValueCache;
 }
 
-/** A classifier's classes for a whole text instead of its next token; they are read from the row of its first token. */
+/** A classifier's classes for a whole text, or for each of its tokens, instead of its next token. */
 export interface Classifier {
+  /** From which rows of the stream a class is read. */
+  readonly reads: "first token" | "mean of tokens" | "each token";
   /** Names of the classes, by number. */
   readonly labels: readonly string[];
   /** The class of transformers that config.json names for it. */
@@ -95,9 +100,12 @@ export interface ModelFamily {
   readonly cache?: CacheShape;
   /** Residual stream after the last block, f32[B*T, hidden], or f32[M, hidden] of the rows asked for. */
   hidden(options: ForwardOptions): OnnxValue;
-  /** The last layer before the output matrix, f32[M, hidden] -> f32[M, hidden]: a norm, or a classifier's own layer. */
+  /**
+   * The last layer before the output matrix, f32[M, hidden] -> f32[M, W]: a norm, or a classifier's own layer. W is the
+   * width of the output matrix, of nearly all models that of the stream.
+   */
   normalize(rows: OnnxValue, weight: WeightSource): OnnxValue;
-  /** f32[vocabulary or classes, hidden]: logits are normalised rows times its transpose, plus the bias. */
+  /** f32[vocabulary or classes, W]: logits are normalised rows times its transpose, plus the bias. */
   outputMatrix(weight: WeightSource): OnnxValue;
   /** f32[vocabulary or classes]; absent where there is none. */
   outputBias?(weight: WeightSource): OnnxValue;
@@ -114,8 +122,27 @@ export interface BaseModel extends ModelFamily {
   readonly weight: WeightSource;
   /** Whether the files hold a weight; only those of a classifier's head may be missing. */
   has(weight: WeightShape): boolean;
-  /** A weight's values, a copy.  Throws: MODEL_MISSING. */
-  values(weight: WeightShape): Float32Array;
+  /** A weight's values, or those of some of its rows, a copy.  Throws: MODEL_MISSING. */
+  values(weight: WeightShape, rows?: { readonly from: number; readonly to: number }): Float32Array;
   /** Files of weights that the graphs refer to. */
   readonly externalData: readonly ExternalData[];
+  /**
+   * Where the base is kept in a narrow form: the pass that every graph of the model goes through last, so that it reads
+   * that form. Without it graphs read f32 weights.
+   */
+  readonly narrow?: GraphPass;
 }
+
+/** A graph of the model as the runtime is to read it: with the base in the form in which it is kept. */
+export const finishedGraph = ({ narrow }: Pick<BaseModel, "narrow">, graph: OnnxGraph): OnnxGraph =>
+  narrow ? narrow(graph).graph : graph;
+
+/** What sessions of a model's graphs are loaded with. */
+export const modelSession = (
+  { externalData, narrow }: Pick<BaseModel, "externalData" | "narrow">,
+  { threads }: { readonly threads?: number | undefined },
+): SessionOptions => ({
+  externalData,
+  ...(narrow && { weightsAsStored: true }),
+  ...(threads !== undefined && { threads }),
+});

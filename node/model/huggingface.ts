@@ -57,7 +57,7 @@ export function loadBaseModel(files: ModelFiles): BaseModel {
     family: type,
     notes,
     has,
-    values: (weight) => tensorValues(source.get(weight)),
+    values: (weight, rows) => tensorValues(source.get(weight), rows),
     weight: (weight) => {
       const known = values.get(weight.name);
       if (known) return known;

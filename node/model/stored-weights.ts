@@ -24,8 +24,15 @@ export interface WeightPlace {
 
 /** The output matrix of language models. */
 const OUTPUT = "lm_head.weight";
+/** The same, and its name in files of GPT-NeoX. */
+const OUTPUTS: readonly string[] = [OUTPUT, "embed_out.weight"];
 /** Embeddings that the output matrix may be. */
-const EMBEDDINGS: readonly string[] = ["model.embed_tokens.weight", "transformer.wte.weight"];
+const EMBEDDINGS: readonly string[] = [
+  "model.embed_tokens.weight",
+  "transformer.wte.weight",
+  "gpt_neox.embed_in.weight",
+  "model.decoder.embed_tokens.weight",
+];
 
 /** Values of which a product can be computed. */
 const FLOATS: readonly string[] = ["F64", "F32", "F16", "BF16"];
@@ -81,7 +88,8 @@ function storedNames(
   name: string,
   { prefix, isTied }: { readonly prefix: string; readonly isTied: boolean },
 ): readonly string[] {
-  const names = [name, ...(isTied && EMBEDDINGS.includes(name) ? [OUTPUT] : [])];
+  const isOutput = name === OUTPUT || (isTied && EMBEDDINGS.includes(name));
+  const names = [name, ...(isOutput ? OUTPUTS.filter((other) => other !== name) : [])];
   const old = name.replace(/LayerNorm\.weight$/, "LayerNorm.gamma").replace(/LayerNorm\.bias$/, "LayerNorm.beta");
   if (old !== name) names.push(old);
   return [...names, ...names.filter((n) => n.startsWith(prefix)).map((n) => n.slice(prefix.length))];
@@ -101,7 +109,7 @@ const COMPARED_BYTES = 1 << 22;
 export function hasOwnOutput({ located, prefix }: Omit<WeightPlace, "directory">): boolean {
   const stored = (names: readonly string[]): StoredTensor | undefined =>
     names.map((name) => located.get(name)).find((tensor) => tensor !== undefined);
-  const output = stored([OUTPUT]);
+  const output = stored(OUTPUTS);
   const embedding = stored(EMBEDDINGS.flatMap((name) => storedNames(name, { prefix, isTied: false })));
   if (!output || !embedding) return false;
   if (output.dtype !== embedding.dtype || output.shape.join() !== embedding.shape.join()) return true;
@@ -118,7 +126,7 @@ export function hasOwnOutput({ located, prefix }: Omit<WeightPlace, "directory">
 }
 
 /** Buffers that old checkpoints hold and every family computes by itself. */
-const BUFFERS = /(\.rotary_emb\.inv_freq|\.attn\.(masked_)?bias|\.position_ids)$/;
+const BUFFERS = /(\.rotary_emb\.inv_freq|\.(attn|attention)\.(masked_)?bias|\.position_ids)$/;
 
 /** What the layers' tensors are that no part of the family reads, in one line; undefined where there are none. */
 export function unreadNote(family: Pick<ModelFamily, "weights">, { located, prefix }: WeightPlace): string | undefined {

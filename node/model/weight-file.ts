@@ -69,7 +69,12 @@ export function locateTensors(files: readonly WeightFile[]): ReadonlyMap<string,
   return located;
 }
 
-/** A tensor's values as f32, a copy.  Throws: SAFETENSORS_INVALID for integers. */
-export function tensorValues({ dtype, file, offset, begin, end }: StoredTensor): Float32Array {
-  return toFloat32({ dtype, bytes: file.read(offset, end - begin) });
+/** A tensor's values as f32, a copy; of some of its rows only, where they are named.  Throws: SAFETENSORS_INVALID for integers. */
+export function tensorValues(
+  { dtype, file, offset, begin, end, shape }: StoredTensor,
+  rows?: { readonly from: number; readonly to: number },
+): Float32Array {
+  const rowBytes = rows ? (end - begin) / shape[0]! : 0;
+  const [first, last] = rows ? [rows.from * rowBytes, rows.to * rowBytes] : [0, end - begin];
+  return toFloat32({ dtype, bytes: file.read(offset + first, last - first) });
 }

@@ -11,11 +11,14 @@ export const CODE_BY_DTYPE: Readonly<Record<Dtype, number>> = {
   bool: 9,
   float16: 10,
   float64: 11,
+  int4: 22,
 };
 
-/** The data type of each number that weft knows. */
+/** The data type of each number that weft reads in files of others; numbers of 4 bits it only writes. */
 export const DTYPE_BY_CODE: Readonly<Record<number, Dtype>> = Object.fromEntries(
-  Object.entries(CODE_BY_DTYPE).map(([dtype, code]) => [code, dtype as Dtype]),
+  Object.entries(CODE_BY_DTYPE)
+    .filter(([dtype]) => dtype !== "int4")
+    .map(([dtype, code]) => [code, dtype as Dtype]),
 );
 
 /** The array that holds a data type's values. Halves are kept as their 16 bits. */
@@ -28,6 +31,7 @@ export const ARRAY_BY_DTYPE = {
   int8: Int8Array,
   uint8: Uint8Array,
   bool: Uint8Array,
+  int4: Uint8Array,
 } as const;
 
 /** Zeros. */

@@ -4,7 +4,8 @@
  * lives through all manifests of a network is `peer.ts`, which starts one of these after the other.
  */
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
-import type { PeerReport } from "../interface/peer-event.ts";
+import { NodeError } from "../errors.ts";
+import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import { ModelDigests } from "../manifest/model-digests.ts";
 import type { ModelSearch } from "../manifest/model-search.ts";
@@ -12,10 +13,12 @@ import { verifyModel } from "../manifest/verify-model.ts";
 import type { RoundDriver } from "../round/driver.ts";
 import { observeRounds } from "../round/observation.ts";
 import { Shutdown } from "../shutdown.ts";
+import { logEvent } from "./event-log.ts";
 import { type GoingOver, watchSuccession } from "./going-over.ts";
 import { hasRoster, type NetworkPeerOptions } from "./network-peer-options.ts";
+import type { PeerDesk } from "./peer-desk.ts";
 import { openPeerFiles, type PeerFiles } from "./peer-files.ts";
-import { serveOperators, whenEnded } from "./peer-membership.ts";
+import { rosterDesk, serveOperators, whenEnded } from "./peer-membership.ts";
 import { connectParts, openPeerNetwork, type PeerNetwork } from "./peer-network.ts";
 import { openRounds, openTraining } from "./peer-training.ts";
 
@@ -30,6 +33,8 @@ export interface NetworkPeer {
    * no rounds of its own, or once all its rounds are done. Never when it goes over after its last round: `done` comes then.
    */
   readonly goesOver: Promise<readonly NetworkManifest[]>;
+  /** What people may look at and do meanwhile. */
+  readonly desk: PeerDesk;
   /** Finish the running steps, save, say goodbye; idempotent. */
   stop(): Promise<void>;
 }
@@ -60,10 +65,16 @@ interface Parts {
   readonly lacks: ModelSearch | undefined;
 }
 
-async function start(options: NetworkPeerOptions, shutdown: Shutdown): Promise<NetworkPeer> {
+async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<NetworkPeer> {
   // A relay needs no model; whether this peer is one, the roster says later.
-  if (!hasRoster(options.manifest)) requireModel(options);
-  const files = await openPeerFiles(options, shutdown);
+  if (!hasRoster(given.manifest)) requireModel(given);
+  const files = await openPeerFiles(given, shutdown);
+  const log = files.logs.of("events");
+  const onEvent = (event: PeerEvent): void => {
+    logEvent(log, event);
+    given.onEvent(event);
+  };
+  const options = { ...given, onEvent };
   const network = await openPeerNetwork(options, files, shutdown);
   const { membership, exchange, transport, dialer, company } = network;
   const isRelay = membership?.roleOf(files.signer.peer) === "relay";
@@ -79,7 +90,7 @@ async function start(options: NetworkPeerOptions, shutdown: Shutdown): Promise<N
   shutdown.add(() => dialer.stop());
   shutdown.add(async () => company.stop());
   if (membership !== undefined) {
-    await serveOperators(membership, files, { transport, shutdown });
+    await serveOperators(rosterDesk(membership, files, transport), files, shutdown);
     options.onEvent(membership.rosterEvent());
     for (const event of membership.endings()) options.onEvent(event);
   }
@@ -88,6 +99,7 @@ async function start(options: NetworkPeerOptions, shutdown: Shutdown): Promise<N
   const goingOver = watchSuccession(options.manifest, { membership, driver });
   await options.beforeStarted?.();
   tellStarted(options, { files, network, driver, privacy, lacks });
+  files.loop.start();
   company.begin();
   await dialer.start();
   return running(options, { files, network, driver }, { goingOver, shutdown });
@@ -119,9 +131,10 @@ function tellStarted(
 /** The rounds, from the moment on for which they wait, to the last one or to the end of this peer's membership. */
 function running(
   { startWhen }: NetworkPeerOptions,
-  { files, network: { membership }, driver }: Pick<Parts, "files" | "network" | "driver">,
+  { files, network, driver }: Pick<Parts, "files" | "network" | "driver">,
   { goingOver, shutdown }: { readonly goingOver: GoingOver; readonly shutdown: Shutdown },
 ): NetworkPeer {
+  const { membership } = network;
   let stopped: Promise<void> | undefined;
   const whenStopped = Promise.withResolvers<undefined>();
   const ended = whenEnded(membership, files.signer.peer);
@@ -138,10 +151,33 @@ function running(
   return {
     done,
     successor: () => membership?.migration.ahead()[0],
+    desk: deskOf({ files, network, driver }),
     goesOver: goingOver.manifests,
     stop: () => {
       stopped ??= shutdown.run().finally(() => whenStopped.resolve(undefined));
       return stopped;
     },
+  };
+}
+
+function deskOf({ files, network, driver }: Pick<Parts, "files" | "network" | "driver">): PeerDesk {
+  const { membership, transport, exchange } = network;
+  const act = membership && rosterDesk(membership, files, transport);
+  return {
+    links: () => {
+      const neighbours = new Set(exchange.admitted());
+      return transport.links().map((link) => ({ ...link, isNeighbour: neighbours.has(link.peer) }));
+    },
+    bytes: () => transport.bytes(),
+    egress: () => files.ledger.totals(),
+    act: async (action) => {
+      if (act !== undefined) return await act(action);
+      throw new NodeError(
+        "NOT_ALLOWED",
+        "the network is open: it has no roster, and every peer with its manifest takes part",
+      );
+    },
+    pause: () => driver?.pause(),
+    resume: () => driver?.resume(),
   };
 }

@@ -5,7 +5,7 @@ import { NodeError } from "../errors.ts";
 import { askForCheckup } from "../exchange/checkup.ts";
 import type { Transport } from "../interface/transport.ts";
 import { createMembership, type MembershipDependencies, type RosterMembership } from "../membership/membership.ts";
-import { actOnRoster, type RosterAction } from "../membership/roster-desk.ts";
+import { actOnRoster, type RosterAction, type RosterAnswer } from "../membership/roster-desk.ts";
 import { statusError } from "../membership/status.ts";
 import type { Shutdown } from "../shutdown.ts";
 import { watchRequestInbox } from "../system/files/request-inbox.ts";
@@ -71,18 +71,27 @@ async function clocksBehind(
   return (await Promise.allSettled(asked)).flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
 }
 
-/** Let other programs of this machine act on the roster of the running peer; `shutdown` ends it. */
-export async function serveOperators(
+/** What acts on the roster of the running peer. */
+export function rosterDesk(
   membership: RosterMembership,
-  { layout, clock, logger, signer }: PeerFiles,
-  { transport, shutdown }: { readonly transport: Transport; readonly shutdown: Shutdown },
-): Promise<void> {
+  { clock, signer }: PeerFiles,
+  transport: Transport,
+): (action: RosterAction) => Promise<RosterAnswer> {
   const desk = {
     ...{ membership, clock, self: signer.peer, connected: () => transport.connected(), signerOf: signerIn },
     clocksBehind: () => clocksBehind({ transport, clock }, membership),
   };
-  const requests = await watchRequestInbox(layout.requestInbox, { clock, logger }, (request) =>
-    actOnRoster(desk, request as RosterAction),
+  return (action) => actOnRoster(desk, action);
+}
+
+/** Let other programs of this machine act on the roster of the running peer; `shutdown` ends it. */
+export async function serveOperators(
+  act: (action: RosterAction) => Promise<RosterAnswer>,
+  { layout, clock, logs }: PeerFiles,
+  shutdown: Shutdown,
+): Promise<void> {
+  const requests = await watchRequestInbox(layout.requestInbox, { clock, logger: logs.of("membership") }, (request) =>
+    act(request as RosterAction),
   );
   shutdown.add(() => requests.stop());
 }

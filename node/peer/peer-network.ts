@@ -3,6 +3,9 @@ import { LIMITS } from "../../protocol/limits.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { createDialer, type Dialer } from "../exchange/dialer.ts";
 import { createExchange, type Exchange } from "../exchange/exchange.ts";
+import { CONNECTION_LIMITS } from "../exchange/exchange-limits.ts";
+import type { Clock } from "../interface/clock.ts";
+import { namedClock } from "../interface/event-loop.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { Transport } from "../interface/transport.ts";
@@ -15,11 +18,6 @@ import { Company } from "./company.ts";
 import { hasRoster, type NetworkPeerOptions } from "./network-peer-options.ts";
 import type { PeerFiles } from "./peer-files.ts";
 import { openMembership } from "./peer-membership.ts";
-
-/** Connections beside those of admitted neighbours: strangers in their handshake. */
-const CONNECTIONS_MAX = 128;
-/** Head exchanges, handshakes and transfers that one neighbour may have open at a time. */
-const STREAMS_PER_PROTOCOL_MAX = 16;
 
 /** Nothing of it is started. */
 export interface PeerNetwork {
@@ -40,8 +38,8 @@ class Gate {
   membership: RosterMembership | undefined;
   privacy: PrivacyGuard | undefined;
 
-  readonly admits = (peer: PeerId): boolean =>
-    this.exchange?.refuses(peer) !== true && this.membership?.admits(peer) !== false;
+  readonly admits = (peer: PeerId, origin?: string): boolean =>
+    this.exchange?.refuses(peer) !== true && this.membership?.admits(peer, origin) !== false;
   readonly mayGossip = (peer: PeerId): boolean => this.membership?.mayGossip(peer) !== false;
   readonly epsilon = (): number | undefined => this.privacy?.status().spent;
 }
@@ -52,19 +50,27 @@ export async function openPeerNetwork(
   files: PeerFiles,
   shutdown: Shutdown,
 ): Promise<PeerNetwork> {
-  const { store, clock, logger, signer } = files;
+  const { store, logs, signer, loop } = files;
+  const clockOf = (what: string): Clock => namedClock(files.clock, loop, `timer of ${what}`);
   const gate = new Gate();
   const transport = await openTransport(options, files, gate);
   const createSha256 = createNativeSha256;
-  const dependencies = { transport, store, clock, logger, signer, verify: createNativeVerifier(), createSha256 };
-  const membership = await openMembership(options, dependencies);
+  const dependencies = { transport, store, signer, verify: createNativeVerifier(), createSha256 };
+  const membership = await openMembership(options, {
+    ...dependencies,
+    ...{ clock: clockOf("the membership"), logger: logs.of("membership") },
+  });
   gate.membership = membership;
   if (membership !== undefined) shutdown.add(() => membership.stop());
-  const exchange = createExchange(dependencies, { manifest: options.manifest, ...(membership && { membership }) });
+  const exchange = createExchange(
+    { ...dependencies, clock: clockOf("the exchange"), loop, logger: logs.of("exchange") },
+    { manifest: options.manifest, ...(membership && { membership }) },
+  );
   gate.exchange = exchange;
+  const clock = clockOf("the dialler");
   const company = new Company({ clock, onEvent: options.onEvent, addressCount: () => dialer.addressCount() });
   const dialer = createDialer(
-    { transport, store, clock, logger },
+    { transport, store, clock, logger: logs.of("network") },
     { bootstrap: options.bootstrap, onFailure: (failure) => company.fail(failure) },
   );
   return { transport, membership, exchange, dialer, company, account: (privacy) => void (gate.privacy = privacy) };
@@ -73,18 +79,18 @@ export async function openPeerNetwork(
 /** libp2p, with a record of everything that leaves. */
 async function openTransport(
   { manifest, listen, reach }: NetworkPeerOptions,
-  { seed, ledger, logger }: PeerFiles,
+  { seed, ledger, logs, loop }: PeerFiles,
   { admits, mayGossip, epsilon }: Gate,
 ): Promise<Transport> {
   // Loaded here: a program that runs no peer has no use for it.
+  const logger = logs.of("network");
   const { createLibp2pTransport } = await import("../system/network/libp2p.ts");
   const transport = await createLibp2pTransport(
-    { logger, admits, mayGossip },
+    { logger, loop, admits, mayGossip },
     {
       seed,
       listen,
-      connectionsMax: CONNECTIONS_MAX,
-      streamsPerProtocolMax: STREAMS_PER_PROTOCOL_MAX,
+      ...CONNECTION_LIMITS,
       gossipBytesMax: hasRoster(manifest) ? LIMITS.rosterNoteBytesMax : LIMITS.announcementBytesMax,
       ...(reach !== undefined && { reach }),
     },

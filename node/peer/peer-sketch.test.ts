@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { MANIFEST_DEFAULTS, networkId } from "../../protocol/network-manifest.ts";
 import { readSketch } from "../../protocol/sketch.ts";
+import { expectBounded } from "../data-directory/file-bounds.suite.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
 import type { ExampleSets } from "../interface/trainer.ts";
@@ -103,6 +104,7 @@ test("peers send their sketches once, charged, on record and kept, and go on wit
     // With noise a language model's examples are one class.
     expect(readSketch(envelope).components).toHaveLength(1);
   }
+  for (const { dataDirectory } of [alice, bob]) await expectBounded(dataDirectory, { values: 10_000 });
   const spent = epsilonOf([{ noise: NOISE, rate: 1, count: 1 }], privacy.delta);
   for (const { dataDirectory } of [alice, bob]) {
     const lines = (await readFile(dataDirectoryLayout(dataDirectory).egress, "utf8")).trim().split("\n");

@@ -1,11 +1,14 @@
 /** What is known of one peer from the events it has sent so far. A pure fold: view + event -> view. */
-import type {
-  ForgettingReport,
-  ModelNeed,
-  PeerEvent,
-  PeerReport,
-  RoundSummary,
-  UpdateCounts,
+import type { LoopReport } from "../interface/event-loop.ts";
+import {
+  type ForgettingReport,
+  type ModelNeed,
+  type PeerEvent,
+  type PeerReport,
+  type RoundSummary,
+  type ScoreFigures,
+  SUMMARIES_MAX,
+  type UpdateCounts,
 } from "../interface/peer-event.ts";
 import type { PrivacyStatus } from "../interface/privacy.ts";
 
@@ -40,7 +43,11 @@ export interface PeerView {
   readonly rounds: readonly RoundSummary[];
   /** After the newest of these rounds. */
   readonly forgetting?: ForgettingReport;
+  /** Of the neighbours that it has looked at, the most harmful ones first. */
+  readonly scores?: readonly ScoreFigures[];
   readonly pausedBecause?: string;
+  /** How the event loop of its process fares. */
+  readonly loop?: LoopReport;
   /** Of a peer that observes because it lacks the model: what, and where it belongs. */
   readonly lacks?: { readonly directory: string; readonly needs: readonly ModelNeed[] };
   /** Of a peer with a privacy budget. */
@@ -117,9 +124,19 @@ function companyNews(
 }
 
 /** What the end of a round changes; a round that is told again after a restart replaces what was told before. */
-function roundDone(view: PeerView, { summary, forgetting }: Extract<PeerEvent, { type: "round" }>): Partial<PeerView> {
-  const rounds = [...view.rounds.filter(({ round }) => round < summary.round), summary];
-  return { state: "training", round: summary.round, roundsDone: summary.round + 1, rounds, forgetting };
+function roundDone(
+  view: PeerView,
+  { summary, forgetting, scores }: Extract<PeerEvent, { type: "round" }>,
+): Partial<PeerView> {
+  const rounds = [...view.rounds.filter(({ round }) => round < summary.round), summary].slice(-SUMMARIES_MAX);
+  return {
+    state: "training",
+    round: summary.round,
+    roundsDone: summary.round + 1,
+    rounds,
+    forgetting,
+    ...(scores && { scores }),
+  };
 }
 
 /** The requests of other peers than this one. */
@@ -163,6 +180,7 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
     case "succession":
       // News for people; what it amounts to is in the roster.
       return view;
+    case "mixed":
     case "published":
       // The round's summary tells of it.
       return view;
@@ -175,6 +193,10 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
       return { ...view, state: "observing", lacks: { directory: event.directory, needs: event.needs } };
     case "paused":
       return { ...view, state: "paused", pausedBecause: event.reason };
+    case "loop":
+      return { ...view, loop: event.report };
+    case "resumed":
+      return { ...view, state: "training" };
     case "privacy":
       return { ...view, privacy: event.status };
     case "finished":

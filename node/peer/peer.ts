@@ -10,6 +10,7 @@ import type { ModelSearch } from "../manifest/model-search.ts";
 import { COMMAND_WAIT_MS } from "../system/files/lock-file.ts";
 import type { Chapter, ChapterOptions } from "./chapter.ts";
 import { networkOf } from "./network-file.ts";
+import type { PeerDesk } from "./peer-desk.ts";
 import type { PeerOptions } from "./peer-options.ts";
 import { foldPeerEvent, type PeerView, UNSEEN_PEER } from "./peer-view.ts";
 import type { PeerNews, SessionEvent } from "./session-event.ts";
@@ -36,6 +37,14 @@ export interface Peer {
   events(listener: (event: PeerNews) => void): () => void;
   /** Where it is; undefined until it has found its network. */
   status(): PeerStatus | undefined;
+  /** What people may look at and do; undefined while it is under no manifest: before its start, between two, after its end. */
+  desk(): PeerDesk | undefined;
+  /** Whether it is to stand still. */
+  readonly isPaused: boolean;
+  /** Finish the running steps and begin nothing new, under no manifest; others are heard and served. Idempotent. */
+  pause(): void;
+  /** Go on. Idempotent. */
+  resume(): void;
   /**
    * When nothing is left to do: the report of the last manifest, undefined when stopped before its last round. Rejects when
    * the peer cannot start or cannot go on.
@@ -71,6 +80,8 @@ class Session implements Peer {
   #isStopped = false;
   #starting: Promise<void> | undefined;
   #status: PeerStatus | undefined;
+  #desk: PeerDesk | undefined;
+  #isPaused = false;
 
   constructor(options: PeerOptions) {
     this.#options = options;
@@ -89,6 +100,24 @@ class Session implements Peer {
 
   status(): PeerStatus | undefined {
     return this.#status;
+  }
+
+  desk(): PeerDesk | undefined {
+    return this.#desk;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#desk?.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#desk?.resume();
   }
 
   start(): Promise<void> {
@@ -132,6 +161,7 @@ class Session implements Peer {
           if (ending.kind === "left behind") await this.#goOver(chapter, ending.manifests);
         }
       } finally {
+        this.#desk = undefined;
         await chapter.peer.stop();
       }
       const kept = await networkOf(undefined, this.#options.dataDirectory);
@@ -148,7 +178,10 @@ class Session implements Peer {
     const { openChapter } = await import("./chapter.ts");
     // Before the first event under this manifest, which is folded into it.
     this.#status = { manifest: genesis.manifest, view: UNSEEN_PEER };
-    return openChapter(this.#options, genesis, { ...options, onEvent: (event) => this.#tell(event) });
+    const chapter = await openChapter(this.#options, genesis, { ...options, onEvent: (event) => this.#tell(event) });
+    this.#desk = chapter.peer.desk;
+    if (this.#isPaused) this.#desk.pause();
+    return chapter;
   }
 
   async #endOf(chapter: Chapter): Promise<Ending> {

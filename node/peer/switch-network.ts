@@ -9,7 +9,12 @@ import { z } from "zod";
 import { canonicalGenesisBytes, type Genesis } from "../../protocol/membership/genesis.ts";
 import { type NetworkId, parseNetworkId } from "../../protocol/network-id.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
-import { type DataDirectory, dataDirectoryLayout } from "../data-directory/layout.ts";
+import {
+  CHECKPOINTS_ASIDE,
+  CHECKPOINTS_ASIDE_MAX,
+  type DataDirectory,
+  dataDirectoryLayout,
+} from "../data-directory/layout.ts";
 import { type OpenDirectory, withDirectory } from "../data-directory/open.ts";
 import { forgetOwnChain } from "../exchange/own-chain.ts";
 import type { Logger } from "../interface/logger.ts";
@@ -17,6 +22,7 @@ import { carryMemory } from "../round/peer-memory.ts";
 import {
   ensureFolder,
   fileExists,
+  keepNewest,
   moveIfThere,
   readIfThere,
   removeAll,
@@ -96,6 +102,7 @@ async function settle(directory: OpenDirectory, current: NetworkId): Promise<voi
       await ensureFolder(aside, { mode: 0o700 });
     }
     await moveIfThere(layout.nextCheckpoints, layout.checkpoints);
+    await keepNewest(layout.folder, CHECKPOINTS_ASIDE, CHECKPOINTS_ASIDE_MAX);
   } else await removeAll(layout.nextCheckpoints);
   await removeAll(layout.switch);
 }

@@ -10,7 +10,7 @@ import type { PeerId } from "../../protocol/peer-id.ts";
 import type { StreamKind, StreamProtocol } from "../../protocol/stream-protocols.ts";
 import type { EgressKind, EgressLedger } from "../interface/egress.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../interface/transport.ts";
+import type { ByteStream, GossipHandlers, Link, StreamHandler, Transport } from "../interface/transport.ts";
 
 /** The transport that is recorded, and the record. */
 export interface RecordedTransportDependencies {
@@ -96,8 +96,8 @@ class RecordedTransport implements Transport {
     return this.#inner.addresses();
   }
 
-  dial(address: string, signal: AbortSignal): Promise<PeerId> {
-    return this.#inner.dial(address, signal);
+  dial(address: string, signal: AbortSignal, options?: { readonly isHearsay: boolean }): Promise<PeerId> {
+    return this.#inner.dial(address, signal, options);
   }
 
   reaches(address: string, signal: AbortSignal): Promise<boolean> {
@@ -106,6 +106,14 @@ class RecordedTransport implements Transport {
 
   connected(): readonly PeerId[] {
     return this.#inner.connected();
+  }
+
+  originOf(peer: PeerId): string | undefined {
+    return this.#inner.originOf(peer);
+  }
+
+  links(): readonly Link[] {
+    return this.#inner.links();
   }
 
   hangUp(peer: PeerId): Promise<void> {

@@ -21,7 +21,9 @@ import type { Logger } from "../interface/logger.ts";
 import type { LambdaCost, RefusalReason } from "../interface/peer-event.ts";
 import type { Evaluation, Trainer } from "../interface/trainer.ts";
 import { decideLambda } from "../lambda/decide-lambda.ts";
-import type { Anchoring, RivalPast, TrialMemory } from "../lambda/trial.ts";
+import type { Anchoring, TrialMemory } from "../lambda/trial.ts";
+import { lookAtNeighbours } from "./look-at-neighbours.ts";
+import { figuresOf, LOOKS, type NeighbourScore } from "./neighbour-scores.ts";
 import { RoundMixer } from "./round-mixer.ts";
 import { settleAdapter } from "./settle-adapter.ts";
 
@@ -35,9 +37,13 @@ export interface AggregatedRound {
   readonly trial: TrialMemory;
   /** Neighbours in the aggregate. */
   readonly neighbours: number;
+  /** Each of them. */
+  readonly shares: Aggregate["shares"];
   readonly stalenessMax: number;
   /** The adapter that leaves the round, evaluated on the validation set. */
   readonly validation: Evaluation;
+  /** The scores of neighbours after this round's looks. */
+  readonly scores: readonly NeighbourScore[];
   /** Why the aggregate was not taken up; undefined where it was, or where there was none. */
   readonly refusal: RefusalReason | undefined;
   /** The peer's adapter before others' values came into it, f32[P]; undefined where none did. */
@@ -68,6 +74,8 @@ export interface AggregationOptions {
   readonly trial: TrialMemory;
   /** A held-out loss that this peer had before, in nats per token; a mix far above it is compared with the own adapter. */
   readonly expectedLoss?: number | undefined;
+  /** The scores of neighbours so far; nobody is looked at when absent. */
+  readonly scores?: readonly NeighbourScore[] | undefined;
   /** Whether losses may decide what is taken up; not those of a peer with a privacy budget. True when absent. */
   readonly looksAtLosses?: boolean;
   readonly round: number;
@@ -88,30 +96,28 @@ export async function aggregateRound(
   const { trainer, logger, aggregate: aggregateThere = aggregateHere } = dependencies;
   const { manifest, peer, announced, reference, trial, round, asOf, signal } = options;
   const { expectedLoss, looksAtLosses = true } = options;
-  const neighbours = heardNeighbours(options);
   const layout = layoutOf(manifest);
   const own = await trainer.adapter();
   const settings = manifest.aggregation;
-  const aggregateFor = (theta: Float32Array): Promise<Aggregate> =>
-    aggregateThere({
-      ...layout,
-      own: { peer, theta, ...(announced !== undefined && { neighbours: announced }) },
-      neighbours,
-      settings,
-      round: asOf,
-    });
-  const aggregate = await aggregateFor(own);
+  const scores = looksAtLosses ? await scoresAfter(dependencies, options, own) : (options.scores ?? []);
+  const gains = new Map(scores.map((score) => [score.peer, figuresOf(score).gain]));
+  const neighbours = heardNeighbours(options).map((update) => ({ ...update, gain: gains.get(update.peer) }));
+  const aggregate = await aggregateThere({
+    ...layout,
+    own: { peer, theta: own, ...(announced !== undefined && { neighbours: announced }) },
+    neighbours,
+    settings,
+    round: asOf,
+  });
   logAggregate(logger, aggregate, { round, rule: settings.rule });
   const { localSteps, count } = manifest.rounds;
   const last = asOf + 1 >= count;
-  const past: RivalPast = { reference, aggregate: options.aggregate };
   // The twin of a peer with a privacy budget has no momentum.
   const momentum = last || !looksAtLosses ? undefined : settings.momentum;
-  const mixer = new RoundMixer({ layout, own, aggregate, aggregateFor, past, asOf, momentum, settings });
-  const mixing = mixer.mixing;
+  const mixer = new RoundMixer({ layout, own, aggregate, before: options.aggregate, asOf, momentum });
   const anchor = { settings: manifest.reference, layout };
   const anchoring: Anchoring = {
-    past,
+    past: { reference },
     hold: (one) => holdToReference(trainer, one, manifest),
     anchor: (mixed, one, fisher) => ifAdapter(() => anchorToReference(one, mixed, { ...anchor, fisher })) ?? mixed,
     remember: (one, adapter) => rememberModel(one, adapter, anchor),
@@ -119,7 +125,7 @@ export async function aggregateRound(
   const decided = await decideLambda(dependencies, {
     rule: settings.lambda,
     own,
-    mixing: aggregate.peers.length === 0 ? undefined : mixing,
+    mixing: aggregate.peers.length === 0 ? undefined : mixer.mixing,
     anchoring,
     trial,
     localSteps,
@@ -128,7 +134,7 @@ export async function aggregateRound(
     signal,
   });
   signal.throwIfAborted();
-  const { rivalWon, rivalPast, rivalAggregate } = decided;
+  const { rivalWon, rivalPast } = decided;
   const settled = await settleAdapter(trainer, {
     own: rivalWon ? decided.theta : own,
     mixed: decided.theta,
@@ -144,18 +150,46 @@ export async function aggregateRound(
   const remembersAggregate = settings.momentum !== undefined && aggregate.peers.length > 0 && !isKept;
   return {
     reference: settled.past,
-    aggregate: remembersAggregate
-      ? { round: asOf, z: rivalWon && rivalAggregate ? rivalAggregate : aggregate.z }
-      : undefined,
+    aggregate: remembersAggregate ? { round: asOf, z: aggregate.z } : undefined,
     lambda: isKept ? 0 : decided.lambda,
     lambdaCost: decided.cost,
     trial: decided.trial,
     neighbours: aggregate.peers.length,
+    shares: aggregate.shares,
     stalenessMax: aggregate.stalenessMax,
     validation: settled.validation,
+    scores,
     refusal,
     before: aggregate.peers.length > 0 && !isKept ? own : undefined,
   };
+}
+
+/** Look at some of the neighbours one by one, each in the gauge of the own adapter as the aggregate would be. */
+async function scoresAfter(
+  { trainer, aggregate = aggregateHere }: AggregationDependencies,
+  options: AggregationOptions,
+  own: Float32Array,
+): Promise<readonly NeighbourScore[]> {
+  const { manifest, peer, scores, asOf, signal } = options;
+  if (scores === undefined) return [];
+  const { weights, scope, ageMax } = manifest.aggregation;
+  const layout = layoutOf(manifest);
+  const settings = { rule: "mean", scope, ageMax, stalenessExponent: 0 } as const;
+  return lookAtNeighbours(trainer, {
+    scores,
+    neighbours: heardNeighbours(options),
+    own,
+    layout,
+    inOwnGauge: async (update) => {
+      const one = { ...layout, own: { peer, theta: own }, neighbours: [update], settings, round: asOf };
+      const { z, peers } = await aggregate(one);
+      return peers.length > 0 ? z : undefined;
+    },
+    count: weights?.kind === "score" ? LOOKS.weighed : LOOKS.shown,
+    ageMax,
+    round: asOf,
+    signal,
+  });
 }
 
 /** Log the updates that were left out, and a rule that could not be followed. */

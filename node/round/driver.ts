@@ -2,15 +2,14 @@
  * The round driver does what the round machine decides, one thing after another, and tells the machine what came of it.
  * Training, publishing, aggregating and saving take turns. Messages that arrive meanwhile only move the machine's state.
  */
-import { parameterCount } from "../../protocol/adapter-spec.ts";
 import { LIMITS } from "../../protocol/limits.ts";
-import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
+import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { type Aggregator, isFinitePoint, type NeighbourUpdate } from "../aggregation/index.ts";
 import type { Checkpoints } from "../interface/checkpoint.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { ReceivedUpdate, UpdateExchange } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
-import type { PeerEvent, PeerReport, RefusalReason } from "../interface/peer-event.ts";
+import { type PeerEvent, type PeerReport, type RefusalReason, SUMMARIES_MAX } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { DataSimilarity } from "../interface/sketches.ts";
 import type { ExampleSets, Trainer } from "../interface/trainer.ts";
@@ -18,31 +17,17 @@ import { lambdaRuleOf } from "../lambda/peer-rule.ts";
 import { type AggregatedRound, aggregateRound, heardNeighbours, holdToReference } from "./aggregate-round.ts";
 import { closingEvaluation } from "./closing-evaluation.ts";
 import { whenDiskHasSpace } from "./disk-space.ts";
-import { exampleDigests } from "./example-digests.ts";
 import { forgettingOf } from "./forgetting.ts";
 import { positionOf, type RoundSettings, type RoundState } from "./machine.ts";
 import { MachineHost, type Work } from "./machine-host.ts";
+import { shownScores } from "./neighbour-scores.ts";
 import { deadlineOf } from "./pace.ts";
-import {
-  decodeMemory,
-  type EvaluationProgress,
-  encodeMemory,
-  firstMemory,
-  type MemoryOwner,
-  type RoundMemory,
-  SUMMARIES_MAX,
-} from "./peer-memory.ts";
+import { PauseGate } from "./pause-gate.ts";
+import { type EvaluationProgress, encodeMemory, type RoundMemory } from "./peer-memory.ts";
 import { publishRound } from "./publish-round.ts";
-import {
-  fallbackAdapters,
-  goOnFrom,
-  goOnFromPast,
-  hasDiverged,
-  hasMixed,
-  isRuinedMemory,
-  withoutPast,
-} from "./recover-adapter.ts";
-import { createRoundMeter, peerReport, type RoundMeter, roundSummary } from "./round-meter.ts";
+import { fallbackAdapters, goOnFrom, hasDiverged, hasMixed, withoutPast } from "./recover-adapter.ts";
+import { type RestoredMemory, restoreMemory } from "./restored-memory.ts";
+import { createRoundMeter, expectedLossOf, peerReport, type RoundMeter, roundSummary } from "./round-meter.ts";
 import { CHUNK_STEPS, trainRound } from "./train-round.ts";
 
 /** What a peer's rounds need of the rest of the peer. */
@@ -62,7 +47,7 @@ export interface RoundDependencies {
   readonly privacy?: PrivacyGuard;
   /** How alike data sets are; only where the network weighs by them. */
   readonly similarity?: DataSimilarity;
-  /** Receives `step`, `update`, `published`, `round`, `refused`, `jumped`, `paused`, `privacy` and `finished`; must not throw. */
+  /** Receives `step`, `update`, `published`, `mixed`, `round`, `refused`, `jumped`, `paused`, `resumed`, `privacy` and `finished`; must not throw. */
   readonly emit: (event: PeerEvent) => void;
 }
 
@@ -88,6 +73,10 @@ export interface RoundDriver {
   run(): Promise<PeerReport | undefined>;
   /** Finish the steps that are running, save, and end `run`; idempotent. */
   stop(): Promise<void>;
+  /** Finish the steps that are running and begin nothing new until `resume`; others are heard and served. Idempotent. */
+  pause(): void;
+  /** Go on. Idempotent. */
+  resume(): void;
   /** The network goes on under another manifest from this round on: the round before it is this one's last. */
   endBefore(round: number): void;
   /** The machine's phase and round, for a status line. */
@@ -99,24 +88,7 @@ export interface RoundDriver {
  * Throws: CHECKPOINT_CORRUPT, MANIFEST_MISMATCH, DATA_MISMATCH, DATA_DIRECTORY.
  */
 export async function createRoundDriver(dependencies: RoundDependencies, options: RoundOptions): Promise<RoundDriver> {
-  const { manifest } = options;
-  const checkpoint = await dependencies.checkpoints.load();
-  const owner: MemoryOwner = { network: networkId(manifest), examples: exampleDigests(options.examples) };
-  if (checkpoint === undefined) {
-    const memory = firstMemory(manifest);
-    return new Driver(dependencies, { ...options, owner, memory, resumed: false });
-  }
-  const { trainer, ...memory } = decodeMemory(checkpoint, {
-    ...owner,
-    reference: manifest.reference,
-    parameterCount: parameterCount(manifest.tensors),
-    trainedCount: (await dependencies.trainer.state()).adapter.length,
-  });
-  await dependencies.trainer.restore(trainer);
-  const isRuined = isRuinedMemory({ ...memory, trainer });
-  if (isRuined) await goOnFromPast(dependencies.trainer, memory);
-  const kept = isRuined ? withoutPast(memory, manifest.reference) : memory;
-  return new Driver(dependencies, { ...options, owner, memory: kept, resumed: true, isRecovered: isRuined });
+  return new Driver(dependencies, { ...options, ...(await restoreMemory(dependencies, options)) });
 }
 
 /** Ends the run early when `stop` was called. It is never seen outside. */
@@ -125,10 +97,11 @@ class Stopped extends Error {}
 class Driver implements RoundDriver {
   readonly position: RoundDriver["position"];
   readonly #dependencies: RoundDependencies;
-  readonly #options: RoundOptions & { readonly owner: MemoryOwner; readonly isRecovered?: boolean };
+  readonly #options: RoundOptions & Pick<RestoredMemory, "owner" | "isRecovered">;
   readonly #meter: RoundMeter;
   readonly #stopping = new AbortController();
   readonly #machine: MachineHost;
+  readonly #gate: PauseGate;
   #memory: RoundMemory;
   /** Whether it was said that the privacy budget is spent; it is said once. */
   #hasSaidSpent = false;
@@ -138,21 +111,16 @@ class Driver implements RoundDriver {
   /** The adapter that training last went on from without anybody else's values in it, f32[P]; of this process. */
   #before: Float32Array | undefined;
 
-  constructor(
-    dependencies: RoundDependencies,
-    options: RoundOptions & {
-      readonly owner: MemoryOwner;
-      readonly memory: RoundMemory;
-      readonly resumed: boolean;
-      /** Whether what the checkpoint held was ruined. */
-      readonly isRecovered?: boolean;
-    },
-  ) {
+  constructor(dependencies: RoundDependencies, options: RoundOptions & RestoredMemory) {
     const { memory, resumed } = options;
     const { trainer } = dependencies;
-    const train: Trainer["train"] = (steps) => this.#patiently(() => trainer.train(steps));
+    const train: Trainer["train"] = async (steps) => {
+      await this.#gate.pass(this.#stopping.signal);
+      return await this.#patiently(() => trainer.train(steps));
+    };
     this.#dependencies = { ...dependencies, trainer: { ...trainer, train } };
     this.#options = options;
+    this.#gate = new PauseGate(dependencies);
     this.#memory = memory;
     const heardNothing = (): boolean => this.#memory.summaries.at(-1)?.neighbours === 0;
     this.#machine = new MachineHost(
@@ -177,6 +145,14 @@ class Driver implements RoundDriver {
     return this.#running;
   }
 
+  pause(): void {
+    this.#gate.close();
+  }
+
+  resume(): void {
+    this.#gate.open();
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort(new Stopped("the peer is stopping"));
     this.#machine.wake();
@@ -190,6 +166,7 @@ class Driver implements RoundDriver {
       if (this.#options.isRecovered) this.#sayRefused(this.position.round, "checkpoint");
       this.#machine.tell({ type: "started", position: this.#memory.position });
       for (let effect = await this.#machine.next(); effect !== undefined; effect = await this.#machine.next()) {
+        await this.#gate.pass(this.#stopping.signal);
         if (effect.type === "finish") return this.#finish();
         await this.#do(effect);
       }
@@ -295,15 +272,11 @@ class Driver implements RoundDriver {
     const { exchange, privacy, logger, emit } = this.#dependencies;
     const { peer } = this.#options;
     this.#meter.end("network");
-    const { signal } = this.#stopping;
     const manifest = this.#ownManifest();
-    const { reference, aggregate, trial } = this.#memory;
+    const { reference, aggregate, trial, scores = [] } = this.#memory;
     const heard = heardNeighbours({ manifest, peer, neighbours: exchange.latest(), round });
     const neighbours = await this.#withDataSimilarity(heard);
-    const { lossSum, lossCount } = this.#meter.progress();
-    const best = this.#memory.best.all.loss;
-    const expectedLoss = Number.isFinite(best) ? best : lossSum / lossCount;
-    const judging = { expectedLoss, looksAtLosses: privacy === undefined };
+    const expectedLoss = expectedLossOf(this.#memory.best, this.#meter.progress());
     const options = {
       manifest,
       peer,
@@ -312,10 +285,12 @@ class Driver implements RoundDriver {
       reference,
       aggregate,
       trial,
+      // An observer trains nothing that it could compare with.
+      ...(this.#isAuthor() && { scores }),
       round,
       asOf,
-      signal,
-      ...judging,
+      signal: this.#stopping.signal,
+      ...{ expectedLoss, looksAtLosses: privacy === undefined },
     };
     const aggregated = await this.#meter.during("aggregate", () => aggregateRound(this.#dependencies, options));
     if (privacy) await this.#patiently(() => privacy.aggregated({ neighbours, asOf }));
@@ -370,11 +345,15 @@ class Driver implements RoundDriver {
       reference: aggregated.reference,
       aggregate: aggregated.aggregate,
       trial: aggregated.trial,
+      scores: aggregated.scores,
       summaries,
       best,
       forgetting,
     };
-    emit({ type: "round", summary, forgetting });
+    if (aggregated.neighbours > 0) {
+      emit({ type: "mixed", round, lambda: aggregated.lambda, neighbours: aggregated.shares });
+    }
+    emit({ type: "round", summary, forgetting, ...shownScores(aggregated.scores) });
   }
 
   async #evaluate(): Promise<void> {

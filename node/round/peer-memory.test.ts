@@ -54,11 +54,15 @@ describe("a peer's memory in a checkpoint", () => {
     const bare = memory({ adapter: P, moments: P });
     const vector = (first: number): Float32Array => Float32Array.of(first, 1, 2, 3);
     const reference = { kind: "window", snapshots: [vector(7), vector(8)] } as const;
-    const rivalPast = { reference, aggregate: { round: 4, z: vector(9) } };
+    const rivalPast = { reference };
     const busy: PeerMemory = {
       ...bare,
       aggregate: { round: 5, z: vector(6) },
-      trial: { ...NO_TRIAL, rival: bare.trainer, rivalPast },
+      trial: {
+        state: { stage: "trial", rounds: 2, against: 0, differences: [0.5, -1] },
+        rival: bare.trainer,
+        rivalPast,
+      },
     };
     expect(reread(busy, P)).toEqual(busy);
     const ruined = { ...busy, aggregate: { round: 5, z: vector(Number.NaN) } };

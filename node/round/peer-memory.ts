@@ -1,5 +1,6 @@
 /** Everything that a peer must remember to go on after a kill with the same bits, and its form in a checkpoint. */
 import { z } from "zod";
+import { LIMITS } from "../../protocol/limits.ts";
 import type { NetworkManifest, ReferenceSettings } from "../../protocol/network-manifest.ts";
 import {
   decodeReference,
@@ -11,12 +12,21 @@ import {
 } from "../aggregation/index.ts";
 import { NodeError } from "../errors.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
-import type { ForgettingReport, PhaseSeconds, RoundSummary, Score, UpdateCounts } from "../interface/peer-event.ts";
+import {
+  type ForgettingReport,
+  type PhaseSeconds,
+  type RoundSummary,
+  type Score,
+  SUMMARIES_MAX,
+  type UpdateCounts,
+} from "../interface/peer-event.ts";
 import { TASKS_MAX, type TrainerState } from "../interface/trainer.ts";
+import { LAMBDA_EXAMPLES_MAX } from "../lambda/decide-lambda.ts";
 import { NO_TRIAL, type TrialMemory } from "../lambda/trial.ts";
 import { checkSameExamples, type ExampleDigests } from "./example-digests.ts";
 import { type BestScores, NO_FORGETTING, NO_SCORES } from "./forgetting.ts";
 import type { RoundPosition } from "./machine.ts";
+import { GAINS_MAX, type NeighbourScore } from "./neighbour-scores.ts";
 import { PACE_LAGS_MAX, type Pace } from "./pace.ts";
 
 /** The progress of the round that is being worked on. */
@@ -63,6 +73,8 @@ export interface PeerMemory {
   readonly best: BestScores;
   /** The memory of the adaptive lambda. */
   readonly trial: TrialMemory;
+  /** The scores of neighbours; absent before the first look. */
+  readonly scores?: readonly NeighbourScore[] | undefined;
   /** How far the scores have fallen behind the best ones. */
   readonly forgetting: ForgettingReport;
   readonly evaluation: EvaluationProgress;
@@ -86,9 +98,6 @@ export function firstMemory(manifest: Pick<NetworkManifest, "reference" | "succe
     evaluation: { stage: "none" },
   };
 }
-
-/** Rounds remembered for the report: 4 MB of JSON in a checkpoint, and far more rounds than fine-tuning takes. */
-export const SUMMARIES_MAX = 10_000;
 
 /** The progress of a round that begins. */
 export const NO_PROGRESS: RoundProgress = {
@@ -120,7 +129,6 @@ export function encodeMemory(memory: PeerMemory, { network, examples }: MemoryOw
     for (const [i, snapshot] of encodeReference(trial.rivalPast.reference).entries()) {
       vectors.set(`rival.reference.${i}`, snapshot);
     }
-    if (trial.rivalPast.aggregate) vectors.set("rival.aggregate", trial.rivalPast.aggregate.z);
   }
   for (const [i, snapshot] of encodeReference(reference).entries()) vectors.set(`reference.${i}`, snapshot);
   if (evaluation.stage === "alone") putTrainer(vectors, "swarm.", evaluation.swarm);
@@ -128,7 +136,6 @@ export function encodeMemory(memory: PeerMemory, { network, examples }: MemoryOw
     step: trainer.step,
     rivalStep: trial.rival?.step,
     aggregateRound: aggregate?.round,
-    rivalAggregateRound: trial.rivalPast?.aggregate?.round,
     swarmStep: evaluation.stage === "alone" ? evaluation.swarm.step : 0,
   };
   const stage = evaluation.stage === "alone" ? withoutSwarm(evaluation) : evaluation;
@@ -167,7 +174,7 @@ export function decodeMemory(
     swarmStep,
     rivalStep,
     aggregateRound,
-    rivalAggregateRound,
+    rivalAggregateRound: _rivalAggregate,
     trial,
     evaluation,
     ...rest
@@ -196,10 +203,7 @@ export function decodeMemory(
       state: trial,
       ...(rivalStep !== undefined && {
         rival: takeTrainer(vectors, "rival.", { step: rivalStep, trainedCount }),
-        rivalPast: {
-          reference: referenceOf("rival.reference."),
-          ...aggregateOf("rival.aggregate", rivalAggregateRound),
-        },
+        rivalPast: { reference: referenceOf("rival.reference.") },
       }),
     },
     evaluation:
@@ -315,6 +319,8 @@ const corrupt = (what: string): NodeError =>
 const count = z.number().int().min(0);
 /** JSON writes NaN as null. */
 const real = z.union([z.number(), z.nan(), z.null().transform(() => Number.NaN)]);
+/** JSON writes an infinite difference as null: of a loss that was no number, which counts as no difference then. */
+const difference = z.union([z.number(), z.null().transform(() => 0)]);
 const seconds = z.strictObject({ train: real, network: real, aggregate: real, total: real });
 const bytes = z.strictObject({ sent: count, received: count });
 const updates = z.strictObject({ accepted: count, ignored: count, rejected: count });
@@ -345,19 +351,28 @@ const stateSchema = z.strictObject({
   swarmStep: count,
   rivalStep: count.optional(),
   aggregateRound: count.optional(),
+  /** Of an earlier rule, whose rivals mixed. */
   rivalAggregateRound: count.optional(),
   /** Absent in a memory that was carried over: a trial begins anew. */
   trial: z
     .strictObject({
       stage: z.enum(["trial", "swarm", "search"]),
       rounds: count,
-      gain: real,
-      lead: real,
-      wait: count,
-      interval: count,
-      pushed: z.boolean().exactOptional(),
-      leads: z.strictObject({ count, sum: real, squares: real }).exactOptional(),
+      against: count.default(0),
+      differences: z.array(difference).max(LAMBDA_EXAMPLES_MAX).optional(),
+      // Of an earlier rule, which pooled relative losses.
+      ...{
+        gain: real.optional(),
+        lead: real.optional(),
+        wait: count.optional(),
+        interval: count.optional(),
+        pushed: z.boolean().optional(),
+      },
     })
+    .transform(({ stage, rounds, against, differences }): TrialMemory["state"] => ({
+      ...{ stage, rounds, against },
+      ...(differences && { differences }),
+    }))
     .default({ ...NO_TRIAL.state }),
   summaries: z
     .array(
@@ -379,6 +394,16 @@ const stateSchema = z.strictObject({
       }),
     )
     .max(SUMMARIES_MAX),
+  scores: z
+    .array(
+      z.strictObject({
+        peer: z.string().max(LIMITS.nameLengthMax),
+        round: count,
+        gains: z.array(z.number()).min(1).max(GAINS_MAX),
+      }),
+    )
+    .max(LIMITS.headsCountMax)
+    .optional(),
   best: z.strictObject({ all: z.strictObject(pair), tasks }),
   forgetting: z.strictObject({ ...pair, tasks }),
   evaluation: z.discriminatedUnion("stage", [

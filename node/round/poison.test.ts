@@ -7,6 +7,7 @@ import { NodeError } from "../errors.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
 import type { Evaluation, Trainer } from "../interface/trainer.ts";
 import { ofType, type Peer, peer, run, type Setting, world } from "./driver.suite.ts";
+import { LOOK_EXAMPLES_MAX } from "./neighbour-scores.ts";
 import { createMemoryCheckpoints, testManifest } from "./twins.suite.ts";
 
 const FLOAT16_MAX = 65504;
@@ -155,13 +156,16 @@ describe("one neighbour with the largest values", () => {
 });
 
 describe("an honest round", () => {
-  test("costs no evaluation beside that of the adapter which leaves it", async () => {
+  test("costs no evaluation beside that of the adapter which leaves it, and the look at one neighbour", async () => {
     const { clock, hub } = world();
     const looks: string[] = [];
+    const atNeighbours: number[] = [];
     const counting = (trainer: Trainer): Trainer => ({
       ...trainer,
       evaluate: (options) => {
-        if (options.set === "validation") looks.push(options.adapter === undefined ? "trainer" : "other");
+        const { examplesMax } = options;
+        if (examplesMax !== undefined) atNeighbours.push(examplesMax);
+        else if (options.set === "validation") looks.push(options.adapter === undefined ? "trainer" : "other");
         return trainer.evaluate(options);
       },
     });
@@ -173,6 +177,8 @@ describe("an honest round", () => {
     ];
     await run(clock, ...peers);
     expect(looks).toEqual(Array(ROUNDS).fill("trainer"));
+    // The own adapter, and the mix with the neighbour.
+    expect(atNeighbours).toEqual(Array(2 * ROUNDS).fill(LOOK_EXAMPLES_MAX));
     for (const { events } of peers) expect(ofType(events, "refused")).toEqual([]);
   });
 });

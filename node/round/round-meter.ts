@@ -12,6 +12,7 @@ import type {
 import type { TrainResult } from "../interface/trainer.ts";
 import type { AggregatedRound } from "./aggregate-round.ts";
 import type { EvaluationResult } from "./closing-evaluation.ts";
+import type { BestScores } from "./forgetting.ts";
 import { NO_PROGRESS, type RoundProgress } from "./peer-memory.ts";
 
 type Phase = Exclude<keyof PhaseSeconds, "total">;
@@ -98,6 +99,14 @@ export function createRoundMeter(
       return round;
     },
   };
+}
+
+/** A held-out loss that a peer had before, in nats per token: the best after any round, in the first the mean of its steps'. */
+export function expectedLossOf(
+  { all: { loss } }: BestScores,
+  { lossSum, lossCount }: Pick<RoundProgress, "lossSum" | "lossCount">,
+): number {
+  return Number.isFinite(loss) ? loss : lossSum / lossCount;
 }
 
 /** The summary of a finished round, from what was counted and what its aggregation came to. */

@@ -1,5 +1,4 @@
-/** The mixes of one round: the peer's own adapter, or its rival's, with the aggregate in that adapter's gauge. */
-import type { AggregationSettings } from "../../protocol/network-manifest.ts";
+/** The mixes of one round: the peer's own adapter with the aggregate. */
 import {
   type AdapterLayout,
   type Aggregate,
@@ -8,7 +7,7 @@ import {
   type RememberedAggregate,
   withMomentum,
 } from "../aggregation/index.ts";
-import type { Mixed, RivalPast } from "../lambda/trial.ts";
+import type { Mixed } from "../lambda/trial.ts";
 
 /** What the mixes of a round are made of. */
 export interface RoundMixerOptions {
@@ -17,14 +16,12 @@ export interface RoundMixerOptions {
   readonly own: Float32Array;
   /** The aggregate in the own adapter's gauge. */
   readonly aggregate: Aggregate;
-  /** The aggregate in the gauge of another adapter. */
-  readonly aggregateFor: (theta: Float32Array) => Promise<Aggregate>;
-  readonly past: RivalPast;
+  /** The aggregate that this peer last took up, where the network has momentum. */
+  readonly before: RememberedAggregate | undefined;
   /** The round against which ages count. */
   readonly asOf: number;
   /** b of z' = z_t + b (z_t - z_(t-1)) in this round; undefined for none. */
   readonly momentum: number | undefined;
-  readonly settings: Pick<AggregationSettings, "momentum">;
 }
 
 /** Mixes by lambda, and whether one of them was no adapter. */
@@ -37,29 +34,22 @@ export class RoundMixer {
     this.#options = options;
   }
 
-  /** The mixes with one adapter, by lambda. */
-  readonly mixing = async (
-    theta: Float32Array,
-    { aggregate: before }: RivalPast = this.#options.past,
-  ): Promise<Mixed> => {
-    const { layout, own, aggregate, aggregateFor, settings } = this.#options;
-    // A rival's aggregate is in the rival's gauge.
-    const { z } = theta === own ? aggregate : await aggregateFor(theta);
-    const further = this.#pushed(z, before);
+  /** The mixes by lambda. */
+  readonly mixing = async (): Promise<Mixed> => {
+    const { layout, own, aggregate } = this.#options;
+    const { z } = aggregate;
+    const further = this.#pushed(z);
     const mixed = (lambda: number, isPushed = true): Float32Array => {
-      const sum = ifAdapter(() => mix({ ...layout, own: theta, z: isPushed ? further : z, lambda }));
+      const sum = ifAdapter(() => mix({ ...layout, own, z: isPushed ? further : z, lambda }));
       this.hasFailed ||= sum === undefined;
-      return sum ?? theta.slice();
+      return sum ?? own.slice();
     };
-    return Object.assign(mixed, {
-      hasMomentum: further !== z,
-      ...(settings.momentum !== undefined && { aggregate: z }),
-    });
+    return Object.assign(mixed, { hasMomentum: further !== z });
   };
 
   /** The aggregate with its momentum, where the one of the round before is known. */
-  #pushed(z: Float32Array, before: RememberedAggregate | undefined): Float32Array {
-    const { layout, asOf, momentum } = this.#options;
+  #pushed(z: Float32Array): Float32Array {
+    const { layout, before, asOf, momentum } = this.#options;
     if (momentum === undefined || before?.round !== asOf - 1) return z;
     return withMomentum({ ...layout, z, before: before.z, momentum });
   }

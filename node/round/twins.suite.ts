@@ -110,9 +110,12 @@ export function createQuadraticTrainer(
       }
       return { losses, stepsSkipped, seconds: (steps * stepMs) / 1000 };
     },
-    async evaluate({ set, adapter = state.adapter }): Promise<Evaluation> {
-      const loss = lossOf(adapter === "base" ? new Float32Array(P) : adapter, goals[set]);
-      return { loss, accuracy: 1 / (1 + loss), exactMatch: 0, tokens: 10 };
+    async evaluate({ set, adapter = state.adapter, perExample = false }): Promise<Evaluation> {
+      const theta = adapter === "base" ? new Float32Array(P) : adapter;
+      const loss = lossOf(theta, goals[set]);
+      // Every value is an example of its own.
+      const exampleLosses = Array.from(theta, (x) => (x - goals[set]) ** 2 / 2);
+      return { loss, accuracy: 1 / (1 + loss), exactMatch: 0, tokens: 10, ...(perExample && { exampleLosses }) };
     },
     adapter: async () => state.adapter.slice(),
     setAdapter: async (adapter) => {

@@ -1,17 +1,28 @@
 /** Evaluation of an adapter on one of a peer's sets. */
-import { evaluationBatches } from "../data/batch.ts";
+import { evaluationBatches, readTokens } from "../data/batch.ts";
 import { planBuckets } from "../data/bucket.ts";
 import type { Runtime, SessionOptions } from "../interface/runtime.ts";
 import type { Evaluation, Example, ExampleSets } from "../interface/trainer.ts";
 import { encodeModel } from "../onnx/codec.ts";
+import type { OnnxGraph } from "../onnx/value.ts";
 import { float32 } from "../tensor.ts";
 import { createBucketSessions } from "./bucket-sessions.ts";
-import { type EvaluatedBatch, summarize } from "./evaluate.ts";
+import { type EvaluatedBatch, exampleLossesOf, summarize } from "./evaluate.ts";
 import { type Feeding, modelFeeds } from "./feeds.ts";
-import { type AdaptedModel, evaluationGraph } from "./training-step.ts";
+import {
+  ACTIVATION_BYTES_MAX,
+  createActivationStore,
+  createFrozenBlocks,
+  declaredOnly,
+  type FrozenBlocks,
+} from "./frozen-blocks.ts";
+import { type AdaptedModel, cutEvaluation, evaluationGraph } from "./training-step.ts";
 
 /** Examples evaluated at once: enough to fill two cores, few enough that the logits stay small. */
 const EVALUATION_BATCH = 16;
+
+/** Kept activations of at most so many bytes: an eighth of what training keeps, for a set that is as much smaller. */
+export const EVALUATION_BYTES_MAX = ACTIVATION_BYTES_MAX / 8;
 
 /** What is evaluated: an adapted model and a peer's example sets. */
 export interface EvaluatorOptions {
@@ -20,8 +31,15 @@ export interface EvaluatorOptions {
   readonly sessionOptions: SessionOptions;
   readonly data: ExampleSets;
   readonly feeding: Feeding;
+  /** Names of a classifier's classes. */
+  readonly labels?: readonly string[] | undefined;
   /** At most so many different lengths of batches. */
   readonly bucketsMax: number;
+  /**
+   * Bytes of activations below the lowest adapter that are kept of the validation set, which is evaluated again and again; the other
+   * sets are evaluated once or twice. None when absent.
+   */
+  readonly activationBytesMax?: number;
 }
 
 /** Evaluates adapters of one model on one peer's sets. */
@@ -31,6 +49,7 @@ export interface Evaluator {
     readonly set: keyof ExampleSets;
     readonly adapter: Float32Array;
     readonly examplesMax: number;
+    readonly perExample?: boolean | undefined;
   }): Promise<Evaluation>;
   /** Loss of each example of a set, in its order: nats, summed over its labelled tokens. */
   exampleLosses(options: {
@@ -42,15 +61,23 @@ export interface Evaluator {
 
 /** Its sessions are made when they are first needed, for the lengths of all examples. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
-  const { runtime, adapted, sessionOptions, data, feeding, bucketsMax } = options;
+  const { runtime, adapted, sessionOptions, data, feeding, labels = [], bucketsMax } = options;
+  const { activationBytesMax: bytesMax = 0 } = options;
   const all = [...data.train, ...data.validation, ...data.test];
   const shapes = planBuckets(all, { batchSize: EVALUATION_BATCH, bucketsMax }).map(({ shape }) => shape);
-  const bucketOf = ({ tokens }: Example): number => shapes.findIndex((shape) => tokens.length <= shape.tokens);
+  const bucketOf = (example: Example): number => shapes.findIndex((shape) => readTokens(example) <= shape.tokens);
+  const store = createActivationStore({ bytesMax });
+  const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
   const sessions = createBucketSessions((bucket) => {
-    const shape = shapes[bucket]!;
-    return runtime.load(encodeModel(evaluationGraph(adapted, { ...shape, examples: shape.batchSize })), sessionOptions);
+    const shape = { ...shapes[bucket]!, examples: shapes[bucket]!.batchSize };
+    const cut = bytesMax > 0 ? cutEvaluation(adapted, shape) : undefined;
+    if (cut) {
+      const blocks = createFrozenBlocks({ runtime, store }, { below: cut.below, sessionOptions });
+      lower.set(bucket, { blocks, above: cut.above });
+    }
+    return runtime.load(encodeModel(cut?.above ?? evaluationGraph(adapted, shape)), sessionOptions);
   });
-  const run = async (examples: readonly Example[], adapter: Float32Array): Promise<Part[]> => {
+  const run = async (set: keyof ExampleSets, examples: readonly Example[], adapter: Float32Array): Promise<Part[]> => {
     const theta = float32([adapter.length], adapter);
     const parts: Part[] = [];
     for (const [bucket, shape] of shapes.entries()) {
@@ -62,7 +89,10 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
       for (const [i, batch] of batches.entries()) {
         const first = i * shape.batchSize;
         const session = await sessions.at(bucket);
-        const result = await session.run({ ...modelFeeds(batch, feeding), adapter: theta });
+        const given = { ...modelFeeds(batch, feeding), adapter: theta };
+        const cut = lower.get(bucket);
+        const stream = cut && (await cut.blocks.feeds(batch, given, { keeps: set === "validation" }));
+        const result = await session.run(cut ? declaredOnly(cut.above, { ...given, ...stream }) : given);
         const own = members.slice(first, first + shape.batchSize);
         parts.push({
           batch,
@@ -76,10 +106,14 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     return parts;
   };
   return {
-    evaluate: async ({ set, adapter, examplesMax }) => summarize(await run(data[set].slice(0, examplesMax), adapter)),
+    evaluate: async ({ set, adapter, examplesMax, perExample = false }) => {
+      const parts = await run(set, data[set].slice(0, examplesMax), adapter);
+      const summary = summarize(parts, feeding.classifies === "each token" ? labels : []);
+      return perExample ? { ...summary, exampleLosses: parts.flatMap(exampleLossesOf) } : summary;
+    },
     exampleLosses: async ({ set, adapter }) => {
       const sums = new Array<number>(data[set].length).fill(0);
-      for (const { batch, losses, places } of await run(data[set], adapter)) {
+      for (const { batch, losses, places } of await run(set, data[set], adapter)) {
         const width = batch.inputIds.shape[1]!;
         for (let m = 0; m < batch.labelCount; m++) {
           const row = Math.floor(Number(batch.labelRows.data[m]) / width);
@@ -88,7 +122,10 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
       }
       return sums;
     },
-    close: sessions.close,
+    close: async () => {
+      await sessions.close();
+      for (const { blocks } of lower.values()) await blocks.close();
+    },
   };
 }
 

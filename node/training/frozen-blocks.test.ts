@@ -114,6 +114,44 @@ describe("a step cut behind the frozen blocks", () => {
     expect(mean(cut.losses.slice(8))).toBeLessThan(mean(cut.losses.slice(0, 4)));
   });
 
+  it("evaluates the validation set by its upper blocks alone from the second time on, to the same losses", async () => {
+    const { sets } = await loadExamples({ modelDirectory: files.directory, maxTokens: 64, batchSize: 4, seed: 4 });
+    const data = {
+      train: sets.train.slice(0, 4),
+      validation: sets.validation.slice(0, 8),
+      test: sets.test.slice(0, 8),
+    };
+    const evaluated = async (activationBytesMax?: number) => {
+      const { runtime, runs } = counting();
+      const training = { optimizer: "adamw", learningRate: 5e-2, weightDecay: 0, gradientClip: 1 } as const;
+      const trainer = await createTrainer(
+        { runtime, files },
+        {
+          modelDirectory: files.directory,
+          adapter: upper([3]),
+          training: { ...training, batchSize: 4, maxTokens: 64 },
+          ...{ networkSeed: 1, peerSeed: 2, engine: { threads: 1 }, data },
+          ...(activationBytesMax !== undefined && { activationBytesMax }),
+        },
+      );
+      await trainer.train({ steps: 2 });
+      const before = runs.length;
+      const losses: number[] = [];
+      for (const set of ["validation", "validation", "test", "test"] as const) {
+        for (const adapter of [undefined, "base"] as const) {
+          losses.push((await trainer.evaluate({ set, ...(adapter && { adapter }) })).loss);
+        }
+      }
+      await trainer.close();
+      return { losses, runs: runs.slice(before) };
+    };
+    const [kept, whole] = [await evaluated(), await evaluated(0)];
+    for (const [i, loss] of kept.losses.entries()) expect(loss).toBeCloseTo(whole.losses[i]!, 4);
+    // One batch each: eight times the upper blocks, the lower ones once for validation and four times for the test set.
+    expect(kept.runs).toEqual([8, 5]);
+    expect(whole.runs).toEqual([8]);
+  });
+
   it("gives the loss and the gradient of the whole step", async () => {
     const whole = adapted(upper([2, 3]));
     const { below, above } = cutTrainingStep(whole, shape)!;

@@ -34,8 +34,12 @@ export function createActivationStore({ bytesMax }: { readonly bytesMax: number 
 
 /** Runs the frozen blocks, or takes their result from the store. */
 export interface FrozenBlocks {
-  /** stream f32[B*T, D] of a batch, from what is kept where every example of it is. */
-  feeds(batch: Batch, feeds: Readonly<Record<string, Tensor>>): Promise<{ readonly stream: Tensor }>;
+  /** stream f32[B*T, D] of a batch, from what is kept where every example of it is.  keeps: whether it is kept; true when absent. */
+  feeds(
+    batch: Batch,
+    feeds: Readonly<Record<string, Tensor>>,
+    options?: { readonly keeps?: boolean },
+  ): Promise<{ readonly stream: Tensor }>;
   close(): Promise<void>;
 }
 
@@ -48,7 +52,7 @@ export function createFrozenBlocks(
   let loading: Promise<Session> | undefined;
   const wanted = below.inputs.flatMap(({ source }) => (source.kind === "input" ? [source.name] : []));
   return {
-    feeds: async (batch, feeds) => {
+    feeds: async (batch, feeds, { keeps = true } = {}) => {
       const width = shape[1]!;
       const spans = keptSpans(batch);
       const kept = spans.map(({ key }) => store.get(key));
@@ -62,13 +66,19 @@ export function createFrozenBlocks(
       const inputs = Object.fromEntries(wanted.map((name) => [name, feeds[name]!]));
       const { stream } = await (await loading).run(inputs);
       const values = stream!.data as Float32Array;
-      for (const { key, start, length } of spans) {
+      for (const { key, start, length } of keeps ? spans : []) {
         store.put(key, values.slice(start * width, (start + length) * width));
       }
       return { stream: stream! };
     },
     close: async () => (await loading)?.close(),
   };
+}
+
+/** Those of the given inputs that a graph declares. */
+export function declaredOnly(graph: OnnxGraph, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  const names = graph.inputs.flatMap(({ source }) => (source.kind === "input" ? [source.name] : []));
+  return Object.fromEntries(names.flatMap((name) => (feeds[name] ? [[name, feeds[name]]] : [])));
 }
 
 /**

@@ -67,7 +67,7 @@ async function plainLogits(examples: readonly Example[]): Promise<number[][]> {
     padId: 1,
   });
   const counts = adapterMethod(LORA).positions(LORA);
-  const { label_rows: _, label_ids: __, ...feeds } = modelFeeds(batch, { counts, classifies: true });
+  const { label_rows: _, label_ids: __, ...feeds } = modelFeeds(batch, { counts, classifies: model.classifier!.reads });
   const theta = start();
   const { logits } = await session.run({ ...feeds, adapter: float32([theta.length], theta) });
   await session.close();

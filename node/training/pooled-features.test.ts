@@ -1,5 +1,6 @@
 /** Pooled features against the slow float64 forward pass, through the output matrix that it ends with. */
 import { describe, expect, it } from "vitest";
+import { openGolden } from "../golden/golden-models.suite.ts";
 import type { Example } from "../interface/trainer.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { CONFIGS, type Config, filesOf, randomTensors } from "../model/random-model.suite.ts";
@@ -49,6 +50,18 @@ describe("pooled features", () => {
       }
     },
   );
+
+  it("of a model with a narrow output are as wide as that", async () => {
+    const { model } = openGolden("opt-behind");
+    const options = { externalData: model.externalData, threads: 1 };
+    const examples = [0, 1].map((i) => ({ tokens: tokensOf(i), promptLength: 1 }));
+    const { values, width } = await pooledFeatures(
+      { runtime, model, sessionOptions: options, bucketsMax: 2 },
+      examples,
+    );
+    expect([width, values.length]).toEqual([16, 32]);
+    expect(values.every(Number.isFinite)).toBe(true);
+  });
 
   it.each(Object.entries({ bert, roberta }))(
     "of %s are of the text alone, whatever stands beside it in a batch",

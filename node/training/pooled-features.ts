@@ -3,7 +3,7 @@ import { evaluationBatches } from "../data/batch.ts";
 import { planBuckets } from "../data/bucket.ts";
 import type { Runtime, SessionOptions } from "../interface/runtime.ts";
 import type { Example, PooledFeatures } from "../interface/trainer.ts";
-import type { BaseModel } from "../model/base-model.ts";
+import { type BaseModel, finishedGraph } from "../model/base-model.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import { forSpeed } from "../onnx/for-speed.ts";
 import { inputValue } from "../onnx/graph.ts";
@@ -40,7 +40,7 @@ export function poolingGraph(
   // Behind an encoder comes no norm but the head's own layer.
   const rows = model.classifier ? hidden : model.normalize(hidden, weight);
   const inputs = [inputIds, ...(model.classifier ? [attentionMask] : []), means];
-  return forSpeed({ inputs, outputs: { pooled: gemm(means, rows, {}) } }).graph;
+  return finishedGraph(model, forSpeed({ inputs, outputs: { pooled: gemm(means, rows, {}) } }).graph);
 }
 
 /** Features of examples, in their order.  Shapes: at least one example. */
@@ -48,7 +48,8 @@ export async function pooledFeatures(
   { runtime, model, sessionOptions, bucketsMax }: PoolingDependencies,
   examples: readonly Example[],
 ): Promise<PooledFeatures> {
-  const width = model.shape.hidden;
+  // Some models have an output narrower than their stream.
+  const width = model.classifier ? model.shape.hidden : model.outputMatrix(model.weight).shape[1]!;
   const values = new Float32Array(examples.length * width);
   for (const { shape, members } of planBuckets(examples, { batchSize: BATCH, bucketsMax })) {
     const graph = poolingGraph(model, { examples: BATCH, tokens: shape.tokens });
@@ -64,7 +65,7 @@ export async function pooledFeatures(
           const at = (row * BATCH + row) * shape.tokens;
           means.fill(1 / length, at, at + length);
         }
-        const { input_ids, attention_mask } = classifierFeeds(batch);
+        const { input_ids, attention_mask } = classifierFeeds(batch, model.classifier?.reads ?? "first token");
         const { pooled } = await session.run({
           ...(model.classifier ? { input_ids, attention_mask } : { input_ids: batch.inputIds }),
           means: float32([BATCH, BATCH * shape.tokens], means),
@@ -76,7 +77,7 @@ export async function pooledFeatures(
       await session.close();
     }
   }
-  if (!model.classifier) return { values, width, classCount: 1 };
+  if (!model.classifier || model.classifier.reads === "each token") return { values, width, classCount: 1 };
   const classes = examples.map(({ tokens, promptLength }) => tokens[promptLength]!);
   return { values, width, classes, classCount: model.classifier.labels.length };
 }

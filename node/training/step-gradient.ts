@@ -10,11 +10,10 @@ import type { Runtime, SessionOptions } from "../interface/runtime.ts";
 import type { Example } from "../interface/trainer.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
-import type { Tensor } from "../tensor.ts";
 import { float32 } from "../tensor.ts";
 import { createBucketSessions } from "./bucket-sessions.ts";
 import { type Feeding, modelFeeds, weightFeeds } from "./feeds.ts";
-import { createActivationStore, createFrozenBlocks, type FrozenBlocks } from "./frozen-blocks.ts";
+import { createActivationStore, createFrozenBlocks, declaredOnly, type FrozenBlocks } from "./frozen-blocks.ts";
 import { proximalFeeds } from "./proximal.ts";
 import {
   type AdaptedModel,
@@ -153,10 +152,4 @@ function drawsOf({ examples, buckets, packed, seed }: StepGradientOptions): {
     batchesAt: (draw) =>
       batchesAt(draw).map((batch, i) => ({ batch, bucket: 0, name: i === 0 ? `step-${draw}` : `step-${draw}-${i}` })),
   };
-}
-
-/** Those of the given inputs that a graph declares. */
-function declaredOnly(graph: OnnxGraph, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
-  const names = graph.inputs.flatMap(({ source }) => (source.kind === "input" ? [source.name] : []));
-  return Object.fromEntries(names.flatMap((name) => (feeds[name] ? [[name, feeds[name]]] : [])));
 }

@@ -6,15 +6,16 @@ import { NodeError } from "../errors.ts";
 import type { RandomSource } from "../interface/random-source.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
-import type { BaseModel } from "../model/base-model.ts";
+import { assertComputed, inBaseForm } from "../model/base/base-form.ts";
+import { type BaseModel, modelSession } from "../model/base-model.ts";
 import { loadBaseModel, type ModelFiles } from "../model/huggingface.ts";
 import { textOf } from "./classification.ts";
-import { createEvaluator, type Evaluator } from "./evaluator.ts";
+import { createEvaluator, EVALUATION_BYTES_MAX, type Evaluator } from "./evaluator.ts";
 import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
 import { LocalSteps } from "./local-steps.ts";
 import { adjustedModel } from "./logit-adjustment.ts";
 import { pooledFeatures } from "./pooled-features.ts";
-import { otherArithmetic } from "./precision/precision.ts";
+import { otherArithmetic, refuseOtherArithmetic } from "./precision/precision.ts";
 import { createPrivateStepGradient } from "./private-step-gradient.ts";
 import { createStepGradient, type StepGradient, type StepGradientOptions } from "./step-gradient.ts";
 import { type TrainedTensors, trainedTensors } from "./trained-tensors.ts";
@@ -35,21 +36,20 @@ export async function createTrainer(
   { runtime, files, random }: TrainerDependencies,
   options: TrainerOptions,
 ): Promise<Trainer> {
-  const plain = loadBaseModel(files);
-  checkTokens(options.data, plain);
-  const model = adjustedModel(plain, options);
   const { adapter: settings, training, data, engine } = options;
+  const plain = loadBaseModel(files);
+  const model = adjustedModel(inBaseForm(plain, files, engine.base), options);
   const method = adapterMethod(settings);
   const tensors = trainedTensors(model, options);
   const { adapted } = tensors;
-  const feeding = { counts: method.positions(settings), classifies: model.classifier !== undefined };
+  const feeding = { counts: method.positions(settings), classifies: model.classifier?.reads ?? (false as const) };
+  checkTokens(data, model);
   const totalSteps = scheduledSteps(options);
   if (engine.pack) assertPackable(model, options);
-  const sessionOptions = {
-    externalData: model.externalData,
-    ...(engine.threads !== undefined && { threads: engine.threads }),
-  };
+  const sessionOptions = modelSession(model, engine);
+  if (method.readsWeights(settings)) refuseOtherArithmetic(engine);
   const others = await otherArithmetic({ runtime, model, files }, engine);
+  await assertComputed(runtime, model);
   const isCpu = (await runtime.provider()) === "cpu";
   const gradients = await stepGradient(
     {
@@ -72,7 +72,13 @@ export async function createTrainer(
   );
   // Evaluation gives the same in any batches; each length of them is a session with memory of its own.
   const bucketsMax = engine.lowMemory ? 1 : BUCKETS_MAX;
-  const evaluator = createEvaluator({ runtime, adapted, sessionOptions, data, feeding, bucketsMax });
+  const activationBytesMax = engine.lowMemory
+    ? 0
+    : Math.min(options.activationBytesMax ?? ACTIVATION_BYTES_MAX, EVALUATION_BYTES_MAX);
+  const evaluator = createEvaluator({
+    ...{ runtime, adapted, sessionOptions, data, feeding, bucketsMax, activationBytesMax },
+    labels: model.classifier?.labels,
+  });
   const steps = new LocalSteps({ gradients, tensors }, { training, totalSteps, fisherDecay: options.fisherDecay });
   const features: Trainer["features"] = async ({ examples }) =>
     pooledFeatures({ runtime, model, sessionOptions, bucketsMax }, chosenExamples(data.train, examples));
@@ -135,11 +141,12 @@ function trainerOf({
       }
       return { losses, stepsSkipped: count - losses.length, seconds: (performance.now() - began) / 1000 };
     },
-    evaluate: ({ set, adapter, examplesMax }) =>
+    evaluate: ({ set, adapter, examplesMax, perExample }) =>
       evaluator.evaluate({
         set,
         adapter: adapter === "base" ? start() : adapter ? sent.withSent(steps.theta, adapter) : steps.theta,
         examplesMax: examplesMax ?? Number.POSITIVE_INFINITY,
+        perExample,
       }),
     adapter: async () => sent.sentOf(steps.theta),
     setAdapter: async (vector) => steps.setSent(vector),

@@ -6,7 +6,8 @@
 import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.ts";
 import { inject } from "../adapter/inject.ts";
 import { gradient } from "../autodiff/gradient.ts";
-import type { BaseModel, WeightSource } from "../model/base-model.ts";
+import { type BaseModel, finishedGraph, type WeightSource } from "../model/base-model.ts";
+import { classRows, meanOfTokens } from "../model/layers/pooling.ts";
 import { cutGraph } from "../onnx/cut.ts";
 import { forSpeed } from "../onnx/for-speed.ts";
 import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
@@ -68,7 +69,7 @@ export function trainingStepGraph(
   shape: BatchShape,
   options: TrainingStepOptions = {},
 ): OnnxGraph {
-  return finished(trainingStep(adapted, shape, options).graph, options);
+  return finished(adapted.model, trainingStep(adapted, shape, options).graph, options);
 }
 
 /**
@@ -86,13 +87,13 @@ export function cutTrainingStep(
   const { graph, frozenEnd } = trainingStep(adapted, shape, options);
   if (!frozenEnd) return undefined;
   const { below, above } = cutGraph(graph, { at: frozenEnd, name: "stream" });
-  return { below: finished(below, options), above: finished(above, options) };
+  return { below: finished(adapted.model, below, options), above: finished(adapted.model, above, options) };
 }
 
 /** The graph as it is handed to the runtime, after the passes that change how it is computed. */
-function finished(graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGraph {
+function finished(model: BaseModel, graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGraph {
   const fast = softmaxProductsFirst(forSpeed(graph).graph).graph;
-  return products ? products(fast).graph : fast;
+  return products ? products(fast).graph : finishedGraph(model, fast);
 }
 
 function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions) {
@@ -110,10 +111,18 @@ function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: Trainin
   const checkpoints = kept.map((value, i) => ({ value, gradient: atBlocks[i]! }));
   const whole = { inputs: [...inputs, ...(held?.inputs ?? [])], outputs: { loss, gradient: flat! } };
   const { graph } = withCheckpoints(whole, { loss: total, checkpoints });
+  return { graph, frozenEnd: frozenEndOf(adapter, { blockEnds, wholeStreams }) };
+}
+
+/** The last stream that no part of the adapter changes; undefined where the adapter changes the first block. */
+function frozenEndOf(
+  adapter: OnnxValue,
+  { blockEnds, wholeStreams }: Pick<ReturnType<typeof forward>, "blockEnds" | "wholeStreams">,
+): OnnxValue | undefined {
   const edited = dependentOn(adapter, wholeStreams);
   // A single block is not worth what keeping its result takes.
-  const frozenEnd = changed.includes(blockEnds[0]!) ? undefined : wholeStreams.findLast((h) => !edited.includes(h));
-  return { graph, frozenEnd };
+  const isFirst = dependentOn(adapter, blockEnds.slice(0, 1)).length > 0;
+  return isFirst ? undefined : wholeStreams.findLast((h) => !edited.includes(h));
 }
 
 /** Those of the given values that are computed from `root`. */
@@ -127,7 +136,24 @@ function dependentOn(root: OnnxValue, values: readonly OnnxValue[]): readonly On
 
 /** The same inputs without weights and masks.  Outputs: losses f32[M] in nats, predicted i64[M]. */
 export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
-  const { inputs, weight, batch, labelWeights } = forward(adapted, shape, { training: false });
+  return finishedGraph(adapted.model, forSpeed(evaluation(adapted, shape).graph).graph);
+}
+
+/** The same in two graphs, cut as `cutTrainingStep` cuts; undefined where there is nothing below the adapter. */
+export function cutEvaluation(
+  adapted: AdaptedModel,
+  shape: BatchShape,
+): { readonly below: OnnxGraph; readonly above: OnnxGraph } | undefined {
+  const { graph, frozenEnd } = evaluation(adapted, shape);
+  if (!frozenEnd) return undefined;
+  const { below, above } = cutGraph(graph, { at: frozenEnd, name: "stream" });
+  const finish = (part: OnnxGraph): OnnxGraph => finishedGraph(adapted.model, forSpeed(part).graph);
+  return { below: finish(below), above: finish(above) };
+}
+
+function evaluation(adapted: AdaptedModel, shape: BatchShape) {
+  const whole = forward(adapted, shape, { training: false });
+  const { inputs, adapter, weight, batch, labelWeights } = whole;
   const { losses, logits } = crossEntropyByRows(adapted.model, weight, batch);
   const largest = { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } };
   const predicted = concat(
@@ -135,16 +161,15 @@ export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxG
     0,
   );
   const unweighted = inputs.filter((input) => input !== labelWeights);
-  return forSpeed({ inputs: unweighted, outputs: { losses, predicted } }).graph;
+  return { graph: { inputs: unweighted, outputs: { losses, predicted } }, frozenEnd: frozenEndOf(adapter, whole) };
 }
 
-/** Inputs without labels.  Outputs: logits f32[B*T, V], of classifiers f32[B, classes]. */
+/** Inputs without labels.  Outputs: logits f32[B*T, V], of classifiers of texts f32[B, classes]. */
 export function logitsGraph(adapted: AdaptedModel, shape: Omit<BatchShape, "labels">): OnnxGraph {
   const { model } = adapted;
-  const { inputs, hidden, weight } = hiddenRows(adapted, { ...shape, training: false });
-  const first = Array.from({ length: shape.examples }, (_, b) => b * shape.tokens);
-  const rows = model.classifier ? gather(hidden, ints(first)) : hidden;
-  return { inputs, outputs: { logits: logitsOf(model, weight, rows).logits } };
+  const { inputs, hidden, weight, attentionMask } = hiddenRows(adapted, { ...shape, training: false });
+  const rows = model.classifier ? classRows(hidden, attentionMask, model.classifier) : hidden;
+  return finishedGraph(model, { inputs, outputs: { logits: logitsOf(model, weight, rows).logits } });
 }
 
 /** Values of the flat vector as tensors by name; the gradient comes back the same way. */
@@ -177,7 +202,7 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
   const tensor = unflatten(flat, slots);
   const trained = (name: string): OnnxValue | undefined => (own.has(name) ? tensor(name) : undefined);
   const weight: WeightSource = (wanted) => trained(wanted.name) ?? model.weight(wanted);
-  const { inputs, hooks } = inject({ settings, model: model.shape, trained, frozen, ...shape });
+  const { inputs, hooks } = inject({ settings, model: model.shape, base: model, trained, frozen, ...shape });
   const masks = model.classifier ? [attentionMask] : [];
   const grid = (name: string): OnnxValue => inputValue(name, "int64", [shape.examples, shape.tokens]);
   const packing = shape.packed ? { positions: grid("positions"), segments: grid("segments") } : undefined;
@@ -199,6 +224,7 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
   });
   return {
     inputs: [inputIds, ...masks, ...Object.values(packing ?? {}), flat, ...inputs],
+    attentionMask,
     hidden,
     weight,
     adapter: flat,
@@ -214,14 +240,18 @@ function forward(adapted: AdaptedModel, shape: BatchShape, { training }: { reado
   const labelRows = inputValue("label_rows", "int64", [shape.labels]);
   const labelIds = inputValue("label_ids", "int64", [shape.labels]);
   const labelWeights = inputValue("label_weights", "float32", [shape.labels]);
-  const few = shape.labels <= LABELLED_SHARE_MAX * shape.examples * shape.tokens;
+  const isMean = adapted.model.classifier?.reads === "mean of tokens";
+  const few = !isMean && shape.labels <= LABELLED_SHARE_MAX * shape.examples * shape.tokens;
   const rows = few ? labelRows : undefined;
-  const { inputs, hidden, weight, adapter, blockEnds, wholeStreams } = hiddenRows(adapted, {
+  const { inputs, hidden, weight, adapter, blockEnds, wholeStreams, attentionMask } = hiddenRows(adapted, {
     ...shape,
     training,
     rows,
   });
-  const batch = { rows: rows ? hidden : gather(hidden, labelRows), labelIds };
+  const stream = isMean ? meanOfTokens(hidden, attentionMask) : hidden;
+  // A text's mean stands in the row of its number.
+  const read = isMean ? apply("Div", [labelRows, ints([shape.tokens])]) : labelRows;
+  const batch = { rows: rows ? stream : gather(stream, read), labelIds };
   return {
     inputs: [...inputs, labelRows, labelIds, labelWeights],
     adapter,

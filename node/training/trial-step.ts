@@ -7,7 +7,7 @@ import { planBuckets } from "../data/bucket.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { Example } from "../interface/trainer.ts";
 import type { BaseModel } from "../model/base-model.ts";
-import type { CopiedWeights } from "./precision/copied-weights.ts";
+import type { CopiedWeights } from "../model/copied-weights.ts";
 import { type HalfMatrix, inHalves } from "./precision/halves.ts";
 import { createStepGradient } from "./step-gradient.ts";
 

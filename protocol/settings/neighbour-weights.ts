@@ -51,6 +51,16 @@ export const NEIGHBOUR_WEIGHTS = {
       source: 'Xiao and Boyd 2004, "Fast linear iterations for distributed averaging"',
       fields: {},
     },
+    score: {
+      text: "by how much each update alone lowers the peer's own held-out loss; the peer itself counts among them, with 0",
+      source: "this project's own; node/round/neighbour-scores.ts",
+      fields: {
+        temperature: {
+          ...TEMPERATURE,
+          source: "this project's own; nats per token by which a neighbour must do better to count e times as much",
+        },
+      },
+    },
     similarity: {
       text: "of tri-lora: by how alike the C of the two are, and their data sets if asked for",
       source: "CE-LoRA, arXiv:2503.23869",

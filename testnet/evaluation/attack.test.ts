@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import { createSigner } from "../../protocol/envelope.ts";
+import { createPrng } from "../../protocol/prng.ts";
 import type { VerdictCode } from "../../protocol/verdict.ts";
 import { ATTACKS, type Attack, flipLabels, lieOf } from "./attack.ts";
 import { lyingExchange } from "./exchange.ts";
@@ -28,7 +29,22 @@ describe("a lie", () => {
     check("nan", 0, [Number.NaN, 1, -1]);
     check("label-flip", 0, [2, 1, -1]);
     check("replay", 0, [2, 1, -1]);
+    check("sign-flip-1", 0, [0, -1, -1]);
+    check("float16-max", 0, [65504, 65504, 65504]);
+    check("zero", 0, [0, 0, 0]);
+    check("copy", 1, [3, 0, 0]);
+    check("mirror", 1, [1, 2, 0]);
+    check("stale", 0, [2, 1, -1]);
   });
+});
+
+test("lies of the largest values and of noise are what they are called", () => {
+  const context = { start: START, own: OWN, honest: HONEST, receiver: 0 };
+  expect([...lieOf("float32-max", context)]).toEqual(Array(3).fill(Math.fround(3e38)));
+  expect([...lieOf("stale", { ...context, first: Float32Array.of(7, 7, 7) })]).toEqual([7, 7, 7]);
+  const [noise, again] = [0, 0].map(() => lieOf("noise", { ...context, prng: createPrng(5) }));
+  expect(noise).toEqual(again);
+  expect(noise).not.toEqual(lieOf("noise", { ...context, prng: createPrng(6) }));
 });
 
 test("flipped labels keep the prompts and give every one another response", () => {
@@ -91,6 +107,13 @@ describe("an exchange with a liar", () => {
       if (attack === "nan") {
         expect(liar).toBeUndefined();
         expect(verdicts.filter((code) => code === "VALUE_NOT_FINITE")).toHaveLength(4);
+      } else if (attack === "silent") {
+        expect(liar).toBeUndefined();
+        expect(verdicts).toHaveLength(4);
+      } else if (attack === "noise") {
+        expect(liar).toMatchObject({ round: 1 });
+      } else if (attack === "stale") {
+        expect(liar).toMatchObject({ round: 1, theta: thetas(0)[2] });
       } else if (attack === "replay") {
         expect(liar).toMatchObject({ round: 0, theta: thetas(0)[2] });
         expect(verdicts.filter((code) => code === "DUPLICATE")).toHaveLength(2);
@@ -100,6 +123,16 @@ describe("an exchange with a liar", () => {
         expect(liar, attack).toMatchObject({ round: 1, theta: lie });
         expect(new Set(verdicts), attack).toEqual(new Set(["ACCEPTED"]));
       }
+      expect(exchange.blamed(), attack).toBe(0);
     }
+  });
+
+  test("may have several liars, whom the honest peers hear beside each other", () => {
+    const { peers } = swarm();
+    const exchange = lyingExchange(peers, { attack: "zero", liars: 2, manifest, start: new Float32Array(P) });
+    exchange.round(0, thetas(0));
+    const heard = peers[0]!.inbox.latest();
+    expect(heard.map(({ theta }) => theta)).toEqual([new Float32Array(P), new Float32Array(P)]);
+    expect(peers[1]!.inbox.latest()).toEqual([]);
   });
 });

@@ -3,6 +3,7 @@
  * Notation: theta_0 the network's common start, theta_l the liar's own adapter, theta_j the honest peers'.
  */
 import type { Example, ExampleSets } from "../../node/interface/trainer.ts";
+import { createPrng, type Prng } from "../../protocol/prng.ts";
 
 /** The lies that a liar can send, by name. */
 export const ATTACKS = [
@@ -22,52 +23,120 @@ export const ATTACKS = [
   "nan",
   /** The first update again in every round. */
   "replay",
+  /** theta_0 - (theta_l - theta_0) */
+  "sign-flip-1",
+  /** Every value 65504, the largest that float16 has. */
+  "float16-max",
+  /** Every value 3e38, just below the largest that float32 has. */
+  "float32-max",
+  /** Every value 0. */
+  "zero",
+  /** mean_j theta_j + 10 s N(0, 1), s the root mean square of theta_j - theta_0. */
+  "noise",
+  /** theta of the first honest peer, so that it counts once more for each liar. */
+  "copy",
+  /** To receiver i its own theta_i, another for each. */
+  "mirror",
+  /** The liar's adapter of the first round, signed anew in every round. */
+  "stale",
+  /** Nothing: the honest peers are by themselves. It is no lie, but the run that lies are compared with. */
+  "silent",
 ] as const;
 /** The name of an attack. */
 export type Attack = (typeof ATTACKS)[number];
+
+/** Attacks in which the liar trains as an honest peer does, because what it sends is made of that. */
+const TRAINED: readonly Attack[] = ["sign-flip", "scaling", "label-flip", "replay", "sign-flip-1", "stale"];
+/** Whether the liar trains. */
+export const trainsLiar = (attack: Attack): boolean => TRAINED.includes(attack);
+
+/** Attacks that tell every receiver something else. In a network the chains of the liar's updates betray it. */
+const PERSONAL: readonly Attack[] = ["dissensus", "mirror"];
+/** Whether every receiver is told something else. */
+export const tellsEachAnother = (attack: Attack): boolean => PERSONAL.includes(attack);
 
 const SIGN_FLIP = 10;
 const SCALING = 1000;
 /** The factor of the paper's experiments; its bound for one liar of eight would be no deviation at all. */
 const ALIE_DEVIATIONS = 1.5;
 const INNER_PRODUCT = 0.1;
+const FLOAT16_MAX = 65_504;
+const NEARLY_FLOAT32_MAX = 3e38;
+const NOISE_DEVIATIONS = 10;
 
 /** The knowledge of the liar in a round before it sends. */
 export interface LieContext {
   /** theta_0 and theta_l, the part that travels, f32[P]. */
   readonly start: Float32Array;
   readonly own: Float32Array;
+  /** theta_l of the first round; `own` when absent. */
+  readonly first?: Float32Array;
   /** theta_j of the honest peers, in their order. */
   readonly honest: readonly Float32Array[];
   /** Index in `honest` of who receives it. */
   readonly receiver: number;
+  /** What noise is drawn from. */
+  readonly prng?: Prng;
 }
 
 /** The adapter that the liar sends to one receiver; its own where the lie is not in the values.  Shapes: → f32[P]. */
-export function lieOf(attack: Attack, { start, own, honest, receiver }: LieContext): Float32Array {
-  const mean = (i: number): number => honest.reduce((sum, theta) => sum + theta[i]!, 0) / honest.length;
+export function lieOf(attack: Attack, context: LieContext): Float32Array {
+  const { start, own, first = own, honest, receiver } = context;
   switch (attack) {
     case "sign-flip":
       return own.map((x, i) => start[i]! - SIGN_FLIP * (x - start[i]!));
+    case "sign-flip-1":
+      return own.map((x, i) => start[i]! - (x - start[i]!));
     case "scaling":
       return own.map((x, i) => start[i]! + SCALING * (x - start[i]!));
     case "alie":
-      return own.map((_, i) => {
-        const mu = mean(i);
-        const variance = honest.reduce((sum, theta) => sum + (theta[i]! - mu) ** 2, 0) / honest.length;
-        return mu - ALIE_DEVIATIONS * Math.sqrt(variance);
-      });
     case "inner-product":
-      return own.map((_, i) => start[i]! - INNER_PRODUCT * (mean(i) - start[i]!));
+    case "noise":
+      return lieOfMean(attack, context);
     case "dissensus": {
       const mine = honest[receiver]!;
       return own.map((_, i) => mine[i]! - honest.reduce((sum, theta) => sum + (theta[i]! - mine[i]!), 0));
     }
     case "nan":
       return own.map((x, i) => (i === 0 ? Number.NaN : x));
+    case "float16-max":
+      return own.map(() => FLOAT16_MAX);
+    case "float32-max":
+      return own.map(() => NEARLY_FLOAT32_MAX);
+    case "zero":
+      return own.map(() => 0);
+    case "copy":
+      return honest[0]!;
+    case "mirror":
+      return honest[receiver]!;
+    case "stale":
+      return first;
     case "label-flip":
     case "replay":
+    case "silent":
       return own;
+  }
+}
+
+/** Lies that are made of the honest peers' mean. */
+function lieOfMean(
+  attack: "alie" | "inner-product" | "noise",
+  { start, honest, prng = createPrng(0) }: LieContext,
+): Float32Array {
+  const mean = start.map((_, i) => honest.reduce((sum, theta) => sum + theta[i]!, 0) / honest.length);
+  switch (attack) {
+    case "alie":
+      return mean.map((mu, i) => {
+        const variance = honest.reduce((sum, theta) => sum + (theta[i]! - mu) ** 2, 0) / honest.length;
+        return mu - ALIE_DEVIATIONS * Math.sqrt(variance);
+      });
+    case "inner-product":
+      return mean.map((mu, i) => start[i]! - INNER_PRODUCT * (mu - start[i]!));
+    case "noise": {
+      const squares = honest.map((theta) => theta.reduce((sum, x, i) => sum + (x - start[i]!) ** 2, 0));
+      const spread = Math.sqrt(squares.reduce((sum, one) => sum + one, 0) / (honest.length * start.length));
+      return mean.map((mu) => mu + NOISE_DEVIATIONS * spread * prng.normal());
+    }
   }
 }
 

@@ -17,6 +17,8 @@ export interface Cell {
   readonly peers: number;
   readonly seed: number;
   readonly attack: Attack | "none";
+  /** How many peers lie; 1 when absent. */
+  readonly liars?: number;
   readonly learningRate: number;
   /** Whether the cell belongs to the search for a learning rate; its test scores are never looked at then. */
   readonly tuning: boolean;
@@ -30,6 +32,9 @@ export interface PeerRow {
   readonly psiOwn: number;
   readonly psiOthers: number;
   readonly lambdaMean: number;
+  /** Rounds whose aggregate it refused, and whether its process would have ended; absent in older cells. */
+  readonly refused?: number;
+  readonly hasExited?: boolean;
 }
 
 /** The result of a cell, as it is kept on disk. */
@@ -43,9 +48,14 @@ export interface CellResult {
     readonly peers: number;
     readonly seed: number;
     readonly attack: string;
+    readonly liars?: number;
     readonly learningRate: number;
     readonly tuning: boolean;
   };
+  /** The state of the program that computed it, as `git describe` says it; absent in older cells. */
+  readonly commit?: string;
+  /** Honest updates for which a peer would have blamed somebody; absent in older cells. */
+  readonly blamed?: number;
   /** Peers that lied are left out. */
   readonly peers: readonly PeerRow[];
   /** Rounds over at each look, and the honest peers' means there. */
@@ -65,17 +75,18 @@ export interface CellResult {
  * found by what they depend on, because suites that differ in other things share them.
  */
 export function cellPath(
-  { suite, method, split, peers, seed, attack, learningRate, tuning }: Cell,
+  { suite, method, split, peers, seed, attack, liars = 1, learningRate, tuning }: Cell,
   key: string,
 ): string {
   const parts = [splitName(split), `n${peers}`, `s${seed}`, method.name];
   if (tuning) return `tuning/${[...parts, `lr${learningRate}`, key.slice(0, 8)].join("-")}.json`;
-  return `${suite.name}/${[...parts, ...(attack === "none" ? [] : [attack])].join("-")}.json`;
+  const lie = attack === "none" ? [] : [attack, ...(liars === 1 ? [] : [`f${liars}`])];
+  return `${suite.cells ?? suite.name}/${[...parts, ...lie].join("-")}.json`;
 }
 
 /** modelDigest: of the base model's weights. What is only a title does not count. */
 export function cellKey(cell: Cell, modelDigest: string): string {
-  const { suite, method, split, peers, seed, attack, learningRate } = cell;
+  const { suite, method, split, peers, seed, attack, liars = 1, learningRate } = cell;
   const { data, sizes, rounds, localSteps, lookEvery, training } = suite;
   const { exchange, adapter, aggregation, reference, encoding, training: own } = method;
   const text = canonicalize({
@@ -83,6 +94,9 @@ export function cellKey(cell: Cell, modelDigest: string): string {
     suite: { data, sizes, rounds, localSteps, lookEvery, training },
     method: { exchange, adapter, aggregation, reference, encoding, training: own },
     ...{ split, peers, seed, attack, learningRate },
+    // Left out where it says nothing new, so that older cells keep their keys.
+    ...(attack !== "none" && liars !== 1 && { liars }),
+    ...(suite.scoresOthers === false && { scoresOthers: false }),
   });
   return bytesToHex(sha256(new TextEncoder().encode(text))).slice(0, 32);
 }
@@ -94,15 +108,22 @@ export function cellResult(
     key,
     result,
     tasks,
-  }: { readonly key: string; readonly result: SimulationResult; readonly tasks: readonly (string | undefined)[] },
+    commit,
+  }: {
+    readonly key: string;
+    readonly result: SimulationResult;
+    readonly tasks: readonly (string | undefined)[];
+    readonly commit?: string | undefined;
+  },
 ): CellResult {
   const metric = METRICS[cell.suite.data];
-  const honest = cell.attack === "none" ? result.peers : result.peers.slice(0, -1);
-  const { looks, trainedParameters, sentParameters, updateBytes, seconds } = result;
+  const { peers: honest, blamed, looks, trainedParameters, sentParameters, updateBytes, seconds } = result;
   const curve = (of: (peer: (typeof honest)[number], look: number) => number): number[] =>
     looks.map((_, look) => rounded(meanOf(honest.map((peer) => of(peer, look)))));
   return {
     key,
+    ...(commit !== undefined && { commit }),
+    blamed,
     cell: {
       suite: cell.suite.name,
       method: cell.method.name,
@@ -110,6 +131,7 @@ export function cellResult(
       peers: cell.peers,
       seed: cell.seed,
       attack: cell.attack,
+      ...(cell.attack !== "none" && cell.liars !== undefined && { liars: cell.liars }),
       learningRate: cell.learningRate,
       tuning: cell.tuning,
     },
@@ -120,6 +142,8 @@ export function cellResult(
       psiOwn: forgetting(peer.ownCurve, metric),
       psiOthers: forgetting(peer.othersCurve, metric),
       lambdaMean: peer.lambdas.length === 0 ? 0 : meanOf(peer.lambdas),
+      refused: peer.refused,
+      hasExited: peer.hasExited,
     })),
     looks,
     ownLosses: curve((peer, look) => peer.ownCurve[look]!.loss),

@@ -1,9 +1,11 @@
-/** One round's exchange between simulated peers: everybody sends to everybody, and one of them may lie. */
+/** One round's exchange between simulated peers: everybody sends to everybody, and some of them may lie. */
 
 import type { Signer } from "../../protocol/envelope.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
-import { type Attack, encodeAnything, lieOf } from "./attack.ts";
+import { createPrng, type Prng } from "../../protocol/prng.ts";
+import { VERDICTS } from "../../protocol/verdict.ts";
+import { type Attack, encodeAnything, lieOf, tellsEachAnother } from "./attack.ts";
 import { createOutbox, type Inbox, type Outbox } from "./inbox.ts";
 
 /** A simulated peer as the exchange sees it. */
@@ -20,55 +22,99 @@ const LIAR_SAMPLES = 64;
 export interface Exchange {
   /** thetas: what each peer has to send, f32[P].  Returns the bytes of one update. */
   round(round: number, thetas: readonly Float32Array[]): number;
+  /** Honest updates that a peer did not accept, and would blame somebody for, up to now. */
+  blamed(): number;
 }
 
 /** Everybody signs one update a round, and everybody else judges it. */
 export function honestExchange(peers: readonly ExchangingPeer[]): Exchange {
+  let blamed = 0;
   return {
     round: (round, thetas) => {
       let bytes = 0;
       for (const [index, from] of peers.entries()) {
         const update = from.outbox.sign({ round, theta: thetas[index]! });
         bytes = update.length;
-        for (const to of peers) if (to !== from) to.inbox.receive(update, round);
+        for (const to of peers) {
+          if (to !== from && VERDICTS[to.inbox.receive(update, round)].kind === "reject") blamed += 1;
+        }
       }
       return bytes;
     },
+    blamed: () => blamed,
   };
 }
 
+/** Liars among peers. */
+export interface LyingOptions {
+  readonly attack: Attack;
+  /** How many of the peers lie, the last ones; 1 when absent. */
+  readonly liars?: number;
+  readonly manifest: NetworkManifest;
+  /** The network's common start, the part that travels. */
+  readonly start: Float32Array;
+}
+
 /**
- * The same with the last peer lying. It tells every receiver a chain of updates of its own, so that nobody can tell from
- * the chain: in a network the others would compare, and refuse all but one.
+ * The same with the last peers lying. Where a liar tells every receiver something else, it has a chain of updates for each, so
+ * that nobody can tell from the chain: in a network the others would compare, and refuse all but one.
  */
-export function lyingExchange(
-  peers: readonly ExchangingPeer[],
-  options: {
-    readonly attack: Attack;
-    readonly manifest: NetworkManifest;
-    /** The network's common start, the part that travels. */
-    readonly start: Float32Array;
-  },
-): Exchange {
-  const { attack, manifest, start } = options;
-  const honest = peers.slice(0, -1);
-  const liar = peers.at(-1)!;
+export function lyingExchange(peers: readonly ExchangingPeer[], options: LyingOptions): Exchange {
+  const { attack, liars = 1, manifest, start } = options;
+  const honest = peers.slice(0, -liars);
   const truth = honestExchange(honest);
-  const chains = honest.map(() => createOutbox(manifest, { signer: liar.signer, sampleCount: LIAR_SAMPLES }));
-  const first = new Map<number, Uint8Array>();
+  const lies = peers.slice(-liars).map(({ signer }, index) => {
+    const chains = honest.map(() => createOutbox(manifest, { signer, sampleCount: LIAR_SAMPLES }));
+    return new Lies(attack, { chains, start, seed: manifest.seed + index });
+  });
   return {
     round: (round, thetas) => {
-      const bytes = truth.round(round, thetas);
-      const given = { start, own: thetas.at(-1)!, honest: thetas.slice(0, -1) };
-      for (const [receiver, to] of honest.entries()) {
-        const known = attack === "replay" ? first.get(receiver) : undefined;
-        const update = known ?? lie(chains[receiver]!, round, lieOf(attack, { ...given, receiver }));
-        if (!first.has(receiver)) first.set(receiver, update);
-        to.inbox.receive(update, round);
+      const told = thetas.slice(0, honest.length);
+      const bytes = truth.round(round, told);
+      if (attack === "silent") return bytes;
+      for (const [index, one] of lies.entries()) {
+        one.round(round, { own: thetas[honest.length + index]!, honest: told });
+        for (const [receiver, to] of honest.entries()) to.inbox.receive(one.to(receiver), round);
       }
       return bytes;
     },
+    blamed: truth.blamed,
   };
+}
+
+/** What one liar tells each receiver. */
+class Lies {
+  readonly #attack: Attack;
+  readonly #chains: readonly Outbox[];
+  readonly #start: Float32Array;
+  readonly #noise: Prng;
+  #first: Float32Array | undefined;
+  #told: readonly Uint8Array[] = [];
+
+  constructor(
+    attack: Attack,
+    options: { readonly chains: readonly Outbox[]; readonly start: Float32Array; readonly seed: number },
+  ) {
+    this.#attack = attack;
+    this.#chains = options.chains;
+    this.#start = options.start;
+    this.#noise = createPrng(options.seed).fork("noise");
+  }
+
+  /** Make up what is told in this round. */
+  round(round: number, given: { readonly own: Float32Array; readonly honest: readonly Float32Array[] }): void {
+    this.#first ??= given.own.slice();
+    if (this.#attack === "replay" && this.#told.length > 0) return;
+    const prng = this.#noise.fork(String(round));
+    const context = { ...given, start: this.#start, first: this.#first, prng };
+    const receivers = tellsEachAnother(this.#attack) ? this.#chains : this.#chains.slice(0, 1);
+    this.#told = receivers.map((chain, receiver) => lie(chain, round, lieOf(this.#attack, { ...context, receiver })));
+  }
+
+  /** The bytes for one receiver. */
+  to(receiver: number): Uint8Array {
+    return this.#told[receiver] ?? this.#told[0]!;
+  }
 }
 
 /** Encoded as the network does where it can be; else as plain numbers, which the receivers are to refuse. */

@@ -42,13 +42,22 @@ export async function createJury(
     adapter,
     networkSeed,
     data,
-  }: { readonly adapter: AdapterSettings; readonly networkSeed: number; readonly data: readonly PeerData[] },
+    scoresOthers = true,
+  }: {
+    readonly adapter: AdapterSettings;
+    readonly networkSeed: number;
+    readonly data: readonly PeerData[];
+    /** Whether peers are scored on each other's data too, or their scores there are those of no example; true when absent. */
+    readonly scoresOthers?: boolean;
+  },
 ): Promise<Jury> {
   const questions = new Map(data.flatMap((peer) => [...(peer.questions ?? [])]));
   const choices = [...questions.values()].flatMap((one) => (one.kind === "choose" ? one.answers : []));
   const fits = [...data.flatMap(({ sets }) => [...sets.validation, ...sets.test]), ...choices];
   const scorer = await createScorer(base, { adapter, networkSeed, fits });
   const curves = data.map(() => ({ own: [] as PeerScores[], others: [] as PeerScores[] }));
+  const othersOf = (peer: number, set: "validation" | "test", max: number): readonly Example[] =>
+    scoresOthers ? othersExamples(data, peer, { set, max }) : [];
   const test = async (examples: readonly Example[], theta: Float32Array): Promise<PeerScores> => {
     const asked = examples.flatMap((example) => {
       const question = questions.get(example);
@@ -61,12 +70,11 @@ export async function createJury(
     look: async (peer, theta) => {
       const own = data[peer]!.sets.validation.slice(0, CURVE_EXAMPLES_MAX);
       curves[peer]!.own.push(await scorer.score(own, theta));
-      const others = othersExamples(data, peer, { set: "validation", max: CURVE_EXAMPLES_MAX });
-      curves[peer]!.others.push(await scorer.score(others, theta));
+      curves[peer]!.others.push(await scorer.score(othersOf(peer, "validation", CURVE_EXAMPLES_MAX), theta));
     },
     close: async (peer, theta) => ({
       own: await test(data[peer]!.sets.test, theta),
-      others: await test(othersExamples(data, peer, { set: "test", max: OTHERS_EXAMPLES_MAX }), theta),
+      others: await test(othersOf(peer, "test", OTHERS_EXAMPLES_MAX), theta),
       ownCurve: curves[peer]!.own,
       othersCurve: curves[peer]!.others,
     }),

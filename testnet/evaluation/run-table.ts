@@ -1,5 +1,4 @@
 /** Runs a declared table, cell by cell, and goes on where it stopped. */
-import type { Attack } from "./attack.ts";
 import type { SharedBase } from "./base.ts";
 import { type Cell, type CellResult, cellKey, cellPath, cellResult, validationLoss } from "./cell.ts";
 import type { PeerData } from "./peer-data.ts";
@@ -25,6 +24,8 @@ export interface RunOptions {
   readonly only?: string;
   readonly signal: AbortSignal;
   readonly tell: (line: string) => void;
+  /** The state of the program, which is written into the cells. */
+  readonly commit?: string | undefined;
 }
 
 /** A learning rate and the validation loss by which it was chosen. */
@@ -58,6 +59,26 @@ export async function runTable(options: RunOptions): Promise<readonly SuiteResul
   return results;
 }
 
+/** What is there of a table that needs no search for learning rates; nothing is computed. */
+export async function knownCells(options: RunOptions): Promise<readonly SuiteResults[]> {
+  const { table, files } = options;
+  const results: SuiteResults[] = [];
+  for (const suite of table.suites) {
+    const material = await options.materialOf(suite);
+    if (!material) continue;
+    const cells: { cell: Cell; result: CellResult }[] = [];
+    for (const bare of cellsOf(suite, table)) {
+      const cell = { ...bare, learningRate: bare.method.learningRates![0]! };
+      const key = cellKey(cell, material.modelDigest);
+      const result = await files.load(cellPath(cell, key), key);
+      if (result) cells.push({ cell, result });
+    }
+    await material.base.release();
+    results.push({ suite, cells, learningRates: new Map() });
+  }
+  return results;
+}
+
 async function runSuite(suite: Suite, material: SuiteMaterial, options: RunOptions): Promise<SuiteResults> {
   const { table, only, signal } = options;
   const learningRates = new Map<string, ChosenRate>();
@@ -79,19 +100,28 @@ async function runSuite(suite: Suite, material: SuiteMaterial, options: RunOptio
 }
 
 /** Cells without their learning rate, seed by seed, so that an early stop leaves whole columns. */
-function cellsOf(suite: Suite, { methods }: Table): Cell[] {
+export function cellsOf(suite: Suite, { methods }: Table): Cell[] {
   const named = suite.methods.map((name) => methods.find((one) => one.name === name)!);
-  const attacks: readonly (Attack | "none")[] = suite.attacks ?? ["none"];
-  return suite.peers.flatMap((peers) =>
+  const lies = (suite.attacks ?? ["none" as const]).flatMap((attack) =>
+    (attack === "none" ? [undefined] : (suite.liars ?? [undefined])).map((liars) => ({
+      attack,
+      ...(liars !== undefined && { liars }),
+    })),
+  );
+  const cells = suite.peers.flatMap((peers) =>
     suite.seeds.flatMap((seed) =>
       suite.splits.flatMap((split) =>
-        attacks.flatMap((attack) =>
-          named.map((method) => ({ suite, method, split, peers, seed, attack, learningRate: 0, tuning: false })),
+        lies.flatMap((lie) =>
+          named.map((method) => ({ suite, method, split, peers, seed, ...lie, learningRate: 0, tuning: false })),
         ),
       ),
     ),
   );
+  return cells.filter(({ attack, method: { exchange } }) => attack === "none" || hearsOthers(exchange));
 }
+
+/** Whether a lie could be heard. */
+const hearsOthers = (exchange: DeclaredMethod["exchange"]): boolean => exchange === "others" || exchange === "all";
 
 /**
  * The rate of the grid with the least validation loss of the swarm on the tuning seed; a loss that is no number is the
@@ -134,8 +164,12 @@ async function tunedRate(
   return best.rate;
 }
 
-async function runCell(cell: Cell, material: SuiteMaterial, { files, signal, tell }: RunOptions): Promise<CellResult> {
-  const { suite, method, split, peers, seed, attack, learningRate } = cell;
+async function runCell(
+  cell: Cell,
+  material: SuiteMaterial,
+  { files, signal, tell, commit }: RunOptions,
+): Promise<CellResult> {
+  const { suite, method, split, peers, seed, attack, liars, learningRate } = cell;
   const key = cellKey(cell, material.modelDigest);
   const path = cellPath(cell, key);
   const known = await files.load(path, key);
@@ -148,11 +182,12 @@ async function runCell(cell: Cell, material: SuiteMaterial, { files, signal, tel
     method,
     settings: { rounds: suite.rounds, localSteps: suite.localSteps, training: { ...suite.training, learningRate } },
     seed,
-    ...(attack === "none" ? {} : { attack }),
+    ...(attack === "none" ? {} : { attack, ...(liars !== undefined && { liars }) }),
+    scoresOthers: suite.scoresOthers ?? true,
     lookEvery: suite.lookEvery,
     signal,
   });
-  const row = cellResult(cell, { key, result, tasks: data.map(({ task }) => task) });
+  const row = cellResult(cell, { key, result, tasks: data.map(({ task }) => task), commit });
   await files.save(path, row);
   const { train, aggregate, evaluate } = result.seconds;
   tell(`${path}: ${(train + aggregate + evaluate).toFixed(1)} s, validation loss ${validationLoss(row).toFixed(4)}`);

@@ -6,27 +6,29 @@
 import {
   dataSimilarity,
   emptyReference,
+  isFinitePoint,
   type ReferenceState,
   type RememberedAggregate,
   sketchOfFeatures,
 } from "../../node/aggregation/index.ts";
-import { NodeError } from "../../node/errors.ts";
 import type { Logger } from "../../node/interface/logger.ts";
 import type { ExampleSets, Trainer } from "../../node/interface/trainer.ts";
 import { NO_TRIAL, type TrialMemory } from "../../node/lambda/trial.ts";
 import { SKETCH_EXAMPLES } from "../../node/peer/publish-sketch.ts";
 import { aggregateRound, holdToReference } from "../../node/round/aggregate-round.ts";
+import type { NeighbourScore } from "../../node/round/neighbour-scores.ts";
+import { fallbackAdapters, goOnFrom, hasDiverged } from "../../node/round/recover-adapter.ts";
 import { fisherOptions } from "../../node/training/fisher.ts";
 import { createTrainer } from "../../node/training/trainer.ts";
 import { createSigner } from "../../protocol/envelope.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { readSketch, type SketchComponent, signSketch } from "../../protocol/sketch.ts";
-import { type Attack, flipLabels } from "./attack.ts";
+import { type Attack, flipLabels, trainsLiar } from "./attack.ts";
 import type { SharedBase } from "./base.ts";
 import { type Exchange, type ExchangingPeer, honestExchange, lyingExchange } from "./exchange.ts";
 import { createInboxes, createOutbox } from "./inbox.ts";
-import { createJury, type PeerScores } from "./jury.ts";
+import { createJury, type Jury, type PeerScores } from "./jury.ts";
 import { type Method, manifestOf, type SwarmSettings } from "./method.ts";
 import type { PeerData } from "./peer-data.ts";
 
@@ -39,12 +41,18 @@ export interface SimulateOptions {
   readonly settings: SwarmSettings;
   /** The seed of the network, and of each peer's order of batches. */
   readonly seed: number;
-  /** How the last of the peers lies; absent when nobody does. */
+  /** How the last of the peers lie; absent when nobody does. */
   readonly attack?: Attack;
+  /** How many of them lie; 1 when absent. */
+  readonly liars?: number;
+  /** Whether peers are scored on each other's data as well; true when absent. */
+  readonly scoresOthers?: boolean;
   /** Rounds between two looks at the validation sets; 1 when absent. */
   readonly lookEvery?: number;
   readonly signal?: AbortSignal;
   readonly onRound?: (round: number, validationLoss: number) => void;
+  /** Told the validation loss of each honest peer before and after each aggregation; it costs an evaluation. */
+  readonly onMix?: (mix: { readonly round: number; readonly own: number; readonly mixed: number }) => void;
 }
 
 /** The outcome for one simulated peer. */
@@ -61,11 +69,16 @@ export interface PeerResult {
   readonly lambdas: readonly number[];
   /** Rounds whose aggregate was refused. */
   readonly refused: number;
+  /** Whether its training diverged for good, so that its process would have ended. */
+  readonly hasExited: boolean;
 }
 
 /** The outcome of a simulation. */
 export interface SimulationResult {
+  /** The honest ones. */
   readonly peers: readonly PeerResult[];
+  /** Honest updates for which a peer would have blamed somebody. */
+  readonly blamed: number;
   /** Rounds that were over at each look of the curves. */
   readonly looks: readonly number[];
   /** Values that a peer trains, and those that it sends. */
@@ -82,83 +95,118 @@ interface SimulatedPeer extends ExchangingPeer {
   reference: ReferenceState;
   trial: TrialMemory;
   aggregate: RememberedAggregate | undefined;
+  /** The adapter from before others' values last came into it. */
+  before: Float32Array | undefined;
   refused: number;
+  hasExited: boolean;
   /** The best loss on its validation set after any round. */
   bestLoss: number;
   readonly lambdas: number[];
+  scores: readonly NeighbourScore[] | undefined;
   /** S_data of each other peer, where the method weighs by it. */
   alike: ReadonlyMap<string, number>;
 }
 
 /** Throws: what the trainer, the manifest or the data are refused with; the signal's reason between two rounds. */
 export async function simulate(options: SimulateOptions): Promise<SimulationResult> {
-  const { base, data, method, settings, seed, attack, lookEvery = 1, onRound } = options;
-  const { signal = new AbortController().signal } = options;
+  const { base, data, method, settings, seed, attack, scoresOthers = true } = options;
+  const liars = attack === undefined ? 0 : (options.liars ?? 1);
   const manifest = manifestOf(method, { modelDirectory: base.directory, peers: data.length, seed, settings });
-  const jury = await createJury(base, { adapter: method.adapter, networkSeed: seed, data });
+  const honest = data.slice(0, data.length - liars);
+  const jury = await createJury(base, { adapter: method.adapter, networkSeed: seed, data: honest, scoresOthers });
   const pooled = method.exchange === "pooled";
   const sets = pooled ? [poolOf(data)] : data.map((peer) => peer.sets);
-  if (attack === "label-flip") sets.push(flipLabels(sets.pop()!));
+  if (attack === "label-flip") sets.push(...sets.splice(-liars).map(flipLabels));
   const inboxes = createInboxes(manifest);
   const peers: SimulatedPeer[] = [];
   for (const [index, one] of sets.entries()) {
     peers.push(await startPeer(base, { manifest, sets: one, seed, index, inboxes }));
   }
-  const seconds = { train: 0, aggregate: 0, evaluate: 0 };
-  const timed = async <T>(what: keyof typeof seconds, work: () => Promise<T>): Promise<T> => {
-    const before = process.cpuUsage();
-    const result = await work();
-    const { user, system } = process.cpuUsage(before);
-    seconds[what] += (user + system) / 1e6;
-    return result;
+  const swarm: Swarm = {
+    manifest,
+    peers,
+    honest: pooled ? peers : peers.slice(0, honest.length),
+    judged: honest.map((_, index) => peers[pooled ? 0 : index]!),
+    trained: attack !== undefined && !trainsLiar(attack) ? peers.slice(0, honest.length) : peers,
+    jury,
+    seconds: { train: 0, aggregate: 0, evaluate: 0 },
   };
-  const adapterOf = async (peer: number): Promise<Float32Array> =>
-    (await peers[pooled ? 0 : peer]!.trainer.state()).adapter;
-  const look = (): Promise<void> =>
-    timed("evaluate", async () => {
-      for (const peer of data.keys()) await jury.look(peer, await adapterOf(peer));
-    });
-  const looks: number[] = [];
-  let updateBytes = 0;
   try {
-    await timed("aggregate", () => compareData(peers, { manifest, sets, seed }));
-    const exchange = await exchangeOf(peers, { method, manifest, attack });
-    await look();
-    looks.push(0);
-    for (let round = 0; round < manifest.rounds.count; round++) {
-      signal.throwIfAborted();
-      for (const peer of peers) {
-        await timed("train", async () => {
-          await holdToReference(peer.trainer, peer.reference, manifest);
-          await trainOrStay(peer.trainer, manifest.rounds.localSteps);
-        });
-      }
-      const losses = await timed("aggregate", async () => {
-        if (exchange)
-          updateBytes = exchange.round(round, await Promise.all(peers.map(({ trainer }) => trainer.adapter())));
-        const results: number[] = [];
-        for (const peer of peers) results.push(await aggregate(peer, { manifest, round, signal }));
-        return results;
-      });
-      if ((round + 1) % lookEvery === 0 || round + 1 === manifest.rounds.count) {
-        await look();
-        looks.push(round + 1);
-      }
-      onRound?.(round, losses.reduce((sum, loss) => sum + loss, 0) / losses.length);
-    }
+    await timed(swarm, "aggregate", () => compareData(peers, { manifest, sets, seed }));
+    const exchange = await exchangeOf(peers, { method, manifest, attack, liars });
+    const { looks, updateBytes } = await runRounds(swarm, { ...options, exchange });
     const results: PeerResult[] = [];
-    for (const peer of data.keys()) {
-      const adapter = await adapterOf(peer);
-      const closing = await timed("evaluate", () => jury.close(peer, adapter));
-      const { lambdas, refused } = peers[pooled ? 0 : peer]!;
-      results.push({ ...closing, adapter, lambdas, refused });
+    for (const [peer, { trainer, lambdas, refused, hasExited }] of swarm.judged.entries()) {
+      const { adapter } = await trainer.state();
+      const closing = await timed(swarm, "evaluate", () => jury.close(peer, adapter));
+      results.push({ ...closing, adapter, lambdas, refused, hasExited });
     }
     const trainedParameters = results[0]!.adapter.length;
     const sentParameters = (await peers[0]!.trainer.adapter()).length;
-    return { peers: results, looks, trainedParameters, sentParameters, updateBytes, seconds };
+    const { seconds } = swarm;
+    const blamed = exchange?.blamed() ?? 0;
+    return { peers: results, blamed, looks, trainedParameters, sentParameters, updateBytes, seconds };
   } finally {
     for (const { trainer } of peers) await trainer.close();
   }
+}
+
+/** Everybody who takes part in a simulation. */
+interface Swarm {
+  readonly manifest: NetworkManifest;
+  readonly peers: readonly SimulatedPeer[];
+  readonly honest: readonly SimulatedPeer[];
+  /** Who has the adapter that is scored on each honest peer's data. */
+  readonly judged: readonly SimulatedPeer[];
+  /** Those that train: the honest ones, and liars whose lies are made of what they trained. */
+  readonly trained: readonly SimulatedPeer[];
+  readonly jury: Jury;
+  readonly seconds: { train: number; aggregate: number; evaluate: number };
+}
+
+async function timed<T>({ seconds }: Swarm, what: keyof Swarm["seconds"], work: () => Promise<T>): Promise<T> {
+  const before = process.cpuUsage();
+  const result = await work();
+  const { user, system } = process.cpuUsage(before);
+  seconds[what] += (user + system) / 1e6;
+  return result;
+}
+
+async function runRounds(
+  swarm: Swarm,
+  options: SimulateOptions & { readonly exchange: Exchange | undefined },
+): Promise<{ readonly looks: readonly number[]; readonly updateBytes: number }> {
+  const { manifest, peers, honest, judged, trained, jury } = swarm;
+  const { exchange, lookEvery = 1, onRound, onMix, signal = new AbortController().signal } = options;
+  const look = (): Promise<void> =>
+    timed(swarm, "evaluate", async () => {
+      for (const [peer, { trainer }] of judged.entries()) await jury.look(peer, (await trainer.state()).adapter);
+    });
+  const looks: number[] = [0];
+  let updateBytes = 0;
+  await look();
+  for (let round = 0; round < manifest.rounds.count; round++) {
+    signal.throwIfAborted();
+    for (const peer of trained) await timed(swarm, "train", () => trainOrRecover(peer, manifest));
+    const losses = await timed(swarm, "aggregate", async () => {
+      if (exchange)
+        updateBytes = exchange.round(round, await Promise.all(peers.map(({ trainer }) => trainer.adapter())));
+      const results: number[] = [];
+      for (const peer of honest) {
+        const own = onMix && (await peer.trainer.evaluate({ set: "validation" })).loss;
+        const mixed = await aggregate(peer, { manifest, round, signal });
+        if (onMix && own !== undefined) onMix({ round, own, mixed });
+        results.push(mixed);
+      }
+      return results;
+    });
+    if ((round + 1) % lookEvery === 0 || round + 1 === manifest.rounds.count) {
+      await look();
+      looks.push(round + 1);
+    }
+    onRound?.(round, losses.reduce((sum, loss) => sum + loss, 0) / losses.length);
+  }
+  return { looks, updateBytes };
 }
 
 async function startPeer(
@@ -203,19 +251,37 @@ async function startPeer(
     reference: emptyReference(manifest.reference),
     trial: NO_TRIAL,
     aggregate: undefined,
+    before: undefined,
     refused: 0,
+    hasExited: false,
     bestLoss: Number.NaN,
     lambdas: [],
+    // Looks that only a status line shows would cost an evaluation or two each round, and change nothing.
+    scores: manifest.aggregation.weights?.kind === "score" ? [] : undefined,
     alike: new Map(),
   };
 }
 
-/** A peer whose loss is not finite, as under some attacks, stays where it is. */
-async function trainOrStay(trainer: Trainer, steps: number): Promise<void> {
-  try {
-    await trainer.train({ steps });
-  } catch (error) {
-    if (!(error instanceof NodeError) || error.code !== "TRAINING_DIVERGED") throw error;
+/** One round's local steps; a peer that diverges goes back as the round driver does, until there is nothing to go back to. */
+async function trainOrRecover(peer: SimulatedPeer, manifest: NetworkManifest): Promise<void> {
+  if (peer.hasExited) return;
+  const fallbacks = fallbackAdapters({ before: peer.before, past: peer.reference });
+  for (;;) {
+    await holdToReference(peer.trainer, peer.reference, manifest);
+    try {
+      await peer.trainer.train({ steps: manifest.rounds.localSteps });
+      if (isFinitePoint(await peer.trainer.adapter())) return;
+    } catch (error) {
+      if (!hasDiverged(error)) throw error;
+      peer.hasExited = fallbacks.length === 0;
+      if (peer.hasExited) return;
+    }
+    await goOnFrom(peer.trainer, fallbacks.shift());
+    peer.reference = emptyReference(manifest.reference);
+    peer.aggregate = undefined;
+    peer.before = undefined;
+    peer.trial = { state: peer.trial.state };
+    peer.refused += 1;
   }
 }
 
@@ -251,17 +317,19 @@ async function compareData(
 /** undefined for methods in which nothing is exchanged. */
 async function exchangeOf(
   peers: readonly SimulatedPeer[],
-  {
-    method,
-    manifest,
-    attack,
-  }: { readonly method: Method; readonly manifest: NetworkManifest; readonly attack: Attack | undefined },
+  options: {
+    readonly method: Method;
+    readonly manifest: NetworkManifest;
+    readonly attack: Attack | undefined;
+    readonly liars: number;
+  },
 ): Promise<Exchange | undefined> {
+  const { method, manifest, attack, liars } = options;
   if (method.exchange === "pooled" || method.exchange === "none") return undefined;
   if (attack === undefined) return honestExchange(peers);
   // Nobody has trained yet.
   const start = await peers.at(-1)!.trainer.adapter();
-  return lyingExchange(peers, { attack, manifest, start });
+  return lyingExchange(peers, { attack, liars, manifest, start });
 }
 
 async function aggregate(
@@ -281,6 +349,7 @@ async function aggregate(
       reference: peer.reference,
       trial: peer.trial,
       aggregate: peer.aggregate,
+      scores: peer.scores,
       expectedLoss: peer.bestLoss,
       round,
       asOf: round,
@@ -289,7 +358,9 @@ async function aggregate(
   );
   peer.reference = result.reference;
   peer.trial = result.trial;
+  if (peer.scores) peer.scores = result.scores;
   peer.aggregate = result.aggregate;
+  peer.before = result.before;
   if (result.refusal !== undefined) peer.refused += 1;
   peer.lambdas.push(result.lambda);
   // Not Math.min, which a loss that is not finite would stay in.

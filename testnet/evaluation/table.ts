@@ -61,11 +61,17 @@ const suite = z.strictObject({
   peers: z.array(count(256)).min(1).max(8),
   seeds: z.array(z.number().int().min(0).max(1_000_000)).min(1).max(32),
   methods: z.array(name).min(1).max(64).refine(distinct, "must not name a method twice"),
-  /** One of the peers lies in these ways, each a column; none when absent. */
+  /** Some of the peers lie in these ways, each a column; none when absent. */
   attacks: z
     .array(z.enum(["none", ...ATTACKS]))
     .min(1)
     .optional(),
+  /** How many of them lie, each a column; one when absent. */
+  liars: z.array(count(128)).min(1).max(8).optional(),
+  /** The folder of its cells; the suite's name when absent. Suites that name the same one share cells. */
+  cells: name.optional(),
+  /** Whether peers are scored on each other's data too; true when absent. */
+  scoresOthers: z.boolean().optional(),
   rounds: count(10_000),
   localSteps: count(10_000),
   /** Rounds between two looks at the curves. */
@@ -113,6 +119,9 @@ const table = z
       );
       if (untuned !== undefined)
         issue(["suites", i, "learningRates"], `names "${untuned}", which is no method with learningRates`);
+      const most = Math.max(...(one.liars ?? [1]));
+      if (one.attacks && one.peers.some((peers) => most >= peers))
+        issue(["suites", i, "liars"], "must leave an honest peer");
       if (one.tuning && one.seeds.includes(one.tuning.seed))
         issue(["suites", i, "tuning", "seed"], "must not be one of the seeds");
     }

@@ -122,6 +122,8 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       return `observes without the network's model; ${needsSentence(event)}, and it trains`;
     case "paused":
       return `paused: ${event.reason}`;
+    case "resumed":
+      return "goes on after a pause";
     case "privacy": {
       const { spent, epsilon, delta, sending } = event.status;
       const rest = sending ? "" : "; nothing more is sent";
@@ -154,7 +156,9 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
     case "company":
     case "alone":
     case "unreachable":
+    case "loop":
     case "published":
+    case "mixed":
     case "update":
       return undefined;
     default: {

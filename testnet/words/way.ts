@@ -1,5 +1,4 @@
 /** How far a swarm went on the way from training alone to all data in one place. */
-import type { TestnetResult } from "./result.ts";
 import { formatLoss } from "./text-table.ts";
 
 /** The mean losses of three trainings, in nats per token, over the same peers. */
@@ -21,8 +20,20 @@ export function shareOfWay({ alone, swarm, central }: WayLosses, wayMin: number 
   return alone - central >= wayMin && Number.isFinite(share) ? share : undefined;
 }
 
+interface Loss {
+  readonly loss: number;
+}
+
+/** The scores of a swarm's peers, as far as there are, and those of one training with everybody's data. */
+export interface ComparedSwarm {
+  readonly peers: readonly {
+    readonly view: { readonly report?: { readonly alone?: Loss | undefined; readonly swarm: Loss } | undefined };
+  }[];
+  readonly central?: { readonly peers: readonly Loss[] } | undefined;
+}
+
 /** The means over the peers that have all three scores; undefined where none has. */
-export function wayOf({ peers, central }: TestnetResult): (WayLosses & { readonly peers: number }) | undefined {
+export function wayOf({ peers, central }: ComparedSwarm): (WayLosses & { readonly peers: number }) | undefined {
   const compared = peers.flatMap(({ view: { report } }, peer) => {
     const one = central?.peers[peer];
     return report?.alone && one ? [{ alone: report.alone.loss, swarm: report.swarm.loss, central: one.loss }] : [];
@@ -39,7 +50,7 @@ export function wayOf({ peers, central }: TestnetResult): (WayLosses & { readonl
 }
 
 /** The headline of a run; undefined where there is nothing in one place to compare with. */
-export function waySentence(result: TestnetResult): string | undefined {
+export function waySentence(result: ComparedSwarm): string | undefined {
   const way = wayOf(result);
   if (way === undefined) return undefined;
   const losses = `mean held-out loss of ${way.peers} peers: alone ${formatLoss(way.alone)}, swarm ${formatLoss(way.swarm)}, all data in one place ${formatLoss(way.central)}`;

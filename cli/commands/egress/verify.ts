@@ -40,10 +40,11 @@ function lines(summary: EgressSummary): string[] {
     String(total.bytes),
   ];
   const rows = Object.entries(summary.kinds).map(([kind, total]) => row(kind, total));
-  const { first, last, recipients, epsilon, head } = summary;
+  const { first, last, recipients, epsilon, head, forgotten } = summary;
   return [
     ...textTable(columns, [...rows, row("all", summary)]),
     `to ${recipients} peers${first === undefined ? "" : `, from ${first} to ${last}`}`,
+    ...(forgotten === 0 ? [] : [`the oldest ${forgotten} records made room for new ones; the sums hold them, too`]),
     epsilon === null ? "without a privacy budget" : `epsilon ${epsilon.toFixed(3)} spent`,
     `every record follows from the one before; the last one's hash is ${head}`,
   ];

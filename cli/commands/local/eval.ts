@@ -7,7 +7,7 @@ import { scoreLines } from "../../../testnet/words/score-table.ts";
 import { textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
-import { engineFlags, engineOf, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
+import { engineFlags, engineOf, USE_OPTIONS, type UseOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions } from "../../network-options.ts";
@@ -41,7 +41,7 @@ export const evalCommand: CommandRow = {
       text: "seed of the embedded tasks",
       otherwise: `the adapter's, else ${NETWORK_DEFAULTS.seed}`,
     },
-    ...engineFlags({ only: RUNTIME_OPTIONS }),
+    ...engineFlags({ only: USE_OPTIONS }),
     JSON_OUTPUT,
   ],
   example: "weft eval --data alice.jsonl --adapter alice-lora",
@@ -51,7 +51,7 @@ export const evalCommand: CommandRow = {
 type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed"> &
   DataFlags &
   HeldOutFlags &
-  RuntimeOptions & {
+  UseOptions & {
     readonly model?: string;
     readonly adapter?: string;
     readonly set?: keyof ExampleSets;
@@ -63,7 +63,7 @@ async function run(options: EvalCommandOptions, terminal: Terminal): Promise<num
   const { keptTrainedData, loadAdapter, openModel } = await modelDoor();
   const { loadExamples, evaluateLocally } = await trainingDoor();
   const directory = modelDirectory(options.model);
-  const opened = openModel(directory);
+  const opened = openModel(directory, options);
   for (const note of opened.model.notes) terminal.err(`${note}\n`);
   const loaded = options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened);
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);

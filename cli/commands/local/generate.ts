@@ -11,7 +11,7 @@ import {
 } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { CHAT_TEMPLATE, templateArgument } from "../../data-options.ts";
-import { engineFlags, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
+import { engineFlags, USE_OPTIONS, type UseOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { integer, notNegative, share } from "../../option-value.ts";
@@ -48,14 +48,14 @@ export const generateCommand: CommandRow = {
       otherwise: "as of --temperature, else 1, all of them",
     },
     { ...SEED, text: "seed of the random draws" },
-    ...engineFlags({ only: RUNTIME_OPTIONS }),
+    ...engineFlags({ only: USE_OPTIONS }),
     JSON_OUTPUT,
   ],
   example: "weft generate --model models/tinystories-656k --prompt Once --max-tokens 60",
   run,
 };
 
-type GenerateCommandOptions = RuntimeOptions & {
+type GenerateCommandOptions = UseOptions & {
   readonly prompt?: string;
   readonly system?: string;
   readonly chatTemplate?: string;
@@ -82,7 +82,7 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
     createOnnxRuntime,
   } = await modelDoor();
   if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT, the text to continue");
-  const opened = openModel(modelDirectory(options.model));
+  const opened = openModel(modelDirectory(options.model), options);
   const { model, files } = opened;
   for (const note of model.notes) terminal.err(`${note}\n`);
   const tokenizer = tokenizerOfFiles(files);

@@ -4,11 +4,18 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import {
   type EngineOptions,
+  type ExampleSets,
   type LocalTrainingResult,
   modelDoor,
   NodeError,
+  type OpenedModel,
+  type SavedAdapter,
+  type StoppedTraining,
+  type TrainedData,
   trainingDoor,
+  type Watching,
 } from "../../../node/index.ts";
+import type { TrainingSpec } from "../../../protocol/network-manifest.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
 import { formatLoss } from "../../../testnet/words/text-table.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
@@ -17,7 +24,7 @@ import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING
 import { engineFlags, engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { type NetworkOptions, networkSettings, PLAIN_DEFAULTS } from "../../network-options.ts";
+import { type NetworkOptions, type NetworkSettings, networkSettings, PLAIN_DEFAULTS } from "../../network-options.ts";
 import { integer, positive } from "../../option-value.ts";
 import { chosenSettings, TUNE } from "../../recipe-argument.ts";
 import { JSON_OUTPUT, MODEL, NEW_FOLDER, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
@@ -33,13 +40,34 @@ export const trainCommand: CommandRow = {
     ...READING,
     ...HELD_OUT,
     ...networkOptionsNamed("adapter"),
-    { flags: "--from <folder>", text: "an adapter to train further, instead of --adapter" },
-    { flags: "--steps <count>", text: "optimiser steps", parse: integer(1, 100_000_000) },
+    {
+      flags: "--from <folder>",
+      text: "an adapter to train further where its training stopped, with its settings, instead of --adapter",
+    },
+    { flags: "--fresh", text: "with --from: optimiser, schedule and batch order begin anew" },
+    {
+      flags: "--steps <count>",
+      text: "optimiser steps",
+      parse: integer(1, 100_000_000),
+      otherwise: "with --from those that were left, where there are such",
+    },
     {
       flags: "--epochs <count>",
       text: "passes over the data, where --steps is absent",
       parse: positive,
       otherwise: "3",
+    },
+    {
+      flags: "--early-stop <patience>",
+      text: "stop after so many validations in a row without a smaller loss, and keep the adapter of the best",
+      parse: integer(1, 1_000_000),
+      otherwise: "all steps are taken, and the last adapter is kept",
+    },
+    {
+      flags: "--eval-steps <count>",
+      text: "optimiser steps between two validations; the adapter of the best is kept, with --early-stop or without",
+      parse: integer(1, 100_000_000),
+      otherwise: "one pass over the data, with --early-stop",
     },
     ...networkOptionsNamed("learning-rate", "optimizer"),
     ...SCHEDULE,
@@ -64,8 +92,11 @@ type TrainCommandOptions = Omit<
     readonly model?: string;
     readonly tune?: boolean;
     readonly from?: string;
+    readonly fresh?: boolean;
     readonly steps?: number;
     readonly epochs?: number;
+    readonly earlyStop?: number;
+    readonly evalSteps?: number;
     readonly out?: string;
     readonly json?: boolean;
   };
@@ -76,37 +107,19 @@ const EPOCHS = 3;
 const STEPS_PER_LINE = 10;
 
 async function run(options: TrainCommandOptions, terminal: Terminal): Promise<number> {
-  const {
-    keptTrainedData,
-    withTrainedData,
-    writeAdapterDirectory,
-    loadAdapter,
-    openModel,
-    prepareOutputFolder,
-    writeFolder,
-  } = await modelDoor();
-  const { factsOfModel, formOfExamples, loadExamples, stepsOfEpochs, trainLocally } = await trainingDoor();
-  if (options.from !== undefined && options.adapter !== undefined) {
-    throw new NodeError(
-      "CONFIG_INVALID",
-      "give --adapter for a new adapter or --from for one to train further, not both",
-    );
-  }
-  if (options.data === undefined && (options.validation ?? options.test) !== undefined) {
-    throw new NodeError("CONFIG_INVALID", "--validation and --test hold out examples of --data; give that too");
-  }
+  const { withTrainedData, writeAdapterDirectory, openModel, prepareOutputFolder, writeFolder } = await modelDoor();
+  const { loadExamples, stoppedTrainingFiles, trainLocally } = await trainingDoor();
+  refuseContradictions(options);
   const folder = resolve(options.out ?? "adapter");
   await prepareOutputFolder(folder);
   const directory = modelDirectory(options.model);
   const opened = openModel(directory);
-  for (const note of opened.model.notes) terminal.err(`${note}\n`);
-  const started = options.from === undefined ? undefined : await loadAdapter(resolve(options.from), opened);
-  for (const note of started?.notes ?? []) terminal.err(`${note}\n`);
-  const from = started?.adapter;
-  const asked = networkSettings(options, PLAIN_DEFAULTS);
-  const seed = from?.seed ?? asked.seed;
+  const note = (line: string): void => terminal.err(`${line}\n`);
+  opened.model.notes.forEach(note);
+  const { from, stopped, trained: before } = await startOf(options, opened, note);
+  const asked = networkSettings(options, stopped ? { ...PLAIN_DEFAULTS, ...stopped } : PLAIN_DEFAULTS);
   const maxTokens = Math.min(asked.training.maxTokens, opened.model.shape.contextTokens);
-  const before = options.from === undefined ? undefined : await keptTrainedData(resolve(options.from));
+  const engine = engineOf(options, { threads: availableParallelism(), ...stopped?.order });
   const loaded = await loadExamples({
     ...dataOptions(options),
     ...(before && { trained: before }),
@@ -116,47 +129,151 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
     seed: asked.seed,
   });
   const { sets, cut, notes = [], trainedData } = loaded;
-  for (const note of notes) terminal.err(`data: ${note}\n`);
-  if (cut.records > 0) terminal.err(`${cut.records} records are longer than ${maxTokens} tokens and were cut\n`);
-  const steps = options.steps ?? stepsOfEpochs(options.epochs ?? EPOCHS, sets, asked.training);
-  const { adapter, training: chosen } = await chosenSettings(
-    { ...options, ...(from && { adapter: from.settings }) },
-    {
-      base: PLAIN_DEFAULTS,
-      facts: factsOfModel(opened, formOfExamples(sets.train)),
-      steps,
-      tuning: { modelDirectory: directory, load: async () => loaded },
-      terminal,
-    },
-  );
-  const training = { ...chosen, maxTokens };
-  terminal.err(`${formatAdapter(adapter)}: ${steps} steps on ${sets.train.length} examples\n`);
+  for (const line of notes) note(`data: ${line}`);
+  if (cut.records > 0) note(`${cut.records} records are longer than ${maxTokens} tokens and were cut`);
+  const material = { opened, modelDirectory: directory, loaded, from };
+  const chosen = stopped ? asked : await settingsFor(options, asked, material, terminal);
+  const adapter = from?.settings ?? chosen.adapter;
+  const training = { ...chosen.training, maxTokens };
+  const { steps, total, watching } = await planOf(options, { stopped, sets, training, engine }, note);
+  const onFrom = stopped ? `, from step ${stopped.state.step} on` : "";
+  note(`${formatAdapter(adapter)}: ${steps} steps on ${sets.train.length} examples${onFrom}`);
   const result = await trainLocally({
     opened,
     modelDirectory: directory,
     adapter,
     from,
+    stopped,
     training,
     data: sets,
-    seed,
+    seed: from?.seed ?? asked.seed,
+    dataSeed: asked.seed,
     steps,
-    engine: engineOf(options, { threads: availableParallelism() }),
+    engine,
+    watching,
     signal: terminal.signal,
     onStep: (step, loss) => {
-      if (step % STEPS_PER_LINE === 0 || step === steps)
-        terminal.err(`step ${step} of ${steps}: loss ${formatLoss(loss)}\n`);
+      if (step % STEPS_PER_LINE === 0 || step === total) note(`step ${step} of ${total}: loss ${formatLoss(loss)}`);
+    },
+    onValidated: (step, loss, best) => {
+      const isBest = best?.step === step ? ", the best so far" : "";
+      note(`step ${step} of ${total}: validation loss ${formatLoss(loss)}${isBest}`);
     },
   });
-  await writeFolder(folder, withTrainedData(writeAdapterDirectory(result.adapter), trainedData ?? before));
-  terminal.err(`adapter written to ${folder}\n`);
+  const files = withTrainedData(writeAdapterDirectory(result.adapter), trainedData ?? before);
+  await writeFolder(folder, new Map([...stoppedTrainingFiles(result.stopped, result.adapter), ...files]));
+  for (const line of endingLines(result, steps)) note(line);
+  note(`adapter written to ${folder}`);
   terminal.out(options.json ? jsonText(document(result, folder)) : `${resultLines(result).join("\n")}\n`);
   return result.after ? EXIT_OK : EXIT_INTERRUPTED;
 }
 
+function refuseContradictions(options: TrainCommandOptions): void {
+  const refuse = (text: string): never => {
+    throw new NodeError("CONFIG_INVALID", text);
+  };
+  if (options.from !== undefined && options.adapter !== undefined)
+    refuse("give --adapter for a new adapter or --from for one to train further, not both");
+  if (options.fresh && options.from === undefined) refuse("--fresh is for --from; a new adapter begins anew anyway");
+  if (options.data === undefined && (options.validation ?? options.test) !== undefined)
+    refuse("--validation and --test hold out examples of --data; give that too");
+}
+
+/** What a training that begins anew goes by: the flags, and what suits the model and its data where they say nothing. */
+async function settingsFor(
+  options: TrainCommandOptions,
+  asked: NetworkSettings,
+  material: {
+    readonly opened: OpenedModel;
+    readonly modelDirectory: string;
+    readonly loaded: { readonly sets: ExampleSets };
+    readonly from: SavedAdapter | undefined;
+  },
+  terminal: Terminal,
+): Promise<NetworkSettings> {
+  const { factsOfModel, formOfExamples, stepsOfEpochs } = await trainingDoor();
+  const { opened, modelDirectory: folder, loaded, from } = material;
+  return await chosenSettings(
+    { ...options, ...(from && { adapter: from.settings }) },
+    {
+      base: PLAIN_DEFAULTS,
+      facts: factsOfModel(opened, formOfExamples(loaded.sets.train)),
+      steps: options.steps ?? stepsOfEpochs(options.epochs ?? EPOCHS, loaded.sets, asked.training),
+      tuning: { modelDirectory: folder, load: async () => loaded },
+      terminal,
+    },
+  );
+}
+
+/** The adapter to go on from, and where its training stopped. */
+async function startOf(
+  { from: folder, fresh }: TrainCommandOptions,
+  opened: OpenedModel,
+  note: (line: string) => void,
+): Promise<{
+  readonly from?: SavedAdapter;
+  readonly stopped?: StoppedTraining | undefined;
+  readonly trained?: TrainedData | undefined;
+}> {
+  if (folder === undefined) return {};
+  const { keptTrainedData, loadAdapter } = await modelDoor();
+  const { stoppedTraining } = await trainingDoor();
+  const path = resolve(folder);
+  const { adapter: from, notes } = await loadAdapter(path, opened);
+  notes.forEach(note);
+  const trained = await keptTrainedData(path);
+  if (fresh) return { from, trained };
+  const stopped = await stoppedTraining(path, from);
+  if (!stopped)
+    note(`${folder} does not say where its training stopped: optimiser, schedule and batch order begin anew`);
+  return { from, stopped, trained };
+}
+
+/** How many steps are taken, until which one, and when validation is looked at. */
+async function planOf(
+  options: TrainCommandOptions,
+  now: {
+    readonly stopped: StoppedTraining | undefined;
+    readonly sets: ExampleSets;
+    readonly training: TrainingSpec;
+    readonly engine: EngineOptions;
+  },
+  note: (line: string) => void,
+): Promise<{ readonly steps: number; readonly total: number; readonly watching: Watching | undefined }> {
+  const { changedSettings, orderOf, plannedTotal, stepsOfEpochs } = await trainingDoor();
+  const { stopped, sets, training, engine } = now;
+  const { earlyStop: patience = stopped?.watching?.patience, epochs } = options;
+  const everySteps = options.evalSteps ?? stopped?.watching?.everySteps;
+  const left = stopped ? stopped.plannedSteps - stopped.state.step : 0;
+  const steps =
+    options.steps ?? (left > 0 && epochs === undefined ? left : stepsOfEpochs(epochs ?? EPOCHS, sets, training));
+  const total = plannedTotal(stopped, steps);
+  if (stopped) {
+    const changed = changedSettings(stopped, { training, order: orderOf(engine) });
+    if (changed.length > 0) note(`from here on with another ${changed.join(", ")} than before`);
+    const falls = (training.schedule?.kind ?? "constant") !== "constant";
+    if (falls && total > stopped.plannedSteps)
+      note(`the learning rate was to fall until step ${stopped.plannedSteps}; it falls until step ${total} now`);
+  }
+  const isWatched = patience !== undefined || everySteps !== undefined;
+  const watching = isWatched ? { everySteps: everySteps ?? stepsOfEpochs(1, sets, training), patience } : undefined;
+  return { steps, total, watching };
+}
+
+/** What there is to say about the end of a watched training. */
+function endingLines({ stopped: { best, state }, steps, after }: LocalTrainingResult, asked: number): string[] {
+  if (!best) return [];
+  const early =
+    after && steps < asked ? [`stopped at step ${state.step}: ${best.waited} validations were no better`] : [];
+  return [...early, `kept: the adapter of step ${best.step}, validation loss ${formatLoss(best.loss)}`];
+}
+
 /** What `--json` prints. */
-function document({ adapter, before, after, ...counts }: LocalTrainingResult, folder: string) {
+function document({ adapter, stopped, before, after, ...counts }: LocalTrainingResult, folder: string) {
   const parameters = adapter.values.length;
-  return { adapter: adapter.settings, parameters, before, after: after ?? null, ...counts, out: folder };
+  const { best = null, state } = stopped;
+  const evaluations = { before, after: after ?? null, best };
+  return { adapter: adapter.settings, parameters, ...evaluations, ...counts, step: state.step, out: folder };
 }
 
 function resultLines({ before, after, stepsSkipped }: LocalTrainingResult): string[] {

@@ -25,7 +25,7 @@ import { modelDirectory } from "../../model-directory.ts";
 import { choice } from "../../option-value.ts";
 import { REACH_OPTIONS, type ReachFlags, reachOf } from "../../reach-options.ts";
 import { withRemedy } from "../../remedies.ts";
-import { BOOTSTRAP, DATA_DIR, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
+import { BOOTSTRAP, CONFIG, DATA_DIR, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft doctor`, and what it runs. */
@@ -39,6 +39,7 @@ export const doctorCommand: CommandRow = {
       text: "manifest of the network; the model is checked against it, and its peers say whether they reach this one and what time it is",
       otherwise: "network.json in the data directory, where there is one",
     },
+    CONFIG,
     MODEL,
     BOOTSTRAP,
     ...REACH_OPTIONS,

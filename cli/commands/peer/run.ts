@@ -1,7 +1,17 @@
 /** `weft run`: one peer, from start to the last round or Ctrl-C. */
-import { createPeer, type ModelDigests, NodeError, type PeerStatus } from "../../../node/index.ts";
+import {
+  type AdminInterface,
+  adminDoor,
+  createPeer,
+  type ModelDigests,
+  NodeError,
+  type Peer,
+  type PeerStatus,
+  type ServedAdmin,
+} from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
+import { packageVersion } from "../../package-folder.ts";
 import type { RunOptions } from "../../run-options.ts";
 import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
 import { EXIT_OK, stoppedCode, type Terminal } from "../../terminal.ts";
@@ -31,6 +41,7 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
   const peer = createPeer({ ...peerOptions(options, folder, terminal), ...(digests && { digests }) });
+  const admin = await adminOf(peer, options, { folder, stop: () => void peer.stop() });
   const status = createStatusWriter({
     dataDirectory: folder,
     status: () => peer.status(),
@@ -45,17 +56,50 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
   terminal.signal.addEventListener("abort", stop, { once: true });
   try {
     await peer.start();
+    if (admin !== undefined) tellPlace(await admin.serve(), options, terminal);
     // Of an interrupt from before this command began, nobody is told.
     if (terminal.signal.aborted) stop();
     const isFinished = (await peer.done) !== undefined;
     await peer.stop();
-    if (terminal.signal.aborted) terminal.err(`${stoppedLine(peer.status())}\n`);
-    return isFinished ? EXIT_OK : stoppedCode(terminal.signal);
+    const isAskedToStop = admin?.isAskedToStop === true;
+    if (terminal.signal.aborted || isAskedToStop) terminal.err(`${stoppedLine(peer.status())}\n`);
+    return isFinished || isAskedToStop ? EXIT_OK : stoppedCode(terminal.signal);
   } finally {
     terminal.signal.removeEventListener("abort", stop);
+    await admin?.close();
     await peer.stop();
     await status.end();
   }
+}
+
+/** The admin interface that the flags ask for; it listens to the peer from now on, and is served later. */
+async function adminOf(
+  peer: Peer,
+  { admin, page = false, ...settings }: RunOptions,
+  { folder, stop }: { readonly folder: string; readonly stop: () => void },
+): Promise<AdminInterface | undefined> {
+  if (admin === "off" && page) {
+    throw new NodeError("CONFIG_INVALID", "the page is a part of the admin interface; leave out --page or --admin off");
+  }
+  if (admin === "off") return undefined;
+  const { AdminInterface, parseAdminAddress } = await adminDoor();
+  const address = admin === undefined ? undefined : parseAdminAddress(admin);
+  if (page && address?.kind === "socket") {
+    throw new NodeError("CONFIG_INVALID", "a browser opens no socket in the file system; give --admin a port");
+  }
+  const interfaceOfPeer = new AdminInterface(peer, {
+    ...{ dataDirectory: folder, version: packageVersion(), settings, stop, page },
+    ...(address && { address }),
+  });
+  await interfaceOfPeer.prepare();
+  return interfaceOfPeer;
+}
+
+/** Where the interface and the page are. The token goes to a terminal only: what is not one may be kept by many. */
+function tellPlace({ place, token, tokenFile }: ServedAdmin, { page }: RunOptions, terminal: Terminal): void {
+  if (page !== true) terminal.err(`admin interface: ${place}\n`);
+  else if (terminal.errIsTerminal) terminal.err(`page: ${place}/#${token}\n`);
+  else terminal.err(`page: ${place}/ (it asks for what is in ${tokenFile})\n`);
 }
 
 /** What a person reads once a peer was stopped. */

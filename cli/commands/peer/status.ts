@@ -16,26 +16,45 @@ import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
 import type { PeerStatus } from "../../status-file.ts";
-import { EXIT_OK, type Terminal } from "../../terminal.ts";
+import { EXIT_OK, stoppedCode, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft status`, and what it runs. */
 export const statusCommand: CommandRow = {
   name: ["status"],
-  text: "Show what a peer is doing, or where it stopped.",
-  options: [DATA_DIR, JSON_OUTPUT],
+  text: "Show what a peer is doing, or where it stopped. A running peer says it itself (its admin interface); a stopped one has left it in its files.",
+  options: [
+    DATA_DIR,
+    JSON_OUTPUT,
+    {
+      flags: "--watch",
+      text: "go on showing a running peer until it ends or Ctrl-C: drawn over on a terminal, a line for each change elsewhere, a line of JSON with --json",
+    },
+  ],
   example: "weft status --data-dir alice",
   run,
 };
 
 async function run(
-  options: { readonly dataDir?: string; readonly json?: boolean },
+  options: { readonly dataDir?: string; readonly json?: boolean; readonly watch?: boolean },
   terminal: Terminal,
 ): Promise<number> {
   const { isRunning, readStatus } = await import("../../status-file.ts");
+  const { runningStatus } = await import("../../running-peer.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
-  const written = await readStatus(folder);
-  const running = isRunning(written);
+  if (options.watch) {
+    const { watchStatus } = await import("../../watch-status.ts");
+    const { json = false } = options;
+    const linesOf = (status: PeerStatus): readonly string[] => lines(status, true, "unread");
+    const isSeen = await watchStatus(terminal, { folder, json, linesOf });
+    if (terminal.signal.aborted) return stoppedCode(terminal.signal);
+    terminal.err(
+      isSeen ? "the peer has ended\n" : "no peer runs there that could be watched; this is where it stopped\n",
+    );
+  }
+  const told = await runningStatus(folder);
+  const written = told ?? (await readStatus(folder));
+  const running = told !== undefined || isRunning(written);
   const status = running ? written : { ...written, view: restingView(written.view) };
   const egress = await egressOf(folder);
   if (options.json) terminal.out(jsonText({ ...status, running, egress }));
@@ -43,7 +62,8 @@ async function run(
   return EXIT_OK;
 }
 
-function lines(status: PeerStatus, running: boolean, egress: EgressSummary | undefined): string[] {
+/** egress: "unread" where nobody has looked at the ledger; undefined where it is damaged. */
+function lines(status: PeerStatus, running: boolean, egress: EgressSummary | "unread" | undefined): string[] {
   const { view, network, rounds, process: id, ended, updatedAt } = status;
   const last = view.rounds.at(-1);
   const { accepted, ignored, rejected } = view.updates;
@@ -72,11 +92,16 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
     ["ends", view.endings?.membership && endingWords("membership", view.endings.membership)],
     ["admins", view.endings?.quorum && endingWords("quorum", view.endings.quorum)],
     ["updates", `${accepted} accepted, ${ignored} ignored, ${rejected} rejected`],
-    ["egress", egress ? egressLine(egress) : "the record is damaged; see weft egress verify"],
+    ["event loop", view.loop && loopLine(view.loop)],
+    [
+      "egress",
+      egress === "unread" ? undefined : egress ? egressLine(egress) : "the record is damaged; see weft egress verify",
+    ],
     ["privacy", privacyLine(status)],
     ["loss", `${formatLoss(view.loss)} in the newest step`],
     ["validation", last && `${formatLoss(last.validationLoss)} after round ${last.round + 1}`],
     ["forgetting", view.forgetting && forgettingSentence(view.forgetting)],
+    ...(view.scores ?? []).map(scoreRow),
     ["base", view.report && `held-out loss ${formatLoss(view.report.base.loss)}`],
     [
       "swarm",
@@ -87,6 +112,17 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
   ];
   return rows.flatMap(([title, text]) => (!text ? [] : [`${title.padEnd(11)} ${text}`]));
 }
+
+/** What a neighbour's updates alone do to this peer's held-out loss. */
+const scoreRow = (
+  { peer, gain, interval, looks }: NonNullable<PeerView["scores"]>[number],
+  index: number,
+): [string, string] => {
+  const change = `${gain < 0 ? "harms by" : "helps by"} ${Math.abs(gain).toFixed(3)}`;
+  const spread = interval === undefined ? "" : ` ± ${interval.toFixed(3)}`;
+  const times = looks === 1 ? "1 look" : `${looks} looks`;
+  return [index === 0 ? "scores" : "", `${peer} ${change}${spread} nats per token in ${times}`];
+};
 
 const unreachableRow = ({ address, reason, failures }: PeerView["unreachable"][number]): [string, string] => [
   "",
@@ -106,6 +142,14 @@ async function egressOf(folder: string): Promise<EgressSummary | undefined> {
 
 const egressLine = ({ messages, bytes, recipients }: EgressSummary): string =>
   `${messages} messages, ${bytes} bytes to ${recipients} peers`;
+
+function loopLine({ p99Ms, holds, longest }: NonNullable<PeerView["loop"]>): string {
+  const lag = `99 % of timers within ${p99Ms} ms`;
+  if (longest === undefined) return `${lag}, never held for long`;
+  const { handler, ms, processorMs } = longest;
+  const worked = processorMs === undefined ? "" : ` (${processorMs} ms of processor time)`;
+  return `${lag}, held ${holds} times, the longest ${ms} ms${worked} by ${handler}`;
+}
 
 function privacyLine({ view: { privacy } }: PeerStatus): string | undefined {
   if (privacy === undefined) return undefined;

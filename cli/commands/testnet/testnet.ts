@@ -233,7 +233,9 @@ async function createTestnetManifest(
     },
     terminal,
   });
-  return createNetwork({ name: "testnet", modelDirectory: directory, ...settings, bootstrap: [] });
+  const chatTemplate =
+    options.chatTemplate === undefined ? {} : { chatTemplate: templateArgument(options.chatTemplate) };
+  return createNetwork({ name: "testnet", modelDirectory: directory, ...settings, ...chatTemplate, bootstrap: [] });
 }
 
 function liveView(terminal: Terminal, manifest: NetworkManifest, peers: number): LiveView {

@@ -13,6 +13,9 @@ export interface LayerKind {
   readonly rope?: RopeSettings | undefined;
 }
 
+/** Where the norms of attention and MLP stand. */
+export type NormPlaces = "before" | "after" | "around" | "around, as GLM names them";
+
 /** Everything in which the families of this layout differ. */
 export interface DecoderLayout {
   readonly vocabulary: number;
@@ -34,12 +37,12 @@ export interface DecoderLayout {
   readonly kinds: readonly LayerKind[];
   /** RMS norms of queries and keys, before the rotation: of every head, or of all heads together; default none. */
   readonly queryKeyNorms?: "each head" | "all heads";
-  /** RMS norms stand before attention and MLP (the default), behind them, or on both sides. */
-  readonly norms?: "before" | "after" | "around";
+  /** RMS norms stand before attention and MLP (the default), behind them, or on both sides, where GLM names them otherwise. */
+  readonly norms?: NormPlaces;
   /** Whether the norms' weights are stored as what is added to 1. */
   readonly normsFromOne?: boolean;
-  /** Whether q, k and v are one matrix, and gate and up another. */
-  readonly fused?: boolean;
+  /** Whether q, k and v are one matrix, and gate and up another; or the latter alone. */
+  readonly fused?: "all" | "mlp";
   readonly scales?: DecoderScales;
 }
 
@@ -51,6 +54,8 @@ export interface DecoderScales {
   /** Of query-key products; default headSize^-0.5. */
   readonly attention?: number;
   readonly logits?: number;
+  /** Of the query at place t: 1 + by ln(1 + floor(t / every)). */
+  readonly queryGrowth?: { readonly by: number; readonly every: number };
   /** z becomes c tanh(z / c), of query-key products and of logits. */
   readonly attentionCap?: number | undefined;
   readonly logitCap?: number | undefined;
@@ -112,7 +117,7 @@ export function layerWeights(layout: DecoderLayout, layer: number): LayerWeights
 }
 
 function normsOfLayer(
-  norms: "before" | "after" | "around",
+  norms: NormPlaces,
   norm: (part: string) => WeightShape,
 ): Pick<LayerWeights, "attentionNorms" | "mlpNorms"> {
   switch (norms) {
@@ -131,6 +136,11 @@ function normsOfLayer(
         attentionNorms: { before: norm("input_layernorm"), after: norm("post_attention_layernorm") },
         mlpNorms: { before: norm("pre_feedforward_layernorm"), after: norm("post_feedforward_layernorm") },
       };
+    case "around, as GLM names them":
+      return {
+        attentionNorms: { before: norm("input_layernorm"), after: norm("post_self_attn_layernorm") },
+        mlpNorms: { before: norm("post_attention_layernorm"), after: norm("post_mlp_layernorm") },
+      };
   }
 }
 
@@ -139,7 +149,7 @@ type Sizes = readonly (readonly [name: string, inputs: number, outputs: number])
 function attentionSizes({ hidden, heads, groups, headSize, fused }: DecoderLayout): Sizes {
   const [q, kv] = [heads * headSize, groups * headSize];
   const o = ["o_proj", q, hidden] as const;
-  if (fused) return [["qkv_proj", hidden, q + 2 * kv], o];
+  if (fused === "all") return [["qkv_proj", hidden, q + 2 * kv], o];
   return [["q_proj", hidden, q], ["k_proj", hidden, kv], ["v_proj", hidden, kv], o];
 }
 

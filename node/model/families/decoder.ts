@@ -4,8 +4,10 @@
  * scaled or bounded, and what a layer sees (`DecoderLayout`).
  * Source: Touvron et al. 2023, arXiv:2302.13971; weights and names as in Hugging Face transformers.
  */
+import { constantValue } from "../../onnx/graph.ts";
 import { add, chosenRows, gather, gemm, mul, reshape, scalar, split } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
+import { float32 } from "../../tensor.ts";
 import type { ForwardOptions, LinearSite, ModelFamily, WeightShape } from "../base-model.ts";
 import { activation } from "../layers/activation.ts";
 import type { AttentionShape } from "../layers/attention.ts";
@@ -99,7 +101,7 @@ class ForwardPass {
     const x = this.#norm(h, weights.attentionNorms.before);
     const { q, k, v } = this.#projected(weights.attention, x);
     const [queryNorm, keyNorm] = (weights.queryKeyNorms ?? []).map(weight);
-    const parts = { q: this.#headNorm(q, queryNorm), k: this.#headNorm(k, keyNorm), v };
+    const parts = { q: this.#grown(this.#headNorm(q, queryNorm)), k: this.#headNorm(k, keyNorm), v };
     return attention(parts, {
       ...{ batch, tokens, heads, groups, headSize },
       ...this.#visible(kinds[layer]!),
@@ -112,9 +114,10 @@ class ForwardPass {
   #projected(sites: readonly LinearSite[], x: OnnxValue): Record<"q" | "k" | "v", OnnxValue> {
     const { heads, groups, headSize, fused } = this.#layout;
     const sizes = [heads * headSize, groups * headSize, groups * headSize];
-    const [q, k, v] = fused
-      ? split(this.#linear(sites[0]!, x), sizes, 1)
-      : sites.slice(0, 3).map((site) => this.#linear(site, x));
+    const [q, k, v] =
+      fused === "all"
+        ? split(this.#linear(sites[0]!, x), sizes, 1)
+        : sites.slice(0, 3).map((site) => this.#linear(site, x));
     return { q: q!, k: k!, v: v! };
   }
 
@@ -147,6 +150,23 @@ class ForwardPass {
     if (queryKeyNorms === "all heads") return decoderNorm(this.#layout, x, weight);
     const perHead = reshape(x, [x.shape[0]!, x.shape[1]! / headSize, headSize]);
     return reshape(decoderNorm(this.#layout, perHead, weight), x.shape);
+  }
+
+  /** Queries by the growth of their places; as they are where no place grows. */
+  #grown(q: OnnxValue): OnnxValue {
+    const { queryGrowth: growth } = this.#layout.scales ?? {};
+    const { inputIds, cache, packing } = this.#options;
+    const [batch, tokens] = inputIds.shape as [number, number];
+    const places = cache?.past ? cache.past.capacity + 1 : tokens;
+    if (!growth || places <= growth.every) return q;
+    const values = Float32Array.from(
+      { length: places },
+      (_, t) => 1 + growth.by * Math.log1p(Math.floor(t / growth.every)),
+    );
+    const table = constantValue(float32([places, 1], values));
+    const at = cache?.past?.position ?? packing?.positions;
+    const scales = at ? gather(table, at) : table;
+    return reshape(mul(reshape(q, [batch, tokens, q.shape[1]!]), scales), q.shape);
   }
 
   #linear(site: LinearSite, x: OnnxValue, { residual, at }: LinearOptions = {}): OnnxValue {

@@ -33,7 +33,7 @@ export function phi3(config: unknown): ModelFamily {
   return decoder({
     ...decoderSizes(fields),
     biases: { qkv: false, o: false, mlp: false },
-    fused: true,
+    fused: "all",
     kinds: sameLayers(fields, { rope, window: fields.sliding_window ?? undefined }),
   });
 }

@@ -12,6 +12,8 @@ export interface RopeSettings {
   readonly scaling: RopeScaling;
   /** The first part of every head that is turned, a share of it; all of it when absent. */
   readonly share?: number;
+  /** Whether pairs are neighbours instead of halves apart. */
+  readonly neighbours?: boolean;
   /** Tokens up to which these angles hold, where the originals take others beyond. */
   readonly contextTokens?: number;
 }

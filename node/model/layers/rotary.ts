@@ -1,6 +1,6 @@
-/** Rotary positions (Su et al. 2021, arXiv:2104.09864), in the layout of Hugging Face: halves, not interleaved pairs. */
+/** Rotary positions (Su et al. 2021, arXiv:2104.09864), of pairs that are halves apart, or of neighbours. */
 import { apply, constantValue } from "../../onnx/graph.ts";
-import { concat, ints, reshape, split } from "../../onnx/operators.ts";
+import { concat, ints, reshape, split, transpose } from "../../onnx/operators.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { float32 } from "../../tensor.ts";
 import type { RopeScaling, RopeSettings } from "./rope-settings.ts";
@@ -15,6 +15,8 @@ export interface Rotary {
   readonly headSize: number;
   /** Values of a head that are turned: the first ones. */
   readonly turned: number;
+  /** Whether the two values of a pair are neighbours; otherwise they are as far apart as half of what is turned. */
+  readonly neighbours: boolean;
 }
 
 /**
@@ -33,7 +35,8 @@ export function rotaryTables(tokens: number, headSize: number, rope: RopeSetting
     }
     return constantValue(float32([tokens, half], values));
   };
-  return { cos: table(Math.cos), sin: table(Math.sin), positions: ints([0]), headSize, turned: 2 * turned };
+  const { neighbours = false } = rope;
+  return { cos: table(Math.cos), sin: table(Math.sin), positions: ints([0]), headSize, turned: 2 * turned, neighbours };
 }
 
 /** How many values of a head are turned: the first ones, an even number. */
@@ -98,20 +101,33 @@ function yarnRamp(
 }
 
 /**
- * Rotate the pairs (x_i, x_{i + turned/2}) of every head by their position's angle; x: f32[B, T, heads*headSize].
- * Where a part of the head stays, its values are brought in between: of queries and keys alike, so that their products
- * are the same.
+ * Rotate the pairs of every head by their position's angle; x: f32[B, T, heads*headSize]. Pair i is x_i and
+ * x_{i + turned/2}, or x_{2i} and x_{2i + 1} where pairs are neighbours.
+ * Where a part of the head stays, its values are brought in between, and neighbours are brought apart: of queries and keys
+ * alike, so that their products are the same.
  */
-export function rotate(x: OnnxValue, { cos, sin, positions, headSize, turned }: Rotary): OnnxValue {
-  const paired = turned === headSize ? x : inPairs(x, headSize, turned);
+export function rotate(x: OnnxValue, rotary: Rotary): OnnxValue {
+  const { cos, sin, positions, headSize, turned, neighbours } = rotary;
+  const paired = turned === headSize && !neighbours ? x : inPairs(x, rotary);
   return apply("RotaryEmbedding", [paired, positions, cos, sin], { domain: "com.microsoft" });
 }
 
 /** Halves of what is turned and of what is not, so that the operator's pairs are those that belong together. */
-function inPairs(x: OnnxValue, headSize: number, turned: number): OnnxValue {
+function inPairs(x: OnnxValue, { headSize, turned, neighbours }: Rotary): OnnxValue {
   const [batch, tokens, width] = x.shape as [number, number, number];
   const [half, rest] = [turned / 2, (headSize - turned) / 2];
   const heads = reshape(x, [batch, tokens, width / headSize, headSize]);
-  const [a, b, c, d] = split(heads, [half, half, rest, rest], 3) as [OnnxValue, OnnxValue, OnnxValue, OnnxValue];
-  return reshape(concat([a, c, b, d], 3), x.shape);
+  const stays = rest === 0 ? [] : [rest, rest];
+  const parts = split(heads, [...(neighbours ? [turned] : [half, half]), ...stays], 3);
+  const [first, second] = neighbours ? apart(parts[0]!) : parts;
+  const [third, fourth] = parts.slice(neighbours ? 1 : 2);
+  const ordered = [first, third, second, fourth].filter((part) => part !== undefined);
+  return reshape(concat(ordered, 3), x.shape);
+}
+
+/** The values at even places of the last axis, and those at odd places; x: f32[B, T, heads, turned]. */
+function apart(x: OnnxValue): readonly OnnxValue[] {
+  const [batch, tokens, heads, turned] = x.shape as [number, number, number, number];
+  const columns = transpose(reshape(x, [batch, tokens, heads, turned / 2, 2]), [0, 1, 2, 4, 3]);
+  return split(reshape(columns, x.shape), [turned / 2, turned / 2], 3);
 }

@@ -1,5 +1,5 @@
 /** Shape rules of matrix products. */
-import { intAttribute } from "../attributes.ts";
+import { axisIndex, intAttribute } from "../attributes.ts";
 import { broadcastShapes, input, type Rule } from "./rule.ts";
 
 function matMulShape(a: readonly number[], b: readonly number[]): readonly number[] {
@@ -39,5 +39,15 @@ export const LINEAR: Readonly<Record<string, Rule>> = {
       throw new RangeError("its data types");
     if (scale.shape.join() !== `${y.shape[1]}`) throw new RangeError(`scales of shape [${scale.shape}] do not fit`);
     return [{ dtype: "float32", shape }];
+  },
+  /** q s with a scale for each place along `axis`, and a zero that is subtracted from q where there is one. */
+  DequantizeLinear: (a) => {
+    const [q, scale] = [input(a, 0), input(a, 1)];
+    if (q.dtype !== "int4" && q.dtype !== "int8") throw new RangeError(`weft does not dequantise ${q.dtype}`);
+    const count = q.shape[axisIndex(intAttribute(a.attributes, "axis", 1), q.shape.length)];
+    for (const other of [scale, a.inputs[2]]) {
+      if (other && other.shape.join() !== `${count}`) throw new RangeError(`scales or zeros of shape [${other.shape}]`);
+    }
+    return [{ dtype: scale.dtype, shape: q.shape }];
   },
 };

@@ -26,6 +26,14 @@ export interface OnnxRuntimeOptions {
  */
 const SPIN_MICROSECONDS = "20";
 
+/** Optimisers that would hold wide what is stored narrow: at load, or from the forward to the backward pass. */
+const NOT_TO_WEIGHTS = [
+  "ConstantFolding",
+  "FuseFp16InitializerToFp32NodeTransformer",
+  "CommonSubexpressionElimination",
+  "IdenticalChildrenConsolidation",
+].join(";");
+
 /** onnxruntime on one device. `run` blocks the calling thread: use it in a worker thread beside a network. */
 export function createOnnxRuntime({ device = "cpu", onRun, profilePrefix }: OnnxRuntimeOptions = {}): Runtime {
   let chosen: Promise<Provider> | undefined;
@@ -123,7 +131,9 @@ function create(
     ...(folder === undefined ? { externalData: given.map(({ path, data }) => ({ path, data })) } : {}),
     // packed copies of the weights cost as much memory as the weights for 1 to 9 % of speed
     extra: {
+      ...(options.weightsAsStored ? { optimization: { disable_specified_optimizers: NOT_TO_WEIGHTS } } : {}),
       session: {
+        ...(options.weightsAsStored ? { disable_quant_qdq: "1", disable_qdq_constant_folding: "1" } : {}),
         disable_prepacking: "1",
         intra_op: { allow_spinning: "1", spin_duration_us: SPIN_MICROSECONDS },
         ...(folder === undefined ? {} : { model_external_initializers_file_folder_path: folder }),

@@ -69,8 +69,11 @@ interface Pending {
  */
 export const YOUNG_MB = 6;
 
-/** Start the thread, load the model, build the graphs.  Throws: what `createTrainer` throws. */
-export async function startTrainerThread(options: TrainerOptions): Promise<TrainerThread> {
+/** Start the thread, load the model, build the graphs.  onAnswer: called before each answer.  Throws: what `createTrainer` throws. */
+export async function startTrainerThread(
+  options: TrainerOptions,
+  { onAnswer = () => {} }: { readonly onAnswer?: () => void } = {},
+): Promise<TrainerThread> {
   silenceOnnxRuntime();
   // The compiled package runs the compiled worker.
   const file = import.meta.url.endsWith(".ts") ? "./trainer-worker.ts" : "./trainer-worker.js";
@@ -90,6 +93,7 @@ export async function startTrainerThread(options: TrainerOptions): Promise<Train
   };
   const tensors = await new Promise<readonly AdapterTensor[]>((resolve, reject) => {
     worker.on("message", (message: FromWorker) => {
+      onAnswer();
       if (message.kind === "ready") resolve(message.tensors);
       else if (message.kind === "step") pending.get(message.id)?.onStep?.(message.loss);
       else if (message.kind === "error" && message.id === undefined) reject(revive(message.error));

@@ -45,6 +45,18 @@ export async function readAdapterFolder(folder: string): Promise<FolderFiles> {
   return files;
 }
 
+/** One more file of such a folder, which an adapter alone does not need; undefined where it is not there.  Throws: ADAPTER_FILE. */
+export async function readFolderFile(folder: string, name: string): Promise<Uint8Array | undefined> {
+  const path = join(folder, name);
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    if (systemCode(cause) === "ENOENT") return undefined;
+    const text = `${path} cannot be read (${systemCode(cause) ?? String(cause)})`;
+    throw new NodeError("ADAPTER_FILE", text, {}, { cause });
+  }
+}
+
 /**
  * A folder to write to, which must be new or empty, so that nothing is ever written over.
  * Throws: ADAPTER_FILE when it holds something, DISK_FULL, DATA_DIRECTORY.

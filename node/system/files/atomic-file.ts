@@ -2,7 +2,7 @@
  * Files that are there whole or not at all, whenever the process or the machine stops: written to a temporary name in
  * the same folder, synced, renamed; then the folder is synced, so that the new name survives too.
  */
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { NodeError } from "../../errors.ts";
 
@@ -107,6 +107,20 @@ export async function moveIfThere(path: string, to: string): Promise<void> {
     await syncFolder(dirname(to));
   } catch (cause) {
     throw fileError(cause, to);
+  }
+}
+
+/** Of the names in a folder that match, all but the `kept` that were changed last, with what they name, go.  Throws: DATA_DIRECTORY. */
+export async function keepNewest(folder: string, names: RegExp, kept: number): Promise<void> {
+  try {
+    const found = (await readdir(folder)).filter((name) => names.test(name));
+    const dated = await Promise.all(
+      found.map(async (name) => ({ name, at: (await stat(join(folder, name))).mtimeMs })),
+    );
+    const old = dated.sort((a, b) => b.at - a.at || (a.name < b.name ? 1 : -1)).slice(kept);
+    for (const { name } of old) await removeAll(join(folder, name));
+  } catch (cause) {
+    throw fileError(cause, folder);
   }
 }
 

@@ -113,7 +113,7 @@ describe("the egress ledger", () => {
       [8, null],
     ]);
     const rows = (await textOf(egressCsv(checkedRecords(egressLines(path))))).split("\r\n");
-    expect(rows[0]).toBe("number,at,kind,protocol,to,bytes,content,epsilon,previous,hash");
+    expect(rows[0]).toBe("number,at,kind,protocol,to,bytes,content,epsilon,previous,hash,repeats,messages");
     expect(rows[1]).toContain(`update,/weft/blob/1,b c,7,${"ab".repeat(32)},0.7,`);
     expect(rows[2]).toContain('"a ""quoted"", one",b c,8,');
     expect(rows.length).toBe(4);

@@ -1,92 +1,84 @@
 /**
- * The egress ledger as a file: one line for each message, appended and never changed. Lines that come together are
- * written together; they survive the process at once and the machine within SYNC_MS.
+ * The egress ledger as files: lines that are appended and never changed. Lines that come together are written together; they
+ * survive the process at once and the machine within SYNC_MS.
  */
-import { createReadStream } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
-import { dirname } from "node:path";
 import { NodeError } from "../../errors.ts";
 import type { Clock } from "../../interface/clock.ts";
 import type { EgressLedger, EgressMessage } from "../../interface/egress.ts";
-import type { Logger } from "../../interface/logger.ts";
+import { EgressCompaction } from "../../privacy/egress-compaction.ts";
+import type { CountedMessage } from "../../privacy/egress-record.ts";
+import { fileError } from "./atomic-file.ts";
 import {
-  EGRESS_LINE_BYTES_MAX,
-  EGRESS_START,
-  type EgressHead,
-  formatRecord,
-  parseRecord,
-} from "../../privacy/egress-record.ts";
-import { fileError, syncFolder, systemCode } from "./atomic-file.ts";
+  type EgressBounds,
+  type EgressChain,
+  type EgressChainDependencies,
+  openEgressChain,
+  type TimedRecord,
+} from "./egress-chain.ts";
+import { EgressReserve, keepReserve } from "./egress-reserve.ts";
+
+export { egressLines } from "./egress-segments.ts";
 
 /** What a power cut can lose of the ledger; a sync costs milliseconds, and gossip comes many times a second. */
 const SYNC_MS = 1_000;
 
-interface Waiting {
-  readonly message: EgressMessage;
-  readonly at: string;
+/** Ten days of a neighbour that has one kind of message sent to it without end; years of an honest network. */
+export const EGRESS_BOUNDS: EgressBounds = { segmentBytes: 16 * 2 ** 20, totalBytes: 2 ** 30 };
+
+/** What a ledger needs. */
+export interface EgressFileDependencies extends EgressChainDependencies {
+  readonly clock: Clock;
+}
+
+interface Waiting extends TimedRecord {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
  * Open a ledger for appending; it is made where there is none. What a crash left behind the last whole record is cut
- * off, with a warning.  Throws: NodeError EGRESS_LEDGER when the last records are no records, DATA_DIRECTORY, DISK_FULL.
+ * off, with a warning.  path: the segment that is written.
+ * Throws: NodeError EGRESS_LEDGER when the last records are no records, DATA_DIRECTORY, DISK_FULL.
  */
 export async function openEgressFile(
-  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
-  { path }: { readonly path: string },
+  dependencies: EgressFileDependencies,
+  { path, ...bounds }: { readonly path: string } & Partial<EgressBounds>,
 ): Promise<EgressLedger> {
-  const file = await open(path, "a+", 0o600).catch((cause: unknown) => {
-    throw fileError(cause, path);
-  });
   try {
-    const { head, length, tornBytes } = await findEnd(file, path);
-    if (tornBytes > 0) {
-      logger.warn("the egress ledger ended in the middle of a record, which is cut off", { bytes: tornBytes });
-      await file.truncate(length);
-    }
-    await file.sync();
-    await syncFolder(dirname(path));
-    return new EgressFile({ file, clock, logger }, { path, head, length });
+    const chain = await openEgressChain(dependencies, { path, bounds: { ...EGRESS_BOUNDS, ...bounds } });
+    await keepReserve(path);
+    return new EgressFile({ ...dependencies, chain, reserve: new EgressReserve(dependencies, path) }, path);
   } catch (error) {
-    await file.close();
     throw fileError(error, path);
   }
 }
 
 class EgressFile implements EgressLedger {
-  readonly #file: FileHandle;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
+  readonly #dependencies: EgressFileDependencies & { readonly chain: EgressChain; readonly reserve: EgressReserve };
   readonly #path: string;
-  #head: EgressHead;
-  #length: number;
+  readonly #compaction: EgressCompaction;
   #waiting: Waiting[] = [];
   #work: Promise<void> = Promise.resolve();
-  #dirty = false;
   #cancelSync: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(
-    { file, clock, logger }: { readonly file: FileHandle; readonly clock: Clock; readonly logger: Logger },
-    { path, head, length }: { readonly path: string; readonly head: EgressHead; readonly length: number },
+    dependencies: EgressFileDependencies & { readonly chain: EgressChain; readonly reserve: EgressReserve },
+    path: string,
   ) {
-    this.#file = file;
-    this.#clock = clock;
-    this.#logger = logger;
+    this.#dependencies = dependencies;
     this.#path = path;
-    this.#head = head;
-    this.#length = length;
+    const { clock, logger } = dependencies;
+    this.#compaction = new EgressCompaction({
+      clock,
+      write: (message) => this.#append(message),
+      onLater: (error) => logger.debug("a count of the egress ledger is written later", { error }),
+    });
   }
 
   append(message: EgressMessage): Promise<void> {
     if (this.#closed) return Promise.reject(new NodeError("EGRESS_LEDGER", "the egress ledger is closed"));
-    return new Promise((resolve, reject) => {
-      const at = new Date(this.#clock.now()).toISOString();
-      this.#waiting.push({ message, at, resolve, reject });
-      // What comes before the turn of this one is written with it.
-      if (this.#waiting.length === 1) this.#work = this.#work.then(() => this.#write());
-    });
+    return this.#compaction.append(message);
   }
 
   sync(): Promise<void> {
@@ -97,88 +89,45 @@ class EgressFile implements EgressLedger {
 
   close(): Promise<void> {
     this.#closed ??= (async () => {
+      await this.#compaction.close();
       this.#cancelSync?.();
-      await this.sync().finally(() => this.#file.close());
+      await this.sync().finally(() => this.#dependencies.chain.close());
     })();
     return this.#closed;
   }
 
+  #append(record: CountedMessage): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const at = new Date(this.#dependencies.clock.now()).toISOString();
+      this.#waiting.push({ record, at, resolve, reject });
+      // What comes before the turn of this one is written with it.
+      if (this.#waiting.length === 1) this.#work = this.#work.then(() => this.#write());
+    });
+  }
+
   async #write(): Promise<void> {
+    const { chain, reserve, clock, logger } = this.#dependencies;
     const batch = this.#waiting;
     this.#waiting = [];
-    let head = this.#head;
-    const lines = batch.map(({ message, at }) => {
-      const next = formatRecord(message, { at, head });
-      head = next.head;
-      return next.line;
-    });
     try {
-      const bytes = new TextEncoder().encode(lines.join(""));
-      await this.#file.appendFile(bytes);
-      this.#head = head;
-      this.#length += bytes.byteLength;
-      this.#dirty = true;
-      for (const { resolve } of batch) resolve();
-      this.#cancelSync ??= this.#clock.after(SYNC_MS, () => {
-        this.#cancelSync = undefined;
-        this.sync().catch((error: unknown) => this.#logger.warn("the egress ledger is not synced", { error }));
-      });
+      await reserve.spend(() => chain.put(batch));
     } catch (cause) {
-      // A half-written line would break the chain for what comes after it.
-      await this.#file.truncate(this.#length).catch(() => undefined);
       for (const { reject } of batch) reject(fileError(cause, this.#path));
+      return;
     }
+    for (const { resolve } of batch) resolve();
+    this.#cancelSync ??= clock.after(SYNC_MS, () => {
+      this.#cancelSync = undefined;
+      this.sync().catch((error: unknown) => logger.warn("the egress ledger is not synced", { error }));
+    });
   }
 
   async #sync(): Promise<void> {
-    if (!this.#dirty) return;
     try {
-      await this.#file.sync();
-      this.#dirty = false;
+      await this.#dependencies.chain.sync();
+      await this.#dependencies.reserve.keep();
     } catch (cause) {
       throw fileError(cause, this.#path);
     }
-  }
-}
-
-/** The last whole record, and how many bytes stand behind it. */
-async function findEnd(file: FileHandle, path: string) {
-  const { size } = await file.stat();
-  const windowBytes = Math.min(size, 4 * EGRESS_LINE_BYTES_MAX);
-  const tail = new Uint8Array(windowBytes);
-  await file.read(tail, 0, windowBytes, size - windowBytes);
-  let end = tail.lastIndexOf(10);
-  while (end >= 0) {
-    const start = end === 0 ? 0 : tail.lastIndexOf(10, end - 1) + 1;
-    const record = parseRecord(new TextDecoder().decode(tail.subarray(start, end)));
-    if (record) {
-      const length = size - windowBytes + end + 1;
-      return { head: { number: record.number + 1, hash: record.hash }, length, tornBytes: size - length };
-    }
-    end = start === 0 ? -1 : start - 1;
-  }
-  // The very first line may be the torn one; anything longer is not what a crash leaves.
-  if (size <= EGRESS_LINE_BYTES_MAX && (size === 0 || !tail.includes(10))) {
-    return { head: EGRESS_START, length: 0, tornBytes: size };
-  }
-  const text = `the end of ${path} holds no record of an egress ledger; keep the file elsewhere, and a new one is begun`;
-  throw new NodeError("EGRESS_LEDGER", text, { path });
-}
-
-/**
- * The lines of a ledger on disk; a last one without its end is left out, being written or torn. No ledger is an empty one.
- * Throws: NodeError DATA_DIRECTORY.
- */
-export async function* egressLines(path: string): AsyncGenerator<string> {
-  let rest = "";
-  try {
-    for await (const chunk of createReadStream(path, { encoding: "utf8" })) {
-      const lines = (rest + String(chunk)).split("\n");
-      rest = lines.pop() ?? "";
-      yield* lines;
-    }
-  } catch (cause) {
-    if (systemCode(cause) === "ENOENT") return;
-    throw fileError(cause, path);
   }
 }

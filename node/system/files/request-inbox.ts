@@ -4,7 +4,7 @@
  * whoever can write there could read the key as well.
  */
 import { randomUUID } from "node:crypto";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { NodeError } from "../../errors.ts";
 import type { Clock } from "../../interface/clock.ts";
@@ -18,7 +18,9 @@ const LOOK_MS = 200;
 /** Requests that are answered in one look; the others wait for the next. */
 const REQUESTS_MAX = 16;
 /** Longest request: a statement, or a manifest's text. */
-const REQUEST_BYTES_MAX = 4 * 2 ** 20;
+export const REQUEST_BYTES_MAX = 4 * 2 ** 20;
+/** Files in the folder: what is beyond, and is no request, was left by processes that nobody waits for. */
+export const INBOX_FILES_MAX = 64;
 
 /** What the asking process gets back: the answer, or the error in its closed form. */
 export type RequestAnswer =
@@ -51,6 +53,7 @@ export async function watchRequestInbox(
     try {
       const names = (await readdir(folder)).filter((name) => name.endsWith(REQUEST)).sort();
       for (const name of names.slice(0, REQUESTS_MAX)) if (!isStopped) await answer(name);
+      await tidy(folder);
     } catch (error) {
       logger.warn("the request inbox cannot be read", { folder, error });
     }
@@ -94,6 +97,23 @@ export async function askThroughRequestInbox(
     await rm(base + REQUEST, { force: true });
     await rm(base + ANSWER, { force: true });
   }
+}
+
+/** Take away the oldest answers that nobody has fetched, where there are too many. */
+async function tidy(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter((name) => !name.endsWith(REQUEST));
+  if (names.length <= INBOX_FILES_MAX / 2) return;
+  const dated = await Promise.all(
+    names.map(async (name) => ({
+      name,
+      at: await stat(join(folder, name)).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0,
+      ),
+    })),
+  );
+  const oldest = dated.sort((a, b) => a.at - b.at).slice(0, -INBOX_FILES_MAX / 2);
+  for (const { name } of oldest) await rm(join(folder, name), { force: true });
 }
 
 async function resultOf(path: string, perform: (request: unknown) => Promise<unknown>): Promise<RequestAnswer> {

@@ -2,7 +2,7 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { describe, expect, it } from "vitest";
 import { addressFilter } from "./address-range.ts";
 import { isBelievable, isOfNetwork } from "./hearsay-range.ts";
-import { hostGroup, PendingInbound } from "./pending-inbound.ts";
+import { originOf, PendingInbound } from "./pending-inbound.ts";
 
 const believedBy = (address: string) => ({
   outside: isBelievable(address, ["public"]),
@@ -85,9 +85,9 @@ describe("connections that have shown no identity", () => {
   });
 
   it("count an IPv6 network of 64 bits as one address", () => {
-    const group = (address: string) => hostGroup(multiaddr(`/ip6/${address}/tcp/1`));
+    const group = (address: string) => originOf(multiaddr(`/ip6/${address}/tcp/1`));
     expect(group("2001:db8::1")).toBe(group("2001:db8:0:0:ffff::2"));
     expect(group("2001:db8::1")).not.toBe(group("2001:db8:0:1::1"));
-    expect(hostGroup(multiaddr("/unix/%2Fa"))).toBeUndefined();
+    expect(group("::ffff:203.0.113.7")).toBe("203.0.113.7");
   });
 });

@@ -8,6 +8,7 @@ import {
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { GossipTopic } from "../../../protocol/gossip-topics.ts";
 import type { PeerId } from "../../../protocol/peer-id.ts";
+import type { LoopMarks } from "../../interface/event-loop.ts";
 import type { Logger } from "../../interface/logger.ts";
 import type { GossipHandlers, GossipVerdict } from "../../interface/transport.ts";
 import { type BoundHandlers, boundHandlers } from "./bound-handlers.ts";
@@ -64,6 +65,7 @@ type Received = GossipsubMessage["msg"];
 export class Libp2pGossip {
   readonly #gossip: GossipSub;
   readonly #logger: Logger;
+  readonly #loop: LoopMarks;
   readonly #bytesMax: number;
   readonly #topics = new Map<string, BoundHandlers>();
   /** What is to be done with messages that were accepted, until gossipsub hands them over. */
@@ -71,11 +73,12 @@ export class Libp2pGossip {
   #isStarted = false;
 
   constructor(
-    { gossip, logger }: { readonly gossip: GossipSub; readonly logger: Logger },
+    { gossip, logger, loop }: { readonly gossip: GossipSub; readonly logger: Logger; readonly loop: LoopMarks },
     { bytesMax }: { readonly bytesMax: number },
   ) {
     this.#gossip = gossip;
     this.#logger = logger;
+    this.#loop = loop;
     this.#bytesMax = bytesMax;
     gossip.addEventListener("gossipsub:message", ({ detail }) => this.#deliver(detail.msg));
   }
@@ -88,8 +91,12 @@ export class Libp2pGossip {
 
   subscribe<Message>(topic: GossipTopic, handlers: GossipHandlers<Message>): void {
     const bound = boundHandlers(handlers);
+    const loop = this.#loop;
+    const kind = topic.egress.published;
     this.#topics.set(topic.name, bound);
-    this.#gossip.topicValidators.set(topic.name, (from, message) => this.#validate(bound, message, peerOf(from)));
+    this.#gossip.topicValidators.set(topic.name, (from, message) =>
+      loop.during(`gossip of ${kind}s, judged`, () => this.#validate(bound, message, peerOf(from))),
+    );
     if (this.#isStarted) this.#gossip.subscribe(topic.name);
   }
 
@@ -118,7 +125,7 @@ export class Libp2pGossip {
     const deliver = this.#accepted.get(message);
     this.#accepted.delete(message);
     try {
-      deliver?.();
+      if (deliver !== undefined) this.#loop.during("gossip, taken", deliver);
     } catch (error) {
       this.#logger.error("network callback failed", { what: "gossip", error });
     }

@@ -3,26 +3,31 @@ import { type GossipSub, gossipsub } from "@chainsafe/libp2p-gossipsub";
 import { noise } from "@chainsafe/libp2p-noise";
 import { generateKeyPairFromSeed } from "@libp2p/crypto/keys";
 import { identify, identifyPush } from "@libp2p/identify";
-import type { Libp2p, PeerId as Libp2pPeerId } from "@libp2p/interface";
+import type { Libp2p, PeerId as Libp2pPeerId, Metrics } from "@libp2p/interface";
 import { ping } from "@libp2p/ping";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p, type Libp2pOptions as NodeOptions } from "libp2p";
 import type { PeerId } from "../../../protocol/peer-id.ts";
 import { connectionsWithin } from "../platform/descriptors.ts";
 import { addressFilter } from "./address-range.ts";
+import type { HearsayDial } from "./hearsay-dial.ts";
 import { isOfNetwork } from "./hearsay-range.ts";
 import { gossipOptions } from "./libp2p-gossip.ts";
 import { peerOf } from "./libp2p-peer.ts";
-import { PendingInbound } from "./pending-inbound.ts";
+import { originOf, PendingInbound } from "./pending-inbound.ts";
 import { listenedAddresses, listenOf, type ReachOptions, reachServices, transportsOf } from "./reach.ts";
-import { type WireBytes, wireMetrics } from "./wire-bytes.ts";
 
 /** Who is let in; for the transport's user to say. */
 export interface Libp2pGate {
-  /** Asked for every connection once the other side's identity is proven; false closes it. Everybody when absent. */
-  readonly admits?: (peer: PeerId) => boolean;
+  /**
+   * Asked for every connection once the other side's identity is proven; false closes it. Everybody when absent.
+   * origin: where an inbound one comes from, as `Transport.originOf` tells it.
+   */
+  readonly admits?: (peer: PeerId, origin?: string) => boolean;
   /** Whether a connected peer is sent gossip and listened to; everybody when absent. Asked about once a second. */
   readonly mayGossip?: (peer: PeerId) => boolean;
+  /** What libp2p may dial by itself. */
+  readonly hearsay: HearsayDial;
 }
 
 /** What a node is made from. */
@@ -32,6 +37,8 @@ export interface Libp2pOptions {
   /** Multiaddrs to listen on, such as `/ip4/127.0.0.1/tcp/0`; none: this peer only dials. */
   readonly listen: readonly string[];
   readonly connectionsMax: number;
+  /** Connections from one address that have shown no identity yet; an eighth of all when absent. */
+  readonly pendingPerAddressMax?: number;
   /** Streams of one protocol that one connection may have open at a time, per direction. */
   readonly streamsPerProtocolMax: number;
   /** Largest gossip message; a larger one is refused here and rejected from others. */
@@ -43,8 +50,8 @@ export interface Libp2pOptions {
 /** A node with what the transport uses of its services. */
 export type WeftNode = Libp2p<{ gossip: GossipSub; listened: ReturnType<typeof listenedAddresses> }>;
 
-/** A stopped node with the identity of `seed`.  bytes: counts what passes. */
-export async function createNode(gate: Libp2pGate, options: Libp2pOptions, bytes: WireBytes): Promise<WeftNode> {
+/** A stopped node with the identity of `seed`.  metrics: sees what passes. */
+export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metrics: Metrics): Promise<WeftNode> {
   const { reach = { network: "" } } = options;
   const connectionsMax = connectionsWithin(options.connectionsMax);
   return await createLibp2p({
@@ -54,7 +61,7 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, bytes
     transports: await transportsOf(connectionsMax),
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ streamOptions: YAMUX_STREAMS })],
-    metrics: () => wireMetrics(bytes),
+    metrics: () => metrics,
     connectionManager: {
       maxConnections: connectionsMax,
       maxIncomingPendingConnections: connectionsMax,
@@ -62,14 +69,14 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, bytes
       inboundConnectionThreshold: options.connectionsMax,
     },
     connectionMonitor: { pingInterval: 10_000, pingTimeout: { minTimeout: 15_000 } },
-    connectionGater: gaterOf(gate, reach),
+    connectionGater: gaterOf(gate, reach, options.pendingPerAddressMax ?? Math.ceil(options.connectionsMax / 8)),
     services: {
       identify: identify(),
       identifyPush: identifyPush(),
       ping: ping(),
       listened: listenedAddresses,
       gossip: gossipsub(gossipOptions(options.gossipBytesMax, passes(gate.mayGossip))),
-      ...reachServices(reach),
+      ...reachServices(reach, gate.hearsay),
     },
   });
 }
@@ -78,26 +85,24 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, bytes
 const YAMUX_STREAMS = { maxStreamWindowSize: 2 ** 20, maxReadBufferLength: 2 ** 22, maxWriteBufferLength: 2 ** 22 };
 
 /** Whether an identity is that of a peer, and one that a question says yes to. */
-function passes(asks: (peer: PeerId) => boolean = () => true): (id: Pick<Libp2pPeerId, "toString">) => boolean {
-  return (id) => {
+function passes(asks: (peer: PeerId, origin?: string) => boolean = () => true) {
+  return (id: Pick<Libp2pPeerId, "toString">, origin?: string): boolean => {
     const peer = peerOf(id);
-    return peer !== undefined && asks(peer);
+    return peer !== undefined && asks(peer, origin);
   };
 }
 
-/**
- * Connections from one address that have shown no identity yet: an eighth of all places, and as many peers as one household
- * or institute starts at once; whoever is turned away dials again.
- */
-export const PENDING_PER_ADDRESS_MAX = 16;
-
-function gaterOf({ admits }: Libp2pGate, { ranges }: ReachOptions): NonNullable<NodeOptions["connectionGater"]> {
+function gaterOf(
+  { admits, hearsay }: Libp2pGate,
+  { ranges }: ReachOptions,
+  perAddressMax: number,
+): NonNullable<NodeOptions["connectionGater"]> {
   const isWithin = addressFilter(ranges);
   const isAdmitted = passes(admits);
-  const pending = new PendingInbound({ perAddressMax: PENDING_PER_ADDRESS_MAX });
+  const pending = new PendingInbound({ perAddressMax });
   return {
     denyDialPeer: (peer) => !isAdmitted(peer),
-    denyDialMultiaddr: (address) => !isOfNetwork(address) || !isWithin(address),
+    denyDialMultiaddr: (address) => !isOfNetwork(address) || !isWithin(address) || !hearsay.permits(address),
     denyInboundConnection: (connection) => !isWithin(connection.remoteAddr) || !pending.begin(connection),
     denyInboundUpgradedConnection: (_, connection) => {
       pending.known(connection);
@@ -105,7 +110,7 @@ function gaterOf({ admits }: Libp2pGate, { ranges }: ReachOptions): NonNullable<
     },
     denyInboundRelayReservation: (source) => !isAdmitted(source),
     denyOutboundRelayedConnection: (source, destination) => !isAdmitted(source) || !isAdmitted(destination),
-    denyInboundEncryptedConnection: (peer) => !isAdmitted(peer),
+    denyInboundEncryptedConnection: (peer, { remoteAddr }) => !isAdmitted(peer, originOf(remoteAddr)),
     denyOutboundEncryptedConnection: (peer) => !isAdmitted(peer),
   };
 }

@@ -12,9 +12,9 @@ const SEND_BYTES_MAX = 64 * 1024;
 /** Received bytes that may wait for a slow reader before the stream is paused. */
 const UNREAD_BYTES_MAX = 256 * 1024;
 
-/** A libp2p stream as the transport gives it to its user. */
-export function byteStreamOf(stream: Stream): ByteStream {
-  const reader = createReader(stream);
+/** A libp2p stream as the transport gives it to its user.  onResume: called when its reader goes on after a wait. */
+export function byteStreamOf(stream: Stream, onResume: () => void = () => {}): ByteStream {
+  const reader = createReader(stream, onResume);
   return {
     source: { [Symbol.asyncIterator]: () => reader },
     sink: (source) => writeAll(stream, source),
@@ -23,7 +23,7 @@ export function byteStreamOf(stream: Stream): ByteStream {
 }
 
 /** Reads from the moment it is made; pauses the stream while more than UNREAD_BYTES_MAX wait. */
-function createReader(stream: Stream): AsyncGenerator<Uint8Array> {
+function createReader(stream: Stream, onResume: () => void): AsyncGenerator<Uint8Array> {
   const unread: Uint8Array[] = [];
   let unreadBytes = 0;
   let ended = false;
@@ -74,6 +74,7 @@ function createReader(stream: Stream): AsyncGenerator<Uint8Array> {
             await new Promise<void>((resolve) => {
               wake = resolve;
             });
+            onResume();
           }
         }
       }

@@ -6,14 +6,21 @@ import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { describe, expect, it } from "vitest";
+import { announcementTopic } from "../../../protocol/gossip-topics.ts";
+import { parseNetworkId } from "../../../protocol/network-id.ts";
+import { STREAM_PROTOCOLS } from "../../../protocol/stream-protocols.ts";
+import { CONNECTION_LIMITS } from "../../exchange/exchange-limits.ts";
+import { EventLoopWatch } from "../platform/event-loop-watch.ts";
 import { createLibp2pTransport, type Libp2pOptions } from "./libp2p.ts";
-import { PENDING_PER_ADDRESS_MAX } from "./libp2p-node.ts";
 import { patient, SUITE_LIMITS, silentLogger, transportSuite, until } from "./transport.suite.ts";
+
+const { pendingPerAddressMax: PENDING_PER_ADDRESS_MAX } = CONNECTION_LIMITS;
 
 const options = (seed: number, listen = "/ip4/127.0.0.1/tcp/0"): Libp2pOptions => ({
   seed: new Uint8Array(32).fill(seed),
   listen: [listen],
   connectionsMax: 32,
+  pendingPerAddressMax: PENDING_PER_ADDRESS_MAX,
   ...SUITE_LIMITS,
 });
 
@@ -94,6 +101,50 @@ describe("the libp2p transport", () => {
     } finally {
       for (const socket of silent) socket.destroy();
       await Promise.all([transport.stop(), friend.stop()]);
+    }
+  });
+
+  it("names whoever has the event loop: a stream that is answered, also after it waited for bytes, and gossip", async () => {
+    // Time passes only where it is held.
+    let time = 0;
+    const hold = (ms: number): void => void (time += ms);
+    const loop = new EventLoopWatch({ logger: silentLogger, onReport: () => {}, now: () => time });
+    const [asking, answering] = await Promise.all([
+      createLibp2pTransport({ logger: silentLogger }, options(1)),
+      createLibp2pTransport({ logger: silentLogger, loop }, options(2)),
+    ]);
+    const topic = announcementTopic(parseNetworkId("5".repeat(64)));
+    const longest = (): string | undefined => loop.report().longest?.handler;
+    await answering.handle(STREAM_PROTOCOLS.heads, async ({ source, sink }) => {
+      for await (const chunk of source) hold(200 + chunk.byteLength);
+      await sink([new Uint8Array(1)]);
+    });
+    for (const transport of [asking, answering]) {
+      transport.subscribe(topic, {
+        validate: () => {
+          hold(400);
+          return { verdict: "ignore" };
+        },
+        deliver: () => {},
+      });
+      await transport.start();
+    }
+    loop.start();
+    try {
+      await asking.dial(answering.addresses()[0]!, patient());
+      const stream = await asking.open(answering.peer, STREAM_PROTOCOLS.heads, patient());
+      await stream.sink([new Uint8Array(8)]);
+      for await (const _ of stream.source);
+      // What it is told by waits for the end of the turn.
+      await until(() => longest() === "/weft/heads/1, answered");
+      const afterGossip = async (): Promise<string | undefined> => {
+        await asking.publish(topic, crypto.getRandomValues(new Uint8Array(8)));
+        return longest();
+      };
+      await expect.poll(afterGossip, { timeout: 20_000 }).toBe("gossip of announcements, judged");
+    } finally {
+      loop.stop();
+      await Promise.all([asking.stop(), answering.stop()]);
     }
   });
 

@@ -9,56 +9,83 @@ import type { GossipTopic } from "../../../protocol/gossip-topics.ts";
 import { type PeerId, parsePeerId } from "../../../protocol/peer-id.ts";
 import type { StreamProtocol } from "../../../protocol/stream-protocols.ts";
 import { NodeError } from "../../errors.ts";
+import type { LoopMarks } from "../../interface/event-loop.ts";
 import type { Logger } from "../../interface/logger.ts";
-import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../../interface/transport.ts";
+import type { ByteStream, GossipHandlers, Link, StreamHandler, Transport } from "../../interface/transport.ts";
 import { dialReason } from "./dial-reason.ts";
-import { type AddressRange, isBelievable, rangeOf } from "./hearsay-range.ts";
+import { HearsayDial, type LookUp } from "./hearsay-dial.ts";
+import { type AddressRange, rangeOf } from "./hearsay-range.ts";
 import { Libp2pGossip } from "./libp2p-gossip.ts";
 import { createNode, type Libp2pGate, type Libp2pOptions, type WeftNode } from "./libp2p-node.ts";
 import { peerOf } from "./libp2p-peer.ts";
 import { byteStreamOf } from "./libp2p-stream.ts";
 import { listenError } from "./listen-error.ts";
-import { createWireBytes, type WireBytes } from "./wire-bytes.ts";
+import { originOf } from "./pending-inbound.ts";
+import { createWireBytes, type WireBytes, wireMetrics } from "./wire-bytes.ts";
 
 export type { Libp2pOptions } from "./libp2p-node.ts";
 
-/** The log, and who is let in. */
-export interface Libp2pDependencies extends Libp2pGate {
+/** The log, the watch over the event loop, and who is let in. */
+export interface Libp2pDependencies extends Omit<Libp2pGate, "hearsay"> {
   readonly logger: Logger;
+  /** Told which stream, topic or connection has the event loop; nobody when absent. */
+  readonly loop?: LoopMarks;
+  /** How names of hearsay are looked up; the system's own way when absent. */
+  readonly lookUp?: LookUp;
 }
+
+const NOBODY: LoopMarks = { entered: () => {}, during: (_, run) => run() };
 
 /**
  * A stopped transport with the identity of `seed`.
  * Throws from start(): NodeError PORT_IN_USE, LISTEN_FAILED.
  */
 export async function createLibp2pTransport(
-  { logger, ...gate }: Libp2pDependencies,
+  { logger, loop = NOBODY, lookUp, ...gate }: Libp2pDependencies,
   options: Libp2pOptions,
 ): Promise<Transport> {
   const wireBytes = createWireBytes();
-  return new Libp2pTransport({ node: await createNode(gate, options, wireBytes), logger, wireBytes }, options);
+  const hearsay = new HearsayDial(lookUp);
+  const node = await createNode(
+    { ...gate, hearsay },
+    options,
+    wireMetrics(wireBytes, () => loop.entered("connection")),
+  );
+  hearsay.attach(() => ({
+    connections: node.getConnections().map(({ remoteAddr }) => remoteAddr),
+    own: node.getMultiaddrs(),
+  }));
+  return new Libp2pTransport({ node, logger, loop, wireBytes, hearsay }, options);
 }
 
 class Libp2pTransport implements Transport {
   readonly peer: PeerId;
   readonly #node: WeftNode;
   readonly #logger: Logger;
+  readonly #loop: LoopMarks;
   readonly #wireBytes: WireBytes;
+  readonly #hearsay: HearsayDial;
   readonly #options: Libp2pOptions;
   readonly #gossip: Libp2pGossip;
   readonly #running = new Set<Promise<void>>();
   #stopping: Promise<void> | undefined;
 
   constructor(
-    dependencies: { readonly node: WeftNode; readonly logger: Logger; readonly wireBytes: WireBytes },
+    dependencies: Required<Pick<Libp2pDependencies, "logger" | "loop">> & {
+      readonly node: WeftNode;
+      readonly wireBytes: WireBytes;
+      readonly hearsay: HearsayDial;
+    },
     options: Libp2pOptions,
   ) {
     this.#node = dependencies.node;
     this.#logger = dependencies.logger;
+    this.#loop = dependencies.loop;
     this.#wireBytes = dependencies.wireBytes;
+    this.#hearsay = dependencies.hearsay;
     this.#options = options;
     this.peer = parsePeerId(this.#node.peerId.toString());
-    const gossip = { gossip: this.#node.services.gossip, logger: this.#logger };
+    const gossip = { gossip: this.#node.services.gossip, logger: this.#logger, loop: this.#loop };
     this.#gossip = new Libp2pGossip(gossip, { bytesMax: options.gossipBytesMax });
   }
 
@@ -83,9 +110,11 @@ class Libp2pTransport implements Transport {
     return this.#node.getMultiaddrs().map(String);
   }
 
-  async dial(address: string, signal: AbortSignal): Promise<PeerId> {
+  async dial(address: string, signal: AbortSignal, { isHearsay } = { isHearsay: false }): Promise<PeerId> {
     try {
-      const { remotePeer } = await this.#node.dial(multiaddr(address), { signal });
+      const targets = isHearsay ? await this.#targets(address) : [multiaddr(address)];
+      const dial = () => this.#node.dial([...targets], { signal });
+      const { remotePeer } = await this.#hearsay.decided(targets, dial);
       // The gate lets nobody else in.
       return parsePeerId(remotePeer.toString());
     } catch (cause) {
@@ -98,8 +127,9 @@ class Libp2pTransport implements Transport {
     try {
       // Told whom to dial, libp2p would try all addresses that it knows of the peer.
       const [, where = address, peer] = /^(.*)\/p2p\/([^/]+)$/.exec(address) ?? [];
-      const target = multiaddr(where.endsWith("/p2p-circuit") ? address : where);
-      const connection = await this.#node.dial(target, { signal, force: true });
+      const targets = await this.#targets(where.endsWith("/p2p-circuit") ? address : where);
+      const dial = () => this.#node.dial([...targets], { signal, force: true });
+      const connection = await this.#hearsay.decided(targets, dial);
       const isPeer = connection.remotePeer.toString() === peer;
       await connection.close({ signal });
       return isPeer;
@@ -112,11 +142,26 @@ class Libp2pTransport implements Transport {
   believable(addresses: readonly string[], from: PeerId): readonly string[] {
     const connections = this.#node.getConnections(peerIdFromString(from));
     const tellers = connections.flatMap(({ remoteAddr }) => rangeOf(remoteAddr) ?? []);
-    return addresses.filter((address) => isBelievable(address, tellers));
+    return this.#hearsay.believable(addresses, tellers);
   }
 
   connected(): readonly PeerId[] {
     return this.#node.getPeers().flatMap((id) => peerOf(id) ?? []);
+  }
+
+  originOf(peer: PeerId): string | undefined {
+    const [connection] = this.#node.getConnections(peerIdFromString(peer));
+    return connection && originOf(connection.remoteAddr);
+  }
+
+  links(): readonly Link[] {
+    const open = this.#node.getConnections().filter(({ status }) => status === "open");
+    return open.flatMap((connection) => {
+      const peer = peerOf(connection.remotePeer);
+      const { remoteAddr, direction, rtt: roundTripMs, timeline } = connection;
+      const link = { address: remoteAddr.toString(), direction, isRelayed: isRelayed(remoteAddr), roundTripMs };
+      return peer === undefined ? [] : { peer, ...link, openedAtMs: timeline.open };
+    });
   }
 
   async hangUp(peer: PeerId): Promise<void> {
@@ -142,7 +187,7 @@ class Libp2pTransport implements Transport {
       });
       // The other side may have refused between its yes to the protocol and now.
       if (stream.status !== "open") throw new Error(`the other side closed the stream (${stream.status})`);
-      return byteStreamOf(stream);
+      return this.#byteStream(stream, `${name}, opened`);
     } catch (error) {
       const details = { peer, protocol: name };
       throw new NodeError("STREAM_FAILED", `cannot open ${name} to ${peer}`, details, { cause: error });
@@ -173,10 +218,10 @@ class Libp2pTransport implements Transport {
     this.#node.addEventListener("peer:discovery", ({ detail: { id, multiaddrs } }) =>
       this.#contain("discovery", () =>
         listener(
-          multiaddrs
-            .slice(0, DISCOVERED_ADDRESSES_MAX)
-            .map((address) => withPeer(address.toString(), id.toString()))
-            .filter((address) => isBelievable(address, this.#ownRanges())),
+          this.#hearsay.believable(
+            multiaddrs.slice(0, DISCOVERED_ADDRESSES_MAX).map((address) => withPeer(address.toString(), id.toString())),
+            this.#discoverers(),
+          ),
         ),
       ),
     );
@@ -198,9 +243,17 @@ class Libp2pTransport implements Transport {
     return this.#wireBytes.total();
   }
 
-  /** Where this peer is itself: nobody in particular tells of what was discovered. */
-  #ownRanges(): readonly AddressRange[] {
-    return this.#node.getMultiaddrs().flatMap((address) => rangeOf(address) ?? []);
+  /** Nobody in particular tells of what was discovered: somebody who is connected, or on the same local network. */
+  #discoverers(): readonly AddressRange[] {
+    const isLocal = this.#options.reach?.mdns === true;
+    return [...this.#hearsay.tellersNow(), ...(isLocal ? this.#hearsay.nearby() : [])];
+  }
+
+  /** What to dial at an address that somebody told of.  Throws: Error where nobody may have this peer dial it. */
+  async #targets(address: string): Promise<readonly Multiaddr[]> {
+    const targets = await this.#hearsay.targets(address);
+    if (targets.length > 0) return targets;
+    throw new Error("it leads to this machine or a private network, on the word of somebody who is not there");
   }
 
   async #stop(): Promise<void> {
@@ -217,7 +270,10 @@ class Libp2pTransport implements Transport {
     const { protocol, handler, stream, connection } = call;
     const run = async (): Promise<void> => {
       try {
-        await handler(byteStreamOf(stream), parsePeerId(connection.remotePeer.toString()));
+        await handler(
+          this.#byteStream(stream, `${protocol.name}, answered`),
+          parsePeerId(connection.remotePeer.toString()),
+        );
         await stream.close();
         // A handler reads its stream to the end; whoever still writes has more to say than the protocol knows.
         if (stream.remoteWriteStatus !== "closed") stream.abort(new Error("the handler is done"));
@@ -231,6 +287,13 @@ class Libp2pTransport implements Transport {
     this.#running.add(running);
   }
 
+  /** Its user names itself to the loop's watch: now, and whenever it goes on. */
+  #byteStream(stream: Stream, handler: string): ByteStream {
+    const mark = (): void => this.#loop.entered(handler);
+    mark();
+    return byteStreamOf(stream, mark);
+  }
+
   #tell(what: string, id: { toString(): string }, listener: (peer: PeerId) => void): void {
     const peer = peerOf(id);
     if (peer !== undefined) this.#contain(what, () => listener(peer));
@@ -238,7 +301,7 @@ class Libp2pTransport implements Transport {
 
   #contain(what: string, callback: () => void): void {
     try {
-      callback();
+      this.#loop.during(what, callback);
     } catch (error) {
       this.#logger.error("network callback failed", { what, error });
     }

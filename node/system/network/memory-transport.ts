@@ -10,7 +10,7 @@ import type { PeerId } from "../../../protocol/peer-id.ts";
 import type { StreamProtocol } from "../../../protocol/stream-protocols.ts";
 import { NodeError } from "../../errors.ts";
 import type { Logger } from "../../interface/logger.ts";
-import type { ByteStream, GossipHandlers, StreamHandler, Transport } from "../../interface/transport.ts";
+import type { ByteStream, GossipHandlers, Link, StreamHandler, Transport } from "../../interface/transport.ts";
 import { type BoundHandlers, boundHandlers } from "./bound-handlers.ts";
 import { type MemoryStream, memoryStreamPair } from "./memory-stream.ts";
 
@@ -25,8 +25,10 @@ export interface MemoryHub {
 
 /** Who a transport is, and its bounds. */
 export interface MemoryTransportOptions {
-  /** Asked before a connection to or from somebody is made; everybody when absent. */
-  readonly admits?: (peer: PeerId) => boolean;
+  /** Asked before a connection to or from somebody is made; everybody when absent. `origin`: where an inbound one comes from. */
+  readonly admits?: (peer: PeerId, origin?: string) => boolean;
+  /** Where its connections come from, as others see it; nowhere in particular when absent. */
+  readonly origin?: string;
   readonly peer: PeerId;
   /** Streams of one protocol that one connection may have open at a time, per direction. */
   readonly streamsPerProtocolMax: number;
@@ -120,7 +122,8 @@ class MemoryTransport implements Transport {
   async dial(address: string, signal: AbortSignal): Promise<PeerId> {
     const other = this.#reachableAt(address);
     const isAdmitted =
-      other !== undefined && (this.#links.has(other.peer) || (this.#admits(other.peer) && other.#admits(this.peer)));
+      other !== undefined &&
+      (this.#links.has(other.peer) || (this.#admits(other.peer) && other.#admits(this.peer, this.#options.origin)));
     if (!isAdmitted || signal.aborted) {
       throw new NodeError("DIAL_FAILED", `cannot reach ${address}: nobody listens there`, {
         address,
@@ -142,6 +145,22 @@ class MemoryTransport implements Transport {
 
   connected(): readonly PeerId[] {
     return [...this.#links.keys()];
+  }
+
+  originOf(peer: PeerId): string | undefined {
+    const other = this.#links.get(peer);
+    return other === undefined ? undefined : other.#options.origin;
+  }
+
+  links(): readonly Link[] {
+    return [...this.#links].map(([peer, other]) => ({
+      peer,
+      address: other.#address,
+      direction: "outbound",
+      isRelayed: false,
+      roundTripMs: 0,
+      openedAtMs: 0,
+    }));
   }
 
   async hangUp(peer: PeerId): Promise<void> {
@@ -230,8 +249,8 @@ class MemoryTransport implements Transport {
     return isOther && !this.#hub.isCut(this.peer, other.peer) ? other : undefined;
   }
 
-  #admits(peer: PeerId): boolean {
-    return this.#options.admits?.(peer) !== false;
+  #admits(peer: PeerId, origin?: string): boolean {
+    return this.#options.admits?.(peer, origin) !== false;
   }
 
   #isStarted(): boolean {

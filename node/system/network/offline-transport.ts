@@ -17,6 +17,8 @@ export function createOfflineTransport(peer: PeerId): Transport {
     reaches: async () => false,
     believable: () => [],
     connected: () => [],
+    originOf: () => undefined,
+    links: () => [],
     hangUp: async () => {},
     handle: async () => {},
     open: nobody,

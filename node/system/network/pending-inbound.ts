@@ -20,9 +20,7 @@ export class PendingInbound {
 
   /** Whether there is room for one more of its address; it counts from now on until it ends or is known. */
   begin(connection: InboundConnection): boolean {
-    const host = hostGroup(connection.remoteAddr);
-    // Through a relay: the relay's own limits count.
-    if (host === undefined) return true;
+    const host = originOf(connection.remoteAddr);
     const count = this.#counts.get(host) ?? 0;
     if (count >= this.#perAddressMax) return false;
     this.#counts.set(host, count + 1);
@@ -43,11 +41,21 @@ export class PendingInbound {
   }
 }
 
-/** The address that counts as one: of IPv6 the network of 64 bits, which is what one customer has. */
-export function hostGroup(address: Multiaddr): string | undefined {
+/**
+ * The address that counts as one: of IPv6 the network of 64 bits, which is what one customer has. What a relay carries has
+ * the address of the relay.
+ */
+export function originOf(address: Multiaddr): string {
   const [host] = address.getComponents();
-  if (host?.value === undefined || (host.name !== "ip4" && host.name !== "ip6")) return undefined;
-  return host.name === "ip6" && isIPv6(host.value) ? network64(host.value) : host.value;
+  const value = host?.value ?? address.toString();
+  if (host?.name !== "ip6" || !isIPv6(value)) return value;
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(value) ?? [];
+  return high === undefined || low === undefined ? network64(value) : ipv4Of(high, low);
+}
+
+/** The IPv4 address that a listener for both families shows as an IPv6 address. */
+function ipv4Of(high: string, low: string): string {
+  return [high, low].flatMap((half) => [Number.parseInt(half, 16) >> 8, Number.parseInt(half, 16) & 255]).join(".");
 }
 
 function network64(address: string): string {

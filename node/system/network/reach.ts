@@ -5,12 +5,13 @@
 import { type AutoNATComponents, autoNAT } from "@libp2p/autonat";
 import { circuitRelayServer, circuitRelayTransport } from "@libp2p/circuit-relay-v2";
 import { dcutr } from "@libp2p/dcutr";
-import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
+import { kadDHT } from "@libp2p/kad-dht";
 import { mdns } from "@libp2p/mdns";
 import { tcp } from "@libp2p/tcp";
 import { webSockets } from "@libp2p/websockets";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Libp2pOptions as NodeOptions } from "libp2p";
+import type { HearsayDial } from "./hearsay-dial.ts";
 
 /** How a peer is reached and finds others; all of it is off unless it is asked for. */
 export interface ReachOptions {
@@ -65,7 +66,7 @@ export function listenOf(listen: readonly string[], { throughRelays }: ReachOpti
  * The services of libp2p by name. A relay's connections have no limit of time or bytes: who may use it is the gate's
  * business, and a member is to be carried as long as it trains.
  */
-export function reachServices({ network, relay, mdns: local, table }: ReachOptions) {
+export function reachServices({ network, relay, mdns: local, table }: ReachOptions, hearsay: HearsayDial) {
   return {
     ...(relay === true && {
       relay: circuitRelayServer({
@@ -81,7 +82,8 @@ export function reachServices({ network, relay, mdns: local, table }: ReachOptio
       table: kadDHT({
         protocol: `/${protocolPrefix(network)}/kad/1.0.0`,
         clientMode: false,
-        peerInfoMapper: passthroughMapper,
+        // What a table says is hearsay: it is neither kept nor passed on where it is not believable.
+        peerInfoMapper: (found) => ({ ...found, multiaddrs: found.multiaddrs.filter((one) => hearsay.mayTell(one)) }),
         allowQueryWithZeroPeers: true,
       }),
     }),

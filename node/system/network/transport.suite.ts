@@ -54,6 +54,8 @@ export function transportSuite(name: string, createHarness: () => TransportHarne
       expect(a.connected()).toEqual([b.peer]);
       await a.dial(b.addresses()[0]!, patient());
       expect(a.connected()).toEqual([b.peer]);
+      expect(a.links()).toEqual([expect.objectContaining({ peer: b.peer, direction: "outbound", isRelayed: false })]);
+      expect(b.links().map(({ peer }) => peer)).toEqual([a.peer]);
     });
 
     it("says DIAL_FAILED when nobody answers", async () => {

@@ -60,14 +60,17 @@ export function createWireBytes(): WireBytes {
  * and the streams of one over QUIC are counted by what they hand in and out, without framing. A connection through a relay
  * runs inside of the one to the relay and is counted there. libp2p has no public name for any of these, so their absence is
  * a programmer's error (another transport was configured) and stops the connection loudly.
+ *
+ * onData: called before libp2p decrypts what a connection received.
  */
-export function wireMetrics(bytes: WireBytes): Metrics {
+export function wireMetrics(bytes: WireBytes, onData: () => void = () => {}): Metrics {
   // One object serves as every kind of metric: whatever is reported to it, it forgets.
   const silent = { update() {}, increment() {}, decrement() {}, reset() {}, observe() {}, timer: () => () => {} };
   return {
     trackMultiaddrConnection(connection) {
       const parts = connection.remoteAddr.getComponents().map(({ name }) => name);
       if (parts.includes("p2p-circuit") || parts.includes("quic-v1")) return;
+      beforeData(connection, onData);
       const socket = (connection as { socket?: CountedSocket }).socket;
       if (typeof socket?.bytesRead === "number" && typeof socket.bytesWritten === "number") bytes.add(socket);
       else countMessages(connection, bytes);
@@ -92,6 +95,16 @@ export function wireMetrics(bytes: WireBytes): Metrics {
 interface MessageStream {
   onData(data: { readonly byteLength: number }): void;
   sendData(data: { readonly byteLength: number }): unknown;
+}
+
+function beforeData(connection: object, call: () => void): void {
+  const received = connection as Partial<MessageStream>;
+  const { onData } = received;
+  if (onData === undefined) return;
+  received.onData = (data) => {
+    call();
+    onData.call(connection, data);
+  };
 }
 
 function countMessages(stream: object, bytes: WireBytes): void {

@@ -97,6 +97,17 @@ LLAMA3 = dict(
     high_freq_factor=4.0,
     original_max_position_embeddings=32,
 )
+GEMMA = DECODER | dict(head_dim=8, query_pre_attn_scalar=12, sliding_window=3, tie_word_embeddings=True)
+IDS = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2)
+#: Without what the Llama layout alone has.
+GPT = {k: v for k, v in DECODER.items() if k not in ("rms_norm_eps", "num_key_value_heads")}
+OPT = {k: v for k, v in GPT.items() if k != "intermediate_size"} | dict(ffn_dim=48)
+DISTILBERT = dict(vocab_size=29, dim=32, n_layers=2, n_heads=4, hidden_dim=48, max_position_embeddings=40, num_labels=3)
+GRANITE = dict(embedding_multiplier=3.0, residual_multiplier=0.3, attention_multiplier=0.2, logits_scaling=2.5)
+WINDOWS = dict(head_dim=8, sliding_window=3, layer_types=["sliding_attention", "full_attention"])
+GROWING = dict(rope_type="yarn", rope_theta=1e4, factor=4.0, original_max_position_embeddings=5, llama_4_scaling_beta=0.3)
+DISTANCES = dict(relative_attention=True, position_buckets=4, share_att_key=True, norm_rel_ebd="layer_norm")
+DISTANCES |= dict(pos_att_type=["p2c", "c2p"], position_biased_input=False)
 #: Family: class of transformers, its settings, module path of its blocks.
 FAMILIES = {
     "llama": ("LlamaForCausalLM", DECODER, "model.layers"),
@@ -105,6 +116,31 @@ FAMILIES = {
     "qwen2": ("Qwen2ForCausalLM", DECODER | dict(tie_word_embeddings=True), "model.layers"),
     "qwen3": ("Qwen3ForCausalLM", DECODER | dict(head_dim=12), "model.layers"),
     "gpt2": ("GPT2LMHeadModel", GPT2, "transformer.h"),
+    "gemma2": ("Gemma2ForCausalLM", GEMMA | dict(attn_logit_softcapping=2.0, final_logit_softcapping=3.0), "model.layers"),
+    "gemma3_text": ("Gemma3ForCausalLM", GEMMA, "model.layers"),
+    "phi3": ("Phi3ForCausalLM", DECODER | IDS | dict(sliding_window=5), "model.layers"),
+    "smollm3": ("SmolLM3ForCausalLM", DECODER | IDS | dict(no_rope_layers=[1, 0]), "model.layers"),
+    "granite": ("GraniteForCausalLM", DECODER | GRANITE, "model.layers"),
+    "olmo2": ("Olmo2ForCausalLM", DECODER | IDS, "model.layers"),
+    "olmo3": ("Olmo3ForCausalLM", DECODER | IDS | WINDOWS, "model.layers"),
+    "ministral": ("MinistralForCausalLM", DECODER | WINDOWS, "model.layers"),
+    "ministral3": ("Ministral3ForCausalLM", DECODER | dict(head_dim=8, rope_parameters=GROWING), "model.layers"),
+    "glm4": ("Glm4ForCausalLM", DECODER | IDS | dict(head_dim=8), "model.layers"),
+    "gpt_neox": ("GPTNeoXForCausalLM", GPT, "gpt_neox.layers"),
+    "phi": ("PhiForCausalLM", GPT, "model.layers"),
+    "opt": ("OPTForCausalLM", OPT, "model.decoder.layers"),
+    "distilbert": ("DistilBertForSequenceClassification", DISTILBERT, "distilbert.transformer.layer"),
+    "modernbert": (
+        "ModernBertForSequenceClassification",
+        ENCODER | IDS | dict(local_attention=4, cls_token_id=1, sep_token_id=2, classifier_pooling="mean"),
+        "model.layers",
+    ),
+    "deberta-v2": ("DebertaV2ForSequenceClassification", ENCODER | DISTANCES, "deberta.encoder.layer"),
+    "xlm-roberta": (
+        "XLMRobertaForSequenceClassification",
+        ENCODER | dict(type_vocab_size=1, pad_token_id=1),
+        "roberta.encoder.layer",
+    ),
     "bert": ("BertForSequenceClassification", ENCODER, "bert.encoder.layer"),
     "roberta": (
         "RobertaForSequenceClassification",

@@ -3,7 +3,7 @@ with LoReFT, trained by torch's own optimisers, schedules and clipping. Every fi
 behind the last token of each text, the rotations at the start (the other tensors start from the stream), the losses, and
 the adapter at the end.
 
-usage: python3 ten_steps.py [OUT]     writes OUT/FAMILY/CASE.json; OUT: the folder of this script when absent
+usage: python3 ten_steps.py [FAMILY ...]     writes FAMILY/CASE.json beside this script; of every family when none is named
 Needs torch, transformers, peft: pip install torch==2.13.0 transformers peft==0.21.0
 """
 import json
@@ -46,7 +46,33 @@ CASES = [
     ("bert", "loreft, head", loreft(TIED), cosine),
     ("roberta", "lora, head", lora("query", "intermediate.dense"), dict(gradientClip=1.0)),
     ("roberta", "loreft, head, sgd with momentum", loreft(TIED), sgd),
+    ("gemma2", "lora", lora("q_proj", "down_proj"), {}),
+    ("gemma3_text", "lora, cosine with warm-up", lora("k_proj", "up_proj"), cosine),
+    ("phi3", "lora, clipping", lora("qkv_proj", "down_proj"), dict(gradientClip=0.5)),
+    ("smollm3", "loreft", loreft(TIED), {}),
+    ("granite", "lora, sgd with momentum", lora("q_proj", "o_proj"), sgd),
+    ("olmo2", "lora", lora("v_proj", "gate_proj"), {}),
+    ("olmo3", "loreft, untied", loreft(UNTIED), linear),
+    ("ministral", "lora, accumulated batches", lora("q_proj", "v_proj"), dict(batchSize=2, accumulate=2)),
+    ("ministral3", "lora", lora("q_proj", "k_proj"), {}),
+    ("glm4", "lora", lora("q_proj", "gate_up_proj"), {}),
+    ("gpt_neox", "lora, weight decay", lora("query_key_value", "dense_4h_to_h"), dict(weightDecay=0.1)),
+    ("phi", "loreft, every position", loreft("all"), {}),
+    ("opt", "lora, linear with warm-up", lora("q_proj", "fc2"), linear),
+    ("distilbert", "lora, head", lora("q_lin", "lin1"), {}),
+    ("xlm-roberta", "lora, head", lora("query", "value"), cosine),
+    ("modernbert", "lora, head", lora("Wqkv", "mlp.Wo"), {}),
+    ("deberta-v2", "lora, head", lora("query_proj", "key_proj"), dict(weightDecay=0.1)),
 ]
+#: Module paths of the heads that classifiers train.
+HEADS = {
+    "bert": ["bert.pooler.dense", "classifier"],
+    "roberta": ["classifier.dense", "classifier.out_proj"],
+    "xlm-roberta": ["classifier.dense", "classifier.out_proj"],
+    "distilbert": ["pre_classifier", "classifier"],
+    "modernbert": ["head.dense", "head.norm", "classifier"],
+    "deberta-v2": ["pooler.dense", "classifier"],
+}
 
 
 def make_examples(classes):
@@ -178,17 +204,16 @@ def scheduler_of(optimizer, training):
 
 
 def head_of(model, family):
-    paths = {"bert": ["bert.pooler.dense", "classifier"], "roberta": ["classifier.dense", "classifier.out_proj"]}
     return {
-        f"{path}.{part}": model.get_submodule(path).get_parameter(part)
-        for path in paths.get(family, [])
-        for part in ("weight", "bias")
+        f"{path}.{part}": weight
+        for path in HEADS.get(family, [])
+        for part, weight in model.get_submodule(path).named_parameters()
     }
 
 
 def train(family, name, settings, changes):
     model = small_model(family)
-    config, classes = config_document(model), family in ("bert", "roberta")
+    config, classes = config_document(model), family in HEADS
     examples, training = make_examples(classes), ADAMW | changes
     whole = batch_of(examples, range(len(examples)), classes)
     logits = model(input_ids=whole["ids"], attention_mask=whole["mask"]).logits
@@ -258,8 +283,10 @@ def written(document):
 
 
 if __name__ == "__main__":
-    out = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
+    out, families = os.path.dirname(os.path.abspath(__file__)), sys.argv[1:]
     for family, name, settings, changes in CASES:
+        if families and family not in families:
+            continue
         document = train(family, name, settings, changes)
         os.makedirs(os.path.join(out, family), exist_ok=True)
         file = name.replace(", ", "-").replace(" ", "-") + ".json"

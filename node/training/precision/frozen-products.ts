@@ -1,10 +1,11 @@
 /** The graph pass that moves products with the frozen matrices of the blocks to another arithmetic than f32. */
+
+import type { CopiedWeights } from "../../model/copied-weights.ts";
 import { floatAttribute, intAttribute } from "../../onnx/attributes.ts";
 import { apply, applyAll, externalRows } from "../../onnx/graph.ts";
 import { add, div, ints, mul, scalar } from "../../onnx/operators.ts";
 import { type GraphPass, type Replacement, rewrite } from "../../onnx/rewrite.ts";
 import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
-import type { CopiedWeights } from "./copied-weights.ts";
 
 /**
  * Gemm with a frozen matrix on its right becomes `product`, of rows whose values are at most 1. Other nodes read the copies

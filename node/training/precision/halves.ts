@@ -6,6 +6,13 @@
  */
 import { encodeFloat16 } from "../../../protocol/encoding/float16.ts";
 import type { BaseModel } from "../../model/base-model.ts";
+import {
+  type CopiedWeights,
+  copiedTensors,
+  type WeightsByUse,
+  weightName,
+  weightsByUse,
+} from "../../model/copied-weights.ts";
 import type { ModelFiles } from "../../model/huggingface.ts";
 import { safetensorsHeader } from "../../model/safetensors.ts";
 import { copyKey, storedCopy, type WeightCopy } from "../../model/weight-copy.ts";
@@ -13,7 +20,6 @@ import { cast, gemm } from "../../onnx/operators.ts";
 import type { GraphPass } from "../../onnx/rewrite.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
 import { sizeOf } from "../../tensor.ts";
-import { type CopiedWeights, copiedTensors, type WeightsByUse, weightName, weightsByUse } from "./copied-weights.ts";
 import { inOtherArithmetic } from "./frozen-products.ts";
 
 /** A matrix f16 as it is stored, and whether the product is with its transpose. */

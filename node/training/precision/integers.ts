@@ -9,13 +9,19 @@
  * Source of scales by column: Dettmers et al. 2022, arXiv:2208.07339, section 2.
  */
 import type { BaseModel, WeightShape } from "../../model/base-model.ts";
+import {
+  type CopiedWeights,
+  copiedTensors,
+  type WeightsByUse,
+  weightName,
+  weightsByUse,
+} from "../../model/copied-weights.ts";
 import type { ModelFiles } from "../../model/huggingface.ts";
 import { safetensorsHeader } from "../../model/safetensors.ts";
 import { copyKey, storedCopy, type WeightCopy } from "../../model/weight-copy.ts";
 import { apply } from "../../onnx/graph.ts";
 import type { GraphPass } from "../../onnx/rewrite.ts";
 import type { OnnxValue } from "../../onnx/value.ts";
-import { type CopiedWeights, copiedTensors, type WeightsByUse, weightName, weightsByUse } from "./copied-weights.ts";
 import { inOtherArithmetic } from "./frozen-products.ts";
 
 /** A matrix [K, N] in integers and the scale of each of its columns, f32[N]. */

@@ -3,7 +3,7 @@
  * (halves.ts) and `int8` (integers.ts) replace those products and read the weights from a copied file (copied-weights.ts).
  */
 import { NodeError } from "../../errors.ts";
-import type { EngineOptions } from "../../interface/engine-options.ts";
+import type { BaseForm, EngineOptions, Precision } from "../../interface/engine-options.ts";
 import type { ExternalData, Runtime } from "../../interface/runtime.ts";
 import type { BaseModel } from "../../model/base-model.ts";
 import type { ModelFiles } from "../../model/huggingface.ts";
@@ -19,12 +19,14 @@ export interface OtherArithmetic {
 
 /**
  * What takes the place of f32 products; undefined where nothing does.
- * Throws: CONFIG_INVALID where the device has no such products; DISK_FULL, DATA_DIRECTORY.
+ * Throws: CONFIG_INVALID where the device has no such products, or the base is kept in a form that they do not read;
+ * DISK_FULL, DATA_DIRECTORY.
  */
 export async function otherArithmetic(
   { runtime, model, files }: { readonly runtime: Runtime; readonly model: BaseModel; readonly files: ModelFiles },
-  { precision = "fp32", device }: EngineOptions,
+  { precision = "fp32", device, base = "f32" }: EngineOptions,
 ): Promise<OtherArithmetic | undefined> {
+  assertWideBase(base, precision);
   switch (precision) {
     case "fp32":
       return undefined;
@@ -39,6 +41,20 @@ export async function otherArithmetic(
       return { products: inHalves(weights), externalData: weights.externalData };
     }
   }
+}
+
+/** For adapters that read the weights, of which other arithmetic has no f32 beside its own.  Throws: CONFIG_INVALID. */
+export function refuseOtherArithmetic({ precision = "fp32" }: EngineOptions): void {
+  if (precision === "fp32") return;
+  const text = `this kind of adapter is made of the lengths of the weights' rows, which ${precision} products do not have`;
+  throw new NodeError("CONFIG_INVALID", text, { problem: "precision-of-kind" });
+}
+
+/** Products in another arithmetic read a copy of the f32 base.  Throws: CONFIG_INVALID. */
+function assertWideBase(base: BaseForm, precision: Precision): void {
+  if (base === "f32" || precision === "fp32") return;
+  const text = `${precision} products have their own copy of the base, and a base in ${base} has f32 products; leave one of them out`;
+  throw new NodeError("CONFIG_INVALID", text, { precision, base });
 }
 
 /** onnxruntime has products in integers on the processor only.  Throws: CONFIG_INVALID. */

@@ -3,11 +3,11 @@
  * arithmetic, every other weight as it is, so that a graph refers to one file. The file is made once and found again by its
  * key.
  */
-import type { ExternalData } from "../../interface/runtime.ts";
-import type { BaseModel, WeightShape } from "../../model/base-model.ts";
-import type { StoredTensor } from "../../model/weight-file.ts";
-import { externalValue } from "../../onnx/graph.ts";
-import type { OnnxValue } from "../../onnx/value.ts";
+import type { ExternalData } from "../interface/runtime.ts";
+import { externalValue } from "../onnx/graph.ts";
+import type { OnnxValue } from "../onnx/value.ts";
+import type { BaseModel, WeightShape } from "./base-model.ts";
+import type { StoredTensor } from "./weight-file.ts";
 
 /** What a graph reads in place of a model's weights. `Matrix` is the form in which a product takes its right side. */
 export interface CopiedWeights<Matrix> {
@@ -35,10 +35,13 @@ export function weightsByUse(model: BaseModel): WeightsByUse {
   };
 }
 
+/** Data types in which a copied file holds values for a graph. */
+export type CopiedDtype = "float32" | "float16" | "int8";
+
 /** Values of a graph that lie in a copied file, by the names of their tensors. The same name gives the same value. */
 export interface CopiedTensors {
   /** undefined where the file holds no such tensor. */
-  value(name: string, dtype: "float32" | "float16" | "int8"): OnnxValue | undefined;
+  value(name: string, dtype: CopiedDtype): OnnxValue | undefined;
   readonly externalData: readonly ExternalData[];
 }
 

@@ -1,0 +1,38 @@
+/** Finding the admin interface of the peer that runs in a data directory. */
+import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { NodeError } from "../errors.ts";
+import type { AdminAddress } from "../interface/admin.ts";
+import { readToken } from "../system/files/admin-token.ts";
+import { readIfThere } from "../system/files/atomic-file.ts";
+import type { AdminClientOptions } from "../system/http/admin-client.ts";
+
+/** Where the interface of a running peer is. */
+export interface AdminFile {
+  readonly schema: "weft-admin/1";
+  readonly address: AdminAddress;
+  readonly process: number;
+}
+
+/**
+ * How to ask the peer of a data directory; undefined where none runs with an admin interface, as far as its files say: a killed
+ * one has left them behind, and does not answer.  Throws: NodeError KEY_FILE, DATA_DIRECTORY.
+ */
+export async function findAdmin(dataDirectory: string): Promise<AdminClientOptions | undefined> {
+  const layout = dataDirectoryLayout(dataDirectory);
+  const bytes = await readIfThere(layout.admin);
+  if (bytes === undefined) return undefined;
+  const token = await readToken(layout.adminToken);
+  if (token === undefined) return undefined;
+  try {
+    const { schema, address } = JSON.parse(new TextDecoder().decode(bytes)) as AdminFile;
+    if (schema === "weft-admin/1") return { address, token };
+  } catch (cause) {
+    throw new NodeError(
+      "DATA_DIRECTORY",
+      `${layout.admin} is damaged; the peer writes it anew`,
+      { path: layout.admin },
+      { cause },
+    );
+  }
+  return undefined;
+}

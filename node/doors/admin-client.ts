@@ -1,0 +1,3 @@
+/** The door to the admin interface of a running peer, for who asks it. */
+export { findAdmin } from "../admin/find-admin.ts";
+export { askAdmin } from "../system/http/admin-client.ts";

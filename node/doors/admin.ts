@@ -1,0 +1,3 @@
+/** The door to the admin interface of a running peer, for who serves it. */
+export { adminUrl, parseAdminAddress } from "../admin/admin-address.ts";
+export { AdminInterface } from "../admin/serve-admin.ts";

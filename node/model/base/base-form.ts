@@ -1,0 +1,63 @@
+/**
+ * The form in which a peer keeps the frozen base: f32 as ever, or narrow (`narrow-file.ts`), which takes a half, a third or
+ * a sixth of the room. What the graphs compute is in f32 all the same, with the matrices that the narrow form stands for
+ * (Dettmers et al. 2023, arXiv:2305.14314, with blocks of integers in place of NF4).
+ */
+import { NodeError } from "../../errors.ts";
+import type { BaseForm } from "../../interface/engine-options.ts";
+import type { Runtime } from "../../interface/runtime.ts";
+import { externalValue } from "../../onnx/graph.ts";
+import type { GraphPass } from "../../onnx/rewrite.ts";
+import type { OnnxValue } from "../../onnx/value.ts";
+import { sizeOf } from "../../tensor.ts";
+import type { BaseModel } from "../base-model.ts";
+import type { ModelFiles } from "../huggingface.ts";
+import { storedCopy } from "../weight-copy.ts";
+import { type NarrowForm, narrowCopy, narrowWeights } from "./narrow-file.ts";
+import { widenedWhereUsed } from "./widened-where-used.ts";
+
+/**
+ * The model with its base in a form. The narrow file is made when a graph is first finished, and found again later.
+ * Asking for it throws: DISK_FULL, DATA_DIRECTORY.
+ */
+export function inBaseForm(model: BaseModel, files: ModelFiles, form: BaseForm = "f32"): BaseModel {
+  return form === "f32" ? model : inNarrowForm(model, files, form);
+}
+
+/** Narrow forms are computed with on the processor: nobody has tried them elsewhere.  Throws: CONFIG_INVALID. */
+export async function assertComputed(runtime: Pick<Runtime, "provider">, { narrow }: BaseModel): Promise<void> {
+  if (!narrow) return;
+  const device = await runtime.provider();
+  if (device === "cpu") return;
+  const text = `a base in a narrow form is computed with on the cpu, not on ${device}`;
+  throw new NodeError("CONFIG_INVALID", text, { device, problem: "base-elsewhere" });
+}
+
+function inNarrowForm(model: BaseModel, files: ModelFiles, form: NarrowForm): BaseModel {
+  let opened: { readonly pass: GraphPass; readonly externalData: BaseModel["externalData"] } | undefined;
+  const open = () => {
+    if (opened) return opened;
+    const tensors = storedCopy(narrowCopy(model, files, form), files.cache);
+    const weights = new Map(narrowWeights(model, form).map((weight) => [weight.name, weight]));
+    const externalData = [...new Set([...tensors.values()].map(({ file }) => file))];
+    opened = { pass: widenedWhereUsed({ form, weights, tensors }), externalData };
+    return opened;
+  };
+  const values = new Map<string, OnnxValue>();
+  const narrow: Pick<BaseModel, "weight" | "externalData" | "narrow"> = {
+    weight: ({ name, shape }) => {
+      // A name for the pass to replace: there is no file of f32 weights.
+      const range = { location: `${name} in f32`, offset: 0, length: 4 * sizeOf(shape) };
+      const value = values.get(name) ?? externalValue(name, "float32", shape, range);
+      values.set(name, value);
+      return value;
+    },
+    get externalData() {
+      return open().externalData;
+    },
+    narrow: (graph) => open().pass(graph),
+  };
+  // Taken over without being asked for: f32 weights are made when somebody asks for them.
+  const own = Object.getOwnPropertyDescriptors(model);
+  return Object.defineProperties({}, { ...own, ...Object.getOwnPropertyDescriptors(narrow) }) as BaseModel;
+}

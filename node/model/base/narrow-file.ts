@@ -1,0 +1,129 @@
+/**
+ * The file of a base in a narrow form. The matrices of linear layers stand in it in blocks, as [outputs, inputs]; with
+ * `f16` they stand as they are stored. Every other matrix (embeddings, the output matrix) has 16 bits, and vectors stay f32.
+ */
+import { encodeFloat16 } from "../../../protocol/encoding/float16.ts";
+import { sizeOf } from "../../tensor.ts";
+import type { BaseModel, WeightShape } from "../base-model.ts";
+import { weightsByUse } from "../copied-weights.ts";
+import type { ModelFiles } from "../huggingface.ts";
+import { type SafetensorsDtype, safetensorsHeader } from "../safetensors.ts";
+import { copyKey, type WeightCopy } from "../weight-copy.ts";
+import { BLOCK, type BlockBits, blocksOf, inBlocks } from "./blocks.ts";
+
+/** Forms of a base that take less room than f32. */
+export type NarrowForm = "f16" | "q8" | "q4";
+
+/** Bits of a form's integers. */
+export const BITS: Readonly<Record<Exclude<NarrowForm, "f16">, BlockBits>> = { q8: 8, q4: 4 };
+
+/** How one weight stands in the file. */
+export interface NarrowWeight extends WeightShape {
+  readonly as: "f32" | "f16" | "blocks";
+  /** Of a matrix in blocks: [outputs, inputs], and whether the model's own files have it the other way round. */
+  readonly matrix?: readonly [number, number];
+  readonly turned?: boolean;
+}
+
+/** The name of the scales that belong to a matrix in blocks. */
+export const scalesName = (name: string): string => `${name}.scales`;
+
+/** How each weight of a model stands in the file. */
+export function narrowWeights(model: BaseModel, form: NarrowForm): readonly NarrowWeight[] {
+  const { linears, others } = weightsByUse(model);
+  const turned = new Set(model.shape.linears.filter((site) => site.stored).map(({ path }) => `${path}.weight`));
+  const matrices = linears.map((weight): NarrowWeight => {
+    if (form === "f16") return { ...weight, as: "f16" };
+    const [a, b] = weight.shape as readonly [number, number];
+    const isTurned = turned.has(weight.name);
+    return { ...weight, as: "blocks", matrix: isTurned ? [b, a] : [a, b], turned: isTurned };
+  });
+  const rest = others.map((weight): NarrowWeight => ({ ...weight, as: weight.shape.length > 1 ? "f16" : "f32" }));
+  // Values of 16 bits last, so that every other one is aligned.
+  return [...rest.filter(({ as }) => as === "f32"), ...matrices, ...rest.filter(({ as }) => as === "f16")];
+}
+
+/** Raised when the file's layout changes, so that older files are not taken for it. */
+const LAYOUT = 1;
+
+/** The file to be made, weight by weight: at most one matrix, its f32 values in part, is in memory at a time. */
+export function narrowCopy(model: BaseModel, files: ModelFiles, form: NarrowForm): WeightCopy {
+  const weights = narrowWeights(model, form);
+  const entries = weights.flatMap((weight) => entriesOf(weight, form));
+  const key = copyKey(
+    ["base", form, LAYOUT],
+    files.shards,
+    weights.map(({ name, shape }) => [name, shape]),
+  );
+  const header = safetensorsHeader(entries, { "weft.key": key });
+  return {
+    key,
+    header,
+    fileBytes: header.length + entries.reduce((sum, entry) => sum + entryBytes(entry), 0),
+    *pieces() {
+      yield header;
+      for (const weight of weights) yield* piecesOf(model, weight, form);
+    },
+  };
+}
+
+interface Entry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: SafetensorsDtype;
+}
+
+function entriesOf({ name, shape, as, matrix }: NarrowWeight, form: NarrowForm): readonly Entry[] {
+  if (as !== "blocks") return [{ name, shape, dtype: as === "f32" ? "F32" : "F16" }];
+  const [rows, columns] = matrix!;
+  const perRow = blocksOf(columns);
+  return [
+    { name: scalesName(name), shape: [rows, perRow], dtype: "F32" },
+    // safetensors has no signed integers of 4 bits: two of them are a byte.
+    form === "q4"
+      ? { name, shape: [rows, (perRow * BLOCK) / 2], dtype: "U8" }
+      : { name, shape: [rows, perRow * BLOCK], dtype: "I8" },
+  ];
+}
+
+const entryBytes = ({ shape, dtype }: Entry): number => (dtype === "F32" ? 4 : dtype === "F16" ? 2 : 1) * sizeOf(shape);
+
+/** Values that are converted at a time: 64 MiB of f32. */
+const PIECE_VALUES = 1 << 24;
+
+function* piecesOf(model: BaseModel, weight: NarrowWeight, form: NarrowForm): Iterable<Uint8Array> {
+  if (weight.as === "f32") yield bytesOf(model.values(weight));
+  else if (weight.as === "f16") for (const values of partsOf(model, weight)) yield encodeFloat16(values);
+  else {
+    const bits = BITS[form as "q8" | "q4"];
+    const columns = weight.matrix![1];
+    const parts = weight.turned ? [transposed(model.values(weight), weight.shape)] : partsOf(model, weight);
+    const integers: Uint8Array[] = [];
+    for (const values of parts) {
+      const blocks = inBlocks(values, columns, bits);
+      yield bytesOf(blocks.scales);
+      integers.push(blocks.integers);
+    }
+    yield* integers;
+  }
+}
+
+/** The values of a weight in parts of whole rows. */
+function* partsOf(model: BaseModel, weight: WeightShape): Iterable<Float32Array> {
+  const rows = weight.shape[0]!;
+  const rowsAtOnce = Math.max(1, Math.floor((PIECE_VALUES * rows) / sizeOf(weight.shape)));
+  for (let from = 0; from < rows; from += rowsAtOnce) {
+    yield model.values(weight, { from, to: Math.min(rows, from + rowsAtOnce) });
+  }
+}
+
+function transposed(values: Float32Array, [rows, columns]: readonly number[]): Float32Array {
+  const turned = new Float32Array(values.length);
+  for (let row = 0; row < rows!; row++) {
+    for (let column = 0; column < columns!; column++) turned[column * rows! + row] = values[row * columns! + column]!;
+  }
+  return turned;
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);

@@ -1,0 +1,150 @@
+/**
+ * The graph pass that reads a base in a narrow form: a weight becomes f32 where it is used, and is let go behind that.
+ * The backward pass reads the same bytes as the forward pass, so gradients are exact for the matrix that the blocks stand
+ * for.
+ *
+ * Each use widens the weight anew. Were these nodes merged because they are alike, the f32 matrix of the forward pass would
+ * be kept until the backward pass needs it: all of them together are the f32 base. So everything else that is alike is
+ * merged here, and the runtime is told to merge nothing (`weightsAsStored` of a session).
+ */
+import { floatAttribute, intAttribute } from "../../onnx/attributes.ts";
+import { apply, applyAll, externalRows, externalValue } from "../../onnx/graph.ts";
+import { mergeAlike } from "../../onnx/merge-alike.ts";
+import { cast, concat, gather, gemm, ints, reshape, transpose } from "../../onnx/operators.ts";
+import { type GraphPass, type Replacement, rewrite } from "../../onnx/rewrite.ts";
+import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
+import type { Dtype } from "../../tensor.ts";
+import type { StoredTensor } from "../weight-file.ts";
+import { BLOCK, blocksOf } from "./blocks.ts";
+import { type NarrowForm, type NarrowWeight, scalesName } from "./narrow-file.ts";
+
+/** The weights of a file of `narrowCopy`, by name. */
+export interface NarrowTensors {
+  readonly form: NarrowForm;
+  readonly weights: ReadonlyMap<string, NarrowWeight>;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+}
+
+/** The pass. Weights in the graph are external values with the names of the model's weights, or rows of those. */
+export const widenedWhereUsed =
+  (narrow: NarrowTensors): GraphPass =>
+  (graph) => {
+    const reader = new NarrowReader(narrow);
+    return rewrite(mergeAlike(graph).graph, (node, inputs) => reader.replace(node, inputs));
+  };
+
+/** Which rows of which weight a value of the graph is. */
+interface Use {
+  readonly weight: NarrowWeight;
+  readonly from: number;
+  readonly rows: number;
+}
+
+/** x W^T, and nothing else. */
+const isPlainTransposed = ({ attributes }: OnnxNode, inputs: readonly (OnnxValue | undefined)[]): boolean =>
+  !inputs[2] &&
+  intAttribute(attributes, "transA", 0) === 0 &&
+  intAttribute(attributes, "transB", 0) === 1 &&
+  floatAttribute(attributes, "alpha", 1) === 1;
+
+/** Values of a matrix that are f32 at a time in the forward pass: 64 MB, where an output matrix of 8B models has 2 GB. */
+const WIDENED_AT_ONCE = 1 << 24;
+
+/** One graph's reading of a narrow base. */
+class NarrowReader {
+  readonly #narrow: NarrowTensors;
+  readonly #values = new Map<string, OnnxValue>();
+
+  constructor(narrow: NarrowTensors) {
+    this.#narrow = narrow;
+  }
+
+  readonly replace: Replacement = (node, inputs) => {
+    const uses = inputs.map((input) => input && this.#useOf(input));
+    if (!uses.some((use) => use !== undefined)) return undefined;
+    const first = uses[0];
+    if (node.op === "Gather" && first?.weight.as === "f16" && intAttribute(node.attributes, "axis", 0) === 0) {
+      return [cast(gather(this.#stored(first), inputs[1]!), "float32")];
+    }
+    const second = uses[1];
+    if (node.op === "Gemm" && second?.weight.turned) {
+      // Blocks stand along the inner dimension, and so the other way round than the model's own files have the matrix.
+      const transB = { int: 1 - intAttribute(node.attributes, "transB", 0) };
+      const product = [inputs[0], this.#matrix(second), uses[2] ? this.#wide(uses[2]) : inputs[2]];
+      return applyAll("Gemm", product, { ...node, attributes: { ...node.attributes, transB }, outputs: 1 });
+    }
+    if (node.op === "Gemm" && second && !uses[0] && this.#isLarge(second) && isPlainTransposed(node, inputs)) {
+      return [this.#productInParts(inputs[0]!, second)];
+    }
+    const wide = inputs.map((input, i) => (uses[i] ? this.#wide(uses[i]) : input));
+    return applyAll(node.op, wide, { ...node, outputs: node.outputs.length });
+  };
+
+  #useOf({ source, shape }: OnnxValue): Use | undefined {
+    if (source.kind !== "external") return undefined;
+    const whole = source.rows?.whole.source;
+    const name = whole?.kind === "external" ? whole.name : source.name;
+    const weight = this.#narrow.weights.get(name);
+    return weight && { weight, from: source.rows?.from ?? 0, rows: shape[0]! };
+  }
+
+  #isLarge({ weight, rows }: Use): boolean {
+    return weight.as !== "f32" && !weight.turned && rows * weight.shape[1]! > WIDENED_AT_ONCE;
+  }
+
+  /** x W^T in parts of W's rows, so that not all of a large matrix is wide at the same time. */
+  #productInParts(x: OnnxValue, { weight, from, rows }: Use): OnnxValue {
+    const count = Math.ceil((rows * weight.shape[1]!) / WIDENED_AT_ONCE);
+    const size = Math.ceil(rows / count);
+    const parts = Array.from({ length: count }, (_, i) => {
+      const part = { weight, from: from + i * size, rows: Math.min(size, rows - i * size) };
+      return gemm(x, this.#wide(part), { transB: true });
+    });
+    return concat(parts, 1);
+  }
+
+  /** f32 in the shape that the model gives the weight. */
+  #wide(use: Use): OnnxValue {
+    const { weight } = use;
+    if (weight.as === "f32") return this.#stored(use);
+    if (weight.as === "f16") return cast(this.#stored(use), "float32");
+    return weight.turned ? transpose(this.#matrix(use), [1, 0]) : this.#matrix(use);
+  }
+
+  /** A matrix in blocks as f32[outputs, inputs]. */
+  #matrix(use: Use): OnnxValue {
+    const { name, matrix } = use.weight;
+    const columns = matrix![1];
+    const perRow = blocksOf(columns);
+    const rows = use.weight.turned ? matrix![0] : use.rows;
+    const range = { from: use.from * perRow, to: (use.from + rows) * perRow };
+    const integers = this.#value(
+      name,
+      this.#narrow.form === "q4" ? "int4" : "int8",
+      [matrix![0] * perRow, BLOCK],
+      range,
+    );
+    const scales = this.#value(scalesName(name), "float32", [matrix![0] * perRow], range);
+    // A scale for each block, and not blocks along an axis: that kernel of the runtime takes five times as long.
+    const wide = apply("DequantizeLinear", [integers, scales], { attributes: { axis: { int: 0 } } });
+    const padded = reshape(wide, [rows, perRow * BLOCK]);
+    return perRow * BLOCK === columns ? padded : apply("Slice", [padded, ints([0]), ints([columns]), ints([1])]);
+  }
+
+  /** The part of a weight that is not in blocks, as it is stored. */
+  #stored({ weight: { name, shape, as }, from, rows }: Use): OnnxValue {
+    return this.#value(name, as === "f16" ? "float16" : "float32", shape, { from, to: from + rows });
+  }
+
+  /** Rows of a tensor of the file, which is read as of the given type and shape; the same rows give the same value. */
+  #value(name: string, dtype: Dtype, shape: readonly number[], range: { readonly from: number; readonly to: number }) {
+    const key = `${name} ${range.from} ${range.to}`;
+    const known = this.#values.get(key);
+    if (known) return known;
+    const { file, offset, begin, end } = this.#narrow.tensors.get(name)!;
+    const whole = externalValue(name, dtype, shape, { location: file.path, offset, length: end - begin });
+    const made = range.to - range.from === shape[0] ? whole : externalRows(whole, range);
+    this.#values.set(key, made);
+    return made;
+  }
+}

@@ -1,0 +1,211 @@
+/** The admin interface over HTTP, on this machine alone: who shows the token is answered, and nobody else. */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { chmod, rm } from "node:fs/promises";
+import swagger from "@fastify/swagger";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { ownHosts } from "../../admin/admin-address.ts";
+import { ERROR_ANSWER, jsonSchema } from "../../admin/admin-answers.ts";
+import { NodeError } from "../../errors.ts";
+import type { AdminAddress, AdminRoute, EventSource, PageAsset } from "../../interface/admin.ts";
+import type { Logger } from "../../interface/logger.ts";
+import { systemCode } from "../files/atomic-file.ts";
+import { streamEvents } from "./event-stream.ts";
+import { refuseLiveSocket } from "./live-socket.ts";
+
+/** What is served, and to whom. */
+export interface AdminServerOptions {
+  readonly version: string;
+  readonly routes: readonly AdminRoute[];
+  readonly feed: EventSource;
+  /** Of the page; none where there is no page. They hold nothing of the peer, and are served without a token. */
+  readonly assets?: readonly PageAsset[];
+}
+
+/** A server. */
+export interface AdminServer {
+  /**
+   * Answer from now on, at this address, who shows this token; resolves with the address, with the port that the system has chosen.
+   * Throws: NodeError PORT_IN_USE, LISTEN_FAILED; it is closed then.
+   */
+  listen(address: AdminAddress, token: string): Promise<AdminAddress>;
+  /** Closes every connection. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Readers of the feed at a time: a page, a terminal and a few programs. */
+export const FEED_READERS_MAX = 16;
+/** No order has a body worth mentioning. */
+const BODY_BYTES_MAX = 16 * 1024;
+
+/** A server that does not listen yet: what takes long is done by then, so that it holds up no running peer. */
+export async function createAdminServer(logger: Logger, options: AdminServerOptions): Promise<AdminServer> {
+  const app = Fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, exposeHeadRoutes: false });
+  // Answers are plain data already; the schemas describe them, and take nothing away.
+  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
+  app.setErrorHandler((error, _, reply) => sayError(error, reply, logger));
+  app.setNotFoundHandler((_, reply) => void reply.code(404).send(errorBody("NOT_FOUND", "nothing is served here")));
+  let address: AdminAddress | undefined;
+  let isToken = (_: string | undefined): boolean => false;
+  const openRoutes = [...options.routes.filter((route) => route.isOpen), ...(options.assets ?? [])];
+  const open = new Set(openRoutes.map(({ path }) => path));
+  const isOpen = ({ routeOptions: { url } }: FastifyRequest): boolean => url !== undefined && open.has(url);
+  app.addHook("onRequest", async (request, reply) => {
+    reply.headers(SECURE_HEADERS);
+    if (address === undefined || !isOwnHost(request, address))
+      return reply.code(403).send(errorBody("HOST", "this interface has another name"));
+    if (!isOpen(request) && !isToken(request.headers.authorization)) {
+      return reply
+        .code(401)
+        .header("www-authenticate", "Bearer")
+        .send(errorBody("TOKEN", "show the token of this peer's files"));
+    }
+  });
+  await describe(app, options.version);
+  addRoutes(app, options);
+  for (const { path, contentType, bytes } of options.assets ?? []) {
+    app.get(path, { schema: { hide: true } }, (_, reply) => {
+      reply.header("content-security-policy", PAGE_POLICY).type(contentType).send(bytes);
+    });
+  }
+  await app.ready();
+  return {
+    listen: async (wanted, token) => {
+      isToken = tokenCheck(token);
+      // A port of the system's choice is known once it listens, and nobody knows it before.
+      address = wanted;
+      address = await listen(app, wanted);
+      return address;
+    },
+    close: () => app.close(),
+  };
+}
+
+/** Nothing of it is kept, framed, or taken for another kind of content. */
+const SECURE_HEADERS = {
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cross-origin-resource-policy": "same-origin",
+} as const;
+
+/** The page has its own files, asks where it came from, and nothing else. */
+const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+async function describe(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      info: { title: "weft", description: "The admin interface of a running peer.", version },
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+      security: [{ token: [] }],
+    },
+  });
+}
+
+function addRoutes(app: FastifyInstance, { routes, feed }: AdminServerOptions): void {
+  let readers = 0;
+  // Inside of a plugin, so that the description, which is one too, sees them.
+  app.register(async (scope) => {
+    const error = jsonSchema(ERROR_ANSWER);
+    for (const { method, path, name, text, parameters, query, answer, contentType, isOpen, handle } of routes) {
+      scope.route({
+        method,
+        url: path,
+        schema: {
+          operationId: name,
+          summary: text,
+          ...(parameters && { params: parameters }),
+          ...(query && { querystring: query }),
+          ...(isOpen && { security: [] }),
+          ...(contentType === undefined
+            ? { response: { 200: answer, "4xx": error, "5xx": error } }
+            : { produces: [contentType] }),
+        },
+        handler: async (request, reply) => {
+          if (contentType !== undefined) reply.type(contentType);
+          return handle({
+            parameters: (request.params ?? {}) as Record<string, string>,
+            query: (request.query ?? {}) as Record<string, unknown>,
+          });
+        },
+      });
+    }
+    const summary = "Everything that the peer tells, as server-sent events; Last-Event-ID goes on behind an event.";
+    scope.get("/v1/events", { schema: { operationId: "events", summary } }, (request, reply) => {
+      if (readers >= FEED_READERS_MAX) {
+        return reply.code(503).send(errorBody("BUSY", `${FEED_READERS_MAX} readers have their places already`));
+      }
+      readers++;
+      reply.hijack();
+      const headers = { ...SECURE_HEADERS, "content-type": "text/event-stream; charset=utf-8" };
+      reply.raw.writeHead(200, headers);
+      streamEvents(feed, reply.raw, { from: placeOf(request, feed), onEnd: () => readers-- });
+    });
+    scope.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  });
+}
+
+/** Behind the event that the reader has seen last; one that says nothing begins now. */
+function placeOf({ headers, query }: FastifyRequest, feed: EventSource): number {
+  const said = headers["last-event-id"] ?? (query as { readonly after?: string }).after;
+  const place = Number(said);
+  return said !== undefined && Number.isSafeInteger(place) && place >= 0 ? place : feed.newest;
+}
+
+/** Whether what is shown is the token; how long the answer takes says nothing of it. */
+function tokenCheck(token: string): (authorization: string | undefined) => boolean {
+  const digest = (text: string): Uint8Array => createHash("sha256").update(text).digest();
+  const expected = digest(`Bearer ${token}`);
+  return (authorization = "") => timingSafeEqual(digest(authorization), expected);
+}
+
+/** A page of another name that a browser here has open reaches a port of this machine too; it does not know this name. */
+function isOwnHost({ headers: { host, origin } }: FastifyRequest, address: AdminAddress): boolean {
+  const hosts = ownHosts(address);
+  if (hosts === undefined) return origin === undefined;
+  return hosts.includes(host ?? "") && (origin === undefined || origin === `http://${host}`);
+}
+
+async function listen(app: FastifyInstance, address: AdminAddress): Promise<AdminAddress> {
+  try {
+    if (address.kind === "port") {
+      const url = new URL(await app.listen({ host: address.host, port: address.port }));
+      return { ...address, port: Number(url.port) };
+    }
+    await refuseLiveSocket(address.path);
+    await rm(address.path, { force: true });
+    await app.listen({ path: address.path });
+    await chmod(address.path, 0o600);
+    return address;
+  } catch (cause) {
+    await app.close();
+    if (cause instanceof NodeError) throw cause;
+    const where = address.kind === "port" ? `port ${address.port}` : address.path;
+    const code = systemCode(cause) ?? "unknown error";
+    const text = `the admin interface cannot listen at ${where} (${code})`;
+    throw new NodeError(code === "EADDRINUSE" ? "PORT_IN_USE" : "LISTEN_FAILED", text, { where }, { cause });
+  }
+}
+
+const errorBody = (code: string, message: string): unknown => ({ error: { code, message } });
+
+/** Status codes of what a peer refuses; anything else is its own fault. */
+function statusOfError(error: NodeError): number {
+  if (error.facts.problem === "motion-unknown") return 404;
+  return error.code === "NOT_ALLOWED" ? 403 : 503;
+}
+
+function sayError(error: unknown, reply: FastifyReply, logger: Logger): void {
+  if (error instanceof NodeError) {
+    void reply.code(statusOfError(error)).send(errorBody(error.code, error.message));
+    return;
+  }
+  const { statusCode = 500, message = "" } = error as { statusCode?: number; message?: string };
+  if (statusCode < 500) {
+    void reply.code(statusCode).send(errorBody("REQUEST", message));
+    return;
+  }
+  logger.error("the admin interface failed to answer", { error });
+  void reply.code(500).send(errorBody("UNEXPECTED", "this is a fault of weft; its log has more"));
+}

@@ -1,0 +1,109 @@
+import { describe, expect, test } from "vitest";
+import { ADAPTERS } from "../../protocol/settings/adapter-kinds.ts";
+import { AGGREGATION_RULES } from "../../protocol/settings/aggregation-rules.ts";
+import { ATTACKS } from "./attack.ts";
+import type { Cell, CellResult } from "./cell.ts";
+import { attackFigures, isHeld } from "./robustness.ts";
+import { robustnessPage } from "./robustness-page.ts";
+import { ATTACK_ORDER, robustnessTable, TRIED_KINDS, TRIED_RULES } from "./robustness-table.ts";
+import { cellsOf } from "./run-table.ts";
+
+const table = robustnessTable();
+const suite = table.suites.find(({ name }) => name === "rules")!;
+const methodOf = (name: string) => table.methods.find((one) => one.name === name)!;
+
+describe("the table of attacks", () => {
+  test("has every rule, every kind of adapter and every attack that there is", () => {
+    expect(new Set(TRIED_RULES.map((word) => word.split(":")[0]))).toEqual(new Set(Object.keys(AGGREGATION_RULES)));
+    expect(Object.keys(TRIED_KINDS)).toEqual(Object.keys(ADAPTERS.kinds));
+    expect([...ATTACK_ORDER].sort()).toEqual([...ATTACKS].sort());
+  });
+
+  test("names only methods that it declares, each once, and nobody alone is lied to", () => {
+    const names = table.methods.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    for (const one of table.suites) {
+      for (const name of one.methods) expect(names, one.name).toContain(name);
+      const alone = cellsOf(one, table).filter(({ method }) => method.exchange === "none");
+      expect(new Set(alone.map(({ attack }) => attack))).toEqual(new Set(["none"]));
+    }
+    const counts = (name: string) => table.suites.find((one) => one.name === name)!.liars;
+    expect([counts("shipped"), counts("thirty")]).toEqual([
+      [2, 1, 3],
+      [6, 9],
+    ]);
+  });
+});
+
+/** A cell of ten peers, of whom two lie, with these losses. */
+function cellOf(
+  name: string,
+  attack: Cell["attack"],
+  { losses, exits = 0, blamed = 0 }: { losses: readonly number[]; exits?: number; blamed?: number },
+): { cell: Cell; result: CellResult } {
+  const cell: Cell = {
+    ...{ suite, method: methodOf(name), split: { kind: "iid" }, peers: 10, seed: 1, attack },
+    ...(attack !== "none" && { liars: 2 }),
+    ...{ learningRate: 0.01, tuning: false },
+  };
+  const score = { accuracy: 0, exactMatch: 0, tokens: 1 };
+  const peers = losses.map((loss, i) => ({
+    own: { ...score, loss },
+    others: { ...score, loss },
+    ...{ psiOwn: 0, psiOthers: 0, lambdaMean: 0, refused: 1, hasExited: i < exits },
+  }));
+  return { cell, result: { peers, blamed, key: `${name} ${attack}`, commit: "abc" } as unknown as CellResult };
+}
+
+const eight = (loss: number): number[] => Array(8).fill(loss);
+const ALONE = cellOf("lora-alone", "none", { losses: [...eight(4), 9, 9] });
+const CLEAN = cellOf("lora-mean-even", "silent", { losses: eight(3) });
+
+describe("the figures of an attack", () => {
+  const under = (attacked: ReturnType<typeof cellOf>) => attackFigures({ cells: [ALONE, CLEAN, attacked] });
+
+  test("compare the same honest peers: those that lie are in no mean", () => {
+    const [one] = under(cellOf("lora-mean-even", "alie", { losses: [3.4, ...eight(3.2).slice(1)] }));
+    expect(one).toMatchObject({ alone: 4, clean: 3, liars: 2, refused: 8, exits: 0 });
+    expect(one!.attacked).toBeCloseTo(3.225, 12);
+    expect(one!.lost).toBeCloseTo(0.225, 12);
+    expect(one!.worst).toBeCloseTo(3.4 / 4 - 1, 12);
+    expect(isHeld(one!)).toBe(false);
+  });
+
+  test("hold where little is lost, and not where a peer ends worse than alone, ends early or is blamed", () => {
+    const held = (options: Parameters<typeof cellOf>[2]) =>
+      isHeld(under(cellOf("lora-mean-even", "zero", options))[0]!);
+    expect(held({ losses: eight(3.04) })).toBe(true);
+    expect(held({ losses: [4.07, ...eight(2.9).slice(1)] })).toBe(true);
+    expect(held({ losses: [4.09, ...eight(2.9).slice(1)] })).toBe(false);
+    expect(held({ losses: eight(3), exits: 1 })).toBe(false);
+    expect(held({ losses: eight(3), blamed: 1 })).toBe(false);
+    expect(held({ losses: eight(Number.NaN) })).toBe(false);
+  });
+
+  test("need the run alone and the run without the liars", () => {
+    const attacked = cellOf("lora-mean-even", "alie", { losses: eight(3) });
+    expect(attackFigures({ cells: [ALONE, attacked] })).toEqual([]);
+    expect(attackFigures({ cells: [CLEAN, attacked] })).toEqual([]);
+  });
+
+  test("become a page that says what is missing", () => {
+    const cells = [ALONE, CLEAN, cellOf("lora-mean-even", "alie", { losses: eight(3.2) })];
+    const results = [{ suite, cells, learningRates: new Map() }];
+    const { methods } = table;
+    const rows = [
+      { rule: "mean", attack: "alie", own: 4, clean: 3, attacked: 3.02, worst: -1, refused: 0 },
+      { rule: "mean", attack: "zero", own: 4, clean: 3, attacked: 4.5, worst: 1, refused: 2 },
+    ] as const;
+    const oneRounds = [{ key: "k", kind: "lora", peers: 10, liars: 2, rows }] as const;
+    const given = { results, methods, oneRounds, oneRoundsWanted: 3, wanted: () => 10 };
+    const page = robustnessPage({ ...given, command: "npm run attack" });
+    expect(page).toContain("| mean | 1.000 | 2.0 % | **150.0 %** |");
+    expect(page).toContain("| mean | 1/2, 150.0 % |");
+    expect(page).toContain("| One aggregation under every rule | 1 | 2 |");
+    expect(page).toContain("| alie | 2 of 10 | 4.000 | 3.000 | 3.200 | **20.0 %** | -20.0 % | -25.0 % | 8 | **no** |");
+    expect(page).toContain(`| ${suite.title} | 3 | 7 |`);
+    expect(page).toContain("3 of abc");
+  });
+});
