@@ -7,6 +7,7 @@ import { EXCHANGE_DEFAULTS } from "../exchange/exchange-limits.ts";
 import { SUMMARIES_MAX } from "../interface/peer-event.ts";
 import { EGRESS_BOUNDS } from "../system/files/egress-file.ts";
 import { EGRESS_RESERVE_BYTES } from "../system/files/egress-reserve.ts";
+import { LOG_FILE_BOUNDS } from "../system/files/log-file.ts";
 import { INBOX_FILES_MAX, REQUEST_BYTES_MAX } from "../system/files/request-inbox.ts";
 import { CHECKPOINTS_ASIDE, CHECKPOINTS_ASIDE_MAX } from "./layout.ts";
 
@@ -54,6 +55,8 @@ const STORED_BYTES =
   MIB;
 /** LevelDB keeps what was replaced until it has merged its tables: never more than that once again, and its log. */
 const STORE_BYTES = 2 * STORED_BYTES + 64 * MIB;
+
+const LOG_BYTES_MAX = LOG_FILE_BOUNDS.files * LOG_FILE_BOUNDS.fileBytes;
 
 const gib = (bytes: number): string => `${Math.ceil(bytes / GIB)} GiB`;
 const mib = (bytes: number): string => `${Math.ceil(bytes / MIB)} MiB`;
@@ -123,6 +126,16 @@ export const FILE_BOUNDS: readonly FileBound[] = [
     ...{ bytes: () => MIB, size: "1 MiB" },
   },
   {
+    ...{ name: "`logs/`", pattern: /^logs$/, what: "the log" },
+    because: `${LOG_FILE_BOUNDS.files} files of ${mib(LOG_FILE_BOUNDS.fileBytes)}; the oldest goes`,
+    ...{ bytes: () => LOG_BYTES_MAX, size: mib(LOG_BYTES_MAX) },
+  },
+  {
+    ...{ name: "`admin-token`, `admin.json`, `admin.sock`", pattern: /^admin(-token|\.json|\.sock)$/ },
+    ...{ what: "the secret of the admin interface, and where that is while the peer runs" },
+    ...{ because: "one short value each", bytes: () => 4 * KIB, size: "4 KiB" },
+  },
+  {
     ...{ name: "`switch.json`", pattern: /^switch\.json$/, what: "a change of manifest that is not done yet" },
     ...{ because: "two short values", bytes: () => 4 * KIB, size: "4 KiB" },
   },
@@ -137,8 +150,8 @@ export const FILE_BOUNDS: readonly FileBound[] = [
   },
   {
     ...{
-      name: "`config.json`, `model/`, `weft-data.json`, adapters",
-      pattern: /^(config\.json|model|weft-data\.json)$/,
+      name: "`config.toml`, `config.json`, `model/`, `weft-data.json`, adapters",
+      pattern: /^(config\.(toml|json)|model|weft-data\.json)$/,
     },
     ...{ what: "what the user puts there, or has a command write", because: "no peer writes it" },
     ...{ bytes: undefined, size: "as you make it" },

@@ -210,7 +210,7 @@ const LORA_BIAS = {
   text: "whether a bias stands behind B, s (B A x + b)",
   source: "lora_bias of PEFT",
   optional: true,
-  word: { words: { trained: "bias" } },
+  word: { words: { bias: "trained" } },
 } as const satisfies VariantField;
 
 const BASIS = {

@@ -30,16 +30,7 @@ export const LAMBDA_RULES = {
     adaptive: {
       text: "alone or in the swarm, whichever a trial over some rounds found better",
       source: "this project's own; docs/LAMBDA.md",
-      fields: {
-        rival: {
-          type: "choice",
-          values: ["alone"],
-          text: "what mixing is held against: training alone, until a test decides; the search when absent",
-          source: "this project's own; docs/LAMBDA.md",
-          optional: true,
-          word: { words: { alone: "alone" } },
-        },
-      },
+      fields: {},
     },
     tanh: {
       text: "the more, the better the aggregate does on held-out data than the own adapter",

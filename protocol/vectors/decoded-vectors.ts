@@ -134,15 +134,6 @@ export function manifestVectors(): readonly ManifestVector[] {
       { ...OTHER_MANIFEST, aggregation: { ...aggregation, rule: "mean", factors: "product", momentum: 1 } },
       "aggregation.momentum",
     ),
-    valid("an adaptive lambda against training alone", {
-      ...EXAMPLE_MANIFEST,
-      aggregation: { ...aggregation, lambda: { mode: "adaptive", rival: "alone" } },
-    }),
-    invalid(
-      "an adaptive lambda against what is not known",
-      { aggregation: { ...aggregation, lambda: { mode: "adaptive", rival: "search" } } },
-      "aggregation.lambda.rival",
-    ),
     valid("logit adjustment", { ...EXAMPLE_MANIFEST, training: { ...training, logitAdjustment: 1 } }),
     invalid("no logit adjustment", { training: { ...training, logitAdjustment: 0 } }, "training.logitAdjustment"),
     valid("similarity with the peer itself", withSelf(true)),

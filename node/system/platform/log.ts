@@ -1,9 +1,11 @@
 /**
  * The log: on standard error, so that standard output stays free for data, and where a peer runs in a file of its own. A line
- * is JSON, and on a terminal a text for people.
+ * is JSON, and on a terminal a text for people. What others wrote into fields is written out where it is hidden, because lines
+ * are read on terminals.
  */
 import { type DestinationStream, multistream, pino } from "pino";
 import type { Logger, LogLevel, LogModule } from "../../interface/logger.ts";
+import { visibleText } from "../../visible-text.ts";
 import { logLine } from "./log-line.ts";
 
 /** What is written, and where to. */
@@ -34,7 +36,7 @@ export function createLogger(options: LoggerOptions): Logger {
 /** A log for a peer. */
 export function createLogs(options: LoggerOptions): Logs {
   const { level, modules = {}, fields = {}, write } = options;
-  const shownBy: DestinationStream = write === undefined ? standardError() : { write };
+  const shownBy = visibly(write === undefined ? standardError() : { write });
   const of = (module: LogModule | undefined): Logger => {
     const shown = (module && modules[module]) ?? level;
     return loggerOf(shownBy, { ...options, level: shown, fields: { ...fields, ...(module && { module }) } });
@@ -62,9 +64,14 @@ function loggerOf(shown: DestinationStream, { level, fields, keep }: LoggerOptio
 
 /** What is shown from this level on, and everything kept. */
 function both({ level, shown, keep }: { level: LogLevel; shown: DestinationStream; keep: (line: string) => void }) {
-  const kept = { level: "debug", stream: { write: keep } } as const;
+  const kept = { level: "debug", stream: visibly({ write: keep }) } as const;
   return multistream(level === "silent" ? [kept] : [{ level, stream: shown }, kept]);
 }
+
+/** Takes lines whose hidden characters are written out; as JSON they mean the same. */
+const visibly = (stream: DestinationStream): DestinationStream => ({
+  write: (line: string) => void stream.write(visibleText(line)),
+});
 
 const LOUDNESS: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 };
 const isQuieter = (a: LogLevel, b: LogLevel): boolean => LOUDNESS[a] > LOUDNESS[b];
