@@ -81,25 +81,31 @@ function byTask(items: readonly TaskItem[]): ReadonlyMap<string, readonly TaskIt
   return parts;
 }
 
-type Asked = TaskEvaluationOptions & { readonly runtime: Runtime; readonly tokenizer: Tokenizer };
+/** What items are put to. */
+export type Asked = Pick<TaskEvaluationOptions, "opened" | "adapter" | "engine" | "signal"> & {
+  readonly runtime: Runtime;
+  readonly tokenizer: Tokenizer;
+};
 
 /**
- * Prompt and continuation as one text, and the prompt by itself: the tokens behind so many as the prompt has are the
- * continuation's. Blanks at the prompt's end belong to the continuation. What does not fit is cut off in front.
+ * The prompt's tokens by itself, and behind them those that the whole text has behind as many: a token that joins both at the
+ * seam counts for neither. Blanks at the prompt's end belong to the continuation. What does not fit is cut off in front.
+ * Source: `_encode_pair` of lm-evaluation-harness 0.4.
  */
 export function pairExample(
   { prompt, continuation }: { readonly prompt: string; readonly continuation: string },
   { tokenizer, contextTokens }: { readonly tokenizer: Tokenizer; readonly contextTokens: number },
 ): Example {
   const begin = tokenizer.beginId === undefined ? [] : [tokenizer.beginId];
-  const context = prompt.trimEnd();
-  const whole = [...begin, ...tokenizer.encode(prompt + continuation)];
-  const promptLength = begin.length + tokenizer.encode(context).length;
-  const cut = Math.max(0, whole.length - contextTokens);
-  return { tokens: whole.slice(cut), promptLength: Math.max(1, promptLength - cut) };
+  const context = tokenizer.encode(prompt.trimEnd());
+  const behind = tokenizer.encode(prompt + continuation).slice(context.length);
+  const tokens = [...begin, ...context, ...behind];
+  const cut = Math.max(0, tokens.length - contextTokens);
+  return { tokens: tokens.slice(cut), promptLength: Math.max(1, begin.length + context.length - cut) };
 }
 
-async function logLikelihoods(
+/** Log likelihoods in nats of each item's choices, in their order.  Throws: what the model and the runtime throw. */
+export async function logLikelihoods(
   items: readonly ChooseItem[],
   { opened: { model }, adapter, engine, runtime, tokenizer }: Asked,
 ): Promise<readonly (readonly [ChooseItem, readonly number[]])[]> {
