@@ -8,7 +8,7 @@ module.exports = {
       name: "no-tools-in-the-product",
       comment: "the published package is installed without devDependencies; the evaluation is no part of it",
       severity: "error",
-      from: { path: "^(protocol|node|cli|testnet)/", pathNot: [tests, "^testnet/evaluation/"] },
+      from: { path: "^(protocol|node|cli|testnet)/", pathNot: [tests, "^testnet/evaluation/", "^node/page/"] },
       to: { dependencyTypes: ["npm-dev", "npm-no-pkg", "npm-unknown"] },
     },
     {
@@ -69,7 +69,10 @@ module.exports = {
     {
       name: "only-system-imports-node-builtins",
       severity: "error",
-      from: { path: "^node/", pathNot: [room("system"), room("bench"), tests, "^node/pretrain/main\\.ts$"] },
+      from: {
+        path: "^node/",
+        pathNot: [room("system"), room("bench"), tests, "^node/pretrain/main\\.ts$", "^node/page/vite\\.config\\.ts$"],
+      },
       to: { dependencyTypes: ["core"] },
     },
     {
@@ -155,6 +158,20 @@ module.exports = {
       to: { path: "^node/(onnx|autodiff|adapter|model|training|data|aggregation|membership|round|system)/" },
     },
     {
+      name: "page-knows-answers-only",
+      comment: "it runs in a browser: what it has of node are types of what the admin interface answers",
+      severity: "error",
+      from: { path: "^node/page/browser/" },
+      to: { path: "^(protocol|node|cli|testnet)/", pathNot: ["^node/page/browser/", room("interface")] },
+    },
+    {
+      name: "page-is-built",
+      comment: "the package carries what was built of it; nothing else imports its source",
+      severity: "error",
+      from: { path: "^(protocol|node|cli|testnet)/", pathNot: "^node/page/" },
+      to: { path: "^node/page/" },
+    },
+    {
       name: "admin-knows-no-training",
       comment: "what people may see and do of a peer; it asks the peer, and neither trains nor speaks to others",
       severity: "error",
@@ -170,7 +187,8 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
-    exclude: { path: "(_pb\\.ts$|^dist/)" },
+    // Its parser reads no JSX; node/page/built.test.ts holds those files to the same direction.
+    exclude: { path: "(_pb\\.ts$|^dist/|\\.tsx$)" },
     // TypeScript 7 has no JavaScript API; swc parses in its place.
     parser: "swc",
     tsPreCompilationDeps: true,

@@ -24,9 +24,9 @@ interface SyntaxNode {
 }
 
 /** Parse a TypeScript file and measure it.  Throws: the parser's error. */
-export function scanSource(text: string): SourceScan {
+export function scanSource(text: string, { tsx = false }: { readonly tsx?: boolean } = {}): SourceScan {
   const bytes = Buffer.from(text);
-  const module = parseSync(text, { syntax: "typescript", target: "es2022" });
+  const module = parseSync(text, { syntax: "typescript", tsx, target: "es2022" });
   return {
     lines: text.endsWith("\n") ? text.split("\n").length - 1 : text.split("\n").length,
     functions: functionsIn(module, bytes),

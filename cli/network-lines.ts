@@ -7,8 +7,21 @@ import { formatAdapter } from "./adapter-argument.ts";
 
 /** Everything that a manifest says. */
 export function manifestLines(manifest: NetworkManifest): readonly string[] {
-  const { name, seed, model, adapter, head, tensors, training, rounds, aggregation, reference, encoding, bootstrap } =
-    manifest;
+  const {
+    name,
+    seed,
+    model,
+    adapter,
+    head,
+    frame,
+    tensors,
+    training,
+    rounds,
+    aggregation,
+    reference,
+    encoding,
+    bootstrap,
+  } = manifest;
   const [first = "", ...rest] = describeMembership(manifest.membership);
   const rows: [string, string][] = [
     ["network", networkId(manifest)],
@@ -19,6 +32,7 @@ export function manifestLines(manifest: NetworkManifest): readonly string[] {
     ["", `tokenizer ${model.digest.tokenizer}`],
     ["adapter", `${formatAdapter(adapter)}, ${parameterCount(tensors)} parameters in ${tensors.length} tensors`],
     ...(head === undefined ? [] : [["head", head] satisfies [string, string]]),
+    ...(frame === undefined ? [] : [["frame", frameWords(frame)] satisfies [string, string]]),
     ["training", plain(training)],
     ["rounds", `${rounds.count} of ${rounds.localSteps} local steps, deadline ${plain(rounds.deadlineMs)} ms`],
     ["aggregation", plain(aggregation)],
@@ -50,6 +64,9 @@ export function signatureLines(genesis: Genesis): readonly string[] {
     ...missing.map((peer) => `${"".padEnd(12)}   ${peer} has not signed`),
   ];
 }
+
+const frameWords = (frame: NonNullable<NetworkManifest["frame"]>): string =>
+  frame.kind === "turns" ? "turns on lines of their own" : `the chat template with digest ${frame.digest}`;
 
 function successionRows({ succeeds }: NetworkManifest): [string, string][] {
   if (succeeds === undefined) return [];

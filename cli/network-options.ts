@@ -47,9 +47,12 @@ const HEAD_WORDS = ["local", "shared", "frozen"] as const;
 type HeadWord = (typeof HEAD_WORDS)[number];
 
 /** To be told to whoever makes a network with a shared head; nothing else is worth a word. */
-export function headWarning(head: NetworkManifest["head"]): string | undefined {
-  if (head !== "shared") return undefined;
-  return "the classifier's head is shared: where peers have different shares of the classes, an averaged head is good at none of them; compare own-task accuracy with a local head first";
+export function headWarning(
+  head: NetworkManifest["head"],
+  { logitAdjustment }: Pick<NetworkManifest["training"], "logitAdjustment">,
+): string | undefined {
+  if (head !== "shared" || logitAdjustment !== undefined) return undefined;
+  return "the classifier's head is shared: where peers have different shares of the classes, an averaged head is good at none of them; compare own-task accuracy with a local head first, or adjust logits with --logit-adjustment 1";
 }
 
 /** What `createNetwork` is told besides the model and the name. */
@@ -109,7 +112,7 @@ function absentFlags(defaults: NetworkSettings): Readonly<Record<string, string>
     "neighbour-weights": formatWeights(aggregation.weights),
     optimizer: OPTIMIZER_WORD.format(training),
     schedule: `${SCHEDULE_WORD.format(training.schedule ?? { kind: "constant", warmupSteps: 0 })}, or a shorter warm-up where there are fewer than 100 steps`,
-    head: "local",
+    head: "local, or shared with --logit-adjustment",
     reference: `${REFERENCE_WORD.format(reference)}, or window:4 with --proximal`,
     "max-tokens": `${training.maxTokens}, or the model's context where that is shorter`,
     encoding: `${encoding.values}, or what suits another adapter: int8 for lora and ffa-lora, float32 for tri-lora`,
@@ -191,6 +194,12 @@ function withSelf(weights: NeighbourWeighting): NeighbourWeighting {
   return weights.kind === "similarity" ? { ...weights, self: true } : weights;
 }
 
+/** With logit adjustment a head is shared unless the flags say otherwise: that is what the adjustment is for. */
+function headOf({ head, logitAdjustment }: NetworkOptions): Pick<NetworkSettings, "head"> {
+  if (head === undefined) return logitAdjustment === undefined ? {} : { head: "shared" };
+  return head === "local" ? {} : { head };
+}
+
 /** Window of p = 4 and weights l1, l2 of the proximal step: the middle of the range in arXiv:2506.23210. */
 const PROXIMAL_REFERENCE = REFERENCE_WORD.parse("window:4");
 
@@ -215,7 +224,7 @@ export function networkSettings(options: NetworkOptions, defaults: NetworkSettin
     },
     seed: options.seed ?? defaults.seed,
     reference: options.reference ?? referenceOf(options, defaults),
-    ...(options.head !== undefined && options.head !== "local" && { head: options.head }),
+    ...headOf(options),
     training: {
       ...training,
       ...options.optimizer,

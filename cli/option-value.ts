@@ -2,7 +2,7 @@
 
 import { multiaddr } from "@multiformats/multiaddr";
 import { InvalidArgumentError } from "commander";
-import { addressFilter } from "../node/index.ts";
+import { addressFilter, LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "../node/index.ts";
 import { peerIdOfAddress } from "../protocol/addresses.ts";
 import { fieldParser } from "./field-flag.ts";
 
@@ -37,6 +37,16 @@ export function choice<const T extends string>(
   values: readonly T[],
 ): ((text: string) => T) & { readonly values?: readonly string[] } {
   return fieldParser({ type: "choice", values });
+}
+
+/** A part of the peer and a level of its log, such as network=debug. */
+export function moduleLevel(text: string): readonly [LogModule, LogLevel] {
+  const [module, level, ...rest] = text.split("=");
+  const [known, shown] = [LOG_MODULES.find((one) => one === module), LOG_LEVELS.find((one) => one === level)];
+  if (known !== undefined && shown !== undefined && rest.length === 0) return [known, shown];
+  throw new InvalidArgumentError(
+    `expected one of ${LOG_MODULES.join(", ")}, then = and one of ${LOG_LEVELS.join(", ")}`,
+  );
 }
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };

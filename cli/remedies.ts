@@ -13,6 +13,8 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "another-data": "choose another --data-dir for this data, or give the same data as before",
   "another-model": "give --model the directory that the adapter was trained on",
   "another-network": "choose another --data-dir for this network",
+  "another-template":
+    "take tokenizer_config.json and chat_template.jinja from whoever made the network, or give --chat-template the network's",
   "base-elsewhere": "leave out --base or --device",
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",
@@ -48,6 +50,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "positions-of-two": "give --positions f7+l7 or the like",
   "positions-unsaid": "import it with weft adapter import --positions f7+l7",
   "precision-missing": "leave out --precision, or see weft doctor for other devices",
+  "precision-of-kind": "leave out --precision, or choose another --adapter",
   "pyreft-form-only": "export it with --format pyreft",
   "quorum-ends": "make others admins first (weft members promote), or add --without-quorum where it is meant",
   "reft-part-only": "take its ReFT part alone with --part reft",

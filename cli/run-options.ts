@@ -1,6 +1,6 @@
 /** The flags of `weft run`, and the peer that they ask for. */
 import { availableParallelism } from "node:os";
-import { type EngineOptions, type LogLevel, type PeerOptions, trainingDoor } from "../node/index.ts";
+import { type EngineOptions, type LogLevel, type LogModule, type PeerOptions, trainingDoor } from "../node/index.ts";
 import { type DataFlags, dataOptions } from "./data-options.ts";
 import { engineOf } from "./engine-flags.ts";
 import { modelDirectory } from "./model-directory.ts";
@@ -26,12 +26,14 @@ export type RunOptions = PrivacyOptions &
     readonly events?: boolean;
     readonly json?: boolean;
     readonly logLevel?: LogLevel;
+    readonly logModule?: readonly (readonly [LogModule, LogLevel])[];
     readonly admin?: string;
+    readonly page?: boolean;
   };
 
 /** A peer by its flags.  Throws: NodeError CONFIG_INVALID for flags that contradict each other. */
 export function peerOptions(options: RunOptions, dataDirectory: string, terminal: Terminal): PeerOptions {
-  const { network, model, bootstrap, sketchNoise, logLevel } = options;
+  const { network, model, bootstrap, sketchNoise, logLevel, logModule } = options;
   const privacy = privacySettings(options);
   return {
     dataDirectory,
@@ -54,6 +56,8 @@ export function peerOptions(options: RunOptions, dataDirectory: string, terminal
     ...(privacy && { privacy }),
     ...(sketchNoise !== undefined && { sketchNoise }),
     logLevel: logLevel ?? "warn",
+    ...(logModule && { logModules: Object.fromEntries(logModule) }),
+    keepsLog: true,
   };
 }
 

@@ -3,12 +3,17 @@ import { adminClientDoor, NodeError } from "../node/index.ts";
 import type { PeerStatus } from "./status-file.ts";
 
 /** Where a running peer is by its own word; undefined where none runs, or one without an admin interface. */
-export async function runningStatus(dataDirectory: string): Promise<PeerStatus | undefined> {
+export function runningStatus(dataDirectory: string): Promise<PeerStatus | undefined> {
+  return askRunningPeer<PeerStatus>(dataDirectory, "/v1/status");
+}
+
+/** A running peer's answer to a question; undefined where none runs, or one without an admin interface.  Throws: NodeError with what it refuses. */
+export async function askRunningPeer<Answer>(dataDirectory: string, path: string): Promise<Answer | undefined> {
   const { askAdmin, findAdmin } = await adminClientDoor();
   const found = await findAdmin(dataDirectory);
   if (found === undefined) return undefined;
   try {
-    return (await askAdmin("/v1/status", found)) as PeerStatus;
+    return (await askAdmin(path, found)) as Answer;
   } catch (error) {
     // What a killed peer has left behind answers nobody; its files say where it was.
     if (error instanceof NodeError && error.code === "PEER_FAILED") return undefined;

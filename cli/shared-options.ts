@@ -1,12 +1,12 @@
 /** Flags that several commands have: one row each. Those that come from a network's settings are in network-options.ts. */
 
-import { LOG_LEVELS } from "../node/index.ts";
+import { LOG_LEVELS, LOG_MODULES } from "../node/index.ts";
 import { parsePromptPositions } from "./adapter-argument.ts";
 import { type ArgumentRow, longName, type OptionRow } from "./command-row.ts";
 import { DATA, READING } from "./data-options.ts";
 import { engineFlags } from "./engine-flags.ts";
 import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
-import { choice, integer, part, peerAddress } from "./option-value.ts";
+import { choice, integer, moduleLevel, part, peerAddress } from "./option-value.ts";
 import { PRIVACY_OPTIONS } from "./privacy-options.ts";
 import { REACH_OPTIONS } from "./reach-options.ts";
 
@@ -30,6 +30,13 @@ export const LOG_LEVEL: OptionRow = {
   text: `log on standard error from this level on: ${LOG_LEVELS.join(", ")}`,
   parse: choice(LOG_LEVELS),
   otherwise: "warn",
+};
+/** How much is logged of a part of the peer. */
+export const LOG_MODULE: OptionRow = {
+  flags: "--log-module <module=level>",
+  text: `another level for a part of the peer, such as network=debug; the parts are ${LOG_MODULES.join(", ")}; may be repeated`,
+  parse: moduleLevel,
+  repeatable: true,
 };
 /** The base model. */
 export const MODEL: OptionRow = {
@@ -91,11 +98,13 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
   { flags: "--events", text: "print every event as a line of JSON on standard output; not with --json" },
   JSON_OUTPUT,
   LOG_LEVEL,
+  LOG_MODULE,
   {
     flags: "--admin <address>",
     text: "where the admin interface listens, on this machine alone: a port or 127.0.0.1:PORT, a socket's absolute path, or off for none",
-    otherwise: "the socket admin.sock in the data directory; a free port where that path is too long",
+    otherwise: "the socket admin.sock in the data directory; a free port where that path is too long, or with --page",
   },
+  { flags: "--page", text: "serve a page that shows the peer as it runs, for a browser on this machine" },
 ];
 
 /** An adapter in a folder. */

@@ -1,18 +1,8 @@
-/**
- * Text as a terminal may be given it. Names in files of models and adapters, labels of requests and messages of errors come
- * from others: a terminal would obey what is hidden in them, and show something else than what is there.
- */
-
+/** A terminal that is given no hidden characters, whatever a command writes. */
+import { visibleText } from "../node/index.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Control characters but line ends and tabs, marks that turn the direction of writing, and separators that end a line. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are looked for
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
-
-/** The text with each hidden character written out as `\u001b`, which means the same in JSON. */
-export function visibleText(text: string): string {
-  return text.replace(HIDDEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
+export { visibleText } from "../node/index.ts";
 
 /** The view that is drawn over begins with these: up so many lines, and clear what is below. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these begin the view

@@ -22,7 +22,7 @@ export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 export type { CompanyEvent } from "./interface/company-event.ts";
 export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.ts";
 export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
-export { LOG_LEVELS, type LogLevel } from "./interface/logger.ts";
+export { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "./interface/logger.ts";
 export type {
   Forgetting,
   ForgettingReport,
@@ -67,6 +67,8 @@ export { type AddressFilter, addressFilter } from "./system/network/address-rang
 export type { ReachOptions } from "./system/network/reach.ts";
 export { createNativeVerifier } from "./system/platform/ed25519.ts";
 export { userDataFolder } from "./system/platform/user-folders.ts";
+// Text that others wrote, as a terminal may be given it.
+export { visibleText } from "./visible-text.ts";
 /** The manifest of a new network.  Throws: NodeError for a model or adapter that cannot be used, ProtocolError MANIFEST_INVALID. */
 export async function createNetwork(options: CreateNetworkOptions): Promise<NetworkManifest> {
   return (await networkDoor()).createNetwork(options);
@@ -125,7 +127,7 @@ export const checkDoor = (): Promise<typeof import("./doors/checks.ts")> => impo
 
 // The admin interface of a running peer.
 export { PEER_METRICS } from "./admin/metric-rows.ts";
-export type { AdminInterface } from "./admin/serve-admin.ts";
+export type { AdminInterface, ServedAdmin } from "./admin/serve-admin.ts";
 export type { AdminAddress } from "./interface/admin.ts";
 export type { MetricRow } from "./interface/metrics.ts";
 /** Loads what serves an admin interface. */

@@ -111,7 +111,7 @@ const aggregation = object({
   }
 }) as z.ZodType as z.ZodType<AggregationSettings>;
 
-const { accumulate, proximal, ...trainingNumbers } = recordShape(TRAINING);
+const { accumulate, proximal, logitAdjustment, ...trainingNumbers } = recordShape(TRAINING);
 /** How a network trains; also how a training on one machine was done, where it is kept. */
 export const training = object({
   optimizer: choice(...kindsOf(OPTIMIZERS)),
@@ -123,6 +123,7 @@ export const training = object({
   }).exactOptional(),
   accumulate: accumulate!,
   proximal: proximal!,
+  logitAdjustment: logitAdjustment!,
 }).refine(({ optimizer, momentum }) => momentum === undefined || optimizer === "sgd", {
   path: ["momentum"],
   error: "is of sgd only: adamw has means of its own",
@@ -172,6 +173,12 @@ const membership = z.discriminatedUnion(
 
 const succeeds = object({ network: digest, first: digest, round: integer(1, LIMITS.roundCountMax) });
 
+const frame = z.discriminatedUnion(
+  "kind",
+  [object({ kind: z.literal("template"), digest }), object({ kind: z.literal("turns") })],
+  oneOf(["template", "turns"]),
+);
+
 /** Every field of a manifest with its bounds; rules between fields are checked behind it. */
 export const manifestSchema = object({
   schema: choice("weft-network/1"),
@@ -186,6 +193,7 @@ export const manifestSchema = object({
   }),
   adapter: adapterSchema,
   head: choice("shared", "frozen").exactOptional(),
+  frame: frame.exactOptional(),
   tensors,
   training,
   rounds: object({
@@ -245,6 +253,7 @@ function factorsProblem({
     return isPersonal ? undefined : '"aligned" is of tri-lora on a personal basis only';
   }
   if (lowRank.kind !== "lora") return '"product" is of lora only: other kinds do not send both factors';
+  if (lowRank.bias === "trained") return '"product" is of lora without biases only';
   if (rule !== "mean" || normClip) return '"product" is of the rule mean without normClip only';
   const narrow = tensors.find(({ name, shape }) => /\.[AB]$/.test(name) && Math.min(...shape) < lowRank.rank);
   return narrow && `"product" needs layers as wide as the rank, and ${narrow.name} is narrower`;

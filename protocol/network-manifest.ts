@@ -47,6 +47,11 @@ export interface NetworkManifest {
    * absent: an average of heads that were trained on different shares of the classes is good at none of them.
    */
   readonly head?: "shared" | "frozen";
+  /**
+   * How conversations become text: by the chat template with this digest (README.md, 2.10), or in turns on lines of their own. Each
+   * peer has its own way when absent.
+   */
+  readonly frame?: { readonly kind: "template"; readonly digest: string } | { readonly kind: "turns" };
   /** The order of the flat vector, so that an update can be checked without the model. */
   readonly tensors: readonly AdapterTensor[];
   readonly training: TrainingSpec;

@@ -148,21 +148,6 @@ describe("weft status", () => {
     expect(JSON.parse((await weft("status", "--json")).out)).toMatchObject({ running: false, rounds: 6 });
   });
 
-  it("shows what each neighbour is worth, the most harmful one first", async () => {
-    await mkdir(join(folder, "peer"));
-    const writer = status();
-    const scores = [
-      { peer: "liar", looks: 4, gain: -1.25, interval: 0.5 },
-      { peer: "new", looks: 1, gain: 0.125 },
-    ];
-    for (const event of exampleEvents(1)) writer.note(event.type === "round" ? { ...event, scores } : event);
-    await writer.end();
-    const { out } = await weft("status");
-    expect(out).toContain("scores      liar harms by 1.250 ± 0.500 nats per token in 4 looks\n");
-    expect(out).toContain("            new helps by 0.125 nats per token in 1 look\n");
-    expect(JSON.parse((await weft("status", "--json")).out).view.scores).toEqual(scores);
-  });
-
   it("shows how the event loop fares, and who held it longest", async () => {
     await mkdir(join(folder, "peer"));
     const writer = status();
@@ -180,6 +165,21 @@ describe("weft status", () => {
     ).toBe(
       "event loop  99 % of timers within 80 ms, held 2 times, the longest 120 ms (90 ms of processor time) by gossip, taken",
     );
+  });
+
+  it("shows what each neighbour is worth, the most harmful one first", async () => {
+    await mkdir(join(folder, "peer"));
+    const writer = status();
+    const scores = [
+      { peer: "liar", looks: 4, gain: -1.25, interval: 0.5 },
+      { peer: "new", looks: 1, gain: 0.125 },
+    ];
+    for (const event of exampleEvents(1)) writer.note(event.type === "round" ? { ...event, scores } : event);
+    await writer.end();
+    const { out } = await weft("status");
+    expect(out).toContain("scores      liar harms by 1.250 ± 0.500 nats per token in 4 looks\n");
+    expect(out).toContain("            new helps by 0.125 nats per token in 1 look\n");
+    expect(JSON.parse((await weft("status", "--json")).out).view.scores).toEqual(scores);
   });
 
   it("tells a running peer from one that was killed", async () => {

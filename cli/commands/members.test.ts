@@ -3,11 +3,15 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { signerOf } from "../../node/exchange/exchange.suite.ts";
+import { requestLabelled } from "../../node/membership/membership.suite.ts";
 import { switchNetwork } from "../../node/peer/switch-network.ts";
+import { openStore } from "../../node/system/files/store.ts";
 import { createLogger } from "../../node/system/platform/log.ts";
 import { parseGenesis } from "../../protocol/membership/genesis.ts";
 import { parseInvite } from "../../protocol/membership/invite.ts";
 import { weft } from "../command.suite.ts";
+import { visibleText } from "../visible-text.ts";
 
 const ADDRESS = "/ip4/127.0.0.1/tcp/9000/p2p/12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL";
 let folder: string;
@@ -53,6 +57,30 @@ describe("weft members", () => {
     });
     const again = await members("revoke", bob);
     expect(again).toMatchObject({ code: 2, out: "", err: expect.stringContaining("is no member") });
+  });
+
+  it("shows no hidden characters of a request's label, in pending, list and log", async () => {
+    // As a member would keep it whose program does not look at labels.
+    const label = "a\u001b[2J\u009b31m\u202eb\u2066c";
+    const text = (await weft(["network", "invite", "--data-dir", at("alice"), "--bootstrap", ADDRESS])).out.trim();
+    const seconds = Math.floor(Date.now() / 1000);
+    const [evil, plain] = [signerOf(8), signerOf(9)];
+    const store = await openStore(at("alice/store"));
+    for (const [name, words, by] of [
+      ["evil", label, evil],
+      ["plain", "an honest name", plain],
+    ] as const) {
+      const value = requestLabelled(words, parseInvite(text), by, seconds);
+      await store.batch([{ put: `roster/note/request/${name}`, value }]);
+    }
+    await store.close();
+    for (const words of [["pending"], ["pending", "--json"], ["list"], ["log"]]) {
+      const { out, err } = await members(...words);
+      expect(visibleText(out + err), words.join(" ")).toBe(out + err);
+    }
+    const { out } = await members("pending");
+    expect(out).toContain('calls itself "an honest name"');
+    expect(out).not.toContain("2J");
   });
 
   it("promotes, within what the policy grants", async () => {

@@ -1,6 +1,6 @@
 /**
  * A combination: a LoRA kind on linear layers and a ReFT kind on the residual stream, both in one forward pass; its
- * tensors are those of the one, then those of the other. Their names never meet: `….A`, `.B`, `.C` on module paths
+ * tensors are those of the one, then those of the other. Their names never meet: `….A`, `.B`, `.C`, `.m`, `.b` on module paths
  * against `layers.N….R`, `.W`, `.W1`, `.W2`, `.b`.
  */
 import type { CombinationSettings, LowRankSettings, ReftSettings } from "../../protocol/adapter-spec.ts";
@@ -23,6 +23,7 @@ export function combination(
       ...lowRank(settings.lora).hooks(settings.lora, model, context),
       ...reft(settings.reft).hooks(settings.reft, model, context),
     }),
+    readsWeights: (settings) => lowRank(settings.lora).readsWeights?.(settings.lora) ?? false,
     retract: retractRotations,
   };
 }

@@ -59,6 +59,7 @@ async function edited(
   const injected = inject({
     settings,
     model: MODEL.shape,
+    base: MODEL,
     trained: (name) => inputs.get(name),
     frozen,
     ...SHAPE,

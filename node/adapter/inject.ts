@@ -5,6 +5,7 @@ import { constantValue } from "../onnx/graph.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { dropoutInputs } from "./dropout.ts";
+import type { FrozenModel } from "./method.ts";
 import { adapterMethod } from "./methods.ts";
 import { interventionInputs } from "./positions.ts";
 
@@ -12,6 +13,8 @@ import { interventionInputs } from "./positions.ts";
 export interface Injection {
   readonly settings: AdapterSettings;
   readonly model: ModelShape;
+  /** The model's frozen weights. */
+  readonly base: FrozenModel;
   /** The trained tensors as values of the graph; undefined for a name that is none of them. */
   readonly trained: (name: string) => OnnxValue | undefined;
   /** The tensors that nobody trains; they become constants of the graph. */
@@ -28,7 +31,7 @@ export interface Injection {
 
 /** Inputs: of `interventionInputs`, then, in training, of `dropoutInputs`. */
 export function inject(injection: Injection): { readonly inputs: readonly OnnxValue[]; readonly hooks: AdapterHooks } {
-  const { settings, model, trained, frozen, examples, packed = examples, tokens, training } = injection;
+  const { settings, model, base, trained, frozen, examples, packed = examples, tokens, training } = injection;
   const method = adapterMethod(settings);
   const positions = interventionInputs(method.positions(settings), packed);
   const rows = [positions.prefix, positions.suffix].flatMap((end) => (end ? [end.rows, end.weights] : []));
@@ -39,7 +42,7 @@ export function inject(injection: Injection): { readonly inputs: readonly OnnxVa
     return value;
   };
   const sites = training ? method.dropout(settings, model) : [];
-  if (sites.length === 0) return { inputs: rows, hooks: method.hooks(settings, model, { tensor, positions }) };
+  if (sites.length === 0) return { inputs: rows, hooks: method.hooks(settings, model, { tensor, positions, base }) };
   const { inputs, drop } = dropoutInputs(sites, examples * tokens);
-  return { inputs: [...rows, ...inputs], hooks: method.hooks(settings, model, { tensor, positions, drop }) };
+  return { inputs: [...rows, ...inputs], hooks: method.hooks(settings, model, { tensor, positions, base, drop }) };
 }

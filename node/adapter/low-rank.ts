@@ -74,13 +74,16 @@ export function lowRankHooks(
   middle: (path: string, inner: OnnxValue) => OnnxValue = (_, inner) => inner,
 ): AdapterHooks {
   const adapted = new Set(lowRankSites(settings, model).map((site) => site.path));
-  // What is kept is scaled up, so that its expectation is that of the whole input.
-  const alpha = drop ? lowRankScale(settings) / keptShare(settings.dropout ?? 0) : lowRankScale(settings);
   return {
     adapts: ({ path }) => adapted.has(path),
-    linear: ({ path }, x, y, rows) => {
+    linear: ({ path, table }, x, y, rows) => {
       if (!adapted.has(path)) return y;
-      const inner = gemm(drop ? drop(path, x, rows) : x, tensor(`${path}.A`), { transB: true });
+      // Dropout is of what is read of tokens, and has masks for these alone.
+      const dropped = table ? undefined : drop;
+      const inner = gemm(dropped ? dropped(path, x, rows) : x, tensor(`${path}.A`), { transB: true });
+      // What is kept is scaled up, so that its expectation is that of the whole input.
+      const kept = dropped ? keptShare(settings.dropout ?? 0) : 1;
+      const alpha = lowRankScale(settings) / kept;
       return gemm(middle(path, inner), tensor(`${path}.B`), { transB: true, alpha, c: y });
     },
   };

@@ -24,6 +24,11 @@ export interface MethodCase {
   readonly sent: readonly string[];
   readonly kept?: readonly string[];
   readonly frozen?: readonly string[];
+  /**
+   * Endings of tensors whose gradient holds a part of the edit constant, as the method says: it is no slope of the loss, and is held to
+   * PyTorch (interchange/peft-golden.test.ts).
+   */
+  readonly held?: readonly string[];
   /** Endings of the tensors whose gradient is not zero at the start. */
   readonly moves: readonly string[];
   /** First 16 digits of the SHA-256 of all names, shapes and start values for network seed 7: peers share these bits. */
@@ -124,6 +129,7 @@ export function describeMethod(title: string, expected: MethodCase): void {
             Float64Array,
           ];
           expect(Math.hypot(...g), `size of the gradient of ${name}`).toBeGreaterThan(1e-4);
+          if (expected.held?.some((end) => name.endsWith(end))) continue;
           expect(relativeError(g, s), `gradient of ${name}`).toBeLessThan(TOLERANCE);
         }
       });

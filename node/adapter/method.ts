@@ -5,7 +5,7 @@
 import type { AdapterSettings, AdapterSlot, AdapterTensor } from "../../protocol/adapter-spec.ts";
 import type { Prng } from "../../protocol/prng.ts";
 import { createPrng } from "../../protocol/prng.ts";
-import type { AdapterHooks, ModelShape } from "../model/base-model.ts";
+import type { AdapterHooks, BaseModel, ModelShape } from "../model/base-model.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32 } from "../tensor.ts";
@@ -25,12 +25,17 @@ export interface AdapterPart extends AdapterTensor {
   readonly start: (prng: Prng) => Float32Array | Float64Array;
 }
 
+/** The frozen weights of a model, and their names. */
+export type FrozenModel = Pick<BaseModel, "weight" | "weights">;
+
 /** The values that a method's edit is built from. */
 export interface InjectionContext {
   /** A tensor of the adapter by name, trained or frozen. */
   readonly tensor: (name: string) => OnnxValue;
   /** Rows of the residual stream at which ReFT methods act. */
   readonly positions: InterventionInputs;
+  /** The frozen model, for edits that depend on the weights beside them. */
+  readonly base: FrozenModel;
   /** While training with dropout. */
   readonly drop?: Drop;
 }
@@ -44,6 +49,8 @@ export interface AdapterDefinition<Settings> {
   positions?(settings: Settings): PositionCounts;
   /** Linear layers whose input is dropped out while training; absent for methods without dropout. */
   dropout?(settings: Settings, model: ModelShape): readonly DropoutSite[];
+  /** Whether the edit reads the frozen weights themselves; absent where it does not. */
+  readsWeights?(settings: Settings): boolean;
   /** Bring the vector back to the values the method allows, in place; absent where every value is allowed. */
   retract?(slots: readonly AdapterSlot[], theta: Float32Array): void;
 }
@@ -61,6 +68,8 @@ export interface AdapterMethod<Settings extends AdapterSettings = AdapterSetting
   positions(settings: Settings): PositionCounts;
   dropout(settings: Settings, model: ModelShape): readonly DropoutSite[];
   hooks(settings: Settings, model: ModelShape, context: InjectionContext): AdapterHooks;
+  /** Whether the edit reads the frozen weights themselves, which then must be there in f32. */
+  readsWeights(settings: Settings): boolean;
   /** Bring the vector back to the values the method allows, in place. */
   retract(slots: readonly AdapterSlot[], theta: Float32Array): void;
 }
@@ -92,6 +101,7 @@ export function methodOf<Settings extends AdapterSettings>(
     positions: (settings) => definition.positions?.(settings) ?? { first: 0, last: 0 },
     dropout: (settings, model) => definition.dropout?.(settings, model) ?? [],
     hooks,
+    readsWeights: (settings) => definition.readsWeights?.(settings) ?? false,
     retract: (slots, theta) => definition.retract?.(slots, theta),
   };
 }

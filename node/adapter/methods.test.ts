@@ -33,6 +33,26 @@ describeMethod("lora with the scale of rsLoRA and dropout", {
   moves: [".B"],
   bits: "828829fd9b79d8a8",
 });
+describeMethod("lora with biases", {
+  settings: { kind: "lora", ...lowRank, bias: "trained" },
+  sent: named(LINEAR_SITES, "A B b"),
+  moves: [".B", ".b"],
+  bits: "55d940b31392b73b",
+});
+describeMethod("dora", {
+  settings: { kind: "dora", ...lowRank },
+  sent: named(LINEAR_SITES, "A B m"),
+  moves: [".B", ".m"],
+  held: [".A", ".B"],
+  bits: "9437f466948800ab",
+});
+describeMethod("dora with the scale of rsLoRA and dropout", {
+  settings: { kind: "dora", ...lowRank, targets: ["q_proj"], scale: "rslora", dropout: 0.25 },
+  sent: named([LINEAR_SITES[0]!, LINEAR_SITES[2]!], "A B m"),
+  moves: [".B", ".m"],
+  held: [".A", ".B"],
+  bits: "54fdff28b9e553af",
+});
 describeMethod("ffa-lora", {
   settings: { kind: "ffa-lora", ...lowRank },
   sent: named(LINEAR_SITES, "B"),

@@ -2,6 +2,7 @@
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { combination } from "./combination.ts";
 import { DIREFT } from "./direft.ts";
+import { DORA } from "./dora.ts";
 import { FFA_LORA } from "./ffa-lora.ts";
 import { LORA } from "./lora.ts";
 import { LOREFT } from "./loreft.ts";
@@ -17,6 +18,7 @@ type Definitions = {
 
 const DEFINITIONS: Definitions = {
   lora: LORA,
+  dora: DORA,
   "ffa-lora": FFA_LORA,
   "tri-lora": TRI_LORA,
   loreft: LOREFT,

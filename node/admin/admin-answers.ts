@@ -165,6 +165,11 @@ export const LEDGER_ANSWER = z.looseObject({
   ),
 });
 
+/** Its log. */
+export const LOG_ANSWER = z.looseObject({
+  lines: z.array(z.looseObject({ level: z.string(), time, text: z.string(), module: z.string().optional() })),
+});
+
 /** What control does. */
 export const CONTROL_ANSWER = z.looseObject({ paused: z.boolean(), stopping: z.boolean() });
 

@@ -12,6 +12,7 @@ import {
   CONTROL_ANSWER,
   jsonSchema,
   LEDGER_ANSWER,
+  LOG_ANSWER,
   MEANT_QUERY,
   MEMBERS_ANSWER,
   MOTION_ANSWER,
@@ -28,11 +29,13 @@ import type { PeerRecord } from "./peer-record.ts";
 
 /** The peer, and what is known of it besides. */
 export interface AdminDesk {
-  readonly peer: Pick<Peer, "status" | "desk" | "pause" | "resume">;
+  readonly peer: Pick<Peer, "status" | "desk" | "pause" | "resume" | "isPaused">;
   readonly record: PeerRecord;
   readonly about: AboutPeer;
   /** The newest records of the ledger, the newest last. */
   readonly ledgerTail: (count: number) => Promise<readonly EgressRecord[]>;
+  /** The newest lines of its log, the newest last. */
+  readonly logTail: (count: number) => Promise<readonly string[]>;
   /** Have the peer stop; resolves at once. */
   readonly stop: () => void;
 }
@@ -51,14 +54,15 @@ export interface AboutPeer {
 /** Of the rounds, the newest are in the status. */
 const STATUS_ROUNDS_MAX = 20;
 
-/** Every question and order, in the order of the document. */
-export function adminRoutes(desk: AdminDesk): readonly AdminRoute[] {
+/** Questions about the peer itself. */
+export function lookRoutes(desk: AdminDesk): readonly AdminRoute[] {
   const { peer, record, about } = desk;
-  let isPaused = false;
-  let isStopping = false;
-  const control = (): unknown => ({ paused: isPaused, stopping: isStopping });
+  const newest = { query: input(NEWEST_QUERY) };
+  const config = "What this run goes by: its own settings and the network's manifest.";
+  const updates = "Updates of others that came, and why each was taken or not.";
+  const ledger = "What left this peer: totals by kind, and the newest messages.";
   return [
-    get("status", "What the peer is doing.", STATUS_ANSWER, async () => statusAnswer(desk, isPaused)),
+    get("status", "What the peer is doing.", STATUS_ANSWER, async () => statusAnswer(desk)),
     get("peers", "Whom it is connected with, and how.", PEERS_ANSWER, async () => peersAnswer(desk)),
     {
       ...get("rounds", "Its rounds, and whose adapters entered each.", ROUNDS_ANSWER, async ({ query }) =>
@@ -67,18 +71,37 @@ export function adminRoutes(desk: AdminDesk): readonly AdminRoute[] {
       query: input(ROUNDS_QUERY),
     },
     {
-      ...get(
-        "updates",
-        "Updates of others that came, and why each was taken or not.",
-        UPDATES_ANSWER,
-        async ({ query }) => ({
-          counts: statusOf(peer).view.updates,
-          reasons: record.verdicts(),
-          newest: record.updates().slice(-Number(query.newest)),
-        }),
-      ),
-      query: input(NEWEST_QUERY),
+      ...newest,
+      ...get("updates", updates, UPDATES_ANSWER, async ({ query }) => ({
+        counts: statusOf(peer).view.updates,
+        reasons: record.verdicts(),
+        newest: record.updates().slice(-Number(query.newest)),
+      })),
     },
+    get("config", config, CONFIG_ANSWER, async () => {
+      const { manifest } = statusOf(peer);
+      const { version, platform, dataDirectory, settings } = about;
+      return { version, platform, dataDirectory, settings, network: networkId(manifest), manifest };
+    }),
+    {
+      ...newest,
+      ...get("ledger", ledger, LEDGER_ANSWER, async ({ query }) => ({
+        totals: deskOf(peer).egress(),
+        newest: await desk.ledgerTail(Number(query.newest)),
+      })),
+    },
+    {
+      ...newest,
+      ...get("log", "The newest lines of its log, from its file.", LOG_ANSWER, async ({ query }) => ({
+        lines: (await desk.logTail(Number(query.newest))).flatMap(logEntry),
+      })),
+    },
+  ];
+}
+
+/** Questions about the roster, and decisions. */
+export function rosterRoutes({ peer }: AdminDesk): readonly AdminRoute[] {
+  return [
     get("members", "The members of the network; 403 where it has no roster.", MEMBERS_ANSWER, () =>
       act(peer, { kind: "members" }),
     ),
@@ -91,42 +114,37 @@ export function adminRoutes(desk: AdminDesk): readonly AdminRoute[] {
     decide("decline", "Decline a motion.", ({ parameters }) =>
       act(peer, { kind: "deny", id: parameters.motion ?? "" }),
     ),
-    get("config", "What this run goes by: its own settings and the network's manifest.", CONFIG_ANSWER, async () => {
-      const { manifest } = statusOf(peer);
-      const { version, platform, dataDirectory, settings } = about;
-      return { version, platform, dataDirectory, settings, network: networkId(manifest), manifest };
-    }),
-    {
-      ...get(
-        "ledger",
-        "What left this peer: totals by kind, and the newest messages.",
-        LEDGER_ANSWER,
-        async ({ query }) => ({
-          totals: deskOf(peer).egress(),
-          newest: await desk.ledgerTail(Number(query.newest)),
-        }),
-      ),
-      query: input(NEWEST_QUERY),
-    },
+  ];
+}
+
+/** What the peer can be told to do. */
+export function controlRoutes({ peer, stop }: AdminDesk): readonly AdminRoute[] {
+  const pause = "Finish the running steps and begin nothing new until told to; others are heard and served.";
+  const end = "Finish the running steps, save, leave the others with a goodbye, and end.";
+  let isStopping = false;
+  const after = (act: () => void) => async (): Promise<unknown> => {
+    act();
+    return { paused: peer.isPaused, stopping: isStopping };
+  };
+  return [
     order(
       "pause",
-      "Finish the running steps and begin nothing new until told to; others are heard and served.",
-      async () => {
-        isPaused = true;
-        peer.pause();
-        return control();
-      },
+      pause,
+      after(() => peer.pause()),
     ),
-    order("resume", "Go on.", async () => {
-      isPaused = false;
-      peer.resume();
-      return control();
-    }),
-    order("stop", "Finish the running steps, save, leave the others with a goodbye, and end.", async () => {
-      isStopping = true;
-      desk.stop();
-      return control();
-    }),
+    order(
+      "resume",
+      "Go on.",
+      after(() => peer.resume()),
+    ),
+    order(
+      "stop",
+      end,
+      after(() => {
+        isStopping = true;
+        stop();
+      }),
+    ),
   ];
 }
 
@@ -150,9 +168,18 @@ function decide(name: string, text: string, handle: (request: AdminRequest) => P
   return { method: "POST", path, name, text, parameters, query, answer: jsonSchema(MOTION_ANSWER), handle };
 }
 
+/** A line of the log; none where it is torn. */
+function logEntry(line: string): readonly unknown[] {
+  try {
+    return [JSON.parse(line)];
+  } catch {
+    return [];
+  }
+}
+
 const input = (schema: z.ZodType): JsonSchema => jsonSchema(schema, "input");
 
-function statusAnswer({ peer, about }: AdminDesk, paused: boolean): unknown {
+function statusAnswer({ peer, about }: AdminDesk): unknown {
   const { manifest, view } = statusOf(peer);
   const { report } = view;
   const newest = <Round>(rounds: readonly Round[]): readonly Round[] => rounds.slice(-STATUS_ROUNDS_MAX);
@@ -167,7 +194,7 @@ function statusAnswer({ peer, about }: AdminDesk, paused: boolean): unknown {
     ended: false,
     startedAt: about.startedAt,
     updatedAt: new Date().toISOString(),
-    paused,
+    paused: peer.isPaused,
     bytes: peer.desk()?.bytes() ?? { sent: 0, received: 0 },
     view: {
       ...view,

@@ -3,7 +3,7 @@ import { EXAMPLE_MANIFEST } from "../../protocol/vectors/example-network.ts";
 import { NodeError } from "../errors.ts";
 import type { RosterAction, RosterAnswer } from "../membership/roster-desk.ts";
 import type { Peer, PeerStatus } from "../peer/peer.ts";
-import type { PeerDesk } from "../peer/peer-desk.ts";
+import type { NeighbourLink, PeerDesk } from "../peer/peer-desk.ts";
 import { foldPeerEvent, UNSEEN_PEER } from "../peer/peer-view.ts";
 import type { PeerNews } from "../peer/session-event.ts";
 
@@ -19,34 +19,33 @@ export interface ExamplePeer extends Peer {
   answers: Partial<Record<RosterAction["kind"], unknown>>;
 }
 
-/** It has begun, and is in round 2 of its network. */
-export function examplePeer(): ExamplePeer {
+/** A connection of the example, with what matters to a test. */
+export const exampleLink = (link: object): object => ({
+  ...{ peer: OTHER, address: "/ip4/127.0.0.1/tcp/9", direction: "outbound", isRelayed: false, roundTripMs: 3 },
+  ...{ openedAtMs: 0, isNeighbour: true },
+  ...link,
+});
+
+/** Two connections with one neighbour. */
+const TWO_LINKS = [
+  exampleLink({}),
+  exampleLink({
+    address: "/ip4/127.0.0.1/tcp/8/p2p-circuit",
+    direction: "inbound",
+    isRelayed: true,
+    roundTripMs: undefined,
+  }),
+];
+
+/** A peer that has not told anything yet. */
+export function examplePeer(links: readonly object[] = TWO_LINKS): ExamplePeer {
   const listeners = new Set<(event: PeerNews) => void>();
+  let isPaused = false;
   const acted: RosterAction[] = [];
   const calls: string[] = [];
   let status: PeerStatus = { manifest: EXAMPLE_MANIFEST, view: UNSEEN_PEER };
   const desk: PeerDesk = {
-    links: () =>
-      [
-        {
-          peer: OTHER,
-          address: "/ip4/127.0.0.1/tcp/9",
-          direction: "outbound",
-          isRelayed: false,
-          roundTripMs: 3,
-          openedAtMs: 0,
-          isNeighbour: true,
-        },
-        {
-          peer: OTHER,
-          address: "/ip4/127.0.0.1/tcp/8/p2p-circuit",
-          direction: "inbound",
-          isRelayed: true,
-          roundTripMs: undefined,
-          openedAtMs: 1,
-          isNeighbour: true,
-        },
-      ] as unknown as ReturnType<PeerDesk["links"]>,
+    links: () => links as readonly NeighbourLink[],
     bytes: () => ({ sent: 10, received: 20 }),
     egress: () => ({ update: { messages: 1, bytes: 10 } }),
     act: async (action) => {
@@ -55,8 +54,14 @@ export function examplePeer(): ExamplePeer {
       if (answer === undefined) throw new NodeError("NOT_ALLOWED", "the network is open");
       return answer as RosterAnswer;
     },
-    pause: () => void calls.push("pause"),
-    resume: () => void calls.push("resume"),
+    pause: () => {
+      isPaused = true;
+      calls.push("pause");
+    },
+    resume: () => {
+      isPaused = false;
+      calls.push("resume");
+    },
   };
   const peer: ExamplePeer = {
     acted,
@@ -74,6 +79,9 @@ export function examplePeer(): ExamplePeer {
     },
     status: () => status,
     desk: () => desk,
+    get isPaused() {
+      return isPaused;
+    },
     pause: () => desk.pause(),
     resume: () => desk.resume(),
     done: new Promise(() => undefined),
@@ -81,14 +89,19 @@ export function examplePeer(): ExamplePeer {
   return peer;
 }
 
-/** A few events of a peer at work. */
-export function tellExample(peer: ExamplePeer, rounds = 2): void {
+/** A peer begins. */
+export function tellStart(peer: ExamplePeer, neighbours = 1): void {
   peer.tell({
     type: "started",
     ...{ peer: SELF, addresses: ["/ip4/127.0.0.1/tcp/7"], dataDirectory: "alice", round: 0, resumed: false },
     examples: { train: 3, validation: 2, test: 1 },
   });
-  peer.tell({ type: "neighbours", connected: 1 });
+  peer.tell({ type: "neighbours", connected: neighbours });
+}
+
+/** A few events of a peer at work. */
+export function tellExample(peer: ExamplePeer, rounds = 2): void {
+  tellStart(peer);
   for (let round = 0; round < rounds; round++) {
     peer.tell({ type: "step", round, step: 1, steps: 1, loss: 3 - round, phase: "swarm" });
     peer.tell({ type: "update", round, from: OTHER, verdict: "accept", code: "ACCEPTED" });
@@ -98,7 +111,8 @@ export function tellExample(peer: ExamplePeer, rounds = 2): void {
   }
 }
 
-function summaryOf(round: number): Extract<PeerNews, { type: "round" }>["summary"] {
+/** A round as it is summed up. */
+export function summaryOf(round: number): Extract<PeerNews, { type: "round" }>["summary"] {
   return {
     round,
     ...{ trainLoss: 3 - round, stepsSkipped: 0, validationLoss: 2.5 - round, forgetting: { loss: 0, accuracy: 0 } },

@@ -62,6 +62,16 @@ export const PEER_METRICS = [
     kind: "gauge",
     text: "When this peer's membership ends, where that is near.",
   },
+  {
+    name: "weft_event_loop_lag_seconds",
+    kind: "gauge",
+    text: "By how much a timer of the peer's process is late, the 99th percentile of the last minute.",
+  },
+  {
+    name: "weft_event_loop_holds_total",
+    kind: "counter",
+    text: "Times since the start that something held the event loop for more than 50 ms.",
+  },
   { name: "weft_checkpoints", kind: "gauge", text: "Checkpoints on disk." },
   { name: "weft_checkpoint_timestamp_seconds", kind: "gauge", text: "When the newest checkpoint was written." },
   { name: "weft_files_bytes", kind: "gauge", text: "All files of this peer." },

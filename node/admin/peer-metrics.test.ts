@@ -25,6 +25,7 @@ test("events and what is looked up become figures", async () => {
   now = 2_000;
   peer.tell({ type: "step", round: 2, step: 2, steps: 3, loss: 1.25, phase: "swarm" });
   peer.tell({ type: "update", round: 2, from: "a", verdict: "reject", code: "SIGNATURE" });
+  peer.tell({ type: "loop", report: { p99Ms: 12, holds: 3 } });
   peer.tell({ type: "published", round: 2, bytes: 77, encoding: 1 });
   peer.tell({ type: "refused", round: 2, reason: "loss" });
   peer.tell({ type: "privacy", status: { mode: "update", spent: 2.5, epsilon: 8, delta: 1e-5, sending: true } });
@@ -60,6 +61,8 @@ test("events and what is looked up become figures", async () => {
     'weft_egress_bytes_total{kind="update"}': 10,
     weft_epsilon_spent: 2.5,
     weft_epsilon_budget: 8,
+    weft_event_loop_lag_seconds: 0.012,
+    weft_event_loop_holds_total: 3,
     weft_checkpoints: 2,
     weft_checkpoint_timestamp_seconds: 5,
     weft_files_bytes: 1_000,

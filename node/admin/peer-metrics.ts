@@ -34,6 +34,10 @@ export class PeerMetrics {
     if (known.type === "mixed") {
       for (const { staleness } of known.neighbours) metrics.observe("weft_staleness_rounds", staleness);
     }
+    if (known.type === "loop") {
+      metrics.set("weft_event_loop_lag_seconds", known.report.p99Ms / 1000);
+      metrics.set("weft_event_loop_holds_total", known.report.holds);
+    }
     if (known.type === "round") this.#noteRound(known.summary);
   }
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { z } from "zod";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { openLogFile } from "../system/files/log-file.ts";
 import { type AdminClientOptions, askAdmin } from "../system/http/admin-client.ts";
 import { FEED_READERS_MAX } from "../system/http/admin-server.ts";
 import { until } from "../system/network/transport.suite.ts";
@@ -30,7 +31,10 @@ beforeAll(async () => {
     address: { kind: "port", host: "127.0.0.1", port: 0 },
   });
   tellExample(peer);
-  port = Number(new URL(await admin.serve()).port);
+  const log = await openLogFile(dataDirectoryLayout(folder).logs);
+  log.write('{"level":"warn","time":"2026-11-30T00:00:00Z","module":"rounds","text":"late"}\nno line\n');
+  log.close();
+  port = Number(new URL((await admin.serve()).place).port);
   const found = await findAdmin(folder);
   if (found === undefined) throw new Error("the interface is not found");
   client = found;
@@ -157,6 +161,7 @@ describe("what is asked", () => {
     ],
     ["updates?newest=1", answers.UPDATES_ANSWER, { newest: [{ round: 1, from: OTHER }] }],
     ["config", answers.CONFIG_ANSWER, { settings: { port: 9000 }, version: "1.2.3" }],
+    ["log", answers.LOG_ANSWER, { lines: [{ level: "warn", text: "late" }] }],
     ["ledger", answers.LEDGER_ANSWER, { totals: { update: { messages: 1, bytes: 10 } }, newest: [] }],
   ])("is answered as described: %s", async (path, schema, expected) => {
     const answer = await ask(`/v1/${path}`);
@@ -216,7 +221,7 @@ describe("what is asked", () => {
       Object.values(path).map(({ operationId }) => operationId),
     );
     expect(names.sort()).toEqual(
-      "approve config decline events ledger liveness members metrics motions pause peers readiness resume rounds status stop updates".split(
+      "approve config decline events ledger liveness log members metrics motions pause peers readiness resume rounds status stop updates".split(
         " ",
       ),
     );
@@ -337,10 +342,10 @@ it("is nowhere to be found once it is closed", async () => {
     settings: {},
     stop: () => undefined,
   });
-  const address = await second.serve();
+  const { place } = await second.serve();
   const found = await findAdmin(other);
   if (process.platform === "linux") {
-    expect(address).toBe(dataDirectoryLayout(other).adminSocket);
+    expect(place).toBe(dataDirectoryLayout(other).adminSocket);
     expect((await stat(dataDirectoryLayout(other).adminSocket)).mode & 0o777).toBe(0o600);
   }
   expect(await askAdmin("/v1/status", found!)).toMatchObject({ version: "1" });

@@ -1,20 +1,23 @@
 /** The admin interface of a running peer: put together, served, and found again by other programs of this machine. */
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
-import type { AdminAddress } from "../interface/admin.ts";
+import { NodeError } from "../errors.ts";
+import type { AdminAddress, AdminRoute } from "../interface/admin.ts";
 import type { MetricsPage } from "../interface/metrics.ts";
 import type { Peer } from "../peer/peer.ts";
 import { absolutePath } from "../system/files/absolute-path.ts";
 import { readOrCreateToken } from "../system/files/admin-token.ts";
 import { removeAll, writeFileAtomic } from "../system/files/atomic-file.ts";
 import { egressTail } from "../system/files/egress-tail.ts";
-import { startAdminServer } from "../system/http/admin-server.ts";
+import { logTail } from "../system/files/log-file.ts";
+import { readPageFiles } from "../system/files/page-files.ts";
+import { type AdminServer, createAdminServer } from "../system/http/admin-server.ts";
 import { createMetricsPage } from "../system/http/metrics-page.ts";
 import { measureFiles } from "../system/platform/file-figures.ts";
 import { createLogger } from "../system/platform/log.ts";
 import { processFacts } from "../system/platform/process-facts.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import { adminUrl, defaultAdminAddress } from "./admin-address.ts";
-import { adminRoutes } from "./admin-routes.ts";
+import { controlRoutes, lookRoutes, rosterRoutes } from "./admin-routes.ts";
 import { EventFeed } from "./event-feed.ts";
 import type { AdminFile } from "./find-admin.ts";
 import { healthRoutes } from "./health-routes.ts";
@@ -29,10 +32,20 @@ export interface AdminOptions {
   readonly version: string;
   /** Default: a socket among the peer's files, or a free port where that cannot be. */
   readonly address?: AdminAddress;
+  /** Whether a page for browsers is served too; it needs a port, any free one where no address is given. */
+  readonly page?: boolean;
   /** What the run was told, for people to look at; secrets left out. */
   readonly settings: Readonly<Record<string, unknown>>;
   /** Called when somebody asks for the peer to stop. */
   readonly stop: () => void;
+}
+
+/** Where an interface is, for people. */
+export interface ServedAdmin {
+  /** The path of a socket, or an address for browsers. */
+  readonly place: string;
+  readonly token: string;
+  readonly tokenFile: string;
 }
 
 /** An admin interface that listens to its peer from the beginning, and is served once the peer has its data directory. */
@@ -44,7 +57,8 @@ export class AdminInterface {
   readonly #page: MetricsPage;
   readonly #figures: PeerMetrics;
   readonly #endListening: () => void;
-  #close: (() => Promise<void>) | undefined;
+  #server: Promise<AdminServer> | undefined;
+  #forget: (() => Promise<void>) | undefined;
   #isAskedToStop = false;
 
   constructor(peer: Peer, options: AdminOptions) {
@@ -67,52 +81,78 @@ export class AdminInterface {
     return this.#isAskedToStop;
   }
 
+  /** Do what takes long, so that serving holds up no running peer. Idempotent. */
+  prepare(): Promise<AdminServer> {
+    this.#server ??= this.#create();
+    return this.#server;
+  }
+
   /**
    * Serve it; the peer has started, so that the data directory is this process's. Where it is stands in the data directory;
-   * resolves with the same for people: the path of a socket, or an address for browsers.
-   * Throws: NodeError PORT_IN_USE, LISTEN_FAILED, KEY_FILE, DISK_FULL, DATA_DIRECTORY.
+   * resolves with the same for people.
+   * Throws: NodeError CONFIG_INVALID, PORT_IN_USE, LISTEN_FAILED, KEY_FILE, DISK_FULL, DATA_DIRECTORY.
    */
-  async serve(): Promise<string> {
+  async serve(): Promise<ServedAdmin> {
+    const layout = dataDirectoryLayout(this.#options.dataDirectory);
+    const { system, process } = processFacts();
+    const server = await this.prepare();
+    const token = await readOrCreateToken(layout.adminToken);
+    const address = await server.listen(this.#address(absolutePath(layout.adminSocket), system), token);
+    this.#forget = () => removeAll(layout.admin);
+    const found: AdminFile = { schema: "weft-admin/1", address, process };
+    await writeFileAtomic(layout.admin, new TextEncoder().encode(`${JSON.stringify(found)}\n`), { mode: 0o600 });
+    const place = address.kind === "socket" ? address.path : adminUrl(address);
+    return { place, token, tokenFile: layout.adminToken };
+  }
+
+  async #create(): Promise<AdminServer> {
+    const { version, page = false } = this.#options;
+    return await createAdminServer(createLogger({ level: "warn" }), {
+      ...{ version, feed: this.#feed, routes: this.#routes() },
+      ...(page && { assets: await readPageFiles() }),
+    });
+  }
+
+  #routes(): readonly AdminRoute[] {
     const { dataDirectory, version, settings, stop } = this.#options;
     const layout = dataDirectoryLayout(dataDirectory);
-    const facts = processFacts();
-    const token = await readOrCreateToken(layout.adminToken);
-    const server = await startAdminServer(createLogger({ level: "warn" }), {
-      address: this.#options.address ?? defaultAdminAddress(absolutePath(layout.adminSocket), facts.system),
-      token,
-      version,
-      feed: this.#feed,
-      routes: [
-        ...adminRoutes({
-          peer: this.#peer,
-          record: this.#record,
-          about: { version, ...facts, dataDirectory: absolutePath(dataDirectory), settings },
-          ledgerTail: (count) => egressTail(layout.egress, count),
-          stop: () => {
-            this.#isAskedToStop = true;
-            stop();
-          },
-        }),
-        ...healthRoutes({
-          ...{ peer: this.#peer, version, figures: this.#figures, page: this.#page },
-          measureFiles: () => measureFiles(dataDirectory, layout.checkpoints),
-        }),
-      ],
-    });
-    this.#close = async () => {
-      await removeAll(layout.admin);
-      await server.close();
+    const desk = {
+      ...{ peer: this.#peer, record: this.#record },
+      about: { version, ...processFacts(), dataDirectory: absolutePath(dataDirectory), settings },
+      ledgerTail: (count: number) => egressTail(layout.egress, count),
+      logTail: (count: number) => logTail(layout.logs, count),
+      stop: () => {
+        this.#isAskedToStop = true;
+        stop();
+      },
     };
-    const found: AdminFile = { schema: "weft-admin/1", address: server.address, process: facts.process };
-    await writeFileAtomic(layout.admin, new TextEncoder().encode(`${JSON.stringify(found)}\n`), { mode: 0o600 });
-    return server.address.kind === "socket" ? server.address.path : adminUrl(server.address);
+    const health = {
+      ...{ peer: this.#peer, version, figures: this.#figures, page: this.#page },
+      measureFiles: () => measureFiles(dataDirectory, layout.checkpoints),
+    };
+    return [...lookRoutes(desk), ...rosterRoutes(desk), ...controlRoutes(desk), ...healthRoutes(health)];
+  }
+
+  /** Throws: NodeError CONFIG_INVALID where a page is to be at a socket. */
+  #address(socket: string, system: string): AdminAddress {
+    const { address, page = false } = this.#options;
+    if (!page) return address ?? defaultAdminAddress(socket, system);
+    if (address === undefined) return { kind: "port", host: "127.0.0.1", port: 0 };
+    if (address.kind === "port") return address;
+    throw new NodeError(
+      "CONFIG_INVALID",
+      "a browser opens no socket in the file system; give the interface a port",
+      address,
+    );
   }
 
   /** Serve and listen no more. Idempotent. */
   async close(): Promise<void> {
     this.#endListening();
-    const close = this.#close;
-    this.#close = undefined;
-    await close?.();
+    const [server, forget] = [this.#server, this.#forget];
+    this.#server = undefined;
+    this.#forget = undefined;
+    await forget?.();
+    await (await server)?.close();
   }
 }

@@ -4,9 +4,9 @@ import { describe, expect, it } from "vitest";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { orthonormalRowsFromSeed } from "../adapter/orthonormal.ts";
+import { singularValues } from "../adapter/singular-values.ts";
 import { aggregateNeighbours } from "./all-but-me.ts";
 import { alignCores } from "./core-gauge.ts";
-import { singularValues } from "./singular-values.ts";
 
 const RANK = 4;
 const SLOTS = adapterSlots([

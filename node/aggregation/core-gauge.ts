@@ -6,7 +6,7 @@
  * all peers start from, is given up. On a shared basis there is no gauge, and C is averaged exactly as it stands.
  */
 import type { AdapterSlot } from "../../protocol/adapter-spec.ts";
-import { singularValues } from "./singular-values.ts";
+import { singularValues } from "../adapter/singular-values.ts";
 
 /** The square C of every site. */
 export function coreSlots(slots: readonly AdapterSlot[]): readonly AdapterSlot[] {

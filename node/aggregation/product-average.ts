@@ -7,8 +7,8 @@
  */
 import type { AdapterSlot } from "../../protocol/adapter-spec.ts";
 import { nearestOrthogonal } from "../adapter/orthonormal.ts";
+import { basisOf, completion, dot, singularValues, split, transposed } from "../adapter/singular-values.ts";
 import type { Point } from "./point.ts";
-import { basisOf, completion, dot, singularValues, split, transposed } from "./singular-values.ts";
 
 /** One linear layer's A [rank, inputs] and B [outputs, rank]. */
 export interface ProductGroup {

@@ -45,8 +45,8 @@ export async function adapterInputs(
   const tensor = unflatten(flat, slots);
   const trained = (name: string): OnnxValue | undefined => (own.has(name) ? tensor(name) : undefined);
   const weight: WeightSource = (wanted) => trained(wanted.name) ?? model.weight(wanted);
-  const injection = { settings, model: model.shape, trained, frozen, examples, tokens: length, training: false };
-  const { inputs, hooks } = inject(injection);
+  const injection = { settings, model: model.shape, base: model, trained, frozen };
+  const { inputs, hooks } = inject({ ...injection, examples, tokens: length, training: false });
   const seen = new Map<string, OnnxValue>();
   const watching: AdapterHooks = {
     ...hooks,

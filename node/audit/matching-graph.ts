@@ -107,6 +107,7 @@ export function matchingGraph(
   const { inputs, hooks } = inject({
     settings,
     model: model.shape,
+    base: model,
     trained,
     frozen,
     examples: 1,

@@ -34,7 +34,7 @@ export async function seenGradient(
   const session = await runtime.load(encodeModel(graph), { externalData: model.externalData, threads });
   try {
     const batch = fillBatch([example], { shape, padId: 0 });
-    const feeding = { counts: method.positions(settings), classifies: false };
+    const feeding = { counts: method.positions(settings), classifies: false as const };
     const feeds = { ...modelFeeds(batch, feeding), ...weightFeeds(batch, batch.labelCount) };
     const result = await session.run({ ...feeds, adapter: float32([adapter.length], adapter) });
     return sentPart(slots, method.sent(settings, model.shape)).sentOf(result.gradient!.data as Float32Array);

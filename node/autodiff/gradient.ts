@@ -6,7 +6,7 @@
  */
 import { NodeError } from "../errors.ts";
 import { nodesInOrder } from "../onnx/graph.ts";
-import { add, constantOnes, reduceSum, reshape, zeros } from "../onnx/operators.ts";
+import { add, constantOnes, reduceSum, reshape, STOPPED, zeros } from "../onnx/operators.ts";
 import { describeNode } from "../onnx/shapes/rule.ts";
 import type { OnnxNode, OnnxValue } from "../onnx/value.ts";
 import type { GradientRule } from "./rule.ts";
@@ -39,10 +39,11 @@ export function gradient(loss: OnnxValue, wanted: readonly OnnxValue[]): readonl
   return wanted.map((value) => gradients.get(value) ?? zeros(value.shape, value.dtype));
 }
 
-/** All values that depend on one of the roots, the roots included. */
+/** All values that depend on one of the roots, the roots included; not by way of a stopped gradient. */
 function dependents(order: readonly OnnxNode[], roots: readonly OnnxValue[]): ReadonlySet<OnnxValue> {
   const found = new Set(roots);
   for (const node of order) {
+    if (node.op === "Identity" && node.label === STOPPED) continue;
     if (node.inputs.some((input) => input && found.has(input))) {
       for (const output of node.outputs) {
         if (output.dtype === "float32" || output.dtype === "float64" || output.dtype === "float16") found.add(output);

@@ -125,7 +125,7 @@ function partsOf(model: BaseModel, adapter: AdapterSettings, examples: readonly 
   const gradient = theta.map((_, i) => 1e-3 * Math.sin(i));
   const moments = zeroMoments(theta.length);
   const batches = createBatches(examples, { shape: planShape(examples, { batchSize: BATCH }), seed: 1 });
-  const feeding = { counts: method.positions(adapter), classifies: false };
+  const feeding = { counts: method.positions(adapter), classifies: false as const };
   const sites = method.dropout(adapter, model.shape);
   const stream = createPrng(1);
   let step = 0;

@@ -132,13 +132,18 @@ export const FILE_BOUNDS: readonly FileBound[] = [
     ...{ bytes: () => INBOX_FILES_MAX * REQUEST_BYTES_MAX, size: mib(INBOX_FILES_MAX * REQUEST_BYTES_MAX) },
   },
   {
+    ...{ name: "`admin-token`, `admin.json`, `admin.sock`", pattern: /^admin(-token|\.json|\.sock)$/ },
+    ...{ what: "how the administration of the running peer is reached", because: "a few short values" },
+    ...{ bytes: () => 4 * KIB, size: "4 KiB each" },
+  },
+  {
     ...{ name: "`.NAME.tmp`", pattern: TEMPORARY, what: "a file that is being written" },
     ...{ because: "takes the place of its file", bytes: checkpointBytes, size: "like the file" },
   },
   {
     ...{
-      name: "`config.json`, `model/`, `weft-data.json`, adapters",
-      pattern: /^(config\.json|model|weft-data\.json)$/,
+      name: "`config.json`, `config.toml`, `model/`, `weft-data.json`, adapters",
+      pattern: /^(config\.(json|toml)|model|weft-data\.json)$/,
     },
     ...{ what: "what the user puts there, or has a command write", because: "no peer writes it" },
     ...{ bytes: undefined, size: "as you make it" },

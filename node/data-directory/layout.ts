@@ -36,6 +36,8 @@ export interface DataDirectory {
   readonly genesis: string;
   /** Where the peer is, for a person who asks. */
   readonly status: string;
+  /** Folder of its log. */
+  readonly logs: string;
   /** What whoever uses the admin interface has to show, mode 0600. */
   readonly adminToken: string;
   /** Where the admin interface of the running peer is. */
@@ -70,6 +72,7 @@ export function dataDirectoryLayout(folder: string): DataDirectory {
     requestInbox: at("outbox"),
     genesis: at("genesis.json"),
     status: at("status.json"),
+    logs: at("logs"),
     adminToken: at("admin-token"),
     admin: at("admin.json"),
     adminSocket: at("admin.sock"),

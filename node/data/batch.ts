@@ -59,6 +59,11 @@ export function learntRanges({ tokens, promptLength, learnt }: Example): NonNull
   return learnt ?? [[promptLength, tokens.length]];
 }
 
+/** How many tokens of an example a model reads: not the classes of its tokens. */
+export function readTokens({ tokens, promptLength, places }: Example): number {
+  return places ? promptLength : tokens.length;
+}
+
 /** How many tokens of an example the loss is taken on. */
 export function labelCountOf(example: Example): number {
   return learntRanges(example).reduce((sum, [from, to]) => sum + to - from, 0);
@@ -81,7 +86,7 @@ export function planShape(examples: readonly Example[], { batchSize }: { readonl
   let response = 0;
   for (const example of examples) {
     assertExample(example);
-    tokens = Math.max(tokens, example.tokens.length);
+    tokens = Math.max(tokens, readTokens(example));
     response = Math.max(response, labelCountOf(example));
   }
   return {
@@ -160,7 +165,8 @@ export function evaluationBatches(
 
 /**
  * One batch of up to B examples, in their order.  Throws: RangeError when an example does not fit the shape.
- * Equation: row m predicts labelIds[m] = tokens_b[t + 1] from position labelRows[m] = b·T + t.
+ * Equation: row m predicts labelIds[m] = tokens_b[t + 1] from position labelRows[m] = b·T + t, and the class of a token
+ * from that token's place.
  */
 export function fillBatch(
   examples: readonly Example[],
@@ -176,17 +182,16 @@ export function fillBatch(
   let m = 0;
   for (const [b, example] of examples.entries()) {
     assertExample(example);
-    const { tokens, promptLength } = example;
-    if (tokens.length > width || m + labelCountOf(example) > labels) {
-      throw new RangeError(
-        `an example of ${tokens.length} tokens does not fit [${batchSize}, ${width}], ${labels} labels`,
-      );
+    const { tokens, promptLength, places } = example;
+    const length = readTokens(example);
+    if (length > width || m + labelCountOf(example) > labels) {
+      throw new RangeError(`an example of ${length} tokens does not fit [${batchSize}, ${width}], ${labels} labels`);
     }
-    for (let t = 0; t < tokens.length; t++) inputIds[b * width + t] = BigInt(tokens[t]!);
+    for (let t = 0; t < length; t++) inputIds[b * width + t] = BigInt(tokens[t]!);
     promptLengths[b] = BigInt(promptLength);
     for (const [from, to] of learntRanges(example)) {
       for (let t = from - 1; t <= to - 2; t++, m++) {
-        labelRows[m] = BigInt(b * width + t);
+        labelRows[m] = BigInt(b * width + (places?.[t + 1 - promptLength] ?? t));
         labelIds[m] = BigInt(tokens[t + 1]!);
         labelWeights[m] = 1;
       }
@@ -205,7 +210,7 @@ export function fillBatch(
 
 const whole = (shape: readonly number[], data: BigInt64Array): Tensor => ({ dtype: "int64", shape, data });
 
-function assertExample({ tokens, promptLength, learnt }: Example): void {
+function assertExample({ tokens, promptLength, learnt, places }: Example): void {
   let at = promptLength;
   const isInOrder =
     learnt === undefined ||
@@ -215,6 +220,9 @@ function assertExample({ tokens, promptLength, learnt }: Example): void {
         at = to;
         return isBehind;
       }));
-  if (promptLength >= 1 && promptLength < tokens.length && isInOrder) return;
+  const isPlaced =
+    places === undefined ||
+    (places.length === tokens.length - promptLength && places.every((at) => at >= 0 && at < promptLength));
+  if (promptLength >= 1 && promptLength < tokens.length && isInOrder && isPlaced) return;
   throw new RangeError(`an example of ${tokens.length} tokens cannot have a prompt of ${promptLength}`);
 }

@@ -8,7 +8,7 @@
 import { createPrng } from "../../protocol/prng.ts";
 import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
-import { type Batch, type BatchShape, createBatches, planShape, TOKENS_MULTIPLE } from "./batch.ts";
+import { type Batch, type BatchShape, createBatches, planShape, readTokens, TOKENS_MULTIPLE } from "./batch.ts";
 
 /** Each bucket is a graph and a session of its own; four save most of what is to be saved (see the tests). */
 export const BUCKETS_MAX = 4;
@@ -51,8 +51,8 @@ export function planBuckets(
   const { tokens: widest } = planShape(examples, { batchSize });
   const multiple = TOKENS_MULTIPLE * Math.ceil(widest / TOKENS_MULTIPLE / WIDTHS_MAX);
   const counts = new Map<number, number>();
-  for (const { tokens } of examples) {
-    const width = Math.ceil(tokens.length / multiple) * multiple;
+  for (const example of examples) {
+    const width = Math.ceil(readTokens(example) / multiple) * multiple;
     counts.set(width, (counts.get(width) ?? 0) + 1);
   }
   const widths = [...counts.keys()].sort((a, b) => a - b);
@@ -61,7 +61,8 @@ export function planBuckets(
   const limits = bucketLimits(widths, numbers, { countMin: 2 * batchSize, bucketsMax: most });
   return limits.map((limit, b) => {
     const above = limits[b - 1] ?? 0;
-    const members = examples.flatMap(({ tokens }, i) => (tokens.length > above && tokens.length <= limit ? [i] : []));
+    const lengths = examples.map(readTokens);
+    const members = lengths.flatMap((length, i) => (length > above && length <= limit ? [i] : []));
     const own = members.map((i) => examples[i]!);
     return { shape: planShape(own, { batchSize }), members };
   });

@@ -1,7 +1,7 @@
 /** What a data set amounts to, counted while its records pass: tokens, what is cut, labels, and a few rows as they are trained. */
 import type { Example } from "../interface/trainer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
-import { learntRanges } from "./batch.ts";
+import { learntRanges, readTokens } from "./batch.ts";
 import { type EncodeIntoOptions, encodeInto } from "./encode-records.ts";
 import { type FrameName, frameOfRecord } from "./frame.ts";
 import type { DataRecord } from "./record.ts";
@@ -65,7 +65,7 @@ export class DataTally {
       this.silent += 1;
       return;
     }
-    for (const { tokens } of examples) this.tokens.push(tokens.length);
+    for (const example of examples) this.tokens.push(readTokens(example));
     if (examples.length === 1) this.tokens[this.tokens.length - 1]! += cut.promptTokens + cut.responseTokens;
     if (labels === undefined && !isEnded(examples.at(-1) ?? first, tokenizer)) this.endless += 1;
     if (this.shown.length < this.#rows) this.shown.push(partsOfExample(first, this.#encoding));
@@ -84,10 +84,15 @@ export class DataTally {
     return { min: sorted[0] ?? 0, median: sorted[sorted.length >> 1] ?? 0, max: sorted.at(-1) ?? 0, bins };
   }
 
-  #countLabel({ response, conversation }: DataRecord): void {
-    const label = response.trim();
-    if (conversation !== undefined || label.length > LABEL_CHARACTERS_MAX || this.labels.size > LABELS_MAX) return;
-    this.labels.set(label, (this.labels.get(label) ?? 0) + 1);
+  #countLabel({ response, conversation, tagged }: DataRecord): void {
+    const names = this.#encoding.labels;
+    const labels = tagged
+      ? tagged.tags.flatMap((tag) => (typeof tag === "string" ? [tag] : tag < 0 ? [] : [names?.[tag] ?? `${tag}`]))
+      : [response.trim()];
+    for (const label of labels) {
+      if (conversation !== undefined || label.length > LABEL_CHARACTERS_MAX || this.labels.size > LABELS_MAX) return;
+      this.labels.set(label, (this.labels.get(label) ?? 0) + 1);
+    }
   }
 }
 
@@ -106,7 +111,8 @@ function hasTextArguments({ conversation }: DataRecord): boolean {
 
 /** An example as text again, its special tokens written out; of a classifier the last part is the name of the class. */
 function partsOfExample(example: Example, { tokenizer, labels }: EncodeIntoOptions): readonly ShownPart[] {
-  const { tokens, promptLength } = example;
+  const { tokens, promptLength, places } = example;
+  if (labels !== undefined && places !== undefined) return taggedParts(example, tokenizer, labels);
   if (labels !== undefined) {
     const text = tokenizer.decode(tokens.slice(0, promptLength), { special: true });
     return [part(text, false), part(labels[tokens[promptLength] ?? 0] ?? "", true)];
@@ -117,6 +123,23 @@ function partsOfExample(example: Example, { tokenizer, labels }: EncodeIntoOptio
     .slice(1)
     .map((text, i) => part(text.slice(texts[i]?.length), i % 2 === 1))
     .filter(({ text }) => text !== "");
+}
+
+/** Words, each with its class behind it; before the first word and behind the last stand tokens that have none. */
+function taggedParts(
+  { tokens, promptLength, places = [] }: Example,
+  tokenizer: Tokenizer,
+  labels: readonly string[],
+): readonly ShownPart[] {
+  let end = promptLength;
+  while (end - 1 > (places.at(-1) ?? 0) && tokenizer.addedIds?.has(tokens[end - 1]!)) end -= 1;
+  const textOf = (from: number, to: number): ShownPart =>
+    part(` ${tokenizer.decode(tokens.slice(from, to), { special: true }).trim()} `, false);
+  const words = places.flatMap((at, i) => [
+    textOf(at, places[i + 1] ?? end),
+    part(labels[tokens[promptLength + i] ?? 0] ?? "", true),
+  ]);
+  return [textOf(0, places[0] ?? 0), ...words, textOf(end, promptLength)].filter(({ text }) => text.trim() !== "");
 }
 
 const part = (text: string, learnt: boolean): ShownPart => ({ text, learnt });

@@ -49,6 +49,8 @@ export interface ExampleSetOptions {
   readonly seed: number;
   /** Names of the classes, by number, for data of a classifier. */
   readonly labels?: readonly string[];
+  /** Whether a class is given to each token. */
+  readonly ofTokens?: boolean | undefined;
   /** See EncodeOptions. */
   readonly seam?: "blank" | "parts";
 }

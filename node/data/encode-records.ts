@@ -12,15 +12,17 @@ export interface EncodeIntoOptions extends EncodeOptions {
   readonly maxTokens: number;
   /** Names of the classes, by number, for data of a classifier. */
   readonly labels?: readonly string[];
+  /** Whether a class is given to each token. */
+  readonly ofTokens?: boolean | undefined;
 }
 
 /** index: the record's number, from 0, for error lines.  Throws: DATA_FORMAT, CONFIG_INVALID. */
 export function encodeInto(
   record: DataRecord,
   index: number,
-  { labels, ...options }: EncodeIntoOptions,
+  { labels, ofTokens, ...options }: EncodeIntoOptions,
 ): { readonly examples: readonly Example[]; readonly cut: CutCounts } {
-  if (labels) return encodeLabelled([record], { ...options, labels, first: index });
+  if (labels) return encodeLabelled([record], { ...options, labels, ofTokens, first: index });
   try {
     return encodeRecords([record], options);
   } catch (cause) {

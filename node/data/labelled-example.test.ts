@@ -61,3 +61,39 @@ describe("examples of a classifier", () => {
     expect(prepared.sets.test).toEqual([{ tokens: [1, 10, 29, 2, 1], promptLength: 4 }]);
   });
 });
+
+describe("examples of a classifier of tokens", () => {
+  const names = ["O", "B-PER", "I-PER"];
+  const tagged = (words: readonly string[], tags: readonly (string | number)[]): DataRecord => ({
+    ...record(words.join(" "), tags.join(" ")),
+    tagged: { words, tags },
+  });
+  const options = { tokenizer: { ...tokenizer, encode: letters }, labels: names, ofTokens: true, maxTokens: 20 };
+
+  /** One id per letter, and none for a blank. */
+  function letters(text: string, { special = false } = {}): number[] {
+    const ids = [...text.replaceAll(" ", "")].map((letter) => letter.charCodeAt(0) - 87);
+    return special ? [1, ...ids, 2] : ids;
+  }
+
+  it("have the class of every word at its first token, by name or by number", () => {
+    const { examples } = encodeLabelled([tagged(["ab", "c", "de"], ["B-PER", 2, "O"])], options);
+    expect(examples).toEqual([{ tokens: [1, 10, 11, 12, 13, 14, 2, 1, 2, 0], promptLength: 7, places: [1, 3, 4] }]);
+  });
+
+  it("leave out words without a class, without tokens, and behind the end", () => {
+    const { examples, cut } = encodeLabelled(
+      [tagged(["ab", "", "c", "de", "f"], ["O", "O", -100, "B-PER", "O"]), tagged(["a"], [-100])],
+      { ...options, maxTokens: 6 },
+    );
+    expect(examples).toEqual([{ tokens: [1, 10, 11, 12, 13, 2, 0, 1], promptLength: 6, places: [1, 4] }]);
+    expect(cut).toEqual({ records: 1, promptTokens: 2, responseTokens: 0 });
+  });
+
+  it("are refused without tags, and with tags that the model does not have", () => {
+    const refused = (one: DataRecord) => expect(() => encodeLabelled([one], options));
+    refused(record("abc", "yes")).toThrow(/record 1: the model gives a class to every token/);
+    refused(tagged(["a"], ["B-ORG"])).toThrow(/"B-ORG" is none of the model's classes \(O, B-PER, I-PER\)/);
+    refused(tagged(["a"], [3])).toThrow(/"3" is none/);
+  });
+});

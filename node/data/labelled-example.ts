@@ -1,4 +1,4 @@
-/** From a record to an example of a classifier: the text as the tokenizer frames it, and the number of its class. */
+/** From a record to an example of a classifier: the text as the tokenizer frames it, and its class, or those of its words. */
 import { NodeError } from "../errors.ts";
 import type { Example } from "../interface/trainer.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
@@ -12,6 +12,8 @@ export interface LabelledOptions {
   readonly maxTokens: number;
   /** Names of the classes, by number. */
   readonly labels: readonly string[];
+  /** Whether each token has a class; default false. */
+  readonly ofTokens?: boolean | undefined;
   /** As for other examples: `parts` reads a text with the line break behind it, as the first networks do. */
   readonly seam?: "blank" | "parts";
   /** Number of the first record, from 0, for error lines; default 0. */
@@ -23,10 +25,11 @@ const SHOWN_MAX = 40;
 const LABELS_SHOWN_MAX = 8;
 
 /**
- * One example per record: the prompt is the text, the response the name of its class.
+ * One example per record: the prompt is the text, the response the name of its class, or words have one each.
  * Throws: NodeError DATA_FORMAT for a response that names no class, CONFIG_INVALID when maxTokens holds no text.
  */
 export function encodeLabelled(records: readonly DataRecord[], options: LabelledOptions): EncodedRecords {
+  if (options.ofTokens) return encodeTagged(records, options);
   const { tokenizer, maxTokens, labels, first = 0 } = options;
   const numbers = new Map(labels.map((label, number) => [label, number]));
   const cut = { records: 0, promptTokens: 0, responseTokens: 0 };
@@ -46,8 +49,8 @@ export function encodeLabelled(records: readonly DataRecord[], options: Labelled
   return { examples, cut };
 }
 
-/** The text between what the tokenizer puts before and behind every text, at most `maxTokens` in all. */
-function frame(text: string, { tokenizer, maxTokens }: Omit<LabelledOptions, "labels">) {
+/** Tokens before and behind a text, and how many there is room for between them. */
+function edges(text: string, { tokenizer, maxTokens }: Pick<LabelledOptions, "tokenizer" | "maxTokens">) {
   const bare = tokenizer.encode(text);
   const full = tokenizer.encode(text, { special: true });
   const before = full.slice(0, full.length > bare.length && tokenizer.beginId !== undefined ? 1 : 0);
@@ -56,7 +59,53 @@ function frame(text: string, { tokenizer, maxTokens }: Omit<LabelledOptions, "la
   if (!Number.isSafeInteger(maxTokens) || room < 1) {
     throw new NodeError("CONFIG_INVALID", `maxTokens is ${maxTokens}; a text needs ${maxTokens - room + 1} or more`);
   }
+  return { bare, before, behind, room };
+}
+
+/** The text between what the tokenizer puts before and behind every text, at most `maxTokens` in all. */
+function frame(text: string, options: Pick<LabelledOptions, "tokenizer" | "maxTokens">) {
+  const { bare, before, behind, room } = edges(text, options);
   return { text: [...before, ...bare.slice(0, room), ...behind], dropped: Math.max(0, bare.length - room) };
+}
+
+/**
+ * Every word is encoded as it reads behind a blank; its class stands at the first of its tokens, and the others have none.
+ * A record of whose words no class is left gives no example.
+ */
+function encodeTagged(records: readonly DataRecord[], options: LabelledOptions): EncodedRecords {
+  const { tokenizer, labels, first = 0 } = options;
+  const numbers = new Map(labels.map((label, number) => [label, number]));
+  const cut = { records: 0, promptTokens: 0, responseTokens: 0 };
+  const examples = records.flatMap((record, index): Example[] => {
+    if (!record.tagged) throw untagged(first + index);
+    const { words, tags } = record.tagged;
+    const { before, behind, room } = edges(words.join(" "), options);
+    const text: number[] = [];
+    const [classes, places]: [number[], number[]] = [[], []];
+    for (const [i, word] of words.entries()) {
+      const tag = tags[i]!;
+      const label = typeof tag === "number" && tag < labels.length ? tag : numbers.get(String(tag));
+      if (label === undefined) throw unknownClass({ response: String(tag), index: first + index, labels });
+      const ids = tokenizer.encode(` ${word}`);
+      if (label >= 0 && ids.length > 0 && text.length < room) {
+        classes.push(label);
+        places.push(before.length + text.length);
+      }
+      text.push(...ids);
+    }
+    const dropped = Math.max(0, text.length - room);
+    cut.promptTokens += dropped;
+    if (dropped > 0) cut.records += 1;
+    if (classes.length === 0) return [];
+    const framed = [...before, ...text.slice(0, room), ...behind];
+    return [{ tokens: [...framed, ...classes], promptLength: framed.length, places, ...taskOf(record) }];
+  });
+  return { examples, cut };
+}
+
+function untagged(index: number): NodeError {
+  const text = `record ${index + 1}: the model gives a class to every token, and this row has no tags; give "tokens" and "ner_tags"`;
+  return new NodeError("DATA_FORMAT", text, { record: index + 1 });
 }
 
 function unknownClass(at: { response: string; index: number; labels: readonly string[] }): NodeError {

@@ -20,6 +20,8 @@ export interface DataRecord {
   readonly asked?: { readonly instruction: string; readonly input?: string };
   /** A conversation of several turns; `prompt` and `response` are then its plain text. */
   readonly conversation?: Conversation;
+  /** Words and their tags, as many; `prompt` and `response` are then all of either, with blanks between them. */
+  readonly tagged?: { readonly words: readonly string[]; readonly tags: readonly (string | number)[] };
   /** The class by its number, where the row names it so; `response` is then its digits. */
   readonly classNumber?: number;
 }

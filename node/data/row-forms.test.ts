@@ -13,6 +13,8 @@ describe("forms of rows", () => {
     ["question/answer", { question: "2+2?", answer: "4", context: "c" }, "2+2?\n", "4"],
     ["text", { text: "All of it." }, "", "All of it."],
     ["text/label", { text: "Good.", label: "yes" }, "Good.\n", "yes"],
+    ["tokens/tags", { tokens: ["Ada", "wrote"], ner_tags: ["B-PER", "O"], id: "1" }, "Ada wrote\n", "B-PER O"],
+    ["tokens/tags", { tokens: '["Ada"]', tags: "[1]" }, "Ada\n", "1"],
     [
       "multiple choice",
       { question: "Sky?", choices: ["red", "blue"], answer: 1 },
@@ -28,6 +30,17 @@ describe("forms of rows", () => {
   ];
   test.each(forms)("%s", (form, values, prompt, response) => {
     expect(read(values)).toMatchObject({ form, record: { prompt, response } });
+  });
+
+  test.each<readonly [string, Record<string, unknown>, RegExp]>([
+    ["of another number", { tokens: ["a", "b"], tags: ["O"] }, /"tokens" has 2 words and "tags" 1 tags/],
+    ["that are no list", { tokens: "a b", tags: ["O"] }, /"tokens" is a string; make it a list/],
+    ["that are no JSON", { tokens: "[a b", tags: ["O"] }, /"tokens" begins like a list and is no JSON/],
+    ["of no word", { tokens: [], labels: [] }, /"tokens" is empty/],
+    ["that are no class", { tokens: ["a"], labels: [-1] }, /labels\[0\] is a number; make it the name or the number/],
+    ["for words that are no text", { tokens: [1], labels: [1] }, /tokens\[0\] is a number; make it text/],
+  ])("tags %s are refused", (_, values, text) => {
+    expect(() => read(values)).toThrow(text);
   });
 
   test("conversations of both forms, with tools, are one", () => {

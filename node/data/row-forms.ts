@@ -18,6 +18,7 @@ import { choiceTexts, multipleChoice } from "./multiple-choice.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
 import type { DataRecord } from "./record.ts";
 import type { Row, RowValues } from "./row.ts";
+import { taggedWords } from "./tagged-words.ts";
 
 /** All forms, in the order in which they are looked for. */
 export const ROW_FORMS = [
@@ -28,6 +29,7 @@ export const ROW_FORMS = [
   "instruction",
   "multiple choice",
   "question/answer",
+  "tokens/tags",
   "text/label",
   "text",
 ] as const;
@@ -48,6 +50,7 @@ const RESERVED = ["prompt", "response", "overflow"];
 
 const ANSWERS = ["output", "response"] as const;
 const KEYS = ["answer", "answerKey"] as const;
+const TAGS = ["ner_tags", "tags", "labels"] as const;
 
 /** In the order in which they are looked for: a row may have the columns of several. */
 const FORMS: Readonly<Record<RowFormName, RowForm>> = {
@@ -94,6 +97,11 @@ const FORMS: Readonly<Record<RowFormName, RowForm>> = {
     needs: ["question", "answer"],
     says: '"question" and "answer"',
     read: (values, place, used) => answered(values, place, { used, prompt: "question", response: "answer" }),
+  },
+  "tokens/tags": {
+    needs: ["tokens", TAGS],
+    says: '"tokens", a list of words, and "ner_tags", "tags" or "labels", a list as long',
+    read: taggedRecord,
   },
   "text/label": {
     needs: ["text", "label"],
@@ -223,6 +231,13 @@ function labelRecord(values: RowValues, place: Place, used: readonly string[]): 
     return { ...joined(values, { question: text, answer: String(number), used }), classNumber: number };
   }
   return joined(values, { question: text, answer: requireAnswer(values, "label", place, form), used });
+}
+
+function taggedRecord(values: RowValues, place: Place, used: readonly string[]): DataRecord {
+  const column = TAGS.find((name) => Object.hasOwn(values, name)) ?? "ner_tags";
+  const tagged = taggedWords(values, { column, place });
+  const parts = { prompt: `${tagged.words.join(" ")}\n`, response: tagged.tags.join(" "), used };
+  return { ...record(values, parts), question: tagged.words.join(" "), tagged };
 }
 
 function conversationRecord(

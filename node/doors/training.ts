@@ -6,6 +6,8 @@ export { holdOut, trainOnnx } from "../local/onnx-training.ts";
 export { PROBE_STEPS, probe, probeCandidates } from "../local/probe.ts";
 export { factsOf, factsOfModel, formOfExamples } from "../local/recipe-source.ts";
 export { changedSettings, stoppedTraining, stoppedTrainingFiles } from "../local/stopped-training.ts";
+export { evaluateTasks, type TaskMeasures } from "../local/task-evaluation.ts";
+export { readTaskItems } from "../local/task-items.ts";
 export { loadPeerExamples, requireDemonstration } from "../peer/peer-data.ts";
 export { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 export { startTrainerThread } from "../system/compute/trainer-thread.ts";

@@ -154,9 +154,8 @@ export class AddressExchange implements Conversation {
     const others = neighbours.all().filter((other) => other !== peer);
     const ofOthers = await knownAddresses(transport, [transport.peer, ...others]);
     // Either of two with its identity learns where the other one is.
-    const addresses = exchanged.isTwice
-      ? [...exchanged.listens, ...ofOthers].slice(0, LIMITS.addressesCountMax)
-      : ofOthers;
+    const room = LIMITS.addressesCountMax - exchanged.listens.length;
+    const addresses = exchanged.isTwice ? [...ofOthers.slice(0, room), ...exchanged.listens] : ofOthers;
     if (!neighbours.has(peer) || this.#exchanged.get(peer) !== exchanged) return;
     const { told } = exchanged;
     if (told !== undefined && addresses.every((address) => told.includes(address))) return;

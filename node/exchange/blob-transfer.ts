@@ -110,8 +110,8 @@ export interface BlobRequest {
 
 /**
  * Fetch the bytes of a content id from one peer.
- * Throws: NodeError BLOB_MISSING, BLOB_BUSY, BLOB_LENGTH (short, long, or another length than announced), BLOB_HASH,
- * FRAME_INVALID, STREAM_FAILED, TIMEOUT; ProtocolError for a header that does not decode.
+ * Throws: NodeError BLOB_MISSING, BLOB_BUSY, BLOB_CUT (the end came too soon), BLOB_LENGTH (no header, too long, or another
+ * length than announced), BLOB_HASH, FRAME_INVALID, STREAM_FAILED, TIMEOUT; ProtocolError for a header that does not decode.
  */
 export async function fetchBlob(
   dependencies: { readonly transport: Transport; readonly clock: Clock; readonly createSha256?: CreateSha256 },
@@ -160,7 +160,8 @@ function verified(
       hash.update(rest);
       filled += rest.byteLength;
     }
-    if (bytes === undefined || filled < bytes.byteLength) throw lengthError("fewer", expected);
+    if (bytes === undefined) throw lengthError("fewer", expected);
+    if (filled < bytes.byteLength) throw cutError(filled, bytes.byteLength);
     if (bytesToHex(hash.digest()) !== expected.contentId) {
       throw new NodeError("BLOB_HASH", "the bytes are not those of the content id", { contentId: expected.contentId });
     }
@@ -181,6 +182,11 @@ function allocate(header: BlobHeader, expected: Expected): Uint8Array {
       return new Uint8Array(header.length);
     }
   }
+}
+
+/** It has said how many bytes come, and has sent the first of them: whoever stops in the middle leaves just that behind. */
+function cutError(came: number, said: number): NodeError {
+  return new NodeError("BLOB_CUT", `the stream ended after ${came} of ${said} bytes`, { came, said });
 }
 
 function lengthError(how: "more" | "fewer" | "not", { contentId, length }: Expected): NodeError {

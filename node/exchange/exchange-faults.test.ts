@@ -144,6 +144,23 @@ describe("blame goes to whoever could have known", () => {
     expect(victim.exchange.admitted()).toContain(honest.signer.peer);
   });
 
+  it("a provider that ends too soon may have been stopped: it is not blamed, and asked last from then on", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1, exchange: { rejectsMax: 0 } });
+    const [cut, honest] = [await impostor(net, { seed: 7 }), await impostor(net, { seed: 8 })];
+    for (const one of [cut, honest]) await one.enter(victim);
+    for (const [i, author] of [20, 21, 22].entries()) {
+      const { envelope, announcement } = forge(author);
+      cut.serve(() => blobReply({ status: "found", length: envelope.byteLength }, envelope.subarray(0, 100)));
+      honest.serve(() => blobReply({ status: "found", length: envelope.byteLength }, envelope));
+      await cut.sendHeads(victim, [announcement]);
+      await until(() => victim.updates.length === i + 1);
+    }
+    expect(victim.updates.map(({ code }) => code)).toEqual(["ACCEPTED", "ACCEPTED", "ACCEPTED"]);
+    expect([cut.requests(), honest.requests()]).toEqual([1, 3]);
+    expect(victim.exchange.refuses(cut.signer.peer)).toBe(false);
+  });
+
   it("an author that announces another's update is convicted by its bytes, and neither the other nor who serves them", async () => {
     const net = createNet();
     const victim = await up(net, { seed: 1, exchange: { rejectsMax: 0 } });

@@ -111,7 +111,8 @@ export class UpdateFetcher {
       } catch (error) {
         if (ended.aborted) return undefined;
         if (isFault(error)) neighbours.blame(peer);
-        if (error instanceof NodeError && error.code === "TIMEOUT") slots.noteLate(peer);
+        // Who hangs, and who ends too soon, be it because it is stopped: nothing to blame it for, and it is asked last.
+        if (error instanceof NodeError && ["TIMEOUT", "BLOB_CUT"].includes(error.code)) slots.noteLate(peer);
         logger.debug("fetch failed", { peer, contentId, error });
         return undefined;
       }

@@ -7,6 +7,7 @@ import { inject } from "../adapter/inject.ts";
 import { type BaseModel, finishedGraph, type WeightSource } from "../model/base-model.ts";
 import { capped } from "../model/layers/cap.ts";
 import type { KeysAndValues, KeyValueCache } from "../model/layers/key-value-cache.ts";
+import { classRows } from "../model/layers/pooling.ts";
 import { constantValue, inputValue } from "../onnx/graph.ts";
 import { gather, gemm, ints, reshape } from "../onnx/operators.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
@@ -28,7 +29,7 @@ export interface UsedModel {
 
 /**
  * Whole texts at once.  Inputs: input_ids i64[B,T], for classifiers attention_mask i64[B,T], the positions of
- * `interventionInputs`.  Outputs: logits f32[B,T,V], of classifiers f32[B, classes].
+ * `interventionInputs`.  Outputs: logits f32[B,T,V], of classifiers of texts f32[B, classes].
  */
 export function textGraph(used: UsedModel, shape: { readonly examples: number; readonly tokens: number }): OnnxGraph {
   const { model } = used;
@@ -37,12 +38,11 @@ export function textGraph(used: UsedModel, shape: { readonly examples: number; r
   const attentionMask = inputValue("attention_mask", "int64", [examples, tokens]);
   const { inputs, hooks, weight } = adapted(used, shape);
   const hidden = model.hidden({ inputIds, attentionMask, weight, hooks });
-  const first = Array.from({ length: examples }, (_, b) => b * tokens);
-  const rows = model.classifier ? gather(hidden, ints(first)) : hidden;
+  const rows = model.classifier ? classRows(hidden, attentionMask, model.classifier) : hidden;
   const logits = logitsOf(model, weight, rows);
   return finishedGraph(model, {
     inputs: [inputIds, ...(model.classifier ? [attentionMask] : []), ...inputs],
-    outputs: { logits: model.classifier ? logits : reshape(logits, [examples, tokens, model.shape.vocabulary]) },
+    outputs: { logits: rows === hidden ? reshape(logits, [examples, tokens, logits.shape[1]!]) : logits },
   });
 }
 
@@ -101,7 +101,14 @@ function adapted({ model, adapter }: UsedModel, shape: { readonly examples: numb
   if (!adapter) return { inputs: [], hooks: {}, weight: model.weight };
   const constants = new Map([...adapter.tensors].map(([name, tensor]) => [name, constantValue(tensor, name)]));
   const trained = (name: string): OnnxValue | undefined => constants.get(name);
-  const injection = { settings: adapter.settings, model: model.shape, trained, frozen: new Map(), training: false };
+  const injection = {
+    settings: adapter.settings,
+    model: model.shape,
+    base: model,
+    trained,
+    frozen: new Map(),
+    training: false,
+  };
   const { inputs, hooks } = inject({ ...injection, ...shape });
   const weight: WeightSource = (wanted) => trained(wanted.name) ?? model.weight(wanted);
   return { inputs, hooks, weight };

@@ -90,10 +90,16 @@ export class Golden {
     return this.lengths.map((length) => this.meta.loreft.prompt_tokens ?? length);
   }
 
-  /** Of a language model the token at t predicts the label at t + 1, of a classifier the first token the text's class. */
+  /**
+   * Of a language model the token at t predicts the label at t + 1, of a classifier the first token the text's class, or
+   * each token its own.
+   */
   get labels(): readonly GoldenLabel[] {
     const { examples, tokens } = this.size;
     const labels = this.integers("labels");
+    if (this.model.classifier?.reads === "each token") {
+      return labels.map((id, row) => ({ row, id })).filter(({ id }) => id !== -100);
+    }
     if (this.model.classifier) return labels.map((id, b) => ({ row: b * tokens, id }));
     return Array.from({ length: examples * tokens }, (_, row) => ({ row, id: labels[row + 1] ?? -100 })).filter(
       ({ row, id }) => row % tokens < tokens - 1 && id !== -100,

@@ -15,8 +15,8 @@ A directory holds config.json and model.safetensors, as transformers writes them
 golden.json         the adapters' settings, and the losses: base_loss, lora_loss, loreft_loss (mean cross entropy)
 golden.safetensors
   input_ids, attention_mask           i64[B,T]
-  labels                              i64[B,T], -100 where nothing is predicted; of a classifier i64[B]
-  base_logits                         f32[B,T,V]; of a classifier f32[B,classes]
+  labels                              i64[B,T], -100 where nothing is predicted; of a classifier of texts i64[B]
+  base_logits                         f32[B,T,V]; of a classifier of texts f32[B,classes], of tokens f32[B,T,classes]
   lora.{module}.A, .B                 f32[r,in], f32[out,r]; B is not zero, so that every gradient says something
   lora_grad.{module}.A, .B            gradient of lora_loss: LoRA alone, scale alpha / r
   loreft.{layer}.R, .W, .b            f32[r,D] with orthonormal rows, f32[r,D], f32[r]
@@ -101,6 +101,19 @@ FAMILIES = {
         ["query", "value"],
         "roberta.encoder.layer",
     ),
+    "modernbert": (
+        "ModernBertForSequenceClassification",
+        dict(local_attention=6, pad_token_id=0, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2),
+        ["Wqkv", "mlp.Wo"],
+        "model.layers",
+    ),
+    "deberta-v2": (
+        "DebertaV2ForSequenceClassification",
+        dict(relative_attention=True, position_buckets=4, share_att_key=True, norm_rel_ebd="layer_norm")
+        | dict(pos_att_type=["p2c", "c2p"], position_biased_input=False, pooler_hidden_act="gelu"),
+        ["query_proj", "key_proj", "value_proj"],
+        "deberta.encoder.layer",
+    ),
     "distilbert": (
         "DistilBertForSequenceClassification",
         dict(pad_token_id=0, dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0),
@@ -109,7 +122,7 @@ FAMILIES = {
     ),
 }
 #: Those that give a class to a text.
-CLASSIFIERS = ("bert", "roberta", "xlm-roberta", "distilbert")
+CLASSIFIERS = ("bert", "roberta", "xlm-roberta", "distilbert", "modernbert", "deberta-v2")
 #: What `main` takes when nothing is said. lora_layers and loreft_layers: all of them when empty.
 DEFAULTS = dict(
     seed=0,
@@ -130,6 +143,7 @@ DEFAULTS = dict(
     loreft_last=2,
     loreft_layers=[],
     settings={},
+    model_class="",
 )
 SMALL = dict(hidden=32, vocab=61, positions=32)
 TINY = dict(hidden=24, vocab=41, positions=32, lora_rank=2, loreft_rank=2)
@@ -266,6 +280,37 @@ DIRECTORIES = {
         | dict(seed=35, layers=1, heads=2, lora_targets=["out_proj", "fc1"])
         | dict(settings=dict(enable_bias=False, tie_word_embeddings=False, _remove_final_layer_norm=True)),
     ),
+    "modernbert": ("modernbert", TINY | dict(seed=38, layers=4)),
+    "modernbert-mean": (
+        "modernbert",
+        TINY
+        | dict(seed=39, layers=2, heads=2, lora_targets=["attn.Wo", "Wi"], loreft_layers=[1])
+        | dict(settings=dict(classifier_pooling="mean", norm_bias=True, attention_bias=True, mlp_bias=True, classifier_bias=True)),
+    ),
+    "deberta-v2": ("deberta-v2", TINY | dict(seed=40)),
+    "deberta-v2-own-keys": (
+        "deberta-v2",
+        TINY
+        | dict(seed=41, layers=3, heads=3, lora_targets=["pos_key_proj", "pos_query_proj", "output.dense"], loreft_layers=[0, 2])
+        | dict(settings=dict(share_att_key=False, norm_rel_ebd="none", position_buckets=-1, max_relative_positions=6)),
+    ),
+    "deberta-v2-no-distances": (
+        "deberta-v2",
+        TINY
+        | dict(seed=42, layers=1, heads=2, lora_targets=["query_proj", "intermediate.dense"])
+        | dict(settings=dict(relative_attention=False, pos_att_type=None, position_biased_input=True, type_vocab_size=2)),
+    ),
+    "bert-tokens": ("bert", TINY | dict(seed=43, model_class="BertForTokenClassification")),
+    "roberta-tokens": ("roberta", TINY | dict(seed=44, layers=1, model_class="RobertaForTokenClassification")),
+    "xlm-roberta-tokens": ("xlm-roberta", TINY | dict(seed=45, layers=1, model_class="XLMRobertaForTokenClassification")),
+    "distilbert-tokens": ("distilbert", TINY | dict(seed=46, layers=1, model_class="DistilBertForTokenClassification")),
+    "modernbert-tokens": (
+        "modernbert",
+        TINY
+        | dict(seed=47, model_class="ModernBertForTokenClassification")
+        | dict(settings=dict(classifier_pooling="mean", layer_types=["sliding_attention", "full_attention"])),
+    ),
+    "deberta-v2-tokens": ("deberta-v2", TINY | dict(seed=48, layers=1, model_class="DebertaV2ForTokenClassification")),
     "qwen2-windows": (
         "qwen2",
         TINY | dict(seed=22, settings=dict(use_sliding_window=True, sliding_window=5, max_window_layers=1)),
@@ -289,6 +334,8 @@ def config_settings(family, shape):
     if family in CLASSIFIERS:
         # RoBERTa counts positions from pad_token_id + 1, so it needs two more.
         sizes |= dict(max_position_embeddings=shape["positions"] + 2, num_labels=CLASSES)
+        if family == "modernbert":
+            return sizes
         return sizes | dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     if family == "gpt_neox":
         return sizes | dict(max_position_embeddings=shape["positions"])
@@ -298,7 +345,7 @@ def config_settings(family, shape):
 def random_model(family, shape):
     """The family's model with random weights, in evaluation mode, frozen."""
     name, settings, _, _ = FAMILIES[family]
-    model_class = getattr(transformers, name)
+    model_class = getattr(transformers, shape["model_class"] or name)
     model = model_class(model_class.config_class(**config_settings(family, shape) | settings | shape["settings"]))
     if family == "gemma2":
         # The others of transformers leave out the bound of the scores.
@@ -318,7 +365,11 @@ def random_batch(model, shape, classes):
     for row in range(B):
         mask[row, T - 2 * row :] = 0
     ids[mask == 0] = model.config.pad_token_id or 0
-    if classes:
+    if "ForTokenClassification" in type(model).__name__:
+        labels, prompts = torch.randint(0, classes, (B, T)), mask.sum(1).tolist()
+        labels[mask == 0] = -100
+        labels[:, ::3] = -100
+    elif classes:
         labels, prompts = torch.randint(0, classes, (B,)), mask.sum(1).tolist()
     else:
         labels, prompts = ids.clone(), [T // 2] * B
@@ -426,6 +477,9 @@ def main():
     parser.add_argument("out", nargs="?")
     parser.add_argument("family", nargs="?", choices=list(FAMILIES))
     for name, value in DEFAULTS.items():
+        if name == "model_class":
+            parser.add_argument("--model-class", default=value, help="class of transformers, such as BertForTokenClassification")
+            continue
         if name == "settings":
             parser.add_argument("--settings", type=json.loads, default=value, help="more fields of the config, as JSON")
             continue

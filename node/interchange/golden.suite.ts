@@ -55,7 +55,7 @@ export async function goldenLoss(
   const logits = await goldenLogits(golden, adapter, model);
   const width = golden.shape("base_logits").at(-1)!;
   // A classifier has one row of logits for each text.
-  const rowsPerText = model.classifier ? golden.size.tokens : 1;
+  const rowsPerText = model.classifier && model.classifier.reads !== "each token" ? golden.size.tokens : 1;
   const losses = golden.labels.map(({ row, id }) => {
     const at = row / rowsPerText;
     const z = Array.from(logits.subarray(at * width, (at + 1) * width));

@@ -1,15 +1,16 @@
 /**
- * A LoRA kind merged into the weights that it changes: W <- W + s B A, and the whole model as one file of float32
+ * A LoRA kind merged into the weights that it changes: W <- W + s B A, of DoRA with its magnitudes, and the whole model as one file of float32
  * weights. Tensor by tensor, so that no more than one of them is in memory.
  * Source: Hu et al. 2021, arXiv:2106.09685, section 4.1.
  */
+import { NodeError } from "../errors.ts";
 import type { BaseModel, WeightShape } from "../model/base-model.ts";
 import { safetensorsHeader } from "../model/safetensors.ts";
 import { isTied } from "../model/stored-weights.ts";
 import { textConfig } from "../model/text-config.ts";
 import { sizeOf } from "../tensor.ts";
 import type { LowRankProduct } from "./low-rank-product.ts";
-import { lowRankProducts, lowRankSettings } from "./low-rank-product.ts";
+import { lowRankProducts, lowRankSettings, siteStrides } from "./low-rank-product.ts";
 import type { SavedAdapter } from "./saved-adapter.ts";
 import { trainedHeadOf } from "./saved-adapter.ts";
 
@@ -31,9 +32,9 @@ export interface MergedModel {
  */
 export function mergedModel(adapter: SavedAdapter, model: BaseModel, config: unknown): MergedModel {
   const settings = lowRankSettings(adapter, { what: "a merged model holds weights" });
-  const products = new Map(
-    lowRankProducts(adapter, model, settings).map((product) => [`${product.site.path}.weight`, product]),
-  );
+  const all = lowRankProducts(adapter, model, settings);
+  const products = new Map(all.map((product) => [`${product.site.path}.weight`, product]));
+  const biases = biasesOf(all, model);
   const head = new Map(trainedHeadOf(adapter, model).map((slot) => [slot.name, slot]));
   const weights = model.weights.filter((weight) => head.has(weight.name) || model.has(weight));
   const header = safetensorsHeader(weights, { format: "pt" });
@@ -43,7 +44,8 @@ export function mergedModel(adapter: SavedAdapter, model: BaseModel, config: unk
     const values = model.values(weight);
     const product = products.get(weight.name);
     if (product) addProduct(values, product);
-    return values;
+    const added = biases.get(weight.name);
+    return added ? values.map((value, o) => value + added.scale * added.bias[o]!) : values;
   };
   return {
     config: mergedConfig(config, model, head.size > 0),
@@ -59,10 +61,25 @@ export function mergedModel(adapter: SavedAdapter, model: BaseModel, config: unk
   };
 }
 
-/** W <- W + s B A in place, sums in float64; W [outputs, inputs], or transposed where the layer stores it so. */
-export function addProduct(W: Float32Array, { site, A, B, rank, scale }: LowRankProduct): void {
+/** The biases behind B, by the names of the biases that take them in.  Throws: ADAPTER_FORMAT for a layer that has none. */
+function biasesOf(
+  products: readonly LowRankProduct[],
+  model: BaseModel,
+): ReadonlyMap<string, { readonly bias: Float32Array; readonly scale: number }> {
+  const names = new Set(model.weights.map(({ name }) => name));
+  const biased = products.flatMap(({ site, bias, scale }) =>
+    bias ? [{ name: `${site.path}.bias`, bias, scale }] : [],
+  );
+  const missing = biased.find(({ name }) => !names.has(name));
+  if (missing === undefined) return new Map(biased.map((one) => [one.name, one]));
+  const text = `the model has no ${missing.name}, which a merged model needs for the bias beside this adapter's B`;
+  throw new NodeError("ADAPTER_FORMAT", text, { problem: "peft-form-only" });
+}
+
+/** W <- W + s B A in place, of DoRA each row with its magnitude, sums in float64; W [outputs, inputs], or transposed where the layer stores it so. */
+export function addProduct(W: Float32Array, { site, A, B, rank, scale, magnitudes }: LowRankProduct): void {
   const { inputs, outputs } = site;
-  const [outStride, inStride] = site.stored === "inputs x outputs" ? [1, outputs] : [inputs, 1];
+  const { row: outStride, column: inStride } = siteStrides(site);
   const row = new Float64Array(inputs);
   for (let o = 0; o < outputs; o++) {
     row.fill(0);
@@ -70,10 +87,13 @@ export function addProduct(W: Float32Array, { site, A, B, rank, scale }: LowRank
       const b = scale * B[o * rank + j]!;
       for (let i = 0; i < inputs; i++) row[i] = row[i]! + b * A[j * inputs + i]!;
     }
+    let square = 0;
     for (let i = 0; i < inputs; i++) {
-      const at = o * outStride + i * inStride;
-      W[at] = W[at]! + row[i]!;
+      row[i] = row[i]! + W[o * outStride + i * inStride]!;
+      square += row[i]! ** 2;
     }
+    const ratio = magnitudes && square > 0 ? magnitudes[o]! / Math.sqrt(square) : 1;
+    for (let i = 0; i < inputs; i++) W[o * outStride + i * inStride] = ratio * row[i]!;
   }
 }
 

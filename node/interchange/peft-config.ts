@@ -1,18 +1,24 @@
 /**
- * adapter_config.json as peft 0.21 writes and reads it, for LoRA. A setting that changes the
- * function and is not plain LoRA is refused by name.
+ * adapter_config.json as peft 0.21 writes and reads it, for LoRA and DoRA. A setting that changes the function and that weft
+ * does not know is refused by name.
  * Source: https://huggingface.co/docs/peft/package_reference/lora, LoraConfig; peft/tuners/lora/config.py at 0.21.
  */
 import { z } from "zod";
 import { NodeError } from "../errors.ts";
 import { fitsEnd, fitsWhole, isReadable } from "./module-pattern.ts";
+import { REBASED_STARTS, type RebasedStart } from "./rebased-start.ts";
 
-/** The settings of a plain LoRA that are read from the file. */
+/** The settings of a LoRA that are read from the file. */
 export interface PeftConfig {
   readonly r: number;
   readonly lora_alpha: number;
   readonly lora_dropout: number;
   readonly use_rslora: boolean;
+  readonly use_dora: boolean;
+  /** Biases behind lora_B. */
+  readonly lora_bias: boolean;
+  /** A start that changed the base weights, and that follows from them. */
+  readonly rebased?: RebasedStart;
   /** By module: an expression for a path, or for what a path ends with. */
   readonly rank_pattern: Readonly<Record<string, number>>;
   readonly alpha_pattern: Readonly<Record<string, number>>;
@@ -38,6 +44,8 @@ const LORA = z.object({
   lora_alpha: z.number().positive().default(8),
   lora_dropout: z.number().min(0).max(1).default(0),
   use_rslora: z.boolean().default(false),
+  use_dora: z.boolean().default(false),
+  lora_bias: z.boolean().default(false),
   rank_pattern: pattern,
   alpha_pattern: pattern,
   target_modules: NAMES,
@@ -51,8 +59,6 @@ const LORA = z.object({
 
 /** Fields with which an adapter is not the function B A x, and what they stand for. */
 const REFUSED: Readonly<Record<string, string>> = {
-  use_dora: "DoRA, which rescales every column by a magnitude of its own",
-  lora_bias: "biases beside lora_B",
   trainable_token_indices: "trained embeddings",
   target_parameters: "LoRA on bare parameters, as of expert layers",
   layer_replication: "layers that are used several times",
@@ -74,7 +80,7 @@ const NEUTRAL = new Set([
 ]);
 
 /** Starts that change the base weights as well: the adapter belongs to those and not to the model as published. */
-const REBASED = /^(pissa|olora|corda|loftq|lora_ga)/;
+const CHANGES_BASE = /^(pissa|olora|corda|loftq|lora_ga)/;
 
 /** value: the parsed JSON; file: for error lines.  Throws: ADAPTER_FORMAT naming the field. */
 export function readPeftConfig(value: unknown, file: string): PeftConfig {
@@ -90,14 +96,18 @@ export function readPeftConfig(value: unknown, file: string): PeftConfig {
   for (const [field, setting] of Object.entries(value as object)) {
     if (isOff(setting) || NEUTRAL.has(field)) continue;
     const meaning = Object.hasOwn(REFUSED, field) ? REFUSED[field] : "a field that this version does not know";
-    throw fail(`${field} = ${shown(setting)}: ${meaning}; weft reads plain LoRA. Merge it with peft instead`);
+    throw fail(`${field} = ${shown(setting)}: ${meaning}; weft reads LoRA and DoRA. Merge it with peft instead`);
   }
-  if (fields.bias !== "none") throw fail(`bias = ${shown(fields.bias)}: trained biases; weft reads plain LoRA`);
+  if (fields.bias !== "none")
+    throw fail(`bias = ${shown(fields.bias)}: trained biases of the base model, which weft does not read`);
   const { init_lora_weights: start, target_modules: targets, layers_to_transform: layers } = fields;
-  if (typeof start === "string" && REBASED.test(start)) {
+  const rebased = REBASED_STARTS.find((one) => one === start);
+  if (rebased === undefined && typeof start === "string" && CHANGES_BASE.test(start)) {
+    const why = "its start changed the base weights by more than these tell";
     const way = "save it with path_initial_model_for_weight_conversion, which makes a plain LoRA of it";
-    throw fail(`init_lora_weights = ${shown(start)}: its start changed the base weights; ${way}`);
+    throw fail(`init_lora_weights = ${shown(start)}: ${why}; ${way}`);
   }
+  refuseTogether({ ...fields, rebased }, fail);
   return {
     ...fields,
     rank_pattern: readablePattern(fields.rank_pattern, "rank_pattern", fail),
@@ -105,9 +115,26 @@ export function readPeftConfig(value: unknown, file: string): PeftConfig {
     ...(Array.isArray(targets) || (typeof targets === "string" && isReadable(targets)) ? { targets } : {}),
     excluded: excludedOf(fields.exclude_modules, fail),
     ...(layers === undefined || layers === null ? {} : { layers: Array.isArray(layers) ? layers : [layers] }),
+    ...(rebased && { rebased }),
     ...(fields.base_model_name_or_path ? { baseModel: fields.base_model_name_or_path } : {}),
     modules_to_save: fields.modules_to_save ?? [],
   };
+}
+
+/** What weft has no kind for, nor peft in part.  Throws: ADAPTER_FORMAT. */
+function refuseTogether(
+  {
+    use_dora,
+    lora_bias,
+    rebased,
+  }: Pick<PeftConfig, "use_dora" | "lora_bias"> & { readonly rebased?: string | undefined },
+  fail: Fail,
+): void {
+  const both = [use_dora && "use_dora", lora_bias && "lora_bias", rebased && `init_lora_weights = "${rebased}"`].filter(
+    (one) => typeof one === "string",
+  );
+  if (both.length > 1)
+    throw fail(`${both.join(" together with ")}; weft reads each by itself. Merge it with peft instead`);
 }
 
 /** The value that a pattern gives a module: the first key that fits counts. */
@@ -164,11 +191,13 @@ export interface PeftSettings {
   readonly lora_alpha: number;
   readonly lora_dropout: number;
   readonly use_rslora: boolean;
+  readonly use_dora: boolean;
+  readonly lora_bias?: boolean;
   readonly fan_in_fan_out: boolean;
   readonly target_modules: readonly string[];
   readonly layers_to_transform: readonly number[] | null;
   readonly modules_to_save: readonly string[] | null;
-  readonly task_type: "CAUSAL_LM" | "SEQ_CLS" | null;
+  readonly task_type: "CAUSAL_LM" | "SEQ_CLS" | "TOKEN_CLS" | null;
   readonly base_model_name_or_path: string | null;
 }
 
@@ -184,7 +213,6 @@ export function writePeftConfig(settings: PeftSettings): Readonly<Record<string,
     layers_pattern: null,
     rank_pattern: {},
     alpha_pattern: {},
-    use_dora: false,
     exclude_modules: null,
     ...settings,
   };

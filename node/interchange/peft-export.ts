@@ -33,9 +33,13 @@ export function toPeft(
   const products = lowRankProducts(adapter, model, settings);
   const head = trainedHeadOf(adapter, model);
   const tensors = [
-    ...products.flatMap(({ site: { path, inputs, outputs }, A, B, rank }) => [
+    ...products.flatMap(({ site: { path, inputs, outputs }, A, B, rank, magnitudes, bias }) => [
       { name: `${PEFT_PREFIX}${path}.lora_A.weight`, shape: [rank, inputs], data: A },
       { name: `${PEFT_PREFIX}${path}.lora_B.weight`, shape: [outputs, rank], data: B },
+      ...(bias ? [{ name: `${PEFT_PREFIX}${path}.lora_B.bias`, shape: [outputs], data: bias }] : []),
+      ...(magnitudes
+        ? [{ name: `${PEFT_PREFIX}${path}.lora_magnitude_vector`, shape: [outputs], data: magnitudes }]
+        : []),
     ]),
     ...head.map(({ name, shape, offset, length }) => ({
       name: PEFT_PREFIX + name,
@@ -48,17 +52,25 @@ export function toPeft(
     lora_alpha: settings.alpha,
     lora_dropout: settings.dropout ?? 0,
     use_rslora: settings.scale === "rslora",
+    use_dora: settings.kind === "dora",
+    ...(settings.kind === "lora" && settings.bias === "trained" && { lora_bias: true }),
     fan_in_fan_out: products.some(({ site }) => site.stored === "inputs x outputs"),
     target_modules: settings.targets,
     layers_to_transform: layersToTransform(settings.layers, model),
     modules_to_save: head.length > 0 ? headModules(model) : null,
-    task_type: model.classifier ? (head.length > 0 ? "SEQ_CLS" : null) : "CAUSAL_LM",
+    task_type: taskType(model, head.length > 0),
     base_model_name_or_path: baseModel ?? null,
   });
   return new Map([
     [PEFT_TENSORS, writeSafetensors(tensors, { format: "pt" })],
     [PEFT_CONFIG, jsonBytes(config)],
   ]);
+}
+
+function taskType({ classifier }: BaseModel, hasHead: boolean): "CAUSAL_LM" | "SEQ_CLS" | "TOKEN_CLS" | null {
+  if (!classifier) return "CAUSAL_LM";
+  if (!hasHead) return null;
+  return classifier.reads === "each token" ? "TOKEN_CLS" : "SEQ_CLS";
 }
 
 /** All layers are written out where a target may also name a module outside of them, such as a pooler's `dense`. */

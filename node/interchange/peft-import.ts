@@ -1,5 +1,5 @@
-/** Adapters of Hugging Face's PEFT, read as a `lora` adapter that computes the same. */
-import type { LoraSettings } from "../../protocol/adapter-spec.ts";
+/** Adapters of Hugging Face's PEFT, read as a `lora` or `dora` adapter that computes the same. */
+import type { AdapterOf } from "../../protocol/adapter-spec.ts";
 import type { ModelDigest } from "../../protocol/network-manifest.ts";
 import { lowRankScale, lowRankSites } from "../adapter/low-rank.ts";
 import { type ErrorFacts, NodeError } from "../errors.ts";
@@ -9,8 +9,16 @@ import { innerName } from "../model/text-config.ts";
 import type { FileSet } from "./adapter-directory.ts";
 import { parseJson } from "./adapter-directory.ts";
 import type { PeftConfig } from "./peft-config.ts";
-import { patternValue, readPeftConfig, targetedPaths } from "./peft-config.ts";
+import { readPeftConfig, targetedPaths } from "./peft-config.ts";
 import { headModules, PEFT_CONFIG, PEFT_PREFIX, PEFT_TENSORS } from "./peft-export.ts";
+import {
+  type Factors,
+  factorsOf,
+  type LayerTensors,
+  layerPlace,
+  type PeftContext,
+  siteValues,
+} from "./peft-factors.ts";
 import type { SavedAdapter } from "./saved-adapter.ts";
 import { adapterOfVector, concatenated } from "./saved-adapter.ts";
 import type { StateTensor } from "./torch-file.ts";
@@ -27,7 +35,7 @@ export interface Imported {
 }
 
 /**
- * A PEFT directory as a `lora` adapter that computes the same function: where ranks differ the smaller factors are
+ * A PEFT directory as a `lora` or `dora` adapter that computes the same function: where ranks differ the smaller factors are
  * filled up with zeros, where scales differ B takes the difference in, and layers without factors get zeros.
  * directory: for error lines.
  * Throws: ADAPTER_FILE, ADAPTER_FORMAT, SAFETENSORS_INVALID, TORCH_FILE_INVALID.
@@ -49,19 +57,14 @@ export function fromPeft(
   const settings = settingsOf([...factors.keys()], [...factors.values()], { config, model, fail });
   const scale = lowRankScale(settings);
   const sites = lowRankSites(settings, model.shape);
-  const values = sites.flatMap((site) => {
-    const found = factors.get(site);
-    if (!found) {
-      return [new Float32Array(settings.rank * site.inputs), new Float32Array(settings.rank * site.outputs)];
-    }
-    const change = found.scale / scale;
-    const B = change === 1 ? found.B : found.B.map((value) => value * change);
-    return [padRows(found.A, settings.rank * site.inputs), padColumns(B, found.rank, settings.rank)];
-  });
+  const values = sites.flatMap((site) => siteValues(site, factors.get(site), { settings, scale }));
   const adapter = adapterOfVector(model, { settings, seed: 0, digest, values: concatenated([...values, ...head]) });
   const all = [...factors.values()];
   const notes = [
     ...missing,
+    ...(config.rebased
+      ? [`its start, ${config.rebased}, changed the base weights; it holds that difference now, and has twice the rank`]
+      : []),
     ...(base === undefined ? [] : [`it was made for the base model ${base}, and this one is ${modelNames[0]}`]),
     ...(all.some(({ rank }) => rank !== settings.rank)
       ? [`ranks differ; all are ${settings.rank} now, the rest zeros`]
@@ -98,7 +101,7 @@ function otherBase({ baseModel }: PeftConfig, modelNames: readonly string[]): st
 }
 
 /** What target_modules means to adapt and the file has no factors for. */
-function missingNote({ config, model, fail }: Context, found: ReadonlySet<LinearSite>): readonly string[] {
+function missingNote({ config, model, fail }: PeftContext, found: ReadonlySet<LinearSite>): readonly string[] {
   const targeted = targetedPaths(config, model.shape.linears);
   if (!targeted) return [];
   const paths = new Set([...found].map(({ path }) => path));
@@ -112,19 +115,6 @@ function missingNote({ config, model, fail }: Context, found: ReadonlySet<Linear
   return [`missing: ${missing.length} of ${targeted.size} layers that target_modules names have no factors, ${which}`];
 }
 
-interface Factors {
-  readonly A: Float32Array;
-  readonly B: Float32Array;
-  readonly rank: number;
-  readonly scale: number;
-}
-
-interface Context {
-  readonly config: PeftConfig;
-  readonly model: BaseModel;
-  readonly fail: (what: string, facts?: ErrorFacts) => NodeError;
-}
-
 function readTensors(files: FileSet, directory: string): readonly StateTensor[] {
   const bytes = files.get(PEFT_TENSORS);
   if (!bytes) {
@@ -136,11 +126,10 @@ function readTensors(files: FileSet, directory: string): readonly StateTensor[] 
   return [...tensors].map(([name, tensor]) => ({ name, shape: tensor.shape, data: toFloat32(tensor) }));
 }
 
-/** Keys that stand for what plain LoRA is not. */
+/** Keys that stand for what is no LoRA on a linear layer. */
 const REFUSED_KEYS: readonly (readonly [RegExp, string])[] = [
-  [/lora_magnitude_vector/, "DoRA's magnitudes"],
   [/lora_embedding_/, "LoRA on an embedding"],
-  [/lora_[AB]\.bias$/, "a bias of a LoRA factor"],
+  [/lora_A\.bias$/, "a bias behind lora_A"],
   [/embed|wte|wpe|lm_head/, "a trained embedding or output matrix"],
   [/\.bias$/, "a trained bias"],
 ];
@@ -149,30 +138,31 @@ const REFUSED_KEYS: readonly (readonly [RegExp, string])[] = [
 const textPath = (path: string): string => (innerName(`${path}.weight`) ?? "").replace(/\.weight$/, "");
 
 /** The factors of every linear layer, and the classifier's head in flat order, if there is one. */
-function sortTensors(tensors: readonly StateTensor[], context: Context) {
+function sortTensors(tensors: readonly StateTensor[], context: PeftContext) {
   const { config, model, fail } = context;
   const byPath = new Map(model.shape.linears.map((site) => [site.path, site]));
-  const halves = new Map<LinearSite, { A?: StateTensor; B?: StateTensor }>();
+  const layers = new Map<LinearSite, LayerTensors>();
   const headNames = (model.classifier?.head ?? []).map(({ name }) => PEFT_PREFIX + name);
   const headFound = new Map<string, StateTensor>();
   for (const tensor of tensors) {
     if (!tensor.data.every(Number.isFinite)) throw fail(`${tensor.name} holds values that are not finite`);
-    const [, path, half] = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/.exec(tensor.name) ?? [];
+    const layer = layerPlace(tensor.name, PEFT_PREFIX);
     if (headNames.includes(tensor.name)) {
       headFound.set(tensor.name, tensor);
       continue;
     }
-    if (path === undefined || half === undefined) {
+    if (layer === undefined) {
       const why = REFUSED_KEYS.find(([key]) => key.test(tensor.name))?.[1] ?? "no factor of a linear layer";
-      throw fail(`tensor ${tensor.name} is ${why}; weft reads plain LoRA. Merge it with peft instead`);
+      throw fail(`tensor ${tensor.name} is ${why}; weft reads LoRA on linear layers. Merge it with peft instead`);
     }
+    const { path, place } = layer;
     const site = byPath.get(path) ?? byPath.get(textPath(path));
     if (!site) throw fail(`${path} is no linear layer of this ${model.family} model`, { problem: "another-model" });
-    halves.set(site, { ...halves.get(site), [half]: tensor });
+    layers.set(site, { ...layers.get(site), [place]: tensor });
   }
-  if (halves.size === 0) throw fail("it holds no LoRA factors");
+  if (layers.size === 0) throw fail("it holds no LoRA factors");
   checkSavedModules(config, headFound.size > 0 ? headModules(model) : [], fail);
-  const factors = new Map([...halves].map(([site, pair]) => [site, factorsOf(site, pair, context)] as const));
+  const factors = new Map([...layers].map(([site, found]) => [site, factorsOf(site, found, context)] as const));
   return { factors, ...headOf(headFound, context) };
 }
 
@@ -182,7 +172,7 @@ function sortTensors(tensors: readonly StateTensor[], context: Context) {
  */
 function headOf(
   found: ReadonlyMap<string, StateTensor>,
-  { model, fail }: Context,
+  { model, fail }: PeftContext,
 ): { readonly head: readonly Float32Array[]; readonly fromBase: readonly string[] } {
   const weights = found.size === 0 ? [] : (model.classifier?.head ?? []);
   const fromBase = weights.filter(({ name }) => !found.has(PEFT_PREFIX + name));
@@ -198,7 +188,7 @@ function headOf(
 }
 
 /** peft adds `classifier` and `score` by itself for classifiers, whether the model has them or not. */
-function checkSavedModules(config: PeftConfig, present: readonly string[], fail: Context["fail"]): void {
+function checkSavedModules(config: PeftConfig, present: readonly string[], fail: PeftContext["fail"]): void {
   const harmless = new Set([...present, "classifier", "score"]);
   const other = config.modules_to_save.find((module) => !harmless.has(module));
   if (other === undefined) return;
@@ -207,35 +197,18 @@ function checkSavedModules(config: PeftConfig, present: readonly string[], fail:
   );
 }
 
-function factorsOf(
-  site: LinearSite,
-  { A, B }: { readonly A?: StateTensor; readonly B?: StateTensor },
-  { config, fail }: Context,
-): Factors {
-  if (!A || !B) throw fail(`${site.path} has only one of lora_A and lora_B`);
-  const rank = patternValue(config.rank_pattern, site.path, config.r);
-  if (A.shape.join() !== `${rank},${site.inputs}` || B.shape.join() !== `${site.outputs},${rank}`) {
-    const found = `lora_A [${A.shape}] and lora_B [${B.shape}]`;
-    throw fail(
-      `${site.path} has ${found} where rank ${rank} asks for [${rank},${site.inputs}] and [${site.outputs},${rank}]`,
-    );
-  }
-  const alpha = patternValue(config.alpha_pattern, site.path, config.lora_alpha);
-  return { A: A.data, B: B.data, rank, scale: config.use_rslora ? alpha / Math.sqrt(rank) : alpha / rank };
-}
-
 /** The settings whose linear layers include all that have factors: the config's own names where they fit. */
 function settingsOf(
   sites: readonly LinearSite[],
   factors: readonly Factors[],
-  { config, model }: Context,
-): LoraSettings {
+  { config, model }: PeftContext,
+): AdapterOf<"lora"> | AdapterOf<"dora"> {
   const numbers = [...new Set(sites.map(({ layer }) => layer))].sort((a, b) => a - b);
   const rank = Math.max(...factors.map((found) => found.rank));
   const uniform = factors.every((found) => found.rank === rank && found.scale === factors[0]!.scale);
   const alpha = uniform ? factors[0]!.scale * (config.use_rslora ? Math.sqrt(rank) : rank) : config.lora_alpha;
-  const settings = (targets: readonly string[]): LoraSettings => ({
-    kind: "lora",
+  const settings = (targets: readonly string[]): AdapterOf<"lora"> | AdapterOf<"dora"> => ({
+    ...(config.use_dora ? { kind: "dora" } : { kind: "lora", ...(config.lora_bias ? { bias: "trained" } : {}) }),
     rank,
     alpha: uniform && nearly(alpha, config.lora_alpha) ? config.lora_alpha : alpha,
     ...(config.use_rslora ? { scale: "rslora" } : {}),
@@ -260,20 +233,3 @@ function settingsOf(
 }
 
 const nearly = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-12 * Math.abs(b);
-
-/** [r, n] -> [rank, n], zeros below. */
-function padRows(A: Float32Array, length: number): Float32Array {
-  if (A.length === length) return A;
-  const out = new Float32Array(length);
-  out.set(A);
-  return out;
-}
-
-/** [n, from] -> [n, to], zeros to the right. */
-function padColumns(B: Float32Array, from: number, to: number): Float32Array {
-  if (from === to) return B;
-  const rows = B.length / from;
-  const out = new Float32Array(rows * to);
-  for (let row = 0; row < rows; row++) out.set(B.subarray(row * from, (row + 1) * from), row * to);
-  return out;
-}

@@ -357,9 +357,15 @@ describe("PEFT import", () => {
   });
 
   it.each<[string, object, string]>([
-    ["DoRA", { use_dora: true }, "use_dora = true: DoRA"],
+    ["DoRA without magnitudes", { use_dora: true }, "q_proj has no magnitude vector, and use_dora = true"],
+    ["DoRA with biases", { use_dora: true, lora_bias: true }, "use_dora together with lora_bias"],
+    [
+      "DoRA on a changed base",
+      { use_dora: true, init_lora_weights: "pissa" },
+      "use_dora together with init_lora_weights",
+    ],
     ["trained biases", { bias: "lora_only" }, 'bias = "lora_only"'],
-    ["biases of the factors", { lora_bias: true }, "lora_bias"],
+    ["biases that are missing", { lora_bias: true }, "has no bias behind lora_B, and lora_bias = true"],
     ["saved modules", { modules_to_save: ["lm_head"] }, "modules_to_save names lm_head"],
     ["trained embeddings", { trainable_token_indices: [1, 2] }, "trained embeddings"],
     ["expert layers", { target_parameters: ["mlp.experts"] }, "target_parameters"],
@@ -375,7 +381,12 @@ describe("PEFT import", () => {
   });
 
   it.each<[string, string, string]>([
-    ["DoRA's magnitudes", "base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector", "magnitudes"],
+    [
+      "DoRA's magnitudes",
+      "base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector",
+      "has a magnitude vector, and use_dora = false",
+    ],
+    ["a bias behind lora_A", "base_model.model.model.layers.0.self_attn.q_proj.lora_A.bias", "a bias behind lora_A"],
     ["LoRA on the embedding", "base_model.model.model.embed_tokens.lora_embedding_A", "LoRA on an embedding"],
     ["a trained embedding", "base_model.model.model.embed_tokens.weight", "trained embedding"],
     ["a bias", "base_model.model.model.layers.0.self_attn.q_proj.bias", "trained bias"],

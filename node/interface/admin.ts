@@ -53,3 +53,10 @@ export interface EventSource {
 export type AdminAddress =
   | { readonly kind: "port"; readonly host: "127.0.0.1" | "::1"; readonly port: number }
   | { readonly kind: "socket"; readonly path: string };
+
+/** A file of the page, as it is served. */
+export interface PageAsset {
+  readonly path: string;
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
+}

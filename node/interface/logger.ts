@@ -11,3 +11,9 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
 /** One of LOG_LEVELS. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** The parts of a peer that have a level of their own. */
+export const LOG_MODULES = ["network", "membership", "exchange", "rounds", "training", "files", "events"] as const;
+
+/** One of LOG_MODULES. */
+export type LogModule = (typeof LOG_MODULES)[number];

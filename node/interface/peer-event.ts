@@ -78,16 +78,6 @@ export interface RoundSummary {
   readonly deadlineMs: number;
 }
 
-/** The running mean of what a neighbour's updates, each mixed in evenly and alone, did to this peer's held-out loss. */
-export interface ScoreFigures {
-  readonly peer: string;
-  readonly looks: number;
-  /** Nats per response token by which the loss falls; below 0 the neighbour harms. */
-  readonly gain: number;
-  /** Half of the 95 % interval of that mean; absent after a single look. */
-  readonly interval?: number;
-}
-
 /** One neighbour in a round's aggregate. */
 export interface NeighbourMix {
   readonly peer: string;
@@ -97,6 +87,16 @@ export interface NeighbourMix {
   readonly staleness: number;
   /** Euclidean distance of its adapter from the own one, before they were mixed. */
   readonly distance: number;
+}
+
+/** The running mean of what a neighbour's updates, each mixed in evenly and alone, did to this peer's held-out loss. */
+export interface ScoreFigures {
+  readonly peer: string;
+  readonly looks: number;
+  /** Nats per response token by which the loss falls; below 0 the neighbour harms. */
+  readonly gain: number;
+  /** Half of the 95 % interval of that mean; absent after a single look. */
+  readonly interval?: number;
 }
 
 /** A part of the base model that a peer lacks. */
@@ -148,19 +148,19 @@ export type PeerEvent =
     }
   /** This peer's own update of a round is out: bytes as signed, a number of protocol's ENCODINGS. */
   | { readonly type: "published"; readonly round: number; readonly bytes: number; readonly encoding: number }
-  | {
-      readonly type: "round";
-      readonly summary: RoundSummary;
-      readonly forgetting: ForgettingReport;
-      /** Of the neighbours looked at so far, the most harmful ones first; absent without any. */
-      readonly scores?: readonly ScoreFigures[];
-    }
   /** Whose adapters were mixed in, and how far this peer went towards them; told before its `round`. */
   | {
       readonly type: "mixed";
       readonly round: number;
       readonly lambda: number;
       readonly neighbours: readonly NeighbourMix[];
+    }
+  | {
+      readonly type: "round";
+      readonly summary: RoundSummary;
+      readonly forgetting: ForgettingReport;
+      /** Of the neighbours looked at so far, the most harmful ones first; absent without any. */
+      readonly scores?: readonly ScoreFigures[];
     }
   /** What came from the others would have ruined its adapter, and was refused: it keeps its own. */
   | { readonly type: "refused"; readonly round: number; readonly reason: RefusalReason }

@@ -9,7 +9,8 @@ import type { PrivacySettings } from "./privacy.ts";
 
 /**
  * One training example as token ids; the loss is taken on tokens[promptLength..] only. For a classifier the text is the
- * prompt, and the one value behind it is the number of its class.
+ * prompt, and the one value behind it is the number of its class; for a classifier of tokens the values behind it are the
+ * classes of tokens.
  */
 export interface Example {
   readonly tokens: readonly number[];
@@ -19,6 +20,11 @@ export interface Example {
    * the first of which begins at promptLength. In a conversation these are the assistant's turns.
    */
   readonly learnt?: readonly (readonly [from: number, to: number])[];
+  /**
+   * For a classifier of tokens: the places of the tokens whose classes stand behind the prompt, one for each of these
+   * classes, in order.
+   */
+  readonly places?: readonly number[];
   /** Name of the task that it belongs to, for reports; nothing is trained by it. */
   readonly task?: string;
 }
@@ -82,6 +88,8 @@ export interface Evaluation {
   /** Share of examples whose whole response is predicted exactly. */
   readonly exactMatch: number;
   readonly tokens: number;
+  /** Of a classifier of tokens whose classes begin and continue entities (B-…, I-…). */
+  readonly entities?: EntityScore;
   /** Of each task that examples name, by name; absent where none of them does. */
   readonly tasks?: readonly TaskScore[];
   /**
@@ -89,6 +97,18 @@ export interface Evaluation {
    * Only where it was asked for.
    */
   readonly exampleLosses?: readonly number[];
+}
+
+/** Entities that are found with the right kind, beginning and end. */
+export interface EntityScore {
+  /** Share of the entities that are said to be there. */
+  readonly precision: number;
+  /** Share of the entities that are there. */
+  readonly recall: number;
+  /** Their harmonic mean. */
+  readonly f1: number;
+  /** Entities that are there. */
+  readonly count: number;
 }
 
 /** Tasks that are told apart, the first by name: as many as a table is read with, and a bound on what a report holds. */

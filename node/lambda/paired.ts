@@ -28,8 +28,12 @@ export function pairedTest(differences: readonly number[]): Better {
   if (isBad !== isGood) return isGood ? "first" : "second";
   const n = differences.length;
   if (isBad || n < 2) return "undecided";
-  const mean = differences.reduce((sum, d) => sum + d, 0) / n;
-  const variance = differences.reduce((sum, d) => sum + (d - mean) ** 2, 0) / (n - 1);
+  // The test knows no scale; in units of the largest difference no square is lost.
+  const largest = differences.reduce((most, d) => Math.max(most, Math.abs(d)), 0);
+  if (largest === 0) return "undecided";
+  const scaled = differences.map((d) => d / largest);
+  const mean = scaled.reduce((sum, d) => sum + d, 0) / n;
+  const variance = scaled.reduce((sum, d) => sum + (d - mean) ** 2, 0) / (n - 1);
   if (Math.abs(mean) <= studentQuantile(n - 1) * Math.sqrt(variance / n)) return "undecided";
   return mean < 0 ? "first" : "second";
 }

@@ -59,7 +59,7 @@ export async function checkData(options: DataCheckOptions): Promise<DataReport> 
     template: openChatTemplate(files, { chatTemplate }),
     maxTokens,
     seam: "blank" as const,
-    ...(classifier && { labels: classifier.labels }),
+    ...(classifier && { labels: classifier.labels, ofTokens: classifier.reads === "each token" }),
   };
   const opened = await openDataSet(file, {
     columns: columns === undefined ? undefined : parseColumnMap(columns),

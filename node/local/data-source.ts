@@ -18,6 +18,7 @@ import { STANDARD_INPUT } from "../system/files/data-bytes.ts";
 import { type DataSet, openDataSet } from "../system/files/data-files.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { openChatTemplate } from "./chat-template.ts";
+import { type NetworkFrame, openNetworkTemplate } from "./network-frame.ts";
 
 /** Which data a peer has, and how it is divided and cut. */
 export interface DataOptions {
@@ -47,6 +48,8 @@ export interface LoadExamplesOptions extends DataOptions {
   readonly modelDirectory: string;
   readonly maxTokens: number;
   readonly batchSize: number;
+  /** Of a network: how its peers write conversations; they have its template, or are refused. */
+  readonly frame?: NetworkFrame;
   /** Files that are held out whole. */
   readonly validation?: string;
   readonly test?: string;
@@ -99,19 +102,22 @@ function partOf(records: readonly DataRecord[], file: string, options: DataOptio
   return naming(file, () => partition(records, { rule, peers: part.count, seed, repeated })[part.index]!);
 }
 
-/** Throws: as `loadRecords`, which name the file here too, and TOKENIZER_MISSING, MODEL_MISSING, MODEL_CONFIG. */
+/** Throws: as `loadRecords`, which name the file here too, and TOKENIZER_MISSING, MODEL_MISSING, MODEL_CONFIG, MODEL_MISMATCH. */
 export async function loadExamples(options: LoadExamplesOptions): Promise<LoadedExamples> {
   const { modelDirectory, maxTokens, batchSize, seed, file, heldOut } = options;
   const files = readModelFiles(modelDirectory);
   const tokenizer = tokenizerOfFiles(files);
   const { classifier } = loadBaseModel(files);
-  const template = openChatTemplate(files, { chatTemplate: options.chatTemplate, kept: options.trained });
+  const { chatTemplate, trained: kept, frame } = options;
+  const template = frame
+    ? openNetworkTemplate(files, { chatTemplate, frame })
+    : openChatTemplate(files, { chatTemplate, kept });
   const encoding = {
     tokenizer,
     maxTokens,
     batchSize,
     seam: "blank" as const,
-    ...(classifier && { labels: classifier.labels }),
+    ...(classifier && { labels: classifier.labels, ofTokens: classifier.reads === "each token" }),
   };
   if (heldOut === "by seed" || (file === undefined && options.test === undefined)) {
     const records = await loadRecords(options);

@@ -177,7 +177,8 @@ export async function evaluateLocally({
     },
     sessionOptions: modelSession(model, { threads }),
     data,
-    feeding: { counts: method.positions(settings), classifies: model.classifier !== undefined },
+    labels: model.classifier?.labels,
+    feeding: { counts: method.positions(settings), classifies: model.classifier?.reads ?? false },
     bucketsMax: BUCKETS_MAX,
   });
   try {

@@ -111,8 +111,8 @@ function digestOf({ values }: SavedAdapter): string {
 }
 
 /**
- * What a training is to go on with, compared with what it stopped with. What decides what the
- * moments mean, or which examples come next, is fixed. The rest, such as the learning rate, may be another from here on:
+ * What a training is to go on with, compared with what it stopped with. What decides about what the moments mean, or about which
+ * examples come next, must be the same. The rest, such as the learning rate and its schedule, may be another from here on:
  * returned are the names of what is.
  * Throws: CONFIG_INVALID naming the first such field.
  */
@@ -126,7 +126,7 @@ export function changedSettings(
     const text = `${name} was ${before[name]} where the training stopped, and is ${after[name]} now`;
     throw new NodeError("CONFIG_INVALID", text, { name, problem: "training-changed" });
   }
-  const free = Object.keys({ ...before, ...after }).filter((name) => !FIXED.some((fixed) => fixed === name));
+  const free = Object.keys({ ...before, ...after }).filter((name) => !(FIXED as readonly string[]).includes(name));
   return free.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).sort();
 }
 

@@ -11,6 +11,7 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { MANIFEST_DEFAULTS, networkId, parseManifest } from "../../protocol/network-manifest.ts";
 import type { TrainingSpec } from "../../protocol/settings/training.ts";
 import { NodeError } from "../errors.ts";
+import { frameOfNetwork } from "../local/network-frame.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { loadBaseModel, modelDigest } from "../model/huggingface.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";
@@ -37,6 +38,8 @@ export interface CreateNetworkOptions {
   /** `defaultValues` of the adapter, all of them in every update, when absent. */
   readonly encoding?: UpdateEncoding;
   readonly bootstrap?: readonly string[];
+  /** How conversations become text: a chat template of the model by name, a file of one, or `none`; default: the model's. */
+  readonly chatTemplate?: string;
   /** Who may take part; everybody when absent. */
   readonly membership?: MembershipSettings;
 }
@@ -53,6 +56,7 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
   const training = { ...MANIFEST_DEFAULTS.training, ...rateOf(options, model, rounds), ...options.training };
   const tokensMax = Math.min(training.maxTokens, model.shape.contextTokens);
   const tensors = networkTensors(model, options);
+  const frame = model.classifier ? undefined : frameOfNetwork(files, options.chatTemplate);
   const encoding = options.encoding ?? { values: defaultValues(options.adapter) };
   checkAdapterSize(tensors, encoding);
   return parseManifest({
@@ -62,6 +66,7 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
     model: { family: model.family, digest: modelDigest(files) },
     adapter: options.adapter,
     ...(options.head !== undefined && { head: options.head }),
+    ...(frame !== undefined && { frame }),
     tensors,
     training: { ...training, maxTokens: tokensMax },
     rounds,
@@ -111,7 +116,21 @@ export function createSuccessor(
   const { name, bootstrap, membership } = before;
   const whole = createNetwork({ ...options, name, bootstrap, ...(membership && { membership }) });
   const succeeds = { network: networkId(before), first: rosterIdOf(before), round };
-  const next = parseManifest({ ...whole, succeeds });
+  const next = parseManifest({ ...withFrame(whole, before, options), succeeds });
   successionStatement(before, next);
   return next;
+}
+
+/** Where nobody chooses a frame, that of before stays with its model. */
+function withFrame(
+  whole: NetworkManifest,
+  { frame, model }: NetworkManifest,
+  { chatTemplate }: Pick<CreateNetworkOptions, "chatTemplate">,
+): NetworkManifest {
+  const { frame: _, ...rest } = whole;
+  const isSameModel = Object.entries(model.digest).every(
+    ([part, digest]) => rest.model.digest[part as keyof typeof model.digest] === digest,
+  );
+  if (chatTemplate !== undefined || !isSameModel) return whole;
+  return { ...rest, ...(frame !== undefined && { frame }) };
 }

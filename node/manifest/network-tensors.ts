@@ -7,15 +7,27 @@ import { sentTensors } from "../training/trained-tensors.ts";
 
 /**
  * Names and shapes of what this adapter of this model sends, in the order of the update, a shared head behind it.
- * Throws: NodeError CONFIG_INVALID where something is said of a head that the model does not have.
+ * Throws: NodeError CONFIG_INVALID where something is said of a head or of classes that the model does not have.
  */
 export function networkTensors(
   model: BaseModel,
-  { adapter, head }: { readonly adapter: AdapterSettings; readonly head?: NetworkManifest["head"] },
+  {
+    adapter,
+    head,
+    training: { logitAdjustment } = {},
+  }: {
+    readonly adapter: AdapterSettings;
+    readonly head?: NetworkManifest["head"];
+    readonly training?: Partial<NetworkManifest["training"]>;
+  },
 ): readonly AdapterTensor[] {
   if (head !== undefined && !model.classifier) {
     const text = `a ${head} head is of classifiers only, and this model (${model.family}) has none; leave head out`;
     throw new NodeError("CONFIG_INVALID", text, { head, family: model.family });
+  }
+  if (logitAdjustment !== undefined && !model.classifier) {
+    const text = `logit adjustment is of classifiers only, and this model (${model.family}) is none; leave it out`;
+    throw new NodeError("CONFIG_INVALID", text, { family: model.family });
   }
   return sentTensors(model, adapter, head);
 }

@@ -1,4 +1,5 @@
 /** Peers of a network with a roster, with the exchange that asks it: the fixture of this folder's tests. */
+import { encodeCanonical } from "../../protocol/canonical-message.ts";
 import { createSigner, type Signer } from "../../protocol/envelope.ts";
 import { createAdmissionRequest } from "../../protocol/membership/admission.ts";
 import {
@@ -10,9 +11,11 @@ import {
   signEntry,
 } from "../../protocol/membership/entry.ts";
 import { createGenesis, type Genesis, signGenesis } from "../../protocol/membership/genesis.ts";
-import { createInvite, type Invite } from "../../protocol/membership/invite.ts";
+import { createInvite, type Invite, inviteSigner } from "../../protocol/membership/invite.ts";
+import { AdmissionRequestBodySchema, AdmissionRequestSchema } from "../../protocol/membership/membership_pb.ts";
 import type { Role } from "../../protocol/membership/roles.ts";
 import { type MembershipSettings, POLICY_DEFAULTS } from "../../protocol/membership/settings.ts";
+import { signStatement } from "../../protocol/membership/signatures.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { MANIFEST, secretKeyOf, signerOf } from "../exchange/exchange.suite.ts";
@@ -214,6 +217,15 @@ export function inviteBy(
     },
     issuer,
   );
+}
+
+/** The request of a program of somebody's own, with a label that this program would not sign. */
+export function requestLabelled(label: string, invite: Invite, candidate: Signer, issuedAt = NOW): Uint8Array {
+  const fields = { ticket: invite.ticket.bytes, candidate: candidate.publicKey, issuedAt, label };
+  const body = encodeCanonical(AdmissionRequestBodySchema, fields);
+  const { signature } = signStatement("admission-request", body, candidate);
+  const { signature: proof } = signStatement("admission-proof", body, inviteSigner(invite.secret));
+  return encodeCanonical(AdmissionRequestSchema, { body, signature, proof });
 }
 
 export const requestBy = (invite: Invite, candidate: Signer, issuedAt = NOW): Uint8Array =>

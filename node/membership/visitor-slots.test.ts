@@ -31,11 +31,15 @@ afterEach(async () => {
 
 async function member(
   seed: number,
-  { membership, ...reach }: { membership?: Partial<MembershipOptions> } & Partial<ReachOptions> = {},
+  {
+    membership,
+    isOpen = false,
+    ...reach
+  }: { membership?: Partial<MembershipOptions>; isOpen?: boolean } & Partial<ReachOptions> = {},
 ): Promise<Member> {
   const transport = (secret: Uint8Array, logger: Logger, membership: () => RosterMembership | undefined) =>
     createLibp2pTransport(
-      { logger, admits: (peer, origin) => membership()?.admits(peer, origin) !== false },
+      { logger, admits: (peer, origin) => isOpen || membership()?.admits(peer, origin) !== false },
       { seed: secret, listen: [LOOPBACK], connectionsMax: 64, ...BOUNDS, reach: { network: "", ...reach } },
     );
   const options = { seed, transport, ...(membership && { membership }) };
@@ -128,4 +132,25 @@ it("fresh keys of several addresses that hold all places make room for a newcome
   }
   await until(() => admin.transport.connected().length === visitorsMax);
   expect(await isHeard(admin.transport.addresses()[0]!)).toBe("pending");
+});
+
+it("fresh keys come through no honest relay; through one that carries anybody they have the places of one address", async () => {
+  for (const isOpen of [false, true]) {
+    const victim = await member(1, { throughRelays: true });
+    const relay = await member(2, { relay: true, isOpen, membership: { visitSilenceMs: 15_000 } });
+    await victim.transport.dial(relay.transport.addresses()[0]!, patient());
+    const circuit = (): string | undefined => victim.transport.addresses().find((one) => one.includes("/p2p-circuit"));
+    await until(() => circuit() !== undefined);
+    const visitors = (): number => victim.transport.connected().filter((peer) => peer !== relay.signer.peer).length;
+    let most = 0;
+    for (let key = 0; key < visitorsPerOriginMax + 2; key++) {
+      const attacker = await anybody();
+      await attacker.dial(circuit()!, patient()).catch(() => undefined);
+      most = Math.max(most, visitors());
+    }
+    if (isOpen) expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(isOpen ? visitorsPerOriginMax : 0);
+    expect(await isHeard(await from("127.0.0.3", victim))).toBe("pending");
+    await Promise.all(running.splice(0).map((one) => one.stop()));
+  }
 });

@@ -11,6 +11,8 @@ export interface LinearSite {
   readonly layer: number;
   readonly inputs: number;
   readonly outputs: number;
+  /** Whether its input here is a table of the model instead of tokens, as where keys of distances are made. */
+  readonly table?: true;
   /** How the weight is stored where that is not [outputs, inputs]. */
   readonly stored?: "inputs x outputs";
 }
@@ -75,8 +77,10 @@ export interface ForwardOptions {
   readonly cache?: KeyValueCache;
 }
 
-/** A classifier's classes for a whole text instead of its next token; they are read from the row of its first token. */
+/** A classifier's classes for a whole text, or for each of its tokens, instead of its next token. */
 export interface Classifier {
+  /** From which rows of the stream a class is read. */
+  readonly reads: "first token" | "mean of tokens" | "each token";
   /** Names of the classes, by number. */
   readonly labels: readonly string[];
   /** The class of transformers that config.json names for it. */

@@ -12,7 +12,7 @@ export type ReferenceConfig = Readonly<Record<string, unknown>>;
 export type ReferenceWeights = (name: string) => ArrayLike<number>;
 
 /**
- * Logits of one text: a row for every token, or for classifiers one row.
+ * Logits of one text: a row for every token, or for classifiers of texts one row.
  * ids: with padding on the right, if any; length: tokens of the text itself.
  */
 export function referenceForward(
@@ -25,7 +25,7 @@ export function referenceForward(
       return gpt2(config, weights, ids);
     case "bert":
     case "roberta":
-      return [encoderClassifier(config, weights, { ids, length })];
+      return encoderClassifier(config, weights, { ids, length });
     default:
       return llamaLayout(config, weights, ids);
   }
@@ -125,7 +125,7 @@ function encoderClassifier(
   config: ReferenceConfig,
   weights: ReferenceWeights,
   { ids, length }: { readonly ids: readonly number[]; readonly length: number },
-): number[] {
+): Matrix {
   const prefix = String(config.model_type);
   const hidden = number(config.hidden_size);
   const heads = number(config.num_attention_heads);
@@ -153,10 +153,11 @@ function encoderClassifier(
     h = norm(sum(apply(active, `${path}.output.dense`, hidden), h), `${path}.output`);
   }
   const classes = Object.keys(config.id2label as object).length;
+  if (String(config.architectures).endsWith("ForTokenClassification")) return apply(h, "classifier", classes);
   const [dense, output] =
     prefix === "bert" ? ["bert.pooler.dense", "classifier"] : ["classifier.dense", "classifier.out_proj"];
   const pooled = apply(h.slice(0, 1), dense!, hidden).map((row) => row.map(Math.tanh));
-  return apply(pooled, output!, classes)[0]!;
+  return apply(pooled, output!, classes);
 }
 
 /** Turns per token of every pair, as transformers' modeling_rope_utils computes them. */

@@ -122,6 +122,12 @@ export function scatterAdd(x: OnnxValue, indices: OnnxValue, updates: OnnxValue)
   return apply("ScatterND", [x, indices, updates], { attributes: { reduction: { string: "add" } } });
 }
 
+/** The label of a node behind which nothing is differentiated. */
+export const STOPPED = "stop-gradient";
+
+/** x, which counts as a constant in every gradient. */
+export const stopGradient = (x: OnnxValue): OnnxValue => apply("Identity", [x], { label: STOPPED });
+
 /** Zeros of a real data type. */
 export function zeros(shape: readonly number[], dtype: Dtype = "float32"): OnnxValue {
   return expand(scalar(0, dtype), shape);

@@ -2,7 +2,7 @@
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { EngineOptions } from "../interface/engine-options.ts";
-import type { LogLevel } from "../interface/logger.ts";
+import type { LogLevel, LogModule } from "../interface/logger.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
 import type { PrivacySettings } from "../interface/privacy.ts";
 import type { ExampleSets } from "../interface/trainer.ts";
@@ -24,6 +24,10 @@ export interface OwnSettings {
   /** Noise of its sketch, where the network weighs by data sets, as a multiple of one example's most; none when absent. */
   readonly sketchNoise?: number;
   readonly logLevel: LogLevel;
+  /** Other levels than that of parts of the peer. */
+  readonly logModules?: Readonly<Partial<Record<LogModule, LogLevel>>>;
+  /** Whether a log is kept among its files too. */
+  readonly keepsLog?: boolean;
 }
 
 /** A peer under one manifest. */

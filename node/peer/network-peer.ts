@@ -5,7 +5,7 @@
  */
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
-import type { PeerReport } from "../interface/peer-event.ts";
+import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import { ModelDigests } from "../manifest/model-digests.ts";
 import type { ModelSearch } from "../manifest/model-search.ts";
@@ -13,6 +13,7 @@ import { verifyModel } from "../manifest/verify-model.ts";
 import type { RoundDriver } from "../round/driver.ts";
 import { observeRounds } from "../round/observation.ts";
 import { Shutdown } from "../shutdown.ts";
+import { logEvent } from "./event-log.ts";
 import { type GoingOver, watchSuccession } from "./going-over.ts";
 import { hasRoster, type NetworkPeerOptions } from "./network-peer-options.ts";
 import type { PeerDesk } from "./peer-desk.ts";
@@ -64,10 +65,16 @@ interface Parts {
   readonly lacks: ModelSearch | undefined;
 }
 
-async function start(options: NetworkPeerOptions, shutdown: Shutdown): Promise<NetworkPeer> {
+async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<NetworkPeer> {
   // A relay needs no model; whether this peer is one, the roster says later.
-  if (!hasRoster(options.manifest)) requireModel(options);
-  const files = await openPeerFiles(options, shutdown);
+  if (!hasRoster(given.manifest)) requireModel(given);
+  const files = await openPeerFiles(given, shutdown);
+  const log = files.logs.of("events");
+  const onEvent = (event: PeerEvent): void => {
+    logEvent(log, event);
+    given.onEvent(event);
+  };
+  const options = { ...given, onEvent };
   const network = await openPeerNetwork(options, files, shutdown);
   const { membership, exchange, transport, dialer, company } = network;
   const isRelay = membership?.roleOf(files.signer.peer) === "relay";

@@ -30,7 +30,8 @@ export async function loadPeerExamples(
   dataDirectory?: string,
 ): Promise<LoadedExamples> {
   const { maxTokens, batchSize } = manifest.training;
-  const options = { ...data, seed: manifest.seed, modelDirectory, maxTokens, batchSize };
+  const { frame, seed } = manifest;
+  const options = { ...data, seed, modelDirectory, maxTokens, batchSize, ...(frame && { frame }) };
   const loaded = await loadExamples(options);
   if (dataDirectory === undefined || data.file === undefined || data.file === STANDARD_INPUT) return loaded;
   const kept = await checkpointDigests(dataDirectory);

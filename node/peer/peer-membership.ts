@@ -87,10 +87,10 @@ export function rosterDesk(
 /** Let other programs of this machine act on the roster of the running peer; `shutdown` ends it. */
 export async function serveOperators(
   act: (action: RosterAction) => Promise<RosterAnswer>,
-  { layout, clock, logger }: PeerFiles,
+  { layout, clock, logs }: PeerFiles,
   shutdown: Shutdown,
 ): Promise<void> {
-  const requests = await watchRequestInbox(layout.requestInbox, { clock, logger }, (request) =>
+  const requests = await watchRequestInbox(layout.requestInbox, { clock, logger: logs.of("membership") }, (request) =>
     act(request as RosterAction),
   );
   shutdown.add(() => requests.stop());

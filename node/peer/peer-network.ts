@@ -50,24 +50,27 @@ export async function openPeerNetwork(
   files: PeerFiles,
   shutdown: Shutdown,
 ): Promise<PeerNetwork> {
-  const { store, logger, signer, loop } = files;
+  const { store, logs, signer, loop } = files;
   const clockOf = (what: string): Clock => namedClock(files.clock, loop, `timer of ${what}`);
   const gate = new Gate();
   const transport = await openTransport(options, files, gate);
   const createSha256 = createNativeSha256;
-  const dependencies = { transport, store, logger, signer, verify: createNativeVerifier(), createSha256 };
-  const membership = await openMembership(options, { ...dependencies, clock: clockOf("the membership") });
+  const dependencies = { transport, store, signer, verify: createNativeVerifier(), createSha256 };
+  const membership = await openMembership(options, {
+    ...dependencies,
+    ...{ clock: clockOf("the membership"), logger: logs.of("membership") },
+  });
   gate.membership = membership;
   if (membership !== undefined) shutdown.add(() => membership.stop());
   const exchange = createExchange(
-    { ...dependencies, clock: clockOf("the exchange"), loop },
+    { ...dependencies, clock: clockOf("the exchange"), loop, logger: logs.of("exchange") },
     { manifest: options.manifest, ...(membership && { membership }) },
   );
   gate.exchange = exchange;
   const clock = clockOf("the dialler");
   const company = new Company({ clock, onEvent: options.onEvent, addressCount: () => dialer.addressCount() });
   const dialer = createDialer(
-    { transport, store, clock, logger },
+    { transport, store, clock, logger: logs.of("network") },
     { bootstrap: options.bootstrap, onFailure: (failure) => company.fail(failure) },
   );
   return { transport, membership, exchange, dialer, company, account: (privacy) => void (gate.privacy = privacy) };
@@ -76,10 +79,11 @@ export async function openPeerNetwork(
 /** libp2p, with a record of everything that leaves. */
 async function openTransport(
   { manifest, listen, reach }: NetworkPeerOptions,
-  { seed, ledger, logger, loop }: PeerFiles,
+  { seed, ledger, logs, loop }: PeerFiles,
   { admits, mayGossip, epsilon }: Gate,
 ): Promise<Transport> {
   // Loaded here: a program that runs no peer has no use for it.
+  const logger = logs.of("network");
   const { createLibp2pTransport } = await import("../system/network/libp2p.ts");
   const transport = await createLibp2pTransport(
     { logger, loop, admits, mayGossip },

@@ -6,6 +6,7 @@ import { hasPublished } from "../exchange/own-chain.ts";
 import { hasSketch } from "../exchange/sketch-exchange.ts";
 import type { Checkpoints } from "../interface/checkpoint.ts";
 import { namedClock } from "../interface/event-loop.ts";
+import type { Logger } from "../interface/logger.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { DataSimilarity } from "../interface/sketches.ts";
 import type { TrainerOptions } from "../interface/trainer.ts";
@@ -37,7 +38,7 @@ export async function openTraining(
   shutdown: Shutdown,
 ): Promise<PeerTraining> {
   const { manifest } = options;
-  const { layout, store, logger, signer } = files;
+  const { layout, store, logs, signer } = files;
   const trained: TrainerOptions = {
     modelDirectory: options.modelDirectory,
     adapter: manifest.adapter,
@@ -54,7 +55,7 @@ export async function openTraining(
   const onAnswer = () => files.loop.entered("answer of the training thread");
   const trainer = await startTrainerThread(trained, { onAnswer });
   shutdown.add(() => trainer.close());
-  const checkpoints = await createCheckpointFiles({ logger }, { folder: layout.checkpoints });
+  const checkpoints = await createCheckpointFiles({ logger: logs.of("files") }, { folder: layout.checkpoints });
   const hasTrained =
     (await checkpoints.load()) !== undefined || (await hasPublished(store)) || (await hasSketch(store, signer.peer));
   const privacy = await openPrivacy(options, files, { trainer, fresh: !hasTrained });
@@ -83,15 +84,15 @@ async function openPrivacy(
 /** The rounds, where they go on; `shutdown` ends them. The exchange runs by now.  Throws: as createRoundDriver, publishSketch. */
 export async function openRounds(
   options: NetworkPeerOptions,
-  { signer: { peer }, clock, logger, loop }: PeerFiles,
+  { signer: { peer }, clock, logs, loop }: PeerFiles,
   { training, exchange, shutdown }: { training: PeerTraining; exchange: Exchange; shutdown: Shutdown },
 ): Promise<RoundDriver> {
   const { manifest, examples, compareAlone, onEvent } = options;
   const { trainer, checkpoints, privacy } = training;
-  const similarity = await openDataSimilarity(options, { exchange, training, peer, logger });
+  const similarity = await openDataSimilarity(options, { exchange, training, peer, logger: logs.of("training") });
   const driver = await createRoundDriver(
     {
-      ...{ trainer, aggregate: trainer.aggregate, exchange, checkpoints, logger },
+      ...{ trainer, aggregate: trainer.aggregate, exchange, checkpoints, logger: logs.of("rounds") },
       clock: namedClock(clock, loop, "timer of the rounds"),
       ...(privacy && { privacy }),
       ...(similarity && { similarity }),
@@ -111,7 +112,8 @@ async function openDataSimilarity(
     training: { trainer, privacy },
     peer,
     logger,
-  }: Pick<PeerFiles, "logger"> & {
+  }: {
+    readonly logger: Logger;
     readonly exchange: Exchange;
     readonly training: PeerTraining;
     readonly peer: string;

@@ -39,6 +39,8 @@ export interface Peer {
   status(): PeerStatus | undefined;
   /** What people may look at and do; undefined while it is under no manifest: before its start, between two, after its end. */
   desk(): PeerDesk | undefined;
+  /** Whether it is to stand still. */
+  readonly isPaused: boolean;
   /** Finish the running steps and begin nothing new, under no manifest; others are heard and served. Idempotent. */
   pause(): void;
   /** Go on. Idempotent. */
@@ -102,6 +104,10 @@ class Session implements Peer {
 
   desk(): PeerDesk | undefined {
     return this.#desk;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
   }
 
   pause(): void {

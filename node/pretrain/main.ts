@@ -1,6 +1,7 @@
 /**
- * `npm run pretrain -- [--out DIR] [--steps N]`: makes the embedded base model from its seed: corpus, tokenizer,
- * weights, and a model card with its figures. The same machine and seed give the same bytes.
+ * `npm run pretrain -- [--size s|m] [--out DIR] [--steps N]`: makes a base model from its seed: corpus, tokenizer, weights, and a
+ * model card with its figures. Size s is the embedded model; size m goes into the folder pretrained-m unless --out names another.
+ * The same machine and seed give the same bytes.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,6 +16,7 @@ import { readModelFiles } from "../system/files/model-files.ts";
 import { pretrainingStream, tokenizerTexts } from "./corpus.ts";
 import { measureKinds, modelCard } from "./model-card.ts";
 import { pretrain } from "./pretrain.ts";
+import { baseConfig, baseSize } from "./sizes.ts";
 import { trainTokenizer } from "./tokenizer-trainer.ts";
 
 const SEED = 1;
@@ -25,34 +27,16 @@ const SETTINGS = { windows: 32, tokens: 64, learningRate: 3e-3, weightDecay: 0.1
 
 const { values } = parseArgs({
   options: {
-    out: { type: "string", default: join(import.meta.dirname, "../model/embedded") },
+    size: { type: "string", default: "s" },
+    out: { type: "string" },
     steps: { type: "string", default: "4000" },
   },
 });
 
 const tokenizerFiles = trainTokenizer(tokenizerTexts({ seed: SEED, count: TOKENIZER_DOCUMENTS }));
 const tokenizer = createTokenizer(tokenizerFiles);
-const config = {
-  architectures: ["LlamaForCausalLM"],
-  model_type: "llama",
-  vocab_size: tokenizer.vocabularySize,
-  hidden_size: 128,
-  intermediate_size: 384,
-  num_hidden_layers: 4,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  head_dim: 32,
-  max_position_embeddings: 256,
-  rms_norm_eps: 1e-5,
-  rope_theta: 10000,
-  hidden_act: "silu",
-  tie_word_embeddings: true,
-  attention_bias: false,
-  mlp_bias: false,
-  bos_token_id: tokenizer.beginId,
-  eos_token_id: tokenizer.endId,
-  torch_dtype: "float32",
-};
+const config = baseConfig(baseSize(values.size), tokenizer);
+const out = values.out ?? (values.size === "s" ? join(import.meta.dirname, "../model/embedded") : "pretrained-m");
 const family = llama(config);
 const settings = { ...SETTINGS, steps: Number(values.steps) };
 const losses: number[] = [];
@@ -69,13 +53,13 @@ const weights = await pretrain(runtime, {
   },
 });
 
-mkdirSync(values.out, { recursive: true });
+mkdirSync(out, { recursive: true });
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-writeFileSync(join(values.out, "config.json"), json(config));
-writeFileSync(join(values.out, "tokenizer.json"), json(tokenizerFiles.tokenizerJson));
-writeFileSync(join(values.out, "tokenizer_config.json"), json(tokenizerFiles.tokenizerConfig));
+writeFileSync(join(out, "config.json"), json(config));
+writeFileSync(join(out, "tokenizer.json"), json(tokenizerFiles.tokenizerJson));
+writeFileSync(join(out, "tokenizer_config.json"), json(tokenizerFiles.tokenizerConfig));
 writeFileSync(
-  join(values.out, "model.safetensors"),
+  join(out, "model.safetensors"),
   writeSafetensors(
     family.weights.map(({ name, shape }, i) => ({ name, shape, data: weights[i]! })),
     { format: "pt" },
@@ -83,9 +67,9 @@ writeFileSync(
 );
 const last = losses.slice(-100);
 writeFileSync(
-  join(values.out, "README.md"),
+  join(out, "README.md"),
   modelCard({
-    figures: await measureKinds(runtime, readModelFiles(values.out)),
+    figures: await measureKinds(runtime, readModelFiles(out)),
     settings,
     seed: SEED,
     parameters: parameterCount(family.weights),

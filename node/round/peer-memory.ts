@@ -361,8 +361,13 @@ const stateSchema = z.strictObject({
       against: count.default(0),
       differences: z.array(difference).max(LAMBDA_EXAMPLES_MAX).optional(),
       // Of an earlier rule, which pooled relative losses.
-      ...{ gain: real.optional(), lead: real.optional(), wait: count.optional(), interval: count.optional() },
-      pushed: z.boolean().optional(),
+      ...{
+        gain: real.optional(),
+        lead: real.optional(),
+        wait: count.optional(),
+        interval: count.optional(),
+        pushed: z.boolean().optional(),
+      },
     })
     .transform(({ stage, rounds, against, differences }): TrialMemory["state"] => ({
       ...{ stage, rounds, against },

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
-import { fillBatch } from "../data/batch.ts";
+import { fillBatch, planShape } from "../data/batch.ts";
 import type { Example, TrainerOptions } from "../interface/trainer.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { CONFIGS, filesOf, randomTensors } from "../model/random-model.suite.ts";
@@ -162,6 +162,35 @@ describe("the head's start", () => {
   });
 });
 
+describe("a batch of a classifier of tokens", () => {
+  const two = [
+    { tokens: [2, 11, 12, 13, 3, 1, 0], promptLength: 5, places: [1, 3] },
+    { tokens: [2, 12, 3, 2], promptLength: 3, places: [1] },
+  ];
+
+  it("is as wide as its texts, and reads every class at its own token", () => {
+    const shape = planShape(two, { batchSize: 2 });
+    expect(shape).toEqual({ batchSize: 2, tokens: 8, labels: 4 });
+    const feeds = classifierFeeds(fillBatch(two, { shape, padId: 7 }), "each token");
+    const numbers = Object.fromEntries(
+      Object.entries(feeds).map(([name, { data }]) => [name, Array.from(data as BigInt64Array, Number)]),
+    );
+    expect(numbers).toEqual({
+      input_ids: [2, 11, 12, 13, 3, 0, 0, 0, 2, 12, 3, 0, 0, 0, 0, 0],
+      attention_mask: [1, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0],
+      label_rows: [1, 3, 9, 0],
+      label_ids: [1, 0, 2, 0],
+    });
+  });
+
+  it("does not hold classes without a place, or at one outside of the text", () => {
+    const shape = { batchSize: 1, tokens: 8, labels: 4 };
+    for (const places of [[1], [1, 5]]) {
+      expect(() => fillBatch([{ ...two[0]!, places }], { shape, padId: 0 })).toThrow(RangeError);
+    }
+  });
+});
+
 describe("a classifier's batch", () => {
   it("hides the class, masks what is behind the text, and reads the label at the first token", () => {
     const shape = { batchSize: 3, tokens: 8, labels: 3 };
@@ -169,7 +198,7 @@ describe("a classifier's batch", () => {
       { tokens: [2, 11, 3, 1], promptLength: 3 },
       { tokens: [2, 12, 20, 21, 3, 2], promptLength: 5 },
     ];
-    const feeds = classifierFeeds(fillBatch(two, { shape, padId: 7 }));
+    const feeds = classifierFeeds(fillBatch(two, { shape, padId: 7 }), "first token");
     const numbers = Object.fromEntries(
       Object.entries(feeds).map(([name, { data }]) => [name, Array.from(data as BigInt64Array, Number)]),
     );

@@ -11,7 +11,7 @@ import type { BaseModel, Classifier, WeightShape } from "../model/base-model.ts"
 import type { Tensor } from "../tensor.ts";
 import { int64 } from "../tensor.ts";
 
-/** Deviation of a new head's weights, as in the encoders' own start; biases start at 0. */
+/** Deviation of a new head's weights, as in the encoders' own start; biases start at 0, norms at 1. */
 const HEAD_DEVIATION = 0.02;
 
 /** The fate of a classifier's head: trained and kept by the peer, trained and sent, or left as it is. */
@@ -28,6 +28,7 @@ export function headStart(model: BaseModel, head: readonly WeightShape[], networ
   const theta = new Float32Array(slots.reduce((sum, slot) => sum + slot.length, 0));
   for (const [i, { name, shape, offset, length }] of slots.entries()) {
     if (model.has(head[i]!)) theta.set(model.values(head[i]!), offset);
+    else if (/norm\.weight$/i.test(name)) theta.fill(1, offset, offset + length);
     else if (shape.length > 1) {
       const stream = createPrng(networkSeed).fork("head").fork(name);
       for (let k = 0; k < length; k++) theta[offset + k] = HEAD_DEVIATION * stream.normal();
@@ -36,22 +37,28 @@ export function headStart(model: BaseModel, head: readonly WeightShape[], networ
   return theta;
 }
 
-/** The tokens of a classifier's example.  Throws: DATA_FORMAT when the class is none of the model's. */
-export function textOf({ tokens, promptLength }: Example, { labels }: Classifier): readonly number[] {
-  const label = tokens[promptLength];
-  if (promptLength === tokens.length - 1 && label !== undefined && Object.hasOwn(labels, label)) {
-    return tokens.slice(0, promptLength);
+/** The tokens of a classifier's example.  Throws: DATA_FORMAT when a class is none of the model's. */
+export function textOf({ tokens, promptLength, places }: Example, { labels, reads }: Classifier): readonly number[] {
+  const classes = tokens.slice(promptLength);
+  const known = classes.every((label) => Object.hasOwn(labels, label));
+  if (reads === "each token") {
+    if (known && places?.length === classes.length) return tokens.slice(0, promptLength);
+    const text = `an example of this model is a text and a class of 0 to ${labels.length - 1} for some of its tokens`;
+    throw new NodeError("DATA_FORMAT", text, { classes: labels.length });
   }
+  const label = tokens[promptLength];
+  if (classes.length === 1 && known && places === undefined) return tokens.slice(0, promptLength);
   const text = `a classifier's example is a text and one class of 0 to ${labels.length - 1}; this one ends with ${label}`;
   throw new NodeError("DATA_FORMAT", text, { label, classes: labels.length });
 }
 
 /**
  * A batch as a classifier sees it: the class is taken out of the ids, the mask i64[B,T] is 1 on the text, and every
- * label is read at its text's first token.
+ * label is read at its text's first token, or at its own.
  */
 export function classifierFeeds(
   batch: Batch,
+  reads: Classifier["reads"],
 ): Record<"input_ids" | "attention_mask" | "label_rows" | "label_ids", Tensor> {
   const [examples, tokens] = batch.inputIds.shape as [number, number];
   const ids = Array.from(batch.inputIds.data as BigInt64Array, Number);
@@ -64,10 +71,7 @@ export function classifierFeeds(
       ids.map((id, row) => id * mask[row]!),
     ),
     attention_mask: int64([examples, tokens], mask),
-    label_rows: int64(
-      [rows.length],
-      rows.map((row) => row - (row % tokens)),
-    ),
+    label_rows: int64([rows.length], reads === "each token" ? rows : rows.map((row) => row - (row % tokens))),
     label_ids: batch.labelIds,
   };
 }

@@ -15,7 +15,7 @@ import { add, concat, gather, gemm, ints, logSumExp, mul, reduceSum, split, sub 
 import type { OnnxValue } from "../onnx/value.ts";
 
 /** The part of a model behind its last block. */
-export type Output = Pick<BaseModel, "normalize" | "outputMatrix" | "outputBias" | "logitCap">;
+export type Output = Pick<BaseModel, "normalize" | "outputMatrix" | "outputBias" | "logitCap" | "narrow">;
 
 /** z = x E^T + b, within the model's bounds, of rows h f32[M,D], x their normalisation -> logits z f32[M,V]. */
 export function logitsOf(model: Output, weight: WeightSource, h: OnnxValue) {

@@ -1,6 +1,7 @@
-/** The scores of evaluation batches: loss, token accuracy, exact match, and the first two for each task. */
+/** The scores of evaluation batches: loss, token accuracy, exact match, entities, and the first two for each task. */
 import type { Batch } from "../data/batch.ts";
 import { type Evaluation, TASKS_MAX, type TaskScore } from "../interface/trainer.ts";
+import { EntityCounts, nameEntities } from "./entities.ts";
 
 /** A batch, and what the evaluation graph gave for it. */
 export interface EvaluatedBatch {
@@ -22,14 +23,17 @@ interface Sums {
 /**
  * Mean loss over all response tokens, share of tokens predicted, share of examples predicted wholly; sums in float64.
  * Labels of one example stand together and the rows of different examples lie in different multiples of T.
+ * labels: names of the classes, where these are of tokens.
  */
-export function summarize(parts: readonly EvaluatedBatch[]): Evaluation {
+export function summarize(parts: readonly EvaluatedBatch[], labels: readonly string[] = []): Evaluation {
   const all: Sums = { loss: 0, tokens: 0, hits: 0 };
   const byTask = new Map<string, Sums>();
+  const entities = nameEntities(labels) ? new EntityCounts() : undefined;
   let [examples, exact] = [0, 0];
   for (const { batch, losses, predicted, tasks = [] } of parts) {
     const width = batch.inputIds.shape[1]!;
     const missed = new Set<number>();
+    const tags = new Map<number, { readonly right: string[]; readonly found: string[] }>();
     for (let m = 0; m < batch.labelCount; m++) {
       const example = Math.floor(Number(batch.labelRows.data[m]) / width);
       const isHit = predicted[m] === Number(batch.labelIds.data[m]);
@@ -37,14 +41,26 @@ export function summarize(parts: readonly EvaluatedBatch[]): Evaluation {
       count(all, losses[m]!, isHit);
       if (task !== undefined) count(sumsOf(byTask, task), losses[m]!, isHit);
       if (!isHit) missed.add(example);
+      if (!entities) continue;
+      const own = tags.get(example) ?? { right: [], found: [] };
+      own.right.push(labels[Number(batch.labelIds.data[m])] ?? "O");
+      own.found.push(labels[predicted[m]!] ?? "O");
+      tags.set(example, own);
     }
+    for (const { right, found } of tags.values()) entities?.add(right, found);
     examples += batch.exampleCount;
     exact += batch.exampleCount - missed.size;
   }
   const { tokens } = all;
   if (tokens === 0) return { loss: Number.NaN, accuracy: Number.NaN, exactMatch: Number.NaN, tokens };
   const tasks = taskScores(byTask);
-  return { ...meansOf(all), exactMatch: exact / examples, tokens, ...(tasks.length > 0 && { tasks }) };
+  return {
+    ...meansOf(all),
+    exactMatch: exact / examples,
+    tokens,
+    ...(entities && { entities: entities.score() }),
+    ...(tasks.length > 0 && { tasks }),
+  };
 }
 
 /** The summed loss of each example of a batch, in nats, in the batch's order. */

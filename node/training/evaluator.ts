@@ -1,5 +1,5 @@
 /** Evaluation of an adapter on one of a peer's sets. */
-import { evaluationBatches } from "../data/batch.ts";
+import { evaluationBatches, readTokens } from "../data/batch.ts";
 import { planBuckets } from "../data/bucket.ts";
 import type { Runtime, SessionOptions } from "../interface/runtime.ts";
 import type { Evaluation, Example, ExampleSets } from "../interface/trainer.ts";
@@ -31,6 +31,8 @@ export interface EvaluatorOptions {
   readonly sessionOptions: SessionOptions;
   readonly data: ExampleSets;
   readonly feeding: Feeding;
+  /** Names of a classifier's classes. */
+  readonly labels?: readonly string[] | undefined;
   /** At most so many different lengths of batches. */
   readonly bucketsMax: number;
   /**
@@ -49,15 +51,21 @@ export interface Evaluator {
     readonly examplesMax: number;
     readonly perExample?: boolean | undefined;
   }): Promise<Evaluation>;
+  /** Loss of each example of a set, in its order: nats, summed over its labelled tokens. */
+  exampleLosses(options: {
+    readonly set: keyof ExampleSets;
+    readonly adapter: Float32Array;
+  }): Promise<readonly number[]>;
   close(): Promise<void>;
 }
 
 /** Its sessions are made when they are first needed, for the lengths of all examples. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
-  const { runtime, adapted, sessionOptions, data, feeding, bucketsMax, activationBytesMax: bytesMax = 0 } = options;
+  const { runtime, adapted, sessionOptions, data, feeding, labels = [], bucketsMax } = options;
+  const { activationBytesMax: bytesMax = 0 } = options;
   const all = [...data.train, ...data.validation, ...data.test];
   const shapes = planBuckets(all, { batchSize: EVALUATION_BATCH, bucketsMax }).map(({ shape }) => shape);
-  const bucketOf = ({ tokens }: Example): number => shapes.findIndex((shape) => tokens.length <= shape.tokens);
+  const bucketOf = (example: Example): number => shapes.findIndex((shape) => readTokens(example) <= shape.tokens);
   const store = createActivationStore({ bytesMax });
   const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
   const sessions = createBucketSessions((bucket) => {
@@ -69,30 +77,50 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     }
     return runtime.load(encodeModel(cut?.above ?? evaluationGraph(adapted, shape)), sessionOptions);
   });
+  const run = async (set: keyof ExampleSets, examples: readonly Example[], adapter: Float32Array): Promise<Part[]> => {
+    const theta = float32([adapter.length], adapter);
+    const parts: Part[] = [];
+    for (const [bucket, shape] of shapes.entries()) {
+      const members = examples.flatMap((example, at) => (bucketOf(example) === bucket ? [{ example, at }] : []));
+      const batches = evaluationBatches(
+        members.map(({ example }) => example),
+        { shape },
+      );
+      for (const [i, batch] of batches.entries()) {
+        const first = i * shape.batchSize;
+        const session = await sessions.at(bucket);
+        const given = { ...modelFeeds(batch, feeding), adapter: theta };
+        const cut = lower.get(bucket);
+        const stream = cut && (await cut.blocks.feeds(batch, given, { keeps: set === "validation" }));
+        const result = await session.run(cut ? declaredOnly(cut.above, { ...given, ...stream }) : given);
+        const own = members.slice(first, first + shape.batchSize);
+        parts.push({
+          batch,
+          losses: result.losses!.data as Float32Array,
+          predicted: Array.from(result.predicted!.data as BigInt64Array, Number),
+          tasks: own.map(({ example }) => example.task),
+          places: own.map(({ at }) => at),
+        });
+      }
+    }
+    return parts;
+  };
   return {
     evaluate: async ({ set, adapter, examplesMax, perExample = false }) => {
-      const examples = data[set].slice(0, examplesMax);
-      const theta = float32([adapter.length], adapter);
-      const parts: EvaluatedBatch[] = [];
-      for (const [bucket, shape] of shapes.entries()) {
-        const members = examples.filter((example) => bucketOf(example) === bucket);
-        for (const [i, batch] of evaluationBatches(members, { shape }).entries()) {
-          const first = i * shape.batchSize;
-          const session = await sessions.at(bucket);
-          const given = { ...modelFeeds(batch, feeding), adapter: theta };
-          const cut = lower.get(bucket);
-          const stream = cut && (await cut.blocks.feeds(batch, given, { keeps: set === "validation" }));
-          const result = await session.run(cut ? declaredOnly(cut.above, { ...given, ...stream }) : given);
-          parts.push({
-            batch,
-            losses: result.losses!.data as Float32Array,
-            predicted: Array.from(result.predicted!.data as BigInt64Array, Number),
-            tasks: members.slice(first, first + shape.batchSize).map(({ task }) => task),
-          });
+      const parts = await run(set, data[set].slice(0, examplesMax), adapter);
+      const summary = summarize(parts, feeding.classifies === "each token" ? labels : []);
+      return perExample ? { ...summary, exampleLosses: parts.flatMap(exampleLossesOf) } : summary;
+    },
+    exampleLosses: async ({ set, adapter }) => {
+      const sums = new Array<number>(data[set].length).fill(0);
+      for (const { batch, losses, places } of await run(set, data[set], adapter)) {
+        const width = batch.inputIds.shape[1]!;
+        for (let m = 0; m < batch.labelCount; m++) {
+          const row = Math.floor(Number(batch.labelRows.data[m]) / width);
+          sums[places[row]!]! += losses[m]!;
         }
       }
-      const summary = summarize(parts);
-      return perExample ? { ...summary, exampleLosses: parts.flatMap(exampleLossesOf) } : summary;
+      return sums;
     },
     close: async () => {
       await sessions.close();
@@ -100,3 +128,6 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     },
   };
 }
+
+/** A batch that was evaluated, and the places of its examples in their set. */
+type Part = EvaluatedBatch & { readonly places: readonly number[] };

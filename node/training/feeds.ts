@@ -2,6 +2,7 @@
 import type { PositionCounts } from "../adapter/positions.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
 import type { Batch } from "../data/batch.ts";
+import type { Classifier } from "../model/base-model.ts";
 import type { Tensor } from "../tensor.ts";
 import { float32 } from "../tensor.ts";
 import { classifierFeeds } from "./classification.ts";
@@ -10,8 +11,8 @@ import { classifierFeeds } from "./classification.ts";
 export interface Feeding {
   /** Prompt positions that the adapter edits. */
   readonly counts: PositionCounts;
-  /** Whether the model is a classifier of texts. */
-  readonly classifies: boolean;
+  /** From what a classifier reads its classes; false for language models. */
+  readonly classifies: Classifier["reads"] | false;
 }
 
 /** Inputs of the model and its adapter, without the adapter itself. */
@@ -20,7 +21,7 @@ export function modelFeeds(batch: Batch, { counts, classifies }: Feeding): Recor
   const { inputIds: input_ids, labelRows: label_rows, labelIds: label_ids, packing } = batch;
   const starts = packing ? packing.spans.map(({ start }) => start) : batch.inputIds.shape[1]!;
   return {
-    ...(classifies ? classifierFeeds(batch) : { input_ids, label_rows, label_ids }),
+    ...(classifies ? classifierFeeds(batch, classifies) : { input_ids, label_rows, label_ids }),
     ...(packing ? { positions: packing.positions, segments: packing.segments } : {}),
     ...interventionFeeds(counts, prompts, starts),
   };

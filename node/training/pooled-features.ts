@@ -65,7 +65,7 @@ export async function pooledFeatures(
           const at = (row * BATCH + row) * shape.tokens;
           means.fill(1 / length, at, at + length);
         }
-        const { input_ids, attention_mask } = classifierFeeds(batch);
+        const { input_ids, attention_mask } = classifierFeeds(batch, model.classifier?.reads ?? "first token");
         const { pooled } = await session.run({
           ...(model.classifier ? { input_ids, attention_mask } : { input_ids: batch.inputIds }),
           means: float32([BATCH, BATCH * shape.tokens], means),
@@ -77,7 +77,7 @@ export async function pooledFeatures(
       await session.close();
     }
   }
-  if (!model.classifier) return { values, width, classCount: 1 };
+  if (!model.classifier || model.classifier.reads === "each token") return { values, width, classCount: 1 };
   const classes = examples.map(({ tokens, promptLength }) => tokens[promptLength]!);
   return { values, width, classes, classCount: model.classifier.labels.length };
 }

@@ -13,8 +13,9 @@ import { textOf } from "./classification.ts";
 import { createEvaluator, EVALUATION_BYTES_MAX, type Evaluator } from "./evaluator.ts";
 import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
 import { LocalSteps } from "./local-steps.ts";
+import { adjustedModel } from "./logit-adjustment.ts";
 import { pooledFeatures } from "./pooled-features.ts";
-import { otherArithmetic } from "./precision/precision.ts";
+import { otherArithmetic, refuseOtherArithmetic } from "./precision/precision.ts";
 import { createPrivateStepGradient } from "./private-step-gradient.ts";
 import { createStepGradient, type StepGradient, type StepGradientOptions } from "./step-gradient.ts";
 import { type TrainedTensors, trainedTensors } from "./trained-tensors.ts";
@@ -36,15 +37,17 @@ export async function createTrainer(
   options: TrainerOptions,
 ): Promise<Trainer> {
   const { adapter: settings, training, data, engine } = options;
-  const model = inBaseForm(loadBaseModel(files), files, engine.base);
+  const plain = loadBaseModel(files);
+  const model = adjustedModel(inBaseForm(plain, files, engine.base), options);
   const method = adapterMethod(settings);
   const tensors = trainedTensors(model, options);
   const { adapted } = tensors;
-  const feeding = { counts: method.positions(settings), classifies: model.classifier !== undefined };
+  const feeding = { counts: method.positions(settings), classifies: model.classifier?.reads ?? (false as const) };
   checkTokens(data, model);
   const totalSteps = scheduledSteps(options);
   if (engine.pack) assertPackable(model, options);
   const sessionOptions = modelSession(model, engine);
+  if (method.readsWeights(settings)) refuseOtherArithmetic(engine);
   const others = await otherArithmetic({ runtime, model, files }, engine);
   await assertComputed(runtime, model);
   const isCpu = (await runtime.provider()) === "cpu";
@@ -74,6 +77,7 @@ export async function createTrainer(
     : Math.min(options.activationBytesMax ?? ACTIVATION_BYTES_MAX, EVALUATION_BYTES_MAX);
   const evaluator = createEvaluator({
     ...{ runtime, adapted, sessionOptions, data, feeding, bucketsMax, activationBytesMax },
+    labels: model.classifier?.labels,
   });
   const steps = new LocalSteps({ gradients, tensors }, { training, totalSteps, fisherDecay: options.fisherDecay });
   const features: Trainer["features"] = async ({ examples }) =>

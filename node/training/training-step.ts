@@ -7,6 +7,7 @@ import type { AdapterSettings, AdapterSlot } from "../../protocol/adapter-spec.t
 import { inject } from "../adapter/inject.ts";
 import { gradient } from "../autodiff/gradient.ts";
 import { type BaseModel, finishedGraph, type WeightSource } from "../model/base-model.ts";
+import { classRows, meanOfTokens } from "../model/layers/pooling.ts";
 import { cutGraph } from "../onnx/cut.ts";
 import { forSpeed } from "../onnx/for-speed.ts";
 import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
@@ -163,12 +164,11 @@ function evaluation(adapted: AdaptedModel, shape: BatchShape) {
   return { graph: { inputs: unweighted, outputs: { losses, predicted } }, frozenEnd: frozenEndOf(adapter, whole) };
 }
 
-/** Inputs without labels.  Outputs: logits f32[B*T, V], of classifiers f32[B, classes]. */
+/** Inputs without labels.  Outputs: logits f32[B*T, V], of classifiers of texts f32[B, classes]. */
 export function logitsGraph(adapted: AdaptedModel, shape: Omit<BatchShape, "labels">): OnnxGraph {
   const { model } = adapted;
-  const { inputs, hidden, weight } = hiddenRows(adapted, { ...shape, training: false });
-  const first = Array.from({ length: shape.examples }, (_, b) => b * shape.tokens);
-  const rows = model.classifier ? gather(hidden, ints(first)) : hidden;
+  const { inputs, hidden, weight, attentionMask } = hiddenRows(adapted, { ...shape, training: false });
+  const rows = model.classifier ? classRows(hidden, attentionMask, model.classifier) : hidden;
   return finishedGraph(model, { inputs, outputs: { logits: logitsOf(model, weight, rows).logits } });
 }
 
@@ -202,7 +202,7 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
   const tensor = unflatten(flat, slots);
   const trained = (name: string): OnnxValue | undefined => (own.has(name) ? tensor(name) : undefined);
   const weight: WeightSource = (wanted) => trained(wanted.name) ?? model.weight(wanted);
-  const { inputs, hooks } = inject({ settings, model: model.shape, trained, frozen, ...shape });
+  const { inputs, hooks } = inject({ settings, model: model.shape, base: model, trained, frozen, ...shape });
   const masks = model.classifier ? [attentionMask] : [];
   const grid = (name: string): OnnxValue => inputValue(name, "int64", [shape.examples, shape.tokens]);
   const packing = shape.packed ? { positions: grid("positions"), segments: grid("segments") } : undefined;
@@ -224,6 +224,7 @@ function hiddenRows({ model, adapter: settings, slots, frozen = new Map() }: Ada
   });
   return {
     inputs: [inputIds, ...masks, ...Object.values(packing ?? {}), flat, ...inputs],
+    attentionMask,
     hidden,
     weight,
     adapter: flat,
@@ -239,14 +240,18 @@ function forward(adapted: AdaptedModel, shape: BatchShape, { training }: { reado
   const labelRows = inputValue("label_rows", "int64", [shape.labels]);
   const labelIds = inputValue("label_ids", "int64", [shape.labels]);
   const labelWeights = inputValue("label_weights", "float32", [shape.labels]);
-  const few = shape.labels <= LABELLED_SHARE_MAX * shape.examples * shape.tokens;
+  const isMean = adapted.model.classifier?.reads === "mean of tokens";
+  const few = !isMean && shape.labels <= LABELLED_SHARE_MAX * shape.examples * shape.tokens;
   const rows = few ? labelRows : undefined;
-  const { inputs, hidden, weight, adapter, blockEnds, wholeStreams } = hiddenRows(adapted, {
+  const { inputs, hidden, weight, adapter, blockEnds, wholeStreams, attentionMask } = hiddenRows(adapted, {
     ...shape,
     training,
     rows,
   });
-  const batch = { rows: rows ? hidden : gather(hidden, labelRows), labelIds };
+  const stream = isMean ? meanOfTokens(hidden, attentionMask) : hidden;
+  // A text's mean stands in the row of its number.
+  const read = isMean ? apply("Div", [labelRows, ints([shape.tokens])]) : labelRows;
+  const batch = { rows: rows ? stream : gather(stream, read), labelIds };
   return {
     inputs: [...inputs, labelRows, labelIds, labelWeights],
     adapter,

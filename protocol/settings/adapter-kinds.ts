@@ -204,6 +204,15 @@ const LOW_RANK = {
   layers: LAYERS,
 } as const satisfies Readonly<Record<string, VariantField>>;
 
+const LORA_BIAS = {
+  type: "choice",
+  values: ["none", "trained"],
+  text: "whether a bias stands behind B, s (B A x + b)",
+  source: "lora_bias of PEFT",
+  optional: true,
+  word: { words: { bias: "trained" } },
+} as const satisfies VariantField;
+
 const BASIS = {
   type: "choice",
   values: ["shared", "personal"],
@@ -256,13 +265,13 @@ export const LOW_RANK_KINDS = {
   lora: {
     text: "a product of low rank beside linear layers",
     source: "Hu et al. 2021, arXiv:2106.09685",
-    fields: LOW_RANK,
-    order: LOW_RANK_ORDER,
+    fields: { ...LOW_RANK, bias: LORA_BIAS },
+    order: ["rank", "targets", "alpha", "scale", "dropout", "bias", "layers"],
     family: "low-rank",
-    edit: "y + s B A x",
-    sent: "A [r, in], B [out, r]",
+    edit: "y + s B A x; with `bias` y + s (B A x + b)",
+    sent: "A [r, in], B [out, r]; with `bias` b [out]",
     derived: "",
-    absent: SCALE_AND_DROPOUT,
+    absent: `${SCALE_AND_DROPOUT}, \`bias\`: "none"`,
     averages: [
       {
         form: "with the rule `mean:product`",
@@ -279,6 +288,24 @@ export const LOW_RANK_KINDS = {
       "lora:r8:q_proj,k_proj,v_proj,o_proj",
       "lora:r8:q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj",
     ],
+  },
+  dora: {
+    text: "LoRA in which each row of a matrix has a magnitude of its own beside its direction",
+    source: "DoRA, Liu et al. 2024, arXiv:2402.09353",
+    fields: LOW_RANK,
+    order: LOW_RANK_ORDER,
+    family: "low-rank",
+    edit: "row by row (|W0| + m) / |W| times x Wᵀ, with W = W0 + s B A",
+    sent: "A [r, in], B [out, r], m [out]",
+    derived: "",
+    absent: SCALE_AND_DROPOUT,
+    averages: [
+      { form: "", of: "A, B and m by themselves", is: "not the average of the edits, and it changes with the gauge" },
+    ],
+    gauge: "none",
+    values: "float16",
+    elsewhere: { peft: "as it is, with the magnitudes", pyreft: "no: it changes weights", merged: "yes" },
+    counted: ["dora:r8:q_proj,v_proj"],
   },
   "ffa-lora": {
     text: "LoRA with A frozen, equal on all peers",

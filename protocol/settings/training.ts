@@ -121,6 +121,18 @@ export const TRAINING = {
     placeholder: "weight",
     otherwise: "they are free",
   },
+  logitAdjustment: {
+    type: "number",
+    min: 0,
+    without: "min",
+    max: 4,
+    text: "of classifiers: take loss and own predictions on z + tau log q, q the shares of a peer's own classes, which it never sends",
+    source: "tau of Menon et al. 2021, arXiv:2007.07314, where 1 is right and more favours rare classes",
+    optional: true,
+    flag: "logitAdjustment",
+    placeholder: "tau",
+    otherwise: "on z",
+  },
 } as const satisfies FlaggedTable;
 
 const DAY_MS = 86_400_000;

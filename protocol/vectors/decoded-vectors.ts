@@ -108,6 +108,7 @@ export function manifestVectors(): readonly ManifestVector[] {
     expected: { field },
   });
   const { training, rounds, adapter, aggregation } = EXAMPLE_MANIFEST;
+  const DORA = { rank: 4, alpha: 8, targets: ["q_proj"], layers: "all" } as const;
   return [
     valid("the example network", EXAMPLE_MANIFEST),
     valid("LoRA, tanh, EMA", OTHER_MANIFEST),
@@ -133,8 +134,21 @@ export function manifestVectors(): readonly ManifestVector[] {
       { ...OTHER_MANIFEST, aggregation: { ...aggregation, rule: "mean", factors: "product", momentum: 1 } },
       "aggregation.momentum",
     ),
+    valid("logit adjustment", { ...EXAMPLE_MANIFEST, training: { ...training, logitAdjustment: 1 } }),
+    invalid("no logit adjustment", { training: { ...training, logitAdjustment: 0 } }, "training.logitAdjustment"),
     valid("similarity with the peer itself", withSelf(true)),
     invalid("similarity with the peer itself said to be left out", withSelf(false), "aggregation.weights.self"),
+    valid("conversations by a chat template", {
+      ...EXAMPLE_MANIFEST,
+      frame: { kind: "template", digest: "5".repeat(64) },
+    }),
+    valid("conversations in turns", { ...EXAMPLE_MANIFEST, frame: { kind: "turns" } }),
+    invalid("a chat template without a digest", { frame: { kind: "template" } }, "frame.digest"),
+    invalid("turns with a digest", { frame: { kind: "turns", digest: "5".repeat(64) } }, "frame.digest"),
+    invalid("another frame", { frame: { kind: "alpaca" } }, "frame.kind"),
+    valid("DoRA", { ...OTHER_MANIFEST, adapter: { ...DORA, kind: "dora" } }),
+    valid("LoRA with biases", { ...OTHER_MANIFEST, adapter: { ...DORA, kind: "lora", bias: "trained" } }),
+    invalid("DoRA with a bias", { adapter: { ...DORA, kind: "dora", bias: "trained" } }, "adapter.bias"),
   ];
 }
 

@@ -40,7 +40,7 @@ export async function createScorer(
     externalData: model.externalData,
     threads: base.threads,
   });
-  const feeding = { counts: method.positions(adapter), classifies: false };
+  const feeding = { counts: method.positions(adapter), classifies: false as const };
   const run = async (batch: Batch, theta: Float32Array): Promise<EvaluatedBatch> => {
     const result = await session.run({ ...modelFeeds(batch, feeding), adapter: float32([theta.length], theta) });
     const predicted = Array.from(result.predicted!.data as BigInt64Array, Number);

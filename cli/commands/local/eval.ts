@@ -2,8 +2,9 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { type ExampleSets, modelDoor, trainingDoor } from "../../../node/index.ts";
+import { type ExampleSets, modelDoor, NodeError, trainingDoor } from "../../../node/index.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
+import { textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
 import { engineFlags, engineOf, USE_OPTIONS, type UseOptions } from "../../engine-flags.ts";
@@ -30,6 +31,10 @@ export const evalCommand: CommandRow = {
       parse: choice(["test", "validation", "train"]),
       otherwise: "test",
     },
+    {
+      flags: "--tasks <file>",
+      text: "in place of --data: JSON lines of items with choices (task, prompt, choices, answer) or with an answer to write (task, prompt, target), scored by acc, acc_norm, exact match, F1 and Matthews",
+    },
     ...networkOptionsNamed("batch-size", "max-tokens"),
     {
       ...SEED,
@@ -50,6 +55,7 @@ type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed
     readonly model?: string;
     readonly adapter?: string;
     readonly set?: keyof ExampleSets;
+    readonly tasks?: string;
     readonly json?: boolean;
   };
 
@@ -62,6 +68,7 @@ async function run(options: EvalCommandOptions, terminal: Terminal): Promise<num
   const loaded = options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened);
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
   const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
+  if (options.tasks !== undefined) return await runTasks(options, { opened, adapter: loaded?.adapter, terminal });
   const { seed = loaded?.adapter.seed ?? NETWORK_DEFAULTS.seed } = options;
   const { training } = NETWORK_DEFAULTS;
   const set = options.set ?? "test";
@@ -98,4 +105,56 @@ async function run(options: EvalCommandOptions, terminal: Terminal): Promise<num
     terminal.out(`${scoreLines({ [name]: score }).join("\n")}\n`);
   }
   return EXIT_OK;
+}
+
+/** Items in a file instead of held-out data: what others publish of models.  Throws: NodeError CONFIG_INVALID with --data. */
+async function runTasks(
+  options: EvalCommandOptions,
+  {
+    opened,
+    adapter,
+    terminal,
+  }: Pick<Parameters<Training["evaluateTasks"]>[0], "opened" | "adapter"> & { readonly terminal: Terminal },
+): Promise<number> {
+  const others = [options.data, options.validation, options.test, options.set].filter((one) => one !== undefined);
+  if (others.length > 0) {
+    throw new NodeError(
+      "CONFIG_INVALID",
+      "--tasks takes the place of --data, --validation, --test and --set; leave these out",
+    );
+  }
+  const { evaluateTasks, readTaskItems } = await trainingDoor();
+  const items = await readTaskItems(resolve(options.tasks ?? ""));
+  const tasks = await evaluateTasks({
+    opened,
+    adapter,
+    items,
+    engine: engineOf(options, { threads: availableParallelism() }),
+    signal: terminal.signal,
+    onItem: (done) => {
+      if (done % ITEMS_PER_LINE === 0 || done === items.length) terminal.err(`item ${done} of ${items.length}\n`);
+    },
+  });
+  if (options.json) terminal.out(jsonText({ adapter: options.adapter ?? null, tasks }));
+  else terminal.out(`${measureLines(tasks).join("\n")}\n`);
+  return EXIT_OK;
+}
+
+type Training = Awaited<ReturnType<typeof trainingDoor>>;
+/** Items between two lines about how far it is. */
+const ITEMS_PER_LINE = 50;
+
+/** A row for each task; a measure that a task does not have is a dash. */
+function measureLines(tasks: Awaited<ReturnType<Training["evaluateTasks"]>>): string[] {
+  const measures = ["acc", "accNorm", "exactMatch", "f1", "matthews"] as const;
+  const headings = ["acc", "acc_norm", "exact match", "F1", "Matthews"];
+  const columns = [
+    { heading: "task", numeric: false },
+    ...["items", ...headings].map((heading) => ({ heading, numeric: true })),
+  ];
+  const rows = tasks.map((one) => {
+    const known: { readonly [Name in (typeof measures)[number]]?: number } = one;
+    return [one.task, String(one.items), ...measures.map((name) => known[name]?.toFixed(4) ?? "–")];
+  });
+  return textTable(columns, rows);
 }

@@ -13,7 +13,7 @@ import {
 import { createGenesis, type Genesis, genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import type { CommandRow } from "../../command-row.ts";
-import { DATA, type DataFlags, dataOptions, READING } from "../../data-options.ts";
+import { CHAT_TEMPLATE, DATA, type DataFlags, dataOptions, READING, templateArgument } from "../../data-options.ts";
 import { jsonText } from "../../json.ts";
 import {
   MEMBERSHIP_OPTIONS,
@@ -51,8 +51,9 @@ export const createNetworkCommand: CommandRow = {
       text: "data of the sort that the peers will have: adapter and rate are chosen for it, and nothing of it is kept",
       otherwise: "examples with answers",
     },
-    ...READING,
+    ...READING.filter((row) => row !== CHAT_TEMPLATE),
     TUNE,
+    { ...CHAT_TEMPLATE, otherwise: "the model's; each peer's own where it has none" },
     ...MEMBERSHIP_OPTIONS,
     {
       flags: "--bootstrap <multiaddr>",
@@ -74,6 +75,7 @@ type NetworkCreateOptions = NetworkOptions &
     readonly name?: string;
     readonly out?: string;
     readonly model?: string;
+    readonly chatTemplate?: string;
     readonly bootstrap?: readonly string[];
     readonly force?: boolean;
     readonly json?: boolean;
@@ -88,6 +90,7 @@ async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<n
     modelDirectory: directory,
     ...(await settingsFor(options, directory, terminal)),
     bootstrap: options.bootstrap ?? [],
+    ...(options.chatTemplate !== undefined && { chatTemplate: templateArgument(options.chatTemplate) }),
     ...(membership && { membership }),
   });
   const genesis = createGenesis(manifest);
@@ -99,7 +102,7 @@ async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<n
   if (there === "nothing") await writeNetwork(file, genesis);
   const network = networkId(manifest);
   for (const warning of [
-    headWarning(manifest.head),
+    headWarning(manifest.head, manifest.training),
     sketchWarning(manifest.aggregation.weights),
     thresholdWarning(membership),
   ]) {

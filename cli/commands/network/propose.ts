@@ -5,6 +5,7 @@ import { NodeError, networkDoor, networkOf, writeNetwork } from "../../../node/i
 import { LIMITS } from "../../../protocol/limits.ts";
 import { createGenesis } from "../../../protocol/membership/genesis.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { CHAT_TEMPLATE, templateArgument } from "../../data-options.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkOptions, networkSettings } from "../../network-options.ts";
 import { integer } from "../../option-value.ts";
@@ -25,7 +26,7 @@ export const proposeNetworkCommand: CommandRow = {
     },
     { flags: "--out <file>", text: "file for it, for the other admins to read", otherwise: "successor.json" },
     { ...MODEL, otherwise: "the embedded model; without --adapter it must be the network's" },
-    ...networkOptions(NETWORK_DEFAULTS).map((row) => ({ ...row, otherwise: "as it is" })),
+    ...[...networkOptions(NETWORK_DEFAULTS), CHAT_TEMPLATE].map((row) => ({ ...row, otherwise: "as it is" })),
     JSON_OUTPUT,
   ],
   example: "weft network propose --at-round 40 --rounds 80 --learning-rate 0.0005 --data-dir alice",
@@ -36,6 +37,7 @@ type NetworkProposeOptions = RosterFlags &
   NetworkOptions & {
     readonly atRound?: number;
     readonly model?: string;
+    readonly chatTemplate?: string;
     readonly out?: string;
   };
 
@@ -54,7 +56,12 @@ async function run(options: NetworkProposeOptions, terminal: Terminal): Promise<
   const settings = networkSettings(options, { training, rounds, aggregation, reference, seed, adapter, encoding });
   const head = options.head === undefined ? before.head : settings.head;
   const model = modelDirectory(options.model);
-  const changes = { ...settings, modelDirectory: model, ...(head !== undefined && { head }) };
+  const chatTemplate = options.chatTemplate && templateArgument(options.chatTemplate);
+  const changes = {
+    ...{ ...settings, modelDirectory: model },
+    ...(head !== undefined && { head }),
+    ...(chatTemplate !== undefined && { chatTemplate }),
+  };
   const manifest = createSuccessor(before, changes, options.atRound);
   const file = resolve(options.out ?? "successor.json");
   await writeNetwork(file, createGenesis(manifest));

@@ -7,6 +7,7 @@ import {
   NodeError,
   type Peer,
   type PeerStatus,
+  type ServedAdmin,
 } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
@@ -55,7 +56,7 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
   terminal.signal.addEventListener("abort", stop, { once: true });
   try {
     await peer.start();
-    if (admin !== undefined) terminal.err(`admin interface: ${await admin.serve()}\n`);
+    if (admin !== undefined) tellPlace(await admin.serve(), options, terminal);
     // Of an interrupt from before this command began, nobody is told.
     if (terminal.signal.aborted) stop();
     const isFinished = (await peer.done) !== undefined;
@@ -74,16 +75,31 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
 /** The admin interface that the flags ask for; it listens to the peer from now on, and is served later. */
 async function adminOf(
   peer: Peer,
-  { admin, ...settings }: RunOptions,
+  { admin, page = false, ...settings }: RunOptions,
   { folder, stop }: { readonly folder: string; readonly stop: () => void },
 ): Promise<AdminInterface | undefined> {
+  if (admin === "off" && page) {
+    throw new NodeError("CONFIG_INVALID", "the page is a part of the admin interface; leave out --page or --admin off");
+  }
   if (admin === "off") return undefined;
   const { AdminInterface, parseAdminAddress } = await adminDoor();
   const address = admin === undefined ? undefined : parseAdminAddress(admin);
-  return new AdminInterface(peer, {
-    ...{ dataDirectory: folder, version: packageVersion(), settings, stop },
+  if (page && address?.kind === "socket") {
+    throw new NodeError("CONFIG_INVALID", "a browser opens no socket in the file system; give --admin a port");
+  }
+  const interfaceOfPeer = new AdminInterface(peer, {
+    ...{ dataDirectory: folder, version: packageVersion(), settings, stop, page },
     ...(address && { address }),
   });
+  await interfaceOfPeer.prepare();
+  return interfaceOfPeer;
+}
+
+/** Where the interface and the page are. The token goes to a terminal only: what is not one may be kept by many. */
+function tellPlace({ place, token, tokenFile }: ServedAdmin, { page }: RunOptions, terminal: Terminal): void {
+  if (page !== true) terminal.err(`admin interface: ${place}\n`);
+  else if (terminal.errIsTerminal) terminal.err(`page: ${place}/#${token}\n`);
+  else terminal.err(`page: ${place}/ (it asks for what is in ${tokenFile})\n`);
 }
 
 /** What a person reads once a peer was stopped. */

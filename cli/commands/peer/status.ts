@@ -16,25 +16,42 @@ import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
 import type { PeerStatus } from "../../status-file.ts";
-import { EXIT_OK, type Terminal } from "../../terminal.ts";
+import { EXIT_OK, stoppedCode, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft status`, and what it runs. */
 export const statusCommand: CommandRow = {
   name: ["status"],
-  text: "Show what a peer is doing, or where it stopped.",
-  options: [DATA_DIR, JSON_OUTPUT],
+  text: "Show what a peer is doing, or where it stopped. A running peer says it itself (its admin interface); a stopped one has left it in its files.",
+  options: [
+    DATA_DIR,
+    JSON_OUTPUT,
+    {
+      flags: "--watch",
+      text: "go on showing a running peer until it ends or Ctrl-C: drawn over on a terminal, a line for each change elsewhere, a line of JSON with --json",
+    },
+  ],
   example: "weft status --data-dir alice",
   run,
 };
 
 async function run(
-  options: { readonly dataDir?: string; readonly json?: boolean },
+  options: { readonly dataDir?: string; readonly json?: boolean; readonly watch?: boolean },
   terminal: Terminal,
 ): Promise<number> {
   const { isRunning, readStatus } = await import("../../status-file.ts");
   const { runningStatus } = await import("../../running-peer.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
+  if (options.watch) {
+    const { watchStatus } = await import("../../watch-status.ts");
+    const { json = false } = options;
+    const linesOf = (status: PeerStatus): readonly string[] => lines(status, true, "unread");
+    const isSeen = await watchStatus(terminal, { folder, json, linesOf });
+    if (terminal.signal.aborted) return stoppedCode(terminal.signal);
+    terminal.err(
+      isSeen ? "the peer has ended\n" : "no peer runs there that could be watched; this is where it stopped\n",
+    );
+  }
   const told = await runningStatus(folder);
   const written = told ?? (await readStatus(folder));
   const running = told !== undefined || isRunning(written);
@@ -45,7 +62,8 @@ async function run(
   return EXIT_OK;
 }
 
-function lines(status: PeerStatus, running: boolean, egress: EgressSummary | undefined): string[] {
+/** egress: "unread" where nobody has looked at the ledger; undefined where it is damaged. */
+function lines(status: PeerStatus, running: boolean, egress: EgressSummary | "unread" | undefined): string[] {
   const { view, network, rounds, process: id, ended, updatedAt } = status;
   const last = view.rounds.at(-1);
   const { accepted, ignored, rejected } = view.updates;
@@ -75,7 +93,10 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | und
     ["admins", view.endings?.quorum && endingWords("quorum", view.endings.quorum)],
     ["updates", `${accepted} accepted, ${ignored} ignored, ${rejected} rejected`],
     ["event loop", view.loop && loopLine(view.loop)],
-    ["egress", egress ? egressLine(egress) : "the record is damaged; see weft egress verify"],
+    [
+      "egress",
+      egress === "unread" ? undefined : egress ? egressLine(egress) : "the record is damaged; see weft egress verify",
+    ],
     ["privacy", privacyLine(status)],
     ["loss", `${formatLoss(view.loss)} in the newest step`],
     ["validation", last && `${formatLoss(last.validationLoss)} after round ${last.round + 1}`],

@@ -106,7 +106,7 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   const data = options.data === undefined ? undefined : sharedData(options.data, options);
   const manifest = await createTestnetManifest(options, { data, peers, terminal });
   refuseIdleSketchNoise(options, manifest);
-  for (const warning of [headWarning(manifest.head), sketchWarning(manifest.aggregation.weights)]) {
+  for (const warning of [headWarning(manifest.head, manifest.training), sketchWarning(manifest.aggregation.weights)]) {
     if (warning) terminal.err(`warning: ${warning}\n`);
   }
   const isTemporary = options.dataDir === undefined;
@@ -233,7 +233,9 @@ async function createTestnetManifest(
     },
     terminal,
   });
-  return createNetwork({ name: "testnet", modelDirectory: directory, ...settings, bootstrap: [] });
+  const chatTemplate =
+    options.chatTemplate === undefined ? {} : { chatTemplate: templateArgument(options.chatTemplate) };
+  return createNetwork({ name: "testnet", modelDirectory: directory, ...settings, ...chatTemplate, bootstrap: [] });
 }
 
 function liveView(terminal: Terminal, manifest: NetworkManifest, peers: number): LiveView {

@@ -112,7 +112,8 @@ function jsonTargets(): readonly GuidedTarget[] {
   });
   const tensors = adapter.get(ADAPTER_TENSORS) ?? new Uint8Array();
   const peft = writePeftConfig({
-    ...{ r: 4, lora_alpha: 8, lora_dropout: 0, use_rslora: false, fan_in_fan_out: false, target_modules: ["q_proj"] },
+    ...{ r: 4, lora_alpha: 8, lora_dropout: 0, use_rslora: false, use_dora: false },
+    ...{ fan_in_fan_out: false, target_modules: ["q_proj"] },
     ...{ layers_to_transform: null, modules_to_save: null, task_type: "CAUSAL_LM", base_model_name_or_path: null },
   });
   const trained = { frame: "plain", maxTokens: 64, batchSize: 8, digests: new Set(["ab".repeat(16)]) } as const;

@@ -1,7 +1,9 @@
 """Adapters of peft for node/interchange/peft-golden.test.ts: the configuration as peft saves it, the names and shapes of
-the saved tensors (their values come from the stream of their name), and the adapted model's logits.
+the saved tensors (their values come from the stream of their name), and the adapted model's logits. Where a gradient is
+asked for: the mean cross entropy of the next tokens, and its gradient by every saved tensor.
 
-usage: python3 peft_adapters.py [OUT]     writes OUT/NAME.json; OUT: the folder of this script when absent
+usage: python3 peft_adapters.py [OUT [NAME...]]     writes OUT/NAME.json, all of them or these; OUT: the folder of this
+script when absent
 Needs torch, transformers, peft: pip install torch==2.13.0 transformers peft==0.21.0
 """
 import json
@@ -48,6 +50,16 @@ CASES = [
             r=4, lora_alpha=6, target_modules=["q_proj", "up_proj"], use_rslora=True, rank_pattern={"up_proj": 2}, alpha_pattern={"0.self_attn.q_proj": 9}
         ),
     ),
+    ("llama-dora", "llama", dict(r=3, lora_alpha=6, target_modules=["q_proj", "down_proj"], use_dora=True)),
+    ("qwen2-dora-rslora", "qwen2", dict(r=2, lora_alpha=4, target_modules=["k_proj"], use_dora=True, use_rslora=True)),
+    ("gpt2-dora", "gpt2", dict(r=2, lora_alpha=4, target_modules=["c_attn", "c_fc"], fan_in_fan_out=True, use_dora=True)),
+    ("roberta-dora", "roberta", dict(r=2, lora_alpha=4, target_modules=["query", "key"], task_type="SEQ_CLS", use_dora=True)),
+    ("llama-lora-bias", "llama", dict(r=3, lora_alpha=6, target_modules=QV, lora_bias=True)),
+    ("gpt2-lora-bias", "gpt2", dict(r=2, lora_alpha=4, target_modules=["c_attn"], fan_in_fan_out=True, lora_bias=True)),
+    ("llama-pissa", "llama", dict(r=3, lora_alpha=6, target_modules=["q_proj", "down_proj"], init_lora_weights="pissa")),
+    ("gpt2-pissa", "gpt2", dict(r=2, lora_alpha=4, target_modules=["c_attn"], fan_in_fan_out=True, init_lora_weights="pissa")),
+    ("llama-olora", "llama", dict(r=3, lora_alpha=6, target_modules=["q_proj", "down_proj"], init_lora_weights="olora")),
+    ("qwen2-olora-rslora", "qwen2", dict(r=2, lora_alpha=4, target_modules=["v_proj"], init_lora_weights="olora", use_rslora=True)),
     ("qwen2-gaussian-start", "qwen2", dict(r=2, lora_alpha=4, target_modules=["k_proj"], init_lora_weights="gaussian")),
     ("qwen3", "qwen3", dict(r=2, lora_alpha=4, target_modules=["q_proj", "k_proj", "gate_proj"])),
     ("gpt2", "gpt2", dict(r=2, lora_alpha=4, target_modules=["c_attn", "c_fc", "mlp.c_proj"], fan_in_fan_out=True)),
@@ -77,8 +89,36 @@ def golden(name, family, settings):
         config["target_modules"].sort()
     with torch.no_grad():
         logits = adapted(input_ids=torch.tensor([IDS]), attention_mask=torch.tensor([MASK])).logits
+    if isinstance(settings.get("init_lora_weights"), str):
+        assert_loads_alike(adapted, family, logits)
     tensors = {key: list(tensor.shape) for key, tensor in sorted(saved.items())}
-    return dict(name=name, family=family, model=base, config=config, tensors=tensors, ids=IDS, mask=MASK, logits=listed(logits))
+    document = dict(name=name, family=family, model=base, config=config, tensors=tensors, ids=IDS, mask=MASK, logits=listed(logits))
+    if (settings.get("use_dora") or settings.get("lora_bias")) and "task_type" not in settings:
+        document.update(gradients(adapted))
+    return document
+
+
+def assert_loads_alike(adapted, family, logits):
+    """What peft saves and loads again onto the model as published computes the same: a start that changes the base weights
+    does so again when it is loaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        adapted.save_pretrained(folder)
+        loaded = peft.PeftModel.from_pretrained(small_model(family), folder).eval()
+    with torch.no_grad():
+        again = loaded(input_ids=torch.tensor([IDS]), attention_mask=torch.tensor([MASK])).logits
+    assert torch.allclose(logits, again, atol=1e-5), (logits - again).abs().max()
+
+
+def gradients(adapted):
+    for key, parameter in adapted.named_parameters():
+        parameter.requires_grad_("lora_" in key)
+    logits = adapted(input_ids=torch.tensor([IDS]), attention_mask=torch.tensor([MASK])).logits
+    loss = torch.nn.functional.cross_entropy(logits[0, :-1], torch.tensor(IDS[1:]))
+    loss.backward()
+    # The names that peft saves them under.
+    named = {key.replace(".default", "").replace("lora_magnitude_vector.weight", "lora_magnitude_vector"): parameter.grad
+             for key, parameter in adapted.named_parameters() if parameter.grad is not None}
+    return dict(loss=loss.item(), gradients={key: listed(grad) for key, grad in sorted(named.items())})
 
 
 def written(document):
@@ -87,7 +127,10 @@ def written(document):
 
 if __name__ == "__main__":
     out = sys.argv[1] if len(sys.argv) > 1 else HERE
+    wanted = sys.argv[2:]
     for name, family, settings in CASES:
+        if wanted and name not in wanted:
+            continue
         with open(os.path.join(out, name + ".json"), "w") as stream:
             stream.write(written(golden(name, family, settings)))
         print(name)

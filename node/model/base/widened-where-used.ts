@@ -7,12 +7,12 @@
  * be kept until the backward pass needs it: all of them together are the f32 base. So everything else that is alike is
  * merged here, and the runtime is told to merge nothing (`weightsAsStored` of a session).
  */
-import { intAttribute } from "../../onnx/attributes.ts";
+import { floatAttribute, intAttribute } from "../../onnx/attributes.ts";
 import { apply, applyAll, externalRows, externalValue } from "../../onnx/graph.ts";
 import { mergeAlike } from "../../onnx/merge-alike.ts";
-import { cast, gather, ints, reshape, transpose } from "../../onnx/operators.ts";
+import { cast, concat, gather, gemm, ints, reshape, transpose } from "../../onnx/operators.ts";
 import { type GraphPass, type Replacement, rewrite } from "../../onnx/rewrite.ts";
-import type { OnnxValue } from "../../onnx/value.ts";
+import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
 import type { Dtype } from "../../tensor.ts";
 import type { StoredTensor } from "../weight-file.ts";
 import { BLOCK, blocksOf } from "./blocks.ts";
@@ -40,6 +40,16 @@ interface Use {
   readonly rows: number;
 }
 
+/** x W^T, and nothing else. */
+const isPlainTransposed = ({ attributes }: OnnxNode, inputs: readonly (OnnxValue | undefined)[]): boolean =>
+  !inputs[2] &&
+  intAttribute(attributes, "transA", 0) === 0 &&
+  intAttribute(attributes, "transB", 0) === 1 &&
+  floatAttribute(attributes, "alpha", 1) === 1;
+
+/** Values of a matrix that are f32 at a time in the forward pass: 64 MB, where an output matrix of 8B models has 2 GB. */
+const WIDENED_AT_ONCE = 1 << 24;
+
 /** One graph's reading of a narrow base. */
 class NarrowReader {
   readonly #narrow: NarrowTensors;
@@ -63,6 +73,9 @@ class NarrowReader {
       const product = [inputs[0], this.#matrix(second), uses[2] ? this.#wide(uses[2]) : inputs[2]];
       return applyAll("Gemm", product, { ...node, attributes: { ...node.attributes, transB }, outputs: 1 });
     }
+    if (node.op === "Gemm" && second && !uses[0] && this.#isLarge(second) && isPlainTransposed(node, inputs)) {
+      return [this.#productInParts(inputs[0]!, second)];
+    }
     const wide = inputs.map((input, i) => (uses[i] ? this.#wide(uses[i]) : input));
     return applyAll(node.op, wide, { ...node, outputs: node.outputs.length });
   };
@@ -73,6 +86,21 @@ class NarrowReader {
     const name = whole?.kind === "external" ? whole.name : source.name;
     const weight = this.#narrow.weights.get(name);
     return weight && { weight, from: source.rows?.from ?? 0, rows: shape[0]! };
+  }
+
+  #isLarge({ weight, rows }: Use): boolean {
+    return weight.as !== "f32" && !weight.turned && rows * weight.shape[1]! > WIDENED_AT_ONCE;
+  }
+
+  /** x W^T in parts of W's rows, so that not all of a large matrix is wide at the same time. */
+  #productInParts(x: OnnxValue, { weight, from, rows }: Use): OnnxValue {
+    const count = Math.ceil((rows * weight.shape[1]!) / WIDENED_AT_ONCE);
+    const size = Math.ceil(rows / count);
+    const parts = Array.from({ length: count }, (_, i) => {
+      const part = { weight, from: from + i * size, rows: Math.min(size, rows - i * size) };
+      return gemm(x, this.#wide(part), { transB: true });
+    });
+    return concat(parts, 1);
   }
 
   /** f32 in the shape that the model gives the weight. */

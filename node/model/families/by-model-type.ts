@@ -1,6 +1,7 @@
 /** The families by the `model_type` of config.json. A new one is a file of its own and a line here. */
 import type { ModelFamily } from "../base-model.ts";
 import { bert, distilbert, roberta, xlmRoberta } from "./bert.ts";
+import { deberta2 } from "./deberta.ts";
 import { gemma2, gemma3 } from "./gemma.ts";
 import { glm4 } from "./glm4.ts";
 import { gptNeox } from "./gpt-neox.ts";
@@ -8,6 +9,7 @@ import { gpt2 } from "./gpt2.ts";
 import { granite } from "./granite.ts";
 import { llama, ministral, mistral } from "./llama.ts";
 import { ministral3 } from "./ministral3.ts";
+import { modernBert } from "./modernbert.ts";
 import { olmo2, olmo3 } from "./olmo.ts";
 import { opt } from "./opt.ts";
 import { phi } from "./phi.ts";
@@ -34,6 +36,8 @@ export const FAMILIES: ReadonlyMap<string, KnownFamily> = new Map([
   ["roberta", { build: roberta, prefix: "roberta." }],
   ["xlm-roberta", { build: xlmRoberta, prefix: "roberta." }],
   ["distilbert", { build: distilbert, prefix: "distilbert." }],
+  ["modernbert", { build: modernBert, prefix: "model." }],
+  ["deberta-v2", { build: deberta2, prefix: "deberta." }],
   ["gemma2", { build: gemma2, prefix: "model." }],
   ["gemma3_text", { build: gemma3, prefix: "model." }],
   ["phi3", { build: phi3, prefix: "model." }],

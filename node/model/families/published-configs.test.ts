@@ -69,6 +69,27 @@ const GLM_4_9B = {
   ...{ tie_word_embeddings: false, torch_dtype: "bfloat16", use_cache: true, vocab_size: 151_552 },
 };
 
+const MODERNBERT_BASE = {
+  ...{ architectures: ["ModernBertForMaskedLM"], attention_bias: false, attention_dropout: 0, bos_token_id: 50_281 },
+  ...{ classifier_activation: "gelu", classifier_bias: false, classifier_dropout: 0, classifier_pooling: "mean" },
+  ...{ cls_token_id: 50_281, decoder_bias: true, deterministic_flash_attn: false, embedding_dropout: 0 },
+  ...{ eos_token_id: 50_282, global_attn_every_n_layers: 3, global_rope_theta: 160_000, gradient_checkpointing: false },
+  ...{ hidden_activation: "gelu", hidden_size: 768, initializer_cutoff_factor: 2, initializer_range: 0.02 },
+  ...{ intermediate_size: 1152, layer_norm_eps: 1e-5, local_attention: 128, local_rope_theta: 10_000 },
+  ...{ max_position_embeddings: 8192, mlp_bias: false, mlp_dropout: 0, model_type: "modernbert", norm_bias: false },
+  ...{ norm_eps: 1e-5, num_attention_heads: 12, num_hidden_layers: 22, pad_token_id: 50_283, sep_token_id: 50_282 },
+  ...{ position_embedding_type: "absolute", repad_logits_with_grad: false, sparse_pred_ignore_index: -100 },
+  ...{ sparse_prediction: false, torch_dtype: "float32", vocab_size: 50_368, num_labels: 2 },
+};
+
+const DEBERTA_V3_BASE = {
+  ...{ model_type: "deberta-v2", attention_probs_dropout_prob: 0.1, hidden_act: "gelu", hidden_dropout_prob: 0.1 },
+  ...{ hidden_size: 768, initializer_range: 0.02, intermediate_size: 3072, max_position_embeddings: 512 },
+  ...{ relative_attention: true, position_buckets: 256, norm_rel_ebd: "layer_norm", share_att_key: true },
+  ...{ pos_att_type: "p2c|c2p", layer_norm_eps: 1e-7, max_relative_positions: -1, position_biased_input: false },
+  ...{ num_attention_heads: 12, num_hidden_layers: 12, type_vocab_size: 0, vocab_size: 128_100, num_labels: 2 },
+};
+
 type Config = Readonly<Record<string, unknown>> & { readonly model_type: string };
 
 const build = (config: Config) => FAMILIES.get(config.model_type)!.build(config);
@@ -79,6 +100,8 @@ describe("published configs are read", () => {
     ["Phi-2", PHI_2, 192],
     ["OPT-350M", OPT_350M, 144],
     ["GLM-4-9B-0414", GLM_4_9B, 240],
+    ["ModernBERT-base", MODERNBERT_BASE, 88],
+    ["DeBERTa-v3-base", DEBERTA_V3_BASE, 72],
   ])("%s", (_, config, linears) => {
     expect(build(config).shape.linears.length).toBe(linears);
   });
@@ -90,6 +113,9 @@ describe("refused by name are", () => {
     ["a share of an odd number of values", { ...PYTHIA_70M, rotary_pct: 0.05 }, "3 values of a head"],
     ["heads that do not divide the stream", { ...PHI_2, num_attention_heads: 33 }, "33 heads"],
     ["norms without weights", { ...OPT_350M, layer_norm_elementwise_affine: false }, "layer_norm_elementwise_affine"],
+    ["a convolution", { ...DEBERTA_V3_BASE, conv_kernel_size: 3 }, "conv_kernel_size"],
+    ["another sum of scores", { ...DEBERTA_V3_BASE, pos_att_type: "p2p" }, "pos_att_type"],
+    ["another pooling", { ...MODERNBERT_BASE, classifier_pooling: "max" }, "classifier_pooling"],
     ["another activation", { ...PHI_2, hidden_act: "quick_gelu" }, "hidden_act"],
   ])("%s", (_, config, text) => {
     expect(() => build(config)).toThrow(text);

@@ -50,6 +50,16 @@ export function paddingMask(attentionMask: OnnxValue): OnnxValue {
   return reshape(mul(sub(present, scalar(1)), scalar(-MASKED_SCORE)), [batch, 1, 1, 1, tokens]);
 }
 
+/** The same with a window: of its text a query sees the tokens that are at most `reach` places away; f32[B,1,1,T,T]. */
+export function nearbyMask(attentionMask: OnnxValue, reach: number): OnnxValue {
+  const [, tokens] = attentionMask.shape as [number, number];
+  const values = Float32Array.from({ length: tokens * tokens }, (_, i) =>
+    Math.abs(Math.floor(i / tokens) - (i % tokens)) <= reach ? 0 : MASKED_SCORE,
+  );
+  const near = constantValue(float32([1, 1, 1, tokens, tokens], values));
+  return add(paddingMask(attentionMask), near);
+}
+
 /** A mask for one token: the slots that it sees, and itself: f32[1, capacity + 1], as `causalMask` has its rows. */
 export function memoryMask({ position, capacity }: RememberedTokens, window?: number): OnnxValue {
   const slots = ints(Array.from({ length: capacity }, (_, slot) => slot));
@@ -117,6 +127,8 @@ export interface AttentionShape {
   readonly scale?: number | undefined;
   /** Where products z become cap tanh(z / cap). */
   readonly cap?: number | undefined;
+  /** Added to the products, where all queries are in one block; broadcasts to f32[B, groups, heads per group, T, T]. */
+  readonly bias?: OnnxValue | undefined;
   /** Of `oneBlock` or `causalBlocks`. */
   readonly blocks: readonly QueryBlock[];
   /** S keys and values to attend to, given those of the tokens at hand; these alone when absent. */
@@ -129,7 +141,7 @@ export interface AttentionShape {
  */
 export function attention({ q, k, v }: Readonly<Record<"q" | "k" | "v", OnnxValue>>, shape: AttentionShape): OnnxValue {
   const { batch, tokens, heads, groups, headSize, rope, blocks, attended = (now) => now } = shape;
-  const { scale = headSize ** -0.5, cap } = shape;
+  const { scale = headSize ** -0.5, cap, bias } = shape;
   const share = heads / groups;
   const turned = (x: OnnxValue): OnnxValue => (rope ? rotate(reshape(x, [batch, tokens, x.shape[1]!]), rope) : x);
   const perGroup = (x: OnnxValue): OnnxValue => transpose(reshape(x, [batch, tokens, groups, headSize]), [0, 2, 1, 3]);
@@ -147,7 +159,8 @@ export function attention({ q, k, v }: Readonly<Record<"q" | "k" | "v", OnnxValu
     const [n, of] = [queryParts[i]!.shape[3]!, seen.to - seen.from];
     const stacked = reshape(queryParts[i]!, [batch, groups, share * n, headSize]);
     const products = matMul(stacked, concat(columnParts.slice(first, i + 1), 3));
-    const scores = reshape(capped(products, cap), [batch, groups, share, n, of]);
+    const own = reshape(capped(products, cap), [batch, groups, share, n, of]);
+    const scores = bias ? add(own, bias) : own;
     const weights = reshape(softmax(add(scores, mask)), [batch, groups, share * n, of]);
     return reshape(matMul(weights, concat(valueParts.slice(first, i + 1), 2)), [batch, groups, share, n, headSize]);
   });

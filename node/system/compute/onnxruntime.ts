@@ -27,7 +27,12 @@ export interface OnnxRuntimeOptions {
 const SPIN_MICROSECONDS = "20";
 
 /** Optimisers that would hold wide what is stored narrow: at load, or from the forward to the backward pass. */
-const NOT_TO_WEIGHTS = "ConstantFolding;CommonSubexpressionElimination;IdenticalChildrenConsolidation";
+const NOT_TO_WEIGHTS = [
+  "ConstantFolding",
+  "FuseFp16InitializerToFp32NodeTransformer",
+  "CommonSubexpressionElimination",
+  "IdenticalChildrenConsolidation",
+].join(";");
 
 /** onnxruntime on one device. `run` blocks the calling thread: use it in a worker thread beside a network. */
 export function createOnnxRuntime({ device = "cpu", onRun, profilePrefix }: OnnxRuntimeOptions = {}): Runtime {

@@ -6,7 +6,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { ownHosts } from "../../admin/admin-address.ts";
 import { ERROR_ANSWER, jsonSchema } from "../../admin/admin-answers.ts";
 import { NodeError } from "../../errors.ts";
-import type { AdminAddress, AdminRoute, EventSource } from "../../interface/admin.ts";
+import type { AdminAddress, AdminRoute, EventSource, PageAsset } from "../../interface/admin.ts";
 import type { Logger } from "../../interface/logger.ts";
 import { systemCode } from "../files/atomic-file.ts";
 import { streamEvents } from "./event-stream.ts";
@@ -14,17 +14,20 @@ import { refuseLiveSocket } from "./live-socket.ts";
 
 /** What is served, and to whom. */
 export interface AdminServerOptions {
-  readonly address: AdminAddress;
-  readonly token: string;
   readonly version: string;
   readonly routes: readonly AdminRoute[];
   readonly feed: EventSource;
+  /** Of the page; none where there is no page. They hold nothing of the peer, and are served without a token. */
+  readonly assets?: readonly PageAsset[];
 }
 
-/** A server that listens. */
+/** A server. */
 export interface AdminServer {
-  /** With the port that the system has chosen. */
-  readonly address: AdminAddress;
+  /**
+   * Answer from now on, at this address, who shows this token; resolves with the address, with the port that the system has chosen.
+   * Throws: NodeError PORT_IN_USE, LISTEN_FAILED; it is closed then.
+   */
+  listen(address: AdminAddress, token: string): Promise<AdminAddress>;
   /** Closes every connection. Idempotent. */
   close(): Promise<void>;
 }
@@ -34,20 +37,22 @@ export const FEED_READERS_MAX = 16;
 /** No order has a body worth mentioning. */
 const BODY_BYTES_MAX = 16 * 1024;
 
-/** Start it.  Throws: NodeError PORT_IN_USE, LISTEN_FAILED. */
-export async function startAdminServer(logger: Logger, options: AdminServerOptions): Promise<AdminServer> {
+/** A server that does not listen yet: what takes long is done by then, so that it holds up no running peer. */
+export async function createAdminServer(logger: Logger, options: AdminServerOptions): Promise<AdminServer> {
   const app = Fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, exposeHeadRoutes: false });
   // Answers are plain data already; the schemas describe them, and take nothing away.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   app.setErrorHandler((error, _, reply) => sayError(error, reply, logger));
   app.setNotFoundHandler((_, reply) => void reply.code(404).send(errorBody("NOT_FOUND", "nothing is served here")));
-  let address = options.address;
-  const isToken = tokenCheck(options.token);
-  const open = new Set(options.routes.filter((route) => route.isOpen).map(({ path }) => path));
+  let address: AdminAddress | undefined;
+  let isToken = (_: string | undefined): boolean => false;
+  const openRoutes = [...options.routes.filter((route) => route.isOpen), ...(options.assets ?? [])];
+  const open = new Set(openRoutes.map(({ path }) => path));
   const isOpen = ({ routeOptions: { url } }: FastifyRequest): boolean => url !== undefined && open.has(url);
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(SECURE_HEADERS);
-    if (!isOwnHost(request, address)) return reply.code(403).send(errorBody("HOST", "this interface has another name"));
+    if (address === undefined || !isOwnHost(request, address))
+      return reply.code(403).send(errorBody("HOST", "this interface has another name"));
     if (!isOpen(request) && !isToken(request.headers.authorization)) {
       return reply
         .code(401)
@@ -57,8 +62,22 @@ export async function startAdminServer(logger: Logger, options: AdminServerOptio
   });
   await describe(app, options.version);
   addRoutes(app, options);
-  address = await listen(app, address);
-  return { address, close: () => app.close() };
+  for (const { path, contentType, bytes } of options.assets ?? []) {
+    app.get(path, { schema: { hide: true } }, (_, reply) => {
+      reply.header("content-security-policy", PAGE_POLICY).type(contentType).send(bytes);
+    });
+  }
+  await app.ready();
+  return {
+    listen: async (wanted, token) => {
+      isToken = tokenCheck(token);
+      // A port of the system's choice is known once it listens, and nobody knows it before.
+      address = wanted;
+      address = await listen(app, wanted);
+      return address;
+    },
+    close: () => app.close(),
+  };
 }
 
 /** Nothing of it is kept, framed, or taken for another kind of content. */
@@ -69,6 +88,10 @@ const SECURE_HEADERS = {
   "referrer-policy": "no-referrer",
   "cross-origin-resource-policy": "same-origin",
 } as const;
+
+/** The page has its own files, asks where it came from, and nothing else. */
+const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 async function describe(app: FastifyInstance, version: string): Promise<void> {
   await app.register(swagger, {

@@ -106,6 +106,8 @@ DISTILBERT = dict(vocab_size=29, dim=32, n_layers=2, n_heads=4, hidden_dim=48, m
 GRANITE = dict(embedding_multiplier=3.0, residual_multiplier=0.3, attention_multiplier=0.2, logits_scaling=2.5)
 WINDOWS = dict(head_dim=8, sliding_window=3, layer_types=["sliding_attention", "full_attention"])
 GROWING = dict(rope_type="yarn", rope_theta=1e4, factor=4.0, original_max_position_embeddings=5, llama_4_scaling_beta=0.3)
+DISTANCES = dict(relative_attention=True, position_buckets=4, share_att_key=True, norm_rel_ebd="layer_norm")
+DISTANCES |= dict(pos_att_type=["p2c", "c2p"], position_biased_input=False)
 #: Family: class of transformers, its settings, module path of its blocks.
 FAMILIES = {
     "llama": ("LlamaForCausalLM", DECODER, "model.layers"),
@@ -128,6 +130,12 @@ FAMILIES = {
     "phi": ("PhiForCausalLM", GPT, "model.layers"),
     "opt": ("OPTForCausalLM", OPT, "model.decoder.layers"),
     "distilbert": ("DistilBertForSequenceClassification", DISTILBERT, "distilbert.transformer.layer"),
+    "modernbert": (
+        "ModernBertForSequenceClassification",
+        ENCODER | IDS | dict(local_attention=4, cls_token_id=1, sep_token_id=2, classifier_pooling="mean"),
+        "model.layers",
+    ),
+    "deberta-v2": ("DebertaV2ForSequenceClassification", ENCODER | DISTANCES, "deberta.encoder.layer"),
     "xlm-roberta": (
         "XLMRobertaForSequenceClassification",
         ENCODER | dict(type_vocab_size=1, pad_token_id=1),

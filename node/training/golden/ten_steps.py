@@ -61,6 +61,8 @@ CASES = [
     ("opt", "lora, linear with warm-up", lora("q_proj", "fc2"), linear),
     ("distilbert", "lora, head", lora("q_lin", "lin1"), {}),
     ("xlm-roberta", "lora, head", lora("query", "value"), cosine),
+    ("modernbert", "lora, head", lora("Wqkv", "mlp.Wo"), {}),
+    ("deberta-v2", "lora, head", lora("query_proj", "key_proj"), dict(weightDecay=0.1)),
 ]
 #: Module paths of the heads that classifiers train.
 HEADS = {
@@ -68,6 +70,8 @@ HEADS = {
     "roberta": ["classifier.dense", "classifier.out_proj"],
     "xlm-roberta": ["classifier.dense", "classifier.out_proj"],
     "distilbert": ["pre_classifier", "classifier"],
+    "modernbert": ["head.dense", "head.norm", "classifier"],
+    "deberta-v2": ["pooler.dense", "classifier"],
 }
 
 
@@ -201,9 +205,9 @@ def scheduler_of(optimizer, training):
 
 def head_of(model, family):
     return {
-        f"{path}.{part}": model.get_submodule(path).get_parameter(part)
+        f"{path}.{part}": weight
         for path in HEADS.get(family, [])
-        for part in ("weight", "bias")
+        for part, weight in model.get_submodule(path).named_parameters()
     }
 
 

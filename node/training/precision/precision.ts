@@ -43,6 +43,13 @@ export async function otherArithmetic(
   }
 }
 
+/** For adapters that read the weights, of which other arithmetic has no f32 beside its own.  Throws: CONFIG_INVALID. */
+export function refuseOtherArithmetic({ precision = "fp32" }: EngineOptions): void {
+  if (precision === "fp32") return;
+  const text = `this kind of adapter is made of the lengths of the weights' rows, which ${precision} products do not have`;
+  throw new NodeError("CONFIG_INVALID", text, { problem: "precision-of-kind" });
+}
+
 /** Products in another arithmetic read a copy of the f32 base.  Throws: CONFIG_INVALID. */
 function assertWideBase(base: BaseForm, precision: Precision): void {
   if (base === "f32" || precision === "fp32") return;

@@ -1,0 +1,102 @@
+/** `weft status` of a peer that runs, and of one that has ended. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { type ExamplePeer, examplePeer, SELF, tellExample } from "../../../node/admin/example-peer.suite.ts";
+import { AdminInterface } from "../../../node/admin/serve-admin.ts";
+import { weft } from "../../command.suite.ts";
+import { createStatusWriter } from "../../status-file.ts";
+import { Interruption, type Terminal } from "../../terminal.ts";
+import { watchStatus } from "../../watch-status.ts";
+
+let folder: string;
+let peer: ExamplePeer;
+let admin: AdminInterface;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "weft-status-"));
+  peer = examplePeer();
+  admin = new AdminInterface(peer, { dataDirectory: folder, version: "1", settings: {}, stop: () => undefined });
+  tellExample(peer);
+  await admin.serve();
+});
+afterEach(async () => {
+  await admin.close();
+  await rm(folder, { recursive: true });
+});
+
+const status = async (...words: readonly string[]) => weft(["status", "--data-dir", folder, ...words]);
+
+it("is what the running peer says, without a file of its own", async () => {
+  const { code, out } = await status();
+  expect(code).toBe(0);
+  expect(out).toMatch(new RegExp(`^peer +${SELF}$`, "m"));
+  expect(out).toMatch(new RegExp(`^process +${process.pid}, running$`, "m"));
+  expect(out).toMatch(/^round +2 of \d+ done$/m);
+  expect(JSON.parse((await status("--json")).out)).toMatchObject({
+    running: true,
+    view: { peer: SELF, roundsDone: 2 },
+  });
+});
+
+it("is what its files say once it has ended, also where a killed one has left its interface's address behind", async () => {
+  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), onError: () => undefined });
+  writer.note({ type: "started" } as never);
+  await writer.end();
+  await admin.close();
+  const address = { kind: "socket", path: join(folder, "admin.sock") };
+  await writeFile(join(folder, "admin.json"), JSON.stringify({ schema: "weft-admin/1", address, process: 1 }));
+  const { code, out } = await status();
+  expect([code, out]).toEqual([0, expect.stringMatching(/^doing +stopped$/m)]);
+  const watched = await status("--watch");
+  expect(watched.err).toContain("no peer runs there");
+  expect(watched.out).toBe(out);
+});
+
+/** A terminal that writes down what it is given. */
+function paper(isTerminal: boolean) {
+  const interrupt = new AbortController();
+  const written = { out: "", drawn: [] as string[] };
+  const terminal: Terminal = {
+    out: (text) => void (written.out += text),
+    err: () => undefined,
+    draw: (text) => void written.drawn.push(text),
+    errIsTerminal: isTerminal,
+    columns: () => 60,
+    nextLine: () => new Promise(() => undefined),
+    environment: {},
+    signal: interrupt.signal,
+  };
+  return { terminal, written, interrupt };
+}
+const until = async (isSo: () => boolean): Promise<void> => {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+const options = { json: false, linesOf: () => ["one", "x".repeat(100)], lookMs: 5 };
+
+it("goes on with --watch, drawn over on a terminal, until Ctrl-C", async () => {
+  const { terminal, written, interrupt } = paper(true);
+  const watching = watchStatus(terminal, { ...options, folder });
+  await until(() => written.drawn.length >= 2);
+  interrupt.abort(new Interruption("SIGINT"));
+  expect(await watching).toBe(true);
+  const [first = "", second = ""] = written.drawn;
+  const lines = first.replace("\r\x1b[J", "").trimEnd().split("\n");
+  expect(lines.slice(0, 3)).toEqual(["one", "x".repeat(59), ""]);
+  expect(lines.slice(3).join("\n")).toMatch(/^peer +link +round trip.*\n─.*\n…WOther +direct +3 ms +1\.00 +1 +0\.50$/);
+  expect(second.startsWith(`\x1b[${lines.length}A\r\x1b[J`)).toBe(true);
+});
+
+it("writes a line for each change elsewhere, and ends when the peer does", async () => {
+  const { terminal, written } = paper(false);
+  const watching = watchStatus(terminal, { ...options, folder });
+  await until(() => written.out.includes("round 2 of"));
+  tellExample(peer, 3);
+  await until(() => written.out.includes("round 3 of"));
+  await admin.close();
+  expect(await watching).toBe(true);
+  expect(written.out.trimEnd().split("\n")).toEqual([
+    expect.stringMatching(/^training, round 2 of \d+ done, validation 1\.500, 1 neighbours$/),
+    expect.stringMatching(/^training, round 3 of \d+ done, validation 0\.500, 1 neighbours$/),
+  ]);
+});

@@ -1,0 +1,197 @@
+/** The page as a whole. */
+import { useState } from "preact/hooks";
+import { ask, keepToken, tokenOfPage } from "./admin-client.ts";
+import type { Status } from "./answers.ts";
+import { Membership } from "./members.tsx";
+import { usePeer } from "./peer-state.ts";
+import { Events, LedgerTables, LogLinesList, Verdicts } from "./records.tsx";
+import { Losses, Neighbours, Time, Traffic } from "./rounds.tsx";
+import { Topology } from "./topology.tsx";
+import { bytesText, figure } from "./words.ts";
+
+const SECTIONS = ["Losses", "Connections", "Neighbours", "Traffic and time", "Members", "Ledger", "Log"] as const;
+const anchor = (section: string): string => section.toLowerCase().replaceAll(" ", "-");
+
+/** Everything that is shown of one peer. */
+export function App() {
+  const [token, setToken] = useState(tokenOfPage);
+  const peer = usePeer(token);
+  const { status, trouble, isLocked } = peer;
+  if (isLocked || token === undefined) {
+    return (
+      <Locked
+        isRefused={token !== undefined}
+        onToken={(given) => {
+          keepToken(given);
+          setToken(given);
+        }}
+      />
+    );
+  }
+  return (
+    <>
+      <a class="skip" href="#main">
+        To the contents
+      </a>
+      <header>
+        <h1>{status ? `${status.name}: this peer` : "weft"}</h1>
+        <p role="status" class={trouble === undefined ? "faint" : "alarm"}>
+          {trouble ?? status?.view.peer ?? "asking the peer…"}
+        </p>
+        {status && <Controls status={status} token={token} onDone={() => peer.refresh("status")} />}
+        <nav aria-label="Sections">
+          <ul>
+            {SECTIONS.map((section) => (
+              <li key={section}>
+                <a href={`#${anchor(section)}`}>{section}</a>
+              </li>
+            ))}
+          </ul>
+        </nav>
+      </header>
+      <main id="main">
+        {status && <Facts status={status} />}
+        <Sections {...peer} token={token} />
+      </main>
+      <footer>
+        weft {status?.version}. All on this page comes from the peer on this machine, and nothing from elsewhere.
+      </footer>
+    </>
+  );
+}
+
+function Sections(peer: ReturnType<typeof usePeer> & { readonly token: string }) {
+  const { rounds, peers, updates, members, motions, ledger, log, events, token, refresh } = peer;
+  return (
+    <>
+      <h2 id="losses">Losses</h2>
+      {rounds && <Losses rounds={rounds} />}
+      <h2 id="connections">Connections</h2>
+      {peers && <Topology peers={peers} />}
+      <h2 id="neighbours">Neighbours</h2>
+      {rounds && <Neighbours mixes={rounds.mixes} />}
+      {updates && <Verdicts updates={updates} />}
+      <h2 id="traffic-and-time">Traffic and time</h2>
+      {rounds && (
+        <div class="columns">
+          <Traffic rounds={rounds.rounds} />
+          <div>
+            <Time rounds={rounds.rounds} />
+          </div>
+        </div>
+      )}
+      <h2 id="members">Members</h2>
+      {members && motions ? (
+        <Membership members={members} motions={motions} token={token} onDone={() => refresh("members", "motions")} />
+      ) : (
+        <p class="faint">The network is open: every peer with its manifest takes part, and nobody is admitted.</p>
+      )}
+      <h2 id="ledger">Ledger</h2>
+      {ledger && <LedgerTables ledger={ledger} />}
+      <h2 id="log">Log</h2>
+      <Events events={events} />
+      {log && <LogLinesList log={log} />}
+    </>
+  );
+}
+
+function Facts({ status: { view, rounds, bytes } }: { readonly status: Status }) {
+  const facts: readonly (readonly [string, string])[] = [
+    ["doing", view.state === "paused" ? `paused: ${view.pausedBecause ?? ""}` : view.state],
+    ["rounds", `${view.roundsDone} of ${rounds}`],
+    ["step", view.steps > 0 ? `${view.step} of ${view.steps}` : "–"],
+    ["training loss", figure(view.loss)],
+    ["neighbours", String(view.neighbours)],
+    [
+      "updates taken",
+      `${view.updates.accepted} of ${view.updates.accepted + view.updates.ignored + view.updates.rejected}`,
+    ],
+    ["sent", bytesText(bytes.sent)],
+    ["received", bytesText(bytes.received)],
+    ...(view.roster ? [["role", view.roster.role] as const] : []),
+    ...(view.privacy ? [["epsilon", `${figure(view.privacy.spent, 2)} of ${view.privacy.epsilon}`] as const] : []),
+  ];
+  return (
+    <ul class="facts" aria-label="Now">
+      {facts.map(([name, value]) => (
+        <li key={name}>
+          <span>{name}</span> <b>{value}</b>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Controls({
+  status,
+  token,
+  onDone,
+}: {
+  readonly status: Status;
+  readonly token: string;
+  readonly onDone: () => void;
+}) {
+  const [said, say] = useState("");
+  const order = async (what: "pause" | "resume" | "stop"): Promise<void> => {
+    try {
+      await ask(`v1/control/${what}`, token, "POST");
+      say(what === "stop" ? "It finishes the running steps, saves and ends." : "");
+    } catch (error) {
+      say(error instanceof Error ? error.message : String(error));
+    }
+    onDone();
+  };
+  return (
+    <div class="buttons">
+      <button type="button" class="quiet" onClick={() => void order(status.paused ? "resume" : "pause")}>
+        {status.paused ? "Go on" : "Pause"}
+      </button>
+      <button
+        type="button"
+        class="quiet"
+        onClick={() => confirm("Stop this peer? The same command goes on from there.") && void order("stop")}
+      >
+        Stop
+      </button>
+      <span role="status">{said}</span>
+    </div>
+  );
+}
+
+function Locked({ isRefused, onToken }: { readonly isRefused: boolean; readonly onToken: (token: string) => void }) {
+  const [text, setText] = useState("");
+  return (
+    <main class="locked">
+      <h1>weft</h1>
+      <p>
+        This page belongs to whoever may read the peer's files. Enter what is in the file admin-token of its data
+        directory.
+      </p>
+      {isRefused && (
+        <p class="alarm" role="alert">
+          The peer does not know the token that this page had.
+        </p>
+      )}
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          onToken(text.trim());
+        }}
+      >
+        <p>
+          <label for="token">Token</label>
+        </p>
+        <p>
+          <input
+            id="token"
+            type="password"
+            autocomplete="off"
+            value={text}
+            onInput={(event) => setText(event.currentTarget.value)}
+          />
+        </p>
+        <button type="submit">Open</button>
+      </form>
+    </main>
+  );
+}

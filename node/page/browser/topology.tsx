@@ -1,0 +1,108 @@
+/** Whom the peer is connected with, as a picture and as a table. */
+import type { Link, Peers } from "./answers.ts";
+import { Table } from "./table.tsx";
+import { figure, shortPeer } from "./words.ts";
+
+type Other = Peers["peers"][number];
+
+const SIZE = 400;
+const RADIUS = 140;
+/** More than these have no room in a picture. */
+const DRAWN_MAX = 24;
+
+/** The best of several connections: a direct one before one through a relay. */
+const bestLink = ({ links }: Other): Link | undefined => links.find(({ isRelayed }) => !isRelayed) ?? links[0];
+
+/** How a link is, in a word. */
+function quality(link: Link | undefined): string {
+  if (link === undefined) return "not connected";
+  const way = link.isRelayed ? "through a relay" : "direct";
+  return link.roundTripMs === null ? way : `${way}, ${link.roundTripMs.toFixed(0)} ms`;
+}
+
+/** The peer in the middle, the others around it: a thicker line counts for more in the newest mix. */
+export function Topology({ peers: { self, peers, unreachable } }: { readonly peers: Peers }) {
+  const drawn = peers.slice(0, DRAWN_MAX);
+  return (
+    <div class="columns">
+      <figure style={{ margin: 0 }}>
+        {peers.length === 0 ? (
+          <p class="faint">Nobody is connected at the moment.</p>
+        ) : (
+          <Picture self={self} peers={drawn} />
+        )}
+        <figcaption class="faint">
+          Solid: direct. Dashed: through a relay. A thicker line counts for more in the newest mix.
+          {peers.length > DRAWN_MAX && ` ${DRAWN_MAX} of ${peers.length} are drawn.`}
+        </figcaption>
+      </figure>
+      <div>
+        <Table
+          caption="Connections"
+          headings={["peer", "link", "dialled by", "weight", "behind", "distance"]}
+          rows={peers.map((other) => [
+            <span title={other.peer}>{shortPeer(other.peer)}</span>,
+            quality(bestLink(other)),
+            bestLink(other)?.direction === "inbound" ? "it" : "this peer",
+            figure(other.mix?.weight, 2),
+            other.mix?.staleness ?? "–",
+            figure(other.mix?.distance, 2),
+          ])}
+        />
+        {unreachable.length > 0 && (
+          <>
+            <h3>Cannot be reached</h3>
+            <ul>
+              {unreachable.map(({ address, reason, failures }) => (
+                <li key={address}>
+                  <code>{address}</code>: {reason} ({failures} times)
+                </li>
+              ))}
+            </ul>
+          </>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Picture({ self, peers }: { readonly self: string | null; readonly peers: readonly Other[] }) {
+  const centre = SIZE / 2;
+  const places = peers.map((other, i) => {
+    const angle = (2 * Math.PI * i) / peers.length - Math.PI / 2;
+    return { other, x: centre + RADIUS * Math.cos(angle), y: centre + RADIUS * Math.sin(angle) };
+  });
+  const says = peers.map((other) => `${shortPeer(other.peer)} ${quality(bestLink(other))}`).join("; ");
+  return (
+    <svg class="map" viewBox={`0 0 ${SIZE} ${SIZE}`} role="img" aria-label={`${peers.length} connections: ${says}`}>
+      {places.map(({ other, x, y }) => {
+        const link = bestLink(other);
+        const kind = other.isNeighbour ? (link?.isRelayed ? "relayed" : "") : "none";
+        return (
+          <line
+            key={other.peer}
+            class={`wire ${kind}`}
+            x1={centre}
+            y1={centre}
+            x2={x}
+            y2={y}
+            stroke-width={1.5 + 8 * (other.mix?.weight ?? 0)}
+          />
+        );
+      })}
+      {places.map(({ other, x, y }) => (
+        <g key={other.peer}>
+          <circle cx={x} cy={y} r="10" />
+          <text x={x} y={y < centre ? y - 16 : y + 26} text-anchor="middle">
+            {shortPeer(other.peer)}
+            {bestLink(other)?.roundTripMs != null && ` ${bestLink(other)?.roundTripMs?.toFixed(0)} ms`}
+          </text>
+        </g>
+      ))}
+      <circle class="self" cx={centre} cy={centre} r="14" />
+      <text x={centre} y={centre + 34} text-anchor="middle">
+        {self === null ? "this peer" : `this peer ${shortPeer(self)}`}
+      </text>
+    </svg>
+  );
+}

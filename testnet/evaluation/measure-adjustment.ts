@@ -1,0 +1,140 @@
+/**
+ * `npm run bench:adjustment [-- --seeds 1,2,3] [--peers 4]`: what logit adjustment is worth to a classifier whose peers have one
+ * domain of CLINC150 each, 15 classes of 15 times the peers. A head that stays local, a shared one, and a shared one with the
+ * adjustment; one line of JSON for each. The encoder has 2 layers of random weights that nobody pre-trained, so that the figures
+ * compare the three with each other and say nothing of CLINC150.
+ */
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import type { Example, Trainer } from "../../node/interface/trainer.ts";
+import { bert } from "../../node/model/families/bert.ts";
+import { loadBaseModel } from "../../node/model/huggingface.ts";
+import { writeSafetensors } from "../../node/model/safetensors.ts";
+import { createTokenizer } from "../../node/model/tokenizer.ts";
+import { memoryFile } from "../../node/model/weight-file.ts";
+import { createOnnxRuntime } from "../../node/system/compute/onnxruntime.ts";
+import { createTrainer } from "../../node/training/trainer.ts";
+import { createPrng } from "../../protocol/prng.ts";
+import { drawnGroups, type IntentFiles, intentGroups } from "./assets-data.ts";
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "1,2,3" },
+    peers: { type: "string", default: "4" },
+    rounds: { type: "string", default: "8" },
+    steps: { type: "string", default: "20" },
+    assets: { type: "string", default: resolve(import.meta.dirname, "../../../shared/assets") },
+  },
+});
+
+const peers = Number(values.peers);
+const SIZES = { train: 240, validation: 16, test: 90 };
+const TOKENS_MAX = 32;
+const HIDDEN = 96;
+const read = (name: string): string => readFileSync(join(values.assets, name), "utf8");
+const tokenizer = createTokenizer({
+  tokenizerJson: JSON.parse(read("models/tinystories-656k/tokenizer.json")),
+  tokenizerConfig: JSON.parse(read("models/tinystories-656k/tokenizer_config.json")),
+});
+const groups = intentGroups({
+  questions: JSON.parse(read("data/clinc150/data_full.json")) as IntentFiles["questions"],
+  domains: JSON.parse(read("data/clinc150/domains.json")) as IntentFiles["domains"],
+});
+const intents = [...groups.values()]
+  .slice(0, peers)
+  .flatMap((records) => [...new Set(records.map(({ fields }) => fields.intent!))]);
+const classOf = new Map(intents.map((intent, i) => [intent, i]));
+
+/** A bert of random weights, in the scale of its own start but for attention that looks at something. */
+function encoder(seed: number) {
+  const config = {
+    model_type: "bert",
+    vocab_size: tokenizer.vocabularySize,
+    hidden_size: HIDDEN,
+    intermediate_size: 2 * HIDDEN,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+    max_position_embeddings: 64,
+    type_vocab_size: 2,
+    pad_token_id: 0,
+    id2label: Object.fromEntries(intents.map((intent, i) => [i, intent])),
+  };
+  const prng = createPrng(seed).fork("encoder");
+  const weights = bert(config).weights.map(({ name, shape }) => {
+    const stream = prng.fork(name);
+    const isNorm = /LayerNorm\.weight$/.test(name);
+    const length = shape.reduce((product, n) => product * n, 1);
+    const scale = shape.length === 1 ? 0 : 1 / Math.sqrt(HIDDEN);
+    return { name, shape, data: Float32Array.from({ length }, () => (isNorm ? 1 : scale * stream.normal())) };
+  });
+  return { directory: "m", config, shards: [memoryFile("model.safetensors", writeSafetensors(weights))] };
+}
+
+function examplesOf(seed: number): readonly Record<"train" | "validation" | "test", Example[]>[] {
+  return drawnGroups(groups, { count: peers, sizes: SIZES, seed }).map((records) => {
+    const sets = { train: [] as Example[], validation: [] as Example[], test: [] as Example[] };
+    for (const { prompt, fields } of records) {
+      const text = [0, ...tokenizer.encode(prompt)].slice(0, TOKENS_MAX);
+      const example = { tokens: [...text, classOf.get(fields.intent!)!], promptLength: text.length };
+      sets[fields.set as keyof typeof sets].push(example);
+    }
+    return sets;
+  });
+}
+
+const WAYS = {
+  alone: { head: "trained", mixes: false },
+  "local head": { head: "trained", mixes: true },
+  "shared head": { head: "shared", mixes: true },
+  "shared head, adjusted": { head: "shared", mixes: true, logitAdjustment: 1 },
+} as const;
+
+const runtime = createOnnxRuntime();
+for (const seed of values.seeds.split(",").map(Number)) {
+  const files = encoder(seed);
+  loadBaseModel(files);
+  const data = examplesOf(seed);
+  const everything = data.flatMap(({ test }) => test);
+  for (const [way, { head, mixes, ...rest }] of Object.entries(WAYS)) {
+    const open = (sets: (typeof data)[number], training: { readonly logitAdjustment?: number }): Promise<Trainer> =>
+      createTrainer(
+        { runtime, files },
+        {
+          modelDirectory: "m",
+          adapter: { kind: "lora", rank: 8, alpha: 16, layers: "all", targets: ["query", "value", "dense"] },
+          training: {
+            ...{ optimizer: "adamw", learningRate: 5e-3, weightDecay: 0, gradientClip: 1, batchSize: 16 },
+            ...{ maxTokens: TOKENS_MAX + 1, schedule: { kind: "linear", warmupSteps: 10 } },
+            ...training,
+          },
+          networkSeed: seed,
+          peerSeed: seed,
+          data: sets,
+          head,
+          engine: { threads: 1 },
+          totalSteps: Number(values.rounds) * Number(values.steps),
+        },
+      );
+    const trainers = await Promise.all(data.map((sets) => open(sets, rest)));
+    for (let round = 0; round < Number(values.rounds); round++) {
+      for (const trainer of trainers) await trainer.train({ steps: Number(values.steps) });
+      if (!mixes) continue;
+      const sent = await Promise.all(trainers.map((trainer) => trainer.adapter()));
+      const mean = sent[0]!.map((_, i) => sent.reduce((sum, one) => sum + one[i]!, 0) / sent.length);
+      for (const trainer of trainers) await trainer.setAdapter(mean);
+    }
+    const own: number[] = [];
+    const all: number[] = [];
+    for (const [i, trainer] of trainers.entries()) {
+      own.push((await trainer.evaluate({ set: "test" })).accuracy);
+      // Who is no peer has no shares: z by itself, on everybody's classes.
+      const outside = await open({ ...data[i]!, test: everything }, {});
+      await outside.restore(await trainer.state());
+      all.push((await outside.evaluate({ set: "test" })).accuracy);
+      await Promise.all([outside.close(), trainer.close()]);
+    }
+    const mean = (list: readonly number[]): number => list.reduce((sum, x) => sum + x, 0) / list.length;
+    process.stdout.write(`${JSON.stringify({ seed, way, own: mean(own), allClasses: mean(all) })}\n`);
+  }
+}
