@@ -20,7 +20,8 @@ interface Tried {
 
 /**
  * Every kind of adapter. The rates of lora, ffa-lora and loreft are those with the least validation loss of a swarm of five on seed
- * 100 among two or three that were tried; those of the other kinds are guesses from their neighbours.
+ * 100 among two or three that were tried; dora has the one
+ * of lora; those of the other kinds are guesses from their neighbours.
  */
 export const TRIED_KINDS: Readonly<Record<keyof typeof ADAPTERS.kinds, Tried>> = {
   lora: { word: "lora:r4:o_proj,gate_proj,up_proj,down_proj:layers=3", rate: 0.02 },
