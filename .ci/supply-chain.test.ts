@@ -22,7 +22,7 @@ const locked: Readonly<Record<string, LockEntry>> = read("package-lock.json").pa
 const EXPOSED = [
   "protocol/**/*.ts",
   "node/{exchange,membership}/**/*.ts",
-  "node/system/network/**/*.ts",
+  "node/system/{network,http}/**/*.ts",
   "node/system/files/key-*.ts",
   "node/system/platform/{ed25519,sha256,secure-random}.ts",
 ];

@@ -32,6 +32,7 @@ import { proposeNetworkCommand } from "./commands/network/propose.ts";
 import { showNetworkCommand } from "./commands/network/show.ts";
 import { signNetworkCommand } from "./commands/network/sign.ts";
 import { verifyNetworkCommand } from "./commands/network/verify.ts";
+import { bugreportCommand } from "./commands/peer/bugreport.ts";
 import { doctorCommand } from "./commands/peer/doctor.ts";
 import { initCommand } from "./commands/peer/init.ts";
 import { joinCommand } from "./commands/peer/join.ts";
@@ -57,6 +58,7 @@ export const COMMANDS: readonly CommandRow[] = [
   exportEgressCommand,
   auditInversionCommand,
   doctorCommand,
+  bugreportCommand,
   listMembersCommand,
   pendingMembersCommand,
   approveMembersCommand,

@@ -86,8 +86,8 @@ test("secrets stand in no log, no status, no report and no file of a peer but th
   const second = start("bob", ["join", "--invite-file", at("invite"), "--label", "bob"]);
   await first.said(/"type":"request"/);
   await command(["members", "pending", "--data-dir", at("alice")]);
-  const { peer: bob } = JSON.parse(await command(["members", "pending", "--json", "--data-dir", at("alice")]))[0] ?? {};
-  await command(["members", "approve", bob ?? "", "--data-dir", at("alice")]);
+  const { motions } = JSON.parse(await command(["members", "pending", "--json", "--data-dir", at("alice")]));
+  await command(["members", "approve", motions[0].id, "--data-dir", at("alice")]);
   await second.said(/"type":"finished"/);
   for (const name of ["alice", "bob"]) {
     await command(["status", "--data-dir", at(name)]);

@@ -55,17 +55,16 @@ export function findPlants(plants: Plants, places: Places): readonly string[] {
 /** Every file of a folder, and every value of its LevelDB, which packs what it holds. Nothing has it open any more. */
 export async function placesIn(folder: string, except: readonly string[] = []): Promise<Places> {
   const places: Record<string, Buffer> = {};
-  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (entry.isFile() && !except.includes(path)) places[path] = readFileSync(path);
-    if (!entry.isFile() || entry.name !== "CURRENT") continue;
-    const store = new ClassicLevel<Buffer, Buffer>(entry.parentPath, {
-      keyEncoding: "buffer",
-      valueEncoding: "buffer",
-    });
-    await store.open({ readOnly: true } as object);
-    for await (const [key, value] of store.iterator())
-      places[`${entry.parentPath} ${key}`] = Buffer.concat([key, value]);
+  const files = readdirSync(folder, { withFileTypes: true, recursive: true }).filter((entry) => entry.isFile());
+  for (const { parentPath, name } of files) {
+    const path = join(parentPath, name);
+    if (!except.includes(path)) places[path] = readFileSync(path);
+  }
+  // Opening one of them changes its files, which are read by now.
+  for (const { parentPath } of files.filter(({ name }) => name === "CURRENT")) {
+    const store = new ClassicLevel<Buffer, Buffer>(parentPath, { keyEncoding: "buffer", valueEncoding: "buffer" });
+    await store.open();
+    for await (const [key, value] of store.iterator()) places[`${parentPath} ${key}`] = Buffer.concat([key, value]);
     await store.close();
   }
   return places;

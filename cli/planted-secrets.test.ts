@@ -1,4 +1,9 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { weft } from "./command.suite.ts";
 import { encodingsOf, findPlants } from "./planted-secrets.suite.ts";
 
 const secret = new TextEncoder().encode('Plänt "7f3a9c", twenty-four of them');
@@ -25,3 +30,49 @@ test("a secret is not found where it is not", () => {
     [],
   );
 });
+
+// Sealing a key takes half a second of processor time, several seconds on a busy machine.
+test("what is wrong with data, a passphrase or an invite is said without a word of it", {
+  timeout: 120_000,
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "weft-plants-"));
+  try {
+    const at = (name: string): string => join(folder, name);
+    const plants = { text: plant(), passphrase: plant(), invite: `weft1${plant().toLowerCase().replaceAll(" ", "q")}` };
+    writeFileSync(at("broken.jsonl"), `{"prompt": "${plants.text}, "response": 1}\n`);
+    writeFileSync(at("odd.jsonl"), `{"prompt": {"${plants.text}": 1}, "response": "${plants.text}"}\n`);
+    writeFileSync(at("odd.csv"), `prompt,response\n${plants.text},"${plants.text}\n`);
+    writeFileSync(at("long.csv"), `prompt,response\n${plants.text},a,${plants.text}\n`);
+    writeFileSync(at("passphrase"), plants.passphrase, { mode: 0o600 });
+    writeFileSync(at("other"), plant(), { mode: 0o600 });
+    writeFileSync(at("invite"), plants.invite, { mode: 0o600 });
+    const said: Record<string, Buffer> = {};
+    for (const words of [
+      ["init", "--data-dir", at("alice")],
+      ...["broken.jsonl", "odd.jsonl", "odd.csv", "long.csv"].map((file) => [
+        "train",
+        "--data",
+        at(file),
+        "--out",
+        at("out"),
+      ]),
+      ["keys", "backup", "--data-dir", at("alice"), "--passphrase-file", at("passphrase"), "--out", at("backup")],
+      ["keys", "restore", at("backup"), "--passphrase-file", at("other"), "--data-dir", at("again")],
+      ["join", "--invite-file", at("invite"), "--data-dir", at("bob")],
+      ["join", plants.invite, "--data-dir", at("bob")],
+    ]) {
+      const { code, out, err } = await weft(words);
+      expect([words[0], code]).toEqual([words[0], /^(init|keys,backup)/.test(`${words}`) ? 0 : expect.any(Number)]);
+      said[words.slice(0, 4).join(" ")] = Buffer.from(`${out}${err}`);
+    }
+    const secrets = Object.fromEntries(
+      Object.entries(plants).map(([name, one]) => [name, new TextEncoder().encode(one)]),
+    );
+    expect(findPlants(secrets, said)).toEqual([]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+// eslint
+const plant = (): string => `Plant ${randomBytes(24).toString("hex")}`;

@@ -44,6 +44,7 @@ export function peerOptions(options: RunOptions, dataDirectory: string, terminal
       const { loadPeerExamples, requireDemonstration } = await trainingDoor();
       if (options.data === undefined) requireDemonstration(underManifest);
       const loaded = await loadPeerExamples(dataOf(options), underManifest, dataDirectory);
+      for (const note of loaded.modelNotes ?? []) terminal.err(`${note}\n`);
       for (const note of loaded.notes ?? []) terminal.err(`data: ${note}\n`);
       return loaded;
     },

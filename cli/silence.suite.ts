@@ -28,6 +28,7 @@ export const LINES: readonly SilentLine[] = [
   { words: "network create --name open --rounds 1 --local-steps 2 --out open.json" },
   { words: "run --data-dir open --network open.json --listen /ip4/127.0.0.1/tcp/0 --part 1/2" },
   { words: "status --data-dir open" },
+  { words: "bugreport --data-dir open" },
   { words: "egress verify --data-dir open" },
   { words: "egress export --data-dir open --out egress.csv" },
   {

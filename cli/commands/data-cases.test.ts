@@ -54,6 +54,14 @@ describe("a file is what its content says", () => {
     expect(err.split("\n")).toHaveLength(2);
   });
 
+  it.each([
+    ["A5-utf16.txt", "--charset utf-16le"],
+    ["A6-latin1.jsonl", "--charset latin1"],
+    ["A9-latin1.txt", "--charset latin1"],
+  ])("%s: the refusal names the flag %s", async (name, flag) => {
+    expect((await train(given(name))).err).toContain(flag);
+  });
+
   it("A5, A6 and A9 are read where their character set is named", async () => {
     for (const [name, charset, what] of [
       ["A5-utf16.txt", "utf-16le", "text; 40 paragraphs"],

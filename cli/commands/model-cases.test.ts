@@ -3,7 +3,9 @@ import { copyFile, cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { EXAMPLE_MANIFEST } from "../../testnet/fixtures/example-run.ts";
 import { runCommandLine } from "../program.ts";
+import { peerOptions } from "../run-options.ts";
 import type { Terminal } from "../terminal.ts";
 
 const CASES = join(import.meta.dirname, "../../node/model/cases");
@@ -14,6 +16,16 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "weft-cases-"));
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const SILENT: Terminal = {
+  out: () => undefined,
+  err: () => undefined,
+  errIsTerminal: false,
+  columns: () => 80,
+  nextLine: () => Promise.resolve(),
+  environment: {},
+  signal: new AbortController().signal,
+};
 
 async function weft(...words: readonly string[]) {
   let [out, err] = ["", ""];
@@ -159,6 +171,40 @@ describe("the same kinds, otherwise", () => {
     const { code, err } = await generate(model);
     expect(code).toBe(2);
     expect(err).toContain("quantised weights");
+  });
+
+  it("O1: weights of MLX are refused by what they are, whether or not the config says it", async () => {
+    const { code, err } = await generate(at("O1-mlx-weights"));
+    expect([code, err]).toEqual([
+      2,
+      expect.stringMatching(/quantization = .*"bits":4.*quantised weights; take the F32, F16 or BF16/),
+    ]);
+    const model = await changed(
+      "O1-mlx-weights",
+      "config.json",
+      ({ quantization, quantization_config, ...rest }) => rest,
+    );
+    const unsaid = await generate(model);
+    expect([unsaid.code, unsaid.err]).toEqual([
+      2,
+      expect.stringMatching(/down_proj\.(scales|biases) stands beside a packed matrix/),
+    ]);
+  });
+
+  it("a model's notes are told before a peer runs, and before a testnet", async () => {
+    const model = at("K1-tied-but-two");
+    const data = join(folder, "rows.jsonl");
+    const rows = Array.from({ length: 9 }, (_, i) => JSON.stringify({ prompt: `p${i}`, response: `r${i}` }));
+    await writeFile(data, rows.join("\n"));
+    const lines: string[] = [];
+    const peer = peerOptions({ data }, join(folder, "peer"), { ...SILENT, err: (line) => void lines.push(line) });
+    const manifest = { ...EXAMPLE_MANIFEST, training: { ...EXAMPLE_MANIFEST.training, batchSize: 2 } };
+    if (typeof peer.data !== "function") throw new Error("a peer of the command line reads its data by itself");
+    await peer.data({ manifest, modelDirectory: model });
+    expect(lines).toEqual([expect.stringContaining("both are used as stored"), expect.stringContaining("data: ")]);
+    const words = ["testnet", "--model", model, "--data", join(folder, "none.jsonl"), "--peers", "2", "--rounds", "1"];
+    const testnet = await weft(...words);
+    expect([testnet.code, testnet.err]).toEqual([2, expect.stringContaining("both are used as stored")]);
   });
 
   it("a classifier of classes that nobody names, and whose head is missing, is refused", async () => {

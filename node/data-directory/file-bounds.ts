@@ -56,6 +56,8 @@ const STORED_BYTES =
 /** LevelDB keeps what was replaced until it has merged its tables: never more than that once again, and its log. */
 const STORE_BYTES = 2 * STORED_BYTES + 64 * MIB;
 
+const LOG_BYTES_MAX = LOG_FILE_BOUNDS.files * LOG_FILE_BOUNDS.fileBytes;
+
 const gib = (bytes: number): string => `${Math.ceil(bytes / GIB)} GiB`;
 const mib = (bytes: number): string => `${Math.ceil(bytes / MIB)} MiB`;
 
@@ -124,6 +126,16 @@ export const FILE_BOUNDS: readonly FileBound[] = [
     ...{ bytes: () => MIB, size: "1 MiB" },
   },
   {
+    ...{ name: "`logs/`", pattern: /^logs$/, what: "the log" },
+    because: `${LOG_FILE_BOUNDS.files} files of ${mib(LOG_FILE_BOUNDS.fileBytes)}; the oldest goes`,
+    ...{ bytes: () => LOG_BYTES_MAX, size: mib(LOG_BYTES_MAX) },
+  },
+  {
+    ...{ name: "`admin-token`, `admin.json`, `admin.sock`", pattern: /^admin(-token|\.json|\.sock)$/ },
+    ...{ what: "the secret of the admin interface, and where that is while the peer runs" },
+    ...{ because: "one short value each", bytes: () => 4 * KIB, size: "4 KiB" },
+  },
+  {
     ...{ name: "`switch.json`", pattern: /^switch\.json$/, what: "a change of manifest that is not done yet" },
     ...{ because: "two short values", bytes: () => 4 * KIB, size: "4 KiB" },
   },
@@ -133,24 +145,13 @@ export const FILE_BOUNDS: readonly FileBound[] = [
     ...{ bytes: () => INBOX_FILES_MAX * REQUEST_BYTES_MAX, size: mib(INBOX_FILES_MAX * REQUEST_BYTES_MAX) },
   },
   {
-    ...{ name: "`logs/`", pattern: /^logs$/, what: "the log of the running peer, the newest lines in `weft.log`" },
-    because: `${LOG_FILE_BOUNDS.files} files of ${mib(LOG_FILE_BOUNDS.fileBytes)}; the oldest goes`,
-    bytes: () => LOG_FILE_BOUNDS.files * LOG_FILE_BOUNDS.fileBytes + MIB,
-    size: mib(LOG_FILE_BOUNDS.files * LOG_FILE_BOUNDS.fileBytes),
-  },
-  {
-    ...{ name: "`admin-token`, `admin.json`, `admin.sock`", pattern: /^admin(-token|\.json|\.sock)$/ },
-    ...{ what: "how the administration of the running peer is reached", because: "a few short values" },
-    ...{ bytes: () => 4 * KIB, size: "4 KiB each" },
-  },
-  {
     ...{ name: "`.NAME.tmp`", pattern: TEMPORARY, what: "a file that is being written" },
     ...{ because: "takes the place of its file", bytes: checkpointBytes, size: "like the file" },
   },
   {
     ...{
-      name: "`config.json`, `config.toml`, `model/`, `weft-data.json`, adapters",
-      pattern: /^(config\.(json|toml)|model|weft-data\.json)$/,
+      name: "`config.toml`, `config.json`, `model/`, `weft-data.json`, adapters",
+      pattern: /^(config\.(toml|json)|model|weft-data\.json)$/,
     },
     ...{ what: "what the user puts there, or has a command write", because: "no peer writes it" },
     ...{ bytes: undefined, size: "as you make it" },

@@ -99,54 +99,90 @@ export async function* csvRows(
   pieces: TextPieces,
   { file, dialect }: { readonly file: string; readonly dialect: Dialect },
 ): AsyncGenerator<Row> {
-  const parser = parse({ ...optionsOf(dialect), info: true });
-  const feeding = feed(parser, pieces);
-  feeding.catch((error: Error) => parser.destroy(error));
+  const reader = new RecordReader(dialect);
   let columns: readonly string[] | undefined;
-  try {
-    for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
+  for await (const records of reader.records(pieces)) {
+    for (const { record, lines } of records) {
       if (columns === undefined) columns = record.map((name) => name.trim());
-      else {
-        const names = columns;
-        yield {
-          values: Object.fromEntries(record.map((field, i) => [names[i]!, field])),
-          place: {
-            file,
-            line: info.lines - record.reduce((breaks, field) => breaks + field.split("\n").length - 1, 0),
-          },
-        };
-      }
+      else yield { values: namedValues(columns, record), place: { file, line: lines - breaksIn(record) } };
     }
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    const { lines } = error as unknown as { lines?: number };
-    throw dataRefusal(
-      { file, ...(lines !== undefined && { line: lines }) },
-      csvText(error, columns ?? dialect.columns),
-      error,
-    );
-  } finally {
-    parser.destroy();
   }
-  await feeding;
+  const error = reader.refusal;
+  if (error === undefined) return;
+  const { lines } = error as unknown as { lines?: number };
+  const place = { file, ...(lines !== undefined && { line: lines }) };
+  throw dataRefusal(place, csvText(error, columns ?? dialect.columns), error);
 }
 
-async function feed(parser: ReturnType<typeof parse>, pieces: TextPieces): Promise<void> {
-  for await (const piece of pieces) {
-    if (parser.destroyed) return;
-    if (!parser.write(piece)) {
-      await new Promise<void>((done) => {
-        const goOn = (): void => {
-          parser.off("drain", goOn);
-          parser.off("close", goOn);
-          done();
-        };
-        parser.once("drain", goOn);
-        parser.once("close", goOn);
-      });
-    }
+function namedValues(columns: readonly string[], record: readonly string[]): Readonly<Record<string, string>> {
+  const values: Record<string, string> = {};
+  // As entries: a column may be called __proto__.
+  if (columns.includes("__proto__")) return Object.fromEntries(columns.map((name, i) => [name, record[i]!]));
+  for (const [i, name] of columns.entries()) values[name] = record[i]!;
+  return values;
+}
+
+/** Line breaks within the fields of a record: its line is the one on which it begins. */
+function breaksIn(record: readonly string[]): number {
+  let breaks = 0;
+  for (const field of record) {
+    for (let at = field.indexOf("\n"); at >= 0; at = field.indexOf("\n", at + 1)) breaks += 1;
   }
-  parser.end();
+  return breaks;
+}
+
+/** A record, and the lines that were read when it ended. */
+interface ReadRecord {
+  readonly record: readonly string[];
+  readonly lines: number;
+}
+
+/** Records in groups, as many as a piece of text completes: a stream of single records costs a third more. */
+class RecordReader {
+  readonly #dialect: Dialect;
+  #done: ReadRecord[] = [];
+  /** What stopped the reading; undefined where all was read. */
+  refusal: CsvError | undefined;
+
+  constructor(dialect: Dialect) {
+    this.#dialect = dialect;
+  }
+
+  /** The records before what is malformed, if anything is. */
+  async *records(pieces: TextPieces): AsyncGenerator<readonly ReadRecord[]> {
+    const parser = parse({
+      ...optionsOf(this.#dialect),
+      on_record: (record: string[], { lines }: { readonly lines: number }) => {
+        this.#done.push({ record, lines });
+        return null;
+      },
+    } as Options);
+    const ended = new Promise<void>((resolve, reject) => parser.once("end", resolve).once("error", reject).resume());
+    // It is awaited at the end; until then the call that wrote the piece tells of the error.
+    ended.catch(() => undefined);
+    try {
+      for await (const piece of pieces) {
+        await new Promise<void>((resolve, reject) => {
+          parser.write(piece, (error) => (error ? reject(error) : resolve()));
+        });
+        yield this.#taken();
+      }
+      parser.end();
+      await ended;
+    } catch (error) {
+      if (!(error instanceof CsvError)) throw error;
+      this.refusal = error;
+    } finally {
+      parser.destroy();
+    }
+    yield this.#taken();
+  }
+
+  #taken(): readonly ReadRecord[] {
+    const done = this.#done;
+    this.#done = [];
+    return done;
+  }
 }
 
 function csvText(error: CsvError, columns: readonly string[]): string {

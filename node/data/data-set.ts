@@ -10,7 +10,7 @@ import { dataRefusal } from "./place.ts";
 import { readParagraphs } from "./plain-text.ts";
 import type { DataRecord } from "./record.ts";
 import type { BytePieces, Row, TextPieces } from "./row.ts";
-import { columnsOfForm, type RowFormName, recordOfRow } from "./row-forms.ts";
+import { columnsOfForm, type RowFormName, RowReader } from "./row-forms.ts";
 import { looksLikePlay, readSpeeches } from "./speakers.ts";
 import { decodedText } from "./text-decoder.ts";
 import { HEAD_CHARACTERS, type TextForm, textForm } from "./text-form.ts";
@@ -122,21 +122,24 @@ async function* records(
   found: DataFindings,
   file: string,
 ): AsyncGenerator<DataRecord> {
+  const reader = new RowReader();
   let count = 0;
   for await (const row of rows) {
     const mapped = mapColumns(row, columns);
-    const { record, form } = recordOfRow(mapped);
+    const { record, form } = reader.read(mapped);
     count += 1;
     found.rows.set(form, (found.rows.get(form) ?? 0) + 1);
-    noteUnread(Object.keys(mapped.values), form, found);
+    if (found.unread.size <= UNREAD_SHOWN) noteUnread(Object.keys(mapped.values), form, found);
     yield record;
   }
   if (count === 0) throw dataRefusal({ file }, "the file has no rows; give at least one");
 }
 
 function noteUnread(columns: readonly string[], form: RowFormName, found: DataFindings): void {
+  const unseen = columns.filter((name) => !found.unread.has(name) && !MARKS.has(name));
+  if (unseen.length === 0) return;
   const read = columnsOfForm(form);
-  for (const name of columns) {
+  for (const name of unseen) {
     if (found.unread.size <= UNREAD_SHOWN && !read.includes(name) && !MARKS.has(name)) found.unread.add(name);
   }
 }

@@ -129,12 +129,39 @@ export function columnsOfForm(name: RowFormName): readonly string[] {
   return [...needs.flat(), ...may];
 }
 
-/** A row as a record, and the form that it has.  Throws: DATA_FORMAT at the row's place, naming the nearest form. */
-export function recordOfRow({ values, place }: Row): { readonly record: DataRecord; readonly form: RowFormName } {
-  const isNull = (name: string): boolean => values[name] === null || values[name] === undefined;
-  const form = formOfColumns(Object.keys(values).filter((name) => !isNull(name))) ?? formOfColumns(Object.keys(values));
-  if (form === undefined) throw unknownForm(values, place);
-  return { record: FORMS[form].read(values, place, columnsOfForm(form)), form };
+/** A form, and the columns that it reads. */
+interface FoundForm {
+  readonly form: RowFormName;
+  readonly used: readonly string[];
+}
+
+/** Reads rows as records. Most rows have the columns of the one before, and then its form, which is looked for once. */
+export class RowReader {
+  #columns: readonly string[] | undefined;
+  #found: FoundForm | undefined;
+
+  /** A row as a record, and the form that it has.  Throws: DATA_FORMAT at the row's place, naming the nearest form. */
+  read({ values, place }: Row): { readonly record: DataRecord; readonly form: RowFormName } {
+    const all = Object.keys(values);
+    const columns = all.filter((name) => values[name] !== null && values[name] !== undefined);
+    if (this.#found === undefined || !this.#columns || !isSame(columns, this.#columns)) {
+      const form = formOfColumns(columns) ?? formOfColumns(all);
+      if (form === undefined) throw unknownForm(values, place);
+      // A row that leaves columns empty may have its form by them all the same: that is looked for each time.
+      this.#found = { form, used: columnsOfForm(form) };
+      this.#columns = columns.length === all.length ? columns : undefined;
+    }
+    const { form, used } = this.#found;
+    return { record: FORMS[form].read(values, place, used), form };
+  }
+}
+
+const isSame = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((name, i) => name === b[i]);
+
+/** One row as a record; see `RowReader`.  Throws: as its `read`. */
+export function recordOfRow(row: Row): { readonly record: DataRecord; readonly form: RowFormName } {
+  return new RowReader().read(row);
 }
 
 function missingOf({ needs }: RowForm, columns: readonly string[]): readonly string[] {

@@ -3,7 +3,7 @@
  * that no replacement character is ever trained on.
  */
 import { NodeError } from "../errors.ts";
-import { dataRefusal } from "./place.ts";
+import { dataRefusal, type Place } from "./place.ts";
 import type { BytePieces } from "./row.ts";
 
 /** Which text the bytes are, and whose for error lines. */
@@ -39,14 +39,28 @@ export async function* decodedText(pieces: BytePieces, { file, charset = "utf-8"
       return text;
     }
     line += breaksIn(text.slice(0, wrong.index));
-    throw dataRefusal({ file, line }, controlText(wrong[0]));
+    throw charsetRefusal({ file, line }, controlText(wrong[0]), wrong[0] === "\0" ? "utf-16le" : undefined);
   };
   for await (const bytes of pieces) {
-    check?.read(bytes);
-    yield checked(decoded(() => decoder.decode(bytes, { stream: true }), { file, line, charset }));
+    yield checked(decodedPiece(decoder, bytes, { file, line, charset, check }));
   }
   check?.end();
   yield checked(decoded(() => decoder.decode(), { file, line, charset }));
+}
+
+/** The text of a piece. Bytes of UTF-8 are followed one by one only where not each of them is a character. */
+function decodedPiece(
+  decoder: InstanceType<typeof TextDecoder>,
+  bytes: Uint8Array,
+  { check, ...at }: { file: string; line: number; charset: string; check: Utf8Check | undefined },
+): string {
+  if (check === undefined) return decoded(() => decoder.decode(bytes, { stream: true }), at);
+  if (check.isAscii(bytes)) {
+    check.skip(bytes);
+    return decoder.decode(bytes, { stream: true });
+  }
+  check.read(bytes);
+  return decoded(() => decoder.decode(bytes, { stream: true }), at);
 }
 
 function decoderOf(charset: string): InstanceType<typeof TextDecoder> {
@@ -63,8 +77,15 @@ function decoded(decode: () => string, at: { file: string; line: number; charset
     return decode();
   } catch (cause) {
     const { charset, ...place } = at;
-    throw dataRefusal(place, `near this line stand bytes that are no ${charset}; name another charset`, cause);
+    const text = `near this line stand bytes that are no ${charset}; name another charset`;
+    throw charsetRefusal(place, text, undefined, cause);
   }
+}
+
+/** charset: what is likely, where something is. */
+function charsetRefusal(place: Place, text: string, charset: string | undefined, cause?: unknown): NodeError {
+  const { message, facts } = dataRefusal(place, text);
+  return new NodeError("DATA_FORMAT", message, { ...facts, charset, problem: "another-charset" }, { cause });
 }
 
 function breaksIn(text: string): number {
@@ -80,6 +101,9 @@ function controlText(character: string): string {
   }
   return `a control character (byte ${code}) stands here, which no text has; take it out, or name the charset`;
 }
+
+/** The bit of each of four bytes that only bytes of longer characters have. */
+const HIGH_BITS = 0x80808080 | 0;
 
 /** Follows bytes of UTF-8 across pieces, to say where they stop being that.  Source: RFC 3629, section 4. */
 class Utf8Check {
@@ -99,12 +123,36 @@ class Utf8Check {
     this.#file = file;
   }
 
+  /** Whether each byte is a character, and none is left of the pieces before. */
+  isAscii(bytes: Uint8Array): boolean {
+    // Four bytes at once, where they lie so.
+    const ahead = (4 - (bytes.byteOffset % 4)) % 4;
+    if (this.#left > 0 || bytes.length < ahead) return false;
+    const fours = new Uint32Array(bytes.buffer, bytes.byteOffset + ahead, Math.floor((bytes.length - ahead) / 4));
+    let bits = 0;
+    for (let i = 0; i < fours.length; i++) bits |= fours[i]!;
+    const rest = [bytes.subarray(0, ahead), bytes.subarray(ahead + 4 * fours.length)];
+    return (bits & HIGH_BITS) === 0 && rest.every((few) => few.every((byte) => byte < 0x80));
+  }
+
+  /** Count bytes that are characters each. */
+  skip(bytes: Uint8Array): void {
+    let last = -1;
+    for (let at = bytes.indexOf(0x0a); at >= 0; at = bytes.indexOf(0x0a, at + 1)) {
+      this.#line += 1;
+      last = at;
+    }
+    this.#column = last < 0 ? this.#column + bytes.length : bytes.length - 1 - last;
+    this.#offset += bytes.length;
+  }
+
   /** Throws: DATA_FORMAT at the first byte that is out of place. */
   read(bytes: Uint8Array): void {
     const mark = this.#offset === 0 ? MARKS.find(([mark]) => mark.every((byte, i) => bytes[i] === byte)) : undefined;
     if (mark) {
       const [, name, charset] = mark;
-      throw dataRefusal({ file: this.#file }, `this is ${name}, not UTF-8; give ${charset} as its charset`);
+      const text = `this is ${name}, not UTF-8; give ${charset} as its charset`;
+      throw charsetRefusal({ file: this.#file }, text, charset);
     }
     for (const byte of bytes) {
       if (this.#left > 0) this.#continue(byte);
@@ -119,7 +167,9 @@ class Utf8Check {
 
   /** Throws: DATA_FORMAT where the last character is not complete. */
   end(): void {
-    if (this.#left > 0) throw this.#refusal("the file ends within a character; take it from its source again");
+    if (this.#left === 0) return;
+    const text = "the file ends within a character; take it from its source again";
+    throw dataRefusal({ file: this.#file, line: this.#line }, text);
   }
 
   #begin(byte: number): void {
@@ -139,12 +189,7 @@ class Utf8Check {
 
   #wrong(): NodeError {
     const { byte, column } = this.#lead;
-    return this.#refusal(
-      `byte ${column + 1} of the line (${byte.toString(16)}) is not UTF-8; save the file as UTF-8, or name its charset, such as latin1 or windows-1252`,
-    );
-  }
-
-  #refusal(text: string): NodeError {
-    return dataRefusal({ file: this.#file, line: this.#line }, text);
+    const text = `byte ${column + 1} of the line (${byte.toString(16)}) is not UTF-8; save the file as UTF-8, or name its charset, such as latin1 or windows-1252`;
+    return charsetRefusal({ file: this.#file, line: this.#line }, text, "latin1");
   }
 }

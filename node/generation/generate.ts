@@ -53,7 +53,10 @@ export async function generate(
   const prng = createPrng(options.seed).fork("sampling");
   const memory = createMemory(model, promptIds.length + wanted);
   const ids: number[] = [];
-  let logits = await readPrompt({ model, adapter, load, promptIds, memory });
+  const read = (textIds: readonly number[]): Promise<Float32Array> =>
+    readText({ model, adapter, load, textIds, promptLength: promptIds.length, memory });
+  let logits = await read(promptIds);
+  const { rereadBeyond = Number.POSITIVE_INFINITY } = model.cache ?? {};
   let session: Session | undefined;
   try {
     for (;;) {
@@ -64,6 +67,10 @@ export async function generate(
       ids.push(next);
       options.onToken?.(next);
       if (ids.length === wanted) continue;
+      if (promptIds.length <= rereadBeyond && promptIds.length + ids.length === rereadBeyond + 1) {
+        logits = await read([...promptIds, ...ids]);
+        continue;
+      }
       session ??= await load(tokenGraph({ model, adapter: afterPrompt(adapter) }, memory));
       const position = promptIds.length + ids.length - 1;
       const outputs = await session.run({
@@ -97,25 +104,27 @@ function checkPrompt(model: BaseModel, promptIds: readonly number[]): void {
   }
 }
 
-/** The logits behind the prompt, whose keys and values go into the memory. */
-async function readPrompt({
+/** The logits behind the prompt, or behind it and what was generated; all keys and values go into the memory. */
+async function readText({
   model,
   adapter,
   load,
-  promptIds,
+  textIds,
+  promptLength,
   memory,
 }: UsedModel & {
   readonly load: (graph: OnnxGraph) => Promise<Session>;
-  readonly promptIds: readonly number[];
+  readonly textIds: readonly number[];
+  readonly promptLength: number;
   readonly memory: Memory;
 }): Promise<Float32Array> {
-  const tokens = promptIds.length;
+  const tokens = textIds.length;
   const session = await load(promptGraph({ model, adapter }, { tokens }));
   try {
     const counts = adapter ? adapterMethod(adapter.settings).positions(adapter.settings) : { first: 0, last: 0 };
     const outputs = await session.run({
-      input_ids: int64([1, tokens], promptIds),
-      ...interventionFeeds(counts, [tokens], tokens),
+      input_ids: int64([1, tokens], textIds),
+      ...interventionFeeds(counts, [promptLength], tokens),
     });
     memory.store(outputs, 0, tokens);
     return outputs.logits!.data as Float32Array;

@@ -17,6 +17,10 @@ export interface GoldenDescription {
   readonly base_loss: number;
   readonly lora_loss: number;
   readonly loreft_loss: number;
+  /** The likeliest tokens behind a prompt, of some models. */
+  readonly generated?: { readonly prompt: readonly number[]; readonly ids: readonly number[] };
+  /** Whether only WEFT_ALL_GOLDENS=1 compares it. */
+  readonly further?: true;
   readonly lora: {
     readonly r: number;
     readonly alpha: number;
@@ -150,8 +154,14 @@ export function goldenDirectories(): ReadonlyMap<string, string> {
   return new Map([...own.toSorted(), ...others.toSorted()]);
 }
 
-/** Names of all golden directories, for `it.each`. */
-export const goldenNames = (): readonly string[] => [...goldenDirectories().keys()];
+/** Names of the golden directories to compare, for `it.each`: further shapes of a family with WEFT_ALL_GOLDENS=1 only. */
+export function goldenNames(): readonly string[] {
+  const all = [...goldenDirectories()];
+  if (process.env.WEFT_ALL_GOLDENS) return all.map(([name]) => name);
+  const isFurther = (directory: string): boolean =>
+    JSON.parse(readFileSync(join(directory, "golden.json"), "utf8")).further === true;
+  return all.filter(([, directory]) => !isFurther(directory)).map(([name]) => name);
+}
 
 /** Where one of `goldenNames` lies. */
 export function goldenDirectory(name: string): string {

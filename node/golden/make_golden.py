@@ -12,7 +12,8 @@ Needs torch, transformers, peft, safetensors: pip install torch==2.13.0 transfor
 The weights are the same on every machine; losses and gradients differ in their last digits from processor to processor.
 
 A directory holds config.json and model.safetensors, as transformers writes them, and
-golden.json         the adapters' settings, and the losses: base_loss, lora_loss, loreft_loss (mean cross entropy)
+golden.json         the adapters' settings, and the losses: base_loss, lora_loss, loreft_loss (mean cross entropy); of some
+                    models `generated`: a prompt, and the likeliest tokens behind it
 golden.safetensors
   input_ids, attention_mask           i64[B,T]
   labels                              i64[B,T], -100 where nothing is predicted; of a classifier of texts i64[B]
@@ -24,6 +25,7 @@ golden.safetensors
   loreft_mask                         f32[B,T]: the first and the last positions of each prompt
 """
 import argparse
+import copy
 import json
 import os
 
@@ -144,6 +146,7 @@ DEFAULTS = dict(
     loreft_layers=[],
     settings={},
     model_class="",
+    generated=0,
 )
 SMALL = dict(hidden=32, vocab=61, positions=32)
 TINY = dict(hidden=24, vocab=41, positions=32, lora_rank=2, loreft_rank=2)
@@ -230,9 +233,27 @@ DIRECTORIES = {
         | dict(settings=dict(sliding_window=5, tie_word_embeddings=True)),
     ),
     "llama-yarn": ("llama", TINY | dict(seed=20, settings=dict(rope_parameters=YARN))),
+    "llama-yarn-more": (
+        "llama",
+        TINY
+        | dict(seed=51, layers=1, heads=2, kv_heads=1, lora_targets=["k_proj", "up_proj"])
+        | dict(settings=dict(rope_parameters=YARN | dict(attention_factor=1.3, beta_fast=8.0, beta_slow=0.5, truncate=False))),
+    ),
     "llama-dynamic": (
         "llama",
         TINY | dict(seed=21, settings=dict(rope_parameters=dict(rope_type="dynamic", rope_theta=10_000.0, factor=3.0))),
+    ),
+    "llama-dynamic-beyond": (
+        "llama",
+        TINY
+        | dict(seed=49, positions=12, generated=14)
+        | dict(settings=dict(rope_parameters=dict(rope_type="dynamic", rope_theta=10.0, factor=3.0), tie_word_embeddings=False)),
+    ),
+    "phi3-longrope-beyond": (
+        "phi3",
+        TINY
+        | dict(seed=50, heads=3, kv_heads=1, lora_targets=["o_proj", "gate_up_proj"], generated=14)
+        | dict(settings=dict(rope_parameters=LONGROPE | dict(partial_rotary_factor=0.75), original_max_position_embeddings=12)),
     ),
     "xlm-roberta": ("xlm-roberta", TINY | dict(seed=23)),
     "xlm-roberta-3-layers": (
@@ -316,6 +337,14 @@ DIRECTORIES = {
         TINY | dict(seed=22, settings=dict(use_sliding_window=True, sliding_window=5, max_window_layers=1)),
     ),
 }
+
+
+#: Further shapes of families, which `npm run test:goldens` compares and `npm test` leaves out.
+FURTHER = (
+    ("glm4-whole-heads", "gpt-neox-in-turn", "phi-head-norms", "opt-no-biases", "ministral3-windows", "llama-yarn-more")
+    + ("deberta-v2-own-keys", "deberta-v2-no-distances", "deberta-v2-tokens")
+    + ("roberta-tokens", "xlm-roberta-tokens", "distilbert-tokens")
+)
 
 
 def config_settings(family, shape):
@@ -429,6 +458,18 @@ def lora_values(model, family, shape, feed):
     return loss.item(), targets, with_gradients("lora", {short(name): weight for name, weight in factors.items()})
 
 
+def generated_ids(model, feed, count):
+    """The likeliest tokens behind the first seven of the first text. Phi-3 goes without a memory of keys and values: with one,
+    transformers 5.18 forgets the text where it outgrows the original context."""
+    prompt = feed["input_ids"][:1, :7]
+    # Angles of a dynamic rope stay those of the longest text so far: the others are computed as if there had been none.
+    other = copy.deepcopy(model)
+    other.generation_config.eos_token_id = None
+    more = dict(max_new_tokens=count, do_sample=False, use_cache=model.config.model_type != "phi3")
+    ids = other.generate(prompt, attention_mask=torch.ones_like(prompt), **more)
+    return dict(prompt=prompt[0].tolist(), ids=ids[0, 7:].tolist())
+
+
 def with_gradients(kind, tensors):
     values = {f"{kind}.{name}": tensor.detach() for name, tensor in tensors.items()}
     return values | {f"{kind}_grad.{name}": tensor.grad for name, tensor in tensors.items()}
@@ -446,6 +487,7 @@ def write_directory(out, family, changes):
     feed, prompts = random_batch(model, shape, classes)
     base = model(**feed)
     loreft_loss, loreft_layers, loreft = loreft_values(model, family, shape, feed, prompts)
+    generated = generated_ids(model, feed, shape["generated"]) if shape["generated"] else None
     # Saved before peft renames the modules.
     model.save_pretrained(out, safe_serialization=True)
     lora_loss, lora_targets, lora = lora_values(model, family, shape, feed)
@@ -466,6 +508,8 @@ def write_directory(out, family, changes):
         loreft_loss=loreft_loss,
         lora_loss=lora_loss,
     )
+    document |= dict(generated=generated) if generated else {}
+    document |= dict(further=True) if os.path.basename(out) in FURTHER else {}
     with open(os.path.join(out, "golden.json"), "w") as stream:
         json.dump(document, stream, indent=1)
         stream.write("\n")

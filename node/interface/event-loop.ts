@@ -20,12 +20,13 @@ export interface LoopHold {
 
 /** How the loop fares. */
 export interface LoopReport {
-  /** By how much a timer is late, the 99th percentile of the last minute or of what there is of it. */
+  /** By how much a timer is late, the 99th percentile of the last 20 seconds or so. */
   readonly p99Ms: number;
   /** Times since the start that the loop was held for longer than LOOP_HOLD_MS. */
   readonly holds: number;
-  /** Of these the longest. */
+  /** Of these the longest, and the longest one since the report before. */
   readonly longest?: LoopHold;
+  readonly recent?: LoopHold;
 }
 
 /** A handler that holds the loop for longer is told of: a neighbour's ping waits as long, and so do all timers. */

@@ -208,8 +208,8 @@ describe("a trial", () => {
   });
 
   it("mixes with the momentum of the aggregate where that is better on held-out data, and without it elsewhere", async () => {
-    const evaluate = async ([x]: Float32Array): Promise<HeldOutLoss> => {
-      const loss = Math.abs(x! - 9) + 1;
+    const evaluate = async (adapter: Float32Array): Promise<HeldOutLoss> => {
+      const loss = Math.abs(adapter[0]! - 9) + 1;
       return { loss, examples: [loss, loss] };
     };
     for (const [push, helps] of [
@@ -218,9 +218,12 @@ describe("a trial", () => {
     ] as const) {
       const { rounds } = await run(trainerTo(1), { others: 6, rounds: 8, evaluate, push: () => push });
       const plain = await run(trainerTo(1), { others: 6, rounds: 8, evaluate });
-      const [pushed, without] = [rounds[1]!.theta[0]!, plain.rounds[1]!.theta[0]!];
-      if (helps) expect(pushed).toBeGreaterThan(without + 1);
-      else expect(pushed).toBe(without);
+      for (const round of [1, 4]) {
+        const [pushed, without] = [rounds[round]!.theta[0]!, plain.rounds[round]!.theta[0]!];
+        if (helps) expect(pushed, `${round}`).toBeGreaterThan(without + 1);
+        else expect(pushed, `${round}`).toBe(without);
+      }
+      expect(rounds[4]!.trial.state.stage).toBe("swarm");
     }
   });
 

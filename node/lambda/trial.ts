@@ -103,8 +103,8 @@ export async function trialRound(trainer: Trainer, options: TrialOptions): Promi
   const mixed = await mixing(own);
   const looked: Looked = { own: { lambda: 0, theta: own, held: await options.evaluate(own) }, mixes: [] };
   const isTrial = trial.state.stage === "trial";
-  const candidates = candidatesOf(mixed).filter(({ lambda }) => !isTrial || last || lambda === ADAPTIVE_SHARE);
-  for (const { lambda, pushed } of candidates) {
+  const shares = isTrial && !last ? [ADAPTIVE_SHARE] : LAMBDA_CANDIDATES.filter((lambda) => lambda > 0);
+  for (const { lambda, pushed } of candidatesOf(mixed, shares)) {
     options.signal.throwIfAborted();
     const theta = mixed(lambda, pushed);
     looked.mixes.push({ lambda, theta, held: await options.evaluate(theta) });
@@ -126,11 +126,12 @@ interface Looked {
   readonly mixes: Look[];
 }
 
-/** Every lambda above 0, where the aggregate has momentum without it and with it. */
-const candidatesOf = ({ hasMomentum = false }: Mixed): readonly { lambda: number; pushed: boolean }[] =>
-  LAMBDA_CANDIDATES.filter((lambda) => lambda > 0).flatMap((lambda) =>
-    (hasMomentum ? [false, true] : [true]).map((pushed) => ({ lambda, pushed })),
-  );
+/** Each lambda, where the aggregate has momentum without it and with it. */
+const candidatesOf = (
+  { hasMomentum = false }: Mixed,
+  shares: readonly number[],
+): readonly { lambda: number; pushed: boolean }[] =>
+  shares.flatMap((lambda) => (hasMomentum ? [false, true] : [true]).map((pushed) => ({ lambda, pushed })));
 
 const leastOf = (looks: readonly Look[]): Look =>
   looks.reduce((least, one) => (one.held.loss < least.held.loss || Number.isNaN(least.held.loss) ? one : least));

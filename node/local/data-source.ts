@@ -66,6 +66,8 @@ export interface LoadedExamples {
   readonly cut: CutCounts;
   /** What the files turned out to be, and what was left out and why: lines for people. */
   readonly notes?: readonly string[];
+  /** What of the model's files is not as their config says; see `BaseModel`. */
+  readonly modelNotes?: readonly string[];
   /** What is to be kept with an adapter that is trained on these; absent for the embedded tasks. */
   readonly trainedData?: TrainedData;
 }
@@ -107,7 +109,7 @@ export async function loadExamples(options: LoadExamplesOptions): Promise<Loaded
   const { modelDirectory, maxTokens, batchSize, seed, file, heldOut } = options;
   const files = readModelFiles(modelDirectory);
   const tokenizer = tokenizerOfFiles(files);
-  const { classifier } = loadBaseModel(files);
+  const { classifier, notes: modelNotes } = loadBaseModel(files);
   const { chatTemplate, trained: kept, frame } = options;
   const template = frame
     ? openNetworkTemplate(files, { chatTemplate, frame })
@@ -119,14 +121,15 @@ export async function loadExamples(options: LoadExamplesOptions): Promise<Loaded
     seam: "blank" as const,
     ...(classifier && { labels: classifier.labels, ofTokens: classifier.reads === "each token" }),
   };
-  if (heldOut === "by seed" || (file === undefined && options.test === undefined)) {
+  const loaded = async (): Promise<LoadedExamples> => {
+    const isOfTasks = file === undefined && options.test === undefined;
+    if (heldOut !== "by seed" && !isOfTasks) return examplesOfFiles(options, { ...encoding, template });
     const records = await loadRecords(options);
     const asked = { ...encoding, seam: "parts" as const, seed };
-    return heldOut === "by seed"
-      ? naming(file, () => prepareExamples(records, asked))
-      : ofTasks(records, asked, options);
-  }
-  return examplesOfFiles(options, { ...encoding, template });
+    if (heldOut !== "by seed") return ofTasks(records, asked, options);
+    return naming(file, () => prepareExamples(records, asked));
+  };
+  return { ...(await loaded()), ...(modelNotes.length > 0 && { modelNotes }) };
 }
 
 /** The embedded tasks, whose records say themselves which set they belong to. */

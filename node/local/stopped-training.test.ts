@@ -125,7 +125,7 @@ describe("where a training stopped", () => {
   it("says which numbers are others from here on, and refuses other examples", () => {
     const { schedule: _, ...constant } = TRAINING;
     const now = { training: { ...constant, learningRate: 0.1 }, order: { lengthBuckets: 1 } };
-    expect(changedSettings(stop(), now)).toEqual(["schedule", "learningRate"]);
+    expect(changedSettings(stop(), now)).toEqual(["learningRate", "schedule"]);
     expect(changedSettings(stop(), stop())).toEqual([]);
     checkSameTraining(stop(), "e");
     expect(() => checkSameTraining(stop(), "f")).toThrow("not those that the adapter was trained on");

@@ -126,7 +126,8 @@ export function changedSettings(
     const text = `${name} was ${before[name]} where the training stopped, and is ${after[name]} now`;
     throw new NodeError("CONFIG_INVALID", text, { name, problem: "training-changed" });
   }
-  const free = Object.keys({ ...before, ...after }).filter((name) => !(FIXED as readonly string[]).includes(name));
+  const all = Object.keys({ ...before, ...after }).toSorted();
+  const free = all.filter((name) => !(FIXED as readonly string[]).includes(name));
   return free.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).sort();
 }
 

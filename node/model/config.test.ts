@@ -14,6 +14,10 @@ const LLAMA3 = { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_ma
 const EVERY = Object.keys(CONFIGS) as Type[];
 const DECODERS: readonly Type[] = ["llama", "mistral", "qwen2", "qwen3"];
 const ENCODERS: readonly Type[] = ["bert", "roberta"];
+const LONGROPE = {
+  ...{ rope_type: "longrope", original_max_position_embeddings: 32 },
+  ...{ short_factor: [1, 1, 1, 1], long_factor: [1, 2, 3, 4] },
+};
 
 /** Families, fields, and the name that the refusal gives: the first field's, unless another one is given. */
 const REFUSED: readonly (readonly [readonly Type[], Fields, string?])[] = [
@@ -65,7 +69,9 @@ const REFUSED: readonly (readonly [readonly Type[], Fields, string?])[] = [
   [DECODERS, { rope_scaling: { rope_type: "yarn" } }, "rope_scaling.factor"],
   [DECODERS, { rope_scaling: { rope_type: "yarn", factor: 4, truncate: "no" } }, "rope_scaling.truncate"],
   [DECODERS, { rope_parameters: { rope_type: "longrope", rope_theta: 1e4 } }, "rope_parameters.short_factor"],
-  [DECODERS, { rope_parameters: { rope_type: "longrope", short_factor: [1, 2, 3] } }, "with 3 factors"],
+  [DECODERS, { rope_parameters: { rope_type: "longrope", short_factor: [1, 2, 3] } }, "rope_parameters.long_factor"],
+  [DECODERS, { rope_parameters: { ...LONGROPE, short_factor: [1, 2, 3] } }, "with 3 factors"],
+  [["llama", "mistral"], { rope_parameters: { ...LONGROPE, long_factor: [1, 2, 3] } }, "with 3 factors"],
   [DECODERS, { rope_scaling: { type: "linear" } }, "rope_scaling.factor"],
   [DECODERS, { rope_scaling: { type: "linear", factor: -1 } }, "rope_scaling.factor"],
   [DECODERS, { rope_scaling: { rope_type: "llama3", factor: 8 } }, "rope_scaling.low_freq_factor"],
@@ -220,6 +226,8 @@ describe("a field that only describes is passed over", () => {
 describe("sizes that follow from the config", () => {
   const contextTokens = (config: Config) => build(config).shape.contextTokens;
   it("a RoBERTa's positions begin behind its padding's id", () => {
+    expect(contextTokens({ ...CONFIGS.llama, rope_scaling: { type: "dynamic", factor: 2.5 } })).toBe(160);
+    expect(contextTokens({ ...CONFIGS.llama, rope_scaling: { ...LONGROPE, type: "longrope" } })).toBe(64);
     expect(contextTokens(CONFIGS.bert)).toBe(40);
     expect(contextTokens(CONFIGS.roberta)).toBe(38);
     expect(contextTokens({ ...CONFIGS.roberta, pad_token_id: 5 })).toBe(34);

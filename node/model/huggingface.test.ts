@@ -69,6 +69,8 @@ describe("config.json", () => {
       { model_type: "t5" },
       /model_type "t5" is not supported; weft runs llama, mistral, qwen2, qwen3, gpt2, bert, roberta/,
     ],
+    [{ model_type: "qwen3_moe" }, /"qwen3_moe" is not supported: it has a mixture of experts, which weft does not/],
+    [{ model_type: "gemma4", text_config: {} }, /"gemma4" is not supported: it has layers that share keys and values/],
     [{}, /names no model_type/],
     [null, /names no model_type/],
     [[], /names no model_type/],

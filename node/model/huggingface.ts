@@ -7,7 +7,7 @@ import { NodeError } from "../errors.ts";
 import { externalValue } from "../onnx/graph.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 import type { BaseModel, ModelFamily, WeightShape } from "./base-model.ts";
-import { FAMILIES, type KnownFamily } from "./families/by-model-type.ts";
+import { FAMILIES, type KnownFamily, MISSING } from "./families/by-model-type.ts";
 import { hasOwnOutput, isTied, storedWeights, unreadNote, type WeightPlace } from "./stored-weights.ts";
 import { textConfig } from "./text-config.ts";
 import { tokenizerContent } from "./tokenizer.ts";
@@ -113,6 +113,11 @@ function knownFamily(directory: string, config: unknown): { readonly type: strin
   }
   const known = FAMILIES.get(type);
   if (known) return { type, known };
+  const missing = MISSING.get(type);
+  if (missing !== undefined) {
+    const text = `${directory}/config.json: model_type "${type}" is not supported: it has ${missing}, which weft does not compute`;
+    throw new NodeError("MODEL_CONFIG", text);
+  }
   throw new NodeError(
     "MODEL_CONFIG",
     `${directory}/config.json: model_type "${type}" is not supported; weft runs ${[...FAMILIES.keys()].join(", ")}`,

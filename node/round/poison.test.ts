@@ -155,6 +155,15 @@ describe("one neighbour with the largest values", () => {
   });
 });
 
+test("a neighbour that helps first and harms later leaves no peer worse off than alone under the adaptive lambda", async () => {
+  const manifest = manifestOf("lora", { lambda: { mode: "adaptive" } });
+  for (const harm of [-3, 2, 0.7, 0.3]) {
+    for (const from of [1, 2, 3, 4, 5]) {
+      await beside(manifest, { kind: "lora", honest: 1, lie: (round) => (round < from ? 0.5 : harm) });
+    }
+  }
+});
+
 describe("an honest round", () => {
   test("costs no evaluation beside that of the adapter which leaves it, and the look at one neighbour", async () => {
     const { clock, hub } = world();

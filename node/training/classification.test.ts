@@ -162,6 +162,39 @@ describe("the head's start", () => {
   });
 });
 
+describe("an encoder with distances", () => {
+  const { hidden_act: _, ...sizes } = CONFIGS.bert;
+  const deberta = {
+    ...{ ...sizes, model_type: "deberta-v2", relative_attention: true, position_buckets: 4, share_att_key: true },
+    ...{ pos_att_type: "p2c|c2p", norm_rel_ebd: "layer_norm", position_biased_input: false },
+  };
+
+  it("learns with dropout where the adapter's matrices read its table too", async () => {
+    const adapter: AdapterSettings = { ...LORA, targets: ["query_proj", "key_proj"], dropout: 0.3 };
+    const trainer = await open(filesOf(deberta, randomTensors(deberta)), { adapter });
+    const { losses, stepsSkipped } = await trainer.train({ steps: 20 });
+    expect(stepsSkipped).toBe(0);
+    expect(losses.at(-1)).toBeLessThan(losses[0]!);
+  });
+});
+
+it("a new head's norms start at 1", () => {
+  const { max_position_embeddings, vocab_size, hidden_size, intermediate_size, num_hidden_layers, id2label } =
+    CONFIGS.bert;
+  const modern = {
+    ...{ model_type: "modernbert", max_position_embeddings, vocab_size, hidden_size, intermediate_size },
+    ...{ num_hidden_layers, num_attention_heads: 4, id2label },
+  };
+  const stored = randomTensors(modern).filter(({ name }) => !/^(head|classifier)\./.test(name));
+  const model = loadBaseModel(filesOf(modern, stored));
+  const { head } = model.classifier!;
+  const start = headStart(model, head, 5);
+  const at = 32 * 32;
+  expect(head[1]).toEqual({ name: "head.norm.weight", shape: [32] });
+  expect([...start.subarray(at, at + 32)]).toEqual(new Array<number>(32).fill(1));
+  expect(start.subarray(0, at).every((x) => x !== 0 && Math.abs(x) < 0.2)).toBe(true);
+});
+
 describe("a batch of a classifier of tokens", () => {
   const two = [
     { tokens: [2, 11, 12, 13, 3, 1, 0], promptLength: 5, places: [1, 3] },

@@ -14,11 +14,12 @@ import { float32 } from "../tensor.ts";
 /** What is added to the share of every class, so that a class that a peer lacks is unlikely and not impossible. */
 export const SHARE_MIN = 1e-3;
 
-/** log q, f32[classes]: q_c = (n_c / n + 1e-3) / (1 + 1e-3 classes), with n_c of n examples in class c. */
+/** log q, f32[classes]: q_c = (n_c / n + 1e-3) / (1 + 1e-3 classes), with n_c of n examples, or of their tokens, in class c. */
 export function logShares(examples: readonly Example[], classes: number): Float32Array {
   const counts = new Float64Array(classes);
-  for (const { tokens, promptLength } of examples) counts[tokens[promptLength]!]! += 1;
-  const total = Math.max(1, examples.length);
+  const given = examples.flatMap(({ tokens, promptLength }) => tokens.slice(promptLength));
+  for (const label of given) counts[label]! += 1;
+  const total = Math.max(1, given.length);
   return Float32Array.from(counts, (count) => Math.log((count / total + SHARE_MIN) / (1 + SHARE_MIN * classes)));
 }
 

@@ -13,7 +13,7 @@ const SPLITS: readonly Split[] = [{ kind: "distinct" }, { kind: "mixed" }, { kin
 const PEERS = 4;
 const SETTINGS = { rounds: 6, localSteps: 12 };
 const TRAINING = { batchSize: 4, maxTokens: 40 };
-const SIZES = { train: 48, validation: 32, test: 4 };
+const SIZES = { train: 48, validation: 32, test: 16 };
 
 const { methods } = robustnessTable();
 const base = openSharedBase(embeddedModelDirectory(), { threads: 1 });

@@ -60,6 +60,8 @@ interface Swarm {
   readonly firsts: readonly Float32Array[];
   readonly flipped: readonly Float32Array[];
   readonly start: Float32Array;
+  /** Held-out loss of each peer before it aggregates. */
+  readonly ownLosses: readonly number[];
 }
 
 /** Share of the mix at which the aggregate is judged: the even mix of the adaptive lambda. */
@@ -79,7 +81,9 @@ export async function oneRound(options: OneRoundOptions): Promise<readonly OneRo
     const first = await trainTogether(options, { trainers, flippedTrainers });
     const thetas = await Promise.all(trainers.map((one) => one.adapter()));
     const flipped = await Promise.all(flippedTrainers.map((one) => one.adapter()));
-    const swarm: Swarm = { trainers, thetas, firsts: first, flipped, start };
+    const ownLosses: number[] = [];
+    for (const [i, one] of trainers.entries()) ownLosses.push(await heldOutLoss(one, thetas[i]!));
+    const swarm: Swarm = { trainers, thetas, firsts: first, flipped, start, ownLosses };
     const rows: OneRoundRow[] = [];
     for (const [rule, aggregation] of Object.entries(rules)) {
       const clean = await lossesOf(swarm, options, { aggregation, lies: () => [] });
@@ -102,6 +106,9 @@ export async function oneRound(options: OneRoundOptions): Promise<readonly OneRo
     for (const one of [...trainers, ...flippedTrainers]) await one.close();
   }
 }
+
+const heldOutLoss = async (trainer: Trainer, adapter: Float32Array): Promise<number> =>
+  (await trainer.evaluate({ set: "validation", adapter })).loss;
 
 function trainerOf({ base, manifest }: OneRoundOptions, data: ExampleSets, index: number): Promise<Trainer> {
   return createTrainer(
@@ -185,7 +192,7 @@ function mixOf(
 
 /** The losses of the first receivers before and after one aggregation; what a round would refuse leaves the own adapter. */
 async function lossesOf(
-  { trainers, thetas }: Swarm,
+  { trainers, thetas, ownLosses }: Swarm,
   { manifest, liars, receivers }: OneRoundOptions,
   {
     aggregation,
@@ -195,12 +202,10 @@ async function lossesOf(
   const honest = thetas.slice(0, -liars);
   const results = [];
   for (let receiver = 0; receiver < Math.min(receivers, honest.length); receiver++) {
-    const trainer = trainers[receiver]!;
-    const evaluate = async (adapter: Float32Array): Promise<number> =>
-      (await trainer.evaluate({ set: "validation", adapter })).loss;
-    const own = await evaluate(honest[receiver]!);
+    const own = ownLosses[receiver]!;
     const theta = mixOf(manifest, aggregation, { thetas: honest, receiver, lies: lies(receiver) });
-    const mixed = theta && isPlausible(theta, honest[receiver]!) ? await evaluate(theta) : Number.NaN;
+    const mixed =
+      theta && isPlausible(theta, honest[receiver]!) ? await heldOutLoss(trainers[receiver]!, theta) : Number.NaN;
     const isRefused = explodes(mixed, own);
     results.push({ own, mixed: isRefused ? own : mixed, isRefused });
   }

@@ -1,3 +1,4 @@
+import { readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { ADAPTERS } from "../../protocol/settings/adapter-kinds.ts";
 import { AGGREGATION_RULES } from "../../protocol/settings/aggregation-rules.ts";
@@ -106,4 +107,19 @@ describe("the figures of an attack", () => {
     expect(page).toContain(`| ${suite.title} | 3 | 7 |`);
     expect(page).toContain("3 of abc");
   });
+});
+
+test("the published cells say which state of the program computed them, and no figure stands in two of them", async () => {
+  const folder = new URL("../../docs/evaluation/robustness/cells/", import.meta.url);
+  const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".json"));
+  expect(files.length).toBeGreaterThan(0);
+  const page = await readFile(new URL("../../docs/ROBUSTNESS.md", import.meta.url), "utf8");
+  const keys = new Set<string>();
+  for (const file of files) {
+    const { key, commit } = JSON.parse(await readFile(new URL(file, folder), "utf8"));
+    expect(commit, file).toMatch(/^[0-9a-f]{12}(-dirty)?$/);
+    expect(page, file).toContain(commit);
+    keys.add(key);
+  }
+  expect(keys.size).toBe(files.length);
 });

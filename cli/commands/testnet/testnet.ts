@@ -8,6 +8,7 @@ import {
   createNetwork,
   type EngineOptions,
   type LogLevel,
+  modelDoor,
   NodeError,
   STANDARD_INPUT,
   trainingDoor,
@@ -103,6 +104,8 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   const reportFile = resolve(options.report ?? "weft-report.html");
   if (options.dataDir !== undefined) await refuseUsedFolder(resolve(options.dataDir));
   await refuseUnwritable(reportFile);
+  const { openModel } = await modelDoor();
+  for (const note of openModel(modelDirectory(options.model)).model.notes) terminal.err(`${note}\n`);
   const data = options.data === undefined ? undefined : sharedData(options.data, options);
   const manifest = await createTestnetManifest(options, { data, peers, terminal });
   refuseIdleSketchNoise(options, manifest);

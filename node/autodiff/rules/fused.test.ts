@@ -34,7 +34,7 @@ check(
 );
 
 // Two heads of four values, the first token at place 2.
-const angles = rotaryTables(5, 4, { theta: 10, scaling: { kind: "default" } });
+const angles = rotaryTables(5, 4, { rope: { theta: 10, scaling: { kind: "default" } }, length: "all rows" });
 check("two heads", "com.microsoft.RotaryEmbedding", [[2, 3, 8]], ([x]) =>
   rotate(x!, { ...angles, positions: ints([2]) }),
 );

@@ -9,6 +9,7 @@ export interface AttackOrder {
   readonly name: keyof typeof ATTACKS;
   readonly address: string;
   readonly manifest: NetworkManifest;
+  readonly invite: string | undefined;
   readonly round: number;
   readonly durationMs: number;
 }

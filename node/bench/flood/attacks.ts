@@ -14,6 +14,8 @@ import { encodeFrame } from "../../../protocol/frame.ts";
 import { encodeHello } from "../../../protocol/handshake.ts";
 import { decodeHeads, encodeHeads } from "../../../protocol/heads.ts";
 import { LIMITS } from "../../../protocol/limits.ts";
+import { createAdmissionRequest } from "../../../protocol/membership/admission.ts";
+import { parseInvite } from "../../../protocol/membership/invite.ts";
 import { type NetworkManifest, networkId } from "../../../protocol/network-manifest.ts";
 import { STREAM_PROTOCOLS } from "../../../protocol/stream-protocols.ts";
 import { createNativeSigner } from "../../system/platform/ed25519.ts";
@@ -24,6 +26,8 @@ export interface Target {
   /** A multiaddr of TCP that ends in the peer's id. */
   readonly address: string;
   readonly manifest: NetworkManifest;
+  /** Of a network with a roster: an unused invite for one peer. */
+  readonly invite: string | undefined;
   /** Of the peers' newest news. */
   readonly round: number;
   readonly signal: AbortSignal;
@@ -53,7 +57,12 @@ export const ATTACKS = {
   "garbage-gossip": garbageGossip,
   "large-requests": largeRequests,
   "hearsay-addresses": hearsayAddresses,
+  "admission-requests": admissionRequests,
+  "strangers-of-a-roster": freshKeys,
 } as const satisfies Readonly<Record<string, Attack>>;
+
+/** Attacks on a network with a roster, by its admin's peer. */
+export const OF_ROSTERS: readonly (keyof typeof ATTACKS)[] = ["admission-requests", "strangers-of-a-roster"];
 
 /** 140 sockets, opened again whenever one is closed, that say nothing. */
 async function silentSockets({ address, signal }: Target, count: AttackCount): Promise<void> {
@@ -211,6 +220,22 @@ async function hearsayAddresses(target: Target, count: AttackCount): Promise<voi
     const message = encodeAddresses(addresses);
     await act(count, target, (signal) => neighbour.ask({ protocol: STREAM_PROTOCOLS.addresses, message, signal }));
     await pause(20);
+  });
+}
+
+/** Strangers with new keys ask for admission by one invite, eight at a time, sixteen requests a visit. */
+async function admissionRequests(target: Target, count: AttackCount): Promise<void> {
+  const invite = parseInvite(target.invite ?? "");
+  await side(8, target.signal, async () => {
+    const seed = new Uint8Array(randomBytes(32));
+    await withNeighbour(target, { seed }, async (neighbour) => {
+      await neighbour.dial(target.address, AbortSignal.any([target.signal, AbortSignal.timeout(ACT_MS)]));
+      for (let turn = 0; turn < 16 && neighbour.isConnected() && !target.signal.aborted; turn++) {
+        const terms = { label: `flood ${turn}`, issuedAt: Math.floor(Date.now() / 1000) - turn };
+        const message = createAdmissionRequest(invite, terms, createNativeSigner(seed));
+        await act(count, target, (signal) => neighbour.ask({ protocol: STREAM_PROTOCOLS.admission, message, signal }));
+      }
+    });
   });
 }
 

@@ -10,11 +10,9 @@ import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
-import { createNetwork } from "../../manifest/create-network.ts";
-import { embeddedModelDirectory } from "../../system/files/embedded-model.ts";
 import type { AttackNews, AttackOrder } from "./attack-process.ts";
-import { ATTACKS, type AttackCount } from "./attacks.ts";
+import { ATTACKS, type AttackCount, OF_ROSTERS } from "./attacks.ts";
+import { openNetwork, rosterNetwork } from "./flooded-network.ts";
 import { FloodedPeer } from "./flooded-peer.ts";
 import { beyondBounds, type Flood, floodsPage } from "./floods-page.ts";
 import { HonestNeighbour } from "./honest-neighbour.ts";
@@ -34,55 +32,43 @@ const { values } = parseArgs({
 });
 
 async function run(): Promise<number> {
-  const all = Object.keys(ATTACKS) as (keyof typeof ATTACKS)[];
+  const all = Object.keys(ATTACKS) as AttackName[];
   const names = all.filter((name) => values.only === undefined || values.only.includes(name));
   const seconds = Number(values.seconds);
   if (names.length === 0 || !(seconds >= 2)) {
     console.error(`flood: --seconds is 2 or more, --only is one of ${all.join(", ")}`);
     return 2;
   }
-  const faults: string[] = [];
-  for (const name of names) {
-    const flood = await measure(name, seconds);
-    const beyond = beyondBounds(flood);
-    console.log(JSON.stringify(flood));
-    for (const fault of beyond) console.error(`${name}: ${fault}`);
-    faults.push(...beyond);
-    if (values.keep) keep(flood);
-  }
-  return faults.length === 0 ? 0 : 1;
+  const isOfRoster = (name: AttackName): boolean => OF_ROSTERS.includes(name);
+  const groups = [names.filter((name) => !isOfRoster(name)), names.filter(isOfRoster)];
+  let faults = 0;
+  for (const group of groups) faults += group.length === 0 ? 0 : await measureAll(group, seconds);
+  return faults === 0 ? 0 : 1;
 }
 
-/** One attack on a new pair of peers. */
-async function measure(name: keyof typeof ATTACKS, seconds: number): Promise<Flood> {
+/** Attacks on one pair of peers, one after the other.  Returns the number of figures beyond their bounds. */
+async function measureAll(names: readonly AttackName[], seconds: number): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "weft-flood-"));
   const peers: FloodedPeer[] = [];
   let honest: HonestNeighbour | undefined;
   try {
-    const manifest = writeNetwork(folder);
+    const isOfRoster = OF_ROSTERS.some((name) => names.includes(name));
+    const who = { admin: "target", trainer: "other" };
+    const { manifest, honestSeed, invite } = isOfRoster ? await rosterNetwork(folder, who) : await openNetwork(folder);
     const target = new FloodedPeer({ folder, name: "target", part: "1/2" });
     peers.push(target);
     const address = await until(target, () => target.address());
     peers.push(new FloodedPeer({ folder, name: "other", part: "2/2", bootstrap: address }));
     await until(target, () => target.of("round").filter(({ summary }) => summary.neighbours > 0)[2]);
-    honest = await HonestNeighbour.start(manifest, address);
+    honest = await HonestNeighbour.start({ manifest, seed: honestSeed }, address);
     await until(target, () => (target.of("round").length > WARM_ROUNDS ? true : undefined));
-
-    const load = loadavg()[0]!;
-    const sides = { quiet: seconds / 2, flood: seconds };
-    honest.take();
-    const quietly = target.measure();
-    await pause(1000 * sides.quiet);
-    const quiet = { ...quietly(), ...honest.take(), loop: target.loop() };
-
-    const round = target.of("round").at(-1)?.summary.round ?? 0;
-    const attack = await beginAttack({ name, address, manifest, round, durationMs: 1000 * sides.flood });
-    const flooded = target.measure();
-    honest.take();
-    await pause(1000 * sides.flood);
-    const flood = { ...flooded(), ...honest.take(), loop: target.loop() };
-    const { taken, refused } = await attack.ended;
-    return { name, load, quiet, flood, taken, refused, isOver: target.isOver(), said: notable(target.said()) };
+    let faults = 0;
+    for (const name of names) {
+      const flood = await measure(name, { target, honest, address, manifest, invite, seconds });
+      faults += tell(flood);
+      if (values.keep) keep(flood);
+    }
+    return faults;
   } finally {
     await honest?.stop();
     await Promise.all(peers.map((peer) => peer.stop()));
@@ -90,17 +76,43 @@ async function measure(name: keyof typeof ATTACKS, seconds: number): Promise<Flo
   }
 }
 
-function writeNetwork(folder: string): NetworkManifest {
-  const manifest = createNetwork({
-    name: "flood",
-    modelDirectory: embeddedModelDirectory(),
-    adapter: { kind: "loreft", rank: 2, layers: [0], positions: { first: 2, last: 2, tied: true } },
-    seed: 1,
-    rounds: { count: 100_000, localSteps: 4, deadlineMs: { min: 500, max: 2_000 } },
-    aggregation: { lambda: { mode: "fixed", value: 0.5 } },
-  });
-  writeFileSync(join(folder, "network.json"), JSON.stringify(manifest));
-  return manifest;
+type AttackName = keyof typeof ATTACKS;
+
+/** A quiet time, then one attack. */
+async function measure(
+  name: AttackName,
+  {
+    target,
+    honest,
+    seconds,
+    ...whom
+  }: Pick<AttackOrder, "address" | "manifest" | "invite"> & {
+    readonly target: FloodedPeer;
+    readonly honest: HonestNeighbour;
+    readonly seconds: number;
+  },
+): Promise<Flood> {
+  const load = loadavg()[0] ?? 0;
+  honest.take();
+  const quietly = target.measure();
+  await pause(500 * seconds);
+  const quiet = { ...quietly(), ...honest.take() };
+
+  const round = target.of("round").at(-1)?.summary.round ?? 0;
+  const attack = await beginAttack({ name, ...whom, round, durationMs: 1000 * seconds });
+  const flooded = target.measure();
+  honest.take();
+  await pause(1000 * seconds);
+  const flood = { ...flooded(), ...honest.take() };
+  const { taken, refused } = await attack.ended;
+  return { name, load, quiet, flood, taken, refused, isOver: target.isOver() };
+}
+
+function tell(flood: Flood): number {
+  const beyond = beyondBounds(flood);
+  console.log(JSON.stringify(flood));
+  for (const fault of beyond) console.error(`${flood.name}: ${fault}`);
+  return beyond.length;
 }
 
 /** Resolves with the attack under way, and rejects where it ends before. */
@@ -129,10 +141,6 @@ async function until<Value>(peer: FloodedPeer, look: () => Value | undefined): P
   }
   throw new Error(`the peer did not get so far: ${peer.said().join("\n")}`);
 }
-
-/** What the log says of holds, by handler. */
-const notable = (lines: readonly string[]): readonly string[] =>
-  lines.filter((line) => line.includes("the event loop was held")).slice(-4);
 
 function keep(flood: Flood): void {
   const before = JSON.parse(readFileSync(MEASURED, "utf8")) as readonly Flood[];

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { LoopReport } from "../../interface/event-loop.ts";
+import type { LoopHold } from "../../interface/event-loop.ts";
 import type { PeerEvent } from "../../interface/peer-event.ts";
 
 /** The program's entry, as the package installs it. */
@@ -30,6 +30,10 @@ export interface Sample {
   readonly diskBytes: number;
   /** Of all its threads. */
   readonly processorSeconds: number;
+  /** By how much timers were late at the end, 99 % of them. */
+  readonly p99Ms: number | undefined;
+  /** The longest time that something held the event loop. */
+  readonly hold: LoopHold | undefined;
 }
 
 /** A running peer. */
@@ -80,17 +84,15 @@ export class FloodedPeer {
     return this.of("started")[0]?.addresses[0];
   }
 
-  /** As it told last. */
-  loop(): LoopReport | undefined {
-    return this.of("loop").at(-1)?.report;
-  }
-
   /** Begin to measure; the function that comes back says what has happened since. */
   measure(): () => Sample {
     const began = performance.now();
-    const [rounds, disk, processor] = [this.of("round").length, folderBytes(this.folder), this.#processorSeconds()];
+    const [rounds, reports] = [this.of("round").length, this.of("loop").length];
+    const [disk, processor] = [folderBytes(this.folder), this.#processorSeconds()];
     return () => {
       const since = this.of("round").slice(rounds);
+      const told = this.of("loop").slice(reports);
+      const holds = told.flatMap(({ report }) => report.recent ?? []).sort((a, b) => b.ms - a.ms);
       return {
         seconds: (performance.now() - began) / 1000,
         residentMb: this.#residentMb(),
@@ -98,6 +100,8 @@ export class FloodedPeer {
         heard: since.filter(({ summary }) => summary.neighbours > 0).length,
         diskBytes: folderBytes(this.folder) - disk,
         processorSeconds: this.#processorSeconds() - processor,
+        p99Ms: told.at(-1)?.report.p99Ms,
+        hold: holds[0],
       };
     };
   }

@@ -1,10 +1,9 @@
 /** What floods did to a peer, as a page, and the bounds that each of them is held to. */
-import type { LoopReport } from "../../interface/event-loop.ts";
 import type { Sample } from "./flooded-peer.ts";
 import type { Service } from "./honest-neighbour.ts";
 
 /** One time of one run. */
-export type FloodSide = Sample & Service & { readonly loop?: LoopReport | undefined };
+export type FloodSide = Sample & Service;
 
 /** One attack, measured. */
 export interface Flood {
@@ -18,8 +17,6 @@ export interface Flood {
   readonly refused: number;
   /** Whether the peer ended. */
   readonly isOver: boolean;
-  /** What its log said of handlers that held the loop. */
-  readonly said: readonly string[];
 }
 
 /** More than this of memory in 20 s is a leak or an unbounded queue: an honest run of this size has 200 MB. */
@@ -38,7 +35,7 @@ export function beyondBounds({ quiet, flood, isOver }: Flood): readonly string[]
   const growth = flood.residentMb - quiet.residentMb;
   const disk = flood.diskBytes / flood.seconds;
   const served = flood.served / Math.max(1, flood.asked);
-  const hold = flood.loop?.longest?.processorMs ?? 0;
+  const hold = flood.hold?.processorMs ?? 0;
   return [
     isOver && "the peer ended",
     growth > GROWTH_MB_MAX && `memory grew by ${growth.toFixed(0)} MB`,
@@ -46,7 +43,7 @@ export function beyondBounds({ quiet, flood, isOver }: Flood): readonly string[]
     served < SERVED_MIN && `${flood.served} of ${flood.asked} honest requests were served`,
     shareHeard(flood) < HEARD_MIN * shareHeard(quiet) &&
       `another was heard in ${flood.heard} of ${flood.rounds} rounds`,
-    hold > HOLD_PROCESSOR_MS_MAX && `${flood.loop?.longest?.handler} held the loop for ${hold} ms of processor time`,
+    hold > HOLD_PROCESSOR_MS_MAX && `${flood.hold?.handler} held the loop for ${hold} ms of processor time`,
   ].filter((text) => text !== false);
 }
 
@@ -63,6 +60,9 @@ const TITLES: Readonly<Record<string, string>> = {
   "garbage-gossip": "4 neighbours gossip random bytes and broken signatures",
   "large-requests": "4 neighbours ask for the newest update on 16 streams at a time, and read nothing",
   "hearsay-addresses": "8 neighbours tell of 128 addresses that lead nowhere, 50 times a second",
+  "admission-requests":
+    "strangers with new keys and one invite ask an admin for admission, 16 times a visit, 8 at a time",
+  "strangers-of-a-roster": "16 connections at a time to an admin, each of a new key, that show nothing",
 };
 
 /** The page that docs/ has. */
@@ -70,8 +70,8 @@ export function floodsPage(floods: readonly Flood[]): string {
   return `# Floods
 
 For whoever asks what one neighbour, or one stranger, can do to a peer's machine. \`npm run flood -- --keep\` measured it and
-wrote this page: two peers train together on loopback, a third one asks the first for its heads every 0.7 s, and after a quiet
-time the first one is attacked for 20 s by another process. All peers run as \`weft run\` does by default. Other work shared the
+wrote this page: two peers train together on loopback, a third one asks the first for its heads every 0.7 s. The first one is
+attacked for 20 s by another process, and has a quiet time before each attack; it is the same peer in all of an open network. All peers run as \`weft run\` does by default. Other work shared the
 machine's two processors, and so did the attacker; the load stands beside each row. Read each figure against the quiet one
 before it.
 
@@ -84,12 +84,11 @@ the peer took or answered, and what it refused, cut off, or left without an answ
 
 ## Who held the event loop?
 
-The lag is the 99th percentile of how late timers were, in milliseconds, in the last minute before the end of each time. A hold is
-the longest one since the start, by the watchdog ([ARCHITECTURE.md](ARCHITECTURE.md)); much less processor time than wall time
-means that the machine was busy.
+In milliseconds. The lag is the 99th percentile of how late timers were in the 20 s before the last word of each time. Holds are the
+watchdog's ([ARCHITECTURE.md](ARCHITECTURE.md)); much less processor time than wall time means that the machine was busy.
 
-| flood | lag quiet | lag in the flood | longest hold, ms | of processor time | handler |
-|---|---|---|---|---|---|
+| flood | lag, quiet | longest hold | of it processor time | lag, flood | longest hold | of it processor time | handler |
+|---|---|---|---|---|---|---|---|
 ${floods.map(loopRow).join("\n")}
 
 ## Bounds
@@ -115,8 +114,11 @@ function row({ name, load, quiet, flood, taken, refused }: Flood): string {
 }
 
 function loopRow({ name, quiet, flood }: Flood): string {
-  const lag = ({ loop }: FloodSide): string => (loop === undefined ? "" : loop.p99Ms.toFixed(0));
-  const { handler = "", ms, processorMs } = flood.loop?.longest ?? {};
   const figure = (value: number | undefined): string => (value === undefined ? "" : value.toFixed(0));
-  return `| ${[TITLES[name] ?? name, lag(quiet), lag(flood), figure(ms), figure(processorMs), handler].join(" | ")} |`;
+  const side = ({ p99Ms, hold }: FloodSide): readonly string[] => [
+    figure(p99Ms),
+    figure(hold?.ms),
+    figure(hold?.processorMs),
+  ];
+  return `| ${[TITLES[name] ?? name, ...side(quiet), ...side(flood), flood.hold?.handler ?? ""].join(" | ")} |`;
 }

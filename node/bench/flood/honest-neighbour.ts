@@ -32,8 +32,11 @@ export class HonestNeighbour {
   }
 
   /** Connect, greet and begin to ask. */
-  static async start(manifest: NetworkManifest, address: string): Promise<HonestNeighbour> {
-    const neighbour = await Neighbour.start({ manifest, seed: crypto.getRandomValues(new Uint8Array(32)) });
+  static async start(
+    who: { readonly manifest: NetworkManifest; readonly seed: Uint8Array },
+    address: string,
+  ): Promise<HonestNeighbour> {
+    const neighbour = await Neighbour.start(who);
     const honest = new HonestNeighbour(neighbour, address);
     await neighbour.enter(address, AbortSignal.timeout(60_000));
     honest.#running = honest.#run();

@@ -3,6 +3,9 @@ node/golden/chat-templates.test.ts reads it.
 
 usage: python3 make_chat_golden.py
            writes conversations.json, the tokenizers and golden.json beside this script
+       python3 make_chat_golden.py --long
+           writes long.json.gz beside this script, too, for `npm run test:chats`: the further conversations up to 1,000, and for
+           every template 12 digits of SHA-256 of the digests of 10 conversations each, parted by commas
 
 Needs transformers, tokenizers, jinja2: pip install transformers==5.18.0 jinja2
 
@@ -12,10 +15,12 @@ or "" where the template refuses the conversation. The date is the 26th of July 
 """
 import datetime
 import glob
+import gzip
 import hashlib
 import json
 import os
 import random
+import sys
 
 import jinja2
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -23,6 +28,8 @@ from transformers import PreTrainedTokenizerFast
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 COUNT = 220
+#: With --long: so many conversations, of which the first are the same; their digests are of groups.
+LONG_COUNT, GROUP = 1000, 10
 SPECIAL = """<s> </s> <unk> <|im_start|> <|im_end|> <|start_header_id|> <|end_header_id|> <|eot_id|> [INST] [/INST] <|end|>
 <start_of_turn> <end_of_turn> <|user|> <|assistant|> <|system|> [TOOL_CALLS] [AVAILABLE_TOOLS] [/AVAILABLE_TOOLS]
 [TOOL_RESULTS] [/TOOL_RESULTS] <|User|> <|Assistant|> <|start_of_role|> <|end_of_role|> <|START_OF_TURN_TOKEN|>
@@ -111,22 +118,35 @@ def digest(tokenizer, template, chat):
 
 def main():
     draw = random.Random(11)
-    chats = [conversation(draw) for _ in range(COUNT)]
+    is_long = "--long" in sys.argv[1:]
+    further = [conversation(draw) for _ in range(LONG_COUNT if is_long else COUNT)]
+    chats = further[:COUNT]
     with open(f"{HERE}/conversations.json", "w", encoding="utf-8") as file:
         file.write("[\n" + ",\n".join(json.dumps(chat, ensure_ascii=False) for chat in chats) + "\n]\n")
     texts = [json.dumps(chat, ensure_ascii=False) for chat in chats]
     templates = {os.path.basename(path)[:-6]: open(path, encoding="utf-8").read() for path in sorted(glob.glob(f"{HERE}/templates/*.jinja"))}
-    golden = {}
+    golden, groups = {}, {}
     for name, make in (("bytes", bytes_tokenizer), ("pieces", pieces_tokenizer)):
         made = make(texts)
         with open(f"{HERE}/{name}-tokenizer.json", "w", encoding="utf-8") as file:
             file.write(json.dumps(json.loads(made.to_str()), ensure_ascii=False) + "\n")
         tokenizer = PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
         golden[name] = {key: [digest(tokenizer, template, chat) for chat in chats] for key, template in templates.items()}
+        if is_long:
+            whole = {key: golden[name][key] + [digest(tokenizer, template, chat) for chat in further[COUNT:]] for key, template in templates.items()}
+            groups[name] = {key: [grouped(digests[at : at + GROUP]) for at in range(0, LONG_COUNT, GROUP)] for key, digests in whole.items()}
         for key, digests in golden[name].items():
             print(name, key, sum(one != "" for one in digests), "of", len(digests))
     with open(f"{HERE}/golden.json", "w", encoding="utf-8") as file:
         file.write(json.dumps(golden, indent=1) + "\n")
+    if is_long:
+        text = json.dumps(dict(conversations=further[COUNT:], group=GROUP, golden=groups), ensure_ascii=False)
+        with open(f"{HERE}/long.json.gz", "wb") as file:
+            file.write(gzip.compress(text.encode(), mtime=0))
+
+
+def grouped(digests):
+    return hashlib.sha256(",".join(digests).encode()).hexdigest()[:12]
 
 
 main()

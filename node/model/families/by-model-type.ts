@@ -25,6 +25,22 @@ export interface KnownFamily {
   readonly prefix: string;
 }
 
+const EXPERTS = "a mixture of experts";
+
+/** What is missing for models that people have and weft does not compute, by `model_type`. */
+export const MISSING: ReadonlyMap<string, string> = new Map([
+  ...["gemma4", "gemma4_text"].map(
+    (type) => [type, "layers that share keys and values, and embeddings for each layer"] as const,
+  ),
+  ...["qwen2_moe", "qwen3_moe", "mixtral", "olmoe", "granitemoe", "phimoe", "glm4_moe", "gpt_oss", "deepseek_v3"].map(
+    (type) => [type, EXPERTS] as const,
+  ),
+  ["qwen3_next", "linear attention"],
+  ["mamba", "a state space"],
+  ["falcon_mamba", "a state space"],
+  ["deberta", "the attention of the first DeBERTa"],
+]);
+
 /** All families by `model_type`. */
 export const FAMILIES: ReadonlyMap<string, KnownFamily> = new Map([
   ["llama", { build: llama, prefix: "model." }],

@@ -89,8 +89,12 @@ export function checkLayout({ heads, groups, headSize, hidden, kinds }: DecoderL
   for (const { rope } of kinds) {
     if (!rope) continue;
     const turned = turnedValues(headSize, rope);
-    const factors = rope.scaling.kind === "longrope" ? rope.scaling.factors.length : turned / 2;
-    if (turned >= 2 && turned % 2 === 0 && factors === turned / 2) continue;
+    const { scaling } = rope;
+    const lists = scaling.kind === "longrope" ? [scaling.factors.length, scaling.longer.factors.length] : [];
+    const factors = lists.find((count) => count !== turned / 2) ?? turned / 2;
+    // Of two values alone no longer theta can be made.
+    const least = scaling.kind === "dynamic" ? 4 : 2;
+    if (turned >= least && turned % 2 === 0 && factors === turned / 2) continue;
     const what = `${turned} values of a head of ${headSize} are turned, in pairs, with ${factors} factors`;
     throw new NodeError("MODEL_CONFIG", `config.json: ${what}; that does not fit`, { field: "rope_parameters" });
   }

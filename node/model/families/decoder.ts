@@ -14,7 +14,8 @@ import type { AttentionShape } from "../layers/attention.ts";
 import { attention, causalBlocks, causalMask, memoryMask, oneBlock, packedMask } from "../layers/attention.ts";
 import { attended } from "../layers/key-value-cache.ts";
 import { rmsNorm } from "../layers/norm.ts";
-import { rotaryTables } from "../layers/rotary.ts";
+import type { RopeSettings } from "../layers/rope-settings.ts";
+import { type Rotary, rotaryTables } from "../layers/rotary.ts";
 import type { DecoderLayout, LayerKind, LayerWeights, NormPair } from "./decoder-layout.ts";
 import { checkLayout, layerWeights, linearWeights, normWeights } from "./decoder-layout.ts";
 
@@ -29,7 +30,7 @@ export function decoder(layout: DecoderLayout): ModelFamily {
   const limits = layout.kinds.map(({ rope }) => rope?.contextTokens ?? layout.contextTokens);
   const linears = perLayer.flatMap((weights) => [...weights.attention, ...weights.mlp]);
   return {
-    shape: { layers, hidden, vocabulary, contextTokens: Math.min(layout.contextTokens, ...limits), linears },
+    shape: { layers, hidden, vocabulary, contextTokens: Math.min(...limits), linears },
     weights: [
       embedding,
       ...perLayer.flatMap((weights) => [
@@ -39,7 +40,7 @@ export function decoder(layout: DecoderLayout): ModelFamily {
       finalNorm,
       ...(layout.tied ? [] : [output]),
     ],
-    cache: { groups, headSize },
+    cache: { groups, headSize, ...rereadingOf(layout) },
     hidden: (options) => {
       const [batch, tokens] = options.inputIds.shape as [number, number];
       const embedded = gather(options.weight(embedding), options.inputIds);
@@ -52,6 +53,12 @@ export function decoder(layout: DecoderLayout): ModelFamily {
     outputMatrix: (weight) => weight(output),
     ...(scales.logitCap === undefined ? {} : { logitCap: scales.logitCap }),
   };
+}
+
+/** Of a text that outgrows the length up to which its keys were turned by other angles. */
+function rereadingOf({ kinds }: DecoderLayout): { readonly rereadBeyond?: number } {
+  const lengths = kinds.flatMap(({ rope }) => (rope?.scaling.kind === "longrope" ? [rope.scaling.longer.than] : []));
+  return lengths.length === 0 ? {} : { rereadBeyond: Math.min(...lengths) };
 }
 
 /** x times a number; x itself where there is none. */
@@ -185,11 +192,18 @@ class ForwardPass {
     return known;
   }
 
+  #tables(rope: RopeSettings): Rotary {
+    const { inputIds, cache } = this.#options;
+    const past = cache?.past;
+    const rows = past ? past.capacity + 1 : inputIds.shape[1]!;
+    return rotaryTables(rows, this.#layout.headSize, { rope, length: past ? "up to each row" : "all rows" });
+  }
+
   #seenBy({ window, rope }: LayerKind): Pick<AttentionShape, "rope" | "blocks"> {
     const { inputIds, cache, packing } = this.#options;
     const tokens = inputIds.shape[1]!;
     const past = cache?.past;
-    const table = rope && rotaryTables(past ? past.capacity + 1 : tokens, this.#layout.headSize, rope);
+    const table = rope && this.#tables(rope);
     const mask = packing ? packedMask(packing.segments, window) : causalMask(tokens, window);
     const blocks = past ? oneBlock(memoryMask(past, window), tokens) : causalBlocks(mask, tokens, window);
     const positions = past?.position ?? packing?.positions ?? table?.positions;

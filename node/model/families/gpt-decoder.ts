@@ -24,7 +24,7 @@ export function gptDecoder(layout: GptLayout): ModelFamily {
   const ends = gptEnds(layout);
   const perLayer = Array.from({ length: layers }, (_, layer) => gptLayer(layout, layer));
   const linears = perLayer.flatMap(gptLinears).map(({ site }) => site);
-  const contextTokens = Math.min(layout.contextTokens, rope?.contextTokens ?? layout.contextTokens);
+  const contextTokens = rope?.contextTokens ?? layout.contextTokens;
   const { outputBias: bias } = ends;
   return {
     shape: { layers, hidden, vocabulary, contextTokens, linears },
@@ -79,7 +79,8 @@ class GptPass {
     const past = cache?.past;
     const mask = packing ? packedMask(packing.segments) : causalMask(tokens);
     const blocks = past ? oneBlock(memoryMask(past), tokens) : causalBlocks(mask, tokens);
-    const table = rope && rotaryTables(past ? past.capacity + 1 : tokens, headSize, rope);
+    const length = past ? "up to each row" : "all rows";
+    const table = rope && rotaryTables(past ? past.capacity + 1 : tokens, headSize, { rope, length });
     const positions = this.#positions() ?? table?.positions;
     this.#shape = {
       ...{ batch, tokens, heads, groups, headSize, blocks },

@@ -171,7 +171,7 @@ class ModernPass {
       const mask = kind.window === undefined ? paddingMask(attentionMask) : nearbyMask(attentionMask, kind.window);
       const shape = seen.get(key) ?? {
         ...{ batch, tokens, heads, groups: heads, headSize, blocks: oneBlock(mask, tokens) },
-        ...(kind.rope && { rope: rotaryTables(tokens, headSize, kind.rope) }),
+        ...(kind.rope && { rope: rotaryTables(tokens, headSize, { rope: kind.rope, length: "all rows" }) }),
       };
       seen.set(key, shape);
       return shape;

@@ -27,6 +27,8 @@ export interface CacheShape {
   /** Key/value heads. */
   readonly groups: number;
   readonly headSize: number;
+  /** Text length beyond which all keys are turned otherwise: a text that grows beyond it is read again. */
+  readonly rereadBeyond?: number;
 }
 
 /** What the layers of one graph remember and are to give back. */

@@ -14,7 +14,7 @@ export interface RopeSettings {
   readonly share?: number;
   /** Whether pairs are neighbours instead of halves apart. */
   readonly neighbours?: boolean;
-  /** Tokens up to which these angles hold, where the originals take others beyond. */
+  /** The longest text, where it is not the config's `max_position_embeddings`. */
   readonly contextTokens?: number;
 }
 
@@ -22,6 +22,12 @@ export interface RopeSettings {
 export type RopeScaling =
   | { readonly kind: "default" }
   | { readonly kind: "linear"; readonly factor: number }
+  | {
+      readonly kind: "dynamic";
+      readonly factor: number;
+      /** Texts up to this length have the angles of the pre-training; of longer ones they follow the length. */
+      readonly originalContextTokens: number;
+    }
   | {
       readonly kind: "llama3";
       readonly factor: number;
@@ -45,6 +51,8 @@ export type RopeScaling =
       readonly kind: "longrope";
       /** By which each frequency is divided. */
       readonly factors: readonly number[];
+      /** The same for texts longer than this. */
+      readonly longer: { readonly than: number; readonly factors: readonly number[] };
       readonly attentionFactor: number;
     };
 
@@ -218,16 +226,22 @@ function scalingOf(
     case "linear":
       return { scaling: { kind, factor: numbers.get("factor") } };
     case "dynamic":
-      numbers.get("factor");
-      // Up to the trained context nothing changes; beyond it the frequencies would follow each text's length.
-      return { scaling: { kind: "default" }, contextTokens: config.max_position_embeddings };
+      return dynamic(numbers.get("factor"), config);
     case "llama3":
       return { scaling: llama3(numbers) };
     case "yarn":
       return { scaling: yarn(numbers, config) };
     case "longrope":
-      return longrope(numbers, config);
+      return { scaling: longrope(numbers, config) };
   }
+}
+
+/** Frequencies that follow the text's length beyond the context of the pre-training, up to `factor` times that. */
+function dynamic(factor: number, { max_position_embeddings }: RopeFields) {
+  return {
+    scaling: { kind: "dynamic" as const, factor, originalContextTokens: max_position_embeddings },
+    contextTokens: Math.floor(Math.max(1, factor) * max_position_embeddings),
+  };
 }
 
 function llama3(numbers: Numbers): RopeScaling {
@@ -261,17 +275,14 @@ function yarn(numbers: Numbers, config: RopeFields): RopeScaling {
   };
 }
 
-/**
- * Ding et al. 2024, arXiv:2402.13753: texts of the original context have short factors, longer ones others. weft stays
- * within the original context, because keys that were turned by one kind cannot be read by the other.
- */
-function longrope(numbers: Numbers, config: RopeFields): Pick<RopeSettings, "scaling" | "contextTokens"> {
+/** Ding et al. 2024, arXiv:2402.13753: texts of the original context have short factors, longer ones others. */
+function longrope(numbers: Numbers, config: RopeFields): RopeScaling {
   const factors = numbers.list("short_factor");
-  const contextTokens = Math.min(originalContext(numbers, config), config.max_position_embeddings);
+  const longer = { than: originalContext(numbers, config), factors: numbers.list("long_factor") };
   const factor = numbers.find("factor") ?? config.max_position_embeddings / originalContext(numbers, config);
   const grown = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(originalContext(numbers, config)));
   const attentionFactor = numbers.find("attention_factor") ?? grown;
-  return { scaling: { kind: "longrope", factors, attentionFactor }, contextTokens };
+  return { kind: "longrope", factors, longer, attentionFactor };
 }
 
 /** Some families write it beside the parameters, and then that counts. */

@@ -19,19 +19,29 @@ export interface Rotary {
   readonly neighbours: boolean;
 }
 
+/** How long the text is whose tokens stand in the rows of the tables. */
+export type TextLength = "all rows" | "up to each row";
+
 /**
  * For rows whose first token stands at 0. Pairs behind the share of a head that is turned stay as they are.
+ * length: of the text that angles may depend on; with a memory every token is the last one of its text.
  * Throws: RangeError where a list of factors is not one for each pair.
  */
-export function rotaryTables(tokens: number, headSize: number, rope: RopeSettings): Rotary {
+export function rotaryTables(
+  tokens: number,
+  headSize: number,
+  { rope, length }: { readonly rope: RopeSettings; readonly length: TextLength },
+): Rotary {
   const half = headSize / 2;
   const turned = turnedValues(headSize, rope) / 2;
-  const frequencies = ropeFrequencies(2 * turned, rope);
+  const whole = ropeFrequencies(2 * turned, rope, tokens);
+  const follows = length === "up to each row" && isLengthDependent(rope);
+  const rows = Array.from({ length: tokens }, (_, t) => (follows ? ropeFrequencies(2 * turned, rope, t + 1) : whole));
   const size = "attentionFactor" in rope.scaling ? rope.scaling.attentionFactor : 1;
   const table = (f: (angle: number) => number): OnnxValue => {
     const values = new Float32Array(tokens * half);
     for (let t = 0; t < tokens; t++) {
-      for (let i = 0; i < half; i++) values[t * half + i] = i < turned ? size * f(t * frequencies[i]!) : f(0);
+      for (let i = 0; i < half; i++) values[t * half + i] = i < turned ? size * f(t * rows[t]![i]!) : f(0);
     }
     return constantValue(float32([tokens, half], values));
   };
@@ -44,14 +54,29 @@ export function turnedValues(headSize: number, { share = 1 }: RopeSettings): num
   return Math.floor(headSize * share);
 }
 
-/** Turns per token of each pair, in radians; `size` values are turned. */
-export function ropeFrequencies(size: number, { theta, scaling }: RopeSettings): Float64Array {
+const isLengthDependent = ({ scaling: { kind } }: RopeSettings): boolean => kind === "dynamic" || kind === "longrope";
+
+/** Turns per token of each pair, in radians; `size` values are turned.  length: tokens of the text. */
+export function ropeFrequencies(size: number, { theta, scaling }: RopeSettings, length: number): Float64Array {
   const half = size / 2;
   if (scaling.kind === "longrope" && scaling.factors.length !== half) {
     throw new RangeError(`${scaling.factors.length} factors do not fit ${half} pairs`);
   }
+  const base = scaling.kind === "dynamic" ? dynamicTheta(size, { theta, length, scaling }) : theta;
   const ramp = scaling.kind === "yarn" ? yarnRamp(size, theta, scaling) : () => 0;
-  return Float64Array.from({ length: half }, (_, i) => scaled(theta ** (-i / half), { scaling, i, ramp }));
+  return Float64Array.from({ length: half }, (_, i) => scaled(base ** (-i / half), { scaling, i, ramp, length }));
+}
+
+/** theta (factor n / N - (factor - 1))^(d / (d - 2)) for a text of n tokens, longer than N; source: transformers. */
+function dynamicTheta(
+  size: number,
+  {
+    theta,
+    length,
+    scaling: { factor, originalContextTokens: original },
+  }: { theta: number; length: number; scaling: Extract<RopeScaling, { kind: "dynamic" }> },
+): number {
+  return theta * ((factor * Math.max(length, original)) / original - (factor - 1)) ** (size / (size - 2));
 }
 
 /**
@@ -62,13 +87,15 @@ export function ropeFrequencies(size: number, { theta, scaling }: RopeSettings):
  * s w + (1 - s) w / factor, s = (n - low) / (high - low) (Llama 3.1; transformers modeling_rope_utils.py).
  * yarn: the same mixture by a ramp over the pairs (Peng et al. 2023, arXiv:2309.00071).
  * longrope: each by a factor of its own (Ding et al. 2024, arXiv:2402.13753).
+ * dynamic: in theta already.
  */
 function scaled(
   frequency: number,
-  { scaling, i, ramp }: { readonly scaling: RopeScaling; readonly i: number; readonly ramp: (i: number) => number },
+  { scaling, i, ramp, length }: { scaling: RopeScaling; i: number; ramp: (i: number) => number; length: number },
 ): number {
   switch (scaling.kind) {
     case "default":
+    case "dynamic":
       return frequency;
     case "linear":
       return frequency / scaling.factor;
@@ -81,7 +108,7 @@ function scaled(
     case "yarn":
       return ramp(i) * (frequency / scaling.factor) + (1 - ramp(i)) * frequency;
     case "longrope":
-      return frequency / scaling.factors[i]!;
+      return frequency / (length > scaling.longer.than ? scaling.longer : scaling).factors[i]!;
   }
 }
 

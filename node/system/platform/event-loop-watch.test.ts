@@ -126,7 +126,7 @@ test("a report comes after a hold and from time to time, and has the lag of the 
   const { watch, hold, reports } = watched({ newsMs: 100, reportMs: 10_000 });
   hold(110);
   await tick();
-  expect(reports).toMatchObject([{ holds: 1, longest: { handler: UNNAMED } }]);
+  expect(reports).toMatchObject([{ holds: 1, longest: { handler: UNNAMED }, recent: { handler: UNNAMED } }]);
   await tick();
   expect(reports).toHaveLength(1);
   for (let second = 0; second < 300; second++) {
@@ -136,6 +136,8 @@ test("a report comes after a hold and from time to time, and has the lag of the 
   }
   await tick();
   expect(reports.length).toBeGreaterThan(1);
+  expect(reports.at(-1)?.recent?.ms).toBeGreaterThan(50);
+  expect(watch.report().recent).toBeUndefined();
   // In truth nothing held the loop.
   expect(reports.at(-1)?.p99Ms).toBeGreaterThanOrEqual(0);
 });

@@ -36,7 +36,7 @@ export const UNNAMED = "unnamed";
 /** Ticks are so far apart while the loop is free: what one is late by is the lag. */
 const TICK_MS = 20;
 /** The percentile is of so much time. */
-const WINDOW_MS = 60_000;
+const WINDOW_MS = 20_000;
 const NANOSECONDS = 1e6;
 
 /** Begins stopped; marks count from the start on. */
@@ -53,6 +53,8 @@ export class EventLoopWatch implements LoopMarks {
   #timer: NodeJS.Timeout | undefined;
   #holds = 0;
   #longest: LoopHold | undefined;
+  /** Since the last report. */
+  #recent: LoopHold | undefined;
   #tickedMs = 0;
   /** Since the last tick: of holds with a name, of all other handlers together, and the one of these that had most at a time. */
   #heldMs = 0;
@@ -99,7 +101,8 @@ export class EventLoopWatch implements LoopMarks {
 
   /** As of now. */
   report(): LoopReport {
-    return { p99Ms: this.#lag.p99(), holds: this.#holds, ...(this.#longest && { longest: this.#longest }) };
+    const [longest, recent] = [this.#longest, this.#recent];
+    return { p99Ms: this.#lag.p99(), holds: this.#holds, ...(longest && { longest }), ...(recent && { recent }) };
   }
 
   /** The loop goes from one handler to the next. */
@@ -134,6 +137,7 @@ export class EventLoopWatch implements LoopMarks {
   #note(hold: LoopHold): void {
     this.#holds += 1;
     if (hold.ms > (this.#longest?.ms ?? 0)) this.#longest = hold;
+    if (hold.ms > (this.#recent?.ms ?? 0)) this.#recent = hold;
     this.#isNews = true;
     const { logger } = this.#dependencies;
     const warned = this.#warned.get(hold.handler) ?? { atMs: Number.NEGATIVE_INFINITY, since: 0 };
@@ -171,10 +175,11 @@ export class EventLoopWatch implements LoopMarks {
     this.#isNews = false;
     this.#reportedMs = now;
     this.#dependencies.onReport(this.report());
+    this.#recent = undefined;
   }
 }
 
-/** By how much a timer of the system comes late, as a percentile of the last minute. */
+/** By how much a timer of the system comes late, as a percentile of the time just past. */
 class Lag {
   readonly #histogram = monitorEventLoopDelay({ resolution: TICK_MS });
   #sinceMs = 0;

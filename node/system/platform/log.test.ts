@@ -18,16 +18,6 @@ test("a line is JSON with level, fixed text and fields; lower levels are left ou
   expect(lines.every((line) => line.endsWith("\n"))).toBe(true);
 });
 
-test("what others wrote into a line is written out where it is hidden, and means the same", () => {
-  const lines: string[] = [];
-  const log = createLogger({ level: "info", write: (line) => lines.push(line) });
-  const evil = "a\u001b[2J\u009b31m\u202eb\u2066c\u0007\u200f";
-  log.warn("peer refused", { reason: evil, error: new Error(evil) });
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these must not be there
-  expect(lines[0]).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/);
-  expect(JSON.parse(lines[0]!)).toMatchObject({ reason: evil });
-});
-
 test("a part of the peer has a level of its own, and its name on its lines", () => {
   const lines: string[] = [];
   const logs = createLogs({
@@ -84,4 +74,14 @@ test("a line for people has its time, level, text and fields, and nothing hidden
     tags: ["x"],
   });
   expect(logLine(json)).toMatch(/^\d\d:\d\d:01 warn {2}update refused {2}peer a\\u001b\[2J, round 3, tags \["x"\]\n$/);
+});
+
+test("what others wrote into a line is written out where it is hidden, and means the same", () => {
+  const lines: string[] = [];
+  const log = createLogger({ level: "info", write: (line) => lines.push(line) });
+  const evil = "a\u001b[2J\u009b31m\u202eb\u2066c\u0007\u200f";
+  log.warn("peer refused", { reason: evil, error: new Error(evil) });
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these must not be there
+  expect(lines[0]).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/);
+  expect(JSON.parse(lines[0]!)).toMatchObject({ reason: evil });
 });

@@ -1,6 +1,7 @@
 /**
  * The log: on standard error, so that standard output stays free for data, and where a peer runs in a file of its own. A line
- * is JSON, and on a terminal a text for people. What others wrote into fields is written out where it is hidden.
+ * is JSON, and on a terminal a text for people. What others wrote into fields is written out where it is hidden, because lines
+ * are read on terminals.
  */
 import { type DestinationStream, multistream, pino } from "pino";
 import type { Logger, LogLevel, LogModule } from "../../interface/logger.ts";
@@ -35,7 +36,7 @@ export function createLogger(options: LoggerOptions): Logger {
 /** A log for a peer. */
 export function createLogs(options: LoggerOptions): Logs {
   const { level, modules = {}, fields = {}, write } = options;
-  const shownBy: DestinationStream = write === undefined ? standardError() : visibly(write);
+  const shownBy = visibly(write === undefined ? standardError() : { write });
   const of = (module: LogModule | undefined): Logger => {
     const shown = (module && modules[module]) ?? level;
     return loggerOf(shownBy, { ...options, level: shown, fields: { ...fields, ...(module && { module }) } });
@@ -63,9 +64,14 @@ function loggerOf(shown: DestinationStream, { level, fields, keep }: LoggerOptio
 
 /** What is shown from this level on, and everything kept. */
 function both({ level, shown, keep }: { level: LogLevel; shown: DestinationStream; keep: (line: string) => void }) {
-  const kept = { level: "debug", stream: visibly(keep) } as const;
+  const kept = { level: "debug", stream: visibly({ write: keep }) } as const;
   return multistream(level === "silent" ? [kept] : [{ level, stream: shown }, kept]);
 }
+
+/** Takes lines whose hidden characters are written out; as JSON they mean the same. */
+const visibly = (stream: DestinationStream): DestinationStream => ({
+  write: (line: string) => void stream.write(visibleText(line)),
+});
 
 const LOUDNESS: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3, silent: 4 };
 const isQuieter = (a: LogLevel, b: LogLevel): boolean => LOUDNESS[a] > LOUDNESS[b];
@@ -73,10 +79,5 @@ const isQuieter = (a: LogLevel, b: LogLevel): boolean => LOUDNESS[a] > LOUDNESS[
 /** For people on a terminal, for programs elsewhere. Synchronous: the last lines before an exit are the ones that matter. */
 function standardError(): DestinationStream {
   const raw = pino.destination({ fd: 2, sync: true });
-  return process.stderr.isTTY === true
-    ? { write: (line: string) => raw.write(logLine(line)) }
-    : visibly((line) => void raw.write(line));
+  return process.stderr.isTTY === true ? { write: (line: string) => raw.write(logLine(line)) } : raw;
 }
-
-/** In JSON it means the same; whoever reads a file of it on a terminal is shown what is there. */
-const visibly = (write: (line: string) => void): DestinationStream => ({ write: (line) => write(visibleText(line)) });
