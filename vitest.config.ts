@@ -11,8 +11,7 @@ process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "weft-code");
  * the order of their names, so that whole peers, which mostly wait, do not come last.
  */
 const SHARING = [
-  // vectors/fuzz.test.ts takes a module's place, which must not have been loaded before.
-  "protocol/**/!(fuzz).test.ts",
+  "protocol/**/*.test.ts",
   "node/{adapter,aggregation,audit,autodiff,data,generation,interchange,lambda,model,onnx,pretrain,privacy,round,training}/**/*.test.ts",
 ];
 const ELSEWHERE = ["**/*.long.test.ts", "**/*.python.test.ts", "**/*.soak.test.ts", "**/node_modules/**"];
