@@ -6,17 +6,20 @@ import { defineConfig } from "vitest/config";
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "weft-code");
 
 /**
- * Rooms whose tests open no sockets, start no processes and wait for no clock: their files share two processes, so that
+ * Rooms whose tests leave nothing behind in their process: their files share two processes, so that
  * what they import is loaded twice and not a hundred times. Every other file has a process of its own. Projects run in
  * the order of their names, so that whole peers, which mostly wait, do not come last.
  */
 const SHARING = [
   "protocol/**/*.test.ts",
-  "node/{adapter,aggregation,audit,autodiff,data,generation,interchange,lambda,model,onnx,pretrain,privacy,round,training}/**/*.test.ts",
+  "node/{adapter,admin,aggregation,audit,autodiff,data,data-directory,doctor,exchange,generation,golden,interchange,lambda,local,membership,model,onnx,page,pretrain,privacy,round,training}/**/*.test.ts",
+  "testnet/{words,evaluation}/**/*.test.ts",
+  "cli/**/*.test.ts",
+  ".ci/**/*.test.ts",
 ];
 const ELSEWHERE = ["**/*.long.test.ts", "**/*.python.test.ts", "**/*.soak.test.ts", "**/node_modules/**"];
 
-/** Whole-process tests (`*.e2e.test.ts`) name the long timeouts they wait under themselves. */
+/** Tests that take minutes (`*.long.test.ts`) have scripts of their own; vitest.long.config.ts runs them. */
 export default defineConfig({
   test: {
     pool: "forks",

@@ -39,7 +39,7 @@ describe("command line", () => {
     ],
     [
       ["testnet", "--adapter", "lora:8"],
-      'weft: adapter "lora:8": "8" is not r followed by an integer from 1 to 1024: the rank; write lora:r8:q_proj,v_proj[:alpha16][:rslora][:dropout0.1][:layers=0,2]\n',
+      'weft: adapter "lora:8": "8" is not r followed by an integer from 1 to 1024: the rank; write lora:r8:q_proj,v_proj[:alpha16][:rslora][:dropout0.1][:bias][:layers=0,2]\n',
     ],
     [
       ["run", "--part", "3/2"],

@@ -50,7 +50,7 @@ describe("weft network create", () => {
     const kept = await readFile(at("network.json"), "utf8");
     const refused = await create("--seed", "2");
     expect(refused).toMatchObject({ code: 2, out: "" });
-    expect(refused.err).toMatch(/^weft: .*network\.json exists and is not this manifest; .*--out.*--force\n$/);
+    expect(refused.err).toMatch(/^weft: .*network\.json exists and is not this manifest; .*--out.*--force\n$/m);
     expect(await readFile(at("network.json"), "utf8")).toBe(kept);
 
     expect((await create("--seed", "2", "--force")).code).toBe(0);
