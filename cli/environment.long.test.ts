@@ -44,7 +44,7 @@ describe("what is missing is said in one line", { timeout: TIMEOUT_MS }, () => {
   it("a folder for temporary files", () => {
     const result = weft(["testnet", "--peers", "2", "--rounds", "1"], { TMPDIR: "/nonexistent" });
     expect(result.status).toBe(2);
-    expect(result.stderr).toMatch(/^weft: cannot make a folder in \/nonexistent, .*set TMPDIR or give --data-dir\n$/);
+    expect(result.stderr).toMatch(/^weft: cannot make a folder in \/nonexistent, .*set TMPDIR or give --data-dir\n$/m);
   });
 
   it("data, in a network that is no demonstration", () => {
