@@ -13,6 +13,10 @@ process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "weft-code");
 const SHARING = [
   "protocol/**/*.test.ts",
   "node/{adapter,admin,aggregation,audit,autodiff,data,data-directory,doctor,exchange,generation,golden,interchange,lambda,local,membership,model,onnx,page,pretrain,privacy,round,training}/**/*.test.ts",
+  "node/peer/**/!(switch-network).test.ts",
+  "node/system/{compute,network}/**/*.test.ts",
+  "node/{bench,shutdown,interface}/**/*.test.ts",
+  "testnet/*.test.ts",
   "testnet/{words,evaluation}/**/*.test.ts",
   "cli/**/*.test.ts",
   ".ci/**/*.test.ts",
