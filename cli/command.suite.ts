@@ -8,8 +8,15 @@ export interface CommandResult {
   readonly err: string;
 }
 
-/** Run `weft` with these words; `answers` are given, one after the other, where a secret is asked for. */
-export async function weft(words: readonly string[], answers?: readonly string[]): Promise<CommandResult> {
+/**
+ * Run `weft` with these words.
+ * answers: given, one after the other, where a secret is asked for; environment: its variables, none when absent.
+ */
+export async function weft(
+  words: readonly string[],
+  answers?: readonly string[],
+  environment: Terminal["environment"] = {},
+): Promise<CommandResult> {
   let [out, err] = ["", ""];
   const left = [...(answers ?? [])];
   const terminal: Terminal = {
@@ -19,7 +26,7 @@ export async function weft(words: readonly string[], answers?: readonly string[]
     columns: () => 120,
     nextLine: () => new Promise(() => undefined),
     ...(answers && { askSecret: async () => left.shift() ?? "" }),
-    environment: {},
+    environment,
     signal: new AbortController().signal,
   };
   const code = await runCommandLine(words, terminal);

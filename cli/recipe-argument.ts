@@ -23,13 +23,6 @@ export interface TuneMaterial {
 type Probe = Awaited<ReturnType<typeof trainingDoor>>["probe"];
 type ProbeData = Parameters<Probe>[0]["data"];
 
-/** Flags, and what was chosen where they say nothing. */
-export interface ChosenSettings {
-  readonly settings: NetworkSettings;
-  /** One line for people: what was chosen and why; undefined where the flags say all of it. */
-  readonly line: string | undefined;
-}
-
 /** The settings of a command, told to the terminal where anything was chosen.  Throws: as `probe`. */
 export async function chosenSettings(
   options: NetworkOptions & { readonly tune?: boolean },

@@ -305,7 +305,8 @@ describe("a consortium of seven", () => {
       const refused = await weft(["run", "--data-dir", net.at("oscar"), "--network", net.at("tampered.json")]);
       expect(refused, from).toMatchObject({ code: 2, err: expect.stringContaining("is not over this manifest") });
     }
-    const stranger = await weft(["run", "--data-dir", net.at("oscar"), "--network", net.at("network.json")]);
+    const words = ["run", "--data-dir", net.at("oscar"), "--network", net.at("network.json"), "--data", "embedded"];
+    const stranger = await weft(words);
     expect(stranger).toMatchObject({ code: 4, err: expect.stringContaining("is no member of the network") });
   });
 

@@ -5,8 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CONFIGS, randomTensors } from "../../node/model/random-model.suite.ts";
 import { writeSafetensors } from "../../node/model/safetensors.ts";
-import { runCommandLine } from "../program.ts";
-import type { Terminal } from "../terminal.ts";
+import { weft as run } from "../command.suite.ts";
 
 let folder: string;
 const at = (name: string): string => join(folder, name);
@@ -56,20 +55,7 @@ function wordTokenizer(): object {
   };
 }
 
-async function weft(...words: readonly string[]) {
-  let [out, err] = ["", ""];
-  const terminal: Terminal = {
-    out: (chunk) => void (out += chunk),
-    err: (chunk) => void (err += chunk),
-    errIsTerminal: false,
-    columns: () => 80,
-    nextLine: () => new Promise(() => undefined),
-    environment: { WEFT_DATA_DIR: at("peer") },
-    signal: new AbortController().signal,
-  };
-  const code = await runCommandLine(words, terminal);
-  return { code, out, err };
-}
+const weft = (...words: readonly string[]) => run(words, undefined, { WEFT_DATA_DIR: at("peer") });
 
 const MODEL = ["--model", "MODEL"];
 const given = (words: readonly string[]): string[] => words.map((word) => (word === "MODEL" ? at("model") : word));

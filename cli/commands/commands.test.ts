@@ -6,9 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { foldPeerEvent, type LoopReport, type PeerEvent, UNSEEN_PEER } from "../../node/index.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import { EXAMPLE_MANIFEST, exampleEvents } from "../../testnet/fixtures/example-run.ts";
-import { runCommandLine } from "../program.ts";
+import { weft as run } from "../command.suite.ts";
 import { createStatusWriter } from "../status-file.ts";
-import type { Terminal } from "../terminal.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -16,21 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-async function weft(...words: readonly string[]) {
-  let out = "";
-  let err = "";
-  const terminal: Terminal = {
-    out: (chunk) => void (out += chunk),
-    err: (chunk) => void (err += chunk),
-    errIsTerminal: false,
-    columns: () => 80,
-    nextLine: () => Promise.resolve(),
-    environment: { WEFT_DATA_DIR: join(folder, "peer") },
-    signal: new AbortController().signal,
-  };
-  const code = await runCommandLine(words, terminal);
-  return { code, out, err };
-}
+const weft = (...words: readonly string[]) => run(words, undefined, { WEFT_DATA_DIR: join(folder, "peer") });
 
 async function manifestFile(change: object = {}): Promise<string> {
   const path = join(folder, "network.json");

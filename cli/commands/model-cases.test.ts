@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EXAMPLE_MANIFEST } from "../../testnet/fixtures/example-run.ts";
-import { runCommandLine } from "../program.ts";
+import { weft as run } from "../command.suite.ts";
 import { peerOptions } from "../run-options.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -28,18 +28,8 @@ const SILENT: Terminal = {
 };
 
 async function weft(...words: readonly string[]) {
-  let [out, err] = ["", ""];
-  const terminal: Terminal = {
-    out: (chunk) => void (out += chunk),
-    err: (chunk) => void (err += chunk),
-    errIsTerminal: false,
-    columns: () => 80,
-    nextLine: () => Promise.resolve(),
-    environment: { WEFT_DATA_DIR: join(folder, "peer") },
-    signal: new AbortController().signal,
-  };
-  const code = await runCommandLine(words, terminal);
-  return { code, out, err, json: () => JSON.parse(out) };
+  const result = await run(words, undefined, { WEFT_DATA_DIR: join(folder, "peer") });
+  return { ...result, json: () => JSON.parse(result.out) };
 }
 
 const generate = (model: string, prompt = "hello", tokens = 6) =>

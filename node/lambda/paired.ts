@@ -39,8 +39,8 @@ export function pairedTest(differences: readonly number[]): Better {
 }
 
 /**
- * The quantile of Student's distribution with so many degrees of freedom, from that of the normal one; by default 95 %: 5.57 in place of 6.31 with one, within 0.04 from
- * two on.  Source: Cornish and Fisher's expansion, Abramowitz and Stegun 26.7.5.
+ * The quantile of Student's distribution with so many degrees of freedom, from that of the normal one; by default the one of
+ * 95 %: 5.57 in place of 6.31 with one degree, within 0.04 from two on.  Source: Cornish and Fisher's expansion, Abramowitz and Stegun 26.7.5.
  */
 export function studentQuantile(degrees: number, z: number = NORMAL_QUANTILE): number {
   const [first, second] = [(z ** 3 + z) / 4, (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96];
