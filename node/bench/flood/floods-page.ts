@@ -96,7 +96,15 @@ ${floods.map(loopRow).join("\n")}
 A run fails where memory grew by more than ${GROWTH_MB_MAX} MB, the folder by more than ${DISK_BYTES_PER_SECOND_MAX / 1000} kB/s, fewer than ${SERVED_MIN * 100} % of the honest requests
 were served, another was heard in fewer than half as many of the rounds as before, a handler held the loop for more than
 ${HOLD_PROCESSOR_MS_MAX / 1000} s of processor time, or the peer ended.
+
+${missed(floods)}
 `;
+}
+
+/** What was beyond its bound, attack by attack. */
+function missed(floods: readonly Flood[]): string {
+  const lines = floods.flatMap((flood) => beyondBounds(flood).map((text) => `* ${TITLES[flood.name]}: ${text}.`));
+  return lines.length === 0 ? "Every bound held." : `These did not hold:\n\n${lines.join("\n")}`;
 }
 
 /** Attacks that are written and not measured yet. */
