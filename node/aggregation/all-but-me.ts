@@ -12,7 +12,7 @@ import { ageOf, type NeighbourUpdate, selectNeighbours } from "./neighbour.ts";
 import { type NeighbourWeights, neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
 import { isFinitePoint, type Point } from "./point.ts";
 import { averageProducts, productGroups } from "./product-average.ts";
-import { aggregateByRule, type Fallback, fallbackOf } from "./rule.ts";
+import { aggregateByRule, type Fallback, fallbackOf, looksAtWholes } from "./rule.ts";
 
 /**
  * How much of the peer's own rotation is added to an averaged one before retraction. It decides only where the
@@ -36,6 +36,8 @@ export interface AggregateOptions {
     /** Neighbours that it announced with it, where the network weighs by them. */
     readonly neighbours?: number | undefined;
   };
+  /** The network's common start as it travels, f32[P], for rules that ask where adapters went; unknown when absent. */
+  readonly start?: Float32Array | undefined;
   readonly neighbours: readonly NeighbourUpdate[];
   readonly settings: RuleSettings & WeightSettings & Pick<AggregationSettings, "scope" | "ageMax">;
   /** The round that is being aggregated. */
@@ -173,7 +175,7 @@ export function mix({
 
 /** The points by weights and rule, and the own share; why it is no adapter where it is none. */
 function put(
-  { kind, slots, factors, own, settings }: AggregateOptions,
+  { kind, slots, factors, own, start: common, settings }: AggregateOptions,
   {
     points,
     groups,
@@ -184,8 +186,10 @@ function put(
     readonly groups: readonly RotationGroup[];
   },
 ): Float32Array | Exclude<RefusalReason, "length"> {
+  const start = common && looksAtWholes(settings) ? admit(common, own.theta, { groups, slots, factors }) : undefined;
+  const known = typeof start === "string" ? undefined : start;
   try {
-    const average = aggregatePoints(settings, { points, weights, own: own.theta, slots, factors });
+    const average = aggregatePoints(settings, { points, weights, own: own.theta, start: known, slots, factors });
     for (const { R } of groups) {
       for (let i = R.offset; i < R.offset + R.length; i++) average[i]! += TIE_BREAK * own.theta[i]!;
     }
@@ -250,17 +254,20 @@ function aggregatePoints(
     points,
     weights,
     own,
+    start,
     slots,
     factors,
   }: {
     readonly points: readonly Point[];
     readonly weights: readonly number[];
     readonly own: Point;
+    readonly start: Point | undefined;
     readonly slots: readonly AdapterSlot[];
     readonly factors: Factors | undefined;
   },
 ): Float64Array {
   if (factors === "product") return averageOfProducts({ points, weights, own, slots });
+  if (looksAtWholes(settings)) return aggregateByRule(settings, { points, weights, own, start, parts: slots });
   if (settings.scope === "global") return aggregateByRule(settings, { points, weights, own });
   const z = new Float64Array(own.length);
   const longest = slots.reduce((max, { length }) => Math.max(max, length), 0);

@@ -10,6 +10,7 @@ import {
   anchorToReference,
   gaugeKind,
   ifAdapter,
+  looksAtWholes,
   type NeighbourUpdate,
   type ReferenceState,
   type RememberedAggregate,
@@ -105,6 +106,7 @@ export async function aggregateRound(
   const aggregate = await aggregateThere({
     ...layout,
     own: { peer, theta: own, ...(announced !== undefined && { neighbours: announced }) },
+    ...(looksAtWholes(settings) && { start: await trainer.start() }),
     neighbours,
     settings,
     round: asOf,

@@ -44,6 +44,7 @@ export const TRIED_RULES = [
   "multi-krum:3",
   "centred-clipping:1",
   "clipped-gossip:1",
+  "vetted-mean",
   "mean:norm-clip",
   "geometric-median:norm-clip",
   "mean:product",
