@@ -182,8 +182,8 @@ describe("two liars of ten", () => {
         bound: 0.501 * boxOf(honest),
       }),
     ],
-    // Every neighbour that is kept is within two diameters of an honest one.
-    ["vetted-mean", (honest) => ({ settings: { rule: "vetted-mean" }, bound: 3 * diameterOf(honest) })],
+    // Every neighbour that is kept is within 1.4 diameters of an honest one.
+    ["vetted-mean", (honest) => ({ settings: { rule: "vetted-mean" }, bound: 2.4 * diameterOf(honest) })],
     // 0.2 of the own way to the mean is missing, and 0.2 τ of a lie is there.
     [
       "clipped-gossip",

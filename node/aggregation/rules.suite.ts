@@ -118,7 +118,7 @@ function vettedSlowly(points: readonly Vector[], weights: readonly number[], own
     return 1 / row.filter((far, k) => k > 0 && !isMirror[k] && far <= copy).length;
   });
   const typical = d.map((row, j) => lower(row.toSpliced(j, 1), counts.toSpliced(j, 1)));
-  const most = 2 * lower(typical, counts);
+  const most = 1.4 * lower(typical, counts);
   const shares = points.map((_, j) => (typical[j + 1]! <= most ? weights[j]! * counts[j + 1]! : 0));
   return sum(shares) === 0 ? [...own] : average(points, shares);
 }

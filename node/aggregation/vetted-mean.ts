@@ -18,10 +18,13 @@ export const VETTED_MEAN: RuleDefinition<"vetted-mean"> = {
  * all trained (lora and loreft, ten peers on equal and on unequal data); a copy that is rounded anew is nearer than 0.05.
  */
 export const COPY = 0.2;
-/** A point is far at so many typical distances; honest ones were within 1.4 while all mixed alike. */
-export const FAR = 2;
-/** A point goes elsewhere below this part of the typical agreement; honest ones are near 1, and what stands still is at 0. */
-export const AGREEMENT = 0.25;
+/**
+ * A point is far at so many typical distances. Honest ones that mixed evenly were within 1.22, on equal data, unequal data and a task
+ * each; a liar that trains by itself on false labels is at 1.22 to 1.4 in the second round and beyond from then on.
+ */
+export const FAR = 1.4;
+/** A point goes elsewhere below this part of the typical agreement; honest ones were at 0.67 and more from the second round on. */
+export const AGREEMENT = 0.6;
 /** And below so many median deviations. Where these are above the agreement it is chance, and nobody goes elsewhere. */
 export const DEVIATIONS = 3;
 /** d² / m of a part in which more than half of the neighbours are where the peer is, and these two are not. */
@@ -39,12 +42,12 @@ interface Voter {
  *
  * 1. D_jk² = Σ_t |x_jt - x_kt|² / m_t over the parts t, m_t = med_k |x_kt - x_0t|²: every part counts alike.
  * 2. Copies: D_jk <= 0.2 med_j med_k D_jk. c_j = 1 / (the number of copies of j, itself among them), and 0 for one of x_0.
- * 3. Far: s_j > 2 med_j s_j with s_j = med_(k≠j) D_jk. Such j are left out.
+ * 3. Far: s_j > 1.4 med_j s_j with s_j = med_(k≠j) D_jk. Such j are left out.
  * 4. Elsewhere, where the common start x_s is given: with G_jk = <x_j - x_s, x_k - x_s> in the measure of D, a_j = med_(k≠j) G_jk
- *    and A = med_j a_j above E = med_j |a_j - A|: a_j < A / 4 and a_j < A - 3 E. Such j are left out.
+ *    and A = med_j a_j above E = med_j |a_j - A|: a_j < 0.6 A and a_j < A - 3 E. Such j are left out.
  *
  * While more than half of all points, the own one among them, are honest and no copies of each other, every point that is kept is
- * within 2 Δ of an honest one, Δ the largest D of two honest points: half of the others are within 2 med s <= 2 Δ of it.
+ * within 1.4 Δ of an honest one, Δ the largest D of two honest points: half of the others are within 1.4 med s <= 1.4 Δ of it.
  * Shapes: points [P] each, weights one per point, above 0, own [P], start [P] -> [P].
  * Throws: RangeError when there is no point, or the points and weights do not fit each other.
  * Source: this project's own; the distances to a majority are those of Krum, arXiv:1703.02757.
