@@ -194,7 +194,7 @@ async function withCentral(
 
 function sharedData(
   file: string,
-  { split = "iid", columns, charset, chatTemplate }: TestnetCommandOptions,
+  { split = "iid", columns, roles, charset, chatTemplate }: TestnetCommandOptions,
 ): TestnetData {
   if (file === STANDARD_INPUT) {
     throw new NodeError("CONFIG_INVALID", "the peers of a testnet read --data each by itself; give a file, not -");
@@ -204,6 +204,7 @@ function sharedData(
     split,
     reading: [
       ...(columns === undefined ? [] : ["--columns", columns]),
+      ...(roles === undefined ? [] : ["--roles", roles]),
       ...(charset === undefined ? [] : ["--charset", charset]),
       ...(chatTemplate === undefined ? [] : ["--chat-template", templateArgument(chatTemplate)]),
     ],
