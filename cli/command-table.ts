@@ -25,6 +25,7 @@ import { pendingMembersCommand } from "./commands/members/pending.ts";
 import { policyMembersCommand } from "./commands/members/policy.ts";
 import { promoteMembersCommand } from "./commands/members/promote.ts";
 import { revokeMembersCommand } from "./commands/members/revoke.ts";
+import { baseModelCommand } from "./commands/model/base.ts";
 import { mergeModelCommand } from "./commands/model/merge.ts";
 import { trainModelCommand } from "./commands/model/train.ts";
 import { createNetworkCommand } from "./commands/network/create.ts";
@@ -82,5 +83,6 @@ export const COMMANDS: readonly CommandRow[] = [
   inspectAdapterCommand,
   trainModelCommand,
   mergeModelCommand,
+  baseModelCommand,
   completionCommand(() => COMMANDS),
 ];

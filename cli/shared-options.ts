@@ -1,6 +1,7 @@
 /** Flags that several commands have: one row each. Those that come from a network's settings are in network-options.ts. */
 
 import { LOG_LEVELS, LOG_MODULES } from "../node/index.ts";
+import { BASE_FORMS } from "../protocol/settings/base-forms.ts";
 import { parsePromptPositions } from "./adapter-argument.ts";
 import { type ArgumentRow, longName, type OptionRow } from "./command-row.ts";
 import { DATA, READING } from "./data-options.ts";
@@ -43,6 +44,13 @@ export const MODEL: OptionRow = {
   flags: "--model <folder>",
   text: "base model: a Hugging Face directory with config.json, model.safetensors and tokenizer.json",
   otherwise: "the embedded model",
+};
+/** The base that a manifest agrees on. */
+export const AGREED_BASE: OptionRow = {
+  flags: "--base <form>",
+  text: `form of the frozen base on which every peer has to train: ${BASE_FORMS.join(", ")}; its digest goes into the manifest`,
+  parse: choice(BASE_FORMS),
+  otherwise: "each peer chooses",
 };
 /** How several peers divide one data set. */
 export const SPLIT: OptionRow = {

@@ -66,6 +66,7 @@ export const LINES: readonly SilentLine[] = [
   { words: "completion bash" },
   { words: "adapter inspect adapter" },
   { words: "model merge --adapter adapter --format onnx --out merged" },
+  { words: "model base --base q4" },
   { words: "model train --model graph.onnx --data rows.jsonl", code: 2 },
   { words: "audit inversion --texts 1 --max-tokens 4 --steps 1 --attempts 0 --adapter lora:r2:q_proj" },
   { words: "testnet --peers 2 --rounds 1 --local-steps 2 --report report.html" },
