@@ -93,6 +93,7 @@ export const PROBLEMS = [
   "no-adapter-of-weft",
   "no-checkpoint",
   "no-member",
+  "no-swarm",
   "not-reachable",
   "nothing-made-yet",
   "peers-unknown",
@@ -112,6 +113,8 @@ export const PROBLEMS = [
   "store-damaged",
   "stranger",
   "successions-used-up",
+  "swarm-left",
+  "swarm-there",
   "training-changed",
   "weights-beside",
 ] as const;
