@@ -30,7 +30,7 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
       terminal.err(`${name} in the environment is no flag of weft; did you mean ${near}?\n`);
     }
     await applySettings(command, row, terminal);
-    exitCode = await row.run(command.opts(), terminal, command.args[0]);
+    exitCode = await row.run(command.opts(), terminal, argumentOf(row, command));
   });
   try {
     await program.parseAsync(meant(words), { from: "user" });
@@ -42,6 +42,10 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_REFUSED;
     return exitCodeOf(error as NodeError | ProtocolError);
   }
+}
+
+function argumentOf({ argument }: CommandRow, { args }: Command): string | undefined {
+  return argument?.several ? args.join(" ") || undefined : args[0];
 }
 
 /** Words that other programs have taught people: help, help COMMAND, version. */
@@ -65,9 +69,11 @@ export function buildProgram(
     const [first = "", second] = row.name;
     const parent = second === undefined ? program : (groups.get(first) ?? group(program, groups, first));
     const command = parent.command(second ?? first).description(row.text);
+    if (second === undefined) groups.set(first, command);
     if (row.argument) {
-      const { name, text, optional } = row.argument;
-      command.argument(optional ? `[${name}]` : `<${name}>`, text);
+      const { name, text, optional, several } = row.argument;
+      const words = several ? `${name}...` : name;
+      command.argument(optional ? `[${words}]` : `<${words}>`, text);
     }
     for (const option of row.options) command.addOption(optionOf(option));
     command.addHelpText("after", `\nExample:\n  ${row.example}`);
@@ -80,6 +86,8 @@ export function buildProgram(
 /** Errors thrown, not printed; nothing ends the process. */
 function quiet(command: Command, terminal: Pick<Terminal, "out" | "err">): void {
   command
+    // Flags belong to the command behind whose name they stand: weft testnet up --peers 4.
+    .enablePositionalOptions()
     .helpOption("-h, --help", "show the commands and flags")
     .exitOverride()
     .configureOutput({ writeOut: terminal.out, writeErr: () => undefined, outputError: () => undefined });

@@ -39,6 +39,7 @@ export type RunOptions = PrivacyOptions &
     readonly logModule?: readonly (readonly [LogModule, LogLevel])[];
     readonly admin?: string;
     readonly page?: boolean;
+    readonly canBeCutOff?: boolean;
   };
 
 /** A peer by its flags.  Throws: NodeError CONFIG_INVALID for flags that contradict each other. */

@@ -113,6 +113,10 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
     otherwise: "the socket admin.sock in the data directory; a free port where that path is too long, or with --page",
   },
   { flags: "--page", text: "serve a page that shows the peer as it runs, for a browser on this machine" },
+  {
+    flags: "--can-be-cut-off",
+    text: "have the admin interface also take whom this peer refuses (POST /v1/control/cut-off): for test networks, which are parted in that way",
+  },
 ];
 
 /** An adapter in a folder. */

@@ -69,6 +69,17 @@ export const LINES: readonly SilentLine[] = [
   { words: "model base --base q4" },
   { words: "model train --model graph.onnx --data rows.jsonl", code: 2 },
   { words: "audit inversion --texts 1 --max-tokens 4 --steps 1 --attempts 0 --adapter lora:r2:q_proj" },
+  // The peers of a swarm are weft run, above; a trace would wait for their end.
+  { words: "testnet up --dir open --data nothing.jsonl", code: 2 },
+  { words: "testnet status --dir nothing", code: 2 },
+  { words: "testnet logs --dir nothing", code: 2 },
+  { words: "testnet kill 1 --dir nothing", code: 2 },
+  { words: "testnet restart 1 --dir nothing", code: 2 },
+  { words: "testnet pause 1 --dir nothing", code: 2 },
+  { words: "testnet resume 1 --dir nothing", code: 2 },
+  { words: "testnet partition 1 --dir nothing", code: 2 },
+  { words: "testnet heal --dir nothing", code: 2 },
+  { words: "testnet down --dir nothing", code: 2 },
   { words: "testnet --peers 2 --rounds 1 --local-steps 2 --report report.html" },
 ];
 
