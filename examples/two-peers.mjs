@@ -1,7 +1,7 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createNetwork, createPeer, embeddedModelDirectory } from "weft";
+import { createNetwork, createPeer, embeddedModelDirectory } from "weft-peer";
 
 const network = await createNetwork({
   name: "two-peers",
