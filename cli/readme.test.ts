@@ -59,7 +59,7 @@ describe("the README's program", () => {
     const work = mkdtempSync(join(tmpdir(), "weft-readme-"));
     try {
       const file = join(work, "two-peers.mjs");
-      const source = pathToFileURL(join(folder, "node", "index.ts")).href;
+      const source = pathToFileURL(join(folder, "node", "library", "index.ts")).href;
       writeFileSync(file, shown.replace('from "weft-peer"', `from ${JSON.stringify(source)}`));
       const { stdout } = await promisify(execFile)(process.execPath, [file]);
       expect(stdout).toMatch(/^held-out loss: [\d.]+ -> [\d.]+, [\d.]+ -> [\d.]+\n$/);
