@@ -1,5 +1,5 @@
 /**
- * What weft offers to programs, and all that `cli` and `testnet` use of `node`. Importing it is quick: descriptions, errors
+ * All that `cli` and `testnet` use of `node`; other programs have `node/library`. Importing it is quick: descriptions, errors
  * and a peer stand here. Everything that computes, reads models or speaks to the network stands behind a door, a function
  * that loads its part of `node` when it is first called.
  */
