@@ -40,9 +40,9 @@ import { joinCommand } from "./commands/peer/join.ts";
 import { runCommand } from "./commands/peer/run.ts";
 import { statusCommand } from "./commands/peer/status.ts";
 import { testnetCommand } from "./commands/testnet/testnet.ts";
+import { QUIET } from "./shared-options.ts";
 
-/** In the order in which help and docs show them. */
-export const COMMANDS: readonly CommandRow[] = [
+const ROWS: readonly CommandRow[] = [
   testnetCommand,
   initCommand,
   createNetworkCommand,
@@ -84,3 +84,6 @@ export const COMMANDS: readonly CommandRow[] = [
   mergeModelCommand,
   completionCommand(() => COMMANDS),
 ];
+
+/** In the order in which help and docs show them; each takes the flag that all have. */
+export const COMMANDS: readonly CommandRow[] = ROWS.map((row) => ({ ...row, options: [...row.options, QUIET] }));

@@ -6,6 +6,7 @@ import { LIMITS } from "../../../protocol/limits.ts";
 import { createGenesis } from "../../../protocol/membership/genesis.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { CHAT_TEMPLATE, templateArgument } from "../../data-options.ts";
+import { MOTION_JSON } from "../../json-shapes.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkOptions, networkSettings } from "../../network-options.ts";
 import { integer } from "../../option-value.ts";
@@ -30,6 +31,7 @@ export const proposeNetworkCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft network propose --at-round 40 --rounds 80 --learning-rate 0.0005 --data-dir alice",
+  json: MOTION_JSON,
   run,
 };
 
