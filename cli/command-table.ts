@@ -51,9 +51,9 @@ import { resumeTestnetCommand } from "./commands/testnet/resume.ts";
 import { statusTestnetCommand } from "./commands/testnet/status.ts";
 import { testnetCommand } from "./commands/testnet/testnet.ts";
 import { upTestnetCommand } from "./commands/testnet/up.ts";
+import { QUIET } from "./shared-options.ts";
 
-/** In the order in which help and docs show them. */
-export const COMMANDS: readonly CommandRow[] = [
+const ROWS: readonly CommandRow[] = [
   testnetCommand,
   upTestnetCommand,
   statusTestnetCommand,
@@ -106,3 +106,6 @@ export const COMMANDS: readonly CommandRow[] = [
   baseModelCommand,
   completionCommand(() => COMMANDS),
 ];
+
+/** In the order in which help and docs show them; each takes the flag that all have. */
+export const COMMANDS: readonly CommandRow[] = ROWS.map((row) => ({ ...row, options: [...row.options, QUIET] }));

@@ -35,6 +35,7 @@ export type RunOptions = PrivacyOptions &
     readonly serve?: boolean;
     readonly events?: boolean;
     readonly json?: boolean;
+    readonly format?: "jsonl";
     readonly logLevel?: LogLevel;
     readonly logModule?: readonly (readonly [LogModule, LogLevel])[];
     readonly admin?: string;

@@ -22,6 +22,12 @@ export const initCommand: CommandRow = {
   text: "Make a peer: its key, and a file of the flags that `weft run` follows.",
   options: [DATA_DIR, ...PEER_OPTIONS, JSON_OUTPUT],
   example: "weft init --data-dir alice --data alice.jsonl",
+  json: {
+    peer: "the peer's id",
+    created: "whether it is new",
+    dataDirectory: "where its files are",
+    "network?": "id of the network that it was given",
+  },
   run,
 };
 
