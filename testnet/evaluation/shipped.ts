@@ -1,7 +1,7 @@
 /** The row of what a new network has where nobody chooses anything. */
 import { recipeAdapter, recipeFacts, recipeTraining } from "../../node/manifest/recipe.ts";
 import type { BaseModel } from "../../node/model/base-model.ts";
-import { MANIFEST_DEFAULTS } from "../../protocol/network-manifest.ts";
+import { type AggregationSettings, MANIFEST_DEFAULTS } from "../../protocol/network-manifest.ts";
 import type { DeclaredMethod, Suite } from "./table.ts";
 
 /** What each sort of data is to the recipe. */
@@ -15,7 +15,7 @@ const FORMS: Readonly<Record<Suite["data"], "answers" | "text">> = {
 
 /**
  * A shipped method with the adapter, the rate, the schedule, the aggregation and the reference model that `weft network create`
- * gives a base model without a chat template and such data; any other method as it is. A changed default changes the cell's
+ * gives a base model without a chat template and such data, but for what the method says of the aggregation; any other method as it is. A changed default changes the cell's
  * digest, so that the row is computed again.
  */
 export function withShipped(
@@ -28,5 +28,6 @@ export function withShipped(
   const { adapter } = recipeAdapter(facts);
   const { learningRate, ...training } = recipeTraining(adapter, { layers: facts.layers, steps: rounds * localSteps });
   const { aggregation, reference } = MANIFEST_DEFAULTS;
-  return { ...method, adapter, aggregation, reference, training, learningRates: [learningRate] };
+  const changed = { ...aggregation, ...method.aggregation } as AggregationSettings;
+  return { ...method, adapter, aggregation: changed, reference, training, learningRates: [learningRate] };
 }
