@@ -60,7 +60,7 @@ export async function runTable(options: RunOptions): Promise<readonly SuiteResul
   return results;
 }
 
-/** What is there of a table that needs no search for learning rates; nothing is computed. */
+/** What is there of a table, with the learning rates that what is there tells; nothing is computed. */
 export async function knownCells(options: RunOptions): Promise<readonly SuiteResults[]> {
   const { table, files } = options;
   const results: SuiteResults[] = [];
@@ -69,14 +69,21 @@ export async function knownCells(options: RunOptions): Promise<readonly SuiteRes
     if (!material) continue;
     const cells: { cell: Cell; result: CellResult }[] = [];
     const methods = table.methods.map((method) => withShipped(method, suite, material.base.model));
-    for (const bare of cellsOf(suite, { ...table, methods })) {
-      const cell = { ...bare, learningRate: bare.method.learningRates![0]! };
+    const shipped = { ...table, methods };
+    const learningRates = new Map<string, ChosenRate>();
+    const run = (cell: Cell): Promise<CellResult | undefined> => {
       const key = cellKey(cell, material.modelDigest);
-      const result = await files.load(cellPath(cell, key), key);
+      return files.load(cellPath(cell, key), key);
+    };
+    for (const bare of cellsOf(suite, shipped)) {
+      const learningRate = await tunedRate(bare, { table: shipped, learningRates, run, signal: options.signal });
+      if (learningRate === undefined) continue;
+      const cell = { ...bare, learningRate };
+      const result = await run(cell);
       if (result) cells.push({ cell, result });
     }
     await material.base.release();
-    results.push({ suite, cells, learningRates: new Map() });
+    results.push({ suite, cells, learningRates });
   }
   return results;
 }
@@ -145,7 +152,7 @@ async function tunedRate(
   }: {
     readonly table: Table;
     readonly learningRates: Map<string, ChosenRate>;
-    readonly run: (cell: Cell) => Promise<CellResult>;
+    readonly run: (cell: Cell) => Promise<CellResult | undefined>;
     readonly signal: AbortSignal;
   },
 ): Promise<number | undefined> {
