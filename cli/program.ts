@@ -36,7 +36,11 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
     await applySettings(command, row, terminal);
     const flags = command.opts();
     output.form = formOf(flags);
-    exitCode = await row.run(flags, flags.quiet === true ? quietTerminal(terminal) : terminal, argumentOf(row, command));
+    exitCode = await row.run(
+      flags,
+      flags.quiet === true ? quietTerminal(terminal) : terminal,
+      argumentOf(row, command),
+    );
     output.end(exitCode);
   });
   try {

@@ -15,7 +15,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "another-data": "choose another --data-dir for this data, or give the same data as before",
   "another-model": "give --model the directory that the adapter was trained on",
   "another-network": "choose another --data-dir for this network",
-  "another-rounding": "take the version of weft that made the network; weft model base shows the digest",
+  "another-rounding": "take the version that made the network; weft model base shows the digest",
   "another-template":
     "take tokenizer_config.json and chat_template.jinja from whoever made the network, or give --chat-template the network's",
   "base-elsewhere": "leave out --base or --device",
