@@ -1,7 +1,7 @@
 /** The page of an evaluation: its settings, tables, plots, and the claims that hold. */
 import { formatBytes } from "../words/text-table.ts";
 import { formatWay } from "../words/way.ts";
-import type { CheckedClaim } from "./claim.ts";
+import type { CheckedClaim } from "./checked-claim.ts";
 import { amount } from "./claims.ts";
 import { METRICS, type Metric } from "./metric.ts";
 import { type PairedGain, SEEDS_MIN } from "./paired.ts";

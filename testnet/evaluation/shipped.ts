@@ -14,7 +14,7 @@ const FORMS: Readonly<Record<Suite["data"], "answers" | "text">> = {
 };
 
 /**
- * A shipped method with the adapter, the rate, the schedule, the aggregation and the reference model that `weft network create`
+ * A shipped method with the adapter, the rate, the schedule, the aggregation and the reference model that a new network
  * gives a base model without a chat template and such data, but for what the method says of the aggregation; any other method as it is. A changed default changes the cell's
  * digest, so that the row is computed again.
  */

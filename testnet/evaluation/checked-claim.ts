@@ -1,4 +1,4 @@
-/** A claim that was held against an evaluation. */
+/** What a claim turned out to be in this evaluation. */
 
 /** Whether a claim holds in this evaluation. */
 export type Finding = "holds" | "does not hold" | "not measured";
