@@ -12,7 +12,7 @@ import { hasOwnOutput, isTied, storedWeights, unreadNote, type WeightPlace } fro
 import { textConfig } from "./text-config.ts";
 import { tokenizerContent } from "./tokenizer.ts";
 import { storedCopy, type WeightCache, widenedCopy } from "./weight-copy.ts";
-import type { WeightFile } from "./weight-file.ts";
+import type { StoredTensor, WeightFile } from "./weight-file.ts";
 import { locateTensors, tensorValues } from "./weight-file.ts";
 
 /** The files of a model directory, read by `node/system/files/model-files`. */
@@ -147,21 +147,28 @@ const DIGEST_BYTES = 1 << 24;
 
 /** Digests that the genesis manifest fixes; the same model in other shards has the same digests. */
 export function modelDigest(files: ModelFiles): ModelDigest {
-  const weights = files.sha256?.() ?? portableSha256();
-  const located = locateTensors(files.shards);
-  for (const name of [...located.keys()].toSorted()) {
-    const { dtype, shape, file, offset, begin, end } = located.get(name)!;
-    weights.update(new TextEncoder().encode(`${JSON.stringify([name, dtype, shape])}\n`));
-    for (let at = 0; at < end - begin; at += DIGEST_BYTES) {
-      weights.update(file.read(offset + at, Math.min(DIGEST_BYTES, end - begin - at)));
-    }
-  }
   const config = canonicalize(files.config) ?? "";
   return {
-    weights: weights.hex(),
+    weights: tensorsDigest(locateTensors(files.shards), files),
     config: bytesToHex(sha256(new TextEncoder().encode(config))),
     tokenizer: bytesToHex(sha256(tokenizerBytes(files))),
   };
+}
+
+/** SHA-256 of tensors: of each, by name, a line of JSON with name, dtype and shape, then its values; hexadecimal. */
+export function tensorsDigest(
+  located: ReadonlyMap<string, StoredTensor>,
+  { sha256: fast }: Pick<ModelFiles, "sha256">,
+): string {
+  const hash = fast?.() ?? portableSha256();
+  for (const name of [...located.keys()].toSorted()) {
+    const { dtype, shape, file, offset, begin, end } = located.get(name)!;
+    hash.update(new TextEncoder().encode(`${JSON.stringify([name, dtype, shape])}\n`));
+    for (let at = 0; at < end - begin; at += DIGEST_BYTES) {
+      hash.update(file.read(offset + at, Math.min(DIGEST_BYTES, end - begin - at)));
+    }
+  }
+  return hash.hex();
 }
 
 function portableSha256(): { update(bytes: Uint8Array): void; hex(): string } {

@@ -3,6 +3,7 @@
  * `f16` they stand as they are stored. Every other matrix (embeddings, the output matrix) has 16 bits, and vectors stay f32.
  */
 import { encodeFloat16 } from "../../../protocol/encoding/float16.ts";
+import type { NarrowForm } from "../../../protocol/settings/base-forms.ts";
 import { sizeOf } from "../../tensor.ts";
 import type { BaseModel, WeightShape } from "../base-model.ts";
 import { weightsByUse } from "../copied-weights.ts";
@@ -10,9 +11,6 @@ import type { ModelFiles } from "../huggingface.ts";
 import { type SafetensorsDtype, safetensorsHeader } from "../safetensors.ts";
 import { copyKey, type WeightCopy } from "../weight-copy.ts";
 import { BLOCK, type BlockBits, blocksOf, inBlocks } from "./blocks.ts";
-
-/** Forms of a base that take less room than f32. */
-export type NarrowForm = "f16" | "q8" | "q4";
 
 /** Bits of a form's integers. */
 export const BITS: Readonly<Record<Exclude<NarrowForm, "f16">, BlockBits>> = { q8: 8, q4: 4 };
