@@ -157,7 +157,10 @@ export function expectedFailure(error: unknown, row?: CommandRow): string | unde
       /^option '(.*)' argument '(.*)' is invalid\. /s,
       (_, flags, value) => `${flags} does not take "${value}": `,
     )
-    .replace(/\.$/, "");
+    .replace(/\.$/, "")
+    // What stands behind a flag that is none, or where a command should, may be a secret.
+    .replace(/^(unknown option '[^=]*)=.*'$/s, "$1'")
+    .replace(/^unknown command 'weft1.*'$/is, "an invite is no command: give it to weft join");
   const meant = /Did you mean (.*)\?/i.exec(suggestion)?.[1];
   return meant === undefined ? `${what}; see weft --help` : `${what}; did you mean ${meant}?`;
 }
