@@ -40,11 +40,31 @@ import { initCommand } from "./commands/peer/init.ts";
 import { joinCommand } from "./commands/peer/join.ts";
 import { runCommand } from "./commands/peer/run.ts";
 import { statusCommand } from "./commands/peer/status.ts";
+import { downTestnetCommand } from "./commands/testnet/down.ts";
+import { healTestnetCommand } from "./commands/testnet/heal.ts";
+import { killTestnetCommand } from "./commands/testnet/kill.ts";
+import { logsTestnetCommand } from "./commands/testnet/logs.ts";
+import { partitionTestnetCommand } from "./commands/testnet/partition.ts";
+import { pauseTestnetCommand } from "./commands/testnet/pause.ts";
+import { restartTestnetCommand } from "./commands/testnet/restart.ts";
+import { resumeTestnetCommand } from "./commands/testnet/resume.ts";
+import { statusTestnetCommand } from "./commands/testnet/status.ts";
 import { testnetCommand } from "./commands/testnet/testnet.ts";
+import { upTestnetCommand } from "./commands/testnet/up.ts";
+import { QUIET } from "./shared-options.ts";
 
-/** In the order in which help and docs show them. */
-export const COMMANDS: readonly CommandRow[] = [
+const ROWS: readonly CommandRow[] = [
   testnetCommand,
+  upTestnetCommand,
+  statusTestnetCommand,
+  logsTestnetCommand,
+  killTestnetCommand,
+  restartTestnetCommand,
+  pauseTestnetCommand,
+  resumeTestnetCommand,
+  partitionTestnetCommand,
+  healTestnetCommand,
+  downTestnetCommand,
   initCommand,
   createNetworkCommand,
   signNetworkCommand,
@@ -86,3 +106,6 @@ export const COMMANDS: readonly CommandRow[] = [
   baseModelCommand,
   completionCommand(() => COMMANDS),
 ];
+
+/** In the order in which help and docs show them; each takes the flag that all have. */
+export const COMMANDS: readonly CommandRow[] = ROWS.map((row) => ({ ...row, options: [...row.options, QUIET] }));

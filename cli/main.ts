@@ -1,10 +1,8 @@
 /** The process: its signals, its outputs and its exit code. The only place that ends it. */
 import { askSecret } from "./ask-secret.ts";
 import { packageVersion } from "./package-folder.ts";
-import { EXIT_INTERRUPTED, EXIT_OK, Interruption } from "./terminal.ts";
+import { EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED, Interruption } from "./terminal.ts";
 import { visibleTerminal } from "./visible-text.ts";
-
-const EXIT_UNEXPECTED = 1;
 
 /**
  * End as the signal itself would have: an ordinary exit would wait for, and then abort, the training thread's running

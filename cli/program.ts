@@ -6,10 +6,13 @@ import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";
 import { misspelt } from "./environment.ts";
 import { exitCodeOf } from "./exit-code.ts";
+import { askedForm, failureOf, formOf } from "./json.ts";
+import { JsonOutput } from "./json-output.ts";
 import { packageVersion } from "./package-folder.ts";
-import { errorLine } from "./remedies.ts";
+import { quietTerminal } from "./quiet-terminal.ts";
+import { errorLine, remedyOf } from "./remedies.ts";
 import { applySettings } from "./setting-sources.ts";
-import { EXIT_OK, EXIT_REFUSED, type Terminal } from "./terminal.ts";
+import { EXIT_OK, EXIT_REFUSED, EXIT_UNEXPECTED, type Terminal } from "./terminal.ts";
 import { visibleTerminal } from "./visible-text.ts";
 
 /**
@@ -17,7 +20,8 @@ import { visibleTerminal } from "./visible-text.ts";
  * is explained in one line on standard error.  Throws: whatever nobody expected.
  */
 export async function runCommandLine(words: readonly string[], given: Terminal): Promise<number> {
-  const terminal = visibleTerminal(given);
+  const output = new JsonOutput(visibleTerminal(given), askedForm(words));
+  const { terminal } = output;
   let exitCode = EXIT_OK;
   let chosen: CommandRow | undefined;
   if (words.length === 0) {
@@ -30,19 +34,49 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
       terminal.err(`${name} in the environment is no flag of weft; did you mean ${near}?\n`);
     }
     await applySettings(command, row, terminal);
-    exitCode = await row.run(command.opts(), terminal, command.args[0]);
+    const flags = command.opts();
+    output.form = formOf(flags);
+    exitCode = await row.run(
+      flags,
+      flags.quiet === true ? quietTerminal(terminal) : terminal,
+      argumentOf(row, command),
+    );
+    output.end(exitCode);
   });
   try {
     await program.parseAsync(meant(words), { from: "user" });
     return exitCode;
   } catch (error) {
-    const line = expectedFailure(error, chosen);
-    if (line === undefined) throw error;
-    if (line !== "") terminal.err(`weft: ${line}\n`);
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_REFUSED;
-    return exitCodeOf(error as NodeError | ProtocolError);
+    return failed(error, chosen, output);
   }
 }
+
+function argumentOf({ argument }: CommandRow, { args }: Command): string | undefined {
+  return argument?.several ? args.join(" ") || undefined : args[0];
+}
+
+/** Say an expected failure on standard error in a line, and in JSON where that was asked for.  Throws: any other failure. */
+function failed(error: unknown, chosen: CommandRow | undefined, output: JsonOutput): number {
+  const line = expectedFailure(error, chosen);
+  if (line === undefined) {
+    const message = error instanceof Error ? error.message : String(error);
+    output.fail({ code: "UNEXPECTED", message, remedy: null, exitCode: EXIT_UNEXPECTED });
+    throw error;
+  }
+  if (line !== "") output.terminal.err(`weft: ${line}\n`);
+  if (error instanceof NodeError || error instanceof ProtocolError) {
+    const exitCode = exitCodeOf(error);
+    output.fail({ ...failureOf(error, remedyOf(error, chosen?.options.map(longName))), exitCode });
+    return exitCode;
+  }
+  if (line === "") return EXIT_OK;
+  const [message = line, remedy] = partsOf(line);
+  output.fail({ code: "USAGE", message, remedy: remedy ?? null, exitCode: EXIT_REFUSED });
+  return EXIT_REFUSED;
+}
+
+/** What is wrong with a command line, and what to do: `expectedFailure` puts the two together. */
+const partsOf = (line: string): readonly string[] => line.split(/; (?=see weft|did you mean)|\? (?=See weft)/);
 
 /** Words that other programs have taught people: help, help COMMAND, version. */
 function meant(words: readonly string[]): string[] {
@@ -65,9 +99,11 @@ export function buildProgram(
     const [first = "", second] = row.name;
     const parent = second === undefined ? program : (groups.get(first) ?? group(program, groups, first));
     const command = parent.command(second ?? first).description(row.text);
+    if (second === undefined) groups.set(first, command);
     if (row.argument) {
-      const { name, text, optional } = row.argument;
-      command.argument(optional ? `[${name}]` : `<${name}>`, text);
+      const { name, text, optional, several } = row.argument;
+      const words = several ? `${name}...` : name;
+      command.argument(optional ? `[${words}]` : `<${words}>`, text);
     }
     for (const option of row.options) command.addOption(optionOf(option));
     command.addHelpText("after", `\nExample:\n  ${row.example}`);
@@ -80,6 +116,8 @@ export function buildProgram(
 /** Errors thrown, not printed; nothing ends the process. */
 function quiet(command: Command, terminal: Pick<Terminal, "out" | "err">): void {
   command
+    // Flags belong to the command behind whose name they stand: weft testnet up --peers 4.
+    .enablePositionalOptions()
     .helpOption("-h, --help", "show the commands and flags")
     .exitOverride()
     .configureOutput({ writeOut: terminal.out, writeErr: () => undefined, outputError: () => undefined });

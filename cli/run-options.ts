@@ -35,10 +35,12 @@ export type RunOptions = PrivacyOptions &
     readonly serve?: boolean;
     readonly events?: boolean;
     readonly json?: boolean;
+    readonly format?: "jsonl";
     readonly logLevel?: LogLevel;
     readonly logModule?: readonly (readonly [LogModule, LogLevel])[];
     readonly admin?: string;
     readonly page?: boolean;
+    readonly canBeCutOff?: boolean;
   };
 
 /** A peer by its flags.  Throws: NodeError CONFIG_INVALID for flags that contradict each other. */

@@ -95,6 +95,7 @@ export const PROBLEMS = [
   "no-adapter-of-weft",
   "no-checkpoint",
   "no-member",
+  "no-swarm",
   "not-reachable",
   "nothing-made-yet",
   "peers-unknown",
@@ -114,6 +115,8 @@ export const PROBLEMS = [
   "store-damaged",
   "stranger",
   "successions-used-up",
+  "swarm-left",
+  "swarm-there",
   "training-changed",
   "weights-beside",
 ] as const;

@@ -62,6 +62,12 @@ export const ENGINE_OPTIONS = {
     text: "compute activations again instead of keeping them: about a third slower, in a fraction of the memory",
     source: "node/training/checkpointing.ts; Chen et al. 2016, arXiv:1604.06174",
   },
+  streamBlocks: {
+    type: "switch",
+    text: "keep the weights of one layer in memory at a time and read them anew in every step: for bases larger than memory",
+    note: "docs/LARGE-MODELS.md has what it costs",
+    source: "node/training/streamed-session.ts; the gradient is that of lowMemory",
+  },
 } as const satisfies Readonly<Record<string, Field>>;
 
 /** How a peer's engine computes; what is absent is as `ENGINE_OPTIONS` says. */

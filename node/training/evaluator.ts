@@ -17,7 +17,8 @@ import {
   declaredOnly,
   type FrozenBlocks,
 } from "./frozen-blocks.ts";
-import { type AdaptedModel, type BatchShape, cutEvaluation, evaluationGraph } from "./training-step.ts";
+import { evaluationSession } from "./step-session.ts";
+import { type AdaptedModel, type BatchShape, cutEvaluation } from "./training-step.ts";
 
 /** Examples evaluated at once: enough to fill two cores, few enough that the logits stay small. */
 const EVALUATION_BATCH = 16;
@@ -71,6 +72,8 @@ export interface EvaluatorOptions {
   readonly activationBytesMax?: number;
   /** Whether long texts are evaluated a few at a time; default: all in batches of the same size. */
   readonly lowMemory?: boolean;
+  /** Whether the weights of one block are in memory at a time; default: those of all. */
+  readonly streamBlocks?: boolean;
 }
 
 /** Evaluates adapters of one model on one peer's sets. */
@@ -108,7 +111,8 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
       const blocks = createFrozenBlocks({ runtime, store }, { below: cut.below, sessionOptions });
       lower.set(bucket, { blocks, above: cut.above });
     }
-    return runtime.load(encodeModel(cut?.above ?? evaluationGraph(adapted, shape)), sessionOptions);
+    if (cut) return runtime.load(encodeModel(cut.above), sessionOptions);
+    return evaluationSession(runtime, { adapted, shape, sessionOptions, streamBlocks: options.streamBlocks });
   });
   const run = async (set: keyof ExampleSets, examples: readonly Example[], adapter: Float32Array): Promise<Part[]> => {
     const theta = float32([adapter.length], adapter);

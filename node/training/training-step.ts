@@ -91,33 +91,59 @@ export function cutTrainingStep(
 }
 
 /** The graph as it is handed to the runtime, after the passes that change how it is computed. */
-function finished(model: BaseModel, graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGraph {
+export function finished(model: BaseModel, graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGraph {
   const fast = softmaxProductsFirst(forSpeed(graph).graph).graph;
   return products ? products(fast).graph : finishedGraph(model, fast);
 }
 
 function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions) {
-  const { proximal = false, fisher = false, lowMemory = false, wholeMatrix = false } = options;
-  const { inputs, adapter, weight, batch, labelWeights, blockEnds, wholeStreams } = forward(adapted, shape, {
-    training: true,
-  });
+  const { inputs, loss, total, adapter, changed, ...ends } = trainingLoss(adapted, shape, options);
+  const kept = options.lowMemory ? changed : [];
+  const [flat, ...atBlocks] = gradient(total, [adapter, ...kept]);
+  const checkpoints = kept.map((value, i) => ({ value, gradient: atBlocks[i]! }));
+  const whole = { inputs, outputs: { loss, gradient: flat! } };
+  const { graph } = withCheckpoints(whole, { loss: total, checkpoints });
+  return { graph, frozenEnd: frozenEndOf(adapter, ends) };
+}
+
+/** A step before it is differentiated. */
+export interface StepLoss {
+  readonly inputs: readonly OnnxValue[];
+  /** On the labels. */
+  readonly loss: OnnxValue;
+  /** With the proximal term: what is differentiated. */
+  readonly total: OnnxValue;
+  /** The flat vector. */
+  readonly adapter: OnnxValue;
+  /** The residual stream behind each block, from the first to the last one. */
+  readonly blockEnds: readonly OnnxValue[];
+  /** Those of them that the adapter changes. */
+  readonly changed: readonly OnnxValue[];
+  /** The streams with all rows, before and after each edit. */
+  readonly wholeStreams: readonly OnnxValue[];
+}
+
+/** The forward pass and the loss of a training step. */
+export function trainingLoss(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions): StepLoss {
+  const { proximal = false, fisher = false, wholeMatrix = false } = options;
+  const whole = forward(adapted, shape, { training: true });
+  const { inputs, adapter, weight, batch, labelWeights, blockEnds, wholeStreams } = whole;
   const losses = crossEntropy(adapted.model, weight, batch, { wholeMatrix });
   const loss = reduceSum(mul(losses, labelWeights), [0], false);
   const held = proximal ? proximalTerm(adapter, fisher ? "weighted" : "alike") : undefined;
-  const total = held ? add(loss, held.term) : loss;
-  const changed = dependentOn(adapter, blockEnds);
-  const kept = lowMemory ? changed : [];
-  const [flat, ...atBlocks] = gradient(total, [adapter, ...kept]);
-  const checkpoints = kept.map((value, i) => ({ value, gradient: atBlocks[i]! }));
-  const whole = { inputs: [...inputs, ...(held?.inputs ?? [])], outputs: { loss, gradient: flat! } };
-  const { graph } = withCheckpoints(whole, { loss: total, checkpoints });
-  return { graph, frozenEnd: frozenEndOf(adapter, { blockEnds, wholeStreams }) };
+  return {
+    inputs: [...inputs, ...(held?.inputs ?? [])],
+    loss,
+    total: held ? add(loss, held.term) : loss,
+    ...{ adapter, blockEnds, wholeStreams },
+    changed: dependentOn(adapter, blockEnds),
+  };
 }
 
 /** The last stream that no part of the adapter changes; undefined where the adapter changes the first block. */
 function frozenEndOf(
   adapter: OnnxValue,
-  { blockEnds, wholeStreams }: Pick<ReturnType<typeof forward>, "blockEnds" | "wholeStreams">,
+  { blockEnds, wholeStreams }: Pick<StepLoss, "blockEnds" | "wholeStreams">,
 ): OnnxValue | undefined {
   const edited = dependentOn(adapter, wholeStreams);
   // A single block is not worth what keeping its result takes.
@@ -151,7 +177,8 @@ export function cutEvaluation(
   return { below: finish(below), above: finish(above) };
 }
 
-function evaluation(adapted: AdaptedModel, shape: BatchShape) {
+/** What `evaluationGraph` computes, before the passes that change how, and the streams at which it may be cut. */
+export function evaluation(adapted: AdaptedModel, shape: BatchShape) {
   const whole = forward(adapted, shape, { training: false });
   const { inputs, adapter, weight, batch, labelWeights } = whole;
   const largest = { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } };
@@ -169,7 +196,11 @@ function evaluation(adapted: AdaptedModel, shape: BatchShape) {
     ),
   ) as [OnnxValue, OnnxValue];
   const unweighted = inputs.filter((input) => input !== labelWeights);
-  return { graph: { inputs: unweighted, outputs: { losses, predicted } }, frozenEnd: frozenEndOf(adapter, whole) };
+  return {
+    graph: { inputs: unweighted, outputs: { losses, predicted } },
+    frozenEnd: frozenEndOf(adapter, whole),
+    blockEnds: whole.blockEnds,
+  };
 }
 
 /** Inputs without labels.  Outputs: logits f32[B*T, V], of classifiers of texts f32[B, classes]. */

@@ -44,6 +44,13 @@ export const exportAdapterCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft adapter export --adapter alice-lora --format peft --out alice-peft",
+  json: {
+    adapter: "settings of the adapter",
+    parameters: "number of its values",
+    format: "form of the files",
+    out: "the folder",
+    files: "names of the files in it",
+  },
   run,
 };
 

@@ -21,6 +21,12 @@ export const importAdapterCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft adapter import alice-peft --out alice",
+  json: {
+    adapter: "settings of the adapter",
+    parameters: "number of its values",
+    notes: "what is not as the other program has it",
+    out: "the folder",
+  },
   run,
 };
 

@@ -94,6 +94,9 @@ export const auditInversionCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft audit inversion --texts 3 --adapter tri-lora:r8:q_proj,v_proj",
+  json: {
+    results: "for each adapter and attack: adapter, values sent, attack, precision, recall, f1, inPlace",
+  },
   run,
 };
 

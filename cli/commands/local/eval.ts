@@ -46,6 +46,17 @@ export const evalCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft eval --data alice.jsonl --adapter alice-lora",
+  json: {
+    adapter: "folder of the adapter, or null",
+    "set?": "the set of examples",
+    "examples?": "number of examples",
+    "loss?": "nats per response token",
+    "accuracy?": "share of response tokens predicted",
+    "exactMatch?": "share of responses predicted whole",
+    "tokens?": "number of response tokens",
+    "entities?": "scores of named entities",
+    "tasks?": "scores of each task; with --tasks the only other key",
+  },
   run,
 };
 

@@ -13,10 +13,10 @@ import { baseLine } from "../../base-line.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { CHAT_TEMPLATE, templateArgument } from "../../data-options.ts";
 import { engineFlags, USE_OPTIONS, type UseOptions } from "../../engine-flags.ts";
-import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { integer, notNegative, share } from "../../option-value.ts";
-import { ADAPTER, JSON_OUTPUT, MODEL, POSITIONS, SEED } from "../../shared-options.ts";
+import { ADAPTER, JSON_LINES, JSON_OUTPUT, MODEL, POSITIONS, SEED } from "../../shared-options.ts";
+import { type OutputFlags, Telling } from "../../telling.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft generate`, and what it runs. */
@@ -51,8 +51,17 @@ export const generateCommand: CommandRow = {
     { ...SEED, text: "seed of the random draws" },
     ...engineFlags({ only: USE_OPTIONS }),
     JSON_OUTPUT,
+    JSON_LINES,
   ],
   example: "weft generate --model models/tinystories-656k --prompt Once --max-tokens 60",
+  json: {
+    prompt: "the prompt as given",
+    response: "the new text",
+    stopped: "why it ended: end, tokens, context or signal",
+    promptIds: "token ids of the prompt as the model saw it",
+    ids: "token ids of the new text",
+  },
+  jsonl: { text: "the next piece of the text" },
   run,
 };
 
@@ -67,8 +76,7 @@ type GenerateCommandOptions = UseOptions & {
   readonly temperature?: number;
   readonly topP?: number;
   readonly seed?: number;
-  readonly json?: boolean;
-};
+} & OutputFlags;
 
 async function run(options: GenerateCommandOptions, terminal: Terminal): Promise<number> {
   const {
@@ -83,6 +91,7 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
     tokenizerOfFiles,
     createOnnxRuntime,
   } = await modelDoor();
+  const telling = new Telling(options, terminal);
   if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT, the text to continue");
   const opened = openModel(modelDirectory(options.model), options);
   const { model, files } = opened;
@@ -100,7 +109,11 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
   const choice = chatTemplate && templateArgument(chatTemplate);
   const asked = askedPrompt({ prompt, system, chatTemplate: choice, kept: trained }, files, tokenizer);
   const promptIds = asked.ids;
-  const print = printer(tokenizer, promptIds, options.json ? () => undefined : terminal.out);
+  const print = printer(
+    tokenizer,
+    promptIds,
+    telling.isForPrograms ? (text) => telling.event("text", { text }) : terminal.out,
+  );
   const result = await generate(
     {
       runtime: createOnnxRuntime(options.device === undefined ? {} : { device: options.device }),
@@ -123,13 +136,9 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
     },
   );
   const response = print.end();
-  if (options.json) {
-    const { ids, stopped } = result;
-    terminal.out(jsonText({ prompt: options.prompt, response, stopped, promptIds, ids }));
-  } else {
-    terminal.out("\n");
-    if (response.trim() === "") terminal.err("the model ended its answer at once: it is empty\n");
-  }
+  const { ids, stopped } = result;
+  telling.result({ prompt: options.prompt, response, stopped, promptIds, ids }, () => "\n");
+  if (response.trim() === "") terminal.err("the model ended its answer at once: it is empty\n");
   if (result.stopped === "context")
     terminal.err(`the model's context of ${model.shape.contextTokens} tokens is full\n`);
   return result.stopped === "signal" ? EXIT_INTERRUPTED : EXIT_OK;

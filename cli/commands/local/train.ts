@@ -23,12 +23,20 @@ import { baseLine, memoryLine } from "../../base-line.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
 import { engineFlags, engineOf } from "../../engine-flags.ts";
-import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { type NetworkOptions, type NetworkSettings, networkSettings, PLAIN_DEFAULTS } from "../../network-options.ts";
 import { integer, positive } from "../../option-value.ts";
 import { chosenSettings, TUNE } from "../../recipe-argument.ts";
-import { JSON_OUTPUT, MODEL, NEW_FOLDER, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
+import {
+  JSON_LINES,
+  JSON_OUTPUT,
+  MODEL,
+  NEW_FOLDER,
+  networkOptionsNamed,
+  SCHEDULE,
+  SEED,
+} from "../../shared-options.ts";
+import { type OutputFlags, Telling } from "../../telling.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft train`, and what it runs. */
@@ -78,8 +86,28 @@ export const trainCommand: CommandRow = {
     { flags: "--out <folder>", text: `folder for the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
     ...engineFlags(),
     JSON_OUTPUT,
+    JSON_LINES,
   ],
   example: "weft train --data alice.jsonl --adapter lora:r8:q_proj,v_proj --epochs 3 --out alice-lora",
+  json: {
+    adapter: "settings of the adapter",
+    parameters: "number of its values",
+    before: "scores on held-out data before",
+    after: "the same afterwards; null where training was stopped",
+    best: "step and loss of the best validation, or null",
+    steps: "steps taken now",
+    stepsSkipped: "steps that were not finite",
+    losses: "mean loss of the first and the last tenth",
+    seconds: "time of the steps",
+    step: "steps in all, with those of earlier trainings",
+    out: "folder of the adapter",
+  },
+  jsonl: {
+    plan: "adapter, steps, total and the number of examples",
+    evaluation: "scores on held-out data; when says before or after",
+    step: "step, total and loss",
+    validation: "step, total, loss, and the best until then",
+  },
   run,
 };
 
@@ -99,8 +127,7 @@ type TrainCommandOptions = Omit<
     readonly earlyStop?: number;
     readonly evalSteps?: number;
     readonly out?: string;
-    readonly json?: boolean;
-  };
+  } & OutputFlags;
 
 /** Passes over the data where nothing is said: enough to see an effect on a small file. */
 const EPOCHS = 3;
@@ -110,6 +137,7 @@ const STEPS_PER_LINE = 10;
 async function run(options: TrainCommandOptions, terminal: Terminal): Promise<number> {
   const { withTrainedData, writeAdapterDirectory, openModel, prepareOutputFolder, writeFolder } = await modelDoor();
   const { baseIdentity, loadExamples, stoppedTrainingFiles, trainLocally, trainingMemory } = await trainingDoor();
+  const telling = new Telling(options, terminal);
   refuseContradictions(options);
   const folder = resolve(options.out ?? "adapter");
   await prepareOutputFolder(folder);
@@ -142,6 +170,7 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   note(memoryLine(trainingMemory({ modelDirectory: directory, adapter, training, data: sets, engine }), engine));
   const base = baseIdentity(opened.model, opened.files, engine.base ?? "f32");
   if (base.form !== "f32") note(baseLine(base));
+  telling.event("plan", { adapter, steps, total, examples: sets.train.length });
   const result = await trainLocally({
     opened,
     modelDirectory: directory,
@@ -156,10 +185,13 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
     engine,
     watching,
     signal: terminal.signal,
+    onEvaluated: (when, evaluation) => telling.event("evaluation", { when, ...evaluation }),
     onStep: (step, loss) => {
+      telling.event("step", { step, total, loss });
       if (step % STEPS_PER_LINE === 0 || step === total) note(`step ${step} of ${total}: loss ${formatLoss(loss)}`);
     },
     onValidated: (step, loss, best) => {
+      telling.event("validation", { step, total, loss, best });
       const isBest = best?.step === step ? ", the best so far" : "";
       note(`step ${step} of ${total}: validation loss ${formatLoss(loss)}${isBest}`);
     },
@@ -168,7 +200,7 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   await writeFolder(folder, new Map([...stoppedTrainingFiles(result.stopped, result.adapter), ...files]));
   for (const line of endingLines(result, steps)) note(line);
   note(`adapter written to ${folder}`);
-  terminal.out(options.json ? jsonText({ ...document(result, folder), base }) : `${resultLines(result).join("\n")}\n`);
+  telling.result({ ...document(result, folder), base }, () => `${resultLines(result).join("\n")}\n`);
   return result.after ? EXIT_OK : EXIT_INTERRUPTED;
 }
 

@@ -40,6 +40,12 @@ export const mergeModelCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft model merge --adapter alice-lora --out alice-model",
+  json: {
+    out: "the folder",
+    files: "names of the files in it",
+    changed: "number of layers that are changed",
+    bytes: "size of the weights",
+  },
   run,
 };
 

@@ -72,6 +72,15 @@ export const trainModelCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft model train model.onnx --data rows.jsonl --weights '*.bias' --lora '*attention*'",
+  json: {
+    out: "the file",
+    weights: "names of the weights that were trained",
+    parameters: "number of their values",
+    steps: "steps taken",
+    firstLoss: "loss of the first step",
+    lastLoss: "loss of the last step",
+    "heldOut?": "loss before and after on rows held out",
+  },
   run,
 };
 

@@ -66,6 +66,11 @@ export const createNetworkCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft network create --name poems --rounds 20 --out network.json",
+  json: {
+    network: "the network's id",
+    file: "the file",
+    manifest: "what stands in it",
+  },
   run,
 };
 

@@ -7,6 +7,7 @@ import { createGenesis } from "../../../protocol/membership/genesis.ts";
 import type { BaseForm } from "../../../protocol/network-manifest.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { CHAT_TEMPLATE, templateArgument } from "../../data-options.ts";
+import { MOTION_JSON } from "../../json-shapes.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkOptions, networkSettings } from "../../network-options.ts";
 import { integer } from "../../option-value.ts";
@@ -34,6 +35,7 @@ export const proposeNetworkCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft network propose --at-round 40 --rounds 80 --learning-rate 0.0005 --data-dir alice",
+  json: MOTION_JSON,
   run,
 };
 

@@ -21,6 +21,13 @@ export const verifyNetworkCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft network verify network.json --model models/smollm2-135m",
+  json: {
+    network: "the network's id",
+    isRight: "whether all is right",
+    signatures: "who has signed, who is missing, threshold, isValid",
+    difference: "first field that differs from --same-as, or null",
+    model: "the model held against it, with what differs",
+  },
   run,
 };
 

@@ -22,6 +22,7 @@ import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { inviteGiven } from "../../invite-argument.ts";
 import { jsonText } from "../../json.ts";
+import { EVENT_LINES, optional, PEER_REPORT_JSON } from "../../json-shapes.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { duration } from "../../option-value.ts";
 import { outwardReach } from "../../reach-options.ts";
@@ -56,6 +57,15 @@ export const joinCommand: CommandRow = {
   ],
   configurable: "partly",
   example: "weft join --invite-file invite.txt --label hospital-4 --data-dir dave",
+  json: {
+    ...optional(PEER_REPORT_JSON),
+    "peer?": "with --join-only: the peer's id",
+    "network?": "with --join-only: the network's id",
+    "role?": "with --join-only: the role that it has",
+    "until?": "with --join-only: the end of its membership",
+    "dataDirectory?": "with --join-only: where its files are",
+  },
+  jsonl: EVENT_LINES,
   run,
 };
 

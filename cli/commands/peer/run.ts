@@ -11,9 +11,11 @@ import {
 } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
+import { EVENT_LINES, PEER_REPORT_JSON } from "../../json-shapes.ts";
 import { packageVersion } from "../../package-folder.ts";
 import type { RunOptions } from "../../run-options.ts";
 import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
+import { refuseTwoForms } from "../../telling.ts";
 import { EXIT_OK, stoppedCode, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft run`, and what it runs. */
@@ -23,6 +25,8 @@ export const runCommand: CommandRow = {
   options: [DATA_DIR, ...PEER_OPTIONS, ...RUN_OPTIONS],
   configurable: true,
   example: "weft run --data-dir alice --network network.json --data alice.jsonl --port 9000",
+  json: PEER_REPORT_JSON,
+  jsonl: EVENT_LINES,
   run,
 };
 
@@ -32,9 +36,7 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
 
 /** `digests`: what is known of model directories that this process has read before. */
 export async function runPeer(options: RunOptions, terminal: Terminal, digests?: ModelDigests): Promise<number> {
-  if (options.events && options.json) {
-    throw new NodeError("CONFIG_INVALID", "--events and --json both fill standard output; give one of them");
-  }
+  refuseTwoForms(options);
   const { tellNews } = await import("../../peer-lines.ts");
   const { peerOptions } = await import("../../run-options.ts");
   const { createStatusWriter } = await import("../../status-file.ts");
@@ -75,7 +77,7 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
 /** The admin interface that the flags ask for; it listens to the peer from now on, and is served later. */
 async function adminOf(
   peer: Peer,
-  { admin, page = false, ...settings }: RunOptions,
+  { admin, page = false, canBeCutOff = false, ...settings }: RunOptions,
   { folder, stop }: { readonly folder: string; readonly stop: () => void },
 ): Promise<AdminInterface | undefined> {
   if (admin === "off" && page) {
@@ -88,7 +90,7 @@ async function adminOf(
     throw new NodeError("CONFIG_INVALID", "a browser opens no socket in the file system; give --admin a port");
   }
   const interfaceOfPeer = new AdminInterface(peer, {
-    ...{ dataDirectory: folder, version: packageVersion(), settings, stop, page },
+    ...{ dataDirectory: folder, version: packageVersion(), settings, stop, page, canBeCutOff },
     ...(address && { address }),
   });
   await interfaceOfPeer.prepare();

@@ -132,9 +132,14 @@ class NarrowReader {
     return perRow * BLOCK === columns ? padded : apply("Slice", [padded, ints([0]), ints([columns]), ints([1])]);
   }
 
-  /** The part of a weight that is not in blocks, as it is stored. */
+  /**
+   * The part of a weight that is not in blocks, as it is stored. Rows of a matrix are copied out of the whole: as values of
+   * their own they would be a second mapping of the same pages, which count twice in the resident memory of the process.
+   */
   #stored({ weight: { name, shape, as }, from, rows }: Use): OnnxValue {
-    return this.#value(name, as === "f16" ? "float16" : "float32", shape, { from, to: from + rows });
+    const whole = this.#value(name, as === "f16" ? "float16" : "float32", shape, { from: 0, to: shape[0]! });
+    if (rows === shape[0]) return whole;
+    return apply("Slice", [whole, ints([from]), ints([from + rows]), ints([0])]);
   }
 
   /** Rows of a tensor of the file, which is read as of the given type and shape; the same rows give the same value. */

@@ -1,5 +1,6 @@
 /** The training thread: makes one trainer from its worker data and answers calls until it is closed. */
 import { parentPort, workerData } from "node:worker_threads";
+import { withOwnKind } from "../../adapter/own-kind.ts";
 import { aggregateNeighbours, sketchDistance, sketchOfFeatures } from "../../aggregation/index.ts";
 import { NodeError } from "../../errors.ts";
 import type { Trainer, TrainerOptions } from "../../interface/trainer.ts";
@@ -19,7 +20,8 @@ try {
   const files = readModelFiles(options.modelDirectory);
   const { device } = options.engine;
   const runtime = createOnnxRuntime(device === undefined ? {} : { device });
-  const trainer = await createTrainer({ runtime, files, random: createSecureRandom() }, options);
+  const adapter = await withOwnKind(options.adapter);
+  const trainer = await createTrainer({ runtime, files, random: createSecureRandom() }, { ...options, adapter });
   answer(trainer);
   send({ kind: "ready", tensors: trainer.tensors });
 } catch (error) {
