@@ -72,6 +72,8 @@ export interface EvaluatorOptions {
   readonly activationBytesMax?: number;
   /** Whether long texts are evaluated a few at a time; default: all in batches of the same size. */
   readonly lowMemory?: boolean;
+  /** Never cut the output matrix, as `PartsOptions` has it. */
+  readonly wholeMatrix?: boolean;
   /** Whether the weights of one block are in memory at a time; default: those of all. */
   readonly streamBlocks?: boolean;
 }
@@ -96,7 +98,8 @@ export interface Evaluator {
 /** Its sessions are made when they are first needed, for the lengths of all examples. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
   const { runtime, adapted, sessionOptions, data, feeding, labels = [], bucketsMax } = options;
-  const { activationBytesMax: bytesMax = 0, lowMemory = false } = options;
+  const { activationBytesMax: bytesMax = 0, lowMemory = false, wholeMatrix = false } = options;
+  const how = { wholeMatrix };
   const all = [...data.train, ...data.validation, ...data.test];
   const tokens = all.reduce((most, example) => Math.max(most, readTokens(example)), 1);
   const batchSize = examplesAtOnce({ tokens, lowMemory });
@@ -106,13 +109,13 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
   const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
   const sessions = createBucketSessions((bucket) => {
     const shape = { ...shapes[bucket]!, examples: shapes[bucket]!.batchSize };
-    const cut = bytesMax > 0 ? cutEvaluation(adapted, shape) : undefined;
+    const cut = bytesMax > 0 ? cutEvaluation(adapted, shape, how) : undefined;
     if (cut) {
       const blocks = createFrozenBlocks({ runtime, store }, { below: cut.below, sessionOptions });
       lower.set(bucket, { blocks, above: cut.above });
     }
     if (cut) return runtime.load(encodeModel(cut.above), sessionOptions);
-    return evaluationSession(runtime, { adapted, shape, sessionOptions, streamBlocks: options.streamBlocks });
+    return evaluationSession(runtime, { adapted, shape, sessionOptions, streamBlocks: options.streamBlocks }, how);
   });
   const run = async (set: keyof ExampleSets, examples: readonly Example[], adapter: Float32Array): Promise<Part[]> => {
     const theta = float32([adapter.length], adapter);

@@ -88,7 +88,7 @@ export async function createTrainer(
   const evaluator = createEvaluator({
     ...{ runtime, adapted, sessionOptions, data, feeding, bucketsMax, activationBytesMax },
     labels: model.classifier?.labels,
-    ...{ lowMemory, streamBlocks },
+    ...{ lowMemory, streamBlocks, wholeMatrix: !isCpu },
   });
   const steps = new LocalSteps({ gradients, tensors }, { training, totalSteps, fisherDecay: options.fisherDecay });
   const features: Trainer["features"] = async ({ examples }) =>
