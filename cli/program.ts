@@ -1,6 +1,6 @@
 /** The command line as a whole: parses by the command table, runs the command, says in one line what is wrong. */
 import { Command, CommanderError, Option } from "commander";
-import { NodeError } from "../node/index.ts";
+import { NodeError, workDoor } from "../node/index.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";
@@ -9,6 +9,7 @@ import { exitCodeOf } from "./exit-code.ts";
 import { askedForm, failureOf, formOf } from "./json.ts";
 import { JsonOutput } from "./json-output.ts";
 import { packageVersion } from "./package-folder.ts";
+import { Progress } from "./progress.ts";
 import { quietTerminal } from "./quiet-terminal.ts";
 import { errorLine, remedyOf } from "./remedies.ts";
 import { applySettings } from "./setting-sources.ts";
@@ -36,7 +37,9 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
     await applySettings(command, row, terminal);
     const flags = command.opts();
     output.form = formOf(flags);
-    exitCode = await row.run(flags, flags.quiet === true ? quietTerminal(terminal) : terminal, command.args[0]);
+    exitCode = await withProgress(flags.quiet === true ? quietTerminal(terminal) : terminal, row, (told) =>
+      row.run(flags, told, command.args[0]),
+    );
     output.end(exitCode);
   });
   try {
@@ -44,6 +47,24 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
     return exitCode;
   } catch (error) {
     return failed(error, chosen, output);
+  }
+}
+
+/** Run something that is a command's work, and show how far it is. */
+async function withProgress(
+  given: Terminal,
+  { takesLong = false, staysOn = false }: CommandRow,
+  run: (terminal: Terminal) => Promise<number>,
+): Promise<number> {
+  const progress = new Progress(given, { takesLong, staysOn });
+  const { onWork } = await workDoor();
+  const endHearing = onWork((news) => progress.hear(news));
+  progress.start();
+  try {
+    return await run(progress.terminal);
+  } finally {
+    endHearing();
+    progress.end();
   }
 }
 

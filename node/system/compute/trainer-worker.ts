@@ -7,12 +7,15 @@ import { gaussianSource } from "../../privacy/gaussian-noise.ts";
 import { createTrainer } from "../../training/trainer.ts";
 import { readModelFiles } from "../files/model-files.ts";
 import { createSecureRandom } from "../platform/secure-random.ts";
+import { onWork } from "../platform/work-channel.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
 import type { FromWorker, SerializedError, ToWorker } from "./trainer-thread.ts";
 
 const port = parentPort;
 if (!port) throw new Error("trainer-worker runs as a worker thread only");
 const send = (message: FromWorker): void => port.postMessage(message);
+
+onWork((news) => send({ kind: "work", news }));
 
 const options = workerData as TrainerOptions;
 try {
