@@ -8,6 +8,7 @@ import { gaussianSource } from "../../privacy/gaussian-noise.ts";
 import { createTrainer } from "../../training/trainer.ts";
 import { readModelFiles } from "../files/model-files.ts";
 import { createSecureRandom } from "../platform/secure-random.ts";
+import { onWork } from "../platform/work-channel.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
 import { releaseHeap } from "./release-heap.ts";
 import type { FromWorker, SerializedError, ToWorker } from "./trainer-thread.ts";
@@ -15,6 +16,8 @@ import type { FromWorker, SerializedError, ToWorker } from "./trainer-thread.ts"
 const port = parentPort;
 if (!port) throw new Error("trainer-worker runs as a worker thread only");
 const send = (message: FromWorker): void => port.postMessage(message);
+
+onWork((news) => send({ kind: "work", news }));
 
 const options = workerData as TrainerOptions;
 try {
