@@ -161,6 +161,7 @@ function trainerOf({
         perExample,
       }),
     adapter: async () => sent.sentOf(steps.theta),
+    start: async () => sent.sentOf(start()),
     setAdapter: async (vector) => steps.setSent(vector),
     setReference: async (vector) => steps.setReference(vector),
     state: async () => steps.state(),

@@ -77,6 +77,7 @@ async function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
     case "restore":
       return trainer.restore(message.argument);
     case "adapter":
+    case "start":
     case "fisher":
     case "state":
     case "reset":
