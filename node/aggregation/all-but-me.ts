@@ -10,6 +10,7 @@ import { alignGauge, type GaugeKind, type RotationGroup, retractRotations, rotat
 import { weightedMean } from "./mean.ts";
 import { ageOf, type NeighbourUpdate, selectNeighbours } from "./neighbour.ts";
 import { type NeighbourWeights, neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
+import { byOwnRule, type OwnRule } from "./own-rule.ts";
 import { isFinitePoint, type Point } from "./point.ts";
 import { averageProducts, productGroups } from "./product-average.ts";
 import { aggregateByRule, type Fallback, fallbackOf, looksAtWholes } from "./rule.ts";
@@ -42,6 +43,8 @@ export interface AggregateOptions {
   readonly settings: RuleSettings & WeightSettings & Pick<AggregationSettings, "scope" | "ageMax">;
   /** The round that is being aggregated. */
   readonly round: number;
+  /** In place of the rule of `settings`; only where this thread aggregates. */
+  readonly ownRule?: OwnRule | undefined;
 }
 
 /** How factors of a product are averaged, as a manifest says it. */
@@ -95,7 +98,7 @@ export type Aggregator = (options: AggregateOptions) => Promise<Aggregate>;
  * Throws: RangeError when the peer's own update is among the neighbours or one peer twice; ADAPTER_SHAPE.
  */
 export function aggregateNeighbours(options: AggregateOptions): Aggregate {
-  const { kind, slots, factors, own, settings, round } = options;
+  const { kind, slots, factors, own, settings, round, ownRule } = options;
   checkAdapter("own adapter", own.theta, slots);
   const groups = rotationGroups(kind, slots);
   const refused: { peer: string; reason: RefusalReason }[] = [];
@@ -121,7 +124,7 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
   };
   if (used.length === 0) return none;
   const weighed = neighbourWeights(settings, { own, neighbours: used, slots, round });
-  const z = put(options, { points, groups, ...weighed });
+  const z = put(options, { points, groups, used, ...weighed });
   if (typeof z === "string") return { ...none, spoilt: z };
   const total = weighed.weights.reduce((sum, weight) => sum + weight, 0);
   return {
@@ -135,8 +138,8 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
     })),
     refused,
     stalenessMax: used.reduce((oldest, update) => Math.max(oldest, ageOf(update, round)), 0),
-    degenerate: settings.rule === "geometric-median" && used.length === 2,
-    fallback: fallbackOf(settings, used.length),
+    degenerate: ownRule === undefined && settings.rule === "geometric-median" && used.length === 2,
+    fallback: ownRule === undefined ? fallbackOf(settings, used.length) : undefined,
   };
 }
 
@@ -175,21 +178,25 @@ export function mix({
 
 /** The points by weights and rule, and the own share; why it is no adapter where it is none. */
 function put(
-  { kind, slots, factors, own, start: common, settings }: AggregateOptions,
+  { kind, slots, factors, own, start: common, settings, round, ownRule }: AggregateOptions,
   {
     points,
     groups,
+    used,
     weights,
     mass,
   }: NeighbourWeights & {
     readonly points: readonly Float32Array[];
     readonly groups: readonly RotationGroup[];
+    readonly used: readonly NeighbourUpdate[];
   },
 ): Float32Array | Exclude<RefusalReason, "length"> {
   const start = common && looksAtWholes(settings) ? admit(common, own.theta, { groups, slots, factors }) : undefined;
   const known = typeof start === "string" ? undefined : start;
   try {
-    const average = aggregatePoints(settings, { points, weights, own: own.theta, start: known, slots, factors });
+    const average = ownRule
+      ? byOwnRule(ownRule, { points, weights, own: own.theta, used, round })
+      : aggregatePoints(settings, { points, weights, own: own.theta, start: known, slots, factors });
     for (const { R } of groups) {
       for (let i = R.offset; i < R.offset + R.length; i++) average[i]! += TIE_BREAK * own.theta[i]!;
     }

@@ -32,6 +32,7 @@ export { weightedMean } from "./mean.ts";
 export { type RememberedAggregate, withMomentum } from "./momentum.ts";
 export { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
 export { metropolisWeight, type NeighbourWeights, neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
+export type { OwnRule, OwnRuleInput, RuleUpdate } from "./own-rule.ts";
 export { GROWTH_MAX, ifAdapter, isPlausible } from "./plausible.ts";
 export { isFinitePoint } from "./point.ts";
 export {
