@@ -97,6 +97,7 @@ export const auditInversionCommand: CommandRow = {
     ...engineFlags({ only: ["threads"] }),
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft audit inversion --texts 3 --adapter tri-lora:r8:q_proj,v_proj",
   json: {
     results: "for each adapter and attack: adapter, values sent, attack, precision, recall, f1, inPlace",
