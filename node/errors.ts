@@ -64,6 +64,7 @@ export const PROBLEMS = [
   "another-model",
   "another-network",
   "another-template",
+  "another-version",
   "base-elsewhere",
   "budget-kept",
   "budget-missing",
