@@ -25,6 +25,7 @@ import { pendingMembersCommand } from "./commands/members/pending.ts";
 import { policyMembersCommand } from "./commands/members/policy.ts";
 import { promoteMembersCommand } from "./commands/members/promote.ts";
 import { revokeMembersCommand } from "./commands/members/revoke.ts";
+import { baseModelCommand } from "./commands/model/base.ts";
 import { mergeModelCommand } from "./commands/model/merge.ts";
 import { trainModelCommand } from "./commands/model/train.ts";
 import { createNetworkCommand } from "./commands/network/create.ts";
@@ -51,9 +52,9 @@ import { resumeTestnetCommand } from "./commands/testnet/resume.ts";
 import { statusTestnetCommand } from "./commands/testnet/status.ts";
 import { testnetCommand } from "./commands/testnet/testnet.ts";
 import { upTestnetCommand } from "./commands/testnet/up.ts";
+import { QUIET } from "./shared-options.ts";
 
-/** In the order in which help and docs show them. */
-export const COMMANDS: readonly CommandRow[] = [
+const ROWS: readonly CommandRow[] = [
   testnetCommand,
   upTestnetCommand,
   statusTestnetCommand,
@@ -104,5 +105,9 @@ export const COMMANDS: readonly CommandRow[] = [
   inspectAdapterCommand,
   trainModelCommand,
   mergeModelCommand,
+  baseModelCommand,
   completionCommand(() => COMMANDS),
 ];
+
+/** In the order in which help and docs show them; each takes the flag that all have. */
+export const COMMANDS: readonly CommandRow[] = ROWS.map((row) => ({ ...row, options: [...row.options, QUIET] }));

@@ -59,10 +59,12 @@ export type NodeErrorCode = (typeof NODE_ERROR_CODES)[number];
  * doctor's finding. A program that has commands names the way out of each (`cli/remedies.ts`); here nothing knows a flag.
  */
 export const PROBLEMS = [
+  "another-base",
   "another-charset",
   "another-data",
   "another-model",
   "another-network",
+  "another-rounding",
   "another-template",
   "base-elsewhere",
   "budget-kept",

@@ -1,5 +1,5 @@
 /**
- * What weft offers to programs, and all that `cli` and `testnet` use of `node`. Importing it is quick: descriptions, errors
+ * All that `cli` and `testnet` use of `node`; other programs have `node/library`. Importing it is quick: descriptions, errors
  * and a peer stand here. Everything that computes, reads models or speaks to the network stands behind a door, a function
  * that loads its part of `node` when it is first called.
  */
@@ -129,6 +129,11 @@ export type { AttackResult } from "./audit/inversion.ts";
 export type { DeviceFinding, DoctorOptions, DoctorReport, Finding } from "./doctor/doctor.ts";
 /** Loads the doctor and the audit. */
 export const checkDoor = (): Promise<typeof import("./doors/checks.ts")> => import("./doors/checks.ts");
+
+// How far long work is.
+export type { Work, WorkNews, WorkTeller } from "./interface/work.ts";
+/** Loads where long work is told of, and heard of. */
+export const workDoor = (): Promise<typeof import("./doors/work.ts")> => import("./doors/work.ts");
 
 // The admin interface of a running peer.
 export { PEER_METRICS } from "./admin/metric-rows.ts";

@@ -38,7 +38,19 @@ export const reportCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   configurable: "partly",
+  takesLong: true,
   example: "weft report --data-dir alice --html alice.html",
+  json: {
+    schema: "weft-report/1",
+    title: "what is reported",
+    headline: "whether it was worth it, in a sentence",
+    sentences: "text of each, and whether it is one to worry about",
+    about: "how far the peer is",
+    facts: "name and value of each",
+    peers:
+      "the peer: scores on test data, losses of each round on validation data with half of their 95 % intervals, forgetting, neutral text, bytes, seconds, updates",
+    manifest: "the network's settings",
+  },
   run,
 };
 

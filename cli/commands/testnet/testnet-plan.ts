@@ -97,7 +97,7 @@ export async function plannedTestnet(
   return { manifest, settings };
 }
 
-function sharedData(file: string, { split = "iid", columns, charset, chatTemplate }: TestnetFlags): TestnetData {
+function sharedData(file: string, { split = "iid", columns, roles, charset, chatTemplate }: TestnetFlags): TestnetData {
   if (file === STANDARD_INPUT) {
     throw new NodeError("CONFIG_INVALID", "the peers of a testnet read --data each by itself; give a file, not -");
   }
@@ -106,6 +106,7 @@ function sharedData(file: string, { split = "iid", columns, charset, chatTemplat
     split,
     reading: [
       ...(columns === undefined ? [] : ["--columns", columns]),
+      ...(roles === undefined ? [] : ["--roles", roles]),
       ...(charset === undefined ? [] : ["--charset", charset]),
       ...(chatTemplate === undefined ? [] : ["--chat-template", templateArgument(chatTemplate)]),
     ],

@@ -41,7 +41,18 @@ export const testnetCommand: CommandRow = {
     JSON_OUTPUT,
     LOG_LEVEL,
   ],
+  staysOn: true,
   example: "weft testnet --model models/tinystories-656k --data input.txt --split speaker --peers 6 --rounds 5",
+  json: {
+    network: "the network's id",
+    rounds: "number of rounds",
+    peers: "scores, bytes, seconds, updates and rounds of each peer",
+    worseThanAlone: "ids of the peers that the swarm did not help",
+    shareOfTheWay: "from training alone (0) to all data in one place (1), or null",
+    seconds: "wall time",
+    interrupted: "whether it was stopped",
+    manifest: "the network's settings",
+  },
   run,
 };
 
