@@ -51,8 +51,10 @@ const terminal = visibleTerminal({
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   draw: (text) => void process.stderr.write(text),
-  errIsTerminal: process.stderr.isTTY === true,
-  columns: () => process.stderr.columns ?? 120,
+  errIsTerminal: process.stderr.isTTY === true && process.env.TERM !== "dumb",
+  outIsTerminal: process.stdout.isTTY === true,
+  ownsProcess: true,
+  columns: () => process.stderr.columns || 120,
   nextLine: () =>
     new Promise((resolve) => {
       process.stdin.once("data", () => resolve()).once("end", () => resolve());

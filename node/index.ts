@@ -128,6 +128,11 @@ export type { DeviceFinding, DoctorOptions, DoctorReport, Finding } from "./doct
 /** Loads the doctor and the audit. */
 export const checkDoor = (): Promise<typeof import("./doors/checks.ts")> => import("./doors/checks.ts");
 
+// How far long work is.
+export type { Work, WorkNews, WorkTeller } from "./interface/work.ts";
+/** Loads where long work is told of, and heard of. */
+export const workDoor = (): Promise<typeof import("./doors/work.ts")> => import("./doors/work.ts");
+
 // The admin interface of a running peer.
 export { PEER_METRICS } from "./admin/metric-rows.ts";
 export type { AdminInterface, ServedAdmin } from "./admin/serve-admin.ts";

@@ -166,6 +166,8 @@ export interface Trainer {
   }): Promise<Evaluation>;
   /** The current adapter as it travels, a copy. */
   adapter(): Promise<Float32Array>;
+  /** The network's common start as it travels, which is the same on all peers. */
+  start(): Promise<Float32Array>;
   /**
    * Replace the adapter, keeping the optimiser's moments and the tensors that do not travel. Rotations are retracted to
    * orthonormal rows.

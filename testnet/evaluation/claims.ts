@@ -1,5 +1,5 @@
 /** The claims of the papers and of weft itself, held against the rows of this evaluation. */
-import type { CheckedClaim, Finding } from "./checked-claim.ts";
+import type { CheckedClaim } from "./checked-claim.ts";
 import { METRICS, type Metric } from "./metric.ts";
 import { SEEDS_MIN } from "./paired.ts";
 import { cOnlyAim, goesTheWay, noPeerWorse } from "./peer-claims.ts";

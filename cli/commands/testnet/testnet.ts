@@ -41,6 +41,7 @@ export const testnetCommand: CommandRow = {
     JSON_OUTPUT,
     LOG_LEVEL,
   ],
+  staysOn: true,
   example: "weft testnet --model models/tinystories-656k --data input.txt --split speaker --peers 6 --rounds 5",
   json: {
     network: "the network's id",
