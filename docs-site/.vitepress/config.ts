@@ -35,10 +35,7 @@ export default defineConfig({
   themeConfig: {
     search: { provider: "local" },
     outline: [2, 3],
-    nav: [
-      page("Commands", "/docs/CLI"),
-      { text: "Library", link: "/api/index.html", target: "_self" },
-    ],
+    nav: [page("Commands", "/docs/CLI"), { text: "Library", link: "/api/index.html", target: "_self" }],
     sidebar: [
       {
         text: "Begin",
