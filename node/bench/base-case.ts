@@ -5,7 +5,8 @@
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { createPrng } from "../../protocol/prng.ts";
-import { BASE_FORMS, type BaseForm } from "../interface/engine-options.ts";
+import { BASE_FORMS, type BaseForm } from "../../protocol/settings/base-forms.ts";
+
 import type { Example } from "../interface/trainer.ts";
 import { inBaseForm } from "../model/base/base-form.ts";
 import { loadBaseModel } from "../model/huggingface.ts";

@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { BASE_FORMS } from "../interface/engine-options.ts";
+import { BASE_FORMS } from "../../protocol/settings/base-forms.ts";
 import type { BaseMeasurement } from "./base-case.ts";
 import { randomModelDirectory, SHAPES } from "./random-model.ts";
 

@@ -47,6 +47,7 @@ export async function openTraining(
     peerSeed: ownSeed(signer.peer),
     data: options.examples,
     engine: options.engine,
+    ...(manifest.base && { agreedBase: manifest.base }),
     ...(manifest.head !== undefined && { head: manifest.head }),
     ...fisherOptions(manifest.reference),
     totalSteps: manifest.rounds.count * manifest.rounds.localSteps,

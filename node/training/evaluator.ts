@@ -17,10 +17,14 @@ import {
   declaredOnly,
   type FrozenBlocks,
 } from "./frozen-blocks.ts";
-import { type AdaptedModel, type BatchShape, cutEvaluation, evaluationGraph } from "./training-step.ts";
+import { evaluationSession } from "./step-session.ts";
+import { type AdaptedModel, type BatchShape, cutEvaluation } from "./training-step.ts";
 
 /** Examples evaluated at once: enough to fill two cores, few enough that the logits stay small. */
 const EVALUATION_BATCH = 16;
+
+/** What a person reads meanwhile. */
+const EVALUATING = "evaluating";
 
 /** Tokens of a batch where memory is short. */
 const LOW_MEMORY_TOKENS = 1024;
@@ -71,6 +75,10 @@ export interface EvaluatorOptions {
   readonly activationBytesMax?: number;
   /** Whether long texts are evaluated a few at a time; default: all in batches of the same size. */
   readonly lowMemory?: boolean;
+  /** Never cut the output matrix, as `PartsOptions` has it. */
+  readonly wholeMatrix?: boolean;
+  /** Whether the weights of one block are in memory at a time; default: those of all. */
+  readonly streamBlocks?: boolean;
 }
 
 /** Evaluates adapters of one model on one peer's sets. */
@@ -93,7 +101,8 @@ export interface Evaluator {
 /** Its sessions are made when they are first needed, for the lengths of all examples. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
   const { runtime, adapted, sessionOptions, data, feeding, labels = [], bucketsMax } = options;
-  const { activationBytesMax: bytesMax = 0, lowMemory = false } = options;
+  const { activationBytesMax: bytesMax = 0, lowMemory = false, wholeMatrix = false } = options;
+  const how = { wholeMatrix };
   const all = [...data.train, ...data.validation, ...data.test];
   const tokens = all.reduce((most, example) => Math.max(most, readTokens(example)), 1);
   const batchSize = examplesAtOnce({ tokens, lowMemory });
@@ -103,16 +112,18 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
   const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
   const sessions = createBucketSessions((bucket) => {
     const shape = { ...shapes[bucket]!, examples: shapes[bucket]!.batchSize };
-    const cut = bytesMax > 0 ? cutEvaluation(adapted, shape) : undefined;
+    const cut = bytesMax > 0 ? cutEvaluation(adapted, shape, how) : undefined;
     if (cut) {
       const blocks = createFrozenBlocks({ runtime, store }, { below: cut.below, sessionOptions });
       lower.set(bucket, { blocks, above: cut.above });
     }
-    return runtime.load(encodeModel(cut?.above ?? evaluationGraph(adapted, shape)), sessionOptions);
+    if (cut) return runtime.load(encodeModel(cut.above), sessionOptions);
+    return evaluationSession(runtime, { adapted, shape, sessionOptions, streamBlocks: options.streamBlocks }, how);
   });
   const run = async (set: keyof ExampleSets, examples: readonly Example[], adapter: Float32Array): Promise<Part[]> => {
     const theta = float32([adapter.length], adapter);
     const parts: Part[] = [];
+    let done = 0;
     for (const [bucket, shape] of shapes.entries()) {
       const members = examples.flatMap((example, at) => (bucketOf(example) === bucket ? [{ example, at }] : []));
       const batches = evaluationBatches(
@@ -127,6 +138,8 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
         const stream = cut && (await cut.blocks.feeds(batch, given, { keeps: set === "validation" }));
         const result = await session.run(cut ? declaredOnly(cut.above, { ...given, ...stream }) : given);
         const own = members.slice(first, first + shape.batchSize);
+        done += own.length;
+        runtime.tell?.({ what: EVALUATING, done, total: examples.length, unit: "examples" });
         parts.push({
           batch,
           losses: result.losses!.data as Float32Array,
@@ -136,6 +149,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
         });
       }
     }
+    runtime.tell?.({ what: EVALUATING, isOver: true });
     return parts;
   };
   return {

@@ -15,6 +15,12 @@ export const fitCommand: CommandRow = {
   text: "Say what a training takes of this machine's memory, for each form of the base. Nothing is loaded.",
   options: [MODEL, ...networkOptionsNamed("adapter", "batch-size", "max-tokens"), JSON_OUTPUT],
   example: "weft fit --model models/Qwen2.5-0.5B --max-tokens 512",
+  json: {
+    memory: "available and total bytes",
+    tokens: "length of the examples",
+    rows: "base, lowMemory, needed and fits of each way to train",
+    "best?": "the row to take",
+  },
   run,
 };
 
@@ -47,9 +53,9 @@ function fitLines({ memory, tokens, rows, best }: Fit, examples: number): string
   ];
 }
 
-const cells = ({ base, lowMemory, needed, fits }: FitRow): readonly string[] => [
+const cells = ({ base, needed, fits, ...way }: FitRow): readonly string[] => [
   `--base ${base}`,
-  lowMemory ? "--low-memory" : "",
+  wayFlag(way),
   formatBytes(needed.weights),
   formatBytes(needed.activations),
   formatBytes(needed.total),
@@ -57,4 +63,7 @@ const cells = ({ base, lowMemory, needed, fits }: FitRow): readonly string[] => 
 ];
 
 /** The flags of a way of training. */
-const flagsOf = ({ base, lowMemory }: FitRow): string => `--base ${base}${lowMemory ? " --low-memory" : ""}`;
+const flagsOf = ({ base, ...way }: FitRow): string => `--base ${base} ${wayFlag(way)}`.trimEnd();
+
+const wayFlag = ({ lowMemory, streamBlocks }: Pick<FitRow, "lowMemory" | "streamBlocks">): string =>
+  streamBlocks ? "--stream-blocks" : lowMemory ? "--low-memory" : "";
