@@ -35,15 +35,13 @@ export default defineConfig({
   themeConfig: {
     search: { provider: "local" },
     outline: [2, 3],
-    nav: [
-      page("Commands", "/docs/CLI"),
-      { text: "Library", link: "/api/index.html", target: "_self" },
-    ],
+    nav: [page("Commands", "/docs/CLI"), { text: "Library", link: "/api/index.html", target: "_self" }],
     sidebar: [
       {
         text: "Begin",
         items: [
           page("What weft is", "/"),
+          page("Tutorial", "/docs/TUTORIAL"),
           page("Examples for programs", "/examples/README"),
           page("Beside other systems", "/docs/COMPARISON"),
           page("Words", "/docs/GLOSSARY"),
