@@ -24,7 +24,7 @@ const SOMEBODY = "12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL";
 
 /** Words as a shell makes them of a line without variables. */
 const wordsOf = (line: string): string[] =>
-  [...line.replace("/p2p/ID", `/p2p/${SOMEBODY}`).matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(
+  [...line.replace(/\/p2p\/(ID|NORTH)\b/, `/p2p/${SOMEBODY}`).matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(
     ([, double, single, bare]) => double ?? single ?? bare ?? "",
   );
 

@@ -41,6 +41,7 @@ export default defineConfig({
         text: "Begin",
         items: [
           page("What weft is", "/"),
+          page("Tutorial", "/docs/TUTORIAL"),
           page("Examples for programs", "/examples/README"),
           page("Beside other systems", "/docs/COMPARISON"),
           page("Words", "/docs/GLOSSARY"),

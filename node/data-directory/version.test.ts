@@ -46,14 +46,14 @@ describe.each(RELEASED)("a directory that weft %s left", (version) => {
       } finally {
         await directory.close();
       }
-      expect(readFileSync(layout.version, "utf8")).toBe("weft data 1\n");
+      expect(readFileSync(layout.version, "utf8")).toBe("data version 1\n");
     },
   );
 });
 
 describe("a directory of another version", () => {
   it.each([
-    ["a newer one", "weft data 2\n", /they have version 2, this weft reads version 1/],
+    ["a newer one", "data version 2\n", /they have version 2, this weft reads version 1/],
     ["none that anybody knows", "something else", /its file "version" names none/],
     ["an empty word", "", /its file "version" names none/],
   ])("(%s) is refused in words and left as it is", async (_, text, words) => {

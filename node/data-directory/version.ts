@@ -13,7 +13,7 @@ import type { DataDirectory } from "./layout.ts";
  */
 export const DATA_VERSION = 1;
 
-const TEXT = /^weft data (\d{1,9})\n$/;
+const TEXT = /^data version (\d{1,9})\n$/;
 
 /** Throws: DATA_DIRECTORY for files of another version than this program's, or of no known one. Nothing is changed. */
 export async function checkVersion({ folder, version }: DataDirectory): Promise<void> {
@@ -29,5 +29,5 @@ export async function checkVersion({ folder, version }: DataDirectory): Promise<
 /** Write the version down where it is not yet.  Throws: DISK_FULL, DATA_DIRECTORY. */
 export async function markVersion({ version }: DataDirectory): Promise<void> {
   if ((await readIfThere(version)) !== undefined) return;
-  await writeFileAtomic(version, new TextEncoder().encode(`weft data ${DATA_VERSION}\n`));
+  await writeFileAtomic(version, new TextEncoder().encode(`data version ${DATA_VERSION}\n`));
 }
