@@ -37,6 +37,10 @@ export interface CommandRow {
   readonly options: readonly OptionRow[];
   /** Flags of these may stand in the configuration file, by their long names; "partly": among those of others. */
   readonly configurable?: true | "partly";
+  /** Whether it may hold its thread for seconds, reading weights or computing. */
+  readonly takesLong?: boolean;
+  /** Whether it runs until it is stopped. */
+  readonly staysOn?: boolean;
   readonly example: string;
   /** What `--json` prints once the command has done its work, by key. */
   readonly json?: JsonShape;

@@ -1,6 +1,6 @@
 /** The command line as a whole: parses by the command table, runs the command, says in one line what is wrong. */
 import { Command, CommanderError, Option } from "commander";
-import { NodeError } from "../node/index.ts";
+import { NodeError, workDoor } from "../node/index.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";
@@ -9,6 +9,7 @@ import { exitCodeOf } from "./exit-code.ts";
 import { askedForm, failureOf, formOf } from "./json.ts";
 import { JsonOutput } from "./json-output.ts";
 import { packageVersion } from "./package-folder.ts";
+import { Progress } from "./progress.ts";
 import { quietTerminal } from "./quiet-terminal.ts";
 import { errorLine, remedyOf } from "./remedies.ts";
 import { applySettings } from "./setting-sources.ts";
@@ -36,10 +37,8 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
     await applySettings(command, row, terminal);
     const flags = command.opts();
     output.form = formOf(flags);
-    exitCode = await row.run(
-      flags,
-      flags.quiet === true ? quietTerminal(terminal) : terminal,
-      argumentOf(row, command),
+    exitCode = await withProgress(flags.quiet === true ? quietTerminal(terminal) : terminal, row, (told) =>
+      row.run(flags, told, argumentOf(row, command)),
     );
     output.end(exitCode);
   });
@@ -53,6 +52,24 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
 
 function argumentOf({ argument }: CommandRow, { args }: Command): string | undefined {
   return argument?.several ? args.join(" ") || undefined : args[0];
+}
+
+/** Run something that is a command's work, and show how far it is. */
+async function withProgress(
+  given: Terminal,
+  { takesLong = false, staysOn = false }: CommandRow,
+  run: (terminal: Terminal) => Promise<number>,
+): Promise<number> {
+  const progress = new Progress(given, { takesLong, staysOn });
+  const { onWork } = await workDoor();
+  const endHearing = onWork((news) => progress.hear(news));
+  progress.start();
+  try {
+    return await run(progress.terminal);
+  } finally {
+    endHearing();
+    progress.end();
+  }
 }
 
 /** Say an expected failure on standard error in a line, and in JSON where that was asked for.  Throws: any other failure. */
@@ -157,7 +174,10 @@ export function expectedFailure(error: unknown, row?: CommandRow): string | unde
       /^option '(.*)' argument '(.*)' is invalid\. /s,
       (_, flags, value) => `${flags} does not take "${value}": `,
     )
-    .replace(/\.$/, "");
+    .replace(/\.$/, "")
+    // What stands behind a flag that is none, or where a command should, may be a secret.
+    .replace(/^(unknown option '[^=]*)=.*'$/s, "$1'")
+    .replace(/^unknown command 'weft1.*'$/is, "an invite is no command: give it to weft join");
   const meant = /Did you mean (.*)\?/i.exec(suggestion)?.[1];
   return meant === undefined ? `${what}; see weft --help` : `${what}; did you mean ${meant}?`;
 }

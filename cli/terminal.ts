@@ -8,6 +8,10 @@ export interface Terminal {
   draw?(text: string): void;
   /** Whether standard error is a terminal on which lines can be drawn over. */
   readonly errIsTerminal: boolean;
+  /** Whether standard output is a terminal, perhaps the same as standard error. */
+  readonly outIsTerminal?: boolean;
+  /** Whether this process is the program's own, so that a thread of it may write to standard error. */
+  readonly ownsProcess?: boolean;
   /** Whether talk was asked to be left out; `err` leaves it out already. */
   readonly isQuiet?: boolean;
   /** Width of the terminal in characters. */
@@ -16,6 +20,8 @@ export interface Terminal {
   nextLine(): Promise<void>;
   /** Ask for a secret, which is not shown; absent where nobody sits at a terminal. */
   askSecret?(question: string): Promise<string>;
+  /** Ask a question that is answered in a line; absent where nobody sits at a terminal. */
+  askLine?(question: string): Promise<string>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Aborted by the first Ctrl-C, SIGTERM or hang-up (with an Interruption), or when nobody reads the output any more. */
   readonly signal: AbortSignal;

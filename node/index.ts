@@ -24,8 +24,10 @@ export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.t
 export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
 export { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "./interface/logger.ts";
 export type {
+  AloneFigure,
   Forgetting,
   ForgettingReport,
+  LossFigure,
   ModelNeed,
   PeerEvent,
   PeerReport,
@@ -128,6 +130,11 @@ export type { DeviceFinding, DoctorOptions, DoctorReport, Finding } from "./doct
 /** Loads the doctor and the audit. */
 export const checkDoor = (): Promise<typeof import("./doors/checks.ts")> => import("./doors/checks.ts");
 
+// How far long work is.
+export type { Work, WorkNews, WorkTeller } from "./interface/work.ts";
+/** Loads where long work is told of, and heard of. */
+export const workDoor = (): Promise<typeof import("./doors/work.ts")> => import("./doors/work.ts");
+
 // The admin interface of a running peer.
 export { PEER_METRICS } from "./admin/metric-rows.ts";
 export type { AdminInterface, ServedAdmin } from "./admin/serve-admin.ts";
@@ -140,6 +147,8 @@ export const adminClientDoor = (): Promise<typeof import("./doors/admin-client.t
   import("./doors/admin-client.ts");
 
 // A peer's records: its egress ledger, its key and the key's backup, its log.
+export type { NeutralLosses, ReportDocument, ReportPeer, ReportSentence } from "./interface/report-document.ts";
+export type { ShownRecord } from "./local/stored-record.ts";
 export type { EgressSummary } from "./privacy/egress-summary.ts";
 /** Loads what reads and writes a peer's records. */
 export const recordDoor = (): Promise<typeof import("./doors/records.ts")> => import("./doors/records.ts");

@@ -90,11 +90,11 @@ export const MANIFEST_DEFAULTS: Pick<NetworkManifest, "training" | "rounds" | "a
     maxTokens: 128,
   },
   rounds: { count: 20, localSteps: 10, deadlineMs: { min: 200, max: 30_000 } },
-  // The geometric median survives one attacker in eight, the mean does not; a tensor at a time, because rows of a
-  // rotation have norm 1 and would dominate a common point; an adaptive lambda mixes where that pays later, and protects
-  // peers with tasks of their own (docs/LAMBDA.md).
+  // The vetted mean loses least to liars (docs/ROBUSTNESS.md), and without any it is the mean; other rules see a tensor at a
+  // time, because rows of a rotation have norm 1 and would dominate a common point; an adaptive lambda mixes where that pays
+  // later, and protects peers with tasks of their own (docs/LAMBDA.md).
   aggregation: {
-    rule: "geometric-median",
+    rule: "vetted-mean",
     scope: "tensor",
     lambda: { mode: "adaptive" },
     stalenessExponent: 0.5,

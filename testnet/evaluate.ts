@@ -1,4 +1,5 @@
 /** `npm run evaluate`: runs the declared table and writes the page, the numbers and the plots. */
+import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -86,7 +87,8 @@ async function evaluate(args: readonly string[]): Promise<void> {
   const claims = checkClaims(results);
   const flags = [...(quick ? ["--quick"] : []), ...(values.table ? [`--table ${values.table}`] : [])];
   const command = ["npm run evaluate", ...(flags.length > 0 ? ["--", ...flags] : [])].join(" ");
-  const page = pageOf({ results, plots, claims, reasons: table.reasons, skipped, command });
+  const notes = await notesOf(tableName);
+  const page = pageOf({ results, plots, claims, reasons: table.reasons, skipped, notes, command });
   await ensureFolder(out);
   const write = (name: string, text: string): Promise<void> =>
     writeFileAtomic(resolve(out, name), new TextEncoder().encode(text));
@@ -95,6 +97,16 @@ async function evaluate(args: readonly string[]): Promise<void> {
   for (const { name, svg } of plots) await write(`${name}.svg`, svg);
   for (const { claim, finding } of claims) process.stdout.write(`${finding}: ${claim}\n`);
   tell(`evaluate: wrote ${resolve(out, "README.md")}`);
+}
+
+/** What people wrote beside a table, `published.notes.md` beside `published.json`: the last part of its page. */
+async function notesOf(table: string): Promise<string> {
+  try {
+    return await readFile(table.replace(/\.json$/, ".notes.md"), "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
+  }
 }
 
 /** Throws: NodeError CONFIG_INVALID. */

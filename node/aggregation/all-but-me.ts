@@ -13,7 +13,7 @@ import { type NeighbourWeights, neighbourWeights, type WeightSettings } from "./
 import { byOwnRule, type OwnRule } from "./own-rule.ts";
 import { isFinitePoint, type Point } from "./point.ts";
 import { averageProducts, productGroups } from "./product-average.ts";
-import { aggregateByRule, type Fallback, fallbackOf } from "./rule.ts";
+import { aggregateByRule, type Fallback, fallbackOf, looksAtWholes } from "./rule.ts";
 
 /**
  * How much of the peer's own rotation is added to an averaged one before retraction. It decides only where the
@@ -37,6 +37,8 @@ export interface AggregateOptions {
     /** Neighbours that it announced with it, where the network weighs by them. */
     readonly neighbours?: number | undefined;
   };
+  /** The network's common start as it travels, f32[P], for rules that ask where adapters went; unknown when absent. */
+  readonly start?: Float32Array | undefined;
   readonly neighbours: readonly NeighbourUpdate[];
   readonly settings: RuleSettings & WeightSettings & Pick<AggregationSettings, "scope" | "ageMax">;
   /** The round that is being aggregated. */
@@ -176,7 +178,7 @@ export function mix({
 
 /** The points by weights and rule, and the own share; why it is no adapter where it is none. */
 function put(
-  { kind, slots, factors, own, settings, round, ownRule }: AggregateOptions,
+  { kind, slots, factors, own, start: common, settings, round, ownRule }: AggregateOptions,
   {
     points,
     groups,
@@ -189,10 +191,12 @@ function put(
     readonly used: readonly NeighbourUpdate[];
   },
 ): Float32Array | Exclude<RefusalReason, "length"> {
+  const start = common && looksAtWholes(settings) ? admit(common, own.theta, { groups, slots, factors }) : undefined;
+  const known = typeof start === "string" ? undefined : start;
   try {
     const average = ownRule
       ? byOwnRule(ownRule, { points, weights, own: own.theta, used, round })
-      : aggregatePoints(settings, { points, weights, own: own.theta, slots, factors });
+      : aggregatePoints(settings, { points, weights, own: own.theta, start: known, slots, factors });
     for (const { R } of groups) {
       for (let i = R.offset; i < R.offset + R.length; i++) average[i]! += TIE_BREAK * own.theta[i]!;
     }
@@ -257,17 +261,20 @@ function aggregatePoints(
     points,
     weights,
     own,
+    start,
     slots,
     factors,
   }: {
     readonly points: readonly Point[];
     readonly weights: readonly number[];
     readonly own: Point;
+    readonly start: Point | undefined;
     readonly slots: readonly AdapterSlot[];
     readonly factors: Factors | undefined;
   },
 ): Float64Array {
   if (factors === "product") return averageOfProducts({ points, weights, own, slots });
+  if (looksAtWholes(settings)) return aggregateByRule(settings, { points, weights, own, start, parts: slots });
   if (settings.scope === "global") return aggregateByRule(settings, { points, weights, own });
   const z = new Float64Array(own.length);
   const longest = slots.reduce((max, { length }) => Math.max(max, length), 0);

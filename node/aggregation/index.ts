@@ -45,6 +45,7 @@ export {
   referenceModel,
   rememberModel,
 } from "./reference-model.ts";
-export { aggregateByRule, type Fallback, fallbackOf, neighboursMin } from "./rule.ts";
+export { aggregateByRule, type Fallback, fallbackOf, looksAtWholes, neighboursMin } from "./rule.ts";
 export { coreSimilarity, linearCka, softmaxWeights } from "./similarity.ts";
 export { type SketchOptions, sketchFeatures, sketchOfFeatures } from "./sketch-of-features.ts";
+export { vettedMean, vettedWeights } from "./vetted-mean.ts";

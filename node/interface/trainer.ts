@@ -99,6 +99,8 @@ export interface Evaluation {
    * Only where it was asked for.
    */
   readonly exampleLosses?: readonly number[];
+  /** Half of the 95 % interval of `loss` over examples drawn like these; only with `exampleLosses`, and of two or more. */
+  readonly interval?: number;
 }
 
 /** Entities that are found with the right kind, beginning and end. */
@@ -166,6 +168,8 @@ export interface Trainer {
   }): Promise<Evaluation>;
   /** The current adapter as it travels, a copy. */
   adapter(): Promise<Float32Array>;
+  /** The network's common start as it travels, which is the same on all peers. */
+  start(): Promise<Float32Array>;
   /**
    * Replace the adapter, keeping the optimiser's moments and the tensors that do not travel. Rotations are retracted to
    * orthonormal rows.

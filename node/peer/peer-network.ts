@@ -42,7 +42,10 @@ class Gate {
   cutOff: ReadonlySet<PeerId> = new Set();
 
   readonly admits = (peer: PeerId, origin?: string): boolean =>
-    !this.cutOff.has(peer) && this.exchange?.refuses(peer) !== true && this.membership?.admits(peer, origin) !== false;
+    !this.cutOff.has(peer) &&
+    this.exchange?.refuses(peer) !== true &&
+    this.exchange?.hasRoomFor(peer, origin) !== false &&
+    this.membership?.admits(peer, origin) !== false;
   readonly mayGossip = (peer: PeerId): boolean => this.membership?.mayGossip(peer) !== false;
   readonly epsilon = (): number | undefined => this.privacy?.status().spent;
 }
@@ -67,7 +70,7 @@ export async function openPeerNetwork(
   if (membership !== undefined) shutdown.add(() => membership.stop());
   const exchange = createExchange(
     { ...dependencies, clock: clockOf("the exchange"), loop, logger: logs.of("exchange") },
-    { manifest: options.manifest, ...(membership && { membership }) },
+    { manifest: options.manifest, isGiven: (peer) => dialer.isGiven(peer), ...(membership && { membership }) },
   );
   gate.exchange = exchange;
   const clock = clockOf("the dialler");

@@ -10,6 +10,7 @@ import {
   anchorToReference,
   gaugeKind,
   ifAdapter,
+  looksAtWholes,
   type NeighbourUpdate,
   type OwnRule,
   type ReferenceState,
@@ -110,6 +111,7 @@ export async function aggregateRound(
   const aggregate = await aggregateThere({
     ...layout,
     own: { peer, theta: own, ...(announced !== undefined && { neighbours: announced }) },
+    ...(looksAtWholes(settings) && { start: await trainer.start() }),
     neighbours,
     settings,
     round: asOf,

@@ -6,6 +6,7 @@ import { streamedSession } from "./streamed-session.ts";
 import {
   type AdaptedModel,
   type BatchShape,
+  type EvaluationOptions,
   evaluationGraph,
   type TrainingStepOptions,
   trainingStepGraph,
@@ -34,7 +35,8 @@ export async function stepSession(
 export async function evaluationSession(
   runtime: Runtime,
   { adapted, shape, sessionOptions, streamBlocks = false }: SessionOf,
+  how: EvaluationOptions = {},
 ): Promise<Session> {
   if (streamBlocks) return streamedSession(runtime, streamedEvaluation(adapted, shape), sessionOptions);
-  return runtime.load(encodeModel(evaluationGraph(adapted, shape)), sessionOptions);
+  return runtime.load(encodeModel(evaluationGraph(adapted, shape, how)), sessionOptions);
 }

@@ -88,7 +88,7 @@ export async function createTrainer(
   const evaluator = createEvaluator({
     ...{ runtime, adapted, sessionOptions, data, feeding, bucketsMax, activationBytesMax },
     labels: model.classifier?.labels,
-    ...{ lowMemory, streamBlocks },
+    ...{ lowMemory, streamBlocks, wholeMatrix: !isCpu },
   });
   const steps = new LocalSteps({ gradients, tensors }, { training, totalSteps, fisherDecay: options.fisherDecay });
   const features: Trainer["features"] = async ({ examples }) =>
@@ -161,6 +161,7 @@ function trainerOf({
         perExample,
       }),
     adapter: async () => sent.sentOf(steps.theta),
+    start: async () => sent.sentOf(start()),
     setAdapter: async (vector) => steps.setSent(vector),
     setReference: async (vector) => steps.setReference(vector),
     state: async () => steps.state(),

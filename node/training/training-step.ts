@@ -11,13 +11,13 @@ import { classRows, meanOfTokens } from "../model/layers/pooling.ts";
 import { cutGraph } from "../onnx/cut.ts";
 import { forSpeed } from "../onnx/for-speed.ts";
 import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
-import { add, cast, concat, gather, ints, mul, reduceSum, reshape } from "../onnx/operators.ts";
+import { add, gather, ints, mul, reduceSum, reshape } from "../onnx/operators.ts";
 import type { GraphPass } from "../onnx/rewrite.ts";
 import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
-import type { Dtype, Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { withCheckpoints } from "./checkpointing.ts";
-import { crossEntropy, crossEntropyByRows, logitsOf } from "./cross-entropy.ts";
+import { crossEntropy, evaluatedRows, logitsOf } from "./cross-entropy.ts";
 import { proximalTerm } from "./proximal.ts";
 import { softmaxProductsFirst } from "./softmax-products.ts";
 
@@ -160,17 +160,21 @@ function dependentOn(root: OnnxValue, values: readonly OnnxValue[]): readonly On
   return values.filter((value) => found.has(value));
 }
 
+/** How an evaluation is built. */
+export type EvaluationOptions = Pick<TrainingStepOptions, "wholeMatrix">;
+
 /** The same inputs without weights and masks.  Outputs: losses f32[M] in nats, predicted i64[M]. */
-export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
-  return finishedGraph(adapted.model, forSpeed(evaluation(adapted, shape).graph).graph);
+export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape, options: EvaluationOptions = {}): OnnxGraph {
+  return finishedGraph(adapted.model, forSpeed(evaluation(adapted, shape, options).graph).graph);
 }
 
 /** The same in two graphs, cut as `cutTrainingStep` cuts; undefined where there is nothing below the adapter. */
 export function cutEvaluation(
   adapted: AdaptedModel,
   shape: BatchShape,
+  options: EvaluationOptions = {},
 ): { readonly below: OnnxGraph; readonly above: OnnxGraph } | undefined {
-  const { graph, frozenEnd } = evaluation(adapted, shape);
+  const { graph, frozenEnd } = evaluation(adapted, shape, options);
   if (!frozenEnd) return undefined;
   const { below, above } = cutGraph(graph, { at: frozenEnd, name: "stream" });
   const finish = (part: OnnxGraph): OnnxGraph => finishedGraph(adapted.model, forSpeed(part).graph);
@@ -178,23 +182,10 @@ export function cutEvaluation(
 }
 
 /** What `evaluationGraph` computes, before the passes that change how, and the streams at which it may be cut. */
-export function evaluation(adapted: AdaptedModel, shape: BatchShape) {
+export function evaluation(adapted: AdaptedModel, shape: BatchShape, options: EvaluationOptions = {}) {
   const whole = forward(adapted, shape, { training: false });
   const { inputs, adapter, weight, batch, labelWeights } = whole;
-  const largest = { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } };
-  // Nothing is ever less than itself: these zeros make a prediction wait for its loss, and a loss for its prediction.
-  // Otherwise the runtime would finish one of the outputs first, and hold the logits of every part for the other.
-  const zero = (of: OnnxValue, dtype: Dtype): OnnxValue => cast(apply("Less", [of, of]), dtype);
-  const parts = crossEntropyByRows(adapted.model, weight, batch).map(({ losses, logits }) => {
-    const predicted = apply("ArgMax", [logits], largest);
-    return { losses: add(losses, zero(predicted, "float32")), predicted: add(predicted, zero(losses, "int64")) };
-  });
-  const [losses, predicted] = (["losses", "predicted"] as const).map((name) =>
-    concat(
-      parts.map((part) => part[name]),
-      0,
-    ),
-  ) as [OnnxValue, OnnxValue];
+  const { losses, predicted } = evaluatedRows(adapted.model, weight, batch, options);
   const unweighted = inputs.filter((input) => input !== labelWeights);
   return {
     graph: { inputs: unweighted, outputs: { losses, predicted } },

@@ -1,22 +1,10 @@
 /** The claims of the papers and of weft itself, held against the rows of this evaluation. */
+import type { CheckedClaim } from "./checked-claim.ts";
 import { METRICS, type Metric } from "./metric.ts";
 import { SEEDS_MIN } from "./paired.ts";
 import { cOnlyAim, goesTheWay, noPeerWorse } from "./peer-claims.ts";
 import type { SuiteResults } from "./run-table.ts";
 import { grouped, type Row, rowsOf } from "./summary-rows.ts";
-
-/** Whether a claim holds in this evaluation. */
-export type Finding = "holds" | "does not hold" | "not measured";
-
-/** One claim, what was found, and the figures for it. */
-export interface CheckedClaim {
-  readonly name: string;
-  readonly source: string;
-  readonly claim: string;
-  readonly finding: Finding;
-  /** One for each setting in which it was measured, with the numbers. */
-  readonly evidence: readonly { readonly holds: boolean; readonly text: string }[];
-}
 
 /** Rows of the methods that a claim is about; any that a table does not have leave it unmeasured. */
 export interface ClaimMethods {

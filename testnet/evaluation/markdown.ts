@@ -1,12 +1,13 @@
 /** The page of an evaluation: its settings, tables, plots, and the claims that hold. */
 import { formatBytes } from "../words/text-table.ts";
 import { formatWay } from "../words/way.ts";
-import { amount, type CheckedClaim } from "./claims.ts";
+import type { CheckedClaim } from "./checked-claim.ts";
+import { amount } from "./claims.ts";
 import { METRICS, type Metric } from "./metric.ts";
 import { type PairedGain, SEEDS_MIN } from "./paired.ts";
 import type { Plot } from "./plot.ts";
 import type { SuiteResults } from "./run-table.ts";
-import { splitName } from "./split.ts";
+import { type Split, splitName } from "./split.ts";
 import { grouped, type Row, rowsOf, type Statistic } from "./summary-rows.ts";
 import type { Suite } from "./table.ts";
 
@@ -19,12 +20,14 @@ export interface PageParts {
   readonly reasons: Readonly<Record<string, string>>;
   /** Suites that were left out, each with the reason. */
   readonly skipped: readonly string[];
+  /** Parts of the page that people wrote, from a second-level heading on; "" without any. */
+  readonly notes: string;
   /** The command that made it. */
   readonly command: string;
 }
 
 /** Markdown in GitHub's flavour; plots are referred to as files beside it. */
-export function pageOf({ results, plots, claims, reasons, skipped, command }: PageParts): string {
+export function pageOf({ results, plots, claims, reasons, skipped, notes, command }: PageParts): string {
   const measured = results.filter(({ cells }) => cells.length > 0);
   return `${[
     "# Evaluation",
@@ -41,12 +44,23 @@ export function pageOf({ results, plots, claims, reasons, skipped, command }: Pa
       ),
     ),
     ...missingText(measured, skipped),
+    ...(notes.trim() === "" ? [] : [notes.trim()]),
     `## What do the columns mean?\n\n${COLUMNS}`,
   ].join("\n\n")}\n`;
 }
 
 const INTRODUCTION =
   "For anybody who chooses a method: how good is each of them, what does it cost, and which claims of the papers, and of weft itself, hold here?";
+
+/** The divisions of data, in the words of split.ts. */
+const SPLITS: Readonly<Record<Split["kind"], string>> = {
+  iid: "tasks of one size, and everybody the same mixture",
+  mixture:
+    "tasks that differ in size up to eight times, and everybody a random share of all data, as in the Mixed Task of FedReFT",
+  mixed: "half of everybody's data of a task of its own, a quarter of the next, the rest of all others",
+  dirichlet: "each task's data shared out by a draw of that concentration",
+  distinct: "everybody a task of its own",
+};
 
 const METHOD = [
   "* Peers are simulated in one process. Training, updates, verdicts and aggregation are those of the product. Every peer hears every other one in every round.",
@@ -90,6 +104,7 @@ function suiteFacts({ suite, cells, learningRates }: SuiteResults): string {
   const commits = [...new Set(cells.map(({ result }) => result.commit ?? "unknown"))];
   return [
     `Data: ${data} on the base model ${base}; ${sizes.train} examples to train, ${sizes.validation} to validate, ${sizes.test} to test for each peer; ${splits}; seeds ${seeds.join(", ")}; ${rounds} rounds of ${localSteps} local steps. Metric: ${METRICS[data].name}.`,
+    [...new Set(suite.splits.map(({ kind }) => kind))].map((kind) => `* ${kind}: ${SPLITS[kind]}.`).join("\n"),
     `Learning rates: ${tuning ? `chosen with ${tuning.peers} peers on seed ${tuning.seed}` : "the first of each grid"}.${ends.length > 0 ? ` Still at an end of what was tried: ${ends.join("; ")}.` : ""}`,
     `Computed by the program of commit ${commits.join(", ")}.`,
   ].join("\n");
@@ -102,44 +117,32 @@ function settingsText(suite: Suite, rows: readonly Row[]): string[] {
 }
 
 function methodTable(metric: Metric, rows: readonly Row[]): string {
-  const header = [
-    "method",
-    "seeds",
-    "rate",
-    "own",
-    "against alone",
-    "way",
-    "way in nats",
-    "others",
-    "worst",
-    "nats",
-    "last quarter",
-    "lambda",
-    "trained",
-    "sent",
-    "bytes",
-    "seconds",
-  ];
   const of = (statistic: Statistic): string => plusMinus(metric, statistic);
-  const lines = rows.map((row) => [
-    row.title,
-    String(row.seeds),
-    String(row.learningRate),
-    of(row.own),
-    gainText(metric, row.gain),
-    formatWay(row.way),
-    formatWay(row.lossWay),
-    of(row.others),
-    of(row.worst),
-    plusMinus(LOSS, row.ownLoss),
-    amount(metric, row.lastQuarter.mean),
-    row.updateBytes === 0 ? "–" : row.lambda.mean.toFixed(2),
-    String(row.trainedParameters),
-    row.updateBytes === 0 ? "–" : String(row.sentParameters),
-    row.updateBytes === 0 ? "–" : formatBytes(row.bytesPerRound),
-    row.seconds.mean.toFixed(1),
-  ]);
-  return markdownTable(header, lines);
+  const sent = (row: Row, text: string): string => (row.updateBytes === 0 ? "–" : text);
+  const columns: readonly (readonly [string, (row: Row) => string])[] = [
+    ["method", ({ title }) => title],
+    ["seeds", ({ seeds }) => String(seeds)],
+    ["rate", ({ learningRate }) => String(learningRate)],
+    ["own", ({ own }) => of(own)],
+    ["against alone", ({ gain }) => gainText(metric, gain)],
+    ["way", ({ way }) => formatWay(way)],
+    ["way in nats", ({ lossWay }) => formatWay(lossWay)],
+    ["others", ({ others }) => of(others)],
+    ["worst", ({ worst }) => of(worst)],
+    ["nats", ({ ownLoss }) => plusMinus(LOSS, ownLoss)],
+    ["last quarter", ({ lastQuarter }) => amount(metric, lastQuarter.mean)],
+    ["lambda", (row) => sent(row, row.lambda.mean.toFixed(2))],
+    ["trained", ({ trainedParameters }) => String(trainedParameters)],
+    ["sent", (row) => sent(row, String(row.sentParameters))],
+    ["bytes", (row) => sent(row, formatBytes(row.bytesPerRound))],
+    ["seconds", ({ seconds }) => seconds.mean.toFixed(1)],
+  ];
+  const scored = rows.some(({ others }) => Number.isFinite(others.mean));
+  const shown = columns.filter(([name]) => scored || name !== "others");
+  return markdownTable(
+    shown.map(([name]) => name),
+    rows.map((row) => shown.map(([, of]) => of(row))),
+  );
 }
 
 /** Methods by attacks: own-task metric of the honest peers. */

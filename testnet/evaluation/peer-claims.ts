@@ -1,7 +1,7 @@
 /** Claims that are held against every single peer, and against the way from alone to central. */
 import { formatWay } from "../words/way.ts";
 import type { CellResult } from "./cell.ts";
-import type { CheckedClaim } from "./claims.ts";
+import type { CheckedClaim } from "./checked-claim.ts";
 import { METRICS } from "./metric.ts";
 import type { SuiteResults } from "./run-table.ts";
 import { splitName } from "./split.ts";

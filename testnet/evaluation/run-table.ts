@@ -129,7 +129,11 @@ export function cellsOf(suite: Suite, { methods }: Table): Cell[] {
       ),
     ),
   );
-  return cells.filter(({ attack, method: { exchange } }) => attack === "none" || hearsOthers(exchange));
+  // Where liars fall silent, that is the run to compare with, and one in which they tell the truth is not asked for.
+  const asksForSilence = suite.attacks?.includes("silent") === true;
+  return cells.filter(({ attack, method: { exchange } }) =>
+    attack === "none" ? !(asksForSilence && hearsOthers(exchange)) : hearsOthers(exchange),
+  );
 }
 
 /** Whether a lie could be heard. */

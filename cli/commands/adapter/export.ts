@@ -43,6 +43,7 @@ export const exportAdapterCommand: CommandRow = {
     { flags: "--out <folder>", text: `folder for it: ${NEW_FOLDER}`, otherwise: "adapter-FORMAT" },
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft adapter export --adapter alice-lora --format peft --out alice-peft",
   json: {
     adapter: "settings of the adapter",

@@ -20,6 +20,7 @@ export const importAdapterCommand: CommandRow = {
     { flags: "--out <folder>", text: `folder for the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft adapter import alice-peft --out alice",
   json: {
     adapter: "settings of the adapter",

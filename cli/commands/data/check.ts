@@ -25,6 +25,7 @@ export const checkDataCommand: CommandRow = {
     { flags: "--rows <count>", text: "examples to show", parse: integer(0, 10_000), otherwise: String(ROWS) },
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft data check alice.jsonl --max-tokens 256",
   json: {
     file: "the file",

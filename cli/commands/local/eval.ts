@@ -2,7 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { type ExampleSets, modelDoor, NodeError, trainingDoor } from "../../../node/index.ts";
+import { type ExampleSets, modelDoor, NodeError, trainingDoor, workDoor } from "../../../node/index.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
 import { textTable } from "../../../testnet/words/text-table.ts";
 import { baseLine } from "../../base-line.ts";
@@ -45,6 +45,7 @@ export const evalCommand: CommandRow = {
     ...engineFlags({ only: USE_OPTIONS }),
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft eval --data alice.jsonl --adapter alice-lora",
   json: {
     adapter: "folder of the adapter, or null",
@@ -137,6 +138,7 @@ async function runTasks(
     );
   }
   const { evaluateTasks, readTaskItems } = await trainingDoor();
+  const { tellWork } = await workDoor();
   const items = await readTaskItems(resolve(options.tasks ?? ""));
   const tasks = await evaluateTasks({
     opened,
@@ -144,9 +146,7 @@ async function runTasks(
     items,
     engine: engineOf(options, { threads: availableParallelism() }),
     signal: terminal.signal,
-    onItem: (done) => {
-      if (done % ITEMS_PER_LINE === 0 || done === items.length) terminal.err(`item ${done} of ${items.length}\n`);
-    },
+    onItem: (done) => tellWork({ what: "scoring", done, total: items.length, unit: "items" }),
   });
   if (options.json) terminal.out(jsonText({ adapter: options.adapter ?? null, tasks }));
   else terminal.out(`${measureLines(tasks).join("\n")}\n`);
@@ -154,8 +154,6 @@ async function runTasks(
 }
 
 type Training = Awaited<ReturnType<typeof trainingDoor>>;
-/** Items between two lines about how far it is. */
-const ITEMS_PER_LINE = 50;
 
 /** A row for each task; a measure that a task does not have is a dash. */
 function measureLines(tasks: Awaited<ReturnType<Training["evaluateTasks"]>>): string[] {

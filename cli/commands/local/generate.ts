@@ -8,6 +8,7 @@ import {
   NodeError,
   type SamplingSettings,
   type Tokenizer,
+  workDoor,
 } from "../../../node/index.ts";
 import { baseLine } from "../../base-line.ts";
 import type { CommandRow } from "../../command-row.ts";
@@ -53,6 +54,7 @@ export const generateCommand: CommandRow = {
     JSON_OUTPUT,
     JSON_LINES,
   ],
+  takesLong: true,
   example: "weft generate --model models/tinystories-656k --prompt Once --max-tokens 60",
   json: {
     prompt: "the prompt as given",
@@ -91,6 +93,7 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
     tokenizerOfFiles,
     createOnnxRuntime,
   } = await modelDoor();
+  const { WorkCount } = await workDoor();
   const telling = new Telling(options, terminal);
   if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT, the text to continue");
   const opened = openModel(modelDirectory(options.model), options);
@@ -114,6 +117,8 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
     promptIds,
     telling.isForPrograms ? (text) => telling.event("text", { text }) : terminal.out,
   );
+  const tokensMax = options.maxTokens ?? 128;
+  const count = new WorkCount({ what: "writing", total: tokensMax, unit: "tokens", fewest: 0 });
   const result = await generate(
     {
       runtime: createOnnxRuntime(options.device === undefined ? {} : { device: options.device }),
@@ -122,7 +127,7 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
     },
     {
       promptIds,
-      tokensMax: options.maxTokens ?? 128,
+      tokensMax,
       sampling: samplingOf(options, settings, terminal),
       seed: options.seed ?? 0,
       endIds: new Set([
@@ -132,9 +137,14 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
       ]),
       threads: options.threads ?? availableParallelism(),
       signal: terminal.signal,
-      onToken: print.token,
+      onToken: (id) => {
+        // Text that stands on the same terminal shows by itself how far it is.
+        if (telling.isForPrograms || terminal.outIsTerminal !== true) count.add(1);
+        print.token(id);
+      },
     },
   );
+  count.end();
   const response = print.end();
   const { ids, stopped } = result;
   telling.result({ prompt: options.prompt, response, stopped, promptIds, ids }, () => "\n");

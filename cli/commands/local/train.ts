@@ -14,6 +14,7 @@ import {
   type TrainedData,
   trainingDoor,
   type Watching,
+  workDoor,
 } from "../../../node/index.ts";
 import type { TrainingSpec } from "../../../protocol/network-manifest.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
@@ -88,6 +89,7 @@ export const trainCommand: CommandRow = {
     JSON_OUTPUT,
     JSON_LINES,
   ],
+  takesLong: true,
   example: "weft train --data alice.jsonl --adapter lora:r8:q_proj,v_proj --epochs 3 --out alice-lora",
   json: {
     adapter: "settings of the adapter",
@@ -131,11 +133,9 @@ type TrainCommandOptions = Omit<
 
 /** Passes over the data where nothing is said: enough to see an effect on a small file. */
 const EPOCHS = 3;
-/** Steps between two lines about the loss. */
-const STEPS_PER_LINE = 10;
-
 async function run(options: TrainCommandOptions, terminal: Terminal): Promise<number> {
   const { withTrainedData, writeAdapterDirectory, openModel, prepareOutputFolder, writeFolder } = await modelDoor();
+  const { tellWork } = await workDoor();
   const { baseIdentity, loadExamples, stoppedTrainingFiles, trainLocally, trainingMemory } = await trainingDoor();
   const telling = new Telling(options, terminal);
   refuseContradictions(options);
@@ -188,7 +188,8 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
     onEvaluated: (when, evaluation) => telling.event("evaluation", { when, ...evaluation }),
     onStep: (step, loss) => {
       telling.event("step", { step, total, loss });
-      if (step % STEPS_PER_LINE === 0 || step === total) note(`step ${step} of ${total}: loss ${formatLoss(loss)}`);
+      tellWork({ what: "training", done: step, total, unit: "steps", note: `loss ${formatLoss(loss)}` });
+      if (step === total) note(`step ${step} of ${total}: loss ${formatLoss(loss)}`);
     },
     onValidated: (step, loss, best) => {
       telling.event("validation", { step, total, loss, best });
@@ -196,6 +197,7 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
       note(`step ${step} of ${total}: validation loss ${formatLoss(loss)}${isBest}`);
     },
   });
+  tellWork({ what: "training", isOver: true });
   const files = withTrainedData(writeAdapterDirectory(result.adapter), trainedData ?? before);
   await writeFolder(folder, new Map([...stoppedTrainingFiles(result.stopped, result.adapter), ...files]));
   for (const line of endingLines(result, steps)) note(line);

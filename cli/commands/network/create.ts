@@ -65,6 +65,7 @@ export const createNetworkCommand: CommandRow = {
     },
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft network create --name poems --rounds 20 --out network.json",
   json: {
     network: "the network's id",

@@ -34,6 +34,7 @@ export const proposeNetworkCommand: CommandRow = {
     })),
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft network propose --at-round 40 --rounds 80 --learning-rate 0.0005 --data-dir alice",
   json: MOTION_JSON,
   run,

@@ -20,6 +20,7 @@ export const verifyNetworkCommand: CommandRow = {
     { flags: "--same-as <file>", text: "also name the first field that differs in another network's file" },
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft network verify network.json --model models/smollm2-135m",
   json: {
     network: "the network's id",

@@ -53,6 +53,7 @@ export const doctorCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   configurable: "partly",
+  takesLong: true,
   example: "weft doctor --network network.json --model models/smollm2-135m",
   json: {
     findings: "name, state and text of each",

@@ -8,6 +8,7 @@ import {
   type Peer,
   type PeerStatus,
   type ServedAdmin,
+  workDoor,
 } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
@@ -24,6 +25,8 @@ export const runCommand: CommandRow = {
   text: "Run one peer until the last round or Ctrl-C. In each round it trains, exchanges updates with its neighbours and aggregates them.",
   options: [DATA_DIR, ...PEER_OPTIONS, ...RUN_OPTIONS],
   configurable: true,
+  takesLong: true,
+  staysOn: true,
   example: "weft run --data-dir alice --network network.json --data alice.jsonl --port 9000",
   json: PEER_REPORT_JSON,
   jsonl: EVENT_LINES,
@@ -38,6 +41,8 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
 export async function runPeer(options: RunOptions, terminal: Terminal, digests?: ModelDigests): Promise<number> {
   refuseTwoForms(options);
   const { tellNews } = await import("../../peer-lines.ts");
+  const { tellPeerWork } = await import("../../peer-work.ts");
+  const { tellWork } = await workDoor();
   const { peerOptions } = await import("../../run-options.ts");
   const { createStatusWriter } = await import("../../status-file.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
@@ -52,7 +57,9 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
   peer.events((event) => {
     if (event.type !== "session") status.note(event);
     const manifest = peer.status()?.manifest;
-    if (manifest !== undefined) tellNews(event, manifest, options, terminal);
+    if (manifest === undefined) return;
+    tellPeerWork(event, manifest, tellWork);
+    tellNews(event, manifest, options, terminal);
   });
   const stop = (): void => void peer.stop();
   terminal.signal.addEventListener("abort", stop, { once: true });

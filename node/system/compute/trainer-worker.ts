@@ -8,12 +8,16 @@ import { gaussianSource } from "../../privacy/gaussian-noise.ts";
 import { createTrainer } from "../../training/trainer.ts";
 import { readModelFiles } from "../files/model-files.ts";
 import { createSecureRandom } from "../platform/secure-random.ts";
+import { onWork } from "../platform/work-channel.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
+import { releaseHeap } from "./release-heap.ts";
 import type { FromWorker, SerializedError, ToWorker } from "./trainer-thread.ts";
 
 const port = parentPort;
 if (!port) throw new Error("trainer-worker runs as a worker thread only");
 const send = (message: FromWorker): void => port.postMessage(message);
+
+onWork((news) => send({ kind: "work", news }));
 
 const options = workerData as TrainerOptions;
 try {
@@ -22,6 +26,7 @@ try {
   const runtime = createOnnxRuntime(device === undefined ? {} : { device });
   const adapter = await withOwnKind(options.adapter);
   const trainer = await createTrainer({ runtime, files, random: createSecureRandom() }, { ...options, adapter });
+  releaseHeap();
   answer(trainer);
   send({ kind: "ready", tensors: trainer.tensors });
 } catch (error) {
@@ -46,8 +51,12 @@ async function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
   switch (message.method) {
     case "train":
       return trainer.train({ ...message.argument, onStep: (loss) => send({ kind: "step", id: message.id, loss }) });
-    case "evaluate":
-      return trainer.evaluate(message.argument);
+    case "evaluate": {
+      const evaluation = await trainer.evaluate(message.argument);
+      // The first one builds graphs.
+      releaseHeap();
+      return evaluation;
+    }
     case "setAdapter":
       return trainer.setAdapter(message.argument);
     case "setReference":
@@ -68,6 +77,7 @@ async function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
     case "restore":
       return trainer.restore(message.argument);
     case "adapter":
+    case "start":
     case "fisher":
     case "state":
     case "reset":
