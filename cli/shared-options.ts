@@ -54,7 +54,7 @@ export const LOG_MODULE: OptionRow = {
 /** The base model. */
 export const MODEL: OptionRow = {
   flags: "--model <folder>",
-  text: "base model: a Hugging Face directory with config.json, model.safetensors and tokenizer.json",
+  text: "base model: a Hugging Face directory with config.json, model.safetensors and tokenizer.json, or a GGUF file",
   otherwise: "the embedded model",
 };
 /** The base that a manifest agrees on. */

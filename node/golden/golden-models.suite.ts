@@ -44,6 +44,12 @@ export interface GoldenLabel {
   readonly id: number;
 }
 
+/** Where the model of a golden directory is: a GGUF file where there is one. */
+export function goldenModel(directory: string): string {
+  const file = join(directory, "model.gguf");
+  return existsSync(file) ? file : directory;
+}
+
 /** One golden directory, read. */
 export class Golden {
   readonly directory: string;
@@ -56,7 +62,7 @@ export class Golden {
   constructor(directory: string) {
     this.directory = directory;
     this.meta = JSON.parse(readFileSync(join(directory, "golden.json"), "utf8"));
-    this.model = loadBaseModel(readModelFiles(directory));
+    this.model = loadBaseModel(readModelFiles(goldenModel(directory)));
     const path = join(directory, "golden.safetensors");
     this.#tensors = readSafetensors(readFileSync(path), { name: path }).tensors;
     this.names = [...this.#tensors.keys()];

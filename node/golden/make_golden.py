@@ -8,7 +8,8 @@ usage: python3 make_golden.py
        python3 make_golden.py OUT FAMILY [--layers L] [--hidden D] [--heads H] ... (--help lists all)
            writes one directory of a shape of your own; WEFT_GOLDENS=FOLDER runs the golden tests over those in FOLDER too
 
-Needs torch, transformers, peft, safetensors: pip install torch==2.13.0 transformers==5.18.0 peft==0.21.0 safetensors==0.8.0
+Needs torch, transformers, peft, safetensors, gguf:
+pip install torch==2.13.0 transformers==5.18.0 peft==0.21.0 safetensors==0.8.0 gguf==0.19.0
 The weights are the same on every machine; losses and gradients differ in their last digits from processor to processor.
 
 A directory holds config.json and model.safetensors, as transformers writes them, and
@@ -34,7 +35,8 @@ import transformers
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 
-from packings import half_rest, round_model, save_packed
+import gguf_model
+import packings
 
 FIRST_TOKEN = 5  # Ids below stand for padding and the like.
 CLASSES = 3
@@ -155,6 +157,7 @@ SMALL = dict(hidden=32, vocab=61, positions=32)
 TINY = dict(hidden=24, vocab=41, positions=32, lora_rank=2, loreft_rank=2)
 PACKED = dict(hidden=64, layers=1, vocab=41, positions=32, lora_rank=2, loreft_rank=2, batch=2, tokens=11)
 GPTQ = dict(quant_method="gptq", bits=4, group_size=32, sym=True, desc_act=False, checkpoint_format="gptq")
+GGUF = dict(quant_method="gguf", types={"*": "Q8_0"}, tokenizer="llama", pre="default")
 AWQ = dict(quant_method="awq", bits=4, group_size=64, zero_point=True, version="gemm")
 #: The directories beside this script: family, and what differs from DEFAULTS.
 DIRECTORIES = {
@@ -345,6 +348,21 @@ DIRECTORIES = {
         PACKED | dict(seed=54, packing=GPTQ | dict(bits=8, group_size=16, desc_act=True, sym=False, checkpoint_format="gptq_v2")),
     ),
     "qwen3-awq": ("qwen3", PACKED | dict(seed=55, packing=AWQ)),
+    "llama-gguf-q4": (
+        "llama",
+        PACKED | dict(vocab=360, seed=57, layers=2, settings=dict(intermediate_size=256)) | dict(packing=GGUF | dict(types={"*": "Q4_0", "ffn_down": "Q6_K"})),
+    ),
+    "qwen2-gguf-q8": ("qwen2", PACKED | dict(vocab=340, seed=58, packing=GGUF | dict(tokenizer="gpt2", pre="qwen2"))),
+    "qwen3-gguf-f16": (
+        "qwen3",
+        PACKED | dict(vocab=340, seed=59, packing=GGUF | dict(tokenizer="gpt2", pre="gpt-2", types={"*": "F16", "attn_v": "BF16", "attn_k": "F32"})),
+    ),
+    "gemma3-gguf-q4": (
+        "gemma3_text",
+        PACKED
+        | dict(vocab=360, seed=60, layers=2, packing=GGUF | dict(types={"*": "Q4_0", "token_embd": "Q8_0"}))
+        | dict(settings=dict(head_dim=32, query_pre_attn_scalar=32, rope_parameters=None)),
+    ),
     "llama-awq-symmetric": ("llama", PACKED | dict(seed=56, packing=AWQ | dict(group_size=32, zero_point=False))),
     "qwen2-windows": (
         "qwen2",
@@ -500,15 +518,16 @@ def write_directory(out, family, changes):
     model = random_model(family, shape)
     packing = shape["packing"]
     if packing:
-        half_rest(model)
-        packed = round_model(model, packing)
+        packings.half_rest(model)
+        is_gguf = packing["quant_method"] == "gguf"
+        packed = (gguf_model.round_model if is_gguf else packings.round_model)(model, packing)
     feed, prompts = random_batch(model, shape, classes)
     base = model(**feed)
     loreft_loss, loreft_layers, loreft = loreft_values(model, family, shape, feed, prompts)
     generated = generated_ids(model, feed, shape["generated"]) if shape["generated"] else None
     # Saved before peft renames the modules.
     if packing:
-        save_packed(model, out, packed, packing)
+        (gguf_model.save_gguf if is_gguf else packings.save_packed)(model, out, packed, packing)
     else:
         model.save_pretrained(out, safe_serialization=True)
     lora_loss, lora_targets, lora = lora_values(model, family, shape, feed)

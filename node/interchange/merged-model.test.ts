@@ -3,7 +3,7 @@ import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { textGraph, type UsedModel } from "../generation/inference-graph.ts";
-import { goldenNames, openGolden } from "../golden/golden-models.suite.ts";
+import { goldenModel, goldenNames, openGolden } from "../golden/golden-models.suite.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { CONFIGS, filesOf, randomTensors } from "../model/random-model.suite.ts";
@@ -125,7 +125,7 @@ describe("merged models", () => {
     const tensors = adapterMethod(settings).tensors(settings, golden.model.shape);
     const values = Float32Array.from(tensors.flatMap((tensor) => [...golden.floats(`lora.${tensor.name}`)]));
     const adapter = adapterOfVector(golden.model, { settings, seed: 0, digest: NO_DIGEST, values });
-    const { model } = merge(adapter, golden.model, readModelFiles(golden.directory).config);
+    const { model } = merge(adapter, golden.model, readModelFiles(goldenModel(golden.directory)).config);
     const expected = await goldenLogits(golden, used(adapter, golden.model));
     expect(difference(await goldenLogits(golden, undefined, model), expected)).toBeLessThan(1e-5);
   });

@@ -8,13 +8,12 @@ import { externalValue } from "../onnx/graph.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 import type { BaseModel, ModelFamily, WeightShape } from "./base-model.ts";
 import { FAMILIES, type KnownFamily, MISSING } from "./families/by-model-type.ts";
-import { groupedBlocks } from "./packed/grouped-matrix.ts";
 import { unpackedConfig } from "./packed/quantization-config.ts";
 import { hasOwnOutput, isTied, storedWeights, unreadNote, type WeightPlace } from "./stored-weights.ts";
 import { textConfig } from "./text-config.ts";
 import { tokenizerContent } from "./tokenizer.ts";
 import { storedCopy, type WeightCache, widenedCopy } from "./weight-copy.ts";
-import type { StoredTensor, WeightFile } from "./weight-file.ts";
+import type { Located, WeightFile } from "./weight-file.ts";
 import { locateTensors, tensorValues } from "./weight-file.ts";
 
 /** The files of a model directory, read by `node/system/files/model-files`. */
@@ -31,8 +30,10 @@ export interface ModelFiles {
   readonly generationConfig?: unknown;
   /** Chat templates that have files of their own, by name. */
   readonly chatTemplates?: ReadonlyMap<string, string>;
-  /** The `*.safetensors` files, by name. */
+  /** The `*.safetensors` files, by name; of a GGUF file that file. */
   readonly shards: readonly WeightFile[];
+  /** The tensors of files that are not safetensors. */
+  readonly located?: Located;
   /** Where copies of weights in another form are kept; in memory when absent. */
   readonly cache?: WeightCache;
   /** SHA-256 of large files, quicker than the portable one; hexadecimal. */
@@ -62,7 +63,7 @@ export function loadBaseModel(files: ModelFiles): BaseModel {
     values: (weight, rows) => tensorValues(source.get(weight), rows),
     blocks: (weight, bits, rows) => {
       const { packed } = source.get(weight);
-      return packed && groupedBlocks(packed, bits, rows);
+      return packed?.blocks(bits, rows);
     },
     weight: (weight) => {
       const known = values.get(weight.name);
@@ -80,6 +81,9 @@ export function loadBaseModel(files: ModelFiles): BaseModel {
   };
 }
 
+/** All tensors of a model's files, by name.  Throws: SAFETENSORS_INVALID, MODEL_CONFIG. */
+const locatedTensors = ({ located, shards }: ModelFiles): Located => located ?? locateTensors(shards);
+
 interface OpenedFamily {
   readonly type: string;
   readonly family: ModelFamily;
@@ -95,7 +99,7 @@ function openFamily(files: ModelFiles): OpenedFamily {
   const { type, known } = knownFamily(directory, config);
   let family = known.build(config);
   const located = new Map(
-    [...locateTensors(files.shards)].flatMap(([name, tensor]) => {
+    [...locatedTensors(files)].flatMap(([name, tensor]) => {
       const own = nameOf(name);
       return own === undefined ? [] : [[own, tensor] as const];
     }),
@@ -156,17 +160,14 @@ const DIGEST_BYTES = 1 << 24;
 export function modelDigest(files: ModelFiles): ModelDigest {
   const config = canonicalize(files.config) ?? "";
   return {
-    weights: tensorsDigest(locateTensors(files.shards), files),
+    weights: tensorsDigest(locatedTensors(files), files),
     config: bytesToHex(sha256(new TextEncoder().encode(config))),
     tokenizer: bytesToHex(sha256(tokenizerBytes(files))),
   };
 }
 
 /** SHA-256 of tensors: of each, by name, a line of JSON with name, dtype and shape, then its values; hexadecimal. */
-export function tensorsDigest(
-  located: ReadonlyMap<string, StoredTensor>,
-  { sha256: fast }: Pick<ModelFiles, "sha256">,
-): string {
+export function tensorsDigest(located: Located, { sha256: fast }: Pick<ModelFiles, "sha256">): string {
   const hash = fast?.() ?? portableSha256();
   for (const name of [...located.keys()].toSorted()) {
     const { dtype, shape, file, offset, begin, end } = located.get(name)!;

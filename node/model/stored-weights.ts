@@ -1,6 +1,7 @@
 /** The tensors of a directory under the names that its family gives them, and what the files hold beside them. */
 import { NodeError } from "../errors.ts";
 import type { ModelFamily, WeightShape } from "./base-model.ts";
+import { packedTensor } from "./packed/grouped-matrix.ts";
 import { packedWords } from "./packed/packed-words.ts";
 import type { WordPacking } from "./packed/quantization-config.ts";
 import type { Located, StoredTensor } from "./weight-file.ts";
@@ -57,7 +58,7 @@ export function storedWeights(family: Pick<ModelFamily, "weights">, place: Weigh
   const packedOf = (weight: WeightShape): StoredTensor | undefined => {
     if (!place.packing || known.has(weight.name)) return known.get(weight.name);
     const found = packedWords(located, weight, place.packing);
-    const tensor = found && { ...found.stored, packed: found.matrix };
+    const tensor = found && { ...found.stored, packed: packedTensor(found.matrix) };
     known.set(weight.name, tensor);
     return tensor;
   };
@@ -75,7 +76,8 @@ export function storedWeights(family: Pick<ModelFamily, "weights">, place: Weigh
     if (beside !== undefined) throw quantised(packed.get(beside)!, "stands beside a packed matrix");
     const name = names.find((candidate) => located.has(candidate));
     const tensor = name === undefined ? undefined : located.get(name)!;
-    if (tensor && !FLOATS.includes(tensor.dtype)) throw quantised(tensor.name, `holds ${tensor.dtype} values`);
+    if (tensor && !tensor.packed && !FLOATS.includes(tensor.dtype))
+      throw quantised(tensor.name, `holds ${tensor.dtype} values`);
     if (!tensor || tensor.shape.join() === weight.shape.join()) return tensor;
     const text = `tensor ${weight.name} has shape [${tensor.shape}], config.json asks for [${weight.shape}]`;
     throw new NodeError("MODEL_CONFIG", `${directory}: ${text}`);

@@ -6,7 +6,6 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { NodeError } from "../errors.ts";
-import { groupedValues } from "./packed/grouped-matrix.ts";
 import { safetensorsHeader, toFloat32 } from "./safetensors.ts";
 import type { StoredTensor, WeightFile } from "./weight-file.ts";
 import { headerBytes, locateTensors, memoryFile } from "./weight-file.ts";
@@ -84,7 +83,7 @@ function* valuesOf(tensor: StoredTensor): Iterable<Uint8Array> {
     const rowsAtOnce = Math.max(1, Math.floor(PIECE_VALUES / packed.columns));
     for (let from = 0; from < packed.rows; from += rowsAtOnce) {
       const rows = { from, to: Math.min(packed.rows, from + rowsAtOnce) };
-      yield new Uint8Array(groupedValues(packed, rows).buffer);
+      yield new Uint8Array(packed.values(rows).buffer);
     }
     return;
   }

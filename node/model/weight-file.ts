@@ -3,7 +3,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { NodeError } from "../errors.ts";
 import type { ExternalData } from "../interface/runtime.ts";
-import { type GroupedMatrix, groupedValues } from "./packed/grouped-matrix.ts";
+import type { PackedTensor } from "./packed/grouped-matrix.ts";
 import type { SafetensorsEntry, SafetensorsHeader } from "./safetensors.ts";
 import { parseSafetensorsHeader, SAFETENSORS_HEADER_BYTES_MAX, toFloat32 } from "./safetensors.ts";
 
@@ -24,7 +24,7 @@ export interface StoredTensor extends SafetensorsEntry {
   /** Position of the first value, from the beginning of the file. */
   readonly offset: number;
   /** Of values that are packed: what they stand for. The type is that of the words in the file then. */
-  readonly packed?: GroupedMatrix;
+  readonly packed?: PackedTensor;
 }
 
 /** Tensors by name. */
@@ -49,6 +49,9 @@ export function memoryFile(path: string, data: Uint8Array): WeightFile {
 export function headerBytes(file: WeightFile): Uint8Array {
   const start = file.read(0, Math.min(8, file.fileBytes));
   if (start.length < 8) return start;
+  // "GGUF": the header says itself where it ends, and its beginning has the counts and the model's settings.
+  if (start[0] === 71 && start[1] === 71 && start[2] === 85 && start[3] === 70)
+    return file.read(0, Math.min(file.fileBytes, 1 << 20));
   const length = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
   return file.read(0, Math.min(file.fileBytes, 8 + Math.min(length, SAFETENSORS_HEADER_BYTES_MAX)));
 }
@@ -80,7 +83,7 @@ export function tensorValues(
   { dtype, file, offset, begin, end, shape, packed }: StoredTensor,
   rows?: { readonly from: number; readonly to: number },
 ): Float32Array {
-  if (packed) return groupedValues(packed, rows ?? { from: 0, to: packed.rows });
+  if (packed) return packed.values(rows ?? { from: 0, to: packed.rows });
   const rowBytes = rows ? (end - begin) / shape[0]! : 0;
   const [first, last] = rows ? [rows.from * rowBytes, rows.to * rowBytes] : [0, end - begin];
   return toFloat32({ dtype, bytes: file.read(offset + first, last - first) });

@@ -5,7 +5,7 @@ import { adapterSlots, parameterCount } from "../../protocol/adapter-spec.ts";
 import type { BaseForm, NarrowForm } from "../../protocol/settings/base-forms.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
-import { openGolden } from "../golden/golden-models.suite.ts";
+import { goldenModel, openGolden } from "../golden/golden-models.suite.ts";
 import { inBaseForm } from "../model/base/base-form.ts";
 import { outOfBlocks } from "../model/base/blocks.ts";
 import { BITS, narrowCopy, narrowWeights, scalesName } from "../model/base/narrow-file.ts";
@@ -100,7 +100,8 @@ function relativeError(actual: Float32Array, expected: Float32Array): number {
 /** Loss, losses of evaluation and every gradient of a golden directory, against the model that the form stands for. */
 export async function checkNarrowBase(name: string, form: Exclude<BaseForm, "f32">, options: TrainingStepOptions = {}) {
   const golden = openGolden(name);
-  const { model, directory } = golden;
+  const { model } = golden;
+  const directory = goldenModel(golden.directory);
   const { cache: _, ...files } = readModelFiles(directory);
   const expected = await results(standsFor(model, directory, form), golden, options);
   const actual = await results(inBaseForm(model, files, form), golden, options);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { adapterSlots, parameterCount } from "../../protocol/adapter-spec.ts";
 import { adapterMethod } from "../adapter/methods.ts";
-import { openGolden } from "../golden/golden-models.suite.ts";
+import { goldenModel, openGolden } from "../golden/golden-models.suite.ts";
 import { inBaseForm } from "../model/base/base-form.ts";
 import { modelSession } from "../model/base-model.ts";
 import { encodeModel } from "../onnx/codec.ts";
@@ -37,7 +37,7 @@ it.each(["q4", "f16"] as const)(
     const folder = mkdtempSync(join(tmpdir(), "weft-narrow-"));
     try {
       const golden = openGolden("llama");
-      const { cache: _, ...files } = readModelFiles(golden.directory);
+      const { cache: _, ...files } = readModelFiles(goldenModel(golden.directory));
       const model = inBaseForm(golden.model, files, form);
       const slots = adapterSlots(adapterMethod(golden.lora).tensors(golden.lora, model.shape));
       const graph = trainingStepGraph({ model, adapter: golden.lora, slots }, { examples: 2, tokens: 8, labels: 4 });

@@ -27,10 +27,28 @@ export interface GroupedMatrix {
   scales(rows: RowRange): Float32Array;
 }
 
+/** What a packed tensor of a file stands for. A vector has rows of one value. */
+export interface PackedTensor {
+  readonly rows: number;
+  readonly columns: number;
+  /** Values of some rows, f32[to - from, columns]. */
+  values(rows: RowRange): Float32Array;
+  /** The same rows in blocks of 32, bit for bit; undefined where such blocks cannot stand for them. */
+  blocks(bits: BlockBits, rows: RowRange): Blocks | undefined;
+}
+
+/** A matrix of integers and scales as what it stands for. */
+export const packedTensor = (matrix: GroupedMatrix): PackedTensor => ({
+  rows: matrix.rows,
+  columns: matrix.columns,
+  values: (rows) => groupedValues(matrix, rows),
+  blocks: (bits, rows) => groupedBlocks(matrix, bits, rows),
+});
+
 const groupsOf = ({ columns, groupSize }: GroupedMatrix): number => Math.ceil(columns / groupSize);
 
 /** Values of some rows, f32[to - from, columns]: the products in f32, each rounded once. */
-export function groupedValues(matrix: GroupedMatrix, rows: RowRange): Float32Array {
+function groupedValues(matrix: GroupedMatrix, rows: RowRange): Float32Array {
   const { columns, groupSize, groups } = matrix;
   const [integers, scales] = [matrix.integers(rows), matrix.scales(rows)];
   const perRow = groupsOf(matrix);
@@ -48,7 +66,7 @@ export function groupedValues(matrix: GroupedMatrix, rows: RowRange): Float32Arr
 const HELD: Readonly<Record<BlockBits, readonly [number, number]>> = { 4: [-8, 7], 8: [-128, 127] };
 
 /** The same matrix in blocks of 32, bit for bit; undefined where such blocks cannot stand for it. */
-export function groupedBlocks(matrix: GroupedMatrix, bits: BlockBits, rows: RowRange): Blocks | undefined {
+function groupedBlocks(matrix: GroupedMatrix, bits: BlockBits, rows: RowRange): Blocks | undefined {
   const { columns, groupSize, groups, range } = matrix;
   if (groups || groupSize % BLOCK !== 0 || range[0] < HELD[bits][0] || range[1] > HELD[bits][1]) return undefined;
   const [integers, perGroup] = [matrix.integers(rows), matrix.scales(rows)];

@@ -1,10 +1,12 @@
 /** Reads a Hugging Face model directory from disk. */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { ModelDigest } from "../../../protocol/network-manifest.ts";
 import { NodeError } from "../../errors.ts";
+import { ggufFiles } from "../../model/gguf/gguf-files.ts";
 import type { ModelFiles } from "../../model/huggingface.ts";
+import type { WeightFile } from "../../model/weight-file.ts";
 import { TOLD_BYTES_MIN, WorkCount } from "../platform/work-channel.ts";
 import { refuseForeignLink } from "./model-link.ts";
 import { cacheFolder, createWeightCache } from "./weight-cache.ts";
@@ -18,6 +20,7 @@ export interface ReadModelOptions {
 
 /** The weights stay on disk until they are asked for.  Throws: MODEL_MISSING, MODEL_CONFIG: one line, naming the file. */
 export function readModelFiles(directory: string, options: ReadModelOptions = {}): ModelFiles {
+  if (isGguf(directory)) return readGgufFile(directory, options);
   const names = list(directory);
   const read = (name: string): Uint8Array | undefined =>
     names.includes(name) ? readFileSync(join(directory, name)) : undefined;
@@ -48,6 +51,13 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
     chatTemplates: readChatTemplates(directory, names),
     ...Object.fromEntries(Object.entries(beside).filter(([, content]) => content !== undefined)),
     shards,
+    ...keeping(shards, options),
+  };
+}
+
+/** Where copies are kept, and how large files are hashed. */
+function keeping(shards: readonly WeightFile[], options: ReadModelOptions): Pick<ModelFiles, "cache" | "sha256"> {
+  return {
     cache: createWeightCache({ folder: cacheFolder(options.cacheFolder) }),
     sha256: () => toldSha256(shards.reduce((sum, { fileBytes }) => sum + fileBytes, 0)),
   };
@@ -67,6 +77,32 @@ function toldSha256(total: number): { update(bytes: Uint8Array): void; hex(): st
       return hash.digest("hex");
     },
   };
+}
+
+/** A model that is one file, by its name. */
+const isGguf = (path: string): boolean => path.toLowerCase().endsWith(".gguf") && !isFolder(path);
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** Files about tokens that may stand beside a model that is one file. */
+const BESIDE = ["tokenizer_config.json", "added_tokens.json", "special_tokens_map.json", "generation_config.json"];
+
+function readGgufFile(path: string, options: ReadModelOptions): ModelFiles {
+  const folder = dirname(path);
+  const [file] = openWeightFiles([path]) as [WeightFile];
+  const at = (name: string): string => join(folder, name);
+  const [config, added, special, generation] = BESIDE.map((name) =>
+    existsSync(at(name)) ? json(at(name), readFileSync(at(name))) : undefined,
+  );
+  const beside = existsSync(at("tokenizer.json"))
+    ? {
+        tokenizer: readFileSync(at("tokenizer.json")),
+        ...(config !== undefined && { tokenizerConfig: config }),
+        ...(added !== undefined && { addedTokens: added }),
+        ...(special !== undefined && { specialTokensMap: special }),
+        ...(generation !== undefined && { generationConfig: generation }),
+      }
+    : {};
+  return { ...ggufFiles(path, file, beside), ...keeping([file], options) };
 }
 
 const TEMPLATE = "chat_template.jinja";
@@ -91,6 +127,7 @@ function template(folder: string, name: string): string {
 
 /** Files that a model directory lacks, by the part of the model that they are; empty when all are there. */
 export function missingModelFiles(directory: string): Readonly<Partial<Record<keyof ModelDigest, readonly string[]>>> {
+  if (isGguf(directory)) return existsSync(directory) ? {} : { weights: [directory] };
   const names = existsSync(directory) ? list(directory) : [];
   const weights = (): readonly string[] => {
     if (names.includes(SINGLE)) return [];
@@ -106,10 +143,11 @@ export function missingModelFiles(directory: string): Readonly<Partial<Record<ke
 }
 
 /** Changes when a file that belongs to a model comes, goes or is written; nothing is read. */
-export function modelFilesStamp(directory: string): string {
+export function modelFilesStamp(path: string): string {
+  const [directory, own] = isGguf(path) ? [dirname(path), basename(path)] : [path, undefined];
   const names = existsSync(directory) ? list(directory) : [];
   const stamps = names
-    .filter((name) => name.endsWith(".json") || SHARD.test(name))
+    .filter((name) => name === own || name.endsWith(".json") || SHARD.test(name))
     .map((name) => {
       const found = statSync(join(directory, name), { throwIfNoEntry: false, bigint: true });
       return `${name} ${found?.ino} ${found?.size} ${found?.mtimeNs}`;
