@@ -1,4 +1,5 @@
 /** One command and one flag, as the command table lists them. */
+import type { JsonShape } from "./json.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Reads the text after a flag; of a flag that takes one of a few words it names them. */
@@ -22,6 +23,8 @@ export interface ArgumentRow {
   readonly name: string;
   /** Whether it may be left out. */
   readonly optional?: true;
+  /** Whether it takes all words that follow; they come as one text, with spaces between them. */
+  readonly several?: true;
   readonly text: string;
 }
 
@@ -34,7 +37,15 @@ export interface CommandRow {
   readonly options: readonly OptionRow[];
   /** Flags of these may stand in the configuration file, by their long names; "partly": among those of others. */
   readonly configurable?: true | "partly";
+  /** Whether it may hold its thread for seconds, reading weights or computing. */
+  readonly takesLong?: boolean;
+  /** Whether it runs until it is stopped. */
+  readonly staysOn?: boolean;
   readonly example: string;
+  /** What `--json` prints once the command has done its work, by key. */
+  readonly json?: JsonShape;
+  /** What `--format jsonl` prints while the command works, by the type of the line; the last line is as `--json` has it. */
+  readonly jsonl?: JsonShape;
   /**
    * Do it. options: by camel-cased flag, as the table's parsers return them.  Returns the exit code.
    * It imports what takes long to load itself, once it is called: help and refusals are to be there at once.

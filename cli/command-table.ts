@@ -25,6 +25,7 @@ import { pendingMembersCommand } from "./commands/members/pending.ts";
 import { policyMembersCommand } from "./commands/members/policy.ts";
 import { promoteMembersCommand } from "./commands/members/promote.ts";
 import { revokeMembersCommand } from "./commands/members/revoke.ts";
+import { baseModelCommand } from "./commands/model/base.ts";
 import { mergeModelCommand } from "./commands/model/merge.ts";
 import { trainModelCommand } from "./commands/model/train.ts";
 import { createNetworkCommand } from "./commands/network/create.ts";
@@ -39,11 +40,31 @@ import { initCommand } from "./commands/peer/init.ts";
 import { joinCommand } from "./commands/peer/join.ts";
 import { runCommand } from "./commands/peer/run.ts";
 import { statusCommand } from "./commands/peer/status.ts";
+import { downTestnetCommand } from "./commands/testnet/down.ts";
+import { healTestnetCommand } from "./commands/testnet/heal.ts";
+import { killTestnetCommand } from "./commands/testnet/kill.ts";
+import { logsTestnetCommand } from "./commands/testnet/logs.ts";
+import { partitionTestnetCommand } from "./commands/testnet/partition.ts";
+import { pauseTestnetCommand } from "./commands/testnet/pause.ts";
+import { restartTestnetCommand } from "./commands/testnet/restart.ts";
+import { resumeTestnetCommand } from "./commands/testnet/resume.ts";
+import { statusTestnetCommand } from "./commands/testnet/status.ts";
 import { testnetCommand } from "./commands/testnet/testnet.ts";
+import { upTestnetCommand } from "./commands/testnet/up.ts";
+import { QUIET } from "./shared-options.ts";
 
-/** In the order in which help and docs show them. */
-export const COMMANDS: readonly CommandRow[] = [
+const ROWS: readonly CommandRow[] = [
   testnetCommand,
+  upTestnetCommand,
+  statusTestnetCommand,
+  logsTestnetCommand,
+  killTestnetCommand,
+  restartTestnetCommand,
+  pauseTestnetCommand,
+  resumeTestnetCommand,
+  partitionTestnetCommand,
+  healTestnetCommand,
+  downTestnetCommand,
   initCommand,
   createNetworkCommand,
   signNetworkCommand,
@@ -82,5 +103,9 @@ export const COMMANDS: readonly CommandRow[] = [
   inspectAdapterCommand,
   trainModelCommand,
   mergeModelCommand,
+  baseModelCommand,
   completionCommand(() => COMMANDS),
 ];
+
+/** In the order in which help and docs show them; each takes the flag that all have. */
+export const COMMANDS: readonly CommandRow[] = ROWS.map((row) => ({ ...row, options: [...row.options, QUIET] }));

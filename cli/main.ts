@@ -1,10 +1,8 @@
 /** The process: its signals, its outputs and its exit code. The only place that ends it. */
 import { askSecret } from "./ask-secret.ts";
 import { packageVersion } from "./package-folder.ts";
-import { EXIT_INTERRUPTED, EXIT_OK, Interruption } from "./terminal.ts";
+import { EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED, Interruption } from "./terminal.ts";
 import { visibleTerminal } from "./visible-text.ts";
-
-const EXIT_UNEXPECTED = 1;
 
 /**
  * End as the signal itself would have: an ordinary exit would wait for, and then abort, the training thread's running
@@ -53,8 +51,10 @@ const terminal = visibleTerminal({
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   draw: (text) => void process.stderr.write(text),
-  errIsTerminal: process.stderr.isTTY === true,
-  columns: () => process.stderr.columns ?? 120,
+  errIsTerminal: process.stderr.isTTY === true && process.env.TERM !== "dumb",
+  outIsTerminal: process.stdout.isTTY === true,
+  ownsProcess: true,
+  columns: () => process.stderr.columns || 120,
   nextLine: () =>
     new Promise((resolve) => {
       process.stdin.once("data", () => resolve()).once("end", () => resolve());

@@ -10,13 +10,14 @@ import type { Terminal } from "./terminal.ts";
 export interface TellingFlags {
   readonly events?: boolean;
   readonly json?: boolean;
+  readonly format?: "jsonl";
 }
 
 /** Say on the terminal what just happened under this manifest. */
 export function tellNews(
   event: PeerNews,
   manifest: NetworkManifest,
-  { events = false, json = false }: TellingFlags,
+  { format, events = format === "jsonl", json = false }: TellingFlags,
   { out, err }: Pick<Terminal, "out" | "err">,
 ): void {
   if (event.type === "session") {

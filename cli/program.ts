@@ -1,15 +1,19 @@
 /** The command line as a whole: parses by the command table, runs the command, says in one line what is wrong. */
 import { Command, CommanderError, Option } from "commander";
-import { NodeError } from "../node/index.ts";
+import { NodeError, workDoor } from "../node/index.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";
 import { misspelt } from "./environment.ts";
 import { exitCodeOf } from "./exit-code.ts";
+import { askedForm, failureOf, formOf } from "./json.ts";
+import { JsonOutput } from "./json-output.ts";
 import { packageVersion } from "./package-folder.ts";
-import { errorLine } from "./remedies.ts";
+import { Progress } from "./progress.ts";
+import { quietTerminal } from "./quiet-terminal.ts";
+import { errorLine, remedyOf } from "./remedies.ts";
 import { applySettings } from "./setting-sources.ts";
-import { EXIT_OK, EXIT_REFUSED, type Terminal } from "./terminal.ts";
+import { EXIT_OK, EXIT_REFUSED, EXIT_UNEXPECTED, type Terminal } from "./terminal.ts";
 import { visibleTerminal } from "./visible-text.ts";
 
 /**
@@ -17,7 +21,8 @@ import { visibleTerminal } from "./visible-text.ts";
  * is explained in one line on standard error.  Throws: whatever nobody expected.
  */
 export async function runCommandLine(words: readonly string[], given: Terminal): Promise<number> {
-  const terminal = visibleTerminal(given);
+  const output = new JsonOutput(visibleTerminal(given), askedForm(words));
+  const { terminal } = output;
   let exitCode = EXIT_OK;
   let chosen: CommandRow | undefined;
   if (words.length === 0) {
@@ -30,19 +35,65 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
       terminal.err(`${name} in the environment is no flag of weft; did you mean ${near}?\n`);
     }
     await applySettings(command, row, terminal);
-    exitCode = await row.run(command.opts(), terminal, command.args[0]);
+    const flags = command.opts();
+    output.form = formOf(flags);
+    exitCode = await withProgress(flags.quiet === true ? quietTerminal(terminal) : terminal, row, (told) =>
+      row.run(flags, told, argumentOf(row, command)),
+    );
+    output.end(exitCode);
   });
   try {
     await program.parseAsync(meant(words), { from: "user" });
     return exitCode;
   } catch (error) {
-    const line = expectedFailure(error, chosen);
-    if (line === undefined) throw error;
-    if (line !== "") terminal.err(`weft: ${line}\n`);
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_REFUSED;
-    return exitCodeOf(error as NodeError | ProtocolError);
+    return failed(error, chosen, output);
   }
 }
+
+function argumentOf({ argument }: CommandRow, { args }: Command): string | undefined {
+  return argument?.several ? args.join(" ") || undefined : args[0];
+}
+
+/** Run something that is a command's work, and show how far it is. */
+async function withProgress(
+  given: Terminal,
+  { takesLong = false, staysOn = false }: CommandRow,
+  run: (terminal: Terminal) => Promise<number>,
+): Promise<number> {
+  const progress = new Progress(given, { takesLong, staysOn });
+  const { onWork } = await workDoor();
+  const endHearing = onWork((news) => progress.hear(news));
+  progress.start();
+  try {
+    return await run(progress.terminal);
+  } finally {
+    endHearing();
+    progress.end();
+  }
+}
+
+/** Say an expected failure on standard error in a line, and in JSON where that was asked for.  Throws: any other failure. */
+function failed(error: unknown, chosen: CommandRow | undefined, output: JsonOutput): number {
+  const line = expectedFailure(error, chosen);
+  if (line === undefined) {
+    const message = error instanceof Error ? error.message : String(error);
+    output.fail({ code: "UNEXPECTED", message, remedy: null, exitCode: EXIT_UNEXPECTED });
+    throw error;
+  }
+  if (line !== "") output.terminal.err(`weft: ${line}\n`);
+  if (error instanceof NodeError || error instanceof ProtocolError) {
+    const exitCode = exitCodeOf(error);
+    output.fail({ ...failureOf(error, remedyOf(error, chosen?.options.map(longName))), exitCode });
+    return exitCode;
+  }
+  if (line === "") return EXIT_OK;
+  const [message = line, remedy] = partsOf(line);
+  output.fail({ code: "USAGE", message, remedy: remedy ?? null, exitCode: EXIT_REFUSED });
+  return EXIT_REFUSED;
+}
+
+/** What is wrong with a command line, and what to do: `expectedFailure` puts the two together. */
+const partsOf = (line: string): readonly string[] => line.split(/; (?=see weft|did you mean)|\? (?=See weft)/);
 
 /** Words that other programs have taught people: help, help COMMAND, version. */
 function meant(words: readonly string[]): string[] {
@@ -65,9 +116,11 @@ export function buildProgram(
     const [first = "", second] = row.name;
     const parent = second === undefined ? program : (groups.get(first) ?? group(program, groups, first));
     const command = parent.command(second ?? first).description(row.text);
+    if (second === undefined) groups.set(first, command);
     if (row.argument) {
-      const { name, text, optional } = row.argument;
-      command.argument(optional ? `[${name}]` : `<${name}>`, text);
+      const { name, text, optional, several } = row.argument;
+      const words = several ? `${name}...` : name;
+      command.argument(optional ? `[${words}]` : `<${words}>`, text);
     }
     for (const option of row.options) command.addOption(optionOf(option));
     command.addHelpText("after", `\nExample:\n  ${row.example}`);
@@ -80,6 +133,8 @@ export function buildProgram(
 /** Errors thrown, not printed; nothing ends the process. */
 function quiet(command: Command, terminal: Pick<Terminal, "out" | "err">): void {
   command
+    // Flags belong to the command behind whose name they stand: weft testnet up --peers 4.
+    .enablePositionalOptions()
     .helpOption("-h, --help", "show the commands and flags")
     .exitOverride()
     .configureOutput({ writeOut: terminal.out, writeErr: () => undefined, outputError: () => undefined });
@@ -119,7 +174,10 @@ export function expectedFailure(error: unknown, row?: CommandRow): string | unde
       /^option '(.*)' argument '(.*)' is invalid\. /s,
       (_, flags, value) => `${flags} does not take "${value}": `,
     )
-    .replace(/\.$/, "");
+    .replace(/\.$/, "")
+    // What stands behind a flag that is none, or where a command should, may be a secret.
+    .replace(/^(unknown option '[^=]*)=.*'$/s, "$1'")
+    .replace(/^unknown command 'weft1.*'$/is, "an invite is no command: give it to weft join");
   const meant = /Did you mean (.*)\?/i.exec(suggestion)?.[1];
   return meant === undefined ? `${what}; see weft --help` : `${what}; did you mean ${meant}?`;
 }

@@ -10,10 +10,12 @@ type Remedy = string | ((facts: ErrorFacts) => string);
 
 /** One for every problem. */
 export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
+  "another-base": ({ agreed = "FORM" }) => `leave out --base, or give --base ${agreed}`,
   "another-charset": ({ charset = "NAME" }) => `on the command line: --charset ${charset}`,
   "another-data": "choose another --data-dir for this data, or give the same data as before",
   "another-model": "give --model the directory that the adapter was trained on",
   "another-network": "choose another --data-dir for this network",
+  "another-rounding": "take the version that made the network; weft model base shows the digest",
   "another-template":
     "take tokenizer_config.json and chat_template.jinja from whoever made the network, or give --chat-template the network's",
   "base-elsewhere": "leave out --base or --device",
@@ -45,6 +47,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "no-adapter-of-weft": "weft train and weft adapter import write one",
   "no-checkpoint": "let weft run train there first",
   "no-member": "weft members list shows the members, weft network invite lets a new one ask",
+  "no-swarm": "weft testnet up starts one, or name another --dir",
   "not-reachable": "open the port, announce the address of a port forwarding (--announce), or use --outbound-only",
   "nothing-made-yet": "weft init makes it",
   "peers-unknown": "give --bootstrap, and the doctor checks reachability and clock too",
@@ -65,6 +68,8 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
     `stop the peer, move ${folder} away and start it again: checkpoints stay, neighbours give back the roster and what this peer has published, but motions and requests that only it had are lost`,
   stranger: "ask an admin for an invite and use weft join",
   "successions-used-up": "found a new network with weft network create",
+  "swarm-left": "remove it, or name another --dir",
+  "swarm-there": "weft testnet down ends it, or name another --dir",
   "training-changed": "give what it was trained with, or --fresh to begin optimiser, schedule and batch order anew",
   "weights-beside": "give --out a file in the same folder",
 };
@@ -73,16 +78,25 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
 const WITHOUT_NETWORK = "weft init --network FILE, weft run --network FILE or weft join INVITE makes it one's";
 
 /** The line that a person reads: what is wrong, where, and what to do.  flags: long names of those that the command takes. */
-export function errorLine({ message, facts }: NodeError | ProtocolError, flags?: readonly string[]): string {
-  if (facts.problem === "network-not-given" && flags?.includes("network") === false) {
-    return `${message}; ${WITHOUT_NETWORK}`;
-  }
-  return withRemedy(message, facts);
+export function errorLine(error: NodeError | ProtocolError, flags?: readonly string[]): string {
+  const remedy = remedyOf(error, flags);
+  return remedy === undefined ? error.message : `${error.message}; ${remedy}`;
+}
+
+/** What to do about an error where it names a problem; else its message says it, or there is nothing.  flags: as above. */
+export function remedyOf({ facts }: NodeError | ProtocolError, flags?: readonly string[]): string | undefined {
+  if (facts.problem === "network-not-given" && flags?.includes("network") === false) return WITHOUT_NETWORK;
+  return remedyFor(facts);
 }
 
 /** A text about what is wrong or missing, with what to do where the facts name a problem. */
 export function withRemedy(text: string, facts: ErrorFacts): string {
-  if (facts.problem === undefined) return text;
+  const remedy = remedyFor(facts);
+  return remedy === undefined ? text : `${text}; ${remedy}`;
+}
+
+function remedyFor(facts: ErrorFacts): string | undefined {
+  if (facts.problem === undefined) return undefined;
   const remedy = REMEDIES[facts.problem];
-  return `${text}; ${typeof remedy === "string" ? remedy : remedy(facts)}`;
+  return typeof remedy === "string" ? remedy : remedy(facts);
 }

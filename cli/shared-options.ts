@@ -1,6 +1,7 @@
 /** Flags that several commands have: one row each. Those that come from a network's settings are in network-options.ts. */
 
 import { LOG_LEVELS, LOG_MODULES } from "../node/index.ts";
+import { BASE_FORMS } from "../protocol/settings/base-forms.ts";
 import { parsePromptPositions } from "./adapter-argument.ts";
 import { type ArgumentRow, longName, type OptionRow } from "./command-row.ts";
 import { DATA, READING } from "./data-options.ts";
@@ -24,6 +25,18 @@ export const CONFIG: OptionRow = {
 };
 /** Output for programs. */
 export const JSON_OUTPUT: OptionRow = { flags: "--json", text: "print one JSON document on standard output" };
+/** Output for programs that read along. */
+export const JSON_LINES: OptionRow = {
+  flags: "--format <form>",
+  text: "jsonl: print what happens as lines of JSON on standard output, each with a type, and the result as the last one; not with --json",
+  parse: choice(["jsonl"]),
+  otherwise: "the result alone, in words",
+};
+/** Less talk. */
+export const QUIET: OptionRow = {
+  flags: "--quiet",
+  text: "say nothing on standard error but warnings and what failed",
+};
 /** How much is logged. */
 export const LOG_LEVEL: OptionRow = {
   flags: "--log-level <level>",
@@ -43,6 +56,13 @@ export const MODEL: OptionRow = {
   flags: "--model <folder>",
   text: "base model: a Hugging Face directory with config.json, model.safetensors and tokenizer.json",
   otherwise: "the embedded model",
+};
+/** The base that a manifest agrees on. */
+export const AGREED_BASE: OptionRow = {
+  flags: "--base <form>",
+  text: `form of the frozen base on which every peer has to train: ${BASE_FORMS.join(", ")}; its digest goes into the manifest`,
+  parse: choice(BASE_FORMS),
+  otherwise: "each peer chooses",
 };
 /** How several peers divide one data set. */
 export const SPLIT: OptionRow = {
@@ -95,8 +115,9 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
     text: "listen and connect, but begin the first round only when a line comes on standard input",
   },
   { flags: "--serve", text: "after the last round stay, and serve updates to others until Ctrl-C" },
-  { flags: "--events", text: "print every event as a line of JSON on standard output; not with --json" },
+  { flags: "--events", text: "as --format jsonl: every event is a line of JSON on standard output" },
   JSON_OUTPUT,
+  JSON_LINES,
   LOG_LEVEL,
   LOG_MODULE,
   {
@@ -105,6 +126,10 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
     otherwise: "the socket admin.sock in the data directory; a free port where that path is too long, or with --page",
   },
   { flags: "--page", text: "serve a page that shows the peer as it runs, for a browser on this machine" },
+  {
+    flags: "--can-be-cut-off",
+    text: "have the admin interface also take whom this peer refuses (POST /v1/control/cut-off): for test networks, which are parted in that way",
+  },
 ];
 
 /** An adapter in a folder. */

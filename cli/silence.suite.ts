@@ -66,8 +66,20 @@ export const LINES: readonly SilentLine[] = [
   { words: "completion bash" },
   { words: "adapter inspect adapter" },
   { words: "model merge --adapter adapter --format onnx --out merged" },
+  { words: "model base --base q4" },
   { words: "model train --model graph.onnx --data rows.jsonl", code: 2 },
   { words: "audit inversion --texts 1 --max-tokens 4 --steps 1 --attempts 0 --adapter lora:r2:q_proj" },
+  // The peers of a swarm are weft run, above; a trace would wait for their end.
+  { words: "testnet up --dir open --data nothing.jsonl", code: 2 },
+  { words: "testnet status --dir nothing", code: 2 },
+  { words: "testnet logs --dir nothing", code: 2 },
+  { words: "testnet kill 1 --dir nothing", code: 2 },
+  { words: "testnet restart 1 --dir nothing", code: 2 },
+  { words: "testnet pause 1 --dir nothing", code: 2 },
+  { words: "testnet resume 1 --dir nothing", code: 2 },
+  { words: "testnet partition 1 --dir nothing", code: 2 },
+  { words: "testnet heal --dir nothing", code: 2 },
+  { words: "testnet down --dir nothing", code: 2 },
   { words: "testnet --peers 2 --rounds 1 --local-steps 2 --report report.html" },
 ];
 
@@ -86,16 +98,13 @@ export function describeSilence(lines: readonly SilentLine[]): void {
     beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), "weft-silence-"));
       for (const name of ["home", "tmp", "files"]) mkdirSync(join(folder, name));
-      writeFileSync(join(folder, "files", "passphrase"), "correct horse battery\n", { mode: 0o600 });
-      const rows = Array.from({ length: 12 }, (_, i) => `{"prompt":"what is ${i}?","response":"a number"}\n`);
-      writeFileSync(join(folder, "files", "rows.jsonl"), rows.join(""));
-      const known = new Map<string, string>();
+      writeMaterial(join(folder, "files"));
+      const known: Known = new Map();
       const wrong: unknown[] = [];
       for (const { words, code = 0 } of lines) {
-        const line = words.split(" ").map((word) => word.replace(/[A-Z]{3,}$/, (name) => known.get(name) ?? name));
-        const result = await tracedProgram(folder, [process.execPath, weft, ...line]);
+        const result = await tracedProgram(folder, [process.execPath, weft, ...wordsOf(words, known)]);
         if (result.code !== code) wrong.push({ words, code: result.code, text: result.text });
-        learn(known, words, result.text, folder);
+        learnt(known, words, result.text, join(folder, "files"));
         found.set(words, outside(result.trace, folder));
       }
       expect(wrong).toEqual([]);
@@ -124,16 +133,30 @@ export function describeSilence(lines: readonly SilentLine[]): void {
   });
 }
 
-/** What a later line needs of what an earlier one printed. */
-function learn(known: Map<string, string>, words: string, text: string, folder: string): void {
+/** What stands for a word in capitals. */
+export type Known = Map<string, string>;
+
+/** The files that lines name and no line writes. */
+export function writeMaterial(files: string): void {
+  writeFileSync(join(files, "passphrase"), "correct horse battery\n", { mode: 0o600 });
+  const rows = Array.from({ length: 12 }, (_, i) => `{"prompt":"what is ${i}?","response":"a number"}\n`);
+  writeFileSync(join(files, "rows.jsonl"), rows.join(""));
+}
+
+/** The words of a line, with what stands for those in capitals. */
+export const wordsOf = (words: string, known: Known): string[] =>
+  words.split(" ").map((word) => word.replace(/[A-Z]{3,}$/, (name) => known.get(name) ?? name));
+
+/** Keep what a later line needs of what an earlier one printed. */
+export function learnt(known: Known, words: string, text: string, files: string): void {
   const peer = /12D3KooW\w+/.exec(text)?.[0];
   if (words === "init --data-dir alice" && peer !== undefined) {
     known.set("ALICE", peer);
-    writeFileSync(join(folder, "files", "founders.txt"), `${peer} admin\n`);
+    writeFileSync(join(files, "founders.txt"), `${peer} admin\n`);
   }
   if (words === "init --data-dir bob" && peer !== undefined) {
     known.set("BOB", peer);
-    writeFileSync(join(folder, "files", "founders.txt"), `${known.get("ALICE")} admin\n${peer} trainer\n`);
+    writeFileSync(join(files, "founders.txt"), `${known.get("ALICE")} admin\n${peer} trainer\n`);
   }
   const invite = /weft1\w+/.exec(text)?.[0];
   if (invite !== undefined) known.set("INVITE", invite);

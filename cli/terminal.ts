@@ -8,6 +8,12 @@ export interface Terminal {
   draw?(text: string): void;
   /** Whether standard error is a terminal on which lines can be drawn over. */
   readonly errIsTerminal: boolean;
+  /** Whether standard output is a terminal, perhaps the same as standard error. */
+  readonly outIsTerminal?: boolean;
+  /** Whether this process is the program's own, so that a thread of it may write to standard error. */
+  readonly ownsProcess?: boolean;
+  /** Whether talk was asked to be left out; `err` leaves it out already. */
+  readonly isQuiet?: boolean;
   /** Width of the terminal in characters. */
   columns(): number;
   /** Resolves when a line, or the end, has come on standard input. */
@@ -21,6 +27,8 @@ export interface Terminal {
 
 /** A command is done; the number is the exit code. */
 export const EXIT_OK = 0;
+/** A bug of weft; its stack has been printed. */
+export const EXIT_UNEXPECTED = 1;
 /** An expected failure of input: a flag, a file or a setting; one line has said what to do. */
 export const EXIT_REFUSED = 2;
 /** An expected failure of the network; one line has said what to do. */

@@ -4,9 +4,9 @@ import type { Terminal } from "./terminal.ts";
 
 export { visibleText } from "../node/index.ts";
 
-/** The view that is drawn over begins with these: up so many lines, and clear what is below. */
+/** What is drawn over begins with these: up so many lines and clear what is below, or clear the line. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these begin the view
-const OWN = /^(?:\u001b\[\d+A)?\r\u001b\[J/;
+const OWN = /^(?:\u001b\[\d+A)?\r\u001b\[[JK]/;
 
 /** A terminal that is given nothing hidden, whatever a command writes. */
 export function visibleTerminal(terminal: Terminal): Terminal {

@@ -59,10 +59,12 @@ export type NodeErrorCode = (typeof NODE_ERROR_CODES)[number];
  * doctor's finding. A program that has commands names the way out of each (`cli/remedies.ts`); here nothing knows a flag.
  */
 export const PROBLEMS = [
+  "another-base",
   "another-charset",
   "another-data",
   "another-model",
   "another-network",
+  "another-rounding",
   "another-template",
   "base-elsewhere",
   "budget-kept",
@@ -93,6 +95,7 @@ export const PROBLEMS = [
   "no-adapter-of-weft",
   "no-checkpoint",
   "no-member",
+  "no-swarm",
   "not-reachable",
   "nothing-made-yet",
   "peers-unknown",
@@ -112,6 +115,8 @@ export const PROBLEMS = [
   "store-damaged",
   "stranger",
   "successions-used-up",
+  "swarm-left",
+  "swarm-there",
   "training-changed",
   "weights-beside",
 ] as const;

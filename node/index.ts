@@ -1,5 +1,5 @@
 /**
- * What weft offers to programs, and all that `cli` and `testnet` use of `node`. Importing it is quick: descriptions, errors
+ * All that `cli` and `testnet` use of `node`; other programs have `node/library`. Importing it is quick: descriptions, errors
  * and a peer stand here. Everything that computes, reads models or speaks to the network stands behind a door, a function
  * that loads its part of `node` when it is first called.
  */
@@ -63,9 +63,11 @@ export { ensureFolder, fileError, systemCode, temporaryPath, writeFileAtomic } f
 export { STANDARD_INPUT } from "./system/files/data-bytes.ts";
 export { embeddedModelDirectory } from "./system/files/embedded-model.ts";
 export { checkPassphrase, readPassphraseFile } from "./system/files/key-backup.ts";
+export { COMMAND_WAIT_MS, takeLock } from "./system/files/lock-file.ts";
 export { type AddressFilter, addressFilter } from "./system/network/address-range.ts";
 export type { ReachOptions } from "./system/network/reach.ts";
 export { createNativeVerifier } from "./system/platform/ed25519.ts";
+export { isProcessRunning, type ProcessMark, processMark } from "./system/platform/process-mark.ts";
 export { userDataFolder } from "./system/platform/user-folders.ts";
 // Text that others wrote, as a terminal may be given it.
 export { visibleText } from "./visible-text.ts";
@@ -125,6 +127,11 @@ export type { AttackResult } from "./audit/inversion.ts";
 export type { DeviceFinding, DoctorOptions, DoctorReport, Finding } from "./doctor/doctor.ts";
 /** Loads the doctor and the audit. */
 export const checkDoor = (): Promise<typeof import("./doors/checks.ts")> => import("./doors/checks.ts");
+
+// How far long work is.
+export type { Work, WorkNews, WorkTeller } from "./interface/work.ts";
+/** Loads where long work is told of, and heard of. */
+export const workDoor = (): Promise<typeof import("./doors/work.ts")> => import("./doors/work.ts");
 
 // The admin interface of a running peer.
 export { PEER_METRICS } from "./admin/metric-rows.ts";

@@ -20,13 +20,16 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 const at = (...names: string[]): string => join(folder, ...names);
 
-async function weft(words: readonly string[], signal = new AbortController().signal, onErr?: (text: string) => void) {
+async function weft(words: readonly string[], signal = new AbortController().signal, hear?: (text: string) => void) {
   let [out, err] = ["", ""];
   const terminal: Terminal = {
-    out: (chunk) => void (out += chunk),
+    out: (chunk) => {
+      out += chunk;
+      hear?.(chunk);
+    },
     err: (chunk) => {
       err += chunk;
-      onErr?.(chunk);
+      hear?.(chunk);
     },
     errIsTerminal: false,
     columns: () => 80,
@@ -207,13 +210,18 @@ describe("an adapter's way", () => {
   it("is kept when training is stopped, as far as it came", async () => {
     const controller = new AbortController();
     const stop = (text: string): void => {
-      if (text.includes("step 10 of")) controller.abort();
+      if (text.includes('"type":"step","step":10,')) controller.abort();
     };
-    const words = ["train", "--steps", "100000", "--threads", "1", "--pack", "--out", at("stopped"), "--json"];
-    const { code, json } = await weft(words, controller.signal, stop);
+    const words = ["train", "--steps", "100000", "--threads", "1", "--pack", "--out", at("stopped")];
+    const { code, out } = await weft([...words, "--format", "jsonl"], controller.signal, stop);
+    const lines = out
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
     expect(code).toBe(130);
-    expect(json().steps).toBeLessThan(100);
-    expect(json().after).toBe(null);
+    expect(lines.map(({ type }) => type).slice(0, 3)).toEqual(["plan", "evaluation", "step"]);
+    expect(lines.at(-1)).toMatchObject({ type: "result", after: null });
+    expect(lines.at(-1).steps).toBeLessThan(100);
     expect((await weft(["adapter", "inspect", at("stopped")])).code).toBe(0);
   });
 });

@@ -96,6 +96,8 @@ describe("weft run", () => {
 
   it("refuses --events with --json before it does anything", async () => {
     const line = "weft: --events and --json both fill standard output; give one of them\n";
-    expect(await weft([...run, "--events", "--json"])).toEqual({ code: 2, out: "", err: line });
+    const { out, ...said } = await weft([...run, "--events", "--json"]);
+    expect(said).toEqual({ code: 2, err: line });
+    expect(JSON.parse(out)).toHaveProperty("error.code", "CONFIG_INVALID");
   });
 });

@@ -5,7 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { createPrng } from "../../protocol/prng.ts";
-import { BASE_FORMS, type BaseForm } from "../interface/engine-options.ts";
+import { BASE_FORMS, type BaseForm } from "../../protocol/settings/base-forms.ts";
 import { DEVICES } from "../interface/runtime.ts";
 import type { Example } from "../interface/trainer.ts";
 import { inBaseForm } from "../model/base/base-form.ts";

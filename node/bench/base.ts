@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { BASE_FORMS, type BaseForm } from "../interface/engine-options.ts";
+import { BASE_FORMS, type BaseForm } from "../../protocol/settings/base-forms.ts";
 import { neededBy } from "../local/fit.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { readModelFiles } from "../system/files/model-files.ts";

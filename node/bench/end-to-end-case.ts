@@ -3,8 +3,9 @@
  * standard error when it is done. Prints one line of JSON.
  */
 import { parseArgs } from "node:util";
+import { BASE_FORMS } from "../../protocol/settings/base-forms.ts";
 import { writeAdapterDirectory } from "../interchange/adapter-directory.ts";
-import { BASE_FORMS, type EngineOptions, PRECISIONS } from "../interface/engine-options.ts";
+import { type EngineOptions, PRECISIONS } from "../interface/engine-options.ts";
 import { loadExamples } from "../local/data-source.ts";
 import { trainingMemory } from "../local/fit.ts";
 import { trainLocally } from "../local/local-training.ts";

@@ -9,6 +9,7 @@ export { factsOf, factsOfModel, formOfExamples } from "../local/recipe-source.ts
 export { changedSettings, stoppedTraining, stoppedTrainingFiles } from "../local/stopped-training.ts";
 export { evaluateTasks, type TaskMeasures } from "../local/task-evaluation.ts";
 export { readTaskItems } from "../local/task-items.ts";
+export { agreedEngine, baseIdentity } from "../model/base/agreed-base.ts";
 export { loadPeerExamples, requireDemonstration } from "../peer/peer-data.ts";
 export { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
 export { startTrainerThread } from "../system/compute/trainer-thread.ts";

@@ -1,5 +1,6 @@
 /** What weft needs of an inference runtime: load an ONNX model, run it. Implemented by `node/system/compute/onnxruntime`. */
 import type { Tensor } from "../tensor.ts";
+import type { WorkTeller } from "./work.ts";
 
 /** What computes; the runtime calls them execution providers. */
 export const PROVIDERS = ["cpu", "webgpu", "cuda", "coreml", "dml"] as const;
@@ -44,6 +45,8 @@ export interface Runtime {
   provider(): Promise<Provider>;
   /** Why products of 16-bit numbers are impossible or no faster on the device, in words; undefined where they are fit. */
   whyNoFloat16(): Promise<string | undefined>;
+  /** Where work that runs many sessions tells how far it is; absent where nobody listens. */
+  readonly tell?: WorkTeller;
 }
 
 /** A loaded model. */

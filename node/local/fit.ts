@@ -1,8 +1,9 @@
 /** What a training would take of this machine's memory, for each form of the base, before anything is allocated. */
 import { type AdapterSettings, adapterSlots } from "../../protocol/adapter-spec.ts";
+import { BASE_FORMS, type BaseForm } from "../../protocol/settings/base-forms.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { NodeError } from "../errors.ts";
-import { BASE_FORMS, type BaseForm, type EngineOptions } from "../interface/engine-options.ts";
+import type { EngineOptions } from "../interface/engine-options.ts";
 import type { TrainerOptions } from "../interface/trainer.ts";
 import { inBaseForm } from "../model/base/base-form.ts";
 import { withUnmadeCopies } from "../model/base/unmade-copies.ts";

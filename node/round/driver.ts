@@ -4,7 +4,7 @@
  */
 import { LIMITS } from "../../protocol/limits.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
-import { type Aggregator, isFinitePoint, type NeighbourUpdate } from "../aggregation/index.ts";
+import { type Aggregator, isFinitePoint, type NeighbourUpdate, type OwnRule } from "../aggregation/index.ts";
 import type { Checkpoints } from "../interface/checkpoint.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { ReceivedUpdate, UpdateExchange } from "../interface/exchange.ts";
@@ -43,6 +43,8 @@ export interface RoundDependencies {
   readonly logger: Logger;
   /** Aggregates on another thread than this one, which is the network's. When absent, this thread aggregates. */
   readonly aggregate?: Aggregator;
+  /** Puts the neighbours' adapters together in place of the manifest's rule. */
+  readonly ownRule?: OwnRule;
   /** The guard that lets updates out, where the peer has a privacy budget. */
   readonly privacy?: PrivacyGuard;
   /** How alike data sets are; only where the network weighs by them. */

@@ -23,6 +23,9 @@ import { type AdaptedModel, type BatchShape, cutEvaluation } from "./training-st
 /** Examples evaluated at once: enough to fill two cores, few enough that the logits stay small. */
 const EVALUATION_BATCH = 16;
 
+/** What a person reads meanwhile. */
+const EVALUATING = "evaluating";
+
 /** Tokens of a batch where memory is short. */
 const LOW_MEMORY_TOKENS = 1024;
 
@@ -120,6 +123,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
   const run = async (set: keyof ExampleSets, examples: readonly Example[], adapter: Float32Array): Promise<Part[]> => {
     const theta = float32([adapter.length], adapter);
     const parts: Part[] = [];
+    let done = 0;
     for (const [bucket, shape] of shapes.entries()) {
       const members = examples.flatMap((example, at) => (bucketOf(example) === bucket ? [{ example, at }] : []));
       const batches = evaluationBatches(
@@ -134,6 +138,8 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
         const stream = cut && (await cut.blocks.feeds(batch, given, { keeps: set === "validation" }));
         const result = await session.run(cut ? declaredOnly(cut.above, { ...given, ...stream }) : given);
         const own = members.slice(first, first + shape.batchSize);
+        done += own.length;
+        runtime.tell?.({ what: EVALUATING, done, total: examples.length, unit: "examples" });
         parts.push({
           batch,
           losses: result.losses!.data as Float32Array,
@@ -143,6 +149,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
         });
       }
     }
+    runtime.tell?.({ what: EVALUATING, isOver: true });
     return parts;
   };
   return {

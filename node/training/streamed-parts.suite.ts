@@ -2,10 +2,10 @@
 import { expect } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { adapterSlots, parameterCount } from "../../protocol/adapter-spec.ts";
+import type { BaseForm } from "../../protocol/settings/base-forms.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
 import { openGolden } from "../golden/golden-models.suite.ts";
-import type { BaseForm } from "../interface/engine-options.ts";
 import { inBaseForm } from "../model/base/base-form.ts";
 import { modelSession } from "../model/base-model.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";

@@ -6,6 +6,7 @@ import { NodeError } from "../errors.ts";
 import type { RandomSource } from "../interface/random-source.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
+import { assertAgreed } from "../model/base/agreed-base.ts";
 import { assertComputed, inBaseForm } from "../model/base/base-form.ts";
 import { type BaseModel, modelSession } from "../model/base-model.ts";
 import { loadBaseModel, type ModelFiles } from "../model/huggingface.ts";
@@ -38,6 +39,7 @@ export async function createTrainer(
 ): Promise<Trainer> {
   const { adapter: settings, training, data, engine } = options;
   const plain = loadBaseModel(files);
+  assertAgreed(plain, files, options.agreedBase);
   const model = adjustedModel(inBaseForm(plain, files, engine.base), options);
   const method = adapterMethod(settings);
   const tensors = trainedTensors(model, options);
@@ -159,6 +161,7 @@ function trainerOf({
         perExample,
       }),
     adapter: async () => sent.sentOf(steps.theta),
+    start: async () => sent.sentOf(start()),
     setAdapter: async (vector) => steps.setSent(vector),
     setReference: async (vector) => steps.setReference(vector),
     state: async () => steps.state(),

@@ -43,7 +43,15 @@ export const exportAdapterCommand: CommandRow = {
     { flags: "--out <folder>", text: `folder for it: ${NEW_FOLDER}`, otherwise: "adapter-FORMAT" },
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft adapter export --adapter alice-lora --format peft --out alice-peft",
+  json: {
+    adapter: "settings of the adapter",
+    parameters: "number of its values",
+    format: "form of the files",
+    out: "the folder",
+    files: "names of the files in it",
+  },
   run,
 };
 

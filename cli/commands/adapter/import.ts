@@ -20,7 +20,14 @@ export const importAdapterCommand: CommandRow = {
     { flags: "--out <folder>", text: `folder for the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft adapter import alice-peft --out alice",
+  json: {
+    adapter: "settings of the adapter",
+    parameters: "number of its values",
+    notes: "what is not as the other program has it",
+    out: "the folder",
+  },
   run,
 };
 

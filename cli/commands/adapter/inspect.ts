@@ -15,6 +15,13 @@ export const inspectAdapterCommand: CommandRow = {
   argument: { name: "folder", text: "an adapter of weft, PEFT or pyreft" },
   options: [JSON_OUTPUT],
   example: "weft adapter inspect alice-lora",
+  json: {
+    folder: "the folder",
+    parameters: "number of values",
+    format: "whose form it has",
+    facts: "settings as the files say them",
+    tensors: "name, shape and norm of each tensor",
+  },
   run,
 };
 

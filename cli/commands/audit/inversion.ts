@@ -73,6 +73,10 @@ export const auditInversionCommand: CommandRow = {
       otherwise: String(AUDIT_DEFAULTS.attempts),
     },
     {
+      flags: "--l-bfgs",
+      text: "search by L-BFGS too, beside Adam; it takes as long again",
+    },
+    {
       flags: "--dp-clip <norm>",
       text: "clip the gradient and add noise, as --dp does",
       parse: positive,
@@ -93,7 +97,11 @@ export const auditInversionCommand: CommandRow = {
     ...engineFlags({ only: ["threads"] }),
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft audit inversion --texts 3 --adapter tri-lora:r8:q_proj,v_proj",
+  json: {
+    results: "for each adapter and attack: adapter, values sent, attack, precision, recall, f1, inPlace",
+  },
   run,
 };
 
@@ -105,6 +113,7 @@ type AuditOptions = DataFlags & {
   readonly steps?: number;
   readonly attackSteps?: number;
   readonly attempts?: number;
+  readonly lBfgs?: boolean;
   readonly dpClip?: number;
   readonly dpNoise?: number;
   readonly seed?: number;
@@ -140,6 +149,7 @@ async function run(options: AuditOptions, terminal: Terminal): Promise<number> {
       effort: {
         steps: options.attackSteps ?? AUDIT_DEFAULTS.attackSteps,
         attempts: options.attempts ?? AUDIT_DEFAULTS.attempts,
+        ...(options.lBfgs && { descents: ["adam", "l-bfgs"] }),
       },
       ...(isNoised && {
         privacy: { clip: dpClip ?? PRIVACY_DEFAULTS.clip, noise: dpNoise ?? PRIVACY_DEFAULTS.noise },

@@ -14,6 +14,9 @@ export const showConfigCommand: CommandRow = {
   text: "Show what every flag of `weft run` would be here, and who says so: the environment, the configuration file or nobody.",
   options: [DATA_DIR, CONFIG, JSON_OUTPUT],
   example: "weft config show --data-dir alice",
+  json: {
+    "*": "for each flag of weft run: value (null where nobody gives one), source (environment, file or default) and from",
+  },
   run,
 };
 

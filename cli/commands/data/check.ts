@@ -25,7 +25,23 @@ export const checkDataCommand: CommandRow = {
     { flags: "--rows <count>", text: "examples to show", parse: integer(0, 10_000), otherwise: String(ROWS) },
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft data check alice.jsonl --max-tokens 256",
+  json: {
+    file: "the file",
+    form: "what it is",
+    records: "number of records",
+    examples: "number of examples",
+    frames: "records by the frame that they are trained in",
+    tokens: "min, median, max and bins of lengths",
+    maxTokens: "where examples are cut",
+    cut: "records cut at the left and at the right, and tokens lost",
+    repeated: "records that say what another says",
+    labels: "answers by how often they are given",
+    sets: "examples to train, validate and test on",
+    shown: "a few examples in parts, with what is learnt",
+    warnings: "what to look at",
+  },
   run,
 };
 

@@ -4,11 +4,12 @@ import { createWriteStream } from "node:fs";
 import { resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { dataDirectoryLayout, fileError, recordDoor } from "../../../node/index.ts";
+import { dataDirectoryLayout, fileError, NodeError, recordDoor } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
+import { jsonText } from "../../json.ts";
 import { choice } from "../../option-value.ts";
-import { DATA_DIR } from "../../shared-options.ts";
+import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** The forms that it can write, the usual one first. */
@@ -27,19 +28,35 @@ export const exportEgressCommand: CommandRow = {
       otherwise: EGRESS_FORMATS[0],
     },
     { flags: "--out <file>", text: "file to write", otherwise: "standard output" },
+    {
+      ...JSON_OUTPUT,
+      text: "print one JSON document on standard output: the records, or with --out where they were written",
+    },
   ],
   example: "weft egress export --data-dir alice --format csv --out egress.csv",
+  json: {
+    "*": "without --out a list of records; with --out: out, the file, and format",
+  },
   run,
 };
 
 async function run(
-  options: { readonly dataDir?: string; readonly format?: "csv" | "json"; readonly out?: string },
+  options: {
+    readonly dataDir?: string;
+    readonly format?: "csv" | "json";
+    readonly out?: string;
+    readonly json?: boolean;
+  },
   terminal: Terminal,
 ): Promise<number> {
   const { checkedRecords, egressCsv, egressJson, egressLines } = await recordDoor();
   const { egress } = dataDirectoryLayout(dataDirectory(options.dataDir, terminal.environment));
   const records = checkedRecords(egressLines(egress));
-  const text = options.format === "json" ? egressJson(records) : egressCsv(records);
+  if (options.json && options.out === undefined && options.format === "csv") {
+    throw new NodeError("CONFIG_INVALID", "--format csv writes no JSON; leave out --json, or give --out FILE");
+  }
+  const format = options.format ?? (options.json && options.out === undefined ? "json" : EGRESS_FORMATS[0]);
+  const text = format === "json" ? egressJson(records) : egressCsv(records);
   if (options.out === undefined) {
     for await (const part of text) terminal.out(part);
     return EXIT_OK;
@@ -49,5 +66,6 @@ async function run(
     throw fileError(error, path);
   });
   terminal.err(`wrote ${path}\n`);
+  if (options.json) terminal.out(jsonText({ out: path, format }));
   return EXIT_OK;
 }

@@ -13,6 +13,17 @@ export const verifyEgressCommand: CommandRow = {
   text: "Check the record of everything that left a peer, line by line, and show its sums.",
   options: [DATA_DIR, JSON_OUTPUT],
   example: "weft egress verify --data-dir alice",
+  json: {
+    messages: "number of messages that left",
+    bytes: "their bytes",
+    kinds: "messages and bytes of each kind",
+    forgotten: "oldest records that made room",
+    recipients: "number of peers that anything went to",
+    epsilon: "privacy spent, or null",
+    "first?": "time of the first record",
+    "last?": "time of the last one",
+    head: "hash of the last record",
+  },
   run,
 };
 

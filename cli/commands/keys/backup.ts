@@ -24,6 +24,10 @@ export const backupKeysCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft keys backup --data-dir alice --out alice.weft-key",
+  json: {
+    peer: "the peer's id",
+    file: "the backup",
+  },
   run,
 };
 

@@ -16,6 +16,10 @@ export const restoreKeysCommand: CommandRow = {
   argument: { name: "backup", text: "a file that weft keys backup wrote" },
   options: [{ ...DATA_DIR, text: "data directory for the key" }, PASSPHRASE, JSON_OUTPUT],
   example: "weft keys restore alice.weft-key --data-dir alice-again",
+  json: {
+    peer: "the peer's id",
+    dataDirectory: "where its key is now",
+  },
   run,
 };
 

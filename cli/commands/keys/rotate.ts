@@ -2,6 +2,7 @@
 import { membershipDoor } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
+import { MOTION_JSON, optional } from "../../json-shapes.ts";
 import type { RosterFlags } from "../../roster-action.ts";
 import { DATA_DIR, JSON_OUTPUT, WITHOUT_QUORUM } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
@@ -16,6 +17,11 @@ export const rotateKeysCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft keys rotate --data-dir alice",
+  json: {
+    ...optional(MOTION_JSON),
+    "peer?": "once it is agreed to: the new key's peer id",
+    "replaces?": "the id that is no member any more",
+  },
   run,
 };
 

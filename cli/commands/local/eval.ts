@@ -2,9 +2,10 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { type ExampleSets, modelDoor, NodeError, trainingDoor } from "../../../node/index.ts";
+import { type ExampleSets, modelDoor, NodeError, trainingDoor, workDoor } from "../../../node/index.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
 import { textTable } from "../../../testnet/words/text-table.ts";
+import { baseLine } from "../../base-line.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
 import { engineFlags, engineOf, USE_OPTIONS, type UseOptions } from "../../engine-flags.ts";
@@ -44,7 +45,19 @@ export const evalCommand: CommandRow = {
     ...engineFlags({ only: USE_OPTIONS }),
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft eval --data alice.jsonl --adapter alice-lora",
+  json: {
+    adapter: "folder of the adapter, or null",
+    "set?": "the set of examples",
+    "examples?": "number of examples",
+    "loss?": "nats per response token",
+    "accuracy?": "share of response tokens predicted",
+    "exactMatch?": "share of responses predicted whole",
+    "tokens?": "number of response tokens",
+    "entities?": "scores of named entities",
+    "tasks?": "scores of each task; with --tasks the only other key",
+  },
   run,
 };
 
@@ -60,11 +73,12 @@ type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed
   };
 
 async function run(options: EvalCommandOptions, terminal: Terminal): Promise<number> {
-  const { keptTrainedData, loadAdapter, openModel } = await modelDoor();
+  const { baseIdentity, keptTrainedData, loadAdapter, openModel } = await modelDoor();
   const { loadExamples, evaluateLocally } = await trainingDoor();
   const directory = modelDirectory(options.model);
   const opened = openModel(directory, options);
   for (const note of opened.model.notes) terminal.err(`${note}\n`);
+  terminal.err(`${baseLine(baseIdentity(opened.model, opened.files, options.base ?? "f32"))}\n`);
   const loaded = options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened);
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
   const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
@@ -124,6 +138,7 @@ async function runTasks(
     );
   }
   const { evaluateTasks, readTaskItems } = await trainingDoor();
+  const { tellWork } = await workDoor();
   const items = await readTaskItems(resolve(options.tasks ?? ""));
   const tasks = await evaluateTasks({
     opened,
@@ -131,9 +146,7 @@ async function runTasks(
     items,
     engine: engineOf(options, { threads: availableParallelism() }),
     signal: terminal.signal,
-    onItem: (done) => {
-      if (done % ITEMS_PER_LINE === 0 || done === items.length) terminal.err(`item ${done} of ${items.length}\n`);
-    },
+    onItem: (done) => tellWork({ what: "scoring", done, total: items.length, unit: "items" }),
   });
   if (options.json) terminal.out(jsonText({ adapter: options.adapter ?? null, tasks }));
   else terminal.out(`${measureLines(tasks).join("\n")}\n`);
@@ -141,8 +154,6 @@ async function runTasks(
 }
 
 type Training = Awaited<ReturnType<typeof trainingDoor>>;
-/** Items between two lines about how far it is. */
-const ITEMS_PER_LINE = 50;
 
 /** A row for each task; a measure that a task does not have is a dash. */
 function measureLines(tasks: Awaited<ReturnType<Training["evaluateTasks"]>>): string[] {

@@ -15,6 +15,12 @@ export const fitCommand: CommandRow = {
   text: "Say what a training takes of this machine's memory, for each form of the base. Nothing is loaded.",
   options: [MODEL, ...networkOptionsNamed("adapter", "batch-size", "max-tokens"), JSON_OUTPUT],
   example: "weft fit --model models/Qwen2.5-0.5B --max-tokens 512",
+  json: {
+    memory: "available and total bytes",
+    tokens: "length of the examples",
+    rows: "base, lowMemory, needed and fits of each way to train",
+    "best?": "the row to take",
+  },
   run,
 };
 

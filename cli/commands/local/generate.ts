@@ -8,14 +8,16 @@ import {
   NodeError,
   type SamplingSettings,
   type Tokenizer,
+  workDoor,
 } from "../../../node/index.ts";
+import { baseLine } from "../../base-line.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { CHAT_TEMPLATE, templateArgument } from "../../data-options.ts";
 import { engineFlags, USE_OPTIONS, type UseOptions } from "../../engine-flags.ts";
-import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { integer, notNegative, share } from "../../option-value.ts";
-import { ADAPTER, JSON_OUTPUT, MODEL, POSITIONS, SEED } from "../../shared-options.ts";
+import { ADAPTER, JSON_LINES, JSON_OUTPUT, MODEL, POSITIONS, SEED } from "../../shared-options.ts";
+import { type OutputFlags, Telling } from "../../telling.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft generate`, and what it runs. */
@@ -50,8 +52,18 @@ export const generateCommand: CommandRow = {
     { ...SEED, text: "seed of the random draws" },
     ...engineFlags({ only: USE_OPTIONS }),
     JSON_OUTPUT,
+    JSON_LINES,
   ],
+  takesLong: true,
   example: "weft generate --model models/tinystories-656k --prompt Once --max-tokens 60",
+  json: {
+    prompt: "the prompt as given",
+    response: "the new text",
+    stopped: "why it ended: end, tokens, context or signal",
+    promptIds: "token ids of the prompt as the model saw it",
+    ids: "token ids of the new text",
+  },
+  jsonl: { text: "the next piece of the text" },
   run,
 };
 
@@ -66,12 +78,12 @@ type GenerateCommandOptions = UseOptions & {
   readonly temperature?: number;
   readonly topP?: number;
   readonly seed?: number;
-  readonly json?: boolean;
-};
+} & OutputFlags;
 
 async function run(options: GenerateCommandOptions, terminal: Terminal): Promise<number> {
   const {
     askedPrompt,
+    baseIdentity,
     keptTrainedData,
     generate,
     generationSettings,
@@ -81,10 +93,13 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
     tokenizerOfFiles,
     createOnnxRuntime,
   } = await modelDoor();
+  const { WorkCount } = await workDoor();
+  const telling = new Telling(options, terminal);
   if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT, the text to continue");
   const opened = openModel(modelDirectory(options.model), options);
   const { model, files } = opened;
   for (const note of model.notes) terminal.err(`${note}\n`);
+  terminal.err(`${baseLine(baseIdentity(model, files, options.base ?? "f32"))}\n`);
   const tokenizer = tokenizerOfFiles(files);
   const settings = generationSettings(files);
   const { positions } = options;
@@ -97,7 +112,13 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
   const choice = chatTemplate && templateArgument(chatTemplate);
   const asked = askedPrompt({ prompt, system, chatTemplate: choice, kept: trained }, files, tokenizer);
   const promptIds = asked.ids;
-  const print = printer(tokenizer, promptIds, options.json ? () => undefined : terminal.out);
+  const print = printer(
+    tokenizer,
+    promptIds,
+    telling.isForPrograms ? (text) => telling.event("text", { text }) : terminal.out,
+  );
+  const tokensMax = options.maxTokens ?? 128;
+  const count = new WorkCount({ what: "writing", total: tokensMax, unit: "tokens", fewest: 0 });
   const result = await generate(
     {
       runtime: createOnnxRuntime(options.device === undefined ? {} : { device: options.device }),
@@ -106,7 +127,7 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
     },
     {
       promptIds,
-      tokensMax: options.maxTokens ?? 128,
+      tokensMax,
       sampling: samplingOf(options, settings, terminal),
       seed: options.seed ?? 0,
       endIds: new Set([
@@ -116,17 +137,18 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
       ]),
       threads: options.threads ?? availableParallelism(),
       signal: terminal.signal,
-      onToken: print.token,
+      onToken: (id) => {
+        // Text that stands on the same terminal shows by itself how far it is.
+        if (telling.isForPrograms || terminal.outIsTerminal !== true) count.add(1);
+        print.token(id);
+      },
     },
   );
+  count.end();
   const response = print.end();
-  if (options.json) {
-    const { ids, stopped } = result;
-    terminal.out(jsonText({ prompt: options.prompt, response, stopped, promptIds, ids }));
-  } else {
-    terminal.out("\n");
-    if (response.trim() === "") terminal.err("the model ended its answer at once: it is empty\n");
-  }
+  const { ids, stopped } = result;
+  telling.result({ prompt: options.prompt, response, stopped, promptIds, ids }, () => "\n");
+  if (response.trim() === "") terminal.err("the model ended its answer at once: it is empty\n");
   if (result.stopped === "context")
     terminal.err(`the model's context of ${model.shape.contextTokens} tokens is full\n`);
   return result.stopped === "signal" ? EXIT_INTERRUPTED : EXIT_OK;

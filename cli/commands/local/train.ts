@@ -12,23 +12,32 @@ import {
   type SavedAdapter,
   type StoppedTraining,
   type TrainedData,
-  type TrainingMemory,
   trainingDoor,
   type Watching,
+  workDoor,
 } from "../../../node/index.ts";
 import type { TrainingSpec } from "../../../protocol/network-manifest.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
-import { formatBytes, formatLoss } from "../../../testnet/words/text-table.ts";
+import { formatLoss } from "../../../testnet/words/text-table.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
+import { baseLine, memoryLine } from "../../base-line.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
 import { engineFlags, engineOf } from "../../engine-flags.ts";
-import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { type NetworkOptions, type NetworkSettings, networkSettings, PLAIN_DEFAULTS } from "../../network-options.ts";
 import { integer, positive } from "../../option-value.ts";
 import { chosenSettings, TUNE } from "../../recipe-argument.ts";
-import { JSON_OUTPUT, MODEL, NEW_FOLDER, networkOptionsNamed, SCHEDULE, SEED } from "../../shared-options.ts";
+import {
+  JSON_LINES,
+  JSON_OUTPUT,
+  MODEL,
+  NEW_FOLDER,
+  networkOptionsNamed,
+  SCHEDULE,
+  SEED,
+} from "../../shared-options.ts";
+import { type OutputFlags, Telling } from "../../telling.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft train`, and what it runs. */
@@ -78,8 +87,29 @@ export const trainCommand: CommandRow = {
     { flags: "--out <folder>", text: `folder for the adapter: ${NEW_FOLDER}`, otherwise: "adapter" },
     ...engineFlags(),
     JSON_OUTPUT,
+    JSON_LINES,
   ],
+  takesLong: true,
   example: "weft train --data alice.jsonl --adapter lora:r8:q_proj,v_proj --epochs 3 --out alice-lora",
+  json: {
+    adapter: "settings of the adapter",
+    parameters: "number of its values",
+    before: "scores on held-out data before",
+    after: "the same afterwards; null where training was stopped",
+    best: "step and loss of the best validation, or null",
+    steps: "steps taken now",
+    stepsSkipped: "steps that were not finite",
+    losses: "mean loss of the first and the last tenth",
+    seconds: "time of the steps",
+    step: "steps in all, with those of earlier trainings",
+    out: "folder of the adapter",
+  },
+  jsonl: {
+    plan: "adapter, steps, total and the number of examples",
+    evaluation: "scores on held-out data; when says before or after",
+    step: "step, total and loss",
+    validation: "step, total, loss, and the best until then",
+  },
   run,
 };
 
@@ -99,17 +129,15 @@ type TrainCommandOptions = Omit<
     readonly earlyStop?: number;
     readonly evalSteps?: number;
     readonly out?: string;
-    readonly json?: boolean;
-  };
+  } & OutputFlags;
 
 /** Passes over the data where nothing is said: enough to see an effect on a small file. */
 const EPOCHS = 3;
-/** Steps between two lines about the loss. */
-const STEPS_PER_LINE = 10;
-
 async function run(options: TrainCommandOptions, terminal: Terminal): Promise<number> {
   const { withTrainedData, writeAdapterDirectory, openModel, prepareOutputFolder, writeFolder } = await modelDoor();
-  const { loadExamples, stoppedTrainingFiles, trainLocally, trainingMemory } = await trainingDoor();
+  const { tellWork } = await workDoor();
+  const { baseIdentity, loadExamples, stoppedTrainingFiles, trainLocally, trainingMemory } = await trainingDoor();
+  const telling = new Telling(options, terminal);
   refuseContradictions(options);
   const folder = resolve(options.out ?? "adapter");
   await prepareOutputFolder(folder);
@@ -140,6 +168,9 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   const onFrom = stopped ? `, from step ${stopped.state.step} on` : "";
   note(`${formatAdapter(adapter)}: ${steps} steps on ${sets.train.length} examples${onFrom}`);
   note(memoryLine(trainingMemory({ modelDirectory: directory, adapter, training, data: sets, engine }), engine));
+  const base = baseIdentity(opened.model, opened.files, engine.base ?? "f32");
+  if (base.form !== "f32") note(baseLine(base));
+  telling.event("plan", { adapter, steps, total, examples: sets.train.length });
   const result = await trainLocally({
     opened,
     modelDirectory: directory,
@@ -154,19 +185,24 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
     engine,
     watching,
     signal: terminal.signal,
+    onEvaluated: (when, evaluation) => telling.event("evaluation", { when, ...evaluation }),
     onStep: (step, loss) => {
-      if (step % STEPS_PER_LINE === 0 || step === total) note(`step ${step} of ${total}: loss ${formatLoss(loss)}`);
+      telling.event("step", { step, total, loss });
+      tellWork({ what: "training", done: step, total, unit: "steps", note: `loss ${formatLoss(loss)}` });
+      if (step === total) note(`step ${step} of ${total}: loss ${formatLoss(loss)}`);
     },
     onValidated: (step, loss, best) => {
+      telling.event("validation", { step, total, loss, best });
       const isBest = best?.step === step ? ", the best so far" : "";
       note(`step ${step} of ${total}: validation loss ${formatLoss(loss)}${isBest}`);
     },
   });
+  tellWork({ what: "training", isOver: true });
   const files = withTrainedData(writeAdapterDirectory(result.adapter), trainedData ?? before);
   await writeFolder(folder, new Map([...stoppedTrainingFiles(result.stopped, result.adapter), ...files]));
   for (const line of endingLines(result, steps)) note(line);
   note(`adapter written to ${folder}`);
-  terminal.out(options.json ? jsonText(document(result, folder)) : `${resultLines(result).join("\n")}\n`);
+  telling.result({ ...document(result, folder), base }, () => `${resultLines(result).join("\n")}\n`);
   return result.after ? EXIT_OK : EXIT_INTERRUPTED;
 }
 
@@ -268,12 +304,6 @@ function endingLines({ stopped: { best, state }, steps, after }: LocalTrainingRe
   const early =
     after && steps < asked ? [`stopped at step ${state.step}: ${best.waited} validations were no better`] : [];
   return [...early, `kept: the adapter of step ${best.step}, validation loss ${formatLoss(best.loss)}`];
-}
-
-/** The form of the base, and what of memory the training takes. */
-function memoryLine({ needed, memory }: TrainingMemory, { base = "f32" }: EngineOptions): string {
-  const [total, weights, activations] = [needed.total, needed.weights, needed.activations].map(formatBytes);
-  return `base in ${base}; about ${total} of memory (weights ${weights}, activations ${activations}), ${formatBytes(memory.available)} are available`;
 }
 
 /** What `--json` prints. */

@@ -1,5 +1,6 @@
 /** `weft members approve`: agreeing to what is pending. */
 import type { CommandRow } from "../../command-row.ts";
+import { MOTION_JSON } from "../../json-shapes.ts";
 import type { RosterFlags } from "../../roster-action.ts";
 import { MOTION, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
@@ -11,6 +12,7 @@ export const approveMembersCommand: CommandRow = {
   argument: MOTION,
   options: [WITHOUT_QUORUM, ...ROSTER_OPTIONS],
   example: "weft members approve 3f9a01c2d4e5 --data-dir alice",
+  json: MOTION_JSON,
   run,
 };
 

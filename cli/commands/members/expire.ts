@@ -4,6 +4,7 @@ import { LIMITS } from "../../../protocol/limits.ts";
 import { parsePeerId } from "../../../protocol/peer-id.ts";
 import { dateWords } from "../../../testnet/words/statement-words.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { MOTION_JSON } from "../../json-shapes.ts";
 import type { Moment } from "../../option-value.ts";
 import { momentOrDuration } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
@@ -26,6 +27,7 @@ export const expireMembersCommand: CommandRow = {
     ...ROSTER_OPTIONS,
   ],
   example: "weft members expire 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --at 30d --data-dir alice",
+  json: MOTION_JSON,
   run,
 };
 

@@ -17,6 +17,23 @@ export const listMembersCommand: CommandRow = {
   text: "Show the members with their roles and their ends, the removed ones, and the policy, as far as this peer has heard.",
   options: [VERIFY, ...ROSTER_OPTIONS],
   example: "weft members list --data-dir alice",
+  json: {
+    kind: "members",
+    self: "id, role and standing of this peer",
+    network: "the roster's network id",
+    members: "peer, role, notBefore, notAfter, isFounder, standing and isConnected of each",
+    removed: "who is no member any more, and why",
+    barred: "who signed two things under one number",
+    policy: "rules of the roster",
+    admins: "ids of the admins",
+    quorum: "admins, threshold, and endsAt where too few are left at some time",
+    "succession?": "the network that this one goes on as",
+    heads: "ids of the newest entries",
+    entryCount: "number of entries",
+    digest: "the same at peers with the same roster",
+    "problems?": "with --verify: what is not valid",
+    "isRight?": "with --verify: whether all is",
+  },
   run,
 };
 

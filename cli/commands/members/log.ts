@@ -14,6 +14,12 @@ export const logMembersCommand: CommandRow = {
   text: "Show every entry of the roster, oldest first, with those that do not count and why.",
   options: [VERIFY, ...ROSTER_OPTIONS],
   example: "weft members log --verify --data-dir alice",
+  json: {
+    entries: "id, issuedAt, statement, signers, and lost with the reason where an entry does not count",
+    digest: "the same at peers with the same roster",
+    "problems?": "with --verify: what is not valid",
+    "isRight?": "with --verify: whether all is",
+  },
   run,
 };
 

@@ -16,6 +16,9 @@ export const pendingMembersCommand: CommandRow = {
     ...ROSTER_OPTIONS,
   ],
   example: "weft members pending --data-dir alice",
+  json: {
+    motions: "what waits, each as weft members approve prints it, without isDecided",
+  },
   run,
 };
 

@@ -1,6 +1,7 @@
 /** `weft members policy`: other rules for the roster. */
 
 import type { CommandRow } from "../../command-row.ts";
+import { MOTION_JSON } from "../../json-shapes.ts";
 import { POLICY_OPTIONS, type PolicyOptions } from "../../membership-options.ts";
 import type { RosterFlags } from "../../roster-action.ts";
 import { ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
@@ -12,6 +13,7 @@ export const policyMembersCommand: CommandRow = {
   text: "Propose another policy. A setting that no flag names stays as it is.",
   options: [...POLICY_OPTIONS.map((row) => ({ ...row, otherwise: "as it is" })), WITHOUT_QUORUM, ...ROSTER_OPTIONS],
   example: "weft members policy --threshold 3 --data-dir alice",
+  json: MOTION_JSON,
   run,
 };
 

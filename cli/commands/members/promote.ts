@@ -4,6 +4,7 @@ import type { Role } from "../../../protocol/membership/roles.ts";
 import { ROLES } from "../../../protocol/membership/roles.ts";
 import { parsePeerId } from "../../../protocol/peer-id.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { MOTION_JSON } from "../../json-shapes.ts";
 import { choice, duration } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
 import { MEMBER, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
@@ -31,6 +32,7 @@ export const promoteMembersCommand: CommandRow = {
     ...ROSTER_OPTIONS,
   ],
   example: "weft members promote 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --role admin --data-dir alice",
+  json: MOTION_JSON,
   run,
 };
 

@@ -3,6 +3,7 @@ import type { RevokeReason } from "../../../protocol/membership/entry.ts";
 import { REVOKE_REASONS } from "../../../protocol/membership/entry.ts";
 import { parsePeerId } from "../../../protocol/peer-id.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { MOTION_JSON } from "../../json-shapes.ts";
 import { choice } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
 import { MEMBER, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
@@ -24,6 +25,7 @@ export const revokeMembersCommand: CommandRow = {
     ...ROSTER_OPTIONS,
   ],
   example: "weft members revoke 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --reason left --data-dir alice",
+  json: MOTION_JSON,
   run,
 };
 

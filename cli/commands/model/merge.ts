@@ -1,7 +1,7 @@
 /** `weft model merge`: a model with a LoRA adapter in its weights, as a Hugging Face directory or with an ONNX file. */
 
 import { join, resolve } from "node:path";
-import { modelDoor, NodeError } from "../../../node/index.ts";
+import { modelDoor, NodeError, workDoor } from "../../../node/index.ts";
 import { formatBytes } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -39,7 +39,14 @@ export const mergeModelCommand: CommandRow = {
     { flags: "--out <folder>", text: `folder for the model: ${NEW_FOLDER}`, otherwise: "merged" },
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft model merge --adapter alice-lora --out alice-model",
+  json: {
+    out: "the folder",
+    files: "names of the files in it",
+    changed: "number of layers that are changed",
+    bytes: "size of the weights",
+  },
   run,
 };
 
@@ -79,7 +86,7 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
   for (const note of opened.model.notes) terminal.err(`${note}\n`);
   const merged = mergedModel(chosen, opened.model, opened.files.config);
   await prepareOutputFolder(folder);
-  await writePieces(join(folder, "model.safetensors"), merged.pieces());
+  await writePieces(join(folder, "model.safetensors"), await counted(merged.pieces(), merged.fileBytes));
   const companions = await copyCompanions(directory, folder);
   const template = templateFiles(await keptTrainedData(resolve(options.adapter)));
   await writeFolder(folder, new Map([...template, ["config.json", jsonBytes(merged.config)]]));
@@ -93,6 +100,19 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
   const summary = { out: folder, files, changed: merged.changed, bytes: merged.fileBytes };
   terminal.out(options.json ? jsonText(summary) : `${files.join("\n")}\n`);
   return EXIT_OK;
+}
+
+/** The same pieces, which tell how far they are when they are taken. */
+async function counted(pieces: Iterable<Uint8Array>, total: number): Promise<Iterable<Uint8Array>> {
+  const { WorkCount } = await workDoor();
+  const count = new WorkCount({ what: "merging", total, unit: "bytes", fewest: 0 });
+  return (function* () {
+    for (const piece of pieces) {
+      count.add(piece.length);
+      yield piece;
+    }
+    count.end();
+  })();
 }
 
 /** model.onnx beside the merged weights, which it refers to in model.safetensors, so that they are there once. */

@@ -2,7 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { NodeError, type OnnxLoss, trainingDoor } from "../../../node/index.ts";
+import { NodeError, type OnnxLoss, trainingDoor, workDoor } from "../../../node/index.ts";
 import { formatLoss } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { engineFlags, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
@@ -71,7 +71,17 @@ export const trainModelCommand: CommandRow = {
     ...engineFlags({ only: RUNTIME_OPTIONS }),
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft model train model.onnx --data rows.jsonl --weights '*.bias' --lora '*attention*'",
+  json: {
+    out: "the file",
+    weights: "names of the weights that were trained",
+    parameters: "number of their values",
+    steps: "steps taken",
+    firstLoss: "loss of the first step",
+    lastLoss: "loss of the last step",
+    "heldOut?": "loss before and after on rows held out",
+  },
   run,
 };
 
@@ -95,12 +105,11 @@ type ModelTrainOptions = Pick<
   };
 
 const DEFAULTS = { epochs: 3, rank: 8, output: "logits" } as const;
-/** Steps between two lines about the loss. */
-const STEPS_PER_LINE = 10;
 
 async function run(options: ModelTrainOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
   const { holdOut, trainOnnx, createOnnxRuntime, readOnnxModelFile, readTensorFile, writeOnnxModelFile } =
     await trainingDoor();
+  const { tellWork } = await workDoor();
   if (argument === undefined || options.data === undefined) {
     throw new NodeError("CONFIG_INVALID", "give the ONNX file, and --data with a file of rows");
   }
@@ -131,8 +140,8 @@ async function run(options: ModelTrainOptions, terminal: Terminal, argument: str
     threads: options.threads ?? availableParallelism(),
     signal: terminal.signal,
     onStep: (step, loss) => {
-      if (step % STEPS_PER_LINE === 0 || step === steps)
-        terminal.err(`step ${step} of ${steps}: loss ${formatLoss(loss)}\n`);
+      tellWork({ what: "training", done: step, total: steps, unit: "steps", note: `loss ${formatLoss(loss)}` });
+      if (step === steps) terminal.err(`step ${step} of ${steps}: loss ${formatLoss(loss)}\n`);
     },
   });
   await writeOnnxModelFile(out, result.bytes, { original: path, locations: result.locations });

@@ -47,6 +47,13 @@ export const inviteNetworkCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft network invite --role trainer --expires 48h --data-dir alice",
+  json: {
+    invite: "the invite: as secret as a password",
+    role: "role that it gives",
+    uses: "number of peers that it admits",
+    notAfter: "its end, in seconds since 1970",
+    addresses: "whom the new peer asks",
+  },
   run,
 };
 

@@ -16,6 +16,11 @@ export const showNetworkCommand: CommandRow = {
   argument: NETWORK_FILE,
   options: [JSON_OUTPUT],
   example: "weft network show network.json",
+  json: {
+    network: "the network's id",
+    manifest: "its settings",
+    "signatures?": "who has signed, who is missing, threshold, isValid",
+  },
   run,
 };
 

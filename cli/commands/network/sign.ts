@@ -7,6 +7,7 @@ import { rosterSettings } from "../../../protocol/membership/settings.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
+import { MOTION_JSON, optional } from "../../json-shapes.ts";
 import { DATA_DIR, JSON_OUTPUT, NETWORK_FILE } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
@@ -25,6 +26,15 @@ export const signNetworkCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft network sign network.json --data-dir alice",
+  json: {
+    "networkId?": "the network's id",
+    "signed?": "founders that have signed",
+    "missing?": "admins among them that have not",
+    "threshold?": "number of admins that have to sign",
+    "isValid?": "whether enough have",
+    "file?": "the file",
+    ...optional(MOTION_JSON),
+  },
   run,
 };
 

@@ -20,7 +20,15 @@ export const verifyNetworkCommand: CommandRow = {
     { flags: "--same-as <file>", text: "also name the first field that differs in another network's file" },
     JSON_OUTPUT,
   ],
+  takesLong: true,
   example: "weft network verify network.json --model models/smollm2-135m",
+  json: {
+    network: "the network's id",
+    isRight: "whether all is right",
+    signatures: "who has signed, who is missing, threshold, isValid",
+    difference: "first field that differs from --same-as, or null",
+    model: "the model held against it, with what differs",
+  },
   run,
 };
 

@@ -53,7 +53,14 @@ export const doctorCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   configurable: "partly",
+  takesLong: true,
   example: "weft doctor --network network.json --model models/smollm2-135m",
+  json: {
+    findings: "name, state and text of each",
+    devices: "each device with its state and its steps",
+    auto: "the device that auto stands for",
+    healthy: "whether nothing is wrong",
+  },
   run,
 };
 

@@ -22,6 +22,12 @@ export const initCommand: CommandRow = {
   text: "Make a peer: its key, and a file of the flags that `weft run` follows.",
   options: [DATA_DIR, ...PEER_OPTIONS, JSON_OUTPUT],
   example: "weft init --data-dir alice --data alice.jsonl",
+  json: {
+    peer: "the peer's id",
+    created: "whether it is new",
+    dataDirectory: "where its files are",
+    "network?": "id of the network that it was given",
+  },
   run,
 };
 
@@ -33,6 +39,7 @@ export type InitOptions = Pick<
   | "model"
   | "data"
   | "columns"
+  | "roles"
   | "charset"
   | "chatTemplate"
   | "split"
@@ -70,6 +77,7 @@ export function configOf(options: InitOptions): Record<string, unknown> {
     model: model && resolve(model),
     data: data && dataPath(data),
     columns: options.columns,
+    roles: options.roles,
     charset: options.charset,
     "chat-template": options.chatTemplate && templateArgument(options.chatTemplate),
     split,

@@ -11,6 +11,8 @@ import {
   NodeError,
   networkDoor,
   recordDoor,
+  type WorkTeller,
+  workDoor,
 } from "../../../node/index.ts";
 import type { Grant } from "../../../protocol/membership/entry.ts";
 import { createGenesis } from "../../../protocol/membership/genesis.ts";
@@ -22,6 +24,7 @@ import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { inviteGiven } from "../../invite-argument.ts";
 import { jsonText } from "../../json.ts";
+import { EVENT_LINES, optional, PEER_REPORT_JSON } from "../../json-shapes.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { duration } from "../../option-value.ts";
 import { outwardReach } from "../../reach-options.ts";
@@ -55,7 +58,18 @@ export const joinCommand: CommandRow = {
     ...RUN_OPTIONS,
   ],
   configurable: "partly",
+  takesLong: true,
+  staysOn: true,
   example: "weft join --invite-file invite.txt --label hospital-4 --data-dir dave",
+  json: {
+    ...optional(PEER_REPORT_JSON),
+    "peer?": "with --join-only: the peer's id",
+    "network?": "with --join-only: the network's id",
+    "role?": "with --join-only: the role that it has",
+    "until?": "with --join-only: the end of its membership",
+    "dataDirectory?": "with --join-only: where its files are",
+  },
+  jsonl: EVENT_LINES,
   run,
 };
 
@@ -76,6 +90,7 @@ async function run(options: JoinCommandOptions, terminal: Terminal, argument: st
   await refuseOther(folder, invite.ticket.networkId);
   terminal.err(`files of this peer: ${folder}\n`);
   const { ModelDigests } = await networkDoor();
+  const { tellWork } = await workDoor();
   const digests = new ModelDigests();
   const timeout = options.wait === undefined ? undefined : AbortSignal.timeout(options.wait * 1000);
   const joining = await openJoining({
@@ -90,8 +105,8 @@ async function run(options: JoinCommandOptions, terminal: Terminal, argument: st
   let grant: Grant;
   let manifest: NetworkManifest;
   try {
-    const found = await networkOf(joining, options, { terminal, digests });
-    ({ grant, manifest } = await joining.admission(found, waitingTeller(joining, terminal)));
+    const found = await networkOf(joining, options, { terminal, digests, tellWork });
+    ({ grant, manifest } = await joining.admission(found, waitingTeller(joining, { terminal, tellWork })));
     // A directory that has been in the network before goes on from where it was.
     const isFirst = networkId(manifest) === networkId(found.genesis.manifest);
     if ((await keptNetwork(folder)) === undefined) {
@@ -105,6 +120,7 @@ async function run(options: JoinCommandOptions, terminal: Terminal, argument: st
     if (terminal.signal.aborted) return stoppedCode(terminal.signal);
     throw error;
   } finally {
+    for (const what of ["looking for a member", "waiting for the admins"]) tellWork({ what, isOver: true });
     await joining.close();
   }
   const bootstrap = [...new Set([...(options.bootstrap ?? []), ...invite.addresses])];
@@ -126,9 +142,14 @@ async function run(options: JoinCommandOptions, terminal: Terminal, argument: st
 async function networkOf(
   joining: Joining,
   options: JoinCommandOptions,
-  { terminal, digests }: { readonly terminal: Terminal; readonly digests: ModelDigests },
+  {
+    terminal,
+    digests,
+    tellWork,
+  }: { readonly terminal: Terminal; readonly digests: ModelDigests; readonly tellWork: WorkTeller },
 ): Promise<FoundNetwork> {
-  const found = await joining.network(unreachableTeller(joining, terminal));
+  const found = await joining.network(unreachableTeller(joining, { terminal, tellWork }));
+  tellWork({ what: "looking for a member", isOver: true });
   const { manifests, current } = found.story;
   const manifest = manifests[current] ?? found.genesis.manifest;
   terminal.err(`network ${manifest.name}, ${networkId(manifest)}\n`);
@@ -157,7 +178,11 @@ async function refuseOther(folder: string, network: string): Promise<void> {
 }
 
 /** Says whom this peer asks, and once for each reason why nobody has answered. */
-function unreachableTeller({ addresses }: Joining, terminal: Terminal): (reason: string) => void {
+function unreachableTeller(
+  { addresses }: Joining,
+  { terminal, tellWork }: { readonly terminal: Terminal; readonly tellWork: WorkTeller },
+): (reason: string) => void {
+  tellWork({ what: "looking for a member", done: 0 });
   for (const address of addresses) terminal.err(`asking for the network at ${address}\n`);
   const said = new Set<string>();
   return (reason) => {
@@ -167,8 +192,12 @@ function unreachableTeller({ addresses }: Joining, terminal: Terminal): (reason:
 }
 
 /** Says once what is waited for, and when nobody can be reached. */
-function waitingTeller({ peer, fingerprint }: Joining, terminal: Terminal): Parameters<Joining["admission"]>[1] {
+function waitingTeller(
+  { peer, fingerprint }: Joining,
+  { terminal, tellWork }: { readonly terminal: Terminal; readonly tellWork: WorkTeller },
+): Parameters<Joining["admission"]>[1] {
   let last = "";
+  tellWork({ what: "waiting for the admins", done: 0 });
   terminal.err(`this peer is ${peer}\nfingerprint ${fingerprint}: an admin who calls should see the same digits\n`);
   return (waiting) => {
     const line =

@@ -8,12 +8,15 @@ import {
   type Peer,
   type PeerStatus,
   type ServedAdmin,
+  workDoor,
 } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
+import { EVENT_LINES, PEER_REPORT_JSON } from "../../json-shapes.ts";
 import { packageVersion } from "../../package-folder.ts";
 import type { RunOptions } from "../../run-options.ts";
 import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
+import { refuseTwoForms } from "../../telling.ts";
 import { EXIT_OK, stoppedCode, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft run`, and what it runs. */
@@ -22,7 +25,11 @@ export const runCommand: CommandRow = {
   text: "Run one peer until the last round or Ctrl-C. In each round it trains, exchanges updates with its neighbours and aggregates them.",
   options: [DATA_DIR, ...PEER_OPTIONS, ...RUN_OPTIONS],
   configurable: true,
+  takesLong: true,
+  staysOn: true,
   example: "weft run --data-dir alice --network network.json --data alice.jsonl --port 9000",
+  json: PEER_REPORT_JSON,
+  jsonl: EVENT_LINES,
   run,
 };
 
@@ -32,10 +39,10 @@ async function run(options: RunOptions, terminal: Terminal): Promise<number> {
 
 /** `digests`: what is known of model directories that this process has read before. */
 export async function runPeer(options: RunOptions, terminal: Terminal, digests?: ModelDigests): Promise<number> {
-  if (options.events && options.json) {
-    throw new NodeError("CONFIG_INVALID", "--events and --json both fill standard output; give one of them");
-  }
+  refuseTwoForms(options);
   const { tellNews } = await import("../../peer-lines.ts");
+  const { tellPeerWork } = await import("../../peer-work.ts");
+  const { tellWork } = await workDoor();
   const { peerOptions } = await import("../../run-options.ts");
   const { createStatusWriter } = await import("../../status-file.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
@@ -50,7 +57,9 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
   peer.events((event) => {
     if (event.type !== "session") status.note(event);
     const manifest = peer.status()?.manifest;
-    if (manifest !== undefined) tellNews(event, manifest, options, terminal);
+    if (manifest === undefined) return;
+    tellPeerWork(event, manifest, tellWork);
+    tellNews(event, manifest, options, terminal);
   });
   const stop = (): void => void peer.stop();
   terminal.signal.addEventListener("abort", stop, { once: true });
@@ -75,7 +84,7 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
 /** The admin interface that the flags ask for; it listens to the peer from now on, and is served later. */
 async function adminOf(
   peer: Peer,
-  { admin, page = false, ...settings }: RunOptions,
+  { admin, page = false, canBeCutOff = false, ...settings }: RunOptions,
   { folder, stop }: { readonly folder: string; readonly stop: () => void },
 ): Promise<AdminInterface | undefined> {
   if (admin === "off" && page) {
@@ -88,7 +97,7 @@ async function adminOf(
     throw new NodeError("CONFIG_INVALID", "a browser opens no socket in the file system; give --admin a port");
   }
   const interfaceOfPeer = new AdminInterface(peer, {
-    ...{ dataDirectory: folder, version: packageVersion(), settings, stop, page },
+    ...{ dataDirectory: folder, version: packageVersion(), settings, stop, page, canBeCutOff },
     ...(address && { address }),
   });
   await interfaceOfPeer.prepare();

@@ -13,7 +13,7 @@ import { endingWords, needsSentence } from "../../../testnet/words/live-view.ts"
 import { formatLoss, formatShare } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
-import { jsonText } from "../../json.ts";
+import { jsonLine, jsonText } from "../../json.ts";
 import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
 import type { PeerStatus } from "../../status-file.ts";
 import { EXIT_OK, stoppedCode, type Terminal } from "../../terminal.ts";
@@ -31,6 +31,17 @@ export const statusCommand: CommandRow = {
     },
   ],
   example: "weft status --data-dir alice",
+  json: {
+    schema: "weft-status/1",
+    network: "the network's id",
+    rounds: "number of its rounds",
+    process: "id of the process",
+    ended: "whether it ended in an orderly way",
+    updatedAt: "when this was so",
+    view: "all that the peer tells of itself",
+    running: "whether it runs",
+    "egress?": "as weft egress verify prints it; absent where the record is damaged",
+  },
   run,
 };
 
@@ -57,7 +68,9 @@ async function run(
   const running = told !== undefined || isRunning(written);
   const status = running ? written : { ...written, view: restingView(written.view) };
   const egress = await egressOf(folder);
-  if (options.json) terminal.out(jsonText({ ...status, running, egress }));
+  // After lines of JSON the last one is a line, too.
+  const textOf = options.watch ? jsonLine : jsonText;
+  if (options.json) terminal.out(textOf({ ...status, running, egress }));
   else terminal.out(`${lines(status, running, egress).join("\n")}\n`);
   return EXIT_OK;
 }

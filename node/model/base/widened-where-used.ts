@@ -7,6 +7,7 @@
  * be kept until the backward pass needs it: all of them together are the f32 base. So everything else that is alike is
  * merged here, and the runtime is told to merge nothing (`weightsAsStored` of a session).
  */
+import type { NarrowForm } from "../../../protocol/settings/base-forms.ts";
 import { floatAttribute, intAttribute } from "../../onnx/attributes.ts";
 import { apply, applyAll, externalRows, externalValue } from "../../onnx/graph.ts";
 import { mergeAlike } from "../../onnx/merge-alike.ts";
@@ -16,7 +17,7 @@ import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
 import type { Dtype } from "../../tensor.ts";
 import type { StoredTensor } from "../weight-file.ts";
 import { BLOCK, blocksOf } from "./blocks.ts";
-import { type NarrowForm, type NarrowWeight, scalesName } from "./narrow-file.ts";
+import { type NarrowWeight, scalesName } from "./narrow-file.ts";
 
 /** The weights of a file of `narrowCopy`, by name. */
 export interface NarrowTensors {

@@ -1,10 +1,13 @@
 /** The inference runtime: onnxruntime-node behind `node/interface/runtime`. */
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { NodeError } from "../../errors.ts";
 import type { Device, ExternalData, Provider, Runtime, Session, SessionOptions } from "../../interface/runtime.ts";
 import { encodeModel } from "../../onnx/codec.ts";
 import { constantValue, inputValue } from "../../onnx/graph.ts";
 import { cast, gemm, neg } from "../../onnx/operators.ts";
 import type { Dtype, Tensor } from "../../tensor.ts";
+import { TOLD_BYTES_MIN, tellWork } from "../platform/work-channel.ts";
 import { chooseDevice, unavailable, whyNotInHalves, whyUnavailable } from "./device.ts";
 import { type InferenceSession, loadOnnxRuntime, type OrtTensor } from "./load-onnxruntime.ts";
 
@@ -47,15 +50,30 @@ export function createOnnxRuntime({ device = "cpu", onRun, profilePrefix }: Onnx
     load: async (model, options) => {
       const provider = await choose();
       try {
+        tellWork({ what: BUILDING, done: 0, ...(isLarge(options) && { blocks: true }) });
         return wrap(await create(model, options, provider, { profilePrefix }), onRun);
       } catch (cause) {
         // A device that runs nothing at all is not the model's fault.
         const broken = provider === "cpu" ? undefined : await probe(provider);
         if (broken !== undefined) throw unavailable(provider, broken, cause);
         throw new NodeError("RUNTIME_MODEL", `onnxruntime refused the model: ${reasonOf(cause)}`, {}, { cause });
+      } finally {
+        tellWork({ what: BUILDING, isOver: true });
       }
     },
+    tell: tellWork,
   };
+}
+
+/** What a person reads while a session is made. */
+const BUILDING = "building graphs";
+
+/** Whether the runtime may take seconds to read the weights. */
+function isLarge({ externalData = [] }: SessionOptions): boolean {
+  const bytes = externalData.map(({ path, folder }) =>
+    folder === undefined ? 0 : (statSync(join(folder, path), { throwIfNoEntry: false })?.size ?? 0),
+  );
+  return bytes.reduce((sum, one) => sum + one, 0) >= 4 * TOLD_BYTES_MIN;
 }
 
 /** Why a device cannot be used, as far as is known without trying it; undefined when nothing is. */

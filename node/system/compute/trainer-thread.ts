@@ -8,6 +8,8 @@ import type { AggregateOptions, Aggregator, DataSketch, SketchOptions } from "..
 import type { NodeErrorCode } from "../../errors.ts";
 import { NodeError } from "../../errors.ts";
 import type { Trainer, TrainerOptions } from "../../interface/trainer.ts";
+import type { WorkNews } from "../../interface/work.ts";
+import { tellWork } from "../platform/work-channel.ts";
 import { silenceOnnxRuntime } from "./load-onnxruntime.ts";
 
 /** Also aggregates: it waits while its peer does, and the network's thread must not. */
@@ -45,6 +47,7 @@ export type ToWorker = { readonly id: number } & TrainerCall;
 /** A message of the thread. `id` is the number of the call that it belongs to. */
 export type FromWorker =
   | { readonly kind: "ready"; readonly tensors: readonly AdapterTensor[] }
+  | { readonly kind: "work"; readonly news: WorkNews }
   | { readonly kind: "step"; readonly id: number; readonly loss: number }
   | { readonly kind: "result"; readonly id: number; readonly value: unknown }
   | { readonly kind: "error"; readonly id?: number; readonly error: SerializedError };
@@ -94,7 +97,8 @@ export async function startTrainerThread(
   const tensors = await new Promise<readonly AdapterTensor[]>((resolve, reject) => {
     worker.on("message", (message: FromWorker) => {
       onAnswer();
-      if (message.kind === "ready") resolve(message.tensors);
+      if (message.kind === "work") tellWork(message.news);
+      else if (message.kind === "ready") resolve(message.tensors);
       else if (message.kind === "step") pending.get(message.id)?.onStep?.(message.loss);
       else if (message.kind === "error" && message.id === undefined) reject(revive(message.error));
       else settle(pending, message);
@@ -122,6 +126,7 @@ export async function startTrainerThread(
     train: ({ steps, onStep }) => call({ method: "train", argument: { steps } }, onStep),
     evaluate: (argument) => call({ method: "evaluate", argument }),
     adapter: () => call({ method: "adapter", argument: undefined }),
+    start: () => call({ method: "start", argument: undefined }),
     setAdapter: (argument) => call({ method: "setAdapter", argument }),
     setReference: (argument) => call({ method: "setReference", argument }),
     features: (argument) => call({ method: "features", argument }),

@@ -1,5 +1,6 @@
 /** The training thread: makes one trainer from its worker data and answers calls until it is closed. */
 import { parentPort, workerData } from "node:worker_threads";
+import { withOwnKind } from "../../adapter/own-kind.ts";
 import { aggregateNeighbours, sketchDistance, sketchOfFeatures } from "../../aggregation/index.ts";
 import { NodeError } from "../../errors.ts";
 import type { Trainer, TrainerOptions } from "../../interface/trainer.ts";
@@ -7,6 +8,7 @@ import { gaussianSource } from "../../privacy/gaussian-noise.ts";
 import { createTrainer } from "../../training/trainer.ts";
 import { readModelFiles } from "../files/model-files.ts";
 import { createSecureRandom } from "../platform/secure-random.ts";
+import { onWork } from "../platform/work-channel.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
 import { releaseHeap } from "./release-heap.ts";
 import type { FromWorker, SerializedError, ToWorker } from "./trainer-thread.ts";
@@ -15,12 +17,15 @@ const port = parentPort;
 if (!port) throw new Error("trainer-worker runs as a worker thread only");
 const send = (message: FromWorker): void => port.postMessage(message);
 
+onWork((news) => send({ kind: "work", news }));
+
 const options = workerData as TrainerOptions;
 try {
   const files = readModelFiles(options.modelDirectory);
   const { device } = options.engine;
   const runtime = createOnnxRuntime(device === undefined ? {} : { device });
-  const trainer = await createTrainer({ runtime, files, random: createSecureRandom() }, options);
+  const adapter = await withOwnKind(options.adapter);
+  const trainer = await createTrainer({ runtime, files, random: createSecureRandom() }, { ...options, adapter });
   releaseHeap();
   answer(trainer);
   send({ kind: "ready", tensors: trainer.tensors });
@@ -72,6 +77,7 @@ async function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
     case "restore":
       return trainer.restore(message.argument);
     case "adapter":
+    case "start":
     case "fisher":
     case "state":
     case "reset":

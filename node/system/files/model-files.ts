@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { ModelDigest } from "../../../protocol/network-manifest.ts";
 import { NodeError } from "../../errors.ts";
 import type { ModelFiles } from "../../model/huggingface.ts";
+import { TOLD_BYTES_MIN, WorkCount } from "../platform/work-channel.ts";
 import { cacheFolder, createWeightCache } from "./weight-cache.ts";
 import { openWeightFiles } from "./weight-files.ts";
 
@@ -37,17 +38,32 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
     specialTokensMap: parsed("special_tokens_map.json"),
     generationConfig: parsed("generation_config.json"),
   };
+  const readConfig = json(join(directory, "config.json"), config);
+  const shards = openWeightFiles(shardNames(directory, names).map((name) => join(directory, name)));
   return {
     directory,
-    config: json(join(directory, "config.json"), config),
+    config: readConfig,
     ...(tokenizer ? { tokenizer } : {}),
     chatTemplates: readChatTemplates(directory, names),
     ...Object.fromEntries(Object.entries(beside).filter(([, content]) => content !== undefined)),
-    shards: openWeightFiles(shardNames(directory, names).map((name) => join(directory, name))),
+    shards,
     cache: createWeightCache({ folder: cacheFolder(options.cacheFolder) }),
-    sha256: () => {
-      const hash = createHash("sha256");
-      return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest("hex") };
+    sha256: () => toldSha256(shards.reduce((sum, { fileBytes }) => sum + fileBytes, 0)),
+  };
+}
+
+/** A digest of so many bytes, which tells how far it is. */
+function toldSha256(total: number): { update(bytes: Uint8Array): void; hex(): string } {
+  const hash = createHash("sha256");
+  const count = new WorkCount({ what: "hashing the model", total, unit: "bytes", fewest: TOLD_BYTES_MIN });
+  return {
+    update: (bytes) => {
+      hash.update(bytes);
+      count.add(bytes.length);
+    },
+    hex: () => {
+      count.end();
+      return hash.digest("hex");
     },
   };
 }

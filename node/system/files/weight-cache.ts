@@ -16,6 +16,7 @@ import { NodeError } from "../../errors.ts";
 import type { WeightCache, WeightCopy } from "../../model/weight-copy.ts";
 import type { WeightFile } from "../../model/weight-file.ts";
 import { userCacheFolder } from "../platform/user-folders.ts";
+import { TOLD_BYTES_MIN, WorkCount } from "../platform/work-channel.ts";
 import { systemCode } from "./atomic-file.ts";
 import { openWeightFiles } from "./weight-files.ts";
 
@@ -57,11 +58,16 @@ function complete(path: string, { header, fileBytes }: WeightCopy): WeightFile |
 /** Peers that start together may write the same file at once: each under a name of its own, and all the same bytes. */
 function write(path: string, weights: WeightCopy): void {
   const temporary = `${path}.${process.pid}.${randomUUID()}.tmp`;
+  const count = new WorkCount({
+    ...{ what: "converting the weights", total: weights.fileBytes },
+    ...{ unit: "bytes", fewest: TOLD_BYTES_MIN },
+  });
   try {
     const fd = openSync(temporary, "wx");
     try {
       for (const piece of weights.pieces()) {
         for (let at = 0; at < piece.length; ) at += writeSync(fd, piece, at);
+        count.add(piece.length);
       }
       fsyncSync(fd);
     } finally {
@@ -69,6 +75,7 @@ function write(path: string, weights: WeightCopy): void {
     }
     rename(temporary, path, weights);
   } finally {
+    count.end();
     rmSync(temporary, { force: true });
   }
 }

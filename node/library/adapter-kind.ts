@@ -1,0 +1,31 @@
+/**
+ * What the module of an adapter kind of one's own is written with: its types, and the operators that an edit of the forward pass
+ * is built from. Gradients follow by themselves.
+ *
+ * @packageDocumentation
+ */
+
+export type { AdapterPart, InjectionContext, TensorRole } from "../adapter/method.ts";
+export type { OwnKind, OwnKindOptions } from "../adapter/own-kind.ts";
+export type { AdapterHooks, LinearSite, ModelShape } from "../model/base-model.ts";
+export {
+  add,
+  div,
+  exp,
+  gemm,
+  log,
+  matMul,
+  mul,
+  neg,
+  reciprocal,
+  reduceMean,
+  reduceSum,
+  reshape,
+  scalar,
+  sigmoid,
+  softmax,
+  sqrt,
+  sub,
+  transpose,
+} from "../onnx/operators.ts";
+export type { OnnxValue } from "../onnx/value.ts";
