@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { adapterSlots, parameterCount } from "../../protocol/adapter-spec.ts";
-import type { BaseForm } from "../../protocol/network-manifest.ts";
+import type { BaseForm } from "../../protocol/settings/base-forms.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
 import { openGolden } from "../golden/golden-models.suite.ts";
