@@ -18,6 +18,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "another-rounding": "take the version that made the network; weft model base shows the digest",
   "another-template":
     "take tokenizer_config.json and chat_template.jinja from whoever made the network, or give --chat-template the network's",
+  "another-version": "install the newest version, which reads older files too, or start with a new --data-dir",
   "base-elsewhere": "leave out --base or --device",
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",

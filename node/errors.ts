@@ -66,6 +66,7 @@ export const PROBLEMS = [
   "another-network",
   "another-rounding",
   "another-template",
+  "another-version",
   "base-elsewhere",
   "budget-kept",
   "budget-missing",

@@ -4,6 +4,7 @@ export { loadExamples } from "../local/data-source.ts";
 export { fitModel, trainingMemory } from "../local/fit.ts";
 export { evaluateLocally, orderOf, plannedTotal, stepsOfEpochs, trainLocally } from "../local/local-training.ts";
 export { holdOut, trainOnnx } from "../local/onnx-training.ts";
+export { neutralForgetting } from "../local/neutral-forgetting.ts";
 export { PROBE_STEPS, probe, probeCandidates } from "../local/probe.ts";
 export { factsOf, factsOfModel, formOfExamples } from "../local/recipe-source.ts";
 export { changedSettings, stoppedTraining, stoppedTrainingFiles } from "../local/stopped-training.ts";

@@ -5,13 +5,18 @@
  * @packageDocumentation
  */
 
-export type { AdapterPart, InjectionContext, TensorRole } from "../adapter/method.ts";
+export type { AdapterSlot } from "../../protocol/adapter-spec.ts";
+export type { Prng } from "../../protocol/prng.ts";
+export type { Drop, DropoutSite } from "../adapter/dropout.ts";
+export type { AdapterPart, FrozenModel, InjectionContext, TensorRole } from "../adapter/method.ts";
 export type { OwnKind, OwnKindOptions } from "../adapter/own-kind.ts";
+export type { InterventionInputs, PositionCounts } from "../adapter/positions.ts";
 export type { AdapterHooks, LinearSite, ModelShape } from "../model/base-model.ts";
 export {
   add,
   div,
   exp,
+  type GemmOptions,
   gemm,
   log,
   matMul,
@@ -28,4 +33,5 @@ export {
   sub,
   transpose,
 } from "../onnx/operators.ts";
-export type { OnnxValue } from "../onnx/value.ts";
+export type { OnnxValue, ValueSource } from "../onnx/value.ts";
+export type { Dtype } from "../tensor.ts";

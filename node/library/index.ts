@@ -78,16 +78,38 @@ export function createPeer(options: PeerOptions): Peer {
   return peerOf(options);
 }
 
-export type { AdapterSettings } from "../../protocol/adapter-spec.ts";
-export type { NetworkManifest } from "../../protocol/network-manifest.ts";
+export type { AdapterSettings, AdapterTensor } from "../../protocol/adapter-spec.ts";
+export type { UpdateEncoding } from "../../protocol/encoding/update-encoding.ts";
+export type { MembershipSettings } from "../../protocol/membership/settings.ts";
+export type { NetworkId } from "../../protocol/network-id.ts";
+export type { ModelDigest, NetworkManifest } from "../../protocol/network-manifest.ts";
+export type { AggregationSettings } from "../../protocol/settings/aggregation-rules.ts";
+export type { RoundSchedule, TrainingSpec } from "../../protocol/settings/training.ts";
 export type { OwnKindOptions, OwnKindSource } from "../adapter/own-kind.ts";
 export type { OwnRule, OwnRuleInput, RuleUpdate } from "../aggregation/own-rule.ts";
+export type { CutCounts } from "../data/example.ts";
+export type { ErrorFacts } from "../errors.ts";
+export type { CompanyEvent } from "../interface/company-event.ts";
 export type { EngineOptions } from "../interface/engine-options.ts";
+export type { LoopReport } from "../interface/event-loop.ts";
 export type { LogLevel } from "../interface/logger.ts";
-export type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
-export type { PrivacySettings } from "../interface/privacy.ts";
-export type { Evaluation } from "../interface/trainer.ts";
-export type { PeerView } from "../peer/peer-view.ts";
+export type {
+  ForgettingReport,
+  ModelNeed,
+  NeighbourMix,
+  PeerEvent,
+  PeerReport,
+  PhaseSeconds,
+  RefusalReason,
+  RoundSummary,
+  Score,
+  ScoreFigures,
+  UpdateCounts,
+} from "../interface/peer-event.ts";
+export type { PrivacySettings, PrivacyStatus } from "../interface/privacy.ts";
+export type { RosterEvent } from "../interface/roster-event.ts";
+export type { EntityScore, Evaluation, TaskScore } from "../interface/trainer.ts";
+export type { PeerState, PeerView } from "../peer/peer-view.ts";
 export type { PeerNews, SessionEvent } from "../peer/session-event.ts";
 export type { Peer, PeerOptions, PeerStatus } from "./peer.ts";
 export type {
