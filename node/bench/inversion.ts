@@ -142,6 +142,10 @@ function tableOf(all: readonly Line[]): string {
     const one = figures[attack];
     return one ? `${percent(one.f1)}, ${percent(one.inPlace)}` : "–";
   };
+  const missing = Object.keys(INVERSION_ADAPTERS).flatMap((adapter) => {
+    const bases = Object.keys(BASES).filter((base) => !all.some((one) => one.base === base && one.adapter === adapter));
+    return bases.length > 0 ? [`\`${adapter}\` on ${bases.join(" and ")}`] : [];
+  });
   const timed = all.flatMap(({ seconds }) => seconds ?? []);
   const each = timed.reduce((sum, seconds) => sum + seconds, 0) / Math.max(1, timed.length);
   const rows = all.map(({ base, adapter, clear, noisy }) => [
@@ -160,11 +164,12 @@ function tableOf(all: readonly Line[]): string {
   const bases = values.bases.split(",").map((base) => `${base}: ${BASES[base]!.what}`);
   return [
     `Written by \`npm run bench:inversion\`: ${values.texts} texts of at most ${TOKENS_MAX} tokens for each line (${bases.join("; ")}), seed ${seed}, 20`,
-    `local steps before, ${values.attempts} attempts of ${values["attack-steps"]} steps; noise with clip ${PRIVACY.clip} and multiple ${PRIVACY.noise}; some ${Math.round(each)} s of the processor a line. Each cell: F1 of the`,
+    `local steps before, ${values.attempts} attempts of ${values["attack-steps"]} steps; noise with clip ${PRIVACY.clip} and multiple ${PRIVACY.noise}${timed.length > 0 ? `; some ${Math.round(each)} s of the processor a line` : ""}. Each cell: F1 of the`,
     "tokens, and the share of positions whose token is right.",
     "",
     line(header),
     line(rule),
     ...rows.map(line),
+    ...(missing.length > 0 ? ["", `Not computed yet: ${missing.join(", ")}.`] : []),
   ].join("\n");
 }

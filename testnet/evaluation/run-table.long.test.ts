@@ -7,9 +7,9 @@ import { pageOf } from "./markdown.ts";
 import { materialOf } from "./material.ts";
 import { plotsOf } from "./plot.ts";
 import { createResultFiles } from "./result-files.ts";
-import { runTable, type SuiteResults } from "./run-table.ts";
+import { knownCells, type RunOptions, runTable, type SuiteResults } from "./run-table.ts";
 import { rowsOf } from "./summary-rows.ts";
-import { parseTable } from "./table.ts";
+import { parseTable, type Table } from "./table.ts";
 
 const ADAPTER = { kind: "lora", rank: 1, alpha: 2, targets: ["q_proj"], layers: [3] };
 const TABLE = parseTable(
@@ -48,21 +48,28 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+const options = (tell: (line: string) => void, table: Table = TABLE): RunOptions => ({
+  table,
+  files: createResultFiles(folder),
+  materialOf: (suite) => materialOf(suite, { assets: "/nowhere", base: undefined, threads: 1 }, () => undefined),
+  signal: new AbortController().signal,
+  tell,
+});
+
 async function run(
-  options: { only?: string; signal?: AbortSignal; stopAfter?: number; learningRates?: Record<string, number[]> } = {},
+  given: { only?: string; stopAfter?: number; learningRates?: Record<string, number[]>; table?: Table } = {},
 ) {
   const lines: string[] = [];
   const abort = new AbortController();
+  const { only, stopAfter, learningRates, table = TABLE } = given;
+  const tell = (line: string): void => {
+    lines.push(line);
+    if (lines.length === stopAfter) abort.abort();
+  };
   const results = await runTable({
-    table: { ...TABLE, suites: TABLE.suites.map((suite) => ({ ...suite, learningRates: options.learningRates })) },
-    files: createResultFiles(folder),
-    materialOf: (suite) => materialOf(suite, { assets: "/nowhere", base: undefined, threads: 1 }, () => undefined),
+    ...options(tell, { ...table, suites: table.suites.map((suite) => ({ ...suite, learningRates })) }),
     signal: abort.signal,
-    tell: (line) => {
-      lines.push(line);
-      if (lines.length === options.stopAfter) abort.abort();
-    },
-    ...(options.only === undefined ? {} : { only: options.only }),
+    ...(only === undefined ? {} : { only }),
   });
   return { lines, results };
 }
@@ -75,12 +82,12 @@ describe("a table", () => {
     const stopped = await run({ stopAfter: 3 });
     expect(stopped.lines).toHaveLength(3);
     const rest = await run();
-    // Two rates tried, then two methods on two seeds: six in all.
-    expect(rest.lines).toHaveLength(3);
+    // Two rates tried and one beyond the better of them, then two methods on two seeds: seven in all.
+    expect(rest.lines).toHaveLength(4);
     const again = await run();
     expect(again.lines).toEqual([]);
     expect(numbersOf(again.results)).toEqual(numbersOf(rest.results));
-    expect(await readdir(join(folder, "tuning"))).toHaveLength(2);
+    expect(await readdir(join(folder, "tuning"))).toHaveLength(3);
     expect(await readdir(join(folder, "small"))).toHaveLength(4);
 
     await rm(join(folder, "small/mixed-n2-s2-all.json"));
@@ -91,9 +98,20 @@ describe("a table", () => {
 
   test("takes the learning rate with the least validation loss", async () => {
     const { results } = await run();
-    expect([...results[0]!.learningRates]).toEqual([["alone mixed", { rate: 0.01, isEnd: true }]]);
+    expect([...results[0]!.learningRates]).toEqual([["alone mixed", { rate: 0.01, isEnd: false }]]);
     expect(results[0]!.cells.every(({ cell }) => cell.learningRate === 0.01)).toBe(true);
     expect([...results[0]!.learningRates]).toHaveLength(1);
+  });
+
+  test("gives what is there without computing anything, and leaves out what is not", async () => {
+    const whole = await run();
+    const known = (): Promise<readonly SuiteResults[]> => knownCells(options(() => expect.unreachable()));
+    expect(numbersOf(await known())).toEqual(numbersOf(whole.results));
+    expect((await known())[0]!.learningRates).toEqual(whole.results[0]!.learningRates);
+    await rm(join(folder, "small/mixed-n2-s2-all.json"));
+    expect(numbersOf(await known())).toEqual(numbersOf(whole.results).slice(0, 3));
+    // Back to what the other tests begin with.
+    expect((await run()).lines).toHaveLength(1);
   });
 
   test("takes a suite's own rates in place of the method's", async () => {
@@ -135,6 +153,20 @@ describe("a table", () => {
     expect(page).toContain("| mean \\| all |");
     expect(page).toContain("![Small: answers wholly right, own and others' tasks](small-scores.svg)");
     expect(page).toContain("* suite x: gone");
+  });
+
+  test("computes what comes to the same settings once", async () => {
+    const [alone, all] = TABLE.methods;
+    const table = {
+      ...TABLE,
+      methods: [
+        { ...alone!, learningRates: [0.01] },
+        { ...all!, exchange: "none" as const },
+      ],
+    };
+    const { lines, results } = await run({ table });
+    expect(lines).toEqual([]);
+    expect(results[0]!.cells.map(({ result }) => result.cell.method)).toEqual(["alone", "all", "alone", "all"]);
   });
 });
 
