@@ -12,6 +12,7 @@ if (scored.length !== 2 || rounds !== 2 || !heard || fs.statSync("report.html").
   console.error("the packed testnet printed:", JSON.stringify(peers));
   process.exit(1);
 }'
-cp "$OLDPWD/examples/two-peers.mjs" .
+cp "$OLDPWD"/examples/{two-peers,own-adapter,scale-kind}.mjs "$OLDPWD/examples/tasks.jsonl" .
 node two-peers.mjs
+node own-adapter.mjs
 echo "weft $version runs and trains on $(node --version)"

@@ -68,7 +68,7 @@ describe("the bill of materials", () => {
   it("is of this package, in CycloneDX, and the same in every run", () => {
     expect(bill).toMatchObject({
       bomFormat: "CycloneDX",
-      metadata: { component: { name: "weft", purl: "pkg:npm/weft@0.1.0" } },
+      metadata: { component: { name: "weft-peer", purl: "pkg:npm/weft-peer@0.1.0" } },
     });
     expect(JSON.stringify(billOfMaterials())).toBe(JSON.stringify(bill));
     expect(JSON.stringify(bill)).not.toContain(repository);

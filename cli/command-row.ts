@@ -23,6 +23,8 @@ export interface ArgumentRow {
   readonly name: string;
   /** Whether it may be left out. */
   readonly optional?: true;
+  /** Whether it takes all words that follow; they come as one text, with spaces between them. */
+  readonly several?: true;
   readonly text: string;
 }
 

@@ -25,6 +25,7 @@ import { pendingMembersCommand } from "./commands/members/pending.ts";
 import { policyMembersCommand } from "./commands/members/policy.ts";
 import { promoteMembersCommand } from "./commands/members/promote.ts";
 import { revokeMembersCommand } from "./commands/members/revoke.ts";
+import { baseModelCommand } from "./commands/model/base.ts";
 import { mergeModelCommand } from "./commands/model/merge.ts";
 import { trainModelCommand } from "./commands/model/train.ts";
 import { createNetworkCommand } from "./commands/network/create.ts";
@@ -37,13 +38,34 @@ import { bugreportCommand } from "./commands/peer/bugreport.ts";
 import { doctorCommand } from "./commands/peer/doctor.ts";
 import { initCommand } from "./commands/peer/init.ts";
 import { joinCommand } from "./commands/peer/join.ts";
+import { reportCommand } from "./commands/peer/report.ts";
 import { runCommand } from "./commands/peer/run.ts";
 import { statusCommand } from "./commands/peer/status.ts";
+import { downTestnetCommand } from "./commands/testnet/down.ts";
+import { healTestnetCommand } from "./commands/testnet/heal.ts";
+import { killTestnetCommand } from "./commands/testnet/kill.ts";
+import { logsTestnetCommand } from "./commands/testnet/logs.ts";
+import { partitionTestnetCommand } from "./commands/testnet/partition.ts";
+import { pauseTestnetCommand } from "./commands/testnet/pause.ts";
+import { restartTestnetCommand } from "./commands/testnet/restart.ts";
+import { resumeTestnetCommand } from "./commands/testnet/resume.ts";
+import { statusTestnetCommand } from "./commands/testnet/status.ts";
 import { testnetCommand } from "./commands/testnet/testnet.ts";
+import { upTestnetCommand } from "./commands/testnet/up.ts";
 import { QUIET } from "./shared-options.ts";
 
 const ROWS: readonly CommandRow[] = [
   testnetCommand,
+  upTestnetCommand,
+  statusTestnetCommand,
+  logsTestnetCommand,
+  killTestnetCommand,
+  restartTestnetCommand,
+  pauseTestnetCommand,
+  resumeTestnetCommand,
+  partitionTestnetCommand,
+  healTestnetCommand,
+  downTestnetCommand,
   initCommand,
   createNetworkCommand,
   signNetworkCommand,
@@ -54,6 +76,7 @@ const ROWS: readonly CommandRow[] = [
   runCommand,
   joinCommand,
   statusCommand,
+  reportCommand,
   showConfigCommand,
   verifyEgressCommand,
   exportEgressCommand,
@@ -82,6 +105,7 @@ const ROWS: readonly CommandRow[] = [
   inspectAdapterCommand,
   trainModelCommand,
   mergeModelCommand,
+  baseModelCommand,
   completionCommand(() => COMMANDS),
 ];
 

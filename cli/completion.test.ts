@@ -23,6 +23,13 @@ describe("bash", () => {
   it.each([
     [["tes"], ["testnet"]],
     [["network", "cr"], ["create"]],
+    [["testnet", "st"], ["status"]],
+    [["testnet", "--kee"], ["--keep"]],
+    [["testnet", "--peers", "3", "--kee"], ["--keep"]],
+    [
+      ["testnet", "down", "--"],
+      ["--help", "--dir", "--keep"],
+    ],
     [["run", "--compare"], ["--compare-alone"]],
     [["run", "--log-level", "de"], ["debug"]],
     [["members", "revoke", "--re"], ["--reason"]],

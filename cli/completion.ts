@@ -29,6 +29,12 @@ const path = ({ name }: CommandRow): string => name.join(" ");
 const flagsOf = ({ options }: CommandRow): string =>
   ["help", ...options.map(longName)].map((name) => `--${name}`).join(" ");
 
+/** Flags of a command under which others stand. */
+function ownFlags(commands: readonly CommandRow[], first: string): readonly string[] {
+  const own = commands.find(({ name }) => name.length === 1 && name[0] === first);
+  return own === undefined ? [] : [flagsOf(own)];
+}
+
 function bashScript(commands: readonly CommandRow[]): string {
   const groups = [...firstWords(commands)].filter(([, second]) => second.length > 0);
   const groupPattern = groups.map(([first]) => first).join("|");
@@ -43,7 +49,7 @@ function bashScript(commands: readonly CommandRow[]): string {
 _weft() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD - 1]}" command="\${COMP_WORDS[1]}" choices
   case "$command" in
-    ${groupPattern}) if ((COMP_CWORD > 2)); then command="$command \${COMP_WORDS[2]}"; fi ;;
+    ${groupPattern}) if ((COMP_CWORD > 2)) && [[ "\${COMP_WORDS[2]}" != -* ]]; then command="$command \${COMP_WORDS[2]}"; fi ;;
   esac
   if ((COMP_CWORD == 1)); then command=""; fi
   case "$command $previous" in
@@ -51,8 +57,11 @@ ${values.join("\n")}
   esac
   case "$command" in
     "") choices="${[...firstWords(commands).keys(), "help", "--help", "--version"].join(" ")}" ;;
-${groups.map(([first, second]) => `    "${first}") choices="${second.join(" ")}" ;;`).join("\n")}
-${commands.map((row) => `    "${path(row)}") choices="${flagsOf(row)}" ;;`).join("\n")}
+${groups.map(([first, second]) => `    "${first}") choices="${[...second, ...ownFlags(commands, first)].join(" ")}" ;;`).join("\n")}
+${commands
+  .filter(({ name: [first = "", second] }) => second !== undefined || !groups.some(([group]) => group === first))
+  .map((row) => `    "${path(row)}") choices="${flagsOf(row)}" ;;`)
+  .join("\n")}
   esac
   if [[ "$current" != -* && "$command" != "" && "$choices" == --* ]]; then COMPREPLY=($(compgen -f -- "$current")); return; fi
   COMPREPLY=($(compgen -W "$choices" -- "$current"))
@@ -70,13 +79,16 @@ function zshScript(commands: readonly CommandRow[]): string {
   const lines = [...firstWords(commands)].flatMap(([first, second]) => {
     const rows = commands.filter(({ name }) => name[0] === first);
     if (second.length === 0) return [`    ${first}) ${zshArguments(rows[0]!)} ;;`];
-    const names = rows.map((row) => quoted(`${row.name[1]}:${described(row.text)}`)).join(" ");
-    const inner = rows.map((row) => `        ${row.name[1]}) shift words; ((CURRENT--)); ${zshArguments(row)} ;;`);
+    const own = rows.find(({ name }) => name.length === 1);
+    const under = rows.filter((row) => row !== own);
+    const names = under.map((row) => quoted(`${row.name[1]}:${described(row.text)}`)).join(" ");
+    const inner = under.map((row) => `        ${row.name[1]}) shift words; ((CURRENT--)); ${zshArguments(row)} ;;`);
     return [
       `    ${first})`,
       `      if ((CURRENT == 2)); then local -a names=(${names}); _describe command names; return; fi`,
       `      case "$words[2]" in`,
       ...inner,
+      ...(own === undefined ? [] : [`        -*) ${zshArguments(own)} ;;`]),
       "      esac ;;",
     ];
   });
@@ -120,8 +132,9 @@ function fishScript(commands: readonly CommandRow[]): string {
   });
   const rest = commands.flatMap((row) => {
     const [one = "", two] = row.name;
-    const isChosen = `__fish_seen_subcommand_from ${one}${two === undefined ? "" : `; and __fish_seen_subcommand_from ${two}`}`;
     const seconds = groups.get(one)!.join(" ");
+    const beside = seconds === "" ? "" : `; and not __fish_seen_subcommand_from ${seconds}`;
+    const isChosen = `__fish_seen_subcommand_from ${one}${two === undefined ? beside : `; and __fish_seen_subcommand_from ${two}`}`;
     const second =
       two === undefined
         ? []

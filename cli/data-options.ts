@@ -7,6 +7,7 @@ import type { OptionRow } from "./command-row.ts";
 export interface DataFlags {
   readonly data?: string;
   readonly columns?: string;
+  readonly roles?: string;
   readonly charset?: string;
   readonly chatTemplate?: string;
 }
@@ -37,6 +38,11 @@ export const READING: readonly OptionRow[] = [
     flags: "--columns <pairs>",
     text: "names of the data's columns, such as prompt=frage,response=antwort",
     otherwise: "they have the names of docs/DATA.md",
+  },
+  {
+    flags: "--roles <pairs>",
+    text: "whose turns of a conversation are whose, such as assistant=doctor,user=patient; the assistant's are learnt",
+    otherwise: "by the usual names of roles; of a chat between people everybody's words are learnt",
   },
   { flags: "--charset <name>", text: "character set of text files, such as latin1 or utf-16le", otherwise: "utf-8" },
   CHAT_TEMPLATE,
@@ -72,11 +78,12 @@ export function templateArgument(text: string): string {
 /** The flags as `loadExamples` takes them. */
 export function dataOptions(
   flags: DataFlags & HeldOutFlags,
-): Pick<LoadExamplesOptions, "file" | "columns" | "charset" | "chatTemplate" | "validation" | "test"> {
-  const { data, columns, charset, chatTemplate, validation, test } = flags;
+): Pick<LoadExamplesOptions, "file" | "columns" | "roles" | "charset" | "chatTemplate" | "validation" | "test"> {
+  const { data, columns, roles, charset, chatTemplate, validation, test } = flags;
   return {
     ...(data !== undefined && data !== EMBEDDED_DATA && { file: dataPath(data) }),
     ...(columns !== undefined && { columns }),
+    ...(roles !== undefined && { roles }),
     ...(charset !== undefined && { charset }),
     ...(chatTemplate !== undefined && { chatTemplate: templateArgument(chatTemplate) }),
     ...(validation !== undefined && { validation: dataPath(validation) }),

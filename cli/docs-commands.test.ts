@@ -14,7 +14,7 @@ function commandsOf(page: string): string[] {
   const blocks = [...read(page).matchAll(/```(?:sh|bash|console)\n(.*?)```/gs)].map(([, block = ""]) => block);
   const lines = blocks.flatMap((block) => block.replace(/\\\n\s*/g, " ").split("\n"));
   return lines.flatMap((line) => {
-    const [, words] = /^(?:\$ )?(?:npx )?weft (.*?)(?: +#.*)?$/.exec(line) ?? [];
+    const [, words] = /^(?:\$ )?(?:npx --no-install )?weft (.*?)(?: +#.*)?$/.exec(line) ?? [];
     return words === undefined ? [] : [words.split(/ (?:[|>&]|2>)/)[0]!.trim()];
   });
 }

@@ -2,7 +2,7 @@
 import { parameterCount } from "../protocol/adapter-spec.ts";
 import { type Genesis, genesisStatus } from "../protocol/membership/genesis.ts";
 import { describeMembership, rosterSettings } from "../protocol/membership/settings.ts";
-import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
+import { type AgreedBase, type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
 import { formatAdapter } from "./adapter-argument.ts";
 
 /** Everything that a manifest says. */
@@ -11,6 +11,7 @@ export function manifestLines(manifest: NetworkManifest): readonly string[] {
     name,
     seed,
     model,
+    base,
     adapter,
     head,
     frame,
@@ -30,6 +31,7 @@ export function manifestLines(manifest: NetworkManifest): readonly string[] {
     ["model", `${model.family}, weights ${model.digest.weights}`],
     ["", `config ${model.digest.config}`],
     ["", `tokenizer ${model.digest.tokenizer}`],
+    ...(base === undefined ? [] : [["base", baseWords(base)] satisfies [string, string]]),
     ["adapter", `${formatAdapter(adapter)}, ${parameterCount(tensors)} parameters in ${tensors.length} tensors`],
     ...(head === undefined ? [] : [["head", head] satisfies [string, string]]),
     ...(frame === undefined ? [] : [["frame", frameWords(frame)] satisfies [string, string]]),
@@ -64,6 +66,10 @@ export function signatureLines(genesis: Genesis): readonly string[] {
     ...missing.map((peer) => `${"".padEnd(12)}   ${peer} has not signed`),
   ];
 }
+
+/** The form of a base, and its digest in full. */
+const baseWords = (base: AgreedBase): string =>
+  base.form === "f32" ? "f32, the model's own weights" : `${base.form}, digest ${base.digest}`;
 
 const frameWords = (frame: NonNullable<NetworkManifest["frame"]>): string =>
   frame.kind === "turns" ? "turns on lines of their own" : `the chat template with digest ${frame.digest}`;

@@ -3,10 +3,13 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+/** As package.json says it: the name `weft` in the npm registry is another program's. */
+const NAME = "weft-peer";
+
 /** The folder of weft's own package.json.  Throws: Error when it is not found, which means a damaged installation. */
 export function packageFolder(): string {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    if (manifestIn(folder)?.name === "weft") return folder;
+    if (manifestIn(folder)?.name === NAME) return folder;
     if (folder === dirname(folder)) throw new Error("weft's own package.json is missing: install weft again");
   }
 }

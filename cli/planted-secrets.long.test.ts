@@ -1,9 +1,10 @@
 /**
- * Secrets stand in every place where a person puts one: training texts, a passphrase, an invite, keys. Two peers run a network
- * with a roster with all of them, as loud as they can; then everything that they wrote and said is searched.
+ * Secrets stand in every place where a person puts one: training texts, a passphrase, an invite, keys, the token of the admin
+ * interface and its page, variables of the environment, the config file. Two peers run a network with a roster with all of them,
+ * as loud as they can; then everything that they wrote and said is searched.
  */
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -24,7 +25,15 @@ afterAll(async () => {
 
 const text = (): string => `Plant ${randomBytes(24).toString("hex")}`;
 const bytes = (plant: string): Uint8Array => new TextEncoder().encode(plant);
-const plants = { prompt: text(), response: text(), broken: text(), passphrase: text(), "wrong passphrase": text() };
+const plants = {
+  ...{ prompt: text(), response: text(), broken: text(), passphrase: text(), "wrong passphrase": text() },
+  ...{ "secret of the environment": text(), "secret of a config file": text(), "token of another peer": text() },
+};
+/** As people have them set for other programs, and by mistake for this one. */
+const SECRET_VARIABLES = {
+  AWS_SECRET_ACCESS_KEY: plants["secret of the environment"],
+  WEFT_PASSPHRASE: plants["secret of the environment"],
+};
 const NETWORK = [
   "--adapter",
   "loreft:r2:f2+l2:layers=0",
@@ -40,13 +49,14 @@ const LOUD = ["--threads", "1", "--log-level", "debug", "--events", "--listen", 
 const said: Record<string, Buffer> = {};
 /** A command whose output is searched; `secrets`: its standard output is the secret itself. */
 async function command(words: readonly string[], { secrets = false } = {}): Promise<string> {
-  const { out, err } = await weft(words);
+  const { out, err } = await weft(words, undefined, SECRET_VARIABLES);
   said[`weft ${words.join(" ")} #${Object.keys(said).length}`] = Buffer.from(secrets ? err : `${out}${err}`);
   return out.trim();
 }
 
 function start(name: string, words: readonly string[]): Watched {
-  const peer = watchWeft([...words, "--data", at(`${name}.jsonl`), "--data-dir", at(name), ...LOUD]);
+  const all = [...words, "--data", at(`${name}.jsonl`), "--data-dir", at(name), ...LOUD];
+  const peer = watchWeft(all, { env: { ...process.env, ...SECRET_VARIABLES } });
   running.push(peer);
   return peer;
 }
@@ -65,6 +75,24 @@ function writeData(): void {
   writeFileSync(at("odd.csv"), `prompt,response\n${plants.broken},"${plants.broken}\n`);
   writeFileSync(at("passphrase"), plants.passphrase, { mode: 0o600 });
   writeFileSync(at("wrong"), plants["wrong passphrase"], { mode: 0o600 });
+  mkdirSync(at("odd"));
+  writeFileSync(at("odd/config.toml"), `port = 4001\npassphrase = "${plants["secret of a config file"]}"\n`);
+}
+
+/** Whoever looks at the page: with its token, and with one that is none, where a browser and a curl would have them. */
+async function lookAtPage(name: string): Promise<string> {
+  const { adminToken, admin } = dataDirectoryLayout(at(name));
+  const token = readFileSync(adminToken, "utf8").trim();
+  const { address } = JSON.parse(readFileSync(admin, "utf8"));
+  const page = `http://${address.host}:${address.port}`;
+  for (const shown of [token, plants["token of another peer"].replaceAll(" ", "")]) {
+    const headers = { authorization: `Bearer ${shown}` };
+    for (const path of ["/", "/v1/status", "/v1/config", "/v1/log?newest=1000", "/v1/ledger", `/v1/nothing?${shown}`]) {
+      const answer = await fetch(`${page}${path}`, { headers });
+      said[`${path} of the page #${Object.keys(said).length}`] = Buffer.from(await answer.arrayBuffer());
+    }
+  }
+  return token;
 }
 
 test("secrets stand in no log, no status, no report and no file of a peer but the key's own", async () => {
@@ -77,7 +105,7 @@ test("secrets stand in no log, no status, no report and no file of a peer but th
   await command(["network", "create", "--name", "plants", ...NETWORK, ...members, "--out", network]);
   await command(["network", "sign", network, "--data-dir", at("alice")]);
 
-  const first = start("alice", ["run", "--network", network, "--serve", "--compare-alone"]);
+  const first = start("alice", ["run", "--network", network, "--serve", "--compare-alone", "--page"]);
   const [, address] = await first.said(/"addresses":\["([^"]+)"/);
   const invite = await command(["network", "invite", "--data-dir", at("alice"), "--bootstrap", address!], {
     secrets: true,
@@ -93,11 +121,17 @@ test("secrets stand in no log, no status, no report and no file of a peer but th
     await command(["status", "--data-dir", at(name)]);
     await command(["status", "--json", "--data-dir", at(name)]);
     await command(["members", "log", "--data-dir", at(name)]);
+    await command(["config", "show", "--data-dir", at(name)]);
+    await command(["bugreport", "--data-dir", at(name)]);
   }
+  const token = await lookAtPage("alice");
   await end("bob", second);
   await end("alice", first);
 
   // What people send when something does not work.
+  await command(["run", "--data-dir", at("odd")]);
+  await command(["config", "show", "--data-dir", at("odd")]);
+  await command(["bugreport", "--data-dir", at("alice")]);
   await command(["doctor", "--device", "cpu", "--data-dir", at("bob")]);
   await command(["egress", "verify", "--data-dir", at("bob")]);
   await command(["egress", "export", "--data-dir", at("bob"), "--out", at("egress.csv")]);
@@ -130,6 +164,7 @@ test("secrets stand in no log, no status, no report and no file of a peer but th
     ...texts,
     "secret of the invite": secret,
     "text of the invite": bytes(invite),
+    "token of the admin interface and its page": bytes(token),
     ...Object.fromEntries(seeds),
   };
 
@@ -142,15 +177,20 @@ test("secrets stand in no log, no status, no report and no file of a peer but th
     "wrong",
     "invite",
     "wrong-invite",
+    "odd/config.toml",
   ].map(at);
-  const keyFiles = [...keys.map(([, path]) => path), dataDirectoryLayout(at("again")).key];
+  const keyFiles = [
+    ...[...keys.map(([, path]) => path), dataDirectoryLayout(at("again")).key],
+    dataDirectoryLayout(at("alice")).adminToken,
+  ];
   const written = await placesIn(folder, [...own, ...keyFiles]);
   const places: Places = { ...said, ...written };
   // The search itself works: the key's file has the key, and the person's own files their secrets.
   const there = Object.fromEntries([...own, ...keyFiles].map((path) => [path, readFileSync(path)]));
   const seen = findPlants(secrets, there).map((line) => line.split(" as ")[0]);
   // The invite's text writes its secret in base 32, and is a plant of its own.
-  const known = Object.keys(secrets).filter((name) => name !== "secret of the invite");
+  const elsewhere = ["secret of the invite", "secret of the environment", "token of another peer"];
+  const known = Object.keys(secrets).filter((name) => !elsewhere.includes(name));
   expect([...new Set(seen)].sort()).toEqual(known.sort());
   expect(Object.keys(written).length).toBeGreaterThan(20);
   expect(findPlants(secrets, places)).toEqual([]);

@@ -74,5 +74,45 @@ test("what is wrong with data, a passphrase or an invite is said without a word 
   }
 });
 
+test("what is wrong with a line, a config file or a variable is said without a secret that stands there", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "weft-plants-"));
+  try {
+    const config = join(folder, "config.toml");
+    const said: Record<string, Buffer> = {};
+    const plants = { line: plant(), file: plant(), variable: plant(), invite: `weft1${"q".repeat(40)}` };
+    const line = async (words: readonly string[], environment?: Record<string, string>): Promise<void> => {
+      const { code, out, err } = await weft(words, undefined, environment);
+      said[`${words.join(" ")} ${Object.keys(said).length}`] = Buffer.from(`${out}${err}`);
+      expect([words, code]).toEqual([words, environment === undefined ? 2 : 0]);
+    };
+    for (const text of [
+      `passphrase = "${plants.file}"\n`,
+      `[secrets]\ntoken = "${plants.file}"\n`,
+      `port = 4001\nlabel = "${plants.file}\n`,
+      `invite = "${plants.invite}"\n`,
+    ]) {
+      writeFileSync(config, text);
+      await line(["config", "show", "--data-dir", folder]);
+      await line(["run", "--data-dir", folder]);
+    }
+    writeFileSync(config, "port = 4001\n");
+    const environment = { WEFT_PASSPHRASE: plants.variable, AWS_SECRET_ACCESS_KEY: plants.variable };
+    await line(["config", "show", "--data-dir", folder], { ...environment, WEFT_INVITE: plants.invite });
+    await line(["bugreport", "--data-dir", folder], { ...environment, WEFT_TOKEN: plants.variable });
+    for (const words of [
+      ["keys", "backup", `--passphrase=${plants.line}`],
+      ["run", `--admin-token=${plants.line}`],
+      ["join", plants.invite, plants.line],
+      [plants.invite],
+    ]) {
+      await line(words);
+    }
+    const secrets = Object.fromEntries(Object.entries(plants).map(([name, one]) => [name, Buffer.from(one)]));
+    expect(findPlants(secrets, said)).toEqual([]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 // eslint
 const plant = (): string => `Plant ${randomBytes(24).toString("hex")}`;

@@ -39,6 +39,16 @@ describe("command line", () => {
     ],
     [["network"], "weft: which command? See weft --help\n"],
     [
+      ["testnet", "stauts"],
+      "weft: too many arguments for 'testnet'. Expected 0 arguments but got 1; see weft --help\n",
+    ],
+    [
+      ["testnet", "up", "--peers", "0"],
+      'weft: --peers <count> does not take "0": expected an integer from 1 to 256; see weft --help\n',
+    ],
+    [["testnet", "kill"], "weft: missing required argument 'peer'; see weft --help\n"],
+    [["testnet", "partition"], "weft: missing required argument 'sides'; see weft --help\n"],
+    [
       ["testnet", "--peers", "0"],
       'weft: --peers <count> does not take "0": expected an integer from 1 to 256; see weft --help\n',
     ],

@@ -38,7 +38,7 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
     const flags = command.opts();
     output.form = formOf(flags);
     exitCode = await withProgress(flags.quiet === true ? quietTerminal(terminal) : terminal, row, (told) =>
-      row.run(flags, told, command.args[0]),
+      row.run(flags, told, argumentOf(row, command)),
     );
     output.end(exitCode);
   });
@@ -48,6 +48,10 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
   } catch (error) {
     return failed(error, chosen, output);
   }
+}
+
+function argumentOf({ argument }: CommandRow, { args }: Command): string | undefined {
+  return argument?.several ? args.join(" ") || undefined : args[0];
 }
 
 /** Run something that is a command's work, and show how far it is. */
@@ -114,9 +118,11 @@ export function buildProgram(
     const [first = "", second] = row.name;
     const parent = second === undefined ? program : (groups.get(first) ?? group(program, groups, first));
     const command = parent.command(second ?? first).description(row.text);
+    if (second === undefined) groups.set(first, command);
     if (row.argument) {
-      const { name, text, optional } = row.argument;
-      command.argument(optional ? `[${name}]` : `<${name}>`, text);
+      const { name, text, optional, several } = row.argument;
+      const words = several ? `${name}...` : name;
+      command.argument(optional ? `[${words}]` : `<${words}>`, text);
     }
     for (const option of row.options) command.addOption(optionOf(option));
     command.addHelpText("after", `\nExample:\n  ${row.example}`);
@@ -129,6 +135,8 @@ export function buildProgram(
 /** Errors thrown, not printed; nothing ends the process. */
 function quiet(command: Command, terminal: Pick<Terminal, "out" | "err">): void {
   command
+    // Flags belong to the command behind whose name they stand: weft testnet up --peers 4.
+    .enablePositionalOptions()
     .helpOption("-h, --help", "show the commands and flags")
     .exitOverride()
     .configureOutput({ writeOut: terminal.out, writeErr: () => undefined, outputError: () => undefined });
@@ -176,7 +184,10 @@ export function expectedFailure(error: unknown, row?: CommandRow): string | unde
       /^option '(.*)' argument '(.*)' is invalid\. /s,
       (_, flags, value) => `${flags} does not take "${value}": `,
     )
-    .replace(/\.$/, "");
+    .replace(/\.$/, "")
+    // What stands behind a flag that is none, or where a command should, may be a secret.
+    .replace(/^(unknown option '[^=]*)=.*'$/s, "$1'")
+    .replace(/^unknown command 'weft1.*'$/is, "an invite is no command: give it to weft join");
   const meant = /Did you mean (.*)\?/i.exec(suggestion)?.[1];
   return meant === undefined ? `${what}; see weft --help` : `${what}; did you mean ${meant}?`;
 }

@@ -13,6 +13,9 @@ const folder = packageFolder();
 const readme = readFileSync(join(folder, "README.md"), "utf8");
 const codeLines = [...readme.matchAll(/```sh\n(.*?)```/gs)].flatMap(([, block = ""]) => block.trimEnd().split("\n"));
 
+/** How a clone runs its own weft: without the flag, and outside a clone, npx would fetch the package `weft`, another program. */
+const NPX = "npx --no-install weft ";
+
 const SOMEBODY = "12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL";
 
 describe("README", () => {
@@ -20,7 +23,7 @@ describe("README", () => {
     expect(codeLines.slice(0, 2)).toEqual(["npm install && npm start", "npm install && npm test"]);
   });
 
-  it.each(codeLines.filter((line) => line.startsWith("npx weft ")))("shows a command that parses: %s", async (line) => {
+  it.each(codeLines.filter((line) => line.startsWith(NPX)))("shows a command that parses: %s", async (line) => {
     let ran = false;
     const program = buildProgram({ out: () => undefined, err: () => undefined }, async () => {
       ran = true;
@@ -28,8 +31,12 @@ describe("README", () => {
     // ID stands for what `weft init` printed.
     const text = line.replaceAll("/p2p/ID", `/p2p/${SOMEBODY}`);
     const words = [...text.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word);
-    await program.parseAsync(words.slice(2), { from: "user" });
+    await program.parseAsync(words.slice(3), { from: "user" });
     expect(ran).toBe(true);
+  });
+
+  it("has no command that could run another program of that name", () => {
+    expect(codeLines.filter((line) => /\bweft\b/.test(line) && !line.startsWith(NPX))).toEqual([]);
   });
 
   it("links to files that are there", () => {
@@ -52,8 +59,8 @@ describe("the README's program", () => {
     const work = mkdtempSync(join(tmpdir(), "weft-readme-"));
     try {
       const file = join(work, "two-peers.mjs");
-      const source = pathToFileURL(join(folder, "node", "index.ts")).href;
-      writeFileSync(file, shown.replace('from "weft"', `from ${JSON.stringify(source)}`));
+      const source = pathToFileURL(join(folder, "node", "library", "index.ts")).href;
+      writeFileSync(file, shown.replace('from "weft-peer"', `from ${JSON.stringify(source)}`));
       const { stdout } = await promisify(execFile)(process.execPath, [file]);
       expect(stdout).toMatch(/^held-out loss: [\d.]+ -> [\d.]+, [\d.]+ -> [\d.]+\n$/);
     } finally {

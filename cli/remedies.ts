@@ -10,12 +10,15 @@ type Remedy = string | ((facts: ErrorFacts) => string);
 
 /** One for every problem. */
 export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
+  "another-base": ({ agreed = "FORM" }) => `leave out --base, or give --base ${agreed}`,
   "another-charset": ({ charset = "NAME" }) => `on the command line: --charset ${charset}`,
   "another-data": "choose another --data-dir for this data, or give the same data as before",
   "another-model": "give --model the directory that the adapter was trained on",
   "another-network": "choose another --data-dir for this network",
+  "another-rounding": "take the version that made the network; weft model base shows the digest",
   "another-template":
     "take tokenizer_config.json and chat_template.jinja from whoever made the network, or give --chat-template the network's",
+  "another-version": "install the newest version, which reads older files too, or start with a new --data-dir",
   "base-elsewhere": "leave out --base or --device",
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",
@@ -45,6 +48,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "no-adapter-of-weft": "weft train and weft adapter import write one",
   "no-checkpoint": "let weft run train there first",
   "no-member": "weft members list shows the members, weft network invite lets a new one ask",
+  "no-swarm": "weft testnet up starts one, or name another --dir",
   "not-reachable": "open the port, announce the address of a port forwarding (--announce), or use --outbound-only",
   "nothing-made-yet": "weft init makes it",
   "peers-unknown": "give --bootstrap, and the doctor checks reachability and clock too",
@@ -65,6 +69,8 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
     `stop the peer, move ${folder} away and start it again: checkpoints stay, neighbours give back the roster and what this peer has published, but motions and requests that only it had are lost`,
   stranger: "ask an admin for an invite and use weft join",
   "successions-used-up": "found a new network with weft network create",
+  "swarm-left": "remove it, or name another --dir",
+  "swarm-there": "weft testnet down ends it, or name another --dir",
   "training-changed": "give what it was trained with, or --fresh to begin optimiser, schedule and batch order anew",
   "weights-beside": "give --out a file in the same folder",
 };

@@ -1,6 +1,16 @@
 /** The flags of `weft run`, and the peer that they ask for. */
 import { availableParallelism } from "node:os";
-import { type EngineOptions, type LogLevel, type LogModule, type PeerOptions, trainingDoor } from "../node/index.ts";
+import {
+  type EngineOptions,
+  type ExampleSets,
+  type LogLevel,
+  type LogModule,
+  type ManifestAndModel,
+  modelDoor,
+  type PeerOptions,
+  trainingDoor,
+} from "../node/index.ts";
+import { baseLine, memoryLine } from "./base-line.ts";
 import { type DataFlags, dataOptions } from "./data-options.ts";
 import { engineOf } from "./engine-flags.ts";
 import { modelDirectory } from "./model-directory.ts";
@@ -30,12 +40,14 @@ export type RunOptions = PrivacyOptions &
     readonly logModule?: readonly (readonly [LogModule, LogLevel])[];
     readonly admin?: string;
     readonly page?: boolean;
+    readonly canBeCutOff?: boolean;
   };
 
 /** A peer by its flags.  Throws: NodeError CONFIG_INVALID for flags that contradict each other. */
 export function peerOptions(options: RunOptions, dataDirectory: string, terminal: Terminal): PeerOptions {
   const { network, model, bootstrap, sketchNoise, logLevel, logModule } = options;
   const privacy = privacySettings(options);
+  const engine = engineOf(options, { threads: availableParallelism() });
   return {
     dataDirectory,
     ...(network !== undefined && { network }),
@@ -47,6 +59,7 @@ export function peerOptions(options: RunOptions, dataDirectory: string, terminal
       const loaded = await loadPeerExamples(dataOf(options), underManifest, dataDirectory);
       for (const note of loaded.modelNotes ?? []) terminal.err(`${note}\n`);
       for (const note of loaded.notes ?? []) terminal.err(`data: ${note}\n`);
+      await tellMemory(underManifest, loaded.sets, engine, terminal);
       return loaded;
     },
     ...reachOf(options, ""),
@@ -54,13 +67,31 @@ export function peerOptions(options: RunOptions, dataDirectory: string, terminal
     ...(options.hold && { startWhen: terminal.nextLine() }),
     compareAlone: options.compareAlone ?? false,
     serve: options.serve ?? false,
-    engine: engineOf(options, { threads: availableParallelism() }),
+    engine,
     ...(privacy && { privacy }),
     ...(sketchNoise !== undefined && { sketchNoise }),
     logLevel: logLevel ?? "warn",
     ...(logModule && { logModules: Object.fromEntries(logModule) }),
     keepsLog: true,
   };
+}
+
+/** The base, and the memory that training takes under a manifest.  Throws: CONFIG_INVALID where it will not fit. */
+async function tellMemory(
+  { manifest, modelDirectory: directory }: ManifestAndModel,
+  data: ExampleSets,
+  own: EngineOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const { agreedEngine, baseIdentity, trainingMemory } = await trainingDoor();
+  const engine = agreedEngine(own, manifest.base);
+  const { adapter, training } = manifest;
+  const memory = trainingMemory({ modelDirectory: directory, adapter, training, data, engine });
+  terminal.err(`${memoryLine(memory, engine)}\n`);
+  if (engine.base === undefined || engine.base === "f32") return;
+  const { openModel } = await modelDoor();
+  const { model, files } = openModel(directory);
+  terminal.err(`${baseLine(baseIdentity(model, files, engine.base))}\n`);
 }
 
 const dataOf = ({ split, part, ...options }: RunOptions) => ({

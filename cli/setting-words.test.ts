@@ -16,6 +16,8 @@ const WORDS = [
   ["multi-krum:1", { rule: "multi-krum", faulty: 1 }],
   ["multi-krum:1:3:norm-clip", { rule: "multi-krum", faulty: 1, keep: 3, normClip: true }],
   ["centred-clipping:1.0", { rule: "centred-clipping", radius: 1 }],
+  ["vetted-mean", { rule: "vetted-mean" }],
+  ["vetted-mean:norm-clip", { rule: "vetted-mean", normClip: true }],
   ["clipped-gossip:0.5", { rule: "clipped-gossip", radius: 0.5 }],
 ] as const;
 

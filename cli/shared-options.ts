@@ -1,6 +1,7 @@
 /** Flags that several commands have: one row each. Those that come from a network's settings are in network-options.ts. */
 
 import { LOG_LEVELS, LOG_MODULES } from "../node/index.ts";
+import { BASE_FORMS } from "../protocol/settings/base-forms.ts";
 import { parsePromptPositions } from "./adapter-argument.ts";
 import { type ArgumentRow, longName, type OptionRow } from "./command-row.ts";
 import { DATA, READING } from "./data-options.ts";
@@ -55,6 +56,13 @@ export const MODEL: OptionRow = {
   flags: "--model <folder>",
   text: "base model: a Hugging Face directory with config.json, model.safetensors and tokenizer.json",
   otherwise: "the embedded model",
+};
+/** The base that a manifest agrees on. */
+export const AGREED_BASE: OptionRow = {
+  flags: "--base <form>",
+  text: `form of the frozen base on which every peer has to train: ${BASE_FORMS.join(", ")}; its digest goes into the manifest`,
+  parse: choice(BASE_FORMS),
+  otherwise: "each peer chooses",
 };
 /** How several peers divide one data set. */
 export const SPLIT: OptionRow = {
@@ -118,6 +126,10 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
     otherwise: "the socket admin.sock in the data directory; a free port where that path is too long, or with --page",
   },
   { flags: "--page", text: "serve a page that shows the peer as it runs, for a browser on this machine" },
+  {
+    flags: "--can-be-cut-off",
+    text: "have the admin interface also take whom this peer refuses (POST /v1/control/cut-off): for test networks, which are parted in that way",
+  },
 ];
 
 /** An adapter in a folder. */

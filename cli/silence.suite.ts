@@ -29,6 +29,7 @@ export const LINES: readonly SilentLine[] = [
   { words: "run --data-dir open --network open.json --listen /ip4/127.0.0.1/tcp/0 --part 1/2" },
   { words: "status --data-dir open" },
   { words: "bugreport --data-dir open" },
+  { words: "report --data-dir open --html report.html" },
   { words: "egress verify --data-dir open" },
   { words: "egress export --data-dir open --out egress.csv" },
   {
@@ -66,8 +67,20 @@ export const LINES: readonly SilentLine[] = [
   { words: "completion bash" },
   { words: "adapter inspect adapter" },
   { words: "model merge --adapter adapter --format onnx --out merged" },
+  { words: "model base --base q4" },
   { words: "model train --model graph.onnx --data rows.jsonl", code: 2 },
   { words: "audit inversion --texts 1 --max-tokens 4 --steps 1 --attempts 0 --adapter lora:r2:q_proj" },
+  // The peers of a swarm are weft run, above; a trace would wait for their end.
+  { words: "testnet up --dir open --data nothing.jsonl", code: 2 },
+  { words: "testnet status --dir nothing", code: 2 },
+  { words: "testnet logs --dir nothing", code: 2 },
+  { words: "testnet kill 1 --dir nothing", code: 2 },
+  { words: "testnet restart 1 --dir nothing", code: 2 },
+  { words: "testnet pause 1 --dir nothing", code: 2 },
+  { words: "testnet resume 1 --dir nothing", code: 2 },
+  { words: "testnet partition 1 --dir nothing", code: 2 },
+  { words: "testnet heal --dir nothing", code: 2 },
+  { words: "testnet down --dir nothing", code: 2 },
   { words: "testnet --peers 2 --rounds 1 --local-steps 2 --report report.html" },
 ];
 

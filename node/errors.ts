@@ -59,11 +59,14 @@ export type NodeErrorCode = (typeof NODE_ERROR_CODES)[number];
  * doctor's finding. A program that has commands names the way out of each (`cli/remedies.ts`); here nothing knows a flag.
  */
 export const PROBLEMS = [
+  "another-base",
   "another-charset",
   "another-data",
   "another-model",
   "another-network",
+  "another-rounding",
   "another-template",
+  "another-version",
   "base-elsewhere",
   "budget-kept",
   "budget-missing",
@@ -93,6 +96,7 @@ export const PROBLEMS = [
   "no-adapter-of-weft",
   "no-checkpoint",
   "no-member",
+  "no-swarm",
   "not-reachable",
   "nothing-made-yet",
   "peers-unknown",
@@ -112,6 +116,8 @@ export const PROBLEMS = [
   "store-damaged",
   "stranger",
   "successions-used-up",
+  "swarm-left",
+  "swarm-there",
   "training-changed",
   "weights-beside",
 ] as const;

@@ -1,5 +1,5 @@
 /**
- * What weft offers to programs, and all that `cli` and `testnet` use of `node`. Importing it is quick: descriptions, errors
+ * All that `cli` and `testnet` use of `node`; other programs have `node/library`. Importing it is quick: descriptions, errors
  * and a peer stand here. Everything that computes, reads models or speaks to the network stands behind a door, a function
  * that loads its part of `node` when it is first called.
  */
@@ -24,8 +24,10 @@ export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.t
 export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
 export { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "./interface/logger.ts";
 export type {
+  AloneFigure,
   Forgetting,
   ForgettingReport,
+  LossFigure,
   ModelNeed,
   PeerEvent,
   PeerReport,
@@ -63,9 +65,11 @@ export { ensureFolder, fileError, systemCode, temporaryPath, writeFileAtomic } f
 export { STANDARD_INPUT } from "./system/files/data-bytes.ts";
 export { embeddedModelDirectory } from "./system/files/embedded-model.ts";
 export { checkPassphrase, readPassphraseFile } from "./system/files/key-backup.ts";
+export { COMMAND_WAIT_MS, takeLock } from "./system/files/lock-file.ts";
 export { type AddressFilter, addressFilter } from "./system/network/address-range.ts";
 export type { ReachOptions } from "./system/network/reach.ts";
 export { createNativeVerifier } from "./system/platform/ed25519.ts";
+export { isProcessRunning, type ProcessMark, processMark } from "./system/platform/process-mark.ts";
 export { userDataFolder } from "./system/platform/user-folders.ts";
 // Text that others wrote, as a terminal may be given it.
 export { visibleText } from "./visible-text.ts";
@@ -143,6 +147,8 @@ export const adminClientDoor = (): Promise<typeof import("./doors/admin-client.t
   import("./doors/admin-client.ts");
 
 // A peer's records: its egress ledger, its key and the key's backup, its log.
+export type { NeutralLosses, ReportDocument, ReportPeer, ReportSentence } from "./interface/report-document.ts";
+export type { ShownRecord } from "./local/stored-record.ts";
 export type { EgressSummary } from "./privacy/egress-summary.ts";
 /** Loads what reads and writes a peer's records. */
 export const recordDoor = (): Promise<typeof import("./doors/records.ts")> => import("./doors/records.ts");

@@ -9,6 +9,7 @@ import { ROLES } from "./membership/roles.ts";
 import { parsePeerId } from "./peer-id.ts";
 import { LOW_RANK_ADAPTERS, REFT_ADAPTERS } from "./settings/adapter-kinds.ts";
 import { AGGREGATION, AGGREGATION_FIELDS, type AggregationSettings } from "./settings/aggregation-rules.ts";
+import { BASE_FORMS, NARROW_FORMS } from "./settings/base-forms.ts";
 import { ENCODING, TOP_K } from "./settings/encoding.ts";
 import {
   choice,
@@ -111,7 +112,7 @@ const aggregation = object({
   }
 }) as z.ZodType as z.ZodType<AggregationSettings>;
 
-const { accumulate, proximal, logitAdjustment, ...trainingNumbers } = recordShape(TRAINING);
+const { accumulate, proximal, logitAdjustment, headLearningRate, ...trainingNumbers } = recordShape(TRAINING);
 /** How a network trains; also how a training on one machine was done, where it is kept. */
 export const training = object({
   optimizer: choice(...kindsOf(OPTIMIZERS)),
@@ -124,6 +125,7 @@ export const training = object({
   accumulate: accumulate!,
   proximal: proximal!,
   logitAdjustment: logitAdjustment!,
+  headLearningRate: headLearningRate!,
 }).refine(({ optimizer, momentum }) => momentum === undefined || optimizer === "sgd", {
   path: ["momentum"],
   error: "is of sgd only: adamw has means of its own",
@@ -179,6 +181,12 @@ const frame = z.discriminatedUnion(
   oneOf(["template", "turns"]),
 );
 
+const base = z.discriminatedUnion(
+  "form",
+  [object({ form: z.literal("f32") }), object({ form: choice(...NARROW_FORMS), digest })],
+  oneOf(BASE_FORMS),
+);
+
 /** Every field of a manifest with its bounds; rules between fields are checked behind it. */
 export const manifestSchema = object({
   schema: choice("weft-network/1"),
@@ -191,6 +199,7 @@ export const manifestSchema = object({
     family: text(/^[a-z0-9][a-z0-9._-]{0,31}$/, "the lower-case name of a model family, such as llama"),
     digest: object({ weights: digest, config: digest, tokenizer: digest }),
   }),
+  base: base.exactOptional(),
   adapter: adapterSchema,
   head: choice("shared", "frozen").exactOptional(),
   frame: frame.exactOptional(),

@@ -96,7 +96,7 @@ describe("the first differing field", () => {
 test("the defaults make a valid manifest", () => {
   expect(parseManifest({ ...EXAMPLE_MANIFEST, ...MANIFEST_DEFAULTS })).toMatchObject(MANIFEST_DEFAULTS);
   expect(MANIFEST_DEFAULTS).toMatchObject({
-    aggregation: { rule: "geometric-median", scope: "tensor", lambda: { mode: "adaptive" }, stalenessExponent: 0.5 },
+    aggregation: { rule: "vetted-mean", scope: "tensor", lambda: { mode: "adaptive" }, stalenessExponent: 0.5 },
     reference: { kind: "none" },
   });
 });

@@ -14,10 +14,12 @@ import { describeManifestIssue, fieldPath, manifestSchema } from "./manifest-sch
 import type { MembershipSettings } from "./membership/settings.ts";
 import { type NetworkId, networkIdFromBytes } from "./network-id.ts";
 import type { AggregationSettings } from "./settings/aggregation-rules.ts";
+import type { AgreedBase } from "./settings/base-forms.ts";
 import type { ReferenceSettings } from "./settings/reference-kinds.ts";
 import type { RoundSchedule, TrainingSpec } from "./settings/training.ts";
 
 export type { AggregationSettings, RuleSettings } from "./settings/aggregation-rules.ts";
+export type { AgreedBase, BaseForm } from "./settings/base-forms.ts";
 export type { LambdaRule } from "./settings/lambda-rules.ts";
 export type { DataSimilaritySettings, NeighbourWeighting } from "./settings/neighbour-weights.ts";
 export type { ReferenceSettings } from "./settings/reference-kinds.ts";
@@ -41,6 +43,8 @@ export interface NetworkManifest {
   /** Seed of everything that all peers derive alike. */
   readonly seed: number;
   readonly model: { readonly family: string; readonly digest: ModelDigest };
+  /** The form of the frozen base that every peer trains on (README.md, 2.11). Each peer chooses its own when absent. */
+  readonly base?: AgreedBase;
   readonly adapter: AdapterSettings;
   /**
    * Of classifiers: whether the head travels with the adapter, or is not trained. Trained and kept by each peer when
@@ -86,11 +90,11 @@ export const MANIFEST_DEFAULTS: Pick<NetworkManifest, "training" | "rounds" | "a
     maxTokens: 128,
   },
   rounds: { count: 20, localSteps: 10, deadlineMs: { min: 200, max: 30_000 } },
-  // The geometric median survives one attacker in eight, the mean does not; a tensor at a time, because rows of a
-  // rotation have norm 1 and would dominate a common point; an adaptive lambda mixes where that pays later, and protects
-  // peers with tasks of their own (docs/LAMBDA.md).
+  // The vetted mean loses least to liars (docs/ROBUSTNESS.md), and without any it is the mean; other rules see a tensor at a
+  // time, because rows of a rotation have norm 1 and would dominate a common point; an adaptive lambda mixes where that pays
+  // later, and protects peers with tasks of their own (docs/LAMBDA.md).
   aggregation: {
-    rule: "geometric-median",
+    rule: "vetted-mean",
     scope: "tensor",
     lambda: { mode: "adaptive" },
     stalenessExponent: 0.5,

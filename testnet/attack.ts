@@ -17,7 +17,7 @@ const HELP = `npm run attack -- [flags]
 
   --quick        a few cells, in seconds; unless --out says otherwise into dist/attack
   --suite NAME   only this suite of the table, such as shipped or rules
-  --one-round    only the table of single aggregations, which has every kind, rule and number of liars
+  --one-round    only the table of single aggregations, which has every rule
   --only TEXT    only cells whose file's path contains the text, such as sign-flip
   --minutes N    stop after so many minutes; the same command goes on from there
   --page         compute nothing: write the page from the cells that are there

@@ -6,3 +6,6 @@ export const TESTNET_DEFAULTS = {
   peers: 4,
   rounds: { count: 12, localSteps: 16 },
 } as const;
+
+/** Rounds of a swarm that stays: some ten minutes of two free cores, long enough to play with it. */
+export const SWARM_ROUNDS = 200;

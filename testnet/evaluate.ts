@@ -1,4 +1,5 @@
 /** `npm run evaluate`: runs the declared table and writes the page, the numbers and the plots. */
+import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -12,7 +13,7 @@ import { pageOf } from "./evaluation/markdown.ts";
 import { materialOf } from "./evaluation/material.ts";
 import { plotsOf } from "./evaluation/plot.ts";
 import { createResultFiles } from "./evaluation/result-files.ts";
-import { runTable } from "./evaluation/run-table.ts";
+import { knownCells, runTable } from "./evaluation/run-table.ts";
 import { rowsOf } from "./evaluation/summary-rows.ts";
 import { readTable } from "./evaluation/table.ts";
 
@@ -22,6 +23,7 @@ const HELP = `npm run evaluate -- [flags]
   --table FILE   the declared table; default testnet/evaluation/table.json
   --only TEXT    only cells whose file's path contains the text, such as tasks/mixed-n8-s1
   --out DIR      where page, numbers, plots and cells go; default docs/evaluation
+  --known        write the page of what is there, say what is missing, and compute nothing
   --base DIR     base model directory of the suites that need one to be named
   --assets DIR   data sets and models made by others; default ../shared/assets
   --threads N    threads of the runtime; default 1
@@ -51,6 +53,7 @@ async function evaluate(args: readonly string[]): Promise<void> {
       quick: { type: "boolean", default: false },
       table: { type: "string" },
       only: { type: "string" },
+      known: { type: "boolean", default: false },
       out: { type: "string" },
       base: { type: "string" },
       assets: { type: "string", default: resolve(root, "../shared/assets") },
@@ -59,14 +62,14 @@ async function evaluate(args: readonly string[]): Promise<void> {
     },
   });
   if (values.help) return void process.stdout.write(HELP);
-  const { quick, only, base, assets } = values;
+  const { quick, only, known, base, assets } = values;
   const tableName = values.table ?? resolve(root, `testnet/evaluation/${quick ? "quick" : "table"}.json`);
   const out = resolve(values.out ?? resolve(root, quick ? "docs/evaluation/quick" : "docs/evaluation"));
   const table = readTable(tableName);
   const tell = (line: string): void => void process.stderr.write(`${line}\n`);
   const skipped: string[] = [];
   tell(`evaluate: results in ${out}`);
-  const results = await runTable({
+  const results = await (known ? knownCells : runTable)({
     table,
     files: createResultFiles(resolve(out, "cells")),
     materialOf: (suite) =>
@@ -84,7 +87,8 @@ async function evaluate(args: readonly string[]): Promise<void> {
   const claims = checkClaims(results);
   const flags = [...(quick ? ["--quick"] : []), ...(values.table ? [`--table ${values.table}`] : [])];
   const command = ["npm run evaluate", ...(flags.length > 0 ? ["--", ...flags] : [])].join(" ");
-  const page = pageOf({ results, plots, claims, reasons: table.reasons, skipped, command });
+  const notes = await notesOf(tableName);
+  const page = pageOf({ results, plots, claims, reasons: table.reasons, skipped, notes, command });
   await ensureFolder(out);
   const write = (name: string, text: string): Promise<void> =>
     writeFileAtomic(resolve(out, name), new TextEncoder().encode(text));
@@ -93,6 +97,16 @@ async function evaluate(args: readonly string[]): Promise<void> {
   for (const { name, svg } of plots) await write(`${name}.svg`, svg);
   for (const { claim, finding } of claims) process.stdout.write(`${finding}: ${claim}\n`);
   tell(`evaluate: wrote ${resolve(out, "README.md")}`);
+}
+
+/** What people wrote beside a table, `published.notes.md` beside `published.json`: the last part of its page. */
+async function notesOf(table: string): Promise<string> {
+  try {
+    return await readFile(table.replace(/\.json$/, ".notes.md"), "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
+  }
 }
 
 /** Throws: NodeError CONFIG_INVALID. */

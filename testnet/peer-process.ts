@@ -5,7 +5,7 @@ import { lineSplitter, parseEventLine } from "./words/event-line.ts";
 import type { PeerExit } from "./words/result.ts";
 
 /** For glibc's allocator, read when a process begins; without it steps are slower in some processes (docs/PERFORMANCE.md). */
-const HUGE_PAGES = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
+export const PEER_ENVIRONMENT = { GLIBC_TUNABLES: "glibc.malloc.hugetlb=1" };
 
 /** A peer in a process of its own. */
 export interface PeerProcess {
@@ -47,7 +47,7 @@ export function startPeerProcess(options: PeerProcessOptions): PeerProcess {
   const child = spawn(program!, words, {
     stdio: ["pipe", "pipe", "pipe"],
     detached: process.platform !== "win32",
-    env: { ...HUGE_PAGES, ...process.env, ...options.environment },
+    env: { ...PEER_ENVIRONMENT, ...process.env, ...options.environment },
   });
   const lastLines: string[] = [];
   const keep = (line: string): void => {

@@ -4,55 +4,33 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import {
-  ENGINE_OPTIONS,
-  type EngineOptions,
   ensureFolder,
   fileError,
   foldPeerEvent,
   NodeError,
   type PeerView,
-  type PrivacySettings,
   systemCode,
   UNSEEN_PEER,
   writeFileAtomic,
 } from "../node/index.ts";
 import { type NetworkManifest, networkId } from "../protocol/network-manifest.ts";
-import { fieldArguments, optionArguments } from "../protocol/settings/field-words.ts";
+import { optionArguments } from "../protocol/settings/field-words.ts";
+import { type PeerSettings, peerArguments } from "./peer-arguments.ts";
 import { type PeerProcess, startPeerProcess } from "./peer-process.ts";
 import type { PeerExit, TestnetObserver, TestnetPeer, TestnetResult } from "./words/result.ts";
 
-/** A file that the peers share, and how each reads it. */
-export interface TestnetData {
-  readonly file: string;
-  readonly split?: string;
-  /** Further words for each peer about how the file is read. */
-  readonly reading?: readonly string[];
-}
-
 /** The network, its peers, and who watches. */
-export interface TestnetOptions {
+export interface TestnetOptions extends PeerSettings {
   readonly manifest: NetworkManifest;
-  /** Number of peers, 1 or more. */
-  readonly peers: number;
   /** The JavaScript file that is the `weft` command. */
   readonly command: string;
-  /** Receives `network.json` and one data directory per peer, `peer-1` and so on. */
-  readonly folder: string;
-  /** Hugging Face model directory; the embedded model when absent. */
-  readonly modelDirectory?: string;
-  /** File of examples and how it is split among the peers; the embedded tasks when absent. */
-  readonly data?: TestnetData;
-  /** How each peer computes. */
-  readonly engine: EngineOptions;
-  /** Of every peer; each has a budget of its own. */
-  readonly privacy?: PrivacySettings;
-  /** See `PeerOptions`. */
-  readonly sketchNoise?: number;
-  readonly logLevel: string;
   /** Stops all peers cleanly; what they reached is in the result. */
   readonly signal: AbortSignal;
   readonly observer?: TestnetObserver;
 }
+
+/** What the peers of a testnet do besides; their events say all that it asks of them. */
+const RUN_SO = { events: true, hold: true, serve: true, compareAlone: true, admin: "off" } as const;
 
 /** Peers that a new one dials first: more than one, so that no single peer has to be there. */
 const BOOTSTRAP_PEERS = 3;
@@ -169,7 +147,7 @@ function startMember(index: number, bootstrap: readonly string[], options: Testn
   const peer = (): TestnetPeer => ({ name, view, ...(exit && { exit }) });
   const process = startPeerProcess({
     command: options.command,
-    arguments: peerArguments(index, bootstrap, options),
+    arguments: [...peerArguments(index, options, RUN_SO), ...optionArguments({ bootstrap })],
     onEvent: (event) => {
       view = foldPeerEvent(view, event);
       if (event.type === "started") started.resolve();
@@ -199,33 +177,6 @@ function startMember(index: number, bootstrap: readonly string[], options: Testn
       await process.stop(STOP_GRACE_MS);
     },
   };
-}
-
-/** The words after the command, for one peer: every option in one place. */
-function peerArguments(index: number, bootstrap: readonly string[], options: TestnetOptions): readonly string[] {
-  const { folder, modelDirectory, data, privacy, sketchNoise } = options;
-  return [
-    "run",
-    ...optionArguments({ events: true, hold: true, serve: true, compareAlone: true }),
-    ...optionArguments({
-      network: join(folder, "network.json"),
-      dataDir: join(folder, `peer-${index + 1}`),
-      part: `${index + 1}/${options.peers}`,
-      listen: "/ip4/127.0.0.1/tcp/0",
-      logLevel: options.logLevel,
-      // Its events say all that a testnet asks of a peer.
-      admin: "off",
-    }),
-    ...fieldArguments(ENGINE_OPTIONS, options.engine),
-    ...(privacy === undefined ? [] : privacyArguments(privacy)),
-    ...optionArguments({ sketchNoise, model: modelDirectory, data: data?.file ?? "embedded", split: data?.split }),
-    ...(data?.reading ?? []),
-    ...optionArguments({ bootstrap }),
-  ];
-}
-
-function privacyArguments({ mode, clip, noise, epsilon, delta }: PrivacySettings): readonly string[] {
-  return optionArguments({ dp: mode, dpClip: clip, dpNoise: noise, epsilon, delta });
 }
 
 /** One address of each of the first peers that run. */

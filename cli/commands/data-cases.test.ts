@@ -89,6 +89,21 @@ describe("a file is what its content says", () => {
     expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('did you mean "antwort"?') });
   });
 
+  it("a chat between people trains, and --roles says whose words are learnt", async () => {
+    const days = Array.from({ length: 20 }, (_, i) => {
+      const day = `${1 + i}.03.24`;
+      return `${day}, 10:05 - Anna: Ist ${i} hoch?\n${day}, 10:06 - Dr. Weber: Ja, ${i} ist hoch.`;
+    });
+    const chat = file("chat.txt", days.join("\n"));
+    const all = await train(chat);
+    const learnt = "WhatsApp chat; 20 days; speakers: Anna, Dr. Weber; everybody's words are learnt";
+    expect([all.code, all.err]).toEqual([0, expect.stringContaining(learnt)]);
+    const { code, err } = await train(chat, "--roles", "assistant=Dr. Weber");
+    expect([code, err]).toEqual([0, expect.stringContaining("speakers: Anna, Dr. Weber; frame: turns")]);
+    const unknown = await train(chat, "--roles", "assistant=Dr. Weaver");
+    expect(unknown).toMatchObject({ code: 2, err: expect.stringContaining('did you mean "Dr. Weber"?') });
+  });
+
   it("shards in a folder are one set, each in its own form", async () => {
     const shards = join(folder, "shards");
     mkdirSync(shards);

@@ -137,7 +137,7 @@ describe("the same kinds, otherwise", () => {
       ...["generate", "--model", model, "--prompt", "hello", "--max-tokens", "6", "--temperature", "0", "--json"],
     );
     expect(likeliest.json().ids).toEqual([68, 68, 68, 68, 239, 255]);
-    expect(likeliest.err).toBe("");
+    expect(likeliest.err).toBe("base in f32\n");
   });
 
   it("a rope_scaling that differs from rope_parameters is refused", async () => {
@@ -191,7 +191,12 @@ describe("the same kinds, otherwise", () => {
     const manifest = { ...EXAMPLE_MANIFEST, training: { ...EXAMPLE_MANIFEST.training, batchSize: 2 } };
     if (typeof peer.data !== "function") throw new Error("a peer of the command line reads its data by itself");
     await peer.data({ manifest, modelDirectory: model });
-    expect(lines).toEqual([expect.stringContaining("both are used as stored"), expect.stringContaining("data: ")]);
+    const memory = expect.stringMatching(/^base in f32; about .* of memory/);
+    expect(lines).toEqual([
+      expect.stringContaining("both are used as stored"),
+      expect.stringContaining("data: "),
+      memory,
+    ]);
     const words = ["testnet", "--model", model, "--data", join(folder, "none.jsonl"), "--peers", "2", "--rounds", "1"];
     const testnet = await weft(...words);
     expect([testnet.code, testnet.err]).toEqual([2, expect.stringContaining("both are used as stored")]);

@@ -10,6 +10,7 @@ import type { AdapterDefinition, AdapterMethod } from "./method.ts";
 import { methodOf } from "./method.ts";
 import { NODIREFT } from "./nodireft.ts";
 import { NOREFT } from "./noreft.ts";
+import { ownDefinition } from "./own-kind.ts";
 import { TRI_LORA } from "./tri-lora.ts";
 
 type Definitions = {
@@ -34,5 +35,5 @@ export function adapterMethod<Settings extends AdapterSettings>(settings: Settin
 }
 
 function definitionOf<Settings extends AdapterSettings>(settings: Settings): AdapterDefinition<Settings> {
-  return DEFINITIONS[settings.kind] as unknown as AdapterDefinition<Settings>;
+  return (ownDefinition(settings) ?? DEFINITIONS[settings.kind]) as unknown as AdapterDefinition<Settings>;
 }

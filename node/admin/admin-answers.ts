@@ -96,6 +96,7 @@ export const ROUNDS_ANSWER = z.looseObject({
     }),
   ),
   report: z.looseObject({}).nullable().describe("base, alone and swarm, once all rounds are done"),
+  base: z.looseObject({ loss: figure }).nullable().describe("of the base model, on the validation set"),
 });
 
 /** Updates of others that came. */
@@ -173,6 +174,9 @@ export const LOG_ANSWER = z.looseObject({
 /** What control does. */
 export const CONTROL_ANSWER = z.looseObject({ paused: z.boolean(), stopping: z.boolean() });
 
+/** Whom the peer refuses from now on. */
+export const CUT_OFF_ANSWER = z.looseObject({ cutOff: z.array(peer) });
+
 /** That all is well. */
 export const HEALTH_ANSWER = z.looseObject({ status: z.literal("OK") });
 
@@ -183,6 +187,14 @@ export const ERROR_ANSWER = z.looseObject({ error: z.looseObject({ code: z.strin
 export const NEWEST_QUERY = z.object({ newest: z.coerce.number().int().min(1).max(1_000).default(50) });
 /** Rounds from this one on. */
 export const ROUNDS_QUERY = z.object({ from: z.coerce.number().int().min(0).default(0) });
+/** Peer ids, with commas between them; none where it is empty. */
+export const CUT_OFF_QUERY = z.object({
+  peers: z
+    .string()
+    .max(64 * 256)
+    .regex(/^([1-9A-HJ-NP-Za-km-z]{52}(,[1-9A-HJ-NP-Za-km-z]{52})*)?$/)
+    .default(""),
+});
 /** How many neighbours a peer needs to be of use. */
 export const READINESS_QUERY = z.object({ minPeers: z.coerce.number().int().min(0).max(1_000).default(0) });
 /** A motion by its name, or by the first 8 or more characters of it. */

@@ -1,6 +1,7 @@
 /** What can be asked of a running peer, and what it can be told to do. */
 import type { z } from "zod";
 import { networkId } from "../../protocol/network-manifest.ts";
+import { parsePeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { AdminRequest, AdminRoute, JsonSchema } from "../interface/admin.ts";
 import type { RosterAction, RosterAnswer } from "../membership/roster-desk.ts";
@@ -10,6 +11,8 @@ import type { EgressRecord } from "../privacy/egress-record.ts";
 import {
   CONFIG_ANSWER,
   CONTROL_ANSWER,
+  CUT_OFF_ANSWER,
+  CUT_OFF_QUERY,
   jsonSchema,
   LEDGER_ANSWER,
   LOG_ANSWER,
@@ -29,7 +32,7 @@ import type { PeerRecord } from "./peer-record.ts";
 
 /** The peer, and what is known of it besides. */
 export interface AdminDesk {
-  readonly peer: Pick<Peer, "status" | "desk" | "pause" | "resume" | "isPaused">;
+  readonly peer: Pick<Peer, "status" | "desk" | "pause" | "resume" | "isPaused" | "cutOff">;
   readonly record: PeerRecord;
   readonly about: AboutPeer;
   /** The newest records of the ledger, the newest last. */
@@ -114,6 +117,29 @@ export function rosterRoutes({ peer }: AdminDesk): readonly AdminRoute[] {
     decide("decline", "Decline a motion.", ({ parameters }) =>
       act(peer, { kind: "deny", id: parameters.motion ?? "" }),
     ),
+  ];
+}
+
+/**
+ * What a peer of a test network can be told besides: whom to refuse. Served only where the peer was started with it, so that
+ * nobody parts a network of peers that were not.
+ */
+export function partitionRoutes({ peer }: Pick<AdminDesk, "peer">): readonly AdminRoute[] {
+  const text = "Refuse these peers, and no others, as if no way led to them; none with no peers.";
+  return [
+    {
+      ...order("cut-off", text, async () => undefined),
+      query: input(CUT_OFF_QUERY),
+      answer: jsonSchema(CUT_OFF_ANSWER),
+      handle: async ({ query }) => {
+        const peers = String(query.peers ?? "")
+          .split(",")
+          .filter((word) => word !== "")
+          .map(parsePeerId);
+        peer.cutOff(peers);
+        return { cutOff: peers };
+      },
+    },
   ];
 }
 
@@ -236,6 +262,7 @@ function roundsAnswer({ peer, record }: AdminDesk, from: number): unknown {
     rounds: view.rounds.filter(isAsked),
     mixes: record.mixes().filter(isAsked),
     report: view.report === undefined ? null : report,
+    base: view.base ?? null,
   };
 }
 

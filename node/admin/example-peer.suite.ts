@@ -62,6 +62,7 @@ export function examplePeer(links: readonly object[] = TWO_LINKS): ExamplePeer {
       isPaused = false;
       calls.push("resume");
     },
+    cutOff: (peers) => void calls.push(`cut off ${peers.join(" ")}`),
   };
   const peer: ExamplePeer = {
     acted,
@@ -84,6 +85,7 @@ export function examplePeer(links: readonly object[] = TWO_LINKS): ExamplePeer {
     },
     pause: () => desk.pause(),
     resume: () => desk.resume(),
+    cutOff: (peers) => desk.cutOff(peers),
     done: new Promise(() => undefined),
   };
   return peer;

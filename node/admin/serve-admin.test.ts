@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { z } from "zod";
+import { peerIdFromPublicKey } from "../../protocol/peer-id.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { openLogFile } from "../system/files/log-file.ts";
 import { type AdminClientOptions, askAdmin } from "../system/http/admin-client.ts";
@@ -226,6 +227,38 @@ describe("what is asked", () => {
       ),
     );
     expect(document.paths["/v1/motions/{motion}/approve"]).toBeDefined();
+  });
+});
+
+describe("a partition", () => {
+  const PEERS = [1, 2].map((byte) => peerIdFromPublicKey(new Uint8Array(32).fill(byte)));
+
+  it("is not for a peer that was not started for it, whoever shows its token", async () => {
+    const { status } = await raw("/v1/control/cut-off", { method: "POST", headers: bearer() });
+    expect(status).toBe(404);
+    expect(peer.calls.filter((call) => call.startsWith("cut off"))).toEqual([]);
+  });
+
+  it("is told a peer that was, by who shows its token", async () => {
+    const other = await mkdtemp(join(tmpdir(), "weft-admin-"));
+    const parted = examplePeer();
+    const about = { dataDirectory: other, version: "1", settings: {}, stop: () => undefined };
+    const second = new AdminInterface(parted, { ...about, canBeCutOff: true });
+    try {
+      await second.serve();
+      const found = await findAdmin(other);
+      const path = "/v1/control/cut-off";
+      await expect(askAdmin(path, { ...found!, token: "x".repeat(43) }, "POST")).rejects.toThrow();
+      expect(parted.calls).toEqual([]);
+      const answer = await askAdmin(`${path}?peers=${PEERS.join(",")}`, found!, "POST");
+      expect(answers.CUT_OFF_ANSWER.parse(answer)).toEqual({ cutOff: PEERS });
+      expect(await askAdmin(path, found!, "POST")).toEqual({ cutOff: [] });
+      await expect(askAdmin(`${path}?peers=nobody`, found!, "POST")).rejects.toThrow();
+      expect(parted.calls).toEqual([`cut off ${PEERS.join(" ")}`, "cut off "]);
+    } finally {
+      await second.close();
+      await rm(other, { recursive: true });
+    }
   });
 });
 

@@ -17,7 +17,7 @@ import { createLogger } from "../system/platform/log.ts";
 import { processFacts } from "../system/platform/process-facts.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import { adminUrl, defaultAdminAddress } from "./admin-address.ts";
-import { controlRoutes, lookRoutes, rosterRoutes } from "./admin-routes.ts";
+import { controlRoutes, lookRoutes, partitionRoutes, rosterRoutes } from "./admin-routes.ts";
 import { EventFeed } from "./event-feed.ts";
 import type { AdminFile } from "./find-admin.ts";
 import { healthRoutes } from "./health-routes.ts";
@@ -34,6 +34,8 @@ export interface AdminOptions {
   readonly address?: AdminAddress;
   /** Whether a page for browsers is served too; it needs a port, any free one where no address is given. */
   readonly page?: boolean;
+  /** Whether the peer can be told whom to refuse; of test networks alone. */
+  readonly canBeCutOff?: boolean;
   /** What the run was told, for people to look at; secrets left out. */
   readonly settings: Readonly<Record<string, unknown>>;
   /** Called when somebody asks for the peer to stop. */
@@ -114,7 +116,7 @@ export class AdminInterface {
   }
 
   #routes(): readonly AdminRoute[] {
-    const { dataDirectory, version, settings, stop } = this.#options;
+    const { dataDirectory, version, settings, stop, canBeCutOff = false } = this.#options;
     const layout = dataDirectoryLayout(dataDirectory);
     const desk = {
       ...{ peer: this.#peer, record: this.#record },
@@ -130,7 +132,8 @@ export class AdminInterface {
       ...{ peer: this.#peer, version, figures: this.#figures, page: this.#page },
       measureFiles: () => measureFiles(dataDirectory, layout.checkpoints),
     };
-    return [...lookRoutes(desk), ...rosterRoutes(desk), ...controlRoutes(desk), ...healthRoutes(health)];
+    const partitions = canBeCutOff ? partitionRoutes(desk) : [];
+    return [...lookRoutes(desk), ...rosterRoutes(desk), ...controlRoutes(desk), ...partitions, ...healthRoutes(health)];
   }
 
   /** Throws: NodeError CONFIG_INVALID where a page is to be at a socket. */

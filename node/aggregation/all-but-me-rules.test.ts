@@ -80,6 +80,8 @@ describe.each(RULES.map((settings) => [nameOf(settings), settings] as const))("%
     const z = (scope: (typeof SCOPES)[number]): Float32Array =>
       aggregateNeighbours({ ...input, settings: { ...settings, scope, stalenessExponent: 0.5, ageMax: 3 } }).z;
     expect(distance(z("global"), part([0, 7]))).toBeLessThan(1e-6);
+    // It looks at whole adapters, so that the tensors of one neighbour stand or fall together; see vetted-mean.test.ts.
+    if (settings.rule === "vetted-mean") return;
     expect(distance(z("tensor"), [...part([0, 3]), ...part([3, 7])])).toBeLessThan(1e-6);
   });
 });

@@ -10,9 +10,10 @@ import { alignGauge, type GaugeKind, type RotationGroup, retractRotations, rotat
 import { weightedMean } from "./mean.ts";
 import { ageOf, type NeighbourUpdate, selectNeighbours } from "./neighbour.ts";
 import { type NeighbourWeights, neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
+import { byOwnRule, type OwnRule } from "./own-rule.ts";
 import { isFinitePoint, type Point } from "./point.ts";
 import { averageProducts, productGroups } from "./product-average.ts";
-import { aggregateByRule, type Fallback, fallbackOf } from "./rule.ts";
+import { aggregateByRule, type Fallback, fallbackOf, looksAtWholes } from "./rule.ts";
 
 /**
  * How much of the peer's own rotation is added to an averaged one before retraction. It decides only where the
@@ -36,10 +37,14 @@ export interface AggregateOptions {
     /** Neighbours that it announced with it, where the network weighs by them. */
     readonly neighbours?: number | undefined;
   };
+  /** The network's common start as it travels, f32[P], for rules that ask where adapters went; unknown when absent. */
+  readonly start?: Float32Array | undefined;
   readonly neighbours: readonly NeighbourUpdate[];
   readonly settings: RuleSettings & WeightSettings & Pick<AggregationSettings, "scope" | "ageMax">;
   /** The round that is being aggregated. */
   readonly round: number;
+  /** In place of the rule of `settings`; only where this thread aggregates. */
+  readonly ownRule?: OwnRule | undefined;
 }
 
 /** How factors of a product are averaged, as a manifest says it. */
@@ -93,7 +98,7 @@ export type Aggregator = (options: AggregateOptions) => Promise<Aggregate>;
  * Throws: RangeError when the peer's own update is among the neighbours or one peer twice; ADAPTER_SHAPE.
  */
 export function aggregateNeighbours(options: AggregateOptions): Aggregate {
-  const { kind, slots, factors, own, settings, round } = options;
+  const { kind, slots, factors, own, settings, round, ownRule } = options;
   checkAdapter("own adapter", own.theta, slots);
   const groups = rotationGroups(kind, slots);
   const refused: { peer: string; reason: RefusalReason }[] = [];
@@ -119,7 +124,7 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
   };
   if (used.length === 0) return none;
   const weighed = neighbourWeights(settings, { own, neighbours: used, slots, round });
-  const z = put(options, { points, groups, ...weighed });
+  const z = put(options, { points, groups, used, ...weighed });
   if (typeof z === "string") return { ...none, spoilt: z };
   const total = weighed.weights.reduce((sum, weight) => sum + weight, 0);
   return {
@@ -133,8 +138,8 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
     })),
     refused,
     stalenessMax: used.reduce((oldest, update) => Math.max(oldest, ageOf(update, round)), 0),
-    degenerate: settings.rule === "geometric-median" && used.length === 2,
-    fallback: fallbackOf(settings, used.length),
+    degenerate: ownRule === undefined && settings.rule === "geometric-median" && used.length === 2,
+    fallback: ownRule === undefined ? fallbackOf(settings, used.length) : undefined,
   };
 }
 
@@ -173,19 +178,25 @@ export function mix({
 
 /** The points by weights and rule, and the own share; why it is no adapter where it is none. */
 function put(
-  { kind, slots, factors, own, settings }: AggregateOptions,
+  { kind, slots, factors, own, start: common, settings, round, ownRule }: AggregateOptions,
   {
     points,
     groups,
+    used,
     weights,
     mass,
   }: NeighbourWeights & {
     readonly points: readonly Float32Array[];
     readonly groups: readonly RotationGroup[];
+    readonly used: readonly NeighbourUpdate[];
   },
 ): Float32Array | Exclude<RefusalReason, "length"> {
+  const start = common && looksAtWholes(settings) ? admit(common, own.theta, { groups, slots, factors }) : undefined;
+  const known = typeof start === "string" ? undefined : start;
   try {
-    const average = aggregatePoints(settings, { points, weights, own: own.theta, slots, factors });
+    const average = ownRule
+      ? byOwnRule(ownRule, { points, weights, own: own.theta, used, round })
+      : aggregatePoints(settings, { points, weights, own: own.theta, start: known, slots, factors });
     for (const { R } of groups) {
       for (let i = R.offset; i < R.offset + R.length; i++) average[i]! += TIE_BREAK * own.theta[i]!;
     }
@@ -250,17 +261,20 @@ function aggregatePoints(
     points,
     weights,
     own,
+    start,
     slots,
     factors,
   }: {
     readonly points: readonly Point[];
     readonly weights: readonly number[];
     readonly own: Point;
+    readonly start: Point | undefined;
     readonly slots: readonly AdapterSlot[];
     readonly factors: Factors | undefined;
   },
 ): Float64Array {
   if (factors === "product") return averageOfProducts({ points, weights, own, slots });
+  if (looksAtWholes(settings)) return aggregateByRule(settings, { points, weights, own, start, parts: slots });
   if (settings.scope === "global") return aggregateByRule(settings, { points, weights, own });
   const z = new Float64Array(own.length);
   const longest = slots.reduce((max, { length }) => Math.max(max, length), 0);

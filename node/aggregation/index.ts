@@ -32,6 +32,7 @@ export { weightedMean } from "./mean.ts";
 export { type RememberedAggregate, withMomentum } from "./momentum.ts";
 export { ageOf, type NeighbourUpdate, selectNeighbours, stalenessWeight } from "./neighbour.ts";
 export { metropolisWeight, type NeighbourWeights, neighbourWeights, type WeightSettings } from "./neighbour-weight.ts";
+export type { OwnRule, OwnRuleInput, RuleUpdate } from "./own-rule.ts";
 export { GROWTH_MAX, ifAdapter, isPlausible } from "./plausible.ts";
 export { isFinitePoint } from "./point.ts";
 export {
@@ -44,6 +45,7 @@ export {
   referenceModel,
   rememberModel,
 } from "./reference-model.ts";
-export { aggregateByRule, type Fallback, fallbackOf, neighboursMin } from "./rule.ts";
+export { aggregateByRule, type Fallback, fallbackOf, looksAtWholes, neighboursMin } from "./rule.ts";
 export { coreSimilarity, linearCka, softmaxWeights } from "./similarity.ts";
 export { type SketchOptions, sketchFeatures, sketchOfFeatures } from "./sketch-of-features.ts";
+export { vettedMean, vettedWeights } from "./vetted-mean.ts";

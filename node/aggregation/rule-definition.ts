@@ -10,12 +10,18 @@ export interface RuleInput {
   readonly points: readonly Point[];
   readonly weights: readonly number[];
   readonly own: Point;
+  /** The network's common start, from which all adapters went; unknown when absent. */
+  readonly start?: Point | undefined;
+  /** The tensors in a point that is a whole adapter; one part when absent. */
+  readonly parts?: readonly { readonly offset: number; readonly length: number }[] | undefined;
 }
 
 /** One rule. */
 export interface RuleDefinition<Rule extends RuleSettings["rule"]> {
   /** Fewest neighbours with which the rule is what its name says. */
   neighboursMin(settings: RuleOf<Rule>): number;
+  /** Whether it has to see whole adapters, whatever the scope is. */
+  readonly looksAtWholes?: true;
   /** Shapes: points [P] each, own [P] -> [P].  Throws: RangeError when the input does not fit. */
   aggregate(input: RuleInput, settings: RuleOf<Rule>): Float64Array;
 }

@@ -182,6 +182,8 @@ describe("two liars of ten", () => {
         bound: 0.501 * boxOf(honest),
       }),
     ],
+    // Every neighbour that is kept is within 1.4 diameters of an honest one.
+    ["vetted-mean", (honest) => ({ settings: { rule: "vetted-mean" }, bound: 2.4 * diameterOf(honest) })],
     // 0.2 of the own way to the mean is missing, and 0.2 τ of a lie is there.
     [
       "clipped-gossip",
@@ -252,6 +254,7 @@ describe("too few neighbours", () => {
     [{ rule: "multi-krum", faulty: 3 }, 9],
     [{ rule: "centred-clipping", radius: 1 }, 3],
     [{ rule: "clipped-gossip", radius: 1 }, 1],
+    [{ rule: "vetted-mean" }, 1],
   ])("%o needs %i", (settings, min) => {
     expect(neighboursMin(settings)).toBe(min);
     expect(fallbackOf(settings, min)).toBeUndefined();

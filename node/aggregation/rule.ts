@@ -10,6 +10,7 @@ import { MEAN } from "./mean.ts";
 import type { Point } from "./point.ts";
 import type { RuleDefinition, RuleInput, RuleOf } from "./rule-definition.ts";
 import { TRIMMED_MEAN } from "./trimmed-mean.ts";
+import { VETTED_MEAN } from "./vetted-mean.ts";
 
 /** The rules by name. A new one is a file of its own and a line here. */
 const RULES: { readonly [Rule in RuleSettings["rule"]]: RuleDefinition<Rule> } = {
@@ -21,6 +22,7 @@ const RULES: { readonly [Rule in RuleSettings["rule"]]: RuleDefinition<Rule> } =
   "multi-krum": MULTI_KRUM,
   "centred-clipping": CENTRED_CLIPPING,
   "clipped-gossip": CLIPPED_GOSSIP,
+  "vetted-mean": VETTED_MEAN,
 };
 
 /** Throws: RangeError when a number is missing, which every valid manifest has. */
@@ -56,6 +58,11 @@ export function neighboursMin(settings: RuleSettings): number {
   return definitionOf(settings).neighboursMin(settings);
 }
 
+/** Whether a rule has to see whole adapters, whatever the scope is. */
+export function looksAtWholes(settings: RuleSettings): boolean {
+  return definitionOf(settings).looksAtWholes === true;
+}
+
 /**
  * The aggregate of points in the order of their peers, norm clip first, by the rule or what stands in for it.
  * Shapes: points [P] each, weights one per point, above 0, own [P] → [P].
@@ -67,13 +74,21 @@ export function aggregateByRule(
     points,
     weights,
     own,
+    start,
+    parts,
     scratch,
   }: RuleInput & {
     /** ⌊points / 2⌋ P values that a norm clip writes to; new ones when absent. */
     readonly scratch?: Point;
   },
 ): Float64Array {
-  const input = { points: settings.normClip ? clipToMedianNorm(points, own, scratch) : points, weights, own };
+  const input = {
+    points: settings.normClip ? clipToMedianNorm(points, own, scratch) : points,
+    weights,
+    own,
+    start,
+    parts,
+  };
   const fallback = fallbackOf(settings, points.length);
   if (fallback) return aggregate(input, { rule: fallback.rule });
   return aggregate(input, settings);

@@ -14,6 +14,7 @@ export const ROBUST_RULES: readonly RuleSettings[] = [
   { rule: "multi-krum", faulty: 2, keep: 3 },
   { rule: "centred-clipping", radius: 1 },
   { rule: "clipped-gossip", radius: 1 },
+  { rule: "vetted-mean" },
 ];
 export const ALL_RULES: readonly RuleSettings[] = [{ rule: "mean" }, { rule: "geometric-median" }, ...ROBUST_RULES];
 
@@ -98,6 +99,30 @@ function clippedSlowly(
   return average(pulls, weights).map((v, i) => around[i]! + v);
 }
 
+/** Without a start to say where adapters went, and with all values as one part. */
+function vettedSlowly(points: readonly Vector[], weights: readonly number[], own: Vector): number[] {
+  const lower = (values: readonly number[], counts: readonly number[] = values.map(() => 1)): number => {
+    const order = values.map((value, i) => ({ value, i })).sort((a, b) => a.value - b.value);
+    const upTo = (place: number): number => sum(order.slice(0, place + 1).map(({ i }) => counts[i]!));
+    return order.find((_, place) => upTo(place) >= sum(counts) / 2 - 1e-9)!.value;
+  };
+  const all = [own, ...points];
+  const squared = (x: Vector, y: Vector): number => sum(minus(x, y).map((d) => d * d));
+  const unit = lower(points.map((x) => squared(x, own)));
+  const measured = (square: number): number => (square === 0 ? 0 : unit === 0 ? 1e12 : square / unit);
+  const d = all.map((x) => all.map((y) => Math.sqrt(measured(squared(x, y)))));
+  const copy = 0.2 * lower(d.map((row, j) => lower(row.toSpliced(j, 1))));
+  const isMirror = d[0]!.map((far, j) => j > 0 && far <= copy);
+  const counts = d.map((row, j) => {
+    if (j === 0 || isMirror[j]) return j === 0 ? 1 : 0;
+    return 1 / row.filter((far, k) => k > 0 && !isMirror[k] && far <= copy).length;
+  });
+  const typical = d.map((row, j) => lower(row.toSpliced(j, 1), counts.toSpliced(j, 1)));
+  const most = 1.4 * lower(typical, counts);
+  const shares = points.map((_, j) => (typical[j + 1]! <= most ? weights[j]! * counts[j + 1]! : 0));
+  return sum(shares) === 0 ? [...own] : average(points, shares);
+}
+
 /** The rule without regard to its least number of points; not for the geometric median, which has a test of its own. */
 export function slowly(
   settings: RuleSettings,
@@ -133,6 +158,8 @@ export function slowly(
       return [1, 2, 3, 4, 5].reduce((around) => clippedSlowly(points, weights, { around, radius }), medians());
     case "clipped-gossip":
       return clippedSlowly(points, weights, { around: own, radius });
+    case "vetted-mean":
+      return vettedSlowly(points, weights, own);
     case "geometric-median":
       throw new Error("see geometric-median.test.ts");
   }

@@ -71,9 +71,10 @@ describe("the search for a text by its gradient", () => {
     for (const text of tried) expect(known.tokens.every((token) => text.includes(token))).toBe(true);
   });
 
-  test("descends to the text where the slope leads there", async () => {
-    const { tokens, scores } = await search({ steps: 60, attempts: 1, passes: 0 });
+  test.each(["adam", "l-bfgs"] as const)("descends by %s to the text where the slope leads there", async (descent) => {
+    const { tokens, scores, guesses } = await search({ steps: 60, attempts: 1, passes: 0, descent });
     expect(tokens).toEqual(TEXT);
     expect(scores).toBe(1);
+    expect(guesses).toBeGreaterThan(0);
   });
 });

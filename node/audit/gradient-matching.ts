@@ -5,6 +5,7 @@
  */
 import type { Prng } from "../../protocol/prng.ts";
 import { adamWStep, zeroMoments } from "../training/optimizer.ts";
+import { lbfgs } from "./lbfgs.ts";
 import type { GradientMatcher, TextShape } from "./matching-graph.ts";
 
 /** One search for a text by its gradient. */
@@ -15,6 +16,8 @@ export interface MatchingOptions {
   readonly prng: Prng;
   /** Steps of descent of each attempt that begins with it. */
   readonly steps: number;
+  /** How it descends: by Adam when absent. */
+  readonly descent?: Descent;
   /** Attempts that trust what is known; the best guess by distance is kept. */
   readonly attempts: number;
   /** Tokens that are tried in a position where any may stand: as many by the slope as by the prior. */
@@ -26,6 +29,9 @@ export interface MatchingOptions {
   /** The tokens that such texts always begin and end with. */
   readonly frame?: { readonly first?: number; readonly last?: number };
 }
+
+/** By Adam with ever sharper mixtures, or by L-BFGS at a few sharpnesses one after another. */
+export type Descent = "adam" | "l-bfgs";
 
 /** The text that a search came to. */
 export interface Recovered {
@@ -39,6 +45,8 @@ const LEARNING_RATE = 0.3;
 const PRIOR_WEIGHT = 0.05;
 /** By how much a descent's mixtures are sharpened from its first step to its last. */
 const SHARPNESS_MAX = 5;
+/** Sharpnesses at which L-BFGS descends, each for an equal part of the steps; its function may not change under way. */
+const SHARPNESSES = [1, 2, 5] as const;
 /** Below this the gradients are the same but for float32's rounding; a single wrong token is above 1e-2. */
 const EXACT = 1e-5;
 /** Tokens that are exchanged or drawn anew to leave a text that no single change makes better. */
@@ -104,16 +112,48 @@ const doubting = ({ allowed, offered }: Searched): Searched => ({
 const isSearched = (tokens: readonly number[], { allowed, needed }: Searched): boolean =>
   tokens.every((token, t) => allowed[t]?.includes(token) ?? true) && needed.every((token) => tokens.includes(token));
 
-/** p = softmax(s w) row by row over the allowed tokens, s rising; Adam on w from random values. */
+/** p = softmax(s w) row by row over the allowed tokens, s rising; w from random values. */
 async function descend(
   matcher: GradientMatcher,
-  { shape, vocabulary, prng, steps, searched: { allowed } }: MatchingOptions & { readonly searched: Searched },
+  { shape, vocabulary, prng, steps, descent, searched }: MatchingOptions & { readonly searched: Searched },
 ): Promise<Float32Array> {
   const w = new Float32Array(shape.tokens * vocabulary).map(() => 0.1 * prng.normal());
-  for (const [t, tokens] of allowed.entries()) {
+  for (const [t, tokens] of searched.allowed.entries()) {
     const may = tokens && new Set(tokens);
     if (may) for (let v = 0; v < vocabulary; v++) if (!may.has(v)) w[t * vocabulary + v] = NEVER;
   }
+  const by = descent === "l-bfgs" ? descendByLbfgs : descendByAdam;
+  return by(matcher, w, { vocabulary, steps });
+}
+
+type DescentOptions = Pick<MatchingOptions, "vocabulary" | "steps">;
+
+/** Source: Zhu et al. 2019, arXiv:1906.08935, which descends by L-BFGS too. */
+async function descendByLbfgs(
+  matcher: GradientMatcher,
+  start: Float32Array,
+  { vocabulary, steps }: DescentOptions,
+): Promise<Float32Array> {
+  let w = start;
+  for (const [stage, sharpness] of SHARPNESSES.entries()) {
+    const prior = PRIOR_WEIGHT * (1 - (stage + 1) / SHARPNESSES.length);
+    const of = async (at: Float32Array) => {
+      const p = softmaxRows(at, { width: vocabulary, sharpness });
+      const { distance, surprise, direction, pull } = await matcher.guess(p);
+      const toward = direction.map((slope, i) => slope + prior * pull[i]!);
+      const slope = softmaxSlope(p, toward, vocabulary).map((x) => sharpness * x);
+      return { value: distance + prior * surprise, slope };
+    };
+    w = await lbfgs(of, w, { steps: Math.ceil(steps / SHARPNESSES.length) });
+  }
+  return softmaxRows(w, { width: vocabulary, sharpness: SHARPNESS_MAX });
+}
+
+async function descendByAdam(
+  matcher: GradientMatcher,
+  w: Float32Array,
+  { vocabulary, steps }: DescentOptions,
+): Promise<Float32Array> {
   const moments = zeroMoments(w.length);
   let p = softmaxRows(w, { width: vocabulary, sharpness: 1 });
   for (let step = 0; step < steps; step++) {

@@ -18,7 +18,7 @@ import { loadBaseModel } from "../model/huggingface.ts";
 import { privateUpdate } from "../privacy/private-update.ts";
 import { createTrainer } from "../training/trainer.ts";
 import type { AdaptedModel } from "../training/training-step.ts";
-import { matchGradient } from "./gradient-matching.ts";
+import { type Descent, matchGradient } from "./gradient-matching.ts";
 import { createGradientMatcher } from "./matching-graph.ts";
 import { seenGradient } from "./seen-gradient.ts";
 import { spanAttack } from "./span-attack.ts";
@@ -36,7 +36,15 @@ export interface InversionOptions {
   /** Local steps on the training set before, so that the adapter is no longer where everybody knows it starts. */
   readonly steps: number;
   /** Steps of descent of each attempt, and attempts; without any no text is searched for, only the span is read. */
-  readonly effort: { readonly steps: number; readonly attempts: number };
+  readonly effort: {
+    readonly steps: number;
+    readonly attempts: number;
+    /** Tokens tried in a place where any may stand, and most passes over all places; 12 of each when absent. */
+    readonly candidates?: number;
+    readonly passes?: number;
+    /** How a search descends, each a search of its own; by Adam when absent. */
+    readonly descents?: readonly Descent[];
+  };
   /** Noise on the gradient, as on one example's share of a private step. */
   readonly privacy?: Pick<PrivacySettings, "clip" | "noise">;
   readonly seed: number;
@@ -51,10 +59,13 @@ export interface AttackedText {
   readonly overlap: TokenOverlap;
 }
 
+/** By no update, by the rows' space, and by the nearest gradient, to which Adam or L-BFGS leads. */
+export type AttackName = "prior" | "span" | "matching" | "matching by L-BFGS";
+
 /** The result of one attack on one adapter. */
 export interface AttackResult extends TokenOverlap {
   readonly adapter: string;
-  readonly attack: "prior" | "span" | "matching";
+  readonly attack: AttackName;
   /** Values of the update. */
   readonly sent: number;
   readonly texts: readonly AttackedText[];
@@ -76,7 +87,7 @@ export async function auditInversion(
     const frozen = method.frozen(settings, model.shape, options.seed);
     const adapted: AdaptedModel = { model, adapter: settings, slots, frozen };
     const adapter = await trainedAdapter({ runtime, files }, settings, options);
-    const attacked: Record<AttackResult["attack"], AttackedText[]> = { prior: [], span: [], matching: [] };
+    const attacked = new Map<AttackName, AttackedText[]>();
     let sent = 0;
     for (const [index, text] of texts.entries()) {
       options.onText?.(name, index);
@@ -85,12 +96,12 @@ export async function auditInversion(
       const observed = noised(exact, options.privacy, random);
       const guesses = await attack(runtime, { adapted, adapter, observed, text, options, index });
       const withPrior = { prior: commonest(options.data.train, text.tokens.length), ...guesses };
-      for (const [kind, guess] of Object.entries(withPrior) as [AttackResult["attack"], readonly number[]][]) {
-        attacked[kind].push({ tokens: text.tokens, guess, overlap: tokenOverlap(text.tokens, guess) });
+      for (const [kind, guess] of Object.entries(withPrior) as [AttackName, readonly number[]][]) {
+        const all = attacked.get(kind) ?? [];
+        attacked.set(kind, [...all, { tokens: text.tokens, guess, overlap: tokenOverlap(text.tokens, guess) }]);
       }
     }
-    for (const [kind, all] of Object.entries(attacked) as [AttackResult["attack"], AttackedText[]][]) {
-      if (all.length === 0) continue;
+    for (const [kind, all] of attacked) {
       results.push({
         adapter: name,
         attack: kind,
@@ -120,8 +131,9 @@ async function attack(
     readonly options: InversionOptions;
     readonly index: number;
   },
-): Promise<{ readonly span: readonly number[]; readonly matching?: readonly number[] }> {
+): Promise<Partial<Record<AttackName, readonly number[]>>> {
   const { threads, effort, seed } = options;
+  const { descents = ["adam"], ...work } = effort;
   const { promptLength, learnt } = text;
   const shape = { tokens: text.tokens.length, promptLength, ...(learnt && { learnt }) };
   const span = await spanAttack(runtime, { adapted, adapter, observed, shape, threads });
@@ -129,17 +141,22 @@ async function attack(
   if (effort.attempts === 0) return { span: read };
   const matcher = await createGradientMatcher(runtime, { adapted, shape, adapter, observed, threads });
   try {
-    const matching = await matchGradient(matcher, {
-      shape,
-      vocabulary: adapted.model.shape.vocabulary,
-      prng: createPrng(seed).fork(`attack-${index}`),
-      ...effort,
-      candidates: 12,
-      passes: 12,
-      ...(span && { known: span }),
-      frame: frameOf(options.data.train),
-    });
-    return { span: read, matching: matching.tokens };
+    const guesses: Partial<Record<AttackName, readonly number[]>> = { span: read };
+    for (const descent of descents) {
+      const { tokens } = await matchGradient(matcher, {
+        shape,
+        vocabulary: adapted.model.shape.vocabulary,
+        prng: createPrng(seed).fork(`attack-${index}`),
+        candidates: 12,
+        passes: 12,
+        ...work,
+        descent,
+        ...(span && { known: span }),
+        frame: frameOf(options.data.train),
+      });
+      guesses[descent === "adam" ? "matching" : "matching by L-BFGS"] = tokens;
+    }
+    return guesses;
   } finally {
     await matcher.close();
   }

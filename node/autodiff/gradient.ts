@@ -14,14 +14,19 @@ import { RULES } from "./rules/index.ts";
 
 /**
  * dL/dx for every wanted x, in the shape of x; zeros where the loss does not depend on it.
- * loss: any shape; its elements are summed (seed of ones).
+ * loss: any shape; its elements are summed, each times that of `seed` (ones where it is absent): with the gradient of
+ * something at the loss as seed, the result is the gradient of that.
  * Throws: GRADIENT_RULE_MISSING naming operator, place and the way from it to the loss.
  */
-export function gradient(loss: OnnxValue, wanted: readonly OnnxValue[]): readonly OnnxValue[] {
+export function gradient(
+  loss: OnnxValue,
+  wanted: readonly OnnxValue[],
+  { seed }: { readonly seed?: OnnxValue } = {},
+): readonly OnnxValue[] {
   const order = nodesInOrder([loss]);
   const depends = dependents(order, wanted);
   const gradients = new Map<OnnxValue, OnnxValue>();
-  if (depends.has(loss)) gradients.set(loss, constantOnes(loss.shape, loss.dtype));
+  if (depends.has(loss)) gradients.set(loss, seed ?? constantOnes(loss.shape, loss.dtype));
 
   for (const node of order.toReversed()) {
     const dy = node.outputs.map((output) => gradients.get(output));

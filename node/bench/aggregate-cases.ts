@@ -37,6 +37,7 @@ const RULES: readonly { readonly settings: RuleSettings; readonly wide?: number;
   { settings: { rule: "clipped-gossip", radius: 10 }, many: 1 },
   { settings: { rule: "mean", normClip: true }, many: 1 },
   { settings: { rule: "multi-krum", faulty: 16 } },
+  { settings: { rule: "vetted-mean" } },
 ];
 
 /** All cases: every rule with few wide neighbours, and some with many. */

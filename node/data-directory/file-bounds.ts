@@ -67,6 +67,10 @@ const TEMPORARY = /^\..+\.tmp$/;
 /** Every file of a data directory. */
 export const FILE_BOUNDS: readonly FileBound[] = [
   {
+    ...{ name: "`version`", pattern: /^version$/, what: "the version of all these files" },
+    ...{ because: "one short line", bytes: () => KIB, size: "1 KiB" },
+  },
+  {
     ...{ name: "`key`, `key.next`", pattern: /^key(\.next)?$/, what: "the identity, and the one that is to follow" },
     ...{ because: "a seed", bytes: () => 32, size: "32 bytes each" },
   },

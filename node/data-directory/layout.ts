@@ -6,6 +6,8 @@
 /** Paths of a data directory. */
 export interface DataDirectory {
   readonly folder: string;
+  /** Version of the files; see version.ts. */
+  readonly version: string;
   /** Identity: 32 bytes, mode 0600. Losing it means becoming another peer. */
   readonly key: string;
   /** The key that is to take its place, while the roster has not agreed yet. */
@@ -57,6 +59,7 @@ export function dataDirectoryLayout(folder: string): DataDirectory {
   const at = (name: string): string => (root === "/" ? `/${name}` : `${root}/${name}`);
   return {
     folder: root,
+    version: at("version"),
     key: at("key"),
     nextKey: at("key.next"),
     lock: at("lock"),

@@ -11,6 +11,7 @@ import { openStore } from "../system/files/store.ts";
 import { createNativeSigner } from "../system/platform/ed25519.ts";
 import { seedIn } from "./key.ts";
 import { type DataDirectory, dataDirectoryLayout } from "./layout.ts";
+import { checkVersion, markVersion } from "./version.ts";
 
 /** How to take the lock. */
 export interface OpenOptions {
@@ -66,9 +67,10 @@ export interface PeerIdentity {
   readonly signer: Signer;
 }
 
-/** Take a data directory's lock.  Throws: NodeError DATA_LOCKED, DISK_FULL, DATA_DIRECTORY. */
+/** Take a data directory's lock.  Throws: NodeError DATA_LOCKED, DISK_FULL; DATA_DIRECTORY, for files of another version too. */
 export async function openDirectory(folder: string, { waitMs = 0 }: OpenOptions = {}): Promise<OpenDirectory> {
   const layout = dataDirectoryLayout(folder);
+  await checkVersion(layout);
   return new OpenDirectory(layout, await takeLock(layout.lock, { waitMs }));
 }
 
@@ -77,9 +79,18 @@ export async function openPeerDirectory(
   folder: string,
   { key, ...options }: PeerDirectoryOptions,
 ): Promise<PeerIdentity & { readonly directory: OpenDirectory }> {
-  const { key: file } = dataDirectoryLayout(folder);
+  const layout = dataDirectoryLayout(folder);
+  await checkVersion(layout);
+  const { key: file } = layout;
   const seed = key === "make" ? (await readOrCreateKey(file)).seed : await seedIn(file);
-  return { seed, signer: createNativeSigner(seed), directory: await openDirectory(folder, options) };
+  const directory = await openDirectory(folder, options);
+  try {
+    await markVersion(layout);
+  } catch (error) {
+    await directory.close();
+    throw error;
+  }
+  return { seed, signer: createNativeSigner(seed), directory };
 }
 
 /** Use a data directory that no peer runs in, and leave it again.  Throws: as openDirectory; what `use` throws. */

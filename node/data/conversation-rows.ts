@@ -2,6 +2,7 @@
 import { closestName } from "../../protocol/closest-name.ts";
 import type { Conversation, Message, Role } from "./conversation.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
+import type { RoleMap } from "./role-map.ts";
 import type { RowValues } from "./row.ts";
 
 /** Names of the roles in public data sets, both forms together. */
@@ -10,11 +11,15 @@ const ROLE_NAMES: Readonly<Record<string, Role>> = {
   developer: "system",
   user: "user",
   human: "user",
+  prompter: "user",
   assistant: "assistant",
   gpt: "assistant",
   chatgpt: "assistant",
   bing: "assistant",
   bard: "assistant",
+  bot: "assistant",
+  chatbot: "assistant",
+  ai: "assistant",
   model: "assistant",
   function_call: "assistant",
   tool: "tool",
@@ -30,13 +35,13 @@ export function isMessageList(value: unknown): boolean {
 
 /**
  * The conversation in the lists of messages of these columns, one after another.
- * learntFrom: the column from which on the assistant's turns are learnt.
+ * learntFrom: the column from which on the assistant's turns are learnt; roles: what else the roles are called.
  * Throws: DATA_FORMAT at the place for what is no conversation, or one in which the assistant says nothing.
  */
 export function conversationOf(
   values: RowValues,
   columns: readonly string[],
-  { place, learntFrom }: { readonly place: Place; readonly learntFrom: string },
+  { place, learntFrom, roles }: { readonly place: Place; readonly learntFrom: string; readonly roles?: RoleMap },
 ): Conversation {
   const system = typeof values.system === "string" && values.system !== "" ? values.system : undefined;
   const messages: Message[] = [];
@@ -44,7 +49,7 @@ export function conversationOf(
   for (const column of columns) {
     if (column === learntFrom) from = messages.length;
     for (const [i, turn] of listOf(values[column], column, place).entries()) {
-      messages.push(messageOf(turn, `${column}[${i}]`, place));
+      messages.push(messageOf(turn, `${column}[${i}]`, { place, ...(roles && { roles }) }));
     }
   }
   if (system !== undefined && messages[0]?.role !== "system") {
@@ -56,6 +61,11 @@ export function conversationOf(
   }
   const tools = toolsOf(values.tools, place);
   return { messages, ...(tools && { tools }), learntFrom: from };
+}
+
+/** Whether the assistant says anything in these messages. */
+export function hasAnswer(messages: readonly { readonly role: unknown }[], roles?: RoleMap): boolean {
+  return messages.some(({ role }) => typeof role === "string" && roleOf(role.toLowerCase(), roles) === "assistant");
 }
 
 function listOf(value: unknown, column: string, place: Place): readonly unknown[] {
@@ -73,15 +83,19 @@ function parsed(text: string, column: string, place: Place): unknown {
   }
 }
 
-function messageOf(turn: unknown, name: string, place: Place): Message {
+function messageOf(
+  turn: unknown,
+  name: string,
+  { place, roles }: { readonly place: Place; readonly roles?: RoleMap },
+): Message {
   if (typeof turn !== "object" || turn === null || Array.isArray(turn)) {
     throw dataRefusal(place, `${name} is ${describeValue(turn)}; give an object with "role" and "content"`);
   }
   const { role, content, from, value, ...rest } = turn as RowValues;
   const isShareGpt = role === undefined && from !== undefined;
   const word = isShareGpt ? from : role;
-  const known = typeof word === "string" ? ROLE_NAMES[word.toLowerCase()] : undefined;
-  if (known === undefined || !Object.hasOwn(ROLE_NAMES, String(word).toLowerCase())) {
+  const known = typeof word === "string" ? roleOf(word.toLowerCase(), roles) : undefined;
+  if (known === undefined) {
     throw dataRefusal(place, unknownRole(name, isShareGpt ? "from" : "role", word));
   }
   const present = Object.entries(rest).filter(([, part]) => part !== null && part !== undefined);
@@ -92,11 +106,17 @@ function messageOf(turn: unknown, name: string, place: Place): Message {
   return { role: known, content: said, ...(silent && { silent }), ...(present.length > 0 && { more }) };
 }
 
+function roleOf(word: string, roles?: RoleMap): Role | undefined {
+  return roles?.get(word) ?? (Object.hasOwn(ROLE_NAMES, word) ? ROLE_NAMES[word] : undefined);
+}
+
 function unknownRole(name: string, field: string, word: unknown): string {
   const names = Object.keys(ROLE_NAMES);
   if (typeof word !== "string") return `${name} has no "${field}"; give one of ${names.join(", ")}`;
   const near = closestName(word, names);
-  return `${name} has the ${field} "${word.slice(0, 40)}", which is none that weft knows; ${near ? `did you mean "${near}"?` : `use one of ${names.join(", ")}`}`;
+  const said = word.slice(0, 40);
+  const hint = near ? `did you mean "${near}"?` : `use one of ${names.join(", ")}`;
+  return `${name} has the ${field} "${said}", which is none that weft knows; ${hint}; a role of another name is mapped by roles assistant=${said}`;
 }
 
 /** The text of a turn; a list of parts is their texts together, as templates of text models write them. */

@@ -1,16 +1,20 @@
 /** A file of any form as rows or as running text, and in one line what it turned out to be. */
 import { arrowRows, type Unzstd } from "./arrow-rows.ts";
+import { type ChatLog, logRecords, speakersOf, spokenLog, whatsAppLog } from "./chat-log.ts";
 import { type ColumnMap, mapColumns } from "./column-map.ts";
 import { csvRows } from "./csv-rows.ts";
+import type { DataFindings } from "./data-findings.ts";
 import type { Magic, Packing, TableForm } from "./file-magic.ts";
+import { contentOf, jsonObjects } from "./json-objects.ts";
 import { jsonArrayRows, jsonLineRows } from "./json-rows.ts";
 import { linesOfText } from "./lines.ts";
 import { parquetRows, type RandomBytes } from "./parquet-rows.ts";
-import { dataRefusal } from "./place.ts";
+import { dataRefusal, type Place } from "./place.ts";
 import { readParagraphs } from "./plain-text.ts";
 import type { DataRecord } from "./record.ts";
+import type { RoleMap } from "./role-map.ts";
 import type { BytePieces, Row, TextPieces } from "./row.ts";
-import { columnsOfForm, type RowFormName, RowReader } from "./row-forms.ts";
+import { RowReader } from "./row-forms.ts";
 import { looksLikePlay, readSpeeches } from "./speakers.ts";
 import { decodedText } from "./text-decoder.ts";
 import { HEAD_CHARACTERS, type TextForm, textForm } from "./text-form.ts";
@@ -30,36 +34,12 @@ export interface DataFile {
 /** What the owner of a file says about it. */
 export interface ReadOptions {
   readonly columns?: ColumnMap | undefined;
+  /** What the roles of conversations are called; with it, a chat between people has an assistant. */
+  readonly roles?: RoleMap | undefined;
   /** Of text; default utf-8. */
   readonly charset?: string | undefined;
   readonly unzstd?: Unzstd | undefined;
 }
-
-/** What a file, or a folder of files, turned out to be; complete once all records are read. */
-export class DataFindings {
-  /** Forms of files, such as "CSV, gzip", by how many files have them. */
-  readonly forms = new Map<string, number>();
-  /** Records by the form of their row; of running text "speech" or "paragraph". */
-  readonly rows = new Map<RowFormName | "speech" | "paragraph", number>();
-  /** Columns that no form reads. They divide records among peers, or nothing. */
-  readonly unread = new Set<string>();
-
-  /** Such as `CSV, gzip; 120 rows of instruction; not read: id`. */
-  line(): string {
-    const counted = [...this.forms].map(([form, count]) => (count === 1 ? form : `${count} files of ${form}`));
-    const rows = [...this.rows].map(([form, count]) => {
-      if (form !== "speech" && form !== "paragraph") return `${count} ${count === 1 ? "row" : "rows"} of ${form}`;
-      return `${count} ${count === 1 ? form : form === "speech" ? "speeches" : "paragraphs"}`;
-    });
-    const unread = [...this.unread].slice(0, UNREAD_SHOWN);
-    const others = unread.length > 0 ? `; not trained on: ${unread.join(", ")}` : "";
-    return `${counted.join(", ")}; ${rows.join(", ")}${others}`;
-  }
-}
-
-const UNREAD_SHOWN = 8;
-/** Names that say something about a row; they are read. */
-const MARKS = new Set(["set", "task", "kind", "overflow", "speaker"]);
 
 /** Characters of a text file that is read whole: well under the longest string of the runtime, 2^29. */
 const TEXT_CHARACTERS_MAX = 2 ** 28;
@@ -100,55 +80,109 @@ export async function* recordsOfFile(
   const { head, isWhole, all } = await headOfText(pieces);
   const { columns } = options;
   const form = textForm({ head, isWhole, file, name: opened.name, ...(columns && { columns }) });
+  if (form.form === "text") {
+    yield* runningText(await wholeText(all, file), { file, found, roles: options.roles, note });
+    return;
+  }
   note(formName(form));
-  if (form.form === "text") yield* runningText(await wholeText(all, file), { file, found });
-  else yield* records(rowsOfText(form, all, file), options, found, file);
+  yield* records(rowsOfText(form, all, { file, options }), options, found, file);
 }
 
-function rowsOfText(form: Exclude<TextForm, { readonly form: "text" }>, pieces: TextPieces, file: string) {
+function rowsOfText(
+  form: Exclude<TextForm, { readonly form: "text" }>,
+  pieces: TextPieces,
+  { file, options }: { readonly file: string; readonly options: ReadOptions },
+): AsyncIterable<Row | ChatLog> {
   switch (form.form) {
     case "json-lines":
       return jsonLineRows(linesOfText(pieces, { file }), { file });
     case "json-array":
       return jsonArrayRows(pieces, { file });
+    case "json-objects":
+      return rowsOfObjects(jsonObjects(pieces, { file }), options);
     case "csv":
       return csvRows(pieces, { file, dialect: form.dialect });
   }
 }
 
+async function* rowsOfObjects(objects: AsyncIterable<Row>, { columns }: ReadOptions): AsyncGenerator<Row | ChatLog> {
+  for await (const object of objects) {
+    const content = contentOf(object, columns);
+    yield* "logs" in content ? content.logs : content.rows;
+  }
+}
+
 async function* records(
-  rows: AsyncIterable<Row>,
-  { columns = new Map() }: ReadOptions,
+  rows: AsyncIterable<Row | ChatLog>,
+  { columns = new Map(), roles }: ReadOptions,
   found: DataFindings,
   file: string,
 ): AsyncGenerator<DataRecord> {
-  const reader = new RowReader();
+  const reader = new RowReader(roles);
   let count = 0;
   for await (const row of rows) {
-    const mapped = mapColumns(row, columns);
-    const { record, form } = reader.read(mapped);
     count += 1;
-    found.rows.set(form, (found.rows.get(form) ?? 0) + 1);
-    if (found.unread.size <= UNREAD_SHOWN) noteUnread(Object.keys(mapped.values), form, found);
-    yield record;
+    if ("entries" in row) {
+      // A chat of an account may be empty; that the file has none at all is said below.
+      if (row.entries.length > 0) yield* recordsOfLog(row, { place: { file }, found, roles });
+      continue;
+    }
+    const mapped = mapColumns(row, columns);
+    const { record, form, leftOut = 0 } = reader.read(mapped);
+    found.leaveOut("messages without text", leftOut);
+    found.addUnread(Object.keys(mapped.values), form);
+    if (record === undefined) found.leaveOut("conversations without an answer", 1);
+    else {
+      found.add(form, 1);
+      yield record;
+    }
   }
   if (count === 0) throw dataRefusal({ file }, "the file has no rows; give at least one");
+  requireConversations(found, { file }, roles);
 }
 
-function noteUnread(columns: readonly string[], form: RowFormName, found: DataFindings): void {
-  const unseen = columns.filter((name) => !found.unread.has(name) && !MARKS.has(name));
-  if (unseen.length === 0) return;
-  const read = columnsOfForm(form);
-  for (const name of unseen) {
-    if (found.unread.size <= UNREAD_SHOWN && !read.includes(name) && !MARKS.has(name)) found.unread.add(name);
+function recordsOfLog(
+  log: ChatLog,
+  {
+    place,
+    found,
+    roles,
+  }: { readonly place: Place; readonly found: DataFindings; readonly roles?: RoleMap | undefined },
+): readonly DataRecord[] {
+  const { records: days, silentDays } = logRecords(log, place, roles);
+  found.add("day", days.length);
+  found.leaveOut("days without an answer", silentDays);
+  found.leaveOut("messages without text", log.leftOut);
+  for (const speaker of speakersOf(log.entries)) found.speakers.add(speaker);
+  found.learnsEverybody ||= roles === undefined;
+  return days;
+}
+
+function requireConversations(found: DataFindings, place: Place, roles: RoleMap | undefined): void {
+  if (roles === undefined || found.hasConversations) return;
+  throw dataRefusal(place, "roles are given, but nobody speaks with anybody here; leave them out");
+}
+
+function runningText(
+  text: string,
+  at: {
+    readonly file: string;
+    readonly found: DataFindings;
+    readonly roles: RoleMap | undefined;
+    readonly note: (form: string) => void;
+  },
+): readonly DataRecord[] {
+  const { file, found, roles, note } = at;
+  const log = whatsAppLog(text) ?? (roles && spokenLog(text));
+  if (log) {
+    note(log.form);
+    return recordsOfLog(log, { place: { file }, found, roles });
   }
-}
-
-function runningText(text: string, { file, found }: { readonly file: string; readonly found: DataFindings }) {
+  note("text");
   const isPlay = looksLikePlay(text);
   const read = isPlay ? readSpeeches(text, { file }) : readParagraphs(text, { file });
-  const kind = isPlay ? "speech" : "paragraph";
-  found.rows.set(kind, (found.rows.get(kind) ?? 0) + read.length);
+  found.add(isPlay ? "speech" : "paragraph", read.length);
+  requireConversations(found, { file }, roles);
   return read;
 }
 
@@ -186,7 +220,7 @@ async function headOfText(pieces: AsyncGenerator<string>) {
   return { head: first.join(""), isWhole, all: all() };
 }
 
-function formName(form: TextForm): string {
+function formName(form: Exclude<TextForm, { readonly form: "text" }>): string {
   switch (form.form) {
     case "json-lines":
       return "JSON lines";
@@ -194,8 +228,8 @@ function formName(form: TextForm): string {
       return "a JSON list";
     case "csv":
       return CSV_NAMES[form.dialect.delimiter];
-    case "text":
-      return "text";
+    case "json-objects":
+      return "JSON objects";
   }
 }
 

@@ -29,12 +29,22 @@ export async function* jsonArrayRows(pieces: TextPieces, { file }: { readonly fi
   splitter.end();
 }
 
-function parseObject(text: string, place: Place, todo: string): RowValues {
+/** What a text that is no JSON looks like instead; empty where that is not known. */
+function notationOf(text: string): string {
+  if (/^\s*\{\s*'/u.test(text)) return " but Python's notation, as str() writes it and json.dumps does not";
+  const number = /[:,[]\s*(-?Infinity|NaN)\b/u.exec(text.replace(/"(?:[^"\\]|\\.)*"/gu, '""'))?.[1];
+  if (number !== undefined) return `, which has no ${number}`;
+  if (/^\s*\{.*\}\s*,\s*$/su.test(text)) return ": a comma follows the object";
+  return "";
+}
+
+/** Text as a JSON object.  Throws: DATA_FORMAT at the place, ending in what to do. */
+export function parseObject(text: string, place: Place, todo: string): RowValues {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw dataRefusal(place, `this is not JSON; ${todo}`, error);
+    throw dataRefusal(place, `this is not JSON${notationOf(text)}; ${todo}`, error);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw dataRefusal(place, `this is ${describeValue(value)}; write a JSON object`);

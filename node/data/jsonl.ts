@@ -17,7 +17,10 @@ import { recordOfRow } from "./row-forms.ts";
  */
 export async function readJsonl(lines: TextPieces, { file }: { readonly file: string }): Promise<DataRecord[]> {
   const records: DataRecord[] = [];
-  for await (const row of jsonLineRows(lines, { file })) records.push(recordOfRow(row).record);
+  for await (const row of jsonLineRows(lines, { file })) {
+    const { record } = recordOfRow(row);
+    if (record) records.push(record);
+  }
   if (records.length > 0) return records;
   throw new NodeError("DATA_FORMAT", `${file} has no rows; write one JSON object a line`, { file });
 }

@@ -54,7 +54,7 @@ describe("forms of rows", () => {
       ],
       tools: [{ type: "function" }],
     });
-    expect(record.conversation).toMatchObject({
+    expect(record?.conversation).toMatchObject({
       messages: [{ role: "user" }, { content: "", more: { tool_calls: [{}] } }, { role: "tool" }, { content: "a" }],
       tools: [{ type: "function" }],
       learntFrom: 0,
@@ -66,7 +66,7 @@ describe("forms of rows", () => {
         { from: "gpt", value: "a" },
       ],
     });
-    expect(shared.record.conversation!.messages).toEqual([
+    expect(shared.record?.conversation?.messages).toEqual([
       { role: "system", content: "s" },
       { role: "user", content: "q" },
       { role: "assistant", content: "a" },
@@ -76,7 +76,7 @@ describe("forms of rows", () => {
       { role: "user", content: "q" },
     ];
     const later = read({ prompt: given, completion: [{ role: "assistant", content: "a" }] });
-    expect(later.record.conversation).toMatchObject({ learntFrom: 2 });
+    expect(later.record?.conversation).toMatchObject({ learntFrom: 2 });
     expect(later.record).toMatchObject({ prompt: "before\nq\n", response: "a" });
   });
 

@@ -13,10 +13,12 @@
  */
 import { closestName } from "../../protocol/closest-name.ts";
 import { plainConversation } from "./conversation.ts";
-import { conversationOf, isMessageList } from "./conversation-rows.ts";
+import { conversationOf, hasAnswer, isMessageList } from "./conversation-rows.ts";
+import { chatGptChat, claudeChat, type ExportedChat, geminiChat } from "./exported-chats.ts";
 import { choiceTexts, multipleChoice } from "./multiple-choice.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
 import type { DataRecord } from "./record.ts";
+import type { RoleMap } from "./role-map.ts";
 import type { Row, RowValues } from "./row.ts";
 import { taggedWords } from "./tagged-words.ts";
 
@@ -26,6 +28,9 @@ export const ROW_FORMS = [
   "prompt/completion",
   "messages",
   "conversations",
+  "ChatGPT export",
+  "Claude export",
+  "contents",
   "instruction",
   "multiple choice",
   "question/answer",
@@ -42,7 +47,9 @@ interface RowForm {
   readonly may?: readonly string[];
   /** How it is written, for error lines. */
   readonly says: string;
-  readonly read: (values: RowValues, place: Place, used: readonly string[]) => DataRecord;
+  readonly read: (values: RowValues, place: Place, used: readonly string[], roles?: RoleMap) => DataRecord;
+  /** Of services' exports: the messages that the row holds, which `read` then finds in the column "messages". */
+  readonly chat?: (values: RowValues, place: Place) => ExportedChat;
 }
 
 /** Names that rows are written with; never fields. */
@@ -51,6 +58,16 @@ const RESERVED = ["prompt", "response", "overflow"];
 const ANSWERS = ["output", "response"] as const;
 const KEYS = ["answer", "answerKey"] as const;
 const TAGS = ["ner_tags", "tags", "labels"] as const;
+
+/** The form of a service's export, which has its conversation in one column. */
+function exported(column: string, form: Pick<RowForm, "may" | "says" | "chat">): RowForm {
+  return {
+    ...form,
+    needs: [column],
+    read: (values, place, used, roles) =>
+      conversationRecord(values, place, { used, roles, columns: ["messages"], learntFrom: "messages" }),
+  };
+}
 
 /** In the order in which they are looked for: a row may have the columns of several. */
 const FORMS: Readonly<Record<RowFormName, RowForm>> = {
@@ -63,25 +80,44 @@ const FORMS: Readonly<Record<RowFormName, RowForm>> = {
     needs: ["prompt", "completion"],
     may: ["tools", "system"],
     says: '"prompt" and "completion"',
-    read: (values, place, used) =>
+    read: (values, place, used, roles) =>
       isMessageList(values.prompt) || isMessageList(values.completion)
-        ? conversationRecord(values, place, { used, columns: ["prompt", "completion"], learntFrom: "completion" })
+        ? conversationRecord(values, place, {
+            used,
+            roles,
+            columns: ["prompt", "completion"],
+            learntFrom: "completion",
+          })
         : answered(values, place, { used, prompt: "prompt", response: "completion" }),
   },
   messages: {
     needs: ["messages"],
     may: ["tools", "system"],
     says: '"messages", a list of {"role", "content"}',
-    read: (values, place, used) =>
-      conversationRecord(values, place, { used, columns: ["messages"], learntFrom: "messages" }),
+    read: (values, place, used, roles) =>
+      conversationRecord(values, place, { used, roles, columns: ["messages"], learntFrom: "messages" }),
   },
   conversations: {
     needs: ["conversations"],
     may: ["tools", "system"],
     says: '"conversations", a list of {"from", "value"}',
-    read: (values, place, used) =>
-      conversationRecord(values, place, { used, columns: ["conversations"], learntFrom: "conversations" }),
+    read: (values, place, used, roles) =>
+      conversationRecord(values, place, { used, roles, columns: ["conversations"], learntFrom: "conversations" }),
   },
+  "ChatGPT export": exported("mapping", {
+    may: ["current_node"],
+    says: '"mapping", as ChatGPT exports conversations',
+    chat: chatGptChat,
+  }),
+  "Claude export": exported("chat_messages", {
+    says: '"chat_messages", as Claude exports conversations',
+    chat: claudeChat,
+  }),
+  contents: exported("contents", {
+    may: ["systemInstruction", "system_instruction"],
+    says: '"contents", a list of {"role", "parts"} as of Gemini',
+    chat: geminiChat,
+  }),
   instruction: {
     needs: ["instruction", ANSWERS],
     may: ["input"],
@@ -135,13 +171,28 @@ interface FoundForm {
   readonly used: readonly string[];
 }
 
+/** What became of a row. */
+export interface ReadRow {
+  readonly form: RowFormName;
+  /** Absent for a conversation of an export in which the assistant says nothing. */
+  readonly record?: DataRecord;
+  /** Messages of an export that hold no text. */
+  readonly leftOut?: number;
+}
+
 /** Reads rows as records. Most rows have the columns of the one before, and then its form, which is looked for once. */
 export class RowReader {
   #columns: readonly string[] | undefined;
   #found: FoundForm | undefined;
+  readonly #roles: RoleMap | undefined;
+
+  /** roles: what the roles of conversations are called, besides their usual names. */
+  constructor(roles?: RoleMap) {
+    this.#roles = roles;
+  }
 
   /** A row as a record, and the form that it has.  Throws: DATA_FORMAT at the row's place, naming the nearest form. */
-  read({ values, place }: Row): { readonly record: DataRecord; readonly form: RowFormName } {
+  read({ values, place }: Row): ReadRow {
     const all = Object.keys(values);
     const columns = all.filter((name) => values[name] !== null && values[name] !== undefined);
     if (this.#found === undefined || !this.#columns || !isSame(columns, this.#columns)) {
@@ -152,7 +203,12 @@ export class RowReader {
       this.#columns = columns.length === all.length ? columns : undefined;
     }
     const { form, used } = this.#found;
-    return { record: FORMS[form].read(values, place, used), form };
+    const { chat, read } = FORMS[form];
+    const roles = this.#roles;
+    if (!chat) return { form, record: read(values, place, used, roles) };
+    const { messages, leftOut } = chat(values, place);
+    if (!hasAnswer(messages, roles)) return { form, leftOut };
+    return { form, leftOut, record: read({ ...values, messages }, place, [...used, "messages"], roles) };
   }
 }
 
@@ -160,8 +216,8 @@ const isSame = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((name, i) => name === b[i]);
 
 /** One row as a record; see `RowReader`.  Throws: as its `read`. */
-export function recordOfRow(row: Row): { readonly record: DataRecord; readonly form: RowFormName } {
-  return new RowReader().read(row);
+export function recordOfRow(row: Row, roles?: RoleMap): ReadRow {
+  return new RowReader(roles).read(row);
 }
 
 function missingOf({ needs }: RowForm, columns: readonly string[]): readonly string[] {
@@ -270,9 +326,15 @@ function taggedRecord(values: RowValues, place: Place, used: readonly string[]):
 function conversationRecord(
   values: RowValues,
   place: Place,
-  at: { readonly used: readonly string[]; readonly columns: readonly string[]; readonly learntFrom: string },
+  at: {
+    readonly used: readonly string[];
+    readonly columns: readonly string[];
+    readonly learntFrom: string;
+    readonly roles: RoleMap | undefined;
+  },
 ): DataRecord {
-  const conversation = conversationOf(values, at.columns, { place, learntFrom: at.learntFrom });
+  const { learntFrom, roles } = at;
+  const conversation = conversationOf(values, at.columns, { place, learntFrom, ...(roles && { roles }) });
   return { ...record(values, { ...plainConversation(conversation), used: at.used }), conversation };
 }
 

@@ -1,13 +1,18 @@
 /** Which form a text has, by what stands in it; its file's name decides only where both would do. */
 import { type ColumnMap, mappedColumns } from "./column-map.ts";
 import { type Dialect, singleColumn, sniffDialect } from "./csv-rows.ts";
+import { isObject } from "./exported-chats.ts";
+import { holdsMore } from "./json-objects.ts";
 import { dataRefusal } from "./place.ts";
+import type { RowValues } from "./row.ts";
 import { formOfColumns } from "./row-forms.ts";
 
 /** The form of a text, with the dialect of a table. */
 export type TextForm =
   | { readonly form: "json-lines" }
   | { readonly form: "json-array" }
+  /** Objects on several lines each, or one object that holds the rows. */
+  | { readonly form: "json-objects" }
   | { readonly form: "csv"; readonly dialect: Dialect }
   | { readonly form: "text" };
 
@@ -36,7 +41,9 @@ export function textForm({ head, isWhole, file, name, columns = new Map() }: Tex
   const named = nameForm(name);
   if (text === "" && isWhole) throw emptyRefusal(file, named);
   if (/^\[\s*(?:[{\]]|$)/u.test(text)) return { form: "json-array" };
-  if (/^\{\s*["}]/u.test(text) && looksLikeJsonLines(text, named)) return { form: "json-lines" };
+  if (/^\{\s*["}]/u.test(text) && looksLikeJsonLines(text, named)) {
+    return { form: standsOnLines(text, { isWhole, named, columns }) ? "json-lines" : "json-objects" };
+  }
   if (named === "json" && text.startsWith("[")) return { form: "json-array" };
   const table = tableForm({ head, isWhole, file, name, columns }, named);
   if (table) return table;
@@ -60,6 +67,38 @@ function nameForm(name: string): NameForm {
 function looksLikeJsonLines(text: string, named: NameForm): boolean {
   if (named === "json-lines" || named === "json") return true;
   return /^\{\s*(?:\}|"(?:[^"\\\n]|\\.)*"\s*:)/u.test(text);
+}
+
+/**
+ * Whether each line has an object of its own. It has not where the first line leaves brackets open, or where it is all
+ * there is, and holds rows rather than being one.
+ */
+function standsOnLines(
+  text: string,
+  { isWhole, named, columns }: { readonly isWhole: boolean; readonly named: NameForm; readonly columns: ColumnMap },
+): boolean {
+  const [first, ...others] = text.split(/\r?\n/u) as [string, ...string[]];
+  const hasMore = others.some((line) => line.trim() !== "");
+  // The line is longer than the head: that is a row where the name says lines, and all of the file where it does not.
+  if (others.length === 0 && !isWhole) return named !== "json";
+  const values = objectOrUndefined(first);
+  if (values === undefined) return bracketsLeftOpen(first) <= 0 || !(hasMore || !isWhole);
+  return hasMore || !isWhole || !holdsMore(values, columns);
+}
+
+function objectOrUndefined(line: string): RowValues | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Brackets that a line opens and does not close, outside of strings. */
+function bracketsLeftOpen(line: string): number {
+  const bare = line.replace(/"(?:[^"\\]|\\.)*"?/gu, "");
+  return (bare.match(/[{[]/gu)?.length ?? 0) - (bare.match(/[}\]]/gu)?.length ?? 0);
 }
 
 function tableForm(

@@ -16,6 +16,7 @@ export { askedPrompt } from "../local/asked-prompt.ts";
 export { checkData } from "../local/data-check.ts";
 export { adapterOfPeer, formatOf, loadAdapter, openModel, usedAdapter } from "../local/stored-adapter.ts";
 export { keptTrainedData, templateFiles, withTrainedData } from "../local/trained-data.ts";
+export { baseIdentity } from "../model/base/agreed-base.ts";
 export { FAMILIES } from "../model/families/by-model-type.ts";
 export { generationSettings } from "../model/generation-settings.ts";
 export { attachAdapter, externalFiles, linearSites, trainableGraph } from "../model/onnx-file.ts";

@@ -72,6 +72,17 @@ describe("the dialer", () => {
     await alice.stop();
   });
 
+  it("dials what it was given however many others are connected, and no more of that than it wants neighbours", async () => {
+    const { transports, dialer } = await network([ALICE, BOB, CAROL, DAVE, STRANGER]);
+    for (const other of [1, 2]) await transports[other]!.dial(transports[0]!.addresses()[0]!, patient());
+    const given = [3, 4].flatMap((index) => transports[index]!.addresses());
+    const alice = dialer(0, given, createMemoryStore(), { connectedEnough: 1 });
+    await alice.start();
+    expect(transports[0]!.connected()).toHaveLength(3);
+    expect([DAVE, STRANGER, CAROL].map((peer) => alice.isGiven(peer))).toEqual([true, true, false]);
+    await alice.stop();
+  });
+
   it("finds back after a restart through neighbours it met before, without a bootstrap address", async () => {
     const { transports, dialer } = await network([ALICE, BOB]);
     const store = createMemoryStore();

@@ -10,7 +10,7 @@ import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
 import type { Transport } from "../interface/transport.ts";
-import { type AddressBook, createAddressBook } from "./address-book.ts";
+import { type AddressBook, type AddressOrigin, createAddressBook } from "./address-book.ts";
 import { type Background, createBackground } from "./background.ts";
 
 /** Bounds on dialled and remembered addresses, and pauses. */
@@ -48,6 +48,8 @@ export interface Dialer {
   meet(peer: PeerId): void;
   /** Try addresses that somebody told of; each ends in `/p2p/` and a peer. They are given up when nobody is met there. */
   hear(addresses: readonly string[]): void;
+  /** Whether one of the bootstrap addresses names this peer, or has led to it. */
+  isGiven(peer: PeerId): boolean;
   /** How many addresses are dialled again and again. */
   addressCount(): number;
   /** Idempotent. */
@@ -98,6 +100,7 @@ class AddressDialer implements Dialer {
   readonly #limits: DialerLimits;
   readonly #background: Background;
   readonly #book: AddressBook;
+  readonly #given: readonly string[];
   readonly #onFailure: (failure: DialFailure) => void;
   readonly #timers = new Map<string, () => void>();
   /** Peers reached at addresses, which may not name them. */
@@ -113,6 +116,7 @@ class AddressDialer implements Dialer {
     this.#background = createBackground(dependencies);
     this.#book = createAddressBook(this.#limits);
     this.#onFailure = options.onFailure ?? (() => undefined);
+    this.#given = options.bootstrap;
     for (const address of options.bootstrap) this.#book.note(address, "given");
   }
 
@@ -154,6 +158,10 @@ class AddressDialer implements Dialer {
     }
   }
 
+  isGiven(peer: PeerId): boolean {
+    return this.#given.some((address) => this.#peerAt(address) === peer);
+  }
+
   addressCount(): number {
     return this.#book.addresses().length;
   }
@@ -175,6 +183,12 @@ class AddressDialer implements Dialer {
   #isConnected(peer: PeerId | undefined): boolean {
     const { transport } = this.#dependencies;
     return peer !== undefined && (peer === transport.peer || transport.connected().includes(peer));
+  }
+
+  /** Who counts: whoever comes by itself keeps this peer from no address that it was given. */
+  #connectedBeside(origin: AddressOrigin): number {
+    const connected = this.#dependencies.transport.connected();
+    return (origin === "given" ? connected.filter((peer) => this.isGiven(peer)) : connected).length;
   }
 
   #later(address: string, pauseMs: number): void {
@@ -212,7 +226,7 @@ class AddressDialer implements Dialer {
       const entry = this.#book.get(address);
       const peer = this.#peerAt(address);
       if (entry === undefined || this.#isConnected(peer)) return;
-      const connected = this.#dependencies.transport.connected().length;
+      const connected = this.#connectedBeside(entry.origin);
       if (connected >= connectedEnough) return this.#later(address, pauseMaxMs);
       const hearsay = entry.origin === "heard" ? peer : undefined;
       if (hearsay !== undefined) {

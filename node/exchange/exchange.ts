@@ -34,6 +34,7 @@ import { Intake } from "./intake.ts";
 import { createKnownHeads, type KnownHeads } from "./known-heads.ts";
 import { Listeners } from "./listeners.ts";
 import { NeighbourTable } from "./neighbour-table.ts";
+import { createOpenPlaces } from "./open-places.ts";
 import { createOwnChain, type OwnChain, type OwnUpdate } from "./own-chain.ts";
 import { RoundPosition } from "./round-position.ts";
 import { SketchExchange } from "./sketch-exchange.ts";
@@ -62,6 +63,8 @@ export interface ExchangeOptions extends Partial<ExchangeLimits> {
   readonly features?: readonly string[];
   /** The members of the network and their roles, instead of `isMember`. Every layer asks it for itself. */
   readonly membership?: Membership;
+  /** Whether this peer was told where to find a peer; where there is no roster, such a one always has room. */
+  readonly isGiven?: (peer: PeerId) => boolean;
 }
 
 /** The exchange as the round driver sees it, with the calls that the composition root needs besides. */
@@ -72,6 +75,8 @@ export interface Exchange extends UpdateExchange {
   stop(): Promise<void>;
   /** Whether a peer is refused for a while; for the transport's gate. */
   refuses(peer: PeerId): boolean;
+  /** Whether there is room for a connection from there; always where there is a roster, which judges by itself. */
+  hasRoomFor(peer: PeerId, origin: string | undefined): boolean;
   /** Peers that are connected and admitted. */
   admitted(): readonly PeerId[];
   isAuthor(peer: PeerId): boolean;
@@ -138,8 +143,8 @@ class PeerExchange implements Exchange {
     this.#background = createBackground({ logger });
     this.#position = new RoundPosition(manifest, signer.peer);
     this.#ownChain = createOwnChain({ store, signer }, rules);
-    const ownAddresses = () => transport.addresses();
-    this.#identity = new IdentityWatch({ self: signer.peer, ownChain: this.#ownChain, logger, ownAddresses });
+    const own = { self: signer.peer, ownChain: this.#ownChain, ownAddresses: () => transport.addresses() };
+    this.#identity = new IdentityWatch({ ...own, logger });
     const kept = { ...rules, authorsMax: limits.authorsMax, bytesMax: limits.inboxBytesMax };
     this.#inbox = new Inbox({ store, logger }, kept);
     this.#heads = createKnownHeads(limits);
@@ -152,15 +157,11 @@ class PeerExchange implements Exchange {
     );
     const held = { transport, clock, logger, background: this.#background, neighbours: this.#neighbours };
     this.#notices = new UpdateNotices(held);
-    this.#handshake = new Handshake(held, {
-      ...{ manifest, features: this.#features, isMember, ...(membership && { membership }) },
-      ...{
-        neighboursMax: limits.neighboursMax,
-        moreAdminsMax: limits.moreAdminsMax,
-        timeoutMs: limits.handshakeTimeoutMs,
-      },
-      ...{ hellosOfNeighbours: limits.hellosOfNeighbours, peersMax: limits.authorsMax },
-    });
+    const told = { ...held, notices: this.#notices, isGiven: options.isGiven ?? (() => false) };
+    const places = membership === undefined && { places: createOpenPlaces(told, limits) };
+    const greeting = { manifest, features: this.#features, isMember, ...(membership && { membership }) };
+    const often = { timeoutMs: limits.handshakeTimeoutMs, peersMax: limits.authorsMax };
+    this.#handshake = new Handshake({ ...held, ...places }, { ...limits, ...greeting, ...often });
     const blobs = new BlobTransfer(
       { ...held, find: (contentId) => this.#find(contentId), ...(createSha256 && { createSha256 }) },
       { ...limits, timeoutMs: limits.blobTimeoutMs },
@@ -271,6 +272,10 @@ class PeerExchange implements Exchange {
 
   refuses(peer: PeerId): boolean {
     return this.#neighbours.refuses(peer);
+  }
+
+  hasRoomFor(peer: PeerId, origin: string | undefined): boolean {
+    return this.#handshake.hasRoomFor(peer, origin);
   }
 
   bytes(): { readonly sent: number; readonly received: number } {

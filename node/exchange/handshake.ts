@@ -29,12 +29,15 @@ import { cut, oneFrame } from "./byte-pipeline.ts";
 import { ask, type ConversationDependencies } from "./conversation.ts";
 import { answerWithin } from "./deadline.ts";
 import type { NeighbourTable } from "./neighbour-table.ts";
+import type { OpenPlaces } from "./open-places.ts";
 import { RateLimiter, type RateLimits } from "./rate-limiter.ts";
 
 /** The needs of a handshake; only it writes the table of neighbours. */
 export interface HandshakeDependencies extends Omit<ConversationDependencies, "neighbours"> {
   /** The table of the peers that are past it. */
   readonly neighbours: NeighbourTable;
+  /** Where there is no roster. */
+  readonly places?: OpenPlaces;
 }
 
 /** This peer's side of a handshake, and its rule for admitting peers. */
@@ -113,9 +116,10 @@ export class Handshake implements Conversation {
 
   /** Handle the protocol and greet every peer that connects; before the transport starts. */
   async start(): Promise<void> {
-    const { transport, clock, background, neighbours } = this.#dependencies;
+    const { transport, clock, background, neighbours, places } = this.#dependencies;
     const { membership, timeoutMs } = this.#options;
     transport.onConnect((peer) => {
+      places?.begin(peer);
       if (neighbours.refuses(peer) || membership?.statusOf(peer) === "removed") {
         this.#hangUp(peer);
         return;
@@ -124,6 +128,7 @@ export class Handshake implements Conversation {
       void background.run("handshake", (signal) => this.#greet(peer, signal));
     });
     transport.onDisconnect((peer) => {
+      places?.end(peer);
       this.#acquaintances.get(peer)?.cancel();
       this.#acquaintances.delete(peer);
       neighbours.remove(peer);
@@ -144,6 +149,11 @@ export class Handshake implements Conversation {
   /** Neighbours that have welcomed this peer: an admitted one may still refuse it. */
   welcoming(): readonly PeerId[] {
     return this.#dependencies.neighbours.all().filter((peer) => this.#acquaintances.get(peer)?.welcomed === true);
+  }
+
+  /** Whether there is room for a connection from there; where there is a roster, that is not asked here. */
+  hasRoomFor(peer: PeerId, origin: string | undefined): boolean {
+    return this.#dependencies.places?.admits(peer, origin) !== false;
   }
 
   /** Memberships have changed: cut off at once every peer that is no member any more. */
@@ -174,9 +184,12 @@ export class Handshake implements Conversation {
   }
 
   /** Members that fill a peer's places keep no admin away from it, who may bring their removal. */
-  #roomFor(peer: PeerId): number {
+  #hasRoom(peer: PeerId): boolean {
+    const { neighbours, places } = this.#dependencies;
+    if (places !== undefined) return places.hasRoom(peer);
     const { neighboursMax, moreAdminsMax, membership } = this.#options;
-    return neighboursMax + (membership?.roleOf(peer) === "admin" ? moreAdminsMax : 0);
+    const max = neighboursMax + (membership?.roleOf(peer) === "admin" ? moreAdminsMax : 0);
+    return neighbours.all().length < max;
   }
 
   #hangUp(peer: PeerId): void {
@@ -201,7 +214,12 @@ export class Handshake implements Conversation {
     if (acquaintance.refused || !this.#isPresent(peer, acquaintance)) return;
     // A welcome by the other side does not make it a member.
     if (!acquaintance.admitted && !this.#options.isMember(peer)) return;
-    const { logger, neighbours } = this.#dependencies;
+    const { logger, neighbours, places } = this.#dependencies;
+    // Its welcome makes no room here either.
+    if (!acquaintance.admitted && (!this.#hasRoom(peer) || places?.take(peer) === false)) {
+      this.#refuse(peer, acquaintance, REFUSALS.BUSY);
+      return;
+    }
     neighbours.admit(peer, acquaintance.features);
     if (!acquaintance.admitted) logger.debug("peer admitted", { peer });
     acquaintance.admitted = true;
@@ -295,7 +313,7 @@ export class Handshake implements Conversation {
     const { manifest, isMember, features: own, membership } = this.#options;
     const answered = answerHello(bytes, peer, {
       ...{ manifest, isMember, features: own },
-      busy: !acquaintance.admitted && neighbours.all().length >= this.#roomFor(peer),
+      busy: !acquaintance.admitted && !this.#hasRoom(peer),
       ...(membership && {
         roster: { judge: membership.judgeShown.bind(membership), heads: membership.heads.bind(membership) },
       }),

@@ -34,6 +34,8 @@ import transformers
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 
+from packings import half_rest, round_model, save_packed
+
 FIRST_TOKEN = 5  # Ids below stand for padding and the like.
 CLASSES = 3
 ROPE3 = dict(
@@ -147,9 +149,13 @@ DEFAULTS = dict(
     settings={},
     model_class="",
     generated=0,
+    packing={},
 )
 SMALL = dict(hidden=32, vocab=61, positions=32)
 TINY = dict(hidden=24, vocab=41, positions=32, lora_rank=2, loreft_rank=2)
+PACKED = dict(hidden=64, layers=1, vocab=41, positions=32, lora_rank=2, loreft_rank=2, batch=2, tokens=11)
+GPTQ = dict(quant_method="gptq", bits=4, group_size=32, sym=True, desc_act=False, checkpoint_format="gptq")
+AWQ = dict(quant_method="awq", bits=4, group_size=64, zero_point=True, version="gemm")
 #: The directories beside this script: family, and what differs from DEFAULTS.
 DIRECTORIES = {
     "llama": ("llama", {}),
@@ -332,6 +338,14 @@ DIRECTORIES = {
         | dict(settings=dict(classifier_pooling="mean", layer_types=["sliding_attention", "full_attention"])),
     ),
     "deberta-v2-tokens": ("deberta-v2", TINY | dict(seed=48, layers=1, model_class="DebertaV2ForTokenClassification")),
+    "llama-gptq": ("llama", PACKED | dict(seed=52, packing=GPTQ)),
+    "llama-gptq-128": ("llama", PACKED | dict(seed=53, hidden=128, heads=4, packing=GPTQ | dict(group_size=128))),
+    "qwen2-gptq-in-order": (
+        "qwen2",
+        PACKED | dict(seed=54, packing=GPTQ | dict(bits=8, group_size=16, desc_act=True, sym=False, checkpoint_format="gptq_v2")),
+    ),
+    "qwen3-awq": ("qwen3", PACKED | dict(seed=55, packing=AWQ)),
+    "llama-awq-symmetric": ("llama", PACKED | dict(seed=56, packing=AWQ | dict(group_size=32, zero_point=False))),
     "qwen2-windows": (
         "qwen2",
         TINY | dict(seed=22, settings=dict(use_sliding_window=True, sliding_window=5, max_window_layers=1)),
@@ -484,12 +498,19 @@ def write_directory(out, family, changes):
     torch.set_num_threads(1)
     classes = CLASSES if family in CLASSIFIERS else 0
     model = random_model(family, shape)
+    packing = shape["packing"]
+    if packing:
+        half_rest(model)
+        packed = round_model(model, packing)
     feed, prompts = random_batch(model, shape, classes)
     base = model(**feed)
     loreft_loss, loreft_layers, loreft = loreft_values(model, family, shape, feed, prompts)
     generated = generated_ids(model, feed, shape["generated"]) if shape["generated"] else None
     # Saved before peft renames the modules.
-    model.save_pretrained(out, safe_serialization=True)
+    if packing:
+        save_packed(model, out, packed, packing)
+    else:
+        model.save_pretrained(out, safe_serialization=True)
     lora_loss, lora_targets, lora = lora_values(model, family, shape, feed)
     tensors = feed | dict(base_logits=base.logits.detach()) | loreft | lora
     save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, os.path.join(out, "golden.safetensors"))

@@ -35,6 +35,8 @@ const description = z.strictObject({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
+const ownDescription = description.extend({ adapter: z.looseObject({ kind: z.literal("own") }) });
+
 /** The two files; adapter.json, which holds the other's checksum, last. */
 export function writeAdapterDirectory(adapter: SavedAdapter): FileSet {
   const { settings, seed, model, tensors, values } = adapter;
@@ -51,8 +53,26 @@ export function writeAdapterDirectory(adapter: SavedAdapter): FileSet {
   ]);
 }
 
-/** directory: for error lines.  Throws: ADAPTER_FILE, SAFETENSORS_INVALID. */
-export function readAdapterDirectory(files: FileSet, directory: string): SavedAdapter {
+/** Of an adapter whose kind a program brings; see adapter/own-kind.ts. */
+const ownKind = z.object({
+  adapter: z.strictObject({
+    kind: z.literal("own"),
+    name: z.string(),
+    options: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])),
+  }),
+});
+
+/** Name and options of the kind of one's own that an adapter's files are of; undefined for kinds that weft knows. */
+export function ownKindOf(files: FileSet, directory: string): z.infer<typeof ownKind>["adapter"] | undefined {
+  const json = files.get(ADAPTER_JSON);
+  return json && ownKind.safeParse(parseJson(json, `${directory}/${ADAPTER_JSON}`)).data?.adapter;
+}
+
+/**
+ * directory: for error lines; own: the settings of `ownKindOf`, with their definition.
+ * Throws: ADAPTER_FILE, SAFETENSORS_INVALID.
+ */
+export function readAdapterDirectory(files: FileSet, directory: string, own?: AdapterSettings): SavedAdapter {
   const fail = (what: string, facts: ErrorFacts = {}): NodeError =>
     new NodeError("ADAPTER_FILE", `${directory}: ${what}`, { directory, ...facts });
   const bytes = files.get(ADAPTER_TENSORS);
@@ -60,7 +80,7 @@ export function readAdapterDirectory(files: FileSet, directory: string): SavedAd
   if (!bytes || !json) {
     throw fail(`there is no ${json ? ADAPTER_TENSORS : ADAPTER_JSON}`, { problem: "no-adapter-of-weft" });
   }
-  const parsed = description.safeParse(parseJson(json, `${directory}/${ADAPTER_JSON}`));
+  const parsed = (own ? ownDescription : description).safeParse(parseJson(json, `${directory}/${ADAPTER_JSON}`));
   if (!parsed.success) {
     const { path, message, ...rest } = parsed.error.issues[0]!;
     const field = [...path, ...("keys" in rest ? rest.keys : [])].join(".");
@@ -78,7 +98,7 @@ export function readAdapterDirectory(files: FileSet, directory: string): SavedAd
     return data;
   });
   if (stored.size !== tensors.length) throw fail(`${ADAPTER_TENSORS} holds tensors that ${ADAPTER_JSON} does not name`);
-  return { settings: adapter satisfies AdapterSettings, seed, model, tensors, values: concatenated(values) };
+  return { settings: own ?? (adapter as AdapterSettings), seed, model, tensors, values: concatenated(values) };
 }
 
 /** JSON as these directories hold it. */

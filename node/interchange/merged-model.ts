@@ -5,6 +5,7 @@
  */
 import { NodeError } from "../errors.ts";
 import type { BaseModel, WeightShape } from "../model/base-model.ts";
+import { unpackedConfig } from "../model/packed/quantization-config.ts";
 import { safetensorsHeader } from "../model/safetensors.ts";
 import { isTied } from "../model/stored-weights.ts";
 import { textConfig } from "../model/text-config.ts";
@@ -99,7 +100,7 @@ export function addProduct(W: Float32Array, { site, A, B, rank, scale, magnitude
 
 /** The text model of a whole; its weights are float32 now, its output its own where it was, and an encoder whose head was trained is a classifier. */
 function mergedConfig(whole: unknown, model: BaseModel, hasTrainedHead: boolean): Readonly<Record<string, unknown>> {
-  const config = textConfig(whole).config as Readonly<Record<string, unknown>>;
+  const config = textConfig(unpackedConfig(whole).config).config as Readonly<Record<string, unknown>>;
   const dtypes = ["dtype", "torch_dtype"].filter((key) => key in config);
   return {
     ...config,

@@ -3,6 +3,7 @@
  * differently by more than rounding but for `lengthBuckets` and `precision`. This table is all that there is to such an
  * option: the type, the flags, the help, the arguments of a testnet's peers and docs/CLI.md follow from it.
  */
+import { BASE_FORMS } from "../../protocol/settings/base-forms.ts";
 import type { Field, FieldValues } from "../../protocol/settings/field.ts";
 import { DEVICES } from "./runtime.ts";
 
@@ -10,11 +11,6 @@ import { DEVICES } from "./runtime.ts";
 export const PRECISIONS = ["fp32", "int8", "fp16"] as const;
 /** One of these arithmetics. */
 export type Precision = (typeof PRECISIONS)[number];
-
-/** Forms in which the frozen base is kept: f32, numbers of 16 bits, blocks of integers of 8 or 4 bits. */
-export const BASE_FORMS = ["f32", "f16", "q8", "q4"] as const;
-/** One of these forms. */
-export type BaseForm = (typeof BASE_FORMS)[number];
 
 /** Every option of the engine, in the order of the help. */
 export const ENGINE_OPTIONS = {
@@ -58,13 +54,19 @@ export const ENGINE_OPTIONS = {
     values: BASE_FORMS,
     text: "form in which the frozen base is kept: less memory, and a base that is rounded to it",
     note: "docs/LARGE-MODELS.md has what they are worth",
-    otherwise: "f32",
+    otherwise: "f32, or what the network agreed on",
     source: "node/model/base; gradients are exact for the rounded base",
   },
   lowMemory: {
     type: "switch",
     text: "compute activations again instead of keeping them: about a third slower, in a fraction of the memory",
     source: "node/training/checkpointing.ts; Chen et al. 2016, arXiv:1604.06174",
+  },
+  streamBlocks: {
+    type: "switch",
+    text: "keep the weights of one layer in memory at a time and read them anew in every step: for bases larger than memory",
+    note: "docs/LARGE-MODELS.md has what it costs",
+    source: "node/training/streamed-session.ts; the gradient is that of lowMemory",
   },
 } as const satisfies Readonly<Record<string, Field>>;
 

@@ -3,7 +3,7 @@
  * data set. It lives on a thread of its own, because a running step blocks its thread.
  */
 import type { AdapterSettings, AdapterTensor } from "../../protocol/adapter-spec.ts";
-import type { TrainingSpec } from "../../protocol/network-manifest.ts";
+import type { AgreedBase, TrainingSpec } from "../../protocol/network-manifest.ts";
 import type { EngineOptions } from "./engine-options.ts";
 import type { PrivacySettings } from "./privacy.ts";
 
@@ -54,6 +54,8 @@ export interface TrainerOptions {
   readonly head?: "trained" | "shared" | "frozen";
   /** How this peer computes. */
   readonly engine: EngineOptions;
+  /** The base that the network agreed on: a training on another one is refused. */
+  readonly agreedBase?: AgreedBase;
   /**
    * Bytes of activations that are kept from one epoch to the next, where no part of the adapter is below them; 512 MiB
    * when absent, 0 for none.
@@ -97,6 +99,8 @@ export interface Evaluation {
    * Only where it was asked for.
    */
   readonly exampleLosses?: readonly number[];
+  /** Half of the 95 % interval of `loss` over examples drawn like these; only with `exampleLosses`, and of two or more. */
+  readonly interval?: number;
 }
 
 /** Entities that are found with the right kind, beginning and end. */
@@ -164,6 +168,8 @@ export interface Trainer {
   }): Promise<Evaluation>;
   /** The current adapter as it travels, a copy. */
   adapter(): Promise<Float32Array>;
+  /** The network's common start as it travels, which is the same on all peers. */
+  start(): Promise<Float32Array>;
   /**
    * Replace the adapter, keeping the optimiser's moments and the tensors that do not travel. Rotations are retracted to
    * orthonormal rows.

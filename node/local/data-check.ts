@@ -1,20 +1,18 @@
 /** A data set looked through before anything is trained on it: what it is, what becomes of it, and what may be wrong. */
-import { parseColumnMap } from "../data/column-map.ts";
 import { prepareByContent } from "../data/content-sets.ts";
 import { DataTally, type ShownPart, type TokenBin } from "../data/data-tally.ts";
 import type { FrameName } from "../data/frame.ts";
 import type { DataRecord } from "../data/record.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";
-import { openDataSet } from "../system/files/data-files.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { openChatTemplate } from "./chat-template.ts";
-import { type LoadExamplesOptions, namingLater } from "./data-source.ts";
+import { type LoadExamplesOptions, namingLater, openRecords } from "./data-source.ts";
 
 /** What to look through, and how it would be trained on. */
 export type DataCheckOptions = Pick<
   LoadExamplesOptions,
-  "columns" | "charset" | "chatTemplate" | "modelDirectory" | "maxTokens" | "batchSize"
+  "columns" | "roles" | "charset" | "chatTemplate" | "modelDirectory" | "maxTokens" | "batchSize"
 > & {
   readonly file: string;
   /** How many rows are shown. */
@@ -51,7 +49,7 @@ export interface DataReport {
 
 /** Throws: as loadExamples, but for a set that is too small, which is a warning here. */
 export async function checkData(options: DataCheckOptions): Promise<DataReport> {
-  const { file, modelDirectory, maxTokens, batchSize, columns, charset, chatTemplate, rows } = options;
+  const { file, modelDirectory, maxTokens, batchSize, chatTemplate, rows } = options;
   const files = readModelFiles(modelDirectory);
   const { classifier } = loadBaseModel(files);
   const encoding = {
@@ -61,10 +59,7 @@ export async function checkData(options: DataCheckOptions): Promise<DataReport> 
     seam: "blank" as const,
     ...(classifier && { labels: classifier.labels, ofTokens: classifier.reads === "each token" }),
   };
-  const opened = await openDataSet(file, {
-    columns: columns === undefined ? undefined : parseColumnMap(columns),
-    charset,
-  });
+  const opened = await openRecords(file, options);
   const tally = new DataTally(encoding, rows);
   let records = 0;
   async function* counted(): AsyncGenerator<DataRecord> {

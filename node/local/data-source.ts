@@ -8,6 +8,7 @@ import type { CutCounts } from "../data/example.ts";
 import { FRAME_WORDS, FrameCount } from "../data/frame.ts";
 import { partition } from "../data/partition.ts";
 import type { DataRecord } from "../data/record.ts";
+import { parseRoleMap } from "../data/role-map.ts";
 import { parseSplit } from "../data/split-rule.ts";
 import type { TrainedData } from "../data/trained-data.ts";
 import { NodeError } from "../errors.ts";
@@ -26,6 +27,8 @@ export interface DataOptions {
   readonly file?: string;
   /** Names of the file's columns, as in `prompt=frage,response=antwort`. */
   readonly columns?: string;
+  /** Whose turns of a conversation are whose, as in `assistant=Dr. Weber,user=Patient`. */
+  readonly roles?: string;
   /** Of text files; default utf-8. */
   readonly charset?: string;
   /** How conversations are written: a chat template of the model by name, a file of one, or `none`; default: the model's. */
@@ -87,13 +90,13 @@ async function collected({ records }: DataSet): Promise<DataRecord[]> {
 
 const WHOLE = { index: 0, count: 1 };
 
-/** The records of a file as it is, one after another.  Throws: as `openDataSet`; CONFIG_INVALID for a bad map of columns. */
+/** The records of a file as it is, one after another.  Throws: as `openDataSet`; CONFIG_INVALID for a bad map of columns or roles. */
 export function openRecords(
   file: string,
-  { columns, charset }: Pick<DataOptions, "columns" | "charset">,
+  { columns, roles, charset }: Pick<DataOptions, "columns" | "roles" | "charset">,
 ): Promise<DataSet> {
   const map: ColumnMap | undefined = columns === undefined ? undefined : parseColumnMap(columns);
-  return openDataSet(file, { columns: map, charset });
+  return openDataSet(file, { columns: map, roles: roles === undefined ? undefined : parseRoleMap(roles), charset });
 }
 
 function partOf(records: readonly DataRecord[], file: string, options: DataOptions): readonly DataRecord[] {

@@ -8,13 +8,15 @@ const adapter = { kind: "lora", rank: 4, alpha: 8, targets: ["q_proj"], layers: 
 it("names what each form of the base takes, and takes the closest to the model that fits", () => {
   const { rows, best, tokens } = fitModel({ modelDirectory, adapter, examples: 2, tokens: 1000 });
   expect(tokens).toBe(256);
-  expect(rows).toHaveLength(8);
-  const [wide, narrow] = [rows[0]!, rows.at(-1)!];
+  expect(rows).toHaveLength(12);
+  const [wide, narrow, streamed] = [rows[0]!, rows.at(-2)!, rows.at(-1)!];
   expect(narrow).toMatchObject({ base: "q4", lowMemory: true });
   // Of the layers' weights an eighth and their scales, of the embedding a half.
   expect(narrow.needed.weights).toBeLessThan(0.25 * wide.needed.weights);
   expect(narrow.needed.activations).toBeLessThan(wide.needed.activations);
-  expect(best).toMatchObject({ base: "f32", lowMemory: false });
+  expect(streamed).toMatchObject({ base: "q4", streamBlocks: true });
+  expect(streamed.needed.weights).toBeLessThan(0.6 * narrow.needed.weights);
+  expect(best).toMatchObject({ base: "f32", lowMemory: false, streamBlocks: false });
 });
 
 it("refuses a training that will not fit, before it begins", () => {

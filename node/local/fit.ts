@@ -1,12 +1,14 @@
 /** What a training would take of this machine's memory, for each form of the base, before anything is allocated. */
 import { type AdapterSettings, adapterSlots } from "../../protocol/adapter-spec.ts";
+import { BASE_FORMS, type BaseForm } from "../../protocol/settings/base-forms.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { NodeError } from "../errors.ts";
-import { BASE_FORMS, type BaseForm, type EngineOptions } from "../interface/engine-options.ts";
+import type { EngineOptions } from "../interface/engine-options.ts";
 import type { TrainerOptions } from "../interface/trainer.ts";
 import { inBaseForm } from "../model/base/base-form.ts";
 import { withUnmadeCopies } from "../model/base/unmade-copies.ts";
 import { loadBaseModel, type ModelFiles } from "../model/huggingface.ts";
+import { releaseHeap } from "../system/compute/release-heap.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { type MachineMemory, machineMemory } from "../system/platform/memory.ts";
 import { type MemoryNeeded, memoryNeeded, memorySpare } from "../training/memory-needed.ts";
@@ -22,7 +24,7 @@ export interface FitOptions {
 }
 
 /** One way of training, and what it takes. */
-export interface FitRow extends Required<Pick<EngineOptions, "base" | "lowMemory">> {
+export interface FitRow extends Required<Pick<EngineOptions, "base" | "lowMemory" | "streamBlocks">> {
   readonly needed: MemoryNeeded;
   readonly fits: boolean;
 }
@@ -37,15 +39,25 @@ export interface Fit {
 }
 
 /** From the closest to the model as it is, and the fastest, to the smallest. */
-const PREFERRED: readonly (readonly [BaseForm, boolean])[] = [
-  ["f32", false],
-  ["f16", false],
-  ["f16", true],
-  ["q8", false],
-  ["q8", true],
-  ["q4", false],
-  ["q4", true],
+const PREFERRED: readonly (readonly [BaseForm, keyof typeof WAYS])[] = [
+  ["f32", "plain"],
+  ["f16", "plain"],
+  ["f16", "lowMemory"],
+  ["q8", "plain"],
+  ["q8", "lowMemory"],
+  ["q4", "plain"],
+  ["q4", "lowMemory"],
+  ["f16", "streamBlocks"],
+  ["q8", "streamBlocks"],
+  ["q4", "streamBlocks"],
 ];
+
+/** Ways to train on one form of the base, from the fastest to the smallest. */
+const WAYS = {
+  plain: { lowMemory: false, streamBlocks: false },
+  lowMemory: { lowMemory: true, streamBlocks: false },
+  streamBlocks: { lowMemory: false, streamBlocks: true },
+} as const;
 
 /** Throws: MODEL_MISSING, MODEL_CONFIG, SAFETENSORS_INVALID, ADAPTER_SETTINGS. */
 export function fitModel({ modelDirectory, adapter, examples, ...options }: FitOptions): Fit {
@@ -53,14 +65,17 @@ export function fitModel({ modelDirectory, adapter, examples, ...options }: FitO
   const memory = machineMemory();
   const tokens = Math.min(options.tokens, loadBaseModel(files).shape.contextTokens);
   const rows = BASE_FORMS.flatMap((base) =>
-    [false, true].map((lowMemory): FitRow => {
-      const needed = neededBy(files, { adapter, examples, tokens, engine: { base, lowMemory } });
-      return { base, lowMemory, needed, fits: memorySpare(needed, memory.available) >= 0 };
+    Object.values(WAYS).map((way): FitRow => {
+      const needed = neededBy(files, { adapter, examples, tokens, engine: { base, ...way } });
+      return { base, ...way, needed, fits: memorySpare(needed, memory.available) >= 0 };
     }),
   );
-  const best = PREFERRED.map(([base, lowMemory]) =>
-    rows.find((row) => row.fits && row.base === base && row.lowMemory === lowMemory),
-  ).find((row) => row !== undefined);
+  const best = PREFERRED.map(([base, name]) => {
+    const { lowMemory, streamBlocks } = WAYS[name];
+    const isThis = (row: FitRow): boolean =>
+      row.base === base && row.lowMemory === lowMemory && row.streamBlocks === streamBlocks;
+    return rows.find((row) => row.fits && isThis(row));
+  }).find((row) => row !== undefined);
   return { memory, tokens, rows, ...(best && { best }) };
 }
 
@@ -84,6 +99,7 @@ export function trainingMemory({
   const all = [...data.train, ...data.validation, ...data.test];
   const tokens = all.reduce((most, example) => Math.max(most, example.tokens.length), 2);
   const needed = neededBy(readModelFiles(modelDirectory), { adapter, engine, examples: training.batchSize, tokens });
+  releaseHeap();
   const memory = machineMemory();
   if (memorySpare(needed, memory.available) >= 0) return { needed, memory };
   const [wanted, available] = [needed.total, memory.available].map((bytes) => `${(bytes / 1e9).toFixed(1)} GB`);

@@ -1,11 +1,13 @@
 /** Adapters on disk and the models that they belong to: opened together, checked against each other. */
+import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import type { ModelDigest, NetworkManifest } from "../../protocol/network-manifest.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import { adapterMethod } from "../adapter/methods.ts";
+import { type OwnKindSource, openOwnKind, ownSettings } from "../adapter/own-kind.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { NodeError } from "../errors.ts";
 import type { UsedAdapter } from "../generation/inference-graph.ts";
-import { ADAPTER_JSON, readAdapterDirectory } from "../interchange/adapter-directory.ts";
+import { ADAPTER_JSON, ownKindOf, readAdapterDirectory } from "../interchange/adapter-directory.ts";
 import { PEFT_CONFIG } from "../interchange/peft-export.ts";
 import { fromPeft, type Imported } from "../interchange/peft-import.ts";
 import { fromPyreft } from "../interchange/pyreft-import.ts";
@@ -66,13 +68,20 @@ export function formatOf(files: FolderFiles, folder: string): AdapterFormat {
 export async function loadAdapter(
   folder: string,
   { model, digest, files: modelFiles }: OpenedModel,
-  { positions }: { readonly positions?: ImportPositions | undefined } = {},
+  {
+    positions,
+    kind,
+  }: {
+    readonly positions?: ImportPositions | undefined;
+    /** URL of the module of a kind that is no part of weft, for adapters of such a kind. */
+    readonly kind?: OwnKindSource["module"] | undefined;
+  } = {},
 ): Promise<Imported> {
   const files = await readAdapterFolder(folder);
   const options = { directory: folder, digest: digest() };
   switch (formatOf(files, folder)) {
     case "weft": {
-      const adapter = readAdapterDirectory(files, folder);
+      const adapter = readAdapterDirectory(files, folder, await ownSettingsOf(files, folder, kind));
       checkAdapter(adapter, model, options.digest, folder);
       return { adapter, notes: [] };
     }
@@ -84,6 +93,20 @@ export async function loadAdapter(
       throw new NodeError("CONFIG_INVALID", text, { folder, problem: "positions-unsaid" });
     }
   }
+}
+
+/** The settings of an adapter of a kind that is no part of weft.  Throws: ADAPTER_FILE where that kind is not at hand. */
+async function ownSettingsOf(
+  files: FolderFiles,
+  folder: string,
+  module: OwnKindSource["module"] | undefined,
+): Promise<AdapterSettings | undefined> {
+  const own = ownKindOf(files, folder);
+  if (own === undefined) return undefined;
+  const settings = module === undefined ? undefined : await openOwnKind({ module, options: own.options });
+  if (settings !== undefined && ownSettings(settings)?.name === own.name) return settings;
+  const text = `${folder} holds an adapter of the kind "${own.name}", which is no part of weft; only the program that brings it can use it`;
+  throw new NodeError("ADAPTER_FILE", text, { folder });
 }
 
 /** What a model is called: the path of its directory, and its name where its config has one. */

@@ -9,9 +9,11 @@ import type { MembershipSettings } from "../../protocol/membership/settings.ts";
 import { successionStatement } from "../../protocol/membership/succession.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { MANIFEST_DEFAULTS, networkId, parseManifest } from "../../protocol/network-manifest.ts";
+import type { BaseForm } from "../../protocol/settings/base-forms.ts";
 import type { TrainingSpec } from "../../protocol/settings/training.ts";
 import { NodeError } from "../errors.ts";
 import { frameOfNetwork } from "../local/network-frame.ts";
+import { baseIdentity } from "../model/base/agreed-base.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { loadBaseModel, modelDigest } from "../model/huggingface.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";
@@ -28,6 +30,8 @@ export interface CreateNetworkOptions {
   readonly name: string;
   readonly modelDirectory: string;
   readonly adapter: AdapterSettings;
+  /** The form of the frozen base on which every peer has to train; each peer chooses when absent. */
+  readonly base?: BaseForm;
   /** Of classifiers; the head is trained and kept by each peer when absent. */
   readonly head?: NetworkManifest["head"];
   readonly seed: number;
@@ -64,6 +68,7 @@ export function createNetwork(options: CreateNetworkOptions): NetworkManifest {
     name: options.name,
     seed: options.seed,
     model: { family: model.family, digest: modelDigest(files) },
+    ...(options.base !== undefined && { base: baseIdentity(model, files, options.base) }),
     adapter: options.adapter,
     ...(options.head !== undefined && { head: options.head }),
     ...(frame !== undefined && { frame }),
@@ -114,7 +119,9 @@ export function createSuccessor(
   round: number,
 ): NetworkManifest {
   const { name, bootstrap, membership } = before;
-  const whole = createNetwork({ ...options, name, bootstrap, ...(membership && { membership }) });
+  const base = options.base ?? before.base?.form;
+  const kept = { name, bootstrap, ...(membership && { membership }), ...(base !== undefined && { base }) };
+  const whole = createNetwork({ ...options, ...kept });
   const succeeds = { network: networkId(before), first: rosterIdOf(before), round };
   const next = parseManifest({ ...withFrame(whole, before, options), succeeds });
   successionStatement(before, next);

@@ -2,6 +2,7 @@
 import type { ExternalData, SessionOptions } from "../interface/runtime.ts";
 import type { GraphPass } from "../onnx/rewrite.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
+import type { BlockBits, Blocks } from "./base/blocks.ts";
 import type { CacheShape, KeyValueCache } from "./layers/key-value-cache.ts";
 
 /** A linear layer that an adapter may be attached to. */
@@ -124,6 +125,14 @@ export interface BaseModel extends ModelFamily {
   has(weight: WeightShape): boolean;
   /** A weight's values, or those of some of its rows, a copy.  Throws: MODEL_MISSING. */
   values(weight: WeightShape, rows?: { readonly from: number; readonly to: number }): Float32Array;
+  /**
+   * Rows of a matrix in blocks of so many bits, exactly as its file has them; undefined where it does not have it in such blocks.
+   */
+  blocks(
+    weight: WeightShape,
+    bits: BlockBits,
+    rows: { readonly from: number; readonly to: number },
+  ): Blocks | undefined;
   /** Files of weights that the graphs refer to. */
   readonly externalData: readonly ExternalData[];
   /**

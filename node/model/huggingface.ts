@@ -8,11 +8,13 @@ import { externalValue } from "../onnx/graph.ts";
 import type { OnnxValue } from "../onnx/value.ts";
 import type { BaseModel, ModelFamily, WeightShape } from "./base-model.ts";
 import { FAMILIES, type KnownFamily, MISSING } from "./families/by-model-type.ts";
+import { groupedBlocks } from "./packed/grouped-matrix.ts";
+import { unpackedConfig } from "./packed/quantization-config.ts";
 import { hasOwnOutput, isTied, storedWeights, unreadNote, type WeightPlace } from "./stored-weights.ts";
 import { textConfig } from "./text-config.ts";
 import { tokenizerContent } from "./tokenizer.ts";
 import { storedCopy, type WeightCache, widenedCopy } from "./weight-copy.ts";
-import type { WeightFile } from "./weight-file.ts";
+import type { StoredTensor, WeightFile } from "./weight-file.ts";
 import { locateTensors, tensorValues } from "./weight-file.ts";
 
 /** The files of a model directory, read by `node/system/files/model-files`. */
@@ -48,7 +50,7 @@ export function loadBaseModel(files: ModelFiles): BaseModel {
   const head = new Set(family.classifier?.head.map((weight) => weight.name));
   const has = (weight: WeightShape): boolean => source.find(weight) !== undefined;
   const needed = family.weights.filter((weight) => !head.has(weight.name) || has(weight)).map(source.get);
-  const inPlace = needed.every((tensor) => tensor.dtype === "F32");
+  const inPlace = needed.every(({ dtype, packed }) => dtype === "F32" && !packed);
   const plan = widenedCopy([...new Map(needed.map((tensor) => [tensor.name, tensor])).values()]);
   const widened = once(() => storedCopy(plan, files.cache));
   const values = new Map<string, OnnxValue>();
@@ -58,6 +60,10 @@ export function loadBaseModel(files: ModelFiles): BaseModel {
     notes,
     has,
     values: (weight, rows) => tensorValues(source.get(weight), rows),
+    blocks: (weight, bits, rows) => {
+      const { packed } = source.get(weight);
+      return packed && groupedBlocks(packed, bits, rows);
+    },
     weight: (weight) => {
       const known = values.get(weight.name);
       if (known) return known;
@@ -84,7 +90,8 @@ interface OpenedFamily {
 /** The family that a config names, built by it and by what the files hold. */
 function openFamily(files: ModelFiles): OpenedFamily {
   const { directory } = files;
-  const { config, nameOf, parted } = textConfig(files.config);
+  const { config: whole, packing } = unpackedConfig(files.config);
+  const { config, nameOf, parted } = textConfig(whole);
   const { type, known } = knownFamily(directory, config);
   let family = known.build(config);
   const located = new Map(
@@ -93,7 +100,7 @@ function openFamily(files: ModelFiles): OpenedFamily {
       return own === undefined ? [] : [[own, tensor] as const];
     }),
   );
-  const place = { located, prefix: known.prefix, directory };
+  const place = { located, prefix: known.prefix, directory, packing };
   const notes: string[] = [];
   if (parted !== undefined) notes.push(`of this ${parted} model its text model, ${type}, is used`);
   const untied = { ...(config as object), tie_word_embeddings: false };
@@ -147,21 +154,28 @@ const DIGEST_BYTES = 1 << 24;
 
 /** Digests that the genesis manifest fixes; the same model in other shards has the same digests. */
 export function modelDigest(files: ModelFiles): ModelDigest {
-  const weights = files.sha256?.() ?? portableSha256();
-  const located = locateTensors(files.shards);
-  for (const name of [...located.keys()].toSorted()) {
-    const { dtype, shape, file, offset, begin, end } = located.get(name)!;
-    weights.update(new TextEncoder().encode(`${JSON.stringify([name, dtype, shape])}\n`));
-    for (let at = 0; at < end - begin; at += DIGEST_BYTES) {
-      weights.update(file.read(offset + at, Math.min(DIGEST_BYTES, end - begin - at)));
-    }
-  }
   const config = canonicalize(files.config) ?? "";
   return {
-    weights: weights.hex(),
+    weights: tensorsDigest(locateTensors(files.shards), files),
     config: bytesToHex(sha256(new TextEncoder().encode(config))),
     tokenizer: bytesToHex(sha256(tokenizerBytes(files))),
   };
+}
+
+/** SHA-256 of tensors: of each, by name, a line of JSON with name, dtype and shape, then its values; hexadecimal. */
+export function tensorsDigest(
+  located: ReadonlyMap<string, StoredTensor>,
+  { sha256: fast }: Pick<ModelFiles, "sha256">,
+): string {
+  const hash = fast?.() ?? portableSha256();
+  for (const name of [...located.keys()].toSorted()) {
+    const { dtype, shape, file, offset, begin, end } = located.get(name)!;
+    hash.update(new TextEncoder().encode(`${JSON.stringify([name, dtype, shape])}\n`));
+    for (let at = 0; at < end - begin; at += DIGEST_BYTES) {
+      hash.update(file.read(offset + at, Math.min(DIGEST_BYTES, end - begin - at)));
+    }
+  }
+  return hash.hex();
 }
 
 function portableSha256(): { update(bytes: Uint8Array): void; hex(): string } {

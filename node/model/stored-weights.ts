@@ -1,10 +1,9 @@
 /** The tensors of a directory under the names that its family gives them, and what the files hold beside them. */
 import { NodeError } from "../errors.ts";
 import type { ModelFamily, WeightShape } from "./base-model.ts";
-import type { StoredTensor } from "./weight-file.ts";
-
-/** Tensors by name. */
-export type Located = ReadonlyMap<string, StoredTensor>;
+import { packedWords } from "./packed/packed-words.ts";
+import type { WordPacking } from "./packed/quantization-config.ts";
+import type { Located, StoredTensor } from "./weight-file.ts";
 
 /** The tensors of a family. */
 export interface StoredWeights {
@@ -20,6 +19,8 @@ export interface WeightPlace {
   readonly prefix: string;
   /** For error lines. */
   readonly directory: string;
+  /** How matrices are packed, where config.json says so. */
+  readonly packing?: WordPacking | undefined;
 }
 
 /** The output matrix of language models. */
@@ -52,6 +53,14 @@ export function storedWeights(family: Pick<ModelFamily, "weights">, place: Weigh
     const text = `tensor ${name} ${what}: quantised weights, which weft does not read; take the model in F32, F16 or BF16`;
     return new NodeError("MODEL_CONFIG", `${directory}: ${text}`);
   };
+  const known = new Map<string, StoredTensor | undefined>();
+  const packedOf = (weight: WeightShape): StoredTensor | undefined => {
+    if (!place.packing || known.has(weight.name)) return known.get(weight.name);
+    const found = packedWords(located, weight, place.packing);
+    const tensor = found && { ...found.stored, packed: found.matrix };
+    known.set(weight.name, tensor);
+    return tensor;
+  };
   const packed = new Map<string, string>(
     [...located.keys()].flatMap((name) => {
       const path = PACKED.exec(name)?.[1];
@@ -60,6 +69,8 @@ export function storedWeights(family: Pick<ModelFamily, "weights">, place: Weigh
   );
   const find = (weight: WeightShape): StoredTensor | undefined => {
     const names = storedNames(weight.name, { prefix: place.prefix, isTied: tied });
+    const matrix = names.map((name) => packedOf({ name, shape: weight.shape })).find((one) => one !== undefined);
+    if (matrix) return matrix;
     const beside = names.find((candidate) => packed.has(candidate));
     if (beside !== undefined) throw quantised(packed.get(beside)!, "stands beside a packed matrix");
     const name = names.find((candidate) => located.has(candidate));
@@ -125,15 +136,24 @@ export function hasOwnOutput({ located, prefix }: Omit<WeightPlace, "directory">
   return false;
 }
 
+/** The tensors of a matrix of GPTQ or AWQ. */
+const PACKED_PART = /\.(qweight|qzeros|scales|g_idx)$/;
+
 /** Buffers that old checkpoints hold and every family computes by itself. */
 const BUFFERS = /(\.rotary_emb\.inv_freq|\.(attn|attention)\.(masked_)?bias|\.position_ids)$/;
 
 /** What the layers' tensors are that no part of the family reads, in one line; undefined where there are none. */
-export function unreadNote(family: Pick<ModelFamily, "weights">, { located, prefix }: WeightPlace): string | undefined {
+export function unreadNote(
+  family: Pick<ModelFamily, "weights">,
+  { located, prefix, packing }: WeightPlace,
+): string | undefined {
   const tied = isTied(family);
   const read = new Set(family.weights.flatMap(({ name }) => storedNames(name, { prefix, isTied: tied })));
+  // Of a packed matrix several tensors are read.
+  const isRead = (name: string): boolean =>
+    read.has(name) || (packing !== undefined && read.has(name.replace(PACKED_PART, ".weight")));
   const unread = [...located.keys()].filter(
-    (name) => /(^|\.)(layers?|h|block)\.\d+\./.test(name) && !read.has(name) && !BUFFERS.test(name),
+    (name) => /(^|\.)(layers?|h|block)\.\d+\./.test(name) && !isRead(name) && !BUFFERS.test(name),
   );
   if (unread.length === 0) return undefined;
   return `${unread.length} tensors of layers are in the files and config.json does not ask for them, ${unread[0]} for one; they are not used`;

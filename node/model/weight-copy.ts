@@ -6,6 +6,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { NodeError } from "../errors.ts";
+import { groupedValues } from "./packed/grouped-matrix.ts";
 import { safetensorsHeader, toFloat32 } from "./safetensors.ts";
 import type { StoredTensor, WeightFile } from "./weight-file.ts";
 import { headerBytes, locateTensors, memoryFile } from "./weight-file.ts";
@@ -37,8 +38,8 @@ const VALUE_BYTES: Readonly<Record<string, number>> = { F64: 8, F32: 4, F16: 2, 
 
 /** All values of these tensors as f32.  Throws: MODEL_CONFIG for tensors that hold no floating point numbers. */
 export function widenedCopy(tensors: readonly StoredTensor[]): WeightCopy {
-  for (const { name, dtype, file } of tensors) {
-    if (VALUE_BYTES[dtype] !== undefined) continue;
+  for (const { name, dtype, file, packed } of tensors) {
+    if (packed || VALUE_BYTES[dtype] !== undefined) continue;
     const text = `${file.name}: tensor ${name} holds ${dtype} values; weft reads F32, F16 and BF16, not quantised weights`;
     throw new NodeError("MODEL_CONFIG", text);
   }
@@ -78,7 +79,15 @@ export function storedCopy(copy: WeightCopy, cache: WeightCache | undefined): Re
 }
 
 function* valuesOf(tensor: StoredTensor): Iterable<Uint8Array> {
-  const { dtype, file, offset } = tensor;
+  const { dtype, file, offset, packed } = tensor;
+  if (packed) {
+    const rowsAtOnce = Math.max(1, Math.floor(PIECE_VALUES / packed.columns));
+    for (let from = 0; from < packed.rows; from += rowsAtOnce) {
+      const rows = { from, to: Math.min(packed.rows, from + rowsAtOnce) };
+      yield new Uint8Array(groupedValues(packed, rows).buffer);
+    }
+    return;
+  }
   const size = VALUE_BYTES[dtype]!;
   const count = valueCount(tensor);
   for (let at = 0; at < count; at += PIECE_VALUES) {
@@ -87,4 +96,5 @@ function* valuesOf(tensor: StoredTensor): Iterable<Uint8Array> {
   }
 }
 
-const valueCount = ({ begin, end, dtype }: StoredTensor): number => (end - begin) / VALUE_BYTES[dtype]!;
+const valueCount = ({ begin, end, dtype, packed }: StoredTensor): number =>
+  packed ? packed.rows * packed.columns : (end - begin) / VALUE_BYTES[dtype]!;

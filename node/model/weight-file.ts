@@ -3,6 +3,7 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { NodeError } from "../errors.ts";
 import type { ExternalData } from "../interface/runtime.ts";
+import { type GroupedMatrix, groupedValues } from "./packed/grouped-matrix.ts";
 import type { SafetensorsEntry, SafetensorsHeader } from "./safetensors.ts";
 import { parseSafetensorsHeader, SAFETENSORS_HEADER_BYTES_MAX, toFloat32 } from "./safetensors.ts";
 
@@ -22,7 +23,12 @@ export interface StoredTensor extends SafetensorsEntry {
   readonly file: WeightFile;
   /** Position of the first value, from the beginning of the file. */
   readonly offset: number;
+  /** Of values that are packed: what they stand for. The type is that of the words in the file then. */
+  readonly packed?: GroupedMatrix;
 }
+
+/** Tensors by name. */
+export type Located = ReadonlyMap<string, StoredTensor>;
 
 /** A file that is in memory already. */
 export function memoryFile(path: string, data: Uint8Array): WeightFile {
@@ -71,9 +77,10 @@ export function locateTensors(files: readonly WeightFile[]): ReadonlyMap<string,
 
 /** A tensor's values as f32, a copy; of some of its rows only, where they are named.  Throws: SAFETENSORS_INVALID for integers. */
 export function tensorValues(
-  { dtype, file, offset, begin, end, shape }: StoredTensor,
+  { dtype, file, offset, begin, end, shape, packed }: StoredTensor,
   rows?: { readonly from: number; readonly to: number },
 ): Float32Array {
+  if (packed) return groupedValues(packed, rows ?? { from: 0, to: packed.rows });
   const rowBytes = rows ? (end - begin) / shape[0]! : 0;
   const [first, last] = rows ? [rows.from * rowBytes, rows.to * rowBytes] : [0, end - begin];
   return toFloat32({ dtype, bytes: file.read(offset + first, last - first) });

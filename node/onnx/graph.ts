@@ -77,18 +77,21 @@ export function apply(op: string, inputs: readonly (OnnxValue | undefined)[], op
   return applyAll(op, inputs, options)[0]!;
 }
 
-/** Nodes that the given values depend on, each after the nodes it reads.  Deterministic: depth first, inputs in order. */
-export function nodesInOrder(values: readonly OnnxValue[]): readonly OnnxNode[] {
+/**
+ * Nodes that the given values depend on, each after the nodes it reads.  Deterministic: depth first, inputs in order.
+ * known: values whose nodes are not asked for.
+ */
+export function nodesInOrder(values: readonly OnnxValue[], known?: ReadonlySet<OnnxValue>): readonly OnnxNode[] {
   const done = new Set<OnnxNode>();
   const order: OnnxNode[] = [];
   for (const value of values) {
-    if (value.source.kind !== "node" || done.has(value.source.node)) continue;
+    if (value.source.kind !== "node" || done.has(value.source.node) || known?.has(value)) continue;
     const stack: { node: OnnxNode; next: number }[] = [{ node: value.source.node, next: 0 }];
     while (stack.length > 0) {
       const top = stack.at(-1)!;
       if (top.next < top.node.inputs.length) {
         const input = top.node.inputs[top.next++];
-        if (input?.source.kind === "node" && !done.has(input.source.node)) {
+        if (input?.source.kind === "node" && !done.has(input.source.node) && !known?.has(input)) {
           stack.push({ node: input.source.node, next: 0 });
         }
       } else {

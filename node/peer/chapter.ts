@@ -6,6 +6,7 @@ import type { PeerEvent } from "../interface/peer-event.ts";
 import { keepTrainedData } from "../local/trained-data.ts";
 import { ModelDigests } from "../manifest/model-digests.ts";
 import { type ModelSearch, searchModel, waitForModel } from "../manifest/model-search.ts";
+import { agreedEngine } from "../model/base/agreed-base.ts";
 import { absolutePath } from "../system/files/absolute-path.ts";
 import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
@@ -47,8 +48,9 @@ export async function openChapter(options: PeerOptions, genesis: Genesis, chapte
   const network = { manifest, modelDirectory };
   const { sets: examples, cut, trainedData } = lacks ? NO_EXAMPLES : await examplesUnder(options.data, network);
   if (cut.records > 0) onEvent({ type: "session", step: "records cut", cut, maxTokens: manifest.training.maxTokens });
+  const own = ownSettings(options);
   const peer = await startNetworkPeer({
-    ...ownSettings(options),
+    ...{ ...own, engine: agreedEngine(own.engine, manifest.base) },
     ...{ manifest, modelDirectory, examples, lockWaitMs, digests },
     ...(roster && { genesis: roster }),
     ...(lacks && { lacks }),

@@ -1,6 +1,7 @@
 /** What a peer is started with: what is its own for good, and what one manifest of its network adds. */
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import type { OwnRule } from "../aggregation/index.ts";
 import type { EngineOptions } from "../interface/engine-options.ts";
 import type { LogLevel, LogModule } from "../interface/logger.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
@@ -23,6 +24,8 @@ export interface OwnSettings {
   readonly privacy?: PrivacySettings;
   /** Noise of its sketch, where the network weighs by data sets, as a multiple of one example's most; none when absent. */
   readonly sketchNoise?: number;
+  /** Puts the neighbours' adapters together in place of the network's rule; others do not notice. */
+  readonly rule?: OwnRule;
   readonly logLevel: LogLevel;
   /** Other levels than that of parts of the peer. */
   readonly logModules?: Readonly<Partial<Record<LogModule, LogLevel>>>;

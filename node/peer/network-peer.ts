@@ -179,5 +179,6 @@ function deskOf({ files, network, driver }: Pick<Parts, "files" | "network" | "d
     },
     pause: () => driver?.pause(),
     resume: () => driver?.resume(),
+    cutOff: (peers) => network.cutOff(peers),
   };
 }

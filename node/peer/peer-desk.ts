@@ -1,4 +1,5 @@
 /** What people may look at and do while a peer runs under one manifest. */
+import type { PeerId } from "../../protocol/peer-id.ts";
 import type { EgressTotals } from "../interface/egress.ts";
 import type { Link } from "../interface/transport.ts";
 import type { RosterAction, RosterAnswer } from "../membership/roster-desk.ts";
@@ -23,4 +24,6 @@ export interface PeerDesk {
   pause(): void;
   /** Go on. Idempotent. */
   resume(): void;
+  /** Refuse these peers, and no others, as if no way led to them. Idempotent. */
+  cutOff(peers: readonly PeerId[]): void;
 }

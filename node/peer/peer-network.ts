@@ -30,6 +30,8 @@ export interface PeerNetwork {
   readonly company: Company;
   /** What the record of everything sent says of the budget from now on. */
   account(privacy: PrivacyGuard): void;
+  /** Refuse these peers, and no others, from now on: connections with them are closed, and none is opened. */
+  cutOff(peers: readonly PeerId[]): void;
 }
 
 /** What the transport asks of parts that are made after it. */
@@ -37,9 +39,13 @@ class Gate {
   exchange: Exchange | undefined;
   membership: RosterMembership | undefined;
   privacy: PrivacyGuard | undefined;
+  cutOff: ReadonlySet<PeerId> = new Set();
 
   readonly admits = (peer: PeerId, origin?: string): boolean =>
-    this.exchange?.refuses(peer) !== true && this.membership?.admits(peer, origin) !== false;
+    !this.cutOff.has(peer) &&
+    this.exchange?.refuses(peer) !== true &&
+    this.exchange?.hasRoomFor(peer, origin) !== false &&
+    this.membership?.admits(peer, origin) !== false;
   readonly mayGossip = (peer: PeerId): boolean => this.membership?.mayGossip(peer) !== false;
   readonly epsilon = (): number | undefined => this.privacy?.status().spent;
 }
@@ -64,7 +70,7 @@ export async function openPeerNetwork(
   if (membership !== undefined) shutdown.add(() => membership.stop());
   const exchange = createExchange(
     { ...dependencies, clock: clockOf("the exchange"), loop, logger: logs.of("exchange") },
-    { manifest: options.manifest, ...(membership && { membership }) },
+    { manifest: options.manifest, isGiven: (peer) => dialer.isGiven(peer), ...(membership && { membership }) },
   );
   gate.exchange = exchange;
   const clock = clockOf("the dialler");
@@ -73,7 +79,17 @@ export async function openPeerNetwork(
     { transport, store, clock, logger: logs.of("network") },
     { bootstrap: options.bootstrap, onFailure: (failure) => company.fail(failure) },
   );
-  return { transport, membership, exchange, dialer, company, account: (privacy) => void (gate.privacy = privacy) };
+  return {
+    ...{ transport, membership, exchange, dialer, company },
+    account: (privacy) => void (gate.privacy = privacy),
+    cutOff: (peers) => {
+      gate.cutOff = new Set(peers);
+      const logger = logs.of("network");
+      for (const peer of peers) {
+        transport.hangUp(peer).catch((error: unknown) => logger.warn("could not hang up", { peer, error }));
+      }
+    },
+  };
 }
 
 /** libp2p, with a record of everything that leaves. */

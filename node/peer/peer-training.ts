@@ -47,6 +47,7 @@ export async function openTraining(
     peerSeed: ownSeed(signer.peer),
     data: options.examples,
     engine: options.engine,
+    ...(manifest.base && { agreedBase: manifest.base }),
     ...(manifest.head !== undefined && { head: manifest.head }),
     ...fisherOptions(manifest.reference),
     totalSteps: manifest.rounds.count * manifest.rounds.localSteps,
@@ -87,14 +88,20 @@ export async function openRounds(
   { signer: { peer }, clock, logs, loop }: PeerFiles,
   { training, exchange, shutdown }: { training: PeerTraining; exchange: Exchange; shutdown: Shutdown },
 ): Promise<RoundDriver> {
-  const { manifest, examples, compareAlone, onEvent } = options;
+  const { manifest, examples, compareAlone, rule, onEvent } = options;
   const { trainer, checkpoints, privacy } = training;
+  if (rule && privacy) {
+    const text = `the budget of privacy is counted for the network's rule, not for "${rule.name}"; leave one of them out`;
+    throw new NodeError("CONFIG_INVALID", text);
+  }
+  if (rule) logs.of("rounds").info("own aggregation rule", { rule: rule.name });
   const similarity = await openDataSimilarity(options, { exchange, training, peer, logger: logs.of("training") });
   const driver = await createRoundDriver(
     {
       ...{ trainer, aggregate: trainer.aggregate, exchange, checkpoints, logger: logs.of("rounds") },
       clock: namedClock(clock, loop, "timer of the rounds"),
       ...(privacy && { privacy }),
+      ...(rule && { ownRule: rule }),
       ...(similarity && { similarity }),
       emit: onEvent,
     },

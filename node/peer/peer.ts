@@ -5,6 +5,7 @@
  */
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
 import type { ModelSearch } from "../manifest/model-search.ts";
 import { COMMAND_WAIT_MS } from "../system/files/lock-file.ts";
@@ -45,6 +46,8 @@ export interface Peer {
   pause(): void;
   /** Go on. Idempotent. */
   resume(): void;
+  /** Refuse these peers, and no others, until told otherwise, under every manifest: a partition of a test network. Idempotent. */
+  cutOff(peers: readonly PeerId[]): void;
   /**
    * When nothing is left to do: the report of the last manifest, undefined when stopped before its last round. Rejects when
    * the peer cannot start or cannot go on.
@@ -82,6 +85,7 @@ class Session implements Peer {
   #status: PeerStatus | undefined;
   #desk: PeerDesk | undefined;
   #isPaused = false;
+  #cutOff: readonly PeerId[] = [];
 
   constructor(options: PeerOptions) {
     this.#options = options;
@@ -118,6 +122,11 @@ class Session implements Peer {
   resume(): void {
     this.#isPaused = false;
     this.#desk?.resume();
+  }
+
+  cutOff(peers: readonly PeerId[]): void {
+    this.#cutOff = [...peers];
+    this.#desk?.cutOff(peers);
   }
 
   start(): Promise<void> {
@@ -181,6 +190,7 @@ class Session implements Peer {
     const chapter = await openChapter(this.#options, genesis, { ...options, onEvent: (event) => this.#tell(event) });
     this.#desk = chapter.peer.desk;
     if (this.#isPaused) this.#desk.pause();
+    if (this.#cutOff.length > 0) this.#desk.cutOff(this.#cutOff);
     return chapter;
   }
 

@@ -10,7 +10,9 @@ import {
   anchorToReference,
   gaugeKind,
   ifAdapter,
+  looksAtWholes,
   type NeighbourUpdate,
+  type OwnRule,
   type ReferenceState,
   type RememberedAggregate,
   referenceModel,
@@ -57,6 +59,8 @@ export interface AggregationDependencies {
   readonly clock: Pick<Clock, "now">;
   /** Aggregates on another thread than this one, which is the network's. When absent, this thread aggregates. */
   readonly aggregate?: Aggregator | undefined;
+  /** Puts the neighbours' adapters together on this thread, in place of the manifest's rule. */
+  readonly ownRule?: OwnRule | undefined;
 }
 
 /** One round of one peer. */
@@ -93,7 +97,9 @@ export async function aggregateRound(
   dependencies: AggregationDependencies,
   options: AggregationOptions,
 ): Promise<AggregatedRound> {
-  const { trainer, logger, aggregate: aggregateThere = aggregateHere } = dependencies;
+  const { trainer, logger, ownRule } = dependencies;
+  // A function does not cross to another thread.
+  const aggregateThere = ownRule ? aggregateHere : (dependencies.aggregate ?? aggregateHere);
   const { manifest, peer, announced, reference, trial, round, asOf, signal } = options;
   const { expectedLoss, looksAtLosses = true } = options;
   const layout = layoutOf(manifest);
@@ -105,11 +111,13 @@ export async function aggregateRound(
   const aggregate = await aggregateThere({
     ...layout,
     own: { peer, theta: own, ...(announced !== undefined && { neighbours: announced }) },
+    ...(looksAtWholes(settings) && { start: await trainer.start() }),
     neighbours,
     settings,
     round: asOf,
+    ownRule,
   });
-  logAggregate(logger, aggregate, { round, rule: settings.rule });
+  logAggregate(logger, aggregate, { round, rule: ownRule?.name ?? settings.rule });
   const { localSteps, count } = manifest.rounds;
   const last = asOf + 1 >= count;
   // The twin of a peer with a privacy budget has no momentum.

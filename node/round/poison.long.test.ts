@@ -121,6 +121,7 @@ describe("one neighbour with the largest values", () => {
     { rule: "multi-krum", faulty: 1 },
     { rule: "centred-clipping", radius: 0.1 },
     { rule: "clipped-gossip", radius: 0.1 },
+    { rule: "vetted-mean" },
     { rule: "mean", normClip: true },
     { rule: "mean", scope: "global" },
     { rule: "mean", weights: { kind: "samples" } },

@@ -118,6 +118,7 @@ export function createQuadraticTrainer(
       return { loss, accuracy: 1 / (1 + loss), exactMatch: 0, tokens: 10, ...(perExample && { exampleLosses }) };
     },
     adapter: async () => state.adapter.slice(),
+    start: async () => start().adapter,
     setAdapter: async (adapter) => {
       state = { ...state, adapter: adapter.slice() };
     },

@@ -11,8 +11,26 @@
 import type { BaseModel, WeightSource } from "../model/base-model.ts";
 import { capped } from "../model/layers/cap.ts";
 import { apply, externalRows } from "../onnx/graph.ts";
-import { add, concat, gather, gemm, ints, logSumExp, mul, reduceSum, split, sub } from "../onnx/operators.ts";
+import {
+  add,
+  cast,
+  concat,
+  gather,
+  gemm,
+  ints,
+  log,
+  logSumExp,
+  mul,
+  reduceSum,
+  reshape,
+  scalar,
+  softmax,
+  split,
+  sub,
+  where,
+} from "../onnx/operators.ts";
 import type { OnnxValue } from "../onnx/value.ts";
+import type { Dtype } from "../tensor.ts";
 
 /** The part of a model behind its last block. */
 export type Output = Pick<BaseModel, "normalize" | "outputMatrix" | "outputBias" | "logitCap" | "narrow">;
@@ -55,40 +73,107 @@ export function crossEntropy(
   batch: LabelledRows,
   { logitsAtOnce = LOGITS_AT_ONCE, wholeMatrix = false }: PartsOptions = {},
 ): OnnxValue {
-  const matrix = model.outputMatrix(weight);
-  const [vocabulary, labels] = [matrix.shape[0]!, batch.labelIds.shape[0]!];
-  const cut = !wholeMatrix && matrix.source.kind === "external" && matrix.dtype === "float32" && !model.outputBias;
-  if (!cut || labels * vocabulary <= logitsAtOnce) {
+  const cut = byVocabulary(model, weight, batch, { logitsAtOnce, wholeMatrix });
+  if (!cut) {
     const parts = crossEntropyByRows(model, weight, batch, logitsAtOnce);
     return concat(
       parts.map((part) => part.losses),
       0,
     );
   }
+  const parts = cut.parts.map(({ logits }) => apply("ReduceLogSumExp", [logits, ints([1])], KEPT));
+  return sub(logSumExp(concat(parts, 1)), cut.labelLogits);
+}
+
+const KEPT = { attributes: { keepdims: { int: 1 } } };
+
+/** Logits of a part of the vocabulary, f32[M,V'], from its token `from` on. */
+interface VocabularyPart {
+  readonly from: number;
+  readonly logits: OnnxValue;
+}
+
+/** Logits in parts of the vocabulary, and those of the labels f32[M]; undefined where the output matrix is not to be cut. */
+function byVocabulary(
+  model: Output,
+  weight: WeightSource,
+  batch: LabelledRows,
+  { logitsAtOnce, wholeMatrix }: Required<PartsOptions>,
+): { readonly parts: readonly VocabularyPart[]; readonly labelLogits: OnnxValue } | undefined {
+  const matrix = model.outputMatrix(weight);
+  const [vocabulary, labels] = [matrix.shape[0]!, batch.labelIds.shape[0]!];
+  const mayCut = !wholeMatrix && matrix.source.kind === "external" && matrix.dtype === "float32" && !model.outputBias;
+  if (!mayCut || labels * vocabulary <= logitsAtOnce) return undefined;
   const x = model.normalize(batch.rows, weight);
   const rows =
     VOCABULARY_TILE * Math.ceil(vocabulary / Math.ceil((labels * vocabulary) / logitsAtOnce) / VOCABULARY_TILE);
   const starts = Array.from({ length: Math.ceil(vocabulary / rows) }, (_, i) => i * rows);
   const parts = starts.map((from) => {
     const part = externalRows(matrix, { from, to: Math.min(vocabulary, from + rows) });
-    const z = capped(gemm(x, part, { transB: true }), model.logitCap);
-    return apply("ReduceLogSumExp", [z, ints([1])], { attributes: { keepdims: { int: 1 } } });
+    return { from, logits: capped(gemm(x, part, { transB: true }), model.logitCap) };
   });
-  return sub(logSumExp(concat(parts, 1)), capped(labelProduct(x, matrix, batch.labelIds), model.logitCap));
+  return { parts, labelLogits: capped(labelProduct(x, matrix, batch.labelIds), model.logitCap) };
+}
+
+/** losses f32[M] of labelled rows, and their likeliest tokens i64[M], the first of those that are alike. */
+export function evaluatedRows(
+  model: Output,
+  weight: WeightSource,
+  batch: LabelledRows,
+  { logitsAtOnce = LOGITS_AT_ONCE, wholeMatrix = false }: PartsOptions = {},
+): { readonly losses: OnnxValue; readonly predicted: OnnxValue } {
+  const cut = byVocabulary(model, weight, batch, { logitsAtOnce, wholeMatrix });
+  if (!cut) return evaluatedByRows(model, weight, batch, logitsAtOnce);
+  const { parts, labelLogits } = cut;
+  // One value for all of a part, so that its logits are let go before the next part's are computed. Numbers of tokens are
+  // exact in f32 up to 2^24.
+  const packed = parts.map(({ from, logits }) => {
+    const largest = apply("ReduceMax", [logits, ints([1])], KEPT);
+    const sum = sub(largest, log(apply("ReduceMax", [softmax(logits), ints([1])], KEPT)));
+    const first = apply("ArgMax", [logits], { attributes: { axis: { int: 1 }, keepdims: { int: 1 } } });
+    return concat([sum, largest, add(cast(first, "float32"), scalar(from))], 1);
+  });
+  const all = reshape(concat(packed, 1), [batch.labelIds.shape[0]!, parts.length, 3]);
+  const [sums, largest, tokens] = split(all, [1, 1, 1], 2).map((part) => reshape(part, part.shape.slice(0, 2)));
+  const isBest = apply("Equal", [largest!, apply("ReduceMax", [largest!, ints([1])], KEPT)]);
+  const beyond = scalar(model.outputMatrix(weight).shape[0]!);
+  const predicted = apply("ReduceMin", [where(isBest, tokens!, beyond), ints([1])], {
+    attributes: { keepdims: { int: 0 } },
+  });
+  return { losses: sub(logSumExp(sums!), labelLogits), predicted: cast(predicted, "int64") };
+}
+
+/** The same in parts of the rows. */
+function evaluatedByRows(model: Output, weight: WeightSource, batch: LabelledRows, logitsAtOnce: number) {
+  const largest = { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } };
+  // Nothing is ever less than itself: these zeros make a prediction wait for its loss, and a loss for its prediction.
+  // Otherwise the runtime would finish one of the outputs first, and hold the logits of every part for the other.
+  const zero = (of: OnnxValue, dtype: Dtype): OnnxValue => cast(apply("Less", [of, of]), dtype);
+  const parts = crossEntropyByRows(model, weight, batch, logitsAtOnce).map(({ losses, logits }) => {
+    const predicted = apply("ArgMax", [logits], largest);
+    return { losses: add(losses, zero(predicted, "float32")), predicted: add(predicted, zero(losses, "int64")) };
+  });
+  const [losses, predicted] = (["losses", "predicted"] as const).map((name) =>
+    concat(
+      parts.map((part) => part[name]),
+      0,
+    ),
+  ) as [OnnxValue, OnnxValue];
+  return { losses, predicted };
 }
 
 /** Some of the rows: losses f32[M'] and logits f32[M',V]. */
-export interface RowsPart {
+interface RowsPart {
   readonly losses: OnnxValue;
   readonly logits: OnnxValue;
 }
 
 /** The same in parts of the rows, with their logits: to look for the largest of a row. */
-export function crossEntropyByRows(
+function crossEntropyByRows(
   model: Output,
   weight: WeightSource,
   batch: LabelledRows,
-  logitsAtOnce: number = LOGITS_AT_ONCE,
+  logitsAtOnce: number,
 ): readonly RowsPart[] {
   const sizes = partSizes(batch.labelIds.shape[0]!, model.outputMatrix(weight).shape[0]!, logitsAtOnce);
   const ids = split(batch.labelIds, sizes, 0);

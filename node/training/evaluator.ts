@@ -8,7 +8,7 @@ import { encodeModel } from "../onnx/codec.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
 import { float32 } from "../tensor.ts";
 import { createBucketSessions } from "./bucket-sessions.ts";
-import { type EvaluatedBatch, exampleLossesOf, summarize } from "./evaluate.ts";
+import { type EvaluatedBatch, exampleLossesOf, lossInterval, summarize } from "./evaluate.ts";
 import { type Feeding, modelFeeds } from "./feeds.ts";
 import {
   ACTIVATION_BYTES_MAX,
@@ -17,7 +17,8 @@ import {
   declaredOnly,
   type FrozenBlocks,
 } from "./frozen-blocks.ts";
-import { type AdaptedModel, type BatchShape, cutEvaluation, evaluationGraph } from "./training-step.ts";
+import { evaluationSession } from "./step-session.ts";
+import { type AdaptedModel, type BatchShape, cutEvaluation } from "./training-step.ts";
 
 /** Examples evaluated at once: enough to fill two cores, few enough that the logits stay small. */
 const EVALUATION_BATCH = 16;
@@ -74,6 +75,10 @@ export interface EvaluatorOptions {
   readonly activationBytesMax?: number;
   /** Whether long texts are evaluated a few at a time; default: all in batches of the same size. */
   readonly lowMemory?: boolean;
+  /** Never cut the output matrix, as `PartsOptions` has it. */
+  readonly wholeMatrix?: boolean;
+  /** Whether the weights of one block are in memory at a time; default: those of all. */
+  readonly streamBlocks?: boolean;
 }
 
 /** Evaluates adapters of one model on one peer's sets. */
@@ -96,7 +101,8 @@ export interface Evaluator {
 /** Its sessions are made when they are first needed, for the lengths of all examples. */
 export function createEvaluator(options: EvaluatorOptions): Evaluator {
   const { runtime, adapted, sessionOptions, data, feeding, labels = [], bucketsMax } = options;
-  const { activationBytesMax: bytesMax = 0, lowMemory = false } = options;
+  const { activationBytesMax: bytesMax = 0, lowMemory = false, wholeMatrix = false } = options;
+  const how = { wholeMatrix };
   const all = [...data.train, ...data.validation, ...data.test];
   const tokens = all.reduce((most, example) => Math.max(most, readTokens(example)), 1);
   const batchSize = examplesAtOnce({ tokens, lowMemory });
@@ -106,12 +112,13 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
   const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
   const sessions = createBucketSessions((bucket) => {
     const shape = { ...shapes[bucket]!, examples: shapes[bucket]!.batchSize };
-    const cut = bytesMax > 0 ? cutEvaluation(adapted, shape) : undefined;
+    const cut = bytesMax > 0 ? cutEvaluation(adapted, shape, how) : undefined;
     if (cut) {
       const blocks = createFrozenBlocks({ runtime, store }, { below: cut.below, sessionOptions });
       lower.set(bucket, { blocks, above: cut.above });
     }
-    return runtime.load(encodeModel(cut?.above ?? evaluationGraph(adapted, shape)), sessionOptions);
+    if (cut) return runtime.load(encodeModel(cut.above), sessionOptions);
+    return evaluationSession(runtime, { adapted, shape, sessionOptions, streamBlocks: options.streamBlocks }, how);
   });
   const run = async (set: keyof ExampleSets, examples: readonly Example[], adapter: Float32Array): Promise<Part[]> => {
     const theta = float32([adapter.length], adapter);
@@ -149,7 +156,9 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     evaluate: async ({ set, adapter, examplesMax, perExample = false }) => {
       const parts = await run(set, data[set].slice(0, examplesMax), adapter);
       const summary = summarize(parts, feeding.classifies === "each token" ? labels : []);
-      return perExample ? { ...summary, exampleLosses: parts.flatMap(exampleLossesOf) } : summary;
+      if (!perExample) return summary;
+      const interval = lossInterval(parts);
+      return { ...summary, exampleLosses: parts.flatMap(exampleLossesOf), ...(interval !== undefined && { interval }) };
     },
     exampleLosses: async ({ set, adapter }) => {
       const sums = new Array<number>(data[set].length).fill(0);

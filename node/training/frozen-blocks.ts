@@ -76,8 +76,11 @@ export function createFrozenBlocks(
 }
 
 /** Those of the given inputs that a graph declares. */
-export function declaredOnly(graph: OnnxGraph, feeds: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
-  const names = graph.inputs.flatMap(({ source }) => (source.kind === "input" ? [source.name] : []));
+export function declaredOnly(
+  { inputs }: Pick<OnnxGraph, "inputs">,
+  feeds: Readonly<Record<string, Tensor>>,
+): Record<string, Tensor> {
+  const names = inputs.flatMap(({ source }) => (source.kind === "input" ? [source.name] : []));
   return Object.fromEntries(names.flatMap((name) => (feeds[name] ? [[name, feeds[name]]] : [])));
 }
 

@@ -4,9 +4,10 @@
  */
 import { parameterCount } from "../../protocol/adapter-spec.ts";
 import type { EngineOptions } from "../interface/engine-options.ts";
-import { memoryUse } from "../onnx/memory-use.ts";
+import { type MemoryUse, memoryUse, valueBytes } from "../onnx/memory-use.ts";
 import { evaluationShape } from "./evaluator.ts";
-import { type AdaptedModel, evaluationGraph, trainingStepGraph } from "./training-step.ts";
+import { NEXT, type StreamedParts, streamedEvaluation, streamedStep } from "./streamed-parts.ts";
+import { type AdaptedModel, type BatchShape, evaluationGraph, trainingStepGraph } from "./training-step.ts";
 
 /** Bytes, by what takes them. */
 export interface MemoryNeeded {
@@ -39,14 +40,44 @@ export function memoryNeeded(
 ): MemoryNeeded {
   const { model, slots } = adapted;
   const labels = model.classifier ? examples : examples * (tokens - 1);
-  const { lowMemory = false } = engine;
-  const step = memoryUse(trainingStepGraph(adapted, { examples, tokens, labels }, { lowMemory }));
-  const evaluation = memoryUse(evaluationGraph(adapted, evaluationShape({ tokens, lowMemory, model })));
+  const { lowMemory = false, streamBlocks = false } = engine;
+  const shape = { examples, tokens, labels };
+  const evaluated = evaluationShape({ tokens, lowMemory: lowMemory || streamBlocks, model });
+  const { step, evaluation } = streamBlocks
+    ? streamedUse(adapted, shape, evaluated)
+    : {
+        step: memoryUse(trainingStepGraph(adapted, shape, { lowMemory })),
+        evaluation: memoryUse(evaluationGraph(adapted, evaluated)),
+      };
   const activations = ALLOCATED_SHARE * (step.activations + evaluation.activations) + step.constants;
   const optimizer = 4 * VALUES_PER_TRAINED * parameterCount(slots);
   const weights = Math.max(step.weights, evaluation.weights);
   return {
     ...{ weights, activations, optimizer, program: PROGRAM_BYTES },
     total: weights + activations + optimizer + PROGRAM_BYTES,
+  };
+}
+
+/** Of parts that are loaded one after another: the largest of them, and the streams that are kept between them. */
+function streamedUse(
+  adapted: AdaptedModel,
+  shape: BatchShape,
+  evaluated: BatchShape,
+): { readonly step: MemoryUse; readonly evaluation: MemoryUse } {
+  const step = largestOf(streamedStep(adapted, shape, {}));
+  const evaluation = largestOf(streamedEvaluation(adapted, evaluated));
+  // Nothing of one is left while the other runs.
+  const activations = Math.max(step.activations, evaluation.activations);
+  return { step: { ...step, activations }, evaluation: { ...evaluation, activations: 0 } };
+}
+
+function largestOf({ forward, head, backward }: StreamedParts): MemoryUse {
+  const uses = [...forward, head, ...backward].map(memoryUse);
+  const most = (of: keyof MemoryUse): number => Math.max(...uses.map((use) => use[of]));
+  const streams = forward.reduce((sum, { outputs }) => sum + valueBytes(outputs[NEXT]!), 0);
+  return {
+    weights: most("weights"),
+    constants: most("constants"),
+    activations: most("activations") + streams,
   };
 }

@@ -2,13 +2,13 @@
 import { expect } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { adapterSlots, parameterCount } from "../../protocol/adapter-spec.ts";
+import type { BaseForm, NarrowForm } from "../../protocol/settings/base-forms.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
 import { openGolden } from "../golden/golden-models.suite.ts";
-import type { BaseForm } from "../interface/engine-options.ts";
 import { inBaseForm } from "../model/base/base-form.ts";
 import { outOfBlocks } from "../model/base/blocks.ts";
-import { BITS, type NarrowForm, narrowCopy, narrowWeights, scalesName } from "../model/base/narrow-file.ts";
+import { BITS, narrowCopy, narrowWeights, scalesName } from "../model/base/narrow-file.ts";
 import { type BaseModel, modelSession } from "../model/base-model.ts";
 import { storedCopy } from "../model/weight-copy.ts";
 import { tensorValues } from "../model/weight-file.ts";

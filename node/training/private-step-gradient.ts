@@ -7,13 +7,12 @@ import { fillBatch } from "../data/batch.ts";
 import { BUCKETS_MAX, planBuckets } from "../data/bucket.ts";
 import type { PrivacySettings } from "../interface/privacy.ts";
 import type { RandomSource } from "../interface/random-source.ts";
-import { encodeModel } from "../onnx/codec.ts";
 import { gaussianSource, uniformSource } from "../privacy/gaussian-noise.ts";
 import { float32 } from "../tensor.ts";
 import { createBucketSessions } from "./bucket-sessions.ts";
 import { modelFeeds, weightFeeds } from "./feeds.ts";
 import type { StepGradient, StepGradientOptions } from "./step-gradient.ts";
-import { trainingStepGraph } from "./training-step.ts";
+import { stepSession } from "./step-session.ts";
 
 /** The options of an ordinary step, and those of its privacy. */
 export interface PrivateStepGradientOptions
@@ -40,8 +39,9 @@ export async function createPrivateStepGradient(options: PrivateStepGradientOpti
   const bucketOf = new Map(buckets.flatMap(({ members }, bucket) => members.map((i) => [i, bucket] as const)));
   const sessions = createBucketSessions((bucket) => {
     const { shape } = buckets[bucket]!;
-    const graph = trainingStepGraph(adapted, { ...shape, examples: 1 }, options.graph);
-    return runtime.load(encodeModel(graph), sessionOptions);
+    const { streamBlocks } = options;
+    const of = { adapted, shape: { ...shape, examples: 1 }, sessionOptions, streamBlocks };
+    return stepSession(runtime, of, options.graph ?? {});
   });
   await sessions.at(buckets.length - 1);
   const uniform = uniformSource(random);

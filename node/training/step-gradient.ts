@@ -15,13 +15,8 @@ import { createBucketSessions } from "./bucket-sessions.ts";
 import { type Feeding, modelFeeds, weightFeeds } from "./feeds.ts";
 import { createActivationStore, createFrozenBlocks, declaredOnly, type FrozenBlocks } from "./frozen-blocks.ts";
 import { proximalFeeds } from "./proximal.ts";
-import {
-  type AdaptedModel,
-  type BatchShape,
-  cutTrainingStep,
-  type TrainingStepOptions,
-  trainingStepGraph,
-} from "./training-step.ts";
+import { stepSession } from "./step-session.ts";
+import { type AdaptedModel, type BatchShape, cutTrainingStep, type TrainingStepOptions } from "./training-step.ts";
 
 /** Everything that the steps of one training are computed from. */
 export interface StepGradientOptions {
@@ -43,6 +38,8 @@ export interface StepGradientOptions {
   readonly fisher?: boolean;
   /** Kept activations of the frozen lower blocks, in bytes; they are computed in every step where it is 0 or absent. */
   readonly activationBytesMax?: number;
+  /** Whether the weights of one block are in memory at a time; default: those of all. */
+  readonly streamBlocks?: boolean;
   /** How the graphs are built, besides. */
   readonly graph?: Omit<TrainingStepOptions, "proximal" | "fisher">;
   readonly dropout: { readonly sites: readonly DropoutSite[]; readonly prng: Prng };
@@ -81,8 +78,8 @@ export async function createStepGradient(options: StepGradientOptions): Promise<
       const blocks = createFrozenBlocks({ runtime, store }, { below: cut.below, sessionOptions });
       lower.set(bucket, { blocks, above: cut.above });
     }
-    const graph = cut?.above ?? trainingStepGraph(adapted, whole, how);
-    return runtime.load(encodeModel(graph), sessionOptions);
+    if (cut) return runtime.load(encodeModel(cut.above), sessionOptions);
+    return stepSession(runtime, { adapted, shape: whole, sessionOptions, streamBlocks: options.streamBlocks }, how);
   });
   await sessions.at(shapes.length - 1);
   const lossOut = new Float32Array(1);

@@ -6,6 +6,7 @@ import { NodeError } from "../errors.ts";
 import type { RandomSource } from "../interface/random-source.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
+import { assertAgreed } from "../model/base/agreed-base.ts";
 import { assertComputed, inBaseForm } from "../model/base/base-form.ts";
 import { type BaseModel, modelSession } from "../model/base-model.ts";
 import { loadBaseModel, type ModelFiles } from "../model/huggingface.ts";
@@ -38,6 +39,7 @@ export async function createTrainer(
 ): Promise<Trainer> {
   const { adapter: settings, training, data, engine } = options;
   const plain = loadBaseModel(files);
+  assertAgreed(plain, files, options.agreedBase);
   const model = adjustedModel(inBaseForm(plain, files, engine.base), options);
   const method = adapterMethod(settings);
   const tensors = trainedTensors(model, options);
@@ -51,6 +53,14 @@ export async function createTrainer(
   const others = await otherArithmetic({ runtime, model, files }, engine);
   await assertComputed(runtime, model);
   const isCpu = (await runtime.provider()) === "cpu";
+  const { streamBlocks = false } = engine;
+  if (streamBlocks && !isCpu) {
+    throw new NodeError(
+      "CONFIG_INVALID",
+      "blocks are streamed on the cpu only; a device would compile them anew each time",
+    );
+  }
+  const lowMemory = (engine.lowMemory ?? false) || streamBlocks;
   const gradients = await stepGradient(
     {
       runtime,
@@ -58,7 +68,7 @@ export async function createTrainer(
       sessionOptions: others ? { ...sessionOptions, externalData: others.externalData } : sessionOptions,
       feeding,
       graph: {
-        lowMemory: engine.lowMemory ?? false,
+        lowMemory,
         wholeMatrix: !isCpu,
         ...(others && { products: others.products }),
       },
@@ -71,14 +81,14 @@ export async function createTrainer(
     random,
   );
   // Evaluation gives the same in any batches; each length of them is a session with memory of its own.
-  const bucketsMax = engine.lowMemory ? 1 : BUCKETS_MAX;
-  const activationBytesMax = engine.lowMemory
+  const bucketsMax = lowMemory ? 1 : BUCKETS_MAX;
+  const activationBytesMax = lowMemory
     ? 0
     : Math.min(options.activationBytesMax ?? ACTIVATION_BYTES_MAX, EVALUATION_BYTES_MAX);
   const evaluator = createEvaluator({
     ...{ runtime, adapted, sessionOptions, data, feeding, bucketsMax, activationBytesMax },
     labels: model.classifier?.labels,
-    lowMemory: engine.lowMemory ?? false,
+    ...{ lowMemory, streamBlocks, wholeMatrix: !isCpu },
   });
   const steps = new LocalSteps({ gradients, tensors }, { training, totalSteps, fisherDecay: options.fisherDecay });
   const features: Trainer["features"] = async ({ examples }) =>
@@ -103,7 +113,8 @@ async function stepGradient(
     accumulate,
     proximal,
     fisher: fisherDecay !== undefined,
-    activationBytesMax: activationBytesMax ?? ACTIVATION_BYTES_MAX,
+    streamBlocks: engine.streamBlocks ?? false,
+    activationBytesMax: engine.streamBlocks ? 0 : (activationBytesMax ?? ACTIVATION_BYTES_MAX),
   };
   if (privacy === undefined) return createStepGradient(options);
   return createPrivateStepGradient({ ...options, batchSize, privacy, random: assertGiven(random) });
@@ -150,6 +161,7 @@ function trainerOf({
         perExample,
       }),
     adapter: async () => sent.sentOf(steps.theta),
+    start: async () => sent.sentOf(start()),
     setAdapter: async (vector) => steps.setSent(vector),
     setReference: async (vector) => steps.setReference(vector),
     state: async () => steps.state(),

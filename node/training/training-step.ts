@@ -11,13 +11,13 @@ import { classRows, meanOfTokens } from "../model/layers/pooling.ts";
 import { cutGraph } from "../onnx/cut.ts";
 import { forSpeed } from "../onnx/for-speed.ts";
 import { apply, inputValue, nodesInOrder } from "../onnx/graph.ts";
-import { add, cast, concat, gather, ints, mul, reduceSum, reshape } from "../onnx/operators.ts";
+import { add, gather, ints, mul, reduceSum, reshape } from "../onnx/operators.ts";
 import type { GraphPass } from "../onnx/rewrite.ts";
 import { splitTree } from "../onnx/split-tree.ts";
 import type { OnnxGraph, OnnxValue } from "../onnx/value.ts";
-import type { Dtype, Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { withCheckpoints } from "./checkpointing.ts";
-import { crossEntropy, crossEntropyByRows, logitsOf } from "./cross-entropy.ts";
+import { crossEntropy, evaluatedRows, logitsOf } from "./cross-entropy.ts";
 import { proximalTerm } from "./proximal.ts";
 import { softmaxProductsFirst } from "./softmax-products.ts";
 
@@ -91,33 +91,59 @@ export function cutTrainingStep(
 }
 
 /** The graph as it is handed to the runtime, after the passes that change how it is computed. */
-function finished(model: BaseModel, graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGraph {
+export function finished(model: BaseModel, graph: OnnxGraph, { products }: TrainingStepOptions): OnnxGraph {
   const fast = softmaxProductsFirst(forSpeed(graph).graph).graph;
   return products ? products(fast).graph : finishedGraph(model, fast);
 }
 
 function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions) {
-  const { proximal = false, fisher = false, lowMemory = false, wholeMatrix = false } = options;
-  const { inputs, adapter, weight, batch, labelWeights, blockEnds, wholeStreams } = forward(adapted, shape, {
-    training: true,
-  });
+  const { inputs, loss, total, adapter, changed, ...ends } = trainingLoss(adapted, shape, options);
+  const kept = options.lowMemory ? changed : [];
+  const [flat, ...atBlocks] = gradient(total, [adapter, ...kept]);
+  const checkpoints = kept.map((value, i) => ({ value, gradient: atBlocks[i]! }));
+  const whole = { inputs, outputs: { loss, gradient: flat! } };
+  const { graph } = withCheckpoints(whole, { loss: total, checkpoints });
+  return { graph, frozenEnd: frozenEndOf(adapter, ends) };
+}
+
+/** A step before it is differentiated. */
+export interface StepLoss {
+  readonly inputs: readonly OnnxValue[];
+  /** On the labels. */
+  readonly loss: OnnxValue;
+  /** With the proximal term: what is differentiated. */
+  readonly total: OnnxValue;
+  /** The flat vector. */
+  readonly adapter: OnnxValue;
+  /** The residual stream behind each block, from the first to the last one. */
+  readonly blockEnds: readonly OnnxValue[];
+  /** Those of them that the adapter changes. */
+  readonly changed: readonly OnnxValue[];
+  /** The streams with all rows, before and after each edit. */
+  readonly wholeStreams: readonly OnnxValue[];
+}
+
+/** The forward pass and the loss of a training step. */
+export function trainingLoss(adapted: AdaptedModel, shape: BatchShape, options: TrainingStepOptions): StepLoss {
+  const { proximal = false, fisher = false, wholeMatrix = false } = options;
+  const whole = forward(adapted, shape, { training: true });
+  const { inputs, adapter, weight, batch, labelWeights, blockEnds, wholeStreams } = whole;
   const losses = crossEntropy(adapted.model, weight, batch, { wholeMatrix });
   const loss = reduceSum(mul(losses, labelWeights), [0], false);
   const held = proximal ? proximalTerm(adapter, fisher ? "weighted" : "alike") : undefined;
-  const total = held ? add(loss, held.term) : loss;
-  const changed = dependentOn(adapter, blockEnds);
-  const kept = lowMemory ? changed : [];
-  const [flat, ...atBlocks] = gradient(total, [adapter, ...kept]);
-  const checkpoints = kept.map((value, i) => ({ value, gradient: atBlocks[i]! }));
-  const whole = { inputs: [...inputs, ...(held?.inputs ?? [])], outputs: { loss, gradient: flat! } };
-  const { graph } = withCheckpoints(whole, { loss: total, checkpoints });
-  return { graph, frozenEnd: frozenEndOf(adapter, { blockEnds, wholeStreams }) };
+  return {
+    inputs: [...inputs, ...(held?.inputs ?? [])],
+    loss,
+    total: held ? add(loss, held.term) : loss,
+    ...{ adapter, blockEnds, wholeStreams },
+    changed: dependentOn(adapter, blockEnds),
+  };
 }
 
 /** The last stream that no part of the adapter changes; undefined where the adapter changes the first block. */
 function frozenEndOf(
   adapter: OnnxValue,
-  { blockEnds, wholeStreams }: Pick<ReturnType<typeof forward>, "blockEnds" | "wholeStreams">,
+  { blockEnds, wholeStreams }: Pick<StepLoss, "blockEnds" | "wholeStreams">,
 ): OnnxValue | undefined {
   const edited = dependentOn(adapter, wholeStreams);
   // A single block is not worth what keeping its result takes.
@@ -134,42 +160,38 @@ function dependentOn(root: OnnxValue, values: readonly OnnxValue[]): readonly On
   return values.filter((value) => found.has(value));
 }
 
+/** How an evaluation is built. */
+export type EvaluationOptions = Pick<TrainingStepOptions, "wholeMatrix">;
+
 /** The same inputs without weights and masks.  Outputs: losses f32[M] in nats, predicted i64[M]. */
-export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape): OnnxGraph {
-  return finishedGraph(adapted.model, forSpeed(evaluation(adapted, shape).graph).graph);
+export function evaluationGraph(adapted: AdaptedModel, shape: BatchShape, options: EvaluationOptions = {}): OnnxGraph {
+  return finishedGraph(adapted.model, forSpeed(evaluation(adapted, shape, options).graph).graph);
 }
 
 /** The same in two graphs, cut as `cutTrainingStep` cuts; undefined where there is nothing below the adapter. */
 export function cutEvaluation(
   adapted: AdaptedModel,
   shape: BatchShape,
+  options: EvaluationOptions = {},
 ): { readonly below: OnnxGraph; readonly above: OnnxGraph } | undefined {
-  const { graph, frozenEnd } = evaluation(adapted, shape);
+  const { graph, frozenEnd } = evaluation(adapted, shape, options);
   if (!frozenEnd) return undefined;
   const { below, above } = cutGraph(graph, { at: frozenEnd, name: "stream" });
   const finish = (part: OnnxGraph): OnnxGraph => finishedGraph(adapted.model, forSpeed(part).graph);
   return { below: finish(below), above: finish(above) };
 }
 
-function evaluation(adapted: AdaptedModel, shape: BatchShape) {
+/** What `evaluationGraph` computes, before the passes that change how, and the streams at which it may be cut. */
+export function evaluation(adapted: AdaptedModel, shape: BatchShape, options: EvaluationOptions = {}) {
   const whole = forward(adapted, shape, { training: false });
   const { inputs, adapter, weight, batch, labelWeights } = whole;
-  const largest = { attributes: { axis: { int: 1 }, keepdims: { int: 0 } } };
-  // Nothing is ever less than itself: these zeros make a prediction wait for its loss, and a loss for its prediction.
-  // Otherwise the runtime would finish one of the outputs first, and hold the logits of every part for the other.
-  const zero = (of: OnnxValue, dtype: Dtype): OnnxValue => cast(apply("Less", [of, of]), dtype);
-  const parts = crossEntropyByRows(adapted.model, weight, batch).map(({ losses, logits }) => {
-    const predicted = apply("ArgMax", [logits], largest);
-    return { losses: add(losses, zero(predicted, "float32")), predicted: add(predicted, zero(losses, "int64")) };
-  });
-  const [losses, predicted] = (["losses", "predicted"] as const).map((name) =>
-    concat(
-      parts.map((part) => part[name]),
-      0,
-    ),
-  ) as [OnnxValue, OnnxValue];
+  const { losses, predicted } = evaluatedRows(adapted.model, weight, batch, options);
   const unweighted = inputs.filter((input) => input !== labelWeights);
-  return { graph: { inputs: unweighted, outputs: { losses, predicted } }, frozenEnd: frozenEndOf(adapter, whole) };
+  return {
+    graph: { inputs: unweighted, outputs: { losses, predicted } },
+    frozenEnd: frozenEndOf(adapter, whole),
+    blockEnds: whole.blockEnds,
+  };
 }
 
 /** Inputs without labels.  Outputs: logits f32[B*T, V], of classifiers of texts f32[B, classes]. */

@@ -149,6 +149,15 @@ export const AGGREGATION_RULES = {
     numbers: "`radius`",
     needs: "1",
   },
+  "vetted-mean": {
+    text: "the mean of the adapters that are no copies, not far from most, and go where most go",
+    source: "this project's own; node/aggregation/vetted-mean.ts",
+    fields: { ...EVERY },
+    computes:
+      "Σ α_j c_j x_j / Σ α_j c_j over whole adapters; c_j is 0 for a copy of the own one, for what is far from most and for what does not go where most go, else 1 / (the copies of j)",
+    numbers: "",
+    needs: "1",
+  },
 } as const satisfies Readonly<Record<string, AggregationRuleKind>>;
 
 /** A rule with its numbers, in one word: `median`, `trimmed-mean:0.2`, `multi-krum:1:3:norm-clip`. */

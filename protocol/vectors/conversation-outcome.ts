@@ -13,6 +13,7 @@ import { decodeRosterMessage, decodeRosterMessages } from "../membership/roster-
 import { roleOf } from "../membership/roster-state.ts";
 import { type VerifySignature, verifyStrictly } from "../membership/signatures.ts";
 import type { PeerId } from "../peer-id.ts";
+import { withExampleLog } from "./example-log.ts";
 import { SELF } from "./example-network.ts";
 import { DAVE, DAY, EXAMPLE_GENESIS, NOW, ROSTER_ID, ROSTER_MANIFEST } from "./example-roster.ts";
 
@@ -46,27 +47,34 @@ export function conversationOutcome(
   bytes: Uint8Array,
   verify: VerifySignature = verifyStrictly,
 ): string {
-  const log = new RosterLog(EXAMPLE_GENESIS, { verify });
   try {
-    switch (message) {
-      case "hello": {
-        const roster = {
-          judge: (peer: PeerId, shown: ShownMembership) => judgeShown(log, { peer, shown, verify }),
-          heads: () => log.nextParents(),
-        };
-        return answerHello(bytes, from, { manifest: ROSTER_MANIFEST, isMember: () => false, busy: false, roster }).code;
-      }
-      case "reply":
-        return decodeReply(bytes).code;
-      case "note":
-        return noteOutcome(log, bytes, verify);
-      case "notes":
-        decodeRosterMessages(bytes);
-        return "accepted";
-    }
+    return withExampleLog(verify, (log) => answered({ message, from }, bytes, { log, verify }));
   } catch (error) {
     if (error instanceof ProtocolError) return error.code;
     throw error;
+  }
+}
+
+function answered(
+  { message, from }: Pick<ConversationVector, "message" | "from">,
+  bytes: Uint8Array,
+  { log, verify }: { readonly log: RosterLog; readonly verify: VerifySignature },
+): string {
+  switch (message) {
+    case "hello": {
+      const roster = {
+        judge: (peer: PeerId, shown: ShownMembership) => judgeShown(log, { peer, shown, verify }),
+        heads: () => log.nextParents(),
+      };
+      return answerHello(bytes, from, { manifest: ROSTER_MANIFEST, isMember: () => false, busy: false, roster }).code;
+    }
+    case "reply":
+      return decodeReply(bytes).code;
+    case "note":
+      return noteOutcome(log, bytes, verify);
+    case "notes":
+      decodeRosterMessages(bytes);
+      return "accepted";
   }
 }
 

@@ -149,6 +149,11 @@ export function manifestVectors(): readonly ManifestVector[] {
     valid("DoRA", { ...OTHER_MANIFEST, adapter: { ...DORA, kind: "dora" } }),
     valid("LoRA with biases", { ...OTHER_MANIFEST, adapter: { ...DORA, kind: "lora", bias: "trained" } }),
     invalid("DoRA with a bias", { adapter: { ...DORA, kind: "dora", bias: "trained" } }, "adapter.bias"),
+    valid("a base in q4", { ...EXAMPLE_MANIFEST, base: { form: "q4", digest: "6".repeat(64) } }),
+    valid("the base as it is", { ...EXAMPLE_MANIFEST, base: { form: "f32" } }),
+    invalid("a base in q8 without a digest", { base: { form: "q8" } }, "base.digest"),
+    invalid("a base in f32 with a digest", { base: { form: "f32", digest: "6".repeat(64) } }, "base.digest"),
+    invalid("another base", { base: { form: "nf4", digest: "6".repeat(64) } }, "base.form"),
   ];
 }
 

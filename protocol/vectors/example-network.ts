@@ -26,7 +26,7 @@ export const EXAMPLE_MANIFEST: NetworkManifest = {
   ...MANIFEST_DEFAULTS,
   rounds: { ...MANIFEST_DEFAULTS.rounds, count: 100 },
   // The settings of new networks when the vectors were made; a network keeps its settings.
-  aggregation: { ...MANIFEST_DEFAULTS.aggregation, lambda: { mode: "search" } },
+  aggregation: { ...MANIFEST_DEFAULTS.aggregation, rule: "geometric-median", lambda: { mode: "search" } },
   reference: { kind: "window", size: 4, weights: "uniform", l1: 1e-3, l2: 1e-2 },
   bootstrap: ["/ip4/127.0.0.1/tcp/4001"],
 };

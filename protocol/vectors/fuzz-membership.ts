@@ -1,9 +1,10 @@
 /** Changes of everything that members sign, of greetings and of messages, and the rule for changes that may be accepted. */
 import { bytesToHex } from "@noble/hashes/utils.js";
-import { RosterLog } from "../membership/roster-log.ts";
+import type { RosterLog } from "../membership/roster-log.ts";
 import { conversationOutcome, isAccepted, signedParts } from "./conversation-outcome.ts";
 import { conversationVectors } from "./conversation-vectors.ts";
-import { EXAMPLE_GENESIS, NOW } from "./example-roster.ts";
+import { withExampleLog } from "./example-log.ts";
+import { NOW } from "./example-roster.ts";
 import { type MembershipMessage, membershipVectors, outcomeOf, vectorBytes } from "./membership-vectors.ts";
 import { type FuzzTarget, fuzzTarget } from "./mutation.ts";
 
@@ -57,14 +58,15 @@ export function insiderTarget(): FuzzTarget {
     if (original.isConversation) {
       return { outcome: conversationOutcome(original, bytes, EVERYTHING_IS_SIGNED), isForged: false };
     }
-    if (original.message === "entry") return { outcome: entered(bytes), isForged: false };
+    if (original.message === "entry") {
+      return { outcome: withExampleLog(EVERYTHING_IS_SIGNED, (log) => entered(log, bytes)), isForged: false };
+    }
     return { outcome: outcomeOf(original.message, bytes, EVERYTHING_IS_SIGNED), isForged: false };
   });
 }
 
 /** A roster's answer to an entry; an entry that it takes is part of its state, after which it takes another entry. */
-function entered(bytes: Uint8Array): string {
-  const log = new RosterLog(EXAMPLE_GENESIS, { verify: EVERYTHING_IS_SIGNED });
+function entered(log: RosterLog, bytes: Uint8Array): string {
   const result = log.add(bytes, NOW);
   if (result.outcome === "refused") return result.code;
   const { entryCount } = log.state();

@@ -19,6 +19,7 @@ import { RosterLog } from "../membership/roster-log.ts";
 import { POLICY_DEFAULTS } from "../membership/settings.ts";
 import { type VerifySignature, verifyStrictly } from "../membership/signatures.ts";
 import { succeedingManifest, successionStatement } from "../membership/succession.ts";
+import { withExampleLog } from "./example-log.ts";
 import { ALICE, BOB, SELF, SOME_CONTENT_ID, STRANGER } from "./example-network.ts";
 import {
   CAROL,
@@ -64,15 +65,18 @@ export function outcomeOf(
   verify: VerifySignature = verifyStrictly,
 ): string {
   try {
-    return judged(message, bytes, verify);
+    return withExampleLog(verify, (log) => judged(message, bytes, { log, verify }));
   } catch (error) {
     if (error instanceof ProtocolError) return error.code;
     throw error;
   }
 }
 
-function judged(message: MembershipMessage, bytes: Uint8Array, verify: VerifySignature): string {
-  const log = new RosterLog(EXAMPLE_GENESIS, { verify });
+function judged(
+  message: MembershipMessage,
+  bytes: Uint8Array,
+  { log, verify }: { readonly log: RosterLog; readonly verify: VerifySignature },
+): string {
   const context = { state: log.state(), nowSeconds: NOW, verify };
   switch (message) {
     case "genesis":

@@ -45,6 +45,10 @@ test("lies of the largest values and of noise are what they are called", () => {
   const [noise, again] = [0, 0].map(() => lieOf("noise", { ...context, prng: createPrng(5) }));
   expect(noise).toEqual(again);
   expect(noise).not.toEqual(lieOf("noise", { ...context, prng: createPrng(6) }));
+  // mu (2, 1, 0), sigma (1, 1, 0): where the honest peers agree, what hinders is 0.4 of the way back.
+  const [hinder, other] = [5, 6].map((seed) => lieOf("hinder", { ...context, prng: createPrng(seed) }));
+  expect(hinder![2]).toBeCloseTo(-0.4, 6);
+  expect(hinder![0]).not.toBe(other![0]);
 });
 
 test("flipped labels keep the prompts and give every one another response", () => {
@@ -110,7 +114,7 @@ describe("an exchange with a liar", () => {
       } else if (attack === "silent") {
         expect(liar).toBeUndefined();
         expect(verdicts).toHaveLength(4);
-      } else if (attack === "noise") {
+      } else if (attack === "noise" || attack === "hinder") {
         expect(liar).toMatchObject({ round: 1 });
       } else if (attack === "stale") {
         expect(liar).toMatchObject({ round: 1, theta: thetas(0)[2] });

@@ -33,6 +33,11 @@ export const ATTACKS = [
   "zero",
   /** mean_j theta_j + 10 s N(0, 1), s the root mean square of theta_j - theta_0. */
   "noise",
+  /**
+   * mu - 0.4 (mu - theta_0) + sigma N(0, 1), mu and sigma of the honest values, coordinate by coordinate, another one for each liar:
+   * what holds back most of all that pass the looks of `vetted-mean`.
+   */
+  "hinder",
   /** theta of the first honest peer, so that it counts once more for each liar. */
   "copy",
   /** To receiver i its own theta_i, another for each. */
@@ -63,6 +68,8 @@ const INNER_PRODUCT = 0.1;
 const FLOAT16_MAX = 65_504;
 const NEARLY_FLOAT32_MAX = 3e38;
 const NOISE_DEVIATIONS = 10;
+/** The rest is what the vetted mean asks for at least. */
+const HELD_BACK = 0.4;
 
 /** The knowledge of the liar in a round before it sends. */
 export interface LieContext {
@@ -92,6 +99,7 @@ export function lieOf(attack: Attack, context: LieContext): Float32Array {
     case "alie":
     case "inner-product":
     case "noise":
+    case "hinder":
       return lieOfMean(attack, context);
     case "dissensus": {
       const mine = honest[receiver]!;
@@ -120,16 +128,17 @@ export function lieOf(attack: Attack, context: LieContext): Float32Array {
 
 /** Lies that are made of the honest peers' mean. */
 function lieOfMean(
-  attack: "alie" | "inner-product" | "noise",
+  attack: "alie" | "inner-product" | "noise" | "hinder",
   { start, honest, prng = createPrng(0) }: LieContext,
 ): Float32Array {
   const mean = start.map((_, i) => honest.reduce((sum, theta) => sum + theta[i]!, 0) / honest.length);
+  const deviation = (mu: number, i: number): number =>
+    Math.sqrt(honest.reduce((sum, theta) => sum + (theta[i]! - mu) ** 2, 0) / honest.length);
   switch (attack) {
     case "alie":
-      return mean.map((mu, i) => {
-        const variance = honest.reduce((sum, theta) => sum + (theta[i]! - mu) ** 2, 0) / honest.length;
-        return mu - ALIE_DEVIATIONS * Math.sqrt(variance);
-      });
+      return mean.map((mu, i) => mu - ALIE_DEVIATIONS * deviation(mu, i));
+    case "hinder":
+      return mean.map((mu, i) => mu - HELD_BACK * (mu - start[i]!) + deviation(mu, i) * prng.normal());
     case "inner-product":
       return mean.map((mu, i) => start[i]! - INNER_PRODUCT * (mu - start[i]!));
     case "noise": {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Cell, CellResult } from "./cell.ts";
-import { checkClaims } from "./claims.ts";
+import { CLAIM_METHODS, checkClaims } from "./claims.ts";
 import { forgetting, METRICS } from "./metric.ts";
 import type { SuiteResults } from "./run-table.ts";
 import type { DeclaredMethod, Suite } from "./table.ts";
@@ -61,8 +61,8 @@ describe("a claim", () => {
         "fedreft",
         resultsOf([
           { method: "fedit", own: 0.5, parameters: 700 },
-          { method: "loreft-mean", own, parameters },
-          { method: "loreft-abm-search", own: 0.9, parameters: 1 },
+          { method: CLAIM_METHODS.loreft[0]!, own, parameters },
+          { method: CLAIM_METHODS.search, own: 0.9, parameters: 1 },
         ]),
       );
     expect(of(0.495, 100)).toBe("holds");
@@ -85,12 +85,12 @@ describe("a claim", () => {
   });
 
   test.each([
-    ["adaptive", ["alone-loreft", "loreft-abm-median"]],
-    ["adaptive-search", ["loreft-abm-search"]],
+    ["adaptive", [CLAIM_METHODS.alone, CLAIM_METHODS.fixed]],
+    ["adaptive-search", [CLAIM_METHODS.search]],
   ])("of the %s lambda holds within a point of accuracy, or a hundredth of a nat", (name, others) => {
     const of = (own: number, loss: number) => {
       const rivals = others.map((method, i) => ({ method, own: 0.5 - 0.1 * i, loss: 1 + 0.1 * i }));
-      return findingOf(name, resultsOf([...rivals, { method: "loreft-abm-adaptive", own, loss }]));
+      return findingOf(name, resultsOf([...rivals, { method: CLAIM_METHODS.adaptive, own, loss }]));
     };
     expect(of(0.495, 2)).toBe("holds");
     expect(of(0.48, 1.02)).toBe("does not hold");

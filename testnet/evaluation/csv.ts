@@ -19,6 +19,7 @@ const COMPARED: Readonly<Record<string, (row: Row) => number | undefined>> = {
   gain: ({ gain }) => gain?.mean,
   gainHalfInterval: ({ gain }) => gain?.half,
   way: ({ way }) => way,
+  lossWay: ({ lossWay }) => lossWay,
 };
 const COUNTS = ["trainedParameters", "sentParameters", "updateBytes", "bytesPerRound"] as const;
 

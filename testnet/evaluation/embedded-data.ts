@@ -35,9 +35,10 @@ export function embeddedData(settings: DataSettings): readonly PeerData[] {
     case "mixed":
       return tasks(settings).map((sets, peer) => prepared(settings, taskRecords(sets), { peer, task: undefined }));
     case "iid":
+    case "mixture":
     case "dirichlet": {
       const pool = poolOf(settings);
-      const rule = split.kind === "iid" ? split : { ...split, field: "kind" };
+      const rule = split.kind === "dirichlet" ? { ...split, field: "kind" } : ({ kind: "iid" } as const);
       return divide(pool, settings, rule).map((records, peer) =>
         prepared(settings, records, { peer, task: undefined }),
       );
@@ -49,14 +50,18 @@ function tasks({ seed, peers, sizes }: DataSettings, kinds?: readonly string[]):
   return defaultTasks({ seed, peers, sizes, ...(kinds ? { kinds } : {}) });
 }
 
-/** As many records of every kind, of as many peers; none of them twice. */
-function poolOf(settings: DataSettings): readonly DataRecord[] {
-  const { peers, sizes } = settings;
-  const share = (size: number): number => Math.ceil((size * peers) / TUNED_KINDS.length);
-  const each = { train: share(sizes.train), validation: share(sizes.validation), test: share(sizes.test) };
-  return TUNED_KINDS.flatMap(({ name }) =>
-    taskRecords(defaultTasks({ seed: settings.seed, peers: 1, sizes: each, kinds: [name] })[0]!),
-  );
+/**
+ * Records of every kind for so many peers, none of them twice: as many of each kind, or of the k-th of a mixture k times as many
+ * as of the first.
+ */
+function poolOf({ split, peers, sizes, seed }: DataSettings): readonly DataRecord[] {
+  const sizeOf = (k: number): number => (split.kind === "mixture" ? k + 1 : 1);
+  const whole = TUNED_KINDS.reduce((sum, _, k) => sum + sizeOf(k), 0);
+  return TUNED_KINDS.flatMap(({ name }, k) => {
+    const share = (size: number): number => Math.ceil((size * peers * sizeOf(k)) / whole);
+    const each = { train: share(sizes.train), validation: share(sizes.validation), test: share(sizes.test) };
+    return taskRecords(defaultTasks({ seed, peers: 1, sizes: each, kinds: [name] })[0]!);
+  });
 }
 
 /** Draws of a division until every peer has a batch of each set. */

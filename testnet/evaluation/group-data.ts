@@ -32,7 +32,7 @@ export function groupData(
   const share = (size: number): number => Math.ceil((size * peers) / count);
   const each = { train: share(sizes.train), validation: share(sizes.validation), test: share(sizes.test) };
   const pool = drawnGroups(groups, { count, sizes: each, seed }).flat();
-  const rule = split.kind === "iid" ? split : { ...split, field: "group" };
+  const rule = split.kind === "dirichlet" ? { ...split, field: "group" } : ({ kind: "iid" } as const);
   return divide(pool, settings, rule).map((records, peer) => prepared(records, peer));
 }
 

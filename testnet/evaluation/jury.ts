@@ -17,6 +17,8 @@ export const OTHERS_EXAMPLES_MAX = 128;
 export interface PeerScores extends Evaluation {
   /** Share of questions answered rightly by the data's own way of scoring; absent where that is the exact match. */
   readonly right?: number;
+  /** Of the peer's own test set, example by example in their order: 1 where the whole response is predicted, else 0. */
+  readonly whole?: string;
 }
 
 /** Scores peers, and remembers the scores of all rounds. */
@@ -64,7 +66,9 @@ export async function createJury(
       return question ? [{ example, question }] : [];
     });
     const right = await rightShare({ base, scorer }, asked, { settings: adapter, networkSeed, theta });
-    return { ...(await scorer.score(examples, theta)), ...(right === undefined ? {} : { right }) };
+    const { whole, ...scores } = await scorer.judge(examples, theta);
+    const answers = whole.map(Number).join("");
+    return { ...scores, ...(right === undefined ? { whole: answers } : { right }) };
   };
   return {
     look: async (peer, theta) => {

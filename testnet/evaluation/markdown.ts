@@ -1,12 +1,13 @@
 /** The page of an evaluation: its settings, tables, plots, and the claims that hold. */
 import { formatBytes } from "../words/text-table.ts";
 import { formatWay } from "../words/way.ts";
-import { amount, type CheckedClaim } from "./claims.ts";
+import type { CheckedClaim } from "./checked-claim.ts";
+import { amount } from "./claims.ts";
 import { METRICS, type Metric } from "./metric.ts";
 import { type PairedGain, SEEDS_MIN } from "./paired.ts";
 import type { Plot } from "./plot.ts";
 import type { SuiteResults } from "./run-table.ts";
-import { splitName } from "./split.ts";
+import { type Split, splitName } from "./split.ts";
 import { grouped, type Row, rowsOf, type Statistic } from "./summary-rows.ts";
 import type { Suite } from "./table.ts";
 
@@ -19,12 +20,14 @@ export interface PageParts {
   readonly reasons: Readonly<Record<string, string>>;
   /** Suites that were left out, each with the reason. */
   readonly skipped: readonly string[];
+  /** Parts of the page that people wrote, from a second-level heading on; "" without any. */
+  readonly notes: string;
   /** The command that made it. */
   readonly command: string;
 }
 
 /** Markdown in GitHub's flavour; plots are referred to as files beside it. */
-export function pageOf({ results, plots, claims, reasons, skipped, command }: PageParts): string {
+export function pageOf({ results, plots, claims, reasons, skipped, notes, command }: PageParts): string {
   const measured = results.filter(({ cells }) => cells.length > 0);
   return `${[
     "# Evaluation",
@@ -32,14 +35,16 @@ export function pageOf({ results, plots, claims, reasons, skipped, command }: Pa
     INTRODUCTION,
     `## How were the numbers made?\n\n${METHOD}`,
     "## Which claims hold here?",
-    ...claims.map((claim) => claimText(claim, reasons)),
+    ...claims.filter(({ finding }) => finding !== "not measured").map((claim) => claimText(claim, reasons)),
+    ...unmeasuredText(claims),
     ...measured.map((one) =>
       suiteText(
         one,
         plots.filter(({ name }) => name.startsWith(`${one.suite.name}-`)),
       ),
     ),
-    ...(skipped.length > 0 ? ["## What was not run?", skipped.map((line) => `* ${line}`).join("\n")] : []),
+    ...missingText(measured, skipped),
+    ...(notes.trim() === "" ? [] : [notes.trim()]),
     `## What do the columns mean?\n\n${COLUMNS}`,
   ].join("\n\n")}\n`;
 }
@@ -47,17 +52,27 @@ export function pageOf({ results, plots, claims, reasons, skipped, command }: Pa
 const INTRODUCTION =
   "For anybody who chooses a method: how good is each of them, what does it cost, and which claims of the papers, and of weft itself, hold here?";
 
+/** The divisions of data, in the words of split.ts. */
+const SPLITS: Readonly<Record<Split["kind"], string>> = {
+  iid: "tasks of one size, and everybody the same mixture",
+  mixture:
+    "tasks that differ in size up to eight times, and everybody a random share of all data, as in the Mixed Task of FedReFT",
+  mixed: "half of everybody's data of a task of its own, a quarter of the next, the rest of all others",
+  dirichlet: "each task's data shared out by a draw of that concentration",
+  distinct: "everybody a task of its own",
+};
+
 const METHOD = [
   "* Peers are simulated in one process. Training, updates, verdicts and aggregation are those of the product. Every peer hears every other one in every round.",
   "* Numbers are means over the peers, then mean ± standard deviation over the seeds. Below three seeds no spread is printed.",
+  "* A learning rate is searched for each method on each division, with the same first grid of three rates, which goes on beyond its end while the best rate is an end.",
   "* Where a peer lies, all columns are over the same honest peers, the one without a liar too.",
   "* The swarm's validation loss chooses the learning rate of each method, on a seed that is in none of the results.",
   "* Test data are looked at once, at the end.",
 ].join("\n");
 
 const COLUMNS = [
-  "* **own**: the metric on the peer's own test set. **against alone**: by how much own is better than training the same kind of adapter alone, seed by seed, with the 95 % interval of the paired differences (Student's t) from three seeds on. **way**: the share of the way from training alone to all data in one place. **others**: the metric on the test sets of peers with other tasks. **worst**: own, of the peer with the worst value.",
-  "* **psi**: forgetting, as the best value at any look at the validation set minus the last one; own and others.",
+  "* **own**: the metric on the peer's own test set. **against alone**: by how much own is better than training the same kind of adapter alone, peer by peer and seed by seed, with the 95 % interval of the paired differences (Student's t) from three seeds on; peers of one network are not independent of each other, so that it is rather too narrow. **way**: the share of the way from training alone to all data in one place, of the metric and of the loss. **others**: the metric on the test sets of peers with other tasks. **worst**: own, of the peer with the worst value.",
   "* **last quarter**: the gain of the validation metric in the last quarter of the rounds; near zero where the curve has flattened.",
   "* **trained**, **sent**: the number of values of the adapter that a peer trains, and that it sends. **bytes**: the bytes that one peer sends in one round, its update to each of the others. **seconds**: processor time of one peer's training and aggregation in one run.",
 ].join("\n");
@@ -82,15 +97,16 @@ function suiteText(results: SuiteResults, plots: readonly Plot[]): string {
   return [`## ${suite.title}`, suiteFacts(results), ...body, ...images].join("\n\n");
 }
 
-function suiteFacts({ suite, learningRates }: SuiteResults): string {
+function suiteFacts({ suite, cells, learningRates }: SuiteResults): string {
   const { data, base, sizes, seeds, rounds, localSteps, tuning } = suite;
   const splits = suite.splits.map(splitName).join(", ");
-  const rates = [...learningRates].map(
-    ([place, { rate, isEnd }]) => `${place} ${rate}${isEnd ? " (an end of its grid)" : ""}`,
-  );
+  const ends = [...learningRates].filter(([, { isEnd }]) => isEnd).map(([place, { rate }]) => `${place} ${rate}`);
+  const commits = [...new Set(cells.map(({ result }) => result.commit ?? "unknown"))];
   return [
     `Data: ${data} on the base model ${base}; ${sizes.train} examples to train, ${sizes.validation} to validate, ${sizes.test} to test for each peer; ${splits}; seeds ${seeds.join(", ")}; ${rounds} rounds of ${localSteps} local steps. Metric: ${METRICS[data].name}.`,
-    `Learning rates, ${tuning ? `chosen with ${tuning.peers} peers on seed ${tuning.seed}` : "the first of each grid"}: ${rates.join("; ")}.`,
+    [...new Set(suite.splits.map(({ kind }) => kind))].map((kind) => `* ${kind}: ${SPLITS[kind]}.`).join("\n"),
+    `Learning rates: ${tuning ? `chosen with ${tuning.peers} peers on seed ${tuning.seed}` : "the first of each grid"}.${ends.length > 0 ? ` Still at an end of what was tried: ${ends.join("; ")}.` : ""}`,
+    `Computed by the program of commit ${commits.join(", ")}.`,
   ].join("\n");
 }
 
@@ -101,42 +117,32 @@ function settingsText(suite: Suite, rows: readonly Row[]): string[] {
 }
 
 function methodTable(metric: Metric, rows: readonly Row[]): string {
-  const header = [
-    "method",
-    "own",
-    "against alone",
-    "way",
-    "others",
-    "worst",
-    "nats",
-    "psi own",
-    "psi others",
-    "last quarter",
-    "lambda",
-    "trained",
-    "sent",
-    "bytes",
-    "seconds",
-  ];
   const of = (statistic: Statistic): string => plusMinus(metric, statistic);
-  const lines = rows.map((row) => [
-    row.title,
-    of(row.own),
-    gainText(metric, row.gain),
-    formatWay(row.way),
-    of(row.others),
-    of(row.worst),
-    plusMinus(LOSS, row.ownLoss),
-    of(row.psiOwn),
-    of(row.psiOthers),
-    amount(metric, row.lastQuarter.mean),
-    row.updateBytes === 0 ? "–" : row.lambda.mean.toFixed(2),
-    String(row.trainedParameters),
-    row.updateBytes === 0 ? "–" : String(row.sentParameters),
-    row.updateBytes === 0 ? "–" : formatBytes(row.bytesPerRound),
-    row.seconds.mean.toFixed(1),
-  ]);
-  return markdownTable(header, lines);
+  const sent = (row: Row, text: string): string => (row.updateBytes === 0 ? "–" : text);
+  const columns: readonly (readonly [string, (row: Row) => string])[] = [
+    ["method", ({ title }) => title],
+    ["seeds", ({ seeds }) => String(seeds)],
+    ["rate", ({ learningRate }) => String(learningRate)],
+    ["own", ({ own }) => of(own)],
+    ["against alone", ({ gain }) => gainText(metric, gain)],
+    ["way", ({ way }) => formatWay(way)],
+    ["way in nats", ({ lossWay }) => formatWay(lossWay)],
+    ["others", ({ others }) => of(others)],
+    ["worst", ({ worst }) => of(worst)],
+    ["nats", ({ ownLoss }) => plusMinus(LOSS, ownLoss)],
+    ["last quarter", ({ lastQuarter }) => amount(metric, lastQuarter.mean)],
+    ["lambda", (row) => sent(row, row.lambda.mean.toFixed(2))],
+    ["trained", ({ trainedParameters }) => String(trainedParameters)],
+    ["sent", (row) => sent(row, String(row.sentParameters))],
+    ["bytes", (row) => sent(row, formatBytes(row.bytesPerRound))],
+    ["seconds", ({ seconds }) => seconds.mean.toFixed(1)],
+  ];
+  const scored = rows.some(({ others }) => Number.isFinite(others.mean));
+  const shown = columns.filter(([name]) => scored || name !== "others");
+  return markdownTable(
+    shown.map(([name]) => name),
+    rows.map((row) => shown.map(([, of]) => of(row))),
+  );
 }
 
 /** Methods by attacks: own-task metric of the honest peers. */
@@ -178,6 +184,34 @@ function markdownTable(header: readonly string[], lines: readonly (readonly stri
     `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   const rule = header.map((_, i) => (i === 0 ? "---" : "---:"));
   return [line(header), line(rule), ...lines.map(line)].join("\n");
+}
+
+/** One line for the claims that no cell says anything about. */
+function unmeasuredText(claims: readonly CheckedClaim[]): readonly string[] {
+  const names = claims.filter(({ finding }) => finding === "not measured").map(({ claim }) => `* ${claim}`);
+  return names.length === 0 ? [] : ["### Not measured by this program", names.join("\n")];
+}
+
+/** What the table asks for and nobody has computed, division by division, and the suites that were left out. */
+function missingText(results: readonly SuiteResults[], skipped: readonly string[]): readonly string[] {
+  const lines = results.flatMap(({ suite, cells }) =>
+    suite.peers.flatMap((peers) =>
+      suite.splits.flatMap((split) => {
+        const there = cells.filter(({ cell }) => splitName(cell.split) === splitName(split) && cell.peers === peers);
+        const missing = suite.methods.flatMap((name) => {
+          const seeds = suite.seeds.filter(
+            (seed) => !there.some(({ cell }) => cell.method.name === name && cell.seed === seed),
+          );
+          if (seeds.length === 0) return [];
+          return [seeds.length === suite.seeds.length ? name : `${name} (seeds ${seeds.join(", ")})`];
+        });
+        const label = `${suite.name}, ${splitName(split)}, ${peers} peers`;
+        return missing.length === 0 ? [] : [`${label}: ${missing.join(", ")}`];
+      }),
+    ),
+  );
+  const all = [...lines, ...skipped];
+  return all.length === 0 ? [] : ["## What is missing?", all.map((line) => `* ${line}`).join("\n")];
 }
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:adjustment [-- --seeds 1,2,3] [--peers 4]`: what logit adjustment is worth to a classifier whose peers have one
- * domain of CLINC150 each, 15 classes of 15 times the peers. A head that stays local, a shared one, and a shared one with the
- * adjustment; one line of JSON for each. The encoder has 2 layers of random weights that nobody pre-trained, so that the figures
+ * `npm run bench:adjustment [-- --seeds 1,2,3] [--peers 4] [--splits distinct,0.5]`: what logit adjustment is worth to a classifier
+ * whose peers have one domain of CLINC150 each, 15 classes of 15 times the peers, or shares of all these classes drawn with a
+ * concentration. A head that stays local, a shared one, and a shared one with the adjustment; one line of JSON for each. The encoder has 2 layers of random weights that nobody pre-trained, so that the figures
  * compare the three with each other and say nothing of CLINC150.
  */
 import { readFileSync } from "node:fs";
@@ -17,6 +17,7 @@ import { createOnnxRuntime } from "../../node/system/compute/onnxruntime.ts";
 import { createTrainer } from "../../node/training/trainer.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { drawnGroups, type IntentFiles, intentGroups } from "./assets-data.ts";
+import { divide } from "./embedded-data.ts";
 
 const { values } = parseArgs({
   options: {
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     peers: { type: "string", default: "4" },
     rounds: { type: "string", default: "8" },
     steps: { type: "string", default: "20" },
+    splits: { type: "string", default: "distinct,0.5" },
     assets: { type: "string", default: resolve(import.meta.dirname, "../../../shared/assets") },
   },
 });
@@ -71,8 +73,10 @@ function encoder(seed: number) {
   return { directory: "m", config, shards: [memoryFile("model.safetensors", writeSafetensors(weights))] };
 }
 
-function examplesOf(seed: number): readonly Record<"train" | "validation" | "test", Example[]>[] {
-  return drawnGroups(groups, { count: peers, sizes: SIZES, seed }).map((records) => {
+function examplesOf(seed: number, split: string): readonly Record<"train" | "validation" | "test", Example[]>[] {
+  const drawn = drawnGroups(groups, { count: peers, sizes: SIZES, seed });
+  const rule = { kind: "dirichlet", alpha: Number(split), field: "intent" } as const;
+  return (split === "distinct" ? drawn : divide(drawn.flat(), { peers, seed, batchSize: 16 }, rule)).map((records) => {
     const sets = { train: [] as Example[], validation: [] as Example[], test: [] as Example[] };
     for (const { prompt, fields } of records) {
       const text = [0, ...tokenizer.encode(prompt)].slice(0, TOKENS_MAX);
@@ -91,10 +95,13 @@ const WAYS = {
 } as const;
 
 const runtime = createOnnxRuntime();
-for (const seed of values.seeds.split(",").map(Number)) {
+const runs = values.splits
+  .split(",")
+  .flatMap((split) => values.seeds.split(",").map((seed) => [split, Number(seed)] as const));
+for (const [split, seed] of runs) {
   const files = encoder(seed);
   loadBaseModel(files);
-  const data = examplesOf(seed);
+  const data = examplesOf(seed, split);
   const everything = data.flatMap(({ test }) => test);
   for (const [way, { head, mixes, ...rest }] of Object.entries(WAYS)) {
     const open = (sets: (typeof data)[number], training: { readonly logitAdjustment?: number }): Promise<Trainer> =>
@@ -135,6 +142,6 @@ for (const seed of values.seeds.split(",").map(Number)) {
       await Promise.all([outside.close(), trainer.close()]);
     }
     const mean = (list: readonly number[]): number => list.reduce((sum, x) => sum + x, 0) / list.length;
-    process.stdout.write(`${JSON.stringify({ seed, way, own: mean(own), allClasses: mean(all) })}\n`);
+    process.stdout.write(`${JSON.stringify({ split, seed, way, own: mean(own), allClasses: mean(all) })}\n`);
   }
 }

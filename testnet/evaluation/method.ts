@@ -65,7 +65,7 @@ export function manifestOf(
     modelDirectory,
     seed,
     adapter: method.adapter,
-    training: { ...method.training, ...settings.training },
+    training: { ...settings.training, ...method.training },
     // As many steps in all as the peers take together.
     rounds: { count: settings.rounds, localSteps: settings.localSteps * (pooled ? peers : 1) },
     aggregation: {

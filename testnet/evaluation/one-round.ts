@@ -172,7 +172,13 @@ function mixOf(
     thetas,
     receiver,
     lies,
-  }: { readonly thetas: readonly Float32Array[]; readonly receiver: number; readonly lies: readonly Float32Array[] },
+    start,
+  }: {
+    readonly thetas: readonly Float32Array[];
+    readonly receiver: number;
+    readonly lies: readonly Float32Array[];
+    readonly start?: Float32Array;
+  },
 ): Float32Array | undefined {
   const layout = {
     kind: gaugeKind(manifest.adapter),
@@ -185,14 +191,21 @@ function mixOf(
   );
   const neighbours = [...others, ...lies.map((theta, l) => update(theta, `l${l}`))];
   const own = thetas[receiver]!;
-  const options: AggregateOptions = { ...layout, own: { peer: "self", theta: own }, neighbours, settings, round: 0 };
+  const options: AggregateOptions = {
+    ...layout,
+    own: { peer: "self", theta: own },
+    start,
+    neighbours,
+    settings,
+    round: 0,
+  };
   const { z, peers } = aggregateNeighbours(options);
   return peers.length === 0 ? undefined : ifAdapter(() => mix({ ...layout, own, z, lambda: SHARE }));
 }
 
 /** The losses of the first receivers before and after one aggregation; what a round would refuse leaves the own adapter. */
 async function lossesOf(
-  { trainers, thetas, ownLosses }: Swarm,
+  { trainers, thetas, ownLosses, start }: Swarm,
   { manifest, liars, receivers }: OneRoundOptions,
   {
     aggregation,
@@ -203,7 +216,7 @@ async function lossesOf(
   const results = [];
   for (let receiver = 0; receiver < Math.min(receivers, honest.length); receiver++) {
     const own = ownLosses[receiver]!;
-    const theta = mixOf(manifest, aggregation, { thetas: honest, receiver, lies: lies(receiver) });
+    const theta = mixOf(manifest, aggregation, { thetas: honest, receiver, lies: lies(receiver), start });
     const mixed =
       theta && isPlausible(theta, honest[receiver]!) ? await heldOutLoss(trainers[receiver]!, theta) : Number.NaN;
     const isRefused = explodes(mixed, own);

@@ -29,6 +29,8 @@ function resultsOf(
     base: "embedded",
     sizes: { train: 1, validation: 1, test: 1 },
     splits: [{ kind: "iid" }],
+    peers: [2],
+    methods: Object.keys(owns),
     seeds: [1, 2, 3],
     attacks,
   } as unknown as Suite;
@@ -82,6 +84,7 @@ describe("a paired gain", () => {
   it("has no interval below three seeds", () => {
     expect(pairedGain([1])).toEqual({ mean: 1 });
     expect(pairedGain([1, 2])).toEqual({ mean: 1.5 });
+    expect(pairedGain([1, 2, 1, 2], 2)).toEqual({ mean: 1.5 });
   });
 
   it("moves with what is added to all differences, and its interval stays", () => {
@@ -104,10 +107,11 @@ describe("a row", () => {
     other: [1, 1, 1],
   });
 
-  it("has its gain over alone seed by seed, and its share of the way", () => {
+  it("has its gain over alone peer by peer and seed by seed, and its share of the way", () => {
     const { gain, way } = rowOf(results, "swarm");
     expect(gain!.mean).toBeCloseTo(0.15, 9);
-    expect(gain!.half).toBeCloseTo(4.302653 * (0.05 / Math.sqrt(3)), 6);
+    // 0.15, 0.1 and 0.2, of two peers each: a sum of squares of 0.01, 5 degrees of freedom.
+    expect(gain!.half).toBeCloseTo(2.570582 * Math.sqrt(0.01 / 5 / 6), 6);
     expect(way).toBeCloseTo(0.5, 9);
   });
 
@@ -131,7 +135,7 @@ describe("a row", () => {
 
 describe("the page and the numbers", () => {
   const page = (results: SuiteResults): string =>
-    pageOf({ results: [results], plots: [], claims: [], reasons: {}, skipped: [], command: "c" });
+    pageOf({ results: [results], plots: [], claims: [], reasons: {}, skipped: [], notes: "", command: "c" });
   const three = resultsOf({ alone: [0.2, 0.3, 0.4], swarm: [0.35, 0.4, 0.6], pooled: [0.5, 0.6, 0.7] });
   const two = resultsOf({ alone: [0.2, 0.3], swarm: [0.35, 0.4], pooled: [0.5, 0.6] });
   const line = (results: SuiteResults): string =>
@@ -140,9 +144,16 @@ describe("the page and the numbers", () => {
       .find((one) => one.startsWith("| swarm "))!;
 
   it("print a spread and an interval from three seeds on only", () => {
-    expect(line(three)).toContain("| 45.0 ± 13.2 % | +15.0 [+2.6, +27.4] | 50 % |");
+    expect(line(three)).toContain("| 45.0 ± 13.2 % | +15.0 [+10.3, +19.7] | 50 % |");
     expect(line(two)).toContain("| 37.5 % | +12.5 | 42 % |");
     expect(line(two)).not.toContain("±");
+  });
+
+  it("say what the table asks for and nobody computed", () => {
+    expect(page(two)).toContain(
+      "## What is missing?\n\n* s, iid, 2 peers: alone (seeds 3), swarm (seeds 3), pooled (seeds 3)",
+    );
+    expect(page(three)).not.toContain("missing");
   });
 
   it("stand in the file for programs", () => {

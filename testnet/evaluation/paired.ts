@@ -1,9 +1,9 @@
-/** What a method gains over training alone, seed by seed, and how sure that is. */
+/** What a method gains over training alone, peer by peer and seed by seed, and how sure that is. */
 
 /** The mean of differences, and the 95 % interval of it where there are enough of them. */
 export interface PairedGain {
   readonly mean: number;
-  /** Half of the interval's width; absent below three differences, from which no interval can be told. */
+  /** Half of the interval's width; absent below three seeds, from which no interval can be told. */
   readonly half?: number;
 }
 
@@ -16,11 +16,14 @@ const T_QUANTILES = [
   2.160369, 2.144787, 2.13145,
 ] as const;
 
-/** mean ± t sd / sqrt(n), of differences that belong together in pairs; of many, t is taken as for 15 degrees of freedom. */
-export function pairedGain(differences: readonly number[]): PairedGain {
+/**
+ * mean ± t sd / sqrt(n), of differences that belong together in pairs, over so many seeds; of many, t is taken as for 15 degrees of
+ * freedom.
+ */
+export function pairedGain(differences: readonly number[], seeds = differences.length): PairedGain {
   const n = differences.length;
   const mean = differences.reduce((sum, one) => sum + one, 0) / n;
-  if (n < SEEDS_MIN) return { mean };
+  if (seeds < SEEDS_MIN) return { mean };
   const variance = differences.reduce((sum, one) => sum + (one - mean) ** 2, 0) / (n - 1);
   const quantile = T_QUANTILES[Math.min(n - SEEDS_MIN, T_QUANTILES.length - 1)]!;
   return { mean, half: quantile * Math.sqrt(variance / n) };

@@ -1,13 +1,13 @@
 /**
- * The table of `npm run attack`: every attack under every rule and every kind of adapter that the settings offer. It is made of
- * the settings' own descriptions, so that a new rule or kind is in it, or is missed by a test.
+ * The tables of `npm run attack`: runs of what a new network has under every attack, with other numbers of liars, seeds and data
+ * under one attack of each sort, and what single aggregations are made of, which every rule takes part in. A new rule or kind is
+ * in them, or is missed by a test.
  */
 import { NodeError } from "../../node/errors.ts";
 import { MANIFEST_DEFAULTS, type NetworkManifest } from "../../protocol/network-manifest.ts";
 import { ADAPTERS } from "../../protocol/settings/adapter-kinds.ts";
 import { AGGREGATION } from "../../protocol/settings/aggregation-rules.ts";
 import { LAMBDA_RULES } from "../../protocol/settings/lambda-rules.ts";
-import { NEIGHBOUR_WEIGHTS } from "../../protocol/settings/neighbour-weights.ts";
 import { settingsOfWord } from "../../protocol/settings/variant-word.ts";
 import type { Attack } from "./attack.ts";
 import type { DeclaredMethod, Suite, Table } from "./table.ts";
@@ -44,16 +44,19 @@ export const TRIED_RULES = [
   "multi-krum:3",
   "centred-clipping:1",
   "clipped-gossip:1",
+  "vetted-mean",
   "mean:norm-clip",
   "geometric-median:norm-clip",
   "mean:product",
 ] as const;
 
-/** Weights by each neighbour's score. */
-const SCORE = "score:0.1";
+/** The rules that the shipped one is compared with under the shipped lambda: the one before it, and the best one against far lies. */
+const COMPARED = ["vetted-mean", "geometric-median", "multi-krum:3"] as const;
+/** One attack of each sort: far, back towards the start, on false data, as a copy, and what passes for honest. */
+const MAIN: readonly Attack[] = ["inner-product", "label-flip", "hinder", "sign-flip", "mirror"];
 /** The kind of adapter by which rules are compared. */
 const KIND = "lora";
-/** The rule with which kinds are compared, and what else is tried with it. */
+/** The rule of a new network. */
 const RULE = MANIFEST_DEFAULTS.aggregation.rule;
 
 /** The order in which they are run: the run that all are compared with, then what is likeliest to do harm. */
@@ -63,6 +66,7 @@ export const ATTACK_ORDER: readonly Attack[] = [
   "alie",
   "inner-product",
   "label-flip",
+  "hinder",
   "dissensus",
   "float32-max",
   "float16-max",
@@ -86,9 +90,9 @@ export function triedAggregations(): Readonly<Record<string, NetworkManifest["ag
   );
 }
 
-/** The name of a method in files: `lora-mean-norm-clip`, `lora-mean-even` under an even mix. */
-export function methodName(kind: string, rule: string, { isEven = false } = {}): string {
-  return [kind, rule.replaceAll(/[:.]/g, "-"), ...(isEven ? ["even"] : [])].join("-");
+/** The name of a method in files: `lora-mean-norm-clip`. */
+export function methodName(kind: string, rule: string): string {
+  return `${kind}-${rule.replaceAll(/[:.]/g, "-")}`;
 }
 
 /** The name of training alone with an adapter of this kind. */
@@ -98,40 +102,43 @@ export const aloneName = (kind: string): string => `${kind}-alone`;
 export function robustnessTable({ quick = false } = {}): Table {
   const kinds = Object.keys(TRIED_KINDS) as (keyof typeof TRIED_KINDS)[];
   const methods = [
-    ...kinds.flatMap((kind) => [alone(kind), method(kind, RULE), method(kind, RULE, { isEven: true })]),
-    ...TRIED_RULES.filter((rule) => rule !== RULE).flatMap((rule) => [
-      method(KIND, rule),
-      method(KIND, rule, { isEven: true }),
-    ]),
-    weighted(KIND, "samples"),
-    weighted(KIND, SCORE),
+    ...kinds.flatMap((kind) => [alone(kind), method(kind, RULE)]),
+    ...TRIED_RULES.filter((rule) => rule !== RULE).map((rule) => method(KIND, rule)),
   ];
-  const even = { isEven: true };
   const shipped = methodName(KIND, RULE);
   const suites = quick
     ? [suite("quick", "A quick look", { methods: [aloneName(KIND), shipped], ...QUICK })]
     : [
-        suite("shipped", "What a new network has", { methods: [aloneName(KIND), shipped], liars: [2, 1, 3] }),
-        suite("rules", "Rules under an even mix, two liars of ten", {
-          methods: [aloneName(KIND), ...TRIED_RULES.map((rule) => methodName(KIND, rule, even))],
+        suite("shipped", "What a new network has, two liars of ten", { methods: [aloneName(KIND), shipped] }),
+        suite("compared", "Other rules, two liars of ten", {
+          methods: [aloneName(KIND), ...COMPARED.map((rule) => methodName(KIND, rule))],
+          attacks: ["none", "silent", ...MAIN],
         }),
-        suite("kinds", "Kinds of adapters with the shipped rule, two liars of ten", {
-          methods: kinds.flatMap((kind) => [aloneName(kind), methodName(kind, RULE)]),
+        suite("counts", "What a new network has, three liars of ten", {
+          methods: [aloneName(KIND), shipped],
+          attacks: ["none", "silent", ...MAIN],
+          liars: [3],
         }),
-        suite("judged", "Rules under the shipped lambda, two liars of ten", {
-          methods: [aloneName(KIND), ...TRIED_RULES.map((rule) => methodName(KIND, rule))],
+        suite("most", "What a new network has, more liars than honest peers", {
+          methods: [aloneName(KIND), shipped],
+          attacks: ["none", "silent", ...MAIN],
+          liars: [6],
         }),
-        suite("thirty", "Thirty peers", { methods: [aloneName(KIND), shipped], peers: [30], liars: [6, 9] }),
-        suite("weights", "Weights of neighbours under an even mix, two liars of ten", {
-          methods: [
-            aloneName(KIND),
-            methodName(KIND, SCORE, even),
-            methodName(KIND, RULE, even),
-            methodName(KIND, "samples", even),
-          ],
+        suite("seed", "What a new network has, another seed", {
+          methods: [aloneName(KIND), shipped],
+          attacks: ["none", "silent", ...MAIN],
+          seeds: [2],
         }),
-        suite("even-kinds", "Kinds of adapters under an even mix, two liars of ten", {
-          methods: kinds.flatMap((kind) => [aloneName(kind), methodName(kind, RULE, even)]),
+        suite("unequal", "What a new network has, unequal data (Dirichlet 0.5)", {
+          methods: [aloneName(KIND), shipped],
+          attacks: ["none", "silent", "inner-product", "label-flip", "hinder"],
+          splits: [{ kind: "dirichlet", alpha: 0.5 }],
+        }),
+        suite("thirty", "What a new network has, six liars of thirty", {
+          methods: [aloneName(KIND), shipped],
+          attacks: ["none", "silent", "inner-product", "label-flip", "hinder"],
+          peers: [30],
+          liars: [6],
         }),
       ];
   return { methods, suites, reasons: {} };
@@ -174,25 +181,16 @@ function alone(kind: keyof typeof TRIED_KINDS): DeclaredMethod {
   return { ...common(kind), name: aloneName(kind), title: `${kind}, alone`, exchange: "none" };
 }
 
-/** A rule with one kind of adapter; isEven: with lambda 0.5 in place of the shipped rule for lambda. */
-function method(kind: keyof typeof TRIED_KINDS, rule: string, { isEven = false } = {}): DeclaredMethod {
-  const aggregation = { ...settings(AGGREGATION, rule), ...(isEven && { lambda: settings(LAMBDA_RULES, "0.5") }) };
-  const name = methodName(kind, rule, { isEven });
+/** A rule with one kind of adapter, and the shipped rule for lambda. */
+function method(kind: keyof typeof TRIED_KINDS, rule: string): DeclaredMethod {
+  const name = methodName(kind, rule);
   return {
     ...common(kind),
     name,
-    title: `${kind}, ${rule}${isEven ? ", λ 0.5" : ""}`,
+    title: `${kind}, ${rule}`,
     exchange: "others",
-    aggregation,
+    aggregation: settings(AGGREGATION, rule),
   };
-}
-
-/** The shipped rule under an even mix, with neighbours weighed in this way. */
-function weighted(kind: keyof typeof TRIED_KINDS, word: string): DeclaredMethod {
-  const { aggregation, ...rest } = method(kind, RULE, { isEven: true });
-  const weights = settings(NEIGHBOUR_WEIGHTS, word);
-  const title = `${kind}, ${RULE}, λ 0.5, weights ${word}`;
-  return { ...rest, name: methodName(kind, word, { isEven: true }), title, aggregation: { ...aggregation, weights } };
 }
 
 function common(kind: keyof typeof TRIED_KINDS): Pick<DeclaredMethod, "adapter" | "learningRates"> {

@@ -128,6 +128,7 @@ describe("a table", () => {
       plots,
       claims: [],
       reasons: {},
+      notes: "",
       skipped: ["suite x: gone"],
       command: "npm run evaluate",
     });

@@ -3,6 +3,7 @@ import type { SharedBase } from "./base.ts";
 import { type Cell, type CellResult, cellKey, cellPath, cellResult, validationLoss } from "./cell.ts";
 import type { PeerData } from "./peer-data.ts";
 import type { ResultFiles } from "./result-files.ts";
+import { withShipped } from "./shipped.ts";
 import { simulate } from "./simulate.ts";
 import { type Split, splitName } from "./split.ts";
 import type { DeclaredMethod, Suite, Table } from "./table.ts";
@@ -59,7 +60,7 @@ export async function runTable(options: RunOptions): Promise<readonly SuiteResul
   return results;
 }
 
-/** What is there of a table that needs no search for learning rates; nothing is computed. */
+/** What is there of a table, with the learning rates that what is there tells; nothing is computed. */
 export async function knownCells(options: RunOptions): Promise<readonly SuiteResults[]> {
   const { table, files } = options;
   const results: SuiteResults[] = [];
@@ -67,23 +68,34 @@ export async function knownCells(options: RunOptions): Promise<readonly SuiteRes
     const material = await options.materialOf(suite);
     if (!material) continue;
     const cells: { cell: Cell; result: CellResult }[] = [];
-    for (const bare of cellsOf(suite, table)) {
-      const cell = { ...bare, learningRate: bare.method.learningRates![0]! };
+    const methods = table.methods.map((method) => withShipped(method, suite, material.base.model));
+    const shipped = { ...table, methods };
+    const learningRates = new Map<string, ChosenRate>();
+    const run = (cell: Cell): Promise<CellResult | undefined> => {
       const key = cellKey(cell, material.modelDigest);
-      const result = await files.load(cellPath(cell, key), key);
+      return files.load(cellPath(cell, key), key);
+    };
+    for (const bare of cellsOf(suite, shipped)) {
+      const learningRate = await tunedRate(bare, { table: shipped, learningRates, run, signal: options.signal });
+      if (learningRate === undefined) continue;
+      const cell = { ...bare, learningRate };
+      const result = await run(cell);
       if (result) cells.push({ cell, result });
     }
     await material.base.release();
-    results.push({ suite, cells, learningRates: new Map() });
+    results.push({ suite, cells, learningRates });
   }
   return results;
 }
 
 async function runSuite(suite: Suite, material: SuiteMaterial, options: RunOptions): Promise<SuiteResults> {
-  const { table, only, signal } = options;
+  const { only, signal } = options;
+  const methods = options.table.methods.map((method) => withShipped(method, suite, material.base.model));
+  const table: Table = { ...options.table, methods };
   const learningRates = new Map<string, ChosenRate>();
+  const sameWork = new Map<string, CellResult>();
   const cells: { cell: Cell; result: CellResult }[] = [];
-  const run = (cell: Cell): Promise<CellResult> => runCell(cell, material, options);
+  const run = (cell: Cell): Promise<CellResult> => runCell(cell, material, { ...options, sameWork });
   for (const cell of cellsOf(suite, table)) {
     if (signal.aborted) break;
     if (only !== undefined && !cellPath(cell, "").includes(only)) continue;
@@ -117,15 +129,22 @@ export function cellsOf(suite: Suite, { methods }: Table): Cell[] {
       ),
     ),
   );
-  return cells.filter(({ attack, method: { exchange } }) => attack === "none" || hearsOthers(exchange));
+  // Where liars fall silent, that is the run to compare with, and one in which they tell the truth is not asked for.
+  const asksForSilence = suite.attacks?.includes("silent") === true;
+  return cells.filter(({ attack, method: { exchange } }) =>
+    attack === "none" ? !(asksForSilence && hearsOthers(exchange)) : hearsOthers(exchange),
+  );
 }
 
 /** Whether a lie could be heard. */
 const hearsOthers = (exchange: DeclaredMethod["exchange"]): boolean => exchange === "others" || exchange === "all";
 
+/** Rates beyond the grid's ends that are tried at most. */
+const WIDENINGS_MAX = 4;
+
 /**
- * The rate of the grid with the least validation loss of the swarm on the tuning seed; a loss that is no number is the
- * worst. undefined when aborted.
+ * The rate with the least validation loss of the swarm on the tuning seed; a loss that is no number is the worst. While it is an
+ * end of what was tried, the next one beyond that end is tried too. undefined when aborted.
  */
 async function tunedRate(
   cell: Cell,
@@ -137,7 +156,7 @@ async function tunedRate(
   }: {
     readonly table: Table;
     readonly learningRates: Map<string, ChosenRate>;
-    readonly run: (cell: Cell) => Promise<CellResult>;
+    readonly run: (cell: Cell) => Promise<CellResult | undefined>;
     readonly signal: AbortSignal;
   },
 ): Promise<number | undefined> {
@@ -150,7 +169,9 @@ async function tunedRate(
   if (known !== undefined) return known.rate;
   const grid = suite.learningRates?.[name] ?? method.learningRates!;
   let best = { rate: grid[0]!, loss: Number.POSITIVE_INFINITY };
-  const tried = suite.tuning && grid.length > 1 ? grid : [];
+  const tried = new Set(suite.tuning && grid.length > 1 ? grid : []);
+  const ratesMax = tried.size + WIDENINGS_MAX;
+  // A set gives what is added to it while it is gone through.
   for (const rate of tried) {
     const { seed, peers } = suite.tuning!;
     const trial: Cell = { suite, method, split, peers, seed, attack: "none", learningRate: rate, tuning: true };
@@ -158,22 +179,48 @@ async function tunedRate(
     if (!result) return undefined;
     const loss = validationLoss(result);
     if (loss < best.loss) best = { rate, loss };
+    const isLast = [...tried].at(-1) === rate;
+    const next = isLast && tried.size < ratesMax ? rateBeyond([...tried], best.rate) : undefined;
+    if (next !== undefined) tried.add(next);
   }
-  const isEnd = tried.length > 0 && [Math.min(...grid), Math.max(...grid)].includes(best.rate);
+  const isEnd = tried.size > 0 && [Math.min(...tried), Math.max(...tried)].includes(best.rate);
   learningRates.set(place, { rate: best.rate, isEnd });
   return best.rate;
 }
 
+/** The rate beyond the end of a grid, as far from it as its neighbour; undefined for one inside, or beyond what a manifest may say. */
+export function rateBeyond(rates: readonly number[], best: number): number | undefined {
+  const sorted = [...rates].sort((a, b) => a - b);
+  const at = sorted.indexOf(best);
+  const neighbour = at === 0 ? sorted[1] : at === sorted.length - 1 ? sorted[at - 1] : undefined;
+  if (neighbour === undefined) return undefined;
+  const rate = Number(((best * best) / neighbour).toPrecision(1));
+  return rate > RATE_MAX || rates.includes(rate) ? undefined : rate;
+}
+
+/** The largest learning rate of a table. */
+const RATE_MAX = 10;
+
 async function runCell(
   cell: Cell,
   material: SuiteMaterial,
-  { files, signal, tell, commit }: RunOptions,
+  { files, signal, tell, commit, sameWork }: RunOptions & { readonly sameWork: Map<string, CellResult> },
 ): Promise<CellResult> {
   const { suite, method, split, peers, seed, attack, liars, learningRate } = cell;
   const key = cellKey(cell, material.modelDigest);
   const path = cellPath(cell, key);
   const known = await files.load(path, key);
-  if (known) return known;
+  if (known) {
+    sameWork.set(key, known);
+    return known;
+  }
+  // Methods that come to the same settings, as a tuned one and the shipped one may, are computed once.
+  const same = sameWork.get(key);
+  if (same && same.cell.tuning === cell.tuning) {
+    const copy = { ...same, cell: { ...same.cell, method: method.name } };
+    await files.save(path, copy);
+    return copy;
+  }
   signal.throwIfAborted();
   const data = await material.data({ split, peers, seed });
   const result = await simulate({
@@ -189,6 +236,7 @@ async function runCell(
   });
   const row = cellResult(cell, { key, result, tasks: data.map(({ task }) => task), commit });
   await files.save(path, row);
+  sameWork.set(key, row);
   const { train, aggregate, evaluate } = result.seconds;
   tell(`${path}: ${(train + aggregate + evaluate).toFixed(1)} s, validation loss ${validationLoss(row).toFixed(4)}`);
   return row;

@@ -20,8 +20,24 @@ const BATCH = 16;
 export interface Scorer {
   /** theta: all trained values f32[P]. */
   score(examples: readonly Example[], theta: Float32Array): Promise<Evaluation>;
+  /** The same, and whether the whole response of each example is predicted. */
+  judge(
+    examples: readonly Example[],
+    theta: Float32Array,
+  ): Promise<Evaluation & { readonly whole: readonly boolean[] }>;
   /** Negative log likelihood of each example's response under theta, in nats, summed over its tokens. */
   likelihoods(examples: readonly Example[], theta: Float32Array): Promise<readonly number[]>;
+}
+
+/** Whether every label of each example of a batch is predicted. */
+function wholeAnswers({ batch, predicted }: EvaluatedBatch): readonly boolean[] {
+  const width = batch.inputIds.shape[1]!;
+  const whole = Array.from({ length: batch.exampleCount }, () => true);
+  for (let m = 0; m < batch.labelCount; m++) {
+    const example = Math.floor(Number(batch.labelRows.data[m]) / width);
+    if (predicted[m] !== Number(batch.labelIds.data[m])) whole[example] = false;
+  }
+  return whole;
 }
 
 /** fits: examples of at least the length of any that will be scored.  Throws: what the runtime throws. */
@@ -53,6 +69,10 @@ export async function createScorer(
   };
   return {
     score: async (examples, theta) => summarize(await all(examples, theta)),
+    judge: async (examples, theta) => {
+      const parts = await all(examples, theta);
+      return { ...summarize(parts), whole: parts.flatMap(wholeAnswers) };
+    },
     likelihoods: async (examples, theta) => {
       const sums = new Array<number>(examples.length).fill(0);
       for (const [b, { batch, losses }] of (await all(examples, theta)).entries()) {

@@ -2,6 +2,7 @@
 
 import { shareOfWay } from "../words/way.ts";
 import { type Cell, type CellResult, deviationOf, lastQuarterGain, meanOf } from "./cell.ts";
+import type { PeerScores } from "./jury.ts";
 import { METRICS, type Metric } from "./metric.ts";
 import { type PairedGain, pairedGain } from "./paired.ts";
 import type { SuiteResults } from "./run-table.ts";
@@ -29,10 +30,15 @@ export interface Row {
   /** Means over the peers. */
   readonly own: Statistic;
   readonly others: Statistic;
-  /** How much better own is than after training the same kind of adapter alone, seed by seed; absent where nobody did. */
+  /** How much better own is than after training the same kind of adapter alone, peer by peer and seed by seed; absent where nobody did. */
   readonly gain?: PairedGain;
-  /** Own on the way from alone (0) to everybody's data in one place (1), with the same kind of adapter; absent without both. */
+  /**
+   * Own on the way from alone (0) to everybody's data in one place (1), with the same kind of adapter, over the seeds of all three;
+   * absent without both, or where one place is no better.
+   */
   readonly way?: number;
+  /** The same of the loss. */
+  readonly lossWay?: number;
   /** The score of the peer that has the worst one. */
   readonly worst: Statistic;
   readonly ownLoss: Statistic;
@@ -77,7 +83,7 @@ function compared({ cell, result }: Cells[number]): CellResult {
 }
 
 /** Against training alone and in one place with the same kind of adapter, where these are among the cells of the setting. */
-function comparison(group: Cells, setting: readonly Cells[], metric: Metric): Pick<Row, "gain" | "way"> {
+function comparison(group: Cells, setting: readonly Cells[], metric: Metric): Pick<Row, "gain" | "way" | "lossWay"> {
   const { kind } = group[0]!.cell.method.adapter ?? {};
   const those = (exchange: "none" | "pooled"): Cells | undefined =>
     setting.find(([first]) => {
@@ -89,18 +95,43 @@ function comparison(group: Cells, setting: readonly Cells[], metric: Metric): Pi
   const isOther = (cells: Cells | undefined): cells is Cells =>
     cells !== undefined && cells[0]!.cell.method.name !== name;
   if (!isOther(alone)) return {};
-  const ownOf = (one: Cells[number]): number => meanOf(compared(one).peers.map(({ own }) => metric.of(own)));
   const pairs = group.flatMap((one) => {
     const other = alone.find(({ cell }) => cell.seed === one.cell.seed);
-    return other ? [(metric.rises ? 1 : -1) * (ownOf(one) - ownOf(other))] : [];
+    return other ? [peerGains(compared(one), compared(other), metric)] : [];
   });
   if (pairs.length === 0) return {};
-  const gain = pairedGain(pairs);
+  const gain = pairedGain(pairs.flat(), pairs.length);
   if (!isOther(pooled)) return { gain };
   // Where more is better, the way is counted downwards all the same.
-  const of = (cells: Cells): number => (metric.rises ? -1 : 1) * meanOf(cells.map(ownOf));
-  const way = shareOfWay({ alone: of(alone), swarm: of(group), central: of(pooled) }, 2 * metric.tolerance);
-  return { gain, ...(way !== undefined && { way }) };
+  const way = wayBetween(
+    { alone, group, pooled },
+    (own) => (metric.rises ? -1 : 1) * metric.of(own),
+    2 * metric.tolerance,
+  );
+  const lossWay = wayBetween({ alone, group, pooled }, ({ loss }) => loss);
+  return { gain, ...(way !== undefined && { way }), ...(lossWay !== undefined && { lossWay }) };
+}
+
+/** The share of the way of a number that is the better the smaller it is, over the seeds that all three have. */
+function wayBetween(
+  { alone, group, pooled }: { readonly alone: Cells; readonly group: Cells; readonly pooled: Cells },
+  of: (scores: PeerScores) => number,
+  wayMin?: number,
+): number | undefined {
+  const seedsOf = (cells: Cells): Set<number> => new Set(cells.map(({ cell }) => cell.seed));
+  const [some, others] = [seedsOf(alone), seedsOf(pooled)];
+  const seeds = [...seedsOf(group)].filter((seed) => some.has(seed) && others.has(seed));
+  const mean = (cells: Cells): number => {
+    const common = cells.filter(({ cell }) => seeds.includes(cell.seed));
+    return meanOf(common.map((one) => meanOf(compared(one).peers.map(({ own }) => of(own)))));
+  };
+  return shareOfWay({ alone: mean(alone), swarm: mean(group), central: mean(pooled) }, wayMin);
+}
+
+/** By how much each peer's own is better than that of the same peer in another result. */
+function peerGains(one: CellResult, other: CellResult, metric: Metric): readonly number[] {
+  const sign = metric.rises ? 1 : -1;
+  return one.peers.map(({ own }, p) => sign * (metric.of(own) - metric.of(other.peers[p]!.own)));
 }
 
 /** In order of first appearance. */

@@ -2,14 +2,21 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { NodeError } from "../../node/errors.ts";
+import { createNetwork } from "../../node/manifest/create-network.ts";
+import { recipeAdapter, recipeFacts } from "../../node/manifest/recipe.ts";
+import { loadBaseModel } from "../../node/model/huggingface.ts";
 import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
+import { readModelFiles } from "../../node/system/files/model-files.ts";
 import { manifestOf } from "./method.ts";
+import { rateBeyond } from "./run-table.ts";
+import { withShipped } from "./shipped.ts";
 import { parseTable, readTable } from "./table.ts";
 
 const folder = dirname(fileURLToPath(import.meta.url));
+const model = loadBaseModel(readModelFiles(embeddedModelDirectory()));
 
 describe("the declared tables", () => {
-  for (const file of ["table.json", "published.json", "further.json", "quick.json"]) {
+  for (const file of ["table.json", "published.json", "quick.json"]) {
     test(`${file}: every method of it makes a manifest`, () => {
       const { methods, suites } = readTable(join(folder, file));
       const used = suites
@@ -19,7 +26,8 @@ describe("the declared tables", () => {
       expect(tried.size).toBeGreaterThan(5);
       for (const { name, suite } of tried.values()) {
         const { rounds, localSteps, training } = suite;
-        const manifest = manifestOf(methods.find((one) => one.name === name)!, {
+        const method = withShipped(methods.find((one) => one.name === name)!, suite, model);
+        const manifest = manifestOf(method, {
           modelDirectory: embeddedModelDirectory(),
           peers: 8,
           seed: 1,
@@ -34,6 +42,35 @@ describe("the declared tables", () => {
     const names = (file: string) => readTable(join(folder, file)).methods.map(({ name }) => name);
     expect(names("published.json")).toEqual(names("table.json"));
   });
+});
+
+test("a shipped row has what a new network has where nobody chooses", () => {
+  const { methods, suites } = readTable(join(folder, "published.json"));
+  const declared = methods.find(({ name }) => name === "shipped")!;
+  const row = withShipped(declared, suites[0]!, model);
+  const plain = createNetwork({
+    name: "plain",
+    modelDirectory: embeddedModelDirectory(),
+    seed: 1,
+    adapter: recipeAdapter(recipeFacts(model, { chat: false, form: "answers" })).adapter,
+    rounds: { count: suites[0]!.rounds, localSteps: suites[0]!.localSteps },
+  });
+  const manifest = manifestOf(row, {
+    modelDirectory: embeddedModelDirectory(),
+    peers: 8,
+    seed: 1,
+    settings: { ...suites[0]!, training: { learningRate: row.learningRates![0]! } },
+  });
+  expect({ ...manifest, name: "plain" }).toEqual(plain);
+  expect(withShipped(methods[0]!, suites[0]!, model)).toBe(methods[0]);
+});
+
+test("a grid goes on beyond its end, as far as from there to its neighbour", () => {
+  expect(rateBeyond([0.03, 0.01, 0.1], 0.1)).toBe(0.3);
+  expect(rateBeyond([0.03, 0.01, 0.1, 0.3], 0.3)).toBe(0.9);
+  expect(rateBeyond([0.03, 0.01, 0.1], 0.01)).toBe(0.003);
+  expect(rateBeyond([0.03, 0.01, 0.1], 0.03)).toBeUndefined();
+  expect(rateBeyond([1, 3, 10], 10)).toBeUndefined();
 });
 
 describe("a table that cannot be used is refused in one line", () => {

@@ -22,7 +22,9 @@ const method = z
     name,
     title: z.string().min(1).max(80),
     exchange: z.enum(["none", "others", "all", "pooled"]),
-    adapter: manifestPart,
+    /** Whether all that the row does not say, learning rate and schedule too, is what a new network has. */
+    shipped: z.literal(true).optional(),
+    adapter: manifestPart.optional(),
     aggregation: manifestPart.optional(),
     reference: manifestPart.optional(),
     encoding: manifestPart.optional(),
@@ -35,13 +37,16 @@ const method = z
     withoutReference: name.optional(),
   })
   .refine(
-    ({ learningRates, rateOf }) => (learningRates === undefined) !== (rateOf === undefined),
-    "must have either learningRates or rateOf",
-  );
+    ({ shipped, learningRates, rateOf }) =>
+      [shipped, learningRates, rateOf].filter((one) => one !== undefined).length === 1,
+    "must have either learningRates or rateOf, unless it is shipped",
+  )
+  .refine(({ shipped, adapter }) => shipped !== undefined || adapter !== undefined, "must have an adapter");
 
 const split = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("distinct") }),
   z.strictObject({ kind: z.literal("mixed") }),
+  z.strictObject({ kind: z.literal("mixture") }),
   z.strictObject({ kind: z.literal("dirichlet"), alpha: z.number().gt(0).max(1000) }),
   z.strictObject({ kind: z.literal("iid") }),
 ]);
@@ -130,6 +135,8 @@ const table = z
 /** A method as the table lists it, with a title for people. */
 export interface DeclaredMethod extends Method {
   readonly title: string;
+  /** Filled in by `withShipped` before cells are run. */
+  readonly shipped?: true;
   readonly learningRates?: readonly number[];
   readonly rateOf?: string;
   readonly withoutReference?: string;

@@ -73,6 +73,10 @@ export const auditInversionCommand: CommandRow = {
       otherwise: String(AUDIT_DEFAULTS.attempts),
     },
     {
+      flags: "--l-bfgs",
+      text: "search by L-BFGS too, beside Adam; it takes as long again",
+    },
+    {
       flags: "--dp-clip <norm>",
       text: "clip the gradient and add noise, as --dp does",
       parse: positive,
@@ -109,6 +113,7 @@ type AuditOptions = DataFlags & {
   readonly steps?: number;
   readonly attackSteps?: number;
   readonly attempts?: number;
+  readonly lBfgs?: boolean;
   readonly dpClip?: number;
   readonly dpNoise?: number;
   readonly seed?: number;
@@ -144,6 +149,7 @@ async function run(options: AuditOptions, terminal: Terminal): Promise<number> {
       effort: {
         steps: options.attackSteps ?? AUDIT_DEFAULTS.attackSteps,
         attempts: options.attempts ?? AUDIT_DEFAULTS.attempts,
+        ...(options.lBfgs && { descents: ["adam", "l-bfgs"] }),
       },
       ...(isNoised && {
         privacy: { clip: dpClip ?? PRIVACY_DEFAULTS.clip, noise: dpNoise ?? PRIVACY_DEFAULTS.noise },

@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import { type ExampleSets, modelDoor, NodeError, trainingDoor, workDoor } from "../../../node/index.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
 import { textTable } from "../../../testnet/words/text-table.ts";
+import { baseLine } from "../../base-line.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
 import { engineFlags, engineOf, USE_OPTIONS, type UseOptions } from "../../engine-flags.ts";
@@ -72,11 +73,12 @@ type EvalCommandOptions = Pick<NetworkOptions, "batchSize" | "maxTokens" | "seed
   };
 
 async function run(options: EvalCommandOptions, terminal: Terminal): Promise<number> {
-  const { keptTrainedData, loadAdapter, openModel } = await modelDoor();
+  const { baseIdentity, keptTrainedData, loadAdapter, openModel } = await modelDoor();
   const { loadExamples, evaluateLocally } = await trainingDoor();
   const directory = modelDirectory(options.model);
   const opened = openModel(directory, options);
   for (const note of opened.model.notes) terminal.err(`${note}\n`);
+  terminal.err(`${baseLine(baseIdentity(opened.model, opened.files, options.base ?? "f32"))}\n`);
   const loaded = options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened);
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
   const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));

@@ -53,9 +53,9 @@ function fitLines({ memory, tokens, rows, best }: Fit, examples: number): string
   ];
 }
 
-const cells = ({ base, lowMemory, needed, fits }: FitRow): readonly string[] => [
+const cells = ({ base, needed, fits, ...way }: FitRow): readonly string[] => [
   `--base ${base}`,
-  lowMemory ? "--low-memory" : "",
+  wayFlag(way),
   formatBytes(needed.weights),
   formatBytes(needed.activations),
   formatBytes(needed.total),
@@ -63,4 +63,7 @@ const cells = ({ base, lowMemory, needed, fits }: FitRow): readonly string[] => 
 ];
 
 /** The flags of a way of training. */
-const flagsOf = ({ base, lowMemory }: FitRow): string => `--base ${base}${lowMemory ? " --low-memory" : ""}`;
+const flagsOf = ({ base, ...way }: FitRow): string => `--base ${base} ${wayFlag(way)}`.trimEnd();
+
+const wayFlag = ({ lowMemory, streamBlocks }: Pick<FitRow, "lowMemory" | "streamBlocks">): string =>
+  streamBlocks ? "--stream-blocks" : lowMemory ? "--low-memory" : "";

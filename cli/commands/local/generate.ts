@@ -10,6 +10,7 @@ import {
   type Tokenizer,
   workDoor,
 } from "../../../node/index.ts";
+import { baseLine } from "../../base-line.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { CHAT_TEMPLATE, templateArgument } from "../../data-options.ts";
 import { engineFlags, USE_OPTIONS, type UseOptions } from "../../engine-flags.ts";
@@ -82,6 +83,7 @@ type GenerateCommandOptions = UseOptions & {
 async function run(options: GenerateCommandOptions, terminal: Terminal): Promise<number> {
   const {
     askedPrompt,
+    baseIdentity,
     keptTrainedData,
     generate,
     generationSettings,
@@ -97,6 +99,7 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
   const opened = openModel(modelDirectory(options.model), options);
   const { model, files } = opened;
   for (const note of model.notes) terminal.err(`${note}\n`);
+  terminal.err(`${baseLine(baseIdentity(model, files, options.base ?? "f32"))}\n`);
   const tokenizer = tokenizerOfFiles(files);
   const settings = generationSettings(files);
   const { positions } = options;

@@ -12,15 +12,15 @@ import {
   type SavedAdapter,
   type StoppedTraining,
   type TrainedData,
-  type TrainingMemory,
   trainingDoor,
   type Watching,
   workDoor,
 } from "../../../node/index.ts";
 import type { TrainingSpec } from "../../../protocol/network-manifest.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
-import { formatBytes, formatLoss } from "../../../testnet/words/text-table.ts";
+import { formatLoss } from "../../../testnet/words/text-table.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
+import { baseLine, memoryLine } from "../../base-line.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
 import { engineFlags, engineOf } from "../../engine-flags.ts";
@@ -136,7 +136,7 @@ const EPOCHS = 3;
 async function run(options: TrainCommandOptions, terminal: Terminal): Promise<number> {
   const { withTrainedData, writeAdapterDirectory, openModel, prepareOutputFolder, writeFolder } = await modelDoor();
   const { tellWork } = await workDoor();
-  const { loadExamples, stoppedTrainingFiles, trainLocally, trainingMemory } = await trainingDoor();
+  const { baseIdentity, loadExamples, stoppedTrainingFiles, trainLocally, trainingMemory } = await trainingDoor();
   const telling = new Telling(options, terminal);
   refuseContradictions(options);
   const folder = resolve(options.out ?? "adapter");
@@ -168,6 +168,8 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   const onFrom = stopped ? `, from step ${stopped.state.step} on` : "";
   note(`${formatAdapter(adapter)}: ${steps} steps on ${sets.train.length} examples${onFrom}`);
   note(memoryLine(trainingMemory({ modelDirectory: directory, adapter, training, data: sets, engine }), engine));
+  const base = baseIdentity(opened.model, opened.files, engine.base ?? "f32");
+  if (base.form !== "f32") note(baseLine(base));
   telling.event("plan", { adapter, steps, total, examples: sets.train.length });
   const result = await trainLocally({
     opened,
@@ -200,7 +202,7 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   await writeFolder(folder, new Map([...stoppedTrainingFiles(result.stopped, result.adapter), ...files]));
   for (const line of endingLines(result, steps)) note(line);
   note(`adapter written to ${folder}`);
-  telling.result(document(result, folder), () => `${resultLines(result).join("\n")}\n`);
+  telling.result({ ...document(result, folder), base }, () => `${resultLines(result).join("\n")}\n`);
   return result.after ? EXIT_OK : EXIT_INTERRUPTED;
 }
 
@@ -302,12 +304,6 @@ function endingLines({ stopped: { best, state }, steps, after }: LocalTrainingRe
   const early =
     after && steps < asked ? [`stopped at step ${state.step}: ${best.waited} validations were no better`] : [];
   return [...early, `kept: the adapter of step ${best.step}, validation loss ${formatLoss(best.loss)}`];
-}
-
-/** The form of the base, and what of memory the training takes. */
-function memoryLine({ needed, memory }: TrainingMemory, { base = "f32" }: EngineOptions): string {
-  const [total, weights, activations] = [needed.total, needed.weights, needed.activations].map(formatBytes);
-  return `base in ${base}; about ${total} of memory (weights ${weights}, activations ${activations}), ${formatBytes(memory.available)} are available`;
 }
 
 /** What `--json` prints. */

@@ -11,7 +11,7 @@ import {
   writeNetwork,
 } from "../../../node/index.ts";
 import { createGenesis, type Genesis, genesisStatus } from "../../../protocol/membership/genesis.ts";
-import { networkId } from "../../../protocol/network-manifest.ts";
+import { type BaseForm, networkId } from "../../../protocol/network-manifest.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { CHAT_TEMPLATE, DATA, type DataFlags, dataOptions, READING, templateArgument } from "../../data-options.ts";
 import { jsonText } from "../../json.ts";
@@ -32,7 +32,7 @@ import {
 } from "../../network-options.ts";
 import { peerAddress } from "../../option-value.ts";
 import { chosenSettings, TUNE } from "../../recipe-argument.ts";
-import { JSON_OUTPUT, MODEL } from "../../shared-options.ts";
+import { AGREED_BASE, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 import { sketchWarning } from "../../weights-argument.ts";
 
@@ -54,6 +54,7 @@ export const createNetworkCommand: CommandRow = {
     ...READING.filter((row) => row !== CHAT_TEMPLATE),
     TUNE,
     { ...CHAT_TEMPLATE, otherwise: "the model's; each peer's own where it has none" },
+    AGREED_BASE,
     ...MEMBERSHIP_OPTIONS,
     {
       flags: "--bootstrap <multiaddr>",
@@ -82,6 +83,7 @@ type NetworkCreateOptions = NetworkOptions &
     readonly out?: string;
     readonly model?: string;
     readonly chatTemplate?: string;
+    readonly base?: BaseForm;
     readonly bootstrap?: readonly string[];
     readonly force?: boolean;
     readonly json?: boolean;
@@ -97,6 +99,7 @@ async function run(options: NetworkCreateOptions, terminal: Terminal): Promise<n
     ...(await settingsFor(options, directory, terminal)),
     bootstrap: options.bootstrap ?? [],
     ...(options.chatTemplate !== undefined && { chatTemplate: templateArgument(options.chatTemplate) }),
+    ...(options.base !== undefined && { base: options.base }),
     ...(membership && { membership }),
   });
   const genesis = createGenesis(manifest);

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { NodeError, networkDoor, networkOf, writeNetwork } from "../../../node/index.ts";
 import { LIMITS } from "../../../protocol/limits.ts";
 import { createGenesis } from "../../../protocol/membership/genesis.ts";
+import type { BaseForm } from "../../../protocol/network-manifest.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { CHAT_TEMPLATE, templateArgument } from "../../data-options.ts";
 import { MOTION_JSON } from "../../json-shapes.ts";
@@ -11,7 +12,7 @@ import { modelDirectory } from "../../model-directory.ts";
 import { NETWORK_DEFAULTS, type NetworkOptions, networkOptions, networkSettings } from "../../network-options.ts";
 import { integer } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
-import { DATA_DIR, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
+import { AGREED_BASE, DATA_DIR, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
 /** The row of `weft network propose`, and what it runs. */
@@ -27,7 +28,10 @@ export const proposeNetworkCommand: CommandRow = {
     },
     { flags: "--out <file>", text: "file for it, for the other admins to read", otherwise: "successor.json" },
     { ...MODEL, otherwise: "the embedded model; without --adapter it must be the network's" },
-    ...[...networkOptions(NETWORK_DEFAULTS), CHAT_TEMPLATE].map((row) => ({ ...row, otherwise: "as it is" })),
+    ...[...networkOptions(NETWORK_DEFAULTS), CHAT_TEMPLATE, AGREED_BASE].map((row) => ({
+      ...row,
+      otherwise: "as it is",
+    })),
     JSON_OUTPUT,
   ],
   takesLong: true,
@@ -41,6 +45,7 @@ type NetworkProposeOptions = RosterFlags &
     readonly atRound?: number;
     readonly model?: string;
     readonly chatTemplate?: string;
+    readonly base?: BaseForm;
     readonly out?: string;
   };
 
@@ -64,6 +69,7 @@ async function run(options: NetworkProposeOptions, terminal: Terminal): Promise<
     ...{ ...settings, modelDirectory: model },
     ...(head !== undefined && { head }),
     ...(chatTemplate !== undefined && { chatTemplate }),
+    ...(options.base !== undefined && { base: options.base }),
   };
   const manifest = createSuccessor(before, changes, options.atRound);
   const file = resolve(options.out ?? "successor.json");

@@ -40,6 +40,7 @@ export type InitOptions = Pick<
   | "model"
   | "data"
   | "columns"
+  | "roles"
   | "charset"
   | "chatTemplate"
   | "split"
@@ -116,6 +117,7 @@ export function configOf(options: InitOptions): Record<string, unknown> {
     model: model && resolve(model),
     data: data && dataPath(data),
     columns: options.columns,
+    roles: options.roles,
     charset: options.charset,
     "chat-template": options.chatTemplate && templateArgument(options.chatTemplate),
     split,

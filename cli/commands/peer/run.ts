@@ -84,7 +84,7 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
 /** The admin interface that the flags ask for; it listens to the peer from now on, and is served later. */
 async function adminOf(
   peer: Peer,
-  { admin, page = false, ...settings }: RunOptions,
+  { admin, page = false, canBeCutOff = false, ...settings }: RunOptions,
   { folder, stop }: { readonly folder: string; readonly stop: () => void },
 ): Promise<AdminInterface | undefined> {
   if (admin === "off" && page) {
@@ -97,7 +97,7 @@ async function adminOf(
     throw new NodeError("CONFIG_INVALID", "a browser opens no socket in the file system; give --admin a port");
   }
   const interfaceOfPeer = new AdminInterface(peer, {
-    ...{ dataDirectory: folder, version: packageVersion(), settings, stop, page },
+    ...{ dataDirectory: folder, version: packageVersion(), settings, stop, page, canBeCutOff },
     ...(address && { address }),
   });
   await interfaceOfPeer.prepare();

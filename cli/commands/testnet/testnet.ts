@@ -4,60 +4,28 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import {
-  createNetwork,
-  type EngineOptions,
-  type LogLevel,
-  modelDoor,
-  NodeError,
-  STANDARD_INPUT,
-  trainingDoor,
-} from "../../../node/index.ts";
+import { NodeError, recordDoor, trainingDoor } from "../../../node/index.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
-import { TESTNET_DEFAULTS } from "../../../testnet/defaults.ts";
-import type { TestnetData } from "../../../testnet/run-testnet.ts";
 import type { LiveView } from "../../../testnet/words/live-view.ts";
 import { lineView, terminalView } from "../../../testnet/words/live-view.ts";
 import type { TestnetResult } from "../../../testnet/words/result.ts";
 import type { CommandRow } from "../../command-row.ts";
-import { DATA, type DataFlags, dataOptions, READING, templateArgument } from "../../data-options.ts";
-import { engineFlags, engineOf } from "../../engine-flags.ts";
+import { dataOptions } from "../../data-options.ts";
+import { engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import {
-  headWarning,
-  type NetworkOptions,
-  networkOptions,
-  PLAIN_DEFAULTS,
-  TESTNET_SETTINGS,
-} from "../../network-options.ts";
-import { integer } from "../../option-value.ts";
+import { TESTNET_SETTINGS } from "../../network-options.ts";
 import { packageFolder } from "../../package-folder.ts";
-import { PRIVACY_OPTIONS, type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "../../privacy-options.ts";
-import { chosenSettings, TUNE } from "../../recipe-argument.ts";
-import { DATA_DIR, JSON_OUTPUT, LOG_LEVEL, MODEL, SPLIT } from "../../shared-options.ts";
+import { DATA_DIR, JSON_OUTPUT, LOG_LEVEL } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
-import { sketchWarning } from "../../weights-argument.ts";
+import { type PlannedTestnet, plannedTestnet, type TestnetFlags, testnetOptions } from "./testnet-plan.ts";
 
 /** The row of `weft testnet`, and what it runs. */
 export const testnetCommand: CommandRow = {
   name: ["testnet"],
   text: "Train with several peers on this machine, each a process of its own. The report says whether the swarm helped.",
   options: [
-    {
-      flags: "--peers <count>",
-      text: "number of peers",
-      parse: integer(1, 256),
-      otherwise: String(TESTNET_DEFAULTS.peers),
-    },
-    MODEL,
-    DATA,
-    ...READING,
-    SPLIT,
-    ...networkOptions(TESTNET_SETTINGS),
-    TUNE,
-    ...engineFlags({ threads: "processors divided by peers" }),
-    ...PRIVACY_OPTIONS,
+    ...testnetOptions(TESTNET_SETTINGS),
     {
       ...DATA_DIR,
       text: "folder for the files of the peers, a folder each; it is kept afterwards",
@@ -88,41 +56,26 @@ export const testnetCommand: CommandRow = {
   run,
 };
 
-type TestnetCommandOptions = NetworkOptions &
-  PrivacyOptions &
-  DataFlags &
-  EngineOptions & {
-    readonly peers?: number;
-    readonly model?: string;
-    readonly split?: string;
-    readonly tune?: boolean;
-    readonly dataDir?: string;
-    readonly keep?: boolean;
-    readonly withoutCentral?: boolean;
-    readonly report?: string;
-    readonly json?: boolean;
-    readonly logLevel?: LogLevel;
-  };
+type TestnetCommandOptions = TestnetFlags & {
+  readonly dataDir?: string;
+  readonly keep?: boolean;
+  readonly withoutCentral?: boolean;
+  readonly report?: string;
+  readonly json?: boolean;
+};
 
 async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<number> {
-  const { renderReport } = await import("../../../testnet/words/report.ts");
+  const { testnetReport } = await import("../../../testnet/words/testnet-report.ts");
+  const { reportHtml } = await recordDoor();
   const { refuseUnwritable, writeReport } = await import("../../../testnet/report-file.ts");
   const { testnetDocument } = await import("../../../testnet/words/result.ts");
   const { refuseUsedFolder, runTestnet } = await import("../../../testnet/run-testnet.ts");
   const { summaryLines, unfinishedSentence, verdictSentences } = await import("../../../testnet/words/summary.ts");
-  const peers = options.peers ?? TESTNET_DEFAULTS.peers;
-  const privacy = privacySettings(options);
   const reportFile = resolve(options.report ?? "weft-report.html");
   if (options.dataDir !== undefined) await refuseUsedFolder(resolve(options.dataDir));
   await refuseUnwritable(reportFile);
-  const { openModel } = await modelDoor();
-  for (const note of openModel(modelDirectory(options.model)).model.notes) terminal.err(`${note}\n`);
-  const data = options.data === undefined ? undefined : sharedData(options.data, options);
-  const manifest = await createTestnetManifest(options, { data, peers, terminal });
-  refuseIdleSketchNoise(options, manifest);
-  for (const warning of [headWarning(manifest.head, manifest.training), sketchWarning(manifest.aggregation.weights)]) {
-    if (warning) terminal.err(`warning: ${warning}\n`);
-  }
+  const { manifest, settings } = await plannedTestnet(options, terminal, TESTNET_SETTINGS);
+  const { peers } = settings;
   const isTemporary = options.dataDir === undefined;
   const folder = isTemporary ? await temporaryFolder() : resolve(options.dataDir ?? "");
   terminal.err(`files of the peers: ${folder}\n`);
@@ -130,16 +83,8 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   let result: TestnetResult;
   try {
     result = await runTestnet({
-      manifest,
-      peers,
+      ...{ ...settings, manifest, folder },
       command: join(packageFolder(), "cli", "weft.js"),
-      folder,
-      ...(options.model !== undefined && { modelDirectory: resolve(options.model) }),
-      ...(data && { data }),
-      engine: engineOf(options, { threads: Math.max(1, Math.floor(availableParallelism() / peers)) }),
-      ...(privacy && { privacy }),
-      ...(options.sketchNoise !== undefined && { sketchNoise: options.sketchNoise }),
-      logLevel: options.logLevel ?? "warn",
       signal: terminal.signal,
       observer: view,
     });
@@ -147,8 +92,8 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
     view.end();
     if (isTemporary && !options.keep) await rm(folder, { recursive: true, force: true });
   }
-  result = await withCentral(result, options, { manifest, peers, data, terminal });
-  await writeReport(reportFile, renderReport(result));
+  result = await withCentral(result, options, { manifest, settings, terminal });
+  await writeReport(reportFile, await reportHtml(testnetReport(result)));
   terminal.err(`report: ${pathToFileURL(reportFile).href}\n`);
   terminal.err(`files of the peers: ${isTemporary && !options.keep ? "removed (--keep keeps them)" : folder}\n`);
   if (options.json) {
@@ -170,13 +115,11 @@ async function withCentral(
   options: TestnetCommandOptions,
   {
     manifest,
-    peers,
-    data,
+    settings: { peers, data },
     terminal,
   }: {
     readonly manifest: NetworkManifest;
-    readonly peers: number;
-    readonly data: TestnetData | undefined;
+    readonly settings: PlannedTestnet["settings"];
     readonly terminal: Terminal;
   },
 ): Promise<TestnetResult> {
@@ -201,55 +144,6 @@ async function withCentral(
     if (!terminal.signal.aborted) throw error;
     return result;
   }
-}
-
-function sharedData(
-  file: string,
-  { split = "iid", columns, charset, chatTemplate }: TestnetCommandOptions,
-): TestnetData {
-  if (file === STANDARD_INPUT) {
-    throw new NodeError("CONFIG_INVALID", "the peers of a testnet read --data each by itself; give a file, not -");
-  }
-  return {
-    file: resolve(file),
-    split,
-    reading: [
-      ...(columns === undefined ? [] : ["--columns", columns]),
-      ...(charset === undefined ? [] : ["--charset", charset]),
-      ...(chatTemplate === undefined ? [] : ["--chat-template", templateArgument(chatTemplate)]),
-    ],
-  };
-}
-
-async function createTestnetManifest(
-  options: TestnetCommandOptions,
-  {
-    data,
-    peers,
-    terminal,
-  }: { readonly data: TestnetData | undefined; readonly peers: number; readonly terminal: Terminal },
-): Promise<NetworkManifest> {
-  const { factsOf, loadExamples } = await trainingDoor();
-  const directory = modelDirectory(options.model);
-  const read = data === undefined ? {} : dataOptions(options);
-  // What the first peer will have is what is tuned on.
-  const own = {
-    ...read,
-    ...(options.split !== undefined && { split: options.split }),
-    part: { index: 0, count: peers },
-  };
-  const settings = await chosenSettings(options, {
-    base: { ...PLAIN_DEFAULTS, rounds: TESTNET_SETTINGS.rounds },
-    facts: await factsOf(directory, read),
-    tuning: {
-      modelDirectory: directory,
-      load: ({ training, seed }) => loadExamples({ ...own, ...training, modelDirectory: directory, seed }),
-    },
-    terminal,
-  });
-  const chatTemplate =
-    options.chatTemplate === undefined ? {} : { chatTemplate: templateArgument(options.chatTemplate) };
-  return createNetwork({ name: "testnet", modelDirectory: directory, ...settings, ...chatTemplate, bootstrap: [] });
 }
 
 function liveView(terminal: Terminal, manifest: NetworkManifest, peers: number): LiveView {

@@ -11,8 +11,8 @@ export interface GuidedTarget {
   readonly name: string;
   /** Valid inputs, or nearly so. */
   readonly seeds: readonly Uint8Array[];
-  /** Throws: what a decoder may not throw. */
-  readonly read: (bytes: Uint8Array) => void;
+  /** A text says what came of it.  Throws: what a decoder may not throw. */
+  readonly read: (bytes: Uint8Array) => unknown;
 }
 
 /** An input on which a decoder did what it may not. */
@@ -130,7 +130,7 @@ function* reaching(
 }
 
 /** One of the corpus: newer ones as likely as all older ones together. */
-function pick(corpus: readonly Uint8Array[], random: Random): Uint8Array {
+export function pick(corpus: readonly Uint8Array[], random: Random): Uint8Array {
   const from = random(2) === 0 ? Math.max(0, corpus.length - 16) : 0;
   return corpus[from + random(corpus.length - from)]!;
 }

@@ -4,7 +4,6 @@
  */
 
 import { ProtocolError } from "../../../protocol/errors.ts";
-import type { VerifySignature } from "../../../protocol/membership/signatures.ts";
 import { fuzzTargets } from "../../../protocol/vectors/fuzz.ts";
 import { formatTrainedData, parseTrainedData } from "../../data/trained-data.ts";
 import { NodeError } from "../../errors.ts";
@@ -28,6 +27,7 @@ import { decodeCheckpoint, encodeCheckpoint } from "../../system/files/checkpoin
 import { createNativeVerifier } from "../../system/platform/ed25519.ts";
 import { float32 } from "../../tensor.ts";
 import type { GuidedTarget } from "./guided-fuzz.ts";
+import { KnownSignatures } from "./known-signatures.ts";
 
 /** Longest time for one input: longer is a way to keep a peer busy. */
 const READ_MS_MAX = 2_000;
@@ -38,21 +38,34 @@ export function guidedTargets(): readonly GuidedTarget[] {
   return all.map(({ read, ...target }) => ({ ...target, read: (bytes) => expectedOnly(read, bytes) }));
 }
 
-/** Throws: what is neither an error of the protocol nor one for a person, and RangeError where it took too long. */
-function expectedOnly(read: (bytes: Uint8Array) => void, bytes: Uint8Array): void {
+/**
+ * What came of it: of a refusal its code and its words, without what they quote.
+ * Throws: what is neither an error of the protocol nor one for a person, and RangeError where it took too long.
+ */
+function expectedOnly(read: GuidedTarget["read"], bytes: Uint8Array): string {
   const began = performance.now();
+  let outcome: string;
   try {
-    read(bytes);
+    const result = read(bytes);
+    outcome = typeof result === "string" ? result : "";
   } catch (error) {
     if (!(error instanceof ProtocolError || error instanceof NodeError)) throw error;
+    outcome = `${error.code} ${error.message.replace(QUOTED, "")}`;
   }
   const tookMs = performance.now() - began;
   if (tookMs > READ_MS_MAX) throw new RangeError(`it took ${tookMs.toFixed(0)} ms`);
+  return outcome;
 }
+
+/** Of an error's words what the input says. */
+const QUOTED = /"[^"]*"|\d+/g;
 
 /** The messages of `npm run fuzz`, each kind by itself; what is accepted and was not signed is a fault. */
 function wireTargets(): readonly GuidedTarget[] {
-  const verify: VerifySignature = createNativeVerifier();
+  const signatures = new KnownSignatures(createNativeVerifier());
+  const { verify } = signatures;
+  for (const { originals, judge } of fuzzTargets()) for (const one of originals) judge(one, one.bytes, verify);
+  signatures.freeze();
   return fuzzTargets().flatMap((target) => {
     const kinds = [...new Set(target.originals.map(({ message }) => message))];
     return kinds.map((message) => {
@@ -64,8 +77,9 @@ function wireTargets(): readonly GuidedTarget[] {
           // Originals of one kind may be judged under rules of their own: the bytes choose.
           const original = originals[bytes.length % originals.length];
           if (original === undefined) return;
-          const { isForged } = target.judge(original, bytes, verify);
+          const { outcome, isForged } = target.judge(original, bytes, verify);
           if (isForged && !isAnOriginal(originals, bytes)) throw new Error("it was accepted, and nobody made it");
+          return outcome;
         },
       };
     });

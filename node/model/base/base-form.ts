@@ -3,8 +3,9 @@
  * a sixth of the room. What the graphs compute is in f32 all the same, with the matrices that the narrow form stands for
  * (Dettmers et al. 2023, arXiv:2305.14314, with blocks of integers in place of NF4).
  */
+import type { BaseForm, NarrowForm } from "../../../protocol/settings/base-forms.ts";
 import { NodeError } from "../../errors.ts";
-import type { BaseForm } from "../../interface/engine-options.ts";
+
 import type { Runtime } from "../../interface/runtime.ts";
 import { externalValue } from "../../onnx/graph.ts";
 import type { GraphPass } from "../../onnx/rewrite.ts";
@@ -13,7 +14,7 @@ import { sizeOf } from "../../tensor.ts";
 import type { BaseModel } from "../base-model.ts";
 import type { ModelFiles } from "../huggingface.ts";
 import { storedCopy } from "../weight-copy.ts";
-import { type NarrowForm, narrowCopy, narrowWeights } from "./narrow-file.ts";
+import { narrowCopy, narrowWeights } from "./narrow-file.ts";
 import { widenedWhereUsed } from "./widened-where-used.ts";
 
 /**

@@ -3,16 +3,15 @@
  * `f16` they stand as they are stored. Every other matrix (embeddings, the output matrix) has 16 bits, and vectors stay f32.
  */
 import { encodeFloat16 } from "../../../protocol/encoding/float16.ts";
+import type { NarrowForm } from "../../../protocol/settings/base-forms.ts";
 import { sizeOf } from "../../tensor.ts";
 import type { BaseModel, WeightShape } from "../base-model.ts";
 import { weightsByUse } from "../copied-weights.ts";
 import type { ModelFiles } from "../huggingface.ts";
+import type { RowRange } from "../packed/grouped-matrix.ts";
 import { type SafetensorsDtype, safetensorsHeader } from "../safetensors.ts";
 import { copyKey, type WeightCopy } from "../weight-copy.ts";
 import { BLOCK, type BlockBits, blocksOf, inBlocks } from "./blocks.ts";
-
-/** Forms of a base that take less room than f32. */
-export type NarrowForm = "f16" | "q8" | "q4";
 
 /** Bits of a form's integers. */
 export const BITS: Readonly<Record<Exclude<NarrowForm, "f16">, BlockBits>> = { q8: 8, q4: 4 };
@@ -93,14 +92,16 @@ const PIECE_VALUES = 1 << 24;
 
 function* piecesOf(model: BaseModel, weight: NarrowWeight, form: NarrowForm): Iterable<Uint8Array> {
   if (weight.as === "f32") yield bytesOf(model.values(weight));
-  else if (weight.as === "f16") for (const values of partsOf(model, weight)) yield encodeFloat16(values);
-  else {
+  else if (weight.as === "f16") {
+    for (const rows of partsOf(weight)) yield encodeFloat16(model.values(weight, rows));
+  } else {
     const bits = BITS[form as "q8" | "q4"];
     const columns = weight.matrix![1];
-    const parts = weight.turned ? [transposed(model.values(weight), weight.shape)] : partsOf(model, weight);
     const integers: Uint8Array[] = [];
-    for (const values of parts) {
-      const blocks = inBlocks(values, columns, bits);
+    for (const rows of weight.turned ? [undefined] : partsOf(weight)) {
+      const blocks = rows
+        ? (model.blocks(weight, bits, rows) ?? inBlocks(model.values(weight, rows), columns, bits))
+        : inBlocks(transposed(model.values(weight), weight.shape), columns, bits);
       yield bytesOf(blocks.scales);
       integers.push(blocks.integers);
     }
@@ -108,12 +109,12 @@ function* piecesOf(model: BaseModel, weight: NarrowWeight, form: NarrowForm): It
   }
 }
 
-/** The values of a weight in parts of whole rows. */
-function* partsOf(model: BaseModel, weight: WeightShape): Iterable<Float32Array> {
+/** The rows of a weight, in parts. */
+function* partsOf(weight: WeightShape): Iterable<RowRange> {
   const rows = weight.shape[0]!;
   const rowsAtOnce = Math.max(1, Math.floor((PIECE_VALUES * rows) / sizeOf(weight.shape)));
   for (let from = 0; from < rows; from += rowsAtOnce) {
-    yield model.values(weight, { from, to: Math.min(rows, from + rowsAtOnce) });
+    yield { from, to: Math.min(rows, from + rowsAtOnce) };
   }
 }
 

@@ -7,6 +7,7 @@
  * be kept until the backward pass needs it: all of them together are the f32 base. So everything else that is alike is
  * merged here, and the runtime is told to merge nothing (`weightsAsStored` of a session).
  */
+import type { NarrowForm } from "../../../protocol/settings/base-forms.ts";
 import { floatAttribute, intAttribute } from "../../onnx/attributes.ts";
 import { apply, applyAll, externalRows, externalValue } from "../../onnx/graph.ts";
 import { mergeAlike } from "../../onnx/merge-alike.ts";
@@ -16,7 +17,7 @@ import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
 import type { Dtype } from "../../tensor.ts";
 import type { StoredTensor } from "../weight-file.ts";
 import { BLOCK, blocksOf } from "./blocks.ts";
-import { type NarrowForm, type NarrowWeight, scalesName } from "./narrow-file.ts";
+import { type NarrowWeight, scalesName } from "./narrow-file.ts";
 
 /** The weights of a file of `narrowCopy`, by name. */
 export interface NarrowTensors {
@@ -131,9 +132,14 @@ class NarrowReader {
     return perRow * BLOCK === columns ? padded : apply("Slice", [padded, ints([0]), ints([columns]), ints([1])]);
   }
 
-  /** The part of a weight that is not in blocks, as it is stored. */
+  /**
+   * The part of a weight that is not in blocks, as it is stored. Rows of a matrix are copied out of the whole: as values of
+   * their own they would be a second mapping of the same pages, which count twice in the resident memory of the process.
+   */
   #stored({ weight: { name, shape, as }, from, rows }: Use): OnnxValue {
-    return this.#value(name, as === "f16" ? "float16" : "float32", shape, { from, to: from + rows });
+    const whole = this.#value(name, as === "f16" ? "float16" : "float32", shape, { from: 0, to: shape[0]! });
+    if (rows === shape[0]) return whole;
+    return apply("Slice", [whole, ints([from]), ints([from + rows]), ints([0])]);
   }
 
   /** Rows of a tensor of the file, which is read as of the given type and shape; the same rows give the same value. */

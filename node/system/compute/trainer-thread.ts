@@ -126,6 +126,7 @@ export async function startTrainerThread(
     train: ({ steps, onStep }) => call({ method: "train", argument: { steps } }, onStep),
     evaluate: (argument) => call({ method: "evaluate", argument }),
     adapter: () => call({ method: "adapter", argument: undefined }),
+    start: () => call({ method: "start", argument: undefined }),
     setAdapter: (argument) => call({ method: "setAdapter", argument }),
     setReference: (argument) => call({ method: "setReference", argument }),
     features: (argument) => call({ method: "features", argument }),

@@ -1,5 +1,6 @@
 /** The training thread: makes one trainer from its worker data and answers calls until it is closed. */
 import { parentPort, workerData } from "node:worker_threads";
+import { withOwnKind } from "../../adapter/own-kind.ts";
 import { aggregateNeighbours, sketchDistance, sketchOfFeatures } from "../../aggregation/index.ts";
 import { NodeError } from "../../errors.ts";
 import type { Trainer, TrainerOptions } from "../../interface/trainer.ts";
@@ -9,6 +10,7 @@ import { readModelFiles } from "../files/model-files.ts";
 import { createSecureRandom } from "../platform/secure-random.ts";
 import { onWork } from "../platform/work-channel.ts";
 import { createOnnxRuntime } from "./onnxruntime.ts";
+import { releaseHeap } from "./release-heap.ts";
 import type { FromWorker, SerializedError, ToWorker } from "./trainer-thread.ts";
 
 const port = parentPort;
@@ -22,7 +24,9 @@ try {
   const files = readModelFiles(options.modelDirectory);
   const { device } = options.engine;
   const runtime = createOnnxRuntime(device === undefined ? {} : { device });
-  const trainer = await createTrainer({ runtime, files, random: createSecureRandom() }, options);
+  const adapter = await withOwnKind(options.adapter);
+  const trainer = await createTrainer({ runtime, files, random: createSecureRandom() }, { ...options, adapter });
+  releaseHeap();
   answer(trainer);
   send({ kind: "ready", tensors: trainer.tensors });
 } catch (error) {
@@ -47,8 +51,12 @@ async function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
   switch (message.method) {
     case "train":
       return trainer.train({ ...message.argument, onStep: (loss) => send({ kind: "step", id: message.id, loss }) });
-    case "evaluate":
-      return trainer.evaluate(message.argument);
+    case "evaluate": {
+      const evaluation = await trainer.evaluate(message.argument);
+      // The first one builds graphs.
+      releaseHeap();
+      return evaluation;
+    }
     case "setAdapter":
       return trainer.setAdapter(message.argument);
     case "setReference":
@@ -69,6 +77,7 @@ async function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
     case "restore":
       return trainer.restore(message.argument);
     case "adapter":
+    case "start":
     case "fisher":
     case "state":
     case "reset":

@@ -1,7 +1,8 @@
 /** Reads data files from disk, and writes a peer's share of them. */
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { DataFindings, type ReadOptions, recordsOfFile } from "../../data/data-set.ts";
+import { DataFindings } from "../../data/data-findings.ts";
+import { type ReadOptions, recordsOfFile } from "../../data/data-set.ts";
 import { formatJsonl } from "../../data/jsonl.ts";
 import { linesOfText } from "../../data/lines.ts";
 import type { DataRecord } from "../../data/record.ts";

@@ -7,6 +7,7 @@
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { NodeError } from "../../errors.ts";
+import { isProcessRunning, type ProcessMark, processMark } from "../platform/process-mark.ts";
 import { ensureFolder, fileError, systemCode } from "./atomic-file.ts";
 
 /** A lock that this process holds. */
@@ -15,14 +16,8 @@ export interface LockFile {
   release(): Promise<void>;
 }
 
-interface Holder {
-  readonly process: number;
-  /** Ticks after boot at which the process began (proc(5), stat, field 22); "" where the system does not say. */
-  readonly startedAt: string;
-  /** Identifies the machine's boot; "" where the system does not say. */
-  readonly boot: string;
-}
-
+/** Of a process that its own system does not show. */
+const NO_MARK: ProcessMark = { process: process.pid, startedAt: "", boot: "" };
 /** Attempts against others that come and go at the same moment; each one ends only when somebody else succeeded. */
 const ATTEMPTS_MAX = 5;
 
@@ -50,7 +45,7 @@ export async function takeLock(path: string, { waitMs = 0 }: { readonly waitMs?:
 async function tryLock(path: string): Promise<LockFile> {
   const folder = dirname(path);
   await ensureFolder(folder, { mode: 0o700 });
-  const text = JSON.stringify(await thisProcess());
+  const text = JSON.stringify((await processMark(process.pid)) ?? NO_MARK);
   const own = `${path}.${process.pid}`;
   try {
     // One that a killed process of the same number left may be the lock itself under a second name: never write to it.
@@ -61,7 +56,7 @@ async function tryLock(path: string): Promise<LockFile> {
       const found = await readIfThere(path);
       if (found === undefined) continue;
       const holder = parseHolder(found);
-      if (holder !== undefined && (await isAlive(holder))) throw locked(folder, holder.process);
+      if (holder !== undefined && (await isProcessRunning(holder))) throw locked(folder, holder.process);
       await removeDead(path, found);
     }
   } catch (cause) {
@@ -116,50 +111,13 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-function parseHolder(text: string): Holder | undefined {
+function parseHolder(text: string): ProcessMark | undefined {
   try {
     const { process: id, startedAt, boot } = JSON.parse(text) as Record<string, unknown>;
     if (!Number.isSafeInteger(id) || Number(id) <= 0) return undefined;
     return { process: Number(id), startedAt: String(startedAt), boot: String(boot) };
   } catch {
     // Not a holder: contents lost in a crash of the machine, which no process has survived.
-    return undefined;
-  }
-}
-
-async function thisProcess(): Promise<Holder> {
-  return { process: process.pid, startedAt: (await startedAt(process.pid)) ?? "", boot: await bootId() };
-}
-
-async function isAlive(holder: Holder): Promise<boolean> {
-  if (holder.boot !== (await bootId())) return false;
-  try {
-    process.kill(holder.process, 0);
-  } catch (cause) {
-    // EPERM: it is there and belongs to another user.
-    return systemCode(cause) === "EPERM";
-  }
-  if (holder.startedAt === "") return true;
-  return (await startedAt(holder.process)) === holder.startedAt;
-}
-
-async function bootId(): Promise<string> {
-  try {
-    return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
-  } catch {
-    // Only Linux has it; elsewhere the process number alone decides.
-    return "";
-  }
-}
-
-/** undefined when the process is gone, a zombie included, or when the system does not say. */
-async function startedAt(id: number): Promise<string | undefined> {
-  try {
-    const text = await readFile(`/proc/${id}/stat`, "utf8");
-    // The second field is the command in parentheses, which may hold anything: count from its end.
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
-  } catch {
     return undefined;
   }
 }

@@ -54,11 +54,12 @@ export type WeftNode = Libp2p<{ gossip: GossipSub; listened: ReturnType<typeof l
 export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metrics: Metrics): Promise<WeftNode> {
   const { reach = { network: "" } } = options;
   const connectionsMax = connectionsWithin(options.connectionsMax);
+  const { pendingPerAddressMax = Math.ceil(options.connectionsMax / 8) } = options;
   return await createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed("Ed25519", options.seed),
     addresses: { listen: listenOf(options.listen, reach), announce: [...(reach.announce ?? [])] },
-    transports: await transportsOf(connectionsMax),
+    transports: await transportsOf({ connectionsMax, pendingPerAddressMax }),
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ streamOptions: YAMUX_STREAMS })],
     metrics: () => metrics,
@@ -69,7 +70,7 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metri
       inboundConnectionThreshold: options.connectionsMax,
     },
     connectionMonitor: { pingInterval: 10_000, pingTimeout: { minTimeout: 15_000 } },
-    connectionGater: gaterOf(gate, reach, options.pendingPerAddressMax ?? Math.ceil(options.connectionsMax / 8)),
+    connectionGater: gaterOf(gate, reach, pendingPerAddressMax),
     services: {
       identify: identify(),
       identifyPush: identifyPush(),

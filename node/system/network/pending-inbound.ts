@@ -47,10 +47,16 @@ export class PendingInbound {
  */
 export function originOf(address: Multiaddr): string {
   const [host] = address.getComponents();
-  const value = host?.value ?? address.toString();
-  if (host?.name !== "ip6" || !isIPv6(value)) return value;
-  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(value) ?? [];
-  return high === undefined || low === undefined ? network64(value) : ipv4Of(high, low);
+  return originOfHost(host?.value ?? address.toString());
+}
+
+/** The same of a host's name or address alone. */
+export function originOfHost(host: string): string {
+  if (!isIPv6(host)) return host;
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/i.exec(host) ?? [];
+  const [, ipv4] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host) ?? [];
+  if (ipv4 !== undefined) return ipv4;
+  return high === undefined || low === undefined ? network64(host) : ipv4Of(high, low);
 }
 
 /** The IPv4 address that a listener for both families shows as an IPv6 address. */

@@ -8,10 +8,10 @@ import { dcutr } from "@libp2p/dcutr";
 import { kadDHT } from "@libp2p/kad-dht";
 import { mdns } from "@libp2p/mdns";
 import { tcp } from "@libp2p/tcp";
-import { webSockets } from "@libp2p/websockets";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Libp2pOptions as NodeOptions } from "libp2p";
 import type { HearsayDial } from "./hearsay-dial.ts";
+import { boundedWebSockets, type WebSocketLimits } from "./websocket-listener.ts";
 
 /** How a peer is reached and finds others; all of it is off unless it is asked for. */
 export interface ReachOptions {
@@ -46,13 +46,16 @@ export async function quicTransport(): Promise<NonNullable<NodeOptions["transpor
 }
 
 /** The transports: TCP and WebSocket always, QUIC where its binding loads, circuits through relays for all. */
-export async function transportsOf(connectionsMax: number): Promise<NonNullable<NodeOptions["transports"]>> {
+export async function transportsOf({
+  connectionsMax,
+  pendingPerAddressMax,
+}: Omit<WebSocketLimits, "upgradeMsMax">): Promise<NonNullable<NodeOptions["transports"]>> {
   const quic = await quicTransport();
   // What connects and then says nothing takes a descriptor too; the system's limit is not to be reached by it.
   return [
     tcp({ maxConnections: connectionsMax }),
     ...(quic === undefined ? [] : [quic]),
-    webSockets(),
+    boundedWebSockets({ connectionsMax, pendingPerAddressMax }),
     circuitRelayTransport(),
   ];
 }

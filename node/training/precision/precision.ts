@@ -2,8 +2,10 @@
  * The precision of training: in which arithmetic products with frozen matrices are computed. `fp32` changes nothing. `fp16`
  * (halves.ts) and `int8` (integers.ts) replace those products and read the weights from a copied file (copied-weights.ts).
  */
+
+import type { BaseForm } from "../../../protocol/settings/base-forms.ts";
 import { NodeError } from "../../errors.ts";
-import type { BaseForm, EngineOptions, Precision } from "../../interface/engine-options.ts";
+import type { EngineOptions, Precision } from "../../interface/engine-options.ts";
 import type { ExternalData, Runtime } from "../../interface/runtime.ts";
 import type { BaseModel } from "../../model/base-model.ts";
 import type { ModelFiles } from "../../model/huggingface.ts";

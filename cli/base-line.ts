@@ -1,0 +1,14 @@
+/** What is said of the frozen base, and of the memory that a training takes, before anything is computed. */
+import type { TrainingMemory } from "../node/index.ts";
+import type { AgreedBase, BaseForm } from "../protocol/network-manifest.ts";
+import { formatBytes } from "../testnet/words/text-table.ts";
+
+/** The form in which the base is kept, and the digest of a narrow one. */
+export const baseLine = (base: AgreedBase): string =>
+  base.form === "f32" ? "base in f32" : `base in ${base.form}, digest ${base.digest}`;
+
+/** The form of the base, and what of memory the training takes. */
+export function memoryLine({ needed, memory }: TrainingMemory, { base = "f32" }: { readonly base?: BaseForm }): string {
+  const [total, weights, activations] = [needed.total, needed.weights, needed.activations].map(formatBytes);
+  return `base in ${base}; about ${total} of memory (weights ${weights}, activations ${activations}), ${formatBytes(memory.available)} are available`;
+}

@@ -1,0 +1,183 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { adapterSlots } from "../../protocol/adapter-spec.ts";
+import { createPrng } from "../../protocol/prng.ts";
+import { aggregateNeighbours } from "./all-but-me.ts";
+import type { RuleInput } from "./rule-definition.ts";
+import { cloud, distance, seeds } from "./rules.suite.ts";
+import { COPY, FAR, vettedMean, vettedWeights } from "./vetted-mean.ts";
+
+const SIZE = 60;
+const HONEST = 7;
+const ones = (count: number): number[] => Array.from({ length: count }, () => 1);
+const swarm = (seed: number): { own: Float64Array; honest: Float64Array[] } => {
+  const [own, ...honest] = cloud(seed, HONEST + 1, SIZE);
+  return { own: own!, honest };
+};
+/** Where the honest peers may have come from: each of their ways is mostly its own, and a part is common. */
+const behind = (honest: readonly Float64Array[]): Float64Array =>
+  Float64Array.from({ length: SIZE }, (_, i) => honest.reduce((sum, x) => sum + x[i]!, 0) / HONEST - 0.8);
+const weigh = (points: readonly Float64Array[], rest: Pick<RuleInput, "own" | "start" | "parts">): number[] => [
+  ...vettedWeights({ points, weights: ones(points.length), ...rest }),
+];
+
+describe("the vetted mean", () => {
+  it("of peers that are apart is their mean, and of one neighbour that neighbour", () => {
+    const { own, honest } = swarm(1);
+    expect(weigh(honest, { own })).toEqual(ones(HONEST));
+    expect(vettedMean({ points: [honest[0]!], weights: [1], own })).toEqual(honest[0]);
+  });
+
+  it("counts copies of an honest update, and a crowd of one liar, once", () => {
+    const { own, honest } = swarm(2);
+    const nearly = honest[0]!.map((x) => x * (1 + 1e-4));
+    expect(weigh([...honest, honest[0]!, nearly], { own })).toEqual([1 / 3, ...ones(HONEST - 1), 1 / 3, 1 / 3]);
+    const [lie] = cloud(99, 1, SIZE);
+    const crowd = Array.from({ length: 20 }, () => lie!.map((x, i) => own[i]! + x / 3));
+    const counted = weigh([...honest, ...crowd], { own });
+    expect(counted.slice(HONEST).reduce((sum, one) => sum + one, 0)).toBeLessThanOrEqual(1 + 1e-12);
+    expect(counted.slice(0, HONEST)).toEqual(ones(HONEST));
+  });
+
+  it("gives copies of the own update nothing, and stays with it where there is nothing else", () => {
+    const { own, honest } = swarm(3);
+    expect(weigh([...honest, own, own.map((x) => x + 1e-4)], { own })).toEqual([...ones(HONEST), 0, 0]);
+    const z = vettedMean({ points: [own, own], weights: [1, 1], own });
+    expect(z).toEqual(own);
+    expect(z).not.toBe(own);
+  });
+
+  it("leaves out what is far from most, of two neighbours too", () => {
+    const { own, honest } = swarm(4);
+    const far = honest[1]!.map((x, i) => own[i]! + 4 * (x - own[i]!));
+    expect(weigh([...honest, far], { own })).toEqual([...ones(HONEST), 0]);
+    expect(weigh([far, honest[0]!], { own })).toEqual([0, 1]);
+  });
+
+  it("leaves out what stands still or goes back, where the others go one way", () => {
+    const { own, honest } = swarm(5);
+    const start = behind(honest);
+    const back = start.map((x, i) => x - 0.1 * (honest[0]![i]! - x));
+    const noise = createPrng(5);
+    const still = start.map((x) => x + 0.5 * noise.normal());
+    const points = [...honest, still, back];
+    expect(weigh(points, { own }).slice(HONEST)).toEqual([1, 1]);
+    expect(weigh(points, { own, start })).toEqual([...ones(HONEST), 0, 0]);
+  });
+
+  it("leaves nobody out for a direction where there is no common one", () => {
+    let missing = 0;
+    for (let seed = 1; seed <= 40; seed++) {
+      // A start in the middle: nobody goes where the others go.
+      const prng = createPrng(seed);
+      const [own, ...honest] = Array.from({ length: HONEST + 1 }, () =>
+        Float64Array.from({ length: SIZE }, () => prng.normal()),
+      );
+      const counted = weigh(honest, { own: own!, start: new Float64Array(SIZE) });
+      missing += counted.filter((one) => one === 0).length;
+    }
+    // By chance three of a hundred.
+    expect(missing).toBeLessThanOrEqual(0.05 * 40 * HONEST);
+  });
+
+  it("judges whole adapters, and counts tensors alike whatever their size", () => {
+    const { own, honest } = swarm(6);
+    const parts = [
+      { offset: 0, length: 50 },
+      { offset: 50, length: 10 },
+    ];
+    const grown = (x: number, i: number): number => (i < 50 ? 1000 * x : x);
+    // Only the small tensor lies; beside the large one nobody would see it.
+    const lie = honest[0]!.map((x, i) => (i < 50 ? x + (i % 2) : x + 40));
+    const points = [...honest, lie].map((point) => point.map(grown));
+    expect(weigh(points, { own: own.map(grown) }).at(-1)).toBe(1);
+    expect(weigh(points, { own: own.map(grown), parts })).toEqual([...ones(HONEST), 0]);
+  });
+
+  it("does not divide by a tensor in which most stay where the peer is", () => {
+    const { own, honest } = swarm(7);
+    const parts = [
+      { offset: 0, length: 50 },
+      { offset: 50, length: 10 },
+    ];
+    const same = (x: number, i: number): number => (i < 50 ? x : 1);
+    const points = [...honest.map((point) => point.map(same)), honest[0]!.map((x, i) => (i < 50 ? x + 5 : 2))];
+    const given = { own: own.map(same), parts, start: new Float64Array(SIZE) };
+    expect(weigh(points, given)).toEqual([...ones(HONEST), 0]);
+  });
+});
+
+describe("while less than half of all points lie", () => {
+  // The own point is honest, so that f of n neighbours may lie while 2 f <= n.
+  const values = fc.oneof(
+    fc.constantFrom(0, -0, 3e38, -3e38, 1e-38, -1e-45),
+    fc.float({ noNaN: true, noDefaultInfinity: true }),
+    fc.double({ min: -5, max: 5, noNaN: true }),
+  );
+  const size = 30;
+
+  it("is within 1.4 honest diameters of an honest point, whatever they send, and finite", () => {
+    fc.assert(
+      fc.property(
+        seeds,
+        fc.integer({ min: 1, max: 9 }),
+        fc.array(fc.array(values, { minLength: size, maxLength: size }), { minLength: 0, maxLength: 4 }),
+        fc.boolean(),
+        (seed, honestCount, lies, hasStart) => {
+          const [own, start, ...honest] = cloud(seed, honestCount + 2, size);
+          const lying = lies.slice(0, honestCount).map((lie) => Float64Array.from(lie, Math.fround));
+          const points = [...honest, ...lying];
+          const all = [own!, ...honest];
+          const apart = all.flatMap((x) => all.flatMap((y) => (x === y ? [] : [distance(x, y)])));
+          const diameter = Math.max(...apart);
+          fc.pre(Math.min(...apart) > 3 * COPY * diameter);
+          const z = vettedMean({ points, weights: ones(points.length), own: own!, ...(hasStart && { start: start! }) });
+          expect(z.every(Number.isFinite)).toBe(true);
+          expect(distance(z, own!)).toBeLessThanOrEqual((1 + FAR) * diameter * (1 + 1e-9));
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+
+  it("and where more than half lie, it is finite all the same", () => {
+    fc.assert(
+      fc.property(
+        seeds,
+        fc.array(fc.array(values, { minLength: size, maxLength: size }), { minLength: 3, maxLength: 9 }),
+        (seed, lies) => {
+          const [own, start, one] = cloud(seed, 3, size);
+          const points = [one!, ...lies.map((lie) => Float64Array.from(lie, Math.fround))];
+          const z = vettedMean({ points, weights: ones(points.length), own: own!, start: start! });
+          expect(z.every(Number.isFinite)).toBe(true);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+});
+
+it("goes by the common start in the gauge of the own adapter, and the order of arrival changes no bit", () => {
+  const slots = adapterSlots([
+    { name: "a", shape: [40] },
+    { name: "b", shape: [20] },
+  ]);
+  const { own, honest } = swarm(8);
+  const start = Float32Array.from(behind(honest));
+  const back = start.map((x, i) => x - 0.1 * (honest[0]![i]! - x));
+  const neighbours = [...honest.map((point) => Float32Array.from(point)), back].map((theta, j) => ({
+    ...{ peer: `p${j}`, round: 0, theta, sampleCount: 1 },
+  }));
+  const settings = { rule: "vetted-mean", scope: "tensor", stalenessExponent: 0, ageMax: 1 } as const;
+  const given = {
+    kind: "lora",
+    slots,
+    own: { peer: "me", theta: Float32Array.from(own) },
+    settings,
+    round: 0,
+  } as const;
+  const without = aggregateNeighbours({ ...given, neighbours: neighbours.slice(0, -1) });
+  expect(aggregateNeighbours({ ...given, neighbours }).z).not.toEqual(without.z);
+  expect(aggregateNeighbours({ ...given, neighbours, start }).z).toEqual(without.z);
+  expect(aggregateNeighbours({ ...given, neighbours: [...neighbours].reverse(), start }).z).toEqual(without.z);
+});
