@@ -32,6 +32,11 @@ describe("command line", () => {
     [["testnet", "--peeers", "3"], "weft: unknown option '--peeers'; did you mean --peers?\n"],
     [["testnet", "--zzz"], "weft: unknown option '--zzz'; see weft --help\n"],
     [["network", "crate"], "weft: unknown command 'crate'; did you mean create?\n"],
+    [["help", "testnte"], "weft: unknown command 'testnte'; did you mean testnet?\n"],
+    [
+      ["status", "--data-dir", ""],
+      'weft: --data-dir <folder> does not take "": expected a path, and this is an empty text; see weft --help\n',
+    ],
     [["network"], "weft: which command? See weft --help\n"],
     [
       ["testnet", "stauts"],

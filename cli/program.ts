@@ -1,5 +1,5 @@
 /** The command line as a whole: parses by the command table, runs the command, says in one line what is wrong. */
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { NodeError, workDoor } from "../node/index.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
@@ -98,7 +98,9 @@ const partsOf = (line: string): readonly string[] => line.split(/; (?=see weft|d
 /** Words that other programs have taught people: help, help COMMAND, version. */
 function meant(words: readonly string[]): string[] {
   const [first, ...rest] = words;
-  if (first === "help") return [...rest, "--help"];
+  // Of a command that there is none of, the parser says so; with --help behind it would show all of them.
+  const isKnown = COMMANDS.some(({ name }) => rest.length === 0 || name[0] === rest[0]);
+  if (first === "help") return isKnown ? [...rest, "--help"] : rest;
   if (words.length === 1 && (first === "version" || first === "-V" || first === "-v")) return ["--version"];
   return [...words];
 }
@@ -149,6 +151,12 @@ function group(program: Command, groups: Map<string, Command>, name: string): Co
   return command;
 }
 
+/** A path as it was given. An empty one, of a variable that is not set, would mean the folder at hand.  Throws: InvalidArgumentError. */
+function path(text: string): string {
+  if (text === "") throw new InvalidArgumentError("expected a path, and this is an empty text");
+  return text;
+}
+
 function optionOf({ flags, text, parse, repeatable, otherwise }: OptionRow): Option {
   const option = new Option(flags, otherwise === undefined ? text : `${text} (otherwise: ${otherwise})`);
   if (repeatable) {
@@ -158,6 +166,8 @@ function optionOf({ flags, text, parse, repeatable, otherwise }: OptionRow): Opt
     ]);
   } else if (parse) {
     option.argParser((value: string) => parse(value));
+  } else if (/<(file|folder)>/.test(flags)) {
+    option.argParser(path);
   }
   return option;
 }

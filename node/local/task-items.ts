@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { jsonLineRows } from "../data/json-rows.ts";
 import { NodeError } from "../errors.ts";
-import { linesOf } from "../system/files/data-files.ts";
+import { fileSize, linesOf } from "../system/files/data-files.ts";
 
 const common = { task: z.string().min(1).max(64), prompt: z.string().min(1) };
 
@@ -40,6 +40,7 @@ export const isChoice = (item: TaskItem): item is ChooseItem => "choices" in ite
 /** The items of a file.  Throws: NodeError DATA_FORMAT, naming file, line and field. */
 export async function readTaskItems(file: string): Promise<readonly TaskItem[]> {
   const items: TaskItem[] = [];
+  await fileSize(file);
   for await (const { values, place } of jsonLineRows(linesOf(file), { file })) {
     items.push(itemOf(values, file, place.line ?? items.length + 1));
   }
