@@ -5,7 +5,7 @@ import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { reportHtml } from "../../node/page/report-html.ts";
+import { reportHtml } from "../../node/system/files/report-html.ts";
 import { exampleRun } from "../fixtures/example-run.ts";
 import { testnetReport } from "./testnet-report.ts";
 

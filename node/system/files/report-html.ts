@@ -1,6 +1,6 @@
 /** A report as one file that opens anywhere: the page as it was built, with its data inside. */
-import type { ReportDocument } from "../interface/report-document.ts";
-import { readPageFiles } from "../system/files/page-files.ts";
+import type { ReportDocument } from "../../interface/report-document.ts";
+import { readPageFiles } from "./page-files.ts";
 
 /** Nothing in it is fetched from anywhere, and its policy forbids it. */
 const POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:";
