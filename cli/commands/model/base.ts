@@ -24,6 +24,8 @@ export const baseModelCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   example: "weft model base --model models/Qwen2.5-0.5B --base q4",
+  takesLong: true,
+  json: { bases: "of each form of the base: its name, version and digest" },
   run,
 };
 
