@@ -1,5 +1,6 @@
 /**
- * The README's picture: a testnet is run as `npm start` runs it, and the top of its report is drawn in Chromium.
+ * The README's picture: a testnet is run as `npm start` runs it, and the top of its report is drawn in Chromium; the whole of it
+ * at two widths is kept beside.
  * Usage: npm run picture [-- REPORT.html]; with a report of an earlier run, no testnet is run.
  */
 import { execFileSync } from "node:child_process";
@@ -29,6 +30,12 @@ try {
     const page = await browser.newPage({ viewport: VIEW, deviceScaleFactor: 2, colorScheme: "light" });
     await page.goto(pathToFileURL(report).href);
     await page.screenshot({ path: join(repository, "docs", "report.png") });
+    // The whole report, as wide screens and phones show it.
+    for (const width of [1280, 390]) {
+      const whole = await browser.newPage({ viewport: { width, height: 900 }, colorScheme: "light" });
+      await whole.goto(pathToFileURL(report).href);
+      await whole.screenshot({ path: join(repository, "docs", `page-report-${width}.png`), fullPage: true });
+    }
   } finally {
     await browser.close();
   }

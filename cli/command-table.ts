@@ -38,6 +38,7 @@ import { bugreportCommand } from "./commands/peer/bugreport.ts";
 import { doctorCommand } from "./commands/peer/doctor.ts";
 import { initCommand } from "./commands/peer/init.ts";
 import { joinCommand } from "./commands/peer/join.ts";
+import { reportCommand } from "./commands/peer/report.ts";
 import { runCommand } from "./commands/peer/run.ts";
 import { statusCommand } from "./commands/peer/status.ts";
 import { downTestnetCommand } from "./commands/testnet/down.ts";
@@ -75,6 +76,7 @@ const ROWS: readonly CommandRow[] = [
   runCommand,
   joinCommand,
   statusCommand,
+  reportCommand,
   showConfigCommand,
   verifyEgressCommand,
   exportEgressCommand,

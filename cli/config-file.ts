@@ -9,12 +9,13 @@ import { dataDirectoryLayout, NodeError, writeFileAtomic } from "../node/index.t
 import { closestName } from "../protocol/closest-name.ts";
 import { jsonFlaw } from "../protocol/json-names.ts";
 import { type CommandRow, longName, type OptionRow, type ReadValue, takesValue } from "./command-row.ts";
+import { PEER_OPTIONS } from "./shared-options.ts";
 
 /** Larger than any file of flags. */
 const CONFIG_CHARACTERS_MAX = 1_000_000;
 
 /** Flags about where the file is and how one run talks; they cannot stand in it. */
-const NOT_KEPT = new Set(["data-dir", "config", "json", "events", "hold"]);
+const NOT_KEPT = new Set(["data-dir", "config", "json", "events", "format", "quiet", "hold"]);
 
 /** What a file says, by long names as they stand in it. */
 export interface ConfigFile {
@@ -68,11 +69,24 @@ export function configValues(file: ConfigFile, row: CommandRow): Map<string, Rea
 export async function writeConfig(folder: string, values: Readonly<Record<string, unknown>>): Promise<string> {
   const { config, configJson } = dataDirectoryLayout(folder);
   const isJson = (await readOne(configJson)) !== undefined;
-  const text = isJson ? JSON.stringify(values, null, 2) : stringifyToml(values).trimEnd();
+  const text = isJson ? JSON.stringify(values, null, 2) : commentedToml(values);
   const path = isJson ? configJson : config;
   await writeFileAtomic(path, new TextEncoder().encode(`${text}\n`));
   return path;
 }
+
+/** TOML with what each flag says above it. */
+function commentedToml(values: Readonly<Record<string, unknown>>): string {
+  const lines = Object.entries(values).flatMap(([name, value]) => {
+    const row = PEER_OPTIONS.find((one) => longName(one) === name);
+    return [...(row ? [`# ${row.text}`] : []), stringifyToml({ [name]: value }).trimEnd()];
+  });
+  return [CONFIG_HEAD, ...lines].join("\n");
+}
+
+/** What whoever opens the file wants to know first. */
+const CONFIG_HEAD =
+  "# Flags of weft run by their long names; docs/CLI.md has them all. weft config show says which value holds.";
 
 async function readOne(path: string): Promise<ConfigFile | undefined> {
   let text: string;

@@ -1,4 +1,5 @@
 /** The process: its signals, its outputs and its exit code. The only place that ends it. */
+import { askLine } from "./ask-line.ts";
 import { askSecret } from "./ask-secret.ts";
 import { packageVersion } from "./package-folder.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED, Interruption } from "./terminal.ts";
@@ -59,7 +60,12 @@ const terminal = visibleTerminal({
     new Promise((resolve) => {
       process.stdin.once("data", () => resolve()).once("end", () => resolve());
     }),
-  ...(process.stdin.isTTY && process.stderr.isTTY && { askSecret: (question: string) => askSecret(question, process) }),
+  ...(process.stdin.isTTY &&
+    process.stderr.isTTY && {
+      askSecret: (question: string) => askSecret(question, process),
+      askLine: (question: string) =>
+        askLine(question, { stdin: process.stdin, stderr: process.stderr, signal: interrupt.signal }),
+    }),
   environment: process.env,
   signal: interrupt.signal,
 });

@@ -137,6 +137,21 @@ describe("progress", () => {
     expect(said).toHaveLength(1);
   });
 
+  it("leaves the line to whoever types an answer", async () => {
+    const answer: { give?: (text: string) => void } = {};
+    const askLine = (): Promise<string> => new Promise((resolve) => (answer.give = resolve));
+    const { progress, said, go } = begin({ errIsTerminal: true, askLine });
+    go(1);
+    const asked = progress.terminal.askLine?.("name: ");
+    const count = said.length;
+    go(20);
+    expect(said).toHaveLength(count);
+    answer.give?.("poems");
+    expect(await asked).toBe("poems");
+    go(1);
+    expect(said.length).toBeGreaterThan(count);
+  });
+
   it("is silent with --quiet", () => {
     const { said, go } = begin({ isQuiet: true });
     go(60);

@@ -44,6 +44,9 @@ export class Progress {
   #saidAt: number;
   #share: ProgressShare | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #isDrawn = false;
+  /** While a person types, the line is theirs. */
+  #isAsking = false;
 
   constructor(terminal: Terminal, options: ProgressOptions) {
     this.#given = terminal;
@@ -55,7 +58,17 @@ export class Progress {
       this.#clear();
       write(text);
     };
-    const { draw } = terminal;
+    const { draw, askLine, askSecret } = terminal;
+    const asking = (ask: (question: string) => Promise<string>) => async (question: string) => {
+      this.#clear();
+      this.#isAsking = true;
+      try {
+        return await ask(question);
+      } finally {
+        this.#isAsking = false;
+        this.#saidAt = this.#now();
+      }
+    };
     this.terminal = {
       ...terminal,
       out: terminal.outIsTerminal ? clearing(terminal.out) : terminal.out,
@@ -64,6 +77,8 @@ export class Progress {
         terminal.err(text);
       }),
       ...(draw && { draw: clearing(draw) }),
+      ...(askLine && { askLine: asking(askLine) }),
+      ...(askSecret && { askSecret: asking(askSecret) }),
     };
   }
 
@@ -118,7 +133,7 @@ export class Progress {
 
   #tick(): void {
     const now = this.#now();
-    const pace = this.#pace();
+    const pace = this.#isAsking ? undefined : this.#pace();
     const interval = this.#interval(now);
     if (this.#share) {
       this.#saidAt = Math.max(this.#saidAt, this.#share.saidAt);
@@ -134,8 +149,6 @@ export class Progress {
     }
     this.#share?.said(now);
   }
-
-  #isDrawn = false;
 
   #clear(): void {
     if (!this.#isDrawn && !this.#share?.isDrawn) return;

@@ -29,6 +29,7 @@ export const LINES: readonly SilentLine[] = [
   { words: "run --data-dir open --network open.json --listen /ip4/127.0.0.1/tcp/0 --part 1/2" },
   { words: "status --data-dir open" },
   { words: "bugreport --data-dir open" },
+  { words: "report --data-dir open --html report.html" },
   { words: "egress verify --data-dir open" },
   { words: "egress export --data-dir open --out egress.csv" },
   {

@@ -20,6 +20,8 @@ export interface Terminal {
   nextLine(): Promise<void>;
   /** Ask for a secret, which is not shown; absent where nobody sits at a terminal. */
   askSecret?(question: string): Promise<string>;
+  /** Ask a question that is answered in a line; absent where nobody sits at a terminal. */
+  askLine?(question: string): Promise<string>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Aborted by the first Ctrl-C, SIGTERM or hang-up (with an Interruption), or when nobody reads the output any more. */
   readonly signal: AbortSignal;

@@ -24,8 +24,10 @@ export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.t
 export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
 export { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "./interface/logger.ts";
 export type {
+  AloneFigure,
   Forgetting,
   ForgettingReport,
+  LossFigure,
   ModelNeed,
   PeerEvent,
   PeerReport,
@@ -145,6 +147,8 @@ export const adminClientDoor = (): Promise<typeof import("./doors/admin-client.t
   import("./doors/admin-client.ts");
 
 // A peer's records: its egress ledger, its key and the key's backup, its log.
+export type { NeutralLosses, ReportDocument, ReportPeer, ReportSentence } from "./interface/report-document.ts";
+export type { ShownRecord } from "./local/stored-record.ts";
 export type { EgressSummary } from "./privacy/egress-summary.ts";
 /** Loads what reads and writes a peer's records. */
 export const recordDoor = (): Promise<typeof import("./doors/records.ts")> => import("./doors/records.ts");

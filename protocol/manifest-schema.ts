@@ -112,7 +112,7 @@ const aggregation = object({
   }
 }) as z.ZodType as z.ZodType<AggregationSettings>;
 
-const { accumulate, proximal, logitAdjustment, ...trainingNumbers } = recordShape(TRAINING);
+const { accumulate, proximal, logitAdjustment, headLearningRate, ...trainingNumbers } = recordShape(TRAINING);
 /** How a network trains; also how a training on one machine was done, where it is kept. */
 export const training = object({
   optimizer: choice(...kindsOf(OPTIMIZERS)),
@@ -125,6 +125,7 @@ export const training = object({
   accumulate: accumulate!,
   proximal: proximal!,
   logitAdjustment: logitAdjustment!,
+  headLearningRate: headLearningRate!,
 }).refine(({ optimizer, momentum }) => momentum === undefined || optimizer === "sgd", {
   path: ["momentum"],
   error: "is of sgd only: adamw has means of its own",

@@ -96,6 +96,7 @@ export const ROUNDS_ANSWER = z.looseObject({
     }),
   ),
   report: z.looseObject({}).nullable().describe("base, alone and swarm, once all rounds are done"),
+  base: z.looseObject({ loss: figure }).nullable().describe("of the base model, on the validation set"),
 });
 
 /** Updates of others that came. */

@@ -262,6 +262,7 @@ function roundsAnswer({ peer, record }: AdminDesk, from: number): unknown {
     rounds: view.rounds.filter(isAsked),
     mixes: record.mixes().filter(isAsked),
     report: view.report === undefined ? null : report,
+    base: view.base ?? null,
   };
 }
 

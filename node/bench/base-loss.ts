@@ -59,7 +59,18 @@ function train(flags: readonly string[], base: string, seed: string): { before: 
   const out = mkdtempSync(join(tmpdir(), "weft-base-loss-"));
   try {
     const steps = values.steps === undefined ? [] : ["--steps", values.steps];
-    const words = ["train", ...flags, "--base", base, "--seed", seed, ...steps, "--json", "--out", join(out, "adapter")];
+    const words = [
+      "train",
+      ...flags,
+      "--base",
+      base,
+      "--seed",
+      seed,
+      ...steps,
+      "--json",
+      "--out",
+      join(out, "adapter"),
+    ];
     const command = [join(ROOT, "cli/weft.js"), ...words];
     const { stdout, stderr, status } = spawnSync(process.execPath, command, { encoding: "utf8" });
     if (status !== 0) throw new Error(`weft ${words.join(" ")}: ${stderr}`);

@@ -79,6 +79,21 @@ export const SHAPES = {
   "llama-3-8b": LLAMA3_8B,
 } as const;
 
+/** Short names of them. */
+const SHORT: Readonly<Record<string, keyof typeof SHAPES>> = {
+  "135m": "smollm2-135m",
+  "0.5b": "qwen2.5-0.5b",
+  "1.7b": "qwen3-1.7b",
+  "8b": "llama-3-8b",
+};
+
+/** A shape by its name, or by its size alone.  Throws: where there is none. */
+export function shapeNamed(name: string): keyof typeof SHAPES {
+  const found = SHORT[name] ?? (Object.keys(SHAPES) as (keyof typeof SHAPES)[]).find((shape) => shape === name);
+  if (found === undefined) throw new Error(`there is no shape ${name}; give one of ${Object.keys(SHORT).join(", ")}`);
+  return found;
+}
+
 /** Values of noise, which are repeated at different offsets: drawing each value of a large model anew takes minutes. */
 const NOISE_VALUES = 1_000_003;
 

@@ -3,6 +3,7 @@ export { trainCentrally } from "../local/central-training.ts";
 export { loadExamples } from "../local/data-source.ts";
 export { fitModel, trainingMemory } from "../local/fit.ts";
 export { evaluateLocally, orderOf, plannedTotal, stepsOfEpochs, trainLocally } from "../local/local-training.ts";
+export { neutralForgetting } from "../local/neutral-forgetting.ts";
 export { holdOut, trainOnnx } from "../local/onnx-training.ts";
 export { PROBE_STEPS, probe, probeCandidates } from "../local/probe.ts";
 export { factsOf, factsOfModel, formOfExamples } from "../local/recipe-source.ts";

@@ -5,9 +5,21 @@ import type { PrivacyStatus } from "./privacy.ts";
 import type { RosterEvent } from "./roster-event.ts";
 import type { Evaluation } from "./trainer.ts";
 
-/** The scores of an adapter on a set of examples, as `Evaluation` has them. */
-export interface Score {
+/** A loss on a set of examples, in nats per response token. */
+export interface LossFigure {
   readonly loss: number;
+  /** Half of its 95 % interval over examples drawn like these; absent where it is not known. */
+  readonly interval?: number | undefined;
+}
+
+/** The loss of training alone after as many local steps as so many rounds have. */
+export interface AloneFigure extends LossFigure {
+  /** Counted from 0: the round of the swarm that it stands beside. */
+  readonly round: number;
+}
+
+/** The scores of an adapter on a set of examples, as `Evaluation` has them. */
+export interface Score extends LossFigure {
   readonly accuracy: number;
   readonly exactMatch: number;
 }
@@ -62,6 +74,8 @@ export interface RoundSummary {
   readonly stepsSkipped: number;
   /** Validation loss of the adapter as it leaves the round. */
   readonly validationLoss: number;
+  /** Half of the 95 % interval of that loss; absent where it is not known. */
+  readonly validationInterval?: number | undefined;
   /** On the whole validation set, after this round. */
   readonly forgetting: Forgetting;
   readonly lambda: number;
@@ -159,6 +173,8 @@ export type PeerEvent =
       readonly type: "round";
       readonly summary: RoundSummary;
       readonly forgetting: ForgettingReport;
+      /** Of the base model, on the validation set. */
+      readonly base?: LossFigure;
       /** Of the neighbours looked at so far, the most harmful ones first; absent without any. */
       readonly scores?: readonly ScoreFigures[];
     }
@@ -180,12 +196,17 @@ export type PeerEvent =
 /** Rounds remembered for the report: 4 MB of JSON in a checkpoint, and far more rounds than fine-tuning takes. */
 export const SUMMARIES_MAX = 10_000;
 
+/** So many points of training alone are evaluated and kept: a line over the rounds needs no more. */
+export const ALONE_FIGURES_MAX = 50;
+
 /** What one peer has to show at the end. Bytes, seconds and updates are totals of all rounds. */
 export interface PeerReport {
   readonly id: string;
   readonly base: Score;
   /** The same number of local steps on the same data without anybody else; absent when not asked for. */
   readonly alone?: Score;
+  /** Of that training, on the validation set: of some rounds where there are many. */
+  readonly aloneRounds?: readonly AloneFigure[];
   readonly swarm: Score;
   readonly bytes: { readonly sent: number; readonly received: number };
   readonly seconds: PhaseSeconds;
@@ -196,6 +217,11 @@ export interface PeerReport {
 }
 
 /** The scores of an evaluation, without its counts and tasks. */
-export function scoreOf({ loss, accuracy, exactMatch }: Evaluation): Score {
-  return { loss, accuracy, exactMatch };
+export function scoreOf({ loss, accuracy, exactMatch, interval }: Evaluation): Score {
+  return { loss, accuracy, exactMatch, ...(interval !== undefined && { interval }) };
+}
+
+/** The loss of an evaluation, with its interval where that is known. */
+export function lossOf({ loss, interval }: Evaluation): LossFigure {
+  return { loss, ...(interval !== undefined && { interval }) };
 }

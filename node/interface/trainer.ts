@@ -99,6 +99,8 @@ export interface Evaluation {
    * Only where it was asked for.
    */
   readonly exampleLosses?: readonly number[];
+  /** Half of the 95 % interval of `loss` over examples drawn like these; only with `exampleLosses`, and of two or more. */
+  readonly interval?: number;
 }
 
 /** Entities that are found with the right kind, beginning and end. */

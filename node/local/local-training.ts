@@ -151,9 +151,12 @@ export async function evaluateLocally({
   data,
   set,
   engine: { threads, device },
+  perExample,
 }: {
   readonly opened: OpenedModel;
   readonly adapter?: SavedAdapter | undefined;
+  /** Whether the loss of each example is wanted, too. */
+  readonly perExample?: boolean;
   readonly data: ExampleSets;
   readonly set: keyof ExampleSets;
   /** Threads and device count; the others are about training. */
@@ -183,7 +186,7 @@ export async function evaluateLocally({
   });
   try {
     const values = adapter?.values ?? method.start(settings, model.shape, seed);
-    return await evaluator.evaluate({ set, adapter: values, examplesMax: Number.POSITIVE_INFINITY });
+    return await evaluator.evaluate({ set, adapter: values, examplesMax: Number.POSITIVE_INFINITY, perExample });
   } finally {
     await evaluator.close();
   }

@@ -14,7 +14,7 @@ export function networkTensors(
   {
     adapter,
     head,
-    training: { logitAdjustment } = {},
+    training: { logitAdjustment, headLearningRate } = {},
   }: {
     readonly adapter: AdapterSettings;
     readonly head?: NetworkManifest["head"];
@@ -27,6 +27,10 @@ export function networkTensors(
   }
   if (logitAdjustment !== undefined && !model.classifier) {
     const text = `logit adjustment is of classifiers only, and this model (${model.family}) is none; leave it out`;
+    throw new NodeError("CONFIG_INVALID", text, { family: model.family });
+  }
+  if (headLearningRate !== undefined && (!model.classifier || head === "frozen")) {
+    const text = `a rate of the head is of classifiers whose head is trained, and ${model.classifier ? "this head is frozen" : `this model (${model.family}) is none`}; leave it out`;
     throw new NodeError("CONFIG_INVALID", text, { family: model.family });
   }
   return sentTensors(model, adapter, head);

@@ -2,6 +2,7 @@
 import type { LoopReport } from "../interface/event-loop.ts";
 import {
   type ForgettingReport,
+  type LossFigure,
   type ModelNeed,
   type PeerEvent,
   type PeerReport,
@@ -41,6 +42,8 @@ export interface PeerView {
   readonly unreachable: readonly Omit<Extract<PeerEvent, { type: "unreachable" }>, "type">[];
   readonly updates: UpdateCounts;
   readonly rounds: readonly RoundSummary[];
+  /** Of the base model, on the validation set. */
+  readonly base?: LossFigure;
   /** After the newest of these rounds. */
   readonly forgetting?: ForgettingReport;
   /** Of the neighbours that it has looked at, the most harmful ones first. */
@@ -126,7 +129,7 @@ function companyNews(
 /** What the end of a round changes; a round that is told again after a restart replaces what was told before. */
 function roundDone(
   view: PeerView,
-  { summary, forgetting, scores }: Extract<PeerEvent, { type: "round" }>,
+  { summary, forgetting, base, scores }: Extract<PeerEvent, { type: "round" }>,
 ): Partial<PeerView> {
   const rounds = [...view.rounds.filter(({ round }) => round < summary.round), summary].slice(-SUMMARIES_MAX);
   return {
@@ -135,6 +138,7 @@ function roundDone(
     roundsDone: summary.round + 1,
     rounds,
     forgetting,
+    ...(base && { base }),
     ...(scores && { scores }),
   };
 }

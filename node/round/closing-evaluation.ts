@@ -4,7 +4,7 @@
  */
 import { NodeError } from "../errors.ts";
 import type { Logger } from "../interface/logger.ts";
-import { scoreOf } from "../interface/peer-event.ts";
+import { ALONE_FIGURES_MAX, lossOf, scoreOf } from "../interface/peer-event.ts";
 import type { Trainer } from "../interface/trainer.ts";
 import type { EvaluationProgress } from "./peer-memory.ts";
 
@@ -32,6 +32,8 @@ export async function closingEvaluation(
     readonly compareAlone: boolean;
     /** Local steps taken in the swarm. */
     readonly steps: number;
+    /** Local steps of a round. */
+    readonly localSteps: number;
     /** Steps between two checkpoints. */
     readonly chunkSteps: number;
     readonly signal: AbortSignal;
@@ -41,9 +43,9 @@ export async function closingEvaluation(
   const { compareAlone, signal } = options;
   let { progress } = options;
   if (progress.stage === "none") {
-    const base = scoreOf(await trainer.evaluate({ set: "test", adapter: "base" }));
+    const base = scoreOf(await trainer.evaluate({ set: "test", adapter: "base", perExample: true }));
     signal.throwIfAborted();
-    const swarmScore = scoreOf(await trainer.evaluate({ set: "test" }));
+    const swarmScore = scoreOf(await trainer.evaluate({ set: "test", perExample: true }));
     signal.throwIfAborted();
     if (!compareAlone) {
       progress = { stage: "done", base, swarmScore };
@@ -52,15 +54,19 @@ export async function closingEvaluation(
     }
     const swarm = await trainer.state();
     await trainer.reset();
-    progress = { stage: "alone", base, swarmScore, swarm, stepsDone: 0 };
+    progress = { stage: "alone", base, swarmScore, swarm, stepsDone: 0, aloneRounds: [] };
     await save(progress);
   }
   if (progress.stage === "done") return progress;
   progress = await trainAlone(dependencies, { ...options, progress });
-  const alone = scoreOf(await trainer.evaluate({ set: "test" }));
+  const alone = scoreOf(await trainer.evaluate({ set: "test", perExample: true }));
   signal.throwIfAborted();
   await trainer.restore(progress.swarm);
-  const done: EvaluationResult = { stage: "done", base: progress.base, swarmScore: progress.swarmScore, alone };
+  const { base, swarmScore, aloneRounds = [] } = progress;
+  const done: EvaluationResult = {
+    ...{ stage: "done", base, swarmScore, alone },
+    ...(aloneRounds.length > 0 && { aloneRounds }),
+  };
   await save(done);
   return done;
 }
@@ -72,16 +78,20 @@ async function trainAlone(
   options: {
     readonly progress: AloneProgress;
     readonly steps: number;
+    readonly localSteps: number;
     readonly chunkSteps: number;
     readonly signal: AbortSignal;
   },
 ): Promise<AloneProgress> {
-  const { steps, chunkSteps, signal } = options;
+  const { steps, localSteps, chunkSteps, signal } = options;
+  // Rounds between two points of its line.
+  const every = Math.ceil(steps / localSteps / ALONE_FIGURES_MAX);
   let { progress } = options;
   while (progress.stepsDone < steps) {
     signal.throwIfAborted();
-    const chunk = Math.min(chunkSteps, steps - progress.stepsDone);
-    let index = progress.stepsDone;
+    const { stepsDone } = progress;
+    const chunk = Math.min(chunkSteps, steps - stepsDone, localSteps - (stepsDone % localSteps));
+    let index = stepsDone;
     try {
       await trainer.train({ steps: chunk, onStep: (loss) => onStep(index++, loss) });
     } catch (error) {
@@ -90,7 +100,13 @@ async function trainAlone(
       logger.warn("training alone diverged, evaluating it where it stands", { steps: progress.stepsDone });
       return progress;
     }
-    progress = { ...progress, stepsDone: progress.stepsDone + chunk };
+    progress = { ...progress, stepsDone: stepsDone + chunk };
+    const rounds = progress.stepsDone / localSteps;
+    if (Number.isInteger(rounds) && (rounds % every === 0 || progress.stepsDone === steps)) {
+      const figure = lossOf(await trainer.evaluate({ set: "validation", perExample: true }));
+      const before = (progress.aloneRounds ?? []).slice(0, ALONE_FIGURES_MAX - 1);
+      progress = { ...progress, aloneRounds: [...before, { round: rounds - 1, ...figure }] };
+    }
     await save(progress);
   }
   signal.throwIfAborted();

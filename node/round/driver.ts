@@ -9,7 +9,7 @@ import type { Checkpoints } from "../interface/checkpoint.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { ReceivedUpdate, UpdateExchange } from "../interface/exchange.ts";
 import type { Logger } from "../interface/logger.ts";
-import { type PeerEvent, type PeerReport, type RefusalReason, SUMMARIES_MAX } from "../interface/peer-event.ts";
+import { lossOf, type PeerEvent, type PeerReport, type RefusalReason, SUMMARIES_MAX } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { DataSimilarity } from "../interface/sketches.ts";
 import type { ExampleSets, Trainer } from "../interface/trainer.ts";
@@ -92,6 +92,9 @@ export interface RoundDriver {
 export async function createRoundDriver(dependencies: RoundDependencies, options: RoundOptions): Promise<RoundDriver> {
   return new Driver(dependencies, { ...options, ...(await restoreMemory(dependencies, options)) });
 }
+
+/** What the base model does with this peer's data, which no round changes. */
+const BASE_ON_VALIDATION = { set: "validation", adapter: "base", perExample: true } as const;
 
 /** Ends the run early when `stop` was called. It is never seen outside. */
 class Stopped extends Error {}
@@ -298,6 +301,8 @@ class Driver implements RoundDriver {
     if (privacy) await this.#patiently(() => privacy.aggregated({ neighbours, asOf }));
     this.#before = aggregated.before;
     if (aggregated.refusal) this.#sayRefused(round, aggregated.refusal);
+    const base = this.#memory.base ?? lossOf(await this.#dependencies.trainer.evaluate(BASE_ON_VALIDATION));
+    this.#memory = { ...this.#memory, base };
     this.#closeRound(round, aggregated);
     if (asOf > round) {
       logger.warn("fell behind, going on where the others are", { from: round, to: asOf + 1 });
@@ -355,7 +360,8 @@ class Driver implements RoundDriver {
     if (aggregated.neighbours > 0) {
       emit({ type: "mixed", round, lambda: aggregated.lambda, neighbours: aggregated.shares });
     }
-    emit({ type: "round", summary, forgetting, ...shownScores(aggregated.scores) });
+    const { base } = this.#memory;
+    emit({ type: "round", summary, forgetting, ...(base && { base }), ...shownScores(aggregated.scores) });
   }
 
   async #evaluate(): Promise<void> {
@@ -374,6 +380,7 @@ class Driver implements RoundDriver {
         progress: this.#memory.evaluation,
         compareAlone,
         steps: this.#memory.stepsTaken,
+        localSteps: steps,
         chunkSteps: CHUNK_STEPS,
         signal: this.#stopping.signal,
       },

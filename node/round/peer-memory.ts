@@ -13,7 +13,10 @@ import {
 import { NodeError } from "../errors.ts";
 import type { Checkpoint } from "../interface/checkpoint.ts";
 import {
+  ALONE_FIGURES_MAX,
+  type AloneFigure,
   type ForgettingReport,
+  type LossFigure,
   type PhaseSeconds,
   type RoundSummary,
   type Score,
@@ -53,8 +56,16 @@ export type EvaluationProgress =
       readonly swarmScore: Score;
       readonly swarm: TrainerState;
       readonly stepsDone: number;
+      /** On the validation set, so far; absent in what an older version has begun. */
+      readonly aloneRounds?: readonly AloneFigure[] | undefined;
     }
-  | { readonly stage: "done"; readonly base: Score; readonly swarmScore: Score; readonly alone?: Score };
+  | {
+      readonly stage: "done";
+      readonly base: Score;
+      readonly swarmScore: Score;
+      readonly alone?: Score;
+      readonly aloneRounds?: readonly AloneFigure[];
+    };
 
 /** All of a peer's memory between two steps of its rounds. */
 export interface PeerMemory {
@@ -69,6 +80,8 @@ export interface PeerMemory {
   readonly stepsTaken: number;
   /** One for each round that this peer did, oldest first; at most SUMMARIES_MAX. */
   readonly summaries: readonly RoundSummary[];
+  /** Of the base model, on the validation set; absent before the first round is done. */
+  readonly base?: LossFigure | undefined;
   /** Best scores after any round so far. */
   readonly best: BestScores;
   /** The memory of the adaptive lambda. */
@@ -240,6 +253,7 @@ export function carryMemory(
     trial: _trial,
     aggregateRound: _round,
     rivalAggregateRound: _of,
+    base: _base,
     examples,
     step,
     swarmStep,
@@ -266,6 +280,17 @@ export function carryMemory(
       evaluation: { stage: "none" },
     },
   };
+}
+
+/** What a memory has to show, to whoever looks at it from outside.  Throws: CHECKPOINT_CORRUPT when it is no memory. */
+export function shownRecord({ state }: Checkpoint) {
+  const { data } = stateSchema.safeParse(state);
+  if (data === undefined) throw corrupt("it cannot be read; it was written by another version or is damaged");
+  const { network, summaries: rounds, base, forgetting, evaluation } = data;
+  if (evaluation.stage === "none") return { network, rounds, base, forgetting };
+  const { base: before, swarmScore: swarm, aloneRounds } = evaluation;
+  const alone = evaluation.stage === "done" ? evaluation.alone : undefined;
+  return { network, rounds, base, forgetting, aloneRounds, scores: { base: before, alone, swarm } };
 }
 
 /** The snapshots without what an older version remembered of a ruined round; none where an average is ruined. */
@@ -325,7 +350,11 @@ const seconds = z.strictObject({ train: real, network: real, aggregate: real, to
 const bytes = z.strictObject({ sent: count, received: count });
 const updates = z.strictObject({ accepted: count, ignored: count, rejected: count });
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
-const score = z.strictObject({ loss: real, accuracy: real, exactMatch: real });
+const interval = real.optional();
+const figure = z.strictObject({ loss: real, interval });
+const score = z.strictObject({ loss: real, accuracy: real, exactMatch: real, interval });
+const alone = z.strictObject({ round: count, loss: real, interval });
+const aloneRounds = z.array(alone).max(ALONE_FIGURES_MAX).optional();
 const pair = { loss: real, accuracy: real };
 const tasks = z.array(z.strictObject({ task: z.string(), ...pair })).max(TASKS_MAX);
 
@@ -381,6 +410,7 @@ const stateSchema = z.strictObject({
         trainLoss: real,
         stepsSkipped: count,
         validationLoss: real,
+        validationInterval: interval,
         forgetting: z.strictObject(pair),
         lambda: real,
         lambdaCost: z.strictObject({ evaluations: count, steps: count, seconds: real }),
@@ -404,13 +434,16 @@ const stateSchema = z.strictObject({
     )
     .max(LIMITS.headsCountMax)
     .optional(),
+  base: figure.optional(),
   best: z.strictObject({ all: z.strictObject(pair), tasks }),
   forgetting: z.strictObject({ ...pair, tasks }),
   evaluation: z.discriminatedUnion("stage", [
     z.strictObject({ stage: z.literal("none") }),
-    z.strictObject({ stage: z.literal("alone"), base: score, swarmScore: score, stepsDone: count }),
+    z.strictObject({ stage: z.literal("alone"), base: score, swarmScore: score, stepsDone: count, aloneRounds }),
     z
-      .strictObject({ stage: z.literal("done"), base: score, swarmScore: score, alone: score.optional() })
-      .transform(({ alone, ...rest }) => (alone === undefined ? rest : { ...rest, alone })),
+      .strictObject({ stage: z.literal("done"), base: score, swarmScore: score, alone: score.optional(), aloneRounds })
+      .transform(({ alone, aloneRounds, ...rest }) => ({
+        ...{ ...rest, ...(alone && { alone }), ...(aloneRounds && { aloneRounds }) },
+      })),
   ]),
 });

@@ -131,6 +131,7 @@ export function roundSummary(
     trainLoss,
     stepsSkipped,
     validationLoss: validation.loss,
+    ...(validation.interval !== undefined && { validationInterval: validation.interval }),
     forgetting: { loss, accuracy },
     lambda,
     lambdaCost,
@@ -158,11 +159,12 @@ export function peerReport(
   },
 ): PeerReport {
   const sum = (value: (summary: RoundSummary) => number): number => summaries.reduce((total, s) => total + value(s), 0);
-  const { base, alone, swarmScore } = evaluation;
+  const { base, alone, aloneRounds, swarmScore } = evaluation;
   return {
     id,
     base,
     ...(alone === undefined ? {} : { alone }),
+    ...(aloneRounds === undefined ? {} : { aloneRounds }),
     swarm: swarmScore,
     bytes: { sent: sum((s) => s.bytes.sent), received: sum((s) => s.bytes.received) },
     seconds: {

@@ -69,10 +69,10 @@ export async function settleAdapter(trainer: Trainer, options: SettleOptions): P
   const tried = async (theta: Float32Array | undefined): Promise<Evaluation | RefusalReason> => {
     if (theta === undefined || !isPlausible(theta, own)) return "values";
     await trainer.setAdapter(theta);
-    const validation = await trainer.evaluate({ set: "validation" });
+    const validation = await trainer.evaluate({ set: "validation", perExample: true });
     const looksGood = Number.isFinite(expectedLoss) && !explodes(validation.loss, expectedLoss);
     if (!looksAtLosses || looksGood) return validation;
-    ownEvaluation ??= await trainer.evaluate({ set: "validation", adapter: own });
+    ownEvaluation ??= await trainer.evaluate({ set: "validation", adapter: own, perExample: true });
     return explodes(validation.loss, ownEvaluation.loss) ? "loss" : validation;
   };
   const anchored = mixed && ifAdapter(() => anchorToReference(past, mixed, { settings, layout, fisher }));
@@ -83,6 +83,6 @@ export async function settleAdapter(trainer: Trainer, options: SettleOptions): P
   const second = hasPast ? await tried(mixed) : first;
   if (typeof second !== "string") return { past: await remember(empty), validation: second, refusal: "reference" };
   await trainer.setAdapter(own);
-  ownEvaluation ??= await trainer.evaluate({ set: "validation" });
+  ownEvaluation ??= await trainer.evaluate({ set: "validation", perExample: true });
   return { past: await remember(past), validation: ownEvaluation, refusal: second };
 }

@@ -71,6 +71,33 @@ export function exampleLossesOf({ batch, losses }: EvaluatedBatch): readonly num
   return sums;
 }
 
+/** Of a normal distribution: 95 % lies within so many deviations. */
+const DEVIATIONS_95 = 1.96;
+
+/**
+ * Half of the 95 % interval of L = sum l / sum t, a ratio of sums over n examples with summed losses l and t tokens:
+ * 1.96 sqrt(n / (n - 1) sum (l - L t)^2) / sum t. Undefined where n is below 2.
+ * Source: Cochran, Sampling Techniques (1977), section 2.11.
+ */
+export function lossInterval(parts: readonly EvaluatedBatch[]): number | undefined {
+  const examples = parts.flatMap((part) => {
+    const tokens = exampleTokensOf(part.batch);
+    return exampleLossesOf(part).map((loss, i) => ({ loss, tokens: tokens[i]! }));
+  });
+  if (examples.length < 2) return undefined;
+  const [losses, tokens] = examples.reduce(([l, t], one) => [l + one.loss, t + one.tokens], [0, 0]);
+  const squares = examples.reduce((sum, one) => sum + (one.loss - (losses / tokens) * one.tokens) ** 2, 0);
+  return (DEVIATIONS_95 * Math.sqrt((examples.length / (examples.length - 1)) * squares)) / tokens;
+}
+
+/** The labelled tokens of each example of a batch. */
+function exampleTokensOf(batch: Batch): readonly number[] {
+  const width = batch.inputIds.shape[1]!;
+  const counts = new Array<number>(batch.exampleCount).fill(0);
+  for (let m = 0; m < batch.labelCount; m++) counts[Math.floor(Number(batch.labelRows.data[m]) / width)]! += 1;
+  return counts;
+}
+
 function count(sums: Sums, loss: number, isHit: boolean): void {
   sums.loss += loss;
   sums.tokens += 1;

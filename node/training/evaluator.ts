@@ -8,7 +8,7 @@ import { encodeModel } from "../onnx/codec.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
 import { float32 } from "../tensor.ts";
 import { createBucketSessions } from "./bucket-sessions.ts";
-import { type EvaluatedBatch, exampleLossesOf, summarize } from "./evaluate.ts";
+import { type EvaluatedBatch, exampleLossesOf, lossInterval, summarize } from "./evaluate.ts";
 import { type Feeding, modelFeeds } from "./feeds.ts";
 import {
   ACTIVATION_BYTES_MAX,
@@ -156,7 +156,9 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     evaluate: async ({ set, adapter, examplesMax, perExample = false }) => {
       const parts = await run(set, data[set].slice(0, examplesMax), adapter);
       const summary = summarize(parts, feeding.classifies === "each token" ? labels : []);
-      return perExample ? { ...summary, exampleLosses: parts.flatMap(exampleLossesOf) } : summary;
+      if (!perExample) return summary;
+      const interval = lossInterval(parts);
+      return { ...summary, exampleLosses: parts.flatMap(exampleLossesOf), ...(interval !== undefined && { interval }) };
     },
     exampleLosses: async ({ set, adapter }) => {
       const sums = new Array<number>(data[set].length).fill(0);

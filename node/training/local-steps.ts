@@ -71,7 +71,15 @@ export class LocalSteps {
     }
     if (fisher && fisherDecay !== undefined) accumulateFisher(fisher, scores, fisherDecay);
     const learningRate = learningRateAt(this.#moments.step, training, totalSteps);
+    const { headLearningRate = training.learningRate } = training;
+    const head = this.#theta.subarray(this.#tensors.headFrom);
+    const before = headLearningRate === training.learningRate ? undefined : head.slice();
     optimizerStep(this.#theta, gradient, this.#moments, { ...training, learningRate });
+    if (before) {
+      // A step of either optimiser is its rate times something: a head with a rate of its own goes as much further.
+      const ratio = headLearningRate / training.learningRate;
+      for (const [i, value] of before.entries()) head[i] = value + ratio * (head[i]! - value);
+    }
     this.#tensors.retract(this.#theta);
     return loss;
   }

@@ -20,6 +20,8 @@ export interface TrainedTensors {
   readonly adapted: AdaptedModel;
   /** The place of each trained tensor in theta. */
   readonly slots: readonly AdapterSlot[];
+  /** Where the values of a trained head begin in theta: the length of theta where there is none. */
+  readonly headFrom: number;
   /** The tensors that travel, in their order. */
   readonly traveling: readonly AdapterTensor[];
   /** Between theta and the vector that travels. */
@@ -55,6 +57,7 @@ export function trainedTensors(
   return {
     adapted: { model, adapter, slots, frozen: method.frozen(adapter, model.shape, networkSeed) },
     slots,
+    headFrom: parameterCount(tensors),
     traveling,
     sent: sentPart(slots, traveling),
     start: () => {

@@ -69,6 +69,19 @@ export const TRAINING = {
     flag: "learningRate",
     placeholder: "rate",
   },
+  headLearningRate: {
+    type: "number",
+    min: 0,
+    without: "min",
+    max: 10,
+    text: "of classifiers: step size for a trained head, which goes through the schedule as the other does",
+    source:
+      "this project's own bound, as of the learning rate; a head starts from nothing, and an adapter beside what the model can",
+    optional: true,
+    flag: "headLearningRate",
+    placeholder: "rate",
+    otherwise: "the adapter's",
+  },
   weightDecay: {
     type: "number",
     min: 0,

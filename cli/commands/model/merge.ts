@@ -86,8 +86,8 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
   for (const note of opened.model.notes) terminal.err(`${note}\n`);
   const merged = mergedModel(chosen, opened.model, opened.files.config);
   await prepareOutputFolder(folder);
-  await writePieces(join(folder, "model.safetensors"), await counted(merged.pieces(), merged.fileBytes));
   const companions = await copyCompanions(directory, folder);
+  await writePieces(join(folder, "model.safetensors"), await counted(merged.pieces(), merged.fileBytes));
   const template = templateFiles(await keptTrainedData(resolve(options.adapter)));
   await writeFolder(folder, new Map([...template, ["config.json", jsonBytes(merged.config)]]));
   const own = [...template.keys(), "config.json"];

@@ -10,6 +10,7 @@ import { writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { dataPath, templateArgument } from "../../data-options.ts";
 import { engineConfig } from "../../engine-flags.ts";
+import { askInit, type GivenFlags, type InitAnswers, mayAsk } from "../../init-questions.ts";
 import { jsonText } from "../../json.ts";
 import type { ReachFlags } from "../../reach-options.ts";
 import type { RunOptions } from "../../run-options.ts";
@@ -19,7 +20,7 @@ import { EXIT_OK, type Terminal } from "../../terminal.ts";
 /** The row of `weft init`, and what it runs. */
 export const initCommand: CommandRow = {
   name: ["init"],
-  text: "Make a peer: its key, and a file of the flags that `weft run` follows.",
+  text: "Make a peer: its key, and a file of the flags that `weft run` follows. At a terminal, without --model, --data and --network, it asks for them.",
   options: [DATA_DIR, ...PEER_OPTIONS, JSON_OUTPUT],
   example: "weft init --data-dir alice --data alice.jsonl",
   json: {
@@ -50,7 +51,33 @@ export type InitOptions = Pick<
   | "json"
 >;
 
-async function run(options: InitOptions, terminal: Terminal): Promise<number> {
+async function run(given: InitOptions, terminal: Terminal): Promise<number> {
+  if (!mayAsk(given, terminal)) return await make(given, terminal, {});
+  const answers = await askInit(terminal);
+  const { model, data, newNetwork } = answers;
+  if (newNetwork) await found(newNetwork, { model, data, terminal });
+  const network = answers.network ?? newNetwork?.out;
+  const asked = { ...(model !== undefined && { model }), ...(data !== undefined && { data }) };
+  return await make({ ...given, ...asked, ...(network !== undefined && { network }) }, terminal, answers);
+}
+
+/** The network that the person founds, as weft network create makes it. */
+async function found(
+  { name, out }: NonNullable<InitAnswers["newNetwork"]>,
+  { model, data, terminal }: Pick<GivenFlags, "model" | "data"> & { readonly terminal: Terminal },
+): Promise<void> {
+  const { createNetworkCommand } = await import("../network/create.ts");
+  const flags = {
+    name,
+    out,
+    ...(model !== undefined && { model }),
+    ...(data !== undefined && data !== "embedded" && { data }),
+  };
+  // The peer's id is what this command prints.
+  await createNetworkCommand.run(flags, { ...terminal, out: () => undefined }, undefined);
+}
+
+async function make(options: InitOptions, terminal: Terminal, answers: InitAnswers): Promise<number> {
   const { readOrCreateKey } = await recordDoor();
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const genesis = options.network === undefined ? undefined : await networkOf(options.network, folder);
@@ -64,9 +91,22 @@ async function run(options: InitOptions, terminal: Terminal): Promise<number> {
     terminal.err(`flags for weft run kept in ${path}\n`);
   }
   terminal.err(`${created ? "a new peer" : "this peer exists already"}; its files: ${folder}\n`);
+  for (const line of nextSteps(options, { ...answers, hasNetwork: network !== undefined })) terminal.err(`${line}\n`);
   if (options.json) terminal.out(jsonText({ peer, created, dataDirectory: folder, ...(network && { network }) }));
   else terminal.out(`${peer}\n`);
   return EXIT_OK;
+}
+
+/** The commands that come next, by what is there already. */
+function nextSteps(
+  { dataDir }: InitOptions,
+  { newNetwork, hasInvite, hasNetwork }: InitAnswers & { readonly hasNetwork: boolean },
+): readonly string[] {
+  const where = dataDir === undefined ? "" : ` --data-dir ${dataDir}`;
+  if (hasInvite) return [`next: weft join --invite-file FILE${where}`];
+  if (!hasNetwork) return [`next: weft run --network FILE${where}, or weft join --invite-file FILE${where}`];
+  const give = newNetwork ? [`give ${newNetwork.out} to every peer that is to take part`] : [];
+  return [...give, `next: weft run${where}; weft status${where} shows how it fares`];
 }
 
 /** Flags by their long names; paths made absolute, because a later run may start elsewhere. */

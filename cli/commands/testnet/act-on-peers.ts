@@ -1,7 +1,7 @@
 /** A command that does one thing to some peers of a swarm, while no other command does. */
 import { exclusively, peersOf, readSwarm, type SwarmFile, writeSwarm } from "../../../testnet/swarm/swarm-file.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
-import { type SwarmFlags, swarmFolder } from "./swarm-options.ts";
+import { printSwarm, type SwarmFlags, swarmFolder } from "./swarm-options.ts";
 
 /** Does it to one peer.  Returns the swarm as it is then, and what to say. */
 export type ActOnPeer = (
@@ -29,6 +29,7 @@ export async function actOnPeers(
       swarm = done.swarm;
       terminal.err(`peer ${number} ${done.said}\n`);
     }
+    await printSwarm(folder, flags, terminal);
     return EXIT_OK;
   });
 }

@@ -1,6 +1,8 @@
 /** `weft testnet down`: the end of a swarm. */
 import { exclusively, readSwarm } from "../../../testnet/swarm/swarm-file.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { jsonText } from "../../json.ts";
+import { JSON_OUTPUT } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 import { SWARM_DIR, type SwarmFlags, swarmFolder } from "./swarm-options.ts";
 
@@ -8,8 +10,16 @@ import { SWARM_DIR, type SwarmFlags, swarmFolder } from "./swarm-options.ts";
 export const downTestnetCommand: CommandRow = {
   name: ["testnet", "down"],
   text: "Stop every process of a swarm, and remove its files.",
-  options: [SWARM_DIR, { flags: "--keep", text: "keep the files of the peers: what they learnt, their logs" }],
+  options: [
+    SWARM_DIR,
+    JSON_OUTPUT,
+    { flags: "--keep", text: "keep the files of the peers: what they learnt, their logs" },
+  ],
   example: "weft testnet down",
+  json: {
+    stopped: "number of processes that were stopped",
+    files: "the folder of the peers' files, or null where they were removed",
+  },
   run,
 };
 
@@ -17,13 +27,15 @@ async function run(options: SwarmFlags & { readonly keep?: boolean }, terminal: 
   const { removeEmpty, removeSwarm, stopSwarm } = await import("../../../testnet/swarm/stop-swarm.ts");
   const folder = swarmFolder(options, terminal);
   await readSwarm(folder);
-  await exclusively(folder, async () => {
+  const stopped = await exclusively(folder, async () => {
     const swarm = await readSwarm(folder);
     const stopped = await stopSwarm(folder, swarm);
     terminal.err(`${stopped} processes stopped\n`);
     if (options.keep !== true) await removeSwarm(folder);
+    return stopped;
   });
   if (options.keep !== true) await removeEmpty(folder);
   terminal.err(`files of the peers: ${options.keep ? folder : "removed (--keep keeps them)"}\n`);
+  if (options.json) terminal.out(jsonText({ stopped, files: options.keep === true ? folder : null }));
   return EXIT_OK;
 }

@@ -1,7 +1,10 @@
 /** `weft testnet logs`: what the peers of a swarm print. */
+import { NodeError } from "../../../node/index.ts";
 import { readSwarm } from "../../../testnet/swarm/swarm-file.ts";
 import type { CommandRow } from "../../command-row.ts";
+import { jsonText } from "../../json.ts";
 import { integer } from "../../option-value.ts";
+import { JSON_OUTPUT } from "../../shared-options.ts";
 import { EXIT_OK, stoppedCode, type Terminal } from "../../terminal.ts";
 import { PEER_NUMBER, SWARM_DIR, type SwarmFlags, swarmFolder } from "./swarm-options.ts";
 
@@ -15,6 +18,7 @@ export const logsTestnetCommand: CommandRow = {
   argument: { ...PEER_NUMBER, optional: true },
   options: [
     SWARM_DIR,
+    JSON_OUTPUT,
     { flags: "--follow", text: "go on with each new line, until Ctrl-C" },
     {
       flags: "--lines <count>",
@@ -23,7 +27,9 @@ export const logsTestnetCommand: CommandRow = {
       otherwise: `${LINES}`,
     },
   ],
+  staysOn: true,
   example: "weft testnet logs 2 --follow",
+  json: { lines: "peer (its number) and text of each line" },
   run,
 };
 
@@ -39,14 +45,19 @@ async function run(
   const swarm = await readSwarm(folder);
   const numbers = argument?.split(",").map(peerNumber) ?? swarm.peers.map((_, i) => i + 1);
   peersOf(swarm, numbers);
-  const { follow = false, lines = LINES } = options;
+  const { follow = false, lines = LINES, json = false } = options;
+  if (follow && json) {
+    throw new NodeError("CONFIG_INVALID", "--follow never comes to the end of a document; leave out --json");
+  }
+  const kept: { readonly peer: number; readonly text: string }[] = [];
   await Promise.all(
     numbers.map((number) =>
       followFile(printedPath(folder, number), {
         ...{ lines, follow, signal: terminal.signal },
-        onLine: (line) => terminal.out(`${number}  ${line}\n`),
+        onLine: (text) => void (json ? kept.push({ peer: number, text }) : terminal.out(`${number}  ${text}\n`)),
       }),
     ),
   );
+  if (json) terminal.out(jsonText({ lines: kept.toSorted((a, b) => a.peer - b.peer) }));
   return follow && terminal.signal.aborted ? stoppedCode(terminal.signal) : EXIT_OK;
 }

@@ -5,7 +5,7 @@ import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { JSON_OUTPUT } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
-import { SWARM_DIR, type SwarmFlags, swarmFolder } from "./swarm-options.ts";
+import { SWARM_DIR, SWARM_JSON, type SwarmFlags, swarmFolder } from "./swarm-options.ts";
 
 /** The row of `weft testnet status`, and what it runs. */
 export const statusTestnetCommand: CommandRow = {
@@ -13,10 +13,11 @@ export const statusTestnetCommand: CommandRow = {
   text: "Show the peers of a swarm: what each does, its round, loss and neighbours, and how the swarm is parted.",
   options: [SWARM_DIR, JSON_OUTPUT],
   example: "weft testnet status",
+  json: SWARM_JSON,
   run,
 };
 
-async function run(options: SwarmFlags & { readonly json?: boolean }, terminal: Terminal): Promise<number> {
+async function run(options: SwarmFlags, terminal: Terminal): Promise<number> {
   const { swarmStatus } = await import("../../../testnet/swarm/swarm-status.ts");
   const folder = swarmFolder(options, terminal);
   const status = await swarmStatus(folder, await readSwarm(folder));

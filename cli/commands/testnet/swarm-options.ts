@@ -1,6 +1,7 @@
 /** What the commands of a swarm that stays have in common: its folder, and the peers that they mean. */
 import { resolve } from "node:path";
 import type { ArgumentRow, OptionRow } from "../../command-row.ts";
+import { type JsonShape, jsonText } from "../../json.ts";
 import type { Terminal } from "../../terminal.ts";
 
 /** The folder where a swarm stays when nothing is said. */
@@ -19,9 +20,29 @@ export const PEER_NUMBER: ArgumentRow = {
   text: "number of a peer, as weft testnet status shows it; several with commas, such as 2,3",
 };
 
-/** The flag of every command of a swarm. */
+/** The flags of every command of a swarm. */
 export interface SwarmFlags {
   readonly dir?: string;
+  readonly json?: boolean;
+}
+
+/** What commands about a swarm print with `--json`: how it is, after what they have done. */
+export const SWARM_JSON: JsonShape = {
+  schema: "weft-swarm-status/1",
+  folder: "where the swarm is",
+  network: "the network's id",
+  rounds: "number of rounds of the network",
+  "sides?": "numbers of the peers on each side of a partition",
+  peers:
+    "number, id, process, folder and state of each, and what those that answer say: round, loss, validationLoss, neighbours, bytes",
+};
+
+/** Print how a swarm is, for who asked for JSON. */
+export async function printSwarm(folder: string, { json }: SwarmFlags, terminal: Pick<Terminal, "out">): Promise<void> {
+  if (json !== true) return;
+  const { readSwarm } = await import("../../../testnet/swarm/swarm-file.ts");
+  const { swarmStatus } = await import("../../../testnet/swarm/swarm-status.ts");
+  terminal.out(jsonText(await swarmStatus(folder, await readSwarm(folder))));
 }
 
 /** The folder that is meant, which every command says. */

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { NodeError, trainingDoor } from "../../../node/index.ts";
+import { NodeError, recordDoor, trainingDoor } from "../../../node/index.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import type { LiveView } from "../../../testnet/words/live-view.ts";
 import { lineView, terminalView } from "../../../testnet/words/live-view.ts";
@@ -65,7 +65,8 @@ type TestnetCommandOptions = TestnetFlags & {
 };
 
 async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<number> {
-  const { renderReport } = await import("../../../testnet/words/report.ts");
+  const { testnetReport } = await import("../../../testnet/words/testnet-report.ts");
+  const { reportHtml } = await recordDoor();
   const { refuseUnwritable, writeReport } = await import("../../../testnet/report-file.ts");
   const { testnetDocument } = await import("../../../testnet/words/result.ts");
   const { refuseUsedFolder, runTestnet } = await import("../../../testnet/run-testnet.ts");
@@ -92,7 +93,7 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
     if (isTemporary && !options.keep) await rm(folder, { recursive: true, force: true });
   }
   result = await withCentral(result, options, { manifest, settings, terminal });
-  await writeReport(reportFile, renderReport(result));
+  await writeReport(reportFile, await reportHtml(testnetReport(result)));
   terminal.err(`report: ${pathToFileURL(reportFile).href}\n`);
   terminal.err(`files of the peers: ${isTemporary && !options.keep ? "removed (--keep keeps them)" : folder}\n`);
   if (options.json) {

@@ -5,9 +5,9 @@ import { exclusively } from "../../../testnet/swarm/swarm-file.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { TESTNET_SETTINGS } from "../../network-options.ts";
 import { packageFolder } from "../../package-folder.ts";
-import { LOG_LEVEL } from "../../shared-options.ts";
+import { JSON_OUTPUT, LOG_LEVEL } from "../../shared-options.ts";
 import { EXIT_OK, stoppedCode, type Terminal } from "../../terminal.ts";
-import { SWARM_DIR, type SwarmFlags, swarmFolder } from "./swarm-options.ts";
+import { printSwarm, SWARM_DIR, SWARM_JSON, type SwarmFlags, swarmFolder } from "./swarm-options.ts";
 import { plannedTestnet, type TestnetFlags, testnetOptions } from "./testnet-plan.ts";
 
 /** What the network of such a swarm agrees on where nothing else is said. */
@@ -21,9 +21,11 @@ export const upTestnetCommand: CommandRow = {
     SWARM_DIR,
     ...testnetOptions(SETTINGS),
     { flags: "--compare-alone", text: "have each peer also train alone after its last round, and report both results" },
+    JSON_OUTPUT,
     LOG_LEVEL,
   ],
   example: "weft testnet up --peers 4",
+  json: SWARM_JSON,
   run,
 };
 
@@ -49,5 +51,6 @@ async function run(options: UpFlags, terminal: Terminal): Promise<number> {
     throw error;
   }
   terminal.err("weft testnet status shows them, weft testnet down ends them\n");
+  await printSwarm(folder, options, terminal);
   return EXIT_OK;
 }

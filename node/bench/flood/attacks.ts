@@ -56,6 +56,8 @@ export const ATTACKS = {
   "slow-providers": slowProviders,
   "garbage-gossip": garbageGossip,
   "large-requests": largeRequests,
+  "longest-messages": longestMessages,
+  "many-keys": manyKeys,
   "hearsay-addresses": hearsayAddresses,
   "admission-requests": admissionRequests,
   "strangers-of-a-roster": freshKeys,
@@ -87,8 +89,17 @@ async function silentSockets({ address, signal }: Target, count: AttackCount): P
 }
 
 /** Sixteen at a time dial with a new key each, never greet, and stay as long as they may. */
-async function freshKeys(target: Target, count: AttackCount): Promise<void> {
-  await side(16, target.signal, async () => {
+function freshKeys(target: Target, count: AttackCount): Promise<void> {
+  return withFreshKeys(16, target, count);
+}
+
+/** The same by a hundred, all of one address. */
+function manyKeys(target: Target, count: AttackCount): Promise<void> {
+  return withFreshKeys(100, target, count);
+}
+
+async function withFreshKeys(width: number, target: Target, count: AttackCount): Promise<void> {
+  await side(width, target.signal, async () => {
     await withNeighbour(target, {}, async (neighbour) => {
       await act(count, target, (signal) => neighbour.dial(target.address, signal));
       while (neighbour.isConnected() && !target.signal.aborted) await pause(50);
@@ -207,6 +218,17 @@ async function largeRequests(target: Target, count: AttackCount): Promise<void> 
     };
     for (let turn = 0; turn < 20 && !target.signal.aborted; turn++)
       await Promise.all(Array.from({ length: 16 }, unread));
+  });
+}
+
+/** Neighbours send noise, as long as each protocol takes, on all of them in turn. */
+async function longestMessages(target: Target, count: AttackCount): Promise<void> {
+  const { heads, addresses, blob, checkup, handshake } = STREAM_PROTOCOLS;
+  await entered(4, target, {}, async (neighbour) => {
+    for (const protocol of [heads, addresses, blob, checkup, handshake]) {
+      const message = randomBytes(protocol.bytesMax.opened);
+      await act(count, target, (signal) => neighbour.ask({ protocol, message, signal }));
+    }
   });
 }
 

@@ -1,6 +1,6 @@
 /** What floods did to a peer, as a page, and the bounds that each of them is held to. */
 import type { Sample } from "./flooded-peer.ts";
-import type { Service } from "./honest-neighbour.ts";
+import { PAUSE_MS, type Service } from "./honest-neighbour.ts";
 
 /** One time of one run. */
 export type FloodSide = Sample & Service;
@@ -59,6 +59,9 @@ const TITLES: Readonly<Record<string, string>> = {
   "slow-providers": "8 neighbours pass on honest announcements, then hand out a byte a second",
   "garbage-gossip": "4 neighbours gossip random bytes and broken signatures",
   "large-requests": "4 neighbours ask for the newest update on 16 streams at a time, and read nothing",
+  "longest-messages": "4 neighbours send noise that is as long as each protocol takes, without end",
+  "many-keys":
+    "100 strangers of one address, each of a new key, that never greet and come again when they are shown out",
   "hearsay-addresses": "8 neighbours tell of 128 addresses that lead nowhere, 50 times a second",
   "admission-requests":
     "strangers with new keys and one invite ask an admin for admission, 16 times a visit, 8 at a time",
@@ -70,7 +73,7 @@ export function floodsPage(floods: readonly Flood[]): string {
   return `# Floods
 
 For whoever asks what one neighbour, or one stranger, can do to a peer's machine. \`npm run flood -- --keep\` measured it and
-wrote this page: two peers train together on loopback, a third one asks the first for its heads every 0.7 s. The first one is
+wrote this page: two peers train together on loopback, a third one asks the first for its heads every ${PAUSE_MS / 1000} s, which is less than a neighbour may. The first one is
 attacked for 20 s by another process, and has a quiet time before each attack; it is the same peer in all of an open network. All peers run as \`weft run\` does by default. Other work shared the
 machine's two processors, and so did the attacker; the load stands beside each row. Read each figure against the quiet one
 before it.

@@ -5,8 +5,8 @@ import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import { STREAM_PROTOCOLS } from "../../../protocol/stream-protocols.ts";
 import { Neighbour } from "./neighbour.ts";
 
-/** Far below what a neighbour is allowed, and often enough to tell a percentile. */
-const PAUSE_MS = 700;
+/** Below what a neighbour may ask for as long as it likes: one that asks faster uses up its burst, and is turned away with no flood. */
+export const PAUSE_MS = 1_200;
 /** What is not answered by then is not served. */
 const ANSWER_MS = 5_000;
 

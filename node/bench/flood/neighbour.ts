@@ -103,6 +103,7 @@ export class Neighbour {
     const stream = await this.open(protocol, signal);
     const onAbort = (): void => stream.abort(new Error("given up"));
     signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
     try {
       const [answer] = await Promise.all([collect(stream.source), stream.sink([encodeFrame(message)])]);
       return answer;

@@ -12,7 +12,9 @@ import { readTally, tallyTable } from "./tally.ts";
 const limits = { executionsMax: 100_000, millisecondsMax: 25_000, bytesMax: 16 };
 const seeds = [new Uint8Array(8)];
 
-test("what reaches new code is kept and changed further, so that checks behind each other are passed; blind changes do not", async () => {
+test("what reaches new code is kept and changed further, so that checks behind each other are passed; blind changes do not", {
+  timeout: 120_000,
+}, async () => {
   const coverage = new BlockCoverage((url) => url.includes("maze.suite"));
   coverage.start();
   try {

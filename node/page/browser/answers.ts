@@ -1,5 +1,5 @@
 /** What the admin interface answers, as the page reads it. `node/admin/admin-answers.ts` describes it in full. */
-import type { NeighbourMix, PeerReport, RoundSummary, UpdateCounts } from "../../interface/peer-event.ts";
+import type { LossFigure, NeighbourMix, PeerReport, RoundSummary, UpdateCounts } from "../../interface/peer-event.ts";
 import type { PrivacyStatus } from "../../interface/privacy.ts";
 
 /** Bytes on the wire. */
@@ -65,7 +65,9 @@ export interface Mix {
 export interface Rounds {
   readonly rounds: readonly RoundSummary[];
   readonly mixes: readonly Mix[];
-  readonly report: Pick<PeerReport, "base" | "alone" | "swarm"> | null;
+  readonly report: Pick<PeerReport, "base" | "alone" | "aloneRounds" | "swarm"> | null;
+  /** Of the base model, on the validation set. */
+  readonly base?: LossFigure | null;
 }
 
 /** GET /v1/updates. */

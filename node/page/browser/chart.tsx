@@ -8,6 +8,8 @@ export interface Curve {
   readonly name: string;
   /** By round; null where there is no value. */
   readonly values: readonly (number | null)[];
+  /** The least and the most that each value may be, drawn as a band behind the line. */
+  readonly band?: { readonly low: readonly (number | null)[]; readonly high: readonly (number | null)[] } | undefined;
 }
 
 /** Colours that people see apart who do not see all of them; each also has a dash of its own. Okabe and Ito 2008. */
@@ -51,7 +53,11 @@ export function Chart(given: {
     if (element === null || rounds.length === 0) return;
     const plot = new uPlot(
       plotOptions({ ...given, curves: shown }, { width: element.clientWidth, colours }),
-      [[...rounds], ...shown.map(({ values }) => [...values])],
+      [
+        [...rounds],
+        ...shown.map(({ values }) => [...values]),
+        ...shown.flatMap(({ band }) => (band ? [[...band.high], [...band.low]] : [])),
+      ],
       element,
     );
     const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: HEIGHT }));
@@ -60,7 +66,7 @@ export function Chart(given: {
       observer.disconnect();
       plot.destroy();
     };
-  }, [isDark, names, JSON.stringify(shown.map(({ values }) => values)), rounds.length, title]);
+  }, [isDark, names, JSON.stringify(shown.map(({ values, band }) => [values, band])), rounds.length, title]);
   return (
     <div class="chart">
       <h3>
@@ -76,24 +82,7 @@ export function Chart(given: {
             role="img"
             aria-label={`${title}: ${shown.map((one) => describe(one, text)).join("; ")}`}
           />
-          <ul class="legend">
-            {shown.map(({ name, values }, i) => (
-              <li key={name}>
-                <svg width="34" height="10" aria-hidden="true">
-                  <line
-                    x1="0"
-                    y1="5"
-                    x2="34"
-                    y2="5"
-                    stroke={colours[i]}
-                    stroke-width="3"
-                    stroke-dasharray={(DASHES[i] ?? []).join(" ")}
-                  />
-                </svg>
-                {name} <b>{text(values.at(-1) ?? null)}</b>
-              </li>
-            ))}
-          </ul>
+          <Legend curves={shown} colours={colours} text={text} />
           {curves.length > CURVES_MAX && (
             <p class="faint">
               {CURVES_MAX} of {curves.length} lines are drawn; the table has all.
@@ -110,12 +99,44 @@ export function Chart(given: {
   );
 }
 
+/** What each line is, with its newest value. */
+function Legend(given: {
+  readonly curves: readonly Curve[];
+  readonly colours: readonly string[];
+  readonly text: (value: number | null) => string;
+}) {
+  const { curves, colours, text } = given;
+  return (
+    <ul class="legend">
+      {curves.map(({ name, values }, i) => (
+        <li key={name}>
+          <svg width="34" height="10" aria-hidden="true">
+            <line
+              x1="0"
+              y1="5"
+              x2="34"
+              y2="5"
+              stroke={colours[i]}
+              stroke-width="3"
+              stroke-dasharray={(DASHES[i] ?? []).join(" ")}
+            />
+          </svg>
+          {name} <b>{text(values.at(-1) ?? null)}</b>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function describe({ name, values }: Curve, text: (value: number | null) => string): string {
   const known = values.filter((value) => value !== null);
   return known.length === 0
     ? `${name} has no values`
     : `${name} from ${text(known[0] ?? null)} to ${text(known.at(-1) ?? null)}`;
 }
+
+/** The edge of a band, which is not drawn. */
+const EDGE: uPlot.Series = { width: 0, points: { show: false } };
 
 function plotOptions(
   { unit, curves, text, rounds }: Parameters<typeof Chart>[0],
@@ -124,6 +145,7 @@ function plotOptions(
   const style = getComputedStyle(document.documentElement);
   const ink = style.getPropertyValue("--ink").trim();
   const line = style.getPropertyValue("--line").trim();
+  const banded = curves.flatMap(({ band }, i) => (band ? [i] : []));
   const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   return {
     width,
@@ -144,6 +166,11 @@ function plotOptions(
         width: 2,
         points: { show: rounds.length < 40 },
       })),
+      ...banded.flatMap(() => [EDGE, EDGE]),
     ],
+    bands: banded.map((curve, i) => ({
+      series: [curves.length + 1 + 2 * i, curves.length + 2 + 2 * i],
+      fill: `${colours[curve] ?? ink}2e`,
+    })),
   };
 }

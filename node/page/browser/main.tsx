@@ -1,9 +1,11 @@
-/** The page of a running peer: everything on it comes from the peer's own admin interface. */
+/** The page: of a running peer, from its own admin interface; or a report, from what the page holds itself. */
 import { render } from "preact";
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
 import { App } from "./app.tsx";
+import { Report, reportInside } from "./report.tsx";
 
 const place = document.getElementById("page");
 if (place === null) throw new Error("the page has no place for its contents");
-render(<App />, place);
+const report = reportInside();
+render(report ? <Report report={report} /> : <App />, place);

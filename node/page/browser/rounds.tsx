@@ -8,11 +8,25 @@ import { bytesText, figure, shortPeer } from "./words.ts";
 const nats = (value: number | null): string => figure(value);
 
 /** Training and validation loss, and once it is known what the base and training alone have. */
-export function Losses({ rounds: { rounds, report } }: { readonly rounds: Rounds }) {
+export function Losses({ rounds: { rounds, report, base } }: { readonly rounds: Rounds }) {
   const level = (name: string, loss: number | undefined): readonly Curve[] =>
     loss === undefined ? [] : [{ name, values: rounds.map(() => loss) }];
+  const edge = (sign: number) =>
+    rounds.map(({ validationLoss, validationInterval }) =>
+      validationInterval == null ? null : validationLoss + sign * validationInterval,
+    );
+  const band = rounds.some(({ validationInterval }) => validationInterval != null);
+  const alone = new Map(report?.aloneRounds?.map(({ round, loss }) => [round, loss]));
   const curves: readonly Curve[] = [
-    { name: "validation, in the swarm", values: rounds.map(({ validationLoss }) => validationLoss) },
+    {
+      name: "swarm, validation",
+      values: rounds.map(({ validationLoss }) => validationLoss),
+      ...(band && { band: { low: edge(-1), high: edge(1) } }),
+    },
+    ...(alone.size > 0
+      ? [{ name: "alone, validation", values: rounds.map(({ round }) => alone.get(round) ?? null) }]
+      : []),
+    ...level("base, validation", base?.loss),
     { name: "training", values: rounds.map(({ trainLoss }) => trainLoss) },
     ...level("base, held out", report?.base.loss),
     ...level("alone, held out", report?.alone?.loss),
@@ -22,7 +36,10 @@ export function Losses({ rounds: { rounds, report } }: { readonly rounds: Rounds
   const numbers = rounds.map(({ round }) => round + 1);
   return (
     <div class="columns">
-      <Chart title="Loss after each round" unit="nats per token" rounds={numbers} curves={curves} text={nats} />
+      <div>
+        <Chart title="Loss after each round" unit="nats per token" rounds={numbers} curves={curves} text={nats} />
+        {band && <p class="faint">The band is the 95 % interval of the validation loss.</p>}
+      </div>
       <Chart
         title="Lambda: how far it went towards the others"
         unit="0 to 1"

@@ -6,8 +6,11 @@ export function Table(given: {
   readonly caption: string;
   readonly headings: readonly string[];
   readonly rows: readonly (readonly ComponentChildren[])[];
+  /** Places of columns that a narrow page leaves out. */
+  readonly wide?: readonly number[];
 }) {
-  const { caption, headings, rows } = given;
+  const { caption, headings, rows, wide = [] } = given;
+  const kind = (column: number): string | undefined => (wide.includes(column) ? "wide" : undefined);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls what has the focus
     <section class="scroll" tabIndex={0} aria-label={caption}>
@@ -15,8 +18,8 @@ export function Table(given: {
         <caption>{caption}</caption>
         <thead>
           <tr>
-            {headings.map((heading) => (
-              <th scope="col" key={heading}>
+            {headings.map((heading, j) => (
+              <th scope="col" key={heading} class={kind(j)}>
                 {heading}
               </th>
             ))}
@@ -24,7 +27,9 @@ export function Table(given: {
         </thead>
         <tbody>
           {rows.map((row, i) => (
-            <tr key={i}>{row.map((cell, j) => (j === 0 ? <th scope="row">{cell}</th> : <td>{cell}</td>))}</tr>
+            <tr key={i}>
+              {row.map((cell, j) => (j === 0 ? <th scope="row">{cell}</th> : <td class={kind(j)}>{cell}</td>))}
+            </tr>
           ))}
         </tbody>
       </table>

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -74,5 +74,24 @@ describe("model folders", () => {
     const copied = ["generation_config.json", "merges.txt", "tokenizer.json"];
     expect(await copyCompanions(at("from"), at("to"))).toEqual(copied);
     expect((await readdir(at("to"))).toSorted()).toEqual(copied);
+  });
+
+  it("give no file away that a name of theirs leads to, and take those of Hugging Face's cache", async () => {
+    await mkdir(at("hub", "snapshots", "abc"), { recursive: true });
+    await mkdir(at("hub", "blobs"));
+    await mkdir(at("to"));
+    await writeFile(at("hub", "blobs", "1234"), "{}");
+    await writeFile(at("id_rsa"), "secret");
+    const model = at("hub", "snapshots", "abc");
+    await symlink("../../blobs/1234", join(model, "tokenizer.json"));
+    expect(await copyCompanions(model, at("to"))).toEqual(["tokenizer.json"]);
+    for (const target of [at("id_rsa"), "../../../id_rsa", "../../../hub", "/dev/zero", "nowhere"]) {
+      await symlink(target, join(model, "vocab.txt"));
+      await expect(copyCompanions(model, at("to")), target).rejects.toEqual(
+        fails("MODEL_CONFIG", "no file of this model"),
+      );
+      await rm(join(model, "vocab.txt"));
+    }
+    expect(await readdir(at("to"))).toEqual(["tokenizer.json"]);
   });
 });

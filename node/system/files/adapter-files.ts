@@ -4,6 +4,7 @@ import { copyFile, readdir, readFile, rename, rm, stat } from "node:fs/promises"
 import { join } from "node:path";
 import { NodeError } from "../../errors.ts";
 import { ensureFolder, fileError, syncFolder, systemCode, temporaryPath, writeFileAtomic } from "./atomic-file.ts";
+import { refuseForeignLink } from "./model-link.ts";
 
 /** Files of a directory by name. */
 export type FolderFiles = ReadonlyMap<string, Uint8Array>;
@@ -99,10 +100,14 @@ export async function writePieces(path: string, pieces: Iterable<Uint8Array>): P
 const COMPANION =
   /^(tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|generation_config\.json|chat_template\..*)$/;
 
-/** Copy tokenizer and generation settings of a model; returns their names.  Throws: DISK_FULL, DATA_DIRECTORY. */
+/**
+ * Copy tokenizer and generation settings of a model; returns their names.
+ * Throws: MODEL_CONFIG where a name leads out of the model or to no file; DISK_FULL, DATA_DIRECTORY.
+ */
 export async function copyCompanions(from: string, to: string): Promise<readonly string[]> {
   const found = ((await names(from)) ?? []).filter((name) => COMPANION.test(name)).toSorted();
   for (const name of found) {
+    refuseForeignLink(from, name);
     try {
       await copyFile(join(from, name), join(to, name));
     } catch (cause) {

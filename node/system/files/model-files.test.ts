@@ -272,6 +272,16 @@ describe("a directory that is not whole is one clear line", () => {
     expect(attempt).toThrow(/^[^\n]+$/);
   });
 
+  it("a chat template that leads out of it, which an adapter would keep", () => {
+    const folder = modelFolder(shards());
+    writeFileSync(join(folder, "..", "weft-not-of-the-model"), "secret");
+    symlinkSync("../weft-not-of-the-model", join(folder, "chat_template.jinja"));
+    expect(() => readModelFiles(folder)).toThrow(
+      codeAndText("MODEL_CONFIG", /chat_template\.jinja is no file of this model/),
+    );
+    rmSync(join(folder, "..", "weft-not-of-the-model"));
+  });
+
   it("a link that leads nowhere", () => {
     const folder = modelFolder({});
     symlinkSync("gone", join(folder, "model.safetensors"));

@@ -6,6 +6,7 @@ import type { ModelDigest } from "../../../protocol/network-manifest.ts";
 import { NodeError } from "../../errors.ts";
 import type { ModelFiles } from "../../model/huggingface.ts";
 import { TOLD_BYTES_MIN, WorkCount } from "../platform/work-channel.ts";
+import { refuseForeignLink } from "./model-link.ts";
 import { cacheFolder, createWeightCache } from "./weight-cache.ts";
 import { openWeightFiles } from "./weight-files.ts";
 
@@ -77,11 +78,15 @@ function readChatTemplates(directory: string, names: readonly string[]): Readonl
     ? list(join(directory, TEMPLATES)).filter((name) => name.endsWith(".jinja"))
     : [];
   return new Map([
-    ...(names.includes(TEMPLATE) ? [["default", readFileSync(join(directory, TEMPLATE), "utf8")] as const] : []),
-    ...others.map(
-      (name) => [name.replace(/\.jinja$/u, ""), readFileSync(join(directory, TEMPLATES, name), "utf8")] as const,
-    ),
+    ...(names.includes(TEMPLATE) ? [["default", template(directory, TEMPLATE)] as const] : []),
+    ...others.map((name) => [name.replace(/\.jinja$/u, ""), template(join(directory, TEMPLATES), name)] as const),
   ]);
+}
+
+/** An adapter keeps the template that it was trained with. */
+function template(folder: string, name: string): string {
+  refuseForeignLink(folder, name);
+  return readFileSync(join(folder, name), "utf8");
 }
 
 /** Files that a model directory lacks, by the part of the model that they are; empty when all are there. */

@@ -34,12 +34,22 @@ export interface AdminServer {
 
 /** Readers of the feed at a time: a page, a terminal and a few programs. */
 export const FEED_READERS_MAX = 16;
+/** Connections at a time, whoever is at the other end: twice the readers, and as many requests. */
+export const CONNECTIONS_MAX = 64;
+/** For the whole of a request, from the connection on, and until the next one, on this same machine. */
+const REQUEST_MS_MAX = 5_000;
 /** No order has a body worth mentioning. */
 const BODY_BYTES_MAX = 16 * 1024;
 
 /** A server that does not listen yet: what takes long is done by then, so that it holds up no running peer. */
 export async function createAdminServer(logger: Logger, options: AdminServerOptions): Promise<AdminServer> {
-  const app = Fastify({ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, exposeHeadRoutes: false });
+  const app = Fastify({
+    ...{ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, exposeHeadRoutes: false },
+    ...{ requestTimeout: REQUEST_MS_MAX, keepAliveTimeout: REQUEST_MS_MAX },
+    http: { headersTimeout: REQUEST_MS_MAX, connectionsCheckingInterval: 1_000 },
+  });
+  // Whoever knows no token may connect as well: the files and sockets that the peer may have open are not theirs to use up.
+  app.server.maxConnections = CONNECTIONS_MAX;
   // Answers are plain data already; the schemas describe them, and take nothing away.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   app.setErrorHandler((error, _, reply) => sayError(error, reply, logger));
