@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
 
 // Every test process and thread loads the same code, which Node.js then compiles once.
@@ -25,6 +26,9 @@ const ELSEWHERE = ["**/*.long.test.ts", "**/*.python.test.ts", "**/*.soak.test.t
 
 /** Tests that take minutes (`*.long.test.ts`) have scripts of their own; vitest.long.config.ts runs them. */
 export default defineConfig({
+  // The package's own name means its source here, as in the examples.
+  resolve: { conditions: ["weft-source", ...defaultServerConditions] },
+  ssr: { resolve: { conditions: ["weft-source", ...defaultServerConditions] } },
   test: {
     pool: "forks",
     maxWorkers: 2,

@@ -28,7 +28,7 @@ describe("bash", () => {
     [["testnet", "--peers", "3", "--kee"], ["--keep"]],
     [
       ["testnet", "down", "--"],
-      ["--help", "--dir", "--keep"],
+      ["--help", "--dir", "--json", "--keep", "--quiet"],
     ],
     [["run", "--compare"], ["--compare-alone"]],
     [["run", "--log-level", "de"], ["debug"]],

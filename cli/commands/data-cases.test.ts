@@ -50,7 +50,8 @@ describe("a file is what its content says", () => {
     ["A9-latin1.txt", ":1: byte 5 of the line (e0) is not UTF-8"],
   ])("%s is refused in one line, before anything is trained", async (name, what) => {
     const { code, out, err } = await train(given(name));
-    expect([code, out, err]).toEqual([2, "", expect.stringContaining(`weft: ${given(name)}${what}`)]);
+    expect([code, err]).toEqual([2, expect.stringContaining(`weft: ${given(name)}${what}`)]);
+    expect(JSON.parse(out)).toMatchObject({ error: { code: "DATA_FORMAT", exitCode: 2 } });
     expect(err.split("\n")).toHaveLength(2);
   });
 

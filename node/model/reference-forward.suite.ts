@@ -34,12 +34,13 @@ export function referenceForward(
 const TYPES: readonly unknown[] = ["gpt2", "bert", "roberta", "llama", "mistral", "qwen2", "qwen3"];
 const ROPES: readonly unknown[] = [undefined, "default", "linear", "llama3"];
 
-/** Whether the oracle computes a model; other families and kinds are held to PyTorch alone. */
+/** Whether the oracle computes a model; other families and kinds, and packed weights, are held to PyTorch alone. */
 export function hasReference(config: ReferenceConfig): boolean {
   const rope = (config.rope_parameters ?? config.rope_scaling ?? {}) as ReferenceConfig;
   const types = config.layer_types as readonly string[] | null | undefined;
   return (
     TYPES.includes(config.model_type) &&
+    config.quantization_config === undefined &&
     ROPES.includes(rope.rope_type ?? rope.type) &&
     !types?.includes("sliding_attention")
   );

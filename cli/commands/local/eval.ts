@@ -78,7 +78,8 @@ async function run(options: EvalCommandOptions, terminal: Terminal): Promise<num
   const directory = modelDirectory(options.model);
   const opened = openModel(directory, options);
   for (const note of opened.model.notes) terminal.err(`${note}\n`);
-  terminal.err(`${baseLine(baseIdentity(opened.model, opened.files, options.base ?? "f32"))}\n`);
+  const base = options.base ?? "f32";
+  if (base !== "f32") terminal.err(`${baseLine(baseIdentity(opened.model, opened.files, base))}\n`);
   const loaded = options.adapter === undefined ? undefined : await loadAdapter(resolve(options.adapter), opened);
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
   const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));

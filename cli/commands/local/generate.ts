@@ -99,7 +99,8 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
   const opened = openModel(modelDirectory(options.model), options);
   const { model, files } = opened;
   for (const note of model.notes) terminal.err(`${note}\n`);
-  terminal.err(`${baseLine(baseIdentity(model, files, options.base ?? "f32"))}\n`);
+  const base = options.base ?? "f32";
+  if (base !== "f32") terminal.err(`${baseLine(baseIdentity(model, files, base))}\n`);
   const tokenizer = tokenizerOfFiles(files);
   const settings = generationSettings(files);
   const { positions } = options;
