@@ -8,7 +8,7 @@ import type { TrainerOptions } from "../interface/trainer.ts";
 import { inBaseForm } from "../model/base/base-form.ts";
 import { withUnmadeCopies } from "../model/base/unmade-copies.ts";
 import { loadBaseModel, type ModelFiles } from "../model/huggingface.ts";
-import { releaseHeap } from "../system/compute/release-heap.ts";
+import { heapBytes, releaseHeap } from "../system/compute/release-heap.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { type MachineMemory, machineMemory } from "../system/platform/memory.ts";
 import { type MemoryNeeded, memoryNeeded, memorySpare } from "../training/memory-needed.ts";
@@ -98,8 +98,9 @@ export function trainingMemory({
 }: Pick<TrainerOptions, "modelDirectory" | "adapter" | "training" | "data" | "engine">): TrainingMemory {
   const all = [...data.train, ...data.validation, ...data.test];
   const tokens = all.reduce((most, example) => Math.max(most, example.tokens.length), 2);
+  const since = heapBytes();
   const needed = neededBy(readModelFiles(modelDirectory), { adapter, engine, examples: training.batchSize, tokens });
-  releaseHeap();
+  releaseHeap({ since });
   const memory = machineMemory();
   if (memorySpare(needed, memory.available) >= 0) return { needed, memory };
   const [wanted, available] = [needed.total, memory.available].map((bytes) => `${(bytes / 1e9).toFixed(1)} GB`);

@@ -284,8 +284,8 @@ function widenHalf(bits: Uint16Array): Float32Array {
   return values;
 }
 
-/** IEEE-754 binary16: 1 sign bit, 5 exponent bits of bias 15, 10 fraction bits. */
-function halfToNumber(bits: number): number {
+/** The value of an IEEE-754 binary16: 1 sign bit, 5 exponent bits of bias 15, 10 fraction bits. */
+export function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >>> 10) & 0x1f;
   const fraction = bits & 0x3ff;

@@ -11,7 +11,7 @@
 import { NodeError } from "../../errors.ts";
 import type { BlockBits, Blocks } from "../base/blocks.ts";
 import { type GroupedMatrix, type PackedTensor, packedTensor, type RowRange } from "../packed/grouped-matrix.ts";
-import { toFloat32 } from "../safetensors.ts";
+import { halfToNumber } from "../safetensors.ts";
 import { type Located, type StoredTensor, tensorValues, type WeightFile } from "../weight-file.ts";
 import type { GgufHeader, GgufTensor } from "./gguf-header.ts";
 
@@ -128,8 +128,7 @@ function blockMatrix(tensor: StoredTensor, type: PackedType): GroupedMatrix {
   };
 }
 
-const float16 = (block: Uint8Array, at: number): number =>
-  toFloat32({ dtype: "F16", bytes: block.subarray(at, at + 2) })[0]!;
+const float16 = (block: Uint8Array, at: number): number => halfToNumber(block[at]! | (block[at + 1]! << 8));
 
 function unpackQ4(block: Uint8Array, integers: Int8Array, scales: Float32Array): void {
   scales[0] = float16(block, 0);
