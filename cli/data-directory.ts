@@ -1,4 +1,5 @@
 /** Where a peer keeps its files. */
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { NodeError, userDataFolder } from "../node/index.ts";
 import type { Terminal } from "./terminal.ts";
@@ -11,4 +12,15 @@ export function dataDirectory(flag: string | undefined, environment: Terminal["e
   const folder = flag ?? (environment.WEFT_DATA_DIR || userDataFolder);
   if (folder !== undefined) return resolve(folder);
   throw new NodeError("DATA_DIRECTORY", "this account has no home folder; give --data-dir or set WEFT_DATA_DIR");
+}
+
+/**
+ * The same, where a peer's files are to be read: a folder that is not there is a mistyped one, and no peer that sent nothing.
+ * Throws: NodeError DATA_DIRECTORY as `dataDirectory`, and where there is no such folder.
+ */
+export function existingDataDirectory(flag: string | undefined, environment: Terminal["environment"]): string {
+  const folder = dataDirectory(flag, environment);
+  if (existsSync(folder)) return folder;
+  const text = `no peer has run in ${folder} yet; start one with weft run, or name another --data-dir`;
+  throw new NodeError("DATA_DIRECTORY", text, { folder });
 }

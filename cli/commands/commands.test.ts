@@ -196,6 +196,14 @@ describe("weft status", () => {
   });
 });
 
+describe("weft egress", () => {
+  it.each(["verify", "export"])("%s of a folder that is not there is refused, and is no empty ledger", async (verb) => {
+    const { code, out, err } = await weft("egress", verb);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toMatch(/^weft: no peer has run in .*; start one with weft run, or name another --data-dir$/m);
+  });
+});
+
 describe("weft doctor", () => {
   it("tells in a table how the processor does, and as JSON, and refuses a device that there is not", async () => {
     await weft("init");

@@ -6,7 +6,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { dataDirectoryLayout, fileError, NodeError, recordDoor } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
-import { dataDirectory } from "../../data-directory.ts";
+import { existingDataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { choice } from "../../option-value.ts";
 import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
@@ -50,7 +50,7 @@ async function run(
   terminal: Terminal,
 ): Promise<number> {
   const { checkedRecords, egressCsv, egressJson, egressLines } = await recordDoor();
-  const { egress } = dataDirectoryLayout(dataDirectory(options.dataDir, terminal.environment));
+  const { egress } = dataDirectoryLayout(existingDataDirectory(options.dataDir, terminal.environment));
   const records = checkedRecords(egressLines(egress));
   if (options.json && options.out === undefined && options.format === "csv") {
     throw new NodeError("CONFIG_INVALID", "--format csv writes no JSON; leave out --json, or give --out FILE");

@@ -2,7 +2,7 @@
 import { dataDirectoryLayout, type EgressSummary, recordDoor } from "../../../node/index.ts";
 import { textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
-import { dataDirectory } from "../../data-directory.ts";
+import { existingDataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
@@ -32,7 +32,7 @@ async function run(
   terminal: Terminal,
 ): Promise<number> {
   const { checkedRecords, summarizeEgress, egressLines } = await recordDoor();
-  const { egress } = dataDirectoryLayout(dataDirectory(options.dataDir, terminal.environment));
+  const { egress } = dataDirectoryLayout(existingDataDirectory(options.dataDir, terminal.environment));
   terminal.err(`egress ledger: ${egress}\n`);
   const summary = await summarizeEgress(checkedRecords(egressLines(egress)));
   terminal.out(options.json ? jsonText(summary) : `${lines(summary).join("\n")}\n`);
