@@ -23,6 +23,8 @@ export async function weft(
     out: (text) => void (out += text),
     err: (text) => void (err += text),
     errIsTerminal: false,
+    // How far the work is has tests of its own; here its thread would cost more than many a command.
+    isQuiet: true,
     columns: () => 120,
     nextLine: () => new Promise(() => undefined),
     ...(answers && { askSecret: async () => left.shift() ?? "" }),
