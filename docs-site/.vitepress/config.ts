@@ -11,7 +11,13 @@ export default defineConfig({
   description: "Peer-to-peer fine-tuning of transformer models, with no server anywhere",
   // Links between pages lead out of docs/ as well, so the whole repository is the source.
   srcDir: "..",
-  srcExclude: ["**/node_modules/**", "dist/**", "docs-site/**", "docs/evaluation/**/cells/**"],
+  srcExclude: [
+    "**/node_modules/**",
+    "dist/**",
+    "docs-site/**",
+    "docs/evaluation/**/cells/**",
+    "testnet/evaluation/published.notes.md",
+  ],
   outDir: "./site",
   cacheDir: "./.cache",
   // Folders and files that are no pages.

@@ -103,6 +103,7 @@ export const trainCommand: CommandRow = {
     seconds: "time of the steps",
     step: "steps in all, with those of earlier trainings",
     out: "folder of the adapter",
+    base: "form of the frozen base, and the digest of what was rounded",
   },
   jsonl: {
     plan: "adapter, steps, total and the number of examples",
