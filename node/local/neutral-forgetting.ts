@@ -19,6 +19,9 @@ export interface NeutralForgetting {
   readonly tokens: number;
 }
 
+/** One part of so many of a text is the prompt, in which ReFT intervenes; the loss is that of the rest. */
+const PROMPT_PARTS = 3;
+
 /** Of a normal distribution: 95 % lies within so many deviations. */
 const DEVIATIONS_95 = 1.96;
 
@@ -32,8 +35,8 @@ export async function neutralForgetting(
   if (model.classifier !== undefined) return undefined;
   const tokenizer = tokenizerOfFiles(files);
   const test = NEUTRAL_TEXT.map((text): Example => {
-    const tokens = tokenizer.encode(text, { special: true });
-    return { tokens: tokens.slice(0, model.shape.contextTokens), promptLength: 1 };
+    const tokens = tokenizer.encode(text, { special: true }).slice(0, model.shape.contextTokens);
+    return { tokens, promptLength: Math.ceil(tokens.length / PROMPT_PARTS) };
   });
   const options = { opened, data: { train: [], validation: [], test }, set: "test", engine, perExample: true } as const;
   const before = await evaluateLocally(options);

@@ -166,15 +166,17 @@ test("a neighbour that helps first and harms later leaves no peer worse off than
 });
 
 describe("an honest round", () => {
-  test("costs no evaluation beside that of the adapter which leaves it, and the look at one neighbour", async () => {
+  test("costs no evaluation beside that of the adapter which leaves it, and the look at one neighbour; the base costs one", async () => {
     const { clock, hub } = world();
     const looks: string[] = [];
     const atNeighbours: number[] = [];
+    let ofBase = 0;
     const counting = (trainer: Trainer): Trainer => ({
       ...trainer,
       evaluate: (options) => {
         const { examplesMax } = options;
         if (examplesMax !== undefined) atNeighbours.push(examplesMax);
+        else if (options.adapter === "base") ofBase += 1;
         else if (options.set === "validation") looks.push(options.adapter === undefined ? "trainer" : "other");
         return trainer.evaluate(options);
       },
@@ -186,7 +188,9 @@ describe("an honest round", () => {
       await peer(clock, hub, "d", { manifest }),
     ];
     await run(clock, ...peers);
-    expect(looks).toEqual(Array(ROUNDS).fill("trainer"));
+    // One a round, and as many in the training alone that the peer compares itself with in the end.
+    expect(looks).toEqual(Array(2 * ROUNDS).fill("trainer"));
+    expect(ofBase).toBe(1);
     // The own adapter, and the mix with the neighbour.
     expect(atNeighbours).toEqual(Array(2 * ROUNDS).fill(LOOK_EXAMPLES_MAX));
     for (const { events } of peers) expect(ofType(events, "refused")).toEqual([]);
