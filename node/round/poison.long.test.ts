@@ -176,7 +176,7 @@ describe("an honest round", () => {
       evaluate: (options) => {
         const { examplesMax } = options;
         if (examplesMax !== undefined) atNeighbours.push(examplesMax);
-        else if (options.adapter === "base") ofBase += 1;
+        else if (options.adapter === "base") ofBase += options.set === "validation" ? 1 : 0;
         else if (options.set === "validation") looks.push(options.adapter === undefined ? "trainer" : "other");
         return trainer.evaluate(options);
       },
