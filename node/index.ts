@@ -61,7 +61,14 @@ export type { ManifestAndModel, PeerData } from "./peer/peer-data.ts";
 export type { PeerOptions } from "./peer/peer-options.ts";
 export { foldPeerEvent, type PeerView, restingView, UNSEEN_PEER } from "./peer/peer-view.ts";
 export type { PeerNews, SessionEvent } from "./peer/session-event.ts";
-export { ensureFolder, fileError, systemCode, temporaryPath, writeFileAtomic } from "./system/files/atomic-file.ts";
+export {
+  ensureFolder,
+  fileError,
+  readIfThere,
+  systemCode,
+  temporaryPath,
+  writeFileAtomic,
+} from "./system/files/atomic-file.ts";
 export { STANDARD_INPUT } from "./system/files/data-bytes.ts";
 export { embeddedModelDirectory } from "./system/files/embedded-model.ts";
 export { checkPassphrase, readPassphraseFile } from "./system/files/key-backup.ts";

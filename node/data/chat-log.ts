@@ -4,8 +4,7 @@
  * speaker's name.
  */
 import { closestName } from "../../protocol/closest-name.ts";
-import type { Message } from "./conversation.ts";
-import { plainConversation } from "./conversation.ts";
+import { type Message, plainConversation } from "./conversation.ts";
 import { isObject } from "./exported-chats.ts";
 import { dataRefusal, type Place } from "./place.ts";
 import type { DataRecord } from "./record.ts";

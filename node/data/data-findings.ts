@@ -11,17 +11,6 @@ const PARTS: Readonly<Partial<Record<RecordKind, readonly [one: string, several:
   day: ["day", "days"],
 };
 
-/** Kinds of records that have turns of several speakers. */
-const CONVERSATIONS: readonly RecordKind[] = [
-  "messages",
-  "conversations",
-  "prompt/completion",
-  "ChatGPT export",
-  "Claude export",
-  "contents",
-  "day",
-];
-
 const UNREAD_SHOWN = 8;
 const SPEAKERS_SHOWN = 6;
 
@@ -40,13 +29,10 @@ export class DataFindings {
   readonly speakers = new Set<string>();
   /** Whether everybody's words of such a chat are learnt, because nobody was said to be the assistant. */
   learnsEverybody = false;
+  /** Whether any record has turns of several speakers. */
+  hasConversations = false;
   /** What was passed over, by what it is, such as "messages without text". */
   readonly leftOut = new Map<string, number>();
-
-  /** Whether any record has turns of several speakers. */
-  get hasConversations(): boolean {
-    return CONVERSATIONS.some((kind) => (this.rows.get(kind) ?? 0) > 0);
-  }
 
   /** Counts records of a kind. */
   add(kind: RecordKind, count: number): void {

@@ -134,6 +134,7 @@ async function* records(
     if (record === undefined) found.leaveOut("conversations without an answer", 1);
     else {
       found.add(form, 1);
+      found.hasConversations ||= record.conversation !== undefined;
       yield record;
     }
   }
@@ -154,6 +155,7 @@ function recordsOfLog(
   found.leaveOut("days without an answer", silentDays);
   found.leaveOut("messages without text", log.leftOut);
   for (const speaker of speakersOf(log.entries)) found.speakers.add(speaker);
+  found.hasConversations ||= days.length > 0;
   found.learnsEverybody ||= roles === undefined;
   return days;
 }

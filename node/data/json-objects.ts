@@ -5,6 +5,7 @@
 import { type ChatLog, telegramLogs } from "./chat-log.ts";
 import { type ColumnMap, mappedColumns } from "./column-map.ts";
 import { isObject } from "./exported-chats.ts";
+import { JsonNesting } from "./json-nesting.ts";
 import { parseObject } from "./json-rows.ts";
 import { dataRefusal } from "./place.ts";
 import type { Row, RowValues, TextPieces } from "./row.ts";
@@ -92,9 +93,7 @@ class ObjectCutter {
   readonly #file: string;
   readonly #pending: string[] = [];
   #length = 0;
-  #depth = 0;
-  #isString = false;
-  #isEscaped = false;
+  readonly #nesting = new JsonNesting();
   #line = 1;
   #begin = 1;
 
@@ -108,39 +107,27 @@ class ObjectCutter {
     for (let i = 0; i < piece.length; i++) {
       const character = piece[i]!;
       if (character === "\n") this.#line += 1;
-      if (this.#depth === 0) {
+      const wasOutside = this.#nesting.depth === 0;
+      if (wasOutside) {
         if (/[\s\uFEFF]/u.test(character)) continue;
         if (character !== "{") throw this.#refusal("text stands outside of the objects; write one object a line");
-        [this.#depth, this.#begin, from] = [1, this.#line, i];
-      } else if (this.#closes(character)) {
-        this.#keep(piece.slice(from, i + 1));
-        yield { text: this.#pending.join(""), line: this.#begin };
-        this.#pending.length = 0;
-        this.#length = 0;
+        [this.#begin, from] = [this.#line, i];
       }
+      this.#nesting.read(character);
+      if (wasOutside || this.#nesting.depth > 0) continue;
+      this.#keep(piece.slice(from, i + 1));
+      yield { text: this.#pending.join(""), line: this.#begin };
+      this.#pending.length = 0;
+      this.#length = 0;
     }
-    if (this.#depth > 0) this.#keep(piece.slice(from));
+    if (this.#nesting.depth > 0) this.#keep(piece.slice(from));
   }
 
   /** Throws: DATA_FORMAT where an object has not ended. */
   end(): void {
-    if (this.#depth > 0) {
+    if (this.#nesting.depth > 0) {
       throw this.#refusal("the file ends before its object does; it is not complete, take it from its source again");
     }
-  }
-
-  /** Whether the object ends with this character. */
-  #closes(character: string): boolean {
-    if (this.#isString) {
-      if (this.#isEscaped) this.#isEscaped = false;
-      else if (character === "\\") this.#isEscaped = true;
-      else if (character === '"') this.#isString = false;
-      return false;
-    }
-    if (character === '"') this.#isString = true;
-    else if (character === "{" || character === "[") this.#depth += 1;
-    else if (character === "}" || character === "]") this.#depth -= 1;
-    return this.#depth === 0;
   }
 
   #keep(text: string): void {
@@ -152,6 +139,6 @@ class ObjectCutter {
   }
 
   #refusal(text: string): Error {
-    return dataRefusal({ file: this.#file, line: this.#depth > 0 ? this.#begin : this.#line }, text);
+    return dataRefusal({ file: this.#file, line: this.#nesting.depth > 0 ? this.#begin : this.#line }, text);
   }
 }

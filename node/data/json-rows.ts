@@ -1,4 +1,5 @@
 /** Rows of JSON: one object a line, or one list of objects that may stand on any number of lines. */
+import { JsonNesting } from "./json-nesting.ts";
 import { LINE_LENGTH_MAX } from "./lines.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
 import type { Row, RowValues, TextPieces } from "./row.ts";
@@ -54,14 +55,12 @@ export function parseObject(text: string, place: Place, todo: string): RowValues
 
 /**
  * Cuts a list into its elements without reading them: brackets and strings are followed, JSON.parse reads what is
- * between two commas. An own scanner, because readers of streams of JSON build every value a second time.
+ * between two commas.
  */
 class ArraySplitter {
   readonly #file: string;
   #state: "before" | "element" | "after" = "before";
-  #depth = 0;
-  #isString = false;
-  #isEscaped = false;
+  readonly #nesting = new JsonNesting();
   #pending: string[] = [];
   #length = 0;
   #line = 1;
@@ -112,32 +111,11 @@ class ArraySplitter {
     throw dataRefusal({ file: this.#file, line: this.#line }, text);
   }
 
+  /** Whether the element ends before this character: a comma between elements, or the bracket that ends the list. */
   #endsElement(character: string): boolean {
-    if (this.#isString) {
-      if (this.#isEscaped) this.#isEscaped = false;
-      else if (character === "\\") this.#isEscaped = true;
-      else if (character === '"') this.#isString = false;
-      return false;
-    }
-    switch (character) {
-      case '"':
-        this.#isString = true;
-        return false;
-      case "{":
-      case "[":
-        this.#depth += 1;
-        return false;
-      case "}":
-        this.#depth -= 1;
-        return false;
-      case "]":
-        this.#depth -= 1;
-        return this.#depth < 0;
-      case ",":
-        return this.#depth === 0;
-      default:
-        return false;
-    }
+    const isComma = character === "," && this.#nesting.depth === 0 && !this.#nesting.isString;
+    this.#nesting.read(character);
+    return isComma || (character === "]" && this.#nesting.depth < 0);
   }
 
   #keep(text: string): void {
@@ -157,7 +135,7 @@ class ArraySplitter {
     this.#elementLine = this.#line;
     this.#count += 1;
     // An empty list has no first element; anywhere else nothing between two commas is a mistake that JSON.parse names.
-    if (whole.trim() === "" && this.#count === 1 && this.#depth < 0) return undefined;
+    if (whole.trim() === "" && this.#count === 1 && this.#nesting.depth < 0) return undefined;
     return { text: whole, line };
   }
 }

@@ -33,6 +33,7 @@ describe("a list of JSON", () => {
     ['[{"a":1},\n{"a":', /^f:2: the file ends before its list does/],
     ['[{"a":1},\n\n7]', /^f:3: this is a number; write a JSON object/],
     ['[{"a":1},]', /^f:1: this is not JSON/],
+    ['[{"a":1}},{"b":2}]', /^f:1: this is not JSON/],
     ['[{"a":1}]\nmore', /^f:2: text stands outside of the list/],
   ])("%j is refused at its line", async (text, message) => {
     await expect(all(jsonArrayRows([text], { file: "f" }))).rejects.toThrow(message);

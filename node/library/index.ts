@@ -109,9 +109,10 @@ export type {
 export type { PrivacySettings, PrivacyStatus } from "../interface/privacy.ts";
 export type { RosterEvent } from "../interface/roster-event.ts";
 export type { EntityScore, Evaluation, TaskScore } from "../interface/trainer.ts";
+export type { PeerStatus } from "../peer/peer.ts";
 export type { PeerState, PeerView } from "../peer/peer-view.ts";
 export type { PeerNews, SessionEvent } from "../peer/session-event.ts";
-export type { Peer, PeerOptions, PeerStatus } from "./peer.ts";
+export type { Peer, PeerOptions } from "./peer.ts";
 export type {
   Adapter,
   CreateNetworkOptions,

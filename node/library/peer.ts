@@ -3,12 +3,9 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { OwnRule } from "../aggregation/own-rule.ts";
 import type { EngineOptions } from "../interface/engine-options.ts";
 import type { LogLevel } from "../interface/logger.ts";
-import type { PeerReport } from "../interface/peer-event.ts";
 import type { PrivacySettings } from "../interface/privacy.ts";
-import { createPeer as createSession } from "../peer/peer.ts";
+import { createPeer as createSession, type Peer as Session } from "../peer/peer.ts";
 import type { PeerOptions as SessionOptions } from "../peer/peer-options.ts";
-import type { PeerView } from "../peer/peer-view.ts";
-import type { PeerNews } from "../peer/session-event.ts";
 import type { Data, Model } from "./types.ts";
 
 /** What a peer is made from. `dataDirectory` alone has no default. */
@@ -40,31 +37,8 @@ export interface PeerOptions {
   readonly logLevel?: LogLevel;
 }
 
-/** Where a peer is. */
-export interface PeerStatus {
-  /** What it trains under at the moment. */
-  readonly manifest: NetworkManifest;
-  /** What its events come to. */
-  readonly view: PeerView;
-}
-
 /** A peer that can be started once. */
-export interface Peer {
-  /** Begin; resolves when it listens and its model is loaded. Idempotent.  Throws: NodeError, one line; nothing is left running. */
-  start(): Promise<void>;
-  /** Finish the running steps, save, say goodbye. Idempotent; throws nothing, `done` has what went wrong. */
-  stop(): Promise<void>;
-  /** Hear everything from now on; the listener must not throw.  Returns what ends that. */
-  events(listener: (event: PeerNews) => void): () => void;
-  /** Where it is; undefined until it has found its network. */
-  status(): PeerStatus | undefined;
-  /** Finish the running steps and begin nothing new; others are heard and served. Idempotent. */
-  pause(): void;
-  /** Go on. Idempotent. */
-  resume(): void;
-  /** The report after the last round, undefined when stopped before. Rejects when the peer cannot start or cannot go on. */
-  readonly done: Promise<PeerReport | undefined>;
-}
+export type Peer = Pick<Session, "start" | "stop" | "events" | "status" | "pause" | "resume" | "done">;
 
 /** A peer of the library as `node/peer` makes it. */
 export function peerOf({ model, data, ...options }: PeerOptions): Peer {

@@ -1,12 +1,10 @@
 /** `swarm.json` in the folder of a swarm that stays: its peers, their processes, and how it is parted. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   COMMAND_WAIT_MS,
-  fileError,
   NodeError,
   type ProcessMark,
-  systemCode,
+  readIfThere,
   takeLock,
   writeFileAtomic,
 } from "../../node/index.ts";
@@ -56,15 +54,10 @@ export function printedPath(folder: string, number: number): string {
 /** The swarm of a folder; undefined where there is none.  Throws: NodeError DATA_DIRECTORY. */
 export async function findSwarm(folder: string): Promise<SwarmFile | undefined> {
   const path = swarmPath(folder);
-  let text: string;
+  const bytes = await readIfThere(path);
+  if (bytes === undefined) return undefined;
   try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    if (systemCode(cause) === "ENOENT") return undefined;
-    throw fileError(cause, path);
-  }
-  try {
-    const swarm = JSON.parse(text) as SwarmFile;
+    const swarm = JSON.parse(new TextDecoder().decode(bytes)) as SwarmFile;
     if (swarm.schema === "weft-swarm/1" && Array.isArray(swarm.peers)) return swarm;
   } catch {
     // Said below, as of another version.

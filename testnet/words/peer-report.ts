@@ -3,6 +3,7 @@ import type { LossFigure, NeutralLosses, ReportDocument, ReportPeer, ShownRecord
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { hadNoNeighbours, isWorseThanAlone } from "./comparison.ts";
 import { forgettingSentence } from "./forgetting-table.ts";
+import { roundTotals } from "./round-totals.ts";
 import { formatLoss, formatShare, textTable } from "./text-table.ts";
 
 /** All that is known of one peer. */
@@ -21,26 +22,13 @@ export interface PeerRecord extends ShownRecord {
 export function peerReport(record: PeerRecord): ReportDocument {
   const { id, state, manifest, network, rounds, scores, base, aloneRounds, forgetting, neutral } = record;
   const { count, localSteps } = manifest.rounds;
-  const sum = (value: (round: ShownRecord["rounds"][number]) => number): number =>
-    rounds.reduce((total, round) => total + value(round), 0);
   const peer: ReportPeer = {
     ...{ name: "this peer", id, state, isWorse: isWorse(record) },
     ...(scores && { base: scores.base, alone: scores.alone, swarm: scores.swarm }),
     validation: { rounds, ...(base && { base }), ...(aloneRounds?.length && { alone: aloneRounds }) },
     ...(rounds.length > 0 && { forgetting }),
     ...(neutral && { neutral }),
-    bytes: { sent: sum((r) => r.bytes.sent), received: sum((r) => r.bytes.received) },
-    seconds: {
-      train: sum((r) => r.seconds.train),
-      network: sum((r) => r.seconds.network),
-      aggregate: sum((r) => r.seconds.aggregate),
-      total: sum((r) => r.seconds.total),
-    },
-    updates: {
-      accepted: sum((r) => r.updates.accepted),
-      ignored: sum((r) => r.updates.ignored),
-      rejected: sum((r) => r.updates.rejected),
-    },
+    ...roundTotals(rounds),
   };
   return {
     schema: "weft-report/1",

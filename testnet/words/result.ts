@@ -3,6 +3,7 @@
 import type { ForgettingReport, PeerEvent, PeerView, PhaseSeconds, Score, UpdateCounts } from "../../node/index.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { isWorseThanAlone } from "./comparison.ts";
+import { roundTotals } from "./round-totals.ts";
 import { shareOfWay, wayOf } from "./way.ts";
 
 /** How a process ended, and the last it said on standard error. */
@@ -118,18 +119,8 @@ export function idOf({ name, view }: TestnetPeer): string {
 /** Bytes, seconds and updates of a peer: as it reports them, or summed over the rounds it lived. */
 export function totalsOf({ report, rounds, updates }: PeerView): Pick<PeerDocument, "bytes" | "seconds" | "updates"> {
   if (report) return { bytes: report.bytes, seconds: report.seconds, updates: report.updates };
-  const sum = (value: (round: PeerView["rounds"][number]) => number): number =>
-    rounds.reduce((total, round) => total + value(round), 0);
-  return {
-    bytes: { sent: sum((r) => r.bytes.sent), received: sum((r) => r.bytes.received) },
-    seconds: {
-      train: sum((r) => r.seconds.train),
-      network: sum((r) => r.seconds.network),
-      aggregate: sum((r) => r.seconds.aggregate),
-      total: sum((r) => r.seconds.total),
-    },
-    updates,
-  };
+  const { bytes, seconds } = roundTotals(rounds);
+  return { bytes, seconds, updates };
 }
 
 function peerDocument(peer: TestnetPeer): PeerDocument {
