@@ -50,6 +50,7 @@ export function examplePeer(links: readonly object[] = TWO_LINKS): ExamplePeer {
     links: () => links as readonly NeighbourLink[],
     bytes: () => ({ sent: 10, received: 20 }),
     egress: () => ({ update: { messages: 1, bytes: 10 } }),
+    loraUpdateBytes: 250_000,
     act: async (action) => {
       acted.push(action);
       if (peer.refusal !== undefined) throw peer.refusal;
