@@ -18,7 +18,7 @@ import { type GoingOver, watchSuccession } from "./going-over.ts";
 import { hasRoster, type NetworkPeerOptions } from "./network-peer-options.ts";
 import type { PeerDesk } from "./peer-desk.ts";
 import { openPeerFiles, type PeerFiles } from "./peer-files.ts";
-import { rosterDesk, serveOperators, whenEnded } from "./peer-membership.ts";
+import { type ActOnRoster, rosterDesk, serveOperators, whenEnded } from "./peer-membership.ts";
 import { connectParts, openPeerNetwork, type PeerNetwork } from "./peer-network.ts";
 import { openRounds, openTraining } from "./peer-training.ts";
 
@@ -60,6 +60,8 @@ interface Parts {
   readonly network: PeerNetwork;
   /** Of a peer that trains. */
   readonly driver: RoundDriver | undefined;
+  /** Of a network with a roster. */
+  readonly act: ActOnRoster | undefined;
   readonly privacy: PrivacyGuard | undefined;
   /** What a peer that would train lacks of the model. */
   readonly lacks: ModelSearch | undefined;
@@ -89,8 +91,9 @@ async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<Net
   shutdown.add(() => exchange.stop());
   shutdown.add(() => dialer.stop());
   shutdown.add(async () => company.stop());
+  let act: ActOnRoster | undefined;
   if (membership !== undefined) {
-    await serveOperators(rosterDesk(membership, files, transport), files, shutdown);
+    act = await serveOperators(rosterDesk(membership, files, transport), files, shutdown);
     options.onEvent(membership.rosterEvent());
     for (const event of membership.endings()) options.onEvent(event);
   }
@@ -102,7 +105,7 @@ async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<Net
   files.loop.start();
   company.begin();
   await dialer.start();
-  return running(options, { files, network, driver }, { goingOver, shutdown });
+  return running(options, { files, network, driver, act }, { goingOver, shutdown });
 }
 
 /** Throws: MODEL_MISMATCH, MODEL_MISSING, MANIFEST_INVALID and others, one line each. */
@@ -113,7 +116,7 @@ function requireModel({ manifest, modelDirectory, digests = new ModelDigests() }
 
 function tellStarted(
   { examples, onEvent }: NetworkPeerOptions,
-  { files, network, driver, privacy, lacks }: Parts,
+  { files, network, driver, privacy, lacks }: Omit<Parts, "act">,
 ): void {
   const { train, validation, test } = examples;
   onEvent({
@@ -131,7 +134,7 @@ function tellStarted(
 /** The rounds, from the moment on for which they wait, to the last one or to the end of this peer's membership. */
 function running(
   { startWhen }: NetworkPeerOptions,
-  { files, network, driver }: Pick<Parts, "files" | "network" | "driver">,
+  { files, network, driver, act }: Pick<Parts, "files" | "network" | "driver" | "act">,
   { goingOver, shutdown }: { readonly goingOver: GoingOver; readonly shutdown: Shutdown },
 ): NetworkPeer {
   const { membership } = network;
@@ -151,7 +154,7 @@ function running(
   return {
     done,
     successor: () => membership?.migration.ahead()[0],
-    desk: deskOf({ files, network, driver }),
+    desk: deskOf({ files, network, driver, act }),
     goesOver: goingOver.manifests,
     stop: () => {
       stopped ??= shutdown.run().finally(() => whenStopped.resolve(undefined));
@@ -160,9 +163,8 @@ function running(
   };
 }
 
-function deskOf({ files, network, driver }: Pick<Parts, "files" | "network" | "driver">): PeerDesk {
-  const { membership, transport, exchange } = network;
-  const act = membership && rosterDesk(membership, files, transport);
+function deskOf({ files, network, driver, act }: Pick<Parts, "files" | "network" | "driver" | "act">): PeerDesk {
+  const { transport, exchange } = network;
   return {
     links: () => {
       const neighbours = new Set(exchange.admitted());
