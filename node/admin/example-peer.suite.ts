@@ -47,6 +47,7 @@ export function examplePeer(links: readonly object[] = TWO_LINKS): ExamplePeer {
   const desk: PeerDesk = {
     links: () => links as readonly NeighbourLink[],
     bytes: () => ({ sent: 10, received: 20 }),
+    figures: async () => "libp2p_dial_queue 0\n",
     egress: () => ({ update: { messages: 1, bytes: 10 } }),
     act: async (action) => {
       acted.push(action);

@@ -169,6 +169,7 @@ function deskOf({ files, network, driver }: Pick<Parts, "files" | "network" | "d
       return transport.links().map((link) => ({ ...link, isNeighbour: neighbours.has(link.peer) }));
     },
     bytes: () => transport.bytes(),
+    figures: () => transport.figures(),
     egress: () => files.ledger.totals(),
     act: async (action) => {
       if (act !== undefined) return await act(action);

@@ -16,6 +16,8 @@ export interface PeerDesk {
   links(): readonly NeighbourLink[];
   /** On the wire since it started under this manifest. */
   bytes(): { readonly sent: number; readonly received: number };
+  /** What the transport measures of itself, in the text format of Prometheus. */
+  figures(): Promise<string>;
   /** What it has sent since it started under this manifest, by kind of message. */
   egress(): EgressTotals;
   /** Act on the roster.  Throws: NodeError NOT_ALLOWED in a network that has none; and as actOnRoster. */
