@@ -102,4 +102,6 @@ export interface Transport {
   addressesOf(peer: PeerId): Promise<readonly string[]>;
   /** Bytes on the wire since start, all connections and all protocols together. */
   bytes(): { readonly sent: number; readonly received: number };
+  /** What it measures of itself, in the text format of Prometheus; names begin with `libp2p_`. */
+  figures(): Promise<string>;
 }
