@@ -15,7 +15,8 @@ import {
   summaryOf,
   tellStart,
 } from "../admin/example-peer.suite.ts";
-import { AdminInterface, type ServedAdmin } from "../admin/serve-admin.ts";
+import type { ServedAdmin } from "../admin/listen-in.ts";
+import { AdminInterface } from "../admin/serve-admin.ts";
 
 const executablePath = (process.env.PATH ?? "")
   .split(delimiter)
@@ -70,6 +71,7 @@ function tellRound(peer: ExamplePeer, round: number): void {
     ...summaryOf(round),
     trainLoss: learnt,
     validationLoss: learnt + 0.15,
+    validationInterval: 0.08 + 0.12 * 0.9 ** round,
     lambda: 0.4 + 0.3 * Math.sin(round),
   };
   const bytes = { sent: 180_000 + 9_000 * round, received: 210_000 - 4_000 * round };
@@ -77,6 +79,11 @@ function tellRound(peer: ExamplePeer, round: number): void {
     type: "round",
     summary: { ...summary, neighbours: 5, bytes, updateBytes: 42_000 },
     forgetting: { loss: 0, accuracy: 0, tasks: [] },
+    base: { loss: 3.55, interval: 0.2 },
+    scores: OTHERS.slice(0, Math.min(5, round + 1)).map((other, i) => ({
+      ...{ peer: other, looks: round + 1, gain: [0.21, 0.12, -0.16, 0.05, 0.3][i]! * (1 - 0.7 ** (round + 1)) },
+      ...(round > 0 && { interval: 0.2 / Math.sqrt(round + 1) }),
+    })),
   });
 }
 
@@ -152,6 +159,23 @@ describe.skipIf(!executablePath)("the page of a running peer", { timeout: 120_00
   it("shows each neighbour by weight, age or distance", async () => {
     await page.getByLabel("rounds behind").check();
     await page.getByRole("heading", { name: "Rounds behind" }).waitFor();
+  });
+
+  it("shows each neighbour's score over the rounds, with its band", async () => {
+    await page.getByLabel("score:", { exact: false }).check();
+    const chart = page.locator(".chart", { has: page.getByRole("heading", { name: "Score" }) });
+    expect(await chart.locator(".plot").getAttribute("aria-label")).toMatch(/…her0000? |from 0\.\d+ to|from -0/);
+    expect(await chart.locator(".legend li").count()).toBe(5);
+    expect(await chart.locator("details tbody tr").count()).toBe(9);
+  });
+
+  it("says what LoRA would cost, in words and as lines of their own", async () => {
+    const words = page.getByText("LoRA of rank 8 on the layers of queries and values", { exact: false });
+    expect(await words.textContent()).toMatch(/has 42\.0 kB.*would have 250 kB in float32: 6\.0 times as much/);
+    const chart = page.locator(".chart", { has: page.getByRole("heading", { name: "Bytes of each round" }) });
+    expect(await chart.locator(".legend").textContent()).toMatch(
+      /sent, with LoRA 1\.29 MB.*received, with LoRA 1\.22 MB/,
+    );
   });
 
   it("has a member approved, after its fingerprint was shown once more", async () => {

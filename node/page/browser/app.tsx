@@ -1,5 +1,5 @@
 /** The page as a whole. */
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { ask, keepToken, tokenOfPage } from "./admin-client.ts";
 import type { Status } from "./answers.ts";
 import { Membership } from "./members.tsx";
@@ -62,24 +62,32 @@ export function App() {
 
 function Sections(peer: ReturnType<typeof usePeer> & { readonly token: string }) {
   const { rounds, peers, updates, members, motions, ledger, log, events, token, refresh } = peer;
-  return (
-    <>
-      <h2 id="losses">Losses</h2>
-      {rounds && <Losses rounds={rounds} />}
-      <h2 id="connections">Connections</h2>
-      {peers && <Topology peers={peers} />}
-      <h2 id="neighbours">Neighbours</h2>
-      {rounds && <Neighbours mixes={rounds.mixes} />}
-      {updates && <Verdicts updates={updates} />}
-      <h2 id="traffic-and-time">Traffic and time</h2>
-      {rounds && (
+  // Steps change many times between two rounds: what is made of rounds alone is not made anew for them.
+  const losses = useMemo(() => rounds && <Losses rounds={rounds} />, [rounds]);
+  const neighbours = useMemo(() => rounds && <Neighbours rounds={rounds} />, [rounds]);
+  const costs = useMemo(
+    () =>
+      rounds && (
         <div class="columns">
-          <Traffic rounds={rounds.rounds} />
+          <Traffic rounds={rounds} />
           <div>
             <Time rounds={rounds.rounds} />
           </div>
         </div>
-      )}
+      ),
+    [rounds],
+  );
+  return (
+    <>
+      <h2 id="losses">Losses</h2>
+      {losses}
+      <h2 id="connections">Connections</h2>
+      {peers && <Topology peers={peers} />}
+      <h2 id="neighbours">Neighbours</h2>
+      {neighbours}
+      {updates && <Verdicts updates={updates} />}
+      <h2 id="traffic-and-time">Traffic and time</h2>
+      {costs}
       <h2 id="members">Members</h2>
       {members && motions ? (
         <Membership members={members} motions={motions} token={token} onDone={() => refresh("members", "motions")} />
