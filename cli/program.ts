@@ -13,7 +13,7 @@ import { Progress } from "./progress.ts";
 import { quietTerminal } from "./quiet-terminal.ts";
 import { errorLine, remedyOf } from "./remedies.ts";
 import { applySettings } from "./setting-sources.ts";
-import { EXIT_OK, EXIT_REFUSED, EXIT_UNEXPECTED, type Terminal } from "./terminal.ts";
+import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, EXIT_UNEXPECTED, Interruption, type Terminal } from "./terminal.ts";
 import { visibleTerminal } from "./visible-text.ts";
 
 /**
@@ -38,7 +38,7 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
     const flags = command.opts();
     output.form = formOf(flags);
     exitCode = await withProgress(flags.quiet === true ? quietTerminal(terminal) : terminal, row, (told) =>
-      row.run(flags, told, argumentOf(row, command)),
+      untilStopped(row, told, () => row.run(flags, told, argumentOf(row, command))),
     );
     output.end(exitCode);
   });
@@ -54,6 +54,35 @@ function argumentOf({ argument }: CommandRow, { args }: Command): string | undef
   return argument?.several ? args.join(" ") || undefined : args[0];
 }
 
+/**
+ * Run something that is a command's work, until it is done or the person stops it. What has no end of its own in order is left
+ * where it stands, without half a file behind it.
+ */
+async function untilStopped(
+  { endsInOrder }: CommandRow,
+  { signal, err }: Terminal,
+  run: () => Promise<number>,
+): Promise<number> {
+  if (endsInOrder === true) return await run();
+  let leave: () => void = () => undefined;
+  const left = new Promise<"left">((resolve) => {
+    leave = () => resolve("left");
+    signal.addEventListener("abort", leave, { once: true });
+  });
+  // A command that was told of the signal may fail by it, which is the same end.
+  const work = run().catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+    return "left" as const;
+  });
+  const end = await Promise.race([work, left]);
+  signal.removeEventListener("abort", leave);
+  if (end !== "left") return end;
+  const { emptyFilledFolders } = await workDoor();
+  await emptyFilledFolders();
+  if (signal.reason instanceof Interruption) err(`${signal.reason.message} before it was done\n`);
+  return EXIT_INTERRUPTED;
+}
+
 /** Run something that is a command's work, and show how far it is. */
 async function withProgress(
   given: Terminal,
@@ -62,12 +91,19 @@ async function withProgress(
 ): Promise<number> {
   const progress = new Progress(given, { takesLong, staysOn });
   const { onWork } = await workDoor();
-  const endHearing = onWork((news) => progress.hear(news));
+  const holding = new Set<string>();
+  const endHearing = onWork((news) => {
+    progress.hear(news);
+    if ("isOver" in news) holding.delete(news.what);
+    else if (news.blocks) holding.add(news.what);
+    given.thread?.(holding.size > 0 ? "held" : "free");
+  });
   progress.start();
   try {
     return await run(progress.terminal);
   } finally {
     endHearing();
+    given.thread?.("free");
     progress.end();
   }
 }

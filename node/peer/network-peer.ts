@@ -180,6 +180,7 @@ function deskOf({ files, network, driver, act, loraBytes }: DeskParts): PeerDesk
       return transport.links().map((link) => ({ ...link, isNeighbour: neighbours.has(link.peer) }));
     },
     bytes: () => transport.bytes(),
+    figures: () => transport.figures(),
     egress: () => files.ledger.totals(),
     loraUpdateBytes: loraBytes,
     act: async (action) => {

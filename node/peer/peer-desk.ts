@@ -16,6 +16,8 @@ export interface PeerDesk {
   links(): readonly NeighbourLink[];
   /** On the wire since it started under this manifest. */
   bytes(): { readonly sent: number; readonly received: number };
+  /** What the transport measures of itself, in the text format of Prometheus. */
+  figures(): Promise<string>;
   /** What it has sent since it started under this manifest, by kind of message. */
   egress(): EgressTotals;
   /** Bytes that an update of plain LoRA would have in this model; undefined for a peer without the model. */

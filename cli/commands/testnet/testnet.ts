@@ -50,6 +50,7 @@ export const testnetCommand: CommandRow = {
     LOG_LEVEL,
   ],
   staysOn: true,
+  endsInOrder: true,
   example: "weft testnet --model models/tinystories-656k --data input.txt --split speaker --peers 6 --rounds 5",
   json: {
     network: "the network's id",

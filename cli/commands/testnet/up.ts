@@ -31,6 +31,7 @@ export const upTestnetCommand: CommandRow = {
     JSON_OUTPUT,
     LOG_LEVEL,
   ],
+  endsInOrder: true,
   example: "weft testnet up --peers 4",
   json: SWARM_JSON,
   run,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { NodeError } from "../../errors.ts";
 import { ensureFolder, fileError, syncFolder, systemCode, temporaryPath, writeFileAtomic } from "./atomic-file.ts";
 import { refuseForeignLink } from "./model-link.ts";
+import { fillFolder, unfinished } from "./unfinished-writes.ts";
 
 /** Files of a directory by name. */
 export type FolderFiles = ReadonlyMap<string, Uint8Array>;
@@ -68,15 +69,22 @@ export async function prepareOutputFolder(folder: string): Promise<void> {
     throw new NodeError("ADAPTER_FILE", `${folder} is not empty`, { folder, problem: "folder-not-empty" });
   }
   await ensureFolder(folder);
+  fillFolder(folder, present !== undefined);
 }
 
 /** Write files in their order.  Throws: DISK_FULL, DATA_DIRECTORY. */
-export async function writeFolder(folder: string, files: FolderFiles): Promise<void> {
-  for (const [name, bytes] of files) await writeFileAtomic(join(folder, name), bytes);
+export function writeFolder(folder: string, files: FolderFiles): Promise<void> {
+  return unfinished(async () => {
+    for (const [name, bytes] of files) await writeFileAtomic(join(folder, name), bytes);
+  });
 }
 
 /** A file in pieces, of any size.  Throws: DISK_FULL, DATA_DIRECTORY. */
-export async function writePieces(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
+export function writePieces(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
+  return unfinished(() => replaceByPieces(path, pieces));
+}
+
+async function replaceByPieces(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
   const temporary = temporaryPath(path);
   try {
     const fd = openSync(temporary, "wx");
