@@ -1,10 +1,8 @@
 /** The page of a running peer in a real browser.  Run by `npm run test:page`; WEFT_PICTURES=1 keeps its pictures in docs. */
-import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type ExamplePeer,
@@ -17,17 +15,10 @@ import {
 } from "../admin/example-peer.suite.ts";
 import type { ServedAdmin } from "../admin/listen-in.ts";
 import { AdminInterface } from "../admin/serve-admin.ts";
+import { executablePath, picture, startBrowser, violationsOf } from "./browser-page.suite.ts";
 
-const executablePath = (process.env.PATH ?? "")
-  .split(delimiter)
-  .map((folder) => join(folder, "chromium"))
-  .find((path) => existsSync(path));
-const docs = join(dirname(dirname(import.meta.dirname)), "docs");
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const MOTION = "3f9a01c2d4e5f60718293a4b5c6d7e8f3f9a01c2d4e5f60718293a4b5c6d7e8f";
 const CANDIDATE = "12D3KooWCandidate";
-
-if (!executablePath) console.log("page tests are skipped: there is no chromium on the PATH");
 
 const motion = {
   id: MOTION,
@@ -111,9 +102,7 @@ describe.skipIf(!executablePath)("the page of a running peer", { timeout: 120_00
     tellStart(peer, OTHERS.length);
     for (let round = 0; round < 8; round++) tellRound(peer, round);
     served = await admin.serve();
-    const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
-    const offline = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
-    browser = await chromium.launch({ executablePath: executablePath!, args: [...quiet, ...offline] });
+    browser = await startBrowser();
     page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     page.on("console", (message) => problems.push(message.text()));
     page.on("pageerror", (error) => problems.push(error.message));
@@ -127,10 +116,6 @@ describe.skipIf(!executablePath)("the page of a running peer", { timeout: 120_00
     await rm(folder, { recursive: true, force: true });
   });
   const fact = (name: string) => page.locator(".facts li", { has: page.getByText(name, { exact: true }) }).locator("b");
-  const picture = async (name: string): Promise<void> => {
-    if (process.env.WEFT_PICTURES) await page.screenshot({ path: join(docs, name), fullPage: true });
-  };
-
   it("takes the token out of its address", () => {
     expect(page.url()).toBe(`${served.place}/`);
   });
@@ -145,7 +130,7 @@ describe.skipIf(!executablePath)("the page of a running peer", { timeout: 120_00
     const map = await page.locator(".map").getAttribute("aria-label");
     expect(map).toContain("direct, 3 ms");
     expect(map).toContain("through a relay, 54 ms");
-    await picture("page-1280.png");
+    await picture(page, "page-1280.png");
   });
 
   it("follows a round as it is done", async () => {
@@ -227,20 +212,15 @@ describe.skipIf(!executablePath)("the page of a running peer", { timeout: 120_00
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height: 900 });
     await expect.poll(() => page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
-    await page.evaluate(axe);
-    const violations = await page.evaluate(
-      "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => html + failureSummary)]))",
-    );
-    expect(violations).toEqual([]);
-    if (colorScheme === "light" && width === 390) await picture("page-390.png");
+    expect(await violationsOf(page)).toEqual([]);
+    if (colorScheme === "light" && width === 390) await picture(page, "page-390.png");
   });
 
   it("asks whoever has no token for it, and takes no other", async () => {
     const locked = await browser.newPage();
     await locked.goto(`${served.place}/#${"x".repeat(43)}`);
-    await locked.getByText("does not know the token").waitFor();
-    await locked.evaluate(axe);
-    expect(await locked.evaluate("axe.run().then(({ violations }) => violations.map(({ id }) => id))")).toEqual([]);
+    await locked.getByText("The token that this page had is not known here.").waitFor();
+    expect(await violationsOf(locked)).toEqual([]);
     await locked.getByLabel("Token").fill(served.token);
     await locked.getByRole("button", { name: "Open" }).click();
     await locked.getByText("9 of", { exact: false }).first().waitFor();

@@ -2,6 +2,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { ask, keepToken, tokenOfPage } from "./admin-client.ts";
 import type { Status } from "./answers.ts";
+import { Locked } from "./locked.tsx";
 import { Membership } from "./members.tsx";
 import { usePeer } from "./peer-state.ts";
 import { Events, LedgerTables, LogLinesList, Verdicts } from "./records.tsx";
@@ -20,6 +21,7 @@ export function App() {
   if (isLocked || token === undefined) {
     return (
       <Locked
+        place="admin-token of the peer's data directory"
         isRefused={token !== undefined}
         onToken={(given) => {
           keepToken(given);
@@ -163,43 +165,5 @@ function Controls({
       </button>
       <span role="status">{said}</span>
     </div>
-  );
-}
-
-function Locked({ isRefused, onToken }: { readonly isRefused: boolean; readonly onToken: (token: string) => void }) {
-  const [text, setText] = useState("");
-  return (
-    <main class="locked">
-      <h1>weft</h1>
-      <p>
-        This page belongs to whoever may read the peer's files. Enter what is in the file admin-token of its data
-        directory.
-      </p>
-      {isRefused && (
-        <p class="alarm" role="alert">
-          The peer does not know the token that this page had.
-        </p>
-      )}
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          onToken(text.trim());
-        }}
-      >
-        <p>
-          <label for="token">Token</label>
-        </p>
-        <p>
-          <input
-            id="token"
-            type="password"
-            autocomplete="off"
-            value={text}
-            onInput={(event) => setText(event.currentTarget.value)}
-          />
-        </p>
-        <button type="submit">Open</button>
-      </form>
-    </main>
   );
 }

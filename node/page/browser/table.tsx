@@ -9,13 +9,15 @@ export function Table(given: {
   readonly rows: readonly (readonly ComponentChildren[])[];
   /** Places of columns that a narrow page leaves out. */
   readonly wide?: readonly number[];
+  /** Whether it has more columns than a page has room for in common size. */
+  readonly isDense?: boolean;
 }) {
-  const { caption, headings, rows, wide = [] } = given;
+  const { caption, headings, rows, wide = [], isDense = false } = given;
   const kind = (column: number): string | undefined => (wide.includes(column) ? "wide" : undefined);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls what has the focus
     <section class="scroll" tabIndex={0} aria-label={caption}>
-      <table>
+      <table class={isDense ? "dense" : undefined}>
         <caption>{caption}</caption>
         <thead>
           <tr>
