@@ -1,4 +1,5 @@
 /** What files of data turned out to be, counted while their records are read and said in one line. */
+import { visibleLine } from "../visible-text.ts";
 import { columnsOfForm, type RowFormName } from "./row-forms.ts";
 
 /** What a record was made of: a row of a form, or a part of a text. */
@@ -60,7 +61,9 @@ export class DataFindings {
       const [one, several] = PARTS[kind] ?? [`row of ${kind}`, `rows of ${kind}`];
       return `${count} ${count === 1 ? one : several}`;
     });
-    return [counted.join(", "), rows.join(", "), ...this.#speakers(), ...this.#unread(), ...this.#leftOut()].join("; ");
+    const found = [counted.join(", "), rows.join(", "), ...this.#speakers(), ...this.#unread(), ...this.#leftOut()];
+    // Columns and speakers are named by whoever wrote the file.
+    return visibleLine(found.join("; "));
   }
 
   #speakers(): readonly string[] {
