@@ -96,6 +96,12 @@ export const ROUNDS_ANSWER = z.looseObject({
       neighbours: z.array(z.looseObject({ peer, weight: figure, staleness: count, distance: figure })),
     }),
   ),
+  scores: z
+    .array(z.looseObject({ round: count, scores: z.array(z.looseObject({ peer, gain: figure, looks: count })) }))
+    .describe("after each round, by how much a neighbour's updates alone lower this peer's held-out loss"),
+  loraUpdateBytes: count
+    .nullable()
+    .describe("that an update of LoRA (rank 8, layers of queries and values, float32) would have in this model"),
   report: z.looseObject({}).nullable().describe("base, alone and swarm, once all rounds are done"),
   base: z.looseObject({ loss: figure }).nullable().describe("of the base model, on the validation set"),
 });

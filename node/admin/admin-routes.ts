@@ -123,7 +123,7 @@ export function rosterRoutes({ peer }: AdminDesk): readonly AdminRoute[] {
     ),
     {
       ...{ method: "POST", path: "/v1/roster", name: "roster" },
-      text: "Act on the roster as the commands of weft members do, which use this: look, propose, approve, decline.",
+      text: "Act on the roster, as the commands about members do: look, propose, approve, decline.",
       body: { schema: input(ROSTER_BODY), bytesMax: REQUEST_BYTES_MAX },
       answer: jsonSchema(ROSTER_ANSWER),
       handle: ({ body }) => act(peer, body as RosterAction),
@@ -272,6 +272,8 @@ function roundsAnswer({ peer, record }: AdminDesk, from: number): unknown {
   return {
     rounds: view.rounds.filter(isAsked),
     mixes: record.mixes().filter(isAsked),
+    scores: record.scores().filter(isAsked),
+    loraUpdateBytes: peer.desk()?.loraUpdateBytes ?? null,
     report: view.report === undefined ? null : report,
     base: view.base ?? null,
   };

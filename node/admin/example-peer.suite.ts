@@ -49,7 +49,9 @@ export function examplePeer(links: readonly object[] = TWO_LINKS): ExamplePeer {
   const desk: PeerDesk = {
     links: () => links as readonly NeighbourLink[],
     bytes: () => ({ sent: 10, received: 20 }),
+    figures: async () => "libp2p_dial_queue 0\n",
     egress: () => ({ update: { messages: 1, bytes: 10 } }),
+    loraUpdateBytes: 250_000,
     act: async (action) => {
       acted.push(action);
       if (peer.refusal !== undefined) throw peer.refusal;

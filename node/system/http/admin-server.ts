@@ -16,7 +16,8 @@ import { refuseLiveSocket } from "./live-socket.ts";
 export interface AdminServerOptions {
   readonly version: string;
   readonly routes: readonly AdminRoute[];
-  readonly feed: EventSource;
+  /** What there is to tell as it happens; absent where nothing is told so. */
+  readonly feed?: EventSource;
   /** Of the page; none where there is no page. They hold nothing of the peer, and are served without a token. */
   readonly assets?: readonly PageAsset[];
 }
@@ -144,6 +145,8 @@ function addRoutes(app: FastifyInstance, { routes, feed }: AdminServerOptions): 
         },
       });
     }
+    scope.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+    if (feed === undefined) return;
     const summary = "Everything that the peer tells, as server-sent events; Last-Event-ID goes on behind an event.";
     scope.get("/v1/events", { schema: { operationId: "events", summary } }, (request, reply) => {
       if (readers >= FEED_READERS_MAX) {
@@ -155,7 +158,6 @@ function addRoutes(app: FastifyInstance, { routes, feed }: AdminServerOptions): 
       reply.raw.writeHead(200, headers);
       streamEvents(feed, reply.raw, { from: placeOf(request, feed), onEnd: () => readers-- });
     });
-    scope.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   });
 }
 
