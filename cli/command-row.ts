@@ -41,6 +41,8 @@ export interface CommandRow {
   readonly takesLong?: boolean;
   /** Whether it runs until it is stopped. */
   readonly staysOn?: boolean;
+  /** Whether it comes to an end of its own where it is asked to stop, with something to keep; any other is left at once. */
+  readonly endsInOrder?: true;
   readonly example: string;
   /** What `--json` prints once the command has done its work, by key. */
   readonly json?: JsonShape;

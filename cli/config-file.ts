@@ -65,10 +65,15 @@ export function configValues(file: ConfigFile, row: CommandRow): Map<string, Rea
   return values;
 }
 
-/** Keep flags for later runs, in the file that is there, else in config.toml. Returns the file's path. */
-export async function writeConfig(folder: string, values: Readonly<Record<string, unknown>>): Promise<string> {
+/**
+ * Keep flags for later runs, in the file that is there, else in config.toml. Other flags that stand there stay.
+ * Returns the file's path.  Throws: NodeError CONFIG_INVALID where the file that is there cannot be read; DISK_FULL, DATA_DIRECTORY.
+ */
+export async function writeConfig(folder: string, given: Readonly<Record<string, unknown>>): Promise<string> {
   const { config, configJson } = dataDirectoryLayout(folder);
-  const isJson = (await readOne(configJson)) !== undefined;
+  const there = await readConfigFile(undefined, folder);
+  const values = { ...there?.values, ...given };
+  const isJson = there?.path === configJson;
   const text = isJson ? JSON.stringify(values, null, 2) : commentedToml(values);
   const path = isJson ? configJson : config;
   await writeFileAtomic(path, new TextEncoder().encode(`${text}\n`));

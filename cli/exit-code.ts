@@ -12,9 +12,9 @@ export const EXIT_CODES: readonly (readonly [number, string])[] = [
   [EXIT_POLICY, "Refused by a rule: the roster, a role, a budget of privacy, a key that is in use elsewhere."],
   [
     EXIT_RESOURCE,
-    "The machine: a full disk, a port or a data directory in use, a store or a device that does not work.",
+    "The machine: a full disk (also behind standard output), a port or a data directory in use, a store or a device that does not work.",
   ],
-  [130, "Interrupted by Ctrl-C or a hang-up."],
+  [130, "Stopped before it was done, by Ctrl-C, a hang-up or another signal."],
 ];
 
 /** Those that are not about input. */

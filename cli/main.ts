@@ -2,45 +2,14 @@
 import { askLine } from "./ask-line.ts";
 import { askSecret } from "./ask-secret.ts";
 import { packageVersion } from "./package-folder.ts";
-import { EXIT_INTERRUPTED, EXIT_OK, EXIT_UNEXPECTED, Interruption } from "./terminal.ts";
+import { ProcessOutputs } from "./process-outputs.ts";
+import { ProcessSignals } from "./process-signals.ts";
+import { EXIT_OK, EXIT_UNEXPECTED } from "./terminal.ts";
 import { visibleTerminal } from "./visible-text.ts";
 
-/**
- * End as the signal itself would have: an ordinary exit would wait for, and then abort, the training thread's running
- * step. Exit listeners run first, because the testnet ends its peers there.
- */
-function stopNow(signal: NodeJS.Signals): void {
-  process.emit("exit", EXIT_INTERRUPTED);
-  process.removeAllListeners(signal);
-  process.kill(process.pid, signal);
-  // The first process of a container does not die of its own signal.
-  setTimeout(() => process.exit(EXIT_INTERRUPTED), OWN_SIGNAL_MS);
-}
-
-/** A terminal, npx and whoever stops a process group send one wish several times. */
-const SAME_WISH_MS = 500;
-/** Longer than a signal takes that a process sends to itself. */
-const OWN_SIGNAL_MS = 200;
-
 const interrupt = new AbortController();
-let interruptedAt = 0;
-const streams = [process.stdout, process.stderr];
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-  process.on(signal, () => {
-    // Node.js forgets that nohup has a process ignore this signal; without a terminal there is none that could hang up.
-    if (signal === "SIGHUP" && ![process.stdin, ...streams].some((stream) => stream.isTTY)) return;
-    if (!interrupt.signal.aborted) interruptedAt = performance.now();
-    else if (performance.now() - interruptedAt > SAME_WISH_MS) stopNow(signal);
-    interrupt.abort(new Interruption(signal));
-  });
-}
-for (const stream of streams) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    // Whoever read our output has gone (EIO: the terminal hung up); there is nobody left to work for.
-    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
-    interrupt.abort();
-  });
-}
+const outputs = new ProcessOutputs(process, () => interrupt.abort());
+const signals = new ProcessSignals(process, (reason) => interrupt.abort(reason));
 
 if (process.channel) {
   // Started by another Node.js (cli/weft.js): end with it, but do not wait for it.
@@ -68,6 +37,7 @@ const terminal = visibleTerminal({
     }),
   environment: process.env,
   signal: interrupt.signal,
+  thread: (state) => (state === "held" ? signals.letEnd() : signals.hear()),
 });
 
 /** The version is the one question that no command has to be known for. */
@@ -87,5 +57,7 @@ try {
   terminal.err(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   exitCode = EXIT_UNEXPECTED;
 }
-// What is still in a pipe is written before the process ends.
-process.stdout.write("", () => process.exit(exitCode));
+exitCode = await outputs.end(exitCode);
+// The end waits for a step that a thread is in; from now on a signal does not.
+signals.close();
+process.exit(exitCode);

@@ -25,6 +25,8 @@ export interface Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Aborted by the first Ctrl-C, SIGTERM or hang-up (with an Interruption), or when nobody reads the output any more. */
   readonly signal: AbortSignal;
+  /** Told when work holds this thread, and when it is free again: held, it hears of no signal. Absent where nobody cares. */
+  thread?(state: "held" | "free"): void;
 }
 
 /** A command is done; the number is the exit code. */
@@ -39,7 +41,7 @@ export const EXIT_NETWORK = 3;
 export const EXIT_POLICY = 4;
 /** An expected failure of the machine; one line has said what to do. */
 export const EXIT_RESOURCE = 5;
-/** Stopped by the user before the end: 128 + SIGINT, as shells have it. */
+/** Stopped by a signal before the end: 128 + SIGINT, as shells have it. */
 export const EXIT_INTERRUPTED = 130;
 
 /** A signal that asked the program to stop. */

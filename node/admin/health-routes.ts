@@ -21,10 +21,10 @@ export function healthRoutes({ peer, version, figures, page, measureFiles }: Hea
   return [
     {
       ...{ method: "GET", path: "/metrics", name: "metrics", answer: {}, contentType: page.contentType },
-      text: "Figures in the text format of Prometheus.",
+      text: "Figures of the peer, of libp2p and of the process in the text format of Prometheus.",
       handle: async () => {
         figures.look(peer, { version, files: await measureFiles() });
-        return await page.text();
+        return (await page.text()) + ((await peer.desk()?.figures()) ?? "");
       },
     },
     {

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createMetricsPage } from "../system/http/metrics-page.ts";
+import { createLibp2pTransport } from "../system/network/libp2p.ts";
+import { createLogger } from "../system/platform/log.ts";
 import { PEER_METRICS } from "./metric-rows.ts";
 
 const folder = join(dirname(dirname(import.meta.dirname)), "docs", "monitoring");
@@ -51,8 +53,28 @@ beforeAll(async () => {
     for (const suffix of ["", "_bucket", "_sum", "_count"])
       labelsOf.set(`${row.name}${suffix}`, "labels" in row ? row.labels : []);
   }
+  for (const [name, labels] of await libp2pFigures()) {
+    names.add(name);
+    labelsOf.set(name, labels);
+  }
   exported = names;
 });
+
+/** What libp2p exports once it has started, with its labels; here it listens nowhere. */
+async function libp2pFigures(): Promise<ReadonlyMap<string, readonly string[]>> {
+  const logger = createLogger({ level: "silent" });
+  const limits = { connectionsMax: 8, streamsPerProtocolMax: 8, gossipBytesMax: 1024 };
+  const transport = await createLibp2pTransport(
+    { logger },
+    { seed: new Uint8Array(32).fill(7), listen: [], ...limits },
+  );
+  await transport.start();
+  const text = await transport.figures();
+  await transport.stop();
+  // libp2p calls the label of most of its figures nothing, which is "name" here.
+  const known = [...text.matchAll(/^# TYPE (libp2p_\w+) /gm)].map(([, name = ""]) => [name, ["name"]] as const);
+  return new Map<string, readonly string[]>([...known, ["libp2p_protocol_streams_total", ["protocol"]]]);
+}
 
 describe.each([
   ["dashboard", panels],

@@ -222,7 +222,7 @@ describe("what is asked", () => {
       Object.values(path).map(({ operationId }) => operationId),
     );
     expect(names.sort()).toEqual(
-      "approve config decline events ledger liveness log members metrics motions pause peers readiness resume rounds status stop updates".split(
+      "approve config decline events ledger liveness log members metrics motions pause peers readiness resume roster rounds status stop updates".split(
         " ",
       ),
     );
@@ -266,6 +266,7 @@ describe("monitoring", () => {
   it("reads figures by the token", async () => {
     expect((await raw("/metrics")).status).toBe(401);
     const { status, headers, text } = await raw("/metrics", { headers: bearer() });
+    expect(text).toMatch(/^libp2p_dial_queue 0$/m);
     expect([status, headers["content-type"]]).toEqual([200, expect.stringContaining("text/plain")]);
     expect(text).toMatch(/^weft_round 2$/m);
     expect(text).toMatch(/^weft_disk_free_bytes [1-9]/m);

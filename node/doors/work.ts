@@ -1,2 +1,3 @@
-/** The door to what long work tells of itself. */
-export { onWork, tellWork, WorkCount } from "../system/platform/work-channel.ts";
+/** The door to what long work tells of itself, and to what it has begun to write. */
+export { emptyFilledFolders } from "../system/files/unfinished-writes.ts";
+export { onWork, tellBlocking, tellWork, WorkCount } from "../system/platform/work-channel.ts";

@@ -34,6 +34,12 @@ export interface GossipHandlers<Message> {
   readonly deliver: (message: Message, from: PeerId) => void;
 }
 
+/**
+ * What a connected peer is to this one. nobody: connected, and no more. guest: admitted, and its key is free (a stranger of an open
+ * network). known: a member of a roster, or of an open network who was given to this peer or has delivered.
+ */
+export type Standing = "nobody" | "guest" | "known";
+
 /** One connection, as people look at it. */
 export interface Link {
   readonly peer: PeerId;
@@ -96,4 +102,6 @@ export interface Transport {
   addressesOf(peer: PeerId): Promise<readonly string[]>;
   /** Bytes on the wire since start, all connections and all protocols together. */
   bytes(): { readonly sent: number; readonly received: number };
+  /** What it measures of itself, in the text format of Prometheus; names begin with `libp2p_`. */
+  figures(): Promise<string>;
 }

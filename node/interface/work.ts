@@ -12,7 +12,7 @@ export interface Work {
   readonly unit?: string;
   /** A fact beside the count, such as the newest loss. */
   readonly note?: string;
-  /** Whether it holds the thread for long from now on, so that nobody on it can tell of it. */
+  /** Whether it holds this thread until it is over, so that nobody on it can tell of it or hear of a signal. */
   readonly blocks?: true;
 }
 

@@ -16,8 +16,12 @@ export interface PeerDesk {
   links(): readonly NeighbourLink[];
   /** On the wire since it started under this manifest. */
   bytes(): { readonly sent: number; readonly received: number };
+  /** What the transport measures of itself, in the text format of Prometheus. */
+  figures(): Promise<string>;
   /** What it has sent since it started under this manifest, by kind of message. */
   egress(): EgressTotals;
+  /** Bytes that an update of plain LoRA would have in this model; undefined for a peer without the model. */
+  readonly loraUpdateBytes: number | undefined;
   /** Act on the roster.  Throws: NodeError NOT_ALLOWED in a network that has none; and as actOnRoster. */
   act(action: RosterAction): Promise<RosterAnswer>;
   /** Finish the running steps and begin nothing new; others are heard and served. Idempotent. */

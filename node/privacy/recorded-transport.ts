@@ -148,6 +148,10 @@ class RecordedTransport implements Transport {
     return this.#inner.bytes();
   }
 
+  figures(): Promise<string> {
+    return this.#inner.figures();
+  }
+
   #recorded(
     stream: ByteStream,
     { protocol, to, kind }: { readonly protocol: StreamProtocol; readonly to: PeerId; readonly kind: StreamKind },

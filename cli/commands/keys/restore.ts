@@ -30,19 +30,19 @@ interface KeysRestoreOptions {
 }
 
 async function run(options: KeysRestoreOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
-  const { openKey, peerOfBackup, readKey, writeKey } = await recordDoor();
+  const { keyIfThere, openKey, peerOfBackup, putKey } = await recordDoor();
   const { passphraseOf } = await import("../../passphrase.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const text = await backupText(resolve(argument ?? ""));
   const { key } = dataDirectoryLayout(folder);
   // Before anybody types a passphrase for nothing.
-  if ((await readKey(key)) !== undefined) {
+  if ((await keyIfThere(folder)) !== undefined) {
     throw new NodeError("KEY_FILE", `${folder} has a key already; name another --data-dir`, { path: key });
   }
   const peer = peerOfBackup(text);
   await refuseOther(folder, peer);
   const seed = openKey(text, await passphraseOf(options, { isNew: false }, terminal));
-  await writeKey(key, seed);
+  await putKey(folder, seed);
   terminal.err(
     `restored to ${folder}; make sure that the same key runs nowhere else; two peers with one key contradict each other\n`,
   );

@@ -1,6 +1,6 @@
 /** `weft fit`: what a training would take of this machine's memory. */
 
-import { type Fit, type FitRow, trainingDoor } from "../../../node/index.ts";
+import { type Fit, type FitRow, trainingDoor, workDoor } from "../../../node/index.ts";
 import { formatBytes, textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -34,7 +34,10 @@ async function run(options: FitCommandOptions, terminal: Terminal): Promise<numb
   const { adapter, training } = networkSettings(options, NETWORK_DEFAULTS);
   const { batchSize, maxTokens } = training;
   const directory = modelDirectory(options.model);
-  const fit = fitModel({ modelDirectory: directory, adapter, examples: batchSize, tokens: maxTokens });
+  const { tellBlocking } = await workDoor();
+  const fit = tellBlocking("building graphs", () =>
+    fitModel({ modelDirectory: directory, adapter, examples: batchSize, tokens: maxTokens }),
+  );
   terminal.out(options.json ? jsonText(fit) : `${fitLines(fit, batchSize).join("\n")}\n`);
   return EXIT_OK;
 }

@@ -55,6 +55,7 @@ export const generateCommand: CommandRow = {
     JSON_LINES,
   ],
   takesLong: true,
+  endsInOrder: true,
   example: "weft generate --model models/tinystories-656k --prompt Once --max-tokens 60",
   json: {
     prompt: "the prompt as given",

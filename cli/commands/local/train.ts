@@ -90,6 +90,7 @@ export const trainCommand: CommandRow = {
     JSON_LINES,
   ],
   takesLong: true,
+  endsInOrder: true,
   example: "weft train --data alice.jsonl --adapter lora:r8:q_proj,v_proj --epochs 3 --out alice-lora",
   json: {
     adapter: "settings of the adapter",

@@ -72,6 +72,7 @@ export const trainModelCommand: CommandRow = {
     JSON_OUTPUT,
   ],
   takesLong: true,
+  endsInOrder: true,
   example: "weft model train model.onnx --data rows.jsonl --weights '*.bias' --lora '*attention*'",
   json: {
     out: "the file",

@@ -97,8 +97,15 @@ it("asks the peer too where it runs, and writes a file that its owner alone read
   if (process.platform !== "win32") expect((await stat(file)).mode & 0o777).toBe(0o600);
 });
 
-it("says that a folder is no peer's in what it lists, and fails at nothing", async () => {
-  const { code, out } = await weft(["bugreport", "--data-dir", join(root, "nobody")]);
+it("says that a folder is no peer's in what it lists, and refuses one that is not there", async () => {
+  const nobody = join(root, "nobody");
+  const missing = await weft(["bugreport", "--data-dir", nobody]);
+  expect(missing).toMatchObject({ code: 2, out: "" });
+  expect(missing.err).toContain(
+    `no peer has run in ${nobody} yet; start one with weft run, or name another --data-dir`,
+  );
+  await mkdir(nobody);
+  const { code, out } = await weft(["bugreport", "--data-dir", nobody]);
   expect(code).toBe(0);
   expect(JSON.parse(out)).toMatchObject({ files: {}, listing: [], log: [] });
 });

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { checkDoor, writeFileAtomic } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
-import { dataDirectory } from "../../data-directory.ts";
+import { existingDataDirectory } from "../../data-directory.ts";
 import { jsonText } from "../../json.ts";
 import { packageVersion } from "../../package-folder.ts";
 import { DATA_DIR, JSON_OUTPUT } from "../../shared-options.ts";
@@ -30,7 +30,7 @@ async function run(
 ): Promise<number> {
   const { askRunningPeer } = await import("../../running-peer.ts");
   const { collectBugReport } = await checkDoor();
-  const folder = dataDirectory(dataDir, terminal.environment);
+  const folder = existingDataDirectory(dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
   const [peers, updates] = [await askRunningPeer(folder, "/v1/peers"), await askRunningPeer(folder, "/v1/updates")];
   const running = peers === undefined ? undefined : { peers, updates };

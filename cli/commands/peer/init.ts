@@ -2,11 +2,11 @@
 
 import { resolve } from "node:path";
 import { ed25519 } from "@noble/curves/ed25519.js";
-import { dataDirectoryLayout, type EngineOptions, keepNetwork, networkOf, recordDoor } from "../../../node/index.ts";
+import { type EngineOptions, keepNetwork, networkOf, recordDoor } from "../../../node/index.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import { peerIdFromPublicKey } from "../../../protocol/peer-id.ts";
 import type { CommandRow } from "../../command-row.ts";
-import { writeConfig } from "../../config-file.ts";
+import { readConfigFile, writeConfig } from "../../config-file.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { dataPath, templateArgument } from "../../data-options.ts";
 import { engineConfig } from "../../engine-flags.ts";
@@ -78,10 +78,12 @@ async function found(
 }
 
 async function make(options: InitOptions, terminal: Terminal, answers: InitAnswers): Promise<number> {
-  const { readOrCreateKey } = await recordDoor();
+  const { readOrMakeKey } = await recordDoor();
   const folder = dataDirectory(options.dataDir, terminal.environment);
   const genesis = options.network === undefined ? undefined : await networkOf(options.network, folder);
-  const { seed, created } = await readOrCreateKey(dataDirectoryLayout(folder).key);
+  // What is wrong with the flags that are there already is said before anything is made.
+  await readConfigFile(undefined, folder);
+  const { seed, created } = await readOrMakeKey(folder);
   const peer = peerIdFromPublicKey(ed25519.getPublicKey(seed));
   if (genesis) await keepNetwork(genesis, folder);
   const network = genesis && networkId(genesis.manifest);

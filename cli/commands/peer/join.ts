@@ -60,6 +60,7 @@ export const joinCommand: CommandRow = {
   configurable: "partly",
   takesLong: true,
   staysOn: true,
+  endsInOrder: true,
   example: "weft join --invite-file invite.txt --label hospital-4 --data-dir dave",
   json: {
     ...optional(PEER_REPORT_JSON),

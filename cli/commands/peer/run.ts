@@ -27,6 +27,7 @@ export const runCommand: CommandRow = {
   configurable: true,
   takesLong: true,
   staysOn: true,
+  endsInOrder: true,
   example: "weft run --data-dir alice --network network.json --data alice.jsonl --port 9000",
   json: PEER_REPORT_JSON,
   jsonl: EVENT_LINES,

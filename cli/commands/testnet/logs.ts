@@ -28,6 +28,7 @@ export const logsTestnetCommand: CommandRow = {
     },
   ],
   staysOn: true,
+  endsInOrder: true,
   example: "weft testnet logs 2 --follow",
   json: { lines: "peer (its number) and text of each line" },
   run,

@@ -97,7 +97,7 @@ export async function startTrainerThread(
   const tensors = await new Promise<readonly AdapterTensor[]>((resolve, reject) => {
     worker.on("message", (message: FromWorker) => {
       onAnswer();
-      if (message.kind === "work") tellWork(message.news);
+      if (message.kind === "work") tellWork(ofAnotherThread(message.news));
       else if (message.kind === "ready") resolve(message.tensors);
       else if (message.kind === "step") pending.get(message.id)?.onStep?.(message.loss);
       else if (message.kind === "error" && message.id === undefined) reject(revive(message.error));
@@ -159,4 +159,11 @@ function revive({ code, message, stack, facts }: SerializedError): Error {
   const error = code === undefined ? new Error(message) : new NodeError(code, message, facts);
   if (stack !== undefined) error.stack = stack;
   return error;
+}
+
+/** Work that holds that thread does not hold this one. */
+function ofAnotherThread(news: WorkNews): WorkNews {
+  if ("isOver" in news) return news;
+  const { blocks: _, ...work } = news;
+  return work;
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { NodeError } from "../../errors.ts";
 import { ensureFolder, fileError, syncFolder, systemCode, temporaryPath, writeFileAtomic } from "./atomic-file.ts";
 import { refuseForeignLink } from "./model-link.ts";
+import { fillFolder, unfinished } from "./unfinished-writes.ts";
 
 /** Files of a directory by name. */
 export type FolderFiles = ReadonlyMap<string, Uint8Array>;
@@ -63,20 +64,29 @@ export async function readFolderFile(folder: string, name: string): Promise<Uint
  * Throws: ADAPTER_FILE when it holds something, DISK_FULL, DATA_DIRECTORY.
  */
 export async function prepareOutputFolder(folder: string): Promise<void> {
+  const isFile = (await stat(folder).catch(() => undefined))?.isDirectory() === false;
+  if (isFile) throw new NodeError("ADAPTER_FILE", `${folder} is a file`, { folder, problem: "folder-not-empty" });
   const present = await names(folder);
   if (present !== undefined && present.length > 0) {
     throw new NodeError("ADAPTER_FILE", `${folder} is not empty`, { folder, problem: "folder-not-empty" });
   }
   await ensureFolder(folder);
+  fillFolder(folder, present !== undefined);
 }
 
 /** Write files in their order.  Throws: DISK_FULL, DATA_DIRECTORY. */
-export async function writeFolder(folder: string, files: FolderFiles): Promise<void> {
-  for (const [name, bytes] of files) await writeFileAtomic(join(folder, name), bytes);
+export function writeFolder(folder: string, files: FolderFiles): Promise<void> {
+  return unfinished(async () => {
+    for (const [name, bytes] of files) await writeFileAtomic(join(folder, name), bytes);
+  });
 }
 
 /** A file in pieces, of any size.  Throws: DISK_FULL, DATA_DIRECTORY. */
-export async function writePieces(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
+export function writePieces(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
+  return unfinished(() => replaceByPieces(path, pieces));
+}
+
+async function replaceByPieces(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
   const temporary = temporaryPath(path);
   try {
     const fd = openSync(temporary, "wx");

@@ -5,6 +5,7 @@
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { NodeError } from "../../errors.ts";
+import { unfinished } from "./unfinished-writes.ts";
 
 /** The temporary name of a file, in the same folder. One writer at a time: what a killed one left is overwritten. */
 export function temporaryPath(path: string): string {
@@ -15,15 +16,19 @@ export function temporaryPath(path: string): string {
  * Replace a file with `bytes`, or leave what was there.  mode: permissions of the new file, 0o644 when absent.
  * Throws: DISK_FULL, DATA_DIRECTORY.
  */
-export async function writeFileAtomic(
+export function writeFileAtomic(
   path: string,
   bytes: Uint8Array,
   options: { readonly mode?: number } = {},
 ): Promise<void> {
+  return unfinished(() => replaceFile(path, bytes, options.mode ?? 0o644));
+}
+
+async function replaceFile(path: string, bytes: Uint8Array, mode: number): Promise<void> {
   const temporary = temporaryPath(path);
   try {
     await rm(temporary, { force: true });
-    await writeSynced(temporary, bytes, options.mode ?? 0o644);
+    await writeSynced(temporary, bytes, mode);
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (cause) {

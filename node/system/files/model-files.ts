@@ -66,7 +66,9 @@ function keeping(shards: readonly WeightFile[], options: ReadModelOptions): Pick
 /** A digest of so many bytes, which tells how far it is. */
 function toldSha256(total: number): { update(bytes: Uint8Array): void; hex(): string } {
   const hash = createHash("sha256");
-  const count = new WorkCount({ what: "hashing the model", total, unit: "bytes", fewest: TOLD_BYTES_MIN });
+  const count = new WorkCount({
+    ...{ what: "hashing the model", total, unit: "bytes", fewest: TOLD_BYTES_MIN, blocks: true },
+  });
   return {
     update: (bytes) => {
       hash.update(bytes);

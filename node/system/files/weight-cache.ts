@@ -60,7 +60,7 @@ function write(path: string, weights: WeightCopy): void {
   const temporary = `${path}.${process.pid}.${randomUUID()}.tmp`;
   const count = new WorkCount({
     ...{ what: "converting the weights", total: weights.fileBytes },
-    ...{ unit: "bytes", fewest: TOLD_BYTES_MIN },
+    ...{ unit: "bytes", fewest: TOLD_BYTES_MIN, blocks: true },
   });
   try {
     const fd = openSync(temporary, "wx");

@@ -16,11 +16,13 @@ import { dialReason } from "./dial-reason.ts";
 import { HearsayDial, type LookUp } from "./hearsay-dial.ts";
 import { type AddressRange, rangeOf } from "./hearsay-range.ts";
 import { Libp2pGossip } from "./libp2p-gossip.ts";
+import { Libp2pFigures } from "./libp2p-metrics.ts";
 import { createNode, type Libp2pGate, type Libp2pOptions, type WeftNode } from "./libp2p-node.ts";
 import { peerOf } from "./libp2p-peer.ts";
 import { byteStreamOf } from "./libp2p-stream.ts";
 import { listenError } from "./listen-error.ts";
 import { originOf } from "./pending-inbound.ts";
+import { isRelayed } from "./relayed-address.ts";
 import { createWireBytes, type WireBytes, wireMetrics } from "./wire-bytes.ts";
 
 export type { Libp2pOptions } from "./libp2p-node.ts";
@@ -45,17 +47,18 @@ export async function createLibp2pTransport(
   options: Libp2pOptions,
 ): Promise<Transport> {
   const wireBytes = createWireBytes();
+  const figures = new Libp2pFigures();
   const hearsay = new HearsayDial(lookUp);
   const node = await createNode(
     { ...gate, hearsay },
     options,
-    wireMetrics(wireBytes, () => loop.entered("connection")),
+    wireMetrics({ bytes: wireBytes, register: figures.register }, () => loop.entered("connection")),
   );
   hearsay.attach(() => ({
     connections: node.getConnections().map(({ remoteAddr }) => remoteAddr),
     own: node.getMultiaddrs(),
   }));
-  return new Libp2pTransport({ node, logger, loop, wireBytes, hearsay }, options);
+  return new Libp2pTransport({ node, logger, loop, wireBytes, figures, hearsay }, options);
 }
 
 class Libp2pTransport implements Transport {
@@ -64,6 +67,7 @@ class Libp2pTransport implements Transport {
   readonly #logger: Logger;
   readonly #loop: LoopMarks;
   readonly #wireBytes: WireBytes;
+  readonly #figures: Libp2pFigures;
   readonly #hearsay: HearsayDial;
   readonly #options: Libp2pOptions;
   readonly #gossip: Libp2pGossip;
@@ -74,6 +78,7 @@ class Libp2pTransport implements Transport {
     dependencies: Required<Pick<Libp2pDependencies, "logger" | "loop">> & {
       readonly node: WeftNode;
       readonly wireBytes: WireBytes;
+      readonly figures: Libp2pFigures;
       readonly hearsay: HearsayDial;
     },
     options: Libp2pOptions,
@@ -82,6 +87,7 @@ class Libp2pTransport implements Transport {
     this.#logger = dependencies.logger;
     this.#loop = dependencies.loop;
     this.#wireBytes = dependencies.wireBytes;
+    this.#figures = dependencies.figures;
     this.#hearsay = dependencies.hearsay;
     this.#options = options;
     this.peer = parsePeerId(this.#node.peerId.toString());
@@ -98,6 +104,7 @@ class Libp2pTransport implements Transport {
       throw await listenError(this.#options.listen, error);
     }
     this.#node.services.listened.believe();
+    if (this.#options.reach?.throughRelays === true) await this.#node.services.listened.throughRelays();
     this.#gossip.begin();
   }
 
@@ -243,6 +250,10 @@ class Libp2pTransport implements Transport {
     return this.#wireBytes.total();
   }
 
+  figures(): Promise<string> {
+    return this.#figures.text();
+  }
+
   /** Nobody in particular tells of what was discovered: somebody who is connected, or on the same local network. */
   #discoverers(): readonly AddressRange[] {
     const isLocal = this.#options.reach?.mdns === true;
@@ -310,8 +321,6 @@ class Libp2pTransport implements Transport {
 
 /** Addresses of one peer that are taken from what found it. */
 const DISCOVERED_ADDRESSES_MAX = 4;
-
-const isRelayed = (address: Multiaddr): boolean => address.getComponents().some(({ name }) => name === "p2p-circuit");
 
 /** An address that ends in the peer that it leads to. */
 const withPeer = (address: string, peer: string): string =>

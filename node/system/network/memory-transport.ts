@@ -230,6 +230,10 @@ class MemoryTransport implements Transport {
     return { sent: this.#sent, received: this.#received };
   }
 
+  async figures(): Promise<string> {
+    return "";
+  }
+
   /** Take the link down on both sides at once. */
   disconnect(peer: PeerId, reason: Error): void {
     const other = this.#links.get(peer);

@@ -30,5 +30,6 @@ export function createOfflineTransport(peer: PeerId): Transport {
     onDiscovered() {},
     addressesOf: async () => [],
     bytes: () => ({ sent: 0, received: 0 }),
+    figures: async () => "",
   };
 }

@@ -1,8 +1,9 @@
 /**
  * Bytes that really crossed the wire: below encryption and multiplexing where there is a TCP socket to ask, collected
- * through libp2p's metrics hook. Every other metric that libp2p would register is answered with a silent one.
+ * through libp2p's metrics hook. What libp2p itself registers there goes to its figures.
  */
 import type { Metrics } from "@libp2p/interface";
+import type { FigureRegister } from "./libp2p-metrics.ts";
 
 /** The part of `net.Socket` that counts. */
 export interface CountedSocket {
@@ -56,17 +57,19 @@ export function createWireBytes(): WireBytes {
 }
 
 /**
- * libp2p metrics that only feed `bytes`. A connection over TCP keeps its socket, which counts by itself; one over WebSocket
+ * libp2p metrics that feed `bytes`, and `register` with what libp2p measures itself. A connection over TCP keeps its socket, which counts by itself; one over WebSocket
  * and the streams of one over QUIC are counted by what they hand in and out, without framing. A connection through a relay
  * runs inside of the one to the relay and is counted there. libp2p has no public name for any of these, so their absence is
  * a programmer's error (another transport was configured) and stops the connection loudly.
  *
  * onData: called before libp2p decrypts what a connection received.
  */
-export function wireMetrics(bytes: WireBytes, onData: () => void = () => {}): Metrics {
-  // One object serves as every kind of metric: whatever is reported to it, it forgets.
-  const silent = { update() {}, increment() {}, decrement() {}, reset() {}, observe() {}, timer: () => () => {} };
+export function wireMetrics(
+  { bytes, register }: { readonly bytes: WireBytes; readonly register: FigureRegister },
+  onData: () => void = () => {},
+): Metrics {
   return {
+    ...register,
     trackMultiaddrConnection(connection) {
       const parts = connection.remoteAddr.getComponents().map(({ name }) => name);
       if (parts.includes("p2p-circuit") || parts.includes("quic-v1")) return;
@@ -78,14 +81,6 @@ export function wireMetrics(bytes: WireBytes, onData: () => void = () => {}): Me
     trackProtocolStream(stream) {
       if (stream.constructor.name === "QuicStream") countMessages(stream, bytes);
     },
-    registerMetric: () => silent,
-    registerMetricGroup: () => silent,
-    registerCounter: () => silent,
-    registerCounterGroup: () => silent,
-    registerHistogram: () => silent,
-    registerHistogramGroup: () => silent,
-    registerSummary: () => silent,
-    registerSummaryGroup: () => silent,
     traceFunction: (_name: string, fn: never) => fn,
     createTrace: () => undefined,
   };

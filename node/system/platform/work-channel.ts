@@ -20,25 +20,51 @@ export function onWork(hear: (news: WorkNews) => void): () => void {
   return () => void unsubscribe(NAME, listener);
 }
 
-/** Counts what passes by; small things are not worth a word.  fewest: a total below this is not told of. */
+/** Do work that holds this thread, and tell of it.  Throws: what the work throws. */
+export function tellBlocking<T>(what: string, work: () => T): T {
+  tellWork({ what, done: 0, blocks: true });
+  try {
+    return work();
+  } finally {
+    tellWork({ what, isOver: true });
+  }
+}
+
+/** Work that is counted. */
+export interface CountedWork {
+  readonly what: string;
+  readonly total: number;
+  readonly unit: string;
+  /** A total below this is not told of. */
+  readonly fewest: number;
+  /** Whether the thread is held from now until the end. */
+  readonly blocks?: boolean;
+}
+
+/** Counts what passes by; small things are not worth a word. */
 export class WorkCount {
   readonly #what: string;
   readonly #total: number;
   readonly #unit: string;
   readonly #isTold: boolean;
+  readonly #blocks: { readonly blocks?: true };
   #done = 0;
 
-  constructor({ what, total, unit, fewest }: { what: string; total: number; unit: string; fewest: number }) {
+  /** blocks: whether the thread is held from now until the end. */
+  constructor({ what, total, unit, fewest, blocks }: CountedWork) {
     this.#what = what;
     this.#total = total;
     this.#unit = unit;
     this.#isTold = total >= fewest;
+    this.#blocks = blocks === true ? { blocks } : {};
+    if (blocks === true) this.add(0);
   }
 
   /** So much more is done. */
   add(count: number): void {
     this.#done += count;
-    if (this.#isTold) tellWork({ what: this.#what, done: this.#done, total: this.#total, unit: this.#unit });
+    if (!this.#isTold) return;
+    tellWork({ what: this.#what, done: this.#done, total: this.#total, unit: this.#unit, ...this.#blocks });
   }
 
   /** It is done, or has failed. */
