@@ -18,6 +18,11 @@ export async function inviteGiven(
     return (await readFile(inviteFile, "utf8")).trim();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new NodeError("CONFIG_INVALID", `${inviteFile} cannot be read (${code ?? "unknown error"})`, {}, { cause });
+    throw new NodeError(
+      "CONFIG_INVALID",
+      `${inviteFile} cannot be read (${code ?? "unknown error"}); name the file with the invite`,
+      {},
+      { cause },
+    );
   }
 }

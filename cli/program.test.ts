@@ -30,27 +30,27 @@ describe("command line", () => {
   it.each([
     [["testnte"], "weft: unknown command 'testnte'; did you mean testnet?\n"],
     [["testnet", "--peeers", "3"], "weft: unknown option '--peeers'; did you mean --peers?\n"],
-    [["testnet", "--zzz"], "weft: unknown option '--zzz'; see weft --help\n"],
+    [["testnet", "--zzz"], "weft: unknown option '--zzz'; see weft testnet --help\n"],
     [["network", "crate"], "weft: unknown command 'crate'; did you mean create?\n"],
     [["help", "testnte"], "weft: unknown command 'testnte'; did you mean testnet?\n"],
     [
       ["status", "--data-dir", ""],
-      'weft: --data-dir <folder> does not take "": expected a path, and this is an empty text; see weft --help\n',
+      'weft: --data-dir <folder> does not take "": expected a path, and this is an empty text; see weft status --help\n',
     ],
-    [["network"], "weft: which command? See weft --help\n"],
+    [["network"], "weft: which command? See weft network --help\n"],
     [
       ["testnet", "stauts"],
-      "weft: too many arguments for 'testnet'. Expected 0 arguments but got 1; see weft --help\n",
+      "weft: too many arguments for 'testnet'. Expected 0 arguments but got 1; see weft testnet --help\n",
     ],
     [
       ["testnet", "up", "--peers", "0"],
-      'weft: --peers <count> does not take "0": expected an integer from 1 to 256; see weft --help\n',
+      'weft: --peers <count> does not take "0": expected an integer from 1 to 256; see weft testnet up --help\n',
     ],
-    [["testnet", "kill"], "weft: missing required argument 'peer'; see weft --help\n"],
-    [["testnet", "partition"], "weft: missing required argument 'sides'; see weft --help\n"],
+    [["testnet", "kill"], "weft: missing required argument 'peer'; see weft testnet kill --help\n"],
+    [["testnet", "partition"], "weft: missing required argument 'sides'; see weft testnet partition --help\n"],
     [
       ["testnet", "--peers", "0"],
-      'weft: --peers <count> does not take "0": expected an integer from 1 to 256; see weft --help\n',
+      'weft: --peers <count> does not take "0": expected an integer from 1 to 256; see weft testnet --help\n',
     ],
     [
       ["testnet", "--adapter", "lora:8"],
@@ -58,10 +58,23 @@ describe("command line", () => {
     ],
     [
       ["run", "--part", "3/2"],
-      'weft: --part <i/n> does not take "3/2": expected the part and the number of parts, such as 2/6; see weft --help\n',
+      'weft: --part <i/n> does not take "3/2": expected the part and the number of parts, such as 2/6; see weft run --help\n',
     ],
-    [["network", "show"], "weft: missing required argument 'file'; see weft --help\n"],
-    [["status", "extra"], "weft: too many arguments for 'status'. Expected 0 arguments but got 1; see weft --help\n"],
+    [
+      ["train", "--rank=8"],
+      `weft: unknown option '--rank'; the rank stands in the adapter: --adapter "lora:r8:q_proj,v_proj"\n`,
+    ],
+    [["status", "--quiet=no"], "weft: --quiet takes no value; leave it out\n"],
+    [["train", "--lr", "0.1"], "weft: unknown option '--lr'; it is called --learning-rate here\n"],
+    [
+      ["train", "--steps", "3", "--steps", "4"],
+      'weft: --steps <count> does not take "4": it has a value already; give it once; see weft train --help\n',
+    ],
+    [["network", "show"], "weft: missing required argument 'file'; see weft network show --help\n"],
+    [
+      ["status", "extra"],
+      "weft: too many arguments for 'status'. Expected 0 arguments but got 1; see weft status --help\n",
+    ],
   ])("answers %j with one line and exit code 2", async (words, line) => {
     const { terminal, text } = recordingTerminal();
     expect(await runCommandLine(words, terminal)).toBe(2);
@@ -85,8 +98,8 @@ describe("command line", () => {
       expect(await runCommandLine([...command, flag, address], terminal)).toBe(2);
       expect(text.err).toBe(
         flag === "--listen"
-          ? `weft: --listen <multiaddr> does not take "${address}": expected a multiaddr such as /ip4/0.0.0.0/tcp/9000; see weft --help\n`
-          : `weft: --bootstrap <multiaddr> does not take "${address}": expected a multiaddr that ends in /p2p/ and a peer id, as weft run prints it; see weft --help\n`,
+          ? `weft: --listen <multiaddr> does not take "${address}": expected a multiaddr such as /ip4/0.0.0.0/tcp/9000; see weft ${command.join(" ")} --help\n`
+          : `weft: --bootstrap <multiaddr> does not take "${address}": expected a multiaddr that ends in /p2p/ and a peer id, as weft run prints it; see weft ${command.join(" ")} --help\n`,
       );
     }
   });

@@ -2,19 +2,20 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { NodeError, workDoor } from "../node/index.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import { type CommandRow, longName, type OptionRow } from "./command-row.ts";
+import { type CommandRow, longName, type OptionRow, takesValue } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";
 import { misspelt } from "./environment.ts";
 import { exitCodeOf } from "./exit-code.ts";
 import { askedForm, failureOf, formOf } from "./json.ts";
 import { JsonOutput } from "./json-output.ts";
+import { otherName } from "./other-names.ts";
 import { packageVersion } from "./package-folder.ts";
 import { Progress } from "./progress.ts";
 import { quietTerminal } from "./quiet-terminal.ts";
-import { errorLine, remedyOf } from "./remedies.ts";
+import { errorLine, type GivenCommand, remedyOf } from "./remedies.ts";
 import { applySettings } from "./setting-sources.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, EXIT_UNEXPECTED, Interruption, type Terminal } from "./terminal.ts";
-import { visibleTerminal } from "./visible-text.ts";
+import { visibleLine, visibleTerminal } from "./visible-text.ts";
 
 /**
  * Run one command line, without the program's name.  Returns the exit code, of EXIT_CODES; an expected failure
@@ -46,7 +47,7 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
     await program.parseAsync(meant(words), { from: "user" });
     return exitCode;
   } catch (error) {
-    return failed(error, chosen, output);
+    return failed(error, { chosen, words }, output);
   }
 }
 
@@ -109,17 +110,21 @@ async function withProgress(
 }
 
 /** Say an expected failure on standard error in a line, and in JSON where that was asked for.  Throws: any other failure. */
-function failed(error: unknown, chosen: CommandRow | undefined, output: JsonOutput): number {
-  const line = expectedFailure(error, chosen);
+function failed(
+  error: unknown,
+  { chosen, words }: { readonly chosen: CommandRow | undefined; readonly words: readonly string[] },
+  output: JsonOutput,
+): number {
+  const line = expectedFailure(error, chosen, words);
   if (line === undefined) {
     const message = error instanceof Error ? error.message : String(error);
     output.fail({ code: "UNEXPECTED", message, remedy: null, exitCode: EXIT_UNEXPECTED });
     throw error;
   }
-  if (line !== "") output.terminal.err(`weft: ${line}\n`);
+  if (line !== "") output.terminal.err(`weft: ${visibleLine(line)}\n`);
   if (error instanceof NodeError || error instanceof ProtocolError) {
     const exitCode = exitCodeOf(error);
-    output.fail({ ...failureOf(error, remedyOf(error, chosen?.options.map(longName))), exitCode });
+    output.fail({ ...failureOf(error, remedyOf(error, chosen && givenOf(chosen))), exitCode });
     return exitCode;
   }
   if (line === "") return EXIT_OK;
@@ -129,7 +134,10 @@ function failed(error: unknown, chosen: CommandRow | undefined, output: JsonOutp
 }
 
 /** What is wrong with a command line, and what to do: `expectedFailure` puts the two together. */
-const partsOf = (line: string): readonly string[] => line.split(/; (?=see weft|did you mean)|\? (?=See weft)/);
+const partsOf = (line: string): readonly string[] =>
+  line.split(
+    /; (?=see weft|did you mean|(?:it is|it was|the rank|alpha|nothing asks|no command here)\b)|\? (?=See weft)/,
+  );
 
 /** Words that other programs have taught people: help, help COMMAND, version. */
 function meant(words: readonly string[]): string[] {
@@ -200,21 +208,45 @@ function optionOf({ flags, text, parse, repeatable, otherwise }: OptionRow): Opt
       ...(before ?? []),
       parse ? parse(value) : value,
     ]);
-  } else if (parse) {
-    option.argParser((value: string) => parse(value));
-  } else if (/<(file|folder)>/.test(flags)) {
-    option.argParser(path);
+  } else {
+    option.argParser(once(parse ?? (/<(file|folder)>/.test(flags) ? path : (value) => value)));
   }
   return option;
 }
 
-/** One line for a failure that was to be expected, "" when all is said, undefined for a bug. */
-export function expectedFailure(error: unknown, row?: CommandRow): string | undefined {
-  if (error instanceof NodeError || error instanceof ProtocolError) return errorLine(error, row?.options.map(longName));
+const givenOf = ({ name, options }: CommandRow): GivenCommand => ({
+  name: `weft ${name.join(" ")}`,
+  flags: options.map(longName),
+});
+
+/** Where a person reads more about the command that the words begin with. */
+function helpFor(words: readonly string[]): string {
+  const named = COMMANDS.filter(({ name }) => name.every((word, i) => words[i] === word));
+  const longest = named.toSorted((a, b) => b.name.length - a.name.length)[0];
+  const group = COMMANDS.some(({ name }) => name.length > 1 && name[0] === words[0]) ? [words[0] ?? ""] : [];
+  return ["see weft", ...(longest?.name ?? group), "--help"].join(" ");
+}
+
+/** The parser of a flag that may be given once: of two values one would be lost without a word. */
+function once(parse: (value: string) => unknown): (value: string) => unknown {
+  let isGiven = false;
+  return (value) => {
+    if (isGiven) throw new InvalidArgumentError("it has a value already; give it once");
+    isGiven = true;
+    return parse(value);
+  };
+}
+
+/** One line for a failure that was to be expected, "" when all is said, undefined for a bug.  words: of the command line. */
+export function expectedFailure(error: unknown, row?: CommandRow, words: readonly string[] = []): string | undefined {
+  if (error instanceof NodeError || error instanceof ProtocolError) return errorLine(error, row && givenOf(row));
   if (!(error instanceof CommanderError)) return undefined;
   if (error.exitCode === 0) return "";
-  if (error.code === "commander.help") return "which command? See weft --help";
+  if (error.code === "commander.help") return `which command? ${helpFor(words).replace("see", "See")}`;
   const [message = "", suggestion = ""] = error.message.replace(/^error: /, "").split("\n");
+  const [, valued] = /^unknown option '(--[a-z-]+)=/s.exec(message) ?? [];
+  const isFlag = COMMANDS.some(({ options }) => options.some((one) => !takesValue(one) && one.flags === valued));
+  if (isFlag) return `${valued} takes no value; leave it out`;
   const what = message
     .replace(
       /^option '(.*)' argument '(.*)' is invalid\. /s,
@@ -225,5 +257,7 @@ export function expectedFailure(error: unknown, row?: CommandRow): string | unde
     .replace(/^(unknown option '[^=]*)=.*'$/s, "$1'")
     .replace(/^unknown command 'weft1.*'$/is, "an invite is no command: give it to weft join");
   const meant = /Did you mean (.*)\?/i.exec(suggestion)?.[1];
-  return meant === undefined ? `${what}; see weft --help` : `${what}; did you mean ${meant}?`;
+  if (meant !== undefined) return `${what}; did you mean ${meant}?`;
+  const known = otherName(/^unknown option '(.*)'$/.exec(what)?.[1]);
+  return known === undefined ? `${what}; ${helpFor(words)}` : `${what}; ${known}`;
 }

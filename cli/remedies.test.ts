@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { requireKey } from "../node/data-directory/key.ts";
-import { NodeError, PROBLEMS } from "../node/errors.ts";
+import { NODE_ERROR_CODES, NodeError, PROBLEMS } from "../node/errors.ts";
 import { holdOut } from "../node/local/onnx-training.ts";
 import { deniedError } from "../node/membership/candidate.ts";
 import { statusError } from "../node/membership/status.ts";
@@ -15,8 +15,10 @@ import { prepareOutputFolder } from "../node/system/files/adapter-files.ts";
 import { takeLock } from "../node/system/files/lock-file.ts";
 import { writeOnnxModelFile } from "../node/system/files/onnx-model-file.ts";
 import { storeError } from "../node/system/files/store.ts";
+import { PROTOCOL_ERROR_CODES } from "../protocol/errors.ts";
 import { parsePeerId } from "../protocol/peer-id.ts";
 import { refuseUsedFolder } from "../testnet/run-testnet.ts";
+import { CODE_REMEDIES } from "./code-remedies.ts";
 import { longName } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";
 import { packageFolder } from "./package-folder.ts";
@@ -75,6 +77,13 @@ describe("an error's line says what, where and what to do", () => {
       },
     ],
     [
+      "FOLDER/file is a file; give --out a new folder",
+      async () => {
+        await writeFile(join(folder, "file"), "");
+        await prepareOutputFolder(join(folder, "file"));
+      },
+    ],
+    [
       "FOLDER/model.onnx keeps weights in w.bin beside it, and FOLDER/other/model.onnx is in another folder; give --out a file in the same folder",
       () =>
         writeOnnxModelFile(join(folder, "other/model.onnx"), new Uint8Array(), {
@@ -116,13 +125,22 @@ describe("an error's line says what, where and what to do", () => {
     expect(await lineOf(work)).toBe(line);
   });
 
-  it("which is the message alone where no problem is named", () => {
-    expect(expectedFailure(new NodeError("TIMEOUT", "nobody answers"))).toBe("nobody answers");
+  it("which its code says where no problem is named, and its message alone where that says it itself", () => {
+    const line = (text: string) => expectedFailure(new NodeError("TIMEOUT", text));
+    expect(line("nobody answers")).toBe("nobody answers; try again; weft doctor checks the network");
+    expect(line("nobody answers; give --wait a longer time")).toBe("nobody answers; give --wait a longer time");
+    const command = COMMANDS.find(({ name }) => name.join(" ") === "network show");
+    expect(expectedFailure(new NodeError("CONFIG_INVALID", "that is none"), command)).toBe(
+      "that is none; see weft network show --help",
+    );
   });
 });
 
 describe("a remedy", () => {
-  const texts = PROBLEMS.map((problem) => [problem, withRemedy("something is wrong", { ...FACTS, problem })] as const);
+  const texts = [
+    ...PROBLEMS.map((problem) => [problem, withRemedy("something is wrong", { ...FACTS, problem })] as const),
+    ...Object.entries(CODE_REMEDIES).map(([code, text]) => [code, text ?? ""] as const),
+  ];
 
   it.each(texts)("for %s names flags and commands that there are, and no unknown fact", (_, text) => {
     const flags = new Set(COMMANDS.flatMap(({ options }) => options.map(longName)));
@@ -135,6 +153,12 @@ describe("a remedy", () => {
       ).toBe(true);
     }
     expect(text).not.toContain("undefined");
+  });
+
+  it("is there for every code of an error", () => {
+    expect(Object.keys(CODE_REMEDIES).toSorted()).toEqual(
+      [...new Set([...NODE_ERROR_CODES, ...PROTOCOL_ERROR_CODES])].toSorted(),
+    );
   });
 
   it("is there for every problem, and every problem is named by some error", () => {

@@ -4,6 +4,7 @@
  */
 import type { ErrorFacts, NodeError, Problem } from "../node/index.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
+import { CODE_REMEDIES, saysWhatToDo } from "./code-remedies.ts";
 
 /** A clause that follows what is wrong, after a semicolon. */
 type Remedy = string | ((facts: ErrorFacts) => string);
@@ -80,16 +81,29 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
 /** What a command says that takes no such flag. */
 const WITHOUT_NETWORK = "weft init --network FILE, weft run --network FILE or weft join INVITE makes it one's";
 
-/** The line that a person reads: what is wrong, where, and what to do.  flags: long names of those that the command takes. */
-export function errorLine(error: NodeError | ProtocolError, flags?: readonly string[]): string {
-  const remedy = remedyOf(error, flags);
+/** The command that was given. */
+export interface GivenCommand {
+  /** Such as "weft network show". */
+  readonly name: string;
+  /** Long names of the flags that it takes. */
+  readonly flags: readonly string[];
+}
+
+/** The line that a person reads: what is wrong, where, and what to do. */
+export function errorLine(error: NodeError | ProtocolError, given?: GivenCommand): string {
+  const remedy = remedyOf(error, given);
   return remedy === undefined ? error.message : `${error.message}; ${remedy}`;
 }
 
-/** What to do about an error where it names a problem; else its message says it, or there is nothing.  flags: as above. */
-export function remedyOf({ facts }: NodeError | ProtocolError, flags?: readonly string[]): string | undefined {
-  if (facts.problem === "network-not-given" && flags?.includes("network") === false) return WITHOUT_NETWORK;
-  return remedyFor(facts);
+/** What to do about an error: by the problem that it names, else by its code. undefined: its message says it itself. */
+export function remedyOf(
+  { code, facts, message }: NodeError | ProtocolError,
+  given?: GivenCommand,
+): string | undefined {
+  if (facts.problem === "network-not-given" && given?.flags.includes("network") === false) return WITHOUT_NETWORK;
+  const remedy = remedyFor(facts);
+  if (remedy !== undefined || saysWhatToDo(message)) return remedy;
+  return CODE_REMEDIES[code] ?? `see ${given?.name ?? "weft"} --help`;
 }
 
 /** A text about what is wrong or missing, with what to do where the facts name a problem. */

@@ -14,9 +14,13 @@ export function parseAdminAddress(text: string): AdminAddress {
   const [, host = "127.0.0.1", digits = ""] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? [];
   const port = Number(digits);
   if (digits === "" || port > 65_535) {
-    throw new NodeError("CONFIG_INVALID", `${text} is neither a port of this machine nor the path of a socket`, {
-      text,
-    });
+    throw new NodeError(
+      "CONFIG_INVALID",
+      `${text} is neither a port (1 to 65535) of this machine nor the path of a socket`,
+      {
+        text,
+      },
+    );
   }
   if (host === "127.0.0.1" || host === "localhost") return { kind: "port", host: "127.0.0.1", port };
   if (host === "[::1]") return { kind: "port", host: "::1", port };

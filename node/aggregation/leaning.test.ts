@@ -21,7 +21,11 @@ describe("the line on which points spread most", () => {
           const mean = along.reduce((sum, t) => sum + t, 0) / along.length;
           // Eigenvalue times unit vector: the power method's last step.
           const spread = Math.sqrt(along.reduce((sum, t) => sum + (t - mean) ** 2, 0));
-          const sign = Math.sign(places[0]! * (along[0]! - mean)) || 1;
+          const furthest = along.reduce(
+            (best, t, j) => (Math.abs(t - mean) > Math.abs(along[best]! - mean) ? j : best),
+            0,
+          );
+          const sign = Math.sign(places[furthest]! * (along[furthest]! - mean));
           for (const [j, t] of along.entries()) expect(places[j]! / spread).toBeCloseTo(sign * (t - mean), 5);
         },
       ),

@@ -1,4 +1,5 @@
 /** What files of data turned out to be, counted while their records are read and said in one line. */
+import { visibleLine } from "../visible-text.ts";
 import { columnsOfForm, type RowFormName } from "./row-forms.ts";
 
 /** What a record was made of: a row of a form, or a part of a text. */
@@ -25,6 +26,8 @@ export class DataFindings {
   readonly rows = new Map<RecordKind, number>();
   /** Columns that no form reads. They divide records among peers, or nothing. */
   readonly unread = new Set<string>();
+  /** Whose chats they are, such as "Slack chat". */
+  readonly chats = new Set<string>();
   /** Who speaks in chats between people. */
   readonly speakers = new Set<string>();
   /** Whether everybody's words of such a chat are learnt, because nobody was said to be the assistant. */
@@ -60,7 +63,17 @@ export class DataFindings {
       const [one, several] = PARTS[kind] ?? [`row of ${kind}`, `rows of ${kind}`];
       return `${count} ${count === 1 ? one : several}`;
     });
-    return [counted.join(", "), rows.join(", "), ...this.#speakers(), ...this.#unread(), ...this.#leftOut()].join("; ");
+    const chats = [...this.chats].filter((chat) => !this.forms.has(chat));
+    const found = [
+      counted.join(", "),
+      rows.join(", "),
+      ...chats,
+      ...this.#speakers(),
+      ...this.#unread(),
+      ...this.#leftOut(),
+    ];
+    // Columns and speakers are named by whoever wrote the file.
+    return visibleLine(found.join("; "));
   }
 
   #speakers(): readonly string[] {

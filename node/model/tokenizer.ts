@@ -56,7 +56,8 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
     const text = `${place} has no token ${JSON.stringify(content)}, which the files beside it name as ${name}; take the tokenizer's files from one model`;
     throw new NodeError("MODEL_CONFIG", text, { place });
   };
-  const knownIds = library.get_vocab().values();
+  // A vocabulary may have more tokens than a call may have arguments.
+  const lastId = [...library.get_vocab().values()].reduce((last, id) => Math.max(last, id), 0);
   const template = templateBegin(library);
   const beginId = template ?? (config.add_bos_token === true ? idOf("bos_token") : undefined);
   const endId = idOf("eos_token") ?? modelEndId ?? knownEnd(library);
@@ -71,7 +72,7 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
     ...(beginId === undefined ? {} : { beginId }),
     ...(endId === undefined ? {} : { endId }),
     addedIds: new Set(library.get_added_tokens_decoder().keys()),
-    vocabularySize: Math.max(...knownIds) + 1,
+    vocabularySize: lastId + 1,
   };
 }
 

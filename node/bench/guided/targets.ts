@@ -26,16 +26,23 @@ import { add, gemm, mul, scalar, softmax, split } from "../../onnx/operators.ts"
 import { decodeCheckpoint, encodeCheckpoint } from "../../system/files/checkpoint-file.ts";
 import { createNativeVerifier } from "../../system/platform/ed25519.ts";
 import { float32 } from "../../tensor.ts";
+import { doorTargets } from "./door-targets.ts";
 import type { GuidedTarget } from "./guided-fuzz.ts";
 import { KnownSignatures } from "./known-signatures.ts";
+import { modelTargets } from "./model-targets.ts";
 
 /** Longest time for one input: longer is a way to keep a peer busy. */
 const READ_MS_MAX = 2_000;
 
 /** Every target, those of the wire first. */
 export function guidedTargets(): readonly GuidedTarget[] {
-  const all = [...wireTargets(), ...fileTargets()];
+  const all = [...wireTargets(), ...fileTargets(), ...modelTargets()];
   return all.map(({ read, ...target }) => ({ ...target, read: (bytes) => expectedOnly(read, bytes) }));
+}
+
+/** Those that are read by and by: a library reads them, or the disk. */
+export function patientTargets(): readonly GuidedTarget[] {
+  return doorTargets().map(({ read, ...target }) => ({ ...target, read: (bytes) => expectedOfDoor(read, bytes) }));
 }
 
 /**
@@ -55,6 +62,24 @@ function expectedOnly(read: GuidedTarget["read"], bytes: Uint8Array): string {
   const tookMs = performance.now() - began;
   if (tookMs > READ_MS_MAX) throw new RangeError(`it took ${tookMs.toFixed(0)} ms`);
   return outcome;
+}
+
+/** The same of a door. */
+async function expectedOfDoor(read: GuidedTarget["read"], bytes: Uint8Array): Promise<string> {
+  const began = performance.now();
+  let result: unknown;
+  let error: unknown;
+  try {
+    result = await read(bytes);
+  } catch (cause) {
+    error = cause;
+  }
+  const tookMs = performance.now() - began;
+  if (tookMs > READ_MS_MAX) throw new RangeError(`it took ${tookMs.toFixed(0)} ms`);
+  return expectedOnly(() => {
+    if (error !== undefined) throw error;
+    return result;
+  }, bytes);
 }
 
 /** Of an error's words what the input says. */

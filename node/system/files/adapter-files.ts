@@ -64,6 +64,8 @@ export async function readFolderFile(folder: string, name: string): Promise<Uint
  * Throws: ADAPTER_FILE when it holds something, DISK_FULL, DATA_DIRECTORY.
  */
 export async function prepareOutputFolder(folder: string): Promise<void> {
+  const isFile = (await stat(folder).catch(() => undefined))?.isDirectory() === false;
+  if (isFile) throw new NodeError("ADAPTER_FILE", `${folder} is a file`, { folder, problem: "folder-not-empty" });
   const present = await names(folder);
   if (present !== undefined && present.length > 0) {
     throw new NodeError("ADAPTER_FILE", `${folder} is not empty`, { folder, problem: "folder-not-empty" });
