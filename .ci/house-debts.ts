@@ -30,7 +30,7 @@ const DEBTS_FILE = join(import.meta.dirname, "house-debts.json");
 const OWN_COMMAND_LINES = [
   /^node\/bench\//,
   /^node\/pretrain\/main\.ts$/,
-  /^testnet\/(attack|evaluate|evaluation\/(compare-lambda|material|measure-(recipe|adjustment)))\.ts$/,
+  /^testnet\/(attack|evaluate|evaluation\/(compare-lambda|material|measure-(recipe|adjustment|tried|reference)))\.ts$/,
 ];
 
 /** Whether a file holds tests, to which neither the length of functions nor docstrings matter. */

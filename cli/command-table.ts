@@ -45,6 +45,7 @@ import { downTestnetCommand } from "./commands/testnet/down.ts";
 import { healTestnetCommand } from "./commands/testnet/heal.ts";
 import { killTestnetCommand } from "./commands/testnet/kill.ts";
 import { logsTestnetCommand } from "./commands/testnet/logs.ts";
+import { pageTestnetCommand } from "./commands/testnet/page.ts";
 import { partitionTestnetCommand } from "./commands/testnet/partition.ts";
 import { pauseTestnetCommand } from "./commands/testnet/pause.ts";
 import { restartTestnetCommand } from "./commands/testnet/restart.ts";
@@ -57,6 +58,7 @@ import { QUIET } from "./shared-options.ts";
 const ROWS: readonly CommandRow[] = [
   testnetCommand,
   upTestnetCommand,
+  pageTestnetCommand,
   statusTestnetCommand,
   logsTestnetCommand,
   killTestnetCommand,

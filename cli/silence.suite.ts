@@ -72,6 +72,7 @@ export const LINES: readonly SilentLine[] = [
   { words: "audit inversion --texts 1 --max-tokens 4 --steps 1 --attempts 0 --adapter lora:r2:q_proj" },
   // The peers of a swarm are weft run, above; a trace would wait for their end.
   { words: "testnet up --dir open --data nothing.jsonl", code: 2 },
+  { words: "testnet page --dir nothing", code: 2 },
   { words: "testnet status --dir nothing", code: 2 },
   { words: "testnet logs --dir nothing", code: 2 },
   { words: "testnet kill 1 --dir nothing", code: 2 },

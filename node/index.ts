@@ -29,6 +29,7 @@ export type {
   ForgettingReport,
   LossFigure,
   ModelNeed,
+  NeighbourMix,
   PeerEvent,
   PeerReport,
   PhaseSeconds,
@@ -143,11 +144,23 @@ export type { Work, WorkNews, WorkTeller } from "./interface/work.ts";
 /** Loads where long work is told of, and heard of. */
 export const workDoor = (): Promise<typeof import("./doors/work.ts")> => import("./doors/work.ts");
 
+export type { ServedAdmin } from "./admin/listen-in.ts";
 // The admin interface of a running peer.
 export { PEER_METRICS } from "./admin/metric-rows.ts";
-export type { AdminInterface, ServedAdmin } from "./admin/serve-admin.ts";
+export type { AdminInterface } from "./admin/serve-admin.ts";
+export type { SwarmPage } from "./admin/serve-swarm.ts";
+export type { SwarmDesk } from "./admin/swarm-routes.ts";
 export type { AdminAddress } from "./interface/admin.ts";
 export type { MetricRow } from "./interface/metrics.ts";
+export type {
+  SwarmLink,
+  SwarmPeerView,
+  SwarmPeerWords,
+  SwarmRound,
+  SwarmRounds,
+  SwarmView,
+} from "./interface/swarm-view.ts";
+export type { AdminClientOptions } from "./system/http/admin-client.ts";
 /** Loads what serves an admin interface. */
 export const adminDoor = (): Promise<typeof import("./doors/admin.ts")> => import("./doors/admin.ts");
 /** Loads what asks one. */

@@ -68,7 +68,7 @@ async function attack(args: readonly string[]): Promise<void> {
   const stop =
     values.minutes === undefined
       ? undefined
-      : setTimeout(() => abort.abort(), 60_000 * countOf("--minutes", values.minutes));
+      : setTimeout(() => abort.abort(), 60_000 * countOf("--minutes", values.minutes)).unref();
   const options = {
     table: { ...whole, suites: suitesOf(whole.suites, values.suite) },
     files: createResultFiles(resolve(out, "cells")),

@@ -27,10 +27,12 @@ export interface TestnetOptions extends PeerSettings {
   /** Stops all peers cleanly; what they reached is in the result. */
   readonly signal: AbortSignal;
   readonly observer?: TestnetObserver;
+  /** Whether the peers can be asked by their admin interfaces. */
+  readonly isAsked?: boolean;
 }
 
 /** What the peers of a testnet do besides; their events say all that it asks of them. */
-const RUN_SO = { events: true, hold: true, serve: true, compareAlone: true, admin: "off" } as const;
+const RUN_SO = { events: true, hold: true, serve: true, compareAlone: true } as const;
 
 /** Peers that a new one dials first: more than one, so that no single peer has to be there. */
 const BOOTSTRAP_PEERS = 3;
@@ -147,7 +149,10 @@ function startMember(index: number, bootstrap: readonly string[], options: Testn
   const peer = (): TestnetPeer => ({ name, view, ...(exit && { exit }) });
   const process = startPeerProcess({
     command: options.command,
-    arguments: [...peerArguments(index, options, RUN_SO), ...optionArguments({ bootstrap })],
+    arguments: [
+      ...peerArguments(index, options, { ...RUN_SO, ...(options.isAsked !== true && { admin: "off" }) }),
+      ...optionArguments({ bootstrap }),
+    ],
     onEvent: (event) => {
       view = foldPeerEvent(view, event);
       if (event.type === "started") started.resolve();

@@ -1,29 +1,14 @@
 /** Files as people have them, by the command line: what each is, what is trained of it, and what is refused and why. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type CommandResult, weft } from "../command.suite.ts";
+import { describe, expect, it } from "vitest";
+import { weft } from "../command.suite.ts";
+import { caseFolder, evaluate, given, train } from "./data-cases.suite.ts";
 
-const CASES = join(import.meta.dirname, "../../node/data/cases");
-const given = (name: string): string => join(CASES, name);
-
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "weft-cases-"));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-let count = 0;
-const SMALL = ["--adapter", "lora:r2:q_proj", "--threads", "1", "--json"];
-async function train(data: string, ...more: string[]): Promise<CommandResult & { readonly folder: string }> {
-  const out = join(folder, `adapter-${(count += 1)}`);
-  const words = ["train", "--data", data, "--steps", "1", "--batch-size", "2", "--out", out];
-  return { ...(await weft([...words, ...SMALL, ...more])), folder: out };
-}
+const folder = caseFolder();
 const file = (name: string, content: string | Uint8Array): string => {
-  const path = join(folder, name);
+  const path = join(folder(), name);
   writeFileSync(path, content);
   return path;
 };
@@ -106,7 +91,7 @@ describe("a file is what its content says", () => {
   });
 
   it("shards in a folder are one set, each in its own form", async () => {
-    const shards = join(folder, "shards");
+    const shards = join(folder(), "shards");
     mkdirSync(shards);
     const rows = (from: number, to: number): object[] =>
       Array.from({ length: to - from }, (_, i) => ({ prompt: `say ${from + i}`, completion: `it is ${from + i}` }));
@@ -124,49 +109,6 @@ describe("a file is what its content says", () => {
 });
 
 describe("what is held out", () => {
-  const evaluate = async (...more: string[]) => {
-    const { code, out, err } = await weft(["eval", "--threads", "1", "--json", ...more]);
-    expect([code, err]).toEqual([0, expect.any(String)]);
-    return { ...JSON.parse(out), err };
-  };
-
-  it("D1: the test set is that of training, whatever the flags of the command", async () => {
-    const data = given("D1-notes.txt");
-    const { out, folder: adapter } = await train(data, "--max-tokens", "256", "--batch-size", "8", "--steps", "4");
-    const { after } = JSON.parse(out);
-    expect((await evaluate("--data", data, "--adapter", adapter)).loss).toBe(after.loss);
-    const other = await evaluate("--data", data, "--adapter", adapter, "--batch-size", "16", "--max-tokens", "64");
-    expect(other.err).toMatch(/records are longer than 64 tokens|data: /);
-  });
-
-  it("D2: also with another seed, when training goes on, and after the way through PEFT", async () => {
-    const data = given("D2-rows.jsonl");
-    const first = await train(data, "--seed", "7", "--batch-size", "8", "--steps", "4");
-    const { after } = JSON.parse(first.out);
-    const again = join(folder, "again");
-    const words = [
-      "train",
-      "--from",
-      first.folder,
-      "--data",
-      data,
-      "--batch-size",
-      "8",
-      "--steps",
-      "1",
-      "--out",
-      again,
-    ];
-    const goesOn = await weft([...words, "--threads", "1", "--json"]);
-    expect(JSON.parse(goesOn.out).before.loss).toBe(after.loss);
-    expect(goesOn.err).not.toContain("left out");
-    const peft = join(folder, "peft");
-    const exported = await weft(["adapter", "export", "--adapter", first.folder, "--format", "peft", "--out", peft]);
-    expect([exported.code, exported.out]).toEqual([0, expect.stringContaining("weft-data.json")]);
-    const { loss } = await evaluate("--data", data, "--adapter", peft);
-    expect(loss).toBe(after.loss);
-  });
-
   it("eval says and leaves out what an adapter was trained on, though another file calls it a test", async () => {
     const rows = Array.from({ length: 30 }, (_, i) => ({ prompt: `say ${i}`, response: `it is ${i}` }));
     const lines = (some: object[]): string => some.map((row) => `${JSON.stringify(row)}\n`).join("");
@@ -191,22 +133,12 @@ describe("what is held out", () => {
     const { code, err } = await train(data, "--validation", validation, "--test", test);
     expect([code, err]).toEqual([0, expect.stringContaining("1 steps on 15 examples")]);
     expect(err).toContain("5 records stand in a file of held-out data too; they are not trained on");
-    const without = await weft(["train", "--test", test, "--out", join(folder, "none")]);
+    const without = await weft(["train", "--test", test, "--out", join(folder(), "none")]);
     expect(without).toMatchObject({ code: 2, err: expect.stringContaining("give that too") });
   });
 });
 
 describe("a prompt is put to the adapter as it was trained", () => {
-  it("C1: what was learnt as an instruction is answered when it is asked", async () => {
-    const shape = "lora:r16:q_proj,v_proj,o_proj,up_proj,down_proj,gate_proj";
-    const more = ["--batch-size", "8", "--steps", "300", "--learning-rate", "0.01"];
-    const { code, err, folder: adapter } = await train(given("C1-colours.jsonl"), ...more, "--adapter", shape);
-    expect([code, err]).toEqual([0, expect.stringContaining("16 held-out records are trained on too")]);
-    const asked = ["generate", "--prompt", "What color is the dog?", "--adapter", adapter, "--threads", "1", "--json"];
-    const { out } = await weft(asked);
-    expect(JSON.parse(out).response).toBe("blue");
-  }, 300_000);
-
   it("L1: the blank before a response is trained once", async () => {
     const model = given("L1-space-before-response");
     const { code } = await train(join(model, "rows.jsonl"), "--model", model);

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { JsonSchema } from "../interface/admin.ts";
 import { EGRESS_KINDS } from "../interface/egress.ts";
+import { ROSTER_ACTION_KINDS } from "../membership/roster-desk.ts";
 
 const count = z.number().int().min(0);
 /** null: not a finite number, such as a loss before the first step. */
@@ -95,6 +96,12 @@ export const ROUNDS_ANSWER = z.looseObject({
       neighbours: z.array(z.looseObject({ peer, weight: figure, staleness: count, distance: figure })),
     }),
   ),
+  scores: z
+    .array(z.looseObject({ round: count, scores: z.array(z.looseObject({ peer, gain: figure, looks: count })) }))
+    .describe("after each round, by how much a neighbour's updates alone lower this peer's held-out loss"),
+  loraUpdateBytes: count
+    .nullable()
+    .describe("that an update of LoRA (rank 8, layers of queries and values, float32) would have in this model"),
   report: z.looseObject({}).nullable().describe("base, alone and swarm, once all rounds are done"),
   base: z.looseObject({ loss: figure }).nullable().describe("of the base model, on the validation set"),
 });
@@ -181,7 +188,9 @@ export const CUT_OFF_ANSWER = z.looseObject({ cutOff: z.array(peer) });
 export const HEALTH_ANSWER = z.looseObject({ status: z.literal("OK") });
 
 /** What is said where something is refused. */
-export const ERROR_ANSWER = z.looseObject({ error: z.looseObject({ code: z.string(), message: z.string() }) });
+export const ERROR_ANSWER = z.looseObject({
+  error: z.looseObject({ code: z.string(), message: z.string(), problem: z.string().optional() }),
+});
 
 /** How many of the newest are asked for. */
 export const NEWEST_QUERY = z.object({ newest: z.coerce.number().int().min(1).max(1_000).default(50) });
@@ -199,6 +208,10 @@ export const CUT_OFF_QUERY = z.object({
 export const READINESS_QUERY = z.object({ minPeers: z.coerce.number().int().min(0).max(1_000).default(0) });
 /** A motion by its name, or by the first 8 or more characters of it. */
 export const MOTION_PARAMETERS = z.object({ motion: z.string().regex(/^[0-9a-f]{8,64}$/) });
+/** One thing to do with the roster: `RosterAction` has the fields of each kind, and the roster checks them. */
+export const ROSTER_BODY = z.looseObject({ kind: z.enum(ROSTER_ACTION_KINDS) });
+/** What came of it: `RosterAnswer`. */
+export const ROSTER_ANSWER = z.looseObject({ kind: z.string() });
 /** Whether an act is meant that leaves the network without enough admins. */
 export const MEANT_QUERY = z.object({ withoutQuorum: z.boolean().default(false) });
 

@@ -1,5 +1,6 @@
 /** What can be asked of a running peer, and what it can be told to do. */
 import type { z } from "zod";
+import { ProtocolError } from "../../protocol/errors.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
 import { parsePeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
@@ -8,6 +9,7 @@ import type { RosterAction, RosterAnswer } from "../membership/roster-desk.ts";
 import type { Peer, PeerStatus } from "../peer/peer.ts";
 import type { PeerDesk } from "../peer/peer-desk.ts";
 import type { EgressRecord } from "../privacy/egress-record.ts";
+import { REQUEST_BYTES_MAX } from "../system/files/request-inbox.ts";
 import {
   CONFIG_ANSWER,
   CONTROL_ANSWER,
@@ -23,6 +25,8 @@ import {
   MOTIONS_ANSWER,
   NEWEST_QUERY,
   PEERS_ANSWER,
+  ROSTER_ANSWER,
+  ROSTER_BODY,
   ROUNDS_ANSWER,
   ROUNDS_QUERY,
   STATUS_ANSWER,
@@ -117,6 +121,13 @@ export function rosterRoutes({ peer }: AdminDesk): readonly AdminRoute[] {
     decide("decline", "Decline a motion.", ({ parameters }) =>
       act(peer, { kind: "deny", id: parameters.motion ?? "" }),
     ),
+    {
+      ...{ method: "POST", path: "/v1/roster", name: "roster" },
+      text: "Act on the roster, as the commands about members do: look, propose, approve, decline.",
+      body: { schema: input(ROSTER_BODY), bytesMax: REQUEST_BYTES_MAX },
+      answer: jsonSchema(ROSTER_ANSWER),
+      handle: ({ body }) => act(peer, body as RosterAction),
+    },
   ];
 }
 
@@ -261,13 +272,21 @@ function roundsAnswer({ peer, record }: AdminDesk, from: number): unknown {
   return {
     rounds: view.rounds.filter(isAsked),
     mixes: record.mixes().filter(isAsked),
+    scores: record.scores().filter(isAsked),
+    loraUpdateBytes: peer.desk()?.loraUpdateBytes ?? null,
     report: view.report === undefined ? null : report,
     base: view.base ?? null,
   };
 }
 
-function act(peer: AdminDesk["peer"], action: RosterAction): Promise<RosterAnswer> {
-  return deskOf(peer).act(action);
+/** What the protocol does not allow is refused like all that a peer does not allow.  Throws: NodeError. */
+async function act(peer: AdminDesk["peer"], action: RosterAction): Promise<RosterAnswer> {
+  try {
+    return await deskOf(peer).act(action);
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause;
+    throw new NodeError("NOT_ALLOWED", cause.message, { code: cause.code }, { cause });
+  }
 }
 
 /** Throws: NodeError PEER_FAILED. */

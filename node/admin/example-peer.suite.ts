@@ -17,6 +17,8 @@ export interface ExamplePeer extends Peer {
   readonly calls: string[];
   /** Answers of its roster, by kind of action; without one it belongs to an open network. */
   answers: Partial<Record<RosterAction["kind"], unknown>>;
+  /** Thrown at whatever is asked of its roster. */
+  refusal: Error | undefined;
 }
 
 /** A connection of the example, with what matters to a test. */
@@ -49,8 +51,10 @@ export function examplePeer(links: readonly object[] = TWO_LINKS): ExamplePeer {
     bytes: () => ({ sent: 10, received: 20 }),
     figures: async () => "libp2p_dial_queue 0\n",
     egress: () => ({ update: { messages: 1, bytes: 10 } }),
+    loraUpdateBytes: 250_000,
     act: async (action) => {
       acted.push(action);
+      if (peer.refusal !== undefined) throw peer.refusal;
       const answer = peer.answers[action.kind];
       if (answer === undefined) throw new NodeError("NOT_ALLOWED", "the network is open");
       return answer as RosterAnswer;
@@ -69,6 +73,7 @@ export function examplePeer(links: readonly object[] = TWO_LINKS): ExamplePeer {
     acted,
     calls,
     answers: {},
+    refusal: undefined,
     tell: (event) => {
       if (event.type !== "session") status = { ...status, view: foldPeerEvent(status.view, event) };
       for (const listener of listeners) listener(event);

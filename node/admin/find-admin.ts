@@ -36,3 +36,6 @@ export async function findAdmin(dataDirectory: string): Promise<AdminClientOptio
   }
   return undefined;
 }
+
+/** The file with the token of the interface of a folder. */
+export const tokenFileOf = (folder: string): string => dataDirectoryLayout(folder).adminToken;

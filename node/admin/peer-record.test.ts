@@ -38,3 +38,20 @@ test("a round that is done again replaces what was told of it, and only the newe
   expect(record.updates()).toHaveLength(UPDATES_KEPT_MAX);
   expect(record.updates().at(-1)).toMatchObject({ round: UPDATES_KEPT_MAX + 8 });
 });
+
+test("scores are kept by round, as mixes are, and a round without any tells of none", () => {
+  const record = new PeerRecord(clock);
+  const scores = (gain: number) => [{ peer: "a", looks: 1, gain }];
+  const done = (round: number, gain?: number) =>
+    record.note({ type: "round", summary: { round }, ...(gain !== undefined && { scores: scores(gain) }) } as never);
+  done(0);
+  done(1, 0.1);
+  done(2, 0.2);
+  done(2, 0.3);
+  expect(record.scores()).toEqual([
+    { round: 1, scores: scores(0.1) },
+    { round: 2, scores: scores(0.3) },
+  ]);
+  for (let round = 3; round < MIXES_KEPT_MAX + 50; round++) done(round, 1);
+  expect(record.scores()).toHaveLength(MIXES_KEPT_MAX);
+});

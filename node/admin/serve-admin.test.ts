@@ -222,7 +222,7 @@ describe("what is asked", () => {
       Object.values(path).map(({ operationId }) => operationId),
     );
     expect(names.sort()).toEqual(
-      "approve config decline events ledger liveness log members metrics motions pause peers readiness resume rounds status stop updates".split(
+      "approve config decline events ledger liveness log members metrics motions pause peers readiness resume roster rounds status stop updates".split(
         " ",
       ),
     );

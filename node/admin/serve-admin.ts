@@ -5,8 +5,6 @@ import type { AdminAddress, AdminRoute } from "../interface/admin.ts";
 import type { MetricsPage } from "../interface/metrics.ts";
 import type { Peer } from "../peer/peer.ts";
 import { absolutePath } from "../system/files/absolute-path.ts";
-import { readOrCreateToken } from "../system/files/admin-token.ts";
-import { removeAll, writeFileAtomic } from "../system/files/atomic-file.ts";
 import { egressTail } from "../system/files/egress-tail.ts";
 import { logTail } from "../system/files/log-file.ts";
 import { readPageFiles } from "../system/files/page-files.ts";
@@ -16,11 +14,11 @@ import { measureFiles } from "../system/platform/file-figures.ts";
 import { createLogger } from "../system/platform/log.ts";
 import { processFacts } from "../system/platform/process-facts.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
-import { adminUrl, defaultAdminAddress } from "./admin-address.ts";
+import { defaultAdminAddress } from "./admin-address.ts";
 import { controlRoutes, lookRoutes, partitionRoutes, rosterRoutes } from "./admin-routes.ts";
 import { EventFeed } from "./event-feed.ts";
-import type { AdminFile } from "./find-admin.ts";
 import { healthRoutes } from "./health-routes.ts";
+import { listenIn, type ServedAdmin } from "./listen-in.ts";
 import { PEER_METRICS } from "./metric-rows.ts";
 import { PeerMetrics } from "./peer-metrics.ts";
 import { PeerRecord } from "./peer-record.ts";
@@ -40,14 +38,6 @@ export interface AdminOptions {
   readonly settings: Readonly<Record<string, unknown>>;
   /** Called when somebody asks for the peer to stop. */
   readonly stop: () => void;
-}
-
-/** Where an interface is, for people. */
-export interface ServedAdmin {
-  /** The path of a socket, or an address for browsers. */
-  readonly place: string;
-  readonly token: string;
-  readonly tokenFile: string;
 }
 
 /** An admin interface that listens to its peer from the beginning, and is served once the peer has its data directory. */
@@ -95,16 +85,11 @@ export class AdminInterface {
    * Throws: NodeError CONFIG_INVALID, PORT_IN_USE, LISTEN_FAILED, KEY_FILE, DISK_FULL, DATA_DIRECTORY.
    */
   async serve(): Promise<ServedAdmin> {
-    const layout = dataDirectoryLayout(this.#options.dataDirectory);
-    const { system, process } = processFacts();
     const server = await this.prepare();
-    const token = await readOrCreateToken(layout.adminToken);
-    const address = await server.listen(this.#address(absolutePath(layout.adminSocket), system), token);
-    this.#forget = () => removeAll(layout.admin);
-    const found: AdminFile = { schema: "weft-admin/1", address, process };
-    await writeFileAtomic(layout.admin, new TextEncoder().encode(`${JSON.stringify(found)}\n`), { mode: 0o600 });
-    const place = address.kind === "socket" ? address.path : adminUrl(address);
-    return { place, token, tokenFile: layout.adminToken };
+    const address = (socket: string, system: string) => this.#address(socket, system);
+    const { served, forget } = await listenIn(this.#options.dataDirectory, server, address);
+    this.#forget = forget;
+    return served;
   }
 
   async #create(): Promise<AdminServer> {

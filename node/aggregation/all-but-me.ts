@@ -14,6 +14,7 @@ import { byOwnRule, type OwnRule } from "./own-rule.ts";
 import { isFinitePoint, type Point } from "./point.ts";
 import { averageProducts, productGroups } from "./product-average.ts";
 import { aggregateByRule, type Fallback, fallbackOf, looksAtWholes } from "./rule.ts";
+import type { Vetting } from "./rule-definition.ts";
 
 /**
  * How much of the peer's own rotation is added to an averaged one before retraction. It decides only where the
@@ -70,6 +71,8 @@ export interface Aggregate {
   readonly z: Float32Array;
   /** The neighbours in it, in rising order. */
   readonly peers: readonly string[];
+  /** By a rule that chooses among them: those that it left in, in the order of its `Vetting`. */
+  readonly kept?: readonly string[];
   /** What each of them, in the same order, counts for and how far it is. */
   readonly shares: readonly NeighbourShare[];
   readonly refused: readonly { readonly peer: string; readonly reason: RefusalReason }[];
@@ -124,12 +127,17 @@ export function aggregateNeighbours(options: AggregateOptions): Aggregate {
   };
   if (used.length === 0) return none;
   const weighed = neighbourWeights(settings, { own, neighbours: used, slots, round });
-  const z = put(options, { points, groups, used, ...weighed });
+  let kept: readonly string[] | undefined;
+  const onVetted = ({ order }: Vetting): void => {
+    kept = order.map((j) => used[j]!.peer);
+  };
+  const z = put(options, { points, groups, used, onVetted, ...weighed });
   if (typeof z === "string") return { ...none, spoilt: z };
   const total = weighed.weights.reduce((sum, weight) => sum + weight, 0);
   return {
     z,
     peers: used.map((update) => update.peer),
+    ...(kept !== undefined && { kept }),
     shares: used.map((update, i) => ({
       peer: update.peer,
       weight: weighed.weights[i]! / total,
@@ -185,8 +193,10 @@ function put(
     used,
     weights,
     mass,
+    onVetted,
   }: NeighbourWeights & {
     readonly points: readonly Float32Array[];
+    readonly onVetted: (vetting: Vetting) => void;
     readonly groups: readonly RotationGroup[];
     readonly used: readonly NeighbourUpdate[];
   },
@@ -196,7 +206,7 @@ function put(
   try {
     const average = ownRule
       ? byOwnRule(ownRule, { points, weights, own: own.theta, used, round })
-      : aggregatePoints(settings, { points, weights, own: own.theta, start: known, slots, factors });
+      : aggregatePoints(settings, { points, weights, own: own.theta, start: known, slots, factors, onVetted });
     for (const { R } of groups) {
       for (let i = R.offset; i < R.offset + R.length; i++) average[i]! += TIE_BREAK * own.theta[i]!;
     }
@@ -264,6 +274,7 @@ function aggregatePoints(
     start,
     slots,
     factors,
+    onVetted,
   }: {
     readonly points: readonly Point[];
     readonly weights: readonly number[];
@@ -271,10 +282,12 @@ function aggregatePoints(
     readonly start: Point | undefined;
     readonly slots: readonly AdapterSlot[];
     readonly factors: Factors | undefined;
+    readonly onVetted: (vetting: Vetting) => void;
   },
 ): Float64Array {
   if (factors === "product") return averageOfProducts({ points, weights, own, slots });
-  if (looksAtWholes(settings)) return aggregateByRule(settings, { points, weights, own, start, parts: slots });
+  if (looksAtWholes(settings))
+    return aggregateByRule(settings, { points, weights, own, start, parts: slots, onVetted });
   if (settings.scope === "global") return aggregateByRule(settings, { points, weights, own });
   const z = new Float64Array(own.length);
   const longest = slots.reduce((max, { length }) => Math.max(max, length), 0);

@@ -14,6 +14,16 @@ export interface RuleInput {
   readonly start?: Point | undefined;
   /** The tensors in a point that is a whole adapter; one part when absent. */
   readonly parts?: readonly { readonly offset: number; readonly length: number }[] | undefined;
+  /** Told by a rule that chooses among its neighbours, before it returns. */
+  readonly onVetted?: ((vetting: Vetting) => void) | undefined;
+}
+
+/** Whom a rule that chooses among its neighbours leaves in. */
+export interface Vetting {
+  /** How much each counts, 0 of those that are left out.  Shapes: one per point. */
+  readonly counted: Float64Array;
+  /** Those that count, one of each crowd of copies, those that lean the same way side by side. */
+  readonly order: readonly number[];
 }
 
 /** One rule. */

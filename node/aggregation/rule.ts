@@ -76,6 +76,7 @@ export function aggregateByRule(
     own,
     start,
     parts,
+    onVetted,
     scratch,
   }: RuleInput & {
     /** ⌊points / 2⌋ P values that a norm clip writes to; new ones when absent. */
@@ -88,6 +89,7 @@ export function aggregateByRule(
     own,
     start,
     parts,
+    onVetted,
   };
   const fallback = fallbackOf(settings, points.length);
   if (fallback) return aggregate(input, { rule: fallback.rule });

@@ -2,9 +2,11 @@
  * The mean of the neighbours that pass a look at whole adapters: copies count once, and those stay out that are far from most or
  * do not go where most go. The peer's own adapter is the one point that is known to be honest, so it takes part in every look.
  */
+
+import { leaningOf } from "./leaning.ts";
 import { weightedMean } from "./mean.ts";
 import { addSquaredDistances, checkPoints, type Point } from "./point.ts";
-import type { RuleDefinition, RuleInput } from "./rule-definition.ts";
+import type { RuleDefinition, RuleInput, Vetting } from "./rule-definition.ts";
 
 /** The rule `vetted-mean`. */
 export const VETTED_MEAN: RuleDefinition<"vetted-mean"> = {
@@ -54,7 +56,9 @@ interface Voter {
  */
 export function vettedMean(input: RuleInput): Float64Array {
   const { points, weights, own } = input;
-  const counted = vettedWeights(input);
+  const vetting = vet(input);
+  input.onVetted?.(vetting);
+  const { counted } = vetting;
   const kept = points.flatMap((_, j) => (counted[j]! > 0 ? [j] : []));
   if (kept.length === 0) return Float64Array.from(own);
   return weightedMean(
@@ -64,13 +68,17 @@ export function vettedMean(input: RuleInput): Float64Array {
 }
 
 /** c_j of every neighbour, 0 of those that are left out.  Shapes, throws: as `vettedMean`. */
-export function vettedWeights({ points, weights, own, parts, start }: RuleInput): Float64Array {
+export const vettedWeights = (input: RuleInput): Float64Array => vet(input).counted;
+
+/** Whom the looks leave in.  Shapes, throws: as `vettedMean`. */
+function vet({ points, weights, own, parts, start }: RuleInput): Vetting {
   checkPoints([own, ...points], [1, ...weights]);
   const all = start === undefined ? [own, ...points] : [own, ...points, start];
   const squares = squaredDistances(all, parts ?? [{ offset: 0, length: own.length }], points.length);
   const size = all.length;
   const distance = (j: number, k: number): number => Math.sqrt(squares[j * size + k]!);
-  const counts = copyWeights(points.length + 1, distance);
+  const nearest = copyDistance(points.length + 1, distance);
+  const counts = copyWeights(points.length + 1, distance, nearest);
   const voters = Array.from(counts, (weight, at) => ({ at, weight })).filter(({ weight }) => weight > 0);
   const near = withoutFar(voters, distance);
   const inner = (j: number, k: number): number =>
@@ -78,7 +86,11 @@ export function vettedWeights({ points, weights, own, parts, start }: RuleInput)
   const kept = start === undefined ? near : withoutStrayers(near, inner);
   const counted = new Float64Array(points.length);
   for (const { at, weight } of kept) if (at > 0) counted[at - 1] = weight;
-  return counted;
+  const apart: number[] = [];
+  for (const { at } of kept) if (at > 0 && apart.every((one) => distance(one, at) > nearest)) apart.push(at);
+  const places = leaningOf(apart.length, (j, k) => squares[apart[j]! * size + apart[k]!]!);
+  const order = apart.map((at, i) => ({ at, place: places[i]! })).sort((a, b) => a.place - b.place);
+  return { counted, order: order.map(({ at }) => at - 1) };
 }
 
 /** D² of all pairs, [n, n]; the first `neighbours` points behind the own one say how much a part counts. */
@@ -106,11 +118,16 @@ function squaredDistances(
   return squares;
 }
 
-/** c of every point, the own one first, whose c is 1. */
-function copyWeights(count: number, distance: (j: number, k: number) => number): Float64Array {
+/** Within which two points are copies. */
+function copyDistance(count: number, distance: (j: number, k: number) => number): number {
   const all = Array.from({ length: count }, (_, at) => at);
   const others = (j: number): number[] => all.flatMap((k) => (k === j ? [] : [distance(j, k)]));
-  const nearest = COPY * lowerMedian(all.map((j) => lowerMedian(others(j))));
+  return COPY * lowerMedian(all.map((j) => lowerMedian(others(j))));
+}
+
+/** c of every point, the own one first, whose c is 1. */
+function copyWeights(count: number, distance: (j: number, k: number) => number, nearest: number): Float64Array {
+  const all = Array.from({ length: count }, (_, at) => at);
   const isMirror = all.map((j) => j > 0 && distance(0, j) <= nearest);
   return Float64Array.from(all, (j) => {
     if (j === 0) return 1;

@@ -6,7 +6,7 @@
  * steps in the same run, where `--python` has torch, transformers and peft and its weights fit.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -17,7 +17,7 @@ import { readModelFiles } from "../system/files/model-files.ts";
 import { machineMemory } from "../system/platform/memory.ts";
 import { sizeOf } from "../tensor.ts";
 import { type BaseMeasurement, BENCH_ADAPTER } from "./base-case.ts";
-import { type MemoryPeak, measured } from "./process-memory.ts";
+import { type MeasuredRun, type MemoryPeak, measured } from "./process-memory.ts";
 import { randomModelDirectory, SHAPES, shapeNamed } from "./random-model.ts";
 
 const { values } = parseArgs({
@@ -66,6 +66,7 @@ const flags = [
   ...(values.evaluate ? [] : ["--no-evaluate"]),
 ];
 const rows: Row[] = [];
+const made: string[] = [];
 const left: string[] = [];
 try {
   for (const name of values.shape) await measureShape(shapeNamed(name));
@@ -74,13 +75,17 @@ try {
 }
 const summary = [...new Map(rows.map((row) => [`${row.shape}, ${row.name}`, row])).keys()].map(medianRow);
 const load = `load ${loadavg()[0]!.toFixed(1)} on ${availableParallelism()} cores`;
-if (values.json) process.stdout.write(`${JSON.stringify({ load, rows, summary, left }, null, 2)}\n`);
+if (values.json) process.stdout.write(`${JSON.stringify({ load, made, rows, summary, left }, null, 2)}\n`);
 else process.stdout.write(table());
 
 async function measureShape(shape: keyof typeof SHAPES): Promise<void> {
   const model = randomModelDirectory(folder, shape, SHAPES[shape], { dtype: "BF16" });
   // The first process of a form makes its file, which the others find.
-  for (const base of values.base) await weftCase(model, base, ["--steps", "0"]);
+  for (const base of values.base) {
+    const before = copiesMade();
+    const { run } = await weftCase(model, base, ["--steps", "0"]);
+    if (copiesMade() > before) keepMade(`${shape}, weft ${base}`, run);
+  }
   const torch = values.against === "torch" ? torchCases(model) : [];
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const base of values.base) {
@@ -128,6 +133,19 @@ function lastLine(stdout: string): Pick<Row, "stepMs" | "processorMs" | "loadMs"
   return { stepMs: stepMs ?? Number.NaN, processorMs: processorMs ?? Number.NaN, loadMs };
 }
 
+/** Files of weights that stand in the cache. */
+function copiesMade(): number {
+  return existsSync(env.WEFT_CACHE) ? readdirSync(env.WEFT_CACHE).length : 0;
+}
+
+/** The making of a base's file. What it maps of the model's own files counts as resident until the system lets it go. */
+function keepMade(name: string, { peak, processorSeconds }: MeasuredRun): void {
+  const [own, resident] = [peak.ownMb, peak.largestResidentMb].map((mb) => Math.round(mb).toLocaleString("en"));
+  const line = `${name}: its file made in ${processorSeconds.toFixed(0)} processor s, peak ${resident} MB resident, ${own} MB of its own`;
+  made.push(line);
+  process.stderr.write(`${line}\n`);
+}
+
 /** Said at once: a run takes long, and one that is stopped has not measured in vain. */
 function keep(row: Row): void {
   rows.push(row);
@@ -156,5 +174,5 @@ function table(): string {
   const head =
     "| shape, base | seconds a step | processor s a step | peak resident MB | peak proportional MB | of it files | foreseen MB | off |";
   const lines = summary.map((row) => `| ${cells(row).join(" | ")} |`);
-  return `${[head, "|---|---|---|---|---|---|---|---|", ...lines, "", load, ...left].join("\n")}\n`;
+  return `${[head, "|---|---|---|---|---|---|---|---|", ...lines, "", load, ...made, ...left].join("\n")}\n`;
 }

@@ -21,7 +21,7 @@ export interface LogEntry {
 
 /** A chat, and how many of its messages were passed over because they hold no text: pictures, calls, notices. */
 export interface ChatLog {
-  readonly form: "WhatsApp chat" | "Telegram chat" | "chat";
+  readonly form: `${"WhatsApp" | "Telegram" | "Discord" | "Messenger" | "Teams" | "Slack"} chat` | "chat";
   readonly entries: readonly LogEntry[];
   readonly leftOut: number;
 }
@@ -52,7 +52,7 @@ export function whatsAppLog(text: string): ChatLog | undefined {
     }
     const [, speaker, said = ""] = SPOKEN.exec(rest) ?? [];
     isKept = speaker !== undefined && !NO_TEXT.test(said.trim());
-    if (isKept && speaker !== undefined) entries.push({ speaker: bare(speaker), day, text: said });
+    if (isKept && speaker !== undefined) entries.push({ speaker: bareSpeaker(speaker), day, text: said });
     else leftOut += 1;
   }
   return { form: "WhatsApp chat", entries: entries.map(trimmed), leftOut };
@@ -70,7 +70,7 @@ export function spokenLog(text: string): ChatLog | undefined {
   for (const line of lines) {
     const [, speaker, said = ""] = SPOKEN.exec(line) ?? [];
     if (line.trim() === "") block += 1;
-    else if (speaker !== undefined) entries.push({ speaker: bare(speaker), day: `${block}`, text: said });
+    else if (speaker !== undefined) entries.push({ speaker: bareSpeaker(speaker), day: `${block}`, text: said });
     else if (entries.length > 0) entries.push(withLine(entries.pop()!, line));
   }
   return { form: "chat", entries: entries.map(trimmed).filter(({ text: said }) => said !== ""), leftOut: 0 };
@@ -89,7 +89,7 @@ function telegramLog({ messages }: RowValues): ChatLog | undefined {
     const { type, date, from, text } = message;
     const said = telegramText(text);
     if (type !== "message" || typeof from !== "string" || said.trim() === "") return [];
-    return [{ speaker: bare(from), day: String(date).slice(0, 10), text: said.trim() }];
+    return [{ speaker: bareSpeaker(from), day: String(date).slice(0, 10), text: said.trim() }];
   });
   return { form: "Telegram chat", entries, leftOut: messages.length - entries.length };
 }
@@ -170,6 +170,8 @@ function* groupsOf(entries: readonly LogEntry[], key: (entry: LogEntry) => strin
 }
 
 const linesOf = (text: string): readonly string[] => text.replace(/^\uFEFF/u, "").split(/\r\n|\n|\r/u);
-const bare = (speaker: string): string => speaker.replace(/[\u200E\u200F\u202A-\u202E\u2066-\u2069~]/gu, "").trim();
+/** A speaker's name without marks of direction. */
+export const bareSpeaker = (speaker: string): string =>
+  speaker.replace(/[\u200E\u200F\u202A-\u202E\u2066-\u2069~]/gu, "").trim();
 const withLine = (entry: LogEntry, line: string): LogEntry => ({ ...entry, text: `${entry.text}\n${line}` });
 const trimmed = (entry: LogEntry): LogEntry => ({ ...entry, text: entry.text.trim() });

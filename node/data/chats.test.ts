@@ -149,7 +149,7 @@ describe("chats between people", () => {
     const one = await read("result.json", JSON.stringify(chat, null, 1), "assistant=Bob");
     expect([turns(one), one.line]).toEqual([
       [["user: hello", "assistant: see x.org"]],
-      "JSON objects; 1 day; speakers: Ann, Bob; left out: 1 message without text",
+      "JSON objects; 1 day; Telegram chat; speakers: Ann, Bob; left out: 1 message without text",
     ]);
     expect(turns(await read("result.json", { chats: { list: [chat, chat] } }, "assistant=Bob"))).toHaveLength(2);
   });

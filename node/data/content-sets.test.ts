@@ -46,6 +46,20 @@ describe("sets by content", () => {
     );
   });
 
+  test("that no record names are taken from those to train on", async () => {
+    const named = [
+      ...range(40).map((_, i) => record(i, { set: "train" })),
+      record(90, { set: "test" }),
+      record(91, { set: "test" }),
+    ];
+    const { sets } = await prepareByContent(named, options);
+    expect([sets.train.length + sets.validation.length, sets.test.length]).toEqual([40, 2]);
+    expect(sets.validation.length).toBeGreaterThan(1);
+    const all = await prepareByContent(range(40), options);
+    const alone = await prepareByContent(named.slice(0, 40), options);
+    expect(texts(alone.sets.test)).toEqual(texts(all.sets.test));
+  });
+
   test("hold repeated records on one side, and windows of one text too", async () => {
     const twice = [...range(40), ...range(40)];
     const { sets, repeated } = await prepareByContent(twice, options);

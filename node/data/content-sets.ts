@@ -73,7 +73,7 @@ export async function prepareByContent(
   const isGiven = ({ digests }: Group): boolean =>
     [...digests].some((digest) => held.validation.digests.has(digest) || held.test.digests.has(digest));
   const free = main.groups.filter((group) => !isGiven(group));
-  const sides = main.assigned ? assignedSides(free) : contentSides(free, options);
+  const sides = main.assigned ? assignedSides(free, options) : contentSides(free, options);
   const wasTrained = ({ digests }: Group): boolean => [...digests].some((digest) => trained.has(digest));
   const test = given.test ? held.test.groups : sides.test;
   // What is tested is not chosen by: the test file wins where both have an example.
@@ -173,9 +173,14 @@ interface Sides {
   readonly leftOut: number;
 }
 
-function assignedSides(groups: readonly Group[]): Sides {
+/** As the records say; a set that none of them names is taken from those to train on, by their content. */
+function assignedSides(groups: readonly Group[], options: ContentSetOptions): Sides {
   const of = (name: SetName): Group[] => groups.filter(({ set }) => set === name);
-  return { train: of("train"), validation: of("validation"), test: of("test"), leftOut: 0 };
+  const [train, validation, test] = [of("train"), of("validation"), of("test")];
+  if (train.length === 0 || (validation.length > 0 && test.length > 0)) return { train, validation, test, leftOut: 0 };
+  const given = { ...(validation.length > 0 && { validation: [] }), ...(test.length > 0 && { test: [] }) };
+  const sides = contentSides(train, { ...options, given: { ...options.given, ...given } });
+  return { ...sides, ...(validation.length > 0 && { validation }), ...(test.length > 0 && { test }) };
 }
 
 function contentSides(

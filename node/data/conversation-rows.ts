@@ -1,6 +1,6 @@
 /** Reads conversations out of rows: messages of OpenAI's form, and the turns of ShareGPT. */
 import { closestName } from "../../protocol/closest-name.ts";
-import type { Conversation, Message, Role } from "./conversation.ts";
+import { type Conversation, isLearnt, type Message, type Role } from "./conversation.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
 import type { RoleMap } from "./role-map.ts";
 import type { RowValues } from "./row.ts";
@@ -56,10 +56,10 @@ export function conversationOf(
     messages.unshift({ role: "system", content: system });
     if (from > 0) from += 1;
   }
-  if (!messages.some(({ role }, i) => role === "assistant" && i >= from)) {
+  if (!messages.some((message, i) => isLearnt({ messages, learntFrom: from }, message, i))) {
     throw dataRefusal(place, `in "${learntFrom}" the assistant says nothing; give a turn to learn, or drop the row`);
   }
-  const tools = toolsOf(values.tools, place);
+  const tools = toolsOf(values.tools, place) ?? functionsOf(values.functions);
   return { messages, ...(tools && { tools }), learntFrom: from };
 }
 
@@ -98,12 +98,24 @@ function messageOf(
   if (known === undefined) {
     throw dataRefusal(place, unknownRole(name, isShareGpt ? "from" : "role", word));
   }
-  const present = Object.entries(rest).filter(([, part]) => part !== null && part !== undefined);
+  const present = Object.entries(withToolCalls(rest)).filter(([, part]) => part !== null && part !== undefined);
   const more = Object.fromEntries(present);
   const said = textOf(isShareGpt ? value : content, { name, field: isShareGpt ? "value" : "content", place, more });
   const heard = isShareGpt ? value : content;
   const silent = heard === null ? "null" : heard === undefined ? "missing" : undefined;
   return { role: known, content: said, ...(silent && { silent }), ...(present.length > 0 && { more }) };
+}
+
+/** OpenAI's older `function_call` is a tool call. */
+function withToolCalls({ function_call: call, ...rest }: RowValues): RowValues {
+  if (typeof call !== "object" || call === null) return rest;
+  return { tool_calls: [{ type: "function", function: call }], ...rest };
+}
+
+/** The older `functions` as descriptions of tools. */
+function functionsOf(value: unknown): readonly unknown[] | undefined {
+  if (!Array.isArray(value) || value.length === 0) return undefined;
+  return value.map((one: unknown) => ({ type: "function", function: one }));
 }
 
 function roleOf(word: string, roles?: RoleMap): Role | undefined {

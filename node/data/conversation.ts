@@ -25,9 +25,14 @@ export interface Conversation {
   readonly learntFrom: number;
 }
 
-/** Whether the loss is taken on a message. */
+/** Whether the loss is taken on a message: not where it says itself that it is not to be learnt. */
 export function isLearnt({ learntFrom }: Conversation, message: Message, index: number): boolean {
-  return message.role === "assistant" && index >= learntFrom;
+  return message.role === "assistant" && index >= learntFrom && !isExcluded(message);
+}
+
+/** `"weight": 0` in OpenAI's rows, `"train": false` or `"loss": false` in others'. */
+function isExcluded({ more = {} }: Message): boolean {
+  return [more.weight, more.train, more.training, more.loss].some((mark) => mark === 0 || mark === false);
 }
 
 /** What a turn says in plain text: its content, and its tool calls as JSON below it. */

@@ -37,7 +37,10 @@ export function sniffDialect(head: string, { isWhole }: { readonly isWhole: bool
 
 /** A table of one column has no delimiter to be known by: its name is the first line. */
 export function singleColumn(head: string): Dialect {
-  const [first = ""] = head.replace(/^\uFEFF/u, "").split(/\r?\n/u);
+  const [first = ""] = head
+    .replace(/^\uFEFF/u, "")
+    .trimStart()
+    .split(/\r?\n/u);
   return { delimiter: ",", quoted: true, columns: [first.trim().replace(/^"(.*)"$/u, "$1")] };
 }
 
@@ -103,7 +106,7 @@ export async function* csvRows(
   let columns: readonly string[] | undefined;
   for await (const records of reader.records(pieces)) {
     for (const { record, lines } of records) {
-      if (columns === undefined) columns = record.map((name) => name.trim());
+      if (columns === undefined) columns = columnNames(record, file);
       else yield { values: namedValues(columns, record), place: { file, line: lines - breaksIn(record) } };
     }
   }
@@ -112,6 +115,23 @@ export async function* csvRows(
   const { lines } = error as unknown as { lines?: number };
   const place = { file, ...(lines !== undefined && { line: lines }) };
   throw dataRefusal(place, csvText(error, columns ?? dialect.columns), error);
+}
+
+/** Throws: DATA_FORMAT where two columns with a name have the same. */
+function columnNames(record: readonly string[], file: string): readonly string[] {
+  const names = record.map((name) => name.trim());
+  const twice = names.find((name, i) => name !== "" && names.indexOf(name) < i);
+  if (twice === undefined) return names;
+  throw dataRefusal({ file, line: 1 }, `two columns are named "${twice}"; rename one of them, or take it out`);
+}
+
+/** Texts without the line `sep=;` that Excel is told the delimiter by; the line stays, empty, so that lines keep their numbers. */
+export async function* withoutDialectLine(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+  let isFirst = true;
+  for await (const piece of pieces) {
+    yield isFirst ? piece.replace(/^(\uFEFF?)sep=[,;|\t](?=\r?\n)/iu, "$1") : piece;
+    isFirst = false;
+  }
 }
 
 function namedValues(columns: readonly string[], record: readonly string[]): Readonly<Record<string, string>> {

@@ -25,6 +25,8 @@ export class DataFindings {
   readonly rows = new Map<RecordKind, number>();
   /** Columns that no form reads. They divide records among peers, or nothing. */
   readonly unread = new Set<string>();
+  /** Whose chats they are, such as "Slack chat". */
+  readonly chats = new Set<string>();
   /** Who speaks in chats between people. */
   readonly speakers = new Set<string>();
   /** Whether everybody's words of such a chat are learnt, because nobody was said to be the assistant. */
@@ -60,7 +62,15 @@ export class DataFindings {
       const [one, several] = PARTS[kind] ?? [`row of ${kind}`, `rows of ${kind}`];
       return `${count} ${count === 1 ? one : several}`;
     });
-    return [counted.join(", "), rows.join(", "), ...this.#speakers(), ...this.#unread(), ...this.#leftOut()].join("; ");
+    const chats = [...this.chats].filter((chat) => !this.forms.has(chat));
+    return [
+      counted.join(", "),
+      rows.join(", "),
+      ...chats,
+      ...this.#speakers(),
+      ...this.#unread(),
+      ...this.#leftOut(),
+    ].join("; ");
   }
 
   #speakers(): readonly string[] {

@@ -2,12 +2,14 @@
 import { arrowRows, type Unzstd } from "./arrow-rows.ts";
 import { type ChatLog, logRecords, speakersOf, spokenLog, whatsAppLog } from "./chat-log.ts";
 import { type ColumnMap, mapColumns } from "./column-map.ts";
-import { csvRows } from "./csv-rows.ts";
+import { conllRows } from "./conll-rows.ts";
+import { csvRows, withoutDialectLine } from "./csv-rows.ts";
 import type { DataFindings } from "./data-findings.ts";
 import type { Magic, Packing, TableForm } from "./file-magic.ts";
 import { contentOf, jsonObjects } from "./json-objects.ts";
 import { jsonArrayRows, jsonLineRows } from "./json-rows.ts";
 import { linesOfText } from "./lines.ts";
+import { withSlack } from "./messenger-exports.ts";
 import { parquetRows, type RandomBytes } from "./parquet-rows.ts";
 import { dataRefusal, type Place } from "./place.ts";
 import { readParagraphs } from "./plain-text.ts";
@@ -39,6 +41,8 @@ export interface ReadOptions {
   /** Of text; default utf-8. */
   readonly charset?: string | undefined;
   readonly unzstd?: Unzstd | undefined;
+  /** The set that the file's name puts all its rows into; a row that names its own stays there. */
+  readonly set?: "train" | "validation" | "test" | undefined;
 }
 
 /** Characters of a text file that is read whole: well under the longest string of the runtime, 2^29. */
@@ -55,6 +59,17 @@ const TABLES: Readonly<Record<TableForm, string>> = {
  * Throws: DATA_FORMAT where its bytes, its form or one of its rows is refused, naming file and line or row.
  */
 export async function* recordsOfFile(
+  opened: DataFile,
+  options: ReadOptions,
+  found: DataFindings,
+): AsyncGenerator<DataRecord> {
+  const { set } = options;
+  for await (const record of recordsAsTheyAre(opened, options, found)) {
+    yield set === undefined ? record : { ...record, fields: { set, ...record.fields } };
+  }
+}
+
+async function* recordsAsTheyAre(
   opened: DataFile,
   options: ReadOptions,
   found: DataFindings,
@@ -77,7 +92,7 @@ export async function* recordsOfFile(
   }
   const { charset } = options;
   const pieces = decodedText(opened.pieces, { file, ...(charset !== undefined && { charset }) });
-  const { head, isWhole, all } = await headOfText(pieces);
+  const { head, isWhole, all } = await headOfText(withoutDialectLine(pieces));
   const { columns } = options;
   const form = textForm({ head, isWhole, file, name: opened.name, ...(columns && { columns }) });
   if (form.form === "text") {
@@ -97,9 +112,11 @@ function rowsOfText(
     case "json-lines":
       return jsonLineRows(linesOfText(pieces, { file }), { file });
     case "json-array":
-      return jsonArrayRows(pieces, { file });
+      return withSlack(jsonArrayRows(pieces, { file }));
     case "json-objects":
       return rowsOfObjects(jsonObjects(pieces, { file }), options);
+    case "conll":
+      return conllRows(linesOfText(pieces, { file }), { file });
     case "csv":
       return csvRows(pieces, { file, dialect: form.dialect });
   }
@@ -128,8 +145,12 @@ async function* records(
       continue;
     }
     const mapped = mapColumns(row, columns);
-    const { record, form, leftOut = 0 } = reader.read(mapped);
+    const { record, form, leftOut = 0, isUnwanted } = reader.read(mapped);
     found.leaveOut("messages without text", leftOut);
+    if (isUnwanted) {
+      found.leaveOut("answers with label false", 1);
+      continue;
+    }
     found.addUnread(Object.keys(mapped.values), form);
     if (record === undefined) found.leaveOut("conversations without an answer", 1);
     else {
@@ -154,6 +175,7 @@ function recordsOfLog(
   found.add("day", days.length);
   found.leaveOut("days without an answer", silentDays);
   found.leaveOut("messages without text", log.leftOut);
+  found.chats.add(log.form);
   for (const speaker of speakersOf(log.entries)) found.speakers.add(speaker);
   found.hasConversations ||= days.length > 0;
   found.learnsEverybody ||= roles === undefined;
@@ -232,6 +254,8 @@ function formName(form: Exclude<TextForm, { readonly form: "text" }>): string {
       return CSV_NAMES[form.dialect.delimiter];
     case "json-objects":
       return "JSON objects";
+    case "conll":
+      return "CoNLL";
   }
 }
 

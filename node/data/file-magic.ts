@@ -65,8 +65,13 @@ const SIGNATURES: readonly Signature[] = [
   foreign([0x7f, 0x45, 0x4c, 0x46], "a program", "give a file of examples"),
 ];
 
+/** A frame's descriptor, its fifth byte, says in two bits how long the number of the dictionary is (RFC 8878, 3.1.1.1.1). */
+const isDictionaryZstd = (head: Uint8Array): boolean =>
+  [0x28, 0xb5, 0x2f, 0xfd].every((byte, i) => head[i] === byte) && (head[4]! & 0b11) !== 0;
+
 /** What a file is by its first MAGIC_BYTES bytes; undefined where it may be text. */
 export function magicOf(head: Uint8Array): Magic | undefined {
+  if (isDictionaryZstd(head)) return { kind: "foreign", name: "packed by zstd with a dictionary", todo: UNPACK };
   const matches = ({ bytes, at = 0 }: Signature): boolean => bytes.every((byte, i) => head[at + i] === byte);
   return SIGNATURES.find(matches)?.magic;
 }

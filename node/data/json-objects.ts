@@ -1,28 +1,20 @@
 /**
  * JSON objects that stand on several lines, one after another, and what is in an object that is no row itself: rows in a
- * list of it (`{"data": [...]}`), in lists by set (`{"train": [...], "test": [...]}`), or the chats of Telegram.
+ * list of it (`{"data": [...]}`), in lists by set (`{"train": [...], "test": [...]}`), or the chats of a messenger.
  */
-import { type ChatLog, telegramLogs } from "./chat-log.ts";
+import type { ChatLog } from "./chat-log.ts";
 import { type ColumnMap, mappedColumns } from "./column-map.ts";
 import { isObject } from "./exported-chats.ts";
 import { JsonNesting } from "./json-nesting.ts";
 import { parseObject } from "./json-rows.ts";
-import { dataRefusal } from "./place.ts";
+import { exportedLogs } from "./messenger-exports.ts";
+import { dataRefusal, type Place } from "./place.ts";
 import type { Row, RowValues, TextPieces } from "./row.ts";
 import { formOfColumns } from "./row-forms.ts";
+import { setOfName } from "./set-names.ts";
 
 /** Characters of one object: it is read whole. */
 export const OBJECT_CHARACTERS_MAX = 2 ** 28;
-
-/** Names of sets, by what lists of rows are called. */
-const SETS: Readonly<Record<string, "train" | "validation" | "test">> = {
-  train: "train",
-  training: "train",
-  validation: "validation",
-  valid: "validation",
-  dev: "validation",
-  test: "test",
-};
 
 /** What an object holds. */
 export type ObjectContent = { readonly rows: Iterable<Row> } | { readonly logs: readonly ChatLog[] };
@@ -32,17 +24,23 @@ export type ObjectContent = { readonly rows: Iterable<Row> } | { readonly logs: 
  * Throws: DATA_FORMAT for an object with several lists that are not named as sets are.
  */
 export function contentOf({ values, place }: Row, columns: ColumnMap = new Map()): ObjectContent {
-  const logs = telegramLogs(values);
+  const logs = exportedLogs(values);
   if (logs) return { logs };
-  if (isRow(values, columns)) return { rows: [{ values, place }] };
+  refuseColumns(values, place);
+  // A row of preferences, which is refused as one, has lists that are no rows.
+  const isPreference = Object.hasOwn(values, "chosen") || Object.hasOwn(values, "preferred_output");
+  if (isPreference || isRow(values, columns)) return { rows: [{ values, place }] };
   const lists = Object.entries(values).filter(([, value]) => isListOfObjects(value)) as [
     string,
     readonly RowValues[],
   ][];
   const [first] = lists;
-  // No list: the row is refused by what it lacks, as any other.
-  if (first === undefined) return { rows: [{ values, place }] };
-  const areSets = lists.every(([name]) => Object.hasOwn(SETS, name.toLowerCase()));
+  if (first === undefined) {
+    const inner = innerList(values);
+    if (inner === undefined) return { rows: [{ values, place }] };
+    throw dataRefusal(place, `its rows stand in "${inner}"; save that list as a file of its own`);
+  }
+  const areSets = lists.every(([name]) => setOfName(name) !== undefined);
   if (lists.length > 1 && !areSets) {
     const names = lists.map(([name]) => `"${name}"`).join(", ");
     throw dataRefusal(
@@ -53,19 +51,59 @@ export function contentOf({ values, place }: Row, columns: ColumnMap = new Map()
   function* rows(): Generator<Row> {
     let row = 0;
     for (const [name, list] of lists) {
-      const set = areSets && lists.length > 1 ? { set: SETS[name.toLowerCase()] } : {};
+      const set = areSets && lists.length > 1 ? { set: setOfName(name) } : {};
       for (const element of list) {
         row += 1;
-        yield { values: { ...set, ...element }, place: { file: place.file, row } };
+        yield { values: { ...set, ...unwrapped(element) }, place: { file: place.file, row } };
       }
     }
   }
   return { rows: rows() };
 }
 
+/** Rows of Hugging Face's viewer are the `row` of their elements. */
+const unwrapped = ({ row_idx: index, row, ...others }: RowValues): RowValues => {
+  if (typeof index === "number" && isObject(row)) return row;
+  return { ...(index !== undefined && { row_idx: index }), ...(row !== undefined && { row }), ...others };
+};
+
+/** Where a list of objects stands further inside, such as `data.rows`. */
+function innerList(values: RowValues, depth = 3): string | undefined {
+  for (const [name, value] of Object.entries(values)) {
+    if (isListOfObjects(value)) return name;
+    const inner = depth > 0 && isObject(value) ? innerList(value, depth - 1) : undefined;
+    if (inner !== undefined) return `${name}.${inner}`;
+  }
+  return undefined;
+}
+
+/** Whether an object holds a table by columns, as pandas writes one unless it is told otherwise. */
+function isOfColumns(values: RowValues): boolean {
+  const columns = Object.values(values);
+  if (columns.length < 2) return false;
+  if (Array.isArray(values.columns) && Array.isArray(values.data)) return values.data.every(Array.isArray);
+  if (columns.every(isObject)) return columns.every((column) => Object.keys(column).join().startsWith("0"));
+  const [first] = columns;
+  const isLong = (column: unknown): boolean =>
+    Array.isArray(column) && Array.isArray(first) && column.length === first.length && !column.some(isObject);
+  return columns.every(isLong) && formOfColumns(Object.keys(values)) !== "tokens/tags";
+}
+
+/** Throws: DATA_FORMAT. */
+function refuseColumns(values: RowValues, place: Place): void {
+  const isNotebook = typeof values.nbformat === "number" && Array.isArray(values.cells);
+  if (isNotebook) throw dataRefusal(place, "this is a notebook of Jupyter, which weft does not read; save its text");
+  const byNumber = Object.entries(values);
+  if (byNumber.length > 1 && byNumber.every(([name, row], i) => name === `${i}` && isObject(row))) {
+    throw dataRefusal(place, 'this is an object of rows by number; save them as a list (pandas: orient="records")');
+  }
+  if (!isOfColumns(values)) return;
+  throw dataRefusal(place, 'this is a table by columns; save it by rows (pandas: to_json with orient="records")');
+}
+
 /** Whether an object at the head of a file stands for more than one row, or for none. */
 export function holdsMore(values: RowValues, columns: ColumnMap): boolean {
-  return telegramLogs(values) !== undefined || !isRow(values, columns);
+  return exportedLogs(values) !== undefined || isOfColumns(values) || !isRow(values, columns);
 }
 
 const isRow = (values: RowValues, columns: ColumnMap): boolean =>

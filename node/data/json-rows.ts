@@ -11,7 +11,8 @@ export async function* jsonLineRows(lines: TextPieces, { file }: { readonly file
   let line = 0;
   for await (const text of lines) {
     line += 1;
-    const bare = line === 1 && text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
+    // Files that were put one behind the other have one in the middle too.
+    const bare = text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
     if (bare.trim() === "") continue;
     const place = { file, line };
     yield { values: parseObject(bare, place, "write one complete object on the line"), place };
@@ -36,6 +37,12 @@ function notationOf(text: string): string {
   const number = /[:,[]\s*(-?Infinity|NaN)\b/u.exec(text.replace(/"(?:[^"\\]|\\.)*"/gu, '""'))?.[1];
   if (number !== undefined) return `, which has no ${number}`;
   if (/^\s*\{.*\}\s*,\s*$/su.test(text)) return ": a comma follows the object";
+  if (/^\s*(?:\/\/|\/\*|#)/u.test(text)) return ", which has no comments";
+  const bare = text.replace(/"(?:[^"\\]|\\.)*"/gu, '""');
+  if (/,\s*[}\]]/u.test(bare)) return ": a comma stands before a closing bracket";
+  if (/\}\s*\r\s*\{/u.test(bare)) return " on lines that end in LF, but on some that end in CR alone";
+  if (/\}\s*\{/u.test(bare)) return ": several objects stand on the line";
+  if (text.trim() === "") return ": nothing stands between two commas, or behind the last";
   return "";
 }
 

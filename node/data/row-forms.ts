@@ -92,14 +92,14 @@ const FORMS: Readonly<Record<RowFormName, RowForm>> = {
   },
   messages: {
     needs: ["messages"],
-    may: ["tools", "system"],
+    may: ["tools", "functions", "system"],
     says: '"messages", a list of {"role", "content"}',
     read: (values, place, used, roles) =>
       conversationRecord(values, place, { used, roles, columns: ["messages"], learntFrom: "messages" }),
   },
   conversations: {
     needs: ["conversations"],
-    may: ["tools", "system"],
+    may: ["tools", "functions", "system"],
     says: '"conversations", a list of {"from", "value"}',
     read: (values, place, used, roles) =>
       conversationRecord(values, place, { used, roles, columns: ["conversations"], learntFrom: "conversations" }),
@@ -120,7 +120,7 @@ const FORMS: Readonly<Record<RowFormName, RowForm>> = {
   }),
   instruction: {
     needs: ["instruction", ANSWERS],
-    may: ["input"],
+    may: ["input", "context"],
     says: '"instruction" and "output" with an optional "input"',
     read: instructionRecord,
   },
@@ -148,6 +148,9 @@ const FORMS: Readonly<Record<RowFormName, RowForm>> = {
     needs: ["text"],
     says: '"text"',
     read: (values, place, used) => {
+      if (Object.hasOwn(values, "role") && Object.hasOwn(values, "parent_id")) {
+        throw dataRefusal(place, 'this is one message of a tree; write each thread as a row of "messages"');
+      }
       const text = requireAnswer(values, "text", place, FORMS.text);
       return record(values, { prompt: "", response: text, overflow: "continue", used });
     },
@@ -178,6 +181,8 @@ export interface ReadRow {
   readonly record?: DataRecord;
   /** Messages of an export that hold no text. */
   readonly leftOut?: number;
+  /** Of a row of `prompt`, `completion` and `label` (KTO): that its answer is marked as a bad one. */
+  readonly isUnwanted?: true;
 }
 
 /** Reads rows as records. Most rows have the columns of the one before, and then its form, which is looked for once. */
@@ -205,6 +210,7 @@ export class RowReader {
     const { form, used } = this.#found;
     const { chat, read } = FORMS[form];
     const roles = this.#roles;
+    if (form === "prompt/completion" && /^false$/iu.test(`${values.label}`)) return { form, isUnwanted: true };
     if (!chat) return { form, record: read(values, place, used, roles) };
     const { messages, leftOut } = chat(values, place);
     if (!hasAnswer(messages, roles)) return { form, leftOut };
@@ -231,6 +237,11 @@ function missingOf({ needs }: RowForm, columns: readonly string[]): readonly str
 /** The form that most of the row's columns belong to, and what is missing of it. */
 function unknownForm(values: RowValues, place: Place): Error {
   const columns = Object.keys(values);
+  const chosen = ["chosen", "preferred_output"].find((name) => columns.includes(name));
+  if (chosen !== undefined) return preferenceRefusal(values, chosen, place);
+  if ("replies" in Object(values.prompt)) {
+    return dataRefusal(place, 'this is a tree of messages; write each thread as a row of "messages"');
+  }
   const missing = (name: RowFormName): readonly string[] => missingOf(FORMS[name], columns);
   const nearest = ROW_FORMS.map((name) => ({
     name,
@@ -239,12 +250,32 @@ function unknownForm(values: RowValues, place: Place): Error {
   })).toSorted((a, b) => b.has - a.has || a.lacks.length - b.lacks.length)[0]!;
   const form = FORMS[nearest.has > 0 ? nearest.name : "prompt/response"];
   const [lacked = ""] = missingOf(form, columns);
-  const others = columns.filter((name) => !form.needs.flat().includes(name)).slice(0, 8);
+  const isList = LISTS.includes(lacked);
+  const fits = (value: unknown): boolean => (isList ? Array.isArray(value) : typeof value === "string");
+  const others = columns
+    .filter((name) => !form.needs.flat().includes(name) && !NUMBERS.test(name) && fits(values[name]))
+    .slice(0, 8);
   const close = closestName(lacked, others);
   const example = close ?? others[0];
   const map = example === undefined ? "" : `; a column of another name is mapped by columns ${lacked}=${example}`;
   const known = nearest.has > 0 ? "" : ` (a row may also have ${otherForms()})`;
   return dataRefusal(place, `"${lacked}" is missing; give ${form.says}${known}${map}`);
+}
+
+/** Columns that hold lists, and names of columns that number rows. */
+const LISTS: readonly string[] = ["messages", "conversations", "choices", "tokens", "contents", "chat_messages"];
+const NUMBERS = /^(?:id|idx|ind|index|uuid|guid)$|_id$/iu;
+
+/** Of rows with an answer that is preferred to another. */
+function preferenceRefusal(values: RowValues, chosen: string, place: Place): Error {
+  const what = "this row has a preferred answer and another; weft learns answers, and no preferences";
+  const isText = typeof values[chosen] === "string";
+  const asked = typeof values.prompt === "string" || Array.isArray(values.prompt);
+  if (!isText && !asked && (values[chosen] as { length?: number } | null)?.length === 1) {
+    return dataRefusal(place, `${what}; write the preferred ones as rows of "messages"`);
+  }
+  const name = asked ? (isText ? "response" : "completion") : isText ? "text" : "messages";
+  return dataRefusal(place, `${what}; columns ${name}=${chosen} learns the preferred ones`);
 }
 
 const otherForms = (): string =>
@@ -280,7 +311,7 @@ function joined(
 function instructionRecord(values: RowValues, place: Place, used: readonly string[]): DataRecord {
   const form = FORMS.instruction;
   const instruction = requireText(values, "instruction", place, form);
-  const input = values.input === undefined || values.input === null ? "" : requireText(values, "input", place, form);
+  const input = inputOf(values, place, form);
   const answer = ANSWERS.find((name) => Object.hasOwn(values, name)) ?? "output";
   const output = requireAnswer(values, answer, place, form);
   const isGiven = input.trim() !== "";
@@ -288,6 +319,14 @@ function instructionRecord(values: RowValues, place: Place, used: readonly strin
     ...record(values, { prompt: instructionPrompt(instruction, input), response: output, used }),
     asked: { instruction, ...(isGiven && { input }) },
   };
+}
+
+/** `input`, or `context` as Dolly calls it.  Throws: DATA_FORMAT where both are given. */
+function inputOf(values: RowValues, place: Place, form: RowForm): string {
+  const given = ["input", "context"].filter((name) => values[name] !== undefined && values[name] !== null);
+  const texts = given.map((name) => requireText(values, name, place, form)).filter((text) => text.trim() !== "");
+  if (texts.length <= 1) return texts[0] ?? "";
+  throw dataRefusal(place, '"input" and "context" both hold text; put them together in one');
 }
 
 /** The prompt that is made of an instruction and what it is about. */

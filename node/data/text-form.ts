@@ -1,7 +1,9 @@
 /** Which form a text has, by what stands in it; its file's name decides only where both would do. */
 import { type ColumnMap, mappedColumns } from "./column-map.ts";
+import { looksLikeConll } from "./conll-rows.ts";
 import { type Dialect, singleColumn, sniffDialect } from "./csv-rows.ts";
 import { isObject } from "./exported-chats.ts";
+import { refuseForeignText } from "./foreign-text.ts";
 import { holdsMore } from "./json-objects.ts";
 import { dataRefusal } from "./place.ts";
 import type { RowValues } from "./row.ts";
@@ -14,6 +16,8 @@ export type TextForm =
   /** Objects on several lines each, or one object that holds the rows. */
   | { readonly form: "json-objects" }
   | { readonly form: "csv"; readonly dialect: Dialect }
+  /** Words with a tag each, a word a line. */
+  | { readonly form: "conll" }
   | { readonly form: "text" };
 
 /** Characters of a text that its form is decided by. */
@@ -40,11 +44,13 @@ export function textForm({ head, isWhole, file, name, columns = new Map() }: Tex
   const text = head.replace(/^\uFEFF/u, "").trimStart();
   const named = nameForm(name);
   if (text === "" && isWhole) throw emptyRefusal(file, named);
+  refuseForeignText(text, file);
   if (/^\[\s*(?:[{\]]|$)/u.test(text)) return { form: "json-array" };
   if (/^\{\s*["}]/u.test(text) && looksLikeJsonLines(text, named)) {
     return { form: standsOnLines(text, { isWhole, named, columns }) ? "json-lines" : "json-objects" };
   }
   if (named === "json" && text.startsWith("[")) return { form: "json-array" };
+  if (looksLikeConll(head, { isWhole })) return { form: "conll" };
   const table = tableForm({ head, isWhole, file, name, columns }, named);
   if (table) return table;
   if (named === "json-lines" || named === "json") return { form: "json-lines" };

@@ -2,10 +2,10 @@
  * What a data directory holds of a roster, rebuilt in this process from the genesis alone: on the bytes of its store, which a
  * running peer reads out where there is one, because nobody else can open it meanwhile.
  */
-import { type OpenDirectory, openDirectory } from "../data-directory/open.ts";
+import { openDirectory } from "../data-directory/open.ts";
 import { type LogAnswer, logAnswer, type MembersAnswer, rosterFacts } from "../membership/roster-desk.ts";
 import { type RebuiltRoster, readStored, rebuildRoster, type StoredEntries } from "../membership/roster-store.ts";
-import { askRunningPeer, isRunning, type OperatorOptions } from "../peer/operator.ts";
+import { askRunningPeer, type OperatorOptions, withRoster } from "../peer/operator.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 
 /** A roster rebuilt, and what is wrong with what was there. */
@@ -57,23 +57,22 @@ export async function verifyMembers(
 async function rebuild(options: OperatorOptions): Promise<RebuiltRoster> {
   const { dataDirectory, genesis } = options;
   const context = { genesis, verify: createNativeVerifier() };
-  let directory: OpenDirectory;
-  try {
-    directory = await openDirectory(dataDirectory);
-  } catch (error) {
-    if (!isRunning(error)) throw error;
-    return await rebuildRoster((from) => askForEntries(from, options), context);
-  }
-  try {
-    const store = await directory.store();
-    // Nobody claims anything: what the files come to is what the peer will hold.
-    return await rebuildRoster(
-      async (from) => ({ ...(await readStored(store, { from })), digest: undefined }),
-      context,
-    );
-  } finally {
-    await directory.close();
-  }
+  return await withRoster(options, {
+    ofPeer: (timeoutMs) => rebuildRoster((from) => askForEntries(from, { ...options, timeoutMs }), context),
+    ofFiles: async () => {
+      const directory = await openDirectory(dataDirectory);
+      try {
+        const store = await directory.store();
+        // Nobody claims anything: what the files come to is what the peer will hold.
+        return await rebuildRoster(
+          async (from) => ({ ...(await readStored(store, { from })), digest: undefined }),
+          context,
+        );
+      } finally {
+        await directory.close();
+      }
+    },
+  });
 }
 
 async function askForEntries(from: number, options: OperatorOptions): Promise<StoredEntries> {

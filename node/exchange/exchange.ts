@@ -19,7 +19,7 @@ import type { Logger } from "../interface/logger.ts";
 import type { Membership } from "../interface/membership.ts";
 import type { Sketches } from "../interface/sketches.ts";
 import type { Store } from "../interface/store.ts";
-import type { Transport } from "../interface/transport.ts";
+import type { Standing, Transport } from "../interface/transport.ts";
 import { AddressExchange } from "./address-exchange.ts";
 import { type Background, createBackground } from "./background.ts";
 import { BlobTransfer } from "./blob-transfer.ts";
@@ -77,6 +77,8 @@ export interface Exchange extends UpdateExchange {
   refuses(peer: PeerId): boolean;
   /** Whether there is room for a connection from there; always where there is a roster, which judges by itself. */
   hasRoomFor(peer: PeerId, origin: string | undefined): boolean;
+  /** What a peer is to this one; for the transport's relay. */
+  standingOf(peer: PeerId): Standing;
   /** Peers that are connected and admitted. */
   admitted(): readonly PeerId[];
   isAuthor(peer: PeerId): boolean;
@@ -278,6 +280,10 @@ class PeerExchange implements Exchange {
     return this.#handshake.hasRoomFor(peer, origin);
   }
 
+  standingOf(peer: PeerId): Standing {
+    return this.#handshake.standingOf(peer);
+  }
+
   bytes(): { readonly sent: number; readonly received: number } {
     return this.#dependencies.transport.bytes();
   }
@@ -353,11 +359,7 @@ class PeerExchange implements Exchange {
         ...(this.#dependencies.loop && { loop: this.#dependencies.loop }),
         onEquivocation: (first, second) => this.#options.membership?.reportEquivocation(first, second),
       },
-      {
-        ...this.#limits,
-        rules: () => this.#rulesNow(),
-        sample: () => this.#position.sample,
-      },
+      { ...this.#limits, rules: () => this.#rulesNow(), sample: () => this.#position.sample },
     );
   }
 

@@ -24,7 +24,7 @@ import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
 import type { Conversation } from "../interface/conversation.ts";
 import type { Membership } from "../interface/membership.ts";
-import type { ByteStream } from "../interface/transport.ts";
+import type { ByteStream, Standing } from "../interface/transport.ts";
 import { cut, oneFrame } from "./byte-pipeline.ts";
 import { ask, type ConversationDependencies } from "./conversation.ts";
 import { answerWithin } from "./deadline.ts";
@@ -154,6 +154,13 @@ export class Handshake implements Conversation {
   /** Whether there is room for a connection from there; where there is a roster, that is not asked here. */
   hasRoomFor(peer: PeerId, origin: string | undefined): boolean {
     return this.#dependencies.places?.admits(peer, origin) !== false;
+  }
+
+  /** What a peer is to this one. */
+  standingOf(peer: PeerId): Standing {
+    const { neighbours, places } = this.#dependencies;
+    if (!neighbours.has(peer)) return "nobody";
+    return places === undefined || places.isKnown(peer) ? "known" : "guest";
   }
 
   /** Memberships have changed: cut off at once every peer that is no member any more. */

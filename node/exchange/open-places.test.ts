@@ -91,6 +91,10 @@ describe("an exchange in a network without a roster", () => {
     expect(fourth.said).toEqual(["peer refused: the peer has no room for another neighbour"]);
     await connect(await up(net, { seed: 9 }), victim);
     expect(victim.exchange.admitted()).toHaveLength(4);
+    const standings = [friend, (await strangers[0]!).transport.peer, fourth.transport.peer].map((peer) =>
+      victim.exchange.standingOf(peer),
+    );
+    expect(standings).toEqual(["known", "guest", "nobody"]);
     expect(victim.exchange.hasRoomFor(fourth.transport.peer, undefined)).toBe(true);
   });
 

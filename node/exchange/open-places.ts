@@ -106,14 +106,14 @@ export class OpenPlaces {
 
   /** Whether a connection may be made; asking changes nothing. Where this peer dials by itself there is no origin. */
   admits(peer: PeerId, origin: string | undefined): boolean {
-    if (origin === undefined || this.#isKnown(peer) || this.#guests.has(peer)) return true;
+    if (origin === undefined || this.isKnown(peer) || this.#guests.has(peer)) return true;
     return this.#arrivalFor(origin) !== undefined;
   }
 
   /** A connection was made. */
   begin(peer: PeerId): void {
     const origin = this.#dependencies.originOf(peer) ?? peer;
-    const place = this.#isKnown(peer) ? "free" : this.#arrivalFor(origin);
+    const place = this.isKnown(peer) ? "free" : this.#arrivalFor(origin);
     this.#guests.set(peer, { origin, isAdmitted: false });
     // Others may have come since the gate was asked.
     if (place === undefined) this.#showOut(peer);
@@ -142,9 +142,9 @@ export class OpenPlaces {
 
   #placeFor(peer: PeerId): Place | undefined {
     const admitted = [...this.#guests].filter(([one, { isAdmitted }]) => isAdmitted && one !== peer);
-    const strangers = admitted.filter(([one]) => !this.#isKnown(one));
+    const strangers = admitted.filter(([one]) => !this.isKnown(one));
     const { neighboursMax, moreGivenMax, knownReserve } = this.#limits;
-    const isKnown = this.#isKnown(peer);
+    const isKnown = this.isKnown(peer);
     const max = neighboursMax + (this.#dependencies.isGiven(peer) ? moreGivenMax : 0);
     const isFree = admitted.length < max && (isKnown || strangers.length < neighboursMax - knownReserve);
     if (isFree) return "free";
@@ -163,12 +163,13 @@ export class OpenPlaces {
     this.#dependencies.hangUp(peer);
   }
 
-  #isKnown(peer: PeerId): boolean {
+  /** Whether a peer was given to this one, or has delivered. */
+  isKnown(peer: PeerId): boolean {
     return this.#dependencies.isGiven(peer) || (this.#deliveries.get(peer) ?? 0) >= this.#limits.deliveriesMin;
   }
 
   #arrivalFor(origin: string): Place | undefined {
-    const arriving = [...this.#guests].filter(([peer, { isAdmitted }]) => !isAdmitted && !this.#isKnown(peer));
+    const arriving = [...this.#guests].filter(([peer, { isAdmitted }]) => !isAdmitted && !this.isKnown(peer));
     const own = arriving.filter(([, guest]) => guest.origin === origin).length;
     if (own >= this.#limits.arrivingPerOriginMax) return undefined;
     return arriving.length < this.#limits.arrivingMax ? "free" : this.#spare(arriving, origin);

@@ -147,9 +147,8 @@ interface Memory {
 
 /** capacity: tokens in all. The buffers are fed as they are, and filled between the steps. */
 function createMemory(model: BaseModel, capacity: number): Memory {
-  const { groups, headSize } = model.cache!;
   const feeds: Record<string, Tensor> = {};
-  for (let layer = 0; layer < model.shape.layers; layer++) {
+  for (const [layer, { groups, headSize }] of model.cache!.memories) {
     for (const name of ["keys", "values"]) {
       const data = new Float32Array(groups * capacity * headSize);
       feeds[`past_${name}.${layer}`] = { dtype: "float32", shape: [1, groups, capacity, headSize], data };
@@ -159,7 +158,8 @@ function createMemory(model: BaseModel, capacity: number): Memory {
     capacity,
     feeds,
     store: (outputs, position, count) => {
-      for (const [name, { data }] of Object.entries(feeds)) {
+      for (const [name, { data, shape }] of Object.entries(feeds)) {
+        const [, groups, , headSize] = shape as [number, number, number, number];
         const now = outputs[name.slice("past_".length)]!.data as Float32Array;
         for (let group = 0; group < groups; group++) {
           const rows = now.subarray(group * count * headSize, (group + 1) * count * headSize);

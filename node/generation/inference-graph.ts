@@ -48,7 +48,7 @@ export function textGraph(used: UsedModel, shape: { readonly examples: number; r
 
 /**
  * The prompt, read at once.  Inputs: input_ids i64[1,T], the positions of `interventionInputs`.
- * Outputs: logits f32[1,V] of the token behind it, and for every layer keys.N and values.N f32[1, groups, T, headSize].
+ * Outputs: logits f32[1,V] of the token behind it, and for every layer with a memory keys.N and values.N f32[1, groups, T, headSize].
  */
 export function promptGraph(used: UsedModel, { tokens }: { readonly tokens: number }): OnnxGraph {
   const { model } = used;
@@ -61,7 +61,7 @@ export function promptGraph(used: UsedModel, { tokens }: { readonly tokens: numb
 }
 
 /**
- * One token behind those remembered.  Inputs: input_ids i64[1,1], position i64[1], and for every layer past_keys.N and
+ * One token behind those remembered.  Inputs: input_ids i64[1,1], position i64[1], and for every layer with a memory past_keys.N and
  * past_values.N f32[1, groups, capacity, headSize].  Outputs: as of `promptGraph`, for one token.
  * The adapter is that of `adapterAfterPrompt`.
  * Throws: RangeError for a model without a cache.
@@ -69,17 +69,18 @@ export function promptGraph(used: UsedModel, { tokens }: { readonly tokens: numb
 export function tokenGraph(used: UsedModel, { capacity }: { readonly capacity: number }): OnnxGraph {
   const { model } = used;
   if (!model.cache) throw new RangeError(`${model.family} has no cache of keys and values`);
-  const { groups, headSize } = model.cache;
   const inputIds = inputValue("input_ids", "int64", [1, 1]);
   const position = inputValue("position", "int64", [1]);
-  const past = Array.from({ length: model.shape.layers }, (_, layer) => {
-    const memory = (name: string) => inputValue(`${name}.${layer}`, "float32", [1, groups, capacity, headSize]);
-    return { keys: memory("past_keys"), values: memory("past_values") };
-  });
+  const past = new Map(
+    [...model.cache.memories].map(([layer, { groups, headSize }]) => {
+      const memory = (name: string) => inputValue(`${name}.${layer}`, "float32", [1, groups, capacity, headSize]);
+      return [layer, { keys: memory("past_keys"), values: memory("past_values") }];
+    }),
+  );
   const { inputs, hooks, weight } = adapted(used, { examples: 1, tokens: 1 });
-  const { cache, outputs } = remembering({ position, capacity, layer: (layer) => past[layer]! });
+  const { cache, outputs } = remembering({ position, capacity, layer: (layer) => past.get(layer)! });
   const hidden = model.hidden({ inputIds, weight, hooks, cache });
-  const memories = past.flatMap(({ keys, values }) => [keys, values]);
+  const memories = [...past.values()].flatMap(({ keys, values }) => [keys, values]);
   return finishedGraph(model, {
     inputs: [inputIds, position, ...memories, ...inputs],
     outputs: { logits: logitsOf(model, weight, hidden), ...outputs },

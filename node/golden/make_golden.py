@@ -77,6 +77,14 @@ FAMILIES = {
         LLAMA_TARGETS,
         "model.layers",
     ),
+    "gemma4_text": (
+        "Gemma4ForCausalLM",
+        dict(head_dim=8, global_head_dim=16, attention_k_eq_v=True, num_global_key_value_heads=1, sliding_window=6)
+        | dict(num_kv_shared_layers=2, use_double_wide_mlp=True, hidden_size_per_layer_input=10, final_logit_softcapping=1.5)
+        | dict(layer_types=["sliding_attention", "full_attention"] * 2),
+        LLAMA_TARGETS + ["per_layer_input_gate"],
+        "model.layers",
+    ),
     "phi3": ("Phi3ForCausalLM", dict(sliding_window=9, pad_token_id=0, eos_token_id=2), ["qkv_proj", "down_proj"], "model.layers"),
     "smollm3": ("SmolLM3ForCausalLM", dict(pad_token_id=0, bos_token_id=1, eos_token_id=2), LLAMA_TARGETS, "model.layers"),
     "granite": (
@@ -203,6 +211,14 @@ DIRECTORIES = {
         TINY
         | dict(seed=9, heads=2, kv_heads=2, lora_targets=["k_proj", "up_proj"])
         | dict(settings=dict(final_logit_softcapping=1.5, attention_bias=True, rope_parameters=None)),
+    ),
+    "gemma4": ("gemma4_text", TINY | dict(seed=40, layers=4, generated=12)),
+    "gemma4-plain": (
+        "gemma4_text",
+        TINY
+        | dict(seed=41, layers=3, heads=2, kv_heads=2, lora_targets=["k_proj", "o_proj", "up_proj"], loreft_layers=[0, 2])
+        | dict(settings=dict(attention_k_eq_v=False, num_kv_shared_layers=0, use_double_wide_mlp=False, layer_types=None)
+               | dict(hidden_size_per_layer_input=0, final_logit_softcapping=None, tie_word_embeddings=False)),
     ),
     "phi3": ("phi3", TINY | dict(seed=10)),
     "phi3-longrope": (
@@ -374,7 +390,7 @@ DIRECTORIES = {
 #: Further shapes of families, which `npm run test:goldens` compares and `npm test` leaves out.
 FURTHER = (
     ("glm4-whole-heads", "gpt-neox-in-turn", "phi-head-norms", "opt-no-biases", "ministral3-windows", "llama-yarn-more")
-    + ("deberta-v2-own-keys", "deberta-v2-no-distances", "deberta-v2-tokens")
+    + ("gemma4-plain", "deberta-v2-own-keys", "deberta-v2-no-distances", "deberta-v2-tokens")
     + ("roberta-tokens", "xlm-roberta-tokens", "distilbert-tokens")
 )
 
@@ -400,6 +416,8 @@ def config_settings(family, shape):
         return sizes | dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     if family == "gpt_neox":
         return sizes | dict(max_position_embeddings=shape["positions"])
+    if family == "gemma4_text":
+        sizes |= dict(vocab_size_per_layer_input=shape["vocab"])
     return sizes | dict(max_position_embeddings=shape["positions"], num_key_value_heads=shape["kv_heads"])
 
 
@@ -416,6 +434,9 @@ def random_model(family, shape):
         # Biases and norms are random too, so that zeros and ones hide nothing.
         weight.data = weight.data + 0.05 * noise if weight.ndim == 1 else 0.08 * noise
         weight.requires_grad_(False)
+    for name, scale in model.named_buffers():
+        if name.endswith("layer_scalar"):
+            scale += 0.3 * torch.randn_like(scale)
     return model.eval()
 
 

@@ -7,6 +7,8 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 export interface AdminRequest {
   readonly parameters: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, unknown>>;
+  /** Parsed JSON; undefined where the route takes none. */
+  readonly body?: unknown;
 }
 
 /** One question, or one thing to do. */
@@ -20,6 +22,8 @@ export interface AdminRoute {
   readonly text: string;
   readonly parameters?: JsonSchema;
   readonly query?: JsonSchema;
+  /** Of what is sent along; absent where nothing is. */
+  readonly body?: { readonly schema: JsonSchema; readonly bytesMax: number };
   readonly answer: JsonSchema;
   /** The kind of an answer that is text; JSON when absent. */
   readonly contentType?: string;

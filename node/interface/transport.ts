@@ -34,6 +34,12 @@ export interface GossipHandlers<Message> {
   readonly deliver: (message: Message, from: PeerId) => void;
 }
 
+/**
+ * What a connected peer is to this one. nobody: connected, and no more. guest: admitted, and its key is free (a stranger of an open
+ * network). known: a member of a roster, or of an open network who was given to this peer or has delivered.
+ */
+export type Standing = "nobody" | "guest" | "known";
+
 /** One connection, as people look at it. */
 export interface Link {
   readonly peer: PeerId;

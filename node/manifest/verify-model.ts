@@ -1,11 +1,13 @@
 /** Refuses a local model that is not the one of a network. */
 import type { ModelDigest, NetworkManifest } from "../../protocol/network-manifest.ts";
 import { NodeError } from "../errors.ts";
+import type { ModelShape } from "../model/base-model.ts";
 import { loadBaseModel, type ModelFiles, modelDigest } from "../model/huggingface.ts";
 import { networkTensors } from "./network-tensors.ts";
 
 /**
- * Whether a local model is the one that a network was made for, and the manifest's tensors are those of its adapter.
+ * Whether a local model is the one that a network was made for, and the manifest's tensors are those of its adapter. Returns its
+ * shape.
  * digest: of these files; all weights are read where it is not given.
  * Throws: NodeError MODEL_MISMATCH naming the first part that differs and both digests; MANIFEST_INVALID.
  */
@@ -13,7 +15,7 @@ export function verifyModel(
   manifest: NetworkManifest,
   files: ModelFiles,
   digest: ModelDigest = modelDigest(files),
-): void {
+): ModelShape {
   const parts = {
     config: "config.json",
     tokenizer: "tokenizer.json",
@@ -28,11 +30,11 @@ export function verifyModel(
       { part, local: digest[part], network: manifest.model.digest[part] },
     );
   }
-  verifyTensors(manifest, files);
+  return verifyTensors(manifest, files);
 }
 
-/** Whether the manifest lists the tensors of its adapter.  Throws: NodeError MANIFEST_INVALID naming the first that differs. */
-export function verifyTensors(manifest: NetworkManifest, files: ModelFiles): void {
+/** Whether the manifest lists the tensors of its adapter. Returns the model's shape.  Throws: NodeError MANIFEST_INVALID naming the first that differs. */
+export function verifyTensors(manifest: NetworkManifest, files: ModelFiles): ModelShape {
   const model = loadBaseModel(files);
   const expected = networkTensors(model, manifest);
   const text = ({ name, shape }: { readonly name: string; readonly shape: readonly number[] }) => `${name} [${shape}]`;
@@ -46,4 +48,5 @@ export function verifyTensors(manifest: NetworkManifest, files: ModelFiles): voi
       { index: i, problem: "manifest-of-another-program" },
     );
   }
+  return model.shape;
 }

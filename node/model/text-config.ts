@@ -11,6 +11,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** `model_type`s whose text path is their text model and nothing else, and whether they tie output and embedding by default. */
 const PARTED: ReadonlyMap<unknown, boolean> = new Map([
   ["gemma3", true],
+  ["gemma4", true],
   ["llava", false],
   ["mistral3", true],
 ]);

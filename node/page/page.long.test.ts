@@ -1,10 +1,8 @@
 /** The page of a running peer in a real browser.  Run by `npm run test:page`; WEFT_PICTURES=1 keeps its pictures in docs. */
-import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type ExamplePeer,
@@ -15,18 +13,12 @@ import {
   summaryOf,
   tellStart,
 } from "../admin/example-peer.suite.ts";
-import { AdminInterface, type ServedAdmin } from "../admin/serve-admin.ts";
+import type { ServedAdmin } from "../admin/listen-in.ts";
+import { AdminInterface } from "../admin/serve-admin.ts";
+import { executablePath, picture, startBrowser, violationsOf } from "./browser-page.suite.ts";
 
-const executablePath = (process.env.PATH ?? "")
-  .split(delimiter)
-  .map((folder) => join(folder, "chromium"))
-  .find((path) => existsSync(path));
-const docs = join(dirname(dirname(import.meta.dirname)), "docs");
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const MOTION = "3f9a01c2d4e5f60718293a4b5c6d7e8f3f9a01c2d4e5f60718293a4b5c6d7e8f";
 const CANDIDATE = "12D3KooWCandidate";
-
-if (!executablePath) console.log("page tests are skipped: there is no chromium on the PATH");
 
 const motion = {
   id: MOTION,
@@ -70,6 +62,7 @@ function tellRound(peer: ExamplePeer, round: number): void {
     ...summaryOf(round),
     trainLoss: learnt,
     validationLoss: learnt + 0.15,
+    validationInterval: 0.08 + 0.12 * 0.9 ** round,
     lambda: 0.4 + 0.3 * Math.sin(round),
   };
   const bytes = { sent: 180_000 + 9_000 * round, received: 210_000 - 4_000 * round };
@@ -77,6 +70,11 @@ function tellRound(peer: ExamplePeer, round: number): void {
     type: "round",
     summary: { ...summary, neighbours: 5, bytes, updateBytes: 42_000 },
     forgetting: { loss: 0, accuracy: 0, tasks: [] },
+    base: { loss: 3.55, interval: 0.2 },
+    scores: OTHERS.slice(0, Math.min(5, round + 1)).map((other, i) => ({
+      ...{ peer: other, looks: round + 1, gain: [0.21, 0.12, -0.16, 0.05, 0.3][i]! * (1 - 0.7 ** (round + 1)) },
+      ...(round > 0 && { interval: 0.2 / Math.sqrt(round + 1) }),
+    })),
   });
 }
 
@@ -104,9 +102,7 @@ describe.skipIf(!executablePath)("the page of a running peer", { timeout: 120_00
     tellStart(peer, OTHERS.length);
     for (let round = 0; round < 8; round++) tellRound(peer, round);
     served = await admin.serve();
-    const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"];
-    const offline = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
-    browser = await chromium.launch({ executablePath: executablePath!, args: [...quiet, ...offline] });
+    browser = await startBrowser();
     page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     page.on("console", (message) => problems.push(message.text()));
     page.on("pageerror", (error) => problems.push(error.message));
@@ -120,10 +116,6 @@ describe.skipIf(!executablePath)("the page of a running peer", { timeout: 120_00
     await rm(folder, { recursive: true, force: true });
   });
   const fact = (name: string) => page.locator(".facts li", { has: page.getByText(name, { exact: true }) }).locator("b");
-  const picture = async (name: string): Promise<void> => {
-    if (process.env.WEFT_PICTURES) await page.screenshot({ path: join(docs, name), fullPage: true });
-  };
-
   it("takes the token out of its address", () => {
     expect(page.url()).toBe(`${served.place}/`);
   });
@@ -138,7 +130,7 @@ describe.skipIf(!executablePath)("the page of a running peer", { timeout: 120_00
     const map = await page.locator(".map").getAttribute("aria-label");
     expect(map).toContain("direct, 3 ms");
     expect(map).toContain("through a relay, 54 ms");
-    await picture("page-1280.png");
+    await picture(page, "page-1280.png");
   });
 
   it("follows a round as it is done", async () => {
@@ -152,6 +144,23 @@ describe.skipIf(!executablePath)("the page of a running peer", { timeout: 120_00
   it("shows each neighbour by weight, age or distance", async () => {
     await page.getByLabel("rounds behind").check();
     await page.getByRole("heading", { name: "Rounds behind" }).waitFor();
+  });
+
+  it("shows each neighbour's score over the rounds, with its band", async () => {
+    await page.getByLabel("score:", { exact: false }).check();
+    const chart = page.locator(".chart", { has: page.getByRole("heading", { name: "Score" }) });
+    expect(await chart.locator(".plot").getAttribute("aria-label")).toMatch(/…her0000? |from 0\.\d+ to|from -0/);
+    expect(await chart.locator(".legend li").count()).toBe(5);
+    expect(await chart.locator("details tbody tr").count()).toBe(9);
+  });
+
+  it("says what LoRA would cost, in words and as lines of their own", async () => {
+    const words = page.getByText("LoRA of rank 8 on the layers of queries and values", { exact: false });
+    expect(await words.textContent()).toMatch(/has 42\.0 kB.*would have 250 kB in float32: 6\.0 times as much/);
+    const chart = page.locator(".chart", { has: page.getByRole("heading", { name: "Bytes of each round" }) });
+    expect(await chart.locator(".legend").textContent()).toMatch(
+      /sent, with LoRA 1\.29 MB.*received, with LoRA 1\.22 MB/,
+    );
   });
 
   it("has a member approved, after its fingerprint was shown once more", async () => {
@@ -203,20 +212,15 @@ describe.skipIf(!executablePath)("the page of a running peer", { timeout: 120_00
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height: 900 });
     await expect.poll(() => page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
-    await page.evaluate(axe);
-    const violations = await page.evaluate(
-      "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => html + failureSummary)]))",
-    );
-    expect(violations).toEqual([]);
-    if (colorScheme === "light" && width === 390) await picture("page-390.png");
+    expect(await violationsOf(page)).toEqual([]);
+    if (colorScheme === "light" && width === 390) await picture(page, "page-390.png");
   });
 
   it("asks whoever has no token for it, and takes no other", async () => {
     const locked = await browser.newPage();
     await locked.goto(`${served.place}/#${"x".repeat(43)}`);
-    await locked.getByText("does not know the token").waitFor();
-    await locked.evaluate(axe);
-    expect(await locked.evaluate("axe.run().then(({ violations }) => violations.map(({ id }) => id))")).toEqual([]);
+    await locked.getByText("The token that this page had is not known here.").waitFor();
+    expect(await violationsOf(locked)).toEqual([]);
     await locked.getByLabel("Token").fill(served.token);
     await locked.getByRole("button", { name: "Open" }).click();
     await locked.getByText("9 of", { exact: false }).first().waitFor();

@@ -4,12 +4,14 @@
  * lives through all manifests of a network is `peer.ts`, which starts one of these after the other.
  */
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import { loraUpdateBytes } from "../adapter/lora-bytes.ts";
 import { NodeError } from "../errors.ts";
 import type { PeerEvent, PeerReport } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import { ModelDigests } from "../manifest/model-digests.ts";
 import type { ModelSearch } from "../manifest/model-search.ts";
 import { verifyModel } from "../manifest/verify-model.ts";
+import type { ModelShape } from "../model/base-model.ts";
 import type { RoundDriver } from "../round/driver.ts";
 import { observeRounds } from "../round/observation.ts";
 import { Shutdown } from "../shutdown.ts";
@@ -18,7 +20,7 @@ import { type GoingOver, watchSuccession } from "./going-over.ts";
 import { hasRoster, type NetworkPeerOptions } from "./network-peer-options.ts";
 import type { PeerDesk } from "./peer-desk.ts";
 import { openPeerFiles, type PeerFiles } from "./peer-files.ts";
-import { rosterDesk, serveOperators, whenEnded } from "./peer-membership.ts";
+import { type ActOnRoster, rosterDesk, serveOperators, whenEnded } from "./peer-membership.ts";
 import { connectParts, openPeerNetwork, type PeerNetwork } from "./peer-network.ts";
 import { openRounds, openTraining } from "./peer-training.ts";
 
@@ -60,14 +62,21 @@ interface Parts {
   readonly network: PeerNetwork;
   /** Of a peer that trains. */
   readonly driver: RoundDriver | undefined;
+  /** Of a network with a roster. */
+  readonly act: ActOnRoster | undefined;
+  /** See PeerDesk. */
+  readonly loraBytes: number | undefined;
   readonly privacy: PrivacyGuard | undefined;
   /** What a peer that would train lacks of the model. */
   readonly lacks: ModelSearch | undefined;
 }
 
+/** What people look at and act on. */
+type DeskParts = Omit<Parts, "privacy" | "lacks">;
+
 async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<NetworkPeer> {
   // A relay needs no model; whether this peer is one, the roster says later.
-  if (!hasRoster(given.manifest)) requireModel(given);
+  let model = hasRoster(given.manifest) ? undefined : requireModel(given);
   const files = await openPeerFiles(given, shutdown);
   const log = files.logs.of("events");
   const onEvent = (event: PeerEvent): void => {
@@ -80,7 +89,7 @@ async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<Net
   const isRelay = membership?.roleOf(files.signer.peer) === "relay";
   const lacks = isRelay ? undefined : options.lacks;
   const trains = !isRelay && lacks === undefined;
-  if (hasRoster(options.manifest) && trains) requireModel(options);
+  if (hasRoster(options.manifest) && trains) model = requireModel(options);
   await connectParts(network, options.onEvent);
   const training = trains ? await openTraining(options, files, shutdown) : undefined;
   const privacy = training?.privacy;
@@ -89,8 +98,9 @@ async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<Net
   shutdown.add(() => exchange.stop());
   shutdown.add(() => dialer.stop());
   shutdown.add(async () => company.stop());
+  let act: ActOnRoster | undefined;
   if (membership !== undefined) {
-    await serveOperators(rosterDesk(membership, files, transport), files, shutdown);
+    act = await serveOperators(rosterDesk(membership, files, transport), files, shutdown);
     options.onEvent(membership.rosterEvent());
     for (const event of membership.endings()) options.onEvent(event);
   }
@@ -102,18 +112,19 @@ async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<Net
   files.loop.start();
   company.begin();
   await dialer.start();
-  return running(options, { files, network, driver }, { goingOver, shutdown });
+  const loraBytes = model && loraUpdateBytes(model);
+  return running(options, { files, network, driver, act, loraBytes }, { goingOver, shutdown });
 }
 
 /** Throws: MODEL_MISMATCH, MODEL_MISSING, MANIFEST_INVALID and others, one line each. */
-function requireModel({ manifest, modelDirectory, digests = new ModelDigests() }: NetworkPeerOptions): void {
+function requireModel({ manifest, modelDirectory, digests = new ModelDigests() }: NetworkPeerOptions): ModelShape {
   const { files, digest } = digests.read(modelDirectory);
-  verifyModel(manifest, files, digest);
+  return verifyModel(manifest, files, digest);
 }
 
 function tellStarted(
   { examples, onEvent }: NetworkPeerOptions,
-  { files, network, driver, privacy, lacks }: Parts,
+  { files, network, driver, privacy, lacks }: Omit<Parts, "act" | "loraBytes">,
 ): void {
   const { train, validation, test } = examples;
   onEvent({
@@ -131,9 +142,10 @@ function tellStarted(
 /** The rounds, from the moment on for which they wait, to the last one or to the end of this peer's membership. */
 function running(
   { startWhen }: NetworkPeerOptions,
-  { files, network, driver }: Pick<Parts, "files" | "network" | "driver">,
+  parts: DeskParts,
   { goingOver, shutdown }: { readonly goingOver: GoingOver; readonly shutdown: Shutdown },
 ): NetworkPeer {
+  const { files, network, driver } = parts;
   const { membership } = network;
   let stopped: Promise<void> | undefined;
   const whenStopped = Promise.withResolvers<undefined>();
@@ -151,7 +163,7 @@ function running(
   return {
     done,
     successor: () => membership?.migration.ahead()[0],
-    desk: deskOf({ files, network, driver }),
+    desk: deskOf(parts),
     goesOver: goingOver.manifests,
     stop: () => {
       stopped ??= shutdown.run().finally(() => whenStopped.resolve(undefined));
@@ -160,9 +172,8 @@ function running(
   };
 }
 
-function deskOf({ files, network, driver }: Pick<Parts, "files" | "network" | "driver">): PeerDesk {
-  const { membership, transport, exchange } = network;
-  const act = membership && rosterDesk(membership, files, transport);
+function deskOf({ files, network, driver, act, loraBytes }: DeskParts): PeerDesk {
+  const { transport, exchange } = network;
   return {
     links: () => {
       const neighbours = new Set(exchange.admitted());
@@ -171,6 +182,7 @@ function deskOf({ files, network, driver }: Pick<Parts, "files" | "network" | "d
     bytes: () => transport.bytes(),
     figures: () => transport.figures(),
     egress: () => files.ledger.totals(),
+    loraUpdateBytes: loraBytes,
     act: async (action) => {
       if (act !== undefined) return await act(action);
       throw new NodeError(

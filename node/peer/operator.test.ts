@@ -1,14 +1,18 @@
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { ProtocolError } from "../../protocol/errors.ts";
 import { parseInvite } from "../../protocol/membership/invite.ts";
+import { examplePeer } from "../admin/example-peer.suite.ts";
+import { AdminInterface } from "../admin/serve-admin.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { NodeError } from "../errors.ts";
 import { secretKeyOf, signerOf } from "../exchange/exchange.suite.ts";
 import { DAY, genesisWith, NOW, revoke } from "../membership/membership.suite.ts";
 import { takeLock } from "../system/files/lock-file.ts";
 import { watchRequestInbox } from "../system/files/request-inbox.ts";
-import { silentLogger } from "../system/network/transport.suite.ts";
+import { silentLogger, until } from "../system/network/transport.suite.ts";
 import { createSystemClock } from "../system/platform/system-clock.ts";
 import { createInviteText, operate } from "./operator.ts";
 
@@ -63,6 +67,56 @@ test("goes through the running peer where there is one, errors included, and lea
   await watched.stop();
   await expect(operate({ kind: "log" }, { ...options, timeoutMs: 1 })).rejects.toMatchObject({ code: "TIMEOUT" });
   await lock.release();
+});
+
+/** A peer that runs in a directory with its admin interface, and has what it is asked to do noted. */
+async function servedPeer(dataDirectory: string) {
+  const peer = examplePeer();
+  const about = { dataDirectory, version: "1", settings: {}, stop: () => undefined };
+  const admin = new AdminInterface(peer, about);
+  await admin.serve();
+  return { peer, admin };
+}
+
+test("asks the running peer by its admin interface, errors included, and uses no folder of requests", async () => {
+  const options = { dataDirectory: await directoryOf(1), genesis };
+  const { lock: path, requestInbox } = dataDirectoryLayout(options.dataDirectory);
+  const lock = await takeLock(path);
+  const { peer, admin } = await servedPeer(options.dataDirectory);
+  peer.answers = { pending: { kind: "pending", motions: [] } };
+  expect(await operate({ kind: "pending", declined: true }, options)).toEqual({ kind: "pending", motions: [] });
+  expect(peer.acted).toEqual([{ kind: "pending", declined: true }]);
+  await expect(operate({ kind: "log" }, options)).rejects.toMatchObject({ code: "NOT_ALLOWED" });
+  peer.refusal = new NodeError("NOT_ALLOWED", "nobody knows them", { problem: "no-member" });
+  const statement = revoke(signerOf(4).peer);
+  await expect(operate({ kind: "propose", statement, isMeant: true }, options)).rejects.toMatchObject({
+    ...{ code: "NOT_ALLOWED", message: "nobody knows them", facts: { problem: "no-member" } },
+  });
+  expect(peer.acted.at(-1)).toEqual({ kind: "propose", statement, isMeant: true });
+  peer.refusal = new ProtocolError("FIELD_INVALID", "no such statement");
+  await expect(operate({ kind: "log" }, options)).rejects.toMatchObject({
+    code: "NOT_ALLOWED",
+    message: expect.stringContaining("no such statement"),
+  });
+  await expect(stat(requestInbox)).rejects.toMatchObject({ code: "ENOENT" });
+  await admin.close();
+  await lock.release();
+});
+
+test("uses the files once a peer that is about to end has left them, and what a killed one has left behind", async () => {
+  const options = { dataDirectory: await directoryOf(1), genesis };
+  const { lock: path, admin: adminFile } = dataDirectoryLayout(options.dataDirectory);
+  const lock = await takeLock(path);
+  const { peer, admin } = await servedPeer(options.dataDirectory);
+  const left = await readFile(adminFile);
+  peer.refusal = new NodeError("PEER_FAILED", "the peer is about to end; ask again in a moment");
+  const proposing = operate({ kind: "propose", statement: revoke(signerOf(4).peer) }, options);
+  await until(() => peer.acted.length > 1);
+  await admin.close();
+  await lock.release();
+  expect(await proposing).toMatchObject({ kind: "motion", isDecided: true });
+  await writeFile(adminFile, left);
+  expect(await operate({ kind: "log" }, options)).toMatchObject({ entries: [{ kind: "revoke", lost: undefined }] });
 });
 
 test("invites as an admin only, by a text that holds", async () => {

@@ -20,6 +20,8 @@ export interface PeerDesk {
   figures(): Promise<string>;
   /** What it has sent since it started under this manifest, by kind of message. */
   egress(): EgressTotals;
+  /** Bytes that an update of plain LoRA would have in this model; undefined for a peer without the model. */
+  readonly loraUpdateBytes: number | undefined;
   /** Act on the roster.  Throws: NodeError NOT_ALLOWED in a network that has none; and as actOnRoster. */
   act(action: RosterAction): Promise<RosterAnswer>;
   /** Finish the running steps and begin nothing new; others are heard and served. Idempotent. */

@@ -84,14 +84,37 @@ export function rosterDesk(
   return (action) => actOnRoster(desk, action);
 }
 
-/** Let other programs of this machine act on the roster of the running peer; `shutdown` ends it. */
+/** Acts on a roster. */
+export type ActOnRoster = (action: RosterAction) => Promise<RosterAnswer>;
+
+/**
+ * Let other programs of this machine act on the roster of the running peer, by its folder of requests and by what is returned.
+ * `shutdown` ends it: what has begun comes to its end, and what comes later is refused (PEER_FAILED) before it has done anything.
+ */
 export async function serveOperators(
-  act: (action: RosterAction) => Promise<RosterAnswer>,
+  act: ActOnRoster,
   { layout, clock, logs }: PeerFiles,
   shutdown: Shutdown,
-): Promise<void> {
+): Promise<ActOnRoster> {
+  const running = new Set<Promise<unknown>>();
+  let isOver = false;
+  const guarded: ActOnRoster = async (action) => {
+    if (isOver) throw new NodeError("PEER_FAILED", "the peer is about to end; ask again in a moment");
+    const acting = act(action);
+    running.add(acting);
+    try {
+      return await acting;
+    } finally {
+      running.delete(acting);
+    }
+  };
   const requests = await watchRequestInbox(layout.requestInbox, { clock, logger: logs.of("membership") }, (request) =>
-    act(request as RosterAction),
+    guarded(request as RosterAction),
   );
-  shutdown.add(() => requests.stop());
+  shutdown.add(async () => {
+    await requests.stop();
+    isOver = true;
+    await Promise.allSettled(running);
+  });
+  return guarded;
 }

@@ -8,7 +8,7 @@ import type { Clock } from "../interface/clock.ts";
 import { namedClock } from "../interface/event-loop.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
-import type { Transport } from "../interface/transport.ts";
+import type { Standing, Transport } from "../interface/transport.ts";
 import type { RosterMembership } from "../membership/membership.ts";
 import { createRecordedTransport } from "../privacy/recorded-transport.ts";
 import type { Shutdown } from "../shutdown.ts";
@@ -47,6 +47,7 @@ class Gate {
     this.exchange?.hasRoomFor(peer, origin) !== false &&
     this.membership?.admits(peer, origin) !== false;
   readonly mayGossip = (peer: PeerId): boolean => this.membership?.mayGossip(peer) !== false;
+  readonly standingOf = (peer: PeerId): Standing => this.exchange?.standingOf(peer) ?? "nobody";
   readonly epsilon = (): number | undefined => this.privacy?.status().spent;
 }
 
@@ -96,13 +97,13 @@ export async function openPeerNetwork(
 async function openTransport(
   { manifest, listen, reach }: NetworkPeerOptions,
   { seed, ledger, logs, loop }: PeerFiles,
-  { admits, mayGossip, epsilon }: Gate,
+  { admits, mayGossip, standingOf, epsilon }: Gate,
 ): Promise<Transport> {
   // Loaded here: a program that runs no peer has no use for it.
   const logger = logs.of("network");
   const { createLibp2pTransport } = await import("../system/network/libp2p.ts");
   const transport = await createLibp2pTransport(
-    { logger, loop, admits, mayGossip },
+    { logger, loop, admits, mayGossip, standingOf },
     {
       seed,
       listen,

@@ -24,6 +24,7 @@ import type { LambdaCost, RefusalReason } from "../interface/peer-event.ts";
 import type { Evaluation, Trainer } from "../interface/trainer.ts";
 import { decideLambda } from "../lambda/decide-lambda.ts";
 import type { Anchoring, TrialMemory } from "../lambda/trial.ts";
+import { withoutHarm } from "./leave-out.ts";
 import { lookAtNeighbours } from "./look-at-neighbours.ts";
 import { figuresOf, LOOKS, type NeighbourScore } from "./neighbour-scores.ts";
 import { RoundMixer } from "./round-mixer.ts";
@@ -108,16 +109,18 @@ export async function aggregateRound(
   const scores = looksAtLosses ? await scoresAfter(dependencies, options, own) : (options.scores ?? []);
   const gains = new Map(scores.map((score) => [score.peer, figuresOf(score).gain]));
   const neighbours = heardNeighbours(options).map((update) => ({ ...update, gain: gains.get(update.peer) }));
-  const aggregate = await aggregateThere({
+  const given = {
     ...layout,
     own: { peer, theta: own, ...(announced !== undefined && { neighbours: announced }) },
-    ...(looksAtWholes(settings) && { start: await trainer.start() }),
     neighbours,
-    settings,
     round: asOf,
-    ownRule,
-  });
-  logAggregate(logger, aggregate, { round, rule: ownRule?.name ?? settings.rule });
+  };
+  const start = looksAtWholes(settings) ? { start: await trainer.start() } : {};
+  const whole = await aggregateThere({ ...given, ...start, settings, ownRule });
+  logAggregate(logger, whole, { round, rule: ownRule?.name ?? settings.rule });
+  const aggregate = looksAtLosses
+    ? await withoutHarm({ trainer, logger, aggregate: aggregateThere }, { given, settings, whole, round, signal })
+    : whole;
   const { localSteps, count } = manifest.rounds;
   const last = asOf + 1 >= count;
   // The twin of a peer with a privacy budget has no momentum.

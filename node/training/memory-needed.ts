@@ -1,6 +1,7 @@
 /**
- * The memory that a training takes, foreseen from its graphs before anything is allocated. The sessions of training and of
- * evaluation stay open beside each other, and the runtime gives nothing back that a session has taken once.
+ * The memory that a training takes, foreseen from its graphs before anything is allocated. The runtime gives nothing back
+ * that a session has taken once. With low memory the sessions of training are closed while those of evaluation are open,
+ * and the other way round; else all stay open beside each other.
  */
 import { parameterCount } from "../../protocol/adapter-spec.ts";
 import type { EngineOptions } from "../interface/engine-options.ts";
@@ -49,7 +50,10 @@ export function memoryNeeded(
         step: memoryUse(trainingStepGraph(adapted, shape, { lowMemory })),
         evaluation: memoryUse(evaluationGraph(adapted, evaluated)),
       };
-  const activations = ALLOCATED_SHARE * (step.activations + evaluation.activations) + step.constants;
+  const held = lowMemory
+    ? Math.max(step.activations, evaluation.activations)
+    : step.activations + evaluation.activations;
+  const activations = ALLOCATED_SHARE * held + step.constants;
   const optimizer = 4 * VALUES_PER_TRAINED * parameterCount(slots);
   const weights = Math.max(step.weights, evaluation.weights);
   return {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { adapterSlots, parameterCount } from "../../protocol/adapter-spec.ts";
 import { aggregateNeighbours } from "../aggregation/index.ts";
+import type { Runtime } from "../interface/runtime.ts";
 import type { ExampleSets, Trainer, TrainerOptions } from "../interface/trainer.ts";
 import { loadExamples } from "../local/data-source.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
@@ -135,6 +136,30 @@ describe("a trainer", () => {
         }
       }
     }
+  });
+
+  it("with low memory holds one session at a time, and trains and evaluates as if it held them all", async () => {
+    let [held, most] = [0, 0];
+    const counting: Runtime = {
+      ...runtime,
+      load: async (model, how) => {
+        const session = await runtime.load(model, how);
+        held += 1;
+        most = Math.max(most, held);
+        return { ...session, close: () => session.close().then(() => void (held -= 1)) };
+      },
+    };
+    const low = { ...options(LOREFT), engine: { threads: 1, lowMemory: true } };
+    const trainer = await createTrainer({ runtime: counting, files }, low);
+    opened.push(trainer);
+    const other = await open(low);
+    for (const one of [trainer, other]) await one.train({ steps: 1 });
+    expect(await trainer.evaluate({ set: "test" })).toEqual(await other.evaluate({ set: "test" }));
+    for (const one of [trainer, other]) await one.train({ steps: 2 });
+    expect(await trainer.adapter()).toEqual(await other.adapter());
+    expect(most).toBe(1);
+    await trainer.close();
+    expect(held).toBe(0);
   });
 
   it("skips and counts steps that are not finite, changing nothing, and gives up at the limit", async () => {

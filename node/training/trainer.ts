@@ -15,6 +15,7 @@ import { createEvaluator, EVALUATION_BYTES_MAX, type Evaluator } from "./evaluat
 import { ACTIVATION_BYTES_MAX } from "./frozen-blocks.ts";
 import { LocalSteps } from "./local-steps.ts";
 import { adjustedModel } from "./logit-adjustment.ts";
+import { OpenGroup } from "./open-group.ts";
 import { pooledFeatures } from "./pooled-features.ts";
 import { otherArithmetic, refuseOtherArithmetic } from "./precision/precision.ts";
 import { createPrivateStepGradient } from "./private-step-gradient.ts";
@@ -61,9 +62,12 @@ export async function createTrainer(
     );
   }
   const lowMemory = (engine.lowMemory ?? false) || streamBlocks;
+  const groups = new OpenGroup(runtime);
+  // Streamed sessions hold nothing between their runs.
+  const of = (group: string): Runtime => (lowMemory && !streamBlocks ? groups.runtimeOf(group) : runtime);
   const gradients = await stepGradient(
     {
-      runtime,
+      runtime: of("training"),
       adapted,
       sessionOptions: others ? { ...sessionOptions, externalData: others.externalData } : sessionOptions,
       feeding,
@@ -86,13 +90,16 @@ export async function createTrainer(
     ? 0
     : Math.min(options.activationBytesMax ?? ACTIVATION_BYTES_MAX, EVALUATION_BYTES_MAX);
   const evaluator = createEvaluator({
-    ...{ runtime, adapted, sessionOptions, data, feeding, bucketsMax, activationBytesMax },
+    ...{ runtime: of("evaluation"), adapted, sessionOptions, data, feeding, bucketsMax, activationBytesMax },
     labels: model.classifier?.labels,
     ...{ lowMemory, streamBlocks, wholeMatrix: !isCpu },
   });
   const steps = new LocalSteps({ gradients, tensors }, { training, totalSteps, fisherDecay: options.fisherDecay });
   const features: Trainer["features"] = async ({ examples }) =>
-    pooledFeatures({ runtime, model, sessionOptions, bucketsMax }, chosenExamples(data.train, examples));
+    pooledFeatures(
+      { runtime: of("features"), model, sessionOptions, bucketsMax },
+      chosenExamples(data.train, examples),
+    );
   return trainerOf({ tensors, steps, gradients, evaluator, features, learningRate: training.learningRate });
 }
 

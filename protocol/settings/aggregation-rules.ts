@@ -152,10 +152,23 @@ export const AGGREGATION_RULES = {
   "vetted-mean": {
     text: "the mean of the adapters that are no copies, not far from most, and go where most go",
     source: "this project's own; node/aggregation/vetted-mean.ts",
-    fields: { ...EVERY },
+    fields: {
+      tries: {
+        type: "integer",
+        min: 0,
+        max: LIMITS.headsCountMax,
+        text: "mixes that a peer tries on its held-out data without some of the neighbours, to leave out those that harm; absent: 8",
+        source: "this project's own; node/round/leave-out.ts",
+        optional: true,
+        word: { place: "optional" },
+        example: "8",
+      },
+      ...EVERY,
+    },
     computes:
       "Σ α_j c_j x_j / Σ α_j c_j over whole adapters; c_j is 0 for a copy of the own one, for what is far from most and for what does not go where most go, else 1 / (the copies of j)",
-    numbers: "",
+    numbers:
+      "`tries` (absent: 8): a peer with held-out data parts the neighbours that count into at most so many groups, and leaves out those without which its own even mix is better there",
     needs: "1",
   },
 } as const satisfies Readonly<Record<string, AggregationRuleKind>>;

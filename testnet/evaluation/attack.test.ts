@@ -51,6 +51,23 @@ test("lies of the largest values and of noise are what they are called", () => {
   expect(hinder![0]).not.toBe(other![0]);
 });
 
+test("what undoes goes back on the newest way alone, and a part of the way that honest peers are apart", () => {
+  const context = { start: START, own: OWN, honest: HONEST, receiver: 0 };
+  // mu (2, 1, 0) came from (1, 1, 0), and from (1, 0, -1) at the start: w is (2, -1, -1) / sqrt 6; R is sqrt 2.
+  const honestBefore = HONEST.map(([x, ...rest]) => Float32Array.of(x! - 1, ...rest));
+  const mean = Float64Array.of(0, 0, 0);
+  const draws = 4000;
+  for (let seed = 0; seed < draws; seed++) {
+    const lie = lieOf("undo", { ...context, honestBefore, prng: createPrng(seed) });
+    for (const [i, x] of lie.entries()) mean[i]! += x / draws;
+  }
+  const step = (0.4 * Math.SQRT2) / Math.sqrt(6);
+  for (const [i, x] of [2 - 2 * step, 1 + step, step].entries()) expect(mean[i]).toBeCloseTo(x, 1);
+  // In the first round there is no other way than the whole.
+  const first = lieOf("undo", { ...context, prng: createPrng(1) });
+  expect(first.every((x, i) => x < [3, 2, 1][i]!)).toBe(true);
+});
+
 test("flipped labels keep the prompts and give every one another response", () => {
   const example = (prompt: number, response: number) => ({ tokens: [prompt, 9, response], promptLength: 2 });
   const train = [example(1, 5), example(2, 5), example(3, 6)];
@@ -114,7 +131,7 @@ describe("an exchange with a liar", () => {
       } else if (attack === "silent") {
         expect(liar).toBeUndefined();
         expect(verdicts).toHaveLength(4);
-      } else if (attack === "noise" || attack === "hinder") {
+      } else if (["noise", "hinder", "undo"].includes(attack)) {
         expect(liar).toMatchObject({ round: 1 });
       } else if (attack === "stale") {
         expect(liar).toMatchObject({ round: 1, theta: thetas(0)[2] });

@@ -38,6 +38,12 @@ export const ATTACKS = [
    * what holds back most of all that pass the looks of `vetted-mean`.
    */
   "hinder",
+  /**
+   * mu - 0.4 R w + R / 4 N(0, 1 / P), R the honest values' root mean square distance from mu, w the unit vector along what mu has moved
+   * by since the round before, less its part along mu - theta_0 from the second round on: what undoes the newest training
+   * most, while it goes where all have gone. It is made for a judge of losses, who sees little of it at a time.
+   */
+  "undo",
   /** theta of the first honest peer, so that it counts once more for each liar. */
   "copy",
   /** To receiver i its own theta_i, another for each. */
@@ -70,6 +76,9 @@ const NEARLY_FLOAT32_MAX = 3e38;
 const NOISE_DEVIATIONS = 10;
 /** The rest is what the vetted mean asks for at least. */
 const HELD_BACK = 0.4;
+/** Of several strengths and pulls that were tried, what took most from two seeds while the rule tried mixes without each. */
+const UNDONE = 0.4;
+const UNDO_NOISE = 0.25;
 
 /** The knowledge of the liar in a round before it sends. */
 export interface LieContext {
@@ -80,6 +89,8 @@ export interface LieContext {
   readonly first?: Float32Array;
   /** theta_j of the honest peers, in their order. */
   readonly honest: readonly Float32Array[];
+  /** Those of the round before; none in the first one. */
+  readonly honestBefore?: readonly Float32Array[] | undefined;
   /** Index in `honest` of who receives it. */
   readonly receiver: number;
   /** What noise is drawn from. */
@@ -101,6 +112,8 @@ export function lieOf(attack: Attack, context: LieContext): Float32Array {
     case "noise":
     case "hinder":
       return lieOfMean(attack, context);
+    case "undo":
+      return undoing(context);
     case "dissensus": {
       const mine = honest[receiver]!;
       return own.map((_, i) => mine[i]! - honest.reduce((sum, theta) => sum + (theta[i]! - mine[i]!), 0));
@@ -148,6 +161,24 @@ function lieOfMean(
     }
   }
 }
+
+function undoing({ start, honest, honestBefore, prng = createPrng(0) }: LieContext): Float32Array {
+  const mean = meanOf(honest);
+  const before = honestBefore === undefined ? start : meanOf(honestBefore);
+  const way = mean.map((mu, i) => mu - start[i]!);
+  const newest = mean.map((mu, i) => mu - before[i]!);
+  const known = honestBefore === undefined ? 0 : dot(newest, way) / Math.max(dot(way, way), Number.MIN_VALUE);
+  const turned = newest.map((x, i) => x - known * way[i]!);
+  const length = Math.max(Math.sqrt(dot(turned, turned)), Number.MIN_VALUE);
+  const distances = honest.map((theta) => theta.reduce((sum, x, i) => sum + (x - mean[i]!) ** 2, 0));
+  const radius = Math.sqrt(distances.reduce((sum, one) => sum + one, 0) / honest.length);
+  const noise = (UNDO_NOISE * radius) / Math.sqrt(start.length);
+  return mean.map((mu, i) => mu - (UNDONE * radius * turned[i]!) / length + noise * prng.normal());
+}
+
+const meanOf = (thetas: readonly Float32Array[]): Float32Array =>
+  thetas[0]!.map((_, i) => thetas.reduce((sum, theta) => sum + theta[i]!, 0) / thetas.length);
+const dot = (a: Float32Array, b: Float32Array): number => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
 
 /** float32 values, little endian, whatever they are: the product's own encoding refuses what is not finite. */
 export function encodeAnything(values: Float32Array): Uint8Array {

@@ -16,17 +16,21 @@ interface Made {
   readonly withoutReference?: string;
 }
 
-function resultsOf(rows: readonly Made[], attacks?: Suite["attacks"]): SuiteResults {
+function resultsOf(
+  rows: readonly Made[],
+  { attacks, seeds = [1, 2, 3] }: { readonly attacks?: Suite["attacks"]; readonly seeds?: readonly number[] } = {},
+): SuiteResults {
   const suite = { name: "s", title: "S", data: "tasks", attacks } as unknown as Suite;
-  const cells = rows.map(
-    ({ method, own, loss = 1, parameters = 100, bytes = 100, psi = 0, attack = "none", withoutReference }) => {
+  const seeded = seeds.flatMap((seed) => rows.map((row) => ({ ...row, seed })));
+  const cells = seeded.map(
+    ({ method, seed, own, loss = 1, parameters = 100, bytes = 100, psi = 0, attack = "none", withoutReference }) => {
       const declared = { name: method, title: method, withoutReference } as unknown as DeclaredMethod;
       const cell: Cell = {
         suite,
         method: declared,
         split: { kind: "iid" },
         peers: 8,
-        seed: 1,
+        seed,
         attack,
         learningRate: 1,
         tuning: false,
@@ -34,7 +38,7 @@ function resultsOf(rows: readonly Made[], attacks?: Suite["attacks"]): SuiteResu
       const scores = { loss, accuracy: own, exactMatch: own, tokens: 1 };
       const result: CellResult = {
         key: "",
-        cell: { suite: "s", method, split: "iid", peers: 8, seed: 1, attack, learningRate: 1, tuning: false },
+        cell: { suite: "s", method, split: "iid", peers: 8, seed, attack, learningRate: 1, tuning: false },
         peers: [{ own: scores, others: scores, psiOwn: psi, psiOthers: 0, lambdaMean: 0 }],
         looks: [0, 1],
         ownLosses: [1, 1],
@@ -69,6 +73,18 @@ describe("a claim", () => {
     expect(of(0.48, 100)).toBe("does not hold");
     expect(of(0.6, 200)).toBe("does not hold");
     expect(findingOf("fedreft", resultsOf([{ method: "fedit", own: 0.5 }]))).toBe("not measured");
+  });
+
+  test("is not decided by fewer than three seeds, whichever way they speak", () => {
+    const of = (own: number, seeds: readonly number[]) => {
+      const rows = [
+        { method: "fedit", own: 0.5, bytes: 1000 },
+        { method: "c-only-uniform", own, bytes: 10 },
+      ];
+      return findingOf("ce-lora", resultsOf(rows, { seeds }));
+    };
+    expect([of(0.5, [1, 2]), of(0, [1, 2])]).toEqual(["not decided", "not decided"]);
+    expect([of(0.5, [1, 2, 3]), of(0, [1, 2, 3])]).toEqual(["holds", "does not hold"]);
   });
 
   test("of less traffic holds within two points", () => {
@@ -120,7 +136,7 @@ describe("a claim", () => {
             { method: "robust-geometric-median", own, attack: "alie" },
             { method: "robust-mean", own: 0, attack: "alie" },
           ],
-          ["none", "alie"],
+          { attacks: ["none", "alie"] },
         ),
       );
     expect(of(0.46)).toBe("holds");

@@ -1,5 +1,5 @@
 /** The claims of the papers and of weft itself, held against the rows of this evaluation. */
-import type { CheckedClaim } from "./checked-claim.ts";
+import { type CheckedClaim, type Evidence, findingOf } from "./checked-claim.ts";
 import { METRICS, type Metric } from "./metric.ts";
 import { SEEDS_MIN } from "./paired.ts";
 import { cOnlyAim, goesTheWay, noPeerWorse } from "./peer-claims.ts";
@@ -71,14 +71,12 @@ function settingsOf(results: SuiteResults): readonly Setting[] {
   }));
 }
 
-type Evidence = CheckedClaim["evidence"][number];
-
 function claimOf(fields: Omit<CheckedClaim, "finding">): CheckedClaim {
-  const { evidence } = fields;
-  const finding =
-    evidence.length === 0 ? "not measured" : evidence.every(({ holds }) => holds) ? "holds" : "does not hold";
-  return { ...fields, finding };
+  return { ...fields, finding: findingOf(fields.evidence) };
 }
+
+/** The fewest seeds of several rows. */
+const seedsOf = (...rows: readonly Row[]): number => Math.min(...rows.map(({ seeds }) => seeds));
 
 /** Difference in the direction in which more is better. */
 const gain = (metric: Metric, a: number, b: number): number => (metric.rises ? a - b : b - a);
@@ -93,7 +91,7 @@ function fewerParameters(settings: readonly Setting[]): CheckedClaim {
     const difference = gain(metric, best.own.mean, lora.own.mean);
     const holds = difference >= -metric.tolerance && ratio >= 7;
     const text = `${label}: ${best.title} ${show(metric, best)} with ${best.trainedParameters} parameters, ${lora.title} ${show(metric, lora)} with ${lora.trainedParameters}, ${ratio.toFixed(1)} times as many`;
-    return [{ holds, text }];
+    return [{ holds, text, seeds: seedsOf(best, lora) }];
   });
   return claimOf({
     name: "fedreft",
@@ -114,7 +112,7 @@ function cOnlyTraffic(settings: readonly Setting[]): CheckedClaim {
       const ratio = lora.updateBytes / one.updateBytes;
       const holds = difference >= -COMPARABLE * metric.tolerance && ratio > 1;
       const text = `${label}: ${one.title} ${show(metric, one)} with ${one.updateBytes} bytes an update, ${lora.title} ${show(metric, lora)} with ${lora.updateBytes}, ${ratio.toFixed(1)} times as many`;
-      return { holds, text };
+      return { holds, text, seeds: seedsOf(one, lora) };
     });
   });
   return claimOf({
@@ -134,7 +132,7 @@ function lessForgetting(settings: readonly Setting[]): CheckedClaim {
       const [psi, before] = [a.psiOwn.mean + a.psiOthers.mean, b.psiOwn.mean + b.psiOthers.mean];
       const spread = Math.hypot(a.psiOwn.deviation, a.psiOthers.deviation, b.psiOwn.deviation, b.psiOthers.deviation);
       const text = `${label}: ${a.title} psi ${amount(metric, psi)}, without ${amount(metric, before)}, spread over the seeds ${amount(metric, spread)}`;
-      return [{ holds: before - psi > spread, text }];
+      return [{ holds: before - psi > spread, text, seeds: seedsOf(a, b) }];
     }),
   );
   return claimOf({
@@ -153,7 +151,7 @@ function neverWorse(settings: readonly Setting[]): CheckedClaim {
     const loss = Math.min(alone.ownLoss.mean, fixed.ownLoss.mean);
     const holds = isNoWorse(metric, adaptive, { own: better.own.mean, loss });
     const text = `${label}: ${show(metric, adaptive)} (${nats(adaptive)}), alone ${show(metric, alone)} (${nats(alone)}), fixed:0.5 ${show(metric, fixed)} (${nats(fixed)})`;
-    return [{ holds, text }];
+    return [{ holds, text, seeds: seedsOf(adaptive, alone, fixed) }];
   });
   return claimOf({
     name: "adaptive",
@@ -170,7 +168,7 @@ function notWorseThanSearch(settings: readonly Setting[]): CheckedClaim {
     if (!adaptive || !search) return [];
     const holds = isNoWorse(metric, adaptive, { own: search.own.mean, loss: search.ownLoss.mean });
     const text = `${label}: ${show(metric, adaptive)} (${nats(adaptive)}), search ${show(metric, search)} (${nats(search)})`;
-    return [{ holds, text }];
+    return [{ holds, text, seeds: seedsOf(adaptive, search) }];
   });
   return claimOf({
     name: "adaptive-search",
@@ -198,7 +196,8 @@ function robust(all: readonly SuiteResults[]): CheckedClaim {
         .filter((row) => row !== honest)
         .map((row): Evidence => {
           const holds = gain(metric, row.own.mean, honest.own.mean) >= -5 * metric.tolerance;
-          return { holds, text: `${row.attack}: ${show(metric, row)}, without a liar ${show(metric, honest)}` };
+          const text = `${row.attack}: ${show(metric, row)}, without a liar ${show(metric, honest)}`;
+          return { holds, text, seeds: seedsOf(row, honest) };
         });
     });
   return claimOf({

@@ -89,6 +89,7 @@ class Lies {
   readonly #start: Float32Array;
   readonly #noise: Prng;
   #first: Float32Array | undefined;
+  #honestBefore: readonly Float32Array[] | undefined;
   #told: readonly Uint8Array[] = [];
 
   constructor(
@@ -106,7 +107,8 @@ class Lies {
     this.#first ??= given.own.slice();
     if (this.#attack === "replay" && this.#told.length > 0) return;
     const prng = this.#noise.fork(String(round));
-    const context = { ...given, start: this.#start, first: this.#first, prng };
+    const context = { ...given, start: this.#start, first: this.#first, honestBefore: this.#honestBefore, prng };
+    this.#honestBefore = given.honest;
     const receivers = tellsEachAnother(this.#attack) ? this.#chains : this.#chains.slice(0, 1);
     this.#told = receivers.map((chain, receiver) => lie(chain, round, lieOf(this.#attack, { ...context, receiver })));
   }

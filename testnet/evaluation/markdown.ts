@@ -72,7 +72,7 @@ const METHOD = [
 ].join("\n");
 
 const COLUMNS = [
-  "* **own**: the metric on the peer's own test set. **against alone**: by how much own is better than training the same kind of adapter alone, peer by peer and seed by seed, with the 95 % interval of the paired differences (Student's t) from three seeds on; peers of one network are not independent of each other, so that it is rather too narrow. **way**: the share of the way from training alone to all data in one place, of the metric and of the loss. **others**: the metric on the test sets of peers with other tasks. **worst**: own, of the peer with the worst value.",
+  "* **own**: the metric on the peer's own test set. **against alone**: by how much own is better than training the same kind of adapter alone, peer by peer and seed by seed, with the 95 % interval of the paired differences (Student's t) from three seeds on; peers of one network are not independent of each other, so that it is rather too narrow. **way**: the share of the way from training alone to all data in one place, of the means of the metric and of the loss over the seeds; in parentheses that of each seed, which is a ratio of two differences and swings widely where the way is short. **others**: the metric on the test sets of peers with other tasks. **worst**: own, of the peer with the worst value.",
   "* **last quarter**: the gain of the validation metric in the last quarter of the rounds; near zero where the curve has flattened.",
   "* **trained**, **sent**: the number of values of the adapter that a peer trains, and that it sends. **bytes**: the bytes that one peer sends in one round, its update to each of the others. **seconds**: processor time of one peer's training and aggregation in one run.",
 ].join("\n");
@@ -85,7 +85,8 @@ function claimText(
   const count = evidence.length === 0 ? "" : ` (${held} of ${evidence.length} settings)`;
   const reason =
     finding === "does not hold" && reasons[name] !== undefined ? `\n\nLikeliest reason: ${reasons[name]}` : "";
-  const lines = evidence.map(({ holds, text }) => `* ${holds ? "yes" : "no"}: ${text}`).join("\n");
+  const few = (seeds: number): string => (seeds < SEEDS_MIN ? `; too few seeds to decide: ${seeds}` : "");
+  const lines = evidence.map(({ holds, text, seeds }) => `* ${holds ? "yes" : "no"}: ${text}${few(seeds)}`).join("\n");
   return `### ${capital(claim)}: ${finding}${count}\n\nSource: ${source}.${reason}${lines ? `\n\n${lines}` : ""}`;
 }
 
@@ -101,7 +102,9 @@ function suiteFacts({ suite, cells, learningRates }: SuiteResults): string {
   const { data, base, sizes, seeds, rounds, localSteps, tuning } = suite;
   const splits = suite.splits.map(splitName).join(", ");
   const ends = [...learningRates].filter(([, { isEnd }]) => isEnd).map(([place, { rate }]) => `${place} ${rate}`);
-  const commits = [...new Set(cells.map(({ result }) => result.commit ?? "unknown"))];
+  const commits = [...grouped(cells, ({ result }) => result.commit ?? "unknown")].map(
+    ([commit, those]) => `${commit} (${those.length} cells)`,
+  );
   return [
     `Data: ${data} on the base model ${base}; ${sizes.train} examples to train, ${sizes.validation} to validate, ${sizes.test} to test for each peer; ${splits}; seeds ${seeds.join(", ")}; ${rounds} rounds of ${localSteps} local steps. Metric: ${METRICS[data].name}.`,
     [...new Set(suite.splits.map(({ kind }) => kind))].map((kind) => `* ${kind}: ${SPLITS[kind]}.`).join("\n"),
@@ -125,7 +128,7 @@ function methodTable(metric: Metric, rows: readonly Row[]): string {
     ["rate", ({ learningRate }) => String(learningRate)],
     ["own", ({ own }) => of(own)],
     ["against alone", ({ gain }) => gainText(metric, gain)],
-    ["way", ({ way }) => formatWay(way)],
+    ["way", (row) => wayText(row)],
     ["way in nats", ({ lossWay }) => formatWay(lossWay)],
     ["others", ({ others }) => of(others)],
     ["worst", ({ worst }) => of(worst)],
@@ -143,6 +146,12 @@ function methodTable(metric: Metric, rows: readonly Row[]): string {
     shown.map(([name]) => name),
     rows.map((row) => shown.map(([, of]) => of(row))),
   );
+}
+
+/** The way, and from two seeds on that of each: means hide how far apart seeds are. */
+function wayText({ way, ways = [] }: Row): string {
+  const each = ways.map((one) => formatWay(one).replace(" %", ""));
+  return `${formatWay(way)}${each.length > 1 ? ` (${each.join(", ")})` : ""}`;
 }
 
 /** Methods by attacks: own-task metric of the honest peers. */

@@ -1,10 +1,11 @@
 /**
- * `npm run bench:adjustment [-- --seeds 1,2,3] [--peers 4] [--splits distinct,0.5]`: what logit adjustment is worth to a classifier
- * whose peers have one domain of CLINC150 each, 15 classes of 15 times the peers, or shares of all these classes drawn with a
- * concentration. A head that stays local, a shared one, and a shared one with the adjustment; one line of JSON for each. The encoder has 2 layers of random weights that nobody pre-trained, so that the figures
- * compare the three with each other and say nothing of CLINC150.
+ * `npm run bench:adjustment [-- --seeds 1,2,3] [--peers 4] [--splits distinct,0.5] [--ways …] [--head-rates 0.005,0.02] [--log FILE]`:
+ * what logit adjustment is worth to a classifier whose peers have one domain of CLINC150 each, 15 classes of 15 times the peers, or shares
+ * of all these classes drawn with a concentration. A head that stays local, a shared one, and a shared one with the adjustment; and
+ * which rate of the head suits the adapter's. One line of JSON for each; what --log has is not computed again. The encoder has 2 layers of
+ * random weights that nobody pre-trained, so that the figures compare the ways with each other and say nothing of CLINC150.
  */
-import { readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { Example, Trainer } from "../../node/interface/trainer.ts";
@@ -26,6 +27,9 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "8" },
     steps: { type: "string", default: "20" },
     splits: { type: "string", default: "distinct,0.5" },
+    ways: { type: "string", default: "" },
+    "head-rates": { type: "string", default: "" },
+    log: { type: "string", default: "" },
     assets: { type: "string", default: resolve(import.meta.dirname, "../../../shared/assets") },
   },
 });
@@ -95,15 +99,22 @@ const WAYS = {
 } as const;
 
 const runtime = createOnnxRuntime();
-const runs = values.splits
+const LEARNING_RATE = 5e-3;
+const ways = values.ways === "" ? Object.keys(WAYS) : values.ways.split(",");
+const headRates = values["head-rates"] === "" ? [LEARNING_RATE] : values["head-rates"].split(",").map(Number);
+const known = values.log !== "" && existsSync(values.log) ? readFileSync(values.log, "utf8").split("\n") : [];
+const runs = values.seeds
   .split(",")
-  .flatMap((split) => values.seeds.split(",").map((seed) => [split, Number(seed)] as const));
+  .flatMap((seed) => values.splits.split(",").map((split) => [split, Number(seed)] as const));
 for (const [split, seed] of runs) {
   const files = encoder(seed);
   loadBaseModel(files);
   const data = examplesOf(seed, split);
   const everything = data.flatMap(({ test }) => test);
-  for (const [way, { head, mixes, ...rest }] of Object.entries(WAYS)) {
+  for (const [way, headRate] of ways.flatMap((one) => headRates.map((rate) => [one, rate] as const))) {
+    const begin = JSON.stringify({ split, seed, way, headRate });
+    if (known.some((line) => line.startsWith(begin.slice(0, -1)))) continue;
+    const { head, mixes, ...rest } = WAYS[way as keyof typeof WAYS];
     const open = (sets: (typeof data)[number], training: { readonly logitAdjustment?: number }): Promise<Trainer> =>
       createTrainer(
         { runtime, files },
@@ -111,7 +122,8 @@ for (const [split, seed] of runs) {
           modelDirectory: "m",
           adapter: { kind: "lora", rank: 8, alpha: 16, layers: "all", targets: ["query", "value", "dense"] },
           training: {
-            ...{ optimizer: "adamw", learningRate: 5e-3, weightDecay: 0, gradientClip: 1, batchSize: 16 },
+            ...{ optimizer: "adamw", learningRate: LEARNING_RATE, weightDecay: 0, gradientClip: 1, batchSize: 16 },
+            headLearningRate: headRate,
             ...{ maxTokens: TOKENS_MAX + 1, schedule: { kind: "linear", warmupSteps: 10 } },
             ...training,
           },
@@ -131,9 +143,11 @@ for (const [split, seed] of runs) {
       const mean = sent[0]!.map((_, i) => sent.reduce((sum, one) => sum + one[i]!, 0) / sent.length);
       for (const trainer of trainers) await trainer.setAdapter(mean);
     }
+    const held: number[] = [];
     const own: number[] = [];
     const all: number[] = [];
     for (const [i, trainer] of trainers.entries()) {
+      held.push((await trainer.evaluate({ set: "validation" })).loss);
       own.push((await trainer.evaluate({ set: "test" })).accuracy);
       // Who is no peer has no shares: z by itself, on everybody's classes.
       const outside = await open({ ...data[i]!, test: everything }, {});
@@ -142,6 +156,13 @@ for (const [split, seed] of runs) {
       await Promise.all([outside.close(), trainer.close()]);
     }
     const mean = (list: readonly number[]): number => list.reduce((sum, x) => sum + x, 0) / list.length;
-    process.stdout.write(`${JSON.stringify({ split, seed, way, own: mean(own), allClasses: mean(all) })}\n`);
+    const line = JSON.stringify({
+      ...JSON.parse(begin),
+      own: mean(own),
+      allClasses: mean(all),
+      validation: mean(held),
+    });
+    process.stdout.write(`${line}\n`);
+    if (values.log !== "") appendFileSync(values.log, `${line}\n`);
   }
 }

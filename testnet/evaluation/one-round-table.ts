@@ -34,8 +34,11 @@ export const ONE_ROUND_CELLS: readonly OneRoundCell[] = [
 const SEED = 1;
 const SIZES = { train: 32, validation: 32, test: 16 };
 const SETTINGS = { roundsBefore: 3, count: 6, localSteps: 6, receivers: 3, maxTokens: 40, batchSize: 4 };
-/** Without those that say nothing new here: no receiver takes a NaN, and a replay of the first update is what a stale one is. */
-const LIES = ATTACKS.filter((attack): attack is Attack => !["silent", "nan", "replay"].includes(attack));
+/**
+ * Without those that say nothing new here: no receiver takes a NaN, a replay of the first update is what a stale one is, and what is
+ * made for a judge of losses says nothing where there is none.
+ */
+const LIES = ATTACKS.filter((attack): attack is Attack => !["silent", "nan", "replay", "undo"].includes(attack));
 
 /** In which file below the folder a cell is. */
 export const oneRoundPath = ({ kind, peers, liars }: OneRoundCell): string =>

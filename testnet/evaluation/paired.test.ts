@@ -144,8 +144,8 @@ describe("the page and the numbers", () => {
       .find((one) => one.startsWith("| swarm "))!;
 
   it("print a spread and an interval from three seeds on only", () => {
-    expect(line(three)).toContain("| 45.0 ± 13.2 % | +15.0 [+10.3, +19.7] | 50 % |");
-    expect(line(two)).toContain("| 37.5 % | +12.5 | 42 % |");
+    expect(line(three)).toContain("| 45.0 ± 13.2 % | +15.0 [+10.3, +19.7] | 50 % (50, 33, 67) |");
+    expect(line(two)).toContain("| 37.5 % | +12.5 | 42 % (50, 33) |");
     expect(line(two)).not.toContain("±");
   });
 

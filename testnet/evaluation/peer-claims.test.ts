@@ -103,7 +103,19 @@ it("the way counts the seeds that alone, swarm and one place have in common", ()
     { method: "alone", whole: [ONES], seed: 3 },
   ]);
   const [evidence] = goesTheWay([results], "swarm").evidence;
-  expect(evidence).toEqual({ holds: false, text: "s, iid, 1 peers: 50 %, 1 seeds" });
+  expect(evidence).toEqual({ holds: false, text: "s, iid, 1 peers: 50 %, 1 seeds", seeds: 1 });
+});
+
+it("the way of each seed stands beside that of their mean", () => {
+  const results = resultsOf(
+    [ZEROS, HALF].flatMap((swarm, i) => [
+      { method: "alone", whole: [ZEROS], seed: i },
+      { method: "swarm", whole: [swarm], seed: i },
+      { method: "pooled", whole: [ONES], seed: i },
+    ]),
+  );
+  const [evidence] = goesTheWay([results], "swarm").evidence;
+  expect(evidence!.text).toBe("s, iid, 1 peers: 25 %, 2 seeds; by seed 0 %, 50 %");
 });
 
 describe("C alone", () => {

@@ -1,7 +1,7 @@
 /** Claims that are held against every single peer, and against the way from alone to central. */
 import { formatWay } from "../words/way.ts";
 import type { CellResult } from "./cell.ts";
-import type { CheckedClaim } from "./checked-claim.ts";
+import type { CheckedClaim, Evidence } from "./checked-claim.ts";
 import { METRICS } from "./metric.ts";
 import type { SuiteResults } from "./run-table.ts";
 import { splitName } from "./split.ts";
@@ -39,13 +39,14 @@ export function noPeerWorse(
 ): Omit<CheckedClaim, "finding"> {
   const evidence = all.flatMap((results) =>
     [...settingsOf(results)].flatMap(([label, cells]) => {
-      const gains = cells
+      const seeds = cells
         .filter(({ cell }) => cell.method.name === swarm)
-        .flatMap(({ cell, result }) => {
+        .map(({ cell, result }) => {
           const other = cells.find((one) => one.cell.method.name === alone && one.cell.seed === cell.seed);
           return other ? gainsOf(result, other.result) : [];
-        });
-      return gains.length === 0 ? [] : [evidenceOf(label, gains)];
+        })
+        .filter((gains) => gains.length > 0);
+      return seeds.length === 0 ? [] : [evidenceOf(label, seeds)];
     }),
   );
   return {
@@ -69,13 +70,14 @@ const gainsOf = (swarm: CellResult, alone: CellResult): readonly PeerGain[] =>
     return a !== undefined && a !== "" && a.length === b?.length ? [peerGain(a, b)] : [];
   });
 
-function evidenceOf(label: string, gains: readonly PeerGain[]): CheckedClaim["evidence"][number] {
+function evidenceOf(label: string, seeds: readonly (readonly PeerGain[])[]): Evidence {
+  const gains = seeds.flat();
   const beyond = gains.filter(({ gain, half }) => gain + half < 0);
   const worst = gains.reduce((a, b) => (b.gain < a.gain ? b : a));
   const better = gains.filter(({ gain }) => gain > 0).length;
   const lost = gains.filter(({ gain }) => gain < -POINT).length;
   const text = `${label}: of ${gains.length} peers ${better} are better, ${lost} worse by more than a point, ${beyond.length} worse beyond their interval; the worst ${points(worst.gain)} ± ${points(worst.half).replace("+", "")} points`;
-  return { holds: beyond.length === 0, text };
+  return { holds: beyond.length === 0, text, seeds: seeds.length };
 }
 
 const points = (share: number): string => `${share < 0 ? "−" : "+"}${Math.abs(100 * share).toFixed(1)}`;
@@ -85,10 +87,11 @@ export function goesTheWay(all: readonly SuiteResults[], swarm: string): Omit<Ch
   const evidence = all.flatMap((results) =>
     rowsOf(results)
       .filter(({ method, way }) => method === swarm && way !== undefined)
-      .map(({ suite, split, peers, seeds, way }) => ({
-        holds: way! >= WAY_AIM,
-        text: `${suite}, ${split}, ${peers} peers: ${formatWay(way)}, ${seeds} seeds`,
-      })),
+      .map(({ suite, split, peers, way, ways = [] }) => {
+        const each = ways.length > 1 ? `; by seed ${ways.map(formatWay).join(", ")}` : "";
+        const text = `${suite}, ${split}, ${peers} peers: ${formatWay(way)}, ${ways.length} seeds${each}`;
+        return { holds: way! >= WAY_AIM, text, seeds: ways.length };
+      }),
   );
   return {
     name: "way",
@@ -118,7 +121,7 @@ export function cOnlyAim(
         const ratio = other.updateBytes / row.updateBytes;
         const least = row.split === "distinct" ? 0 : -3 * metric.tolerance;
         const text = `${row.suite}, ${row.split}, ${row.peers} peers: ${points(ahead)} points against ${other.title}, ${ratio.toFixed(1)} times fewer bytes`;
-        return [{ holds: ahead >= least && ratio >= 40, text }];
+        return [{ holds: ahead >= least && ratio >= 40, text, seeds: Math.min(row.seeds, other.seeds) }];
       });
   });
   return {

@@ -4,6 +4,7 @@ import { ADAPTERS } from "../../protocol/settings/adapter-kinds.ts";
 import { AGGREGATION_RULES } from "../../protocol/settings/aggregation-rules.ts";
 import { ATTACKS } from "./attack.ts";
 import type { Cell, CellResult } from "./cell.ts";
+import { materialOf } from "./material.ts";
 import { attackFigures, isHeld } from "./robustness.ts";
 import { robustnessPage } from "./robustness-page.ts";
 import { ATTACK_ORDER, robustnessTable, TRIED_KINDS, TRIED_RULES } from "./robustness-table.ts";
@@ -32,6 +33,14 @@ describe("the table of attacks", () => {
     expect(["shipped", "counts", "most", "thirty"].map((name) => find(name).liars)).toEqual([[2], [3], [6], [6]]);
     expect(find("shipped").attacks).toEqual(["none", ...ATTACK_ORDER]);
   });
+});
+
+test("asks for no more records than the tasks have, however many peers there are", async () => {
+  for (const suite of table.suites.filter(({ peers }) => Math.max(...peers) > 10)) {
+    const material = await materialOf(suite, { assets: "", base: undefined, threads: 1 }, () => undefined);
+    const [peers, split, seed] = [suite.peers[0]!, suite.splits[0]!, suite.seeds[0]!];
+    expect(await material!.data({ peers, split, seed })).toHaveLength(peers);
+  }
 });
 
 /** A cell of ten peers, of whom two lie, with these losses. */

@@ -15,8 +15,8 @@ const FORMS: Readonly<Record<Suite["data"], "answers" | "text">> = {
 
 /**
  * A shipped method with the adapter, the rate, the schedule, the aggregation and the reference model that a new network
- * gives a base model without a chat template and such data, but for what the method says of the aggregation; any other method as it is. A changed default changes the cell's
- * digest, so that the row is computed again.
+ * gives a base model without a chat template and such data, but for what the method says of the aggregation and the reference model;
+ * any other method as it is. A changed default changes the cell's digest, so that the row is computed again.
  */
 export function withShipped(
   method: DeclaredMethod,
@@ -27,7 +27,8 @@ export function withShipped(
   const facts = recipeFacts(model, { chat: false, form: FORMS[data] });
   const { adapter } = recipeAdapter(facts);
   const { learningRate, ...training } = recipeTraining(adapter, { layers: facts.layers, steps: rounds * localSteps });
-  const { aggregation, reference } = MANIFEST_DEFAULTS;
+  const { aggregation } = MANIFEST_DEFAULTS;
+  const reference = method.reference ?? MANIFEST_DEFAULTS.reference;
   const changed = { ...aggregation, ...method.aggregation } as AggregationSettings;
   return { ...method, adapter, aggregation: changed, reference, training, learningRates: [learningRate] };
 }

@@ -37,7 +37,9 @@ export interface Row {
    * absent without both, or where one place is no better.
    */
   readonly way?: number;
-  /** The same of the loss. */
+  /** The same seed by seed, undefined where a seed has no way; absent where `way` is. A mean over seeds hides how far apart they are. */
+  readonly ways?: readonly (number | undefined)[];
+  /** The same as `way` of the loss. */
   readonly lossWay?: number;
   /** The score of the peer that has the worst one. */
   readonly worst: Statistic;
@@ -83,7 +85,11 @@ function compared({ cell, result }: Cells[number]): CellResult {
 }
 
 /** Against training alone and in one place with the same kind of adapter, where these are among the cells of the setting. */
-function comparison(group: Cells, setting: readonly Cells[], metric: Metric): Pick<Row, "gain" | "way" | "lossWay"> {
+function comparison(
+  group: Cells,
+  setting: readonly Cells[],
+  metric: Metric,
+): Pick<Row, "gain" | "way" | "ways" | "lossWay"> {
   const { kind } = group[0]!.cell.method.adapter ?? {};
   const those = (exchange: "none" | "pooled"): Cells | undefined =>
     setting.find(([first]) => {
@@ -103,24 +109,41 @@ function comparison(group: Cells, setting: readonly Cells[], metric: Metric): Pi
   const gain = pairedGain(pairs.flat(), pairs.length);
   if (!isOther(pooled)) return { gain };
   // Where more is better, the way is counted downwards all the same.
-  const way = wayBetween(
-    { alone, group, pooled },
-    (own) => (metric.rises ? -1 : 1) * metric.of(own),
-    2 * metric.tolerance,
-  );
-  const lossWay = wayBetween({ alone, group, pooled }, ({ loss }) => loss);
-  return { gain, ...(way !== undefined && { way }), ...(lossWay !== undefined && { lossWay }) };
+  const metricWay = (seeds: readonly number[]): number | undefined =>
+    wayBetween(
+      { alone, group, pooled, seeds },
+      (own) => (metric.rises ? -1 : 1) * metric.of(own),
+      2 * metric.tolerance,
+    );
+  const seeds = commonSeeds(group, alone, pooled);
+  const way = metricWay(seeds);
+  const lossWay = wayBetween({ alone, group, pooled, seeds }, ({ loss }) => loss);
+  const ways = seeds.map((seed) => metricWay([seed]));
+  return { gain, ...(way !== undefined && { way, ways }), ...(lossWay !== undefined && { lossWay }) };
 }
 
-/** The share of the way of a number that is the better the smaller it is, over the seeds that all three have. */
+/** The seeds that all of these have. */
+function commonSeeds(first: Cells, ...others: readonly Cells[]): readonly number[] {
+  const seeds = first.map(({ cell }) => cell.seed);
+  return seeds.filter((seed) => others.every((cells) => cells.some(({ cell }) => cell.seed === seed)));
+}
+
+/** The share of the way of a number that is the better the smaller it is, over seeds that all three have. */
 function wayBetween(
-  { alone, group, pooled }: { readonly alone: Cells; readonly group: Cells; readonly pooled: Cells },
+  {
+    alone,
+    group,
+    pooled,
+    seeds,
+  }: {
+    readonly alone: Cells;
+    readonly group: Cells;
+    readonly pooled: Cells;
+    readonly seeds: readonly number[];
+  },
   of: (scores: PeerScores) => number,
   wayMin?: number,
 ): number | undefined {
-  const seedsOf = (cells: Cells): Set<number> => new Set(cells.map(({ cell }) => cell.seed));
-  const [some, others] = [seedsOf(alone), seedsOf(pooled)];
-  const seeds = [...seedsOf(group)].filter((seed) => some.has(seed) && others.has(seed));
   const mean = (cells: Cells): number => {
     const common = cells.filter(({ cell }) => seeds.includes(cell.seed));
     return meanOf(common.map((one) => meanOf(compared(one).peers.map(({ own }) => of(own)))));

@@ -65,6 +65,15 @@ test("a shipped row has what a new network has where nobody chooses", () => {
   expect(withShipped(methods[0]!, suites[0]!, model)).toBe(methods[0]);
 });
 
+test("a shipped row keeps what its method says of the reference model, and nothing else changes", () => {
+  const { methods, suites } = readTable(join(folder, "published.json"));
+  const of = (name: string) => withShipped(methods.find((one) => one.name === name)!, suites[0]!, model);
+  const { name: _, title: __, reference, ...rest } = of("shipped-reference");
+  const { name: ___, title: ____, reference: none, ...plain } = of("shipped");
+  expect([reference?.kind, none?.kind]).toEqual(["window", "none"]);
+  expect(rest).toEqual(plain);
+});
+
 test("a grid goes on beyond its end, as far as from there to its neighbour", () => {
   expect(rateBeyond([0.03, 0.01, 0.1], 0.1)).toBe(0.3);
   expect(rateBeyond([0.03, 0.01, 0.1, 0.3], 0.3)).toBe(0.9);

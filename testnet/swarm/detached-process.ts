@@ -1,6 +1,7 @@
 /** Processes that outlive the command that starts them, and signals that reach nobody else. */
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { isProcessRunning, NodeError, processMark } from "../../node/index.ts";
 import { PEER_ENVIRONMENT } from "../peer-process.ts";
@@ -8,6 +9,8 @@ import type { SwarmProcess } from "./swarm-file.ts";
 
 /** How often is looked whether a process has ended. */
 const LOOK_MS = 50;
+/** Lines of what a process printed that say why it did not start. */
+const LAST_LINES = 5;
 
 /**
  * Start the `weft` command so that it goes on when this process and its terminal are gone. What it prints is added to a file.
@@ -65,4 +68,11 @@ export async function stopProcess(one: SwarmProcess, graceMs: number): Promise<b
   await signalProcess(one, "SIGKILL");
   await hasEnded(one, graceMs);
   return true;
+}
+
+/** Of what a process printed that did not start: what went wrong in its words, or its last lines. */
+export async function lastWords(printed: string): Promise<string> {
+  const lines = (await readFile(printed, "utf8")).trim().split("\n");
+  const said = lines.findLast((line) => line.startsWith("weft: "))?.slice("weft: ".length);
+  return said ?? lines.slice(-LAST_LINES).join("\n  ");
 }

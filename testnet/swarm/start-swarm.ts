@@ -1,5 +1,4 @@
 /** Starting a swarm that stays: many peers on this machine, each a process that outlives this one. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ensureFolder, isProcessRunning, NodeError, writeFileAtomic } from "../../node/index.ts";
@@ -8,7 +7,7 @@ import { optionArguments } from "../../protocol/settings/field-words.ts";
 import { type PeerSettings, peerArguments, peerFolder } from "../peer-arguments.ts";
 import { refuseUsedFolder, startGroups } from "../run-testnet.ts";
 import { statusOf } from "./ask-peer.ts";
-import { startDetached, stopProcess } from "./detached-process.ts";
+import { lastWords, startDetached, stopProcess } from "./detached-process.ts";
 import { tellSides } from "./partition.ts";
 import { findSwarm, printedPath, type SwarmFile, type SwarmPeer, withPeer, writeSwarm } from "./swarm-file.ts";
 
@@ -30,8 +29,6 @@ const BOOTSTRAP_PEERS = 3;
 const LOOK_MS = 100;
 /** For a process that is stopped to save and say goodbye. */
 export const STOP_GRACE_MS = 15_000;
-/** Lines of what a peer printed that say why it did not start. */
-const LAST_LINES = 5;
 
 /**
  * Start the peers, the first one alone and then in growing groups, each dialling some that run. Where one does not start, none
@@ -149,8 +146,5 @@ async function startPeer({
 }
 
 async function notStarted(number: number, printed: string): Promise<NodeError> {
-  const lines = (await readFile(printed, "utf8")).trim().split("\n");
-  const said = lines.findLast((line) => line.startsWith("weft: "))?.slice("weft: ".length);
-  const text = said ?? lines.slice(-LAST_LINES).join("\n  ");
-  return new NodeError("PEER_FAILED", `peer ${number} did not start: ${text}`, { number });
+  return new NodeError("PEER_FAILED", `peer ${number} did not start: ${await lastWords(printed)}`, { number });
 }

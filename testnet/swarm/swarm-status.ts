@@ -4,13 +4,23 @@ import { peerFolder } from "../peer-arguments.ts";
 import type { SwarmPeerStatus, SwarmStatus } from "../words/swarm-table.ts";
 import { statusOf } from "./ask-peer.ts";
 import type { SwarmFile, SwarmPeer } from "./swarm-file.ts";
+import { pageOf } from "./swarm-page.ts";
 
 /** The state of every peer, asked at once. */
 export async function swarmStatus(folder: string, swarm: SwarmFile): Promise<SwarmStatus> {
   const peers = await Promise.all(swarm.peers.map((peer, i) => peerStatus(peer, peerFolder(folder, i))));
   const { network, rounds, sides } = swarm;
+  const page = await pageOf(folder, swarm);
   const numbered = peers.map((peer, i) => ({ number: i + 1, ...peer }));
-  return { schema: "weft-swarm-status/1", folder, network, rounds, ...(sides && { sides }), peers: numbered };
+  return {
+    schema: "weft-swarm-status/1",
+    folder,
+    network,
+    rounds,
+    ...(sides && { sides }),
+    peers: numbered,
+    ...(page && { page: `${page.place}/` }),
+  };
 }
 
 async function peerStatus(

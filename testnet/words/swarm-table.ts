@@ -32,6 +32,8 @@ export interface SwarmStatus {
   /** Numbers of peers on each side of a partition. */
   readonly sides?: readonly (readonly number[])[];
   readonly peers: readonly SwarmPeerStatus[];
+  /** Address of the page of all peers, where a process serves one. */
+  readonly page?: string;
 }
 
 const COLUMNS = [
@@ -43,7 +45,7 @@ const COLUMNS = [
 ];
 
 /** The table of a swarm, and how it is parted. */
-export function swarmLines({ peers, rounds, sides }: SwarmStatus): readonly string[] {
+export function swarmLines({ peers, rounds, sides, page }: SwarmStatus): readonly string[] {
   const rows = peers.map(({ number, id, process, state, round, loss, validationLoss, neighbours }) => [
     `peer ${number}`,
     shortPeerId(id),
@@ -54,7 +56,11 @@ export function swarmLines({ peers, rounds, sides }: SwarmStatus): readonly stri
     formatLoss(validationLoss),
     neighbours === undefined ? "–" : String(neighbours),
   ]);
-  return [...textTable(COLUMNS, rows), ...(sides === undefined ? [] : [sidesLine(sides)])];
+  return [
+    ...textTable(COLUMNS, rows),
+    ...(sides === undefined ? [] : [sidesLine(sides)]),
+    ...(page === undefined ? [] : [`page: ${page}`]),
+  ];
 }
 
 /** How a swarm is parted, such as `parted: 1, 2 / 3, 4`. */

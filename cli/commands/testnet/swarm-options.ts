@@ -35,6 +35,7 @@ export const SWARM_JSON: JsonShape = {
   "sides?": "numbers of the peers on each side of a partition",
   peers:
     "number, id, process, folder and state of each, and what those that answer say: round, loss, validationLoss, neighbours, bytes",
+  "page?": "address of the page of all peers, where a process serves one",
 };
 
 /** Print how a swarm is, for who asked for JSON. */

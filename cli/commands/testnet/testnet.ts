@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { NodeError, recordDoor, trainingDoor } from "../../../node/index.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
+import type { ServedPage } from "../../../testnet/swarm/swarm-page.ts";
 import type { LiveView } from "../../../testnet/words/live-view.ts";
 import { lineView, terminalView } from "../../../testnet/words/live-view.ts";
 import type { TestnetResult } from "../../../testnet/words/result.ts";
@@ -15,7 +16,8 @@ import { engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { TESTNET_SETTINGS } from "../../network-options.ts";
-import { packageFolder } from "../../package-folder.ts";
+import { packageFolder, packageVersion } from "../../package-folder.ts";
+import { PAGE_PORT, pageLine } from "../../page-place.ts";
 import { DATA_DIR, JSON_OUTPUT, LOG_LEVEL } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
 import { type PlannedTestnet, plannedTestnet, type TestnetFlags, testnetOptions } from "./testnet-plan.ts";
@@ -36,6 +38,12 @@ export const testnetCommand: CommandRow = {
       text: "do not also train once with all data in one place, which the share of the way is counted from",
       otherwise: "it is done after the peers have finished",
     },
+    {
+      flags: "--without-page",
+      text: "serve no page; the peers have no admin interfaces then",
+      otherwise: "a page shows all peers to a browser on this machine while the command runs",
+    },
+    PAGE_PORT,
     { flags: "--keep", text: "keep the peers' files in the temporary folder" },
     { flags: "--report <file>", text: "file for the HTML report", otherwise: "weft-report.html" },
     JSON_OUTPUT,
@@ -61,6 +69,8 @@ type TestnetCommandOptions = TestnetFlags & {
   readonly dataDir?: string;
   readonly keep?: boolean;
   readonly withoutCentral?: boolean;
+  readonly withoutPage?: boolean;
+  readonly pagePort?: number;
   readonly report?: string;
   readonly json?: boolean;
 };
@@ -80,6 +90,7 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   const isTemporary = options.dataDir === undefined;
   const folder = isTemporary ? await temporaryFolder() : resolve(options.dataDir ?? "");
   terminal.err(`files of the peers: ${folder}\n`);
+  const page = await openPage(folder, peers, { options, terminal });
   const view = liveView(terminal, manifest, peers);
   let result: TestnetResult;
   try {
@@ -88,9 +99,12 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
       command: join(packageFolder(), "cli", "weft.js"),
       signal: terminal.signal,
       observer: view,
+      isAsked: page !== undefined,
     });
   } finally {
     view.end();
+    await page?.close();
+    await rm(join(folder, "page"), { recursive: true, force: true });
     if (isTemporary && !options.keep) await rm(folder, { recursive: true, force: true });
   }
   result = await withCentral(result, options, { manifest, settings, terminal });
@@ -108,6 +122,22 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   if (unfinished === undefined) return EXIT_OK;
   terminal.err(`weft: ${unfinished}; the last lines of each are in ${reportFile}\n`);
   return EXIT_REFUSED;
+}
+
+/** The page of all peers, where it is wanted, and where it is.  Throws: NodeError PORT_IN_USE and others. */
+async function openPage(
+  folder: string,
+  peers: number,
+  { options, terminal }: { readonly options: TestnetCommandOptions; readonly terminal: Terminal },
+): Promise<ServedPage | undefined> {
+  if (options.withoutPage === true) return undefined;
+  const { servePage } = await import("../../../testnet/swarm/swarm-page.ts");
+  const page = await servePage(folder, {
+    ...{ peers, port: options.pagePort ?? 0, version: packageVersion() },
+    onError: (error) => terminal.err(`weft: the page: ${error instanceof Error ? error.message : String(error)}\n`),
+  });
+  terminal.err(`${pageLine(page.served, terminal)}\n`);
+  return page;
 }
 
 /** The run, and what one training with everybody's data gave, where all peers finished and nobody stopped it. */

@@ -1,10 +1,11 @@
 /** `weft testnet up`: a swarm of real peers that stays and can be played with. */
 import { join } from "node:path";
 import { SWARM_ROUNDS } from "../../../testnet/defaults.ts";
-import { exclusively } from "../../../testnet/swarm/swarm-file.ts";
+import { exclusively, writeSwarm } from "../../../testnet/swarm/swarm-file.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { TESTNET_SETTINGS } from "../../network-options.ts";
 import { packageFolder } from "../../package-folder.ts";
+import { PAGE_PORT, pageLine } from "../../page-place.ts";
 import { JSON_OUTPUT, LOG_LEVEL } from "../../shared-options.ts";
 import { EXIT_OK, stoppedCode, type Terminal } from "../../terminal.ts";
 import { printSwarm, SWARM_DIR, SWARM_JSON, type SwarmFlags, swarmFolder } from "./swarm-options.ts";
@@ -21,6 +22,12 @@ export const upTestnetCommand: CommandRow = {
     SWARM_DIR,
     ...testnetOptions(SETTINGS),
     { flags: "--compare-alone", text: "have each peer also train alone after its last round, and report both results" },
+    {
+      flags: "--page",
+      text: "serve a page with all peers for a browser on this machine, by a process that stays as the peers do",
+      otherwise: "weft testnet page does it while it runs",
+    },
+    PAGE_PORT,
     JSON_OUTPUT,
     LOG_LEVEL,
   ],
@@ -30,23 +37,32 @@ export const upTestnetCommand: CommandRow = {
   run,
 };
 
-type UpFlags = SwarmFlags & TestnetFlags & { readonly compareAlone?: boolean };
+type UpFlags = SwarmFlags &
+  TestnetFlags & { readonly compareAlone?: boolean; readonly page?: boolean; readonly pagePort?: number };
 
 async function run(options: UpFlags, terminal: Terminal): Promise<number> {
   const { refuseSwarm, startSwarm } = await import("../../../testnet/swarm/start-swarm.ts");
+  const { refuseTakenPort, startPage } = await import("../../../testnet/swarm/swarm-page.ts");
   const { signal } = terminal;
+  const port = options.pagePort ?? 0;
+  const hasPage = options.page === true || options.pagePort !== undefined;
+  if (hasPage) await refuseTakenPort(port);
   const folder = swarmFolder(options, terminal);
   await refuseSwarm(folder);
   const { manifest, settings } = await plannedTestnet(options, terminal, SETTINGS);
   const command = join(packageFolder(), "cli", "weft.js");
   try {
-    await exclusively(folder, () =>
-      startSwarm({
+    await exclusively(folder, async () => {
+      const swarm = await startSwarm({
         ...{ ...settings, manifest, folder, command, signal },
         compareAlone: options.compareAlone === true,
         onStarted: (number, { id, mark }) => terminal.err(`peer ${number} runs: process ${mark.process}, ${id}\n`),
-      }),
-    );
+      });
+      if (!hasPage) return;
+      const { page, served } = await startPage({ folder, signal }, { command, words: pageWords(folder, port) });
+      await writeSwarm(folder, { ...swarm, page });
+      terminal.err(`${pageLine(served, terminal)}\n`);
+    });
   } catch (error) {
     if (signal.aborted) return stoppedCode(signal);
     throw error;
@@ -55,3 +71,7 @@ async function run(options: UpFlags, terminal: Terminal): Promise<number> {
   await printSwarm(folder, options, terminal);
   return EXIT_OK;
 }
+
+const pageWords = (folder: string, port: number): readonly string[] => [
+  ...["testnet", "page", "--dir", folder, "--page-port", String(port)],
+];

@@ -3,6 +3,7 @@ import type { ModelFamily } from "../base-model.ts";
 import { bert, distilbert, roberta, xlmRoberta } from "./bert.ts";
 import { deberta2 } from "./deberta.ts";
 import { gemma2, gemma3 } from "./gemma.ts";
+import { gemma4 } from "./gemma4.ts";
 import { glm4 } from "./glm4.ts";
 import { gptNeox } from "./gpt-neox.ts";
 import { gpt2 } from "./gpt2.ts";
@@ -29,9 +30,7 @@ const EXPERTS = "a mixture of experts";
 
 /** What is missing for models that people have and weft does not compute, by `model_type`. */
 export const MISSING: ReadonlyMap<string, string> = new Map([
-  ...["gemma4", "gemma4_text"].map(
-    (type) => [type, "layers that share keys and values, and embeddings for each layer"] as const,
-  ),
+  ...["gemma3n", "gemma3n_text"].map((type) => [type, "several streams that correct one another"] as const),
   ...["qwen2_moe", "qwen3_moe", "mixtral", "olmoe", "granitemoe", "phimoe", "glm4_moe", "gpt_oss", "deepseek_v3"].map(
     (type) => [type, EXPERTS] as const,
   ),
@@ -56,6 +55,7 @@ export const FAMILIES: ReadonlyMap<string, KnownFamily> = new Map([
   ["deberta-v2", { build: deberta2, prefix: "deberta." }],
   ["gemma2", { build: gemma2, prefix: "model." }],
   ["gemma3_text", { build: gemma3, prefix: "model." }],
+  ["gemma4_text", { build: gemma4, prefix: "model." }],
   ["phi3", { build: phi3, prefix: "model." }],
   ["smollm3", { build: smollm3, prefix: "model." }],
   ["granite", { build: granite, prefix: "model." }],

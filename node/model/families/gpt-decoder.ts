@@ -10,7 +10,7 @@ import type { ForwardOptions, ModelFamily, WeightShape, WeightSource } from "../
 import { activation } from "../layers/activation.ts";
 import type { AttentionShape } from "../layers/attention.ts";
 import { attention, causalBlocks, causalMask, memoryMask, oneBlock, packedMask } from "../layers/attention.ts";
-import { attended } from "../layers/key-value-cache.ts";
+import { attended, memoriesOf } from "../layers/key-value-cache.ts";
 import { layerNorm } from "../layers/norm.ts";
 import { learnedPositions } from "../layers/positions.ts";
 import { rotaryTables } from "../layers/rotary.ts";
@@ -36,7 +36,7 @@ export function gptDecoder(layout: GptLayout): ModelFamily {
       ]),
       ...[...ends.finalNorm, ends.out, ...(layout.tied ? [] : [ends.output]), bias],
     ].filter((weight) => weight !== undefined),
-    cache: { groups, headSize: hidden / heads },
+    cache: { memories: memoriesOf(layers, { groups, headSize: hidden / heads }) },
     hidden: (options) => {
       const pass = new GptPass(layout, options);
       let h = pass.embedded();

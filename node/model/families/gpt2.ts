@@ -11,7 +11,7 @@ import type { LinearSite, ModelFamily, WeightShape, WeightSource } from "../base
 import { COMMON_FIELDS, COUNT, LAYERS, readConfig } from "../config.ts";
 import { ACTIVATION_NAMES, activation } from "../layers/activation.ts";
 import { attention, causalBlocks, causalMask, memoryMask, oneBlock, packedMask } from "../layers/attention.ts";
-import { attended } from "../layers/key-value-cache.ts";
+import { attended, memoriesOf } from "../layers/key-value-cache.ts";
 import { layerNorm } from "../layers/norm.ts";
 import { learnedPositions } from "../layers/positions.ts";
 
@@ -72,7 +72,7 @@ export function gpt2(config: unknown): ModelFamily {
       ...normWeights("transformer.ln_f"),
       ...(rest.tie_word_embeddings ? [] : [output]),
     ],
-    cache: { groups: heads, headSize: hidden / heads },
+    cache: { memories: memoriesOf(layers, { groups: heads, headSize: hidden / heads }) },
     hidden: ({ inputIds, weight, hooks, cache, packing, rows }) => {
       const [batch, tokens] = inputIds.shape as [number, number];
       const past = cache?.past;

@@ -135,20 +135,26 @@ export interface AttentionShape {
   readonly attended?: (now: KeysAndValues) => KeysAndValues;
 }
 
+/** Queries with the keys and values of the tokens at hand, or with those that another layer attended to. */
+export type AttentionParts =
+  | Readonly<Record<"q" | "k" | "v", OnnxValue>>
+  | { readonly q: OnnxValue; readonly seen: KeysAndValues };
+
 /**
  * softmax(scale Q K^T + mask) V; q f32[N, heads*headSize], k and v f32[N, groups*headSize] -> like q.
  * Padding stands to the right: where every query looks left only, the causal mask is enough.
  */
-export function attention({ q, k, v }: Readonly<Record<"q" | "k" | "v", OnnxValue>>, shape: AttentionShape): OnnxValue {
+export function attention(parts: AttentionParts, shape: AttentionShape): OnnxValue {
   const { batch, tokens, heads, groups, headSize, rope, blocks, attended = (now) => now } = shape;
   const { scale = headSize ** -0.5, cap, bias } = shape;
   const share = heads / groups;
   const turned = (x: OnnxValue): OnnxValue => (rope ? rotate(reshape(x, [batch, tokens, x.shape[1]!]), rope) : x);
   const perGroup = (x: OnnxValue): OnnxValue => transpose(reshape(x, [batch, tokens, groups, headSize]), [0, 2, 1, 3]);
   // The queries of one group stand below one another, so that a group's keys are used in one product.
-  const queries = transpose(reshape(turned(q), [batch, tokens, groups, share, headSize]), [0, 2, 3, 1, 4]);
+  const queries = transpose(reshape(turned(parts.q), [batch, tokens, groups, share, headSize]), [0, 2, 3, 1, 4]);
   const scaled = mul(queries, scalar(scale));
-  const { keys, values } = attended({ keys: perGroup(turned(k)), values: perGroup(v) });
+  const { keys, values } =
+    "seen" in parts ? parts.seen : attended({ keys: perGroup(turned(parts.k)), values: perGroup(parts.v) });
   const columns = transpose(keys, [0, 1, 3, 2]);
   // Keys are cut where blocks of queries begin, and each block puts together those that it sees.
   const sizes = blocks.length > 1 ? blocks.map(({ queries: { from, to } }) => to - from) : [keys.shape[2]!];

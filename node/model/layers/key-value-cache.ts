@@ -22,11 +22,17 @@ export interface RememberedTokens {
   readonly layer: (layer: number) => KeysAndValues;
 }
 
-/** The sizes of such a memory. */
-export interface CacheShape {
+/** The sizes of one layer's memory of a token. */
+export interface MemoryShape {
   /** Key/value heads. */
   readonly groups: number;
   readonly headSize: number;
+}
+
+/** The sizes of such a memory. */
+export interface CacheShape {
+  /** By layer; without those that attend to what another layer remembers. */
+  readonly memories: ReadonlyMap<number, MemoryShape>;
   /** Text length beyond which all keys are turned otherwise: a text that grows beyond it is read again. */
   readonly rereadBeyond?: number;
 }
@@ -35,9 +41,13 @@ export interface CacheShape {
 export interface KeyValueCache {
   /** Absent where the tokens at hand are the text's first. */
   readonly past?: RememberedTokens;
-  /** Called once for each layer, with what this call's tokens are to be remembered by. */
+  /** Called once for each layer that has a memory, with what this call's tokens are to be remembered by. */
   readonly remember: (layer: number, now: KeysAndValues) => void;
 }
+
+/** The memories of layers that are alike. */
+export const memoriesOf = (layers: number, shape: MemoryShape): ReadonlyMap<number, MemoryShape> =>
+  new Map(Array.from({ length: layers }, (_, layer) => [layer, shape]));
 
 /** For `attention`: what a layer's queries see, given the keys and values of the tokens at hand. */
 export function attended(cache: KeyValueCache | undefined, layer: number): (now: KeysAndValues) => KeysAndValues {

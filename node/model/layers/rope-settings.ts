@@ -22,6 +22,8 @@ export interface RopeSettings {
 export type RopeScaling =
   | { readonly kind: "default" }
   | { readonly kind: "linear"; readonly factor: number }
+  /** Frequencies of the whole head, of which the pairs behind the first ones, a share of all, do not turn. */
+  | { readonly kind: "proportional"; readonly factor: number; readonly share: number }
   | {
       readonly kind: "dynamic";
       readonly factor: number;
@@ -141,7 +143,8 @@ interface Context {
 function settingsOf(fields: Parameters, { place, config, options }: Context): RopeSettings {
   const kind = kindOf(fields.rope_type ?? fields.type ?? "default", place);
   const share = fields.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
-  if (typeof share !== "number" || !(share > 0 && share <= 1) || (share < 1 && !options.partial)) {
+  const isScaling = kind === "proportional";
+  if (typeof share !== "number" || !(share > 0 && share <= 1) || (share < 1 && !options.partial && !isScaling)) {
     throw unsupported(`${place}.partial_rotary_factor`, share, "this family turns whole heads");
   }
   const known = ["rope_type", "type", "rope_theta", "partial_rotary_factor", ...FIELDS[kind]];
@@ -154,7 +157,7 @@ function settingsOf(fields: Parameters, { place, config, options }: Context): Ro
     fields.rope_theta === undefined || fields.rope_theta === null
       ? (config.rope_theta ?? options.theta ?? THETA)
       : numbers.get("rope_theta");
-  return { theta, ...scalingOf(kind, numbers, { config, place }), ...(share < 1 ? { share } : {}) };
+  return { theta, ...scalingOf(kind, numbers, { config, share }), ...(share < 1 && !isScaling ? { share } : {}) };
 }
 
 type Kind = keyof typeof FIELDS;
@@ -163,6 +166,7 @@ type Kind = keyof typeof FIELDS;
 const FIELDS = {
   default: [],
   linear: ["factor"],
+  proportional: ["factor"],
   dynamic: ["factor"],
   llama3: ["factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"],
   yarn: [
@@ -218,13 +222,15 @@ class Numbers {
 function scalingOf(
   kind: Kind,
   numbers: Numbers,
-  { config }: { readonly config: RopeFields; readonly place: string },
+  { config, share }: { readonly config: RopeFields; readonly share: number },
 ): Pick<RopeSettings, "scaling" | "contextTokens"> {
   switch (kind) {
     case "default":
       return { scaling: { kind } };
     case "linear":
       return { scaling: { kind, factor: numbers.get("factor") } };
+    case "proportional":
+      return { scaling: { kind, factor: numbers.find("factor") ?? 1, share } };
     case "dynamic":
       return dynamic(numbers.get("factor"), config);
     case "llama3":

@@ -64,7 +64,7 @@ export function ropeFrequencies(size: number, { theta, scaling }: RopeSettings, 
   }
   const base = scaling.kind === "dynamic" ? dynamicTheta(size, { theta, length, scaling }) : theta;
   const ramp = scaling.kind === "yarn" ? yarnRamp(size, theta, scaling) : () => 0;
-  return Float64Array.from({ length: half }, (_, i) => scaled(base ** (-i / half), { scaling, i, ramp, length }));
+  return Float64Array.from({ length: half }, (_, i) => scaled(base ** (-i / half), { scaling, i, half, ramp, length }));
 }
 
 /** theta (factor n / N - (factor - 1))^(d / (d - 2)) for a text of n tokens, longer than N; source: transformers. */
@@ -87,11 +87,12 @@ function dynamicTheta(
  * s w + (1 - s) w / factor, s = (n - low) / (high - low) (Llama 3.1; transformers modeling_rope_utils.py).
  * yarn: the same mixture by a ramp over the pairs (Peng et al. 2023, arXiv:2309.00071).
  * longrope: each by a factor of its own (Ding et al. 2024, arXiv:2402.13753).
+ * proportional: pairs behind a share of all do not turn, the others are linear (Gemma 4; transformers).
  * dynamic: in theta already.
  */
 function scaled(
   frequency: number,
-  { scaling, i, ramp, length }: { scaling: RopeScaling; i: number; ramp: (i: number) => number; length: number },
+  { scaling, i, half, ramp, length }: { readonly i: number; readonly half: number; readonly length: number } & Scaling,
 ): number {
   switch (scaling.kind) {
     case "default":
@@ -99,6 +100,8 @@ function scaled(
       return frequency;
     case "linear":
       return frequency / scaling.factor;
+    case "proportional":
+      return i < Math.floor(scaling.share * half) ? frequency / scaling.factor : 0;
     case "llama3": {
       const { factor, lowFrequencyFactor: low, highFrequencyFactor: high } = scaling;
       const turns = (scaling.originalContextTokens * frequency) / (2 * Math.PI);
@@ -110,6 +113,11 @@ function scaled(
     case "longrope":
       return frequency / (length > scaling.longer.than ? scaling.longer : scaling).factors[i]!;
   }
+}
+
+interface Scaling {
+  readonly scaling: RopeScaling;
+  readonly ramp: (i: number) => number;
 }
 
 /** How far each pair is stretched: 0 for those that turn more than betaFast times in the original context, 1 below betaSlow. */

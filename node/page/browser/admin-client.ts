@@ -11,6 +11,8 @@ export class Refusal extends Error {
   }
 }
 
+/** Longer than any answer of what lives: a process that stands still answers nobody. */
+const TIMEOUT_MS = 10_000;
 const KEPT_AS = "weft-token";
 
 /** The token that the address of the page carries behind its #, which is never sent; it is taken out and kept for this tab. */
@@ -30,7 +32,11 @@ export function keepToken(token: string): void {
 
 /** The answer to a question.  Throws: Refusal; TypeError where nobody answers. */
 export async function ask<Answer>(path: string, token: string, method: "GET" | "POST" = "GET"): Promise<Answer> {
-  const response = await fetch(path, { method, headers: { authorization: `Bearer ${token}` } });
+  const response = await fetch(path, {
+    method,
+    headers: { authorization: `Bearer ${token}` },
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
   const answer = (await response.json()) as Answer & { readonly error?: { readonly message: string } };
   if (response.ok) return answer;
   throw new Refusal(response.status, answer.error?.message ?? response.statusText);

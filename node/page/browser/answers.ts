@@ -1,5 +1,12 @@
 /** What the admin interface answers, as the page reads it. `node/admin/admin-answers.ts` describes it in full. */
-import type { LossFigure, NeighbourMix, PeerReport, RoundSummary, UpdateCounts } from "../../interface/peer-event.ts";
+import type {
+  LossFigure,
+  NeighbourMix,
+  PeerReport,
+  RoundSummary,
+  ScoreFigures,
+  UpdateCounts,
+} from "../../interface/peer-event.ts";
 import type { PrivacyStatus } from "../../interface/privacy.ts";
 
 /** Bytes on the wire. */
@@ -61,10 +68,20 @@ export interface Mix {
   readonly neighbours: readonly NeighbourMix[];
 }
 
+/** The scores of neighbours after a round. */
+export interface ScoredRound {
+  readonly round: number;
+  readonly scores: readonly ScoreFigures[];
+}
+
 /** GET /v1/rounds. */
 export interface Rounds {
   readonly rounds: readonly RoundSummary[];
   readonly mixes: readonly Mix[];
+  /** Of the newest rounds; absent of a peer that does not tell them. */
+  readonly scores?: readonly ScoredRound[];
+  /** See the admin interface; null of a peer without the model. */
+  readonly loraUpdateBytes?: number | null;
   readonly report: Pick<PeerReport, "base" | "alone" | "aloneRounds" | "swarm"> | null;
   /** Of the base model, on the validation set. */
   readonly base?: LossFigure | null;

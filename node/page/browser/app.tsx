@@ -1,7 +1,8 @@
 /** The page as a whole. */
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { ask, keepToken, tokenOfPage } from "./admin-client.ts";
 import type { Status } from "./answers.ts";
+import { Locked } from "./locked.tsx";
 import { Membership } from "./members.tsx";
 import { usePeer } from "./peer-state.ts";
 import { Events, LedgerTables, LogLinesList, Verdicts } from "./records.tsx";
@@ -20,6 +21,7 @@ export function App() {
   if (isLocked || token === undefined) {
     return (
       <Locked
+        place="admin-token of the peer's data directory"
         isRefused={token !== undefined}
         onToken={(given) => {
           keepToken(given);
@@ -62,24 +64,32 @@ export function App() {
 
 function Sections(peer: ReturnType<typeof usePeer> & { readonly token: string }) {
   const { rounds, peers, updates, members, motions, ledger, log, events, token, refresh } = peer;
-  return (
-    <>
-      <h2 id="losses">Losses</h2>
-      {rounds && <Losses rounds={rounds} />}
-      <h2 id="connections">Connections</h2>
-      {peers && <Topology peers={peers} />}
-      <h2 id="neighbours">Neighbours</h2>
-      {rounds && <Neighbours mixes={rounds.mixes} />}
-      {updates && <Verdicts updates={updates} />}
-      <h2 id="traffic-and-time">Traffic and time</h2>
-      {rounds && (
+  // Steps change many times between two rounds: what is made of rounds alone is not made anew for them.
+  const losses = useMemo(() => rounds && <Losses rounds={rounds} />, [rounds]);
+  const neighbours = useMemo(() => rounds && <Neighbours rounds={rounds} />, [rounds]);
+  const costs = useMemo(
+    () =>
+      rounds && (
         <div class="columns">
-          <Traffic rounds={rounds.rounds} />
+          <Traffic rounds={rounds} />
           <div>
             <Time rounds={rounds.rounds} />
           </div>
         </div>
-      )}
+      ),
+    [rounds],
+  );
+  return (
+    <>
+      <h2 id="losses">Losses</h2>
+      {losses}
+      <h2 id="connections">Connections</h2>
+      {peers && <Topology peers={peers} />}
+      <h2 id="neighbours">Neighbours</h2>
+      {neighbours}
+      {updates && <Verdicts updates={updates} />}
+      <h2 id="traffic-and-time">Traffic and time</h2>
+      {costs}
       <h2 id="members">Members</h2>
       {members && motions ? (
         <Membership members={members} motions={motions} token={token} onDone={() => refresh("members", "motions")} />
@@ -155,43 +165,5 @@ function Controls({
       </button>
       <span role="status">{said}</span>
     </div>
-  );
-}
-
-function Locked({ isRefused, onToken }: { readonly isRefused: boolean; readonly onToken: (token: string) => void }) {
-  const [text, setText] = useState("");
-  return (
-    <main class="locked">
-      <h1>weft</h1>
-      <p>
-        This page belongs to whoever may read the peer's files. Enter what is in the file admin-token of its data
-        directory.
-      </p>
-      {isRefused && (
-        <p class="alarm" role="alert">
-          The peer does not know the token that this page had.
-        </p>
-      )}
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          onToken(text.trim());
-        }}
-      >
-        <p>
-          <label for="token">Token</label>
-        </p>
-        <p>
-          <input
-            id="token"
-            type="password"
-            autocomplete="off"
-            value={text}
-            onInput={(event) => setText(event.currentTarget.value)}
-          />
-        </p>
-        <button type="submit">Open</button>
-      </form>
-    </main>
   );
 }

@@ -1,7 +1,8 @@
 /** Curves over the rounds, with their numbers as a table. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { NumbersBelow } from "./table.tsx";
+import { useDark } from "./use-dark.ts";
 
 /** One line. */
 export interface Curve {
@@ -20,18 +21,6 @@ const DASHES = [[], [9, 4], [2, 3], [12, 3, 2, 3], [5, 5], [1, 5], [14, 6], [3, 
 export const CURVES_MAX = LIGHT.length;
 
 const HEIGHT = 240;
-const dark = matchMedia("(prefers-color-scheme: dark)");
-
-/** Whether the reader's system is dark, as it changes. */
-function useDark(): boolean {
-  const [isDark, set] = useState(dark.matches);
-  useEffect(() => {
-    const look = (): void => set(dark.matches);
-    dark.addEventListener("change", look);
-    return () => dark.removeEventListener("change", look);
-  }, []);
-  return isDark;
-}
 
 /** rounds: counted from 1, the same for all curves.  text: a value as people read it. */
 export function Chart(given: {
@@ -91,7 +80,8 @@ export function Chart(given: {
           <NumbersBelow
             caption={`${title}, ${unit}`}
             headings={["round", ...curves.map(({ name }) => name)]}
-            rows={rounds.map((round, i) => [round, ...curves.map(({ values }) => text(values[i] ?? null))])}
+            rows={() => rounds.map((round, i) => [round, ...curves.map(({ values }) => text(values[i] ?? null))])}
+            cells={rounds.length * curves.length}
           />
         </>
       )}

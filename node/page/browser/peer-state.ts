@@ -31,6 +31,8 @@ const PAUSE_MS = 700;
 /** What no event tells of: round trips, bytes, the ledger. */
 const LOOK_MS = 5_000;
 const RETRY_MS = 2_000;
+/** Rounds whose mixes the peer keeps, and so the page. */
+const MIXES_MAX = 200;
 
 /** What an event may have changed. */
 const CHANGES: Readonly<Record<string, readonly Part[]>> = {
@@ -50,15 +52,30 @@ const CHANGES: Readonly<Record<string, readonly Part[]>> = {
   lost: ["status", "peers", "rounds", "updates", "members", "motions", "ledger", "log"],
 };
 
-/** Ask for a part. A network without a roster has no members and no motions. */
-async function fetchPart(part: Part, token: string): Promise<Partial<PeerState>> {
+/** Ask for a part. A network without a roster has no members and no motions.  from: of the rounds, the first one wanted. */
+async function fetchPart(part: Part, token: string, from: number): Promise<Partial<PeerState>> {
   try {
-    const answer = await ask<unknown>(`v1/${part}`, token);
+    const answer = await ask<unknown>(part === "rounds" ? `v1/rounds?from=${from}` : `v1/${part}`, token);
     return { [part]: part === "motions" ? (answer as { motions: readonly Motion[] }).motions : answer };
   } catch (error) {
     if (error instanceof Refusal && error.status === 403) return { [part]: undefined };
     throw error;
   }
+}
+
+/** What was known of the rounds before this one, and what is known of it and those after it by now. */
+function joined(known: Rounds | undefined, news: Rounds, from: number): Rounds {
+  if (known === undefined || from === 0) return news;
+  const join = <One extends { readonly round: number }>(
+    before: readonly One[],
+    after: readonly One[],
+  ): readonly One[] => [...before.filter(({ round }) => round < from), ...after];
+  return {
+    ...news,
+    rounds: join(known.rounds, news.rounds),
+    mixes: join(known.mixes, news.mixes).slice(-MIXES_MAX),
+    scores: join(known.scores ?? [], news.scores ?? []).slice(-MIXES_MAX),
+  };
 }
 
 /** The state of the peer as it goes on, and what asks for parts of it at once. */
@@ -90,6 +107,7 @@ class PeerReader {
   readonly #stopping = new AbortController();
   #events: readonly PeerNotice[] = [];
   #newest = 0;
+  #rounds: Rounds | undefined;
   #timers: number[] = [];
 
   constructor(token: string, { change, wanted }: { change: (news: Partial<PeerState>) => void; wanted: Set<Part> }) {
@@ -119,7 +137,12 @@ class PeerReader {
     this.#wanted.clear();
     if (parts.length === 0) return;
     try {
-      const found = await Promise.all(parts.map((part) => fetchPart(part, this.#token)));
+      const from = this.#rounds?.rounds.at(-1)?.round ?? 0;
+      const found = await Promise.all(parts.map((part) => fetchPart(part, this.#token, from)));
+      for (const part of found) {
+        // Two looks may cross: each answer is of its own first round on.
+        if (part.rounds) Object.assign(part, { rounds: (this.#rounds = joined(this.#rounds, part.rounds, from)) });
+      }
       this.#change(Object.assign({ trouble: undefined, isLocked: false }, ...found));
     } catch (error) {
       this.#fail(error);
@@ -142,6 +165,8 @@ class PeerReader {
 
   #note(event: PeerNotice): void {
     this.#newest = Math.max(this.#newest, event.number);
+    // It may go on from an earlier round.
+    if (event.type === "started" || event.type === "lost") this.#rounds = undefined;
     this.#want(event.type);
     // Too many to read, and shown elsewhere.
     if (event.type === "step" || event.type === "loop") return;

@@ -1,4 +1,5 @@
 /** What a run cost: bytes and time, and what became of the updates that came in. */
+import type { RoundSummary } from "../../interface/peer-event.ts";
 import type { ReportPeer } from "../../interface/report-document.ts";
 import { Chart, CURVES_MAX, type Curve } from "./chart.tsx";
 import { roundsOf } from "./report-rounds.tsx";
@@ -14,7 +15,7 @@ export function Costs({ peers }: { readonly peers: readonly ReportPeer[] }) {
       title={title}
       unit="bytes"
       rounds={rounds.map((round) => round + 1)}
-      curves={curvesOf(peers, rounds, way)}
+      curves={byteCurves(peers, rounds, way)}
       text={(value) => (value === null ? "–" : bytesText(value))}
     />
   );
@@ -46,7 +47,14 @@ export function Costs({ peers }: { readonly peers: readonly ReportPeer[] }) {
 }
 
 /** A line for each peer, or where these are too many their mean between the least and the most. */
-function curvesOf(peers: readonly ReportPeer[], rounds: readonly number[], way: "sent" | "received"): readonly Curve[] {
+export function byteCurves(
+  peers: readonly {
+    readonly name: string;
+    readonly validation: { readonly rounds: readonly Pick<RoundSummary, "round" | "bytes">[] };
+  }[],
+  rounds: readonly number[],
+  way: "sent" | "received",
+): readonly Curve[] {
   const lines = peers.map(({ name, validation }) => {
     const at = new Map(validation.rounds.map(({ round, bytes }) => [round, bytes[way]]));
     return { name, values: rounds.map((round) => at.get(round) ?? null) };

@@ -1,6 +1,6 @@
 /** Losses round by round: of all peers together, or of one. */
 import { useState } from "preact/hooks";
-import type { LossFigure } from "../../interface/peer-event.ts";
+import type { LossFigure, RoundSummary } from "../../interface/peer-event.ts";
 import type { ReportPeer } from "../../interface/report-document.ts";
 import { Chart, type Curve } from "./chart.tsx";
 import { figure } from "./words.ts";
@@ -9,13 +9,29 @@ const ALL = "all";
 
 /** base, alone, swarm and central over the rounds; nothing where no round was done. */
 export function RoundByRound({ peers }: { readonly peers: readonly ReportPeer[] }) {
-  const [chosen, choose] = useState(ALL);
-  const rounds = roundsOf(peers);
-  if (rounds.length === 0) return null;
-  const one = peers.find(({ name }) => name === chosen) ?? (peers.length === 1 ? peers[0] : undefined);
+  if (roundsOf(peers).length === 0) return null;
   return (
     <>
       <h2>Round by round</h2>
+      <LossCurves peers={peers} />
+    </>
+  );
+}
+
+/** What is drawn of a peer. */
+export interface CurvesPeer extends Pick<ReportPeer, "name" | "central"> {
+  readonly validation: Omit<ReportPeer["validation"], "rounds"> & {
+    readonly rounds: readonly Pick<RoundSummary, "round" | "validationLoss" | "validationInterval">[];
+  };
+}
+
+/** The curves of all peers together, or of one that is chosen. */
+export function LossCurves({ peers }: { readonly peers: readonly CurvesPeer[] }) {
+  const [chosen, choose] = useState(ALL);
+  const rounds = roundsOf(peers);
+  const one = peers.find(({ name }) => name === chosen) ?? (peers.length === 1 ? peers[0] : undefined);
+  return (
+    <>
       <p>
         Loss on examples that the peer does not train on (its validation data), after each round: of the frozen base
         model, of the adapter in the swarm, and of training alone with as many local steps on the same data.{" "}
@@ -50,7 +66,7 @@ export function RoundByRound({ peers }: { readonly peers: readonly ReportPeer[] 
 }
 
 /** Every round that some peer did, counted from 0. */
-export function roundsOf(peers: readonly ReportPeer[]): readonly number[] {
+export function roundsOf(peers: readonly Pick<CurvesPeer, "validation">[]): readonly number[] {
   return [...new Set(peers.flatMap(({ validation }) => validation.rounds.map(({ round }) => round)))].sort(
     (a, b) => a - b,
   );
@@ -62,7 +78,7 @@ interface Line {
 }
 
 /** What is known of one peer by round. */
-function linesOf({ validation, central }: ReportPeer, rounds: readonly number[]): readonly Line[] {
+function linesOf({ validation, central }: CurvesPeer, rounds: readonly number[]): readonly Line[] {
   const level = (name: string, loss: LossFigure | undefined): readonly Line[] =>
     loss ? [{ name, at: new Map(rounds.map((round) => [round, loss])) }] : [];
   const swarm = validation.rounds.map(
@@ -78,12 +94,12 @@ function linesOf({ validation, central }: ReportPeer, rounds: readonly number[])
   ];
 }
 
-function curvesOf(peer: ReportPeer, rounds: readonly number[]): readonly Curve[] {
+function curvesOf(peer: CurvesPeer, rounds: readonly number[]): readonly Curve[] {
   return linesOf(peer, rounds).map(({ name, at }) => {
     const edge = (sign: number) =>
       rounds.map((round) => {
         const { loss, interval } = at.get(round) ?? {};
-        return loss === undefined || interval == null ? null : loss + sign * interval;
+        return loss == null || interval == null ? null : loss + sign * interval;
       });
     const band = [...at.values()].some(({ interval }) => interval != null);
     return {
@@ -95,7 +111,7 @@ function curvesOf(peer: ReportPeer, rounds: readonly number[]): readonly Curve[]
 }
 
 /** Means over the peers that have a value in a round, and how far the peers lie apart. */
-function meanCurves(peers: readonly ReportPeer[], rounds: readonly number[]): readonly Curve[] {
+function meanCurves(peers: readonly CurvesPeer[], rounds: readonly number[]): readonly Curve[] {
   const all = peers.map((peer) => linesOf(peer, rounds));
   const names = ["swarm", "alone", "base", "central, at its end (test data)"];
   return names.flatMap((name): readonly Curve[] => {

@@ -1,7 +1,7 @@
 /** Bytes of data on disk or standard input, unpacked: one file, or the shards in a folder. */
 import { createReadStream, type Stats } from "node:fs";
-import { open, readdir, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { open, stat } from "node:fs/promises";
+import { basename } from "node:path";
 import { Readable } from "node:stream";
 import * as zlib from "node:zlib";
 import { MAGIC_BYTES, type Magic, magicOf, type Packing } from "../../data/file-magic.ts";
@@ -10,6 +10,7 @@ import { dataRefusal } from "../../data/place.ts";
 import type { BytePieces } from "../../data/row.ts";
 import { NodeError } from "../../errors.ts";
 import { systemCode } from "./atomic-file.ts";
+import { type DataPath, shardsOf } from "./data-folder.ts";
 
 /** A file behind everything that it is packed by. */
 export interface OpenedBytes {
@@ -36,35 +37,18 @@ const LAYERS_MAX = 3;
 /** Bytes of a packed table, which cannot be read from any place: what the runtime holds in one piece, nearly. */
 const MEMORY_BYTES_MAX = 2 ** 31 - 1;
 
-/** Shards of one folder: of a hundred terabytes in the usual half gigabyte each. */
-const SHARDS_MAX = 200_000;
-
-/** Endings of files with data, beside what they may be packed by. */
-const SHARD = /\.(?:jsonl|ndjson|json|csv|tsv|tab|txt|parquet|arrow|feather)(?:\.(?:gz|zst|zstd))?$/iu;
 const PACKED = /\.(?:gz|gzip|zst|zstd)$/iu;
-/** What data sets of Hugging Face have beside their shards. */
-const BESIDE = new Set(["dataset_info.json", "dataset_dict.json", "dataset_infos.json", "state.json"]);
 
 /**
- * The files that a path stands for: itself, or the shards in a folder, by name.
+ * The files that a path stands for: itself, or the shards in a folder, by `shardsOf`.
  * Throws: DATA_FORMAT where there is nothing to read.
  */
-export async function filesOfPath(path: string): Promise<readonly string[]> {
-  if (path === STANDARD_INPUT) return [path];
+export async function filesOfPath(path: string): Promise<readonly DataPath[]> {
+  if (path === STANDARD_INPUT) return [{ file: path }];
   const about = await statOf(path);
-  if (about.isFile() || about.isFIFO() || about.isCharacterDevice()) return [path];
+  if (about.isFile() || about.isFIFO() || about.isCharacterDevice()) return [{ file: path }];
   if (!about.isDirectory()) throw new NodeError("DATA_FORMAT", `${path} is not a file; give a file of data`, { path });
-  const names = (await readdir(path)).filter((name) => SHARD.test(name) && !name.startsWith(".") && !BESIDE.has(name));
-  if (names.length === 0) {
-    const text = `${path} is not a file, and a folder without shards of data; give a file, or a folder of .jsonl, .csv, .parquet or .arrow files`;
-    throw new NodeError("DATA_FORMAT", text, { path });
-  }
-  if (names.length > SHARDS_MAX) {
-    throw new NodeError("DATA_FORMAT", `${path} has ${names.length} files of data, ${SHARDS_MAX} are the most`, {
-      path,
-    });
-  }
-  return names.toSorted().map((name) => join(path, name));
+  return shardsOf(path);
 }
 
 /** Open a file, through what it is packed by.  Throws: DATA_FORMAT for a packing that is damaged or not read. */

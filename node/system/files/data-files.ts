@@ -28,7 +28,9 @@ export async function openDataSet(path: string, options: Omit<ReadOptions, "unzs
   const files = await filesOfPath(path);
   const found = new DataFindings();
   async function* records(): AsyncGenerator<DataRecord> {
-    for (const file of files) yield* recordsOfFile(await openBytes(file), { ...options, unzstd }, found);
+    for (const { file, set } of files) {
+      yield* recordsOfFile(await openBytes(file), { ...options, unzstd, ...(set && { set }) }, found);
+    }
   }
   return { found, records: records() };
 }

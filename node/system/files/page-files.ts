@@ -9,11 +9,24 @@ const FILES = [
   ["/page.css", "page.css", "text/css; charset=utf-8"],
 ] as const;
 
-/** All of them.  Throws: the system's error where the package is damaged. */
-export async function readPageFiles(): Promise<readonly PageAsset[]> {
+/** All of them.  of: what the page shows.  Throws: the system's error where the package is damaged. */
+export async function readPageFiles(of: "peer" | "swarm" = "peer"): Promise<readonly PageAsset[]> {
   const folder = pageFolder();
   return await Promise.all(
-    FILES.map(async ([path, name, contentType]) => ({ path, contentType, bytes: await readFile(`${folder}/${name}`) })),
+    FILES.map(async ([path, name, contentType]) => {
+      const bytes = await readFile(`${folder}/${name}`);
+      return { path, contentType, bytes: of === "swarm" && path === "/" ? ofSwarm(bytes) : bytes };
+    }),
+  );
+}
+
+/** The same page, told that what it asks is a swarm. */
+function ofSwarm(html: Uint8Array): Uint8Array {
+  const text = new TextDecoder().decode(html);
+  return new TextEncoder().encode(
+    text
+      .replace('<div id="page">', '<div id="page" data-of="swarm">')
+      .replace("<title>weft: a peer</title>", "<title>weft: a swarm</title>"),
   );
 }
 

@@ -1,6 +1,6 @@
 /** Asking the admin interface of a peer that runs on this machine. */
 import { request } from "node:http";
-import { NODE_ERROR_CODES, NodeError, type NodeErrorCode } from "../../errors.ts";
+import { NODE_ERROR_CODES, NodeError, type NodeErrorCode, PROBLEMS } from "../../errors.ts";
 import type { AdminAddress } from "../../interface/admin.ts";
 
 /** Where an interface is, and what it wants to see. */
@@ -15,15 +15,20 @@ const TIMEOUT_MS = 10_000;
 /** Larger than any answer. */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
-/** The answer to one question.  Throws: NodeError with the code of what the peer met; PEER_FAILED where nobody answers. */
+/** The answer to one question.  body: sent along as JSON.  Throws: NodeError with the code of what the peer met; PEER_FAILED where nobody answers. */
 export async function askAdmin(
   path: string,
   { address, token, timeoutMs = TIMEOUT_MS }: AdminClientOptions,
   method: "GET" | "POST" = "GET",
+  body?: unknown,
 ): Promise<unknown> {
   const where = address.kind === "socket" ? { socketPath: address.path } : { host: address.host, port: address.port };
   const { status, text } = await new Promise<{ status: number; text: string }>((resolve, reject) => {
-    const headers = { authorization: `Bearer ${token}` };
+    const sent = body === undefined ? undefined : JSON.stringify(body);
+    const headers = {
+      authorization: `Bearer ${token}`,
+      ...(sent !== undefined && { "content-type": "application/json" }),
+    };
     const asking = request({ ...where, path, method, headers, timeout: timeoutMs }, (answer) => {
       let text = "";
       answer.setEncoding("utf8").on("data", (chunk: string) => {
@@ -33,14 +38,15 @@ export async function askAdmin(
       answer.once("error", reject).once("end", () => resolve({ status: answer.statusCode ?? 0, text }));
     });
     asking.once("timeout", () => asking.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
-    asking.once("error", reject).end();
+    asking.once("error", reject).end(sent);
   }).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new NodeError("PEER_FAILED", `the peer's admin interface does not answer: ${reason}`, {}, { cause });
   });
   const answer: unknown = JSON.parse(text);
   if (status < 400) return answer;
-  const { code, message } = (answer as { error: { code: string; message: string } }).error;
+  const { code, message, problem } = (answer as { error: { code: string; message: string; problem?: string } }).error;
   const known = NODE_ERROR_CODES.find((one): one is NodeErrorCode => one === code);
-  throw new NodeError(known ?? "PEER_FAILED", message, { code });
+  const which = PROBLEMS.find((one) => one === problem);
+  throw new NodeError(known ?? "PEER_FAILED", message, { code, ...(which !== undefined && { problem: which }) });
 }

@@ -5,7 +5,7 @@ import swagger from "@fastify/swagger";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { ownHosts } from "../../admin/admin-address.ts";
 import { ERROR_ANSWER, jsonSchema } from "../../admin/admin-answers.ts";
-import { NodeError } from "../../errors.ts";
+import { NodeError, type Problem } from "../../errors.ts";
 import type { AdminAddress, AdminRoute, EventSource, PageAsset } from "../../interface/admin.ts";
 import type { Logger } from "../../interface/logger.ts";
 import { systemCode } from "../files/atomic-file.ts";
@@ -16,7 +16,8 @@ import { refuseLiveSocket } from "./live-socket.ts";
 export interface AdminServerOptions {
   readonly version: string;
   readonly routes: readonly AdminRoute[];
-  readonly feed: EventSource;
+  /** What there is to tell as it happens; absent where nothing is told so. */
+  readonly feed?: EventSource;
   /** Of the page; none where there is no page. They hold nothing of the peer, and are served without a token. */
   readonly assets?: readonly PageAsset[];
 }
@@ -118,15 +119,17 @@ function addRoutes(app: FastifyInstance, { routes, feed }: AdminServerOptions): 
   // Inside of a plugin, so that the description, which is one too, sees them.
   app.register(async (scope) => {
     const error = jsonSchema(ERROR_ANSWER);
-    for (const { method, path, name, text, parameters, query, answer, contentType, isOpen, handle } of routes) {
+    for (const { method, path, name, text, parameters, query, body, answer, contentType, isOpen, handle } of routes) {
       scope.route({
         method,
         url: path,
+        ...(body && { bodyLimit: body.bytesMax }),
         schema: {
           operationId: name,
           summary: text,
           ...(parameters && { params: parameters }),
           ...(query && { querystring: query }),
+          ...(body && { body: body.schema }),
           ...(isOpen && { security: [] }),
           ...(contentType === undefined
             ? { response: { 200: answer, "4xx": error, "5xx": error } }
@@ -137,10 +140,13 @@ function addRoutes(app: FastifyInstance, { routes, feed }: AdminServerOptions): 
           return handle({
             parameters: (request.params ?? {}) as Record<string, string>,
             query: (request.query ?? {}) as Record<string, unknown>,
+            ...(body && { body: request.body }),
           });
         },
       });
     }
+    scope.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+    if (feed === undefined) return;
     const summary = "Everything that the peer tells, as server-sent events; Last-Event-ID goes on behind an event.";
     scope.get("/v1/events", { schema: { operationId: "events", summary } }, (request, reply) => {
       if (readers >= FEED_READERS_MAX) {
@@ -152,7 +158,6 @@ function addRoutes(app: FastifyInstance, { routes, feed }: AdminServerOptions): 
       reply.raw.writeHead(200, headers);
       streamEvents(feed, reply.raw, { from: placeOf(request, feed), onEnd: () => readers-- });
     });
-    scope.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   });
 }
 
@@ -198,7 +203,9 @@ async function listen(app: FastifyInstance, address: AdminAddress): Promise<Admi
   }
 }
 
-const errorBody = (code: string, message: string): unknown => ({ error: { code, message } });
+const errorBody = (code: string, message: string, problem?: Problem): unknown => ({
+  error: { code, message, ...(problem !== undefined && { problem }) },
+});
 
 /** Status codes of what a peer refuses; anything else is its own fault. */
 function statusOfError(error: NodeError): number {
@@ -208,7 +215,8 @@ function statusOfError(error: NodeError): number {
 
 function sayError(error: unknown, reply: FastifyReply, logger: Logger): void {
   if (error instanceof NodeError) {
-    void reply.code(statusOfError(error)).send(errorBody(error.code, error.message));
+    const { problem } = error.facts;
+    void reply.code(statusOfError(error)).send(errorBody(error.code, error.message, problem));
     return;
   }
   const { statusCode = 500, message = "" } = error as { statusCode?: number; message?: string };

@@ -8,14 +8,16 @@ import { ping } from "@libp2p/ping";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p, type Libp2pOptions as NodeOptions } from "libp2p";
 import type { PeerId } from "../../../protocol/peer-id.ts";
+import type { Standing } from "../../interface/transport.ts";
 import { connectionsWithin } from "../platform/descriptors.ts";
+import { Acquaintance } from "./acquaintance.ts";
 import { addressFilter } from "./address-range.ts";
 import type { HearsayDial } from "./hearsay-dial.ts";
 import { isOfNetwork } from "./hearsay-range.ts";
 import { gossipOptions } from "./libp2p-gossip.ts";
 import { peerOf } from "./libp2p-peer.ts";
 import { originOf, PendingInbound } from "./pending-inbound.ts";
-import { listenedAddresses, listenOf, type ReachOptions, reachServices, transportsOf } from "./reach.ts";
+import { listenedAddresses, type ReachOptions, reachServices, transportsOf } from "./reach.ts";
 
 /** Who is let in; for the transport's user to say. */
 export interface Libp2pGate {
@@ -26,6 +28,8 @@ export interface Libp2pGate {
   readonly admits?: (peer: PeerId, origin?: string) => boolean;
   /** Whether a connected peer is sent gossip and listened to; everybody when absent. Asked about once a second. */
   readonly mayGossip?: (peer: PeerId) => boolean;
+  /** What a connected peer is to this one, for relays and hole punches; everybody is known when absent. */
+  readonly standingOf?: (peer: PeerId) => Standing;
   /** What libp2p may dial by itself. */
   readonly hearsay: HearsayDial;
 }
@@ -55,11 +59,13 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metri
   const { reach = { network: "" } } = options;
   const connectionsMax = connectionsWithin(options.connectionsMax);
   const { pendingPerAddressMax = Math.ceil(options.connectionsMax / 8) } = options;
-  return await createLibp2p({
+  const acquaintance = new Acquaintance(gate.standingOf);
+  const connections = new ConnectionsOfPeers();
+  const node = await createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed("Ed25519", options.seed),
-    addresses: { listen: listenOf(options.listen, reach), announce: [...(reach.announce ?? [])] },
-    transports: await transportsOf({ connectionsMax, pendingPerAddressMax }),
+    addresses: { listen: [...options.listen], announce: [...(reach.announce ?? [])] },
+    transports: await transportsOf({ connectionsMax, pendingPerAddressMax }, acquaintance),
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ streamOptions: YAMUX_STREAMS })],
     metrics: () => metrics,
@@ -70,16 +76,35 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metri
       inboundConnectionThreshold: options.connectionsMax,
     },
     connectionMonitor: { pingInterval: 10_000, pingTimeout: { minTimeout: 15_000 } },
-    connectionGater: gaterOf(gate, reach, pendingPerAddressMax),
+    connectionGater: gaterOf(gate, reach, pendingPerAddressMax, connections),
     services: {
       identify: identify(),
       identifyPush: identifyPush(),
       ping: ping(),
       listened: listenedAddresses,
       gossip: gossipsub(gossipOptions(options.gossipBytesMax, passes(gate.mayGossip))),
-      ...reachServices(reach, gate.hearsay),
+      ...reachServices(reach, { hearsay: gate.hearsay, acquaintance }),
     },
   });
+  connections.attach((peer) => node.getConnections(peer).length);
+  node.addEventListener("stop", () => acquaintance.stop());
+  return node;
+}
+
+/** Connections of one peer: a direct one, one through a relay, and both again where the two dial each other at once. */
+const CONNECTIONS_PER_PEER_MAX = 4;
+
+/** How many connections a peer has; the node is made after its gate. */
+class ConnectionsOfPeers {
+  #count: (peer: Libp2pPeerId) => number = () => 0;
+
+  attach(count: (peer: Libp2pPeerId) => number): void {
+    this.#count = count;
+  }
+
+  isFull(peer: Libp2pPeerId): boolean {
+    return this.#count(peer) >= CONNECTIONS_PER_PEER_MAX;
+  }
 }
 
 /** Window below the read buffer, so that a paused stream never overflows it. Units: bytes. */
@@ -97,6 +122,7 @@ function gaterOf(
   { admits, hearsay }: Libp2pGate,
   { ranges }: ReachOptions,
   perAddressMax: number,
+  connections: ConnectionsOfPeers,
 ): NonNullable<NodeOptions["connectionGater"]> {
   const isWithin = addressFilter(ranges);
   const isAdmitted = passes(admits);
@@ -105,12 +131,10 @@ function gaterOf(
     denyDialPeer: (peer) => !isAdmitted(peer),
     denyDialMultiaddr: (address) => !isOfNetwork(address) || !isWithin(address) || !hearsay.permits(address),
     denyInboundConnection: (connection) => !isWithin(connection.remoteAddr) || !pending.begin(connection),
-    denyInboundUpgradedConnection: (_, connection) => {
+    denyInboundUpgradedConnection: (peer, connection) => {
       pending.known(connection);
-      return false;
+      return connections.isFull(peer);
     },
-    denyInboundRelayReservation: (source) => !isAdmitted(source),
-    denyOutboundRelayedConnection: (source, destination) => !isAdmitted(source) || !isAdmitted(destination),
     denyInboundEncryptedConnection: (peer, { remoteAddr }) => !isAdmitted(peer, originOf(remoteAddr)),
     denyOutboundEncryptedConnection: (peer) => !isAdmitted(peer),
   };

@@ -22,6 +22,7 @@ import { peerOf } from "./libp2p-peer.ts";
 import { byteStreamOf } from "./libp2p-stream.ts";
 import { listenError } from "./listen-error.ts";
 import { originOf } from "./pending-inbound.ts";
+import { isRelayed } from "./relayed-address.ts";
 import { createWireBytes, type WireBytes, wireMetrics } from "./wire-bytes.ts";
 
 export type { Libp2pOptions } from "./libp2p-node.ts";
@@ -103,6 +104,7 @@ class Libp2pTransport implements Transport {
       throw await listenError(this.#options.listen, error);
     }
     this.#node.services.listened.believe();
+    if (this.#options.reach?.throughRelays === true) await this.#node.services.listened.throughRelays();
     this.#gossip.begin();
   }
 
@@ -319,8 +321,6 @@ class Libp2pTransport implements Transport {
 
 /** Addresses of one peer that are taken from what found it. */
 const DISCOVERED_ADDRESSES_MAX = 4;
-
-const isRelayed = (address: Multiaddr): boolean => address.getComponents().some(({ name }) => name === "p2p-circuit");
 
 /** An address that ends in the peer that it leads to. */
 const withPeer = (address: string, peer: string): string =>

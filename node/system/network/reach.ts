@@ -3,14 +3,15 @@
  * looking for each other on the local network or in a table that the members keep. Nothing here knows a public node.
  */
 import { type AutoNATComponents, autoNAT } from "@libp2p/autonat";
-import { circuitRelayServer, circuitRelayTransport } from "@libp2p/circuit-relay-v2";
-import { dcutr } from "@libp2p/dcutr";
 import { kadDHT } from "@libp2p/kad-dht";
 import { mdns } from "@libp2p/mdns";
 import { tcp } from "@libp2p/tcp";
-import type { Multiaddr } from "@multiformats/multiaddr";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import type { Libp2pOptions as NodeOptions } from "libp2p";
+import type { Acquaintance } from "./acquaintance.ts";
 import type { HearsayDial } from "./hearsay-dial.ts";
+import { circuits, RELAYS_MAX } from "./relay-client.ts";
+import { holePunching, relayService } from "./relay-service.ts";
 import { boundedWebSockets, type WebSocketLimits } from "./websocket-listener.ts";
 
 /** How a peer is reached and finds others; all of it is off unless it is asked for. */
@@ -31,9 +32,6 @@ export interface ReachOptions {
   readonly ranges?: readonly string[];
 }
 
-/** Peers that one relaying member carries at a time. */
-const RELAYED_PEERS_MAX = 64;
-
 /** QUIC where its native binding loads; it is the only transport that has one. */
 export async function quicTransport(): Promise<NonNullable<NodeOptions["transports"]>[number] | undefined> {
   try {
@@ -46,40 +44,28 @@ export async function quicTransport(): Promise<NonNullable<NodeOptions["transpor
 }
 
 /** The transports: TCP and WebSocket always, QUIC where its binding loads, circuits through relays for all. */
-export async function transportsOf({
-  connectionsMax,
-  pendingPerAddressMax,
-}: Omit<WebSocketLimits, "upgradeMsMax">): Promise<NonNullable<NodeOptions["transports"]>> {
+export async function transportsOf(
+  { connectionsMax, pendingPerAddressMax }: Omit<WebSocketLimits, "upgradeMsMax">,
+  acquaintance: Acquaintance,
+): Promise<NonNullable<NodeOptions["transports"]>> {
   const quic = await quicTransport();
   // What connects and then says nothing takes a descriptor too; the system's limit is not to be reached by it.
   return [
     tcp({ maxConnections: connectionsMax }),
     ...(quic === undefined ? [] : [quic]),
     boundedWebSockets({ connectionsMax, pendingPerAddressMax }),
-    circuitRelayTransport(),
+    circuits(acquaintance),
   ];
 }
 
-/** What to listen on: `listen`, and a place at every relaying member where this peer is reached through them. */
-export function listenOf(listen: readonly string[], { throughRelays }: ReachOptions): string[] {
-  return [...listen, ...(throughRelays === true ? ["/p2p-circuit"] : [])];
-}
-
-/**
- * The services of libp2p by name. A relay's connections have no limit of time or bytes: who may use it is the gate's
- * business, and a member is to be carried as long as it trains.
- */
-export function reachServices({ network, relay, mdns: local, table }: ReachOptions, hearsay: HearsayDial) {
+/** The services of libp2p by name. */
+export function reachServices(
+  { network, relay, mdns: local, table }: ReachOptions,
+  { hearsay, acquaintance }: { readonly hearsay: HearsayDial; readonly acquaintance: Acquaintance },
+) {
   return {
-    ...(relay === true && {
-      relay: circuitRelayServer({
-        reservations: { maxReservations: RELAYED_PEERS_MAX, applyDefaultLimit: false },
-        maxInboundHopStreams: 2 * RELAYED_PEERS_MAX,
-        maxOutboundHopStreams: 2 * RELAYED_PEERS_MAX,
-        maxOutboundStopStreams: 2 * RELAYED_PEERS_MAX,
-      }),
-    }),
-    dcutr: dcutr(),
+    ...(relay === true && { relay: relayService(acquaintance) }),
+    dcutr: holePunching(acquaintance),
     reachability: (components: AutoNATComponents) => autoNAT({ protocolPrefix: protocolPrefix(network) })(components),
     ...(table === true && {
       table: kadDHT({
@@ -99,7 +85,7 @@ const ALWAYS_MS = 10 * 365 * 86_400_000;
 
 /** The parts of libp2p that know and judge addresses. */
 interface AddressComponents {
-  readonly transportManager: { getAddrs(): Multiaddr[] };
+  readonly transportManager: { getAddrs(): Multiaddr[]; listen(addresses: Multiaddr[]): Promise<void> };
   readonly addressManager: {
     confirmObservedAddr(address: Multiaddr, options: { readonly type: "transport"; readonly ttl: number }): void;
   };
@@ -116,6 +102,10 @@ export function listenedAddresses({ transportManager, addressManager }: AddressC
       for (const address of transportManager.getAddrs()) {
         addressManager.confirmObservedAddr(address, { type: "transport", ttl: ALWAYS_MS });
       }
+    },
+    /** Be reached through several relays; of one address to listen on, libp2p makes one place. */
+    async throughRelays(): Promise<void> {
+      for (let n = 0; n < RELAYS_MAX; n++) await transportManager.listen([multiaddr("/p2p-circuit")]);
     },
   };
 }

@@ -98,6 +98,8 @@ LLAMA3 = dict(
     original_max_position_embeddings=32,
 )
 GEMMA = DECODER | dict(head_dim=8, query_pre_attn_scalar=12, sliding_window=3, tie_word_embeddings=True)
+GEMMA4 = DECODER | dict(head_dim=8, global_head_dim=12, sliding_window=3, vocab_size_per_layer_input=DECODER["vocab_size"])
+GEMMA4 |= dict(hidden_size_per_layer_input=6, num_kv_shared_layers=1, layer_types=["full_attention", "full_attention"])
 IDS = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2)
 #: Without what the Llama layout alone has.
 GPT = {k: v for k, v in DECODER.items() if k not in ("rms_norm_eps", "num_key_value_heads")}
@@ -118,6 +120,7 @@ FAMILIES = {
     "gpt2": ("GPT2LMHeadModel", GPT2, "transformer.h"),
     "gemma2": ("Gemma2ForCausalLM", GEMMA | dict(attn_logit_softcapping=2.0, final_logit_softcapping=3.0), "model.layers"),
     "gemma3_text": ("Gemma3ForCausalLM", GEMMA, "model.layers"),
+    "gemma4_text": ("Gemma4ForCausalLM", GEMMA4, "model.layers"),
     "phi3": ("Phi3ForCausalLM", DECODER | IDS | dict(sliding_window=5), "model.layers"),
     "smollm3": ("SmolLM3ForCausalLM", DECODER | IDS | dict(no_rope_layers=[1, 0]), "model.layers"),
     "granite": ("GraniteForCausalLM", DECODER | GRANITE, "model.layers"),
@@ -157,7 +160,8 @@ def small_model(family, seed=1):
     model_class = getattr(transformers, name)
     model = model_class._from_config(model_class.config_class(**settings), attn_implementation="eager")
     stream = Prng(seed)
-    for path, weight in model.named_parameters():
+    scales = [(path, scale) for path, scale in model.named_buffers() if path.endswith("layer_scalar")]
+    for path, weight in [*model.named_parameters(), *scales]:
         norm = re.search("norm|ln_|LayerNorm", path) and path.endswith("weight")
         mean, scale = (1, 0.2) if norm else (0, 0.3)
         weight.data = stream.fork(path).normals(weight.shape, scale, mean)

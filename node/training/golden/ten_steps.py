@@ -48,6 +48,7 @@ CASES = [
     ("roberta", "loreft, head, sgd with momentum", loreft(TIED), sgd),
     ("gemma2", "lora", lora("q_proj", "down_proj"), {}),
     ("gemma3_text", "lora, cosine with warm-up", lora("k_proj", "up_proj"), cosine),
+    ("gemma4_text", "lora, clipping", lora("q_proj", "per_layer_projection"), dict(gradientClip=0.5)),
     ("phi3", "lora, clipping", lora("qkv_proj", "down_proj"), dict(gradientClip=0.5)),
     ("smollm3", "loreft", loreft(TIED), {}),
     ("granite", "lora, sgd with momentum", lora("q_proj", "o_proj"), sgd),

@@ -1,0 +1,192 @@
+/** The page of all peers of a swarm. */
+import { useMemo, useState } from "preact/hooks";
+import type { SwarmPeerView, SwarmRound, SwarmView } from "../../interface/swarm-view.ts";
+import { keepToken, tokenOfPage } from "./admin-client.ts";
+import { Chart } from "./chart.tsx";
+import { HeatMap } from "./heat-map.tsx";
+import { Locked } from "./locked.tsx";
+import { byteCurves } from "./report-costs.tsx";
+import { type CurvesPeer, LossCurves, roundsOf } from "./report-rounds.tsx";
+import { edgesOf, partsOf } from "./swarm-links.ts";
+import { partsText, SwarmMap } from "./swarm-map.tsx";
+import { useSwarm } from "./swarm-state.ts";
+import { SwarmPeers, WhoHearsWhom } from "./swarm-tables.tsx";
+import { bytesText, figure } from "./words.ts";
+
+const SECTIONS = ["Losses", "Connections", "Peers", "Who hears whom", "Traffic"] as const;
+const anchor = (section: string): string => section.toLowerCase().replaceAll(" ", "-");
+
+/** Everything that is shown of a swarm. */
+export function Swarm() {
+  const [token, setToken] = useState(tokenOfPage);
+  const { view, rounds, trouble, isLocked } = useSwarm(token);
+  if (isLocked || token === undefined) {
+    return (
+      <Locked
+        place="page/admin-token in the swarm's folder"
+        isRefused={token !== undefined}
+        onToken={(given) => {
+          keepToken(given);
+          setToken(given);
+        }}
+      />
+    );
+  }
+  const peers = view?.peers ?? [];
+  return (
+    <>
+      <a class="skip" href="#main">
+        To the contents
+      </a>
+      <header>
+        <h1>{view ? `${view.name || "weft"}: a swarm of ${peers.length} peers` : "weft"}</h1>
+        <p role="status" class={trouble === undefined ? "faint" : "alarm"}>
+          {trouble ?? (view ? stateOf(peers) : "asking the swarm…")}
+        </p>
+        <nav aria-label="Sections">
+          <ul>
+            {SECTIONS.map((section) => (
+              <li key={section}>
+                <a href={`#${anchor(section)}`}>{section}</a>
+              </li>
+            ))}
+          </ul>
+        </nav>
+      </header>
+      <main id="main">
+        {view && <Facts view={view} rounds={rounds} />}
+        {view && <Sections view={view} rounds={rounds} />}
+      </main>
+      <footer>
+        All on this page is what the peers on this machine say of themselves, and nothing comes from elsewhere.
+      </footer>
+    </>
+  );
+}
+
+interface Shown {
+  readonly view: SwarmView;
+  readonly rounds: readonly (readonly SwarmRound[])[];
+}
+
+/** How the peers are, in a sentence. */
+function stateOf(peers: readonly SwarmPeerView[]): string {
+  const there = peers.filter(({ isThere }) => isThere).length;
+  const parts = partsText(partsOf(peers, edgesOf(peers)));
+  return `${there === peers.length ? `all ${there}` : `${there} of ${peers.length}`} peers answer${parts ? `; ${parts}` : ""}`;
+}
+
+function Facts({ view: { peers, rounds: count }, rounds }: Shown) {
+  const there = peers.filter(({ isThere }) => isThere);
+  const done = peers.flatMap(({ said }) => (said ? [said.roundsDone] : []));
+  const [least, most] = [Math.min(...done), Math.max(...done)];
+  const losses = rounds.flatMap((own) => own.at(-1)?.validationLoss ?? []);
+  const mean = losses.reduce((sum, one) => sum + one, 0) / losses.length;
+  const sum = (way: "sent" | "received"): number =>
+    peers.reduce((total, { said }) => total + (said?.bytes[way] ?? 0), 0);
+  const edges = edgesOf(peers);
+  const relayed = edges.filter(({ link }) => link.isRelayed).length;
+  const facts: readonly (readonly [string, string])[] = [
+    ["peers", `${there.length} of ${peers.length}`],
+    ["rounds", done.length === 0 ? "–" : `${least === most ? most : `${least} to ${most}`} of ${count}`],
+    ["mean validation loss", figure(mean)],
+    ["paused", String(there.filter(({ said }) => said?.state === "paused").length)],
+    ["links", relayed > 0 ? `${edges.length}, ${relayed} relayed` : String(edges.length)],
+    ["parts", String(partsOf(peers, edges).length)],
+    ["sent", bytesText(sum("sent"))],
+    ["received", bytesText(sum("received"))],
+  ];
+  return (
+    <ul class="facts" aria-label="Now">
+      {facts.map(([name, value]) => (
+        <li key={name}>
+          <span>{name}</span> <b>{value}</b>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Sections({ view, rounds }: Shown) {
+  const { peers, rounds: count } = view;
+  // What a report brings comes once, at the end of a peer's rounds.
+  const reports = peers.map(({ said }) => said?.report !== null && said?.base).join();
+  const charts = useMemo(() => <Charts peers={peers} rounds={rounds} />, [rounds, reports]);
+  const traffic = useMemo(() => <Traffic peers={peers} rounds={rounds} />, [rounds]);
+  return (
+    <>
+      <h2 id="losses">Losses</h2>
+      {charts}
+      <h2 id="connections">Connections</h2>
+      <SwarmMap peers={peers} />
+      <h2 id="peers">Peers</h2>
+      <SwarmPeers peers={peers} rounds={rounds} count={count} />
+      <h2 id="who-hears-whom">Who hears whom</h2>
+      <WhoHearsWhom peers={peers} />
+      <h2 id="traffic">Traffic</h2>
+      {traffic}
+    </>
+  );
+}
+
+interface Told {
+  readonly peers: readonly SwarmPeerView[];
+  readonly rounds: readonly (readonly SwarmRound[])[];
+}
+
+const curvesPeers = ({
+  peers,
+  rounds,
+}: Told): readonly (CurvesPeer & { readonly validation: { readonly rounds: readonly SwarmRound[] } })[] =>
+  peers.map(({ number, said }, i) => ({
+    name: `peer ${number}`,
+    validation: {
+      rounds: rounds[i] ?? [],
+      ...(said?.base && { base: said.base }),
+      ...(said?.report?.aloneRounds && { alone: said.report.aloneRounds }),
+    },
+  }));
+
+function Charts(told: Told) {
+  const shown = curvesPeers(told);
+  const numbers = roundsOf(shown);
+  if (numbers.length === 0) return <p class="faint">Nothing yet: no peer has done its first round.</p>;
+  const curves = shown.map(({ name, validation }) => {
+    const at = new Map(validation.rounds.map(({ round, validationLoss }) => [round, validationLoss]));
+    return { name, values: numbers.map((round) => at.get(round) ?? null) };
+  });
+  return (
+    <>
+      <LossCurves peers={shown} />
+      {shown.length > 1 && (
+        <HeatMap
+          title="Validation loss of each peer after each round"
+          unit="nats per token"
+          rounds={numbers.map((round) => round + 1)}
+          curves={curves}
+          text={(value) => figure(value)}
+        />
+      )}
+    </>
+  );
+}
+
+function Traffic(told: Told) {
+  const shown = curvesPeers(told);
+  const numbers = roundsOf(shown);
+  const chart = (title: string, way: "sent" | "received") => (
+    <Chart
+      title={title}
+      unit="bytes"
+      rounds={numbers.map((round) => round + 1)}
+      curves={byteCurves(shown, numbers, way)}
+      text={(value) => (value === null ? "–" : bytesText(value))}
+    />
+  );
+  return (
+    <div class="columns">
+      {chart("Sent in each round", "sent")}
+      {chart("Received in each round", "received")}
+    </div>
+  );
+}
