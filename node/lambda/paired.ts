@@ -20,9 +20,9 @@ const NORMAL_QUANTILE = 1.645;
 /**
  * The paired one-sided test: t = mean(d) / (s / √n) against the 95 % quantile of Student's distribution with n - 1 degrees.
  * first: t below minus that, d being the first's loss less the second's. One example has no spread: nothing is decided by it.
- * A difference that is not finite decides at once, unless there are some of both signs.
+ * A difference that is not finite decides at once, unless there are some of both signs. z: another quantile of the normal distribution.
  */
-export function pairedTest(differences: readonly number[]): Better {
+export function pairedTest(differences: readonly number[], z: number = NORMAL_QUANTILE): Better {
   const isBad = differences.some((d) => d === Number.POSITIVE_INFINITY);
   const isGood = differences.some((d) => d === Number.NEGATIVE_INFINITY);
   if (isBad !== isGood) return isGood ? "first" : "second";
@@ -34,7 +34,7 @@ export function pairedTest(differences: readonly number[]): Better {
   const scaled = differences.map((d) => d / largest);
   const mean = scaled.reduce((sum, d) => sum + d, 0) / n;
   const variance = scaled.reduce((sum, d) => sum + (d - mean) ** 2, 0) / (n - 1);
-  if (Math.abs(mean) <= studentQuantile(n - 1) * Math.sqrt(variance / n)) return "undecided";
+  if (Math.abs(mean) <= studentQuantile(n - 1, z) * Math.sqrt(variance / n)) return "undecided";
   return mean < 0 ? "first" : "second";
 }
 

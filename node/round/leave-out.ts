@@ -36,7 +36,14 @@ interface Tried {
 const TRIES = 8;
 
 /**
- * The aggregate without the groups that harm: those without which the even mix is better on held-out data beyond chance, by the
+ * Standard errors by which the mix is to be better without a group. One: what is left out by mistake costs little, and a second
+ * look at all that are left out decides. At 1.645 false labels took 10.1 % of loreft's gain, at 1 they take 3.3 %, and without liars
+ * 3 % more is gained.
+ */
+const HARM = 1;
+
+/**
+ * The aggregate without the groups that harm: those without which the even mix is better on held-out data by a standard error, by the
  * paired test. Where all of them together, or the worst alone, leave a smaller loss than the whole, that aggregate is returned; else
  * the whole one, as under a rule that tries nothing. One group always stays. It costs at most tries + 2 evaluations.
  * Throws: what the trainer throws; the signal's reason when aborted between evaluations.
@@ -80,7 +87,7 @@ async function worthLeaving(
   lossWithout: (groups: readonly (readonly string[])[]) => Promise<HeldOutLoss>,
 ): Promise<readonly string[]> {
   const harmful = tried
-    .filter(({ loss }) => pairedTest(differencesOf(all, loss)) === "second")
+    .filter(({ loss }) => pairedTest(differencesOf(all, loss), HARM) === "second")
     .sort((a, b) => a.loss.loss - b.loss.loss)
     .slice(0, tried.length - 1);
   const [worst] = harmful;
