@@ -29,6 +29,9 @@ export interface MeasuredRun {
   readonly peak: MemoryPeak;
 }
 
+/** What /proc calls a kB has 1,024 bytes; a megabyte has a million of them, here as where memory is foreseen. */
+const MB_OF_KB = 1.024e-3;
+
 /** How often processes are looked at; a page table of gigabytes takes some 10 ms. */
 const LOOK_MS = 150;
 
@@ -66,7 +69,7 @@ export function watchMemory(pids: () => readonly number[]): { stop(): MemoryPeak
   let largestResidentMb = 0;
   const look = (): void => {
     const seen = pids().flatMap((pid) => memoryOf(pid) ?? []);
-    const sum = (of: keyof ProcessMemory): number => seen.reduce((all, one) => all + one[of], 0) / 1000;
+    const sum = (of: keyof ProcessMemory): number => seen.reduce((all, one) => all + one[of], 0) * MB_OF_KB;
     const [residentMb, proportionalMb] = [sum("residentKb"), sum("proportionalKb")];
     largestResidentMb = Math.max(largestResidentMb, residentMb);
     if (proportionalMb <= (most?.proportionalMb ?? 0)) return;
