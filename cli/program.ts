@@ -15,7 +15,7 @@ import { quietTerminal } from "./quiet-terminal.ts";
 import { errorLine, type GivenCommand, remedyOf } from "./remedies.ts";
 import { applySettings } from "./setting-sources.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, EXIT_UNEXPECTED, Interruption, type Terminal } from "./terminal.ts";
-import { visibleTerminal } from "./visible-text.ts";
+import { visibleLine, visibleTerminal } from "./visible-text.ts";
 
 /**
  * Run one command line, without the program's name.  Returns the exit code, of EXIT_CODES; an expected failure
@@ -121,7 +121,7 @@ function failed(
     output.fail({ code: "UNEXPECTED", message, remedy: null, exitCode: EXIT_UNEXPECTED });
     throw error;
   }
-  if (line !== "") output.terminal.err(`weft: ${line}\n`);
+  if (line !== "") output.terminal.err(`weft: ${visibleLine(line)}\n`);
   if (error instanceof NodeError || error instanceof ProtocolError) {
     const exitCode = exitCodeOf(error);
     output.fail({ ...failureOf(error, remedyOf(error, chosen && givenOf(chosen))), exitCode });

@@ -11,7 +11,7 @@ import type { Terminal } from "./terminal.ts";
 /** The flag that asks for a search. */
 export const TUNE: OptionRow = {
   flags: "--tune",
-  text: "try adapters and learning rates for 20 steps each, and take the one with the least loss on validation data; --adapter and --learning-rate stay as they are given",
+  text: "try adapters and learning rates for 20 steps each, for a classifier then rates of its head, and take what has the least loss on validation data; --adapter, --learning-rate and --head-learning-rate stay as they are given",
   otherwise: "they are chosen by model and data",
 };
 
@@ -56,6 +56,9 @@ export function chosenLine(
   const parts = [
     ...(options.adapter === undefined ? [`adapter ${formatAdapter(adapter)}`] : []),
     ...(options.learningRate === undefined ? [`learning rate ${training.learningRate}`] : []),
+    ...(options.headLearningRate === undefined && training.headLearningRate !== undefined
+      ? [`learning rate of the head ${training.headLearningRate}`]
+      : []),
     ...(options.schedule === undefined && training.schedule
       ? [`schedule ${SCHEDULE_WORD.format(training.schedule)}`]
       : []),
@@ -82,32 +85,36 @@ async function tuned(
     readonly tuning: TuneMaterial;
     readonly terminal: Terminal;
   },
-): Promise<Pick<NetworkOptions, "adapter" | "learningRate">> {
-  const { probe, probeCandidates, PROBE_STEPS } = await trainingDoor();
+): Promise<Pick<NetworkOptions, "adapter" | "learningRate" | "headLearningRate">> {
+  const { probe, probeCandidates, headCandidates, PROBE_STEPS } = await trainingDoor();
   if ((options.optimizer ?? base.training).optimizer !== "adamw") {
     throw new NodeError("CONFIG_INVALID", "--tune tries learning rates of adamw; leave out --optimizer or --tune");
   }
   const settings = recipeSettings(options, base, facts);
   const { sets } = await tuning.load(settings);
-  const results = await probe({
-    modelDirectory: tuning.modelDirectory,
-    candidates: probeCandidates(facts, options),
-    training: settings.training,
-    data: sets,
-    seed: settings.seed,
-    engine: { threads: availableParallelism() },
-    signal: terminal.signal,
-    onResult: ({ adapter, learningRate, loss }) => {
-      const word = `${formatAdapter(adapter)} at ${learningRate}`;
-      terminal.err(`probe: ${word}: validation loss ${formatLoss(loss)} after ${PROBE_STEPS} steps\n`);
-    },
-  });
-  const best = results[0];
+  const tried = (candidates: Parameters<Probe>[0]["candidates"]): ReturnType<Probe> =>
+    probe({
+      modelDirectory: tuning.modelDirectory,
+      candidates,
+      training: settings.training,
+      data: sets,
+      seed: settings.seed,
+      engine: { threads: availableParallelism() },
+      signal: terminal.signal,
+      onResult: ({ adapter, learningRate, headLearningRate, loss }) => {
+        const head = headLearningRate === undefined ? "" : `, the head at ${headLearningRate}`;
+        const word = `${formatAdapter(adapter)} at ${learningRate}${head}`;
+        terminal.err(`probe: ${word}: validation loss ${formatLoss(loss)} after ${PROBE_STEPS} steps\n`);
+      },
+    });
+  const best = (await tried(probeCandidates(facts, options)))[0];
   if (best === undefined || !Number.isFinite(best.loss)) {
     throw new NodeError(
       "TRAINING_DIVERGED",
       "no adapter and rate of the probe had a finite loss; give --learning-rate",
     );
   }
-  return { adapter: best.adapter, learningRate: best.learningRate };
+  const withHead = (await tried(headCandidates(facts, best, options)))[0];
+  const { adapter, learningRate, headLearningRate } = withHead && withHead.loss < best.loss ? withHead : best;
+  return { adapter, learningRate, ...(headLearningRate !== undefined && { headLearningRate }) };
 }

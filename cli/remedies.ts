@@ -11,6 +11,7 @@ type Remedy = string | ((facts: ErrorFacts) => string);
 
 /** One for every problem. */
 export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
+  "admin-port-taken": "give --admin another port, or leave it out",
   "another-base": ({ agreed = "FORM" }) => `leave out --base, or give --base ${agreed}`,
   "another-charset": ({ charset = "NAME" }) => `on the command line: --charset ${charset}`,
   "another-data": "choose another --data-dir for this data, or give the same data as before",
@@ -53,6 +54,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "not-reachable": "open the port, announce the address of a port forwarding (--announce), or use --outbound-only",
   "nothing-made-yet": "weft init makes it",
   "peers-unknown": "give --bootstrap, and the doctor checks reachability and clock too",
+  "page-port-taken": "give --page-port another one, or leave it out",
   "peft-form-only": "export it with --format peft",
   "positions-of-two": "give --positions f7+l7 or the like",
   "positions-unsaid": "import it with weft adapter import --positions f7+l7",

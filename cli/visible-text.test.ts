@@ -27,6 +27,11 @@ function safetensors(name: string): Uint8Array {
   return bytes;
 }
 
+/** A message of a chat as Telegram exports it. */
+const spoken = (from: string, id: number) => ({
+  ...{ id, type: "message", date: "2024-01-01T10:00:00", from, from_id: `user${from.length}`, text: "hello" },
+});
+
 describe("text from others", () => {
   it("is written out where it is hidden, means the same in JSON, and keeps its lines", () => {
     expect(visibleText(EVIL)).not.toMatch(HIDDEN);
@@ -52,6 +57,30 @@ describe("text from others", () => {
     ]) {
       const { out, err } = await weft(words);
       expect(out + err).not.toMatch(HIDDEN);
+    }
+  });
+
+  it("ends no line of weft's: names of files, columns, speakers and settings stay in theirs", async () => {
+    const forged = "a\nFORGED";
+    const chat = { type: "personal_chat", messages: [forged, "Bob", forged].map(spoken) };
+    for (const [name, content] of [
+      [`${forged}.csv`, `text,"${forged}"\nhello,1\n`],
+      ["chat.json", JSON.stringify(chat)],
+    ] as const) {
+      await writeFile(join(folder, name), content);
+      const { out, err } = await weft(["data", "check", join(folder, name), "--rows", "0"]);
+      expect(`${out}${err}`).toContain("a\\nFORGED");
+      expect(`${out}${err}`).not.toMatch(/^FORGED/m);
+    }
+    const config = join(folder, "config.json");
+    await writeFile(config, JSON.stringify({ [forged]: 1 }));
+    for (const words of [
+      ["config", "show", "--config", config],
+      ["data", "check", join(folder, `${forged}.none`)],
+    ]) {
+      const { err } = await weft(words);
+      expect(err).toContain("a\\nFORGED");
+      expect(err).not.toMatch(/^FORGED/m);
     }
   });
 

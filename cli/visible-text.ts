@@ -2,7 +2,7 @@
 import { visibleText } from "../node/index.ts";
 import type { Terminal } from "./terminal.ts";
 
-export { visibleText } from "../node/index.ts";
+export { visibleLine, visibleText } from "../node/index.ts";
 
 /** What is drawn over begins with these: up so many lines and clear what is below, or clear the line. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these begin the view

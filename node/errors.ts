@@ -59,6 +59,7 @@ export type NodeErrorCode = (typeof NODE_ERROR_CODES)[number];
  * doctor's finding. A program that has commands names the way out of each (`cli/remedies.ts`); here nothing knows a flag.
  */
 export const PROBLEMS = [
+  "admin-port-taken",
   "another-base",
   "another-charset",
   "another-data",
@@ -100,6 +101,7 @@ export const PROBLEMS = [
   "not-reachable",
   "nothing-made-yet",
   "peers-unknown",
+  "page-port-taken",
   "peft-form-only",
   "positions-of-two",
   "positions-unsaid",

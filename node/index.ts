@@ -81,7 +81,7 @@ export { createNativeVerifier } from "./system/platform/ed25519.ts";
 export { isProcessRunning, type ProcessMark, processMark } from "./system/platform/process-mark.ts";
 export { userDataFolder } from "./system/platform/user-folders.ts";
 // Text that others wrote, as a terminal may be given it.
-export { visibleText } from "./visible-text.ts";
+export { visibleLine, visibleText } from "./visible-text.ts";
 /** The manifest of a new network.  Throws: NodeError for a model or adapter that cannot be used, ProtocolError MANIFEST_INVALID. */
 export async function createNetwork(options: CreateNetworkOptions): Promise<NetworkManifest> {
   return (await networkDoor()).createNetwork(options);

@@ -11,3 +11,8 @@ const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028
 export function visibleText(text: string): string {
   return text.replace(HIDDEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
+
+/** The same in one line: a name of others that ends a line would write the next one, which looks like weft's own. */
+export function visibleLine(text: string): string {
+  return visibleText(text.replace(/\r?\n/g, "\\n"));
+}

@@ -142,7 +142,7 @@ async function grouped(
       groups.push(group);
     }
     group.digests.add(digest);
-    group.examples.push(...examples);
+    for (const example of examples) group.examples.push(example);
     group.records += 1;
     groupOf.set(mark + digest, group);
     digests.add(digest);

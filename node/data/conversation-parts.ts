@@ -25,8 +25,8 @@ export function conversationParts(conversation: Conversation, tokenizer: Tokeniz
     const whole = tokenizer.encode(text + said);
     const isHead = whole.length > before.length && before.every((id, at) => whole[at] === id);
     const turn = isHead ? whole : [...before, ...tokenizer.encode(said)];
-    ids.push(...turn);
-    ids.push(...end);
+    for (const id of turn) ids.push(id);
+    for (const id of end) ids.push(id);
     if (isLearnt(conversation, message, i)) learnt.push([textStart + before.length, ids.length]);
     text = end.length > 0 ? "" : "\n";
     textStart = ids.length;

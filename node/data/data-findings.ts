@@ -1,4 +1,5 @@
 /** What files of data turned out to be, counted while their records are read and said in one line. */
+import { visibleLine } from "../visible-text.ts";
 import { columnsOfForm, type RowFormName } from "./row-forms.ts";
 
 /** What a record was made of: a row of a form, or a part of a text. */
@@ -63,14 +64,16 @@ export class DataFindings {
       return `${count} ${count === 1 ? one : several}`;
     });
     const chats = [...this.chats].filter((chat) => !this.forms.has(chat));
-    return [
+    const found = [
       counted.join(", "),
       rows.join(", "),
       ...chats,
       ...this.#speakers(),
       ...this.#unread(),
       ...this.#leftOut(),
-    ].join("; ");
+    ];
+    // Columns and speakers are named by whoever wrote the file.
+    return visibleLine(found.join("; "));
   }
 
   #speakers(): readonly string[] {

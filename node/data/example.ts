@@ -68,7 +68,7 @@ export function encodeRecords(
         ? windows(parts, maxTokens)
         : cutToLength(parts, maxTokens);
     const task = taskOf(record);
-    examples.push(...fitted.examples.map((example) => ({ ...example, ...task })));
+    for (const example of fitted.examples) examples.push({ ...example, ...task });
     cut.promptTokens += fitted.promptCut;
     cut.responseTokens += fitted.responseCut;
     if (fitted.promptCut + fitted.responseCut > 0) cut.records++;

@@ -32,7 +32,8 @@ export function splitHeldOut(examples: readonly Example[], options: HeldOutOptio
       // A group that is larger than a whole held-out set would crowd out everything else there: it is trained on.
       return left > 0 && group.length <= room[name];
     });
-    sets[set ?? "train"].push(...group);
+    // A group may have more members than a call may have arguments, here and elsewhere.
+    for (const example of group) sets[set ?? "train"].push(example);
   }
   requireBatches(sets, { batchSize, different: groups.length });
   return sets;

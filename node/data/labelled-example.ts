@@ -91,7 +91,7 @@ function encodeTagged(records: readonly DataRecord[], options: LabelledOptions):
         classes.push(label);
         places.push(before.length + text.length);
       }
-      text.push(...ids);
+      for (const id of ids) text.push(id);
     }
     const dropped = Math.max(0, text.length - room);
     cut.promptTokens += dropped;

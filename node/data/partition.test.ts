@@ -73,6 +73,13 @@ describe("partition", () => {
     );
   });
 
+  test("a group may have more records than a call has arguments", () => {
+    const records = spoken({ ann: 130_000, bob: 1 });
+    const sizes = (rule: string): readonly number[] =>
+      partition(records, { rule: parseSplit(rule), peers: 2, seed: 1 }).map(({ length }) => length);
+    expect(sizes("speaker").toSorted((a, b) => a - b)).toEqual([1, 130_000]);
+  });
+
   test("by field: a group stays whole, and the largest do not meet", () => {
     const records = spoken({ a: 10, b: 9, c: 2, d: 2, e: 2, f: 2 });
     const parts = partition(records, { rule: parseSplit("speaker"), peers: 3, seed: 1 });

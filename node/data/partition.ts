@@ -124,7 +124,7 @@ function assignGroups(
   const assigned: DataRecord[][] = Array.from({ length: peers }, () => []);
   for (const [, records] of order) {
     const least = assigned.reduce((best, own) => (own.length < best.length ? own : best));
-    least.push(...records);
+    for (const record of records) least.push(record);
   }
   return prng.shuffle(assigned);
 }
@@ -142,7 +142,7 @@ function skew<T>(
       for (const [peer, share] of shares.entries()) {
         cumulative += share;
         const to = peer === peers - 1 ? shuffled.length : Math.round(cumulative * shuffled.length);
-        assigned[peer]!.push(...shuffled.slice(from, to));
+        for (const one of shuffled.slice(from, to)) assigned[peer]!.push(one);
         from = to;
       }
     }

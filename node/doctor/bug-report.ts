@@ -74,7 +74,7 @@ async function logLines(folder: string): Promise<readonly unknown[]> {
   const lines: string[] = [];
   for (const path of [...logFiles(folder)].reverse()) {
     const text = await readTextEnd(path, 2 * LOG_FILE_BOUNDS.fileBytes);
-    lines.push(...(text ?? "").split("\n").filter((line) => line !== ""));
+    for (const line of (text ?? "").split("\n")) if (line !== "") lines.push(line);
   }
   return lines.slice(-LOG_LINES_MAX).map(jsonOr);
 }

@@ -5,7 +5,7 @@ export { fitModel, trainingMemory } from "../local/fit.ts";
 export { evaluateLocally, orderOf, plannedTotal, stepsOfEpochs, trainLocally } from "../local/local-training.ts";
 export { neutralForgetting } from "../local/neutral-forgetting.ts";
 export { holdOut, trainOnnx } from "../local/onnx-training.ts";
-export { PROBE_STEPS, probe, probeCandidates } from "../local/probe.ts";
+export { headCandidates, PROBE_STEPS, probe, probeCandidates } from "../local/probe.ts";
 export { factsOf, factsOfModel, formOfExamples } from "../local/recipe-source.ts";
 export { changedSettings, stoppedTraining, stoppedTrainingFiles } from "../local/stopped-training.ts";
 export { evaluateTasks, type TaskMeasures } from "../local/task-evaluation.ts";

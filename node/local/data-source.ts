@@ -18,6 +18,7 @@ import { tokenizerOfFiles } from "../model/tokenizer.ts";
 import { STANDARD_INPUT } from "../system/files/data-bytes.ts";
 import { type DataSet, openDataSet } from "../system/files/data-files.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
+import { visibleLine } from "../visible-text.ts";
 import { openChatTemplate } from "./chat-template.ts";
 import { type NetworkFrame, openNetworkTemplate } from "./network-frame.ts";
 
@@ -166,7 +167,7 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
   const readAll = async (path: string): Promise<DataRecord[]> => {
     const source = await openRecords(path, options);
     const records = await collected(source);
-    notes.push(`${path}: ${source.found.line()}`);
+    notes.push(visibleLine(`${path}: ${source.found.line()}`));
     return records;
   };
   const given = {
@@ -184,7 +185,8 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
   }
   const settings = { ...encoding, given, ...(needed && { needed }), ...(trained && { trained: trained.digests }) };
   const sets = await namingLater(file ?? options.test, () => prepareByContent(records(), settings));
-  if (main !== undefined) notes.push(`${file}: ${main.found.line()}; frame: ${FRAME_WORDS[frames.most()]}`);
+  if (main !== undefined)
+    notes.push(visibleLine(`${file}: ${main.found.line()}; frame: ${FRAME_WORDS[frames.most()]}`));
   const { maxTokens, batchSize, template } = encoding;
   const digests = new Set([...sets.digests, ...(trained?.digests ?? [])]);
   const frame = frames.most();

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { NodeError } from "../errors.ts";
 import type { Trainer, TrainerOptions } from "../interface/trainer.ts";
 import type { RecipeFacts } from "../manifest/recipe.ts";
-import { PROBE_STEPS, type ProbeOptions, probe, probeCandidates } from "./probe.ts";
+import { headCandidates, PROBE_STEPS, type ProbeOptions, probe, probeCandidates } from "./probe.ts";
 
 const facts: RecipeFacts = { layers: 2, targets: ["q_proj"], chat: false, form: "text" };
 const loreft = { kind: "loreft", rank: 2, layers: "all", positions: "all" } as const;
@@ -55,6 +55,38 @@ describe("candidates of a probe", () => {
     expect(probeCandidates(facts, { adapter: loreft }).map(({ adapter }) => adapter)).toEqual([loreft, loreft, loreft]);
     expect(probeCandidates(facts, { learningRate: 0.5 }).map(({ learningRate }) => learningRate)).toEqual([0.5, 0.5]);
     expect(probeCandidates(facts, { adapter: loreft, learningRate: 0.5 })).toHaveLength(1);
+  });
+});
+
+describe("rates of a head", () => {
+  const best = { adapter: loreft, learningRate: 0.01 };
+  const ratesOf = (form: RecipeFacts["form"], given: Parameters<typeof headCandidates>[2] = {}, rate = 0.01) =>
+    headCandidates({ form }, { ...best, learningRate: rate }, given).map(({ headLearningRate }) => headLearningRate);
+
+  it("are tried beside the best adapter's, of classifiers whose head is trained and has none", () => {
+    expect(ratesOf("classes")).toEqual([0.0033, 0.03, 0.1]);
+    expect(headCandidates({ form: "classes" }, best, {})[0]).toMatchObject(best);
+    expect(ratesOf("classes", { head: "shared" })).toHaveLength(3);
+    expect(ratesOf("classes", { head: "frozen" })).toEqual([]);
+    expect(ratesOf("classes", { headLearningRate: 0.5 })).toEqual([]);
+    expect(ratesOf("answers")).toEqual([]);
+  });
+
+  it("stay within what a manifest may say", () => {
+    expect(ratesOf("classes", {}, 2)).toEqual([0.67, 6]);
+  });
+
+  it("reach the trainer, and only with them a head has a rate of its own", async () => {
+    const seen: (number | undefined)[] = [];
+    await probe({
+      ...options([]),
+      candidates: [best, { ...best, headLearningRate: 0.03 }],
+      start: async (given) => {
+        seen.push(given.training.headLearningRate);
+        return trainerAt(given, []);
+      },
+    });
+    expect(seen).toEqual([undefined, 0.03]);
   });
 });
 

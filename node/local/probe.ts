@@ -1,6 +1,7 @@
 /** A short look at several adapters and rates on the data at hand: a few steps each, judged on validation data. */
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import type { TrainingSpec } from "../../protocol/network-manifest.ts";
+import { TRAINING } from "../../protocol/settings/training.ts";
 import { NodeError } from "../errors.ts";
 import type { EngineOptions } from "../interface/engine-options.ts";
 import type { ExampleSets, Trainer } from "../interface/trainer.ts";
@@ -12,6 +13,8 @@ import { startTrainerThread } from "../system/compute/trainer-thread.ts";
 export const PROBE_STEPS = 20;
 /** Rates beside the recipe's, as multiples of it. */
 const MULTIPLES = [1 / 3, 1, 3] as const;
+/** Rates of a classifier's head beside the adapter's, as multiples of it: a head starts from nothing, so rather more than less. */
+const HEAD_MULTIPLES = [1 / 3, 3, 10] as const;
 /** Validation examples that a probe is judged on. */
 const EXAMPLES_MAX = 64;
 
@@ -19,6 +22,8 @@ const EXAMPLES_MAX = 64;
 export interface ProbeCandidate {
   readonly adapter: AdapterSettings;
   readonly learningRate: number;
+  /** Of a classifier's head; the training's when absent, and the adapter's where that has none. */
+  readonly headLearningRate?: number;
 }
 
 /** A candidate and its loss on validation data after the probe, in nats per token; not finite where training failed. */
@@ -39,6 +44,20 @@ export function probeCandidates(
     return rates.map((learningRate) => ({ adapter, learningRate }));
   });
 }
+
+/** The best candidate with other rates of the head, for classifiers whose head is trained and has no rate yet. */
+export function headCandidates(
+  { form }: Pick<RecipeFacts, "form">,
+  { adapter, learningRate }: ProbeCandidate,
+  given: { readonly head?: string | undefined; readonly headLearningRate?: number | undefined },
+): readonly ProbeCandidate[] {
+  if (form !== "classes" || given.head === "frozen" || given.headLearningRate !== undefined) return [];
+  const rates = HEAD_MULTIPLES.map((times) => twoDigits(learningRate * times)).filter((rate) => rate <= RATE_MAX);
+  return rates.map((headLearningRate) => ({ adapter, learningRate, headLearningRate }));
+}
+
+/** The largest rate that a manifest may say. */
+const RATE_MAX = TRAINING.headLearningRate.max;
 
 /** What the recipe's adapter is compared with: the other family, an edit of every position or LoRA on every layer. */
 function everyPosition({ targets, layers, ...facts }: RecipeFacts): AdapterSettings {
@@ -79,12 +98,12 @@ export async function probe(options: ProbeOptions): Promise<readonly ProbeResult
   return results.sort((a, b) => a.loss - b.loss);
 }
 
-async function lossAfter({ adapter, learningRate }: ProbeCandidate, options: ProbeOptions): Promise<number> {
+async function lossAfter({ adapter, ...rates }: ProbeCandidate, options: ProbeOptions): Promise<number> {
   const { modelDirectory, training, data, seed, engine, start = startTrainerThread } = options;
   const trainer = await start({
     modelDirectory,
     adapter,
-    training: { ...training, learningRate, schedule: { kind: "constant", warmupSteps: 2 } },
+    training: { ...training, ...rates, schedule: { kind: "constant", warmupSteps: 2 } },
     networkSeed: seed,
     peerSeed: seed,
     data,

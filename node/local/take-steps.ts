@@ -47,7 +47,7 @@ export async function takeSteps(
         onStep?.(start + done, loss);
       },
     });
-    losses.push(...part.losses);
+    for (const loss of part.losses) losses.push(loss);
     stepsSkipped += part.stepsSkipped;
     seconds += part.seconds;
     const step = start + done;

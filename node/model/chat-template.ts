@@ -34,6 +34,9 @@ export type SpecialTokens = Readonly<Record<string, string>>;
 
 const SPECIAL_NAMES = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
+/** Source: MAX_RANGE of jinja2.sandbox. */
+const RANGE_MAX = 100_000;
+
 /** Names that every template may use. */
 const BUILT_IN = {
   ...STRIPPERS,
@@ -41,7 +44,10 @@ const BUILT_IN = {
   range: (from: number, to?: number, step = 1): number[] => {
     const [start, stop] = to === undefined ? [0, from] : [from, to];
     if (step === 0) throw new RangeError("the step of range() is 0");
-    return Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step);
+    const length = Math.max(0, Math.ceil((stop - start) / step));
+    // As many as the sandbox of Jinja lets a template have, which comes with a model from anywhere.
+    if (!(length <= RANGE_MAX)) throw new RangeError(`range() has more than ${RANGE_MAX} numbers`);
+    return Array.from({ length }, (_, i) => start + i * step);
   },
   raise_exception: (message: string): never => {
     throw new Error(message);

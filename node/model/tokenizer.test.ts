@@ -59,6 +59,12 @@ describe("tokenizer", () => {
     expect(asked.encode("a")).not.toContain(1);
   });
 
+  test("a vocabulary has as many tokens as those of large models", () => {
+    const vocab = Object.fromEntries(Array.from({ length: 130_000 }, (_, id) => [`t${id}`, id]));
+    const { vocabularySize } = createTokenizer({ tokenizerJson: { model: { type: "BPE", vocab, merges: [] } } });
+    expect(vocabularySize).toBe(130_000);
+  });
+
   test("the end token is found by its usual name where there is no config", () => {
     expect(createTokenizer({ tokenizerJson }).endId).toBe(2);
   });

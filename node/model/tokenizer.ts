@@ -28,6 +28,8 @@ export interface TokenizerSource extends TokenFiles {
   readonly modelEndId?: number | undefined;
   /** Where the files are, for messages. */
   readonly directory?: string;
+  /** What may become a tokenizer.json where there is none. */
+  readonly tokenizerHint?: string;
 }
 
 /**
@@ -38,7 +40,8 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
   const { tokenizerJson, tokenizerConfig, directory, modelEndId } = source;
   const place = directory === undefined ? "tokenizer.json" : `${directory}/tokenizer.json`;
   if (tokenizerJson === undefined || tokenizerJson === null) {
-    throw new NodeError("TOKENIZER_MISSING", `${place} is missing; copy it from the model it belongs to`, {
+    const todo = source.tokenizerHint ?? "copy it from the model it belongs to";
+    throw new NodeError("TOKENIZER_MISSING", `${place} is missing; ${todo}`, {
       directory,
     });
   }
@@ -56,7 +59,8 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
     const text = `${place} has no token ${JSON.stringify(content)}, which the files beside it name as ${name}; take the tokenizer's files from one model`;
     throw new NodeError("MODEL_CONFIG", text, { place });
   };
-  const knownIds = library.get_vocab().values();
+  // A vocabulary may have more tokens than a call may have arguments.
+  const lastId = [...library.get_vocab().values()].reduce((last, id) => Math.max(last, id), 0);
   const template = templateBegin(library);
   const beginId = template ?? (config.add_bos_token === true ? idOf("bos_token") : undefined);
   const endId = idOf("eos_token") ?? modelEndId ?? knownEnd(library);
@@ -71,7 +75,7 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
     ...(beginId === undefined ? {} : { beginId }),
     ...(endId === undefined ? {} : { endId }),
     addedIds: new Set(library.get_added_tokens_decoder().keys()),
-    vocabularySize: Math.max(...knownIds) + 1,
+    vocabularySize: lastId + 1,
   };
 }
 
@@ -82,6 +86,7 @@ export function tokenizerOfFiles(
     readonly tokenizer?: Uint8Array;
     readonly config?: unknown;
     readonly generationConfig?: unknown;
+    readonly tokenizerHint?: string;
   },
 ): Tokenizer {
   const { directory, tokenizer, config, generationConfig } = files;

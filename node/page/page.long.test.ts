@@ -232,3 +232,90 @@ describe.skipIf(!executablePath)("the page of a running peer", { timeout: 120_00
     expect(problems).toEqual([]);
   });
 });
+
+describe.skipIf(!executablePath)("the page of a peer with much to show, on a phone", { timeout: 120_000 }, () => {
+  const ids = Array.from(
+    { length: 23 },
+    (_, i) => `12D3KooW${String(i).padStart(44, "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVW")}`,
+  );
+  const label = `<img src="x" onerror="alert(1)">\u202e${"w".repeat(30)}`;
+  let folder: string;
+  let admin: AdminInterface;
+  let served: ServedAdmin;
+  let browser: Browser;
+  let page: Page;
+  const problems: string[] = [];
+  const requests: string[] = [];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "weft-page-"));
+    const peer = examplePeer(ids.map((id, i) => exampleLink({ peer: id, isRelayed: i % 5 === 0 })));
+    const about = { ...motion, request: { ...motion.request, label } };
+    peer.answers = { members, pending: { kind: "pending", motions: [about] } };
+    admin = new AdminInterface(peer, {
+      dataDirectory: folder,
+      version: "1",
+      page: true,
+      settings: {},
+      stop: () => undefined,
+    });
+    const self = { peer: `12D3KooW${"S".repeat(44)}`, addresses: [], dataDirectory: folder, round: 0, resumed: false };
+    peer.tell({ type: "started", ...self, examples: { train: 3, validation: 2, test: 1 } });
+    for (let round = 0; round < 500; round++) {
+      const neighbours = ids.map((id, i) => ({ peer: id, weight: i / 253, staleness: 0, distance: 1 + i }));
+      peer.tell({ type: "mixed", round, lambda: 0.5, neighbours });
+      const summary = {
+        ...summaryOf(round),
+        trainLoss: 2,
+        validationLoss: 1 + 2 / (round + 1),
+        validationInterval: 0.1,
+      };
+      peer.tell({ type: "round", summary, forgetting: { loss: 0, accuracy: 0, tasks: [] } });
+    }
+    served = await admin.serve();
+    browser = await startBrowser();
+    page = await browser.newPage({ viewport: { width: 390, height: 800 } });
+    page.on("console", (message) => problems.push(message.text()));
+    page.on("pageerror", (error) => problems.push(error.message));
+    page.on("request", (request) => requests.push(request.url()));
+    await page.goto(`${served.place}/`);
+  }, 120_000);
+  afterAll(async () => {
+    await browser?.close();
+    await admin?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("takes no text for a token that is none, and is opened by keyboard alone", async () => {
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("geheim über alles");
+    await page.keyboard.press("Enter");
+    await page.getByText("A token has 43 letters", { exact: false }).waitFor();
+    await page.getByLabel("Token").fill(served.token);
+    await page.keyboard.press("Enter");
+    await page.getByText("500 of", { exact: false }).first().waitFor();
+    expect(requests.filter((url) => url.includes("/v1/status"))).toHaveLength(1);
+  });
+
+  it("has hundreds of rounds, and neighbours as a map of heat where they are many", async () => {
+    expect(await page.locator("canvas.cells").getAttribute("aria-label")).toMatch(
+      /: 23 rows, 200 rounds, from 0.00 to 0.09/,
+    );
+    const below = page.locator("details", { has: page.getByText("Weight in the mix, share, as a table") });
+    expect(await below.locator("tbody tr").count()).toBe(0);
+    await below.locator("summary").focus();
+    await page.keyboard.press("Enter");
+    await expect.poll(() => below.locator("tbody tr").count(), { timeout: 10_000 }).toBe(200);
+    await page.keyboard.press("Enter");
+    await expect.poll(() => below.locator("tbody tr").count(), { timeout: 10_000 }).toBe(0);
+  });
+
+  it("fits a phone with ids and labels as long as they come, and a label is text", async () => {
+    await page.getByRole("article", { name: "asks to be trainer" }).waitFor();
+    await expect.poll(() => page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(390);
+    const title = await page.locator(".motion h3").first().textContent();
+    expect(title).toBe(`“<img src="x" onerror="alert(1)">\u25a1${"w".repeat(30)}” asks to be trainer`);
+    expect(await page.locator("img").count()).toBe(0);
+    expect(problems).toEqual([]);
+  });
+});

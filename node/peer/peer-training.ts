@@ -22,6 +22,7 @@ import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
 import { createSecureRandom } from "../system/platform/secure-random.ts";
 import { RoundTracer } from "../tracing/round-tracer.ts";
 import { fisherOptions } from "../training/fisher.ts";
+import { keepsBestRound } from "./best-adapter.ts";
 import type { NetworkPeerOptions } from "./network-peer-options.ts";
 import type { PeerFiles } from "./peer-files.ts";
 import { publishSketch } from "./publish-sketch.ts";
@@ -87,7 +88,7 @@ async function openPrivacy(
 /** The rounds, where they go on; `shutdown` ends them. The exchange runs by now.  Throws: as createRoundDriver, publishSketch. */
 export async function openRounds(
   options: NetworkPeerOptions,
-  { signer: { peer }, clock, logs, loop }: PeerFiles,
+  { layout, signer: { peer }, clock, logs, loop }: PeerFiles,
   { training, exchange, shutdown }: { training: PeerTraining; exchange: Exchange; shutdown: Shutdown },
 ): Promise<RoundDriver> {
   const { manifest, examples, compareAlone, rule, onEvent } = options;
@@ -108,6 +109,8 @@ export async function openRounds(
       ...(privacy && { privacy }),
       ...(rule && { ownRule: rule }),
       ...(similarity && { similarity }),
+      // What a budget counts is let out, the last round's adapter; one chosen by looking at the data is not covered by it.
+      ...(privacy === undefined && { keepBest: keepsBestRound(layout, options) }),
       emit: (event) => {
         tracer?.note(event);
         onEvent(event);

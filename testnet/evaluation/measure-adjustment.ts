@@ -18,6 +18,7 @@ import { createOnnxRuntime } from "../../node/system/compute/onnxruntime.ts";
 import { createTrainer } from "../../node/training/trainer.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { drawnGroups, type IntentFiles, intentGroups } from "./assets-data.ts";
+import { chosenWords } from "./chosen-words.ts";
 import { divide } from "./embedded-data.ts";
 
 const { values } = parseArgs({
@@ -95,12 +96,12 @@ const WAYS = {
   alone: { head: "trained", mixes: false },
   "local head": { head: "trained", mixes: true },
   "shared head": { head: "shared", mixes: true },
-  "shared head, adjusted": { head: "shared", mixes: true, logitAdjustment: 1 },
+  "adjusted shared head": { head: "shared", mixes: true, logitAdjustment: 1 },
 } as const;
 
 const runtime = createOnnxRuntime();
 const LEARNING_RATE = 5e-3;
-const ways = values.ways === "" ? Object.keys(WAYS) : values.ways.split(",");
+const ways = chosenWords("ways", values.ways, Object.keys(WAYS));
 const headRates = values["head-rates"] === "" ? [LEARNING_RATE] : values["head-rates"].split(",").map(Number);
 const known = values.log !== "" && existsSync(values.log) ? readFileSync(values.log, "utf8").split("\n") : [];
 const runs = values.seeds

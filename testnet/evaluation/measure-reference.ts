@@ -20,13 +20,14 @@ import { embeddedModelDirectory } from "../../node/system/files/embedded-model.t
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import type { ReferenceSettings } from "../../protocol/network-manifest.ts";
 import { openSharedBase } from "./base.ts";
+import { chosenWords } from "./chosen-words.ts";
 import { mean, openTrainers, setsOf, TRIAL_ADAPTER } from "./small-swarm.ts";
 import { meanOfAdapters, towards } from "./tried-rules.ts";
 
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "1,2,3" },
-    scenes: { type: "string", default: "changing,poisoned,late" },
+    scenes: { type: "string", default: "" },
     peers: { type: "string", default: "4" },
     rounds: { type: "string", default: "8" },
     steps: { type: "string", default: "12" },
@@ -46,14 +47,16 @@ const POISONED = [0.375, 0.625];
 /** How many times the way back. */
 const POISON = -10;
 
-type Scene = "changing" | "poisoned" | "late";
+const SCENES = ["changing", "poisoned", "late"] as const;
+type Scene = (typeof SCENES)[number];
+const scenes = chosenWords("scenes", values.scenes, SCENES) as readonly Scene[];
 
 const [peers, rounds, steps] = [Number(values.peers), Number(values.rounds), Number(values.steps)];
 const half = Math.floor(rounds / 2);
 const base = openSharedBase(embeddedModelDirectory(), { threads: 1 });
 const known = values.log !== "" && existsSync(values.log) ? readFileSync(values.log, "utf8").split("\n") : [];
 for (const seed of values.seeds.split(",").map(Number)) {
-  for (const scene of values.scenes.split(",") as Scene[]) {
+  for (const scene of scenes) {
     for (const [reference, settings] of Object.entries(REFERENCES)) {
       const begin = JSON.stringify({ scene, seed, reference, peers, rounds, steps });
       if (known.some((line) => line.startsWith(begin.slice(0, -1)))) continue;

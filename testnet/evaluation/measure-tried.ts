@@ -9,6 +9,7 @@ import type { Trainer } from "../../node/interface/trainer.ts";
 import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { openSharedBase } from "./base.ts";
+import { chosenWords } from "./chosen-words.ts";
 import { heldOut, mean, openTrainers, setsOf, splitOf } from "./small-swarm.ts";
 import { grouped } from "./summary-rows.ts";
 import { distance, meanOfAdapters, nesterovStep, normRestored, tiesMerged, towards } from "./tried-rules.ts";
@@ -114,12 +115,13 @@ const WAYS: Readonly<Record<string, Way>> = {
   "norm restored": ({ own, others, start }) => normRestored([own, ...others], start),
 };
 
+const ways = chosenWords("ways", values.ways, Object.keys(WAYS));
 const [peers, rounds, steps] = [Number(values.peers), Number(values.rounds), Number(values.steps)];
 const base = openSharedBase(embeddedModelDirectory(), { threads: 1 });
 const known = values.log !== "" && existsSync(values.log) ? readFileSync(values.log, "utf8").split("\n") : [];
 for (const seed of values.seeds.split(",").map(Number)) {
   for (const split of values.splits.split(",")) {
-    for (const way of values.ways === "" ? Object.keys(WAYS) : values.ways.split(",")) {
+    for (const way of ways) {
       const settings = JSON.stringify({ split, seed, way, peers, rounds, steps });
       if (known.some((line) => line.startsWith(settings.slice(0, -1)))) continue;
       const scores = await run(WAYS[way]!, { split, seed });

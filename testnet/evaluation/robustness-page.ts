@@ -56,8 +56,9 @@ block of the embedded model, so that a cell takes seconds.
 A rule that needs more neighbours than there are gives way to the geometric median: \`multi-krum:3\` does so in the runs without the
 liars, which have seven neighbours. A commit marked \`-dirty\` had changes that were not committed, such as this page.
 
-\`hinder\` was made for the shipped rule by somebody who knows it: it holds back as much as passes its looks. With it the figures say what is
-left to liars, and not what they are held to.
+Two attacks were made for the shipped rule by somebody who knows it: \`hinder\` holds back as much as passes its looks at values, and
+\`undo\` turns the newest training back, which a judge of losses sees least. With them the figures say what is left to liars, and not what
+they are held to. \`vetted-mean:0\` is the rule without its tries on held-out data ([the decision](decisions/0006-leave-out.md)).
 
 All losses are on test examples that no choice looked at. Differences of a few percent of the gain are chance: an attack that
 takes less than nothing shows how large they are.`;

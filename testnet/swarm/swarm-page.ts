@@ -74,6 +74,8 @@ export async function servePage(
     readonly onError: (error: unknown) => void;
   },
 ): Promise<ServedPage> {
+  // Said of the page, and not of the interface that it is a part of.
+  await refuseTakenPort(options.port);
   const watch = new SwarmWatch(folder, options);
   const { serveSwarmPage } = await adminDoor();
   const served = await serveSwarmPage(watch, { ...options, folder: pageFolder(folder) });
@@ -97,7 +99,8 @@ export async function refuseTakenPort(port: number): Promise<void> {
   } catch (cause) {
     const code = systemCode(cause) ?? "unknown error";
     const text = `the page cannot listen at port ${port} (${code})`;
-    throw new NodeError(code === "EADDRINUSE" ? "PORT_IN_USE" : "LISTEN_FAILED", text, { port }, { cause });
+    if (code !== "EADDRINUSE") throw new NodeError("LISTEN_FAILED", text, { port }, { cause });
+    throw new NodeError("PORT_IN_USE", text, { port, problem: "page-port-taken" }, { cause });
   } finally {
     server.close();
   }

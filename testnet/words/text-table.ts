@@ -1,5 +1,7 @@
 /** Columns of text: headings, rows, numbers to the right. */
+import { visibleLine } from "../../node/index.ts";
 
+/** One column. */
 export interface Column {
   readonly heading: string;
   /** Right-aligned when true. */
@@ -7,11 +9,13 @@ export interface Column {
 }
 
 /** Lines of a table, without line ends; as wide as its widest cells. */
-export function textTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string[] {
+export function textTable(columns: readonly Column[], cells: readonly (readonly string[])[]): string[] {
+  // Names in cells may be of others: a line end in one would make a row of its own.
+  const rows = cells.map((row) => row.map(visibleLine));
   const widths = columns.map(({ heading }, i) => Math.max(heading.length, ...rows.map((row) => (row[i] ?? "").length)));
-  const line = (cells: readonly string[]): string =>
+  const line = (row: readonly string[]): string =>
     columns
-      .map(({ numeric }, i) => (numeric ? (cells[i] ?? "").padStart(widths[i]!) : (cells[i] ?? "").padEnd(widths[i]!)))
+      .map(({ numeric }, i) => (numeric ? (row[i] ?? "").padStart(widths[i]!) : (row[i] ?? "").padEnd(widths[i]!)))
       .join("  ")
       .trimEnd();
   return [

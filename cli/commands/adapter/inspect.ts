@@ -7,6 +7,7 @@ import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { JSON_OUTPUT } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
+import { visibleLine } from "../../visible-text.ts";
 
 /** The row of `weft adapter inspect`, and what it runs. */
 export const inspectAdapterCommand: CommandRow = {
@@ -42,7 +43,7 @@ async function run(
   }
   const facts = { format: found.format, ...found.facts, parameters };
   const width = Math.max(...Object.keys(facts).map((key) => key.length));
-  const lines = Object.entries(facts).map(([key, value]) => `${key.padEnd(width)}  ${shown(value)}`);
+  const lines = Object.entries(facts).map(([key, value]) => visibleLine(`${key.padEnd(width)}  ${shown(value)}`));
   const columns = [
     { heading: "tensor", numeric: false },
     { heading: "shape", numeric: false },

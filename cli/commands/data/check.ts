@@ -10,6 +10,7 @@ import { NETWORK_DEFAULTS, type NetworkOptions } from "../../network-options.ts"
 import { integer } from "../../option-value.ts";
 import { JSON_OUTPUT, MODEL, networkOptionsNamed } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
+import { visibleLine } from "../../visible-text.ts";
 
 const ROWS = 3;
 
@@ -88,7 +89,7 @@ function reportLines(report: DataReport): string[] {
     ["cut", `at ${maxTokens} tokens ${cut.left} records at the left, ${cut.right} at the right; ${cut.tokens} tokens`],
     ["repeated", `${repeated} records`],
     ["sets", `${sets.train} to train, ${sets.validation} to validate, ${sets.test} to test`],
-  ].map(([name = "", value = ""]) => `${name.padEnd(9)} ${value}`);
+  ].map(([name = "", value = ""]) => visibleLine(`${name.padEnd(9)} ${value}`));
   return [
     ...facts,
     ...histogram(report),
@@ -96,7 +97,7 @@ function reportLines(report: DataReport): string[] {
     ...(shown.length > 0 ? ["", "as they are trained, what is learnt in ⟦ ⟧:"] : []),
     ...shown.flatMap((parts) => ["", parts.map(({ text, learnt }) => (learnt ? `⟦${text}⟧` : text)).join("")]),
     ...(warnings.length > 0 ? [""] : []),
-    ...warnings.map((warning) => `warning: ${warning}`),
+    ...warnings.map((warning) => visibleLine(`warning: ${warning}`)),
   ];
 }
 

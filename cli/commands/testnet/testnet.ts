@@ -90,10 +90,11 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   const isTemporary = options.dataDir === undefined;
   const folder = isTemporary ? await temporaryFolder() : resolve(options.dataDir ?? "");
   terminal.err(`files of the peers: ${folder}\n`);
-  const page = await openPage(folder, peers, { options, terminal });
   const view = liveView(terminal, manifest, peers);
+  let page: ServedPage | undefined;
   let result: TestnetResult;
   try {
+    page = await openPage(folder, peers, { options, terminal });
     result = await runTestnet({
       ...{ ...settings, manifest, folder },
       command: join(packageFolder(), "cli", "weft.js"),

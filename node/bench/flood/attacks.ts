@@ -42,8 +42,9 @@ export interface AttackCount {
 /** One attack. */
 export type Attack = (target: Target, count: AttackCount) => Promise<void>;
 
-/** Time for one act. */
+/** Time for one act; and to greet before the first one, on a machine that others load. */
 const ACT_MS = 5_000;
+const ENTER_MS = 30_000;
 
 /** Every attack by its name. */
 export const ATTACKS = {
@@ -303,7 +304,7 @@ async function entered(
 ): Promise<void> {
   await side(width, target.signal, async () => {
     await withNeighbour(target, options, async (neighbour) => {
-      await neighbour.enter(target.address, AbortSignal.any([target.signal, AbortSignal.timeout(ACT_MS)]));
+      await neighbour.enter(target.address, AbortSignal.any([target.signal, AbortSignal.timeout(ENTER_MS)]));
       while (neighbour.isConnected() && !target.signal.aborted) await work(neighbour);
     });
   });

@@ -30,19 +30,22 @@ const OUTCOMES_MAX = 512;
 const STRETCH = 256;
 
 /** Fuzz one decoder without coverage. Ends at the first fault. */
-export function blindFuzz({ seeds, read }: GuidedTarget, options: BlindOptions): BlindResult {
+export async function blindFuzz({ seeds, read }: GuidedTarget, options: BlindOptions): Promise<BlindResult> {
   const { random, executionsMax, millisecondsMax, bytesMax } = options;
   const end = performance.now() + millisecondsMax;
   const corpus: Uint8Array[] = [...seeds];
   const found: Uint8Array[] = [];
-  const outcomes = new Set<unknown>(seeds.map(read));
+  const outcomes = new Set<unknown>();
+  for (const seed of seeds) outcomes.add(await read(seed));
   let executions = seeds.length;
   while (executions < executionsMax && performance.now() < end) {
-    for (let left = STRETCH; left > 0; left--) {
+    for (let left = STRETCH; left > 0 && (left % 16 > 0 || performance.now() < end); left--) {
       const bytes = mutate(pick(corpus, random), pick(corpus, random), random, bytesMax);
       executions++;
       try {
-        const outcome = read(bytes);
+        const result = read(bytes);
+        // A decoder that answers at once is not waited for.
+        const outcome = result instanceof Promise ? await result : result;
         if (outcomes.has(outcome) || outcomes.size >= OUTCOMES_MAX) continue;
         outcomes.add(outcome);
         found.push(bytes);

@@ -50,8 +50,8 @@ async function run(): Promise<number> {
   }
   const coverage = new BlockCoverage();
   if (!values.blind) coverage.start();
-  const { guidedTargets } = await import("./targets.ts");
-  const all = guidedTargets();
+  const { guidedTargets, patientTargets } = await import("./targets.ts");
+  const all = [...guidedTargets(), ...(values.blind ? patientTargets() : [])];
   const targets = all.filter(({ name }) => values.target === undefined || values.target.includes(name));
   const [seconds = 0, seed = 0, executionsMax = 0] = [values.seconds, values.seed, values.executions].map(Number);
   if (targets.length === 0 || !(seconds > 0) || !(seed > 0) || !(executionsMax > 0)) {
@@ -61,7 +61,10 @@ async function run(): Promise<number> {
   let faults = 0;
   for (const target of targets) {
     const options = { random: randomOf(seed), executionsMax, millisecondsMax: 1000 * seconds, bytesMax: BYTES_MAX };
-    const fault = fuzzOne(target, options, { coverage: values.blind ? undefined : coverage, isKept: values.keep });
+    const fault = await fuzzOne(target, options, {
+      coverage: values.blind ? undefined : coverage,
+      isKept: values.keep,
+    });
     if (fault !== undefined) faults += report(target, fault, values.failures);
   }
   if (!values.blind) coverage.stop();
@@ -69,15 +72,15 @@ async function run(): Promise<number> {
 }
 
 /** One target, led by coverage where there is one; the fault that ended it. */
-function fuzzOne(
+async function fuzzOne(
   target: GuidedTarget,
   options: BlindOptions,
   { coverage, isKept }: { readonly coverage: BlockCoverage | undefined; readonly isKept: boolean },
-): Fault | undefined {
+): Promise<Fault | undefined> {
   const kept = keptInputs(target.name);
   const whole = { ...target, seeds: [...target.seeds, ...kept] };
   if (coverage === undefined) {
-    const { executions, outcomes, found, fault } = blindFuzz(whole, options);
+    const { executions, outcomes, found, fault } = await blindFuzz(whole, options);
     console.log(`| ${target.name} | ${executions} | ${outcomes.size} outcomes | ${found.length} |`);
     if (isKept) {
       keep(target.name, [...kept, ...found]);

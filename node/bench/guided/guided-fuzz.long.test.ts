@@ -43,7 +43,10 @@ test("what reaches new code is kept and changed further, so that checks behind e
 
 test("without coverage, what has an outcome of its own is kept and changed further", async () => {
   const { maze } = await import("./maze.suite.ts");
-  const { fault, found, outcomes } = blindFuzz({ name: "maze", seeds, read: maze }, { ...limits, random: randomOf(7) });
+  const { fault, found, outcomes } = await blindFuzz(
+    { name: "maze", seeds, read: maze },
+    { ...limits, random: randomOf(7) },
+  );
   expect(fault?.error).toBeInstanceOf(TypeError);
   expect(found.length).toBe(3);
   expect([...outcomes]).toEqual(["no w", "no e", "no f", "no t"]);

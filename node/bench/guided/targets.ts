@@ -3,7 +3,17 @@
  * compiled before is not watched block by block.
  */
 
+import { bech32m } from "@scure/base";
+import { createSigner } from "../../../protocol/envelope.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
+import {
+  createInvite,
+  INVITE_PREFIX,
+  INVITE_SECRET_BYTES,
+  inviteText,
+  parseInvite,
+} from "../../../protocol/membership/invite.ts";
+import { parseNetworkId } from "../../../protocol/network-id.ts";
 import { fuzzTargets } from "../../../protocol/vectors/fuzz.ts";
 import { formatTrainedData, parseTrainedData } from "../../data/trained-data.ts";
 import { NodeError } from "../../errors.ts";
@@ -26,16 +36,23 @@ import { add, gemm, mul, scalar, softmax, split } from "../../onnx/operators.ts"
 import { decodeCheckpoint, encodeCheckpoint } from "../../system/files/checkpoint-file.ts";
 import { createNativeVerifier } from "../../system/platform/ed25519.ts";
 import { float32 } from "../../tensor.ts";
+import { doorTargets } from "./door-targets.ts";
 import type { GuidedTarget } from "./guided-fuzz.ts";
 import { KnownSignatures } from "./known-signatures.ts";
+import { modelTargets } from "./model-targets.ts";
 
 /** Longest time for one input: longer is a way to keep a peer busy. */
 const READ_MS_MAX = 2_000;
 
 /** Every target, those of the wire first. */
 export function guidedTargets(): readonly GuidedTarget[] {
-  const all = [...wireTargets(), ...fileTargets()];
+  const all = [...wireTargets(), ...fileTargets(), ...modelTargets()];
   return all.map(({ read, ...target }) => ({ ...target, read: (bytes) => expectedOnly(read, bytes) }));
+}
+
+/** Those that are read by and by: a library reads them, or the disk. */
+export function patientTargets(): readonly GuidedTarget[] {
+  return doorTargets().map(({ read, ...target }) => ({ ...target, read: (bytes) => expectedOfDoor(read, bytes) }));
 }
 
 /**
@@ -55,6 +72,24 @@ function expectedOnly(read: GuidedTarget["read"], bytes: Uint8Array): string {
   const tookMs = performance.now() - began;
   if (tookMs > READ_MS_MAX) throw new RangeError(`it took ${tookMs.toFixed(0)} ms`);
   return outcome;
+}
+
+/** The same of a door. */
+async function expectedOfDoor(read: GuidedTarget["read"], bytes: Uint8Array): Promise<string> {
+  const began = performance.now();
+  let result: unknown;
+  let error: unknown;
+  try {
+    result = await read(bytes);
+  } catch (cause) {
+    error = cause;
+  }
+  const tookMs = performance.now() - began;
+  if (tookMs > READ_MS_MAX) throw new RangeError(`it took ${tookMs.toFixed(0)} ms`);
+  return expectedOnly(() => {
+    if (error !== undefined) throw error;
+    return result;
+  }, bytes);
 }
 
 /** Of an error's words what the input says. */
@@ -107,6 +142,12 @@ function fileTargets(): readonly GuidedTarget[] {
         for (const tensor of readSafetensors(bytes, { name: "file" }).tensors.values()) toFloat32(tensor);
       },
     },
+    {
+      name: "text-join-link",
+      seeds: joinLinks(),
+      // With the checksum made anew, which no change would pass.
+      read: (bytes) => void parseInvite(bech32m.encode(INVITE_PREFIX, bech32m.toWords(bytes), false), () => true),
+    },
     { name: "file-torch", seeds: [torch], read: (bytes) => void readTorchFile(bytes, "file") },
     { name: "file-pickle", seeds: [pickle], read: (bytes) => void readPickle(bytes, "file") },
     { name: "file-checkpoint", seeds: [checkpoint], read: (bytes) => void decodeCheckpoint(bytes, "file") },
@@ -154,6 +195,23 @@ function jsonTargets(): readonly GuidedTarget[] {
       read: (bytes) => void parseTrainedData(bytes, "folder"),
     },
   ];
+}
+
+/** The bytes of an invite with one address and one with two. */
+function joinLinks(): readonly Uint8Array[] {
+  const issuer = createSigner(new Uint8Array(32).fill(1));
+  const addresses = [`/ip4/192.0.2.1/tcp/9000/p2p/${issuer.peer}`, `/dns4/a.example/tcp/1/p2p/${issuer.peer}`];
+  const terms = {
+    networkId: parseNetworkId("ab".repeat(32)),
+    role: "trainer",
+    uses: 1,
+    notAfter: 2_000_000_000,
+  } as const;
+  return [1, 2].map((count) => {
+    const secret = new Uint8Array(INVITE_SECRET_BYTES).fill(count);
+    const text = inviteText(createInvite({ ...terms, secret, addresses: addresses.slice(0, count) }, issuer));
+    return bech32m.fromWords(bech32m.decode(text as `weft1${string}`, false).words);
+  });
 }
 
 /** A model with several operators, a weight and outputs. */

@@ -14,6 +14,11 @@ export class Refusal extends Error {
 /** Longer than any answer of what lives: a process that stands still answers nobody. */
 const TIMEOUT_MS = 10_000;
 const KEPT_AS = "weft-token";
+/** Where a browser keeps nothing for pages, a token lives as long as the page. */
+let keptHere: string | undefined;
+
+/** Whether a text has the form of a token. */
+export const isToken = (text: string): boolean => /^[\w-]{43}$/.test(text);
 
 /** The token that the address of the page carries behind its #, which is never sent; it is taken out and kept for this tab. */
 export function tokenOfPage(): string | undefined {
@@ -22,12 +27,22 @@ export function tokenOfPage(): string | undefined {
     keepToken(given);
     history.replaceState(null, "", location.pathname);
   }
-  return sessionStorage.getItem(KEPT_AS) ?? undefined;
+  if (keptHere !== undefined) return keptHere;
+  try {
+    return sessionStorage.getItem(KEPT_AS) ?? undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Keep a token that a person has entered. */
 export function keepToken(token: string): void {
-  sessionStorage.setItem(KEPT_AS, token);
+  keptHere = token;
+  try {
+    sessionStorage.setItem(KEPT_AS, token);
+  } catch {
+    // It is asked for again after a reload.
+  }
 }
 
 /** The answer to a question.  Throws: Refusal; TypeError where nobody answers. */

@@ -1,5 +1,6 @@
 /** What is shown to whoever has no token. */
 import { useState } from "preact/hooks";
+import { isToken } from "./admin-client.ts";
 
 /** place: where the token is, after "the file".  isRefused: whether the page had one that is not known. */
 export function Locked({
@@ -12,11 +13,17 @@ export function Locked({
   readonly onToken: (token: string) => void;
 }) {
   const [text, setText] = useState("");
+  const [isOdd, say] = useState(false);
   return (
     <main class="locked">
       <h1>weft</h1>
       <p>This page belongs to whoever may read the files behind it. Enter what is in the file {place}.</p>
-      {isRefused && (
+      {isOdd && (
+        <p class="alarm" role="alert">
+          A token has 43 letters, digits, - and _; this is none.
+        </p>
+      )}
+      {isRefused && !isOdd && (
         <p class="alarm" role="alert">
           The token that this page had is not known here.
         </p>
@@ -24,7 +31,10 @@ export function Locked({
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (text.trim() !== "") onToken(text.trim());
+          const token = text.trim();
+          // What no file holds is not sent either: a header has no room for every letter.
+          if (isToken(token)) onToken(token);
+          else say(true);
         }}
       >
         <p>

@@ -3,7 +3,7 @@ import { useRef, useState } from "preact/hooks";
 import { ask } from "./admin-client.ts";
 import type { Members, Motion } from "./answers.ts";
 import { Table } from "./table.tsx";
-import { dateText, shortPeer } from "./words.ts";
+import { dateText, foreignText, shortPeer } from "./words.ts";
 
 /** What is done with a motion. */
 type Decision = "approve" | "decline";
@@ -78,11 +78,13 @@ function MotionCard({
   };
   const subject = statement.subject ?? request?.candidate ?? "";
   const title = request
-    ? `“${request.label}” asks to be ${statement.role ?? "a member"}`
+    ? `“${foreignText(request.label)}” asks to be ${statement.role ?? "a member"}`
     : `${statement.kind} ${shortPeer(subject)}`;
   return (
     <article class="motion" aria-label={title}>
-      <h3>{title}</h3>
+      <h3>
+        <bdi>{title}</bdi>
+      </h3>
       <p>
         <code>{subject}</code>
       </p>
@@ -107,7 +109,9 @@ function MotionCard({
         </div>
       )}
       <dialog ref={dialog} aria-label={`Approve: ${title}`}>
-        <h3>{title}</h3>
+        <h3>
+          <bdi>{title}</bdi>
+        </h3>
         {request && <p class="fingerprint">{request.fingerprint}</p>}
         <p>
           Whoever is admitted sees all updates from then on. {request && "Has the other side read out the same digits?"}

@@ -1,7 +1,7 @@
 /** What left the peer, what came to it, and what it said. */
 import type { Ledger, LogLines, PeerNotice, Updates } from "./answers.ts";
 import { Table } from "./table.tsx";
-import { bytesText, clockTime, shortPeer } from "./words.ts";
+import { bytesText, clockTime, foreignText, shortPeer } from "./words.ts";
 
 /** The egress ledger: totals, and the newest messages. */
 export function LedgerTables({ ledger: { totals, newest } }: { readonly ledger: Ledger }) {
@@ -61,7 +61,8 @@ export function Events({ events }: { readonly events: readonly PeerNotice[] }) {
 function detail({ number: _, at: __, type: ___, ...fields }: PeerNotice): string {
   const shown = Object.entries(fields).flatMap(([name, value]) => {
     if (typeof value === "number") return `${name} ${Number.isInteger(value) ? value : value.toFixed(3)}`;
-    if (typeof value === "string") return `${name} ${value.startsWith("12D3Koo") ? shortPeer(value) : value}`;
+    if (typeof value === "string")
+      return `${name} ${value.startsWith("12D3Koo") ? shortPeer(value) : foreignText(value)}`;
     if (name === "summary")
       return summaryText(value as { readonly round: number; readonly validationLoss: number | null });
     return [];
@@ -88,7 +89,7 @@ export function LogLinesList({ log: { lines } }: { readonly log: LogLines }) {
       <ol class="log" tabIndex={0} aria-label="The newest lines of the log, the newest first">
         {[...shown].reverse().map((line, i) => (
           <li key={i}>
-            {clockTime(line.time)} <b>{line.level}</b> {line.module} {line.text}
+            {clockTime(line.time)} <b>{line.level}</b> {line.module} {foreignText(line.text)}
           </li>
         ))}
       </ol>

@@ -2,7 +2,8 @@
 import { useState } from "preact/hooks";
 import type { LossFigure, RoundSummary } from "../../interface/peer-event.ts";
 import type { ReportPeer } from "../../interface/report-document.ts";
-import { Chart, type Curve } from "./chart.tsx";
+import { Chart, CURVES_MAX, type Curve } from "./chart.tsx";
+import { HeatMap } from "./heat-map.tsx";
 import { figure } from "./words.ts";
 
 const ALL = "all";
@@ -14,7 +15,26 @@ export function RoundByRound({ peers }: { readonly peers: readonly ReportPeer[] 
     <>
       <h2>Round by round</h2>
       <LossCurves peers={peers} />
+      {peers.length > CURVES_MAX && <LossMap peers={peers} />}
     </>
+  );
+}
+
+/** Each peer by itself, where lines would be too many. */
+export function LossMap({ peers }: { readonly peers: readonly CurvesPeer[] }) {
+  const rounds = roundsOf(peers);
+  const curves = peers.map(({ name, validation }) => {
+    const at = new Map(validation.rounds.map(({ round, validationLoss }) => [round, validationLoss]));
+    return { name, values: rounds.map((round) => at.get(round) ?? null) };
+  });
+  return (
+    <HeatMap
+      title="Held-out loss of each peer after each round"
+      unit="nats per token"
+      rounds={rounds.map((round) => round + 1)}
+      curves={curves}
+      text={(value) => figure(value)}
+    />
   );
 }
 

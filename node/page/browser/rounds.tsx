@@ -100,7 +100,11 @@ export function Neighbours({ rounds }: { readonly rounds: Pick<Rounds, "mixes" |
           </label>
         ))}
       </fieldset>
-      {curves.length > CURVES_MAX ? <HeatMap {...given} /> : <Chart {...given} />}
+      {curves.length === 0 && measure !== "score" && numbers.length > 0 && (
+        <p class="faint">No neighbour's update has entered a round yet.</p>
+      )}
+      {curves.length === 0 ? null : curves.length > CURVES_MAX ? <HeatMap {...given} /> : <Chart {...given} />}
+      {numbers.length === 0 && measure !== "score" && <p class="faint">Nothing yet: the first round is not done.</p>}
       {measure === "score" && <p class="faint">{scoreSentence(numbers.length)}</p>}
     </>
   );

@@ -3,10 +3,9 @@ import { useMemo, useState } from "preact/hooks";
 import type { SwarmPeerView, SwarmRound, SwarmView } from "../../interface/swarm-view.ts";
 import { keepToken, tokenOfPage } from "./admin-client.ts";
 import { Chart } from "./chart.tsx";
-import { HeatMap } from "./heat-map.tsx";
 import { Locked } from "./locked.tsx";
 import { byteCurves } from "./report-costs.tsx";
-import { type CurvesPeer, LossCurves, roundsOf } from "./report-rounds.tsx";
+import { type CurvesPeer, LossCurves, LossMap, roundsOf } from "./report-rounds.tsx";
 import { edgesOf, partsOf } from "./swarm-links.ts";
 import { partsText, SwarmMap } from "./swarm-map.tsx";
 import { useSwarm } from "./swarm-state.ts";
@@ -151,22 +150,10 @@ function Charts(told: Told) {
   const shown = curvesPeers(told);
   const numbers = roundsOf(shown);
   if (numbers.length === 0) return <p class="faint">Nothing yet: no peer has done its first round.</p>;
-  const curves = shown.map(({ name, validation }) => {
-    const at = new Map(validation.rounds.map(({ round, validationLoss }) => [round, validationLoss]));
-    return { name, values: numbers.map((round) => at.get(round) ?? null) };
-  });
   return (
     <>
       <LossCurves peers={shown} />
-      {shown.length > 1 && (
-        <HeatMap
-          title="Validation loss of each peer after each round"
-          unit="nats per token"
-          rounds={numbers.map((round) => round + 1)}
-          curves={curves}
-          text={(value) => figure(value)}
-        />
-      )}
+      {shown.length > 1 && <LossMap peers={shown} />}
     </>
   );
 }

@@ -8,7 +8,9 @@ type Other = Peers["peers"][number];
 const SIZE = 400;
 const RADIUS = 140;
 /** More than these have no room in a picture. */
-const DRAWN_MAX = 24;
+const DRAWN_MAX = 32;
+/** Beside more than these there is room for a few letters only; the table has the rest. */
+const LABELLED_MAX = 10;
 
 /** The best of several connections: a direct one before one through a relay. */
 const bestLink = ({ links }: Other): Link | undefined => links.find(({ isRelayed }) => !isRelayed) ?? links[0];
@@ -94,8 +96,10 @@ function Picture({ self, peers }: { readonly self: string | null; readonly peers
         <g key={other.peer}>
           <circle cx={x} cy={y} r="10" />
           <text x={x} y={y < centre ? y - 16 : y + 26} text-anchor="middle">
-            {shortPeer(other.peer)}
-            {bestLink(other)?.roundTripMs != null && ` ${bestLink(other)?.roundTripMs?.toFixed(0)} ms`}
+            {peers.length > LABELLED_MAX ? other.peer.slice(-3) : shortPeer(other.peer)}
+            {peers.length <= LABELLED_MAX &&
+              bestLink(other)?.roundTripMs != null &&
+              ` ${bestLink(other)?.roundTripMs?.toFixed(0)} ms`}
           </text>
         </g>
       ))}

@@ -3,6 +3,13 @@
 /** The end of a peer id, enough to tell peers apart. */
 export const shortPeer = (id: string): string => (id.length > 10 ? `…${id.slice(-6)}` : id);
 
+/**
+ * Text that somebody else wrote, such as a label: what would hide, break or turn around the text beside it is shown as a box. Put it
+ * into a <bdi>.
+ */
+export const foreignText = (text: string): string =>
+  text.replaceAll(/[\p{Cc}\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/gu, "\u25a1");
+
 /** Three decimals; a dash where there is no number. */
 export const figure = (value: number | null | undefined, digits = 3): string =>
   typeof value === "number" && Number.isFinite(value) ? value.toFixed(digits) : "–";

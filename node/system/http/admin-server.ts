@@ -199,7 +199,8 @@ async function listen(app: FastifyInstance, address: AdminAddress): Promise<Admi
     const where = address.kind === "port" ? `port ${address.port}` : address.path;
     const code = systemCode(cause) ?? "unknown error";
     const text = `the admin interface cannot listen at ${where} (${code})`;
-    throw new NodeError(code === "EADDRINUSE" ? "PORT_IN_USE" : "LISTEN_FAILED", text, { where }, { cause });
+    if (code !== "EADDRINUSE") throw new NodeError("LISTEN_FAILED", text, { where }, { cause });
+    throw new NodeError("PORT_IN_USE", text, { where, problem: "admin-port-taken" }, { cause });
   }
 }
 
