@@ -13,7 +13,7 @@ process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "weft-code");
  */
 const SHARING = [
   "protocol/**/*.test.ts",
-  "node/{adapter,admin,aggregation,audit,autodiff,data,data-directory,doctor,exchange,generation,golden,interchange,lambda,local,membership,model,onnx,page,pretrain,privacy,round,training}/**/*.test.ts",
+  "node/{adapter,admin,aggregation,audit,autodiff,data,data-directory,doctor,exchange,generation,golden,interchange,lambda,local,membership,model,onnx,page,pretrain,privacy,round,tracing,training}/**/*.test.ts",
   "node/peer/**/!(switch-network).test.ts",
   "node/system/{compute,network}/**/*.test.ts",
   "node/{bench,shutdown,interface}/**/*.test.ts",

@@ -24,6 +24,15 @@ describe("an invite", () => {
     expect(err).not.toContain("weft1abc");
   });
 
+  it("is read no further than an invite could be long, also where the file never ends", async () => {
+    async function* endless(): AsyncGenerator<Buffer> {
+      for (;;) yield Buffer.alloc(4096, "weft1");
+    }
+    const tooLong = { code: "CONFIG_INVALID", message: expect.stringContaining("is too long for an invite") };
+    await expect(inviteGiven({}, "-", endless())).rejects.toMatchObject(tooLong);
+    await expect(inviteGiven({ inviteFile: "/dev/zero" }, undefined)).rejects.toMatchObject(tooLong);
+  });
+
   it("is given once, and from a file that can be read", async () => {
     const invalid = { code: "CONFIG_INVALID" };
     await expect(inviteGiven({}, undefined)).rejects.toMatchObject(invalid);

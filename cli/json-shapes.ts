@@ -24,6 +24,7 @@ export const PEER_REPORT_JSON: JsonShape = {
   seconds: "where the time went",
   updates: "updates accepted, ignored and rejected",
   forgetting: "what else was forgotten, after the last round",
+  "best?": "round, from 0, and validationLoss of the round whose adapter is kept as the best",
   rounds: "a summary of each round",
 };
 

@@ -18,6 +18,7 @@ import type { Part } from "./option-value.ts";
 import { type PrivacyOptions, privacySettings, refuseIdleSketchNoise } from "./privacy-options.ts";
 import { type ReachFlags, reachOf } from "./reach-options.ts";
 import type { Terminal } from "./terminal.ts";
+import { traceTarget } from "./trace-options.ts";
 
 /** What the flags of `weft run` may say. */
 export type RunOptions = PrivacyOptions &
@@ -41,6 +42,7 @@ export type RunOptions = PrivacyOptions &
     readonly admin?: string;
     readonly page?: boolean;
     readonly canBeCutOff?: boolean;
+    readonly trace?: string;
   };
 
 /** A peer by its flags.  Throws: NodeError CONFIG_INVALID for flags that contradict each other. */
@@ -48,6 +50,7 @@ export function peerOptions(options: RunOptions, dataDirectory: string, terminal
   const { network, model, bootstrap, sketchNoise, logLevel, logModule } = options;
   const privacy = privacySettings(options);
   const engine = engineOf(options, { threads: availableParallelism() });
+  const trace = traceTarget(options, terminal);
   return {
     dataDirectory,
     ...(network !== undefined && { network }),
@@ -72,6 +75,7 @@ export function peerOptions(options: RunOptions, dataDirectory: string, terminal
     ...(sketchNoise !== undefined && { sketchNoise }),
     logLevel: logLevel ?? "warn",
     ...(logModule && { logModules: Object.fromEntries(logModule) }),
+    ...(trace && { trace }),
     keepsLog: true,
   };
 }

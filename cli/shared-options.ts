@@ -10,6 +10,7 @@ import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
 import { choice, integer, moduleLevel, part, peerAddress } from "./option-value.ts";
 import { PRIVACY_OPTIONS } from "./privacy-options.ts";
 import { REACH_OPTIONS } from "./reach-options.ts";
+import { TRACE } from "./trace-options.ts";
 
 /** Where a peer keeps its files. */
 export const DATA_DIR: OptionRow = {
@@ -126,6 +127,7 @@ export const RUN_OPTIONS: readonly OptionRow[] = [
     otherwise: "the socket admin.sock in the data directory; a free port where that path is too long, or with --page",
   },
   { flags: "--page", text: "serve a page that shows the peer as it runs, for a browser on this machine" },
+  TRACE,
   {
     flags: "--can-be-cut-off",
     text: "have the admin interface also take whom this peer refuses (POST /v1/control/cut-off): for test networks, which are parted in that way",

@@ -39,6 +39,7 @@ export type {
 } from "./interface/peer-event.ts";
 export { PRIVACY_MODES, type PrivacyMode, type PrivacySettings } from "./interface/privacy.ts";
 export { PROVIDERS, type Provider } from "./interface/runtime.ts";
+export type { TraceTarget } from "./interface/tracing.ts";
 export { ADAPTER_FORMATS, type AdapterFormat } from "./local/adapter-format.ts";
 // Networks: their manifests, and whether a model is a network's.
 export type { CreateNetworkOptions } from "./manifest/create-network.ts";

@@ -106,6 +106,15 @@ export const FILE_BOUNDS: readonly FileBound[] = [
     ...{ bytes: checkpointsBytes, size: `like checkpoints, ${CHECKPOINTS_ASIDE_MAX} times` },
   },
   {
+    ...{
+      name: "`best-round/`",
+      pattern: /^best-round$/,
+      what: "the adapter of the round with the lowest validation loss",
+    },
+    because: "one adapter; a better one takes its place, written beside it first",
+    ...{ bytes: ({ values }) => 8 * values + 8 * MIB, size: "8 bytes a value of the adapter, and 8 MiB" },
+  },
+  {
     ...{ name: "`egress.jsonl`, `egress.jsonl.sealed/`", pattern: /^egress\.jsonl(\.sealed)?$/ },
     ...{ what: "the record of everything that left", size: `${gib(EGRESS_BOUNDS.totalBytes)} together` },
     because: `segments of ${mib(EGRESS_BOUNDS.segmentBytes)}; the oldest go, and a record says what they added up to`,

@@ -20,6 +20,8 @@ export interface DataDirectory {
   readonly checkpoints: string;
   /** The same, being carried over to the manifest under which the network goes on. */
   readonly nextCheckpoints: string;
+  /** Adapter of the round that was best on the validation set, in weft's own form. */
+  readonly bestRound: string;
   /** Where the base model is looked for when it is in no other place. */
   readonly model: string;
   /** What a change to the next manifest does, until it is done. */
@@ -66,6 +68,7 @@ export function dataDirectoryLayout(folder: string): DataDirectory {
     store: at("store"),
     checkpoints: at("checkpoints"),
     nextCheckpoints: at("checkpoints.next"),
+    bestRound: at("best-round"),
     model: at("model"),
     switch: at("switch.json"),
     network: at("network.json"),

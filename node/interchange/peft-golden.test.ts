@@ -31,7 +31,9 @@ interface PeftGolden {
   readonly ids: readonly number[];
   readonly mask: readonly number[];
   readonly logits: readonly number[];
-  /** Of the next tokens' mean cross entropy, by peft's names; of some adapters. */
+  /** The class that a classifier's gradients are for. */
+  readonly label?: number;
+  /** Of the next tokens' mean cross entropy, or of the class's, by peft's names; of some adapters. */
   readonly loss?: number;
   readonly gradients?: Readonly<Record<string, readonly number[]>>;
 }
@@ -104,28 +106,34 @@ describe("adapters made by peft", () => {
 
 describe("adapters that peft trains", () => {
   const LEARNT = CASES.filter((name) => open(name).golden.gradients);
-  it("are of every kind that is not plain LoRA", () => expect(LEARNT.length).toBeGreaterThan(4));
+  it("are of every kind that is not plain LoRA, and of classifiers with their heads", () => {
+    expect(LEARNT.length).toBeGreaterThan(10);
+    expect(LEARNT.filter((name) => open(name).golden.label !== undefined)).toHaveLength(6);
+  });
 
   it.each(LEARNT)("%s: loss and every gradient are torch's", async (name) => {
     const { golden, model, files } = open(name);
     const { adapter } = fromPeft(files, model, where);
     const slots = slotsOf(adapter);
-    const last = golden.ids.length - 1;
-    const size = { examples: 1, tokens: golden.ids.length, labels: last };
+    const labels = golden.label === undefined ? golden.ids.slice(1) : [golden.label];
+    const count = labels.length;
+    const size = { examples: 1, tokens: golden.ids.length, labels: count };
     const graph = trainingStepGraph({ model, adapter: adapter.settings, slots }, size);
     const settings = { externalData: model.externalData, threads: 1 };
     const session = await createOnnxRuntime().load(encodeModel(graph), settings);
     const { loss, gradient } = await session.run({
       input_ids: int64([1, golden.ids.length], golden.ids),
-      label_rows: int64([last], [...golden.ids.keys()].slice(0, -1)),
-      label_ids: int64([last], golden.ids.slice(1)),
-      label_weights: float32([last], new Float32Array(last).fill(1 / last)),
+      ...(model.classifier ? { attention_mask: int64([1, golden.ids.length], golden.mask) } : {}),
+      label_rows: int64([count], [...labels.keys()]),
+      label_ids: int64([count], labels),
+      label_weights: float32([count], new Float32Array(count).fill(1 / count)),
       adapter: float32([adapter.values.length], adapter.values),
     });
     await session.close();
     expect(loss!.data[0]).toBeCloseTo(golden.loss!, 5);
     for (const { name: own, offset, length } of slots) {
-      const expected = golden.gradients![`base_model.model.${own.replace(/\.([^.]+)$/, (_, end) => PEFT_ENDS[end]!)}`]!;
+      const key = own.replace(/\.([^.]+)$/, (whole, end) => PEFT_ENDS[end] ?? whole);
+      const expected = golden.gradients![`base_model.model.${key}`]!;
       const found = gradient!.data.slice(offset, offset + length) as Float32Array;
       const scale = Math.max(...expected.map(Math.abs));
       expect(Math.max(...expected.map((g, i) => Math.abs(g - found[i]!))) / scale, own).toBeLessThan(2e-5);

@@ -213,7 +213,15 @@ export interface PeerReport {
   readonly updates: UpdateCounts;
   /** After the last round. */
   readonly forgetting: ForgettingReport;
+  /** Of the rounds the best one on the validation set, where its adapter was kept. */
+  readonly best?: BestRound;
   readonly rounds: readonly RoundSummary[];
+}
+
+/** The round after which the loss on the validation set was lowest. */
+export interface BestRound {
+  readonly round: number;
+  readonly validationLoss: number;
 }
 
 /** The scores of an evaluation, without its counts and tasks. */

@@ -8,8 +8,12 @@ const adapter = { kind: "lora", rank: 4, alpha: 8, targets: ["q_proj"], layers: 
 it("names what each form of the base takes, and takes the closest to the model that fits", () => {
   const { rows, best, tokens } = fitModel({ modelDirectory, adapter, examples: 2, tokens: 1000 });
   expect(tokens).toBe(256);
-  expect(rows).toHaveLength(12);
-  const [wide, narrow, streamed] = [rows[0]!, rows.at(-2)!, rows.at(-1)!];
+  expect(rows).toHaveLength(18);
+  const found = rows.filter(({ base }) => base === "q4");
+  const [wide, narrow, streamed] = [rows[0]!, found.at(-2)!, found.at(-1)!];
+  const [, small] = rows.filter(({ base }) => base === "q4-e8");
+  // Of the embedding, too, a quarter and its scales.
+  expect(small!.needed.weights).toBeLessThan(narrow.needed.weights);
   expect(narrow).toMatchObject({ base: "q4", lowMemory: true });
   // Of the layers' weights an eighth and their scales, of the embedding a half.
   expect(narrow.needed.weights).toBeLessThan(0.25 * wide.needed.weights);

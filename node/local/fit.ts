@@ -45,11 +45,14 @@ const PREFERRED: readonly (readonly [BaseForm, keyof typeof WAYS])[] = [
   ["f16", "lowMemory"],
   ["q8", "plain"],
   ["q8", "lowMemory"],
+  ["q8-e8", "lowMemory"],
   ["q4", "plain"],
   ["q4", "lowMemory"],
+  ["q4-e8", "lowMemory"],
   ["f16", "streamBlocks"],
   ["q8", "streamBlocks"],
   ["q4", "streamBlocks"],
+  ["q4-e8", "streamBlocks"],
 ];
 
 /** Ways to train on one form of the base, from the fastest to the smallest. */

@@ -1,9 +1,11 @@
 /** Training and evaluating one adapter on one machine, without any network. */
+
 import type { AdapterSettings } from "../../protocol/adapter-spec.ts";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import type { TrainingSpec } from "../../protocol/network-manifest.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { BUCKETS_MAX } from "../data/bucket.ts";
+import { NodeError } from "../errors.ts";
 import type { SavedAdapter } from "../interchange/saved-adapter.ts";
 import { adapterOfVector } from "../interchange/saved-adapter.ts";
 import type { EngineOptions } from "../interface/engine-options.ts";
@@ -65,6 +67,14 @@ export interface LocalTrainingResult extends StepsTaken {
   readonly after?: Evaluation;
 }
 
+/** Nothing can be learnt from a loss that is no number before any step.  Throws: MODEL_CONFIG. */
+export function requireSound({ loss }: Pick<Evaluation, "loss">): void {
+  if (Number.isFinite(loss)) return;
+  const text =
+    "the loss is not a number before any step; the model's weights, or the adapter gone on from, are damaged";
+  throw new NodeError("MODEL_CONFIG", text);
+}
+
 /**
  * Throws: whatever the model, the adapter settings or the data are refused with, TRAINING_DIVERGED; where it goes on,
  * CONFIG_INVALID and DATA_MISMATCH for settings or examples that are not those of before.
@@ -92,6 +102,7 @@ export async function trainLocally(options: LocalTrainingOptions): Promise<Local
     if (stopped) await trainer.restore(stopped.state);
     else if (from) await trainer.restore(startingFrom(await trainer.state(), from));
     const before = await trainer.evaluate({ set: "test" });
+    requireSound(before);
     options.onEvaluated?.("before", before);
     const { watching } = options;
     const keeper = watching && bestKeeper(watching, options);

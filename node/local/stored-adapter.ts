@@ -58,7 +58,9 @@ export function formatOf(files: FolderFiles, folder: string): AdapterFormat {
   if (files.has(ADAPTER_JSON)) return "weft";
   if (files.has(PEFT_CONFIG)) return "peft";
   if ([...files.keys()].some((name) => name.startsWith("intkey_"))) return "pyreft";
-  throw new NodeError("ADAPTER_FILE", `${folder} holds no adapter of weft, PEFT or pyreft`, { folder });
+  const isModel = files.has("config.json");
+  const what = isModel ? ", but a model; give it as the model" : "";
+  throw new NodeError("ADAPTER_FILE", `${folder} holds no adapter of weft, PEFT or pyreft${what}`, { folder });
 }
 
 /**

@@ -23,6 +23,8 @@ export interface ModelFiles {
   readonly config: unknown;
   /** The bytes of tokenizer.json, where there is one. */
   readonly tokenizer?: Uint8Array;
+  /** What may become one, where there is none. */
+  readonly tokenizerHint?: string;
   readonly tokenizerConfig?: unknown;
   /** added_tokens.json, special_tokens_map.json and generation_config.json, parsed, where they are there. */
   readonly addedTokens?: unknown;

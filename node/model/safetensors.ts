@@ -177,6 +177,9 @@ function headerLength(bytes: Uint8Array, fileBytes: number, fail: Fail): number 
   if (fileBytes < 8 || bytes.length < 8) {
     throw fail(`truncated: a safetensors file has at least 8 bytes, this one has ${Math.min(fileBytes, bytes.length)}`);
   }
+  if (new TextDecoder().decode(bytes.subarray(0, 8)) === "version ") {
+    throw fail("this is a pointer of Git LFS and not the weights, which git lfs pull fetches");
+  }
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   if (length > BigInt(SAFETENSORS_HEADER_BYTES_MAX)) {
     throw fail(

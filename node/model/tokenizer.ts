@@ -28,6 +28,8 @@ export interface TokenizerSource extends TokenFiles {
   readonly modelEndId?: number | undefined;
   /** Where the files are, for messages. */
   readonly directory?: string;
+  /** What may become a tokenizer.json where there is none. */
+  readonly tokenizerHint?: string;
 }
 
 /**
@@ -38,7 +40,8 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
   const { tokenizerJson, tokenizerConfig, directory, modelEndId } = source;
   const place = directory === undefined ? "tokenizer.json" : `${directory}/tokenizer.json`;
   if (tokenizerJson === undefined || tokenizerJson === null) {
-    throw new NodeError("TOKENIZER_MISSING", `${place} is missing; copy it from the model it belongs to`, {
+    const todo = source.tokenizerHint ?? "copy it from the model it belongs to";
+    throw new NodeError("TOKENIZER_MISSING", `${place} is missing; ${todo}`, {
       directory,
     });
   }
@@ -83,6 +86,7 @@ export function tokenizerOfFiles(
     readonly tokenizer?: Uint8Array;
     readonly config?: unknown;
     readonly generationConfig?: unknown;
+    readonly tokenizerHint?: string;
   },
 ): Tokenizer {
   const { directory, tokenizer, config, generationConfig } = files;

@@ -305,7 +305,9 @@ describe.skipIf(!executablePath)("the page of a peer with much to show, on a pho
     expect(await below.locator("tbody tr").count()).toBe(0);
     await below.locator("summary").focus();
     await page.keyboard.press("Enter");
-    await expect.poll(() => below.locator("tbody tr").count()).toBe(200);
+    await expect.poll(() => below.locator("tbody tr").count(), { timeout: 10_000 }).toBe(200);
+    await page.keyboard.press("Enter");
+    await expect.poll(() => below.locator("tbody tr").count(), { timeout: 10_000 }).toBe(0);
   });
 
   it("fits a phone with ids and labels as long as they come, and a label is text", async () => {
@@ -314,7 +316,6 @@ describe.skipIf(!executablePath)("the page of a peer with much to show, on a pho
     const title = await page.locator(".motion h3").first().textContent();
     expect(title).toBe(`“<img src="x" onerror="alert(1)">\u25a1${"w".repeat(30)}” asks to be trainer`);
     expect(await page.locator("img").count()).toBe(0);
-    expect(await violationsOf(page)).toEqual([]);
     expect(problems).toEqual([]);
   });
 });

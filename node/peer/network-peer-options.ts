@@ -6,6 +6,7 @@ import type { EngineOptions } from "../interface/engine-options.ts";
 import type { LogLevel, LogModule } from "../interface/logger.ts";
 import type { PeerEvent } from "../interface/peer-event.ts";
 import type { PrivacySettings } from "../interface/privacy.ts";
+import type { TraceTarget } from "../interface/tracing.ts";
 import type { ExampleSets } from "../interface/trainer.ts";
 import type { ModelDigests } from "../manifest/model-digests.ts";
 import type { ModelSearch } from "../manifest/model-search.ts";
@@ -29,6 +30,8 @@ export interface OwnSettings {
   readonly logLevel: LogLevel;
   /** Other levels than that of parts of the peer. */
   readonly logModules?: Readonly<Partial<Record<LogModule, LogLevel>>>;
+  /** Who is told of each round as spans of OpenTelemetry; nobody when absent. */
+  readonly trace?: TraceTarget;
   /** Whether a log is kept among its files too. */
   readonly keepsLog?: boolean;
 }

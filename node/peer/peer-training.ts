@@ -1,4 +1,5 @@
 /** What a peer trains with: the training thread, checkpoints, its privacy budget, and what its data are compared by. */
+import { networkId } from "../../protocol/network-manifest.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { NodeError } from "../errors.ts";
 import type { Exchange } from "../exchange/exchange.ts";
@@ -19,7 +20,9 @@ import type { Shutdown } from "../shutdown.ts";
 import { startTrainerThread, type TrainerThread } from "../system/compute/trainer-thread.ts";
 import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
 import { createSecureRandom } from "../system/platform/secure-random.ts";
+import { RoundTracer } from "../tracing/round-tracer.ts";
 import { fisherOptions } from "../training/fisher.ts";
+import { keepsBestRound } from "./best-adapter.ts";
 import type { NetworkPeerOptions } from "./network-peer-options.ts";
 import type { PeerFiles } from "./peer-files.ts";
 import { publishSketch } from "./publish-sketch.ts";
@@ -85,7 +88,7 @@ async function openPrivacy(
 /** The rounds, where they go on; `shutdown` ends them. The exchange runs by now.  Throws: as createRoundDriver, publishSketch. */
 export async function openRounds(
   options: NetworkPeerOptions,
-  { signer: { peer }, clock, logs, loop }: PeerFiles,
+  { layout, signer: { peer }, clock, logs, loop }: PeerFiles,
   { training, exchange, shutdown }: { training: PeerTraining; exchange: Exchange; shutdown: Shutdown },
 ): Promise<RoundDriver> {
   const { manifest, examples, compareAlone, rule, onEvent } = options;
@@ -95,20 +98,41 @@ export async function openRounds(
     throw new NodeError("CONFIG_INVALID", text);
   }
   if (rule) logs.of("rounds").info("own aggregation rule", { rule: rule.name });
+  const tracer = await openTracer(options, { peer, clock, logs, shutdown });
   const similarity = await openDataSimilarity(options, { exchange, training, peer, logger: logs.of("training") });
   const driver = await createRoundDriver(
     {
-      ...{ trainer, aggregate: trainer.aggregate, exchange, checkpoints, logger: logs.of("rounds") },
+      ...{ exchange, checkpoints, logger: logs.of("rounds") },
+      trainer: tracer?.traced(trainer) ?? trainer,
+      aggregate: (asked) => tracer?.during("aggregate", {}, () => trainer.aggregate(asked)) ?? trainer.aggregate(asked),
       clock: namedClock(clock, loop, "timer of the rounds"),
       ...(privacy && { privacy }),
       ...(rule && { ownRule: rule }),
       ...(similarity && { similarity }),
-      emit: onEvent,
+      // What a budget counts is let out, the last round's adapter; one chosen by looking at the data is not covered by it.
+      ...(privacy === undefined && { keepBest: keepsBestRound(layout, options) }),
+      emit: (event) => {
+        tracer?.note(event);
+        onEvent(event);
+      },
     },
     { manifest, peer, examples, compareAlone },
   );
   shutdown.add(() => driver.stop());
   return driver;
+}
+
+/** What turns the rounds into spans; undefined where nobody is told of them. */
+async function openTracer(
+  { trace, manifest }: NetworkPeerOptions,
+  { peer, clock, logs, shutdown }: Pick<PeerFiles, "clock" | "logs"> & { readonly peer: string; shutdown: Shutdown },
+): Promise<RoundTracer | undefined> {
+  if (trace === undefined) return undefined;
+  // Loaded here: most peers have no use for it.
+  const { createOtlpSender, randomSpanId } = await import("../system/http/otlp-sender.ts");
+  const sender = createOtlpSender(trace, { instance: peer, logger: logs.of("events") });
+  shutdown.add(() => sender.close());
+  return new RoundTracer({ sender, clock, spanId: randomSpanId, networkId: networkId(manifest), peer });
 }
 
 /** This peer's sketch, published, and comparisons with the others'; undefined where the network does not weigh by data. */

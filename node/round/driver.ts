@@ -15,6 +15,7 @@ import type { DataSimilarity } from "../interface/sketches.ts";
 import type { ExampleSets, Trainer } from "../interface/trainer.ts";
 import { lambdaRuleOf } from "../lambda/peer-rule.ts";
 import { type AggregatedRound, aggregateRound, heardNeighbours, holdToReference } from "./aggregate-round.ts";
+import { type BestRoundDependencies, bestRoundOf, keepIfBest } from "./best-round.ts";
 import { closingEvaluation } from "./closing-evaluation.ts";
 import { whenDiskHasSpace } from "./disk-space.ts";
 import { forgettingOf } from "./forgetting.ts";
@@ -31,7 +32,7 @@ import { createRoundMeter, expectedLossOf, peerReport, type RoundMeter, roundSum
 import { CHUNK_STEPS, trainRound } from "./train-round.ts";
 
 /** What a peer's rounds need of the rest of the peer. */
-export interface RoundDependencies {
+export interface RoundDependencies extends Pick<BestRoundDependencies, "keepBest"> {
   /**
    * Ready, and at the network's common start unless there is a checkpoint. Of a peer with a privacy budget it counts its steps
    * (countedTrainer); where that finds the disk full, no step was taken.
@@ -303,6 +304,7 @@ class Driver implements RoundDriver {
     if (aggregated.refusal) this.#sayRefused(round, aggregated.refusal);
     const base = this.#memory.base ?? lossOf(await this.#dependencies.trainer.evaluate(BASE_ON_VALIDATION));
     this.#memory = { ...this.#memory, base };
+    await keepIfBest(this.#dependencies, { before: this.#memory.best, validation: aggregated.validation, round });
     this.#closeRound(round, aggregated);
     if (asOf > round) {
       logger.warn("fell behind, going on where the others are", { from: round, to: asOf + 1 });
@@ -392,7 +394,8 @@ class Driver implements RoundDriver {
   #finish(): PeerReport {
     const { evaluation, summaries, forgetting } = this.#memory;
     if (evaluation.stage !== "done") throw new Error(`finished while the evaluation is at stage ${evaluation.stage}`);
-    const report = peerReport(this.#options.peer, { evaluation, summaries, forgetting });
+    const best = this.#dependencies.keepBest && bestRoundOf(summaries);
+    const report = { ...peerReport(this.#options.peer, { evaluation, summaries, forgetting }), ...(best && { best }) };
     this.#dependencies.emit({ type: "finished", report });
     return report;
   }

@@ -8,7 +8,7 @@ import { interventionFeeds } from "../adapter/positions.ts";
 import { goldenModel, openGolden } from "../golden/golden-models.suite.ts";
 import { inBaseForm } from "../model/base/base-form.ts";
 import { outOfBlocks } from "../model/base/blocks.ts";
-import { BITS, narrowCopy, narrowWeights, scalesName } from "../model/base/narrow-file.ts";
+import { narrowCopy, narrowWeights, scalesName } from "../model/base/narrow-file.ts";
 import { type BaseModel, modelSession } from "../model/base-model.ts";
 import { storedCopy } from "../model/weight-copy.ts";
 import { tensorValues } from "../model/weight-file.ts";
@@ -27,16 +27,17 @@ function standsFor(model: BaseModel, directory: string, form: NarrowForm): BaseM
   const { cache: _, ...files } = readModelFiles(directory);
   const tensors = storedCopy(narrowCopy(model, files, form), undefined);
   const values = new Map(
-    narrowWeights(model, form).map(({ name, shape, as, matrix, turned }) => {
+    narrowWeights(model, form).map((weight) => {
+      const { name, shape } = weight;
       const stored = tensors.get(name)!;
-      if (as !== "blocks") return [name, constantValue(float32(shape, tensorValues(stored)), name)] as const;
+      if (weight.as !== "blocks") return [name, constantValue(float32(shape, tensorValues(stored)), name)] as const;
       const blocks = {
         scales: tensorValues(tensors.get(scalesName(name))!),
         integers: stored.file.read(stored.offset, stored.end - stored.begin),
       };
-      const [rows, columns] = matrix!;
-      const plain = outOfBlocks(blocks, columns, BITS[form as "q4" | "q8"]);
-      const own = turned ? plain.map((_, i) => plain[(i % rows) * columns + Math.floor(i / rows)]!) : plain;
+      const [rows, columns] = weight.matrix;
+      const plain = outOfBlocks(blocks, columns, weight.bits);
+      const own = weight.turned ? plain.map((_, i) => plain[(i % rows) * columns + Math.floor(i / rows)]!) : plain;
       return [name, constantValue(float32(shape, own), name)] as const;
     }),
   );

@@ -26,6 +26,9 @@ describe("a narrow base has the gradient of the f32 model that it stands for", (
     ["q4", "llama", {}],
     ["q4", "gpt2", {}],
     ["q8", "bert", {}],
+    ["q8-e8", "bert", {}],
+    ["q4-e8", "gpt2", {}],
+    ["q4-e8", "llama", { lowMemory: true }],
     ["q4", "llama-yarn", { lowMemory: true }],
     ["f16", "qwen2", { lowMemory: true }],
   ] as const)("%s: %s %j", (form, name, options) => checkNarrowBase(name, form, options));

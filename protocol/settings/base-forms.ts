@@ -1,12 +1,12 @@
 /** The forms in which a frozen base may be kept: named by flags and by manifests. `node/model/base` computes with them. */
 
-/** f32, numbers of 16 bits, blocks of integers of 8 or 4 bits. */
-export const BASE_FORMS = ["f32", "f16", "q8", "q4"] as const;
+/** f32, numbers of 16 bits, blocks of integers of 8 or 4 bits; with `-e8` the embeddings are in such blocks of 8 bits, too. */
+export const BASE_FORMS = ["f32", "f16", "q8", "q8-e8", "q4", "q4-e8"] as const;
 /** One of these forms. */
 export type BaseForm = (typeof BASE_FORMS)[number];
 
 /** Those that are made from a model's files, and have a digest of their own. */
-export const NARROW_FORMS = ["f16", "q8", "q4"] as const satisfies readonly BaseForm[];
+export const NARROW_FORMS = ["f16", "q8", "q8-e8", "q4", "q4-e8"] as const satisfies readonly BaseForm[];
 /** One of these forms. */
 export type NarrowForm = (typeof NARROW_FORMS)[number];
 

@@ -2,7 +2,7 @@
 import type { ReportDocument, ReportPeer, ReportSentence } from "../../node/index.ts";
 import { idOf, isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
 import { verdictSentences } from "./summary.ts";
-import { formatSeconds } from "./text-table.ts";
+import { formatLoss, formatSeconds } from "./text-table.ts";
 import { waySentence } from "./way.ts";
 
 /** The document of a whole run. */
@@ -41,7 +41,21 @@ function headline(result: TestnetResult): string {
       ? "The run was interrupted before any peer had finished: whether the swarm was worth it is not known. What was learnt until then is below."
       : "No peer has finished: whether the swarm was worth it is not known.";
   }
-  return "How far the swarm went is not known: nothing was trained with all data in one place.";
+  const unknown = "How far it went of the way is not known: nothing was trained with all data in one place.";
+  return `${againstAlone(result) ?? "Whether the swarm was worth it is not known: no peer trained alone as well."} ${unknown}`;
+}
+
+/** For how many of the peers that also trained alone the swarm was better; undefined where none did. */
+function againstAlone({ peers }: TestnetResult): string | undefined {
+  const compared = peers.flatMap(({ view: { report } }) =>
+    report?.alone ? [{ alone: report.alone.loss, swarm: report.swarm.loss }] : [],
+  );
+  if (compared.length === 0) return undefined;
+  const better = compared.filter(({ alone, swarm }) => swarm < alone).length;
+  const mean = (of: "alone" | "swarm"): string =>
+    formatLoss(compared.reduce((sum, losses) => sum + losses[of], 0) / compared.length);
+  const losses = `mean held-out loss: alone ${mean("alone")}, swarm ${mean("swarm")}`;
+  return `The swarm was better than training alone for ${better} of ${compared.length} peers (${losses}).`;
 }
 
 const asSentence = (text: string): ReportSentence => ({

@@ -11,15 +11,18 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it.each(["f16", "q8", "q4"])("%s has one digest in every process, with any number of threads", async (form) => {
-  const digests = [];
-  for (const threads of ["1", "2", "5"]) {
-    const words = ["generate", "--prompt", "Once", "--max-tokens", "1", "--base", form, "--threads", threads];
-    const env = { WEFT_CACHE: join(folder, `${form}-${threads}`), UV_THREADPOOL_SIZE: threads };
-    const process = watch(globalThis.process.execPath, [WEFT, ...words], { env });
-    const [, digest] = await process.said(new RegExp(`base in ${form}, digest ([0-9a-f]{64})`));
-    expect(await process.ended).toBe(0);
-    digests.push(digest);
-  }
-  expect(new Set(digests).size).toBe(1);
-});
+it.each(["f16", "q8", "q4", "q4-e8"])(
+  "%s has one digest in every process, with any number of threads",
+  async (form) => {
+    const digests = [];
+    for (const threads of ["1", "2", "5"]) {
+      const words = ["generate", "--prompt", "Once", "--max-tokens", "1", "--base", form, "--threads", threads];
+      const env = { WEFT_CACHE: join(folder, `${form}-${threads}`), UV_THREADPOOL_SIZE: threads };
+      const process = watch(globalThis.process.execPath, [WEFT, ...words], { env });
+      const [, digest] = await process.said(new RegExp(`base in ${form}, digest ([0-9a-f]{64})`));
+      expect(await process.ended).toBe(0);
+      digests.push(digest);
+    }
+    expect(new Set(digests).size).toBe(1);
+  },
+);

@@ -3,7 +3,17 @@
  * compiled before is not watched block by block.
  */
 
+import { bech32m } from "@scure/base";
+import { createSigner } from "../../../protocol/envelope.ts";
 import { ProtocolError } from "../../../protocol/errors.ts";
+import {
+  createInvite,
+  INVITE_PREFIX,
+  INVITE_SECRET_BYTES,
+  inviteText,
+  parseInvite,
+} from "../../../protocol/membership/invite.ts";
+import { parseNetworkId } from "../../../protocol/network-id.ts";
 import { fuzzTargets } from "../../../protocol/vectors/fuzz.ts";
 import { formatTrainedData, parseTrainedData } from "../../data/trained-data.ts";
 import { NodeError } from "../../errors.ts";
@@ -132,6 +142,12 @@ function fileTargets(): readonly GuidedTarget[] {
         for (const tensor of readSafetensors(bytes, { name: "file" }).tensors.values()) toFloat32(tensor);
       },
     },
+    {
+      name: "text-join-link",
+      seeds: joinLinks(),
+      // With the checksum made anew, which no change would pass.
+      read: (bytes) => void parseInvite(bech32m.encode(INVITE_PREFIX, bech32m.toWords(bytes), false), () => true),
+    },
     { name: "file-torch", seeds: [torch], read: (bytes) => void readTorchFile(bytes, "file") },
     { name: "file-pickle", seeds: [pickle], read: (bytes) => void readPickle(bytes, "file") },
     { name: "file-checkpoint", seeds: [checkpoint], read: (bytes) => void decodeCheckpoint(bytes, "file") },
@@ -179,6 +195,23 @@ function jsonTargets(): readonly GuidedTarget[] {
       read: (bytes) => void parseTrainedData(bytes, "folder"),
     },
   ];
+}
+
+/** The bytes of an invite with one address and one with two. */
+function joinLinks(): readonly Uint8Array[] {
+  const issuer = createSigner(new Uint8Array(32).fill(1));
+  const addresses = [`/ip4/192.0.2.1/tcp/9000/p2p/${issuer.peer}`, `/dns4/a.example/tcp/1/p2p/${issuer.peer}`];
+  const terms = {
+    networkId: parseNetworkId("ab".repeat(32)),
+    role: "trainer",
+    uses: 1,
+    notAfter: 2_000_000_000,
+  } as const;
+  return [1, 2].map((count) => {
+    const secret = new Uint8Array(INVITE_SECRET_BYTES).fill(count);
+    const text = inviteText(createInvite({ ...terms, secret, addresses: addresses.slice(0, count) }, issuer));
+    return bech32m.fromWords(bech32m.decode(text as `weft1${string}`, false).words);
+  });
 }
 
 /** A model with several operators, a weight and outputs. */

@@ -41,6 +41,21 @@ def state_dict(job):
     return dict(type=type(state).__name__, tensors={k: [str(t.dtype), list(t.shape), listed(t)] for k, t in state.items()})
 
 
+def register_rms_norm():
+    """onnxruntime has this operator in the default domain, and the checker does not know it: what it takes and gives."""
+    schema = onnx.defs.OpSchema
+    schema_of = dict(
+        inputs=[schema.FormalParameter("X", "T"), schema.FormalParameter("scale", "T")],
+        outputs=[schema.FormalParameter("Y", "T")],
+        type_constraints=[("T", ["tensor(float)"], "float32")],
+        attributes=[
+            schema.Attribute("axis", onnx.helper.make_attribute("axis", -1), "from which on values are normalised"),
+            schema.Attribute("epsilon", onnx.helper.make_attribute("epsilon", 1e-5), "added to the mean of squares"),
+        ],
+    )
+    onnx.defs.register_schema(schema("SimplifiedLayerNormalization", "", 1, **schema_of))
+
+
 def checked(job):
     """Throws what the checker says; full: shapes and types are inferred, strictly."""
     onnx.checker.check_model(job["file"], full_check=True)
@@ -75,6 +90,7 @@ if __name__ == "__main__":
     jobs = json.load(open(os.path.join(folder, "jobs.json")))
     kinds = dict(peft=in_peft, merged=merged, state=state_dict, onnx=checked)
     answers = {}
+    register_rms_norm()
     for name, job in jobs.items():
         try:
             answers[name] = kinds[job["kind"]](job)

@@ -22,6 +22,8 @@ from small_models import Prng, config_document, listed, small_model  # noqa: E40
 IDS = [4, 8, 15, 16, 23, 2]
 MASK = [1, 1, 1, 1, 1, 0]
 QV = ["q_proj", "v_proj"]
+#: A classifier, the gradients of whose head are asked for.
+HEAD = dict(r=2, lora_alpha=4, task_type="SEQ_CLS", modules_to_save=["classifier"])
 #: (name of the file, family, LoraConfig)
 CASES = [
     ("llama", "llama", dict(r=3, lora_alpha=6, target_modules=QV)),
@@ -69,6 +71,12 @@ CASES = [
     ("bert-no-head", "bert", dict(r=2, lora_alpha=4, target_modules=["query", "value"])),
     ("bert-dense-layers", "bert", dict(r=2, lora_alpha=4, target_modules=["dense"], layers_to_transform=[0, 1])),
     ("roberta-default", "roberta", dict(r=2, lora_alpha=4, target_modules=["query", "key"], task_type="SEQ_CLS")),
+    ("bert-trained-head", "bert", HEAD | dict(target_modules=["query"], modules_to_save=["pooler", "classifier"])),
+    ("roberta-trained-head", "roberta", HEAD | dict(target_modules=["query", "value"])),
+    ("xlm-roberta-trained-head", "xlm-roberta", HEAD | dict(target_modules=["value"])),
+    ("distilbert-trained-head", "distilbert", HEAD | dict(target_modules=["q_lin"], modules_to_save=["pre_classifier", "classifier"])),
+    ("modernbert-trained-head", "modernbert", HEAD | dict(target_modules=["Wqkv"], modules_to_save=["head", "classifier"])),
+    ("deberta-v2-trained-head", "deberta-v2", HEAD | dict(target_modules=["query_proj"], modules_to_save=["pooler", "classifier"])),
 ]
 
 
@@ -95,6 +103,8 @@ def golden(name, family, settings):
     document = dict(name=name, family=family, model=base, config=config, tensors=tensors, ids=IDS, mask=MASK, logits=listed(logits))
     if (settings.get("use_dora") or settings.get("lora_bias")) and "task_type" not in settings:
         document.update(gradients(adapted))
+    if name.endswith("-trained-head"):
+        document.update(class_gradients(adapted))
     return document
 
 
@@ -119,6 +129,18 @@ def gradients(adapted):
     named = {key.replace(".default", "").replace("lora_magnitude_vector.weight", "lora_magnitude_vector"): parameter.grad
              for key, parameter in adapted.named_parameters() if parameter.grad is not None}
     return dict(loss=loss.item(), gradients={key: listed(grad) for key, grad in sorted(named.items())})
+
+
+def class_gradients(adapted):
+    """Of the cross entropy of one text's class, by LoRA's factors and by the modules that are saved whole."""
+    for key, parameter in adapted.named_parameters():
+        parameter.requires_grad_("lora_" in key or ".modules_to_save." in key)
+    logits = adapted(input_ids=torch.tensor([IDS]), attention_mask=torch.tensor([MASK])).logits
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor([1]))
+    loss.backward()
+    named = {key.replace(".modules_to_save", "").replace(".default", ""): parameter.grad
+             for key, parameter in adapted.named_parameters() if parameter.grad is not None}
+    return dict(label=1, loss=loss.item(), gradients={key: listed(grad) for key, grad in sorted(named.items())})
 
 
 def written(document):

@@ -10,13 +10,13 @@ const filesAgain = () => filesOf(config, tensors);
 it("has the same digest however often it is made, another one for each form, and none of its own in f32", () => {
   const files = filesAgain();
   const [one, two] = [loadBaseModel(files), loadBaseModel(filesAgain())];
-  const digests = (["f16", "q8", "q4"] as const).map((form) => {
+  const digests = (["f16", "q8", "q8-e8", "q4", "q4-e8"] as const).map((form) => {
     const found = baseIdentity(one, files, form);
     expect(baseIdentity(two, filesAgain(), form)).toEqual(found);
     expect(found).toEqual({ form, digest: expect.stringMatching(/^[0-9a-f]{64}$/) });
     return JSON.stringify(found);
   });
-  expect(new Set(digests).size).toBe(3);
+  expect(new Set(digests).size).toBe(5);
   expect(baseIdentity(one, files, "f32")).toEqual({ form: "f32" });
 });
 

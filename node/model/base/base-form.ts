@@ -41,7 +41,7 @@ function inNarrowForm(model: BaseModel, files: ModelFiles, form: NarrowForm): Ba
     const tensors = storedCopy(narrowCopy(model, files, form), files.cache);
     const weights = new Map(narrowWeights(model, form).map((weight) => [weight.name, weight]));
     const externalData = [...new Set([...tensors.values()].map(({ file }) => file))];
-    opened = { pass: widenedWhereUsed({ form, weights, tensors }), externalData };
+    opened = { pass: widenedWhereUsed({ weights, tensors }), externalData };
     return opened;
   };
   const values = new Map<string, OnnxValue>();

@@ -7,21 +7,19 @@
  * be kept until the backward pass needs it: all of them together are the f32 base. So everything else that is alike is
  * merged here, and the runtime is told to merge nothing (`weightsAsStored` of a session).
  */
-import type { NarrowForm } from "../../../protocol/settings/base-forms.ts";
 import { floatAttribute, intAttribute } from "../../onnx/attributes.ts";
 import { apply, applyAll, externalRows, externalValue } from "../../onnx/graph.ts";
 import { mergeAlike } from "../../onnx/merge-alike.ts";
 import { cast, concat, gather, gemm, ints, reshape, transpose } from "../../onnx/operators.ts";
 import { type GraphPass, type Replacement, rewrite } from "../../onnx/rewrite.ts";
 import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
-import type { Dtype } from "../../tensor.ts";
+import { type Dtype, sizeOf } from "../../tensor.ts";
 import type { StoredTensor } from "../weight-file.ts";
 import { BLOCK, blocksOf } from "./blocks.ts";
-import { type NarrowWeight, scalesName } from "./narrow-file.ts";
+import { type BlockedWeight, type NarrowWeight, scalesName } from "./narrow-file.ts";
 
 /** The weights of a file of `narrowCopy`, by name. */
 export interface NarrowTensors {
-  readonly form: NarrowForm;
   readonly weights: ReadonlyMap<string, NarrowWeight>;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
@@ -35,11 +33,35 @@ export const widenedWhereUsed =
   };
 
 /** Which rows of which weight a value of the graph is. */
-interface Use {
-  readonly weight: NarrowWeight;
+interface Use<Weight = NarrowWeight> {
+  readonly weight: Weight;
   readonly from: number;
   readonly rows: number;
 }
+
+const isInBlocks = (use: Use): use is Use<BlockedWeight> => use.weight.as === "blocks";
+const isTable = (use: Use): use is Use<BlockedWeight> => isInBlocks(use) && use.weight.isTable;
+
+/** Integers of blocks and their scales, as values of a graph. */
+interface BlockValues {
+  readonly integers: OnnxValue;
+  readonly scales: OnnxValue;
+}
+
+/** The f32[...rows, columns] that blocks stand for, without what fills up the last block of a row. */
+function widened({ integers, scales }: BlockValues, rows: readonly number[], columns: number): OnnxValue {
+  const perRow = blocksOf(columns);
+  const blocks = sizeOf(rows) * perRow;
+  // A scale for each block, and not blocks along an axis: that kernel of the runtime takes five times as long.
+  const inputs = [reshape(integers, [blocks, BLOCK]), reshape(scales, [blocks])];
+  const wide = apply("DequantizeLinear", inputs, { attributes: { axis: { int: 0 } } });
+  const padded = reshape(wide, [...rows, perRow * BLOCK]);
+  if (perRow * BLOCK === columns) return padded;
+  return apply("Slice", [padded, ints([0]), ints([columns]), ints([rows.length])]);
+}
+
+const rowsOf = (value: OnnxValue, from: number, rows: number): OnnxValue =>
+  apply("Slice", [value, ints([from]), ints([from + rows]), ints([0])]);
 
 /** x W^T, and nothing else. */
 const isPlainTransposed = ({ attributes }: OnnxNode, inputs: readonly (OnnxValue | undefined)[]): boolean =>
@@ -67,8 +89,11 @@ class NarrowReader {
     if (node.op === "Gather" && first?.weight.as === "f16" && intAttribute(node.attributes, "axis", 0) === 0) {
       return [cast(gather(this.#stored(first), inputs[1]!), "float32")];
     }
+    if (node.op === "Gather" && first && isTable(first) && intAttribute(node.attributes, "axis", 0) === 0) {
+      return [this.#gatheredRows(first, inputs[1]!)];
+    }
     const second = uses[1];
-    if (node.op === "Gemm" && second?.weight.turned) {
+    if (node.op === "Gemm" && second && isInBlocks(second) && second.weight.turned) {
       // Blocks stand along the inner dimension, and so the other way round than the model's own files have the matrix.
       const transB = { int: 1 - intAttribute(node.attributes, "transB", 0) };
       const product = [inputs[0], this.#matrix(second), uses[2] ? this.#wide(uses[2]) : inputs[2]];
@@ -89,8 +114,10 @@ class NarrowReader {
     return weight && { weight, from: source.rows?.from ?? 0, rows: shape[0]! };
   }
 
-  #isLarge({ weight, rows }: Use): boolean {
-    return weight.as !== "f32" && !weight.turned && rows * weight.shape[1]! > WIDENED_AT_ONCE;
+  #isLarge(use: Use): boolean {
+    const { weight, rows } = use;
+    if (weight.as === "f32" || (isInBlocks(use) && use.weight.turned)) return false;
+    return rows * weight.shape[1]! > WIDENED_AT_ONCE;
   }
 
   /** x W^T in parts of W's rows, so that not all of a large matrix is wide at the same time. */
@@ -106,30 +133,40 @@ class NarrowReader {
 
   /** f32 in the shape that the model gives the weight. */
   #wide(use: Use): OnnxValue {
-    const { weight } = use;
-    if (weight.as === "f32") return this.#stored(use);
-    if (weight.as === "f16") return cast(this.#stored(use), "float32");
-    return weight.turned ? transpose(this.#matrix(use), [1, 0]) : this.#matrix(use);
+    if (isInBlocks(use)) return use.weight.turned ? transpose(this.#matrix(use), [1, 0]) : this.#matrix(use);
+    return use.weight.as === "f32" ? this.#stored(use) : cast(this.#stored(use), "float32");
   }
 
   /** A matrix in blocks as f32[outputs, inputs]. */
-  #matrix(use: Use): OnnxValue {
-    const { name, matrix } = use.weight;
-    const columns = matrix![1];
-    const perRow = blocksOf(columns);
-    const rows = use.weight.turned ? matrix![0] : use.rows;
+  #matrix(use: Use<BlockedWeight>): OnnxValue {
+    const { name, bits, matrix } = use.weight;
+    if (use.weight.isTable) return widened(this.#tableRows(use), [use.rows], matrix[1]);
+    const perRow = blocksOf(matrix[1]);
+    const rows = use.weight.turned ? matrix[0] : use.rows;
     const range = { from: use.from * perRow, to: (use.from + rows) * perRow };
-    const integers = this.#value(
-      name,
-      this.#narrow.form === "q4" ? "int4" : "int8",
-      [matrix![0] * perRow, BLOCK],
-      range,
-    );
-    const scales = this.#value(scalesName(name), "float32", [matrix![0] * perRow], range);
-    // A scale for each block, and not blocks along an axis: that kernel of the runtime takes five times as long.
-    const wide = apply("DequantizeLinear", [integers, scales], { attributes: { axis: { int: 0 } } });
-    const padded = reshape(wide, [rows, perRow * BLOCK]);
-    return perRow * BLOCK === columns ? padded : apply("Slice", [padded, ints([0]), ints([columns]), ints([1])]);
+    const integers = this.#value(name, bits === 4 ? "int4" : "int8", [matrix[0] * perRow, BLOCK], range);
+    const scales = this.#value(scalesName(name), "float32", [matrix[0] * perRow], range);
+    return widened({ integers, scales }, [rows], matrix[1]);
+  }
+
+  /** f32[..., columns]: rows of a table by their numbers i64[...]. */
+  #gatheredRows(use: Use<BlockedWeight>, numbers: OnnxValue): OnnxValue {
+    const { integers, scales } = this.#tableRows(use);
+    const blocks = { integers: gather(integers, numbers), scales: gather(scales, numbers) };
+    return widened(blocks, numbers.shape, use.weight.matrix[1]);
+  }
+
+  /** The blocks of a table, [rows, ...]; some of its rows are copied out of the whole, as those that are in 16 bits. */
+  #tableRows({ weight: { name, matrix }, from, rows }: Use<BlockedWeight>): BlockValues {
+    const [height, columns] = matrix;
+    const perRow = blocksOf(columns);
+    const whole = { from: 0, to: height };
+    const parts = {
+      integers: this.#value(name, "int8", [height, perRow * BLOCK], whole),
+      scales: this.#value(scalesName(name), "float32", [height, perRow], whole),
+    };
+    if (rows === height) return parts;
+    return { integers: rowsOf(parts.integers, from, rows), scales: rowsOf(parts.scales, from, rows) };
   }
 
   /**
@@ -139,7 +176,7 @@ class NarrowReader {
   #stored({ weight: { name, shape, as }, from, rows }: Use): OnnxValue {
     const whole = this.#value(name, as === "f16" ? "float16" : "float32", shape, { from: 0, to: shape[0]! });
     if (rows === shape[0]) return whole;
-    return apply("Slice", [whole, ints([from]), ints([from + rows]), ints([0])]);
+    return rowsOf(whole, from, rows);
   }
 
   /** Rows of a tensor of the file, which is read as of the given type and shape; the same rows give the same value. */

@@ -1,7 +1,7 @@
 /** Folders of adapters and merged models on disk: read within bounds, written file by file, each whole or not at all. */
 import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { copyFile, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { NodeError } from "../../errors.ts";
 import { ensureFolder, fileError, syncFolder, systemCode, temporaryPath, writeFileAtomic } from "./atomic-file.ts";
 import { refuseForeignLink } from "./model-link.ts";
@@ -79,6 +79,21 @@ export function writeFolder(folder: string, files: FolderFiles): Promise<void> {
   return unfinished(async () => {
     for (const [name, bytes] of files) await writeFileAtomic(join(folder, name), bytes);
   });
+}
+
+/** A folder of these files alone, in the place of what had its name before.  Throws: DISK_FULL, DATA_DIRECTORY. */
+export async function replaceFolder(folder: string, files: FolderFiles): Promise<void> {
+  const next = join(dirname(folder), `.${basename(folder)}.tmp`);
+  try {
+    await rm(next, { recursive: true, force: true });
+    await ensureFolder(next);
+    await writeFolder(next, files);
+    await rm(folder, { recursive: true, force: true });
+    await rename(next, folder);
+  } catch (cause) {
+    await rm(next, { recursive: true, force: true }).catch(() => undefined);
+    throw cause instanceof NodeError ? cause : fileError(cause, folder);
+  }
 }
 
 /** A file in pieces, of any size.  Throws: DISK_FULL, DATA_DIRECTORY. */

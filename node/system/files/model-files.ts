@@ -8,6 +8,8 @@ import { ggufFiles } from "../../model/gguf/gguf-files.ts";
 import type { ModelFiles } from "../../model/huggingface.ts";
 import type { WeightFile } from "../../model/weight-file.ts";
 import { TOLD_BYTES_MIN, WorkCount } from "../platform/work-channel.ts";
+import { systemCode } from "./atomic-file.ts";
+import { noConfigText, noWeightsText, tokenizerHint } from "./model-hints.ts";
 import { refuseForeignLink } from "./model-link.ts";
 import { cacheFolder, createWeightCache } from "./weight-cache.ts";
 import { openWeightFiles } from "./weight-files.ts";
@@ -26,12 +28,10 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
     names.includes(name) ? readFileSync(join(directory, name)) : undefined;
   const config = read("config.json");
   if (!config) {
-    throw new NodeError(
-      "MODEL_MISSING",
-      `${directory} has no config.json; a model directory holds config.json, model*.safetensors and tokenizer.json`,
-    );
+    throw new NodeError("MODEL_MISSING", noConfigText(directory, names));
   }
   const tokenizer = read("tokenizer.json");
+  const hint = tokenizerHint(names);
   const parsed = (name: string): unknown => {
     const bytes = read(name);
     return bytes && json(join(directory, name), bytes);
@@ -47,7 +47,7 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
   return {
     directory,
     config: readConfig,
-    ...(tokenizer ? { tokenizer } : {}),
+    ...(tokenizer ? { tokenizer } : hint !== undefined && { tokenizerHint: hint }),
     chatTemplates: readChatTemplates(directory, names),
     ...Object.fromEntries(Object.entries(beside).filter(([, content]) => content !== undefined)),
     shards,
@@ -167,7 +167,7 @@ function shardNames(directory: string, names: readonly string[]): readonly strin
   if (names.includes(INDEX)) return indexedShards(directory, names);
   const shards = names.filter((name) => SHARD.test(name));
   if (shards.length === 0) {
-    throw new NodeError("MODEL_MISSING", `${directory} has no model*.safetensors file with weights`);
+    throw new NodeError("MODEL_MISSING", noWeightsText(directory, names));
   }
   return shards;
 }
@@ -196,7 +196,11 @@ function list(directory: string): readonly string[] {
   try {
     return readdirSync(directory).toSorted();
   } catch (cause) {
-    throw new NodeError("MODEL_MISSING", `there is no model directory ${directory}`, {}, { cause });
+    const isFile = systemCode(cause) === "ENOTDIR";
+    const text = isFile
+      ? `${directory} is a file and no GGUF or ONNX model; give a model directory`
+      : `there is no model directory ${directory}`;
+    throw new NodeError("MODEL_MISSING", text, {}, { cause });
   }
 }
 

@@ -14,6 +14,8 @@ interface Registrar {
 export interface ServiceQuestions {
   /** Whether a stream of a protocol is handed to the service; it waits for the answer, and is aborted where that is no. */
   readonly takes?: (protocol: string, stream: Stream, connection: Connection) => boolean | Promise<boolean>;
+  /** Runs the service's work on a stream that it was handed. */
+  readonly around?: (stream: Stream, run: () => Promise<void>) => Promise<void>;
   /** Whether the service is told of a peer that speaks a protocol; it waits for the answer. */
   readonly meets?: (protocol: string, peer: Libp2pPeerId, connection: Connection) => Promise<boolean>;
 }
@@ -21,13 +23,14 @@ export interface ServiceQuestions {
 /** The same components with a registrar that asks first. */
 export function askedFirst<Components extends { readonly registrar: object }>(
   components: Components,
-  { takes = () => true, meets = async () => true }: ServiceQuestions,
+  { takes = () => true, around = (_, run) => run(), meets = async () => true }: ServiceQuestions,
 ): Components {
   const registrar = components.registrar as Registrar;
   const asking: Registrar = {
     handle: (protocol, handler, options) => {
       const asked: StreamHandler = async (stream, connection) => {
-        if (await takes(protocol, stream, connection)) await handler(stream, connection);
+        if (await takes(protocol, stream, connection))
+          await around(stream, async () => await handler(stream, connection));
         else stream.abort(new Error(`${protocol} is not for this peer`));
       };
       return registrar.handle(protocol, asked, options);

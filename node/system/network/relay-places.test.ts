@@ -11,6 +11,7 @@ import { type RelayLimits, RelayPlaces } from "./relay-places.ts";
 const LIMITS: RelayLimits = {
   ...{ placesMax: 8, guestPlacesMax: 4, guestPlacesPerOriginMax: 2 },
   ...{ circuitsMax: 10, guestCircuitsMax: 6, guestCircuitsPerOriginMax: 4, circuitsPerPeerMax: 3 },
+  ...{ circuitsPerPairMax: 1, guestCircuitsPerDestinationMax: 2 },
   ...{ passingMax: 3, passingPerOriginMax: 1, passingMs: 1_000 },
 };
 
@@ -52,7 +53,18 @@ function relay() {
     const stream = new FakeStream();
     return relaying.begin(stream as unknown as Stream, connection) ? stream : undefined;
   };
-  return { relaying, standings, come, reserve, ask };
+  const connect = async (connection: Connection, to: Connection): Promise<FakeStream | undefined> => {
+    const stream = ask(connection);
+    if (stream === undefined) return undefined;
+    let may = false;
+    await relaying.answer(stream as unknown as Stream, async () => {
+      await Promise.resolve();
+      may = relaying.mayConnect(to.remotePeer);
+    });
+    if (!may) stream.abort();
+    return may ? stream : undefined;
+  };
+  return { relaying, standings, come, reserve, ask, connect };
 }
 
 afterEach(() => vi.useRealTimers());
@@ -85,17 +97,30 @@ it("circuits have bounds for a peer, for the guests of an address and for all gu
   expect(ask(second)).toBeDefined();
 });
 
-it("carries nobody for ever who is not admitted, one at a time, few of one address, and to nobody who is not admitted", () => {
+it("carries nobody for ever who is not admitted, one at a time, few of one address, and to nobody who is not admitted", async () => {
   vi.useFakeTimers();
-  const { relaying, come, ask, standings } = relay();
+  const { come, connect, standings } = relay();
   const admin = come("known", "192.0.2.9");
   const [first, second, far] = [come("nobody", "192.0.2.1"), come("nobody", "192.0.2.1"), come("nobody", "192.0.2.2")];
-  const streams = [first, second, far].map((one) => ask(one)!);
-  const may = (one: Connection): boolean => relaying.mayConnect(one.remotePeer, admin.remotePeer);
-  expect([may(first), may(first), may(second), may(far)]).toEqual([true, false, false, true]);
-  expect(relaying.mayConnect(admin.remotePeer, far.remotePeer)).toBe(false);
+  const streams = [await connect(first, admin), await connect(first, admin), await connect(second, admin)];
+  streams.push(await connect(far, admin));
+  expect(streams.map((stream) => stream !== undefined)).toEqual([true, false, false, true]);
+  expect(await connect(admin, far)).toBeUndefined();
   standings.set(far.remotePeer.toString(), "guest");
   vi.advanceTimersByTime(1_000);
-  expect(streams.map(({ aborted }) => aborted)).toEqual([true, true, false]);
-  expect(may(second)).toBe(true);
+  expect([streams[0]?.aborted, streams[3]?.aborted]).toEqual([true, false]);
+  expect(await connect(second, admin)).toBeDefined();
+});
+
+it("leaves room at a destination: one peer has a circuit or two to it, and the guests of one address a few", async () => {
+  const { come, connect } = relay();
+  const [inside, other] = [come("known", "192.0.2.9"), come("known", "192.0.2.9")];
+  const guests = [1, 2, 3].map(() => come("guest", "192.0.2.1"));
+  expect(await connect(guests[0]!, inside)).toBeDefined();
+  expect(await connect(guests[0]!, inside)).toBeUndefined();
+  expect(await connect(guests[0]!, other)).toBeDefined();
+  expect(await connect(guests[1]!, inside)).toBeDefined();
+  expect(await connect(guests[2]!, inside)).toBeUndefined();
+  expect(await connect(come("guest", "192.0.2.2"), inside)).toBeDefined();
+  expect(await connect(come("known", "192.0.2.1"), inside)).toBeDefined();
 });

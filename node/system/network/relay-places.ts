@@ -2,6 +2,7 @@
  * What a relaying peer gives away: places, at which it takes connections for others, and circuits, which it carries. A place is
  * for whoever it has admitted, as long as that is connected. Strangers have a part of both, and of them each address has a share.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Connection, PeerId as Libp2pPeerId, Stream } from "@libp2p/interface";
 import type { Acquaintance } from "./acquaintance.ts";
 import { originOf } from "./pending-inbound.ts";
@@ -17,6 +18,9 @@ export interface RelayLimits {
   readonly guestCircuitsMax: number;
   readonly guestCircuitsPerOriginMax: number;
   readonly circuitsPerPeerMax: number;
+  /** Circuits to one destination: of one peer, and of the guests of one address; others are to find room there. */
+  readonly circuitsPerPairMax: number;
+  readonly guestCircuitsPerDestinationMax: number;
   /** Circuits of those who are not admitted here, such as newcomers on their way to an admin; and how long each may last. */
   readonly passingMax: number;
   readonly passingPerOriginMax: number;
@@ -27,6 +31,7 @@ export interface RelayLimits {
 export const RELAY_LIMITS: RelayLimits = {
   ...{ placesMax: 64, guestPlacesMax: 48, guestPlacesPerOriginMax: 16 },
   ...{ circuitsMax: 512, guestCircuitsMax: 384, guestCircuitsPerOriginMax: 128, circuitsPerPeerMax: 32 },
+  ...{ circuitsPerPairMax: 2, guestCircuitsPerDestinationMax: 8 },
   ...{ passingMax: 16, passingPerOriginMax: 2, passingMs: 60_000 },
 };
 
@@ -43,6 +48,8 @@ export interface RelaySurroundings {
 interface Circuit {
   readonly peer: Libp2pPeerId;
   readonly origin: string;
+  /** Once it is asked for. */
+  destination?: Libp2pPeerId;
 }
 
 /** Decides who gets what. */
@@ -50,8 +57,8 @@ export class RelayPlaces {
   readonly #around: RelaySurroundings;
   readonly #limits: RelayLimits;
   readonly #circuits = new Map<Stream, Circuit>();
-  /** Those of them, by peer, that carry somebody who is not admitted: where they come from. */
-  readonly #passing = new Map<string, string>();
+  /** The request that is being answered: libp2p asks about two peers, and not about a stream. */
+  readonly #answered = new AsyncLocalStorage<Stream>();
   readonly #asking = new Set<string>();
 
   constructor(around: RelaySurroundings, limits: RelayLimits = RELAY_LIMITS) {
@@ -75,24 +82,27 @@ export class RelayPlaces {
     return connection !== undefined && this.#hasGuestPlace(peer, originOf(connection.remoteAddr));
   }
 
-  /** Whether a circuit between two peers may begin, whose request `begin` has taken. */
-  mayConnect(source: Libp2pPeerId, destination: Libp2pPeerId): boolean {
-    const { acquaintance, connectionsOf } = this.#around;
-    if (!acquaintance.isAdmitted(destination)) return false;
-    if (acquaintance.isAdmitted(source)) return true;
-    const [connection] = connectionsOf(source);
-    const origin = connection && originOf(connection.remoteAddr);
-    if (origin === undefined || this.#passing.has(source.toString())) return false;
-    const { passingMax, passingPerOriginMax } = this.#limits;
-    const own = [...this.#passing.values()].filter((one) => one === origin).length;
-    if (this.#passing.size >= passingMax || own >= passingPerOriginMax) return false;
-    this.#passing.set(source.toString(), origin);
+  /** Answer a request that `begin` has taken. */
+  answer(stream: Stream, run: () => Promise<void>): Promise<void> {
+    return this.#answered.run(stream, run);
+  }
+
+  /** Whether the request that is being answered may have a circuit to a peer. */
+  mayConnect(destination: Libp2pPeerId): boolean {
+    const { acquaintance } = this.#around;
+    const stream = this.#answered.getStore();
+    const circuit = stream && this.#circuits.get(stream);
+    if (circuit === undefined || !acquaintance.isAdmitted(destination)) return false;
+    const others = [...this.#circuits.values()].filter((one) => one !== circuit && one.destination !== undefined);
+    const there = others.filter((one) => one.destination?.equals(destination));
+    if (!this.#mayPass(circuit, others) || !this.#hasDestination(circuit, there)) return false;
+    circuit.destination = destination;
     return true;
   }
 
   /** Whether there is room for one more request; it counts until its stream is closed, as does the circuit that comes of it. */
   begin(stream: Stream, { remotePeer, remoteAddr }: Connection): boolean {
-    const circuit = { peer: remotePeer, origin: originOf(remoteAddr) };
+    const circuit: Circuit = { peer: remotePeer, origin: originOf(remoteAddr) };
     if (!this.#hasCircuit(circuit)) return false;
     this.#circuits.set(stream, circuit);
     const { acquaintance } = this.#around;
@@ -102,10 +112,28 @@ export class RelayPlaces {
     stream.addEventListener("close", () => {
       clearTimeout(timer);
       this.#circuits.delete(stream);
-      if (![...this.#circuits.values()].some(({ peer }) => peer.equals(remotePeer)))
-        this.#passing.delete(remotePeer.toString());
     });
     return true;
+  }
+
+  /** Whether somebody is admitted, or one of the few who are carried without. */
+  #mayPass({ peer, origin }: Circuit, others: readonly Circuit[]): boolean {
+    const { acquaintance } = this.#around;
+    if (acquaintance.isAdmitted(peer)) return true;
+    const passing = others.filter((one) => !acquaintance.isAdmitted(one.peer));
+    const own = passing.filter((one) => one.origin === origin).length;
+    const { passingMax, passingPerOriginMax } = this.#limits;
+    return passing.length < passingMax && own < passingPerOriginMax && !passing.some((one) => one.peer.equals(peer));
+  }
+
+  /** there: the other circuits to the destination. */
+  #hasDestination({ peer, origin }: Circuit, there: readonly Circuit[]): boolean {
+    const { acquaintance } = this.#around;
+    const { circuitsPerPairMax, guestCircuitsPerDestinationMax } = this.#limits;
+    if (there.filter((one) => one.peer.equals(peer)).length >= circuitsPerPairMax) return false;
+    if (acquaintance.standingOf(peer) === "known") return true;
+    const guests = there.filter((one) => one.origin === origin && acquaintance.standingOf(one.peer) !== "known");
+    return guests.length < guestCircuitsPerDestinationMax;
   }
 
   #hasGuestPlace(peer: Libp2pPeerId, origin: string): boolean {

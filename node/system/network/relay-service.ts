@@ -26,9 +26,12 @@ export function relayService(acquaintance: Acquaintance) {
     });
     const connectionGater: ConnectionGater = {
       denyInboundRelayReservation: async (source) => !(await places.mayReserve(source)),
-      denyOutboundRelayedConnection: (source, destination) => !places.mayConnect(source, destination),
+      denyOutboundRelayedConnection: (_, destination) => !places.mayConnect(destination),
     };
-    const asked = askedFirst(components, { takes: (_, stream, connection) => places.begin(stream, connection) });
+    const asked = askedFirst(components, {
+      takes: (_, stream, connection) => places.begin(stream, connection),
+      around: (stream, run) => places.answer(stream, run),
+    });
     const service: CircuitRelayService = circuitRelayServer({
       reservations: { maxReservations: RELAY_LIMITS.placesMax, applyDefaultLimit: false },
       maxInboundHopStreams: 2 * RELAY_LIMITS.circuitsPerPeerMax,

@@ -1,0 +1,59 @@
+/** What a folder is that is no model as weft reads them, in one line that says what to do. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Of a folder without config.json.  names: of what is in it. */
+export function noConfigText(directory: string, names: readonly string[]): string {
+  if (names.some((name) => name === "adapter_config.json" || name === "adapter.json")) {
+    return `${directory} holds an adapter and no model; give the model that it was trained on, and this folder as the adapter`;
+  }
+  const revision = names.includes("snapshots") ? newestSnapshot(directory) : undefined;
+  if (revision !== undefined) {
+    return `${directory} is a folder of Hugging Face's cache; give the model in it, ${revision}`;
+  }
+  const gguf = names.find((name) => name.toLowerCase().endsWith(".gguf"));
+  if (gguf !== undefined)
+    return `${directory} has no config.json, but ${gguf}; give that file, ${join(directory, gguf)}`;
+  const inner = names.filter((name) => existsSync(join(directory, name, "config.json")));
+  if (inner.length === 1) return `${directory} has no config.json; give the model in it, ${join(directory, inner[0]!)}`;
+  return `${directory} has no config.json; a model directory holds config.json, model*.safetensors and tokenizer.json`;
+}
+
+/** The snapshot that `main` names. */
+function newestSnapshot(directory: string): string | undefined {
+  const main = join(directory, "refs", "main");
+  if (!existsSync(main)) return undefined;
+  const path = join(directory, "snapshots", readFileSync(main, "utf8").trim().slice(0, 64));
+  return existsSync(join(path, "config.json")) ? path : undefined;
+}
+
+/** Weights by how their files end, and what becomes safetensors of them. */
+const OTHER_WEIGHTS: readonly (readonly [ending: RegExp, what: string])[] = [
+  [/\.(?:bin|pt|pth|ckpt)$/iu, "pickles of PyTorch; load the model by transformers and save it by save_pretrained"],
+  [/\.onnx$|^onnx$/iu, "an ONNX file; give that file itself, or take the model in safetensors"],
+  [/\.h5$/iu, "a file of TensorFlow; load the model by transformers (from_tf=True) and save it by save_pretrained"],
+  [/\.msgpack$/iu, "a file of Flax; load the model by transformers (from_flax=True) and save it by save_pretrained"],
+  [/\.gguf$/iu, "a GGUF file; give that file itself"],
+  [/\.safetensors$/iu, "safetensors of another name; take the files that transformers loads, model*.safetensors"],
+];
+
+/** Of a folder with a config.json and no weights that are read. */
+export function noWeightsText(directory: string, names: readonly string[]): string {
+  const known = OTHER_WEIGHTS.flatMap(([ending, what]) => {
+    const name = names.find(
+      (one) => ending.test(one) && !/^(?:training_args|optimizer|scheduler|rng_state)/u.test(one),
+    );
+    return name === undefined ? [] : [`; ${name} is ${what}`];
+  });
+  return `${directory} has no model*.safetensors file with weights${known[0] ?? ""}`;
+}
+
+/** Of a model without tokenizer.json: how its other files become one. */
+export function tokenizerHint(names: readonly string[]): string | undefined {
+  const slow = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt"];
+  const found = slow.find((name) => names.includes(name));
+  return (
+    found &&
+    `${found} alone is not read; AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) writes tokenizer.json`
+  );
+}
