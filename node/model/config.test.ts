@@ -63,7 +63,7 @@ const REFUSED: readonly (readonly [readonly Type[], Fields, string?])[] = [
   // Fields that a family has, with values that it does not compute.
   [["llama", "mistral", "qwen2", "qwen3", "bert", "roberta"], { hidden_act: "quick_gelu" }],
   [["gpt2"], { activation_function: "quick_gelu" }],
-  [DECODERS, { rope_scaling: { type: "proportional", factor: 2 } }, "rope_scaling.rope_type"],
+  [DECODERS, { rope_scaling: { type: "spiral", factor: 2 } }, "rope_scaling.rope_type"],
   [DECODERS, { rope_scaling: { type: "dynamic" } }, "rope_scaling.factor"],
   [DECODERS, { rope_scaling: { type: "dynamic", factor: 2, alpha: 1000 } }, "rope_scaling.alpha"],
   [DECODERS, { rope_scaling: { rope_type: "yarn" } }, "rope_scaling.factor"],
