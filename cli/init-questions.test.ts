@@ -67,7 +67,10 @@ describe("weft init at a terminal", () => {
 
   it("makes nothing where the person gives up", async () => {
     const { code, err } = await init("erin", ["", undefined]);
-    expect([code, err]).toEqual([2, expect.stringMatching(/weft: the questions were given up; nothing was done; see weft init --help\n$/)]);
+    expect([code, err]).toEqual([
+      2,
+      expect.stringMatching(/weft: the questions were given up; nothing was done; see weft init --help\n$/),
+    ]);
     expect(existsSync(at("erin"))).toBe(false);
   });
 
