@@ -21,7 +21,7 @@ export default defineConfig({
   outDir: "./site",
   cacheDir: "./.cache",
   // Folders and files that are no pages.
-  ignoreDeadLinks: [/\/LICENSE$/, /\/protocol\/vectors$/, /\/docs\/evaluation$/],
+  ignoreDeadLinks: [/^https?:\/\/localhost/, /\/LICENSE$/, /\/protocol\/vectors$/, /\/docs\/evaluation$/],
   rewrites: { "README.md": "index.md" },
   lastUpdated: false,
   // A page that names a command as <name> means the text, and no element.
