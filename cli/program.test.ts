@@ -66,10 +66,6 @@ describe("command line", () => {
     ],
     [["status", "--quiet=no"], "weft: --quiet takes no value; leave it out\n"],
     [["train", "--lr", "0.1"], "weft: unknown option '--lr'; it is called --learning-rate here\n"],
-    [
-      ["train", "--steps", "3", "--steps", "4"],
-      'weft: --steps <count> does not take "4": it has a value already; give it once; see weft train --help\n',
-    ],
     [["network", "show"], "weft: missing required argument 'file'; see weft network show --help\n"],
     [
       ["status", "extra"],
@@ -276,4 +272,13 @@ describe("flags that the command line leaves out", () => {
       split: { value: null, source: "default" },
     });
   });
+});
+
+it("the last of two values of a flag counts, and that is said", async () => {
+  const { terminal, text } = recordingTerminal();
+  const words = ["train", "--steps", "3", "--steps", "4", "--data", "no-such-file", "--data", "no-other"];
+  expect(await runCommandLine(words, terminal)).toBe(2);
+  expect(text.err).toContain("--steps is given more than once; the last one counts\n");
+  expect(text.err).toContain("no-other");
+  expect(text.err).not.toContain("no-such-file");
 });

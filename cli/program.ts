@@ -168,7 +168,7 @@ export function buildProgram(
       const words = several ? `${name}...` : name;
       command.argument(optional ? `[${words}]` : `<${words}>`, text);
     }
-    for (const option of row.options) command.addOption(optionOf(option));
+    for (const option of row.options) command.addOption(optionOf(option, terminal));
     command.addHelpText("after", `\nExample:\n  ${row.example}`);
     command.action(() => run(row, command));
   }
@@ -201,7 +201,7 @@ function path(text: string): string {
   return text;
 }
 
-function optionOf({ flags, text, parse, repeatable, otherwise }: OptionRow): Option {
+function optionOf({ flags, text, parse, repeatable, otherwise }: OptionRow, { err }: Pick<Terminal, "err">): Option {
   const option = new Option(flags, otherwise === undefined ? text : `${text} (otherwise: ${otherwise})`);
   if (repeatable) {
     option.argParser((value: string, before: unknown[] | undefined) => [
@@ -209,7 +209,8 @@ function optionOf({ flags, text, parse, repeatable, otherwise }: OptionRow): Opt
       parse ? parse(value) : value,
     ]);
   } else {
-    option.argParser(once(parse ?? (/<(file|folder)>/.test(flags) ? path : (value) => value)));
+    const parser = parse ?? (/<(file|folder)>/.test(flags) ? path : (value: string) => value);
+    option.argParser(lastOf(parser, () => err(`${option.long} is given more than once; the last one counts\n`)));
   }
   return option;
 }
@@ -227,11 +228,11 @@ function helpFor(words: readonly string[]): string {
   return ["see weft", ...(longest?.name ?? group), "--help"].join(" ");
 }
 
-/** The parser of a flag that may be given once: of two values one would be lost without a word. */
-function once(parse: (value: string) => unknown): (value: string) => unknown {
+/** The parser of a flag of which the last value counts, as scripts expect that add to a line; what was given before is not lost without a word. */
+function lastOf(parse: (value: string) => unknown, again: () => void): (value: string) => unknown {
   let isGiven = false;
   return (value) => {
-    if (isGiven) throw new InvalidArgumentError("it has a value already; give it once");
+    if (isGiven) again();
     isGiven = true;
     return parse(value);
   };

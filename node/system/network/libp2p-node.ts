@@ -83,7 +83,7 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metri
       ping: ping(),
       listened: listenedAddresses,
       gossip: gossipsub(gossipOptions(options.gossipBytesMax, passes(gate.mayGossip))),
-      ...reachServices(reach, { hearsay: gate.hearsay, acquaintance }),
+      ...reachServices(reach, { hearsay: gate.hearsay, acquaintance, admits: passes(gate.admits) }),
     },
   });
   connections.attach((peer) => node.getConnections(peer).length);

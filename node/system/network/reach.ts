@@ -3,6 +3,7 @@
  * looking for each other on the local network or in a table that the members keep. Nothing here knows a public node.
  */
 import { type AutoNATComponents, autoNAT } from "@libp2p/autonat";
+import type { PeerId as Libp2pPeerId } from "@libp2p/interface";
 import { kadDHT } from "@libp2p/kad-dht";
 import { mdns } from "@libp2p/mdns";
 import { tcp } from "@libp2p/tcp";
@@ -61,10 +62,18 @@ export async function transportsOf(
 /** The services of libp2p by name. */
 export function reachServices(
   { network, relay, mdns: local, table }: ReachOptions,
-  { hearsay, acquaintance }: { readonly hearsay: HearsayDial; readonly acquaintance: Acquaintance },
+  {
+    hearsay,
+    acquaintance,
+    admits,
+  }: {
+    readonly hearsay: HearsayDial;
+    readonly acquaintance: Acquaintance;
+    readonly admits: (peer: Libp2pPeerId) => boolean;
+  },
 ) {
   return {
-    ...(relay === true && { relay: relayService(acquaintance) }),
+    ...(relay === true && { relay: relayService(acquaintance, admits) }),
     dcutr: holePunching(acquaintance),
     reachability: (components: AutoNATComponents) => autoNAT({ protocolPrefix: protocolPrefix(network) })(components),
     ...(table === true && {

@@ -21,7 +21,7 @@ export interface RelayLimits {
   /** Circuits to one destination: of one peer, and of the guests of one address; others are to find room there. */
   readonly circuitsPerPairMax: number;
   readonly guestCircuitsPerDestinationMax: number;
-  /** Circuits of those who are not admitted here, such as newcomers on their way to an admin; and how long each may last. */
+  /** Circuits of those who are not admitted here but could be, such as members that have not greeted; and how long each may last. */
   readonly passingMax: number;
   readonly passingPerOriginMax: number;
   readonly passingMs: number;
@@ -41,6 +41,8 @@ export type Places = () => Iterable<{ readonly peer: Libp2pPeerId; readonly orig
 /** The parts of the node that it looks at. */
 export interface RelaySurroundings {
   readonly acquaintance: Acquaintance;
+  /** Whether a peer may be connected with this one at all; everybody may where it is absent. */
+  readonly admits?: ((peer: Libp2pPeerId) => boolean) | undefined;
   readonly connectionsOf: (peer: Libp2pPeerId) => readonly Connection[];
   readonly places: Places;
 }
@@ -93,6 +95,7 @@ export class RelayPlaces {
     const stream = this.#answered.getStore();
     const circuit = stream && this.#circuits.get(stream);
     if (circuit === undefined || !acquaintance.isAdmitted(destination)) return false;
+    if (this.#around.admits?.(circuit.peer) === false) return false;
     const others = [...this.#circuits.values()].filter((one) => one !== circuit && one.destination !== undefined);
     const there = others.filter((one) => one.destination?.equals(destination));
     if (!this.#mayPass(circuit, others) || !this.#hasDestination(circuit, there)) return false;

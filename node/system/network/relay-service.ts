@@ -5,7 +5,7 @@ import {
   circuitRelayServer,
 } from "@libp2p/circuit-relay-v2";
 import { type DCUtRServiceComponents, dcutr } from "@libp2p/dcutr";
-import type { ConnectionGater, Libp2pEvents, TypedEventTarget } from "@libp2p/interface";
+import type { ConnectionGater, Libp2pEvents, PeerId, TypedEventTarget } from "@libp2p/interface";
 import type { Acquaintance } from "./acquaintance.ts";
 import { askedFirst, withParts } from "./asked-services.ts";
 import { originOf } from "./pending-inbound.ts";
@@ -16,11 +16,11 @@ import { isRelayed } from "./relayed-address.ts";
  * A relay's connections have no limit of time or bytes: a neighbour is to be carried as long as it trains. A place ends with the
  * connection of who has it; libp2p would keep it for two hours.
  */
-export function relayService(acquaintance: Acquaintance) {
+export function relayService(acquaintance: Acquaintance, admits: (peer: PeerId) => boolean) {
   return (components: CircuitRelayServerComponents & { readonly events: TypedEventTarget<Libp2pEvents> }) => {
     const { connectionManager, events } = components;
     const places = new RelayPlaces({
-      acquaintance,
+      ...{ acquaintance, admits },
       connectionsOf: (peer) => connectionManager.getConnections(peer),
       places: () => [...service.reservations].map(([peer, { addr }]) => ({ peer, origin: originOf(addr) })),
     });
