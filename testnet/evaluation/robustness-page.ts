@@ -60,9 +60,6 @@ Two attacks were made for the shipped rule by somebody who knows it: \`hinder\` 
 \`undo\` turns the newest training back, which a judge of losses sees least. With them the figures say what is left to liars, and not what
 they are held to. \`vetted-mean:0\` is the rule without its tries on held-out data ([the decision](decisions/0006-leave-out.md)).
 
-The cells of \`vetted-mean\` by 338cf7acddbd and e77aedfd98a9 left a neighbour out at 1.645 standard errors; the rule does so at one since.
-Where both were run, liars take less at one.
-
 All losses are on test examples that no choice looked at. Differences of a few percent of the gain are chance: an attack that
 takes less than nothing shows how large they are.`;
 
