@@ -113,6 +113,10 @@ async function run(options: EvalCommandOptions, terminal: Terminal): Promise<num
     set,
     engine: engineOf(options, { threads: availableParallelism() }),
   });
+  if (!Number.isFinite(score.loss)) {
+    const whose = loaded ? "the model's weights, or the adapter's, are" : "the model's weights are";
+    throw new NodeError("MODEL_CONFIG", `the loss is not a number; ${whose} damaged`);
+  }
   const name = loaded ? "with the adapter" : "base model";
   if (options.json) {
     terminal.out(jsonText({ adapter: options.adapter ?? null, set, examples: sets[set].length, ...score }));
