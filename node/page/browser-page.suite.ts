@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { expect } from "vitest";
 
 /** Chromium on the PATH; undefined where there is none. */
 export const executablePath = (process.env.PATH ?? "")
@@ -26,6 +27,21 @@ export async function violationsOf(page: Page): Promise<unknown> {
   return await page.evaluate(
     "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => html + failureSummary)]))",
   );
+}
+
+/** How a page is looked at. */
+export interface Look {
+  readonly colorScheme: "light" | "dark";
+  /** In pixels. */
+  readonly width: number;
+}
+
+/** Look at a page so: it is no wider than that, and axe finds nothing wrong with it. */
+export async function expectReadable(page: Page, { colorScheme, width }: Look): Promise<void> {
+  await page.emulateMedia({ colorScheme });
+  await page.setViewportSize({ width, height: 900 });
+  await expect.poll(() => page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
+  expect(await violationsOf(page)).toEqual([]);
 }
 
 /** Keep a picture of a page in docs where WEFT_PICTURES is set. */

@@ -15,7 +15,7 @@ import {
 } from "../admin/example-peer.suite.ts";
 import type { ServedAdmin } from "../admin/listen-in.ts";
 import { AdminInterface } from "../admin/serve-admin.ts";
-import { executablePath, picture, startBrowser, violationsOf } from "./browser-page.suite.ts";
+import { executablePath, expectReadable, picture, startBrowser, violationsOf } from "./browser-page.suite.ts";
 
 const MOTION = "3f9a01c2d4e5f60718293a4b5c6d7e8f3f9a01c2d4e5f60718293a4b5c6d7e8f";
 const CANDIDATE = "12D3KooWCandidate";
@@ -209,10 +209,7 @@ describe.skipIf(!executablePath)("the page of a running peer", { timeout: 120_00
     ["dark", 390],
     ["dark", 1280],
   ] as const)("has nothing that axe finds, in %s colours and %i pixels wide", async (colorScheme, width) => {
-    await page.emulateMedia({ colorScheme });
-    await page.setViewportSize({ width, height: 900 });
-    await expect.poll(() => page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
-    expect(await violationsOf(page)).toEqual([]);
+    await expectReadable(page, { colorScheme, width });
     if (colorScheme === "light" && width === 390) await picture(page, "page-390.png");
   });
 

@@ -8,7 +8,7 @@ import { SwarmWatch } from "../../testnet/swarm/watch-swarm.ts";
 import { type ExamplePeer, exampleLink, examplePeer, summaryOf } from "../admin/example-peer.suite.ts";
 import { AdminInterface } from "../admin/serve-admin.ts";
 import { type SwarmPage, serveSwarmPage } from "../admin/serve-swarm.ts";
-import { executablePath, picture, startBrowser, violationsOf } from "./browser-page.suite.ts";
+import { executablePath, expectReadable, picture, startBrowser } from "./browser-page.suite.ts";
 
 const PEERS = 12;
 const ROUNDS = 12;
@@ -183,10 +183,7 @@ describe.skipIf(!executablePath)("the page of a swarm", { timeout: 120_000 }, ()
     ["light", 390],
     ["dark", 1280],
   ] as const)("has nothing that axe finds, in %s colours and %i pixels wide", async (colorScheme, width) => {
-    await page.emulateMedia({ colorScheme });
-    await page.setViewportSize({ width, height: 900 });
-    await expect.poll(() => page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(width);
-    expect(await violationsOf(page)).toEqual([]);
+    await expectReadable(page, { colorScheme, width });
     if (colorScheme === "light" && width === 390) await picture(page, "page-swarm-390.png");
   });
 

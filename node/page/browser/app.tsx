@@ -1,9 +1,10 @@
 /** The page as a whole. */
 import { useMemo, useState } from "preact/hooks";
-import { ask, keepToken, tokenOfPage } from "./admin-client.ts";
+import { ask } from "./admin-client.ts";
 import type { Status } from "./answers.ts";
-import { Locked } from "./locked.tsx";
+import { Locked, useToken } from "./locked.tsx";
 import { Membership } from "./members.tsx";
+import { FactList, PageFrame } from "./page-frame.tsx";
 import { usePeer } from "./peer-state.ts";
 import { Events, LedgerTables, LogLinesList, Verdicts } from "./records.tsx";
 import { Losses, Neighbours, Time, Traffic } from "./rounds.tsx";
@@ -11,54 +12,29 @@ import { Topology } from "./topology.tsx";
 import { bytesText, figure } from "./words.ts";
 
 const SECTIONS = ["Losses", "Connections", "Neighbours", "Traffic and time", "Members", "Ledger", "Log"] as const;
-const anchor = (section: string): string => section.toLowerCase().replaceAll(" ", "-");
 
 /** Everything that is shown of one peer. */
 export function App() {
-  const [token, setToken] = useState(tokenOfPage);
+  const [token, takeToken] = useToken();
   const peer = usePeer(token);
   const { status, trouble, isLocked } = peer;
   if (isLocked || token === undefined) {
     return (
-      <Locked
-        place="admin-token of the peer's data directory"
-        isRefused={token !== undefined}
-        onToken={(given) => {
-          keepToken(given);
-          setToken(given);
-        }}
-      />
+      <Locked place="admin-token of the peer's data directory" isRefused={token !== undefined} onToken={takeToken} />
     );
   }
   return (
-    <>
-      <a class="skip" href="#main">
-        To the contents
-      </a>
-      <header>
-        <h1>{status ? `${status.name}: this peer` : "weft"}</h1>
-        <p role="status" class={trouble === undefined ? "faint" : "alarm"}>
-          {trouble ?? status?.view.peer ?? "asking the peer…"}
-        </p>
-        {status && <Controls status={status} token={token} onDone={() => peer.refresh("status")} />}
-        <nav aria-label="Sections">
-          <ul>
-            {SECTIONS.map((section) => (
-              <li key={section}>
-                <a href={`#${anchor(section)}`}>{section}</a>
-              </li>
-            ))}
-          </ul>
-        </nav>
-      </header>
-      <main id="main">
-        {status && <Facts status={status} />}
-        <Sections {...peer} token={token} />
-      </main>
-      <footer>
-        weft {status?.version}. All on this page comes from the peer on this machine, and nothing from elsewhere.
-      </footer>
-    </>
+    <PageFrame
+      title={status ? `${status.name}: this peer` : "weft"}
+      state={status?.view.peer ?? "asking the peer…"}
+      trouble={trouble}
+      controls={status && <Controls status={status} token={token} onDone={() => peer.refresh("status")} />}
+      sections={SECTIONS}
+      footer={`weft ${status?.version ?? ""}. All on this page comes from the peer on this machine, and nothing from elsewhere.`}
+    >
+      {status && <Facts status={status} />}
+      <Sections {...peer} token={token} />
+    </PageFrame>
   );
 }
 
@@ -121,15 +97,7 @@ function Facts({ status: { view, rounds, bytes } }: { readonly status: Status })
     ...(view.roster ? [["role", view.roster.role] as const] : []),
     ...(view.privacy ? [["epsilon", `${figure(view.privacy.spent, 2)} of ${view.privacy.epsilon}`] as const] : []),
   ];
-  return (
-    <ul class="facts" aria-label="Now">
-      {facts.map(([name, value]) => (
-        <li key={name}>
-          <span>{name}</span> <b>{value}</b>
-        </li>
-      ))}
-    </ul>
-  );
+  return <FactList facts={facts} />;
 }
 
 function Controls({

@@ -23,13 +23,28 @@ export const CURVES_MAX = LIGHT.length;
 const HEIGHT = 240;
 
 /** rounds: counted from 1, the same for all curves.  text: a value as people read it. */
-export function Chart(given: {
+export interface Curves {
   readonly title: string;
   readonly unit: string;
   readonly rounds: readonly number[];
   readonly curves: readonly Curve[];
   readonly text: (value: number | null) => string;
-}) {
+}
+
+/** The numbers of curves, a row for each round. */
+export function CurveNumbers({ title, unit, rounds, curves, text }: Curves) {
+  return (
+    <NumbersBelow
+      caption={`${title}, ${unit}`}
+      headings={["round", ...curves.map(({ name }) => name)]}
+      rows={() => rounds.map((round, i) => [round, ...curves.map(({ values }) => text(values[i] ?? null))])}
+      cells={rounds.length * curves.length}
+    />
+  );
+}
+
+/** A line for each curve, with its numbers below. */
+export function Chart(given: Curves) {
   const { title, unit, rounds, curves, text } = given;
   const place = useRef<HTMLDivElement>(null);
   const isDark = useDark();
@@ -77,12 +92,7 @@ export function Chart(given: {
               {CURVES_MAX} of {curves.length} lines are drawn; the table has all.
             </p>
           )}
-          <NumbersBelow
-            caption={`${title}, ${unit}`}
-            headings={["round", ...curves.map(({ name }) => name)]}
-            rows={() => rounds.map((round, i) => [round, ...curves.map(({ values }) => text(values[i] ?? null))])}
-            cells={rounds.length * curves.length}
-          />
+          <CurveNumbers {...given} />
         </>
       )}
     </div>

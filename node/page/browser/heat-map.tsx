@@ -1,7 +1,6 @@
 /** Many curves as one picture: a row for each, a column for each round, a darker cell for a higher value. */
 import { useEffect, useRef } from "preact/hooks";
-import type { Curve } from "./chart.tsx";
-import { NumbersBelow } from "./table.tsx";
+import { type Curve, CurveNumbers, type Curves } from "./chart.tsx";
 import { useDark } from "./use-dark.ts";
 
 /** Columns that a picture has at most; beyond, one stands for the mean of several rounds. */
@@ -12,14 +11,8 @@ const AXIS_PIXELS = 22;
 /** The palest cell, so that a low value is told from none. */
 const PALEST = 0.06;
 
-/** rounds: counted from 1, the same for all curves.  text: a value as people read it. */
-export function HeatMap(given: {
-  readonly title: string;
-  readonly unit: string;
-  readonly rounds: readonly number[];
-  readonly curves: readonly Omit<Curve, "band">[];
-  readonly text: (value: number | null) => string;
-}) {
+/** A row of cells for each curve, with the numbers below; bands are not drawn. */
+export function HeatMap(given: Curves) {
   const { title, unit, rounds, curves, text } = given;
   const place = useRef<HTMLCanvasElement>(null);
   const isDark = useDark();
@@ -51,12 +44,7 @@ export function HeatMap(given: {
       <p class="legend faint">
         <span class="key scale" aria-hidden="true" /> {text(low)} (pale) to {text(high)} (dark); empty: not known
       </p>
-      <NumbersBelow
-        caption={`${title}, ${unit}`}
-        headings={["round", ...curves.map(({ name }) => name)]}
-        rows={() => rounds.map((round, i) => [round, ...curves.map(({ values }) => text(values[i] ?? null))])}
-        cells={rounds.length * curves.length}
-      />
+      <CurveNumbers {...given} />
     </div>
   );
 }

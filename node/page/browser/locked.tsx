@@ -1,6 +1,16 @@
 /** What is shown to whoever has no token. */
 import { useState } from "preact/hooks";
-import { isToken } from "./admin-client.ts";
+import { isToken, keepToken, tokenOfPage } from "./admin-client.ts";
+
+/** The token of the page, and what takes another one for as long as the page is open. */
+export function useToken(): readonly [string | undefined, (given: string) => void] {
+  const [token, setToken] = useState(tokenOfPage);
+  const take = (given: string): void => {
+    keepToken(given);
+    setToken(given);
+  };
+  return [token, take];
+}
 
 /** place: where the token is, after "the file".  isRefused: whether the page had one that is not known. */
 export function Locked({

@@ -10,15 +10,6 @@ import { bytesText, figure } from "./words.ts";
 export function Costs({ peers }: { readonly peers: readonly ReportPeer[] }) {
   const rounds = roundsOf(peers);
   if (rounds.length === 0) return null;
-  const chart = (title: string, way: "sent" | "received") => (
-    <Chart
-      title={title}
-      unit="bytes"
-      rounds={rounds.map((round) => round + 1)}
-      curves={byteCurves(peers, rounds, way)}
-      text={(value) => (value === null ? "–" : bytesText(value))}
-    />
-  );
   return (
     <>
       <h2>What it cost</h2>
@@ -35,10 +26,7 @@ export function Costs({ peers }: { readonly peers: readonly ReportPeer[] }) {
           updates.rejected,
         ])}
       />
-      <div class="columns">
-        {chart("Sent in each round", "sent")}
-        {chart("Received in each round", "received")}
-      </div>
+      <ByteCharts peers={peers} rounds={rounds} />
       <h3>Where the time went</h3>
       <p>Wall time of the rounds: training, network (publishing, waiting for updates, fetching them), aggregation.</p>
       <Times peers={peers} />
@@ -46,12 +34,39 @@ export function Costs({ peers }: { readonly peers: readonly ReportPeer[] }) {
   );
 }
 
+interface ByteCounts {
+  readonly name: string;
+  readonly validation: { readonly rounds: readonly Pick<RoundSummary, "round" | "bytes">[] };
+}
+
+/** Bytes out and in, round by round.  rounds: counted from 0. */
+export function ByteCharts({
+  peers,
+  rounds,
+}: {
+  readonly peers: readonly ByteCounts[];
+  readonly rounds: readonly number[];
+}) {
+  const chart = (title: string, way: "sent" | "received") => (
+    <Chart
+      title={title}
+      unit="bytes"
+      rounds={rounds.map((round) => round + 1)}
+      curves={byteCurves(peers, rounds, way)}
+      text={(value) => (value === null ? "–" : bytesText(value))}
+    />
+  );
+  return (
+    <div class="columns">
+      {chart("Sent in each round", "sent")}
+      {chart("Received in each round", "received")}
+    </div>
+  );
+}
+
 /** A line for each peer, or where these are too many their mean between the least and the most. */
-export function byteCurves(
-  peers: readonly {
-    readonly name: string;
-    readonly validation: { readonly rounds: readonly Pick<RoundSummary, "round" | "bytes">[] };
-  }[],
+function byteCurves(
+  peers: readonly ByteCounts[],
   rounds: readonly number[],
   way: "sent" | "received",
 ): readonly Curve[] {

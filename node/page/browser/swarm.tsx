@@ -1,10 +1,9 @@
 /** The page of all peers of a swarm. */
-import { useMemo, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import type { SwarmPeerView, SwarmRound, SwarmView } from "../../interface/swarm-view.ts";
-import { keepToken, tokenOfPage } from "./admin-client.ts";
-import { Chart } from "./chart.tsx";
-import { Locked } from "./locked.tsx";
-import { byteCurves } from "./report-costs.tsx";
+import { Locked, useToken } from "./locked.tsx";
+import { FactList, PageFrame } from "./page-frame.tsx";
+import { ByteCharts } from "./report-costs.tsx";
 import { type CurvesPeer, LossCurves, LossMap, roundsOf } from "./report-rounds.tsx";
 import { edgesOf, partsOf } from "./swarm-links.ts";
 import { partsText, SwarmMap } from "./swarm-map.tsx";
@@ -13,53 +12,28 @@ import { SwarmPeers, WhoHearsWhom } from "./swarm-tables.tsx";
 import { bytesText, figure } from "./words.ts";
 
 const SECTIONS = ["Losses", "Connections", "Peers", "Who hears whom", "Traffic"] as const;
-const anchor = (section: string): string => section.toLowerCase().replaceAll(" ", "-");
 
 /** Everything that is shown of a swarm. */
 export function Swarm() {
-  const [token, setToken] = useState(tokenOfPage);
+  const [token, takeToken] = useToken();
   const { view, rounds, trouble, isLocked } = useSwarm(token);
   if (isLocked || token === undefined) {
     return (
-      <Locked
-        place="page/admin-token in the swarm's folder"
-        isRefused={token !== undefined}
-        onToken={(given) => {
-          keepToken(given);
-          setToken(given);
-        }}
-      />
+      <Locked place="page/admin-token in the swarm's folder" isRefused={token !== undefined} onToken={takeToken} />
     );
   }
   const peers = view?.peers ?? [];
   return (
-    <>
-      <a class="skip" href="#main">
-        To the contents
-      </a>
-      <header>
-        <h1>{view ? `${view.name || "weft"}: a swarm of ${peers.length} peers` : "weft"}</h1>
-        <p role="status" class={trouble === undefined ? "faint" : "alarm"}>
-          {trouble ?? (view ? stateOf(peers) : "asking the swarm…")}
-        </p>
-        <nav aria-label="Sections">
-          <ul>
-            {SECTIONS.map((section) => (
-              <li key={section}>
-                <a href={`#${anchor(section)}`}>{section}</a>
-              </li>
-            ))}
-          </ul>
-        </nav>
-      </header>
-      <main id="main">
-        {view && <Facts view={view} rounds={rounds} />}
-        {view && <Sections view={view} rounds={rounds} />}
-      </main>
-      <footer>
-        All on this page is what the peers on this machine say of themselves, and nothing comes from elsewhere.
-      </footer>
-    </>
+    <PageFrame
+      title={view ? `${view.name || "weft"}: a swarm of ${peers.length} peers` : "weft"}
+      state={view ? stateOf(peers) : "asking the swarm…"}
+      trouble={trouble}
+      sections={SECTIONS}
+      footer="All on this page is what the peers on this machine say of themselves, and nothing comes from elsewhere."
+    >
+      {view && <Facts view={view} rounds={rounds} />}
+      {view && <Sections view={view} rounds={rounds} />}
+    </PageFrame>
   );
 }
 
@@ -95,15 +69,7 @@ function Facts({ view: { peers, rounds: count }, rounds }: Shown) {
     ["sent", bytesText(sum("sent"))],
     ["received", bytesText(sum("received"))],
   ];
-  return (
-    <ul class="facts" aria-label="Now">
-      {facts.map(([name, value]) => (
-        <li key={name}>
-          <span>{name}</span> <b>{value}</b>
-        </li>
-      ))}
-    </ul>
-  );
+  return <FactList facts={facts} />;
 }
 
 function Sections({ view, rounds }: Shown) {
@@ -160,20 +126,5 @@ function Charts(told: Told) {
 
 function Traffic(told: Told) {
   const shown = curvesPeers(told);
-  const numbers = roundsOf(shown);
-  const chart = (title: string, way: "sent" | "received") => (
-    <Chart
-      title={title}
-      unit="bytes"
-      rounds={numbers.map((round) => round + 1)}
-      curves={byteCurves(shown, numbers, way)}
-      text={(value) => (value === null ? "–" : bytesText(value))}
-    />
-  );
-  return (
-    <div class="columns">
-      {chart("Sent in each round", "sent")}
-      {chart("Received in each round", "received")}
-    </div>
-  );
+  return <ByteCharts peers={shown} rounds={roundsOf(shown)} />;
 }
