@@ -127,7 +127,7 @@ describe("C alone", () => {
           { method: "c", whole: [whole], bytes: bytes / 40, split: { kind } },
         ]),
       ],
-      { cOnly: "c", lora: "lora" },
+      { cOnly: "c", lora: "lora", name: "aim", mixed: "in some way" },
     ).evidence.map(({ holds }) => holds);
 
   it("may be 3 points behind on a mixture and not on distinct tasks", () => {

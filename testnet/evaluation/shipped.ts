@@ -15,8 +15,8 @@ const FORMS: Readonly<Record<Suite["data"], "answers" | "text">> = {
 
 /**
  * A shipped method with the adapter, the rate, the schedule, the aggregation and the reference model that a new network
- * gives a base model without a chat template and such data, but for what the method says of the aggregation and the reference model;
- * any other method as it is. A changed default changes the cell's digest, so that the row is computed again.
+ * gives a base model without a chat template and such data, but for what the method says of the adapter, the aggregation and
+ * the reference model; the rate is the recipe's for that adapter. Any other method as it is. A changed default changes the cell's digest, so that the row is computed again.
  */
 export function withShipped(
   method: DeclaredMethod,
@@ -25,7 +25,7 @@ export function withShipped(
 ): DeclaredMethod {
   if (!method.shipped) return method;
   const facts = recipeFacts(model, { chat: false, form: FORMS[data] });
-  const { adapter } = recipeAdapter(facts);
+  const adapter = method.adapter ?? recipeAdapter(facts).adapter;
   const { learningRate, ...training } = recipeTraining(adapter, { layers: facts.layers, steps: rounds * localSteps });
   const { aggregation } = MANIFEST_DEFAULTS;
   const reference = method.reference ?? MANIFEST_DEFAULTS.reference;

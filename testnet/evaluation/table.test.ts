@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { NodeError } from "../../node/errors.ts";
 import { createNetwork } from "../../node/manifest/create-network.ts";
-import { recipeAdapter, recipeFacts } from "../../node/manifest/recipe.ts";
+import { recipeAdapter, recipeFacts, recipeTraining } from "../../node/manifest/recipe.ts";
 import { loadBaseModel } from "../../node/model/huggingface.ts";
 import { embeddedModelDirectory } from "../../node/system/files/embedded-model.ts";
 import { readModelFiles } from "../../node/system/files/model-files.ts";
@@ -72,6 +72,20 @@ test("a shipped row keeps what its method says of the reference model, and nothi
   const { name: ___, title: ____, reference: none, ...plain } = of("shipped");
   expect([reference?.kind, none?.kind]).toEqual(["window", "none"]);
   expect(rest).toEqual(plain);
+});
+
+test("a shipped row that names an adapter has the recipe's rate of that adapter, and the rest of a new network", () => {
+  const { methods, suites } = readTable(join(folder, "published.json"));
+  const of = (name: string) => withShipped(methods.find((one) => one.name === name)!, suites[0]!, model);
+  const [plain, lora] = [of("shipped"), of("shipped-lora")];
+  expect(lora.adapter.kind).toBe("lora");
+  expect(lora.learningRates).toEqual([recipeTraining(lora.adapter, { layers: 4, steps: 192 }).learningRate]);
+  expect(lora.learningRates).not.toEqual(plain.learningRates);
+  expect([lora.aggregation, lora.reference, lora.encoding]).toEqual([
+    plain.aggregation,
+    plain.reference,
+    plain.encoding,
+  ]);
 });
 
 test("a grid goes on beyond its end, as far as from there to its neighbour", () => {
