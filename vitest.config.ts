@@ -13,14 +13,17 @@ process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "weft-code");
  */
 const SHARING = [
   "protocol/**/*.test.ts",
-  "node/{adapter,admin,aggregation,audit,autodiff,data,data-directory,doctor,exchange,generation,golden,interchange,lambda,local,membership,model,onnx,page,pretrain,privacy,round,tracing,training}/**/*.test.ts",
+  "node/{adapter,admin,aggregation,audit,autodiff,data,data-directory,doctor,exchange,generation,golden,interchange,lambda,library,local,membership,model,onnx,page,pretrain,privacy,round,tracing,training}/**/*.test.ts",
   "node/peer/**/!(switch-network).test.ts",
-  "node/system/{compute,network}/**/*.test.ts",
+  "node/manifest/!(model-digests).test.ts",
+  "node/system/{compute,files,network}/**/*.test.ts",
+  "node/system/platform/{ed25519,log,sha256}.test.ts",
   "node/{bench,shutdown,interface}/**/*.test.ts",
   "testnet/*.test.ts",
-  "testnet/{words,evaluation}/**/*.test.ts",
+  "testnet/{evaluation,swarm,words}/**/*.test.ts",
   "cli/**/*.test.ts",
-  ".ci/**/*.test.ts",
+  // What reads the whole source before its first test is not to come last.
+  ".ci/!(house).test.ts",
 ];
 const ELSEWHERE = ["**/*.long.test.ts", "**/*.python.test.ts", "**/*.soak.test.ts", "**/node_modules/**"];
 
