@@ -21,6 +21,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "another-template":
     "take tokenizer_config.json and chat_template.jinja from whoever made the network, or give --chat-template the network's",
   "another-version": "install the newest version, which reads older files too, or start with a new --data-dir",
+  "backup-shut": "type the passphrase again, or take another copy of the backup",
   "base-elsewhere": "leave out --base or --device",
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",
@@ -48,6 +49,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "network-not-given": "give --network FILE, which weft network create makes",
   "network-not-named": "give --network to check it against a network",
   "no-adapter-of-weft": "weft train and weft adapter import write one",
+  "no-backup": "name a file that weft keys backup wrote",
   "no-checkpoint": "let weft run train there first",
   "no-member": "weft members list shows the members, weft network invite lets a new one ask",
   "no-swarm": "weft testnet up starts one, or name another --dir",
@@ -55,6 +57,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "nothing-made-yet": "weft init makes it",
   "peers-unknown": "give --bootstrap, and the doctor checks reachability and clock too",
   "page-port-taken": "give --page-port another one, or leave it out",
+  "passphrase-unfit": "give --passphrase-file a file with the passphrase alone, or type it at a terminal",
   "peft-form-only": "export it with --format peft",
   "positions-of-two": "give --positions f7+l7 or the like",
   "positions-unsaid": "import it with weft adapter import --positions f7+l7",
