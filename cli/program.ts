@@ -11,7 +11,7 @@ import { JsonOutput } from "./json-output.ts";
 import { parserOf } from "./option-value.ts";
 import { otherName } from "./other-names.ts";
 import { packageVersion } from "./package-folder.ts";
-import { Progress } from "./progress.ts";
+import { Progress, type ProgressOptions } from "./progress.ts";
 import { quietTerminal } from "./quiet-terminal.ts";
 import { errorLine, type GivenCommand, remedyOf } from "./remedies.ts";
 import { applySettings } from "./setting-sources.ts";
@@ -39,7 +39,9 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
     await applySettings(command, row, terminal);
     const flags = command.opts();
     output.form = formOf(flags);
-    exitCode = await withProgress(flags.quiet === true ? quietTerminal(terminal) : terminal, row, (told) =>
+    const { takesLong = false, staysOn = row.staysOnWith !== undefined && flags[row.staysOnWith] === true } = row;
+    const shown = flags.quiet === true ? quietTerminal(terminal) : terminal;
+    exitCode = await withProgress(shown, { takesLong, staysOn }, (told) =>
       untilStopped(row, told, () => row.run(flags, told, argumentOf(row, command))),
     );
     output.end(exitCode);
@@ -91,10 +93,10 @@ async function untilStopped(
 /** Run something that is a command's work, and show how far it is. */
 async function withProgress(
   given: Terminal,
-  { takesLong = false, staysOn = false }: CommandRow,
+  options: ProgressOptions,
   run: (terminal: Terminal) => Promise<number>,
 ): Promise<number> {
-  const progress = new Progress(given, { takesLong, staysOn });
+  const progress = new Progress(given, options);
   const { onWork } = await workDoor();
   const holding = new Set<string>();
   const endHearing = onWork((news) => {

@@ -67,7 +67,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "quorum-ends": "make others admins first (weft members promote), or add --without-quorum where it is meant",
   "reft-part-only": "take its ReFT part alone with --part reft",
   "relay-without-role": "leave out --relay, or ask an admin for one of these roles",
-  "report-unwritable": "choose another with --report FILE",
+  "report-unwritable": "name another file",
   "role-differs": "weft members promote changes a role",
   "rows-too-few": "lower --held-out or --batch-size",
   "signatures-missing": "a founder adds its signature with weft network sign",
@@ -82,7 +82,8 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
 };
 
 /** What a command says that takes no such flag. */
-const WITHOUT_NETWORK = "weft init --network FILE, weft run --network FILE or weft join INVITE makes it one's";
+const WITHOUT_NETWORK =
+  "name another --data-dir, or have it belong to one by weft init --network FILE, weft run --network FILE or weft join";
 
 /** The command that was given. */
 export interface GivenCommand {

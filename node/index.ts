@@ -63,6 +63,7 @@ export type { ManifestAndModel, PeerData } from "./peer/peer-data.ts";
 export type { PeerOptions } from "./peer/peer-options.ts";
 export { foldPeerEvent, type PeerView, restingView, UNSEEN_PEER } from "./peer/peer-view.ts";
 export type { PeerNews, SessionEvent } from "./peer/session-event.ts";
+export { shellWord } from "./shell-word.ts";
 export {
   ensureFolder,
   fileError,

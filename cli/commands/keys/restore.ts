@@ -32,12 +32,12 @@ async function run(options: KeysRestoreOptions, terminal: Terminal, argument: st
   const { keyIfThere, openKey, peerOfBackup, putKey, readBackup } = await recordDoor();
   const { passphraseOf } = await import("../../passphrase.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
-  const text = await readBackup(resolve(argument ?? ""));
   const { key } = dataDirectoryLayout(folder);
   // Before anybody types a passphrase for nothing.
   if ((await keyIfThere(folder)) !== undefined) {
     throw new NodeError("KEY_FILE", `${folder} has a key already; name another --data-dir`, { path: key });
   }
+  const text = await readBackup(resolve(argument ?? ""));
   const peer = peerOfBackup(text);
   await refuseOther(folder, peer);
   const seed = openKey(text, await passphraseOf(options, { isNew: false }, terminal));

@@ -157,7 +157,7 @@ export function fileError(cause: unknown, path: string): unknown {
     return new NodeError("DISK_FULL", text, { path, system: code }, { cause });
   }
   const why = REASONS[code] ?? `the system says ${code}`;
-  const text = `cannot use ${path}: ${why}; choose another folder or repair this one`;
+  const text = `cannot use ${path}: ${why}; choose another place or repair this one`;
   return new NodeError("DATA_DIRECTORY", text, { path, system: code }, { cause });
 }
 
