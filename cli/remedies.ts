@@ -25,6 +25,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",
   "budget-of-another-mode": ({ mode }) => `go on with --dp ${mode}, or start with a new --data-dir`,
+  "act-waits": "wait until that one is decided, or forgotten after two weeks, and do this then",
   "clock-ahead": "set this machine's time; weft doctor compares the clocks",
   "data-not-given": "give --data FILE, or --data embedded to train on the small tasks that come with weft",
   "device-missing": "choose another --device; weft doctor tries them all",

@@ -66,6 +66,7 @@ export interface IntakeOptions
     | "fetchesPerProviderMax"
     | "providersMax"
     | "nextProviderAfterMs"
+    | "slowProviderAfterMs"
     | "providerWaitMs"
     | "authorsMax"
     | "signatureChecksBurst"
