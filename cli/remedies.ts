@@ -11,6 +11,7 @@ type Remedy = string | ((facts: ErrorFacts) => string);
 
 /** One for every problem. */
 export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
+  "act-waits": "wait until that one is decided, or forgotten after two weeks, and do this then",
   "admin-port-taken": "give --admin another port, or leave it out",
   "another-base": ({ agreed = "FORM" }) => `leave out --base, or give --base ${agreed}`,
   "another-charset": ({ charset = "NAME" }) => `on the command line: --charset ${charset}`,
@@ -25,7 +26,6 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",
   "budget-of-another-mode": ({ mode }) => `go on with --dp ${mode}, or start with a new --data-dir`,
-  "act-waits": "wait until that one is decided, or forgotten after two weeks, and do this then",
   "clock-ahead": "set this machine's time; weft doctor compares the clocks",
   "data-not-given": "give --data FILE, or --data embedded to train on the small tasks that come with weft",
   "device-missing": "choose another --device; weft doctor tries them all",

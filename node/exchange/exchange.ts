@@ -147,9 +147,9 @@ class PeerExchange implements Exchange {
     this.#ownChain = createOwnChain({ store, signer }, rules);
     const own = { self: signer.peer, ownChain: this.#ownChain, ownAddresses: () => transport.addresses() };
     this.#identity = new IdentityWatch({ ...own, logger });
-    const kept = { ...rules, authorsMax: limits.authorsMax, bytesMax: limits.inboxBytesMax };
-    this.#inbox = new Inbox({ store, logger }, kept);
     this.#heads = createKnownHeads(limits);
+    const kept = { ...rules, authorsMax: limits.authorsMax, bytesMax: limits.inboxBytesMax };
+    this.#inbox = new Inbox({ store, logger }, { ...kept, tellerOf: this.#heads.tellerOf });
     this.#addresses = new Listeners(logger);
     const { membership } = options;
     const isMember = this.#isMember;
