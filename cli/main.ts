@@ -22,6 +22,8 @@ const terminal: Terminal = {
   outIsTerminal: process.stdout.isTTY === true,
   ownsProcess: true,
   columns: () => process.stderr.columns || 120,
+  // A terminal that was never told its size says 0.
+  rows: () => process.stderr.rows || undefined,
   nextLine: () =>
     new Promise((resolve) => {
       process.stdin.once("data", () => resolve()).once("end", () => resolve());

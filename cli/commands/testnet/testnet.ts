@@ -163,6 +163,7 @@ function liveView(terminal: Terminal, manifest: NetworkManifest, peers: number):
     write: terminal.draw ?? terminal.err,
     now: () => performance.now(),
     columns: terminal.columns,
+    rows: terminal.rows,
   });
 }
 
