@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { NodeError, recordDoor, trainingDoor } from "../../../node/index.ts";
+import { NodeError, recordDoor, trainingDoor, type WorkTeller, workDoor } from "../../../node/index.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import type { ServedPage } from "../../../testnet/swarm/swarm-page.ts";
 import type { LiveView } from "../../../testnet/words/live-view.ts";
@@ -49,7 +49,6 @@ export const testnetCommand: CommandRow = {
     JSON_OUTPUT,
     LOG_LEVEL,
   ],
-  staysOn: true,
   endsInOrder: true,
   example: "weft testnet --model models/tinystories-656k --data input.txt --split speaker --peers 6 --rounds 5",
   json: {
@@ -90,7 +89,8 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   const isTemporary = options.dataDir === undefined;
   const folder = isTemporary ? await temporaryFolder() : resolve(options.dataDir ?? "");
   terminal.err(`files of the peers: ${folder}\n`);
-  const view = liveView(terminal, manifest, peers);
+  const { tellWork } = await workDoor();
+  const view = withBeginning(liveView(terminal, manifest, peers), peers, tellWork);
   let page: ServedPage | undefined;
   let result: TestnetResult;
   try {
@@ -158,6 +158,8 @@ async function withCentral(
   const isWhole = result.peers.every(({ view }) => view.report?.alone !== undefined);
   if (options.withoutCentral || result.interrupted || !isWhole) return result;
   const { trainCentrally } = await trainingDoor();
+  const { tellWork } = await workDoor();
+  const what = "training with all data in one place";
   terminal.err("all data in one place, to compare with: training\n");
   try {
     const central = await trainCentrally({
@@ -170,12 +172,39 @@ async function withCentral(
       peers,
       engine: engineOf(options, { threads: availableParallelism() }),
       signal: terminal.signal,
+      onStep: (done, total) => tellWork({ what, done, total, unit: "steps" }),
     });
     return { ...result, central };
   } catch (error) {
     if (!terminal.signal.aborted) throw error;
     return result;
+  } finally {
+    tellWork({ what, isOver: true });
   }
+}
+
+/** A view that says how many peers have started: until then they have nothing to say themselves. */
+function withBeginning(view: LiveView, peers: number, tellWork: WorkTeller): LiveView {
+  const what = "starting the peers";
+  let begun = 0;
+  const end = (): void => tellWork({ what, isOver: true });
+  const note = (): void => {
+    begun++;
+    if (begun < peers) tellWork({ what, done: begun, total: peers });
+    else end();
+  };
+  tellWork({ what, done: 0, total: peers });
+  return {
+    onEvent: (peer, event) => {
+      if (event.type === "started") note();
+      view.onEvent(peer, event);
+    },
+    onExit: (peer) => view.onExit(peer),
+    end: () => {
+      end();
+      view.end();
+    },
+  };
 }
 
 function liveView(terminal: Terminal, manifest: NetworkManifest, peers: number): LiveView {

@@ -56,7 +56,7 @@ export async function openBytes(file: string): Promise<OpenedBytes> {
   const isInput = file === STANDARD_INPUT;
   if (!isInput) await statOf(file);
   const label = isInput ? "standard input" : file;
-  let source: BytePieces = isInput ? process.stdin : createReadStream(file);
+  let source: BytePieces = isInput ? process.stdin : readFrom(file);
   let name = isInput ? "" : basename(file);
   const packings: Packing[] = [];
   for (;;) {
@@ -72,6 +72,17 @@ export async function openBytes(file: string): Promise<OpenedBytes> {
     }
     source = unpacked(pieces, magic.packing, label);
     name = name.replace(PACKED, "");
+  }
+}
+
+/** The bytes of a file.  Throws: DATA_FORMAT for what the system says while they are read. */
+async function* readFrom(file: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(file) as AsyncIterable<Uint8Array>;
+  } catch (cause) {
+    const code = systemCode(cause);
+    if (code === undefined) throw cause;
+    throw new NodeError("DATA_FORMAT", `${file} cannot be read (${code}); give a file that can`, { file }, { cause });
   }
 }
 
