@@ -1,14 +1,15 @@
 /** Evaluation of an adapter on one of a peer's sets. */
-import { evaluationBatches, readTokens } from "../data/batch.ts";
+import { type Batch, evaluationBatches, readTokens } from "../data/batch.ts";
 import { planBuckets } from "../data/bucket.ts";
 import type { Runtime, SessionOptions } from "../interface/runtime.ts";
 import type { Evaluation, Example, ExampleSets } from "../interface/trainer.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
-import { float32 } from "../tensor.ts";
+import { float32, type Tensor } from "../tensor.ts";
 import { createBucketSessions } from "./bucket-sessions.ts";
 import { type EvaluatedBatch, exampleLossesOf, lossInterval, summarize } from "./evaluate.ts";
+import { EvaluatedAdapters, keepBatch, knownBatch } from "./evaluated-examples.ts";
 import { type Feeding, modelFeeds } from "./feeds.ts";
 import {
   ACTIVATION_BYTES_MAX,
@@ -109,6 +110,7 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
   const shapes = planBuckets(all, { batchSize, bucketsMax }).map(({ shape }) => shape);
   const bucketOf = (example: Example): number => shapes.findIndex((shape) => readTokens(example) <= shape.tokens);
   const store = createActivationStore({ bytesMax });
+  const adapters = new EvaluatedAdapters();
   const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
   const sessions = createBucketSessions((bucket) => {
     const shape = { ...shapes[bucket]!, examples: shapes[bucket]!.batchSize };
@@ -120,8 +122,23 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
     if (cut) return runtime.load(encodeModel(cut.above), sessionOptions);
     return evaluationSession(runtime, { adapted, shape, sessionOptions, streamBlocks: options.streamBlocks }, how);
   });
+  /** What the graphs give for one batch. */
+  const compute = async (bucket: number, batch: Batch, theta: Tensor, keeps: boolean) => {
+    const session = await sessions.at(bucket);
+    const given = { ...modelFeeds(batch, feeding), adapter: theta };
+    const cut = lower.get(bucket);
+    const stream = cut && (await cut.blocks.feeds(batch, given, { keeps }));
+    const { losses, predicted } = await session.run(cut ? declaredOnly(cut.above, { ...given, ...stream }) : given);
+    return {
+      losses: losses!.data as Float32Array,
+      predicted: Array.from(predicted!.data as BigInt64Array, Number),
+    };
+  };
   const run = async (set: keyof ExampleSets, examples: readonly Example[], adapter: Float32Array): Promise<Part[]> => {
     const theta = float32([adapter.length], adapter);
+    // The other sets are evaluated once or twice.
+    const keeps = set === "validation";
+    const known = keeps ? adapters.under(adapter) : undefined;
     const parts: Part[] = [];
     let done = 0;
     for (const [bucket, shape] of shapes.entries()) {
@@ -131,22 +148,15 @@ export function createEvaluator(options: EvaluatorOptions): Evaluator {
         { shape },
       );
       for (const [i, batch] of batches.entries()) {
-        const first = i * shape.batchSize;
-        const session = await sessions.at(bucket);
-        const given = { ...modelFeeds(batch, feeding), adapter: theta };
-        const cut = lower.get(bucket);
-        const stream = cut && (await cut.blocks.feeds(batch, given, { keeps: set === "validation" }));
-        const result = await session.run(cut ? declaredOnly(cut.above, { ...given, ...stream }) : given);
-        const own = members.slice(first, first + shape.batchSize);
+        const own = members.slice(i * shape.batchSize, (i + 1) * shape.batchSize);
+        const places = own.map(({ at }) => at);
+        const before = known && knownBatch(known, places);
+        const result = before ?? (await compute(bucket, batch, theta, keeps));
+        const part = { batch, ...result, tasks: own.map(({ example }) => example.task), places };
+        if (known && !before) keepBatch(known, places, part);
         done += own.length;
         runtime.tell?.({ what: EVALUATING, done, total: examples.length, unit: "examples" });
-        parts.push({
-          batch,
-          losses: result.losses!.data as Float32Array,
-          predicted: Array.from(result.predicted!.data as BigInt64Array, Number),
-          tasks: own.map(({ example }) => example.task),
-          places: own.map(({ at }) => at),
-        });
+        parts.push(part);
       }
     }
     runtime.tell?.({ what: EVALUATING, isOver: true });

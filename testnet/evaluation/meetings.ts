@@ -7,6 +7,8 @@ import { createPrng } from "../../protocol/prng.ts";
  * only, and the others have what it sent last. churn: each peer misses each round with a chance of a quarter.
  */
 export const MEETINGS = ["ring", "regular-3", "sampled-4", "stragglers", "churn"] as const;
+
+/** One of them. */
 export type MeetingKind = (typeof MEETINGS)[number];
 
 /** Peers are known by their place in the swarm. */
