@@ -56,7 +56,8 @@ export function parseObject(text: string, place: Place, todo: string): RowValues
     throw dataRefusal(place, `this is not JSON${notationOf(text)}; ${todo}`, error);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw dataRefusal(place, `this is ${describeValue(value)}; write a JSON object`);
+    const such = typeof value === "string" ? ', such as {"text": "…"}' : "";
+    throw dataRefusal(place, `this is ${describeValue(value)}; write a JSON object${such}`);
   }
   refuseTraps(text, value as RowValues, place);
   return value as RowValues;
