@@ -1,5 +1,6 @@
 /** `weft status --watch`: a peer as it goes on, drawn over on a terminal, a line for each change anywhere else. */
 import { setTimeout as pause } from "node:timers/promises";
+import { fittedLines } from "../testnet/words/fitted-lines.ts";
 import { formatLoss, shortPeerId, textTable } from "../testnet/words/text-table.ts";
 import { askRunningPeer, runningStatus } from "./running-peer.ts";
 import type { PeerStatus } from "./status-file.ts";
@@ -43,9 +44,9 @@ export async function watchStatus(
     isSeen = true;
     if (isDrawn) {
       const peers = await askRunningPeer<PeersAnswer>(folder, "/v1/peers");
-      const lines = [...linesOf(status), "", ...neighbourTable(peers)].map((line) =>
-        line.slice(0, terminal.columns() - 1),
-      );
+      const room = { columns: terminal.columns(), rows: terminal.rows?.() };
+      const own = fittedLines(linesOf(status), room, { folded: true });
+      const lines = fittedLines([...own, "", ...neighbourTable(peers)], room);
       const draw = terminal.draw ?? terminal.err;
       draw(`${drawn > 0 ? `\x1b[${drawn}A` : ""}\r\x1b[J${lines.join("\n")}\n`);
       drawn = lines.length;

@@ -59,6 +59,7 @@ export type NodeErrorCode = (typeof NODE_ERROR_CODES)[number];
  * doctor's finding. A program that has commands names the way out of each (`cli/remedies.ts`); here nothing knows a flag.
  */
 export const PROBLEMS = [
+  "act-waits",
   "admin-port-taken",
   "another-base",
   "another-charset",
@@ -68,6 +69,7 @@ export const PROBLEMS = [
   "another-rounding",
   "another-template",
   "another-version",
+  "backup-shut",
   "base-elsewhere",
   "budget-kept",
   "budget-missing",
@@ -96,6 +98,7 @@ export const PROBLEMS = [
   "network-not-given",
   "network-not-named",
   "no-adapter-of-weft",
+  "no-backup",
   "no-checkpoint",
   "no-member",
   "no-swarm",
@@ -103,6 +106,7 @@ export const PROBLEMS = [
   "nothing-made-yet",
   "peers-unknown",
   "page-port-taken",
+  "passphrase-unfit",
   "peft-form-only",
   "positions-of-two",
   "positions-unsaid",

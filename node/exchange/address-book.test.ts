@@ -90,4 +90,18 @@ describe("the address book", () => {
     expect(book.addresses()).toEqual(kept);
     expect([...forgotten, ...kept].sort()).toEqual([...new Set(noted.map(([address]) => address))].sort());
   });
+
+  it("has whoever tells most, and the host with most addresses, make room for others", () => {
+    const heard = createAddressBook(limits);
+    heard.note("a", "heard", "one");
+    for (const address of ["b", "c", "d"]) heard.note(address, "heard", "two");
+    expect(heard.addresses()).toEqual(["a", "d"]);
+    const met = createAddressBook(limits);
+    met.note("/ip4/192.0.2.1/tcp/1", "met");
+    for (const port of [1, 2, 3, 4, 5]) met.note(`/ip4/192.0.2.2/tcp/${port}`, "met");
+    expect(met.addresses().map((address) => address.split("/")[2])).toEqual([
+      "192.0.2.1",
+      ...Array(3).fill("192.0.2.2"),
+    ]);
+  });
 });

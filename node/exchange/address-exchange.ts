@@ -21,7 +21,7 @@ import { withStream } from "./deadline.ts";
 /** The needs of these conversations, and the listener for addresses. */
 export interface AddressExchangeDependencies extends ConversationDependencies {
   /** The addresses that a neighbour tells; each is an address by README.md 7.8, and nothing else is known of it. */
-  readonly onAddresses: (addresses: readonly string[]) => void;
+  readonly onAddresses: (addresses: readonly string[], from: PeerId) => void;
 }
 
 /** How often addresses are told and heard. */
@@ -182,7 +182,7 @@ export class AddressExchange implements Conversation {
     try {
       const message = await pipe(stream.source, oneFrame(this.protocol.bytesMax.opened));
       const { transport, onAddresses } = this.#dependencies;
-      onAddresses(transport.believable(decodeAddresses(message), from));
+      onAddresses(transport.believable(decodeAddresses(message), from), from);
     } catch (error) {
       if (error instanceof ProtocolError) this.#dependencies.neighbours.blame(from);
       throw error;

@@ -110,8 +110,8 @@ export interface BlobRequest {
 
 /**
  * Fetch the bytes of a content id from one peer.
- * Throws: NodeError BLOB_MISSING, BLOB_BUSY, BLOB_CUT (the end came too soon), BLOB_LENGTH (no header, too long, or another
- * length than announced), BLOB_HASH, FRAME_INVALID, STREAM_FAILED, TIMEOUT; ProtocolError for a header that does not decode.
+ * Throws: NodeError BLOB_MISSING, BLOB_BUSY, BLOB_CUT (the end came too soon), BLOB_LENGTH (too long, or another length than
+ * announced), BLOB_HASH, FRAME_INVALID, STREAM_FAILED, TIMEOUT; ProtocolError for a header that does not decode.
  */
 export async function fetchBlob(
   dependencies: { readonly transport: Transport; readonly clock: Clock; readonly createSha256?: CreateSha256 },
@@ -160,7 +160,8 @@ function verified(
       hash.update(rest);
       filled += rest.byteLength;
     }
-    if (bytes === undefined) throw lengthError("fewer", expected);
+    // Whoever stops, and whoever cuts the connection in between, leaves just that behind.
+    if (bytes === undefined) throw cutError();
     if (filled < bytes.byteLength) throw cutError(filled, bytes.byteLength);
     if (bytesToHex(hash.digest()) !== expected.contentId) {
       throw new NodeError("BLOB_HASH", "the bytes are not those of the content id", { contentId: expected.contentId });
@@ -184,13 +185,14 @@ function allocate(header: BlobHeader, expected: Expected): Uint8Array {
   }
 }
 
-/** It has said how many bytes come, and has sent the first of them: whoever stops in the middle leaves just that behind. */
-function cutError(came: number, said: number): NodeError {
-  return new NodeError("BLOB_CUT", `the stream ended after ${came} of ${said} bytes`, { came, said });
+/** The stream ended too soon, which is not the other side's doing alone: a connection may be cut on its way. */
+function cutError(came = 0, said?: number): NodeError {
+  const where = said === undefined ? "before the answer did" : `after ${came} of ${said} bytes`;
+  return new NodeError("BLOB_CUT", `the stream ended ${where}`, { came, said });
 }
 
-function lengthError(how: "more" | "fewer" | "not", { contentId, length }: Expected): NodeError {
+function lengthError(how: "more" | "not", { contentId, length }: Expected): NodeError {
   const what = typeof length === "number" ? `the announced ${length} bytes` : `at most ${length.max} bytes`;
-  const text = `${how === "not" ? how : `${how} than`} ${what} came`;
+  const text = `${how === "not" ? how : "more than"} ${what} came`;
   return new NodeError("BLOB_LENGTH", text, { contentId, length });
 }

@@ -44,6 +44,25 @@ describe("known heads", () => {
   });
 });
 
+describe("a stranger with a thousand keys", () => {
+  it("fills no table of authors: whoever tells of most makes room for those that others tell of", () => {
+    const heads = createKnownHeads({ authorsMax: 16, announcementsPerAuthorMax: 1 });
+    const offer = (seed: number, round: number, from: PeerId): boolean => {
+      const { announcement } = forge(seed, { round, sequence: round });
+      return heads.accept(readAnnouncement(announcement), announcement, from);
+    };
+    const [stranger, honest] = [signerOf(250).peer, signerOf(251).peer];
+    for (let key = 100; key < 130; key++) offer(key, 64, stranger);
+    expect([1, 2, 3].map((seed) => offer(seed, 1, honest))).toEqual([true, true, true]);
+    expect(offer(4, 1, signerOf(4).peer)).toBe(true);
+    // However many more keys it comes with, and whatever rounds it claims.
+    for (let key = 130; key < 160; key++) offer(key, 90, stranger);
+    expect([1, 2, 3, 4].map((seed) => heads.headOf(signerOf(seed).peer)?.round)).toEqual([1, 1, 1, 1]);
+    expect(heads.all()).toHaveLength(16);
+    expect(heads.tellerOf(signerOf(1).peer)).toBe(honest);
+  });
+});
+
 describe("announcements before the newest", () => {
   it("are so many of each author, the last ones, of what was accepted and of what came late", () => {
     const heads = createKnownHeads({ authorsMax: 1, announcementsPerAuthorMax: 3 });

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { type PeerId, peerIdFromPublicKey } from "../../protocol/peer-id.ts";
 import type { Store } from "../interface/store.ts";
+import type { Transport } from "../interface/transport.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createMemoryHub } from "../system/network/memory-transport.ts";
 import { patient, SUITE_LIMITS, silentLogger, until } from "../system/network/transport.suite.ts";
@@ -204,5 +205,65 @@ describe("the dialer, told of addresses", () => {
     await until(() => dialled.length > 1);
     expect(dialled).toEqual([bob, carol]);
     await alice.stop();
+  });
+
+  it("tries a few on one neighbour's word at a time, and forgets those of whoever tells most", async () => {
+    const peers = Array.from({ length: 40 }, (_, i) => peerIdFromPublicKey(new Uint8Array(32).fill(100 + i)));
+    const { clock, transports, dialer } = await network([ALICE, BOB]);
+    const dialled: string[] = [];
+    transports[0]!.dial = (address, signal) => {
+      dialled.push(address);
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    };
+    const alice = dialer(0, [], createMemoryStore(), { heardMax: 8, addressesMax: 16 });
+    await alice.start();
+    const honest = `/memory/5/p2p/${NOBODY}`;
+    alice.hear([honest], CAROL);
+    await until(() => dialled.length === 1);
+    alice.hear(
+      peers.map((peer) => `/memory/6/p2p/${peer}`),
+      DAVE,
+    );
+    await until(() => dialled.length >= 5);
+    expect(dialled).toHaveLength(5);
+    expect(alice.addressCount()).toBe(8);
+    // Whatever else is told, it is tried again.
+    clock.advance(10_000);
+    await until(() => clock.waiting() > 0);
+    for (let turn = 0; turn < 20 && dialled.filter((one) => one === honest).length < 2; turn++) {
+      clock.advance(500);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(dialled.filter((one) => one === honest).length).toBeGreaterThan(1);
+    await alice.stop();
+  });
+});
+
+describe("a neighbour that says it is at ever other addresses", () => {
+  it("has a few of them kept, and makes no peer forget where the others are", async () => {
+    const { transports, dialer } = await network([ALICE, BOB, CAROL]);
+    const [alice] = transports as [Transport];
+    const store = createMemoryStore();
+    const identified: ((peer: PeerId) => void)[] = [];
+    alice.onIdentified = (listener) => void identified.push(listener);
+    const addressesOf = alice.addressesOf.bind(alice);
+    let said: readonly string[] = [];
+    alice.addressesOf = (peer) => (peer === BOB ? Promise.resolve(said) : addressesOf(peer));
+    const dials = dialer(0, [], store);
+    await dials.start();
+    for (const other of [1, 2]) await transports[other]!.dial(alice.addresses()[0]!, patient());
+    dials.meet(CAROL);
+    await vi.waitFor(async () => expect(await kept(store)).toHaveLength(1));
+    dials.meet(BOB);
+    for (let push = 0; push < 100; push++) {
+      said = Array.from({ length: 100 }, (_, i) => `/ip4/192.0.2.${push}/tcp/${1000 + i}/p2p/${BOB}`);
+      for (const listener of identified) listener(BOB);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const remembered = (await kept(store)).map(peerOfAddress);
+    expect(remembered.filter((peer) => peer === CAROL)).toHaveLength(1);
+    expect(remembered.filter((peer) => peer === BOB)).toHaveLength(4);
+    expect(dials.addressCount()).toBe(5);
+    await dials.stop();
   });
 });

@@ -4,6 +4,7 @@
  * neighbours tell of. Of the latter only those that led to a neighbour are kept in the store with the others, so that a
  * restarted peer finds its way back without the bootstrap peers and strangers write nothing to the disk.
  */
+import { LIMITS } from "../../protocol/limits.ts";
 import { asPeerId, type PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { Clock } from "../interface/clock.ts";
@@ -12,6 +13,8 @@ import type { Store } from "../interface/store.ts";
 import type { Transport } from "../interface/transport.ts";
 import { type AddressBook, type AddressOrigin, createAddressBook } from "./address-book.ts";
 import { type Background, createBackground } from "./background.ts";
+import type { Rate } from "./exchange-limits.ts";
+import { RateLimiter } from "./rate-limiter.ts";
 
 /** Bounds on dialled and remembered addresses, and pauses. */
 export interface DialerLimits {
@@ -19,6 +22,12 @@ export interface DialerLimits {
   readonly addressesMax: number;
   /** Among them those that neighbours told of and nobody was met at yet. */
   readonly heardMax: number;
+  /** Of the dials of hearsay that are under way, those on one teller's word. */
+  readonly heardTryingPerTellerMax: number;
+  /** Addresses of one peer that are kept, of those that it says it has. */
+  readonly addressesPerPeerMax: number;
+  /** How often what one peer says of its addresses is looked at. */
+  readonly newsOfPeer: Rate;
   /** Such an address is given up after so many failures; with the pauses below, a minute and a half. */
   readonly heardTriesMax: number;
   /** No more is dialled while so many are connected, from either side. */
@@ -33,6 +42,9 @@ export interface DialerLimits {
 export const DIALER_DEFAULTS: DialerLimits = {
   addressesMax: 256,
   heardMax: 128,
+  heardTryingPerTellerMax: 4,
+  addressesPerPeerMax: LIMITS.addressesPerPeerMax,
+  newsOfPeer: { burst: 8, perPeriod: 1, periodMs: 10_000 },
   heardTriesMax: 8,
   connectedEnough: 16,
   dialTimeoutMs: 10_000,
@@ -46,8 +58,11 @@ export interface Dialer {
   start(): Promise<void>;
   /** A peer was admitted: where it can be dialled is kept, and dialled again when it goes. */
   meet(peer: PeerId): void;
-  /** Try addresses that somebody told of; each ends in `/p2p/` and a peer. They are given up when nobody is met there. */
-  hear(addresses: readonly string[]): void;
+  /**
+   * Try addresses that somebody told of; each ends in `/p2p/` and a peer. They are given up when nobody is met there.
+   * teller: whoever it was, where that is known.
+   */
+  hear(addresses: readonly string[], teller?: string): void;
   /** Whether one of the bootstrap addresses names this peer, or has led to it. */
   isGiven(peer: PeerId): boolean;
   /** How many addresses are dialled again and again. */
@@ -108,13 +123,15 @@ class AddressDialer implements Dialer {
   /** Admitted since they connected. */
   readonly #neighbours = new Set<PeerId>();
   /** Addresses of hearsay are dialled one at a time for each peer. */
-  readonly #trying = new Map<PeerId, string>();
+  readonly #trying = new Map<PeerId, { readonly address: string; readonly teller: string | undefined }>();
+  readonly #news: RateLimiter;
 
   constructor(dependencies: DialerDependencies, options: DialerOptions) {
     this.#dependencies = dependencies;
     this.#limits = { ...DIALER_DEFAULTS, ...options };
     this.#background = createBackground(dependencies);
     this.#book = createAddressBook(this.#limits);
+    this.#news = new RateLimiter(dependencies, { ...this.#limits.newsOfPeer, peersMax: this.#limits.addressesMax });
     this.#onFailure = options.onFailure ?? (() => undefined);
     this.#given = options.bootstrap;
     for (const address of options.bootstrap) this.#book.note(address, "given");
@@ -128,7 +145,7 @@ class AddressDialer implements Dialer {
     }
     // A connection may come before the peer says where it can be dialled.
     transport.onIdentified((peer) => {
-      if (this.#neighbours.has(peer)) void this.#remember(peer);
+      if (this.#neighbours.has(peer) && this.#news.take(peer)) void this.#remember(peer);
     });
     transport.onDisconnect((peer) => {
       const wasNeighbour = this.#neighbours.delete(peer);
@@ -149,11 +166,11 @@ class AddressDialer implements Dialer {
     void this.#remember(peer);
   }
 
-  hear(addresses: readonly string[]): void {
+  hear(addresses: readonly string[], teller?: string): void {
     for (const address of addresses) {
       const peer = peerOfAddress(address);
       if (peer === undefined || this.#isConnected(peer) || this.#book.get(address) !== undefined) continue;
-      for (const forgotten of this.#book.note(address, "heard")) this.#forget(forgotten);
+      for (const forgotten of this.#book.note(address, "heard", teller)) this.#forget(forgotten);
       void this.#dialOnce(address);
     }
   }
@@ -230,12 +247,20 @@ class AddressDialer implements Dialer {
       if (connected >= connectedEnough) return this.#later(address, pauseMaxMs);
       const hearsay = entry.origin === "heard" ? peer : undefined;
       if (hearsay !== undefined) {
+        const { teller } = entry;
         const isTurn = !this.#trying.has(hearsay) && connected + this.#trying.size < connectedEnough;
-        if (!isTurn) return this.#later(address, pauseMinMs);
-        this.#trying.set(hearsay, address);
+        if (!isTurn || !this.#mayTryFor(teller)) return this.#later(address, pauseMinMs);
+        this.#trying.set(hearsay, { address, teller });
       }
       await this.#dial(address, { hearsay, signal });
     });
+  }
+
+  /** Whoever tells of many addresses that lead nowhere has a few of them tried at a time. */
+  #mayTryFor(teller: string | undefined): boolean {
+    if (teller === undefined) return true;
+    const own = [...this.#trying.values()].filter((one) => one.teller === teller).length;
+    return own < this.#limits.heardTryingPerTellerMax;
   }
 
   /** `hearsay`: the peer of an address that was only heard of. */
@@ -259,18 +284,29 @@ class AddressDialer implements Dialer {
     }
   }
 
+  /** Of the addresses at which a peer was met the oldest, where it has more than may be kept with these. */
+  #spareOf(peer: PeerId, fresh: readonly string[]): readonly string[] {
+    const met = this.#addressesOf(peer).filter((address) => this.#book.get(address)?.origin === "met");
+    const kept = met.filter((address) => !fresh.includes(address));
+    return kept.slice(0, Math.max(0, kept.length + fresh.length - this.#limits.addressesPerPeerMax));
+  }
+
   /** Note where a neighbour can be dialled: the addresses that it tells itself, and the one that led to it. */
   #remember(peer: PeerId): Promise<void> {
     return this.#background.run("noting an address", async () => {
       const { store, transport } = this.#dependencies;
       const heard = this.#addressesOf(peer).filter((address) => this.#book.get(address)?.origin === "heard");
-      const proven = heard.filter((address) => this.#reached.has(address) || this.#trying.get(peer) === address);
+      const proven = heard.filter(
+        (address) => this.#reached.has(address) || this.#trying.get(peer)?.address === address,
+      );
       for (const address of heard) if (!proven.includes(address)) this.#forget(address);
-      const addresses = [...proven, ...(await transport.addressesOf(peer))];
+      const told = (await transport.addressesOf(peer)).slice(0, this.#limits.addressesPerPeerMax);
+      const addresses = [...proven, ...told];
       const isNew = (address: string): boolean => (this.#book.get(address)?.origin ?? "heard") === "heard";
       const fresh = [...new Set(addresses)].filter(isNew);
       if (fresh.length === 0) return;
-      const forgotten = fresh.flatMap((address) => this.#book.note(address, "met"));
+      const replaced = this.#spareOf(peer, fresh);
+      const forgotten = [...replaced, ...fresh.flatMap((address) => this.#book.note(address, "met"))];
       for (const address of forgotten) this.#forget(address);
       await store.batch([
         ...fresh.map((address) => ({ put: PREFIX + address, value: new Uint8Array(0) })),

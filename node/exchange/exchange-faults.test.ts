@@ -106,7 +106,7 @@ describe("bytes that are not what was announced", () => {
     const victim = await up(net, { seed: 1, exchange: { rejectsMax: 2, refusalMs: 5000 } });
     const liar = await impostor(net, { seed: 9 });
     await liar.enter(victim);
-    liar.serve(() => []);
+    liar.serve(() => [Uint8Array.of(255, 255, 255, 255), new Uint8Array(1000)]);
     for (const sequence of [0, 1, 2]) {
       await liar.sendHeads(victim, [forge(9, { sequence }).announcement]);
       await until(() => liar.requests() === sequence + 1);
@@ -152,6 +152,23 @@ describe("blame goes to whoever could have known", () => {
     for (const [i, author] of [20, 21, 22].entries()) {
       const { envelope, announcement } = forge(author);
       cut.serve(() => blobReply({ status: "found", length: envelope.byteLength }, envelope.subarray(0, 100)));
+      honest.serve(() => blobReply({ status: "found", length: envelope.byteLength }, envelope));
+      await cut.sendHeads(victim, [announcement]);
+      await until(() => victim.updates.length === i + 1);
+    }
+    expect(victim.updates.map(({ code }) => code)).toEqual(["ACCEPTED", "ACCEPTED", "ACCEPTED"]);
+    expect([cut.requests(), honest.requests()]).toEqual([1, 3]);
+    expect(victim.exchange.refuses(cut.signer.peer)).toBe(false);
+  });
+
+  it("so may one whose stream ends before it has said anything, as where its connection is cut on the way", async () => {
+    const net = createNet();
+    const victim = await up(net, { seed: 1, exchange: { rejectsMax: 0 } });
+    const [cut, honest] = [await impostor(net, { seed: 7 }), await impostor(net, { seed: 8 })];
+    for (const one of [cut, honest]) await one.enter(victim);
+    for (const [i, author] of [20, 21, 22].entries()) {
+      const { envelope, announcement } = forge(author);
+      cut.serve(() => []);
       honest.serve(() => blobReply({ status: "found", length: envelope.byteLength }, envelope));
       await cut.sendHeads(victim, [announcement]);
       await until(() => victim.updates.length === i + 1);

@@ -30,6 +30,8 @@ export interface ExchangeLimits {
   readonly providersMax: number;
   /** How long one of them is waited for before the next one is asked as well: far above a round trip round the world. */
   readonly nextProviderAfterMs: number;
+  /** The same once it has begun, unless it is the author: longer than an update takes over a fair line. */
+  readonly slowProviderAfterMs: number;
   /** How long a fetch waits where all that it could ask have enough to answer; it is announced again later. */
   readonly providerWaitMs: number;
   /** Requests of one neighbour that are served at the same time. */
@@ -101,6 +103,7 @@ export const EXCHANGE_DEFAULTS: ExchangeLimits = {
   fetchesPerProviderMax: 2,
   providersMax: 4,
   nextProviderAfterMs: 2_000,
+  slowProviderAfterMs: 8_000,
   providerWaitMs: 8_000,
   requestsPerPeerMax: 4,
   handshakeTimeoutMs: 10_000,

@@ -88,8 +88,8 @@ export interface Exchange extends UpdateExchange {
   welcoming(): readonly PeerId[];
   /** Whether this peer and an admitted one both have a feature. */
   shares(peer: PeerId, feature: Feature): boolean;
-  /** Called with addresses of other peers that a neighbour tells; hearsay, for the dialer to try. */
-  onAddresses(listener: (addresses: readonly string[]) => void): void;
+  /** Called with addresses of other peers that a neighbour tells, and who it is; hearsay, for the dialer to try. */
+  onAddresses(listener: (addresses: readonly string[], from: PeerId) => void): void;
   /** Of data sets; only where the network weighs by them. */
   readonly sketches: Sketches | undefined;
   /** The last round that this peer published; undefined before the first. */
@@ -120,7 +120,7 @@ class PeerExchange implements Exchange {
   readonly #inbox: Inbox;
   readonly #heads: KnownHeads;
   readonly #notices: UpdateNotices;
-  readonly #addresses: Listeners<readonly string[]>;
+  readonly #addresses: Listeners<readonly [readonly string[], PeerId]>;
   readonly #intake: Intake;
   readonly #handshake: Handshake;
   readonly #headExchange: HeadExchange;
@@ -147,9 +147,9 @@ class PeerExchange implements Exchange {
     this.#ownChain = createOwnChain({ store, signer }, rules);
     const own = { self: signer.peer, ownChain: this.#ownChain, ownAddresses: () => transport.addresses() };
     this.#identity = new IdentityWatch({ ...own, logger });
-    const kept = { ...rules, authorsMax: limits.authorsMax, bytesMax: limits.inboxBytesMax };
-    this.#inbox = new Inbox({ store, logger }, kept);
     this.#heads = createKnownHeads(limits);
+    const kept = { ...rules, authorsMax: limits.authorsMax, bytesMax: limits.inboxBytesMax };
+    this.#inbox = new Inbox({ store, logger }, { ...kept, tellerOf: this.#heads.tellerOf });
     this.#addresses = new Listeners(logger);
     const { membership } = options;
     const isMember = this.#isMember;
@@ -296,8 +296,8 @@ class PeerExchange implements Exchange {
     this.#notices.onNotice(listener);
   }
 
-  onAddresses(listener: (addresses: readonly string[]) => void): void {
-    this.#addresses.add(listener);
+  onAddresses(listener: (addresses: readonly string[], from: PeerId) => void): void {
+    this.#addresses.add((told) => listener(...told));
   }
 
   onAdmitted(listener: (peer: PeerId) => void): void {
@@ -382,9 +382,9 @@ class PeerExchange implements Exchange {
 
   #createAddressExchange(held: ConversationDependencies): AddressExchange {
     const limits = this.#limits;
-    const onAddresses = (heard: readonly string[]): void => {
+    const onAddresses = (heard: readonly string[], from: PeerId): void => {
       this.#identity.noteAddresses(heard);
-      this.#addresses.tell(heard);
+      this.#addresses.tell([heard, from]);
     };
     this.#dependencies.transport.onDiscovered((found) => this.#identity.noteAddresses(found));
     return new AddressExchange(

@@ -123,6 +123,34 @@ describe("the slots of providers", () => {
     expect(slots.ordered([a, b, c])).toEqual([a, b, c]);
   });
 
+  it("make a race wait so long for the last byte of one, twice as long for the next, and without end for who is trusted", async () => {
+    const clock = createVirtualClock();
+    const asked: string[] = [];
+    const race = (trusted?: typeof a) => {
+      const slots = new ProviderSlots({ perProviderMax: 1, lateMax: 8 });
+      const ask = async (peer: typeof a, { onBegun }: { readonly onBegun: () => void }) => {
+        asked.push(peer);
+        onBegun();
+        return new Promise<undefined>(() => {});
+      };
+      const limits = { nextAfterMs: 10, slowAfterMs: 100, slotWaitMs: 100, signal: new AbortController().signal };
+      void raceProviders({ clock, slots, ask }, { providers: [a, b, c], ...limits, ...(trusted && { trusted }) });
+    };
+    race();
+    clock.advance(99);
+    expect(asked).toEqual([a]);
+    clock.advance(1);
+    expect(asked).toEqual([a, b]);
+    clock.advance(199);
+    expect(asked).toEqual([a, b]);
+    clock.advance(1);
+    expect(asked).toEqual([a, b, c]);
+    asked.length = 0;
+    race(a);
+    clock.advance(100_000);
+    expect(asked).toEqual([a]);
+  });
+
   it("make a race wait so long for who is busy, and not at all for who is busy and late", async () => {
     const clock = createVirtualClock();
     const slots = new ProviderSlots({ perProviderMax: 1, lateMax: 8 });
@@ -130,7 +158,7 @@ describe("the slots of providers", () => {
     const race = () =>
       raceProviders(
         { clock, slots, ask: async () => bytes },
-        { providers: [a], nextAfterMs: 10, slotWaitMs: 100, signal: new AbortController().signal },
+        { providers: [a], nextAfterMs: 10, slowAfterMs: 8_000, slotWaitMs: 100, signal: new AbortController().signal },
       );
     const give = slots.take(a);
     const [waits, given] = [race(), race()];

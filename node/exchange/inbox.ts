@@ -2,15 +2,16 @@
  * The inbox: the newest accepted update of every author, kept as signed bytes so that this peer can hand them on, and
  * written to the store so that a restart forgets nothing.
  *
- * It is bounded, in authors and in bytes of memory. When it is full, an update takes the places of the authors whose
- * updates are of the lowest rounds (of several, the ones whose ids sort first); when its own round is not above all of
- * theirs, it is turned away instead.
+ * It is bounded, in authors and in bytes of memory. When it is full, an update takes the places of authors that whoever has
+ * told of most has told of, and else of those whose updates are of the lowest rounds (of several, the ones whose ids sort
+ * first); when its own round is not above all of theirs, it is turned away instead.
  */
 import type { ContentId } from "../../protocol/content-id.ts";
 import type { ChainHead } from "../../protocol/judge-context.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
+import { evicted } from "./fair-eviction.ts";
 import { decodeStored, encodeStored, linksAfter, type StoredUpdate } from "./stored-update.ts";
 import type { LinkRules } from "./update-links.ts";
 
@@ -19,6 +20,8 @@ export interface InboxOptions extends LinkRules {
   readonly authorsMax: number;
   /** Of everything kept: values as they are aggregated, signed bytes, and the updates that those rest on. */
   readonly bytesMax: number;
+  /** The neighbour that told of an author; the author itself where nobody says. */
+  readonly tellerOf?: (author: PeerId) => PeerId;
 }
 
 const PREFIX = "inbox/";
@@ -131,15 +134,23 @@ export class Inbox {
     const own = this.#entries.get(author);
     let count = this.#entries.size + (own === undefined ? 1 : 0);
     let total = this.#bytes + bytesOf(stored) - (own === undefined ? 0 : bytesOf(own));
+    const { tellerOf = (peer: PeerId) => peer } = this.#options;
+    const others = new Map([...this.#entries].filter(([peer]) => peer !== author));
     const displaced: PeerId[] = [];
-    for (const other of [...this.#entries.values()].filter((one) => one !== own).sort(byStaleness)) {
-      if (count <= authorsMax && total <= bytesMax) break;
-      if (other.update.round >= round) return undefined;
-      displaced.push(other.update.author);
+    while (count > authorsMax || total > bytesMax) {
+      const table = [...others.values()].map(({ update }) => ({
+        ...{ author: update.author, round: update.round },
+        teller: tellerOf(update.author),
+      }));
+      const spare = evicted(table, { teller: tellerOf(author), round });
+      const gone = spare && others.get(spare);
+      if (spare === undefined || gone === undefined) return undefined;
+      others.delete(spare);
+      displaced.push(spare);
       count -= 1;
-      total -= bytesOf(other);
+      total -= bytesOf(gone);
     }
-    return count <= authorsMax && total <= bytesMax ? displaced : undefined;
+    return displaced;
   }
 }
 
@@ -148,11 +159,6 @@ function shared(theta: Float32Array): Float32Array {
   const copy = new Float32Array(new SharedArrayBuffer(theta.byteLength));
   copy.set(theta);
   return copy;
-}
-
-/** The lowest round first, then the id that sorts first. */
-function byStaleness(a: StoredUpdate, b: StoredUpdate): number {
-  return a.update.round - b.update.round || (a.update.author < b.update.author ? -1 : 1);
 }
 
 const bytesOf = (stored: StoredUpdate): number =>

@@ -66,6 +66,7 @@ export interface IntakeOptions
     | "fetchesPerProviderMax"
     | "providersMax"
     | "nextProviderAfterMs"
+    | "slowProviderAfterMs"
     | "providerWaitMs"
     | "authorsMax"
     | "signatureChecksBurst"
@@ -227,7 +228,7 @@ export class Intake {
 
   #accept({ announcement, bytes }: Announced, from: PeerId): void {
     const { heads, notices } = this.#dependencies;
-    if (!heads.accept(announcement, bytes)) return;
+    if (!heads.accept(announcement, bytes, from)) return;
     const { author, round } = announcement;
     if (this.#isSampled(author)) this.#want({ announcement, bytes, from });
     // Its author is there and in this round, which is all that is to be known of it.

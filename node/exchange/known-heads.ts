@@ -1,18 +1,22 @@
 /**
  * The newest announcement of every author that this peer accepted, fetched or not: these are told to others. Also the last
  * ones before it of each author: they show an equivocation, whichever announcement comes first. Bounded: a new author takes
- * the place of the one with the lowest round, a later number that of the lowest one.
+ * the place of one that whoever tells of most has told of, or of the one with the lowest round; a later number that of the
+ * lowest one.
  */
 import type { Announcement } from "../../protocol/announcement.ts";
 import { equalBytes } from "../../protocol/canonical-message.ts";
 import type { ContentId } from "../../protocol/content-id.ts";
 import type { ChainHead } from "../../protocol/judge-context.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
+import { evicted, type Told } from "./fair-eviction.ts";
 
 /** Announcements by author. */
 export interface KnownHeads {
-  /** Remember an accepted announcement when it is newer; false when it is not, or when there is no room for it. */
-  accept(announcement: Announcement, bytes: Uint8Array): boolean;
+  /** Remember an accepted announcement when it is newer; false when it is not, or when there is no room for it. from: who told it. */
+  accept(announcement: Announcement, bytes: Uint8Array, from?: PeerId): boolean;
+  /** The neighbour that told of an author first, or the author itself once it has. */
+  tellerOf(author: PeerId): PeerId;
   /** Remember one that is older than its author's newest, for evidence only: its author signed it. */
   remember(announcement: Announcement, bytes: Uint8Array): void;
   headOf(author: PeerId): ChainHead | undefined;
@@ -50,6 +54,11 @@ export function createKnownHeads({
   const heads = new Map<PeerId, Announced>();
   /** By author and sequence; of authors that have a head. */
   const links = new Map<PeerId, Map<number, Announced>>();
+  /** Of authors that have a head. */
+  const tellers = new Map<PeerId, PeerId>();
+  const tellerOf = (author: PeerId): PeerId => tellers.get(author) ?? author;
+  const table = (): readonly Told[] =>
+    [...heads.values()].map(({ announcement: { author, round } }) => ({ author, round, teller: tellerOf(author) }));
   const keep = (told: Announced): void => {
     const { author, sequence } = told.announcement;
     const all = links.get(author) ?? new Map<number, Announced>();
@@ -63,17 +72,20 @@ export function createKnownHeads({
   const forget = (author: PeerId): void => {
     heads.delete(author);
     links.delete(author);
+    tellers.delete(author);
   };
   return {
-    accept(announcement, bytes) {
+    tellerOf,
+    accept(announcement, bytes, from = announcement.author) {
       const { author, round, sequence } = announcement;
       const known = heads.get(author);
       if (known !== undefined && known.announcement.sequence >= sequence) return false;
       if (known === undefined && heads.size >= authorsMax) {
-        const [stalest] = [...heads.values()].sort((a, b) => a.announcement.round - b.announcement.round);
-        if (stalest === undefined || stalest.announcement.round >= round) return false;
-        forget(stalest.announcement.author);
+        const spare = evicted(table(), { teller: from, round });
+        if (spare === undefined) return false;
+        forget(spare);
       }
+      if (known === undefined || from === author) tellers.set(author, from);
       // A copy: the bytes may be a view into a larger message.
       const told = { announcement, bytes: bytes.slice() };
       heads.set(author, told);

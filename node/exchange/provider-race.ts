@@ -1,6 +1,6 @@
 /**
  * Asks providers for the same bytes until one has handed them out: the next one as soon as one says no, and beside one
- * that keeps this peer waiting. Whoever is first ends the others.
+ * that keeps this peer waiting, for its first byte or for its last. Whoever is first ends the others.
  */
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
@@ -25,6 +25,10 @@ export interface ProviderRaceOptions {
   /** In the order of asking. */
   readonly providers: readonly PeerId[];
   readonly nextAfterMs: number;
+  /** How long the first one that has begun is waited for before the next one is asked as well; twice as long for each further one. */
+  readonly slowAfterMs: number;
+  /** Waited for as long as it takes, once it has begun. */
+  readonly trusted?: PeerId;
   /** How long a race waits for a slot of providers that are all busy. */
   readonly slotWaitMs: number;
   /** Ends the race with nothing. */
@@ -48,6 +52,7 @@ class ProviderRace {
   readonly #waiting: PeerId[];
   readonly #cancels = new Set<() => void>();
   #underWay = 0;
+  #begun = 0;
   #isWaitingForSlot = false;
 
   constructor(dependencies: ProviderRaceDependencies, options: ProviderRaceOptions) {
@@ -83,12 +88,22 @@ class ProviderRace {
     const { clock, slots, ask } = this.#dependencies;
     this.#underWay++;
     const release = slots.take(provider);
-    const cancel = clock.after(this.#options.nextAfterMs, () => {
-      slots.noteLate(provider);
-      this.#next();
-    });
+    let cancelTimer = (): void => {};
+    const cancel = (): void => cancelTimer();
+    const overtakeAfter = (ms: number): void => {
+      cancelTimer();
+      cancelTimer = clock.after(ms, () => {
+        slots.noteLate(provider);
+        this.#next();
+      });
+    };
+    overtakeAfter(this.#options.nextAfterMs);
     this.#cancels.add(cancel);
-    const bytes = await ask(provider, { signal: this.#over.signal, onBegun: cancel });
+    const onBegun = (): void => {
+      if (provider === this.#options.trusted) cancel();
+      else if (!this.#over.signal.aborted) overtakeAfter(this.#options.slowAfterMs * 2 ** this.#begun++);
+    };
+    const bytes = await ask(provider, { signal: this.#over.signal, onBegun });
     cancel();
     this.#cancels.delete(cancel);
     this.#underWay--;

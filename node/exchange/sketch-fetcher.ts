@@ -22,7 +22,12 @@ export interface SketchFetchLimits
   extends PaceLimits,
     Pick<
       ExchangeLimits,
-      "authorsMax" | "providersMax" | "nextProviderAfterMs" | "providerWaitMs" | "fetchesPerProviderMax"
+      | "authorsMax"
+      | "providersMax"
+      | "nextProviderAfterMs"
+      | "slowProviderAfterMs"
+      | "providerWaitMs"
+      | "fetchesPerProviderMax"
     > {
   /** Authors whose sketches are asked for at the same time, and among them those that were waited for in vain. */
   readonly fetchesMax: number;
@@ -80,7 +85,8 @@ export class SketchFetcher {
 
   async #fetch(author: PeerId, signal: AbortSignal): Promise<void> {
     const { logger } = this.#dependencies;
-    const { nextProviderAfterMs: nextAfterMs, providerWaitMs: slotWaitMs } = this.#limits;
+    const { nextProviderAfterMs: nextAfterMs, slowProviderAfterMs: slowAfterMs } = this.#limits;
+    const { providerWaitMs: slotWaitMs } = this.#limits;
     const providers = this.#providersOf(author);
     const ask: AskProvider = async (from, { signal: ended, onBegun }) => {
       try {
@@ -95,7 +101,14 @@ export class SketchFetcher {
       }
     };
     const race = { ...this.#dependencies, slots: this.#slots, ask };
-    const found = await raceProviders(race, { providers, nextAfterMs, slotWaitMs, signal });
+    const found = await raceProviders(race, {
+      providers,
+      nextAfterMs,
+      slowAfterMs,
+      trusted: author,
+      slotWaitMs,
+      signal,
+    });
     if (found !== undefined) this.#slots.noteServed(author);
     else if (providers.some((peer) => this.#slots.isLate(peer))) this.#slots.noteLate(author);
   }

@@ -50,6 +50,8 @@ export interface UpdateFetcherOptions {
   readonly providersMax: number;
   /** How long one provider is waited for before the next one is asked as well. */
   readonly nextProviderAfterMs: number;
+  /** The same where it has begun, and is not the author. */
+  readonly slowProviderAfterMs: number;
   /** How long a fetch waits where all that it could ask are busy. */
   readonly providerWaitMs: number;
 }
@@ -104,7 +106,9 @@ export class UpdateFetcher {
    */
   #bytesOf(wanted: Wanted, contentId: ContentId, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const { blobs, neighbours, logger, slots } = this.#dependencies;
-    const { nextProviderAfterMs: nextAfterMs, providerWaitMs: slotWaitMs, bytesMax } = this.#options;
+    const { nextProviderAfterMs: nextAfterMs, slowProviderAfterMs: slowAfterMs, bytesMax } = this.#options;
+    const { providerWaitMs: slotWaitMs } = this.#options;
+    const { author: trusted } = wanted.announcement;
     const ask: AskProvider = async (peer, { signal: ended, onBegun }) => {
       try {
         return await blobs.fetch({ peer, contentId, length: { max: bytesMax }, signal: ended, onBegun });
@@ -118,7 +122,10 @@ export class UpdateFetcher {
       }
     };
     const providers = this.#providersOf(wanted);
-    return raceProviders({ ...this.#dependencies, ask }, { providers, nextAfterMs, slotWaitMs, signal });
+    return raceProviders(
+      { ...this.#dependencies, ask },
+      { providers, nextAfterMs, slowAfterMs, trusted, slotWaitMs, signal },
+    );
   }
 
   /** The verdict on an update, and the updates that it rests on; missing ones are fetched. */

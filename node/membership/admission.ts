@@ -19,6 +19,7 @@ import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { NodeError } from "../errors.ts";
 import { answer, ask } from "../exchange/conversation.ts";
 import { answerWithin } from "../exchange/deadline.ts";
+import { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Clock } from "../interface/clock.ts";
 import type { Conversation } from "../interface/conversation.ts";
 import type { Logger } from "../interface/logger.ts";
@@ -44,20 +45,26 @@ export interface AdmissionDependencies {
   readonly onAnswered: (peer: PeerId) => void;
 }
 
+/** What answering requests may cost. */
+type AdmissionLimits = Pick<
+  MembershipLimits,
+  "admissionTimeoutMs" | "admissionWaitMs" | "requestsPerWindowMax" | "pullWindowMs" | "visitsRememberedMax"
+>;
+
 /** The conversation about admission, at one member. A stranger's connection is short, and comes seldom (visits.ts). */
 export class AdmissionExchange implements Conversation {
   readonly protocol = STREAM_PROTOCOLS.admission;
   readonly #dependencies: AdmissionDependencies;
-  readonly #limits: Pick<MembershipLimits, "admissionTimeoutMs" | "admissionWaitMs">;
+  readonly #limits: AdmissionLimits;
+  readonly #rates: RateLimiter;
   /** Answers that wait for a decision look again when the roster has changed. */
   readonly #waiting = new Set<{ look(): void; end(): void }>();
 
-  constructor(
-    dependencies: AdmissionDependencies,
-    limits: Pick<MembershipLimits, "admissionTimeoutMs" | "admissionWaitMs">,
-  ) {
+  constructor(dependencies: AdmissionDependencies, limits: AdmissionLimits) {
     this.#dependencies = dependencies;
     this.#limits = limits;
+    const { requestsPerWindowMax: max, pullWindowMs: periodMs, visitsRememberedMax: peersMax } = limits;
+    this.#rates = new RateLimiter(dependencies, { burst: max, perPeriod: max, periodMs, peersMax });
   }
 
   /** Answer whoever asks. */
@@ -81,9 +88,11 @@ export class AdmissionExchange implements Conversation {
     for (const wait of [...this.#waiting]) wait.look();
   }
 
-  /** The answer to a request.  Throws: NodeError FRAME_INVALID of bytes that are none. */
+  /** The answer to a request.  Throws: NodeError FRAME_INVALID of bytes that are none, TOO_OFTEN. */
   async #answer(bytes: Uint8Array, from: PeerId): Promise<Uint8Array> {
     const { roster, clock, verify, signer, proposals, onShown, onAnswered } = this.#dependencies;
+    // Each costs three signatures to verify and one to make.
+    this.#rates.require(from, "admission");
     const judged = judgeRequest(bytes, { log: roster.log, clock, verify });
     const { request } = judged;
     if (request === undefined) throw new NodeError("FRAME_INVALID", `${from} sent no request of admission`);

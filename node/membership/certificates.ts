@@ -54,9 +54,9 @@ export class Certificates implements Pick<Membership, "judgeShown" | "shown"> {
     if (status === "member") return "WELCOME";
     if (certificate.length === 0) return refusalOf(status);
     for (const entry of entries) {
-      const result = roster.add(entry);
-      // Whoever sends one wrong entry is not read to the end.
-      if (result.outcome === "refused") break;
+      const { outcome } = roster.add(entry);
+      // Whoever sends one wrong entry, or one before those that it follows, is not read to the end.
+      if (outcome === "refused" || outcome === "pending") break;
     }
     if (statuses.roleOf(peer) !== undefined) return "WELCOME";
     if (statuses.statusOf(peer) === "removed") return "REMOVED";

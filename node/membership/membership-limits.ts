@@ -23,6 +23,12 @@ export interface MembershipLimits {
   /** Manifests that one neighbour is given within `pullWindowMs`, and stories of how the network has gone on. */
   readonly manifestsPerWindowMax: number;
   readonly storiesPerWindowMax: number;
+  /** Entries of one answer that may wait for others: whoever sends parents first sends next to none. */
+  readonly waitingEntriesMax: number;
+  /** Entries that are taken before the event loop goes on: some 4 ms. */
+  readonly entriesPerTurnMax: number;
+  /** Requests of admission of one peer that are judged within `pullWindowMs`. */
+  readonly requestsPerWindowMax: number;
   readonly pullTimeoutMs: number;
   /** Pause between two looks at what a neighbour holds that this peer may have missed. */
   readonly pullIntervalMs: number;
@@ -50,6 +56,9 @@ export const MEMBERSHIP_DEFAULTS: MembershipLimits = {
   pullWindowMs: 10_000,
   manifestsPerWindowMax: 72,
   storiesPerWindowMax: 4,
+  waitingEntriesMax: 256,
+  entriesPerTurnMax: 16,
+  requestsPerWindowMax: 8,
   pullTimeoutMs: 30_000,
   pullIntervalMs: 300_000,
   gossipEntriesMax: 32,

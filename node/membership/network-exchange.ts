@@ -85,15 +85,17 @@ export class GenesisExchange implements Conversation {
   readonly #timeoutMs: number;
   readonly #bytes: Uint8Array;
   readonly #rates: RateLimiter;
+  readonly #requests: RateLimiter;
 
   constructor(
     dependencies: GenesisExchangeDependencies,
-    limits: NetworkLimits & Pick<MembershipLimits, "manifestsPerWindowMax">,
+    limits: NetworkLimits & Pick<MembershipLimits, "manifestsPerWindowMax" | "requestsPerWindowMax">,
   ) {
     this.#dependencies = dependencies;
     this.#timeoutMs = limits.admissionTimeoutMs;
     this.#bytes = canonicalGenesisBytes(dependencies.genesis);
     this.#rates = ratesOf(limits.manifestsPerWindowMax, dependencies, limits);
+    this.#requests = ratesOf(limits.requestsPerWindowMax, dependencies, limits);
   }
 
   /** Answer whoever asks. */
@@ -114,6 +116,7 @@ export class GenesisExchange implements Conversation {
   #answer(request: Uint8Array, from: PeerId): Uint8Array {
     const { log, genesis, isMember, manifestOf } = this.#dependencies;
     if (request.length !== networkIdToBytes(log.networkId).length) {
+      this.#requests.require(from, "the genesis");
       return mayKnow(request, from, this.#dependencies) ? this.#bytes : new Uint8Array();
     }
     if (!isMember(from)) throw new NodeError("NOT_ADMITTED", `${from} asked for a manifest and is no member`);

@@ -16,6 +16,7 @@ import type { Clock } from "../interface/clock.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
+import { withoutSigner } from "./cancelling.ts";
 import { Decisions } from "./decisions.ts";
 import { Drafting } from "./drafting.ts";
 import { GrantsByPolicy } from "./grants-by-policy.ts";
@@ -196,6 +197,26 @@ export class Proposals {
     return this.#proposalOf(id, statement);
   }
 
+  /** What is to sign a statement, by the drafts of it. */
+  signersOf(id: string): readonly PeerId[] {
+    return [...new Set(this.#pending.draftsOf(id).flatMap(({ signers }) => signers))];
+  }
+
+  /** Drafts that this peer has signed and that still wait: it cannot take its signature back. */
+  signed(): readonly Entry[] {
+    const { peer } = this.#dependencies.signer;
+    return this.#pending.drafts().filter(({ signers, signatures }) => signatures[signers.indexOf(peer)]?.length);
+  }
+
+  /** What a statement leaves of the admins, where too few are left once it and all that this peer has agreed to have happened. */
+  quorumEndedBy(statement: Statement): Quorum | undefined {
+    const id = statementDigest(statement);
+    const agreed = [...this.#pending.statements()].filter(([one]) => one !== id && this.#decisions.hasAgreed(one));
+    const signed = this.signed().filter((draft) => statementDigest(draft.statement) !== id);
+    const others = [...agreed.map(([, one]) => one), ...signed.map((draft) => withoutSigner(draft, statement))];
+    return quorumEndedBy(this.#dependencies.roster.log.state(), statement, this.#nowSeconds(), others);
+  }
+
   /** Whether enough admins have declined that too few are left to agree. */
   isDeclined(request: ContentId): boolean {
     const { roster } = this.#dependencies;
@@ -276,7 +297,7 @@ export class Proposals {
       deniedBy: asked === undefined ? (isDeclinedHere ? [signer.peer] : []) : this.#pending.deniersOf(asked.id),
       isDeclinedHere,
       threshold: roster.log.state().policy.threshold,
-      endsQuorum: quorumEndedBy(roster.log.state(), statement, this.#nowSeconds()),
+      endsQuorum: this.quorumEndedBy(statement),
     };
   }
 

@@ -2,8 +2,10 @@ import { afterEach, describe, expect, it } from "vitest";
 import { encodeEntry, type Statement } from "../../protocol/membership/entry.ts";
 import { isMember } from "../../protocol/membership/roster-state.ts";
 import { POLICY_DEFAULTS } from "../../protocol/membership/settings.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
 import { until } from "../system/network/transport.suite.ts";
+import { type ClockSources, clocksBehind } from "./clocks-behind.ts";
 import {
   ADMINS,
   admit,
@@ -115,6 +117,78 @@ describe("an act that leaves a roster without a working quorum", () => {
   });
 });
 
+describe("acts that wait at the same time", () => {
+  const time = async (): Promise<void> => {
+    for (let i = 0; i < 100; i++) {
+      net.clock.advance(1000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+
+  it("leave enough admins together: what is agreed to and not decided counts as if it were", async () => {
+    found(2);
+    const a = await net.up({ seed: 1 });
+    await act(a, { kind: "propose", statement: revoke(third.peer) });
+    for (const statement of [
+      revoke(second.peer),
+      { kind: "promote", role: "trainer", ...terms } as const,
+      { kind: "policy", policy: { ...POLICY_DEFAULTS, threshold: 3 } } as const,
+    ]) {
+      const refused = act(a, { kind: "propose", statement });
+      await expect(refused).rejects.toMatchObject({ ...refusedAsEnd, message: expect.stringContaining("still waits") });
+    }
+    expect(await act(a, { kind: "propose", statement: revoke(second.peer), isMeant: true })).toMatchObject({
+      kind: "motion",
+    });
+  });
+
+  it("undo each other nowhere: of two admins who rotate their keys with each other's signatures one goes first", async () => {
+    found(2);
+    const [a, b] = [await net.up({ seed: 1 }), await net.up({ seed: 2 })];
+    await connect(a, b);
+    const rotations = [
+      await act(a, { kind: "rotate", keyFile: "8" }),
+      await act(b, { kind: "rotate", keyFile: "9" }),
+    ].flatMap((answer) => (answer.kind === "motion" ? [answer.motion.id] : []));
+    await until(() => [a, b].every(({ membership }) => membership.proposals.pending().length === 2));
+    // Neither hears of what the other one signs next.
+    net.hub.cut(a.signer.peer, b.signer.peer);
+    const outcomes = await Promise.allSettled([
+      act(a, { kind: "approve", id: rotations[1]!, isMeant: true }),
+      act(b, { kind: "approve", id: rotations[0]!, isMeant: true }),
+    ]);
+    const refused = outcomes.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+    expect(refused).toMatchObject([{ code: "NOT_ALLOWED", facts: { problem: "act-waits" } }]);
+    net.hub.mend(a.signer.peer, b.signer.peer);
+    await connect(a, b).catch(() => {});
+    await time();
+    const goesFirst = first.peer < second.peer ? b : a;
+    const { quorum } = (await act(goesFirst, { kind: "members" })) as { quorum: { admins: number } };
+    expect(quorum.admins).toBe(3);
+  });
+
+  it("keep a removal from nobody, and say where it would undo a rotation that is signed", async () => {
+    found(2);
+    const [a, b] = [await net.up({ seed: 1 }), await net.up({ seed: 2 })];
+    await connect(a, b);
+    await act(a, { kind: "rotate", keyFile: "8" });
+    // Its signature is needed for the new key: without it neither key would be an admin's, and one admin is not enough.
+    await expect(act(a, { kind: "propose", statement: revoke(second.peer) })).rejects.toMatchObject(refusedAsEnd);
+    const meant = await act(a, { kind: "propose", statement: revoke(second.peer), isMeant: true });
+    expect(meant).toMatchObject({ kind: "motion" });
+  });
+
+  it("are all counted where a policy comes to bar those who signed two things before", async () => {
+    net = createConsortium(genesisWith({ equivocation: "report" }, 3));
+    const a = await net.up({ seed: 1 });
+    const policy = { ...POLICY_DEFAULTS, threshold: 3, equivocation: "bar" as const };
+    const bar: RosterAction = { kind: "propose", statement: { kind: "policy", policy } };
+    expect(await act(a, bar)).toMatchObject({ kind: "motion" });
+    a.membership.roster.log.noteEquivocation(third.peer);
+    await expect(act(a, bar)).rejects.toMatchObject(refusedAsEnd);
+  });
+});
+
 describe("what is about to end", () => {
   it("is told a month, a week and a day before, and when it is over: the quorum, and one's own membership", async () => {
     found(3);
@@ -189,5 +263,31 @@ describe("clocks that are apart", () => {
     const mostAgree = { clocksBehind: async () => [9_000_000, 200_000, -5] };
     expect(await act(a, { kind: "propose", statement }, mostAgree)).toMatchObject({ isDecided: true });
     expect(first.peer).toBe(a.signer.peer);
+  });
+
+  it("are told by admins, and else by any member who tells the truth; liars keep nobody from removing them", async () => {
+    const [admin, liar, other, honest] = [1, 2, 3, 4].map((seed) => signerOf(seed).peer) as [
+      PeerId,
+      PeerId,
+      PeerId,
+      PeerId,
+    ];
+    const ahead = new Map([
+      [liar, 9_000_000],
+      [other, 9_000_000],
+      [honest, 10],
+      [admin, 400],
+    ]);
+    const sources = (present: readonly PeerId[], admins: readonly PeerId[]): ClockSources => ({
+      present: () => present,
+      roleOf: (peer) => (admins.includes(peer) ? "admin" : "trainer"),
+      aheadOf: async (peer) => ahead.get(peer) ?? Promise.reject(new Error("it does not say")),
+    });
+    const asks = (present: readonly PeerId[], admins: readonly PeerId[], about?: PeerId) =>
+      clocksBehind(sources(present, admins), { about });
+    expect(await asks([liar, other, honest, admin], [admin])).toEqual([400]);
+    expect(await asks([liar, other, honest], [])).toEqual([10]);
+    expect(await asks([liar, admin], [admin, liar], liar)).toEqual([400]);
+    expect(await asks([signerOf(9).peer], [])).toEqual([]);
   });
 });

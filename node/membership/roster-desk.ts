@@ -3,15 +3,12 @@
  * travel to the process that has the roster open.
  */
 import type { Signer } from "../../protocol/envelope.ts";
-import { ProtocolError } from "../../protocol/errors.ts";
-import { LIMITS } from "../../protocol/limits.ts";
 import {
   type Entry,
   type EntryId,
   type EntryKind,
   type Statement,
   statementDigest,
-  type Terms,
 } from "../../protocol/membership/entry.ts";
 import type { Role } from "../../protocol/membership/roles.ts";
 import type { RosterLog } from "../../protocol/membership/roster-log.ts";
@@ -26,13 +23,12 @@ import {
 import type { MembershipPolicy } from "../../protocol/membership/settings.ts";
 import type { NetworkId } from "../../protocol/network-id.ts";
 import { networkId, parseManifest } from "../../protocol/network-manifest.ts";
-import { type PeerId, parsePeerId } from "../../protocol/peer-id.ts";
+import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
-import type { Clock } from "../interface/clock.ts";
 import type { MemberStatus } from "../interface/membership.ts";
-import type { RosterMembership } from "./membership.ts";
+import { type ActDependencies, checkCancelling, checkClock, checkQuorum, checkSubject } from "./act-checks.ts";
 import type { Proposal } from "./proposals.ts";
-import { type Quorum, quorumEndedBy, quorumEndWords, quorumOf } from "./quorum.ts";
+import { type Quorum, quorumOf } from "./quorum.ts";
 import type { StoredEntries } from "./roster-store.ts";
 
 /** One thing that a person does. `isMeant`: also where too few admins are left afterwards to change anything (quorum.ts). */
@@ -55,19 +51,6 @@ export type RosterAction =
   | { readonly kind: "succeed"; readonly manifest: unknown }
   /** Give this peer's membership to a new key, whose seed is in a file of this machine (mode 0600). */
   | { readonly kind: "rotate"; readonly keyFile: string; readonly isMeant?: boolean };
-
-/** Every kind of action. */
-export const ROSTER_ACTION_KINDS = [
-  "members",
-  "pending",
-  "log",
-  "entries",
-  "propose",
-  "approve",
-  "deny",
-  "succeed",
-  "rotate",
-] as const satisfies readonly RosterAction["kind"][];
 
 /** Everybody a roster knows, and the roster as a whole. */
 export interface MembersAnswer {
@@ -131,15 +114,10 @@ export type RosterAnswer =
   | { readonly kind: "motion"; readonly motion: Proposal; readonly isDecided: boolean };
 
 /** What acting on a roster needs. */
-export interface RosterDeskDependencies {
-  readonly membership: RosterMembership;
-  readonly clock: Pick<Clock, "now">;
-  readonly self: PeerId;
+export interface RosterDeskDependencies extends ActDependencies {
   readonly connected: () => readonly string[];
   /** The signer whose seed is in a file.  Throws: NodeError KEY_FILE. */
   readonly signerOf: (keyFile: string) => Promise<Signer>;
-  /** By how many milliseconds this clock is ahead of that of each neighbour that says so; absent where nobody is asked. */
-  readonly clocksBehind?: () => Promise<readonly number[]>;
 }
 
 /** Do one thing.  Throws: NodeError NOT_ALLOWED, KEY_FILE, STORE_FAILED, DISK_FULL; ProtocolError FIELD_INVALID. */
@@ -157,7 +135,7 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
     case "propose":
       checkSubject(dependencies, action.statement);
       checkQuorum(dependencies, action.statement, action);
-      await checkClock(dependencies);
+      await checkClock(dependencies, action.statement);
       return decided(await proposals.propose(action.statement, { isMeant: action.isMeant === true }));
     case "approve":
       return decided(await approve(dependencies, wholeId(action.id), action));
@@ -269,63 +247,6 @@ export function logAnswer(log: RosterLog): LogAnswer {
   return { kind: "log", entries, digest: state.digest };
 }
 
-/** What would be refused later anyhow is refused now, in words. */
-function checkSubject({ membership, clock }: RosterDeskDependencies, statement: Statement): void {
-  const state = membership.roster.log.state();
-  if (statement.kind === "policy") {
-    const admins = adminsOf(state, Math.floor(clock.now() / 1000)).length;
-    const { threshold } = statement.policy;
-    if (threshold <= admins) return;
-    const text = `a threshold of ${threshold} cannot be reached by ${admins} admins; promote others to admin first`;
-    throw new NodeError("NOT_ALLOWED", text, { threshold, admins });
-  }
-  if (statement.kind === "succeed") return;
-  try {
-    parsePeerId(statement.subject);
-  } catch (cause) {
-    if (!(cause instanceof ProtocolError)) throw cause;
-    throw new NodeError("NOT_ALLOWED", `${statement.subject} is no peer id`, { problem: "no-member" }, { cause });
-  }
-  const needsMember = ["revoke", "promote", "expire"].includes(statement.kind);
-  if (!needsMember) return;
-  const known = state.members.get(statement.subject);
-  if (known === undefined) {
-    const text = `${statement.subject} is no member`;
-    throw new NodeError("NOT_ALLOWED", text, { peer: statement.subject, problem: "no-member" });
-  }
-  if (statement.kind === "expire") checkShorter(statement, known);
-}
-
-/**
- * What would leave the network without enough admins, now or at a known time, is done by who says that it is meant.
- * Throws: NodeError NOT_ALLOWED.
- */
-function checkQuorum(
-  { membership, clock, self }: RosterDeskDependencies,
-  statement: Statement,
-  { isMeant = false }: { readonly isMeant?: boolean },
-): void {
-  // Who is no admin is told that first.
-  if (statement.kind !== "rotate" && membership.roleOf(self) !== "admin") return;
-  const nowSeconds = Math.floor(clock.now() / 1000);
-  const quorum = isMeant ? undefined : quorumEndedBy(membership.roster.log.state(), statement, nowSeconds);
-  if (quorum === undefined) return;
-  const text = `afterwards ${quorumEndWords(quorum, nowSeconds)}`;
-  throw new NodeError("NOT_ALLOWED", text, { ...quorum, problem: "quorum-ends" });
-}
-
-/**
- * A signature from later than the others' clocks show is put off by them, and they see no reason to tell.
- * Throws: NodeError NOT_ALLOWED where this clock is further ahead of most neighbours than they tolerate.
- */
-async function checkClock({ clocksBehind }: RosterDeskDependencies): Promise<void> {
-  const ahead = [...((await clocksBehind?.()) ?? [])].sort((a, b) => a - b);
-  const seconds = Math.floor((ahead[Math.floor((ahead.length - 1) / 2)] ?? 0) / 1000);
-  if (seconds <= LIMITS.clockSkewSeconds) return;
-  const text = `this machine's clock is ${seconds} s ahead of its neighbours', which take nothing from so much later`;
-  throw new NodeError("NOT_ALLOWED", text, { seconds, problem: "clock-ahead" });
-}
-
 async function approve(
   dependencies: RosterDeskDependencies,
   id: string,
@@ -333,21 +254,12 @@ async function approve(
 ): Promise<Proposal> {
   const { proposals } = dependencies.membership;
   const motion = proposals.pending({ declined: true }).find((one) => one.id === id);
-  if (motion !== undefined) checkQuorum(dependencies, motion.statement, action);
-  await checkClock(dependencies);
-  return await proposals.approve(id, { isMeant: action.isMeant === true });
-}
-
-/** An expiry ends what is there sooner, and changes nothing else (10.4, TERMS_DIFFER). */
-function checkShorter({ subject, role, notAfter }: Terms, known: Terms): void {
-  const about = { peer: subject, notAfter };
-  if (role !== known.role) {
-    throw new NodeError("NOT_ALLOWED", `${subject} is ${known.role}`, { ...about, problem: "role-differs" });
+  if (motion !== undefined) {
+    checkCancelling(dependencies, motion.statement, proposals.signersOf(id));
+    checkQuorum(dependencies, motion.statement, action);
   }
-  if (notAfter <= known.notAfter) return;
-  const end = new Date(known.notAfter * 1000).toISOString();
-  const text = `the membership of ${subject} ends earlier, ${end}`;
-  throw new NodeError("NOT_ALLOWED", text, { ...about, problem: "ends-earlier" });
+  await checkClock(dependencies, motion?.statement);
+  return await proposals.approve(id, { isMeant: action.isMeant === true });
 }
 
 /**
@@ -382,9 +294,10 @@ async function rotate(
     notBefore: seconds,
     notAfter: Math.min(terms.notAfter, seconds + state.policy.certificateSeconds),
   };
+  const signers = [self, fresh.peer, ...admins];
+  checkCancelling(dependencies, statement, signers);
   checkQuorum(dependencies, statement, action);
   await checkClock(dependencies);
-  const signers = [self, fresh.peer, ...admins];
   return await membership.proposals.propose(statement, {
     ...{ cosigners: [fresh], signers },
     isMeant: action.isMeant === true,

@@ -67,6 +67,8 @@ export class RosterExchange implements Conversation {
   readonly #dependencies: RosterExchangeDependencies;
   readonly #limits: MembershipLimits;
   readonly #rates: RateLimiter;
+  /** How often what a neighbour sends has it asked what it holds. */
+  readonly #prompted: RateLimiter;
   readonly #asking = new Map<PeerId, Promise<void>>();
   /** Peers that were removed and are being told so, with what cancels the hang-up. */
   readonly #dismissed = new Map<PeerId, () => void>();
@@ -75,12 +77,12 @@ export class RosterExchange implements Conversation {
   constructor(dependencies: RosterExchangeDependencies, limits: MembershipLimits) {
     this.#dependencies = dependencies;
     this.#limits = limits;
-    this.#rates = new RateLimiter(dependencies, {
-      burst: limits.pullsPerWindowMax,
-      perPeriod: limits.pullsPerWindowMax,
-      periodMs: limits.pullWindowMs,
-      peersMax: limits.visitsRememberedMax,
-    });
+    const often = {
+      ...{ burst: limits.pullsPerWindowMax, perPeriod: limits.pullsPerWindowMax },
+      ...{ periodMs: limits.pullWindowMs, peersMax: limits.visitsRememberedMax },
+    };
+    this.#rates = new RateLimiter(dependencies, often);
+    this.#prompted = new RateLimiter(dependencies, often);
   }
 
   /** Answer others, and ask one of them now and then. */
@@ -111,7 +113,7 @@ export class RosterExchange implements Conversation {
   validate(bytes: Uint8Array, from: PeerId): GossipJudgement<MessageJudgement> {
     const judgement = this.#dependencies.intake.gossip(bytes, from);
     const { verdict, code } = judgement;
-    if (code === "PENDING") void this.ask(from);
+    if (code === "PENDING") this.#askBack(from);
     return verdict === "accept" ? { verdict, message: judgement } : { verdict };
   }
 
@@ -151,18 +153,26 @@ export class RosterExchange implements Conversation {
       const held = decodeInventory(await pipe(source, oneFrame(LIMITS.rosterMessageBytesMax)));
       const told = encodeRosterMessages(messages().map(encodeRosterMessage));
       await pipe([told, ...encodeMissing(log, held)].map(encodeFrame), cut, sink);
-      if (lacksAny(log, held)) void this.ask(from);
+      if (lacksAny(log, held)) this.#askBack(from);
     });
     if (isDismissed()) hangUp(from);
+  }
+
+  /** It says that it holds more: ask it, unless it says so again and again. */
+  #askBack(peer: PeerId): void {
+    if (!this.#asking.has(peer) && this.#prompted.take(peer)) void this.ask(peer);
   }
 
   async #takeFrom(peer: PeerId, signal: AbortSignal): Promise<void> {
     const { roster, intake, present, publish } = this.#dependencies;
     const fresh: Uint8Array[] = [];
+    let waiting = 0;
     const onEntry = (body: Uint8Array): void => {
       const { verdict, code } = intake.entry(body);
       if (verdict === "reject") throw new ProtocolError("FIELD_INVALID", `roster entry of ${peer}: ${code}`);
       if (verdict === "accept") fresh.push(body);
+      if (code !== "PENDING" || ++waiting <= this.#limits.waitingEntriesMax) return;
+      throw new ProtocolError("FIELD_INVALID", `${peer} sends roster entries before those that they follow`);
     };
     await this.#converse(peer, { onEntry, onMessage: (bytes) => void intake.bytes(bytes) }, signal);
     await roster.written();
@@ -182,7 +192,12 @@ export class RosterExchange implements Conversation {
       const bounds = { bytesMax: LIMITS.rosterMessageBytesMax, countMax: MESSAGES_MAX };
       for await (const message of frames(source, bounds)) {
         if (told === undefined) told = message;
-        else for (const entry of decodeEntries(message)) onEntry(entry);
+        else {
+          for (const [i, entry] of decodeEntries(message).entries()) {
+            if (i > 0 && i % this.#limits.entriesPerTurnMax === 0) await afterOthers();
+            onEntry(entry);
+          }
+        }
       }
       // After the entries: what a message rests on is known then.
       for (const message of told === undefined ? [] : decodeRosterMessages(told)) onMessage(message);
@@ -199,6 +214,9 @@ export class RosterExchange implements Conversation {
     });
   }
 }
+
+/** Each entry costs signatures to verify: everybody else has a turn in between. */
+const afterOthers = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function lacksAny(log: RosterLog, held: ReadonlySet<EntryId>): boolean {
   for (const id of held) if (log.get(id) === undefined) return true;

@@ -4,7 +4,9 @@ import { signerIn } from "../data-directory/key.ts";
 import { NodeError } from "../errors.ts";
 import { askForCheckup } from "../exchange/checkup.ts";
 import type { Transport } from "../interface/transport.ts";
+import { clocksBehind } from "../membership/clocks-behind.ts";
 import { createMembership, type MembershipDependencies, type RosterMembership } from "../membership/membership.ts";
+import { checkedRosterAction } from "../membership/roster-action.ts";
 import { actOnRoster, type RosterAction, type RosterAnswer } from "../membership/roster-desk.ts";
 import { statusError } from "../membership/status.ts";
 import type { Shutdown } from "../shutdown.ts";
@@ -51,25 +53,8 @@ export function whenEnded(membership: RosterMembership | undefined, peer: PeerId
   return ended;
 }
 
-/** Neighbours whose clocks are asked before something is signed, and how long each may take. */
-const CLOCKS_ASKED_MAX = 8;
+/** How long a neighbour may take to say what its clock shows. */
 const CLOCK_TIMEOUT_MS = 3_000;
-
-/** By how many milliseconds this clock is ahead of that of each of some members that are connected and answer. */
-async function clocksBehind(
-  { transport, clock }: { readonly transport: Transport; readonly clock: PeerFiles["clock"] },
-  membership: RosterMembership,
-): Promise<readonly number[]> {
-  const { signal } = new AbortController();
-  const peers = (transport.connected() as readonly PeerId[]).filter((peer) => membership.mayGossip(peer));
-  const asked = peers.slice(0, CLOCKS_ASKED_MAX).map(async (peer) => {
-    const call = { peer, addresses: [], signal };
-    const found = await askForCheckup({ transport, clock }, call, { timeoutMs: CLOCK_TIMEOUT_MS });
-    return (found.askedAtMs + found.answeredAtMs) / 2 - found.timeMs;
-  });
-  // Who does not answer, or was asked a moment ago, says nothing of clocks.
-  return (await Promise.allSettled(asked)).flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-}
 
 /** What acts on the roster of the running peer. */
 export function rosterDesk(
@@ -77,9 +62,19 @@ export function rosterDesk(
   { clock, signer }: PeerFiles,
   transport: Transport,
 ): (action: RosterAction) => Promise<RosterAnswer> {
+  /** Throws: NodeError where it does not answer, or was asked a moment ago. */
+  const aheadOf = async (peer: PeerId): Promise<number> => {
+    const call = { peer, addresses: [], signal: new AbortController().signal };
+    const found = await askForCheckup({ transport, clock }, call, { timeoutMs: CLOCK_TIMEOUT_MS });
+    return (found.askedAtMs + found.answeredAtMs) / 2 - found.timeMs;
+  };
   const desk = {
     ...{ membership, clock, self: signer.peer, connected: () => transport.connected(), signerOf: signerIn },
-    clocksBehind: () => clocksBehind({ transport, clock }, membership),
+    clocksBehind: (about: PeerId | undefined) =>
+      clocksBehind(
+        { present: () => transport.connected(), roleOf: (peer) => membership.roleOf(peer), aheadOf },
+        { about },
+      ),
   };
   return (action) => actOnRoster(desk, action);
 }
@@ -109,7 +104,7 @@ export async function serveOperators(
     }
   };
   const requests = await watchRequestInbox(layout.requestInbox, { clock, logger: logs.of("membership") }, (request) =>
-    guarded(request as RosterAction),
+    guarded(checkedRosterAction(request)),
   );
   shutdown.add(async () => {
     await requests.stop();

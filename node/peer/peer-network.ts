@@ -131,6 +131,6 @@ export async function connectParts(
   exchange.onAdmitted((peer) => company.join(peer));
   exchange.onLeft((peer) => company.leave(peer));
   exchange.onAdmitted((peer) => dialer.meet(peer));
-  exchange.onAddresses((addresses) => dialer.hear(addresses));
-  transport.onDiscovered((addresses) => dialer.hear(addresses));
+  exchange.onAddresses((addresses, from) => dialer.hear(addresses, from));
+  transport.onDiscovered((addresses) => dialer.hear(addresses, "discovery"));
 }

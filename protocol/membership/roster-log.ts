@@ -250,12 +250,14 @@ export class RosterLog {
     for (const peer of [...graph.removed()].sort()) if (!members.has(peer)) removed.set(peer, removalOf(graph, peer));
     const succession = view.succession();
     const policy = view.policy();
+    const equivocators = new Set([...this.#proven, ...graph.equivocators()].sort());
     return {
       networkId: this.networkId,
       policy,
       members,
       removed,
-      barred: new Set(policy.equivocation === "bar" ? [...this.#proven, ...graph.equivocators()].sort() : []),
+      barred: policy.equivocation === "bar" ? equivocators : new Set(),
+      equivocators,
       succession: succession && successionOf(succession),
       successions: view.successions().map(successionOf),
       lost: lostEntries(ordered, view),

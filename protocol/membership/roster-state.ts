@@ -43,6 +43,8 @@ export interface RosterState {
   readonly removed: ReadonlyMap<PeerId, Removal>;
   /** Authors of two different things under one number, whom the policy bars. */
   readonly barred: ReadonlySet<PeerId>;
+  /** The same whether or not the policy bars them. */
+  readonly equivocators: ReadonlySet<PeerId>;
   readonly succession: Succession | undefined;
   /** It and those that count in its past, which it may rest on; in order, it last. */
   readonly successions: readonly Succession[];

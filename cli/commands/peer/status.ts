@@ -30,6 +30,7 @@ export const statusCommand: CommandRow = {
       text: "go on showing a running peer until it ends or Ctrl-C: drawn over on a terminal, a line for each change elsewhere, a line of JSON with --json",
     },
   ],
+  staysOnWith: "watch",
   endsInOrder: true,
   example: "weft status --data-dir alice",
   json: {
