@@ -203,6 +203,16 @@ describe("what a reader would pass over", () => {
     expect((await read("a.jsonl", row)).records[0]?.response).toBe("😀");
   });
 
+  it("however long a string is", async () => {
+    const long = 'word \\\\\\" '.repeat(600_000);
+    expect(
+      (await read("a.jsonl", `{"prompt":"say prompt","response":"${long}","more":"prompt"}\n`)).records,
+    ).toHaveLength(1);
+    await expect(read("a.jsonl", `{"prompt":"${long}",}\n`)).rejects.toThrow("a comma stands before a closing bracket");
+    const text = `{"prompt":"a","more":{"prompt":"${long}"},"response":"b","prompt":"c"}\n`;
+    await expect(read("a.jsonl", text)).rejects.toThrow('"prompt" stands there twice');
+  });
+
   it("lost characters and controls are told", async () => {
     const { warnings } = await rows({ prompt: "a", response: "x \uFFFD" }, { prompt: "b", response: "x \0 y" });
     expect(warnings).toEqual([
