@@ -19,6 +19,14 @@ function path(text: string): string {
   return text;
 }
 
+/** A name that others read: `min` to `max` characters of printable ASCII. */
+export function printable(min: number, max: number): (text: string) => string {
+  return (text) => {
+    if (text.length >= min && text.length <= max && /^[ -~]*$/.test(text)) return text;
+    throw new InvalidArgumentError(`expected ${min} to ${max} letters, digits and signs of ASCII`);
+  };
+}
+
 /** An integer of `min` to `max`. */
 export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return fieldParser({ type: "integer", min, max });

@@ -38,6 +38,15 @@ describe("command line", () => {
       'weft: --data-dir <folder> does not take "": expected a path, and this is an empty text; see weft status --help\n',
     ],
     [["network", "show", ""], "weft: argument 'file' is an empty text; see weft network show --help\n"],
+    [["network", "show", "a\0b"], "weft: argument 'file' has a character of code 0; see weft network show --help\n"],
+    [
+      ["network", "create", "--name", ""],
+      'weft: --name <name> does not take "": expected 1 to 64 letters, digits and signs of ASCII; see weft network create --help\n',
+    ],
+    [
+      ["join", "x", "--label", "Süd"],
+      'weft: --label <text> does not take "Süd": expected 0 to 64 letters, digits and signs of ASCII; see weft join --help\n',
+    ],
     [["join", " "], "weft: argument 'invite' is an empty text; see weft join --help\n"],
     [["testnet", "partition", ""], "weft: argument 'sides' is an empty text; see weft testnet partition --help\n"],
     [["network"], "weft: which command? See weft network --help\n"],

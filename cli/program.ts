@@ -54,11 +54,13 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
   }
 }
 
-/** Throws: CommanderError for an empty text, as of a variable that is not set. */
+/** Throws: CommanderError for an empty text, as of a variable that is not set, and for one that no system has as a path. */
 function argumentOf({ argument }: CommandRow, { args }: Command): string | undefined {
   const text = argument?.several && args.length > 0 ? args.join(" ") : args[0];
-  if (argument === undefined || text === undefined || text.trim() !== "") return text;
-  throw new CommanderError(EXIT_REFUSED, "weft.emptyArgument", `error: argument '${argument.name}' is an empty text`);
+  if (argument === undefined || text === undefined) return text;
+  const what = text.trim() === "" ? "is an empty text" : text.includes("\0") ? "has a character of code 0" : undefined;
+  if (what === undefined) return text;
+  throw new CommanderError(EXIT_REFUSED, "weft.argument", `error: argument '${argument.name}' ${what}`);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** `weft status --watch`: a peer as it goes on, drawn over on a terminal, a line for each change anywhere else. */
 import { setTimeout as pause } from "node:timers/promises";
 import { fittedLines } from "../testnet/words/fitted-lines.ts";
-import { formatLoss, shortPeerId, textTable } from "../testnet/words/text-table.ts";
+import { counted, formatLoss, shortPeerId, textTable } from "../testnet/words/text-table.ts";
 import { askRunningPeer, runningStatus } from "./running-peer.ts";
 import type { PeerStatus } from "./status-file.ts";
 import type { Terminal } from "./terminal.ts";
@@ -68,7 +68,7 @@ function changing({ updatedAt: _, ...status }: PeerStatus): object {
 function changeLine({ view, rounds }: PeerStatus): string {
   const last = view.rounds.at(-1);
   const losses = `validation ${formatLoss(last?.validationLoss)}`;
-  return `${view.state}, round ${view.roundsDone} of ${rounds} done, ${losses}, ${view.neighbours} neighbours`;
+  return `${view.state}, round ${view.roundsDone} of ${rounds} done, ${losses}, ${counted(view.neighbours, "neighbour")}`;
 }
 
 function neighbourTable(answer: PeersAnswer | undefined): readonly string[] {

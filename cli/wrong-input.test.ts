@@ -26,6 +26,8 @@ const needed = ({ name, argument }: CommandRow): string[] => [
   ...(argument && !argument.optional ? ["x"] : []),
 ];
 const isPath = ({ flags }: OptionRow): boolean => /<(file|folder)>/.test(flags);
+/** Of a name that people choose only hidden characters are wrong for certain. */
+const isFreeText = ({ flags }: OptionRow): boolean => flags === "--label <text>" || flags === "--name <name>";
 const FLAGS = COMMANDS.flatMap((row) => row.options.map((option) => ({ row, option })));
 
 describe("a flag", () => {
@@ -41,7 +43,8 @@ describe("a flag", () => {
 
   it("is refused with what no flag takes: an empty text, hidden characters, a number beyond all bounds", async () => {
     for (const { row, option } of FLAGS.filter(({ option }) => option.parse !== undefined || isPath(option))) {
-      for (const value of option.parse ? ["", "\u0007?\u001b[2J", "-99999999999999999999"] : [""]) {
+      const values = ["\u0007?\u001b[2J", ...(isFreeText(option) ? [] : ["", "-99999999999999999999"])];
+      for (const value of option.parse ? values : [""]) {
         const line = await lineOf([...needed(row), `--${longName(option)}=${value}`]);
         expect(line, `${row.name} ${option.flags} ${value}`).toMatch(/; |, |: /);
       }

@@ -5,7 +5,7 @@ import { fittedLines } from "./fitted-lines.ts";
 import type { TestnetObserver, TestnetPeer } from "./result.ts";
 import { dateWords } from "./statement-words.ts";
 import { exitSentence } from "./summary.ts";
-import { formatLoss, formatSeconds, shortPeerId, textTable } from "./text-table.ts";
+import { counted, formatLoss, formatSeconds, shortPeerId, textTable } from "./text-table.ts";
 
 /** Shows a run while it goes on. */
 export interface LiveView extends TestnetObserver {
@@ -118,7 +118,7 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       const { summary } = event;
       const done = `${summary.round + 1}/${manifest.rounds.count}`;
       const losses = `train loss ${formatLoss(summary.trainLoss)}, validation ${formatLoss(summary.validationLoss)}`;
-      return `round ${done} in ${formatSeconds(summary.seconds.total)}, ${losses}, ${summary.neighbours} neighbours mixed in at lambda ${summary.lambda.toFixed(2)}`;
+      return `round ${done} in ${formatSeconds(summary.seconds.total)}, ${losses}, ${counted(summary.neighbours, "neighbour")} mixed in at lambda ${summary.lambda.toFixed(2)}`;
     }
     case "step":
       return event.phase === "alone" && event.round === 0 && event.step === 1

@@ -1,6 +1,6 @@
 /** The training with everybody's data that a testnet is compared with. */
 import { availableParallelism } from "node:os";
-import { trainingDoor } from "../../../node/index.ts";
+import { trainingDoor, workDoor } from "../../../node/index.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import type { CentralScores } from "../../../testnet/words/result.ts";
 import { type DataFlags, dataOptions } from "../../data-options.ts";
@@ -8,6 +8,9 @@ import { engineOf } from "../../engine-flags.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import type { Terminal } from "../../terminal.ts";
 import type { PlannedTestnet, TestnetFlags } from "./testnet-plan.ts";
+
+/** What a person reads while nothing but this training goes on. */
+const WORK = "training with all data in one place";
 
 /** The testnet that it is compared with. */
 export interface CentralRunOptions {
@@ -26,6 +29,8 @@ export class CentralRun {
   readonly #stopping = new AbortController();
   #scores: Promise<CentralScores> | undefined;
   #isDone = false;
+  /** Whether somebody waits for it: before that, the peers have the screen. */
+  #isAwaited = false;
 
   constructor(options: CentralRunOptions) {
     this.#options = options;
@@ -48,12 +53,16 @@ export class CentralRun {
   async scores(): Promise<CentralScores | undefined> {
     const { err, signal } = this.#options.terminal;
     if (!this.#isDone) err("all data in one place, to compare with: training\n");
+    this.#isAwaited = true;
     this.#scores ??= this.#train(availableParallelism());
+    const { tellWork } = await workDoor();
     try {
       return await this.#scores;
     } catch (error) {
       if (signal.aborted) return undefined;
       throw error;
+    } finally {
+      tellWork({ what: WORK, isOver: true });
     }
   }
 
@@ -66,6 +75,7 @@ export class CentralRun {
   async #train(threads: number): Promise<CentralScores> {
     const { flags, manifest, settings, terminal } = this.#options;
     const { trainCentrally } = await trainingDoor();
+    const { tellWork } = await workDoor();
     return trainCentrally({
       manifest,
       modelDirectory: modelDirectory(flags.model),
@@ -76,6 +86,9 @@ export class CentralRun {
       peers: settings.peers,
       engine: engineOf(flags, { threads }),
       signal: AbortSignal.any([terminal.signal, this.#stopping.signal]),
+      onStep: (done, total) => {
+        if (this.#isAwaited) tellWork({ what: WORK, done, total, unit: "steps" });
+      },
     });
   }
 }

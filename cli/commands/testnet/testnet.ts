@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { NodeError, recordDoor } from "../../../node/index.ts";
+import { NodeError, recordDoor, type WorkTeller, workDoor } from "../../../node/index.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import type { ServedPage } from "../../../testnet/swarm/swarm-page.ts";
 import type { LiveView } from "../../../testnet/words/live-view.ts";
@@ -47,7 +47,6 @@ export const testnetCommand: CommandRow = {
     JSON_OUTPUT,
     LOG_LEVEL,
   ],
-  staysOn: true,
   endsInOrder: true,
   example: "weft testnet --model models/tinystories-656k --data input.txt --split speaker --peers 6 --rounds 5",
   json: {
@@ -88,7 +87,8 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   const isTemporary = options.dataDir === undefined;
   const folder = isTemporary ? await temporaryFolder() : resolve(options.dataDir ?? "");
   terminal.err(`files of the peers: ${folder}\n`);
-  const view = liveView(terminal, manifest, peers);
+  const { tellWork } = await workDoor();
+  const view = withBeginning(liveView(terminal, manifest, peers), peers, tellWork);
   const central = options.withoutCentral ? undefined : new CentralRun({ flags: options, manifest, settings, terminal });
   let page: ServedPage | undefined;
   let result: TestnetResult;
@@ -153,6 +153,30 @@ async function withCentral(result: TestnetResult, central: CentralRun): Promise<
   }
   const scores = await central.scores();
   return scores ? { ...result, central: scores } : result;
+}
+
+/** A view that says how many peers have started: until then they have nothing to say themselves. */
+function withBeginning(view: LiveView, peers: number, tellWork: WorkTeller): LiveView {
+  const what = "starting the peers";
+  let begun = 0;
+  const end = (): void => tellWork({ what, isOver: true });
+  const note = (): void => {
+    begun++;
+    if (begun < peers) tellWork({ what, done: begun, total: peers });
+    else end();
+  };
+  tellWork({ what, done: 0, total: peers });
+  return {
+    onEvent: (peer, event) => {
+      if (event.type === "started") note();
+      view.onEvent(peer, event);
+    },
+    onExit: (peer) => view.onExit(peer),
+    end: () => {
+      end();
+      view.end();
+    },
+  };
 }
 
 function liveView(terminal: Terminal, manifest: NetworkManifest, peers: number): LiveView {
