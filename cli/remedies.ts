@@ -80,6 +80,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "successions-used-up": "found a new network with weft network create",
   "swarm-left": "remove it, or name another --dir",
   "swarm-there": "weft testnet down ends it, or name another --dir",
+  "template-refuses": "on the command line: --chat-template FILE, or --chat-template none",
   "training-changed": "give what it was trained with, or --fresh to begin optimiser, schedule and batch order anew",
   "weights-beside": "give --out a file in the same folder",
 };

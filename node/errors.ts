@@ -125,6 +125,7 @@ export const PROBLEMS = [
   "successions-used-up",
   "swarm-left",
   "swarm-there",
+  "template-refuses",
   "training-changed",
   "weights-beside",
 ] as const;

@@ -213,3 +213,47 @@ describe("the same kinds, otherwise", () => {
     expect(err).toContain("names no classes");
   });
 });
+
+describe("what is asked in vain", () => {
+  it("weights that a wrapper was saved with are named as such", async () => {
+    const copy = join(folder, "model");
+    await cp(at("base-llama"), copy, { recursive: true });
+    const file = join(copy, "model.safetensors");
+    const bytes = await readFile(file);
+    const length = Number(bytes.readBigUInt64LE());
+    const header = bytes
+      .subarray(8, 8 + length)
+      .toString()
+      .replaceAll('"model.', '"_orig_mod.model.');
+    const size = Buffer.alloc(8);
+    size.writeBigUInt64LE(BigInt(Buffer.byteLength(header)));
+    await writeFile(file, Buffer.concat([size, Buffer.from(header), bytes.subarray(8 + length)]));
+    const { code, err } = await generate(copy);
+    expect([code, err]).toEqual([2, expect.stringContaining("_orig_mod.model.embed_tokens.weight, as a wrapper does")]);
+  });
+
+  it("a template that fails says so with the flag to change", async () => {
+    const copy = await changed("base-llama", "tokenizer_config.json", (content) => ({
+      ...content,
+      chat_template: "{{ messages | frobnicate }}",
+    }));
+    const words = ["generate", "--model", copy, "--prompt", "hello", "--system", "s", "--max-tokens", "1"];
+    const { code, err } = await weft(...words);
+    expect([code, err]).toEqual([2, expect.stringMatching(/filter: frobnicate; .*--chat-template none/)]);
+  });
+
+  it("an empty prompt is told, and positions without an adapter are refused", async () => {
+    const { code, err } = await generate(at("base-llama"), "", 1);
+    expect([code, err]).toEqual([0, expect.stringContaining("warning: --prompt is empty")]);
+    const alone = await weft("generate", "--model", at("base-llama"), "--prompt", "a", "--positions", "f1");
+    expect([alone.code, alone.err]).toEqual([2, expect.stringContaining("give --adapter too")]);
+  });
+
+  it("an adapter of another model's sizes asks for its own", async () => {
+    const { code, err } = await weft("generate", "--prompt", "a", "--adapter", at("G1-old-config"));
+    expect([code, err]).toEqual([
+      2,
+      expect.stringContaining("give --model the directory that the adapter was trained on"),
+    ]);
+  });
+});

@@ -26,9 +26,23 @@ export interface ChatLog {
   readonly leftOut: number;
 }
 
-/** `[31.12.23, 22:05:11] Name: text` and `12/31/23, 10:05 PM - Name: text`, in the ways of all countries. */
-const WHATSAPP =
-  /^[\u200E\u200F]?\[?(\d{1,4}[./-]\d{1,2}[./-]\d{1,4}),?\s+\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:\s?[AaPp]\.?\s?[Mm]\.?)?\]?\s(?:[-–]\s)?(.*)$/u;
+/** `31.12.23`, of which only whether it changes counts, and the time behind it. */
+const DAY = String.raw`(\d{1,4}[./-]\d{1,2}[./-]\d{1,4})`;
+const TIME = String.raw`\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:\s?[AaPp]\.?\s?[Mm]\.?)?`;
+/**
+ * `[31.12.23, 22:05:11] Name: text` and `12/31/23, 10:05 PM - Name: text`, in the ways of all countries. Lines of a program's log begin
+ * with a date too: in brackets as ISO writes it, without a comma, or with nothing behind it.
+ */
+const WHATSAPP = [
+  new RegExp(String.raw`^[\u200E\u200F]?\[(?!\d{4}-\d\d-\d\d\s)${DAY},?\s+${TIME}\]\s(.*)$`, "u"),
+  new RegExp(String.raw`^[\u200E\u200F]?${DAY},?\s+${TIME}\s[-–]\s(.*)$`, "u"),
+];
+
+/** The day and what stands behind it; undefined for a line without. */
+function datedLine(line: string): RegExpExecArray | undefined {
+  return WHATSAPP.map((form) => form.exec(line)).find((found) => found !== null) ?? undefined;
+}
+
 /** `Name: text`. */
 const SPOKEN = /^([^:\n]{1,60}?):(?:\s+(.*))?$/u;
 /** What stands for a picture or a call: in angle brackets, or behind the mark that WhatsApp puts before its own words. */
@@ -40,12 +54,13 @@ const LINES_LOOKED_AT = 40;
 export function whatsAppLog(text: string): ChatLog | undefined {
   const lines = linesOf(text);
   const head = lines.filter((line) => line.trim() !== "").slice(0, LINES_LOOKED_AT);
-  if (head.length === 0 || head.filter((line) => WHATSAPP.test(line)).length <= head.length / 2) return undefined;
+  if (head.length === 0 || head.filter((line) => datedLine(line) !== undefined).length <= head.length / 2)
+    return undefined;
   const entries: LogEntry[] = [];
   let leftOut = 0;
   let isKept = false;
   for (const line of lines) {
-    const [, day, rest] = WHATSAPP.exec(line) ?? [];
+    const [, day, rest] = datedLine(line) ?? [];
     if (day === undefined || rest === undefined) {
       if (isKept && entries.length > 0) entries.push(withLine(entries.pop()!, line));
       continue;

@@ -1,5 +1,6 @@
 /** Reads conversations out of rows: messages of OpenAI's form, and the turns of ShareGPT. */
 import { closestName } from "../../protocol/closest-name.ts";
+import { jsonOfCell } from "./cell-json.ts";
 import { type Conversation, isLearnt, type Message, plainTurn, type Role } from "./conversation.ts";
 import { NoAnswer } from "./no-answer.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
@@ -44,7 +45,7 @@ export function conversationOf(
   columns: readonly string[],
   { place, learntFrom, roles }: { readonly place: Place; readonly learntFrom: string; readonly roles?: RoleMap },
 ): Conversation {
-  const system = typeof values.system === "string" && values.system !== "" ? values.system : undefined;
+  const system = systemOf(values.system, place);
   const messages: Message[] = [];
   let from = 0;
   for (const column of columns) {
@@ -66,6 +67,17 @@ export function conversationOf(
   }
   const tools = toolsOf(values.tools, place) ?? functionsOf(values.functions);
   return { messages, ...(tools && { tools }), learntFrom: from };
+}
+
+/** What stands in the column `system`: text, or parts of text as Bedrock has them.  Throws: DATA_FORMAT for what is neither. */
+function systemOf(value: unknown, place: Place): string | undefined {
+  if (value === null || value === undefined || value === "") return undefined;
+  if (typeof value === "string") return value;
+  const texts = (Array.isArray(value) ? value : [value]).map(
+    (part: unknown) => (part as { text?: unknown } | null)?.text,
+  );
+  if (texts.every((text) => typeof text === "string")) return texts.join("\n") || undefined;
+  throw dataRefusal(place, `"system" is ${describeValue(value)}; make it text in quotes`);
 }
 
 /** Whether the assistant says anything in these messages. */
@@ -101,11 +113,7 @@ function turnsOf(list: readonly unknown[]): readonly unknown[] {
 }
 
 function parsed(text: string, column: string, place: Place): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw dataRefusal(place, `"${column}" is text but no JSON; give a list of messages`, cause);
-  }
+  return jsonOfCell(text, `"${column}" is text but no JSON`, "give a list of messages", place);
 }
 
 function messageOf(

@@ -52,7 +52,7 @@ export class DataFindings {
   /** Notes the columns of a row that its form does not read. */
   addUnread(columns: readonly string[], form: RowFormName): void {
     if (this.unread.size > UNREAD_SHOWN) return;
-    const unseen = columns.filter((name) => !this.unread.has(name) && !MARKS.has(name));
+    const unseen = columns.filter((name) => name.trim() !== "" && !this.unread.has(name) && !MARKS.has(name));
     if (unseen.length === 0) return;
     const read = columnsOfForm(form);
     for (const name of unseen) if (this.unread.size <= UNREAD_SHOWN && !read.includes(name)) this.unread.add(name);

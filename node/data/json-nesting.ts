@@ -30,3 +30,27 @@ export class JsonNesting {
     else if (character === "}" || character === "]") this.#depth -= 1;
   }
 }
+
+/** Where a string of JSON that begins at `from` ends: behind its closing quote, or at the end of a text that cuts it. */
+export function endOfString(text: string, from: number): number {
+  let end = text.indexOf('"', from + 1);
+  while (end >= 0) {
+    let before = end - 1;
+    while (text[before] === "\\") before -= 1;
+    // Quotes behind an odd number of backslashes belong to the string.
+    if ((end - before) % 2 === 1) return end + 1;
+    end = text.indexOf('"', end + 1);
+  }
+  return text.length;
+}
+
+/** A text with each of its strings empty; a regular expression for strings fails on very long ones. */
+export function withoutStrings(text: string): string {
+  const parts: string[] = [];
+  let from = 0;
+  for (let at = text.indexOf('"'); at >= 0; at = text.indexOf('"', from)) {
+    parts.push(text.slice(from, at), '""');
+    from = endOfString(text, at);
+  }
+  return parts.join("") + text.slice(from);
+}

@@ -100,6 +100,11 @@ function refuseColumns(values: RowValues, place: Place): void {
   if (byNumber.length > 1 && byNumber.every(([name, row], i) => name === `${i}` && isObject(row))) {
     throw dataRefusal(place, 'this is an object of rows by number; save them as a list (pandas: orient="records")');
   }
+  const isRowByName = ([, row]: [string, unknown]): boolean =>
+    isObject(row) && formOfColumns(Object.keys(row)) !== undefined;
+  if (byNumber.length > 1 && byNumber.every(isRowByName)) {
+    throw dataRefusal(place, "this is an object of rows by name; save them as a list, or one object a line");
+  }
   if (!isOfColumns(values)) return;
   throw dataRefusal(place, 'this is a table by columns; save it by rows (pandas: to_json with orient="records")');
 }

@@ -1,5 +1,5 @@
 /** Rows of JSON: one object a line, or one list of objects that may stand on any number of lines. */
-import { JsonNesting } from "./json-nesting.ts";
+import { JsonNesting, withoutStrings } from "./json-nesting.ts";
 import { refuseTraps } from "./json-traps.ts";
 import { LINE_LENGTH_MAX } from "./lines.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
@@ -35,11 +35,11 @@ export async function* jsonArrayRows(pieces: TextPieces, { file }: { readonly fi
 /** What a text that is no JSON looks like instead; empty where that is not known. */
 function notationOf(text: string): string {
   if (/^\s*\{\s*'/u.test(text)) return " but Python's notation, as str() writes it and json.dumps does not";
-  const number = /[:,[]\s*(-?Infinity|NaN)\b/u.exec(text.replace(/"(?:[^"\\]|\\.)*"/gu, '""'))?.[1];
+  const bare = withoutStrings(text);
+  const number = /[:,[]\s*(-?Infinity|NaN)\b/u.exec(bare)?.[1];
   if (number !== undefined) return `, which has no ${number}`;
   if (/^\s*\{.*\}\s*,\s*$/su.test(text)) return ": a comma follows the object";
   if (/^\s*(?:\/\/|\/\*|#)/u.test(text)) return ", which has no comments";
-  const bare = text.replace(/"(?:[^"\\]|\\.)*"/gu, '""');
   if (/,\s*[}\]]/u.test(bare)) return ": a comma stands before a closing bracket";
   if (/\}\s*\r\s*\{/u.test(bare)) return " on lines that end in LF, but on some that end in CR alone";
   if (/\}\s*\{/u.test(bare)) return ": several objects stand on the line";
@@ -56,7 +56,8 @@ export function parseObject(text: string, place: Place, todo: string): RowValues
     throw dataRefusal(place, `this is not JSON${notationOf(text)}; ${todo}`, error);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw dataRefusal(place, `this is ${describeValue(value)}; write a JSON object`);
+    const such = typeof value === "string" ? ', such as {"text": "…"}' : "";
+    throw dataRefusal(place, `this is ${describeValue(value)}; write a JSON object${such}`);
   }
   refuseTraps(text, value as RowValues, place);
   return value as RowValues;

@@ -1,4 +1,5 @@
 /** Questions with choices: written out with a letter each, and answered by the letter and the text of the right one. */
+import { jsonOfCell } from "./cell-json.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
 
 /** One of the answers to choose from. */
@@ -62,9 +63,5 @@ function rightChoice(choices: readonly Choice[], answer: unknown): Choice | unde
 }
 
 function parsed(text: string, place: Place): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw dataRefusal(place, '"choices" is text but no JSON; give a list of texts', cause);
-  }
+  return jsonOfCell(text, '"choices" is text but no JSON', "give a list of texts", place);
 }

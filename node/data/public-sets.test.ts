@@ -138,6 +138,30 @@ describe("rows that are refused with the columns to name", () => {
   });
 });
 
+describe("cells and objects that hold something else", () => {
+  it.each<readonly [string, string, string]>([
+    [
+      "a.csv",
+      "messages\n\"[{'role': 'user', 'content': 'q'}]\"\n".repeat(2),
+      '"messages" is text but no JSON, but Python\'s notation',
+    ],
+    ["a.csv", "tokens,ner_tags\n\"['EU' 'rejects']\",[3 0]\n", "Python's notation, as pandas writes lists by to_csv"],
+    ["a.csv", "question,choices,answer\nq,\"['a', 'b']\",1\n", "Python's notation"],
+    ["a.json", '{"a1":{"prompt":"q","response":"a"},"a2":{"prompt":"p","response":"b"}}', "an object of rows by name"],
+    ["a.json", '["some text"]', 'write a JSON object, such as {"text": "…"}'],
+    ["a.jsonl", '{"system":7,"messages":[{"role":"user","content":"q"}]}\n', '"system" is a number'],
+  ])("%s with %j is refused by name", async (name, text, message) => {
+    await expect(read(name, text)).rejects.toThrow(message);
+  });
+
+  it("Bedrock's system turn is read, and a column without a name is none", async () => {
+    const messages = [said("user", "q"), said("assistant", "a")];
+    const { records } = await rows({ system: [{ text: "s" }], messages });
+    expect(records[0]?.conversation?.messages[0]).toEqual({ role: "system", content: "s" });
+    expect((await read("a.csv", ",prompt,response\n0,q,a\n")).line).toBe("CSV; 1 row of prompt/response");
+  });
+});
+
 describe("rows without an answer", () => {
   it("are left out and counted, where the file has others", async () => {
     const given = { prompt: "q", response: "a" };
@@ -179,6 +203,16 @@ describe("what a reader would pass over", () => {
     expect((await read("a.jsonl", row)).records[0]?.response).toBe("😀");
   });
 
+  it("however long a string is", async () => {
+    const long = 'word \\\\\\" '.repeat(600_000);
+    expect(
+      (await read("a.jsonl", `{"prompt":"say prompt","response":"${long}","more":"prompt"}\n`)).records,
+    ).toHaveLength(1);
+    await expect(read("a.jsonl", `{"prompt":"${long}",}\n`)).rejects.toThrow("a comma stands before a closing bracket");
+    const text = `{"prompt":"a","more":{"prompt":"${long}"},"response":"b","prompt":"c"}\n`;
+    await expect(read("a.jsonl", text)).rejects.toThrow('"prompt" stands there twice');
+  });
+
   it("lost characters and controls are told", async () => {
     const { warnings } = await rows({ prompt: "a", response: "x \uFFFD" }, { prompt: "b", response: "x \0 y" });
     expect(warnings).toEqual([
@@ -192,6 +226,16 @@ describe("what a reader would pass over", () => {
     ["-", "\\documentclass{article}\n\\begin{document}\nWords follow here, and some more.\n", "this is LaTeX"],
     ["dump.sql", "INSERT INTO a VALUES (1);\nINSERT INTO a VALUES (2), (3), (4);\n", "this is SQL"],
     ["a.py", "import os\n\ndef f(x):\n    return x\n\nclass A:\n    pass\n", "this is source code"],
+    [
+      "server",
+      `2024-01-01 10:00:00 ERROR db: it failed\n[2024-01-01 10:00:01] app: it runs\n`.repeat(4),
+      "this is a log",
+    ],
+    [
+      "all.txt",
+      "### Instruction:\nDo it now.\n\n### Response:\nIt is done by now.\n\n".repeat(5),
+      "written out with marks",
+    ],
     ["words.txt", "haus\thouse\n".replace("haus", "a").concat("b\tc\n".repeat(8)), "each line has 2 fields"],
   ])("%s trains as text, and a warning says so", async (name, text, message) => {
     const { line, warnings } = await read(name, text);

@@ -1,4 +1,5 @@
 /** Rows of public data sets that have a form of their own: SQuAD, and HellaSwag. */
+import { jsonOfCell } from "./cell-json.ts";
 import { NoAnswer } from "./no-answer.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
 import type { Row, RowValues } from "./row.ts";
@@ -90,9 +91,5 @@ function textOf(values: RowValues, name: string, place: Place): string {
 }
 
 function parsed(text: string, place: Place): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw dataRefusal(place, "a column begins like a list and is no JSON; write it as JSON", cause);
-  }
+  return jsonOfCell(text, "a column begins like a list and is no JSON", "write it as JSON", place);
 }

@@ -1,4 +1,5 @@
 /** Words with a tag each, as rows of named entities and parts of speech have them. */
+import { jsonOfCell } from "./cell-json.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
 import type { DataRecord } from "./record.ts";
 import type { RowValues } from "./row.ts";
@@ -39,11 +40,8 @@ export function taggedWords(
 function listOf(value: unknown, name: string, place: Place): readonly unknown[] {
   if (Array.isArray(value)) return value;
   if (typeof value === "string" && /^\s*\[/u.test(value)) {
-    try {
-      return JSON.parse(value) as readonly unknown[];
-    } catch (cause) {
-      throw dataRefusal(place, `"${name}" begins like a list and is no JSON; write it as JSON`, cause);
-    }
+    const what = `"${name}" begins like a list and is no JSON`;
+    return jsonOfCell(value, what, "write it as JSON", place) as readonly unknown[];
   }
   throw dataRefusal(place, `"${name}" is ${describeValue(value)}; make it a list`);
 }

@@ -4,6 +4,7 @@ import { looksLikeConll } from "./conll-rows.ts";
 import { type Dialect, singleColumn, sniffDialect } from "./csv-rows.ts";
 import { isObject } from "./exported-chats.ts";
 import { refuseForeignText } from "./foreign-text.ts";
+import { withoutStrings } from "./json-nesting.ts";
 import { holdsMore } from "./json-objects.ts";
 import { dataRefusal } from "./place.ts";
 import type { RowValues } from "./row.ts";
@@ -103,7 +104,7 @@ function objectOrUndefined(line: string): RowValues | undefined {
 
 /** Brackets that a line opens and does not close, outside of strings. */
 function bracketsLeftOpen(line: string): number {
-  const bare = line.replace(/"(?:[^"\\]|\\.)*"?/gu, "");
+  const bare = withoutStrings(line);
   return (bare.match(/[{[]/gu)?.length ?? 0) - (bare.match(/[}\]]/gu)?.length ?? 0);
 }
 

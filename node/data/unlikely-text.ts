@@ -23,6 +23,11 @@ const BY_HEAD: readonly (readonly [sign: RegExp, what: string])[] = [
     "SQL",
   ],
   [/^#!\s*\//u, "source code"],
+  [/^(?:\[?\d{4}-\d\d-\d\d[T ,]+\d\d:\d\d:\d\d.*\r?\n){3}/u, "a log"],
+  [
+    /^\s*#{2,3} (?:Instruction|Human|User|Input|Question|Prompt):/iu,
+    "examples written out with marks such as ### Instruction:",
+  ],
   [
     /^\s*(?:(?:\/\/|\/\*|#).*\n\s*)*(?:#include\s*[<"]|package [\w.]+;|using [\w.]+;|import [\w.]+;|<\?php)/u,
     "source code",

@@ -166,10 +166,10 @@ beforeAll(async () => {
   }
   writeFileSync(at("jobs.json"), JSON.stringify(jobs));
   const script = join(import.meta.dirname, "golden/originals.py");
-  const { status, stderr } = spawnSync(PYTHON, [script, folder], { encoding: "utf8", timeout: 280_000 });
+  const { status, stderr } = spawnSync(PYTHON, [script, folder], { encoding: "utf8", timeout: 1_500_000 });
   if (status !== 0) throw new Error(`${script} failed: ${stderr}`);
   answers = JSON.parse(readFileSync(at("answers.json"), "utf8"));
-}, 300_000);
+}, 1_550_000);
 
 function expectClose(actual: readonly number[], wanted: Float32Array): void {
   const scale = Math.max(...wanted.map(Math.abs));

@@ -89,17 +89,21 @@ export function readPeftConfig(value: unknown, file: string): PeftConfig {
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0]!;
     const type = (value as { peft_type?: unknown } | null)?.peft_type;
-    if (path[0] === "peft_type" && typeof type === "string") throw fail(`peft_type is ${shown(type)}; weft reads LORA`);
+    if (path[0] === "peft_type" && typeof type === "string") throw fail(otherType(type));
     throw fail(`${path.join(".") || "the document"}: ${message}`);
   }
   const fields = parsed.data;
   for (const [field, setting] of Object.entries(value as object)) {
     if (isOff(setting) || NEUTRAL.has(field)) continue;
     const meaning = Object.hasOwn(REFUSED, field) ? REFUSED[field] : "a field that this version does not know";
-    throw fail(`${field} = ${shown(setting)}: ${meaning}; weft reads LoRA and DoRA. Merge it with peft instead`);
+    // What begins at a token is not the same function merged.
+    const todo = field === "alora_invocation_tokens" ? "Train a LoRA instead" : "Merge it with peft instead";
+    throw fail(`${field} = ${shown(setting)}: ${meaning}; weft reads LoRA and DoRA. ${todo}`);
   }
   if (fields.bias !== "none")
-    throw fail(`bias = ${shown(fields.bias)}: trained biases of the base model, which weft does not read`);
+    throw fail(
+      `bias = ${shown(fields.bias)}: trained biases of the base model, which weft does not read. Merge it with peft instead`,
+    );
   const { init_lora_weights: start, target_modules: targets, layers_to_transform: layers } = fields;
   const rebased = REBASED_STARTS.find((one) => one === start);
   if (rebased === undefined && typeof start === "string" && CHANGES_BASE.test(start)) {
@@ -119,6 +123,16 @@ export function readPeftConfig(value: unknown, file: string): PeftConfig {
     ...(fields.base_model_name_or_path ? { baseModel: fields.base_model_name_or_path } : {}),
     modules_to_save: fields.modules_to_save ?? [],
   };
+}
+
+/** Methods that change no weights, so that no merged model says the same. */
+const UNMERGEABLE = /PROMPT|PREFIX|P_TUNING|XLORA|CARTRIDGE|ADAPTION_PROMPT|CPT/u;
+
+function otherType(type: string): string {
+  const what = `peft_type is ${shown(type)}; weft reads LORA`;
+  if (UNMERGEABLE.test(type))
+    return `${what}, and this method changes no weights that could be merged; train a LoRA instead`;
+  return `${what}. Merge it with peft (merge_and_unload) and give the merged model`;
 }
 
 /** What weft has no kind for, nor peft in part.  Throws: ADAPTER_FORMAT. */

@@ -65,7 +65,10 @@ export function factorsOf(site: LinearSite, tensors: LayerTensors, context: Peft
   if (A.shape.join() !== `${rank},${site.inputs}` || B.shape.join() !== `${site.outputs},${rank}`) {
     const found = `lora_A [${A.shape}] and lora_B [${B.shape}]`;
     const asked = `[${rank},${site.inputs}] and [${site.outputs},${rank}]`;
-    throw fail(`${site.path} has ${found} where rank ${rank} asks for ${asked}`);
+    // Sides of another size than the layer's are those of another model; else the rank is wrong.
+    const isForeign = A.shape[1] !== site.inputs || B.shape[0] !== site.outputs;
+    const facts: ErrorFacts = isForeign ? { problem: "another-model" } : {};
+    throw fail(`${site.path} has ${found} where rank ${rank} asks for ${asked}`, facts);
   }
   const alpha = patternValue(config.alpha_pattern, site.path, config.lora_alpha);
   const scale = config.use_rslora ? alpha / Math.sqrt(rank) : alpha / rank;

@@ -112,7 +112,8 @@ export class ChatTemplate {
       return String(new Interpreter(environment).run(template).value);
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw new NodeError("DATA_FORMAT", `the chat template refuses it: ${oneLine(why)}`, {}, { cause });
+      const text = `the chat template refuses it: ${oneLine(why)}; correct the conversation, or choose another template`;
+      throw new NodeError("DATA_FORMAT", text, { problem: "template-refuses" }, { cause });
     }
   }
 

@@ -87,7 +87,11 @@ export function storedWeights(family: Pick<ModelFamily, "weights">, place: Weigh
     get: (weight) => {
       const tensor = find(weight);
       if (tensor) return tensor;
-      const text = `the weights hold no tensor ${weight.name}; is a shard missing?`;
+      const longer = [...located.keys()].find((name) => name.endsWith(`.${weight.name}`));
+      const text =
+        longer === undefined
+          ? `the weights hold no tensor ${weight.name}; is a shard missing?`
+          : `the weights call ${weight.name} ${longer}, as a wrapper does that was saved with its model; save the model in it by save_pretrained`;
       throw new NodeError("MODEL_MISSING", `${directory}: ${text}`);
     },
   };

@@ -96,7 +96,9 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
   } = await modelDoor();
   const { WorkCount } = await workDoor();
   const telling = new Telling(options, terminal);
-  if (options.prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT, the text to continue");
+  const { prompt } = options;
+  if (prompt === undefined) throw new NodeError("CONFIG_INVALID", "give --prompt TEXT, the text to continue");
+  refusePositionsAlone(options);
   const opened = openModel(modelDirectory(options.model), options);
   const { model, files } = opened;
   for (const note of model.notes) terminal.err(`${note}\n`);
@@ -110,10 +112,11 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
   for (const note of loaded?.notes ?? []) terminal.err(`${note}\n`);
   // A prompt is put to an adapter as those were that it was trained on.
   const trained = options.adapter === undefined ? undefined : await keptTrainedData(resolve(options.adapter));
-  const { prompt, system, chatTemplate } = options;
+  const { system, chatTemplate } = options;
   const choice = chatTemplate && templateArgument(chatTemplate);
   const asked = askedPrompt({ prompt, system, chatTemplate: choice, kept: trained }, files, tokenizer);
   const promptIds = asked.ids;
+  tellEmptyPrompt(prompt, promptIds, terminal);
   const print = printer(
     tokenizer,
     promptIds,
@@ -154,6 +157,21 @@ async function run(options: GenerateCommandOptions, terminal: Terminal): Promise
   if (result.stopped === "context")
     terminal.err(`the model's context of ${model.shape.contextTokens} tokens is full\n`);
   return result.stopped === "signal" ? EXIT_INTERRUPTED : EXIT_OK;
+}
+
+function refusePositionsAlone({ positions, adapter }: GenerateCommandOptions): void {
+  if (positions === undefined || adapter !== undefined) return;
+  throw new NodeError("CONFIG_INVALID", "--positions says where an adapter acts; give --adapter too, or leave it out");
+}
+
+/** Throws: CONFIG_INVALID where there is nothing to go on from. */
+function tellEmptyPrompt(prompt: string, ids: readonly number[], terminal: Terminal): void {
+  if (ids.length === 0) {
+    const text = "--prompt is empty, and this model has no token to begin with; give it a text";
+    throw new NodeError("CONFIG_INVALID", text);
+  }
+  if (prompt !== "") return;
+  terminal.err("warning: --prompt is empty; the model goes on from its begin token, or from an empty turn\n");
 }
 
 /** What is asked for; where nothing is, what the model's makers recommend, which is said. */
