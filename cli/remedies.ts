@@ -28,6 +28,8 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "budget-missing": "start with a new --data-dir",
   "budget-of-another-mode": ({ mode }) => `go on with --dp ${mode}, or start with a new --data-dir`,
   "clock-ahead": "set this machine's time; weft doctor compares the clocks",
+  "columns-unnamed": ({ columns = "prompt=NAME,response=NAME" }) =>
+    `on the command line: --columns ${shellWord(`${columns}`)}`,
   "data-not-given": "give --data FILE, or --data embedded to train on the small tasks that come with weft",
   "device-missing": "choose another --device; weft doctor tries them all",
   "earlier-run": ({ folder }) => `give another --data-dir, or remove ${folder}`,
@@ -81,6 +83,11 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "training-changed": "give what it was trained with, or --fresh to begin optimiser, schedule and batch order anew",
   "weights-beside": "give --out a file in the same folder",
 };
+
+/** A word that a shell takes as one. */
+function shellWord(text: string): string {
+  return /^[\p{L}\p{N}_.,=+:/-]+$/u.test(text) ? text : `"${text.replace(/["$`\\]/gu, "\\$&")}"`;
+}
 
 /** What a command says that takes no such flag. */
 const WITHOUT_NETWORK =

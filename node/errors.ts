@@ -75,6 +75,7 @@ export const PROBLEMS = [
   "budget-missing",
   "budget-of-another-mode",
   "clock-ahead",
+  "columns-unnamed",
   "data-not-given",
   "device-missing",
   "earlier-run",

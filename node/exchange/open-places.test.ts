@@ -63,6 +63,18 @@ describe("places of a network without a roster", () => {
     expect(enter("evil 8")).toBe(false);
   });
 
+  it("are given by the origin that has most keys which deliver, where those have taken all", () => {
+    const { places, enter, gone } = placesOf();
+    // Authors of which so many are remembered.
+    for (let n = 0; n < 8; n++) {
+      for (let update = 0; update < 3; update++) places.deliver(`evil ${n}` as PeerId);
+      expect(enter(`evil ${n}`)).toBe(true);
+    }
+    expect(enter("evil 8")).toBe(false);
+    expect([enter("far 1"), enter("near 1"), enter("given 1")]).toEqual([true, true, true]);
+    expect(gone.every((peer) => peer.startsWith("evil"))).toBe(true);
+  });
+
   it("before a stranger is admitted are a few of one origin, and some in all, of which one goes for another origin", () => {
     const { places, arrive, gone } = placesOf();
     expect([1, 2, 3, 4].map((n) => arrive(`evil ${n}`))).toEqual([true, true, true, false]);

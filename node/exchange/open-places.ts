@@ -1,7 +1,7 @@
 /**
  * The places of a peer in a network without a roster, where keys are free: strangers take no more than a part of them, and where
  * theirs are all taken, one of the origin that has most makes room for one from elsewhere. The rest is for peers whose addresses
- * this peer was given, and for those that have delivered updates.
+ * this peer was given, and for those that have delivered updates; of the latter, too, the origin that has most makes room.
  */
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Transport } from "../interface/transport.ts";
@@ -148,9 +148,13 @@ export class OpenPlaces {
     const max = neighboursMax + (this.#dependencies.isGiven(peer) ? moreGivenMax : 0);
     const isFree = admitted.length < max && (isKnown || strangers.length < neighboursMax - knownReserve);
     if (isFree) return "free";
-    if (!isKnown) return this.#spare(strangers, this.#originOf(peer));
-    const [last] = strangers.at(-1) ?? [];
-    return last && { taken: last };
+    const origin = this.#originOf(peer);
+    const [last] = isKnown ? (strangers.at(-1) ?? []) : [];
+    const ofStrangers = last === undefined ? this.#spare(strangers, origin) : { taken: last };
+    if (ofStrangers !== undefined) return ofStrangers;
+    // Delivering is cheap, too: whoever has most keys that did makes room for others from elsewhere.
+    const delivered = admitted.filter(([one]) => this.isKnown(one) && !this.#dependencies.isGiven(one));
+    return this.#spare(delivered, origin);
   }
 
   #originOf(peer: PeerId): string {

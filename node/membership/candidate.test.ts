@@ -1,9 +1,13 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { createAdmissionRequest } from "../../protocol/membership/admission.ts";
+import { contentIdOf } from "../../protocol/content-id.ts";
+import { encodeFrame } from "../../protocol/frame.ts";
+import { createAdmissionRequest, signAdmissionReply } from "../../protocol/membership/admission.ts";
 import { encodeEntry } from "../../protocol/membership/entry.ts";
 import type { Invite } from "../../protocol/membership/invite.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
+import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
+import { collect } from "../exchange/impostor.suite.ts";
 import type { Transport } from "../interface/transport.ts";
 import { patient, until } from "../system/network/transport.suite.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
@@ -175,6 +179,50 @@ describe("a newcomer with an invite", () => {
       message: expect.stringContaining("the invite names no address"),
       facts: { problem: "invite-without-address" },
     });
+  });
+
+  it("asks the next member where one lies, sends something else, or only says that it waits", async () => {
+    net = createConsortium(genesisWith({ approval: "invite" }));
+    const [a, b] = [await net.up({ seed: 1 }), await net.up({ seed: 2 })];
+    await connect(a, b);
+    /** A member's place, from which a program of somebody's own answers. */
+    const liar = async (seed: number, answer: (request: Uint8Array) => Uint8Array): Promise<Transport> => {
+      const transport = net.hub.create({ logger: LOGGER }, { peer: signerOf(seed).peer, ...BOUNDS });
+      transports.push(transport);
+      for (const protocol of [STREAM_PROTOCOLS.genesis, STREAM_PROTOCOLS.successors, STREAM_PROTOCOLS.admission]) {
+        await transport.handle(protocol, async (stream) => {
+          const request = await collect(stream.source);
+          await stream.sink([encodeFrame(answer(request.subarray(4)))]);
+        });
+      }
+      await transport.start();
+      return transport;
+    };
+    const noise = await liar(20, () => new Uint8Array(100).fill(7));
+    const refuser = await liar(21, (request) => {
+      const where = { networkId: networkId(net.genesis.manifest), request: contentIdOf(request) };
+      return request.length < 100
+        ? new Uint8Array()
+        : signAdmissionReply({ code: "denied", reason: "BARRED" }, where, signerOf(21));
+    });
+    const waiter = await liar(22, (request) =>
+      signAdmissionReply(
+        { code: "pending" },
+        { networkId: networkId(net.genesis.manifest), request: contentIdOf(request) },
+        signerOf(22),
+      ),
+    );
+    const asking = await candidate(invite(), [
+      ...[noise, refuser, waiter].map((transport) => ({ transport }) as Member),
+      a,
+    ]);
+    const found = await meanwhile(asking.findNetwork());
+    expect(networkId(found.genesis.manifest)).toBe(networkId(net.genesis.manifest));
+    const { entry } = await meanwhile(asking.admission());
+    expect(requireGrant(entry, { genesis: net.genesis, peer: dave.peer, verify }).role).toBe("trainer");
+    // Where nobody says better, what was said first is what the newcomer is told.
+    const alone = await candidate(invite({ secret: 8 }), [{ transport: noise } as Member], signerOf(6));
+    await expect(meanwhile(alone.findNetwork())).rejects.toMatchObject({ name: "ProtocolError" });
   });
 
   it("takes no certificate that is for another, grants nothing, or is signed by too few", () => {

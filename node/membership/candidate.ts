@@ -82,6 +82,7 @@ export async function findNetwork(
   const { networkId: network } = invite.ticket;
   for (;;) {
     let reason = "the invite names no address";
+    let refused: Error | undefined;
     for (const address of options.addresses) {
       signal.throwIfAborted();
       try {
@@ -105,11 +106,15 @@ export async function findNetwork(
         });
       } catch (error) {
         signal.throwIfAborted();
-        if (!isUnreachable(error)) throw error;
-        reason = error.message;
-        options.onUnreachable?.(reason);
+        // What one member says, or sends instead of an answer, holds where no other one says better.
+        if (!isUnreachable(error)) refused ??= asError(error);
+        else {
+          reason = error.message;
+          options.onUnreachable?.(reason);
+        }
       }
     }
+    if (refused !== undefined) throw refused;
     if (options.addresses.length === 0 || clock.now() >= untilMs) {
       throw new NodeError("DIAL_FAILED", `no member of the invite's network answers: ${reason}`, {
         network,
@@ -131,10 +136,11 @@ export async function waitForAdmission(
 ): Promise<Admission> {
   const { clock, verify, transport } = dependencies;
   const { signal, genesis, request, onWaiting, pauseMs = PAUSE_MS, timeoutMs = TIMEOUT_MS } = options;
-  for (;;) {
-    let denied: NodeError | undefined;
+  // Who says that it waits may not have passed the question on: the next visit begins with the next member.
+  for (let first = 0; ; first++) {
+    let denied: Error | undefined;
     let isPending = false;
-    for (const address of options.addresses) {
+    for (const address of rotated(options.addresses, first)) {
       signal.throwIfAborted();
       try {
         const reply = await visit(dependencies, options, address, (peer) =>
@@ -152,14 +158,22 @@ export async function waitForAdmission(
         denied ??= deniedError(reply.reason);
       } catch (error) {
         signal.throwIfAborted();
-        if (!isUnreachable(error)) throw error;
-        onWaiting?.({ kind: "unreachable", reason: error.message });
+        if (!isUnreachable(error)) denied ??= asError(error);
+        else onWaiting?.({ kind: "unreachable", reason: error.message });
       }
     }
     // What one member says may be a lie or out of date; it holds where no other one takes the question.
     if (denied !== undefined && !isPending) throw denied;
     await pause(clock, pauseMs, signal);
   }
+}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+
+/** The same list, from another place on. */
+function rotated<T>(list: readonly T[], first: number): readonly T[] {
+  const at = list.length === 0 ? 0 : first % list.length;
+  return [...list.slice(at), ...list.slice(0, at)];
 }
 
 /**

@@ -118,7 +118,14 @@ export async function openJoining(options: JoinOptions): Promise<Joining> {
         const grant = requireGrant(entry, { genesis, peer: signer.peer, verify });
         await store.batch([{ put: CERTIFICATE_KEY, value: entry }]);
         const keeper = { transport, store, clock, logger, signer, verify };
-        const manifest = await bringRoster(keeper, { genesis, story, member, signal });
+        let manifest: NetworkManifest;
+        try {
+          manifest = await bringRoster(keeper, { genesis, story, member, signal });
+        } catch (error) {
+          // It proves nothing without the entries that it rests on.
+          await store.batch([{ delete: CERTIFICATE_KEY }]);
+          throw error;
+        }
         await writeFileAtomic(directory.layout.genesis, canonicalGenesisBytes(genesis));
         return { grant, manifest };
       },

@@ -28,6 +28,20 @@ for (const [net, bits] of [
 }
 closed.addSubnet("fc00::", 7, "ipv6");
 closed.addSubnet("fe80::", 10, "ipv6");
+closed.addSubnet("fec0::", 10, "ipv6");
+// Groups and everybody on the link are no peer's address.
+closed.addSubnet("224.0.0.0", 3, "ipv4");
+closed.addSubnet("ff00::", 8, "ipv6");
+// IPv4 addresses in other clothes, which a gateway may turn into those of a network that only it reaches.
+for (const [net, bits] of [
+  ["::", 96],
+  ["64:ff9b::", 96],
+  ["64:ff9b:1::", 48],
+  ["2002::", 16],
+  ["2001::", 32],
+] as const) {
+  closed.addSubnet(net, bits, "ipv6");
+}
 
 /** The range of an address's first host; undefined where it is not of a form that may be dialled by hearsay. */
 export function rangeOf(address: Multiaddr): AddressRange | undefined {

@@ -41,6 +41,8 @@ export function gossipOptions(
       appSpecificScore: (peer) => (mayGossip(peer) ? 0 : SHUNNED_SCORE),
       appSpecificWeight: 1,
     },
+    // Those that are subscribed to: what comes on any other topic would be remembered without being looked at.
+    allowedTopics: [],
     maxOutboundBufferSize: 4 * 2 ** 20,
     // One RPC carries several messages and their control data (5,000 ids of 32 bytes at most).
     maxInboundDataLength: 256 * 1024 + 4 * gossipBytesMax,
@@ -58,6 +60,11 @@ export function gossipOptions(
 
 /** gossipsub's thresholds are -10 to -80. */
 const SHUNNED_SCORE = -1_000_000;
+
+/** A part of gossipsub that an option begins and none changes later (src/gossipsub.ts). */
+interface GossipParts {
+  readonly allowedTopics: Set<string>;
+}
 
 type Received = GossipsubMessage["msg"];
 
@@ -93,6 +100,7 @@ export class Libp2pGossip {
     const bound = boundHandlers(handlers);
     const loop = this.#loop;
     const kind = topic.egress.published;
+    (this.#gossip as unknown as GossipParts).allowedTopics.add(topic.name);
     this.#topics.set(topic.name, bound);
     this.#gossip.topicValidators.set(topic.name, (from, message) =>
       loop.during(`gossip of ${kind}s, judged`, () => this.#validate(bound, message, peerOf(from))),

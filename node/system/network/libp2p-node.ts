@@ -12,6 +12,7 @@ import type { Standing } from "../../interface/transport.ts";
 import { connectionsWithin } from "../platform/descriptors.ts";
 import { Acquaintance } from "./acquaintance.ts";
 import { addressFilter } from "./address-range.ts";
+import { BoundedDatastore, peerKey } from "./bounded-datastore.ts";
 import type { HearsayDial } from "./hearsay-dial.ts";
 import { isOfNetwork } from "./hearsay-range.ts";
 import { gossipOptions } from "./libp2p-gossip.ts";
@@ -61,8 +62,10 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metri
   const { pendingPerAddressMax = Math.ceil(options.connectionsMax / 8) } = options;
   const acquaintance = new Acquaintance(gate.standingOf);
   const connections = new ConnectionsOfPeers();
+  const datastore = new BoundedDatastore();
   const node = await createLibp2p({
     start: false,
+    datastore,
     privateKey: await generateKeyPairFromSeed("Ed25519", options.seed),
     addresses: { listen: [...options.listen], announce: [...(reach.announce ?? [])] },
     transports: await transportsOf({ connectionsMax, pendingPerAddressMax }, acquaintance),
@@ -86,6 +89,7 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metri
       ...reachServices(reach, { hearsay: gate.hearsay, acquaintance, admits: passes(gate.admits) }),
     },
   });
+  datastore.keep(() => [node.peerId, ...node.getPeers()].map(peerKey));
   connections.attach((peer) => node.getConnections(peer).length);
   node.addEventListener("stop", () => acquaintance.stop());
   return node;
