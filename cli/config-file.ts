@@ -101,7 +101,11 @@ async function readOne(path: string): Promise<ConfigFile | undefined> {
     const { code } = cause as NodeJS.ErrnoException;
     // No such file: nothing is configured. What else is wrong with the folder, the peer itself will say.
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw refusal(path, `cannot be read (${code ?? "unknown error"})`, "repair its permissions or remove it");
+    throw refusal(
+      path,
+      `cannot be read (${code ?? "unknown error"})`,
+      "repair its permissions and those of its folder, or name another",
+    );
   }
   if (text === undefined) throw refusal(path, "is too large", "it holds flags of weft run only");
   return { path, values: path.endsWith(".json") ? jsonValues(text, path) : tomlValues(text, path) };

@@ -12,7 +12,7 @@ export const EXIT_CODES: readonly (readonly [number, string])[] = [
   [EXIT_POLICY, "Refused by a rule: the roster, a role, a budget of privacy, a key that is in use elsewhere."],
   [
     EXIT_RESOURCE,
-    "The machine: a full disk (also behind standard output), a port or a data directory in use, a store or a device that does not work.",
+    "The machine: a full disk (also behind standard output), a port or a data directory in use, a limit of the system, a store or a device that does not work.",
   ],
   [130, "Stopped before it was done, by Ctrl-C, a hang-up or another signal."],
 ];
@@ -48,8 +48,12 @@ const MISTYPED: readonly unknown[] = [
   "role-differs",
 ] satisfies Problem[];
 
+/** What the system says where the machine is at its end, whatever file was named. */
+const OF_THE_MACHINE: readonly unknown[] = ["EFBIG", "EIO", "EMFILE", "ENFILE"];
+
 /** The exit code of an expected failure. */
 export function exitCodeOf(error: NodeError | ProtocolError): number {
+  if (OF_THE_MACHINE.includes(error.facts.system)) return EXIT_RESOURCE;
   if (MISTYPED.includes(error.facts.problem)) return EXIT_REFUSED;
   return (error instanceof NodeError ? CODES[error.code] : undefined) ?? EXIT_REFUSED;
 }

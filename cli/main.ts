@@ -2,7 +2,7 @@
 import { packageVersion } from "./package-folder.ts";
 import { ProcessOutputs } from "./process-outputs.ts";
 import { ProcessSignals } from "./process-signals.ts";
-import { EXIT_OK, EXIT_UNEXPECTED, type Terminal } from "./terminal.ts";
+import { EXIT_OK, EXIT_REFUSED, EXIT_UNEXPECTED, type Terminal } from "./terminal.ts";
 
 const interrupt = new AbortController();
 const outputs = new ProcessOutputs(process, () => interrupt.abort());
@@ -47,8 +47,21 @@ async function run(words: readonly string[]): Promise<number> {
     terminal.out(`${packageVersion()}\n`);
     return EXIT_OK;
   }
+  if (!isFolderThere()) {
+    terminal.err("weft: the folder that this is run in is gone; change to another one and run it again\n");
+    return EXIT_REFUSED;
+  }
   const { runCommandLine } = await import("./program.ts");
   return runCommandLine(words, terminal);
+}
+
+/** Whether the folder at hand is still there: nothing can be resolved against one that is not. */
+function isFolderThere(): boolean {
+  try {
+    return process.cwd() !== "";
+  } catch {
+    return false;
+  }
 }
 
 let exitCode: number;

@@ -36,10 +36,16 @@ function eventLines(event: PeerEvent, manifest: NetworkManifest): readonly strin
   if (event.type === "company" || event.type === "alone" || event.type === "unreachable") return [companyLine(event)];
   const line = progressLine(event, manifest);
   return [
-    ...(event.type === "started" ? [`dial this peer at ${event.addresses.join(" or ")}`] : []),
+    ...(event.type === "started" ? [addressLine(event.addresses)] : []),
     ...(line === undefined ? [] : [`${line}${NEXT_STEPS[event.type] ?? ""}`]),
   ];
 }
+
+/** Where others dial it, for whoever tells them. */
+const addressLine = (addresses: readonly string[]): string =>
+  addresses.length > 0
+    ? `dial this peer at ${addresses.join(" or ")}`
+    : "nobody can dial this peer, which has no address of its own; it dials others";
 
 /** The command that helps with what an event says. */
 const NEXT_STEPS: { readonly [Type in PeerEvent["type"]]?: string } = {

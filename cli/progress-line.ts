@@ -42,7 +42,8 @@ export class Pace {
   /** Such as `hashing the model: 412 MB of 1.20 GB, 34 %, 310 MB/s, 3 s left`. */
   line(now: number): string {
     const words = this.words(now);
-    return this.#rate(now) > 0 ? words : `${words}, ${timeWords((now - this.#began) / 1000)} so far`;
+    const seconds = (now - this.#began) / 1000;
+    return this.#rate(now) > 0 || seconds < 1 ? words : `${words}, ${timeWords(seconds)} so far`;
   }
 
   /** The same without the time that it has taken. */

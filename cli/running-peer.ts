@@ -7,6 +7,12 @@ export function runningStatus(dataDirectory: string): Promise<PeerStatus | undef
   return askRunningPeer<PeerStatus>(dataDirectory, "/v1/status");
 }
 
+/** Whether the peer in a data directory serves an admin interface, or did when it was killed. */
+export async function servesAdmin(dataDirectory: string): Promise<boolean> {
+  const { findAdmin } = await adminClientDoor();
+  return (await findAdmin(dataDirectory)) !== undefined;
+}
+
 /** A running peer's answer to a question; undefined where none runs, or one without an admin interface.  Throws: NodeError with what it refuses. */
 export async function askRunningPeer<Answer>(dataDirectory: string, path: string): Promise<Answer | undefined> {
   const { askAdmin, findAdmin } = await adminClientDoor();

@@ -6,7 +6,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import module from "node:module";
-import { constants } from "node:os";
+import { constants, homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { watchParent } from "./parent-watch.js";
@@ -54,8 +54,7 @@ async function keepCompiledCode() {
   try {
     const { WEFT_CACHE, NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE } = process.env;
     if (NODE_COMPILE_CACHE || NODE_DISABLE_COMPILE_CACHE) return;
-    const { default: envPaths } = await import("env-paths");
-    const folder = join(WEFT_CACHE ? resolve(WEFT_CACHE) : envPaths("weft", { suffix: "" }).cache, "code");
+    const folder = join(WEFT_CACHE ? resolve(WEFT_CACHE) : await cacheFolder(), "code");
     // Node.js would make the folders in a way that never ends where a file system takes none, as /proc does.
     if (!isAbsolute(folder) || !isFolderMade(folder)) return;
     const { directory } = module.enableCompileCache?.(folder) ?? {};
@@ -63,6 +62,14 @@ async function keepCompiledCode() {
   } catch {
     // An account without a home folder has no folder for caches either.
   }
+}
+
+/** The user's folder for caches.  Throws: where the account has no home. */
+async function cacheFolder() {
+  // First: the library asks for it as it loads, and what has failed to load once is never loaded again.
+  homedir();
+  const { default: envPaths } = await import("env-paths");
+  return envPaths("weft", { suffix: "" }).cache;
 }
 
 /** Make a folder, one level after the other; false where it cannot be. @param {string} folder */

@@ -31,7 +31,7 @@ export async function whenDiskHasSpace<T>(
       return result;
     } catch (error) {
       if (!(error instanceof NodeError) || error.code !== "DISK_FULL") throw error;
-      if (attempt === 1) onPause(error.message);
+      if (attempt === 1) onPause(`${error.message}; free some space and it goes on`);
       logger.warn("disk full, waiting for space", { reason: error.message, attempt, retryInMs: delayMs });
       attempt++;
       await wait(clock, delayMs, signal);

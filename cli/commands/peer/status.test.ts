@@ -1,4 +1,5 @@
 /** `weft status` of a peer that runs, and of one that has ended. */
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -51,6 +52,19 @@ it("is what its files say once it has ended, also where a killed one has left it
   const watched = await status("--watch");
   expect(watched.err).toContain("no peer runs there");
   expect(watched.out).toBe(out);
+});
+
+it("is what it wrote last where its process is there and does not answer", async () => {
+  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), onError: () => undefined });
+  writer.note({ type: "started" } as never);
+  await new Promise((resolve) => setImmediate(resolve));
+  await until(() => existsSync(join(folder, "status.json")));
+  await admin.close();
+  expect((await status()).out).toMatch(new RegExp(`^process +${process.pid}, running$`, "m"));
+  const address = { kind: "socket", path: join(folder, "admin.sock") };
+  await writeFile(join(folder, "admin.json"), JSON.stringify({ schema: "weft-admin/1", address, process: 1 }));
+  expect((await status()).out).toMatch(new RegExp(`^process +${process.pid}, there, but it does not answer`, "m"));
+  await writer.end();
 });
 
 /** A terminal that writes down what it is given. */

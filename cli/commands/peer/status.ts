@@ -52,13 +52,13 @@ async function run(
   terminal: Terminal,
 ): Promise<number> {
   const { isRunning, readStatus } = await import("../../status-file.ts");
-  const { runningStatus } = await import("../../running-peer.ts");
+  const { runningStatus, servesAdmin } = await import("../../running-peer.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
   if (options.watch) {
     const { watchStatus } = await import("../../watch-status.ts");
     const { json = false } = options;
-    const linesOf = (status: PeerStatus): readonly string[] => lines(status, true, "unread");
+    const linesOf = (status: PeerStatus): readonly string[] => lines(status, "running", "unread");
     const isSeen = await watchStatus(terminal, { folder, json, linesOf });
     if (terminal.signal.aborted) return stoppedCode(terminal.signal);
     terminal.err(
@@ -73,20 +73,34 @@ async function run(
   // After lines of JSON the last one is a line, too.
   const textOf = options.watch ? jsonLine : jsonText;
   if (options.json) terminal.out(textOf({ ...status, running, egress }));
-  else terminal.out(`${lines(status, running, egress).join("\n")}\n`);
+  else {
+    const process = !running ? "stopped" : told === undefined && (await servesAdmin(folder)) ? "silent" : "running";
+    terminal.out(`${lines(status, process, egress).join("\n")}\n`);
+  }
   return EXIT_OK;
 }
 
+/** Of the peer's process; silent where it is there and does not answer, as one that is frozen or held by long work. */
+type ProcessState = "running" | "silent" | "stopped";
+
 /** egress: "unread" where nobody has looked at the ledger; undefined where it is damaged. */
-function lines(status: PeerStatus, running: boolean, egress: EgressSummary | "unread" | undefined): string[] {
+function lines(
+  status: PeerStatus,
+  state: ProcessState,
+  egress: EgressSummary | "unread" | undefined,
+): readonly string[] {
   const { view, network, rounds, process: id, ended, updatedAt } = status;
   const last = view.rounds.at(-1);
   const { accepted, ignored, rejected } = view.updates;
-  const stopped = ended ? "stopped" : "not running (it was killed, or the machine stopped)";
+  const processWords: Readonly<Record<ProcessState, string>> = {
+    running: `${id}, running`,
+    silent: `${id}, there, but it does not answer: it stands still, or is held up; this is what it wrote last`,
+    stopped: ended ? "stopped" : "not running (it was killed, or the machine stopped)",
+  };
   const rows: [string, string | 0 | undefined][] = [
     ["peer", view.peer],
     ["network", network],
-    ["process", running ? `${id}, running` : stopped],
+    ["process", processWords[state]],
     ["as of", updatedAt],
     ["doing", view.pausedBecause && view.state === "paused" ? `paused: ${view.pausedBecause}` : view.state],
     ["lacks", view.lacks && needsSentence(view.lacks)],

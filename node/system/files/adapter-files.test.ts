@@ -55,7 +55,7 @@ describe("model folders", () => {
     await expect(writePieces(at("w"), broken)).rejects.toThrow("the source ended");
     expect([...(await readFile(at("w")))]).toEqual([1, 2, 3]);
     expect(await readdir(folder)).toEqual(["w"]);
-    await expect(writePieces(at("none", "w"), [])).rejects.toEqual(fails("DATA_DIRECTORY", "the folder is gone"));
+    await expect(writePieces(at("none", "w"), [])).rejects.toEqual(fails("DATA_DIRECTORY", "there is no such folder"));
   });
 
   it("get the tokenizer and settings of generation, and no weights", async () => {

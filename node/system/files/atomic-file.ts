@@ -153,7 +153,7 @@ export function fileError(cause: unknown, path: string): unknown {
   const code = systemCode(cause);
   if (code === undefined) return cause;
   if (code === "ENOSPC" || code === "EDQUOT") {
-    const text = `no space left to write ${path}; free some space and it goes on`;
+    const text = `no space left to write ${path}`;
     return new NodeError("DISK_FULL", text, { path, system: code }, { cause });
   }
   const why = REASONS[code] ?? `the system says ${code}`;
@@ -168,8 +168,10 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: "a part of the path is a file, not a folder",
   EEXIST: "a file is in the place of a folder",
   EISDIR: "a folder is in the place of a file",
-  ENOENT: "the folder is gone",
+  ENOENT: "there is no such folder",
   EIO: "the disk reports an error",
+  EFBIG: "the file is larger than this process or the file system takes; raise its limit (ulimit -f)",
+  ENAMETOOLONG: "a name in it is too long",
   EMFILE: "this process may open no more files; raise its limit (ulimit -n)",
   ENFILE: "the system has no file descriptors left",
 };

@@ -118,6 +118,10 @@ export function storeError(cause: unknown, folder: string): NodeError {
     return new NodeError("DATA_LOCKED", text, { ...facts, problem: "in-use" }, { cause });
   }
   if (/no space left|quota exceeded/i.test(said)) return diskFull(folder, facts, { cause });
+  if (/too many open files/i.test(said)) {
+    const text = `the store ${folder} cannot be opened: this process may open no more files; raise its limit (ulimit -n)`;
+    return new NodeError("STORE_FAILED", text, facts, { cause });
+  }
   const text = `the store ${folder} failed: ${said.split("\n", 1)[0]}`;
   return new NodeError("STORE_FAILED", text, isDamage(said) ? { ...facts, problem: "store-damaged" } : facts, {
     cause,
@@ -129,6 +133,6 @@ const isDamage = (said: string): boolean =>
   /corruption|missing files|checksum mismatch|does not exist|not an sstable|no such file/i.test(said);
 
 function diskFull(folder: string, facts: Readonly<Record<string, unknown>>, options?: ErrorOptions): NodeError {
-  const text = `no space left to write ${folder}; free some space and it goes on`;
+  const text = `no space left to write ${folder}`;
   return new NodeError("DISK_FULL", text, { folder, ...facts }, options);
 }
