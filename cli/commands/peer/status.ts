@@ -50,7 +50,7 @@ async function run(
   options: { readonly dataDir?: string; readonly json?: boolean; readonly watch?: boolean },
   terminal: Terminal,
 ): Promise<number> {
-  const { isRunning, readStatus } = await import("../../status-file.ts");
+  const { fromStatusFile, isRunning, readStatus } = await import("../../status-file.ts");
   const { runningStatus } = await import("../../running-peer.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
@@ -67,12 +67,13 @@ async function run(
   const told = await runningStatus(folder);
   const written = told ?? (await readStatus(folder));
   const running = told !== undefined || isRunning(written);
-  const status = running ? written : { ...written, view: restingView(written.view) };
+  const read = <T>(work: () => T): T => (told === undefined ? fromStatusFile(folder, work) : work());
+  const status = running ? written : { ...written, view: read(() => restingView(written.view)) };
   const egress = await egressOf(folder);
   // After lines of JSON the last one is a line, too.
   const textOf = options.watch ? jsonLine : jsonText;
   if (options.json) terminal.out(textOf({ ...status, running, egress }));
-  else terminal.out(`${lines(status, running, egress).join("\n")}\n`);
+  else terminal.out(`${read(() => lines(status, running, egress)).join("\n")}\n`);
   return EXIT_OK;
 }
 
