@@ -4,6 +4,8 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 interface LockEntry {
+  readonly version?: string;
+  readonly integrity?: string;
   readonly resolved?: string;
   readonly link?: boolean;
   readonly libc?: readonly string[];
@@ -12,8 +14,8 @@ interface LockEntry {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-/** QUIC's binaries but one: the registry had no others when the lock file was written, and npm locks nothing that it cannot see. */
-const NOT_IN_THE_REGISTRY = /^@chainsafe\/libp2p-quic-/;
+/** Written by hand: npm locks nothing that it cannot see, and its `npm ci` takes no file that lacks one of them. */
+const WITHOUT_HASH = /^node_modules\/@chainsafe\/libp2p-quic-/;
 const MEND = "npx npm@10 install --package-lock-only mends it";
 const repository = dirname(import.meta.dirname);
 const read = (name: string) => JSON.parse(readFileSync(join(repository, name), "utf8"));
@@ -53,8 +55,19 @@ describe("package-lock.json", () => {
 
   it("has the binaries of every platform, not only of the one that wrote it", () => {
     const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
-      Object.keys(optionalDependencies).filter((name) => !isLocked(path, name) && !NOT_IN_THE_REGISTRY.test(name)),
+      Object.keys(optionalDependencies).filter((name) => !isLocked(path, name)),
     );
-    expect(missing, `${MEND} where there is no node_modules`).toEqual([]);
+    expect(missing, `${MEND} where there is no node_modules; without them npm ci refuses the file`).toEqual([]);
+  });
+
+  it("has a hash of everything but binaries of QUIC that the registry did not show, which stand by their version", () => {
+    const bare = Object.entries(packages).filter(
+      ([path, { link, integrity }]) => path.startsWith("node_modules/") && !link && integrity === undefined,
+    );
+    const { optionalDependencies = {} } = packages["node_modules/@chainsafe/libp2p-quic"] ?? {};
+    for (const [path, { version }] of bare) {
+      expect(path, "npm install --package-lock-only adds it").toMatch(WITHOUT_HASH);
+      expect(version).toBe(optionalDependencies[path.slice("node_modules/".length)]);
+    }
   });
 });

@@ -41,6 +41,8 @@ export interface CommandRow {
   readonly takesLong?: boolean;
   /** Whether it runs until it is stopped. */
   readonly staysOn?: boolean;
+  /** The flag with which it does, where it otherwise does not. */
+  readonly staysOnWith?: string;
   /** Whether it comes to an end of its own where it is asked to stop, with something to keep; any other is left at once. */
   readonly endsInOrder?: true;
   readonly example: string;

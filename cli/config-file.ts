@@ -2,17 +2,17 @@
  * The configuration file: flags of `weft run` by their long names, for those that neither the command line nor the
  * environment gives. It is config.toml in the data directory, or config.json, or the file that `--config` names.
  */
-import { readFile } from "node:fs/promises";
 import { InvalidArgumentError } from "commander";
 import { parse as parseToml, stringify as stringifyToml, TomlError } from "smol-toml";
-import { dataDirectoryLayout, NodeError, writeFileAtomic } from "../node/index.ts";
+import { dataDirectoryLayout, NodeError, readShortText, writeFileAtomic } from "../node/index.ts";
 import { closestName } from "../protocol/closest-name.ts";
 import { jsonFlaw } from "../protocol/json-names.ts";
 import { type CommandRow, longName, type OptionRow, type ReadValue, takesValue } from "./command-row.ts";
+import { parserOf } from "./option-value.ts";
 import { PEER_OPTIONS } from "./shared-options.ts";
 
 /** Larger than any file of flags. */
-const CONFIG_CHARACTERS_MAX = 1_000_000;
+const CONFIG_BYTES_MAX = 1_000_000;
 
 /** Flags about where the file is and how one run talks; they cannot stand in it. */
 const NOT_KEPT = new Set(["data-dir", "config", "json", "events", "format", "quiet", "hold"]);
@@ -94,16 +94,16 @@ const CONFIG_HEAD =
   "# Flags of weft run by their long names; docs/CLI.md has them all. weft config show says which value holds.";
 
 async function readOne(path: string): Promise<ConfigFile | undefined> {
-  let text: string;
+  let text: string | undefined;
   try {
-    text = await readFile(path, "utf8");
+    text = await readShortText(path, CONFIG_BYTES_MAX);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     // No such file: nothing is configured. What else is wrong with the folder, the peer itself will say.
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw refusal(path, `cannot be read (${code ?? "unknown error"})`, "repair its permissions or remove it");
   }
-  if (text.length > CONFIG_CHARACTERS_MAX) throw refusal(path, "is too large", "it holds flags of weft run only");
+  if (text === undefined) throw refusal(path, "is too large", "it holds flags of weft run only");
   return { path, values: path.endsWith(".json") ? jsonValues(text, path) : tomlValues(text, path) };
 }
 
@@ -142,7 +142,7 @@ function optionValue(option: OptionRow, value: unknown, path: string): unknown {
       throw refusal(path, `"${name}" is neither text nor a number`, "correct it");
     }
     try {
-      return option.parse ? option.parse(String(item)) : String(item);
+      return parserOf(option)(String(item));
     } catch (cause) {
       if (!(cause instanceof InvalidArgumentError)) throw cause;
       throw refusal(path, `"${name}" is "${item}"`, cause.message);

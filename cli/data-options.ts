@@ -90,3 +90,8 @@ export function dataOptions(
     ...(test !== undefined && { test: dataPath(test) }),
   };
 }
+
+/** What was found in data as a line on standard error; a warning begins with that word, by which `--quiet` lets it through. */
+export function dataNote(note: string): string {
+  return note.startsWith("warning: ") ? `${note}\n` : `data: ${note}\n`;
+}

@@ -1,6 +1,6 @@
 /** Weft where something is missing that programs take for granted: a home, a folder for temporary files, descriptors, a store. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,6 +39,20 @@ describe("what is missing is said in one line", { timeout: TIMEOUT_MS }, () => {
     expect(run("--help")).toMatchObject({ status: 0, stdout: expect.stringMatching(/^Usage/), stderr: "" });
     const line = "weft: this account has no home folder; give --data-dir or set WEFT_DATA_DIR\n";
     expect(run("status")).toMatchObject({ status: 2, stderr: line });
+  });
+
+  it.each(["", "home"])("a home that depends on the folder at hand: HOME=%j", (HOME) => {
+    mkdirSync(at("at-hand"), { recursive: true });
+    const env = { ...process.env, HOME, XDG_DATA_HOME: "data", XDG_CACHE_HOME: "cache" };
+    const result = spawnSync(process.execPath, [WEFT, "init"], { encoding: "utf8", env, cwd: at("at-hand") });
+    const stderr = "weft: this account has no home folder; give --data-dir or set WEFT_DATA_DIR\n";
+    expect(result).toMatchObject({ status: 2, stderr });
+    expect(readdirSync(at("at-hand"))).toEqual([]);
+  });
+
+  it.skipIf(process.platform !== "linux")("a home that takes no folders, where a peer has another place", () => {
+    const result = weft(["init", "--data-dir", at("elsewhere")], { HOME: "/proc" });
+    expect(result.status, result.stderr).toBe(0);
   });
 
   it("a folder for temporary files", () => {

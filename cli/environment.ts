@@ -7,6 +7,7 @@ import { InvalidArgumentError } from "commander";
 import { NodeError } from "../node/index.ts";
 import { closestName } from "../protocol/closest-name.ts";
 import { type CommandRow, longName, type OptionRow, type ReadValue, takesValue } from "./command-row.ts";
+import { parserOf } from "./option-value.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Flags that confirm one act; nobody may have them set for all acts. */
@@ -56,7 +57,7 @@ function optionValue(option: OptionRow, text: string): unknown {
   }
   const one = (item: string): unknown => {
     try {
-      return option.parse ? option.parse(item) : item;
+      return parserOf(option)(item);
     } catch (cause) {
       if (!(cause instanceof InvalidArgumentError)) throw cause;
       throw refusal(name, item, cause.message);

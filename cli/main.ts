@@ -1,11 +1,8 @@
 /** The process: its signals, its outputs and its exit code. The only place that ends it. */
-import { askLine } from "./ask-line.ts";
-import { askSecret } from "./ask-secret.ts";
 import { packageVersion } from "./package-folder.ts";
 import { ProcessOutputs } from "./process-outputs.ts";
 import { ProcessSignals } from "./process-signals.ts";
-import { EXIT_OK, EXIT_UNEXPECTED } from "./terminal.ts";
-import { visibleTerminal } from "./visible-text.ts";
+import { EXIT_OK, EXIT_UNEXPECTED, type Terminal } from "./terminal.ts";
 
 const interrupt = new AbortController();
 const outputs = new ProcessOutputs(process, () => interrupt.abort());
@@ -17,7 +14,7 @@ if (process.channel) {
   process.on("disconnect", () => interrupt.abort());
 }
 
-const terminal = visibleTerminal({
+const terminal: Terminal = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   draw: (text) => void process.stderr.write(text),
@@ -25,22 +22,26 @@ const terminal = visibleTerminal({
   outIsTerminal: process.stdout.isTTY === true,
   ownsProcess: true,
   columns: () => process.stderr.columns || 120,
+  // A terminal that was never told its size says 0.
+  rows: () => process.stderr.rows || undefined,
   nextLine: () =>
     new Promise((resolve) => {
       process.stdin.once("data", () => resolve()).once("end", () => resolve());
     }),
   ...(process.stdin.isTTY &&
     process.stderr.isTTY && {
-      askSecret: (question: string) => askSecret(question, process),
-      askLine: (question: string) =>
-        askLine(question, { stdin: process.stdin, stderr: process.stderr, signal: interrupt.signal }),
+      askSecret: async (question: string) => (await import("./ask-secret.ts")).askSecret(question, process),
+      askLine: async (question: string) => {
+        const { askLine } = await import("./ask-line.ts");
+        return askLine(question, { stdin: process.stdin, stderr: process.stderr, signal: interrupt.signal });
+      },
     }),
   environment: process.env,
   signal: interrupt.signal,
   thread: (state) => (state === "held" ? signals.letEnd() : signals.hear()),
-});
+};
 
-/** The version is the one question that no command has to be known for. */
+/** The version is the one question that no command has to be known for: nothing else is loaded for it. */
 async function run(words: readonly string[]): Promise<number> {
   if (words.length === 1 && ["--version", "-V", "-v", "version"].includes(words[0] ?? "")) {
     terminal.out(`${packageVersion()}\n`);
@@ -54,7 +55,8 @@ let exitCode: number;
 try {
   exitCode = await run(process.argv.slice(2));
 } catch (error) {
-  terminal.err(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  const { visibleTerminal } = await import("./visible-text.ts");
+  visibleTerminal(terminal).err(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   exitCode = EXIT_UNEXPECTED;
 }
 exitCode = await outputs.end(exitCode);

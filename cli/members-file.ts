@@ -1,6 +1,5 @@
 /** A file that names the founders of a network: one peer id and role a line; # begins a comment. */
-import { readFile } from "node:fs/promises";
-import { NodeError } from "../node/index.ts";
+import { NodeError, readShortText } from "../node/index.ts";
 import { closestName } from "../protocol/closest-name.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { ROLES, type Role } from "../protocol/membership/roles.ts";
@@ -8,24 +7,24 @@ import type { Founder } from "../protocol/membership/settings.ts";
 import { parsePeerId } from "../protocol/peer-id.ts";
 
 /** Far above LIMITS.founderCountMax lines with a comment each. */
-const FILE_CHARACTERS_MAX = 1_000_000;
+const FILE_BYTES_MAX = 1_000_000;
 
 /** The founders that a file names.  Throws: NodeError CONFIG_INVALID, naming the line and what is wrong with it. */
 export async function readFounders(file: string): Promise<readonly Founder[]> {
-  let text: string;
+  let text: string | undefined;
   try {
-    text = await readFile(file, "utf8");
+    text = await readShortText(file, FILE_BYTES_MAX);
   } catch (cause) {
     const why = (cause as NodeJS.ErrnoException).code ?? "unknown error";
     throw new NodeError("CONFIG_INVALID", `cannot read ${file} (${why}); name a file of founders`, { file }, { cause });
   }
-  return parseFounders(text, file);
+  if (text !== undefined) return parseFounders(text, file);
+  throw new NodeError("CONFIG_INVALID", `${file}: too long to be a list of founders; name another file`, { file });
 }
 
 /** As readFounders, from the text; `file` is what to call it. */
 export function parseFounders(text: string, file: string): readonly Founder[] {
   const refused = (what: string): NodeError => new NodeError("CONFIG_INVALID", `${file}: ${what}`, { file });
-  if (text.length > FILE_CHARACTERS_MAX) throw refused("too long to be a list of founders");
   const founders = new Map<string, Founder>();
   text.split(/\r?\n/).forEach((line, i) => {
     const words = line.replace(/#.*/, "").trim();

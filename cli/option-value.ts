@@ -4,7 +4,28 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { InvalidArgumentError } from "commander";
 import { addressFilter, LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "../node/index.ts";
 import { peerIdOfAddress } from "../protocol/addresses.ts";
+import type { OptionRow } from "./command-row.ts";
 import { fieldParser } from "./field-flag.ts";
+
+/** What reads the text after a flag, wherever the text comes from: the command line, the environment or a file. */
+export function parserOf({ flags, parse }: OptionRow): (text: string) => unknown {
+  return parse ?? (/<(file|folder)>/.test(flags) ? path : (text) => text);
+}
+
+/** A path as it was given. An empty one, of a variable that is not set, would mean the folder at hand. */
+function path(text: string): string {
+  if (text === "") throw new InvalidArgumentError("expected a path, and this is an empty text");
+  if (text.includes("\0")) throw new InvalidArgumentError("expected a path, which has no character of code 0");
+  return text;
+}
+
+/** A name that others read: `min` to `max` characters of printable ASCII. */
+export function printable(min: number, max: number): (text: string) => string {
+  return (text) => {
+    if (text.length >= min && text.length <= max && /^[ -~]*$/.test(text)) return text;
+    throw new InvalidArgumentError(`expected ${min} to ${max} letters, digits and signs of ASCII`);
+  };
+}
 
 /** An integer of `min` to `max`. */
 export function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {

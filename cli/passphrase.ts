@@ -19,7 +19,10 @@ export async function passphraseOf(
   const passphrase = await terminal.askSecret("passphrase: ");
   checkPassphrase(passphrase);
   if (isNew && (await terminal.askSecret("the same again: ")) !== passphrase) {
-    throw new NodeError("KEY_FILE", "the two passphrases are not the same; nothing was written");
+    throw new NodeError(
+      "KEY_FILE",
+      "the two passphrases are not the same, and nothing was written; run the command again",
+    );
   }
   return passphrase;
 }

@@ -37,6 +37,18 @@ describe("command line", () => {
       ["status", "--data-dir", ""],
       'weft: --data-dir <folder> does not take "": expected a path, and this is an empty text; see weft status --help\n',
     ],
+    [["network", "show", ""], "weft: argument 'file' is an empty text; see weft network show --help\n"],
+    [["network", "show", "a\0b"], "weft: argument 'file' has a character of code 0; see weft network show --help\n"],
+    [
+      ["network", "create", "--name", ""],
+      'weft: --name <name> does not take "": expected 1 to 64 letters, digits and signs of ASCII; see weft network create --help\n',
+    ],
+    [
+      ["join", "x", "--label", "Süd"],
+      'weft: --label <text> does not take "Süd": expected 0 to 64 letters, digits and signs of ASCII; see weft join --help\n',
+    ],
+    [["join", " "], "weft: argument 'invite' is an empty text; see weft join --help\n"],
+    [["testnet", "partition", ""], "weft: argument 'sides' is an empty text; see weft testnet partition --help\n"],
     [["network"], "weft: which command? See weft network --help\n"],
     [
       ["testnet", "stauts"],
@@ -226,6 +238,8 @@ describe("flags that the command line leaves out", () => {
     ["config.toml", "data = 2026-11-30", '"data" is neither text nor a number'],
     ["config.toml", "[port]\nport = 1", '"port" is neither text nor a number'],
     ["config.json", "[]", "is not an object"],
+    ["config.toml", 'data = ""', '"data" is ""; expected a path, and this is an empty text'],
+    ["config.json", '{"model": "a\\u0000b"}', "which has no character of code 0"],
     ["config.json", "{", "is not JSON"],
     ["config.json", '{"port": 1, "port": 2}', 'names "port" twice'],
     ["config.toml", "port = 1\nport = 2", "config.toml:2: is not TOML ("],

@@ -1,5 +1,5 @@
 /** The command line as a whole: parses by the command table, runs the command, says in one line what is wrong. */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { NodeError, workDoor } from "../node/index.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type CommandRow, longName, type OptionRow, takesValue } from "./command-row.ts";
@@ -8,9 +8,10 @@ import { misspelt } from "./environment.ts";
 import { exitCodeOf } from "./exit-code.ts";
 import { askedForm, failureOf, formOf } from "./json.ts";
 import { JsonOutput } from "./json-output.ts";
+import { parserOf } from "./option-value.ts";
 import { otherName } from "./other-names.ts";
 import { packageVersion } from "./package-folder.ts";
-import { Progress } from "./progress.ts";
+import { Progress, type ProgressOptions } from "./progress.ts";
 import { quietTerminal } from "./quiet-terminal.ts";
 import { errorLine, type GivenCommand, remedyOf } from "./remedies.ts";
 import { applySettings } from "./setting-sources.ts";
@@ -38,7 +39,9 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
     await applySettings(command, row, terminal);
     const flags = command.opts();
     output.form = formOf(flags);
-    exitCode = await withProgress(flags.quiet === true ? quietTerminal(terminal) : terminal, row, (told) =>
+    const { takesLong = false, staysOn = row.staysOnWith !== undefined && flags[row.staysOnWith] === true } = row;
+    const shown = flags.quiet === true ? quietTerminal(terminal) : terminal;
+    exitCode = await withProgress(shown, { takesLong, staysOn }, (told) =>
       untilStopped(row, told, () => row.run(flags, told, argumentOf(row, command))),
     );
     output.end(exitCode);
@@ -51,8 +54,13 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
   }
 }
 
+/** Throws: CommanderError for an empty text, as of a variable that is not set, and for one that no system has as a path. */
 function argumentOf({ argument }: CommandRow, { args }: Command): string | undefined {
-  return argument?.several ? args.join(" ") || undefined : args[0];
+  const text = argument?.several && args.length > 0 ? args.join(" ") : args[0];
+  if (argument === undefined || text === undefined) return text;
+  const what = text.trim() === "" ? "is an empty text" : text.includes("\0") ? "has a character of code 0" : undefined;
+  if (what === undefined) return text;
+  throw new CommanderError(EXIT_REFUSED, "weft.argument", `error: argument '${argument.name}' ${what}`);
 }
 
 /**
@@ -87,10 +95,10 @@ async function untilStopped(
 /** Run something that is a command's work, and show how far it is. */
 async function withProgress(
   given: Terminal,
-  { takesLong = false, staysOn = false }: CommandRow,
+  options: ProgressOptions,
   run: (terminal: Terminal) => Promise<number>,
 ): Promise<number> {
-  const progress = new Progress(given, { takesLong, staysOn });
+  const progress = new Progress(given, options);
   const { onWork } = await workDoor();
   const holding = new Set<string>();
   const endHearing = onWork((news) => {
@@ -195,22 +203,14 @@ function group(program: Command, groups: Map<string, Command>, name: string): Co
   return command;
 }
 
-/** A path as it was given. An empty one, of a variable that is not set, would mean the folder at hand.  Throws: InvalidArgumentError. */
-function path(text: string): string {
-  if (text === "") throw new InvalidArgumentError("expected a path, and this is an empty text");
-  return text;
-}
-
-function optionOf({ flags, text, parse, repeatable, otherwise }: OptionRow, { err }: Pick<Terminal, "err">): Option {
+function optionOf(row: OptionRow, { err }: Pick<Terminal, "err">): Option {
+  const { flags, text, repeatable, otherwise } = row;
   const option = new Option(flags, otherwise === undefined ? text : `${text} (otherwise: ${otherwise})`);
+  const parse = parserOf(row);
   if (repeatable) {
-    option.argParser((value: string, before: unknown[] | undefined) => [
-      ...(before ?? []),
-      parse ? parse(value) : value,
-    ]);
+    option.argParser((value: string, before: unknown[] | undefined) => [...(before ?? []), parse(value)]);
   } else {
-    const parser = parse ?? (/<(file|folder)>/.test(flags) ? path : (value: string) => value);
-    option.argParser(lastOf(parser, () => err(`${option.long} is given more than once; the last one counts\n`)));
+    option.argParser(lastOf(parse, () => err(`${option.long} is given more than once; the last one counts\n`)));
   }
   return option;
 }

@@ -69,7 +69,7 @@ describe("progress", () => {
         progress.hear({ what: "hashing", done: clock.now, total: 1e6 });
       }
     };
-    return { progress, said, go };
+    return { progress, said, go, clock };
   };
 
   it("says nothing of what is over within two seconds", () => {
@@ -135,6 +135,22 @@ describe("progress", () => {
     go(3);
     progress.hear({ what: "hashing", isOver: true });
     expect(said).toHaveLength(1);
+  });
+
+  it("says nothing of work while a view is drawn that shows it", () => {
+    const drawn: string[] = [];
+    const { progress, clock } = begin({ errIsTerminal: true, draw: (text) => void drawn.push(text) });
+    const wait = (ms: number): void => {
+      clock.now += ms;
+      progress.hear({ what: "nothing", isOver: true });
+    };
+    for (let i = 0; i < 8; i++) {
+      progress.terminal.draw?.("view");
+      wait(1_000);
+    }
+    expect(drawn.filter((text) => text !== "view")).toEqual([]);
+    wait(5_000);
+    expect(drawn.at(-1)).toContain("working, ");
   });
 
   it("leaves the line to whoever types an answer", async () => {

@@ -19,6 +19,8 @@ const [DRAW_MS, DRAW_FIRST_MS] = [200, 700];
 const TICK_MS = 500;
 /** The thread beside waits so much longer than this one does. */
 const HELD_MS = 1_000;
+/** A view that was drawn so long ago says that something goes on; after that it stands still. */
+const VIEW_MS = 5_000;
 /** Clear the line and begin it anew. */
 const CLEAR = "\r\x1b[K";
 
@@ -42,6 +44,7 @@ export class Progress {
   readonly #began: number;
   readonly #works = new Map<string, Pace>();
   #saidAt: number;
+  #viewAt = Number.NEGATIVE_INFINITY;
   #share: ProgressShare | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isDrawn = false;
@@ -76,7 +79,12 @@ export class Progress {
         this.#saidAt = this.#now();
         terminal.err(text);
       }),
-      ...(draw && { draw: clearing(draw) }),
+      ...(draw && {
+        draw: clearing((text) => {
+          this.#viewAt = this.#now();
+          draw(text);
+        }),
+      }),
       ...(askLine && { askLine: asking(askLine) }),
       ...(askSecret && { askSecret: asking(askSecret) }),
     };
@@ -119,9 +127,10 @@ export class Progress {
   }
 
   /** What there is to tell of; nothing where nobody needs to hear of it. */
-  #pace(): Pace | undefined {
+  #pace(now: number): Pace | undefined {
     const pace = [...this.#works.values()].at(-1);
-    return pace ?? (this.#options.staysOn ? undefined : new Pace({ what: "working", done: 0 }, this.#began));
+    const isSeen = this.#options.staysOn || now - this.#viewAt < VIEW_MS;
+    return pace ?? (isSeen ? undefined : new Pace({ what: "working", done: 0 }, this.#began));
   }
 
   #interval(now: number): number {
@@ -133,7 +142,7 @@ export class Progress {
 
   #tick(): void {
     const now = this.#now();
-    const pace = this.#isAsking ? undefined : this.#pace();
+    const pace = this.#isAsking ? undefined : this.#pace(now);
     const interval = this.#interval(now);
     if (this.#share) {
       this.#saidAt = Math.max(this.#saidAt, this.#share.saidAt);

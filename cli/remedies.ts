@@ -22,11 +22,14 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "another-template":
     "take tokenizer_config.json and chat_template.jinja from whoever made the network, or give --chat-template the network's",
   "another-version": "install the newest version, which reads older files too, or start with a new --data-dir",
+  "backup-shut": "type the passphrase again, or take another copy of the backup",
   "base-elsewhere": "leave out --base or --device",
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",
   "budget-of-another-mode": ({ mode }) => `go on with --dp ${mode}, or start with a new --data-dir`,
   "clock-ahead": "set this machine's time; weft doctor compares the clocks",
+  "columns-unnamed": ({ columns = "prompt=NAME,response=NAME" }) =>
+    `on the command line: --columns ${shellWord(`${columns}`)}`,
   "data-not-given": "give --data FILE, or --data embedded to train on the small tasks that come with weft",
   "device-missing": "choose another --device; weft doctor tries them all",
   "earlier-run": ({ folder }) => `give another --data-dir, or remove ${folder}`,
@@ -49,6 +52,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "network-not-given": "give --network FILE, which weft network create makes",
   "network-not-named": "give --network to check it against a network",
   "no-adapter-of-weft": "weft train and weft adapter import write one",
+  "no-backup": "name a file that weft keys backup wrote",
   "no-checkpoint": "let weft run train there first",
   "no-member": "weft members list shows the members, weft network invite lets a new one ask",
   "no-swarm": "weft testnet up starts one, or name another --dir",
@@ -56,6 +60,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "nothing-made-yet": "weft init makes it",
   "peers-unknown": "give --bootstrap, and the doctor checks reachability and clock too",
   "page-port-taken": "give --page-port another one, or leave it out",
+  "passphrase-unfit": "give --passphrase-file a file with the passphrase alone, or type it at a terminal",
   "peft-form-only": "export it with --format peft",
   "positions-of-two": "give --positions f7+l7 or the like",
   "positions-unsaid": "import it with weft adapter import --positions f7+l7",
@@ -65,7 +70,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "quorum-ends": "make others admins first (weft members promote), or add --without-quorum where it is meant",
   "reft-part-only": "take its ReFT part alone with --part reft",
   "relay-without-role": "leave out --relay, or ask an admin for one of these roles",
-  "report-unwritable": "choose another with --report FILE",
+  "report-unwritable": "name another file",
   "role-differs": "weft members promote changes a role",
   "rows-too-few": "lower --held-out or --batch-size",
   "signatures-missing": "a founder adds its signature with weft network sign",
@@ -79,8 +84,14 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "weights-beside": "give --out a file in the same folder",
 };
 
+/** A word that a shell takes as one. */
+function shellWord(text: string): string {
+  return /^[\p{L}\p{N}_.,=+:/-]+$/u.test(text) ? text : `"${text.replace(/["$`\\]/gu, "\\$&")}"`;
+}
+
 /** What a command says that takes no such flag. */
-const WITHOUT_NETWORK = "weft init --network FILE, weft run --network FILE or weft join INVITE makes it one's";
+const WITHOUT_NETWORK =
+  "name another --data-dir, or have it belong to one by weft init --network FILE, weft run --network FILE or weft join";
 
 /** The command that was given. */
 export interface GivenCommand {

@@ -42,7 +42,7 @@ export async function operatorOf({ dataDir }: RosterFlags, terminal: Terminal): 
 async function genesisIn(folder: string, kept: Genesis): Promise<Genesis> {
   const genesis = await rosterGenesis(kept, folder);
   if (genesis !== undefined) return genesis;
-  const text = `${folder} belongs to an open network, which has no roster; every peer with its manifest takes part`;
+  const text = `${folder} belongs to an open network, which has no roster: every peer with its manifest takes part; name the --data-dir of a peer in a network with one`;
   throw new NodeError("CONFIG_INVALID", text, { folder });
 }
 

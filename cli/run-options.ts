@@ -11,7 +11,7 @@ import {
   trainingDoor,
 } from "../node/index.ts";
 import { baseLine, memoryLine } from "./base-line.ts";
-import { type DataFlags, dataOptions } from "./data-options.ts";
+import { type DataFlags, dataNote, dataOptions } from "./data-options.ts";
 import { engineOf } from "./engine-flags.ts";
 import { modelDirectory } from "./model-directory.ts";
 import type { Part } from "./option-value.ts";
@@ -61,7 +61,7 @@ export function peerOptions(options: RunOptions, dataDirectory: string, terminal
       if (options.data === undefined) requireDemonstration(underManifest);
       const loaded = await loadPeerExamples(dataOf(options), underManifest, dataDirectory);
       for (const note of loaded.modelNotes ?? []) terminal.err(`${note}\n`);
-      for (const note of loaded.notes ?? []) terminal.err(`data: ${note}\n`);
+      for (const note of loaded.notes ?? []) terminal.err(dataNote(note));
       await tellMemory(underManifest, loaded.sets, engine, terminal);
       return loaded;
     },

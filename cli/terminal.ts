@@ -16,6 +16,8 @@ export interface Terminal {
   readonly isQuiet?: boolean;
   /** Width of the terminal in characters. */
   columns(): number;
+  /** Its height in lines; absent where there is none. */
+  rows?(): number | undefined;
   /** Resolves when a line, or the end, has come on standard input. */
   nextLine(): Promise<void>;
   /** Ask for a secret, which is not shown; absent where nobody sits at a terminal. */

@@ -1,6 +1,7 @@
 /** `weft status --watch`: a peer as it goes on, drawn over on a terminal, a line for each change anywhere else. */
 import { setTimeout as pause } from "node:timers/promises";
-import { formatLoss, shortPeerId, textTable } from "../testnet/words/text-table.ts";
+import { fittedLines } from "../testnet/words/fitted-lines.ts";
+import { counted, formatLoss, shortPeerId, textTable } from "../testnet/words/text-table.ts";
 import { askRunningPeer, runningStatus } from "./running-peer.ts";
 import type { PeerStatus } from "./status-file.ts";
 import type { Terminal } from "./terminal.ts";
@@ -43,9 +44,9 @@ export async function watchStatus(
     isSeen = true;
     if (isDrawn) {
       const peers = await askRunningPeer<PeersAnswer>(folder, "/v1/peers");
-      const lines = [...linesOf(status), "", ...neighbourTable(peers)].map((line) =>
-        line.slice(0, terminal.columns() - 1),
-      );
+      const room = { columns: terminal.columns(), rows: terminal.rows?.() };
+      const own = fittedLines(linesOf(status), room, { folded: true });
+      const lines = fittedLines([...own, "", ...neighbourTable(peers)], room);
       const draw = terminal.draw ?? terminal.err;
       draw(`${drawn > 0 ? `\x1b[${drawn}A` : ""}\r\x1b[J${lines.join("\n")}\n`);
       drawn = lines.length;
@@ -67,7 +68,7 @@ function changing({ updatedAt: _, ...status }: PeerStatus): object {
 function changeLine({ view, rounds }: PeerStatus): string {
   const last = view.rounds.at(-1);
   const losses = `validation ${formatLoss(last?.validationLoss)}`;
-  return `${view.state}, round ${view.roundsDone} of ${rounds} done, ${losses}, ${view.neighbours} neighbours`;
+  return `${view.state}, round ${view.roundsDone} of ${rounds} done, ${losses}, ${counted(view.neighbours, "neighbour")}`;
 }
 
 function neighbourTable(answer: PeersAnswer | undefined): readonly string[] {

@@ -4,10 +4,10 @@
  * checkout, the compiled file in the published package. Plain JavaScript that old versions can still read.
  */
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import module from "node:module";
 import { constants } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { watchParent } from "./parent-watch.js";
 
@@ -55,12 +55,22 @@ async function keepCompiledCode() {
     const { WEFT_CACHE, NODE_COMPILE_CACHE, NODE_DISABLE_COMPILE_CACHE } = process.env;
     if (NODE_COMPILE_CACHE || NODE_DISABLE_COMPILE_CACHE) return;
     const { default: envPaths } = await import("env-paths");
-    const folder = join(WEFT_CACHE || envPaths("weft", { suffix: "" }).cache, "code");
+    const folder = join(WEFT_CACHE ? resolve(WEFT_CACHE) : envPaths("weft", { suffix: "" }).cache, "code");
+    // Node.js would make the folders in a way that never ends where a file system takes none, as /proc does.
+    if (!isAbsolute(folder) || !isFolderMade(folder)) return;
     const { directory } = module.enableCompileCache?.(folder) ?? {};
     if (directory) process.env.NODE_COMPILE_CACHE = folder;
   } catch {
     // An account without a home folder has no folder for caches either.
   }
+}
+
+/** Make a folder, one level after the other; false where it cannot be. @param {string} folder */
+function isFolderMade(folder) {
+  if (existsSync(folder)) return true;
+  if (!isFolderMade(dirname(folder))) return false;
+  mkdirSync(folder);
+  return true;
 }
 
 /** The binary that the npm package `node` installs, looked for from here upward. */

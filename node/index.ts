@@ -63,6 +63,7 @@ export type { ManifestAndModel, PeerData } from "./peer/peer-data.ts";
 export type { PeerOptions } from "./peer/peer-options.ts";
 export { foldPeerEvent, type PeerView, restingView, UNSEEN_PEER } from "./peer/peer-view.ts";
 export type { PeerNews, SessionEvent } from "./peer/session-event.ts";
+export { shellWord } from "./shell-word.ts";
 export {
   ensureFolder,
   fileError,
@@ -75,6 +76,7 @@ export { STANDARD_INPUT } from "./system/files/data-bytes.ts";
 export { embeddedModelDirectory } from "./system/files/embedded-model.ts";
 export { checkPassphrase, readPassphraseFile } from "./system/files/key-backup.ts";
 export { COMMAND_WAIT_MS, takeLock } from "./system/files/lock-file.ts";
+export { readShortText } from "./system/files/short-file.ts";
 export { type AddressFilter, addressFilter } from "./system/network/address-range.ts";
 export type { ReachOptions } from "./system/network/reach.ts";
 export { createNativeVerifier } from "./system/platform/ed25519.ts";

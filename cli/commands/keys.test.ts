@@ -3,6 +3,7 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { sealKey } from "../../node/system/files/key-backup.ts";
 import { weft } from "../command.suite.ts";
 
 const PASSPHRASE = "correct horse battery staple";
@@ -60,7 +61,11 @@ describe("weft keys", () => {
       async () => words("restore", at("backup"), "--data-dir", at("alice")),
       "has a key already",
     ],
-    ["what is not there", async () => words("restore", at("nothing"), "--data-dir", at("new")), "cannot read"],
+    [
+      "what is not there",
+      async () => words("restore", at("nothing"), "--data-dir", at("new")),
+      "there is no backup file",
+    ],
     ["what is no backup", async () => words("restore", at("passphrase"), "--data-dir", at("new")), "not JSON"],
     [
       "a passphrase that others may read",
@@ -75,5 +80,26 @@ describe("weft keys", () => {
     const refused = await weft(await prepare());
     expect(refused).toMatchObject({ code: 2, out: "", err: expect.stringContaining(reason) });
     expect(refused.err.trim().split("\n")).toHaveLength(1);
+  });
+
+  it("says of what is no backup which file is one, and of a wrong passphrase that it is wrong", async () => {
+    // Cheap to open: what is tested is what is said.
+    await writeFile(at("backup"), sealKey(new Uint8Array(32).fill(1), PASSPHRASE, { n: 16, r: 8, p: 1 }));
+    const restore = async (file: string, passphrase = PASSPHRASE) =>
+      (await weft(words("restore", file, "--data-dir", at("new")), [passphrase])).err;
+    const wrote = /^weft: .*; name a file that weft keys backup wrote\n$/;
+    for (const text of ["", "{}", "[1]", '{"schema":"weft-status/1"}', "\u0000\u0001"]) {
+      await writeFile(at("other"), text);
+      expect(await restore(at("other"))).toMatch(wrote);
+    }
+    expect(await restore(at("other"))).toContain(`${at("other")}: no backup of a key`);
+    for (const file of [at("nothing"), "/dev/zero"]) expect(await restore(file)).toMatch(wrote);
+    expect(await restore(folder)).toContain("a folder is in the place of a file");
+    expect(await restore(at("alice/key"))).toContain("which is copied as it is");
+    const wrong = await restore(at("backup"), "another passphrase");
+    expect(wrong).toMatch(/; type the passphrase again, or take another copy/);
+    expect(await restore(at("backup"), "short")).toMatch(/; give --passphrase-file a file with the passphrase alone/);
+    const endless = words("restore", at("backup"), "--data-dir", at("new"), "--passphrase-file", "/dev/zero");
+    expect((await weft(endless)).err).toContain("/dev/zero is too long to hold a passphrase");
   });
 });

@@ -16,7 +16,7 @@ export function parseAdminAddress(text: string): AdminAddress {
   if (digits === "" || port > 65_535) {
     throw new NodeError(
       "CONFIG_INVALID",
-      `${text} is neither a port (1 to 65535) of this machine nor the path of a socket`,
+      `"${text}" is neither a port (1 to 65535) of this machine nor the path of a socket`,
       {
         text,
       },

@@ -5,7 +5,6 @@
 import { z } from "zod";
 import type { JsonSchema } from "../interface/admin.ts";
 import { EGRESS_KINDS } from "../interface/egress.ts";
-import { ROSTER_ACTION_KINDS } from "../membership/roster-desk.ts";
 
 const count = z.number().int().min(0);
 /** null: not a finite number, such as a loss before the first step. */
@@ -208,8 +207,6 @@ export const CUT_OFF_QUERY = z.object({
 export const READINESS_QUERY = z.object({ minPeers: z.coerce.number().int().min(0).max(1_000).default(0) });
 /** A motion by its name, or by the first 8 or more characters of it. */
 export const MOTION_PARAMETERS = z.object({ motion: z.string().regex(/^[0-9a-f]{8,64}$/) });
-/** One thing to do with the roster: `RosterAction` has the fields of each kind, and the roster checks them. */
-export const ROSTER_BODY = z.looseObject({ kind: z.enum(ROSTER_ACTION_KINDS) });
 /** What came of it: `RosterAnswer`. */
 export const ROSTER_ANSWER = z.looseObject({ kind: z.string() });
 /** Whether an act is meant that leaves the network without enough admins. */

@@ -5,6 +5,7 @@ import { networkId } from "../../protocol/network-manifest.ts";
 import { parsePeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { AdminRequest, AdminRoute, JsonSchema } from "../interface/admin.ts";
+import { checkedRosterAction, ROSTER_ACTION } from "../membership/roster-action.ts";
 import type { RosterAction, RosterAnswer } from "../membership/roster-desk.ts";
 import type { Peer, PeerStatus } from "../peer/peer.ts";
 import type { PeerDesk } from "../peer/peer-desk.ts";
@@ -26,7 +27,6 @@ import {
   NEWEST_QUERY,
   PEERS_ANSWER,
   ROSTER_ANSWER,
-  ROSTER_BODY,
   ROUNDS_ANSWER,
   ROUNDS_QUERY,
   STATUS_ANSWER,
@@ -115,18 +115,21 @@ export function rosterRoutes({ peer }: AdminDesk): readonly AdminRoute[] {
     get("motions", "Requests for admission and other motions that wait for admins.", MOTIONS_ANSWER, () =>
       act(peer, { kind: "pending" }),
     ),
-    decide("approve", "Approve a motion.", ({ parameters, query }) =>
-      act(peer, { kind: "approve", id: parameters.motion ?? "", isMeant: query.withoutQuorum === true }),
-    ),
+    {
+      ...decide("approve", "Approve a motion.", ({ parameters, query }) =>
+        act(peer, { kind: "approve", id: parameters.motion ?? "", isMeant: query.withoutQuorum === true }),
+      ),
+      query: input(MEANT_QUERY),
+    },
     decide("decline", "Decline a motion.", ({ parameters }) =>
       act(peer, { kind: "deny", id: parameters.motion ?? "" }),
     ),
     {
       ...{ method: "POST", path: "/v1/roster", name: "roster" },
       text: "Act on the roster, as the commands about members do: look, propose, approve, decline.",
-      body: { schema: input(ROSTER_BODY), bytesMax: REQUEST_BYTES_MAX },
+      body: { schema: input(ROSTER_ACTION), bytesMax: REQUEST_BYTES_MAX },
       answer: jsonSchema(ROSTER_ANSWER),
-      handle: ({ body }) => act(peer, body as RosterAction),
+      handle: async ({ body }) => act(peer, checkedRosterAction(body)),
     },
   ];
 }
@@ -200,9 +203,8 @@ function order(name: string, text: string, handle: () => Promise<unknown>): Admi
 
 function decide(name: string, text: string, handle: (request: AdminRequest) => Promise<unknown>): AdminRoute {
   const parameters = input(MOTION_PARAMETERS);
-  const query = input(MEANT_QUERY);
   const path = `/v1/motions/:motion/${name}`;
-  return { method: "POST", path, name, text, parameters, query, answer: jsonSchema(MOTION_ANSWER), handle };
+  return { method: "POST", path, name, text, parameters, answer: jsonSchema(MOTION_ANSWER), handle };
 }
 
 /** A line of the log; none where it is torn. */

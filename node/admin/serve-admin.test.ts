@@ -48,11 +48,11 @@ afterAll(async () => {
 const ask = (path: string, method?: "POST") => askAdmin(path, client, method);
 
 /** Status, headers and text of a request as it is. */
-async function raw(path: string, options: RequestOptions = {}) {
+async function raw(path: string, options: RequestOptions = {}, body?: string) {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     request({ host: "127.0.0.1", port, path, ...options }, resolve)
       .on("error", reject)
-      .end();
+      .end(body);
   });
   let text = "";
   for await (const chunk of response.setEncoding("utf8")) text += chunk;
@@ -203,6 +203,44 @@ describe("what is asked", () => {
     },
   );
 
+  it.each<[string, string | undefined, string]>([
+    ["nothing", undefined, "it:"],
+    ["no object", "[]", "it:"],
+    ["no kind", "{}", "kind:"],
+    ["another kind", '{"kind":"nope"}', "kind:"],
+    ["no id", '{"kind":"approve"}', "id:"],
+    ["an empty id", '{"kind":"deny","id":""}', "id:"],
+    ["no statement", '{"kind":"propose"}', "statement:"],
+    ["a number for a statement", '{"kind":"propose","statement":5}', "statement:"],
+    ["a statement without its fields", '{"kind":"propose","statement":{"kind":"revoke"}}', "statement.subject:"],
+    ["a place that is none", '{"kind":"entries","from":"x"}', "from:"],
+    ["no file", '{"kind":"rotate"}', "keyFile:"],
+  ])("is refused where the act on the roster is %s, and nothing is asked of the peer", async (_, body, place) => {
+    peer.acted.length = 0;
+    const headers = { ...bearer(), ...(body !== undefined && { "content-type": "application/json" }) };
+    const { status, text } = await raw("/v1/roster", { method: "POST", headers }, body);
+    expect([status, JSON.parse(text).error.code]).toEqual([400, "CONFIG_INVALID"]);
+    expect(JSON.parse(text).error.message).toContain(`no act on a roster: ${place}`);
+    expect(peer.acted).toEqual([]);
+  });
+
+  it("is refused in one form, whatever is wrong with the request", async () => {
+    for (const [method, path, status] of [
+      ["POST", "/v1/status", 405],
+      ["GET", "/v1/motions/00000000/approve", 405],
+      ["DELETE", "/v1/roster", 405],
+      ["POST", "/v1/nothing", 404],
+      ["POST", `/v1/motions/${"a".repeat(5_000)}/approve`, 414],
+      ["GET", "/v1/%E0%A4%A", 400],
+    ] as const) {
+      const answer = await raw(path, { method, headers: bearer() });
+      expect([method, path.slice(0, 40), answer.status]).toEqual([method, path.slice(0, 40), status]);
+      expect(Object.keys(JSON.parse(answer.text).error)).toEqual(["code", "message"]);
+      expect(answer.headers["x-frame-options"]).toBe("DENY");
+    }
+    expect((await raw("/v1/status", { method: "POST", headers: bearer() })).headers.allow).toBe("GET");
+  });
+
   it("may be to pause, to go on and to stop", async () => {
     expect(await ask("/v1/control/pause", "POST")).toEqual({ paused: true, stopping: false });
     expect(await ask("/v1/status")).toMatchObject({ paused: true });
@@ -215,7 +253,7 @@ describe("what is asked", () => {
   it("is described in an OpenAPI document, every path of it", async () => {
     const document = (await ask("/openapi.json")) as {
       openapi: string;
-      paths: Record<string, Record<string, { operationId: string }>>;
+      paths: Record<string, Record<string, { operationId: string; responses: object }>>;
     };
     expect(document.openapi).toMatch(/^3\./);
     const names = Object.values(document.paths).flatMap((path) =>
@@ -227,6 +265,11 @@ describe("what is asked", () => {
       ),
     );
     expect(document.paths["/v1/motions/{motion}/approve"]).toBeDefined();
+    for (const path of Object.values(document.paths)) {
+      for (const { responses } of Object.values(path)) expect(Object.keys(responses)).toEqual(["200", "4XX", "5XX"]);
+    }
+    const { "200": metrics } = document.paths["/metrics"]!.get!.responses as Record<string, { content: object }>;
+    expect(Object.keys(metrics!.content)).toEqual(["text/plain"]);
   });
 });
 

@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
-import { YOUNG_MB } from "../system/compute/trainer-thread.ts";
+import { YOUNG_MB } from "../system/compute/waiting-threads.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { trainingStepGraph } from "../training/training-step.ts";
 import { matrixGflop, peakGflops } from "./matrix-products.ts";

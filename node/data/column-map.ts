@@ -1,11 +1,12 @@
 /** Columns under the names that weft knows: `prompt=frage,response=antwort` on a command line. */
 import { closestName } from "../../protocol/closest-name.ts";
 import { NodeError } from "../errors.ts";
+import { rootsOf, valueOfColumns } from "./column-value.ts";
 import { dataRefusal } from "./place.ts";
 import type { Row } from "./row.ts";
 import { columnsOfForm, ROW_FORMS } from "./row-forms.ts";
 
-/** The name in the file by the name that weft knows. */
+/** The name in the file by the name that weft knows; parts of columns, and several together, as `column-value.ts` has them. */
 export type ColumnMap = ReadonlyMap<string, string>;
 
 /** Names that say more of a row than its form reads: the set it belongs to, and its task. */
@@ -35,22 +36,32 @@ export function parseColumnMap(text: string): ColumnMap {
 /** A row with its columns renamed; a column that has such a name already gives way.  Throws: DATA_FORMAT for a missing one. */
 export function mapColumns({ values, place }: Row, map: ColumnMap): Row {
   if (map.size === 0) return { values, place };
-  const sources = new Set(map.values());
-  const named: [string, unknown][] = [...map].map(([name, column]) => {
-    if (Object.hasOwn(values, column)) return [name, values[column]];
-    const columns = Object.keys(values);
-    const near = closestName(column, columns);
+  const columns = Object.keys(values);
+  const sources = new Set([...map.values()].flatMap((text) => rootsOf(text, columns)));
+  const named: [string, unknown][] = [...map].map(([name, text]) => {
+    const absent = rootsOf(text, columns).find((column) => !columns.includes(column));
+    if (absent === undefined) return [name, asText(name, valueOfColumns(values, text, place))];
+    const near = closestName(absent, columns);
     const hint = near === undefined ? `it has ${columns.slice(0, 12).join(", ")}` : `did you mean "${near}"?`;
-    throw dataRefusal(place, `there is no column "${column}" for ${name}=${column}; ${hint}`);
+    throw dataRefusal(place, `there is no column "${absent}" for ${name}=${text}; ${hint}`);
   });
   const others = Object.entries(values).filter(([name]) => !sources.has(name) && !map.has(name));
   return { values: Object.fromEntries([...others, ...named]), place };
 }
 
+/** Whoever names a column of whole numbers or truth values as the answer means what they are written as. */
+function asText(name: string, value: unknown): unknown {
+  const isPlain = typeof value === "boolean" || Number.isSafeInteger(value);
+  return isPlain && TEXTS.has(name) ? `${value as boolean | number}` : value;
+}
+
+const TEXTS: ReadonlySet<string> = new Set(["response", "completion", "output"]);
+
 /** Names of a file's columns after the mapping. */
 export function mappedColumns(columns: readonly string[], map: ColumnMap): readonly string[] {
-  const sources = new Set(map.values());
-  const has = [...map].filter(([, column]) => columns.includes(column)).map(([name]) => name);
+  const roots = [...map].map(([name, text]) => ({ name, from: rootsOf(text, columns) }));
+  const sources = new Set(roots.flatMap(({ from }) => from));
+  const has = roots.filter(({ from }) => from.every((column) => columns.includes(column))).map(({ name }) => name);
   return [...columns.filter((name) => !sources.has(name) && !map.has(name)), ...has];
 }
 

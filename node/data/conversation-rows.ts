@@ -1,6 +1,7 @@
 /** Reads conversations out of rows: messages of OpenAI's form, and the turns of ShareGPT. */
 import { closestName } from "../../protocol/closest-name.ts";
-import { type Conversation, isLearnt, type Message, type Role } from "./conversation.ts";
+import { type Conversation, isLearnt, type Message, plainTurn, type Role } from "./conversation.ts";
+import { NoAnswer } from "./no-answer.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
 import type { RoleMap } from "./role-map.ts";
 import type { RowValues } from "./row.ts";
@@ -48,7 +49,7 @@ export function conversationOf(
   let from = 0;
   for (const column of columns) {
     if (column === learntFrom) from = messages.length;
-    for (const [i, turn] of listOf(values[column], column, place).entries()) {
+    for (const [i, turn] of turnsOf(listOf(values[column], column, place)).entries()) {
       messages.push(messageOf(turn, `${column}[${i}]`, { place, ...(roles && { roles }) }));
     }
   }
@@ -56,8 +57,12 @@ export function conversationOf(
     messages.unshift({ role: "system", content: system });
     if (from > 0) from += 1;
   }
-  if (!messages.some((message, i) => isLearnt({ messages, learntFrom: from }, message, i))) {
-    throw dataRefusal(place, `in "${learntFrom}" the assistant says nothing; give a turn to learn, or drop the row`);
+  const says = (message: Message, i: number): boolean =>
+    isLearnt({ messages, learntFrom: from }, message, i) &&
+    (plainTurn(message).trim() !== "" || message.more !== undefined);
+  if (!messages.some(says)) {
+    const text = `in "${learntFrom}" the assistant says nothing; give a turn to learn, or drop the row`;
+    throw new NoAnswer(place, text, "conversations without an answer");
   }
   const tools = toolsOf(values.tools, place) ?? functionsOf(values.functions);
   return { messages, ...(tools && { tools }), learntFrom: from };
@@ -71,8 +76,28 @@ export function hasAnswer(messages: readonly { readonly role: unknown }[], roles
 function listOf(value: unknown, column: string, place: Place): readonly unknown[] {
   const list = typeof value === "string" ? parsed(value, column, place) : value;
   if (Array.isArray(list) && list.length > 0) return list;
-  const what = Array.isArray(list) ? "an empty list" : describeValue(list);
-  throw dataRefusal(place, `"${column}" is ${what}; give a list of messages`);
+  const text = `"${column}" is ${Array.isArray(list) ? "an empty list" : describeValue(list)}; give a list of messages`;
+  if (list === null || Array.isArray(list)) throw new NoAnswer(place, text, "conversations without an answer");
+  throw dataRefusal(place, text);
+}
+
+/**
+ * Turns as messages: texts are the user's and the assistant's in turn, as LIMA has them, and an object of `input` and `output`
+ * is one of each.
+ */
+function turnsOf(list: readonly unknown[]): readonly unknown[] {
+  if (list.length > 1 && list.every((turn) => typeof turn === "string")) {
+    return list.map((content, i) => ({ role: i % 2 === 0 ? "user" : "assistant", content }));
+  }
+  return list.flatMap((turn): readonly unknown[] => {
+    const { input, output, role, from } = Object(turn) as RowValues;
+    if (typeof input !== "string" || typeof output !== "string" || role !== undefined || from !== undefined)
+      return [turn];
+    return [
+      { role: "user", content: input },
+      { role: "assistant", content: output },
+    ];
+  });
 }
 
 function parsed(text: string, column: string, place: Place): unknown {

@@ -36,6 +36,8 @@ export class DataFindings {
   hasConversations = false;
   /** What was passed over, by what it is, such as "messages without text". */
   readonly leftOut = new Map<string, number>();
+  /** What the owner must look at, a sentence each: data that may be another thing than they were taken for. */
+  readonly warnings = new Set<string>();
 
   /** Counts records of a kind. */
   add(kind: RecordKind, count: number): void {

@@ -9,6 +9,7 @@ import type { Magic, Packing, TableForm } from "./file-magic.ts";
 import { contentOf, jsonObjects } from "./json-objects.ts";
 import { jsonArrayRows, jsonLineRows } from "./json-rows.ts";
 import { linesOfText } from "./lines.ts";
+import { LostCharacters } from "./lost-characters.ts";
 import { withSlack } from "./messenger-exports.ts";
 import { parquetRows, type RandomBytes } from "./parquet-rows.ts";
 import { dataRefusal, type Place } from "./place.ts";
@@ -16,10 +17,13 @@ import { readParagraphs } from "./plain-text.ts";
 import type { DataRecord } from "./record.ts";
 import type { RoleMap } from "./role-map.ts";
 import type { BytePieces, Row, TextPieces } from "./row.ts";
-import { RowReader } from "./row-forms.ts";
+import { RowReader } from "./row-reader.ts";
+import { SilentRows } from "./silent-rows.ts";
 import { looksLikePlay, readSpeeches } from "./speakers.ts";
 import { decodedText } from "./text-decoder.ts";
 import { HEAD_CHARACTERS, type TextForm, textForm } from "./text-form.ts";
+import { unlikelyText } from "./unlikely-text.ts";
+import { withColumns } from "./unreadable-row.ts";
 
 /** A file of data, opened and unpacked. */
 export interface DataFile {
@@ -96,7 +100,8 @@ async function* recordsAsTheyAre(
   const { columns } = options;
   const form = textForm({ head, isWhole, file, name: opened.name, ...(columns && { columns }) });
   if (form.form === "text") {
-    yield* runningText(await wholeText(all, file), { file, found, roles: options.roles, note });
+    const text = await wholeText(all, file);
+    yield* runningText(text, { file, name: opened.name, found, roles: options.roles, note });
     return;
   }
   note(formName(form));
@@ -135,7 +140,9 @@ async function* records(
   found: DataFindings,
   file: string,
 ): AsyncGenerator<DataRecord> {
-  const reader = new RowReader(roles);
+  const reader = new RowReader({ roles, named: new Set(columns.keys()) });
+  const silent = new SilentRows(found);
+  const lost = new LostCharacters();
   let count = 0;
   for await (const row of rows) {
     count += 1;
@@ -145,7 +152,11 @@ async function* records(
       continue;
     }
     const mapped = mapColumns(row, columns);
-    const { record, form, leftOut = 0, isUnwanted } = reader.read(mapped);
+    const read = silent.unless(() => reader.read(mapped));
+    if (read === undefined) continue;
+    const { record, form, leftOut = 0, isUnwanted, unlearnt } = read;
+    if (record !== undefined) lost.see(record);
+    if (unlearnt !== undefined) found.warnings.add(`${file}: ${unlearnt}`);
     found.leaveOut("messages without text", leftOut);
     if (isUnwanted) {
       found.leaveOut("answers with label false", 1);
@@ -160,6 +171,9 @@ async function* records(
     }
   }
   if (count === 0) throw dataRefusal({ file }, "the file has no rows; give at least one");
+  silent.end(count, { file });
+  for (const warning of lost.warnings()) found.warnings.add(`${file}: ${warning}`);
+  reader.end({ file });
   requireConversations(found, { file }, roles);
 }
 
@@ -191,23 +205,43 @@ function runningText(
   text: string,
   at: {
     readonly file: string;
+    readonly name: string;
     readonly found: DataFindings;
     readonly roles: RoleMap | undefined;
     readonly note: (form: string) => void;
   },
 ): readonly DataRecord[] {
-  const { file, found, roles, note } = at;
+  const { file, name, found, roles, note } = at;
   const log = whatsAppLog(text) ?? (roles && spokenLog(text));
   if (log) {
     note(log.form);
     return recordsOfLog(log, { place: { file }, found, roles });
   }
   note("text");
-  const isPlay = looksLikePlay(text);
+  const isPlay = !tellUnlikely(text, { file, name, found }) && looksLikePlay(text);
   const read = isPlay ? readSpeeches(text, { file }) : readParagraphs(text, { file });
   found.add(isPlay ? "speech" : "paragraph", read.length);
   requireConversations(found, { file }, roles);
   return read;
+}
+
+/** Whether a text is no prose, which is told.  Throws: DATA_FORMAT for a table whose columns nobody named, but not in a file called a text. */
+function tellUnlikely(
+  text: string,
+  { file, name, found }: { readonly file: string; readonly name: string; readonly found: DataFindings },
+): boolean {
+  const unlikely = unlikelyText({
+    head: text.slice(0, HEAD_CHARACTERS),
+    isWhole: text.length <= HEAD_CHARACTERS,
+    name,
+  });
+  if (unlikely === undefined) return false;
+  const { what, todo, columns } = unlikely;
+  if (columns !== undefined && !/\.(?:txt|text|md|markdown)$/iu.test(name)) {
+    throw withColumns({ file }, `${what}; ${todo}, or name the file .txt to train on it as running text`, columns);
+  }
+  found.warnings.add(`${file}: ${what}, and it is trained on as running text; ${todo}`);
+  return columns === undefined;
 }
 
 async function wholeText(pieces: AsyncIterable<string>, file: string): Promise<string> {

@@ -41,7 +41,7 @@ const SIGNATURES: readonly Signature[] = [
   { bytes: [0xff, 0xff, 0xff, 0xff], magic: { kind: "table", form: "arrow-stream" } },
   foreign(ascii("PARE"), "an encrypted Parquet file", "decrypt it"),
   foreign(ascii("FEA1"), "a Feather file of version 1", AS_ROWS),
-  foreign(ascii("PK\u0003\u0004"), "a ZIP archive (or an office document, which is one)", UNPACK),
+  foreign(ascii("PK\u0003\u0004"), "a ZIP archive", UNPACK),
   foreign(ascii("BZh"), "packed by bzip2", UNPACK),
   foreign([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], "packed by xz", UNPACK),
   foreign([0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c], "a 7-Zip archive", UNPACK),
@@ -65,6 +65,27 @@ const SIGNATURES: readonly Signature[] = [
   foreign([0x7f, 0x45, 0x4c, 0x46], "a program", "give a file of examples"),
 ];
 
+const OFFICE = "save its table as CSV (UTF-8), or its text";
+/** What a ZIP archive is by the name of its first entry, which stands at 30 (and by its content, where that is `mimetype`). */
+const ZIPS: readonly (readonly [entry: RegExp, magic: Magic])[] = [
+  [
+    /^(?:\[Content_Types\]\.xml|_rels\/|docProps\/|xl\/|word\/)/u,
+    { kind: "foreign", name: "an office document (.xlsx, .docx)", todo: OFFICE },
+  ],
+  [
+    /^mimetypeapplication\//u,
+    { kind: "foreign", name: "an office document or a book (.ods, .odt, .epub)", todo: OFFICE },
+  ],
+  [/^[^\0]*\.npy/u, { kind: "foreign", name: "NumPy arrays (.npz)", todo: AS_ROWS }],
+  [/^[^\0]*\/data\.pkl/u, { kind: "foreign", name: "a file of PyTorch", todo: AS_ROWS }],
+];
+
+function zipOf(head: Uint8Array): Magic | undefined {
+  if (!ascii("PK\u0003\u0004").every((byte, i) => head[i] === byte)) return undefined;
+  const entry = String.fromCharCode(...head.subarray(30));
+  return ZIPS.find(([name]) => name.test(entry))?.[1];
+}
+
 /** A frame's descriptor, its fifth byte, says in two bits how long the number of the dictionary is (RFC 8878, 3.1.1.1.1). */
 const isDictionaryZstd = (head: Uint8Array): boolean =>
   [0x28, 0xb5, 0x2f, 0xfd].every((byte, i) => head[i] === byte) && (head[4]! & 0b11) !== 0;
@@ -72,6 +93,8 @@ const isDictionaryZstd = (head: Uint8Array): boolean =>
 /** What a file is by its first MAGIC_BYTES bytes; undefined where it may be text. */
 export function magicOf(head: Uint8Array): Magic | undefined {
   if (isDictionaryZstd(head)) return { kind: "foreign", name: "packed by zstd with a dictionary", todo: UNPACK };
+  const zip = zipOf(head);
+  if (zip !== undefined) return zip;
   const matches = ({ bytes, at = 0 }: Signature): boolean => bytes.every((byte, i) => head[at + i] === byte);
   return SIGNATURES.find(matches)?.magic;
 }

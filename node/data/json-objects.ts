@@ -9,6 +9,7 @@ import { JsonNesting } from "./json-nesting.ts";
 import { parseObject } from "./json-rows.ts";
 import { exportedLogs } from "./messenger-exports.ts";
 import { dataRefusal, type Place } from "./place.ts";
+import { squadRows } from "./published-rows.ts";
 import type { Row, RowValues, TextPieces } from "./row.ts";
 import { formOfColumns } from "./row-forms.ts";
 import { setOfName } from "./set-names.ts";
@@ -26,6 +27,8 @@ export type ObjectContent = { readonly rows: Iterable<Row> } | { readonly logs: 
 export function contentOf({ values, place }: Row, columns: ColumnMap = new Map()): ObjectContent {
   const logs = exportedLogs(values);
   if (logs) return { logs };
+  const squad = squadRows({ values, place });
+  if (squad) return { rows: squad };
   refuseColumns(values, place);
   // A row of preferences, which is refused as one, has lists that are no rows.
   const isPreference = Object.hasOwn(values, "chosen") || Object.hasOwn(values, "preferred_output");

@@ -1,5 +1,6 @@
 /** Rows of JSON: one object a line, or one list of objects that may stand on any number of lines. */
 import { JsonNesting } from "./json-nesting.ts";
+import { refuseTraps } from "./json-traps.ts";
 import { LINE_LENGTH_MAX } from "./lines.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
 import type { Row, RowValues, TextPieces } from "./row.ts";
@@ -57,6 +58,7 @@ export function parseObject(text: string, place: Place, todo: string): RowValues
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw dataRefusal(place, `this is ${describeValue(value)}; write a JSON object`);
   }
+  refuseTraps(text, value as RowValues, place);
   return value as RowValues;
 }
 

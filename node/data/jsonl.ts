@@ -9,7 +9,7 @@ import { NodeError } from "../errors.ts";
 import { jsonLineRows } from "./json-rows.ts";
 import type { DataRecord } from "./record.ts";
 import type { TextPieces } from "./row.ts";
-import { recordOfRow } from "./row-forms.ts";
+import { recordOfRow } from "./row-reader.ts";
 
 /**
  * Records of all rows; blank lines are skipped.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { mapColumns, parseColumnMap } from "./column-map.ts";
-import { recordOfRow } from "./row-forms.ts";
+import { recordOfRow } from "./row-reader.ts";
 
 const place = { file: "d.jsonl", line: 3 };
 const read = (values: Record<string, unknown>) => recordOfRow({ values, place });

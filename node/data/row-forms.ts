@@ -11,16 +11,19 @@
  * and the answer is the response, on a line of its own. In all other forms prompt and response are joined as they
  * stand; where neither brings white space to the seam, a line break is put there.
  */
-import { closestName } from "../../protocol/closest-name.ts";
 import { plainConversation } from "./conversation.ts";
-import { conversationOf, hasAnswer, isMessageList } from "./conversation-rows.ts";
+import { conversationOf, isMessageList } from "./conversation-rows.ts";
 import { chatGptChat, claudeChat, type ExportedChat, geminiChat } from "./exported-chats.ts";
 import { choiceTexts, multipleChoice } from "./multiple-choice.ts";
+import { NoAnswer } from "./no-answer.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
+import { endingParts, readingParts } from "./published-rows.ts";
 import type { DataRecord } from "./record.ts";
 import type { RoleMap } from "./role-map.ts";
-import type { Row, RowValues } from "./row.ts";
+import type { RowValues } from "./row.ts";
+import { placeOfText } from "./suggested-columns.ts";
 import { taggedWords } from "./tagged-words.ts";
+import { withColumns } from "./unreadable-row.ts";
 
 /** All forms, in the order in which they are looked for. */
 export const ROW_FORMS = [
@@ -33,6 +36,8 @@ export const ROW_FORMS = [
   "contents",
   "instruction",
   "multiple choice",
+  "reading",
+  "endings",
   "question/answer",
   "tokens/tags",
   "text/label",
@@ -41,7 +46,8 @@ export const ROW_FORMS = [
 /** One of them. */
 export type RowFormName = (typeof ROW_FORMS)[number];
 
-interface RowForm {
+/** What makes a form. */
+export interface RowForm {
   /** Columns that it must have; of a list in it, one. */
   readonly needs: readonly (string | readonly string[])[];
   readonly may?: readonly string[];
@@ -57,6 +63,10 @@ const RESERVED = ["prompt", "response", "overflow"];
 
 const ANSWERS = ["output", "response"] as const;
 const KEYS = ["answer", "answerKey"] as const;
+/** Columns that hold what is learnt, of the forms that ask something. */
+export const ANSWER_COLUMNS = ["response", "completion", "answers", ...ANSWERS, ...KEYS] as const;
+/** LMSYS and WildChat leave the plural out. */
+const TURNS = ["conversations", "conversation"] as const;
 const TAGS = ["ner_tags", "tags", "labels"] as const;
 
 /** The form of a service's export, which has its conversation in one column. */
@@ -70,7 +80,7 @@ function exported(column: string, form: Pick<RowForm, "may" | "says" | "chat">):
 }
 
 /** In the order in which they are looked for: a row may have the columns of several. */
-const FORMS: Readonly<Record<RowFormName, RowForm>> = {
+export const FORMS: Readonly<Record<RowFormName, RowForm>> = {
   "prompt/response": {
     needs: ["prompt", "response"],
     says: '"prompt" and "response", or "instruction" and "output" with an optional "input"',
@@ -98,11 +108,13 @@ const FORMS: Readonly<Record<RowFormName, RowForm>> = {
       conversationRecord(values, place, { used, roles, columns: ["messages"], learntFrom: "messages" }),
   },
   conversations: {
-    needs: ["conversations"],
+    needs: [TURNS],
     may: ["tools", "functions", "system"],
     says: '"conversations", a list of {"from", "value"}',
-    read: (values, place, used, roles) =>
-      conversationRecord(values, place, { used, roles, columns: ["conversations"], learntFrom: "conversations" }),
+    read: (values, place, used, roles) => {
+      const column = TURNS.find((name) => Object.hasOwn(values, name)) ?? "conversations";
+      return conversationRecord(values, place, { used, roles, columns: [column], learntFrom: column });
+    },
   },
   "ChatGPT export": exported("mapping", {
     may: ["current_node"],
@@ -128,6 +140,22 @@ const FORMS: Readonly<Record<RowFormName, RowForm>> = {
     needs: ["question", "choices", KEYS],
     says: '"question", "choices" and "answer"',
     read: choiceRecord,
+  },
+  reading: {
+    needs: ["context", "question", "answers"],
+    says: '"context", "question" and "answers", as SQuAD has them',
+    read: (values, place, used) => {
+      const { question, answer } = readingParts(values, place);
+      return joined(values, { question, answer, used });
+    },
+  },
+  endings: {
+    needs: ["ctx", "endings", "label"],
+    says: '"ctx", "endings" and "label", as HellaSwag has them',
+    read: (values, place, used) => {
+      const { question, answer } = endingParts(values, place);
+      return record(values, { prompt: question, response: answer, used });
+    },
   },
   "question/answer": {
     needs: ["question", "answer"],
@@ -168,120 +196,14 @@ export function columnsOfForm(name: RowFormName): readonly string[] {
   return [...needs.flat(), ...may];
 }
 
-/** A form, and the columns that it reads. */
-interface FoundForm {
-  readonly form: RowFormName;
-  readonly used: readonly string[];
-}
-
-/** What became of a row. */
-export interface ReadRow {
-  readonly form: RowFormName;
-  /** Absent for a conversation of an export in which the assistant says nothing. */
-  readonly record?: DataRecord;
-  /** Messages of an export that hold no text. */
-  readonly leftOut?: number;
-  /** Of a row of `prompt`, `completion` and `label` (KTO): that its answer is marked as a bad one. */
-  readonly isUnwanted?: true;
-}
-
-/** Reads rows as records. Most rows have the columns of the one before, and then its form, which is looked for once. */
-export class RowReader {
-  #columns: readonly string[] | undefined;
-  #found: FoundForm | undefined;
-  readonly #roles: RoleMap | undefined;
-
-  /** roles: what the roles of conversations are called, besides their usual names. */
-  constructor(roles?: RoleMap) {
-    this.#roles = roles;
-  }
-
-  /** A row as a record, and the form that it has.  Throws: DATA_FORMAT at the row's place, naming the nearest form. */
-  read({ values, place }: Row): ReadRow {
-    const all = Object.keys(values);
-    const columns = all.filter((name) => values[name] !== null && values[name] !== undefined);
-    if (this.#found === undefined || !this.#columns || !isSame(columns, this.#columns)) {
-      const form = formOfColumns(columns) ?? formOfColumns(all);
-      if (form === undefined) throw unknownForm(values, place);
-      // A row that leaves columns empty may have its form by them all the same: that is looked for each time.
-      this.#found = { form, used: columnsOfForm(form) };
-      this.#columns = columns.length === all.length ? columns : undefined;
-    }
-    const { form, used } = this.#found;
-    const { chat, read } = FORMS[form];
-    const roles = this.#roles;
-    if (form === "prompt/completion" && /^false$/iu.test(`${values.label}`)) return { form, isUnwanted: true };
-    if (!chat) return { form, record: read(values, place, used, roles) };
-    const { messages, leftOut } = chat(values, place);
-    if (!hasAnswer(messages, roles)) return { form, leftOut };
-    return { form, leftOut, record: read({ ...values, messages }, place, [...used, "messages"], roles) };
-  }
-}
-
-const isSame = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((name, i) => name === b[i]);
-
-/** One row as a record; see `RowReader`.  Throws: as its `read`. */
-export function recordOfRow(row: Row, roles?: RoleMap): ReadRow {
-  return new RowReader(roles).read(row);
-}
-
-function missingOf({ needs }: RowForm, columns: readonly string[]): readonly string[] {
+/** Columns that a row lacks of a form. */
+export function missingOf({ needs }: RowForm, columns: readonly string[]): readonly string[] {
   const has = (name: string): boolean => columns.includes(name);
   return needs.flatMap((need) => {
     if (typeof need === "string") return has(need) ? [] : [need];
     return need.some(has) ? [] : [need[0]!];
   });
 }
-
-/** The form that most of the row's columns belong to, and what is missing of it. */
-function unknownForm(values: RowValues, place: Place): Error {
-  const columns = Object.keys(values);
-  const chosen = ["chosen", "preferred_output"].find((name) => columns.includes(name));
-  if (chosen !== undefined) return preferenceRefusal(values, chosen, place);
-  if ("replies" in Object(values.prompt)) {
-    return dataRefusal(place, 'this is a tree of messages; write each thread as a row of "messages"');
-  }
-  const missing = (name: RowFormName): readonly string[] => missingOf(FORMS[name], columns);
-  const nearest = ROW_FORMS.map((name) => ({
-    name,
-    lacks: missing(name),
-    has: FORMS[name].needs.length - missing(name).length,
-  })).toSorted((a, b) => b.has - a.has || a.lacks.length - b.lacks.length)[0]!;
-  const form = FORMS[nearest.has > 0 ? nearest.name : "prompt/response"];
-  const [lacked = ""] = missingOf(form, columns);
-  const isList = LISTS.includes(lacked);
-  const fits = (value: unknown): boolean => (isList ? Array.isArray(value) : typeof value === "string");
-  const others = columns
-    .filter((name) => !form.needs.flat().includes(name) && !NUMBERS.test(name) && fits(values[name]))
-    .slice(0, 8);
-  const close = closestName(lacked, others);
-  const example = close ?? others[0];
-  const map = example === undefined ? "" : `; a column of another name is mapped by columns ${lacked}=${example}`;
-  const known = nearest.has > 0 ? "" : ` (a row may also have ${otherForms()})`;
-  return dataRefusal(place, `"${lacked}" is missing; give ${form.says}${known}${map}`);
-}
-
-/** Columns that hold lists, and names of columns that number rows. */
-const LISTS: readonly string[] = ["messages", "conversations", "choices", "tokens", "contents", "chat_messages"];
-const NUMBERS = /^(?:id|idx|ind|index|uuid|guid)$|_id$/iu;
-
-/** Of rows with an answer that is preferred to another. */
-function preferenceRefusal(values: RowValues, chosen: string, place: Place): Error {
-  const what = "this row has a preferred answer and another; weft learns answers, and no preferences";
-  const isText = typeof values[chosen] === "string";
-  const asked = typeof values.prompt === "string" || Array.isArray(values.prompt);
-  if (!isText && !asked && (values[chosen] as { length?: number } | null)?.length === 1) {
-    return dataRefusal(place, `${what}; write the preferred ones as rows of "messages"`);
-  }
-  const name = asked ? (isText ? "response" : "completion") : isText ? "text" : "messages";
-  return dataRefusal(place, `${what}; columns ${name}=${chosen} learns the preferred ones`);
-}
-
-const otherForms = (): string =>
-  ROW_FORMS.slice(1)
-    .map((name) => FORMS[name].says.split(",")[0])
-    .join("; ");
 
 function answered(
   values: RowValues,
@@ -339,6 +261,12 @@ function choiceRecord(values: RowValues, place: Place, used: readonly string[]):
   const question = requireText(values, "question", place, form);
   const choices = choiceTexts(values.choices, place);
   const key = KEYS.find((name) => Object.hasOwn(values, name)) ?? "answer";
+  if (values[key] === null || values[key] === "") {
+    throw new NoAnswer(
+      place,
+      `"${key}" is ${values[key] === null ? "null" : "empty"}; give an answer, or drop the row`,
+    );
+  }
   const { prompt, response } = multipleChoice(question, choices, { answer: values[key], column: key, place });
   return joined(values, { question: prompt, answer: response, used: [...used, "answer", "answerKey"] });
 }
@@ -399,10 +327,33 @@ function record(
   };
 }
 
+/** Columns in which data sets have numbers and truth values. */
+const MAY_BE_NUMBERS: readonly string[] = ["answer", "label"];
+
+/** What is to be learnt: text, or a value that every table would write as the same text. */
 function requireAnswer(values: RowValues, name: string, place: Place, form: RowForm): string {
+  const value = Object.hasOwn(values, name) ? values[name] : undefined;
+  if (value === null) throw new NoAnswer(place, `"${name}" is null; give an answer to learn, or drop the row`);
+  if (MAY_BE_NUMBERS.includes(name)) {
+    if (typeof value === "boolean" || Number.isSafeInteger(value)) return `${value as boolean | number}`;
+    if (typeof value === "number") {
+      throw dataRefusal(place, `"${name}" is no whole number; write it as text, with the digits that are meant`);
+    }
+  }
+  const inner = typeof value === "object" ? placeOfText(value) : undefined;
+  if (inner !== undefined) {
+    const columns = `${name}=${name}${inner}`;
+    throw withColumns(
+      place,
+      `"${name}" is ${describeValue(value)}; columns ${columns} reads the first text in it`,
+      columns,
+    );
+  }
   const text = requireText(values, name, place, form);
-  if (text === "") throw dataRefusal(place, `"${name}" is empty; give an answer to learn, or drop the row`);
-  return text;
+  if (text.trim() !== "") return text;
+  const what = text === "" ? "is empty" : "holds white space alone";
+  const rows = name === "text" ? "rows without text" : undefined;
+  throw new NoAnswer(place, `"${name}" ${what}; give an answer to learn, or drop the row`, rows);
 }
 
 function requireText(values: RowValues, name: string, place: Place, form: RowForm): string {

@@ -10,11 +10,18 @@ const SETS: Readonly<Record<string, NamedSet>> = {
   valid: "validation",
   val: "validation",
   dev: "validation",
+  eval: "validation",
   test: "test",
+  testing: "test",
 };
 
-/** The set of a list, a folder or a file by its name, such as `train`, `Dev` or `test-00000-of-00001.parquet`. */
+/**
+ * The set of a list, a folder or a file by its name, such as `train`, `Dev`, `test-00000-of-00001.parquet` or
+ * `squad-validation.arrow`: by its first word, else by the only set among its words.
+ */
 export function setOfName(name: string): NamedSet | undefined {
-  const [first = ""] = name.toLowerCase().split(/[-_.]/u);
-  return Object.hasOwn(SETS, first) ? SETS[first] : undefined;
+  const words = name.toLowerCase().split(/[-_. ]/u);
+  const sets = words.flatMap((word) => (Object.hasOwn(SETS, word) ? [SETS[word]!] : []));
+  if (Object.hasOwn(SETS, words[0]!)) return sets[0];
+  return new Set(sets).size === 1 ? sets[0] : undefined;
 }

@@ -22,6 +22,11 @@ const MARKS: readonly (readonly [bytes: readonly number[], name: string, charset
   [[0xfe, 0xff], "UTF-16 (big-endian)", "utf-16be"],
 ];
 
+const UTF_32: readonly (readonly number[])[] = [
+  [0xff, 0xfe, 0, 0],
+  [0, 0, 0xfe, 0xff],
+];
+
 /**
  * The text of these bytes, piece by piece, without a byte order mark.
  * Throws: DATA_FORMAT with file, line and byte of what is no text, and what may help; CONFIG_INVALID for a
@@ -148,6 +153,9 @@ class Utf8Check {
 
   /** Throws: DATA_FORMAT at the first byte that is out of place. */
   read(bytes: Uint8Array): void {
+    if (this.#offset === 0 && UTF_32.some((mark) => mark.every((byte, i) => bytes[i] === byte))) {
+      throw dataRefusal({ file: this.#file }, "this is UTF-32, which weft does not read; save it as UTF-8");
+    }
     const mark = this.#offset === 0 ? MARKS.find(([mark]) => mark.every((byte, i) => bytes[i] === byte)) : undefined;
     if (mark) {
       const [, name, charset] = mark;

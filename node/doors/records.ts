@@ -4,6 +4,6 @@ export { keyIfThere, putKey, readOrMakeKey, readSigner, requireKey } from "../da
 export { storedRecord } from "../local/stored-record.ts";
 export { checkedRecords, egressCsv, egressJson, summarizeEgress } from "../privacy/egress-summary.ts";
 export { egressLines } from "../system/files/egress-file.ts";
-export { openKey, peerOfBackup, sealKey } from "../system/files/key-backup.ts";
+export { openKey, peerOfBackup, readBackup, sealKey } from "../system/files/key-backup.ts";
 export { reportHtml } from "../system/files/report-html.ts";
 export { createLogger } from "../system/platform/log.ts";

@@ -3,11 +3,11 @@
 /** JSON Schema, draft 7. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** A question as it came, checked against its schemas. */
+/** A question as it came; parameters and query are checked against their schemas. */
 export interface AdminRequest {
   readonly parameters: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, unknown>>;
-  /** Parsed JSON; undefined where the route takes none. */
+  /** Parsed JSON, unchecked; undefined where the route takes none. */
   readonly body?: unknown;
 }
 
@@ -22,7 +22,7 @@ export interface AdminRoute {
   readonly text: string;
   readonly parameters?: JsonSchema;
   readonly query?: JsonSchema;
-  /** Of what is sent along; absent where nothing is. */
+  /** Of what is sent along, which `handle` itself holds to the schema; absent where nothing is. */
   readonly body?: { readonly schema: JsonSchema; readonly bytesMax: number };
   readonly answer: JsonSchema;
   /** The kind of an answer that is text; JSON when absent. */

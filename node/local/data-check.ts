@@ -89,7 +89,10 @@ export async function checkData(options: DataCheckOptions): Promise<DataReport> 
   const { alsoTrained } = divided;
   return {
     ...found,
-    warnings: warningsOf(found, { tally, batchSize, alsoTrained, hasClasses: classifier !== undefined }),
+    warnings: [
+      ...opened.found.warnings,
+      ...warningsOf(found, { tally, batchSize, alsoTrained, hasClasses: classifier !== undefined }),
+    ],
   };
 }
 

@@ -167,7 +167,7 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
   const readAll = async (path: string): Promise<DataRecord[]> => {
     const source = await openRecords(path, options);
     const records = await collected(source);
-    notes.push(visibleLine(`${path}: ${source.found.line()}`));
+    notes.push(...fileNotes(path, source));
     return records;
   };
   const given = {
@@ -185,8 +185,9 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
   }
   const settings = { ...encoding, given, ...(needed && { needed }), ...(trained && { trained: trained.digests }) };
   const sets = await namingLater(file ?? options.test, () => prepareByContent(records(), settings));
-  if (main !== undefined)
-    notes.push(visibleLine(`${file}: ${main.found.line()}; frame: ${FRAME_WORDS[frames.most()]}`));
+  if (main !== undefined && file !== undefined) {
+    notes.push(...fileNotes(file, main, `; frame: ${FRAME_WORDS[frames.most()]}`));
+  }
   const { maxTokens, batchSize, template } = encoding;
   const digests = new Set([...sets.digests, ...(trained?.digests ?? [])]);
   const frame = frames.most();
@@ -197,6 +198,12 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
     notes: [...notes, ...divisionNotes(sets)],
     trainedData: { frame, ...(chatTemplate && { chatTemplate }), maxTokens, batchSize, digests },
   };
+}
+
+/** What a file turned out to be, and what its owner must look at. */
+function fileNotes(path: string, { found }: DataSet, more = ""): readonly string[] {
+  const warnings = [...found.warnings].map((warning) => `warning: ${warning}`);
+  return [`${path}: ${found.line()}${more}`, ...warnings].map(visibleLine);
 }
 
 function divisionNotes({ repeated, leftOut, alsoGiven, alsoTrained }: ContentSets): string[] {

@@ -4,7 +4,7 @@ import type { RecipeFacts } from "../manifest/recipe.ts";
 import { recipeFacts } from "../manifest/recipe.ts";
 import type { DataForm } from "../manifest/recipe-table.ts";
 import { chatTemplatesOf } from "../model/chat-template.ts";
-import { STANDARD_INPUT } from "../system/files/data-bytes.ts";
+import { isReadOnce } from "../system/files/data-bytes.ts";
 import { type DataOptions, openRecords } from "./data-source.ts";
 import { type OpenedModel, openModel } from "./stored-adapter.ts";
 
@@ -23,10 +23,10 @@ export async function factsOf(modelDirectory: string, data: Omit<DataOptions, "s
 
 /**
  * Running text where most of the first records have no prompt, else answers; answers for the embedded tasks, and for
- * standard input, which can be read only once.  Throws: as `loadRecords`.
+ * standard input and pipes, which can be read only once.  Throws: as `loadRecords`.
  */
 export async function formOf(data: Omit<DataOptions, "seed">): Promise<DataForm> {
-  if (data.file === undefined || data.file === STANDARD_INPUT) return "answers";
+  if (data.file === undefined || (await isReadOnce(data.file))) return "answers";
   let [looked, asked] = [0, 0];
   for await (const { prompt, conversation } of (await openRecords(data.file, data)).records) {
     looked += 1;

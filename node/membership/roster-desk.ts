@@ -52,19 +52,6 @@ export type RosterAction =
   /** Give this peer's membership to a new key, whose seed is in a file of this machine (mode 0600). */
   | { readonly kind: "rotate"; readonly keyFile: string; readonly isMeant?: boolean };
 
-/** Every kind of action. */
-export const ROSTER_ACTION_KINDS = [
-  "members",
-  "pending",
-  "log",
-  "entries",
-  "propose",
-  "approve",
-  "deny",
-  "succeed",
-  "rotate",
-] as const satisfies readonly RosterAction["kind"][];
-
 /** Everybody a roster knows, and the roster as a whole. */
 export interface MembersAnswer {
   readonly kind: "members";

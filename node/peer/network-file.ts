@@ -89,9 +89,16 @@ async function isKept({ manifest }: Genesis, dataDirectory: string, source: stri
   const difference = manifestDifference(kept.manifest, manifest);
   if (difference === undefined) return true;
   const { path, a, b } = difference;
-  const text = `${dataDirectory} belongs to another network: ${path} is ${a} there and ${b} in ${source}`;
+  const text = `${dataDirectory} belongs to another network: ${path} is ${short(a)} there and ${short(b)} in ${source}`;
   throw new NodeError("MANIFEST_MISMATCH", text, { path, problem: "another-network" });
 }
+
+/** Longer than any number, name or digest. */
+const VALUE_CHARACTERS_MAX = 72;
+
+/** A value of a manifest as a line has room for it. */
+const short = (value: string): string =>
+  value.length <= VALUE_CHARACTERS_MAX ? value : `${value.slice(0, VALUE_CHARACTERS_MAX)}…`;
 
 /**
  * The genesis that the roster of a network begins with: the network's own, or of one that follows another the one that the

@@ -6,6 +6,7 @@ import { askForCheckup } from "../exchange/checkup.ts";
 import type { Transport } from "../interface/transport.ts";
 import { clocksBehind } from "../membership/clocks-behind.ts";
 import { createMembership, type MembershipDependencies, type RosterMembership } from "../membership/membership.ts";
+import { checkedRosterAction } from "../membership/roster-action.ts";
 import { actOnRoster, type RosterAction, type RosterAnswer } from "../membership/roster-desk.ts";
 import { statusError } from "../membership/status.ts";
 import type { Shutdown } from "../shutdown.ts";
@@ -103,7 +104,7 @@ export async function serveOperators(
     }
   };
   const requests = await watchRequestInbox(layout.requestInbox, { clock, logger: logs.of("membership") }, (request) =>
-    guarded(request as RosterAction),
+    guarded(checkedRosterAction(request)),
   );
   shutdown.add(async () => {
     await requests.stop();

@@ -91,7 +91,7 @@ export function lossInterval(parts: readonly EvaluatedBatch[]): number | undefin
 }
 
 /** The labelled tokens of each example of a batch. */
-function exampleTokensOf(batch: Batch): readonly number[] {
+export function exampleTokensOf(batch: Batch): readonly number[] {
   const width = batch.inputIds.shape[1]!;
   const counts = new Array<number>(batch.exampleCount).fill(0);
   for (let m = 0; m < batch.labelCount; m++) counts[Math.floor(Number(batch.labelRows.data[m]) / width)]! += 1;

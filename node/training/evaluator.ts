@@ -1,17 +1,19 @@
 /** Evaluation of an adapter on one of a peer's sets. */
-import { evaluationBatches, readTokens } from "../data/batch.ts";
-import { planBuckets } from "../data/bucket.ts";
-import type { Runtime, SessionOptions } from "../interface/runtime.ts";
+import { type Batch, evaluationBatches, readTokens } from "../data/batch.ts";
+import { type Bucket, planBuckets } from "../data/bucket.ts";
+import type { Runtime, Session, SessionOptions } from "../interface/runtime.ts";
 import type { Evaluation, Example, ExampleSets } from "../interface/trainer.ts";
 import type { BaseModel } from "../model/base-model.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
-import { float32 } from "../tensor.ts";
-import { createBucketSessions } from "./bucket-sessions.ts";
+import { float32, type Tensor } from "../tensor.ts";
+import { type BucketSessions, createBucketSessions } from "./bucket-sessions.ts";
 import { type EvaluatedBatch, exampleLossesOf, lossInterval, summarize } from "./evaluate.ts";
+import { EvaluatedAdapters, keepBatch, knownBatch } from "./evaluated-examples.ts";
 import { type Feeding, modelFeeds } from "./feeds.ts";
 import {
   ACTIVATION_BYTES_MAX,
+  type ActivationStore,
   createActivationStore,
   createFrozenBlocks,
   declaredOnly,
@@ -99,83 +101,115 @@ export interface Evaluator {
 }
 
 /** Its sessions are made when they are first needed, for the lengths of all examples. */
-export function createEvaluator(options: EvaluatorOptions): Evaluator {
-  const { runtime, adapted, sessionOptions, data, feeding, labels = [], bucketsMax } = options;
-  const { activationBytesMax: bytesMax = 0, lowMemory = false, wholeMatrix = false } = options;
-  const how = { wholeMatrix };
-  const all = [...data.train, ...data.validation, ...data.test];
-  const tokens = all.reduce((most, example) => Math.max(most, readTokens(example)), 1);
-  const batchSize = examplesAtOnce({ tokens, lowMemory });
-  const shapes = planBuckets(all, { batchSize, bucketsMax }).map(({ shape }) => shape);
-  const bucketOf = (example: Example): number => shapes.findIndex((shape) => readTokens(example) <= shape.tokens);
-  const store = createActivationStore({ bytesMax });
-  const lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
-  const sessions = createBucketSessions((bucket) => {
-    const shape = { ...shapes[bucket]!, examples: shapes[bucket]!.batchSize };
-    const cut = bytesMax > 0 ? cutEvaluation(adapted, shape, how) : undefined;
-    if (cut) {
-      const blocks = createFrozenBlocks({ runtime, store }, { below: cut.below, sessionOptions });
-      lower.set(bucket, { blocks, above: cut.above });
+export const createEvaluator = (options: EvaluatorOptions): Evaluator => new SetEvaluator(options);
+
+/** Sessions by length, and what is kept of the validation set between two evaluations. */
+class SetEvaluator implements Evaluator {
+  readonly #options: EvaluatorOptions;
+  readonly #shapes: readonly Bucket["shape"][];
+  readonly #sessions: BucketSessions;
+  /** Of the lengths whose lower blocks are computed by themselves. */
+  readonly #lower = new Map<number, { readonly blocks: FrozenBlocks; readonly above: OnnxGraph }>();
+  readonly #adapters = new EvaluatedAdapters();
+
+  constructor(options: EvaluatorOptions) {
+    const { data, bucketsMax, activationBytesMax = 0, lowMemory = false } = options;
+    const all = [...data.train, ...data.validation, ...data.test];
+    const tokens = all.reduce((most, example) => Math.max(most, readTokens(example)), 1);
+    const batchSize = examplesAtOnce({ tokens, lowMemory });
+    this.#options = options;
+    this.#shapes = planBuckets(all, { batchSize, bucketsMax }).map(({ shape }) => shape);
+    const store = createActivationStore({ bytesMax: activationBytesMax });
+    this.#sessions = createBucketSessions((bucket) => this.#sessionOf(bucket, store));
+  }
+
+  async evaluate({ set, adapter, examplesMax, perExample = false }: Parameters<Evaluator["evaluate"]>[0]) {
+    const { data, feeding, labels = [] } = this.#options;
+    const parts = await this.#run(set, data[set].slice(0, examplesMax), adapter);
+    const summary = summarize(parts, feeding.classifies === "each token" ? labels : []);
+    if (!perExample) return summary;
+    const interval = lossInterval(parts);
+    return { ...summary, exampleLosses: parts.flatMap(exampleLossesOf), ...(interval !== undefined && { interval }) };
+  }
+
+  async exampleLosses({ set, adapter }: Parameters<Evaluator["exampleLosses"]>[0]) {
+    const examples = this.#options.data[set];
+    const sums = new Array<number>(examples.length).fill(0);
+    for (const { batch, losses, places } of await this.#run(set, examples, adapter)) {
+      const width = batch.inputIds.shape[1]!;
+      for (let m = 0; m < batch.labelCount; m++) {
+        const row = Math.floor(Number(batch.labelRows.data[m]) / width);
+        sums[places[row]!]! += losses[m]!;
+      }
     }
-    if (cut) return runtime.load(encodeModel(cut.above), sessionOptions);
-    return evaluationSession(runtime, { adapted, shape, sessionOptions, streamBlocks: options.streamBlocks }, how);
-  });
-  const run = async (set: keyof ExampleSets, examples: readonly Example[], adapter: Float32Array): Promise<Part[]> => {
+    return sums;
+  }
+
+  async close() {
+    await this.#sessions.close();
+    for (const { blocks } of this.#lower.values()) await blocks.close();
+  }
+
+  #sessionOf(bucket: number, store: ActivationStore): Promise<Session> {
+    const { runtime, adapted, sessionOptions, activationBytesMax = 0, wholeMatrix = false } = this.#options;
+    const shape = { ...this.#shapes[bucket]!, examples: this.#shapes[bucket]!.batchSize };
+    const how = { wholeMatrix };
+    const cut = activationBytesMax > 0 ? cutEvaluation(adapted, shape, how) : undefined;
+    if (!cut) {
+      const { streamBlocks } = this.#options;
+      return evaluationSession(runtime, { adapted, shape, sessionOptions, streamBlocks }, how);
+    }
+    const blocks = createFrozenBlocks({ runtime, store }, { below: cut.below, sessionOptions });
+    this.#lower.set(bucket, { blocks, above: cut.above });
+    return runtime.load(encodeModel(cut.above), sessionOptions);
+  }
+
+  /** What the graphs give for one batch. */
+  async #compute(bucket: number, batch: Batch, theta: Tensor, keeps: boolean) {
+    const session = await this.#sessions.at(bucket);
+    const given = { ...modelFeeds(batch, this.#options.feeding), adapter: theta };
+    const cut = this.#lower.get(bucket);
+    const stream = cut && (await cut.blocks.feeds(batch, given, { keeps }));
+    const { losses, predicted } = await session.run(cut ? declaredOnly(cut.above, { ...given, ...stream }) : given);
+    return {
+      losses: losses!.data as Float32Array,
+      predicted: Array.from(predicted!.data as BigInt64Array, Number),
+    };
+  }
+
+  async #run(set: keyof ExampleSets, examples: readonly Example[], adapter: Float32Array): Promise<readonly Part[]> {
+    const { runtime } = this.#options;
     const theta = float32([adapter.length], adapter);
+    // The other sets are evaluated once or twice.
+    const keeps = set === "validation";
+    const known = keeps ? this.#adapters.under(adapter) : undefined;
     const parts: Part[] = [];
     let done = 0;
-    for (const [bucket, shape] of shapes.entries()) {
-      const members = examples.flatMap((example, at) => (bucketOf(example) === bucket ? [{ example, at }] : []));
+    for (const [bucket, shape] of this.#shapes.entries()) {
+      const members = examples.flatMap((example, at) => (this.#bucketOf(example) === bucket ? [{ example, at }] : []));
       const batches = evaluationBatches(
         members.map(({ example }) => example),
         { shape },
       );
       for (const [i, batch] of batches.entries()) {
-        const first = i * shape.batchSize;
-        const session = await sessions.at(bucket);
-        const given = { ...modelFeeds(batch, feeding), adapter: theta };
-        const cut = lower.get(bucket);
-        const stream = cut && (await cut.blocks.feeds(batch, given, { keeps: set === "validation" }));
-        const result = await session.run(cut ? declaredOnly(cut.above, { ...given, ...stream }) : given);
-        const own = members.slice(first, first + shape.batchSize);
+        const own = members.slice(i * shape.batchSize, (i + 1) * shape.batchSize);
+        const places = own.map(({ at }) => at);
+        const before = known && knownBatch(known, places);
+        const result = before ?? (await this.#compute(bucket, batch, theta, keeps));
+        const part = { batch, ...result, tasks: own.map(({ example }) => example.task), places };
+        if (known && !before) keepBatch(known, places, part);
         done += own.length;
         runtime.tell?.({ what: EVALUATING, done, total: examples.length, unit: "examples" });
-        parts.push({
-          batch,
-          losses: result.losses!.data as Float32Array,
-          predicted: Array.from(result.predicted!.data as BigInt64Array, Number),
-          tasks: own.map(({ example }) => example.task),
-          places: own.map(({ at }) => at),
-        });
+        parts.push(part);
       }
     }
     runtime.tell?.({ what: EVALUATING, isOver: true });
     return parts;
-  };
-  return {
-    evaluate: async ({ set, adapter, examplesMax, perExample = false }) => {
-      const parts = await run(set, data[set].slice(0, examplesMax), adapter);
-      const summary = summarize(parts, feeding.classifies === "each token" ? labels : []);
-      if (!perExample) return summary;
-      const interval = lossInterval(parts);
-      return { ...summary, exampleLosses: parts.flatMap(exampleLossesOf), ...(interval !== undefined && { interval }) };
-    },
-    exampleLosses: async ({ set, adapter }) => {
-      const sums = new Array<number>(data[set].length).fill(0);
-      for (const { batch, losses, places } of await run(set, data[set], adapter)) {
-        const width = batch.inputIds.shape[1]!;
-        for (let m = 0; m < batch.labelCount; m++) {
-          const row = Math.floor(Number(batch.labelRows.data[m]) / width);
-          sums[places[row]!]! += losses[m]!;
-        }
-      }
-      return sums;
-    },
-    close: async () => {
-      await sessions.close();
-      for (const { blocks } of lower.values()) await blocks.close();
-    },
-  };
+  }
+
+  #bucketOf(example: Example): number {
+    return this.#shapes.findIndex((shape) => readTokens(example) <= shape.tokens);
+  }
 }
 
 /** A batch that was evaluated, and the places of its examples in their set. */

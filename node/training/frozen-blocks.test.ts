@@ -7,6 +7,7 @@ import { interventionFeeds } from "../adapter/positions.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import { loadExamples } from "../local/data-source.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
+import { CONFIGS, filesOf, randomTensors } from "../model/random-model.suite.ts";
 import { encodeModel } from "../onnx/codec.ts";
 import { nodesInOrder } from "../onnx/graph.ts";
 import type { OnnxGraph } from "../onnx/value.ts";
@@ -27,10 +28,10 @@ const upper = (layers: "all" | readonly number[]): AdapterSettings => ({
   positions: { first: 2, last: 2, tied: false },
 });
 const shape = { examples: 4, tokens: 16, labels: 8 };
-const adapted = (adapter: AdapterSettings) => ({
-  model,
+const adapted = (adapter: AdapterSettings, of = model) => ({
+  model: of,
   adapter,
-  slots: adapterSlots(adapterMethod(adapter).tensors(adapter, model.shape)),
+  slots: adapterSlots(adapterMethod(adapter).tensors(adapter, of.shape)),
 });
 const inputNames = (inputs: readonly { readonly source: { readonly kind: string; readonly name?: string } }[]) =>
   inputs.map(({ source }) => source.name);
@@ -54,8 +55,9 @@ function counting(): { readonly runtime: Runtime; readonly runs: number[] } {
 }
 
 describe("a step cut behind the frozen blocks", () => {
-  it("has nothing below an adapter on the first block, and most of the model below one on the last", () => {
-    expect(cutTrainingStep(adapted(upper("all")), shape)).toBeUndefined();
+  it("has nothing below an adapter in the first block, and most of the model below one on the last", () => {
+    const inFirst = { kind: "lora", rank: 2, alpha: 4, layers: "all", targets: ["q_proj"] } as const;
+    expect(cutTrainingStep(adapted(inFirst), shape)).toBeUndefined();
     const cut = cutTrainingStep(adapted(upper([3])), shape)!;
     expect(inputNames(cut.below.inputs)).toEqual(["input_ids"]);
     expect(inputNames(cut.above.inputs)).toContain("stream");
@@ -76,6 +78,16 @@ describe("a step cut behind the frozen blocks", () => {
     expect(counts([2, 3], 8)).toEqual([6, 3]);
     expect(counts([3], 64)).toEqual([8, 1]);
     expect(counts([3], 8)).toEqual([6, 3]);
+  });
+
+  it("has the first block below an edit of its result, where there are few blocks", () => {
+    const norms = ({ outputs }: OnnxGraph) =>
+      nodesInOrder([outputs.loss ?? outputs.stream!]).filter(({ op }) => op === "SimplifiedLayerNormalization").length;
+    const { below, above } = cutTrainingStep(adapted(upper("all")), shape)!;
+    expect([norms(below), norms(above)]).toEqual([2, 7]);
+    const config = { ...CONFIGS.llama, num_hidden_layers: 9 };
+    const deep = loadBaseModel(filesOf(config, randomTensors(config)));
+    expect(cutTrainingStep(adapted(upper("all"), deep), shape)).toBeUndefined();
   });
 
   it("computes the frozen blocks in the first epoch only", async () => {
@@ -147,9 +159,10 @@ describe("a step cut behind the frozen blocks", () => {
     };
     const [kept, whole] = [await evaluated(), await evaluated(0)];
     for (const [i, loss] of kept.losses.entries()) expect(loss).toBeCloseTo(whole.losses[i]!, 4);
-    // One batch each: eight times the upper blocks, the lower ones once for validation and four times for the test set.
-    expect(kept.runs).toEqual([8, 5]);
-    expect(whole.runs).toEqual([8]);
+    // One batch each, and what validation gave an adapter is known the second time: six times the upper blocks, the lower ones
+    // once for validation and four times for the test set.
+    expect(kept.runs).toEqual([6, 5]);
+    expect(whole.runs).toEqual([6]);
   });
 
   it("gives the loss and the gradient of the whole step", async () => {

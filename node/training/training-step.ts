@@ -103,7 +103,7 @@ function trainingStep(adapted: AdaptedModel, shape: BatchShape, options: Trainin
   const checkpoints = kept.map((value, i) => ({ value, gradient: atBlocks[i]! }));
   const whole = { inputs, outputs: { loss, gradient: flat! } };
   const { graph } = withCheckpoints(whole, { loss: total, checkpoints });
-  return { graph, frozenEnd: frozenEndOf(adapter, ends) };
+  return { graph, frozenEnd: frozenEndOf(adapter, ends, options) };
 }
 
 /** A step before it is differentiated. */
@@ -140,15 +140,22 @@ export function trainingLoss(adapted: AdaptedModel, shape: BatchShape, options: 
   };
 }
 
-/** The last stream that no part of the adapter changes; undefined where the adapter changes the first block. */
+/** Up to so many blocks in all, one of them is worth what keeping its result takes. */
+const FEW_BLOCKS = 8;
+
+/**
+ * The last stream that no part of the adapter changes; undefined where the adapter changes the first block. Where it changes that
+ * block's result alone, there is one only of few blocks and with enough memory.
+ */
 function frozenEndOf(
   adapter: OnnxValue,
   { blockEnds, wholeStreams }: Pick<StepLoss, "blockEnds" | "wholeStreams">,
+  { lowMemory = false }: Pick<TrainingStepOptions, "lowMemory">,
 ): OnnxValue | undefined {
-  const edited = dependentOn(adapter, wholeStreams);
-  // A single block is not worth what keeping its result takes.
   const isFirst = dependentOn(adapter, blockEnds.slice(0, 1)).length > 0;
-  return isFirst ? undefined : wholeStreams.findLast((h) => !edited.includes(h));
+  if (isFirst && (lowMemory || blockEnds.length > FEW_BLOCKS)) return undefined;
+  const edited = dependentOn(adapter, wholeStreams);
+  return wholeStreams.findLast((h) => !edited.includes(h));
 }
 
 /** Those of the given values that are computed from `root`. */
@@ -189,7 +196,7 @@ export function evaluation(adapted: AdaptedModel, shape: BatchShape, options: Ev
   const unweighted = inputs.filter((input) => input !== labelWeights);
   return {
     graph: { inputs: unweighted, outputs: { losses, predicted } },
-    frozenEnd: frozenEndOf(adapter, whole),
+    frozenEnd: frozenEndOf(adapter, whole, {}),
     blockEnds: whole.blockEnds,
   };
 }

@@ -4,6 +4,7 @@ import { bytesToHex } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import type { Attack } from "./attack.ts";
 import type { PeerScores } from "./jury.ts";
+import { hearsOthers } from "./method.ts";
 import { forgetting, METRICS, type Metric } from "./metric.ts";
 import type { SimulationResult } from "./simulate.ts";
 import { type Split, splitName } from "./split.ts";
@@ -74,15 +75,18 @@ export interface CellResult {
  * In which file a cell's result lies, such as `tasks/mixed-n8-s1-fedit.json`. Those of the search for a learning rate are
  * found by what they depend on, because suites that differ in other things share them.
  */
-export function cellPath(
-  { suite, method, split, peers, seed, attack, liars = 1, learningRate, tuning }: Cell,
-  key: string,
-): string {
+export function cellPath(cell: Cell, key: string): string {
+  const { suite, method, split, peers, seed, attack, liars = 1, learningRate, tuning } = cell;
   const parts = [splitName(split), `n${peers}`, `s${seed}`, method.name];
   if (tuning) return `tuning/${[...parts, `lr${learningRate}`, key.slice(0, 8)].join("-")}.json`;
   const lie = attack === "none" ? [] : [attack, ...(liars === 1 ? [] : [`f${liars}`])];
-  return `${suite.cells ?? suite.name}/${[...parts, ...lie].join("-")}.json`;
+  const met = metIn(cell) ?? [];
+  return `${suite.cells ?? suite.name}/${[...parts, ...lie, ...met].join("-")}.json`;
 }
+
+/** Who met whom, where that could make a difference. */
+const metIn = ({ suite: { meetings }, method }: Cell): readonly string[] | undefined =>
+  meetings !== undefined && hearsOthers(method) ? [meetings] : undefined;
 
 /** modelDigest: of the base model's weights. What is only a title does not count. */
 export function cellKey(cell: Cell, modelDigest: string): string {
@@ -97,6 +101,7 @@ export function cellKey(cell: Cell, modelDigest: string): string {
     // Left out where it says nothing new, so that older cells keep their keys.
     ...(attack !== "none" && liars !== 1 && { liars }),
     ...(suite.scoresOthers === false && { scoresOthers: false }),
+    ...(metIn(cell) && { meetings: suite.meetings }),
   });
   return bytesToHex(sha256(new TextEncoder().encode(text))).slice(0, 32);
 }

@@ -1,4 +1,4 @@
-/** One round's exchange between simulated peers: everybody sends to everybody, and some of them may lie. */
+/** One round's exchange between simulated peers: everybody sends to everybody who hears it, and some of them may lie. */
 
 import type { Signer } from "../../protocol/envelope.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
@@ -7,6 +7,7 @@ import { createPrng, type Prng } from "../../protocol/prng.ts";
 import { VERDICTS } from "../../protocol/verdict.ts";
 import { type Attack, encodeAnything, lieOf, tellsEachAnother } from "./attack.ts";
 import { createOutbox, type Inbox, type Outbox } from "./inbox.ts";
+import { type Meetings, meetingsOf } from "./meetings.ts";
 
 /** A simulated peer as the exchange sees it. */
 export interface ExchangingPeer {
@@ -26,17 +27,22 @@ export interface Exchange {
   blamed(): number;
 }
 
-/** Everybody signs one update a round, and everybody else judges it. */
-export function honestExchange(peers: readonly ExchangingPeer[]): Exchange {
+/** Everybody who is there signs one update a round, and everybody who hears it judges it. */
+export function honestExchange(
+  peers: readonly ExchangingPeer[],
+  { isPresent, hears }: Meetings = meetingsOf(undefined, { peers: peers.length, seed: 0 }),
+): Exchange {
   let blamed = 0;
   return {
     round: (round, thetas) => {
       let bytes = 0;
       for (const [index, from] of peers.entries()) {
+        if (!isPresent(index, round)) continue;
         const update = from.outbox.sign({ round, theta: thetas[index]! });
         bytes = update.length;
-        for (const to of peers) {
-          if (to !== from && VERDICTS[to.inbox.receive(update, round)].kind === "reject") blamed += 1;
+        for (const [listener, to] of peers.entries()) {
+          if (to === from || !isPresent(listener, round) || !hears(listener, index, round)) continue;
+          if (VERDICTS[to.inbox.receive(update, round)].kind === "reject") blamed += 1;
         }
       }
       return bytes;

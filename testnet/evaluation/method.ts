@@ -17,6 +17,10 @@ import { MANIFEST_DEFAULTS } from "../../protocol/network-manifest.ts";
  */
 export type ExchangeKind = "none" | "others" | "all" | "pooled";
 
+/** Whether peers send to each other. */
+export const hearsOthers = ({ exchange }: { readonly exchange: ExchangeKind }): boolean =>
+  exchange === "others" || exchange === "all";
+
 /** One way in which peers can work together, or alone. */
 export interface Method {
   /** The name of the row, and of the files of its cells. */

@@ -1,6 +1,7 @@
 /** Runs a declared table, cell by cell, and goes on where it stopped. */
 import type { SharedBase } from "./base.ts";
 import { type Cell, type CellResult, cellKey, cellPath, cellResult, validationLoss } from "./cell.ts";
+import { hearsOthers } from "./method.ts";
 import type { PeerData } from "./peer-data.ts";
 import type { ResultFiles } from "./result-files.ts";
 import { withShipped } from "./shipped.ts";
@@ -131,13 +132,10 @@ export function cellsOf(suite: Suite, { methods }: Table): Cell[] {
   );
   // Where liars fall silent, that is the run to compare with, and one in which they tell the truth is not asked for.
   const asksForSilence = suite.attacks?.includes("silent") === true;
-  return cells.filter(({ attack, method: { exchange } }) =>
-    attack === "none" ? !(asksForSilence && hearsOthers(exchange)) : hearsOthers(exchange),
+  return cells.filter(({ attack, method }) =>
+    attack === "none" ? !(asksForSilence && hearsOthers(method)) : hearsOthers(method),
   );
 }
-
-/** Whether a lie could be heard. */
-const hearsOthers = (exchange: DeclaredMethod["exchange"]): boolean => exchange === "others" || exchange === "all";
 
 /** Rates beyond the grid's ends that are tried at most. */
 const WIDENINGS_MAX = 4;
@@ -174,7 +172,18 @@ async function tunedRate(
   // A set gives what is added to it while it is gone through.
   for (const rate of tried) {
     const { seed, peers } = suite.tuning!;
-    const trial: Cell = { suite, method, split, peers, seed, attack: "none", learningRate: rate, tuning: true };
+    // A rate is chosen where everybody hears everybody, so that suites share it.
+    const everybody: Suite = { ...suite, meetings: undefined };
+    const trial: Cell = {
+      suite: everybody,
+      method,
+      split,
+      peers,
+      seed,
+      attack: "none",
+      learningRate: rate,
+      tuning: true,
+    };
     const result = await unlessAborted(run(trial), signal);
     if (!result) return undefined;
     const loss = validationLoss(result);
@@ -230,6 +239,7 @@ async function runCell(
     settings: { rounds: suite.rounds, localSteps: suite.localSteps, training: { ...suite.training, learningRate } },
     seed,
     ...(attack === "none" ? {} : { attack, ...(liars !== undefined && { liars }) }),
+    ...(suite.meetings !== undefined && { meetings: suite.meetings }),
     scoresOthers: suite.scoresOthers ?? true,
     lookEvery: suite.lookEvery,
     signal,

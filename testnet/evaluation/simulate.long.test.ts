@@ -7,7 +7,7 @@ import { openSharedBase, type SharedBase } from "./base.ts";
 import { embeddedData } from "./embedded-data.ts";
 import { othersExamples } from "./jury.ts";
 import type { Method } from "./method.ts";
-import { simulate } from "./simulate.ts";
+import { type SimulateOptions, type SimulationResult, simulate } from "./simulate.ts";
 
 const LORA: LoraSettings = { kind: "lora", rank: 2, alpha: 4, targets: ["q_proj"], layers: [3] };
 const SETTINGS = { rounds: 2, localSteps: 2, training: { learningRate: 5e-3, batchSize: 4, maxTokens: 40 } };
@@ -29,13 +29,14 @@ const dataOf = (peers: number) =>
     maxTokens: 40,
     batchSize: 4,
   });
-const run = (method: Partial<Method>, peers = 3) =>
+const run = (method: Partial<Method>, peers = 3, options: Partial<SimulateOptions> = {}) =>
   simulate({
     base,
     data: dataOf(peers),
     method: { name: "tried", exchange: "others", adapter: LORA, ...method },
     settings: SETTINGS,
     seed: 3,
+    ...options,
   });
 
 describe("a simulated swarm", () => {
@@ -99,6 +100,23 @@ describe("a simulated swarm", () => {
     expect(peers[0]!.adapter).toEqual(peers[2]!.adapter);
     expect(peers[0]!.own).not.toEqual(peers[2]!.own);
     expect(updateBytes).toBe(0);
+  });
+
+  test("whoever misses rounds trains and mixes less, and nobody is blamed for the gaps in what it heard", async () => {
+    const settings = { ...SETTINGS, rounds: 3, localSteps: 1 };
+    const method = { aggregation: { rule: "mean", lambda: { mode: "fixed", value: 0.5 } } } as const;
+    const [ring, stragglers, churn] = await Promise.all(
+      (["ring", "stragglers", "churn"] as const).map((meetings) =>
+        run(method, 4, { settings, meetings, scoresOthers: false, lookEvery: 3 }),
+      ),
+    );
+    const rounds = ({ peers }: SimulationResult) => peers.map(({ lambdas }) => lambdas.length);
+    expect(rounds(ring!)).toEqual([3, 3, 3, 3]);
+    expect(rounds(stragglers!)).toEqual([3, 3, 3, 1]);
+    expect(Math.min(...rounds(churn!))).toBeLessThan(3);
+    expect([ring, stragglers, churn].map((one) => one!.blamed)).toEqual([0, 0, 0]);
+    const whole = await run(method, 4, { settings, scoresOthers: false, lookEvery: 3 });
+    for (const one of [ring, stragglers, churn]) expect(one!.peers[0]!.adapter).not.toEqual(whole.peers[0]!.adapter);
   });
 
   test("gives the same bits again, with sessions that are loaded already", async () => {

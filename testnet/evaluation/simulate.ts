@@ -1,6 +1,7 @@
 /**
  * n peers in one process on one base model. Training, signed updates, their encoding and the aggregation are the
- * product's own; only the transport between the peers is left out: everybody hears everybody, every round.
+ * product's own; only the transport between the peers is left out: everybody hears everybody, every round, unless the
+ * options say who meets whom.
  */
 
 import {
@@ -29,7 +30,8 @@ import type { SharedBase } from "./base.ts";
 import { type Exchange, type ExchangingPeer, honestExchange, lyingExchange } from "./exchange.ts";
 import { createInboxes, createOutbox } from "./inbox.ts";
 import { createJury, type Jury, type PeerScores } from "./jury.ts";
-import { type Method, manifestOf, type SwarmSettings } from "./method.ts";
+import { type MeetingKind, type Meetings, meetingsOf } from "./meetings.ts";
+import { hearsOthers, type Method, manifestOf, type SwarmSettings } from "./method.ts";
 import type { PeerData } from "./peer-data.ts";
 
 /** One simulation. */
@@ -45,6 +47,8 @@ export interface SimulateOptions {
   readonly attack?: Attack;
   /** How many of them lie; 1 when absent. */
   readonly liars?: number;
+  /** Who meets whom where nobody lies; everybody when absent. */
+  readonly meetings?: MeetingKind;
   /** Whether peers are scored on each other's data as well; true when absent. */
   readonly scoresOthers?: boolean;
   /** Rounds between two looks at the validation sets; 1 when absent. */
@@ -133,8 +137,10 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   };
   try {
     await timed(swarm, "aggregate", () => compareData(peers, { manifest, sets, seed }));
-    const exchange = await exchangeOf(peers, { method, manifest, attack, liars });
-    const { looks, updateBytes } = await runRounds(swarm, { ...options, exchange });
+    const everybody = { peers: peers.length, seed };
+    const meetings = meetingsOf(hearsOthers(method) ? options.meetings : undefined, everybody);
+    const exchange = await exchangeOf(peers, { method, manifest, attack, liars, meetings });
+    const { looks, updateBytes } = await runRounds(swarm, { ...options, exchange, attendance: meetings });
     const results: PeerResult[] = [];
     for (const [peer, { trainer, lambdas, refused, hasExited }] of swarm.judged.entries()) {
       const { adapter } = await trainer.state();
@@ -174,10 +180,10 @@ async function timed<T>({ seconds }: Swarm, what: keyof Swarm["seconds"], work: 
 
 async function runRounds(
   swarm: Swarm,
-  options: SimulateOptions & { readonly exchange: Exchange | undefined },
+  options: SimulateOptions & { readonly exchange: Exchange | undefined; readonly attendance: Meetings },
 ): Promise<{ readonly looks: readonly number[]; readonly updateBytes: number }> {
   const { manifest, peers, honest, judged, trained, jury } = swarm;
-  const { exchange, lookEvery = 1, onRound, onMix, signal = new AbortController().signal } = options;
+  const { exchange, attendance, lookEvery = 1, onRound, onMix, signal = new AbortController().signal } = options;
   const look = (): Promise<void> =>
     timed(swarm, "evaluate", async () => {
       for (const [peer, { trainer }] of judged.entries()) await jury.look(peer, (await trainer.state()).adapter);
@@ -187,12 +193,13 @@ async function runRounds(
   await look();
   for (let round = 0; round < manifest.rounds.count; round++) {
     signal.throwIfAborted();
-    for (const peer of trained) await timed(swarm, "train", () => trainOrRecover(peer, manifest));
+    const isPresent = (peer: SimulatedPeer): boolean => attendance.isPresent(peers.indexOf(peer), round);
+    for (const peer of trained.filter(isPresent)) await timed(swarm, "train", () => trainOrRecover(peer, manifest));
     const losses = await timed(swarm, "aggregate", async () => {
       if (exchange)
         updateBytes = exchange.round(round, await Promise.all(peers.map(({ trainer }) => trainer.adapter())));
       const results: number[] = [];
-      for (const peer of honest) {
+      for (const peer of honest.filter(isPresent)) {
         const own = onMix && (await peer.trainer.evaluate({ set: "validation" })).loss;
         const mixed = await aggregate(peer, { manifest, round, signal });
         if (onMix && own !== undefined) onMix({ round, own, mixed });
@@ -322,11 +329,12 @@ async function exchangeOf(
     readonly manifest: NetworkManifest;
     readonly attack: Attack | undefined;
     readonly liars: number;
+    readonly meetings: Meetings;
   },
 ): Promise<Exchange | undefined> {
-  const { method, manifest, attack, liars } = options;
-  if (method.exchange === "pooled" || method.exchange === "none") return undefined;
-  if (attack === undefined) return honestExchange(peers);
+  const { method, manifest, attack, liars, meetings } = options;
+  if (!hearsOthers(method)) return undefined;
+  if (attack === undefined) return honestExchange(peers, meetings);
   // Nobody has trained yet.
   const start = await peers.at(-1)!.trainer.adapter();
   return lyingExchange(peers, { attack, liars, manifest, start });

@@ -148,6 +148,12 @@ describe("a table that cannot be used is refused in one line", () => {
       [tableOf({ colour: "red" }, {}), /methods\.0 unrecognized key/],
       [tableOf({}, { learningRates: { two: [0.1] } }), /^t\.json: suites\.0\.learningRates names "two"/],
       [tableOf({}, { attacks: ["gossip"] }), /suites\.0\.attacks\.0/],
+      [tableOf({}, { meetings: "ring" }), /^t\.json: suites\.0\.meetings must have at least 3 peers/],
+      [tableOf({}, { meetings: "regular-3", peers: [4, 7] }), /suites\.0\.meetings must have an even number of peers/],
+      [
+        tableOf({}, { meetings: "churn", attacks: ["none", "mirror"] }),
+        /suites\.0\.meetings must not be given where peers lie/,
+      ],
     ];
     for (const [table, line] of rows) expect(refusal(table)).toMatch(line);
     expect(() => parseTable("{", "t.json", () => "")).toThrow(/^t\.json: not JSON/);

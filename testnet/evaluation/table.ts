@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { NodeError } from "../../node/errors.ts";
 import { ATTACKS } from "./attack.ts";
+import { MEETING_PEERS_MIN, MEETINGS, type MeetingKind } from "./meetings.ts";
 import type { Method } from "./method.ts";
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,47}$/, "must be lower-case letters, digits, dots and dashes");
@@ -73,6 +74,8 @@ const suite = z.strictObject({
     .optional(),
   /** How many of them lie, each a column; one when absent. */
   liars: z.array(count(128)).min(1).max(8).optional(),
+  /** Who meets whom; everybody when absent. Not where peers lie. */
+  meetings: z.enum(MEETINGS).optional(),
   /** The folder of its cells; the suite's name when absent. Suites that name the same one share cells. */
   cells: name.optional(),
   /** Whether peers are scored on each other's data too; true when absent. */
@@ -127,10 +130,24 @@ const table = z
       const most = Math.max(...(one.liars ?? [1]));
       if (one.attacks && one.peers.some((peers) => most >= peers))
         issue(["suites", i, "liars"], "must leave an honest peer");
+      const why = one.meetings && notMeeting(one.meetings, one);
+      if (why) issue(["suites", i, "meetings"], why);
       if (one.tuning && one.seeds.includes(one.tuning.seed))
         issue(["suites", i, "tuning", "seed"], "must not be one of the seeds");
     }
   });
+
+/** Why peers cannot meet in such a way; undefined where they can. */
+function notMeeting(
+  kind: MeetingKind,
+  { peers, attacks }: { readonly peers: readonly number[]; readonly attacks?: readonly string[] | undefined },
+): string | undefined {
+  if (attacks !== undefined) return "must not be given where peers lie";
+  const least = MEETING_PEERS_MIN[kind];
+  if (peers.some((count) => count < least)) return `must have at least ${least} peers`;
+  if (kind === "regular-3" && peers.some((count) => count % 2 === 1)) return "must have an even number of peers";
+  return undefined;
+}
 
 /** A method as the table lists it, with a title for people. */
 export interface DeclaredMethod extends Method {

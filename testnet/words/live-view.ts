@@ -1,10 +1,11 @@
 /** What a person sees while a testnet runs: a table drawn in place on a terminal, plain lines anywhere else. */
 import type { ModelNeed, PeerEvent } from "../../node/index.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
+import { fittedLines } from "./fitted-lines.ts";
 import type { TestnetObserver, TestnetPeer } from "./result.ts";
 import { dateWords } from "./statement-words.ts";
 import { exitSentence } from "./summary.ts";
-import { formatLoss, formatSeconds, shortPeerId, textTable } from "./text-table.ts";
+import { counted, formatLoss, formatSeconds, shortPeerId, textTable } from "./text-table.ts";
 
 /** Shows a run while it goes on. */
 export interface LiveView extends TestnetObserver {
@@ -22,17 +23,26 @@ export interface LiveViewOptions {
 /** Redraws at most so often: fast enough to look alive, slow enough to cost nothing. */
 const REDRAW_MS = 150;
 
-/** A table that is redrawn in place.  now: milliseconds.  columns: width of the terminal. */
-export function terminalView(
-  options: LiveViewOptions & { readonly now: () => number; readonly columns: () => number },
-): LiveView {
-  const { write, manifest, now, columns } = options;
+/** What is drawn on. */
+interface DrawnOn {
+  /** In milliseconds. */
+  readonly now: () => number;
+  /** Width of the terminal. */
+  readonly columns: () => number;
+  /** Its height, where it has one. */
+  readonly rows?: (() => number | undefined) | undefined;
+}
+
+/** A table that is redrawn in place. */
+export function terminalView(options: LiveViewOptions & DrawnOn): LiveView {
+  const { write, manifest, now, columns, rows } = options;
   const peers = new Map<string, TestnetPeer>();
   let linesDrawn = 0;
   let drawnAt = Number.NEGATIVE_INFINITY;
   let ended = false;
   const draw = (): void => {
-    const lines = liveTable([...peers.values()].sort(byName), manifest).map((line) => line.slice(0, columns() - 1));
+    const table = liveTable([...peers.values()].sort(byName), manifest);
+    const lines = fittedLines(table, { columns: columns(), rows: rows?.() });
     // Up to the first line of the table, clear to the end of the screen, draw anew.
     write(`${linesDrawn > 0 ? `\x1b[${linesDrawn}A` : ""}\r\x1b[J${lines.join("\n")}\n`);
     linesDrawn = lines.length;
@@ -108,7 +118,7 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       const { summary } = event;
       const done = `${summary.round + 1}/${manifest.rounds.count}`;
       const losses = `train loss ${formatLoss(summary.trainLoss)}, validation ${formatLoss(summary.validationLoss)}`;
-      return `round ${done} in ${formatSeconds(summary.seconds.total)}, ${losses}, ${summary.neighbours} neighbours mixed in at lambda ${summary.lambda.toFixed(2)}`;
+      return `round ${done} in ${formatSeconds(summary.seconds.total)}, ${losses}, ${counted(summary.neighbours, "neighbour")} mixed in at lambda ${summary.lambda.toFixed(2)}`;
     }
     case "step":
       return event.phase === "alone" && event.round === 0 && event.step === 1

@@ -1,6 +1,5 @@
 /** `weft keys restore`: the key of a backup, in a data directory again. */
 
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { dataDirectoryLayout, NodeError, recordDoor } from "../../../node/index.ts";
 import type { CommandRow } from "../../command-row.ts";
@@ -30,15 +29,15 @@ interface KeysRestoreOptions {
 }
 
 async function run(options: KeysRestoreOptions, terminal: Terminal, argument: string | undefined): Promise<number> {
-  const { keyIfThere, openKey, peerOfBackup, putKey } = await recordDoor();
+  const { keyIfThere, openKey, peerOfBackup, putKey, readBackup } = await recordDoor();
   const { passphraseOf } = await import("../../passphrase.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
-  const text = await backupText(resolve(argument ?? ""));
   const { key } = dataDirectoryLayout(folder);
   // Before anybody types a passphrase for nothing.
   if ((await keyIfThere(folder)) !== undefined) {
     throw new NodeError("KEY_FILE", `${folder} has a key already; name another --data-dir`, { path: key });
   }
+  const text = await readBackup(resolve(argument ?? ""));
   const peer = peerOfBackup(text);
   await refuseOther(folder, peer);
   const seed = openKey(text, await passphraseOf(options, { isNew: false }, terminal));
@@ -58,18 +57,4 @@ async function refuseOther(folder: string, peer: string): Promise<void> {
   if (owner === undefined || owner === peer) return;
   const text = `${folder} has the files of another peer, ${owner}, and the backup is of ${peer}; name another --data-dir`;
   throw new NodeError("KEY_FILE", text, { path: folder });
-}
-
-async function backupText(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code ?? "unknown error";
-    throw new NodeError(
-      "KEY_FILE",
-      `cannot read ${file} (${why}); name a file that weft keys backup wrote`,
-      {},
-      { cause },
-    );
-  }
 }

@@ -7,7 +7,15 @@ import { scoreLines } from "../../../testnet/words/score-table.ts";
 import { textTable } from "../../../testnet/words/text-table.ts";
 import { baseLine } from "../../base-line.ts";
 import type { CommandRow } from "../../command-row.ts";
-import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
+import {
+  DATA,
+  type DataFlags,
+  dataNote,
+  dataOptions,
+  HELD_OUT,
+  type HeldOutFlags,
+  READING,
+} from "../../data-options.ts";
 import { engineFlags, engineOf, USE_OPTIONS, type UseOptions } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
 import { modelDirectory } from "../../model-directory.ts";
@@ -104,7 +112,7 @@ async function run(options: EvalCommandOptions, terminal: Terminal): Promise<num
     needed: [set],
     ...(trained && { trained }),
   });
-  for (const note of notes) terminal.err(`data: ${note}\n`);
+  for (const note of notes) terminal.err(dataNote(note));
   if (cut.records > 0) terminal.err(`${cut.records} records are longer than ${maxTokens} tokens and were cut\n`);
   const score = await evaluateLocally({
     opened,

@@ -22,7 +22,15 @@ import { formatLoss } from "../../../testnet/words/text-table.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
 import { baseLine, memoryLine } from "../../base-line.ts";
 import type { CommandRow } from "../../command-row.ts";
-import { DATA, type DataFlags, dataOptions, HELD_OUT, type HeldOutFlags, READING } from "../../data-options.ts";
+import {
+  DATA,
+  type DataFlags,
+  dataNote,
+  dataOptions,
+  HELD_OUT,
+  type HeldOutFlags,
+  READING,
+} from "../../data-options.ts";
 import { engineFlags, engineOf } from "../../engine-flags.ts";
 import { modelDirectory } from "../../model-directory.ts";
 import { type NetworkOptions, type NetworkSettings, networkSettings, PLAIN_DEFAULTS } from "../../network-options.ts";
@@ -160,7 +168,7 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
     seed: asked.seed,
   });
   const { sets, cut, notes = [], trainedData } = loaded;
-  for (const line of notes) note(`data: ${line}`);
+  for (const line of notes) terminal.err(dataNote(line));
   if (cut.records > 0) note(`${cut.records} records are longer than ${maxTokens} tokens and were cut`);
   const material = { opened, modelDirectory: directory, loaded, from };
   const chosen = stopped ? asked : await settingsFor(options, asked, material, terminal);

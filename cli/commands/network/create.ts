@@ -30,18 +30,26 @@ import {
   networkOptions,
   PLAIN_DEFAULTS,
 } from "../../network-options.ts";
-import { peerAddress } from "../../option-value.ts";
+import { peerAddress, printable } from "../../option-value.ts";
 import { chosenSettings, TUNE } from "../../recipe-argument.ts";
 import { AGREED_BASE, JSON_OUTPUT, MODEL } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 import { sketchWarning } from "../../weights-argument.ts";
+
+/** As the manifest has it. */
+const NAME_CHARACTERS_MAX = 64;
 
 /** The row of `weft network create`, and what it runs. */
 export const createNetworkCommand: CommandRow = {
   name: ["network", "create"],
   text: "Write the manifest of a new network. It holds everything that the peers agree on; its hash is the network's id.",
   options: [
-    { flags: "--name <name>", text: "name of the network, for people", otherwise: "weft" },
+    {
+      flags: "--name <name>",
+      text: "name of the network, for people",
+      parse: printable(1, NAME_CHARACTERS_MAX),
+      otherwise: "weft",
+    },
     { flags: "--out <file>", text: "file for the manifest", otherwise: "network.json" },
     { flags: "--force", text: "overwrite --out, even if it holds another manifest" },
     MODEL,

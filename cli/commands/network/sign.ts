@@ -64,7 +64,12 @@ async function run(options: NetworkSignOptions, terminal: Terminal, argument: st
   }
   for (const other of options.add ?? []) genesis = mergeGenesis(genesis, await readNetwork(resolve(other)));
   const folder = dataDirectory(options.dataDir, terminal.environment);
-  const signed: Genesis = signGenesis(genesis, await readSigner(folder));
+  const signer = await readSigner(folder);
+  if (!rosterSettings(genesis.manifest)?.founders.some(({ peer }) => peer === signer.peer)) {
+    const text = `${signer.peer} of ${folder} is not among the founders of ${file}; sign with the --data-dir of one, which weft network show names`;
+    throw new NodeError("CONFIG_INVALID", text, { file });
+  }
+  const signed: Genesis = signGenesis(genesis, signer);
   await writeNetwork(file, signed);
   const status = genesisStatus(signed);
   terminal.err(`signed with the key in ${folder}; written to ${file}\n`);

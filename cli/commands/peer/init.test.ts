@@ -36,6 +36,11 @@ describe("weft init", () => {
     expect(readFileSync(at("new", "version"), "utf8")).toBe("data version 1\n");
   });
 
+  it("names the next command as a shell takes it, whatever the folder is called", async () => {
+    const { err } = await weft(["init", "--data-dir", at("müll, it's")]);
+    expect(err).toContain(`next: weft run --network FILE --data-dir '${at("müll, it")}'\\''s'`);
+  });
+
   it("keeps the flags that were kept before, beside the new ones", async () => {
     const first = await weft(["init", "--data-dir", at("alice"), "--port", "9000"]);
     const second = await weft(["init", "--data-dir", at("alice"), "--part", "1/2"]);

@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import { ed25519 } from "@noble/curves/ed25519.js";
-import { type EngineOptions, keepNetwork, networkOf, recordDoor } from "../../../node/index.ts";
+import { type EngineOptions, keepNetwork, networkOf, recordDoor, shellWord } from "../../../node/index.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
 import { peerIdFromPublicKey } from "../../../protocol/peer-id.ts";
 import type { CommandRow } from "../../command-row.ts";
@@ -104,7 +104,7 @@ function nextSteps(
   { dataDir }: InitOptions,
   { newNetwork, hasInvite, hasNetwork }: InitAnswers & { readonly hasNetwork: boolean },
 ): readonly string[] {
-  const where = dataDir === undefined ? "" : ` --data-dir ${dataDir}`;
+  const where = dataDir === undefined ? "" : ` --data-dir ${shellWord(dataDir)}`;
   if (hasInvite) return [`next: weft join --invite-file FILE${where}`];
   if (!hasNetwork) return [`next: weft run --network FILE${where}, or weft join --invite-file FILE${where}`];
   const give = newNetwork ? [`give ${newNetwork.out} to every peer that is to take part`] : [];

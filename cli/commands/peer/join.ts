@@ -14,6 +14,7 @@ import {
   type WorkTeller,
   workDoor,
 } from "../../../node/index.ts";
+import { LIMITS } from "../../../protocol/limits.ts";
 import type { Grant } from "../../../protocol/membership/entry.ts";
 import { createGenesis } from "../../../protocol/membership/genesis.ts";
 import { parseInvite } from "../../../protocol/membership/invite.ts";
@@ -26,7 +27,7 @@ import { inviteGiven } from "../../invite-argument.ts";
 import { jsonText } from "../../json.ts";
 import { EVENT_LINES, optional, PEER_REPORT_JSON } from "../../json-shapes.ts";
 import { modelDirectory } from "../../model-directory.ts";
-import { duration } from "../../option-value.ts";
+import { duration, printable } from "../../option-value.ts";
 import { outwardReach } from "../../reach-options.ts";
 import type { RunOptions } from "../../run-options.ts";
 import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
@@ -46,7 +47,12 @@ export const joinCommand: CommandRow = {
   options: [
     { flags: "--invite-file <file>", text: "file with the invite, in place of the argument" },
     DATA_DIR,
-    { flags: "--label <text>", text: "name of this peer in its request, for the admins", otherwise: "nothing" },
+    {
+      flags: "--label <text>",
+      text: "name of this peer in its request, for the admins",
+      parse: printable(0, LIMITS.labelLengthMax),
+      otherwise: "nothing",
+    },
     {
       flags: "--wait <time>",
       text: "longest wait for the admins, such as 30m",

@@ -96,7 +96,7 @@ it("writes a line for each change elsewhere, and ends when the peer does", async
   await admin.close();
   expect(await watching).toBe(true);
   expect(written.out.trimEnd().split("\n")).toEqual([
-    expect.stringMatching(/^training, round 2 of \d+ done, validation 1\.500, 1 neighbours$/),
-    expect.stringMatching(/^training, round 3 of \d+ done, validation 0\.500, 1 neighbours$/),
+    expect.stringMatching(/^training, round 2 of \d+ done, validation 1\.500, 1 neighbour$/),
+    expect.stringMatching(/^training, round 3 of \d+ done, validation 0\.500, 1 neighbour$/),
   ]);
 });

@@ -10,7 +10,7 @@ import {
 } from "../../../node/index.ts";
 import { forgettingSentence } from "../../../testnet/words/forgetting-table.ts";
 import { endingWords, needsSentence } from "../../../testnet/words/live-view.ts";
-import { formatLoss, formatShare } from "../../../testnet/words/text-table.ts";
+import { counted, formatLoss, formatShare } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonLine, jsonText } from "../../json.ts";
@@ -30,6 +30,7 @@ export const statusCommand: CommandRow = {
       text: "go on showing a running peer until it ends or Ctrl-C: drawn over on a terminal, a line for each change elsewhere, a line of JSON with --json",
     },
   ],
+  staysOnWith: "watch",
   endsInOrder: true,
   example: "weft status --data-dir alice",
   json: {
@@ -98,7 +99,7 @@ function lines(status: PeerStatus, running: boolean, egress: EgressSummary | "un
     [
       "roster",
       view.roster &&
-        `${view.roster.members} members, ${view.roster.entries} entries, head ${view.roster.digest.slice(0, 16)}`,
+        `${counted(view.roster.members, "member")}, ${counted(view.roster.entries, "entry", "entries")}, head ${view.roster.digest.slice(0, 16)}`,
     ],
     ...(view.requests ?? []).map(({ peer, label, fingerprint, motion }): [string, string] => [
       "asks",
@@ -156,7 +157,7 @@ async function egressOf(folder: string): Promise<EgressSummary | undefined> {
 }
 
 const egressLine = ({ messages, bytes, recipients }: EgressSummary): string =>
-  `${messages} messages, ${bytes} bytes to ${recipients} peers`;
+  `${counted(messages, "message")}, ${bytes} bytes to ${counted(recipients, "peer")}`;
 
 function loopLine({ p99Ms, holds, longest }: NonNullable<PeerView["loop"]>): string {
   const lag = `99 % of timers within ${p99Ms} ms`;

@@ -1,26 +1,24 @@
 /** `weft testnet`: several peers on this machine, and a report of what the swarm was good for. */
 
 import { mkdtemp, rm } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { NodeError, recordDoor, trainingDoor } from "../../../node/index.ts";
+import { NodeError, recordDoor, type WorkTeller, workDoor } from "../../../node/index.ts";
 import type { NetworkManifest } from "../../../protocol/network-manifest.ts";
 import type { ServedPage } from "../../../testnet/swarm/swarm-page.ts";
 import type { LiveView } from "../../../testnet/words/live-view.ts";
 import { lineView, terminalView } from "../../../testnet/words/live-view.ts";
 import type { TestnetResult } from "../../../testnet/words/result.ts";
 import type { CommandRow } from "../../command-row.ts";
-import { dataOptions } from "../../data-options.ts";
-import { engineOf } from "../../engine-flags.ts";
 import { jsonText } from "../../json.ts";
-import { modelDirectory } from "../../model-directory.ts";
 import { TESTNET_SETTINGS } from "../../network-options.ts";
 import { packageFolder, packageVersion } from "../../package-folder.ts";
 import { PAGE_PORT, pageLine } from "../../page-place.ts";
 import { DATA_DIR, JSON_OUTPUT, LOG_LEVEL } from "../../shared-options.ts";
 import { EXIT_INTERRUPTED, EXIT_OK, EXIT_REFUSED, type Terminal } from "../../terminal.ts";
-import { type PlannedTestnet, plannedTestnet, type TestnetFlags, testnetOptions } from "./testnet-plan.ts";
+import { CentralRun } from "./central-run.ts";
+import { plannedTestnet, type TestnetFlags, testnetOptions } from "./testnet-plan.ts";
 
 /** The row of `weft testnet`, and what it runs. */
 export const testnetCommand: CommandRow = {
@@ -36,7 +34,7 @@ export const testnetCommand: CommandRow = {
     {
       flags: "--without-central",
       text: "do not also train once with all data in one place, which the share of the way is counted from",
-      otherwise: "it is done after the peers have finished",
+      otherwise: "it is done beside the peers, and with a model of your own after they have finished",
     },
     {
       flags: "--without-page",
@@ -49,7 +47,6 @@ export const testnetCommand: CommandRow = {
     JSON_OUTPUT,
     LOG_LEVEL,
   ],
-  staysOn: true,
   endsInOrder: true,
   example: "weft testnet --model models/tinystories-656k --data input.txt --split speaker --peers 6 --rounds 5",
   json: {
@@ -90,11 +87,14 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
   const isTemporary = options.dataDir === undefined;
   const folder = isTemporary ? await temporaryFolder() : resolve(options.dataDir ?? "");
   terminal.err(`files of the peers: ${folder}\n`);
-  const view = liveView(terminal, manifest, peers);
+  const { tellWork } = await workDoor();
+  const view = withBeginning(liveView(terminal, manifest, peers), peers, tellWork);
+  const central = options.withoutCentral ? undefined : new CentralRun({ flags: options, manifest, settings, terminal });
   let page: ServedPage | undefined;
   let result: TestnetResult;
   try {
     page = await openPage(folder, peers, { options, terminal });
+    central?.beginBeside();
     result = await runTestnet({
       ...{ ...settings, manifest, folder },
       command: join(packageFolder(), "cli", "weft.js"),
@@ -102,13 +102,16 @@ async function run(options: TestnetCommandOptions, terminal: Terminal): Promise<
       observer: view,
       isAsked: page !== undefined,
     });
+  } catch (error) {
+    await central?.stop();
+    throw error;
   } finally {
     view.end();
     await page?.close();
     await rm(join(folder, "page"), { recursive: true, force: true });
     if (isTemporary && !options.keep) await rm(folder, { recursive: true, force: true });
   }
-  result = await withCentral(result, options, { manifest, settings, terminal });
+  if (central) result = await withCentral(result, central);
   await writeReport(reportFile, await reportHtml(testnetReport(result)));
   terminal.err(`report: ${pathToFileURL(reportFile).href}\n`);
   terminal.err(`files of the peers: ${isTemporary && !options.keep ? "removed (--keep keeps them)" : folder}\n`);
@@ -142,40 +145,38 @@ async function openPage(
 }
 
 /** The run, and what one training with everybody's data gave, where all peers finished and nobody stopped it. */
-async function withCentral(
-  result: TestnetResult,
-  options: TestnetCommandOptions,
-  {
-    manifest,
-    settings: { peers, data },
-    terminal,
-  }: {
-    readonly manifest: NetworkManifest;
-    readonly settings: PlannedTestnet["settings"];
-    readonly terminal: Terminal;
-  },
-): Promise<TestnetResult> {
+async function withCentral(result: TestnetResult, central: CentralRun): Promise<TestnetResult> {
   const isWhole = result.peers.every(({ view }) => view.report?.alone !== undefined);
-  if (options.withoutCentral || result.interrupted || !isWhole) return result;
-  const { trainCentrally } = await trainingDoor();
-  terminal.err("all data in one place, to compare with: training\n");
-  try {
-    const central = await trainCentrally({
-      manifest,
-      modelDirectory: modelDirectory(options.model),
-      data: {
-        ...(data ? dataOptions(options) : {}),
-        ...(options.split !== undefined && { split: options.split }),
-      },
-      peers,
-      engine: engineOf(options, { threads: availableParallelism() }),
-      signal: terminal.signal,
-    });
-    return { ...result, central };
-  } catch (error) {
-    if (!terminal.signal.aborted) throw error;
+  if (result.interrupted || !isWhole) {
+    await central.stop();
     return result;
   }
+  const scores = await central.scores();
+  return scores ? { ...result, central: scores } : result;
+}
+
+/** A view that says how many peers have started: until then they have nothing to say themselves. */
+function withBeginning(view: LiveView, peers: number, tellWork: WorkTeller): LiveView {
+  const what = "starting the peers";
+  let begun = 0;
+  const end = (): void => tellWork({ what, isOver: true });
+  const note = (): void => {
+    begun++;
+    if (begun < peers) tellWork({ what, done: begun, total: peers });
+    else end();
+  };
+  tellWork({ what, done: 0, total: peers });
+  return {
+    onEvent: (peer, event) => {
+      if (event.type === "started") note();
+      view.onEvent(peer, event);
+    },
+    onExit: (peer) => view.onExit(peer),
+    end: () => {
+      end();
+      view.end();
+    },
+  };
 }
 
 function liveView(terminal: Terminal, manifest: NetworkManifest, peers: number): LiveView {
@@ -186,6 +187,7 @@ function liveView(terminal: Terminal, manifest: NetworkManifest, peers: number):
     write: terminal.draw ?? terminal.err,
     now: () => performance.now(),
     columns: terminal.columns,
+    rows: terminal.rows,
   });
 }
 

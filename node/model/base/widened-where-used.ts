@@ -10,7 +10,7 @@
 import { floatAttribute, intAttribute } from "../../onnx/attributes.ts";
 import { apply, applyAll, externalRows, externalValue } from "../../onnx/graph.ts";
 import { mergeAlike } from "../../onnx/merge-alike.ts";
-import { cast, concat, gather, gemm, ints, reshape, transpose } from "../../onnx/operators.ts";
+import { add, cast, concat, gather, gemm, ints, reshape, transpose } from "../../onnx/operators.ts";
 import { type GraphPass, type Replacement, rewrite } from "../../onnx/rewrite.ts";
 import type { OnnxNode, OnnxValue } from "../../onnx/value.ts";
 import { type Dtype, sizeOf } from "../../tensor.ts";
@@ -26,11 +26,17 @@ export interface NarrowTensors {
 
 /** The pass. Weights in the graph are external values with the names of the model's weights, or rows of those. */
 export const widenedWhereUsed =
-  (narrow: NarrowTensors): GraphPass =>
+  (narrow: NarrowTensors, { wideValuesMax = WIDENED_AT_ONCE }: WideningOptions = {}): GraphPass =>
   (graph) => {
-    const reader = new NarrowReader(narrow);
+    const reader = new NarrowReader(narrow, wideValuesMax);
     return rewrite(mergeAlike(graph).graph, (node, inputs) => reader.replace(node, inputs));
   };
+
+/** How much of a matrix is f32 at a time. */
+export interface WideningOptions {
+  /** Values; a matrix of more is widened in parts of its rows. */
+  readonly wideValuesMax?: number;
+}
 
 /** Which rows of which weight a value of the graph is. */
 interface Use<Weight = NarrowWeight> {
@@ -60,26 +66,38 @@ function widened({ integers, scales }: BlockValues, rows: readonly number[], col
   return apply("Slice", [padded, ints([0]), ints([columns]), ints([rows.length])]);
 }
 
+const columnsOf = (value: OnnxValue, from: number, columns: number): OnnxValue =>
+  apply("Slice", [value, ints([from]), ints([from + columns]), ints([1])]);
+
 const rowsOf = (value: OnnxValue, from: number, rows: number): OnnxValue =>
   apply("Slice", [value, ints([from]), ints([from + rows]), ints([0])]);
 
-/** x W^T, and nothing else. */
-const isPlainTransposed = ({ attributes }: OnnxNode, inputs: readonly (OnnxValue | undefined)[]): boolean =>
-  !inputs[2] &&
+/** x W or x W^T, and perhaps something added to it. */
+const isPlain = ({ attributes }: OnnxNode): boolean =>
   intAttribute(attributes, "transA", 0) === 0 &&
-  intAttribute(attributes, "transB", 0) === 1 &&
-  floatAttribute(attributes, "alpha", 1) === 1;
+  floatAttribute(attributes, "alpha", 1) === 1 &&
+  floatAttribute(attributes, "beta", 1) === 1;
 
-/** Values of a matrix that are f32 at a time in the forward pass: 64 MB, where an output matrix of 8B models has 2 GB. */
+/** Values of a matrix that are f32 at a time: 64 MB, where an output matrix of 8B models has 2 GB. */
 const WIDENED_AT_ONCE = 1 << 24;
+
+/** A large matrix in parts of its rows, of at most so many values each. */
+function partsOf({ weight, from, rows }: Use, valuesMax: number): readonly Use[] {
+  const count = Math.ceil((rows * weight.shape[1]!) / valuesMax);
+  const size = Math.ceil(rows / count);
+  const starts = Array.from({ length: count }, (_, i) => i * size);
+  return starts.map((start) => ({ weight, from: from + start, rows: Math.min(size, rows - start) }));
+}
 
 /** One graph's reading of a narrow base. */
 class NarrowReader {
   readonly #narrow: NarrowTensors;
+  readonly #wideValuesMax: number;
   readonly #values = new Map<string, OnnxValue>();
 
-  constructor(narrow: NarrowTensors) {
+  constructor(narrow: NarrowTensors, wideValuesMax: number) {
     this.#narrow = narrow;
+    this.#wideValuesMax = wideValuesMax;
   }
 
   readonly replace: Replacement = (node, inputs) => {
@@ -99,8 +117,11 @@ class NarrowReader {
       const product = [inputs[0], this.#matrix(second), uses[2] ? this.#wide(uses[2]) : inputs[2]];
       return applyAll("Gemm", product, { ...node, attributes: { ...node.attributes, transB }, outputs: 1 });
     }
-    if (node.op === "Gemm" && second && !uses[0] && this.#isLarge(second) && isPlainTransposed(node, inputs)) {
-      return [this.#productInParts(inputs[0]!, second)];
+    if (node.op === "Gemm" && second && !uses[0] && this.#isLarge(second) && isPlain(node)) {
+      const isTransposed = intAttribute(node.attributes, "transB", 0) === 1;
+      const product = isTransposed ? this.#productInParts(inputs[0]!, second) : this.#sumInParts(inputs[0]!, second);
+      const added = uses[2] ? this.#wide(uses[2]) : inputs[2];
+      return [added ? add(product, added) : product];
     }
     const wide = inputs.map((input, i) => (uses[i] ? this.#wide(uses[i]) : input));
     return applyAll(node.op, wide, { ...node, outputs: node.outputs.length });
@@ -117,18 +138,25 @@ class NarrowReader {
   #isLarge(use: Use): boolean {
     const { weight, rows } = use;
     if (weight.as === "f32" || (isInBlocks(use) && use.weight.turned)) return false;
-    return rows * weight.shape[1]! > WIDENED_AT_ONCE;
+    return rows * weight.shape[1]! > this.#wideValuesMax;
   }
 
   /** x W^T in parts of W's rows, so that not all of a large matrix is wide at the same time. */
-  #productInParts(x: OnnxValue, { weight, from, rows }: Use): OnnxValue {
-    const count = Math.ceil((rows * weight.shape[1]!) / WIDENED_AT_ONCE);
-    const size = Math.ceil(rows / count);
-    const parts = Array.from({ length: count }, (_, i) => {
-      const part = { weight, from: from + i * size, rows: Math.min(size, rows - i * size) };
-      return gemm(x, this.#wide(part), { transB: true });
-    });
-    return concat(parts, 1);
+  #productInParts(x: OnnxValue, use: Use): OnnxValue {
+    return concat(
+      partsOf(use, this.#wideValuesMax).map((part) => gemm(x, this.#wide(part), { transB: true })),
+      1,
+    );
+  }
+
+  /**
+   * x W = sum over parts p of W's rows of x_p W_p, as the backward pass has it. The parts are those of x W^T, which maps each of
+   * them by itself: the whole beside them would be a second mapping of the same pages.
+   */
+  #sumInParts(x: OnnxValue, use: Use): OnnxValue {
+    return partsOf(use, this.#wideValuesMax)
+      .map((part) => gemm(columnsOf(x, part.from - use.from, part.rows), this.#wide(part)))
+      .reduce((sum, product) => add(sum, product));
   }
 
   /** f32 in the shape that the model gives the weight. */

@@ -2,7 +2,7 @@
  * A trainer on a thread of its own, because a running session blocks its thread for whole local steps and a blocked
  * event loop drops the network's connections. Calls are answered one after another, in order.
  */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { AdapterTensor } from "../../../protocol/adapter-spec.ts";
 import type { AggregateOptions, Aggregator, DataSketch, SketchOptions } from "../../aggregation/index.ts";
 import type { NodeErrorCode } from "../../errors.ts";
@@ -11,6 +11,7 @@ import type { Trainer, TrainerOptions } from "../../interface/trainer.ts";
 import type { WorkNews } from "../../interface/work.ts";
 import { tellWork } from "../platform/work-channel.ts";
 import { silenceOnnxRuntime } from "./load-onnxruntime.ts";
+import { keepThread, takeThread } from "./waiting-threads.ts";
 
 /** Also aggregates: it waits while its peer does, and the network's thread must not. */
 export interface TrainerThread extends Trainer {
@@ -37,6 +38,7 @@ export type TrainerCall =
         readonly argument: Method extends "train" ? { readonly steps: number } : Parameters<Trainer[Method]>[0];
       };
     }[Exclude<keyof Trainer, "tensors">]
+  | { readonly method: "open"; readonly argument: TrainerOptions }
   | { readonly method: "aggregate"; readonly argument: AggregateOptions }
   | { readonly method: "sketch"; readonly argument: SketchCall }
   | { readonly method: "distances"; readonly argument: SketchPairs };
@@ -46,11 +48,10 @@ export type ToWorker = { readonly id: number } & TrainerCall;
 
 /** A message of the thread. `id` is the number of the call that it belongs to. */
 export type FromWorker =
-  | { readonly kind: "ready"; readonly tensors: readonly AdapterTensor[] }
   | { readonly kind: "work"; readonly news: WorkNews }
   | { readonly kind: "step"; readonly id: number; readonly loss: number }
   | { readonly kind: "result"; readonly id: number; readonly value: unknown }
-  | { readonly kind: "error"; readonly id?: number; readonly error: SerializedError };
+  | { readonly kind: "error"; readonly id: number; readonly error: SerializedError };
 
 /** An error as it crosses from one thread to the other. */
 export interface SerializedError {
@@ -66,61 +67,22 @@ interface Pending {
   readonly onStep?: ((loss: number) => void) | undefined;
 }
 
-/**
- * Room for short-lived objects of JavaScript: building a graph leaves as much garbage as is let lie. Measured at
- * SmolLM2-135M's size: 43 MB less at the peak than with the usual room of 48 MB, and graphs are built as fast.
- */
-export const YOUNG_MB = 6;
-
 /** Start the thread, load the model, build the graphs.  onAnswer: called before each answer.  Throws: what `createTrainer` throws. */
 export async function startTrainerThread(
   options: TrainerOptions,
   { onAnswer = () => {} }: { readonly onAnswer?: () => void } = {},
 ): Promise<TrainerThread> {
   silenceOnnxRuntime();
-  // The compiled package runs the compiled worker.
-  const file = import.meta.url.endsWith(".ts") ? "./trainer-worker.ts" : "./trainer-worker.js";
-  const worker = new Worker(new URL(file, import.meta.url), {
-    workerData: options,
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
-  });
-  const pending = new Map<number, Pending>();
-  let failure: Error | undefined;
+  const thread = new CalledThread(takeThread(), onAnswer);
+  let tensors: readonly AdapterTensor[];
+  try {
+    tensors = await thread.call({ method: "open", argument: options });
+  } catch (error) {
+    await thread.leave();
+    throw error;
+  }
   let closing: Promise<void> | undefined;
-  let nextId = 1;
-
-  const fail = (error: Error): void => {
-    failure ??= error;
-    for (const { reject } of pending.values()) reject(failure);
-    pending.clear();
-  };
-  const tensors = await new Promise<readonly AdapterTensor[]>((resolve, reject) => {
-    worker.on("message", (message: FromWorker) => {
-      onAnswer();
-      if (message.kind === "work") tellWork(ofAnotherThread(message.news));
-      else if (message.kind === "ready") resolve(message.tensors);
-      else if (message.kind === "step") pending.get(message.id)?.onStep?.(message.loss);
-      else if (message.kind === "error" && message.id === undefined) reject(revive(message.error));
-      else settle(pending, message);
-    });
-    worker.on("error", (error) => {
-      fail(error);
-      reject(error);
-    });
-    worker.on("exit", (code) => {
-      const error = new Error(`the training thread ended with code ${code}`);
-      fail(error);
-      reject(error);
-    });
-  });
-
-  const call = <T>(request: TrainerCall, onStep?: (loss: number) => void): Promise<T> =>
-    new Promise<T>((resolve, reject) => {
-      if (failure) return reject(failure);
-      const id = nextId++;
-      pending.set(id, { resolve, reject, onStep });
-      worker.postMessage({ id, ...request } as ToWorker);
-    });
+  const call = <T>(request: TrainerCall, onStep?: (loss: number) => void): Promise<T> => thread.call(request, onStep);
   return {
     tensors,
     train: ({ steps, onStep }) => call({ method: "train", argument: { steps } }, onStep),
@@ -139,18 +101,69 @@ export async function startTrainerThread(
     reset: () => call({ method: "reset", argument: undefined }),
     close: () => {
       closing ??= (async () => {
-        if (!failure) await call({ method: "close", argument: undefined });
-        await worker.terminate();
+        if (thread.isAlive) await thread.call({ method: "close", argument: undefined });
+        await thread.leave();
       })();
       return closing;
     },
   };
 }
 
+/** A thread for the time of one training: its calls, and who waits for their answers. */
+class CalledThread {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  readonly #onAnswer: () => void;
+  #failure: Error | undefined;
+  #nextId = 1;
+
+  constructor(worker: Worker, onAnswer: () => void) {
+    this.#worker = worker;
+    this.#onAnswer = onAnswer;
+    worker.on("message", this.#hear).on("error", this.#fail).on("exit", this.#ended);
+  }
+
+  get isAlive(): boolean {
+    return this.#failure === undefined;
+  }
+
+  call<T>(request: TrainerCall, onStep?: (loss: number) => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#failure) return reject(this.#failure);
+      const id = this.#nextId++;
+      this.#pending.set(id, { resolve, reject, onStep });
+      this.#worker.postMessage({ id, ...request } as ToWorker);
+    });
+  }
+
+  /** Nothing is called any more: the thread is free for another training. */
+  async leave(): Promise<void> {
+    this.#worker.off("message", this.#hear).off("error", this.#fail).off("exit", this.#ended);
+    if (!this.isAlive || this.#pending.size > 0) await this.#worker.terminate();
+    else keepThread(this.#worker);
+    this.#fail(new Error("the training is closed"));
+  }
+
+  readonly #hear = (message: FromWorker): void => {
+    this.#onAnswer();
+    if (message.kind === "work") tellWork(ofAnotherThread(message.news));
+    else if (message.kind === "step") this.#pending.get(message.id)?.onStep?.(message.loss);
+    else settle(this.#pending, message);
+  };
+
+  readonly #fail = (error: Error): void => {
+    this.#failure ??= error;
+    for (const { reject } of this.#pending.values()) reject(this.#failure);
+    this.#pending.clear();
+  };
+
+  readonly #ended = (code: number): void => this.#fail(new Error(`the training thread ended with code ${code}`));
+}
+
 function settle(pending: Map<number, Pending>, message: Extract<FromWorker, { kind: "result" | "error" }>): void {
-  const waiting = message.id === undefined ? undefined : pending.get(message.id);
+  const waiting = pending.get(message.id);
   if (!waiting) return;
-  pending.delete(message.id!);
+  pending.delete(message.id);
   if (message.kind === "result") waiting.resolve(message.value as never);
   else waiting.reject(revive(message.error));
 }

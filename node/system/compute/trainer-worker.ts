@@ -1,5 +1,5 @@
-/** The training thread: makes one trainer from its worker data and answers calls until it is closed. */
-import { parentPort, workerData } from "node:worker_threads";
+/** The training thread: makes a trainer, answers calls to it until it is closed, and waits for the next one. */
+import { parentPort } from "node:worker_threads";
 import { withOwnKind } from "../../adapter/own-kind.ts";
 import { aggregateNeighbours, sketchDistance, sketchOfFeatures } from "../../aggregation/index.ts";
 import { NodeError } from "../../errors.ts";
@@ -19,35 +19,41 @@ const send = (message: FromWorker): void => port.postMessage(message);
 
 onWork((news) => send({ kind: "work", news }));
 
-const options = workerData as TrainerOptions;
-try {
+let trainer: Trainer | undefined;
+let last: Promise<void> = Promise.resolve();
+// Calls are answered one after another, in the order in which they came.
+port.on("message", (message: ToWorker) => {
+  last = last.then(async () => {
+    try {
+      send({ kind: "result", id: message.id, value: await answer(message) });
+    } catch (error) {
+      send({ kind: "error", id: message.id, error: serialize(error) });
+    }
+  });
+});
+
+async function answer(message: ToWorker): Promise<unknown> {
+  if (message.method === "open") {
+    trainer = await open(message.argument);
+    return trainer.tensors;
+  }
+  if (trainer === undefined) throw new Error(`no training is open for "${message.method}"`);
+  const value = await perform(trainer, message);
+  if (message.method === "close") trainer = undefined;
+  return value;
+}
+
+async function open(options: TrainerOptions): Promise<Trainer> {
   const files = readModelFiles(options.modelDirectory);
   const { device } = options.engine;
   const runtime = createOnnxRuntime(device === undefined ? {} : { device });
   const adapter = await withOwnKind(options.adapter);
-  const trainer = await createTrainer({ runtime, files, random: createSecureRandom() }, { ...options, adapter });
+  const opened = await createTrainer({ runtime, files, random: createSecureRandom() }, { ...options, adapter });
   releaseHeap();
-  answer(trainer);
-  send({ kind: "ready", tensors: trainer.tensors });
-} catch (error) {
-  send({ kind: "error", error: serialize(error) });
+  return opened;
 }
 
-/** Answer calls one after another, in the order in which they came. */
-function answer(trainer: Trainer): void {
-  let last: Promise<void> = Promise.resolve();
-  port!.on("message", (message: ToWorker) => {
-    last = last.then(async () => {
-      try {
-        send({ kind: "result", id: message.id, value: await perform(trainer, message) });
-      } catch (error) {
-        send({ kind: "error", id: message.id, error: serialize(error) });
-      }
-    });
-  });
-}
-
-async function perform(trainer: Trainer, message: ToWorker): Promise<unknown> {
+async function perform(trainer: Trainer, message: Exclude<ToWorker, { method: "open" }>): Promise<unknown> {
   switch (message.method) {
     case "train":
       return trainer.train({ ...message.argument, onStep: (loss) => send({ kind: "step", id: message.id, loss }) });

@@ -2,9 +2,10 @@
  * Files that are there whole or not at all, whenever the process or the machine stops: written to a temporary name in
  * the same folder, synced, renamed; then the folder is synced, so that the new name survives too.
  */
-import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { NodeError } from "../../errors.ts";
+import { readShortFile } from "./short-file.ts";
 import { unfinished } from "./unfinished-writes.ts";
 
 /** The temporary name of a file, in the same folder. One writer at a time: what a killed one left is overwritten. */
@@ -84,14 +85,21 @@ export async function fileExists(path: string): Promise<boolean> {
   }
 }
 
-/** The bytes of a file; undefined where it is not there.  Throws: DATA_DIRECTORY. */
+/** Far more than any file has that is read as a whole: networks, states, keys. */
+const READ_BYTES_MAX = 64 * 1024 * 1024;
+
+/** The bytes of a file; undefined where it is not there.  Throws: DATA_DIRECTORY, for a device that never ends, too. */
 export async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  let bytes: Uint8Array | undefined;
   try {
-    return await readFile(path);
+    bytes = await readShortFile(path, READ_BYTES_MAX);
   } catch (cause) {
     if (systemCode(cause) === "ENOENT") return undefined;
     throw fileError(cause, path);
   }
+  if (bytes !== undefined) return bytes;
+  const text = `cannot use ${path}: it has more than ${READ_BYTES_MAX} bytes; choose another one`;
+  throw new NodeError("DATA_DIRECTORY", text, { path, system: "too long" });
 }
 
 /** Take away a file, or a folder with what is in it, durably; nothing where it is not there.  Throws: DATA_DIRECTORY. */
@@ -149,7 +157,7 @@ export function fileError(cause: unknown, path: string): unknown {
     return new NodeError("DISK_FULL", text, { path, system: code }, { cause });
   }
   const why = REASONS[code] ?? `the system says ${code}`;
-  const text = `cannot use ${path}: ${why}; choose another folder or repair this one`;
+  const text = `cannot use ${path}: ${why}; choose another place or repair this one`;
   return new NodeError("DATA_DIRECTORY", text, { path, system: code }, { cause });
 }
 

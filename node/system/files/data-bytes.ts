@@ -10,7 +10,7 @@ import { dataRefusal } from "../../data/place.ts";
 import type { BytePieces } from "../../data/row.ts";
 import { NodeError } from "../../errors.ts";
 import { systemCode } from "./atomic-file.ts";
-import { type DataPath, shardsOf } from "./data-folder.ts";
+import { type FolderShards, shardsOf } from "./data-folder.ts";
 
 /** A file behind everything that it is packed by. */
 export interface OpenedBytes {
@@ -43,10 +43,11 @@ const PACKED = /\.(?:gz|gzip|zst|zstd)$/iu;
  * The files that a path stands for: itself, or the shards in a folder, by `shardsOf`.
  * Throws: DATA_FORMAT where there is nothing to read.
  */
-export async function filesOfPath(path: string): Promise<readonly DataPath[]> {
-  if (path === STANDARD_INPUT) return [{ file: path }];
+export async function filesOfPath(path: string): Promise<FolderShards> {
+  const alone = { paths: [{ file: path }], warnings: [] };
+  if (path === STANDARD_INPUT) return alone;
   const about = await statOf(path);
-  if (about.isFile() || about.isFIFO() || about.isCharacterDevice()) return [{ file: path }];
+  if (about.isFile() || about.isFIFO() || about.isCharacterDevice()) return alone;
   if (!about.isDirectory()) throw new NodeError("DATA_FORMAT", `${path} is not a file; give a file of data`, { path });
   return shardsOf(path);
 }
@@ -54,16 +55,17 @@ export async function filesOfPath(path: string): Promise<readonly DataPath[]> {
 /** Open a file, through what it is packed by.  Throws: DATA_FORMAT for a packing that is damaged or not read. */
 export async function openBytes(file: string): Promise<OpenedBytes> {
   const isInput = file === STANDARD_INPUT;
-  if (!isInput) await statOf(file);
+  // What is no file on a disk, such as a pipe, is read once and from its beginning.
+  const isOnDisk = !isInput && (await statOf(file)).isFile();
   const label = isInput ? "standard input" : file;
-  let source: BytePieces = isInput ? process.stdin : createReadStream(file);
+  let source: BytePieces = isInput ? process.stdin : bytesOf(file);
   let name = isInput ? "" : basename(file);
   const packings: Packing[] = [];
   for (;;) {
     const { head, pieces } = await withHead(source, MAGIC_BYTES);
     const magic = magicOf(head);
     if (magic?.kind !== "packed") {
-      const random = packings.length === 0 && !isInput ? () => randomOfFile(file) : () => collected(pieces, label);
+      const random = packings.length === 0 && isOnDisk ? () => randomOfFile(file) : () => collected(pieces, label);
       return { file: label, name, packings, magic, pieces, random };
     }
     packings.push(magic.packing);
@@ -72,6 +74,15 @@ export async function openBytes(file: string): Promise<OpenedBytes> {
     }
     source = unpacked(pieces, magic.packing, label);
     name = name.replace(PACKED, "");
+  }
+}
+
+/** The bytes of a file.  Throws: DATA_FORMAT where it may not be read, or its disk fails. */
+async function* bytesOf(file: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(file) as AsyncIterable<Uint8Array>;
+  } catch (cause) {
+    throw unreadable(file, cause);
   }
 }
 
@@ -167,10 +178,24 @@ async function statOf(path: string): Promise<Stats> {
   try {
     return await stat(path);
   } catch (cause) {
-    const text =
-      systemCode(cause) === "EACCES"
-        ? `${path} cannot be read; give this user the right to read it`
-        : `${path} cannot be read; check that the file exists and may be read`;
-    throw new NodeError("DATA_FORMAT", text, { path }, { cause });
+    throw unreadable(path, cause);
   }
+}
+
+function unreadable(path: string, cause: unknown): NodeError {
+  const code = systemCode(cause);
+  const todo =
+    code === "EACCES" || code === "EPERM"
+      ? "give this user the right to read it"
+      : code === "EIO"
+        ? "the disk or the network behind it fails"
+        : "check that the file exists and may be read";
+  return new NodeError("DATA_FORMAT", `${path} cannot be read; ${todo}`, { path }, { cause });
+}
+
+/** Whether a path can be read only once: standard input, or a pipe such as of `<(…)`.  Throws: DATA_FORMAT where there is none. */
+export async function isReadOnce(path: string): Promise<boolean> {
+  if (path === STANDARD_INPUT) return true;
+  const about = await statOf(path);
+  return !about.isFile() && !about.isDirectory();
 }

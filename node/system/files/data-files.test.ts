@@ -25,6 +25,11 @@ describe("data files", () => {
     expect((await readDataFile(path)).map(({ response }) => response)).toEqual([long, "b", "c"]);
   });
 
+  test.skipIf(process.platform !== "linux")("what the system says while a file is read is one line", async () => {
+    const refused = { code: "DATA_FORMAT", message: "/proc/self/mem cannot be read (EIO); give a file that can" };
+    await expect(readDataFile("/proc/self/mem")).rejects.toMatchObject(refused);
+  });
+
   test("what is written is read back", async () => {
     const records = [
       { prompt: "A:\n", response: "line\n\nline", fields: { speaker: "A" }, overflow: "continue" as const },

@@ -25,10 +25,11 @@ export interface DataSet {
  * form asks for; CONFIG_INVALID for a character set of no known name.
  */
 export async function openDataSet(path: string, options: Omit<ReadOptions, "unzstd"> = {}): Promise<DataSet> {
-  const files = await filesOfPath(path);
+  const { paths, warnings } = await filesOfPath(path);
   const found = new DataFindings();
+  for (const warning of warnings) found.warnings.add(warning);
   async function* records(): AsyncGenerator<DataRecord> {
-    for (const { file, set } of files) {
+    for (const { file, set } of paths) {
       yield* recordsOfFile(await openBytes(file), { ...options, unzstd, ...(set && { set }) }, found);
     }
   }

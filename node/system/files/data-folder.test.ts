@@ -1,7 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { isReadOnce } from "./data-bytes.ts";
 import { readDataFile } from "./data-files.ts";
 import { shardsOf } from "./data-folder.ts";
 
@@ -18,7 +21,7 @@ function make(...names: readonly string[]): void {
   }
 }
 const found = async (): Promise<readonly string[]> =>
-  (await shardsOf(folder)).map(({ file, set = "" }) => `${file.slice(folder.length + 1)} ${set}`.trim());
+  (await shardsOf(folder)).paths.map(({ file, set = "" }) => `${file.slice(folder.length + 1)} ${set}`.trim());
 
 describe("the files of a folder", () => {
   it("are its shards, without what describes them, repeats them or is hidden", async () => {
@@ -54,6 +57,49 @@ describe("the files of a folder", () => {
   it("are notes where there is nothing else", async () => {
     make("README.md", "one.md", ".obsidian/app.json");
     expect(await found()).toEqual(["one.md"]);
+  });
+
+  it("are those of the snapshot in a folder of the Hub's cache, behind its links", async () => {
+    make(
+      "hub/refs/main",
+      "hub/blobs/aa",
+      "hub/blobs/bb",
+      "hub/snapshots/f00/README.md",
+      "hub/snapshots/old/train.jsonl",
+    );
+    writeFileSync(join(folder, "hub/refs/main"), "f00");
+    mkdirSync(join(folder, "hub/snapshots/f00/data"));
+    for (const [set, blob] of [
+      ["train", "aa"],
+      ["test", "bb"],
+    ]) {
+      symlinkSync(`../../../blobs/${blob}`, join(folder, `hub/snapshots/f00/data/${set}-00000-of-00001.jsonl`));
+    }
+    const inside = "hub/snapshots/f00/data";
+    expect(await found()).toEqual([
+      `${inside}/test-00000-of-00001.jsonl test`,
+      `${inside}/train-00000-of-00001.jsonl train`,
+    ]);
+    symlinkSync("hub/snapshots/f00/data", join(folder, "train"));
+    expect((await shardsOf(join(folder, "train"))).paths).toHaveLength(2);
+  });
+
+  it("are warned of where shards are missing, or a text stands beside rows; texts about the folder are passed over", async () => {
+    make("train-00000-of-00003.jsonl", "README.txt", "requirements.txt");
+    expect(await found()).toEqual(["train-00000-of-00003.jsonl"]);
+    make("notes.txt");
+    expect((await shardsOf(folder)).warnings).toEqual([
+      `${folder} has 1 of 3 shards, by their names; the rows of the others are missing`,
+      `${folder} has running text (notes.txt) beside files of rows; both are trained on`,
+    ]);
+  });
+
+  it("may be a pipe, which is read once", async () => {
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    expect(await isReadOnce(pipe)).toBe(true);
+    const [records] = await Promise.all([readDataFile(pipe), writeFile(pipe, '{"prompt":"q","response":"a"}\n')]);
+    expect(records).toHaveLength(1);
   });
 
   it("are refused where there is no saying which are meant", async () => {

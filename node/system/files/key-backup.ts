@@ -3,12 +3,12 @@
  * ChaCha20-Poly1305 (RFC 8439), which seals the 32 bytes and authenticates everything else that the file says.
  */
 import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { peerIdFromPublicKey } from "../../../protocol/peer-id.ts";
 import { NodeError } from "../../errors.ts";
 import { fileError, systemCode } from "./atomic-file.ts";
 import { refuseLooseMode, SEED_BYTES } from "./key-file.ts";
+import { readShortFile } from "./short-file.ts";
 
 /** What scrypt takes: memory and time are N * r * 128 bytes, and p times that time. */
 export interface StretchSettings {
@@ -31,7 +31,9 @@ const SALT_BYTES = 16;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 /** A backup has some 400 bytes. */
-const BACKUP_CHARACTERS_MAX = 4096;
+const BACKUP_BYTES_MAX = 4096;
+/** As many as the longest passphrase can have in UTF-8, and a newline. */
+const PASSPHRASE_FILE_BYTES_MAX = 4 * PASSPHRASE_CHARACTERS_MAX + 2;
 /** A file from elsewhere may not ask for more than 1 GiB of memory or 16 times the time. */
 const STRETCH_MAX = { n: 2 ** 20, r: 8, p: 16 } as const;
 
@@ -64,7 +66,9 @@ export function openKey(text: string, passphrase: string): Uint8Array {
     const seed = Buffer.concat([decipher.update(sealed.subarray(0, SEED_BYTES)), decipher.final()]);
     return new Uint8Array(seed);
   } catch (cause) {
-    throw refused("the passphrase is not the one it was sealed with, or the file was changed", cause);
+    const text =
+      "this backup of a key does not open: the passphrase is not the one it was sealed with, or the file was changed";
+    throw new NodeError("KEY_FILE", text, { problem: "backup-shut" }, { cause });
   }
 }
 
@@ -73,34 +77,62 @@ export function peerOfBackup(text: string): string {
   return parseBackup(text).head.peer;
 }
 
+/** The text of a file that is said to be a backup.  Throws: KEY_FILE, one line with the file's name; DATA_DIRECTORY. */
+export async function readBackup(path: string): Promise<string> {
+  const bytes = await shortFile(path, { bytesMax: BACKUP_BYTES_MAX, what: "backup" });
+  const text = new TextDecoder().decode(bytes);
+  try {
+    if (bytes.length === SEED_BYTES) {
+      throw refused(
+        "it has 32 bytes as the key of a peer has, which is copied as it is: the file key in a data directory",
+      );
+    }
+    parseBackup(text);
+  } catch (error) {
+    if (!(error instanceof NodeError)) throw error;
+    throw new NodeError("KEY_FILE", `${path}: ${error.message}`, { ...error.facts, path }, { cause: error });
+  }
+  return text;
+}
+
 /**
  * The passphrase in a file that its owner alone may read; one newline at its end is not part of it.
  * Throws: KEY_FILE, DATA_DIRECTORY.
  */
 export async function readPassphraseFile(path: string): Promise<string> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    if (systemCode(cause) === "ENOENT")
-      throw new NodeError("KEY_FILE", `there is no passphrase file ${path}`, { path });
-    throw fileError(cause, path);
-  }
+  const bytes = await shortFile(path, { bytesMax: PASSPHRASE_FILE_BYTES_MAX, what: "passphrase" });
   await refuseLooseMode(path, "600");
-  const passphrase = text.replace(/\r?\n$/, "");
+  const passphrase = new TextDecoder().decode(bytes).replace(/\r?\n$/, "");
   checkPassphrase(passphrase);
   return passphrase;
+}
+
+/** Throws: KEY_FILE where the file is not there, or longer than what it is said to hold; DATA_DIRECTORY. */
+async function shortFile(
+  path: string,
+  { bytesMax, what }: { readonly bytesMax: number; readonly what: "backup" | "passphrase" },
+): Promise<Uint8Array> {
+  const facts = { path, problem: what === "backup" ? "no-backup" : "passphrase-unfit" } as const;
+  try {
+    const bytes = await readShortFile(path, bytesMax);
+    if (bytes !== undefined) return bytes;
+  } catch (cause) {
+    if (systemCode(cause) !== "ENOENT") throw fileError(cause, path);
+    throw new NodeError("KEY_FILE", `there is no ${what} file ${path}`, facts, { cause });
+  }
+  throw new NodeError("KEY_FILE", `${path} is too long to hold a ${what}`, facts);
 }
 
 /** Throws: KEY_FILE when a passphrase is too short to protect anything, or no passphrase at all. */
 export function checkPassphrase(passphrase: string): void {
   const length = [...passphrase].length;
   if (length < PASSPHRASE_CHARACTERS_MIN) {
-    const text = `a passphrase needs at least ${PASSPHRASE_CHARACTERS_MIN} characters; some words in a row will do`;
-    throw new NodeError("KEY_FILE", text, { length });
+    const text = `a passphrase needs at least ${PASSPHRASE_CHARACTERS_MIN} characters, such as some words in a row`;
+    throw new NodeError("KEY_FILE", text, { length, problem: "passphrase-unfit" });
   }
   if (length > PASSPHRASE_CHARACTERS_MAX) {
-    throw new NodeError("KEY_FILE", `a passphrase has at most ${PASSPHRASE_CHARACTERS_MAX} characters`, { length });
+    const text = `a passphrase has at most ${PASSPHRASE_CHARACTERS_MAX} characters, and this has ${length}`;
+    throw new NodeError("KEY_FILE", text, { length, problem: "passphrase-unfit" });
   }
 }
 
@@ -112,7 +144,7 @@ interface BackupHead {
 }
 
 function parseBackup(text: string) {
-  if (text.length > BACKUP_CHARACTERS_MAX) throw refused("it is too long to be one");
+  if (text.length > BACKUP_BYTES_MAX) throw refused("it is too long to be one");
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -120,7 +152,8 @@ function parseBackup(text: string) {
     throw refused("it is not JSON", cause);
   }
   const { schema, peer, stretch, cipher, sealed } = record(value);
-  if (typeof schema !== "string" || !schema.startsWith("weft-key-backup/")) throw refused("it is none");
+  if (typeof schema !== "string" || !schema.startsWith("weft-key-backup/"))
+    throw refused(schema === undefined ? "it is none" : `it is none, but ${JSON.stringify(schema)?.slice(0, 60)}`);
   if (schema !== SCHEMA) throw refused(`it is of a version that this weft does not know (${schema.slice(0, 40)})`);
   const { kind, n, r, p, salt } = record(stretch);
   const { kind: cipherKind, nonce } = record(cipher);
@@ -166,4 +199,4 @@ const record = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 
 const refused = (what: string, cause?: unknown): NodeError =>
-  new NodeError("KEY_FILE", `this backup of a key cannot be used: ${what}`, {}, cause === undefined ? {} : { cause });
+  new NodeError("KEY_FILE", `no backup of a key that can be used: ${what}`, { problem: "no-backup" }, { cause });

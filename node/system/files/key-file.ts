@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { chmod, readdir, readFile, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { NodeError } from "../../errors.ts";
+import { shellWord } from "../../shell-word.ts";
 import { ensureFolder, fileError, fileExists, syncFolder, systemCode, writeFileAtomic } from "./atomic-file.ts";
 
 /** RFC 8032, section 5.1.5: the private key is 32 octets of random data. */
@@ -118,8 +119,6 @@ export async function refuseLooseMode(path: string, allowed: "600" | "700"): Pro
     throw fileError(cause, path);
   }
   if ((mode & 0o077) === 0) return;
-  const text = `${path} may be read by others (mode ${mode.toString(8)}); run: chmod ${allowed} ${quoted(path)}`;
+  const text = `${path} may be read by others (mode ${mode.toString(8)}); run: chmod ${allowed} ${shellWord(path)}`;
   throw new NodeError("KEY_FILE", text, { path, mode: mode.toString(8) });
 }
-
-const quoted = (path: string): string => (/^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`);

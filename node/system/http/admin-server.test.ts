@@ -59,6 +59,7 @@ it.each([
   ["two names", "GET /v1/x HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nHost: evil.example\r\n\r\n", 401],
   ["no name", "GET /v1/x HTTP/1.0\r\n\r\n", 403],
   ["two lengths", "POST /v1/x HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400],
+  ["bytes that are no request", "\u0016\u0003\u0001\u0002\r\n\r\n", 400],
   ["headers without an end", `GET /v1/x HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nX: ${"x".repeat(70_000)}\r\n\r\n`, 431],
 ])("refuses %s, and says nothing of the peer", async (_, text, status) => {
   const port = await listening();
@@ -66,4 +67,6 @@ it.each([
   await until(() => said.text.includes("\r\n\r\n"));
   expect(said.text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   expect(said.text).not.toContain("1.2.3");
+  await until(() => said.text.includes("}}"));
+  expect(JSON.parse(said.text.split("\r\n\r\n")[1] ?? "")).toHaveProperty("error.code");
 });

@@ -1,6 +1,7 @@
 /** The admin interface over HTTP, on this machine alone: who shows the token is answered, and nobody else. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { chmod, rm } from "node:fs/promises";
+import type { Socket } from "node:net";
 import swagger from "@fastify/swagger";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { ownHosts } from "../../admin/admin-address.ts";
@@ -48,13 +49,16 @@ export async function createAdminServer(logger: Logger, options: AdminServerOpti
     ...{ bodyLimit: BODY_BYTES_MAX, forceCloseConnections: true, exposeHeadRoutes: false },
     ...{ requestTimeout: REQUEST_MS_MAX, keepAliveTimeout: REQUEST_MS_MAX },
     http: { headersTimeout: REQUEST_MS_MAX, connectionsCheckingInterval: 1_000 },
+    // Before there is a request, and before it is known which route it is for.
+    clientErrorHandler: refuseClient,
+    frameworkErrors: (error, _, reply) => sayError(error, reply.headers(SECURE_HEADERS), logger),
   });
   // Whoever knows no token may connect as well: the files and sockets that the peer may have open are not theirs to use up.
   app.server.maxConnections = CONNECTIONS_MAX;
   // Answers are plain data already; the schemas describe them, and take nothing away.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   app.setErrorHandler((error, _, reply) => sayError(error, reply, logger));
-  app.setNotFoundHandler((_, reply) => void reply.code(404).send(errorBody("NOT_FOUND", "nothing is served here")));
+  app.setNotFoundHandler(({ url, method }, reply) => sayNothingThere({ url, method, routes: options.routes }, reply));
   let address: AdminAddress | undefined;
   let isToken = (_: string | undefined): boolean => false;
   const openRoutes = [...options.routes.filter((route) => route.isOpen), ...(options.assets ?? [])];
@@ -123,7 +127,8 @@ function addRoutes(app: FastifyInstance, { routes, feed }: AdminServerOptions): 
       scope.route({
         method,
         url: path,
-        ...(body && { bodyLimit: body.bytesMax }),
+        // What is sent along is looked at by who handles it, in words.
+        ...(body && { bodyLimit: body.bytesMax, validatorCompiler: () => () => true }),
         schema: {
           operationId: name,
           summary: text,
@@ -131,9 +136,10 @@ function addRoutes(app: FastifyInstance, { routes, feed }: AdminServerOptions): 
           ...(query && { querystring: query }),
           ...(body && { body: body.schema }),
           ...(isOpen && { security: [] }),
-          ...(contentType === undefined
-            ? { response: { 200: answer, "4xx": error, "5xx": error } }
-            : { produces: [contentType] }),
+          response: {
+            200: contentType === undefined ? answer : textAnswer(contentType),
+            ...{ "4xx": error, "5xx": error },
+          },
         },
         handler: async (request, reply) => {
           if (contentType !== undefined) reply.type(contentType);
@@ -148,7 +154,12 @@ function addRoutes(app: FastifyInstance, { routes, feed }: AdminServerOptions): 
     scope.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
     if (feed === undefined) return;
     const summary = "Everything that the peer tells, as server-sent events; Last-Event-ID goes on behind an event.";
-    scope.get("/v1/events", { schema: { operationId: "events", summary } }, (request, reply) => {
+    const schema = {
+      ...{ operationId: "events", summary },
+      querystring: { type: "object", properties: { after: { type: "string", description: "as Last-Event-ID" } } },
+      response: { 200: textAnswer("text/event-stream"), "4xx": error, "5xx": error },
+    };
+    scope.get("/v1/events", { schema }, (request, reply) => {
       if (readers >= FEED_READERS_MAX) {
         return reply.code(503).send(errorBody("BUSY", `${FEED_READERS_MAX} readers have their places already`));
       }
@@ -160,6 +171,12 @@ function addRoutes(app: FastifyInstance, { routes, feed }: AdminServerOptions): 
     });
   });
 }
+
+/** The description of an answer that is text. */
+const textAnswer = (contentType: string): object => ({
+  description: "text",
+  content: { [contentType.split(";")[0] ?? contentType]: { schema: { type: "string" } } },
+});
 
 /** Behind the event that the reader has seen last; one that says nothing begins now. */
 function placeOf({ headers, query }: FastifyRequest, feed: EventSource): number {
@@ -211,8 +228,46 @@ const errorBody = (code: string, message: string, problem?: Problem): unknown =>
 /** Status codes of what a peer refuses; anything else is its own fault. */
 function statusOfError(error: NodeError): number {
   if (error.facts.problem === "motion-unknown") return 404;
+  // A file of a key is named by who asks.
+  if (error.code === "CONFIG_INVALID" || error.code === "KEY_FILE") return 400;
   return error.code === "NOT_ALLOWED" ? 403 : 503;
 }
+
+/** What is served nowhere, or here for other requests alone. */
+function sayNothingThere(
+  { url, method, routes }: { readonly url: string; readonly method: string; readonly routes: readonly AdminRoute[] },
+  reply: FastifyReply,
+): void {
+  const path = url.split("?")[0] ?? url;
+  const isHere = (route: AdminRoute): boolean => new RegExp(`^${route.path.replace(/:\w+/g, "[^/]+")}$`).test(path);
+  const allowed = [...new Set(routes.filter(isHere).map((route) => route.method))];
+  if (allowed.length === 0) void reply.code(404).send(errorBody("NOT_FOUND", "nothing is served here"));
+  else {
+    const text = `${method} is nothing to ask of this path; ask ${allowed.join(" or ")}`;
+    void reply.code(405).header("allow", allowed.join(", ")).send(errorBody("METHOD", text));
+  }
+}
+
+/** Bytes that are no request of HTTP are answered as every refusal is, where anybody still listens. */
+function refuseClient(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || socket.destroyed) return;
+  const [status, message] = CLIENT_ERRORS[error.code ?? ""] ?? ["400 Bad Request", "this is no request of HTTP"];
+  const body = JSON.stringify(errorBody("REQUEST", message));
+  const head = [
+    `HTTP/1.1 ${status}`,
+    ...Object.entries(SECURE_HEADERS).map(([name, value]) => `${name}: ${value}`),
+    "content-type: application/json; charset=utf-8",
+    `content-length: ${Buffer.byteLength(body)}`,
+    "connection: close",
+  ];
+  if (socket.writable) socket.write(`${head.join("\r\n")}\r\n\r\n${body}`);
+  socket.destroy(error);
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [status: string, message: string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "the request did not come to its end in time"],
+  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "the headers are too long"],
+};
 
 function sayError(error: unknown, reply: FastifyReply, logger: Logger): void {
   if (error instanceof NodeError) {

@@ -3,18 +3,30 @@
  * its home as they load. Imported before those; from then on they find a place that does not exist.
  */
 import { homedir } from "node:os";
+import { isAbsolute } from "node:path";
 
 /** Where Debian says that an account without a home lives. */
 const NO_HOME = "/nonexistent";
+
+// A place that depends on where a program is started would be another one each time; the XDG specification ignores it.
+for (const name of ["XDG_DATA_HOME", "XDG_CACHE_HOME"]) {
+  if (!isAbsolute(process.env[name] ?? "/")) delete process.env[name];
+}
 
 /** Whether this account has a home. */
 export const hasHome = isThere();
 
 function isThere(): boolean {
+  const home = homeOrNothing();
+  if (home === undefined) process.env.HOME = NO_HOME;
+  return home !== undefined && home !== NO_HOME;
+}
+
+function homeOrNothing(): string | undefined {
   try {
-    return homedir() !== NO_HOME;
+    const home = homedir();
+    return isAbsolute(home) ? home : undefined;
   } catch {
-    process.env.HOME = NO_HOME;
-    return false;
+    return undefined;
   }
 }

@@ -1,0 +1,15 @@
+/** A row in which nothing is left to learn: an answer that is empty, null, or white space alone. */
+import { NodeError } from "../errors.ts";
+import { dataRefusal, type Place } from "./place.ts";
+
+/** A refusal that a file with other rows survives: the row is left out and counted as `what`. */
+export class NoAnswer extends NodeError {
+  readonly what: string;
+
+  /** what: such rows, such as "rows without an answer". */
+  constructor(place: Place, text: string, what = "rows without an answer") {
+    const { code, message, facts } = dataRefusal(place, text);
+    super(code, message, facts);
+    this.what = what;
+  }
+}
