@@ -117,11 +117,35 @@ export async function readStatus(dataDirectory: string): Promise<PeerStatus> {
   try {
     const status = JSON.parse(text) as PeerStatus;
     // What an earlier version did not write yet is as of a peer of which nothing is known.
-    if (status.schema === "weft-status/1") return { ...status, view: { ...UNSEEN_PEER, ...status.view } };
+    if (status.schema === "weft-status/1") {
+      const view = { ...UNSEEN_PEER, ...status.view };
+      const isWhole = Object.entries(UNSEEN_PEER).every(([name, value]) => isAlike(value, Reflect.get(view, name)));
+      if (!isWhole) throw new TypeError("the view has other values than a peer writes");
+      return { ...status, view };
+    }
   } catch (cause) {
-    throw new NodeError("DATA_DIRECTORY", `${path} is damaged; weft run writes it anew`, { path }, { cause });
+    throw damaged(path, cause);
   }
   throw new NodeError("DATA_DIRECTORY", `${path} was written by another version of weft; run that one`, { path });
+}
+
+const damaged = (path: string, cause: unknown): NodeError =>
+  new NodeError("DATA_DIRECTORY", `${path} is damaged; weft run writes it anew`, { path }, { cause });
+
+/** Whether a value is of the kind that another one is; where there is none, anything may be. */
+function isAlike(known: unknown, value: unknown): boolean {
+  if (known === undefined || known === null) return true;
+  return typeof known === typeof value && value !== null && Array.isArray(known) === Array.isArray(value);
+}
+
+/** Make something of what a status file says, deeper than reading it looks.  Throws: NodeError DATA_DIRECTORY. */
+export function fromStatusFile<T>(dataDirectory: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    throw damaged(dataDirectoryLayout(dataDirectory).status, error);
+  }
 }
 
 /** Whether the process that wrote a status still runs. */

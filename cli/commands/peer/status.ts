@@ -51,7 +51,7 @@ async function run(
   options: { readonly dataDir?: string; readonly json?: boolean; readonly watch?: boolean },
   terminal: Terminal,
 ): Promise<number> {
-  const { isRunning, readStatus } = await import("../../status-file.ts");
+  const { fromStatusFile, isRunning, readStatus } = await import("../../status-file.ts");
   const { runningStatus, servesAdmin } = await import("../../running-peer.ts");
   const folder = dataDirectory(options.dataDir, terminal.environment);
   terminal.err(`files of this peer: ${folder}\n`);
@@ -68,14 +68,15 @@ async function run(
   const told = await runningStatus(folder);
   const written = told ?? (await readStatus(folder));
   const running = told !== undefined || isRunning(written);
-  const status = running ? written : { ...written, view: restingView(written.view) };
+  const read = <T>(work: () => T): T => (told === undefined ? fromStatusFile(folder, work) : work());
+  const status = running ? written : { ...written, view: read(() => restingView(written.view)) };
   const egress = await egressOf(folder);
   // After lines of JSON the last one is a line, too.
   const textOf = options.watch ? jsonLine : jsonText;
   if (options.json) terminal.out(textOf({ ...status, running, egress }));
   else {
     const process = !running ? "stopped" : told === undefined && (await servesAdmin(folder)) ? "silent" : "running";
-    terminal.out(`${lines(status, process, egress).join("\n")}\n`);
+    terminal.out(`${read(() => lines(status, process, egress)).join("\n")}\n`);
   }
   return EXIT_OK;
 }
