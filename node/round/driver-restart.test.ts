@@ -90,7 +90,9 @@ describe("nothing is lost", () => {
     const a = await peer(clock, hub, "a", { manifest, checkpoints });
     const before = clock.now();
     const [report] = await run(clock, a);
-    expect(ofType(a.events, "paused")).toEqual([{ type: "paused", reason: "no space left to write checkpoint" }]);
+    expect(ofType(a.events, "paused")).toEqual([
+      { type: "paused", reason: "no space left to write checkpoint; free some space and it goes on" },
+    ]);
     expect(losses(report!)).toEqual(losses((await whole()).report));
     // 1 + 2 + 4 + 8 + 16 seconds.
     expect(clock.now() - before).toBeGreaterThan(31_000);

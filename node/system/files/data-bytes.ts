@@ -190,7 +190,8 @@ function unreadable(path: string, cause: unknown): NodeError {
       : code === "EIO"
         ? "the disk or the network behind it fails"
         : "check that the file exists and may be read";
-  return new NodeError("DATA_FORMAT", `${path} cannot be read; ${todo}`, { path }, { cause });
+  const what = code === undefined ? "" : ` (${code})`;
+  return new NodeError("DATA_FORMAT", `${path} cannot be read${what}; ${todo}`, { path }, { cause });
 }
 
 /** Whether a path can be read only once: standard input, or a pipe such as of `<(…)`.  Throws: DATA_FORMAT where there is none. */
