@@ -184,14 +184,14 @@ async function statOf(path: string): Promise<Stats> {
 
 function unreadable(path: string, cause: unknown): NodeError {
   const code = systemCode(cause);
-  const todo =
-    code === "EACCES" || code === "EPERM"
-      ? "give this user the right to read it"
-      : code === "EIO"
-        ? "the disk or the network behind it fails"
-        : "check that the file exists and may be read";
-  const what = code === undefined ? "" : ` (${code})`;
-  return new NodeError("DATA_FORMAT", `${path} cannot be read${what}; ${todo}`, { path }, { cause });
+  const known: Readonly<Record<string, string>> = {
+    EACCES: "give this user the right to read it",
+    EPERM: "give this user the right to read it",
+    ENOENT: "check that the file exists and may be read",
+    EIO: "the disk or the network behind it fails",
+  };
+  const todo = known[code ?? ""] ?? `the system says ${code ?? "no more"}; give a file that can be read`;
+  return new NodeError("DATA_FORMAT", `${path} cannot be read; ${todo}`, { path }, { cause });
 }
 
 /** Whether a path can be read only once: standard input, or a pipe such as of `<(…)`.  Throws: DATA_FORMAT where there is none. */

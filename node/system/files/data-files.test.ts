@@ -28,7 +28,7 @@ describe("data files", () => {
   test.skipIf(process.platform !== "linux")("what the system says while a file is read is one line", async () => {
     const refused = {
       code: "DATA_FORMAT",
-      message: "/proc/self/mem cannot be read (EIO); the disk or the network behind it fails",
+      message: "/proc/self/mem cannot be read; the disk or the network behind it fails",
     };
     await expect(readDataFile("/proc/self/mem")).rejects.toMatchObject(refused);
   });
