@@ -63,7 +63,7 @@ const SPLITS: Readonly<Record<Split["kind"], string>> = {
 };
 
 const METHOD = [
-  "* Peers are simulated in one process. Training, updates, verdicts and aggregation are those of the product. Every peer hears every other one in every round.",
+  "* Peers are simulated in one process. Training, updates, verdicts and aggregation are those of the product. Every peer hears every other one in every round, unless a suite's title says otherwise.",
   "* Numbers are means over the peers, then mean ± standard deviation over the seeds. Below three seeds no spread is printed.",
   "* A learning rate is searched for each method on each division, with the same first grid of three rates, which goes on beyond its end while the best rate is an end.",
   "* Where a peer lies, all columns are over the same honest peers, the one without a liar too.",
