@@ -2,7 +2,7 @@
  * What a person can do about an error: the flags and commands of `weft`, by the problem that an error or a finding names.
  * Below the command line nothing knows a flag.
  */
-import type { ErrorFacts, NodeError, Problem } from "../node/index.ts";
+import { type ErrorFacts, type NodeError, type Problem, shellWord } from "../node/index.ts";
 import type { ProtocolError } from "../protocol/errors.ts";
 import { CODE_REMEDIES, saysWhatToDo } from "./code-remedies.ts";
 
@@ -84,11 +84,6 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "training-changed": "give what it was trained with, or --fresh to begin optimiser, schedule and batch order anew",
   "weights-beside": "give --out a file in the same folder",
 };
-
-/** A word that a shell takes as one. */
-function shellWord(text: string): string {
-  return /^[\p{L}\p{N}_.,=+:/-]+$/u.test(text) ? text : `"${text.replace(/["$`\\]/gu, "\\$&")}"`;
-}
 
 /** What a command says that takes no such flag. */
 const WITHOUT_NETWORK =

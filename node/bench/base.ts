@@ -1,5 +1,5 @@
 /**
- * `npm run bench:base [-- --shape NAME --base FORM --low-memory --stream-blocks --against torch …]`: steps and peak memory of
+ * `npm run bench:base [-- --shape NAME --layers N --base FORM --low-memory --stream-blocks --against torch …]`: steps and peak memory of
  * every form of the frozen base at the shapes of published models, with random weights that are made tensor by tensor and
  * taken away afterwards. Every case runs in a process of its own, the forms alternating; figures are medians over the rounds.
  * Memory is looked at from outside, and stands beside what `weft fit` foresees. With `--against torch` PyTorch takes the same
@@ -29,6 +29,8 @@ const { values } = parseArgs({
     warmup: { type: "string", default: "1" },
     examples: { type: "string", default: "4" },
     tokens: { type: "string", default: "128" },
+    /** So many of a shape's layers alone; all of them when absent. */
+    layers: { type: "string" },
     "low-memory": { type: "boolean", default: false },
     "stream-blocks": { type: "boolean", default: false },
     evaluate: { type: "boolean", default: true },
@@ -79,7 +81,10 @@ if (values.json) process.stdout.write(`${JSON.stringify({ load, made, rows, summ
 else process.stdout.write(table());
 
 async function measureShape(shape: keyof typeof SHAPES): Promise<void> {
-  const model = randomModelDirectory(folder, shape, SHAPES[shape], { dtype: "BF16" });
+  const { layers } = values;
+  const some = layers === undefined ? {} : { num_hidden_layers: Number(layers) };
+  const name = layers === undefined ? shape : `${shape}-${layers}-layers`;
+  const model = randomModelDirectory(folder, name, { ...SHAPES[shape], ...some }, { dtype: "BF16" });
   // The first process of a form makes its file, which the others find.
   for (const base of values.base) {
     const before = copiesMade();

@@ -49,7 +49,8 @@ describe("rows of JSON", () => {
         fc.array(
           fc.record({
             prompt: text.map((t) => `${t} `),
-            response: text.filter((t) => t !== ""),
+            // White space alone is nothing to learn, and such a row is left out.
+            response: text.filter((t) => t.trim() !== ""),
             fields: fc.dictionary(name, text, { noNullPrototype: true }),
             overflow: fc.constantFrom("cut" as const, "continue" as const),
           }),

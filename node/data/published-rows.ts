@@ -1,5 +1,6 @@
 /** Rows of public data sets that have a form of their own: SQuAD, and HellaSwag. */
 import { jsonOfCell } from "./cell-json.ts";
+import { isObject } from "./exported-chats.ts";
 import { NoAnswer } from "./no-answer.ts";
 import { dataRefusal, describeValue, type Place } from "./place.ts";
 import type { Row, RowValues } from "./row.ts";
@@ -9,9 +10,6 @@ interface Asked {
   readonly question: string;
   readonly answer: string;
 }
-
-const isObject = (value: unknown): value is RowValues =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * `context`, `question` and `answers`: the first answer is learnt, behind the context and the question on lines of their own.

@@ -59,7 +59,7 @@ export class RowReader {
     this.#named = named;
   }
 
-  /** Throws: NoAnswer where every label that was read stands for one that is withheld. */
+  /** Throws: DATA_FORMAT where every label that was read stands for one that is withheld. */
   end(place: Place): void {
     this.#labels.end(place);
   }

@@ -2,6 +2,7 @@
  * What a map of columns should say for a row of no known form, told by what its columns are called and hold. The names are those of
  * public data sets; nothing is read by them, they only make the line that a person types.
  */
+import { isObject } from "./exported-chats.ts";
 import type { RowValues } from "./row.ts";
 
 /** By how likely it is: the first that a row has is taken. */
@@ -90,8 +91,6 @@ const isWord = (value: unknown): boolean =>
   (typeof value === "string" && value.trim() !== "" && value.length <= 60) ||
   typeof value === "boolean" ||
   Number.isSafeInteger(value);
-const isObject = (value: unknown): value is RowValues =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Where the text of an answer stands in its column: `.text.0` as in SQuAD, `.value` as in TriviaQA, `.0` in a list. */
 export function placeOfText(value: unknown): string | undefined {

@@ -44,10 +44,9 @@ export function unlearntColumn(values: RowValues, form: RowFormName): string | u
   // An instruction's input and context are read.
   const names = form === "instruction" ? CONTEXTS.filter((name) => name !== "input" && name !== "context") : CONTEXTS;
   const name = names.find((one) => Object.hasOwn(values, one) && (isText(values[one]) || hasEntries(values[one])));
-  if (name === undefined || isMessages(values[asked])) return undefined;
+  if (name === undefined || Array.isArray(values[asked])) return undefined;
   const what = `the column "${name}" is not trained on`;
   return isText(values[name]) ? `${what}; columns ${asked}=${name}+${asked} would put it before the ${asked}` : what;
 }
 
 const hasEntries = (value: unknown): boolean => Array.isArray(value) && value.length > 0;
-const isMessages = (value: unknown): boolean => Array.isArray(value);

@@ -4,6 +4,7 @@ import { bytesToHex } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import type { Attack } from "./attack.ts";
 import type { PeerScores } from "./jury.ts";
+import type { MeetingKind } from "./meetings.ts";
 import { hearsOthers } from "./method.ts";
 import { forgetting, METRICS, type Metric } from "./metric.ts";
 import type { SimulationResult } from "./simulate.ts";
@@ -80,13 +81,13 @@ export function cellPath(cell: Cell, key: string): string {
   const parts = [splitName(split), `n${peers}`, `s${seed}`, method.name];
   if (tuning) return `tuning/${[...parts, `lr${learningRate}`, key.slice(0, 8)].join("-")}.json`;
   const lie = attack === "none" ? [] : [attack, ...(liars === 1 ? [] : [`f${liars}`])];
-  const met = metIn(cell) ?? [];
-  return `${suite.cells ?? suite.name}/${[...parts, ...lie, ...met].join("-")}.json`;
+  const met = metIn(cell);
+  return `${suite.cells ?? suite.name}/${[...parts, ...lie, ...(met ? [met] : [])].join("-")}.json`;
 }
 
 /** Who met whom, where that could make a difference. */
-const metIn = ({ suite: { meetings }, method }: Cell): readonly string[] | undefined =>
-  meetings !== undefined && hearsOthers(method) ? [meetings] : undefined;
+const metIn = ({ suite: { meetings }, method }: Cell): MeetingKind | undefined =>
+  hearsOthers(method) ? meetings : undefined;
 
 /** modelDigest: of the base model's weights. What is only a title does not count. */
 export function cellKey(cell: Cell, modelDigest: string): string {
@@ -101,7 +102,7 @@ export function cellKey(cell: Cell, modelDigest: string): string {
     // Left out where it says nothing new, so that older cells keep their keys.
     ...(attack !== "none" && liars !== 1 && { liars }),
     ...(suite.scoresOthers === false && { scoresOthers: false }),
-    ...(metIn(cell) && { meetings: suite.meetings }),
+    meetings: metIn(cell),
   });
   return bytesToHex(sha256(new TextEncoder().encode(text))).slice(0, 32);
 }

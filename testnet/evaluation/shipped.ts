@@ -16,7 +16,8 @@ const FORMS: Readonly<Record<Suite["data"], "answers" | "text">> = {
 /**
  * A shipped method with the adapter, the rate, the schedule, the aggregation and the reference model that a new network
  * gives a base model without a chat template and such data, but for what the method says of the adapter, the aggregation and
- * the reference model; the rate is the recipe's for that adapter. Any other method as it is. A changed default changes the cell's digest, so that the row is computed again.
+ * the reference model; the rate is the recipe's for that adapter. Any other method as it is. A changed default changes the
+ * cell's digest, so that the row is computed again.
  */
 export function withShipped(
   method: DeclaredMethod,
