@@ -62,6 +62,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "page-port-taken": "give --page-port another one, or leave it out",
   "passphrase-unfit": "give --passphrase-file a file with the passphrase alone, or type it at a terminal",
   "peft-form-only": "export it with --format peft",
+  "positions-known": "leave --positions out",
   "positions-of-two": "give --positions f7+l7 or the like",
   "positions-unsaid": "import it with weft adapter import --positions f7+l7",
   "precision-missing": "leave out --precision, or see weft doctor for other devices",

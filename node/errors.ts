@@ -108,6 +108,7 @@ export const PROBLEMS = [
   "page-port-taken",
   "passphrase-unfit",
   "peft-form-only",
+  "positions-known",
   "positions-of-two",
   "positions-unsaid",
   "precision-missing",

@@ -126,7 +126,7 @@ export async function loadExamples(options: LoadExamplesOptions): Promise<Loaded
     ...(classifier && { labels: classifier.labels, ofTokens: classifier.reads === "each token" }),
   };
   const loaded = async (): Promise<LoadedExamples> => {
-    const isOfTasks = file === undefined && options.test === undefined;
+    const isOfTasks = [file, options.test, options.validation].every((one) => one === undefined);
     if (heldOut !== "by seed" && !isOfTasks) return examplesOfFiles(options, { ...encoding, template });
     const records = await loadRecords(options);
     const asked = { ...encoding, seam: "parts" as const, seed };
@@ -184,7 +184,9 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
     }
   }
   const settings = { ...encoding, given, ...(needed && { needed }), ...(trained && { trained: trained.digests }) };
-  const sets = await namingLater(file ?? options.test, () => prepareByContent(records(), settings));
+  const sets = await namingLater(file ?? options.test ?? options.validation, () =>
+    prepareByContent(records(), settings),
+  );
   if (main !== undefined && file !== undefined) {
     notes.push(...fileNotes(file, main, `; frame: ${FRAME_WORDS[frames.most()]}`));
   }
