@@ -26,6 +26,9 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "base-elsewhere": "leave out --base or --device",
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",
+  "budget-not-counted": ({ mode, count }) =>
+    `give --dp-earlier the ${mode === "update" ? "updates" : "local steps"} that it took with this --dp on this data` +
+    `${count === undefined ? ", 0 if none" : ` (${count} are the most of this network)`}, or start with a new --data-dir`,
   "budget-of-another-mode": ({ mode }) => `go on with --dp ${mode}, or start with a new --data-dir`,
   "clock-ahead": "set this machine's time; weft doctor compares the clocks",
   "columns-unnamed": ({ columns = "prompt=NAME,response=NAME" }) =>

@@ -73,6 +73,7 @@ export const PROBLEMS = [
   "base-elsewhere",
   "budget-kept",
   "budget-missing",
+  "budget-not-counted",
   "budget-of-another-mode",
   "clock-ahead",
   "columns-unnamed",
