@@ -2,6 +2,7 @@
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import type { NodeError } from "../errors.ts";
+import { namesOfMetadata } from "./class-names.ts";
 import { dataRefusal } from "./place.ts";
 import type { Row, RowValues } from "./row.ts";
 import { plainValue } from "./table-value.ts";
@@ -27,6 +28,11 @@ export async function* parquetRows(bytes: RandomBytes, { file }: { readonly file
   } catch (cause) {
     throw refusal(cause);
   }
+  // A file may encrypt its columns alone, and then begins as any other.
+  if (metadata.row_groups.some(({ columns }) => columns.some((column) => column.crypto_metadata !== undefined))) {
+    throw dataRefusal({ file }, "columns of this Parquet file are encrypted, which weft does not read; decrypt it");
+  }
+  const classes = namesOfMetadata(metadata.key_value_metadata?.find(({ key }) => key === "huggingface")?.value);
   let row = 0;
   for (const group of metadata.row_groups) {
     const end = row + Number(group.num_rows);
@@ -44,7 +50,8 @@ export async function* parquetRows(bytes: RandomBytes, { file }: { readonly file
       throw refusal(cause);
     }
     if (objects.length !== end - row) throw refusal(new Error("it has fewer rows than it says"));
-    for (const values of objects) yield { values: plainValue(values) as RowValues, place: { file, row: ++row } };
+    for (const values of objects)
+      yield { values: plainValue(values) as RowValues, place: { file, row: ++row }, classes };
   }
 }
 

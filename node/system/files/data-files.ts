@@ -9,7 +9,8 @@ import type { DataRecord } from "../../data/record.ts";
 import { decodedText } from "../../data/text-decoder.ts";
 import { NodeError } from "../../errors.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
-import { filesOfPath, openBytes, unzstd } from "./data-bytes.ts";
+import { filesOfPath, openBytes, STANDARD_INPUT, unzstd } from "./data-bytes.ts";
+import { classNamesBeside } from "./data-set-card.ts";
 
 /** A file, or a folder of shards, that is read record by record. */
 export interface DataSet {
@@ -30,7 +31,8 @@ export async function openDataSet(path: string, options: Omit<ReadOptions, "unzs
   for (const warning of warnings) found.warnings.add(warning);
   async function* records(): AsyncGenerator<DataRecord> {
     for (const { file, set } of paths) {
-      yield* recordsOfFile(await openBytes(file), { ...options, unzstd, ...(set && { set }) }, found);
+      const classes = file === STANDARD_INPUT ? undefined : await classNamesBeside(file);
+      yield* recordsOfFile(await openBytes(file), { ...options, unzstd, classes, ...(set && { set }) }, found);
     }
   }
   return { found, records: records() };
