@@ -1,7 +1,7 @@
 /** Rows of a Parquet file, row group by row group. The only user of hyparquet. */
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import type { NodeError } from "../errors.ts";
+import { NodeError } from "../errors.ts";
 import { namesOfMetadata } from "./class-names.ts";
 import { dataRefusal } from "./place.ts";
 import type { Row, RowValues } from "./row.ts";
@@ -16,11 +16,13 @@ export interface RandomBytes {
 /** One row a record.  Throws: DATA_FORMAT naming Parquet where the file is none or is damaged. */
 export async function* parquetRows(bytes: RandomBytes, { file }: { readonly file: string }): AsyncGenerator<Row> {
   const refusal = (cause: unknown): NodeError =>
-    dataRefusal(
-      { file },
-      `this begins as a Parquet file but cannot be read as one (${reason(cause)}); take it from its source again`,
-      cause,
-    );
+    cause instanceof NodeError
+      ? cause
+      : dataRefusal(
+          { file },
+          `this begins as a Parquet file but cannot be read as one (${reason(cause)}); take it from its source again`,
+          cause,
+        );
   const buffer: AsyncBuffer = { byteLength: bytes.byteLength, slice: (start, end) => bytes.slice(start, end) };
   let metadata: FileMetaData;
   try {
