@@ -11,6 +11,7 @@ import type { DataRecord } from "../data/record.ts";
 import { parseRoleMap } from "../data/role-map.ts";
 import { parseSplit } from "../data/split-rule.ts";
 import type { TrainedData } from "../data/trained-data.ts";
+import { unwrittenThoughts } from "../data/unwritten-thoughts.ts";
 import { NodeError } from "../errors.ts";
 import type { ExampleSets } from "../interface/trainer.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
@@ -189,6 +190,7 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
   );
   if (main !== undefined && file !== undefined) {
     notes.push(...fileNotes(file, main, `; frame: ${FRAME_WORDS[frames.most()]}`));
+    for (const text of unwrittenThoughts(main.found.thoughts, encoding.template?.texts)) notes.push(`warning: ${text}`);
   }
   const { maxTokens, batchSize, template } = encoding;
   const digests = new Set([...sets.digests, ...(trained?.digests ?? [])]);
