@@ -60,6 +60,7 @@ export type NodeErrorCode = (typeof NODE_ERROR_CODES)[number];
  */
 export const PROBLEMS = [
   "act-waits",
+  "admin-place-shut",
   "admin-port-taken",
   "another-base",
   "another-charset",

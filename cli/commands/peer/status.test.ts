@@ -67,6 +67,16 @@ it("is what it wrote last where its process is there and does not answer", async
   await writer.end();
 });
 
+it("says what ended a peer that failed", async () => {
+  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), onError: () => undefined });
+  writer.note({ type: "started" } as never);
+  await writer.end("this peer was removed from the network by its admins");
+  await admin.close();
+  const { out } = await status();
+  expect(out).toMatch(/^process +ended: this peer was removed from the network by its admins$/m);
+  expect(JSON.parse((await status("--json")).out)).toMatchObject({ running: false, failure: expect.any(String) });
+});
+
 /** A terminal that writes down what it is given. */
 function paper(isTerminal: boolean) {
   const interrupt = new AbortController();
