@@ -5,8 +5,7 @@
 
 /** Control characters but line ends (both kinds) and tabs, marks that turn the direction of writing, and separators that end a line. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are looked for
-const HIDDEN =
-  /\r(?!\n)|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const HIDDEN = /\r(?!\n)|[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** The text with each hidden character written out as `\u001b`, which means the same in JSON. */
 export function visibleText(text: string): string {
