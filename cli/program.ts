@@ -6,6 +6,7 @@ import { type CommandRow, longName, type OptionRow, takesValue } from "./command
 import { COMMANDS } from "./command-table.ts";
 import { misspelt } from "./environment.ts";
 import { exitCodeOf } from "./exit-code.ts";
+import { refuseIdleFlags } from "./flag-rules.ts";
 import { askedForm, failureOf, formOf } from "./json.ts";
 import { JsonOutput } from "./json-output.ts";
 import { parserOf } from "./option-value.ts";
@@ -37,6 +38,10 @@ export async function runCommandLine(words: readonly string[], given: Terminal):
       terminal.err(`${name} in the environment is no flag of weft; did you mean ${near}?\n`);
     }
     await applySettings(command, row, terminal);
+    refuseIdleFlags(row, {
+      value: (name) => command.getOptionValue(name),
+      isTyped: (name) => command.getOptionValueSource(name) === "cli",
+    });
     const flags = command.opts();
     output.form = formOf(flags);
     const { takesLong = false, staysOn = row.staysOnWith !== undefined && flags[row.staysOnWith] === true } = row;

@@ -27,6 +27,9 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "base-elsewhere": "leave out --base or --device",
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",
+  "budget-not-counted": ({ mode, count }) =>
+    `give --dp-earlier the ${mode === "update" ? "updates" : "local steps"} that it took with this --dp on this data` +
+    `${count === undefined ? ", 0 if none" : ` (${count} are the most of this network)`}, or start with a new --data-dir`,
   "budget-of-another-mode": ({ mode }) => `go on with --dp ${mode}, or start with a new --data-dir`,
   "clock-ahead": "set this machine's time; weft doctor compares the clocks",
   "columns-unnamed": ({ columns = "prompt=NAME,response=NAME" }) =>
@@ -63,6 +66,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "page-port-taken": "give --page-port another one, or leave it out",
   "passphrase-unfit": "give --passphrase-file a file with the passphrase alone, or type it at a terminal",
   "peft-form-only": "export it with --format peft",
+  "positions-known": "leave --positions out",
   "positions-of-two": "give --positions f7+l7 or the like",
   "positions-unsaid": "import it with weft adapter import --positions f7+l7",
   "precision-missing": "leave out --precision, or see weft doctor for other devices",

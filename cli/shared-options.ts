@@ -8,7 +8,7 @@ import { DATA, READING } from "./data-options.ts";
 import { engineFlags } from "./engine-flags.ts";
 import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
 import { choice, integer, moduleLevel, part, peerAddress } from "./option-value.ts";
-import { PRIVACY_OPTIONS } from "./privacy-options.ts";
+import { EARLIER_OPTION, PRIVACY_OPTIONS } from "./privacy-options.ts";
 import { REACH_OPTIONS } from "./reach-options.ts";
 import { TRACE } from "./trace-options.ts";
 
@@ -105,6 +105,7 @@ export const PEER_OPTIONS: readonly OptionRow[] = [
   BOOTSTRAP,
   ...engineFlags(),
   ...PRIVACY_OPTIONS,
+  EARLIER_OPTION,
 ];
 
 /** Flags of one run. */
