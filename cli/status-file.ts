@@ -1,5 +1,5 @@
 /** status.json in a data directory: where the peer is, written by `weft run`, read by `weft status`. */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import {
   dataDirectoryLayout,
   NodeError,
@@ -49,9 +49,12 @@ export function createStatusWriter(options: {
   readonly dataDirectory: string;
   readonly status: () => RunningStatus | undefined;
   readonly onError: (error: unknown) => void;
+  /** Told when the directory's key was there and is not any more: somebody has taken it away, and nothing is written there then. */
+  readonly onGone?: () => void;
 }): StatusWriter {
-  const path = dataDirectoryLayout(options.dataDirectory).status;
+  const { status: path, key } = dataDirectoryLayout(options.dataDirectory);
   let hasStarted = false;
+  let hasKey = false;
   let timer: NodeJS.Timeout | undefined;
   let writtenAt = Number.NEGATIVE_INFINITY;
   let writing = Promise.resolve();
@@ -60,7 +63,14 @@ export function createStatusWriter(options: {
     timer = undefined;
     writtenAt = performance.now();
     // One after the other, so that an older state never replaces a newer one.
-    writing = writing.then(() => writeStatus(path, options.status(), { ended, failure })).catch(options.onError);
+    writing = writing
+      .then(async () => {
+        const isKeyThere = await isThere(key);
+        hasKey ||= isKeyThere;
+        if (hasKey && !isKeyThere) options.onGone?.();
+        else await writeStatus(path, options.status(), { ended, failure });
+      })
+      .catch(options.onError);
     return writing;
   };
   return {
@@ -76,6 +86,16 @@ export function createStatusWriter(options: {
       if (hasStarted) await write(true, failure);
     },
   };
+}
+
+/** What cannot be looked at for another reason may be there. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ENOENT";
+  }
 }
 
 async function writeStatus(

@@ -52,10 +52,15 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
   terminal.err(`files of this peer: ${folder}\n`);
   const peer = createPeer({ ...peerOptions(options, folder, terminal), ...(digests && { digests }) });
   const admin = await adminOf(peer, options, { folder, stop: () => void peer.stop() });
+  let isGone = false;
   const status = createStatusWriter({
     dataDirectory: folder,
     status: () => peer.status(),
     onError: (error) => terminal.err(`status.json: ${error instanceof Error ? error.message : String(error)}\n`),
+    onGone: () => {
+      isGone = true;
+      void peer.stop();
+    },
   });
   peer.events((event) => {
     if (event.type !== "session") status.note(event);
@@ -74,6 +79,10 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
     if (terminal.signal.aborted) stop();
     const isFinished = (await peer.done) !== undefined;
     await peer.stop();
+    if (isGone) {
+      const text = `the key in ${folder} was taken away while the peer ran; what is there now is no whole peer: start from a copy, or with a new --data-dir`;
+      throw new NodeError("DATA_DIRECTORY", text, { folder });
+    }
     const isAskedToStop = admin?.isAskedToStop === true;
     if (terminal.signal.aborted || isAskedToStop) terminal.err(`${stoppedLine(peer.status())}\n`);
     return isFinished || isAskedToStop ? EXIT_OK : stoppedCode(terminal.signal);
