@@ -3,7 +3,7 @@ import { InvalidArgumentError } from "commander";
 import { NodeError, PRIVACY_MODES, type PrivacyMode, type PrivacySettings } from "../node/index.ts";
 import type { NetworkManifest } from "../protocol/network-manifest.ts";
 import type { OptionRow } from "./command-row.ts";
-import { choice, positive } from "./option-value.ts";
+import { choice, integer, positive } from "./option-value.ts";
 
 /** Values of the flags below. */
 export type PrivacyOptions = {
@@ -12,6 +12,7 @@ export type PrivacyOptions = {
   readonly dpNoise?: number;
   readonly epsilon?: number;
   readonly delta?: number;
+  readonly dpEarlier?: number;
   readonly sketchNoise?: number;
 };
 
@@ -58,8 +59,17 @@ export const PRIVACY_OPTIONS: readonly OptionRow[] = [
   },
 ];
 
+/** The flag of a peer whose key came from a backup without the rest of its files. */
+export const EARLIER_OPTION: OptionRow = {
+  flags: "--dp-earlier <count>",
+  text: "for a key that was restored alone: local steps (example) or updates (update) that it took with these settings on this data before; they count as spent",
+  parse: integer(0),
+  otherwise: "a restored key does not start with --dp",
+};
+
 /** The settings that the flags stand for; undefined without --dp.  Throws: CONFIG_INVALID for its flags without it. */
-export function privacySettings({ dp, dpClip, dpNoise, epsilon, delta }: PrivacyOptions): PrivacySettings | undefined {
+export function privacySettings(options: PrivacyOptions): PrivacySettings | undefined {
+  const { dp, dpClip, dpNoise, epsilon, delta, dpEarlier: earlier } = options;
   if (dp !== undefined && dp !== "none") {
     const { clip, noise, ...budget } = PRIVACY_DEFAULTS;
     return {
@@ -68,9 +78,11 @@ export function privacySettings({ dp, dpClip, dpNoise, epsilon, delta }: Privacy
       noise: dpNoise ?? noise,
       epsilon: epsilon ?? budget.epsilon,
       delta: delta ?? budget.delta,
+      ...(earlier !== undefined && { earlier }),
     };
   }
-  const given = Object.entries({ "dp-clip": dpClip, "dp-noise": dpNoise, epsilon, delta }).find(([, value]) => value);
+  const flags = { "dp-clip": dpClip, "dp-noise": dpNoise, epsilon, delta, "dp-earlier": earlier };
+  const given = Object.entries(flags).find(([, value]) => value !== undefined);
   if (given === undefined) return undefined;
   throw new NodeError("CONFIG_INVALID", `--${given[0]} does nothing without --dp; add --dp update or --dp example`);
 }

@@ -12,6 +12,7 @@ type Remedy = string | ((facts: ErrorFacts) => string);
 /** One for every problem. */
 export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "act-waits": "wait until that one is decided, or forgotten after two weeks, and do this then",
+  "admin-place-shut": "give --admin a port, or a path in a folder that is there and may be written",
   "admin-port-taken": "give --admin another port, or leave it out",
   "another-base": ({ agreed = "FORM" }) => `leave out --base, or give --base ${agreed}`,
   "another-charset": ({ charset = "NAME" }) => `on the command line: --charset ${charset}`,
@@ -26,6 +27,9 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "base-elsewhere": "leave out --base or --device",
   "budget-kept": "give its --dp again, or start with a new --data-dir",
   "budget-missing": "start with a new --data-dir",
+  "budget-not-counted": ({ mode, count }) =>
+    `give --dp-earlier the ${mode === "update" ? "updates" : "local steps"} that it took with this --dp on this data` +
+    `${count === undefined ? ", 0 if none" : ` (${count} are the most of this network)`}, or start with a new --data-dir`,
   "budget-of-another-mode": ({ mode }) => `go on with --dp ${mode}, or start with a new --data-dir`,
   "clock-ahead": "set this machine's time; weft doctor compares the clocks",
   "columns-unnamed": ({ columns = "prompt=NAME,response=NAME" }) =>
@@ -60,6 +64,8 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "nothing-made-yet": "weft init makes it",
   "peers-unknown": "give --bootstrap, and the doctor checks reachability and clock too",
   "page-port-taken": "give --page-port another one, or leave it out",
+  "old-files":
+    "start it with weft run until another member is connected, and do this then, or add --alone where nothing was signed since",
   "passphrase-unfit": "give --passphrase-file a file with the passphrase alone, or type it at a terminal",
   "peft-form-only": "export it with --format peft",
   "positions-known": "leave --positions out",

@@ -8,7 +8,7 @@ import { DATA, READING } from "./data-options.ts";
 import { engineFlags } from "./engine-flags.ts";
 import { NETWORK_DEFAULTS, networkOptions } from "./network-options.ts";
 import { choice, integer, moduleLevel, part, peerAddress } from "./option-value.ts";
-import { PRIVACY_OPTIONS } from "./privacy-options.ts";
+import { EARLIER_OPTION, PRIVACY_OPTIONS } from "./privacy-options.ts";
 import { REACH_OPTIONS } from "./reach-options.ts";
 import { TRACE } from "./trace-options.ts";
 
@@ -105,6 +105,7 @@ export const PEER_OPTIONS: readonly OptionRow[] = [
   BOOTSTRAP,
   ...engineFlags(),
   ...PRIVACY_OPTIONS,
+  EARLIER_OPTION,
 ];
 
 /** Flags of one run. */
@@ -193,6 +194,13 @@ export const WITHOUT_QUORUM: OptionRow = {
   flags: "--without-quorum",
   text: "do it although too few admins are left afterwards to change anything, now or from a known date on",
   otherwise: "such a thing is refused",
+};
+
+/** The flag of an admin whose files may be old, and who knows that they are not. */
+export const ALONE: OptionRow = {
+  flags: "--alone",
+  text: "sign it although these files are a copy or come from a backup and no other member could say what their key signed since; only where nothing was",
+  otherwise: "such files sign nothing before another member was heard",
 };
 
 /** The flag that trusts nothing but the genesis. */

@@ -60,6 +60,7 @@ export type NodeErrorCode = (typeof NODE_ERROR_CODES)[number];
  */
 export const PROBLEMS = [
   "act-waits",
+  "admin-place-shut",
   "admin-port-taken",
   "another-base",
   "another-charset",
@@ -73,6 +74,7 @@ export const PROBLEMS = [
   "base-elsewhere",
   "budget-kept",
   "budget-missing",
+  "budget-not-counted",
   "budget-of-another-mode",
   "clock-ahead",
   "columns-unnamed",
@@ -106,6 +108,7 @@ export const PROBLEMS = [
   "nothing-made-yet",
   "peers-unknown",
   "page-port-taken",
+  "old-files",
   "passphrase-unfit",
   "peft-form-only",
   "positions-known",

@@ -4,6 +4,7 @@
  */
 import { LIMITS } from "../../protocol/limits.ts";
 import { EXCHANGE_DEFAULTS } from "../exchange/exchange-limits.ts";
+import { TRAIL_BYTES_MAX } from "../exchange/own-trail.ts";
 import { SUMMARIES_MAX } from "../interface/peer-event.ts";
 import { EGRESS_BOUNDS } from "../system/files/egress-file.ts";
 import { EGRESS_RESERVE_BYTES } from "../system/files/egress-reserve.ts";
@@ -48,6 +49,7 @@ const checkpointsBytes = (network: BoundNetwork): number => 4 * checkpointBytes(
 const STORED_BYTES =
   EXCHANGE_DEFAULTS.inboxBytesMax +
   LIMITS.keyframeEveryMax * LIMITS.updateBytesMax +
+  LIMITS.successionCountMax * TRAIL_BYTES_MAX +
   (LIMITS.rosterEntryCountMax + LIMITS.rosterPendingCountMax) * LIMITS.rosterEntryBytesMax +
   LIMITS.rosterNoteCountMax * LIMITS.rosterNoteBytesMax +
   EXCHANGE_DEFAULTS.authorsMax * LIMITS.sketchBytesMax +
@@ -73,6 +75,14 @@ export const FILE_BOUNDS: readonly FileBound[] = [
   {
     ...{ name: "`key`, `key.next`", pattern: /^key(\.next)?$/, what: "the identity, and the one that is to follow" },
     ...{ because: "a seed", bytes: () => 32, size: "32 bytes each" },
+  },
+  {
+    ...{ name: "`key.restored`", pattern: /^key\.restored$/, what: "says that the key came from a backup" },
+    ...{ because: "one short line", bytes: () => KIB, size: "1 KiB" },
+  },
+  {
+    ...{ name: "`life`", pattern: /^life$/, what: "by which a copy of these files is known" },
+    ...{ because: "one short value", bytes: () => KIB, size: "1 KiB" },
   },
   {
     ...{ name: "`lock`", pattern: /^lock(\..+)?$/, what: "the process that uses the directory" },

@@ -28,11 +28,14 @@ export async function keyIfThere(dataDirectory: string): Promise<Uint8Array | un
   return await readKey(layout.key);
 }
 
-/** Give a directory that has no key this one.  Throws: as readOrMakeKey; KEY_FILE where there is a key already. */
+/**
+ * Give a directory that has no key this one, from a backup; a file beside it says so.
+ * Throws: as readOrMakeKey; KEY_FILE where there is a key already.
+ */
 export async function putKey(dataDirectory: string, seed: Uint8Array): Promise<void> {
   const layout = dataDirectoryLayout(dataDirectory);
   await checkVersion(layout);
-  await writeKey(layout.key, seed);
+  await writeKey(layout.key, seed, { mark: layout.restoredKey });
   await markVersion(layout);
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { encodeAddresses } from "../../protocol/addresses.ts";
 import { encodeFrame } from "../../protocol/frame.ts";
 import { STREAM_PROTOCOLS } from "../../protocol/stream-protocols.ts";
+import { NodeError } from "../errors.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createLibp2pTransport } from "../system/network/libp2p.ts";
 import { patient, until } from "../system/network/transport.suite.ts";
@@ -127,6 +128,63 @@ describe("one identity twice", () => {
     await expect(next(second, 2)).rejects.toMatchObject(inUse);
     await second.exchange.announceAgain();
     expect(friend.exchange.counts().codes.EQUIVOCATION).toBeUndefined();
+  });
+
+  it("is seen when an older directory has signed more alone than its neighbours know of it, and shows none of that", async () => {
+    const { net, friend, copy } = await copied();
+    const second = await up(net, { seed: 1, store: copy });
+    for (const round of [1, 2, 3]) await next(second, round);
+    await connect(second, friend);
+    await until(() => second.said.length > 0);
+    await expect(next(second, 4)).rejects.toMatchObject({ ...inUse, facts: { sequence: 1 } });
+    await second.exchange.announceAgain();
+    expect(roundsOf(friend)[second.id]).toBe(1);
+    expect(friend.exchange.counts()).toMatchObject({ rejected: 0 });
+    expect(friend.exchange.counts().codes.EQUIVOCATION).toBeUndefined();
+  });
+
+  it("is no such thing for a key that is restored alone and signs before it meets anybody: nobody was shown that", async () => {
+    const { net, friend } = await copied();
+    const store = createMemoryStore();
+    const restored = await up(net, { seed: 1, store });
+    for (const round of [0, 1, 2, 3]) await next(restored, round);
+    await connect(restored, friend);
+    await until(() => restored.said.length > 0);
+    await next(restored, 4);
+    await until(() => roundsOf(friend)[restored.id] === 4);
+    expect(friend.exchange.counts().codes.EQUIVOCATION).toBeUndefined();
+    expect(friend.exchange.counts().rejected).toBe(0);
+    await restored.exchange.stop();
+    const again = await up(net, { seed: 1, store });
+    await connect(again, friend);
+    await next(again, 5);
+    await until(() => roundsOf(friend)[restored.id] === 5);
+  });
+
+  it("goes on after an earlier life only where the peer's budget lets it, and loses nothing by waiting for that", async () => {
+    const { net, friend } = await copied();
+    const store = createMemoryStore();
+    const restored = await up(net, { seed: 1, store });
+    const asked: unknown[] = [];
+    restored.exchange.onEarlierLife(({ round, sequence }) => {
+      asked.push({ round, sequence });
+      throw new NodeError("PRIVACY_BUDGET", "not counted");
+    });
+    await next(restored, 0);
+    await connect(restored, friend);
+    await until(() => restored.said.length > 0);
+    expect(restored.exchange.hasPublished(1)).toBe(true);
+    await expect(next(restored, 2)).rejects.toMatchObject({ code: "PRIVACY_BUDGET" });
+    expect(asked).toEqual([{ round: 1, sequence: 1 }]);
+    expect(roundsOf(friend)[restored.id]).toBe(1);
+    await restored.exchange.stop();
+    await until(() => friend.transport.connected().length === 0);
+    const again = await up(net, { seed: 1, store });
+    again.exchange.onEarlierLife(() => undefined);
+    await connect(again, friend);
+    await next(again, 2);
+    await until(() => roundsOf(friend)[again.id] === 2);
+    expect(friend.exchange.counts().rejected).toBe(0);
   });
 
   it("is seen by who has signed in this life as soon as another one goes on, with the address where it is", async () => {

@@ -28,14 +28,14 @@ import type { ConversationDependencies } from "./conversation.ts";
 import { EXCHANGE_DEFAULTS, type ExchangeLimits } from "./exchange-limits.ts";
 import { Handshake } from "./handshake.ts";
 import { HeadExchange } from "./head-exchange.ts";
-import { IdentityWatch } from "./identity-watch.ts";
 import { Inbox } from "./inbox.ts";
 import { Intake } from "./intake.ts";
 import { createKnownHeads, type KnownHeads } from "./known-heads.ts";
 import { Listeners } from "./listeners.ts";
 import { NeighbourTable } from "./neighbour-table.ts";
 import { createOpenPlaces } from "./open-places.ts";
-import { createOwnChain, type OwnChain, type OwnUpdate } from "./own-chain.ts";
+import type { OwnUpdate } from "./own-chain.ts";
+import { type EarlierLife, OwnUpdates } from "./own-updates.ts";
 import { RoundPosition } from "./round-position.ts";
 import { SketchExchange } from "./sketch-exchange.ts";
 import type { Rules } from "./update-fetcher.ts";
@@ -92,6 +92,8 @@ export interface Exchange extends UpdateExchange {
   onAddresses(listener: (addresses: readonly string[], from: PeerId) => void): void;
   /** Of data sets; only where the network weighs by them. */
   readonly sketches: Sketches | undefined;
+  /** Asked before an update is signed that follows one which this peer's own store does not know; it throws to refuse. */
+  onEarlierLife(mayFollow: (earlier: EarlierLife) => void): void;
   /** The last round that this peer published; undefined before the first. */
   publishedRound(): number | undefined;
   counts(): NoticeCounts;
@@ -113,10 +115,7 @@ class PeerExchange implements Exchange {
   readonly #background: Background;
   readonly #neighbours: NeighbourTable;
   readonly #position: RoundPosition;
-  readonly #ownChain: OwnChain;
-  readonly #identity: IdentityWatch;
-  /** What neighbours remember of this peer is asked for once, before it signs anything. */
-  #askedOfSelf: Promise<void> | undefined;
+  readonly #own: OwnUpdates;
   readonly #inbox: Inbox;
   readonly #heads: KnownHeads;
   readonly #notices: UpdateNotices;
@@ -144,9 +143,14 @@ class PeerExchange implements Exchange {
     this.#topic = announcementTopic(rules.networkId);
     this.#background = createBackground({ logger });
     this.#position = new RoundPosition(manifest, signer.peer);
-    this.#ownChain = createOwnChain({ store, signer }, rules);
-    const own = { self: signer.peer, ownChain: this.#ownChain, ownAddresses: () => transport.addresses() };
-    this.#identity = new IdentityWatch({ ...own, logger });
+    this.#own = new OwnUpdates(
+      {
+        ...{ transport, store, signer, logger, background: this.#background },
+        maySend: (kind) => this.#maySend(kind),
+        exchangeHeads: () => this.announceAgain(),
+      },
+      { ...rules, topic: this.#topic },
+    );
     this.#heads = createKnownHeads(limits);
     const kept = { ...rules, authorsMax: limits.authorsMax, bytesMax: limits.inboxBytesMax };
     this.#inbox = new Inbox({ store, logger }, { ...kept, tellerOf: this.#heads.tellerOf });
@@ -175,7 +179,7 @@ class PeerExchange implements Exchange {
         heads: () => this.#headsToTell(),
         onHeads: async (announcements, from) => {
           await this.#intake.takeHeads(announcements, from);
-          this.#identity.heardHeads();
+          this.#own.identity.heardHeads();
         },
       },
       { timeoutMs: limits.headsTimeoutMs, rates: limits.headsRates, peersMax: limits.authorsMax },
@@ -201,26 +205,12 @@ class PeerExchange implements Exchange {
     return this.#stopped;
   }
 
-  async publish(own: OwnUpdate): Promise<PublishedUpdate | undefined> {
-    const { transport, logger } = this.#dependencies;
-    if (!this.#maySend("update")) {
-      logger.info("this peer's role sends no updates", { round: own.round });
-      return undefined;
-    }
-    await this.#requireIdentity();
-    const stored = await this.#ownChain.append(own);
-    this.#identity.noteSigned();
-    if (stored === undefined) {
-      logger.info("this round was published before", { round: own.round });
-      return undefined;
-    }
-    try {
-      await transport.publish(this.#topic, stored.announcement);
-    } catch (error) {
-      // It is in the store: every exchange of heads tells of it from now on.
-      logger.warn("an announcement was not gossiped", { round: own.round, error });
-    }
-    return { bytes: stored.envelope.byteLength, encoding: stored.update.encoding };
+  publish(own: OwnUpdate): Promise<PublishedUpdate | undefined> {
+    return this.#own.publish(own);
+  }
+
+  onEarlierLife(mayFollow: (earlier: EarlierLife) => void): void {
+    this.#own.onEarlierLife(mayFollow);
   }
 
   announceAgain(): Promise<void> {
@@ -253,11 +243,11 @@ class PeerExchange implements Exchange {
   }
 
   publishedRound(): number | undefined {
-    return this.#ownChain.head()?.update.round;
+    return this.#own.round();
   }
 
   hasPublished(round: number): boolean {
-    return (this.publishedRound() ?? -1) >= round;
+    return (this.#own.chain.last()?.round ?? -1) >= round;
   }
 
   admitted(): readonly PeerId[] {
@@ -310,9 +300,7 @@ class PeerExchange implements Exchange {
 
   async #start(): Promise<void> {
     const { transport } = this.#dependencies;
-    await this.#ownChain.load();
-    this.#identity.begin();
-    this.#identity.onCleared(() => void this.#background.run("telling the own update", () => this.#tellOwn()));
+    await this.#own.load();
     await this.#inbox.load();
     for (const { announcement, update } of this.#inbox.all()) this.#heads.accept(update, announcement);
     await this.#sketches?.load();
@@ -331,20 +319,6 @@ class PeerExchange implements Exchange {
     await this.#dependencies.transport.stop();
   }
 
-  /** Throws: NodeError IDENTITY_IN_USE. */
-  async #requireIdentity(): Promise<void> {
-    this.#askedOfSelf ??= this.#headExchange.exchangeAll();
-    await this.#askedOfSelf;
-    this.#identity.require();
-  }
-
-  /** What an earlier life signed, once it is known that no other one has gone on. */
-  async #tellOwn(): Promise<void> {
-    const own = this.#ownChain.head();
-    if (own === undefined || !this.#maySend("announcement")) return;
-    await this.announceAgain();
-  }
-
   /** What this peer does not have is neither asked nor answered; the core is what it cannot lack. */
   #isSpoken({ protocol: { feature } }: Conversation): boolean {
     return feature.name === "core" || this.#features.includes(feature.name);
@@ -353,8 +327,8 @@ class PeerExchange implements Exchange {
   #createIntake(held: ConversationDependencies, blobs: BlobTransfer): Intake {
     return new Intake(
       {
-        ...{ ...held, blobs, inbox: this.#inbox, heads: this.#heads, ownChain: this.#ownChain },
-        identity: this.#identity,
+        ...{ ...held, blobs, inbox: this.#inbox, heads: this.#heads, ownChain: this.#own.chain },
+        identity: this.#own.identity,
         notices: this.#notices,
         ...(this.#dependencies.loop && { loop: this.#dependencies.loop }),
         onEquivocation: (first, second) => this.#options.membership?.reportEquivocation(first, second),
@@ -383,10 +357,10 @@ class PeerExchange implements Exchange {
   #createAddressExchange(held: ConversationDependencies): AddressExchange {
     const limits = this.#limits;
     const onAddresses = (heard: readonly string[], from: PeerId): void => {
-      this.#identity.noteAddresses(heard);
+      this.#own.identity.noteAddresses(heard);
       this.#addresses.tell([heard, from]);
     };
-    this.#dependencies.transport.onDiscovered((found) => this.#identity.noteAddresses(found));
+    this.#dependencies.transport.onDiscovered((found) => this.#own.identity.noteAddresses(found));
     return new AddressExchange(
       { ...held, onAddresses },
       {
@@ -426,13 +400,12 @@ class PeerExchange implements Exchange {
   }
 
   #headsToTell(): readonly Uint8Array[] {
-    const own = this.#ownChain.head();
-    const isTold = own !== undefined && this.#maySend("announcement") && this.#identity.mayTell();
-    return [...(isTold ? [own.announcement] : []), ...this.#heads.all()].slice(0, LIMITS.headsCountMax);
+    const own = this.#own.announcementToTell();
+    return [...(own === undefined ? [] : [own]), ...this.#heads.all()].slice(0, LIMITS.headsCountMax);
   }
 
   #find(contentId: ContentId): Uint8Array | undefined {
-    const own = this.#ownChain.find(contentId);
+    const own = this.#own.find(contentId);
     if (own !== undefined) return own;
     const author = this.#inbox.authorOf(contentId);
     return author === undefined || !this.#isKept(author) ? undefined : this.#inbox.find(contentId);

@@ -28,8 +28,7 @@ export class IdentityWatch {
   readonly #addresses = new Set<string>();
   readonly #listeners: (() => void)[] = [];
   #hasHistory = false;
-  #isCleared = true;
-  #hasSigned = false;
+  #isCleared = false;
   #hasAdopted = false;
   #double: NodeError | undefined;
 
@@ -37,31 +36,30 @@ export class IdentityWatch {
     this.#dependencies = dependencies;
   }
 
-  /** The own chain is loaded. What an earlier life signed is told once a neighbour has said what it remembers. */
+  /** The own chain is loaded. Nothing of it is told before a neighbour has said what it remembers. */
   begin(): void {
     this.#hasHistory = this.#dependencies.ownChain.head() !== undefined;
-    this.#isCleared = !this.#hasHistory;
   }
 
   /** An announcement that carries this identity's signature came from a neighbour. `isFresh`: by gossip, as it was made. */
   hear(announcement: Announcement, { isFresh }: { readonly isFresh: boolean }): void {
-    const { ownChain, logger } = this.#dependencies;
+    const { ownChain } = this.#dependencies;
     const { sequence, contentId } = announcement;
     const last = ownChain.last();
-    if (last !== undefined && sequence < last.sequence) return;
-    if (last?.sequence === sequence) {
-      if (last.contentId !== contentId) this.#stop(sequence);
+    if (last !== undefined && sequence <= last.sequence) {
+      const known = last.sequence === sequence ? last.contentId : ownChain.signed(sequence);
+      if (known === undefined || known === contentId) return;
+      // Signed in this life, while nobody was there: what nobody was shown can be forgotten.
+      const isUnseen = !this.#hasHistory && !this.#isCleared && ownChain.signed(sequence) === known;
+      if (isUnseen) this.#goOnAfter(announcement, { instead: true });
+      else this.#stop(sequence);
       return;
     }
+    const hasSigned = ownChain.head() !== undefined;
     // A store that was lost knows nothing, and its owner goes on where neighbours say that it stopped.
-    const isLost = !this.#hasHistory && !this.#hasSigned && !(isFresh && this.#hasAdopted);
-    if (!isLost) this.#stop(sequence);
-    else if (ownChain.adopt(announcement)) {
-      this.#hasAdopted = true;
-      logger.warn("neighbours know a later update of this peer than its own store does; going on after it", {
-        sequence,
-      });
-    }
+    const isLost = !this.#hasHistory && !(hasSigned && this.#isCleared) && !(isFresh && this.#hasAdopted);
+    if (isLost) this.#goOnAfter(announcement, { instead: hasSigned });
+    else this.#stop(sequence);
   }
 
   /** A neighbour has said all that it remembers. */
@@ -96,8 +94,14 @@ export class IdentityWatch {
     if (this.#double !== undefined) throw this.#double;
   }
 
-  noteSigned(): void {
-    this.#hasSigned = true;
+  #goOnAfter(announcement: Announcement, { instead }: { readonly instead: boolean }): void {
+    const { ownChain, logger } = this.#dependencies;
+    if (instead) ownChain.adoptInstead(announcement);
+    else ownChain.adopt(announcement);
+    this.#hasAdopted = true;
+    logger.warn("neighbours know a later update of this peer than its own store does; going on after it", {
+      sequence: announcement.sequence,
+    });
   }
 
   #stop(sequence: number): void {

@@ -4,7 +4,7 @@ import { networkId } from "../../protocol/network-manifest.ts";
 import type { Store } from "../interface/store.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { MANIFEST, P, signerOf, thetaOf } from "./exchange.suite.ts";
-import { createOwnChain, type OwnChain } from "./own-chain.ts";
+import { createOwnChain, forgetOwnChain, type OwnChain } from "./own-chain.ts";
 import { decodeStored } from "./stored-update.ts";
 
 async function open(store: Store, seed = 1): Promise<OwnChain> {
@@ -132,6 +132,56 @@ describe("the own chain", () => {
     const next = await chain.append(own(9));
     expect(next?.update).toMatchObject({ sequence: 6, previous: link.contentId, round: 9 });
     expect(chain.adopt(link)).toBe(false);
+  });
+
+  it("asks before it goes on after what it never knew, and not after what it signed before a change of manifest", async () => {
+    const store = createMemoryStore();
+    const asked: number[] = [];
+    const rules = { networkId: networkId(MANIFEST), tensors: MANIFEST.tensors };
+    const start = async () => {
+      const mayFollow = ({ sequence }: { readonly sequence: number }) => void asked.push(sequence);
+      const chain = createOwnChain({ store, signer: signerOf(1), mayFollow }, rules);
+      await chain.load();
+      return chain;
+    };
+    const first = await start();
+    for (const round of [0, 1]) await first.append(own(round));
+    const known = first.head()!.update;
+    await store.batch(forgetOwnChain());
+    const back = await start();
+    expect(back.head()).toBeUndefined();
+    expect([0, 1, 2].map((sequence) => back.signed(sequence) !== undefined)).toEqual([true, true, false]);
+    expect(back.adopt(known)).toBe(true);
+    expect((await back.append(own(2)))?.update).toMatchObject({ sequence: 2, previous: known.contentId });
+    expect(asked).toEqual([]);
+    await store.batch(forgetOwnChain());
+    const lost = await start();
+    lost.adopt({ sequence: 7, contentId: known.contentId, round: 9 });
+    await lost.append(own(10));
+    expect(asked).toEqual([7]);
+  });
+
+  it("gives up an update during whose signing it learns of an earlier life", async () => {
+    const store = createMemoryStore();
+    const link = { sequence: 3, contentId: contentIdOf(Uint8Array.of(1)), round: 3 };
+    const chain = createOwnChain(
+      {
+        store: {
+          ...store,
+          batch: async (changes) => {
+            if (changes.some((change) => "put" in change)) chain.adopt(link);
+            await store.batch(changes);
+          },
+        },
+        signer: signerOf(1),
+      },
+      { networkId: networkId(MANIFEST), tensors: MANIFEST.tensors },
+    );
+    await chain.load();
+    expect(await chain.append(own(0))).toBeUndefined();
+    expect(chain.head()).toBeUndefined();
+    expect((await chain.append(own(4)))?.update).toMatchObject({ sequence: 4, previous: link.contentId });
+    expect((await open(store)).head()?.update.sequence).toBe(4);
   });
 
   it("refuses values of another length or that are not finite", async () => {

@@ -21,6 +21,11 @@ export interface PrivacyGuard {
    * protected at once: the noise of a sketch hides one example.  Throws: NodeError PRIVACY_BUDGET, STORE_FAILED, DISK_FULL.
    */
   releaseSketch(mechanism: { readonly noise: number; readonly rate: number }): Promise<boolean>;
+  /**
+   * An update is about to follow one that an earlier life of this identity signed, and that this data directory does not know.
+   * Throws: NodeError PRIVACY_BUDGET where what it spent is not stated.
+   */
+  follows(earlier: { readonly round: number; readonly sequence: number }): void;
   /** How far this peer goes towards an aggregate: the network's rule, or one that looks at no data. */
   readonly lambda: LambdaRule;
   status(): PrivacyStatus;

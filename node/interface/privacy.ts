@@ -16,6 +16,11 @@ export interface PrivacySettings {
   readonly epsilon: number;
   /** Probability with which epsilon may be exceeded. */
   readonly delta: number;
+  /**
+   * Of a key that was restored alone: how many local steps (example) or updates (update) it took with these settings before
+   * this data directory began. They count as spent.
+   */
+  readonly earlier?: number;
 }
 
 /** What is spent so far, for people. */

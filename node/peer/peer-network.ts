@@ -28,7 +28,7 @@ export interface PeerNetwork {
   readonly dialer: Dialer;
   /** Tells of neighbours that come and go, and of whom cannot be reached. */
   readonly company: Company;
-  /** What the record of everything sent says of the budget from now on. */
+  /** What the record of everything sent says of the budget from now on, and what no update follows that it has not counted. */
   account(privacy: PrivacyGuard): void;
   /** Refuse these peers, and no others, from now on: connections with them are closed, and none is opened. */
   cutOff(peers: readonly PeerId[]): void;
@@ -66,6 +66,8 @@ export async function openPeerNetwork(
   const membership = await openMembership(options, {
     ...dependencies,
     ...{ clock: clockOf("the membership"), logger: logs.of("membership") },
+    mayBeOld: files.life.mayBeOld,
+    onHeard: () => void files.life.begin(),
   });
   gate.membership = membership;
   if (membership !== undefined) shutdown.add(() => membership.stop());
@@ -82,7 +84,10 @@ export async function openPeerNetwork(
   );
   return {
     ...{ transport, membership, exchange, dialer, company },
-    account: (privacy) => void (gate.privacy = privacy),
+    account: (privacy) => {
+      gate.privacy = privacy;
+      exchange.onEarlierLife((earlier) => privacy.follows(earlier));
+    },
     cutOff: (peers) => {
       gate.cutOff = new Set(peers);
       const logger = logs.of("network");

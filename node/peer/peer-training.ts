@@ -18,6 +18,7 @@ import { createDataSimilarity } from "../round/data-similarity.ts";
 import { createRoundDriver, type RoundDriver } from "../round/driver.ts";
 import type { Shutdown } from "../shutdown.ts";
 import { startTrainerThread, type TrainerThread } from "../system/compute/trainer-thread.ts";
+import { fileExists } from "../system/files/atomic-file.ts";
 import { createCheckpointFiles } from "../system/files/checkpoint-file.ts";
 import { createSecureRandom } from "../system/platform/secure-random.ts";
 import { RoundTracer } from "../tracing/round-tracer.ts";
@@ -70,7 +71,7 @@ export async function openTraining(
 /** Throws: PRIVACY_BUDGET where the peer's settings and what its store holds do not go together. */
 async function openPrivacy(
   { privacy: settings, manifest, examples }: NetworkPeerOptions,
-  { store, signer: { peer } }: PeerFiles,
+  { store, layout, signer: { peer } }: PeerFiles,
   { trainer, fresh }: { readonly trainer: TrainerThread; readonly fresh: boolean },
 ): Promise<PrivacyGuard | undefined> {
   if (settings === undefined) {
@@ -81,7 +82,8 @@ async function openPrivacy(
   // Nothing is restored yet: the trainer stands where all peers of the network start.
   const commonStart = await trainer.adapter();
   const random = createSecureRandom();
-  const what = { settings, manifest, peer, examples: examples.train.length, commonStart, fresh };
+  const isRestored = await fileExists(layout.restoredKey);
+  const what = { settings, manifest, peer, examples: examples.train.length, commonStart, fresh, isRestored };
   return await createPrivacyGuard({ store, random, aggregate: trainer.aggregate }, what);
 }
 

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createGenesis, signGenesis } from "../../protocol/membership/genesis.ts";
 import { POLICY_DEFAULTS } from "../../protocol/membership/settings.ts";
 import { type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
-import { readSigner } from "../data-directory/key.ts";
+import { putKey, readSigner } from "../data-directory/key.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { createPeer, type ManifestAndModel, type Peer, type PeerNews } from "../index.ts";
 import { createNetwork, createSuccessor } from "../manifest/create-network.ts";
@@ -140,4 +140,22 @@ test("a start that is refused leaves nothing behind, and the peer's end tells wh
   await expect(peer.done).rejects.toMatchObject({ code: "MODEL_MISMATCH" });
   await peer.stop();
   expect(existsSync(dataDirectory)).toBe(false);
+});
+
+test("with a key that was restored alone it starts within a privacy budget only once what was spent before is stated", async () => {
+  await putKey(dataDirectory, new Uint8Array(32).fill(3));
+  const network = createNetwork(settings);
+  const common = { dataDirectory, network, data: async () => ({ sets, cut }), startWhen: new Promise<void>(() => {}) };
+  const privacy = { mode: "example", clip: 1, noise: 1, epsilon: 1000, delta: 1e-5 } as const;
+  const refused = create({ ...common, privacy, logLevel: "error" });
+  await expect(refused.start()).rejects.toMatchObject({
+    code: "PRIVACY_BUDGET",
+    facts: { problem: "budget-not-counted", mode: "example" },
+  });
+  const stated = create({ ...common, privacy: { ...privacy, earlier: 16 }, logLevel: "error" });
+  const news: PeerNews[] = [];
+  stated.events((event) => void news.push(event));
+  await stated.start();
+  const spent = news.flatMap((event) => (event.type === "privacy" ? [event.status.spent] : []))[0];
+  expect(spent).toBeGreaterThan(1);
 });

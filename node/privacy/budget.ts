@@ -19,9 +19,12 @@ export interface Budget {
   release(): Promise<boolean>;
   /**
    * Perform one use of a mechanism whose result is sent by itself, and count it as spent, where the budget covers it beside
-   * all that was performed; durable when it resolves. Otherwise nothing changes.
+   * all that was performed; durable when it resolves. Otherwise nothing changes. Where a life before this data directory is
+   * stated, such a result was sent then as well, and counts too.
    */
   spend(mechanism: SampledGaussian): Promise<boolean>;
+  /** Uses of the mechanism that are stated of a life before this data directory. */
+  earlier(): number;
   status(): PrivacyStatus;
 }
 
@@ -32,6 +35,8 @@ interface Account {
   readonly performed: readonly Spending[];
   /** As much of it as the newest update sent is made from. */
   readonly released: readonly Spending[];
+  /** Uses of a mechanism in both of them that were stated, and not counted here. */
+  readonly earlier?: number;
 }
 
 const KEY = "privacy/budget";
@@ -48,17 +53,19 @@ export interface BudgetOptions {
   readonly fresh: boolean;
   /** What every release costs besides what was performed. */
   readonly perRelease?: SampledGaussian;
+  /** What a life before this data directory used, as often as the settings state. */
+  readonly mechanism: SampledGaussian;
+  /** Whether the key came from a backup, so that there may have been such a life. */
+  readonly isRestored: boolean;
 }
 
 /**
  * Throws: NodeError PRIVACY_BUDGET when the store's budget is of another mode or unreadable, or missing where it should
  * be; STORE_FAILED.
  */
-export async function openBudget(
-  { store }: { readonly store: Store },
-  { settings, fresh, perRelease }: BudgetOptions,
-): Promise<Budget> {
-  let account = await load(store, { settings, fresh });
+export async function openBudget({ store }: { readonly store: Store }, options: BudgetOptions): Promise<Budget> {
+  const { settings, perRelease } = options;
+  let account = withEarlier(await load(store, options), options);
   const epsilonWith = (spendings: readonly Spending[]): number => epsilonOf(spendings, settings.delta);
   const afterRelease = (): readonly Spending[] =>
     perRelease ? plus(account.performed, perRelease, 1) : account.performed;
@@ -86,14 +93,16 @@ export async function openBudget(
       return true;
     },
     spend: async (mechanism) => {
-      const performed = plus(account.performed, mechanism, 1);
+      const uses = account.earlier ? 2 : 1;
+      const performed = plus(account.performed, mechanism, uses);
       if (epsilonWith(performed) > settings.epsilon) return false;
-      const released = plus(account.released, mechanism, 1);
+      const released = plus(account.released, mechanism, uses);
       await save({ ...account, performed, released });
       spent = epsilonWith(released);
       sending = epsilonWith(afterRelease()) <= settings.epsilon;
       return true;
     },
+    earlier: () => account.earlier ?? 0,
     status: () => {
       const { mode, epsilon, delta } = settings;
       return { mode, spent, epsilon, delta, sending };
@@ -107,9 +116,22 @@ function plus(spendings: readonly Spending[], { noise, rate }: SampledGaussian, 
   return spendings.map((one, i) => (i === known ? { ...one, count: one.count + count } : one));
 }
 
-async function load(store: Store, { settings, fresh }: BudgetOptions): Promise<Account> {
+/** The account with what is stated of a life before; what was stated once is not counted again. */
+function withEarlier(account: Account, { settings: { earlier = 0 }, mechanism }: BudgetOptions): Account {
+  const more = earlier - (account.earlier ?? 0);
+  if (more <= 0) return account;
+  const [performed, released] = [account.performed, account.released].map((one) => plus(one, mechanism, more));
+  return { ...account, performed: performed ?? [], released: released ?? [], earlier };
+}
+
+async function load(store: Store, { settings, fresh, isRestored }: BudgetOptions): Promise<Account> {
   const bytes = await store.get(KEY);
   if (bytes === undefined) {
+    if (fresh && isRestored && settings.earlier === undefined) {
+      const text =
+        "the key of this data directory came from a backup, and what was spent of its privacy budget before is not known here";
+      throw new NodeError("PRIVACY_BUDGET", text, { problem: "budget-not-counted", mode: settings.mode });
+    }
     if (fresh) return { schema: "weft-privacy/1", mode: settings.mode, performed: [], released: [] };
     const text = "this peer has trained or sent updates without a privacy budget, and no later noise takes that back";
     throw new NodeError("PRIVACY_BUDGET", text, { problem: "budget-missing" });
@@ -130,7 +152,8 @@ function parse(bytes: Uint8Array): Account | undefined {
     const lists = [value.performed, value.released];
     const isSpending = ({ noise, rate, count }: Spending): boolean =>
       noise > 0 && rate > 0 && rate <= 1 && Number.isSafeInteger(count) && count >= 0;
-    if (value.schema === "weft-privacy/1" && lists.every((list) => list.every(isSpending))) return value;
+    const isEarlier = value.earlier === undefined || (Number.isSafeInteger(value.earlier) && value.earlier >= 0);
+    if (value.schema === "weft-privacy/1" && isEarlier && lists.every((list) => list.every(isSpending))) return value;
   } catch {
     // Not a budget; the caller says so.
   }

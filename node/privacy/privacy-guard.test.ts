@@ -17,10 +17,15 @@ const P = parameterCount(manifest.tensors);
 const UPDATE: PrivacySettings = { mode: "update", clip: 1, noise: 8, epsilon: 3, delta: 1e-5 };
 const EXAMPLE: PrivacySettings = { mode: "example", clip: 1, noise: 1.1, epsilon: 4, delta: 1e-5 };
 
-const guardOf = (store: Store, settings: PrivacySettings, fresh = true): Promise<PrivacyGuard> =>
+const guardOf = (
+  store: Store,
+  settings: PrivacySettings,
+  fresh = true,
+  { isRestored = false } = {},
+): Promise<PrivacyGuard> =>
   createPrivacyGuard(
     { store, random },
-    { settings, manifest, peer: "a", examples: 1000, commonStart: new Float32Array(P), fresh },
+    { settings, manifest, peer: "a", examples: 1000, commonStart: new Float32Array(P), fresh, isRestored },
   );
 
 const filled = (value: number): Float32Array => new Float32Array(P).fill(value);
@@ -100,6 +105,69 @@ describe("by example", () => {
   });
   test("the peer goes towards an aggregate by a rule that looks at no data", async () => {
     expect((await guardOf(createMemoryStore(), EXAMPLE)).lambda.mode).toBe("fixed");
+  });
+});
+
+describe("of a key that was restored alone", () => {
+  const { localSteps } = manifest.rounds;
+  const rows = [
+    { settings: UPDATE, least: 5, most: 5, mechanism: { noise: UPDATE.noise / 2, rate: 1 } },
+    {
+      settings: EXAMPLE,
+      least: 5 * localSteps,
+      most: 13 * localSteps,
+      mechanism: stepMechanism(EXAMPLE, manifest, 1000),
+    },
+  ];
+  const earlier = { sequence: 4, round: 12 };
+  const problem = "budget-not-counted";
+
+  test.each(rows)("nothing follows what the chain shows until that is stated: $settings.mode", async (row) => {
+    const { settings, least, most, mechanism } = row;
+    const store = createMemoryStore();
+    const roomy = { ...settings, epsilon: 1e6 };
+    const guard = await guardOf(store, roomy);
+    const refused = { code: "PRIVACY_BUDGET", facts: { problem, mode: settings.mode, count: most } };
+    expect(() => guard.follows(earlier)).toThrow(expect.objectContaining(refused));
+    const fewer = await guardOf(store, { ...roomy, earlier: least - 1 }, false);
+    expect(() => fewer.follows(earlier)).toThrow(/update 4 of this peer, of round 12/);
+    const stated = await guardOf(store, { ...roomy, earlier: least }, false);
+    stated.follows(earlier);
+    const spent = (count: number): number => epsilonOf([{ ...mechanism, count }], settings.delta);
+    expect(stated.status().spent).toBeCloseTo(spent(least), 9);
+    // Stated again, or a smaller number: nothing is counted twice, and nothing taken back.
+    for (const again of [least, 1, undefined]) {
+      const same = await guardOf(store, { ...roomy, ...(again !== undefined && { earlier: again }) }, false);
+      expect(same.status().spent).toBeCloseTo(spent(least), 9);
+      same.follows(earlier);
+    }
+  });
+
+  test("the budget is not opened before that is stated, and what is stated may have spent it", async () => {
+    const store = createMemoryStore();
+    const restored = { isRestored: true };
+    await expect(guardOf(store, EXAMPLE, true, restored)).rejects.toMatchObject({ facts: { problem } });
+    expect(await hasBudget(store)).toBe(false);
+    expect((await guardOf(createMemoryStore(), { ...EXAMPLE, earlier: 0 }, true, restored)).status().spent).toBe(0);
+    const spent = await guardOf(store, { ...EXAMPLE, earlier: 10_000_000 }, true, restored);
+    expect(spent.status()).toMatchObject({ sending: false });
+    expect(await spent.release({ round: 0, theta: filled(1) })).toBeUndefined();
+    // From now on the store knows.
+    await guardOf(store, EXAMPLE, false, restored);
+  });
+
+  test("a sketch counts for the one that was sent before as well", async () => {
+    const sketch = { noise: 2, rate: 0.5 };
+    const guard = await guardOf(createMemoryStore(), { ...EXAMPLE, epsilon: 100, earlier: 3 });
+    expect(await guard.releaseSketch(sketch)).toBe(true);
+    const expected = epsilonOf(
+      [
+        { ...stepMechanism(EXAMPLE, manifest, 1000), count: 3 },
+        { ...sketch, count: 2 },
+      ],
+      EXAMPLE.delta,
+    );
+    expect(guard.status().spent).toBeCloseTo(expected, 9);
   });
 });
 

@@ -20,6 +20,7 @@ import {
   retractRotations,
   rotationGroups,
 } from "../aggregation/index.ts";
+import { NodeError } from "../errors.ts";
 import type { PrivacySettings } from "../interface/privacy.ts";
 import type { PrivacyGuard } from "../interface/privacy-guard.ts";
 import type { RandomSource } from "../interface/random-source.ts";
@@ -49,6 +50,8 @@ export interface PrivacyGuardOptions {
   readonly commonStart: Float32Array;
   /** Whether nothing was trained or sent from this store before. */
   readonly fresh: boolean;
+  /** Whether the key came from a backup; false when absent. */
+  readonly isRestored?: boolean;
 }
 
 const KEY = "privacy/round-start";
@@ -67,23 +70,45 @@ export async function createPrivacyGuard(
   dependencies: PrivacyGuardDependencies,
   options: PrivacyGuardOptions,
 ): Promise<PrivacyGuard> {
-  const { settings, fresh } = options;
-  if (settings.mode === "example") return guardSteps(await openBudget(dependencies, { settings, fresh }), options);
-  const budget = await openBudget(dependencies, { settings, fresh, perRelease: updateMechanism(settings) });
-  return await guardUpdates(budget, dependencies, options);
+  const { settings, fresh, manifest, examples, isRestored = false } = options;
+  if (settings.mode === "example") {
+    const mechanism = stepMechanism(settings, manifest, examples);
+    return guardSteps(await openBudget(dependencies, { settings, fresh, isRestored, mechanism }), mechanism, options);
+  }
+  const mechanism = updateMechanism(settings);
+  const counted = { settings, fresh, isRestored, mechanism, perRelease: mechanism };
+  return await guardUpdates(await openBudget(dependencies, counted), dependencies, options);
 }
 
-function guardSteps(budget: Budget, { settings, manifest, examples }: PrivacyGuardOptions): PrivacyGuard {
-  const mechanism = stepMechanism(settings, manifest, examples);
+function guardSteps(budget: Budget, mechanism: SampledGaussian, { manifest }: PrivacyGuardOptions): PrivacyGuard {
+  const { localSteps } = manifest.rounds;
   return {
     roundStarts: async () => undefined,
     beforeSteps: (count) => budget.perform(mechanism, count),
     release: async ({ theta }) => ((await budget.release()) ? theta : undefined),
     releaseSketch: (sketch) => budget.spend(sketch),
     aggregated: async () => undefined,
+    follows: (earlier) => requireCounted(budget, { ...earlier, each: localSteps }),
     lambda: blindLambda(manifest.aggregation.lambda),
     status: budget.status,
   };
+}
+
+/**
+ * each: uses of the mechanism for one update. The chain shows how many updates there were, and in which round the last one was;
+ * it does not show with how much noise.
+ */
+function requireCounted(
+  budget: Budget,
+  { round, sequence, each }: { readonly round: number; readonly sequence: number; readonly each: number },
+): void {
+  if (budget.earlier() >= (sequence + 1) * each) return;
+  const { mode } = budget.status();
+  const text =
+    `neighbours know update ${sequence} of this peer, of round ${round}, and this data directory does not: its key was ` +
+    "restored alone, and what was spent of its privacy budget before is not counted";
+  const count = mode === "example" ? (round + 1) * each : sequence + 1;
+  throw new NodeError("PRIVACY_BUDGET", text, { problem: "budget-not-counted", mode, count });
 }
 
 async function guardUpdates(
@@ -112,6 +137,7 @@ async function guardUpdates(
     status: budget.status,
     beforeSteps: async () => undefined,
     releaseSketch: async () => false,
+    follows: (earlier) => requireCounted(budget, { ...earlier, each: 1 }),
     roundStarts: ({ round, theta }) => save({ ...state, round, before: theta }),
     release: async ({ round, theta }) => {
       // Of a round whose start was lost the change is taken from the twin; it is clipped all the same.

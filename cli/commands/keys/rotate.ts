@@ -4,7 +4,7 @@ import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { MOTION_JSON, optional } from "../../json-shapes.ts";
 import type { RosterFlags } from "../../roster-action.ts";
-import { DATA_DIR, JSON_OUTPUT, WITHOUT_QUORUM } from "../../shared-options.ts";
+import { ALONE, DATA_DIR, JSON_OUTPUT, WITHOUT_QUORUM } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft keys rotate`, and what it runs. */
@@ -14,6 +14,7 @@ export const rotateKeysCommand: CommandRow = {
   options: [
     { ...DATA_DIR, text: "data directory of the peer; the peer runs during the first run and not during the second" },
     WITHOUT_QUORUM,
+    ALONE,
     JSON_OUTPUT,
   ],
   example: "weft keys rotate --data-dir alice",
@@ -33,8 +34,9 @@ async function run(options: RosterFlags, terminal: Terminal): Promise<number> {
   const { removed, self } = await membersOf(operator);
   const isAgreed = removed.some((one) => one.peer === self.peer && one.successor === peer);
   if (!isAgreed) {
+    const code = await decide(operator, { kind: "rotate", keyFile: file }, options, terminal);
     terminal.err(`the new key is ${peer}; once admins have approved, stop this peer and run weft keys rotate again\n`);
-    return await decide(operator, { kind: "rotate", keyFile: file }, options, terminal);
+    return code;
   }
   await adoptNextKey(operator.dataDirectory);
   terminal.err(`${self.peer} is no member any more, and its key was deleted\n`);

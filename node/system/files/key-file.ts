@@ -27,11 +27,15 @@ export async function readOrCreateKey(path: string): Promise<{ readonly seed: Ui
   return { seed, created: true };
 }
 
+/** What the mark of a key from a backup says to a person who opens it. */
+const RESTORED = "the key beside this file came from a backup; a privacy budget asks what was spent before\n";
+
 /**
- * Put a seed in the place of a key, which must be empty; its folder is made where it is not there.
+ * Put the seed of a backup in the place of a key, which must be empty; its folder is made where it is not there.
+ * mark: path of a file that says where the key came from.
  * Throws: KEY_FILE when there is a key already, or others may read the folder; DISK_FULL, DATA_DIRECTORY.
  */
-export async function writeKey(path: string, seed: Uint8Array): Promise<void> {
+export async function writeKey(path: string, seed: Uint8Array, { mark }: { readonly mark: string }): Promise<void> {
   const folder = dirname(path);
   await ensureFolder(folder, { mode: 0o700 });
   if (await isEmpty(folder)) await closeFolder(folder);
@@ -40,6 +44,8 @@ export async function writeKey(path: string, seed: Uint8Array): Promise<void> {
     const text = `${path} holds a key already`;
     throw new NodeError("KEY_FILE", text, { path, problem: "key-there-already" });
   }
+  // Before the key: stopped in between, there is no key that nobody knows to be an old one.
+  await writeFileAtomic(mark, new TextEncoder().encode(RESTORED), { mode: 0o600 });
   await writeFileAtomic(path, seed, { mode: 0o600 });
 }
 
