@@ -23,6 +23,7 @@ export interface RosterFlags {
   readonly json?: boolean;
   /** Of commands that may leave too few admins. */
   readonly withoutQuorum?: boolean;
+  readonly alone?: boolean;
 }
 
 /** Whose roster, and by which genesis.  Throws: NodeError CONFIG_INVALID for an open network, MANIFEST_INVALID. */
@@ -93,11 +94,11 @@ export async function pendingId(operator: OperatorOptions, text: string): Promis
 export async function decide(
   operator: OperatorOptions,
   action: RosterAction,
-  { json, withoutQuorum }: RosterFlags,
+  { json, withoutQuorum, alone }: RosterFlags,
   terminal: Terminal,
 ): Promise<number> {
   const { operate } = await membershipDoor();
-  const answer = await operate(withoutQuorum ? meant(action) : action, operator);
+  const answer = await operate(marked(action, { isMeant: withoutQuorum, isAlone: alone }), operator);
   if (answer.kind !== "motion") throw new TypeError(`an answer about ${answer.kind} to a motion`);
   const { motion, isDecided } = answer;
   const { id, statement } = motion;
@@ -106,12 +107,20 @@ export async function decide(
   return EXIT_OK;
 }
 
-function meant(action: RosterAction): RosterAction {
+function marked(
+  action: RosterAction,
+  said: { isMeant: boolean | undefined; isAlone: boolean | undefined },
+): RosterAction {
+  const isMeant = said.isMeant && { isMeant: true };
+  const isAlone = said.isAlone && { isAlone: true };
   switch (action.kind) {
     case "propose":
-    case "approve":
     case "rotate":
-      return { ...action, isMeant: true };
+      return { ...action, ...isMeant, ...isAlone };
+    case "approve":
+      return { ...action, ...isMeant };
+    case "succeed":
+      return { ...action, ...isAlone };
     default:
       return action;
   }

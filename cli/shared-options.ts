@@ -196,6 +196,13 @@ export const WITHOUT_QUORUM: OptionRow = {
   otherwise: "such a thing is refused",
 };
 
+/** The flag of an admin whose files may be old, and who knows that they are not. */
+export const ALONE: OptionRow = {
+  flags: "--alone",
+  text: "sign it although these files are a copy or come from a backup and no other member could say what their key signed since; only where nothing was",
+  otherwise: "such files sign nothing before another member was heard",
+};
+
 /** The flag that trusts nothing but the genesis. */
 export const VERIFY: OptionRow = {
   flags: "--verify",

@@ -108,6 +108,7 @@ export const PROBLEMS = [
   "nothing-made-yet",
   "peers-unknown",
   "page-port-taken",
+  "old-files",
   "passphrase-unfit",
   "peft-form-only",
   "positions-known",

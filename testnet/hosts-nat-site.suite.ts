@@ -1,7 +1,7 @@
 /**
  * A program for one host of hosts-nat.long.test.ts: a transport, as a peer has it. It prints a line of JSON for its id, and one once it
- * has a place at the relay. Each line that it reads is the id of a peer: it dials that through the relay, and prints how long this took
- * and after how long they were connected directly, or null.
+ * has a place at the relay. Each line that it reads is the id of a peer: it dials that through the relay, and prints how long this took,
+ * after how long they were connected directly, or null, and the address of that connection.
  */
 import { createInterface } from "node:readline";
 import { createLibp2pTransport } from "../node/system/network/libp2p.ts";
@@ -41,7 +41,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   const seconds = (): number => (performance.now() - began) / 1000;
   await transport.dial(`${relay}/p2p-circuit/p2p/${peer}`, AbortSignal.timeout(20_000));
   const reached = seconds();
-  const isDirect = (): boolean => transport.links().some((link) => link.peer === peer && !link.isRelayed);
-  say({ reached, direct: (await until(isDirect, WITHIN_MS - reached * 1000)) ? seconds() : null });
+  const link = () => transport.links().find((one) => one.peer === peer && !one.isRelayed);
+  const isDirect = await until(() => link() !== undefined, WITHIN_MS - reached * 1000);
+  say({ reached, direct: isDirect ? seconds() : null, address: link()?.address });
   await transport.hangUp(peer);
 }

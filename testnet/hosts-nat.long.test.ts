@@ -74,10 +74,12 @@ describe.skipIf(whyNot !== undefined)("two sites behind routers", { timeout: 180
     const from = sites[SITES.indexOf(a)]!;
     const to = sites[SITES.lastIndexOf(b)]!;
     for (let n = 0; n < (isHopeless([a, b]) ? HOPELESS_MEETINGS : MEETINGS); n++) {
-      const { reached, direct } = await from.ask(to.id);
+      const { reached, direct, address } = await from.ask(to.id);
       const way = direct === null ? "stays with the relay" : `direct after ${Number(direct).toFixed(1)} s`;
       console.log(`${a} and ${b}: reached after ${Number(reached).toFixed(1)} s, ${way}`);
       expect(reached).toBeLessThan(10);
+      // The other site's router, and not the socket on this machine that QUIC speaks with.
+      if (direct !== null) expect(address).toMatch(new RegExp(`^/ip4/${hosts.routerOf(SITES.lastIndexOf(b))}/udp/`));
       if (isHopeless([a, b])) continue;
       holes++;
       if (direct !== null) found++;

@@ -19,6 +19,8 @@ export interface NatHosts {
   on(host: "relay" | number): readonly string[];
   /** The address of a site on its own network. */
   addressOf(site: number): string;
+  /** The public address of a site's router. */
+  routerOf(site: number): string;
   remove(): void;
 }
 
@@ -29,6 +31,7 @@ export function createNatHosts(kinds: readonly NatKind[]): NatHosts {
   const quiet: ExecFileSyncOptions = { stdio: ["ignore", "ignore", "pipe"] };
   const name = (host: "relay" | number): string => (host === "relay" ? host : `site-${host}`);
   const addressOf = (site: number): string => `10.${77 + site}.0.2`;
+  const routerOf = (site: number): string => `11.7.0.${4 + site}`;
   const on = (host: string): readonly string[] => ["netns", "exec", `${prefix}-${host}`];
   const run = (host: string, words: string): void => void execFileSync("ip", [...on(host), ...words.split(" ")], quiet);
   const add = (host: string): void => {
@@ -55,7 +58,7 @@ export function createNatHosts(kinds: readonly NatKind[]): NatHosts {
     for (const [i, kind] of kinds.entries()) {
       const router = `router-${i}`;
       const inside = addressOf(i).replace(/\.2$/, ".1");
-      plug(router, `11.7.0.${4 + i}`);
+      plug(router, routerOf(i));
       add(name(i));
       run(name(i), `ip link add wan type veth peer name inside netns ${prefix}-${router}`);
       run(name(i), "ip link set wan up");
@@ -70,7 +73,7 @@ export function createNatHosts(kinds: readonly NatKind[]): NatHosts {
     remove();
     throw error;
   }
-  return { on: (host) => ["ip", ...on(name(host))], addressOf, remove };
+  return { on: (host) => ["ip", ...on(name(host))], addressOf, routerOf, remove };
 }
 
 /** Rules of nft. A router answers nothing that comes to itself from outside, as those that are sold do. */

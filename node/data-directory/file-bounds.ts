@@ -81,6 +81,10 @@ export const FILE_BOUNDS: readonly FileBound[] = [
     ...{ because: "one short line", bytes: () => KIB, size: "1 KiB" },
   },
   {
+    ...{ name: "`life`", pattern: /^life$/, what: "by which a copy of these files is known" },
+    ...{ because: "one short value", bytes: () => KIB, size: "1 KiB" },
+  },
+  {
     ...{ name: "`lock`", pattern: /^lock(\..+)?$/, what: "the process that uses the directory" },
     ...{ because: "three short values", bytes: () => 4 * KIB, size: "4 KiB" },
   },

@@ -12,6 +12,8 @@ export interface DataDirectory {
   readonly key: string;
   /** There where the key came from a backup, so that it may have signed and spent what no file here knows. */
   readonly restoredKey: string;
+  /** Written anew in each life, by which a copy of these files is known. */
+  readonly life: string;
   /** The key that is to take its place, while the roster has not agreed yet. */
   readonly nextKey: string;
   /** Names the process that uses the directory. */
@@ -66,6 +68,7 @@ export function dataDirectoryLayout(folder: string): DataDirectory {
     version: at("version"),
     key: at("key"),
     restoredKey: at("key.restored"),
+    life: at("life"),
     nextKey: at("key.next"),
     lock: at("lock"),
     store: at("store"),

@@ -40,6 +40,8 @@ export interface DraftingDependencies {
   readonly agreed: () => Iterable<readonly [string, Statement]>;
   /** Whether this peer agrees to a statement, and it has not happened. */
   readonly hasAgreed: (id: string) => boolean;
+  /** See MembershipDependencies. */
+  readonly mayBeOld?: boolean | undefined;
 }
 
 /** Pause between the turns of admins that could draft the same entry. */
@@ -61,9 +63,12 @@ export class Drafting {
   /** One at a time: a draft is signed before the next look at what is missing. */
   #turn: Promise<void> = Promise.resolve();
   #isStopped = false;
+  /** Whether a neighbour has to say first what this key has signed. */
+  #isToHear: boolean;
 
   constructor(dependencies: DraftingDependencies) {
     this.#dependencies = dependencies;
+    this.#isToHear = dependencies.mayBeOld === true;
   }
 
   /** Read the number of the next entry.  Throws: NodeError STORE_FAILED. */
@@ -82,8 +87,8 @@ export class Drafting {
   async draft(statement: Statement, signers: readonly PeerId[], cosigners: readonly Signer[] = []): Promise<void> {
     const { roster, signer, clock } = this.#dependencies;
     const { log } = roster;
-    this.#requireNewest();
-    const number = Math.max(this.#sequence, log.nextSequence(signer.peer));
+    this.requireNewest();
+    const number = Math.max(this.#sequence, this.#nextKnown());
     this.#isWritten = true;
     this.#sequence = number + 1;
     // On disk before it is used: two entries with one number would be held against this peer for ever.
@@ -102,19 +107,50 @@ export class Drafting {
     await this.#offer(entry);
   }
 
+  /** A neighbour has said what it holds, or the person says that nobody holds more. */
+  heard(): void {
+    this.#isToHear = false;
+  }
+
+  /** Throws: NodeError IDENTITY_IN_USE where this key may have signed what these files do not know. */
+  requireNewest(): void {
+    const problem = this.#staleness();
+    if (problem !== undefined) throw problem;
+  }
+
   /**
-   * Each number is on disk before it is used, so a roster that holds a later one by this key has it from another process,
-   * or this store is an old one: to go on would be equivocation.  Throws: NodeError IDENTITY_IN_USE.
+   * Each number is on disk before it is used, so whoever holds a later one by this key has it from another process, or this
+   * store is an old one: to go on would be equivocation. Of files that may be old, nothing is signed before a neighbour has
+   * said what it holds.
    */
-  #requireNewest(): void {
-    const { roster, signer } = this.#dependencies;
-    const next = roster.log.nextSequence(signer.peer);
-    if (!this.#isWritten || next <= this.#sequence) return;
+  #staleness(): NodeError | undefined {
+    const { signer } = this.#dependencies;
+    const next = this.#nextKnown();
+    if (this.#isToHear && this.#hasOthers()) {
+      const text =
+        "this data directory is a copy, or comes from a backup, and what its key has signed since is not known here; as an admin it " +
+        "signs nothing before a neighbour has said so";
+      return new NodeError("IDENTITY_IN_USE", text, { problem: "old-files" });
+    }
+    if (!this.#isWritten || next <= this.#sequence) return undefined;
     const text =
       `the roster holds entry ${next - 1} of this peer (${signer.peer}), which this data directory did not sign: another process ` +
       "has the same key, or the directory comes from an old backup. Nothing more is signed here; stop the other process, or " +
-      "bring back the newest data directory";
-    throw new NodeError("IDENTITY_IN_USE", text, { sequence: next - 1 });
+      "bring back the newest data directory, or the key alone into an empty one";
+    return new NodeError("IDENTITY_IN_USE", text, { sequence: next - 1 });
+  }
+
+  /** After every number that the roster, or a draft that waits, has of this key. */
+  #nextKnown(): number {
+    const { roster, signer, pending } = this.#dependencies;
+    const drafted = pending.drafts().filter(({ author }) => author === signer.peer);
+    return drafted.reduce((next, { sequence }) => Math.max(next, sequence + 1), roster.log.nextSequence(signer.peer));
+  }
+
+  /** Whether the roster has members besides this one, which could say. */
+  #hasOthers(): boolean {
+    const { roster, signer } = this.#dependencies;
+    return [...roster.log.state().members.keys()].some((peer) => peer !== signer.peer);
   }
 
   /** Do something between two looks at what waits. */
@@ -172,7 +208,7 @@ export class Drafting {
     const { pending, signer, clock, hasAgreed } = this.#dependencies;
     await this.#signDrafts(id);
     // A signature may have been the last one that was missing: then nothing is left to draft.
-    if (statement.kind === "rotate" || !hasAgreed(id)) return undefined;
+    if (statement.kind === "rotate" || !hasAgreed(id) || this.#staleness() !== undefined) return undefined;
     const approvers = pending.approversOf(id);
     const first = this.#since.get(id) ?? clock.now();
     this.#since.set(id, first);

@@ -21,6 +21,8 @@ export interface EquivocationProofDependencies {
   readonly verify: VerifySignature;
   /** Whose announcements count here. */
   readonly network: NetworkId;
+  /** This peer: what another process with its key has signed is no reason to tell on itself. */
+  readonly self: PeerId;
 }
 
 /** The proofs that one peer knows of. */
@@ -80,6 +82,11 @@ export class EquivocationProofs {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       logger.debug("a report of equivocation proves nothing", { error });
+      return undefined;
+    }
+    const { author } = checkEquivocation(body, verify);
+    if (author === this.#dependencies.self) {
+      logger.error("another process signs entries of the roster with this peer's key", { author });
       return undefined;
     }
     return this.take(body).verdict === "accept" ? body : undefined;

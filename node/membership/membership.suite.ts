@@ -99,6 +99,8 @@ export interface MemberOptions {
   readonly exchange?: Partial<ExchangeOptions>;
   /** Whether the connection is gated; the layers above have to do without when not. */
   readonly isGated?: boolean;
+  /** Whether its files may be older than what its key has signed. */
+  readonly mayBeOld?: boolean;
   /** Whether the exchange knows of the roster. */
   readonly isGoverned?: boolean;
   readonly transport?: (
@@ -135,7 +137,7 @@ export async function createMember(
     hub,
     genesis,
   }: Pick<Consortium, "hub" | "genesis"> & { readonly clock: Pick<VirtualClock, "now" | "after"> },
-  { seed, store = createMemoryStore(), isGated = true, isGoverned = true, ...options }: MemberOptions,
+  { seed, store = createMemoryStore(), isGated = true, isGoverned = true, mayBeOld = false, ...options }: MemberOptions,
 ): Promise<Member> {
   const said: string[] = [];
   const say = (text: string, fields: Readonly<Record<string, unknown>> = {}): void =>
@@ -149,7 +151,7 @@ export async function createMember(
     hub.create({ logger }, { peer: signer.peer, ...BOUNDS, admits });
   const dependencies = { transport, store, clock, logger, signer };
   const membership = await createMembership(
-    { ...dependencies, verify: createNativeVerifier() },
+    { ...dependencies, verify: createNativeVerifier(), mayBeOld },
     { genesis, ...options.membership },
   );
   made = membership;

@@ -50,6 +50,10 @@ export interface MembershipDependencies {
   /** Of the same identity as the transport. */
   readonly signer: Signer;
   readonly verify: VerifySignature;
+  /** Whether the files are a copy or come from a backup: then nothing is drafted before a neighbour has said what it holds. */
+  readonly mayBeOld?: boolean;
+  /** Called once, when a neighbour has said what it holds, or a person that nobody holds more. */
+  readonly onHeard?: () => void;
 }
 
 /** Which network, and what it may cost. */
@@ -92,6 +96,7 @@ export class RosterMembership implements Membership {
   /** In the order of their start. */
   readonly #conversations: readonly Conversation[];
   readonly #visits: Visits;
+  #hasHeard = false;
   readonly #changeListeners: (() => void)[] = [];
   readonly #successionListeners: (() => void)[] = [];
 
@@ -106,7 +111,7 @@ export class RosterMembership implements Membership {
     this.roster = roster;
     this.#background = createBackground({ logger });
     this.#statuses = statuses;
-    this.#proofs = new EquivocationProofs({ ...dependencies, network: networkId(manifest) });
+    this.#proofs = new EquivocationProofs({ ...dependencies, self, network: networkId(manifest) });
     this.#certificates = new Certificates({ ...dependencies, statuses, self });
     this.#watch = new RosterWatch({ ...{ roster, statuses, clock, logger, self }, proofs: this.#proofs });
     this.#clocks = new ClocksAhead({
@@ -224,6 +229,15 @@ export class RosterMembership implements Membership {
     await this.#exchange.ask(peer);
   }
 
+  /** A member has said what it holds, or a person says that nobody holds more than this peer. */
+  heard(): void {
+    if (this.#hasHeard) return;
+    this.#hasHeard = true;
+    this.proposals.heard();
+    this.#dependencies.onHeard?.();
+    void this.proposals.settle();
+  }
+
   /** Ask every member that is connected what it holds; resolves when each has answered or failed. */
   async pullAll(): Promise<void> {
     await Promise.all(this.#present().map((peer) => this.#exchange.ask(peer)));
@@ -337,6 +351,9 @@ export class RosterMembership implements Membership {
         present: () => this.#present(),
         publish: (message) => this.#publish(message),
         hangUp: (peer) => this.#hangUp(peer),
+        onAnswered: (peer) => {
+          if (this.#statuses.isMember(peer)) this.heard();
+        },
       },
       limits,
     );

@@ -43,6 +43,8 @@ export interface ProposalDependencies {
   readonly onEquivocation: (first: Uint8Array, second: Uint8Array) => void;
   /** A draft is from later than this clock shows, and put off. */
   readonly onEarly?: (entry: Entry) => void;
+  /** See MembershipDependencies. */
+  readonly mayBeOld?: boolean | undefined;
 }
 
 /** What is to be decided, and who has. */
@@ -149,11 +151,12 @@ export class Proposals {
   /**
    * Agree to a statement and draft it. `cosigners` sign beside this peer, such as the new key of a rotation; `signers` are
    * asked to, when it is not left to who approves.
-   * Throws: NodeError NOT_ALLOWED; ProtocolError FIELD_INVALID; STORE_FAILED.
+   * Throws: NodeError NOT_ALLOWED, IDENTITY_IN_USE; ProtocolError FIELD_INVALID; STORE_FAILED.
    */
   propose(statement: Statement, { cosigners = [], signers, isMeant = false }: ProposalOptions = {}): Promise<Proposal> {
     return this.#drafting.inTurn(async () => {
       if (statement.kind !== "rotate") this.#requireAdmin();
+      this.#drafting.requireNewest();
       const { signer, roster } = this.#dependencies;
       const id = statementDigest(statement);
       this.#decisions.agree(id, { isMeant });
@@ -227,6 +230,11 @@ export class Proposals {
   /** The key of the invite by which somebody waits for a decision about itself. */
   inviteOf(peer: PeerId): string | undefined {
     return this.#pending.requests().find(({ candidate }) => candidate === peer)?.ticket.key;
+  }
+
+  /** A neighbour has said what it holds, or a person says that nobody holds more: this peer may draft. */
+  heard(): void {
+    this.#drafting.heard();
   }
 
   /** Look again at everything that waits; called when the roster, the time or who is present has changed.  Throws: nothing. */

@@ -13,6 +13,7 @@ const word = z.string().min(1).max(WORD_CHARACTERS_MAX);
 const hex = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 const terms = { subject: word, role: z.enum(ROLES), notBefore: z.number(), notAfter: z.number() };
 const isMeant = z.boolean().optional();
+const isAlone = z.boolean().optional();
 
 /** What an entry may say; bounds of its numbers are the protocol's business. */
 const STATEMENT = z.discriminatedUnion("kind", [
@@ -40,14 +41,14 @@ export const ROSTER_ACTION = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("pending"), declined: z.boolean().optional() }),
   z.object({ kind: z.literal("log") }),
   z.object({ kind: z.literal("entries"), from: z.number() }),
-  z.object({ kind: z.literal("propose"), statement: STATEMENT, isMeant }),
+  z.object({ kind: z.literal("propose"), statement: STATEMENT, isMeant, isAlone }),
   z.object({ kind: z.literal("approve"), id: word, isMeant }),
   z.object({ kind: z.literal("deny"), id: word }),
-  z.object({ kind: z.literal("succeed"), manifest: z.unknown() }),
+  z.object({ kind: z.literal("succeed"), manifest: z.unknown(), isAlone }),
   z.object({
     kind: z.literal("rotate"),
     keyFile: z.string().min(1).max(PATH_CHARACTERS_MAX).describe("a file of this machine, mode 0600"),
-    isMeant,
+    ...{ isMeant, isAlone },
   }),
 ]);
 

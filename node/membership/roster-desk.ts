@@ -31,7 +31,10 @@ import type { Proposal } from "./proposals.ts";
 import { type Quorum, quorumOf } from "./quorum.ts";
 import type { StoredEntries } from "./roster-store.ts";
 
-/** One thing that a person does. `isMeant`: also where too few admins are left afterwards to change anything (quorum.ts). */
+/**
+ * One thing that a person does. `isMeant`: also where too few admins are left afterwards to change anything (quorum.ts).
+ * `isAlone`: also where these files may be old and no neighbour could say what their key has signed since.
+ */
 export type RosterAction =
   | { readonly kind: "members" }
   /** With `declined` also what this peer has declined. */
@@ -40,7 +43,7 @@ export type RosterAction =
   /** The bytes of entries as they are stored, from a place on, so many at a time. */
   | { readonly kind: "entries"; readonly from: number }
   /** Propose and agree. Admins only. */
-  | { readonly kind: "propose"; readonly statement: Statement; readonly isMeant?: boolean }
+  | { readonly kind: "propose"; readonly statement: Statement; readonly isMeant?: boolean; readonly isAlone?: boolean }
   /** By its id, or the first 8 or more of its characters; also what was declined before. Admins only. */
   | { readonly kind: "approve"; readonly id: string; readonly isMeant?: boolean }
   | { readonly kind: "deny"; readonly id: string }
@@ -48,9 +51,9 @@ export type RosterAction =
    * Propose to go on under another manifest, given as parsed JSON; see succeedingManifest. Admins only, unless it is decided
    * already.
    */
-  | { readonly kind: "succeed"; readonly manifest: unknown }
+  | { readonly kind: "succeed"; readonly manifest: unknown; readonly isAlone?: boolean }
   /** Give this peer's membership to a new key, whose seed is in a file of this machine (mode 0600). */
-  | { readonly kind: "rotate"; readonly keyFile: string; readonly isMeant?: boolean };
+  | { readonly kind: "rotate"; readonly keyFile: string; readonly isMeant?: boolean; readonly isAlone?: boolean };
 
 /** Everybody a roster knows, and the roster as a whole. */
 export interface MembersAnswer {
@@ -123,6 +126,7 @@ export interface RosterDeskDependencies extends ActDependencies {
 /** Do one thing.  Throws: NodeError NOT_ALLOWED, KEY_FILE, STORE_FAILED, DISK_FULL; ProtocolError FIELD_INVALID. */
 export async function actOnRoster(dependencies: RosterDeskDependencies, action: RosterAction): Promise<RosterAnswer> {
   const { proposals, roster, migration } = dependencies.membership;
+  if ("isAlone" in action && action.isAlone === true) dependencies.membership.heard();
   switch (action.kind) {
     case "members":
       return membersAnswer(dependencies);

@@ -50,6 +50,8 @@ export interface RosterExchangeDependencies {
   readonly present: () => readonly PeerId[];
   readonly publish: (message: RosterMessage) => void;
   readonly hangUp: (peer: PeerId) => void;
+  /** A peer that was asked has said all that it holds, and it is on disk. */
+  readonly onAnswered: (peer: PeerId) => void;
 }
 
 /** Bytes that nobody has looked at; what these throw ends the conversation. */
@@ -164,7 +166,7 @@ export class RosterExchange implements Conversation {
   }
 
   async #takeFrom(peer: PeerId, signal: AbortSignal): Promise<void> {
-    const { roster, intake, present, publish } = this.#dependencies;
+    const { roster, intake, present, publish, onAnswered } = this.#dependencies;
     const fresh: Uint8Array[] = [];
     let waiting = 0;
     const onEntry = (body: Uint8Array): void => {
@@ -176,6 +178,7 @@ export class RosterExchange implements Conversation {
     };
     await this.#converse(peer, { onEntry, onMessage: (bytes) => void intake.bytes(bytes) }, signal);
     await roster.written();
+    onAnswered(peer);
     if (fresh.length === 0) return;
     if (fresh.length <= this.#limits.gossipEntriesMax) for (const body of fresh) publish({ kind: "entry", body });
     // They see from what they are asked with that this peer holds more, and ask in turn.

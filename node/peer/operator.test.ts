@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
@@ -43,6 +43,30 @@ test("acts on the files of a peer that does not run, and what it did is there th
   expect(await operate({ kind: "pending" }, waiting)).toMatchObject({
     motions: [{ approvedBy: [signerOf(1).peer], threshold: 2 }],
   });
+});
+
+test("signs nothing in a copy of a directory, or beside a restored key, unless its person says that it is alone", async () => {
+  const options = { dataDirectory: await directoryOf(1), genesis };
+  await operate({ kind: "members" }, options);
+  const copy = `${options.dataDirectory}-copy`;
+  folders.push(copy);
+  await cp(options.dataDirectory, copy, { recursive: true });
+  const action = { kind: "propose", statement: revoke(signerOf(4).peer) } as const;
+  expect(await operate(action, options)).toMatchObject({ isDecided: true });
+  const restored = await directoryOf(1);
+  await writeFile(dataDirectoryLayout(restored).restoredKey, "");
+  for (const dataDirectory of [copy, restored]) {
+    const old = { dataDirectory, genesis };
+    const refused = { code: "IDENTITY_IN_USE", facts: { problem: "old-files" } };
+    await expect(operate(action, old)).rejects.toMatchObject(refused);
+    await expect(operate(action, old)).rejects.toMatchObject(refused);
+    expect(await operate({ kind: "pending" }, old)).toEqual({ kind: "pending", motions: [] });
+    expect(await operate({ ...action, isAlone: true }, old)).toMatchObject({ isDecided: true });
+    // Said once: from now on these files are the newest.
+    expect(await operate({ kind: "propose", statement: revoke(signerOf(3).peer) }, old)).toMatchObject({
+      isDecided: true,
+    });
+  }
 });
 
 test("goes through the running peer where there is one, errors included, and leaves nothing behind", async () => {

@@ -9,6 +9,7 @@ import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { findAdmin } from "../admin/find-admin.ts";
 import { signerIn } from "../data-directory/key.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
+import { openLife } from "../data-directory/life.ts";
 import { openPeerDirectory } from "../data-directory/open.ts";
 import { NODE_ERROR_CODES, NodeError, type NodeErrorCode, PROBLEMS } from "../errors.ts";
 import { createMembership } from "../membership/membership.ts";
@@ -166,12 +167,15 @@ async function withFiles<T>(
     const logger = createLogger({ level: "warn", fields: { self: signer.peer } });
     const transport = createOfflineTransport(signer.peer);
     const store = await directory.store();
-    const dependencies = { transport, store, clock, logger, signer, verify: createNativeVerifier() };
+    const life = await openLife(directory.layout, store);
+    const files = { store, mayBeOld: life.mayBeOld, onHeard: () => void life.begin() };
+    const dependencies = { transport, ...files, clock, logger, signer, verify: createNativeVerifier() };
     const membership = await createMembership(dependencies, { genesis, ...(manifest && { manifest }) });
     try {
       return await use({ membership, clock, self: signer.peer, connected: () => [], signerOf: signerIn });
     } finally {
       await membership.stop();
+      await life.close();
     }
   } finally {
     await directory.close();

@@ -1,6 +1,7 @@
 /** What a running peer has open in its data directory, and the clock and log beside it. */
 import type { Signer } from "../../protocol/envelope.ts";
 import type { DataDirectory } from "../data-directory/layout.ts";
+import { type Life, openLife } from "../data-directory/life.ts";
 import { openPeerDirectory } from "../data-directory/open.ts";
 import type { Clock } from "../interface/clock.ts";
 import { namedClock } from "../interface/event-loop.ts";
@@ -21,6 +22,7 @@ export interface PeerFiles {
   readonly seed: Uint8Array;
   readonly signer: Signer;
   readonly store: Store;
+  readonly life: Life;
   readonly ledger: EgressTally;
   readonly clock: Clock;
   /** For each part of the peer. */
@@ -47,6 +49,8 @@ export async function openPeerFiles(
   const loop = new EventLoopWatch({ logger, onReport: (report) => onEvent({ type: "loop", report }) });
   shutdown.add(async () => loop.stop());
   const store = await directory.store();
+  const life = await openLife(directory.layout, store);
+  shutdown.add(() => life.close());
   const ledger = new EgressTally(
     await openEgressFile(
       { clock: namedClock(clock, loop, "timer of the egress ledger"), logger: logs.of("files") },
@@ -54,5 +58,5 @@ export async function openPeerFiles(
     ),
   );
   shutdown.add(() => ledger.close());
-  return { layout: directory.layout, seed, signer, store, ledger, clock, logs, loop };
+  return { layout: directory.layout, seed, signer, store, life, ledger, clock, logs, loop };
 }

@@ -66,6 +66,8 @@ export async function openPeerNetwork(
   const membership = await openMembership(options, {
     ...dependencies,
     ...{ clock: clockOf("the membership"), logger: logs.of("membership") },
+    mayBeOld: files.life.mayBeOld,
+    onHeard: () => void files.life.begin(),
   });
   gate.membership = membership;
   if (membership !== undefined) shutdown.add(() => membership.stop());

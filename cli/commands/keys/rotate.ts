@@ -4,7 +4,7 @@ import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import { MOTION_JSON, optional } from "../../json-shapes.ts";
 import type { RosterFlags } from "../../roster-action.ts";
-import { DATA_DIR, JSON_OUTPUT, WITHOUT_QUORUM } from "../../shared-options.ts";
+import { ALONE, DATA_DIR, JSON_OUTPUT, WITHOUT_QUORUM } from "../../shared-options.ts";
 import { EXIT_OK, type Terminal } from "../../terminal.ts";
 
 /** The row of `weft keys rotate`, and what it runs. */
@@ -14,6 +14,7 @@ export const rotateKeysCommand: CommandRow = {
   options: [
     { ...DATA_DIR, text: "data directory of the peer; the peer runs during the first run and not during the second" },
     WITHOUT_QUORUM,
+    ALONE,
     JSON_OUTPUT,
   ],
   example: "weft keys rotate --data-dir alice",

@@ -8,7 +8,7 @@ import { MOTION_JSON } from "../../json-shapes.ts";
 import type { Moment } from "../../option-value.ts";
 import { momentOrDuration } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
-import { MEMBER, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
+import { ALONE, MEMBER, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
 /** The row of `weft members expire`, and what it runs. */
@@ -24,6 +24,7 @@ export const expireMembersCommand: CommandRow = {
       otherwise: "now, with five minutes for clocks that differ",
     },
     WITHOUT_QUORUM,
+    ALONE,
     ...ROSTER_OPTIONS,
   ],
   example: "weft members expire 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --at 30d --data-dir alice",

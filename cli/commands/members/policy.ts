@@ -4,14 +4,19 @@ import type { CommandRow } from "../../command-row.ts";
 import { MOTION_JSON } from "../../json-shapes.ts";
 import { POLICY_OPTIONS, type PolicyOptions } from "../../membership-options.ts";
 import type { RosterFlags } from "../../roster-action.ts";
-import { ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
+import { ALONE, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
 /** The row of `weft members policy`, and what it runs. */
 export const policyMembersCommand: CommandRow = {
   name: ["members", "policy"],
   text: "Propose another policy. A setting that no flag names stays as it is.",
-  options: [...POLICY_OPTIONS.map((row) => ({ ...row, otherwise: "as it is" })), WITHOUT_QUORUM, ...ROSTER_OPTIONS],
+  options: [
+    ...POLICY_OPTIONS.map((row) => ({ ...row, otherwise: "as it is" })),
+    WITHOUT_QUORUM,
+    ALONE,
+    ...ROSTER_OPTIONS,
+  ],
   example: "weft members policy --threshold 3 --data-dir alice",
   json: MOTION_JSON,
   run,

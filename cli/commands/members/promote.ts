@@ -7,7 +7,7 @@ import type { CommandRow } from "../../command-row.ts";
 import { MOTION_JSON } from "../../json-shapes.ts";
 import { choice, duration } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
-import { MEMBER, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
+import { ALONE, MEMBER, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
 /** The row of `weft members promote`, and what it runs. */
@@ -29,6 +29,7 @@ export const promoteMembersCommand: CommandRow = {
       otherwise: "as long as the policy allows",
     },
     WITHOUT_QUORUM,
+    ALONE,
     ...ROSTER_OPTIONS,
   ],
   example: "weft members promote 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --role admin --data-dir alice",

@@ -6,7 +6,7 @@ import type { CommandRow } from "../../command-row.ts";
 import { MOTION_JSON } from "../../json-shapes.ts";
 import { choice } from "../../option-value.ts";
 import type { RosterFlags } from "../../roster-action.ts";
-import { MEMBER, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
+import { ALONE, MEMBER, ROSTER_OPTIONS, WITHOUT_QUORUM } from "../../shared-options.ts";
 import type { Terminal } from "../../terminal.ts";
 
 /** The row of `weft members revoke`, and what it runs. */
@@ -22,6 +22,7 @@ export const revokeMembersCommand: CommandRow = {
       otherwise: "other",
     },
     WITHOUT_QUORUM,
+    ALONE,
     ...ROSTER_OPTIONS,
   ],
   example: "weft members revoke 12D3KooWJ5S8jFTxnXvDwR96GWP7jWiianGGTe2k26zVC7nDtxWL --reason left --data-dir alice",

@@ -182,7 +182,8 @@ export function systemCode(error: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
-async function writeSynced(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+/** Write a new file and have it on the disk.  Throws: what the system throws. */
+export async function writeSynced(path: string, bytes: Uint8Array, mode: number): Promise<void> {
   const file = await open(path, "wx", mode);
   try {
     await file.writeFile(bytes);

@@ -91,7 +91,7 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metri
       ...reachServices(reach, {
         hearsay: gate.hearsay,
         logger: gate.logger,
-        acquaintance,
+        ...{ acquaintance, connectionsMax },
         admits: passes(gate.admits),
       }),
     },

@@ -68,18 +68,23 @@ export function reachServices(
     hearsay,
     acquaintance,
     admits,
+    connectionsMax,
     logger,
   }: {
     readonly hearsay: HearsayDial;
     readonly acquaintance: Acquaintance;
     readonly admits: (peer: Libp2pPeerId) => boolean;
+    readonly connectionsMax: number;
     readonly logger: Logger;
   },
 ) {
   return {
     ...(relay === true && { relay: relayService(acquaintance, admits) }),
     dcutr: holePunching(acquaintance),
-    holes: holesThroughRouters({ prefix: protocolPrefix(network), acquaintance, isWitness: relay === true, logger }),
+    holes: holesThroughRouters({
+      ...{ prefix: protocolPrefix(network), isWitness: relay === true },
+      ...{ acquaintance, connectionsMax, logger },
+    }),
     reachability: (components: AutoNATComponents) => autoNAT({ protocolPrefix: protocolPrefix(network) })(components),
     ...(table === true && {
       table: kadDHT({

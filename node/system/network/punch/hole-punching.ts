@@ -14,17 +14,16 @@ import type {
   Transport,
   Upgrader,
 } from "@libp2p/interface";
-import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Logger } from "../../../interface/logger.ts";
 import type { Acquaintance } from "../acquaintance.ts";
 import { askedFirst } from "../asked-services.ts";
-import { isBelievable, rangeOf } from "../hearsay-range.ts";
 import { isRelayed } from "../relayed-address.ts";
 import { openDatagramSocket } from "./datagram-socket.ts";
-import { addressOf, type Endpoint, hostOf } from "./endpoint.ts";
+import { type Endpoint, hostOf } from "./endpoint.ts";
 import { Hole } from "./hole.ts";
-import { PunchBudget } from "./punch-budget.ts";
-import { hearWhen, type Offer, sayWhen, tell, told } from "./punch-talk.ts";
+import { PUNCH_LIMITS, PunchBudget } from "./punch-budget.ts";
+import { hearWhen, mayTell, type Offer, sayWhen, tell, told } from "./punch-talk.ts";
 import { PunchedQuic } from "./punched-quic.ts";
 import { SmallMessages } from "./small-messages.ts";
 import { askWitness, directOf, relayOf, Witness } from "./witness.ts";
@@ -58,6 +57,8 @@ export interface PunchOptions {
   /** Begins the names of its protocols, so that networks never meet. */
   readonly prefix: string;
   readonly acquaintance: Acquaintance;
+  /** Of the whole peer; a part of them may lead through holes. */
+  readonly connectionsMax: number;
   /** Whether this peer tells others where their datagrams come from, which is for one that relays. */
   readonly isWitness: boolean;
   readonly logger: Logger;
@@ -74,12 +75,14 @@ class HolePunching {
   readonly #names: { readonly punch: string; readonly witness: string };
   readonly #quic: PunchedQuic;
   readonly #witness: Witness;
-  readonly #budget = new PunchBudget();
+  readonly #budget: PunchBudget;
   readonly #stopping = new AbortController();
   #topology: string | undefined;
 
   constructor(components: PunchComponents, options: PunchOptions) {
-    const { acquaintance, prefix } = options;
+    const { acquaintance, connectionsMax, prefix } = options;
+    const openMax = Math.min(PUNCH_LIMITS.openMax, Math.floor(connectionsMax / 4));
+    this.#budget = new PunchBudget({ ...PUNCH_LIMITS, openMax });
     const isHere = ({ status }: Connection) => status === "open";
     this.#components = askedFirst(components, {
       takes: async (protocol, _, connection) =>
@@ -137,9 +140,9 @@ class HolePunching {
       const stream = await relayed.newStream(this.#names.punch, { signal });
       const messages = new SmallMessages(stream, signal);
       tell(messages, hole, seen);
-      const offer = await this.#judged(await told(messages), relayed);
+      const offer = await this.#told(messages, relayed);
       await sayWhen(messages);
-      await hole.knock(offer);
+      await hole.knock(offer, signal);
       await this.#quic.dial(hole, relayed.remotePeer, signal);
       await messages.end();
     } catch (error) {
@@ -159,13 +162,13 @@ class HolePunching {
   async #join(stream: Stream, relayed: Connection): Promise<void> {
     const signal = AbortSignal.any([AbortSignal.timeout(TRY_MS_MAX), this.#stopping.signal]);
     const messages = new SmallMessages(stream, signal);
-    const offer = await this.#judged(await told(messages), relayed);
+    const offer = await this.#told(messages, relayed);
     const { hole, seen } = await this.#hole(relayed, signal);
     const expected = await this.#quic.expect(hole, relayed.remotePeer);
     try {
       tell(messages, hole, seen);
       await hearWhen(messages);
-      await hole.knock(offer);
+      await hole.knock(offer, signal);
       await expected.come(signal);
       await messages.end();
     } catch (error) {
@@ -199,21 +202,18 @@ class HolePunching {
     const stream = await relay.newStream(this.#names.witness, { signal });
     const socket = await openDatagramSocket(host.includes(":") ? "::" : "0.0.0.0");
     try {
-      return { hole: new Hole(socket), seen: await askWitness({ stream, host }, socket) };
+      return { hole: new Hole(socket), seen: await askWitness({ stream, host }, socket, signal) };
     } catch (error) {
       socket.close();
       throw error;
     }
   }
 
-  /** What the other side tells, if it may have this peer send there: as for every address that somebody tells of. */
-  async #judged(offer: Offer, relayed: Connection): Promise<Offer> {
-    const teller = rangeOf(relayed.remoteAddr);
-    const address = multiaddr(`${addressOf(offer.told)}/quic-v1`);
-    const isBelieved = isBelievable(address.toString(), teller === undefined ? [] : [teller]);
-    const isDenied = await this.#components.connectionGater.denyDialMultiaddr?.(address);
-    if (!isBelieved || isDenied === true) throw new Error("the other side tells an address that is not for it to tell");
-    return offer;
+  /** What the other side tells.  Throws: Error where it is not for it to tell. */
+  async #told(messages: SmallMessages, relayed: Connection): Promise<Offer> {
+    const offer = await told(messages);
+    if (await mayTell(offer.told, relayed.remoteAddr, this.#components.connectionGater)) return offer;
+    throw new Error("the other side tells an address that is not for it to tell");
   }
 
   /** Close a relayed connection that is needed no more, once what is said over it has been said. */
@@ -229,11 +229,11 @@ class HolePunching {
     return this.#components.transportManager.getTransports().find((one) => one[Symbol.toStringTag] === "quic");
   }
 
-  /** Where this peer listens over TCP: a witness takes datagrams at the same addresses. */
+  /** Where this peer listens: a witness takes datagrams at the same addresses. */
   #places(): readonly Endpoint[] {
     const { addressManager, transportManager } = this.#components;
     const portOf = (address: Multiaddr): number =>
-      Number(address.getComponents().find(({ name }) => name === "tcp")?.value ?? 0);
+      Number(address.getComponents().find(({ name }) => name === "tcp" || name === "udp")?.value ?? 0);
     const ports = transportManager.getAddrs().map(portOf);
     return addressManager.getListenAddrs().flatMap((address) => {
       const host = hostOf(address);

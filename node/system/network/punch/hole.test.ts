@@ -6,6 +6,8 @@ import { Hole } from "./hole.ts";
 
 type Kind = "full-cone" | "address-restricted" | "port-restricted" | "symmetric";
 
+const never = new AbortController().signal;
+
 /** Takes every datagram to the router of its destination, some milliseconds later. */
 class Internet {
   readonly #routers = new Map<string, (bytes: Uint8Array, from: Endpoint, port: number) => void>();
@@ -83,8 +85,8 @@ async function met(a: Kind, b: Kind): Promise<{ found: (Endpoint | undefined)[];
   const holes = routers.map((router) => new Hole(router)) as [Hole, Hole];
   const [seenA, seenB] = routers.map(({ seen }) => seen) as [Endpoint, Endpoint];
   const both = [
-    holes[0].knock({ told: seenB, nonce: holes[1].nonce }),
-    holes[1].knock({ told: seenA, nonce: holes[0].nonce }),
+    holes[0].knock({ told: seenB, nonce: holes[1].nonce }, never),
+    holes[1].knock({ told: seenA, nonce: holes[0].nonce }, never),
   ].map((one) => one.catch(() => undefined));
   await vi.advanceTimersByTimeAsync(5_000);
   return { found: await Promise.all(both), internet, holes };
@@ -122,7 +124,7 @@ describe("knocking", () => {
     const passed: number[] = [];
     hole.onward((bytes) => void passed.push(bytes.length));
     const attacker = { host: "203.0.113.2", port: 50_000 };
-    const knocking = hole.knock({ told: attacker, nonce: new Uint8Array(16) }).catch(() => "nobody");
+    const knocking = hole.knock({ told: attacker, nonce: new Uint8Array(16) }, never).catch(() => "nobody");
     for (let n = 0; n < 200; n++) {
       internet.carry(new Uint8Array(n % 40).fill(n), attacker, router.seen);
       // The number itself, from another address than the one that was told.
@@ -139,10 +141,19 @@ describe("knocking", () => {
     const router = new Router("full-cone", "203.0.113.1", internet);
     const hole = new Hole(router);
     const attacker = { host: "203.0.113.2", port: 50_000 };
-    const knocking = hole.knock({ told: attacker, nonce: new Uint8Array(16) }).catch(() => "nobody");
+    const knocking = hole.knock({ told: attacker, nonce: new Uint8Array(16) }, never).catch(() => "nobody");
     for (let n = 0; n < 200; n++) internet.carry(Uint8Array.of(...hole.nonce, 0), attacker, router.seen);
     const before = internet.sent;
     await vi.advanceTimersByTimeAsync(5_000);
     expect([await knocking, internet.sent - before]).toEqual(["nobody", 29 + 30]);
+  });
+
+  it("ends at once where it is to end", async () => {
+    const hole = new Hole(new Router("full-cone", "203.0.113.1", new Internet()));
+    const end = new AbortController();
+    const knocking = hole.knock({ told: { host: "203.0.113.2", port: 50_000 }, nonce: new Uint8Array(16) }, end.signal);
+    end.abort(new Error("the peer stops"));
+    await expect(knocking).rejects.toThrow("the peer stops");
+    expect(vi.getTimerCount()).toBe(1);
   });
 });

@@ -56,8 +56,13 @@ export class Hole {
    * because some routers give each destination one of its own.  nonce: what the other side asks for.
    * Resolves with where it is.  Throws: Error when nobody answers.
    */
-  async knock({ told, nonce }: { readonly told: Endpoint; readonly nonce: Uint8Array }): Promise<Endpoint> {
+  async knock(
+    { told, nonce }: { readonly told: Endpoint; readonly nonce: Uint8Array },
+    signal: AbortSignal,
+  ): Promise<Endpoint> {
     const heard = Promise.withResolvers<Endpoint>();
+    const stop = (): void => heard.reject(signal.reason);
+    signal.addEventListener("abort", stop);
     const send = (kind: Knock): void => this.#socket.send(knockOf(nonce, kind), this.#remote ?? told);
     this.#socket.receive((bytes, from) => {
       if (this.#remote === undefined ? from.host !== told.host : !isSame(from, this.#remote)) return;
@@ -79,6 +84,7 @@ export class Hole {
       return await heard.promise;
     } finally {
       clearInterval(timer);
+      signal.removeEventListener("abort", stop);
     }
   }
 

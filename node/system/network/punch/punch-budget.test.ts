@@ -8,6 +8,7 @@ const LIMITS: PunchLimits = {
   guestsMax: 3,
   peersMax: 4,
   underWayMax: 2,
+  guestsUnderWayMax: 1,
   openMax: 5,
 };
 
@@ -38,7 +39,8 @@ it("has a share for all guests together, whose keys are free, and none for who i
 it("has one try with a peer at a time, few with all, and none while many connections lead through holes", () => {
   const { made } = budget();
   expect([made.begin("a", "known", 0), made.begin("a", "known", 0)]).toEqual([true, false]);
-  expect([made.begin("b", "known", 0), made.begin("c", "known", 0)]).toEqual([true, false]);
+  expect([made.begin("x", "guest", 0), made.begin("b", "known", 0)]).toEqual([false, true]);
+  expect(made.begin("c", "known", 0)).toBe(false);
   made.end("a");
   expect([made.begin("c", "known", 5), made.begin("c", "known", 4)]).toEqual([false, true]);
 });

@@ -8,8 +8,9 @@ export interface PunchLimits {
   readonly perPeerMax: number;
   readonly guestsMax: number;
   readonly peersMax: number;
-  /** At a time. */
+  /** At a time, and so many of them with guests. */
   readonly underWayMax: number;
+  readonly guestsUnderWayMax: number;
   /** Connections over holes at a time: each takes two sockets. */
   readonly openMax: number;
 }
@@ -21,6 +22,7 @@ export const PUNCH_LIMITS: PunchLimits = {
   guestsMax: 64,
   peersMax: 1024,
   underWayMax: 8,
+  guestsUnderWayMax: 4,
   openMax: 32,
 };
 
@@ -41,9 +43,10 @@ export class PunchBudget {
    * Whether there may be one more try with a peer, which is under way until `end`.  open: connections over holes now.
    */
   begin(peer: string, standing: Standing, open: number): boolean {
-    const { windowMs, perPeerMax, guestsMax, peersMax, underWayMax, openMax } = this.#limits;
+    const { windowMs, perPeerMax, guestsMax, peersMax, underWayMax, guestsUnderWayMax, openMax } = this.#limits;
+    const isGuest = standing === "guest";
     if (standing === "nobody" || this.#underWay.has(peer)) return false;
-    if (this.#underWay.size >= underWayMax || open >= openMax) return false;
+    if (this.#underWay.size >= (isGuest ? guestsUnderWayMax : underWayMax) || open >= openMax) return false;
     const since = this.#now() - windowMs;
     for (const [name, { isGuest, at }] of this.#tries) {
       const left = at.filter((time) => time > since);
@@ -52,7 +55,6 @@ export class PunchBudget {
     }
     const own = this.#tries.get(peer)?.at ?? [];
     if (own.length >= perPeerMax || (own.length === 0 && this.#tries.size >= peersMax)) return false;
-    const isGuest = standing === "guest";
     const ofGuests = [...this.#tries.values()].reduce((sum, one) => sum + (one.isGuest ? one.at.length : 0), 0);
     if (isGuest && ofGuests >= guestsMax) return false;
     this.#tries.set(peer, { isGuest, at: [...own, this.#now()] });

@@ -2,7 +2,9 @@
  * What two peers say over a relayed connection to punch a hole: where each is seen from outside, what each asks to be shown,
  * and when they begin. A message has its kind in the first byte.
  */
-import { multiaddr } from "@multiformats/multiaddr";
+import type { ConnectionGater } from "@libp2p/interface";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { isBelievable, rangeOf } from "../hearsay-range.ts";
 import { addressOf, type Endpoint, endpointOf } from "./endpoint.ts";
 import { type Hole, NONCE_BYTES } from "./hole.ts";
 import type { SmallMessages } from "./small-messages.ts";
@@ -29,6 +31,17 @@ export async function told(messages: SmallMessages): Promise<Offer> {
   const endpoint = endpointOf(multiaddr(message.subarray(1 + NONCE_BYTES)));
   if (endpoint === undefined) throw new Error("the other side tells no address that a router gives");
   return { told: endpoint, nonce: message.subarray(1, 1 + NONCE_BYTES) };
+}
+
+/**
+ * Whether somebody whose connection comes from `from` may have this peer send datagrams to an address: as for every address that
+ * somebody tells of, and that the peer's own settings do not forbid.
+ */
+export async function mayTell(to: Endpoint, from: Multiaddr, gater: ConnectionGater): Promise<boolean> {
+  const teller = rangeOf(from);
+  const address = multiaddr(`${addressOf(to)}/quic-v1`);
+  if (!isBelievable(address.toString(), teller === undefined ? [] : [teller])) return false;
+  return (await gater.denyDialMultiaddr?.(address)) !== true;
 }
 
 /** Say when: the other side hears it when this side begins, half a way there and back later. */

@@ -108,8 +108,9 @@ export class Witness {
 export async function askWitness(
   { stream, host }: { readonly stream: Stream; readonly host: string },
   socket: DatagramSocket,
+  signal: AbortSignal,
 ): Promise<Endpoint> {
-  const messages = new SmallMessages(stream, AbortSignal.timeout(ASKING_MS_MAX));
+  const messages = new SmallMessages(stream, AbortSignal.any([AbortSignal.timeout(ASKING_MS_MAX), signal]));
   const message = await messages.read();
   if (message.length !== PORT_BYTES + TOKEN_BYTES) throw new Error("the witness says no number");
   const [high = 0, low = 0] = message;
