@@ -1,7 +1,7 @@
 /** Where a peer keeps its files. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { NodeError, userDataFolder } from "../node/index.ts";
+import { dataDirectoryLayout, NodeError, userDataFolder } from "../node/index.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
@@ -15,12 +15,14 @@ export function dataDirectory(flag: string | undefined, environment: Terminal["e
 }
 
 /**
- * The same, where a peer's files are to be read: a folder that is not there is a mistyped one, and no peer that sent nothing.
- * Throws: NodeError DATA_DIRECTORY as `dataDirectory`, and where there is no such folder.
+ * The same, where a peer's files are to be read: a folder that is not there, or that has none of them, is a mistyped one, and no
+ * peer that sent nothing.
+ * Throws: NodeError DATA_DIRECTORY as `dataDirectory`, and where there is no peer.
  */
 export function existingDataDirectory(flag: string | undefined, environment: Terminal["environment"]): string {
   const folder = dataDirectory(flag, environment);
-  if (existsSync(folder)) return folder;
+  const { version, key, store, checkpoints, egress, status } = dataDirectoryLayout(folder);
+  if ([version, key, store, checkpoints, egress, status].some((path) => existsSync(path))) return folder;
   const text = `no peer has run in ${folder} yet; start one with weft run, or name another --data-dir`;
   throw new NodeError("DATA_DIRECTORY", text, { folder });
 }

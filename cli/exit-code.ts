@@ -14,7 +14,10 @@ export const EXIT_CODES: readonly (readonly [number, string])[] = [
     EXIT_RESOURCE,
     "The machine: a full disk (also behind standard output), a port or a data directory in use, a limit of the system, a store or a device that does not work.",
   ],
-  [130, "Stopped before it was done, by Ctrl-C, a hang-up or another signal."],
+  [
+    130,
+    "Stopped before it was done, by Ctrl-C, a hang-up or another signal, or because nobody reads its output any more.",
+  ],
 ];
 
 /** Those that are not about input. */

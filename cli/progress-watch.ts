@@ -68,7 +68,8 @@ setInterval(() => {
   const now = performance.timeOrigin + performance.now();
   if (now - times[${SAID_AT}] < times[${PATIENCE}]) return;
   const words = new TextDecoder().decode(text.slice(0, numbers[${TEXT_LENGTH}]));
-  const told = words + ", " + Math.round((now - times[${BEGAN}]) / 1000) + " s so far";
+  const seconds = Math.round((now - times[${BEGAN}]) / 1000);
+  const told = seconds < 1 ? words : words + ", " + seconds + " s so far";
   try {
     writeSync(2, isDrawn ? "\\r\\x1b[K" + told : told + "\\n");
   } catch {

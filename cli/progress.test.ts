@@ -97,6 +97,18 @@ describe("progress", () => {
     expect(said.map(({ text }) => text)).toEqual(Array(10).fill("a fact\n"));
   });
 
+  it("tells the thread beside of everything that is said, so that this one does not break a silence that is none", () => {
+    const heard: number[] = [];
+    const share = { saidAt: 0, isDrawn: false, set: () => undefined, cleared: () => undefined, close: () => undefined };
+    const watch = () => ({ ...share, said: (at: number) => void heard.push(at) });
+    const { progress, clock } = begin({ ownsProcess: true }, { watch, staysOn: true });
+    progress.start();
+    clock.now = 1_500;
+    progress.terminal.err("round 1/40\n");
+    progress.end();
+    expect(heard).toEqual([1_500]);
+  });
+
   it("is a line a minute of a peer that has settled", () => {
     const { said, go } = begin({}, { staysOn: true });
     go(1200);

@@ -32,6 +32,8 @@ export interface ProgressOptions {
   readonly staysOn: boolean;
   /** Milliseconds. */
   readonly now?: () => number;
+  /** Starts the thread beside; tests bring their own. */
+  readonly watch?: typeof watchProgress;
 }
 
 /** The progress of one command, and the terminal that the command writes to meanwhile. */
@@ -77,6 +79,7 @@ export class Progress {
       out: terminal.outIsTerminal ? clearing(terminal.out) : terminal.out,
       err: clearing((text) => {
         this.#saidAt = this.#now();
+        this.#share?.said(this.#saidAt);
         terminal.err(text);
       }),
       ...(draw && {
@@ -169,7 +172,8 @@ export class Progress {
   /** A thread costs what a quick command takes as a whole: it is started by what takes longer. */
   #watch(): void {
     if (this.#share || !this.#given.ownsProcess) return;
-    this.#share = watchProgress({ now: this.#began, isDrawn: this.#given.errIsTerminal });
+    const { watch = watchProgress } = this.#options;
+    this.#share = watch({ now: this.#began, isDrawn: this.#given.errIsTerminal });
     this.#tick();
   }
 }

@@ -1,10 +1,6 @@
 /** The README's commands are ones that weft takes, and what it points to is there. */
-import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { packageFolder } from "./package-folder.ts";
 import { buildProgram } from "./program.ts";
@@ -50,23 +46,11 @@ describe("README", () => {
 describe("the README's program", () => {
   const [, shown = ""] = /```js\n(.*?)\n```/s.exec(readme) ?? [];
 
+  // `npm run test:examples` runs it.
   it("is the example of that name, of 25 lines at most", () => {
     expect(`${shown}\n`).toBe(readFileSync(join(folder, "examples", "two-peers.mjs"), "utf8"));
     expect(shown.split("\n").length).toBeLessThanOrEqual(25);
   });
-
-  it("runs: two peers train together and say what they reached", async () => {
-    const work = mkdtempSync(join(tmpdir(), "weft-readme-"));
-    try {
-      const file = join(work, "two-peers.mjs");
-      const source = pathToFileURL(join(folder, "node", "library", "index.ts")).href;
-      writeFileSync(file, shown.replace('from "weft-peer"', `from ${JSON.stringify(source)}`));
-      const { stdout } = await promisify(execFile)(process.execPath, [file]);
-      expect(stdout).toMatch(/^held-out loss: [\d.]+ -> [\d.]+, [\d.]+ -> [\d.]+\n$/);
-    } finally {
-      rmSync(work, { recursive: true, force: true });
-    }
-  }, 120_000);
 });
 
 describe("docs/decisions/0001-dependencies.md", () => {

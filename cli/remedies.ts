@@ -12,6 +12,7 @@ type Remedy = string | ((facts: ErrorFacts) => string);
 /** One for every problem. */
 export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "act-waits": "wait until that one is decided, or forgotten after two weeks, and do this then",
+  "admin-place-shut": "give --admin a port, or a path in a folder that is there and may be written",
   "admin-port-taken": "give --admin another port, or leave it out",
   "another-base": ({ agreed = "FORM" }) => `leave out --base, or give --base ${agreed}`,
   "another-charset": ({ charset = "NAME" }) => `on the command line: --charset ${charset}`,
@@ -67,6 +68,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
     "start it with weft run until another admin is connected, and do this then, or add --alone where nothing was signed since",
   "passphrase-unfit": "give --passphrase-file a file with the passphrase alone, or type it at a terminal",
   "peft-form-only": "export it with --format peft",
+  "positions-known": "leave --positions out",
   "positions-of-two": "give --positions f7+l7 or the like",
   "positions-unsaid": "import it with weft adapter import --positions f7+l7",
   "precision-missing": "leave out --precision, or see weft doctor for other devices",

@@ -84,8 +84,8 @@ export async function pendingId(operator: OperatorOptions, text: string): Promis
   const open = all.filter(({ isDeclinedHere }) => !isDeclinedHere);
   const about = open.length > 0 ? open : all;
   if (about.length > 1) {
-    const names = about.map(({ id }) => id.slice(0, 12)).join(", ");
-    throw new NodeError("NOT_ALLOWED", `several motions about ${text} are pending: ${names}; name one of them`);
+    const names = about.map(({ id, statement }) => `${id.slice(0, 12)} (${statement.kind})`).join(", ");
+    throw new NodeError("CONFIG_INVALID", `several proposals about ${text} are pending: ${names}; name one of them`);
   }
   return about[0]?.id ?? text;
 }

@@ -1,5 +1,5 @@
 /** status.json in a data directory: where the peer is, written by `weft run`, read by `weft status`. */
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import {
   dataDirectoryLayout,
   NodeError,
@@ -23,6 +23,8 @@ export interface PeerStatus {
   readonly process: number;
   /** Whether that process has ended in an orderly way. */
   readonly ended: boolean;
+  /** What ended it out of order, for people; absent where nothing did. */
+  readonly failure?: string;
   /** ISO 8601. */
   readonly updatedAt: string;
   /** With the newest rounds only. */
@@ -33,8 +35,8 @@ export interface PeerStatus {
 export interface StatusWriter {
   /** The peer has just told this event; the file follows soon. */
   note(event: PeerEvent): void;
-  /** Write the last state, where there is any. Idempotent. */
-  end(): Promise<void>;
+  /** Write the last state, where there is any, and what ended the peer where it failed. Idempotent. */
+  end(failure?: string): Promise<void>;
 }
 
 /** Steps and gossip come many a second, rounds may too; the file is for people. */
@@ -47,18 +49,28 @@ export function createStatusWriter(options: {
   readonly dataDirectory: string;
   readonly status: () => RunningStatus | undefined;
   readonly onError: (error: unknown) => void;
+  /** Told when the directory's key was there and is not any more: somebody has taken it away, and nothing is written there then. */
+  readonly onGone?: () => void;
 }): StatusWriter {
-  const path = dataDirectoryLayout(options.dataDirectory).status;
+  const { status: path, key } = dataDirectoryLayout(options.dataDirectory);
   let hasStarted = false;
+  let hasKey = false;
   let timer: NodeJS.Timeout | undefined;
   let writtenAt = Number.NEGATIVE_INFINITY;
   let writing = Promise.resolve();
-  const write = (ended: boolean): Promise<void> => {
+  const write = (ended: boolean, failure?: string): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
     writtenAt = performance.now();
     // One after the other, so that an older state never replaces a newer one.
-    writing = writing.then(() => writeStatus(path, options.status(), ended)).catch(options.onError);
+    writing = writing
+      .then(async () => {
+        const isKeyThere = await isThere(key);
+        hasKey ||= isKeyThere;
+        if (hasKey && !isKeyThere) options.onGone?.();
+        else await writeStatus(path, options.status(), { ended, failure });
+      })
+      .catch(options.onError);
     return writing;
   };
   return {
@@ -69,14 +81,28 @@ export function createStatusWriter(options: {
       if (pauseMs <= 0) void write(false);
       else timer ??= setTimeout(() => void write(false), pauseMs);
     },
-    end: async () => {
+    end: async (failure) => {
       clearTimeout(timer);
-      if (hasStarted) await write(true);
+      if (hasStarted) await write(true, failure);
     },
   };
 }
 
-async function writeStatus(path: string, running: RunningStatus | undefined, ended: boolean): Promise<void> {
+/** What cannot be looked at for another reason may be there. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ENOENT";
+  }
+}
+
+async function writeStatus(
+  path: string,
+  running: RunningStatus | undefined,
+  { ended, failure }: { readonly ended: boolean; readonly failure: string | undefined },
+): Promise<void> {
   if (running === undefined) return;
   const { manifest, view } = running;
   const status: PeerStatus = {
@@ -85,6 +111,7 @@ async function writeStatus(path: string, running: RunningStatus | undefined, end
     rounds: manifest.rounds.count,
     process: process.pid,
     ended,
+    ...(failure !== undefined && { failure }),
     updatedAt: new Date().toISOString(),
     view: bounded(ended ? restingView(view) : view),
   };

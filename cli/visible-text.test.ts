@@ -37,6 +37,8 @@ describe("text from others", () => {
     expect(visibleText(EVIL)).not.toMatch(HIDDEN);
     expect(JSON.parse(visibleText(JSON.stringify({ [EVIL]: EVIL })))).toEqual({ [EVIL]: EVIL });
     expect(visibleText("one\n\ttwo é 日本\n")).toBe("one\n\ttwo é 日本\n");
+    // Tables of other programs end their lines so; alone it would go back to the line's beginning.
+    expect(visibleText("a,b\r\nc\rd\r\r\n")).toBe("a,b\r\nc\\u000dd\\u000d\r\n");
   });
 
   it.each([

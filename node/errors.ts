@@ -60,6 +60,7 @@ export type NodeErrorCode = (typeof NODE_ERROR_CODES)[number];
  */
 export const PROBLEMS = [
   "act-waits",
+  "admin-place-shut",
   "admin-port-taken",
   "another-base",
   "another-charset",
@@ -110,6 +111,7 @@ export const PROBLEMS = [
   "old-files",
   "passphrase-unfit",
   "peft-form-only",
+  "positions-known",
   "positions-of-two",
   "positions-unsaid",
   "precision-missing",

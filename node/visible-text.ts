@@ -3,9 +3,9 @@
  * from others: a terminal would obey what is hidden in them, and show something else than what is there.
  */
 
-/** Control characters but line ends and tabs, marks that turn the direction of writing, and separators that end a line. */
+/** Control characters but line ends (both kinds) and tabs, marks that turn the direction of writing, and separators that end a line. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are looked for
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const HIDDEN = /\r(?!\n)|[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** The text with each hidden character written out as `\u001b`, which means the same in JSON. */
 export function visibleText(text: string): string {

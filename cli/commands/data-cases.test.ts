@@ -133,6 +133,8 @@ describe("what is held out", () => {
     const { code, err } = await train(data, "--validation", validation, "--test", test);
     expect([code, err]).toEqual([0, expect.stringContaining("1 steps on 15 examples")]);
     expect(err).toContain("5 records stand in a file of held-out data too; they are not trained on");
+    const alone = await weft(["eval", "--validation", validation, "--set", "validation", "--json"]);
+    expect(JSON.parse(alone.out)).toMatchObject({ set: "validation", examples: 4 });
     const without = await weft(["train", "--test", test, "--out", join(folder(), "none")]);
     expect(without).toMatchObject({ code: 2, err: expect.stringContaining("give that too") });
   });

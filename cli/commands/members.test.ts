@@ -1,5 +1,5 @@
 /** The roster as an operator handles it where no peer runs: with a threshold of one, so that one directory decides. */
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -50,13 +50,21 @@ describe("weft members", () => {
     expect(revoked.out).toContain(`revoke ${bob} (left)`);
     expect((await members("list")).out).toContain(`${bob} removed: left`);
     const log = await members("log", "--verify");
-    expect(log).toMatchObject({ code: 0, out: expect.stringMatching(/1 entries, digest [0-9a-f]{16}: rebuilt from/) });
+    expect(log).toMatchObject({ code: 0, out: expect.stringMatching(/1 entry, digest [0-9a-f]{16}: rebuilt from/) });
     expect(await json("log", "--verify")).toMatchObject({
       isRight: true,
       entries: [{ kind: "revoke", author: alice, signers: [alice], statement: { subject: bob, reason: "left" } }],
     });
     const again = await members("revoke", bob);
     expect(again).toMatchObject({ code: 2, out: "", err: expect.stringContaining("is no member") });
+    // With a removed key nobody joins: it is told at once, before anybody is asked.
+    const link = (await weft(["network", "invite", "--data-dir", at("alice"), "--bootstrap", ADDRESS])).out.trim();
+    await cp(at("alice/store"), at("bob/store"), { recursive: true });
+    const back = await weft(["join", link, "--data-dir", at("bob")]);
+    expect(back).toMatchObject({
+      code: 4,
+      err: expect.stringMatching(/removed from the network.*new --data-dir and a new invite/),
+    });
   });
 
   it("shows no hidden characters of a request's label, in pending, list and log", async () => {

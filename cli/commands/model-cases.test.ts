@@ -133,6 +133,18 @@ describe("the same kinds, otherwise", () => {
     expect(drawn.err).toContain("temperature 5, top-p 0.9, top-k 40; --temperature 0 takes the likeliest");
     expect(drawn.err).toContain("weft does not do repetition_penalty = 1.1");
     expect(drawn.json().ids).not.toEqual([68, 68, 68, 68, 239, 255]);
+    const cooler = await weft(
+      "generate",
+      "--model",
+      model,
+      "--prompt",
+      "hello",
+      "--max-tokens",
+      "1",
+      "--temperature",
+      "2",
+    );
+    expect(cooler.err).toContain("says, and the flags: temperature 2, top-p 0.9, top-k 40;");
     const likeliest = await weft(
       ...["generate", "--model", model, "--prompt", "hello", "--max-tokens", "6", "--temperature", "0", "--json"],
     );

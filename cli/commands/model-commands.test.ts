@@ -146,6 +146,8 @@ describe("an adapter's way", () => {
     await weft(["adapter", "import", at("pyreft"), "--positions", "f3+l3", "--out", at("back")]);
     const { loss } = await evaluate("--adapter", at("reft"));
     expect((await evaluate("--adapter", at("back"))).loss).toBe(loss);
+    const own = await weft(["generate", "--prompt", "x", "--adapter", at("reft"), "--positions", "f1"]);
+    expect(own).toMatchObject({ code: 2, err: expect.stringContaining("leave --positions out") });
   });
 
   it("goes on from where it was", async () => {
@@ -239,6 +241,7 @@ describe("weft generate", () => {
     [["generate"], "give --prompt TEXT"],
     [["generate", "--prompt", "x", "--adapter", "nowhere"], "there is no folder"],
     [["generate", "--prompt", "x", "--top-p", "2"], "at most 1"],
+    [["generate", "--prompt", "x", "--top-p", "0.9"], "give --temperature too, or leave --top-p out"],
     [["model", "merge"], "give --adapter FOLDER"],
     [["adapter", "import", "."], "no adapter of weft, PEFT or pyreft"],
     [["adapter", "export", "--adapter", "x", "--format", "gguf"], "expected weft, peft, pyreft"],

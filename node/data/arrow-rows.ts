@@ -3,6 +3,7 @@ import { CompressionType, compressionRegistry, type Data, RecordBatchReader } fr
 import { ByteBuffer } from "flatbuffers/js/byte-buffer.js";
 import type { NodeError } from "../errors.ts";
 import { ArrowStream } from "./arrow-stream.ts";
+import { namesOfMetadata } from "./class-names.ts";
 import { dataRefusal } from "./place.ts";
 import type { BytePieces, Row, RowValues } from "./row.ts";
 import { plainValue } from "./table-value.ts";
@@ -58,11 +59,12 @@ export async function* arrowRows(
     const reader = await RecordBatchReader.from(stream.bytes());
     await reader.open();
     if (reader.schema === undefined) throw new Error("it has no schema");
+    const classes = namesOfMetadata(reader.schema.metadata.get("huggingface"));
     for await (const batch of reader) {
       boundValues(batch.data);
       for (const values of batch) {
         row += 1;
-        yield { values: plainValue(values?.toJSON() ?? {}) as RowValues, place: { file, row } };
+        yield { values: plainValue(values?.toJSON() ?? {}) as RowValues, place: { file, row }, classes };
       }
     }
     await stream.end();

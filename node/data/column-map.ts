@@ -1,9 +1,10 @@
 /** Columns under the names that weft knows: `prompt=frage,response=antwort` on a command line. */
 import { closestName } from "../../protocol/closest-name.ts";
 import { NodeError } from "../errors.ts";
+import { withClassNames } from "./class-names.ts";
 import { rootsOf, valueOfColumns } from "./column-value.ts";
 import { dataRefusal } from "./place.ts";
-import type { Row } from "./row.ts";
+import type { ClassNames, Row } from "./row.ts";
 import { columnsOfForm, ROW_FORMS } from "./row-forms.ts";
 
 /** The name in the file by the name that weft knows; parts of columns, and several together, as `column-value.ts` has them. */
@@ -34,8 +35,13 @@ export function parseColumnMap(text: string): ColumnMap {
 }
 
 /** A row with its columns renamed; a column that has such a name already gives way.  Throws: DATA_FORMAT for a missing one. */
-export function mapColumns({ values, place }: Row, map: ColumnMap): Row {
-  if (map.size === 0) return { values, place };
+export function mapColumns({ classes, ...row }: Row, map: ColumnMap): Row {
+  const given = classes === undefined || classes.size === 0 ? {} : { classes: mapClassNames(classes, map) };
+  if (map.size === 0) return { ...row, ...given };
+  const { place } = row;
+  // A class that is learnt as text is learnt by its name.
+  const texts = [...map].flatMap(([name, column]) => (TEXTS.has(name) ? [column] : []));
+  const values = classes === undefined ? row.values : withClassNames(row, texts, classes);
   const columns = Object.keys(values);
   const sources = new Set([...map.values()].flatMap((text) => rootsOf(text, columns)));
   const named: [string, unknown][] = [...map].map(([name, text]) => {
@@ -46,7 +52,19 @@ export function mapColumns({ values, place }: Row, map: ColumnMap): Row {
     throw dataRefusal(place, `there is no column "${absent}" for ${name}=${text}; ${hint}`);
   });
   const others = Object.entries(values).filter(([name]) => !sources.has(name) && !map.has(name));
-  return { values: Object.fromEntries([...others, ...named]), place };
+  return { values: Object.fromEntries([...others, ...named]), place, ...given };
+}
+
+/** The names of a file's columns under the names that its owner gave these. */
+function mapClassNames(names: ClassNames | undefined, map: ColumnMap): ClassNames | undefined {
+  if (names === undefined || map.size === 0) return names;
+  const sources = new Set(map.values());
+  const others = [...names].filter(([name]) => !sources.has(name) && !map.has(name));
+  const mapped = [...map].flatMap(([name, column]) => {
+    const all = names.get(column);
+    return all === undefined ? [] : [[name, all] as const];
+  });
+  return new Map([...others, ...mapped]);
 }
 
 /** Whoever names a column of whole numbers or truth values as the answer means what they are written as. */

@@ -34,6 +34,8 @@ export class DataFindings {
   learnsEverybody = false;
   /** Whether any record has turns of several speakers. */
   hasConversations = false;
+  /** Conversations with thoughts in a field of their own, by its name. */
+  readonly thoughts = new Map<string, number>();
   /** What was passed over, by what it is, such as "messages without text". */
   readonly leftOut = new Map<string, number>();
   /** What the owner must look at, a sentence each: data that may be another thing than they were taken for. */

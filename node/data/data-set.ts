@@ -16,7 +16,7 @@ import { dataRefusal, type Place } from "./place.ts";
 import { readParagraphs } from "./plain-text.ts";
 import type { DataRecord } from "./record.ts";
 import type { RoleMap } from "./role-map.ts";
-import type { BytePieces, Row, TextPieces } from "./row.ts";
+import type { BytePieces, ClassNames, Row, TextPieces } from "./row.ts";
 import { RowReader } from "./row-reader.ts";
 import { SilentRows } from "./silent-rows.ts";
 import { looksLikePlay, readSpeeches } from "./speakers.ts";
@@ -24,6 +24,7 @@ import { decodedText } from "./text-decoder.ts";
 import { HEAD_CHARACTERS, type TextForm, textForm } from "./text-form.ts";
 import { unlikelyText } from "./unlikely-text.ts";
 import { withColumns } from "./unreadable-row.ts";
+import { thoughtsOf } from "./unwritten-thoughts.ts";
 
 /** A file of data, opened and unpacked. */
 export interface DataFile {
@@ -45,6 +46,8 @@ export interface ReadOptions {
   /** Of text; default utf-8. */
   readonly charset?: string | undefined;
   readonly unzstd?: Unzstd | undefined;
+  /** What the data set calls its classes, where the file does not say it. */
+  readonly classes?: ClassNames | undefined;
   /** The set that the file's name puts all its rows into; a row that names its own stays there. */
   readonly set?: "train" | "validation" | "test" | undefined;
 }
@@ -136,7 +139,7 @@ async function* rowsOfObjects(objects: AsyncIterable<Row>, { columns }: ReadOpti
 
 async function* records(
   rows: AsyncIterable<Row | ChatLog>,
-  { columns = new Map(), roles }: ReadOptions,
+  { columns = new Map(), roles, classes }: ReadOptions,
   found: DataFindings,
   file: string,
 ): AsyncGenerator<DataRecord> {
@@ -151,7 +154,8 @@ async function* records(
       if (row.entries.length > 0) yield* recordsOfLog(row, { place: { file }, found, roles });
       continue;
     }
-    const mapped = mapColumns(row, columns);
+    const hasNames = row.classes !== undefined && row.classes.size > 0;
+    const mapped = mapColumns(hasNames ? row : { ...row, classes }, columns);
     const read = silent.unless(() => reader.read(mapped));
     if (read === undefined) continue;
     const { record, form, leftOut = 0, isUnwanted, unlearnt } = read;
@@ -167,6 +171,9 @@ async function* records(
     else {
       found.add(form, 1);
       found.hasConversations ||= record.conversation !== undefined;
+      for (const name of record.conversation ? thoughtsOf(record.conversation) : []) {
+        found.thoughts.set(name, (found.thoughts.get(name) ?? 0) + 1);
+      }
       yield record;
     }
   }

@@ -84,8 +84,8 @@ export class DataTally {
     return { min: sorted[0] ?? 0, median: sorted[sorted.length >> 1] ?? 0, max: sorted.at(-1) ?? 0, bins };
   }
 
-  #countLabel({ response, conversation, tagged }: DataRecord): void {
-    const names = this.#encoding.labels;
+  #countLabel({ response, conversation, tagged, classes }: DataRecord): void {
+    const names = classes ?? this.#encoding.labels;
     const labels = tagged
       ? tagged.tags.flatMap((tag) => (typeof tag === "string" ? [tag] : tag < 0 ? [] : [names?.[tag] ?? `${tag}`]))
       : [response.trim()];

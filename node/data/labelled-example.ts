@@ -31,12 +31,11 @@ const LABELS_SHOWN_MAX = 8;
 export function encodeLabelled(records: readonly DataRecord[], options: LabelledOptions): EncodedRecords {
   if (options.ofTokens) return encodeTagged(records, options);
   const { tokenizer, maxTokens, labels, first = 0 } = options;
-  const numbers = new Map(labels.map((label, number) => [label, number]));
+  const classes = new ClassNumbers(labels);
   const cut = { records: 0, promptTokens: 0, responseTokens: 0 };
   const examples = records.map((record, index): Example => {
     const { response, classNumber } = record;
-    const byNumber = classNumber !== undefined && classNumber < labels.length ? classNumber : undefined;
-    const label = numbers.get(response.trim()) ?? byNumber;
+    const label = classes.ofName(response.trim()) ?? classes.ofNumber(classNumber, record.classes);
     if (label === undefined) throw unknownClass({ response, index: first + index, labels });
     const { text, dropped } = frame(options.seam === "parts" ? record.prompt : questionOf(record), {
       tokenizer,
@@ -47,6 +46,44 @@ export function encodeLabelled(records: readonly DataRecord[], options: Labelled
     return { tokens: [...text, label], promptLength: text.length, ...taskOf(record) };
   });
   return { examples, cut };
+}
+
+/** The classes of a model by what data call them. */
+class ClassNumbers {
+  readonly #labels: readonly string[];
+  readonly #numbers: ReadonlyMap<string, number>;
+  /** Whether any of a data set's names is one of the model's. */
+  readonly #shared = new Map<readonly string[], boolean>();
+
+  constructor(labels: readonly string[]) {
+    this.#labels = labels;
+    // Whoever writes POSITIVE means no other class than who writes positive.
+    const folded = labels.map((label, number): [string, number] => [label.toLowerCase(), number]);
+    const isClear = new Set(folded.map(([label]) => label)).size === labels.length;
+    this.#numbers = new Map([
+      ...(isClear ? folded : []),
+      ...labels.map((label, number): [string, number] => [label, number]),
+    ]);
+  }
+
+  ofName(name: string): number | undefined {
+    return this.#numbers.get(name) ?? this.#numbers.get(name.toLowerCase());
+  }
+
+  /** By the name that the data set has for it; by the number itself where no name of the data set is one of the model's. */
+  ofNumber(number: number | undefined, names: readonly string[] | undefined): number | undefined {
+    if (number === undefined || (number >= 0 && number >= this.#labels.length && names === undefined)) return undefined;
+    if (names === undefined || number < 0 || !this.#shares(names)) {
+      return number < this.#labels.length ? number : undefined;
+    }
+    return this.ofName(names[number] ?? "");
+  }
+
+  #shares(names: readonly string[]): boolean {
+    const known = this.#shared.get(names) ?? names.some((name) => this.ofName(name) !== undefined);
+    this.#shared.set(names, known);
+    return known;
+  }
 }
 
 /** Tokens before and behind a text, and how many there is room for between them. */
@@ -74,7 +111,7 @@ function frame(text: string, options: Pick<LabelledOptions, "tokenizer" | "maxTo
  */
 function encodeTagged(records: readonly DataRecord[], options: LabelledOptions): EncodedRecords {
   const { tokenizer, labels, first = 0 } = options;
-  const numbers = new Map(labels.map((label, number) => [label, number]));
+  const known = new ClassNumbers(labels);
   const cut = { records: 0, promptTokens: 0, responseTokens: 0 };
   const examples = records.flatMap((record, index): Example[] => {
     if (!record.tagged) throw untagged(first + index);
@@ -84,8 +121,11 @@ function encodeTagged(records: readonly DataRecord[], options: LabelledOptions):
     const [classes, places]: [number[], number[]] = [[], []];
     for (const [i, word] of words.entries()) {
       const tag = tags[i]!;
-      const label = typeof tag === "number" && tag < labels.length ? tag : numbers.get(String(tag));
-      if (label === undefined) throw unknownClass({ response: String(tag), index: first + index, labels });
+      const label = typeof tag === "number" ? known.ofNumber(tag, record.classes) : known.ofName(tag);
+      if (label === undefined) {
+        const shown = typeof tag === "number" ? (record.classes?.[tag] ?? tag) : tag;
+        throw unknownClass({ response: String(shown), index: first + index, labels });
+      }
       const ids = tokenizer.encode(` ${word}`);
       if (label >= 0 && ids.length > 0 && text.length < room) {
         classes.push(label);

@@ -5,10 +5,12 @@ import { DataFindings } from "./data-findings.ts";
 import { recordsOfFile } from "./data-set.ts";
 import { magicOf } from "./file-magic.ts";
 import type { DataRecord } from "./record.ts";
+import { unwrittenThoughts } from "./unwritten-thoughts.ts";
 
 interface Reading {
   readonly records: readonly DataRecord[];
   readonly line: string;
+  readonly found: DataFindings;
 }
 
 async function read(name: string, content: string | object): Promise<Reading> {
@@ -18,7 +20,7 @@ async function read(name: string, content: string | object): Promise<Reading> {
   const random = () => Promise.reject(new Error("no table"));
   const opened = { file: name, name, packings: [], magic: undefined, pieces: [Buffer.from(text)], random };
   for await (const record of recordsOfFile(opened, {}, found)) records.push(record);
-  return { records, line: found.line() };
+  return { records, line: found.line(), found };
 }
 
 const row = (values: object): Promise<Reading> => read("rows.jsonl", `${JSON.stringify(values)}\n`);
@@ -26,6 +28,37 @@ const user = { role: "user", content: "q" };
 const answer = { role: "assistant", content: "a" };
 
 describe("rows of public data sets", () => {
+  it("one message a row is no conversation, and no columns would make it one", async () => {
+    await expect(read("rows.jsonl", JSON.stringify([user, answer]))).rejects.toThrow(
+      "write each conversation as one row",
+    );
+  });
+
+  it("thoughts in a field of their own are counted, where they belong to a turn that is learnt", async () => {
+    const thinking = { ...answer, reasoning_content: "so" };
+    const { found } = await read("rows.jsonl", JSON.stringify({ messages: [user, thinking] }));
+    expect([...found.thoughts]).toEqual([["reasoning_content", 1]]);
+    const [told] = unwrittenThoughts(found.thoughts, undefined);
+    expect(told).toContain(
+      '1 conversation has thoughts in "reasoning_content", which no frame but a chat template writes',
+    );
+    expect(unwrittenThoughts(found.thoughts, { text: "{{ m.reasoning_content }}" })).toEqual([]);
+    expect(unwrittenThoughts(found.thoughts, { text: "{{ m.content }}" })[0]).toContain(
+      "the chat template does not write",
+    );
+    const excluded = await read(
+      "rows.jsonl",
+      JSON.stringify({ messages: [user, { ...thinking, weight: 0 }, user, answer] }),
+    );
+    expect(excluded.found.thoughts.size).toBe(0);
+  });
+
+  it("what tables write for a missing value, and around numbers that are to stay text, is warned of", async () => {
+    const { found } = await read("rows.csv", 'prompt,response\na,NaN\nb,#REF!\nc,"=""007"""\nd,None\n');
+    expect([...found.warnings].join("\n")).toMatch(/1 row has "NaN".*\n.*1 row has "#REF!".*\n.*1 row has formulas/u);
+    expect(found.warnings.size).toBe(3);
+  });
+
   it("turns of weight 0, or that are not to train on, are not learnt", async () => {
     for (const mark of [{ weight: 0 }, { train: false }, { training: false }, { loss: false }]) {
       const { records } = await row({ messages: [user, { ...answer, ...mark }, user, { ...answer, weight: 1 }] });

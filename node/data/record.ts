@@ -22,8 +22,10 @@ export interface DataRecord {
   readonly conversation?: Conversation;
   /** Words and their tags, as many; `prompt` and `response` are then all of either, with blanks between them. */
   readonly tagged?: { readonly words: readonly string[]; readonly tags: readonly (string | number)[] };
-  /** The class by its number, where the row names it so; `response` is then its digits. */
+  /** The class by its number, where the row names it so; `response` is then its name by `classes`, else its digits. */
   readonly classNumber?: number;
+  /** What the data set calls the classes that `classNumber` and `tagged` name by number. */
+  readonly classes?: readonly string[];
 }
 
 /** Fields that name a record's task, the first that is there. */

@@ -67,7 +67,8 @@ const KEYS = ["answer", "answerKey"] as const;
 export const ANSWER_COLUMNS = ["response", "completion", "answers", ...ANSWERS, ...KEYS] as const;
 /** LMSYS and WildChat leave the plural out. */
 const TURNS = ["conversations", "conversation"] as const;
-const TAGS = ["ner_tags", "tags", "labels"] as const;
+/** Columns that hold the classes of words. */
+export const TAGS = ["ner_tags", "tags", "labels"] as const;
 
 /** The form of a service's export, which has its conversation in one column. */
 function exported(column: string, form: Pick<RowForm, "may" | "says" | "chat">): RowForm {

@@ -1,4 +1,5 @@
 /** Reads rows as records, each by the form that its columns have. */
+import { withClassNames } from "./class-names.ts";
 import { hasAnswer } from "./conversation-rows.ts";
 import { LabelWatch } from "./label-watch.ts";
 import { NoAnswer } from "./no-answer.ts";
@@ -14,6 +15,7 @@ import {
   missingOf,
   ROW_FORMS,
   type RowFormName,
+  TAGS,
 } from "./row-forms.ts";
 import { choiceSuggestion } from "./suggested-columns.ts";
 import { answerBeside, unlearntColumn } from "./unlearnt-columns.ts";
@@ -65,7 +67,14 @@ export class RowReader {
   }
 
   /** A row as a record, and the form that it has.  Throws: DATA_FORMAT at the row's place, naming the nearest form. */
-  read({ values, place }: Row): ReadRow {
+  read(row: Row): ReadRow {
+    const { form, record, ...read } = this.#read(row);
+    return { form, ...read, ...(record && { record: withClasses(record, form, row) }) };
+  }
+
+  #read(row: Row): ReadRow {
+    const { place } = row;
+    let { values } = row;
     const all = Object.keys(values);
     const columns = all.filter((name) => values[name] !== null && values[name] !== undefined);
     if (this.#found === undefined || !this.#columns || !isSame(columns, this.#columns)) {
@@ -77,6 +86,8 @@ export class RowReader {
     }
     const { form, used } = this.#found;
     const { chat, read } = FORMS[form];
+    if (row.classes !== undefined && row.classes.size > 0)
+      values = withClassNames(row, NAMED_COLUMNS[form] ?? [], row.classes);
     const roles = this.#roles;
     if (form === "prompt/completion" && /^false$/iu.test(`${values.label}`)) return { form, isUnwanted: true };
     if (columns.length < all.length) requireGivenAnswer(values, all, place);
@@ -89,6 +100,28 @@ export class RowReader {
     if (!hasAnswer(messages, roles)) return { form, leftOut };
     return { form, leftOut, record: read({ ...values, messages }, place, [...used, "messages"], roles) };
   }
+}
+
+/** Columns of text in which a class stands by its name, also where the file has its number. */
+const NAMED_COLUMNS: Readonly<Partial<Record<RowFormName, readonly string[]>>> = {
+  "prompt/response": ["response"],
+  "prompt/completion": ["completion"],
+  instruction: ["output", "response"],
+  "question/answer": ["answer"],
+  "text/label": ["label"],
+};
+
+/** What the data set calls the classes of a record, and the number that the row has. */
+function withClasses(record: DataRecord, form: RowFormName, { values, classes }: Row): DataRecord {
+  const column = form === "text/label" ? "label" : TAGS.find((name) => Object.hasOwn(values, name));
+  const names = column === undefined ? undefined : classes?.get(column);
+  if (names === undefined || (form !== "text/label" && form !== "tokens/tags")) return record;
+  if (form === "text/label") {
+    const classNumber = names.indexOf(record.response);
+    return classNumber < 0 ? record : { ...record, classNumber, classes: names };
+  }
+  const tags = record.tagged?.tags.map((tag) => (typeof tag === "number" ? (names[tag] ?? tag) : tag)) ?? [];
+  return { ...record, response: tags.join(" "), classes: names };
 }
 
 /** A row that says by all its columns what is asked, and has null for the answer, is no row of another form.  Throws: NoAnswer. */

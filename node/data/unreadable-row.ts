@@ -25,6 +25,13 @@ export function unreadableRow(values: RowValues, place: Place, nearest: NearestF
   if ("replies" in Object(values.prompt)) {
     return dataRefusal(place, 'this is a tree of messages; write each thread as a row of "messages"');
   }
+  if (columns.includes("role") && (columns.includes("content") || columns.includes("parts"))) {
+    const todo = 'write each conversation as one row, {"messages": [...]}';
+    return dataRefusal(
+      place,
+      `this is one message, which says nothing of the conversation that it belongs to; ${todo}`,
+    );
+  }
   const single = choiceColumns(values);
   if (single.length > 0) {
     const names = single.map((name) => `"${name}"`).join(", ");

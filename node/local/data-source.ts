@@ -11,6 +11,7 @@ import type { DataRecord } from "../data/record.ts";
 import { parseRoleMap } from "../data/role-map.ts";
 import { parseSplit } from "../data/split-rule.ts";
 import type { TrainedData } from "../data/trained-data.ts";
+import { unwrittenThoughts } from "../data/unwritten-thoughts.ts";
 import { NodeError } from "../errors.ts";
 import type { ExampleSets } from "../interface/trainer.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
@@ -19,7 +20,7 @@ import { STANDARD_INPUT } from "../system/files/data-bytes.ts";
 import { type DataSet, openDataSet } from "../system/files/data-files.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { visibleLine } from "../visible-text.ts";
-import { openChatTemplate } from "./chat-template.ts";
+import { openChatTemplate, unchosenTemplates } from "./chat-template.ts";
 import { type NetworkFrame, openNetworkTemplate } from "./network-frame.ts";
 
 /** Which data a peer has, and how it is divided and cut. */
@@ -126,14 +127,18 @@ export async function loadExamples(options: LoadExamplesOptions): Promise<Loaded
     ...(classifier && { labels: classifier.labels, ofTokens: classifier.reads === "each token" }),
   };
   const loaded = async (): Promise<LoadedExamples> => {
-    const isOfTasks = file === undefined && options.test === undefined;
+    const isOfTasks = [file, options.test, options.validation].every((one) => one === undefined);
     if (heldOut !== "by seed" && !isOfTasks) return examplesOfFiles(options, { ...encoding, template });
     const records = await loadRecords(options);
     const asked = { ...encoding, seam: "parts" as const, seed };
     if (heldOut !== "by seed") return ofTasks(records, asked, options);
     return naming(file, () => prepareExamples(records, asked));
   };
-  return { ...(await loaded()), ...(modelNotes.length > 0 && { modelNotes }) };
+  const examples = await loaded();
+  const unchosen =
+    examples.trainedData?.frame === "turns" && !frame ? unchosenTemplates(files, { chatTemplate, kept }) : [];
+  const notes = [...(examples.notes ?? []), ...unchosen.map((text) => `warning: ${text}`)];
+  return { ...examples, ...(notes.length > 0 && { notes }), ...(modelNotes.length > 0 && { modelNotes }) };
 }
 
 /** The embedded tasks, whose records say themselves which set they belong to. */
@@ -184,9 +189,12 @@ async function examplesOfFiles(options: LoadExamplesOptions, encoding: Encoding)
     }
   }
   const settings = { ...encoding, given, ...(needed && { needed }), ...(trained && { trained: trained.digests }) };
-  const sets = await namingLater(file ?? options.test, () => prepareByContent(records(), settings));
+  const sets = await namingLater(file ?? options.test ?? options.validation, () =>
+    prepareByContent(records(), settings),
+  );
   if (main !== undefined && file !== undefined) {
     notes.push(...fileNotes(file, main, `; frame: ${FRAME_WORDS[frames.most()]}`));
+    for (const text of unwrittenThoughts(main.found.thoughts, encoding.template?.texts)) notes.push(`warning: ${text}`);
   }
   const { maxTokens, batchSize, template } = encoding;
   const digests = new Set([...sets.digests, ...(trained?.digests ?? [])]);

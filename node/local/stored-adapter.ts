@@ -65,7 +65,8 @@ export function formatOf(files: FolderFiles, folder: string): AdapterFormat {
 
 /**
  * The adapter in a folder of any form, checked against the model.
- * Throws: ADAPTER_FILE, ADAPTER_FORMAT, ADAPTER_SHAPE, MODEL_MISMATCH; CONFIG_INVALID for a pyreft folder without positions.
+ * Throws: ADAPTER_FILE, ADAPTER_FORMAT, ADAPTER_SHAPE, MODEL_MISMATCH; CONFIG_INVALID for a pyreft folder without positions, or
+ * positions for another one.
  */
 export async function loadAdapter(
   folder: string,
@@ -81,7 +82,12 @@ export async function loadAdapter(
 ): Promise<Imported> {
   const files = await readAdapterFolder(folder);
   const options = { directory: folder, digest: digest() };
-  switch (formatOf(files, folder)) {
+  const format = formatOf(files, folder);
+  if (positions !== undefined && format !== "pyreft") {
+    const text = `${folder} is an adapter in the form of ${format}, whose files say where it acts`;
+    throw new NodeError("CONFIG_INVALID", text, { folder, problem: "positions-known" });
+  }
+  switch (format) {
     case "weft": {
       const adapter = readAdapterDirectory(files, folder, await ownSettingsOf(files, folder, kind));
       checkAdapter(adapter, model, options.digest, folder);

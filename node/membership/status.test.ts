@@ -15,7 +15,11 @@ it("a peer that is out is told what ended its membership: its admins only where 
   expect(barred).not.toContain("by its admins");
   const rotated = statusError("removed", peer, state([], "rotated")).message;
   expect(rotated).toContain(`replaced by another one (${successor})`);
-  expect(statusError("removed", peer, state([], "key-stolen")).message).toBe(
-    "this peer was removed from the network by its admins",
-  );
+  const removed = statusError("removed", peer, state([], "key-stolen"));
+  expect(removed.message).toBe("this peer was removed from the network by its admins");
+  // For good: to renew its membership is no way out.
+  expect([removed, statusError("removed", peer, state([peer]))].map(({ facts }) => facts.problem)).toEqual([
+    "key-barred",
+    undefined,
+  ]);
 });

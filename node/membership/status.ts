@@ -124,8 +124,12 @@ export function statusError(status: MemberStatus, peer: PeerId, state = NOTHING_
   switch (status) {
     case "expired":
       return new NodeError("MEMBERSHIP_ENDED", "this peer's membership is over; ask an admin to renew it", facts);
-    case "removed":
-      return new NodeError("MEMBERSHIP_ENDED", removalText(peer, state), facts);
+    case "removed": {
+      // What ended it otherwise says itself what to do.
+      const isByAdmins = !state.barred.has(peer) && state.removed.get(peer)?.reason !== "rotated";
+      const more = isByAdmins ? { problem: "key-barred" as const } : {};
+      return new NodeError("MEMBERSHIP_ENDED", removalText(peer, state), { ...facts, ...more });
+    }
     case "early":
       return new NodeError("NOT_ALLOWED", "this peer's membership has not begun; look at the machine's clock", facts);
     case "stranger":

@@ -5,7 +5,7 @@ import { adapterSlots, parameterCount } from "../../protocol/adapter-spec.ts";
 import type { BaseForm } from "../../protocol/settings/base-forms.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { interventionFeeds } from "../adapter/positions.ts";
-import { openGolden } from "../golden/golden-models.suite.ts";
+import { goldenModel, openGolden } from "../golden/golden-models.suite.ts";
 import { inBaseForm } from "../model/base/base-form.ts";
 import { modelSession } from "../model/base-model.ts";
 import { createOnnxRuntime } from "../system/compute/onnxruntime.ts";
@@ -17,10 +17,13 @@ import type { TrainingStepOptions } from "./training-step.ts";
 
 const runtime = createOnnxRuntime();
 
-/** Loss, gradient and losses of evaluation of a golden directory, block by block against the whole, bit by bit. */
+/** Where later blocks read what an earlier one made, so that its gradients are added up in another order block by block. */
+const REORDERED: readonly string[] = ["gemma4"];
+
+/** Loss, gradient and losses of evaluation of a golden directory, block by block against the whole, bit by bit where it may be. */
 export async function checkStreamed(name: string, { base = "f32" as BaseForm } = {}): Promise<void> {
   const golden = openGolden(name);
-  const { cache: _, ...files } = readModelFiles(golden.directory);
+  const { cache: _, ...files } = readModelFiles(goldenModel(golden.directory));
   const model = inBaseForm(golden.model, files, base);
   const settings = { kind: "combination", lora: golden.lora, reft: golden.loreft } as AdapterSettings;
   const method = adapterMethod(settings);
@@ -62,7 +65,11 @@ export async function checkStreamed(name: string, { base = "f32" as BaseForm } =
   for (const how of [{}, held]) {
     const [whole, streamed] = [await step(false, { ...how, lowMemory: true }), await step(true, how)];
     expect(whole.gradient.some((value) => value !== 0)).toBe(true);
-    expect(streamed).toEqual(whole);
+    if (!REORDERED.includes(name)) expect(streamed).toEqual(whole);
+    expect(streamed.loss).toBe(whole.loss);
+    const scale = whole.gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const off = whole.gradient.reduce((most, value, i) => Math.max(most, Math.abs(value - streamed.gradient[i]!)), 0);
+    expect(off / scale).toBeLessThan(2e-6);
   }
   expect(await losses(true)).toEqual(await losses(false));
 }

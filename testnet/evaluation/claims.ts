@@ -22,7 +22,7 @@ export const CLAIM_METHODS: ClaimMethods = {
   federatedLora: "fedit",
   // A mean is compared with a mean: methods that personalise, or the best of several on test data, say nothing of adapters.
   loreft: ["mean-all"],
-  cOnly: ["c-only-self", "c-only-uniform", "shipped-c"],
+  cOnly: ["c-only-self", "c-only-uniform", "shipped-c", "shipped-c-tuned"],
   alone: "alone-all",
   fixed: "shipped-half",
   search: "shipped-search",
@@ -33,6 +33,11 @@ export const CLAIM_METHODS: ClaimMethods = {
 const C_ONLY_AIMS = [
   { cOnly: "c-only-self", name: "ce-lora-aim", mixed: "weighed with the peer itself" },
   { cOnly: "shipped-c", name: "ce-lora-shipped", mixed: "mixed as a new network mixes" },
+  {
+    cOnly: "shipped-c-tuned",
+    name: "ce-lora-tuned",
+    mixed: "mixed as a new network mixes and at a rate searched as the other's",
+  },
 ];
 
 /** C-only accuracy is comparable within this many points, or hundredths of a nat, of the federation of LoRA. */

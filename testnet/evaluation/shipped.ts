@@ -16,7 +16,7 @@ const FORMS: Readonly<Record<Suite["data"], "answers" | "text">> = {
 /**
  * A shipped method with the adapter, the rate, the schedule, the aggregation and the reference model that a new network
  * gives a base model without a chat template and such data, but for what the method says of the adapter, the aggregation and
- * the reference model; the rate is the recipe's for that adapter. Any other method as it is. A changed default changes the
+ * the reference model; the rate is the recipe's for that adapter, unless the method has rates to search among. Any other method as it is. A changed default changes the
  * cell's digest, so that the row is computed again.
  */
 export function withShipped(
@@ -31,5 +31,12 @@ export function withShipped(
   const { aggregation } = MANIFEST_DEFAULTS;
   const reference = method.reference ?? MANIFEST_DEFAULTS.reference;
   const changed = { ...aggregation, ...method.aggregation } as AggregationSettings;
-  return { ...method, adapter, aggregation: changed, reference, training, learningRates: [learningRate] };
+  return {
+    ...method,
+    adapter,
+    aggregation: changed,
+    reference,
+    training,
+    learningRates: method.learningRates ?? [learningRate],
+  };
 }

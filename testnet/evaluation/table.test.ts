@@ -88,6 +88,17 @@ test("a shipped row that names an adapter has the recipe's rate of that adapter,
   ]);
 });
 
+test("a shipped row with rates of its own is searched, and else the same", () => {
+  const { methods, suites } = readTable(join(folder, "published.json"));
+  const of = (name: string) => withShipped(methods.find((one) => one.name === name)!, suites[0]!, model);
+  for (const name of ["shipped", "shipped-c"]) {
+    const { name: _, title: __, learningRates: rates, ...searched } = of(`${name}-tuned`);
+    const { name: ___, title: ____, learningRates: recipe, ...plain } = of(name);
+    expect(searched).toEqual(plain);
+    expect(rates).toEqual(expect.arrayContaining([...recipe!, expect.any(Number)]));
+  }
+});
+
 test("a grid goes on beyond its end, as far as from there to its neighbour", () => {
   expect(rateBeyond([0.03, 0.01, 0.1], 0.1)).toBe(0.3);
   expect(rateBeyond([0.03, 0.01, 0.1, 0.3], 0.3)).toBe(0.9);

@@ -30,7 +30,7 @@ const method = z
     reference: manifestPart.optional(),
     encoding: manifestPart.optional(),
     training: manifestPart.optional(),
-    /** Tried on the tuning seed; the one with the least validation loss of the swarm is used for all seeds. */
+    /** Tried on the tuning seed, of a shipped one in place of the recipe's rate; the one with the least validation loss of the swarm is used for all seeds. */
     learningRates: learningRates.optional(),
     /** The method whose learning rate is used, where it is not tuned by itself. */
     rateOf: name.optional(),
@@ -39,8 +39,9 @@ const method = z
   })
   .refine(
     ({ shipped, learningRates, rateOf }) =>
-      [shipped, learningRates, rateOf].filter((one) => one !== undefined).length === 1,
-    "must have either learningRates or rateOf, unless it is shipped",
+      (learningRates === undefined || rateOf === undefined) &&
+      (shipped === undefined ? (learningRates ?? rateOf) !== undefined : rateOf === undefined),
+    "must have either learningRates or rateOf; a shipped one may have learningRates",
   )
   .refine(({ shipped, adapter }) => shipped !== undefined || adapter !== undefined, "must have an adapter");
 

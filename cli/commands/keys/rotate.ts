@@ -34,8 +34,9 @@ async function run(options: RosterFlags, terminal: Terminal): Promise<number> {
   const { removed, self } = await membersOf(operator);
   const isAgreed = removed.some((one) => one.peer === self.peer && one.successor === peer);
   if (!isAgreed) {
+    const code = await decide(operator, { kind: "rotate", keyFile: file }, options, terminal);
     terminal.err(`the new key is ${peer}; once admins have approved, stop this peer and run weft keys rotate again\n`);
-    return await decide(operator, { kind: "rotate", keyFile: file }, options, terminal);
+    return code;
   }
   await adoptNextKey(operator.dataDirectory);
   terminal.err(`${self.peer} is no member any more, and its key was deleted\n`);

@@ -134,7 +134,7 @@ async function run(options: EvalCommandOptions, terminal: Terminal): Promise<num
   return EXIT_OK;
 }
 
-/** Items in a file instead of held-out data: what others publish of models.  Throws: NodeError CONFIG_INVALID with --data. */
+/** Items in a file instead of held-out data: what others publish of models. */
 async function runTasks(
   options: EvalCommandOptions,
   {
@@ -143,13 +143,6 @@ async function runTasks(
     terminal,
   }: Pick<Parameters<Training["evaluateTasks"]>[0], "opened" | "adapter"> & { readonly terminal: Terminal },
 ): Promise<number> {
-  const others = [options.data, options.validation, options.test, options.set].filter((one) => one !== undefined);
-  if (others.length > 0) {
-    throw new NodeError(
-      "CONFIG_INVALID",
-      "--tasks takes the place of --data, --validation, --test and --set; leave these out",
-    );
-  }
   const { evaluateTasks, readTaskItems } = await trainingDoor();
   const { tellWork } = await workDoor();
   const items = await readTaskItems(resolve(options.tasks ?? ""));

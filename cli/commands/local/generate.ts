@@ -174,20 +174,33 @@ function tellEmptyPrompt(prompt: string, ids: readonly number[], terminal: Termi
   terminal.err("warning: --prompt is empty; the model goes on from its begin token, or from an empty turn\n");
 }
 
-/** What is asked for; where nothing is, what the model's makers recommend, which is said. */
+/**
+ * What is asked for; what the flags leave open is what the model's makers recommend, which is said.
+ * Throws: CONFIG_INVALID for a share to draw from where nothing is drawn.
+ */
 function samplingOf(
-  { temperature, topP }: GenerateCommandOptions,
+  { temperature: asked, topP, seed }: GenerateCommandOptions,
   { sampling, ignored }: GenerationSettings,
   terminal: Terminal,
 ): SamplingSettings {
-  if (temperature !== undefined || topP !== undefined || !sampling) {
-    return { temperature: temperature ?? 0, topP: topP ?? 1 };
+  const temperature = asked ?? sampling?.temperature ?? 0;
+  if (temperature === 0 && topP !== undefined) {
+    const text =
+      "--top-p draws tokens, and at temperature 0 none is drawn; give --temperature too, or leave --top-p out";
+    throw new NodeError("CONFIG_INVALID", text);
   }
-  const words = [`temperature ${sampling.temperature}`, `top-p ${sampling.topP}`];
-  if (sampling.topK !== undefined) words.push(`top-k ${sampling.topK}`);
-  terminal.err(`drawing as generation_config.json says: ${words.join(", ")}; --temperature 0 takes the likeliest\n`);
+  if (temperature === 0 && seed !== undefined)
+    terminal.err("nothing is drawn at temperature 0: --seed changes nothing\n");
+  if (temperature === 0 || !sampling) return { temperature, topP: topP ?? 1 };
+  const settings = { ...sampling, temperature, topP: topP ?? sampling.topP };
+  const words = [`temperature ${temperature}`, `top-p ${settings.topP}`];
+  if (settings.topK !== undefined) words.push(`top-k ${settings.topK}`);
+  const but = asked === undefined && topP === undefined ? "" : ", and the flags";
+  terminal.err(
+    `drawing as generation_config.json says${but}: ${words.join(", ")}; --temperature 0 takes the likeliest\n`,
+  );
   if (ignored.length > 0) terminal.err(`weft does not do ${ignored.join(", ")}, which it says too\n`);
-  return sampling;
+  return settings;
 }
 
 /**

@@ -7,7 +7,6 @@ import {
   type ExampleSets,
   type LocalTrainingResult,
   modelDoor,
-  NodeError,
   type OpenedModel,
   type SavedAdapter,
   type StoppedTraining,
@@ -148,7 +147,6 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   const { tellWork } = await workDoor();
   const { baseIdentity, loadExamples, stoppedTrainingFiles, trainLocally, trainingMemory } = await trainingDoor();
   const telling = new Telling(options, terminal);
-  refuseContradictions(options);
   const folder = resolve(options.out ?? "adapter");
   await prepareOutputFolder(folder);
   const directory = modelDirectory(options.model);
@@ -214,17 +212,6 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   note(`adapter written to ${folder}`);
   telling.result({ ...document(result, folder), base }, () => `${resultLines(result).join("\n")}\n`);
   return result.after ? EXIT_OK : EXIT_INTERRUPTED;
-}
-
-function refuseContradictions(options: TrainCommandOptions): void {
-  const refuse = (text: string): never => {
-    throw new NodeError("CONFIG_INVALID", text);
-  };
-  if (options.from !== undefined && options.adapter !== undefined)
-    refuse("give --adapter for a new adapter or --from for one to train further, not both");
-  if (options.fresh && options.from === undefined) refuse("--fresh is for --from; a new adapter begins anew anyway");
-  if (options.data === undefined && (options.validation ?? options.test) !== undefined)
-    refuse("--validation and --test hold out examples of --data; give that too");
 }
 
 /** What a training that begins anew goes by: the flags, and what suits the model and its data where they say nothing. */

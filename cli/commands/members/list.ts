@@ -4,7 +4,7 @@ import { type MembersAnswer, membershipDoor } from "../../../node/index.ts";
 import { describePolicy } from "../../../protocol/membership/settings.ts";
 import { endingWords } from "../../../testnet/words/live-view.ts";
 import { dateWords, rebuiltWords } from "../../../testnet/words/statement-words.ts";
-import { textTable } from "../../../testnet/words/text-table.ts";
+import { counted, textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import type { RosterFlags } from "../../roster-action.ts";
@@ -89,6 +89,6 @@ function lines({
     ...describePolicy(policy),
     ...quorumLines(quorum),
     ...(succession ? [`The network goes on as ${succession.network} from round ${succession.round} on.`] : []),
-    `${entryCount} entries, digest ${digest.slice(0, 16)}: peers with the same digest have the same roster.`,
+    `${counted(entryCount, "entry", "entries")}, digest ${digest.slice(0, 16)}: peers with the same digest have the same roster.`,
   ];
 }

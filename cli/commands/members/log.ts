@@ -2,6 +2,7 @@
 
 import { type LogAnswer, membershipDoor } from "../../../node/index.ts";
 import { dateWords, LOSS_WORDS, rebuiltWords, statementWords } from "../../../testnet/words/statement-words.ts";
+import { counted } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import type { RosterFlags } from "../../roster-action.ts";
@@ -39,7 +40,7 @@ async function run(options: RosterFlags & { readonly verify?: boolean }, termina
   for (const entry of entries) terminal.out(`${line(entry)}\n`);
   for (const text of problems) terminal.out(`NOT VALID ${text}\n`);
   const end = verification === undefined ? "" : `: ${rebuiltWords(problems)}`;
-  terminal.out(`${entries.length} entries, digest ${digest.slice(0, 16)}${end}\n`);
+  terminal.out(`${counted(entries.length, "entry", "entries")}, digest ${digest.slice(0, 16)}${end}\n`);
   return code;
 }
 

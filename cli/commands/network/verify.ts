@@ -48,15 +48,20 @@ async function run(options: NetworkVerifyOptions, terminal: Terminal, argument: 
   const other = options.sameAs === undefined ? undefined : (await readNetwork(resolve(options.sameAs))).manifest;
   const difference = other && manifestDifference(genesis.manifest, other);
   const model = checkModel(genesis.manifest, modelDirectory(options.model));
+  const admins = status.signed.length + status.missing.length;
+  const wrong = modelProblems(model);
   const problems = [
     ...(signatures.isValid
       ? []
-      : [`not signed by ${signatures.threshold} admins; it waits for ${signatures.missing.join(", ")}`]),
+      : [
+          `not signed by ${signatures.threshold} admins yet: ${status.signed.length} of ${admins} have; weft network sign adds a signature`,
+        ]),
     ...(difference ? [`${difference.path} differs: ${difference.a} here, ${difference.b} in ${options.sameAs}`] : []),
-    ...modelProblems(model),
+    ...wrong,
   ];
   const isRight = problems.length === 0;
-  const lines = isRight ? [`${signatures.networkId} and ${model.directory} fit together`] : problems;
+  const fits = wrong.length === 0 ? [`${signatures.networkId} and ${model.directory} fit together`] : [];
+  const lines = [...fits, ...problems];
   terminal.out(
     options.json
       ? jsonText({ network: signatures.networkId, isRight, signatures, difference: difference ?? null, model })

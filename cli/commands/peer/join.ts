@@ -11,6 +11,7 @@ import {
   NodeError,
   networkDoor,
   recordDoor,
+  rosterGenesis,
   type WorkTeller,
   workDoor,
 } from "../../../node/index.ts";
@@ -95,6 +96,7 @@ async function run(options: JoinCommandOptions, terminal: Terminal, argument: st
   const invite = parseInvite(await inviteGiven(options, argument), createNativeVerifier());
   const folder = dataDirectory(options.dataDir, terminal.environment);
   await refuseOther(folder, invite.ticket.networkId);
+  await refuseRemoved(folder, terminal.signal);
   terminal.err(`files of this peer: ${folder}\n`);
   const { ModelDigests } = await networkDoor();
   const { tellWork } = await workDoor();
@@ -182,6 +184,21 @@ async function refuseOther(folder: string, network: string): Promise<void> {
   if ((manifest.succeeds?.first ?? networkId(manifest)) === network) return;
   const text = `${folder} belongs to another network, ${manifest.name}; choose another --data-dir`;
   throw new NodeError("MANIFEST_MISMATCH", text, { network });
+}
+
+/**
+ * A removed key is let in nowhere, and no member tells it so: its own roster says it.
+ * Throws: NodeError MEMBERSHIP_ENDED.
+ */
+async function refuseRemoved(dataDirectory: string, signal: AbortSignal): Promise<void> {
+  const kept = await keptNetwork(dataDirectory);
+  const genesis = kept && (await rosterGenesis(kept, dataDirectory));
+  if (genesis === undefined) return;
+  const { membersOf } = await import("../../roster-action.ts");
+  const { self } = await membersOf({ dataDirectory, genesis, manifest: kept?.manifest ?? genesis.manifest, signal });
+  if (self.standing !== "removed") return;
+  const text = `the key in ${dataDirectory} was removed from the network, which is for good`;
+  throw new NodeError("MEMBERSHIP_ENDED", text, { peer: self.peer, problem: "key-barred" });
 }
 
 /** Says whom this peer asks, and once for each reason why nobody has answered. */

@@ -10,10 +10,12 @@ import {
   type ServedAdmin,
   workDoor,
 } from "../../../node/index.ts";
+import { ProtocolError } from "../../../protocol/errors.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { EVENT_LINES, PEER_REPORT_JSON } from "../../json-shapes.ts";
 import { packageVersion } from "../../package-folder.ts";
+import { errorLine } from "../../remedies.ts";
 import type { RunOptions } from "../../run-options.ts";
 import { DATA_DIR, PEER_OPTIONS, RUN_OPTIONS } from "../../shared-options.ts";
 import { refuseTwoForms } from "../../telling.ts";
@@ -50,10 +52,15 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
   terminal.err(`files of this peer: ${folder}\n`);
   const peer = createPeer({ ...peerOptions(options, folder, terminal), ...(digests && { digests }) });
   const admin = await adminOf(peer, options, { folder, stop: () => void peer.stop() });
+  let isGone = false;
   const status = createStatusWriter({
     dataDirectory: folder,
     status: () => peer.status(),
     onError: (error) => terminal.err(`status.json: ${error instanceof Error ? error.message : String(error)}\n`),
+    onGone: () => {
+      isGone = true;
+      void peer.stop();
+    },
   });
   peer.events((event) => {
     if (event.type !== "session") status.note(event);
@@ -63,6 +70,7 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
     tellNews(event, manifest, options, terminal);
   });
   const stop = (): void => void peer.stop();
+  let failure: string | undefined;
   terminal.signal.addEventListener("abort", stop, { once: true });
   try {
     await peer.start();
@@ -71,15 +79,28 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
     if (terminal.signal.aborted) stop();
     const isFinished = (await peer.done) !== undefined;
     await peer.stop();
+    if (isGone) {
+      const text = `the key in ${folder} was taken away while the peer ran; what is there now is no whole peer: start from a copy, or with a new --data-dir`;
+      throw new NodeError("DATA_DIRECTORY", text, { folder });
+    }
     const isAskedToStop = admin?.isAskedToStop === true;
     if (terminal.signal.aborted || isAskedToStop) terminal.err(`${stoppedLine(peer.status())}\n`);
     return isFinished || isAskedToStop ? EXIT_OK : stoppedCode(terminal.signal);
+  } catch (error) {
+    failure = failureWords(error);
+    throw error;
   } finally {
     terminal.signal.removeEventListener("abort", stop);
     await admin?.close();
     await peer.stop();
-    await status.end();
+    await status.end(failure);
   }
+}
+
+/** What ended a peer, for whoever asks for its status later. */
+function failureWords(error: unknown): string {
+  if (error instanceof NodeError || error instanceof ProtocolError) return errorLine(error);
+  return `a bug of weft: ${error instanceof Error ? error.message : String(error)}`;
 }
 
 /** The admin interface that the flags ask for; it listens to the peer from now on, and is served later. */

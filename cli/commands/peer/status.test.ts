@@ -16,6 +16,7 @@ let peer: ExamplePeer;
 let admin: AdminInterface;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "weft-status-"));
+  await writeFile(join(folder, "key"), "");
   peer = examplePeer();
   admin = new AdminInterface(peer, { dataDirectory: folder, version: "1", settings: {}, stop: () => undefined });
   tellExample(peer);
@@ -25,6 +26,8 @@ afterEach(async () => {
   await admin.close();
   await rm(folder, { recursive: true });
 });
+
+const unheard = { onError: () => undefined, onGone: () => undefined };
 
 const status = async (...words: readonly string[]) => weft(["status", "--data-dir", folder, ...words]);
 
@@ -41,7 +44,7 @@ it("is what the running peer says, without a file of its own", async () => {
 });
 
 it("is what its files say once it has ended, also where a killed one has left its interface's address behind", async () => {
-  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), onError: () => undefined });
+  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), ...unheard });
   writer.note({ type: "started" } as never);
   await writer.end();
   await admin.close();
@@ -55,7 +58,7 @@ it("is what its files say once it has ended, also where a killed one has left it
 });
 
 it("is what it wrote last where its process is there and does not answer", async () => {
-  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), onError: () => undefined });
+  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), ...unheard });
   writer.note({ type: "started" } as never);
   await new Promise((resolve) => setImmediate(resolve));
   await until(() => existsSync(join(folder, "status.json")));
@@ -65,6 +68,28 @@ it("is what it wrote last where its process is there and does not answer", async
   await writeFile(join(folder, "admin.json"), JSON.stringify({ schema: "weft-admin/1", address, process: 1 }));
   expect((await status()).out).toMatch(new RegExp(`^process +${process.pid}, there, but it does not answer`, "m"));
   await writer.end();
+});
+
+it("says what ended a peer that failed", async () => {
+  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), ...unheard });
+  writer.note({ type: "started" } as never);
+  await writer.end("this peer was removed from the network by its admins");
+  await admin.close();
+  const { out } = await status();
+  expect(out).toMatch(/^process +ended: this peer was removed from the network by its admins$/m);
+  expect(JSON.parse((await status("--json")).out)).toMatchObject({ running: false, failure: expect.any(String) });
+});
+
+it("is written nowhere once the directory was taken away, which is told", async () => {
+  let isGone = false;
+  const onGone = (): void => void (isGone = true);
+  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), ...unheard, onGone });
+  writer.note({ type: "started" } as never);
+  await writer.end();
+  expect([isGone, existsSync(join(folder, "status.json"))]).toEqual([false, true]);
+  for (const name of ["key", "status.json"]) await rm(join(folder, name));
+  await writer.end();
+  expect([isGone, existsSync(join(folder, "status.json"))]).toEqual([true, false]);
 });
 
 /** A terminal that writes down what it is given. */

@@ -39,6 +39,7 @@ export const statusCommand: CommandRow = {
     rounds: "number of its rounds",
     process: "id of the process",
     ended: "whether it ended in an orderly way",
+    "failure?": "what ended it where it failed",
     updatedAt: "when this was so",
     view: "all that the peer tells of itself",
     running: "whether it runs",
@@ -90,13 +91,17 @@ function lines(
   state: ProcessState,
   egress: EgressSummary | "unread" | undefined,
 ): readonly string[] {
-  const { view, network, rounds, process: id, ended, updatedAt } = status;
+  const { view, network, rounds, process: id, ended, failure, updatedAt } = status;
   const last = view.rounds.at(-1);
   const { accepted, ignored, rejected } = view.updates;
   const processWords: Readonly<Record<ProcessState, string>> = {
     running: `${id}, running`,
     silent: `${id}, there, but it does not answer: it stands still, or is held up; this is what it wrote last`,
-    stopped: ended ? "stopped" : "not running (it was killed, or the machine stopped)",
+    stopped: ended
+      ? failure === undefined
+        ? "stopped"
+        : `ended: ${failure}`
+      : "not running (it was killed, or the machine stopped)",
   };
   const rows: [string, string | 0 | undefined][] = [
     ["peer", view.peer],
@@ -178,7 +183,7 @@ function loopLine({ p99Ms, holds, longest }: NonNullable<PeerView["loop"]>): str
   if (longest === undefined) return `${lag}, never held for long`;
   const { handler, ms, processorMs } = longest;
   const worked = processorMs === undefined ? "" : ` (${processorMs} ms of processor time)`;
-  return `${lag}, held ${holds} times, the longest ${ms} ms${worked} by ${handler}`;
+  return `${lag}, held ${holds} times, the longest ${ms} ms${worked} by ${handler === "unnamed" ? "work without a name" : handler}`;
 }
 
 function privacyLine({ view: { privacy } }: PeerStatus): string | undefined {

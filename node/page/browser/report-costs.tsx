@@ -28,7 +28,10 @@ export function Costs({ peers }: { readonly peers: readonly ReportPeer[] }) {
       />
       <ByteCharts peers={peers} rounds={rounds} />
       <h3>Where the time went</h3>
-      <p>Wall time of the rounds: training, network (publishing, waiting for updates, fetching them), aggregation.</p>
+      <p>
+        Wall time of the rounds: training, network (publishing, waiting for updates, fetching them), aggregation; other
+        is evaluation, checkpoints and what is between.
+      </p>
       <Times peers={peers} />
     </>
   );
@@ -106,8 +109,8 @@ function Times({ peers }: { readonly peers: readonly ReportPeer[] }) {
       </ul>
       <Table
         caption="Seconds of all rounds"
-        headings={["peer", "shares", "train", "network", "aggregate", "total"]}
-        wide={[2, 3, 4]}
+        headings={["peer", "shares", "train", "network", "aggregate", "other", "total"]}
+        wide={[2, 3, 4, 5]}
         rows={peers.map(({ name, seconds }) => {
           const { train, network, aggregate, total } = seconds;
           const parts = { train, network, aggregate, other: Math.max(0, total - train - network - aggregate) };
@@ -121,6 +124,7 @@ function Times({ peers }: { readonly peers: readonly ReportPeer[] }) {
             figure(train, 1),
             figure(network, 1),
             figure(aggregate, 1),
+            figure(parts.other, 1),
             figure(total, 1),
           ];
         })}

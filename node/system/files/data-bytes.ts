@@ -1,6 +1,6 @@
 /** Bytes of data on disk or standard input, unpacked: one file, or the shards in a folder. */
 import { createReadStream, type Stats } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Readable } from "node:stream";
 import * as zlib from "node:zlib";
@@ -26,6 +26,8 @@ export interface OpenedBytes {
   readonly pieces: BytePieces;
   /** The unpacked bytes by their places: of a packed file, or of standard input, all of them in memory. */
   random(): Promise<RandomBytes>;
+  /** By how many bytes the file grew while it was read; known once it is. */
+  grown(): number;
 }
 
 /** How standard input is named where a file could be. */
@@ -58,7 +60,8 @@ export async function openBytes(file: string): Promise<OpenedBytes> {
   // What is no file on a disk, such as a pipe, is read once and from its beginning.
   const isOnDisk = !isInput && (await statOf(file)).isFile();
   const label = isInput ? "standard input" : file;
-  let source: BytePieces = isInput ? process.stdin : bytesOf(file);
+  const growth: Growth = { bytes: 0 };
+  let source: BytePieces = isInput ? process.stdin : isOnDisk ? bytesOf(file, growth) : pipeOf(file);
   let name = isInput ? "" : basename(file);
   const packings: Packing[] = [];
   for (;;) {
@@ -66,7 +69,7 @@ export async function openBytes(file: string): Promise<OpenedBytes> {
     const magic = magicOf(head);
     if (magic?.kind !== "packed") {
       const random = packings.length === 0 && isOnDisk ? () => randomOfFile(file) : () => collected(pieces, label);
-      return { file: label, name, packings, magic, pieces, random };
+      return { file: label, name, packings, magic, pieces, random, grown: () => growth.bytes };
     }
     packings.push(magic.packing);
     if (packings.length > LAYERS_MAX) {
@@ -77,14 +80,46 @@ export async function openBytes(file: string): Promise<OpenedBytes> {
   }
 }
 
-/** The bytes of a file.  Throws: DATA_FORMAT where it may not be read, or its disk fails. */
-async function* bytesOf(file: string): AsyncGenerator<Uint8Array> {
+/** The bytes of a pipe or a device.  Throws: DATA_FORMAT where it may not be read. */
+async function* pipeOf(file: string): AsyncGenerator<Uint8Array> {
   try {
     yield* createReadStream(file) as AsyncIterable<Uint8Array>;
   } catch (cause) {
     throw unreadable(file, cause);
   }
 }
+
+/** The bytes of a file, as far as it goes when it is opened.  Throws: DATA_FORMAT where it may not be read, or its disk fails. */
+async function* bytesOf(file: string, growth: Growth): AsyncGenerator<Uint8Array> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file, "r");
+    const { size } = await handle.stat();
+    let left = size;
+    // What is written behind its end while it is read is not read: where that stops would be chance. A file of /proc has no size.
+    const range = size > 0 ? { end: size - 1 } : {};
+    for await (const piece of handle.createReadStream({ ...range, autoClose: false }) as AsyncIterable<Uint8Array>) {
+      left -= piece.length;
+      yield piece;
+    }
+    const now = (await handle.stat()).size;
+    if (left > 0) throw shortened(file);
+    growth.bytes = size > 0 ? now - size : 0;
+  } catch (cause) {
+    if (cause instanceof NodeError) throw cause;
+    throw unreadable(file, cause);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** By how many bytes a file grew while it was read. */
+interface Growth {
+  bytes: number;
+}
+
+const shortened = (file: string): NodeError =>
+  dataRefusal({ file }, "the file became shorter while it was read; give a copy that nothing writes to");
 
 /** One zstd frame unpacked; absent where this Node.js does not know zstd. */
 export const unzstd: ((bytes: Uint8Array) => Uint8Array) | undefined =
@@ -144,7 +179,7 @@ async function randomOfFile(file: string): Promise<RandomBytes> {
       try {
         for (let at = 0; at < bytes.length; ) {
           const { bytesRead } = await handle.read(bytes, at, bytes.length - at, start + at);
-          if (bytesRead === 0) break;
+          if (bytesRead === 0) throw shortened(file);
           at += bytesRead;
         }
       } finally {

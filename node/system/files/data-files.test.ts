@@ -1,9 +1,9 @@
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sharedAsset } from "../../golden/shared-assets.suite.ts";
-import { readDataFile, writeDataFile } from "./data-files.ts";
+import { openDataSet, readDataFile, writeDataFile } from "./data-files.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -64,6 +64,33 @@ describe("data files", () => {
     await expect(readDataFile(path)).rejects.toMatchObject({
       message: expect.stringMatching(/:2: this line is longer than 16777216 characters/),
     });
+  });
+
+  test("a file that is written while it is read is read as far as it went, which is told", async () => {
+    const rows = Array.from({ length: 40_000 }, (_, i) => `{"prompt":"a ${i}","response":"b"}\n`).join("");
+    const grown = async (name: string, begin: string, act: (path: string) => void) => {
+      const path = write(name, begin);
+      const { records, found } = await openDataSet(path);
+      let count = 0;
+      for await (const _ of records) if ((count += 1) === 1) act(path);
+      return { count, warnings: [...found.warnings].join() };
+    };
+    const more = (path: string) => appendFileSync(path, '{"prompt":"c","response":"d"}\n');
+    const read = await grown("log.jsonl", rows, more);
+    expect(read).toEqual({
+      count: 40_000,
+      warnings: expect.stringContaining("grew while it was read; what was written"),
+    });
+    await expect(grown("half.jsonl", `${rows}{"prompt":`, more)).rejects.toThrow(
+      /:40001: .*; the file grows while it is read/,
+    );
+    const cut = (path: string) => truncateSync(path, 100);
+    await expect(grown("cut.jsonl", rows, cut)).rejects.toThrow("became shorter while it was read; give a copy");
+    const replaced = (path: string) => {
+      writeFileSync(`${path}.new`, "other");
+      renameSync(`${path}.new`, path);
+    };
+    expect(await grown("replaced.jsonl", rows, replaced)).toEqual({ count: 40_000, warnings: "" });
   });
 
   test("empty, missing and unreadable files are one clear line each", async () => {

@@ -9,7 +9,8 @@ import type { DataRecord } from "../../data/record.ts";
 import { decodedText } from "../../data/text-decoder.ts";
 import { NodeError } from "../../errors.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
-import { filesOfPath, openBytes, unzstd } from "./data-bytes.ts";
+import { filesOfPath, openBytes, STANDARD_INPUT, unzstd } from "./data-bytes.ts";
+import { classNamesBeside } from "./data-set-card.ts";
 
 /** A file, or a folder of shards, that is read record by record. */
 export interface DataSet {
@@ -30,10 +31,26 @@ export async function openDataSet(path: string, options: Omit<ReadOptions, "unzs
   for (const warning of warnings) found.warnings.add(warning);
   async function* records(): AsyncGenerator<DataRecord> {
     for (const { file, set } of paths) {
-      yield* recordsOfFile(await openBytes(file), { ...options, unzstd, ...(set && { set }) }, found);
+      const classes = file === STANDARD_INPUT ? undefined : await classNamesBeside(file);
+      const opened = await openBytes(file);
+      try {
+        yield* recordsOfFile(opened, { ...options, unzstd, classes, ...(set && { set }) }, found);
+      } catch (cause) {
+        throw opened.grown() > 0 && cause instanceof NodeError ? whileItGrew(cause) : cause;
+      }
+      if (opened.grown() > 0) {
+        found.warnings.add(`${file} grew while it was read; what was written meanwhile is not trained on`);
+      }
     }
   }
   return { found, records: records() };
+}
+
+/** A fault at the end of a file that somebody is writing may be no more than the beginning of a row. */
+function whileItGrew({ code, message, facts, cause }: NodeError): NodeError {
+  return new NodeError(code, `${message}; the file grows while it is read, give a copy that nothing writes to`, facts, {
+    cause,
+  });
 }
 
 /** All records of a path in memory.  Throws: as `openDataSet`. */

@@ -1,6 +1,6 @@
 /** Reads a Hugging Face model directory from disk. */
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { ModelDigest } from "../../../protocol/network-manifest.ts";
 import { NodeError } from "../../errors.ts";
@@ -9,6 +9,7 @@ import type { ModelFiles } from "../../model/huggingface.ts";
 import type { WeightFile } from "../../model/weight-file.ts";
 import { TOLD_BYTES_MIN, WorkCount } from "../platform/work-channel.ts";
 import { systemCode } from "./atomic-file.ts";
+import { modelJson, readModelFile } from "./model-file.ts";
 import { noConfigText, noWeightsText, tokenizerHint } from "./model-hints.ts";
 import { refuseForeignLink } from "./model-link.ts";
 import { cacheFolder, createWeightCache } from "./weight-cache.ts";
@@ -25,7 +26,7 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
   if (isGguf(directory)) return readGgufFile(directory, options);
   const names = list(directory);
   const read = (name: string): Uint8Array | undefined =>
-    names.includes(name) ? readFileSync(join(directory, name)) : undefined;
+    names.includes(name) ? readModelFile(join(directory, name)) : undefined;
   const config = read("config.json");
   if (!config) {
     throw new NodeError("MODEL_MISSING", noConfigText(directory, names));
@@ -34,7 +35,7 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
   const hint = tokenizerHint(names);
   const parsed = (name: string): unknown => {
     const bytes = read(name);
-    return bytes && json(join(directory, name), bytes);
+    return bytes && modelJson(join(directory, name), bytes);
   };
   const beside = {
     tokenizerConfig: parsed("tokenizer_config.json"),
@@ -42,7 +43,7 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
     specialTokensMap: parsed("special_tokens_map.json"),
     generationConfig: parsed("generation_config.json"),
   };
-  const readConfig = json(join(directory, "config.json"), config);
+  const readConfig = modelJson(join(directory, "config.json"), config);
   const shards = openWeightFiles(shardNames(directory, names).map((name) => join(directory, name)));
   return {
     directory,
@@ -93,11 +94,11 @@ function readGgufFile(path: string, options: ReadModelOptions): ModelFiles {
   const [file] = openWeightFiles([path]) as [WeightFile];
   const at = (name: string): string => join(folder, name);
   const [config, added, special, generation] = BESIDE.map((name) =>
-    existsSync(at(name)) ? json(at(name), readFileSync(at(name))) : undefined,
+    existsSync(at(name)) ? modelJson(at(name), readModelFile(at(name))) : undefined,
   );
   const beside = existsSync(at("tokenizer.json"))
     ? {
-        tokenizer: readFileSync(at("tokenizer.json")),
+        tokenizer: readModelFile(at("tokenizer.json")),
         ...(config !== undefined && { tokenizerConfig: config }),
         ...(added !== undefined && { addedTokens: added }),
         ...(special !== undefined && { specialTokensMap: special }),
@@ -124,7 +125,7 @@ function readChatTemplates(directory: string, names: readonly string[]): Readonl
 /** An adapter keeps the template that it was trained with. */
 function template(folder: string, name: string): string {
   refuseForeignLink(folder, name);
-  return readFileSync(join(folder, name), "utf8");
+  return new TextDecoder().decode(readModelFile(join(folder, name)));
 }
 
 /** Files that a model directory lacks, by the part of the model that they are; empty when all are there. */
@@ -183,7 +184,7 @@ function indexedShards(directory: string, names: readonly string[]): readonly st
 
 function listedShards(directory: string): readonly string[] {
   const path = join(directory, INDEX);
-  const index = json(path, readFileSync(path)) as { weight_map?: unknown } | null;
+  const index = modelJson(path, readModelFile(path)) as { weight_map?: unknown } | null;
   const map = index?.weight_map;
   const shards = typeof map === "object" && map !== null ? [...new Set<unknown>(Object.values(map))] : [];
   if (shards.length === 0 || !shards.every((name) => typeof name === "string")) {
@@ -196,18 +197,11 @@ function list(directory: string): readonly string[] {
   try {
     return readdirSync(directory).toSorted();
   } catch (cause) {
-    const isFile = systemCode(cause) === "ENOTDIR";
-    const text = isFile
-      ? `${directory} is a file and no GGUF or ONNX model; give a model directory`
-      : `there is no model directory ${directory}`;
+    const said: Readonly<Record<string, string>> = {
+      ENOTDIR: `${directory} is a file and no GGUF or ONNX model; give a model directory`,
+      EACCES: `${directory} may not be read by this user; give this user the right to read it`,
+    };
+    const text = said[systemCode(cause) ?? ""] ?? `there is no model directory ${directory}`;
     throw new NodeError("MODEL_MISSING", text, {}, { cause });
-  }
-}
-
-function json(path: string, bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new NodeError("MODEL_CONFIG", `${path} is not valid JSON`, {}, { cause });
   }
 }

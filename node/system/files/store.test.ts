@@ -63,6 +63,7 @@ describe("the store on disk", () => {
       [full, "DISK_FULL"],
       [new Error("Database failed to open", { cause: full }), "DISK_FULL"],
       [error("LEVEL_IO_ERROR", "IO error: /x/store: Too many open files"), "STORE_FAILED"],
+      [error("LEVEL_IO_ERROR", "IO error: /x/000003.log: File too large"), "STORE_FAILED"],
       [error("LEVEL_LOCKED", "IO error: lock /x/LOCK"), "DATA_LOCKED"],
       [error("LEVEL_CORRUPTION", "Corruption: bad block\nand more"), "STORE_FAILED"],
     ] as const;
@@ -72,5 +73,6 @@ describe("the store on disk", () => {
       expect(message).not.toContain("\n");
     }
     expect(storeError(rows[2][0], "/x").message).toContain("raise its limit (ulimit -n)");
+    expect(storeError(rows[3][0], "/x").message).toContain("raise its limit (ulimit -f)");
   });
 });

@@ -106,6 +106,12 @@ type Operation = { type: "put"; key: string; value: Uint8Array } | { type: "del"
 const operation = (change: StoreChange): Operation =>
   "put" in change ? { type: "put", key: change.put, value: change.value } : { type: "del", key: change.delete };
 
+/** Limits of the system, by what LevelDB says of them: no fault of the store, and somebody can raise them. */
+const LIMITS_SAID: readonly (readonly [RegExp, string])[] = [
+  [/too many open files/i, "cannot be opened: this process may open no more files; raise its limit (ulimit -n)"],
+  [/file too large/i, "may not grow: its files are as long as this process may make them; raise its limit (ulimit -f)"],
+];
+
 /** LevelDB's own words say which of them it was: its I/O errors carry no system code of their own. */
 export function storeError(cause: unknown, folder: string): NodeError {
   if (cause instanceof NodeError) return cause;
@@ -118,10 +124,8 @@ export function storeError(cause: unknown, folder: string): NodeError {
     return new NodeError("DATA_LOCKED", text, { ...facts, problem: "in-use" }, { cause });
   }
   if (/no space left|quota exceeded/i.test(said)) return diskFull(folder, facts, { cause });
-  if (/too many open files/i.test(said)) {
-    const text = `the store ${folder} cannot be opened: this process may open no more files; raise its limit (ulimit -n)`;
-    return new NodeError("STORE_FAILED", text, facts, { cause });
-  }
+  const limit = LIMITS_SAID.find(([words]) => words.test(said))?.[1];
+  if (limit !== undefined) return new NodeError("STORE_FAILED", `the store ${folder} ${limit}`, facts, { cause });
   const text = `the store ${folder} failed: ${said.split("\n", 1)[0]}`;
   return new NodeError("STORE_FAILED", text, isDamage(said) ? { ...facts, problem: "store-damaged" } : facts, {
     cause,

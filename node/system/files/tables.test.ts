@@ -57,6 +57,10 @@ describe("tables", () => {
     const cases: [string, RegExp][] = [
       [cut("plain-snappy.parquet", 20), /begins as a Parquet file but cannot be read as one/],
       [cut("plain-stream.arrow", 300), /begins as an Arrow file but cannot be read as one/],
+      [
+        table("encrypted-columns.parquet"),
+        /columns of this Parquet file are encrypted, which weft does not read; decrypt it/,
+      ],
       [table("plain-lz4.feather"), /Arrow file but cannot be read as one .*; write it uncompressed or by zstd/],
     ];
     for (const [path, text] of cases) {

@@ -216,7 +216,8 @@ async function listen(app: FastifyInstance, address: AdminAddress): Promise<Admi
     const where = address.kind === "port" ? `port ${address.port}` : address.path;
     const code = systemCode(cause) ?? "unknown error";
     const text = `the admin interface cannot listen at ${where} (${code})`;
-    if (code !== "EADDRINUSE") throw new NodeError("LISTEN_FAILED", text, { where }, { cause });
+    if (code !== "EADDRINUSE")
+      throw new NodeError("LISTEN_FAILED", text, { where, problem: "admin-place-shut" }, { cause });
     throw new NodeError("PORT_IN_USE", text, { where, problem: "admin-port-taken" }, { cause });
   }
 }

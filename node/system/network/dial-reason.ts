@@ -1,5 +1,10 @@
 /** Why nobody was reached at an address, in words, out of what libp2p and the operating system say. */
 
+/** A process that stands still has its connections taken by its system, and says nothing on them. */
+const NO_PEER = "what answers there is no peer, another one than the address names, or one that stands still";
+const DENIED =
+  "this peer connects to nobody there: the other one was removed from the network, or the address is out of bounds";
+
 /** By the code of a system error, or by the name of libp2p's. */
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "the connection was refused, nothing listens there",
@@ -11,13 +16,13 @@ const REASONS: Readonly<Record<string, string>> = {
   EAI_AGAIN: "the name does not resolve, and the name server did not answer",
   EMFILE: "this process has no file descriptors left",
   UnexpectedPeerError: "another peer than the address names answers there",
-  InvalidCryptoExchangeError: "what answers there is no peer, or another one than the address names",
-  EncryptionFailedError: "what answers there is no peer, or another one than the address names",
+  InvalidCryptoExchangeError: NO_PEER,
+  EncryptionFailedError: NO_PEER,
   UnexpectedEOFError: "the other side closed the connection at once",
   StreamClosedError: "the other side closed the connection at once",
   NoValidAddressesError: "no address in it can be dialled from here",
-  DialDeniedError: "this peer's own settings forbid it",
-  ConnectionDeniedError: "this peer's own settings forbid it",
+  DialDeniedError: DENIED,
+  ConnectionDeniedError: DENIED,
   AbortError: "nobody answered in time",
   TimeoutError: "nobody answered in time",
 };

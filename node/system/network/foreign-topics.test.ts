@@ -31,7 +31,7 @@ it("of gossip only what is on topics that this peer has subscribed to", async ()
     ...SUITE_LIMITS,
   };
   const victim = await createNode(
-    { hearsay },
+    { hearsay, logger: silentLogger },
     options,
     wireMetrics({ bytes: createWireBytes(), register: figures.register }, () => {}),
   );

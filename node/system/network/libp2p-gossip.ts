@@ -5,6 +5,7 @@ import {
   type gossipsub,
   TopicValidatorResult,
 } from "@chainsafe/libp2p-gossipsub";
+import type { Connection } from "@libp2p/interface";
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { GossipTopic } from "../../../protocol/gossip-topics.ts";
 import type { PeerId } from "../../../protocol/peer-id.ts";
@@ -61,10 +62,15 @@ export function gossipOptions(
 /** gossipsub's thresholds are -10 to -80. */
 const SHUNNED_SCORE = -1_000_000;
 
-/** A part of gossipsub that an option begins and none changes later (src/gossipsub.ts). */
+/** Parts of gossipsub that no option reaches (src/gossipsub.ts). */
 interface GossipParts {
   readonly allowedTopics: Set<string>;
+  readonly streamsOutbound: ReadonlyMap<string, unknown>;
+  onPeerConnected(peer: Connection["remotePeer"], connection: Connection): void;
 }
+
+/** After the end of a connection gossipsub takes leave of its streams. */
+const LEAVE_MS = 500;
 
 type Received = GossipsubMessage["msg"];
 
@@ -106,6 +112,20 @@ export class Libp2pGossip {
       loop.during(`gossip of ${kind}s, judged`, () => this.#validate(bound, message, peerOf(from))),
     );
     if (this.#isStarted) this.#gossip.subscribe(topic.name);
+  }
+
+  /**
+   * A connection has ended, and its peer has others: gossip goes on over one of them. gossipsub keeps one stream to a peer, and
+   * opens no other when the connection of that one ends.
+   */
+  goOn(peer: Connection["remotePeer"], others: () => readonly Connection[]): void {
+    const parts = this.#gossip as unknown as GossipParts;
+    const open = (): void => {
+      const [connection] = others();
+      if (connection === undefined || parts.streamsOutbound.has(peer.toString())) return;
+      parts.onPeerConnected(peer, connection);
+    };
+    setTimeout(open, LEAVE_MS).unref();
   }
 
   async publish(topic: GossipTopic, bytes: Uint8Array): Promise<void> {

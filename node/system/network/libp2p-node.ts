@@ -8,6 +8,7 @@ import { ping } from "@libp2p/ping";
 import { yamux } from "@libp2p/yamux";
 import { createLibp2p, type Libp2pOptions as NodeOptions } from "libp2p";
 import type { PeerId } from "../../../protocol/peer-id.ts";
+import type { Logger } from "../../interface/logger.ts";
 import type { Standing } from "../../interface/transport.ts";
 import { connectionsWithin } from "../platform/descriptors.ts";
 import { Acquaintance } from "./acquaintance.ts";
@@ -33,6 +34,7 @@ export interface Libp2pGate {
   readonly standingOf?: (peer: PeerId) => Standing;
   /** What libp2p may dial by itself. */
   readonly hearsay: HearsayDial;
+  readonly logger: Logger;
 }
 
 /** What a node is made from. */
@@ -86,7 +88,12 @@ export async function createNode(gate: Libp2pGate, options: Libp2pOptions, metri
       ping: ping(),
       listened: listenedAddresses,
       gossip: gossipsub(gossipOptions(options.gossipBytesMax, passes(gate.mayGossip))),
-      ...reachServices(reach, { hearsay: gate.hearsay, acquaintance, admits: passes(gate.admits) }),
+      ...reachServices(reach, {
+        hearsay: gate.hearsay,
+        logger: gate.logger,
+        ...{ acquaintance, connectionsMax },
+        admits: passes(gate.admits),
+      }),
     },
   });
   datastore.keep(() => [node.peerId, ...node.getPeers()].map(peerKey));

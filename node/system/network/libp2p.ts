@@ -50,7 +50,7 @@ export async function createLibp2pTransport(
   const figures = new Libp2pFigures();
   const hearsay = new HearsayDial(lookUp);
   const node = await createNode(
-    { ...gate, hearsay },
+    { ...gate, hearsay, logger },
     options,
     wireMetrics({ bytes: wireBytes, register: figures.register }, () => loop.entered("connection")),
   );
@@ -93,6 +93,9 @@ class Libp2pTransport implements Transport {
     this.peer = parsePeerId(this.#node.peerId.toString());
     const gossip = { gossip: this.#node.services.gossip, logger: this.#logger, loop: this.#loop };
     this.#gossip = new Libp2pGossip(gossip, { bytesMax: options.gossipBytesMax });
+    this.#node.addEventListener("connection:close", ({ detail: { remotePeer } }) =>
+      this.#gossip.goOn(remotePeer, () => this.#open(remotePeer)),
+    );
   }
 
   async start(): Promise<void> {
@@ -185,8 +188,7 @@ class Libp2pTransport implements Transport {
 
   async open(peer: PeerId, { name }: StreamProtocol, signal: AbortSignal): Promise<ByteStream> {
     try {
-      const open = this.#node.getConnections(peerIdFromString(peer)).filter(({ status }) => status === "open");
-      const connection = open.find(({ remoteAddr }) => !isRelayed(remoteAddr)) ?? open[0];
+      const [connection] = this.#open(peerIdFromString(peer));
       if (connection === undefined) throw new Error("not connected");
       const stream = await connection.newStream(name, {
         signal,
@@ -303,6 +305,12 @@ class Libp2pTransport implements Transport {
     const mark = (): void => this.#loop.entered(handler);
     mark();
     return byteStreamOf(stream, mark);
+  }
+
+  /** Open connections with a peer, those first that lead through no relay. */
+  #open(peer: Connection["remotePeer"]): readonly Connection[] {
+    const open = this.#node.getConnections(peer).filter(({ status }) => status === "open");
+    return open.sort((a, b) => Number(isRelayed(a.remoteAddr)) - Number(isRelayed(b.remoteAddr)));
   }
 
   #tell(what: string, id: { toString(): string }, listener: (peer: PeerId) => void): void {

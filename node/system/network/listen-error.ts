@@ -1,6 +1,9 @@
 /** Why a peer cannot listen where it was told to. */
-import { createServer } from "node:net";
+import { createSocket } from "node:dgram";
+import { createServer, isIPv6 } from "node:net";
 import { NodeError } from "../../errors.ts";
+
+const LISTENED = /^\/ip[46]\/(?<host>[^/]+)\/(?<way>tcp|udp)\/(?<port>\d+)/;
 
 /**
  * libp2p tells only in prose why it could not listen: ask the operating system again, address by address.
@@ -8,11 +11,11 @@ import { NodeError } from "../../errors.ts";
  */
 export async function listenError(addresses: readonly string[], cause: unknown): Promise<NodeError> {
   for (const address of addresses) {
-    const { host, port } = /^\/ip[46]\/(?<host>[^/]+)\/tcp\/(?<port>\d+)/.exec(address)?.groups ?? {};
+    const { host, way, port } = LISTENED.exec(address)?.groups ?? {};
     if (host === undefined || port === undefined) continue;
-    const code = await bindCode(host, Number(port));
+    const code = await (way === "udp" ? bindUdpCode : bindTcpCode)(host, Number(port));
     if (code === "EADDRINUSE") {
-      const text = `${address} is in use by another process; choose another port, or 0 for any free one`;
+      const text = `${address} is in use by another process; choose another port`;
       return new NodeError("PORT_IN_USE", text, { address }, { cause });
     }
     if (code !== undefined) {
@@ -24,10 +27,21 @@ export async function listenError(addresses: readonly string[], cause: unknown):
   return new NodeError("LISTEN_FAILED", text, { addresses }, { cause });
 }
 
-function bindCode(host: string, port: number): Promise<string | undefined> {
+function bindTcpCode(host: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "unknown"));
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));
+  });
+}
+
+function bindUdpCode(address: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = createSocket({ type: isIPv6(address) ? "udp6" : "udp4", ipv6Only: isIPv6(address) });
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      socket.close();
+      resolve(error.code ?? "unknown");
+    });
+    socket.bind({ address, port, exclusive: true }, () => socket.close(() => resolve(undefined)));
   });
 }

@@ -9,8 +9,10 @@ import { mdns } from "@libp2p/mdns";
 import { tcp } from "@libp2p/tcp";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import type { Libp2pOptions as NodeOptions } from "libp2p";
+import type { Logger } from "../../interface/logger.ts";
 import type { Acquaintance } from "./acquaintance.ts";
 import type { HearsayDial } from "./hearsay-dial.ts";
+import { holesThroughRouters } from "./punch/hole-punching.ts";
 import { circuits, RELAYS_MAX } from "./relay-client.ts";
 import { holePunching, relayService } from "./relay-service.ts";
 import { boundedWebSockets, type WebSocketLimits } from "./websocket-listener.ts";
@@ -66,15 +68,23 @@ export function reachServices(
     hearsay,
     acquaintance,
     admits,
+    connectionsMax,
+    logger,
   }: {
     readonly hearsay: HearsayDial;
     readonly acquaintance: Acquaintance;
     readonly admits: (peer: Libp2pPeerId) => boolean;
+    readonly connectionsMax: number;
+    readonly logger: Logger;
   },
 ) {
   return {
     ...(relay === true && { relay: relayService(acquaintance, admits) }),
     dcutr: holePunching(acquaintance),
+    holes: holesThroughRouters({
+      ...{ prefix: protocolPrefix(network), isWitness: relay === true },
+      ...{ acquaintance, connectionsMax, logger },
+    }),
     reachability: (components: AutoNATComponents) => autoNAT({ protocolPrefix: protocolPrefix(network) })(components),
     ...(table === true && {
       table: kadDHT({

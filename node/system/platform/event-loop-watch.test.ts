@@ -1,7 +1,7 @@
 import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { type LoopReport, namedClock } from "../../interface/event-loop.ts";
-import { EventLoopWatch, type EventLoopWatchOptions, UNNAMED } from "./event-loop-watch.ts";
+import { EVENT_LOOP_WATCH_DEFAULTS, EventLoopWatch, type EventLoopWatchOptions, UNNAMED } from "./event-loop-watch.ts";
 import { createSystemClock } from "./system-clock.ts";
 
 const stops: (() => void)[] = [];
@@ -21,7 +21,7 @@ function watched(options: Partial<EventLoopWatchOptions> = {}) {
   let time = 1000;
   const watch = new EventLoopWatch(
     { logger, onReport: (report) => reports.push(report), now: () => time, processor: () => time / 2 },
-    options,
+    { warnFromMs: 1, ...options },
   );
   stops.push(() => watch.stop());
   watch.start();
@@ -90,7 +90,7 @@ test("a timer of a named clock is named", async () => {
 });
 
 test("a handler is warned of once within the time, and then with the number of holds since", async () => {
-  const { watch, hold, warned } = watched({ warnMs: 1_000 });
+  const { watch, hold, warned } = watched({ tellMs: 1_000 });
   for (const ms of [60, 60, 60, 940, 60]) {
     watch.entered(ms === 940 ? "slower" : "slow");
     hold(ms);
@@ -100,6 +100,19 @@ test("a handler is warned of once within the time, and then with the number of h
     { handler: "slow", times: 1 },
     { handler: "slower", times: 1 },
     { handler: "slow", times: 3 },
+  ]);
+});
+
+test("an operator is warned of a second of processor time, also soon after a shorter hold, which is for whoever looks closer", async () => {
+  const { watch, hold, lines } = watched({ warnFromMs: EVENT_LOOP_WATCH_DEFAULTS.warnFromMs });
+  for (const ms of [200, 1_900, 2_100]) {
+    watch.entered("slow");
+    hold(ms);
+    await turn();
+  }
+  expect(lines.map(({ level, fields }) => [level, fields.ms])).toEqual([
+    ["info", 200],
+    ["warn", 2_100],
   ]);
 });
 

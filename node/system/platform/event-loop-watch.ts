@@ -20,15 +20,25 @@ export interface EventLoopWatchDependencies {
 
 /** How often something is told. */
 export interface EventLoopWatchOptions {
-  /** Shortest time between two warnings of one handler. */
-  readonly warnMs: number;
+  /** Shortest time between two lines about one handler. */
+  readonly tellMs: number;
+  /** A hold of so much processor time is a warning; a shorter one is for whoever looks closer. */
+  readonly warnFromMs: number;
   /** Longest time between two reports, and the shortest one after a hold. */
   readonly reportMs: number;
   readonly newsMs: number;
 }
 
-/** A warning a minute, a report every ten seconds, or a second after a hold. */
-export const EVENT_LOOP_WATCH_DEFAULTS: EventLoopWatchOptions = { warnMs: 60_000, reportMs: 10_000, newsMs: 1_000 };
+/**
+ * A line a minute, a report every ten seconds, or a second after a hold. Code that runs for the first time and a busy machine
+ * hold the loop for a tenth of a second in every start: nobody has to do anything about that.
+ */
+export const EVENT_LOOP_WATCH_DEFAULTS: EventLoopWatchOptions = {
+  tellMs: 60_000,
+  warnFromMs: 1_000,
+  reportMs: 10_000,
+  newsMs: 1_000,
+};
 
 /** The handler of a hold that nobody had named: a library's own work, garbage collection, or other work on the machine. */
 export const UNNAMED = "unnamed";
@@ -44,7 +54,8 @@ export class EventLoopWatch implements LoopMarks {
   readonly #dependencies: Required<EventLoopWatchDependencies>;
   readonly #options: EventLoopWatchOptions;
   readonly #lag = new Lag();
-  readonly #warned = new Map<string, { atMs: number; since: number }>();
+  /** By handler and level. */
+  readonly #told = new Map<string, { atMs: number; since: number }>();
   #handler: string | undefined;
   #sinceMs = 0;
   /** Of the turn, or of its last hold. */
@@ -139,19 +150,19 @@ export class EventLoopWatch implements LoopMarks {
     if (hold.ms > (this.#longest?.ms ?? 0)) this.#longest = hold;
     if (hold.ms > (this.#recent?.ms ?? 0)) this.#recent = hold;
     this.#isNews = true;
-    const { logger } = this.#dependencies;
-    const warned = this.#warned.get(hold.handler) ?? { atMs: Number.NEGATIVE_INFINITY, since: 0 };
-    warned.since += 1;
+    // Of what has no name nobody can do anything, and its processor time is not known.
+    const level = (hold.processorMs ?? 0) >= this.#options.warnFromMs ? "warn" : "info";
+    const key = `${level} ${hold.handler}`;
+    const told = this.#told.get(key) ?? { atMs: Number.NEGATIVE_INFINITY, since: 0 };
+    told.since += 1;
     const now = this.#dependencies.now();
-    if (now - warned.atMs >= this.#options.warnMs) {
+    if (now - told.atMs >= this.#options.tellMs) {
       const { handler, ...took } = hold;
-      // Of what has no name nobody can do anything; it is counted.
-      const level = handler === UNNAMED ? "info" : "warn";
-      logger[level]("the event loop was held", { handler, ...took, times: warned.since });
-      warned.atMs = now;
-      warned.since = 0;
+      this.#dependencies.logger[level]("the event loop was held", { handler, ...took, times: told.since });
+      told.atMs = now;
+      told.since = 0;
     }
-    this.#warned.set(hold.handler, warned);
+    this.#told.set(key, told);
   }
 
   #tick(): void {

@@ -1,0 +1,32 @@
+/** What the assistant thinks before it answers, in a field of its own: a chat template may write it, and no other frame does. */
+import { type Conversation, isLearnt } from "./conversation.ts";
+
+/** Names under which models' answers have it. */
+const FIELDS = ["reasoning_content", "reasoning", "thinking"] as const;
+
+/** The fields with thoughts of the turns that are learnt. */
+export function thoughtsOf(conversation: Conversation): readonly string[] {
+  const learnt = conversation.messages.filter((message, i) => isLearnt(conversation, message, i));
+  return FIELDS.filter((name) =>
+    learnt.some(({ more }) => typeof more?.[name] === "string" && more[name].trim() !== ""),
+  );
+}
+
+/**
+ * What is said of thoughts that are not trained on.  counts: conversations by the field; template: texts of the chat template that
+ * writes them, where there is one.
+ */
+export function unwrittenThoughts(
+  counts: ReadonlyMap<string, number>,
+  template: object | undefined,
+): readonly string[] {
+  const text = template === undefined ? "" : JSON.stringify(template);
+  const who = template === undefined ? "no frame but a chat template" : "the chat template does not";
+  return [...counts]
+    .filter(([name]) => !text.includes(name))
+    .map(([name, count]) => {
+      const rows = count === 1 ? "1 conversation has" : `${count} conversations have`;
+      const why = template === undefined ? `${who} writes` : `${who} write`;
+      return `${rows} thoughts in "${name}", which ${why}: they are not learnt; put them into "content" where they should be`;
+    });
+}
