@@ -50,14 +50,16 @@ function found(name: string): Genesis {
 type Answer = (stream: ByteStream, asked: Uint8Array) => Promise<void>;
 const noise = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 197 + 31) % 256);
 const closes: Answer = async () => undefined;
-const silent: Answer = () => new Promise(() => undefined);
+/** What hangs ends with the test, so that the nodes can stop. */
+const over = new AbortController();
+const silent: Answer = () => new Promise((resolve) => over.signal.addEventListener("abort", () => resolve()));
 const says =
   (...pieces: readonly Uint8Array[]): Answer =>
   async (stream) =>
     stream.sink(pieces);
 async function* drops(): AsyncGenerator<Uint8Array> {
   yield Uint8Array.of(0, 0, 4, 0);
-  for (;;) {
+  while (!over.signal.aborted) {
     await new Promise((resolve) => setTimeout(resolve, 300));
     yield Uint8Array.of(7);
   }
@@ -65,11 +67,11 @@ async function* drops(): AsyncGenerator<Uint8Array> {
 const drips: Answer = async (stream) => stream.sink(drops());
 async function* flood(): AsyncGenerator<Uint8Array> {
   yield Uint8Array.of(255, 255, 255, 255);
-  for (;;) yield noise(65_536);
+  while (!over.signal.aborted) yield noise(65_536);
 }
 const floods: Answer = async (stream) => stream.sink(flood());
 async function* manyFrames(of: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (;;) yield encodeFrame(of);
+  while (!over.signal.aborted) yield encodeFrame(of);
 }
 
 interface Hostile {
@@ -87,6 +89,7 @@ beforeAll(() => {
   real = found("real");
 });
 afterAll(async () => {
+  over.abort();
   for (const socket of sockets) socket.destroy();
   for (const server of servers) server.close();
   await Promise.all(up.map((transport) => transport.stop()));
