@@ -81,7 +81,7 @@ export const CODE_REMEDIES: Readonly<Record<NodeErrorCode | ProtocolErrorCode, s
 
 /** Words by which a message says itself what to do. */
 const SAYS_IT =
-  /(?:^|[;:,?] )(?:and |or |then |please )?(?:give|name|choose|write|take|use|run|see|leave|set|make|move|remove|repair|install|ask|start|stop|lower|save|copy|get|put|export|join|paste|correct|restore|check|did you mean|expected|install|free|raise|get|download|unpack|decrypt|extract|drop|rename|weft \w+)\b/i;
+  /(?:^|[;:,.?] )(?:and |or |then |please )?(?:give|name|choose|write|take|use|run|see|leave|set|make|move|remove|repair|install|ask|start|stop|lower|save|copy|get|put|export|join|paste|correct|restore|check|did you mean|expected|install|free|raise|get|download|unpack|decrypt|extract|drop|rename|merge|train|weft \w+)\b/i;
 
 /** Whether a message says itself what to do. */
 export const saysWhatToDo = (message: string): boolean => SAYS_IT.test(message);

@@ -38,5 +38,7 @@ describe("an invite", () => {
     await expect(inviteGiven({}, undefined)).rejects.toMatchObject(invalid);
     await expect(inviteGiven({ inviteFile: "a" }, "weft1abc")).rejects.toMatchObject(invalid);
     await expect(inviteGiven({ inviteFile: join(folder, "none") }, undefined)).rejects.toMatchObject(invalid);
+    // As a command that failed leaves behind what its output was led to.
+    await expect(inviteGiven({ inviteFile: "/dev/null" }, undefined)).rejects.toThrow("/dev/null is empty");
   });
 });

@@ -43,5 +43,6 @@ async function shortText(pieces: AsyncIterable<Buffer | string>, name: string): 
       `${name} is too long for an invite; give a file with one line of text weft1…`,
     );
   }
-  return text.trim();
+  if (text.trim() !== "") return text.trim();
+  throw new NodeError("CONFIG_INVALID", `${name} is empty; ask whoever sent the invite for the text weft1…`);
 }

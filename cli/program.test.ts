@@ -31,6 +31,14 @@ describe("command line", () => {
     [["testnte"], "weft: unknown command 'testnte'; did you mean testnet?\n"],
     [["testnet", "--peeers", "3"], "weft: unknown option '--peeers'; did you mean --peers?\n"],
     [["testnet", "--zzz"], "weft: unknown option '--zzz'; see weft testnet --help\n"],
+    [
+      ["testnet", "stauts"],
+      "weft: too many arguments for 'testnet'. Expected 0 arguments but got 1; did you mean status?\n",
+    ],
+    [
+      ["train", "--rank", "8"],
+      `weft: unknown option '--rank'; the rank stands in the adapter: --adapter "lora:r8:q_proj,v_proj"\n`,
+    ],
     [["network", "crate"], "weft: unknown command 'crate'; did you mean create?\n"],
     [["help", "testnte"], "weft: unknown command 'testnte'; did you mean testnet?\n"],
     [
@@ -50,10 +58,6 @@ describe("command line", () => {
     [["join", " "], "weft: argument 'invite' is an empty text; see weft join --help\n"],
     [["testnet", "partition", ""], "weft: argument 'sides' is an empty text; see weft testnet partition --help\n"],
     [["network"], "weft: which command? See weft network --help\n"],
-    [
-      ["testnet", "stauts"],
-      "weft: too many arguments for 'testnet'. Expected 0 arguments but got 1; see weft testnet --help\n",
-    ],
     [
       ["testnet", "up", "--peers", "0"],
       'weft: --peers <count> does not take "0": expected an integer from 1 to 256; see weft testnet up --help\n',

@@ -1,6 +1,7 @@
 /** The command line as a whole: parses by the command table, runs the command, says in one line what is wrong. */
 import { Command, CommanderError, Option } from "commander";
 import { NodeError, workDoor } from "../node/index.ts";
+import { closestName } from "../protocol/closest-name.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { type CommandRow, longName, type OptionRow, takesValue } from "./command-row.ts";
 import { COMMANDS } from "./command-table.ts";
@@ -262,8 +263,16 @@ export function expectedFailure(error: unknown, row?: CommandRow, words: readonl
     // What stands behind a flag that is none, or where a command should, may be a secret.
     .replace(/^(unknown option '[^=]*)=.*'$/s, "$1'")
     .replace(/^unknown command 'weft1.*'$/is, "an invite is no command: give it to weft join");
-  const meant = /Did you mean (.*)\?/i.exec(suggestion)?.[1];
-  if (meant !== undefined) return `${what}; did you mean ${meant}?`;
+  // What is known of other programs' flags goes before what only looks alike.
   const known = otherName(/^unknown option '(.*)'$/.exec(what)?.[1]);
-  return known === undefined ? `${what}; ${helpFor(words)}` : `${what}; ${known}`;
+  if (known !== undefined) return `${what}; ${known}`;
+  const meant = /Did you mean (.*)\?/i.exec(suggestion)?.[1] ?? nearSubcommand(what, words);
+  return meant === undefined ? `${what}; ${helpFor(words)}` : `${what}; did you mean ${meant}?`;
+}
+
+/** Of a command that runs by itself and has others below it, the one whose name is nearly the word behind it. */
+function nearSubcommand(what: string, [first, second = ""]: readonly string[]): string | undefined {
+  if (!what.startsWith("too many arguments")) return undefined;
+  const names = COMMANDS.flatMap(({ name }) => (name[0] === first && name[1] !== undefined ? [name[1]] : []));
+  return names.includes(second) ? undefined : closestName(second, names);
 }

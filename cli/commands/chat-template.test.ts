@@ -1,5 +1,5 @@
 /** Chat templates by the command line: trained with, kept, asked with, chosen, and refused in words. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -48,6 +48,21 @@ async function asked(...more: string[]) {
 }
 const encoded = (text: string): number[] => tokenizerOfFiles(readModelFiles(model)).encode(text);
 const kept = (from: string) => JSON.parse(readFileSync(join(from, "weft-data.json"), "utf8"));
+
+describe("a model with chat templates of which none is the default", () => {
+  it("is told of by data check, until one is chosen", async () => {
+    const named = join(folder, "named");
+    cpSync(EMBEDDED, named, { recursive: true });
+    mkdirSync(join(named, "additional_chat_templates"));
+    writeFileSync(join(named, "additional_chat_templates", "rag.jinja"), TURNS + ASKED);
+    const check = ["data", "check", join(CASES, "B1-messages.jsonl"), "--model", named, "--rows", "0", "--json"];
+    const told = "the model has chat templates (rag), and none of them is the default";
+    expect(JSON.parse((await weft(check)).out).warnings[0]).toContain(told);
+    const chosen = JSON.parse((await weft([...check, "--chat-template", "rag"])).out);
+    expect(chosen).toMatchObject({ frames: { template: expect.any(Number) } });
+    expect(chosen.warnings.join()).not.toContain("none of them is the default");
+  });
+});
 
 describe("a model with a chat template", () => {
   it("trains conversations with it, and the adapter keeps it", () => {

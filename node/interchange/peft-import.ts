@@ -51,7 +51,7 @@ export function fromPeft(
   if (!json) throw new NodeError("ADAPTER_FILE", `${directory} has no ${PEFT_CONFIG}; is it a PEFT directory?`);
   const file = `${directory}/${PEFT_CONFIG}`;
   const config = readPeftConfig(parseJson(json, file), file);
-  const { factors, head, fromBase } = sortTensors(readTensors(files, directory), { config, model, fail });
+  const { factors, head, fromBase, repeated } = sortTensors(readTensors(files, directory), { config, model, fail });
   const missing = missingNote({ config, model, fail }, new Set(factors.keys()));
   const base = otherBase(config, modelNames);
   const settings = settingsOf([...factors.keys()], [...factors.values()], { config, model, fail });
@@ -71,6 +71,9 @@ export function fromPeft(
       : []),
     ...(all.some((found) => found.scale !== scale) ? [`scales differ; B holds the difference from ${scale}`] : []),
     ...(sites.length > factors.size ? [`${sites.length - factors.size} linear layers had no LoRA and got zeros`] : []),
+    ...(repeated.length > 0
+      ? [`${repeated.join(" and ")} stand beside it as the base model has them; passed over`]
+      : []),
     ...(fromBase.length > 0 ? [`${fromBase.join(" and ")} were not saved; they are the base model's`] : []),
   ];
   return { adapter, notes };
@@ -144,6 +147,7 @@ function sortTensors(tensors: readonly StateTensor[], context: PeftContext) {
   const layers = new Map<LinearSite, LayerTensors>();
   const headNames = (model.classifier?.head ?? []).map(({ name }) => PEFT_PREFIX + name);
   const headFound = new Map<string, StateTensor>();
+  const repeated: string[] = [];
   for (const tensor of tensors) {
     if (!tensor.data.every(Number.isFinite)) throw fail(`${tensor.name} holds values that are not finite`);
     const layer = layerPlace(tensor.name, PEFT_PREFIX);
@@ -152,18 +156,48 @@ function sortTensors(tensors: readonly StateTensor[], context: PeftContext) {
       continue;
     }
     if (layer === undefined) {
-      const why = REFUSED_KEYS.find(([key]) => key.test(tensor.name))?.[1] ?? "no factor of a linear layer";
-      throw fail(`tensor ${tensor.name} is ${why}; weft reads LoRA on linear layers. Merge it with peft instead`);
+      if (!isRepeated(tensor, model)) throw fail(refusalOf(tensor.name));
+      repeated.push(tensor.name);
+      continue;
     }
     const { path, place } = layer;
     const site = byPath.get(path) ?? byPath.get(textPath(path));
+    if (!site && OUTPUT_PATH.test(path)) {
+      throw fail(
+        `${path} has factors: LoRA on the output matrix, which weft does not read. Merge it with peft instead`,
+      );
+    }
     if (!site) throw fail(`${path} is no linear layer of this ${model.family} model`, { problem: "another-model" });
     layers.set(site, { ...layers.get(site), [place]: tensor });
   }
   if (layers.size === 0) throw fail("it holds no LoRA factors");
   checkSavedModules(config, headFound.size > 0 ? headModules(model) : [], fail);
   const factors = new Map([...layers].map(([site, found]) => [site, factorsOf(site, found, context)] as const));
-  return { factors, ...headOf(headFound, context) };
+  return { factors, repeated, ...headOf(headFound, context) };
+}
+
+const OUTPUT_PATH = /^(?:.*\.)?(?:lm_head|embed_out)$/;
+
+/** Why a tensor is not read that is no factor of a linear layer. */
+function refusalOf(name: string): string {
+  if (/\.lora_[AB]\.\w+\.weight$/.test(name) || (!name.startsWith(PEFT_PREFIX) && /\.lora_[AB]\./.test(name))) {
+    return `tensor ${name} has the name that it has in memory; save the adapter by peft's save_pretrained`;
+  }
+  const why = REFUSED_KEYS.find(([key]) => key.test(name))?.[1] ?? "no factor of a linear layer";
+  return `tensor ${name} is ${why}; weft reads LoRA on linear layers. Merge it with peft instead`;
+}
+
+/** Whether a tensor is an embedding or output matrix that was saved beside the adapter and never trained: peft does so by itself. */
+function isRepeated({ name, shape, data }: StateTensor, model: BaseModel): boolean {
+  if (!name.startsWith(PEFT_PREFIX) || !/(?:embed\w*|wte|lm_head)(?:\.base_layer)?\.weight$/.test(name)) return false;
+  const own = name.slice(PEFT_PREFIX.length).replace(".base_layer.", ".");
+  const named = model.weights.find((weight) => weight.name === own || weight.name === innerName(own));
+  // A tied output matrix is the embedding.
+  const tied =
+    own === "lm_head.weight" ? model.weights.find((weight) => /embed_tokens|wte/.test(weight.name)) : undefined;
+  const weight = named ?? tied;
+  if (weight === undefined || weight.shape.join() !== shape.join()) return false;
+  return model.values(weight).every((value, at) => value === data[at]);
 }
 
 /**

@@ -383,6 +383,22 @@ describe("PEFT import", () => {
     expect(() => fromPeft(changed(fields), llama, where)).toThrow(refusal(text));
   });
 
+  it("passes over an embedding that was saved beside the adapter as the model has it, and says so", () => {
+    const weight = llama.weights.find(({ name }) => name === "model.embed_tokens.weight")!;
+    const saved = (data: Float32Array): FileSet => {
+      const { tensors } = readSafetensors(exported.get("adapter_model.safetensors")!, { name: "f" });
+      const all = [...tensors].map(([name, tensor]) => ({ name, shape: tensor.shape, data: toFloat32(tensor) }));
+      const beside = { name: `base_model.model.${weight.name}`, shape: weight.shape, data };
+      return new Map([["adapter_model.safetensors", writeSafetensors([...all, beside])]]);
+    };
+    const own = llama.values(weight);
+    expect(fromPeft(changed({}, saved(own)), llama, where).notes.join()).toContain(
+      "as the base model has them; passed over",
+    );
+    const other = own.map((value, at) => (at === 3 ? value + 1 : value));
+    expect(() => fromPeft(changed({}, saved(other)), llama, where)).toThrow(refusal("a trained embedding"));
+  });
+
   it.each<[string, string, string]>([
     [
       "DoRA's magnitudes",
@@ -393,6 +409,12 @@ describe("PEFT import", () => {
     ["LoRA on the embedding", "base_model.model.model.embed_tokens.lora_embedding_A", "LoRA on an embedding"],
     ["a trained embedding", "base_model.model.model.embed_tokens.weight", "trained embedding"],
     ["a bias", "base_model.model.model.layers.0.self_attn.q_proj.bias", "trained bias"],
+    ["LoRA on the output matrix", "base_model.model.lm_head.lora_A.weight", "LoRA on the output matrix"],
+    [
+      "the names of peft's memory",
+      "base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight",
+      "has the name that it has in memory; save the adapter by peft's save_pretrained",
+    ],
     ["another model's layer", "base_model.model.model.layers.9.self_attn.q_proj.lora_A.weight", "no linear layer"],
     ["half a pair", "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight", "only one of lora_A and lora_B"],
   ])("refuses a file with %s", (_, name, text) => {

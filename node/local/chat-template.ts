@@ -40,6 +40,16 @@ export function openChatTemplate(files: ModelFiles, { chatTemplate, kept }: Temp
   return texts && opened(texts, files.directory);
 }
 
+/** What is to be said where a model has templates by name, and conversations are written without any because none is the default. */
+export function unchosenTemplates(files: ModelFiles, { chatTemplate, kept }: TemplateChoice): readonly string[] {
+  if (chatTemplate !== undefined || kept !== undefined) return [];
+  const templates = chatTemplatesOf(files);
+  if (templates.size === 0 || defaultTemplate(templates) !== undefined) return [];
+  return [
+    `the model has chat templates (${[...templates.keys()].join(", ")}), and none of them is the default: conversations are written without one; choose one by its name`,
+  ];
+}
+
 function readTemplate(file: string, names: readonly string[], directory: string): string {
   try {
     return readSmallText(file);

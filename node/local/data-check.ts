@@ -7,7 +7,7 @@ import { unwrittenThoughts } from "../data/unwritten-thoughts.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
-import { openChatTemplate } from "./chat-template.ts";
+import { openChatTemplate, unchosenTemplates } from "./chat-template.ts";
 import { type LoadExamplesOptions, namingLater, openRecords } from "./data-source.ts";
 
 /** What to look through, and how it would be trained on. */
@@ -93,6 +93,7 @@ export async function checkData(options: DataCheckOptions): Promise<DataReport> 
     warnings: [
       ...opened.found.warnings,
       ...unwrittenThoughts(opened.found.thoughts, encoding.template?.texts),
+      ...(tally.frames.has("turns") ? unchosenTemplates(files, { chatTemplate }) : []),
       ...warningsOf(found, { tally, batchSize, alsoTrained, hasClasses: classifier !== undefined }),
     ],
   };

@@ -20,7 +20,7 @@ import { STANDARD_INPUT } from "../system/files/data-bytes.ts";
 import { type DataSet, openDataSet } from "../system/files/data-files.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
 import { visibleLine } from "../visible-text.ts";
-import { openChatTemplate } from "./chat-template.ts";
+import { openChatTemplate, unchosenTemplates } from "./chat-template.ts";
 import { type NetworkFrame, openNetworkTemplate } from "./network-frame.ts";
 
 /** Which data a peer has, and how it is divided and cut. */
@@ -134,7 +134,11 @@ export async function loadExamples(options: LoadExamplesOptions): Promise<Loaded
     if (heldOut !== "by seed") return ofTasks(records, asked, options);
     return naming(file, () => prepareExamples(records, asked));
   };
-  return { ...(await loaded()), ...(modelNotes.length > 0 && { modelNotes }) };
+  const examples = await loaded();
+  const unchosen =
+    examples.trainedData?.frame === "turns" && !frame ? unchosenTemplates(files, { chatTemplate, kept }) : [];
+  const notes = [...(examples.notes ?? []), ...unchosen.map((text) => `warning: ${text}`)];
+  return { ...examples, ...(notes.length > 0 && { notes }), ...(modelNotes.length > 0 && { modelNotes }) };
 }
 
 /** The embedded tasks, whose records say themselves which set they belong to. */

@@ -41,7 +41,7 @@ const FLOATS: readonly string[] = ["F64", "F32", "F16", "BF16"];
 
 /** Tensors that say of the matrix beside them that it is to be unpacked: of GPTQ, AWQ, bitsandbytes, FP8, MLX and others. */
 const PACKED =
-  /^(.+)\.(qweight|q_weight|codebooks|centroids|W_q|qzeros|scales?|biases|g_idx|SCB|(?:weight|input|output)_(?:scale|packed|zero|shape|global)\w*|weight\.[\w.]+)$/;
+  /^(.+)\.(qweight|q_weight|codebooks|centroids\.weight|W_q|qzeros|scales?|biases|g_idx|SCB|(?:weight|input|output)_(?:scale|packed|zero|shape|global)\w*|weight\.[\w.]+)$/;
 
 /**
  * Find a family's tensors.

@@ -3,6 +3,7 @@ import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { NodeError } from "../errors.ts";
 import { specialToken, type TokenFiles, withAddedTokens } from "./added-tokens.ts";
 import { generationSettings } from "./generation-settings.ts";
+import { exactParts, withByteFallback } from "./tokenizer-parts.ts";
 
 /** Turns text into token ids and back. */
 export interface Tokenizer {
@@ -120,23 +121,26 @@ function knownEnd(library: HuggingFaceTokenizer): number | undefined {
 }
 
 function load(tokenizerJson: unknown, config: Readonly<Record<string, unknown>>, place: string): HuggingFaceTokenizer {
-  const refuse = (why: string, cause?: unknown): NodeError =>
-    new NodeError(
-      "MODEL_CONFIG",
-      `${place} cannot be used (${why}); take it from the model again`,
-      { place },
-      { cause },
-    );
+  const again = "take it from the model again";
+  const refuse = (why: string, todo = again, cause?: unknown): NodeError =>
+    new NodeError("MODEL_CONFIG", `${place} cannot be used (${why}); ${todo}`, { place }, { cause });
   if (!isObject(tokenizerJson)) throw refuse("it is not a JSON object");
-  if (!isObject(tokenizerJson.model)) throw refuse('it has no "model"');
+  const { model } = tokenizerJson;
+  if (!isObject(model)) throw refuse('it has no "model"');
   // The library reads these five and the added tokens without asking whether they are there.
   const complete = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [] };
   let library: HuggingFaceTokenizer;
   try {
-    library = new HuggingFaceTokenizer({ ...complete, ...tokenizerJson }, config);
+    const exact = exactParts({ ...complete, ...tokenizerJson });
+    const words = model.type === "WordLevel" ? { unk_token: model.unk_token } : {};
+    library = new HuggingFaceTokenizer(exact, { ...config, ...words });
+    withByteFallback(tokenizerJson, library.model);
     library.encode("a b");
   } catch (error) {
-    throw refuse(error instanceof Error ? error.message : String(error), error);
+    const text = error instanceof Error ? error.message : String(error);
+    const isOther = /^Unknown \w+ type|^the token |^it |^its /u.test(text);
+    const todo = isOther ? "weft does not read that; choose a model with another tokenizer" : again;
+    throw refuse(text, todo, error);
   }
   if (library.get_vocab().size === 0) throw refuse("its vocabulary is empty");
   return library;
