@@ -65,7 +65,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "peers-unknown": "give --bootstrap, and the doctor checks reachability and clock too",
   "page-port-taken": "give --page-port another one, or leave it out",
   "old-files":
-    "start it with weft run until another member is connected, and do this then, or add --alone where nothing was signed since",
+    "start it with weft run until another admin is connected, and do this then, or add --alone where nothing was signed since",
   "passphrase-unfit": "give --passphrase-file a file with the passphrase alone, or type it at a terminal",
   "peft-form-only": "export it with --format peft",
   "positions-known": "leave --positions out",

@@ -222,7 +222,9 @@ describe("a newcomer with an invite", () => {
     expect(requireGrant(entry, { genesis: net.genesis, peer: dave.peer, verify }).role).toBe("trainer");
     // Where nobody says better, what was said first is what the newcomer is told.
     const alone = await candidate(invite({ secret: 8 }), [{ transport: noise } as Member], signerOf(6));
-    await expect(meanwhile(alone.findNetwork())).rejects.toMatchObject({ name: "ProtocolError" });
+    await expect(meanwhile(alone.findNetwork())).rejects.toMatchObject({
+      ...{ code: "NOT_ADMITTED", cause: { name: "ProtocolError" } },
+    });
   });
 
   it("takes no certificate that is for another, grants nothing, or is signed by too few", () => {

@@ -70,7 +70,8 @@ export interface FoundNetwork {
 
 /**
  * The genesis of the invite's network, and under what it has gone on.
- * Throws: NodeError NOT_ALLOWED (the invite is not taken, and why), DIAL_FAILED (no member answers), ProtocolError.
+ * Throws: NodeError NOT_ALLOWED (the invite is not taken, and why), NOT_ADMITTED (what came is no answer), DIAL_FAILED (no
+ * member answers).
  */
 export async function findNetwork(
   dependencies: CandidateDependencies,
@@ -107,7 +108,7 @@ export async function findNetwork(
       } catch (error) {
         signal.throwIfAborted();
         // What one member says, or sends instead of an answer, holds where no other one says better.
-        if (!isUnreachable(error)) refused ??= asError(error);
+        if (!isUnreachable(error)) refused ??= answerError(error);
         else {
           reason = error.message;
           options.onUnreachable?.(reason);
@@ -158,7 +159,7 @@ export async function waitForAdmission(
         denied ??= deniedError(reply.reason);
       } catch (error) {
         signal.throwIfAborted();
-        if (!isUnreachable(error)) denied ??= asError(error);
+        if (!isUnreachable(error)) denied ??= answerError(error);
         else onWaiting?.({ kind: "unreachable", reason: error.message });
       }
     }
@@ -168,7 +169,14 @@ export async function waitForAdmission(
   }
 }
 
-const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+/** What a member's answer leads to: what it says as it is, and what is no answer as its fault, not as one of whoever asks. */
+function answerError(error: unknown): Error {
+  const isNoAnswer =
+    error instanceof ProtocolError || (error instanceof NodeError && error.code === "MANIFEST_MISMATCH");
+  if (!isNoAnswer) return error instanceof Error ? error : new Error(String(error));
+  const text = `a member of the network sends what admits nobody: ${error.message}; ask another member, or for another invite`;
+  return new NodeError("NOT_ADMITTED", text, { code: error.code }, { cause: error });
+}
 
 /** The same list, from another place on. */
 function rotated<T>(list: readonly T[], first: number): readonly T[] {

@@ -129,7 +129,7 @@ export class Drafting {
     if (this.#isToHear && this.#hasOthers()) {
       const text =
         "this data directory is a copy, or comes from a backup, and what its key has signed since is not known here; as an admin it " +
-        "signs nothing before a neighbour has said so";
+        "signs nothing before another admin, or most other members, have said so";
       return new NodeError("IDENTITY_IN_USE", text, { problem: "old-files" });
     }
     if (!this.#isWritten || next <= this.#sequence) return undefined;

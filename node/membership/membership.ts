@@ -29,6 +29,7 @@ import { AdmissionExchange } from "./admission.ts";
 import { Certificates } from "./certificates.ts";
 import { ClocksAhead } from "./clocks-ahead.ts";
 import { EquivocationProofs } from "./equivocation-proofs.ts";
+import { Hearing } from "./hearing.ts";
 import { MEMBERSHIP_DEFAULTS, type MembershipLimits } from "./membership-limits.ts";
 import { MessageIntake, type MessageJudgement } from "./message-intake.ts";
 import { Migration, type SuccessorLink } from "./migration.ts";
@@ -50,9 +51,9 @@ export interface MembershipDependencies {
   /** Of the same identity as the transport. */
   readonly signer: Signer;
   readonly verify: VerifySignature;
-  /** Whether the files are a copy or come from a backup: then nothing is drafted before a neighbour has said what it holds. */
+  /** Whether the files are a copy or come from a backup: then nothing is drafted before others have said what they hold. */
   readonly mayBeOld?: boolean;
-  /** Called once, when a neighbour has said what it holds, or a person that nobody holds more. */
+  /** Called once, when enough members have said what they hold, or a person that nobody holds more. */
   readonly onHeard?: () => void;
 }
 
@@ -96,7 +97,7 @@ export class RosterMembership implements Membership {
   /** In the order of their start. */
   readonly #conversations: readonly Conversation[];
   readonly #visits: Visits;
-  #hasHeard = false;
+  readonly #hearing: Hearing;
   readonly #changeListeners: (() => void)[] = [];
   readonly #successionListeners: (() => void)[] = [];
 
@@ -134,6 +135,16 @@ export class RosterMembership implements Membership {
       },
       { first: genesis.manifest, current: manifest },
     );
+    this.#hearing = new Hearing({
+      self,
+      state: () => roster.log.state(),
+      nowSeconds: () => Math.floor(clock.now() / 1000),
+      onHeard: () => {
+        this.proposals.heard();
+        dependencies.onHeard?.();
+        void this.proposals.settle();
+      },
+    });
     this.#intake = this.#createIntake(limits);
     this.#exchange = this.#createExchange(limits);
     this.#admission = new AdmissionExchange(
@@ -229,13 +240,9 @@ export class RosterMembership implements Membership {
     await this.#exchange.ask(peer);
   }
 
-  /** A member has said what it holds, or a person says that nobody holds more than this peer. */
+  /** A person says that nobody holds more of this peer's key than its files do. */
   heard(): void {
-    if (this.#hasHeard) return;
-    this.#hasHeard = true;
-    this.proposals.heard();
-    this.#dependencies.onHeard?.();
-    void this.proposals.settle();
+    this.#hearing.end();
   }
 
   /** Ask every member that is connected what it holds; resolves when each has answered or failed. */
@@ -351,9 +358,7 @@ export class RosterMembership implements Membership {
         present: () => this.#present(),
         publish: (message) => this.#publish(message),
         hangUp: (peer) => this.#hangUp(peer),
-        onAnswered: (peer) => {
-          if (this.#statuses.isMember(peer)) this.heard();
-        },
+        onAnswered: (peer) => this.#hearing.answered(peer),
       },
       limits,
     );

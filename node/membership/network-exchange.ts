@@ -241,7 +241,7 @@ export async function fetchSuccessors(
     }
     const current = manifests.findIndex((manifest) => networkId(manifest) === network);
     if (current >= 0) return { manifests, current };
-    const text = `${call.peer} is in a network that the invite's does not lead to; ask another member`;
+    const text = `${call.peer} is in a network that the invite's does not lead to`;
     throw new NodeError("MANIFEST_MISMATCH", text, { peer: call.peer });
   });
 }

@@ -3,12 +3,14 @@ import { afterEach, expect, it } from "vitest";
 import type { Signer } from "../../protocol/envelope.ts";
 import { encodeEntry } from "../../protocol/membership/entry.ts";
 import { createGenesis, signGenesis } from "../../protocol/membership/genesis.ts";
+import { RosterLog } from "../../protocol/membership/roster-log.ts";
 import { isMember } from "../../protocol/membership/roster-state.ts";
 import { POLICY_DEFAULTS } from "../../protocol/membership/settings.ts";
 import { NodeError } from "../errors.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { until } from "../system/network/transport.suite.ts";
+import { Hearing } from "./hearing.ts";
 import {
   admit,
   type Consortium,
@@ -18,6 +20,7 @@ import {
   entryOf,
   genesisWith,
   type Member,
+  NOW,
   revoke,
 } from "./membership.suite.ts";
 import { actOnRoster, type RosterAction } from "./roster-desk.ts";
@@ -127,6 +130,54 @@ it("signs at once where it is the only member, or its person says that it is alo
   await act(first, { kind: "propose", statement: admit(dave.peer) });
   expect(has(first, 5)).toBe(true);
   await only.stop();
+});
+
+it("has not heard enough from one member among several that is no admin, which may keep it back", async () => {
+  found(genesisWith({}, 1));
+  const old = await net.up({ seed: 1, mayBeOld: true });
+  const trainer = await net.up({ seed: 4 });
+  await connect(old, trainer);
+  const removal = { kind: "propose", statement: admit(dave.peer) } as const;
+  await old.membership.pullAll();
+  await expect(act(old, removal)).rejects.toMatchObject({ facts: { problem: "old-files" } });
+  const admin = await net.up({ seed: 2 });
+  await connect(old, admin);
+  await whenHeard(old, removal);
+  expect(has(old, 5)).toBe(true);
+});
+
+it("has heard enough from more than half of the others", () => {
+  const state = () => new RosterLog(genesisWith()).state();
+  for (const [seeds, times] of [
+    [[4], 0],
+    [[9, 10, 4], 0],
+    [[1], 0],
+    [[2], 1],
+    [[2, 3], 1],
+  ] as const) {
+    let heard = 0;
+    const hearing = new Hearing({ self: signerOf(1).peer, state, nowSeconds: () => NOW, onHeard: () => heard++ });
+    for (const seed of seeds) hearing.answered(signerOf(seed).peer);
+    expect(heard, `${seeds}`).toBe(times);
+    hearing.end();
+    hearing.end();
+    expect(heard).toBe(1);
+  }
+  const founders = [1, 2, 3, 4].map(
+    (seed) => ({ peer: signerOf(seed).peer, role: seed === 1 ? "admin" : "trainer" }) as const,
+  );
+  const membership = { kind: "roster", founders, threshold: 1, policy: POLICY_DEFAULTS } as const;
+  const one = new RosterLog(signGenesis(createGenesis({ ...genesisWith().manifest, membership }), signerOf(1)));
+  let heard = 0;
+  const hearing = new Hearing({
+    ...{ self: signerOf(1).peer, state: () => one.state(), nowSeconds: () => NOW },
+    onHeard: () => heard++,
+  });
+  hearing.answered(signerOf(2).peer);
+  hearing.answered(signerOf(2).peer);
+  expect(heard).toBe(0);
+  hearing.answered(signerOf(3).peer);
+  expect(heard).toBe(1);
 });
 
 it("does not tell on itself what another process has signed with its key, and signs the others' drafts all the same", async () => {
