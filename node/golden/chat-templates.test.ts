@@ -28,6 +28,7 @@ const chats = [...json<Record<string, unknown>[]>("conversations.json"), ...(lon
 );
 /** Every seventh conversation of the first 220 is taken, so that the suite stays short; all of 1,000 where WEFT_ALL_CHATS is set. */
 const STRIDE = isLong ? 1 : 7;
+const TIMEOUT_MS = isLong ? 600_000 : 30_000;
 const templates = readdirSync(join(folder, "templates")).map((file) => ({
   name: file.replace(".jinja", ""),
   text: readFileSync(join(folder, "templates", file), "utf8"),
@@ -108,5 +109,5 @@ describe.each(Object.keys(golden))("with a tokenizer of %s", (kind) => {
     expect(wrong).toEqual([]);
     // This one writes the system's turn and the tools before the last question: calls of tools cannot be told from the rest.
     expect(refused.length).toBeLessThanOrEqual(name === "mistral" ? Math.ceil(chats.length / STRIDE) / 5 : 0);
-  });
+  }, TIMEOUT_MS);
 });
