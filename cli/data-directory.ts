@@ -21,8 +21,9 @@ export function dataDirectory(flag: string | undefined, environment: Terminal["e
  */
 export function existingDataDirectory(flag: string | undefined, environment: Terminal["environment"]): string {
   const folder = dataDirectory(flag, environment);
-  const { version, key, store, checkpoints, egress, status } = dataDirectoryLayout(folder);
-  if ([version, key, store, checkpoints, egress, status].some((path) => existsSync(path))) return folder;
+  // With its settings alone it is that of a peer that did not start, of which a report may be wanted.
+  const { version, key, store, checkpoints, egress, status, config } = dataDirectoryLayout(folder);
+  if ([version, key, store, checkpoints, egress, status, config].some((path) => existsSync(path))) return folder;
   const text = `no peer has run in ${folder} yet; start one with weft run, or name another --data-dir`;
   throw new NodeError("DATA_DIRECTORY", text, { folder });
 }

@@ -28,6 +28,7 @@ const chats = [...json<Record<string, unknown>[]>("conversations.json"), ...(lon
 );
 /** Every seventh conversation of the first 220 is taken, so that the suite stays short; all of 1,000 where WEFT_ALL_CHATS is set. */
 const STRIDE = isLong ? 1 : 7;
+const TIMEOUT_MS = isLong ? 600_000 : 30_000;
 const templates = readdirSync(join(folder, "templates")).map((file) => ({
   name: file.replace(".jinja", ""),
   text: readFileSync(join(folder, "templates", file), "utf8"),
@@ -73,40 +74,44 @@ describe.each(Object.keys(golden))("with a tokenizer of %s", (kind) => {
   const tokenizer = createTokenizer({ tokenizerJson: json(`${kind}-tokenizer.json`), tokenizerConfig });
   const mine = cases.filter((one) => one.tokenizer === kind);
 
-  it.each(mine)("$name $blocks gives the ids and the mask of transformers", ({ name, text, isMarked }) => {
-    const template = opened(text);
-    const end = tokenizer.encode(ENDS[name] ?? "</s>").at(-1);
-    const wrong: unknown[] = [];
-    const refused: number[] = [];
-    const digests: string[] = [];
-    const expectedOf = (i: number): string | undefined => golden[kind]?.[name]?.[i];
-    const marked = opened(templates.find((one) => one.name === name)!.text);
-    for (const [i, chat] of chats.entries()) {
-      if (i % STRIDE !== 0) continue;
-      const got = tokensOf(chat, tokenizer, template);
-      const mask = got?.ids.map((_, at) => (got.learnt.some(([from, to]) => at >= from && at < to) ? 1 : 0));
-      const digest = got && sha(`${got.ids.join()}|${mask?.join()}`);
-      const isRefusedAnyway = () =>
-        expectedOf(i) === "" || (expectedOf(i) === undefined && tokensOf(chat, tokenizer, marked) === undefined);
-      if (got === undefined && !isMarked && !isRefusedAnyway()) {
-        refused.push(i);
-        digests.push("refused");
-        continue;
+  it.each(mine)(
+    "$name $blocks gives the ids and the mask of transformers",
+    ({ name, text, isMarked }) => {
+      const template = opened(text);
+      const end = tokenizer.encode(ENDS[name] ?? "</s>").at(-1);
+      const wrong: unknown[] = [];
+      const refused: number[] = [];
+      const digests: string[] = [];
+      const expectedOf = (i: number): string | undefined => golden[kind]?.[name]?.[i];
+      const marked = opened(templates.find((one) => one.name === name)!.text);
+      for (const [i, chat] of chats.entries()) {
+        if (i % STRIDE !== 0) continue;
+        const got = tokensOf(chat, tokenizer, template);
+        const mask = got?.ids.map((_, at) => (got.learnt.some(([from, to]) => at >= from && at < to) ? 1 : 0));
+        const digest = got && sha(`${got.ids.join()}|${mask?.join()}`);
+        const isRefusedAnyway = () =>
+          expectedOf(i) === "" || (expectedOf(i) === undefined && tokensOf(chat, tokenizer, marked) === undefined);
+        if (got === undefined && !isMarked && !isRefusedAnyway()) {
+          refused.push(i);
+          digests.push("refused");
+          continue;
+        }
+        digests.push(digest ?? "");
+        const expected = expectedOf(i);
+        if (expected !== undefined && (digest ?? "") !== expected) wrong.push({ chat: i, digest });
+        const turns = chat.messages.filter(({ role }) => role === "assistant").length;
+        const ends = got?.learnt.filter(([, to]) => got.ids[to - 1] === end).length;
+        if (got && (ends !== turns || got.learnt.length !== turns)) wrong.push({ chat: i, turns, ends });
       }
-      digests.push(digest ?? "");
-      const expected = expectedOf(i);
-      if (expected !== undefined && (digest ?? "") !== expected) wrong.push({ chat: i, digest });
-      const turns = chat.messages.filter(({ role }) => role === "assistant").length;
-      const ends = got?.learnt.filter(([, to]) => got.ids[to - 1] === end).length;
-      if (got && (ends !== turns || got.learnt.length !== turns)) wrong.push({ chat: i, turns, ends });
-    }
-    for (const [group, expected] of (long?.golden[kind]?.[name] ?? []).entries()) {
-      const mine = digests.slice(group * long!.group, (group + 1) * long!.group);
-      // Where blocks are left out, a conversation that is refused has no ids to compare.
-      if (!mine.includes("refused") && sha(mine.join()) !== expected) wrong.push({ group, mine });
-    }
-    expect(wrong).toEqual([]);
-    // This one writes the system's turn and the tools before the last question: calls of tools cannot be told from the rest.
-    expect(refused.length).toBeLessThanOrEqual(name === "mistral" ? Math.ceil(chats.length / STRIDE) / 5 : 0);
-  });
+      for (const [group, expected] of (long?.golden[kind]?.[name] ?? []).entries()) {
+        const mine = digests.slice(group * long!.group, (group + 1) * long!.group);
+        // Where blocks are left out, a conversation that is refused has no ids to compare.
+        if (!mine.includes("refused") && sha(mine.join()) !== expected) wrong.push({ group, mine });
+      }
+      expect(wrong).toEqual([]);
+      // This one writes the system's turn and the tools before the last question: calls of tools cannot be told from the rest.
+      expect(refused.length).toBeLessThanOrEqual(name === "mistral" ? Math.ceil(chats.length / STRIDE) / 5 : 0);
+    },
+    TIMEOUT_MS,
+  );
 });

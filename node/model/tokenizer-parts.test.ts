@@ -10,7 +10,7 @@ interface Golden {
   readonly unigram: Readonly<Record<string, readonly number[]>>;
 }
 
-const golden: Golden = JSON.parse(readFileSync(join(import.meta.dirname, "golden/tokenizer-parts.json"), "utf8"));
+const golden: Golden = JSON.parse(readFileSync(join(import.meta.dirname, "golden/tokenizers/parts.json"), "utf8"));
 
 /** A tokenizer whose words are these pieces, so that its ids tell how a text was divided. */
 function dividing(part: object, pieces: readonly string[]) {

@@ -1,4 +1,4 @@
-"""Writes tokenizer-parts.json: how tokenizers (by Hugging Face) divides texts by each part that weft writes in other parts.
+"""Writes tokenizers/parts.json: how tokenizers (by Hugging Face) divides texts by each part that weft writes in other parts.
 
     python3 tokenizer_parts.py      # needs: pip install tokenizers==0.22
 """
@@ -37,5 +37,5 @@ unigram = {"model": {"type": "Unigram", "unk_id": 0, "vocab": vocabulary, "byte_
 library = Tokenizer.from_str(json.dumps({"version": "1.0", **unigram}))
 bytes_of = {text: library.encode(text).ids for text in ["ab a", "aéb 日本", "😀x", "\n"]}
 
-target = pathlib.Path(__file__).with_name("tokenizer-parts.json")
+target = pathlib.Path(__file__).parent / "tokenizers" / "parts.json"
 target.write_text(json.dumps({"texts": TEXTS, "cases": cases, "unigram": bytes_of}, ensure_ascii=False) + "\n", encoding="utf-8")

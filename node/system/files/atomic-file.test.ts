@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -19,6 +20,25 @@ test("a file is replaced whole, with its mode, and nothing else stays in the fol
   expect([...(await readFile(path))]).toEqual([4]);
   expect((await stat(path)).mode & 0o777).toBe(0o600);
   expect(await readdir(root)).toEqual(["a"]);
+});
+
+test.skipIf(process.platform === "win32")("of a link the file that it leads to is replaced", async () => {
+  await mkdir(join(root, "elsewhere"));
+  await writeFile(join(root, "elsewhere", "file"), "old");
+  await symlink(join("elsewhere", "file"), join(root, "link"));
+  await writeFileAtomic(join(root, "link"), Buffer.from("new"));
+  expect(await readlink(join(root, "link"))).toBe(join("elsewhere", "file"));
+  expect(await readFile(join(root, "elsewhere", "file"), "utf8")).toBe("new");
+  expect(await readdir(root)).toEqual(["elsewhere", "link"]);
+});
+
+test.skipIf(process.platform === "win32")("a pipe is written to, as a device is, and stays what it is", async () => {
+  const pipe = join(root, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const [read] = await Promise.all([readFile(pipe, "utf8"), writeFileAtomic(pipe, Buffer.from("said"))]);
+  expect(read).toBe("said");
+  expect((await stat(pipe)).isFIFO()).toBe(true);
+  expect(await readdir(root)).toEqual(["pipe"]);
 });
 
 test("a failure leaves what was there, and no temporary file", async () => {

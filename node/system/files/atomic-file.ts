@@ -2,7 +2,7 @@
  * Files that are there whole or not at all, whenever the process or the machine stops: written to a temporary name in
  * the same folder, synced, renamed; then the folder is synced, so that the new name survives too.
  */
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { NodeError } from "../../errors.ts";
 import { readShortFile } from "./short-file.ts";
@@ -14,7 +14,8 @@ export function temporaryPath(path: string): string {
 }
 
 /**
- * Replace a file with `bytes`, or leave what was there.  mode: permissions of the new file, 0o644 when absent.
+ * Replace a file with `bytes`, or leave what was there.  mode: permissions of the new file, 0o644 when absent. Of a link the file that
+ * it leads to is replaced. A device and a pipe are written to, for in their place nobody wants a file.
  * Throws: DISK_FULL, DATA_DIRECTORY.
  */
 export function writeFileAtomic(
@@ -25,7 +26,9 @@ export function writeFileAtomic(
   return unfinished(() => replaceFile(path, bytes, options.mode ?? 0o644));
 }
 
-async function replaceFile(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+async function replaceFile(named: string, bytes: Uint8Array, mode: number): Promise<void> {
+  const path = await realpath(named).catch(() => named);
+  if (await isNoFile(path)) return await writeInto(path, bytes);
   const temporary = temporaryPath(path);
   try {
     await rm(temporary, { force: true });
@@ -35,6 +38,21 @@ async function replaceFile(path: string, bytes: Uint8Array, mode: number): Promi
   } catch (cause) {
     // The first error is the one to report; a folder that cannot be written cannot be tidied either.
     await rm(temporary, { force: true }).catch(() => undefined);
+    throw fileError(cause, named);
+  }
+}
+
+/** Whether a device, a pipe or a socket has this name; a folder is refused when a file is to take its place. */
+async function isNoFile(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && !found.isFile() && !found.isDirectory();
+}
+
+async function writeInto(path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    const file = await open(path, "w");
+    await file.writeFile(bytes).finally(() => file.close());
+  } catch (cause) {
     throw fileError(cause, path);
   }
 }

@@ -119,14 +119,11 @@ class HolePunching {
 
   /** Try for a direct way to the other end of a relayed connection, if it is this side's turn. */
   async #approach(relayed: Connection): Promise<void> {
-    const { peerId, connectionManager } = this.#components;
     const { remotePeer: peer } = relayed;
-    if (!isRelayed(relayed.remoteAddr) || peerId.toString() >= peer.toString()) return;
-    const isDirect = (): boolean =>
-      connectionManager.getConnections(peer).some((one) => one.status === "open" && !isRelayed(one.remoteAddr));
+    if (!isRelayed(relayed.remoteAddr) || this.#components.peerId.toString() >= peer.toString()) return;
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS).unref());
-      if (relayed.status !== "open" || isDirect() || this.#stopping.signal.aborted) return;
+      if (relayed.status !== "open" || this.#isDirect(peer) || this.#stopping.signal.aborted) return;
       const isDone = await this.#tried(peer, () => this.#begin(relayed));
       if (isDone) return await this.#retire(relayed);
     }
@@ -136,17 +133,20 @@ class HolePunching {
   async #begin(relayed: Connection): Promise<void> {
     const signal = AbortSignal.any([AbortSignal.timeout(TRY_MS_MAX), this.#stopping.signal]);
     const { hole, seen } = await this.#hole(relayed, signal);
+    let stream: Stream | undefined;
     try {
-      const stream = await relayed.newStream(this.#names.punch, { signal });
+      stream = await relayed.newStream(this.#names.punch, { signal });
       const messages = new SmallMessages(stream, signal);
       tell(messages, hole, seen);
       const offer = await this.#told(messages, relayed);
       await sayWhen(messages);
       await hole.knock(offer, signal);
+      if (this.#isDirect(relayed.remotePeer)) throw new Error("another direct way was found in the meantime");
       await this.#quic.dial(hole, relayed.remotePeer, signal);
       await messages.end();
     } catch (error) {
       hole.close();
+      stream?.abort(error instanceof Error ? error : new Error(String(error)));
       throw error;
     }
   }
@@ -223,6 +223,10 @@ class HolePunching {
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS).unref());
     }
     await relayed.close().catch((error: Error) => relayed.abort(error));
+  }
+
+  #isDirect(peer: PeerId): boolean {
+    return directOf(this.#components.connectionManager.getConnections(peer), peer.toString()) !== undefined;
   }
 
   #quicTransport(): Transport | undefined {
