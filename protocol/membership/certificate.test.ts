@@ -86,6 +86,10 @@ describe("a certificate", () => {
     expect(judged(lasting(certificateSeconds + 1), log())).toBe("BELOW_THRESHOLD");
     expect(judged(lasting(DAY, [SELF, ALICE, BOB]), log())).toBe("trainer");
     expect(judged(lasting(DAY, [SELF, CAROL]), log())).toBe("BELOW_THRESHOLD");
+    // Enough have signed, and one that it names has not.
+    const three = lasting(DAY, [SELF, ALICE, BOB]);
+    const signatures = three.signatures.with(0, new Uint8Array(0));
+    expect(judged({ ...three, signatures }, log())).toBe("BELOW_THRESHOLD");
     const removed = signedEntry({ kind: "revoke", subject: ALICE.peer, reason: "left" }, { by: [SELF, BOB] });
     expect(judged(lasting(DAY), log(removed))).toBe("BELOW_THRESHOLD");
     const asks = { ...log().state().policy, threshold: 3 };
@@ -144,6 +148,8 @@ describe("a certificate by a rotation", () => {
     const second = signedEntry({ ...rotation, notAfter: NOW + 20 * DAY }, { by, sequence: 12 });
     const both = log(first, second);
     expect(both.state().lost.length).toBeGreaterThan(0);
+    const bystander = signedEntry({ kind: "admit", ...termsOf(STRANGER.peer) });
+    expect(judged(bystander, both, { peer: STRANGER.peer })).toBe("trainer");
     for (const { id } of both.state().lost) expect(judged(id === first.id ? first : second, both)).toBe("LOST");
   });
 });
