@@ -11,7 +11,7 @@ import {
   rosterGenesis,
 } from "../node/index.ts";
 import type { Genesis } from "../protocol/membership/genesis.ts";
-import type { PeerId } from "../protocol/peer-id.ts";
+import { asPeerId, type PeerId } from "../protocol/peer-id.ts";
 import { dateWords, statementWords } from "../testnet/words/statement-words.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { jsonText } from "./json.ts";
@@ -61,6 +61,31 @@ export async function memberOf(
   const member = members.find(({ peer }) => peer === subject);
   if (member !== undefined) return { member, policy };
   throw new NodeError("NOT_ALLOWED", `${subject} is no member`, { subject, problem: "no-member" });
+}
+
+/** Fewer characters of an id name nobody. */
+const ENDING_LENGTH_MIN = 4;
+
+/**
+ * The peer that a person names: by its id, by the end of the id of a member, or by what a member called itself. The latter two only
+ * where no other member has the same.
+ * Throws: NodeError CONFIG_INVALID.
+ */
+export async function peerNamed(operator: OperatorOptions, text: string): Promise<PeerId> {
+  const id = asPeerId(text);
+  if (id !== undefined) return id;
+  const { members } = await membersOf(operator);
+  const ending = text.replace(/^…|^\.\.\./, "");
+  const found = members.filter(
+    ({ peer, label }) => label === text || (ending.length >= ENDING_LENGTH_MIN && peer.endsWith(ending)),
+  );
+  const [one] = found;
+  if (found.length === 1 && one !== undefined) return one.peer;
+  const why =
+    found.length === 0
+      ? `no member has the id, the end of an id or the label ${JSON.stringify(text)}; weft members list shows them`
+      : `several members are meant by ${JSON.stringify(text)}: ${found.map(({ peer }) => peer).join(", ")}; name one of them by its id`;
+  throw new NodeError("CONFIG_INVALID", why, { given: text });
 }
 
 /** An answer of the kind that belongs to the question. */

@@ -216,4 +216,7 @@ export const MOTION: ArgumentRow = {
 };
 
 /** The argument that names a member. */
-export const MEMBER: ArgumentRow = { name: "peer", text: "a peer id, as weft members list prints it" };
+export const MEMBER: ArgumentRow = {
+  name: "peer",
+  text: "a peer id, the end of one, or what a member called itself, as weft members list shows them",
+};

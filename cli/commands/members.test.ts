@@ -37,8 +37,8 @@ const json = async (...words: readonly string[]) => JSON.parse((await members(..
 describe("weft members", () => {
   it("lists founders and the policy, and says that nothing waits", async () => {
     const { out } = await members("list");
-    expect(out).toMatch(new RegExp(`${alice} +admin +no end +member +this peer, founder`));
-    expect(out).toMatch(new RegExp(`${bob} +trainer +no end`));
+    expect(out).toMatch(new RegExp(`${alice} +– +admin +no end +member +this peer, founder`));
+    expect(out).toMatch(new RegExp(`${bob} +– +trainer +no end`));
     expect(out).toContain("Signatures of 1 admins are needed for every change.");
     expect(await json("list")).toMatchObject({ self: { peer: alice, role: "admin" }, entryCount: 0, removed: [] });
     expect((await members("pending")).out).toBe("nothing waits\n");
@@ -91,6 +91,25 @@ describe("weft members", () => {
     expect(out).not.toContain("2J");
   });
 
+  it("shows what a member called itself, and takes that and the end of an id for its name", async () => {
+    const text = (await weft(["network", "invite", "--data-dir", at("alice"), "--bootstrap", ADDRESS])).out.trim();
+    const dave = signerOf(9);
+    const store = await openStore(at("alice/store"));
+    const value = requestLabelled("hospital 4", parseInvite(text), dave, Math.floor(Date.now() / 1000));
+    await store.batch([{ put: "roster/note/request/dave", value }]);
+    await store.close();
+    expect((await members("approve", dave.peer)).code).toBe(0);
+    expect((await members("list")).out).toMatch(new RegExp(`${dave.peer} +"hospital 4" +trainer`));
+    expect((await json("list")).members.at(-1)).toMatchObject({ peer: dave.peer, label: "hospital 4" });
+    expect(await members("list", "--verify")).toMatchObject({ code: 0 });
+    const expired = await members("expire", `…${dave.peer.slice(-6)}`, "--at", "30d");
+    expect(expired.out).toContain(`the membership of ${dave.peer} ends`);
+    for (const nobody of ["hospital 5", dave.peer.slice(-3), "12D3KooW"]) {
+      expect(await members("revoke", nobody)).toMatchObject({ code: 2, err: expect.stringContaining("no member has") });
+    }
+    expect((await members("revoke", "hospital 4")).out).toContain(`revoke ${dave.peer}`);
+  });
+
   it("promotes, within what the policy grants", async () => {
     expect((await members("promote", bob, "--role", "admin", "--lasts", "30d")).code).toBe(0);
     const { members: all } = await json("list");
@@ -108,7 +127,7 @@ describe("weft members", () => {
     const end = async () => (await json("list")).members.find(({ peer }: { peer: string }) => peer === bob).notAfter;
     expect(Math.abs((await end()) - Date.now() / 1000 - 30 * 86_400)).toBeLessThan(60);
     const until = new Date((await end()) * 1000).toISOString().slice(0, 16).replace("T", " ");
-    expect((await members("list")).out).toMatch(new RegExp(`${bob} +trainer +${until} UTC +member`));
+    expect((await members("list")).out).toMatch(new RegExp(`${bob} +– +trainer +${until} UTC +member`));
     expect((await members("log")).out).toContain(`the membership of ${bob} ends ${until} UTC; signed by 1`);
     const later = await members("expire", bob, "--at", "60d");
     expect(later).toMatchObject({ code: 2, err: expect.stringContaining("weft members promote makes it longer") });
@@ -146,7 +165,7 @@ describe("weft members", () => {
     expect(notAdmin).toMatchObject({ code: 4, out: "", err: expect.stringContaining("only an admin") });
     const nothing = await members("approve", "0123456789ab");
     expect(nothing).toMatchObject({ code: 2, err: expect.stringContaining("weft members pending") });
-    expect(await members("revoke", "alice")).toMatchObject({ code: 2, err: expect.stringContaining("a peer id is") });
+    expect(await members("revoke", "alice")).toMatchObject({ code: 2, err: expect.stringContaining("list shows them") });
     await weft(["network", "create", "--adapter", "loreft:r1:f1", "--out", at("open.json")]);
     await weft(["init", "--data-dir", at("carol"), "--network", at("open.json")]);
     const open = await weft(["members", "list", "--data-dir", at("carol")]);

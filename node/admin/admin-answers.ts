@@ -126,6 +126,7 @@ export const MEMBERS_ANSWER = z.looseObject({
       notAfter: count,
       standing: z.string(),
       isConnected: z.boolean(),
+      label: z.string().optional(),
     }),
   ),
   admins: z.array(peer),

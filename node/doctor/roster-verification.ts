@@ -45,7 +45,7 @@ export async function verifyMembers(
     const facts = rosterFacts(log.state());
     // An entry came between the two.
     if (facts.digest !== answer.digest && left > 1 && refused.length === 0) continue;
-    const told = { ...answer, members: answer.members.map(({ standing, isConnected, ...member }) => member) };
+    const told = { ...answer, members: answer.members.map(({ standing, isConnected, label, ...member }) => member) };
     // As text: the answer may have travelled as JSON. Both were made by rosterFacts, so fields stand in one order.
     const differ = (Object.keys(facts) as (keyof typeof facts)[]).filter(
       (name) => JSON.stringify(facts[name]) !== JSON.stringify(told[name]),

@@ -20,6 +20,7 @@ import { withoutSigner } from "./cancelling.ts";
 import { Decisions } from "./decisions.ts";
 import { Drafting } from "./drafting.ts";
 import { GrantsByPolicy } from "./grants-by-policy.ts";
+import { MemberLabels } from "./member-labels.ts";
 import type { MessageJudgement } from "./message-intake.ts";
 import { PendingMessages, statementFor } from "./pending-messages.ts";
 import { type Quorum, quorumEndedBy, quorumEndWords } from "./quorum.ts";
@@ -83,6 +84,7 @@ export class Proposals {
   /** Motions of requests that were told. */
   readonly #told = new Set<string>();
   readonly #grantsByPolicy: GrantsByPolicy;
+  readonly #labels: MemberLabels;
   /** Motions of which it was said that they are not signed any more. */
   readonly #heldBack = new Set<string>();
 
@@ -106,6 +108,7 @@ export class Proposals {
       hasAgreed: (id) => this.#decisions.hasAgreed(id),
     });
     this.#grantsByPolicy = new GrantsByPolicy({ store, clock, save });
+    this.#labels = new MemberLabels({ store, save });
     roster.onEntry((entry) => this.#enter(entry));
   }
 
@@ -114,6 +117,7 @@ export class Proposals {
     await this.#drafting.load();
     await this.#decisions.load();
     await this.#grantsByPolicy.load();
+    await this.#labels.load();
     await this.#pending.load();
   }
 
@@ -247,12 +251,29 @@ export class Proposals {
     this.#drafting.stop();
   }
 
+  /** What a member called itself, where this peer saw its request: it chose that itself, and another one may have the same. */
+  labelOf(peer: PeerId): string | undefined {
+    return this.#labels.of(peer);
+  }
+
   #enter(entry: Entry): void {
+    this.#keepLabel(entry.statement);
     this.#pending.enter(entry);
     // What was agreed to has happened; saying it again needs a new decision.
     this.#decisions.forget(statementDigest(entry.statement));
     this.#heldBack.delete(statementDigest(entry.statement));
     this.#drafting.enter(entry);
+  }
+
+  /** A new key goes on with the label of the one that it replaces. */
+  #keepLabel(statement: Statement): void {
+    if (statement.kind !== "admit" && statement.kind !== "rotate") return;
+    const { subject } = statement;
+    const label =
+      statement.kind === "rotate"
+        ? this.#labels.of(statement.replaces)
+        : this.#pending.requests().find(({ candidate }) => candidate === subject)?.label;
+    if (label !== undefined) this.#labels.keep(subject, label);
   }
 
   /** A request that the policy lets in without a person; one too many of an issuer waits for a person all the same. */

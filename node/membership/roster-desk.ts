@@ -70,6 +70,8 @@ export interface MembersAnswer {
     readonly isFounder: boolean;
     readonly standing: MemberStatus;
     readonly isConnected: boolean;
+    /** What it called itself when it asked this peer; absent where it did not. */
+    readonly label?: string;
   }[];
   readonly removed: readonly (Removal & { readonly peer: PeerId })[];
   readonly barred: readonly PeerId[];
@@ -193,11 +195,15 @@ function membersAnswer({ membership, clock, self, connected }: RosterDeskDepende
   const state = membership.roster.log.state();
   const here = new Set(connected());
   const facts = rosterFacts(state);
-  const members = facts.members.map((member) => ({
-    ...member,
-    standing: membership.statusOf(member.peer),
-    isConnected: here.has(member.peer),
-  }));
+  const members = facts.members.map((member) => {
+    const label = membership.proposals.labelOf(member.peer);
+    return {
+      ...member,
+      standing: membership.statusOf(member.peer),
+      isConnected: here.has(member.peer),
+      ...(label !== undefined && { label }),
+    };
+  });
   return {
     kind: "members",
     self: { peer: self, role: membership.roleOf(self), standing: membership.statusOf(self) },

@@ -1,7 +1,6 @@
 /** `weft members expire`: a membership that ends sooner than it would. */
 import { NodeError } from "../../../node/index.ts";
 import { LIMITS } from "../../../protocol/limits.ts";
-import { parsePeerId } from "../../../protocol/peer-id.ts";
 import { dateWords } from "../../../testnet/words/statement-words.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { MOTION_JSON } from "../../json-shapes.ts";
@@ -37,9 +36,9 @@ async function run(
   terminal: Terminal,
   argument = "",
 ): Promise<number> {
-  const { decide, endOf, memberOf, nowSeconds, operatorOf } = await import("../../roster-action.ts");
-  const subject = parsePeerId(argument);
+  const { decide, endOf, memberOf, nowSeconds, operatorOf, peerNamed } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
+  const subject = await peerNamed(operator, argument);
   const { member, policy } = await memberOf(operator, subject);
   const now = nowSeconds();
   const { at = { in: 0 } } = options;

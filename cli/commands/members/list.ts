@@ -21,7 +21,8 @@ export const listMembersCommand: CommandRow = {
     kind: "members",
     self: "id, role and standing of this peer",
     network: "the roster's network id",
-    members: "peer, role, notBefore, notAfter, isFounder, standing and isConnected of each",
+    members:
+      "peer, role, notBefore, notAfter, isFounder, standing and isConnected of each, and label where this peer saw its request",
     removed: "who is no member any more, and why",
     barred: "who signed two things under one number",
     policy: "rules of the roster",
@@ -55,7 +56,7 @@ async function run(options: RosterFlags & { readonly verify?: boolean }, termina
   return problems.length === 0 ? EXIT_OK : EXIT_REFUSED;
 }
 
-const COLUMNS = ["peer", "role", "until", "state", ""].map((heading) => ({ heading, numeric: false }));
+const COLUMNS = ["peer", "calls itself", "role", "until", "state", ""].map((heading) => ({ heading, numeric: false }));
 
 /** A quorum that no end is known of says nothing, but for one that can spare nobody. */
 function quorumLines({ admins, threshold, endsAt }: MembersAnswer["quorum"]): readonly string[] {
@@ -74,8 +75,9 @@ function lines({
   entryCount,
   digest,
 }: MembersAnswer): string[] {
-  const rows = members.map(({ peer, role, notAfter, isFounder, standing, isConnected }) => [
+  const rows = members.map(({ peer, role, notAfter, isFounder, standing, isConnected, label }) => [
     peer,
+    label === undefined ? "–" : `"${label}"`,
     role,
     isFounder ? "no end" : dateWords(notAfter),
     standing,

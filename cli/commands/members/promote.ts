@@ -2,7 +2,6 @@
 import { LIMITS } from "../../../protocol/limits.ts";
 import type { Role } from "../../../protocol/membership/roles.ts";
 import { ROLES } from "../../../protocol/membership/roles.ts";
-import { parsePeerId } from "../../../protocol/peer-id.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { MOTION_JSON } from "../../json-shapes.ts";
 import { choice, duration } from "../../option-value.ts";
@@ -42,9 +41,9 @@ async function run(
   terminal: Terminal,
   argument = "",
 ): Promise<number> {
-  const { decide, endOf, memberOf, nowSeconds, operatorOf } = await import("../../roster-action.ts");
-  const subject = parsePeerId(argument);
+  const { decide, endOf, memberOf, nowSeconds, operatorOf, peerNamed } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
+  const subject = await peerNamed(operator, argument);
   const { member, policy } = await memberOf(operator, subject);
   const now = nowSeconds();
   const notAfter = endOf(options.lasts, policy.certificateSeconds, now);

@@ -1,7 +1,6 @@
 /** `weft members revoke`: proposing that somebody is no member any more. */
 import type { RevokeReason } from "../../../protocol/membership/entry.ts";
 import { REVOKE_REASONS } from "../../../protocol/membership/entry.ts";
-import { parsePeerId } from "../../../protocol/peer-id.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { MOTION_JSON } from "../../json-shapes.ts";
 import { choice } from "../../option-value.ts";
@@ -35,7 +34,9 @@ async function run(
   terminal: Terminal,
   argument = "",
 ): Promise<number> {
-  const { decide, operatorOf } = await import("../../roster-action.ts");
-  const statement = { kind: "revoke", subject: parsePeerId(argument), reason: options.reason ?? "other" } as const;
-  return await decide(await operatorOf(options, terminal), { kind: "propose", statement }, options, terminal);
+  const { decide, operatorOf, peerNamed } = await import("../../roster-action.ts");
+  const operator = await operatorOf(options, terminal);
+  const subject = await peerNamed(operator, argument);
+  const statement = { kind: "revoke", subject, reason: options.reason ?? "other" } as const;
+  return await decide(operator, { kind: "propose", statement }, options, terminal);
 }

@@ -101,6 +101,8 @@ export interface Members {
     readonly notAfter: number;
     readonly standing: string;
     readonly isConnected: boolean;
+    /** What it called itself when it asked this peer. */
+    readonly label?: string;
   }[];
 }
 

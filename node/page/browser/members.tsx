@@ -47,9 +47,10 @@ export function Membership(given: {
       )}
       <Table
         caption={`${members.members.length} members`}
-        headings={["peer", "role", "standing", "connected", "until"]}
-        rows={members.members.map(({ peer, role, standing, isConnected, notAfter }) => [
+        headings={["peer", "calls itself", "role", "standing", "connected", "until"]}
+        rows={members.members.map(({ peer, role, standing, isConnected, notAfter, label = "–" }) => [
           <span title={peer}>{shortPeer(peer)}</span>,
+          label,
           role,
           standing,
           isConnected ? "yes" : "no",

@@ -1,0 +1,54 @@
+/**
+ * What members called themselves when they asked to be admitted, as far as this peer saw the request. An entry has no label, so that
+ * nobody else can know; the request that has one is forgotten once it is decided.
+ */
+import type { PeerId } from "../../protocol/peer-id.ts";
+import type { Store, StoreChange } from "../interface/store.ts";
+
+/** Labels that are kept; of more, the oldest go. */
+export const MEMBER_LABELS_MAX = 4096;
+
+/** Followed by the peer id; the value is the label. */
+const PREFIX = "roster/label/";
+
+/** What keeping them needs. */
+export interface MemberLabelDependencies {
+  readonly store: Store;
+  /** Write behind, in order. */
+  readonly save: (changes: readonly StoreChange[]) => void;
+}
+
+/** Labels of members. */
+export class MemberLabels {
+  readonly #dependencies: MemberLabelDependencies;
+  readonly #labels = new Map<string, string>();
+
+  constructor(dependencies: MemberLabelDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Read what is on disk.  Throws: NodeError STORE_FAILED. */
+  async load(): Promise<void> {
+    for await (const [key, value] of this.#dependencies.store.entries(PREFIX)) {
+      this.#labels.set(key.slice(PREFIX.length), new TextDecoder().decode(value));
+    }
+  }
+
+  /** The label of a peer; undefined where this peer saw no request of it. */
+  of(peer: PeerId): string | undefined {
+    return this.#labels.get(peer);
+  }
+
+  /** Keep the label of a peer that is a member now. */
+  keep(peer: PeerId, label: string): void {
+    if (this.#labels.get(peer) === label) return;
+    const changes: StoreChange[] = [{ put: PREFIX + peer, value: new TextEncoder().encode(label) }];
+    const [oldest] = this.#labels.keys();
+    if (oldest !== undefined && this.#labels.size >= MEMBER_LABELS_MAX) {
+      this.#labels.delete(oldest);
+      changes.push({ delete: PREFIX + oldest });
+    }
+    this.#labels.set(peer, label);
+    this.#dependencies.save(changes);
+  }
+}
