@@ -165,7 +165,10 @@ describe("weft members", () => {
     expect(notAdmin).toMatchObject({ code: 4, out: "", err: expect.stringContaining("only an admin") });
     const nothing = await members("approve", "0123456789ab");
     expect(nothing).toMatchObject({ code: 2, err: expect.stringContaining("weft members pending") });
-    expect(await members("revoke", "alice")).toMatchObject({ code: 2, err: expect.stringContaining("list shows them") });
+    expect(await members("revoke", "alice")).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("list shows them"),
+    });
     await weft(["network", "create", "--adapter", "loreft:r1:f1", "--out", at("open.json")]);
     await weft(["init", "--data-dir", at("carol"), "--network", at("open.json")]);
     const open = await weft(["members", "list", "--data-dir", at("carol")]);
