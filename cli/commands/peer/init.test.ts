@@ -48,6 +48,15 @@ describe("weft init", () => {
     expect(readFileSync(at("alice", "config.toml"), "utf8")).toMatch(/^port = 9000\n[\s\S]*^part = "1\/2"$/m);
   });
 
+  it("says which files and folders that flags name are not there", async () => {
+    writeFileSync(at("rows.jsonl"), "");
+    const flags = ["--data", at("rows.jsonl"), "--model", at("none")];
+    const { code, err } = await weft(["init", "--data-dir", at("alice"), ...flags]);
+    expect([code, err]).toEqual([0, expect.stringContaining(`there is no ${at("none")} yet; weft run will need it\n`)]);
+    expect(err).not.toContain("rows.jsonl yet");
+    expect((await weft(["init", "--data-dir", at("bob"), "--data", "embedded"])).err).not.toContain("there is no");
+  });
+
   it("makes no key where the file of flags cannot be read", async () => {
     mkdirSync(at("odd"), { mode: 0o700 });
     writeFileSync(at("odd", "config.toml"), "port =\n");

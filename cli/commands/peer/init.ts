@@ -1,6 +1,7 @@
 /** `weft init`: the identity of a peer, and the flags that its runs follow. */
 
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { isAbsolute, resolve } from "node:path";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { type EngineOptions, keepNetwork, networkOf, recordDoor, shellWord } from "../../../node/index.ts";
 import { networkId } from "../../../protocol/network-manifest.ts";
@@ -91,12 +92,19 @@ async function make(options: InitOptions, terminal: Terminal, answers: InitAnswe
   if (Object.keys(config).length > 0) {
     const path = await writeConfig(folder, config);
     terminal.err(`flags for weft run kept in ${path}\n`);
+    for (const missing of missingPaths(config)) terminal.err(`there is no ${missing} yet; weft run will need it\n`);
   }
   terminal.err(`${created ? "a new peer" : "this peer exists already"}; its files: ${folder}\n`);
   for (const line of nextSteps(options, { ...answers, hasNetwork: network !== undefined })) terminal.err(`${line}\n`);
   if (options.json) terminal.out(jsonText({ peer, created, dataDirectory: folder, ...(network && { network }) }));
   else terminal.out(`${peer}\n`);
   return EXIT_OK;
+}
+
+/** Files and folders that flags name and that are not there: a mistyped path, or one that comes later. */
+function missingPaths({ model, data }: Readonly<Record<string, unknown>>): readonly string[] {
+  const isPath = (value: unknown): value is string => typeof value === "string" && isAbsolute(value);
+  return [model, data].filter(isPath).filter((path) => !existsSync(path));
 }
 
 /** The commands that come next, by what is there already. */
