@@ -8,6 +8,7 @@ import type {
   Connection,
   ConnectionGater,
   PeerId,
+  Startable,
   Stream,
   StreamHandler,
   Topology,
@@ -66,10 +67,10 @@ export interface PunchOptions {
 
 /** A service of libp2p. */
 export function holesThroughRouters(options: PunchOptions) {
-  return (components: PunchComponents): HolePunching => new HolePunching(components, options);
+  return (components: PunchComponents): Startable => new HolePunching(components, options);
 }
 
-class HolePunching {
+class HolePunching implements Startable {
   readonly #components: PunchComponents;
   readonly #options: PunchOptions;
   readonly #names: { readonly punch: string; readonly witness: string };
