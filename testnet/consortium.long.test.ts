@@ -119,8 +119,9 @@ async function nobodyTakes(author: string): Promise<void> {
     .toBe(true);
   expect(others(author).map((peer) => peer.acceptedFrom(author).length)).toEqual(before);
 }
+/** A stranger visits a member once a minute, and asks several members: an answer may take as long. */
 const refusedJoin = (invite: string, ...flags: readonly string[]) =>
-  weft(["join", invite, "--data-dir", net.at("frank"), "--join-only", "--wait", "30s", ...flags]);
+  weft(["join", invite, "--data-dir", net.at("frank"), "--join-only", "--wait", "150s", ...flags]);
 
 type Ask = (protocol: StreamProtocol, message: Uint8Array) => Promise<Uint8Array>;
 const randomSeed = () => crypto.getRandomValues(new Uint8Array(32));
