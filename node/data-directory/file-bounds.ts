@@ -6,6 +6,7 @@ import { LIMITS } from "../../protocol/limits.ts";
 import { EXCHANGE_DEFAULTS } from "../exchange/exchange-limits.ts";
 import { TRAIL_BYTES_MAX } from "../exchange/own-trail.ts";
 import { SUMMARIES_MAX } from "../interface/peer-event.ts";
+import { MEMBER_LABELS_BYTES_MAX } from "../membership/member-labels.ts";
 import { EGRESS_BOUNDS } from "../system/files/egress-file.ts";
 import { EGRESS_RESERVE_BYTES } from "../system/files/egress-reserve.ts";
 import { LOG_FILE_BOUNDS } from "../system/files/log-file.ts";
@@ -52,6 +53,7 @@ const STORED_BYTES =
   LIMITS.successionCountMax * TRAIL_BYTES_MAX +
   (LIMITS.rosterEntryCountMax + LIMITS.rosterPendingCountMax) * LIMITS.rosterEntryBytesMax +
   LIMITS.rosterNoteCountMax * LIMITS.rosterNoteBytesMax +
+  MEMBER_LABELS_BYTES_MAX +
   EXCHANGE_DEFAULTS.authorsMax * LIMITS.sketchBytesMax +
   LIMITS.successionCountMax * LIMITS.manifestBytesMax +
   MIB;

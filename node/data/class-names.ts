@@ -1,14 +1,12 @@
 /** Names of classes, as data sets of Hugging Face keep them beside numbers: in a table's metadata, in dataset_info.json, in README.md. */
 
+import { isObject } from "./exported-chats.ts";
 import { dataRefusal } from "./place.ts";
 import type { ClassNames, Row, RowValues } from "./row.ts";
 
 /** Classes of one column, and columns, that are read of a file; ImageNet-21k has 21,841 classes. */
 const CLASSES_MAX = 1_000_000;
 const COLUMNS_MAX = 100_000;
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Names in the metadata of a Parquet or Arrow file under the key "huggingface"; none where there is no such text. */
 export function namesOfMetadata(text: string | null | undefined): ClassNames {

@@ -21,12 +21,11 @@ export function unwrittenThoughts(
   template: object | undefined,
 ): readonly string[] {
   const text = template === undefined ? "" : JSON.stringify(template);
-  const who = template === undefined ? "no frame but a chat template" : "the chat template does not";
+  const why = template === undefined ? "no frame but a chat template writes" : "the chat template does not write";
   return [...counts]
     .filter(([name]) => !text.includes(name))
     .map(([name, count]) => {
       const rows = count === 1 ? "1 conversation has" : `${count} conversations have`;
-      const why = template === undefined ? `${who} writes` : `${who} write`;
       return `${rows} thoughts in "${name}", which ${why}: they are not learnt; put them into "content" where they should be`;
     });
 }

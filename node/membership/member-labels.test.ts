@@ -3,7 +3,7 @@ import { signerOf } from "../exchange/exchange.suite.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { MEMBER_LABELS_MAX, MemberLabels } from "./member-labels.ts";
 
-it("keeps labels over a restart, and of more than there is room for the newest", async () => {
+it("keeps labels over a restart, and of more than there is room for not the first", async () => {
   const store = createMemoryStore();
   const writes: Promise<void>[] = [];
   const open = async (): Promise<MemberLabels> => {

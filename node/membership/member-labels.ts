@@ -2,11 +2,14 @@
  * What members called themselves when they asked to be admitted, as far as this peer saw the request. An entry has no label, so that
  * nobody else can know; the request that has one is forgotten once it is decided.
  */
+import { LIMITS } from "../../protocol/limits.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Store, StoreChange } from "../interface/store.ts";
 
-/** Labels that are kept; of more, the oldest go. */
+/** Labels that are kept; where there are more, one of before goes for each new one. */
 export const MEMBER_LABELS_MAX = 4096;
+/** All of them as UTF-8. */
+export const MEMBER_LABELS_BYTES_MAX = MEMBER_LABELS_MAX * 4 * LIMITS.labelLengthMax;
 
 /** Followed by the peer id; the value is the label. */
 const PREFIX = "roster/label/";
@@ -43,10 +46,10 @@ export class MemberLabels {
   keep(peer: PeerId, label: string): void {
     if (this.#labels.get(peer) === label) return;
     const changes: StoreChange[] = [{ put: PREFIX + peer, value: new TextEncoder().encode(label) }];
-    const [oldest] = this.#labels.keys();
-    if (oldest !== undefined && this.#labels.size >= MEMBER_LABELS_MAX) {
-      this.#labels.delete(oldest);
-      changes.push({ delete: PREFIX + oldest });
+    const [first] = this.#labels.keys();
+    if (first !== undefined && this.#labels.size >= MEMBER_LABELS_MAX) {
+      this.#labels.delete(first);
+      changes.push({ delete: PREFIX + first });
     }
     this.#labels.set(peer, label);
     this.#dependencies.save(changes);

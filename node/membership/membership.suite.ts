@@ -14,6 +14,7 @@ import { createGenesis, type Genesis, signGenesis } from "../../protocol/members
 import { createInvite, type Invite, inviteSigner } from "../../protocol/membership/invite.ts";
 import { AdmissionRequestBodySchema, AdmissionRequestSchema } from "../../protocol/membership/membership_pb.ts";
 import type { Role } from "../../protocol/membership/roles.ts";
+import { isMember } from "../../protocol/membership/roster-state.ts";
 import { type MembershipSettings, POLICY_DEFAULTS } from "../../protocol/membership/settings.ts";
 import { signStatement } from "../../protocol/membership/signatures.ts";
 import { networkId } from "../../protocol/network-manifest.ts";
@@ -30,6 +31,7 @@ import { patient, until } from "../system/network/transport.suite.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { createVirtualClock, type VirtualClock } from "../system/platform/virtual-clock.ts";
 import { createMembership, type MembershipOptions, type RosterMembership } from "./membership.ts";
+import { actOnRoster, type RosterAction, type RosterAnswer, type RosterDeskDependencies } from "./roster-desk.ts";
 
 /** Seconds since 1970 at which the tests begin. */
 export const NOW = 1_800_000_000;
@@ -220,6 +222,31 @@ export function inviteBy(
     issuer,
   );
 }
+
+/** What a person of a member does; the file of a key is the number of its seed. */
+export function actAt(
+  { clock }: Consortium,
+  { membership, signer, transport }: Member,
+  action: RosterAction,
+  others: Partial<RosterDeskDependencies> = {},
+): Promise<RosterAnswer> {
+  return actOnRoster(
+    {
+      ...{ membership, clock, self: signer.peer },
+      connected: () => transport.connected(),
+      signerOf: async (file) => signerOf(Number(file)),
+      ...others,
+    },
+    action,
+  );
+}
+
+/** What waits at a member. */
+export const pendingOf = ({ membership }: Member) => membership.proposals.pending();
+
+/** Whether the peer of a seed is a member now, as a member has it. */
+export const hasMember = ({ clock }: Consortium, { membership }: Member, seed: number): boolean =>
+  isMember(membership.roster.log.state(), signerOf(seed).peer, Math.floor(clock.now() / 1000));
 
 /** The request of a program of somebody's own, with a label that this program would not sign. */
 export function requestLabelled(label: string, invite: Invite, candidate: Signer, issuedAt = NOW): Uint8Array {

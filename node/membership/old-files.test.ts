@@ -4,7 +4,6 @@ import type { Signer } from "../../protocol/envelope.ts";
 import { encodeEntry } from "../../protocol/membership/entry.ts";
 import { createGenesis, signGenesis } from "../../protocol/membership/genesis.ts";
 import { RosterLog } from "../../protocol/membership/roster-log.ts";
-import { isMember } from "../../protocol/membership/roster-state.ts";
 import { POLICY_DEFAULTS } from "../../protocol/membership/settings.ts";
 import { NodeError } from "../errors.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
@@ -12,6 +11,7 @@ import { createMemoryStore } from "../system/files/memory-store.ts";
 import { until } from "../system/network/transport.suite.ts";
 import { Hearing } from "./hearing.ts";
 import {
+  actAt,
   admit,
   type Consortium,
   connect,
@@ -19,11 +19,13 @@ import {
   digestOf,
   entryOf,
   genesisWith,
+  hasMember,
   type Member,
   NOW,
+  pendingOf,
   revoke,
 } from "./membership.suite.ts";
-import { actOnRoster, type RosterAction } from "./roster-desk.ts";
+import type { RosterAction } from "./roster-desk.ts";
 
 let net: Consortium;
 afterEach(() => net.stop());
@@ -32,20 +34,8 @@ const found = (genesis = genesisWith()): Consortium => {
   return net;
 };
 const dave = signerOf(5);
-const act = (member: Member, action: RosterAction) =>
-  actOnRoster(
-    {
-      membership: member.membership,
-      clock: net.clock,
-      self: member.signer.peer,
-      connected: () => member.transport.connected(),
-      signerOf: async (file) => signerOf(Number(file)),
-    },
-    action,
-  );
-const pendingOf = ({ membership }: Member) => membership.proposals.pending();
-const has = (member: Member, seed: number): boolean =>
-  isMember(member.membership.roster.log.state(), signerOf(seed).peer, Math.floor(net.clock.now() / 1000));
+const act = (member: Member, action: RosterAction) => actAt(net, member, action);
+const has = (member: Member, seed: number): boolean => hasMember(net, member, seed);
 /** Act once a neighbour was heard; what is refused before that is no failure. */
 const whenHeard = async (member: Member, action: RosterAction): Promise<void> => {
   const isOld = (error: unknown): boolean => error instanceof NodeError && error.facts.problem === "old-files";

@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { encodeEntry } from "../../protocol/membership/entry.ts";
-import { isMember } from "../../protocol/membership/roster-state.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { patient, until } from "../system/network/transport.suite.ts";
@@ -8,6 +7,7 @@ import { createNativeVerifier } from "../system/platform/ed25519.ts";
 import { askForAdmission } from "./admission.ts";
 import { GRANTS_BY_POLICY_MAX } from "./grants-by-policy.ts";
 import {
+  actAt,
   admit,
   type Consortium,
   connect,
@@ -17,16 +17,18 @@ import {
   digestOf,
   entryOf,
   genesisWith,
+  hasMember,
   inviteBy,
   know,
   type Member,
   NOW,
+  pendingOf,
   requestBy,
   revoke,
 } from "./membership.suite.ts";
 import { fetchGenesis } from "./network-exchange.ts";
 
-import { actOnRoster, type RosterAction } from "./roster-desk.ts";
+import type { RosterAction } from "./roster-desk.ts";
 
 const verify = createNativeVerifier();
 let net: Consortium;
@@ -36,20 +38,8 @@ const found = (genesis = genesisWith()): Consortium => {
   return net;
 };
 const dave = signerOf(5);
-const act = (member: Member, action: RosterAction) =>
-  actOnRoster(
-    {
-      membership: member.membership,
-      clock: net.clock,
-      self: member.signer.peer,
-      connected: () => member.transport.connected(),
-      signerOf: async (file) => signerOf(Number(file)),
-    },
-    action,
-  );
-const pendingOf = ({ membership }: Member) => membership.proposals.pending();
-const has = (member: Member, seed: number): boolean =>
-  isMember(member.membership.roster.log.state(), signerOf(seed).peer, Math.floor(net.clock.now() / 1000));
+const act = (member: Member, action: RosterAction) => actAt(net, member, action);
+const has = (member: Member, seed: number): boolean => hasMember(net, member, seed);
 /** Let virtual time pass until something holds. */
 const whileTime = async (condition: () => boolean): Promise<void> => {
   await until(() => {

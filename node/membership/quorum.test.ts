@@ -8,6 +8,7 @@ import { until } from "../system/network/transport.suite.ts";
 import { type ClockSources, clocksBehind } from "./clocks-behind.ts";
 import {
   ADMINS,
+  actAt,
   admit,
   type Consortium,
   connect,
@@ -20,7 +21,7 @@ import {
   NOW,
   revoke,
 } from "./membership.suite.ts";
-import { actOnRoster, type RosterAction, type RosterDeskDependencies } from "./roster-desk.ts";
+import type { RosterAction, RosterDeskDependencies } from "./roster-desk.ts";
 
 let net: Consortium;
 afterEach(() => net.stop());
@@ -30,17 +31,7 @@ const found = (threshold: number): Consortium => {
   return net;
 };
 const act = (member: Member, action: RosterAction, others: Partial<RosterDeskDependencies> = {}) =>
-  actOnRoster(
-    {
-      membership: member.membership,
-      clock: net.clock,
-      self: member.signer.peer,
-      connected: () => member.transport.connected(),
-      signerOf: async (file) => signerOf(Number(file)),
-      ...others,
-    },
-    action,
-  );
+  actAt(net, member, action, others);
 const terms = { subject: second.peer, notBefore: NOW, notAfter: NOW + 40 * DAY } as const;
 const refusedAsEnd = { code: "NOT_ALLOWED", facts: { problem: "quorum-ends" } };
 

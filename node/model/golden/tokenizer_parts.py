@@ -1,6 +1,6 @@
 """Writes tokenizers/parts.json: how tokenizers (by Hugging Face) divides texts by each part that weft writes in other parts.
 
-    python3 tokenizer_parts.py      # needs: pip install tokenizers==0.22
+    python3 tokenizer_parts.py      # needs: pip install tokenizers==0.23.2
 """
 
 import itertools

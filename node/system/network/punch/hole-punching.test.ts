@@ -2,51 +2,16 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { announcementTopic } from "../../../../protocol/gossip-topics.ts";
 import { parseNetworkId } from "../../../../protocol/network-id.ts";
-import type { PeerId } from "../../../../protocol/peer-id.ts";
 import { STREAM_PROTOCOLS } from "../../../../protocol/stream-protocols.ts";
-import type { ByteStream, Standing, Transport } from "../../../interface/transport.ts";
-import { createLibp2pTransport } from "../libp2p.ts";
-import { quicTransport, type ReachOptions } from "../reach.ts";
-import { patient, SUITE_LIMITS, silentLogger, until } from "../transport.suite.ts";
+import type { ByteStream, Transport } from "../../../interface/transport.ts";
+import { patient, until } from "../transport.suite.ts";
+import { hasQuic, inside, NETWORK, relaying, stopAll } from "./punch.suite.ts";
 
-const NETWORK = "0123456789abcdef".repeat(4);
 const PROTOCOL = STREAM_PROTOCOLS.heads;
 const TOPIC = announcementTopic(parseNetworkId(NETWORK));
-const hasQuic = (await quicTransport()) !== undefined;
-
-const running: { stop(): Promise<void> | void }[] = [];
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((one) => one.stop()));
-});
-
-interface Made extends Partial<ReachOptions> {
-  readonly listen?: readonly string[];
-  readonly standingOf?: (peer: PeerId) => Standing;
-}
-
-async function up(seed: number, { listen = [], standingOf, ...reach }: Made = {}): Promise<Transport> {
-  const made = await createLibp2pTransport(
-    { logger: silentLogger, ...(standingOf && { standingOf }) },
-    {
-      ...{ seed: new Uint8Array(32).fill(seed), listen, connectionsMax: 32, ...SUITE_LIMITS },
-      reach: { network: NETWORK, ...reach },
-    },
-  );
-  await made.handle(PROTOCOL, (stream) => stream.sink(stream.source));
-  running.push(made);
-  await made.start();
-  return made;
-}
-
-const relaying = () => up(1, { relay: true, listen: ["/ip4/127.0.0.1/tcp/0"] });
-
-/** A peer that only dials outwards, with a place at a relay. */
-async function inside(seed: number, relay: Transport, made: Made = {}): Promise<Transport> {
-  const peer = await up(seed, { throughRelays: true, ...made });
-  await peer.dial(relay.addresses()[0]!, patient());
-  await until(() => peer.addresses().length > 0);
-  return peer;
-}
+/** Gives back what it is sent. */
+const prepare = (made: Transport): Promise<void> => made.handle(PROTOCOL, (stream) => stream.sink(stream.source));
+afterEach(stopAll);
 
 const linksTo = (from: Transport, to: Transport) => from.links().filter(({ peer }) => peer === to.peer);
 const isDirectAlone = (a: Transport, b: Transport): boolean =>
@@ -64,8 +29,8 @@ async function echoed(from: Transport, to: Transport, bytes: () => Parameters<By
 
 describe.skipIf(!hasQuic)("two peers that only dial outwards", () => {
   it("come together directly, have the address of their holes, and talk and gossip on when the relayed way ends", async () => {
-    const relay = await relaying();
-    const [a, b] = [await inside(2, relay), await inside(3, relay)];
+    const relay = await relaying({ prepare });
+    const [a, b] = [await inside(2, relay, { prepare }), await inside(3, relay, { prepare })];
     const hears = new Set<Transport>();
     for (const peer of [a, b]) {
       const validate = (bytes: Uint8Array) => ({ verdict: "accept", message: bytes }) as const;

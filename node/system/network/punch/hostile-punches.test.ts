@@ -9,42 +9,17 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { afterEach, describe, expect, it } from "vitest";
 import type { PeerId } from "../../../../protocol/peer-id.ts";
-import type { Standing, Transport } from "../../../interface/transport.ts";
+import type { Standing } from "../../../interface/transport.ts";
 import { HearsayDial } from "../hearsay-dial.ts";
-import { createLibp2pTransport } from "../libp2p.ts";
-import { quicTransport, type ReachOptions } from "../reach.ts";
-import { patient, SUITE_LIMITS, silentLogger, until } from "../transport.suite.ts";
+import { until } from "../transport.suite.ts";
 import { openDatagramSocket } from "./datagram-socket.ts";
+import { hasQuic, inside, type Made, relaying, stopAll, stopLater, up } from "./punch.suite.ts";
 import { mayTell } from "./punch-talk.ts";
 import { SmallMessages } from "./small-messages.ts";
 
-const NETWORK = "0123456789abcdef".repeat(4);
 const PUNCH = "/weft/0123456789abcdef/punch/1";
 const WITNESS = "/weft/0123456789abcdef/witness/1";
-const hasQuic = (await quicTransport()) !== undefined;
-
-const running: { stop(): Promise<void> | void }[] = [];
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((one) => one.stop()));
-});
-
-interface Made extends Partial<ReachOptions> {
-  readonly listen?: readonly string[];
-  readonly standingOf?: (peer: PeerId) => Standing;
-}
-
-async function up(seed: number, { listen = [], standingOf, ...reach }: Made): Promise<Transport> {
-  const made = await createLibp2pTransport(
-    { logger: silentLogger, ...(standingOf && { standingOf }) },
-    {
-      ...{ seed: new Uint8Array(32).fill(seed), listen, connectionsMax: 32, ...SUITE_LIMITS },
-      reach: { network: NETWORK, ...reach },
-    },
-  );
-  running.push(made);
-  await made.start();
-  return made;
-}
+afterEach(stopAll);
 
 /** A program whose key comes before or after that of a peer. */
 async function hostile(isBefore: boolean, peer: PeerId): Promise<Libp2p> {
@@ -55,7 +30,7 @@ async function hostile(isBefore: boolean, peer: PeerId): Promise<Libp2p> {
       streamMuxers: [yamux()],
       services: { identify: identify() },
     });
-    running.push(node);
+    stopLater(node);
     if (node.peerId.toString() < peer === isBefore) return node;
     await node.stop();
   }
@@ -63,10 +38,8 @@ async function hostile(isBefore: boolean, peer: PeerId): Promise<Libp2p> {
 
 /** A relay, a peer with a place there, and a hostile program that is connected with the peer through it. */
 async function scene(isBefore: boolean, made: Made = {}) {
-  const relay = await up(1, { relay: true, listen: ["/ip4/127.0.0.1/tcp/0"] });
-  const victim = await up(2, { throughRelays: true, ...made });
-  await victim.dial(relay.addresses()[0]!, patient());
-  await until(() => victim.addresses().length > 0);
+  const relay = await relaying();
+  const victim = await inside(2, relay, made);
   const node = await hostile(isBefore, victim.peer);
   await node.dial(multiaddr(relay.addresses()[0]!));
   return { relay, victim, node, relayed: await node.dial(multiaddr(victim.addresses()[0]!)) };
@@ -94,7 +67,7 @@ describe.skipIf(!hasQuic)("a hole", () => {
   it("is punched towards one address with a few small datagrams, and so often only", async () => {
     const { relayed } = await scene(true);
     const target = await openDatagramSocket("127.0.0.1");
-    running.push({ stop: () => target.close() });
+    stopLater({ stop: () => target.close() });
     const knocks: number[] = [];
     target.receive((bytes) => void knocks.push(bytes.length));
     const told = offer(`/ip4/127.0.0.1/udp/${target.port}`);
