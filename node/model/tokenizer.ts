@@ -2,6 +2,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { NodeError } from "../errors.ts";
 import { specialToken, type TokenFiles, withAddedTokens } from "./added-tokens.ts";
+import { type ChangedLibrary, makeExact } from "./exact-library.ts";
 import { generationSettings } from "./generation-settings.ts";
 import { exactParts, withByteFallback } from "./tokenizer-parts.ts";
 
@@ -65,6 +66,7 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
   const template = templateBegin(library);
   const beginId = template ?? (config.add_bos_token === true ? idOf("bos_token") : undefined);
   const endId = idOf("eos_token") ?? modelEndId ?? knownEnd(library);
+  const isCleaned = cleansBlanks(tokenizerJson, config);
   const missingBegin = template === undefined && beginId !== undefined ? [beginId] : [];
   return {
     encode: (text, { special = false } = {}) => {
@@ -72,7 +74,9 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
       return special ? [...missingBegin, ...ids] : ids;
     },
     decode: (ids, { special = false } = {}) =>
-      ids.length === 0 ? "" : library.decode([...ids], { skip_special_tokens: !special }),
+      ids.length === 0
+        ? ""
+        : library.decode([...ids], { skip_special_tokens: !special, clean_up_tokenization_spaces: isCleaned }),
     ...(beginId === undefined ? {} : { beginId }),
     ...(endId === undefined ? {} : { endId }),
     addedIds: new Set(library.get_added_tokens_decoder().keys()),
@@ -134,6 +138,7 @@ function load(tokenizerJson: unknown, config: Readonly<Record<string, unknown>>,
     const exact = exactParts({ ...complete, ...tokenizerJson });
     const words = model.type === "WordLevel" ? { unk_token: model.unk_token } : {};
     library = new HuggingFaceTokenizer(exact, { ...config, ...words });
+    makeExact(library as unknown as ChangedLibrary, exact);
     withByteFallback(tokenizerJson, library.model);
     library.encode("a b");
   } catch (error) {
@@ -144,6 +149,18 @@ function load(tokenizerJson: unknown, config: Readonly<Record<string, unknown>>,
   }
   if (library.get_vocab().size === 0) throw refuse("its vocabulary is empty");
   return library;
+}
+
+/**
+ * Whether blanks before signs are taken out of a decoded text: where tokenizer_config.json asks for it, and not of BPE, whose tokens have
+ * their blanks themselves.  Source: transformers 5.18, tokenization_utils_tokenizers.py (_decode).
+ */
+function cleansBlanks(tokenizerJson: unknown, config: Readonly<Record<string, unknown>>): boolean {
+  if (config.clean_up_tokenization_spaces !== true) return false;
+  const model = isObject(tokenizerJson) && isObject(tokenizerJson.model) ? tokenizerJson.model : {};
+  // A model without a type is told by what it has.
+  const isBpe = model.type === undefined ? model.merges !== undefined : model.type === "BPE";
+  return !isBpe || config.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output === true;
 }
 
 /** The one token that the template puts before a text. */
