@@ -58,7 +58,8 @@ export class AddedTokens<T extends SoughtToken> {
       between(begin);
       found.push({ text: text.slice(begin, end), at: begin, token });
       read = end;
-      at = end - 1;
+      // The next one may begin in the blanks behind this one.
+      at += content.length - 1;
     }
     between(text.length);
     return found;

@@ -11,7 +11,7 @@ import { PrecompiledCharsmap } from "./vocabulary/precompiled-charsmap.ts";
 /** A part of the library as weft changes it. */
 interface LibraryPart {
   normalize?: (text: string) => string;
-  pre_tokenize_text?: (text: string) => string[];
+  pre_tokenize_text?: (text: string, place?: Place) => string[];
   decode_chain?: (tokens: string[]) => string[];
   pattern?: RegExp;
   /** The parts of a sequence: of normalizers, of what divides a text, of decoders. */
@@ -22,47 +22,60 @@ interface LibraryPart {
 
 type Part = Readonly<Record<string, unknown>>;
 
-/** The library's tokenizer as weft changes it. */
-export interface ChangedLibrary {
+/** The library's tokenizer as weft uses it. */
+export interface LibraryTokenizer {
   readonly normalizer: (LibraryPart & ((text: string) => string)) | null;
-  readonly pre_tokenizer:
-    | (LibraryPart & ((text: string, place: { readonly section_index: number }) => string[]))
-    | null;
+  readonly pre_tokenizer: (LibraryPart & ((text: string, place: Place) => string[])) | null;
   readonly decoder: LibraryPart | null;
-  readonly model: (words: string[]) => string[];
-  encode_text(text: string | null): string[] | null;
-  get_added_tokens_decoder(): ReadonlyMap<number, SoughtToken & { readonly normalized: boolean }>;
+  readonly model: ((words: string[]) => string[]) & {
+    readonly tokens_to_ids: ReadonlyMap<string, number>;
+    readonly unk_token_id?: number;
+  };
+  readonly post_processor:
+    | ((ids: readonly number[], second: null, special: boolean) => { readonly tokens: readonly (number | string)[] })
+    | null;
+  get_added_tokens_decoder(): ReadonlyMap<number, SoughtToken & { readonly id: number; readonly normalized: boolean }>;
 }
 
-/** Change what the library made of a tokenizer.json.  Throws: Error for a map of characters that is none. */
-export function makeExact(library: ChangedLibrary, said: Part): void {
-  if (library.normalizer) changeNormalizer(library.normalizer, partOf(said.normalizer));
-  if (library.pre_tokenizer) changePreTokenizer(library.pre_tokenizer, partOf(said.pre_tokenizer));
-  if (library.decoder) changeDecoder(library.decoder, partOf(said.decoder));
-  findAddedExactly(library);
+/** Where a stretch of text stands: 0 at the beginning. */
+interface Place {
+  readonly section_index: number;
 }
 
-/** Tokens are sought in the text as it stands, and those that are marked as normalised in the normalised text between them. */
-function findAddedExactly(library: ChangedLibrary): void {
-  const { normalizer, pre_tokenizer: divide, model } = library;
+/** The ids of a text.  special: with what the template puts around it. */
+export type EncodeExactly = (text: string, special: boolean) => number[];
+
+/**
+ * Changes what the library made of a tokenizer.json, and returns what finds the ids of a text with it.
+ * Throws: Error for a map of characters that is none.
+ */
+export function makeExact(library: LibraryTokenizer, said: Part): EncodeExactly {
+  const { normalizer, pre_tokenizer: divide, decoder, model, post_processor: finish } = library;
+  if (normalizer) changeNormalizer(normalizer, partOf(said.normalizer));
+  if (divide) changePreTokenizer(divide, partOf(said.pre_tokenizer));
+  if (decoder) changeDecoder(decoder, partOf(said.decoder));
+  const idOf = (token: string): number => model.tokens_to_ids.get(token) ?? (model.unk_token_id as number);
   const tokens = [...library.get_added_tokens_decoder().values()];
-  const isNormalized = (token: (typeof tokens)[number]): boolean => token.normalized && normalizer !== null;
-  const asStored = new AddedTokens(
-    tokens.filter((token) => !isNormalized(token)).map((token) => [token.content, token] as const),
-  );
+  // Tokens are sought in the text as it stands, and those that are marked as normalised in the normalised text between them.
+  const asStored = new AddedTokens(tokens.filter((token) => !token.normalized).map((token) => [token.content, token]));
+  const normal = (text: string): string => (normalizer ? normalizer(text) : text);
   const asRead = new AddedTokens(
-    tokens.filter(isNormalized).map((token) => [normalizer!(token.content), token] as const),
+    tokens.filter((token) => token.normalized).map((token) => [normal(token.content), token]),
   );
-  library.encode_text = (text) => {
-    if (text === null) return null;
-    return asStored.sections(text).flatMap((section) => {
-      if (section.token) return [section.token.content];
-      return asRead.sections(normalizer ? normalizer(section.text) : section.text).flatMap((inner) => {
-        if (inner.token) return [inner.token.content];
-        const place = { section_index: section.at + inner.at };
-        return model(divide ? divide(inner.text, place) : [inner.text]);
+  const idsOf = (text: string): number[] =>
+    asStored.sections(text).flatMap((section) => {
+      if (section.token) return [section.token.id];
+      return asRead.sections(normal(section.text)).flatMap((inner) => {
+        if (inner.token) return [inner.token.id];
+        const words = divide ? divide(inner.text, { section_index: section.at + inner.at }) : [inner.text];
+        // Word by word: what is unknown is one token within a word, and not beyond.
+        return words.flatMap((word) => model([word]).map(idOf));
       });
     });
+  return (text, special) => {
+    const ids = idsOf(text);
+    const whole = finish ? finish(ids, null, special).tokens : ids;
+    return whole.map((token) => (typeof token === "number" ? token : idOf(token)));
   };
 }
 
@@ -98,6 +111,7 @@ function changePreTokenizer(part: LibraryPart, said: Part): void {
     case "Sequence":
       for (const [i, inner] of (part.tokenizers ?? []).entries())
         changePreTokenizer(inner, innerOf(said.pretokenizers, i));
+      part.pre_tokenize_text = (text, place) => inTurn(part.tokenizers ?? [], text, place);
       break;
     case "BertPreTokenizer":
       part.pre_tokenize_text = (text) => text.match(BERT_WORDS) ?? [];
@@ -107,6 +121,18 @@ function changePreTokenizer(part: LibraryPart, said: Part): void {
       break;
     default:
   }
+}
+
+/** Only a piece with which the text begins stands where the text does. */
+function inTurn(parts: readonly LibraryPart[], text: string, place: Place | undefined): string[] {
+  return parts.reduce<string[]>(
+    (pieces, part) =>
+      pieces.flatMap((piece, i) => {
+        const at = i === 0 && text.startsWith(piece) ? place : { section_index: 1 };
+        return part.pre_tokenize_text?.(piece, at) ?? [piece];
+      }),
+    [text],
+  );
 }
 
 function changeDecoder(part: LibraryPart, said: Part): void {

@@ -73,7 +73,8 @@ export function specialTokens(
     // A token that the files list is that one; among the others the last one of a text counts.
     if (token.content === "" || (id === undefined && flagged.has(token.content))) continue;
     const { isPlain, ...flags } = token;
-    const given = vocabulary.get(token.content) ?? Math.max(last + 1, vocabulary.size);
+    const known = vocabulary.get(token.content) ?? ids.get(token.content)?.id;
+    const given = known ?? Math.max(last + 1, vocabulary.size);
     if (id !== undefined && id !== given) {
       const text = `the added token ${JSON.stringify(token.content)} has id ${id} in the files, and after the vocabulary it is token ${given}`;
       throw new NodeError("MODEL_CONFIG", text);
