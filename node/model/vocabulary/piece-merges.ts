@@ -4,7 +4,7 @@
 export interface PiecePair {
   readonly pair: readonly [left: string, right: string];
   readonly ids: readonly [left: number, right: number];
-  /** Characters of the left one. */
+  /** Code units of the left one. */
   readonly length: number;
 }
 
@@ -23,15 +23,17 @@ export function pieceMerges(
 ): readonly (readonly [string, string])[] {
   const merges: (readonly [string, string])[] = [];
   for (const piece of order) {
-    const characters = [...piece];
-    if (characters.length > PIECE_LENGTH_MAX) continue;
+    if (piece.length > 2 * PIECE_LENGTH_MAX || [...piece].length > PIECE_LENGTH_MAX) continue;
     const pairs: PiecePair[] = [];
-    for (let length = 1; length < characters.length; length++) {
-      const pair = [characters.slice(0, length).join(""), characters.slice(length).join("")] as const;
-      const [left, right] = [ids.get(pair[0]), ids.get(pair[1])];
+    // Halves of a character are no pieces.
+    for (let length = 1; length < piece.length; length++) {
+      const pair = [piece.slice(0, length), piece.slice(length)] as const;
+      const left = ids.get(pair[0]);
+      const right = left === undefined ? undefined : ids.get(pair[1]);
       if (left !== undefined && right !== undefined) pairs.push({ pair, ids: [left, right], length });
     }
-    for (const { pair } of pairs.toSorted(before)) merges.push(pair);
+    if (pairs.length > 1) pairs.sort(before);
+    for (const { pair } of pairs) merges.push(pair);
   }
   return merges;
 }
