@@ -39,7 +39,7 @@ describe("weft members", () => {
     const { out } = await members("list");
     expect(out).toMatch(new RegExp(`${alice} +– +admin +no end +member +this peer, founder`));
     expect(out).toMatch(new RegExp(`${bob} +– +trainer +no end`));
-    expect(out).toContain("Signatures of 1 admins are needed for every change.");
+    expect(out).toContain("The signature of 1 admin is needed for every change.");
     expect(await json("list")).toMatchObject({ self: { peer: alice, role: "admin" }, entryCount: 0, removed: [] });
     expect((await members("pending")).out).toBe("nothing waits\n");
   });
@@ -103,11 +103,17 @@ describe("weft members", () => {
     expect((await json("list")).members.at(-1)).toMatchObject({ peer: dave.peer, label: "hospital 4" });
     expect(await members("list", "--verify")).toMatchObject({ code: 0 });
     const expired = await members("expire", `…${dave.peer.slice(-6)}`, "--at", "30d");
-    expect(expired.out).toContain(`the membership of ${dave.peer} ends`);
+    expect(expired.out).toContain(`the membership of "hospital 4" ${dave.peer} ends`);
     for (const nobody of ["hospital 5", dave.peer.slice(-3), "12D3KooW"]) {
       expect(await members("revoke", nobody)).toMatchObject({ code: 2, err: expect.stringContaining("no member has") });
     }
-    expect((await members("revoke", "hospital 4")).out).toContain(`revoke ${dave.peer}`);
+    expect((await members("revoke", "hospital 4")).out).toContain(`revoke "hospital 4" ${dave.peer}`);
+    // Who is no member any more keeps its name in what is shown of it.
+    expect((await members("list")).out).toContain(`"hospital 4" ${dave.peer} removed: other`);
+    const log = (await members("log")).out;
+    for (const words of ["admit", "the membership of", "revoke"])
+      expect(log).toContain(`${words} "hospital 4" ${dave.peer}`);
+    expect(await json("list")).toMatchObject({ labels: { [dave.peer]: "hospital 4" }, removed: [{ peer: dave.peer }] });
   });
 
   it("promotes, within what the policy grants", async () => {

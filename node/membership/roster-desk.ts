@@ -75,6 +75,8 @@ export interface MembersAnswer {
   }[];
   readonly removed: readonly (Removal & { readonly peer: PeerId })[];
   readonly barred: readonly PeerId[];
+  /** What these called themselves, by their ids: whose requests this peer saw; absent where an older peer answers. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly policy: MembershipPolicy;
   readonly admins: readonly PeerId[];
   readonly quorum: Quorum;
@@ -210,10 +212,22 @@ function membersAnswer({ membership, clock, self, connected }: RosterDeskDepende
     ...facts,
     members,
     barred: [...state.barred],
+    labels: labelsOf(membership, [...state.members.keys(), ...state.removed.keys(), ...state.barred]),
     admins: adminsOf(state, Math.floor(clock.now() / 1000)),
     quorum: quorumOf(state, Math.floor(clock.now() / 1000)),
   };
 }
+
+const labelsOf = (
+  { proposals }: RosterDeskDependencies["membership"],
+  peers: readonly PeerId[],
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    [...new Set(peers)].flatMap((peer) => {
+      const label = proposals.labelOf(peer);
+      return label === undefined ? [] : [[peer, label]];
+    }),
+  );
 
 /** What follows from the genesis and the entries alone: neither from the time, nor from proofs, nor from who is connected. */
 export function rosterFacts(state: RosterState) {
