@@ -8,6 +8,7 @@ import { requestLabelled } from "../../node/membership/membership.suite.ts";
 import { switchNetwork } from "../../node/peer/switch-network.ts";
 import { openStore } from "../../node/system/files/store.ts";
 import { createLogger } from "../../node/system/platform/log.ts";
+import { statementDigest } from "../../protocol/membership/entry.ts";
 import { parseGenesis } from "../../protocol/membership/genesis.ts";
 import { parseInvite } from "../../protocol/membership/invite.ts";
 import { weft } from "../command.suite.ts";
@@ -99,6 +100,22 @@ describe("weft members", () => {
     await store.batch([{ put: "roster/note/request/dave", value }]);
     await store.close();
     expect((await members("approve", dave.peer)).code).toBe(0);
+    // A second window that approves the same learns that it is so already; who is named by the id has no motion any more.
+    const [decided] = (await json("log")).entries;
+    expect(decided).toMatchObject({ kind: "admit" });
+    const motion = statementDigest(decided.statement);
+    for (const name of [motion, motion.slice(0, 12)]) {
+      const again = await members("approve", name);
+      expect(again).toMatchObject({
+        code: 0,
+        err: expect.stringContaining("decided"),
+        out: expect.stringContaining(dave.peer),
+      });
+    }
+    expect(await members("approve", "00000000")).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("weft members pending"),
+    });
     expect((await members("list")).out).toMatch(new RegExp(`${dave.peer} +"hospital 4" +trainer`));
     expect((await json("list")).members.at(-1)).toMatchObject({ peer: dave.peer, label: "hospital 4" });
     expect(await members("list", "--verify")).toMatchObject({ code: 0 });

@@ -84,6 +84,7 @@ test("who does not become a neighbour is told of once for each reason, not where
   ]);
   one.join(BOB!);
   expect(one.refusalOf(BOB!)).toBeUndefined();
+  one.decline(BOB!, "it is no member any more");
   clock.advance(60_000);
   const strangers = Array.from({ length: 2_000 }, (_, i) =>
     peerIdFromPublicKey(Uint8Array.from({ length: 32 }, (_, j) => (j === 0 ? i % 256 : j === 1 ? i >> 8 : 3))),

@@ -94,7 +94,8 @@ export class Company {
     this.#refusals.delete(peer);
     this.#refusals.set(peer, reason);
     dropOldest(this.#refusals);
-    if (this.#isStopped || isGiven(peer)) return;
+    // Of one that was a neighbour until now it is told elsewhere what has ended that.
+    if (this.#isStopped || isGiven(peer) || this.#neighbours.has(peer)) return;
     const times = this.#dueTimes(peer, reason);
     const nowMs = clock.now();
     this.#declinedAtMs = this.#declinedAtMs.filter((at) => at > nowMs - DECLINED_MS);

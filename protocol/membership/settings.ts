@@ -70,7 +70,7 @@ export function describeMembership(membership: MembershipSettings | undefined): 
   const { founders, threshold } = membership;
   const admins = founders.filter(({ role }) => role === "admin").length;
   return [
-    `By roster: ${many(founders.length, "founder")}, ${admins} of them admins; ${many(threshold, "admin signature")} change it.`,
+    `By roster: ${many(founders.length, "founder")}, ${admins} of them admins; ${many(threshold, "admin signature")} ${threshold === 1 ? "changes" : "change"} it.`,
     ...founders.map(({ peer, role }) => `  ${peer} ${role}`),
     ...describePolicy(firstPolicy(membership)),
   ];
