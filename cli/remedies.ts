@@ -11,6 +11,7 @@ type Remedy = string | ((facts: ErrorFacts) => string);
 
 /** One for every problem. */
 export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
+  "act-outdated": "let its member run weft keys rotate again, or add --without-quorum where it is meant",
   "act-waits": "wait until that one is decided, or forgotten after two weeks, and do this then",
   "admin-place-shut": "give --admin a port, or a path in a folder that is there and may be written",
   "admin-port-taken": "give --admin another port, or leave it out",

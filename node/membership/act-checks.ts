@@ -92,6 +92,24 @@ export function checkCancelling(
 }
 
 /**
+ * A rotation of before what the roster says now: signed as it is, it is not taken, or undoes what the same key has signed since. Its
+ * member alone can ask again.  Throws: NodeError NOT_ALLOWED.
+ */
+export function checkOutdated(
+  { membership }: ActDependencies,
+  statement: Statement,
+  { isMeant = false }: { readonly isMeant?: boolean },
+): void {
+  if (isMeant || statement.kind !== "rotate") return;
+  const id = statementDigest(statement);
+  if (!membership.proposals.isOutdated(id)) return;
+  const text =
+    `${statement.replaces} asked for its new key before what the roster says now: signed as it is, the rotation would not be taken, or ` +
+    "would undo what the same key has signed since";
+  throw new NodeError("NOT_ALLOWED", text, { id: id.slice(0, 12), problem: "act-outdated" });
+}
+
+/**
  * A signature from later than the others' clocks show is put off by them, and they see no reason to tell.
  * Throws: NodeError NOT_ALLOWED where this clock is further ahead of most neighbours than they tolerate.
  */

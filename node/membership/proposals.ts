@@ -25,6 +25,7 @@ import type { MessageJudgement } from "./message-intake.ts";
 import { PendingMessages, statementFor } from "./pending-messages.ts";
 import { type Quorum, quorumEndedBy, quorumEndWords } from "./quorum.ts";
 import type { RosterStore } from "./roster-store.ts";
+import { isSound } from "./sound-drafts.ts";
 
 /** What proposals need. */
 export interface ProposalDependencies {
@@ -106,6 +107,7 @@ export class Proposals {
       ...dependencies,
       ...{ pending: this.#pending, isAdmin, agreed: () => this.#agreed() },
       hasAgreed: (id) => this.#decisions.hasAgreed(id),
+      isMeant: (id) => this.#decisions.isMeant(id),
     });
     this.#grantsByPolicy = new GrantsByPolicy({ store, clock, save });
     this.#labels = new MemberLabels({ store, save });
@@ -207,6 +209,13 @@ export class Proposals {
   /** What is to sign a statement, by the drafts of it. */
   signersOf(id: string): readonly PeerId[] {
     return [...new Set(this.#pending.draftsOf(id).flatMap(({ signers }) => signers))];
+  }
+
+  /** Whether each draft of a statement is one that this peer does not sign (sound-drafts.ts). */
+  isOutdated(id: string): boolean {
+    const drafts = this.#pending.draftsOf(id);
+    const { log } = this.#dependencies.roster;
+    return drafts.length > 0 && drafts.every((one) => !isSound(one, log, { isMeant: this.#decisions.isMeant(id) }));
   }
 
   /** Drafts that this peer has signed and that still wait: it cannot take its signature back. */

@@ -26,7 +26,14 @@ import { networkId, parseManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { MemberStatus } from "../interface/membership.ts";
-import { type ActDependencies, checkCancelling, checkClock, checkQuorum, checkSubject } from "./act-checks.ts";
+import {
+  type ActDependencies,
+  checkCancelling,
+  checkClock,
+  checkOutdated,
+  checkQuorum,
+  checkSubject,
+} from "./act-checks.ts";
 import type { Proposal } from "./proposals.ts";
 import { type Quorum, quorumOf } from "./quorum.ts";
 import type { StoredEntries } from "./roster-store.ts";
@@ -266,6 +273,7 @@ async function approve(
   const motion = proposals.pending({ declined: true }).find((one) => one.id === id);
   if (motion !== undefined) {
     checkCancelling(dependencies, motion.statement, proposals.signersOf(id));
+    checkOutdated(dependencies, motion.statement, action);
     checkQuorum(dependencies, motion.statement, action);
   }
   await checkClock(dependencies, motion?.statement);
@@ -291,7 +299,8 @@ async function rotate(
   const fresh = await signerOf(action.keyFile);
   const isSame = (one: Statement): boolean =>
     one.kind === "rotate" && one.replaces === self && one.subject === fresh.peer && one.role === role;
-  const waits = membership.proposals.pending().find(({ statement }) => isSame(statement));
+  const { proposals } = membership;
+  const waits = proposals.pending().find(({ id, statement }) => isSame(statement) && !proposals.isOutdated(id));
   if (waits !== undefined) return waits;
   const here = new Set(connected());
   const rank = (peer: PeerId): number => (peer === self ? 0 : here.has(peer) ? 1 : 2);
@@ -308,7 +317,7 @@ async function rotate(
   checkCancelling(dependencies, statement, signers);
   checkQuorum(dependencies, statement, action);
   await checkClock(dependencies);
-  return await membership.proposals.propose(statement, {
+  return await proposals.propose(statement, {
     ...{ cosigners: [fresh], signers },
     isMeant: action.isMeant === true,
   });
