@@ -11,7 +11,7 @@ function fixture() {
   const save = (changes: readonly StoreChange[]): void => void writes.push(store.batch(changes));
   const open = async () => {
     await Promise.all(writes);
-    const decisions = new Decisions({ store, clock, save });
+    const decisions = new Decisions({ store, clock, save, entryCount: () => 0 });
     await decisions.load();
     return decisions;
   };

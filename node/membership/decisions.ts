@@ -19,15 +19,24 @@ const DECLINED_PREFIX = "roster/declined/";
 export interface DecisionDependencies {
   readonly store: Store;
   readonly clock: Pick<Clock, "now">;
+  /** Entries that the roster has now. */
+  readonly entryCount: () => number;
   /** Write behind, in order. */
   readonly save: (changes: readonly StoreChange[]) => void;
+}
+
+/** What somebody has agreed to. */
+interface Agreement {
+  /** Whether also where too few admins are left afterwards. */
+  readonly isMeant: boolean;
+  /** Entries that the roster had by then, or when this peer was started. */
+  readonly entryCount: number;
 }
 
 /** The decisions of one peer. */
 export class Decisions {
   readonly #dependencies: DecisionDependencies;
-  /** Whether each was agreed to although too few admins are left afterwards. */
-  readonly #agreed = new Map<string, boolean>();
+  readonly #agreed = new Map<string, Agreement>();
   /** Seconds at which each was declined, the oldest first. */
   readonly #declined = new Map<string, number>();
 
@@ -39,7 +48,8 @@ export class Decisions {
   async load(): Promise<void> {
     const { store } = this.#dependencies;
     for await (const [key, value] of store.entries(AGREED_PREFIX)) {
-      this.#agreed.set(key.slice(AGREED_PREFIX.length), value.length > 0);
+      const agreement = { isMeant: value.length > 0, entryCount: this.#dependencies.entryCount() };
+      this.#agreed.set(key.slice(AGREED_PREFIX.length), agreement);
     }
     const found: (readonly [string, number])[] = [];
     for await (const [key, value] of store.entries(DECLINED_PREFIX)) {
@@ -62,13 +72,18 @@ export class Decisions {
 
   /** Whether it was agreed to although too few admins are left afterwards to change anything. */
   isMeant(id: string): boolean {
-    return this.#agreed.get(id) === true;
+    return this.#agreed.get(id)?.isMeant === true;
+  }
+
+  /** Entries that the roster had when this peer agreed to a statement: these are meant to stay. All, where it has not. */
+  entriesBefore(id: string): number {
+    return this.#agreed.get(id)?.entryCount ?? Infinity;
   }
 
   /** Agree to a statement, in place of an earlier decision; `isMeant`: whatever it leaves of the admins. */
   agree(id: string, { isMeant = false }: { readonly isMeant?: boolean } = {}): void {
     const changes = this.#withdraw(id);
-    this.#agreed.set(id, isMeant);
+    this.#agreed.set(id, { isMeant, entryCount: this.#dependencies.entryCount() });
     this.#dependencies.save([...changes, { put: AGREED_PREFIX + id, value: new Uint8Array(isMeant ? 1 : 0) }]);
   }
 

@@ -23,7 +23,7 @@ import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
 import { DRAFTS_PER_AUTHOR_MAX, type PendingMessages } from "./pending-messages.ts";
 import type { RosterStore } from "./roster-store.ts";
-import { isSound } from "./sound-drafts.ts";
+import { type DraftTerms, isSound } from "./sound-drafts.ts";
 
 /** What drafting needs. */
 export interface DraftingDependencies {
@@ -42,8 +42,8 @@ export interface DraftingDependencies {
   readonly agreed: () => Iterable<readonly [string, Statement]>;
   /** Whether this peer agrees to a statement, and it has not happened. */
   readonly hasAgreed: (id: string) => boolean;
-  /** Whether a person has said of a statement that it is meant, whatever it ends. */
-  readonly isMeant: (id: string) => boolean;
+  /** On what terms drafts of a statement are signed. */
+  readonly termsOf: (id: string) => DraftTerms;
   /** See MembershipDependencies. */
   readonly mayBeOld?: boolean | undefined;
 }
@@ -247,8 +247,8 @@ export class Drafting {
   }
 
   #isSound(draft: Entry): boolean {
-    const { roster, isMeant } = this.#dependencies;
-    return isSound(draft, roster.log, { isMeant: isMeant(statementDigest(draft.statement)) });
+    const { roster, termsOf } = this.#dependencies;
+    return isSound(draft, roster.log, termsOf(statementDigest(draft.statement)));
   }
 
   /** Remember since when drafts wait. */

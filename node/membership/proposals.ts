@@ -25,7 +25,7 @@ import type { MessageJudgement } from "./message-intake.ts";
 import { PendingMessages, statementFor } from "./pending-messages.ts";
 import { type Quorum, quorumEndedBy, quorumEndWords } from "./quorum.ts";
 import type { RosterStore } from "./roster-store.ts";
-import { isSound } from "./sound-drafts.ts";
+import { type DraftTerms, isSound } from "./sound-drafts.ts";
 
 /** What proposals need. */
 export interface ProposalDependencies {
@@ -94,7 +94,7 @@ export class Proposals {
     this.#dependencies = dependencies;
     const save = (changes: readonly StoreChange[]): void => this.#save(changes);
     const isAdmin = (peer: PeerId): boolean => this.#isAdmin(peer);
-    this.#decisions = new Decisions({ store, clock, save });
+    this.#decisions = new Decisions({ store, clock, save, entryCount: () => roster.log.entryCount });
     this.#pending = new PendingMessages({
       ...{ store, clock, verify, save, isAdmin, onEquivocation },
       isMember: (peer) => roleOf(roster.log.state(), peer, this.#nowSeconds()) !== undefined,
@@ -107,7 +107,7 @@ export class Proposals {
       ...dependencies,
       ...{ pending: this.#pending, isAdmin, agreed: () => this.#agreed() },
       hasAgreed: (id) => this.#decisions.hasAgreed(id),
-      isMeant: (id) => this.#decisions.isMeant(id),
+      termsOf: (id) => this.#termsOf(id),
     });
     this.#grantsByPolicy = new GrantsByPolicy({ store, clock, save });
     this.#labels = new MemberLabels({ store, save });
@@ -215,7 +215,7 @@ export class Proposals {
   isOutdated(id: string): boolean {
     const drafts = this.#pending.draftsOf(id);
     const { log } = this.#dependencies.roster;
-    return drafts.length > 0 && drafts.every((one) => !isSound(one, log, { isMeant: this.#decisions.isMeant(id) }));
+    return drafts.length > 0 && drafts.every((one) => !isSound(one, log, this.#termsOf(id)));
   }
 
   /** Drafts that this peer has signed and that still wait: it cannot take its signature back. */
@@ -263,6 +263,10 @@ export class Proposals {
   /** What a member called itself, where this peer saw its request: it chose that itself, and another one may have the same. */
   labelOf(peer: PeerId): string | undefined {
     return this.#labels.of(peer);
+  }
+
+  #termsOf(id: string): DraftTerms {
+    return { isMeant: this.#decisions.isMeant(id), entriesBefore: this.#decisions.entriesBefore(id) };
   }
 
   #enter(entry: Entry): void {

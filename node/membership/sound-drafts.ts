@@ -8,21 +8,25 @@ import { type Entry, isGrant, type Statement } from "../../protocol/membership/e
 import type { RosterLog } from "../../protocol/membership/roster-log.ts";
 import { endedBy } from "./cancelling.ts";
 
-/**
- * Entries that would not count any more if a draft entered, and that nobody means to end who agrees to it: those from before it,
- * which its author should have heard of, and those that decide who decides. What a removed key signs later than its removal is
- * lost, as it should be.
- */
-export function undoneBy(draft: Entry, log: RosterLog): readonly Entry[] {
-  const ended = endedBy(draft.statement);
-  if (ended === undefined) return [];
-  const isKept = ({ issuedAt, statement }: Entry): boolean => issuedAt <= draft.issuedAt || decides(statement);
-  return log.undoneBy(ended, draft.parents).filter(isKept);
+/** Of a statement that this peer has agreed to, or may. */
+export interface DraftTerms {
+  /** Whether a person has said that it is meant, whatever it ends. */
+  readonly isMeant: boolean;
+  /** Entries that were here when this peer agreed to it. */
+  readonly entriesBefore: number;
 }
 
-/** Whether a draft may be signed.  isMeant: also where it undoes what its author had not heard of. */
-export function isSound(draft: Entry, log: RosterLog, { isMeant }: { readonly isMeant: boolean }): boolean {
-  return log.mayEnter(draft) && (isMeant || undoneBy(draft, log).length === 0);
+/**
+ * Whether a draft may be signed: it could enter, and nothing would not count any more that was here when this peer agreed to it, and no
+ * entry that decides who decides. What a key signs while its removal is under way is lost, as it should be: it could hold the removal
+ * up for ever otherwise. No time that somebody else states comes into it.
+ */
+export function isSound(draft: Entry, log: RosterLog, { isMeant, entriesBefore }: DraftTerms): boolean {
+  if (!log.mayEnter(draft)) return false;
+  const ended = endedBy(draft.statement);
+  if (ended === undefined || isMeant) return true;
+  const undone = log.undoneBy(ended, draft.parents);
+  return !undone.some(({ place, entry }) => place < entriesBefore || decides(entry.statement));
 }
 
 /** Whether a statement says who decides, or under which manifest all go on. */

@@ -151,15 +151,20 @@ export class RosterLog {
     return new RosterView(this.#graph, this.#settings, undefined).usesBefore(invite, subject, undefined);
   }
 
+  /** How many entries are here. */
+  get entryCount(): number {
+    return this.#graph.placed.length;
+  }
+
   /**
    * Entries that count now and would not any more if an entry with these parents ended a peer's key: see RosterView. None where a
-   * parent is not here.
+   * parent is not here.  place: how many entries were here before it.
    */
-  undoneBy(peer: PeerId, parents: readonly EntryId[]): readonly Entry[] {
+  undoneBy(peer: PeerId, parents: readonly EntryId[]): readonly { readonly entry: Entry; readonly place: number }[] {
     const past = this.#graph.pastOf(parents);
     if (past === undefined) return [];
     const view = new RosterView(this.#graph, this.#settings, undefined);
-    return view.undoneBy(peer, past).map(({ entry }) => entry);
+    return view.undoneBy(peer, past).map(({ entry, index }) => ({ entry, place: index }));
   }
 
   /** Whether an entry may enter once all its signers have signed it: by what is here, its parents among that. */
