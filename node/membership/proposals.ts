@@ -185,7 +185,7 @@ export class Proposals {
 
   /**
    * Decline. Of a request of admission the other peers are told; anything else is not pending at this peer any more, whoever
-   * drafts it again, until DECLINED_SECONDS have passed or this peer approves or proposes it itself.  Throws: NodeError NOT_ALLOWED.
+   * drafts it again, until DECISION_SECONDS have passed or this peer approves or proposes it itself.  Throws: NodeError NOT_ALLOWED.
    */
   async deny(id: string): Promise<Proposal> {
     this.#requireAdmin();

@@ -10,6 +10,7 @@ import {
   signEntry,
   statementDigest,
 } from "../../protocol/membership/entry.ts";
+import { POLICY_DEFAULTS } from "../../protocol/membership/settings.ts";
 import { signerOf } from "../exchange/exchange.suite.ts";
 import { until } from "../system/network/transport.suite.ts";
 import {
@@ -182,4 +183,21 @@ describe("a removal that follows entries of long ago", () => {
     await until(() => hasMember(net, a, 10));
     expect(hasMember(net, a, 5)).toBe(true);
   });
+});
+
+it("what somebody agreed to once is not signed when it is drawn up anew after its time", async () => {
+  found(2);
+  const a = await net.up({ seed: 1 });
+  const [, second] = ADMINS as [Signer, Signer, Signer];
+  // There is no time in it: drawn up years later, it is the same statement.
+  const lax: Statement = { kind: "policy", policy: { ...POLICY_DEFAULTS, threshold: 1 } };
+  await actAt(net, a, { kind: "propose", statement: lax });
+  net.clock.advance(15 * DAY * 1000);
+  await minute();
+  const issuedAt = Math.floor(net.clock.now() / 1000);
+  tell([a], draftOf(lax, { by: [second, a.signer], signed: [second], issuedAt }));
+  await minute();
+  expect([a.membership.roster.log.entryCount, draftsAt(a).length]).toEqual([0, 1]);
+  await approve(a, lax);
+  await until(() => a.membership.roster.log.entryCount === 1);
 });
