@@ -33,6 +33,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
     `${count === undefined ? ", 0 if none" : ` (${count} are the most of this network)`}, or start with a new --data-dir`,
   "budget-of-another-mode": ({ mode }) => `go on with --dp ${mode}, or start with a new --data-dir`,
   "clock-ahead": "set this machine's time; weft doctor compares the clocks",
+  "clock-behind": "set this machine's time, or add --without-quorum where it is meant; weft doctor compares the clocks",
   "columns-unnamed": ({ columns = "prompt=NAME,response=NAME" }) =>
     `on the command line: --columns ${shellWord(`${columns}`)}`,
   "data-not-given": "give --data FILE, or --data embedded to train on the small tasks that come with weft",

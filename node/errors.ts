@@ -78,6 +78,7 @@ export const PROBLEMS = [
   "budget-not-counted",
   "budget-of-another-mode",
   "clock-ahead",
+  "clock-behind",
   "columns-unnamed",
   "data-not-given",
   "device-missing",

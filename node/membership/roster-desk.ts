@@ -148,14 +148,14 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
     case "propose":
       checkSubject(dependencies, action.statement);
       checkQuorum(dependencies, action.statement, action);
-      await checkClock(dependencies, action.statement);
+      await checkClock(dependencies, action.statement, action);
       return decided(await proposals.propose(action.statement, { isMeant: action.isMeant === true }));
     case "approve":
       return decided(await approve(dependencies, wholeId(action.id), action));
     case "deny":
       return decided(await proposals.deny(wholeId(action.id)));
     case "succeed":
-      await checkClock(dependencies);
+      await checkClock(dependencies, undefined);
       return (
         agreedSuccession(action.manifest) ?? decided(await proposals.propose(await migration.prepare(action.manifest)))
       );
@@ -276,7 +276,7 @@ async function approve(
     checkOutdated(dependencies, motion.statement, action);
     checkQuorum(dependencies, motion.statement, action);
   }
-  await checkClock(dependencies, motion?.statement);
+  await checkClock(dependencies, motion?.statement, action);
   return await proposals.approve(id, { isMeant: action.isMeant === true });
 }
 
@@ -316,7 +316,7 @@ async function rotate(
   const signers = [self, fresh.peer, ...admins];
   checkCancelling(dependencies, statement, signers);
   checkQuorum(dependencies, statement, action);
-  await checkClock(dependencies);
+  await checkClock(dependencies, undefined, action);
   return await proposals.propose(statement, {
     ...{ cosigners: [fresh], signers },
     isMeant: action.isMeant === true,
