@@ -133,6 +133,26 @@ describe("weft members", () => {
     expect(await json("list")).toMatchObject({ labels: { [dave.peer]: "hospital 4" }, removed: [{ peer: dave.peer }] });
   });
 
+  it("takes no label for a name that a second member could be meant by, and none where rights are given", async () => {
+    const invite = ["network", "invite", "--data-dir", at("alice"), "--uses", "3", "--bootstrap", ADDRESS];
+    const text = (await weft(invite)).out.trim();
+    const labelled = ["kiel", "k1el", "jena"] as const;
+    for (const [i, label] of labelled.entries()) {
+      const candidate = signerOf(30 + i);
+      const store = await openStore(at("alice/store"));
+      const value = requestLabelled(label, parseInvite(text), candidate, Math.floor(Date.now() / 1000));
+      await store.batch([{ put: `roster/note/request/${i}`, value }]);
+      await store.close();
+      expect((await members("approve", candidate.peer)).code).toBe(0);
+    }
+    const several = expect.stringMatching(/several members may be meant by "kiel".*name one of them/);
+    expect(await members("revoke", "kiel")).toMatchObject({ code: 2, err: several });
+    const chosen = { code: 2, err: expect.stringContaining("chose the label") };
+    expect(await members("promote", "jena", "--role", "admin")).toMatchObject(chosen);
+    expect((await members("promote", signerOf(32).peer.slice(-8), "--role", "observer")).code).toBe(0);
+    for (const i of labelled.keys()) expect((await members("revoke", signerOf(30 + i).peer)).code).toBe(0);
+  });
+
   it("promotes, within what the policy grants", async () => {
     expect((await members("promote", bob, "--role", "admin", "--lasts", "30d")).code).toBe(0);
     const { members: all } = await json("list");
