@@ -12,7 +12,7 @@ type Remedy = string | ((facts: ErrorFacts) => string);
 /** One for every problem. */
 export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "act-waits": "wait until that one is decided, or forgotten after two weeks, and do this then",
-  "admin-place-shut": "give --admin a port, or a path in a folder that is there and may be written",
+  "admin-place-shut": "give --admin a port from 1024 on, or a path in a folder that is there and may be written",
   "admin-port-taken": "give --admin another port, or leave it out",
   "another-base": ({ agreed = "FORM" }) => `leave out --base, or give --base ${agreed}`,
   "another-charset": ({ charset = "NAME" }) => `on the command line: --charset ${charset}`,
