@@ -20,6 +20,7 @@ export type { ErrorFacts, NodeErrorCode, Problem } from "./errors.ts";
 export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 // What may be set, and within which bounds.
 export type { CompanyEvent } from "./interface/company-event.ts";
+export { counted } from "./interface/counted.ts";
 export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.ts";
 export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
 export { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "./interface/logger.ts";
@@ -37,6 +38,7 @@ export type {
   Score,
   UpdateCounts,
 } from "./interface/peer-event.ts";
+export { type PeerLabel, PeerNames } from "./interface/peer-names.ts";
 export { PRIVACY_MODES, type PrivacyMode, type PrivacySettings } from "./interface/privacy.ts";
 export { PROVIDERS, type Provider } from "./interface/runtime.ts";
 export type { TraceTarget } from "./interface/tracing.ts";
@@ -47,6 +49,7 @@ export { defaultValues, KEYFRAME_EVERY } from "./manifest/default-encoding.ts";
 export type { ModelDigests } from "./manifest/model-digests.ts";
 export { type RecipeFacts, recipeAdapter, recipeTraining } from "./manifest/recipe.ts";
 export type { DataForm } from "./manifest/recipe-table.ts";
+export { eventLogLevel } from "./peer/event-log.ts";
 export {
   type GivenNetwork,
   isSignedByFounders,
@@ -75,7 +78,7 @@ export {
 export { STANDARD_INPUT } from "./system/files/data-bytes.ts";
 export { embeddedModelDirectory } from "./system/files/embedded-model.ts";
 export { checkPassphrase, readPassphraseFile } from "./system/files/key-backup.ts";
-export { COMMAND_WAIT_MS, takeLock } from "./system/files/lock-file.ts";
+export { COMMAND_WAIT_MS, lockHolder, takeLock } from "./system/files/lock-file.ts";
 export { readShortText } from "./system/files/short-file.ts";
 export { type AddressFilter, addressFilter } from "./system/network/address-range.ts";
 export type { ReachOptions } from "./system/network/reach.ts";
@@ -93,6 +96,7 @@ export const networkDoor = (): Promise<typeof import("./doors/networks.ts")> => 
 
 // Membership by roster: invites, proposals, key rotation.
 export type { FoundNetwork } from "./membership/candidate.ts";
+export { looksLike, membersMeant } from "./membership/look-alikes.ts";
 export type { Proposal } from "./membership/proposals.ts";
 export type { LogAnswer, MembersAnswer, RosterAction, RosterAnswer } from "./membership/roster-desk.ts";
 export type { Joining } from "./peer/join.ts";

@@ -38,13 +38,13 @@ export class MemberLabels {
   }
 
   /** The label of a peer; undefined where this peer saw no request of it. */
-  of(peer: PeerId): string | undefined {
+  of(peer: string): string | undefined {
     return this.#labels.get(peer);
   }
 
   /** Keep the label of a peer that is a member now. */
   keep(peer: PeerId, label: string): void {
-    if (this.#labels.get(peer) === label) return;
+    if (label.trim() === "" || this.#labels.get(peer) === label) return;
     const changes: StoreChange[] = [{ put: PREFIX + peer, value: new TextEncoder().encode(label) }];
     const [first] = this.#labels.keys();
     if (first !== undefined && this.#labels.size >= MEMBER_LABELS_MAX) {

@@ -1,5 +1,6 @@
 /** `weft members pending`: what waits for admins. */
-import type { Proposal } from "../../../node/index.ts";
+import { counted, type Proposal } from "../../../node/index.ts";
+import { labelText } from "../../../testnet/words/peer-name.ts";
 import { statementWords } from "../../../testnet/words/statement-words.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -26,28 +27,29 @@ async function run(
   { declined = false, ...options }: RosterFlags & { readonly declined?: boolean },
   terminal: Terminal,
 ): Promise<number> {
-  const { ask, operatorOf } = await import("../../roster-action.ts");
-  const { motions } = await ask(await operatorOf(options, terminal), { kind: "pending", declined });
+  const { ask, labelsOf, operatorOf } = await import("../../roster-action.ts");
+  const operator = await operatorOf(options, terminal);
+  const { motions } = await ask(operator, { kind: "pending", declined });
   if (options.json) terminal.out(jsonText({ motions }));
-  else terminal.out(motions.length === 0 ? "nothing waits\n" : `${motions.map(lines).join("\n")}\n`);
+  else if (motions.length === 0) terminal.out("nothing waits\n");
+  else {
+    const labels = await labelsOf(operator);
+    terminal.out(`${motions.map((motion) => lines(motion, labels)).join("\n")}\n`);
+  }
   return EXIT_OK;
 }
 
-function lines({
-  id,
-  statement,
-  request,
-  approvedBy,
-  deniedBy,
-  isDeclinedHere,
-  threshold,
-  endsQuorum,
-}: Proposal): string {
+function lines(
+  { id, statement, request, approvedBy, deniedBy, isDeclinedHere, threshold, endsQuorum }: Proposal,
+  labels: Readonly<Record<string, string>>,
+): string {
   const declined = deniedBy.length > 0 ? `, ${deniedBy.length} decline` : "";
   return [
-    `${id.slice(0, 12)} ${statementWords(statement)}`,
-    ...(request ? [`  calls itself "${request.label}"; fingerprint ${request.fingerprint}, compare it by phone`] : []),
-    `  ${approvedBy.length} of ${threshold} admins agree${declined}`,
+    `${id.slice(0, 12)} ${statementWords(statement, labels)}`,
+    ...(request
+      ? [`  calls itself ${labelText(request.label)}; fingerprint ${request.fingerprint}, compare it by phone`]
+      : []),
+    `  ${approvedBy.length} of ${counted(threshold, "admin")} agree${declined}`,
     ...(endsQuorum ? ["  leaves too few admins to change anything; it is approved with --without-quorum only"] : []),
     ...(isDeclinedHere ? [`  declined here; weft members approve ${id.slice(0, 12)} takes that back`] : []),
   ].join("\n");
