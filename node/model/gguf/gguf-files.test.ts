@@ -10,6 +10,7 @@ import { loadBaseModel, modelDigest } from "../huggingface.ts";
 import { readSafetensors } from "../safetensors.ts";
 import { tokenizerOfFiles } from "../tokenizer.ts";
 import { memoryFile } from "../weight-file.ts";
+import { VALUE_BLOCKS } from "./block-values.ts";
 import { ggufFiles } from "./gguf-files.ts";
 
 // That the values are those of the blocks, golden.test.ts shows: by logits and gradients of PyTorch.
@@ -102,8 +103,8 @@ it.each<readonly [string, Uint8Array, RegExp]>([
   ],
   [
     "blocks of another kind",
-    withType("blk.0.attn_q.weight", 12),
-    /blk\.0\.attn_q\.weight is of type Q4_K; weft reads Q4_0/,
+    withType("blk.0.attn_q.weight", 23),
+    /blk\.0\.attn_q\.weight is of type IQ4_XS; weft reads Q2_K to Q6_K, Q4_0/,
   ],
   [
     "a tensor beyond the file",
@@ -115,6 +116,22 @@ it.each<readonly [string, Uint8Array, RegExp]>([
 ])("%s is refused in a line", (_, bytes, text) => {
   const refused = expect.objectContaining({ code: "MODEL_CONFIG", message: expect.stringMatching(text) });
   expect(() => opened(bytes)).toThrow(refused);
+});
+
+it("a tensor of blocks that are read as values has them row by row", () => {
+  const type = VALUE_BLOCKS.get(6)!;
+  const file = memoryFile("model.gguf", withType("blk.0.attn_v.weight", 6));
+  const stored = ggufFiles("model.gguf", file, {}).located!.get("model.layers.0.self_attn.v_proj.weight")!;
+  const [rows, columns] = stored.shape as [number, number];
+  const perRow = columns / type.values;
+  const bytes = BYTES.subarray(stored.offset, stored.offset + rows * perRow * type.bytes);
+  const expected = new Float32Array(rows * columns);
+  for (let i = 0; i < rows * perRow; i++) {
+    type.unpack(bytes.subarray(i * type.bytes, (i + 1) * type.bytes), expected.subarray(i * type.values));
+  }
+  expect(stored.packed!.values({ from: 0, to: rows })).toEqual(expected);
+  expect(stored.packed!.values({ from: 3, to: 5 })).toEqual(expected.slice(3 * columns, 5 * columns));
+  expect(stored.packed!.blocks(8, { from: 0, to: 1 })).toBeUndefined();
 });
 
 it("a scale that is no number is refused where it is read", () => {

@@ -4,6 +4,7 @@
  * - Q4_0: a scale of 16 bits, then 16 bytes; byte j has value j in its lower half and value j + 16 in its upper one, each less 8.
  * - Q8_0: a scale of 16 bits, then 32 signed bytes.
  * - Q6_K: 256 values; lower 4 bits in 128 bytes, upper 2 in 64, a signed byte of scale for each 16, a scale of 16 bits for all.
+ * Others are read as the values that they stand for (block-values.ts).
  * Files of Llama have the rows of queries and keys in another order: the two halves of a head, which rotary positions pair,
  * stand interleaved. Files of Gemma hold norms with the 1 that is added to them.
  * Source: ggml, src/ggml-quants.c; llama.cpp, convert_hf_to_gguf.py, `permute` and `norm_shift`.
@@ -13,6 +14,7 @@ import type { BlockBits, Blocks } from "../base/blocks.ts";
 import { type GroupedMatrix, type PackedTensor, packedTensor, type RowRange } from "../packed/grouped-matrix.ts";
 import { halfToNumber } from "../safetensors.ts";
 import { type Located, type StoredTensor, tensorValues, type WeightFile } from "../weight-file.ts";
+import { VALUE_BLOCKS, type ValueBlock } from "./block-values.ts";
 import type { GgufHeader, GgufTensor } from "./gguf-header.ts";
 
 /** Types of ggml that are read, by number: the type of safetensors, or a block's values and bytes. */
@@ -28,7 +30,7 @@ const PACKED: ReadonlyMap<number, PackedType> = new Map([
 ]);
 /** Names of the other ones, for refusals. */
 const OTHERS: Readonly<Record<number, string>> = {
-  ...{ 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 15: "Q8_K" },
+  ...{ 9: "Q8_1", 15: "Q8_K" },
   ...{ 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS" },
   ...{ 24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4" },
 };
@@ -77,25 +79,47 @@ function storedTensor(
   { name, shape, type, offset }: GgufTensor,
   dataOffset: number,
 ): StoredTensor | undefined {
-  const [plain, packed] = [PLAIN.get(type), PACKED.get(type)];
+  const [plain, packed, valued] = [PLAIN.get(type), PACKED.get(type), VALUE_BLOCKS.get(type)];
+  const blocks = packed ?? valued;
   const size = shape.reduce((product, n) => product * n, 1);
-  const bytes = plain ? size * plain.bytes : packed ? (size / packed.values) * packed.bytes : 0;
+  const bytes = plain ? size * plain.bytes : blocks ? (size / blocks.values) * blocks.bytes : 0;
   const refuse = (why: string): NodeError =>
     new NodeError("MODEL_CONFIG", `${file.name}: tensor ${name.slice(0, 80)} ${why}`);
-  if (packed && (shape.at(-1) ?? 0) % packed.values !== 0)
+  if (blocks && (shape.at(-1) ?? 0) % blocks.values !== 0)
     throw refuse(`has rows that are no whole blocks: [${shape}]`);
   if (!(dataOffset + offset + bytes <= file.fileBytes))
     throw refuse("lies beyond the end of the file; download it again");
-  if (!plain && !packed) return undefined;
+  if (!plain && !blocks) return undefined;
   const place = { name, shape, file, offset: dataOffset + offset, begin: 0, end: bytes };
   if (plain) return { ...place, dtype: plain.dtype };
   const found: StoredTensor = { ...place, dtype: "U8" };
-  return { ...found, packed: packedTensor(blockMatrix(found, packed!)) };
+  return { ...found, packed: packed ? packedTensor(blockMatrix(found, packed)) : valuedTensor(found, valued!) };
+}
+
+/** Rows of blocks that are read as values. */
+function valuedTensor({ shape, file, offset, name }: StoredTensor, type: ValueBlock): PackedTensor {
+  const columns = shape.at(-1)!;
+  const rows = shape.slice(0, -1).reduce((product, n) => product * n, 1);
+  const perRow = columns / type.values;
+  const values = ({ from, to }: RowRange): Float32Array => {
+    const bytes = file.read(offset + from * perRow * type.bytes, (to - from) * perRow * type.bytes);
+    const out = new Float32Array((to - from) * columns);
+    for (let block = 0; block < (to - from) * perRow; block++) {
+      const place = block * type.values;
+      type.unpack(
+        bytes.subarray(block * type.bytes, (block + 1) * type.bytes),
+        out.subarray(place, place + type.values),
+      );
+    }
+    if (out.every(Number.isFinite)) return out;
+    throw new NodeError("MODEL_CONFIG", `${file.name}: tensor ${name} has a scale that is not a finite number`);
+  };
+  return { rows, columns, values, blocks: () => undefined };
 }
 
 function checked(stored: StoredTensor | undefined, { name, type }: GgufTensor): StoredTensor {
   if (stored) return stored;
-  const text = `tensor ${name.slice(0, 80)} is of type ${OTHERS[type] ?? type}; weft reads Q4_0, Q8_0, Q6_K, F16, BF16 and F32: take the file with one of these in its name`;
+  const text = `tensor ${name.slice(0, 80)} is of type ${OTHERS[type] ?? type}; weft reads Q2_K to Q6_K, Q4_0 to Q8_0, F16, BF16 and F32: take the file with one of these in its name`;
   throw new NodeError("MODEL_CONFIG", text);
 }
 
