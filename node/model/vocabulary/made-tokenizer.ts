@@ -36,7 +36,9 @@ function make(source: ModelFiles & VocabularySource): Made {
     return { tokenizer: new TextEncoder().encode(JSON.stringify(tokenizerJson)), tokenizerConfig };
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;
-    const tokenizerHint = `none can be made of the other files: ${error.message}; get them again, or ${WRITE_TOKENIZER}`;
+    // What cannot be opened says itself what to do.
+    const todo = error.code === "MODEL_MISSING" ? "" : `; get them again, or ${WRITE_TOKENIZER}`;
+    const tokenizerHint = `none can be made of the other files: ${error.message}${todo}`;
     return { tokenizerConfig: source.tokenizerConfig, tokenizerHint };
   }
 }

@@ -174,6 +174,12 @@ describe("files without tokenizer.json are refused in one line", () => {
     ],
     ["a word twice", { ...BERT, "vocab.txt": bytes("[UNK]\na\nb\na\n") }, 'vocab.txt has "a" in line 2 and in line 4'],
     ["no word for others", { ...BERT, "vocab.txt": bytes("a\nb\n") }, 'the vocabulary has no "[UNK]"'],
+    [
+      "a pointer",
+      { ...BERT, "vocab.txt": bytes("version https://git-lfs.github.com/spec/v1\n") },
+      "vocab.txt is a pointer of Git LFS",
+    ],
+    ["a web page", { ...LLAMA, "tokenizer.model": bytes("<!DOCTYPE html><html>") }, "tokenizer.model is a web page"],
     ["other letters", { ...BERT, "vocab.txt": Uint8Array.of(0x41, 0xff) }, "vocab.txt is no UTF-8"],
     [
       "no class",

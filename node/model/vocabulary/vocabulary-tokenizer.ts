@@ -83,8 +83,15 @@ interface Vocabulary {
 function readVocabulary(known: TokenizerClass, source: VocabularySource, named: (use: string) => string): Vocabulary {
   const has = (name: string): boolean => source.names.includes(name);
   const need = (name: string): Uint8Array => {
-    if (has(name)) return source.read(name);
-    throw refuse(`the directory has no ${name}`);
+    if (!has(name)) throw refuse(`the directory has no ${name}`);
+    const bytes = source.read(name);
+    const begin = new TextDecoder().decode(bytes.subarray(0, 100)).trimStart();
+    if (begin.startsWith("version https://git-lfs")) {
+      throw refuse(`${name} is a pointer of Git LFS; get the file itself (git lfs pull)`);
+    }
+    if (/^<(?:!doctype html|html)/iu.test(begin))
+      throw refuse(`${name} is a web page, as a download that failed leaves`);
+    return bytes;
   };
   if (known.source === "words" || known.source === "merges") {
     // transformers would read that one.
