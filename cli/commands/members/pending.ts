@@ -1,5 +1,5 @@
 /** `weft members pending`: what waits for admins. */
-import type { Proposal } from "../../../node/index.ts";
+import { looksLike, type MembersAnswer, type Proposal } from "../../../node/index.ts";
 import { statementWords } from "../../../testnet/words/statement-words.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -26,27 +26,30 @@ async function run(
   { declined = false, ...options }: RosterFlags & { readonly declined?: boolean },
   terminal: Terminal,
 ): Promise<number> {
-  const { ask, operatorOf } = await import("../../roster-action.ts");
-  const { motions } = await ask(await operatorOf(options, terminal), { kind: "pending", declined });
+  const { ask, membersOf, operatorOf } = await import("../../roster-action.ts");
+  const operator = await operatorOf(options, terminal);
+  const { motions } = await ask(operator, { kind: "pending", declined });
   if (options.json) terminal.out(jsonText({ motions }));
-  else terminal.out(motions.length === 0 ? "nothing waits\n" : `${motions.map(lines).join("\n")}\n`);
+  else if (motions.length === 0) terminal.out("nothing waits\n");
+  else {
+    const { members } = await membersOf(operator);
+    terminal.out(`${motions.map((motion) => lines(motion, members)).join("\n")}\n`);
+  }
   return EXIT_OK;
 }
 
-function lines({
-  id,
-  statement,
-  request,
-  approvedBy,
-  deniedBy,
-  isDeclinedHere,
-  threshold,
-  endsQuorum,
-}: Proposal): string {
+function lines(
+  { id, statement, request, approvedBy, deniedBy, isDeclinedHere, threshold, endsQuorum }: Proposal,
+  members: MembersAnswer["members"],
+): string {
+  const isAlike = ({ label }: MembersAnswer["members"][number]): boolean =>
+    request !== undefined && label !== undefined && looksLike(label, request.label);
+  const alike = members.filter(isAlike).map(({ peer, label }) => `${peer}, a member, calls itself "${label}"`);
   const declined = deniedBy.length > 0 ? `, ${deniedBy.length} decline` : "";
   return [
     `${id.slice(0, 12)} ${statementWords(statement)}`,
     ...(request ? [`  calls itself "${request.label}"; fingerprint ${request.fingerprint}, compare it by phone`] : []),
+    ...alike.map((text) => `  CAREFUL ${text}`),
     `  ${approvedBy.length} of ${threshold} admins agree${declined}`,
     ...(endsQuorum ? ["  leaves too few admins to change anything; it is approved with --without-quorum only"] : []),
     ...(isDeclinedHere ? [`  declined here; weft members approve ${id.slice(0, 12)} takes that back`] : []),
