@@ -143,6 +143,8 @@ describe("weft members", () => {
       const value = requestLabelled(label, parseInvite(text), candidate, Math.floor(Date.now() / 1000));
       await store.batch([{ put: `roster/note/request/${i}`, value }]);
       await store.close();
+      const careful = `CAREFUL ${signerOf(30).peer}, a member, calls itself "kiel"`;
+      if (label === "k1el") expect((await members("pending")).out).toContain(careful);
       expect((await members("approve", candidate.peer)).code).toBe(0);
     }
     const several = expect.stringMatching(/several members may be meant by "kiel".*name one of them/);
