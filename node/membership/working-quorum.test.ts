@@ -34,16 +34,16 @@ import type { RosterAction } from "./roster-desk.ts";
 let net: Consortium;
 afterEach(() => net.stop());
 
-/** Who may be spoken of; the first one's peer is real, and of the rest the test has the keys. */
-const SEEDS = [1, 2, 3, 4, 5, 6, 7];
+/** Who may be spoken of: the test has their keys. The peer of seed 1 is real and stays an admin. */
+const SEEDS = [2, 3, 4, 5, 6];
 const signerOfPeer = new Map(Array.from({ length: 60 }, (_, i) => signerOf(i + 1)).map((one) => [one.peer, one]));
-const KINDS = ["admit", "promote", "expire", "revoke", "rotate", "policy"] as const;
+const KINDS = ["admit", "admit", "promote", "expire", "revoke", "revoke", "rotate", "policy"] as const;
 
 /** What somebody tries, and what passes in between. */
 const attempt = fc.record({
   kind: fc.constantFrom(...KINDS),
   seed: fc.constantFrom(...SEEDS),
-  role: fc.constantFrom<Role>("admin", "admin", "trainer", "observer"),
+  role: fc.constantFrom<Role>("admin", "admin", "admin", "observer"),
   days: fc.integer({ min: 1, max: 90 }),
   threshold: fc.integer({ min: 1, max: 4 }),
   /** Whether the real peer proposes it, or another admin, whose draft it approves. */
@@ -57,7 +57,9 @@ const attempt = fc.record({
   /** Whether the one that is spoken of turns out to have signed two things under one number. */
   isDouble: fc.constantFrom(...Array<boolean>(19).fill(false), true),
   /** Whether the person says that it is meant, whatever it leaves. */
-  isMeant: fc.constantFrom(false, false, false, true),
+  isMeant: fc.constantFrom(...Array<boolean>(5).fill(false), true),
+  /** Which of the others sign: the first ones from here on. */
+  first: fc.nat(3),
 });
 type Attempt = typeof attempt extends fc.Arbitrary<infer T> ? T : never;
 
@@ -89,8 +91,8 @@ function statementOf(one: Attempt, log: RosterLog, number: number): Statement | 
   const subject = signerOf(seed).peer;
   if (kind === "policy") return { kind, policy: { ...POLICY_DEFAULTS, ...state.policy, threshold } };
   const known = state.members.get(subject);
-  // The real peer stays an admin; of who is no member only an admission speaks.
-  if (seed === 1 || (known === undefined && kind !== "admit")) return undefined;
+  // Of who is no member only an admission speaks.
+  if (known === undefined && kind !== "admit") return undefined;
   if (kind === "revoke") return { kind, subject, reason: "other" };
   const notBefore = nowOf();
   const granted = notBefore + days * DAY;
@@ -108,13 +110,14 @@ function statementOf(one: Attempt, log: RosterLog, number: number): Statement | 
 function draftOf(
   member: Member,
   statement: Statement,
-  { skew, parents }: { skew: number; parents: readonly Entry["id"][] },
+  { skew, parents, first }: { skew: number; parents: readonly Entry["id"][]; first: number },
 ): Entry {
   const log = member.membership.roster.log;
   const { threshold } = log.state().policy;
   const admins = adminsOf(log.state(), nowOf()).filter((peer) => peer !== member.signer.peer && signerOfPeer.has(peer));
   const own = statement.kind === "rotate" ? [statement.replaces, statement.subject] : [];
-  const others: readonly PeerId[] = [...new Set([...own, ...admins.slice(0, threshold - 1)])];
+  const turned = [...admins.slice(first), ...admins.slice(0, first)];
+  const others: readonly PeerId[] = [...new Set([...own, ...turned.slice(0, threshold - 1)])];
   const by = [...others, member.signer.peer].map((peer) => signerOfPeer.get(peer)!);
   const latest = parents.reduce((most, id) => Math.max(most, log.get(id)?.issuedAt ?? 0), nowOf() + skew);
   const whole = entryOf(net.genesis, statement, { parents, by, issuedAt: latest });
@@ -159,10 +162,10 @@ async function live(attempts: readonly Attempt[], threshold: number): Promise<vo
     if (roleOf(log.state(), a.signer.peer, nowOf()) !== "admin") break;
     const before = deadFrom(log, nowOf());
     const entries = log.state().entryCount;
-    if (one.isDouble && one.seed !== 1) log.noteEquivocation(signerOf(one.seed).peer);
+    if (one.isDouble) log.noteEquivocation(signerOf(one.seed).peer);
     const statement = statementOf(one, log, number);
     if (statement !== undefined) {
-      const draft = draftOf(a, statement, { skew: one.skew, parents: log.nextParents() });
+      const draft = draftOf(a, statement, { ...one, parents: log.nextParents() });
       if (await agree(a, draft, one)) late.push({ at: number + one.delay, draft, isMeant: one.isMeant });
       else counts.refused++;
     }
@@ -191,8 +194,9 @@ async function live(attempts: readonly Attempt[], threshold: number): Promise<vo
 it("is left by all that is let through, or its end is named", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(attempt, { minLength: 3, maxLength: 12 }), fc.integer({ min: 1, max: 3 }), live),
-    { numRuns: 12, seed: 9 },
+    { numRuns: 10, seed: 11 },
   );
-  // The histories are worth it: acts happened, were refused, and ends came near.
-  expect(Math.min(...Object.values(counts))).toBeGreaterThan(5);
+  // The histories are worth it: acts happened and were refused, and ends came near.
+  expect(Math.min(counts.entered, counts.refused)).toBeGreaterThan(10);
+  expect(Math.min(counts.ended, counts.warned)).toBeGreaterThan(0);
 });
