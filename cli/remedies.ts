@@ -11,6 +11,7 @@ type Remedy = string | ((facts: ErrorFacts) => string);
 
 /** One for every problem. */
 export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
+  "act-outdated": "let its member run weft keys rotate again, or add --without-quorum where it is meant",
   "act-waits": "wait until that one is decided, or forgotten after two weeks, and do this then",
   "admin-place-shut": "give --admin a port from 1024 on, or a path in a folder that is there and may be written",
   "admin-port-taken": "give --admin another port, or leave it out",
@@ -32,6 +33,7 @@ export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
     `${count === undefined ? ", 0 if none" : ` (${count} are the most of this network)`}, or start with a new --data-dir`,
   "budget-of-another-mode": ({ mode }) => `go on with --dp ${mode}, or start with a new --data-dir`,
   "clock-ahead": "set this machine's time; weft doctor compares the clocks",
+  "clock-behind": "set this machine's time, or add --without-quorum where it is meant; weft doctor compares the clocks",
   "columns-unnamed": ({ columns = "prompt=NAME,response=NAME" }) =>
     `on the command line: --columns ${shellWord(`${columns}`)}`,
   "data-not-given": "give --data FILE, or --data embedded to train on the small tasks that come with weft",

@@ -3,6 +3,7 @@ import {
   counted,
   type MembersAnswer,
   membershipDoor,
+  membersMeant,
   NodeError,
   networkOf,
   type OperatorOptions,
@@ -71,31 +72,36 @@ export async function memberOf(
   throw new NodeError("NOT_ALLOWED", `${subject} is no member`, { subject, problem: "no-member" });
 }
 
-/** Fewer characters of an id name nobody. */
-const ENDING_LENGTH_MIN = 4;
-
 /**
  * The peer that a person names: by its id, by the end of the id of a member, or by what a member called itself. The latter two only
- * where no other member has the same.
+ * where no other member has the same, or a label that looks the same.  isTrusting: a label, which a peer chose itself, is not enough.
  * Throws: NodeError CONFIG_INVALID.
  */
-export async function peerNamed(operator: OperatorOptions, text: string): Promise<PeerId> {
+export async function peerNamed(
+  operator: OperatorOptions,
+  text: string,
+  { isTrusting = false }: { readonly isTrusting?: boolean } = {},
+): Promise<PeerId> {
   const id = asPeerId(text);
   if (id !== undefined) return id;
   const { members } = await membersOf(operator);
-  const ending = text.replace(/^…|^\.\.\./, "");
-  const found = members.filter(
-    ({ peer, label }) => label === text || (ending.length >= ENDING_LENGTH_MIN && peer.endsWith(ending)),
-  );
-  const [one] = found;
-  if (found.length === 1 && one !== undefined) return one.peer;
+  const meant = membersMeant(members, text);
+  if (meant.kind === "one" && !(isTrusting && meant.by === "label")) return meant.peer;
   const names = new PeerNames(members.map(({ peer }) => peer));
-  const meant = found.map(({ peer, label }) => peerName(names, peer, label)).join(", ");
-  const why =
-    found.length === 0
-      ? `no member has the id, the end of an id or the label ${JSON.stringify(text)}; weft members list shows them`
-      : `several members are meant by ${JSON.stringify(text)}: ${meant}; name one of them by the end of its id`;
-  throw new NodeError("CONFIG_INVALID", why, { given: text });
+  const named = (peer: PeerId): string => peerName(names, peer, members.find((one) => one.peer === peer)?.label);
+  throw new NodeError("CONFIG_INVALID", notNamed(text, meant, named), { given: text });
+}
+
+function notNamed(text: string, meant: ReturnType<typeof membersMeant>, named: (peer: PeerId) => string): string {
+  const given = JSON.stringify(text);
+  switch (meant.kind) {
+    case "nobody":
+      return `no member has the id, the end of an id or the label ${given}; weft members list shows them`;
+    case "one":
+      return `${meant.peer} chose the label ${given} itself, so that it is no name for whom more rights are given; name it by its id, or the end of it`;
+    case "several":
+      return `several members may be meant by ${given}, by an id or by a label that looks like it: ${meant.peers.map(named).join(", ")}; name one of them by the end of its id`;
+  }
 }
 
 /** An answer of the kind that belongs to the question. */

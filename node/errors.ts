@@ -59,6 +59,7 @@ export type NodeErrorCode = (typeof NODE_ERROR_CODES)[number];
  * doctor's finding. A program that has commands names the way out of each (`cli/remedies.ts`); here nothing knows a flag.
  */
 export const PROBLEMS = [
+  "act-outdated",
   "act-waits",
   "admin-place-shut",
   "admin-port-taken",
@@ -77,6 +78,7 @@ export const PROBLEMS = [
   "budget-not-counted",
   "budget-of-another-mode",
   "clock-ahead",
+  "clock-behind",
   "columns-unnamed",
   "data-not-given",
   "device-missing",

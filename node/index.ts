@@ -96,6 +96,7 @@ export const networkDoor = (): Promise<typeof import("./doors/networks.ts")> => 
 
 // Membership by roster: invites, proposals, key rotation.
 export type { FoundNetwork } from "./membership/candidate.ts";
+export { looksLike, membersMeant } from "./membership/look-alikes.ts";
 export type { Proposal } from "./membership/proposals.ts";
 export type { LogAnswer, MembersAnswer, RosterAction, RosterAnswer } from "./membership/roster-desk.ts";
 export type { Joining } from "./peer/join.ts";

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { LIMITS, type LimitName } from "./limits.ts";
 
-/** The limits of membership, which membership/limits.test.ts fills; limits.test.ts fills the others. */
+/** The limits of membership, which membership/limits.test.ts fills; limits.test.ts and largest-updates.long.test.ts fill the others. */
 export const MEMBERSHIP_LIMITS: readonly LimitName[] = [
   "admissionReplyBytesMax",
   "admissionRequestBytesMax",
@@ -25,6 +25,9 @@ export const MEMBERSHIP_LIMITS: readonly LimitName[] = [
   "signatureCountMax",
   "successionCountMax",
 ];
+
+/** The limits whose filling takes seconds: largest-updates.long.test.ts fills them. */
+export const LARGEST_LIMITS: readonly LimitName[] = ["parameterCountMax", "updateBytesMax", "updatePayloadBytesMax"];
 
 /** What one test file fills: its limits, and the test that fills some. Files may share a process, so each has its own. */
 export function limitsOfThisFile(): {

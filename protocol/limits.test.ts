@@ -1,21 +1,17 @@
-/** Every limit is filled once, and passed by one; those of membership in membership/limits.test.ts. */
-import { createHash } from "node:crypto";
+/** Every limit is filled once, and passed by one; those of membership in membership/limits.test.ts, the largest in largest-updates.long.test.ts. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { decodeAddresses, encodeAddresses } from "./addresses.ts";
 import { type AnnouncementFields, signAnnouncement } from "./announcement.ts";
 import { decodeBlobHeader, decodeBlobRequest, encodeBlobHeader, encodeBlobRequest } from "./blob.ts";
 import { decodeCheckupReply, decodeCheckupRequest, encodeCheckupRequest } from "./checkup.ts";
-import { decodeUpdate, encodeUpdate } from "./encoding/update-payload.ts";
 import { readFeatures } from "./features.ts";
 import { decodeHello, decodeReply, encodeHello } from "./handshake.ts";
 import { decodeHeads, encodeHeads } from "./heads.ts";
-import { code, limitsOfThisFile, list, MEMBERSHIP_LIMITS, name } from "./limits.suite.ts";
+import { code, LARGEST_LIMITS, limitsOfThisFile, list, MEMBERSHIP_LIMITS, name } from "./limits.suite.ts";
 import { LIMIT_NOTES, LIMITS, type LimitName } from "./limits.ts";
-import { opensslSigner, opensslVerify } from "./membership/openssl.suite.ts";
 import { canonicalManifestBytes, manifestFromBytes, type NetworkManifest, parseManifest } from "./network-manifest.ts";
 import { peerIdFromPublicKey } from "./peer-id.ts";
-import { createPrng } from "./prng.ts";
 import { signSketch } from "./sketch.ts";
 import { signUpdate, type UpdateFields } from "./update.ts";
 import {
@@ -39,34 +35,6 @@ describe("updates", () => {
     localSteps: LIMITS.localStepsMax,
     sampleCount: LIMITS.sampleCountMax,
   };
-
-  fills(["updatePayloadBytesMax", "updateBytesMax"], () => {
-    // Zeros, which are values like any others and cost nothing to write down.
-    const payload = new Uint8Array(LIMITS.updatePayloadBytesMax);
-    // 64 MiB take JavaScript five seconds.
-    const createSha256 = () => createHash("sha256");
-    const { bytes } = signUpdate({ ...longest, payload }, opensslSigner(2), createSha256);
-    expect(bytes.length).toBeLessThanOrEqual(LIMITS.updateBytesMax);
-    const tensors = [{ name: "all", shape: [payload.length / 4] }];
-    const context = { ...EXAMPLE_CONTEXT, tensors, verify: opensslVerify, createSha256 };
-    expect(judgeUpdate(bytes, context).code).toBe("ACCEPTED");
-    expect(judgeUpdate(new Uint8Array(LIMITS.updateBytesMax + 1), EXAMPLE_CONTEXT).code).toBe("TOO_LARGE");
-  });
-
-  fills(["parameterCountMax"], () => {
-    const rules = (places: number) => ({
-      tensors: [{ name: "all", shape: [places] }],
-      encoding: { values: "int8", topK: { share: 0.0001, keyframeEvery: 2 } } as const,
-    });
-    const places = LIMITS.parameterCountMax;
-    const previous = new Float32Array(places);
-    const values = previous.slice().fill(3, places - 9);
-    const update = encodeUpdate(values, { ...rules(places), sequence: 1, previous, prng: createPrng(0) });
-    expect(update.payload.length).toBeLessThan(places / 1000);
-    expect(decodeUpdate({ ...update, sequence: 1 }, { ...rules(places), previous }).at(-9)).toBeCloseTo(3, 1);
-    const more = { ...rules(places + 1), sequence: 1, prng: createPrng(0) };
-    expect(() => encodeUpdate(new Float32Array(places + 1), more)).toThrow(code("TOO_LARGE"));
-  });
 
   fills(["localStepsMax", "sampleCountMax"], () => {
     expect(judgeUpdate(signUpdate(longest, ALICE).bytes, EXAMPLE_CONTEXT).code).toBe("ACCEPTED");
@@ -286,8 +254,8 @@ describe("features", () => {
   });
 });
 
-test("every limit was filled above or in membership/limits.test.ts, and has its row in README.md", () => {
-  expect([...filled, ...MEMBERSHIP_LIMITS].sort()).toEqual(Object.keys(LIMITS).sort());
+test("every limit was filled above, in largest-updates.long.test.ts or in membership/limits.test.ts, and has its row in README.md", () => {
+  expect([...filled, ...LARGEST_LIMITS, ...MEMBERSHIP_LIMITS].sort()).toEqual(Object.keys(LIMITS).sort());
   const readme = readFileSync(new URL("./README.md", import.meta.url), "utf8");
   for (const key of Object.keys(LIMITS) as LimitName[]) {
     const { unit, reason } = LIMIT_NOTES[key];

@@ -117,7 +117,8 @@ describe("weft members", () => {
       err: expect.stringContaining("weft members pending"),
     });
     expect((await members("list")).out).toMatch(new RegExp(`${dave.peer} +"hospital 4" +trainer`));
-    expect((await json("list")).members.at(-1)).toMatchObject({ peer: dave.peer, label: "hospital 4" });
+    const named = expect.objectContaining({ peer: dave.peer, label: "hospital 4" });
+    expect((await json("list")).members).toContainEqual(named);
     expect(await members("list", "--verify")).toMatchObject({ code: 0 });
     const expired = await members("expire", `…${dave.peer.slice(-6)}`, "--at", "30d");
     expect(expired.out).toContain(`the membership of "hospital 4" ${dave.peer} ends`);
@@ -131,6 +132,28 @@ describe("weft members", () => {
     for (const words of ["admit", "the membership of", "revoke"])
       expect(log).toContain(`${words} "hospital 4" ${dave.peer}`);
     expect(await json("list")).toMatchObject({ labels: { [dave.peer]: "hospital 4" }, removed: [{ peer: dave.peer }] });
+  });
+
+  it("takes no label for a name that a second member could be meant by, and none where rights are given", async () => {
+    const invite = ["network", "invite", "--data-dir", at("alice"), "--uses", "3", "--bootstrap", ADDRESS];
+    const text = (await weft(invite)).out.trim();
+    const labelled = ["kiel", "k1el", "jena"] as const;
+    for (const [i, label] of labelled.entries()) {
+      const candidate = signerOf(30 + i);
+      const store = await openStore(at("alice/store"));
+      const value = requestLabelled(label, parseInvite(text), candidate, Math.floor(Date.now() / 1000));
+      await store.batch([{ put: `roster/note/request/${i}`, value }]);
+      await store.close();
+      const careful = `CAREFUL ${signerOf(30).peer}, a member, calls itself "kiel"`;
+      if (label === "k1el") expect((await members("pending")).out).toContain(careful);
+      expect((await members("approve", candidate.peer)).code).toBe(0);
+    }
+    const several = expect.stringMatching(/several members may be meant by "kiel".*name one of them/);
+    expect(await members("revoke", "kiel")).toMatchObject({ code: 2, err: several });
+    const chosen = { code: 2, err: expect.stringContaining("chose the label") };
+    expect(await members("promote", "jena", "--role", "admin")).toMatchObject(chosen);
+    expect((await members("promote", signerOf(32).peer.slice(-8), "--role", "observer")).code).toBe(0);
+    for (const i of labelled.keys()) expect((await members("revoke", signerOf(30 + i).peer)).code).toBe(0);
   });
 
   it("promotes, within what the policy grants", async () => {

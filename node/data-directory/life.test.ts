@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -54,6 +54,21 @@ describe("the files of a data directory", () => {
     expect(await isOld("alice", backup)).toBe(true);
     expect(await isOld("alice", createMemoryStore())).toBe(true);
     expect(await isOld("alice", store)).toBe(false);
+  });
+
+  it("are known as old where a backup was written into them, in an inode whose number was used before", async () => {
+    const store = createMemoryStore();
+    await isOld("alice", store);
+    const content = await readFile(at("alice", "life"), "utf8");
+    const { ino, birthtimeNs } = await stat(at("alice", "life"), { bigint: true });
+    const marked = (mark: string): MemoryStore => {
+      const made = createMemoryStore();
+      void made.batch([{ put: "directory/life", value: new TextEncoder().encode(JSON.stringify([mark])) }]);
+      return made;
+    };
+    expect(await isOld("alice", marked(`${content} ${ino} ${birthtimeNs - 1_000_000n}`))).toBe(true);
+    // An earlier version knew nothing of that.
+    expect(await isOld("alice", marked(`${content} ${ino}`))).toBe(false);
   });
 
   it("go on after a stop between the store and the file", async () => {

@@ -1,7 +1,7 @@
 /** Peers that exchange updates, over whatever transport: the fixture of this folder's tests, and the cases all share. */
 
 import { afterEach, describe, expect, it } from "vitest";
-import { createSigner, type Signer } from "../../protocol/envelope.ts";
+import type { Signer } from "../../protocol/envelope.ts";
 import { MANIFEST_DEFAULTS, type NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { Clock } from "../interface/clock.ts";
@@ -11,6 +11,7 @@ import type { Store } from "../interface/store.ts";
 import type { Transport } from "../interface/transport.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { patient, until } from "../system/network/transport.suite.ts";
+import { createNativeSigner, createNativeVerifier } from "../system/platform/ed25519.ts";
 import { createExchange, type Exchange, type ExchangeOptions } from "./exchange.ts";
 
 /** P of the test network. */
@@ -60,7 +61,7 @@ export interface TestPeerOptions {
 }
 
 export const secretKeyOf = (seed: number): Uint8Array => new Uint8Array(32).fill(seed);
-export const signerOf = (seed: number): Signer => createSigner(secretKeyOf(seed));
+export const signerOf = (seed: number): Signer => createNativeSigner(secretKeyOf(seed));
 
 /** The adapter that a test peer publishes in a round: P values that name both. */
 export const thetaOf = (seed: number, round: number): Float32Array =>
@@ -74,7 +75,7 @@ export async function createTestPeer(net: TestNet, { seed, store, exchange }: Te
   const transport = await net.transport(secretKeyOf(seed), logger);
   const signer = signerOf(seed);
   const kept = store ?? createMemoryStore();
-  const dependencies = { transport, store: kept, clock: net.clock, logger, signer };
+  const dependencies = { transport, store: kept, clock: net.clock, logger, signer, verify: createNativeVerifier() };
   const peer: TestPeer = {
     exchange: createExchange(dependencies, { manifest: MANIFEST, ...exchange }),
     transport,

@@ -349,7 +349,11 @@ class PeerExchange implements Exchange {
     const { sketchFetchesMax: fetchesMax, sketchTimeoutMs: timeoutMs } = this.#limits;
     const judge = () => ({ ...this.#judgement(), ...(verify && { verify }) });
     const sketches = new SketchExchange(
-      { ...held, store, signer, isKept: (author) => this.#isKept(author) },
+      {
+        ...{ ...held, store, signer, isKept: (author) => this.#isKept(author) },
+        mayTellOwn: () => this.#own.mayTellOfData(),
+        onCleared: (listener) => this.#own.identity.onCleared(listener),
+      },
       { ...this.#limits, ...{ networkId: this.#rules.networkId, judge, fetchesMax, timeoutMs } },
     );
     this.#notices.onNotice(({ verdict, from }) => {

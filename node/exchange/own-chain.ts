@@ -41,6 +41,8 @@ export interface OwnChain {
   head(): StoredUpdate | undefined;
   /** The link that the next update follows: the head, or what neighbours remembered after it. */
   last(): ChainHead | undefined;
+  /** What neighbours remember after everything that this store ever signed; undefined where they remember no such thing. */
+  earlierLife(): ChainHead | undefined;
   /** The signed bytes of the last update, and of those that it rests on, by content id. */
   find(contentId: ContentId): Uint8Array | undefined;
   /** What this directory signed under a number; undefined where it does not remember, or signed nothing. */
@@ -122,6 +124,12 @@ class StoredChain implements OwnChain {
     return this.#adopted ?? this.#head?.update;
   }
 
+  earlierLife(): ChainHead | undefined {
+    const adopted = this.#adopted;
+    // What this store signed before a change of manifest was its own.
+    return adopted !== undefined && adopted.sequence > (lastOf(this.#trail) ?? -1) ? adopted : undefined;
+  }
+
   find(contentId: ContentId): Uint8Array | undefined {
     return this.#head && linksAfter(this.#head).find((link) => link.contentId === contentId)?.envelope;
   }
@@ -152,9 +160,8 @@ class StoredChain implements OwnChain {
     this.#isToForget = false;
     const previous = this.last();
     if (previous !== undefined && round <= previous.round) return this.#adopted === undefined ? this.#head : undefined;
-    // What this store signed before a change of manifest was its own.
-    const adopted = this.#adopted;
-    if (adopted !== undefined && adopted.sequence > (lastOf(this.#trail) ?? -1)) mayFollow?.(adopted);
+    const [adopted, earlier] = [this.#adopted, this.earlierLife()];
+    if (earlier !== undefined) mayFollow?.(earlier);
     const sequence = previous === undefined ? 0 : previous.sequence + 1;
     // The same numbers for the same update, so that one that a kill kept from the store comes out the same again.
     const prng = createPrng(0).fork(signer.peer).fork("encoding").fork(String(sequence));

@@ -103,6 +103,22 @@ export class OwnUpdates {
     return published;
   }
 
+  /**
+   * Whether what was made of this peer's data may be told beside its updates: as soon as they may, and where what an earlier life
+   * spent is counted.
+   */
+  mayTellOfData(): boolean {
+    const earlier = this.chain.earlierLife();
+    if (!this.identity.mayTell()) return false;
+    try {
+      if (earlier !== undefined) this.#mayFollow?.(earlier);
+      return true;
+    } catch (error) {
+      this.#dependencies.logger.debug("nothing is told of this peer's data", { error });
+      return false;
+    }
+  }
+
   /** The round of the last own update; undefined before the first. */
   round(): number | undefined {
     return this.chain.head()?.update.round;

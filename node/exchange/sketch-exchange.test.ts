@@ -73,6 +73,40 @@ describe("sketches between peers", () => {
     await again.exchange.stop();
   });
 
+  it("of a key that has signed elsewhere are told to nobody before what was spent there is counted", async () => {
+    const net = netOf();
+    const bob = await createTestPeer(net, { seed: 2, exchange });
+    const alice = await createTestPeer(net, { seed: 1, exchange });
+    await connect(bob, alice);
+    await alice.exchange.publish(update(1, 0));
+    await until(() => bob.exchange.latest().length === 1);
+    await alice.exchange.stop();
+    // Its key alone in an empty directory, as a person copies it.
+    const again = await createTestPeer(net, { seed: 1, exchange });
+    let isCounted = false;
+    again.exchange.onEarlierLife(() => {
+      if (!isCounted) throw new Error("what was spent before is not counted");
+    });
+    await again.exchange.sketches!.publish(sketchOf(2));
+    const told = async (): Promise<number> => {
+      const stream = await bob.transport.open(again.id, STREAM_PROTOCOLS.sketch, patient());
+      await stream.sink([encodeFrame(encodeSketchRequest(again.id as PeerId))]);
+      let length = 0;
+      for await (const piece of stream.source) length += piece.length;
+      return length;
+    };
+    await connect(again, bob);
+    // The first question comes before anybody has said what the key has signed, and waits for that.
+    expect(await told()).toBeLessThan(8);
+    await expect(again.exchange.publish(update(1, 1))).rejects.toThrow("not counted");
+    expect(bob.exchange.sketches!.of(again.id)).toBeUndefined();
+    isCounted = true;
+    expect(await told()).toBeGreaterThan(100);
+    await again.exchange.publish(update(1, 1));
+    await until(() => bob.exchange.sketches!.of(again.id) !== undefined);
+    for (const peer of [again, bob]) await peer.exchange.stop();
+  });
+
   it("that come later than their author's admission come with its next update", async () => {
     const net = netOf();
     const [alice, bob] = await Promise.all([1, 2].map((seed) => createTestPeer(net, { seed, exchange })));

@@ -28,6 +28,10 @@ export interface SketchExchangeDependencies extends ConversationDependencies {
   readonly signer: Signer;
   /** Whether an author's messages may be used and handed on. */
   readonly isKept: (author: PeerId) => boolean;
+  /** Whether this peer's own may be told: not before it was heard what its key has signed elsewhere. */
+  readonly mayTellOwn: () => boolean;
+  /** Called once, when that was heard. */
+  readonly onCleared: (listener: () => void) => void;
 }
 
 /** Rules of judging sketches, and bounds. */
@@ -37,6 +41,9 @@ export interface SketchExchangeOptions extends SketchFetchLimits {
   /** Authors whose sketches are kept; of more the one that came first is forgotten. */
   readonly authorsMax: number;
 }
+
+/** Somebody who asks for this peer's own sketch right after it has greeted waits so long for what that peer itself is asked. */
+const CLEARING_MS_MAX = 2_000;
 
 const PREFIX = "sketch/";
 const keyOf = (author: string): string => `${PREFIX}${author}`;
@@ -59,11 +66,17 @@ export class SketchExchange implements Conversation, Sketches {
   /** By author, the one that came first in front; this peer's own is among them. */
   readonly #kept = new Map<PeerId, KeptSketch>();
   readonly #fetcher: SketchFetcher;
+  #isCleared = false;
+  #waiting: (() => void)[] = [];
 
   constructor(dependencies: SketchExchangeDependencies, options: SketchExchangeOptions) {
     this.#dependencies = dependencies;
     this.#options = options;
     this.#self = dependencies.signer.peer;
+    dependencies.onCleared(() => {
+      this.#isCleared = true;
+      for (const resume of this.#waiting.splice(0)) resume();
+    });
     this.#fetcher = new SketchFetcher({ ...dependencies, take: (bytes, whose) => this.#take(bytes, whose) }, options);
   }
 
@@ -89,7 +102,11 @@ export class SketchExchange implements Conversation, Sketches {
     const calls = { protocol, timeoutMs: this.#options.timeoutMs, did: "asked for a sketch" };
     await answerNeighbours(this.#dependencies, calls, async (stream, from) => {
       requireFetcher(neighbours, from, "a sketch");
-      await answer(stream, protocol, (request) => this.#find(decodeSketchRequest(request)));
+      await answer(stream, protocol, async (request) => {
+        const author = decodeSketchRequest(request);
+        if (author === this.#self) await this.#cleared();
+        return this.#find(author);
+      });
     });
     neighbours.onAdmitted((peer) => {
       if (maySend(neighbours.roleOf(peer), "sketch")) this.want(peer);
@@ -156,8 +173,21 @@ export class SketchExchange implements Conversation, Sketches {
     return true;
   }
 
+  /** Resolves when a neighbour has said what it remembers of this peer, or after a while. */
+  async #cleared(): Promise<void> {
+    if (this.#isCleared) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#dependencies.clock.after(CLEARING_MS_MAX, resolve);
+      this.#waiting.push(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
   #find(author: PeerId): Uint8Array {
-    const isShown = author === this.#self || this.#dependencies.isKept(author);
+    const { mayTellOwn, isKept } = this.#dependencies;
+    const isShown = author === this.#self ? mayTellOwn() : isKept(author);
     return (isShown ? this.#kept.get(author)?.envelope : undefined) ?? new Uint8Array();
   }
 }

@@ -26,8 +26,8 @@ const long = isLong
 const chats = [...json<Record<string, unknown>[]>("conversations.json"), ...(long?.conversations ?? [])].map((row, i) =>
   conversationOf(row, ["messages"], { place: { file: "conversations.json", line: i + 1 }, learntFrom: "messages" }),
 );
-/** Every seventh conversation of the first 220 is taken, so that the suite stays short; all of 1,000 where WEFT_ALL_CHATS is set. */
-const STRIDE = isLong ? 1 : 7;
+/** Every thirteenth conversation of the first 220 is taken, so that the suite stays short; all of 1,000 where WEFT_ALL_CHATS is set. */
+const STRIDE = isLong ? 1 : 13;
 const TIMEOUT_MS = isLong ? 600_000 : 30_000;
 const templates = readdirSync(join(folder, "templates")).map((file) => ({
   name: file.replace(".jinja", ""),

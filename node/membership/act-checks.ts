@@ -92,16 +92,47 @@ export function checkCancelling(
 }
 
 /**
- * A signature from later than the others' clocks show is put off by them, and they see no reason to tell.
- * Throws: NodeError NOT_ALLOWED where this clock is further ahead of most neighbours than they tolerate.
+ * A rotation of before what the roster says now: signed as it is, it is not taken, or undoes what the same key has signed since. Its
+ * member alone can ask again.  Throws: NodeError NOT_ALLOWED.
  */
-export async function checkClock({ clocksBehind }: ActDependencies, statement?: Statement): Promise<void> {
+export function checkOutdated(
+  { membership }: ActDependencies,
+  statement: Statement,
+  { isMeant = false }: { readonly isMeant?: boolean },
+): void {
+  if (isMeant || statement.kind !== "rotate") return;
+  const id = statementDigest(statement);
+  if (!membership.proposals.isOutdated(id)) return;
+  const text =
+    `${statement.replaces} asked for its new key before what the roster says now: signed as it is, the rotation would not be taken, or ` +
+    "would undo what the same key has signed since";
+  throw new NodeError("NOT_ALLOWED", text, { id: id.slice(0, 12), problem: "act-outdated" });
+}
+
+/**
+ * A signature from later than the others' clocks show is put off by them, and they see no reason to tell. A clock that is behind counts
+ * admins whose time is over, so that what leaves too few would pass for harmless.
+ * Throws: NodeError NOT_ALLOWED where this clock is further ahead of most neighbours than they tolerate, or as far behind and the
+ * act is not said to be meant.
+ */
+export async function checkClock(
+  { clocksBehind }: ActDependencies,
+  statement: Statement | undefined,
+  { isMeant = false }: { readonly isMeant?: boolean } = {},
+): Promise<void> {
   const about = statement !== undefined && "subject" in statement ? statement.subject : undefined;
   const ahead = [...((await clocksBehind?.(about)) ?? [])].sort((a, b) => a - b);
-  const seconds = Math.floor((ahead[Math.floor((ahead.length - 1) / 2)] ?? 0) / 1000);
-  if (seconds <= LIMITS.clockSkewSeconds) return;
-  const text = `this machine's clock is ${seconds} s ahead of its neighbours', which take nothing from so much later`;
-  throw new NodeError("NOT_ALLOWED", text, { seconds, problem: "clock-ahead" });
+  // Half of them have to say so in either direction.
+  const secondsAhead = Math.floor((ahead[Math.floor((ahead.length - 1) / 2)] ?? 0) / 1000);
+  const secondsBehind = Math.floor(-(ahead[Math.floor(ahead.length / 2)] ?? 0) / 1000);
+  if (secondsAhead > LIMITS.clockSkewSeconds) {
+    const text = `this machine's clock is ${secondsAhead} s ahead of its neighbours', which take nothing from so much later`;
+    throw new NodeError("NOT_ALLOWED", text, { seconds: secondsAhead, problem: "clock-ahead" });
+  }
+  if (secondsBehind > LIMITS.clockSkewSeconds && !isMeant) {
+    const text = `this machine's clock is ${secondsBehind} s behind its neighbours', and shows members whose time is over`;
+    throw new NodeError("NOT_ALLOWED", text, { seconds: secondsBehind, problem: "clock-behind" });
+  }
 }
 
 /** An expiry ends what is there sooner, and changes nothing else (10.4, TERMS_DIFFER). */

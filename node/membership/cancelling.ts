@@ -8,7 +8,7 @@ import type { Entry, Statement } from "../../protocol/membership/entry.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 
 /** Whose key an act ends, if anybody's. */
-function endedBy(statement: Statement): PeerId | undefined {
+export function endedBy(statement: Statement): PeerId | undefined {
   if (statement.kind === "rotate") return statement.replaces;
   return statement.kind === "revoke" ? statement.subject : undefined;
 }

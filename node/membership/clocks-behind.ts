@@ -16,7 +16,7 @@ const ASKED_MAX = 8;
 
 /**
  * By how many milliseconds this clock is ahead of that of each of some admins that answer: it is they whose signatures are
- * needed. Where none does, the least by which it is ahead of any member's, so that one who tells the truth is enough. `about`:
+ * needed. Where none does, that of the member whose clock is nearest to this one, so that one who tells the truth is enough. `about`:
  * whom the act is about, who is not asked.  Throws: nothing.
  */
 export async function clocksBehind(
@@ -32,5 +32,5 @@ export async function clocksBehind(
   const ofAdmins = await askAll(others.filter((peer) => roleOf(peer) === "admin"));
   if (ofAdmins.length > 0) return ofAdmins;
   const ofMembers = await askAll(others.filter((peer) => roleOf(peer) !== "admin"));
-  return ofMembers.length === 0 ? [] : [Math.min(...ofMembers)];
+  return ofMembers.toSorted((a, b) => Math.abs(a) - Math.abs(b)).slice(0, 1);
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { StoreChange } from "../interface/store.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createVirtualClock } from "../system/platform/virtual-clock.ts";
-import { DECLINED_MAX, DECLINED_SECONDS, Decisions } from "./decisions.ts";
+import { DECISION_SECONDS, DECLINED_MAX, Decisions } from "./decisions.ts";
 
 function fixture() {
   const store = createMemoryStore();
@@ -11,7 +11,7 @@ function fixture() {
   const save = (changes: readonly StoreChange[]): void => void writes.push(store.batch(changes));
   const open = async () => {
     await Promise.all(writes);
-    const decisions = new Decisions({ store, clock, save });
+    const decisions = new Decisions({ store, clock, save, entryCount: () => 7 });
     await decisions.load();
     return decisions;
   };
@@ -21,7 +21,7 @@ function fixture() {
     for await (const [key] of store.entries("roster/")) found.push(key);
     return found;
   };
-  return { clock, open, keys };
+  return { store, clock, open, keys };
 }
 
 describe("decisions", () => {
@@ -44,10 +44,50 @@ describe("decisions", () => {
     const { clock, open, keys } = fixture();
     const decisions = await open();
     decisions.decline("a");
-    clock.advance(DECLINED_SECONDS * 1000);
+    clock.advance(DECISION_SECONDS * 1000);
     expect(decisions.hasDeclined("a")).toBe(true);
     clock.advance(1000);
     expect(decisions.hasDeclined("a")).toBe(false);
+    await open();
+    expect(await keys()).toEqual([]);
+  });
+
+  it("for something hold until their time is over, too, and are then dropped from the disk", async () => {
+    const { clock, open, keys } = fixture();
+    const decisions = await open();
+    decisions.agree("a", { isMeant: true });
+    decisions.agree("b");
+    clock.advance(DECISION_SECONDS * 1000);
+    const again = await open();
+    const of = (one: Decisions) => ["a", "b"].map((id) => [one.hasAgreed(id), one.isMeant(id), one.entriesBefore(id)]);
+    const agreed = [
+      [true, true, 7],
+      [true, false, 7],
+    ];
+    expect([of(decisions), of(again)]).toEqual([agreed, agreed]);
+    clock.advance(1000);
+    const over = [false, false, Number.POSITIVE_INFINITY];
+    expect([of(decisions), of(again)]).toEqual([
+      [over, over],
+      [over, over],
+    ]);
+    await open();
+    expect(await keys()).toEqual([]);
+  });
+
+  it("of an earlier version, which wrote no time, hold from now on", async () => {
+    const { store, clock, open, keys } = fixture();
+    const [a, b] = ["a", "b"].map((id) => `roster/agreed/${id}`) as [string, string];
+    await store.batch([
+      { put: a, value: new Uint8Array(0) },
+      { put: b, value: new Uint8Array(1) },
+    ]);
+    const decisions = await open();
+    expect(["a", "b"].map((id) => [decisions.hasAgreed(id), decisions.isMeant(id)])).toEqual([
+      [true, false],
+      [true, true],
+    ]);
+    clock.advance((DECISION_SECONDS + 1) * 1000);
     await open();
     expect(await keys()).toEqual([]);
   });

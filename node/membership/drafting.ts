@@ -7,6 +7,7 @@ import { LIMITS } from "../../protocol/limits.ts";
 import {
   createEntry,
   type Entry,
+  type EntryId,
   encodeEntry,
   missingSigners,
   type Statement,
@@ -22,6 +23,7 @@ import type { Logger } from "../interface/logger.ts";
 import type { Store } from "../interface/store.ts";
 import { DRAFTS_PER_AUTHOR_MAX, type PendingMessages } from "./pending-messages.ts";
 import type { RosterStore } from "./roster-store.ts";
+import { type DraftTerms, isSound } from "./sound-drafts.ts";
 
 /** What drafting needs. */
 export interface DraftingDependencies {
@@ -40,6 +42,8 @@ export interface DraftingDependencies {
   readonly agreed: () => Iterable<readonly [string, Statement]>;
   /** Whether this peer agrees to a statement, and it has not happened. */
   readonly hasAgreed: (id: string) => boolean;
+  /** On what terms drafts of a statement are signed. */
+  readonly termsOf: (id: string) => DraftTerms;
   /** See MembershipDependencies. */
   readonly mayBeOld?: boolean | undefined;
 }
@@ -56,6 +60,8 @@ export class Drafting {
   readonly #dependencies: DraftingDependencies;
   /** When this peer first saw a statement, or last drafted it. */
   readonly #since = new Map<string, number>();
+  /** When this peer first saw a draft that still waits. */
+  readonly #seen = new Map<EntryId, number>();
   #sequence = 0;
   /** Whether the number is this store's own, not what others remember of a key whose store was lost. */
   #isWritten = false;
@@ -191,6 +197,7 @@ export class Drafting {
   async #settleNow(): Promise<void> {
     const { pending, signer, isAdmin, clock, agreed } = this.#dependencies;
     pending.tidy();
+    this.#noteDrafts();
     // Complete ones first, whoever signed last.
     for (const one of pending.drafts()) if (this.#isWhole(one)) await this.#offer(one);
     if (!isAdmin(signer.peer)) return;
@@ -207,20 +214,23 @@ export class Drafting {
   async #advance(id: string, statement: Statement): Promise<number | undefined> {
     const { pending, signer, clock, hasAgreed } = this.#dependencies;
     await this.#signDrafts(id);
+    this.#noteDrafts();
     // A signature may have been the last one that was missing: then nothing is left to draft.
     if (statement.kind === "rotate" || !hasAgreed(id) || this.#staleness() !== undefined) return undefined;
     const approvers = pending.approversOf(id);
     const first = this.#since.get(id) ?? clock.now();
     this.#since.set(id, first);
-    const chosen = this.#signersFor(approvers);
+    const silent = this.#silent(id);
+    const chosen = this.#signersFor(approvers, silent);
     if (!approvers.includes(signer.peer)) {
       const left = msLeft(first + this.#turnMs(this.#othersThan(approvers)) - clock.now());
       if (left === undefined) await this.draft(statement, chosen);
       return left;
     }
-    if (chosen.length < this.#threshold()) return undefined;
-    const { patienceMs, isHopeful } = this.#outlook(id, { approvers, chosen });
-    if (isHopeful) return undefined;
+    // Nobody is left to ask who has not been asked in vain.
+    if (chosen.length < this.#threshold() || chosen.some((peer) => silent.has(peer))) return undefined;
+    const { patienceMs, hopefulMs } = this.#outlook(id, { approvers, chosen, silent });
+    if (hopefulMs !== undefined) return hopefulMs + this.#turnMs(approvers);
     const left = msLeft(first + patienceMs + this.#turnMs(approvers) - clock.now());
     const own = pending.draftsOf(id).filter(({ author }) => author === signer.peer).length;
     if (left === undefined && own < DRAFTS_PER_AUTHOR_MAX / 4) await this.draft(statement, chosen);
@@ -232,17 +242,43 @@ export class Drafting {
     const { pending, signer } = this.#dependencies;
     for (const one of pending.draftsOf(id)) {
       const at = one.signers.indexOf(signer.peer);
-      if (at >= 0 && one.signatures[at]!.length === 0) await this.#offer(signEntry(one, signer));
+      if (at >= 0 && one.signatures[at]!.length === 0 && this.#isSound(one)) await this.#offer(signEntry(one, signer));
     }
   }
 
-  /** This peer and as many of those who agree as are needed, those who are connected first. */
-  #signersFor(approvers: readonly PeerId[]): readonly PeerId[] {
+  #isSound(draft: Entry): boolean {
+    const { roster, termsOf } = this.#dependencies;
+    return isSound(draft, roster.log, termsOf(statementDigest(draft.statement)));
+  }
+
+  /** Remember since when drafts wait. */
+  #noteDrafts(): void {
+    const { pending, clock } = this.#dependencies;
+    const waiting = new Set(pending.drafts().map(({ id }) => id));
+    for (const id of waiting) if (!this.#seen.has(id)) this.#seen.set(id, clock.now());
+    for (const id of [...this.#seen.keys()]) if (!waiting.has(id)) this.#seen.delete(id);
+  }
+
+  /** How long a draft has been waiting here. */
+  #ageMs({ id }: Entry): number {
+    const now = this.#dependencies.clock.now();
+    return now - (this.#seen.get(id) ?? now);
+  }
+
+  /** Who was asked to sign a statement, by a draft that could enter, and let the time for it pass, whether or not it says that it agrees. */
+  #silent(id: string): ReadonlySet<PeerId> {
+    const { pending, signer } = this.#dependencies;
+    const old = pending.draftsOf(id).filter((one) => this.#ageMs(one) >= DRAFT_PATIENCE_MS && this.#isSound(one));
+    return new Set(old.flatMap(missingSigners).filter((peer) => peer !== signer.peer));
+  }
+
+  /** This peer and as many of those who agree as are needed, those who are connected first, and last who was asked in vain. */
+  #signersFor(approvers: readonly PeerId[], silent: ReadonlySet<PeerId>): readonly PeerId[] {
     const { signer, present } = this.#dependencies;
     const here = new Set(present());
-    const willing = approvers.filter((peer) => peer !== signer.peer);
-    const soon = [...willing.filter((peer) => here.has(peer)), ...willing.filter((peer) => !here.has(peer))];
-    return [signer.peer, ...soon].slice(0, this.#threshold());
+    const rank = (peer: PeerId): number => (silent.has(peer) ? 2 : here.has(peer) ? 0 : 1);
+    const willing = approvers.filter((peer) => peer !== signer.peer).sort((a, b) => rank(a) - rank(b));
+    return [signer.peer, ...willing].slice(0, this.#threshold());
   }
 
   /** Admins that have not agreed and could draft the statement now; this peer is one of them. */
@@ -254,21 +290,33 @@ export class Drafting {
     );
   }
 
-  /** Whether a draft is there that will be whole without another one, and how long it is left alone where that is doubtful. */
+  /**
+   * How long a draft that is there may still become whole without another one, undefined where there is none or it is doubtful; and
+   * how long it is left alone where it is.
+   */
   #outlook(
     id: string,
-    { approvers, chosen }: { readonly approvers: readonly PeerId[]; readonly chosen: readonly PeerId[] },
-  ): { readonly patienceMs: number; readonly isHopeful: boolean } {
+    {
+      approvers,
+      chosen,
+      silent,
+    }: Readonly<Record<"approvers" | "chosen", readonly PeerId[]>> & {
+      readonly silent: ReadonlySet<PeerId>;
+    },
+  ): { readonly patienceMs: number; readonly hopefulMs: number | undefined } {
     const { pending, signer, present } = this.#dependencies;
     const here = new Set([...present(), signer.peer]);
     const completable = pending
       .draftsOf(id)
-      .filter(
-        ({ signers }) => signers.length >= this.#threshold() && signers.every((peer) => approvers.includes(peer)),
-      );
-    if (completable.length === 0) return { patienceMs: 0, isHopeful: false };
+      .filter(({ signers }) => signers.length >= this.#threshold() && signers.every((peer) => approvers.includes(peer)))
+      .filter((one) => this.#isSound(one) && !missingSigners(one).some((peer) => silent.has(peer)));
+    if (completable.length === 0) return { patienceMs: 0, hopefulMs: undefined };
     const isStuck = completable.every((one) => missingSigners(one).some((peer) => !here.has(peer)));
-    return { patienceMs: DRAFT_PATIENCE_MS, isHopeful: !(isStuck && chosen.every((peer) => here.has(peer))) };
+    if (isStuck && chosen.every((peer) => here.has(peer))) {
+      return { patienceMs: DRAFT_PATIENCE_MS, hopefulMs: undefined };
+    }
+    const youngest = Math.min(...completable.map((one) => this.#ageMs(one)));
+    return { patienceMs: 0, hopefulMs: Math.max(TURN_MS, DRAFT_PATIENCE_MS - youngest) };
   }
 
   /** A draft with a new signature of this peer's: into the roster when it is complete, else to the others. */

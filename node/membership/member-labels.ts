@@ -44,7 +44,7 @@ export class MemberLabels {
 
   /** Keep the label of a peer that is a member now. */
   keep(peer: PeerId, label: string): void {
-    if (this.#labels.get(peer) === label) return;
+    if (label.trim() === "" || this.#labels.get(peer) === label) return;
     const changes: StoreChange[] = [{ put: PREFIX + peer, value: new TextEncoder().encode(label) }];
     const [first] = this.#labels.keys();
     if (first !== undefined && this.#labels.size >= MEMBER_LABELS_MAX) {

@@ -1,6 +1,6 @@
 /** Peers of a network with a roster, with the exchange that asks it: the fixture of this folder's tests. */
 import { encodeCanonical } from "../../protocol/canonical-message.ts";
-import { createSigner, type Signer } from "../../protocol/envelope.ts";
+import type { Signer } from "../../protocol/envelope.ts";
 import { createAdmissionRequest } from "../../protocol/membership/admission.ts";
 import {
   createEntry,
@@ -28,7 +28,7 @@ import type { Transport } from "../interface/transport.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createMemoryHub, type MemoryHub } from "../system/network/memory-transport.ts";
 import { patient, until } from "../system/network/transport.suite.ts";
-import { createNativeVerifier } from "../system/platform/ed25519.ts";
+import { createNativeSigner, createNativeVerifier } from "../system/platform/ed25519.ts";
 import { createVirtualClock, type VirtualClock } from "../system/platform/virtual-clock.ts";
 import { createMembership, type MembershipOptions, type RosterMembership } from "./membership.ts";
 import { actOnRoster, type RosterAction, type RosterAnswer, type RosterDeskDependencies } from "./roster-desk.ts";
@@ -147,15 +147,12 @@ export async function createMember(
   const logger: Logger = { debug() {}, info: say, warn: say, error: say };
   let made: RosterMembership | undefined;
   const admits = (peer: PeerId): boolean => !isGated || made?.admits(peer) !== false;
-  const signer = createSigner(secretKeyOf(seed));
+  const signer = createNativeSigner(secretKeyOf(seed));
   const transport =
     (await options.transport?.(secretKeyOf(seed), logger, () => made)) ??
     hub.create({ logger }, { peer: signer.peer, ...BOUNDS, admits });
-  const dependencies = { transport, store, clock, logger, signer };
-  const membership = await createMembership(
-    { ...dependencies, verify: createNativeVerifier(), mayBeOld },
-    { genesis, ...options.membership },
-  );
+  const dependencies = { transport, store, clock, logger, signer, verify: createNativeVerifier() };
+  const membership = await createMembership({ ...dependencies, mayBeOld }, { genesis, ...options.membership });
   made = membership;
   const exchange = createExchange(dependencies, {
     manifest: genesis.manifest,

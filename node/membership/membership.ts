@@ -39,6 +39,7 @@ import { RosterExchange } from "./roster-exchange.ts";
 import { openRosterStore, type RosterStore } from "./roster-store.ts";
 import { type RosterChange, RosterWatch, rosterEvent } from "./roster-watch.ts";
 import { Statuses } from "./status.ts";
+import { Succession } from "./succession.ts";
 import { Visits } from "./visits.ts";
 
 /** What a membership stands on. */
@@ -98,8 +99,8 @@ export class RosterMembership implements Membership {
   readonly #conversations: readonly Conversation[];
   readonly #visits: Visits;
   readonly #hearing: Hearing;
+  readonly #succession: Succession;
   readonly #changeListeners: (() => void)[] = [];
-  readonly #successionListeners: (() => void)[] = [];
 
   constructor(dependencies: MembershipDependencies & { readonly roster: RosterStore }, options: MembershipOptions) {
     const { roster, transport, clock, logger, signer } = dependencies;
@@ -160,9 +161,11 @@ export class RosterMembership implements Membership {
     this.#conversations = [this.#exchange, this.#admission, ...this.#createNetworkExchanges(genesis, limits)];
     this.#visits = this.#createVisits(limits);
     this.#watch.onChange((change) => this.#changed(change));
-    this.migration.onHeld(() => {
-      this.#tellSuccession();
-      this.#successionChanged();
+    this.#succession = new Succession({
+      ...{ roster, migration: this.migration, background: this.#background },
+      present: () => this.#present(),
+      ask: (peer) => this.#exchange.ask(peer),
+      tell: (event) => this.#watch.tell(event),
     });
   }
 
@@ -184,8 +187,7 @@ export class RosterMembership implements Membership {
     });
     transport.onDisconnect((peer) => {
       this.#visits.end(peer);
-      this.migration.leave(peer);
-      this.#successionChanged();
+      this.#succession.leave(peer);
       this.#exchange.forget(peer);
     });
     transport.subscribe(this.#topic(), {
@@ -232,7 +234,7 @@ export class RosterMembership implements Membership {
   welcome(peer: PeerId): void {
     this.migration.join(peer);
     void this.#exchange.ask(peer);
-    if (this.migration.isMissing()) this.#fetchSuccession([peer]);
+    this.#succession.fetchMissing([peer]);
   }
 
   /** Ask one peer what it holds, whoever it is; resolves when it has answered or failed. */
@@ -257,7 +259,7 @@ export class RosterMembership implements Membership {
 
   /** Call when what `migration` or `followed` say may have changed. */
   onSuccession(listener: () => void): void {
-    this.#successionListeners.push(listener);
+    this.#succession.onChange(listener);
   }
 
   /** Take a message as if a neighbour had sent it, and pass it on.  Throws: nothing. */
@@ -311,13 +313,7 @@ export class RosterMembership implements Membership {
 
   /** See Membership. */
   async meetElsewhere(peer: PeerId, manifest: NetworkManifest): Promise<void> {
-    const theirs = networkId(manifest);
-    this.migration.meet(peer, theirs);
-    await this.#exchange.ask(peer);
-    await this.#background.run("fetching a manifest", (signal) => this.migration.fetch([peer], signal));
-    this.#successionChanged();
-    // It is the other one that has to go on, and hangs up when it has what it needs.
-    if (this.migration.isBehind(theirs)) await new Promise(() => {});
+    await this.#succession.meetElsewhere(peer, manifest);
   }
 
   /** See Membership. */
@@ -394,9 +390,7 @@ export class RosterMembership implements Membership {
   /** The roster is another one, or somebody's time has come; its events were told. */
   #changed({ isSucceeded }: RosterChange): void {
     const { transport, signer } = this.#dependencies;
-    if (isSucceeded) this.#tellSuccession();
-    this.#successionChanged();
-    if (this.migration.isMissing()) this.#fetchSuccession(this.#present());
+    this.#succession.review({ isAgreed: isSucceeded });
     for (const listener of this.#changeListeners) listener();
     this.#admission.review();
     this.#visits.review();
@@ -405,22 +399,6 @@ export class RosterMembership implements Membership {
       for (const peer of transport.connected()) this.#hangUp(peer);
     }
     void this.proposals.settle();
-  }
-
-  #tellSuccession(): void {
-    const agreed = this.roster.log.state().succession;
-    if (agreed === undefined) return;
-    const { network, round } = agreed;
-    const isHeld = this.migration.manifestOf(network) !== undefined;
-    this.#watch.tell({ type: "succession", network, round, isHeld });
-  }
-
-  #successionChanged(): void {
-    for (const listener of this.#successionListeners) listener();
-  }
-
-  #fetchSuccession(from: readonly PeerId[]): void {
-    void this.#background.run("fetching a manifest", (signal) => this.migration.fetch(from, signal));
   }
 
   #report(kind: "announcement" | "roster-entry", first: Uint8Array, second: Uint8Array): void {

@@ -25,6 +25,7 @@ import type { MessageJudgement } from "./message-intake.ts";
 import { PendingMessages, statementFor } from "./pending-messages.ts";
 import { type Quorum, quorumEndedBy, quorumEndWords } from "./quorum.ts";
 import type { RosterStore } from "./roster-store.ts";
+import { type DraftTerms, isSound } from "./sound-drafts.ts";
 
 /** What proposals need. */
 export interface ProposalDependencies {
@@ -93,7 +94,7 @@ export class Proposals {
     this.#dependencies = dependencies;
     const save = (changes: readonly StoreChange[]): void => this.#save(changes);
     const isAdmin = (peer: PeerId): boolean => this.#isAdmin(peer);
-    this.#decisions = new Decisions({ store, clock, save });
+    this.#decisions = new Decisions({ store, clock, save, entryCount: () => roster.log.entryCount });
     this.#pending = new PendingMessages({
       ...{ store, clock, verify, save, isAdmin, onEquivocation },
       isMember: (peer) => roleOf(roster.log.state(), peer, this.#nowSeconds()) !== undefined,
@@ -106,6 +107,7 @@ export class Proposals {
       ...dependencies,
       ...{ pending: this.#pending, isAdmin, agreed: () => this.#agreed() },
       hasAgreed: (id) => this.#decisions.hasAgreed(id),
+      termsOf: (id) => this.#termsOf(id),
     });
     this.#grantsByPolicy = new GrantsByPolicy({ store, clock, save });
     this.#labels = new MemberLabels({ store, save });
@@ -183,7 +185,7 @@ export class Proposals {
 
   /**
    * Decline. Of a request of admission the other peers are told; anything else is not pending at this peer any more, whoever
-   * drafts it again, until DECLINED_SECONDS have passed or this peer approves or proposes it itself.  Throws: NodeError NOT_ALLOWED.
+   * drafts it again, until DECISION_SECONDS have passed or this peer approves or proposes it itself.  Throws: NodeError NOT_ALLOWED.
    */
   async deny(id: string): Promise<Proposal> {
     this.#requireAdmin();
@@ -207,6 +209,13 @@ export class Proposals {
   /** What is to sign a statement, by the drafts of it. */
   signersOf(id: string): readonly PeerId[] {
     return [...new Set(this.#pending.draftsOf(id).flatMap(({ signers }) => signers))];
+  }
+
+  /** Whether each draft of a statement is one that this peer does not sign (sound-drafts.ts). */
+  isOutdated(id: string): boolean {
+    const drafts = this.#pending.draftsOf(id);
+    const { log } = this.#dependencies.roster;
+    return drafts.length > 0 && drafts.every((one) => !isSound(one, log, this.#termsOf(id)));
   }
 
   /** Drafts that this peer has signed and that still wait: it cannot take its signature back. */
@@ -254,6 +263,10 @@ export class Proposals {
   /** What a peer called itself, where this one saw its request: it chose that itself, and another one may have the same. */
   labelOf(peer: string): string | undefined {
     return this.#labels.of(peer) ?? this.#pending.requests().find(({ candidate }) => candidate === peer)?.label;
+  }
+
+  #termsOf(id: string): DraftTerms {
+    return { isMeant: this.#decisions.isMeant(id), entriesBefore: this.#decisions.entriesBefore(id) };
   }
 
   #enter(entry: Entry): void {

@@ -250,6 +250,16 @@ describe("clocks that are apart", () => {
     const statement = revoke(signerOf(4).peer);
     await expect(act(a, { kind: "propose", statement }, { clocksBehind })).rejects.toMatchObject(problem);
     await expect(act(a, { kind: "rotate", keyFile: "9" }, { clocksBehind })).rejects.toMatchObject(problem);
+    // One that is behind would count admins whose time is over.
+    const behind = { clocksBehind: async () => [-5, -1_200_000, -1_300_000] };
+    const refused = { code: "NOT_ALLOWED", facts: { problem: "clock-behind", seconds: 1200 } };
+    await expect(act(a, { kind: "propose", statement }, behind)).rejects.toMatchObject(refused);
+    for (const some of [[-9_000_000, -5], [9_000_000, 5], [-300_999]]) {
+      await act(a, { kind: "propose", statement: admit(signerOf(5).peer) }, { clocksBehind: async () => some });
+    }
+    expect(await act(a, { kind: "propose", statement: admit(signerOf(6).peer), isMeant: true }, behind)).toMatchObject({
+      isDecided: true,
+    });
     // One neighbour with a wrong clock of its own is no reason.
     const mostAgree = { clocksBehind: async () => [9_000_000, 200_000, -5] };
     expect(await act(a, { kind: "propose", statement }, mostAgree)).toMatchObject({ isDecided: true });
@@ -278,6 +288,9 @@ describe("clocks that are apart", () => {
       clocksBehind(sources(present, admins), { about });
     expect(await asks([liar, other, honest, admin], [admin])).toEqual([400]);
     expect(await asks([liar, other, honest], [])).toEqual([10]);
+    ahead.set(liar, -9_000_000);
+    expect(await asks([liar, other, honest], [])).toEqual([10]);
+    ahead.set(liar, 9_000_000);
     expect(await asks([liar, admin], [admin, liar], liar)).toEqual([400]);
     expect(await asks([signerOf(9).peer], [])).toEqual([]);
   });

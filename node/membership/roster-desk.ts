@@ -26,7 +26,14 @@ import { networkId, parseManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
 import type { MemberStatus } from "../interface/membership.ts";
-import { type ActDependencies, checkCancelling, checkClock, checkQuorum, checkSubject } from "./act-checks.ts";
+import {
+  type ActDependencies,
+  checkCancelling,
+  checkClock,
+  checkOutdated,
+  checkQuorum,
+  checkSubject,
+} from "./act-checks.ts";
 import type { Proposal } from "./proposals.ts";
 import { type Quorum, quorumOf } from "./quorum.ts";
 import type { StoredEntries } from "./roster-store.ts";
@@ -143,14 +150,14 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
     case "propose":
       checkSubject(dependencies, action.statement);
       checkQuorum(dependencies, action.statement, action);
-      await checkClock(dependencies, action.statement);
+      await checkClock(dependencies, action.statement, action);
       return decided(await proposals.propose(action.statement, { isMeant: action.isMeant === true }));
     case "approve":
       return decidedBefore(action.id) ?? decided(await approve(dependencies, wholeId(action.id), action));
     case "deny":
       return decided(await proposals.deny(wholeId(action.id)));
     case "succeed":
-      await checkClock(dependencies);
+      await checkClock(dependencies, undefined);
       return (
         agreedSuccession(action.manifest) ?? decided(await proposals.propose(await migration.prepare(action.manifest)))
       );
@@ -290,9 +297,10 @@ async function approve(
   const motion = proposals.pending({ declined: true }).find((one) => one.id === id);
   if (motion !== undefined) {
     checkCancelling(dependencies, motion.statement, proposals.signersOf(id));
+    checkOutdated(dependencies, motion.statement, action);
     checkQuorum(dependencies, motion.statement, action);
   }
-  await checkClock(dependencies, motion?.statement);
+  await checkClock(dependencies, motion?.statement, action);
   return await proposals.approve(id, { isMeant: action.isMeant === true });
 }
 
@@ -315,7 +323,8 @@ async function rotate(
   const fresh = await signerOf(action.keyFile);
   const isSame = (one: Statement): boolean =>
     one.kind === "rotate" && one.replaces === self && one.subject === fresh.peer && one.role === role;
-  const waits = membership.proposals.pending().find(({ statement }) => isSame(statement));
+  const { proposals } = membership;
+  const waits = proposals.pending().find(({ id, statement }) => isSame(statement) && !proposals.isOutdated(id));
   if (waits !== undefined) return waits;
   const here = new Set(connected());
   const rank = (peer: PeerId): number => (peer === self ? 0 : here.has(peer) ? 1 : 2);
@@ -331,8 +340,8 @@ async function rotate(
   const signers = [self, fresh.peer, ...admins];
   checkCancelling(dependencies, statement, signers);
   checkQuorum(dependencies, statement, action);
-  await checkClock(dependencies);
-  return await membership.proposals.propose(statement, {
+  await checkClock(dependencies, undefined, action);
+  return await proposals.propose(statement, {
     ...{ cosigners: [fresh], signers },
     isMeant: action.isMeant === true,
   });

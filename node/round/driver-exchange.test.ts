@@ -1,10 +1,10 @@
 /** The driver on the real exchange: signatures, verdicts, gossip, heads and blobs, over a transport in memory. */
 import { expect, test } from "vitest";
-import { createSigner } from "../../protocol/envelope.ts";
 import { createExchange } from "../exchange/exchange.ts";
 import type { Store } from "../interface/store.ts";
 import { createMemoryStore } from "../system/files/memory-store.ts";
 import { createMemoryHub, type MemoryHub } from "../system/network/memory-transport.ts";
+import { createNativeSigner, createNativeVerifier } from "../system/platform/ed25519.ts";
 import { createVirtualClock, type VirtualClock } from "../system/platform/virtual-clock.ts";
 import { createRoundDriver } from "./driver.ts";
 import {
@@ -26,10 +26,13 @@ async function start(
   manifest = MANIFEST,
   stepMs = 10,
 ) {
-  const signer = createSigner(new Uint8Array(32).fill(number));
+  const signer = createNativeSigner(new Uint8Array(32).fill(number));
   const limits = { streamsPerProtocolMax: 8, gossipBytesMax: 1 << 16 };
   const transport = hub.create({ logger: SILENT }, { peer: signer.peer, ...limits });
-  const exchange = createExchange({ transport, store, clock, logger: SILENT, signer }, { manifest });
+  const exchange = createExchange(
+    { transport, store, clock, logger: SILENT, signer, verify: createNativeVerifier() },
+    { manifest },
+  );
   await exchange.start();
   const trainer = createQuadraticTrainer({ clock }, { target: number, seed: number, stepMs });
   const options = { manifest, peer: signer.peer, examples: EXAMPLES, compareAlone: false };

@@ -55,6 +55,8 @@ interface WaitingEntry {
 }
 
 const NOT_SIGNED = new Uint8Array(0);
+/** In the place of a signature that is still to come. */
+const SIGNED = Uint8Array.of(1);
 
 /** The entries of one roster, and the state that they amount to. */
 export class RosterLog {
@@ -147,6 +149,30 @@ export class RosterLog {
   /** How many other peers an invite has admitted: it is used up for `subject` when these are as many as its uses. */
   usesOf(invite: string, subject: PeerId): number {
     return new RosterView(this.#graph, this.#settings, undefined).usesBefore(invite, subject, undefined);
+  }
+
+  /** How many entries are here. */
+  get entryCount(): number {
+    return this.#graph.placed.length;
+  }
+
+  /**
+   * Entries that count now and would not any more if an entry with these parents ended a peer's key: see RosterView. None where a
+   * parent is not here.  place: how many entries were here before it.
+   */
+  undoneBy(peer: PeerId, parents: readonly EntryId[]): readonly { readonly entry: Entry; readonly place: number }[] {
+    const past = this.#graph.pastOf(parents);
+    if (past === undefined) return [];
+    const view = new RosterView(this.#graph, this.#settings, undefined);
+    return view.undoneBy(peer, past).map(({ entry, index }) => ({ entry, place: index }));
+  }
+
+  /** Whether an entry may enter once all its signers have signed it: by what is here, its parents among that. */
+  mayEnter(entry: Entry): boolean {
+    const past = this.#graph.pastOf(entry.parents);
+    if (entry.networkId !== this.networkId || past === undefined) return false;
+    const signatures = entry.signers.map(() => SIGNED);
+    return checkEntry({ ...entry, signatures }, { graph: this.#graph, settings: this.#settings, past }) === undefined;
   }
 
   /** Entries of one author under one number, for evidence. */

@@ -135,6 +135,22 @@ export class RosterView {
     return lost;
   }
 
+  /**
+   * Entries that count and would not any more if an entry with this past ended a peer's key: it had not heard of them, and they need
+   * that key's signature, or give its membership to another key.
+   */
+  undoneBy(peer: PeerId, past: EntrySet): readonly PlacedEntry[] {
+    return this.#graph.placed.filter((placed) => {
+      const { signers, statement } = placed.entry;
+      if (!signers.includes(peer) || contains(past, placed.index) || !contains(this.#within, placed.index))
+        return false;
+      if (statement.kind === "revoke" || this.lossOf(placed) !== undefined) return false;
+      if (statement.kind === "rotate" && statement.replaces === peer) return true;
+      const others = signers.filter((other) => other !== peer && this.#signatureCounts(other, placed)).length;
+      return others < this.policy(placed.past).threshold;
+    });
+  }
+
   #judge(placed: PlacedEntry): LossReason | undefined {
     const { statement, signers } = placed.entry;
     if (statement.kind === "revoke") return undefined;

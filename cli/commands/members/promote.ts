@@ -43,7 +43,7 @@ async function run(
 ): Promise<number> {
   const { decide, endOf, memberOf, nowSeconds, operatorOf, peerNamed } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
-  const subject = await peerNamed(operator, argument);
+  const subject = await peerNamed(operator, argument, { isTrusting: options.role !== undefined });
   const { member, policy } = await memberOf(operator, subject);
   const now = nowSeconds();
   const notAfter = endOf(options.lasts, policy.certificateSeconds, now);

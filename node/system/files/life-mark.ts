@@ -1,7 +1,8 @@
 /**
  * Whether a folder of files is the very one that was used last, or a copy or an older state of it. A small file is written anew in each
- * life, and the store remembers its content and its inode: a copy has another inode, and an older store remembers another content.
- * A snapshot of a whole file system that keeps inodes is not noticed.
+ * life, and the store remembers its content, its inode and when that was made: a copy has another inode, an older store remembers
+ * another content, and a backup that is written into the files of now has an inode that was made later, whose number may have been
+ * used before. A snapshot of a whole file system that keeps inodes is not noticed.
  */
 import { randomBytes } from "node:crypto";
 import { rename, rm, stat } from "node:fs/promises";
@@ -23,7 +24,7 @@ export async function continuityOf(path: string, store: Store): Promise<Continui
   const [known, found] = [await marksIn(store), await markIn(path)];
   if (known.length === 0 && found === undefined) return "unknown";
   // A file without a store that knows it: the store was lost.
-  return found !== undefined && known.includes(found) ? "goes-on" : "copied";
+  return found !== undefined && known.some((mark) => isSame(mark, found)) ? "goes-on" : "copied";
 }
 
 /** A life begins with these files.  Throws: NodeError STORE_FAILED, DISK_FULL, DATA_DIRECTORY. */
@@ -37,21 +38,30 @@ export async function beginLife(path: string, store: Store): Promise<void> {
   }
   const marks = [await markIn(temporary), await markIn(path)].filter((mark) => mark !== undefined);
   // The store first: stopped in between, it knows the file of before as well.
-  await store.batch([{ put: KEY, value: new TextEncoder().encode(JSON.stringify(marks.slice(0, REMEMBERED))) }]);
+  await remember(store, marks);
   try {
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (cause) {
     throw fileError(cause, path);
   }
+  // There are file systems where a file that takes another one's name takes its age as well.
+  const mark = await markIn(path);
+  if (mark !== undefined && !marks.includes(mark)) await remember(store, [mark, ...marks]);
 }
+
+const remember = (store: Store, marks: readonly string[]): Promise<void> =>
+  store.batch([{ put: KEY, value: new TextEncoder().encode(JSON.stringify(marks.slice(0, REMEMBERED))) }]);
 
 async function markIn(path: string): Promise<string | undefined> {
   const bytes = await readIfThere(path);
   if (bytes === undefined) return undefined;
-  const { ino } = await stat(path, { bigint: true });
-  return `${new TextDecoder().decode(bytes.subarray(0, 2 * MARK_BYTES))} ${ino}`;
+  const { ino, birthtimeNs } = await stat(path, { bigint: true });
+  return `${new TextDecoder().decode(bytes.subarray(0, 2 * MARK_BYTES))} ${ino} ${birthtimeNs}`;
 }
+
+/** Marks of an earlier version say nothing of when an inode was made. */
+const isSame = (mark: string, found: string): boolean => mark === found || found.startsWith(`${mark} `);
 
 async function marksIn(store: Store): Promise<readonly string[]> {
   const bytes = await store.get(KEY);

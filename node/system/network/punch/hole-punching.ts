@@ -94,7 +94,8 @@ class HolePunching implements Startable {
     this.#options = options;
     this.#names = { punch: `/${prefix}/punch/1`, witness: `/${prefix}/witness/1` };
     this.#quic = new PunchedQuic(() => this.#quicTransport(), components.upgrader);
-    this.#witness = new Witness(() => this.#places());
+    const isGuest = (peer: PeerId): boolean => acquaintance.standingOf(peer) !== "known";
+    this.#witness = new Witness(() => this.#places(), { isGuest });
   }
 
   async start(): Promise<void> {
@@ -165,7 +166,10 @@ class HolePunching implements Startable {
     const messages = new SmallMessages(stream, signal);
     const offer = await this.#told(messages, relayed);
     const { hole, seen } = await this.#hole(relayed, signal);
-    const expected = await this.#quic.expect(hole, relayed.remotePeer);
+    const expected = await this.#quic.expect(hole, relayed.remotePeer).catch((error: unknown) => {
+      hole.close();
+      throw error;
+    });
     try {
       tell(messages, hole, seen);
       await hearWhen(messages);

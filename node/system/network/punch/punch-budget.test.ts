@@ -43,6 +43,9 @@ it("has one try with a peer at a time, few with all, and none while many connect
   expect(made.begin("c", "known", 0)).toBe(false);
   made.end("a");
   expect([made.begin("c", "known", 5), made.begin("c", "known", 4)]).toEqual([false, true]);
+  for (const peer of ["b", "c"]) made.end(peer);
+  // Of the connections, guests take no more than half.
+  expect([made.begin("y", "guest", 2), made.begin("z", "guest", 1)]).toEqual([false, true]);
 });
 
 it("remembers so many peers", () => {

@@ -11,7 +11,7 @@ export interface PunchLimits {
   /** At a time, and so many of them with guests. */
   readonly underWayMax: number;
   readonly guestsUnderWayMax: number;
-  /** Connections over holes at a time: each takes two sockets. */
+  /** Connections over holes at a time, each of which takes two sockets; beyond half of them none is begun with a guest. */
   readonly openMax: number;
 }
 
@@ -46,7 +46,8 @@ export class PunchBudget {
     const { windowMs, perPeerMax, guestsMax, peersMax, underWayMax, guestsUnderWayMax, openMax } = this.#limits;
     const isGuest = standing === "guest";
     if (standing === "nobody" || this.#underWay.has(peer)) return false;
-    if (this.#underWay.size >= (isGuest ? guestsUnderWayMax : underWayMax) || open >= openMax) return false;
+    const places = isGuest ? Math.floor(openMax / 2) : openMax;
+    if (this.#underWay.size >= (isGuest ? guestsUnderWayMax : underWayMax) || open >= places) return false;
     const since = this.#now() - windowMs;
     for (const [name, { isGuest, at }] of this.#tries) {
       const left = at.filter((time) => time > since);

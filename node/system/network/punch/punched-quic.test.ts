@@ -49,6 +49,7 @@ async function fakeQuic() {
   const listening = await openDatagramSocket("127.0.0.1");
   sockets.push(listening);
   const asked: { dialled?: string; upgrader?: Upgrader } = {};
+  const isPoor = { now: false };
   const upgraded: string[] = [];
   const upgrader = {
     upgradeInbound: async ({ remoteAddr }: MultiaddrConnection) => void upgraded.push(remoteAddr.toString()),
@@ -61,7 +62,10 @@ async function fakeQuic() {
     createListener: (options: { upgrader: Upgrader }) => {
       asked.upgrader = options.upgrader;
       const getAddrs = () => [multiaddr(`/ip4/127.0.0.1/udp/${listening.port}/quic-v1`)];
-      return { listen: async () => {}, close: async () => {}, getAddrs };
+      const listen = async () => {
+        if (isPoor.now) throw new Error("EMFILE");
+      };
+      return { listen, close: async () => {}, getAddrs };
     },
     dial: async (address: { toString(): string }, options: { upgrader: Upgrader }) => {
       asked.dialled = address.toString();
@@ -77,7 +81,7 @@ async function fakeQuic() {
     );
     return { connection, done };
   };
-  return { quic: new PunchedQuic(() => transport, upgrader), listening, asked, upgraded, come };
+  return { quic: new PunchedQuic(() => transport, upgrader), listening, asked, upgraded, come, isPoor };
 }
 
 const signal = new AbortController().signal;
@@ -103,9 +107,25 @@ it("one that is awaited has the address of the other side, and its datagrams go 
   await expected.come(signal);
   expect(upgraded).toEqual([THROUGH]);
   expect([quic.open, state.isClosed]).toEqual([1, false]);
+  // From now on nothing that begins a connection goes on from there: a handshake costs this side more than the other.
+  heard.splice(0);
+  comes(Uint8Array.of(0xc3, ...new Uint8Array(1199)));
+  comes(Uint8Array.of(0x43, ...new Uint8Array(99)));
+  await until(() => heard.length > 0);
+  expect(heard.map(({ length }) => length)).toEqual([100]);
   connection.dispatchEvent(new Event("close"));
   await until(() => quic.open === 0);
   expect(state.isClosed).toBe(true);
+});
+
+it("listens anew for the next hole, where it could not for want of descriptors", async () => {
+  const { quic, isPoor } = await fakeQuic();
+  isPoor.now = true;
+  await expect(quic.expect(hole().made, PEER)).rejects.toThrow("EMFILE");
+  isPoor.now = false;
+  const expected = await quic.expect(hole().made, PEER);
+  expected.give();
+  await until(() => quic.open === 0);
 });
 
 it("is nobody's but the peer's that the hole is for: not another key's, and no other program's of this machine", async () => {

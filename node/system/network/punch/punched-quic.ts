@@ -18,7 +18,12 @@ const LINGER_MS = 300;
 interface Passage {
   readonly hole: Hole;
   readonly inside: DatagramSocket;
+  /** Whether the connection that was awaited is there: then what comes out of the hole begins no other one. */
+  hasCome: boolean;
 }
+
+/** Packets with a long header begin connections and have no other use once one has begun (RFC 9000, 17.2). */
+const isBeginning = (packet: Uint8Array): boolean => ((packet[0] ?? 0) & 0x80) !== 0;
 
 /** What is awaited from a hole. */
 interface Expected {
@@ -88,7 +93,9 @@ export class PunchedQuic {
     inside.receive((bytes, from) => {
       if (from.port === port) hole.send(bytes);
     });
-    hole.onward((bytes) => inside.send(bytes, { host: INSIDE, port }));
+    hole.onward((bytes) => {
+      if (!passage.hasCome || !isBeginning(bytes)) inside.send(bytes, { host: INSIDE, port });
+    });
     const give = (): void => {
       this.#expected.delete(inside.port);
       this.#leave(passage);
@@ -112,15 +119,20 @@ export class PunchedQuic {
   }
 
   async #passage(hole: Hole): Promise<Passage> {
-    const passage = { hole, inside: await openDatagramSocket(INSIDE) };
+    const passage = { hole, inside: await openDatagramSocket(INSIDE), hasCome: false };
     this.#passages.add(passage);
     return passage;
   }
 
   /** One listener for all holes, on this machine alone; nobody is told of it. */
   #listening(): Promise<{ readonly listener: Listener; readonly port: number }> {
-    this.#listener ??= this.#listen();
-    return this.#listener;
+    const listening = this.#listener ?? this.#listen();
+    this.#listener = listening;
+    // What failed once, for want of descriptors, is tried anew for the next hole.
+    listening.catch(() => {
+      this.#listener = undefined;
+    });
+    return listening;
   }
 
   async #listen(): Promise<{ readonly listener: Listener; readonly port: number }> {
@@ -144,6 +156,7 @@ export class PunchedQuic {
     connection.addEventListener("close", () => this.#leave(passage));
     connection.remoteAddr = addressThrough(passage.hole, peer);
     await this.#upgrader.upgradeInbound(connection, options);
+    passage.hasCome = true;
     come();
   }
 

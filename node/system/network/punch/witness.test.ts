@@ -71,7 +71,7 @@ it("sees where datagrams come from, at the port of the same number, and takes no
     opened.push(made.port);
     return made;
   };
-  const witness = new Witness(() => [{ host: "127.0.0.1", port }], open);
+  const witness = new Witness(() => [{ host: "127.0.0.1", port }], { open });
   const own = await socket();
   const ask = () => askWitness({ stream: question(witness) as unknown as Stream, host: "127.0.0.1" }, own, signal);
   expect(await ask()).toEqual({ host: "127.0.0.1", port: own.port });
@@ -114,6 +114,17 @@ it("has two questions of one key at a time, and so many of all", async () => {
   const others = Array.from({ length: 40 }, (_, n) => question(witness, `peer ${n}`));
   expect(others.filter((one) => one.other?.status === "open")).toHaveLength(30);
   for (const one of [...own, ...others]) one.abort();
+  await until(() => witness.asking === 0);
+});
+
+it("has a half for guests, whose keys are free, and the rest for who is known", async () => {
+  const isGuest = (peer: { toString(): string }): boolean => peer.toString().startsWith("guest");
+  const witness = new Witness(() => [{ host: "127.0.0.1", port: 40_000 }], { isGuest });
+  const guests = Array.from({ length: 40 }, (_, n) => question(witness, `guest ${n}`));
+  const known = Array.from({ length: 20 }, (_, n) => question(witness, `peer ${n}`));
+  const open = [guests, known].map((all) => all.filter((one) => one.other?.status === "open").length);
+  expect(open).toEqual([16, 16]);
+  for (const one of [...guests, ...known]) one.abort();
   await until(() => witness.asking === 0);
 });
 

@@ -13,8 +13,9 @@ import { SmallMessages } from "./small-messages.ts";
 const TOKEN_BYTES = 16;
 /** Two bytes: the port at which the witness takes datagrams. */
 const PORT_BYTES = 2;
-/** Who asks, all together and of one key. */
+/** Who asks: all together, guests among them, whose keys are free, and of one key. */
 const ASKING_MAX = 32;
+const ASKING_GUESTS_MAX = 16;
 const ASKING_PER_PEER_MAX = 2;
 /** From the question to the answer. */
 const ASKING_MS_MAX = 3_000;
@@ -23,17 +24,32 @@ const REPEAT_MS = 100;
 /** Where a witness may take datagrams: IP addresses of this machine, with the port that is tried first. */
 export type WitnessPlaces = () => readonly Endpoint[];
 
+/** A question under way. */
+interface Asking {
+  readonly peer: string;
+  readonly isGuest: boolean;
+  readonly seen: (from: Endpoint) => void;
+}
+
 /** Answers who asks where its datagrams come from. */
 export class Witness {
   readonly #places: WitnessPlaces;
+  readonly #isGuest: (peer: PeerId) => boolean;
   readonly #open: typeof openDatagramSocket;
   /** By number, who waits for a datagram that shows it. */
-  readonly #asking = new Map<string, { readonly peer: string; readonly seen: (from: Endpoint) => void }>();
+  readonly #asking = new Map<string, Asking>();
   /** By the host that it is opened at; closed when nobody asks. */
   readonly #sockets = new Map<string, Promise<DatagramSocket>>();
 
-  constructor(places: WitnessPlaces, open: typeof openDatagramSocket = openDatagramSocket) {
+  constructor(
+    places: WitnessPlaces,
+    {
+      isGuest = () => false,
+      open = openDatagramSocket,
+    }: { readonly isGuest?: (peer: PeerId) => boolean; readonly open?: typeof openDatagramSocket } = {},
+  ) {
     this.#places = places;
+    this.#isGuest = isGuest;
     this.#open = open;
   }
 
@@ -45,15 +61,17 @@ export class Witness {
   /** Answer one question. */
   readonly answer: StreamHandler = async (stream: Stream, { remotePeer, remoteAddr }: Connection) => {
     const peer = remotePeer.toString();
-    const own = [...this.#asking.values()].filter((one) => one.peer === peer).length;
-    if (this.#asking.size >= ASKING_MAX || own >= ASKING_PER_PEER_MAX) {
+    const [all, isGuest] = [[...this.#asking.values()], this.#isGuest(remotePeer)];
+    const isFull =
+      all.length >= ASKING_MAX || (isGuest && all.filter((one) => one.isGuest).length >= ASKING_GUESTS_MAX);
+    if (isFull || all.filter((one) => one.peer === peer).length >= ASKING_PER_PEER_MAX) {
       stream.abort(new Error("too many ask at once"));
       return;
     }
     const token = randomBytes(TOKEN_BYTES);
     const signal = AbortSignal.timeout(ASKING_MS_MAX);
     const seen = Promise.withResolvers<Endpoint>();
-    this.#asking.set(token.toString("hex"), { peer, seen: seen.resolve });
+    this.#asking.set(token.toString("hex"), { peer, isGuest, seen: seen.resolve });
     try {
       const messages = new SmallMessages(stream, signal);
       const { port } = await this.#socketFor(hostOf(remoteAddr));
