@@ -31,6 +31,8 @@ export interface ChapterOptions {
   /** How long whoever has the data directory open may take to leave it. */
   readonly lockWaitMs: number;
   readonly startWhen?: Promise<void> | undefined;
+  /** See NetworkPeerOptions. */
+  readonly stopping: AbortSignal;
   /** What is known of model directories that were read before. */
   readonly digests?: ModelDigests | undefined;
   /** Must not throw. */
@@ -41,17 +43,18 @@ export interface ChapterOptions {
 export async function openChapter(options: PeerOptions, genesis: Genesis, chapter: ChapterOptions): Promise<Chapter> {
   const { manifest } = genesis;
   const { dataDirectory, reach, bootstrap = [] } = options;
-  const { lockWaitMs, startWhen, digests = new ModelDigests(), onEvent } = chapter;
+  const { lockWaitMs, startWhen, stopping, digests = new ModelDigests(), onEvent } = chapter;
   const roster = await rosterGenesis(genesis, dataDirectory);
   const places = placesOf(options);
   const { directory: modelDirectory, lacks } = modelOf(manifest, { options, places, digests });
   const network = { manifest, modelDirectory };
   const { sets: examples, cut, trainedData } = lacks ? NO_EXAMPLES : await examplesUnder(options.data, network);
   if (cut.records > 0) onEvent({ type: "session", step: "records cut", cut, maxTokens: manifest.training.maxTokens });
+  stopping.throwIfAborted();
   const own = ownSettings(options);
   const peer = await startNetworkPeer({
     ...{ ...own, engine: agreedEngine(own.engine, manifest.base) },
-    ...{ manifest, modelDirectory, examples, lockWaitMs, digests },
+    ...{ manifest, modelDirectory, examples, lockWaitMs, digests, stopping },
     ...(roster && { genesis: roster }),
     ...(lacks && { lacks }),
     ...(startWhen && { startWhen }),

@@ -56,6 +56,8 @@ export interface NetworkPeerOptions extends OwnSettings {
   readonly bootstrap: readonly string[];
   /** The first round waits for this; listening and connecting do not. */
   readonly startWhen?: Promise<void>;
+  /** Aborted when the peer is to stop: a start that is under way ends where it can, with the signal's reason. */
+  readonly stopping?: AbortSignal;
   /** How long whoever has the data directory open may take to leave it; default 0. */
   readonly lockWaitMs?: number;
   /** Called once nothing is left that could refuse the start, before `started` is told; what it throws does refuse it. */

@@ -15,6 +15,7 @@ import type { ModelShape } from "../model/base-model.ts";
 import type { RoundDriver } from "../round/driver.ts";
 import { observeRounds } from "../round/observation.ts";
 import { Shutdown } from "../shutdown.ts";
+import { untilAborted } from "../until-aborted.ts";
 import { logEvent } from "./event-log.ts";
 import { type GoingOver, watchSuccession } from "./going-over.ts";
 import { labelledEvent } from "./labelled-event.ts";
@@ -86,6 +87,7 @@ async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<Net
     given.onEvent(named);
   };
   const options = { ...given, onEvent };
+  options.stopping?.throwIfAborted();
   const network = await openPeerNetwork(options, files, shutdown);
   const { membership, exchange, transport, dialer, company } = network;
   files.logs.nameBy((peer) => membership?.proposals.labelOf(peer));
@@ -97,6 +99,7 @@ async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<Net
   const training = trains ? await openTraining(options, files, shutdown) : undefined;
   const privacy = training?.privacy;
   if (privacy !== undefined) network.account(privacy);
+  options.stopping?.throwIfAborted();
   await exchange.start();
   shutdown.add(() => exchange.stop());
   shutdown.add(() => dialer.stop());
@@ -109,12 +112,13 @@ async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<Net
   }
   const driver = training && (await openRounds(options, files, { training, exchange, shutdown }));
   if (lacks !== undefined) observeRounds({ exchange, emit: options.onEvent });
+  options.stopping?.throwIfAborted();
   const goingOver = watchSuccession(options.manifest, { membership, driver });
   await options.beforeStarted?.();
   tellStarted(options, { files, network, driver, privacy, lacks });
   files.loop.start();
   company.begin();
-  await dialer.start();
+  await untilAborted(dialer.start(), options.stopping);
   const loraBytes = model && loraUpdateBytes(model);
   return running(options, { files, network, driver, act, loraBytes }, { goingOver, shutdown });
 }

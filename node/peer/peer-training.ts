@@ -58,7 +58,7 @@ export async function openTraining(
     ...(options.privacy?.mode === "example" && { privacy: options.privacy }),
   };
   const onAnswer = () => files.loop.entered("answer of the training thread");
-  const trainer = await startTrainerThread(trained, { onAnswer });
+  const trainer = await startTrainerThread(trained, { onAnswer, signal: options.stopping });
   shutdown.add(() => trainer.close());
   const checkpoints = await createCheckpointFiles({ logger: logs.of("files") }, { folder: layout.checkpoints });
   const hasTrained =

@@ -159,3 +159,29 @@ test("with a key that was restored alone it starts within a privacy budget only 
   const spent = news.flatMap((event) => (event.type === "privacy" ? [event.status.spent] : []))[0];
   expect(spent).toBeGreaterThan(1);
 });
+
+test.each(["its data are read", "its directory is open"])(
+  "a start ends early when it is stopped while %s, and binds the directory to nothing",
+  async (moment) => {
+    const network = await foundNetwork();
+    const { lock, network: kept } = dataDirectoryLayout(dataDirectory);
+    const news: PeerNews[] = [];
+    const peer = create({
+      ...{ dataDirectory, network, logLevel: "error" },
+      data: async () => {
+        if (moment === "its data are read") void peer.stop();
+        return { sets, cut };
+      },
+    });
+    peer.events((event) => void news.push(event));
+    const starting = peer.start();
+    if (moment === "its directory is open") {
+      await until(() => existsSync(lock));
+      void peer.stop();
+    }
+    await starting;
+    expect(await peer.done).toBeUndefined();
+    expect(news.filter(({ type }) => type === "started")).toEqual([]);
+    expect([lock, kept].map(existsSync)).toEqual([false, false]);
+  },
+);

@@ -80,6 +80,8 @@ class Session implements Peer {
   readonly #listeners = new Set<(event: PeerNews) => void>();
   readonly #done = Promise.withResolvers<PeerReport | undefined>();
   readonly #stopping = Promise.withResolvers<void>();
+  /** Ends a start that is under way. */
+  readonly #aborting = new AbortController();
   #isStopped = false;
   #starting: Promise<void> | undefined;
   #status: PeerStatus | undefined;
@@ -137,6 +139,7 @@ class Session implements Peer {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#stopping.resolve();
+    this.#aborting.abort(new Error("the peer is to stop"));
     if (this.#starting === undefined) this.#done.resolve(undefined);
     await this.done.catch(() => undefined);
   }
@@ -150,9 +153,14 @@ class Session implements Peer {
       const first = await this.#open(genesis, { lockWaitMs: 0, startWhen, digests });
       this.#done.resolve(this.#live(first));
     } catch (error) {
+      if (this.#isAbort(error)) return this.#done.resolve(undefined);
       this.#done.reject(error);
       throw error;
     }
+  }
+
+  #isAbort(error: unknown): boolean {
+    return this.#isStopped && error === this.#aborting.signal.reason;
   }
 
   /** From manifest to manifest, until nothing is left to do. */
@@ -175,19 +183,26 @@ class Session implements Peer {
       }
       const kept = await networkOf(undefined, this.#options.dataDirectory);
       // Whoever has the directory open by now is a command, which ends soon.
-      chapter = await this.#open(kept, { lockWaitMs: COMMAND_WAIT_MS, digests: chapter.digests });
+      const next = { lockWaitMs: COMMAND_WAIT_MS, digests: chapter.digests };
+      try {
+        chapter = await this.#open(kept, next);
+      } catch (error) {
+        if (this.#isAbort(error)) return undefined;
+        throw error;
+      }
     }
   }
 
   /** A peer under the manifest of this network. */
-  async #open(
-    genesis: Genesis,
-    options: Pick<ChapterOptions, "lockWaitMs" | "startWhen" | "digests">,
-  ): Promise<Chapter> {
+  async #open(genesis: Genesis, options: Omit<ChapterOptions, "stopping" | "onEvent">): Promise<Chapter> {
     const { openChapter } = await import("./chapter.ts");
     // Before the first event under this manifest, which is folded into it.
     this.#status = { manifest: genesis.manifest, view: UNSEEN_PEER };
-    const chapter = await openChapter(this.#options, genesis, { ...options, onEvent: (event) => this.#tell(event) });
+    const chapter = await openChapter(this.#options, genesis, {
+      ...options,
+      stopping: this.#aborting.signal,
+      onEvent: (event) => this.#tell(event),
+    });
     this.#desk = chapter.peer.desk;
     if (this.#isPaused) this.#desk.pause();
     if (this.#cutOff.length > 0) this.#desk.cutOff(this.#cutOff);

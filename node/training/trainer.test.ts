@@ -229,4 +229,12 @@ describe("the training thread", () => {
     const start = startTrainerThread({ ...options(LORA), modelDirectory: "/nowhere" });
     await expect(start).rejects.toMatchObject({ code: "MODEL_MISSING", message: expect.stringContaining("/nowhere") });
   });
+
+  it("does not wait for its graphs once nobody wants it any more", async () => {
+    const stopping = new AbortController();
+    const start = startTrainerThread(options(LORA), { signal: stopping.signal });
+    stopping.abort(new Error("enough"));
+    await expect(start).rejects.toThrow("enough");
+    await expect(startTrainerThread(options(LORA), { signal: stopping.signal })).rejects.toThrow("enough");
+  });
 });

@@ -75,10 +75,10 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
   let failure: string | undefined;
   terminal.signal.addEventListener("abort", stop, { once: true });
   try {
-    await peer.start();
-    if (admin !== undefined) tellPlace(await admin.serve(), options, terminal);
     // Of an interrupt from before this command began, nobody is told.
     if (terminal.signal.aborted) stop();
+    await peer.start();
+    if (admin !== undefined && !terminal.signal.aborted) tellPlace(await admin.serve(), options, terminal);
     const isFinished = (await peer.done) !== undefined;
     await peer.stop();
     if (isGone) {
@@ -139,6 +139,7 @@ function tellPlace({ place, token, tokenFile }: ServedAdmin, { page }: RunOption
 function stoppedLine(status: PeerStatus | undefined): string {
   if (status === undefined) return "stopped before it had found its network";
   const { view, manifest } = status;
+  if (view.peer === undefined) return "stopped before it had started; the same command goes on from where it was";
   if (view.roundsDone >= manifest.rounds.count) return "stopped; all rounds are done";
   return `stopped after round ${view.roundsDone} of ${manifest.rounds.count}; the same command goes on from there`;
 }

@@ -9,6 +9,7 @@ import type { NodeErrorCode } from "../../errors.ts";
 import { NodeError } from "../../errors.ts";
 import type { Trainer, TrainerOptions } from "../../interface/trainer.ts";
 import type { WorkNews } from "../../interface/work.ts";
+import { untilAborted } from "../../until-aborted.ts";
 import { tellWork } from "../platform/work-channel.ts";
 import { silenceOnnxRuntime } from "./load-onnxruntime.ts";
 import { keepThread, takeThread } from "./waiting-threads.ts";
@@ -67,16 +68,19 @@ interface Pending {
   readonly onStep?: ((loss: number) => void) | undefined;
 }
 
-/** Start the thread, load the model, build the graphs.  onAnswer: called before each answer.  Throws: what `createTrainer` throws. */
+/**
+ * Start the thread, load the model, build the graphs.  onAnswer: called before each answer.
+ * Throws: what `createTrainer` throws; the signal's reason, with the thread ended.
+ */
 export async function startTrainerThread(
   options: TrainerOptions,
-  { onAnswer = () => {} }: { readonly onAnswer?: () => void } = {},
+  { onAnswer = () => {}, signal }: { readonly onAnswer?: () => void; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<TrainerThread> {
   silenceOnnxRuntime();
   const thread = new CalledThread(takeThread(), onAnswer);
   let tensors: readonly AdapterTensor[];
   try {
-    tensors = await thread.call({ method: "open", argument: options });
+    tensors = await untilAborted(thread.call({ method: "open", argument: options }), signal);
   } catch (error) {
     await thread.leave();
     throw error;
