@@ -34,7 +34,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["weft-source", ...defaultServerConditions] } },
   test: {
     pool: "forks",
-    maxWorkers: 2,
+    // One more than the cores that the tests are meant for: a third of their time is waiting.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // On a machine lent to many a whole process may stand still for half a minute. A test that ran out of time there, and only

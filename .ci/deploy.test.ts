@@ -65,11 +65,19 @@ describe("deploy", () => {
     for (const line of ["DynamicUser=yes", "ProtectSystem=strict", "NoNewPrivileges=yes"]) expect(UNIT).toContain(line);
   });
 
-  it("opens the port that the peer listens at", () => {
+  it("opens the port that the peer listens at, and UDP only where a relay or QUIC would use it", () => {
+    const commands = [instruction("CMD"), COMPOSE.services.peer.command, container.args] as readonly string[][];
+    for (const words of commands) expect(words.join(" ")).not.toMatch(/--relay|quic|udp/);
     const port = Number(instruction("CMD").at(-1));
-    expect(DOCKERFILE).toContain(`EXPOSE ${port}/tcp ${port}/udp`);
-    expect(service.spec.ports.map((one: { port: number }) => one.port)).toEqual([port, port]);
-    expect(COMPOSE.services.peer.ports.slice(0, 2)).toEqual([`${port}:${port}/tcp`, `${port}:${port}/udp`]);
+    expect(/^EXPOSE (.*)$/m.exec(DOCKERFILE)?.[1]).toBe(`${port}/tcp`);
+    const opened = (ports: readonly { protocol: string; port?: number; containerPort?: number }[]) =>
+      ports.map(({ protocol, port: one, containerPort = one }) => [protocol, containerPort]);
+    expect(opened(service.spec.ports)).toEqual([["TCP", port]]);
+    expect(opened(container.ports)).toEqual([["TCP", port]]);
+    const published = (COMPOSE.services.peer.ports as string[]).filter((one) => one.includes(String(port)));
+    expect(published).toEqual([`${port}:${port}/tcp`]);
+    const operations = readFileSync(join(folder, "../docs/OPERATIONS.md"), "utf8");
+    expect(operations).toContain("the files of `deploy/` open none");
   });
 
   it("names files that are there, and exit codes that weft ends with", () => {

@@ -1,5 +1,5 @@
 /** Flags that decide who may take part in a network, and the settings of its manifest that they stand for. */
-import { NodeError } from "../node/index.ts";
+import { counted, NodeError } from "../node/index.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { type MembershipPolicy, type MembershipSettings, POLICY_DEFAULTS } from "../protocol/membership/settings.ts";
 import type { OptionRow } from "./command-row.ts";
@@ -86,7 +86,7 @@ export async function membershipOf(options: MembershipOptions): Promise<Membersh
     throw new NodeError("CONFIG_INVALID", `${members}: no founder has the role admin; name at least one`);
   const needed = threshold ?? Math.floor(admins / 2) + 1;
   if (needed > admins) {
-    const text = `--threshold ${needed} cannot be reached: ${members} names ${admins} founders with the role admin`;
+    const text = `--threshold ${needed} cannot be reached: ${members} names ${counted(admins, "founder")} with the role admin`;
     throw new NodeError("CONFIG_INVALID", text, { threshold: needed, admins });
   }
   return {
@@ -108,8 +108,8 @@ export function thresholdWarning(membership: MembershipSettings | undefined): st
   const admins = membership.founders.filter(({ role }) => role === "admin").length;
   const { threshold } = membership;
   if (admins > 1 && threshold === admins) {
-    return `all ${admins} admins must sign every change: with one key lost, nothing can be changed any more`;
+    return `all ${counted(admins, "admin")} must sign every change: with one key lost, nothing can be changed any more`;
   }
   if (threshold * 2 > admins) return undefined;
-  return `${threshold} of ${admins} admins is not more than half: two groups of admins could decide different things`;
+  return `${threshold} of ${counted(admins, "admin")} is not more than half: two groups of admins could decide different things`;
 }

@@ -1,4 +1,5 @@
 /** A network's manifest and signatures in words, a line each. */
+import { counted } from "../node/index.ts";
 import { parameterCount } from "../protocol/adapter-spec.ts";
 import { type Genesis, genesisStatus } from "../protocol/membership/genesis.ts";
 import { describeMembership, rosterSettings } from "../protocol/membership/settings.ts";
@@ -32,11 +33,17 @@ export function manifestLines(manifest: NetworkManifest): readonly string[] {
     ["", `config ${model.digest.config}`],
     ["", `tokenizer ${model.digest.tokenizer}`],
     ...(base === undefined ? [] : [["base", baseWords(base)] satisfies [string, string]]),
-    ["adapter", `${formatAdapter(adapter)}, ${parameterCount(tensors)} parameters in ${tensors.length} tensors`],
+    [
+      "adapter",
+      `${formatAdapter(adapter)}, ${counted(parameterCount(tensors), "parameter")} in ${counted(tensors.length, "tensor")}`,
+    ],
     ...(head === undefined ? [] : [["head", head] satisfies [string, string]]),
     ...(frame === undefined ? [] : [["frame", frameWords(frame)] satisfies [string, string]]),
     ["training", plain(training)],
-    ["rounds", `${rounds.count} of ${rounds.localSteps} local steps, deadline ${plain(rounds.deadlineMs)} ms`],
+    [
+      "rounds",
+      `${rounds.count} of ${counted(rounds.localSteps, "local step")}, deadline ${plain(rounds.deadlineMs)} ms`,
+    ],
     ["aggregation", plain(aggregation)],
     ["reference", plain(reference)],
     ["encoding", plain(encoding ?? { values: "float32" })],
@@ -59,7 +66,7 @@ export function signatureLines(genesis: Genesis): readonly string[] {
   }
   const { signed, missing, threshold, isValid } = genesisStatus(genesis);
   const admins = settings.founders.filter(({ role }) => role === "admin").length;
-  const count = `${admins - missing.length} of ${admins} admins have signed, ${threshold} are needed`;
+  const count = `${admins - missing.length} of ${counted(admins, "admin has", "admins have")} signed, ${counted(threshold, "is", "are")} needed`;
   return [
     `${"signatures".padEnd(12)} ${count}: ${isValid ? "valid" : "NOT VALID YET"}`,
     ...signed.map((peer) => `${"".padEnd(12)}   ${peer} signed`),

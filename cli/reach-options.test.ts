@@ -7,7 +7,7 @@ it("listens on nothing while it asks to be admitted, whatever it is to listen on
   const found = { network: "n", ranges: ["10.0.0.0/8"] };
   expect(outwardReach(LISTENING, "n")).toEqual({ ...found, throughRelays: true });
   expect(reachOf(LISTENING, "n")).toEqual({
-    listen: ["/ip4/0.0.0.0/tcp/9000"],
+    listen: ["/ip4/0.0.0.0/tcp/9000", "/ip6/::/tcp/9000"],
     reach: { ...found, announce: LISTENING.announce, relay: true },
   });
 });

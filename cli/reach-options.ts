@@ -26,7 +26,7 @@ export const REACH_OPTIONS: readonly OptionRow[] = [
   },
   {
     flags: "--port <number>",
-    text: "listen on this TCP port of all interfaces; short for --listen /ip4/0.0.0.0/tcp/PORT",
+    text: "listen on this TCP port of all interfaces; short for --listen /ip4/0.0.0.0/tcp/PORT --listen /ip6/::/tcp/PORT",
     parse: integer(1, 65_535),
   },
   {
@@ -53,7 +53,7 @@ export const REACH_OPTIONS: readonly OptionRow[] = [
 /** Where a peer listens and how it is reached.  Throws: CONFIG_INVALID when flags contradict each other. */
 export function reachOf(flags: ReachFlags, network: string): { listen: string[]; reach: ReachOptions } {
   const { listen = [], port, outboundOnly } = flags;
-  const addresses = [...listen, ...(port === undefined ? [] : [`/ip4/0.0.0.0/tcp/${port}`])];
+  const addresses = [...listen, ...(port === undefined ? [] : [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`])];
   if (outboundOnly && (addresses.length > 0 || flags.relay || flags.announce)) {
     const text = "--outbound-only listens on nothing; leave out --listen, --port, --announce and --relay";
     throw new NodeError("CONFIG_INVALID", text);

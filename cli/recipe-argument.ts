@@ -1,6 +1,6 @@
 /** The choice of adapter, rate and schedule by model and data, and the search for a better one, for all commands that train. */
 import { availableParallelism } from "node:os";
-import { NodeError, type RecipeFacts, recipeAdapter, trainingDoor } from "../node/index.ts";
+import { counted, NodeError, type RecipeFacts, recipeAdapter, trainingDoor } from "../node/index.ts";
 import { formatLoss } from "../testnet/words/text-table.ts";
 import { formatAdapter } from "./adapter-argument.ts";
 import type { OptionRow } from "./command-row.ts";
@@ -68,7 +68,7 @@ export function chosenLine(
     ? "by the probe"
     : options.adapter === undefined
       ? `because ${recipeAdapter(facts).because}`
-      : `by the kind of adapter and the ${facts.layers} layers of the model`;
+      : `by the kind of adapter and the ${counted(facts.layers, "layer")} of the model`;
   return `chosen ${why}: ${parts.join(", ")}`;
 }
 

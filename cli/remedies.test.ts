@@ -92,7 +92,7 @@ describe("an error's line says what, where and what to do", () => {
         }),
     ],
     [
-      "1 rows are too few to hold out 1 and train on batches of 1; lower --held-out or --batch-size",
+      "1 row is too few to hold out 1 and train on batches of 1; lower --held-out or --batch-size",
       () => holdOut([{} as never], { share: 0.5, batchSize: 1, seed: 0 }),
     ],
     [

@@ -1,11 +1,13 @@
 /** Acting on the roster of a data directory, as the commands of `weft members` do. */
 import {
+  counted,
   type MembersAnswer,
   membershipDoor,
   membersMeant,
   NodeError,
   networkOf,
   type OperatorOptions,
+  PeerNames,
   type Proposal,
   type RosterAction,
   type RosterAnswer,
@@ -13,6 +15,7 @@ import {
 } from "../node/index.ts";
 import type { Genesis } from "../protocol/membership/genesis.ts";
 import { asPeerId, type PeerId } from "../protocol/peer-id.ts";
+import { peerName } from "../testnet/words/peer-name.ts";
 import { dateWords, statementWords } from "../testnet/words/statement-words.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { jsonText } from "./json.ts";
@@ -53,6 +56,11 @@ export async function membersOf(operator: OperatorOptions): Promise<MembersAnswe
   return await ask(operator, { kind: "members" });
 }
 
+/** What members, and who was one, called themselves, by their ids. */
+export async function labelsOf(operator: OperatorOptions): Promise<Readonly<Record<string, string>>> {
+  return (await membersOf(operator)).labels ?? {};
+}
+
 /** The member of this id, and the policy that it is under.  Throws: NodeError NOT_ALLOWED when it is no member. */
 export async function memberOf(
   operator: OperatorOptions,
@@ -79,10 +87,12 @@ export async function peerNamed(
   const { members } = await membersOf(operator);
   const meant = membersMeant(members, text);
   if (meant.kind === "one" && !(isTrusting && meant.by === "label")) return meant.peer;
-  throw new NodeError("CONFIG_INVALID", notNamed(text, meant), { given: text });
+  const names = new PeerNames(members.map(({ peer }) => peer));
+  const named = (peer: PeerId): string => peerName(names, peer, members.find((one) => one.peer === peer)?.label);
+  throw new NodeError("CONFIG_INVALID", notNamed(text, meant, named), { given: text });
 }
 
-function notNamed(text: string, meant: ReturnType<typeof membersMeant>): string {
+function notNamed(text: string, meant: ReturnType<typeof membersMeant>, named: (peer: PeerId) => string): string {
   const given = JSON.stringify(text);
   switch (meant.kind) {
     case "nobody":
@@ -90,7 +100,7 @@ function notNamed(text: string, meant: ReturnType<typeof membersMeant>): string 
     case "one":
       return `${meant.peer} chose the label ${given} itself, so that it is no name for whom more rights are given; name it by its id, or the end of it`;
     case "several":
-      return `several members may be meant by ${given}, by an id or by a label that looks like it: ${meant.peers.join(", ")}; name one of them by its id`;
+      return `several members may be meant by ${given}, by an id or by a label that looks like it: ${meant.peers.map(named).join(", ")}; name one of them by the end of its id`;
   }
 }
 
@@ -129,12 +139,15 @@ export async function decide(
   terminal: Terminal,
 ): Promise<number> {
   const { operate } = await membershipDoor();
+  // Asked before: once it is done, nothing may fail any more.
+  const labels = json ? {} : await labelsOf(operator);
   const answer = await operate(marked(action, { isMeant: withoutQuorum, isAlone: alone }), operator);
   if (answer.kind !== "motion") throw new TypeError(`an answer about ${answer.kind} to a motion`);
   const { motion, isDecided } = answer;
   const { id, statement } = motion;
   terminal.err(`${outcome(action, motion, isDecided)}\n`);
-  terminal.out(json ? jsonText({ ...motion, isDecided }) : `${id.slice(0, 12)} ${statementWords(statement)}\n`);
+  if (json) terminal.out(jsonText({ ...motion, isDecided }));
+  else terminal.out(`${id.slice(0, 12)} ${statementWords(statement, labels)}\n`);
   return EXIT_OK;
 }
 
@@ -160,12 +173,12 @@ function marked(
 function outcome(action: RosterAction, { id, approvedBy, deniedBy, threshold }: Proposal, isDecided: boolean): string {
   if (action.kind === "deny") {
     const again = `weft members approve ${id.slice(0, 12)} takes that back`;
-    return `declined, by ${Math.max(1, deniedBy.length)} admins so far; ${again}`;
+    return `declined, by ${counted(Math.max(1, deniedBy.length), "admin")} so far; ${again}`;
   }
   if (isDecided) return "decided; the others hear of it as soon as they are connected";
   // The other admins have agreed to it already; they sign by themselves as soon as they hear of it.
   if (approvedBy.length >= threshold) return "enough admins agree; it holds once their signatures have come together";
-  const count = `${approvedBy.length} of ${threshold} admins agree so far`;
+  const count = `${approvedBy.length} of ${counted(threshold, "admin")} agree so far`;
   return `${count}; the others approve with weft members approve ${id.slice(0, 12)}`;
 }
 

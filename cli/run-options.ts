@@ -45,6 +45,9 @@ export type RunOptions = PrivacyOptions &
     readonly trace?: string;
   };
 
+/** Events are said in words, or as lines of JSON on standard output: in the log on standard error they would stand twice. */
+const EVENTS_IN_WORDS = { events: "silent" } as const;
+
 /** A peer by its flags.  Throws: NodeError CONFIG_INVALID for flags that contradict each other. */
 export function peerOptions(options: RunOptions, dataDirectory: string, terminal: Terminal): PeerOptions {
   const { network, model, bootstrap, sketchNoise, logLevel, logModule } = options;
@@ -74,7 +77,7 @@ export function peerOptions(options: RunOptions, dataDirectory: string, terminal
     ...(privacy && { privacy }),
     ...(sketchNoise !== undefined && { sketchNoise }),
     logLevel: logLevel ?? "warn",
-    ...(logModule && { logModules: Object.fromEntries(logModule) }),
+    logModules: { ...EVENTS_IN_WORDS, ...Object.fromEntries(logModule ?? []) },
     ...(trace && { trace }),
     keepsLog: true,
   };

@@ -1,7 +1,9 @@
 /** `weft status --watch`: a peer as it goes on, drawn over on a terminal, a line for each change anywhere else. */
 import { setTimeout as pause } from "node:timers/promises";
+import { counted, PeerNames } from "../node/index.ts";
 import { fittedLines } from "../testnet/words/fitted-lines.ts";
-import { counted, formatLoss, shortPeerId, textTable } from "../testnet/words/text-table.ts";
+import { peerName } from "../testnet/words/peer-name.ts";
+import { formatLoss, textTable } from "../testnet/words/text-table.ts";
 import { askRunningPeer, runningStatus } from "./running-peer.ts";
 import type { PeerStatus } from "./status-file.ts";
 import type { Terminal } from "./terminal.ts";
@@ -13,6 +15,7 @@ const LOOK_MS = 1_000;
 interface PeersAnswer {
   readonly peers: readonly {
     readonly peer: string;
+    readonly label?: string;
     readonly isNeighbour: boolean;
     readonly links: readonly { readonly isRelayed: boolean; readonly roundTripMs: number | null }[];
     readonly mix: { readonly weight: number; readonly staleness: number; readonly distance: number } | null;
@@ -78,11 +81,12 @@ function neighbourTable(answer: PeersAnswer | undefined): readonly string[] {
     heading,
     numeric: i > 1,
   }));
-  const rows = peers.map(({ peer, isNeighbour, links, mix }) => {
+  const names = new PeerNames(peers.map(({ peer }) => peer));
+  const rows = peers.map(({ peer, label, isNeighbour, links, mix }) => {
     const link = links.find(({ isRelayed }) => !isRelayed) ?? links[0];
     const way = link?.isRelayed ? "relayed" : "direct";
     return [
-      shortPeerId(peer),
+      peerName(names, peer, label),
       isNeighbour ? way : `${way}, no neighbour`,
       link?.roundTripMs == null ? "–" : `${link.roundTripMs.toFixed(0)} ms`,
       mix === null ? "–" : mix.weight.toFixed(2),

@@ -20,6 +20,7 @@ export type { ErrorFacts, NodeErrorCode, Problem } from "./errors.ts";
 export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 // What may be set, and within which bounds.
 export type { CompanyEvent } from "./interface/company-event.ts";
+export { counted } from "./interface/counted.ts";
 export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.ts";
 export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
 export { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "./interface/logger.ts";
@@ -37,6 +38,7 @@ export type {
   Score,
   UpdateCounts,
 } from "./interface/peer-event.ts";
+export { type PeerLabel, PeerNames } from "./interface/peer-names.ts";
 export { PRIVACY_MODES, type PrivacyMode, type PrivacySettings } from "./interface/privacy.ts";
 export { PROVIDERS, type Provider } from "./interface/runtime.ts";
 export type { TraceTarget } from "./interface/tracing.ts";
@@ -47,6 +49,7 @@ export { defaultValues, KEYFRAME_EVERY } from "./manifest/default-encoding.ts";
 export type { ModelDigests } from "./manifest/model-digests.ts";
 export { type RecipeFacts, recipeAdapter, recipeTraining } from "./manifest/recipe.ts";
 export type { DataForm } from "./manifest/recipe-table.ts";
+export { eventLogLevel } from "./peer/event-log.ts";
 export {
   type GivenNetwork,
   isSignedByFounders,

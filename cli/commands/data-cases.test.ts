@@ -131,7 +131,7 @@ describe("what is held out", () => {
     const data = file("main.jsonl", lines(0, 20));
     const [validation, test] = [file("v.jsonl", lines(18, 22)), file("t.jsonl", lines(15, 19))];
     const { code, err } = await train(data, "--validation", validation, "--test", test);
-    expect([code, err]).toEqual([0, expect.stringContaining("1 steps on 15 examples")]);
+    expect([code, err]).toEqual([0, expect.stringContaining("1 step on 15 examples")]);
     expect(err).toContain("5 records stand in a file of held-out data too; they are not trained on");
     const alone = await weft(["eval", "--validation", validation, "--set", "validation", "--json"]);
     expect(JSON.parse(alone.out)).toMatchObject({ set: "validation", examples: 4 });

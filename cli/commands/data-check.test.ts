@@ -56,7 +56,7 @@ describe("weft data check", () => {
       labels: { usual: 36, rare: 1 },
     });
     expect(report.warnings).toEqual([
-      "1 records lose the beginning of their prompt: they are longer than 16 tokens",
+      "1 record loses the beginning of its prompt: it is longer than 16 tokens",
       "3 records repeat others",
       "the commonest answer is given 36 times, the rarest 1",
     ]);

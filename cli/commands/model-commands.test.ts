@@ -88,7 +88,7 @@ describe("an ONNX file", () => {
       "--accumulate",
       "2",
     ]);
-    expect(heldOut).toMatchObject({ code: 0, err: expect.stringMatching(/loss on 1 rows held out: \d\S+ before, \d/) });
+    expect(heldOut).toMatchObject({ code: 0, err: expect.stringMatching(/loss on 1 row held out: \d\S+ before, \d/) });
     expect(heldOut.json().heldOut).toEqual({ before: expect.any(Number), after: expect.any(Number) });
     expect(await weft([...words, ...chosen, "--out", model])).toMatchObject({
       code: 2,

@@ -11,6 +11,10 @@ const count = z.number().int().min(0);
 const figure = z.number().nullable();
 const time = z.string().describe("ISO 8601");
 const peer = z.string().describe("peer id");
+const label = z
+  .string()
+  .optional()
+  .describe("what the peer called itself when it asked to be admitted; absent where this peer did not see that");
 const bytes = z.looseObject({ sent: count, received: count });
 const updates = z.looseObject({ accepted: count, ignored: count, rejected: count });
 
@@ -65,7 +69,7 @@ export const PEERS_ANSWER = z.looseObject({
   addresses: z.array(z.string()).describe("multiaddrs at which others can dial it"),
   peers: z.array(
     z.looseObject({
-      peer,
+      ...{ peer, label },
       isNeighbour: z.boolean().describe("whether it has passed the handshake"),
       links: z.array(
         z.looseObject({
@@ -82,7 +86,7 @@ export const PEERS_ANSWER = z.looseObject({
         .describe("its part in the newest round that it entered"),
     }),
   ),
-  unreachable: z.array(z.looseObject({ address: z.string(), reason: z.string(), failures: count })),
+  unreachable: z.array(z.looseObject({ address: z.string(), label, reason: z.string(), failures: count })),
 });
 
 /** Its rounds. */
@@ -92,11 +96,11 @@ export const ROUNDS_ANSWER = z.looseObject({
     z.looseObject({
       round: count,
       lambda: figure,
-      neighbours: z.array(z.looseObject({ peer, weight: figure, staleness: count, distance: figure })),
+      neighbours: z.array(z.looseObject({ peer, label, weight: figure, staleness: count, distance: figure })),
     }),
   ),
   scores: z
-    .array(z.looseObject({ round: count, scores: z.array(z.looseObject({ peer, gain: figure, looks: count })) }))
+    .array(z.looseObject({ round: count, scores: z.array(z.looseObject({ peer, label, gain: figure, looks: count })) }))
     .describe("after each round, by how much a neighbour's updates alone lower this peer's held-out loss"),
   loraUpdateBytes: count
     .nullable()
@@ -110,7 +114,7 @@ export const UPDATES_ANSWER = z.looseObject({
   counts: updates,
   reasons: z.array(z.looseObject({ verdict: z.string(), code: z.string(), count })),
   newest: z.array(
-    z.looseObject({ at: time, round: count, from: peer, verdict: z.string(), code: z.string().optional() }),
+    z.looseObject({ at: time, round: count, from: peer, label, verdict: z.string(), code: z.string().optional() }),
   ),
 });
 
@@ -126,7 +130,7 @@ export const MEMBERS_ANSWER = z.looseObject({
       notAfter: count,
       standing: z.string(),
       isConnected: z.boolean(),
-      label: z.string().optional(),
+      label,
     }),
   ),
   admins: z.array(peer),

@@ -248,7 +248,7 @@ function peersAnswer({ peer, record }: AdminDesk): unknown {
   const byPeer = new Map<string, ReturnType<PeerDesk["links"]>[number][]>();
   for (const link of peer.desk()?.links() ?? []) byPeer.set(link.peer, [...(byPeer.get(link.peer) ?? []), link]);
   const peers = [...byPeer].map(([id, links]) => ({
-    peer: id,
+    ...named(peer, id),
     isNeighbour: links.some(({ isNeighbour }) => isNeighbour),
     links: links.map(({ address, direction, isRelayed, roundTripMs, openedAtMs }) => ({
       ...{ address, direction, isRelayed, roundTripMs: roundTripMs ?? null },
@@ -257,6 +257,12 @@ function peersAnswer({ peer, record }: AdminDesk): unknown {
     mix: newestMix(record, id),
   }));
   return { self: view.peer ?? null, addresses: view.addresses, peers, unreachable: view.unreachable };
+}
+
+/** A peer, and what it calls itself where that is known. */
+function named(peer: AdminDesk["peer"], id: string): { readonly peer: string; readonly label?: string } {
+  const label = peer.desk()?.labelOf(id);
+  return { peer: id, ...(label !== undefined && { label }) };
 }
 
 function newestMix(record: PeerRecord, peer: string): unknown {

@@ -40,13 +40,17 @@ const TWO_LINKS = [
 ];
 
 /** A peer that has not told anything yet. */
-export function examplePeer(links: readonly object[] = TWO_LINKS): ExamplePeer {
+export function examplePeer(
+  links: readonly object[] = TWO_LINKS,
+  labels: Readonly<Record<string, string>> = {},
+): ExamplePeer {
   const listeners = new Set<(event: PeerNews) => void>();
   let isPaused = false;
   const acted: RosterAction[] = [];
   const calls: string[] = [];
   let status: PeerStatus = { manifest: EXAMPLE_MANIFEST, view: UNSEEN_PEER };
   const desk: PeerDesk = {
+    labelOf: (one) => labels[one],
     links: () => links as readonly NeighbourLink[],
     bytes: () => ({ sent: 10, received: 20 }),
     figures: async () => "libp2p_dial_queue 0\n",

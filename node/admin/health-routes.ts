@@ -1,6 +1,8 @@
 /** What monitoring and supervisors ask of a running peer. */
+
 import { NodeError } from "../errors.ts";
 import type { AdminRoute } from "../interface/admin.ts";
+import { counted } from "../interface/counted.ts";
 import type { FileFigures, MetricsPage } from "../interface/metrics.ts";
 import type { Peer } from "../peer/peer.ts";
 import { HEALTH_ANSWER, jsonSchema, READINESS_QUERY } from "./admin-answers.ts";
@@ -51,5 +53,5 @@ function unready(peer: Pick<Peer, "status" | "desk">, minPeers: number): string 
   if (view === undefined || view.state === "starting" || peer.desk() === undefined)
     return "it is about to start or to end";
   if (view.state === "paused") return "its rounds stand still";
-  return view.neighbours < minPeers ? `it has ${view.neighbours} of ${minPeers} neighbours` : undefined;
+  return view.neighbours < minPeers ? `it has ${view.neighbours} of ${counted(minPeers, "neighbour")}` : undefined;
 }

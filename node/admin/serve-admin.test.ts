@@ -26,7 +26,7 @@ const stopped: string[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "weft-admin-"));
-  peer = examplePeer();
+  peer = examplePeer(undefined, { [OTHER]: "hospital 4" });
   admin = new AdminInterface(peer, {
     ...{ dataDirectory: folder, version: "1.2.3", settings: { port: 9000 }, stop: () => void stopped.push("stop") },
     address: { kind: "port", host: "127.0.0.1", port: 0 },
@@ -139,6 +139,7 @@ describe("what is asked", () => {
         peers: [
           {
             peer: OTHER,
+            label: "hospital 4",
             isNeighbour: true,
             mix: { round: 1, weight: 1 },
             links: [

@@ -17,6 +17,7 @@ const { values } = parseArgs({
   options: {
     model: { type: "string" },
     data: { type: "string" },
+    test: { type: "string" },
     out: { type: "string" },
     base: { type: "string", default: "f32" },
     precision: { type: "string", default: "fp32" },
@@ -38,7 +39,10 @@ const engine: EngineOptions = {
 done("start");
 const opened = openModel(modelDirectory);
 done("load");
-const { sets } = await loadExamples({ file: values.data!, modelDirectory, maxTokens, batchSize, seed: 1 });
+const { sets } = await loadExamples({
+  ...{ file: values.data!, modelDirectory, maxTokens, batchSize, seed: 1 },
+  ...(values.test !== undefined && { test: values.test }),
+});
 done("tokenise");
 const training = {
   ...{ optimizer: "adamw" as const, learningRate: 1e-4, weightDecay: 0, gradientClip: 1 },

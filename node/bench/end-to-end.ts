@@ -11,7 +11,9 @@ import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createPrng } from "../../protocol/prng.ts";
+import { tokenizerOfFiles } from "../model/tokenizer.ts";
 import { embeddedModelDirectory } from "../system/files/embedded-model.ts";
+import { readModelFiles } from "../system/files/model-files.ts";
 import { type MeasuredRun, measured } from "./process-memory.ts";
 import { randomModelDirectory, SHAPES, shapeNamed } from "./random-model.ts";
 
@@ -39,6 +41,8 @@ const WAYS: Readonly<Record<string, readonly string[]>> = {
   "weft q4 low-memory": ["--base", "q4", "--low-memory"],
 };
 const TORCH = ["float32", "bfloat16"];
+/** Held-out examples, evaluated before and after; and tokens of a row's width left to what marks its ends. */
+const [HELD, SPARE] = [16, 4];
 /** Parts of a run, in order; each ends when it is named. */
 const PARTS = ["start", "load", "tokenise", "estimate", "evaluate before", "train", "evaluate after", "save"];
 
@@ -74,8 +78,10 @@ async function measureAll(): Promise<void> {
   const shape = shapeNamed(values.shape);
   const model = randomModelDirectory(folder, shape, SHAPES[shape], { dtype: "BF16" });
   copyFileSync(join(embeddedModelDirectory(), "tokenizer.json"), join(model, "tokenizer.json"));
-  const data = join(folder, "texts.jsonl");
-  writeFileSync(data, texts());
+  const [data, held] = [join(folder, "texts.jsonl"), join(folder, "held.jsonl")];
+  const rows = texts(Number(values.tokens));
+  writeFileSync(data, rows.slice(HELD).join(""));
+  writeFileSync(held, rows.slice(0, HELD).join(""));
   const ways = Object.entries(WAYS).filter(([name]) => values.case === undefined || values.case.includes(name));
   const run = async (words: readonly string[], command: string): Promise<MeasuredRun> => {
     const out = mkdtempSync(join(folder, "out-"));
@@ -83,7 +89,7 @@ async function measureAll(): Promise<void> {
   };
   const weft = (flags: readonly string[]): Promise<MeasuredRun> => {
     const script = join(import.meta.dirname, "end-to-end-case.ts");
-    return run([script, "--model", model, "--data", data, "--out", "OUT", ...flags], process.execPath);
+    return run([script, "--model", model, "--data", data, "--test", held, "--out", "OUT", ...flags], process.execPath);
   };
   // The first run of a way makes its file of weights; it is not counted.
   for (const [name, flags] of ways) first.set(name, (await weft(flags)).seconds);
@@ -92,7 +98,7 @@ async function measureAll(): Promise<void> {
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const [name, flags] of ways) keep(name, await weft(flags));
     for (const dtype of torch) {
-      keep(`torch ${dtype}`, await run([script, model, data, "OUT", "--dtype", dtype], values.python));
+      keep(`torch ${dtype}`, await run([script, model, data, held, "OUT", "--dtype", dtype], values.python));
     }
   }
 }
@@ -103,13 +109,21 @@ function hasTorch(): boolean {
   return status === 0;
 }
 
-/** Rows of English-like words, longer than a batch is wide. */
-function texts(): string {
+/**
+ * Rows of English-like words that nearly fill a batch's width, so that each is one example on both sides, and is cut on none:
+ * the same tokens are trained on and evaluated.
+ */
+function texts(width: number): string[] {
   const words =
     "the a small river stone child old house runs sees likes finds under over with and then light door tree".split(" ");
   const stream = createPrng(11);
-  const rows = Array.from({ length: 160 }, () => Array.from({ length: 160 }, () => words[stream.below(words.length)]));
-  return rows.map((row) => `${JSON.stringify({ text: row.join(" ") })}\n`).join("");
+  const tokenizer = tokenizerOfFiles(readModelFiles(embeddedModelDirectory()));
+  return Array.from({ length: 160 + HELD }, () => {
+    const row: string[] = [];
+    do row.push(words[stream.below(words.length)]!);
+    while (tokenizer.encode(row.join(" ")).length <= width - SPARE);
+    return `${JSON.stringify({ text: row.slice(0, -1).join(" ") })}\n`;
+  });
 }
 
 /** Said at once: a run takes minutes, and one that is stopped has not measured in vain. */

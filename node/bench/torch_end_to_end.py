@@ -1,6 +1,6 @@
 """The PyTorch side of `npm run bench:end-to-end -- --against torch`: what a user of transformers and peft runs.
 
-usage: python3 torch_end_to_end.py MODEL_DIRECTORY DATA.jsonl OUT --dtype float32|bfloat16 [--steps N] [--examples B] [--tokens T]
+usage: python3 torch_end_to_end.py MODEL_DIRECTORY DATA.jsonl HELD.jsonl OUT --dtype float32|bfloat16 [--steps N] [--examples B] [--tokens T]
 Loads, tokenises, evaluates, takes the steps, evaluates again and saves the adapter; names each on standard error when it is
 done. Prints one line of JSON: the mean loss on the held-out examples before and after.
 Needs torch, transformers, peft: pip install torch==2.13.0 transformers peft
@@ -18,13 +18,12 @@ def done(what):
 
 
 parser = argparse.ArgumentParser()
-for name in ("model", "data", "out"):
+for name in ("model", "data", "held", "out"):
     parser.add_argument(name)
 parser.add_argument("--dtype", default="float32")
 parser.add_argument("--steps", type=int, default=10)
 parser.add_argument("--examples", type=int, default=4)
 parser.add_argument("--tokens", type=int, default=128)
-parser.add_argument("--held", type=int, default=16)
 parser.add_argument("--threads", type=int, default=2)
 asked = parser.parse_args()
 torch.set_num_threads(asked.threads)
@@ -34,9 +33,13 @@ model = AutoModelForCausalLM.from_pretrained(asked.model, dtype=getattr(torch, a
 model = get_peft_model(model, LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"]))
 done("load")
 tokenizer = Tokenizer.from_file(f"{asked.model}/tokenizer.json")
-rows = [json.loads(line)["text"] for line in open(asked.data)]
-ids = [tokenizer.encode(text).ids[: asked.tokens] for text in rows]
-held, train = ids[: asked.held], ids[asked.held :]
+
+
+def read(file):
+    return [tokenizer.encode(json.loads(line)["text"]).ids[: asked.tokens] for line in open(file)]
+
+
+train, held = read(asked.data), read(asked.held)
 done("tokenise")
 
 

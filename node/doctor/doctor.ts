@@ -1,8 +1,10 @@
 /** Whether this machine, a peer's files and its model are fit for training: what is looked at, and what came of it. */
+
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { withDirectory } from "../data-directory/open.ts";
 import { NodeError } from "../errors.ts";
+import { counted } from "../interface/counted.ts";
 import { PROVIDERS, type Provider } from "../interface/runtime.ts";
 import { verifyModel } from "../manifest/verify-model.ts";
 import {
@@ -115,7 +117,7 @@ async function storeFindings(folder: string): Promise<readonly Finding[]> {
     await withDirectory(folder, {}, async (directory) => {
       for await (const _ of (await directory.store()).entries("")) count++;
     });
-    return [{ name, state: "ok", text: `${path} opens, ${count} records` }];
+    return [{ name, state: "ok", text: `${path} opens, ${counted(count, "record")}` }];
   } catch (error) {
     if (!(error instanceof NodeError)) throw error;
     if (error.code === "DATA_LOCKED") return [{ name, state: "ok", text: "open in the peer that runs" }];

@@ -3,12 +3,14 @@
  * nothing is written, and without what its admin has agreed to: an entry signed by an examination would be a second one
  * under the number that the peer itself uses next.
  */
+
 import { ProtocolError } from "../../protocol/errors.ts";
 import { decodeEntry, END_OF_TIME, isGrant, type Terms } from "../../protocol/membership/entry.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
+import { counted } from "../interface/counted.ts";
 import type { Store } from "../interface/store.ts";
 import { CERTIFICATE_KEY } from "../membership/certificates.ts";
 import { PROOF_PREFIX } from "../membership/equivocation-proofs.ts";
@@ -64,11 +66,15 @@ export function membershipFinding(
   const { members, entryCount } = membership.roster.log.state();
   const notAfter = terms?.notAfter ?? END_OF_TIME;
   const until = notAfter === END_OF_TIME ? "without end" : `until ${dateOf(notAfter)}`;
-  const text = `${role} ${until}, in a roster of ${members.size} members and ${entryCount} entries`;
+  const text = `${role} ${until}, in a roster of ${counted(members.size, "member")} and ${counted(entryCount, "entry", "entries")}`;
   const secondsLeft = notAfter - nowSeconds;
   if (secondsLeft >= WARNING_SECONDS) return { name, state: "ok", text };
   const days = Math.max(0, Math.floor(secondsLeft / DAY_SECONDS));
-  return { name, state: "warning", text: `${text}; ${days} days are left: ask an admin to renew it` };
+  return {
+    name,
+    state: "warning",
+    text: `${text}; ${counted(days, "day is", "days are")} left: ask an admin to renew it`,
+  };
 }
 
 /** That too few admins are left to change the roster, or will be from a known time on; nothing where no such time is known. */

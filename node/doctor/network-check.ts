@@ -1,4 +1,5 @@
 /** Whether a peer can listen, gets into its network, is reached by others and has the right time: asked of its neighbours. */
+
 import { ProtocolError } from "../../protocol/errors.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
@@ -11,6 +12,7 @@ import { askForCheckup, type Checkup } from "../exchange/checkup.ts";
 import { createExchange, type Exchange } from "../exchange/exchange.ts";
 import { EXCHANGE_DEFAULTS } from "../exchange/exchange-limits.ts";
 import type { Clock } from "../interface/clock.ts";
+import { counted } from "../interface/counted.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Transport } from "../interface/transport.ts";
 import type { RosterMembership } from "../membership/membership.ts";
@@ -202,7 +204,7 @@ function neighboursFinding(found: {
   const name = "neighbours";
   const [reason] = reached.flatMap((peer) => reasons.get(peer) ?? []);
   const refused = reason === undefined ? "" : `; refused: ${reason}`;
-  const text = `${admitted.length} of ${bootstrap.length} known addresses led to a neighbour${refused}`;
+  const text = `${admitted.length} of ${counted(bootstrap.length, "known address", "known addresses")} led to a neighbour${refused}`;
   if (admitted.length > 0) return { name, state: reason === undefined ? "ok" : "warning", text };
   const advice = reason === undefined ? "; check the addresses, and that this machine may dial outwards" : "";
   return { name, state: "problem", text: text + advice };
@@ -230,7 +232,8 @@ function clockFinding(answers: readonly Checkup[]): Finding {
     )
     .sort((a, b) => a - b);
   const seconds = Math.round(ahead[Math.floor(ahead.length / 2)]! / 1000);
-  if (Math.abs(seconds) < 2) return { name, state: "ok", text: `agrees with that of ${answers.length} neighbours` };
+  if (Math.abs(seconds) < 2)
+    return { name, state: "ok", text: `agrees with that of ${counted(answers.length, "neighbour")}` };
   const text = `${Math.abs(seconds)} s ${seconds > 0 ? "ahead of" : "behind"} that of the neighbours`;
   const isTolerated = Math.abs(seconds) <= LIMITS.clockSkewSeconds;
   const limit = `${LIMITS.clockSkewSeconds} s are tolerated; set this machine's time`;

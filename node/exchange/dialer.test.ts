@@ -73,6 +73,44 @@ describe("the dialer", () => {
     await alice.stop();
   });
 
+  it("dials nobody any more who is shut out for good, wherever it knows the address from", async () => {
+    const { hub, clock, transports, dialer } = await network([ALICE, BOB, CAROL]);
+    const dialled: string[] = [];
+    const { dial } = transports[0]!;
+    transports[0]!.dial = (address, ...rest) => {
+      dialled.push(address);
+      return dial.call(transports[0]!, address, ...rest);
+    };
+    const [bob, carol] = [1, 2].map((index) => transports[index]!.addresses()[0]!) as [string, string];
+    const elsewhere = `/memory/77/p2p/${BOB}`;
+    const store = createMemoryStore();
+    await store.batch([elsewhere, carol].map((address) => ({ put: `address/${address}`, value: new Uint8Array(0) })));
+    let removed: readonly PeerId[] = [];
+    const alice = dialer(0, [bob], store, { isShutOut: (peer: PeerId) => removed.includes(peer) });
+    await alice.start();
+    expect([...transports[0]!.connected()].sort()).toEqual([BOB, CAROL].sort());
+    removed = [BOB];
+    alice.review();
+    await transports[0]!.hangUp(BOB);
+    hub.cut(ALICE, CAROL);
+    dialled.length = 0;
+    alice.hear([bob, elsewhere]);
+    await until(() => {
+      clock.advance(30_000);
+      return dialled.length > 2;
+    });
+    expect([...new Set(dialled)]).toEqual([carol]);
+    expect(await kept(store)).toEqual([carol]);
+    expect(alice.addressCount()).toBe(1);
+    await alice.stop();
+    // Nor after the next start.
+    const again = dialer(0, [bob], store, { isShutOut: (peer: PeerId) => removed.includes(peer) });
+    dialled.length = 0;
+    await again.start();
+    expect(dialled).toEqual([carol]);
+    await again.stop();
+  });
+
   it("dials what it was given however many others are connected, and no more of that than it wants neighbours", async () => {
     const { transports, dialer } = await network([ALICE, BOB, CAROL, DAVE, STRANGER]);
     for (const other of [1, 2]) await transports[other]!.dial(transports[0]!.addresses()[0]!, patient());

@@ -67,6 +67,8 @@ export interface Dialer {
   isGiven(peer: PeerId): boolean;
   /** How many addresses are dialled again and again. */
   addressCount(): number;
+  /** Somebody may be shut out by now: dial them no more. */
+  review(): void;
   /** Idempotent. */
   stop(): Promise<void>;
 }
@@ -93,11 +95,17 @@ export interface DialFailure {
 export type DialerOptions = {
   /** Addresses that are always dialled. */
   readonly bootstrap: readonly string[];
+  /** Whether a peer is shut out for good, as one that the roster has removed: it is dialled no more, and its addresses forgotten. */
+  readonly isShutOut?: (peer: PeerId) => boolean;
+  /** Why a peer that was reached did not become a neighbour, in a clause. */
+  readonly refusalOf?: (peer: PeerId) => string | undefined;
   /** Told of every failure, but not of those at addresses that were only heard of. Must not throw. */
   readonly onFailure?: (failure: DialFailure) => void;
 } & Partial<DialerLimits>;
 
 const PREFIX = "address/";
+
+const ENDED_EARLY = "the connection ended before both sides had agreed to exchange updates";
 
 /** The peer that an address ends in, when it names one. */
 export function peerOfAddress(address: string): PeerId | undefined {
@@ -117,6 +125,8 @@ class AddressDialer implements Dialer {
   readonly #book: AddressBook;
   readonly #given: readonly string[];
   readonly #onFailure: (failure: DialFailure) => void;
+  readonly #isShutOut: (peer: PeerId) => boolean;
+  readonly #refusalOf: (peer: PeerId) => string | undefined;
   readonly #timers = new Map<string, () => void>();
   /** Peers reached at addresses, which may not name them. */
   readonly #reached = new Map<string, PeerId>();
@@ -133,6 +143,8 @@ class AddressDialer implements Dialer {
     this.#book = createAddressBook(this.#limits);
     this.#news = new RateLimiter(dependencies, { ...this.#limits.newsOfPeer, peersMax: this.#limits.addressesMax });
     this.#onFailure = options.onFailure ?? (() => undefined);
+    this.#isShutOut = options.isShutOut ?? (() => false);
+    this.#refusalOf = options.refusalOf ?? (() => undefined);
     this.#given = options.bootstrap;
     for (const address of options.bootstrap) this.#book.note(address, "given");
   }
@@ -149,9 +161,10 @@ class AddressDialer implements Dialer {
     });
     transport.onDisconnect((peer) => {
       const wasNeighbour = this.#neighbours.delete(peer);
+      this.#leaveAlone(peer);
       for (const address of this.#addressesOf(peer)) {
         if (wasNeighbour) this.#later(address, this.#limits.pauseMinMs);
-        else this.#failed(address, "the connection ended before both sides had agreed to exchange updates");
+        else this.#failed(address, this.#refusalOf(peer) ?? ENDED_EARLY);
       }
     });
     await Promise.all(this.#book.addresses().map((address) => this.#dialOnce(address)));
@@ -170,6 +183,7 @@ class AddressDialer implements Dialer {
     for (const address of addresses) {
       const peer = peerOfAddress(address);
       if (peer === undefined || this.#isConnected(peer) || this.#book.get(address) !== undefined) continue;
+      if (this.#isShutOut(peer)) continue;
       for (const forgotten of this.#book.note(address, "heard", teller)) this.#forget(forgotten);
       void this.#dialOnce(address);
     }
@@ -181,6 +195,10 @@ class AddressDialer implements Dialer {
 
   addressCount(): number {
     return this.#book.addresses().length;
+  }
+
+  review(): void {
+    for (const peer of new Set(this.#book.addresses().map(peerOfAddress))) this.#leaveAlone(peer);
   }
 
   async stop(): Promise<void> {
@@ -240,6 +258,7 @@ class AddressDialer implements Dialer {
   #dialOnce(address: string): Promise<void> {
     return this.#background.run("dialling", async (signal) => {
       const { connectedEnough, pauseMinMs, pauseMaxMs } = this.#limits;
+      this.#leaveAlone(peerOfAddress(address));
       const entry = this.#book.get(address);
       const peer = this.#peerAt(address);
       if (entry === undefined || this.#isConnected(peer)) return;
@@ -254,6 +273,19 @@ class AddressDialer implements Dialer {
       }
       await this.#dial(address, { hearsay, signal });
     });
+  }
+
+  /** Forget the addresses that name a peer that is shut out, also on the disk. At others somebody else may answer. */
+  #leaveAlone(peer: PeerId | undefined): void {
+    if (peer === undefined || !this.#isShutOut(peer)) return;
+    const { store, logger } = this.#dependencies;
+    const addresses = this.#book.addresses().filter((address) => peerOfAddress(address) === peer);
+    if (addresses.length === 0) return;
+    for (const address of addresses) this.#forget(address);
+    logger.info("a peer is dialled no more, because it is no member for good", { peer, addresses: addresses.length });
+    void this.#background.run("forgetting addresses", () =>
+      store.batch(addresses.map((address) => ({ delete: PREFIX + address }))),
+    );
   }
 
   /** Whoever tells of many addresses that lead nowhere has a few of them tried at a time. */

@@ -65,6 +65,8 @@ export interface ExchangeOptions extends Partial<ExchangeLimits> {
   readonly membership?: Membership;
   /** Whether this peer was told where to find a peer; where there is no roster, such a one always has room. */
   readonly isGiven?: (peer: PeerId) => boolean;
+  /** Told of each connected peer that does not become a neighbour, and why, in a clause; the log warns of it when absent. */
+  readonly onRefused?: (peer: PeerId, reason: string) => void;
 }
 
 /** The exchange as the round driver sees it, with the calls that the composition root needs besides. */
@@ -165,7 +167,9 @@ class PeerExchange implements Exchange {
     this.#notices = new UpdateNotices(held);
     const told = { ...held, notices: this.#notices, isGiven: options.isGiven ?? (() => false) };
     const places = membership === undefined && { places: createOpenPlaces(told, limits) };
-    const greeting = { manifest, features: this.#features, isMember, ...(membership && { membership }) };
+    const { onRefused } = options;
+    const known = { ...(membership && { membership }), ...(onRefused && { onRefused }) };
+    const greeting = { manifest, features: this.#features, isMember, ...known };
     const often = { timeoutMs: limits.handshakeTimeoutMs, peersMax: limits.authorsMax };
     this.#handshake = new Handshake({ ...held, ...places }, { ...limits, ...greeting, ...often });
     const blobs = new BlobTransfer(

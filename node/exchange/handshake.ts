@@ -56,6 +56,8 @@ export interface HandshakeOptions {
   readonly hellosOfNeighbours: Omit<RateLimits, "peersMax">;
   /** Peers whose rates are remembered. */
   readonly peersMax: number;
+  /** Told of each connected peer that is refused, and why, in a clause; where nobody is, the log warns of it. */
+  readonly onRefused?: (peer: PeerId, reason: string) => void;
 }
 
 /** The state of one connected peer; forgotten when it disconnects. */
@@ -241,7 +243,9 @@ export class Handshake implements Conversation {
     acquaintance.refused = true;
     const { logger, clock, neighbours } = this.#dependencies;
     // Also of a peer that has hung up meanwhile: it knew the reason first.
-    logger.warn("peer refused", { peer, reason });
+    const { onRefused } = this.#options;
+    logger[onRefused === undefined ? "warn" : "info"]("peer refused", { peer, reason });
+    onRefused?.(peer, reason);
     if (!this.#isPresent(peer, acquaintance)) return;
     acquaintance.cancel = clock.after(this.#options.timeoutMs, () => this.#hangUp(peer));
     acquaintance.admitted = false;

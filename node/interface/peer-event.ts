@@ -1,6 +1,7 @@
 /** What a running peer tells its surroundings: one event a line, as JSON, on the channel that started it. */
 import type { CompanyEvent } from "./company-event.ts";
 import type { LoopReport } from "./event-loop.ts";
+import type { PeerLabel } from "./peer-names.ts";
 import type { PrivacyStatus } from "./privacy.ts";
 import type { RosterEvent } from "./roster-event.ts";
 import type { Evaluation } from "./trainer.ts";
@@ -95,6 +96,7 @@ export interface RoundSummary {
 /** One neighbour in a round's aggregate. */
 export interface NeighbourMix {
   readonly peer: string;
+  readonly label?: PeerLabel;
   /** Its share of the neighbours' weight; those of a round add up to 1. */
   readonly weight: number;
   /** Rounds that its update was behind. */
@@ -106,6 +108,7 @@ export interface NeighbourMix {
 /** The running mean of what a neighbour's updates, each mixed in evenly and alone, did to this peer's held-out loss. */
 export interface ScoreFigures {
   readonly peer: string;
+  readonly label?: PeerLabel;
   readonly looks: number;
   /** Nats per response token by which the loss falls; below 0 the neighbour harms. */
   readonly gain: number;
@@ -157,6 +160,7 @@ export type PeerEvent =
       readonly type: "update";
       readonly round: number;
       readonly from: string;
+      readonly label?: PeerLabel;
       readonly verdict: "accept" | "ignore" | "reject";
       readonly code?: string;
     }

@@ -1,4 +1,7 @@
 /** What operators are told of the membership of a network. */
+import type { PeerLabel } from "./peer-names.ts";
+
+/** An event of the membership, told apart by `type`. */
 export type RosterEvent =
   /** Somebody asks to be admitted, and admins have to decide; told once at each member. */
   | {
@@ -18,10 +21,12 @@ export type RosterEvent =
       readonly peer: string;
       /** Of a member: what it is now; else what it was. */
       readonly role: string;
+      readonly label?: PeerLabel;
     }
   | {
       readonly type: "equivocation";
       readonly peer: string;
+      readonly label?: PeerLabel;
       readonly kind: "announcement" | "roster-entry";
       readonly sequence: number;
       /** Whether the policy takes its membership away. */
@@ -37,7 +42,7 @@ export type RosterEvent =
       readonly at: number | null;
     }
   /** A member's clock is so far ahead of this one that what it signs is put off: one of the two clocks is wrong. */
-  | { readonly type: "clock"; readonly peer: string; readonly aheadSeconds: number }
+  | { readonly type: "clock"; readonly peer: string; readonly label?: PeerLabel; readonly aheadSeconds: number }
   /** The roster has changed: this peer's own role, counts, and the digest of all entries, by which two peers compare. */
   | {
       readonly type: "roster";

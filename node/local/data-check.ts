@@ -1,9 +1,11 @@
 /** A data set looked through before anything is trained on it: what it is, what becomes of it, and what may be wrong. */
+
 import { prepareByContent } from "../data/content-sets.ts";
 import { DataTally, type ShownPart, type TokenBin } from "../data/data-tally.ts";
 import type { FrameName } from "../data/frame.ts";
 import type { DataRecord } from "../data/record.ts";
 import { unwrittenThoughts } from "../data/unwritten-thoughts.ts";
+import { counted } from "../interface/counted.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";
 import { readModelFiles } from "../system/files/model-files.ts";
@@ -124,19 +126,40 @@ function warningsOf(
   const rare = counts.at(-1) ?? 1;
   const smallest = Math.min(sets.train, sets.validation, sets.test);
   return [
-    [tally.silent > 0, `${tally.silent} records have nothing to learn and are left out`],
-    [cut.right > 0, `${cut.right} records lose the end of their answer: they are longer than ${maxTokens} tokens`],
-    [cut.left > 0, `${cut.left} records lose the beginning of their prompt: they are longer than ${maxTokens} tokens`],
-    [!hasClasses && tally.endless > cut.right, `${tally.endless} examples end with no token that ends an answer`],
-    [repeated > 0, `${repeated} records repeat others`],
-    [alsoTrained > 0, `${alsoTrained} held-out records are trained on too, as their field "set" says`],
-    [(counts[0] ?? 0) > BALANCE_MAX * rare, `the commonest answer is given ${counts[0]} times, the rarest ${rare}`],
+    [
+      tally.silent > 0,
+      `${counted(tally.silent, "record has nothing to learn and is", "records have nothing to learn and are")} left out`,
+    ],
+    [
+      cut.right > 0,
+      `${counted(cut.right, "record loses the end of its answer: it is", "records lose the end of their answer: they are")} longer than ${maxTokens} tokens`,
+    ],
+    [
+      cut.left > 0,
+      `${counted(cut.left, "record loses the beginning of its prompt: it is", "records lose the beginning of their prompt: they are")} longer than ${maxTokens} tokens`,
+    ],
+    [
+      !hasClasses && tally.endless > cut.right,
+      `${counted(tally.endless, "example ends", "examples end")} with no token that ends an answer`,
+    ],
+    [repeated > 0, `${counted(repeated, "record repeats another one", "records repeat others")}`],
+    [
+      alsoTrained > 0,
+      `${counted(alsoTrained, "held-out record is", "held-out records are")} trained on too, as the field "set" says`,
+    ],
+    [
+      (counts[0] ?? 0) > BALANCE_MAX * rare,
+      `the commonest answer is given ${counted(counts[0] ?? 0, "time")}, the rarest ${rare}`,
+    ],
     [
       Object.keys(frames).length > 1,
       `the rows have ${Object.keys(frames).length} frames; the adapter keeps the commonest`,
     ],
     [frames.turns !== undefined, "conversations are written on plain lines, because no chat template is used"],
-    [tally.textArguments > 0, `${tally.textArguments} records have tool calls whose arguments are text; give objects`],
-    [smallest < batchSize, `a set has ${smallest} examples, less than a batch of ${batchSize}`],
+    [
+      tally.textArguments > 0,
+      `${counted(tally.textArguments, "record has", "records have")} tool calls whose arguments are text; give objects`,
+    ],
+    [smallest < batchSize, `a set has ${counted(smallest, "example")}, less than a batch of ${batchSize}`],
   ].flatMap(([holds, text]) => (holds === true && typeof text === "string" ? [text] : []));
 }

@@ -1,4 +1,5 @@
 /** From a data file, or the embedded tasks, to the token examples that one peer trains on. */
+
 import { type ColumnMap, parseColumnMap } from "../data/column-map.ts";
 import { contentDigest } from "../data/content-digest.ts";
 import { type ContentSets, prepareByContent, type SetName } from "../data/content-sets.ts";
@@ -13,6 +14,7 @@ import { parseSplit } from "../data/split-rule.ts";
 import type { TrainedData } from "../data/trained-data.ts";
 import { unwrittenThoughts } from "../data/unwritten-thoughts.ts";
 import { NodeError } from "../errors.ts";
+import { counted } from "../interface/counted.ts";
 import type { ExampleSets } from "../interface/trainer.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";
@@ -155,7 +157,7 @@ function ofTasks(
   const left = records.length - kept.length;
   return {
     ...prepareExamples(kept, encoding),
-    ...(left > 0 && { notes: [`${left} held-out records were trained on before; they are left out`] }),
+    ...(left > 0 && { notes: [leftOutWords(left)] }),
     trainedData: { frame: "plain", maxTokens, batchSize, digests },
   };
 }
@@ -216,12 +218,22 @@ function fileNotes(path: string, { found }: DataSet, more = ""): readonly string
 
 function divisionNotes({ repeated, leftOut, alsoGiven, alsoTrained }: ContentSets): string[] {
   return [
-    ...(repeated > 0 ? [`${repeated} records repeat others; they stand on one side of what is held out`] : []),
-    ...(alsoGiven > 0 ? [`${alsoGiven} records stand in a file of held-out data too; they are not trained on`] : []),
-    ...(alsoTrained > 0
-      ? [`warning: ${alsoTrained} held-out records are trained on too, as their field "set" says`]
+    ...(repeated > 0
+      ? [
+          `${counted(repeated, "record repeats another one; both stand", "records repeat others; they stand")} on one side of what is held out`,
+        ]
       : []),
-    ...(leftOut > 0 ? [`${leftOut} held-out records were trained on before; they are left out`] : []),
+    ...(alsoGiven > 0
+      ? [
+          `${counted(alsoGiven, "record stands in a file of held-out data too; it is", "records stand in a file of held-out data too; they are")} not trained on`,
+        ]
+      : []),
+    ...(alsoTrained > 0
+      ? [
+          `warning: ${counted(alsoTrained, "held-out record is", "held-out records are")} trained on too, as the field "set" says`,
+        ]
+      : []),
+    ...(leftOut > 0 ? [leftOutWords(leftOut)] : []),
   ];
 }
 
@@ -248,3 +260,6 @@ export async function namingLater<T>(file: string | undefined, work: () => Promi
     });
   }
 }
+
+const leftOutWords = (records: number): string =>
+  `${counted(records, "held-out record was trained on before; it is", "held-out records were trained on before; they are")} left out`;

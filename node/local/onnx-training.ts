@@ -8,6 +8,7 @@ import { createPrng } from "../../protocol/prng.ts";
 import { stackRows, type TensorRow } from "../data/tensor-rows.ts";
 import { NodeError } from "../errors.ts";
 import { addProduct } from "../interchange/merged-model.ts";
+import { counted } from "../interface/counted.ts";
 import type { ExternalData, Runtime, Session } from "../interface/runtime.ts";
 import type { LinearSite } from "../model/base-model.ts";
 import type { OnnxLoss, TrainableGraph, TrainableTensor } from "../model/onnx-file.ts";
@@ -70,7 +71,7 @@ export function holdOut(
 ): { readonly rows: readonly TensorRow[]; readonly heldOut: readonly TensorRow[] } {
   const count = batchSize * Math.max(1, Math.round((share * rows.length) / batchSize));
   if (rows.length - count < batchSize) {
-    const text = `${rows.length} rows are too few to hold out ${count} and train on batches of ${batchSize}`;
+    const text = `${counted(rows.length, "row is", "rows are")} too few to hold out ${count} and train on batches of ${batchSize}`;
     throw new NodeError("DATA_TOO_SMALL", text, { count, batchSize, problem: "rows-too-few" });
   }
   const order = createPrng(seed).fork("held-out").shuffle(rows);
@@ -92,7 +93,10 @@ export async function trainOnnx(
     throw new NodeError("CONFIG_INVALID", "nothing is to be trained; name weights or linear layers");
   }
   if (rows.length < batchSize) {
-    throw new NodeError("DATA_TOO_SMALL", `${rows.length} rows are less than one batch of ${batchSize}`);
+    throw new NodeError(
+      "DATA_TOO_SMALL",
+      `${counted(rows.length, "row is", "rows are")} less than one batch of ${batchSize}`,
+    );
   }
   const graph = decodeModel(file.bytes, {
     dimensions: dimensionsOf(rows[0]!, batchSize),
@@ -208,7 +212,7 @@ async function takeSteps(
     if (!Number.isFinite(loss) || Number.isNaN(clipGradient(gradient, training.gradientClip))) {
       notFinite += 1;
       if (notFinite < NOT_FINITE_STEPS_MAX) continue;
-      const text = `the loss was not finite for ${notFinite} steps in a row; lower the learning rate`;
+      const text = `the loss was not finite for ${counted(notFinite, "step")} in a row; lower the learning rate`;
       throw new NodeError("TRAINING_DIVERGED", text);
     }
     notFinite = 0;

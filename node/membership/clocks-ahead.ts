@@ -8,13 +8,11 @@ import type { VerifySignature } from "../../protocol/membership/signatures.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { RateLimiter } from "../exchange/rate-limiter.ts";
 import type { Clock } from "../interface/clock.ts";
-import type { Logger } from "../interface/logger.ts";
 import type { RosterEvent } from "../interface/roster-event.ts";
 
 /** What telling of clocks needs. */
 export interface ClocksAheadDependencies {
   readonly clock: Pick<Clock, "now">;
-  readonly logger: Logger;
   readonly verify: VerifySignature;
   readonly isMember: (peer: PeerId) => boolean;
   readonly tell: (event: RosterEvent) => void;
@@ -37,7 +35,7 @@ export class ClocksAhead {
 
   /** An entry or a draft came that is from later than this clock shows.  Throws: nothing. */
   note(entry: Entry): void {
-    const { clock, logger, verify, isMember, tell } = this.#dependencies;
+    const { clock, verify, isMember, tell } = this.#dependencies;
     const { author, signers, signatures, issuedAt } = entry;
     // Members only, and by their own signature: else anybody could say it of anybody.
     if (!isMember(author) || !this.#rates.permits(author)) return;
@@ -47,7 +45,6 @@ export class ClocksAhead {
     if (wrongSigner({ ...entry, signatures: own }, verify) !== undefined) return;
     this.#rates.take(author);
     const aheadSeconds = issuedAt - Math.floor(clock.now() / 1000);
-    logger.warn("a member's clock is ahead of this one, and what it signs is put off", { peer: author, aheadSeconds });
     tell({ type: "clock", peer: author, aheadSeconds });
   }
 }

@@ -67,7 +67,6 @@ export class EquivocationProofs {
       .save([{ put: PROOF_PREFIX + author, value: body }])
       .catch((error: unknown) => logger.warn("a proof was not written", { error }));
     log.noteEquivocation(author);
-    logger.warn("a member signed two different things under one number", { author, kind, sequence });
     const isBarred = log.state().barred.has(author);
     for (const listener of this.#listeners) listener({ type: "equivocation", peer: author, kind, sequence, isBarred });
     return news;

@@ -38,7 +38,7 @@ export class MemberLabels {
   }
 
   /** The label of a peer; undefined where this peer saw no request of it. */
-  of(peer: PeerId): string | undefined {
+  of(peer: string): string | undefined {
     return this.#labels.get(peer);
   }
 

@@ -117,7 +117,7 @@ export class RosterMembership implements Membership {
     this.#certificates = new Certificates({ ...dependencies, statuses, self });
     this.#watch = new RosterWatch({ ...{ roster, statuses, clock, logger, self }, proofs: this.#proofs });
     this.#clocks = new ClocksAhead({
-      ...{ clock, logger, verify: dependencies.verify, isMember: (peer) => statuses.isMember(peer) },
+      ...{ clock, verify: dependencies.verify, isMember: (peer) => statuses.isMember(peer) },
       tell: (event) => this.#watch.tell(event),
     });
     this.proposals = new Proposals({

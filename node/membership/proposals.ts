@@ -260,9 +260,9 @@ export class Proposals {
     this.#drafting.stop();
   }
 
-  /** What a member called itself, where this peer saw its request: it chose that itself, and another one may have the same. */
-  labelOf(peer: PeerId): string | undefined {
-    return this.#labels.of(peer);
+  /** What a peer called itself, where this one saw its request: it chose that itself, and another one may have the same. */
+  labelOf(peer: string): string | undefined {
+    return this.#labels.of(peer) ?? this.#pending.requests().find(({ candidate }) => candidate === peer)?.label;
   }
 
   #termsOf(id: string): DraftTerms {

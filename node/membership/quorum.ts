@@ -2,10 +2,12 @@
  * Whether enough admins are left to change a roster, and until when. With fewer than the policy's threshold nothing can be
  * changed any more, not even that: so what would lead there is asked twice, and what is about to is said early.
  */
+
 import { END_OF_TIME, isGrant, type Statement, type Terms } from "../../protocol/membership/entry.ts";
 import type { RosterState } from "../../protocol/membership/roster-state.ts";
 import { isWithin } from "../../protocol/membership/roster-view.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
+import { counted } from "../interface/counted.ts";
 
 /** The admins of a roster at a time. */
 export interface Quorum {
@@ -80,9 +82,10 @@ export function nearness(endsAt: number | undefined, nowSeconds: number): number
 
 /** The end of a quorum, in words. */
 export function quorumEndWords({ threshold, admins, endsAt }: Quorum, nowSeconds: number): string {
-  if (endsAt === undefined) return `${threshold} of ${admins} admins change the roster`;
+  if (endsAt === undefined) return `${threshold} of ${counted(admins, "admin")} can change the roster`;
   const nothing = "and nothing can be changed in this network any more";
-  if (endsAt <= nowSeconds) return `${admins} admins are left, ${threshold} are needed, ${nothing}`;
+  if (endsAt <= nowSeconds)
+    return `${counted(admins, "admin is", "admins are")} left, ${threshold} are needed, ${nothing}`;
   const date = `${new Date(endsAt * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
   return `from ${date} on fewer than ${threshold} admins are left, ${nothing}`;
 }

@@ -82,6 +82,8 @@ export interface MembersAnswer {
   }[];
   readonly removed: readonly (Removal & { readonly peer: PeerId })[];
   readonly barred: readonly PeerId[];
+  /** What these called themselves, by their ids: whose requests this peer saw; absent where an older peer answers. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly policy: MembershipPolicy;
   readonly admins: readonly PeerId[];
   readonly quorum: Quorum;
@@ -151,7 +153,7 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
       await checkClock(dependencies, action.statement, action);
       return decided(await proposals.propose(action.statement, { isMeant: action.isMeant === true }));
     case "approve":
-      return decided(await approve(dependencies, wholeId(action.id), action));
+      return decidedBefore(action.id) ?? decided(await approve(dependencies, wholeId(action.id), action));
     case "deny":
       return decided(await proposals.deny(wholeId(action.id)));
     case "succeed":
@@ -178,7 +180,14 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
     const id = networkId(parseManifest(source));
     if (!migration.chain().slice(1).map(networkId).includes(id)) return undefined;
     const isAbout = ({ statement }: Entry): boolean => statement.kind === "succeed" && statement.successor === id;
-    const entry = roster.log.entries().findLast(isAbout);
+    return motionOf(roster.log.entries().findLast(isAbout));
+  }
+  /** Two people of one admin, or two windows, approve the same: what the second one wants is so already. */
+  function decidedBefore(text: string): RosterAnswer | undefined {
+    if (proposals.pending({ declined: true }).some(({ id }) => isNamed(id, text))) return undefined;
+    return motionOf(roster.log.entries().findLast(({ statement }) => isNamed(statementDigest(statement), text)));
+  }
+  function motionOf(entry: Entry | undefined): RosterAnswer | undefined {
     if (entry === undefined) return undefined;
     const { statement, signers: approvedBy } = entry;
     const { threshold } = roster.log.state().policy;
@@ -188,7 +197,7 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
   }
   function wholeId(text: string): string {
     const all = proposals.pending({ declined: true });
-    const found = all.filter(({ id }) => id === text || (text.length >= 8 && id.startsWith(text)));
+    const found = all.filter(({ id }) => isNamed(id, text));
     if (found.length === 1) return found[0]!.id;
     const what =
       found.length === 0
@@ -197,6 +206,9 @@ export async function actOnRoster(dependencies: RosterDeskDependencies, action: 
     throw new NodeError("NOT_ALLOWED", `${what} named ${text}`, { id: text, problem: "motion-unknown" });
   }
 }
+
+/** A motion is named by its id, or by eight or more characters that it begins with. */
+const isNamed = (id: string, text: string): boolean => id === text || (text.length >= 8 && id.startsWith(text));
 
 function membersAnswer({ membership, clock, self, connected }: RosterDeskDependencies): MembersAnswer {
   const state = membership.roster.log.state();
@@ -217,10 +229,22 @@ function membersAnswer({ membership, clock, self, connected }: RosterDeskDepende
     ...facts,
     members,
     barred: [...state.barred],
+    labels: labelsOf(membership, [...state.members.keys(), ...state.removed.keys(), ...state.barred]),
     admins: adminsOf(state, Math.floor(clock.now() / 1000)),
     quorum: quorumOf(state, Math.floor(clock.now() / 1000)),
   };
 }
+
+const labelsOf = (
+  { proposals }: RosterDeskDependencies["membership"],
+  peers: readonly PeerId[],
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    [...new Set(peers)].flatMap((peer) => {
+      const label = proposals.labelOf(peer);
+      return label === undefined ? [] : [[peer, label]];
+    }),
+  );
 
 /** What follows from the genesis and the entries alone: neither from the time, nor from proofs, nor from who is connected. */
 export function rosterFacts(state: RosterState) {

@@ -151,7 +151,7 @@ export function tokenizerBytes(files: ModelFiles): Uint8Array {
   if (files.tokenizer) return tokenizerContent(files.tokenizer, files.directory, files);
   throw new NodeError(
     "TOKENIZER_MISSING",
-    `${files.directory} has no tokenizer.json; save the model's fast tokenizer there`,
+    `${files.directory} has no tokenizer.json; ${files.tokenizerHint ?? "save the model's fast tokenizer there"}`,
   );
 }
 

@@ -34,6 +34,12 @@ function exactSplit(part: unknown): unknown {
       return { ...part, pretokenizers: (Array.isArray(part.pretokenizers) ? part.pretokenizers : []).map(exactSplit) };
     case "Whitespace":
       return split(`[${WORD}]+|[^${WORD}\\p{White_Space}]+`, "Removed", true);
+    case "WhitespaceSplit":
+      return split("\\p{White_Space}", "Removed", false);
+    case "Digits":
+      return split("\\p{N}", part.individual_digits === true ? "Isolated" : "Contiguous", false);
+    case "Metaspace":
+      return part.split === false ? part : wordwise(part);
     case "Punctuation":
       return split(PUNCTUATION, part.behavior ?? "Isolated", false);
     case "Split":
@@ -41,6 +47,12 @@ function exactSplit(part: unknown): unknown {
     default:
       return part;
   }
+}
+
+/** Blanks as a letter of their own, with which each word begins. */
+function wordwise(part: Part): Part {
+  const letter = escaped(typeof part.replacement === "string" ? part.replacement : "▁");
+  return { type: "Sequence", pretokenizers: [part, split(letter, "MergedWithNext", false)] };
 }
 
 function exactBehavior(part: Part): unknown {

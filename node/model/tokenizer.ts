@@ -2,6 +2,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { NodeError } from "../errors.ts";
 import { specialToken, type TokenFiles, withAddedTokens } from "./added-tokens.ts";
+import { type EncodeExactly, type LibraryTokenizer, makeExact } from "./exact-library.ts";
 import { generationSettings } from "./generation-settings.ts";
 import { exactParts, withByteFallback } from "./tokenizer-parts.ts";
 
@@ -47,7 +48,7 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
     });
   }
   const config = isObject(tokenizerConfig) ? tokenizerConfig : {};
-  const library = load(
+  const { library, encode } = load(
     isObject(tokenizerJson) ? withAddedTokens(tokenizerJson, source, place) : tokenizerJson,
     config,
     place,
@@ -62,17 +63,20 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
   };
   // A vocabulary may have more tokens than a call may have arguments.
   const lastId = [...library.get_vocab().values()].reduce((last, id) => Math.max(last, id), 0);
-  const template = templateBegin(library);
+  const template = templateBegin(encode);
   const beginId = template ?? (config.add_bos_token === true ? idOf("bos_token") : undefined);
   const endId = idOf("eos_token") ?? modelEndId ?? knownEnd(library);
+  const isCleaned = cleansBlanks(tokenizerJson, config);
   const missingBegin = template === undefined && beginId !== undefined ? [beginId] : [];
   return {
     encode: (text, { special = false } = {}) => {
-      const { ids } = library.encode(text, { add_special_tokens: special });
+      const ids = encode(text, special);
       return special ? [...missingBegin, ...ids] : ids;
     },
     decode: (ids, { special = false } = {}) =>
-      ids.length === 0 ? "" : library.decode([...ids], { skip_special_tokens: !special }),
+      ids.length === 0
+        ? ""
+        : library.decode([...ids], { skip_special_tokens: !special, clean_up_tokenization_spaces: isCleaned }),
     ...(beginId === undefined ? {} : { beginId }),
     ...(endId === undefined ? {} : { endId }),
     addedIds: new Set(library.get_added_tokens_decoder().keys()),
@@ -120,7 +124,12 @@ function knownEnd(library: HuggingFaceTokenizer): number | undefined {
   return END_TOKENS.map((token) => library.token_to_id(token)).find((id) => id !== undefined);
 }
 
-function load(tokenizerJson: unknown, config: Readonly<Record<string, unknown>>, place: string): HuggingFaceTokenizer {
+interface Loaded {
+  readonly library: HuggingFaceTokenizer;
+  readonly encode: EncodeExactly;
+}
+
+function load(tokenizerJson: unknown, config: Readonly<Record<string, unknown>>, place: string): Loaded {
   const again = "take it from the model again";
   const refuse = (why: string, todo = again, cause?: unknown): NodeError =>
     new NodeError("MODEL_CONFIG", `${place} cannot be used (${why}); ${todo}`, { place }, { cause });
@@ -129,27 +138,41 @@ function load(tokenizerJson: unknown, config: Readonly<Record<string, unknown>>,
   if (!isObject(model)) throw refuse('it has no "model"');
   // The library reads these five and the added tokens without asking whether they are there.
   const complete = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [] };
-  let library: HuggingFaceTokenizer;
+  let loaded: Loaded;
   try {
     const exact = exactParts({ ...complete, ...tokenizerJson });
     const words = model.type === "WordLevel" ? { unk_token: model.unk_token } : {};
-    library = new HuggingFaceTokenizer(exact, { ...config, ...words });
+    const library = new HuggingFaceTokenizer(exact, { ...config, ...words });
     withByteFallback(tokenizerJson, library.model);
-    library.encode("a b");
+    // Parts of the library that have no types of their own.
+    loaded = { library, encode: makeExact(library as unknown as LibraryTokenizer, exact) };
+    loaded.encode("a b", true);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     const isOther = /^Unknown \w+ type|^the token |^it |^its /u.test(text);
     const todo = isOther ? "weft does not read that; choose a model with another tokenizer" : again;
     throw refuse(text, todo, error);
   }
-  if (library.get_vocab().size === 0) throw refuse("its vocabulary is empty");
-  return library;
+  if (loaded.library.get_vocab().size === 0) throw refuse("its vocabulary is empty");
+  return loaded;
+}
+
+/**
+ * Whether blanks before signs are taken out of a decoded text: where tokenizer_config.json asks for it, and not of BPE, whose tokens have
+ * their blanks themselves.  Source: transformers 5.18, tokenization_utils_tokenizers.py (_decode).
+ */
+function cleansBlanks(tokenizerJson: unknown, config: Readonly<Record<string, unknown>>): boolean {
+  if (config.clean_up_tokenization_spaces !== true) return false;
+  const model = isObject(tokenizerJson) && isObject(tokenizerJson.model) ? tokenizerJson.model : {};
+  // A model without a type is told by what it has.
+  const isBpe = model.type === undefined ? model.merges !== undefined : model.type === "BPE";
+  return !isBpe || config.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output === true;
 }
 
 /** The one token that the template puts before a text. */
-function templateBegin(library: HuggingFaceTokenizer): number | undefined {
-  const bare = library.encode("a", { add_special_tokens: false }).ids;
-  const full = library.encode("a", { add_special_tokens: true }).ids;
+function templateBegin(encode: EncodeExactly): number | undefined {
+  const bare = encode("a", false);
+  const full = encode("a", true);
   return full.length > bare.length && full[0] !== bare[0] ? full[0] : undefined;
 }
 

@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
 
-it("the page imports its own files, types of node/interface, and what is built into it", async () => {
+it("the page imports its own files, types of node/interface and its words for peers and counts, and what is built into it", async () => {
   const browser = join(import.meta.dirname, "browser");
   const names = (await readdir(browser)).filter((name) => /\.tsx?$/.test(name));
   expect(names.length).toBeGreaterThan(8);
@@ -16,7 +16,9 @@ it("the page imports its own files, types of node/interface, and what is built i
     const text = await readFile(join(browser, name), "utf8");
     for (const [line, , from = ""] of text.matchAll(/^(?:import|export)\b([^;=]*?)"([^"]+)";$/gm)) {
       const isType = /^import type\b/.test(line) && from.startsWith("../../interface/");
-      if (!isType && !/^\.\/[\w-]+\.(tsx?|css)$|^preact(\/hooks)?$|^uplot(\/|$)/.test(from))
+      // How peers and counts are written is said in one place.
+      const isWords = /^\.\.\/\.\.\/interface\/(peer-names|counted)\.ts$/.test(from);
+      if (!isType && !isWords && !/^\.\/[\w-]+\.(tsx?|css)$|^preact(\/hooks)?$|^uplot(\/|$)/.test(from))
         wrong.push(`${name}: ${line}`);
     }
   }

@@ -12,7 +12,12 @@ function company() {
   return {
     clock,
     events,
-    company: new Company({ clock, addressCount: () => 2, onEvent: (event) => events.push(event) }),
+    company: new Company({
+      clock,
+      addressCount: () => 2,
+      isGiven: (peer) => peer === ALICE,
+      onEvent: (event) => events.push(event),
+    }),
   };
 }
 
@@ -62,4 +67,28 @@ test("an address is said once for each reason, then at growing intervals", () =>
   one.join(BOB!);
   fail("of a peer that was met before", false);
   expect(events.filter(({ type }) => type === "unreachable")).toHaveLength(3);
+});
+
+test("who does not become a neighbour is told of once for each reason, not where its address was given, and a few in a minute", () => {
+  const { company: one, events, clock } = company();
+  for (let i = 0; i < 3; i++) one.decline(BOB!, "it is in another network");
+  one.decline(BOB!, "it has no room");
+  one.decline(ALICE!, "it has no room");
+  expect(one.refusalOf(ALICE!)).toBe("it has no room");
+  clock.advance(60_000);
+  one.decline(BOB!, "it has no room");
+  expect(events).toEqual([
+    { type: "declined", peer: BOB, reason: "it is in another network", times: 1 },
+    { type: "declined", peer: BOB, reason: "it has no room", times: 4 },
+    { type: "declined", peer: BOB, reason: "it has no room", times: 5 },
+  ]);
+  one.join(BOB!);
+  expect(one.refusalOf(BOB!)).toBeUndefined();
+  one.decline(BOB!, "it is no member any more");
+  clock.advance(60_000);
+  const strangers = Array.from({ length: 2_000 }, (_, i) =>
+    peerIdFromPublicKey(Uint8Array.from({ length: 32 }, (_, j) => (j === 0 ? i % 256 : j === 1 ? i >> 8 : 3))),
+  );
+  for (const stranger of strangers) one.decline(stranger, "it is in another network");
+  expect(events).toHaveLength(10);
 });

@@ -10,6 +10,8 @@ export interface CompanyDependencies {
   readonly onEvent: (event: CompanyEvent) => void;
   /** How many addresses are dialled again and again. */
   readonly addressCount: () => number;
+  /** Whether an address that a person gave leads to a peer: then what becomes of that address is told. */
+  readonly isGiven: (peer: PeerId) => boolean;
 }
 
 /** The first word about having no neighbour; each further one comes after three times as long. */
@@ -18,10 +20,15 @@ const ALONE_FIRST_MS = 10_000;
 const UNREACHABLE_AGAIN_MS = 60_000;
 const GROWTH = 3;
 const PAUSE_MAX_MS = 3_600_000;
-/** Reasons of one address that are each said at once. */
+/** Reasons of one address or peer that are each said at once. */
 const REASONS_MAX = 8;
+/** Addresses and peers of which it is remembered what was said. */
+const TOLD_MAX = 512;
+/** Strangers make keys as they like: so many that are no neighbours are told of in a minute; the log has them all. */
+const DECLINED_MAX = 6;
+const DECLINED_MS = 60_000;
 
-/** What was said of an address. */
+/** What was said of an address, or of a peer. */
 interface Told {
   /** A peer with several addresses is dialled at all of them at once, and the reasons take turns. */
   readonly reasons: Set<string>;
@@ -36,6 +43,10 @@ export class Company {
   readonly #dependencies: CompanyDependencies;
   readonly #neighbours = new Set<PeerId>();
   readonly #told = new Map<string, Told>();
+  /** Why peers did not become neighbours, the newest last. */
+  readonly #refusals = new Map<PeerId, string>();
+  /** When it was told of these. */
+  #declinedAtMs: readonly number[] = [];
   #hadNeighbours = false;
   #isStopped = false;
   #sinceMs = 0;
@@ -54,6 +65,8 @@ export class Company {
   join(peer: PeerId): void {
     const isFirst = this.#neighbours.size === 0;
     this.#neighbours.add(peer);
+    this.#refusals.delete(peer);
+    this.#told.delete(peer);
     for (const address of this.#told.keys()) if (address.endsWith(`/p2p/${peer}`)) this.#told.delete(address);
     if (!isFirst) return;
     this.#cancel();
@@ -71,17 +84,45 @@ export class Company {
   /** Nobody was reached at an address. Addresses of peers that were met before matter while there is no other one. */
   fail({ address, isGiven, reason }: DialFailure): void {
     if (this.#isStopped || (!isGiven && this.#neighbours.size > 0)) return;
+    const failures = this.#dueTimes(address, reason);
+    if (failures !== undefined) this.#dependencies.onEvent({ type: "unreachable", address, reason, failures });
+  }
+
+  /** A peer was connected and does not become a neighbour; a clause says why. */
+  decline(peer: PeerId, reason: string): void {
+    const { clock, onEvent, isGiven } = this.#dependencies;
+    this.#refusals.delete(peer);
+    this.#refusals.set(peer, reason);
+    dropOldest(this.#refusals);
+    // Of one that was a neighbour until now it is told elsewhere what has ended that.
+    if (this.#isStopped || isGiven(peer) || this.#neighbours.has(peer)) return;
+    const times = this.#dueTimes(peer, reason);
+    const nowMs = clock.now();
+    this.#declinedAtMs = this.#declinedAtMs.filter((at) => at > nowMs - DECLINED_MS);
+    if (times === undefined || this.#declinedAtMs.length >= DECLINED_MAX) return;
+    this.#declinedAtMs = [...this.#declinedAtMs, nowMs];
+    onEvent({ type: "declined", peer, reason, times });
+  }
+
+  /** Why a peer did not become a neighbour last time, in a clause. */
+  refusalOf(peer: PeerId): string | undefined {
+    return this.#refusals.get(peer);
+  }
+
+  /** How often it has come to that by now, where it is to be said: for each reason at once, and then at growing intervals. */
+  #dueTimes(about: string, reason: string): number | undefined {
     const nowMs = this.#dependencies.clock.now();
     const first = { reasons: new Set<string>(), failures: 0, pauseMs: UNREACHABLE_AGAIN_MS, nextMs: 0 };
-    const told: Told = this.#told.get(address) ?? first;
-    this.#told.set(address, told);
+    const told: Told = this.#told.get(about) ?? first;
+    this.#told.set(about, told);
+    dropOldest(this.#told);
     told.failures++;
     const isNew = !told.reasons.has(reason) && told.reasons.size < REASONS_MAX;
-    if (!isNew && nowMs < told.nextMs) return;
+    if (!isNew && nowMs < told.nextMs) return undefined;
     told.reasons.add(reason);
     if (!isNew) told.pauseMs = Math.min(GROWTH * told.pauseMs, PAUSE_MAX_MS);
     told.nextMs = nowMs + told.pauseMs;
-    this.#dependencies.onEvent({ type: "unreachable", address, reason, failures: told.failures });
+    return told.failures;
   }
 
   /** Say nothing any more: this peer itself goes. Idempotent. */
@@ -108,6 +149,11 @@ export class Company {
       this.#wait(Math.min(GROWTH * pauseMs, PAUSE_MAX_MS));
     });
   }
+}
+
+function dropOldest(told: Map<string, unknown>): void {
+  const [oldest] = told.keys();
+  if (told.size > TOLD_MAX && oldest !== undefined) told.delete(oldest);
 }
 
 const isoTime = (ms: number): string => new Date(ms).toISOString();

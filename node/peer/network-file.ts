@@ -1,10 +1,12 @@
 /** A network as a file (a manifest, or a genesis where there is a roster), and the copy in a peer's data directory. */
+
 import { ProtocolError } from "../../protocol/errors.ts";
 import { createGenesis, type Genesis, genesisStatus, parseGenesis } from "../../protocol/membership/genesis.ts";
 import { rosterSettings } from "../../protocol/membership/settings.ts";
 import { manifestDifference, type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { NodeError } from "../errors.ts";
+import { counted } from "../interface/counted.ts";
 import { absolutePath } from "../system/files/absolute-path.ts";
 import { ensureFolder, readIfThere, writeFileAtomic } from "../system/files/atomic-file.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";
@@ -128,7 +130,7 @@ export function isSignedByFounders({ manifest }: Genesis): boolean {
 function requireSigned(genesis: Genesis, file: string): void {
   const { isValid, threshold, missing } = genesisStatus(genesis);
   if (isValid || !isSignedByFounders(genesis)) return;
-  const text = `${file} is not signed by ${threshold} admins yet; it waits for ${missing.join(", ")}`;
+  const text = `${file} is not signed by ${counted(threshold, "admin")} yet; it waits for ${missing.join(", ")}`;
   throw new NodeError("MANIFEST_INVALID", text, { file, threshold, missing, problem: "signatures-missing" });
 }
 

@@ -17,6 +17,7 @@ import { observeRounds } from "../round/observation.ts";
 import { Shutdown } from "../shutdown.ts";
 import { logEvent } from "./event-log.ts";
 import { type GoingOver, watchSuccession } from "./going-over.ts";
+import { labelledEvent } from "./labelled-event.ts";
 import { hasRoster, type NetworkPeerOptions } from "./network-peer-options.ts";
 import type { PeerDesk } from "./peer-desk.ts";
 import { openPeerFiles, type PeerFiles } from "./peer-files.ts";
@@ -80,12 +81,14 @@ async function start(given: NetworkPeerOptions, shutdown: Shutdown): Promise<Net
   const files = await openPeerFiles(given, shutdown);
   const log = files.logs.of("events");
   const onEvent = (event: PeerEvent): void => {
-    logEvent(log, event);
-    given.onEvent(event);
+    const named = labelledEvent(event, (peer) => files.logs.labelOf(peer));
+    logEvent(log, named);
+    given.onEvent(named);
   };
   const options = { ...given, onEvent };
   const network = await openPeerNetwork(options, files, shutdown);
   const { membership, exchange, transport, dialer, company } = network;
+  files.logs.nameBy((peer) => membership?.proposals.labelOf(peer));
   const isRelay = membership?.roleOf(files.signer.peer) === "relay";
   const lacks = isRelay ? undefined : options.lacks;
   const trains = !isRelay && lacks === undefined;
@@ -175,6 +178,7 @@ function running(
 function deskOf({ files, network, driver, act, loraBytes }: DeskParts): PeerDesk {
   const { transport, exchange } = network;
   return {
+    labelOf: (peer) => files.logs.labelOf(peer),
     links: () => {
       const neighbours = new Set(exchange.admitted());
       return transport.links().map((link) => ({ ...link, isNeighbour: neighbours.has(link.peer) }));

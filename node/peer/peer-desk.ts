@@ -1,6 +1,7 @@
 /** What people may look at and do while a peer runs under one manifest. */
 import type { PeerId } from "../../protocol/peer-id.ts";
 import type { EgressTotals } from "../interface/egress.ts";
+import type { PeerLabel } from "../interface/peer-names.ts";
 import type { Link } from "../interface/transport.ts";
 import type { RosterAction, RosterAnswer } from "../membership/roster-desk.ts";
 
@@ -12,6 +13,8 @@ export interface NeighbourLink extends Link {
 
 /** A peer that runs, as people see it. */
 export interface PeerDesk {
+  /** What a peer called itself, where this one saw its request. */
+  labelOf(peer: string): PeerLabel;
   /** Every open connection. */
   links(): readonly NeighbourLink[];
   /** On the wire since it started under this manifest. */

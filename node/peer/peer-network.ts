@@ -73,15 +73,30 @@ export async function openPeerNetwork(
   if (membership !== undefined) shutdown.add(() => membership.stop());
   const exchange = createExchange(
     { ...dependencies, clock: clockOf("the exchange"), loop, logger: logs.of("exchange") },
-    { manifest: options.manifest, isGiven: (peer) => dialer.isGiven(peer), ...(membership && { membership }) },
+    {
+      manifest: options.manifest,
+      isGiven: (peer) => dialer.isGiven(peer),
+      onRefused: (peer, reason) => company.decline(peer, reason),
+      ...(membership && { membership }),
+    },
   );
   gate.exchange = exchange;
   const clock = clockOf("the dialler");
-  const company = new Company({ clock, onEvent: options.onEvent, addressCount: () => dialer.addressCount() });
+  const company = new Company({
+    ...{ clock, onEvent: options.onEvent },
+    addressCount: () => dialer.addressCount(),
+    isGiven: (peer) => dialer.isGiven(peer),
+  });
   const dialer = createDialer(
     { transport, store, clock, logger: logs.of("network") },
-    { bootstrap: options.bootstrap, onFailure: (failure) => company.fail(failure) },
+    {
+      bootstrap: options.bootstrap,
+      onFailure: (failure) => company.fail(failure),
+      refusalOf: (peer) => company.refusalOf(peer),
+      isShutOut: (peer) => membership?.statusOf(peer) === "removed",
+    },
   );
+  membership?.onChange(() => dialer.review());
   return {
     ...{ transport, membership, exchange, dialer, company },
     account: (privacy) => {

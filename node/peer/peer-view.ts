@@ -99,10 +99,10 @@ const REQUESTS_MAX = 16;
 
 function withFailure(
   before: PeerView["unreachable"],
-  { address, reason, failures }: Extract<PeerEvent, { type: "unreachable" }>,
+  { type: _, ...failure }: Extract<PeerEvent, { type: "unreachable" }>,
 ): PeerView["unreachable"] {
-  const others = before.filter((one) => one.address !== address);
-  return [...others, { address, reason, failures }].slice(-UNREACHABLE_MAX);
+  const others = before.filter(({ address }) => address !== failure.address);
+  return [...others, failure].slice(-UNREACHABLE_MAX);
 }
 
 /** What news of neighbours changes. */
@@ -180,6 +180,7 @@ export function foldPeerEvent(view: PeerView, event: PeerEvent): PeerView {
     case "member":
       return { ...view, requests: others(view.requests, event.peer) };
     case "clock":
+    case "declined":
     case "equivocation":
     case "succession":
       // News for people; what it amounts to is in the roster.

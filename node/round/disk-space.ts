@@ -31,8 +31,9 @@ export async function whenDiskHasSpace<T>(
       return result;
     } catch (error) {
       if (!(error instanceof NodeError) || error.code !== "DISK_FULL") throw error;
+      // That it waits was told; how often it has tried is for who looks closer.
       if (attempt === 1) onPause(`${error.message}; free some space and it goes on`);
-      logger.warn("disk full, waiting for space", { reason: error.message, attempt, retryInMs: delayMs });
+      else logger.info("disk full, waiting for space", { reason: error.message, attempt, retryInMs: delayMs });
       attempt++;
       await wait(clock, delayMs, signal);
     }

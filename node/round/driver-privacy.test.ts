@@ -59,7 +59,8 @@ describe("a peer with a privacy budget", () => {
       const last = ofType(a.events, "privacy").at(-1)!.status;
       expect(last).toMatchObject({ sending: false, epsilon: budget });
       expect(last.spent).toBeLessThanOrEqual(budget);
-      expect(said.filter((text) => text === "the privacy budget is spent, nothing is sent any more")).toHaveLength(1);
+      // The status of the budget tells it, and no warning beside it.
+      expect(said).toEqual([]);
     },
   );
 

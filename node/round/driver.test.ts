@@ -137,7 +137,9 @@ describe("a robust rule of the manifest", () => {
   );
 
   test("holds a liar off, for which the mean has to be refused, and is silent where there are enough neighbours", async () => {
-    const ends = async (manifest: NetworkManifest): Promise<{ lowest: number; highest: number; warned: unknown[] }> => {
+    const ends = async (
+      manifest: NetworkManifest,
+    ): Promise<{ lowest: number; highest: number; warned: unknown[]; refused: unknown[] }> => {
       const { clock, hub } = world();
       const warned: unknown[] = [];
       const onWarn = (text: string, fields?: object): void => void warned.push({ text, ...fields });
@@ -146,17 +148,20 @@ describe("a robust rule of the manifest", () => {
       );
       await run(clock, ...peers);
       const first = await Promise.all(peers.slice(0, 4).map(async ({ trainer }) => (await trainer.adapter())[0]!));
-      return { lowest: Math.min(...first), highest: Math.max(...first), warned };
+      const refused = peers.flatMap(({ events }) => ofType(events, "refused"));
+      return { lowest: Math.min(...first), highest: Math.max(...first), warned, refused };
     };
     const robust = await ends(trimmed);
     expect(robust.highest).toBeLessThan(3);
     expect(robust.lowest).toBeGreaterThan(0);
-    expect(robust.warned).toEqual([]);
+    expect([robust.warned, robust.refused]).toEqual([[], []]);
     const mean = await ends(testManifest({ count: 2 }));
     expect(mean.highest).toBeLessThan(3);
     expect(mean.lowest).toBeGreaterThan(0);
-    const refused = { text: "what came from others was refused", reason: "values" };
-    expect(mean.warned).toEqual(expect.arrayContaining([0, 1].map((round) => ({ ...refused, round }))));
+    const refused = { type: "refused", reason: "values" };
+    expect(mean.refused).toEqual(expect.arrayContaining([0, 1].map((round) => ({ ...refused, round }))));
+    // The event tells it, and no warning beside it.
+    expect(mean.warned).toEqual([]);
   });
 
   test("says what stood in for it where there are too few", async () => {
@@ -292,7 +297,7 @@ describe("peers come and go", () => {
     expect(reports[0]!.rounds.at(-1)!.neighbours).toBe(2);
     const jump = { from: 0, to: rounds[1]! };
     expect(ofType((await late!).events, "jumped")).toEqual([{ type: "jumped", ...jump }]);
-    expect(warnings).toContainEqual(["fell behind, going on where the others are", jump]);
+    expect(warnings).toEqual([]);
     // Alone it trained exactly as long.
     expect(ofType((await late!).events, "step").filter(({ phase }) => phase === "alone").length).toBe(
       3 * rounds.length,

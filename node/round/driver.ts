@@ -242,7 +242,6 @@ class Driver implements RoundDriver {
   }
 
   #sayRefused(round: number, reason: RefusalReason): void {
-    this.#dependencies.logger.warn("what came from others was refused", { round, reason });
     this.#dependencies.emit({ type: "refused", round, reason });
   }
 
@@ -267,7 +266,8 @@ class Driver implements RoundDriver {
         this.#meter.published(outcome.update.bytes);
         emit({ type: "published", round, ...outcome.update });
       } else if (outcome.type === "budget-spent" && !this.#hasSaidSpent) {
-        logger.warn("the privacy budget is spent, nothing is sent any more", { round, ...privacy?.status() });
+        // The event about the budget has told it.
+        logger.info("the privacy budget is spent, nothing is sent any more", { round, ...privacy?.status() });
         this.#hasSaidSpent = true;
       }
     }
@@ -275,7 +275,7 @@ class Driver implements RoundDriver {
   }
 
   async #aggregate(round: number, asOf: number): Promise<void> {
-    const { exchange, privacy, logger, emit } = this.#dependencies;
+    const { exchange, privacy, emit } = this.#dependencies;
     const { peer } = this.#options;
     this.#meter.end("network");
     const manifest = this.#ownManifest();
@@ -306,10 +306,7 @@ class Driver implements RoundDriver {
     this.#memory = { ...this.#memory, base };
     await keepIfBest(this.#dependencies, { before: this.#memory.best, validation: aggregated.validation, round });
     this.#closeRound(round, aggregated);
-    if (asOf > round) {
-      logger.warn("fell behind, going on where the others are", { from: round, to: asOf + 1 });
-      emit({ type: "jumped", from: round, to: asOf + 1 });
-    }
+    if (asOf > round) emit({ type: "jumped", from: round, to: asOf + 1 });
     this.#machine.tell({ type: "aggregated", again: !this.#isAuthor() && aggregated.neighbours === 0 });
   }
 

@@ -1,8 +1,10 @@
 /** Local training of one adapter on one peer's data: batches in, a new flat vector out. */
+
 import { createPrng } from "../../protocol/prng.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { BUCKETS_MAX, planBuckets } from "../data/bucket.ts";
 import { NodeError } from "../errors.ts";
+import { counted } from "../interface/counted.ts";
 import type { RandomSource } from "../interface/random-source.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";
@@ -189,7 +191,7 @@ function trainerOf({
 }
 
 function diverged({ notFinite, step, learningRate }: Readonly<Record<string, number>>): NodeError {
-  const text = `the loss was not finite for ${notFinite} local steps in a row (step ${step}); lower the learning rate (now ${learningRate})`;
+  const text = `the loss was not finite for ${counted(notFinite, "local step")} in a row (step ${step}); lower the learning rate (now ${learningRate})`;
   return new NodeError("TRAINING_DIVERGED", text);
 }
 

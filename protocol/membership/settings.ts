@@ -70,7 +70,7 @@ export function describeMembership(membership: MembershipSettings | undefined): 
   const { founders, threshold } = membership;
   const admins = founders.filter(({ role }) => role === "admin").length;
   return [
-    `By roster: ${founders.length} founders, ${admins} of them admins; ${threshold} admin signatures change it.`,
+    `By roster: ${many(founders.length, "founder")}, ${admins} of them admins; ${many(threshold, "admin signature")} ${threshold === 1 ? "changes" : "change"} it.`,
     ...founders.map(({ peer, role }) => `  ${peer} ${role}`),
     ...describePolicy(firstPolicy(membership)),
   ];
@@ -80,7 +80,9 @@ export function describeMembership(membership: MembershipSettings | undefined): 
 export function describePolicy(policy: MembershipPolicy): readonly string[] {
   const days = policy.certificateSeconds / 86_400;
   return [
-    `Signatures of ${policy.threshold} admins are needed for every change.`,
+    policy.threshold === 1
+      ? "The signature of 1 admin is needed for every change."
+      : `Signatures of ${policy.threshold} admins are needed for every change.`,
     policy.approval === "person"
       ? "A newcomer waits until people at the admins approve."
       : "An invite is enough: admins' peers sign by themselves (but never for another admin).",
@@ -90,6 +92,8 @@ export function describePolicy(policy: MembershipPolicy): readonly string[] {
     policy.equivocation === "bar"
       ? "Who signs two different things under one number is barred."
       : "Who signs two different things under one number is reported, and stays.",
-    `Membership is granted for at most ${Number(days.toFixed(2))} days at a time; clocks may differ by ${LIMITS.clockSkewSeconds / 60} minutes.`,
+    `Membership is granted for at most ${many(Number(days.toFixed(2)), "day")} at a time; clocks may differ by ${LIMITS.clockSkewSeconds / 60} minutes.`,
   ];
 }
+
+const many = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`;

@@ -1,4 +1,5 @@
 /** Lines of a view as a terminal has room for them: what is drawn over has to stand on as many lines as it seems to. */
+import { counted } from "../../node/index.ts";
 
 /** The terminal, in characters and lines. */
 export interface Room {
@@ -30,7 +31,7 @@ export function fittedLines(
   // Behind the last line stands the cursor, on a line of its own.
   const shown = Math.max(1, rows - 1);
   if (fitting.length <= shown) return fitting.map((line) => cut(line, width));
-  const more = `… ${fitting.length - shown + 1} more lines; a taller terminal shows them`;
+  const more = `… ${counted(fitting.length - shown + 1, "more line")}; a taller terminal shows them`;
   return [...fitting.slice(0, shown - 1), more].map((line) => cut(line, width));
 }
 

@@ -1,4 +1,5 @@
 /** What leaves a machine that takes part in a network, in words: for whoever is about to join one. */
+import { counted } from "../../node/index.ts";
 import { parameterCount } from "../../protocol/adapter-spec.ts";
 import { maySend, type Role } from "../../protocol/membership/roles.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
@@ -19,7 +20,7 @@ export function leavingLines(
     "What leaves this machine, encrypted, to members of this network only:",
     "  this peer's public key, its addresses and those of its neighbours, and the label of its request;",
     maySend(role, "update")
-      ? `  after each of ${rounds.count} rounds the ${values} values of its adapter, about ${kilobytes} kB, and the number of its examples.`
+      ? `  after each of ${counted(rounds.count, "round")} the ${counted(values, "value")} of its adapter, about ${kilobytes} kB, and the number of its examples.`
       : `  no updates: a peer with the role ${role} sends none.`,
     "What does not: the data, the base model, gradients, logs, the private key.",
     ...(maySend(role, "update")

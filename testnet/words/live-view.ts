@@ -1,11 +1,12 @@
 /** What a person sees while a testnet runs: a table drawn in place on a terminal, plain lines anywhere else. */
-import type { ModelNeed, PeerEvent } from "../../node/index.ts";
+import { counted, type ModelNeed, type PeerEvent, PeerNames } from "../../node/index.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { fittedLines } from "./fitted-lines.ts";
+import { labelText, peerName } from "./peer-name.ts";
 import type { TestnetObserver, TestnetPeer } from "./result.ts";
 import { dateWords } from "./statement-words.ts";
 import { exitSentence } from "./summary.ts";
-import { counted, formatLoss, formatSeconds, shortPeerId, textTable } from "./text-table.ts";
+import { formatLoss, formatSeconds, textTable } from "./text-table.ts";
 
 /** Shows a run while it goes on. */
 export interface LiveView extends TestnetObserver {
@@ -65,9 +66,10 @@ export function terminalView(options: LiveViewOptions & DrawnOn): LiveView {
 /** One line for what matters: a peer starts, ends a round, pauses, finishes, dies. */
 export function lineView(options: LiveViewOptions): LiveView {
   const { write, manifest } = options;
+  const names = new PeerNames();
   return {
     onEvent: (peer, event) => {
-      const text = progressLine(event, manifest);
+      const text = progressLine(event, manifest, names);
       if (text !== undefined) write(`${peer.name}: ${text}\n`);
     },
     onExit: (peer) => write(`${[exitSentence(peer), ...(peer.exit?.lastLines ?? [])].join("\n  | ")}\n`),
@@ -88,9 +90,10 @@ export function liveTable(peers: readonly TestnetPeer[], manifest: NetworkManife
     { heading: "updates", numeric: true },
     { heading: "neighbours", numeric: true },
   ];
+  const names = new PeerNames(peers.flatMap(({ view }) => view.peer ?? []));
   const rows = peers.map(({ name, view }) => [
     name,
-    view.peer ? shortPeerId(view.peer) : "",
+    view.peer ? names.short(view.peer) : "",
     view.state,
     `${view.roundsDone}/${manifest.rounds.count}`,
     view.steps > 0 ? `${view.step}/${view.steps}` : "",
@@ -106,13 +109,16 @@ export function liveTable(peers: readonly TestnetPeer[], manifest: NetworkManife
   return [...textTable(columns, rows), ...troubles];
 }
 
-/** What an event means for a person following along, undefined for the many that are only numbers. */
-export function progressLine(event: PeerEvent, manifest: NetworkManifest): string | undefined {
+/**
+ * What an event means for a person following along, undefined for the many that are only numbers.
+ * names: of all peers that this person reads of.
+ */
+export function progressLine(event: PeerEvent, manifest: NetworkManifest, names: PeerNames): string | undefined {
   switch (event.type) {
     case "started": {
       const { train, validation, test } = event.examples;
       const from = event.resumed ? `goes on in round ${event.round + 1}` : "starts";
-      return `${from} as ${event.peer}, ${train} examples to train on, ${validation} to validate, ${test} to test`;
+      return `${from} as ${event.peer}, ${counted(train, "example")} to train on, ${validation} to validate, ${test} to test`;
     }
     case "round": {
       const { summary } = event;
@@ -144,12 +150,12 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       return `finished, held-out loss ${formatLoss(base.loss)} base, ${formatLoss(alone?.loss)} alone, ${formatLoss(swarm.loss)} swarm`;
     }
     case "request":
-      return `${event.peer} asks to be admitted and calls itself "${event.label}"; fingerprint ${event.fingerprint}, motion ${event.motion.slice(0, 12)}`;
+      return `${event.peer} asks to be admitted and calls itself ${labelText(event.label)}; fingerprint ${event.fingerprint}, motion ${event.motion.slice(0, 12)}`;
     case "member":
-      return `member ${event.change}: ${event.peer}, ${event.role}`;
+      return `member ${event.change}: ${peerName(names, event.peer, event.label)}, ${event.role}`;
     case "equivocation": {
       const what = event.isBarred ? "and is barred" : "the policy lets it stay";
-      return `${event.peer} signed two different things under number ${event.sequence}, ${what}`;
+      return `${peerName(names, event.peer, event.label)} signed two different things under number ${event.sequence}, ${what}`;
     }
     case "succession": {
       const here = event.isHeld ? "" : "; its manifest is not here yet";
@@ -159,12 +165,13 @@ export function progressLine(event: PeerEvent, manifest: NetworkManifest): strin
       return event.at === null ? undefined : endingWords(event.what, event.at);
     case "clock": {
       const minutes = Math.ceil(event.aheadSeconds / 60);
-      return `the clock of ${event.peer} is ${minutes} minutes ahead of this one, so what it signs is put off; one of the two is wrong`;
+      return `the clock of ${peerName(names, event.peer, event.label)} is ${minutes} minutes ahead of this one, so what it signs is put off; one of the two is wrong`;
     }
     case "roster":
     case "neighbours":
     case "company":
     case "alone":
+    case "declined":
     case "unreachable":
     case "loop":
     case "published":

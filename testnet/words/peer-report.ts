@@ -1,5 +1,12 @@
 /** The report of one peer: base, alone and swarm on its own held-out data, and what else was forgotten. */
-import type { LossFigure, NeutralLosses, ReportDocument, ReportPeer, ShownRecord } from "../../node/index.ts";
+import {
+  counted,
+  type LossFigure,
+  type NeutralLosses,
+  type ReportDocument,
+  type ReportPeer,
+  type ShownRecord,
+} from "../../node/index.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { hadNoNeighbours, isWorseThanAlone } from "./comparison.ts";
 import { forgettingSentence } from "./forgetting-table.ts";
@@ -35,7 +42,7 @@ export function peerReport(record: PeerRecord): ReportDocument {
     title: `weft: report of a peer in ${manifest.name}`,
     headline: headline(record),
     sentences: sentences(record).map((text) => ({ text, isAlarm: text.includes("WORSE") })),
-    about: `after ${roundsDone(record)} of ${count} rounds of ${localSteps} local steps`,
+    about: `after ${roundsDone(record)} of ${counted(count, "round")} of ${counted(localSteps, "local step")}`,
     facts: [
       ["network", network],
       ["peer", id],
@@ -82,7 +89,7 @@ function sentences({ scores, aloneMissing, neutral }: PeerRecord): readonly stri
 /** What became of neutral text. */
 function neutralSentence({ before, after, interval, texts }: NeutralLosses): string {
   const change = after - before;
-  const words = `loss on ${texts} neutral sentences ${formatLoss(before)} before, ${formatLoss(after)} after`;
+  const words = `loss on ${counted(texts, "neutral sentence")} ${formatLoss(before)} before, ${formatLoss(after)} after`;
   if (Math.abs(change) <= interval)
     return `What no task is about is as well known as before: ${words} (± ${formatLoss(interval)}).`;
   const what = change > 0 ? "was forgotten in part" : "is known better than before";

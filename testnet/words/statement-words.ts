@@ -1,26 +1,29 @@
 /** What entries and proposals of a roster say, in words. */
+import { counted } from "../../node/index.ts";
 import type { Statement } from "../../protocol/membership/entry.ts";
 import type { LossReason } from "../../protocol/membership/roster-view.ts";
+import { wholeName } from "./peer-name.ts";
 
-/** A statement in a line. */
-export function statementWords(statement: Statement): string {
+/** A statement in a line.  labels: what peers called themselves, by their ids. */
+export function statementWords(statement: Statement, labels: Readonly<Record<string, string>> = {}): string {
+  const name = (peer: string): string => wholeName(peer, labels[peer]);
   switch (statement.kind) {
     case "admit": {
       const by = statement.invite === undefined ? "" : `, by the invite ${statement.invite.key.slice(0, 8)}`;
-      return `admit ${statement.subject} as ${statement.role} until ${dateWords(statement.notAfter)}${by}`;
+      return `admit ${name(statement.subject)} as ${statement.role} until ${dateWords(statement.notAfter)}${by}`;
     }
     case "promote":
-      return `${statement.subject} is ${statement.role} until ${dateWords(statement.notAfter)}`;
+      return `${name(statement.subject)} is ${statement.role} until ${dateWords(statement.notAfter)}`;
     case "expire":
-      return `the membership of ${statement.subject} ends ${dateWords(statement.notAfter)}`;
+      return `the membership of ${name(statement.subject)} ends ${dateWords(statement.notAfter)}`;
     case "rotate":
-      return `${statement.subject} takes the place of ${statement.replaces} as ${statement.role} until ${dateWords(statement.notAfter)}`;
+      return `${name(statement.subject)} takes the place of ${name(statement.replaces)} as ${statement.role} until ${dateWords(statement.notAfter)}`;
     case "revoke":
-      return `revoke ${statement.subject} (${statement.reason})`;
+      return `revoke ${name(statement.subject)} (${statement.reason})`;
     case "policy": {
       const { threshold, approval, earlierUpdates, equivocation, certificateSeconds } = statement.policy;
       const days = Number((certificateSeconds / 86_400).toFixed(2));
-      return `policy: threshold ${threshold}, approval ${approval}, earlier updates ${earlierUpdates}, equivocation ${equivocation}, at most ${days} days at a time`;
+      return `policy: threshold ${threshold}, approval ${approval}, earlier updates ${earlierUpdates}, equivocation ${equivocation}, at most ${counted(days, "day")} at a time`;
     }
     case "succeed":
       return `go on as ${statement.successor} from round ${statement.round} on`;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { foldPeerEvent, UNSEEN_PEER } from "../../node/index.ts";
+import { foldPeerEvent, PeerNames, UNSEEN_PEER } from "../../node/index.ts";
 import { exampleEvents, exampleRun } from "../fixtures/example-run.ts";
 import { formatEventLine, parseEventLine } from "./event-line.ts";
 import { lineView, liveTable, progressLine, terminalView } from "./live-view.ts";
@@ -17,7 +17,7 @@ describe("summary", () => {
   it("says so when nobody is worse off", () => {
     const run = exampleRun();
     expect(verdictSentences({ ...run, peers: run.peers.slice(0, 1) })).toEqual([
-      "In the swarm, no peer ended with a held-out loss visibly higher than alone (1 of 1 peers compared).",
+      "In the swarm, no peer ended with a held-out loss visibly higher than alone (1 of 1 peer compared).",
     ]);
   });
 
@@ -124,7 +124,9 @@ describe("live view", () => {
 
   it("tells a jump to where the others are, and shows the rounds that are behind", () => {
     const jumped = { type: "jumped", from: 0, to: 3 } as const;
-    expect(progressLine(jumped, manifest)).toBe("fell behind after round 1, goes on in round 4 where the others are");
+    expect(progressLine(jumped, manifest, new PeerNames())).toBe(
+      "fell behind after round 1, goes on in round 4 where the others are",
+    );
     expect(foldPeerEvent(UNSEEN_PEER, jumped)).toMatchObject({ round: 3, roundsDone: 3 });
     expect(parseEventLine(formatEventLine(jumped).trimEnd())).toEqual(jumped);
   });

@@ -1,23 +1,24 @@
 /** The end of a testnet run in plain text: a table, and in words who was worse off in the swarm. */
-import type { Score } from "../../node/index.ts";
+import { counted, PeerNames, type Score } from "../../node/index.ts";
 import { hadNoNeighbours, isLessAccurateThanAlone } from "./comparison.ts";
 import { forgettingLines } from "./forgetting-table.ts";
 import { type CentralScores, isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
-import { formatBytes, formatLoss, formatSeconds, formatShare, shortPeerId, textTable } from "./text-table.ts";
+import { formatBytes, formatLoss, formatSeconds, formatShare, textTable } from "./text-table.ts";
 import { formatWay, shareOfWay, waySentence } from "./way.ts";
 
 /** Lines of the final table and the sentences below it. */
 export function summaryLines(result: TestnetResult): string[] {
   const { peers, manifest } = result;
+  const names = new PeerNames(peers.flatMap(({ view }) => view.peer ?? []));
   return [
     `network ${result.network}`,
-    `${peers.length} peers, ${manifest.rounds.count} rounds of ${manifest.rounds.localSteps} local steps, ${formatSeconds(result.seconds)} in all`,
+    `${counted(peers.length, "peer")}, ${counted(manifest.rounds.count, "round")} of ${counted(manifest.rounds.localSteps, "local step")}, ${formatSeconds(result.seconds)} in all`,
     "held-out loss (nats per response token) and accuracy (response tokens) of the base model, of training alone with",
     "the same number of local steps on the same data, and of training in the swarm; central: one training with all data:",
     "",
     ...textTable(
       SCORE_COLUMNS,
-      peers.map((peer, i) => scoreRow(peer, result.central?.peers[i])),
+      peers.map((peer, i) => scoreRow(peer, names, result.central?.peers[i])),
     ),
     "",
     ...textTable(COST_COLUMNS, peers.map(costRow)),
@@ -48,7 +49,7 @@ export function verdictSentences(result: TestnetResult): string[] {
   if (compared.length > 0) {
     sentences.push(
       worse.length === 0
-        ? `In the swarm, no peer ended with a held-out loss visibly higher than alone (${compared.length} of ${peers.length} peers compared).`
+        ? `In the swarm, no peer ended with a held-out loss visibly higher than alone (${compared.length} of ${counted(peers.length, "peer")} compared).`
         : `WORSE in the swarm than alone by held-out loss: ${worse.map(lossPair).join(", ")}. Not worse: ${compared.length - worse.length} of ${compared.length}.`,
     );
     const lessAccurate = compared.filter(isLessAccurate);
@@ -70,7 +71,7 @@ export function verdictSentences(result: TestnetResult): string[] {
 export function unfinishedSentence({ peers }: TestnetResult): string | undefined {
   const unfinished = peers.filter(({ view }) => view.report === undefined);
   if (unfinished.length === 0) return undefined;
-  return `${unfinished.length} of ${peers.length} peers did not finish: ${unfinished.map(({ name }) => name).join(", ")}`;
+  return `${unfinished.length} of ${counted(peers.length, "peer")} did not finish: ${unfinished.map(({ name }) => name).join(", ")}`;
 }
 
 /** How a peer's process ended before the peer had finished, and why if it said so. */
@@ -108,12 +109,16 @@ const SCORE_COLUMNS = [
   })),
 ];
 
-function scoreRow({ name, view }: TestnetPeer, central: CentralScores["peers"][number] | undefined): string[] {
+function scoreRow(
+  { name, view }: TestnetPeer,
+  names: PeerNames,
+  central: CentralScores["peers"][number] | undefined,
+): string[] {
   const { report } = view;
   const accuracy = (score: Score | undefined): string => (score ? formatShare(score.accuracy) : "–");
   return [
     name,
-    view.peer ? shortPeerId(view.peer) : "–",
+    view.peer ? names.short(view.peer) : "–",
     formatLoss(report?.base.loss),
     formatLoss(report?.alone?.loss),
     formatLoss(report?.swarm.loss),

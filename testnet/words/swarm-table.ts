@@ -1,5 +1,6 @@
 /** A swarm that stays, as people and programs look at it. */
-import { formatLoss, shortPeerId, textTable } from "./text-table.ts";
+import { PeerNames } from "../../node/index.ts";
+import { formatLoss, textTable } from "./text-table.ts";
 
 /** One peer of a swarm. What only a peer that answers says is absent otherwise. */
 export interface SwarmPeerStatus {
@@ -46,9 +47,10 @@ const COLUMNS = [
 
 /** The table of a swarm, and how it is parted. */
 export function swarmLines({ peers, rounds, sides, page }: SwarmStatus): readonly string[] {
+  const names = new PeerNames(peers.map(({ id }) => id));
   const rows = peers.map(({ number, id, process, state, round, loss, validationLoss, neighbours }) => [
     `peer ${number}`,
-    shortPeerId(id),
+    names.short(id),
     state === "down" ? "–" : String(process),
     state,
     round === undefined ? "–" : `${round}/${rounds}`,

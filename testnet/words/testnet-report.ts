@@ -1,5 +1,5 @@
 /** The report of a testnet as the page shows it. */
-import type { ReportDocument, ReportPeer, ReportSentence } from "../../node/index.ts";
+import { counted, type ReportDocument, type ReportPeer, type ReportSentence } from "../../node/index.ts";
 import { idOf, isWorseOff, type TestnetPeer, type TestnetResult, totalsOf } from "./result.ts";
 import { verdictSentences } from "./summary.ts";
 import { formatLoss, formatSeconds } from "./text-table.ts";
@@ -12,10 +12,10 @@ export function testnetReport(result: TestnetResult): ReportDocument {
   const { count, localSteps } = manifest.rounds;
   return {
     schema: "weft-report/1",
-    title: `weft: a testnet of ${peers.length} peers, ${count} rounds`,
+    title: `weft: a testnet of ${counted(peers.length, "peer")}, ${counted(count, "round")}`,
     headline: headline(result),
     sentences: verdictSentences(result).map(asSentence),
-    about: `${startedAt}, ${formatSeconds(seconds)} in all, ${finished} of ${peers.length} peers finished`,
+    about: `${startedAt}, ${formatSeconds(seconds)} in all, ${finished} of ${counted(peers.length, "peer")} finished`,
     facts: [
       ["network", network],
       ["data", data],
@@ -55,7 +55,7 @@ function againstAlone({ peers }: TestnetResult): string | undefined {
   const mean = (of: "alone" | "swarm"): string =>
     formatLoss(compared.reduce((sum, losses) => sum + losses[of], 0) / compared.length);
   const losses = `mean held-out loss: alone ${mean("alone")}, swarm ${mean("swarm")}`;
-  return `The swarm was better than training alone for ${better} of ${compared.length} peers (${losses}).`;
+  return `The swarm was better than training alone for ${better} of ${counted(compared.length, "peer")} (${losses}).`;
 }
 
 const asSentence = (text: string): ReportSentence => ({

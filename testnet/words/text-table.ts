@@ -52,13 +52,3 @@ export function formatLoss(loss: number | undefined): string {
 export function formatSeconds(seconds: number): string {
   return `${seconds.toFixed(1)} s`;
 }
-
-/** A count with its noun: `1 neighbour`, `2 neighbours`. */
-export function counted(count: number, one: string, several = `${one}s`): string {
-  return `${count} ${count === 1 ? one : several}`;
-}
-
-/** The end of a peer id, enough to tell peers apart: `…x7Kq2P`. */
-export function shortPeerId(id: string): string {
-  return id.length > 8 ? `…${id.slice(-6)}` : id;
-}

@@ -1,4 +1,5 @@
 /** How far a swarm went on the way from training alone to all data in one place. */
+import { counted } from "../../node/index.ts";
 import { formatLoss } from "./text-table.ts";
 
 /** The mean losses of three trainings, in nats per token, over the same peers. */
@@ -53,7 +54,7 @@ export function wayOf({ peers, central }: ComparedSwarm): (WayLosses & { readonl
 export function waySentence(result: ComparedSwarm): string | undefined {
   const way = wayOf(result);
   if (way === undefined) return undefined;
-  const losses = `mean held-out loss of ${way.peers} peers: alone ${formatLoss(way.alone)}, swarm ${formatLoss(way.swarm)}, all data in one place ${formatLoss(way.central)}`;
+  const losses = `mean held-out loss of ${counted(way.peers, "peer")}: alone ${formatLoss(way.alone)}, swarm ${formatLoss(way.swarm)}, all data in one place ${formatLoss(way.central)}`;
   const share = shareOfWay(way);
   if (share === undefined) return `No way to go: all data in one place is no better than training alone (${losses}).`;
   return `The swarm went ${formatWay(share)} of the way from training alone to all data in one place (${losses}).`;

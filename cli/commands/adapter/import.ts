@@ -1,7 +1,7 @@
 /** `weft adapter import`: an adapter of PEFT or pyreft as one of weft's own. */
 
 import { resolve } from "node:path";
-import { type ImportPositions, modelDoor } from "../../../node/index.ts";
+import { counted, type ImportPositions, modelDoor } from "../../../node/index.ts";
 import { formatAdapter } from "../../adapter-argument.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -59,6 +59,6 @@ async function run(options: AdapterImportOptions, terminal: Terminal, argument: 
   const word = formatAdapter(adapter.settings);
   const parameters = adapter.values.length;
   const summary = { adapter: adapter.settings, parameters, notes, out: folder };
-  terminal.out(options.json ? jsonText(summary) : `${word}, ${parameters} parameters\n`);
+  terminal.out(options.json ? jsonText(summary) : `${word}, ${counted(parameters, "parameter")}\n`);
   return EXIT_OK;
 }

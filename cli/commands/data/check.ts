@@ -1,6 +1,6 @@
 /** `weft data check`: what a file of data is, and what training would make of it. */
 
-import { type DataReport, modelDoor, NodeError } from "../../../node/index.ts";
+import { counted, type DataReport, modelDoor, NodeError } from "../../../node/index.ts";
 import { textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { type DataFlags, dataOptions, READING } from "../../data-options.ts";
@@ -84,10 +84,13 @@ function reportLines(report: DataReport): string[] {
   const facts = [
     ["file", `${file}: ${form}`],
     ["frame", framed.join(", ")],
-    ["examples", `${report.examples} of ${report.records} records`],
+    ["examples", `${report.examples} of ${counted(report.records, "record")}`],
     ["tokens", `${tokens.min} to ${tokens.max}, median ${tokens.median}`],
-    ["cut", `at ${maxTokens} tokens ${cut.left} records at the left, ${cut.right} at the right; ${cut.tokens} tokens`],
-    ["repeated", `${repeated} records`],
+    [
+      "cut",
+      `at ${maxTokens} tokens ${counted(cut.left, "record")} at the left, ${cut.right} at the right; ${counted(cut.tokens, "token")}`,
+    ],
+    ["repeated", counted(repeated, "record")],
     ["sets", `${sets.train} to train, ${sets.validation} to validate, ${sets.test} to test`],
   ].map(([name = "", value = ""]) => visibleLine(`${name.padEnd(9)} ${value}`));
   return [
@@ -123,6 +126,6 @@ function labelLines({ labels }: DataReport): string[] {
     { heading: "answer", numeric: false },
     { heading: "records", numeric: true },
   ];
-  const more = rows.length > LABELS_SHOWN ? [`and ${rows.length - LABELS_SHOWN} more answers`] : [];
+  const more = rows.length > LABELS_SHOWN ? [`and ${counted(rows.length - LABELS_SHOWN, "more answer")}`] : [];
   return ["", ...textTable(columns, rows.slice(0, LABELS_SHOWN)), ...more];
 }

@@ -1,5 +1,5 @@
 /** `weft egress verify`: whether the record of everything that left a peer is whole. */
-import { dataDirectoryLayout, type EgressSummary, recordDoor } from "../../../node/index.ts";
+import { counted, dataDirectoryLayout, type EgressSummary, recordDoor } from "../../../node/index.ts";
 import { textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { existingDataDirectory } from "../../data-directory.ts";
@@ -54,8 +54,10 @@ function lines(summary: EgressSummary): string[] {
   const { first, last, recipients, epsilon, head, forgotten } = summary;
   return [
     ...textTable(columns, [...rows, row("all", summary)]),
-    `to ${recipients} peers${first === undefined ? "" : `, from ${first} to ${last}`}`,
-    ...(forgotten === 0 ? [] : [`the oldest ${forgotten} records made room for new ones; the sums hold them, too`]),
+    `to ${counted(recipients, "peer")}${first === undefined ? "" : `, from ${first} to ${last}`}`,
+    ...(forgotten === 0
+      ? []
+      : [`the oldest ${counted(forgotten, "record")} made room for new ones; the sums hold them, too`]),
     epsilon === null ? "without a privacy budget" : `epsilon ${epsilon.toFixed(3)} spent`,
     `every record follows from the one before; the last one's hash is ${head}`,
   ];

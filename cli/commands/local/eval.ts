@@ -2,7 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { type ExampleSets, modelDoor, NodeError, trainingDoor, workDoor } from "../../../node/index.ts";
+import { counted, type ExampleSets, modelDoor, NodeError, trainingDoor, workDoor } from "../../../node/index.ts";
 import { scoreLines } from "../../../testnet/words/score-table.ts";
 import { textTable } from "../../../testnet/words/text-table.ts";
 import { baseLine } from "../../base-line.ts";
@@ -113,7 +113,8 @@ async function run(options: EvalCommandOptions, terminal: Terminal): Promise<num
     ...(trained && { trained }),
   });
   for (const note of notes) terminal.err(dataNote(note));
-  if (cut.records > 0) terminal.err(`${cut.records} records are longer than ${maxTokens} tokens and were cut\n`);
+  if (cut.records > 0)
+    terminal.err(`${counted(cut.records, "record is", "records are")} longer than ${maxTokens} tokens and cut\n`);
   const score = await evaluateLocally({
     opened,
     adapter: loaded?.adapter,

@@ -1,6 +1,6 @@
 /** `weft fit`: what a training would take of this machine's memory. */
 
-import { type Fit, type FitRow, trainingDoor, workDoor } from "../../../node/index.ts";
+import { counted, type Fit, type FitRow, trainingDoor, workDoor } from "../../../node/index.ts";
 import { formatBytes, textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -50,7 +50,7 @@ const COLUMNS = ["base", "", "weights", "activations", "in all", ""].map((headin
 function fitLines({ memory, tokens, rows, best }: Fit, examples: number): string[] {
   const { available, total } = memory;
   return [
-    `batches of ${examples} x ${tokens} tokens; ${formatBytes(available)} of ${formatBytes(total)} are available`,
+    `batches of ${examples} x ${counted(tokens, "token")}; ${formatBytes(available)} of ${formatBytes(total)} are available`,
     ...textTable(COLUMNS, rows.map(cells)),
     best ? `take ${flagsOf(best)}` : "nothing fits: lower --batch-size or --max-tokens, or take a smaller model",
   ];

@@ -3,6 +3,7 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import {
+  counted,
   type EngineOptions,
   type ExampleSets,
   type LocalTrainingResult,
@@ -167,14 +168,15 @@ async function run(options: TrainCommandOptions, terminal: Terminal): Promise<nu
   });
   const { sets, cut, notes = [], trainedData } = loaded;
   for (const line of notes) terminal.err(dataNote(line));
-  if (cut.records > 0) note(`${cut.records} records are longer than ${maxTokens} tokens and were cut`);
+  if (cut.records > 0)
+    note(`${counted(cut.records, "record is", "records are")} longer than ${maxTokens} tokens and cut`);
   const material = { opened, modelDirectory: directory, loaded, from };
   const chosen = stopped ? asked : await settingsFor(options, asked, material, terminal);
   const adapter = from?.settings ?? chosen.adapter;
   const training = { ...chosen.training, maxTokens };
   const { steps, total, watching } = await planOf(options, { stopped, sets, training, engine }, note);
   const onFrom = stopped ? `, from step ${stopped.state.step} on` : "";
-  note(`${formatAdapter(adapter)}: ${steps} steps on ${sets.train.length} examples${onFrom}`);
+  note(`${formatAdapter(adapter)}: ${counted(steps, "step")} on ${counted(sets.train.length, "example")}${onFrom}`);
   note(memoryLine(trainingMemory({ modelDirectory: directory, adapter, training, data: sets, engine }), engine));
   const base = baseIdentity(opened.model, opened.files, engine.base ?? "f32");
   if (base.form !== "f32") note(baseLine(base));
@@ -299,7 +301,9 @@ async function planOf(
 function endingLines({ stopped: { best, state }, steps, after }: LocalTrainingResult, asked: number): string[] {
   if (!best) return [];
   const early =
-    after && steps < asked ? [`stopped at step ${state.step}: ${best.waited} validations were no better`] : [];
+    after && steps < asked
+      ? [`stopped at step ${state.step}: ${counted(best.waited, "validation was", "validations were")} no better`]
+      : [];
   return [...early, `kept: the adapter of step ${best.step}, validation loss ${formatLoss(best.loss)}`];
 }
 
@@ -314,7 +318,9 @@ function document({ adapter, stopped, before, after, ...counts }: LocalTrainingR
 function resultLines({ before, after, stepsSkipped }: LocalTrainingResult): string[] {
   return [
     ...scoreLines({ "before training": before, ...(after && { "after training": after }) }),
-    ...(stepsSkipped > 0 ? [`${stepsSkipped} steps were not finite and changed nothing.`] : []),
+    ...(stepsSkipped > 0
+      ? [`${counted(stepsSkipped, "step was not finite and", "steps were not finite and")} changed nothing.`]
+      : []),
     ...(after && Number(formatLoss(after.loss)) > Number(formatLoss(before.loss))
       ? ["The adapter is WORSE on held-out data than before."]
       : []),

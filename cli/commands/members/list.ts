@@ -1,10 +1,11 @@
 /** `weft members list`: who is in the roster. */
 
-import { type MembersAnswer, membershipDoor } from "../../../node/index.ts";
+import { counted, type MembersAnswer, membershipDoor } from "../../../node/index.ts";
 import { describePolicy } from "../../../protocol/membership/settings.ts";
 import { endingWords } from "../../../testnet/words/live-view.ts";
+import { labelText, wholeName } from "../../../testnet/words/peer-name.ts";
 import { dateWords, rebuiltWords } from "../../../testnet/words/statement-words.ts";
-import { counted, textTable } from "../../../testnet/words/text-table.ts";
+import { textTable } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import type { RosterFlags } from "../../roster-action.ts";
@@ -25,6 +26,7 @@ export const listMembersCommand: CommandRow = {
       "peer, role, notBefore, notAfter, isFounder, standing and isConnected of each, and label where this peer saw its request",
     removed: "who is no member any more, and why",
     barred: "who signed two things under one number",
+    "labels?": "by their ids, what these called themselves; absent of a running peer of an older version",
     policy: "rules of the roster",
     admins: "ids of the admins",
     quorum: "admins, threshold, and endsAt where too few are left at some time",
@@ -69,6 +71,7 @@ function lines({
   members,
   removed,
   barred,
+  labels = {},
   policy,
   quorum,
   succession,
@@ -77,7 +80,7 @@ function lines({
 }: MembersAnswer): string[] {
   const rows = members.map(({ peer, role, notAfter, isFounder, standing, isConnected, label }) => [
     peer,
-    label === undefined ? "–" : `"${label}"`,
+    label === undefined ? "–" : labelText(label),
     role,
     isFounder ? "no end" : dateWords(notAfter),
     standing,
@@ -85,8 +88,8 @@ function lines({
   ]);
   return [
     ...textTable(COLUMNS, rows),
-    ...removed.map(({ peer, reason }) => `${peer} removed: ${reason}`),
-    ...barred.map((peer) => `${peer} barred: it signed two different things under one number`),
+    ...removed.map(({ peer, reason }) => `${wholeName(peer, labels[peer])} removed: ${reason}`),
+    ...barred.map((peer) => `${wholeName(peer, labels[peer])} barred: it signed two different things under one number`),
     "",
     ...describePolicy(policy),
     ...quorumLines(quorum),

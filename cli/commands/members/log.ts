@@ -1,8 +1,7 @@
 /** `weft members log`: every entry of the roster. */
 
-import { type LogAnswer, membershipDoor } from "../../../node/index.ts";
+import { counted, type LogAnswer, membershipDoor } from "../../../node/index.ts";
 import { dateWords, LOSS_WORDS, rebuiltWords, statementWords } from "../../../testnet/words/statement-words.ts";
-import { counted } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
 import type { RosterFlags } from "../../roster-action.ts";
@@ -26,7 +25,7 @@ export const logMembersCommand: CommandRow = {
 
 async function run(options: RosterFlags & { readonly verify?: boolean }, terminal: Terminal): Promise<number> {
   const { verifyStoredRoster } = await membershipDoor();
-  const { ask, operatorOf } = await import("../../roster-action.ts");
+  const { ask, labelsOf, operatorOf } = await import("../../roster-action.ts");
   const operator = await operatorOf(options, terminal);
   const verification = options.verify ? await verifyStoredRoster(operator) : undefined;
   // What was verified is what is shown.
@@ -37,14 +36,18 @@ async function run(options: RosterFlags & { readonly verify?: boolean }, termina
     terminal.out(jsonText({ entries, digest, ...(verification && { problems, isRight: problems.length === 0 }) }));
     return code;
   }
-  for (const entry of entries) terminal.out(`${line(entry)}\n`);
+  const labels = await labelsOf(operator);
+  for (const entry of entries) terminal.out(`${line(entry, labels)}\n`);
   for (const text of problems) terminal.out(`NOT VALID ${text}\n`);
   const end = verification === undefined ? "" : `: ${rebuiltWords(problems)}`;
   terminal.out(`${counted(entries.length, "entry", "entries")}, digest ${digest.slice(0, 16)}${end}\n`);
   return code;
 }
 
-function line({ id, issuedAt, statement, signers, lost }: LogAnswer["entries"][number]): string {
+function line(
+  { id, issuedAt, statement, signers, lost }: LogAnswer["entries"][number],
+  labels: Readonly<Record<string, string>>,
+): string {
   const reason = lost === undefined ? "" : `; DOES NOT COUNT: ${LOSS_WORDS[lost]}`;
-  return `${id.slice(0, 12)} ${dateWords(issuedAt)}: ${statementWords(statement)}; signed by ${signers.length}${reason}`;
+  return `${id.slice(0, 12)} ${dateWords(issuedAt)}: ${statementWords(statement, labels)}; signed by ${signers.length}${reason}`;
 }

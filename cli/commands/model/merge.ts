@@ -96,7 +96,9 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
     await writeOnnx(folder, options);
     files.push("model.onnx");
   }
-  terminal.err(`merged ${merged.changed} linear layers; ${formatBytes(merged.fileBytes)} written to ${folder}\n`);
+  terminal.err(
+    `merged ${merged.changed} linear ${merged.changed === 1 ? "layer" : "layers"}; ${formatBytes(merged.fileBytes)} written to ${folder}\n`,
+  );
   const summary = { out: folder, files, changed: merged.changed, bytes: merged.fileBytes };
   terminal.out(options.json ? jsonText(summary) : `${files.join("\n")}\n`);
   return EXIT_OK;

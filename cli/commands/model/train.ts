@@ -2,7 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { NodeError, type OnnxLoss, trainingDoor, workDoor } from "../../../node/index.ts";
+import { counted, NodeError, type OnnxLoss, trainingDoor, workDoor } from "../../../node/index.ts";
 import { formatLoss } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { engineFlags, RUNTIME_OPTIONS, type RuntimeOptions } from "../../engine-flags.ts";
@@ -151,9 +151,11 @@ async function run(options: ModelTrainOptions, terminal: Terminal, argument: str
   const summary = { out, weights, parameters, steps: losses.length, firstLoss, lastLoss, heldOut: evaluated };
   if (evaluated) {
     const change = `${formatLoss(evaluated.before)} before, ${formatLoss(evaluated.after)} after`;
-    terminal.err(`loss on ${heldOut?.length} rows held out: ${change}\n`);
+    terminal.err(`loss on ${counted(heldOut?.length ?? 0, "row")} held out: ${change}\n`);
   }
-  terminal.err(`${weights.length} weights of ${argument} trained (${parameters} values); written to ${out}\n`);
+  terminal.err(
+    `${counted(weights.length, "weight")} of ${argument} trained (${counted(parameters, "value")}); written to ${out}\n`,
+  );
   terminal.out(options.json ? jsonText(summary) : `${weights.join("\n")}\n`);
   return terminal.signal.aborted ? EXIT_INTERRUPTED : EXIT_OK;
 }

@@ -156,7 +156,7 @@ async function settingsFor(
 function nextStep(genesis: Genesis): string {
   const { threshold } = genesisStatus(genesis);
   if (threshold === 0) return "give this file to every peer that is to take part";
-  return `it is valid once ${threshold} of its admins have signed it: weft network sign`;
+  return `it is valid once ${threshold} of its admins ${threshold === 1 ? "has" : "have"} signed it: weft network sign`;
 }
 
 /** What is at the place of the file; the same manifest may have been signed meanwhile. */

@@ -1,6 +1,6 @@
 /** `weft network invite`: one line of text that lets its holder ask for admission. */
 
-import { membershipDoor, NodeError } from "../../../node/index.ts";
+import { counted, membershipDoor, NodeError } from "../../../node/index.ts";
 import { LIMITS } from "../../../protocol/limits.ts";
 import type { Role } from "../../../protocol/membership/roles.ts";
 import { ROLES } from "../../../protocol/membership/roles.ts";
@@ -83,7 +83,7 @@ async function run(options: NetworkInviteOptions, terminal: Terminal): Promise<n
   const { role = "trainer", uses = 1 } = options;
   const notAfter = nowSeconds() + (options.expires ?? INVITE_SECONDS);
   const invite = await createInviteText({ role, uses, notAfter, addresses }, operator);
-  const many = uses === 1 ? "one peer" : `${uses} peers`;
+  const many = uses === 1 ? "one peer" : counted(uses, "peer");
   terminal.err(`admits ${many} as ${role}, until ${dateWords(notAfter)}, by way of ${addresses.join(" or ")}\n`);
   terminal.err(
     "send it as you would send a password; it is shown only now. The new peer keeps it in a file and runs: weft join --invite-file FILE\n",

@@ -1,7 +1,7 @@
 /** `weft network verify`: a network's file, its signatures, and a local model held against it. */
 
 import { resolve } from "node:path";
-import { isSignedByFounders, networkDoor, readNetwork } from "../../../node/index.ts";
+import { counted, isSignedByFounders, networkDoor, readNetwork } from "../../../node/index.ts";
 import { genesisStatus } from "../../../protocol/membership/genesis.ts";
 import { manifestDifference } from "../../../protocol/network-manifest.ts";
 import type { CommandRow } from "../../command-row.ts";
@@ -54,7 +54,7 @@ async function run(options: NetworkVerifyOptions, terminal: Terminal, argument: 
     ...(signatures.isValid
       ? []
       : [
-          `not signed by ${signatures.threshold} admins yet: ${status.signed.length} of ${admins} have; weft network sign adds a signature`,
+          `not signed by ${counted(signatures.threshold, "admin")} yet: ${status.signed.length} of ${admins} have; weft network sign adds a signature`,
         ]),
     ...(difference ? [`${difference.path} differs: ${difference.a} here, ${difference.b} in ${options.sameAs}`] : []),
     ...wrong,

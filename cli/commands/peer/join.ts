@@ -1,6 +1,7 @@
 /** `weft join`: from an invite to a member, and on to a running peer. */
 
 import {
+  counted,
   createNativeVerifier,
   type FoundNetwork,
   type Joining,
@@ -123,7 +124,7 @@ async function run(options: JoinCommandOptions, terminal: Terminal, argument: st
     }
   } catch (error) {
     if (timeout?.aborted) {
-      const text = `nobody decided within ${options.wait} seconds; run the same command again, and it asks the same question`;
+      const text = `nobody decided within ${counted(options.wait ?? 0, "second")}; run the same command again, and it asks the same question`;
       throw new NodeError("TIMEOUT", text);
     }
     if (terminal.signal.aborted) return stoppedCode(terminal.signal);
@@ -164,7 +165,7 @@ async function networkOf(
   terminal.err(`network ${manifest.name}, ${networkId(manifest)}\n`);
   if (current > 0) {
     terminal.err(
-      `it has gone on ${current} times since ${networkId(found.genesis.manifest)}, which the invite names\n`,
+      `it has gone on ${counted(current, "time")} since ${networkId(found.genesis.manifest)}, which the invite names\n`,
     );
   }
   const { checkModel, modelProblems } = await networkDoor();

@@ -6,6 +6,7 @@ import {
   type ModelDigests,
   NodeError,
   type Peer,
+  PeerNames,
   type PeerStatus,
   type ServedAdmin,
   workDoor,
@@ -62,12 +63,13 @@ export async function runPeer(options: RunOptions, terminal: Terminal, digests?:
       void peer.stop();
     },
   });
+  const names = new PeerNames();
   peer.events((event) => {
     if (event.type !== "session") status.note(event);
     const manifest = peer.status()?.manifest;
     if (manifest === undefined) return;
     tellPeerWork(event, manifest, tellWork);
-    tellNews(event, manifest, options, terminal);
+    tellNews(event, { manifest, names }, options, terminal);
   });
   const stop = (): void => void peer.stop();
   let failure: string | undefined;

@@ -4,7 +4,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { type ExamplePeer, examplePeer, SELF, tellExample } from "../../../node/admin/example-peer.suite.ts";
+import {
+  type ExamplePeer,
+  examplePeer,
+  OTHER,
+  SELF,
+  summaryOf,
+  tellExample,
+} from "../../../node/admin/example-peer.suite.ts";
 import { AdminInterface } from "../../../node/admin/serve-admin.ts";
 import { weft } from "../../command.suite.ts";
 import { createStatusWriter } from "../../status-file.ts";
@@ -17,7 +24,7 @@ let admin: AdminInterface;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "weft-status-"));
   await writeFile(join(folder, "key"), "");
-  peer = examplePeer();
+  peer = examplePeer(undefined, { [OTHER]: "hospital 4" });
   admin = new AdminInterface(peer, { dataDirectory: folder, version: "1", settings: {}, stop: () => undefined });
   tellExample(peer);
   await admin.serve();
@@ -92,6 +99,31 @@ it("is written nowhere once the directory was taken away, which is told", async 
   expect([isGone, existsSync(join(folder, "status.json"))]).toEqual([true, false]);
 });
 
+it("names the neighbours that it tells of by what they call themselves and short ids that mean one each", async () => {
+  const [one, two] = ["a", "b"].map((letter) => `12D3KooWx${letter}123456`) as [string, string];
+  const score = { looks: 1, gain: -0.5 };
+  peer.tell({
+    type: "round",
+    summary: summaryOf(2),
+    forgetting: { loss: 0, accuracy: 0, tasks: [] },
+    scores: [
+      { peer: one, label: 'hospital "4\u001b[2J', ...score },
+      { peer: two, ...score },
+    ],
+  });
+  const address = `/ip4/127.0.0.1/tcp/1/p2p/${two}`;
+  peer.tell({ type: "unreachable", address, label: "bob", reason: "refused", failures: 1 });
+  const { out } = await status();
+  expect(out).toContain('"hospital \\"4\\u001b[2J" …a123456 harms by 0.500 nats per token in 1 look\n');
+  expect(out).toContain("…b123456 harms by");
+  expect(JSON.parse((await status("--json")).out).view).toMatchObject({
+    scores: [{ peer: one, label: expect.stringContaining("hospital") }, { peer: two }],
+    unreachable: [{ address, label: "bob" }],
+  });
+  peer.tell({ type: "neighbours", connected: 0 });
+  expect((await status()).out).toContain(`cannot reach ${address} ("bob"): refused (1 time)\n`);
+});
+
 /** A terminal that writes down what it is given. */
 function paper(isTerminal: boolean) {
   const interrupt = new AbortController();
@@ -122,7 +154,9 @@ it("goes on with --watch, drawn over on a terminal, until Ctrl-C", async () => {
   const [first = "", second = ""] = written.drawn;
   const lines = first.replace("\r\x1b[J", "").trimEnd().split("\n");
   expect(lines.slice(0, 3)).toEqual(["one", "x".repeat(59), ""]);
-  expect(lines.slice(3).join("\n")).toMatch(/^peer +link +round trip.*\n─.*\n…WOther +direct +3 ms +1\.00 +1 +0\.50$/);
+  expect(lines.slice(3).join("\n")).toMatch(
+    /^peer +link +round trip.*\n─.*\n"hospital 4" …WOther +direct +3 ms +1\.00 +1$/,
+  );
   expect(second.startsWith(`\x1b[${lines.length}A\r\x1b[J`)).toBe(true);
 });
 

@@ -1,16 +1,19 @@
 /** `weft status`: where a peer is. */
 
 import {
+  counted,
   dataDirectoryLayout,
   type EgressSummary,
   NodeError,
+  PeerNames,
   type PeerView,
   recordDoor,
   restingView,
 } from "../../../node/index.ts";
 import { forgettingSentence } from "../../../testnet/words/forgetting-table.ts";
 import { endingWords, needsSentence } from "../../../testnet/words/live-view.ts";
-import { counted, formatLoss, formatShare } from "../../../testnet/words/text-table.ts";
+import { labelText, peerName, withName } from "../../../testnet/words/peer-name.ts";
+import { formatLoss, formatShare } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { dataDirectory } from "../../data-directory.ts";
 import { jsonLine, jsonText } from "../../json.ts";
@@ -122,7 +125,7 @@ function lines(
     ],
     ...(view.requests ?? []).map(({ peer, label, fingerprint, motion }): [string, string] => [
       "asks",
-      `"${label}", ${peer}, fingerprint ${fingerprint}; weft members approve ${motion.slice(0, 12)}`,
+      `${labelText(label)}, ${peer}, fingerprint ${fingerprint}; weft members approve ${motion.slice(0, 12)}`,
     ]),
     ["ends", view.endings?.membership && endingWords("membership", view.endings.membership)],
     ["admins", view.endings?.quorum && endingWords("quorum", view.endings.quorum)],
@@ -136,7 +139,7 @@ function lines(
     ["loss", `${formatLoss(view.loss)} in the newest step`],
     ["validation", last && `${formatLoss(last.validationLoss)} after round ${last.round + 1}`],
     ["forgetting", view.forgetting && forgettingSentence(view.forgetting)],
-    ...(view.scores ?? []).map(scoreRow),
+    ...scoreRows(view.scores ?? []),
     ["base", view.report && `held-out loss ${formatLoss(view.report.base.loss)}`],
     [
       "swarm",
@@ -148,20 +151,20 @@ function lines(
   return rows.flatMap(([title, text]) => (!text ? [] : [`${title.padEnd(11)} ${text}`]));
 }
 
-/** What a neighbour's updates alone do to this peer's held-out loss. */
-const scoreRow = (
-  { peer, gain, interval, looks }: NonNullable<PeerView["scores"]>[number],
-  index: number,
-): [string, string] => {
-  const change = `${gain < 0 ? "harms by" : "helps by"} ${Math.abs(gain).toFixed(3)}`;
-  const spread = interval === undefined ? "" : ` ± ${interval.toFixed(3)}`;
-  const times = looks === 1 ? "1 look" : `${looks} looks`;
-  return [index === 0 ? "scores" : "", `${peer} ${change}${spread} nats per token in ${times}`];
-};
+/** What each neighbour's updates alone do to this peer's held-out loss. */
+function scoreRows(scores: NonNullable<PeerView["scores"]>): readonly [string, string][] {
+  const names = new PeerNames(scores.map(({ peer }) => peer));
+  return scores.map(({ peer, label, gain, interval, looks }, index) => {
+    const change = `${gain < 0 ? "harms by" : "helps by"} ${Math.abs(gain).toFixed(3)}`;
+    const spread = interval === undefined ? "" : ` ± ${interval.toFixed(3)}`;
+    const text = `${peerName(names, peer, label)} ${change}${spread} nats per token in ${counted(looks, "look")}`;
+    return [index === 0 ? "scores" : "", text];
+  });
+}
 
-const unreachableRow = ({ address, reason, failures }: PeerView["unreachable"][number]): [string, string] => [
+const unreachableRow = ({ address, label, reason, failures }: PeerView["unreachable"][number]): [string, string] => [
   "",
-  `cannot reach ${address}: ${reason} (${failures} times)`,
+  `cannot reach ${withName(address, label)}: ${reason} (${counted(failures, "time")})`,
 ];
 
 /** What left the peer; undefined where its record is damaged. */
@@ -176,14 +179,14 @@ async function egressOf(folder: string): Promise<EgressSummary | undefined> {
 }
 
 const egressLine = ({ messages, bytes, recipients }: EgressSummary): string =>
-  `${counted(messages, "message")}, ${bytes} bytes to ${counted(recipients, "peer")}`;
+  `${counted(messages, "message")}, ${counted(bytes, "byte")} to ${counted(recipients, "peer")}`;
 
 function loopLine({ p99Ms, holds, longest }: NonNullable<PeerView["loop"]>): string {
   const lag = `99 % of timers within ${p99Ms} ms`;
   if (longest === undefined) return `${lag}, never held for long`;
   const { handler, ms, processorMs } = longest;
   const worked = processorMs === undefined ? "" : ` (${processorMs} ms of processor time)`;
-  return `${lag}, held ${holds} times, the longest ${ms} ms${worked} by ${handler === "unnamed" ? "work without a name" : handler}`;
+  return `${lag}, held ${counted(holds, "time")}, the longest ${ms} ms${worked} by ${handler === "unnamed" ? "work without a name" : handler}`;
 }
 
 function privacyLine({ view: { privacy } }: PeerStatus): string | undefined {

@@ -1,4 +1,5 @@
 /** `weft testnet down`: the end of a swarm. */
+import { counted } from "../../../node/index.ts";
 import { exclusively, readSwarm } from "../../../testnet/swarm/swarm-file.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -30,7 +31,7 @@ async function run(options: SwarmFlags & { readonly keep?: boolean }, terminal: 
   const stopped = await exclusively(folder, async () => {
     const swarm = await readSwarm(folder);
     const stopped = await stopSwarm(folder, swarm);
-    terminal.err(`${stopped} processes stopped\n`);
+    terminal.err(`${counted(stopped, "process", "processes")} stopped\n`);
     if (options.keep !== true) await removeSwarm(folder);
     return stopped;
   });

@@ -4,6 +4,7 @@
  * Source: Hugging Face transformers, integrations/ggml.py and convert_slow_tokenizer.py; llama.cpp, src/llama-vocab.cpp.
  */
 import { NodeError } from "../../errors.ts";
+import { pieceMerges } from "../vocabulary/piece-merges.ts";
 import type { GgufHeader, GgufValue } from "./gguf-header.ts";
 
 /** The parts of a model directory that are about tokens. */
@@ -164,22 +165,10 @@ function sentencePiece(get: Get, pieces: readonly string[], refuse: Refuse) {
   };
 }
 
-/** Pieces longer than this are runs of one character; the loop over their places would be quadratic in a file's favour. */
-const PIECE_LENGTH_MAX = 128;
-
 /** The pairs of pieces that make a piece, those of likelier pieces first. */
 function mergesOf(pieces: readonly string[], scores: readonly number[]): readonly (readonly [string, string])[] {
   const ids = new Map(pieces.map((piece, id) => [piece, id]));
   const order = pieces.map((_, id) => id).sort((a, b) => scores[b]! - scores[a]! || a - b);
-  return order.flatMap((id) => {
-    const characters = [...pieces[id]!];
-    if (characters.length > PIECE_LENGTH_MAX) return [];
-    const pairs: { readonly pair: readonly [string, string]; readonly rank: readonly [number, number] }[] = [];
-    for (let i = 1; i < characters.length; i++) {
-      const [left, right] = [characters.slice(0, i).join(""), characters.slice(i).join("")];
-      const rank = [ids.get(left), ids.get(right)];
-      if (rank[0] !== undefined && rank[1] !== undefined) pairs.push({ pair: [left, right], rank: [rank[0], rank[1]] });
-    }
-    return pairs.sort((a, b) => a.rank[0] - b.rank[0] || a.rank[1] - b.rank[1]).map(({ pair }) => pair);
-  });
+  const likelier = order.map((id) => pieces[id]!);
+  return pieceMerges(ids, likelier, (a, b) => a.ids[0] - b.ids[0] || a.ids[1] - b.ids[1]);
 }

@@ -54,11 +54,18 @@ export interface Peers {
   readonly self: string | null;
   readonly peers: readonly {
     readonly peer: string;
+    /** What it called itself when it asked this peer. */
+    readonly label?: string;
     readonly isNeighbour: boolean;
     readonly links: readonly Link[];
     readonly mix: (Omit<NeighbourMix, "peer"> & { readonly round: number }) | null;
   }[];
-  readonly unreachable: readonly { readonly address: string; readonly reason: string; readonly failures: number }[];
+  readonly unreachable: readonly {
+    readonly address: string;
+    readonly label?: string;
+    readonly reason: string;
+    readonly failures: number;
+  }[];
 }
 
 /** Whose adapters entered a round. */
@@ -104,6 +111,8 @@ export interface Members {
     /** What it called itself when it asked this peer. */
     readonly label?: string;
   }[];
+  /** Of those that are no members any more too. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Something that waits for admins. */

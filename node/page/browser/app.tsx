@@ -5,11 +5,11 @@ import type { Status } from "./answers.ts";
 import { Locked, useToken } from "./locked.tsx";
 import { Membership } from "./members.tsx";
 import { FactList, PageFrame } from "./page-frame.tsx";
-import { usePeer } from "./peer-state.ts";
+import { type PeerState, usePeer } from "./peer-state.ts";
 import { Events, LedgerTables, LogLinesList, Verdicts } from "./records.tsx";
 import { Losses, Neighbours, Time, Traffic } from "./rounds.tsx";
 import { Topology } from "./topology.tsx";
-import { bytesText, figure } from "./words.ts";
+import { bytesText, figure, PeerTexts } from "./words.ts";
 
 const SECTIONS = ["Losses", "Connections", "Neighbours", "Traffic and time", "Members", "Ledger", "Log"] as const;
 
@@ -40,9 +40,10 @@ export function App() {
 
 function Sections(peer: ReturnType<typeof usePeer> & { readonly token: string }) {
   const { rounds, peers, updates, members, motions, ledger, log, events, token, refresh } = peer;
+  const names = usePeerTexts(peer);
   // Steps change many times between two rounds: what is made of rounds alone is not made anew for them.
   const losses = useMemo(() => rounds && <Losses rounds={rounds} />, [rounds]);
-  const neighbours = useMemo(() => rounds && <Neighbours rounds={rounds} />, [rounds]);
+  const neighbours = useMemo(() => rounds && <Neighbours rounds={rounds} names={names} />, [rounds, names]);
   const costs = useMemo(
     () =>
       rounds && (
@@ -60,7 +61,7 @@ function Sections(peer: ReturnType<typeof usePeer> & { readonly token: string })
       <h2 id="losses">Losses</h2>
       {losses}
       <h2 id="connections">Connections</h2>
-      {peers && <Topology peers={peers} />}
+      {peers && <Topology peers={peers} names={names} />}
       <h2 id="neighbours">Neighbours</h2>
       {neighbours}
       {updates && <Verdicts updates={updates} />}
@@ -68,17 +69,29 @@ function Sections(peer: ReturnType<typeof usePeer> & { readonly token: string })
       {costs}
       <h2 id="members">Members</h2>
       {members && motions ? (
-        <Membership members={members} motions={motions} token={token} onDone={() => refresh("members", "motions")} />
+        <Membership {...{ members, motions, names, token }} onDone={() => refresh("members", "motions")} />
       ) : (
         <p class="faint">The network is open: every peer with its manifest takes part, and nobody is admitted.</p>
       )}
       <h2 id="ledger">Ledger</h2>
-      {ledger && <LedgerTables ledger={ledger} />}
+      {ledger && <LedgerTables ledger={ledger} names={names} />}
       <h2 id="log">Log</h2>
-      <Events events={events} />
+      <Events events={events} names={names} />
       {log && <LogLinesList log={log} />}
     </>
   );
+}
+
+/** Names of all peers that the page knows of: the same until another one comes, or one has another label. */
+function usePeerTexts({ peers, members, rounds }: PeerState): PeerTexts {
+  const labels = new Map<string, string | undefined>();
+  const note = (id: string, label?: string): void => void labels.set(id, label ?? labels.get(id));
+  for (const { neighbours } of rounds?.mixes ?? []) for (const one of neighbours) note(one.peer, one.label);
+  for (const { peer, label } of members?.members ?? []) note(peer, label);
+  for (const [peer, label] of Object.entries(members?.labels ?? {})) note(peer, label);
+  for (const { peer, label } of peers?.peers ?? []) note(peer, label);
+  const shown = [...labels];
+  return useMemo(() => new PeerTexts(shown), [JSON.stringify(shown)]);
 }
 
 function Facts({ status: { view, rounds, bytes } }: { readonly status: Status }) {

@@ -1,5 +1,7 @@
 /** Many curves as one picture: a row for each, a column for each round, a darker cell for a higher value. */
+
 import { useEffect, useRef } from "preact/hooks";
+import { counted } from "../../interface/counted.ts";
 import { type Curve, CurveNumbers, type Curves } from "./chart.tsx";
 import { useDark } from "./use-dark.ts";
 
@@ -38,7 +40,7 @@ export function HeatMap(given: Curves) {
           ref={place}
           class="cells"
           role="img"
-          aria-label={`${title}: ${curves.length} rows, ${rounds.length} rounds, from ${text(low)} to ${text(high)}`}
+          aria-label={`${title}: ${counted(curves.length, "row")}, ${counted(rounds.length, "round")}, from ${text(low)} to ${text(high)}`}
         />
       </div>
       <p class="legend faint">

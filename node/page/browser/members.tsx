@@ -1,9 +1,10 @@
 /** The members of a network with a roster, and who asks to become one. */
 import { useRef, useState } from "preact/hooks";
+import { counted } from "../../interface/counted.ts";
 import { ask } from "./admin-client.ts";
 import type { Members, Motion } from "./answers.ts";
 import { Table } from "./table.tsx";
-import { dateText, foreignText, shortPeer } from "./words.ts";
+import { dateText, foreignText, type PeerTexts } from "./words.ts";
 
 /** What is done with a motion. */
 type Decision = "approve" | "decline";
@@ -12,10 +13,11 @@ type Decision = "approve" | "decline";
 export function Membership(given: {
   readonly members: Members;
   readonly motions: readonly Motion[];
+  readonly names: PeerTexts;
   readonly token: string;
   readonly onDone: () => void;
 }) {
-  const { members, motions, token, onDone } = given;
+  const { members, motions, names, token, onDone } = given;
   const [said, say] = useState("");
   const mayDecide = members.self.role === "admin";
   const decide = async (motion: Motion, decision: Decision): Promise<void> => {
@@ -40,17 +42,17 @@ export function Membership(given: {
       </p>
       {motions.length === 0 && <p class="faint">Nothing waits for a decision.</p>}
       {motions.map((motion) => (
-        <MotionCard key={motion.id} motion={motion} decide={mayDecide ? decide : undefined} />
+        <MotionCard key={motion.id} motion={motion} names={names} decide={mayDecide ? decide : undefined} />
       ))}
       {motions.length > 0 && !mayDecide && (
         <p class="faint">Admins decide; this peer is {members.self.role ?? "no member"}.</p>
       )}
       <Table
-        caption={`${members.members.length} members`}
+        caption={counted(members.members.length, "member")}
         headings={["peer", "calls itself", "role", "standing", "connected", "until"]}
         rows={members.members.map(({ peer, role, standing, isConnected, notAfter, label = "–" }) => [
-          <span title={peer}>{shortPeer(peer)}</span>,
-          label,
+          <span title={peer}>{names.short(peer)}</span>,
+          <bdi>{foreignText(label)}</bdi>,
           role,
           standing,
           isConnected ? "yes" : "no",
@@ -63,9 +65,11 @@ export function Membership(given: {
 
 function MotionCard({
   motion,
+  names,
   decide,
 }: {
   readonly motion: Motion;
+  readonly names: PeerTexts;
   readonly decide: ((motion: Motion, decision: Decision) => Promise<void>) | undefined;
 }) {
   const { statement, request, approvedBy, deniedBy, threshold } = motion;
@@ -80,7 +84,7 @@ function MotionCard({
   const subject = statement.subject ?? request?.candidate ?? "";
   const title = request
     ? `“${foreignText(request.label)}” asks to be ${statement.role ?? "a member"}`
-    : `${statement.kind} ${shortPeer(subject)}`;
+    : `${statement.kind} ${subject && names.name(subject)}`;
   return (
     <article class="motion" aria-label={title}>
       <h3>

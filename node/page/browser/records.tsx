@@ -1,10 +1,17 @@
 /** What left the peer, what came to it, and what it said. */
+import { counted } from "../../interface/counted.ts";
 import type { Ledger, LogLines, PeerNotice, Updates } from "./answers.ts";
 import { Table } from "./table.tsx";
-import { bytesText, clockTime, foreignText, shortPeer } from "./words.ts";
+import { bytesText, clockTime, foreignText, type PeerTexts } from "./words.ts";
 
 /** The egress ledger: totals, and the newest messages. */
-export function LedgerTables({ ledger: { totals, newest } }: { readonly ledger: Ledger }) {
+export function LedgerTables({
+  ledger: { totals, newest },
+  names,
+}: {
+  readonly ledger: Ledger;
+  readonly names: PeerTexts;
+}) {
   return (
     <div class="columns">
       <Table
@@ -22,7 +29,7 @@ export function LedgerTables({ ledger: { totals, newest } }: { readonly ledger: 
             number,
             clockTime(at),
             kind,
-            to.length === 1 ? shortPeer(to[0] ?? "") : `${to.length} peers`,
+            to.length === 1 ? <bdi>{names.name(to[0] ?? "")}</bdi> : counted(to.length, "peer"),
             bytesText(bytes),
           ])}
       />
@@ -43,14 +50,14 @@ export function Verdicts({ updates: { reasons } }: { readonly updates: Updates }
 }
 
 /** The newest events, the newest first. */
-export function Events({ events }: { readonly events: readonly PeerNotice[] }) {
+export function Events({ events, names }: { readonly events: readonly PeerNotice[]; readonly names: PeerTexts }) {
   if (events.length === 0) return <p class="faint">Nothing has happened since this page was opened.</p>;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse scrolls what has the focus
     <ol class="log" tabIndex={0} aria-label="The newest events, the newest first">
       {[...events].reverse().map((event) => (
         <li key={`${event.number} ${event.type}`}>
-          {clockTime(event.at)} <b>{event.type}</b> {detail(event)}
+          {clockTime(event.at)} <b>{event.type}</b> <bdi>{detail(event, names)}</bdi>
         </li>
       ))}
     </ol>
@@ -58,11 +65,11 @@ export function Events({ events }: { readonly events: readonly PeerNotice[] }) {
 }
 
 /** What of an event is short enough for a line. */
-function detail({ number: _, at: __, type: ___, ...fields }: PeerNotice): string {
+function detail({ number: _, at: __, type: ___, ...fields }: PeerNotice, names: PeerTexts): string {
   const shown = Object.entries(fields).flatMap(([name, value]) => {
     if (typeof value === "number") return `${name} ${Number.isInteger(value) ? value : value.toFixed(3)}`;
     if (typeof value === "string")
-      return `${name} ${value.startsWith("12D3Koo") ? shortPeer(value) : foreignText(value)}`;
+      return `${name} ${value.startsWith("12D3Koo") ? names.short(value) : foreignText(value)}`;
     if (name === "summary")
       return summaryText(value as { readonly round: number; readonly validationLoss: number | null });
     return [];

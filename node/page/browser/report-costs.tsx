@@ -1,4 +1,5 @@
 /** What a run cost: bytes and time, and what became of the updates that came in. */
+import { counted } from "../../interface/counted.ts";
 import type { RoundSummary } from "../../interface/peer-event.ts";
 import type { ReportPeer } from "../../interface/report-document.ts";
 import { Chart, CURVES_MAX, type Curve } from "./chart.tsx";
@@ -86,7 +87,7 @@ function byteCurves(
   const mean = (values: readonly number[]): number => values.reduce((sum, one) => sum + one, 0) / values.length;
   return [
     {
-      name: `mean of ${peers.length} peers`,
+      name: `mean of ${counted(peers.length, "peer")}`,
       values: known(mean),
       band: { low: known((values) => Math.min(...values)), high: known((values) => Math.max(...values)) },
     },

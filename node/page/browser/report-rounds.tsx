@@ -1,5 +1,7 @@
 /** Losses round by round: of all peers together, or of one. */
+
 import { useState } from "preact/hooks";
+import { counted } from "../../interface/counted.ts";
 import type { LossFigure, RoundSummary } from "../../interface/peer-event.ts";
 import type { ReportPeer } from "../../interface/report-document.ts";
 import { Chart, CURVES_MAX, type Curve } from "./chart.tsx";
@@ -75,7 +77,7 @@ export function LossCurves({ peers }: { readonly peers: readonly CurvesPeer[] })
         </p>
       )}
       <Chart
-        title={`Held-out loss of ${one?.name ?? `all ${peers.length} peers`}`}
+        title={`Held-out loss of ${one?.name ?? `all ${counted(peers.length, "peer")}`}`}
         unit="nats per token"
         rounds={rounds.map((round) => round + 1)}
         curves={one ? curvesOf(one, rounds) : meanCurves(peers, rounds)}

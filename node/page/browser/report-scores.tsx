@@ -1,4 +1,5 @@
 /** Scores on the test data: of the base model, alone, in the swarm and in one place. */
+import { counted } from "../../interface/counted.ts";
 import type { ReportPeer } from "../../interface/report-document.ts";
 import { Table } from "./table.tsx";
 import { figure } from "./words.ts";
@@ -140,7 +141,7 @@ function meanOf(peers: readonly ReportPeer[], kinds: readonly Kind[]): Group {
       all.reduce((sum, one) => sum + value(one), 0) / all.length;
     return { kind, loss: mean(({ loss }) => loss), accuracy: mean(({ accuracy }) => accuracy) };
   });
-  return { name: `mean of ${peers.length} peers`, scores };
+  return { name: `mean of ${counted(peers.length, "peer")}`, scores };
 }
 
 function Bar({ kind, share, number }: { readonly kind: Kind; readonly share: number; readonly number: string }) {

@@ -5,7 +5,7 @@ import type { Mix, Rounds, ScoredRound } from "./answers.ts";
 import { Chart, CURVES_MAX, type Curve } from "./chart.tsx";
 import { HeatMap } from "./heat-map.tsx";
 import { NumbersBelow } from "./table.tsx";
-import { bytesText, figure, shortPeer } from "./words.ts";
+import { bytesText, figure, type PeerTexts } from "./words.ts";
 
 const nats = (value: number | null): string => figure(value);
 
@@ -81,12 +81,18 @@ const MEASURES = {
 type Measure = keyof typeof MEASURES;
 
 /** Each neighbour over the rounds. */
-export function Neighbours({ rounds }: { readonly rounds: Pick<Rounds, "mixes" | "scores"> }) {
+export function Neighbours({
+  rounds,
+  names,
+}: {
+  readonly rounds: Pick<Rounds, "mixes" | "scores">;
+  readonly names: PeerTexts;
+}) {
   const [measure, choose] = useState<Measure>("weight");
   const { title, unit, digits } = MEASURES[measure];
   const { numbers, curves } = useMemo(
-    () => (measure === "score" ? scoreCurves(rounds.scores ?? []) : mixCurves(rounds.mixes, measure)),
-    [rounds, measure],
+    () => (measure === "score" ? scoreCurves(rounds.scores ?? [], names) : mixCurves(rounds.mixes, { measure, names })),
+    [rounds, measure, names],
   );
   const given = { title, unit, rounds: numbers, curves, text: (value: number | null) => figure(value, digits) };
   return (
@@ -122,7 +128,10 @@ interface NeighbourCurves {
 }
 
 /** A line for each neighbour; those that count for most over all rounds come first. */
-function mixCurves(mixes: readonly Mix[], measure: Exclude<Measure, "score">): NeighbourCurves {
+function mixCurves(
+  mixes: readonly Mix[],
+  { measure, names }: { readonly measure: Exclude<Measure, "score">; readonly names: PeerTexts },
+): NeighbourCurves {
   const weights = new Map<string, number>();
   for (const { neighbours } of mixes) {
     for (const { peer, weight } of neighbours) weights.set(peer, (weights.get(peer) ?? 0) + weight);
@@ -131,12 +140,12 @@ function mixCurves(mixes: readonly Mix[], measure: Exclude<Measure, "score">): N
   const byRound = mixes.map(({ neighbours }) => new Map(neighbours.map((one) => [one.peer, one[measure]])));
   return {
     numbers: mixes.map(({ round }) => round + 1),
-    curves: peers.map((peer) => ({ name: shortPeer(peer), values: byRound.map((at) => at.get(peer) ?? null) })),
+    curves: peers.map((peer) => ({ name: names.name(peer), values: byRound.map((at) => at.get(peer) ?? null) })),
   };
 }
 
 /** A line for each neighbour with a score, the most harmful one of the newest round first. */
-function scoreCurves(scored: readonly ScoredRound[]): NeighbourCurves {
+function scoreCurves(scored: readonly ScoredRound[], names: PeerTexts): NeighbourCurves {
   const newest = new Map(scored.flatMap(({ scores }) => scores.map(({ peer, gain }) => [peer, gain] as const)));
   const peers = [...newest].sort(([, a], [, b]) => a - b).map(([peer]) => peer);
   const byRound = scored.map(({ scores }) => new Map(scores.map((one) => [one.peer, one])));
@@ -149,7 +158,7 @@ function scoreCurves(scored: readonly ScoredRound[]): NeighbourCurves {
           return gain === undefined || interval === undefined ? null : gain + sign * interval;
         });
       return {
-        name: shortPeer(peer),
+        name: names.name(peer),
         values: byRound.map((at) => at.get(peer)?.gain ?? null),
         band: { low: edge(-1), high: edge(1) },
       };

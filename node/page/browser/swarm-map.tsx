@@ -1,4 +1,5 @@
 /** All peers of a swarm as a picture: who is connected with whom, how well, and through relays. */
+import { counted } from "../../interface/counted.ts";
 import type { SwarmPeerView } from "../../interface/swarm-view.ts";
 import { edgesOf, linkQuality, linkWords, partsOf, type SwarmEdge } from "./swarm-links.ts";
 import { NumbersBelow } from "./table.tsx";
@@ -23,7 +24,7 @@ export function SwarmMap({ peers }: { readonly peers: readonly SwarmPeerView[] }
         does not answer.
       </figcaption>
       <NumbersBelow
-        caption={`${edges.length} links`}
+        caption={counted(edges.length, "link")}
         headings={["link", "how", "round trip"]}
         cells={3 * edges.length}
         rows={() => edges.map(({ a, b, link }) => [`${name(a)} – ${name(b)}`, linkWords(link), linkQuality(link)])}
@@ -61,7 +62,7 @@ function Picture({
   const relayed = edges.filter(({ link }) => link.isRelayed).length;
   const gone = peers.flatMap(({ isThere, number }) => (isThere ? [] : [number]));
   const says = [
-    `${peers.length} peers, ${edges.length} links, ${relayed} through relays`,
+    `${counted(peers.length, "peer")}, ${counted(edges.length, "link")}, ${relayed} through relays`,
     partsText(parts) ?? "all that are there hear each other",
     ...(gone.length > 0 ? [`no answer of ${gone.join(", ")}`] : []),
   ].join("; ");

@@ -1,7 +1,9 @@
 /** The peers of a swarm as tables: how each is, and who hears whom. */
+import { counted } from "../../interface/counted.ts";
+import { PeerNames } from "../../interface/peer-names.ts";
 import type { SwarmPeerView, SwarmRound } from "../../interface/swarm-view.ts";
 import { Table } from "./table.tsx";
-import { bytesText, clockTime, figure, shortPeer } from "./words.ts";
+import { bytesText, clockTime, figure } from "./words.ts";
 
 /** What a peer does, in words; one that does not answer has a time since when. */
 export function stateWords({ isThere, since, said }: SwarmPeerView): string {
@@ -21,9 +23,10 @@ export function SwarmPeers({
   /** Rounds of the network. */
   readonly count: number;
 }) {
+  const names = new PeerNames(peers.flatMap(({ said }) => said?.id ?? []));
   return (
     <Table
-      caption={`${peers.length} peers`}
+      caption={counted(peers.length, "peer")}
       headings={[
         ...["peer", "state", "round", "validation loss", "neighbours", "sent", "received"],
         ...["training loss", "accepted", "ignored", "rejected", "id"],
@@ -49,7 +52,7 @@ export function SwarmPeers({
           said?.updates.accepted ?? "–",
           said?.updates.ignored ?? "–",
           said?.updates.rejected ?? "–",
-          said ? <span title={said.id}>{shortPeer(said.id)}</span> : "–",
+          said ? <span title={said.id}>{names.short(said.id)}</span> : "–",
         ];
       })}
     />
@@ -104,6 +107,7 @@ export function WhoHearsWhom({ peers }: { readonly peers: readonly SwarmPeerView
 /** Too many for pairs: whom each hears, as a list. */
 function Heard({ peers }: { readonly peers: readonly SwarmPeerView[] }) {
   const numbers = new Map(peers.map(({ number, said }) => [said?.id, number]));
+  const names = new PeerNames();
   return (
     <Table
       caption="Who hears whom"
@@ -111,7 +115,7 @@ function Heard({ peers }: { readonly peers: readonly SwarmPeerView[] }) {
       rows={peers.map(({ number, said }) => [
         `peer ${number}`,
         said?.mix ? said.mix.round + 1 : "–",
-        said?.mix?.neighbours.map(({ peer }) => numbers.get(peer) ?? shortPeer(peer)).join(", ") ?? "–",
+        said?.mix?.neighbours.map(({ peer }) => numbers.get(peer) ?? names.short(peer)).join(", ") ?? "–",
       ])}
     />
   );

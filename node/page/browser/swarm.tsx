@@ -1,5 +1,7 @@
 /** The page of all peers of a swarm. */
+
 import { useMemo } from "preact/hooks";
+import { counted } from "../../interface/counted.ts";
 import type { SwarmPeerView, SwarmRound, SwarmView } from "../../interface/swarm-view.ts";
 import { Locked, useToken } from "./locked.tsx";
 import { FactList, PageFrame } from "./page-frame.tsx";
@@ -25,7 +27,7 @@ export function Swarm() {
   const peers = view?.peers ?? [];
   return (
     <PageFrame
-      title={view ? `${view.name || "weft"}: a swarm of ${peers.length} peers` : "weft"}
+      title={view ? `${view.name || "weft"}: a swarm of ${counted(peers.length, "peer")}` : "weft"}
       state={view ? stateOf(peers) : "asking the swarm…"}
       trouble={trouble}
       sections={SECTIONS}
@@ -46,7 +48,8 @@ interface Shown {
 function stateOf(peers: readonly SwarmPeerView[]): string {
   const there = peers.filter(({ isThere }) => isThere).length;
   const parts = partsText(partsOf(peers, edgesOf(peers)));
-  return `${there === peers.length ? `all ${there}` : `${there} of ${peers.length}`} peers answer${parts ? `; ${parts}` : ""}`;
+  const all = counted(peers.length, "peer");
+  return `${there === peers.length ? `all ${all}` : `${there} of ${all}`} answer${parts ? `; ${parts}` : ""}`;
 }
 
 function Facts({ view: { peers, rounds: count }, rounds }: Shown) {

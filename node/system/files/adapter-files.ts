@@ -123,7 +123,7 @@ async function replaceByPieces(path: string, pieces: Iterable<Uint8Array>): Prom
 
 /** What a model directory holds beside weights and config.json that its users read. */
 const COMPANION =
-  /^(tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|generation_config\.json|chat_template\..*)$/;
+  /^(tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|(spm|spiece|sentencepiece\.bpe)\.model|generation_config\.json|chat_template\..*)$/;
 
 /**
  * Copy tokenizer and generation settings of a model; returns their names.

@@ -6,6 +6,8 @@ import type { ModelDigest } from "../../../protocol/network-manifest.ts";
 import { NodeError } from "../../errors.ts";
 import { ggufFiles } from "../../model/gguf/gguf-files.ts";
 import type { ModelFiles } from "../../model/huggingface.ts";
+import { madeTokenizer } from "../../model/vocabulary/made-tokenizer.ts";
+import { VOCABULARY_FILES } from "../../model/vocabulary/vocabulary-tokenizer.ts";
 import type { WeightFile } from "../../model/weight-file.ts";
 import { TOLD_BYTES_MIN, WorkCount } from "../platform/work-channel.ts";
 import { systemCode } from "./atomic-file.ts";
@@ -32,7 +34,6 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
     throw new NodeError("MODEL_MISSING", noConfigText(directory, names));
   }
   const tokenizer = read("tokenizer.json");
-  const hint = tokenizerHint(names);
   const parsed = (name: string): unknown => {
     const bytes = read(name);
     return bytes && modelJson(join(directory, name), bytes);
@@ -45,15 +46,20 @@ export function readModelFiles(directory: string, options: ReadModelOptions = {}
   };
   const readConfig = modelJson(join(directory, "config.json"), config);
   const shards = openWeightFiles(shardNames(directory, names).map((name) => join(directory, name)));
-  return {
+  const files: ModelFiles = {
     directory,
     config: readConfig,
-    ...(tokenizer ? { tokenizer } : hint !== undefined && { tokenizerHint: hint }),
+    ...(tokenizer && { tokenizer }),
     chatTemplates: readChatTemplates(directory, names),
     ...Object.fromEntries(Object.entries(beside).filter(([, content]) => content !== undefined)),
     shards,
     ...keeping(shards, options),
   };
+  if (tokenizer) return files;
+  const hint = tokenizerHint(names);
+  if (!names.some((name) => VOCABULARY_FILES.includes(name)))
+    return hint === undefined ? files : { ...files, tokenizerHint: hint };
+  return madeTokenizer(files, { names, read: (name) => readModelFile(join(directory, name)) });
 }
 
 /** Where copies are kept, and how large files are hashed. */
@@ -139,7 +145,7 @@ export function missingModelFiles(directory: string): Readonly<Partial<Record<ke
   };
   const missing = {
     config: ["config.json"].filter((name) => !names.includes(name)),
-    tokenizer: ["tokenizer.json"].filter((name) => !names.includes(name)),
+    tokenizer: TOKENIZER_FILES.some((name) => names.includes(name)) ? [] : ["tokenizer.json"],
     weights: weights(),
   };
   return Object.fromEntries(Object.entries(missing).filter(([, files]) => files.length > 0));
@@ -150,7 +156,7 @@ export function modelFilesStamp(path: string): string {
   const [directory, own] = isGguf(path) ? [dirname(path), basename(path)] : [path, undefined];
   const names = existsSync(directory) ? list(directory) : [];
   const stamps = names
-    .filter((name) => name === own || name.endsWith(".json") || SHARD.test(name))
+    .filter((name) => name === own || name.endsWith(".json") || TOKENIZER_FILES.includes(name) || SHARD.test(name))
     .map((name) => {
       const found = statSync(join(directory, name), { throwIfNoEntry: false, bigint: true });
       return `${name} ${found?.ino} ${found?.size} ${found?.mtimeNs}`;
@@ -158,6 +164,8 @@ export function modelFilesStamp(path: string): string {
   return JSON.stringify([directory, stamps]);
 }
 
+/** Files of which one alone is a tokenizer, or becomes one. */
+const TOKENIZER_FILES: readonly string[] = ["tokenizer.json", ...VOCABULARY_FILES];
 const SHARD = /^model.*\.safetensors$/;
 const SINGLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";

@@ -1,6 +1,7 @@
 /** What a folder is that is no model as weft reads them, in one line that says what to do. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { WRITE_TOKENIZER } from "../../model/vocabulary/made-tokenizer.ts";
 
 /** Of a folder without config.json.  names: of what is in it. */
 export function noConfigText(directory: string, names: readonly string[]): string {
@@ -48,12 +49,8 @@ export function noWeightsText(directory: string, names: readonly string[]): stri
   return `${directory} has no model*.safetensors file with weights${known[0] ?? ""}`;
 }
 
-/** Of a model without tokenizer.json: how its other files become one. */
+/** Of a model without tokenizer.json and without files that weft makes one of: how what it has becomes one. */
 export function tokenizerHint(names: readonly string[]): string | undefined {
-  const slow = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt"];
-  const found = slow.find((name) => names.includes(name));
-  return (
-    found &&
-    `${found} alone is not read; AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) writes tokenizer.json`
-  );
+  const found = names.find((name) => name === "tekken.json" || /\.(?:tiktoken|model)$/u.test(name));
+  return found && `${found} is not read; ${WRITE_TOKENIZER}`;
 }

@@ -21,7 +21,7 @@ it("says of TCP and of UDP alike whether the port is taken, or the address is no
   for (const address of ["/ip4/192.0.2.77/tcp/9000", "/ip4/192.0.2.77/udp/9000/quic-v1"]) {
     expect(await why(address)).toEqual([
       "LISTEN_FAILED",
-      expect.stringContaining(`cannot listen on ${address} (EADDRNOTAVAIL)`),
+      expect.stringContaining(`cannot listen on ${address}: this machine has no such address (EADDRNOTAVAIL)`),
     ]);
   }
   await new Promise<void>((resolve) => server.close(() => resolve()));

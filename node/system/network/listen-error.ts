@@ -19,13 +19,20 @@ export async function listenError(addresses: readonly string[], cause: unknown):
       return new NodeError("PORT_IN_USE", text, { address }, { cause });
     }
     if (code !== undefined) {
-      const text = `cannot listen on ${address} (${code}); choose an address of this machine and a port you may use`;
+      const text = `cannot listen on ${address}: ${WHY[code] ?? `${code}; choose an address of this machine and a port you may use`}`;
       return new NodeError("LISTEN_FAILED", text, { address, code }, { cause });
     }
   }
   const text = `cannot listen on ${addresses.join(", ")}; use addresses such as /ip4/127.0.0.1/tcp/0`;
   return new NodeError("LISTEN_FAILED", text, { addresses }, { cause });
 }
+
+const WHY: Readonly<Record<string, string>> = {
+  EACCES:
+    "the system lets only the superuser listen on such a port (EACCES); choose one from 1024 on, and have a router or a proxy forward the other one",
+  EADDRNOTAVAIL: "this machine has no such address (EADDRNOTAVAIL); choose one that it has, or 0.0.0.0 and :: for all",
+  EAFNOSUPPORT: "this machine does not have that kind of address (EAFNOSUPPORT); choose the other one of IPv4 and IPv6",
+};
 
 function bindTcpCode(host: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {

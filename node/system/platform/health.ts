@@ -1,9 +1,11 @@
 /** Looks at the machine and at a peer's files without changing anything. */
+
 import { constants } from "node:fs";
 import { access, stat, statfs } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { type ErrorFacts, NodeError, type Problem } from "../../errors.ts";
+import { counted } from "../../interface/counted.ts";
 import { fileError, systemCode } from "../files/atomic-file.ts";
 import { readKey } from "../files/key-file.ts";
 
@@ -33,7 +35,7 @@ const SPACE_LEAST_BYTES = 50_000_000;
 /** The machine's processors and memory. */
 export function machineFinding(): Finding {
   const gigabytes = (totalmem() / 1e9).toFixed(1);
-  const text = `Node.js ${process.versions.node}, ${process.platform} ${process.arch}, ${availableParallelism()} processors, ${gigabytes} GB of memory`;
+  const text = `Node.js ${process.versions.node}, ${process.platform} ${process.arch}, ${counted(availableParallelism(), "processor")}, ${gigabytes} GB of memory`;
   return { name: "machine", state: "ok", text };
 }
 

@@ -36,6 +36,23 @@ test("a part of the peer has a level of its own, and its name on its lines", () 
   ]);
 });
 
+test("a line that names another peer says what it calls itself, once that is known", () => {
+  const lines: string[] = [];
+  const logs = createLogs({ level: "info", write: (line) => lines.push(line) });
+  const log = logs.of("exchange");
+  log.info("early", { peer: "b" });
+  logs.nameBy((peer) => (peer === "b" ? "hospital 4\u001b[2J" : undefined));
+  for (const field of ["peer", "author", "issuer"]) log.info("named", { [field]: "b" });
+  log.info("of nobody known", { peer: "c" });
+  log.info("told", { peer: "b", label: "as it was told" });
+  const label = "hospital 4\u001b[2J";
+  expect(lines.map((line) => JSON.parse(line).label)).toEqual([
+    ...[undefined, label, label, label, undefined],
+    "as it was told",
+  ]);
+  expect(lines.join("")).not.toContain("\u001b");
+});
+
 test("what is kept begins at info, whatever is shown, and has what a part is asked for besides", () => {
   const [shown, kept]: [string[], string[]] = [[], []];
   const logs = createLogs({

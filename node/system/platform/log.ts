@@ -5,6 +5,7 @@
  */
 import { type DestinationStream, multistream, pino } from "pino";
 import type { Logger, LogLevel, LogModule } from "../../interface/logger.ts";
+import type { PeerLabel } from "../../interface/peer-names.ts";
 import { visibleText } from "../../visible-text.ts";
 import { logLine } from "./log-line.ts";
 
@@ -26,7 +27,13 @@ export interface Logs {
   readonly logger: Logger;
   /** Its lines have a field `module`. */
   of(module: LogModule): Logger;
+  /** From now on lines that name another peer say what it calls itself too. */
+  nameBy(labelOf: LabelOf): void;
+  /** What a peer calls itself, where that is known. */
+  labelOf(peer: string): PeerLabel;
 }
+
+type LabelOf = (peer: string) => PeerLabel;
 
 /** A log without modules. */
 export function createLogger(options: LoggerOptions): Logger {
@@ -37,14 +44,16 @@ export function createLogger(options: LoggerOptions): Logger {
 export function createLogs(options: LoggerOptions): Logs {
   const { level, modules = {}, fields = {}, write } = options;
   const shownBy = visibly(write === undefined ? standardError() : { write });
+  let labels: LabelOf = () => undefined;
+  const labelOf: LabelOf = (peer) => labels(peer);
   const of = (module: LogModule | undefined): Logger => {
     const shown = (module && modules[module]) ?? level;
-    return loggerOf(shownBy, { ...options, level: shown, fields: { ...fields, ...(module && { module }) } });
+    return loggerOf(shownBy, { ...options, level: shown, fields: { ...fields, ...(module && { module }) } }, labelOf);
   };
-  return { logger: of(undefined), of };
+  return { logger: of(undefined), of, labelOf, nameBy: (known) => void (labels = known) };
 }
 
-function loggerOf(shown: DestinationStream, { level, fields, keep }: LoggerOptions): Logger {
+function loggerOf(shown: DestinationStream, { level, fields, keep }: LoggerOptions, labelOf: LabelOf): Logger {
   const settings = {
     // What is kept may be more talkative than what is shown.
     level: keep !== undefined && isQuieter(level, "info") ? "info" : level,
@@ -55,11 +64,21 @@ function loggerOf(shown: DestinationStream, { level, fields, keep }: LoggerOptio
   };
   const log = pino(settings, keep === undefined ? shown : both({ level, shown, keep }));
   return {
-    debug: (text, more = {}) => log.debug(more, text),
-    info: (text, more = {}) => log.info(more, text),
-    warn: (text, more = {}) => log.warn(more, text),
-    error: (text, more = {}) => log.error(more, text),
+    debug: (text, more = {}) => log.debug(labelled(more, labelOf), text),
+    info: (text, more = {}) => log.info(labelled(more, labelOf), text),
+    warn: (text, more = {}) => log.warn(labelled(more, labelOf), text),
+    error: (text, more = {}) => log.error(labelled(more, labelOf), text),
   };
+}
+
+/** Fields that hold the id of another peer; no line has two of them. */
+const PEER_FIELDS = ["peer", "author", "issuer"] as const;
+
+function labelled(fields: Readonly<Record<string, unknown>>, labelOf: LabelOf): Readonly<Record<string, unknown>> {
+  if ("label" in fields) return fields;
+  const peer = PEER_FIELDS.map((name) => fields[name]).find((value) => typeof value === "string");
+  const label = peer === undefined ? undefined : labelOf(String(peer));
+  return label === undefined ? fields : { ...fields, label };
 }
 
 /** What is shown from this level on, and everything kept. */
