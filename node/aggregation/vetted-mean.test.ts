@@ -3,9 +3,11 @@ import { describe, expect, it } from "vitest";
 import { adapterSlots } from "../../protocol/adapter-spec.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { aggregateNeighbours } from "./all-but-me.ts";
-import type { RuleInput } from "./rule-definition.ts";
+import { leaningOf } from "./leaning.ts";
+import { squaredDistance } from "./point.ts";
+import type { RuleInput, Vetting } from "./rule-definition.ts";
 import { cloud, distance, seeds } from "./rules.suite.ts";
-import { COPY, FAR, vettedMean, vettedWeights } from "./vetted-mean.ts";
+import { AGREEMENT, COPY, FAR, VETTED_MEAN, vettedMean, vettedWeights } from "./vetted-mean.ts";
 
 const SIZE = 60;
 const HONEST = 7;
@@ -104,6 +106,87 @@ describe("the vetted mean", () => {
     const points = [...honest.map((point) => point.map(same)), honest[0]!.map((x, i) => (i < 50 ? x + 5 : 2))];
     const given = { own: own.map(same), parts, start: new Float64Array(SIZE) };
     expect(weigh(points, given)).toEqual([...ones(HONEST), 0]);
+  });
+});
+
+describe("whom it counted", () => {
+  it("is told with the neighbours in the order of the line on which they spread most, copies once and the own one not among them", () => {
+    const { own, honest } = swarm(9);
+    const far = honest[1]!.map((x, i) => own[i]! + 4 * (x - own[i]!));
+    const points = [...honest, honest[2]!, own, far];
+    let told: Vetting | undefined;
+    const onVetted = (vetting: Vetting): void => {
+      told = vetting;
+    };
+    vettedMean({ points, weights: ones(points.length), own, onVetted });
+    expect([...told!.counted]).toEqual([1, 1, 0.5, 1, 1, 1, 1, 0.5, 0, 0]);
+    const places = leaningOf(HONEST, (j, k) => squaredDistance(honest[j]!, honest[k]!));
+    const order = Array.from(places.keys()).sort((j, k) => places[j]! - places[k]!);
+    expect(told!.order).toEqual(order);
+  });
+
+  it("has the weights that they were given, times what they count", () => {
+    const { own, honest } = swarm(10);
+    const points = [honest[0]!, honest[0]!, honest[1]!];
+    const z = vettedMean({ points, weights: [1, 3, 4], own });
+    const mean = honest[0]!.map((x, i) => (2 * x + 4 * honest[1]![i]!) / 6);
+    for (const [i, x] of z.entries()) expect(x).toBeCloseTo(mean[i]!, 12);
+  });
+
+  it("is nobody's where weights and points do not fit each other", () => {
+    const { own, honest } = swarm(11);
+    for (const [points, weights] of [
+      [[honest[0]!], []],
+      [[honest[0]!], [1, 1]],
+      [[honest[0]!], [0]],
+      [[honest[0]!.subarray(1)], [1]],
+    ] as const) {
+      expect(() => vettedWeights({ points, weights, own })).toThrow(RangeError);
+    }
+  });
+
+  it("needs one neighbour, and whole adapters", () => {
+    expect([VETTED_MEAN.neighboursMin({ name: "vetted-mean" } as never), VETTED_MEAN.looksAtWholes]).toEqual([1, true]);
+  });
+});
+
+describe("the edges of its looks", () => {
+  /** Points as far from each other and from the own one as from nobody else, but for one that is moved outwards. */
+  const simplex = (factor: number): number[] => {
+    const points = Array.from({ length: 6 }, (_, j) => Float64Array.from({ length: 7 }, (_, i) => (i === j ? 1 : 0)));
+    points[5] = points[5]!.map((x) => factor * x);
+    return weigh(points, { own: Float64Array.of(0, 0, 0, 0, 0, 0, 1) });
+  };
+
+  it("are at a fifth of the typical distance for copies, of the own one too", () => {
+    const unit = (at: number, beside = 0): Float64Array =>
+      Float64Array.from({ length: 8 }, (_, i) => (i === at ? 1 : i === 7 ? beside : 0));
+    const counts = (of: number, beside: number): number | undefined =>
+      weigh([...[0, 1, 2, 3, 4].map((at) => unit(at)), unit(of, beside)], { own: unit(5) })[5];
+    const edge = COPY * Math.sqrt(2);
+    expect([counts(0, edge - 1e-9), counts(0, edge + 1e-9)]).toEqual([0.5, 1]);
+    expect([counts(5, edge - 1e-9), counts(5, edge + 1e-9)]).toEqual([0, 1]);
+  });
+
+  it("are at 1.4 typical distances for what is far", () => {
+    // |f e_j - e_k| = sqrt(1 + f²), of all others sqrt(2).
+    const edge = Math.sqrt(2 * FAR ** 2 - 1);
+    expect(simplex(edge - 1e-9)).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(simplex(edge + 1e-9)).toEqual([1, 1, 1, 1, 1, 0]);
+  });
+
+  it("are at 0.6 of the typical agreement for what goes elsewhere, where all others agree alike", () => {
+    const start = new Float64Array(8);
+    const own = Float64Array.from({ length: 8 }, (_, i) => (i === 0 || i === 7 ? 1 : 0));
+    const goes = (along: number): number => {
+      const points = Array.from({ length: 6 }, (_, j) =>
+        Float64Array.from({ length: 8 }, (_, i) => (i === 7 ? 1 : i === j + 1 ? 1 : 0)),
+      );
+      points[5] = points[5]!.map((x, i) => (i === 7 ? along : x));
+      return weigh(points, { own, start })[5]!;
+    };
+    // With the others it has along / 1 of what they have with each other.
+    expect([goes(AGREEMENT + 1e-9), goes(AGREEMENT - 1e-9)]).toEqual([1, 0]);
   });
 });
 
