@@ -1,6 +1,6 @@
 /**
  * One case of `npm run bench:base` in a process of its own, so that its peak memory is its own: an evaluation and some steps
- * on the training thread, as every command trains. Prints one line of JSON. `--steps 0` only makes the file of the base in
+ * on the training thread, as every command trains. Names each step on standard error, and prints one line of JSON. `--steps 0` only makes the file of the base in
  * its form.
  */
 import { parseArgs } from "node:util";
@@ -92,6 +92,7 @@ async function main(): Promise<void> {
     const [start, before] = [performance.now(), process.cpuUsage()];
     losses.push(...(await trainer.train({ steps: 1 })).losses);
     const { user, system } = process.cpuUsage(before);
+    process.stderr.write("step\n");
     if (i < 0) continue;
     took.push(performance.now() - start);
     processor.push((user + system) / 1000);

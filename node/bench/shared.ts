@@ -8,6 +8,8 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { type MemoryPeak, measured, watchMemory } from "./process-memory.ts";
 import { randomModelDirectory, SHAPES, shapeNamed } from "./random-model.ts";
@@ -22,6 +24,8 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
   },
 });
+/** Steps after which a process holds all that it ever will: one that warms up, and two. */
+const STEPS = 3;
 const folder = mkdtempSync(join(tmpdir(), "weft-bench-shared-"));
 const env = { ...process.env, WEFT_CACHE: join(folder, "cache") };
 const script = join(import.meta.dirname, "base-case.ts");
@@ -41,20 +45,28 @@ try {
 }
 process.stdout.write(values.json ? `${JSON.stringify(found, null, 2)}\n` : table());
 
-/** So many processes at once: all are looked at until the first one ends. */
+/** So many processes at once: all are looked at until each has taken a few steps, or the first one ends. */
 async function together(words: readonly string[], count: number): Promise<MemoryPeak> {
   const children = Array.from({ length: count }, () =>
-    spawn(process.execPath, [...words, "--steps", "1000000"], { env, stdio: ["ignore", "ignore", "inherit"] }),
+    spawn(process.execPath, [...words, "--steps", "1000000"], { env, stdio: ["ignore", "ignore", "pipe"] }),
   );
   const watch = watchMemory(() => children.flatMap(({ pid }) => pid ?? []));
   const ended = children.map((child) => new Promise((resolve) => child.once("close", resolve)));
-  // What a process holds after its first steps it holds for good.
-  const enough = new Promise((resolve) => setTimeout(resolve, 20_000 * count));
-  await Promise.race([enough, ...ended]);
+  await Promise.race([Promise.all(children.map(haveStepped)), ...ended]);
   const peak = watch.stop();
   for (const child of children) child.kill("SIGKILL");
   await Promise.all(ended);
   return peak;
+}
+
+/** Until a process has taken its first steps: what it holds then it holds for good. */
+async function haveStepped({ stderr }: { readonly stderr: Readable }): Promise<void> {
+  let steps = 0;
+  for await (const line of createInterface({ input: stderr })) {
+    if (line !== "step") process.stderr.write(`${line}\n`);
+    else if (++steps === STEPS) break;
+  }
+  stderr.resume();
 }
 
 function table(): string {
