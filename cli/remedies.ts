@@ -13,7 +13,7 @@ type Remedy = string | ((facts: ErrorFacts) => string);
 export const REMEDIES: Readonly<Record<Problem, Remedy>> = {
   "act-outdated": "let its member run weft keys rotate again, or add --without-quorum where it is meant",
   "act-waits": "wait until that one is decided, or forgotten after two weeks, and do this then",
-  "admin-place-shut": "give --admin a port, or a path in a folder that is there and may be written",
+  "admin-place-shut": "give --admin a port from 1024 on, or a path in a folder that is there and may be written",
   "admin-port-taken": "give --admin another port, or leave it out",
   "another-base": ({ agreed = "FORM" }) => `leave out --base, or give --base ${agreed}`,
   "another-charset": ({ charset = "NAME" }) => `on the command line: --charset ${charset}`,

@@ -53,10 +53,13 @@ export class AddedTokens<T extends SoughtToken> {
       if (entry === undefined) continue;
       const [content, token] = entry;
       let [begin, end] = [at, at + content.length];
-      if (token.lstrip) while (begin > read && isBlank(text[begin - 1]!)) begin--;
+      if (token.lstrip) {
+        while (begin > read && isBlank(text[begin - 1]!)) begin--;
+        begin = Math.max(begin, read);
+      }
       if (token.rstrip) while (end < text.length && isBlank(text[end]!)) end++;
       between(begin);
-      found.push({ text: text.slice(begin, end), at: begin, token });
+      if (end > begin) found.push({ text: text.slice(begin, end), at: begin, token });
       read = end;
       // The next one may begin in the blanks behind this one.
       at += content.length - 1;

@@ -1,6 +1,6 @@
 /** `weft status` of a peer that runs, and of one that has ended. */
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -13,6 +13,7 @@ import {
   tellExample,
 } from "../../../node/admin/example-peer.suite.ts";
 import { AdminInterface } from "../../../node/admin/serve-admin.ts";
+import { takeLock } from "../../../node/system/files/lock-file.ts";
 import { weft } from "../../command.suite.ts";
 import { createStatusWriter } from "../../status-file.ts";
 import { Interruption, type Terminal } from "../../terminal.ts";
@@ -75,6 +76,34 @@ it("is what it wrote last where its process is there and does not answer", async
   await writeFile(join(folder, "admin.json"), JSON.stringify({ schema: "weft-admin/1", address, process: 1 }));
   expect((await status()).out).toMatch(new RegExp(`^process +${process.pid}, there, but it does not answer`, "m"));
   await writer.end();
+});
+
+it("tells a peer that starts from one that stopped, and a killed one from whoever has its number since", async () => {
+  await admin.close();
+  const lock = await takeLock(join(folder, "lock"));
+  const first = await status();
+  expect(first).toMatchObject({
+    code: 2,
+    out: "",
+    err: expect.stringContaining("a peer that starts, or a command at work"),
+  });
+  expect(first.err).toMatch(new RegExp(`process ${process.pid} has .*; ask again in a moment\\n$`));
+  const writer = createStatusWriter({ dataDirectory: folder, status: () => peer.status(), ...unheard });
+  writer.note({ type: "started" } as never);
+  await writer.end();
+  const again = await status();
+  expect([again.code, again.out]).toEqual([0, expect.stringMatching(/^process +stopped$/m)]);
+  expect(again.err).toContain("a peer that starts, or a command at work; this is how it was before");
+  expect(JSON.parse((await status("--json")).out)).toMatchObject({ running: false, starting: process.pid });
+  await lock.release();
+  const killed = { ...JSON.parse(await readFile(join(folder, "status.json"), "utf8")), ended: false };
+  await writeFile(join(folder, "status.json"), JSON.stringify(killed));
+  expect((await status()).out).toMatch(/^process +\d+, running$/m);
+  await writeFile(
+    join(folder, "lock"),
+    JSON.stringify({ process: process.pid, startedAt: "another time", boot: "another" }),
+  );
+  expect((await status()).out).toMatch(/^process +not running \(it was killed/m);
 });
 
 it("says what ended a peer that failed", async () => {

@@ -4,6 +4,7 @@ import {
   counted,
   dataDirectoryLayout,
   type EgressSummary,
+  lockHolder,
   NodeError,
   PeerNames,
   type PeerView,
@@ -46,6 +47,7 @@ export const statusCommand: CommandRow = {
     updatedAt: "when this was so",
     view: "all that the peer tells of itself",
     running: "whether it runs",
+    "starting?": "the process that has the directory open and has not told anything yet",
     "egress?": "as weft egress verify prints it; absent where the record is damaged",
   },
   run,
@@ -70,19 +72,41 @@ async function run(
     );
   }
   const told = await runningStatus(folder);
-  const written = told ?? (await readStatus(folder));
-  const running = told !== undefined || isRunning(written);
+  const holder = told === undefined ? await lockHolder(dataDirectoryLayout(folder).lock) : undefined;
+  const written = told ?? (await readStatus(folder).catch((error: unknown) => sayStarting(error, folder, holder)));
+  // Of a killed one the number may be another process's by now; the lock knows the very process.
+  const running = told !== undefined || (isRunning(written) && holder?.isThere !== false);
+  const starting = !running && holder?.isThere === true ? holder.process : undefined;
   const read = <T>(work: () => T): T => (told === undefined ? fromStatusFile(folder, work) : work());
   const status = running ? written : { ...written, view: read(() => restingView(written.view)) };
   const egress = await egressOf(folder);
   // After lines of JSON the last one is a line, too.
   const textOf = options.watch ? jsonLine : jsonText;
-  if (options.json) terminal.out(textOf({ ...status, running, egress }));
+  if (options.json) terminal.out(textOf({ ...status, running, ...(starting !== undefined && { starting }), egress }));
   else {
+    if (starting !== undefined) terminal.err(`${startingWords(starting)}; this is how it was before\n`);
     const process = !running ? "stopped" : told === undefined && (await servesAdmin(folder)) ? "silent" : "running";
     terminal.out(`${read(() => lines(status, process, egress)).join("\n")}\n`);
   }
   return EXIT_OK;
+}
+
+const startingWords = (id: number): string =>
+  `process ${id} has the directory open and has not told anything yet: a peer that starts, or a command at work`;
+
+/** Throws: the error; of a peer that has never told where it is, that it starts. */
+function sayStarting(
+  error: unknown,
+  folder: string,
+  holder: { readonly process: number; readonly isThere: boolean } | undefined,
+): never {
+  if (holder?.isThere !== true || !(error instanceof NodeError)) throw error;
+  throw new NodeError(
+    "DATA_DIRECTORY",
+    `${startingWords(holder.process)}; ask again in a moment`,
+    { folder },
+    { cause: error },
+  );
 }
 
 /** Of the peer's process; silent where it is there and does not answer, as one that is frozen or held by long work. */

@@ -7,6 +7,7 @@ import { loadBaseModel } from "../../model/huggingface.ts";
 import { packedWords } from "../../model/packed/packed-words.ts";
 import { unpackedConfig } from "../../model/packed/quantization-config.ts";
 import { tokenizerOfFiles } from "../../model/tokenizer.ts";
+import { madeTokenizer } from "../../model/vocabulary/made-tokenizer.ts";
 import { locateTensors, memoryFile } from "../../model/weight-file.ts";
 import type { GuidedTarget } from "./guided-fuzz.ts";
 
@@ -51,6 +52,10 @@ export function modelTargets(): readonly GuidedTarget[] {
       seeds: [bytesOf(TOKENIZER)],
       read: (bytes) => void tokenizerOfFiles({ directory: "folder", tokenizer: bytes }).encode("a b ab"),
     },
+    ...OLDER.map(([kind, file, others]): GuidedTarget => {
+      const name = `file-${file.replace(/^sentencepiece\.bpe/u, "xlm-r").replaceAll(".", "-")}`;
+      return { name, seeds: [older(kind, file)], read: (bytes) => readOlder(kind, file, bytes, others) };
+    }),
     {
       name: "file-chat-template",
       seeds: TEMPLATES.map((text) => new TextEncoder().encode(text)),
@@ -60,6 +65,25 @@ export function modelTargets(): readonly GuidedTarget[] {
       },
     },
   ];
+}
+
+/** Files of which a tokenizer is made, each with those that it needs beside it. */
+const OLDER: readonly (readonly [kind: string, file: string, others: readonly string[]])[] = [
+  ["opt", "vocab.json", ["merges.txt"]],
+  ["opt", "merges.txt", ["vocab.json"]],
+  ["bert", "vocab.txt", []],
+  ["llama", "tokenizer.model", []],
+  ["xlm-roberta", "sentencepiece.bpe.model", []],
+];
+const older = (kind: string, file: string): Uint8Array =>
+  readFileSync(join(import.meta.dirname, "../../model/golden/vocabularies", kind, file));
+
+/** What is refused has no tokenizer, and one that is made has ids for a text. */
+function readOlder(kind: string, file: string, bytes: Uint8Array, others: readonly string[]): void {
+  const config = { model_type: kind, ...(kind === "llama" && { tokenizer_class: "LlamaTokenizer" }) };
+  const files = { directory: "folder", config, shards: [] };
+  const read = (name: string): Uint8Array => (name === file ? bytes : older(kind, name));
+  tokenizerOfFiles(madeTokenizer(files, { names: [file, ...others], read })).encode("a b the ＡＢ");
 }
 
 /** Of a file that is no JSON nothing is asked. */

@@ -22,7 +22,7 @@ export interface VocabularySource extends TokenFiles {
 /** What weft reads of a model about its tokens. */
 export interface MadeTokenizer {
   readonly tokenizerJson: object;
-  /** tokenizer_config.json, with the tokens that the class knows where the files name none. */
+  /** tokenizer_config.json, with begin and end token as the tokenizer has them. */
   readonly tokenizerConfig: Readonly<Record<string, unknown>>;
 }
 
@@ -64,7 +64,7 @@ export function vocabularyTokenizer(source: VocabularySource): MadeTokenizer {
       ...parts,
       model: { ...parts.model, ...vocabulary.model },
     },
-    tokenizerConfig: { ...knownTokens(known, vocabulary.ids, source), ...config },
+    tokenizerConfig: { ...config, ...endTokens(uses, vocabulary.ids, source) },
   };
 }
 
@@ -145,14 +145,17 @@ function useOf(use: string, known: TokenizerClass, { tokenizerConfig, specialTok
 
 const textOf = (token: unknown): string => String(typeof token === "string" ? token : fieldsOf(token).content);
 
-/** Begin and end token of a class where the files name none, if the vocabulary has them: no row of a model stands for others. */
-function knownTokens(known: TokenizerClass, ids: TokenIds, files: TokenFiles): Fields {
-  const named = ["bos_token", "eos_token"].flatMap((use) => {
-    const content = known.named[use];
+/**
+ * Begin and end token as the tokenizer has them. Of those that the files do not name only what the vocabulary has: no row of a model
+ * stands for others.
+ */
+function endTokens(uses: SpecialTokens["uses"], ids: TokenIds, files: TokenFiles): Fields {
+  const found = ["bos_token", "eos_token"].flatMap((use) => {
+    const content = uses.get(use)?.content;
     const isNamed = [files.tokenizerConfig, files.specialTokensMap].some((file) => Object.hasOwn(fieldsOf(file), use));
-    return content !== undefined && !isNamed && ids.has(content) ? [[use, content] as const] : [];
+    return content !== undefined && (isNamed || ids.has(content)) ? [[use, content] as const] : [];
   });
-  return Object.fromEntries(named);
+  return Object.fromEntries(found);
 }
 
 function fieldsOf(value: unknown): Fields {

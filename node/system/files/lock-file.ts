@@ -42,6 +42,20 @@ export async function takeLock(path: string, { waitMs = 0 }: { readonly waitMs?:
   }
 }
 
+/**
+ * Whose process has a lock, and whether that very process is still there; undefined where nobody has it.
+ * Throws: NodeError DATA_DIRECTORY for a file that cannot be read.
+ */
+export async function lockHolder(
+  path: string,
+): Promise<{ readonly process: number; readonly isThere: boolean } | undefined> {
+  const found = await readIfThere(path).catch((cause: unknown) => {
+    throw fileError(cause, path);
+  });
+  const holder = found === undefined ? undefined : parseHolder(found);
+  return holder && { process: holder.process, isThere: await isProcessRunning(holder) };
+}
+
 async function tryLock(path: string): Promise<LockFile> {
   const folder = dirname(path);
   await ensureFolder(folder, { mode: 0o700 });

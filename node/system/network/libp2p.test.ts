@@ -1,4 +1,5 @@
-import { connect as connectTo } from "node:net";
+import { type AddressInfo, connect as connectTo, createServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import { noise } from "@chainsafe/libp2p-noise";
 import { generateKeyPair } from "@libp2p/crypto/keys";
 import { tcp } from "@libp2p/tcp";
@@ -54,6 +55,32 @@ describe("the libp2p transport", () => {
       await first.stop();
     }
   });
+
+  const hasIp6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"));
+  it.skipIf(!hasIp6)(
+    "listens over IPv4 and IPv6 at one port, and refuses to start where another program has the half of it",
+    async () => {
+      const free = createServer().listen({ host: "::1", port: 0 });
+      await new Promise((resolve) => free.once("listening", resolve));
+      const { port } = free.address() as AddressInfo;
+      const both = { ...options(1), listen: [`/ip4/127.0.0.1/tcp/${port}`, `/ip6/::1/tcp/${port}`] };
+      const half = await createLibp2pTransport({ logger: silentLogger }, both);
+      const taken = { code: "PORT_IN_USE", message: expect.stringContaining(`/ip6/::1/tcp/${port} is in use`) };
+      await expect(half.start()).rejects.toMatchObject(taken);
+      await half.stop();
+      await new Promise((resolve) => free.close(resolve));
+      const [whole, caller] = await Promise.all(
+        [both, { ...options(2), listen: [] }].map((one) => createLibp2pTransport({ logger: silentLogger }, one)),
+      );
+      await Promise.all([whole!.start(), caller!.start()]);
+      try {
+        const address = whole!.addresses().find((one) => one.startsWith("/ip6/"))!;
+        expect(await caller!.dial(address, patient())).toBe(whole!.peer);
+      } finally {
+        await Promise.all([whole!.stop(), caller!.stop()]);
+      }
+    },
+  );
 
   it("says LISTEN_FAILED for an address that is not this machine's", async () => {
     const transport = await createLibp2pTransport({ logger: silentLogger }, options(1, "/ip4/192.0.2.1/tcp/4001"));

@@ -20,7 +20,7 @@ import { Libp2pFigures } from "./libp2p-metrics.ts";
 import { createNode, type Libp2pGate, type Libp2pOptions, type WeftNode } from "./libp2p-node.ts";
 import { peerOf } from "./libp2p-peer.ts";
 import { byteStreamOf } from "./libp2p-stream.ts";
-import { listenError } from "./listen-error.ts";
+import { listenError, portInUse } from "./listen-error.ts";
 import { originOf } from "./pending-inbound.ts";
 import { isRelayed } from "./relayed-address.ts";
 import { createWireBytes, type WireBytes, wireMetrics } from "./wire-bytes.ts";
@@ -106,9 +106,21 @@ class Libp2pTransport implements Transport {
       await this.#node.stop();
       throw await listenError(this.#options.listen, error);
     }
+    await this.#refuseHalf();
     this.#node.services.listened.believe();
     if (this.#options.reach?.throughRelays === true) await this.#node.services.listened.throughRelays();
     this.#gossip.begin();
+  }
+
+  /** Where libp2p listens over IPv4 alone, it takes the machine for one without IPv6; another program may have the port there. */
+  async #refuseHalf(): Promise<void> {
+    const isOfIp6 = (address: string): boolean => address.startsWith("/ip6/");
+    const wanted = this.#options.listen.filter(isOfIp6);
+    if (wanted.length === 0 || this.#node.services.listened.places().some(isOfIp6)) return;
+    const error = await portInUse(wanted);
+    if (error === undefined) return;
+    await this.#node.stop();
+    throw error;
   }
 
   stop(): Promise<void> {

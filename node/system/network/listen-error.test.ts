@@ -1,4 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { createSocket } from "node:dgram";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { expect, it } from "vitest";
 import { listenError } from "./listen-error.ts";
@@ -26,4 +28,24 @@ it("says of TCP and of UDP alike whether the port is taken, or the address is no
   }
   await new Promise<void>((resolve) => server.close(() => resolve()));
   await new Promise<void>((resolve) => socket.close(resolve));
+});
+
+/** Below this one only the superuser listens; some containers let everybody. */
+const firstFree = (): number => {
+  try {
+    return Number(readFileSync("/proc/sys/net/ipv4/ip_unprivileged_port_start", "utf8"));
+  } catch {
+    return 0;
+  }
+};
+
+it.skipIf(firstFree() <= 443)("says that a port is the superuser's, and what to do", () => {
+  const code = `const { listenError } = await import(${JSON.stringify(import.meta.resolve("./listen-error.ts"))});
+    console.log((await listenError(["/ip4/127.0.0.1/tcp/443"], new Error("none"))).message);`;
+  const asNobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const words = ["--input-type=module", "--eval", code];
+  const said = execFileSync(process.execPath, words, { ...asNobody, encoding: "utf8" });
+  expect(said).toMatch(
+    /tcp\/443: the system lets only the superuser listen on such a port \(EACCES\); choose one from 1024 on/,
+  );
 });

@@ -11,13 +11,8 @@ const LISTENED = /^\/ip[46]\/(?<host>[^/]+)\/(?<way>tcp|udp)\/(?<port>\d+)/;
  */
 export async function listenError(addresses: readonly string[], cause: unknown): Promise<NodeError> {
   for (const address of addresses) {
-    const { host, way, port } = LISTENED.exec(address)?.groups ?? {};
-    if (host === undefined || port === undefined) continue;
-    const code = await (way === "udp" ? bindUdpCode : bindTcpCode)(host, Number(port));
-    if (code === "EADDRINUSE") {
-      const text = `${address} is in use by another process; choose another port`;
-      return new NodeError("PORT_IN_USE", text, { address }, { cause });
-    }
+    const code = await bindCode(address);
+    if (code === "EADDRINUSE") return inUse(address, cause);
     if (code !== undefined) {
       const text = `cannot listen on ${address}: ${WHY[code] ?? `${code}; choose an address of this machine and a port you may use`}`;
       return new NodeError("LISTEN_FAILED", text, { address, code }, { cause });
@@ -25,6 +20,24 @@ export async function listenError(addresses: readonly string[], cause: unknown):
   }
   const text = `cannot listen on ${addresses.join(", ")}; use addresses such as /ip4/127.0.0.1/tcp/0`;
   return new NodeError("LISTEN_FAILED", text, { addresses }, { cause });
+}
+
+/** The error that one of these addresses is in use; undefined where none is. */
+export async function portInUse(addresses: readonly string[]): Promise<NodeError | undefined> {
+  for (const address of addresses) if ((await bindCode(address)) === "EADDRINUSE") return inUse(address);
+  return undefined;
+}
+
+function inUse(address: string, cause?: unknown): NodeError {
+  const text = `${address} is in use by another process; choose another port`;
+  return new NodeError("PORT_IN_USE", text, { address }, { cause });
+}
+
+/** The system's code for not listening there; undefined where it lets this process, or the address has no port. */
+async function bindCode(address: string): Promise<string | undefined> {
+  const { host, way, port } = LISTENED.exec(address)?.groups ?? {};
+  if (host === undefined || port === undefined) return undefined;
+  return await (way === "udp" ? bindUdpCode : bindTcpCode)(host, Number(port));
 }
 
 const WHY: Readonly<Record<string, string>> = {

@@ -116,6 +116,8 @@ interface AddressComponents {
  */
 export function listenedAddresses({ transportManager, addressManager }: AddressComponents) {
   return {
+    /** Where this peer listens, as addresses with a port. */
+    places: (): readonly string[] => transportManager.getAddrs().map(String),
     /** Once the node listens, which is after its services have started. */
     believe(): void {
       for (const address of transportManager.getAddrs()) {
