@@ -51,12 +51,10 @@ it(
       expect(written()).toContain("nothing listens there");
 
       const carol = watchWeft(words("carol", "--bootstrap", address));
-      await alice.said(/^found a first neighbour, 12D3KooW/m);
-      await carol.said(/^found a first neighbour, 12D3KooW/m);
+      await alice.said(/^found a first neighbour, …\w{6}$/m);
+      await carol.said(/^found a first neighbour, …\w{6}$/m);
       carol.child.kill("SIGKILL");
-      await alice.said(
-        /^the last neighbour, 12D3KooW\S+, is gone; training goes on alone while others are looked for$/m,
-      );
+      await alice.said(/^the last neighbour, …\w{6}, is gone; training goes on alone while others are looked for$/m);
     } finally {
       for (const { child } of [alice, bob]) child.kill("SIGKILL");
       await Promise.all([alice.ended, bob.ended]);
