@@ -10,6 +10,7 @@ import type { CreateNetworkOptions } from "./manifest/create-network.ts";
 // What peers agree on.
 export type { AdapterSettings, AdapterTensor, LoraSettings, LoreftSettings } from "../protocol/adapter-spec.ts";
 export { adapterSlots, parameterCount } from "../protocol/adapter-spec.ts";
+export { counted } from "../protocol/counted.ts";
 export type { Genesis } from "../protocol/membership/genesis.ts";
 export type { NetworkManifest } from "../protocol/network-manifest.ts";
 export { MANIFEST_DEFAULTS, networkId, parseManifest } from "../protocol/network-manifest.ts";
@@ -20,7 +21,6 @@ export type { ErrorFacts, NodeErrorCode, Problem } from "./errors.ts";
 export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 // What may be set, and within which bounds.
 export type { CompanyEvent } from "./interface/company-event.ts";
-export { counted } from "./interface/counted.ts";
 export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.ts";
 export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
 export { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "./interface/logger.ts";

@@ -1,8 +1,7 @@
 /** What monitoring and supervisors ask of a running peer. */
-
+import { counted } from "../../protocol/counted.ts";
 import { NodeError } from "../errors.ts";
 import type { AdminRoute } from "../interface/admin.ts";
-import { counted } from "../interface/counted.ts";
 import type { FileFigures, MetricsPage } from "../interface/metrics.ts";
 import type { Peer } from "../peer/peer.ts";
 import { HEALTH_ANSWER, jsonSchema, READINESS_QUERY } from "./admin-answers.ts";

@@ -1,4 +1,5 @@
 /** What the assistant thinks before it answers, in a field of its own: a chat template may write it, and no other frame does. */
+import { counted } from "../../protocol/counted.ts";
 import { type Conversation, isLearnt } from "./conversation.ts";
 
 /** Names under which models' answers have it. */
@@ -25,7 +26,7 @@ export function unwrittenThoughts(
   return [...counts]
     .filter(([name]) => !text.includes(name))
     .map(([name, count]) => {
-      const rows = count === 1 ? "1 conversation has" : `${count} conversations have`;
+      const rows = counted(count, "conversation has", "conversations have");
       return `${rows} thoughts in "${name}", which ${why}: they are not learnt; put them into "content" where they should be`;
     });
 }

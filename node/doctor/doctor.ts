@@ -1,10 +1,9 @@
 /** Whether this machine, a peer's files and its model are fit for training: what is looked at, and what came of it. */
-
+import { counted } from "../../protocol/counted.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { withDirectory } from "../data-directory/open.ts";
 import { NodeError } from "../errors.ts";
-import { counted } from "../interface/counted.ts";
 import { PROVIDERS, type Provider } from "../interface/runtime.ts";
 import { verifyModel } from "../manifest/verify-model.ts";
 import {

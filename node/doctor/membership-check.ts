@@ -3,14 +3,13 @@
  * nothing is written, and without what its admin has agreed to: an entry signed by an examination would be a second one
  * under the number that the peer itself uses next.
  */
-
+import { counted } from "../../protocol/counted.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { decodeEntry, END_OF_TIME, isGrant, type Terms } from "../../protocol/membership/entry.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
 import type { NetworkManifest } from "../../protocol/network-manifest.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
 import { NodeError } from "../errors.ts";
-import { counted } from "../interface/counted.ts";
 import type { Store } from "../interface/store.ts";
 import { CERTIFICATE_KEY } from "../membership/certificates.ts";
 import { PROOF_PREFIX } from "../membership/equivocation-proofs.ts";

@@ -1,5 +1,5 @@
 /** Whether a peer can listen, gets into its network, is reached by others and has the right time: asked of its neighbours. */
-
+import { counted } from "../../protocol/counted.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import type { Genesis } from "../../protocol/membership/genesis.ts";
@@ -12,7 +12,6 @@ import { askForCheckup, type Checkup } from "../exchange/checkup.ts";
 import { createExchange, type Exchange } from "../exchange/exchange.ts";
 import { EXCHANGE_DEFAULTS } from "../exchange/exchange-limits.ts";
 import type { Clock } from "../interface/clock.ts";
-import { counted } from "../interface/counted.ts";
 import type { Logger } from "../interface/logger.ts";
 import type { Transport } from "../interface/transport.ts";
 import type { RosterMembership } from "../membership/membership.ts";

@@ -108,8 +108,8 @@ export class OwnUpdates {
    * spent is counted.
    */
   mayTellOfData(): boolean {
-    const earlier = this.chain.earlierLife();
     if (!this.identity.mayTell()) return false;
+    const earlier = this.chain.earlierLife();
     try {
       if (earlier !== undefined) this.#mayFollow?.(earlier);
       return true;

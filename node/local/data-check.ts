@@ -1,11 +1,10 @@
 /** A data set looked through before anything is trained on it: what it is, what becomes of it, and what may be wrong. */
-
+import { counted } from "../../protocol/counted.ts";
 import { prepareByContent } from "../data/content-sets.ts";
 import { DataTally, type ShownPart, type TokenBin } from "../data/data-tally.ts";
 import type { FrameName } from "../data/frame.ts";
 import type { DataRecord } from "../data/record.ts";
 import { unwrittenThoughts } from "../data/unwritten-thoughts.ts";
-import { counted } from "../interface/counted.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";
 import { readModelFiles } from "../system/files/model-files.ts";

@@ -1,5 +1,5 @@
 /** From a data file, or the embedded tasks, to the token examples that one peer trains on. */
-
+import { counted } from "../../protocol/counted.ts";
 import { type ColumnMap, parseColumnMap } from "../data/column-map.ts";
 import { contentDigest } from "../data/content-digest.ts";
 import { type ContentSets, prepareByContent, type SetName } from "../data/content-sets.ts";
@@ -14,7 +14,6 @@ import { parseSplit } from "../data/split-rule.ts";
 import type { TrainedData } from "../data/trained-data.ts";
 import { unwrittenThoughts } from "../data/unwritten-thoughts.ts";
 import { NodeError } from "../errors.ts";
-import { counted } from "../interface/counted.ts";
 import type { ExampleSets } from "../interface/trainer.ts";
 import { loadBaseModel } from "../model/huggingface.ts";
 import { tokenizerOfFiles } from "../model/tokenizer.ts";

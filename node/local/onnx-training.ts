@@ -2,13 +2,12 @@
  * Training an ONNX file on one machine: weights chosen by name, or LoRA beside linear layers chosen by name,
  * which is merged into them at the end: W + s B A. The file stays as it is but for the values of those weights.
  */
-
+import { counted } from "../../protocol/counted.ts";
 import type { TrainingSpec } from "../../protocol/network-manifest.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { stackRows, type TensorRow } from "../data/tensor-rows.ts";
 import { NodeError } from "../errors.ts";
 import { addProduct } from "../interchange/merged-model.ts";
-import { counted } from "../interface/counted.ts";
 import type { ExternalData, Runtime, Session } from "../interface/runtime.ts";
 import type { LinearSite } from "../model/base-model.ts";
 import type { OnnxLoss, TrainableGraph, TrainableTensor } from "../model/onnx-file.ts";

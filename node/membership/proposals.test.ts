@@ -27,7 +27,6 @@ import {
   revoke,
 } from "./membership.suite.ts";
 import { fetchGenesis } from "./network-exchange.ts";
-
 import type { RosterAction } from "./roster-desk.ts";
 
 const verify = createNativeVerifier();

@@ -2,12 +2,11 @@
  * Whether enough admins are left to change a roster, and until when. With fewer than the policy's threshold nothing can be
  * changed any more, not even that: so what would lead there is asked twice, and what is about to is said early.
  */
-
+import { counted } from "../../protocol/counted.ts";
 import { END_OF_TIME, isGrant, type Statement, type Terms } from "../../protocol/membership/entry.ts";
 import type { RosterState } from "../../protocol/membership/roster-state.ts";
 import { isWithin } from "../../protocol/membership/roster-view.ts";
 import type { PeerId } from "../../protocol/peer-id.ts";
-import { counted } from "../interface/counted.ts";
 
 /** The admins of a roster at a time. */
 export interface Quorum {

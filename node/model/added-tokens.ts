@@ -4,6 +4,7 @@
  * says what the special ones are for.
  */
 import { NodeError } from "../errors.ts";
+import { type Fields, isObject } from "./fields.ts";
 
 /** The files beside tokenizer.json, parsed, where they are there. */
 export interface TokenFiles {
@@ -11,8 +12,6 @@ export interface TokenFiles {
   readonly addedTokens?: unknown;
   readonly specialTokensMap?: unknown;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 interface AddedToken extends Fields {
   readonly id: number;
@@ -105,8 +104,4 @@ function knownIds({ model, added_tokens: added }: Fields): Map<string, number> {
 function contentOf(token: unknown): string | undefined {
   const content = isObject(token) ? token.content : token;
   return typeof content === "string" ? content : undefined;
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

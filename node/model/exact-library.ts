@@ -6,6 +6,8 @@
  * decoders/byte_fallback.rs.
  */
 import { AddedTokens, type SoughtToken } from "./added-sections.ts";
+import { type Fields, fieldsOf } from "./fields.ts";
+import { strictText } from "./strict-text.ts";
 import { PrecompiledCharsmap } from "./vocabulary/precompiled-charsmap.ts";
 
 /** A part of the library as weft changes it. */
@@ -19,8 +21,6 @@ interface LibraryPart {
   readonly tokenizers?: readonly LibraryPart[];
   readonly decoders?: readonly LibraryPart[];
 }
-
-type Part = Readonly<Record<string, unknown>>;
 
 /** The library's tokenizer as weft uses it. */
 export interface LibraryTokenizer {
@@ -49,11 +49,11 @@ export type EncodeExactly = (text: string, special: boolean) => number[];
  * Changes what the library made of a tokenizer.json, and returns what finds the ids of a text with it.
  * Throws: Error for a map of characters that is none.
  */
-export function makeExact(library: LibraryTokenizer, said: Part): EncodeExactly {
+export function makeExact(library: LibraryTokenizer, said: Fields): EncodeExactly {
   const { normalizer, pre_tokenizer: divide, decoder, model, post_processor: finish } = library;
-  if (normalizer) changeNormalizer(normalizer, partOf(said.normalizer));
-  if (divide) changePreTokenizer(divide, partOf(said.pre_tokenizer));
-  if (decoder) changeDecoder(decoder, partOf(said.decoder));
+  if (normalizer) changeNormalizer(normalizer, fieldsOf(said.normalizer));
+  if (divide) changePreTokenizer(divide, fieldsOf(said.pre_tokenizer));
+  if (decoder) changeDecoder(decoder, fieldsOf(said.decoder));
   const idOf = (token: string): number => model.tokens_to_ids.get(token) ?? (model.unk_token_id as number);
   const tokens = [...library.get_added_tokens_decoder().values()];
   // Tokens are sought in the text as it stands, and those that are marked as normalised in the normalised text between them.
@@ -79,7 +79,7 @@ export function makeExact(library: LibraryTokenizer, said: Part): EncodeExactly 
   };
 }
 
-function changeNormalizer(part: LibraryPart, said: Part): void {
+function changeNormalizer(part: LibraryPart, said: Fields): void {
   switch (said.type) {
     case "Sequence":
       for (const [i, inner] of (part.normalizers ?? []).entries())
@@ -106,7 +106,7 @@ function changeNormalizer(part: LibraryPart, said: Part): void {
   }
 }
 
-function changePreTokenizer(part: LibraryPart, said: Part): void {
+function changePreTokenizer(part: LibraryPart, said: Fields): void {
   switch (said.type) {
     case "Sequence":
       for (const [i, inner] of (part.tokenizers ?? []).entries())
@@ -135,17 +135,13 @@ function inTurn(parts: readonly LibraryPart[], text: string, place: Place | unde
   );
 }
 
-function changeDecoder(part: LibraryPart, said: Part): void {
+function changeDecoder(part: LibraryPart, said: Fields): void {
   if (said.type === "Sequence") {
     for (const [i, inner] of (part.decoders ?? []).entries()) changeDecoder(inner, innerOf(said.decoders, i));
   } else if (said.type === "ByteFallback") part.decode_chain = fallenBack;
 }
 
-function partOf(value: unknown): Part {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Part) : {};
-}
-
-const innerOf = (list: unknown, i: number): Part => partOf(Array.isArray(list) ? list[i] : undefined);
+const innerOf = (list: unknown, i: number): Fields => fieldsOf(Array.isArray(list) ? list[i] : undefined);
 
 /** Signs that Unicode has had since its version 8 are none to tokenizers, and two are that are none any more. */
 const SIGN =
@@ -160,7 +156,7 @@ const BYTE_LEVEL_WORDS =
 const CHINESE =
   /[\u4E00-\u9FFF\u3400-\u4DBF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B73F}\u{2B740}-\u{2B81F}\u{2B920}-\u{2CEAF}\uF900-\uFAFF\u{2F800}-\u{2FA1F}]/gu;
 
-function bertText(text: string, settings: Part): string {
+function bertText(text: string, settings: Fields): string {
   let read = text;
   if (settings.clean_text === true) {
     read = read.replace(/[\t\n\r]/gu, " ").replace(/[\p{Cc}\p{Cf}\p{Co}\uFFFD]/gu, "");
@@ -189,14 +185,12 @@ function bytesOf(base64: unknown): Uint8Array {
   }
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 /** Tokens of one byte as the text that they are together; bytes that are none are marks, one for each. */
 function fallenBack(tokens: string[]): string[] {
   const out: string[] = [];
   let bytes: number[] = [];
   const flush = (): void => {
-    if (bytes.length > 0) out.push(decoded(bytes) ?? "\uFFFD".repeat(bytes.length));
+    if (bytes.length > 0) out.push(strictText(Uint8Array.from(bytes)) ?? "\uFFFD".repeat(bytes.length));
     bytes = [];
   };
   for (const token of tokens) {
@@ -209,12 +203,4 @@ function fallenBack(tokens: string[]): string[] {
   }
   flush();
   return out;
-}
-
-function decoded(bytes: readonly number[]): string | undefined {
-  try {
-    return utf8.decode(Uint8Array.from(bytes));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 /** generation_config.json: which tokens end a text, and how the model's makers draw the next one. */
 import { NodeError } from "../errors.ts";
+import { isObject } from "./fields.ts";
 
 /** What a directory says of how its model is used. */
 export interface GenerationSettings {
@@ -86,6 +87,3 @@ function endIds(value: unknown, place: string): readonly number[] | undefined {
   if (ids.every((id): id is number => Number.isSafeInteger(id))) return ids.filter((id) => id >= 0);
   throw new NodeError("MODEL_CONFIG", `${place}: eos_token_id = ${JSON.stringify(value)} is no token id; correct it`);
 }
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

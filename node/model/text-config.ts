@@ -5,8 +5,7 @@
  */
 import { NodeError } from "../errors.ts";
 import { unsupported } from "./config.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
+import { isObject } from "./fields.ts";
 
 /** `model_type`s whose text path is their text model and nothing else, and whether they tie output and embedding by default. */
 const PARTED: ReadonlyMap<unknown, boolean> = new Map([
@@ -61,6 +60,3 @@ export function innerName(stored: string): string | undefined {
   const [, rest] = /^(?:model\.language_model|language_model\.model)\.(.+)$/.exec(stored) ?? [];
   return rest === undefined ? undefined : `model.${rest}`;
 }
-
-const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

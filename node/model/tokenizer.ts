@@ -3,6 +3,7 @@ import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { NodeError } from "../errors.ts";
 import { specialToken, type TokenFiles, withAddedTokens } from "./added-tokens.ts";
 import { type EncodeExactly, type LibraryTokenizer, makeExact } from "./exact-library.ts";
+import { isObject } from "./fields.ts";
 import { generationSettings } from "./generation-settings.ts";
 import { exactParts, withByteFallback } from "./tokenizer-parts.ts";
 
@@ -174,8 +175,4 @@ function templateBegin(encode: EncodeExactly): number | undefined {
   const bare = encode("a", false);
   const full = encode("a", true);
   return full.length > bare.length && full[0] !== bare[0] ? full[0] : undefined;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -17,7 +17,7 @@ it("the page imports its own files, types of node/interface and its words for pe
     for (const [line, , from = ""] of text.matchAll(/^(?:import|export)\b([^;=]*?)"([^"]+)";$/gm)) {
       const isType = /^import type\b/.test(line) && from.startsWith("../../interface/");
       // How peers and counts are written is said in one place.
-      const isWords = /^\.\.\/\.\.\/interface\/(peer-names|counted)\.ts$/.test(from);
+      const isWords = /^\.\.\/\.\.\/(interface\/peer-names|\.\.\/protocol\/counted)\.ts$/.test(from);
       if (!isType && !isWords && !/^\.\/[\w-]+\.(tsx?|css)$|^preact(\/hooks)?$|^uplot(\/|$)/.test(from))
         wrong.push(`${name}: ${line}`);
     }

@@ -1,12 +1,11 @@
 /** A network as a file (a manifest, or a genesis where there is a roster), and the copy in a peer's data directory. */
-
+import { counted } from "../../protocol/counted.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { createGenesis, type Genesis, genesisStatus, parseGenesis } from "../../protocol/membership/genesis.ts";
 import { rosterSettings } from "../../protocol/membership/settings.ts";
 import { manifestDifference, type NetworkManifest, networkId } from "../../protocol/network-manifest.ts";
 import { dataDirectoryLayout } from "../data-directory/layout.ts";
 import { NodeError } from "../errors.ts";
-import { counted } from "../interface/counted.ts";
 import { absolutePath } from "../system/files/absolute-path.ts";
 import { ensureFolder, readIfThere, writeFileAtomic } from "../system/files/atomic-file.ts";
 import { createNativeVerifier } from "../system/platform/ed25519.ts";

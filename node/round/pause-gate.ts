@@ -1,5 +1,6 @@
 /** Where the rounds of a peer stand still while a person wants them to. */
 import type { PeerEvent } from "../interface/peer-event.ts";
+import { untilAborted } from "../until-aborted.ts";
 
 /** Open at first. */
 export class PauseGate {
@@ -33,15 +34,3 @@ export class PauseGate {
 
 /** The reason of a pause that somebody asked for. */
 export const PAUSED_ON_REQUEST = "somebody asked for it";
-
-function untilAborted(opened: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort, { once: true });
-    void opened.then(() => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    });
-  });
-}

@@ -1,10 +1,9 @@
 /** Local training of one adapter on one peer's data: batches in, a new flat vector out. */
-
+import { counted } from "../../protocol/counted.ts";
 import { createPrng } from "../../protocol/prng.ts";
 import { adapterMethod } from "../adapter/methods.ts";
 import { BUCKETS_MAX, planBuckets } from "../data/bucket.ts";
 import { NodeError } from "../errors.ts";
-import { counted } from "../interface/counted.ts";
 import type { RandomSource } from "../interface/random-source.ts";
 import type { Runtime } from "../interface/runtime.ts";
 import type { Example, ExampleSets, Trainer, TrainerOptions, TrainResult } from "../interface/trainer.ts";

@@ -1,4 +1,5 @@
 /** Membership as a manifest states it: open to everybody, or a roster that its founders begin. */
+import { counted } from "../counted.ts";
 import { LIMITS } from "../limits.ts";
 import type { PeerId } from "../peer-id.ts";
 import type { Role } from "./roles.ts";
@@ -70,7 +71,7 @@ export function describeMembership(membership: MembershipSettings | undefined): 
   const { founders, threshold } = membership;
   const admins = founders.filter(({ role }) => role === "admin").length;
   return [
-    `By roster: ${many(founders.length, "founder")}, ${admins} of them admins; ${many(threshold, "admin signature")} ${threshold === 1 ? "changes" : "change"} it.`,
+    `By roster: ${counted(founders.length, "founder")}, ${admins} of them admins; ${counted(threshold, "admin signature changes", "admin signatures change")} it.`,
     ...founders.map(({ peer, role }) => `  ${peer} ${role}`),
     ...describePolicy(firstPolicy(membership)),
   ];
@@ -92,8 +93,6 @@ export function describePolicy(policy: MembershipPolicy): readonly string[] {
     policy.equivocation === "bar"
       ? "Who signs two different things under one number is barred."
       : "Who signs two different things under one number is reported, and stays.",
-    `Membership is granted for at most ${many(Number(days.toFixed(2)), "day")} at a time; clocks may differ by ${LIMITS.clockSkewSeconds / 60} minutes.`,
+    `Membership is granted for at most ${counted(Number(days.toFixed(2)), "day")} at a time; clocks may differ by ${LIMITS.clockSkewSeconds / 60} minutes.`,
   ];
 }
-
-const many = (count: number, one: string): string => `${count} ${one}${count === 1 ? "" : "s"}`;

@@ -1,7 +1,7 @@
 /** `weft model merge`: a model with a LoRA adapter in its weights, as a Hugging Face directory or with an ONNX file. */
 
 import { join, resolve } from "node:path";
-import { modelDoor, NodeError, workDoor } from "../../../node/index.ts";
+import { counted, modelDoor, NodeError, workDoor } from "../../../node/index.ts";
 import { formatBytes } from "../../../testnet/words/text-table.ts";
 import type { CommandRow } from "../../command-row.ts";
 import { jsonText } from "../../json.ts";
@@ -87,7 +87,7 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
   const merged = mergedModel(chosen, opened.model, opened.files.config);
   await prepareOutputFolder(folder);
   const companions = await copyCompanions(directory, folder);
-  await writePieces(join(folder, "model.safetensors"), await counted(merged.pieces(), merged.fileBytes));
+  await writePieces(join(folder, "model.safetensors"), await countedPieces(merged.pieces(), merged.fileBytes));
   const template = templateFiles(await keptTrainedData(resolve(options.adapter)));
   await writeFolder(folder, new Map([...template, ["config.json", jsonBytes(merged.config)]]));
   const own = [...template.keys(), "config.json"];
@@ -97,7 +97,7 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
     files.push("model.onnx");
   }
   terminal.err(
-    `merged ${merged.changed} linear ${merged.changed === 1 ? "layer" : "layers"}; ${formatBytes(merged.fileBytes)} written to ${folder}\n`,
+    `merged ${counted(merged.changed, "linear layer")}; ${formatBytes(merged.fileBytes)} written to ${folder}\n`,
   );
   const summary = { out: folder, files, changed: merged.changed, bytes: merged.fileBytes };
   terminal.out(options.json ? jsonText(summary) : `${files.join("\n")}\n`);
@@ -105,7 +105,7 @@ async function run(options: ModelMergeOptions, terminal: Terminal): Promise<numb
 }
 
 /** The same pieces, which tell how far they are when they are taken. */
-async function counted(pieces: Iterable<Uint8Array>, total: number): Promise<Iterable<Uint8Array>> {
+async function countedPieces(pieces: Iterable<Uint8Array>, total: number): Promise<Iterable<Uint8Array>> {
   const { WorkCount } = await workDoor();
   const count = new WorkCount({ what: "merging", total, unit: "bytes", fewest: 0 });
   return (function* () {

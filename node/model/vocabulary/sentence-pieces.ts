@@ -1,6 +1,7 @@
 /** Reads a model file of SentencePiece: its pieces and how it divides texts. */
 import { fromBinary } from "@bufbuild/protobuf";
 import { NodeError } from "../../errors.ts";
+import { strictText } from "../strict-text.ts";
 import { type ModelProto, ModelProtoSchema } from "./sentencepiece_pb.ts";
 
 /** A piece; its id is its place. */
@@ -50,7 +51,7 @@ export function readSentencePieces(name: string, bytes: Uint8Array): SentencePie
   }
   const known = new Set<string>();
   const read = pieces.map(({ piece, score, type }, id): Piece => {
-    const text = textOf(piece);
+    const text = strictText(piece);
     const pieceKind = KINDS[type ?? 1];
     if (text === undefined) throw refuse(`is damaged: piece ${id} is no UTF-8`);
     if (text === "") throw refuse(`is damaged: piece ${id} is empty`);
@@ -70,15 +71,5 @@ function decoded(bytes: Uint8Array, refuse: (why: string, cause?: unknown) => No
     return fromBinary(ModelProtoSchema, bytes, { readUnknownFields: false });
   } catch (cause) {
     throw refuse("is no whole model of SentencePiece", cause);
-  }
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function textOf(bytes: Uint8Array): string | undefined {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return undefined;
   }
 }

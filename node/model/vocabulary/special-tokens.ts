@@ -6,6 +6,7 @@
  */
 import { NodeError } from "../../errors.ts";
 import type { TokenFiles } from "../added-tokens.ts";
+import { type Fields, fieldsOf } from "../fields.ts";
 
 /** An added token as tokenizer.json has it. */
 export interface AddedToken {
@@ -40,8 +41,6 @@ export interface SpecialTokens {
 
 const USES = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 const isUse = (name: string): boolean => /_token$/u.test(name);
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * vocabulary: ids of the model's own tokens.
@@ -93,11 +92,11 @@ export function specialTokens(
 /** Tokens with ids: of tokenizer_config.json, or, where it lists none, of added_tokens.json. */
 function listedTokens(config: Fields, files: TokenFiles): readonly { readonly token: Named; readonly id: number }[] {
   if (config.added_tokens_decoder !== undefined) {
-    const decoder = Object.entries(fieldsOf(config.added_tokens_decoder)).flatMap(([id, value]) => {
+    const listed = Object.entries(fieldsOf(config.added_tokens_decoder)).flatMap(([id, value]) => {
       const token = tokenOf(value);
       return token === undefined || !/^\d{1,9}$/u.test(id) ? [] : [{ token, id: Number(id) }];
     });
-    return decoder.toSorted((a, b) => a.id - b.id);
+    return listed.toSorted((a, b) => a.id - b.id);
   }
   const named = { ...config, ...fieldsOf(files.specialTokensMap) };
   const special = new Set(
@@ -105,12 +104,12 @@ function listedTokens(config: Fields, files: TokenFiles): readonly { readonly to
       .map(contentOf)
       .filter((text) => text !== undefined),
   );
-  const counted = Object.entries(fieldsOf(files.addedTokens)).flatMap(([content, id]) => {
+  const listed = Object.entries(fieldsOf(files.addedTokens)).flatMap(([content, id]) => {
     const isSpecial = special.has(content);
     if (typeof id !== "number" || !Number.isSafeInteger(id) || id < 0) return [];
     return [{ token: { ...NO_FLAGS, content, special: isSpecial, normalized: !isSpecial, isPlain: false }, id }];
   });
-  return counted.toSorted((a, b) => a.id - b.id);
+  return listed.toSorted((a, b) => a.id - b.id);
 }
 
 /** Values of the fields `…_token`; those of special_tokens_map.json count where tokenizer_config.json lists no tokens. */
@@ -168,7 +167,3 @@ function contentOf(value: unknown): string | undefined {
 }
 
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-}

@@ -140,15 +140,12 @@ const qwen2: TokenizerClass = {
 const roberta: TokenizerClass = {
   source: "merges",
   named: ROBERTA,
-  parts: (input) => ({ ...gpt2.parts(input), post_processor: robertaEnds(input) }),
+  parts: (input) => ({ ...gpt2.parts(input), post_processor: parted(input, "cls_token", "sep_token") }),
 };
 
-function robertaEnds(input: ClassInput): Json | null {
-  return template(
-    input,
-    ["cls_token", "$A", "sep_token"],
-    ["cls_token", "$A", "sep_token", "sep_token", "$B", "sep_token"],
-  );
+/** Begin and end around a text; between two texts the end stands twice. */
+function parted(input: ClassInput, begin: string, end: string): Json | null {
+  return template(input, [begin, "$A", end], [begin, "$A", end, end, "$B", end]);
 }
 
 const bert: TokenizerClass = {
@@ -189,11 +186,7 @@ const xlmRoberta: TokenizerClass = {
     return {
       normalizer: precompiled(pieces),
       pre_tokenizer: sequence("pretokenizers", [{ type: "WhitespaceSplit" }, space]),
-      post_processor: template(
-        input,
-        ["bos_token", "$A", "eos_token"],
-        ["bos_token", "$A", "eos_token", "eos_token", "$B", "eos_token"],
-      ),
+      post_processor: parted(input, "bos_token", "eos_token"),
       decoder: space,
       model: { type: "Unigram", unk_id: 3, byte_fallback: false },
     };

@@ -1,5 +1,7 @@
 /** Reads the files that a vocabulary is kept in where there is no tokenizer.json. */
 import { NodeError } from "../../errors.ts";
+import { isObject } from "../fields.ts";
+import { strictText } from "../strict-text.ts";
 
 /** Tokens by text, with their ids. */
 export type TokenIds = ReadonlyMap<string, number>;
@@ -25,7 +27,7 @@ export function readWordList(name: string, bytes: Uint8Array): TokenIds {
 /** Tokens of vocab.json.  Throws: MODEL_CONFIG for ids with holes or doubles, and for a token that is no text. */
 export function readVocabularyJson(name: string, bytes: Uint8Array): TokenIds {
   const json = jsonOf(name, bytes);
-  if (typeof json !== "object" || json === null || Array.isArray(json)) throw refuse(`${name} is no object of tokens`);
+  if (!isObject(json)) throw refuse(`${name} is no object of tokens`);
   const entries = Object.entries(json);
   const tokens = new Array<string | undefined>(entries.length);
   for (const [token, id] of entries) {
@@ -68,11 +70,9 @@ export function readMerges(
 }
 
 function textOf(name: string, bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    throw refuse(`${name} is no UTF-8`, cause);
-  }
+  const text = strictText(bytes);
+  if (text === undefined) throw refuse(`${name} is no UTF-8`);
+  return text;
 }
 
 function jsonOf(name: string, bytes: Uint8Array): unknown {

@@ -4,6 +4,8 @@
  */
 import { NodeError } from "../../errors.ts";
 import type { TokenFiles } from "../added-tokens.ts";
+import { type Fields, fieldsOf } from "../fields.ts";
+import { isLfsPointer, LFS_POINTER, WEB_PAGE } from "../stray-file.ts";
 import { pieceMerges } from "./piece-merges.ts";
 import { readSentencePieces, type SentencePieces } from "./sentence-pieces.ts";
 import { type SpecialTokens, specialTokens } from "./special-tokens.ts";
@@ -25,8 +27,6 @@ export interface MadeTokenizer {
   /** tokenizer_config.json, with begin and end token as the tokenizer has them. */
   readonly tokenizerConfig: Readonly<Record<string, unknown>>;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Names under which a directory keeps a vocabulary without tokenizer.json. */
 export const VOCABULARY_FILES: readonly string[] = [
@@ -86,11 +86,8 @@ function readVocabulary(known: TokenizerClass, source: VocabularySource, named: 
     if (!has(name)) throw refuse(`the directory has no ${name}`);
     const bytes = source.read(name);
     const begin = new TextDecoder().decode(bytes.subarray(0, 100)).trimStart();
-    if (begin.startsWith("version https://git-lfs")) {
-      throw refuse(`${name} is a pointer of Git LFS; get the file itself (git lfs pull)`);
-    }
-    if (/^<(?:!doctype html|html)/iu.test(begin))
-      throw refuse(`${name} is a web page, as a download that failed leaves`);
+    if (isLfsPointer(begin)) throw refuse(`${name} is ${LFS_POINTER}`);
+    if (/^<(?:!doctype html|html)/iu.test(begin)) throw refuse(`${name} is ${WEB_PAGE}`);
     return bytes;
   };
   if (known.source === "words" || known.source === "merges") {
@@ -163,8 +160,4 @@ function endTokens(uses: SpecialTokens["uses"], ids: TokenIds, files: TokenFiles
     return content !== undefined && (isNamed || ids.has(content)) ? [[use, content] as const] : [];
   });
   return Object.fromEntries(found);
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }

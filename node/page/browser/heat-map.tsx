@@ -1,7 +1,6 @@
 /** Many curves as one picture: a row for each, a column for each round, a darker cell for a higher value. */
-
 import { useEffect, useRef } from "preact/hooks";
-import { counted } from "../../interface/counted.ts";
+import { counted } from "../../../protocol/counted.ts";
 import { type Curve, CurveNumbers, type Curves } from "./chart.tsx";
 import { useDark } from "./use-dark.ts";
 

@@ -1,6 +1,6 @@
 /** The members of a network with a roster, and who asks to become one. */
 import { useRef, useState } from "preact/hooks";
-import { counted } from "../../interface/counted.ts";
+import { counted } from "../../../protocol/counted.ts";
 import { ask } from "./admin-client.ts";
 import type { Members, Motion } from "./answers.ts";
 import { Table } from "./table.tsx";

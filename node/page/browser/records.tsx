@@ -1,5 +1,5 @@
 /** What left the peer, what came to it, and what it said. */
-import { counted } from "../../interface/counted.ts";
+import { counted } from "../../../protocol/counted.ts";
 import type { Ledger, LogLines, PeerNotice, Updates } from "./answers.ts";
 import { Table } from "./table.tsx";
 import { bytesText, clockTime, foreignText, type PeerTexts } from "./words.ts";

@@ -1,5 +1,5 @@
 /** What a run cost: bytes and time, and what became of the updates that came in. */
-import { counted } from "../../interface/counted.ts";
+import { counted } from "../../../protocol/counted.ts";
 import type { RoundSummary } from "../../interface/peer-event.ts";
 import type { ReportPeer } from "../../interface/report-document.ts";
 import { Chart, CURVES_MAX, type Curve } from "./chart.tsx";

@@ -1,7 +1,6 @@
 /** Losses round by round: of all peers together, or of one. */
-
 import { useState } from "preact/hooks";
-import { counted } from "../../interface/counted.ts";
+import { counted } from "../../../protocol/counted.ts";
 import type { LossFigure, RoundSummary } from "../../interface/peer-event.ts";
 import type { ReportPeer } from "../../interface/report-document.ts";
 import { Chart, CURVES_MAX, type Curve } from "./chart.tsx";

@@ -1,5 +1,5 @@
 /** Scores on the test data: of the base model, alone, in the swarm and in one place. */
-import { counted } from "../../interface/counted.ts";
+import { counted } from "../../../protocol/counted.ts";
 import type { ReportPeer } from "../../interface/report-document.ts";
 import { Table } from "./table.tsx";
 import { figure } from "./words.ts";

@@ -1,5 +1,5 @@
 /** All peers of a swarm as a picture: who is connected with whom, how well, and through relays. */
-import { counted } from "../../interface/counted.ts";
+import { counted } from "../../../protocol/counted.ts";
 import type { SwarmPeerView } from "../../interface/swarm-view.ts";
 import { edgesOf, linkQuality, linkWords, partsOf, type SwarmEdge } from "./swarm-links.ts";
 import { NumbersBelow } from "./table.tsx";

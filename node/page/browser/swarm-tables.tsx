@@ -1,5 +1,5 @@
 /** The peers of a swarm as tables: how each is, and who hears whom. */
-import { counted } from "../../interface/counted.ts";
+import { counted } from "../../../protocol/counted.ts";
 import { PeerNames } from "../../interface/peer-names.ts";
 import type { SwarmPeerView, SwarmRound } from "../../interface/swarm-view.ts";
 import { Table } from "./table.tsx";

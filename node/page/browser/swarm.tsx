@@ -1,7 +1,6 @@
 /** The page of all peers of a swarm. */
-
 import { useMemo } from "preact/hooks";
-import { counted } from "../../interface/counted.ts";
+import { counted } from "../../../protocol/counted.ts";
 import type { SwarmPeerView, SwarmRound, SwarmView } from "../../interface/swarm-view.ts";
 import { Locked, useToken } from "./locked.tsx";
 import { FactList, PageFrame } from "./page-frame.tsx";

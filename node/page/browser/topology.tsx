@@ -1,5 +1,5 @@
 /** Whom the peer is connected with, as a picture and as a table. */
-import { counted } from "../../interface/counted.ts";
+import { counted } from "../../../protocol/counted.ts";
 import type { Link, Peers } from "./answers.ts";
 import { Table } from "./table.tsx";
 import { figure, foreignText, type PeerTexts } from "./words.ts";

@@ -1,6 +1,7 @@
 /** One small file of a model directory: read whole, or refused by what the system or its content says. */
 import { readFileSync } from "node:fs";
 import { NodeError } from "../../errors.ts";
+import { isLfsPointer, LFS_POINTER, WEB_PAGE } from "../../model/stray-file.ts";
 import { systemCode } from "./atomic-file.ts";
 
 /** What a file is that cannot be read, by what the system says, and what to do. */
@@ -40,9 +41,8 @@ export function modelJson(path: string, bytes: Uint8Array): unknown {
 function jsonFault(text: string, cause: unknown): string {
   const begin = text.trimStart();
   if (begin === "") return "it is empty; get the file again";
-  if (begin.startsWith("version https://git-lfs"))
-    return "it is a pointer of Git LFS; get the file itself (git lfs pull)";
-  if (begin.startsWith("<")) return "it is a web page, as a download that failed leaves; get the file again";
+  if (isLfsPointer(begin)) return `it is ${LFS_POINTER}`;
+  if (begin.startsWith("<")) return `it is ${WEB_PAGE}; get the file again`;
   const outside = text.replace(/"(?:[^"\\]|\\.)*"/gsu, (quoted) => " ".repeat(quoted.length));
   const number = /(?<![\w.])-?(?:NaN|Infinity)\b/u.exec(outside);
   if (number)

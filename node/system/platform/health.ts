@@ -1,11 +1,10 @@
 /** Looks at the machine and at a peer's files without changing anything. */
-
 import { constants } from "node:fs";
 import { access, stat, statfs } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { dirname } from "node:path";
+import { counted } from "../../../protocol/counted.ts";
 import { type ErrorFacts, NodeError, type Problem } from "../../errors.ts";
-import { counted } from "../../interface/counted.ts";
 import { fileError, systemCode } from "../files/atomic-file.ts";
 import { readKey } from "../files/key-file.ts";
 
