@@ -54,9 +54,11 @@ function itemsOf(task: string): ChooseItem[] {
   });
 }
 
-describe.skipIf(model.missing || data.missing)("items with choices, held to lm-evaluation-harness", () => {
-  const opened = openModel(model.missing ? embeddedModelDirectory() : model.path);
-  const asked = golden.tasks.map(({ task, rows }) => {
+const isMissing = model.missing || data.missing;
+describe.skipIf(isMissing)("items with choices, held to lm-evaluation-harness", () => {
+  const opened = openModel(isMissing ? embeddedModelDirectory() : model.path);
+  // What is skipped is read all the same.
+  const asked = (isMissing ? [] : golden.tasks).map(({ task, rows }) => {
     const all = itemsOf(task);
     return rows.map((row) => all[row]!);
   });
