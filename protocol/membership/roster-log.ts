@@ -167,6 +167,12 @@ export class RosterLog {
     return view.undoneBy(peer, past).map(({ entry, index }) => ({ entry, place: index }));
   }
 
+  /** Entries that fewer admins signed than a policy of another branch asks for, with its threshold: see RosterView. */
+  signedByFewer(): ReadonlyMap<EntryId, number> {
+    const view = new RosterView(this.#graph, this.#settings, undefined);
+    return new Map(view.signedByFewer().map(({ placed, threshold }) => [placed.entry.id, threshold]));
+  }
+
   /** Whether an entry may enter once all its signers have signed it: by what is here, its parents among that. */
   mayEnter(entry: Entry): boolean {
     const past = this.#graph.pastOf(entry.parents);

@@ -151,6 +151,26 @@ export class RosterView {
     });
   }
 
+  /**
+   * Entries that count although fewer admins signed them than a policy asks for that counts: neither had heard of the other. Who was an
+   * admin before a threshold was raised can sign on a branch of before, as many as were asked for there.
+   * threshold: the highest of those policies.
+   */
+  signedByFewer(): readonly { readonly placed: PlacedEntry; readonly threshold: number }[] {
+    const policies = this.#counting(this.#graph.policies, this.#within);
+    if (policies.length === 0) return [];
+    return this.#graph.placed.flatMap((placed) => {
+      const thresholds = policies
+        .filter((policy) => areConcurrent(policy, placed))
+        .map(({ entry: { statement } }) => (statement.kind === "policy" ? statement.policy.threshold : 0));
+      const threshold = Math.max(0, ...thresholds);
+      const { signers, issuedAt } = placed.entry;
+      const isFewer = signers.filter((peer) => this.isAdminAt(peer, placed.past, issuedAt)).length < threshold;
+      const isOfView = contains(this.#within, placed.index);
+      return isFewer && isOfView && this.lossOf(placed) === undefined ? [{ placed, threshold }] : [];
+    });
+  }
+
   #judge(placed: PlacedEntry): LossReason | undefined {
     const { statement, signers } = placed.entry;
     if (statement.kind === "revoke") return undefined;
