@@ -71,7 +71,8 @@ export const RECIPE_ROWS: readonly [RecipeRow, ...RecipeRow[]] = [
       lora: { ...EVERY_LINEAR, rank: 2, alpha: 4 },
       reft: { kind: "loreft", rank: 4, layers: "all", positions: "all" },
     },
-    because: "a small LoRA and edits at all positions learnt more from each other than either alone, in a third of LoRA's values",
+    because:
+      "a small LoRA and edits at all positions learnt more from each other than either alone, in a third of LoRA's values",
   },
   {
     where: {},
