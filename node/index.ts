@@ -20,7 +20,7 @@ export { dataDirectoryLayout } from "./data-directory/layout.ts";
 export type { ErrorFacts, NodeErrorCode, Problem } from "./errors.ts";
 export { NODE_ERROR_CODES, NodeError } from "./errors.ts";
 // What may be set, and within which bounds.
-export type { CompanyEvent } from "./interface/company-event.ts";
+export type { AddressEvent, CompanyEvent } from "./interface/company-event.ts";
 export { ENGINE_OPTIONS, type EngineOptions } from "./interface/engine-options.ts";
 export type { LoopHold, LoopReport } from "./interface/event-loop.ts";
 export { LOG_LEVELS, LOG_MODULES, type LogLevel, type LogModule } from "./interface/logger.ts";

@@ -25,6 +25,7 @@ import { HEAD_CHARACTERS, type TextForm, textForm } from "./text-form.ts";
 import { unlikelyText } from "./unlikely-text.ts";
 import { withColumns } from "./unreadable-row.ts";
 import { thoughtsOf } from "./unwritten-thoughts.ts";
+import { WrittenTurns } from "./written-turns.ts";
 
 /** A file of data, opened and unpacked. */
 export interface DataFile {
@@ -151,7 +152,7 @@ async function* records(
 ): AsyncGenerator<DataRecord> {
   const reader = new RowReader({ roles, named: new Set(columns.keys()) });
   const silent = new SilentRows(found);
-  const lost = new LostCharacters();
+  const [lost, written] = [new LostCharacters(), new WrittenTurns()];
   let count = 0;
   for await (const row of rows) {
     count += 1;
@@ -165,7 +166,7 @@ async function* records(
     const read = silent.unless(() => reader.read(mapped));
     if (read === undefined) continue;
     const { record, form, leftOut = 0, isUnwanted, unlearnt } = read;
-    if (record !== undefined) lost.see(record);
+    if (record !== undefined) for (const watch of [lost, written]) watch.see(record);
     if (unlearnt !== undefined) found.warnings.add(`${file}: ${unlearnt}`);
     found.leaveOut("messages without text", leftOut);
     if (isUnwanted) {
@@ -185,7 +186,7 @@ async function* records(
   }
   if (count === 0) throw dataRefusal({ file }, "the file has no rows; give at least one");
   silent.end(count, { file });
-  for (const warning of lost.warnings()) found.warnings.add(`${file}: ${warning}`);
+  for (const warning of [...lost.warnings(), ...written.warnings()]) found.warnings.add(`${file}: ${warning}`);
   reader.end({ file });
   requireConversations(found, { file }, roles);
 }

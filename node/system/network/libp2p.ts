@@ -11,6 +11,7 @@ import type { StreamProtocol } from "../../../protocol/stream-protocols.ts";
 import { NodeError } from "../../errors.ts";
 import type { LoopMarks } from "../../interface/event-loop.ts";
 import type { Logger } from "../../interface/logger.ts";
+import type { ToldAddresses } from "../../interface/told-addresses.ts";
 import type { ByteStream, GossipHandlers, Link, StreamHandler, Transport } from "../../interface/transport.ts";
 import { dialReason } from "./dial-reason.ts";
 import { HearsayDial, type LookUp } from "./hearsay-dial.ts";
@@ -23,6 +24,7 @@ import { byteStreamOf } from "./libp2p-stream.ts";
 import { listenError, portInUse } from "./listen-error.ts";
 import { originOf } from "./pending-inbound.ts";
 import { isRelayed } from "./relayed-address.ts";
+import { ToldPublic } from "./told-public.ts";
 import { createWireBytes, type WireBytes, wireMetrics } from "./wire-bytes.ts";
 
 export type { Libp2pOptions } from "./libp2p-node.ts";
@@ -67,6 +69,7 @@ export async function createLibp2pTransport(
 
 class Libp2pTransport implements Transport {
   readonly peer: PeerId;
+  readonly told: ToldAddresses;
   readonly #node: WeftNode;
   readonly #logger: Logger;
   readonly #loop: LoopMarks;
@@ -95,6 +98,16 @@ class Libp2pTransport implements Transport {
     this.#hearsay = dependencies.hearsay;
     this.#options = options;
     this.peer = parsePeerId(this.#node.peerId.toString());
+    const { listened } = this.#node.services;
+    this.told = new ToldPublic({
+      self: this.peer,
+      isAnnounced: (options.reach?.announce ?? []).length > 0,
+      told: () => this.#node.getMultiaddrs(),
+      places: () => listened.places(),
+      setTold: (address, isTold) => listened.setTold(address, isTold),
+      links: () => this.links(),
+      addressesOf: (peer) => this.addressesOf(peer),
+    });
     const gossip = { gossip: this.#node.services.gossip, logger: this.#logger, loop: this.#loop };
     this.#gossip = new Libp2pGossip(gossip, { bytesMax: options.gossipBytesMax });
     this.#node.addEventListener("connection:close", ({ detail: { remotePeer } }) =>
@@ -120,7 +133,7 @@ class Libp2pTransport implements Transport {
   async #refuseHalf(): Promise<void> {
     const isOfIp6 = (address: string): boolean => address.startsWith("/ip6/");
     const wanted = this.#options.listen.filter(isOfIp6);
-    if (wanted.length === 0 || this.#node.services.listened.places().some(isOfIp6)) return;
+    if (wanted.length === 0 || this.#node.services.listened.places().map(String).some(isOfIp6)) return;
     const error = await portInUse(wanted);
     if (error === undefined) return;
     await this.#node.stop();
