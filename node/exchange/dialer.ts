@@ -267,8 +267,8 @@ class AddressDialer implements Dialer {
       const hearsay = entry.origin === "heard" ? peer : undefined;
       if (hearsay !== undefined) {
         const { teller } = entry;
-        const isTurn = !this.#trying.has(hearsay) && this.#isTurnOf(teller, hearsay);
-        if (!isTurn || !this.#hasPlaceFor(teller, connected)) return this.#later(address, pauseMinMs);
+        const hasPlace = !this.#trying.has(hearsay) && this.#hasPlaceFor(teller, connected);
+        if (!hasPlace || !this.#isTurnOf(teller, hearsay)) return this.#later(address, pauseMinMs);
         this.#trying.set(hearsay, { address, teller });
       }
       await this.#dial(address, { hearsay, signal });
@@ -302,8 +302,8 @@ class AddressDialer implements Dialer {
   /** Whether nobody else has told of addresses of a peer of which fewer tries have failed: those go first. */
   #isTurnOf(teller: string | undefined, peer: PeerId): boolean {
     const failures = new Map<string | undefined, number>();
-    for (const address of this.#addressesOf(peer)) {
-      const entry = this.#book.get(address);
+    for (const address of this.#book.addresses()) {
+      const entry = address.endsWith(`/p2p/${peer}`) ? this.#book.get(address) : undefined;
       if (entry?.origin !== "heard") continue;
       failures.set(entry.teller, (failures.get(entry.teller) ?? 0) + entry.failures);
     }
